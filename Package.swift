@@ -1,0 +1,69 @@
+// swift-tools-version: 6.2
+// 6.2 is the lowest version that lets a dependent build a target with `unsafeFlags`.
+import PackageDescription
+
+/// Settings of every Swift target.
+let swiftSettings: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+]
+
+let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+
+let package = Package(
+    name: "mneme",
+    platforms: [.macOS(.v15)],
+    products: [
+        .library(name: "Mneme", targets: ["Mneme"]),
+        .library(name: "MnemeServer", targets: ["MnemeServer"]),
+        .library(name: "MnemeStoreTesting", targets: ["MnemeStoreTesting"]),
+        .executable(name: "mneme", targets: ["mneme-cli"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-crypto.git", from: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-log.git", from: "1.16.2"),
+        .package(url: "https://github.com/groue/GRDB.swift.git", from: "7.10.0"),
+        // No traits: Mneme has its own configuration and needs only essential Foundation there.
+        .package(url: "https://github.com/hummingbird-project/hummingbird.git", from: "2.28.1", traits: []),
+    ],
+    targets: [
+        // The kernels are tested and used in debug builds too, where clang's -O0 makes them
+        // twenty times slower; hence -O3 in every configuration.
+        .target(name: "CMnemeKernels", cSettings: [.unsafeFlags(["-O3", "-Wall", "-Wextra"])]),
+        .systemLibrary(name: "CStemmer", providers: [.apt(["libstemmer-dev"]), .brew(["snowball"])]),
+
+        .target(name: "MnemeNumerics", dependencies: ["CMnemeKernels"]),
+        .target(name: "MnemeModels", dependencies: ["MnemeNumerics", crypto]),
+        .target(name: "MnemeIndex", dependencies: ["MnemeNumerics", "CStemmer"]),
+        .target(
+            name: "MnemeStore",
+            dependencies: [crypto, .product(name: "GRDB", package: "GRDB.swift")]
+        ),
+        .target(name: "Mneme", dependencies: ["MnemeModels", "MnemeIndex", "MnemeStore", crypto, logging]),
+        .target(
+            name: "MnemeServer",
+            dependencies: ["Mneme", crypto, logging, .product(name: "Hummingbird", package: "hummingbird")]
+        ),
+        .target(name: "MnemeBench", dependencies: ["Mneme"]),
+        .executableTarget(
+            name: "mneme-cli",
+            dependencies: [
+                "Mneme", "MnemeServer", "MnemeBench", logging,
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            path: "Sources/mneme"
+        ),
+        .target(name: "MnemeStoreTesting", dependencies: ["MnemeStore"]),
+
+        .testTarget(name: "MnemeNumericsTests", dependencies: ["MnemeNumerics"]),
+        .testTarget(name: "MnemeModelsTests", dependencies: ["MnemeModels", "MnemeNumerics"], resources: [.copy("Golden")]),
+    ],
+    swiftLanguageModes: [.v6]
+)
+
+for target in package.targets where target.type != .system && target.name != "CMnemeKernels" {
+    target.swiftSettings = swiftSettings
+}

@@ -1,0 +1,88 @@
+#include "amx.h"
+#include "vector.h"
+
+typedef struct {
+    uint8_t bytes[16][64];
+    size_t rows;
+} emulated_tile;
+
+static void emulated_dot_bf16(emulated_tile *c, const emulated_tile *a, const emulated_tile *b) {
+    for (size_t i = 0; i < c->rows; i++)
+        for (size_t j = 0; j < 16; j++) {
+            float s;
+            memcpy(&s, &c->bytes[i][j * 4], 4);
+            for (size_t k = 0; k < 16; k++)
+                for (size_t q = 0; q < 2; q++) {
+                    uint16_t x, y;
+                    memcpy(&x, &a->bytes[i][k * 4 + q * 2], 2);
+                    memcpy(&y, &b->bytes[k][j * 4 + q * 2], 2);
+                    s += float_of_bf16(x) * float_of_bf16(y);
+                }
+            memcpy(&c->bytes[i][j * 4], &s, 4);
+        }
+}
+static void emulated_dot_int8(emulated_tile *c, const emulated_tile *a, const emulated_tile *b) {
+    for (size_t i = 0; i < c->rows; i++)
+        for (size_t j = 0; j < 16; j++) {
+            int32_t s;
+            memcpy(&s, &c->bytes[i][j * 4], 4);
+            for (size_t k = 0; k < 16; k++)
+                for (size_t q = 0; q < 4; q++)
+                    s += (int32_t)a->bytes[i][k * 4 + q] * (int8_t)b->bytes[k][j * 4 + q];
+            memcpy(&c->bytes[i][j * 4], &s, 4);
+        }
+}
+
+void mnk_amx_gemm_emulated(const mnk_gemm *g, int kind) {
+    emulated_tile tiles[8];
+#define TILE_CONFIGURE(upper, lower) \
+    do { for (int t = 0; t < 8; t++) tiles[t].rows = t >= 6 ? 16 : (t == 0 || t == 1 || t == 4) ? (upper) : (lower); } while (0)
+#define TILE_ZERO(t) memset(tiles[t].bytes, 0, sizeof tiles[t].bytes)
+#define TILE_LOAD(t, p, stride) \
+    do { for (size_t r = 0; r < tiles[t].rows; r++) memcpy(tiles[t].bytes[r], (const char *)(p) + r * (stride), 64); } while (0)
+#define TILE_STORE(t, p, stride) \
+    do { for (size_t r = 0; r < tiles[t].rows; r++) memcpy((char *)(p) + r * (stride), tiles[t].bytes[r], 64); } while (0)
+#define TILE_DOT_BF16(c, a, b) emulated_dot_bf16(&tiles[c], &tiles[a], &tiles[b])
+#define TILE_DOT_INT8(c, a, b) emulated_dot_int8(&tiles[c], &tiles[a], &tiles[b])
+#define TILE_END() ((void)0)
+#include "amx_body.h"
+#undef TILE_CONFIGURE
+#undef TILE_ZERO
+#undef TILE_LOAD
+#undef TILE_STORE
+#undef TILE_DOT_BF16
+#undef TILE_DOT_INT8
+#undef TILE_END
+}
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+
+typedef struct {
+    uint8_t palette, start_row, reserved[14];
+    uint16_t bytes_per_row[16];
+    uint8_t rows[16];
+} tile_configuration;
+_Static_assert(sizeof(tile_configuration) == 64, "LDTILECFG reads 64 bytes");
+
+T_AMX static void configure(size_t upper, size_t lower) {
+    tile_configuration c = {.palette = 1};
+    for (int t = 0; t < 8; t++) {
+        size_t rows = t >= 6 ? 16 : (t == 0 || t == 1 || t == 4) ? upper : lower;
+        c.rows[t] = (uint8_t)(rows ? rows : 1);  // a tile of no rows may not be named by TILEZERO
+        c.bytes_per_row[t] = 64;
+    }
+    _tile_loadconfig(&c);
+}
+
+T_AMX void mnk_amx_gemm(const mnk_gemm *g, int kind) {
+#define TILE_CONFIGURE(upper, lower) configure(upper, lower)
+#define TILE_ZERO(t) _tile_zero(t)
+#define TILE_LOAD(t, p, stride) _tile_loadd(t, p, stride)
+#define TILE_STORE(t, p, stride) _tile_stored(t, p, stride)
+#define TILE_DOT_BF16(c, a, b) _tile_dpbf16ps(c, a, b)
+#define TILE_DOT_INT8(c, a, b) _tile_dpbusd(c, a, b)
+#define TILE_END() _tile_release()
+#include "amx_body.h"
+}
+#endif

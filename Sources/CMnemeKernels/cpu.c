@@ -1,0 +1,160 @@
+#define _GNU_SOURCE
+#include "mneme_kernels.h"
+#include "amx.h"
+#include <math.h>
+#include <stdatomic.h>
+#include <string.h>
+#if defined(__x86_64__)
+#include <cpuid.h>
+#include <immintrin.h>
+#endif
+#if defined(__linux__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+
+#if defined(__x86_64__)
+__attribute__((target("xsave"))) static uint64_t enabled_state(void) { return _xgetbv(0); }
+
+static uint32_t detect(void) {
+    uint32_t a, b, c, d, features = 0;
+    if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & bit_OSXSAVE)) return 0;
+    int fma = (c & bit_FMA) && (c & bit_F16C);
+    uint64_t state = enabled_state();
+    if (!__get_cpuid_count(7, 0, &a, &b, &c, &d)) return 0;
+    uint32_t b7 = b, c7 = c, d7 = d, a71 = 0;
+    if (__get_cpuid_count(7, 1, &a, &b, &c, &d)) a71 = a;
+    if ((state & 0x6) != 0x6 || !fma || !(b7 & (1u << 5))) return 0;
+    features |= MNK_AVX2;
+    uint32_t wide = (1u << 16) | (1u << 17) | (1u << 30) | (1u << 31);  // F, DQ, BW, VL
+    if ((state & 0xe6) != 0xe6 || (b7 & wide) != wide) return features;
+    features |= MNK_AVX512;
+    if (c7 & (1u << 11)) features |= MNK_AVX512_VNNI;
+    if (a71 & (1u << 5)) features |= MNK_AVX512_BF16;
+#if defined(__linux__)
+    // Tile data needs the kernel's permission, once per process (ARCH_REQ_XCOMP_PERM, XTILEDATA).
+    if ((d7 & (1u << 24)) && (state & (3u << 17)) == (3u << 17) && syscall(SYS_arch_prctl, 0x1023, 18) == 0) {
+        if (d7 & (1u << 25)) features |= MNK_AMX_INT8;
+        if (d7 & (1u << 22)) features |= MNK_AMX_BF16;
+    }
+#endif
+    return features;
+}
+#endif
+
+#if defined(__x86_64__)
+/// One product of 33 × 48 × 128 must equal the emulated tiles, or AMX is not used.
+static int amx_agrees(int kind) {
+    enum { M = 33, N = 48, K = 128 };
+    static const float zeros[N];
+    float scale[N], row_scale[M], c[M * N], reference[M * N];
+    int32_t sum[N] = {0}, zero[M];
+    uint16_t a16[M * K], b16[N * K];
+    uint8_t a8[M * K];
+    int8_t b8[N * K];
+    for (int i = 0; i < N; i++) scale[i] = 1;
+    for (int i = 0; i < M; i++) { row_scale[i] = 1; zero[i] = 3; }
+    for (int i = 0; i < M * K; i++) { a16[i] = (uint16_t)(0x3f80 + (i * 7) % 64); a8[i] = (uint8_t)(i * 37); }
+    for (int i = 0; i < N * K; i++) { b16[i] = (uint16_t)(0x3f80 + (i * 5) % 64); b8[i] = (int8_t)(i * 29); }
+    mnk_gemm g = {.a = kind ? (const void *)a8 : a16, .lda = K, .b = kind ? (const void *)b8 : b16, .m = M, .n = N,
+                  .k = K, .n_begin = 0, .n_end = N, .bias = zeros, .c = c, .ldc = N, .a_scale = row_scale,
+                  .a_zero = zero, .b_scale = scale, .b_sum = sum};
+    mnk_amx_gemm(&g, kind);
+    g.c = reference;
+    mnk_amx_gemm_emulated(&g, kind);
+    for (int i = 0; i < M * N; i++)
+        if (!(fabsf(c[i] - reference[i]) <= 1e-3f * fabsf(reference[i]) + 1e-3f)) return 0;
+    return 1;
+}
+#endif
+
+uint32_t mnk_cpu_features(void) {
+    static _Atomic uint32_t cached = 0;  // bit 31: detected
+    uint32_t features = atomic_load_explicit(&cached, memory_order_acquire);
+    if (features) return features & 0x7fffffffu;
+#if defined(__x86_64__)
+    features = detect();
+    if ((features & MNK_AMX_INT8) && !amx_agrees(1)) features &= ~MNK_AMX_INT8;
+    if ((features & MNK_AMX_BF16) && !amx_agrees(0)) features &= ~MNK_AMX_BF16;
+#elif defined(__aarch64__)
+    features = MNK_NEON;
+#endif
+    atomic_store_explicit(&cached, features | 0x80000000u, memory_order_release);
+    return features;
+}
+
+// MARK: Peak
+
+#if defined(__x86_64__)
+__attribute__((target("avx512f,avx512bf16"))) static float peak_bf16(size_t n) {
+    __m512 s[16];
+    __m512bh x = (__m512bh)_mm512_set1_epi32(0x3f803f80), y = x;
+    for (int j = 0; j < 16; j++) s[j] = _mm512_setzero_ps();
+    for (size_t i = 0; i < n; i++) {
+        for (int j = 0; j < 16; j++) s[j] = _mm512_dpbf16_ps(s[j], x, y);
+        __asm__ volatile("" : "+v"(x), "+v"(y));
+    }
+    for (int j = 1; j < 16; j++) s[0] = _mm512_add_ps(s[0], s[j]);
+    return _mm512_reduce_add_ps(s[0]);
+}
+__attribute__((target("avx512f,avx512vnni"))) static float peak_int8(size_t n) {
+    __m512i s[16], x = _mm512_set1_epi32(0x01010101), y = x;
+    for (int j = 0; j < 16; j++) s[j] = _mm512_setzero_si512();
+    for (size_t i = 0; i < n; i++) {
+        for (int j = 0; j < 16; j++) s[j] = _mm512_dpbusd_epi32(s[j], x, y);
+        __asm__ volatile("" : "+v"(x), "+v"(y));
+    }
+    for (int j = 1; j < 16; j++) s[0] = _mm512_add_epi32(s[0], s[j]);
+    return (float)_mm512_reduce_add_epi32(s[0]);
+}
+__attribute__((target("avx512f"))) static float peak_f32(size_t n) {
+    __m512 s[16], x = _mm512_set1_ps(1), y = x;
+    for (int j = 0; j < 16; j++) s[j] = _mm512_setzero_ps();
+    for (size_t i = 0; i < n; i++) {
+        for (int j = 0; j < 16; j++) s[j] = _mm512_fmadd_ps(x, y, s[j]);
+        __asm__ volatile("" : "+v"(x), "+v"(y));
+    }
+    for (int j = 1; j < 16; j++) s[0] = _mm512_add_ps(s[0], s[j]);
+    return _mm512_reduce_add_ps(s[0]);
+}
+__attribute__((target("avx2,fma"))) static float peak_f32_avx2(size_t n) {
+    __m256 s[12], x = _mm256_set1_ps(1), y = x;
+    for (int j = 0; j < 12; j++) s[j] = _mm256_setzero_ps();
+    for (size_t i = 0; i < n; i++) {
+        for (int j = 0; j < 12; j++) s[j] = _mm256_fmadd_ps(x, y, s[j]);
+        __asm__ volatile("" : "+x"(x), "+x"(y));
+    }
+    for (int j = 1; j < 12; j++) s[0] = _mm256_add_ps(s[0], s[j]);
+    return _mm256_cvtss_f32(s[0]);
+}
+__attribute__((target("amx-tile,amx-int8,amx-bf16,avx512f"))) static void peak_amx(size_t n, int kind) {
+    struct __attribute__((packed)) { uint8_t palette, start, reserved[14]; uint16_t columns[16]; uint8_t rows[16]; } c;
+    memset(&c, 0, sizeof c);
+    c.palette = 1;
+    for (int t = 0; t < 8; t++) { c.rows[t] = 16; c.columns[t] = 64; }
+    _tile_loadconfig(&c);
+    for (size_t i = 0; i < n; i++) {
+        if (kind == 1) { _tile_dpbusd(0, 4, 6); _tile_dpbusd(1, 4, 7); _tile_dpbusd(2, 5, 6); _tile_dpbusd(3, 5, 7); }
+        else { _tile_dpbf16ps(0, 4, 6); _tile_dpbf16ps(1, 4, 7); _tile_dpbf16ps(2, 5, 6); _tile_dpbf16ps(3, 5, 7); }
+    }
+    _tile_release();
+}
+#endif
+
+double mnk_peak_operations(uint32_t features, int kind, size_t iterations) {
+    double n = (double)iterations;
+#if defined(__x86_64__)
+    static volatile float sink;
+    if (kind == 1 && (features & MNK_AMX_INT8)) { peak_amx(iterations, 1); return n * 4 * 16 * 16 * 64 * 2; }
+    if (kind == 2 && (features & MNK_AMX_BF16)) { peak_amx(iterations, 0); return n * 4 * 16 * 16 * 32 * 2; }
+    if (kind == 1 && (features & MNK_AVX512_VNNI)) { sink = peak_int8(iterations); return n * 16 * 64 * 2; }
+    if (kind == 2 && (features & MNK_AVX512_BF16)) { sink = peak_bf16(iterations); return n * 16 * 32 * 2; }
+    if (kind == 0 && (features & MNK_AVX512)) { sink = peak_f32(iterations); return n * 16 * 16 * 2; }
+    if (kind == 0 && (features & MNK_AVX2)) { sink = peak_f32_avx2(iterations); return n * 12 * 8 * 2; }
+    (void)sink;
+#endif
+    (void)features;
+    (void)kind;
+    (void)n;
+    return 0;
+}

@@ -1,0 +1,122 @@
+// Kernels of Mneme: plain functions over caller-owned memory.
+//
+// Every kernel takes `features`, a mask of the instruction sets that it may use, and picks the
+// best path among them; 0 is the portable reference. Pass `mnk_cpu_features()` for speed, or a
+// smaller mask to test a path. A mask with a feature that the machine lacks is undefined.
+// No kernel allocates or keeps state; lengths are in elements.
+#ifndef MNEME_KERNELS_H
+#define MNEME_KERNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+// MARK: Machine
+
+#define MNK_AVX2 (1u << 0)         // AVX2, FMA, F16C
+#define MNK_AVX512 (1u << 1)       // AVX-512 F, BW, DQ, VL
+#define MNK_AVX512_VNNI (1u << 2)
+#define MNK_AVX512_BF16 (1u << 3)
+#define MNK_AMX_INT8 (1u << 4)
+#define MNK_AMX_BF16 (1u << 5)
+#define MNK_AMX_EMULATED (1u << 6) // the AMX code over tiles emulated in C: for tests, never detected
+#define MNK_NEON (1u << 7)         // baseline of arm64; the portable code compiles to it
+
+/// Instruction sets of this machine that passed a self-check. Cached; thread-safe.
+uint32_t mnk_cpu_features(void);
+
+// MARK: Threads
+
+typedef struct mnk_pool mnk_pool;
+typedef void (*mnk_task)(void *context, size_t index, size_t count);
+
+/// A pool that runs a task on `threads` threads, the caller being one. NULL if threads cannot start.
+mnk_pool *mnk_pool_create(size_t threads);
+/// Joins the workers and frees the pool. No task may be running.
+void mnk_pool_destroy(mnk_pool *pool);
+size_t mnk_pool_threads(const mnk_pool *pool);
+/// Runs `task(context, i, threads)` once for each i and returns when all have ended.
+/// Calls from several threads take turns. Not re-entrant.
+void mnk_pool_run(mnk_pool *pool, mnk_task task, void *context);
+/// Waits until all threads of the running task arrive. Only inside a task, by all its threads.
+void mnk_pool_barrier(mnk_pool *pool);
+
+// MARK: Matrix product
+
+enum { MNK_EPILOGUE_BIAS = 0, MNK_EPILOGUE_GELU = 1, MNK_EPILOGUE_RESIDUAL = 2 };
+
+/// C[m][n] = epilogue(A[m][k] · B[k][n] + bias[n]).
+///
+/// B is packed in panels of 16 columns, each panel contiguous:
+///   f32   [n/16][k][16]
+///   bf16  [n/16][k/2][16][2]
+///   int8  [n/16][k/4][16][4]
+/// n is a multiple of 16, k of 64. Columns [n_begin, n_end) are computed, multiples of 16.
+typedef struct {
+    const void *a;          // f32, bf16 (as uint16_t) or uint8_t, rows of `lda` elements
+    size_t lda;
+    const void *b;          // packed, see above
+    size_t m, n, k, n_begin, n_end;
+    const float *bias;      // n
+    int epilogue;           // MNK_EPILOGUE_…
+    const float *residual;  // m rows of `ldc` elements, for MNK_EPILOGUE_RESIDUAL
+    float *c;               // exactly one of c, c_bf16 is set
+    uint16_t *c_bf16;
+    size_t ldc;
+    // int8 only: a = a_scale·(byte − a_zero) per row; b = b_scale·int8 per column.
+    const float *a_scale;
+    const int32_t *a_zero;
+    const float *b_scale;
+    const int32_t *b_sum;   // column sums of the int8 values
+} mnk_gemm;
+
+void mnk_gemm_f32(uint32_t features, const mnk_gemm *g);
+void mnk_gemm_bf16(uint32_t features, const mnk_gemm *g);
+void mnk_gemm_int8(uint32_t features, const mnk_gemm *g);
+
+/// Packs W[n][k] (row-major, as a linear layer stores it) into panels of 16 columns.
+void mnk_pack_f32(const float *w, size_t n, size_t k, float *packed);
+void mnk_pack_bf16(const float *w, size_t n, size_t k, uint16_t *packed);
+/// Symmetric int8 per output column; `input_scale[k]` (or NULL) multiplies the weights first.
+void mnk_pack_int8(const float *w, size_t n, size_t k, const float *input_scale,
+                   int8_t *packed, float *b_scale, int32_t *b_sum);
+
+// MARK: Encoder layers
+
+/// y = (x − mean)/sqrt(var + eps)·gamma + beta for each row; y_bf16 may be NULL. x may be y.
+void mnk_layer_norm(uint32_t features, const float *x, const float *gamma, const float *beta, float eps,
+                    size_t rows, size_t columns, float *y, uint16_t *y_bf16);
+void mnk_to_bf16(uint32_t features, const float *x, size_t count, uint16_t *y);
+/// Asymmetric 8 bits per row: x/input_scale ≈ scale·(y − zero). input_scale may be NULL.
+void mnk_quantize_rows(uint32_t features, const float *x, size_t rows, size_t columns, const float *input_scale,
+                       uint8_t *y, float *scale, int32_t *zero);
+/// Bidirectional multi-head attention of one text: qkv is [tokens][3·heads·dim] (q, k, v), out [tokens][heads·dim].
+/// dim is a multiple of 16, at most 128. `scratch` has mnk_attention_scratch(tokens, dim) floats.
+void mnk_attention(uint32_t features, const float *qkv, size_t tokens, size_t heads, size_t dim,
+                   size_t head_begin, size_t head_end, float *out, float *scratch);
+size_t mnk_attention_scratch(size_t tokens, size_t dim);
+/// out = normalised mean of the rows. A zero mean stays zero.
+void mnk_mean_pool(uint32_t features, const float *x, size_t rows, size_t columns, float *out);
+
+// MARK: Vector scan
+
+float mnk_dot_f32(uint32_t features, const float *a, const float *b, size_t n);
+/// scores[i] = scale·row_scale[i]·(query · row i), all int8. row_sum[i] is the sum of row i's elements.
+void mnk_scan_int8(uint32_t features, const int8_t *query, float scale, const int8_t *rows, const float *row_scale,
+                   const int32_t *row_sum, size_t count, size_t dimension, float *scores);
+/// Symmetric int8 of one vector; returns the scale and stores the sum of the codes.
+float mnk_quantize_vector(const float *x, size_t n, int8_t *codes, int32_t *sum);
+
+// MARK: Measurement
+
+/// Runs the machine's best f32 (kind 0), int8 (kind 1) or bf16 (kind 2) multiply-add loop and
+/// returns the operations done (0 where there is none): the denominator of a share of the peak.
+double mnk_peak_operations(uint32_t features, int kind, size_t iterations);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

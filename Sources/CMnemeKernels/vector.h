@@ -1,0 +1,147 @@
+// Portable 16-lane vectors (clang vector extensions) and how one body becomes one function per
+// instruction set: the body is always_inline and is instantiated inside functions with a target.
+#ifndef MNK_VECTOR_H
+#define MNK_VECTOR_H
+
+#include "mneme_kernels.h"
+#include <string.h>
+
+#pragma clang fp contract(fast)
+#pragma clang diagnostic ignored "-Wpsabi"
+
+#define MNK_INLINE static inline __attribute__((always_inline))
+
+#if defined(__x86_64__)
+#define T_AVX2 __attribute__((target("avx2,fma,f16c")))
+#define T_AVX512 __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")))
+#define T_VNNI __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c")))
+#define T_BF16 __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx2,fma,f16c")))
+#define T_AMX __attribute__((target("amx-tile,amx-int8,amx-bf16,avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")))
+
+/// Defines `name` as a choice between three instances of `name_body`.
+#define MNK_DISPATCH(name, PARAMETERS, ARGUMENTS)                                   \
+    T_AVX512 static void name##_avx512 PARAMETERS { name##_body ARGUMENTS; }        \
+    T_AVX2 static void name##_avx2 PARAMETERS { name##_body ARGUMENTS; }            \
+    static void name##_portable PARAMETERS { name##_body ARGUMENTS; }               \
+    void name PARAMETERS {                                                          \
+        if (features & MNK_AVX512) name##_avx512 ARGUMENTS;                         \
+        else if (features & MNK_AVX2) name##_avx2 ARGUMENTS;                        \
+        else name##_portable ARGUMENTS;                                             \
+    }
+#else
+#define MNK_DISPATCH(name, PARAMETERS, ARGUMENTS) void name PARAMETERS { name##_body ARGUMENTS; }
+#endif
+
+typedef float f32x16 __attribute__((vector_size(64)));
+typedef int32_t i32x16 __attribute__((vector_size(64)));
+typedef uint32_t u32x16 __attribute__((vector_size(64)));
+typedef uint16_t u16x16 __attribute__((vector_size(32)));
+
+MNK_INLINE f32x16 load16(const float *p) { f32x16 v; memcpy(&v, p, sizeof v); return v; }
+MNK_INLINE void store16(float *p, f32x16 v) { memcpy(p, &v, sizeof v); }
+MNK_INLINE f32x16 splat16(float x) { return (f32x16){x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x}; }
+
+MNK_INLINE f32x16 max16(f32x16 a, f32x16 b) {
+    i32x16 m = a > b;
+    return (f32x16)(((i32x16)a & m) | ((i32x16)b & ~m));
+}
+MNK_INLINE f32x16 min16(f32x16 a, f32x16 b) {
+    i32x16 m = a < b;
+    return (f32x16)(((i32x16)a & m) | ((i32x16)b & ~m));
+}
+
+MNK_INLINE float sum16(f32x16 v) {
+    float s[16], t[8];
+    memcpy(s, &v, sizeof s);
+    for (int i = 0; i < 8; i++) t[i] = s[i] + s[i + 8];
+    for (int i = 0; i < 4; i++) t[i] += t[i + 4];
+    return (t[0] + t[2]) + (t[1] + t[3]);
+}
+MNK_INLINE float highest16(f32x16 v) {
+    float s[16];
+    memcpy(s, &v, sizeof s);
+    float m = s[0];
+    for (int i = 1; i < 16; i++) m = s[i] > m ? s[i] : m;
+    return m;
+}
+
+/// Rounds to the nearest bf16, ties to even. Finite input only.
+MNK_INLINE void store16_bf16(uint16_t *p, f32x16 v) {
+    u32x16 u = (u32x16)v;
+    u = (u + 0x7fffu + ((u >> 16) & 1u)) >> 16;
+    u16x16 h = __builtin_convertvector(u, u16x16);
+    memcpy(p, &h, sizeof h);
+}
+MNK_INLINE uint16_t bf16_of(float x) {
+    uint32_t u;
+    memcpy(&u, &x, 4);
+    return (uint16_t)((u + 0x7fffu + ((u >> 16) & 1u)) >> 16);
+}
+MNK_INLINE float float_of_bf16(uint16_t h) {
+    uint32_t u = (uint32_t)h << 16;
+    float x;
+    memcpy(&x, &u, 4);
+    return x;
+}
+
+/// e^x to about 2 ulp for x in [-87, 88]; clamped outside.
+MNK_INLINE f32x16 exp16(f32x16 x) {
+    x = min16(max16(x, splat16(-87.0f)), splat16(88.0f));
+    const f32x16 magic = splat16(12582912.0f);  // 1.5·2^23: adding it rounds to an integer
+    f32x16 t = x * splat16(1.44269504f) + magic;
+    f32x16 n = t - magic;
+    f32x16 r = x - n * splat16(0.693359375f) - n * splat16(-2.12194440e-4f);
+    f32x16 p = splat16(1.9875691500e-4f);
+    p = p * r + splat16(1.3981999507e-3f);
+    p = p * r + splat16(8.3334519073e-3f);
+    p = p * r + splat16(4.1665795894e-2f);
+    p = p * r + splat16(1.6666665459e-1f);
+    p = p * r + splat16(5.0000001201e-1f);
+    p = p * r * r + r + splat16(1.0f);
+    i32x16 exponent = ((i32x16)t - (i32x16)magic) << 23;
+    return (f32x16)((i32x16)p + exponent);
+}
+
+/// x·Φ(x) with the error function of Abramowitz and Stegun 7.1.26 (absolute error below 2e-7).
+MNK_INLINE f32x16 gelu16(f32x16 x) {
+    f32x16 z = max16(x, -x) * splat16(0.70710678f);
+    f32x16 t = splat16(1.0f) / (splat16(1.0f) + splat16(0.3275911f) * z);
+    f32x16 p = splat16(1.061405429f);
+    p = p * t + splat16(-1.453152027f);
+    p = p * t + splat16(1.421413741f);
+    p = p * t + splat16(-0.284496736f);
+    p = p * t + splat16(0.254829592f);
+    f32x16 tail = p * t * exp16(-z * z) * splat16(0.5f);  // (1 − erf|z|)/2
+    i32x16 negative = x < splat16(0.0f);
+    f32x16 cdf = (f32x16)(((i32x16)tail & negative) | ((i32x16)(splat16(1.0f) - tail) & ~negative));
+    return x * cdf;
+}
+
+/// Bias, activation, residual, and the store of 16 columns at (row, column).
+/// (By pointer: a vector argument would tie the helper to one instruction set.)
+MNK_INLINE void finish16(const mnk_gemm *g, size_t row, size_t column, const void *sums) {
+    f32x16 v;
+    memcpy(&v, sums, sizeof v);
+    v += load16(g->bias + column);
+    if (g->epilogue == MNK_EPILOGUE_GELU) v = gelu16(v);
+    if (g->epilogue == MNK_EPILOGUE_RESIDUAL) v += load16(g->residual + row * g->ldc + column);
+    if (g->c) store16(g->c + row * g->ldc + column, v);
+    else store16_bf16(g->c_bf16 + row * g->ldc + column, v);
+}
+MNK_INLINE void finish16_int8(const mnk_gemm *g, size_t row, size_t column, const void *products) {
+    i32x16 v, sums;
+    memcpy(&v, products, sizeof v);
+    memcpy(&sums, g->b_sum + column, sizeof sums);
+    v -= sums * g->a_zero[row];
+    f32x16 x = __builtin_convertvector(v, f32x16) * load16(g->b_scale + column) * splat16(g->a_scale[row]);
+    finish16(g, row, column, &x);
+}
+
+/// Rows are cut into equal blocks of at most `limit`, so that no block is left with one row.
+MNK_INLINE size_t block_rows(size_t m, size_t limit, size_t index, size_t *start) {
+    size_t blocks = (m + limit - 1) / limit, base = m / blocks, extra = m % blocks;
+    *start = index * base + (index < extra ? index : extra);
+    return base + (index < extra ? 1 : 0);
+}
+
+#endif

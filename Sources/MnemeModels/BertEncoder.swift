@@ -1,0 +1,278 @@
+import Crypto
+import Foundation
+public import MnemeNumerics
+import Synchronization
+
+/// A BERT sentence encoder: WordPiece, transformer layers, mean pooling, unit length.
+///
+/// Equal to sentence-transformers with Transformer → mean Pooling → Normalize (such as
+/// all-MiniLM-L6-v2). Several texts travel through a layer as one matrix without padding: only
+/// attention knows where one text ends.
+///
+/// ```swift
+/// let encoder = try BertEncoder(folder: "models/all-MiniLM-L6-v2")
+/// let vectors = try encoder.embed(["a memory", "another"])
+/// ```
+public final class BertEncoder: TextEmbedder {
+    public let configuration: BertConfiguration
+    public let tokenizer: WordPieceTokenizer
+    public let precision: Precision
+    public let identifier: String
+    public var dimension: Int { configuration.hiddenSize }
+    public var maximumTokens: Int { configuration.maximumTokens }
+
+    /// Tokens of a pass: their activations stay in the second-level cache.
+    private static let passTokens = 192
+
+    private let weights: BertWeights
+    private let kernels: EncoderKernels
+    private let pool: ThreadPool
+    private let workspaces = Mutex<[BertWorkspace]>([])
+
+    /// Reads and packs the model in `folder` (config.json, vocab.txt, model.safetensors).
+    ///
+    /// - Parameters:
+    ///   - precision: of weights and products; the default is the fastest that keeps cosine 0.999.
+    ///   - pool: threads to run on.
+    ///   - features: instruction sets to use.
+    /// - Throws: ``ModelError``.
+    public init(
+        folder: String, precision: Precision = .preferred, pool: ThreadPool = .shared, features: ProcessorFeatures = .current
+    ) throws {
+        configuration = try BertConfiguration(folder: folder)
+        tokenizer = try WordPieceTokenizer(folder: folder)
+        guard tokenizer.vocabularySize <= configuration.vocabularySize else {
+            throw ModelError(.invalidFile, "\(folder): vocab.txt has \(tokenizer.vocabularySize) pieces, the model \(configuration.vocabularySize). They do not belong together.")
+        }
+        let file = try SafetensorsFile(path: folder + "/model.safetensors")
+        self.precision = precision
+        self.pool = pool
+        kernels = EncoderKernels(features: features)
+        var hash = SHA256()
+        for part in file.sampledContent { hash.update(bufferPointer: part) }
+        identifier = URL(fileURLWithPath: folder).lastPathComponent + "@" + hash.finalize().prefix(6).map { String(format: "%02x", $0) }.joined()
+        var ranges: [ActivationRanges]?
+        if precision == .int8 {
+            ranges = try Self.calibrate(folder: folder, pool: pool, features: features)
+        }
+        weights = try BertWeights(file: file, configuration: configuration, precision: precision, ranges: ranges, features: features)
+    }
+
+    /// Cosine to f32 rises when large activation columns are moved into the weights; a few sentences
+    /// show which columns those are.
+    private static func calibrate(folder: String, pool: ThreadPool, features: ProcessorFeatures) throws -> [ActivationRanges] {
+        let plain = try BertEncoder(folder: folder, precision: .f32, pool: pool, features: features)
+        var ranges = (0..<plain.configuration.layers).map { _ in ActivationRanges(columns: plain.configuration.hiddenSize) }
+        let texts = [
+            "The quick brown fox jumps over the lazy dog.",
+            "Memory is what remains after the conversation ends: names, dates and places.",
+            "In 2019 she moved to Lisbon, where she teaches chemistry at a small school!",
+            "Hey :) how did the interview go? I am so excited for you & your family...",
+        ]
+        let tokens = texts.map { plain.tokenizer.encode($0, maximumLength: plain.maximumTokens) }
+        let workspace = BertWorkspace(capacity: tokens.map(\.count).reduce(0, +), threads: 1, configuration: plain.configuration)
+        var ignored = [Float](repeating: 0, count: texts.count * plain.dimension)
+        ignored.withUnsafeMutableBufferPointer { out in
+            plain.forward(tokens[...], workspace: workspace, thread: 0, threads: 1, ranges: &ranges) { out.baseAddress! + $0 * plain.dimension }
+        }
+        return ranges
+    }
+
+    public func tokenCount(_ text: String) -> Int { tokenizer.encode(text, maximumLength: .max).count }
+
+    // MARK: Embedding
+
+    /// Vectors of `texts`, in order.
+    ///
+    /// Texts are sorted by length and packed into passes; each thread takes whole passes, or, for
+    /// a single pass, all threads share each product by columns.
+    ///
+    /// - Complexity: about 21 million multiply-adds a token for all-MiniLM-L6-v2, halved as operations.
+    public func embed(_ texts: [String]) throws -> Embeddings {
+        var result = Embeddings(dimension: dimension, count: texts.count)
+        guard !texts.isEmpty else { return result }
+        let tokens = tokenized(texts)
+        let order = tokens.indices.sorted { tokens[$0].count > tokens[$1].count }
+        let passes = Self.pack(order, lengths: tokens.map(\.count), threads: pool.threadCount)
+        let dimension = self.dimension
+        result.values.withUnsafeMutableBufferPointer { values in
+            nonisolated(unsafe) let out = values.baseAddress!
+            if passes.count < pool.threadCount {
+                for pass in passes {
+                    let batch = pass.map { tokens[$0] }
+                    let workspace = borrowWorkspace(batch.map(\.count).reduce(0, +), threads: pool.threadCount)
+                    pool.run { thread, threads in
+                        var none: [ActivationRanges] = []
+                        forward(batch[...], workspace: workspace, thread: thread, threads: threads, ranges: &none) { out + pass[$0] * dimension }
+                    }
+                    giveBack(workspace)
+                }
+            } else {
+                let next = Atomic<Int>(0)
+                pool.run { _, _ in
+                    while true {
+                        let index = next.wrappingAdd(1, ordering: .relaxed).oldValue
+                        guard index < passes.count else { return }
+                        let batch = passes[index].map { tokens[$0] }
+                        let workspace = borrowWorkspace(batch.map(\.count).reduce(0, +), threads: 1)
+                        var none: [ActivationRanges] = []
+                        forward(batch[...], workspace: workspace, thread: 0, threads: 1, ranges: &none) { out + passes[index][$0] * dimension }
+                        giveBack(workspace)
+                    }
+                }
+            }
+        }
+        return result
+    }
+
+    private func tokenized(_ texts: [String]) -> [[Int32]] {
+        guard texts.count >= 8 else { return texts.map { tokenizer.encode($0, maximumLength: maximumTokens) } }
+        var tokens = [[Int32]](repeating: [], count: texts.count)
+        tokens.withUnsafeMutableBufferPointer { buffer in
+            nonisolated(unsafe) let out = buffer.baseAddress!
+            pool.run { thread, threads in
+                for i in stride(from: thread, to: texts.count, by: threads) {
+                    out[i] = tokenizer.encode(texts[i], maximumLength: maximumTokens)
+                }
+            }
+        }
+        return tokens
+    }
+
+    /// Groups texts (the longest first) into passes of about equal tokens.
+    private static func pack(_ order: [Int], lengths: [Int], threads: Int) -> [[Int]] {
+        let total = order.reduce(0) { $0 + lengths[$1] }
+        var count = (total + passTokens - 1) / passTokens
+        // A multiple of the threads leaves none idle; one text alone is shared by all.
+        if order.count >= threads { count = (max(count, threads) + threads - 1) / threads * threads }
+        count = min(count, order.count)
+        guard count > 1 else { return [order] }
+        var passes = [[Int]](repeating: [], count: count), load = [Int](repeating: 0, count: count)
+        for text in order {
+            let lightest = load.indices.min { load[$0] < load[$1] }!
+            passes[lightest].append(text)
+            load[lightest] += lengths[text]
+        }
+        return passes
+    }
+
+    private func borrowWorkspace(_ tokens: Int, threads: Int) -> BertWorkspace {
+        let found = workspaces.withLock { all -> BertWorkspace? in
+            guard let i = all.firstIndex(where: { $0.capacity >= tokens && $0.scratch.count >= threads }) else { return nil }
+            return all.remove(at: i)
+        }
+        return found ?? BertWorkspace(capacity: max(tokens, Self.passTokens + maximumTokens), threads: max(threads, pool.threadCount), configuration: configuration)
+    }
+
+    private func giveBack(_ workspace: BertWorkspace) {
+        workspaces.withLock { if $0.count < pool.threadCount + 2 { $0.append(workspace) } }
+    }
+
+    // MARK: Forward pass
+
+    /// One pass, run by `threads` threads of the pool together (or by one alone).
+    ///
+    /// Every phase is split by rows, columns or heads; a barrier stands between phases.
+    private func forward(
+        _ texts: ArraySlice<[Int32]>, workspace w: BertWorkspace, thread: Int, threads: Int,
+        ranges: inout [ActivationRanges], output: (Int) -> UnsafeMutablePointer<Float>
+    ) {
+        let c = configuration, hidden = c.hiddenSize
+        let rows = texts.reduce(0) { $0 + $1.count }
+        func barrier() { if threads > 1 { pool.barrier() } }
+        func share(_ count: Int, unit: Int = 1) -> Range<Int> {
+            let units = (count + unit - 1) / unit
+            return min(count, units * thread / threads * unit)..<min(count, units * (thread + 1) / threads * unit)
+        }
+        let mine = share(rows)
+        let bf16 = precision == .bf16
+
+        func norm(_ n: BertWeights.Norm, from source: UnsafeMutablePointer<Float>) {
+            kernels.layerNorm(
+                source + mine.lowerBound * hidden, gamma: n.gamma.pointer, beta: n.beta.pointer, epsilon: c.layerNormEpsilon,
+                rows: mine.count, columns: hidden, into: w.hidden.pointer + mine.lowerBound * hidden,
+                bf16: bf16 ? w.hiddenBF16.pointer + mine.lowerBound * hidden : nil)
+        }
+        /// The rows of `source` in the form that `layer` reads.
+        func input(_ source: AlignedBuffer<Float>, bf16 converted: AlignedBuffer<UInt16>, for layer: LinearLayer) -> LayerInput {
+            switch layer.precision {
+            case .f32: return .f32(source.pointer)
+            case .bf16: return .bf16(converted.pointer)
+            case .int8:
+                kernels.quantize(
+                    source.pointer + mine.lowerBound * hidden, rows: mine.count, columns: hidden, inputScale: layer.inputScale.map { UnsafePointer($0.pointer) },
+                    into: w.bytes.pointer + mine.lowerBound * hidden, scale: w.scales.pointer + mine.lowerBound, zero: w.zeros.pointer + mine.lowerBound)
+                barrier()
+                return .int8(w.bytes.pointer, scale: w.scales.pointer, zero: w.zeros.pointer)
+            }
+        }
+
+        embed(texts, rows: mine, into: w.sum.pointer)
+        norm(weights.embeddingNorm, from: w.sum.pointer)
+        barrier()
+        for (index, layer) in weights.layers.enumerated() {
+            if !ranges.isEmpty { ActivationRanges.widen(&ranges[index].hidden, with: w.hidden.pointer, count: rows) }
+            layer.queryKeyValue.apply(
+                input(w.hidden, bf16: w.hiddenBF16, for: layer.queryKeyValue), rows: rows,
+                columns: share(3 * hidden, unit: 32), epilogue: .bias, into: .f32(w.qkv.pointer))
+            barrier()
+            var start = 0
+            for text in texts {
+                kernels.attention(
+                    qkv: w.qkv.pointer + start * 3 * hidden, tokens: text.count, heads: c.heads, headDimension: c.headDimension,
+                    headRange: share(c.heads), into: w.context.pointer + start * hidden, scratch: w.scratch[thread].pointer)
+                start += text.count
+            }
+            barrier()
+            if !ranges.isEmpty { ActivationRanges.widen(&ranges[index].context, with: w.context.pointer, count: rows) }
+            if layer.attentionOutput.precision == .bf16 {
+                kernels.convert(w.context.pointer + mine.lowerBound * hidden, count: mine.count * hidden, into: w.contextBF16.pointer + mine.lowerBound * hidden)
+                barrier()
+            }
+            layer.attentionOutput.apply(
+                input(w.context, bf16: w.contextBF16, for: layer.attentionOutput), rows: rows,
+                columns: share(hidden, unit: 32), epilogue: .residual(w.hidden.pointer), into: .f32(w.sum.pointer))
+            barrier()
+            norm(layer.attentionNorm, from: w.sum.pointer)
+            barrier()
+            if !ranges.isEmpty { ActivationRanges.widen(&ranges[index].attended, with: w.hidden.pointer, count: rows) }
+            let wideIsBF16 = layer.down.precision == .bf16
+            layer.up.apply(
+                input(w.hidden, bf16: w.hiddenBF16, for: layer.up), rows: rows, columns: share(c.intermediateSize, unit: 32),
+                epilogue: .gelu, into: wideIsBF16 ? .bf16(w.wideBF16.pointer) : .f32(w.wide.pointer))
+            barrier()
+            layer.down.apply(
+                wideIsBF16 ? .bf16(w.wideBF16.pointer) : .f32(w.wide.pointer), rows: rows, columns: share(hidden, unit: 32),
+                epilogue: .residual(w.hidden.pointer), into: .f32(w.sum.pointer))
+            barrier()
+            norm(layer.outputNorm, from: w.sum.pointer)
+            barrier()
+        }
+        var start = 0
+        for (i, text) in texts.enumerated() {
+            if i % threads == thread {
+                kernels.meanPool(w.hidden.pointer + start * hidden, rows: text.count, columns: hidden, into: output(i))
+            }
+            start += text.count
+        }
+        barrier()
+    }
+
+    /// Sums of word, position and type embeddings for rows `range` of the pass.
+    private func embed(_ texts: ArraySlice<[Int32]>, rows range: Range<Int>, into output: UnsafeMutablePointer<Float>) {
+        let hidden = configuration.hiddenSize
+        let words = weights.words.values.baseAddress!, positions = weights.positions.values.baseAddress!
+        let types = weights.types.values.baseAddress!
+        var row = 0
+        for text in texts {
+            for (position, id) in text.enumerated() {
+                if range.contains(row) {
+                    let word = words + Int(id) * hidden, place = positions + position * hidden
+                    let out = output + row * hidden
+                    for i in 0..<hidden { out[i] = word[i] + place[i] + types[i] }
+                }
+                row += 1
+            }
+        }
+    }
+}

@@ -1,0 +1,104 @@
+import MnemeNumerics
+
+/// The weights of a BERT encoder, packed for the kernels.
+final class BertWeights: Sendable {
+    struct Norm: Sendable {
+        let gamma, beta: AlignedBuffer<Float>
+    }
+
+    struct Layer: Sendable {
+        let queryKeyValue, attentionOutput, up, down: LinearLayer
+        let attentionNorm, outputNorm: Norm
+    }
+
+    /// Tables of [vocabulary], [positions] and [types] rows.
+    let words, positions, types: FloatTensor
+    let embeddingNorm: Norm
+    let layers: [Layer]
+
+    /// - Parameters:
+    ///   - ranges: for int8, the largest input magnitude of each column of each layer's three
+    ///     quantised products (see ``BertEncoder``); nil leaves activations unsmoothed.
+    init(
+        file: SafetensorsFile, configuration c: BertConfiguration, precision: Precision,
+        ranges: [ActivationRanges]?, features: ProcessorFeatures
+    ) throws {
+        let hidden = c.hiddenSize, wide = c.intermediateSize
+        // The input of the down projection (GELU's output) loses too much in 8 bits; it stays wider.
+        let widePrecision: Precision = precision != .int8 ? precision
+            : features.isDisjoint(with: [.avx512BF16, .amxBF16]) ? .f32 : .bf16
+
+        func copy(_ tensor: FloatTensor, to target: UnsafeMutablePointer<Float>) {
+            target.update(from: tensor.values.baseAddress!, count: tensor.values.count)
+        }
+        func vector(_ name: String, _ count: Int) throws -> AlignedBuffer<Float> {
+            let buffer = AlignedBuffer<Float>(count)
+            copy(try file.floats(name, shape: [count]), to: buffer.pointer)
+            return buffer
+        }
+        func norm(_ name: String) throws -> Norm {
+            Norm(gamma: try vector(name + ".weight", hidden), beta: try vector(name + ".bias", hidden))
+        }
+        func linear(_ names: [String], inputs: Int, outputs: Int, precision: Precision, range: [Float]?) throws -> LinearLayer {
+            let weight = AlignedBuffer<Float>(names.count * outputs * inputs), bias = AlignedBuffer<Float>(names.count * outputs)
+            for (i, name) in names.enumerated() {
+                copy(try file.floats(name + ".weight", shape: [outputs, inputs]), to: weight.pointer + i * outputs * inputs)
+                copy(try file.floats(name + ".bias", shape: [outputs]), to: bias.pointer + i * outputs)
+            }
+            let all = UnsafeBufferPointer(start: UnsafePointer(weight.pointer), count: weight.count)
+            return LinearLayer(
+                weight: all, bias: UnsafeBufferPointer(start: UnsafePointer(bias.pointer), count: bias.count),
+                outputs: names.count * outputs, inputs: inputs, precision: precision,
+                smoothing: precision == .int8 ? range.map { Self.smoothing(activations: $0, weight: all) } : nil,
+                features: features)
+        }
+
+        words = try file.floats("embeddings.word_embeddings.weight", shape: [c.vocabularySize, hidden])
+        positions = try file.floats("embeddings.position_embeddings.weight", shape: [c.positions, hidden])
+        types = try file.floats("embeddings.token_type_embeddings.weight", shape: [c.typeVocabularySize, hidden])
+        embeddingNorm = try norm("embeddings.LayerNorm")
+        layers = try (0..<c.layers).map { i in
+            let name = "encoder.layer.\(i)."
+            let range = ranges?[i]
+            return Layer(
+                queryKeyValue: try linear(
+                    ["query", "key", "value"].map { name + "attention.self." + $0 }, inputs: hidden, outputs: hidden,
+                    precision: precision, range: range?.hidden),
+                attentionOutput: try linear(
+                    [name + "attention.output.dense"], inputs: hidden, outputs: hidden, precision: precision, range: range?.context),
+                up: try linear([name + "intermediate.dense"], inputs: hidden, outputs: wide, precision: precision, range: range?.attended),
+                down: try linear([name + "output.dense"], inputs: wide, outputs: hidden, precision: widePrecision, range: nil),
+                attentionNorm: try norm(name + "attention.output.LayerNorm"),
+                outputNorm: try norm(name + "output.LayerNorm"))
+        }
+    }
+
+    /// SmoothQuant factors with α = ½: the square root of activation range over weight range, mean 1.
+    private static func smoothing(activations: [Float], weight: UnsafeBufferPointer<Float>) -> [Float] {
+        let inputs = activations.count
+        var ranges = [Float](repeating: 1e-6, count: inputs)
+        for i in 0..<weight.count { ranges[i % inputs] = max(ranges[i % inputs], abs(weight[i])) }
+        var factors = zip(activations, ranges).map { (max($0, 1e-3) / $1).squareRoot() }
+        let mean = factors.reduce(0, +) / Float(inputs)
+        for i in factors.indices { factors[i] /= mean }
+        return factors
+    }
+}
+
+/// The largest magnitude seen in each column of the inputs of a layer's products.
+struct ActivationRanges: Sendable {
+    var hidden: [Float]
+    var context: [Float]
+    var attended: [Float]
+
+    init(columns: Int) {
+        hidden = [Float](repeating: 0, count: columns)
+        context = hidden
+        attended = hidden
+    }
+
+    static func widen(_ range: inout [Float], with rows: UnsafePointer<Float>, count: Int) {
+        let columns = range.count
+        for r in 0..<count { for c in 0..<columns { range[c] = max(range[c], abs(rows[r * columns + c])) } }
+    }
+}

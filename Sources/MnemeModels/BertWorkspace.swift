@@ -1,0 +1,31 @@
+import MnemeNumerics
+
+/// Memory of one forward pass over up to `capacity` tokens of several texts.
+final class BertWorkspace: Sendable {
+    let capacity: Int
+    let hidden, sum, qkv, context: AlignedBuffer<Float>
+    let hiddenBF16, contextBF16, wideBF16: AlignedBuffer<UInt16>
+    let wide: AlignedBuffer<Float>
+    let bytes: AlignedBuffer<UInt8>
+    let scales: AlignedBuffer<Float>
+    let zeros: AlignedBuffer<Int32>
+    /// Attention scratch, one for each thread that may share the pass.
+    let scratch: [AlignedBuffer<Float>]
+
+    init(capacity: Int, threads: Int, configuration c: BertConfiguration) {
+        self.capacity = capacity
+        hidden = AlignedBuffer(capacity * c.hiddenSize)
+        sum = AlignedBuffer(capacity * c.hiddenSize)
+        qkv = AlignedBuffer(capacity * 3 * c.hiddenSize)
+        context = AlignedBuffer(capacity * c.hiddenSize)
+        hiddenBF16 = AlignedBuffer(capacity * c.hiddenSize)
+        contextBF16 = AlignedBuffer(capacity * c.hiddenSize)
+        wide = AlignedBuffer(capacity * c.intermediateSize)
+        wideBF16 = AlignedBuffer(capacity * c.intermediateSize)
+        bytes = AlignedBuffer(capacity * c.hiddenSize)
+        scales = AlignedBuffer(capacity)
+        zeros = AlignedBuffer(capacity)
+        let longest = EncoderKernels.attentionScratch(tokens: c.maximumTokens, headDimension: c.headDimension)
+        scratch = (0..<threads).map { _ in AlignedBuffer(longest) }
+    }
+}

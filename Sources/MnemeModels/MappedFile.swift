@@ -1,0 +1,44 @@
+import Foundation
+
+/// A whole file, mapped read-only into memory.
+///
+/// If another process truncates the file while it is mapped, reading past its new end is fatal;
+/// model folders are written once and never changed in place.
+public final class MappedFile: @unchecked Sendable {
+    // Sendable: the mapping is read-only and lives as long as the object.
+    private let base: UnsafeRawPointer?
+    /// Bytes of the file.
+    public let count: Int
+    /// Where it was read from.
+    public let path: String
+
+    /// - Throws: ``ModelError`` if the file is absent or cannot be mapped.
+    public init(path: String) throws {
+        self.path = path
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else {
+            throw ModelError(.missingFile, "Cannot open \(path): \(String(cString: strerror(errno))).")
+        }
+        defer { close(descriptor) }
+        var status = stat()
+        guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
+            throw ModelError(.invalidFile, "\(path) is not a regular file.")
+        }
+        count = Int(status.st_size)
+        guard count > 0 else {
+            base = nil
+            return
+        }
+        guard let mapping = mmap(nil, count, PROT_READ, MAP_PRIVATE, descriptor, 0), mapping != MAP_FAILED else {
+            throw ModelError(.invalidFile, "Cannot map \(path) into memory: \(String(cString: strerror(errno))).")
+        }
+        base = UnsafeRawPointer(mapping)
+    }
+
+    deinit {
+        if let base { munmap(UnsafeMutableRawPointer(mutating: base), count) }
+    }
+
+    /// The file's bytes; valid while the object lives.
+    package var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: base, count: count) }
+}

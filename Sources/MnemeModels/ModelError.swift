@@ -1,0 +1,22 @@
+/// Why a model could not be read or used. The message says what to do.
+public struct ModelError: Error, Sendable, CustomStringConvertible {
+    /// What kind of failure it is.
+    public enum Code: String, Sendable {
+        /// A file that the model needs is not there.
+        case missingFile
+        /// A file is truncated, damaged or not of the expected format.
+        case invalidFile
+        /// The model is of an architecture or shape that is not supported.
+        case unsupported
+    }
+
+    public let code: Code
+    public let message: String
+
+    public init(_ code: Code, _ message: String) {
+        self.code = code
+        self.message = message
+    }
+
+    public var description: String { message }
+}

@@ -1,0 +1,162 @@
+import Foundation
+import MnemeNumerics
+
+/// A safetensors file, memory-mapped, with every length in its header checked before use.
+///
+/// ```
+/// offset 0   u64 little-endian: N, bytes of the header
+/// offset 8   N bytes of JSON: {"name": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}, …}
+/// offset 8+N the data; the tensors cover it without gap or overlap
+/// ```
+///
+/// Format: https://github.com/huggingface/safetensors
+public final class SafetensorsFile: Sendable {
+    /// One tensor of the file.
+    public struct Tensor: Sendable, Equatable {
+        /// Element type as the file names it, such as `F32`.
+        public let type: String
+        /// Extents, the slowest first; empty for a scalar.
+        public let shape: [Int]
+        /// Where its bytes lie, from the start of the data.
+        public let range: Range<Int>
+    }
+
+    /// The longest header that is read: as in the reference implementation.
+    static let maximumHeader = 100_000_000
+
+    private let file: MappedFile
+    private let dataStart: Int
+    /// Tensors by name.
+    public let tensors: [String: Tensor]
+
+    /// - Throws: ``ModelError`` that names the first fault found.
+    public init(path: String) throws {
+        file = try MappedFile(path: path)
+        let bytes = file.bytes
+        func fault(_ what: String) -> ModelError {
+            ModelError(.invalidFile, "\(path) is not a sound safetensors file: \(what). Fetch it again.")
+        }
+        guard bytes.count >= 8 else { throw fault("it is shorter than its header length") }
+        let length = UInt64(littleEndian: bytes.loadUnaligned(as: UInt64.self))
+        guard length <= UInt64(Self.maximumHeader), Int(length) <= bytes.count - 8 else {
+            throw fault("its header claims \(length) bytes, of which \(bytes.count - 8) are there")
+        }
+        dataStart = 8 + Int(length)
+        let available = bytes.count - dataStart
+        let header = Data(bytes[8..<dataStart])
+        guard let object = try? JSONSerialization.jsonObject(with: header) as? [String: Any] else {
+            throw fault("its header is not a JSON object")
+        }
+        var tensors: [String: Tensor] = [:]
+        tensors.reserveCapacity(object.count)
+        for (name, value) in object where name != "__metadata__" {
+            guard let entry = value as? [String: Any], let type = entry["dtype"] as? String,
+                let shape = Self.integers(entry["shape"]), let offsets = Self.integers(entry["data_offsets"]), offsets.count == 2
+            else { throw fault("tensor '\(name.prefix(80))' has no dtype, shape or data_offsets") }
+            guard let size = Self.elementSize[type] else { throw fault("tensor '\(name.prefix(80))' has the unknown type '\(type.prefix(20))'") }
+            var expected = size
+            for extent in shape {
+                let (product, overflow) = expected.multipliedReportingOverflow(by: extent)
+                guard !overflow else { throw fault("the shape of tensor '\(name.prefix(80))' is too large") }
+                expected = product
+            }
+            guard offsets[0] <= offsets[1], offsets[1] <= available, offsets[1] - offsets[0] == expected else {
+                throw fault("tensor '\(name.prefix(80))' does not lie inside the file")
+            }
+            tensors[name] = Tensor(type: type, shape: shape, range: offsets[0]..<offsets[1])
+        }
+        var end = 0
+        for tensor in tensors.values.sorted(by: { ($0.range.lowerBound, $0.range.upperBound) < ($1.range.lowerBound, $1.range.upperBound) }) {
+            guard tensor.range.lowerBound == end else { throw fault("its tensors overlap or leave a gap") }
+            end = tensor.range.upperBound
+        }
+        guard end == available else { throw fault("\(available - end) bytes follow the last tensor") }
+        self.tensors = tensors
+    }
+
+    private static let elementSize = [
+        "F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U64": 8, "U32": 4, "U16": 2, "U8": 1,
+        "BOOL": 1,
+    ]
+
+    /// JSON whole numbers that fit an `Int` and are not negative.
+    private static func integers(_ value: Any?) -> [Int]? {
+        guard let numbers = value as? [NSNumber], numbers.count <= 16 else { return nil }
+        var result: [Int] = []
+        for number in numbers {
+            guard let integer = Int(exactly: number.doubleValue), integer >= 0 else { return nil }
+            result.append(integer)
+        }
+        return result
+    }
+
+    /// The values of an F32, F16 or BF16 tensor as floats.
+    ///
+    /// - Parameter shape: the shape that the caller expects.
+    /// - Throws: ``ModelError`` if the tensor is absent, of another shape, or not a float type.
+    /// - Complexity: aligned F32 tensors are read in place; others are copied.
+    package func floats(_ name: String, shape: [Int]) throws -> FloatTensor {
+        guard let tensor = tensors[name] else {
+            throw ModelError(.invalidFile, "\(file.path) has no tensor '\(name)'. It is not the model that was expected.")
+        }
+        guard tensor.shape == shape else {
+            throw ModelError(.unsupported, "Tensor '\(name)' of \(file.path) has shape \(tensor.shape), expected \(shape).")
+        }
+        let start = dataStart + tensor.range.lowerBound
+        let bytes = UnsafeRawBufferPointer(rebasing: file.bytes[start..<(dataStart + tensor.range.upperBound)])
+        let count = shape.reduce(1, *)
+        switch tensor.type {
+        case "F32" where Int(bitPattern: bytes.baseAddress) % 4 == 0:
+            return FloatTensor(mapped: UnsafeBufferPointer(rebasing: bytes.bindMemory(to: Float.self)[...]), file: file)
+        case "F32": return FloatTensor(count: count) { bytes.loadUnaligned(fromByteOffset: $0 * 4, as: Float.self) }
+        case "BF16":
+            return FloatTensor(count: count) { Float(bitPattern: UInt32(bytes.loadUnaligned(fromByteOffset: $0 * 2, as: UInt16.self)) << 16) }
+        case "F16":
+            return FloatTensor(count: count) { Self.float(half: bytes.loadUnaligned(fromByteOffset: $0 * 2, as: UInt16.self)) }
+        default:
+            throw ModelError(.unsupported, "Tensor '\(name)' of \(file.path) is \(tensor.type); F32, F16 or BF16 is needed.")
+        }
+    }
+
+    private static func float(half: UInt16) -> Float {
+        let sign = UInt32(half & 0x8000) << 16, exponent = UInt32(half >> 10) & 0x1f, fraction = UInt32(half & 0x3ff)
+        switch exponent {
+        case 0: return (sign == 0 ? 1 : -1) * Float(fraction) * 0x1p-24
+        case 31: return Float(bitPattern: sign | 0x7f80_0000 | fraction << 13)
+        default: return Float(bitPattern: sign | (exponent + 112) << 23 | fraction << 13)
+        }
+    }
+
+    /// Names the content: bytes of the header, its length, and the first and last mebibyte of the data.
+    package var sampledContent: [UnsafeRawBufferPointer] {
+        let bytes = file.bytes, mebibyte = 1 << 20
+        return [
+            UnsafeRawBufferPointer(rebasing: bytes[..<dataStart]),
+            UnsafeRawBufferPointer(rebasing: bytes[dataStart..<min(bytes.count, dataStart + mebibyte)]),
+            UnsafeRawBufferPointer(rebasing: bytes[max(dataStart, bytes.count - mebibyte)...]),
+        ]
+    }
+}
+
+/// Float values of a tensor: a view of the mapped file, or a converted copy.
+package final class FloatTensor: @unchecked Sendable {
+    // Sendable: never written after init; the owner below keeps the memory.
+    /// Valid while the tensor lives.
+    package let values: UnsafeBufferPointer<Float>
+    private let owner: AnyObject
+
+    init(mapped values: UnsafeBufferPointer<Float>, file: MappedFile) {
+        self.values = values
+        owner = file
+    }
+
+    init(count: Int, _ element: (Int) -> Float) {
+        let buffer = AlignedBuffer<Float>(count)
+        for i in 0..<count { buffer.pointer[i] = element(i) }
+        values = UnsafeBufferPointer(start: UnsafePointer(buffer.pointer), count: count)
+        owner = buffer
+    }
+
+    /// A copy of the values.
+    package var array: [Float] { withExtendedLifetime(self) { Array(values) } }
+}

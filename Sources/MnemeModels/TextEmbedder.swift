@@ -1,0 +1,36 @@
+/// Turns texts into vectors of one length, so that similar meanings lie close.
+///
+/// Implementers: be deterministic (the same text gives the same vector, whatever else is in the
+/// batch, to rounding), return unit length, and block the calling thread; callers move off the
+/// cooperative pool.
+public protocol TextEmbedder: Sendable {
+    /// Names model and content. Vectors of different identifiers are never compared.
+    var identifier: String { get }
+    /// Elements of a vector.
+    var dimension: Int { get }
+    /// Tokens after which a text is cut.
+    var maximumTokens: Int { get }
+    /// One vector for each text, in order.
+    func embed(_ texts: [String]) throws -> Embeddings
+    /// Tokens that `text` takes, before any cut.
+    func tokenCount(_ text: String) -> Int
+}
+
+/// Vectors of one length, row after row.
+public struct Embeddings: Sendable, Equatable {
+    /// Elements of a vector.
+    public let dimension: Int
+    /// All elements, `count` × `dimension`.
+    public internal(set) var values: [Float]
+
+    init(dimension: Int, count: Int) {
+        self.dimension = dimension
+        values = [Float](repeating: 0, count: dimension * count)
+    }
+
+    /// Vectors held.
+    public var count: Int { values.count / dimension }
+
+    /// The vector at `index`.
+    public subscript(index: Int) -> [Float] { Array(values[index * dimension..<(index + 1) * dimension]) }
+}

@@ -1,0 +1,78 @@
+import CMnemeKernels
+
+/// Instruction sets that kernels may use.
+///
+/// Pass ``current`` for speed, or a subset to force a slower path (tests do).
+public struct ProcessorFeatures: OptionSet, Sendable {
+    public let rawValue: UInt32
+
+    public init(rawValue: UInt32) { self.rawValue = rawValue }
+
+    /// AVX2 with FMA.
+    public static let avx2 = ProcessorFeatures(rawValue: MNK_AVX2)
+    /// AVX-512 F, BW, DQ, VL.
+    public static let avx512 = ProcessorFeatures(rawValue: MNK_AVX512)
+    /// AVX-512 8-bit dot products.
+    public static let avx512VNNI = ProcessorFeatures(rawValue: MNK_AVX512_VNNI)
+    /// AVX-512 bf16 dot products.
+    public static let avx512BF16 = ProcessorFeatures(rawValue: MNK_AVX512_BF16)
+    /// AMX 8-bit tiles.
+    public static let amxInt8 = ProcessorFeatures(rawValue: MNK_AMX_INT8)
+    /// AMX bf16 tiles.
+    public static let amxBF16 = ProcessorFeatures(rawValue: MNK_AMX_BF16)
+    /// The AMX code over tiles emulated in C. Never part of ``current``; for tests.
+    public static let amxEmulated = ProcessorFeatures(rawValue: MNK_AMX_EMULATED)
+    /// NEON (baseline on arm64).
+    public static let neon = ProcessorFeatures(rawValue: MNK_NEON)
+
+    /// No instruction set beyond the platform's baseline: the reference path.
+    public static let portable: ProcessorFeatures = []
+
+    /// What this machine has, detected once.
+    public static let current = ProcessorFeatures(rawValue: mnk_cpu_features())
+
+    /// Names for people, the most basic first.
+    public var names: [String] {
+        let all: [(ProcessorFeatures, String)] = [
+            (.avx2, "avx2"), (.avx512, "avx512"), (.avx512VNNI, "avx512-vnni"), (.avx512BF16, "avx512-bf16"),
+            (.amxInt8, "amx-int8"), (.amxBF16, "amx-bf16"), (.neon, "neon"),
+        ]
+        return all.filter { contains($0.0) }.map(\.1)
+    }
+}
+
+/// How weights and activations of a matrix product are stored.
+public enum Precision: String, Sendable, CaseIterable, Codable {
+    case f32, bf16, int8
+
+    /// The fastest precision on this machine that keeps cosine 0.999 to f32.
+    public static var preferred: Precision {
+        let features = ProcessorFeatures.current
+        if !features.isDisjoint(with: [.avx512BF16, .amxBF16]) { return .bf16 }
+        if features.contains(.avx512VNNI) { return .int8 }
+        return .f32
+    }
+}
+
+/// The multiply-add rate of this machine, measured with register-only loops.
+///
+/// - Parameters:
+///   - precision: which loop.
+///   - pool: every thread of the pool runs the loop.
+///   - seconds: how long to measure, roughly.
+/// - Returns: operations (a multiply and an add count two) per second; nil where there is no such instruction.
+public func measuredPeak(_ precision: Precision, pool: ThreadPool, seconds: Double = 0.3) -> Double? {
+    let kind: Int32 = switch precision { case .f32: 0; case .int8: 1; case .bf16: 2 }
+    let features = ProcessorFeatures.current.rawValue
+    guard mnk_peak_operations(features, kind, 1) > 0 else { return nil }
+    let clock = ContinuousClock()
+    var best = 0.0
+    let began = clock.now
+    repeat {
+        let start = clock.now
+        pool.run { _, _ in _ = mnk_peak_operations(features, kind, 1_000_000) }
+        let elapsed = (clock.now - start) / .seconds(1)
+        best = max(best, mnk_peak_operations(features, kind, 1) * 1_000_000 * Double(pool.threadCount) / elapsed)
+    } while (clock.now - began) / .seconds(1) < seconds
+    return best
+}

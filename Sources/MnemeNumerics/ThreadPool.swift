@@ -1,0 +1,43 @@
+import CMnemeKernels
+import Foundation
+
+/// A fixed team of threads for numeric work, outside Swift's cooperative pool.
+///
+/// Workers spin for some microseconds between tasks and then sleep. Tasks from several callers
+/// take turns. Do not call ``run(_:)`` from inside a task.
+public final class ThreadPool: Sendable {
+    // The C pool does its own locking.
+    private nonisolated(unsafe) let pool: OpaquePointer
+    /// Threads that run a task, the caller's included.
+    public let threadCount: Int
+
+    /// - Parameter threads: at least 1; nil uses one per core. Fewer start if the system refuses more.
+    public init(threads: Int? = nil) {
+        let wanted = max(1, threads ?? ProcessInfo.processInfo.activeProcessorCount)
+        guard let pool = mnk_pool_create(wanted) ?? mnk_pool_create(1) else {
+            fatalError("No memory for a thread pool.")
+        }
+        self.pool = pool
+        threadCount = mnk_pool_threads(pool)
+    }
+
+    deinit { mnk_pool_destroy(pool) }
+
+    /// One pool for the process, a thread per core, started when first used.
+    public static let shared = ThreadPool()
+
+    /// Runs `body(index, count)` once on each thread and returns when all have ended.
+    public func run(_ body: (_ index: Int, _ count: Int) -> Void) {
+        withoutActuallyEscaping(body) { body in
+            var box = body
+            withUnsafeMutablePointer(to: &box) { pointer in
+                mnk_pool_run(pool, { context, index, count in
+                    context!.assumingMemoryBound(to: ((Int, Int) -> Void).self).pointee(index, count)
+                }, UnsafeMutableRawPointer(pointer))
+            }
+        }
+    }
+
+    /// Waits inside a task until all of its threads arrive.
+    package func barrier() { mnk_pool_barrier(pool) }
+}

@@ -1,0 +1,204 @@
+import MnemeNumerics
+import Testing
+
+/// Every path that this machine can run, and the emulated AMX tiles.
+private let paths: [ProcessorFeatures] = {
+    let all: [ProcessorFeatures] = [
+        .portable, [.avx2], [.avx2, .avx512], [.avx2, .avx512, .avx512VNNI], [.avx2, .avx512, .avx512BF16],
+        [.amxInt8], [.amxBF16], .neon,
+    ]
+    return all.filter { ProcessorFeatures.current.isSuperset(of: $0) } + [.amxEmulated]
+}()
+
+/// A seeded generator, so that a failure repeats.
+private struct Random: RandomNumberGenerator {
+    var state: UInt64
+    mutating func next() -> UInt64 {
+        state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+        return state ^ (state >> 33)
+    }
+    mutating func floats(_ count: Int, in range: ClosedRange<Float> = -1...1) -> [Float] {
+        (0..<count).map { _ in Float.random(in: range, using: &self) }
+    }
+}
+
+private func linear(_ x: [Float], _ w: [Float], _ b: [Float], rows: Int, outputs: Int, inputs: Int) -> [Double] {
+    (0..<rows * outputs).map { i in
+        let r = i / outputs, o = i % outputs
+        return (0..<inputs).reduce(Double(b[o])) { $0 + Double(x[r * inputs + $1]) * Double(w[o * inputs + $1]) }
+    }
+}
+
+@Suite struct KernelTests {
+    @Test(arguments: paths, [1, 2, 11, 12, 13, 16, 17, 31, 32, 33, 50])
+    func `matrix products agree with Double`(features: ProcessorFeatures, rows: Int) {
+        let inputs = 128, outputs = 48
+        var random = Random(state: UInt64(rows) * 7919)
+        let x = random.floats(rows * inputs), w = random.floats(outputs * inputs), b = random.floats(outputs)
+        let expected = linear(x, w, b, rows: rows, outputs: outputs, inputs: inputs)
+        var bf16 = [UInt16](repeating: 0, count: x.count), bytes = [UInt8](repeating: 0, count: x.count)
+        var scales = [Float](repeating: 0, count: rows), zeros = [Int32](repeating: 0, count: rows)
+        let kernels = EncoderKernels(features: features)
+        kernels.convert(x, count: x.count, into: &bf16)
+        kernels.quantize(x, rows: rows, columns: inputs, inputScale: nil, into: &bytes, scale: &scales, zero: &zeros)
+        // Errors of a sum of 128 products of values below one: rounding, 8 bits of mantissa, 8 bits of range.
+        for (precision, tolerance) in [(Precision.f32, 1e-4), (.bf16, 0.12), (.int8, 0.25)] {
+            let layer = w.withUnsafeBufferPointer { w in
+                b.withUnsafeBufferPointer { b in
+                    LinearLayer(weight: w, bias: b, outputs: outputs, inputs: inputs, precision: precision, features: features)
+                }
+            }
+            var y = [Float](repeating: .nan, count: rows * outputs)
+            // Two column ranges, as two threads would take them; the second is one panel wide.
+            for columns in [0..<32, 32..<48] {
+                x.withUnsafeBufferPointer { x in
+                    bf16.withUnsafeBufferPointer { bf16 in
+                        bytes.withUnsafeBufferPointer { bytes in
+                            scales.withUnsafeBufferPointer { scales in
+                                zeros.withUnsafeBufferPointer { zeros in
+                                    let input: LayerInput = switch precision {
+                                    case .f32: .f32(x.baseAddress!)
+                                    case .bf16: .bf16(bf16.baseAddress!)
+                                    case .int8: .int8(bytes.baseAddress!, scale: scales.baseAddress!, zero: zeros.baseAddress!)
+                                    }
+                                    y.withUnsafeMutableBufferPointer {
+                                        layer.apply(input, rows: rows, columns: columns, epilogue: .bias, into: .f32($0.baseAddress!))
+                                    }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+            let error = zip(y, expected).map { abs(Double($0) - $1) }.max()!
+            #expect(error < tolerance, "\(precision) on \(features.names): \(error)")
+        }
+    }
+
+    @Test(arguments: paths)
+    func `integer products equal the portable path exactly`(features: ProcessorFeatures) {
+        let rows = 37, inputs = 192, outputs = 64
+        var random = Random(state: 5)
+        let w = random.floats(outputs * inputs), b = [Float](repeating: 0, count: outputs)
+        let bytes = (0..<rows * inputs).map { _ in UInt8.random(in: 0...255, using: &random) }
+        let scales = [Float](repeating: 1, count: rows), zeros = [Int32](repeating: 128, count: rows)
+        func run(_ features: ProcessorFeatures) -> [Float] {
+            let layer = w.withUnsafeBufferPointer { w in
+                b.withUnsafeBufferPointer {
+                    LinearLayer(weight: w, bias: $0, outputs: outputs, inputs: inputs, precision: .int8, features: features)
+                }
+            }
+            var y = [Float](repeating: 0, count: rows * outputs)
+            bytes.withUnsafeBufferPointer { bytes in
+                scales.withUnsafeBufferPointer { scales in
+                    zeros.withUnsafeBufferPointer { zeros in
+                        y.withUnsafeMutableBufferPointer {
+                            layer.apply(
+                                .int8(bytes.baseAddress!, scale: scales.baseAddress!, zero: zeros.baseAddress!), rows: rows,
+                                columns: 0..<outputs, epilogue: .bias, into: .f32($0.baseAddress!))
+                        }
+                    }
+                }
+            }
+            return y
+        }
+        #expect(run(features) == run(.portable))
+    }
+
+    @Test(arguments: paths, [1, 3, 4, 5, 15, 16, 17, 40])
+    func `attention agrees with Double`(features: ProcessorFeatures, tokens: Int) {
+        let heads = 3, dim = 32, width = heads * dim
+        var random = Random(state: UInt64(tokens))
+        let qkv = random.floats(tokens * 3 * width, in: -3...3)
+        var out = [Float](repeating: .nan, count: tokens * width)
+        var scratch = [Float](repeating: .nan, count: EncoderKernels.attentionScratch(tokens: tokens, headDimension: dim))
+        EncoderKernels(features: features).attention(
+            qkv: qkv, tokens: tokens, heads: heads, headDimension: dim, headRange: 0..<heads, into: &out, scratch: &scratch)
+        func at(_ part: Int, _ token: Int, _ column: Int) -> Double { Double(qkv[token * 3 * width + part * width + column]) }
+        for h in 0..<heads {
+            for i in 0..<tokens {
+                let s = (0..<tokens).map { j in (0..<dim).reduce(0.0) { $0 + at(0, i, h * dim + $1) * at(1, j, h * dim + $1) } / Double(dim).squareRoot() }
+                let e = s.map { exp64($0 - s.max()!) }, total = e.reduce(0, +)
+                for d in 0..<dim {
+                    let expected = (0..<tokens).reduce(0.0) { $0 + e[$1] / total * at(2, $1, h * dim + d) }
+                    #expect(abs(Double(out[i * width + h * dim + d]) - expected) < 1e-5)
+                }
+            }
+        }
+    }
+
+    @Test(arguments: paths)
+    func `layer norm and pooling agree with Double`(features: ProcessorFeatures) {
+        let rows = 5, columns = 96
+        var random = Random(state: 11)
+        let x = random.floats(rows * columns, in: -4...9), gamma = random.floats(columns), beta = random.floats(columns)
+        var y = [Float](repeating: .nan, count: x.count), pooled = [Float](repeating: .nan, count: columns)
+        let kernels = EncoderKernels(features: features)
+        kernels.layerNorm(x, gamma: gamma, beta: beta, epsilon: 1e-12, rows: rows, columns: columns, into: &y, bf16: nil)
+        for r in 0..<rows {
+            let row = x[r * columns..<(r + 1) * columns].map(Double.init)
+            let mean = row.reduce(0, +) / Double(columns), variance = row.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(columns)
+            for c in 0..<columns {
+                let expected = (row[c] - mean) / variance.squareRoot() * Double(gamma[c]) + Double(beta[c])
+                #expect(abs(Double(y[r * columns + c]) - expected) < 1e-5)
+            }
+        }
+        kernels.meanPool(x, rows: rows, columns: columns, into: &pooled)
+        let means = (0..<columns).map { c in (0..<rows).reduce(0.0) { $0 + Double(x[$1 * columns + c]) } / Double(rows) }
+        let norm = means.reduce(0) { $0 + $1 * $1 }.squareRoot()
+        for c in 0..<columns { #expect(abs(Double(pooled[c]) - means[c] / norm) < 1e-6) }
+    }
+
+    @Test(arguments: paths, [1, 15, 16, 17, 63, 64, 65, 384])
+    func `dot products and scans agree with Double`(features: ProcessorFeatures, dimension: Int) {
+        var random = Random(state: UInt64(dimension))
+        let count = 9
+        let rows = (0..<count).map { _ in random.floats(dimension) }, query = random.floats(dimension)
+        var matrix = Int8Matrix(dimension: dimension)
+        for row in rows { matrix.append(row) }
+        var scores = [Float](repeating: .nan, count: count), reference = scores
+        matrix.scan(query, rows: 0..<count, features: features, into: &scores)
+        matrix.scan(query, rows: 0..<count, features: .portable, into: &reference)
+        #expect(scores == reference)
+        for (i, row) in rows.enumerated() {
+            let exact = zip(row, query).reduce(0.0) { $0 + Double($1.0) * Double($1.1) }
+            #expect(abs(Double(dotProduct(row, query, count: dimension, features: features)) - exact) < 1e-4)
+            #expect(abs(Double(scores[i]) - exact) < 0.02 * Double(dimension).squareRoot() + 0.01)
+        }
+    }
+
+    @Test func `a pool runs each index once, from many callers`() async {
+        let pool = ThreadPool(threads: 3)
+        await withTaskGroup(of: Bool.self) { group in
+            for _ in 0..<8 {
+                group.addTask {
+                    (0..<200).allSatisfy { _ in
+                        let seen = Seen(pool.threadCount)
+                        pool.run { index, _ in
+                            seen.add(index)
+                            pool.barrier()
+                            seen.add(index)
+                        }
+                        return seen.counts.allSatisfy { $0 == 2 }
+                    }
+                }
+            }
+            for await each in group { #expect(each) }
+        }
+    }
+}
+
+/// Counts per thread; each thread writes its own slot.
+private final class Seen: @unchecked Sendable {
+    private let slots: AlignedBuffer<Int>
+    init(_ count: Int) { slots = AlignedBuffer(count) }
+    func add(_ index: Int) { slots.pointer[index] += 1 }
+    var counts: [Int] { (0..<slots.count).map { slots.pointer[$0] } }
+}
+
+private func exp64(_ x: Double) -> Double {
+    var term = 1.0, sum = 1.0
+    let reduced = x / 1024
+    for n in 1..<20 { term *= reduced / Double(n); sum += term }
+    return (0..<10).reduce(sum) { s, _ in s * s }
+}
