@@ -59,6 +59,7 @@ let package = Package(
         .target(name: "MnemeStoreTesting", dependencies: ["MnemeStore"]),
 
         .testTarget(name: "MnemeNumericsTests", dependencies: ["MnemeNumerics"]),
+        .testTarget(name: "MnemeStoreTests", dependencies: ["MnemeStore", "MnemeStoreTesting"]),
         .testTarget(name: "MnemeModelsTests", dependencies: ["MnemeModels", "MnemeNumerics"], resources: [.copy("Golden")]),
     ],
     swiftLanguageModes: [.v6]

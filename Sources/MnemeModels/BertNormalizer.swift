@@ -136,6 +136,7 @@ struct BertNormalizer: Sendable {
     /// The category as the reference tokenizer knows it: its tables are of Unicode 8, and what came
     /// later counts as a plain letter there.
     private static func category(_ scalar: Unicode.Scalar) -> Unicode.GeneralCategory {
+        if scalar.value == 0x166d { return .otherPunctuation }  // became a symbol in Unicode 12
         guard !scalar.isASCII, let age = scalar.properties.age, age.major > 8 else { return scalar.properties.generalCategory }
         return .otherLetter
     }

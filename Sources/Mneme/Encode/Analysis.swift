@@ -1,0 +1,65 @@
+import Foundation
+import MnemeIndex
+
+/// What the indexes know of a text: its terms, and a few cues about what it could answer.
+///
+/// Layout of ``encoded``: one byte of cues (bit 0 a time expression, bit 1 a number, bits 2-3 proper
+/// names up to 2, bit 4 it ends in a question mark), then ``TermCounts``.
+struct Analysis: Sendable {
+    /// Names the analyzer and the layout.
+    static let version = TextAnalyzer.version + "/cues-1"
+
+    var hasTime = false, hasNumber = false, isQuestion = false
+    /// 0, 1, or 2 for two or more.
+    var names = 0
+    var terms: TermCounts
+
+    /// Analyses a memory. Speaker and date are terms too: questions name them.
+    init(text: String, speaker: String?, eventTime: Date, analyzer: TextAnalyzer) {
+        let parts = TimeExpressions.calendar.dateComponents([.year, .month, .day], from: eventTime)
+        let month = Self.monthNames[(parts.month ?? 1) - 1]
+        let date = "\(parts.day ?? 1) \(month) \(parts.year ?? 1970)"
+        terms = TermCounts(analyzer.terms([speaker ?? "", date, text].joined(separator: " ")))
+        for word in TextAnalyzer.words(text) {
+            if Self.timeWords.contains(word) || (word.utf8.count == 4 && Int(word).map { (1900...2099).contains($0) } ?? false) { hasTime = true }
+            if Self.numberWords.contains(word) || word.utf8.first.map({ (48...57).contains($0) }) ?? false { hasNumber = true }
+        }
+        names = min(2, Self.nameCount(text))
+        isQuestion = text.last(where: { !$0.isWhitespace }) == "?"
+    }
+
+    init?(encoded bytes: [UInt8]) {
+        guard let cues = bytes.first, let terms = TermCounts(encoded: Array(bytes.dropFirst())) else { return nil }
+        self.terms = terms
+        hasTime = cues & 1 != 0
+        hasNumber = cues & 2 != 0
+        names = Int(cues >> 2 & 3)
+        isQuestion = cues & 16 != 0
+    }
+
+    var encoded: [UInt8] {
+        [(hasTime ? 1 : 0) | (hasNumber ? 2 : 0) | UInt8(names) << 2 | (isQuestion ? 16 : 0)] + terms.encoded
+    }
+
+    static let monthNames = [
+        "january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november", "december",
+    ]
+    private static let timeWords: Set<String> = Set(monthNames + [
+        "yesterday", "today", "tonight", "tomorrow", "last", "next", "ago", "week", "weekend", "month", "year", "monday", "tuesday", "wednesday",
+        "thursday", "friday", "saturday", "sunday", "morning", "recently", "since", "day", "days",
+    ])
+    private static let numberWords: Set<String> = [
+        "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "once", "twice", "few", "several", "couple", "dozen", "hundred",
+    ]
+
+    /// Capitalised words inside a sentence (after a lower-case letter or a comma and a space).
+    private static func nameCount(_ text: String) -> Int {
+        var count = 0
+        var before: (UInt8, UInt8) = (0, 0)
+        for byte in text.utf8 {
+            if (65...90).contains(byte), before.1 == 32, (97...122).contains(before.0) || before.0 == 44 { count += 1 }
+            before = (before.1, byte)
+        }
+        return count
+    }
+}

@@ -1,0 +1,112 @@
+import Foundation
+import MnemeIndex
+import MnemeStore
+
+/// Type, entities and keywords of a text, found by rule, without a model.
+enum TextFacts {
+    /// What kind of memory `text` is. The first rule that holds decides.
+    static func type(of text: String) -> MemoryType {
+        let padded = " " + TextAnalyzer.words(text).joined(separator: " ") + " "
+        func says(_ phrases: [String]) -> Bool { phrases.contains { padded.contains(" " + $0 + " ") } }
+        if says(preferencePhrases) { return .preference }
+        if says(corePhrases) { return .core }
+        if says(procedurePhrases) || stepCount(text) >= 2 { return .procedural }
+        if says(eventWords) || padded.contains(" i ") && padded.split(separator: " ").contains(where: { $0.hasSuffix("ed") && $0.count > 4 }) { return .episodic }
+        if says(factPhrases) && !text.hasSuffix("?") { return .semantic }
+        return .episodic
+    }
+
+    // Contractions lose their apostrophe in words(): "i'm" is "im".
+    private static let preferencePhrases = [
+        "i love", "i like", "i prefer", "i enjoy", "i hate", "i dislike", "i adore", "i cant stand", "my favorite", "my favourite", "favorite is",
+        "i would rather", "id rather", "i dont like", "im a fan of", "im into", "likes", "prefers", "loves", "hates", "dislikes",
+    ]
+    private static let corePhrases = [
+        "my name is", "call me", "i live in", "i live at", "i was born", "my birthday", "i work as", "i work at", "i work for", "im from", "i am from",
+        "im married", "i am married", "my wife", "my husband", "my daughter", "my son", "my address", "my phone", "my email", "im allergic",
+        "i am allergic", "years old", "i moved to",
+    ]
+    private static let procedurePhrases = ["how to", "first you", "steps to", "step 1", "make sure to", "you need to", "in order to", "then you"]
+    private static let eventWords = [
+        "yesterday", "today", "tonight", "tomorrow", "last week", "last night", "last month", "last year", "ago", "went", "just got", "happened",
+        "met", "visited", "bought", "started", "finished",
+    ]
+    private static let factPhrases = ["is", "are", "has", "have", "means", "costs", "contains", "consists"]
+
+    /// Lines that begin with a number or a bullet.
+    private static func stepCount(_ text: String) -> Int {
+        text.split(separator: "\n").count { line in
+            let line = line.drop { $0 == " " }
+            let digits = line.prefix { $0.isNumber }
+            return (!digits.isEmpty && digits.count <= 2 && line.dropFirst(digits.count).first.map { $0 == "." || $0 == ")" } ?? false)
+        }
+    }
+
+    /// Names: runs of capitalised words that do not merely begin a sentence; addresses of mail and web.
+    static func entities(in text: String, speaker: String?, limit: Int = 16) -> [String] {
+        var found: [String] = [], run: [Substring] = []
+        func add(_ entity: String) {
+            if entity.count > 1, !found.contains(entity), found.count < limit { found.append(entity) }
+        }
+        func end() {
+            if !run.isEmpty { add(run.joined(separator: " ")) }
+            run = []
+        }
+        var sentenceStart = true
+        for raw in text.split(whereSeparator: \.isWhitespace) {
+            let word = raw.trimming { !$0.isLetter && !$0.isNumber }
+            if raw.contains("@") && raw.contains(".") || raw.hasPrefix("http://") || raw.hasPrefix("https://") {
+                end()
+                add(String(raw.trimming { ",.;:!?()<>\"'".contains($0) }))
+            } else if let first = word.first, first.isUppercase, word.count > 1 || !run.isEmpty {
+                let bare = word.hasSuffix("'s") || word.hasSuffix("’s") ? word.dropLast(2) : word
+                let common = TextAnalyzer.stopWords.contains(bare.lowercased()) || openers.contains(bare.lowercased())
+                if (sentenceStart && (common || run.isEmpty && !isName(bare, in: text))) || common { end() } else { run.append(bare) }
+                if bare.count != word.count { end() }
+            } else {
+                end()
+            }
+            if let last = raw.last {
+                sentenceStart = ".!?:".contains(last)
+                if ",.!?:;)".contains(last) { end() }
+            }
+        }
+        end()
+        if let speaker, !speaker.isEmpty { add(speaker) }
+        return found
+    }
+
+    /// A word that opens a sentence is a name if it stands capitalised elsewhere too.
+    private static func isName(_ word: Substring, in text: String) -> Bool {
+        var range = text.startIndex..<text.endIndex
+        var count = 0
+        while let hit = text.range(of: word, range: range) {
+            count += 1
+            range = hit.upperBound..<text.endIndex
+        }
+        return count > 1
+    }
+
+    private static let openers: Set<String> = [
+        "hey", "hi", "hello", "wow", "yeah", "yes", "no", "thanks", "thank", "oh", "well", "sure", "great", "nice", "cool", "awesome", "congrats",
+        "okay", "ok", "im", "i'm", "i've", "i'll", "it's", "that's", "also", "sorry", "please", "maybe", "good", "sounds", "glad", "haha", "lol",
+    ]
+
+    /// The longest content words, as a short description of what the text is about.
+    static func keywords(in text: String, limit: Int = 8) -> [String] {
+        var counts: [String: Int] = [:], order: [String] = []
+        for word in TextAnalyzer.words(text) where word.count > 3 && !TextAnalyzer.stopWords.contains(word) {
+            if counts.updateValue((counts[word] ?? 0) + 1, forKey: word) == nil { order.append(word) }
+        }
+        return Array(order.sorted { (counts[$0]!, $0.count) > (counts[$1]!, $1.count) }.prefix(limit))
+    }
+}
+
+extension Substring {
+    func trimming(_ drop: (Character) -> Bool) -> Substring {
+        var slice = self
+        while let first = slice.first, drop(first) { slice = slice.dropFirst() }
+        while let last = slice.last, drop(last) { slice = slice.dropLast() }
+        return slice
+    }
+}

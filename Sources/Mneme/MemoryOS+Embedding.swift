@@ -1,0 +1,44 @@
+import MnemeModels
+import MnemeStore
+
+extension MemoryOS {
+    /// What a vector is made of: who said it, and what.
+    static func embeddingText(_ text: String, speaker: String?) -> String {
+        guard let speaker, !speaker.isEmpty else { return text }
+        return "\(speaker): \(text)"
+    }
+
+    /// Embeds one batch of pending memories; returns how many.
+    func embedBatch() throws -> Int {
+        guard let embedder else { return 0 }
+        let pending = try store.pendingEmbeddings(embedder: embedder.identifier, limit: 256)
+        guard !pending.isEmpty else { return 0 }
+        let vectors = try embedder.embed(pending.map { Self.embeddingText($0.text, speaker: $0.speaker) })
+        try store.saveVectors(pending.enumerated().map { ($1.id, $1.version, vectors[$0]) }, embedder: embedder.identifier)
+        return pending.count
+    }
+
+    /// Embeds what is pending, until none is left or `deadline` has passed.
+    ///
+    /// - Parameter progress: called with done and total.
+    /// - Returns: memories that are still pending.
+    @discardableResult
+    public func embedPending(
+        deadline: Duration? = nil, progress: (@Sendable (_ done: Int, _ total: Int) -> Void)? = nil
+    ) async throws -> Int {
+        guard let embedder else { return 0 }
+        let total = try await run { [self] in try store.pendingEmbeddingCount(embedder: embedder.identifier) }
+        guard total > 0 else { return 0 }
+        let clock = ContinuousClock(), start = clock.now
+        var done = 0
+        while true {
+            try Task.checkCancellation()
+            let count = try await runEmbedding { [self] in try embedBatch() }
+            done += count
+            progress?(min(done, total), total)
+            if count == 0 { return 0 }
+            if let deadline, clock.now - start > deadline { break }
+        }
+        return try await run { [self] in try store.pendingEmbeddingCount(embedder: embedder.identifier) }
+    }
+}

@@ -1,0 +1,110 @@
+import Foundation
+import MnemeIndex
+import MnemeModels
+import MnemeStore
+
+extension MemoryOS {
+    /// The memories that best answer a question, best first, each with an explanation.
+    ///
+    /// - Throws: ``InputError`` for an empty question, ``MnemeStore/StoreError``, ``MnemeModels/ModelError``.
+    /// - Complexity: one pass over the owner's vectors and the postings of the question's words.
+    public func recall(_ request: RecallRequest) async throws -> RecallResult {
+        let clock = ContinuousClock(), start = clock.now
+        guard request.query.contains(where: { !$0.isWhitespace }) else { throw InputError("The question is empty.") }
+        guard (1...1000).contains(request.limit) else { throw InputError("limit must lie between 1 and 1000.") }
+        if let budget = request.tokenBudget, budget < 1 { throw InputError("The token budget must be at least 1.") }
+        var result = try await run { [self] in
+            let vector = try request.mode == .words ? nil : embedder?.embed([request.query])[0]
+            if let asOf = request.asOf { return try recallPast(request, vector, asOf: asOf) }
+            let (candidates, considered, waiting) = try withIndex(request.owner) { index in
+                (select(index, request, vector), index.documents.count, embedder == nil ? 0 : index.documents.count - index.vectors.count)
+            }
+            let cubes = try store.cubes(candidates.map(\.id), owner: request.owner)
+            return pack(candidates, cubes, request, considered: considered, pending: waiting)
+        }
+        result.milliseconds = (clock.now - start) / .milliseconds(1)
+        return result
+    }
+
+    struct Selected: Sendable {
+        var id: CubeID
+        var score: Float
+        var features: RecallFeatures
+        var matched: [String]
+        var duplicates: [CubeID]
+    }
+
+    /// Ranks, and folds memories that say the same into the best of them.
+    private func select(_ index: OwnerIndex, _ request: RecallRequest, _ vector: [Float]?) -> [Selected] {
+        let plan = QuestionPlan(request.query, speakers: index.speakers, now: request.now, analyzer: analyzer)
+        let ranked = Ranker(index: index, request: request, plan: plan, query: vector).ranked(limit: request.limit * 2 + 10)
+        var selected: [Selected] = [], numbers: [Int] = []
+        for candidate in ranked {
+            let document = index.documents[candidate.document]
+            if let twin = numbers.firstIndex(where: { other in
+                let terms = index.documents[other].analysis.terms
+                return document.analysis.terms.entries.count >= 4 && document.speaker == index.documents[other].speaker
+                    && document.analysis.terms.similarity(to: terms) >= 0.95
+            }) {
+                selected[twin].duplicates.append(document.id)
+                continue
+            }
+            guard selected.count < request.limit else { break }
+            let matched = plan.words.enumerated().filter { $0.offset < 64 && candidate.matches & (1 << UInt64($0.offset)) != 0 }.map(\.element)
+            numbers.append(candidate.document)
+            selected.append(Selected(id: document.id, score: candidate.score, features: candidate.features, matched: matched, duplicates: []))
+        }
+        return selected
+    }
+
+    /// Builds the index of a past moment from the journal and asks it.
+    private func recallPast(_ request: RecallRequest, _ vector: [Float]?, asOf: Date) throws -> RecallResult {
+        let past = try store.snapshot(owner: request.owner, asOf: asOf)
+        // Vectors of texts that have not changed since serve again.
+        let current = try store.changes(owner: request.owner, since: 0, vectorsSince: 0, embedder: embedder?.identifier ?? "")
+        let texts = Dictionary(uniqueKeysWithValues: try store.cubes(current.rows.map(\.id), owner: request.owner).map { ($0.id, $0.text) })
+        let rows = Dictionary(uniqueKeysWithValues: current.rows.map { ($0.id, $0) })
+        var changes = IndexChanges(rows: [], erased: [], position: 1, vectorPosition: 1)
+        for (i, cube) in past.enumerated() {
+            let known = rows[cube.id]
+            let analysis = Analysis(text: cube.text, speaker: cube.speaker, eventTime: cube.eventTime, analyzer: analyzer)
+            changes.rows.append(IndexRow(
+                sequence: Int64(i), id: cube.id, type: cube.type, state: cube.state, agent: cube.scope.agent, session: cube.scope.session,
+                place: known?.place ?? Int64(i), speaker: cube.speaker, eventTime: cube.eventTime, recordedTime: cube.recordedTime,
+                expires: cube.expires, tags: cube.tags, analysis: analysis.encoded, analyzer: Analysis.version,
+                vector: texts[cube.id] == cube.text ? known?.vector : nil))
+        }
+        var index = OwnerIndex(owner: request.owner, dimension: embedder?.dimension ?? 1)
+        index.apply(changes)
+        var request = request
+        request.now = min(request.now, asOf)
+        let candidates = select(index, request, vector)
+        let cubes = Dictionary(uniqueKeysWithValues: past.map { ($0.id, $0) })
+        return pack(
+            candidates, candidates.compactMap { cubes[$0.id] }, request, considered: past.count,
+            pending: embedder == nil ? 0 : index.documents.count - index.vectors.count)
+    }
+
+    /// Joins ranking and text, within the token budget.
+    private func pack(_ selected: [Selected], _ cubes: [MemCube], _ request: RecallRequest, considered: Int, pending: Int) -> RecallResult {
+        let byID = Dictionary(uniqueKeysWithValues: cubes.map { ($0.id, $0) })
+        var result = RecallResult(memories: [], considered: considered, tokens: 0, milliseconds: 0, pendingEmbeddings: pending)
+        for item in selected {
+            guard let cube = byID[item.id] else { continue }  // erased since it was ranked
+            let tokens = embedder?.tokenCount(cube.text) ?? cube.text.utf8.count / 4 + 1
+            if let budget = request.tokenBudget, result.tokens + tokens > budget {
+                // A shorter memory further down may still fit.
+                continue
+            }
+            result.tokens += tokens
+            var explanation: [String: Double] = [:]
+            for (i, value) in item.features.values.enumerated() where value != 0 {
+                explanation[RecallFeatures.names[i]] = Double(value * FusionWeights.standard[i])
+            }
+            if item.features.values.isEmpty { explanation[request.mode.rawValue] = Double(item.score) }
+            result.memories.append(RecalledMemory(
+                memory: cube, score: Double(item.score), explanation: explanation, matched: item.matched, duplicates: item.duplicates))
+        }
+        return result
+    }
+}

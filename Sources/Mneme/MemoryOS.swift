@@ -1,0 +1,115 @@
+import Foundation
+import Logging
+import MnemeIndex
+public import MnemeModels
+public import MnemeStore
+import Synchronization
+
+/// The memory operating system: remembers, recalls, and looks after what it keeps.
+///
+/// ```swift
+/// let memory = try MemoryOS(store: SQLiteMemoryStore(path: "memory.db"), embedder: encoder)
+/// try await memory.remember([MemoryInput("Ana moved to Lisbon.")], scope: Scope(user: "ana"))
+/// let answer = try await memory.recall(RecallRequest("Where does Ana live?", owner: Owner(user: "ana")))
+/// try await memory.close()
+/// ```
+///
+/// What ``remember(_:scope:context:idempotencyKey:)`` acknowledges is on disk and found by its words
+/// at once; its vector follows in the background and survives a crash as pending work.
+public final class MemoryOS: Sendable {
+    /// Where memories are kept.
+    public let store: any MemoryStore
+    /// Makes vectors; nil recalls by words alone.
+    public let embedder: (any TextEmbedder)?
+    let analyzer = TextAnalyzer()
+    let logger = Logger(label: "mneme")
+
+    /// Owners whose index is held; the least recently used goes first.
+    private static let heldOwners = 64
+    private struct Held: Sendable {
+        var index: IndexBox
+        var used: UInt64
+    }
+    private let indexes = Mutex<(held: [Owner: Held], clock: UInt64)>(([:], 0))
+    /// Blocking work runs here, off Swift's cooperative pool.
+    private let worker = DispatchQueue(label: "mneme.worker", attributes: .concurrent)
+    private let embedding = DispatchQueue(label: "mneme.embedding")
+    let embeddingScheduled = Atomic<Bool>(false)
+    let closed = Atomic<Bool>(false)
+
+    /// Names analyses in the store that is handed to ``init(store:embedder:)``.
+    public static var analyzerVersion: String { Analysis.version }
+
+    /// - Parameters:
+    ///   - store: opened with ``analyzerVersion``.
+    ///   - embedder: nil recalls by words alone.
+    public init(store: any MemoryStore, embedder: (any TextEmbedder)?) {
+        self.store = store
+        self.embedder = embedder
+    }
+
+    /// Waits for work in progress and embeds what is pending, at most `deadline` long.
+    ///
+    /// What is not done stays pending in the store. No call may follow.
+    public func close(deadline: Duration = .seconds(10)) async {
+        _ = try? await embedPending(deadline: deadline)
+        closed.store(true, ordering: .sequentiallyConsistent)
+        await withCheckedContinuation { done in embedding.async { done.resume() } }
+    }
+
+    /// Runs blocking work on the worker queue.
+    func run<R: Sendable>(_ body: @escaping @Sendable () throws -> R) async throws -> R {
+        try Task.checkCancellation()
+        return try await withCheckedThrowingContinuation { continuation in
+            worker.async { continuation.resume(with: Result(catching: body)) }
+        }
+    }
+
+    /// Runs work that must not run beside itself: embedding.
+    func runEmbedding<R: Sendable>(_ body: @escaping @Sendable () throws -> R) async throws -> R {
+        try await withCheckedThrowingContinuation { continuation in
+            embedding.async { continuation.resume(with: Result(catching: body)) }
+        }
+    }
+
+    /// Embeds pending memories soon, in the background.
+    func scheduleEmbedding() {
+        guard embedder != nil, !embeddingScheduled.exchange(true, ordering: .sequentiallyConsistent) else { return }
+        embedding.async { [self] in
+            embeddingScheduled.store(false, ordering: .sequentiallyConsistent)
+            guard !closed.load(ordering: .sequentiallyConsistent) else { return }
+            do { while try embedBatch() > 0 {} } catch {
+                logger.debug("embedding failed; it stays pending", metadata: ["error": "\(error)"])
+            }
+        }
+    }
+
+    /// The owner's index, caught up with the journal. `body` holds its lock.
+    func withIndex<R>(_ owner: Owner, _ body: (OwnerIndex) throws -> R) throws -> R {
+        let box = indexes.withLock { state in
+            state.clock += 1
+            if let held = state.held[owner] {
+                state.held[owner]!.used = state.clock
+                return held.index
+            }
+            if state.held.count >= Self.heldOwners, let oldest = state.held.min(by: { $0.value.used < $1.value.used }) {
+                state.held[oldest.key] = nil
+            }
+            let box = IndexBox(OwnerIndex(owner: owner, dimension: embedder?.dimension ?? 1))
+            state.held[owner] = Held(index: box, used: state.clock)
+            return box
+        }
+        let (result, remade) = try box.index.withLock { index in
+            let remade = try index.catchUp(store, embedder: embedder?.identifier ?? "", analyzer: analyzer)
+            return (try body(index), remade)
+        }
+        if !remade.isEmpty { try store.saveAnalyses(remade, owner: owner) }
+        return result
+    }
+}
+
+/// An index behind its lock.
+private final class IndexBox: Sendable {
+    let index: Mutex<OwnerIndex>
+    init(_ index: consuming sending OwnerIndex) { self.index = Mutex(index) }
+}

@@ -1,0 +1,57 @@
+import Foundation
+import MnemeIndex
+import MnemeStore
+
+/// What a question asks for, found by rule: its words, whose memories, when, and the kind of answer.
+struct QuestionPlan: Sendable {
+    /// Distinct terms to look for; names of speakers are left out, they select instead.
+    var terms: [TermCounts.Term]
+    /// Readable form of `terms`.
+    var words: [String]
+    /// The only speaker that the question names, lower-cased.
+    var speaker: String?
+    var times: [TimeExpression]
+    var asksWhen, asksNumber, asksName, asksLatest: Bool
+
+    init(_ question: String, speakers: [String: Int], now: Date, analyzer: TextAnalyzer) {
+        let all = TextAnalyzer.words(question), spaced = " " + all.joined(separator: " ") + " "
+        let named = speakers.keys.filter { name in
+            // A speaker is named by full name, or by first name.
+            let parts = TextAnalyzer.words(name)
+            guard let first = parts.first, first.count > 1 else { return false }
+            return spaced.contains(" " + parts.joined(separator: " ") + " ") || spaced.contains(" " + first + " ")
+        }
+        speaker = named.count == 1 ? named.first : nil
+        let nameWords = Set(speakers.keys.flatMap { TextAnalyzer.words($0) })
+        var seen = Set<TermCounts.Term>()
+        words = []
+        terms = []
+        for word in all where !TextAnalyzer.stopWords.contains(word) && !nameWords.contains(word) {
+            let stem = analyzer.stem(word), term = TermCounts.hash(stem)
+            if seen.insert(term).inserted {
+                terms.append(term)
+                words.append(stem)
+            }
+        }
+        // A question of names alone ("Tell me about Ana") looks for the names.
+        if terms.isEmpty {
+            for word in all where !TextAnalyzer.stopWords.contains(word) {
+                let stem = analyzer.stem(word), term = TermCounts.hash(stem)
+                if seen.insert(term).inserted { terms.append(term); words.append(stem) }
+            }
+        }
+        times = TimeExpressions.find(in: question, reference: now)
+        let first = all.first ?? "", second = all.count > 1 ? all[1] : ""
+        asksWhen = first == "when" || spaced.contains(" how long ") || (first == "what" && ["year", "month", "day", "date"].contains(second))
+        asksNumber = [" how many ", " how long ", " how often "].contains { spaced.contains($0) }
+        asksName = ["where", "who", "which"].contains(first) || spaced.contains(" name of ")
+            || (first == "what" && !Self.thingsWithNames.isDisjoint(with: all))
+        asksLatest = !Self.latestWords.isDisjoint(with: all)
+    }
+
+    /// Kinds of things that have proper names.
+    private static let thingsWithNames: Set<String> = [
+        "country", "city", "state", "place", "town", "book", "movie", "film", "game", "song", "band", "restaurant", "company", "school", "name", "brand", "team",
+    ]
+    private static let latestWords: Set<String> = ["now", "currently", "current", "latest", "recently", "newest", "nowadays", "still"]
+}

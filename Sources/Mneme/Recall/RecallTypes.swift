@@ -1,0 +1,71 @@
+public import Foundation
+public import MnemeStore
+
+/// Which parts of recall are used; all but ``fused`` serve comparison.
+public enum RecallMode: String, Sendable, Codable, CaseIterable {
+    /// Everything.
+    case fused
+    /// BM25 of the memory alone.
+    case words
+    /// Vector similarity of the memory alone.
+    case vectors
+    /// Reciprocal rank fusion of the two (Cormack et al. 2009, k = 60).
+    case rrf
+}
+
+/// A question to memory.
+public struct RecallRequest: Sendable {
+    public var query: String
+    public var owner: Owner
+    /// Only memories of this agent, session, type or with this tag.
+    public var agent: String?
+    public var session: String?
+    public var type: MemoryType?
+    public var tag: String?
+    /// Only what happened from the first and before the second.
+    public var from: Date?
+    public var before: Date?
+    /// What was known at that recorded time.
+    public var asOf: Date?
+    /// At most so many memories.
+    public var limit: Int
+    /// At most so many tokens of text in all; nil sets no bound.
+    public var tokenBudget: Int?
+    public var mode: RecallMode
+    /// What "today" means in the query.
+    public var now: Date
+
+    public init(_ query: String, owner: Owner = Owner(), limit: Int = 10) {
+        self.query = query
+        self.owner = owner
+        self.limit = limit
+        mode = .fused
+        now = Date()
+    }
+}
+
+/// A recalled memory and why.
+public struct RecalledMemory: Sendable, Codable {
+    public var memory: MemCube
+    /// Higher is better; comparable within one answer.
+    public var score: Double
+    /// What each source added to the score, largest first where it is shown.
+    public var explanation: [String: Double]
+    /// Query words that the memory holds.
+    public var matched: [String]
+    /// Memories that say the same and were folded into this one.
+    public var duplicates: [CubeID]
+}
+
+/// The answer to a ``RecallRequest``.
+public struct RecallResult: Sendable, Codable {
+    public var memories: [RecalledMemory]
+    /// Memories that were considered.
+    public var considered: Int
+    /// Tokens of the returned texts.
+    public var tokens: Int
+    /// How long it took.
+    public var milliseconds: Double
+    /// Memories whose vectors are not made yet; they were found by words only.
+    public var pendingEmbeddings: Int
+}

@@ -1,0 +1,109 @@
+import CStemmer
+import Synchronization
+
+/// Cuts text into index terms: runs of letters and digits, lower-cased, without stop words, stemmed
+/// by Snowball's English stemmer. Each ideograph is a term of its own.
+///
+/// Thread-safe. Stems are remembered, so that a common word costs one look-up.
+public final class TextAnalyzer: Sendable {
+    /// Changes whenever the same text would give other terms; stored analyses of another version are remade.
+    public static let version = "en-snowball-1"
+
+    /// Longer words are cut; nothing is lost but the end of a very long run.
+    private static let longestWord = 64
+
+    private struct Stemmer: ~Copyable {
+        let handle: OpaquePointer?
+        var known: [String: String] = [:]
+        init() { handle = sb_stemmer_new("english", nil) }
+        deinit { sb_stemmer_delete(handle) }
+
+        mutating func stem(_ word: String) -> String {
+            if let stem = known[word] { return stem }
+            guard let handle else { return word }
+            var copy = word
+            let result = copy.withUTF8 { utf8 -> String in
+                guard let stem = sb_stemmer_stem(handle, utf8.baseAddress, Int32(utf8.count)) else { return word }
+                return String(decoding: UnsafeBufferPointer(start: stem, count: Int(sb_stemmer_length(handle))), as: UTF8.self)
+            }
+            if known.count > 200_000 { known.removeAll() }
+            known[word] = result
+            return result
+        }
+    }
+
+    private let stemmer = Mutex(Stemmer())
+
+    public init() {}
+
+    /// The terms of `text` in order, stop words left out.
+    ///
+    /// - Complexity: linear in the text.
+    public func terms(_ text: String) -> [String] {
+        let words = Self.words(text).filter { !Self.stopWords.contains($0) }
+        return stemmer.withLock { stemmer in words.map { stemmer.stem($0) } }
+    }
+
+    /// The stem of one lower-cased word.
+    public func stem(_ word: String) -> String { stemmer.withLock { $0.stem(word) } }
+
+    /// Lower-cased words of `text`; the possessive ending 's is dropped.
+    public static func words(_ text: String) -> [String] {
+        var words: [String] = [], word = ""
+        func end() {
+            if !word.isEmpty {
+                words.append(word)
+                word = ""
+            }
+        }
+        var previousWasApostrophe = false
+        for scalar in text.unicodeScalars {
+            if scalar.isASCII {
+                switch scalar.value {
+                case 97...122, 48...57:
+                    if previousWasApostrophe, scalar == "s", !word.isEmpty {
+                        previousWasApostrophe = false
+                        end()
+                        continue
+                    }
+                    if previousWasApostrophe { end() }
+                    word.unicodeScalars.append(scalar)
+                case 65...90:
+                    if previousWasApostrophe { end() }
+                    word.unicodeScalars.append(Unicode.Scalar(scalar.value + 32)!)
+                case 39:
+                    previousWasApostrophe = true
+                    continue
+                default: end()
+                }
+            } else if scalar.value == 0x2019 {
+                previousWasApostrophe = true
+                continue
+            } else if scalar.properties.isIdeographic {
+                end()
+                words.append(String(scalar))
+            } else if scalar.properties.isAlphabetic || scalar.properties.numericType != nil {
+                if previousWasApostrophe { end() }
+                word += scalar.properties.lowercaseMapping
+            } else if !scalar.properties.generalCategory.isMark {
+                end()
+            }
+            previousWasApostrophe = false
+            if word.utf8.count >= longestWord { end() }
+        }
+        end()
+        return words
+    }
+
+    /// Words that carry no topic. (English function words; question words among them.)
+    public static let stopWords: Set<String> = Set(
+        """
+        a an and are as at be been but by did do does doing for from had has have having he her hers him his how i if in into is it \
+        its itself just me my of on or our out over own s she so some such t than that the their them then there these they this those \
+        to too up was we were what when where which while who whom why will with would you your can could should about am
+        """.split(separator: " ").map(String.init))
+}
+
+extension Unicode.GeneralCategory {
+    fileprivate var isMark: Bool { self == .nonspacingMark || self == .spacingMark || self == .enclosingMark }
+}

@@ -1,0 +1,83 @@
+/// Which documents stand beside each other: each belongs to one thread, at a place in it.
+///
+/// A document without a conversation is a thread of its own.
+public struct ThreadLinks: Sendable {
+    private var before: [Int32] = [], after: [Int32] = [], threads: [Int32] = [], places: [Int64] = []
+    private var last: [Int32] = []
+    private var lengths: [Int] = []
+
+    public init() {}
+
+    /// Threads known; numbers run from 0.
+    public var threadCount: Int { last.count }
+
+    /// A new thread's number.
+    public mutating func addThread() -> Int {
+        last.append(-1)
+        lengths.append(0)
+        return last.count - 1
+    }
+
+    /// Adds the next document to `thread` at `place`; later places stand after earlier ones.
+    ///
+    /// - Complexity: O(1) in order; a walk from the thread's end otherwise.
+    public mutating func append(thread: Int, place: Int64, length: Int) {
+        let document = Int32(before.count)
+        var previous = last[thread]
+        while previous >= 0, places[Int(previous)] > place { previous = before[Int(previous)] }
+        var next: Int32 = -1
+        if previous >= 0 {
+            next = after[Int(previous)]
+            after[Int(previous)] = document
+        } else if let first = firstDocument(of: thread) {
+            next = first
+        }
+        before.append(previous)
+        after.append(next)
+        threads.append(Int32(thread))
+        places.append(place)
+        if next >= 0 { before[Int(next)] = document } else { last[thread] = document }
+        lengths[thread] += length
+    }
+
+    private func firstDocument(of thread: Int) -> Int32? {
+        guard last[thread] >= 0 else { return nil }
+        var document = last[thread]
+        while before[Int(document)] >= 0 { document = before[Int(document)] }
+        return document
+    }
+
+    /// A document's length changed by `difference` terms.
+    public mutating func adjust(_ document: Int, by difference: Int) { lengths[Int(threads[document])] += difference }
+
+    /// The thread of `document`.
+    public func thread(of document: Int) -> Int { Int(threads[document]) }
+
+    /// Terms in a thread.
+    public func length(ofThread thread: Int) -> Int { lengths[thread] }
+
+    /// The document before or after, if any.
+    public func neighbour(of document: Int, after forward: Bool) -> Int? {
+        let other = forward ? after[document] : before[document]
+        return other >= 0 ? Int(other) : nil
+    }
+
+    /// Calls `body` with `document` and up to `reach` neighbours on each side.
+    @inline(__always)
+    public func forEachNeighbour(of document: Int, reach: Int, _ body: (Int) -> Void) {
+        body(document)
+        var other = before[document], steps = 0
+        while other >= 0, steps < reach {
+            body(Int(other))
+            other = before[Int(other)]
+            steps += 1
+        }
+        other = after[document]
+        steps = 0
+        while other >= 0, steps < reach {
+            body(Int(other))
+            other = after[Int(other)]
+            steps += 1
+        }
+    }
+}

@@ -1,0 +1,164 @@
+public import Foundation
+
+/// What a memory is about, as the field names it.
+public enum MemoryType: String, Sendable, Codable, CaseIterable {
+    /// Something that happened.
+    case episodic
+    /// A fact.
+    case semantic
+    /// How something is done.
+    case procedural
+    /// What somebody likes or wants.
+    case preference
+    /// Who somebody is: name, home, work, family.
+    case core
+}
+
+/// Where a cube stands in its life.
+public enum LifecycleState: String, Sendable, Codable, CaseIterable {
+    case generated, activated, merged, archived, frozen, erased
+
+    /// Whether recall may return a cube in this state.
+    public var isRecallable: Bool { self == .generated || self == .activated || self == .frozen }
+
+    /// Whether the change is legal. Archived cubes can be restored; erased ones never.
+    public func canBecome(_ next: LifecycleState) -> Bool {
+        switch (self, next) {
+        case (.erased, _): false
+        case (_, .erased): true
+        case (.generated, .activated), (.generated, .archived), (.generated, .merged), (.generated, .frozen): true
+        case (.activated, .archived), (.activated, .merged), (.activated, .frozen): true
+        case (.merged, .activated), (.archived, .activated), (.frozen, .activated): true
+        default: false
+        }
+    }
+}
+
+/// Whose memory it is. Recall never crosses from one user to another.
+public struct Scope: Hashable, Sendable, Codable {
+    public var tenant: String
+    public var user: String
+    public var agent: String?
+    public var session: String?
+
+    public init(tenant: String = "default", user: String = "default", agent: String? = nil, session: String? = nil) {
+        self.tenant = tenant
+        self.user = user
+        self.agent = agent
+        self.session = session
+    }
+
+    /// The part that separates memories from each other completely.
+    public var owner: Owner { Owner(tenant: tenant, user: user) }
+}
+
+/// A tenant's user: the wall around a set of memories.
+public struct Owner: Hashable, Sendable, Codable {
+    public var tenant: String
+    public var user: String
+
+    public init(tenant: String = "default", user: String = "default") {
+        self.tenant = tenant
+        self.user = user
+    }
+}
+
+/// Where a memory came from.
+public struct Provenance: Hashable, Sendable, Codable {
+    /// Such as `message`, `text`, `file`, `import`.
+    public var source: String
+    /// The message id, path or URL in that source.
+    public var reference: String?
+    /// The part of a longer original, from 0, and how many parts there are.
+    public var part: Int?
+    public var parts: Int?
+
+    public init(source: String, reference: String? = nil, part: Int? = nil, parts: Int? = nil) {
+        self.source = source
+        self.reference = reference
+        self.part = part
+        self.parts = parts
+    }
+}
+
+/// A date found in a text, resolved against the time of the message.
+public struct DateMention: Hashable, Sendable, Codable {
+    /// The words, such as "last Friday".
+    public var text: String
+    /// The span that they mean; the end is not part of it.
+    public var start, end: Date
+
+    public init(text: String, start: Date, end: Date) {
+        self.text = text
+        self.start = start
+        self.end = end
+    }
+}
+
+/// The unit of memory: a header and a payload. This version carries plaintext payloads.
+public struct MemCube: Sendable, Codable, Identifiable, Equatable {
+    public var id: CubeID
+    public var scope: Scope
+    public var type: MemoryType
+    public var state: LifecycleState
+    /// Raised by each change, from 1.
+    public var version: Int
+    /// The payload, exactly as it was given.
+    public var text: String
+    /// Who said it.
+    public var speaker: String?
+    /// When it happened or was said.
+    public var eventTime: Date
+    /// When Mneme first recorded it.
+    public var recordedTime: Date
+    /// When this version was recorded.
+    public var updatedTime: Date
+    /// When it stops being recalled.
+    public var expires: Date?
+    public var priority: Double
+    public var tags: [String]
+    public var metadata: [String: String]
+    public var entities: [String]
+    public var keywords: [String]
+    public var dates: [DateMention]
+    public var provenance: Provenance
+
+    public init(
+        id: CubeID = CubeID(), scope: Scope, type: MemoryType, text: String, speaker: String? = nil, eventTime: Date,
+        recordedTime: Date, provenance: Provenance
+    ) {
+        self.id = id
+        self.scope = scope
+        self.type = type
+        state = .activated
+        version = 1
+        self.text = text
+        self.speaker = speaker
+        self.eventTime = eventTime
+        self.recordedTime = recordedTime
+        updatedTime = recordedTime
+        priority = 0
+        tags = []
+        metadata = [:]
+        entities = []
+        keywords = []
+        dates = []
+        self.provenance = provenance
+    }
+}
+
+/// A typed, directed relation between two cubes.
+public struct CubeLink: Hashable, Sendable, Codable {
+    public var source: CubeID
+    public var target: CubeID
+    /// Such as `nearDuplicateOf`, `derivedFrom`, `related`.
+    public var kind: String
+    public var time: Date
+
+    public init(source: CubeID, target: CubeID, kind: String, time: Date) {
+        self.source = source
+        self.target = target
+        self.kind = kind
+        self.time = time
+    }
+}

@@ -1,0 +1,211 @@
+public import Foundation
+
+/// A change to one cube.
+public enum Mutation: Sendable {
+    /// Records a new cube. `analysis` is its index terms, `contentHash` finds it again.
+    case add(MemCube, analysis: [UInt8], contentHash: [UInt8])
+    /// Replaces the cube of the same id by a next version; its vector is made anew.
+    case update(MemCube, analysis: [UInt8], contentHash: [UInt8])
+    /// Takes a cube out of recall; it can be restored.
+    case archive(CubeID)
+    /// Takes an archived cube back into recall.
+    case restore(CubeID)
+    /// Removes a cube and every trace of its text, for good.
+    case erase(CubeID)
+    case link(CubeLink)
+    case unlink(CubeLink)
+}
+
+/// What an index needs to know of a cube.
+public struct IndexRow: Sendable {
+    public var sequence: Int64
+    public var id: CubeID
+    public var type: MemoryType
+    public var state: LifecycleState
+    public var agent: String?
+    public var session: String?
+    /// Place in the session, from 0.
+    public var place: Int64
+    public var speaker: String?
+    public var eventTime: Date
+    public var recordedTime: Date
+    public var expires: Date?
+    public var tags: [String]
+    /// Encoded terms, and the analyzer that made them.
+    public var analysis: [UInt8]
+    public var analyzer: String
+    /// The vector of the requested embedder, if there is one yet.
+    public var vector: [Float]?
+
+    /// All values.
+    public init(
+        sequence: Int64, id: CubeID, type: MemoryType, state: LifecycleState, agent: String? = nil, session: String? = nil, place: Int64, speaker: String? = nil, eventTime: Date, recordedTime: Date, expires: Date? = nil, tags: [String], analysis: [UInt8], analyzer: String, vector: [Float]? = nil
+    ) {
+        self.sequence = sequence
+        self.id = id
+        self.type = type
+        self.state = state
+        self.agent = agent
+        self.session = session
+        self.place = place
+        self.speaker = speaker
+        self.eventTime = eventTime
+        self.recordedTime = recordedTime
+        self.expires = expires
+        self.tags = tags
+        self.analysis = analysis
+        self.analyzer = analyzer
+        self.vector = vector
+    }
+}
+
+/// What changed in an owner's memories since a position.
+public struct IndexChanges: Sendable {
+    /// Rows added or changed, in order of sequence.
+    public var rows: [IndexRow]
+    /// Cubes that are gone.
+    public var erased: [CubeID]
+    /// The journal position that these changes reach, and the same for vectors.
+    public var position: Int64
+    public var vectorPosition: Int64
+
+    /// All values.
+    public init(
+        rows: [IndexRow], erased: [CubeID], position: Int64, vectorPosition: Int64
+    ) {
+        self.rows = rows
+        self.erased = erased
+        self.position = position
+        self.vectorPosition = vectorPosition
+    }
+}
+
+/// A cube that waits for its vector.
+public struct PendingEmbedding: Sendable {
+    public var id: CubeID
+    public var version: Int
+    public var text: String
+    public var speaker: String?
+
+    /// All values.
+    public init(
+        id: CubeID, version: Int, text: String, speaker: String? = nil
+    ) {
+        self.id = id
+        self.version = version
+        self.text = text
+        self.speaker = speaker
+    }
+}
+
+/// Which cubes ``MemoryStore/list(_:)`` returns.
+public struct CubeFilter: Sendable {
+    public var owner: Owner
+    public var agent: String?
+    public var session: String?
+    public var type: MemoryType?
+    public var tag: String?
+    public var state: LifecycleState?
+    /// Event time, from the first and before the second.
+    public var from: Date?
+    public var before: Date?
+    /// Cubes after this one.
+    public var after: CubeID?
+    public var limit: Int
+    public var newestFirst: Bool
+
+    public init(owner: Owner, limit: Int = 100) {
+        self.owner = owner
+        self.limit = limit
+        newestFirst = false
+    }
+}
+
+/// Counts of a store.
+public struct StoreStatistics: Sendable, Codable {
+    public var memories: Int
+    public var byState: [String: Int]
+    public var byType: [String: Int]
+    public var owners: Int
+    public var sessions: Int
+    public var links: Int
+    public var journalEntries: Int
+    public var vectors: Int
+    public var pendingEmbeddings: Int
+    public var bytesOnDisk: Int
+
+    /// All values.
+    public init(
+        memories: Int, byState: [String: Int], byType: [String: Int], owners: Int, sessions: Int, links: Int, journalEntries: Int, vectors: Int, pendingEmbeddings: Int, bytesOnDisk: Int
+    ) {
+        self.memories = memories
+        self.byState = byState
+        self.byType = byType
+        self.owners = owners
+        self.sessions = sessions
+        self.links = links
+        self.journalEntries = journalEntries
+        self.vectors = vectors
+        self.pendingEmbeddings = pendingEmbeddings
+        self.bytesOnDisk = bytesOnDisk
+    }
+}
+
+/// One finding of ``MemoryStore/check(repair:)``.
+public struct StoreFinding: Sendable, Codable {
+    public var check: String
+    /// Whether nothing is wrong.
+    public var sound: Bool
+    public var detail: String
+    public var repaired: Bool
+
+    public init(check: String, sound: Bool, detail: String, repaired: Bool = false) {
+        self.check = check
+        self.sound = sound
+        self.detail = detail
+        self.repaired = repaired
+    }
+}
+
+/// Durable memory: a journal, the state it leads to, and what is derived from the state.
+///
+/// Implementers: ``commit(_:owner:context:idempotencyKey:)`` is one transaction; when it returns,
+/// the change survives a crash. Calls block; callers stay off the cooperative pool. Every read and
+/// write is confined to one owner. Pass the conformance suite in `MnemeStoreTesting`.
+public protocol MemoryStore: Sendable {
+    /// Applies all mutations or none, and returns the cubes after them (an erased one is absent).
+    ///
+    /// - Parameter idempotencyKey: a repeated call with this key and owner changes nothing and returns
+    ///   what the first returned.
+    /// - Throws: ``StoreError``.
+    func commit(_ mutations: [Mutation], owner: Owner, context: WriteContext, idempotencyKey: String?) throws -> [MemCube]
+
+    /// The cube, or nil if this owner has none of that id. `asOf` reads the version of that recorded time.
+    func cube(_ id: CubeID, owner: Owner, asOf: Date?) throws -> MemCube?
+    /// Several cubes at once, in the order asked; unknown ids are left out.
+    func cubes(_ ids: [CubeID], owner: Owner) throws -> [MemCube]
+    func list(_ filter: CubeFilter) throws -> [MemCube]
+    /// Every cube as it was at a recorded time, in order of first recording.
+    func snapshot(owner: Owner, asOf: Date) throws -> [MemCube]
+    /// The journal of one cube, oldest first.
+    func history(_ id: CubeID, owner: Owner) throws -> [JournalEntry]
+    func links(of id: CubeID, owner: Owner) throws -> [CubeLink]
+    /// The cube of the same content, if any that is not archived.
+    func find(contentHash: [UInt8], owner: Owner) throws -> CubeID?
+    func owners() throws -> [Owner]
+
+    /// What an index at these positions has to apply.
+    func changes(owner: Owner, since position: Int64, vectorsSince: Int64, embedder: String) throws -> IndexChanges
+    /// Records analyses made again by a newer analyzer.
+    func saveAnalyses(_ analyses: [(CubeID, [UInt8])], owner: Owner) throws
+
+    /// Cubes without a vector of `embedder`, oldest first; durable, so that a crash loses none.
+    func pendingEmbeddings(embedder: String, limit: Int) throws -> [PendingEmbedding]
+    func pendingEmbeddingCount(embedder: String) throws -> Int
+    /// Stores vectors; one for a version that has changed meanwhile is dropped.
+    func saveVectors(_ vectors: [(id: CubeID, version: Int, vector: [Float])], embedder: String) throws
+
+    func statistics(owner: Owner?) throws -> StoreStatistics
+    /// Verifies the file and its invariants; `repair` rebuilds what is derived.
+    func check(repair: Bool) throws -> [StoreFinding]
+}

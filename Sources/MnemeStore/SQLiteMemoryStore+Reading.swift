@@ -1,0 +1,199 @@
+public import Foundation
+import GRDB
+
+extension SQLiteMemoryStore {
+    public func cube(_ id: CubeID, owner: Owner, asOf: Date? = nil) throws -> MemCube? {
+        try read { db in
+            guard let ownerID = try Self.ownerID(owner, db) else { return nil }
+            guard let asOf else { return try Self.current(id, ownerID, db) }
+            let payload = try String.fetchOne(
+                db, sql: """
+                    SELECT payload FROM journal WHERE cube = ? AND owner = ? AND time <= ? AND operation NOT IN ('link', 'unlink')
+                    ORDER BY position DESC LIMIT 1
+                    """, arguments: [id.description, ownerID, asOf.timeIntervalSince1970])
+            return try payload.map { try StoreCoding.decode(MemCube.self, $0) }
+        }
+    }
+
+    public func cubes(_ ids: [CubeID], owner: Owner) throws -> [MemCube] {
+        try read { db in
+            guard let ownerID = try Self.ownerID(owner, db) else { return [] }
+            return try ids.compactMap { try Self.current($0, ownerID, db) }
+        }
+    }
+
+    public func list(_ filter: CubeFilter) throws -> [MemCube] {
+        try read { db in
+            guard let ownerID = try Self.ownerID(filter.owner, db) else { return [] }
+            var conditions = ["cube.owner = ?"], arguments: StatementArguments = [ownerID]
+            func add(_ condition: String, _ value: (any DatabaseValueConvertible)?) {
+                guard let value else { return }
+                conditions.append(condition)
+                arguments += [value]
+            }
+            add("cube.agent = ?", filter.agent)
+            add("session.name = ?", filter.session)
+            add("cube.type = ?", filter.type?.rawValue)
+            add("cube.state = ?", filter.state?.rawValue)
+            add("EXISTS (SELECT 1 FROM json_each(cube.header, '$.tags') WHERE value = ?)", filter.tag)
+            add("cube.event_time >= ?", filter.from?.timeIntervalSince1970)
+            add("cube.event_time < ?", filter.before?.timeIntervalSince1970)
+            if let after = filter.after {
+                add("cube.seq \(filter.newestFirst ? "<" : ">") coalesce((SELECT seq FROM cube WHERE id = ?), 0)", after.description)
+            }
+            let sql = Self.cubeQuery + " WHERE " + conditions.joined(separator: " AND ") + " ORDER BY cube.seq \(filter.newestFirst ? "DESC" : "ASC") LIMIT ?"
+            return try Row.fetchAll(db, sql: sql, arguments: arguments + [filter.limit]).map(Self.cube)
+        }
+    }
+
+    public func snapshot(owner: Owner, asOf: Date) throws -> [MemCube] {
+        try read { db in
+            guard let ownerID = try Self.ownerID(owner, db) else { return [] }
+            return try String.fetchAll(
+                db, sql: """
+                    SELECT payload FROM journal WHERE payload IS NOT NULL AND position IN (
+                        SELECT max(position) FROM journal WHERE owner = ? AND time <= ? AND operation NOT IN ('link', 'unlink') GROUP BY cube)
+                    ORDER BY cube
+                    """, arguments: [ownerID, asOf.timeIntervalSince1970]
+            ).map { try StoreCoding.decode(MemCube.self, $0) }
+        }
+    }
+
+    public func history(_ id: CubeID, owner: Owner) throws -> [JournalEntry] {
+        try read { db in
+            guard let ownerID = try Self.ownerID(owner, db) else { return [] }
+            return try Row.fetchAll(
+                db, sql: "SELECT * FROM journal WHERE cube = ? AND owner = ? ORDER BY position", arguments: [id.description, ownerID]
+            ).map { row in
+                guard let operation = JournalEntry.Operation(rawValue: row["operation"]) else {
+                    throw StoreError(.corrupt, "The journal holds an unknown operation. Run `mneme doctor`.")
+                }
+                let payload: String? = row["payload"], isLink = operation == .link || operation == .unlink
+                return JournalEntry(
+                    position: row["position"], time: Date(timeIntervalSince1970: row["time"]), operation: operation, cube: id,
+                    version: row["version"], principal: row["principal"], reason: row["reason"],
+                    snapshot: isLink ? nil : try payload.map { try StoreCoding.decode(MemCube.self, $0) },
+                    link: isLink ? try payload.map { try StoreCoding.decode(CubeLink.self, $0) } : nil)
+            }
+        }
+    }
+
+    public func links(of id: CubeID, owner: Owner) throws -> [CubeLink] {
+        try read { db in
+            guard let ownerID = try Self.ownerID(owner, db) else { return [] }
+            return try Row.fetchAll(
+                db, sql: "SELECT * FROM link WHERE owner = ? AND (source = ? OR target = ?) ORDER BY time", arguments: [ownerID, id.description, id.description]
+            ).compactMap { row in
+                guard let source = CubeID(row["source"] as String), let target = CubeID(row["target"] as String) else { return nil }
+                return CubeLink(source: source, target: target, kind: row["kind"], time: Date(timeIntervalSince1970: row["time"]))
+            }
+        }
+    }
+
+    public func find(contentHash: [UInt8], owner: Owner) throws -> CubeID? {
+        try read { db in
+            guard let ownerID = try Self.ownerID(owner, db) else { return nil }
+            return try String.fetchOne(
+                db.cachedStatement(sql: "SELECT id FROM cube WHERE owner = ? AND content_hash = ? AND state NOT IN ('archived', 'merged') LIMIT 1"),
+                arguments: [ownerID, Data(contentHash)]
+            ).flatMap(CubeID.init)
+        }
+    }
+
+    public func owners() throws -> [Owner] {
+        try read { db in
+            try Row.fetchAll(db, sql: "SELECT tenant, user FROM owner ORDER BY id").map { Owner(tenant: $0["tenant"], user: $0["user"]) }
+        }
+    }
+
+    public func changes(owner: Owner, since position: Int64, vectorsSince: Int64, embedder: String) throws -> IndexChanges {
+        try read { db in
+            var changes = IndexChanges(rows: [], erased: [], position: position, vectorPosition: vectorsSince)
+            changes.vectorPosition = try Int64.fetchOne(db.cachedStatement(sql: "SELECT value FROM counter WHERE name = 'vector'")) ?? 0
+            guard let ownerID = try Self.ownerID(owner, db) else { return changes }
+            let reached = try Int64.fetchOne(db.cachedStatement(sql: "SELECT max(position) FROM journal WHERE owner = ?"), arguments: [ownerID]) ?? 0
+            if reached <= position && changes.vectorPosition <= vectorsSince { return changes }
+            changes.position = max(reached, position)
+            let columns = """
+                SELECT cube.seq, cube.id, cube.type, cube.state, cube.agent, session.name, cube.place, cube.speaker, cube.event_time,
+                    cube.recorded_time, cube.expires, cube.header ->> '$.tags', cube.analysis, cube.analyzer, vector.data
+                FROM cube LEFT JOIN session ON session.id = cube.session LEFT JOIN vector ON vector.cube = cube.seq AND vector.embedder = ?1
+                WHERE
+                """
+            let cursor = try Row.fetchCursor(
+                db.cachedStatement(sql: position == 0
+                    ? columns + " cube.owner = ?2 AND ?3 = ?3 AND ?4 = ?4 ORDER BY cube.seq"
+                    : columns + """
+                         cube.seq IN (SELECT seq FROM cube WHERE owner = ?2 AND position > ?3
+                            UNION SELECT cube FROM vector WHERE position > ?4) AND cube.owner = ?2 ORDER BY cube.seq
+                        """),
+                arguments: [embedder, ownerID, position, vectorsSince])
+            while let row = try cursor.next() { changes.rows.append(try Self.indexRow(row)) }
+            if position > 0 {
+                changes.erased = try String.fetchAll(
+                    db, sql: "SELECT cube FROM journal WHERE owner = ? AND position > ? AND operation = 'erase'", arguments: [ownerID, position]
+                ).compactMap(CubeID.init)
+            }
+            return changes
+        }
+    }
+
+    private static func indexRow(_ row: Row) throws -> IndexRow {
+        guard let id = CubeID(row[1] as String), let type = MemoryType(rawValue: row[2]), let state = LifecycleState(rawValue: row[3]) else {
+            throw StoreError(.corrupt, "A memory has an unknown id, type or state. Run `mneme doctor`.")
+        }
+        let tags: String = row[11] ?? "[]"
+        return IndexRow(
+            sequence: row[0], id: id, type: type, state: state, agent: row[4], session: row[5], place: row[6], speaker: row[7],
+            eventTime: Date(timeIntervalSince1970: row[8]), recordedTime: Date(timeIntervalSince1970: row[9]),
+            expires: (row[10] as Double?).map(Date.init(timeIntervalSince1970:)),
+            tags: tags == "[]" ? [] : try StoreCoding.decode([String].self, tags),
+            analysis: try row.withUnsafeData(atIndex: 12) { Array($0 ?? Data()) }, analyzer: row[13],
+            vector: try row.withUnsafeData(atIndex: 14) { data in
+                data.map { data in data.withUnsafeBytes { raw in (0..<raw.count / 4).map { raw.loadUnaligned(fromByteOffset: $0 * 4, as: Float.self) } } }
+            })
+    }
+
+    public func pendingEmbeddings(embedder: String, limit: Int) throws -> [PendingEmbedding] {
+        try read { db in
+            try Row.fetchAll(
+                db, sql: """
+                    SELECT cube.id, cube.version, cube.text, cube.speaker FROM cube WHERE seq IN (
+                        SELECT cube FROM pending UNION SELECT cube.seq FROM cube JOIN vector ON vector.cube = cube.seq WHERE vector.embedder <> ?)
+                    ORDER BY seq LIMIT ?
+                    """, arguments: [embedder, limit]
+            ).compactMap { row in
+                CubeID(row["id"] as String).map { PendingEmbedding(id: $0, version: row["version"], text: row["text"], speaker: row["speaker"]) }
+            }
+        }
+    }
+
+    public func pendingEmbeddingCount(embedder: String) throws -> Int {
+        try read { db in
+            try Int.fetchOne(db, sql: """
+                SELECT (SELECT count(*) FROM pending) + (SELECT count(*) FROM vector WHERE embedder <> ? AND cube NOT IN (SELECT cube FROM pending))
+                """, arguments: [embedder]) ?? 0
+        }
+    }
+
+    public func statistics(owner: Owner?) throws -> StoreStatistics {
+        try read { db in
+            let ownerID = try owner.map { try Self.ownerID($0, db) ?? -1 }
+            func count(_ sql: String) throws -> Int { try Int.fetchOne(db, sql: sql, arguments: ["owner": ownerID]) ?? 0 }
+            func counts(_ column: String) throws -> [String: Int] {
+                let rows = try Row.fetchAll(
+                    db, sql: "SELECT \(column), count(*) FROM cube WHERE :owner IS NULL OR owner = :owner GROUP BY 1", arguments: ["owner": ownerID])
+                return Dictionary(uniqueKeysWithValues: rows.map { ($0[0], $0[1]) })
+            }
+            let bytes = [path, path + "-wal"].reduce(0) { $0 + ((try? FileManager.default.attributesOfItem(atPath: $1)[.size] as? Int) ?? 0) }
+            let mine = "WHERE :owner IS NULL OR owner = :owner"
+            return StoreStatistics(
+                memories: try count("SELECT count(*) FROM cube \(mine)"), byState: try counts("state"), byType: try counts("type"),
+                owners: try count("SELECT count(*) FROM owner WHERE :owner IS NULL OR id = :owner"),
+                sessions: try count("SELECT count(*) FROM session \(mine)"), links: try count("SELECT count(*) FROM link \(mine)"),
+                journalEntries: try count("SELECT count(*) FROM journal \(mine)"),
+                vectors: try count("SELECT count(*) FROM vector JOIN cube ON cube.seq = vector.cube \(mine)"),
+                pendingEmbeddings: try count("SELECT count(*) FROM pending JOIN cube ON cube.seq = pending.cube \(mine)"), bytesOnDisk: bytes)
+        }
+    }
+}

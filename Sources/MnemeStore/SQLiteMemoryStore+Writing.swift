@@ -1,0 +1,235 @@
+import Crypto
+import Foundation
+import GRDB
+
+extension SQLiteMemoryStore {
+    public func commit(
+        _ mutations: [Mutation], owner: Owner, context: WriteContext, idempotencyKey: String? = nil
+    ) throws -> [MemCube] {
+        try write { db in
+            let ownerID = try Self.ownerID(owner, db) ?? Self.createOwner(owner, db)
+            let request = idempotencyKey == nil ? nil : try Self.requestHash(mutations)
+            if let key = idempotencyKey, let request {
+                if let known = try Row.fetchOne(db, sql: "SELECT request, cubes FROM idempotency WHERE owner = ? AND key = ?", arguments: [ownerID, key]) {
+                    guard known["request"] as Data == request else {
+                        throw StoreError(.conflict, "The idempotency key '\(key.prefix(80))' was used for another request. Use a new key.")
+                    }
+                    let ids = try StoreCoding.decode([CubeID].self, known["cubes"])
+                    return try ids.compactMap { try Self.current($0, ownerID, db) }
+                }
+            }
+            var result: [MemCube] = [], ids: [CubeID] = []
+            for mutation in mutations {
+                if let cube = try apply(mutation, ownerID: ownerID, owner: owner, context: context, db) {
+                    result.append(cube)
+                    ids.append(cube.id)
+                }
+            }
+            if let key = idempotencyKey, let request {
+                try db.execute(
+                    sql: "INSERT INTO idempotency (owner, key, request, cubes, time) VALUES (?, ?, ?, ?, ?)",
+                    arguments: [ownerID, key, request, try StoreCoding.encode(ids), context.time.timeIntervalSince1970])
+            }
+            return result
+        }
+    }
+
+    /// Identifies a request by what its caller chose, not by ids and times made for it.
+    private static func requestHash(_ mutations: [Mutation]) throws -> Data {
+        var hash = SHA256()
+        for mutation in mutations {
+            switch mutation {
+            case .add(_, _, let content): hash.update(data: Data("add".utf8) + content)
+            case .update(let cube, _, let content): hash.update(data: Data("update\(cube.id)".utf8) + content)
+            case .archive(let id): hash.update(data: Data("archive\(id)".utf8))
+            case .restore(let id): hash.update(data: Data("restore\(id)".utf8))
+            case .erase(let id): hash.update(data: Data("erase\(id)".utf8))
+            case .link(let link): hash.update(data: Data("link\(link.source)\(link.target)\(link.kind)".utf8))
+            case .unlink(let link): hash.update(data: Data("unlink\(link.source)\(link.target)\(link.kind)".utf8))
+            }
+        }
+        return Data(hash.finalize())
+    }
+
+    private static func createOwner(_ owner: Owner, _ db: Database) throws -> Int64 {
+        try db.execute(sql: "INSERT INTO owner (tenant, user) VALUES (?, ?)", arguments: [owner.tenant, owner.user])
+        return db.lastInsertedRowID
+    }
+
+    static func current(_ id: CubeID, _ ownerID: Int64, _ db: Database) throws -> MemCube? {
+        try Row.fetchOne(db.cachedStatement(sql: cubeQuery + " WHERE cube.id = ? AND cube.owner = ?"), arguments: [id.description, ownerID]).map(cube)
+    }
+
+    private static func require(_ id: CubeID, _ ownerID: Int64, _ db: Database) throws -> MemCube {
+        guard let cube = try current(id, ownerID, db) else { throw StoreError(.notFound, "There is no memory \(id) in this scope.") }
+        return cube
+    }
+
+    private func apply(_ mutation: Mutation, ownerID: Int64, owner: Owner, context: WriteContext, _ db: Database) throws -> MemCube? {
+        switch mutation {
+        case .add(var cube, let analysis, let contentHash):
+            cube.scope.tenant = owner.tenant
+            cube.scope.user = owner.user
+            let position = try Self.record(.add, cube, ownerID, context, db)
+            var session: Int64?, place: Int64 = 0
+            if let name = cube.scope.session {
+                let row = try Row.fetchOne(
+                    db.cachedStatement(sql: """
+                        INSERT INTO session (owner, name, next_place) VALUES (?, ?, 1)
+                        ON CONFLICT (owner, name) DO UPDATE SET next_place = next_place + 1 RETURNING id, next_place - 1
+                        """), arguments: [ownerID, name])!
+                (session, place) = (row[0], row[1])
+            }
+            try db.cachedStatement(sql: """
+                INSERT INTO cube (id, owner, session, place, agent, type, state, version, text, speaker, event_time, recorded_time,
+                    updated_time, expires, priority, header, content_hash, position, analysis, analyzer)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                """).execute(arguments: [
+                    cube.id.description, ownerID, session, place, cube.scope.agent, cube.type.rawValue, cube.state.rawValue, cube.version,
+                    cube.text, cube.speaker, cube.eventTime.timeIntervalSince1970, cube.recordedTime.timeIntervalSince1970,
+                    cube.updatedTime.timeIntervalSince1970, cube.expires?.timeIntervalSince1970, cube.priority,
+                    try Self.header(cube), Data(contentHash), position, Data(analysis), analyzer,
+                ])
+            try db.cachedStatement(sql: "INSERT INTO pending (cube) VALUES (?)").execute(arguments: [db.lastInsertedRowID])
+            return cube
+
+        case .update(var cube, let analysis, let contentHash):
+            let old = try Self.require(cube.id, ownerID, db)
+            guard old.state != .erased, old.state != .frozen else {
+                throw StoreError(.conflict, "Memory \(cube.id) is \(old.state.rawValue) and cannot be changed.")
+            }
+            cube.version = old.version + 1
+            cube.recordedTime = old.recordedTime
+            cube.updatedTime = context.time
+            cube.scope.tenant = owner.tenant
+            cube.scope.user = owner.user
+            cube.scope.session = old.scope.session
+            let position = try Self.record(.update, cube, ownerID, context, db)
+            try db.execute(
+                sql: """
+                    UPDATE cube SET agent = ?, type = ?, state = ?, version = ?, text = ?, speaker = ?, event_time = ?, updated_time = ?,
+                        expires = ?, priority = ?, header = ?, content_hash = ?, position = ?, analysis = ?, analyzer = ? WHERE id = ?
+                    """,
+                arguments: [
+                    cube.scope.agent, cube.type.rawValue, cube.state.rawValue, cube.version, cube.text, cube.speaker,
+                    cube.eventTime.timeIntervalSince1970, cube.updatedTime.timeIntervalSince1970, cube.expires?.timeIntervalSince1970,
+                    cube.priority, try Self.header(cube), Data(contentHash), position, Data(analysis), analyzer, cube.id.description,
+                ])
+            if old.text != cube.text || old.speaker != cube.speaker {
+                try db.execute(sql: "INSERT OR IGNORE INTO pending (cube) SELECT seq FROM cube WHERE id = ?", arguments: [cube.id.description])
+            } else {
+                try db.execute(sql: "UPDATE vector SET version = ? WHERE cube = (SELECT seq FROM cube WHERE id = ?)", arguments: [cube.version, cube.id.description])
+            }
+            return cube
+
+        case .archive(let id): return try transition(id, to: .archived, .archive, ownerID, context, db)
+        case .restore(let id): return try transition(id, to: .activated, .restore, ownerID, context, db)
+
+        case .erase(let id):
+            var cube = try Self.require(id, ownerID, db)
+            cube.version += 1
+            _ = try Self.record(.erase, cube, ownerID, context, db)
+            // The journal keeps that it happened, never what was said.
+            try db.execute(sql: "UPDATE journal SET payload = NULL WHERE cube = ? OR (payload LIKE ? AND operation IN ('link', 'unlink'))",
+                           arguments: [id.description, "%\(id)%"])
+            try db.execute(sql: "DELETE FROM link WHERE source = ? OR target = ?", arguments: [id.description, id.description])
+            try db.execute(sql: "DELETE FROM cube WHERE id = ?", arguments: [id.description])
+            return nil
+
+        case .link(let link):
+            _ = try Self.require(link.source, ownerID, db)
+            _ = try Self.require(link.target, ownerID, db)
+            guard link.source != link.target else { throw StoreError(.conflict, "A memory cannot be linked to itself.") }
+            try db.execute(
+                sql: "INSERT OR REPLACE INTO link (owner, source, target, kind, time) VALUES (?, ?, ?, ?, ?)",
+                arguments: [ownerID, link.source.description, link.target.description, link.kind, link.time.timeIntervalSince1970])
+            try Self.record(.link, link, ownerID, context, db)
+            return nil
+
+        case .unlink(let link):
+            try db.execute(
+                sql: "DELETE FROM link WHERE owner = ? AND source = ? AND target = ? AND kind = ?",
+                arguments: [ownerID, link.source.description, link.target.description, link.kind])
+            guard db.changesCount > 0 else { throw StoreError(.notFound, "There is no '\(link.kind)' link from \(link.source) to \(link.target).") }
+            try Self.record(.unlink, link, ownerID, context, db)
+            return nil
+        }
+    }
+
+    private func transition(
+        _ id: CubeID, to state: LifecycleState, _ operation: JournalEntry.Operation, _ ownerID: Int64, _ context: WriteContext, _ db: Database
+    ) throws -> MemCube {
+        var cube = try Self.require(id, ownerID, db)
+        guard cube.state != state else { return cube }
+        guard cube.state.canBecome(state) else {
+            throw StoreError(.conflict, "Memory \(id) is \(cube.state.rawValue) and cannot become \(state.rawValue).")
+        }
+        cube.state = state
+        cube.version += 1
+        cube.updatedTime = context.time
+        let position = try Self.record(operation, cube, ownerID, context, db)
+        try db.execute(
+            sql: "UPDATE cube SET state = ?, version = ?, updated_time = ?, position = ? WHERE id = ?",
+            arguments: [state.rawValue, cube.version, cube.updatedTime.timeIntervalSince1970, position, id.description])
+        try db.execute(sql: "UPDATE vector SET version = ? WHERE cube = (SELECT seq FROM cube WHERE id = ?)", arguments: [cube.version, id.description])
+        return cube
+    }
+
+    private static func header(_ cube: MemCube) throws -> String {
+        try StoreCoding.encode(CubeHeader(
+            tags: cube.tags, metadata: cube.metadata, entities: cube.entities, keywords: cube.keywords, dates: cube.dates,
+            provenance: cube.provenance))
+    }
+
+    /// Appends to the journal and returns the position.
+    private static func record(
+        _ operation: JournalEntry.Operation, _ cube: MemCube, _ ownerID: Int64, _ context: WriteContext, _ db: Database
+    ) throws -> Int64 {
+        try append(operation, cube.id, version: cube.version, payload: try StoreCoding.encode(cube), ownerID, context, db)
+    }
+
+    private static func record(
+        _ operation: JournalEntry.Operation, _ link: CubeLink, _ ownerID: Int64, _ context: WriteContext, _ db: Database
+    ) throws {
+        _ = try append(operation, link.source, version: 0, payload: try StoreCoding.encode(link), ownerID, context, db)
+    }
+
+    private static func append(
+        _ operation: JournalEntry.Operation, _ cube: CubeID, version: Int, payload: String, _ ownerID: Int64, _ context: WriteContext, _ db: Database
+    ) throws -> Int64 {
+        try db.cachedStatement(sql: """
+            INSERT INTO journal (owner, time, operation, cube, version, principal, reason, payload) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+            """).execute(arguments: [
+                ownerID, context.time.timeIntervalSince1970, operation.rawValue, cube.description, version, context.principal, context.reason, payload,
+            ])
+        return db.lastInsertedRowID
+    }
+
+    // MARK: Derived data
+
+    public func saveAnalyses(_ analyses: [(CubeID, [UInt8])], owner: Owner) throws {
+        try write { db in
+            guard let ownerID = try Self.ownerID(owner, db) else { return }
+            for (id, analysis) in analyses {
+                try db.cachedStatement(sql: "UPDATE cube SET analysis = ?, analyzer = ? WHERE id = ? AND owner = ?")
+                    .execute(arguments: [Data(analysis), analyzer, id.description, ownerID])
+            }
+        }
+    }
+
+    public func saveVectors(_ vectors: [(id: CubeID, version: Int, vector: [Float])], embedder: String) throws {
+        try write { db in
+            for (id, version, vector) in vectors {
+                guard let seq = try Int64.fetchOne(
+                    db.cachedStatement(sql: "SELECT seq FROM cube WHERE id = ? AND version = ?"), arguments: [id.description, version])
+                else { continue }
+                try db.cachedStatement(sql: "UPDATE counter SET value = value + 1 WHERE name = 'vector'").execute()
+                try db.cachedStatement(sql: """
+                    INSERT OR REPLACE INTO vector (cube, embedder, version, position, data)
+                    VALUES (?, ?, ?, (SELECT value FROM counter WHERE name = 'vector'), ?)
+                    """).execute(arguments: [seq, embedder, version, vector.withUnsafeBytes { Data($0) }])
+                try db.cachedStatement(sql: "DELETE FROM pending WHERE cube = ?").execute(arguments: [seq])
+            }
+        }
+    }
+}

@@ -1,0 +1,82 @@
+import Foundation
+import GRDB
+
+/// A ``MemoryStore`` in one SQLite file, through GRDB.
+///
+/// Write-ahead log, foreign keys, `synchronous = FULL`: a commit is on disk before it is
+/// acknowledged. Freed pages are zeroed (`secure_delete`), so that erased text does not linger.
+/// Several processes may open the file.
+public final class SQLiteMemoryStore: MemoryStore {
+    /// Names the analyses that this store is handed; others are given back for re-analysis.
+    public let analyzer: String
+    /// Where the file is.
+    public let path: String
+    let pool: DatabasePool
+
+    /// Opens the store at `path`, or creates it with its folder.
+    ///
+    /// - Parameter analyzer: the version of the analyzer whose terms come with ``Mutation``s.
+    /// - Throws: ``StoreError``.
+    public init(path: String, analyzer: String) throws {
+        self.path = path
+        self.analyzer = analyzer
+        do {
+            try FileManager.default.createDirectory(
+                atPath: (path as NSString).deletingLastPathComponent.isEmpty ? "." : (path as NSString).deletingLastPathComponent,
+                withIntermediateDirectories: true)
+        } catch {
+            throw StoreError(.unavailable, "Cannot create the folder of \(path): \(error.localizedDescription)")
+        }
+        var configuration = Configuration()
+        configuration.foreignKeysEnabled = true
+        configuration.busyMode = .timeout(10)
+        configuration.maximumReaderCount = 4
+        configuration.prepareDatabase { db in
+            try db.execute(sql: "PRAGMA synchronous = FULL; PRAGMA secure_delete = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16384")
+        }
+        pool = try Self.translating(path) {
+            let existed = FileManager.default.fileExists(atPath: path)
+            let pool = try DatabasePool(path: path, configuration: configuration)
+            if existed {
+                try pool.read { db in
+                    let tables = try Int.fetchOne(db, sql: "SELECT count(*) FROM sqlite_master") ?? 0
+                    let id = try Int32.fetchOne(db, sql: "PRAGMA application_id") ?? 0
+                    guard tables == 0 || id == Schema.applicationID else {
+                        throw StoreError(.corrupt, "\(path) is an SQLite file of another program. Choose another store with --store or MNEME_HOME.")
+                    }
+                    guard try !Schema.migrator.hasBeenSuperseded(db) else {
+                        throw StoreError(.newerVersion, "\(path) was written by a newer Mneme. Update this one.")
+                    }
+                }
+            }
+            try Schema.migrator.migrate(pool)
+            return pool
+        }
+    }
+
+    /// Checkpoints the log and closes the file. No call may follow.
+    public func close() throws { try Self.translating(path) { try pool.close() } }
+
+    func read<T>(_ body: (Database) throws -> T) throws -> T { try Self.translating(path) { try pool.read(body) } }
+    func write<T>(_ body: (Database) throws -> T) throws -> T { try Self.translating(path) { try pool.write(body) } }
+
+    /// Runs `body` and turns SQLite's errors into ``StoreError``s that say what to do.
+    private static func translating<T>(_ path: String, _ body: () throws -> T) throws -> T {
+        do { return try body() } catch let error as DatabaseError {
+            switch error.resultCode {
+            case .SQLITE_FULL:
+                throw StoreError(.diskFull, "The disk of \(path) is full. Nothing of this request was written; free space and repeat it.")
+            case .SQLITE_READONLY, .SQLITE_PERM:
+                throw StoreError(.readOnly, "\(path) cannot be written. Check its permissions and the file system.")
+            case .SQLITE_BUSY, .SQLITE_LOCKED:
+                throw StoreError(.busy, "Another process holds \(path). Try again, or end that process.")
+            case .SQLITE_CORRUPT, .SQLITE_NOTADB:
+                throw StoreError(.corrupt, "\(path) is damaged or not a store (\(error.message ?? "SQLite gives no reason")). Run `mneme doctor`, or restore a copy.")
+            case .SQLITE_IOERR where [.SQLITE_IOERR_WRITE, .SQLITE_IOERR_FSYNC, .SQLITE_IOERR_TRUNCATE, .SQLITE_IOERR_SHMSIZE].contains(error.extendedResultCode):
+                throw StoreError(.diskFull, "Writing \(path) failed (\(error.message ?? "input or output error")). Nothing of this request was written; check the disk.")
+            default:
+                throw StoreError(.unavailable, "\(path) failed: \(error.message ?? error.resultCode.description).")
+            }
+        }
+    }
+}

@@ -1,0 +1,32 @@
+/// Why the store refused or failed. The message says what to do.
+public struct StoreError: Error, Sendable, CustomStringConvertible {
+    /// What kind of failure it is; a bounded set, fit for metrics.
+    public enum Code: String, Sendable {
+        /// No such memory in this scope.
+        case notFound
+        /// The request contradicts the state: an illegal transition, an idempotency key reused for another request.
+        case conflict
+        /// The disk or the quota is full; nothing of the request was written.
+        case diskFull
+        /// The store or its folder cannot be written.
+        case readOnly
+        /// Another process holds the store for too long.
+        case busy
+        /// The file is damaged or not a store.
+        case corrupt
+        /// The file was written by a newer Mneme.
+        case newerVersion
+        /// The file cannot be opened or another input or output error.
+        case unavailable
+    }
+
+    public let code: Code
+    public let message: String
+
+    public init(_ code: Code, _ message: String) {
+        self.code = code
+        self.message = message
+    }
+
+    public var description: String { message }
+}

@@ -1,0 +1,161 @@
+import Foundation
+public import MnemeStore
+
+/// What every ``MemoryStore`` must do, as checks that a test runs on an empty store.
+///
+/// ```swift
+/// @Test(arguments: MemoryStoreConformance.all)
+/// func `conforms`(check: MemoryStoreConformance) throws { try check.run(makeEmptyStore()) }
+/// ```
+public struct MemoryStoreConformance: Sendable, CustomStringConvertible {
+    /// What is checked.
+    public let description: String
+    private let body: @Sendable (any MemoryStore) throws -> Void
+
+    /// Runs the check on an empty store.
+    ///
+    /// - Throws: ``Failure``, or what the store throws.
+    public func run(_ store: any MemoryStore) throws { try body(store) }
+
+    /// A broken promise.
+    public struct Failure: Error, CustomStringConvertible {
+        public let description: String
+    }
+
+    /// Every check.
+    public static let all: [MemoryStoreConformance] = [
+        check("what is committed can be read, with both times") { store in
+            let cube = sample("tea"), saved = try store.commit([add(cube)], owner: alice, context: at(1), idempotencyKey: nil)
+            try expect(saved.map(\.id) == [cube.id])
+            let read = try require(store.cube(cube.id, owner: alice, asOf: nil))
+            try expect(read.text == "tea" && read.eventTime == cube.eventTime && read.recordedTime == cube.recordedTime && read.version == 1)
+            try expect(store.list(CubeFilter(owner: alice)).map(\.id) == [cube.id])
+        },
+        check("an owner never sees another's cube, and cannot change it") { store in
+            let cube = sample("secret")
+            _ = try store.commit([add(cube)], owner: alice, context: at(1), idempotencyKey: nil)
+            try expect(store.cube(cube.id, owner: bob, asOf: nil) == nil)
+            try expect(store.cubes([cube.id], owner: bob).isEmpty && store.list(CubeFilter(owner: bob)).isEmpty)
+            try expect(store.history(cube.id, owner: bob).isEmpty && store.snapshot(owner: bob, asOf: .distantFuture).isEmpty)
+            for mutation in [Mutation.archive(cube.id), .erase(cube.id)] {
+                try expectError(.notFound) { _ = try store.commit([mutation], owner: bob, context: at(2), idempotencyKey: nil) }
+            }
+            try expect(store.changes(owner: bob, since: 0, vectorsSince: 0, embedder: "e").rows.isEmpty)
+        },
+        check("a batch is applied whole or not at all") { store in
+            let cube = sample("half")
+            try expectError(.notFound) {
+                _ = try store.commit([add(cube), .archive(CubeID())], owner: alice, context: at(1), idempotencyKey: nil)
+            }
+            try expect(store.cube(cube.id, owner: alice, asOf: nil) == nil)
+        },
+        check("a repeated idempotency key changes nothing; with another request it is refused") { store in
+            let first = sample("once")
+            _ = try store.commit([add(first)], owner: alice, context: at(1), idempotencyKey: "k")
+            let again = try store.commit([add(sample("once"))], owner: alice, context: at(2), idempotencyKey: "k")
+            try expect(again.map(\.id) == [first.id] && store.list(CubeFilter(owner: alice)).count == 1)
+            try expectError(.conflict) { _ = try store.commit([add(sample("other"))], owner: alice, context: at(3), idempotencyKey: "k") }
+        },
+        check("each version can be read as of its time") { store in
+            var cube = sample("one")
+            _ = try store.commit([add(cube)], owner: alice, context: at(10), idempotencyKey: nil)
+            cube.text = "two"
+            _ = try store.commit([update(cube)], owner: alice, context: at(20), idempotencyKey: nil)
+            _ = try store.commit([.archive(cube.id)], owner: alice, context: at(30), idempotencyKey: nil)
+            try expect(store.cube(cube.id, owner: alice, asOf: Date(timeIntervalSince1970: 5)) == nil)
+            try expect(store.cube(cube.id, owner: alice, asOf: Date(timeIntervalSince1970: 15))?.text == "one")
+            try expect(store.cube(cube.id, owner: alice, asOf: Date(timeIntervalSince1970: 25))?.text == "two")
+            try expect(store.cube(cube.id, owner: alice, asOf: nil)?.state == .archived)
+            try expect(store.snapshot(owner: alice, asOf: Date(timeIntervalSince1970: 25)).map(\.text) == ["two"])
+            try expect(store.history(cube.id, owner: alice).map(\.operation) == [.add, .update, .archive])
+            try expect(store.history(cube.id, owner: alice).map(\.version) == [1, 2, 3])
+            let restored = try store.commit([.restore(cube.id)], owner: alice, context: at(40), idempotencyKey: nil)
+            try expect(restored.first?.state == .activated && restored.first?.version == 4)
+        },
+        check("erase leaves no text behind, not even in the history") { store in
+            let cube = sample("gone"), other = sample("stays")
+            _ = try store.commit([add(cube), add(other)], owner: alice, context: at(1), idempotencyKey: nil)
+            _ = try store.commit([.link(CubeLink(source: cube.id, target: other.id, kind: "related", time: Date()))], owner: alice, context: at(2), idempotencyKey: nil)
+            _ = try store.commit([.erase(cube.id)], owner: alice, context: at(3), idempotencyKey: nil)
+            try expect(store.cube(cube.id, owner: alice, asOf: nil) == nil && store.cube(cube.id, owner: alice, asOf: .distantFuture) == nil)
+            let history = try store.history(cube.id, owner: alice)
+            try expect(history.last?.operation == .erase && history.allSatisfy { $0.snapshot == nil && $0.link == nil })
+            try expect(store.links(of: other.id, owner: alice).isEmpty)
+            try expectError(.notFound) { _ = try store.commit([.restore(cube.id)], owner: alice, context: at(4), idempotencyKey: nil) }
+        },
+        check("places in a session follow the order of commits") { store in
+            for i in 0..<3 { _ = try store.commit([add(sample("\(i)", session: "s"))], owner: alice, context: at(Double(i)), idempotencyKey: nil) }
+            let rows = try store.changes(owner: alice, since: 0, vectorsSince: 0, embedder: "e").rows
+            try expect(rows.map(\.place) == [0, 1, 2] && rows.allSatisfy { $0.session == "s" })
+        },
+        check("an index catches up from its position") { store in
+            let first = sample("first"), second = sample("second")
+            _ = try store.commit([add(first)], owner: alice, context: at(1), idempotencyKey: nil)
+            let start = try store.changes(owner: alice, since: 0, vectorsSince: 0, embedder: "e")
+            try expect(start.rows.map(\.id) == [first.id] && start.rows[0].analysis == [1, 0, 0, 0, 1])
+            _ = try store.commit([add(second), .archive(first.id)], owner: alice, context: at(2), idempotencyKey: nil)
+            let next = try store.changes(owner: alice, since: start.position, vectorsSince: start.vectorPosition, embedder: "e")
+            try expect(next.rows.map(\.id) == [first.id, second.id] && next.rows[0].state == .archived)
+            _ = try store.commit([.erase(second.id)], owner: alice, context: at(3), idempotencyKey: nil)
+            let last = try store.changes(owner: alice, since: next.position, vectorsSince: next.vectorPosition, embedder: "e")
+            try expect(last.rows.isEmpty && last.erased == [second.id])
+        },
+        check("work that is left survives, and a vector of an old version is dropped") { store in
+            var cube = sample("text")
+            _ = try store.commit([add(cube)], owner: alice, context: at(1), idempotencyKey: nil)
+            let pending = try store.pendingEmbeddings(embedder: "e", limit: 10)
+            try expect(pending.map(\.id) == [cube.id] && store.pendingEmbeddingCount(embedder: "e") == 1)
+            cube.text = "changed"
+            _ = try store.commit([update(cube)], owner: alice, context: at(2), idempotencyKey: nil)
+            try store.saveVectors([(cube.id, 1, [1, 0])], embedder: "e")
+            try expect(store.pendingEmbeddings(embedder: "e", limit: 10).map(\.version) == [2])
+            try store.saveVectors([(cube.id, 2, [0, 1])], embedder: "e")
+            try expect(store.pendingEmbeddingCount(embedder: "e") == 0 && store.pendingEmbeddingCount(embedder: "another") == 1)
+            try expect(store.changes(owner: alice, since: 0, vectorsSince: 0, embedder: "e").rows.first?.vector == [0, 1])
+        },
+        check("content is found until it is archived") { store in
+            let cube = sample("same")
+            _ = try store.commit([add(cube)], owner: alice, context: at(1), idempotencyKey: nil)
+            try expect(store.find(contentHash: Array("same".utf8), owner: alice) == cube.id && store.find(contentHash: Array("same".utf8), owner: bob) == nil)
+            _ = try store.commit([.archive(cube.id)], owner: alice, context: at(2), idempotencyKey: nil)
+            try expect(store.find(contentHash: Array("same".utf8), owner: alice) == nil)
+        },
+        check("the checks find a sound store sound") { store in
+            _ = try store.commit([add(sample("x"))], owner: alice, context: at(1), idempotencyKey: nil)
+            try expect(store.check(repair: false).allSatisfy(\.sound))
+        },
+    ]
+
+    private static let alice = Owner(user: "alice"), bob = Owner(user: "bob")
+
+    private static func check(_ name: String, _ body: @escaping @Sendable (any MemoryStore) throws -> Void) -> MemoryStoreConformance {
+        MemoryStoreConformance(description: name, body: body)
+    }
+
+    private static func at(_ seconds: Double) -> WriteContext {
+        WriteContext(principal: "test", reason: "conformance", time: Date(timeIntervalSince1970: seconds))
+    }
+
+    private static func sample(_ text: String, session: String? = nil) -> MemCube {
+        MemCube(
+            scope: Scope(user: "alice", session: session), type: .episodic, text: text, eventTime: Date(timeIntervalSince1970: 1_700_000_000),
+            recordedTime: Date(timeIntervalSince1970: 1_700_000_100), provenance: Provenance(source: "test"))
+    }
+
+    private static func add(_ cube: MemCube) -> Mutation { .add(cube, analysis: [1, 0, 0, 0, 1], contentHash: Array(cube.text.utf8)) }
+    private static func update(_ cube: MemCube) -> Mutation { .update(cube, analysis: [2, 0, 0, 0, 1], contentHash: Array(cube.text.utf8)) }
+
+    private static func expect(_ condition: @autoclosure () throws -> Bool, line: Int = #line) throws {
+        guard try condition() else { throw Failure(description: "The expectation at line \(line) of the conformance suite does not hold.") }
+    }
+
+    private static func require<T>(_ value: @autoclosure () throws -> T?, line: Int = #line) throws -> T {
+        guard let value = try value() else { throw Failure(description: "The value at line \(line) of the conformance suite is missing.") }
+        return value
+    }
+
+    private static func expectError(_ code: StoreError.Code, line: Int = #line, _ body: () throws -> Void) throws {
+        do { try body() } catch let error as StoreError where error.code == code { return }
+        throw Failure(description: "Line \(line) of the conformance suite: '\(code.rawValue)' was expected.")
+    }
+}

@@ -1,0 +1,46 @@
+import Foundation
+import MnemeStore
+import MnemeStoreTesting
+import Testing
+
+/// A folder of its own for one test, removed at the end.
+struct TemporaryFolder: ~Copyable {
+    let path = FileManager.default.temporaryDirectory.appendingPathComponent("mneme-\(UUID().uuidString)").path
+    init() throws { try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true) }
+    deinit { try? FileManager.default.removeItem(atPath: path) }
+}
+
+@Suite struct StoreTests {
+    @Test(arguments: MemoryStoreConformance.all)
+    func `the SQLite store conforms`(check: MemoryStoreConformance) throws {
+        let folder = try TemporaryFolder()
+        try check.run(SQLiteMemoryStore(path: folder.path + "/store.db", analyzer: "test"))
+    }
+
+    @Test func `ids sort by creation and survive text`() throws {
+        let ids = (0..<5000).map { _ in CubeID() }
+        #expect(ids == ids.sorted() && Set(ids).count == ids.count)
+        #expect(CubeID(ids[0].description.uppercased()) == ids[0])
+        #expect(CubeID("nonsense") == nil)
+    }
+
+    @Test(arguments: LifecycleState.allCases)
+    func `no state follows erasure`(state: LifecycleState) {
+        #expect(!LifecycleState.erased.canBecome(state))
+        #expect(state == .erased || state.canBecome(.erased))
+    }
+
+    @Test func `a foreign file, a newer file and a damaged file are refused with a reason`() throws {
+        let folder = try TemporaryFolder()
+        let foreign = folder.path + "/notes.db"
+        try Data("this is not a database, just some text that is long enough to be read".utf8).write(to: URL(fileURLWithPath: foreign))
+        let error = #expect(throws: StoreError.self) { try SQLiteMemoryStore(path: foreign, analyzer: "test") }
+        #expect(error?.code == .corrupt)
+    }
+
+    @Test func `a store that cannot be written says so and loses nothing`() throws {
+        let folder = try TemporaryFolder()
+        #expect(throws: StoreError.self) { try SQLiteMemoryStore(path: folder.path, analyzer: "test") }
+        #expect(throws: StoreError.self) { try SQLiteMemoryStore(path: "/proc/mneme/store.db", analyzer: "test") }
+    }
+}
