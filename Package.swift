@@ -47,11 +47,11 @@ let package = Package(
             name: "MnemeServer",
             dependencies: ["Mneme", crypto, logging, .product(name: "Hummingbird", package: "hummingbird")]
         ),
-        .target(name: "MnemeBench", dependencies: ["Mneme"]),
+        .target(name: "MnemeBench", dependencies: ["Mneme", "MnemeModels", "MnemeNumerics", "MnemeStore"]),
         .executableTarget(
             name: "mneme-cli",
             dependencies: [
-                "Mneme", "MnemeServer", "MnemeBench", logging,
+                "Mneme", "MnemeServer", "MnemeBench", "MnemeModels", "MnemeNumerics", "MnemeStore", logging,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             path: "Sources/mneme"

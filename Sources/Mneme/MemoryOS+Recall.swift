@@ -1,7 +1,7 @@
 import Foundation
 import MnemeIndex
 import MnemeModels
-import MnemeStore
+package import MnemeStore
 
 extension MemoryOS {
     /// The memories that best answer a question, best first, each with an explanation.
@@ -106,5 +106,27 @@ extension MemoryOS {
                 memory: cube, score: Double(item.score), explanation: explanation, matched: item.matched, duplicates: item.duplicates))
         }
         return result
+    }
+}
+
+extension MemoryOS {
+    /// Features of every memory for a question, for fitting fusion weights.
+    package func recallFeatures(_ request: RecallRequest) async throws -> [(id: CubeID, values: [Float])] {
+        try await run { [self] in
+            let vector = try embedder?.embed([request.query])[0]
+            return try withIndex(request.owner) { index in
+                let plan = QuestionPlan(request.query, speakers: index.speakers, now: request.now, analyzer: analyzer)
+                return Ranker(index: index, request: request, plan: plan, query: vector).ranked(limit: index.documents.count)
+                    .map { (index.documents[$0.document].id, $0.features.values) }
+            }
+        }
+    }
+
+    /// Names of the features, in the order of ``recallFeatures(_:)``.
+    package static var recallFeatureNames: [String] { RecallFeatures.names }
+
+    /// Records inputs without starting to embed; for bulk loads that measure the two apart.
+    package func recordOnly(_ inputs: [MemoryInput], scope: Scope, context: WriteContext) async throws -> [Remembered] {
+        try await run { [self] in try record(inputs, scope: scope, context: context) }
     }
 }

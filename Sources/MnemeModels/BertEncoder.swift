@@ -48,14 +48,19 @@ public final class BertEncoder: TextEmbedder {
         self.precision = precision
         self.pool = pool
         kernels = EncoderKernels(features: features)
-        var hash = SHA256()
-        for part in file.sampledContent { hash.update(bufferPointer: part) }
-        identifier = URL(fileURLWithPath: folder).lastPathComponent + "@" + hash.finalize().prefix(6).map { String(format: "%02x", $0) }.joined()
+        identifier = Self.identifier(folder: folder, file: file)
         var ranges: [ActivationRanges]?
         if precision == .int8 {
             ranges = try Self.calibrate(folder: folder, pool: pool, features: features)
         }
         weights = try BertWeights(file: file, configuration: configuration, precision: precision, ranges: ranges, features: features)
+    }
+
+    /// The folder's name and a hash of the weights' header, first and last mebibyte.
+    static func identifier(folder: String, file: SafetensorsFile) -> String {
+        var hash = SHA256()
+        for part in file.sampledContent { hash.update(bufferPointer: part) }
+        return URL(fileURLWithPath: folder).lastPathComponent + "@" + hash.finalize().prefix(6).map { String(format: "%02x", $0) }.joined()
     }
 
     /// Cosine to f32 rises when large activation columns are moved into the weights; a few sentences

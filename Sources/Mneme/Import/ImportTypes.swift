@@ -1,0 +1,35 @@
+import Foundation
+
+/// Formats that can be imported.
+public enum ImportFormat: String, Sendable, Codable, CaseIterable, ParameterValue {
+    /// LoCoMo conversations (snap-research/locomo).
+    case locomo
+    /// `conversations.json` of an OpenAI data export.
+    case openai
+    /// One message a line, as JSON.
+    case jsonl
+    case markdown
+    case text
+}
+
+/// What an import did.
+public struct ImportReport: Sendable, Codable {
+    /// A line or file that could not be read.
+    public struct Problem: Sendable, Codable {
+        public var file: String
+        /// From 1; nil where the whole file is meant.
+        public var line: Int?
+        public var reason: String
+    }
+
+    public var files = 0
+    /// Messages and parts of documents read.
+    public var read = 0
+    public var stored = 0
+    /// Already there.
+    public var duplicates = 0
+    public var skipped = 0
+    /// The first hundred problems.
+    public var problems: [Problem] = []
+    public var seconds = 0.0
+}

@@ -1,0 +1,55 @@
+import Foundation
+
+/// Reads a file line by line in constant memory.
+struct LineReader: ~Copyable {
+    /// A longer line is reported, not read.
+    static let maximumLine = 4 << 20
+
+    enum Line { case text([UInt8]), tooLong }
+
+    private let handle: FileHandle
+    private var buffer: [UInt8] = []
+    private var start = 0
+    private var atEnd = false
+    /// Bytes read so far.
+    private(set) var bytes = 0
+
+    init(path: String) throws {
+        guard let handle = FileHandle(forReadingAtPath: path) else { throw InputError("\(path) cannot be read. Does it exist?") }
+        self.handle = handle
+    }
+
+    deinit { try? handle.close() }
+
+    /// The next line without its end, or nil at the end of the file.
+    mutating func next() throws -> Line? {
+        var searched = start, dropped = false
+        while true {
+            if let end = buffer[searched...].firstIndex(of: 10) {
+                let line = Array(buffer[start..<end])
+                start = end + 1
+                return dropped ? .tooLong : .text(line)
+            }
+            if atEnd {
+                guard start < buffer.count || dropped else { return nil }
+                let line = Array(buffer[start...])
+                start = buffer.count
+                return dropped ? .tooLong : .text(line)
+            }
+            buffer.removeSubrange(..<start)
+            start = 0
+            searched = buffer.count
+            if buffer.count > Self.maximumLine {
+                buffer.removeAll(keepingCapacity: true)
+                searched = 0
+                dropped = true
+            }
+            let more: Data?
+            do { more = try handle.read(upToCount: 256 << 10) } catch { throw InputError("The file cannot be read further: \(error.localizedDescription)") }
+            if let more, !more.isEmpty {
+                bytes += more.count
+                buffer.append(contentsOf: more)
+            } else { atEnd = true }
+        }
+    }
+}

@@ -1,0 +1,71 @@
+public import Foundation
+
+/// A conversation of the LoCoMo data set (Maharana et al. 2024) with its questions.
+public struct LocomoConversation: Sendable {
+    public struct Turn: Sendable {
+        public var id, session, speaker, text: String
+        public var time: Date
+    }
+
+    public struct Question: Sendable {
+        public var text: String
+        /// 1 multi-hop, 2 temporal, 3 open-domain, 4 single-hop, 5 adversarial.
+        public var category: Int
+        /// Ids of the turns that hold the answer.
+        public var evidence: [String]
+    }
+
+    public var id: String
+    public var turns: [Turn]
+    public var questions: [Question]
+
+    /// Reads a file of conversations.
+    ///
+    /// A shared photo counts as its caption. Turns of a session are a second apart.
+    /// - Throws: ``InputError`` that names the conversation and what is wrong.
+    public static func read(_ data: Data) throws -> [LocomoConversation] {
+        guard let list = (try? JSONDecoder().decode(JSONValue.self, from: data))?.array, !list.isEmpty else {
+            throw InputError("The file is not a LoCoMo file: a JSON list of conversations is expected.")
+        }
+        return try list.enumerated().map { number, entry in
+            guard let conversation = entry["conversation"]?.object else { throw InputError("Entry \(number) has no 'conversation'.") }
+            let id = entry["sample_id"]?.string ?? "conversation-\(number)"
+            let sessions = conversation.keys.compactMap { key -> Int? in
+                key.hasPrefix("session_") ? Int(key.dropFirst(8)) : nil
+            }.sorted()
+            var turns: [Turn] = []
+            for session in sessions {
+                guard let messages = conversation["session_\(session)"]?.array else { throw InputError("\(id): session_\(session) is not a list.") }
+                guard let text = conversation["session_\(session)_date_time"]?.string, let date = date(text) else {
+                    throw InputError("\(id): session_\(session)_date_time is missing or not like '1:56 pm on 8 May, 2023'.")
+                }
+                for (i, message) in messages.enumerated() {
+                    guard let speaker = message["speaker"]?.string, let text = message["text"]?.string else {
+                        throw InputError("\(id): message \(i) of session_\(session) has no speaker or text.")
+                    }
+                    let caption = message["blip_caption"]?.string.map { " [shares a photo of \($0)]" } ?? ""
+                    turns.append(Turn(
+                        id: message["dia_id"]?.string ?? "D\(session):\(i + 1)", session: "session_\(session)", speaker: speaker,
+                        text: text + caption, time: date.addingTimeInterval(Double(i))))
+                }
+            }
+            let questions = (entry["qa"]?.array ?? []).compactMap { question -> Question? in
+                guard let text = question["question"]?.string, let category = question["category"]?.double else { return nil }
+                // Some entries hold several ids in one string.
+                let evidence = (question["evidence"]?.array ?? []).compactMap(\.string).flatMap { $0.split { !($0.isNumber || $0 == "D" || $0 == ":") }.map(String.init) }
+                return Question(text: text, category: Int(category), evidence: evidence)
+            }
+            return LocomoConversation(id: id, turns: turns, questions: questions)
+        }
+    }
+
+    /// "1:56 pm on 8 May, 2023".
+    static func date(_ text: String) -> Date? {
+        let parts = text.lowercased().split(whereSeparator: { " ,:".contains($0) })
+        guard parts.count == 7, var hour = Int(parts[0]), let minute = Int(parts[1]), parts[3] == "on", let day = Int(parts[4]), let year = Int(parts[6]),
+            let month = Analysis.monthNames.firstIndex(of: String(parts[5])), (1...12).contains(hour), (0..<60).contains(minute)
+        else { return nil }
+        hour = hour % 12 + (parts[2] == "pm" ? 12 : 0)
+        return TimeExpressions.calendar.date(from: DateComponents(year: year, month: month + 1, day: day, hour: hour, minute: minute))
+    }
+}

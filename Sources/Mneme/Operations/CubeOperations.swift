@@ -1,0 +1,210 @@
+import Foundation
+import MnemeIndex
+import MnemeStore
+
+private let id = Parameter<CubeID>("id", "The memory's id.", required: true, positional: true)
+private let reason = Parameter<String>("reason", "Why; kept in the journal.")
+
+struct CubeOutput: Encodable, Sendable {
+    var memory: MemCube
+    var links: [CubeLink]?
+}
+
+/// get: one memory.
+public enum GetOperation: Operation {
+    public static let name = "get"
+    public static let summary = "Show one memory and its links."
+    public static let permission = Permission.read
+    public static let route: Route? = Route(.get, "/v1/memories/{id}")
+    static let asOf = Parameter<Date>("as_of", "The version that was current then.")
+    public static let parameters: [any AnyParameter] = [id, asOf] + ScopeParameters.owner
+
+    public static func run(_ input: OperationInput, _ context: OperationContext) async throws -> OperationOutput {
+        let owner = try ScopeParameters.owner(input, context), id = try input.require(id), date = input[asOf]
+        return .value(try await context.memory.run { [store = context.memory.store] in
+            guard let cube = try store.cube(id, owner: owner, asOf: date) else { throw StoreError(.notFound, "There is no memory \(id) in this scope.") }
+            return CubeOutput(memory: cube, links: try store.links(of: id, owner: owner))
+        })
+    }
+}
+
+/// list: memories page by page.
+public enum ListOperation: Operation {
+    public static let name = "list"
+    public static let summary = "List memories, the newest first."
+    public static let permission = Permission.read
+    public static let route: Route? = Route(.get, "/v1/memories")
+    static let limit = Parameter<Int>("limit", "At most so many; 20 if left out.", range: 1...1000)
+    static let after = Parameter<CubeID>("after", "Continue after this memory, the last of the page before.")
+    static let type = Parameter<MemoryType>("type", "Only this kind of memory.")
+    static let state = Parameter<LifecycleState>("state", "Only memories in this state.")
+    static let tag = Parameter<String>("tag", "Only memories with this tag.")
+    static let from = Parameter<Date>("from", "Only what happened from then on.")
+    static let before = Parameter<Date>("before", "Only what happened before then.")
+    static let oldest = Parameter<Bool>("oldest_first", "The oldest first.")
+    public static let parameters: [any AnyParameter] = [limit, after, type, state, tag, from, before, oldest] + ScopeParameters.all
+
+    struct Output: Encodable, Sendable {
+        var memories: [MemCube]
+        /// For `after` of the next page; absent on the last.
+        var next: CubeID?
+    }
+
+    public static func run(_ input: OperationInput, _ context: OperationContext) async throws -> OperationOutput {
+        var filter = CubeFilter(owner: try ScopeParameters.owner(input, context), limit: (input[limit] ?? 20) + 1)
+        filter.agent = input[ScopeParameters.agent]
+        filter.session = input[ScopeParameters.session]
+        filter.type = input[type]
+        filter.state = input[state]
+        filter.tag = input[tag]
+        filter.from = input[from]
+        filter.before = input[before]
+        filter.after = input[after]
+        filter.newestFirst = !(input[oldest] ?? false)
+        var cubes = try await context.memory.run { [store = context.memory.store, filter] in try store.list(filter) }
+        let more = cubes.count == filter.limit
+        if more { cubes.removeLast() }
+        return .value(Output(memories: cubes, next: more ? cubes.last?.id : nil))
+    }
+}
+
+/// update: a next version.
+public enum UpdateOperation: Operation {
+    public static let name = "update"
+    public static let summary = "Change a memory; the version before stays in its history."
+    public static let permission = Permission.write
+    public static let route: Route? = Route(.patch, "/v1/memories/{id}")
+    static let text = Parameter<String>("text", "The new text.")
+    static let type = Parameter<MemoryType>("type", "The new kind.")
+    static let tag = Parameter<[String]>("tag", "The new tags, in place of the old.")
+    static let time = Parameter<Date>("time", "The new time.")
+    static let expires = Parameter<Date>("expires", "When it stops being recalled.")
+    public static let parameters: [any AnyParameter] = [id, text, type, tag, time, expires, reason] + ScopeParameters.owner
+
+    public static func run(_ input: OperationInput, _ context: OperationContext) async throws -> OperationOutput {
+        let owner = try ScopeParameters.owner(input, context), id = try input.require(id)
+        let memory = context.memory, write = context.writeContext(reason: input[reason])
+        if let text = input[text] {
+            guard text.contains(where: { !$0.isWhitespace }) else { throw InputError("There is no text. To remove a memory, forget it.") }
+            guard text.utf8.count <= MemoryOS.maximumTextBytes else { throw InputError("The text is too long; at most \(MemoryOS.maximumTextBytes) bytes are taken.") }
+        }
+        let result = try await memory.run { () -> MemCube in
+            guard var cube = try memory.store.cube(id, owner: owner, asOf: nil) else { throw StoreError(.notFound, "There is no memory \(id) in this scope.") }
+            cube.text = input[text] ?? cube.text
+            cube.type = input[type] ?? cube.type
+            cube.tags = input[tag] ?? cube.tags
+            cube.eventTime = input[time] ?? cube.eventTime
+            cube.expires = input[expires] ?? cube.expires
+            let analysis = memory.enrich(&cube)
+            var content = MemoryInput(cube.text, speaker: cube.speaker, eventTime: cube.eventTime, session: cube.scope.session)
+            content.reference = cube.provenance.reference
+            let hash = MemoryOS.contentHash(cube.text, content, part: cube.provenance.part ?? 0, scope: cube.scope)
+            return try memory.store.commit(
+                [.update(cube, analysis: analysis.encoded, contentHash: hash)], owner: owner, context: write, idempotencyKey: nil)[0]
+        }
+        memory.scheduleEmbedding()
+        return .value(CubeOutput(memory: result))
+    }
+}
+
+/// forget: out of recall, restorable.
+public enum ForgetOperation: Operation {
+    public static let name = "forget"
+    public static let summary = "Take a memory out of recall; `restore` undoes it."
+    public static let permission = Permission.write
+    public static let route: Route? = Route(.delete, "/v1/memories/{id}")
+    public static let parameters: [any AnyParameter] = [id, reason] + ScopeParameters.owner
+
+    public static func run(_ input: OperationInput, _ context: OperationContext) async throws -> OperationOutput {
+        try await change(.archive(try input.require(id)), input, context)
+    }
+}
+
+/// restore: undoes forget.
+public enum RestoreOperation: Operation {
+    public static let name = "restore"
+    public static let summary = "Undo `forget`: take a memory back into recall."
+    public static let permission = Permission.write
+    public static let route: Route? = Route(.post, "/v1/memories/{id}/restore")
+    public static let parameters: [any AnyParameter] = [id, reason] + ScopeParameters.owner
+
+    public static func run(_ input: OperationInput, _ context: OperationContext) async throws -> OperationOutput {
+        try await change(.restore(try input.require(id)), input, context)
+    }
+}
+
+private func change(_ mutation: Mutation, _ input: OperationInput, _ context: OperationContext) async throws -> OperationOutput {
+    let owner = try ScopeParameters.owner(input, context), write = context.writeContext(reason: input[reason])
+    return .value(try await context.memory.run { [store = context.memory.store] in
+        CubeOutput(memory: try store.commit([mutation], owner: owner, context: write, idempotencyKey: nil)[0])
+    })
+}
+
+/// erase: gone for good.
+public enum EraseOperation: Operation {
+    public static let name = "erase"
+    public static let summary = "Remove a memory for good: its text, vector, index entries and history."
+    public static let discussion = "Cannot be undone. The journal keeps that something was erased, by whom and why, but not what it said."
+    public static let permission = Permission.erase
+    public static let route: Route? = Route(.post, "/v1/memories/{id}/erase")
+    public static let parameters: [any AnyParameter] = [id, reason] + ScopeParameters.owner
+
+    struct Output: Encodable, Sendable {
+        var erased: CubeID
+    }
+
+    public static func run(_ input: OperationInput, _ context: OperationContext) async throws -> OperationOutput {
+        let owner = try ScopeParameters.owner(input, context), id = try input.require(id), write = context.writeContext(reason: input[reason])
+        return .value(try await context.memory.run { [store = context.memory.store] in
+            _ = try store.commit([.erase(id)], owner: owner, context: write, idempotencyKey: nil)
+            return Output(erased: id)
+        })
+    }
+}
+
+/// history: every version.
+public enum HistoryOperation: Operation {
+    public static let name = "history"
+    public static let summary = "Show every change of a memory: what, when, by whom, why."
+    public static let permission = Permission.read
+    public static let route: Route? = Route(.get, "/v1/memories/{id}/history")
+    public static let parameters: [any AnyParameter] = [id] + ScopeParameters.owner
+
+    struct Output: Encodable, Sendable {
+        var history: [JournalEntry]
+    }
+
+    public static func run(_ input: OperationInput, _ context: OperationContext) async throws -> OperationOutput {
+        let owner = try ScopeParameters.owner(input, context), id = try input.require(id)
+        let entries = try await context.memory.run { [store = context.memory.store] in try store.history(id, owner: owner) }
+        guard !entries.isEmpty else { throw StoreError(.notFound, "There is no memory \(id) in this scope.") }
+        return .value(Output(history: entries))
+    }
+}
+
+/// link: relates two memories.
+public enum LinkOperation: Operation {
+    public static let name = "link"
+    public static let summary = "Relate one memory to another."
+    public static let permission = Permission.write
+    public static let route: Route? = Route(.post, "/v1/memories/{id}/links")
+    static let target = Parameter<CubeID>("target", "The other memory.", required: true, positional: true)
+    static let kind = Parameter<String>("kind", "How they relate, such as 'derivedFrom'; 'related' if left out.")
+    static let remove = Parameter<Bool>("remove", "Remove the link instead.")
+    public static let parameters: [any AnyParameter] = [id, target, kind, remove, reason] + ScopeParameters.owner
+
+    struct Output: Encodable, Sendable {
+        var links: [CubeLink]
+    }
+
+    public static func run(_ input: OperationInput, _ context: OperationContext) async throws -> OperationOutput {
+        let owner = try ScopeParameters.owner(input, context), kind = input[kind] ?? "related"
+        guard (1...64).contains(kind.utf8.count) else { throw InputError("'kind' has 1 to 64 bytes.") }
+        let link = CubeLink(source: try input.require(id), target: try input.require(target), kind: kind, time: context.now)
+        let write = context.writeContext(reason: input[reason]), removes = input[remove] ?? false
+        return .value(try await context.memory.run { [store = context.memory.store] in
+            _ = try store.commit([removes ? .unlink(link) : .link(link)], owner: owner, context: write, idempotencyKey: nil)
+            return Output(links: try store.links(of: link.source, owner: owner))
+        })
+    }
+}

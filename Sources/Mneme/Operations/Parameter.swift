@@ -1,0 +1,227 @@
+public import Foundation
+public import MnemeStore
+
+/// A type that an operation's parameter can have.
+public protocol ParameterValue: Sendable {
+    /// JSON schema of a value.
+    static var schema: [String: JSONValue] { get }
+    /// The value that `json` stands for; nil if it is of another type.
+    init?(json: JSONValue)
+}
+
+extension String: ParameterValue {
+    public static var schema: [String: JSONValue] { ["type": "string"] }
+    public init?(json: JSONValue) {
+        guard let text = json.string else { return nil }
+        self = text
+    }
+}
+
+extension Bool: ParameterValue {
+    public static var schema: [String: JSONValue] { ["type": "boolean"] }
+    public init?(json: JSONValue) {
+        switch json {
+        case .bool(let value): self = value
+        case .string("true"): self = true
+        case .string("false"): self = false
+        default: return nil
+        }
+    }
+}
+
+extension Int: ParameterValue {
+    public static var schema: [String: JSONValue] { ["type": "integer"] }
+    public init?(json: JSONValue) {
+        // Query strings and command lines carry numbers as text.
+        guard let value = json.double ?? json.string.flatMap(Double.init), let whole = Int(exactly: value) else { return nil }
+        self = whole
+    }
+}
+
+extension Double: ParameterValue {
+    public static var schema: [String: JSONValue] { ["type": "number"] }
+    public init?(json: JSONValue) {
+        guard let value = json.double ?? json.string.flatMap(Double.init), value.isFinite else { return nil }
+        self = value
+    }
+}
+
+extension Date: ParameterValue {
+    public static var schema: [String: JSONValue] {
+        ["type": "string", "description": "ISO 8601 date or date-time, such as 2026-03-01 or 2026-03-01T09:30:00Z."]
+    }
+    public init?(json: JSONValue) {
+        guard let text = json.string, let date = DateText.parse(text) else { return nil }
+        self = date
+    }
+}
+
+extension Array: ParameterValue where Element == String {
+    public static var schema: [String: JSONValue] { ["type": "array", "items": ["type": "string"]] }
+    public init?(json: JSONValue) {
+        if let text = json.string {
+            self = text.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
+        } else if let elements = json.array {
+            let texts = elements.compactMap(\.string)
+            guard texts.count == elements.count else { return nil }
+            self = texts
+        } else { return nil }
+    }
+}
+
+extension JSONValue: ParameterValue {
+    public static var schema: [String: JSONValue] { [:] }
+    public init?(json: JSONValue) { self = json }
+}
+
+extension CubeID: ParameterValue {
+    public static var schema: [String: JSONValue] { ["type": "string", "format": "uuid"] }
+    public init?(json: JSONValue) {
+        guard let text = json.string, let id = CubeID(text) else { return nil }
+        self = id
+    }
+}
+
+extension ParameterValue where Self: RawRepresentable & CaseIterable, RawValue == String {
+    public static var schema: [String: JSONValue] { ["type": "string", "enum": .array(allCases.map { .string($0.rawValue) })] }
+    public init?(json: JSONValue) {
+        guard let text = json.string, let value = Self(rawValue: text) else { return nil }
+        self = value
+    }
+}
+extension MemoryType: ParameterValue {}
+extension LifecycleState: ParameterValue {}
+extension RecallMode: ParameterValue {}
+
+/// Where an operation or a parameter can be used.
+public enum Surface: Sendable, CaseIterable { case commandLine, http, mcp }
+
+/// A parameter without its value's type, as surfaces see it.
+public protocol AnyParameter: Sendable {
+    var name: String { get }
+    var help: String { get }
+    var isRequired: Bool { get }
+    /// On the command line: a place instead of a `--name`.
+    var isPositional: Bool { get }
+    var surfaces: Set<Surface> { get }
+    /// JSON schema with the help as description.
+    var schema: JSONValue { get }
+    /// Whether several values may be given.
+    var isList: Bool { get }
+    var isFlag: Bool { get }
+    /// - Throws: ``InputError`` if `json` is of another type or beyond the limits.
+    func check(_ json: JSONValue) throws
+}
+
+/// One input of an operation: declared once, read with its type.
+public struct Parameter<Value: ParameterValue>: AnyParameter {
+    public let name: String
+    public let help: String
+    public let isRequired: Bool
+    public let isPositional: Bool
+    public let surfaces: Set<Surface>
+    /// Bounds of a number.
+    public let range: ClosedRange<Double>?
+
+    public init(
+        _ name: String, _ help: String, required: Bool = false, positional: Bool = false, range: ClosedRange<Double>? = nil,
+        surfaces: Set<Surface> = Set(Surface.allCases)
+    ) {
+        self.name = name
+        self.help = help
+        isRequired = required
+        isPositional = positional
+        self.range = range
+        self.surfaces = surfaces
+    }
+
+    public var isList: Bool { Value.self == [String].self }
+    public var isFlag: Bool { Value.self == Bool.self }
+
+    public var schema: JSONValue {
+        var schema = Value.schema
+        let note = schema["description"]?.string
+        schema["description"] = .string(note.map { help + " " + $0 } ?? help)
+        if let range {
+            schema["minimum"] = .number(range.lowerBound)
+            schema["maximum"] = .number(range.upperBound)
+        }
+        return .object(schema)
+    }
+
+    public func check(_ json: JSONValue) throws {
+        guard Value(json: json) != nil else {
+            let wanted = Value.schema["enum"]?.array.map { "one of " + $0.compactMap(\.string).joined(separator: ", ") }
+                ?? Value.schema["format"]?.string ?? (Value.self == Date.self ? "a date such as 2026-03-01" : Value.schema["type"]?.string ?? "JSON")
+            throw InputError("'\(name)' must be \(wanted).")
+        }
+        if let range, let number = json.double ?? json.string.flatMap(Double.init), !range.contains(number) {
+            throw InputError("'\(name)' must lie between \(JSONValue.number(range.lowerBound).shortText) and \(JSONValue.number(range.upperBound).shortText).")
+        }
+    }
+}
+
+extension JSONValue {
+    fileprivate var shortText: String { double.map { Int(exactly: $0).map(String.init) ?? String($0) } ?? "" }
+}
+
+/// The checked arguments of one call.
+public struct OperationInput: Sendable {
+    private let values: [String: JSONValue]
+
+    /// Checks `values` against the parameters that `surface` offers.
+    ///
+    /// - Throws: ``InputError`` for an unknown, missing or mistyped argument.
+    public init(_ values: [String: JSONValue], parameters: [any AnyParameter], surface: Surface) throws {
+        let offered = parameters.filter { $0.surfaces.contains(surface) }
+        let given = values.filter { $0.value != .null }
+        for name in given.keys.sorted() where !offered.contains(where: { $0.name == name }) {
+            throw InputError("There is no parameter '\(name.prefix(60))'. Known: \(offered.map(\.name).joined(separator: ", ")).")
+        }
+        for parameter in offered {
+            if let value = given[parameter.name] { try parameter.check(value) }
+            else if parameter.isRequired { throw InputError("'\(parameter.name)' is missing: \(parameter.help)") }
+        }
+        self.values = given
+    }
+
+    /// The value given for `parameter`, if any.
+    public subscript<Value>(parameter: Parameter<Value>) -> Value? { values[parameter.name].flatMap { Value(json: $0) } }
+
+    /// The value of a required parameter.
+    ///
+    /// - Throws: ``InputError`` if it is absent.
+    public func require<Value>(_ parameter: Parameter<Value>) throws -> Value {
+        guard let value = self[parameter] else { throw InputError("'\(parameter.name)' is missing: \(parameter.help)") }
+        return value
+    }
+}
+
+/// Dates as people and programs write them.
+public enum DateText {
+    /// Reads ISO 8601 dates and date-times, with or without zone (UTC then), and Unix seconds.
+    public static func parse(_ text: String) -> Date? {
+        let text = text.trimmingCharacters(in: .whitespaces)
+        if let seconds = Double(text), seconds.isFinite, abs(seconds) < 1e12, text.count > 4 || seconds < 0 { return Date(timeIntervalSince1970: seconds) }
+        if let date = try? Date(text, strategy: .iso8601) { return date }
+        if let date = try? Date(text, strategy: Date.ISO8601FormatStyle(includingFractionalSeconds: true)) { return date }
+        let parts = text.split(whereSeparator: { $0 == "T" || $0 == " " })
+        guard let day = parts.first, parts.count <= 2 else { return nil }
+        let numbers = day.split(separator: "-").map { Int($0) }
+        guard numbers.count == 3, let year = numbers[0], let month = numbers[1], let date = numbers[2], day.count >= 8 else { return nil }
+        var components = DateComponents(year: year, month: month, day: date)
+        if parts.count == 2 {
+            let time = parts[1].split(separator: ":").map { Int($0) }
+            guard (2...3).contains(time.count), let hour = time[0], let minute = time[1] else { return nil }
+            guard (0..<24).contains(hour), (0..<60).contains(minute) else { return nil }
+            components.hour = hour
+            components.minute = minute
+            components.second = time.count == 3 ? time[2] ?? 0 : 0
+        }
+        guard (1...12).contains(month), (1...31).contains(date) else { return nil }
+        return TimeExpressions.calendar.date(from: components)
+    }
+
+    /// ISO 8601 in UTC, to the second.
+    public static func format(_ date: Date) -> String { date.formatted(.iso8601) }
+}

@@ -1,0 +1,41 @@
+import Foundation
+import MnemeStore
+
+/// recall: finds the memories that answer a question.
+public enum RecallOperation: Operation {
+    public static let name = "recall"
+    public static let summary = "Find the memories that best answer a question, with reasons."
+    public static let discussion = """
+        Words, meaning, speaker, dates and neighbouring messages are weighed together. Each result says what each source added to \
+        its score.
+        """
+    public static let permission = Permission.read
+    public static let route: Route? = Route(.post, "/v1/memories/search")
+
+    static let query = Parameter<String>("query", "The question.", required: true, positional: true)
+    static let limit = Parameter<Int>("limit", "At most so many memories; 10 if left out.", range: 1...1000)
+    static let budget = Parameter<Int>("token_budget", "At most so many tokens of text in all.", range: 1...1_000_000)
+    static let type = Parameter<MemoryType>("type", "Only this kind of memory.")
+    static let tag = Parameter<String>("tag", "Only memories with this tag.")
+    static let from = Parameter<Date>("from", "Only what happened from then on.")
+    static let before = Parameter<Date>("before", "Only what happened before then.")
+    static let asOf = Parameter<Date>("as_of", "What was known at that time.")
+    static let mode = Parameter<RecallMode>("mode", "fused (the default), or a part of it to compare: words, vectors, rrf.")
+
+    public static let parameters: [any AnyParameter] = [query, limit, budget, type, tag, from, before, asOf, mode] + ScopeParameters.all
+
+    public static func run(_ input: OperationInput, _ context: OperationContext) async throws -> OperationOutput {
+        var request = RecallRequest(try input.require(query), owner: try ScopeParameters.owner(input, context), limit: input[limit] ?? 10)
+        request.agent = input[ScopeParameters.agent]
+        request.session = input[ScopeParameters.session]
+        request.type = input[type]
+        request.tag = input[tag]
+        request.from = input[from]
+        request.before = input[before]
+        request.asOf = input[asOf]
+        request.tokenBudget = input[budget]
+        request.mode = input[mode] ?? .fused
+        request.now = context.now
+        return .value(try await context.memory.recall(request))
+    }
+}

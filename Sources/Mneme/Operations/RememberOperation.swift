@@ -1,0 +1,60 @@
+import Foundation
+import MnemeStore
+
+/// remember: records text or messages.
+public enum RememberOperation: Operation {
+    public static let name = "remember"
+    public static let summary = "Remember a text or the messages of a conversation."
+    public static let discussion = """
+        Returns when the memory is on disk; no model is called. Kind, names and dates are found by rule. Saying the same thing \
+        again changes nothing.
+        """
+    public static let permission = Permission.write
+    public static let route: Route? = Route(.post, "/v1/memories")
+
+    static let text = Parameter<String>("text", "What to remember.", positional: true)
+    static let messages = Parameter<JSONValue>(
+        "messages", "Messages to remember, each an object with 'content' and optionally 'role', 'name', 'time'.", surfaces: [.http, .mcp])
+    static let speaker = Parameter<String>("speaker", "Who said it.")
+    static let time = Parameter<Date>("time", "When it was said or happened; now if left out.")
+    static let type = Parameter<MemoryType>("type", "Kind of memory; found by rule if left out.")
+    static let tag = Parameter<[String]>("tag", "Tags.")
+    static let metadata = Parameter<JSONValue>("metadata", "An object of text values to keep with it.", surfaces: [.http, .mcp])
+    static let expires = Parameter<Date>("expires", "When it stops being recalled.")
+    static let key = Parameter<String>("idempotency_key", "Repeating a request with the same key changes nothing.", surfaces: [.http, .mcp])
+
+    public static let parameters: [any AnyParameter] = [text, messages, speaker, time, type, tag, metadata, expires, key] + ScopeParameters.all
+
+    struct Output: Encodable, Sendable {
+        var memories: [Remembered]
+    }
+
+    public static func run(_ input: OperationInput, _ context: OperationContext) async throws -> OperationOutput {
+        let scope = try ScopeParameters.scope(input, context)
+        var template = MemoryInput("", speaker: input[speaker], eventTime: input[time])
+        template.type = input[type]
+        template.tags = input[tag] ?? []
+        template.expires = input[expires]
+        for (name, value) in input[metadata]?.object ?? [:] {
+            guard let text = value.string else { throw InputError("'metadata.\(name)' must be a string.") }
+            template.metadata[name] = text
+        }
+        if let metadata = input[metadata], metadata.object == nil { throw InputError("'metadata' must be an object of strings.") }
+        var inputs: [MemoryInput] = []
+        if let text = input[text] {
+            var one = template
+            one.text = text
+            inputs.append(one)
+        }
+        if let list = input[messages] {
+            guard let list = list.array, list.count <= 1000 else { throw InputError("'messages' must be a list of at most 1000 messages.") }
+            for (i, message) in list.enumerated() {
+                do { inputs.append(try MessageReader.input(message, template: template)) }
+                catch let error as InputError { throw InputError("messages[\(i)]: \(error)") }
+            }
+        }
+        guard !inputs.isEmpty else { throw InputError("'text' or 'messages' is needed.") }
+        return .value(Output(memories: try await context.memory.remember(
+            inputs, scope: scope, context: context.writeContext(), idempotencyKey: input[key])))
+    }
+}

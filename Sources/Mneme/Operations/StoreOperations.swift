@@ -1,0 +1,108 @@
+import Foundation
+import MnemeStore
+
+/// import: conversations and documents from files.
+public enum ImportOperation: Operation {
+    public static let name = "import"
+    public static let summary = "Import conversations or documents: LoCoMo, OpenAI export, JSON lines, Markdown, text."
+    public static let discussion = """
+        What was imported before is recognised, so that an interrupted import is simply repeated. JSON lines need 'content' (or 'text') \
+        and may have 'role', 'name', 'time', 'session' and 'id'.
+        """
+    public static let permission = Permission.write
+    public static let route: Route? = Route(.post, "/v1/import")
+    public static let surfaces: Set<Surface> = [.commandLine, .http]
+
+    static let path = Parameter<String>("path", "A file, or a folder of Markdown and text files.", required: true, positional: true, surfaces: [.commandLine])
+    static let data = Parameter<String>("data", "The content of a file.", required: true, surfaces: [.http])
+    static let format = Parameter<ImportFormat>("format", "Format; found by name and content if left out.")
+    static let strict = Parameter<Bool>("strict", "Stop at the first bad line instead of skipping it.")
+    public static let parameters: [any AnyParameter] = [path, data, format, strict] + ScopeParameters.all
+
+    public static func run(_ input: OperationInput, _ context: OperationContext) async throws -> OperationOutput {
+        let scope = try ScopeParameters.scope(input, context)
+        let importer = Importer(memory: context.memory, scope: scope, strict: input[strict] ?? false, context: context)
+        if let path = input[path] { return .value(try await importer.importPath(path, format: input[format])) }
+        return .value(try await importer.importText(try input.require(data), format: input[format]))
+    }
+}
+
+/// export: everything as JSON lines.
+public enum ExportOperation: Operation {
+    public static let name = "export"
+    public static let summary = "Write all memories as JSON lines, one each, the oldest first."
+    public static let permission = Permission.read
+    public static let route: Route? = Route(.get, "/v1/export")
+    public static let surfaces: Set<Surface> = [.commandLine, .http]
+    public static let parameters: [any AnyParameter] = ScopeParameters.all
+
+    public static func run(_ input: OperationInput, _ context: OperationContext) async throws -> OperationOutput {
+        var filter = CubeFilter(owner: try ScopeParameters.owner(input, context), limit: 500)
+        filter.agent = input[ScopeParameters.agent]
+        filter.session = input[ScopeParameters.session]
+        let memory = context.memory
+        let pages = Pages(filter: filter)
+        return .lines(AsyncThrowingStream {
+            try await pages.next(memory)
+        })
+    }
+
+    /// Reads a page at a time, so that memory stays constant.
+    private actor Pages {
+        var filter: CubeFilter
+        var buffer: ArraySlice<String> = []
+        var done = false
+
+        init(filter: CubeFilter) { self.filter = filter }
+
+        func next(_ memory: MemoryOS) async throws -> String? {
+            if buffer.isEmpty && !done {
+                let page = try await memory.run { [filter] in try memory.store.list(filter) }
+                done = page.count < filter.limit
+                filter.after = page.last?.id ?? filter.after
+                buffer = try page.map { try OperationTable.encode($0) }[...]
+            }
+            return buffer.popFirst()
+        }
+    }
+}
+
+/// stats: how much is kept.
+public enum StatsOperation: Operation {
+    public static let name = "stats"
+    public static let summary = "Count memories, sessions, vectors and pending work."
+    public static let permission = Permission.read
+    public static let route: Route? = Route(.get, "/v1/stats")
+    static let user = Parameter<String>("user", "Whose memory; everybody's if left out.")
+    static let tenant = Parameter<String>("tenant", "The user's tenant; 'default' if left out.")
+    public static let parameters: [any AnyParameter] = [user, tenant]
+
+    public static func run(_ input: OperationInput, _ context: OperationContext) async throws -> OperationOutput {
+        let all = input[user] == nil && context.principal.owner == nil
+        let owner = all ? nil : try ScopeParameters.owner(input, context)
+        return .value(try await context.memory.run { [store = context.memory.store] in try store.statistics(owner: owner) })
+    }
+}
+
+/// doctor: is everything sound?
+public enum DoctorOperation: Operation {
+    public static let name = "doctor"
+    public static let summary = "Check the store and its invariants; repair what is derived."
+    public static let permission = Permission.admin
+    public static let route: Route? = Route(.post, "/v1/doctor")
+    public static let surfaces: Set<Surface> = [.commandLine, .http]
+    static let repair = Parameter<Bool>("repair", "Rebuild what is derived and faulty.")
+    public static let parameters: [any AnyParameter] = [repair]
+
+    struct Output: Encodable, Sendable {
+        var sound: Bool
+        var findings: [StoreFinding]
+    }
+
+    public static func run(_ input: OperationInput, _ context: OperationContext) async throws -> OperationOutput {
+        let repairs = input[repair] ?? false
+        let findings = try await context.memory.run { [store = context.memory.store] in try store.check(repair: repairs) }
+        if repairs { context.memory.scheduleEmbedding() }
+        return .value(Output(sound: findings.allSatisfy { $0.sound || $0.repaired }, findings: findings))
+    }
+}

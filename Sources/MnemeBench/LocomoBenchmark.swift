@@ -1,0 +1,161 @@
+import Foundation
+public import Mneme
+public import MnemeModels
+import MnemeStore
+
+/// Recall of evidence turns on LoCoMo conversations: each conversation is one owner, each turn one memory.
+///
+/// Questions of categories 1 to 4 that name evidence are asked; a question is answered at k if any (or
+/// all) of its evidence turns are among the first k memories.
+public struct LocomoBenchmark: Sendable {
+    public static let depths = [1, 5, 10, 20, 50]
+
+    /// Quality and time of one mode over one group of questions.
+    public struct Row: Sendable, Codable {
+        public var mode: String
+        /// nil is all of them.
+        public var category: Int?
+        public var questions: Int
+        /// Share with any evidence among the first k.
+        public var any: [Int: Double]
+        /// Share with all evidence among the first k.
+        public var all: [Int: Double]
+        /// Mean reciprocal rank of the first evidence.
+        public var meanReciprocalRank: Double
+        public var p50Milliseconds: Double
+        public var p99Milliseconds: Double
+    }
+
+    public struct Report: Sendable, Codable {
+        public var file: String
+        public var conversations: Int
+        public var memories: Int
+        public var storeSeconds: Double
+        public var embedSeconds: Double
+        public var rows: [Row]
+    }
+
+    let conversations: [LocomoConversation]
+    let file: String
+
+    public init(file: String) throws {
+        self.file = file
+        guard let data = FileManager.default.contents(atPath: file) else { throw InputError("\(file) cannot be read.") }
+        conversations = try LocomoConversation.read(data)
+    }
+
+    /// Loads the conversations into a store of its own and asks every question in every mode.
+    public func run(
+        embedder: any TextEmbedder, modes: [RecallMode] = RecallMode.allCases, featuresFile: String? = nil,
+        progress: @escaping @Sendable (Int, Int, String) -> Void
+    ) async throws -> Report {
+        let folder = NSTemporaryDirectory() + "mneme-bench-\(UUID().uuidString)"
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let memory = MemoryOS(store: try SQLiteMemoryStore(path: folder + "/store.db", analyzer: MemoryOS.analyzerVersion), embedder: embedder)
+        let clock = ContinuousClock()
+        var report = Report(file: (file as NSString).lastPathComponent, conversations: conversations.count, memories: 0, storeSeconds: 0, embedSeconds: 0, rows: [])
+        var ids: [String: [String: String]] = [:]
+        let start = clock.now
+        for conversation in conversations {
+            let inputs = conversation.turns.map { turn in
+                var input = MemoryInput(turn.text.isEmpty ? "…" : turn.text, speaker: turn.speaker, eventTime: turn.time, session: turn.session)
+                input.reference = turn.id
+                return input
+            }
+            for first in stride(from: 0, to: inputs.count, by: 256) {
+                let remembered = try await memory.recordOnly(Array(inputs[first..<min(first + 256, inputs.count)]), scope: Scope(user: conversation.id), context: WriteContext())
+                for item in remembered { ids[conversation.id, default: [:]][item.id.description] = item.memory.provenance.reference }
+            }
+            report.memories += inputs.count
+        }
+        report.storeSeconds = (clock.now - start) / .seconds(1)
+        let stored = clock.now
+        try await memory.embedPending { done, total in progress(done, total, "embedded") }
+        report.embedSeconds = (clock.now - stored) / .seconds(1)
+
+        if let featuresFile { try await writeFeatures(memory, ids, to: featuresFile) }
+        let total = conversations.reduce(0) { $0 + $1.questions.count } * modes.count
+        var asked = 0
+        for mode in modes {
+            var outcomes: [Outcome] = []
+            for conversation in conversations {
+                let known = Set(conversation.turns.map(\.id))
+                for question in conversation.questions {
+                    asked += 1
+                    let evidence = Set(question.evidence).intersection(known)
+                    guard (1...4).contains(question.category), !evidence.isEmpty else { continue }
+                    var request = RecallRequest(question.text, owner: Owner(user: conversation.id), limit: Self.depths.last!)
+                    request.mode = mode
+                    request.now = conversation.turns.last?.time ?? Date()
+                    let result = try await memory.recall(request)
+                    let ranking = result.memories.compactMap { ids[conversation.id]?[$0.memory.id.description] }
+                    outcomes.append(Outcome(category: question.category, evidence: evidence, ranking: ranking, milliseconds: result.milliseconds))
+                    if asked % 64 == 0 { progress(asked, total, "questions") }
+                }
+            }
+            for category in [nil, 1, 2, 3, 4] as [Int?] {
+                let group = category.map { c in outcomes.filter { $0.category == c } } ?? outcomes
+                if !group.isEmpty { report.rows.append(Self.row(mode.rawValue, category, group)) }
+            }
+        }
+        await memory.close()
+        return report
+    }
+
+    private struct Outcome {
+        var category: Int
+        var evidence: Set<String>
+        var ranking: [String]
+        var milliseconds: Double
+    }
+
+    private static func row(_ mode: String, _ category: Int?, _ group: [Outcome]) -> Row {
+        let n = Double(group.count)
+        var row = Row(mode: mode, category: category, questions: group.count, any: [:], all: [:], meanReciprocalRank: 0, p50Milliseconds: 0, p99Milliseconds: 0)
+        for k in depths {
+            row.any[k] = Double(group.count { !$0.evidence.isDisjoint(with: $0.ranking.prefix(k)) }) / n
+            row.all[k] = Double(group.count { $0.evidence.isSubset(of: $0.ranking.prefix(k)) }) / n
+        }
+        row.meanReciprocalRank = group.reduce(0) { sum, outcome in
+            sum + (outcome.ranking.firstIndex { outcome.evidence.contains($0) }.map { 1 / Double($0 + 1) } ?? 0)
+        } / n
+        let times = group.map(\.milliseconds).sorted()
+        row.p50Milliseconds = times.percentile(50)
+        row.p99Milliseconds = times.percentile(99)
+        return row
+    }
+
+    /// One JSON line a question: features of every turn and which are evidence.
+    private func writeFeatures(_ memory: MemoryOS, _ ids: [String: [String: String]], to path: String) async throws {
+        _ = FileManager.default.createFile(atPath: path, contents: nil)
+        guard let handle = FileHandle(forWritingAtPath: path) else { throw InputError("\(path) cannot be written.") }
+        defer { try? handle.close() }
+        struct Line: Encodable {
+            var conversation: String
+            var category: Int
+            var names: [String]
+            var evidence: [Int]
+            var features: [[Float]]
+        }
+        for conversation in conversations {
+            let known = Set(conversation.turns.map(\.id))
+            for question in conversation.questions {
+                let evidence = Set(question.evidence).intersection(known)
+                guard (1...4).contains(question.category), !evidence.isEmpty else { continue }
+                var request = RecallRequest(question.text, owner: Owner(user: conversation.id), limit: 50)
+                request.now = conversation.turns.last?.time ?? Date()
+                let features = try await memory.recallFeatures(request)
+                let positive = features.indices.filter { evidence.contains(ids[conversation.id]?[features[$0].id.description] ?? "") }
+                let line = Line(conversation: conversation.id, category: question.category, names: MemoryOS.recallFeatureNames, evidence: positive, features: features.map(\.values))
+                try handle.write(contentsOf: Data((try OperationTable.encode(line) + "\n").utf8))
+            }
+        }
+    }
+}
+
+extension [Double] {
+    /// Of sorted values; 0 if there are none.
+    func percentile(_ p: Double) -> Double {
+        isEmpty ? 0 : self[Swift.min(count - 1, Int((Double(count) * p / 100).rounded(.down)))]
+    }
+}

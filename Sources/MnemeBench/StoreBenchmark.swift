@@ -1,0 +1,132 @@
+import Foundation
+import Mneme
+public import MnemeModels
+import MnemeStore
+
+/// Speed of writing and recalling at a given size, over sentences made from a fixed seed.
+public struct StoreBenchmark: Sendable {
+    public struct Report: Sendable, Codable {
+        public var memories: Int
+        public var loadPerSecond: Double
+        public var embedPerSecond: Double
+        /// Single remembers, acknowledged and durable, without vectors.
+        public var writeP50, writeP99: Double
+        /// From opening the store to the first answer, in a warm process.
+        public var openMilliseconds: Double
+        /// Recalls, embedding of the question included.
+        public var recallP50, recallP99: Double
+        public var bytesOnDisk: Int
+        public var residentBytes: Int
+
+        /// For people.
+        public var summary: String {
+            String(
+                format: """
+                    memories            %d (%.0f MiB on disk, process %.0f MiB)
+                    bulk load           %.0f a second, then embedded at %.0f a second
+                    remember            p50 %.2f ms, p99 %.2f ms (one message, durable)
+                    open + first answer %.0f ms
+                    recall              p50 %.2f ms, p99 %.2f ms (question embedded)
+                    """, memories, Double(bytesOnDisk) / 1_048_576, Double(residentBytes) / 1_048_576, loadPerSecond, embedPerSecond, writeP50, writeP99, openMilliseconds,
+                recallP50, recallP99)
+        }
+    }
+
+    let memories, writes, questions: Int
+    let folder: String?
+
+    public init(memories: Int, writes: Int, questions: Int, folder: String?) {
+        self.memories = max(1, memories)
+        self.writes = max(1, writes)
+        self.questions = max(1, questions)
+        self.folder = folder
+    }
+
+    public func run(embedder: any TextEmbedder, progress: @escaping @Sendable (Int, Int, String) -> Void) async throws -> Report {
+        let folder = folder ?? NSTemporaryDirectory() + "mneme-bench-\(UUID().uuidString)"
+        defer { if self.folder == nil { try? FileManager.default.removeItem(atPath: folder) } }
+        let path = folder + "/store.db", owner = Owner(user: "bench"), scope = Scope(user: "bench")
+        var report = Report(memories: memories, loadPerSecond: 0, embedPerSecond: 0, writeP50: 0, writeP99: 0, openMilliseconds: 0, recallP50: 0, recallP99: 0, bytesOnDisk: 0, residentBytes: 0)
+        let clock = ContinuousClock()
+        var sentences = Sentences(seed: 42)
+        let store = try SQLiteMemoryStore(path: path, analyzer: MemoryOS.analyzerVersion)
+        let memory = MemoryOS(store: store, embedder: embedder)
+
+        let loading = clock.now
+        for first in stride(from: 0, to: memories, by: 256) {
+            let inputs = (first..<min(first + 256, memories)).map { sentences.input($0) }
+            _ = try await memory.recordOnly(inputs, scope: scope, context: WriteContext())
+            progress(first, memories, "stored")
+        }
+        report.loadPerSecond = Double(memories) / ((clock.now - loading) / .seconds(1))
+        let embedding = clock.now
+        try await memory.embedPending { done, total in progress(done, total, "embedded") }
+        report.embedPerSecond = Double(memories) / ((clock.now - embedding) / .seconds(1))
+
+        var times: [Double] = []
+        for i in 0..<writes {
+            let input = sentences.input(memories + i), start = clock.now
+            _ = try await memory.recordOnly([input], scope: scope, context: WriteContext())
+            times.append((clock.now - start) / .milliseconds(1))
+        }
+        times.sort()
+        (report.writeP50, report.writeP99) = (times.percentile(50), times.percentile(99))
+        try await memory.embedPending()
+
+        let opening = clock.now
+        let again = MemoryOS(store: try SQLiteMemoryStore(path: path, analyzer: MemoryOS.analyzerVersion), embedder: embedder)
+        _ = try await again.recall(RecallRequest("Who sold the guitar?", owner: owner))
+        report.openMilliseconds = (clock.now - opening) / .milliseconds(1)
+
+        times = []
+        for i in 0..<questions {
+            let result = try await again.recall(RecallRequest(sentences.question(i), owner: owner))
+            times.append(result.milliseconds)
+            if i % 16 == 0 { progress(i, questions, "questions") }
+        }
+        times.sort()
+        (report.recallP50, report.recallP99) = (times.percentile(50), times.percentile(99))
+        report.bytesOnDisk = try store.statistics(owner: nil).bytesOnDisk
+        report.residentBytes = Self.residentBytes
+        await memory.close()
+        return report
+    }
+
+    private static var residentBytes: Int {
+        guard let status = try? String(contentsOfFile: "/proc/self/status", encoding: .utf8),
+            let line = status.split(separator: "\n").first(where: { $0.hasPrefix("VmRSS:") }), let kib = Int(line.split(separator: " ").dropFirst().first ?? "")
+        else { return 0 }
+        return kib * 1024
+    }
+}
+
+/// Conversation-like sentences from a seed: few words are common, many are rare, as in real text.
+struct Sentences {
+    private var state: UInt64
+    init(seed: UInt64) { state = seed }
+
+    private mutating func random(_ bound: Int) -> Int {
+        state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+        return Int((state >> 33) % UInt64(bound))
+    }
+
+    private static let syllables = ["ka", "ro", "mi", "ten", "sol", "ba", "lu", "ver", "nan", "pi", "dor", "es", "ga", "qui", "hem", "ost"]
+    private static let subjects = ["My sister", "Tom", "The neighbour", "Our team", "Maria", "A friend from work", "Grandfather", "The teacher"]
+    private static let verbs = ["sold", "bought", "painted", "found", "lost", "repaired", "talked about", "dreamed of", "cooked for", "visited"]
+    private static let things = ["guitar", "garden", "recipe", "bicycle", "letter", "puppy", "museum", "river", "exam", "holiday", "printer", "concert"]
+
+    /// A made-up name; rare ones are long.
+    private mutating func name() -> String {
+        let length = 2 + (random(3) + random(3)) / 2
+        return (0..<length).map { _ in Self.syllables[random(Self.syllables.count)] }.joined().capitalized
+    }
+
+    mutating func input(_ number: Int) -> MemoryInput {
+        let text = "\(Self.subjects[random(8)]) \(Self.verbs[random(10)]) the \(Self.things[random(12)]) in \(name()) with \(name()), and \(Self.verbs[random(10)]) a \(Self.things[random(12)]) called \(name())."
+        return MemoryInput(text, speaker: number % 2 == 0 ? "Ana" : "Ben", eventTime: Date(timeIntervalSince1970: 1_700_000_000 + Double(number) * 60), session: "session-\(number / 20)")
+    }
+
+    mutating func question(_ number: Int) -> String {
+        ["Who \(Self.verbs[random(10)]) the \(Self.things[random(12)]) in \(name())?", "When did Ana talk about the \(Self.things[random(12)])?", "What happened with the \(Self.things[random(12)]) and the \(Self.things[random(12)])?"][number % 3]
+    }
+}

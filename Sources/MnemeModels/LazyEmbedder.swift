@@ -1,0 +1,40 @@
+import Foundation
+public import MnemeNumerics
+import Synchronization
+
+/// A ``BertEncoder`` whose weights are packed when the first text is embedded, so that commands which
+/// embed nothing start at once. Configuration and identity are read immediately.
+public final class LazyEmbedder: TextEmbedder {
+    public let identifier: String
+    public let dimension: Int
+    public let maximumTokens: Int
+    private let folder: String
+    private let precision: Precision
+    private let tokenizer: WordPieceTokenizer
+    private let loaded = Mutex<BertEncoder?>(nil)
+
+    /// - Throws: ``ModelError`` if the folder does not hold a BERT encoder.
+    public init(folder: String, precision: Precision = .preferred) throws {
+        self.folder = folder
+        self.precision = precision
+        let configuration = try BertConfiguration(folder: folder)
+        dimension = configuration.hiddenSize
+        maximumTokens = configuration.maximumTokens
+        tokenizer = try WordPieceTokenizer(folder: folder)
+        identifier = BertEncoder.identifier(folder: folder, file: try SafetensorsFile(path: folder + "/model.safetensors"))
+    }
+
+    /// The encoder, loaded now if it was not yet.
+    public func encoder() throws -> BertEncoder {
+        try loaded.withLock { loaded in
+            if let loaded { return loaded }
+            let encoder = try BertEncoder(folder: folder, precision: precision)
+            loaded = encoder
+            return encoder
+        }
+    }
+
+    public func embed(_ texts: [String]) throws -> Embeddings { try encoder().embed(texts) }
+
+    public func tokenCount(_ text: String) -> Int { tokenizer.encode(text, maximumLength: .max).count }
+}

@@ -1,0 +1,79 @@
+import ArgumentParser
+import Foundation
+import Mneme
+import MnemeBench
+import MnemeModels
+import MnemeNumerics
+
+/// Measurements, each a program.
+struct BenchCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "bench", abstract: "Measure recall quality, embedding and the store on this machine.",
+        subcommands: [BenchLocomoCommand.self, BenchEmbedCommand.self, BenchStoreCommand.self])
+}
+
+struct BenchLocomoCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "locomo", abstract: "Recall of evidence turns on LoCoMo conversations, for recall and its parts.")
+
+    @Argument(help: "A LoCoMo file.") var file: String
+    @Flag(help: "Print JSON.") var json = false
+    @Option(help: ArgumentHelp("Also write the features of every turn for every question, for scripts/fit_fusion.py.", valueName: "file")) var features: String?
+
+    func run() async throws {
+        let progress = ProgressLine()
+        let report = try await LocomoBenchmark(file: file).run(embedder: try Home.embedder(), featuresFile: features) { progress.show($0, $1, $2) }
+        progress.end()
+        if json { return print(try OperationTable.encode(report, pretty: true)) }
+        print("\(report.file): \(report.conversations) conversations, \(report.memories) turns; stored in \(String(format: "%.1f", report.storeSeconds)) s, embedded in \(String(format: "%.1f", report.embedSeconds)) s")
+        print("mode     questions       any@1  any@5 any@10 any@20 any@50  all@5 all@10    MRR   p50 ms  p99 ms")
+        for row in report.rows {
+            let name = row.category.map { "  " + ["", "multi-hop", "temporal", "open", "single-hop"][$0] } ?? row.mode
+            let shares = [1, 5, 10, 20, 50].map { String(format: "%6.3f", row.any[$0] ?? 0) } + [5, 10].map { String(format: "%6.3f", row.all[$0] ?? 0) }
+            print(name.padding(toLength: 14, withPad: " ", startingAt: 0), String(format: "%5d", row.questions), " ", shares.joined(separator: " "),
+                  String(format: "%6.3f  %7.2f %7.2f", row.meanReciprocalRank, row.p50Milliseconds, row.p99Milliseconds))
+        }
+    }
+}
+
+struct BenchEmbedCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "embed", abstract: "Texts a second of the embedder, per precision, and its share of the matrix peak.")
+
+    @Option(help: ArgumentHelp("One text a line; a built-in sample if left out.", valueName: "file")) var texts: String?
+    @Option(help: "Threads.") var threads = ProcessInfo.processInfo.activeProcessorCount
+    @Option(help: "Seconds for each measurement.") var seconds = 3.0
+    @Flag(help: "Print JSON.") var json = false
+
+    func run() async throws {
+        _ = try Home.embedder()
+        let report = try EmbedBenchmark.run(folder: Home.model, textsFile: texts, threads: threads, seconds: seconds)
+        if json { return print(try OperationTable.encode(report, pretty: true)) }
+        print("\(report.texts) texts of \(String(format: "%.1f", report.meanTokens)) tokens, \(report.threads) threads, \(report.features.joined(separator: " "))")
+        print("precision  batch  texts/s  median ms  GFLOP/s  share of peak")
+        for row in report.rows {
+            print(row.precision.padding(toLength: 10, withPad: " ", startingAt: 0), String(format: "%5d %8.1f  %9.2f  %7.0f", row.batch, row.textsPerSecond, row.medianMilliseconds, row.gigaflops),
+                  row.shareOfPeak.map { String(format: "  %4.0f%%", $0 * 100) } ?? "     –")
+        }
+    }
+}
+
+struct BenchStoreCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "store", abstract: "Writes and recalls a second, with latencies, at a size of your choice.")
+
+    @Option(help: "Memories to load before recalling.") var memories = 10_000
+    @Option(help: "Single writes to time.") var writes = 500
+    @Option(help: "Questions to time.") var questions = 300
+    @Option(help: ArgumentHelp("Folder for the store; a temporary one if left out.", valueName: "folder")) var folder: String?
+    @Flag(help: "Print JSON.") var json = false
+
+    func run() async throws {
+        let progress = ProgressLine()
+        let report = try await StoreBenchmark(memories: memories, writes: writes, questions: questions, folder: folder)
+            .run(embedder: try Home.embedder()) { progress.show($0, $1, $2) }
+        progress.end()
+        if json { return print(try OperationTable.encode(report, pretty: true)) }
+        print(report.summary)
+    }
+}

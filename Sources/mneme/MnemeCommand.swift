@@ -1,0 +1,80 @@
+import ArgumentParser
+import Foundation
+import Mneme
+import MnemeModels
+import MnemeStore
+
+/// The root command. Operations come from ``OperationTable``; the rest are programs of their own.
+@main
+struct MnemeCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "mneme",
+        abstract: "Memory for language models: remember, recall, and keep it on your machine.",
+        discussion: """
+            No model service, network or key is needed. Memories live in one file, $MNEME_HOME/memory.db (~/.mneme/memory.db). \
+            Shell completions: mneme --generate-completion-script zsh|bash|fish.
+            """,
+        version: version,
+        subcommands: [ServeCommand.self, MCPCommand.self, DemoCommand.self, BenchCommand.self, KeysCommand.self],
+        groupedSubcommands: [
+            CommandGroup(name: "Memory", subcommands: [
+                OperationCommand<RememberOperation>.self, OperationCommand<RecallOperation>.self, OperationCommand<GetOperation>.self,
+                OperationCommand<ListOperation>.self, OperationCommand<UpdateOperation>.self, OperationCommand<ForgetOperation>.self,
+                OperationCommand<RestoreOperation>.self, OperationCommand<EraseOperation>.self, OperationCommand<HistoryOperation>.self,
+                OperationCommand<LinkOperation>.self, OperationCommand<ImportOperation>.self, OperationCommand<ExportOperation>.self,
+                OperationCommand<StatsOperation>.self, OperationCommand<DoctorOperation>.self,
+            ]),
+        ])
+
+    static let version = "0.1.0"
+
+    static func main() async {
+        // Output that goes into a closed pipe (`| head`) ends the program quietly.
+        signal(SIGPIPE, SIG_DFL)
+        do {
+            var command = try parseAsRoot()
+            if var asynchronous = command as? any AsyncParsableCommand { try await asynchronous.run() } else { try command.run() }
+        } catch let error as any CustomStringConvertible & Error where error is InputError || error is StoreError || error is ModelError || error is AccessError {
+            Terminal.error(error.description)
+            Foundation.exit(error is InputError ? 2 : 1)
+        } catch {
+            exit(withError: error)
+        }
+    }
+}
+
+/// Options of every command that opens the store.
+struct StoreOptions: ParsableArguments {
+    @Option(help: ArgumentHelp("The store's file; $MNEME_HOME/memory.db if left out.", valueName: "file"))
+    var store: String?
+    @Flag(help: "Recall by words alone; needs no model.")
+    var noEmbedder = false
+
+    func open() throws -> MemoryOS {
+        try Self.open(store: store, noEmbedder: noEmbedder)
+    }
+
+    static func open(store path: String?, noEmbedder: Bool) throws -> MemoryOS {
+        MemoryOS(
+            store: try SQLiteMemoryStore(path: path ?? Home.store, analyzer: MemoryOS.analyzerVersion),
+            embedder: noEmbedder ? nil : try Home.embedder())
+    }
+}
+
+/// Where things lie on this machine.
+enum Home {
+    static var folder: String { ProcessInfo.processInfo.environment["MNEME_HOME"] ?? NSHomeDirectory() + "/.mneme" }
+    static var store: String { folder + "/memory.db" }
+    static var model: String { folder + "/models/all-MiniLM-L6-v2" }
+
+    static func embedder() throws -> LazyEmbedder {
+        guard FileManager.default.fileExists(atPath: model + "/model.safetensors") else {
+            throw ModelError(.missingFile, """
+                The embedding model is not in \(model). Run `make model` in a checkout of Mneme, or put the files of \
+                sentence-transformers/all-MiniLM-L6-v2 there (config.json, vocab.txt, model.safetensors, sentence_bert_config.json). \
+                With --no-embedder, recall works by words alone.
+                """)
+        }
+        return try LazyEmbedder(folder: model)
+    }
+}

@@ -1,0 +1,141 @@
+import ArgumentParser
+import Foundation
+import Mneme
+
+/// The command of an operation, made from its declaration.
+///
+/// ArgumentParser finds a command's arguments by reflection and then decodes them; here both are
+/// answered from the operation's parameter list instead of stored properties.
+struct OperationCommand<Declared: Mneme.Operation>: AsyncParsableCommand, CustomReflectable {
+    static var configuration: CommandConfiguration {
+        CommandConfiguration(commandName: Declared.name, abstract: Declared.summary, discussion: Declared.discussion)
+    }
+
+    private var arguments: [String: JSONValue] = [:]
+    private var options = StoreOptions()
+    private var json = false
+    private var output: String?
+
+    init() {}
+
+    private static var parameters: [any AnyParameter] { Declared.parameters.filter { $0.surfaces.contains(.commandLine) } }
+
+    /// `token_budget` is `--token-budget` here.
+    private static func optionName(_ parameter: any AnyParameter) -> String { parameter.name.replacingOccurrences(of: "_", with: "-") }
+
+    var customMirror: Mirror {
+        var children: [(label: String?, value: Any)] = Self.parameters.map { parameter in
+            let value: Any
+            if parameter.isPositional {
+                value = Argument<String?>(help: ArgumentHelp(parameter.help))
+            } else if parameter.isFlag {
+                value = Flag<Bool>(wrappedValue: false, name: .customLong(Self.optionName(parameter)), help: ArgumentHelp(parameter.help))
+            } else if parameter.isList {
+                value = Option<[String]>(wrappedValue: [], name: .customLong(Self.optionName(parameter)), help: ArgumentHelp(parameter.help + " May be given several times."))
+            } else {
+                let choices = parameter.schema["enum"]?.array?.compactMap(\.string)
+                value = Option<String?>(
+                    name: .customLong(Self.optionName(parameter)),
+                    help: ArgumentHelp(parameter.help, valueName: choices?.joined(separator: "|")), completion: choices.map { .list($0) })
+            }
+            return (parameter.name, value)
+        }
+        children.append(("mneme_options", OptionGroup<StoreOptions>()))
+        children.append(("mneme_json", Flag<Bool>(wrappedValue: false, name: .customLong("json"), help: "Print JSON.")))
+        if Declared.self == ExportOperation.self {
+            children.append(("mneme_output", Option<String?>(name: [.customShort("o"), .customLong("output")], help: "Write to this file; to the terminal if left out.")))
+        }
+        return Mirror(self, children: children, displayStyle: .struct)
+    }
+
+    private struct Key: CodingKey {
+        var stringValue: String
+        var intValue: Int? { nil }
+        init(_ name: String) { stringValue = name }
+        init(stringValue: String) { self.stringValue = stringValue }
+        init?(intValue: Int) { nil }
+    }
+
+    init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: Key.self)
+        for parameter in Self.parameters {
+            let key = Key(parameter.name)
+            if parameter.isPositional {
+                if let text = try container.decode(Argument<String?>.self, forKey: key).wrappedValue { arguments[parameter.name] = .string(text) }
+            } else if parameter.isFlag {
+                if try container.decode(Flag<Bool>.self, forKey: key).wrappedValue { arguments[parameter.name] = true }
+            } else if parameter.isList {
+                let list = try container.decode(Option<[String]>.self, forKey: key).wrappedValue
+                if !list.isEmpty { arguments[parameter.name] = .array(list.map { .string($0) }) }
+            } else if let text = try container.decode(Option<String?>.self, forKey: key).wrappedValue {
+                arguments[parameter.name] = .string(text)
+            }
+        }
+        options = try container.decode(OptionGroup<StoreOptions>.self, forKey: Key("mneme_options")).wrappedValue
+        json = try container.decode(Flag<Bool>.self, forKey: Key("mneme_json")).wrappedValue
+        if Declared.self == ExportOperation.self {
+            output = try container.decode(Option<String?>.self, forKey: Key("mneme_output")).wrappedValue
+        }
+    }
+
+    func validate() throws {
+        // An argument that is missing or wrong is told before anything is opened.
+        do { _ = try OperationInput(arguments, parameters: Declared.parameters, surface: .commandLine) } catch let error as InputError {
+            throw ValidationError(error.description)
+        }
+    }
+
+    func run() async throws {
+        var arguments = arguments
+        if Declared.self == RememberOperation.self, arguments["text"] == nil || arguments["text"] == "-" {
+            guard arguments["text"] == "-" || !Terminal.isInteractive(STDIN_FILENO) else { throw InputError("'text' is missing: say what to remember, or pipe it in.") }
+            arguments["text"] = .string(String(decoding: FileHandle.standardInput.readDataToEndOfFile(), as: UTF8.self))
+        }
+        let memory = try options.open()
+        let progress = ProgressLine()
+        let context = OperationContext(memory: memory, principal: .local) { done, total, what in progress.show(done, total, what) }
+        let result: OperationOutput
+        do { result = try await Declared.call(arguments, context, surface: .commandLine) } catch {
+            progress.end()
+            await memory.close(deadline: .zero)
+            throw error
+        }
+        progress.end()
+        switch result {
+        case .value(let value):
+            print(json ? try OperationTable.encode(value, pretty: true) : try Rendering.text(try OperationTable.encode(value), operation: Declared.name))
+        case .lines(let lines): try await write(lines)
+        }
+        fflush(nil)
+        if Declared.permission == .write { await memory.close() }
+        if Declared.self == DoctorOperation.self, case .value(let value) = result, try OperationTable.encode(value).contains("\"sound\":false") {
+            throw ExitCode(1)
+        }
+    }
+
+    /// Lines go to a file beside the target first, so that an interrupted export leaves no half file.
+    private func write(_ lines: AsyncThrowingStream<String, any Error>) async throws {
+        guard let output else {
+            for try await line in lines { print(line) }
+            return
+        }
+        let partial = output + ".partial"
+        guard FileManager.default.createFile(atPath: partial, contents: nil), let handle = FileHandle(forWritingAtPath: partial) else {
+            throw InputError("\(output) cannot be written.")
+        }
+        var count = 0
+        do {
+            for try await line in lines {
+                try handle.write(contentsOf: Data((line + "\n").utf8))
+                count += 1
+            }
+            try handle.synchronize()
+            try handle.close()
+            guard rename(partial, output) == 0 else { throw InputError("\(output) cannot be written: \(String(cString: strerror(errno))).") }
+        } catch {
+            unlink(partial)
+            throw error is InputError ? error : InputError("Writing \(output) failed: \(error.localizedDescription)")
+        }
+        FileHandle.standardError.write(Data("Exported \(count) memories to \(output).\n".utf8))
+    }
+}

@@ -1,0 +1,157 @@
+import Foundation
+import Mneme
+
+/// Answers of operations for people, made from the same JSON that programs get.
+enum Rendering {
+    static func text(_ json: String, operation: String) throws -> String {
+        let value = try JSONDecoder().decode(JSONValue.self, from: Data(json.utf8))
+        switch operation {
+        case "remember": return (value["memories"]?.array ?? []).map(remembered).joined(separator: "\n")
+        case "recall": return recall(value)
+        case "list": return list(value)
+        case "get", "update", "forget", "restore": return cube(value, operation)
+        case "erase": return "Erased \(value["erased"]?.string ?? "") for good: text, vector, index entries and history."
+        case "history": return (value["history"]?.array ?? []).map(historyEntry).joined(separator: "\n")
+        case "link": return links(value["links"]?.array ?? [])
+        case "import": return importReport(value)
+        case "stats": return stats(value)
+        case "doctor": return (value["findings"]?.array ?? []).map(finding).joined(separator: "\n")
+        default: return json
+        }
+    }
+
+    private static func string(_ value: JSONValue?, _ keys: String...) -> String {
+        var value = value
+        for key in keys { value = value?[key] }
+        switch value {
+        case .string(let text): return text
+        case .number(let number): return Int(exactly: number).map(String.init) ?? String(number)
+        case .bool(let flag): return String(flag)
+        default: return ""
+        }
+    }
+
+    private static func day(_ value: JSONValue?, _ key: String) -> String { String(string(value, key).replacingOccurrences(of: "T", with: " ").prefix(16)) }
+
+    private static func remembered(_ item: JSONValue) -> String {
+        let memory = item["memory"]
+        if string(item, "duplicate") == "true" { return "Already known as \(string(item, "id")); nothing was written." }
+        var text = Terminal.styled("Remembered", .green) + " \(string(item, "id"))  \(string(item, "type"))"
+        let dates = (memory?["dates"]?.array ?? []).map { "\(string($0, "text")) = \(string($0, "start").prefix(10))" }
+        let names = (memory?["entities"]?.array ?? []).compactMap(\.string)
+        let notes = [dates.isEmpty ? nil : "dates: " + dates.joined(separator: ", "), names.isEmpty ? nil : "names: " + names.joined(separator: ", ")].compactMap(\.self)
+        if !notes.isEmpty { text += "\n  " + Terminal.styled(notes.joined(separator: "; "), .dim) }
+        if let near = item["nearDuplicateOf"]?.string { text += "\n  nearly the same as \(near); the two are linked" }
+        return text
+    }
+
+    private static func recall(_ value: JSONValue) -> String {
+        let memories = value["memories"]?.array ?? []
+        guard !memories.isEmpty else { return "Nothing is remembered that fits. (\(string(value, "considered")) memories were considered.)" }
+        var lines: [String] = []
+        for (i, item) in memories.enumerated() {
+            let memory = item["memory"], speaker = string(memory, "speaker")
+            let head = "\(i + 1). " + (speaker.isEmpty ? "" : Terminal.styled(speaker, .bold) + ": ") + oneLine(string(memory, "text"), 400)
+            lines.append(head)
+            let origin = [day(memory, "eventTime"), string(memory?["scope"], "session"), string(memory?["provenance"], "reference"), string(memory, "type")].filter { !$0.isEmpty }
+            lines.append("   " + Terminal.styled(origin.joined(separator: " · "), .cyan))
+            let parts = (item["explanation"]?.object ?? [:]).compactMap { key, value in value.double.map { (key, $0) } }
+                .filter { abs($0.1) >= 0.05 }.sorted { abs($0.1) > abs($1.1) }
+                .map { String(format: "%@ %+.1f", $0.0, $0.1) }
+            let matched = (item["matched"]?.array ?? []).compactMap(\.string)
+            lines.append("   " + Terminal.styled(String(format: "score %.2f", item["score"]?.double ?? 0) + " = " + parts.joined(separator: " ")
+                + (matched.isEmpty ? "" : "  (words: \(matched.joined(separator: ", ")))"), .dim))
+            if let twins = item["duplicates"]?.array, !twins.isEmpty { lines.append("   " + Terminal.styled("said \(twins.count + 1) times", .dim)) }
+        }
+        lines.append(Terminal.styled(String(format: "%d of %@ memories in %.1f ms", memories.count, string(value, "considered"), value["milliseconds"]?.double ?? 0), .dim))
+        if let pending = value["pendingEmbeddings"]?.double, pending > 0 {
+            lines.append(Terminal.styled("\(Int(pending)) memories have no vector yet and were found by words only", .yellow))
+        }
+        return lines.joined(separator: "\n")
+    }
+
+    private static func oneLine(_ text: String, _ limit: Int) -> String {
+        let line = text.split(whereSeparator: \.isNewline).joined(separator: " ")
+        return line.count > limit ? line.prefix(limit) + "…" : line
+    }
+
+    private static func list(_ value: JSONValue) -> String {
+        let memories = value["memories"]?.array ?? []
+        guard !memories.isEmpty else { return "There are no memories in this scope." }
+        var lines = memories.map { memory in
+            let state = string(memory, "state"), speaker = string(memory, "speaker")
+            let mark = state == "activated" ? "" : " [\(state)]"
+            return "\(string(memory, "id"))  \(Terminal.styled(day(memory, "eventTime"), .cyan))  \(string(memory, "type"))\(mark)  "
+                + (speaker.isEmpty ? "" : speaker + ": ") + oneLine(string(memory, "text"), max(20, Terminal.width - 80))
+        }
+        if let next = value["next"]?.string { lines.append(Terminal.styled("more: --after \(next)", .dim)) }
+        return lines.joined(separator: "\n")
+    }
+
+    private static func cube(_ value: JSONValue, _ operation: String) -> String {
+        let memory = value["memory"]
+        switch operation {
+        case "forget": return "Forgotten. `mneme restore \(string(memory, "id"))` takes it back."
+        case "restore": return "Restored \(string(memory, "id"))."
+        case "update": return "Updated \(string(memory, "id")) to version \(string(memory, "version"))."
+        default: break
+        }
+        var lines = [string(memory, "text"), ""]
+        for (label, text) in [
+            ("id", string(memory, "id")), ("type", string(memory, "type")), ("state", string(memory, "state") + ", version " + string(memory, "version")),
+            ("speaker", string(memory, "speaker")), ("happened", day(memory, "eventTime")), ("recorded", day(memory, "recordedTime")),
+            ("expires", day(memory, "expires")), ("user", string(memory?["scope"], "user")), ("session", string(memory?["scope"], "session")),
+            ("origin", [string(memory?["provenance"], "source"), string(memory?["provenance"], "reference")].filter { !$0.isEmpty }.joined(separator: " ")),
+            ("names", (memory?["entities"]?.array ?? []).compactMap(\.string).joined(separator: ", ")),
+            ("tags", (memory?["tags"]?.array ?? []).compactMap(\.string).joined(separator: ", ")),
+            ("dates", (memory?["dates"]?.array ?? []).map { "\(string($0, "text")) = \(string($0, "start").prefix(10))" }.joined(separator: ", ")),
+        ] where !text.isEmpty { lines.append(Terminal.styled(label.padding(toLength: 9, withPad: " ", startingAt: 0), .dim) + text) }
+        let list = value["links"]?.array ?? []
+        if !list.isEmpty { lines.append(links(list)) }
+        return lines.joined(separator: "\n")
+    }
+
+    private static func links(_ links: [JSONValue]) -> String {
+        links.isEmpty ? "There are no links." : links.map { "\(string($0, "source")) —\(string($0, "kind"))→ \(string($0, "target"))" }.joined(separator: "\n")
+    }
+
+    private static func historyEntry(_ entry: JSONValue) -> String {
+        let reason = string(entry, "reason")
+        var line = "\(Terminal.styled(day(entry, "time"), .cyan))  \(string(entry, "operation").padding(toLength: 8, withPad: " ", startingAt: 0)) version \(string(entry, "version"))  by \(string(entry, "principal"))"
+        if !reason.isEmpty { line += "  (\(reason))" }
+        if let text = entry["snapshot"]?["text"]?.string { line += "\n  " + oneLine(text, 200) }
+        return line
+    }
+
+    private static func importReport(_ value: JSONValue) -> String {
+        var text = "Imported \(string(value, "stored")) memories from \(string(value, "read")) messages or parts"
+        if string(value, "duplicates") != "0" { text += "; \(string(value, "duplicates")) were known" }
+        text += String(format: ", in %.1f s.", value["seconds"]?.double ?? 0)
+        let problems = value["problems"]?.array ?? []
+        if !problems.isEmpty {
+            text += "\n" + Terminal.styled("\(string(value, "skipped")) skipped:", .yellow)
+            for problem in problems.prefix(10) { text += "\n  \(string(problem, "file"))" + (problem["line"] == nil ? "" : ", line \(string(problem, "line"))") + ": \(string(problem, "reason"))" }
+            if problems.count > 10 { text += "\n  … (--json shows up to 100)" }
+        }
+        return text
+    }
+
+    private static func stats(_ value: JSONValue) -> String {
+        func group(_ key: String) -> String { (value[key]?.object ?? [:]).sorted { $0.key < $1.key }.map { "\($0.key) \(string($0.value))" }.joined(separator: ", ") }
+        let bytes = value["bytesOnDisk"]?.double ?? 0
+        return """
+            memories  \(string(value, "memories"))  (\(group("byState")))
+            types     \(group("byType"))
+            owners    \(string(value, "owners")), sessions \(string(value, "sessions")), links \(string(value, "links"))
+            journal   \(string(value, "journalEntries")) entries
+            vectors   \(string(value, "vectors")), pending \(string(value, "pendingEmbeddings"))
+            disk      \(String(format: "%.1f", bytes / 1_048_576)) MiB
+            """
+    }
+
+    private static func finding(_ finding: JSONValue) -> String {
+        let sound = string(finding, "sound") == "true", repaired = string(finding, "repaired") == "true"
+        let mark = sound ? Terminal.styled("✓", .green) : repaired ? Terminal.styled("↻", .yellow) : Terminal.styled("✗", .red)
+        return "\(mark) \(string(finding, "check").padding(toLength: 11, withPad: " ", startingAt: 0)) \(string(finding, "detail"))"
+    }
+}
