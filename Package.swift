@@ -25,6 +25,8 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-crypto.git", from: "4.5.2"),
         .package(url: "https://github.com/apple/swift-log.git", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-http-types.git", from: "1.8.0", traits: []),
+        .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.2"),
         .package(url: "https://github.com/groue/GRDB.swift.git", from: "7.10.0"),
         // No traits: Mneme has its own configuration and needs only essential Foundation there.
         .package(url: "https://github.com/hummingbird-project/hummingbird.git", from: "2.28.1", traits: []),
@@ -45,7 +47,12 @@ let package = Package(
         .target(name: "Mneme", dependencies: ["MnemeModels", "MnemeIndex", "MnemeStore", crypto, logging]),
         .target(
             name: "MnemeServer",
-            dependencies: ["Mneme", crypto, logging, .product(name: "Hummingbird", package: "hummingbird")]
+            dependencies: [
+                "Mneme", "MnemeModels", "MnemeStore", crypto, logging,
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "NIOCore", package: "swift-nio"),
+            ]
         ),
         .target(name: "MnemeBench", dependencies: ["Mneme", "MnemeModels", "MnemeNumerics", "MnemeStore"]),
         .executableTarget(

@@ -41,13 +41,17 @@ static void gemm_bf16_portable(const mnk_gemm *g) { gemm_bf16_body(g, 4); }
 T_AVX512 static void gemm_bf16_avx512(const mnk_gemm *g) { gemm_bf16_body(g, 8); }
 T_AVX2 static void gemm_bf16_avx2(const mnk_gemm *g) { gemm_bf16_body(g, 4); }
 
-T_BF16 MNK_INLINE void tile_bf16_native(const mnk_gemm *g, size_t row, size_t column, size_t rows, size_t panels) {
+T_BF16 MNK_INLINE void tile_bf16_native(const mnk_gemm *g, size_t row, size_t column, size_t rows, size_t panels, int prefetch) {
     const uint16_t *a = (const uint16_t *)g->a + row * g->lda;
     const uint16_t *b = (const uint16_t *)g->b + column * g->k;
     __m512 acc[12][2];
     for (size_t i = 0; i < rows; i++)
         for (size_t p = 0; p < panels; p++) acc[i][p] = _mm512_setzero_ps();
     for (size_t k = 0; k < g->k; k += 2) {
+        if (prefetch) {
+            // The next panels come from the third-level cache or memory while these are multiplied.
+            for (size_t p = 0; p < panels; p++) _mm_prefetch((const char *)(b + (panels + p) * 16 * g->k + k * 16), _MM_HINT_T0);
+        }
         __m512bh w[2];
         for (size_t p = 0; p < panels; p++) w[p] = (__m512bh)_mm512_loadu_si512(b + p * 16 * g->k + k * 16);
         for (size_t i = 0; i < rows; i++) {
@@ -68,8 +72,9 @@ T_BF16 static void gemm_bf16_native(const mnk_gemm *g) {
         size_t panels = column + 32 <= g->n_end ? 2 : 1;
         for (size_t i = 0; i < blocks; i++) {
             size_t start, rows = block_rows(g->m, 12, i, &start);
+            int prefetch = i + 1 == blocks && column + 32 * panels <= g->n_end;
             switch (rows) {
-#define CASE(n) case n: if (panels == 2) tile_bf16_native(g, start, column, n, 2); else tile_bf16_native(g, start, column, n, 1); break;
+#define CASE(n) case n: if (panels == 2) tile_bf16_native(g, start, column, n, 2, prefetch); else tile_bf16_native(g, start, column, n, 1, prefetch); break;
                 CASE(1) CASE(2) CASE(3) CASE(4) CASE(5) CASE(6) CASE(7) CASE(8) CASE(9) CASE(10) CASE(11) CASE(12)
 #undef CASE
             }

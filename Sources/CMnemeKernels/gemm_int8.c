@@ -26,13 +26,17 @@ static void gemm_int8_portable(const mnk_gemm *g) { gemm_int8_body(g); }
 T_AVX512 static void gemm_int8_avx512(const mnk_gemm *g) { gemm_int8_body(g); }
 T_AVX2 static void gemm_int8_avx2(const mnk_gemm *g) { gemm_int8_body(g); }
 
-T_VNNI MNK_INLINE void tile_int8(const mnk_gemm *g, size_t row, size_t column, size_t rows, size_t panels) {
+T_VNNI MNK_INLINE void tile_int8(const mnk_gemm *g, size_t row, size_t column, size_t rows, size_t panels, int prefetch) {
     const uint8_t *a = (const uint8_t *)g->a + row * g->lda;
     const int8_t *b = (const int8_t *)g->b + column * g->k;
     __m512i acc[12][2];
     for (size_t i = 0; i < rows; i++)
         for (size_t p = 0; p < panels; p++) acc[i][p] = _mm512_setzero_si512();
     for (size_t k = 0; k < g->k; k += 4) {
+        if (prefetch) {
+            // The next panels come from the third-level cache or memory while these are multiplied.
+            for (size_t p = 0; p < panels; p++) _mm_prefetch((const char *)(b + (panels + p) * 16 * g->k + k * 16), _MM_HINT_T0);
+        }
         __m512i w[2];
         for (size_t p = 0; p < panels; p++) w[p] = _mm512_loadu_si512(b + p * 16 * g->k + k * 16);
         for (size_t i = 0; i < rows; i++) {
@@ -53,8 +57,9 @@ T_VNNI static void gemm_int8_vnni(const mnk_gemm *g) {
         size_t panels = column + 32 <= g->n_end ? 2 : 1;
         for (size_t i = 0; i < blocks; i++) {
             size_t start, rows = block_rows(g->m, 12, i, &start);
+            int prefetch = i + 1 == blocks && column + 32 * panels <= g->n_end;
             switch (rows) {
-#define CASE(n) case n: if (panels == 2) tile_int8(g, start, column, n, 2); else tile_int8(g, start, column, n, 1); break;
+#define CASE(n) case n: if (panels == 2) tile_int8(g, start, column, n, 2, prefetch); else tile_int8(g, start, column, n, 1, prefetch); break;
                 CASE(1) CASE(2) CASE(3) CASE(4) CASE(5) CASE(6) CASE(7) CASE(8) CASE(9) CASE(10) CASE(11) CASE(12)
 #undef CASE
             }

@@ -1,5 +1,5 @@
-import MnemeModels
-import MnemeStore
+public import MnemeModels
+public import MnemeStore
 
 extension MemoryOS {
     /// What a vector is made of: who said it, and what.
@@ -41,4 +41,17 @@ extension MemoryOS {
         }
         return try await run { [self] in try store.pendingEmbeddingCount(embedder: embedder.identifier) }
     }
+}
+
+extension MemoryOS {
+    /// Vectors of texts that are not remembered, and the tokens read.
+    ///
+    /// - Throws: ``InputError`` if there is no embedder.
+    public func embed(_ texts: [String]) async throws -> (vectors: Embeddings, tokens: Int) {
+        guard let embedder else { throw InputError("There is no embedding model.") }
+        return try await run { (try embedder.embed(texts), texts.reduce(0) { $0 + min(embedder.maximumTokens, embedder.tokenCount($1)) }) }
+    }
+
+    /// Counts of the whole store.
+    public func statistics() async throws -> StoreStatistics { try await run { [store] in try store.statistics(owner: nil) } }
 }

@@ -50,15 +50,21 @@ public struct FlatVectorIndex: Sendable {
 
     /// The exact inner product of the query with the normalised mean of some documents' vectors.
     public func similarity(_ query: [Float], toMeanOf group: [Int]) -> Float {
-        var mean = [Float](repeating: 0, count: dimension), members = 0
-        for document in group where contains(document) {
-            let row = Int(rows[document]) * dimension
-            vectors.withUnsafeBufferPointer { v in for i in 0..<dimension { mean[i] += v[row + i] } }
-            members += 1
+        withUnsafeTemporaryAllocation(of: Float.self, capacity: dimension) { sum in
+            let sum = sum.baseAddress!
+            sum.initialize(repeating: 0, count: dimension)
+            var members = 0
+            vectors.withUnsafeBufferPointer { vectors in
+                for document in group where contains(document) {
+                    let row = vectors.baseAddress! + Int(rows[document]) * dimension
+                    for i in 0..<dimension { sum[i] += row[i] }
+                    members += 1
+                }
+            }
+            guard members > 0 else { return 0 }
+            let norm = dotProduct(sum, sum, count: dimension).squareRoot()
+            return norm > 0 ? query.withUnsafeBufferPointer { dotProduct($0.baseAddress!, sum, count: dimension) } / norm : 0
         }
-        guard members > 0 else { return 0 }
-        let norm = dotProduct(mean, mean, count: dimension).squareRoot()
-        return norm > 0 ? dotProduct(query, mean, count: dimension) / norm : 0
     }
 
     /// The exact inner product of two documents' vectors, or nil where one has none.

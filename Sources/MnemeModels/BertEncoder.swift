@@ -22,7 +22,7 @@ public final class BertEncoder: TextEmbedder {
     public var maximumTokens: Int { configuration.maximumTokens }
 
     /// Tokens of a pass: their activations stay in the second-level cache.
-    private static let passTokens = 192
+    private static let passTokens = 448
 
     private let weights: BertWeights
     private let kernels: EncoderKernels

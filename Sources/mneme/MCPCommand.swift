@@ -1,2 +1,51 @@
 import ArgumentParser
-struct MCPCommand: AsyncParsableCommand { static let configuration = CommandConfiguration(commandName: "mcp"); func run() async throws {} }
+import Foundation
+import Mneme
+import MnemeServer
+import MnemeStore
+
+/// mcp: the Model Context Protocol on standard input and output.
+struct MCPCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "mcp", abstract: "Serve memory to an agent over standard input and output (Model Context Protocol).",
+        discussion: #"In an agent's configuration: {"command": "mneme", "args": ["mcp", "--user", "NAME"]}"#)
+
+    @OptionGroup var store: StoreOptions
+    @Option(help: "The only user whose memory the agent reaches; all if left out.") var user: String?
+
+    func run() async throws {
+        let memory = try store.open()
+        var principal = Principal(name: "mcp", permissions: [.read, .write, .erase])
+        principal.owner = user.map { .init(user: $0) }
+        let session = MCPSession(memory: memory, principal: principal, version: MnemeCommand.version)
+        for await line in StandardInput.lines(maximum: MCPSession.maximumMessage) {
+            guard let answer = await session.answer(line) else { continue }
+            FileHandle.standardOutput.write(Data((answer + "\n").utf8))
+        }
+        await memory.close()
+    }
+}
+
+/// Lines of standard input, read on a thread of their own; longer ones are cut, and so refused as not JSON.
+enum StandardInput {
+    static func lines(maximum: Int) -> AsyncStream<[UInt8]> {
+        AsyncStream { continuation in
+            Thread.detachNewThread {
+                var line: [UInt8] = [], chunk = [UInt8](repeating: 0, count: 65536)
+                while true {
+                    let count = read(STDIN_FILENO, &chunk, chunk.count)
+                    if count < 0 && errno == EINTR { continue }
+                    guard count > 0 else { break }
+                    for byte in chunk[..<count] {
+                        if byte == 10 {
+                            if line.contains(where: { $0 > 32 }) { continuation.yield(line) }
+                            line.removeAll(keepingCapacity: true)
+                        } else if line.count < maximum { line.append(byte) }
+                    }
+                }
+                if line.contains(where: { $0 > 32 }) { continuation.yield(line) }
+                continuation.finish()
+            }
+        }
+    }
+}

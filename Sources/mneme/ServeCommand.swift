@@ -1,2 +1,46 @@
 import ArgumentParser
-struct ServeCommand: AsyncParsableCommand { static let configuration = CommandConfiguration(commandName: "serve"); func run() async throws {} }
+import Foundation
+import Logging
+import Mneme
+import MnemeServer
+
+/// serve: the HTTP interface.
+struct ServeCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "serve", abstract: "Serve memory over HTTP, with OpenAPI, MCP, embeddings and metrics.",
+        discussion: """
+            On this machine's own address no key is needed until one is made. Any other address needs a key (mneme keys create NAME). \
+            GET /openapi.json describes every endpoint.
+            """)
+
+    @OptionGroup var store: StoreOptions
+    @Option(help: "Address to listen on.") var host = "127.0.0.1"
+    @Option(help: "Port; 0 lets the system choose.") var port = 8420
+    @Option(help: ArgumentHelp("Requests a minute for each key; 0 sets no limit.", valueName: "count")) var rateLimit = 6000
+    @Option(help: ArgumentHelp("The largest request, in MiB.", valueName: "MiB")) var maxBody = 16
+
+    func run() async throws {
+        guard (0...65535).contains(port), rateLimit >= 0, (1...1024).contains(maxBody) else {
+            throw InputError("The port lies between 0 and 65535, the rate limit is at least 0, and the largest request 1 to 1024 MiB.")
+        }
+        var configuration = ServerConfiguration()
+        configuration.host = host
+        configuration.port = port
+        configuration.requestsPerMinute = rateLimit
+        configuration.maximumBody = maxBody << 20
+        configuration.keys = try KeyFile(path: Home.keys)
+        configuration.version = MnemeCommand.version
+        let keyed = configuration.keys?.keys.contains { $0.revoked == nil } ?? false
+        let memory = try store.open()
+        var logger = Logger(label: "mneme")
+        logger.logLevel = .notice
+        let server = try MemoryServer(memory: memory, configuration: configuration, logger: logger)
+        let host = host
+        try await server.run { port in
+            let shown = host.contains(":") ? "[\(host)]" : host
+            print("Mneme listens on http://\(shown):\(port)  (\(keyed ? "keys required" : "no key needed on this machine"); MCP at /mcp, description at /openapi.json)")
+            fflush(nil)
+        }
+        await memory.close()
+    }
+}

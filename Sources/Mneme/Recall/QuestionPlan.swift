@@ -26,7 +26,7 @@ struct QuestionPlan: Sendable {
         var seen = Set<TermCounts.Term>()
         words = []
         terms = []
-        for word in all where !TextAnalyzer.stopWords.contains(word) && !nameWords.contains(word) {
+        for word in all where !TextAnalyzer.stopWords.contains(word) && !nameWords.contains(word) && !Self.latestWords.contains(word) {
             let stem = analyzer.stem(word), term = TermCounts.hash(stem)
             if seen.insert(term).inserted {
                 terms.append(term)

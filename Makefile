@@ -1,0 +1,59 @@
+# Targets for a fresh Debian or Ubuntu with Swift 6.2 or later; elsewhere install SQLite (with
+# headers), libstemmer (Snowball) and Python 3 first. One build configuration serves run and test.
+SHELL := /bin/bash
+export MNEME_HOME ?= $(HOME)/.mneme
+
+SWIFT_BUILD := swift build -c release --build-tests
+BIN := .build/release/mneme
+VENV := .build/venv
+
+.PHONY: help demo test build lint docs bench model setup tsan fuzz clean
+
+help:
+	@echo "make demo [FILE=…]  import a conversation, ask questions (installs, builds and fetches what is needed)"
+	@echo "make test           all tests, the Python clients' among them"
+	@echo "make build          $(BIN)"
+	@echo "make model          fetch the embedding model into $(MNEME_HOME)/models"
+	@echo "make bench          recall quality and speed on this machine"
+	@echo "make lint           formatting and warnings"
+	@echo "make tsan           tests under the thread sanitizer (a debug build of its own)"
+	@echo "make docs           DocC pages in .build/docs"
+
+setup:
+	@scripts/setup.sh
+
+model:
+	@scripts/fetch-model.sh
+
+build: setup
+	$(SWIFT_BUILD)
+
+demo: build model
+	@$(BIN) demo $(FILE)
+
+test: build model $(VENV)/.done
+	swift test -c release --skip-build
+	$(VENV)/bin/python Tests/clients/run.py $(BIN)
+
+$(VENV)/.done: Tests/clients/requirements.txt
+	python3 -m venv $(VENV)
+	$(VENV)/bin/pip install -q --disable-pip-version-check -r Tests/clients/requirements.txt
+	touch $@
+
+lint:
+	swift format lint --strict --recursive Sources Tests Package.swift
+
+tsan: setup model
+	swift build --build-tests --sanitize=thread --scratch-path .build-tsan
+	swift test --skip-build --sanitize=thread --scratch-path .build-tsan
+
+docs: setup
+	BUILD_DOCS=1 swift package --allow-writing-to-directory .build/docs generate-documentation --target Mneme --output-path .build/docs --disable-indexing --transform-for-static-hosting
+
+bench: build model
+	$(BIN) bench embed
+	$(BIN) bench store
+	@if [ -n "$(FILE)" ]; then $(BIN) bench locomo $(FILE); else echo "make bench FILE=locomo.json measures recall, too"; fi
+
+clean:
+	rm -rf .build .build-tsan

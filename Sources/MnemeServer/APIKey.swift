@@ -1,0 +1,111 @@
+import Crypto
+public import Foundation
+public import Mneme
+import MnemeStore
+import Synchronization
+
+/// A key of the HTTP interface: who it is, what it may do, whose memories it reaches.
+///
+/// Only a SHA-256 of the secret is kept. Secrets hold 32 random bytes, so that a plain hash resists guessing.
+public struct APIKey: Sendable, Codable {
+    public var id: String
+    public var name: String
+    public var secretHash: String
+    public var permissions: Set<Permission>
+    /// The only user that the key reaches; nil reaches all.
+    public var user: String?
+    public var tenant: String?
+    public var created: Date
+    public var expires: Date?
+    public var revoked: Date?
+
+    var principal: Principal {
+        Principal(name: "key:" + name, permissions: permissions, owner: user.map { Owner(tenant: tenant ?? "default", user: $0) })
+    }
+}
+
+/// The keys of a server, in one JSON file that only its owner may read.
+public final class KeyFile: Sendable {
+    private let path: String
+    private let state: Mutex<(keys: [APIKey], stamp: Date?)>
+
+    /// - Throws: ``Mneme/InputError`` if the file is damaged.
+    public init(path: String) throws {
+        self.path = path
+        state = Mutex(([], nil))
+        try reload()
+    }
+
+    /// All keys.
+    public var keys: [APIKey] {
+        try? reload()
+        return state.withLock { $0.keys }
+    }
+
+    /// Another process may have made or revoked a key.
+    private func reload() throws {
+        let stamp = try? FileManager.default.attributesOfItem(atPath: path)[.modificationDate] as? Date
+        try state.withLock { state in
+            guard stamp != state.stamp || stamp == nil else { return }
+            guard let data = FileManager.default.contents(atPath: path) else {
+                state = ([], nil)
+                return
+            }
+            let decoder = JSONDecoder()
+            decoder.dateDecodingStrategy = .iso8601
+            guard let keys = try? decoder.decode([APIKey].self, from: data) else {
+                throw InputError("\(path) is not a key file. Restore it, or remove it and make new keys with `mneme keys create`.")
+            }
+            state = (keys, stamp)
+        }
+    }
+
+    /// Makes a key; the secret is returned once and not kept.
+    public func create(name: String, permissions: Set<Permission>, user: String?, tenant: String?, expires: Date?) throws -> (key: APIKey, secret: String) {
+        guard !name.isEmpty, name.utf8.count <= 64 else { throw InputError("A key's name has 1 to 64 bytes.") }
+        let random = (0..<32).map { _ in UInt8.random(in: 0...255) }
+        let secret = "mn_" + random.map { String(format: "%02x", $0) }.joined()
+        let key = APIKey(
+            id: String(Self.hash(secret).prefix(8)), name: name, secretHash: Self.hash(secret), permissions: permissions, user: user, tenant: tenant,
+            created: Date(), expires: expires, revoked: nil)
+        try change { keys in
+            guard !keys.contains(where: { $0.name == name && $0.revoked == nil }) else { throw InputError("There is a key '\(name)' already. Revoke it first, or choose another name.") }
+            keys.append(key)
+        }
+        return (key, secret)
+    }
+
+    /// Makes a key useless at once.
+    public func revoke(_ name: String) throws {
+        try change { keys in
+            guard let i = keys.firstIndex(where: { ($0.name == name || $0.id == name) && $0.revoked == nil }) else { throw InputError("There is no valid key '\(name)'.") }
+            keys[i].revoked = Date()
+        }
+    }
+
+    private func change(_ body: (inout [APIKey]) throws -> Void) throws {
+        try reload()
+        try state.withLock { state in
+            var keys = state.keys
+            try body(&keys)
+            try FileManager.default.createDirectory(atPath: (path as NSString).deletingLastPathComponent, withIntermediateDirectories: true)
+            let data = Data(try OperationTable.encode(keys, pretty: true).utf8), partial = path + ".partial"
+            guard FileManager.default.createFile(atPath: partial, contents: data, attributes: [.posixPermissions: 0o600]), rename(partial, path) == 0 else {
+                throw InputError("\(path) cannot be written.")
+            }
+            state = (keys, try? FileManager.default.attributesOfItem(atPath: path)[.modificationDate] as? Date)
+        }
+    }
+
+    /// The valid key of this secret.
+    func find(secret: String, now: Date = Date()) -> APIKey? {
+        let hash = Self.hash(secret)
+        return keys.first { key in
+            key.secretHash == hash && key.revoked == nil && key.expires.map { $0 > now } ?? true
+        }
+    }
+
+    private static func hash(_ secret: String) -> String {
+        SHA256.hash(data: Data(secret.utf8)).map { String(format: "%02x", $0) }.joined()
+    }
+}

@@ -1,0 +1,106 @@
+import Foundation
+public import Mneme
+
+/// The Model Context Protocol over JSON-RPC 2.0: tools from the operation table.
+///
+/// Stateless between messages, so that standard input and HTTP share it.
+/// Protocol: https://modelcontextprotocol.io/specification
+public struct MCPSession: Sendable {
+    /// Revisions spoken, the newest first.
+    static let revisions = ["2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05"]
+    /// The longest message that is read, in bytes.
+    public static let maximumMessage = 8 << 20
+
+    private let memory: MemoryOS
+    private let principal: Principal
+    private let version: String
+
+    public init(memory: MemoryOS, principal: Principal, version: String) {
+        self.memory = memory
+        self.principal = principal
+        self.version = version
+    }
+
+    /// Answers one message; nil for notifications, which have no answer.
+    public func answer(_ message: [UInt8]) async -> String? {
+        guard let json = try? JSONDecoder().decode(JSONValue.self, from: Data(message)) else {
+            return encode(Self.failure(.null, -32700, "The message is not JSON."))
+        }
+        if let batch = json.array {
+            guard !batch.isEmpty, batch.count <= 100 else { return encode(Self.failure(.null, -32600, "A batch has 1 to 100 messages.")) }
+            var answers: [JSONValue] = []
+            for each in batch { if let answer = await answer(each) { answers.append(answer) } }
+            return answers.isEmpty ? nil : encode(.array(answers))
+        }
+        return await answer(json).map(encode)
+    }
+
+    private func encode(_ value: JSONValue) -> String { (try? OperationTable.encode(value)) ?? "{}" }
+
+    private static func failure(_ id: JSONValue, _ code: Int, _ message: String) -> JSONValue {
+        ["jsonrpc": "2.0", "id": id, "error": ["code": .number(Double(code)), "message": .string(message)]]
+    }
+
+    private func answer(_ request: JSONValue) async -> JSONValue? {
+        guard request.object != nil, request["jsonrpc"]?.string == "2.0" else { return Self.failure(.null, -32600, "This is not a JSON-RPC 2.0 message.") }
+        let id = request["id"]
+        guard let method = request["method"]?.string else {
+            // An answer to something that we asked; we ask nothing.
+            return request["result"] != nil || request["error"] != nil ? nil : Self.failure(id ?? .null, -32600, "'method' is missing.")
+        }
+        guard let id else { return nil }
+        switch id {
+        case .string, .number: break
+        default: return Self.failure(.null, -32600, "'id' must be a string or a number.")
+        }
+        let parameters = request["params"] ?? [:]
+        func success(_ result: JSONValue) -> JSONValue { ["jsonrpc": "2.0", "id": id, "result": result] }
+        switch method {
+        case "initialize":
+            let wanted = parameters["protocolVersion"]?.string ?? ""
+            return success([
+                "protocolVersion": .string(Self.revisions.contains(wanted) ? wanted : Self.revisions[0]),
+                "capabilities": ["tools": ["listChanged": false]],
+                "serverInfo": ["name": "mneme", "title": "Mneme memory", "version": .string(version)],
+                "instructions": "Long-term memory. Call recall before answering about people, plans or earlier conversations; call remember for what should last.",
+            ])
+        case "ping": return success([:])
+        case "tools/list": return success(["tools": .array(Self.tools)])
+        case "tools/call":
+            guard let name = parameters["name"]?.string, let operation = Self.operations.first(where: { $0.name == name }) else {
+                return Self.failure(id, -32602, "There is no tool '\(parameters["name"]?.string?.prefix(60) ?? "")'.")
+            }
+            return success(await call(operation, parameters["arguments"] ?? [:]))
+        case "resources/list": return success(["resources": []])
+        case "prompts/list": return success(["prompts": []])
+        default: return Self.failure(id, -32601, "The method '\(method.prefix(60))' is not known.")
+        }
+    }
+
+    private static let operations = OperationTable.all.filter { $0.surfaces.contains(.mcp) }
+
+    private static let tools: [JSONValue] = operations.map { operation in
+        [
+            "name": .string(operation.name), "title": .string(operation.name.capitalized),
+            "description": .string(operation.summary + (operation.discussion.isEmpty ? "" : " " + operation.discussion)),
+            "inputSchema": operation.inputSchema(.mcp),
+            "annotations": [
+                "readOnlyHint": .bool(operation.permission == .read), "destructiveHint": .bool(operation.permission == .erase),
+                "openWorldHint": false,
+            ],
+        ]
+    }
+
+    /// A tool's own failure is a result, so that the model can read it and do better.
+    private func call(_ operation: any Mneme.Operation.Type, _ arguments: JSONValue) async -> JSONValue {
+        do {
+            guard let arguments = arguments.object else { throw InputError("'arguments' must be an object.") }
+            let output = try await operation.call(arguments, OperationContext(memory: memory, principal: principal), surface: .mcp)
+            guard case .value(let value) = output else { throw InputError("\(operation.name) is not available here.") }
+            let text = try OperationTable.encode(value)
+            return ["content": [["type": "text", "text": .string(text)]], "structuredContent": try JSONDecoder().decode(JSONValue.self, from: Data(text.utf8)), "isError": false]
+        } catch {
+            return ["content": [["type": "text", "text": .string(ClientError(error).message)]], "isError": true]
+        }
+    }
+}

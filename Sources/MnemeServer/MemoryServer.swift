@@ -1,0 +1,201 @@
+import Foundation
+import HTTPTypes
+import Hummingbird
+public import Logging
+public import Mneme
+import MnemeStore
+import NIOCore
+
+/// Settings of a ``MemoryServer``.
+public struct ServerConfiguration: Sendable {
+    /// Address to listen on.
+    public var host = "127.0.0.1"
+    /// 0 lets the system choose.
+    public var port = 8420
+    /// Keys; without any, only callers on this machine are served, with all permissions.
+    public var keys: KeyFile?
+    /// The largest request body, in bytes.
+    public var maximumBody = 16 << 20
+    /// Requests a minute for each key; 0 sets no limit.
+    public var requestsPerMinute = 6000
+    public var version = "0"
+
+    public init() {}
+
+    /// Whether `host` is reachable from this machine only.
+    public var isLoopback: Bool { host == "localhost" || host == "::1" || host.hasPrefix("127.") }
+}
+
+/// Mneme over HTTP: the operation table, OpenAI-compatible embeddings, MCP, health and metrics.
+public struct MemoryServer: Sendable {
+    let memory: MemoryOS
+    let configuration: ServerConfiguration
+    private let metrics = ServerMetrics()
+    private let limiter: RateLimiter
+    private let logger: Logger
+
+    /// - Throws: ``Mneme/InputError`` if the address is open to others and there is no key.
+    public init(memory: MemoryOS, configuration: ServerConfiguration, logger: Logger = Logger(label: "mneme.server")) throws {
+        if !configuration.isLoopback, configuration.keys?.keys.contains(where: { $0.revoked == nil }) != true {
+            throw InputError("Listening on \(configuration.host) needs a key, for others can reach it. Make one: mneme keys create NAME")
+        }
+        self.memory = memory
+        self.configuration = configuration
+        self.logger = logger
+        limiter = RateLimiter(perMinute: configuration.requestsPerMinute)
+    }
+
+    /// Serves until the process is told to stop, then ends running requests.
+    ///
+    /// - Parameter onReady: called with the port that is listened on.
+    public func run(onReady: @escaping @Sendable (Int) -> Void = { _ in }) async throws {
+        let application = Application(
+            router: router(), configuration: .init(address: .hostname(configuration.host, port: configuration.port), serverName: "mneme"),
+            onServerRunning: { onReady($0.localAddress?.port ?? 0) }, logger: logger)
+        try await application.runService()
+    }
+
+    // MARK: Routes
+
+    private func router() -> Router<BasicRequestContext> {
+        let router = Router()
+        for operation in OperationTable.all {
+            guard let route = operation.route, operation.surfaces.contains(.http) else { continue }
+            let method: HTTPRequest.Method = switch route.method { case .get: .get; case .post: .post; case .patch: .patch; case .delete: .delete }
+            // Hummingbird writes a path's parameter as {id} too.
+            router.on(RouterPath(route.path), method: method) { request, context in
+                await answer(request, operation.name) { principal in try await run(operation, route, request, context, principal) }
+            }
+        }
+        router.post("/v1/embeddings") { request, _ in
+            await answer(request, "embeddings") { principal in
+                guard principal.permissions.contains(.read) else { throw AccessError("The key lacks the permission 'read'.") }
+                return try await EmbeddingsEndpoint.answer(try await object(request), memory: memory)
+            }
+        }
+        router.get("/healthz") { _, _ in Self.json(.ok, ["status": "ok", "version": .string(configuration.version)]) }
+        router.get("/openapi.json") { _, _ in Self.json(.ok, OpenAPI.document(version: configuration.version)) }
+        router.get("/metrics") { request, _ in
+            await answer(request, "metrics") { principal in
+                guard principal.permissions.contains(.read), principal.owner == nil else { throw AccessError("Metrics need a key that reaches all users.") }
+                let statistics = try await memory.statistics()
+                let text = metrics.text(gauges: [
+                    ("mneme_memories", "Memories in the store.", Double(statistics.memories)),
+                    ("mneme_pending_embeddings", "Memories without a vector yet.", Double(statistics.pendingEmbeddings)),
+                    ("mneme_store_bytes", "Bytes of the store on disk.", Double(statistics.bytesOnDisk)),
+                ])
+                return Response(status: .ok, headers: [.contentType: "text/plain; version=0.0.4; charset=utf-8"], body: .init(byteBuffer: ByteBuffer(string: text)))
+            }
+        }
+        router.post("/mcp") { request, _ in
+            await answer(request, "mcp") { principal in
+                let message = try await body(request)
+                guard let reply = await MCPSession(memory: memory, principal: principal, version: configuration.version).answer(message) else {
+                    return Response(status: .accepted)
+                }
+                return Response(status: .ok, headers: [.contentType: "application/json"], body: .init(byteBuffer: ByteBuffer(string: reply)))
+            }
+        }
+        // This server sends nothing on its own, so there is no stream to open and no session to end.
+        router.get("/mcp") { _, _ in Response(status: .methodNotAllowed, headers: [.allow: "POST"]) }
+        router.delete("/mcp") { _, _ in Response(status: .methodNotAllowed, headers: [.allow: "POST"]) }
+        return router
+    }
+
+    /// Identifies the caller, applies the limits, counts, and turns errors into answers.
+    private func answer(_ request: Request, _ operation: String, _ body: (Principal) async throws -> Response) async -> Response {
+        let clock = ContinuousClock(), start = clock.now
+        var response: Response
+        do {
+            let principal = try identify(request)
+            if let wait = limiter.wait(for: principal.name) {
+                throw Refusal(ClientError(status: 429, code: "rate_limited", message: "Too many requests. Try again in \(Int(wait.rounded(.up))) s.", retryAfter: wait))
+            }
+            response = try await body(principal)
+        } catch {
+            let failure = (error as? Refusal)?.error ?? ClientError(error)
+            if failure.status >= 500 { logger.error("request failed", metadata: ["operation": "\(operation)", "code": "\(failure.code)", "error": "\(type(of: error))"]) }
+            response = Self.json(HTTPResponse.Status(code: failure.status), failure.json)
+            if let wait = failure.retryAfter { response.headers[.retryAfter] = String(Int(wait.rounded(.up))) }
+            if failure.status == 401 { response.headers[.wwwAuthenticate] = "Bearer" }
+        }
+        metrics.record(operation: operation, status: Int(response.status.code), seconds: (clock.now - start) / .seconds(1))
+        return response
+    }
+
+    private struct Refusal: Error {
+        let error: ClientError
+        init(_ error: ClientError) { self.error = error }
+    }
+
+    private func identify(_ request: Request) throws -> Principal {
+        // A page on the web must not reach a local server through the reader's browser (DNS rebinding).
+        if let origin = request.headers[.origin], let host = URL(string: origin)?.host, !["localhost", "127.0.0.1", "::1", configuration.host].contains(host) {
+            throw Refusal(ClientError(status: 403, code: "forbidden", message: "Requests from the page \(origin.prefix(100)) are not served."))
+        }
+        guard let keys = configuration.keys, keys.keys.contains(where: { $0.revoked == nil }) else { return .local }
+        guard let header = request.headers[.authorization], header.lowercased().hasPrefix("bearer "),
+            let key = keys.find(secret: header.dropFirst(7).trimmingCharacters(in: .whitespaces))
+        else { throw Refusal(ClientError(status: 401, code: "unauthorized", message: "A valid key is needed: Authorization: Bearer mn_…")) }
+        return key.principal
+    }
+
+    private func run(
+        _ operation: any Mneme.Operation.Type, _ route: Route, _ request: Request, _ context: BasicRequestContext, _ principal: Principal
+    ) async throws -> Response {
+        var arguments: [String: JSONValue] = [:]
+        if route.method == .get || route.method == .delete {
+            for (name, value) in request.uri.queryParameters {
+                let name = String(name), value = String(value)
+                if let parameter = operation.parameters.first(where: { $0.name == name }), parameter.isList, let known = arguments[name]?.array {
+                    arguments[name] = .array(known + [.string(value)])
+                } else { arguments[name] = .string(value) }
+            }
+        } else { arguments = try await object(request) }
+        for (name, value) in context.parameters {
+            guard arguments[String(name)] == nil else { throw InputError("'\(name)' stands in the path and again in the request.") }
+            arguments[String(name)] = .string(String(value).removingPercentEncoding ?? String(value))
+        }
+        if let key = request.headers[.idempotencyKey], operation.parameters.contains(where: { $0.name == "idempotency_key" }) {
+            arguments["idempotency_key"] = .string(key)
+        }
+        switch try await operation.call(arguments, OperationContext(memory: memory, principal: principal), surface: .http) {
+        case .value(let value):
+            return Response(
+                status: .ok, headers: [.contentType: "application/json"], body: .init(byteBuffer: ByteBuffer(string: try OperationTable.encode(value))))
+        case .lines(let lines):
+            return Response(status: .ok, headers: [.contentType: "application/x-ndjson"], body: ResponseBody { writer in
+                for try await line in lines { try await writer.write(ByteBuffer(string: line + "\n")) }
+                try await writer.finish(nil)
+            })
+        }
+    }
+
+    private func body(_ request: Request) async throws -> [UInt8] {
+        if let length = request.headers[.contentLength].flatMap({ Int($0) }), length > configuration.maximumBody { throw tooLarge }
+        do {
+            let buffer = try await request.body.collect(upTo: configuration.maximumBody)
+            return Array(buffer.readableBytesView)
+        } catch is NIOTooManyBytesError { throw tooLarge }
+    }
+
+    private var tooLarge: Refusal {
+        Refusal(ClientError(status: 413, code: "too_large", message: "The request is larger than \(configuration.maximumBody) bytes."))
+    }
+
+    private func object(_ request: Request) async throws -> [String: JSONValue] {
+        let bytes = try await body(request)
+        if bytes.isEmpty { return [:] }
+        guard let object = (try? JSONDecoder().decode(JSONValue.self, from: Data(bytes)))?.object else { throw InputError("The request's body must be a JSON object.") }
+        return object
+    }
+
+    private static func json(_ status: HTTPResponse.Status, _ value: JSONValue) -> Response {
+        let text = (try? OperationTable.encode(value)) ?? "{}"
+        return Response(status: status, headers: [.contentType: "application/json"], body: .init(byteBuffer: ByteBuffer(string: text)))
+    }
+}
+
+extension HTTPField.Name {
+    fileprivate static let idempotencyKey = Self("Idempotency-Key")!
+}

@@ -1,0 +1,30 @@
+import Synchronization
+
+/// A token bucket for each caller.
+final class RateLimiter: Sendable {
+    private struct Bucket { var tokens: Double; var last: ContinuousClock.Instant }
+    private let perSecond: Double
+    private let burst: Double
+    private let buckets = Mutex<[String: Bucket]>([:])
+
+    /// - Parameter perMinute: 0 sets no limit.
+    init(perMinute: Int) {
+        perSecond = Double(perMinute) / 60
+        burst = max(1, Double(perMinute) / 6)
+    }
+
+    /// nil if the caller may go on, else the seconds to wait.
+    func wait(for caller: String, now: ContinuousClock.Instant = .now) -> Double? {
+        guard perSecond > 0 else { return nil }
+        return buckets.withLock { buckets in
+            if buckets.count > 10_000 { buckets = buckets.filter { now - $0.value.last < .seconds(120) } }
+            var bucket = buckets[caller] ?? Bucket(tokens: burst, last: now)
+            bucket.tokens = min(burst, bucket.tokens + (now - bucket.last) / .seconds(1) * perSecond)
+            bucket.last = now
+            defer { buckets[caller] = bucket }
+            guard bucket.tokens >= 1 else { return (1 - bucket.tokens) / perSecond }
+            bucket.tokens -= 1
+            return nil
+        }
+    }
+}

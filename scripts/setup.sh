@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# Installs the system packages that the build needs, where apt is there and something is missing.
+set -euo pipefail
+
+missing=()
+command -v swift >/dev/null || { echo "Swift 6.2 or later is needed: https://www.swift.org/install" >&2; exit 1; }
+[ -e /usr/include/sqlite3.h ] || missing+=(libsqlite3-dev)
+[ -e /usr/include/libstemmer.h ] || missing+=(libstemmer-dev)
+command -v unzip >/dev/null || missing+=(unzip)
+command -v curl >/dev/null || missing+=(curl ca-certificates)
+python3 -c 'import venv, ensurepip' 2>/dev/null || missing+=(python3 python3-venv)
+[ ${#missing[@]} -eq 0 ] && exit 0
+
+if ! command -v apt-get >/dev/null; then
+    [ "$(uname)" = Darwin ] && { echo "On macOS: brew install sqlite snowball (done before? then all is well)" >&2; exit 0; }
+    echo "Install first: ${missing[*]} (names of Debian's packages)" >&2
+    exit 1
+fi
+sudo=""
+[ "$(id -u)" -eq 0 ] || sudo=sudo
+echo "Installing ${missing[*]}"
+export DEBIAN_FRONTEND=noninteractive
+$sudo apt-get update -qq
+$sudo apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
