@@ -66,6 +66,12 @@ let package = Package(
         .target(name: "MnemeStoreTesting", dependencies: ["MnemeStore"]),
 
         .testTarget(name: "MnemeNumericsTests", dependencies: ["MnemeNumerics"]),
+        .testTarget(name: "MnemeIndexTests", dependencies: ["MnemeIndex"]),
+        .testTarget(name: "MnemeTests", dependencies: ["Mneme", "MnemeIndex", "MnemeModels", "MnemeStore"]),
+        .testTarget(
+            name: "MnemeServerTests",
+            dependencies: ["Mneme", "MnemeServer", "MnemeStore", .product(name: "Logging", package: "swift-log")]
+        ),
         .testTarget(name: "MnemeStoreTests", dependencies: ["MnemeStore", "MnemeStoreTesting"]),
         .testTarget(name: "MnemeModelsTests", dependencies: ["MnemeModels", "MnemeNumerics"], resources: [.copy("Golden")]),
     ],

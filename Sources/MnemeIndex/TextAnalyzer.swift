@@ -47,48 +47,35 @@ public final class TextAnalyzer: Sendable {
     /// The stem of one lower-cased word.
     public func stem(_ word: String) -> String { stemmer.withLock { $0.stem(word) } }
 
-    /// Lower-cased words of `text`; the possessive ending 's is dropped.
+    /// Lower-cased words of `text`; an apostrophe joins ("don't" is one word), the possessive ending 's is dropped.
     public static func words(_ text: String) -> [String] {
-        var words: [String] = [], word = ""
+        var words: [String] = [], word = "", apostrophe = -1
         func end() {
+            if apostrophe >= 0, word.utf8.count == apostrophe + 1, word.hasSuffix("s") { word.removeLast() }
+            apostrophe = -1
             if !word.isEmpty {
                 words.append(word)
                 word = ""
             }
         }
-        var previousWasApostrophe = false
         for scalar in text.unicodeScalars {
             if scalar.isASCII {
                 switch scalar.value {
-                case 97...122, 48...57:
-                    if previousWasApostrophe, scalar == "s", !word.isEmpty {
-                        previousWasApostrophe = false
-                        end()
-                        continue
-                    }
-                    if previousWasApostrophe { end() }
-                    word.unicodeScalars.append(scalar)
-                case 65...90:
-                    if previousWasApostrophe { end() }
-                    word.unicodeScalars.append(Unicode.Scalar(scalar.value + 32)!)
-                case 39:
-                    previousWasApostrophe = true
-                    continue
+                case 97...122, 48...57: word.unicodeScalars.append(scalar)
+                case 65...90: word.unicodeScalars.append(Unicode.Scalar(scalar.value + 32)!)
+                case 39 where !word.isEmpty: apostrophe = word.utf8.count
                 default: end()
                 }
-            } else if scalar.value == 0x2019 {
-                previousWasApostrophe = true
-                continue
+            } else if scalar.value == 0x2019, !word.isEmpty {
+                apostrophe = word.utf8.count
             } else if scalar.properties.isIdeographic {
                 end()
                 words.append(String(scalar))
             } else if scalar.properties.isAlphabetic || scalar.properties.numericType != nil {
-                if previousWasApostrophe { end() }
                 word += scalar.properties.lowercaseMapping
             } else if !scalar.properties.generalCategory.isMark {
                 end()
             }
-            previousWasApostrophe = false
             if word.utf8.count >= longestWord { end() }
         }
         end()

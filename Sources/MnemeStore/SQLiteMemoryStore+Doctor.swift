@@ -28,6 +28,7 @@ extension SQLiteMemoryStore {
                 check: "memories", sound: lost == 0, detail: lost == 0 ? "each recorded memory is there" : "\(lost) recorded memories are missing from the state"))
         }
         try findings.append(checkVectors(repair: repair))
+        if repair { try dropOldPages() }
         return findings
     }
 

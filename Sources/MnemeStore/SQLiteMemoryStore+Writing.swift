@@ -6,7 +6,7 @@ extension SQLiteMemoryStore {
     public func commit(
         _ mutations: [Mutation], owner: Owner, context: WriteContext, idempotencyKey: String? = nil
     ) throws -> [MemCube] {
-        try write { db in
+        let result = try write { db in
             let ownerID = try Self.ownerID(owner, db) ?? Self.createOwner(owner, db)
             let request = idempotencyKey == nil ? nil : try Self.requestHash(mutations)
             if let key = idempotencyKey, let request {
@@ -32,13 +32,29 @@ extension SQLiteMemoryStore {
             }
             return result
         }
+        if mutations.contains(where: { if case .erase = $0 { true } else { false } }) { try dropOldPages() }
+        return result
     }
 
-    /// Identifies a request by what its caller chose, not by ids and times made for it.
+    /// Empties the write-ahead log: it holds pages as they were before an erasure.
+    ///
+    /// - Throws: ``StoreError`` if another process keeps reading an old state for two seconds.
+    func dropOldPages() throws {
+        for attempt in 1...40 {
+            let busy = try writeWithoutTransaction { try Bool.fetchOne($0, sql: "PRAGMA wal_checkpoint(TRUNCATE)") ?? true }
+            if !busy { return }
+            if attempt < 40 { Thread.sleep(forTimeInterval: 0.05) }
+        }
+        throw StoreError(.busy, "The memory is erased, but another process still reads an older state of the file, so that old pages remain in its log. Repeat `mneme doctor --repair` when it has ended.")
+    }
+
+    /// Identifies a request by what its caller chose, not by ids, times and links made for it.
     private static func requestHash(_ mutations: [Mutation]) throws -> Data {
         var hash = SHA256()
+        let adds = mutations.contains { if case .add = $0 { true } else { false } }
         for mutation in mutations {
             switch mutation {
+            case .link where adds: break
             case .add(_, _, let content): hash.update(data: Data("add".utf8) + content)
             case .update(let cube, _, let content): hash.update(data: Data("update\(cube.id)".utf8) + content)
             case .archive(let id): hash.update(data: Data("archive\(id)".utf8))

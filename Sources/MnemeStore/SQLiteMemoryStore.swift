@@ -58,6 +58,7 @@ public final class SQLiteMemoryStore: MemoryStore {
     public func close() throws { try Self.translating(path) { try pool.close() } }
 
     func read<T>(_ body: (Database) throws -> T) throws -> T { try Self.translating(path) { try pool.read(body) } }
+    func writeWithoutTransaction<T>(_ body: (Database) throws -> T) throws -> T { try Self.translating(path) { try pool.writeWithoutTransaction(body) } }
     func write<T>(_ body: (Database) throws -> T) throws -> T { try Self.translating(path) { try pool.write(body) } }
 
     /// Runs `body` and turns SQLite's errors into ``StoreError``s that say what to do.

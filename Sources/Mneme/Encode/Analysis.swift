@@ -1,21 +1,21 @@
-import Foundation
-import MnemeIndex
+package import Foundation
+package import MnemeIndex
 
 /// What the indexes know of a text: its terms, and a few cues about what it could answer.
 ///
 /// Layout of ``encoded``: one byte of cues (bit 0 a time expression, bit 1 a number, bits 2-3 proper
 /// names up to 2, bit 4 it ends in a question mark), then ``TermCounts``.
-struct Analysis: Sendable {
+package struct Analysis: Sendable {
     /// Names the analyzer and the layout.
     static let version = TextAnalyzer.version + "/cues-1"
 
-    var hasTime = false, hasNumber = false, isQuestion = false
+    package var hasTime = false, hasNumber = false, isQuestion = false
     /// 0, 1, or 2 for two or more.
-    var names = 0
-    var terms: TermCounts
+    package var names = 0
+    package var terms: TermCounts
 
     /// Analyses a memory. Speaker and date are terms too: questions name them.
-    init(text: String, speaker: String?, eventTime: Date, analyzer: TextAnalyzer) {
+    package init(text: String, speaker: String?, eventTime: Date, analyzer: TextAnalyzer) {
         let parts = TimeExpressions.calendar.dateComponents([.year, .month, .day], from: eventTime)
         let month = Self.monthNames[(parts.month ?? 1) - 1]
         let date = "\(parts.day ?? 1) \(month) \(parts.year ?? 1970)"
@@ -28,7 +28,7 @@ struct Analysis: Sendable {
         isQuestion = text.last(where: { !$0.isWhitespace }) == "?"
     }
 
-    init?(encoded bytes: [UInt8]) {
+    package init?(encoded bytes: [UInt8]) {
         guard let cues = bytes.first, let terms = TermCounts(encoded: Array(bytes.dropFirst())) else { return nil }
         self.terms = terms
         hasTime = cues & 1 != 0
@@ -37,7 +37,7 @@ struct Analysis: Sendable {
         isQuestion = cues & 16 != 0
     }
 
-    var encoded: [UInt8] {
+    package var encoded: [UInt8] {
         [(hasTime ? 1 : 0) | (hasNumber ? 2 : 0) | UInt8(names) << 2 | (isQuestion ? 16 : 0)] + terms.encoded
     }
 

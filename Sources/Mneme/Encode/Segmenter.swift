@@ -1,14 +1,14 @@
 /// Cuts a long text into parts that an embedder reads whole.
 ///
 /// The parts are exact slices: joined, they are the text again, so that the original is kept.
-enum Segmenter {
+package enum Segmenter {
     /// Characters of a part: about 250 tokens of English.
-    static let targetLength = 1000
+    package static let targetLength = 1000
 
     /// Parts of `text`, cut at paragraphs, else sentences, else words, else anywhere.
     ///
     /// - Complexity: linear.
-    static func parts(of text: String, targetLength: Int = targetLength) -> [Substring] {
+    package static func parts(of text: String, targetLength: Int = targetLength) -> [Substring] {
         guard text.count > targetLength * 5 / 4 else { return [text[...]] }
         var parts: [Substring] = [], rest = text[...]
         while rest.count > targetLength * 5 / 4 {

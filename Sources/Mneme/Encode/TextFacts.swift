@@ -1,11 +1,11 @@
 import Foundation
 import MnemeIndex
-import MnemeStore
+package import MnemeStore
 
 /// Type, entities and keywords of a text, found by rule, without a model.
-enum TextFacts {
+package enum TextFacts {
     /// What kind of memory `text` is. The first rule that holds decides.
-    static func type(of text: String) -> MemoryType {
+    package static func type(of text: String) -> MemoryType {
         let padded = " " + TextAnalyzer.words(text).joined(separator: " ") + " "
         func says(_ phrases: [String]) -> Bool { phrases.contains { padded.contains(" " + $0 + " ") } }
         if says(preferencePhrases) { return .preference }
@@ -43,7 +43,7 @@ enum TextFacts {
     }
 
     /// Names: runs of capitalised words that do not merely begin a sentence; addresses of mail and web.
-    static func entities(in text: String, speaker: String?, limit: Int = 16) -> [String] {
+    package static func entities(in text: String, speaker: String?, limit: Int = 16) -> [String] {
         var found: [String] = [], run: [Substring] = []
         func add(_ entity: String) {
             if entity.count > 1, !found.contains(entity), found.count < limit { found.append(entity) }

@@ -1,0 +1,128 @@
+import MnemeIndex
+import Testing
+
+@Suite struct IndexTests {
+    @Test(arguments: [
+        ("Ana's dogs WERE running!", ["ana", "dog", "run"]),
+        ("東京 is big", ["東", "京", "big"]),
+        ("café naïve", ["café", "naïv"]),
+        ("don’t won't 3.14", ["dont", "wont", "3", "14"]),
+        ("", []), ("the of and", []),
+    ])
+    func `text becomes stems`(text: String, expected: [String]) {
+        #expect(TextAnalyzer().terms(text) == expected)
+    }
+
+    @Test func `term counts survive encoding, and damaged bytes are refused`() throws {
+        let counts = TermCounts(["a", "b", "a", "c"])
+        #expect(try #require(TermCounts(encoded: counts.encoded)) == counts)
+        #expect(counts.length == 4)
+        for length in 0..<counts.encoded.count where length % 5 != 0 { #expect(TermCounts(encoded: Array(counts.encoded.prefix(length))) == nil) }
+        #expect(TermCounts(encoded: [0, 0, 0, 0, 0]) == nil)
+        #expect(TermCounts(encoded: Array(counts.encoded.reversed())) == nil)
+        #expect(counts.similarity(to: TermCounts(["a", "b", "a", "c"])) == 1)
+        #expect(counts.similarity(to: TermCounts(["x"])) == 0)
+    }
+
+    /// BM25 by its definition, from whole documents.
+    private static func reference(_ query: [String], _ documents: [[String]], mean: Double, df: (String) -> Int, n: Int) -> [Double] {
+        let idf = query.map { let d = Double(df($0)); return log1p64((Double(n) - d + 0.5) / (d + 0.5)) }, best = idf.reduce(0, +)
+        return documents.map { document in
+            zip(query, idf).reduce(0.0) { sum, term in
+                let c = Double(document.count { $0 == term.0 })
+                return sum + term.1 / best * c / (c + 1.2 * (0.25 + 0.75 * Double(document.count) / mean))
+            }
+        }
+    }
+
+    @Test(arguments: 0..<20)
+    func `scores equal BM25 of documents, windows and threads, after any edits`(seed: UInt64) {
+        var random = Seeded(state: seed &* 77 &+ 1)
+        let words = (0..<12).map { "w\($0)" }
+        var index = LexicalIndex(), threads = ThreadLinks(), documents: [[String]] = [], members: [[Int]] = []
+        var ends: [Int] = []
+        for _ in 0..<3 { _ = threads.addThread(); members.append([]); ends.append(0) }
+        for i in 0..<40 {
+            let document = (0..<Int.random(in: 0...9, using: &random)).map { _ in words.randomElement(using: &random)! }
+            let thread = Int.random(in: 0..<3, using: &random)
+            documents.append(document)
+            index.append(TermCounts(document))
+            threads.append(thread: thread, place: Int64(ends[thread]), length: document.count)
+            ends[thread] += 1
+            members[thread].append(i)
+        }
+        for _ in 0..<10 {
+            let i = Int.random(in: 0..<40, using: &random), new = (0..<4).map { _ in words.randomElement(using: &random)! }
+            threads.adjust(i, by: new.count - documents[i].count)
+            index.replace(i, old: TermCounts(documents[i]), with: TermCounts(new))
+            documents[i] = new
+        }
+        let query = ["w1", "w5", "w9"]
+        let scores = index.score(query.map(TermCounts.hash), threads: threads)
+        let total = documents.reduce(0) { $0 + $1.count }
+        func df(_ term: String) -> Int { documents.count { $0.contains(term) } }
+        let alone = Self.reference(query, documents, mean: Double(total) / 40, df: df, n: 40)
+        let windows = (0..<40).map { i -> [String] in
+            let list = members.first { $0.contains(i) }!, place = list.firstIndex(of: i)!
+            return list[max(0, place - 2)...min(list.count - 1, place + 2)].flatMap { documents[$0] }
+        }
+        let around = Self.reference(query, windows, mean: Double(total) / 40 * 5, df: df, n: 40)
+        let whole = Self.reference(query, members.map { $0.flatMap { documents[$0] } }, mean: Double(total) / 3, df: df, n: 40)
+        for i in 0..<40 {
+            #expect(abs(Double(scores.document[i]) - alone[i]) < 1e-5, "seed \(seed), document \(i)")
+            #expect(abs(Double(scores.window[i]) - around[i]) < 1e-5, "seed \(seed), window \(i)")
+            #expect(abs(Double(scores.thread[i]) - whole[members.firstIndex { $0.contains(i) }!]) < 1e-5, "seed \(seed), thread of \(i)")
+        }
+    }
+
+    @Test func `neighbours follow places, whatever the order of arrival`() {
+        var threads = ThreadLinks()
+        let thread = threads.addThread()
+        for place in [5, 1, 3, 2, 4] { threads.append(thread: thread, place: Int64(place), length: 1) }
+        var near: [Int] = []
+        threads.forEachNeighbour(of: 2, reach: 1) { near.append($0) }  // place 3, between 2 and 4
+        #expect(near == [2, 3, 4])
+        #expect(threads.neighbour(of: 1, after: false) == nil && threads.neighbour(of: 0, after: true) == nil)
+    }
+
+    @Test func `a flat scan finds what exact search finds`() {
+        var random = Seeded(state: 3)
+        var index = FlatVectorIndex(dimension: 48), vectors: [[Float]] = []
+        for i in 0..<300 {
+            vectors.append((0..<48).map { _ in Float.random(in: -1...1, using: &random) })
+            index.set(vectors[i], for: i)
+        }
+        vectors[7] = vectors[8].map { -$0 }
+        index.set(vectors[7], for: 7)
+        let query = vectors[42].map { $0 + Float.random(in: -0.1...0.1, using: &random) }
+        let exact = vectors.map { zip($0, query).reduce(0) { $0 + $1.0 * $1.1 } }
+        let scores = index.scan(query, documentCount: 300)
+        #expect(highest(1, of: scores) { _ in true } == [42])
+        for i in 0..<300 { #expect(abs(scores[i] - exact[i]) < 0.15) }
+        #expect(abs(index.similarity(query, toMeanOf: [9]) - exact[9] / vectors[9].reduce(0) { $0 + $1 * $1 }.squareRoot()) < 1e-4)
+        #expect(index.similarity(7, 8)! < 0 && index.similarity(0, 4000) == nil)
+    }
+
+    @Test func `the highest are chosen in order, ties by number`() {
+        #expect(highest(3, of: [0.5, 0, 0.9, 0.5, 0.1]) { $0 != 2 } == [0, 3, 4])
+        #expect(highest(0, of: [1]) { _ in true }.isEmpty && highest(5, of: []) { _ in true }.isEmpty)
+    }
+}
+
+private struct Seeded: RandomNumberGenerator {
+    var state: UInt64
+    mutating func next() -> UInt64 {
+        state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+        return state ^ (state >> 33)
+    }
+}
+
+private func log1p64(_ x: Double) -> Double { Double.logarithm(1 + x) }
+
+extension Double {
+    /// Natural logarithm by halving and a series, so that the test needs no platform library.
+    fileprivate static func logarithm(_ x: Double) -> Double {
+        let exponent = Double(x.exponent), m = x.significand, t = (m - 1) / (m + 1)
+        return exponent * 0.693147180559945309 + 2 * stride(from: 1, to: 60, by: 2).reduce(0.0) { sum, k in sum + (0..<k).reduce(1.0) { p, _ in p * t } / Double(k) }
+    }
+}
