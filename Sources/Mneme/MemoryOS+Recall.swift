@@ -64,18 +64,18 @@ extension MemoryOS {
         let current = try store.changes(owner: request.owner, since: 0, vectorsSince: 0, embedder: embedder?.identifier ?? "")
         let texts = Dictionary(uniqueKeysWithValues: try store.cubes(current.rows.map(\.id), owner: request.owner).map { ($0.id, $0.text) })
         let rows = Dictionary(uniqueKeysWithValues: current.rows.map { ($0.id, $0) })
-        var changes = IndexChanges(rows: [], erased: [], position: 1, vectorPosition: 1)
+        var changes = IndexChanges(rows: [], erased: [], position: 1, vectorPosition: 1), analyses: [Analysis?] = []
         for (i, cube) in past.enumerated() {
             let known = rows[cube.id]
-            let analysis = Analysis(text: cube.text, speaker: cube.speaker, eventTime: cube.eventTime, analyzer: analyzer)
+            analyses.append(Analysis(text: cube.text, speaker: cube.speaker, eventTime: cube.eventTime, analyzer: analyzer))
             changes.rows.append(IndexRow(
                 sequence: Int64(i), id: cube.id, type: cube.type, state: cube.state, agent: cube.scope.agent, session: cube.scope.session,
                 place: known?.place ?? Int64(i), speaker: cube.speaker, eventTime: cube.eventTime, recordedTime: cube.recordedTime,
-                expires: cube.expires, tags: cube.tags, analysis: analysis.encoded, analyzer: Analysis.version,
+                expires: cube.expires, tags: cube.tags, analysis: [], analyzer: Analysis.version,
                 vector: texts[cube.id] == cube.text ? known?.vector : nil))
         }
         var index = OwnerIndex(owner: request.owner, dimension: embedder?.dimension ?? 1)
-        index.apply(changes)
+        index.apply(changes, analyses)
         var request = request
         request.now = min(request.now, asOf)
         let candidates = select(index, request, vector)

@@ -79,7 +79,7 @@ extension MemoryOS {
             for (number, part) in parts.enumerated() {
                 let time = input.eventTime ?? context.time
                 let text = String(part)
-                let hash = Self.contentHash(text, input, part: number, scope: scope)
+                let hash = Self.contentHash(input, part: number, scope: scope)
                 if idempotencyKey == nil {
                     if let id = try store.find(contentHash: hash, owner: scope.owner), let known = try store.cube(id, owner: scope.owner, asOf: nil) {
                         remembered.append(Remembered(id: id, type: known.type, duplicate: true, nearDuplicateOf: nil, memory: known))
@@ -136,11 +136,11 @@ extension MemoryOS {
         return Analysis(text: cube.text, speaker: cube.speaker, eventTime: cube.eventTime, analyzer: analyzer)
     }
 
-    /// Names one saying: the same words again at another time are another memory.
-    static func contentHash(_ text: String, _ input: MemoryInput, part: Int, scope: Scope) -> [UInt8] {
+    /// Names one part of one saying: the same words again at another time are another memory.
+    static func contentHash(_ input: MemoryInput, part: Int, scope: Scope) -> [UInt8] {
         var hash = SHA256()
         let fields: [String] = [
-            text, input.speaker ?? "", input.session ?? scope.session ?? "", input.agent ?? scope.agent ?? "",
+            input.text, input.speaker ?? "", input.session ?? scope.session ?? "", input.agent ?? scope.agent ?? "",
             input.eventTime.map { String($0.timeIntervalSince1970) } ?? "", input.reference ?? "", String(part),
         ]
         for field in fields {

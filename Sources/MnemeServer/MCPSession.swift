@@ -6,7 +6,9 @@ public import Mneme
 /// Stateless between messages, so that standard input and HTTP share it.
 /// Protocol: https://modelcontextprotocol.io/specification
 public struct MCPSession: Sendable {
-    /// Revisions spoken, the newest first.
+    /// The revision without a handshake: each request names its version, and every result its kind.
+    static let statelessRevision = "2026-07-28"
+    /// Revisions that begin with `initialize`, the newest first.
     static let revisions = ["2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05"]
     /// The longest message that is read, in bytes.
     public static let maximumMessage = 8 << 20
@@ -54,28 +56,56 @@ public struct MCPSession: Sendable {
         default: return Self.failure(.null, -32600, "'id' must be a string or a number.")
         }
         let parameters = request["params"] ?? [:]
-        func success(_ result: JSONValue) -> JSONValue { ["jsonrpc": "2.0", "id": id, "result": result] }
+        let named = parameters["_meta"]?["io.modelcontextprotocol/protocolVersion"]?.string
+        if let named, named != Self.statelessRevision, !Self.revisions.contains(named) {
+            var failure = Self.failure(id, -32022, "Protocol version '\(named.prefix(40))' is not spoken here.").object ?? [:]
+            var error = failure["error"]?.object ?? [:]
+            error["data"] = ["requested": .string(named), "supported": .array(([Self.statelessRevision] + Self.revisions).map { .string($0) })]
+            failure["error"] = .object(error)
+            return .object(failure)
+        }
+        let isStateless = named == Self.statelessRevision || method == "server/discover"
+        func success(_ result: JSONValue, cacheable: Bool = false) -> JSONValue {
+            var members = result.object ?? [:]
+            if isStateless {
+                members["resultType"] = "complete"
+                if cacheable {
+                    members["ttlMs"] = 3_600_000
+                    members["cacheScope"] = "private"
+                }
+            }
+            return ["jsonrpc": "2.0", "id": id, "result": .object(members)]
+        }
         switch method {
+        case "server/discover":
+            return success([
+                "supportedVersions": .array(([Self.statelessRevision] + Self.revisions).map { .string($0) }),
+                "capabilities": Self.capabilities, "serverInfo": serverInfo, "instructions": .string(Self.instructions),
+            ], cacheable: true)
         case "initialize":
             let wanted = parameters["protocolVersion"]?.string ?? ""
             return success([
                 "protocolVersion": .string(Self.revisions.contains(wanted) ? wanted : Self.revisions[0]),
-                "capabilities": ["tools": ["listChanged": false]],
-                "serverInfo": ["name": "mneme", "title": "Mneme memory", "version": .string(version)],
-                "instructions": "Long-term memory. Call recall before answering about people, plans or earlier conversations; call remember for what should last.",
+                "capabilities": Self.capabilities, "serverInfo": serverInfo, "instructions": .string(Self.instructions),
             ])
         case "ping": return success([:])
-        case "tools/list": return success(["tools": .array(Self.tools)])
+        case "tools/list": return success(["tools": .array(Self.tools)], cacheable: true)
         case "tools/call":
             guard let name = parameters["name"]?.string, let operation = Self.operations.first(where: { $0.name == name }) else {
                 return Self.failure(id, -32602, "There is no tool '\(parameters["name"]?.string?.prefix(60) ?? "")'.")
             }
             return success(await call(operation, parameters["arguments"] ?? [:]))
-        case "resources/list": return success(["resources": []])
-        case "prompts/list": return success(["prompts": []])
+        case "resources/list": return success(["resources": []], cacheable: true)
+        case "prompts/list": return success(["prompts": []], cacheable: true)
         default: return Self.failure(id, -32601, "The method '\(method.prefix(60))' is not known.")
         }
     }
+
+    private static let capabilities: JSONValue = ["tools": ["listChanged": false]]
+    private static let instructions = """
+        Long-term memory. Call recall before answering about people, plans or earlier conversations; call remember for what should last.
+        """
+    private var serverInfo: JSONValue { ["name": "mneme", "title": "Mneme memory", "version": .string(version)] }
 
     private static let operations = OperationTable.all.filter { $0.surfaces.contains(.mcp) }
 

@@ -33,6 +33,9 @@ public struct CubeID: Hashable, Sendable, Codable, Comparable, CustomStringConve
         description = uuid.uuidString.lowercased()
     }
 
+    /// An id that the store wrote itself.
+    init(stored text: String) { description = text }
+
     public init(from decoder: any Decoder) throws {
         let text = try decoder.singleValueContainer().decode(String.self)
         guard let id = CubeID(text) else {

@@ -116,16 +116,17 @@ extension SQLiteMemoryStore {
             changes.position = max(reached, position)
             let columns = """
                 SELECT cube.seq, cube.id, cube.type, cube.state, cube.agent, session.name, cube.place, cube.speaker, cube.event_time,
-                    cube.recorded_time, cube.expires, cube.header ->> '$.tags', cube.analysis, cube.analyzer, vector.data
+                    cube.recorded_time, cube.expires, iif(instr(cube.header, '"tags":[]'), NULL, cube.header ->> '$.tags'), cube.analysis, cube.analyzer, vector.data
                 FROM cube LEFT JOIN session ON session.id = cube.session LEFT JOIN vector ON vector.cube = cube.seq AND vector.embedder = ?1
                 WHERE
                 """
             let cursor = try Row.fetchCursor(
                 db.cachedStatement(sql: position == 0
                     ? columns + " cube.owner = ?2 AND ?3 = ?3 AND ?4 = ?4 ORDER BY cube.seq"
+                    // The plus keeps SQLite from walking all of the owner's cubes instead of the few that changed.
                     : columns + """
                          cube.seq IN (SELECT seq FROM cube WHERE owner = ?2 AND position > ?3
-                            UNION SELECT cube FROM vector WHERE position > ?4) AND cube.owner = ?2 ORDER BY cube.seq
+                            UNION SELECT cube FROM vector WHERE position > ?4) AND +cube.owner = ?2 ORDER BY cube.seq
                         """),
                 arguments: [embedder, ownerID, position, vectorsSince])
             while let row = try cursor.next() { changes.rows.append(try Self.indexRow(row)) }
@@ -139,18 +140,23 @@ extension SQLiteMemoryStore {
     }
 
     private static func indexRow(_ row: Row) throws -> IndexRow {
-        guard let id = CubeID(row[1] as String), let type = MemoryType(rawValue: row[2]), let state = LifecycleState(rawValue: row[3]) else {
+        guard let type = MemoryType(rawValue: row[2]), let state = LifecycleState(rawValue: row[3]) else {
             throw StoreError(.corrupt, "A memory has an unknown id, type or state. Run `mneme doctor`.")
         }
-        let tags: String = row[11] ?? "[]"
+        let tags: String? = row[11]
         return IndexRow(
-            sequence: row[0], id: id, type: type, state: state, agent: row[4], session: row[5], place: row[6], speaker: row[7],
+            sequence: row[0], id: CubeID(stored: row[1]), type: type, state: state, agent: row[4], session: row[5], place: row[6], speaker: row[7],
             eventTime: Date(timeIntervalSince1970: row[8]), recordedTime: Date(timeIntervalSince1970: row[9]),
             expires: (row[10] as Double?).map(Date.init(timeIntervalSince1970:)),
-            tags: tags == "[]" ? [] : try StoreCoding.decode([String].self, tags),
+            tags: try tags.map { try StoreCoding.decode([String].self, $0) } ?? [],
             analysis: try row.withUnsafeData(atIndex: 12) { Array($0 ?? Data()) }, analyzer: row[13],
             vector: try row.withUnsafeData(atIndex: 14) { data in
-                data.map { data in data.withUnsafeBytes { raw in (0..<raw.count / 4).map { raw.loadUnaligned(fromByteOffset: $0 * 4, as: Float.self) } } }
+                data.map { data in
+                    [Float](unsafeUninitializedCapacity: data.count / 4) { floats, count in
+                        count = data.count / 4
+                        data.copyBytes(to: UnsafeMutableRawBufferPointer(floats), count: count * 4)
+                    }
+                }
             })
     }
 
@@ -159,8 +165,8 @@ extension SQLiteMemoryStore {
             try Row.fetchAll(
                 db, sql: """
                     SELECT cube.id, cube.version, cube.text, cube.speaker FROM cube WHERE seq IN (
-                        SELECT cube FROM pending UNION SELECT cube.seq FROM cube JOIN vector ON vector.cube = cube.seq WHERE vector.embedder <> ?)
-                    ORDER BY seq LIMIT ?
+                        SELECT cube FROM pending UNION SELECT cube FROM vector WHERE embedder < ?1 OR embedder > ?1)
+                    ORDER BY seq LIMIT ?2
                     """, arguments: [embedder, limit]
             ).compactMap { row in
                 CubeID(row["id"] as String).map { PendingEmbedding(id: $0, version: row["version"], text: row["text"], speaker: row["speaker"]) }
@@ -171,7 +177,7 @@ extension SQLiteMemoryStore {
     public func pendingEmbeddingCount(embedder: String) throws -> Int {
         try read { db in
             try Int.fetchOne(db, sql: """
-                SELECT (SELECT count(*) FROM pending) + (SELECT count(*) FROM vector WHERE embedder <> ? AND cube NOT IN (SELECT cube FROM pending))
+                SELECT (SELECT count(*) FROM pending) + (SELECT count(*) FROM vector WHERE (embedder < ?1 OR embedder > ?1) AND cube NOT IN (SELECT cube FROM pending))
                 """, arguments: [embedder]) ?? 0
         }
     }

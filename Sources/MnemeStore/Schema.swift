@@ -44,6 +44,7 @@ enum Schema {
                     position INTEGER NOT NULL, data BLOB NOT NULL
                 ) STRICT;
                 CREATE INDEX vector_position ON vector (position);
+                CREATE INDEX vector_embedder ON vector (embedder);
                 CREATE TABLE pending (cube INTEGER PRIMARY KEY REFERENCES cube(seq) ON DELETE CASCADE) STRICT;
                 CREATE TABLE link (
                     owner INTEGER NOT NULL REFERENCES owner(id), source TEXT NOT NULL, target TEXT NOT NULL, kind TEXT NOT NULL,

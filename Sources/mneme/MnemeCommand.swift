@@ -31,6 +31,8 @@ struct MnemeCommand: AsyncParsableCommand {
     static func main() async {
         // Output that goes into a closed pipe (`| head`) ends the program quietly.
         signal(SIGPIPE, SIG_DFL)
+        // A write beyond a file size limit is an error to report, not a reason to die.
+        signal(SIGXFSZ, SIG_IGN)
         do {
             var command = try parseAsRoot()
             if var asynchronous = command as? any AsyncParsableCommand { try await asynchronous.run() } else { try command.run() }

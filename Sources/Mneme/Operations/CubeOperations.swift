@@ -98,7 +98,7 @@ public enum UpdateOperation: Operation {
             let analysis = memory.enrich(&cube)
             var content = MemoryInput(cube.text, speaker: cube.speaker, eventTime: cube.eventTime, session: cube.scope.session)
             content.reference = cube.provenance.reference
-            let hash = MemoryOS.contentHash(cube.text, content, part: cube.provenance.part ?? 0, scope: cube.scope)
+            let hash = MemoryOS.contentHash(content, part: cube.provenance.part ?? 0, scope: cube.scope)
             return try memory.store.commit(
                 [.update(cube, analysis: analysis.encoded, contentHash: hash)], owner: owner, context: write, idempotencyKey: nil)[0]
         }

@@ -42,25 +42,25 @@ struct OwnerIndex: Sendable {
     /// - Returns: analyses that were made again because another analyzer had made the stored ones.
     mutating func catchUp(_ store: any MemoryStore, embedder: String, analyzer: TextAnalyzer) throws -> [(CubeID, [UInt8])] {
         let changes = try store.changes(owner: owner, since: position, vectorsSince: vectorPosition, embedder: embedder)
+        var analyses = changes.rows.map { $0.analyzer == Analysis.version ? Analysis(encoded: $0.analysis) : nil }
         var remade: [(CubeID, [UInt8])] = []
-        let stale = changes.rows.filter { $0.analyzer != Analysis.version || Analysis(encoded: $0.analysis) == nil }.map(\.id)
-        let texts = stale.isEmpty ? [:] : Dictionary(uniqueKeysWithValues: try store.cubes(stale, owner: owner).map { ($0.id, $0.text) })
-        var current = changes
-        for (i, row) in changes.rows.enumerated() {
-            guard let text = texts[row.id] else { continue }
-            current.rows[i].analysis = Analysis(text: text, speaker: row.speaker, eventTime: row.eventTime, analyzer: analyzer).encoded
-            remade.append((row.id, current.rows[i].analysis))
+        if analyses.contains(where: { $0 == nil }) {
+            let stale = changes.rows.indices.filter { analyses[$0] == nil }
+            let texts = Dictionary(uniqueKeysWithValues: try store.cubes(stale.map { changes.rows[$0].id }, owner: owner).map { ($0.id, $0.text) })
+            for i in stale {
+                let row = changes.rows[i]
+                guard let text = texts[row.id] else { continue }  // erased between the two reads
+                analyses[i] = Analysis(text: text, speaker: row.speaker, eventTime: row.eventTime, analyzer: analyzer)
+                remade.append((row.id, analyses[i]!.encoded))
+            }
         }
-        apply(current)
+        apply(changes, analyses)
         return remade
     }
 
-    /// Applies changes whose analyses are this version's.
-    mutating func apply(_ changes: IndexChanges) {
-        for row in changes.rows {
-            // One that cannot be read was erased between two reads of the store.
-            if let analysis = Analysis(encoded: row.analysis) { apply(row, analysis) }
-        }
+    /// Applies changes with the analysis of each row.
+    mutating func apply(_ changes: IndexChanges, _ analyses: [Analysis?]) {
+        for (row, analysis) in zip(changes.rows, analyses) { if let analysis { apply(row, analysis) } }
         for id in changes.erased { remove(id) }
         position = changes.position
         vectorPosition = changes.vectorPosition

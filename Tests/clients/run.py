@@ -1,0 +1,279 @@
+#!/usr/bin/env python3
+"""Tests of the built `mneme` from outside: official clients, crashes, full disks. Exits 1 if any fails.
+
+    python3 Tests/clients/run.py .build/release/mneme [NAME …]
+
+Needs the packages in requirements.txt. Servers bind to loopback and are stopped by the test that started them.
+"""
+import asyncio, json, os, random, re, resource, shutil, signal, subprocess, sys, tempfile, time, urllib.request
+
+BINARY = os.path.abspath(sys.argv[1])
+ONLY = sys.argv[2:]
+HOME = os.environ.get("MNEME_HOME", os.path.expanduser("~/.mneme"))
+tests = []
+
+
+def test(function):
+    tests.append(function)
+    return function
+
+
+class Folder:
+    """A home of its own, with the fetched model."""
+
+    def __enter__(self):
+        self.path = tempfile.mkdtemp(prefix="mneme-test-")
+        os.makedirs(self.path + "/models")
+        os.symlink(os.path.realpath(HOME + "/models/all-MiniLM-L6-v2"), self.path + "/models/all-MiniLM-L6-v2")
+        self.environment = dict(os.environ, MNEME_HOME=self.path)
+        return self
+
+    def __exit__(self, *_):
+        shutil.rmtree(self.path, ignore_errors=True)
+
+    def run(self, *arguments, check=True, **options):
+        result = subprocess.run([BINARY, *arguments], env=self.environment, capture_output=True, text=True, timeout=300, **options)
+        if check and result.returncode != 0:
+            raise AssertionError(f"{arguments} ended with {result.returncode}: {result.stderr}{result.stdout}")
+        return result
+
+    def json(self, *arguments):
+        return json.loads(self.run(*arguments, "--json").stdout)
+
+
+class Server:
+    def __init__(self, folder, *arguments):
+        self.folder, self.arguments = folder, arguments
+
+    def __enter__(self):
+        self.process = subprocess.Popen([BINARY, "serve", "--port", "0", *self.arguments], env=self.folder.environment,
+                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        line = self.process.stdout.readline()
+        found = re.search(r"http://127\.0\.0\.1:(\d+)", line)
+        assert found, f"the server said: {line!r} {self.process.stderr.read() if self.process.poll() is not None else ''}"
+        self.url = "http://127.0.0.1:" + found.group(1)
+        return self
+
+    def __exit__(self, *_):
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            assert self.process.wait(timeout=20) == 0, "the server did not end cleanly"
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            raise AssertionError("the server did not end within 20 s of SIGTERM")
+
+
+@test
+def command_line():
+    with Folder() as f:
+        made = f.json("remember", "Tom moved to Porto last Friday.", "--speaker", "Tom", "--tag", "home")["memories"][0]
+        assert made["memory"]["tags"] == ["home"] and made["memory"]["dates"], made
+        assert f.json("recall", "Where does Tom live?")["memories"][0]["memory"]["id"] == made["id"]
+        assert f.json("stats")["pendingEmbeddings"] == 0
+        text = f.run("recall", "Where does Tom live?").stdout
+        assert "Porto" in text and "score" in text and "\x1b" not in text, text
+        for arguments in (["recall"], ["recal", "x"], ["get", "nonsense"], ["recall", "x", "--limit", "0"], ["remember", " "]):
+            result = f.run(*arguments, check=False)
+            assert result.returncode != 0 and result.stderr.startswith("Error: "), (arguments, result)
+        missing = f.run("get", "01890000-0000-7000-8000-000000000000", check=False)
+        assert missing.returncode == 1 and "no memory" in missing.stderr
+        assert f.run("forget", made["id"]).stdout.startswith("Forgotten")
+        f.run("restore", made["id"])
+        f.run("export", "-o", f.path + "/out.jsonl")
+        assert json.loads(open(f.path + "/out.jsonl").read())["id"] == made["id"]
+        piped = subprocess.run([BINARY, "remember"], input="piped text about herons", text=True, env=f.environment, capture_output=True)
+        assert piped.returncode == 0, piped.stderr
+        f.run("erase", made["id"])
+        assert "Porto" not in f.run("history", made["id"]).stdout
+        f.run("doctor")
+        for shell in ("bash", "zsh", "fish"):
+            assert "recall" in f.run("--generate-completion-script", shell).stdout
+
+
+@test
+def openai_client():
+    import base64, struct
+    from openai import BadRequestError, OpenAI
+    with Folder() as f, Server(f) as server:
+        client = OpenAI(base_url=server.url + "/v1", api_key="none")
+        answer = client.embeddings.create(model="all-MiniLM-L6-v2", input=["hello world", "goodbye"])
+        assert len(answer.data) == 2 and len(answer.data[0].embedding) == 384 and answer.usage.prompt_tokens > 0
+        assert abs(sum(x * x for x in answer.data[0].embedding) - 1) < 1e-3
+        plain = client.embeddings.create(model="all-MiniLM-L6-v2", input="hello world", encoding_format="float")
+        assert max(abs(a - b) for a, b in zip(plain.data[0].embedding, answer.data[0].embedding)) < 1e-2
+        try:
+            client.embeddings.create(model="all-MiniLM-L6-v2", input=[])
+            raise AssertionError("an empty input was taken")
+        except BadRequestError as error:
+            assert "input" in str(error)
+
+
+async def use_mcp(target):
+    from mcp import Client
+    async with Client(target) as client:
+        tools = {tool.name for tool in (await client.list_tools()).tools}
+        assert {"remember", "recall", "get", "list", "update", "forget", "restore", "erase", "history", "link", "stats"} <= tools, tools
+        await client.call_tool("remember", {"text": "The heron stands by the pond", "user": "ana"})
+        found = await client.call_tool("recall", {"query": "What stands by the pond?", "user": "ana"})
+        assert not found.is_error and "heron" in found.content[0].text, found
+        wrong = await client.call_tool("recall", {"query": "x", "limit": 0})
+        assert wrong.is_error and "limit" in wrong.content[0].text, wrong
+        return client.protocol_version
+
+
+@test
+def mcp_stdio_client():
+    from mcp import StdioServerParameters
+    with Folder() as f:
+        version = asyncio.run(use_mcp(StdioServerParameters(command=BINARY, args=["mcp"], env=f.environment)))
+        print(f"  protocol {version}")
+
+
+@test
+def mcp_http_client():
+    with Folder() as f, Server(f) as server:
+        asyncio.run(use_mcp(server.url + "/mcp"))
+
+
+class Writer:
+    """A process that remembers what it is sent; killed at will."""
+
+    def __init__(self, folder, *arguments):
+        self.process = subprocess.Popen([BINARY, "mcp", *arguments], env=folder.environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def send(self, number, text):
+        message = {"jsonrpc": "2.0", "id": number, "method": "tools/call",
+                   "params": {"name": "remember", "arguments": {"text": text, "session": f"s{number % 7}", "idempotency_key": f"k{number}"}}}
+        self.process.stdin.write(json.dumps(message) + "\n")
+        self.process.stdin.flush()
+
+
+@test
+def killed_during_writes():
+    """kill -9 at random moments: what was acknowledged is there once; what was not is there at most once."""
+    rounds, seed = int(os.environ.get("MNEME_KILL_ROUNDS", "50")), random.randrange(1 << 30)
+    generator = random.Random(seed)
+    with Folder() as f:
+        acknowledged, sent, number = {}, {}, 0
+        for turn in range(rounds):
+            writer = Writer(f, *([] if turn % 5 == 0 else ["--no-embedder"]))
+            deadline = time.time() + generator.uniform(0.02, 0.5)
+            import threading
+            answers = []
+            reader = threading.Thread(target=lambda: answers.extend(line for line in writer.process.stdout))
+            reader.start()
+            first = number
+            try:
+                while number < first + 500 and time.time() < deadline:
+                    text = f"fact {number} about topic {generator.randrange(1000)}"
+                    sent[text] = True
+                    writer.send(number, text)
+                    number += 1
+            except BrokenPipeError:
+                pass
+            delay = deadline - time.time()
+            if delay > 0: time.sleep(delay)
+            writer.process.kill()
+            writer.process.wait()
+            reader.join()
+            for line in answers:
+                try: answer = json.loads(line)
+                except ValueError: continue  # cut off by the kill
+                if not answer["result"]["isError"]:
+                    memory = answer["result"]["structuredContent"]["memories"][0]
+                    acknowledged[memory["id"]] = memory["memory"]["text"]
+        exported = [json.loads(line) for line in f.run("export").stdout.splitlines()]
+        ids, texts = [m["id"] for m in exported], [m["text"] for m in exported]
+        context = f"(seed {seed}, {len(sent)} sent, {len(acknowledged)} acknowledged, {len(exported)} stored)"
+        assert len(acknowledged) > rounds, "hardly anything was written " + context
+        assert all(i in set(ids) for i in acknowledged), "an acknowledged write is lost " + context
+        assert len(set(texts)) == len(texts), "a write is there twice " + context
+        assert set(texts) <= set(sent), "something is there that nobody sent " + context
+        assert f.json("doctor")["sound"] is True
+        probe = next(iter(acknowledged.values()))
+        assert f.json("recall", probe, "--limit", "3")["memories"][0]["memory"]["text"] == probe
+        f.json("remember", "after all of it")  # embeds what is pending, too
+        deadline = time.time() + 60
+        while f.json("stats")["pendingEmbeddings"] and time.time() < deadline: f.json("remember", f"more {time.time()}")
+        assert f.json("stats")["pendingEmbeddings"] == 0
+        print("  " + context)
+
+
+@test
+def full_disk():
+    """A file size limit stands for a full disk: a typed error, and nothing half-written."""
+    with Folder() as f:
+        f.run("remember", "before the disk was full", "--no-embedder")
+        size = sum(os.path.getsize(f.path + "/" + n) for n in os.listdir(f.path) if n.startswith("memory.db"))
+        def limit(): resource.setrlimit(resource.RLIMIT_FSIZE, (size + 60_000, size + 60_000))
+        failed = 0
+        for i in range(12):
+            result = f.run("remember", f"number {i} " + "x" * 20_000, "--no-embedder", check=False, preexec_fn=limit)
+            if result.returncode != 0:
+                failed += 1
+                assert result.returncode == 1 and "Nothing of this request was written" in result.stderr, result
+        assert failed > 0, "the limit was never reached"
+        assert f.json("doctor")["sound"] is True
+        stored = [json.loads(line)["text"] for line in f.run("export").stdout.splitlines()]
+        assert "before the disk was full" in stored
+        f.run("remember", "after there was room again", "--no-embedder")
+
+
+@test
+def read_only_disk():
+    with Folder() as f:
+        target = f.path + "/mount"
+        os.mkdir(target)
+        if os.geteuid() != 0 or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", target], capture_output=True).returncode != 0:
+            return "skipped: cannot mount here"
+        try:
+            store = target + "/memory.db"
+            f.run("remember", "before", "--no-embedder", "--store", store)
+            subprocess.run(["mount", "-o", "remount,ro", target], check=True)
+            result = f.run("remember", "after", "--no-embedder", "--store", store, check=False)
+            assert result.returncode == 1 and result.stderr.startswith("Error: ") and "Fatal" not in result.stderr, result
+            subprocess.run(["mount", "-o", "remount,rw", target], check=True)
+            failures = [f.run("remember", "-", "--no-embedder", "--store", store, check=False, input=f"{i} " + "y" * 700_000) for i in range(8)]
+            assert any(r.returncode == 1 and "full" in r.stderr for r in failures), [r.stderr for r in failures]
+            assert f.json("doctor", "--store", store)["sound"] is True
+        finally:
+            subprocess.run(["umount", target])
+
+
+@test
+def large_import():
+    """A long file streams; stopped in the middle and repeated, nothing is doubled."""
+    with Folder() as f:
+        path, count = f.path + "/chat.jsonl", 20_000
+        with open(path, "w") as out:
+            for i in range(count):
+                out.write(json.dumps({"role": "user", "content": f"message {i} of the long chat, about subject {i % 97}", "session": f"s{i // 50}", "time": 1_700_000_000 + i}) + "\n")
+        process = subprocess.Popen([BINARY, "import", path, "--no-embedder"], env=f.environment, stdout=subprocess.DEVNULL)
+        time.sleep(1.5)
+        process.kill()
+        process.wait()
+        before = f.json("stats")["memories"]
+        assert 0 < before < count, before
+        report = f.json("import", path, "--no-embedder")
+        assert report["stored"] + before == count and report["duplicates"] == before, (before, report)
+        assert f.json("stats")["memories"] == count
+        peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+        print(f"  peak memory of a child {peak:.0f} MiB")
+
+
+failures = skipped = 0
+for each in tests:
+    if ONLY and each.__name__ not in ONLY: continue
+    began = time.time()
+    try:
+        note = each()
+        if note: skipped += 1
+        print(f"{'-' if note else '✔'} {each.__name__} ({time.time() - began:.1f} s) {note or ''}", flush=True)
+    except Exception as error:
+        failures += 1
+        import traceback
+        print(f"✘ {each.__name__}: {error}", flush=True)
+        traceback.print_exc()
+ran = len([t for t in tests if not ONLY or t.__name__ in ONLY])
+print(f"{ran - failures - skipped} passed, {failures} failed, {skipped} skipped")
+sys.exit(1 if failures else 0)
