@@ -68,11 +68,12 @@ extension MemoryOS {
         for (i, cube) in past.enumerated() {
             let known = rows[cube.id]
             analyses.append(Analysis(text: cube.text, speaker: cube.speaker, eventTime: cube.eventTime, analyzer: analyzer))
-            changes.rows.append(IndexRow(
-                sequence: Int64(i), id: cube.id, type: cube.type, state: cube.state, agent: cube.scope.agent, session: cube.scope.session,
-                place: known?.place ?? Int64(i), speaker: cube.speaker, eventTime: cube.eventTime, recordedTime: cube.recordedTime,
-                expires: cube.expires, tags: cube.tags, analysis: [], analyzer: Analysis.version,
-                vector: texts[cube.id] == cube.text ? known?.vector : nil))
+            changes.rows.append(
+                IndexRow(
+                    sequence: Int64(i), id: cube.id, type: cube.type, state: cube.state, agent: cube.scope.agent, session: cube.scope.session,
+                    place: known?.place ?? Int64(i), speaker: cube.speaker, eventTime: cube.eventTime, recordedTime: cube.recordedTime,
+                    expires: cube.expires, tags: cube.tags, analysis: [], analyzer: Analysis.version,
+                    vector: texts[cube.id] == cube.text ? known?.vector : nil))
         }
         var index = OwnerIndex(owner: request.owner, dimension: embedder?.dimension ?? 1)
         index.apply(changes, analyses)
@@ -102,8 +103,9 @@ extension MemoryOS {
                 explanation[RecallFeatures.names[i]] = Double(value * FusionWeights.standard[i])
             }
             if item.features.values.isEmpty { explanation[request.mode.rawValue] = Double(item.score) }
-            result.memories.append(RecalledMemory(
-                memory: cube, score: Double(item.score), explanation: explanation, matched: item.matched, duplicates: item.duplicates))
+            result.memories.append(
+                RecalledMemory(
+                    memory: cube, score: Double(item.score), explanation: explanation, matched: item.matched, duplicates: item.duplicates))
         }
         return result
     }

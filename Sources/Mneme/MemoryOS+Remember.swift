@@ -87,7 +87,9 @@ extension MemoryOS {
                     }
                 }
                 if let first = hashes[hash] {
-                    remembered.append(Remembered(id: remembered[first].id, type: remembered[first].type, duplicate: true, nearDuplicateOf: nil, memory: remembered[first].memory))
+                    remembered.append(
+                        Remembered(
+                            id: remembered[first].id, type: remembered[first].type, duplicate: true, nearDuplicateOf: nil, memory: remembered[first].memory))
                     continue
                 }
                 var cubeScope = scope

@@ -52,9 +52,10 @@ public enum EmbedBenchmark {
                     index += 1
                 }
                 let median = times.sorted().percentile(50), total = times.reduce(0, +)
-                report.rows.append(Row(
-                    precision: precision.rawValue, batch: batch, textsPerSecond: Double(batch * times.count) / total, medianMilliseconds: median * 1000,
-                    gigaflops: operations / total / 1e9, shareOfPeak: peak.map { operations / total / $0 }))
+                report.rows.append(
+                    Row(
+                        precision: precision.rawValue, batch: batch, textsPerSecond: Double(batch * times.count) / total, medianMilliseconds: median * 1000,
+                        gigaflops: operations / total / 1e9, shareOfPeak: peak.map { operations / total / $0 }))
             }
         }
         return report

@@ -53,7 +53,8 @@ public struct LocomoBenchmark: Sendable {
         defer { try? FileManager.default.removeItem(atPath: folder) }
         let memory = MemoryOS(store: try SQLiteMemoryStore(path: folder + "/store.db", analyzer: MemoryOS.analyzerVersion), embedder: embedder)
         let clock = ContinuousClock()
-        var report = Report(file: (file as NSString).lastPathComponent, conversations: conversations.count, memories: 0, storeSeconds: 0, embedSeconds: 0, rows: [])
+        var report = Report(
+            file: (file as NSString).lastPathComponent, conversations: conversations.count, memories: 0, storeSeconds: 0, embedSeconds: 0, rows: [])
         var ids: [String: [String: String]] = [:]
         let start = clock.now
         for conversation in conversations {
@@ -63,7 +64,8 @@ public struct LocomoBenchmark: Sendable {
                 return input
             }
             for first in stride(from: 0, to: inputs.count, by: 256) {
-                let remembered = try await memory.recordOnly(Array(inputs[first..<min(first + 256, inputs.count)]), scope: Scope(user: conversation.id), context: WriteContext())
+                let remembered = try await memory.recordOnly(
+                    Array(inputs[first..<min(first + 256, inputs.count)]), scope: Scope(user: conversation.id), context: WriteContext())
                 for item in remembered { ids[conversation.id, default: [:]][item.id.description] = item.memory.provenance.reference }
             }
             report.memories += inputs.count
@@ -116,9 +118,10 @@ public struct LocomoBenchmark: Sendable {
             row.any[k] = Double(group.count { !$0.evidence.isDisjoint(with: $0.ranking.prefix(k)) }) / n
             row.all[k] = Double(group.count { $0.evidence.isSubset(of: $0.ranking.prefix(k)) }) / n
         }
-        row.meanReciprocalRank = group.reduce(0) { sum, outcome in
-            sum + (outcome.ranking.firstIndex { outcome.evidence.contains($0) }.map { 1 / Double($0 + 1) } ?? 0)
-        } / n
+        row.meanReciprocalRank =
+            group.reduce(0) { sum, outcome in
+                sum + (outcome.ranking.firstIndex { outcome.evidence.contains($0) }.map { 1 / Double($0 + 1) } ?? 0)
+            } / n
         let times = group.map(\.milliseconds).sorted()
         row.p50Milliseconds = times.percentile(50)
         row.p99Milliseconds = times.percentile(99)
@@ -146,7 +149,9 @@ public struct LocomoBenchmark: Sendable {
                 request.now = conversation.turns.last?.time ?? Date()
                 let features = try await memory.recallFeatures(request)
                 let positive = features.indices.filter { evidence.contains(ids[conversation.id]?[features[$0].id.description] ?? "") }
-                let line = Line(conversation: conversation.id, category: question.category, names: MemoryOS.recallFeatureNames, evidence: positive, features: features.map(\.values))
+                let line = Line(
+                    conversation: conversation.id, category: question.category, names: MemoryOS.recallFeatureNames, evidence: positive,
+                    features: features.map(\.values))
                 try handle.write(contentsOf: Data((try OperationTable.encode(line) + "\n").utf8))
             }
         }

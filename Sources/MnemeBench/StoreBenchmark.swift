@@ -27,7 +27,8 @@ public struct StoreBenchmark: Sendable {
                     remember            p50 %.2f ms, p99 %.2f ms (one message, durable)
                     open + first answer %.0f ms
                     recall              p50 %.2f ms, p99 %.2f ms (question embedded)
-                    """, memories, Double(bytesOnDisk) / 1_048_576, Double(residentBytes) / 1_048_576, loadPerSecond, embedPerSecond, writeP50, writeP99, openMilliseconds,
+                    """, memories, Double(bytesOnDisk) / 1_048_576, Double(residentBytes) / 1_048_576, loadPerSecond, embedPerSecond, writeP50, writeP99,
+                openMilliseconds,
                 recallP50, recallP99)
         }
     }
@@ -46,7 +47,9 @@ public struct StoreBenchmark: Sendable {
         let folder = folder ?? NSTemporaryDirectory() + "mneme-bench-\(UUID().uuidString)"
         defer { if self.folder == nil { try? FileManager.default.removeItem(atPath: folder) } }
         let path = folder + "/store.db", owner = Owner(user: "bench"), scope = Scope(user: "bench")
-        var report = Report(memories: memories, loadPerSecond: 0, embedPerSecond: 0, writeP50: 0, writeP99: 0, openMilliseconds: 0, recallP50: 0, recallP99: 0, bytesOnDisk: 0, residentBytes: 0)
+        var report = Report(
+            memories: memories, loadPerSecond: 0, embedPerSecond: 0, writeP50: 0, writeP99: 0, openMilliseconds: 0, recallP50: 0, recallP99: 0, bytesOnDisk: 0,
+            residentBytes: 0)
         let clock = ContinuousClock()
         var sentences = Sentences(seed: 42)
         let store = try SQLiteMemoryStore(path: path, analyzer: MemoryOS.analyzerVersion)
@@ -122,11 +125,17 @@ struct Sentences {
     }
 
     mutating func input(_ number: Int) -> MemoryInput {
-        let text = "\(Self.subjects[random(8)]) \(Self.verbs[random(10)]) the \(Self.things[random(12)]) in \(name()) with \(name()), and \(Self.verbs[random(10)]) a \(Self.things[random(12)]) called \(name())."
-        return MemoryInput(text, speaker: number % 2 == 0 ? "Ana" : "Ben", eventTime: Date(timeIntervalSince1970: 1_700_000_000 + Double(number) * 60), session: "session-\(number / 20)")
+        let text =
+            "\(Self.subjects[random(8)]) \(Self.verbs[random(10)]) the \(Self.things[random(12)]) in \(name()) with \(name()), and \(Self.verbs[random(10)]) a \(Self.things[random(12)]) called \(name())."
+        return MemoryInput(
+            text, speaker: number % 2 == 0 ? "Ana" : "Ben", eventTime: Date(timeIntervalSince1970: 1_700_000_000 + Double(number) * 60),
+            session: "session-\(number / 20)")
     }
 
     mutating func question(_ number: Int) -> String {
-        ["Who \(Self.verbs[random(10)]) the \(Self.things[random(12)]) in \(name())?", "When did Ana talk about the \(Self.things[random(12)])?", "What happened with the \(Self.things[random(12)]) and the \(Self.things[random(12)])?"][number % 3]
+        [
+            "Who \(Self.verbs[random(10)]) the \(Self.things[random(12)]) in \(name())?", "When did Ana talk about the \(Self.things[random(12)])?",
+            "What happened with the \(Self.things[random(12)]) and the \(Self.things[random(12)])?",
+        ][number % 3]
     }
 }

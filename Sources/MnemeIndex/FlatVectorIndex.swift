@@ -7,7 +7,7 @@ public struct FlatVectorIndex: Sendable {
     public let dimension: Int
     private var codes: Int8Matrix
     private var vectors: [Float] = []
-    private var rows: [Int32] = []       // by document: its row, or −1
+    private var rows: [Int32] = []  // by document: its row, or −1
     private var documents: [Int32] = []  // by row: its document
 
     public init(dimension: Int) {

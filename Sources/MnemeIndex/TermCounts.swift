@@ -61,7 +61,11 @@ public struct TermCounts: Sendable, Equatable {
                 shared += Int(min(a.count, b.count))
                 i += 1
                 j += 1
-            } else if a.term < b.term { i += 1 } else { j += 1 }
+            } else if a.term < b.term {
+                i += 1
+            } else {
+                j += 1
+            }
         }
         let all = length + other.length - shared
         return all == 0 ? 1 : Double(shared) / Double(all)

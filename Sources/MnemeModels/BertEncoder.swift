@@ -42,7 +42,9 @@ public final class BertEncoder: TextEmbedder {
         configuration = try BertConfiguration(folder: folder)
         tokenizer = try WordPieceTokenizer(folder: folder)
         guard tokenizer.vocabularySize <= configuration.vocabularySize else {
-            throw ModelError(.invalidFile, "\(folder): vocab.txt has \(tokenizer.vocabularySize) pieces, the model \(configuration.vocabularySize). They do not belong together.")
+            throw ModelError(
+                .invalidFile,
+                "\(folder): vocab.txt has \(tokenizer.vocabularySize) pieces, the model \(configuration.vocabularySize). They do not belong together.")
         }
         let file = try SafetensorsFile(path: folder + "/model.safetensors")
         self.precision = precision
@@ -166,7 +168,8 @@ public final class BertEncoder: TextEmbedder {
             guard let i = all.firstIndex(where: { $0.capacity >= tokens && $0.scratch.count >= threads }) else { return nil }
             return all.remove(at: i)
         }
-        return found ?? BertWorkspace(capacity: max(tokens, Self.passTokens + maximumTokens), threads: max(threads, pool.threadCount), configuration: configuration)
+        return found
+            ?? BertWorkspace(capacity: max(tokens, Self.passTokens + maximumTokens), threads: max(threads, pool.threadCount), configuration: configuration)
     }
 
     private func giveBack(_ workspace: BertWorkspace) {
@@ -205,7 +208,8 @@ public final class BertEncoder: TextEmbedder {
             case .bf16: return .bf16(converted.pointer)
             case .int8:
                 kernels.quantize(
-                    source.pointer + mine.lowerBound * hidden, rows: mine.count, columns: hidden, inputScale: layer.inputScale.map { UnsafePointer($0.pointer) },
+                    source.pointer + mine.lowerBound * hidden, rows: mine.count, columns: hidden,
+                    inputScale: layer.inputScale.map { UnsafePointer($0.pointer) },
                     into: w.bytes.pointer + mine.lowerBound * hidden, scale: w.scales.pointer + mine.lowerBound, zero: w.zeros.pointer + mine.lowerBound)
                 barrier()
                 return .int8(w.bytes.pointer, scale: w.scales.pointer, zero: w.zeros.pointer)
@@ -231,7 +235,8 @@ public final class BertEncoder: TextEmbedder {
             barrier()
             if !ranges.isEmpty { ActivationRanges.widen(&ranges[index].context, with: w.context.pointer, count: rows) }
             if layer.attentionOutput.precision == .bf16 {
-                kernels.convert(w.context.pointer + mine.lowerBound * hidden, count: mine.count * hidden, into: w.contextBF16.pointer + mine.lowerBound * hidden)
+                kernels.convert(
+                    w.context.pointer + mine.lowerBound * hidden, count: mine.count * hidden, into: w.contextBF16.pointer + mine.lowerBound * hidden)
                 barrier()
             }
             layer.attentionOutput.apply(

@@ -170,9 +170,13 @@ private struct UTF8Decoder {
             missing -= 1
             return missing == 0 ? Unicode.Scalar(value) : nil
         }
-        if byte >= 0xf0 { (value, missing) = (UInt32(byte & 0x07), 3) }
-        else if byte >= 0xe0 { (value, missing) = (UInt32(byte & 0x0f), 2) }
-        else { (value, missing) = (UInt32(byte & 0x1f), 1) }
+        if byte >= 0xf0 {
+            (value, missing) = (UInt32(byte & 0x07), 3)
+        } else if byte >= 0xe0 {
+            (value, missing) = (UInt32(byte & 0x0f), 2)
+        } else {
+            (value, missing) = (UInt32(byte & 0x1f), 1)
+        }
         return nil
     }
 }

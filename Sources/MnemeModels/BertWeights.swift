@@ -25,7 +25,9 @@ final class BertWeights: Sendable {
     ) throws {
         let hidden = c.hiddenSize, wide = c.intermediateSize
         // The input of the down projection (GELU's output) loses too much in 8 bits; it stays wider.
-        let widePrecision: Precision = precision != .int8 ? precision
+        let widePrecision: Precision =
+            precision != .int8
+            ? precision
             : features.isDisjoint(with: [.avx512BF16, .amxBF16]) ? .f32 : .bf16
 
         func copy(_ tensor: FloatTensor, to target: UnsafeMutablePointer<Float>) {

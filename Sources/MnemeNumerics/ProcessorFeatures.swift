@@ -62,7 +62,12 @@ public enum Precision: String, Sendable, CaseIterable, Codable {
 ///   - seconds: how long to measure, roughly.
 /// - Returns: operations (a multiply and an add count two) per second; nil where there is no such instruction.
 public func measuredPeak(_ precision: Precision, pool: ThreadPool, seconds: Double = 0.3) -> Double? {
-    let kind: Int32 = switch precision { case .f32: 0; case .int8: 1; case .bf16: 2 }
+    let kind: Int32 =
+        switch precision {
+        case .f32: 0;
+        case .int8: 1;
+        case .bf16: 2
+        }
     let features = ProcessorFeatures.current.rawValue
     guard mnk_peak_operations(features, kind, 1) > 0 else { return nil }
     let clock = ContinuousClock()

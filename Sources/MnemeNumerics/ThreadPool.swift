@@ -31,9 +31,11 @@ public final class ThreadPool: Sendable {
         withoutActuallyEscaping(body) { body in
             var box = body
             withUnsafeMutablePointer(to: &box) { pointer in
-                mnk_pool_run(pool, { context, index, count in
-                    context!.assumingMemoryBound(to: ((Int, Int) -> Void).self).pointee(index, count)
-                }, UnsafeMutableRawPointer(pointer))
+                mnk_pool_run(
+                    pool,
+                    { context, index, count in
+                        context!.assumingMemoryBound(to: ((Int, Int) -> Void).self).pointee(index, count)
+                    }, UnsafeMutableRawPointer(pointer))
             }
         }
     }

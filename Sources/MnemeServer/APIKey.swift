@@ -69,7 +69,9 @@ public final class KeyFile: Sendable {
             id: String(Self.hash(secret).prefix(8)), name: name, secretHash: Self.hash(secret), permissions: permissions, user: user, tenant: tenant,
             created: Date(), expires: expires, revoked: nil)
         try change { keys in
-            guard !keys.contains(where: { $0.name == name && $0.revoked == nil }) else { throw InputError("There is a key '\(name)' already. Revoke it first, or choose another name.") }
+            guard !keys.contains(where: { $0.name == name && $0.revoked == nil }) else {
+                throw InputError("There is a key '\(name)' already. Revoke it first, or choose another name.")
+            }
             keys.append(key)
         }
         return (key, secret)
@@ -78,7 +80,9 @@ public final class KeyFile: Sendable {
     /// Makes a key useless at once.
     public func revoke(_ name: String) throws {
         try change { keys in
-            guard let i = keys.firstIndex(where: { ($0.name == name || $0.id == name) && $0.revoked == nil }) else { throw InputError("There is no valid key '\(name)'.") }
+            guard let i = keys.firstIndex(where: { ($0.name == name || $0.id == name) && $0.revoked == nil }) else {
+                throw InputError("There is no valid key '\(name)'.")
+            }
             keys[i].revoked = Date()
         }
     }

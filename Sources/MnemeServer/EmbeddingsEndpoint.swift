@@ -27,7 +27,8 @@ enum EmbeddingsEndpoint {
         let (vectors, tokens) = try await memory.embed(texts)
         let data: [JSONValue] = texts.indices.map { i in
             let vector = vectors[i]
-            let value: JSONValue = format == "base64"
+            let value: JSONValue =
+                format == "base64"
                 ? .string(vector.withUnsafeBytes { Data($0) }.base64EncodedString()) : .array(vector.map { .number(Double($0)) })
             return ["object": "embedding", "index": .number(Double(i)), "embedding": value]
         }
@@ -35,6 +36,7 @@ enum EmbeddingsEndpoint {
             "object": "list", "data": .array(data), "model": .string(embedder.identifier),
             "usage": ["prompt_tokens": .number(Double(tokens)), "total_tokens": .number(Double(tokens))],
         ]
-        return Response(status: .ok, headers: [.contentType: "application/json"], body: .init(byteBuffer: ByteBuffer(string: try OperationTable.encode(answer))))
+        return Response(
+            status: .ok, headers: [.contentType: "application/json"], body: .init(byteBuffer: ByteBuffer(string: try OperationTable.encode(answer))))
     }
 }

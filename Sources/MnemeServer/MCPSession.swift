@@ -78,10 +78,11 @@ public struct MCPSession: Sendable {
         }
         switch method {
         case "server/discover":
-            return success([
-                "supportedVersions": .array(([Self.statelessRevision] + Self.revisions).map { .string($0) }),
-                "capabilities": Self.capabilities, "serverInfo": serverInfo, "instructions": .string(Self.instructions),
-            ], cacheable: true)
+            return success(
+                [
+                    "supportedVersions": .array(([Self.statelessRevision] + Self.revisions).map { .string($0) }),
+                    "capabilities": Self.capabilities, "serverInfo": serverInfo, "instructions": .string(Self.instructions),
+                ], cacheable: true)
         case "initialize":
             let wanted = parameters["protocolVersion"]?.string ?? ""
             return success([
@@ -128,7 +129,10 @@ public struct MCPSession: Sendable {
             let output = try await operation.call(arguments, OperationContext(memory: memory, principal: principal), surface: .mcp)
             guard case .value(let value) = output else { throw InputError("\(operation.name) is not available here.") }
             let text = try OperationTable.encode(value)
-            return ["content": [["type": "text", "text": .string(text)]], "structuredContent": try JSONDecoder().decode(JSONValue.self, from: Data(text.utf8)), "isError": false]
+            return [
+                "content": [["type": "text", "text": .string(text)]], "structuredContent": try JSONDecoder().decode(JSONValue.self, from: Data(text.utf8)),
+                "isError": false,
+            ]
         } catch {
             return ["content": [["type": "text", "text": .string(ClientError(error).message)]], "isError": true]
         }

@@ -61,7 +61,13 @@ public struct MemoryServer: Sendable {
         let router = Router()
         for operation in OperationTable.all {
             guard let route = operation.route, operation.surfaces.contains(.http) else { continue }
-            let method: HTTPRequest.Method = switch route.method { case .get: .get; case .post: .post; case .patch: .patch; case .delete: .delete }
+            let method: HTTPRequest.Method =
+                switch route.method {
+                case .get: .get;
+                case .post: .post;
+                case .patch: .patch;
+                case .delete: .delete
+                }
             // Hummingbird writes a path's parameter as {id} too.
             router.on(RouterPath(route.path), method: method) { request, context in
                 await answer(request, operation.name) { principal in try await run(operation, route, request, context, principal) }
@@ -84,7 +90,8 @@ public struct MemoryServer: Sendable {
                     ("mneme_pending_embeddings", "Memories without a vector yet.", Double(statistics.pendingEmbeddings)),
                     ("mneme_store_bytes", "Bytes of the store on disk.", Double(statistics.bytesOnDisk)),
                 ])
-                return Response(status: .ok, headers: [.contentType: "text/plain; version=0.0.4; charset=utf-8"], body: .init(byteBuffer: ByteBuffer(string: text)))
+                return Response(
+                    status: .ok, headers: [.contentType: "text/plain; version=0.0.4; charset=utf-8"], body: .init(byteBuffer: ByteBuffer(string: text)))
             }
         }
         router.post("/mcp") { request, _ in
@@ -109,12 +116,15 @@ public struct MemoryServer: Sendable {
         do {
             let principal = try identify(request)
             if let wait = limiter.wait(for: principal.name) {
-                throw Refusal(ClientError(status: 429, code: "rate_limited", message: "Too many requests. Try again in \(Int(wait.rounded(.up))) s.", retryAfter: wait))
+                throw Refusal(
+                    ClientError(status: 429, code: "rate_limited", message: "Too many requests. Try again in \(Int(wait.rounded(.up))) s.", retryAfter: wait))
             }
             response = try await body(principal)
         } catch {
             let failure = (error as? Refusal)?.error ?? ClientError(error)
-            if failure.status >= 500 { logger.error("request failed", metadata: ["operation": "\(operation)", "code": "\(failure.code)", "error": "\(type(of: error))"]) }
+            if failure.status >= 500 {
+                logger.error("request failed", metadata: ["operation": "\(operation)", "code": "\(failure.code)", "error": "\(type(of: error))"])
+            }
             response = Self.json(HTTPResponse.Status(code: failure.status), failure.json)
             if let wait = failure.retryAfter { response.headers[.retryAfter] = String(Int(wait.rounded(.up))) }
             if failure.status == 401 { response.headers[.wwwAuthenticate] = "Bearer" }
@@ -149,9 +159,13 @@ public struct MemoryServer: Sendable {
                 let name = String(name), value = String(value)
                 if let parameter = operation.parameters.first(where: { $0.name == name }), parameter.isList, let known = arguments[name]?.array {
                     arguments[name] = .array(known + [.string(value)])
-                } else { arguments[name] = .string(value) }
+                } else {
+                    arguments[name] = .string(value)
+                }
             }
-        } else { arguments = try await object(request) }
+        } else {
+            arguments = try await object(request)
+        }
         for (name, value) in context.parameters {
             guard arguments[String(name)] == nil else { throw InputError("'\(name)' stands in the path and again in the request.") }
             arguments[String(name)] = .string(String(value).removingPercentEncoding ?? String(value))
@@ -164,10 +178,12 @@ public struct MemoryServer: Sendable {
             return Response(
                 status: .ok, headers: [.contentType: "application/json"], body: .init(byteBuffer: ByteBuffer(string: try OperationTable.encode(value))))
         case .lines(let lines):
-            return Response(status: .ok, headers: [.contentType: "application/x-ndjson"], body: ResponseBody { writer in
-                for try await line in lines { try await writer.write(ByteBuffer(string: line + "\n")) }
-                try await writer.finish(nil)
-            })
+            return Response(
+                status: .ok, headers: [.contentType: "application/x-ndjson"],
+                body: ResponseBody { writer in
+                    for try await line in lines { try await writer.write(ByteBuffer(string: line + "\n")) }
+                    try await writer.finish(nil)
+                })
         }
     }
 
@@ -186,7 +202,9 @@ public struct MemoryServer: Sendable {
     private func object(_ request: Request) async throws -> [String: JSONValue] {
         let bytes = try await body(request)
         if bytes.isEmpty { return [:] }
-        guard let object = (try? JSONDecoder().decode(JSONValue.self, from: Data(bytes)))?.object else { throw InputError("The request's body must be a JSON object.") }
+        guard let object = (try? JSONDecoder().decode(JSONValue.self, from: Data(bytes)))?.object else {
+            throw InputError("The request's body must be a JSON object.")
+        }
         return object
     }
 

@@ -10,31 +10,52 @@ enum OpenAPI {
             methods[route.method.rawValue.lowercased()] = description(operation, route)
             paths[route.path] = .object(methods)
         }
-        paths["/v1/embeddings"] = ["post": [
-            "operationId": "embeddings", "summary": "Vectors of texts (OpenAI-compatible).",
-            "requestBody": ["required": true, "content": ["application/json": ["schema": [
-                "type": "object", "required": ["input"],
-                "properties": [
-                    "input": ["oneOf": [["type": "string"], ["type": "array", "items": ["type": "string"]]]], "model": ["type": "string"],
-                    "encoding_format": ["type": "string", "enum": ["float", "base64"]], "dimensions": ["type": "integer"],
+        paths["/v1/embeddings"] = [
+            "post": [
+                "operationId": "embeddings", "summary": "Vectors of texts (OpenAI-compatible).",
+                "requestBody": [
+                    "required": true,
+                    "content": [
+                        "application/json": [
+                            "schema": [
+                                "type": "object", "required": ["input"],
+                                "properties": [
+                                    "input": ["oneOf": [["type": "string"], ["type": "array", "items": ["type": "string"]]]], "model": ["type": "string"],
+                                    "encoding_format": ["type": "string", "enum": ["float", "base64"]], "dimensions": ["type": "integer"],
+                                ],
+                            ]
+                        ]
+                    ],
                 ],
-            ]]]],
-            "responses": responses,
-        ]]
-        paths["/healthz"] = ["get": ["operationId": "health", "summary": "Whether the server answers.", "security": [], "responses": ["200": ["description": "It does."]]]]
+                "responses": responses,
+            ]
+        ]
+        paths["/healthz"] = [
+            "get": ["operationId": "health", "summary": "Whether the server answers.", "security": [], "responses": ["200": ["description": "It does."]]]
+        ]
         paths["/metrics"] = ["get": ["operationId": "metrics", "summary": "Prometheus text.", "responses": ["200": ["description": "Metrics."]]]]
         return [
             "openapi": "3.1.0",
-            "info": ["title": "Mneme", "version": .string(version), "description": "Memory for language models.", "license": ["name": "Apache-2.0", "identifier": "Apache-2.0"]],
+            "info": [
+                "title": "Mneme", "version": .string(version), "description": "Memory for language models.",
+                "license": ["name": "Apache-2.0", "identifier": "Apache-2.0"],
+            ],
             "servers": [["url": "/"]],
             "paths": .object(paths),
             "security": [["key": []]],
             "components": [
                 "securitySchemes": ["key": ["type": "http", "scheme": "bearer"]],
-                "schemas": ["Error": [
-                    "type": "object", "required": ["error"],
-                    "properties": ["error": ["type": "object", "required": ["type", "message"], "properties": ["type": ["type": "string"], "code": ["type": "string"], "message": ["type": "string"]]]],
-                ]],
+                "schemas": [
+                    "Error": [
+                        "type": "object", "required": ["error"],
+                        "properties": [
+                            "error": [
+                                "type": "object", "required": ["type", "message"],
+                                "properties": ["type": ["type": "string"], "code": ["type": "string"], "message": ["type": "string"]],
+                            ]
+                        ],
+                    ]
+                ],
             ],
         ]
     }
@@ -50,7 +71,10 @@ enum OpenAPI {
         func parameter(_ p: any AnyParameter, _ place: String) -> JSONValue {
             var schema = p.schema.object ?? [:]
             schema["description"] = nil
-            return ["name": .string(p.name), "in": .string(place), "required": .bool(place == "path" || p.isRequired), "description": .string(p.help), "schema": .object(schema)]
+            return [
+                "name": .string(p.name), "in": .string(place), "required": .bool(place == "path" || p.isRequired), "description": .string(p.help),
+                "schema": .object(schema),
+            ]
         }
         var result: [String: JSONValue] = [
             "operationId": .string(operation.name), "summary": .string(operation.summary), "responses": responses,
@@ -61,10 +85,17 @@ enum OpenAPI {
             result["parameters"] = .array(inPath.map { parameter($0, "path") } + rest.map { parameter($0, "query") })
         } else {
             result["parameters"] = .array(inPath.map { parameter($0, "path") })
-            result["requestBody"] = ["required": .bool(rest.contains(where: \.isRequired)), "content": ["application/json": ["schema": [
-                "type": "object", "additionalProperties": false, "required": .array(rest.filter(\.isRequired).map { .string($0.name) }),
-                "properties": .object(Dictionary(uniqueKeysWithValues: rest.map { ($0.name, $0.schema) })),
-            ]]]]
+            result["requestBody"] = [
+                "required": .bool(rest.contains(where: \.isRequired)),
+                "content": [
+                    "application/json": [
+                        "schema": [
+                            "type": "object", "additionalProperties": false, "required": .array(rest.filter(\.isRequired).map { .string($0.name) }),
+                            "properties": .object(Dictionary(uniqueKeysWithValues: rest.map { ($0.name, $0.schema) })),
+                        ]
+                    ]
+                ],
+            ]
         }
         return .object(result)
     }

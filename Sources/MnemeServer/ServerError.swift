@@ -22,13 +22,14 @@ struct ClientError {
         case let error as AccessError: self.init(status: 403, code: "forbidden", message: error.description)
         case let error as ModelError: self.init(status: 503, code: "model_unavailable", message: error.description)
         case let error as StoreError:
-            let status = switch error.code {
-            case .notFound: 404
-            case .conflict: 409
-            case .diskFull: 507
-            case .readOnly, .busy, .unavailable: 503
-            case .corrupt, .newerVersion: 500
-            }
+            let status =
+                switch error.code {
+                case .notFound: 404
+                case .conflict: 409
+                case .diskFull: 507
+                case .readOnly, .busy, .unavailable: 503
+                case .corrupt, .newerVersion: 500
+                }
             self.init(status: status, code: error.code.rawValue, message: error.description)
         case is CancellationError: self.init(status: 503, code: "cancelled", message: "The request was cancelled.")
         // The cause may hold what a client must not see.

@@ -33,7 +33,9 @@ final class ServerMetrics: Sendable {
         }
         lines += ["# HELP mneme_request_seconds Time to answer.", "# TYPE mneme_request_seconds histogram"]
         for (operation, histogram) in latency.sorted(by: { $0.key < $1.key }) {
-            for (bound, count) in zip(Self.bounds, histogram.counts) { lines.append("mneme_request_seconds_bucket{operation=\"\(operation)\",le=\"\(bound)\"} \(count)") }
+            for (bound, count) in zip(Self.bounds, histogram.counts) {
+                lines.append("mneme_request_seconds_bucket{operation=\"\(operation)\",le=\"\(bound)\"} \(count)")
+            }
             lines.append("mneme_request_seconds_bucket{operation=\"\(operation)\",le=\"+Inf\"} \(histogram.count)")
             lines.append("mneme_request_seconds_sum{operation=\"\(operation)\"} \(histogram.sum)")
             lines.append("mneme_request_seconds_count{operation=\"\(operation)\"} \(histogram.count)")

@@ -39,7 +39,9 @@ public struct IndexRow: Sendable {
 
     /// All values.
     public init(
-        sequence: Int64, id: CubeID, type: MemoryType, state: LifecycleState, agent: String? = nil, session: String? = nil, place: Int64, speaker: String? = nil, eventTime: Date, recordedTime: Date, expires: Date? = nil, tags: [String], analysis: [UInt8], analyzer: String, vector: [Float]? = nil
+        sequence: Int64, id: CubeID, type: MemoryType, state: LifecycleState, agent: String? = nil, session: String? = nil, place: Int64,
+        speaker: String? = nil, eventTime: Date, recordedTime: Date, expires: Date? = nil, tags: [String], analysis: [UInt8], analyzer: String,
+        vector: [Float]? = nil
     ) {
         self.sequence = sequence
         self.id = id
@@ -136,7 +138,8 @@ public struct StoreStatistics: Sendable, Codable {
 
     /// All values.
     public init(
-        memories: Int, byState: [String: Int], byType: [String: Int], owners: Int, sessions: Int, links: Int, journalEntries: Int, vectors: Int, pendingEmbeddings: Int, bytesOnDisk: Int
+        memories: Int, byState: [String: Int], byType: [String: Int], owners: Int, sessions: Int, links: Int, journalEntries: Int, vectors: Int,
+        pendingEmbeddings: Int, bytesOnDisk: Int
     ) {
         self.memories = memories
         self.byState = byState

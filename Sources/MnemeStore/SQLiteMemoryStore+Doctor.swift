@@ -6,26 +6,38 @@ extension SQLiteMemoryStore {
         var findings: [StoreFinding] = []
         try read { db in
             let problems = try String.fetchAll(db, sql: "PRAGMA integrity_check(20)").filter { $0 != "ok" }
-            findings.append(StoreFinding(
-                check: "file", sound: problems.isEmpty,
-                detail: problems.isEmpty ? "SQLite finds the file sound" : problems.joined(separator: "; ")))
+            findings.append(
+                StoreFinding(
+                    check: "file", sound: problems.isEmpty,
+                    detail: problems.isEmpty ? "SQLite finds the file sound" : problems.joined(separator: "; ")))
             let dangling = try Row.fetchAll(db, sql: "PRAGMA foreign_key_check").count
-            findings.append(StoreFinding(
-                check: "references", sound: dangling == 0, detail: dangling == 0 ? "every reference has its target" : "\(dangling) references lead nowhere"))
-            let unlike = try Int.fetchOne(db, sql: """
-                SELECT count(*) FROM cube WHERE NOT EXISTS (SELECT 1 FROM journal WHERE journal.position = cube.position
-                    AND journal.cube = cube.id AND journal.version = cube.version AND journal.payload ->> '$.text' = cube.text
-                    AND journal.payload ->> '$.state' = cube.state)
-                """) ?? 0
-            findings.append(StoreFinding(
-                check: "journal", sound: unlike == 0,
-                detail: unlike == 0 ? "each memory equals its last journal entry" : "\(unlike) memories differ from their last journal entry"))
-            let lost = try Int.fetchOne(db, sql: """
-                SELECT count(*) FROM journal WHERE operation = 'add' AND cube NOT IN (SELECT id FROM cube)
-                    AND cube NOT IN (SELECT cube FROM journal WHERE operation = 'erase')
-                """) ?? 0
-            findings.append(StoreFinding(
-                check: "memories", sound: lost == 0, detail: lost == 0 ? "each recorded memory is there" : "\(lost) recorded memories are missing from the state"))
+            findings.append(
+                StoreFinding(
+                    check: "references", sound: dangling == 0, detail: dangling == 0 ? "every reference has its target" : "\(dangling) references lead nowhere")
+            )
+            let unlike =
+                try Int.fetchOne(
+                    db,
+                    sql: """
+                        SELECT count(*) FROM cube WHERE NOT EXISTS (SELECT 1 FROM journal WHERE journal.position = cube.position
+                            AND journal.cube = cube.id AND journal.version = cube.version AND journal.payload ->> '$.text' = cube.text
+                            AND journal.payload ->> '$.state' = cube.state)
+                        """) ?? 0
+            findings.append(
+                StoreFinding(
+                    check: "journal", sound: unlike == 0,
+                    detail: unlike == 0 ? "each memory equals its last journal entry" : "\(unlike) memories differ from their last journal entry"))
+            let lost =
+                try Int.fetchOne(
+                    db,
+                    sql: """
+                        SELECT count(*) FROM journal WHERE operation = 'add' AND cube NOT IN (SELECT id FROM cube)
+                            AND cube NOT IN (SELECT cube FROM journal WHERE operation = 'erase')
+                        """) ?? 0
+            findings.append(
+                StoreFinding(
+                    check: "memories", sound: lost == 0,
+                    detail: lost == 0 ? "each recorded memory is there" : "\(lost) recorded memories are missing from the state"))
         }
         try findings.append(checkVectors(repair: repair))
         if repair { try dropOldPages() }
@@ -42,7 +54,8 @@ extension SQLiteMemoryStore {
         guard count > 0 else { return StoreFinding(check: "vectors", sound: true, detail: "each memory has a vector or waits for one") }
         if repair { try write { try $0.execute(sql: "INSERT OR IGNORE INTO pending (cube) \(faulty)") } }
         return StoreFinding(
-            check: "vectors", sound: false, detail: "\(count) memories have no usable vector" + (repair ? "; they will be embedded again" : "; `mneme doctor --repair` makes them anew"),
+            check: "vectors", sound: false,
+            detail: "\(count) memories have no usable vector" + (repair ? "; they will be embedded again" : "; `mneme doctor --repair` makes them anew"),
             repaired: repair)
     }
 }

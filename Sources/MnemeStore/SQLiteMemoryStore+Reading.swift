@@ -7,7 +7,8 @@ extension SQLiteMemoryStore {
             guard let ownerID = try Self.ownerID(owner, db) else { return nil }
             guard let asOf else { return try Self.current(id, ownerID, db) }
             let payload = try String.fetchOne(
-                db, sql: """
+                db,
+                sql: """
                     SELECT payload FROM journal WHERE cube = ? AND owner = ? AND time <= ? AND operation NOT IN ('link', 'unlink')
                     ORDER BY position DESC LIMIT 1
                     """, arguments: [id.description, ownerID, asOf.timeIntervalSince1970])
@@ -50,7 +51,8 @@ extension SQLiteMemoryStore {
         try read { db in
             guard let ownerID = try Self.ownerID(owner, db) else { return [] }
             return try String.fetchAll(
-                db, sql: """
+                db,
+                sql: """
                     SELECT payload FROM journal WHERE payload IS NOT NULL AND position IN (
                         SELECT max(position) FROM journal WHERE owner = ? AND time <= ? AND operation NOT IN ('link', 'unlink') GROUP BY cube)
                     ORDER BY cube
@@ -82,7 +84,8 @@ extension SQLiteMemoryStore {
         try read { db in
             guard let ownerID = try Self.ownerID(owner, db) else { return [] }
             return try Row.fetchAll(
-                db, sql: "SELECT * FROM link WHERE owner = ? AND (source = ? OR target = ?) ORDER BY time", arguments: [ownerID, id.description, id.description]
+                db, sql: "SELECT * FROM link WHERE owner = ? AND (source = ? OR target = ?) ORDER BY time",
+                arguments: [ownerID, id.description, id.description]
             ).compactMap { row in
                 guard let source = CubeID(row["source"] as String), let target = CubeID(row["target"] as String) else { return nil }
                 return CubeLink(source: source, target: target, kind: row["kind"], time: Date(timeIntervalSince1970: row["time"]))
@@ -121,13 +124,14 @@ extension SQLiteMemoryStore {
                 WHERE
                 """
             let cursor = try Row.fetchCursor(
-                db.cachedStatement(sql: position == 0
-                    ? columns + " cube.owner = ?2 AND ?3 = ?3 AND ?4 = ?4 ORDER BY cube.seq"
-                    // The plus keeps SQLite from walking all of the owner's cubes instead of the few that changed.
-                    : columns + """
-                         cube.seq IN (SELECT seq FROM cube WHERE owner = ?2 AND position > ?3
-                            UNION SELECT cube FROM vector WHERE position > ?4) AND +cube.owner = ?2 ORDER BY cube.seq
-                        """),
+                db.cachedStatement(
+                    sql: position == 0
+                        ? columns + " cube.owner = ?2 AND ?3 = ?3 AND ?4 = ?4 ORDER BY cube.seq"
+                            // The plus keeps SQLite from walking all of the owner's cubes instead of the few that changed.
+                        : columns + """
+                             cube.seq IN (SELECT seq FROM cube WHERE owner = ?2 AND position > ?3
+                                UNION SELECT cube FROM vector WHERE position > ?4) AND +cube.owner = ?2 ORDER BY cube.seq
+                            """),
                 arguments: [embedder, ownerID, position, vectorsSince])
             while let row = try cursor.next() { changes.rows.append(try Self.indexRow(row)) }
             if position > 0 {
@@ -163,7 +167,8 @@ extension SQLiteMemoryStore {
     public func pendingEmbeddings(embedder: String, limit: Int) throws -> [PendingEmbedding] {
         try read { db in
             try Row.fetchAll(
-                db, sql: """
+                db,
+                sql: """
                     SELECT cube.id, cube.version, cube.text, cube.speaker FROM cube WHERE seq IN (
                         SELECT cube FROM pending UNION SELECT cube FROM vector WHERE embedder < ?1 OR embedder > ?1)
                     ORDER BY seq LIMIT ?2
@@ -176,9 +181,11 @@ extension SQLiteMemoryStore {
 
     public func pendingEmbeddingCount(embedder: String) throws -> Int {
         try read { db in
-            try Int.fetchOne(db, sql: """
-                SELECT (SELECT count(*) FROM pending) + (SELECT count(*) FROM vector WHERE (embedder < ?1 OR embedder > ?1) AND cube NOT IN (SELECT cube FROM pending))
-                """, arguments: [embedder]) ?? 0
+            try Int.fetchOne(
+                db,
+                sql: """
+                    SELECT (SELECT count(*) FROM pending) + (SELECT count(*) FROM vector WHERE (embedder < ?1 OR embedder > ?1) AND cube NOT IN (SELECT cube FROM pending))
+                    """, arguments: [embedder]) ?? 0
         }
     }
 

@@ -45,7 +45,10 @@ extension SQLiteMemoryStore {
             if !busy { return }
             if attempt < 40 { Thread.sleep(forTimeInterval: 0.05) }
         }
-        throw StoreError(.busy, "The memory is erased, but another process still reads an older state of the file, so that old pages remain in its log. Repeat `mneme doctor --repair` when it has ended.")
+        throw StoreError(
+            .busy,
+            "The memory is erased, but another process still reads an older state of the file, so that old pages remain in its log. Repeat `mneme doctor --repair` when it has ended."
+        )
     }
 
     /// Identifies a request by what its caller chose, not by ids, times and links made for it.
@@ -90,22 +93,25 @@ extension SQLiteMemoryStore {
             var session: Int64?, place: Int64 = 0
             if let name = cube.scope.session {
                 let row = try Row.fetchOne(
-                    db.cachedStatement(sql: """
-                        INSERT INTO session (owner, name, next_place) VALUES (?, ?, 1)
-                        ON CONFLICT (owner, name) DO UPDATE SET next_place = next_place + 1 RETURNING id, next_place - 1
-                        """), arguments: [ownerID, name])!
+                    db.cachedStatement(
+                        sql: """
+                            INSERT INTO session (owner, name, next_place) VALUES (?, ?, 1)
+                            ON CONFLICT (owner, name) DO UPDATE SET next_place = next_place + 1 RETURNING id, next_place - 1
+                            """), arguments: [ownerID, name])!
                 (session, place) = (row[0], row[1])
             }
-            try db.cachedStatement(sql: """
-                INSERT INTO cube (id, owner, session, place, agent, type, state, version, text, speaker, event_time, recorded_time,
-                    updated_time, expires, priority, header, content_hash, position, analysis, analyzer)
-                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-                """).execute(arguments: [
-                    cube.id.description, ownerID, session, place, cube.scope.agent, cube.type.rawValue, cube.state.rawValue, cube.version,
-                    cube.text, cube.speaker, cube.eventTime.timeIntervalSince1970, cube.recordedTime.timeIntervalSince1970,
-                    cube.updatedTime.timeIntervalSince1970, cube.expires?.timeIntervalSince1970, cube.priority,
-                    try Self.header(cube), Data(contentHash), position, Data(analysis), analyzer,
-                ])
+            try db.cachedStatement(
+                sql: """
+                    INSERT INTO cube (id, owner, session, place, agent, type, state, version, text, speaker, event_time, recorded_time,
+                        updated_time, expires, priority, header, content_hash, position, analysis, analyzer)
+                    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                    """
+            ).execute(arguments: [
+                cube.id.description, ownerID, session, place, cube.scope.agent, cube.type.rawValue, cube.state.rawValue, cube.version,
+                cube.text, cube.speaker, cube.eventTime.timeIntervalSince1970, cube.recordedTime.timeIntervalSince1970,
+                cube.updatedTime.timeIntervalSince1970, cube.expires?.timeIntervalSince1970, cube.priority,
+                try Self.header(cube), Data(contentHash), position, Data(analysis), analyzer,
+            ])
             try db.cachedStatement(sql: "INSERT INTO pending (cube) VALUES (?)").execute(arguments: [db.lastInsertedRowID])
             return cube
 
@@ -134,7 +140,8 @@ extension SQLiteMemoryStore {
             if old.text != cube.text || old.speaker != cube.speaker {
                 try db.execute(sql: "INSERT OR IGNORE INTO pending (cube) SELECT seq FROM cube WHERE id = ?", arguments: [cube.id.description])
             } else {
-                try db.execute(sql: "UPDATE vector SET version = ? WHERE cube = (SELECT seq FROM cube WHERE id = ?)", arguments: [cube.version, cube.id.description])
+                try db.execute(
+                    sql: "UPDATE vector SET version = ? WHERE cube = (SELECT seq FROM cube WHERE id = ?)", arguments: [cube.version, cube.id.description])
             }
             return cube
 
@@ -146,8 +153,9 @@ extension SQLiteMemoryStore {
             cube.version += 1
             _ = try Self.record(.erase, cube, ownerID, context, db)
             // The journal keeps that it happened, never what was said.
-            try db.execute(sql: "UPDATE journal SET payload = NULL WHERE cube = ? OR (payload LIKE ? AND operation IN ('link', 'unlink'))",
-                           arguments: [id.description, "%\(id)%"])
+            try db.execute(
+                sql: "UPDATE journal SET payload = NULL WHERE cube = ? OR (payload LIKE ? AND operation IN ('link', 'unlink'))",
+                arguments: [id.description, "%\(id)%"])
             try db.execute(sql: "DELETE FROM link WHERE source = ? OR target = ?", arguments: [id.description, id.description])
             try db.execute(sql: "DELETE FROM cube WHERE id = ?", arguments: [id.description])
             return nil
@@ -192,9 +200,10 @@ extension SQLiteMemoryStore {
     }
 
     private static func header(_ cube: MemCube) throws -> String {
-        try StoreCoding.encode(CubeHeader(
-            tags: cube.tags, metadata: cube.metadata, entities: cube.entities, keywords: cube.keywords, dates: cube.dates,
-            provenance: cube.provenance))
+        try StoreCoding.encode(
+            CubeHeader(
+                tags: cube.tags, metadata: cube.metadata, entities: cube.entities, keywords: cube.keywords, dates: cube.dates,
+                provenance: cube.provenance))
     }
 
     /// Appends to the journal and returns the position.
@@ -213,11 +222,13 @@ extension SQLiteMemoryStore {
     private static func append(
         _ operation: JournalEntry.Operation, _ cube: CubeID, version: Int, payload: String, _ ownerID: Int64, _ context: WriteContext, _ db: Database
     ) throws -> Int64 {
-        try db.cachedStatement(sql: """
-            INSERT INTO journal (owner, time, operation, cube, version, principal, reason, payload) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-            """).execute(arguments: [
-                ownerID, context.time.timeIntervalSince1970, operation.rawValue, cube.description, version, context.principal, context.reason, payload,
-            ])
+        try db.cachedStatement(
+            sql: """
+                INSERT INTO journal (owner, time, operation, cube, version, principal, reason, payload) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+                """
+        ).execute(arguments: [
+            ownerID, context.time.timeIntervalSince1970, operation.rawValue, cube.description, version, context.principal, context.reason, payload,
+        ])
         return db.lastInsertedRowID
     }
 
@@ -236,14 +247,17 @@ extension SQLiteMemoryStore {
     public func saveVectors(_ vectors: [(id: CubeID, version: Int, vector: [Float])], embedder: String) throws {
         try write { db in
             for (id, version, vector) in vectors {
-                guard let seq = try Int64.fetchOne(
-                    db.cachedStatement(sql: "SELECT seq FROM cube WHERE id = ? AND version = ?"), arguments: [id.description, version])
+                guard
+                    let seq = try Int64.fetchOne(
+                        db.cachedStatement(sql: "SELECT seq FROM cube WHERE id = ? AND version = ?"), arguments: [id.description, version])
                 else { continue }
                 try db.cachedStatement(sql: "UPDATE counter SET value = value + 1 WHERE name = 'vector'").execute()
-                try db.cachedStatement(sql: """
-                    INSERT OR REPLACE INTO vector (cube, embedder, version, position, data)
-                    VALUES (?, ?, ?, (SELECT value FROM counter WHERE name = 'vector'), ?)
-                    """).execute(arguments: [seq, embedder, version, vector.withUnsafeBytes { Data($0) }])
+                try db.cachedStatement(
+                    sql: """
+                        INSERT OR REPLACE INTO vector (cube, embedder, version, position, data)
+                        VALUES (?, ?, ?, (SELECT value FROM counter WHERE name = 'vector'), ?)
+                        """
+                ).execute(arguments: [seq, embedder, version, vector.withUnsafeBytes { Data($0) }])
                 try db.cachedStatement(sql: "DELETE FROM pending WHERE cube = ?").execute(arguments: [seq])
             }
         }

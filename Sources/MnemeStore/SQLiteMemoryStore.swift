@@ -72,9 +72,12 @@ public final class SQLiteMemoryStore: MemoryStore {
             case .SQLITE_BUSY, .SQLITE_LOCKED:
                 throw StoreError(.busy, "Another process holds \(path). Try again, or end that process.")
             case .SQLITE_CORRUPT, .SQLITE_NOTADB:
-                throw StoreError(.corrupt, "\(path) is damaged or not a store (\(error.message ?? "SQLite gives no reason")). Run `mneme doctor`, or restore a copy.")
-            case .SQLITE_IOERR where [.SQLITE_IOERR_WRITE, .SQLITE_IOERR_FSYNC, .SQLITE_IOERR_TRUNCATE, .SQLITE_IOERR_SHMSIZE].contains(error.extendedResultCode):
-                throw StoreError(.diskFull, "Writing \(path) failed (\(error.message ?? "input or output error")). Nothing of this request was written; check the disk.")
+                throw StoreError(
+                    .corrupt, "\(path) is damaged or not a store (\(error.message ?? "SQLite gives no reason")). Run `mneme doctor`, or restore a copy.")
+            case .SQLITE_IOERR
+            where [.SQLITE_IOERR_WRITE, .SQLITE_IOERR_FSYNC, .SQLITE_IOERR_TRUNCATE, .SQLITE_IOERR_SHMSIZE].contains(error.extendedResultCode):
+                throw StoreError(
+                    .diskFull, "Writing \(path) failed (\(error.message ?? "input or output error")). Nothing of this request was written; check the disk.")
             default:
                 throw StoreError(.unavailable, "\(path) failed: \(error.message ?? error.resultCode.description).")
             }

@@ -19,52 +19,53 @@ enum Schema {
     static var migrator: DatabaseMigrator {
         var migrator = DatabaseMigrator()
         migrator.registerMigration("1") { db in
-            try db.execute(sql: """
-                PRAGMA application_id = \(applicationID);
-                CREATE TABLE owner (
-                    id INTEGER PRIMARY KEY, tenant TEXT NOT NULL, user TEXT NOT NULL, UNIQUE (tenant, user)
-                ) STRICT;
-                CREATE TABLE session (
-                    id INTEGER PRIMARY KEY, owner INTEGER NOT NULL REFERENCES owner(id), name TEXT NOT NULL,
-                    next_place INTEGER NOT NULL DEFAULT 0, UNIQUE (owner, name)
-                ) STRICT;
-                CREATE TABLE cube (
-                    seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, owner INTEGER NOT NULL REFERENCES owner(id),
-                    session INTEGER REFERENCES session(id), place INTEGER NOT NULL DEFAULT 0, agent TEXT, type TEXT NOT NULL,
-                    state TEXT NOT NULL, version INTEGER NOT NULL, text TEXT NOT NULL, speaker TEXT, event_time REAL NOT NULL,
-                    recorded_time REAL NOT NULL, updated_time REAL NOT NULL, expires REAL, priority REAL NOT NULL,
-                    header TEXT NOT NULL, content_hash BLOB NOT NULL, position INTEGER NOT NULL,
-                    analysis BLOB NOT NULL, analyzer TEXT NOT NULL
-                ) STRICT;
-                CREATE INDEX cube_owner_position ON cube (owner, position);
-                CREATE INDEX cube_owner_event ON cube (owner, event_time);
-                CREATE INDEX cube_content ON cube (owner, content_hash);
-                CREATE TABLE vector (
-                    cube INTEGER PRIMARY KEY REFERENCES cube(seq) ON DELETE CASCADE, embedder TEXT NOT NULL, version INTEGER NOT NULL,
-                    position INTEGER NOT NULL, data BLOB NOT NULL
-                ) STRICT;
-                CREATE INDEX vector_position ON vector (position);
-                CREATE INDEX vector_embedder ON vector (embedder);
-                CREATE TABLE pending (cube INTEGER PRIMARY KEY REFERENCES cube(seq) ON DELETE CASCADE) STRICT;
-                CREATE TABLE link (
-                    owner INTEGER NOT NULL REFERENCES owner(id), source TEXT NOT NULL, target TEXT NOT NULL, kind TEXT NOT NULL,
-                    time REAL NOT NULL, PRIMARY KEY (source, target, kind)
-                ) STRICT, WITHOUT ROWID;
-                CREATE INDEX link_target ON link (target);
-                CREATE TABLE journal (
-                    position INTEGER PRIMARY KEY AUTOINCREMENT, owner INTEGER NOT NULL REFERENCES owner(id), time REAL NOT NULL,
-                    operation TEXT NOT NULL, cube TEXT NOT NULL, version INTEGER NOT NULL, principal TEXT NOT NULL, reason TEXT,
-                    payload TEXT
-                ) STRICT;
-                CREATE INDEX journal_cube ON journal (cube);
-                CREATE INDEX journal_owner ON journal (owner, position);
-                CREATE TABLE idempotency (
-                    owner INTEGER NOT NULL REFERENCES owner(id), key TEXT NOT NULL, request BLOB NOT NULL, cubes TEXT NOT NULL,
-                    time REAL NOT NULL, PRIMARY KEY (owner, key)
-                ) STRICT, WITHOUT ROWID;
-                CREATE TABLE counter (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
-                INSERT INTO counter VALUES ('vector', 0);
-                """)
+            try db.execute(
+                sql: """
+                    PRAGMA application_id = \(applicationID);
+                    CREATE TABLE owner (
+                        id INTEGER PRIMARY KEY, tenant TEXT NOT NULL, user TEXT NOT NULL, UNIQUE (tenant, user)
+                    ) STRICT;
+                    CREATE TABLE session (
+                        id INTEGER PRIMARY KEY, owner INTEGER NOT NULL REFERENCES owner(id), name TEXT NOT NULL,
+                        next_place INTEGER NOT NULL DEFAULT 0, UNIQUE (owner, name)
+                    ) STRICT;
+                    CREATE TABLE cube (
+                        seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, owner INTEGER NOT NULL REFERENCES owner(id),
+                        session INTEGER REFERENCES session(id), place INTEGER NOT NULL DEFAULT 0, agent TEXT, type TEXT NOT NULL,
+                        state TEXT NOT NULL, version INTEGER NOT NULL, text TEXT NOT NULL, speaker TEXT, event_time REAL NOT NULL,
+                        recorded_time REAL NOT NULL, updated_time REAL NOT NULL, expires REAL, priority REAL NOT NULL,
+                        header TEXT NOT NULL, content_hash BLOB NOT NULL, position INTEGER NOT NULL,
+                        analysis BLOB NOT NULL, analyzer TEXT NOT NULL
+                    ) STRICT;
+                    CREATE INDEX cube_owner_position ON cube (owner, position);
+                    CREATE INDEX cube_owner_event ON cube (owner, event_time);
+                    CREATE INDEX cube_content ON cube (owner, content_hash);
+                    CREATE TABLE vector (
+                        cube INTEGER PRIMARY KEY REFERENCES cube(seq) ON DELETE CASCADE, embedder TEXT NOT NULL, version INTEGER NOT NULL,
+                        position INTEGER NOT NULL, data BLOB NOT NULL
+                    ) STRICT;
+                    CREATE INDEX vector_position ON vector (position);
+                    CREATE INDEX vector_embedder ON vector (embedder);
+                    CREATE TABLE pending (cube INTEGER PRIMARY KEY REFERENCES cube(seq) ON DELETE CASCADE) STRICT;
+                    CREATE TABLE link (
+                        owner INTEGER NOT NULL REFERENCES owner(id), source TEXT NOT NULL, target TEXT NOT NULL, kind TEXT NOT NULL,
+                        time REAL NOT NULL, PRIMARY KEY (source, target, kind)
+                    ) STRICT, WITHOUT ROWID;
+                    CREATE INDEX link_target ON link (target);
+                    CREATE TABLE journal (
+                        position INTEGER PRIMARY KEY AUTOINCREMENT, owner INTEGER NOT NULL REFERENCES owner(id), time REAL NOT NULL,
+                        operation TEXT NOT NULL, cube TEXT NOT NULL, version INTEGER NOT NULL, principal TEXT NOT NULL, reason TEXT,
+                        payload TEXT
+                    ) STRICT;
+                    CREATE INDEX journal_cube ON journal (cube);
+                    CREATE INDEX journal_owner ON journal (owner, position);
+                    CREATE TABLE idempotency (
+                        owner INTEGER NOT NULL REFERENCES owner(id), key TEXT NOT NULL, request BLOB NOT NULL, cubes TEXT NOT NULL,
+                        time REAL NOT NULL, PRIMARY KEY (owner, key)
+                    ) STRICT, WITHOUT ROWID;
+                    CREATE TABLE counter (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+                    INSERT INTO counter VALUES ('vector', 0);
+                    """)
         }
         return migrator
     }

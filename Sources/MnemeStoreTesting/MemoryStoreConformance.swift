@@ -75,7 +75,8 @@ public struct MemoryStoreConformance: Sendable, CustomStringConvertible {
         check("erase leaves no text behind, not even in the history") { store in
             let cube = sample("gone"), other = sample("stays")
             _ = try store.commit([add(cube), add(other)], owner: alice, context: at(1), idempotencyKey: nil)
-            _ = try store.commit([.link(CubeLink(source: cube.id, target: other.id, kind: "related", time: Date()))], owner: alice, context: at(2), idempotencyKey: nil)
+            _ = try store.commit(
+                [.link(CubeLink(source: cube.id, target: other.id, kind: "related", time: Date()))], owner: alice, context: at(2), idempotencyKey: nil)
             _ = try store.commit([.erase(cube.id)], owner: alice, context: at(3), idempotencyKey: nil)
             try expect(store.cube(cube.id, owner: alice, asOf: nil) == nil && store.cube(cube.id, owner: alice, asOf: .distantFuture) == nil)
             let history = try store.history(cube.id, owner: alice)

@@ -25,13 +25,16 @@ struct BenchLocomoCommand: AsyncParsableCommand {
         let report = try await LocomoBenchmark(file: file).run(embedder: try Home.embedder(), featuresFile: features) { progress.show($0, $1, $2) }
         progress.end()
         if json { return print(try OperationTable.encode(report, pretty: true)) }
-        print("\(report.file): \(report.conversations) conversations, \(report.memories) turns; stored in \(String(format: "%.1f", report.storeSeconds)) s, embedded in \(String(format: "%.1f", report.embedSeconds)) s")
+        print(
+            "\(report.file): \(report.conversations) conversations, \(report.memories) turns; stored in \(String(format: "%.1f", report.storeSeconds)) s, embedded in \(String(format: "%.1f", report.embedSeconds)) s"
+        )
         print("mode     questions       any@1  any@5 any@10 any@20 any@50  all@5 all@10    MRR   p50 ms  p99 ms")
         for row in report.rows {
             let name = row.category.map { "  " + ["", "multi-hop", "temporal", "open", "single-hop"][$0] } ?? row.mode
             let shares = [1, 5, 10, 20, 50].map { String(format: "%6.3f", row.any[$0] ?? 0) } + [5, 10].map { String(format: "%6.3f", row.all[$0] ?? 0) }
-            print(name.padding(toLength: 14, withPad: " ", startingAt: 0), String(format: "%5d", row.questions), " ", shares.joined(separator: " "),
-                  String(format: "%6.3f  %7.2f %7.2f", row.meanReciprocalRank, row.p50Milliseconds, row.p99Milliseconds))
+            print(
+                name.padding(toLength: 14, withPad: " ", startingAt: 0), String(format: "%5d", row.questions), " ", shares.joined(separator: " "),
+                String(format: "%6.3f  %7.2f %7.2f", row.meanReciprocalRank, row.p50Milliseconds, row.p99Milliseconds))
         }
     }
 }
@@ -49,11 +52,15 @@ struct BenchEmbedCommand: AsyncParsableCommand {
         _ = try Home.embedder()
         let report = try EmbedBenchmark.run(folder: Home.model, textsFile: texts, threads: threads, seconds: seconds)
         if json { return print(try OperationTable.encode(report, pretty: true)) }
-        print("\(report.texts) texts of \(String(format: "%.1f", report.meanTokens)) tokens, \(report.threads) threads, \(report.features.joined(separator: " "))")
+        print(
+            "\(report.texts) texts of \(String(format: "%.1f", report.meanTokens)) tokens, \(report.threads) threads, \(report.features.joined(separator: " "))"
+        )
         print("precision  batch  texts/s  median ms  GFLOP/s  share of peak")
         for row in report.rows {
-            print(row.precision.padding(toLength: 10, withPad: " ", startingAt: 0), String(format: "%5d %8.1f  %9.2f  %7.0f", row.batch, row.textsPerSecond, row.medianMilliseconds, row.gigaflops),
-                  row.shareOfPeak.map { String(format: "  %4.0f%%", $0 * 100) } ?? "     –")
+            print(
+                row.precision.padding(toLength: 10, withPad: " ", startingAt: 0),
+                String(format: "%5d %8.1f  %9.2f  %7.0f", row.batch, row.textsPerSecond, row.medianMilliseconds, row.gigaflops),
+                row.shareOfPeak.map { String(format: "  %4.0f%%", $0 * 100) } ?? "     –")
         }
     }
 }

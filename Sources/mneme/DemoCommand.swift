@@ -27,7 +27,9 @@ struct DemoCommand: AsyncParsableCommand {
         if let file {
             arguments["path"] = .string(file)
             // Only LoCoMo files carry questions of their own; ask about the first conversation.
-            if let data = FileManager.default.contents(atPath: file), data.count < 256 << 20 { conversation = (try? LocomoConversation.read(data))?.first { !$0.questions.isEmpty } }
+            if let data = FileManager.default.contents(atPath: file), data.count < 256 << 20 {
+                conversation = (try? LocomoConversation.read(data))?.first { !$0.questions.isEmpty }
+            }
         } else {
             let sample = NSTemporaryDirectory() + "mneme-sample-\(ProcessInfo.processInfo.processIdentifier).jsonl"
             try Data(SampleConversation.jsonLines.utf8).write(to: URL(fileURLWithPath: sample))
@@ -41,8 +43,12 @@ struct DemoCommand: AsyncParsableCommand {
         var questions: [(text: String, evidence: [String])] = ask.map { ($0, []) }
         if questions.isEmpty, let conversation {
             let usable = conversation.questions.filter { (1...4).contains($0.category) && !$0.evidence.isEmpty }
-            questions = stride(from: 0, to: usable.count, by: max(1, usable.count / 10)).prefix(10).map { (usable[$0].text, usable[$0].evidence.map { conversation.id + "/" + $0 }) }
-        } else if questions.isEmpty, file == nil { questions = SampleConversation.questions.map { ($0, []) } }
+            questions = stride(from: 0, to: usable.count, by: max(1, usable.count / 10)).prefix(10).map {
+                (usable[$0].text, usable[$0].evidence.map { conversation.id + "/" + $0 })
+            }
+        } else if questions.isEmpty, file == nil {
+            questions = SampleConversation.questions.map { ($0, []) }
+        }
         var found = 0
         for question in questions {
             print(Terminal.styled("? \(question.text)", .bold))
@@ -53,17 +59,24 @@ struct DemoCommand: AsyncParsableCommand {
             if !question.evidence.isEmpty {
                 let hit = question.evidence.contains { json.contains("\"reference\":\"\($0)\"") }
                 found += hit ? 1 : 0
-                print(hit ? Terminal.styled("✓ the marked evidence is among them", .green) : Terminal.styled("✗ the marked evidence (\(question.evidence.joined(separator: ", "))) is not among the first \(limit)", .yellow))
+                print(
+                    hit
+                        ? Terminal.styled("✓ the marked evidence is among them", .green)
+                        : Terminal.styled("✗ the marked evidence (\(question.evidence.joined(separator: ", "))) is not among the first \(limit)", .yellow))
             }
             print("")
         }
-        if questions.contains(where: { !$0.evidence.isEmpty }) { print("Evidence found for \(found) of \(questions.count) questions among the first \(limit) memories.\n") }
+        if questions.contains(where: { !$0.evidence.isEmpty }) {
+            print("Evidence found for \(found) of \(questions.count) questions among the first \(limit) memories.\n")
+        }
         print("Ask it yourself:  mneme recall --store \(path) \"…\"")
         print("Start your own:   mneme remember \"…\"   (help: mneme --help)")
         await memory.close()
     }
 
-    private func show(_ operation: any Mneme.Operation.Type, _ arguments: [String: JSONValue], _ context: OperationContext, _ progress: ProgressLine) async throws {
+    private func show(_ operation: any Mneme.Operation.Type, _ arguments: [String: JSONValue], _ context: OperationContext, _ progress: ProgressLine)
+        async throws
+    {
         let output = try await operation.call(arguments, context, surface: .commandLine)
         progress.end()
         if case .value(let value) = output { print(try Rendering.text(try OperationTable.encode(value), operation: operation.name)) }

@@ -28,7 +28,8 @@ struct KeysCommand: AsyncParsableCommand {
             let (_, secret) = try KeyFile(path: Home.keys).create(
                 name: name, permissions: Set(known), user: user, tenant: tenant, expires: days.map { Date().addingTimeInterval(Double($0) * 86_400) })
             print(secret)
-            FileHandle.standardError.write(Data("Keep it: it is not shown again. Send it as `Authorization: Bearer …`. The server requires a key from now on.\n".utf8))
+            FileHandle.standardError.write(
+                Data("Keep it: it is not shown again. Send it as `Authorization: Bearer …`. The server requires a key from now on.\n".utf8))
         }
     }
 
@@ -40,7 +41,13 @@ struct KeysCommand: AsyncParsableCommand {
             let keys = try KeyFile(path: Home.keys).keys
             if json {
                 struct Shown: Encodable { var id, name: String; var permissions: [String]; var user: String?; var created: Date; var expires, revoked: Date? }
-                return print(try OperationTable.encode(keys.map { Shown(id: $0.id, name: $0.name, permissions: $0.permissions.map(\.rawValue).sorted(), user: $0.user, created: $0.created, expires: $0.expires, revoked: $0.revoked) }, pretty: true))
+                return print(
+                    try OperationTable.encode(
+                        keys.map {
+                            Shown(
+                                id: $0.id, name: $0.name, permissions: $0.permissions.map(\.rawValue).sorted(), user: $0.user, created: $0.created,
+                                expires: $0.expires, revoked: $0.revoked)
+                        }, pretty: true))
             }
             if keys.isEmpty { print("There are no keys: the server answers callers on this machine only.") }
             for key in keys {

@@ -40,7 +40,9 @@ enum StandardInput {
                         if byte == 10 {
                             if line.contains(where: { $0 > 32 }) { continuation.yield(line) }
                             line.removeAll(keepingCapacity: true)
-                        } else if line.count < maximum { line.append(byte) }
+                        } else if line.count < maximum {
+                            line.append(byte)
+                        }
                     }
                 }
                 if line.contains(where: { $0 > 32 }) { continuation.yield(line) }

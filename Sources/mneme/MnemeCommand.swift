@@ -17,13 +17,15 @@ struct MnemeCommand: AsyncParsableCommand {
         version: version,
         subcommands: [ServeCommand.self, MCPCommand.self, DemoCommand.self, BenchCommand.self, KeysCommand.self],
         groupedSubcommands: [
-            CommandGroup(name: "Memory", subcommands: [
-                OperationCommand<RememberOperation>.self, OperationCommand<RecallOperation>.self, OperationCommand<GetOperation>.self,
-                OperationCommand<ListOperation>.self, OperationCommand<UpdateOperation>.self, OperationCommand<ForgetOperation>.self,
-                OperationCommand<RestoreOperation>.self, OperationCommand<EraseOperation>.self, OperationCommand<HistoryOperation>.self,
-                OperationCommand<LinkOperation>.self, OperationCommand<ImportOperation>.self, OperationCommand<ExportOperation>.self,
-                OperationCommand<StatsOperation>.self, OperationCommand<DoctorOperation>.self,
-            ]),
+            CommandGroup(
+                name: "Memory",
+                subcommands: [
+                    OperationCommand<RememberOperation>.self, OperationCommand<RecallOperation>.self, OperationCommand<GetOperation>.self,
+                    OperationCommand<ListOperation>.self, OperationCommand<UpdateOperation>.self, OperationCommand<ForgetOperation>.self,
+                    OperationCommand<RestoreOperation>.self, OperationCommand<EraseOperation>.self, OperationCommand<HistoryOperation>.self,
+                    OperationCommand<LinkOperation>.self, OperationCommand<ImportOperation>.self, OperationCommand<ExportOperation>.self,
+                    OperationCommand<StatsOperation>.self, OperationCommand<DoctorOperation>.self,
+                ])
         ])
 
     static let version = "0.1.0"
@@ -36,7 +38,8 @@ struct MnemeCommand: AsyncParsableCommand {
         do {
             var command = try parseAsRoot()
             if var asynchronous = command as? any AsyncParsableCommand { try await asynchronous.run() } else { try command.run() }
-        } catch let error as any CustomStringConvertible & Error where error is InputError || error is StoreError || error is ModelError || error is AccessError {
+        } catch let error as any CustomStringConvertible & Error where error is InputError || error is StoreError || error is ModelError || error is AccessError
+        {
             Terminal.error(error.description)
             Foundation.exit(error is InputError ? 2 : 1)
         } catch {
@@ -71,7 +74,9 @@ enum Home {
 
     static func embedder() throws -> LazyEmbedder {
         guard FileManager.default.fileExists(atPath: model + "/model.safetensors") else {
-            throw ModelError(.missingFile, """
+            throw ModelError(
+                .missingFile,
+                """
                 The embedding model is not in \(model). Run `make model` in a checkout of Mneme, or put the files of \
                 sentence-transformers/all-MiniLM-L6-v2 there (config.json, vocab.txt, model.safetensors, sentence_bert_config.json). \
                 With --no-embedder, recall works by words alone.

@@ -31,7 +31,8 @@ struct OperationCommand<Declared: Mneme.Operation>: AsyncParsableCommand, Custom
             } else if parameter.isFlag {
                 value = Flag<Bool>(wrappedValue: false, name: .customLong(Self.optionName(parameter)), help: ArgumentHelp(parameter.help))
             } else if parameter.isList {
-                value = Option<[String]>(wrappedValue: [], name: .customLong(Self.optionName(parameter)), help: ArgumentHelp(parameter.help + " May be given several times."))
+                value = Option<[String]>(
+                    wrappedValue: [], name: .customLong(Self.optionName(parameter)), help: ArgumentHelp(parameter.help + " May be given several times."))
             } else {
                 let choices = parameter.schema["enum"]?.array?.compactMap(\.string)
                 value = Option<String?>(
@@ -43,7 +44,8 @@ struct OperationCommand<Declared: Mneme.Operation>: AsyncParsableCommand, Custom
         children.append(("mneme_options", OptionGroup<StoreOptions>()))
         children.append(("mneme_json", Flag<Bool>(wrappedValue: false, name: .customLong("json"), help: "Print JSON.")))
         if Declared.self == ExportOperation.self {
-            children.append(("mneme_output", Option<String?>(name: [.customShort("o"), .customLong("output")], help: "Write to this file; to the terminal if left out.")))
+            children.append(
+                ("mneme_output", Option<String?>(name: [.customShort("o"), .customLong("output")], help: "Write to this file; to the terminal if left out.")))
         }
         return Mirror(self, children: children, displayStyle: .struct)
     }
@@ -88,7 +90,9 @@ struct OperationCommand<Declared: Mneme.Operation>: AsyncParsableCommand, Custom
     func run() async throws {
         var arguments = arguments
         if Declared.self == RememberOperation.self, arguments["text"] == nil || arguments["text"] == "-" {
-            guard arguments["text"] == "-" || !Terminal.isInteractive(STDIN_FILENO) else { throw InputError("'text' is missing: say what to remember, or pipe it in.") }
+            guard arguments["text"] == "-" || !Terminal.isInteractive(STDIN_FILENO) else {
+                throw InputError("'text' is missing: say what to remember, or pipe it in.")
+            }
             arguments["text"] = .string(String(decoding: FileHandle.standardInput.readDataToEndOfFile(), as: UTF8.self))
         }
         let memory = try options.open()

@@ -39,7 +39,8 @@ enum Rendering {
         var text = Terminal.styled("Remembered", .green) + " \(string(item, "id"))  \(string(item, "type"))"
         let dates = (memory?["dates"]?.array ?? []).map { "\(string($0, "text")) = \(string($0, "start").prefix(10))" }
         let names = (memory?["entities"]?.array ?? []).compactMap(\.string)
-        let notes = [dates.isEmpty ? nil : "dates: " + dates.joined(separator: ", "), names.isEmpty ? nil : "names: " + names.joined(separator: ", ")].compactMap(\.self)
+        let notes = [dates.isEmpty ? nil : "dates: " + dates.joined(separator: ", "), names.isEmpty ? nil : "names: " + names.joined(separator: ", ")]
+            .compactMap(\.self)
         if !notes.isEmpty { text += "\n  " + Terminal.styled(notes.joined(separator: "; "), .dim) }
         if let near = item["nearDuplicateOf"]?.string { text += "\n  nearly the same as \(near); the two are linked" }
         return text
@@ -53,17 +54,23 @@ enum Rendering {
             let memory = item["memory"], speaker = string(memory, "speaker")
             let head = "\(i + 1). " + (speaker.isEmpty ? "" : Terminal.styled(speaker, .bold) + ": ") + oneLine(string(memory, "text"), 400)
             lines.append(head)
-            let origin = [day(memory, "eventTime"), string(memory?["scope"], "session"), string(memory?["provenance"], "reference"), string(memory, "type")].filter { !$0.isEmpty }
+            let origin = [day(memory, "eventTime"), string(memory?["scope"], "session"), string(memory?["provenance"], "reference"), string(memory, "type")]
+                .filter { !$0.isEmpty }
             lines.append("   " + Terminal.styled(origin.joined(separator: " · "), .cyan))
             let parts = (item["explanation"]?.object ?? [:]).compactMap { key, value in value.double.map { (key, $0) } }
                 .filter { abs($0.1) >= 0.05 }.sorted { abs($0.1) > abs($1.1) }
                 .map { String(format: "%@ %+.1f", $0.0, $0.1) }
             let matched = (item["matched"]?.array ?? []).compactMap(\.string)
-            lines.append("   " + Terminal.styled(String(format: "score %.2f", item["score"]?.double ?? 0) + " = " + parts.joined(separator: " ")
-                + (matched.isEmpty ? "" : "  (words: \(matched.joined(separator: ", ")))"), .dim))
+            lines.append(
+                "   "
+                    + Terminal.styled(
+                        String(format: "score %.2f", item["score"]?.double ?? 0) + " = " + parts.joined(separator: " ")
+                            + (matched.isEmpty ? "" : "  (words: \(matched.joined(separator: ", ")))"), .dim))
             if let twins = item["duplicates"]?.array, !twins.isEmpty { lines.append("   " + Terminal.styled("said \(twins.count + 1) times", .dim)) }
         }
-        lines.append(Terminal.styled(String(format: "%d of %@ memories in %.1f ms", memories.count, string(value, "considered"), value["milliseconds"]?.double ?? 0), .dim))
+        lines.append(
+            Terminal.styled(
+                String(format: "%d of %@ memories in %.1f ms", memories.count, string(value, "considered"), value["milliseconds"]?.double ?? 0), .dim))
         if let pending = value["pendingEmbeddings"]?.double, pending > 0 {
             lines.append(Terminal.styled("\(Int(pending)) memories have no vector yet and were found by words only", .yellow))
         }
@@ -117,7 +124,8 @@ enum Rendering {
 
     private static func historyEntry(_ entry: JSONValue) -> String {
         let reason = string(entry, "reason")
-        var line = "\(Terminal.styled(day(entry, "time"), .cyan))  \(string(entry, "operation").padding(toLength: 8, withPad: " ", startingAt: 0)) version \(string(entry, "version"))  by \(string(entry, "principal"))"
+        var line =
+            "\(Terminal.styled(day(entry, "time"), .cyan))  \(string(entry, "operation").padding(toLength: 8, withPad: " ", startingAt: 0)) version \(string(entry, "version"))  by \(string(entry, "principal"))"
         if !reason.isEmpty { line += "  (\(reason))" }
         if let text = entry["snapshot"]?["text"]?.string { line += "\n  " + oneLine(text, 200) }
         return line
@@ -130,14 +138,19 @@ enum Rendering {
         let problems = value["problems"]?.array ?? []
         if !problems.isEmpty {
             text += "\n" + Terminal.styled("\(string(value, "skipped")) skipped:", .yellow)
-            for problem in problems.prefix(10) { text += "\n  \(string(problem, "file"))" + (problem["line"] == nil ? "" : ", line \(string(problem, "line"))") + ": \(string(problem, "reason"))" }
+            for problem in problems.prefix(10) {
+                text +=
+                    "\n  \(string(problem, "file"))" + (problem["line"] == nil ? "" : ", line \(string(problem, "line"))") + ": \(string(problem, "reason"))"
+            }
             if problems.count > 10 { text += "\n  … (--json shows up to 100)" }
         }
         return text
     }
 
     private static func stats(_ value: JSONValue) -> String {
-        func group(_ key: String) -> String { (value[key]?.object ?? [:]).sorted { $0.key < $1.key }.map { "\($0.key) \(string($0.value))" }.joined(separator: ", ") }
+        func group(_ key: String) -> String {
+            (value[key]?.object ?? [:]).sorted { $0.key < $1.key }.map { "\($0.key) \(string($0.value))" }.joined(separator: ", ")
+        }
         let bytes = value["bytesOnDisk"]?.double ?? 0
         return """
             memories  \(string(value, "memories"))  (\(group("byState")))

@@ -38,7 +38,9 @@ struct ServeCommand: AsyncParsableCommand {
         let host = host
         try await server.run { port in
             let shown = host.contains(":") ? "[\(host)]" : host
-            print("Mneme listens on http://\(shown):\(port)  (\(keyed ? "keys required" : "no key needed on this machine"); MCP at /mcp, description at /openapi.json)")
+            print(
+                "Mneme listens on http://\(shown):\(port)  (\(keyed ? "keys required" : "no key needed on this machine"); MCP at /mcp, description at /openapi.json)"
+            )
             fflush(nil)
         }
         await memory.close()

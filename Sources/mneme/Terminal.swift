@@ -5,7 +5,8 @@ import Synchronization
 enum Terminal {
     static func isInteractive(_ descriptor: Int32) -> Bool { isatty(descriptor) == 1 }
 
-    static let usesColour = isInteractive(STDOUT_FILENO) && ProcessInfo.processInfo.environment["NO_COLOR"] == nil
+    static let usesColour =
+        isInteractive(STDOUT_FILENO) && ProcessInfo.processInfo.environment["NO_COLOR"] == nil
         && ProcessInfo.processInfo.environment["TERM"] != "dumb"
 
     enum Style: String { case bold = "1", dim = "2", green = "32", yellow = "33", cyan = "36", red = "31" }

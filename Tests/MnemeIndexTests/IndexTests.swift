@@ -26,7 +26,10 @@ import Testing
 
     /// BM25 by its definition, from whole documents.
     private static func reference(_ query: [String], _ documents: [[String]], mean: Double, df: (String) -> Int, n: Int) -> [Double] {
-        let idf = query.map { let d = Double(df($0)); return log1p64((Double(n) - d + 0.5) / (d + 0.5)) }, best = idf.reduce(0, +)
+        let
+            idf = query.map {
+                let d = Double(df($0)); return log1p64((Double(n) - d + 0.5) / (d + 0.5))
+            }, best = idf.reduce(0, +)
         return documents.map { document in
             zip(query, idf).reduce(0.0) { sum, term in
                 let c = Double(document.count { $0 == term.0 })
@@ -123,6 +126,7 @@ extension Double {
     /// Natural logarithm by halving and a series, so that the test needs no platform library.
     fileprivate static func logarithm(_ x: Double) -> Double {
         let exponent = Double(x.exponent), m = x.significand, t = (m - 1) / (m + 1)
-        return exponent * 0.693147180559945309 + 2 * stride(from: 1, to: 60, by: 2).reduce(0.0) { sum, k in sum + (0..<k).reduce(1.0) { p, _ in p * t } / Double(k) }
+        return exponent * 0.693147180559945309 + 2
+            * stride(from: 1, to: 60, by: 2).reduce(0.0) { sum, k in sum + (0..<k).reduce(1.0) { p, _ in p * t } / Double(k) }
     }
 }

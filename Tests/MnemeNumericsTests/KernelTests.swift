@@ -56,11 +56,12 @@ private func linear(_ x: [Float], _ w: [Float], _ b: [Float], rows: Int, outputs
                         bytes.withUnsafeBufferPointer { bytes in
                             scales.withUnsafeBufferPointer { scales in
                                 zeros.withUnsafeBufferPointer { zeros in
-                                    let input: LayerInput = switch precision {
-                                    case .f32: .f32(x.baseAddress!)
-                                    case .bf16: .bf16(bf16.baseAddress!)
-                                    case .int8: .int8(bytes.baseAddress!, scale: scales.baseAddress!, zero: zeros.baseAddress!)
-                                    }
+                                    let input: LayerInput =
+                                        switch precision {
+                                        case .f32: .f32(x.baseAddress!)
+                                        case .bf16: .bf16(bf16.baseAddress!)
+                                        case .int8: .int8(bytes.baseAddress!, scale: scales.baseAddress!, zero: zeros.baseAddress!)
+                                        }
                                     y.withUnsafeMutableBufferPointer {
                                         layer.apply(input, rows: rows, columns: columns, epilogue: .bias, into: .f32($0.baseAddress!))
                                     }

@@ -6,7 +6,7 @@ import MnemeStore
 import Testing
 
 #if canImport(FoundationNetworking)
-import FoundationNetworking
+    import FoundationNetworking
 #endif
 
 /// A server on loopback with a store of its own, stopped at the end.
@@ -67,7 +67,9 @@ private func json(_ value: JSONValue) throws -> Data { Data(try OperationTable.e
             #expect(found.json["memories"]?.array?.first?["memory"]?["id"]?.string == id)
             #expect(try await send("GET", URL(string: "\(memories)/\(id)?user=ana")!).json["memory"]?["text"]?.string == "Tom sold his guitar")
             #expect(try await send("GET", URL(string: "\(memories)/\(id)?user=bob")!).status == 404)
-            #expect(try await send("PATCH", memories.appendingPathComponent(id), json(["text": "Tom sold a cello", "user": "ana"])).json["memory"]?["version"]?.double == 2)
+            #expect(
+                try await send("PATCH", memories.appendingPathComponent(id), json(["text": "Tom sold a cello", "user": "ana"])).json["memory"]?["version"]?
+                    .double == 2)
             #expect(try await send("DELETE", URL(string: "\(memories)/\(id)?user=ana")!).json["memory"]?["state"]?.string == "archived")
             #expect(try await send("POST", memories.appendingPathComponent("\(id)/restore"), json(["user": "ana"])).status == 200)
             let lines = try await send("GET", URL(string: "\(base)/v1/export?user=ana")!)
@@ -110,7 +112,9 @@ private func json(_ value: JSONValue) throws -> Data { Data(try OperationTable.e
     }
 
     @Test func `size, rate and origin are limited`() async throws {
-        try await withServer(change: { $0.maximumBody = 10_000; $0.requestsPerMinute = 60 }) { base, _, _ in
+        try await withServer(change: {
+            $0.maximumBody = 10_000; $0.requestsPerMinute = 60
+        }) { base, _, _ in
             let memories = base.appendingPathComponent("v1/memories")
             #expect(try await send("POST", memories, json(["text": .string(String(repeating: "x", count: 20_000))])).status == 413)
             #expect(try await send("GET", memories, headers: ["Origin": "https://evil.example"]).status == 403)
@@ -139,7 +143,10 @@ private func json(_ value: JSONValue) throws -> Data { Data(try OperationTable.e
                 state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
                 return Int((state >> 33) % UInt64(bound))
             }
-            let seeds = [#"{"text":"hello","tag":["a"]}"#, #"{"query":"x","limit":5}"#, #"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"recall","arguments":{"query":"x"}}}"#]
+            let seeds = [
+                #"{"text":"hello","tag":["a"]}"#, #"{"query":"x","limit":5}"#,
+                #"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"recall","arguments":{"query":"x"}}}"#,
+            ]
             let paths = ["v1/memories", "v1/memories/search", "mcp", "v1/import", "v1/memories/nonsense/erase", "v1/embeddings"]
             for round in 0..<400 {
                 var bytes = Array(seeds[round % 3].utf8)
@@ -182,7 +189,8 @@ private func json(_ value: JSONValue) throws -> Data { Data(try OperationTable.e
         #expect(await session.answer(Array(#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#.utf8)) == nil)
         let tools = try await ask(session, #"{"jsonrpc":"2.0","id":"t","method":"tools/list"}"#)["result"]?["tools"]?.array
         #expect(tools?.count == OperationTable.all.count { $0.surfaces.contains(.mcp) })
-        let made = try await ask(session, #"{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"remember","arguments":{"text":"A heron by the pond"}}}"#)
+        let made = try await ask(
+            session, #"{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"remember","arguments":{"text":"A heron by the pond"}}}"#)
         #expect(made["result"]?["isError"] == false)
         let found = try await ask(session, #"{"jsonrpc":"2.0","id":3,"method":"tools/call","params":{"name":"recall","arguments":{"query":"heron"}}}"#)
         #expect(found["result"]?["structuredContent"]?["memories"]?.array?.count == 1)

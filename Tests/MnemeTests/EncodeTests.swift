@@ -63,7 +63,8 @@ import Testing
     @Test func `parts of a long text join to the original`() {
         var random = SystemRandomNumberGenerator()
         for _ in 0..<50 {
-            let text = (0..<Int.random(in: 1...900)).map { _ in ["word", "a", "sentence.", "\n\n", "é😀", "x\n"].randomElement(using: &random)! }.joined(separator: " ")
+            let text = (0..<Int.random(in: 1...900)).map { _ in ["word", "a", "sentence.", "\n\n", "é😀", "x\n"].randomElement(using: &random)! }.joined(
+                separator: " ")
             let parts = Segmenter.parts(of: text)
             #expect(parts.joined() == text)
             #expect(parts.allSatisfy { $0.count <= 1250 })
@@ -77,6 +78,9 @@ import Testing
         #expect(Analysis(encoded: []) == nil && Analysis(encoded: [0, 1]) == nil)
     }
 
-    @Test(arguments: [("2026-03-01", true), ("2026-03-01T09:30:00Z", true), ("2026-03-01 09:30", true), ("2026-03-01T09:30:00.123+02:00", true), ("1700000000", true), ("tomorrow", false), ("2026-13-01", false), ("12:00", false), ("", false)])
+    @Test(arguments: [
+        ("2026-03-01", true), ("2026-03-01T09:30:00Z", true), ("2026-03-01 09:30", true), ("2026-03-01T09:30:00.123+02:00", true), ("1700000000", true),
+        ("tomorrow", false), ("2026-13-01", false), ("12:00", false), ("", false),
+    ])
     func `dates are read as people write them`(text: String, valid: Bool) { #expect((DateText.parse(text) != nil) == valid) }
 }

@@ -13,7 +13,9 @@ import Testing
 
     @Test func `bad lines are reported by number and skipped, or stop the import`() async throws {
         let folder = try TemporaryFolder(), memory = try folder.open()
-        let file = try folder.write("chat.jsonl", """
+        let file = try folder.write(
+            "chat.jsonl",
+            """
             {"role":"user","content":"I planted tulips","time":"2026-03-01T10:00:00Z","session":"s1"}
             not json
             {"role":"user"}
@@ -33,14 +35,20 @@ import Testing
 
     @Test func `LoCoMo, OpenAI exports, Markdown folders`() async throws {
         let folder = try TemporaryFolder(), memory = try folder.open()
-        let locomo = try folder.write("locomo.json", """
+        let locomo = try folder.write(
+            "locomo.json",
+            """
             [{"sample_id":"c1","conversation":{"speaker_a":"Ana","session_1_date_time":"1:56 pm on 8 May, 2023",
             "session_1":[{"speaker":"Ana","dia_id":"D1:1","text":"Look!","blip_caption":"a red kite"}]},"qa":[]}]
             """)
         #expect(try await run(memory, locomo).stored == 1)
         let kite = try memory.store.list(CubeFilter(owner: Owner()))[0]
-        #expect(kite.text == "Look! [shares a photo of a red kite]" && kite.eventTime == DateText.parse("2023-05-08T13:56:00Z") && kite.provenance.reference == "c1/D1:1")
-        let openai = try folder.write("conversations.json", """
+        #expect(
+            kite.text == "Look! [shares a photo of a red kite]" && kite.eventTime == DateText.parse("2023-05-08T13:56:00Z")
+                && kite.provenance.reference == "c1/D1:1")
+        let openai = try folder.write(
+            "conversations.json",
+            """
             [{"title":"Trip","id":"x","current_node":"c","mapping":{"a":{"message":null,"parent":null,"children":["b"]},
             "b":{"message":{"id":"b","author":{"role":"user"},"create_time":1700000000.5,"content":{"parts":["Plan a trip to Faro"]}},"parent":"a","children":["c","d"]},
             "c":{"message":{"id":"c","author":{"role":"assistant"},"create_time":1700000001,"content":{"parts":["Take the train."]}},"parent":"b","children":[]},
@@ -87,7 +95,9 @@ import Testing
             }
             let format: JSONValue = ["locomo", "openai", "jsonl"][round % 3]
             let context = OperationContext(memory: memory, principal: .local)
-            do { _ = try await ImportOperation.call(["data": .string(String(decoding: bytes, as: UTF8.self)), "format": format], context, surface: .http) } catch {
+            do {
+                _ = try await ImportOperation.call(["data": .string(String(decoding: bytes, as: UTF8.self)), "format": format], context, surface: .http)
+            } catch {
                 #expect(error is InputError, "\(error)")
             }
         }

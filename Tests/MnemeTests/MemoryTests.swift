@@ -58,7 +58,8 @@ final class TemporaryFolder: Sendable {
         tagged.agent = "shopper"
         var expired = MemoryInput("The blue boat is for sale", eventTime: Date(timeIntervalSince1970: 2000), session: "s")
         expired.expires = Date(timeIntervalSinceNow: -10)
-        let kept = try await memory.remember([tagged, expired, MemoryInput("The green boat is for sale", eventTime: Date(timeIntervalSince1970: 3000))], scope: Self.scope)
+        let kept = try await memory.remember(
+            [tagged, expired, MemoryInput("The green boat is for sale", eventTime: Date(timeIntervalSince1970: 3000))], scope: Self.scope)
         #expect(Set(try await recall(memory, "boat")) == ["The green boat is for sale", "The red boat is for sale"])
         #expect(try await recall(memory, "boat") { $0.tag = "boats" } == ["The red boat is for sale"])
         #expect(try await recall(memory, "boat") { $0.agent = "shopper" } == ["The red boat is for sale"])
@@ -95,7 +96,9 @@ final class TemporaryFolder: Sendable {
     @Test func `bad requests are refused with a reason`() async throws {
         let folder = try TemporaryFolder(), memory = try folder.open()
         await #expect(throws: InputError.self) { try await memory.remember([MemoryInput(" \n")], scope: Self.scope) }
-        await #expect(throws: InputError.self) { try await memory.remember([MemoryInput(String(repeating: "x", count: MemoryOS.maximumTextBytes + 1))], scope: Self.scope) }
+        await #expect(throws: InputError.self) {
+            try await memory.remember([MemoryInput(String(repeating: "x", count: MemoryOS.maximumTextBytes + 1))], scope: Self.scope)
+        }
         await #expect(throws: InputError.self) { try await memory.recall(RecallRequest("")) }
         await #expect(throws: InputError.self) { try await memory.recall(RecallRequest("x", limit: 0)) }
     }

@@ -4,8 +4,12 @@ import MnemeStore
 import Testing
 
 @Suite struct OperationTests {
-    private func call(_ operation: any Mneme.Operation.Type, _ arguments: [String: JSONValue], _ memory: MemoryOS, _ principal: Principal = .local) async throws -> JSONValue {
-        guard case .value(let value) = try await operation.call(arguments, OperationContext(memory: memory, principal: principal), surface: .http) else { return .null }
+    private func call(_ operation: any Mneme.Operation.Type, _ arguments: [String: JSONValue], _ memory: MemoryOS, _ principal: Principal = .local) async throws
+        -> JSONValue
+    {
+        guard case .value(let value) = try await operation.call(arguments, OperationContext(memory: memory, principal: principal), surface: .http) else {
+            return .null
+        }
         return try JSONDecoder().decode(JSONValue.self, from: Data(try OperationTable.encode(value).utf8))
     }
 
@@ -45,10 +49,12 @@ import Testing
         #expect(try await call(DoctorOperation.self, [:], memory)["sound"] == true)
     }
 
-    @Test(arguments: [
-        ["query": 3], ["query": "x", "limit": 0], ["query": "x", "limit": .number(1.5)], ["query": "x", "mode": "magic"], ["query": "x", "from": "whenever"],
-        ["querry": "x"], [:], ["query": "x", "type": []],
-    ] as [[String: JSONValue]])
+    @Test(
+        arguments: [
+            ["query": 3], ["query": "x", "limit": 0], ["query": "x", "limit": .number(1.5)], ["query": "x", "mode": "magic"],
+            ["query": "x", "from": "whenever"],
+            ["querry": "x"], [:], ["query": "x", "type": []],
+        ] as [[String: JSONValue]])
     func `wrong arguments are refused by name`(arguments: [String: JSONValue]) async throws {
         let folder = try TemporaryFolder(), memory = try folder.open()
         await #expect(throws: InputError.self) { try await call(RecallOperation.self, arguments, memory) }
@@ -60,7 +66,8 @@ import Testing
         let id = try #require(made["memories"]?.array?.first?["id"]?.string)
         let nobody = Principal(name: "nobody", permissions: []), bob = Principal(name: "bob", permissions: Set(Permission.allCases), owner: Owner(user: "bob"))
         let arguments: [String: [String: JSONValue]] = [
-            "remember": ["text": "x"], "recall": ["query": "private"], "link": ["id": .string(id), "target": .string(id)], "list": [:], "import": ["data": "{}"],
+            "remember": ["text": "x"], "recall": ["query": "private"], "link": ["id": .string(id), "target": .string(id)], "list": [:],
+            "import": ["data": "{}"],
             "export": [:], "stats": [:], "doctor": [:],
         ]
         for operation in OperationTable.all {

@@ -44,10 +44,11 @@ package struct Analysis: Sendable {
     static let monthNames = [
         "january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november", "december",
     ]
-    private static let timeWords: Set<String> = Set(monthNames + [
-        "yesterday", "today", "tonight", "tomorrow", "last", "next", "ago", "week", "weekend", "month", "year", "monday", "tuesday", "wednesday",
-        "thursday", "friday", "saturday", "sunday", "morning", "recently", "since", "day", "days",
-    ])
+    private static let timeWords: Set<String> = Set(
+        monthNames + [
+            "yesterday", "today", "tonight", "tomorrow", "last", "next", "ago", "week", "weekend", "month", "year", "monday", "tuesday", "wednesday",
+            "thursday", "friday", "saturday", "sunday", "morning", "recently", "since", "day", "days",
+        ])
     private static let numberWords: Set<String> = [
         "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "once", "twice", "few", "several", "couple", "dozen", "hundred",
     ]

@@ -13,7 +13,8 @@ package enum Segmenter {
         var parts: [Substring] = [], rest = text[...]
         while rest.count > targetLength * 5 / 4 {
             let window = rest.prefix(targetLength), half = window.index(window.startIndex, offsetBy: targetLength / 2)
-            let cut = end(of: "\n\n", in: window, after: half) ?? sentenceEnd(in: window, after: half) ?? end(of: "\n", in: window, after: half)
+            let cut =
+                end(of: "\n\n", in: window, after: half) ?? sentenceEnd(in: window, after: half) ?? end(of: "\n", in: window, after: half)
                 ?? end(of: " ", in: window, after: half) ?? window.endIndex
             parts.append(rest[..<cut])
             rest = rest[cut...]

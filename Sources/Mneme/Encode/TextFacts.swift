@@ -11,7 +11,9 @@ package enum TextFacts {
         if says(preferencePhrases) { return .preference }
         if says(corePhrases) { return .core }
         if says(procedurePhrases) || stepCount(text) >= 2 { return .procedural }
-        if says(eventWords) || padded.contains(" i ") && padded.split(separator: " ").contains(where: { $0.hasSuffix("ed") && $0.count > 4 }) { return .episodic }
+        if says(eventWords) || padded.contains(" i ") && padded.split(separator: " ").contains(where: { $0.hasSuffix("ed") && $0.count > 4 }) {
+            return .episodic
+        }
         if says(factPhrases) && !text.hasSuffix("?") { return .semantic }
         return .episodic
     }

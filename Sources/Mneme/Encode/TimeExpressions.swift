@@ -54,7 +54,9 @@ public enum TimeExpressions {
         "day": .day, "days": .day, "week": .weekOfYear, "weeks": .weekOfYear, "month": .month, "months": .month, "year": .year, "years": .year,
     ]
     private static let seasons = ["spring": 3, "summer": 6, "fall": 9, "autumn": 9, "winter": 12]
-    private static let beforeMonth: Set<String> = ["in", "since", "by", "until", "till", "during", "last", "next", "this", "early", "late", "mid", "of", "from", "for"]
+    private static let beforeMonth: Set<String> = [
+        "in", "since", "by", "until", "till", "during", "last", "next", "this", "early", "late", "mid", "of", "from", "for",
+    ]
 
     /// Every time expression of `text`, in order.
     ///
@@ -80,7 +82,9 @@ public enum TimeExpressions {
     private static func split(_ text: String) -> [String] {
         var words: [String] = [], word = ""
         for character in text.lowercased().unicodeScalars {
-            if CharacterSet.alphanumerics.contains(character) || (character == "-" && word.allSatisfy(\.isNumber) && !word.isEmpty) || (character == "-" && word.count >= 6) {
+            if CharacterSet.alphanumerics.contains(character) || (character == "-" && word.allSatisfy(\.isNumber) && !word.isEmpty)
+                || (character == "-" && word.count >= 6)
+            {
                 word.unicodeScalars.append(character)
             } else if !word.isEmpty {
                 words.append(word)
@@ -158,7 +162,9 @@ public enum TimeExpressions {
             let current = calendar.component(.weekday, from: today)
             return use(day(-((current - weekday + 7) % 7)), 1)
         }
-        if let year = year(word), ["in", "since", "from", "of", "by", "during", "until", "year", "early", "late", "summer", "winter", "spring", "fall", "autumn"].contains(previous()) {
+        if let year = year(word),
+            ["in", "since", "from", "of", "by", "during", "until", "year", "early", "late", "summer", "winter", "spring", "fall", "autumn"].contains(previous())
+        {
             return use(span(date(year, 1, 1), .year), 1)
         }
         return nil
@@ -207,7 +213,13 @@ public enum TimeExpressions {
     /// A distance is as exact as its unit: "two weeks ago" means that week, "a month ago" that month.
     private static func distance(_ count: Int, _ unit: Calendar.Component, _ today: Date) -> TimeExpression? {
         guard let middle = calendar.date(byAdding: unit, value: count, to: today) else { return nil }
-        let slack: Int = switch unit { case .day: 0; case .weekOfYear: 3; case .month: 15; default: 182 }
+        let slack: Int =
+            switch unit {
+            case .day: 0;
+            case .weekOfYear: 3;
+            case .month: 15;
+            default: 182
+            }
         guard let start = calendar.date(byAdding: .day, value: -slack, to: middle), let end = calendar.date(byAdding: .day, value: slack + 1, to: middle)
         else { return nil }
         return TimeExpression(text: "", start: start, end: end, fixesYear: true)
@@ -230,7 +242,9 @@ public enum TimeExpressions {
     }
 
     private static func date(_ year: Int, _ month: Int, _ day: Int) -> Date? {
-        guard let date = calendar.date(from: DateComponents(year: year, month: month, day: day)), calendar.component(.day, from: date) == day else { return nil }
+        guard let date = calendar.date(from: DateComponents(year: year, month: month, day: day)), calendar.component(.day, from: date) == day else {
+            return nil
+        }
         return date
     }
 

@@ -27,12 +27,16 @@ struct Importer: Sendable {
                 try Task.checkCancellation()
                 let format = try format ?? Self.format(of: file)
                 do {
-                    if format == .jsonl { try await importLines(file, &report) } else {
+                    if format == .jsonl {
+                        try await importLines(file, &report)
+                    } else {
                         let size = (try? FileManager.default.attributesOfItem(atPath: file)[.size] as? Int) ?? 0
                         guard size <= Self.maximumDocument, let data = FileManager.default.contents(atPath: file) else {
                             throw InputError("\(file) cannot be read, or is larger than \(Self.maximumDocument) bytes; use JSON lines for large histories.")
                         }
-                        try await importDocument(data, format, name: isFolder.boolValue ? String(file.dropFirst(path.count).drop { $0 == "/" }) : (file as NSString).lastPathComponent, &report)
+                        try await importDocument(
+                            data, format,
+                            name: isFolder.boolValue ? String(file.dropFirst(path.count).drop { $0 == "/" }) : (file as NSString).lastPathComponent, &report)
                     }
                 } catch let error as InputError where isFolder.boolValue && !strict {
                     report.skipped += 1
@@ -54,7 +58,9 @@ struct Importer: Sendable {
                     try await take(Array(line), number + 1, file: "data", &batch, &report)
                 }
                 try await store(&batch, &report)
-            } else { try await importDocument(data, format, name: "data", &report) }
+            } else {
+                try await importDocument(data, format, name: "data", &report)
+            }
             report.files = 1
         }
     }
@@ -72,8 +78,10 @@ struct Importer: Sendable {
 
     private static func documents(in folder: String) throws -> [String] {
         guard let walk = FileManager.default.enumerator(atPath: folder) else { throw InputError("\(folder) cannot be read.") }
-        return walk.compactMap { $0 as? String }.filter { ["md", "markdown", "txt"].contains(($0 as NSString).pathExtension.lowercased()) && !$0.hasPrefix(".") }
-            .sorted().map { (folder as NSString).appendingPathComponent($0) }
+        return walk.compactMap { $0 as? String }.filter {
+            ["md", "markdown", "txt"].contains(($0 as NSString).pathExtension.lowercased()) && !$0.hasPrefix(".")
+        }
+        .sorted().map { (folder as NSString).appendingPathComponent($0) }
     }
 
     static func format(of file: String) throws -> ImportFormat {
@@ -136,7 +144,8 @@ struct Importer: Sendable {
             if current.contains(where: { !$0.isWhitespace }) { sections.append((heading, current)) }
             current = ""
         }
-        for paragraph in text.replacingOccurrences(of: "\r\n", with: "\n").components(separatedBy: "\n\n") where paragraph.contains(where: { !$0.isWhitespace }) {
+        for paragraph in text.replacingOccurrences(of: "\r\n", with: "\n").components(separatedBy: "\n\n") where paragraph.contains(where: { !$0.isWhitespace })
+        {
             if markdown, paragraph.hasPrefix("#") {
                 end()
                 heading = paragraph.prefix { $0 != "\n" }.drop { $0 == "#" || $0 == " " }.trimmingCharacters(in: .whitespaces)

@@ -49,7 +49,9 @@ struct LineReader: ~Copyable {
             if let more, !more.isEmpty {
                 bytes += more.count
                 buffer.append(contentsOf: more)
-            } else { atEnd = true }
+            } else {
+                atEnd = true
+            }
         }
     }
 }

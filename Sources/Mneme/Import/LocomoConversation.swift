@@ -44,15 +44,18 @@ public struct LocomoConversation: Sendable {
                         throw InputError("\(id): message \(i) of session_\(session) has no speaker or text.")
                     }
                     let caption = message["blip_caption"]?.string.map { " [shares a photo of \($0)]" } ?? ""
-                    turns.append(Turn(
-                        id: message["dia_id"]?.string ?? "D\(session):\(i + 1)", session: "session_\(session)", speaker: speaker,
-                        text: text + caption, time: date.addingTimeInterval(Double(i))))
+                    turns.append(
+                        Turn(
+                            id: message["dia_id"]?.string ?? "D\(session):\(i + 1)", session: "session_\(session)", speaker: speaker,
+                            text: text + caption, time: date.addingTimeInterval(Double(i))))
                 }
             }
             let questions = (entry["qa"]?.array ?? []).compactMap { question -> Question? in
                 guard let text = question["question"]?.string, let category = question["category"]?.double else { return nil }
                 // Some entries hold several ids in one string.
-                let evidence = (question["evidence"]?.array ?? []).compactMap(\.string).flatMap { $0.split { !($0.isNumber || $0 == "D" || $0 == ":") }.map(String.init) }
+                let evidence = (question["evidence"]?.array ?? []).compactMap(\.string).flatMap {
+                    $0.split { !($0.isNumber || $0 == "D" || $0 == ":") }.map(String.init)
+                }
                 return Question(text: text, category: Int(category), evidence: evidence)
             }
             return LocomoConversation(id: id, turns: turns, questions: questions)

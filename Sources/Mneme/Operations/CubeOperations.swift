@@ -21,10 +21,11 @@ public enum GetOperation: Operation {
 
     public static func run(_ input: OperationInput, _ context: OperationContext) async throws -> OperationOutput {
         let owner = try ScopeParameters.owner(input, context), id = try input.require(id), date = input[asOf]
-        return .value(try await context.memory.run { [store = context.memory.store] in
-            guard let cube = try store.cube(id, owner: owner, asOf: date) else { throw StoreError(.notFound, "There is no memory \(id) in this scope.") }
-            return CubeOutput(memory: cube, links: try store.links(of: id, owner: owner))
-        })
+        return .value(
+            try await context.memory.run { [store = context.memory.store] in
+                guard let cube = try store.cube(id, owner: owner, asOf: date) else { throw StoreError(.notFound, "There is no memory \(id) in this scope.") }
+                return CubeOutput(memory: cube, links: try store.links(of: id, owner: owner))
+            })
     }
 }
 
@@ -86,7 +87,9 @@ public enum UpdateOperation: Operation {
         let memory = context.memory, write = context.writeContext(reason: input[reason])
         if let text = input[text] {
             guard text.contains(where: { !$0.isWhitespace }) else { throw InputError("There is no text. To remove a memory, forget it.") }
-            guard text.utf8.count <= MemoryOS.maximumTextBytes else { throw InputError("The text is too long; at most \(MemoryOS.maximumTextBytes) bytes are taken.") }
+            guard text.utf8.count <= MemoryOS.maximumTextBytes else {
+                throw InputError("The text is too long; at most \(MemoryOS.maximumTextBytes) bytes are taken.")
+            }
         }
         let result = try await memory.run { () -> MemCube in
             guard var cube = try memory.store.cube(id, owner: owner, asOf: nil) else { throw StoreError(.notFound, "There is no memory \(id) in this scope.") }
@@ -135,9 +138,10 @@ public enum RestoreOperation: Operation {
 
 private func change(_ mutation: Mutation, _ input: OperationInput, _ context: OperationContext) async throws -> OperationOutput {
     let owner = try ScopeParameters.owner(input, context), write = context.writeContext(reason: input[reason])
-    return .value(try await context.memory.run { [store = context.memory.store] in
-        CubeOutput(memory: try store.commit([mutation], owner: owner, context: write, idempotencyKey: nil)[0])
-    })
+    return .value(
+        try await context.memory.run { [store = context.memory.store] in
+            CubeOutput(memory: try store.commit([mutation], owner: owner, context: write, idempotencyKey: nil)[0])
+        })
 }
 
 /// erase: gone for good.
@@ -155,10 +159,11 @@ public enum EraseOperation: Operation {
 
     public static func run(_ input: OperationInput, _ context: OperationContext) async throws -> OperationOutput {
         let owner = try ScopeParameters.owner(input, context), id = try input.require(id), write = context.writeContext(reason: input[reason])
-        return .value(try await context.memory.run { [store = context.memory.store] in
-            _ = try store.commit([.erase(id)], owner: owner, context: write, idempotencyKey: nil)
-            return Output(erased: id)
-        })
+        return .value(
+            try await context.memory.run { [store = context.memory.store] in
+                _ = try store.commit([.erase(id)], owner: owner, context: write, idempotencyKey: nil)
+                return Output(erased: id)
+            })
     }
 }
 
@@ -202,9 +207,10 @@ public enum LinkOperation: Operation {
         guard (1...64).contains(kind.utf8.count) else { throw InputError("'kind' has 1 to 64 bytes.") }
         let link = CubeLink(source: try input.require(id), target: try input.require(target), kind: kind, time: context.now)
         let write = context.writeContext(reason: input[reason]), removes = input[remove] ?? false
-        return .value(try await context.memory.run { [store = context.memory.store] in
-            _ = try store.commit([removes ? .unlink(link) : .link(link)], owner: owner, context: write, idempotencyKey: nil)
-            return Output(links: try store.links(of: link.source, owner: owner))
-        })
+        return .value(
+            try await context.memory.run { [store = context.memory.store] in
+                _ = try store.commit([removes ? .unlink(link) : .link(link)], owner: owner, context: write, idempotencyKey: nil)
+                return Output(links: try store.links(of: link.source, owner: owner))
+            })
     }
 }

@@ -65,7 +65,9 @@ extension Array: ParameterValue where Element == String {
             let texts = elements.compactMap(\.string)
             guard texts.count == elements.count else { return nil }
             self = texts
-        } else { return nil }
+        } else {
+            return nil
+        }
     }
 }
 
@@ -151,7 +153,8 @@ public struct Parameter<Value: ParameterValue>: AnyParameter {
 
     public func check(_ json: JSONValue) throws {
         guard Value(json: json) != nil else {
-            let wanted = Value.schema["enum"]?.array.map { "one of " + $0.compactMap(\.string).joined(separator: ", ") }
+            let wanted =
+                Value.schema["enum"]?.array.map { "one of " + $0.compactMap(\.string).joined(separator: ", ") }
                 ?? Value.schema["format"]?.string ?? (Value.self == Date.self ? "a date such as 2026-03-01" : Value.schema["type"]?.string ?? "JSON")
             throw InputError("'\(name)' must be \(wanted).")
         }
@@ -179,8 +182,11 @@ public struct OperationInput: Sendable {
             throw InputError("There is no parameter '\(name.prefix(60))'. Known: \(offered.map(\.name).joined(separator: ", ")).")
         }
         for parameter in offered {
-            if let value = given[parameter.name] { try parameter.check(value) }
-            else if parameter.isRequired { throw InputError("'\(parameter.name)' is missing: \(parameter.help)") }
+            if let value = given[parameter.name] {
+                try parameter.check(value)
+            } else if parameter.isRequired {
+                throw InputError("'\(parameter.name)' is missing: \(parameter.help)")
+            }
         }
         self.values = given
     }

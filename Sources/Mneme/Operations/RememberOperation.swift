@@ -49,12 +49,15 @@ public enum RememberOperation: Operation {
         if let list = input[messages] {
             guard let list = list.array, list.count <= 1000 else { throw InputError("'messages' must be a list of at most 1000 messages.") }
             for (i, message) in list.enumerated() {
-                do { inputs.append(try MessageReader.input(message, template: template)) }
-                catch let error as InputError { throw InputError("messages[\(i)]: \(error)") }
+                do { inputs.append(try MessageReader.input(message, template: template)) } catch let error as InputError {
+                    throw InputError("messages[\(i)]: \(error)")
+                }
             }
         }
         guard !inputs.isEmpty else { throw InputError("'text' or 'messages' is needed.") }
-        return .value(Output(memories: try await context.memory.remember(
-            inputs, scope: scope, context: context.writeContext(), idempotencyKey: input[key])))
+        return .value(
+            Output(
+                memories: try await context.memory.remember(
+                    inputs, scope: scope, context: context.writeContext(), idempotencyKey: input[key])))
     }
 }

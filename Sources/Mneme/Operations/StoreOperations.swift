@@ -42,9 +42,10 @@ public enum ExportOperation: Operation {
         filter.session = input[ScopeParameters.session]
         let memory = context.memory
         let pages = Pages(filter: filter)
-        return .lines(AsyncThrowingStream {
-            try await pages.next(memory)
-        })
+        return .lines(
+            AsyncThrowingStream {
+                try await pages.next(memory)
+            })
     }
 
     /// Reads a page at a time, so that memory stays constant.

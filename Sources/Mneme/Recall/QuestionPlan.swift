@@ -44,14 +44,16 @@ struct QuestionPlan: Sendable {
         let first = all.first ?? "", second = all.count > 1 ? all[1] : ""
         asksWhen = first == "when" || spaced.contains(" how long ") || (first == "what" && ["year", "month", "day", "date"].contains(second))
         asksNumber = [" how many ", " how long ", " how often "].contains { spaced.contains($0) }
-        asksName = ["where", "who", "which"].contains(first) || spaced.contains(" name of ")
+        asksName =
+            ["where", "who", "which"].contains(first) || spaced.contains(" name of ")
             || (first == "what" && !Self.thingsWithNames.isDisjoint(with: all))
         asksLatest = !Self.latestWords.isDisjoint(with: all)
     }
 
     /// Kinds of things that have proper names.
     private static let thingsWithNames: Set<String> = [
-        "country", "city", "state", "place", "town", "book", "movie", "film", "game", "song", "band", "restaurant", "company", "school", "name", "brand", "team",
+        "country", "city", "state", "place", "town", "book", "movie", "film", "game", "song", "band", "restaurant", "company", "school", "name", "brand",
+        "team",
     ]
     private static let latestWords: Set<String> = ["now", "currently", "current", "latest", "recently", "newest", "nowadays", "still"]
 }

@@ -56,7 +56,9 @@ struct Ranker {
                 }
             }
             if !plan.times.isEmpty {
-                let near = (0..<n).map { document in Float(plan.times.map { $0.proximity(to: index.documents[document].eventTime) }.max() ?? 0) * (0.1 + lexical.thread[document]) }
+                let near = (0..<n).map { document in
+                    Float(plan.times.map { $0.proximity(to: index.documents[document].eventTime) }.max() ?? 0) * (0.1 + lexical.thread[document])
+                }
                 for document in highest(Self.perSource, of: near, where: allowed) { add(document) }
             }
         }
