@@ -57,6 +57,9 @@ public final class MemoryOS: Sendable {
         await withCheckedContinuation { done in embedding.async { done.resume() } }
     }
 
+    /// Takes up work that an earlier process left: memories without vectors are embedded in the background.
+    public func resume() { scheduleEmbedding() }
+
     /// Runs blocking work on the worker queue.
     func run<R: Sendable>(_ body: @escaping @Sendable () throws -> R) async throws -> R {
         try Task.checkCancellation()

@@ -143,7 +143,14 @@ public struct MemoryServer: Sendable {
         if let origin = request.headers[.origin], let host = URL(string: origin)?.host, !["localhost", "127.0.0.1", "::1", configuration.host].contains(host) {
             throw Refusal(ClientError(status: 403, code: "forbidden", message: "Requests from the page \(origin.prefix(100)) are not served."))
         }
-        guard let keys = configuration.keys, keys.keys.contains(where: { $0.revoked == nil }) else { return .local }
+        guard let keys = configuration.keys, keys.keys.contains(where: { $0.revoked == nil }) else {
+            // Without keys only names of this machine are answered: a rebound name comes without an origin on GET.
+            let host = request.head.authority.flatMap { URL(string: "http://" + $0)?.host } ?? "localhost"
+            guard ["localhost", "127.0.0.1", "::1", "[::1]", configuration.host].contains(host) else {
+                throw Refusal(ClientError(status: 403, code: "forbidden", message: "Requests for the host \(host.prefix(100)) are not served without a key."))
+            }
+            return .local
+        }
         guard let header = request.headers[.authorization], header.lowercased().hasPrefix("bearer "),
             let key = keys.find(secret: header.dropFirst(7).trimmingCharacters(in: .whitespaces))
         else { throw Refusal(ClientError(status: 401, code: "unauthorized", message: "A valid key is needed: Authorization: Bearer mn_…")) }

@@ -4,7 +4,8 @@ public import Foundation
 public enum Mutation: Sendable {
     /// Records a new cube. `analysis` is its index terms, `contentHash` finds it again.
     case add(MemCube, analysis: [UInt8], contentHash: [UInt8])
-    /// Replaces the cube of the same id by a next version; its vector is made anew.
+    /// Replaces the cube of the same id by a next version; its vector is made anew. The cube carries the
+    /// version that was read; if another change came first, the store refuses with a conflict.
     case update(MemCube, analysis: [UInt8], contentHash: [UInt8])
     /// Takes a cube out of recall; it can be restored.
     case archive(CubeID)

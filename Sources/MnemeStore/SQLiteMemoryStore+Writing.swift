@@ -120,6 +120,9 @@ extension SQLiteMemoryStore {
             guard old.state != .erased, old.state != .frozen else {
                 throw StoreError(.conflict, "Memory \(cube.id) is \(old.state.rawValue) and cannot be changed.")
             }
+            guard cube.version == old.version else {
+                throw StoreError(.conflict, "Memory \(cube.id) was changed meanwhile, to version \(old.version). Read it again and repeat the change.")
+            }
             cube.version = old.version + 1
             cube.recordedTime = old.recordedTime
             cube.updatedTime = context.time

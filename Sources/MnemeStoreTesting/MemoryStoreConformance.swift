@@ -114,6 +114,15 @@ public struct MemoryStoreConformance: Sendable, CustomStringConvertible {
             try expect(store.pendingEmbeddingCount(embedder: "e") == 0 && store.pendingEmbeddingCount(embedder: "another") == 1)
             try expect(store.changes(owner: alice, since: 0, vectorsSince: 0, embedder: "e").rows.first?.vector == [0, 1])
         },
+        check("of two changes to one version, the second is refused") { store in
+            var cube = sample("start")
+            _ = try store.commit([add(cube)], owner: alice, context: at(1), idempotencyKey: nil)
+            cube.text = "first"
+            _ = try store.commit([update(cube)], owner: alice, context: at(2), idempotencyKey: nil)
+            cube.text = "second"
+            try expectError(.conflict) { _ = try store.commit([update(cube)], owner: alice, context: at(3), idempotencyKey: nil) }
+            try expect(store.cube(cube.id, owner: alice, asOf: nil)?.text == "first")
+        },
         check("content is found until it is archived") { store in
             let cube = sample("same")
             _ = try store.commit([add(cube)], owner: alice, context: at(1), idempotencyKey: nil)

@@ -15,6 +15,7 @@ struct MCPCommand: AsyncParsableCommand {
 
     func run() async throws {
         let memory = try store.open()
+        memory.resume()
         var principal = Principal(name: "mcp", permissions: [.read, .write, .erase])
         principal.owner = user.map { .init(user: $0) }
         let session = MCPSession(memory: memory, principal: principal, version: MnemeCommand.version)

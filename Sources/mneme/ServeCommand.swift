@@ -32,6 +32,7 @@ struct ServeCommand: AsyncParsableCommand {
         configuration.version = MnemeCommand.version
         let keyed = configuration.keys?.keys.contains { $0.revoked == nil } ?? false
         let memory = try store.open()
+        memory.resume()
         var logger = Logger(label: "mneme")
         logger.logLevel = .notice
         let server = try MemoryServer(memory: memory, configuration: configuration, logger: logger)

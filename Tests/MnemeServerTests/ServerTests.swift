@@ -119,6 +119,7 @@ private func json(_ value: JSONValue) throws -> Data { Data(try OperationTable.e
             #expect(try await send("POST", memories, json(["text": .string(String(repeating: "x", count: 20_000))])).status == 413)
             #expect(try await send("GET", memories, headers: ["Origin": "https://evil.example"]).status == 403)
             #expect(try await send("GET", memories, headers: ["Origin": "http://localhost:3000"]).status == 200)
+            #expect(try await send("GET", memories, headers: ["Host": "rebound.example"]).status == 403)
             var statuses: [Int] = []
             for _ in 0..<20 { statuses.append(try await send("GET", memories).status) }
             #expect(statuses.contains(429))
