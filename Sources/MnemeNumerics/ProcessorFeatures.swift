@@ -48,8 +48,8 @@ public enum Precision: String, Sendable, CaseIterable, Codable {
     /// The fastest precision on this machine that keeps cosine 0.999 to f32.
     public static var preferred: Precision {
         let features = ProcessorFeatures.current
+        if !features.isDisjoint(with: [.avx512VNNI, .amxInt8]) { return .int8 }
         if !features.isDisjoint(with: [.avx512BF16, .amxBF16]) { return .bf16 }
-        if features.contains(.avx512VNNI) { return .int8 }
         return .f32
     }
 }
