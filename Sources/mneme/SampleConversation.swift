@@ -8,7 +8,7 @@ enum SampleConversation {
         "Where did Nora live before Berlin?",
         "What is Nora allergic to?",
         "When did Tomás adopt his dog?",
-        "What instrument is Tomás learning?",
+        "What instrument does Tomás play now?",
         "Which job did Nora take after the museum?",
         "How many people came to the housewarming?",
         "What happened to the blue bicycle?",
