@@ -45,7 +45,7 @@ lint:
 
 tsan: setup model
 	swift build --build-tests --sanitize=thread --scratch-path .build-tsan
-	swift test --skip-build --sanitize=thread --scratch-path .build-tsan
+	TSAN_OPTIONS=suppressions=scripts/tsan-suppressions.txt swift test --skip-build --sanitize=thread --scratch-path .build-tsan
 
 docs: setup
 	BUILD_DOCS=1 swift package --allow-writing-to-directory .build/docs generate-documentation --target Mneme --output-path .build/docs --disable-indexing --transform-for-static-hosting
