@@ -6,34 +6,36 @@ package import MnemeStore
 package enum TextFacts {
     /// What kind of memory `text` is. The first rule that holds decides.
     package static func type(of text: String) -> MemoryType {
-        let padded = " " + TextAnalyzer.words(text).joined(separator: " ") + " "
-        func says(_ phrases: [String]) -> Bool { phrases.contains { padded.contains(" " + $0 + " ") } }
+        let words = TextAnalyzer.words(text), padded = Array((" " + words.joined(separator: " ") + " ").utf8)
+        func says(_ phrases: [[UInt8]]) -> Bool { phrases.contains { padded.holds($0) } }
         if says(preferencePhrases) { return .preference }
         if says(corePhrases) { return .core }
         if says(procedurePhrases) || stepCount(text) >= 2 { return .procedural }
-        if says(eventWords) || padded.contains(" i ") && padded.split(separator: " ").contains(where: { $0.hasSuffix("ed") && $0.count > 4 }) {
+        if says(eventWords) || words.contains("i") && words.contains(where: { $0.hasSuffix("ed") && $0.utf8.count > 4 }) {
             return .episodic
         }
         if says(factPhrases) && !text.hasSuffix("?") { return .semantic }
         return .episodic
     }
 
-    // Contractions lose their apostrophe in words(): "i'm" is "im".
-    private static let preferencePhrases = [
+    // Contractions lose their apostrophe in words(): "i'm" is "im". Spaces around make them match whole words.
+    private static let preferencePhrases = padded([
         "i love", "i like", "i prefer", "i enjoy", "i hate", "i dislike", "i adore", "i cant stand", "my favorite", "my favourite", "favorite is",
         "i would rather", "id rather", "i dont like", "im a fan of", "im into", "likes", "prefers", "loves", "hates", "dislikes",
-    ]
-    private static let corePhrases = [
+    ])
+    private static let corePhrases = padded([
         "my name is", "call me", "i live in", "i live at", "i was born", "my birthday", "i work as", "i work at", "i work for", "im from", "i am from",
         "im married", "i am married", "my wife", "my husband", "my daughter", "my son", "my address", "my phone", "my email", "im allergic",
         "i am allergic", "years old", "i moved to",
-    ]
-    private static let procedurePhrases = ["how to", "first you", "steps to", "step 1", "make sure to", "you need to", "in order to", "then you"]
-    private static let eventWords = [
+    ])
+    private static let procedurePhrases = padded(["how to", "first you", "steps to", "step 1", "make sure to", "you need to", "in order to", "then you"])
+    private static let eventWords = padded([
         "yesterday", "today", "tonight", "tomorrow", "last week", "last night", "last month", "last year", "ago", "went", "just got", "happened",
         "met", "visited", "bought", "started", "finished",
-    ]
-    private static let factPhrases = ["is", "are", "has", "have", "means", "costs", "contains", "consists"]
+    ])
+    private static let factPhrases = padded(["is", "are", "has", "have", "means", "costs", "contains", "consists"])
+
+    private static func padded(_ phrases: [String]) -> [[UInt8]] { phrases.map { Array(" \($0) ".utf8) } }
 
     /// Lines that begin with a number or a bullet.
     private static func stepCount(_ text: String) -> Int {
@@ -80,13 +82,8 @@ package enum TextFacts {
 
     /// A word that opens a sentence is a name if it stands capitalised elsewhere too.
     private static func isName(_ word: Substring, in text: String) -> Bool {
-        var range = text.startIndex..<text.endIndex
-        var count = 0
-        while let hit = text.range(of: word, range: range) {
-            count += 1
-            range = hit.upperBound..<text.endIndex
-        }
-        return count > 1
+        var text = text, name = String(word)
+        return text.withUTF8 { text in name.withUTF8 { name in text.count(of: name, atMost: 2) } } > 1
     }
 
     private static let openers: Set<String> = [
@@ -110,5 +107,32 @@ extension Substring {
         while let first = slice.first, drop(first) { slice = slice.dropFirst() }
         while let last = slice.last, drop(last) { slice = slice.dropLast() }
         return slice
+    }
+}
+
+extension UnsafeBufferPointer<UInt8> {
+    /// How often `needle` stands in the bytes, without overlap, counted to `limit`.
+    func count(of needle: UnsafeBufferPointer<UInt8>, atMost limit: Int) -> Int {
+        guard let start = baseAddress, let wanted = needle.baseAddress, !needle.isEmpty else { return 0 }
+        var place = 0, found = 0
+        while found < limit, place + needle.count <= count,
+            let hit = memchr(start + place, Int32(wanted[0]), count - place - needle.count + 1)
+        {
+            place = UnsafePointer(hit.assumingMemoryBound(to: UInt8.self)) - start
+            if memcmp(start + place, wanted, needle.count) == 0 {
+                found += 1
+                place += needle.count
+            } else {
+                place += 1
+            }
+        }
+        return found
+    }
+}
+
+extension [UInt8] {
+    /// Whether `needle` stands somewhere in the bytes.
+    func holds(_ needle: [UInt8]) -> Bool {
+        withUnsafeBufferPointer { bytes in needle.withUnsafeBufferPointer { bytes.count(of: $0, atMost: 1) } } > 0
     }
 }

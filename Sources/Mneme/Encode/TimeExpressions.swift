@@ -63,10 +63,10 @@ public enum TimeExpressions {
     /// - Parameter reference: what "today" means.
     /// - Complexity: linear in the words.
     public static func find(in text: String, reference: Date) -> [TimeExpression] {
-        let words = split(text)
+        let words = split(text), today = calendar.startOfDay(for: reference)
         var found: [TimeExpression] = [], i = 0
         while i < words.count {
-            if let (expression, used) = match(words, at: i, reference: reference) {
+            if let (expression, used) = match(words, at: i, reference: reference, today: today) {
                 var expression = expression
                 expression.text = words[i..<i + used].joined(separator: " ")
                 found.append(expression)
@@ -82,7 +82,8 @@ public enum TimeExpressions {
     private static func split(_ text: String) -> [String] {
         var words: [String] = [], word = ""
         for character in text.lowercased().unicodeScalars {
-            if CharacterSet.alphanumerics.contains(character) || (character == "-" && word.allSatisfy(\.isNumber) && !word.isEmpty)
+            if character.properties.isAlphabetic || character.properties.numericType != nil
+                || (character == "-" && word.allSatisfy(\.isNumber) && !word.isEmpty)
                 || (character == "-" && word.count >= 6)
             {
                 word.unicodeScalars.append(character)
@@ -95,11 +96,10 @@ public enum TimeExpressions {
         return words
     }
 
-    private static func match(_ words: [String], at i: Int, reference: Date) -> (TimeExpression, Int)? {
+    private static func match(_ words: [String], at i: Int, reference: Date, today: Date) -> (TimeExpression, Int)? {
         let word = words[i]
         func next(_ offset: Int) -> String { i + offset < words.count ? words[i + offset] : "" }
         func previous() -> String { i > 0 ? words[i - 1] : "" }
-        let today = calendar.startOfDay(for: reference)
         func span(_ start: Date?, _ component: Calendar.Component, fixesYear: Bool = true) -> TimeExpression? {
             guard let start, let end = calendar.date(byAdding: component, value: 1, to: start) else { return nil }
             return TimeExpression(text: "", start: start, end: end, fixesYear: fixesYear)
