@@ -7,7 +7,7 @@ SWIFT_BUILD := swift build -c release --build-tests
 BIN := .build/release/mneme
 VENV := .build/venv
 
-.PHONY: help demo test build lint docs bench model setup tsan fuzz clean
+.PHONY: help demo test build lint docs bench model setup tsan clean
 
 help:
 	@echo "make demo [FILE=…]  import a conversation, ask questions (installs, builds and fetches what is needed)"

@@ -69,8 +69,9 @@ struct DemoCommand: AsyncParsableCommand {
         if questions.contains(where: { !$0.evidence.isEmpty }) {
             print("Evidence found for \(found) of \(questions.count) questions among the first \(limit) memories.\n")
         }
-        print("Ask it yourself:  mneme recall --store \(path) \"…\"")
-        print("Start your own:   mneme remember \"…\"   (help: mneme --help)")
+        let program = CommandLine.arguments[0]
+        print("Ask it yourself:  \(program) recall --store \(path) \"…\"")
+        print("Start your own:   \(program) remember \"…\"   (help: \(program) --help)")
         await memory.close()
     }
 
