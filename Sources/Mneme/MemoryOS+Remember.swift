@@ -5,22 +5,32 @@ public import MnemeStore
 
 /// Something to remember: a message, a note, a part of a document.
 public struct MemoryInput: Sendable, Codable {
+    /// The text, kept exactly.
     public var text: String
+    /// Who said it.
     public var speaker: String?
     /// When it was said or happened; nil means now.
     public var eventTime: Date?
+    /// The conversation; neighbours in it are read together.
     public var session: String?
+    /// The agent that the memory belongs to.
     public var agent: String?
     /// nil lets rules decide.
     public var type: MemoryType?
+    /// Words to filter by.
     public var tags: [String]
+    /// Values to keep with it.
     public var metadata: [String: String]
+    /// When it stops being recalled; nil means never.
     public var expires: Date?
+    /// Importance, by the caller's own scale; not used by recall yet.
     public var priority: Double
+    /// Such as `message`, `text` or `file`.
     public var source: String
     /// Where in the source, such as a message id.
     public var reference: String?
 
+    /// A text, and who said it when and where.
     public init(_ text: String, speaker: String? = nil, eventTime: Date? = nil, session: String? = nil) {
         self.text = text
         self.speaker = speaker
@@ -35,12 +45,15 @@ public struct MemoryInput: Sendable, Codable {
 
 /// What became of a ``MemoryInput``.
 public struct Remembered: Sendable, Codable {
+    /// The memory's id.
     public var id: CubeID
+    /// Its kind, given or found.
     public var type: MemoryType
     /// Whether the very same memory was there already; nothing was written then.
     public var duplicate: Bool
     /// An earlier memory that says nearly the same; the two are linked.
     public var nearDuplicateOf: CubeID?
+    /// The memory as it is stored.
     public var memory: MemCube
 }
 

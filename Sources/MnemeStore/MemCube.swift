@@ -36,11 +36,13 @@ public enum LifecycleState: String, Sendable, Codable, CaseIterable {
 
 /// Whose memory it is. Recall never crosses from one user to another.
 public struct Scope: Hashable, Sendable, Codable {
+    /// An organisation or deployment.
     public var tenant: String
     public var user: String
     public var agent: String?
     public var session: String?
 
+    /// A scope; what is left out is `default` or absent.
     public init(tenant: String = "default", user: String = "default", agent: String? = nil, session: String? = nil) {
         self.tenant = tenant
         self.user = user
@@ -97,9 +99,13 @@ public struct DateMention: Hashable, Sendable, Codable {
 
 /// The unit of memory: a header and a payload. This version carries plaintext payloads.
 public struct MemCube: Sendable, Codable, Identifiable, Equatable {
+    /// Its identity, ordered by creation.
     public var id: CubeID
+    /// Whose it is.
     public var scope: Scope
+    /// What kind of memory it is.
     public var type: MemoryType
+    /// Where it stands in its life.
     public var state: LifecycleState
     /// Raised by each change, from 1.
     public var version: Int
@@ -115,12 +121,19 @@ public struct MemCube: Sendable, Codable, Identifiable, Equatable {
     public var updatedTime: Date
     /// When it stops being recalled.
     public var expires: Date?
+    /// Importance, by the caller's own scale.
     public var priority: Double
+    /// Words to filter by.
     public var tags: [String]
+    /// Values of the caller's.
     public var metadata: [String: String]
+    /// Names found in the text.
     public var entities: [String]
+    /// Words that say what the text is about.
     public var keywords: [String]
+    /// Dates found in the text.
     public var dates: [DateMention]
+    /// Where it came from.
     public var provenance: Provenance
 
     public init(

@@ -16,20 +16,26 @@ public enum ImportFormat: String, Sendable, Codable, CaseIterable, ParameterValu
 public struct ImportReport: Sendable, Codable {
     /// A line or file that could not be read.
     public struct Problem: Sendable, Codable {
+        /// The file's path.
         public var file: String
         /// From 1; nil where the whole file is meant.
         public var line: Int?
+        /// What is wrong.
         public var reason: String
     }
 
+    /// Files read.
     public var files = 0
     /// Messages and parts of documents read.
     public var read = 0
+    /// Memories written.
     public var stored = 0
     /// Already there.
     public var duplicates = 0
+    /// Lines or files left out.
     public var skipped = 0
     /// The first hundred problems.
     public var problems: [Problem] = []
+    /// How long it took, embedding included.
     public var seconds = 0.0
 }

@@ -2,11 +2,13 @@ public import Foundation
 
 /// A conversation of the LoCoMo data set (Maharana et al. 2024) with its questions.
 public struct LocomoConversation: Sendable {
+    /// One message.
     public struct Turn: Sendable {
         public var id, session, speaker, text: String
         public var time: Date
     }
 
+    /// A question about the conversation.
     public struct Question: Sendable {
         public var text: String
         /// 1 multi-hop, 2 temporal, 3 open-domain, 4 single-hop, 5 adversarial.
@@ -16,7 +18,9 @@ public struct LocomoConversation: Sendable {
     }
 
     public var id: String
+    /// Messages in order.
     public var turns: [Turn]
+    /// Questions with their evidence.
     public var questions: [Question]
 
     /// Reads a file of conversations.

@@ -15,7 +15,9 @@ public enum RecallMode: String, Sendable, Codable, CaseIterable {
 
 /// A question to memory.
 public struct RecallRequest: Sendable {
+    /// The question.
     public var query: String
+    /// Whose memories are asked.
     public var owner: Owner
     /// Only memories of this agent, session, type or with this tag.
     public var agent: String?
@@ -31,10 +33,12 @@ public struct RecallRequest: Sendable {
     public var limit: Int
     /// At most so many tokens of text in all; nil sets no bound.
     public var tokenBudget: Int?
+    /// Which parts of recall are used.
     public var mode: RecallMode
     /// What "today" means in the query.
     public var now: Date
 
+    /// The question, for whom, and how many memories at most.
     public init(_ query: String, owner: Owner = Owner(), limit: Int = 10) {
         self.query = query
         self.owner = owner
@@ -46,6 +50,7 @@ public struct RecallRequest: Sendable {
 
 /// A recalled memory and why.
 public struct RecalledMemory: Sendable, Codable {
+    /// The memory.
     public var memory: MemCube
     /// Higher is better; comparable within one answer.
     public var score: Double
@@ -59,6 +64,7 @@ public struct RecalledMemory: Sendable, Codable {
 
 /// The answer to a ``RecallRequest``.
 public struct RecallResult: Sendable, Codable {
+    /// The best first.
     public var memories: [RecalledMemory]
     /// Memories that were considered.
     public var considered: Int
