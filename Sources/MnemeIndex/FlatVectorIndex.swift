@@ -66,12 +66,4 @@ public struct FlatVectorIndex: Sendable {
             return norm > 0 ? query.withUnsafeBufferPointer { dotProduct($0.baseAddress!, sum, count: dimension) } / norm : 0
         }
     }
-
-    /// The exact inner product of two documents' vectors, or nil where one has none.
-    public func similarity(_ a: Int, _ b: Int) -> Float? {
-        guard contains(a), contains(b) else { return nil }
-        return vectors.withUnsafeBufferPointer { v in
-            dotProduct(v.baseAddress! + Int(rows[a]) * dimension, v.baseAddress! + Int(rows[b]) * dimension, count: dimension)
-        }
-    }
 }

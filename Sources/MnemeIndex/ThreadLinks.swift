@@ -56,12 +56,6 @@ public struct ThreadLinks: Sendable {
     /// Terms in a thread.
     public func length(ofThread thread: Int) -> Int { lengths[thread] }
 
-    /// The document before or after, if any.
-    public func neighbour(of document: Int, after forward: Bool) -> Int? {
-        let other = forward ? after[document] : before[document]
-        return other >= 0 ? Int(other) : nil
-    }
-
     /// Calls `body` with `document` and up to `reach` neighbours on each side.
     @inline(__always)
     public func forEachNeighbour(of document: Int, reach: Int, _ body: (Int) -> Void) {
