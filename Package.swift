@@ -11,6 +11,8 @@ let swiftSettings: [SwiftSetting] = [
 ]
 
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+/// Locks on pthreads: the thread sanitizer does not see Swift's `Mutex`, which is built on futexes.
+let locks = Target.Dependency.product(name: "NIOConcurrencyHelpers", package: "swift-nio")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 
 let package = Package(
@@ -39,17 +41,17 @@ let package = Package(
         .systemLibrary(name: "CStemmer", providers: [.apt(["libstemmer-dev"]), .brew(["snowball"])]),
 
         .target(name: "MnemeNumerics", dependencies: ["CMnemeKernels"]),
-        .target(name: "MnemeModels", dependencies: ["MnemeNumerics", crypto]),
-        .target(name: "MnemeIndex", dependencies: ["MnemeNumerics", "CStemmer"]),
+        .target(name: "MnemeModels", dependencies: ["MnemeNumerics", crypto, locks]),
+        .target(name: "MnemeIndex", dependencies: ["MnemeNumerics", "CStemmer", locks]),
         .target(
             name: "MnemeStore",
-            dependencies: [crypto, .product(name: "GRDB", package: "GRDB.swift")]
+            dependencies: [crypto, locks, .product(name: "GRDB", package: "GRDB.swift")]
         ),
-        .target(name: "Mneme", dependencies: ["MnemeModels", "MnemeIndex", "MnemeStore", crypto, logging]),
+        .target(name: "Mneme", dependencies: ["MnemeModels", "MnemeIndex", "MnemeStore", crypto, locks, logging]),
         .target(
             name: "MnemeServer",
             dependencies: [
-                "Mneme", "MnemeModels", "MnemeStore", crypto, logging,
+                "Mneme", "MnemeModels", "MnemeStore", crypto, locks, logging,
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "NIOCore", package: "swift-nio"),
@@ -59,7 +61,7 @@ let package = Package(
         .executableTarget(
             name: "mneme-cli",
             dependencies: [
-                "Mneme", "MnemeServer", "MnemeBench", "MnemeModels", "MnemeNumerics", "MnemeStore", logging,
+                "Mneme", "MnemeServer", "MnemeBench", "MnemeModels", "MnemeNumerics", "MnemeStore", locks, logging,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             path: "Sources/mneme"

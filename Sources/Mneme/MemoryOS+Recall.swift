@@ -23,6 +23,7 @@ extension MemoryOS {
             return pack(candidates, cubes, request, considered: considered, pending: waiting)
         }
         result.milliseconds = (clock.now - start) / .milliseconds(1)
+        if request.asOf == nil { recordUse(of: result.memories.map(\.memory.id), owner: request.owner, time: request.now) }
         return result
     }
 
@@ -67,7 +68,7 @@ extension MemoryOS {
         var changes = IndexChanges(rows: [], erased: [], position: 1, vectorPosition: 1), analyses: [Analysis?] = []
         for (i, cube) in past.enumerated() {
             let known = rows[cube.id]
-            analyses.append(Analysis(text: cube.text, speaker: cube.speaker, eventTime: cube.eventTime, analyzer: analyzer))
+            analyses.append(Analysis(of: cube, analyzer: analyzer))
             changes.rows.append(
                 IndexRow(
                     sequence: Int64(i), id: cube.id, type: cube.type, state: cube.state, agent: cube.scope.agent, session: cube.scope.session,
@@ -126,9 +127,4 @@ extension MemoryOS {
 
     /// Names of the features, in the order of ``recallFeatures(_:)``.
     package static var recallFeatureNames: [String] { RecallFeatures.names }
-
-    /// Records inputs without starting to embed; for bulk loads that measure the two apart.
-    package func recordOnly(_ inputs: [MemoryInput], scope: Scope, context: WriteContext) async throws -> [Remembered] {
-        try await run { [self] in try record(inputs, scope: scope, context: context) }
-    }
 }

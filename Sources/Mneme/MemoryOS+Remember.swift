@@ -2,6 +2,7 @@ import Crypto
 public import Foundation
 import MnemeIndex
 public import MnemeStore
+import NIOConcurrencyHelpers
 
 /// Something to remember: a message, a note, a part of a document.
 public struct MemoryInput: Sendable, Codable {
@@ -64,105 +65,94 @@ extension MemoryOS {
     /// Records inputs in one transaction and returns when they are on disk.
     ///
     /// Long texts become several memories, exact slices of the original. The same text of the same
-    /// speaker, session and time is recorded once.
+    /// speaker, session and time is recorded once. Calls that arrive together share one wait for the disk.
     ///
     /// - Throws: ``InputError`` for empty or oversized input, ``MnemeStore/StoreError``.
-    /// - Complexity: no model call; milliseconds a message.
+    /// - Complexity: no model call; less than a millisecond a message, and one wait for the disk.
     @discardableResult
     public func remember(
         _ inputs: [MemoryInput], scope: Scope, context: WriteContext = WriteContext(), idempotencyKey: String? = nil
     ) async throws -> [Remembered] {
-        let result = try await run { [self] in try record(inputs, scope: scope, context: context, idempotencyKey: idempotencyKey) }
+        let result = try await record(inputs, scope: scope, context: context, idempotencyKey: idempotencyKey)
         scheduleEmbedding()
         return result
     }
 
-    /// As ``remember(_:scope:context:idempotencyKey:)``, on the calling thread, and without starting to embed.
-    func record(_ inputs: [MemoryInput], scope: Scope, context: WriteContext, idempotencyKey: String? = nil) throws -> [Remembered] {
+    /// As ``remember(_:scope:context:idempotencyKey:)``, without starting to embed: for imports and benchmarks,
+    /// which embed in large batches afterwards.
+    package func record(
+        _ inputs: [MemoryInput], scope: Scope, context: WriteContext, idempotencyKey: String? = nil
+    ) async throws -> [Remembered] {
+        try Task.checkCancellation()
         for input in inputs {
             guard input.text.contains(where: { !$0.isWhitespace }) else { throw InputError("There is no text to remember.") }
             guard input.text.utf8.count <= Self.maximumTextBytes else {
                 throw InputError("A text of \(input.text.utf8.count) bytes is too long; at most \(Self.maximumTextBytes) are taken. Import it as a file.")
             }
         }
-        var mutations: [Mutation] = [], remembered: [Remembered] = [], hashes: [[UInt8]: Int] = [:]
-        var near: [(analysis: Analysis, index: Int)] = []
-        for input in inputs {
-            let parts = Segmenter.parts(of: input.text)
-            for (number, part) in parts.enumerated() {
-                let time = input.eventTime ?? context.time
-                let text = String(part)
-                let hash = Self.contentHash(input, part: number, scope: scope)
-                if idempotencyKey == nil {
-                    if let id = try store.find(contentHash: hash, owner: scope.owner), let known = try store.cube(id, owner: scope.owner, asOf: nil) {
-                        remembered.append(Remembered(id: id, type: known.type, duplicate: true, nearDuplicateOf: nil, memory: known))
-                        continue
-                    }
-                }
-                if let first = hashes[hash] {
-                    remembered.append(
-                        Remembered(
-                            id: remembered[first].id, type: remembered[first].type, duplicate: true, nearDuplicateOf: nil, memory: remembered[first].memory))
-                    continue
-                }
-                var cubeScope = scope
-                cubeScope.session = input.session ?? scope.session
-                cubeScope.agent = input.agent ?? scope.agent
-                var cube = MemCube(
-                    scope: cubeScope, type: input.type ?? TextFacts.type(of: text), text: text, speaker: input.speaker, eventTime: time,
-                    recordedTime: context.time,
-                    provenance: Provenance(
-                        source: input.source, reference: input.reference, part: parts.count > 1 ? number : nil, parts: parts.count > 1 ? parts.count : nil))
-                cube.tags = input.tags
-                cube.metadata = input.metadata
-                cube.expires = input.expires
-                cube.priority = input.priority
-                let analysis = enrich(&cube)
-                hashes[hash] = remembered.count
-                near.append((analysis, remembered.count))
-                remembered.append(Remembered(id: cube.id, type: cube.type, duplicate: false, nearDuplicateOf: nil, memory: cube))
-                mutations.append(.add(cube, analysis: analysis.encoded, contentHash: hash))
+        let drafts = try await drafts(of: inputs, scope: scope, context: context)
+        guard !drafts.isEmpty else { return [] }
+        return try await writes.commit(
+            PendingWrite(drafts: drafts, owner: scope.owner, context: context, idempotencyKey: idempotencyKey), in: self)
+    }
+
+    /// Analyses inputs: a few on the caller's thread, many on all cores.
+    private func drafts(of inputs: [MemoryInput], scope: Scope, context: WriteContext) async throws -> [Draft] {
+        if inputs.reduce(0, { $0 + $1.text.utf8.count }) < 16_384 { return inputs.flatMap { drafts(of: $0, scope: scope, context: context) } }
+        return try await run { [self] in
+            let share = 16
+            let parts = NIOLockedValueBox([[Draft]](repeating: [], count: (inputs.count + share - 1) / share))
+            DispatchQueue.concurrentPerform(iterations: (inputs.count + share - 1) / share) { part in
+                let made = inputs[part * share..<min(inputs.count, (part + 1) * share)].flatMap { drafts(of: $0, scope: scope, context: context) }
+                parts.withLockedValue { $0[part] = made }
             }
+            return parts.withLockedValue { Array($0.joined()) }
         }
-        guard !mutations.isEmpty else { return remembered }
-        // Near duplicates are looked for among what was there before.
-        try withIndex(scope.owner) { index in
-            for (analysis, i) in near { remembered[i].nearDuplicateOf = index.nearDuplicate(of: analysis) }
+    }
+
+    private func drafts(of input: MemoryInput, scope: Scope, context: WriteContext) -> [Draft] {
+        let parts = Segmenter.parts(of: input.text)
+        return parts.enumerated().map { number, part in
+            let text = String(part), words = TextAnalyzer.words(text), time = input.eventTime ?? context.time
+            var cubeScope = scope
+            cubeScope.session = input.session ?? scope.session
+            cubeScope.agent = input.agent ?? scope.agent
+            var cube = MemCube(
+                scope: cubeScope, type: input.type ?? TextFacts.type(of: text, words: words), text: text, speaker: input.speaker, eventTime: time,
+                recordedTime: context.time,
+                provenance: Provenance(
+                    source: input.source, reference: input.reference, part: parts.count > 1 ? number : nil, parts: parts.count > 1 ? parts.count : nil))
+            cube.tags = input.tags
+            cube.metadata = input.metadata
+            cube.expires = input.expires
+            cube.priority = input.priority
+            let analysis = enrich(&cube, words: words)
+            return Draft(cube: cube, analysis: analysis, contentHash: Self.contentHash(input, part: number, scope: scope))
         }
-        for item in remembered where !item.duplicate {
-            if let other = item.nearDuplicateOf {
-                mutations.append(.link(CubeLink(source: item.id, target: other, kind: "nearDuplicateOf", time: context.time)))
-            }
-        }
-        let saved = try store.commit(mutations, owner: scope.owner, context: context, idempotencyKey: idempotencyKey)
-        // A repeated idempotency key answers with the cubes of the first request.
-        let known = Set(remembered.map(\.id))
-        if saved.contains(where: { !known.contains($0.id) }) {
-            return saved.map { Remembered(id: $0.id, type: $0.type, duplicate: true, nearDuplicateOf: nil, memory: $0) }
-        }
-        return remembered
     }
 
     /// Fills in what rules find in the text, and returns its index terms.
-    func enrich(_ cube: inout MemCube) -> Analysis {
+    ///
+    /// - Parameter words: ``MnemeIndex/TextAnalyzer/words(_:)`` of the text.
+    func enrich(_ cube: inout MemCube, words: [String]) -> Analysis {
         cube.entities = TextFacts.entities(in: cube.text, speaker: cube.speaker)
-        cube.keywords = TextFacts.keywords(in: cube.text)
+        cube.keywords = TextFacts.keywords(words)
         cube.dates = TimeExpressions.find(in: cube.text, reference: cube.eventTime).prefix(16).map { DateMention(text: $0.text, start: $0.start, end: $0.end) }
-        return Analysis(text: cube.text, speaker: cube.speaker, eventTime: cube.eventTime, analyzer: analyzer)
+        return Analysis(text: cube.text, words: words, speaker: cube.speaker, eventTime: cube.eventTime, analyzer: analyzer)
     }
 
     /// Names one part of one saying: the same words again at another time are another memory.
     static func contentHash(_ input: MemoryInput, part: Int, scope: Scope) -> [UInt8] {
-        var hash = SHA256()
         let fields: [String] = [
             input.text, input.speaker ?? "", input.session ?? scope.session ?? "", input.agent ?? scope.agent ?? "",
             input.eventTime.map { String($0.timeIntervalSince1970) } ?? "", input.reference ?? "", String(part),
         ]
+        var bytes: [UInt8] = []
         for field in fields {
-            hash.update(data: Data(field.utf8))
-            hash.update(data: [0])
+            bytes.append(contentsOf: field.utf8)
+            bytes.append(0)
         }
-        return Array(hash.finalize().prefix(16))
+        return Array(SHA256.hash(data: bytes).prefix(16))
     }
 }
 

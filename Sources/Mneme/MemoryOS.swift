@@ -3,6 +3,7 @@ import Logging
 import MnemeIndex
 public import MnemeModels
 public import MnemeStore
+import NIOConcurrencyHelpers
 import Synchronization
 
 /// The memory operating system: remembers, recalls, and looks after what it keeps.
@@ -27,13 +28,17 @@ public final class MemoryOS: Sendable {
     /// Owners whose index is held; the least recently used goes first.
     private static let heldOwners = 64
     private struct Held: Sendable {
-        var index: IndexBox
+        /// Behind its lock.
+        var index: NIOLockedValueBox<OwnerIndex>
         var used: UInt64
     }
-    private let indexes = Mutex<(held: [Owner: Held], clock: UInt64)>(([:], 0))
+    private let indexes = NIOLockedValueBox<(held: [Owner: Held], clock: UInt64)>(([:], 0))
     /// Blocking work runs here, off Swift's cooperative pool.
-    private let worker = DispatchQueue(label: "mneme.worker", attributes: .concurrent)
+    let worker = DispatchQueue(label: "mneme.worker", attributes: .concurrent)
     private let embedding = DispatchQueue(label: "mneme.embedding")
+    let writes = WriteQueue()
+    /// Uses that are not written yet, see ``recordUse(of:owner:time:)``.
+    let uses = NIOLockedValueBox<[Owner: [CubeID: Usage]]>([:])
     let embeddingScheduled = Atomic<Bool>(false)
     let closed = Atomic<Bool>(false)
 
@@ -48,13 +53,18 @@ public final class MemoryOS: Sendable {
         self.embedder = embedder
     }
 
-    /// Waits for work in progress and embeds what is pending, at most `deadline` long.
+    /// Waits for work in progress, writes what was counted and embeds what is pending, at most `deadline` long.
     ///
     /// What is not done stays pending in the store. No call may follow.
     public func close(deadline: Duration = .seconds(10)) async {
         _ = try? await embedPending(deadline: deadline)
         closed.store(true, ordering: .sequentiallyConsistent)
-        await withCheckedContinuation { done in embedding.async { done.resume() } }
+        await withCheckedContinuation { done in
+            embedding.async { [self] in
+                flushUses()
+                done.resume()
+            }
+        }
     }
 
     /// Takes up work that an earlier process left: memories without vectors are embedded in the background.
@@ -89,7 +99,7 @@ public final class MemoryOS: Sendable {
 
     /// The owner's index, caught up with the journal. `body` holds its lock.
     func withIndex<R>(_ owner: Owner, _ body: (OwnerIndex) throws -> R) throws -> R {
-        let box = indexes.withLock { state in
+        let index = indexes.withLockedValue { state in
             state.clock += 1
             if let held = state.held[owner] {
                 state.held[owner]!.used = state.clock
@@ -98,21 +108,15 @@ public final class MemoryOS: Sendable {
             if state.held.count >= Self.heldOwners, let oldest = state.held.min(by: { $0.value.used < $1.value.used }) {
                 state.held[oldest.key] = nil
             }
-            let box = IndexBox(OwnerIndex(owner: owner, dimension: embedder?.dimension ?? 1))
-            state.held[owner] = Held(index: box, used: state.clock)
-            return box
+            let index = NIOLockedValueBox(OwnerIndex(owner: owner, dimension: embedder?.dimension ?? 1))
+            state.held[owner] = Held(index: index, used: state.clock)
+            return index
         }
-        let (result, remade) = try box.index.withLock { index in
+        let (result, remade) = try index.withLockedValue { index in
             let remade = try index.catchUp(store, embedder: embedder?.identifier ?? "", analyzer: analyzer)
             return (try body(index), remade)
         }
         if !remade.isEmpty { try store.saveAnalyses(remade, owner: owner) }
         return result
     }
-}
-
-/// An index behind its lock.
-private final class IndexBox: Sendable {
-    let index: Mutex<OwnerIndex>
-    init(_ index: consuming sending OwnerIndex) { self.index = Mutex(index) }
 }

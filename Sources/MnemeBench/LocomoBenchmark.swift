@@ -64,7 +64,7 @@ public struct LocomoBenchmark: Sendable {
                 return input
             }
             for first in stride(from: 0, to: inputs.count, by: 256) {
-                let remembered = try await memory.recordOnly(
+                let remembered = try await memory.record(
                     Array(inputs[first..<min(first + 256, inputs.count)]), scope: Scope(user: conversation.id), context: WriteContext())
                 for item in remembered { ids[conversation.id, default: [:]][item.id.description] = item.memory.provenance.reference }
             }

@@ -11,6 +11,9 @@ public struct StoreBenchmark: Sendable {
         public var embedPerSecond: Double
         /// Single remembers, acknowledged and durable, without vectors.
         public var writeP50, writeP99: Double
+        /// Single remembers a second by ``callers`` at once, each acknowledged and durable before its caller goes on.
+        public var concurrentPerSecond: Double
+        public var callers: Int
         /// From opening the store to the first answer, in a warm process.
         public var openMilliseconds: Double
         /// Recalls, embedding of the question included.
@@ -25,14 +28,16 @@ public struct StoreBenchmark: Sendable {
                     memories            %d (%.0f MiB on disk, process %.0f MiB)
                     bulk load           %.0f a second, then embedded at %.0f a second
                     remember            p50 %.2f ms, p99 %.2f ms (one message, durable)
+                    remember, %2d callers %.0f a second (each message acknowledged and durable)
                     open + first answer %.0f ms
                     recall              p50 %.2f ms, p99 %.2f ms (question embedded)
                     """, memories, Double(bytesOnDisk) / 1_048_576, Double(residentBytes) / 1_048_576, loadPerSecond, embedPerSecond, writeP50, writeP99,
-                openMilliseconds,
+                callers, concurrentPerSecond, openMilliseconds,
                 recallP50, recallP99)
         }
     }
 
+    private static let callers = 64
     let memories, writes, questions: Int
     let folder: String?
 
@@ -48,7 +53,7 @@ public struct StoreBenchmark: Sendable {
         defer { if self.folder == nil { try? FileManager.default.removeItem(atPath: folder) } }
         let path = folder + "/store.db", owner = Owner(user: "bench"), scope = Scope(user: "bench")
         var report = Report(
-            memories: memories, loadPerSecond: 0, embedPerSecond: 0, writeP50: 0, writeP99: 0, openMilliseconds: 0, recallP50: 0, recallP99: 0, bytesOnDisk: 0,
+            memories: memories, loadPerSecond: 0, embedPerSecond: 0, writeP50: 0, writeP99: 0, concurrentPerSecond: 0, callers: Self.callers, openMilliseconds: 0, recallP50: 0, recallP99: 0, bytesOnDisk: 0,
             residentBytes: 0)
         let clock = ContinuousClock()
         var sentences = Sentences(seed: 42)
@@ -58,7 +63,7 @@ public struct StoreBenchmark: Sendable {
         let loading = clock.now
         for first in stride(from: 0, to: memories, by: 256) {
             let inputs = (first..<min(first + 256, memories)).map { sentences.input($0) }
-            _ = try await memory.recordOnly(inputs, scope: scope, context: WriteContext())
+            _ = try await memory.record(inputs, scope: scope, context: WriteContext())
             progress(first, memories, "stored")
         }
         report.loadPerSecond = Double(memories) / ((clock.now - loading) / .seconds(1))
@@ -69,11 +74,20 @@ public struct StoreBenchmark: Sendable {
         var times: [Double] = []
         for i in 0..<writes {
             let input = sentences.input(memories + i), start = clock.now
-            _ = try await memory.recordOnly([input], scope: scope, context: WriteContext())
+            _ = try await memory.record([input], scope: scope, context: WriteContext())
             times.append((clock.now - start) / .milliseconds(1))
         }
         times.sort()
         (report.writeP50, report.writeP99) = (times.percentile(50), times.percentile(99))
+        let perCaller = max(1, writes * 4 / Self.callers), sharing = clock.now
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for caller in 0..<Self.callers {
+                let inputs = (0..<perCaller).map { sentences.input(memories + writes + caller * perCaller + $0) }
+                group.addTask { for input in inputs { _ = try await memory.record([input], scope: scope, context: WriteContext()) } }
+            }
+            try await group.waitForAll()
+        }
+        report.concurrentPerSecond = Double(perCaller * Self.callers) / ((clock.now - sharing) / .seconds(1))
         try await memory.embedPending()
 
         let opening = clock.now

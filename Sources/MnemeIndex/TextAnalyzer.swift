@@ -1,5 +1,5 @@
 import CStemmer
-import Synchronization
+import NIOConcurrencyHelpers
 
 /// Cuts text into index terms: runs of letters and digits, lower-cased, without stop words, stemmed
 /// by Snowball's English stemmer. Each ideograph is a term of its own.
@@ -12,13 +12,13 @@ public final class TextAnalyzer: Sendable {
     /// Longer words are cut; nothing is lost but the end of a very long run.
     private static let longestWord = 64
 
-    private struct Stemmer: ~Copyable {
-        let handle: OpaquePointer?
+    /// Used under the lock only.
+    private final class Stemmer: @unchecked Sendable {
+        let handle = sb_stemmer_new("english", nil)
         var known: [String: String] = [:]
-        init() { handle = sb_stemmer_new("english", nil) }
         deinit { sb_stemmer_delete(handle) }
 
-        mutating func stem(_ word: String) -> String {
+        func stem(_ word: String) -> String {
             if let stem = known[word] { return stem }
             guard let handle else { return word }
             var copy = word
@@ -32,51 +32,54 @@ public final class TextAnalyzer: Sendable {
         }
     }
 
-    private let stemmer = Mutex(Stemmer())
+    private let stemmer = NIOLockedValueBox(Stemmer())
 
     public init() {}
 
     /// The terms of `text` in order, stop words left out.
     ///
     /// - Complexity: linear in the text.
-    public func terms(_ text: String) -> [String] {
-        let words = Self.words(text).filter { !Self.stopWords.contains($0) }
-        return stemmer.withLock { stemmer in words.map { stemmer.stem($0) } }
+    public func terms(_ text: String) -> [String] { terms(ofWords: Self.words(text)) }
+
+    /// As ``terms(_:)``, for what ``words(_:)`` gave.
+    public func terms(ofWords words: [String]) -> [String] {
+        let words = words.filter { !Self.stopWords.contains($0) }
+        return stemmer.withLockedValue { stemmer in words.map { stemmer.stem($0) } }
     }
 
     /// The stem of one lower-cased word.
-    public func stem(_ word: String) -> String { stemmer.withLock { $0.stem(word) } }
+    public func stem(_ word: String) -> String { stemmer.withLockedValue { $0.stem(word) } }
 
     /// Lower-cased words of `text`; an apostrophe joins ("don't" is one word), the possessive ending 's is dropped.
     public static func words(_ text: String) -> [String] {
-        var words: [String] = [], word = "", apostrophe = -1
+        var words: [String] = [], word: [UInt8] = [], apostrophe = -1
         func end() {
-            if apostrophe >= 0, word.utf8.count == apostrophe + 1, word.hasSuffix("s") { word.removeLast() }
+            if apostrophe >= 0, word.count == apostrophe + 1, word.last == UInt8(ascii: "s") { word.removeLast() }
             apostrophe = -1
             if !word.isEmpty {
-                words.append(word)
-                word = ""
+                words.append(String(decoding: word, as: UTF8.self))
+                word.removeAll(keepingCapacity: true)
             }
         }
         for scalar in text.unicodeScalars {
             if scalar.isASCII {
                 switch scalar.value {
-                case 97...122, 48...57: word.unicodeScalars.append(scalar)
-                case 65...90: word.unicodeScalars.append(Unicode.Scalar(scalar.value + 32)!)
-                case 39 where !word.isEmpty: apostrophe = word.utf8.count
+                case 97...122, 48...57: word.append(UInt8(scalar.value))
+                case 65...90: word.append(UInt8(scalar.value) + 32)
+                case 39 where !word.isEmpty: apostrophe = word.count
                 default: end()
                 }
             } else if scalar.value == 0x2019, !word.isEmpty {
-                apostrophe = word.utf8.count
+                apostrophe = word.count
             } else if scalar.properties.isIdeographic {
                 end()
                 words.append(String(scalar))
             } else if scalar.properties.isAlphabetic || scalar.properties.numericType != nil {
-                word += scalar.properties.lowercaseMapping
+                word += scalar.properties.lowercaseMapping.utf8
             } else if !scalar.properties.generalCategory.isMark {
                 end()
             }
-            if word.utf8.count >= longestWord { end() }
+            if word.count >= longestWord { end() }
         }
         end()
         return words

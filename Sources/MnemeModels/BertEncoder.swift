@@ -1,6 +1,7 @@
 import Crypto
 import Foundation
 public import MnemeNumerics
+import NIOConcurrencyHelpers
 import Synchronization
 
 /// A BERT sentence encoder: WordPiece, transformer layers, mean pooling, unit length.
@@ -27,7 +28,7 @@ public final class BertEncoder: TextEmbedder {
     private let weights: BertWeights
     private let kernels: EncoderKernels
     private let pool: ThreadPool
-    private let workspaces = Mutex<[BertWorkspace]>([])
+    private let workspaces = NIOLockedValueBox<[BertWorkspace]>([])
 
     /// Reads and packs the model in `folder` (config.json, vocab.txt, model.safetensors).
     ///
@@ -164,7 +165,7 @@ public final class BertEncoder: TextEmbedder {
     }
 
     private func borrowWorkspace(_ tokens: Int, threads: Int) -> BertWorkspace {
-        let found = workspaces.withLock { all -> BertWorkspace? in
+        let found = workspaces.withLockedValue { all -> BertWorkspace? in
             guard let i = all.firstIndex(where: { $0.capacity >= tokens && $0.scratch.count >= threads }) else { return nil }
             return all.remove(at: i)
         }
@@ -173,7 +174,7 @@ public final class BertEncoder: TextEmbedder {
     }
 
     private func giveBack(_ workspace: BertWorkspace) {
-        workspaces.withLock { if $0.count < pool.threadCount + 2 { $0.append(workspace) } }
+        workspaces.withLockedValue { if $0.count < pool.threadCount + 2 { $0.append(workspace) } }
     }
 
     // MARK: Forward pass

@@ -1,5 +1,5 @@
 import Foundation
-import Synchronization
+import NIOConcurrencyHelpers
 
 /// Text clean-up and splitting of BERT tokenizers: control characters, accents, case, CJK and punctuation.
 ///
@@ -90,13 +90,13 @@ struct BertNormalizer: Sendable {
 
     // MARK: Beyond ASCII
 
-    private static let cache = Mutex<[UInt64: Replacement]>([:])
+    private static let cache = NIOLockedValueBox<[UInt64: Replacement]>([:])
 
     private func replacement(for scalar: Unicode.Scalar) -> Replacement {
         let key = UInt64(scalar.value) << 3 | (lowercase ? 1 : 0) | (stripAccents ? 2 : 0) | (splitCJK ? 4 : 0)
-        if let known = Self.cache.withLock({ $0[key] }) { return known }
+        if let known = Self.cache.withLockedValue({ $0[key] }) { return known }
         let result = makeReplacement(for: scalar)
-        Self.cache.withLock { cache in
+        Self.cache.withLockedValue { cache in
             if cache.count > 20_000 { cache.removeAll() }
             cache[key] = result
         }

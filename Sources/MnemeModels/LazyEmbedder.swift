@@ -1,6 +1,6 @@
 import Foundation
 public import MnemeNumerics
-import Synchronization
+import NIOConcurrencyHelpers
 
 /// A ``BertEncoder`` whose weights are packed when the first text is embedded, so that commands which
 /// embed nothing start at once. Configuration and identity are read immediately.
@@ -11,7 +11,7 @@ public final class LazyEmbedder: TextEmbedder {
     private let folder: String
     private let precision: Precision
     private let tokenizer: WordPieceTokenizer
-    private let loaded = Mutex<BertEncoder?>(nil)
+    private let loaded = NIOLockedValueBox<BertEncoder?>(nil)
 
     /// - Throws: ``ModelError`` if the folder does not hold a BERT encoder.
     public init(folder: String, precision: Precision = .preferred) throws {
@@ -26,7 +26,7 @@ public final class LazyEmbedder: TextEmbedder {
 
     /// The encoder, loaded now if it was not yet.
     public func encoder() throws -> BertEncoder {
-        try loaded.withLock { loaded in
+        try loaded.withLockedValue { loaded in
             if let loaded { return loaded }
             let encoder = try BertEncoder(folder: folder, precision: precision)
             loaded = encoder

@@ -2,7 +2,7 @@ import Crypto
 public import Foundation
 public import Mneme
 import MnemeStore
-import Synchronization
+import NIOConcurrencyHelpers
 
 /// A key of the HTTP interface: who it is, what it may do, whose memories it reaches.
 ///
@@ -27,25 +27,25 @@ public struct APIKey: Sendable, Codable {
 /// The keys of a server, in one JSON file that only its owner may read.
 public final class KeyFile: Sendable {
     private let path: String
-    private let state: Mutex<(keys: [APIKey], stamp: Date?)>
+    private let state: NIOLockedValueBox<(keys: [APIKey], stamp: Date?)>
 
     /// - Throws: ``Mneme/InputError`` if the file is damaged.
     public init(path: String) throws {
         self.path = path
-        state = Mutex(([], nil))
+        state = NIOLockedValueBox(([], nil))
         try reload()
     }
 
     /// All keys.
     public var keys: [APIKey] {
         try? reload()
-        return state.withLock { $0.keys }
+        return state.withLockedValue { $0.keys }
     }
 
     /// Another process may have made or revoked a key.
     private func reload() throws {
         let stamp = try? FileManager.default.attributesOfItem(atPath: path)[.modificationDate] as? Date
-        try state.withLock { state in
+        try state.withLockedValue { state in
             guard stamp != state.stamp || stamp == nil else { return }
             guard let data = FileManager.default.contents(atPath: path) else {
                 state = ([], nil)
@@ -89,7 +89,7 @@ public final class KeyFile: Sendable {
 
     private func change(_ body: (inout [APIKey]) throws -> Void) throws {
         try reload()
-        try state.withLock { state in
+        try state.withLockedValue { state in
             var keys = state.keys
             try body(&keys)
             try FileManager.default.createDirectory(atPath: (path as NSString).deletingLastPathComponent, withIntermediateDirectories: true)

@@ -1,11 +1,11 @@
-import Synchronization
+import NIOConcurrencyHelpers
 
 /// A token bucket for each caller.
 final class RateLimiter: Sendable {
     private struct Bucket { var tokens: Double; var last: ContinuousClock.Instant }
     private let perSecond: Double
     private let burst: Double
-    private let buckets = Mutex<[String: Bucket]>([:])
+    private let buckets = NIOLockedValueBox<[String: Bucket]>([:])
 
     /// - Parameter perMinute: 0 sets no limit.
     init(perMinute: Int) {
@@ -16,7 +16,7 @@ final class RateLimiter: Sendable {
     /// nil if the caller may go on, else the seconds to wait.
     func wait(for caller: String, now: ContinuousClock.Instant = .now) -> Double? {
         guard perSecond > 0 else { return nil }
-        return buckets.withLock { buckets in
+        return buckets.withLockedValue { buckets in
             if buckets.count > 10_000 { buckets = buckets.filter { now - $0.value.last < .seconds(120) } }
             var bucket = buckets[caller] ?? Bucket(tokens: burst, last: now)
             bucket.tokens = min(burst, bucket.tokens + (now - bucket.last) / .seconds(1) * perSecond)

@@ -1,4 +1,4 @@
-import Synchronization
+import NIOConcurrencyHelpers
 
 /// Counters and latencies of a server, as Prometheus text (exposition format 0.0.4).
 final class ServerMetrics: Sendable {
@@ -9,10 +9,10 @@ final class ServerMetrics: Sendable {
         var count = 0
     }
     private struct Requests: Hashable { var operation: String; var status: Int }
-    private let state = Mutex<(requests: [Requests: Int], latency: [String: Histogram])>(([:], [:]))
+    private let state = NIOLockedValueBox<(requests: [Requests: Int], latency: [String: Histogram])>(([:], [:]))
 
     func record(operation: String, status: Int, seconds: Double) {
-        state.withLock { state in
+        state.withLockedValue { state in
             state.requests[Requests(operation: operation, status: status), default: 0] += 1
             var histogram = state.latency[operation] ?? Histogram()
             for (i, bound) in Self.bounds.enumerated() where seconds <= bound { histogram.counts[i] += 1 }
@@ -26,7 +26,7 @@ final class ServerMetrics: Sendable {
     func text(gauges: [(name: String, help: String, value: Double)]) -> String {
         var lines: [String] = []
         for gauge in gauges { lines += ["# HELP \(gauge.name) \(gauge.help)", "# TYPE \(gauge.name) gauge", "\(gauge.name) \(gauge.value)"] }
-        let (requests, latency) = state.withLock { ($0.requests, $0.latency) }
+        let (requests, latency) = state.withLockedValue { ($0.requests, $0.latency) }
         lines += ["# HELP mneme_requests_total Requests by operation and HTTP status.", "# TYPE mneme_requests_total counter"]
         for (key, count) in requests.sorted(by: { ($0.key.operation, $0.key.status) < ($1.key.operation, $1.key.status) }) {
             lines.append("mneme_requests_total{operation=\"\(key.operation)\",status=\"\(key.status)\"} \(count)")

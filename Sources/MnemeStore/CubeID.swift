@@ -1,30 +1,36 @@
 import Foundation
-import Synchronization
+import NIOConcurrencyHelpers
 
 /// The identity of a cube: a UUID of version 7 (RFC 9562), so that ids sort by time of creation.
 public struct CubeID: Hashable, Sendable, Codable, Comparable, CustomStringConvertible {
     /// 36 characters, lower case.
     public let description: String
 
-    private static let last = Mutex<UInt64>(0)
+    private static let last = NIOLockedValueBox<UInt64>(0)
 
     /// A new id, later than every id made before it in this process.
     public init() {
         // 48 bits of milliseconds and 12 bits that count within one.
         let now = UInt64(Date().timeIntervalSince1970 * 1000) << 12
-        let stamp = Self.last.withLock { last in
+        let stamp = Self.last.withLockedValue { last in
             last = max(last + 1, now)
             return last
         }
         let random = UInt64.random(in: 0..<(1 << 62)) | (1 << 63)
         let high = (stamp >> 12) << 16 | 0x7000 | (stamp & 0xfff)
-        let digits = String(format: "%016llx%016llx", high, random)
-        var text = ""
-        for (i, digit) in digits.enumerated() {
-            if i == 8 || i == 12 || i == 16 || i == 20 { text.append("-") }
-            text.append(digit)
+        description = String(unsafeUninitializedCapacity: 36) { text in
+            let digits = Array("0123456789abcdef".utf8)
+            var place = 0
+            for nibble in 0..<32 {
+                if nibble == 8 || nibble == 12 || nibble == 16 || nibble == 20 {
+                    text[place] = UInt8(ascii: "-")
+                    place += 1
+                }
+                text[place] = digits[Int((nibble < 16 ? high : random) >> UInt64(60 - nibble % 16 * 4) & 15)]
+                place += 1
+            }
+            return 36
         }
-        description = text
     }
 
     /// - Returns: nil if `text` is not a UUID.

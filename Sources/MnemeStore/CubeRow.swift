@@ -55,6 +55,7 @@ extension SQLiteMemoryStore {
         cube.entities = header.entities
         cube.keywords = header.keywords
         cube.dates = header.dates
+        if let last = row["last_used"] as Double? { cube.usage = Usage(count: row["uses"], last: Date(timeIntervalSince1970: last)) }
         return cube
     }
 

@@ -97,6 +97,18 @@ public struct DateMention: Hashable, Sendable, Codable {
     }
 }
 
+/// How often a memory was an answer, and when last.
+public struct Usage: Hashable, Sendable, Codable {
+    public var count: Int
+    public var last: Date
+
+    /// All values.
+    public init(count: Int, last: Date) {
+        self.count = count
+        self.last = last
+    }
+}
+
 /// The unit of memory: a header and a payload. This version carries plaintext payloads.
 public struct MemCube: Sendable, Codable, Identifiable, Equatable {
     /// Its identity, ordered by creation.
@@ -135,6 +147,8 @@ public struct MemCube: Sendable, Codable, Identifiable, Equatable {
     public var dates: [DateMention]
     /// Where it came from.
     public var provenance: Provenance
+    /// How recall has used it; nil if it never was an answer. Counted beside the journal, not a version of its own.
+    public var usage: Usage?
 
     public init(
         id: CubeID = CubeID(), scope: Scope, type: MemoryType, text: String, speaker: String? = nil, eventTime: Date,

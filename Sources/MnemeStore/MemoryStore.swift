@@ -2,8 +2,10 @@ public import Foundation
 
 /// A change to one cube.
 public enum Mutation: Sendable {
-    /// Records a new cube. `analysis` is its index terms, `contentHash` finds it again.
-    case add(MemCube, analysis: [UInt8], contentHash: [UInt8])
+    /// Records a new cube, unless the owner has one of the same `contentHash` that is in use: then that one
+    /// is the result and nothing is written. `analysis` is the cube's index terms; `links` lead from it
+    /// to cubes that may be gone by now.
+    case add(MemCube, analysis: [UInt8], contentHash: [UInt8], links: [CubeLink] = [])
     /// Replaces the cube of the same id by a next version; its vector is made anew. The cube carries the
     /// version that was read; if another change came first, the store refuses with a conflict.
     case update(MemCube, analysis: [UInt8], contentHash: [UInt8])
@@ -15,6 +17,25 @@ public enum Mutation: Sendable {
     case erase(CubeID)
     case link(CubeLink)
     case unlink(CubeLink)
+}
+
+/// One caller's changes, applied all or not at all.
+public struct WriteRequest: Sendable {
+    public var mutations: [Mutation]
+    /// Whose memories are changed; no other can be.
+    public var owner: Owner
+    /// Who asks, and why.
+    public var context: WriteContext
+    /// A repeated request with this key and owner changes nothing and returns what the first returned.
+    public var idempotencyKey: String?
+
+    /// All values.
+    public init(_ mutations: [Mutation], owner: Owner, context: WriteContext, idempotencyKey: String? = nil) {
+        self.mutations = mutations
+        self.owner = owner
+        self.context = context
+        self.idempotencyKey = idempotencyKey
+    }
 }
 
 /// What an index needs to know of a cube.
@@ -173,16 +194,16 @@ public struct StoreFinding: Sendable, Codable {
 
 /// Durable memory: a journal, the state it leads to, and what is derived from the state.
 ///
-/// Implementers: ``commit(_:owner:context:idempotencyKey:)`` is one transaction; when it returns,
-/// the change survives a crash. Calls block; callers stay off the cooperative pool. Every read and
+/// Implementers: ``commit(_:)`` is one transaction; when it returns, the changes survive a crash. Calls block; callers stay off the cooperative pool. Every read and
 /// write is confined to one owner. Pass the conformance suite in `MnemeStoreTesting`.
 public protocol MemoryStore: Sendable {
-    /// Applies all mutations or none, and returns the cubes after them (an erased one is absent).
+    /// Applies requests in order, with one wait for the disk. A request that is refused leaves no trace and
+    /// does not keep the others from being carried out.
     ///
-    /// - Parameter idempotencyKey: a repeated call with this key and owner changes nothing and returns
-    ///   what the first returned.
-    /// - Throws: ``StoreError``.
-    func commit(_ mutations: [Mutation], owner: Owner, context: WriteContext, idempotencyKey: String?) throws -> [MemCube]
+    /// - Returns: for each request the cubes after its mutations, in their order (an erased one and links are
+    ///   absent), or its ``StoreError``.
+    /// - Throws: ``StoreError`` if nothing could be written.
+    func commit(_ requests: [WriteRequest]) throws -> [Result<[MemCube], any Error>]
 
     /// The cube, or nil if this owner has none of that id. `asOf` reads the version of that recorded time.
     func cube(_ id: CubeID, owner: Owner, asOf: Date?) throws -> MemCube?
@@ -194,9 +215,9 @@ public protocol MemoryStore: Sendable {
     /// The journal of one cube, oldest first.
     func history(_ id: CubeID, owner: Owner) throws -> [JournalEntry]
     func links(of id: CubeID, owner: Owner) throws -> [CubeLink]
-    /// The cube of the same content, if any that is not archived.
-    func find(contentHash: [UInt8], owner: Owner) throws -> CubeID?
     func owners() throws -> [Owner]
+    /// Adds to what is known of the use of cubes; unknown ids are passed over.
+    func recordUse(_ uses: [CubeID: Usage], owner: Owner) throws
 
     /// What an index at these positions has to apply.
     func changes(owner: Owner, since position: Int64, vectorsSince: Int64, embedder: String) throws -> IndexChanges
@@ -212,4 +233,14 @@ public protocol MemoryStore: Sendable {
     func statistics(owner: Owner?) throws -> StoreStatistics
     /// Verifies the file and its invariants; `repair` rebuilds what is derived.
     func check(repair: Bool) throws -> [StoreFinding]
+}
+
+extension MemoryStore {
+    /// Applies all mutations or none, and returns the cubes after them.
+    ///
+    /// - Throws: ``StoreError``.
+    @discardableResult
+    public func commit(_ mutations: [Mutation], owner: Owner, context: WriteContext, idempotencyKey: String? = nil) throws -> [MemCube] {
+        try commit([WriteRequest(mutations, owner: owner, context: context, idempotencyKey: idempotencyKey)])[0].get()
+    }
 }

@@ -93,16 +93,6 @@ extension SQLiteMemoryStore {
         }
     }
 
-    public func find(contentHash: [UInt8], owner: Owner) throws -> CubeID? {
-        try read { db in
-            guard let ownerID = try Self.ownerID(owner, db) else { return nil }
-            return try String.fetchOne(
-                db.cachedStatement(sql: "SELECT id FROM cube WHERE owner = ? AND content_hash = ? AND state NOT IN ('archived', 'merged') LIMIT 1"),
-                arguments: [ownerID, Data(contentHash)]
-            ).flatMap(CubeID.init)
-        }
-    }
-
     public func owners() throws -> [Owner] {
         try read { db in
             try Row.fetchAll(db, sql: "SELECT tenant, user FROM owner ORDER BY id").map { Owner(tenant: $0["tenant"], user: $0["user"]) }

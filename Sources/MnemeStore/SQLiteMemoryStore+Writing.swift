@@ -3,37 +3,40 @@ import Foundation
 import GRDB
 
 extension SQLiteMemoryStore {
-    public func commit(
-        _ mutations: [Mutation], owner: Owner, context: WriteContext, idempotencyKey: String? = nil
-    ) throws -> [MemCube] {
-        let result = try write { db in
-            let ownerID = try Self.ownerID(owner, db) ?? Self.createOwner(owner, db)
-            let request = idempotencyKey == nil ? nil : try Self.requestHash(mutations)
-            if let key = idempotencyKey, let request {
-                if let known = try Row.fetchOne(db, sql: "SELECT request, cubes FROM idempotency WHERE owner = ? AND key = ?", arguments: [ownerID, key]) {
-                    guard known["request"] as Data == request else {
-                        throw StoreError(.conflict, "The idempotency key '\(key.prefix(80))' was used for another request. Use a new key.")
+    public func commit(_ requests: [WriteRequest]) throws -> [Result<[MemCube], any Error>] {
+        let results = try write { db in
+            try requests.map { request -> Result<[MemCube], any Error> in
+                var cubes: [MemCube] = []
+                do {
+                    try db.inSavepoint {
+                        cubes = try apply(request, db)
+                        return .commit
                     }
-                    let ids = try StoreCoding.decode([CubeID].self, known["cubes"])
-                    return try ids.compactMap { try Self.current($0, ownerID, db) }
-                }
+                } catch let error as StoreError { return .failure(error) }
+                return .success(cubes)
             }
-            var result: [MemCube] = [], ids: [CubeID] = []
-            for mutation in mutations {
-                if let cube = try apply(mutation, ownerID: ownerID, owner: owner, context: context, db) {
-                    result.append(cube)
-                    ids.append(cube.id)
-                }
-            }
-            if let key = idempotencyKey, let request {
-                try db.execute(
-                    sql: "INSERT INTO idempotency (owner, key, request, cubes, time) VALUES (?, ?, ?, ?, ?)",
-                    arguments: [ownerID, key, request, try StoreCoding.encode(ids), context.time.timeIntervalSince1970])
-            }
-            return result
         }
-        if mutations.contains(where: { if case .erase = $0 { true } else { false } }) { try dropOldPages() }
-        return result
+        if requests.contains(where: { $0.mutations.contains { if case .erase = $0 { true } else { false } } }) { try dropOldPages() }
+        return results
+    }
+
+    private func apply(_ request: WriteRequest, _ db: Database) throws -> [MemCube] {
+        let owner = request.owner, ownerID = try Self.ownerID(owner, db) ?? Self.createOwner(owner, db)
+        guard let key = request.idempotencyKey else {
+            return try request.mutations.compactMap { try apply($0, ownerID: ownerID, owner: owner, context: request.context, db) }
+        }
+        let hash = Self.requestHash(request.mutations)
+        if let known = try Row.fetchOne(db, sql: "SELECT request, cubes FROM idempotency WHERE owner = ? AND key = ?", arguments: [ownerID, key]) {
+            guard known["request"] as Data == hash else {
+                throw StoreError(.conflict, "The idempotency key '\(key.prefix(80))' was used for another request. Use a new key.")
+            }
+            return try StoreCoding.decode([CubeID].self, known["cubes"]).compactMap { try Self.current($0, ownerID, db) }
+        }
+        let cubes = try request.mutations.compactMap { try apply($0, ownerID: ownerID, owner: owner, context: request.context, db) }
+        try db.execute(
+            sql: "INSERT INTO idempotency (owner, key, request, cubes, time) VALUES (?, ?, ?, ?, ?)",
+            arguments: [ownerID, key, hash, try StoreCoding.encode(cubes.map(\.id)), request.context.time.timeIntervalSince1970])
+        return cubes
     }
 
     /// Empties the write-ahead log: it holds pages as they were before an erasure.
@@ -52,13 +55,11 @@ extension SQLiteMemoryStore {
     }
 
     /// Identifies a request by what its caller chose, not by ids, times and links made for it.
-    private static func requestHash(_ mutations: [Mutation]) throws -> Data {
+    private static func requestHash(_ mutations: [Mutation]) -> Data {
         var hash = SHA256()
-        let adds = mutations.contains { if case .add = $0 { true } else { false } }
         for mutation in mutations {
             switch mutation {
-            case .link where adds: break
-            case .add(_, _, let content): hash.update(data: Data("add".utf8) + content)
+            case .add(_, _, let content, _): hash.update(data: Data("add".utf8) + content)
             case .update(let cube, _, let content): hash.update(data: Data("update\(cube.id)".utf8) + content)
             case .archive(let id): hash.update(data: Data("archive\(id)".utf8))
             case .restore(let id): hash.update(data: Data("restore\(id)".utf8))
@@ -86,10 +87,17 @@ extension SQLiteMemoryStore {
 
     private func apply(_ mutation: Mutation, ownerID: Int64, owner: Owner, context: WriteContext, _ db: Database) throws -> MemCube? {
         switch mutation {
-        case .add(var cube, let analysis, let contentHash):
+        case .add(var cube, let analysis, let contentHash, let links):
+            if let known = try String.fetchOne(
+                db.cachedStatement(sql: "SELECT id FROM cube WHERE owner = ? AND content_hash = ? AND state NOT IN ('archived', 'merged') LIMIT 1"),
+                arguments: [ownerID, Data(contentHash)])
+            {
+                return try Self.current(CubeID(stored: known), ownerID, db)
+            }
             cube.scope.tenant = owner.tenant
             cube.scope.user = owner.user
-            let position = try Self.record(.add, cube, ownerID, context, db)
+            let json = CubeJSON(cube)
+            let position = try Self.append(.add, cube.id, version: cube.version, payload: json.payload, ownerID, context, db)
             var session: Int64?, place: Int64 = 0
             if let name = cube.scope.session {
                 let row = try Row.fetchOne(
@@ -110,9 +118,10 @@ extension SQLiteMemoryStore {
                 cube.id.description, ownerID, session, place, cube.scope.agent, cube.type.rawValue, cube.state.rawValue, cube.version,
                 cube.text, cube.speaker, cube.eventTime.timeIntervalSince1970, cube.recordedTime.timeIntervalSince1970,
                 cube.updatedTime.timeIntervalSince1970, cube.expires?.timeIntervalSince1970, cube.priority,
-                try Self.header(cube), Data(contentHash), position, Data(analysis), analyzer,
+                json.header, Data(contentHash), position, Data(analysis), analyzer,
             ])
             try db.cachedStatement(sql: "INSERT INTO pending (cube) VALUES (?)").execute(arguments: [db.lastInsertedRowID])
+            for link in links where try Self.current(link.target, ownerID, db) != nil { try Self.add(link, ownerID, context, db) }
             return cube
 
         case .update(var cube, let analysis, let contentHash):
@@ -129,7 +138,8 @@ extension SQLiteMemoryStore {
             cube.scope.tenant = owner.tenant
             cube.scope.user = owner.user
             cube.scope.session = old.scope.session
-            let position = try Self.record(.update, cube, ownerID, context, db)
+            let json = CubeJSON(cube)
+            let position = try Self.append(.update, cube.id, version: cube.version, payload: json.payload, ownerID, context, db)
             try db.execute(
                 sql: """
                     UPDATE cube SET agent = ?, type = ?, state = ?, version = ?, text = ?, speaker = ?, event_time = ?, updated_time = ?,
@@ -138,7 +148,7 @@ extension SQLiteMemoryStore {
                 arguments: [
                     cube.scope.agent, cube.type.rawValue, cube.state.rawValue, cube.version, cube.text, cube.speaker,
                     cube.eventTime.timeIntervalSince1970, cube.updatedTime.timeIntervalSince1970, cube.expires?.timeIntervalSince1970,
-                    cube.priority, try Self.header(cube), Data(contentHash), position, Data(analysis), analyzer, cube.id.description,
+                    cube.priority, json.header, Data(contentHash), position, Data(analysis), analyzer, cube.id.description,
                 ])
             if old.text != cube.text || old.speaker != cube.speaker {
                 try db.execute(sql: "INSERT OR IGNORE INTO pending (cube) SELECT seq FROM cube WHERE id = ?", arguments: [cube.id.description])
@@ -167,10 +177,7 @@ extension SQLiteMemoryStore {
             _ = try Self.require(link.source, ownerID, db)
             _ = try Self.require(link.target, ownerID, db)
             guard link.source != link.target else { throw StoreError(.conflict, "A memory cannot be linked to itself.") }
-            try db.execute(
-                sql: "INSERT OR REPLACE INTO link (owner, source, target, kind, time) VALUES (?, ?, ?, ?, ?)",
-                arguments: [ownerID, link.source.description, link.target.description, link.kind, link.time.timeIntervalSince1970])
-            try Self.record(.link, link, ownerID, context, db)
+            try Self.add(link, ownerID, context, db)
             return nil
 
         case .unlink(let link):
@@ -202,18 +209,18 @@ extension SQLiteMemoryStore {
         return cube
     }
 
-    private static func header(_ cube: MemCube) throws -> String {
-        try StoreCoding.encode(
-            CubeHeader(
-                tags: cube.tags, metadata: cube.metadata, entities: cube.entities, keywords: cube.keywords, dates: cube.dates,
-                provenance: cube.provenance))
+    private static func add(_ link: CubeLink, _ ownerID: Int64, _ context: WriteContext, _ db: Database) throws {
+        try db.execute(
+            sql: "INSERT OR REPLACE INTO link (owner, source, target, kind, time) VALUES (?, ?, ?, ?, ?)",
+            arguments: [ownerID, link.source.description, link.target.description, link.kind, link.time.timeIntervalSince1970])
+        try record(.link, link, ownerID, context, db)
     }
 
     /// Appends to the journal and returns the position.
     private static func record(
         _ operation: JournalEntry.Operation, _ cube: MemCube, _ ownerID: Int64, _ context: WriteContext, _ db: Database
     ) throws -> Int64 {
-        try append(operation, cube.id, version: cube.version, payload: try StoreCoding.encode(cube), ownerID, context, db)
+        try append(operation, cube.id, version: cube.version, payload: CubeJSON(cube).payload, ownerID, context, db)
     }
 
     private static func record(
@@ -236,6 +243,16 @@ extension SQLiteMemoryStore {
     }
 
     // MARK: Derived data
+
+    public func recordUse(_ uses: [CubeID: Usage], owner: Owner) throws {
+        try write { db in
+            guard let ownerID = try Self.ownerID(owner, db) else { return }
+            for (id, use) in uses {
+                try db.cachedStatement(sql: "UPDATE cube SET uses = uses + ?, last_used = max(coalesce(last_used, 0), ?) WHERE id = ? AND owner = ?")
+                    .execute(arguments: [use.count, use.last.timeIntervalSince1970, id.description, ownerID])
+            }
+        }
+    }
 
     public func saveAnalyses(_ analyses: [(CubeID, [UInt8])], owner: Owner) throws {
         try write { db in

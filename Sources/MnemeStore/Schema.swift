@@ -67,6 +67,9 @@ enum Schema {
                     INSERT INTO counter VALUES ('vector', 0);
                     """)
         }
+        migrator.registerMigration("2") { db in
+            try db.execute(sql: "ALTER TABLE cube ADD COLUMN uses INTEGER NOT NULL DEFAULT 0; ALTER TABLE cube ADD COLUMN last_used REAL")
+        }
         return migrator
     }
 }

@@ -25,7 +25,7 @@ public struct MemoryStoreConformance: Sendable, CustomStringConvertible {
     /// Every check.
     public static let all: [MemoryStoreConformance] = [
         check("what is committed can be read, with both times") { store in
-            let cube = sample("tea"), saved = try store.commit([add(cube)], owner: alice, context: at(1), idempotencyKey: nil)
+            let cube = sample("tea"), saved = try store.commit([add(cube)], owner: alice, context: at(1))
             try expect(saved.map(\.id) == [cube.id])
             let read = try require(store.cube(cube.id, owner: alice, asOf: nil))
             try expect(read.text == "tea" && read.eventTime == cube.eventTime && read.recordedTime == cube.recordedTime && read.version == 1)
@@ -33,19 +33,19 @@ public struct MemoryStoreConformance: Sendable, CustomStringConvertible {
         },
         check("an owner never sees another's cube, and cannot change it") { store in
             let cube = sample("secret")
-            _ = try store.commit([add(cube)], owner: alice, context: at(1), idempotencyKey: nil)
+            _ = try store.commit([add(cube)], owner: alice, context: at(1))
             try expect(store.cube(cube.id, owner: bob, asOf: nil) == nil)
             try expect(store.cubes([cube.id], owner: bob).isEmpty && store.list(CubeFilter(owner: bob)).isEmpty)
             try expect(store.history(cube.id, owner: bob).isEmpty && store.snapshot(owner: bob, asOf: .distantFuture).isEmpty)
             for mutation in [Mutation.archive(cube.id), .erase(cube.id)] {
-                try expectError(.notFound) { _ = try store.commit([mutation], owner: bob, context: at(2), idempotencyKey: nil) }
+                try expectError(.notFound) { _ = try store.commit([mutation], owner: bob, context: at(2)) }
             }
             try expect(store.changes(owner: bob, since: 0, vectorsSince: 0, embedder: "e").rows.isEmpty)
         },
         check("a batch is applied whole or not at all") { store in
             let cube = sample("half")
             try expectError(.notFound) {
-                _ = try store.commit([add(cube), .archive(CubeID())], owner: alice, context: at(1), idempotencyKey: nil)
+                _ = try store.commit([add(cube), .archive(CubeID())], owner: alice, context: at(1))
             }
             try expect(store.cube(cube.id, owner: alice, asOf: nil) == nil)
         },
@@ -58,10 +58,10 @@ public struct MemoryStoreConformance: Sendable, CustomStringConvertible {
         },
         check("each version can be read as of its time") { store in
             var cube = sample("one")
-            _ = try store.commit([add(cube)], owner: alice, context: at(10), idempotencyKey: nil)
+            _ = try store.commit([add(cube)], owner: alice, context: at(10))
             cube.text = "two"
-            _ = try store.commit([update(cube)], owner: alice, context: at(20), idempotencyKey: nil)
-            _ = try store.commit([.archive(cube.id)], owner: alice, context: at(30), idempotencyKey: nil)
+            _ = try store.commit([update(cube)], owner: alice, context: at(20))
+            _ = try store.commit([.archive(cube.id)], owner: alice, context: at(30))
             try expect(store.cube(cube.id, owner: alice, asOf: Date(timeIntervalSince1970: 5)) == nil)
             try expect(store.cube(cube.id, owner: alice, asOf: Date(timeIntervalSince1970: 15))?.text == "one")
             try expect(store.cube(cube.id, owner: alice, asOf: Date(timeIntervalSince1970: 25))?.text == "two")
@@ -69,45 +69,45 @@ public struct MemoryStoreConformance: Sendable, CustomStringConvertible {
             try expect(store.snapshot(owner: alice, asOf: Date(timeIntervalSince1970: 25)).map(\.text) == ["two"])
             try expect(store.history(cube.id, owner: alice).map(\.operation) == [.add, .update, .archive])
             try expect(store.history(cube.id, owner: alice).map(\.version) == [1, 2, 3])
-            let restored = try store.commit([.restore(cube.id)], owner: alice, context: at(40), idempotencyKey: nil)
+            let restored = try store.commit([.restore(cube.id)], owner: alice, context: at(40))
             try expect(restored.first?.state == .activated && restored.first?.version == 4)
         },
         check("erase leaves no text behind, not even in the history") { store in
             let cube = sample("gone"), other = sample("stays")
-            _ = try store.commit([add(cube), add(other)], owner: alice, context: at(1), idempotencyKey: nil)
+            _ = try store.commit([add(cube), add(other)], owner: alice, context: at(1))
             _ = try store.commit(
-                [.link(CubeLink(source: cube.id, target: other.id, kind: "related", time: Date()))], owner: alice, context: at(2), idempotencyKey: nil)
-            _ = try store.commit([.erase(cube.id)], owner: alice, context: at(3), idempotencyKey: nil)
+                [.link(CubeLink(source: cube.id, target: other.id, kind: "related", time: Date()))], owner: alice, context: at(2))
+            _ = try store.commit([.erase(cube.id)], owner: alice, context: at(3))
             try expect(store.cube(cube.id, owner: alice, asOf: nil) == nil && store.cube(cube.id, owner: alice, asOf: .distantFuture) == nil)
             let history = try store.history(cube.id, owner: alice)
             try expect(history.last?.operation == .erase && history.allSatisfy { $0.snapshot == nil && $0.link == nil })
             try expect(store.links(of: other.id, owner: alice).isEmpty)
-            try expectError(.notFound) { _ = try store.commit([.restore(cube.id)], owner: alice, context: at(4), idempotencyKey: nil) }
+            try expectError(.notFound) { _ = try store.commit([.restore(cube.id)], owner: alice, context: at(4)) }
         },
         check("places in a session follow the order of commits") { store in
-            for i in 0..<3 { _ = try store.commit([add(sample("\(i)", session: "s"))], owner: alice, context: at(Double(i)), idempotencyKey: nil) }
+            for i in 0..<3 { _ = try store.commit([add(sample("\(i)", session: "s"))], owner: alice, context: at(Double(i))) }
             let rows = try store.changes(owner: alice, since: 0, vectorsSince: 0, embedder: "e").rows
             try expect(rows.map(\.place) == [0, 1, 2] && rows.allSatisfy { $0.session == "s" })
         },
         check("an index catches up from its position") { store in
             let first = sample("first"), second = sample("second")
-            _ = try store.commit([add(first)], owner: alice, context: at(1), idempotencyKey: nil)
+            _ = try store.commit([add(first)], owner: alice, context: at(1))
             let start = try store.changes(owner: alice, since: 0, vectorsSince: 0, embedder: "e")
             try expect(start.rows.map(\.id) == [first.id] && start.rows[0].analysis == [1, 0, 0, 0, 1])
-            _ = try store.commit([add(second), .archive(first.id)], owner: alice, context: at(2), idempotencyKey: nil)
+            _ = try store.commit([add(second), .archive(first.id)], owner: alice, context: at(2))
             let next = try store.changes(owner: alice, since: start.position, vectorsSince: start.vectorPosition, embedder: "e")
             try expect(next.rows.map(\.id) == [first.id, second.id] && next.rows[0].state == .archived)
-            _ = try store.commit([.erase(second.id)], owner: alice, context: at(3), idempotencyKey: nil)
+            _ = try store.commit([.erase(second.id)], owner: alice, context: at(3))
             let last = try store.changes(owner: alice, since: next.position, vectorsSince: next.vectorPosition, embedder: "e")
             try expect(last.rows.isEmpty && last.erased == [second.id])
         },
         check("work that is left survives, and a vector of an old version is dropped") { store in
             var cube = sample("text")
-            _ = try store.commit([add(cube)], owner: alice, context: at(1), idempotencyKey: nil)
+            _ = try store.commit([add(cube)], owner: alice, context: at(1))
             let pending = try store.pendingEmbeddings(embedder: "e", limit: 10)
             try expect(pending.map(\.id) == [cube.id] && store.pendingEmbeddingCount(embedder: "e") == 1)
             cube.text = "changed"
-            _ = try store.commit([update(cube)], owner: alice, context: at(2), idempotencyKey: nil)
+            _ = try store.commit([update(cube)], owner: alice, context: at(2))
             try store.saveVectors([(cube.id, 1, [1, 0])], embedder: "e")
             try expect(store.pendingEmbeddings(embedder: "e", limit: 10).map(\.version) == [2])
             try store.saveVectors([(cube.id, 2, [0, 1])], embedder: "e")
@@ -116,22 +116,51 @@ public struct MemoryStoreConformance: Sendable, CustomStringConvertible {
         },
         check("of two changes to one version, the second is refused") { store in
             var cube = sample("start")
-            _ = try store.commit([add(cube)], owner: alice, context: at(1), idempotencyKey: nil)
+            _ = try store.commit([add(cube)], owner: alice, context: at(1))
             cube.text = "first"
-            _ = try store.commit([update(cube)], owner: alice, context: at(2), idempotencyKey: nil)
+            _ = try store.commit([update(cube)], owner: alice, context: at(2))
             cube.text = "second"
-            try expectError(.conflict) { _ = try store.commit([update(cube)], owner: alice, context: at(3), idempotencyKey: nil) }
+            try expectError(.conflict) { _ = try store.commit([update(cube)], owner: alice, context: at(3)) }
             try expect(store.cube(cube.id, owner: alice, asOf: nil)?.text == "first")
         },
-        check("content is found until it is archived") { store in
+        check("the same content is recorded once, until it is archived") { store in
             let cube = sample("same")
-            _ = try store.commit([add(cube)], owner: alice, context: at(1), idempotencyKey: nil)
-            try expect(store.find(contentHash: Array("same".utf8), owner: alice) == cube.id && store.find(contentHash: Array("same".utf8), owner: bob) == nil)
-            _ = try store.commit([.archive(cube.id)], owner: alice, context: at(2), idempotencyKey: nil)
-            try expect(store.find(contentHash: Array("same".utf8), owner: alice) == nil)
+            let first = try store.commit([add(cube), add(sample("same"))], owner: alice, context: at(1))
+            try expect(first.map(\.id) == [cube.id, cube.id])
+            try expect(store.commit([add(sample("same"))], owner: bob, context: at(1))[0].id != cube.id)
+            _ = try store.commit([.archive(cube.id)], owner: alice, context: at(2))
+            try expect(store.commit([add(sample("same"))], owner: alice, context: at(3))[0].id != cube.id)
+        },
+        check("links of a new cube are kept where their target is there") { store in
+            let old = sample("old"), new = sample("new")
+            _ = try store.commit([add(old)], owner: alice, context: at(1))
+            let links = [old.id, CubeID()].map { CubeLink(source: new.id, target: $0, kind: "related", time: at(2).time) }
+            _ = try store.commit([.add(new, analysis: [], contentHash: [1], links: links)], owner: alice, context: at(2))
+            try expect(store.links(of: new.id, owner: alice) == [links[0]])
+        },
+        check("requests in one transaction stand or fall one by one") { store in
+            let first = sample("first"), third = sample("third")
+            let results = try store.commit([
+                WriteRequest([add(first)], owner: alice, context: at(1)),
+                WriteRequest([add(sample("second")), .archive(CubeID())], owner: alice, context: at(1)),
+                WriteRequest([add(third)], owner: bob, context: at(1)),
+            ])
+            try expect(results[0].get().map(\.id) == [first.id] && results[2].get().map(\.id) == [third.id])
+            try expectError(.notFound) { _ = try results[1].get() }
+            try expect(store.list(CubeFilter(owner: alice)).map(\.text) == ["first"] && store.list(CubeFilter(owner: bob)).map(\.text) == ["third"])
+        },
+        check("uses add up and are no change") { store in
+            let cube = sample("used")
+            _ = try store.commit([add(cube)], owner: alice, context: at(1))
+            let position = try store.changes(owner: alice, since: 0, vectorsSince: 0, embedder: "e").position
+            try store.recordUse([cube.id: Usage(count: 2, last: at(9).time), CubeID(): Usage(count: 1, last: at(9).time)], owner: alice)
+            try store.recordUse([cube.id: Usage(count: 1, last: at(5).time)], owner: alice)
+            try store.recordUse([cube.id: Usage(count: 1, last: at(5).time)], owner: bob)
+            try expect(store.cube(cube.id, owner: alice, asOf: nil)?.usage == Usage(count: 3, last: at(9).time))
+            try expect(store.changes(owner: alice, since: 0, vectorsSince: 0, embedder: "e").position == position)
         },
         check("the checks find a sound store sound") { store in
-            _ = try store.commit([add(sample("x"))], owner: alice, context: at(1), idempotencyKey: nil)
+            _ = try store.commit([add(sample("x"))], owner: alice, context: at(1))
             try expect(store.check(repair: false).allSatisfy(\.sound))
         },
     ]

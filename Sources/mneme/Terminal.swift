@@ -1,5 +1,5 @@
 import Foundation
-import Synchronization
+import NIOConcurrencyHelpers
 
 /// What the terminal can show.
 enum Terminal {
@@ -32,11 +32,11 @@ final class ProgressLine: Sendable {
         var last: ContinuousClock.Instant?
         var shown = false
     }
-    private let state = Mutex(State())
+    private let state = NIOLockedValueBox(State())
 
     func show(_ done: Int, _ total: Int, _ what: String) {
         guard Terminal.isInteractive(STDERR_FILENO) else { return }
-        state.withLock { state in
+        state.withLockedValue { state in
             let now = ContinuousClock.now
             guard now - state.start > .milliseconds(300), state.last.map({ now - $0 > .milliseconds(100) || done == total }) ?? true else { return }
             state.last = now
@@ -48,7 +48,7 @@ final class ProgressLine: Sendable {
     }
 
     func end() {
-        state.withLock { state in
+        state.withLockedValue { state in
             if state.shown { FileHandle.standardError.write(Data("\r\u{1b}[2K".utf8)) }
             state.shown = false
         }

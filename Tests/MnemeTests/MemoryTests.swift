@@ -66,9 +66,9 @@ final class TemporaryFolder: Sendable {
         #expect(try await recall(memory, "boat") { $0.from = Date(timeIntervalSince1970: 2500) } == ["The green boat is for sale"])
         #expect(try await recall(memory, "boat") { $0.before = Date(timeIntervalSince1970: 2500) } == ["The red boat is for sale"])
         #expect(try await recall(memory, "boat") { $0.type = .preference }.isEmpty)
-        _ = try memory.store.commit([.archive(kept[0].id)], owner: Self.owner, context: WriteContext(), idempotencyKey: nil)
+        _ = try memory.store.commit([.archive(kept[0].id)], owner: Self.owner, context: WriteContext())
         #expect(try await recall(memory, "boat") == ["The green boat is for sale"])
-        _ = try memory.store.commit([.restore(kept[0].id), .erase(kept[2].id)], owner: Self.owner, context: WriteContext(), idempotencyKey: nil)
+        _ = try memory.store.commit([.restore(kept[0].id), .erase(kept[2].id)], owner: Self.owner, context: WriteContext())
         #expect(try await recall(memory, "boat") == ["The red boat is for sale"])
     }
 
@@ -107,7 +107,7 @@ final class TemporaryFolder: Sendable {
         let folder = try TemporaryFolder(), memory = try folder.open()
         let secret = "the combination is quetzalcoatl"
         let cube = try await memory.remember([MemoryInput(secret), MemoryInput("something else")], scope: Self.scope)[0]
-        _ = try memory.store.commit([.erase(cube.id)], owner: Self.owner, context: WriteContext(reason: "asked"), idempotencyKey: nil)
+        _ = try memory.store.commit([.erase(cube.id)], owner: Self.owner, context: WriteContext(reason: "asked"))
         await memory.close()
         try (memory.store as? SQLiteMemoryStore)?.close()
         for file in try FileManager.default.contentsOfDirectory(atPath: folder.path) {

@@ -1,31 +1,38 @@
 package import Foundation
 package import MnemeIndex
+package import MnemeStore
 
 /// What the indexes know of a text: its terms, and a few cues about what it could answer.
 ///
 /// Layout of ``encoded``: one byte of cues (bit 0 a time expression, bit 1 a number, bits 2-3 proper
-/// names up to 2, bit 4 it ends in a question mark), then ``TermCounts``.
+/// names up to 2), then ``TermCounts``.
 package struct Analysis: Sendable {
     /// Names the analyzer and the layout.
     static let version = TextAnalyzer.version + "/cues-1"
 
-    package var hasTime = false, hasNumber = false, isQuestion = false
+    package var hasTime = false, hasNumber = false
     /// 0, 1, or 2 for two or more.
     package var names = 0
     package var terms: TermCounts
 
     /// Analyses a memory. Speaker and date are terms too: questions name them.
-    package init(text: String, speaker: String?, eventTime: Date, analyzer: TextAnalyzer) {
+    ///
+    /// - Parameter words: ``TextAnalyzer/words(_:)`` of `text`.
+    package init(text: String, words: [String], speaker: String?, eventTime: Date, analyzer: TextAnalyzer) {
         let parts = TimeExpressions.calendar.dateComponents([.year, .month, .day], from: eventTime)
         let month = Self.monthNames[(parts.month ?? 1) - 1]
-        let date = "\(parts.day ?? 1) \(month) \(parts.year ?? 1970)"
-        terms = TermCounts(analyzer.terms([speaker ?? "", date, text].joined(separator: " ")))
-        for word in TextAnalyzer.words(text) {
+        let date = [String(parts.day ?? 1), month, String(parts.year ?? 1970)]
+        terms = TermCounts(analyzer.terms(ofWords: TextAnalyzer.words(speaker ?? "") + date + words))
+        for word in words {
             if Self.timeWords.contains(word) || (word.utf8.count == 4 && Int(word).map { (1900...2099).contains($0) } ?? false) { hasTime = true }
             if Self.numberWords.contains(word) || word.utf8.first.map({ (48...57).contains($0) }) ?? false { hasNumber = true }
         }
         names = min(2, Self.nameCount(text))
-        isQuestion = text.last(where: { !$0.isWhitespace }) == "?"
+    }
+
+    /// Analyses a memory as it stands.
+    package init(of cube: MemCube, analyzer: TextAnalyzer) {
+        self.init(text: cube.text, words: TextAnalyzer.words(cube.text), speaker: cube.speaker, eventTime: cube.eventTime, analyzer: analyzer)
     }
 
     package init?(encoded bytes: [UInt8]) {
@@ -34,11 +41,10 @@ package struct Analysis: Sendable {
         hasTime = cues & 1 != 0
         hasNumber = cues & 2 != 0
         names = Int(cues >> 2 & 3)
-        isQuestion = cues & 16 != 0
     }
 
     package var encoded: [UInt8] {
-        [(hasTime ? 1 : 0) | (hasNumber ? 2 : 0) | UInt8(names) << 2 | (isQuestion ? 16 : 0)] + terms.encoded
+        [(hasTime ? 1 : 0) | (hasNumber ? 2 : 0) | UInt8(names) << 2] + terms.encoded
     }
 
     static let monthNames = [

@@ -9,7 +9,7 @@ package enum Segmenter {
     ///
     /// - Complexity: linear.
     package static func parts(of text: String, targetLength: Int = targetLength) -> [Substring] {
-        guard text.count > targetLength * 5 / 4 else { return [text[...]] }
+        guard text.utf8.count > targetLength * 5 / 4, text.count > targetLength * 5 / 4 else { return [text[...]] }
         var parts: [Substring] = [], rest = text[...]
         while rest.count > targetLength * 5 / 4 {
             let window = rest.prefix(targetLength), half = window.index(window.startIndex, offsetBy: targetLength / 2)

@@ -5,8 +5,10 @@ package import MnemeStore
 /// Type, entities and keywords of a text, found by rule, without a model.
 package enum TextFacts {
     /// What kind of memory `text` is. The first rule that holds decides.
-    package static func type(of text: String) -> MemoryType {
-        let words = TextAnalyzer.words(text), padded = Array((" " + words.joined(separator: " ") + " ").utf8)
+    ///
+    /// - Parameter words: ``TextAnalyzer/words(_:)`` of `text`.
+    package static func type(of text: String, words: [String]) -> MemoryType {
+        let padded = Array((" " + words.joined(separator: " ") + " ").utf8)
         func says(_ phrases: [[UInt8]]) -> Bool { phrases.contains { padded.holds($0) } }
         if says(preferencePhrases) { return .preference }
         if says(corePhrases) { return .core }
@@ -39,7 +41,8 @@ package enum TextFacts {
 
     /// Lines that begin with a number or a bullet.
     private static func stepCount(_ text: String) -> Int {
-        text.split(separator: "\n").count { line in
+        guard text.utf8.contains(10) else { return 0 }
+        return text.split(separator: "\n").count { line in
             let line = line.drop { $0 == " " }
             let digits = line.prefix { $0.isNumber }
             return (!digits.isEmpty && digits.count <= 2 && line.dropFirst(digits.count).first.map { $0 == "." || $0 == ")" } ?? false)
@@ -57,12 +60,12 @@ package enum TextFacts {
             run = []
         }
         var sentenceStart = true
-        for raw in text.split(whereSeparator: \.isWhitespace) {
-            let word = raw.trimming { !$0.isLetter && !$0.isNumber }
-            if raw.contains("@") && raw.contains(".") || raw.hasPrefix("http://") || raw.hasPrefix("https://") {
+        for scalars in text.unicodeScalars.split(whereSeparator: \.isSpace) {
+            let raw = Substring(scalars), word = Substring(scalars.trimming { !$0.isWordPart })
+            if raw.utf8.contains(UInt8(ascii: "@")) && raw.utf8.contains(UInt8(ascii: ".")) || raw.hasPrefix("http://") || raw.hasPrefix("https://") {
                 end()
-                add(String(raw.trimming { ",.;:!?()<>\"'".contains($0) }))
-            } else if let first = word.first, first.isUppercase, word.count > 1 || !run.isEmpty {
+                add(String(Substring(scalars.trimming { ",.;:!?()<>\"'".unicodeScalars.contains($0) })))
+            } else if let first = word.unicodeScalars.first, first.isUppercase, word.utf8.count > 1 || !run.isEmpty {
                 let bare = word.hasSuffix("'s") || word.hasSuffix("’s") ? word.dropLast(2) : word
                 let common = TextAnalyzer.stopWords.contains(bare.lowercased()) || openers.contains(bare.lowercased())
                 if (sentenceStart && (common || run.isEmpty && !isName(bare, in: text))) || common { end() } else { run.append(bare) }
@@ -70,9 +73,9 @@ package enum TextFacts {
             } else {
                 end()
             }
-            if let last = raw.last {
-                sentenceStart = ".!?:".contains(last)
-                if ",.!?:;)".contains(last) { end() }
+            if let last = raw.utf8.last {
+                sentenceStart = ".!?:".utf8.contains(last)
+                if ",.!?:;)".utf8.contains(last) { end() }
             }
         }
         end()
@@ -92,21 +95,39 @@ package enum TextFacts {
     ]
 
     /// The longest content words, as a short description of what the text is about.
-    static func keywords(in text: String, limit: Int = 8) -> [String] {
-        var counts: [String: Int] = [:], order: [String] = []
-        for word in TextAnalyzer.words(text) where word.count > 3 && !TextAnalyzer.stopWords.contains(word) {
-            if counts.updateValue((counts[word] ?? 0) + 1, forKey: word) == nil { order.append(word) }
+    ///
+    /// - Parameter words: ``TextAnalyzer/words(_:)`` of the text.
+    static func keywords(_ words: [String], limit: Int = 8) -> [String] {
+        var places: [String: Int] = [:], found: [(word: String, count: Int, length: Int)] = []
+        for word in words where word.utf8.count > 3 && !TextAnalyzer.stopWords.contains(word) {
+            let length = word.unicodeScalars.count
+            guard length > 3 else { continue }
+            if let place = places[word] {
+                found[place].count += 1
+            } else {
+                places[word] = found.count
+                found.append((word, 1, length))
+            }
         }
-        return Array(order.sorted { (counts[$0]!, $0.count) > (counts[$1]!, $1.count) }.prefix(limit))
+        return found.sorted { ($0.count, $0.length) > ($1.count, $1.length) }.prefix(limit).map(\.word)
     }
 }
 
-extension Substring {
-    func trimming(_ drop: (Character) -> Bool) -> Substring {
-        var slice = self
-        while let first = slice.first, drop(first) { slice = slice.dropFirst() }
-        while let last = slice.last, drop(last) { slice = slice.dropLast() }
-        return slice
+extension Substring.UnicodeScalarView {
+    func trimming(_ drop: (Unicode.Scalar) -> Bool) -> Substring.UnicodeScalarView {
+        guard let first = firstIndex(where: { !drop($0) }), let last = lastIndex(where: { !drop($0) }) else { return self[endIndex...] }
+        return self[first...last]
+    }
+}
+
+extension Unicode.Scalar {
+    // The properties of Unicode cost a table look-up each; most text is ASCII.
+    var isSpace: Bool { isASCII ? value == 32 || (9...13).contains(value) : properties.isWhitespace }
+    var isUppercase: Bool { isASCII ? (65...90).contains(value) : properties.isUppercase }
+    /// A letter, a digit or a mark on one.
+    var isWordPart: Bool {
+        if isASCII { return (97...122).contains(value) || (65...90).contains(value) || (48...57).contains(value) }
+        return properties.isAlphabetic || properties.numericType != nil || properties.generalCategory == .nonspacingMark
     }
 }
 

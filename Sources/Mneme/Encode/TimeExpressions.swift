@@ -63,10 +63,10 @@ public enum TimeExpressions {
     /// - Parameter reference: what "today" means.
     /// - Complexity: linear in the words.
     public static func find(in text: String, reference: Date) -> [TimeExpression] {
-        let words = split(text), today = calendar.startOfDay(for: reference)
+        let words = split(text)
         var found: [TimeExpression] = [], i = 0
         while i < words.count {
-            if let (expression, used) = match(words, at: i, reference: reference, today: today) {
+            if let (expression, used) = match(words, at: i, reference: reference) {
                 var expression = expression
                 expression.text = words[i..<i + used].joined(separator: " ")
                 found.append(expression)
@@ -82,8 +82,7 @@ public enum TimeExpressions {
     private static func split(_ text: String) -> [String] {
         var words: [String] = [], word = ""
         for character in text.lowercased().unicodeScalars {
-            if character.properties.isAlphabetic || character.properties.numericType != nil
-                || (character == "-" && word.allSatisfy(\.isNumber) && !word.isEmpty)
+            if character.isWordPart || (character == "-" && word.allSatisfy(\.isNumber) && !word.isEmpty)
                 || (character == "-" && word.count >= 6)
             {
                 word.unicodeScalars.append(character)
@@ -96,8 +95,15 @@ public enum TimeExpressions {
         return words
     }
 
-    private static func match(_ words: [String], at i: Int, reference: Date, today: Date) -> (TimeExpression, Int)? {
+    /// Words that can begin an expression; digits can, too.
+    private static let openers = Set(months.keys).union(weekdays.keys).union(numbers.keys).union([
+        "today", "tonight", "yesterday", "tomorrow", "this", "last", "past", "next", "coming", "previous", "in",
+    ])
+
+    private static func match(_ words: [String], at i: Int, reference: Date) -> (TimeExpression, Int)? {
         let word = words[i]
+        guard openers.contains(word) || word.utf8.first.map({ (48...57).contains($0) }) ?? false else { return nil }
+        let today = calendar.startOfDay(for: reference)
         func next(_ offset: Int) -> String { i + offset < words.count ? words[i + offset] : "" }
         func previous() -> String { i > 0 ? words[i - 1] : "" }
         func span(_ start: Date?, _ component: Calendar.Component, fixesYear: Bool = true) -> TimeExpression? {

@@ -98,12 +98,12 @@ public enum UpdateOperation: Operation {
             cube.tags = input[tag] ?? cube.tags
             cube.eventTime = input[time] ?? cube.eventTime
             cube.expires = input[expires] ?? cube.expires
-            let analysis = memory.enrich(&cube)
+            let analysis = memory.enrich(&cube, words: TextAnalyzer.words(cube.text))
             var content = MemoryInput(cube.text, speaker: cube.speaker, eventTime: cube.eventTime, session: cube.scope.session)
             content.reference = cube.provenance.reference
             let hash = MemoryOS.contentHash(content, part: cube.provenance.part ?? 0, scope: cube.scope)
             return try memory.store.commit(
-                [.update(cube, analysis: analysis.encoded, contentHash: hash)], owner: owner, context: write, idempotencyKey: nil)[0]
+                [.update(cube, analysis: analysis.encoded, contentHash: hash)], owner: owner, context: write)[0]
         }
         memory.scheduleEmbedding()
         return .value(CubeOutput(memory: result))
@@ -140,7 +140,7 @@ private func change(_ mutation: Mutation, _ input: OperationInput, _ context: Op
     let owner = try ScopeParameters.owner(input, context), write = context.writeContext(reason: input[reason])
     return .value(
         try await context.memory.run { [store = context.memory.store] in
-            CubeOutput(memory: try store.commit([mutation], owner: owner, context: write, idempotencyKey: nil)[0])
+            CubeOutput(memory: try store.commit([mutation], owner: owner, context: write)[0])
         })
 }
 
@@ -161,7 +161,7 @@ public enum EraseOperation: Operation {
         let owner = try ScopeParameters.owner(input, context), id = try input.require(id), write = context.writeContext(reason: input[reason])
         return .value(
             try await context.memory.run { [store = context.memory.store] in
-                _ = try store.commit([.erase(id)], owner: owner, context: write, idempotencyKey: nil)
+                _ = try store.commit([.erase(id)], owner: owner, context: write)
                 return Output(erased: id)
             })
     }
@@ -209,7 +209,7 @@ public enum LinkOperation: Operation {
         let write = context.writeContext(reason: input[reason]), removes = input[remove] ?? false
         return .value(
             try await context.memory.run { [store = context.memory.store] in
-                _ = try store.commit([removes ? .unlink(link) : .link(link)], owner: owner, context: write, idempotencyKey: nil)
+                _ = try store.commit([removes ? .unlink(link) : .link(link)], owner: owner, context: write)
                 return Output(links: try store.links(of: link.source, owner: owner))
             })
     }

@@ -46,11 +46,11 @@ struct OwnerIndex: Sendable {
         var remade: [(CubeID, [UInt8])] = []
         if analyses.contains(where: { $0 == nil }) {
             let stale = changes.rows.indices.filter { analyses[$0] == nil }
-            let texts = Dictionary(uniqueKeysWithValues: try store.cubes(stale.map { changes.rows[$0].id }, owner: owner).map { ($0.id, $0.text) })
+            let cubes = Dictionary(uniqueKeysWithValues: try store.cubes(stale.map { changes.rows[$0].id }, owner: owner).map { ($0.id, $0) })
             for i in stale {
                 let row = changes.rows[i]
-                guard let text = texts[row.id] else { continue }  // erased between the two reads
-                analyses[i] = Analysis(text: text, speaker: row.speaker, eventTime: row.eventTime, analyzer: analyzer)
+                guard let cube = cubes[row.id] else { continue }  // erased between the two reads
+                analyses[i] = Analysis(of: cube, analyzer: analyzer)
                 remade.append((row.id, analyses[i]!.encoded))
             }
         }

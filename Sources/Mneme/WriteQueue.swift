@@ -1,0 +1,91 @@
+import Foundation
+import MnemeIndex
+import MnemeStore
+import NIOConcurrencyHelpers
+
+/// A memory that is ready to be written.
+struct Draft: Sendable {
+    var cube: MemCube
+    var analysis: Analysis
+    var contentHash: [UInt8]
+}
+
+/// One call of ``MemoryOS/remember(_:scope:context:idempotencyKey:)``, analysed.
+struct PendingWrite: Sendable {
+    var drafts: [Draft]
+    var owner: Owner
+    var context: WriteContext
+    var idempotencyKey: String?
+}
+
+/// Group commit: calls that arrive while the disk is busy go into the next transaction together.
+///
+/// One transaction is written at a time. A call that is alone waits for nobody; a hundred that arrive
+/// together cost one wait for the disk. Each stands or falls for itself.
+final class WriteQueue: Sendable {
+    private typealias Waiting = (write: PendingWrite, continuation: CheckedContinuation<[Remembered], any Error>)
+
+    private let waiting = NIOLockedValueBox<[Waiting]>([])
+    private let queue = DispatchQueue(label: "mneme.writes")
+
+    /// Returns when the write is on disk.
+    func commit(_ write: PendingWrite, in memory: MemoryOS) async throws -> [Remembered] {
+        try await withCheckedThrowingContinuation { continuation in
+            let isFirst = waiting.withLockedValue { waiting in
+                waiting.append((write, continuation))
+                return waiting.count == 1
+            }
+            if isFirst { queue.async { self.drain(memory) } }
+        }
+    }
+
+    private func drain(_ memory: MemoryOS) {
+        let group = waiting.withLockedValue { waiting in
+            defer { waiting = [] }
+            return waiting
+        }
+        let writes = group.map(\.write)
+        var results = Self.commit(writes, in: memory)
+        // A request that is too large for the disk must not take its neighbours with it.
+        if group.count > 1, results.allSatisfy({ $0.isFailure }) { results = writes.map { Self.commit([$0], in: memory)[0] } }
+        for (item, result) in zip(group, results) { item.continuation.resume(with: result) }
+    }
+
+    private static func commit(_ writes: [PendingWrite], in memory: MemoryOS) -> [Result<[Remembered], any Error>] {
+        do {
+            let near = try nearDuplicates(of: writes, in: memory)
+            let requests = zip(writes, near).map { write, near in
+                WriteRequest(
+                    zip(write.drafts, near).map { draft, near in
+                        let links = near.map { [CubeLink(source: draft.cube.id, target: $0, kind: "nearDuplicateOf", time: write.context.time)] }
+                        return .add(draft.cube, analysis: draft.analysis.encoded, contentHash: draft.contentHash, links: links ?? [])
+                    }, owner: write.owner, context: write.context, idempotencyKey: write.idempotencyKey)
+            }
+            let saved = try memory.store.commit(requests)
+            return writes.indices.map { i in saved[i].map { remembered($0, writes[i].drafts, near[i]) } }
+        } catch { return writes.map { _ in .failure(error) } }
+    }
+
+    /// For each draft, a memory from before the group that says nearly the same.
+    private static func nearDuplicates(of writes: [PendingWrite], in memory: MemoryOS) throws -> [[CubeID?]] {
+        var near = writes.map { [CubeID?](repeating: nil, count: $0.drafts.count) }
+        for (owner, indices) in Dictionary(grouping: writes.indices, by: { writes[$0].owner }) {
+            try memory.withIndex(owner) { index in
+                for i in indices { near[i] = writes[i].drafts.map { index.nearDuplicate(of: $0.analysis) } }
+            }
+        }
+        return near
+    }
+
+    /// What the store kept, which is another memory where the same was there before.
+    private static func remembered(_ saved: [MemCube], _ drafts: [Draft], _ near: [CubeID?]) -> [Remembered] {
+        let near = Dictionary(uniqueKeysWithValues: zip(drafts.map(\.cube.id), near))
+        return saved.map { cube in
+            Remembered(id: cube.id, type: cube.type, duplicate: near[cube.id] == nil, nearDuplicateOf: near[cube.id] ?? nil, memory: cube)
+        }
+    }
+}
+
+extension Result {
+    fileprivate var isFailure: Bool { if case .failure = self { true } else { false } }
+}

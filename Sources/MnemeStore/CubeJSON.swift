@@ -1,0 +1,144 @@
+import Foundation
+
+/// Writes cubes as the JSON that ``StoreCoding`` reads: one pass, several times as fast as `JSONEncoder`,
+/// which took a third of a write.
+struct CubeJSON {
+    /// The cube's header column, see ``CubeHeader``.
+    let header: String
+    /// The whole cube, for the journal.
+    let payload: String
+
+    init(_ cube: MemCube) {
+        var shared = Writer()
+        shared.list("tags", cube.tags) { $0.string($1) }
+        shared.map("metadata", cube.metadata)
+        shared.list("entities", cube.entities) { $0.string($1) }
+        shared.list("keywords", cube.keywords) { $0.string($1) }
+        shared.list("dates", cube.dates) { writer, date in
+            writer.object {
+                $0.field("text", date.text)
+                $0.field("start", date.start)
+                $0.field("end", date.end)
+            }
+        }
+        shared.key("provenance")
+        shared.object {
+            $0.field("source", cube.provenance.source)
+            $0.field("reference", cube.provenance.reference)
+            $0.field("part", cube.provenance.part)
+            $0.field("parts", cube.provenance.parts)
+        }
+        header = "{" + shared.text + "}"
+
+        shared.field("id", cube.id.description)
+        shared.key("scope")
+        shared.object {
+            $0.field("tenant", cube.scope.tenant)
+            $0.field("user", cube.scope.user)
+            $0.field("agent", cube.scope.agent)
+            $0.field("session", cube.scope.session)
+        }
+        shared.field("type", cube.type.rawValue)
+        shared.field("state", cube.state.rawValue)
+        shared.field("version", cube.version)
+        shared.field("text", cube.text)
+        shared.field("speaker", cube.speaker)
+        shared.field("eventTime", cube.eventTime)
+        shared.field("recordedTime", cube.recordedTime)
+        shared.field("updatedTime", cube.updatedTime)
+        shared.field("expires", cube.expires)
+        shared.field("priority", cube.priority)
+        payload = "{" + shared.text + "}"
+    }
+
+    private struct Writer {
+        private var bytes: [UInt8] = []
+        private var needsComma = false
+
+        init() { bytes.reserveCapacity(1024) }
+
+        var text: String { String(decoding: bytes, as: UTF8.self) }
+
+        mutating func key(_ name: StaticString) {
+            separate()
+            bytes.append(UInt8(ascii: "\""))
+            bytes.append(contentsOf: UnsafeBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount))
+            bytes.append(contentsOf: "\":".utf8)
+            needsComma = false
+        }
+
+        mutating func object(_ body: (inout Writer) -> Void) { enclosed("{", "}", body) }
+
+        mutating func list<T>(_ name: StaticString, _ values: [T], _ body: (inout Writer, T) -> Void) {
+            key(name)
+            enclosed("[", "]") { for value in values { body(&$0, value) } }
+        }
+
+        mutating func map(_ name: StaticString, _ values: [String: String]) {
+            key(name)
+            enclosed("{", "}") { writer in
+                for (name, value) in values.sorted(by: { $0.key < $1.key }) {
+                    writer.string(name)
+                    writer.bytes.append(UInt8(ascii: ":"))
+                    writer.needsComma = false
+                    writer.string(value)
+                }
+            }
+        }
+
+        mutating func field(_ name: StaticString, _ value: String?) {
+            guard let value else { return }
+            key(name)
+            string(value)
+        }
+
+        mutating func field(_ name: StaticString, _ value: Int?) {
+            guard let value else { return }
+            key(name)
+            plain(String(value))
+        }
+
+        mutating func field(_ name: StaticString, _ value: Double) {
+            key(name)
+            plain(value.isFinite ? "\(value)" : "0")
+        }
+
+        mutating func field(_ name: StaticString, _ value: Date?) {
+            if let value { field(name, value.timeIntervalSince1970) }
+        }
+
+        mutating func string(_ value: String) {
+            separate()
+            bytes.append(UInt8(ascii: "\""))
+            for byte in value.utf8 {
+                switch byte {
+                case UInt8(ascii: "\""), UInt8(ascii: "\\"): bytes.append(contentsOf: [UInt8(ascii: "\\"), byte])
+                case 0..<32: bytes.append(contentsOf: String(format: "\\u%04x", Int(byte)).utf8)
+                default: bytes.append(byte)
+                }
+            }
+            bytes.append(UInt8(ascii: "\""))
+            needsComma = true
+        }
+
+        private mutating func plain(_ value: String) {
+            separate()
+            bytes.append(contentsOf: value.utf8)
+            needsComma = true
+        }
+
+        private mutating func enclosed(_ open: Unicode.Scalar, _ close: Unicode.Scalar, _ body: (inout Writer) -> Void) {
+            separate()
+            bytes.append(UInt8(ascii: open))
+            needsComma = false
+            body(&self)
+            bytes.append(UInt8(ascii: close))
+            needsComma = true
+        }
+
+        private mutating func separate() {
+            if needsComma { bytes.append(UInt8(ascii: ",")) }
+            needsComma = false
+        }
+    }
+}
