@@ -44,6 +44,19 @@ public struct MemoryInput: Sendable, Codable {
     }
 }
 
+extension MemoryInput {
+    /// - Throws: ``InputError`` if the input cannot be remembered, whatever else is stored.
+    func check() throws {
+        guard text.contains(where: { !$0.isWhitespace }) else { throw InputError("There is no text to remember.") }
+        guard text.utf8.count <= MemoryOS.maximumTextBytes else {
+            throw InputError("A text of \(text.utf8.count) bytes is too long; at most \(MemoryOS.maximumTextBytes) are taken. Import it as a file.")
+        }
+        guard [text, speaker, session, agent].allSatisfy({ !($0?.utf8.contains(0) ?? false) }) else {
+            throw InputError("The text or a name holds a NUL character. Remove it; is this a binary file?")
+        }
+    }
+}
+
 /// What became of a ``MemoryInput``.
 public struct Remembered: Sendable, Codable {
     /// The memory's id.
@@ -84,12 +97,7 @@ extension MemoryOS {
         _ inputs: [MemoryInput], scope: Scope, context: WriteContext, idempotencyKey: String? = nil
     ) async throws -> [Remembered] {
         try Task.checkCancellation()
-        for input in inputs {
-            guard input.text.contains(where: { !$0.isWhitespace }) else { throw InputError("There is no text to remember.") }
-            guard input.text.utf8.count <= Self.maximumTextBytes else {
-                throw InputError("A text of \(input.text.utf8.count) bytes is too long; at most \(Self.maximumTextBytes) are taken. Import it as a file.")
-            }
-        }
+        for input in inputs { try input.check() }
         let drafts = try await drafts(of: inputs, scope: scope, context: context)
         guard !drafts.isEmpty else { return [] }
         return try await writes.commit(
@@ -158,7 +166,9 @@ extension MemoryOS {
 
 /// A request that cannot be carried out as it is. The message says what to change.
 public struct InputError: Error, Sendable, CustomStringConvertible {
+    /// What to change.
     public let description: String
 
+    /// - Parameter description: what to change, for the person who asked.
     public init(_ description: String) { self.description = description }
 }

@@ -5,10 +5,15 @@ import MnemeNumerics
 
 /// Speed of the embedder.
 public enum EmbedBenchmark {
+    /// One precision at one batch size.
     public struct Row: Sendable, Codable {
+        /// Of the weights.
         public var precision: String
+        /// Texts a call.
         public var batch: Int
+        /// Throughput.
         public var textsPerSecond: Double
+        /// Of one call.
         public var medianMilliseconds: Double
         /// Arithmetic of the matrix products and attention, multiply and add counted as two.
         public var gigaflops: Double
@@ -16,11 +21,17 @@ public enum EmbedBenchmark {
         public var shareOfPeak: Double?
     }
 
+    /// What was measured, and on what.
     public struct Report: Sendable, Codable {
+        /// How many texts were embedded.
         public var texts: Int
+        /// Mean length of a text.
         public var meanTokens: Double
+        /// Threads used.
         public var threads: Int
+        /// Instruction sets in use.
         public var features: [String]
+        /// The measurements.
         public var rows: [Row]
     }
 

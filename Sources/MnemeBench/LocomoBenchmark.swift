@@ -8,13 +8,16 @@ import MnemeStore
 /// Questions of categories 1 to 4 that name evidence are asked; a question is answered at k if any (or
 /// all) of its evidence turns are among the first k memories.
 public struct LocomoBenchmark: Sendable {
+    /// The k of recall@k.
     public static let depths = [1, 5, 10, 20, 50]
 
     /// Quality and time of one mode over one group of questions.
     public struct Row: Sendable, Codable {
+        /// Which recall: the default or one of its parts.
         public var mode: String
         /// nil is all of them.
         public var category: Int?
+        /// Questions asked.
         public var questions: Int
         /// Share with any evidence among the first k.
         public var any: [Int: Double]
@@ -22,22 +25,34 @@ public struct LocomoBenchmark: Sendable {
         public var all: [Int: Double]
         /// Mean reciprocal rank of the first evidence.
         public var meanReciprocalRank: Double
+        /// Median latency.
         public var p50Milliseconds: Double
+        /// Latency that one in a hundred exceeds.
         public var p99Milliseconds: Double
     }
 
+    /// What was measured.
     public struct Report: Sendable, Codable {
+        /// The data.
         public var file: String
+        /// Conversations in it.
         public var conversations: Int
+        /// Turns stored.
         public var memories: Int
+        /// Time to store them.
         public var storeSeconds: Double
+        /// Time to embed them.
         public var embedSeconds: Double
+        /// One for each mode.
         public var rows: [Row]
     }
 
     let conversations: [LocomoConversation]
     let file: String
 
+    /// Reads the data.
+    ///
+    /// - Throws: ``Mneme/InputError`` if it is no LoCoMo file.
     public init(file: String) throws {
         self.file = file
         guard let data = FileManager.default.contents(atPath: file) else { throw InputError("\(file) cannot be read.") }

@@ -5,20 +5,27 @@ import MnemeStore
 
 /// Speed of writing and recalling at a given size, over sentences made from a fixed seed.
 public struct StoreBenchmark: Sendable {
+    /// What was measured.
     public struct Report: Sendable, Codable {
+        /// Memories loaded.
         public var memories: Int
+        /// In batches of 256.
         public var loadPerSecond: Double
+        /// Vectors made and stored a second.
         public var embedPerSecond: Double
         /// Single remembers, acknowledged and durable, without vectors.
         public var writeP50, writeP99: Double
         /// Single remembers a second by ``callers`` at once, each acknowledged and durable before its caller goes on.
         public var concurrentPerSecond: Double
+        /// Callers at once.
         public var callers: Int
         /// From opening the store to the first answer, in a warm process.
         public var openMilliseconds: Double
         /// Recalls, embedding of the question included.
         public var recallP50, recallP99: Double
+        /// Of the file and its log.
         public var bytesOnDisk: Int
+        /// Of the process at the end.
         public var residentBytes: Int
 
         /// For people.
@@ -41,6 +48,7 @@ public struct StoreBenchmark: Sendable {
     let memories, writes, questions: Int
     let folder: String?
 
+    /// Sizes of the run; `folder` nil uses a temporary one.
     public init(memories: Int, writes: Int, questions: Int, folder: String?) {
         self.memories = max(1, memories)
         self.writes = max(1, writes)
@@ -48,12 +56,16 @@ public struct StoreBenchmark: Sendable {
         self.folder = folder
     }
 
+    /// Loads, writes and asks.
+    ///
+    /// - Parameter progress: done, total and what.
     public func run(embedder: any TextEmbedder, progress: @escaping @Sendable (Int, Int, String) -> Void) async throws -> Report {
         let folder = folder ?? NSTemporaryDirectory() + "mneme-bench-\(UUID().uuidString)"
         defer { if self.folder == nil { try? FileManager.default.removeItem(atPath: folder) } }
         let path = folder + "/store.db", owner = Owner(user: "bench"), scope = Scope(user: "bench")
         var report = Report(
-            memories: memories, loadPerSecond: 0, embedPerSecond: 0, writeP50: 0, writeP99: 0, concurrentPerSecond: 0, callers: Self.callers, openMilliseconds: 0, recallP50: 0, recallP99: 0, bytesOnDisk: 0,
+            memories: memories, loadPerSecond: 0, embedPerSecond: 0, writeP50: 0, writeP99: 0, concurrentPerSecond: 0, callers: Self.callers,
+            openMilliseconds: 0, recallP50: 0, recallP99: 0, bytesOnDisk: 0,
             residentBytes: 0)
         let clock = ContinuousClock()
         var sentences = Sentences(seed: 42)

@@ -4,12 +4,14 @@ import MnemeNumerics
 ///
 /// A document may have no vector yet; its score is then zero.
 public struct FlatVectorIndex: Sendable {
+    /// Components of a vector.
     public let dimension: Int
     private var codes: Int8Matrix
     private var vectors: [Float] = []
     private var rows: [Int32] = []  // by document: its row, or −1
     private var documents: [Int32] = []  // by row: its document
 
+    /// An empty index.
     public init(dimension: Int) {
         self.dimension = dimension
         codes = Int8Matrix(dimension: dimension)

@@ -12,6 +12,7 @@ public struct LexicalIndex: Sendable {
     private var totalLength = 0
     private var liveCount = 0
 
+    /// An empty index.
     public init() {}
 
     /// Documents ever added; numbers run from 0.

@@ -34,6 +34,7 @@ public final class TextAnalyzer: Sendable {
 
     private let stemmer = NIOLockedValueBox(Stemmer())
 
+    /// An analyzer with its own cache of stems.
     public init() {}
 
     /// The terms of `text` in order, stop words left out.

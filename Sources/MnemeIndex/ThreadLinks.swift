@@ -6,6 +6,7 @@ public struct ThreadLinks: Sendable {
     private var last: [Int32] = []
     private var lengths: [Int] = []
 
+    /// No threads yet.
     public init() {}
 
     /// Threads known; numbers run from 0.

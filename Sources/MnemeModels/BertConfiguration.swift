@@ -2,13 +2,21 @@ import Foundation
 
 /// The shape of a BERT encoder, read from `config.json` and the sentence-transformers files beside it.
 public struct BertConfiguration: Sendable, Equatable {
+    /// Rows of the word embeddings.
     public let vocabularySize: Int
+    /// Width of a token's state.
     public let hiddenSize: Int
+    /// Encoder layers.
     public let layers: Int
+    /// Attention heads a layer.
     public let heads: Int
+    /// Width of the feed-forward layer.
     public let intermediateSize: Int
+    /// Rows of the position embeddings.
     public let positions: Int
+    /// Rows of the segment embeddings.
     public let typeVocabularySize: Int
+    /// Added to the variance.
     public let layerNormEpsilon: Float
     /// Tokens after which a text is cut: `max_seq_length`, or all positions.
     public let maximumTokens: Int

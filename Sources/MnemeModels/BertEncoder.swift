@@ -15,8 +15,11 @@ import Synchronization
 /// let vectors = try encoder.embed(["a memory", "another"])
 /// ```
 public final class BertEncoder: TextEmbedder {
+    /// The model's shape.
     public let configuration: BertConfiguration
+    /// The model's tokenizer.
     public let tokenizer: WordPieceTokenizer
+    /// Of the matrix products.
     public let precision: Precision
     public let identifier: String
     public var dimension: Int { configuration.hiddenSize }

@@ -10,9 +10,12 @@ public struct ModelError: Error, Sendable, CustomStringConvertible {
         case unsupported
     }
 
+    /// What kind of failure it is.
     public let code: Code
+    /// What is wrong, and what to do.
     public let message: String
 
+    /// An error of a kind, with its message.
     public init(_ code: Code, _ message: String) {
         self.code = code
         self.message = message

@@ -4,8 +4,10 @@ import CMnemeKernels
 ///
 /// Pass ``current`` for speed, or a subset to force a slower path (tests do).
 public struct ProcessorFeatures: OptionSet, Sendable {
+    /// The bits that the kernels are handed.
     public let rawValue: UInt32
 
+    /// Features from their bits.
     public init(rawValue: UInt32) { self.rawValue = rawValue }
 
     /// AVX2 with FMA.

@@ -8,15 +8,23 @@ import NIOConcurrencyHelpers
 ///
 /// Only a SHA-256 of the secret is kept. Secrets hold 32 random bytes, so that a plain hash resists guessing.
 public struct APIKey: Sendable, Codable {
+    /// The public part of the key.
     public var id: String
+    /// What its owner calls it.
     public var name: String
+    /// SHA-256 of the secret part; the secret is shown once and never stored.
     public var secretHash: String
+    /// What it may do.
     public var permissions: Set<Permission>
     /// The only user that the key reaches; nil reaches all.
     public var user: String?
+    /// The only tenant it reaches; nil for any.
     public var tenant: String?
+    /// When it was made.
     public var created: Date
+    /// When it stops working.
     public var expires: Date?
+    /// When it was taken back.
     public var revoked: Date?
 
     var principal: Principal {

@@ -17,6 +17,7 @@ public struct MCPSession: Sendable {
     private let principal: Principal
     private let version: String
 
+    /// - Parameter version: the server's own, told to clients.
     public init(memory: MemoryOS, principal: Principal, version: String) {
         self.memory = memory
         self.principal = principal

@@ -18,8 +18,10 @@ public struct ServerConfiguration: Sendable {
     public var maximumBody = 16 << 20
     /// Requests a minute for each key; 0 sets no limit.
     public var requestsPerMinute = 6000
+    /// The program's version, told to clients.
     public var version = "0"
 
+    /// The defaults: loopback, no keys.
     public init() {}
 
     /// Whether `host` is reachable from this machine only.

@@ -26,6 +26,7 @@ struct ClientError {
                 switch error.code {
                 case .notFound: 404
                 case .conflict: 409
+                case .invalidText: 400
                 case .diskFull: 507
                 case .readOnly, .busy, .unavailable: 503
                 case .corrupt, .newerVersion: 500

@@ -9,12 +9,17 @@ public struct JournalEntry: Sendable, Codable, Equatable {
 
     /// Position: rises by each entry, never used twice.
     public var position: Int64
+    /// When.
     public var time: Date
+    /// What was done.
     public var operation: Operation
+    /// To which cube; for links, where they start.
     public var cube: CubeID
     /// The cube's version after the change.
     public var version: Int
+    /// Who did it.
     public var principal: String
+    /// Why, if they said.
     public var reason: String?
     /// The cube after the change; nil for links and for what was erased since.
     public var snapshot: MemCube?
@@ -24,10 +29,14 @@ public struct JournalEntry: Sendable, Codable, Equatable {
 
 /// Who asks for a change, and why.
 public struct WriteContext: Sendable {
+    /// Who did it.
     public var principal: String
+    /// Why, if they said.
     public var reason: String?
+    /// When.
     public var time: Date
 
+    /// A context; now, by the local user, without a reason, unless told.
     public init(principal: String = "local", reason: String? = nil, time: Date = Date()) {
         self.principal = principal
         self.reason = reason

@@ -38,8 +38,11 @@ public enum LifecycleState: String, Sendable, Codable, CaseIterable {
 public struct Scope: Hashable, Sendable, Codable {
     /// An organisation or deployment.
     public var tenant: String
+    /// Whose memories they are.
     public var user: String
+    /// The agent they belong to, if to one.
     public var agent: String?
+    /// The conversation.
     public var session: String?
 
     /// A scope; what is left out is `default` or absent.
@@ -56,9 +59,12 @@ public struct Scope: Hashable, Sendable, Codable {
 
 /// A tenant's user: the wall around a set of memories.
 public struct Owner: Hashable, Sendable, Codable {
+    /// An organisation or deployment.
     public var tenant: String
+    /// Whose memories they are.
     public var user: String
 
+    /// An owner; what is left out is `default`.
     public init(tenant: String = "default", user: String = "default") {
         self.tenant = tenant
         self.user = user
@@ -73,8 +79,10 @@ public struct Provenance: Hashable, Sendable, Codable {
     public var reference: String?
     /// The part of a longer original, from 0, and how many parts there are.
     public var part: Int?
+    /// How many parts the original has.
     public var parts: Int?
 
+    /// A source, and where in it.
     public init(source: String, reference: String? = nil, part: Int? = nil, parts: Int? = nil) {
         self.source = source
         self.reference = reference
@@ -90,6 +98,7 @@ public struct DateMention: Hashable, Sendable, Codable {
     /// The span that they mean; the end is not part of it.
     public var start, end: Date
 
+    /// Words and the span that they mean.
     public init(text: String, start: Date, end: Date) {
         self.text = text
         self.start = start
@@ -99,7 +108,9 @@ public struct DateMention: Hashable, Sendable, Codable {
 
 /// How often a memory was an answer, and when last.
 public struct Usage: Hashable, Sendable, Codable {
+    /// How often.
     public var count: Int
+    /// When last.
     public var last: Date
 
     /// All values.
@@ -150,6 +161,7 @@ public struct MemCube: Sendable, Codable, Identifiable, Equatable {
     /// How recall has used it; nil if it never was an answer. Counted beside the journal, not a version of its own.
     public var usage: Usage?
 
+    /// An active cube of version 1; the rest is set as properties.
     public init(
         id: CubeID = CubeID(), scope: Scope, type: MemoryType, text: String, speaker: String? = nil, eventTime: Date,
         recordedTime: Date, provenance: Provenance
@@ -176,12 +188,16 @@ public struct MemCube: Sendable, Codable, Identifiable, Equatable {
 
 /// A typed, directed relation between two cubes.
 public struct CubeLink: Hashable, Sendable, Codable {
+    /// Where it starts.
     public var source: CubeID
+    /// Where it leads.
     public var target: CubeID
     /// Such as `nearDuplicateOf`, `derivedFrom`, `related`.
     public var kind: String
+    /// When it was made.
     public var time: Date
 
+    /// A link.
     public init(source: CubeID, target: CubeID, kind: String, time: Date) {
         self.source = source
         self.target = target

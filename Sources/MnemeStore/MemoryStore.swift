@@ -21,6 +21,7 @@ public enum Mutation: Sendable {
 
 /// One caller's changes, applied all or not at all.
 public struct WriteRequest: Sendable {
+    /// What to change, in order.
     public var mutations: [Mutation]
     /// Whose memories are changed; no other can be.
     public var owner: Owner
@@ -40,21 +41,33 @@ public struct WriteRequest: Sendable {
 
 /// What an index needs to know of a cube.
 public struct IndexRow: Sendable {
+    /// Order of first recording.
     public var sequence: Int64
+    /// The cube.
     public var id: CubeID
+    /// Its type.
     public var type: MemoryType
+    /// Its state.
     public var state: LifecycleState
+    /// Its agent.
     public var agent: String?
+    /// Its session.
     public var session: String?
     /// Place in the session, from 0.
     public var place: Int64
+    /// Who said it.
     public var speaker: String?
+    /// When it happened.
     public var eventTime: Date
+    /// When it was first recorded.
     public var recordedTime: Date
+    /// When it stops being recalled.
     public var expires: Date?
+    /// Its tags.
     public var tags: [String]
     /// Encoded terms, and the analyzer that made them.
     public var analysis: [UInt8]
+    /// The version that made ``analysis``.
     public var analyzer: String
     /// The vector of the requested embedder, if there is one yet.
     public var vector: [Float]?
@@ -91,6 +104,7 @@ public struct IndexChanges: Sendable {
     public var erased: [CubeID]
     /// The journal position that these changes reach, and the same for vectors.
     public var position: Int64
+    /// The same for vectors.
     public var vectorPosition: Int64
 
     /// All values.
@@ -106,9 +120,13 @@ public struct IndexChanges: Sendable {
 
 /// A cube that waits for its vector.
 public struct PendingEmbedding: Sendable {
+    /// The cube.
     public var id: CubeID
+    /// The version that the vector is for.
     public var version: Int
+    /// What to embed.
     public var text: String
+    /// Who said it.
     public var speaker: String?
 
     /// All values.
@@ -124,20 +142,30 @@ public struct PendingEmbedding: Sendable {
 
 /// Which cubes ``MemoryStore/list(_:)`` returns.
 public struct CubeFilter: Sendable {
+    /// Whose cubes.
     public var owner: Owner
+    /// Its agent.
     public var agent: String?
+    /// Its session.
     public var session: String?
+    /// Its type.
     public var type: MemoryType?
+    /// With this tag.
     public var tag: String?
+    /// Its state.
     public var state: LifecycleState?
     /// Event time, from the first and before the second.
     public var from: Date?
+    /// Event time before this.
     public var before: Date?
     /// Cubes after this one.
     public var after: CubeID?
+    /// At most this many.
     public var limit: Int
+    /// Order by first recording.
     public var newestFirst: Bool
 
+    /// All of an owner's cubes.
     public init(owner: Owner, limit: Int = 100) {
         self.owner = owner
         self.limit = limit
@@ -147,15 +175,25 @@ public struct CubeFilter: Sendable {
 
 /// Counts of a store.
 public struct StoreStatistics: Sendable, Codable {
+    /// Cubes of any state.
     public var memories: Int
+    /// Cubes by state.
     public var byState: [String: Int]
+    /// Cubes by type.
     public var byType: [String: Int]
+    /// Users that have memories.
     public var owners: Int
+    /// Conversations.
     public var sessions: Int
+    /// Edges between cubes.
     public var links: Int
+    /// Changes ever made.
     public var journalEntries: Int
+    /// Cubes with a vector.
     public var vectors: Int
+    /// Cubes that wait for theirs.
     public var pendingEmbeddings: Int
+    /// Of the store's files.
     public var bytesOnDisk: Int
 
     /// All values.
@@ -178,12 +216,16 @@ public struct StoreStatistics: Sendable, Codable {
 
 /// One finding of ``MemoryStore/check(repair:)``.
 public struct StoreFinding: Sendable, Codable {
+    /// What was looked at.
     public var check: String
     /// Whether nothing is wrong.
     public var sound: Bool
+    /// What was found.
     public var detail: String
+    /// Whether it was mended.
     public var repaired: Bool
 
+    /// A finding.
     public init(check: String, sound: Bool, detail: String, repaired: Bool = false) {
         self.check = check
         self.sound = sound
@@ -209,12 +251,15 @@ public protocol MemoryStore: Sendable {
     func cube(_ id: CubeID, owner: Owner, asOf: Date?) throws -> MemCube?
     /// Several cubes at once, in the order asked; unknown ids are left out.
     func cubes(_ ids: [CubeID], owner: Owner) throws -> [MemCube]
+    /// Cubes that fit, by first recording.
     func list(_ filter: CubeFilter) throws -> [MemCube]
     /// Every cube as it was at a recorded time, in order of first recording.
     func snapshot(owner: Owner, asOf: Date) throws -> [MemCube]
     /// The journal of one cube, oldest first.
     func history(_ id: CubeID, owner: Owner) throws -> [JournalEntry]
+    /// Links from and to a cube, the oldest first.
     func links(of id: CubeID, owner: Owner) throws -> [CubeLink]
+    /// Everyone who has memories.
     func owners() throws -> [Owner]
     /// Adds to what is known of the use of cubes; unknown ids are passed over.
     func recordUse(_ uses: [CubeID: Usage], owner: Owner) throws
@@ -226,10 +271,12 @@ public protocol MemoryStore: Sendable {
 
     /// Cubes without a vector of `embedder`, oldest first; durable, so that a crash loses none.
     func pendingEmbeddings(embedder: String, limit: Int) throws -> [PendingEmbedding]
+    /// How many wait.
     func pendingEmbeddingCount(embedder: String) throws -> Int
     /// Stores vectors; one for a version that has changed meanwhile is dropped.
     func saveVectors(_ vectors: [(id: CubeID, version: Int, vector: [Float])], embedder: String) throws
 
+    /// Counts, of one owner or of all.
     func statistics(owner: Owner?) throws -> StoreStatistics
     /// Verifies the file and its invariants; `repair` rebuilds what is derived.
     func check(repair: Bool) throws -> [StoreFinding]

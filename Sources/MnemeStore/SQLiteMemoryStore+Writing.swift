@@ -21,6 +21,7 @@ extension SQLiteMemoryStore {
     }
 
     private func apply(_ request: WriteRequest, _ db: Database) throws -> [MemCube] {
+        try Self.requireWhole([request.idempotencyKey, request.context.principal, request.context.reason])
         let owner = request.owner, ownerID = try Self.ownerID(owner, db) ?? Self.createOwner(owner, db)
         guard let key = request.idempotencyKey else {
             return try request.mutations.compactMap { try apply($0, ownerID: ownerID, owner: owner, context: request.context, db) }
@@ -88,6 +89,7 @@ extension SQLiteMemoryStore {
     private func apply(_ mutation: Mutation, ownerID: Int64, owner: Owner, context: WriteContext, _ db: Database) throws -> MemCube? {
         switch mutation {
         case .add(var cube, let analysis, let contentHash, let links):
+            try Self.requireWhole([cube.text, cube.speaker, cube.scope.agent, cube.scope.session])
             if let known = try String.fetchOne(
                 db.cachedStatement(sql: "SELECT id FROM cube WHERE owner = ? AND content_hash = ? AND state NOT IN ('archived', 'merged') LIMIT 1"),
                 arguments: [ownerID, Data(contentHash)])
@@ -125,6 +127,7 @@ extension SQLiteMemoryStore {
             return cube
 
         case .update(var cube, let analysis, let contentHash):
+            try Self.requireWhole([cube.text, cube.speaker, cube.scope.agent])
             let old = try Self.require(cube.id, ownerID, db)
             guard old.state != .erased, old.state != .frozen else {
                 throw StoreError(.conflict, "Memory \(cube.id) is \(old.state.rawValue) and cannot be changed.")

@@ -6,6 +6,8 @@ public struct StoreError: Error, Sendable, CustomStringConvertible {
         case notFound
         /// The request contradicts the state: an illegal transition, an idempotency key reused for another request.
         case conflict
+        /// A text or a name holds a NUL character, which SQLite and PostgreSQL would cut off.
+        case invalidText
         /// The disk or the quota is full; nothing of the request was written.
         case diskFull
         /// The store or its folder cannot be written.
@@ -20,9 +22,12 @@ public struct StoreError: Error, Sendable, CustomStringConvertible {
         case unavailable
     }
 
+    /// What kind of failure it is.
     public let code: Code
+    /// What is wrong, and what to do.
     public let message: String
 
+    /// An error of a kind, with its message.
     public init(_ code: Code, _ message: String) {
         self.code = code
         self.message = message

@@ -19,6 +19,7 @@ public struct MemoryStoreConformance: Sendable, CustomStringConvertible {
 
     /// A broken promise.
     public struct Failure: Error, CustomStringConvertible {
+        /// What is checked.
         public let description: String
     }
 
@@ -148,6 +149,14 @@ public struct MemoryStoreConformance: Sendable, CustomStringConvertible {
             try expect(results[0].get().map(\.id) == [first.id] && results[2].get().map(\.id) == [third.id])
             try expectError(.notFound) { _ = try results[1].get() }
             try expect(store.list(CubeFilter(owner: alice)).map(\.text) == ["first"] && store.list(CubeFilter(owner: bob)).map(\.text) == ["third"])
+        },
+        check("no string is cut off") { store in
+            let owner = Owner(user: "alice\0")
+            _ = try store.commit([add(sample("secret"))], owner: alice, context: at(1))
+            try expectError(.invalidText) { _ = try store.list(CubeFilter(owner: owner)) }
+            try expectError(.invalidText) { _ = try store.commit([add(sample("x"))], owner: owner, context: at(1)) }
+            try expectError(.invalidText) { _ = try store.commit([add(sample("a\0b"))], owner: alice, context: at(1)) }
+            try expectError(.invalidText) { _ = try store.commit([add(sample("a", session: "s\0"))], owner: alice, context: at(1)) }
         },
         check("uses add up and are no change") { store in
             let cube = sample("used")

@@ -107,7 +107,9 @@ enum Rendering {
         for (label, text) in [
             ("id", string(memory, "id")), ("type", string(memory, "type")), ("state", string(memory, "state") + ", version " + string(memory, "version")),
             ("speaker", string(memory, "speaker")), ("happened", day(memory, "eventTime")), ("recorded", day(memory, "recordedTime")),
-            ("expires", day(memory, "expires")), ("user", string(memory?["scope"], "user")), ("session", string(memory?["scope"], "session")),
+            ("expires", day(memory, "expires")),
+            ("recalled", memory?["usage"].map { "\(string($0, "count")) times, last \(day($0, "last"))" } ?? ""), ("user", string(memory?["scope"], "user")),
+            ("session", string(memory?["scope"], "session")),
             ("origin", [string(memory?["provenance"], "source"), string(memory?["provenance"], "reference")].filter { !$0.isEmpty }.joined(separator: " ")),
             ("names", (memory?["entities"]?.array ?? []).compactMap(\.string).joined(separator: ", ")),
             ("tags", (memory?["tags"]?.array ?? []).compactMap(\.string).joined(separator: ", ")),

@@ -35,7 +35,7 @@ import Testing
 
     @Test func `random bytes are either a vocabulary or an error, and any text is encoded`() throws {
         var random = SystemRandomNumberGenerator()
-        for _ in 0..<500 {
+        for _ in 0..<2000 {
             let noise = (0..<Int.random(in: 0..<300)).map { _ in UInt8.random(in: 0...255, using: &random) }
             let vocabulary = Array("[PAD]\n[UNK]\n[CLS]\n[SEP]\n".utf8) + noise
             let tokenizer = try WordPieceTokenizer(vocabulary: vocabulary, source: "noise")

@@ -149,7 +149,7 @@ private func json(_ value: JSONValue) throws -> Data { Data(try OperationTable.e
                 #"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"recall","arguments":{"query":"x"}}}"#,
             ]
             let paths = ["v1/memories", "v1/memories/search", "mcp", "v1/import", "v1/memories/nonsense/erase", "v1/embeddings"]
-            for round in 0..<400 {
+            for round in 0..<2000 {
                 var bytes = Array(seeds[round % 3].utf8)
                 for _ in 0...random(4) {
                     let i = random(bytes.count)

@@ -24,6 +24,27 @@ struct TemporaryFolder: ~Copyable {
         #expect(CubeID("nonsense") == nil)
     }
 
+    @Test func `journal and state give back exactly what was recorded`() throws {
+        let folder = try TemporaryFolder(), store = try SQLiteMemoryStore(path: folder.path + "/store.db", analyzer: "test")
+        for (i, text) in ["plain", "\"quoted\" \\ back", "line\nbreak\ttab\u{1}\u{1f}end", "é 日本 😀 \u{2028}", ""].enumerated() {
+            var cube = MemCube(
+                scope: Scope(tenant: text + "t", user: "u\(i)", agent: text, session: i == 0 ? nil : text), type: .core, text: text, speaker: text,
+                eventTime: Date(timeIntervalSince1970: -1.25), recordedTime: Date(timeIntervalSince1970: 1e10),
+                provenance: Provenance(source: text, reference: text, part: 1, parts: 3))
+            cube.tags = [text, "b"]
+            cube.metadata = [text: text, "k": "v"]
+            cube.entities = [text]
+            cube.keywords = i == 0 ? [] : [text, text]
+            cube.dates = [DateMention(text: text, start: Date(timeIntervalSince1970: 0), end: Date(timeIntervalSince1970: 0.5))]
+            cube.expires = i == 1 ? nil : Date(timeIntervalSince1970: 2)
+            cube.priority = 1e-9
+            let owner = cube.scope.owner
+            try store.commit([.add(cube, analysis: [], contentHash: [1])], owner: owner, context: WriteContext(time: Date(timeIntervalSince1970: 5)))
+            #expect(try store.cube(cube.id, owner: owner, asOf: nil) == cube)
+            #expect(try store.cube(cube.id, owner: owner, asOf: Date(timeIntervalSince1970: 6)) == cube)
+        }
+    }
+
     @Test(arguments: LifecycleState.allCases)
     func `no state follows erasure`(state: LifecycleState) {
         #expect(!LifecycleState.erased.canBecome(state))

@@ -82,7 +82,7 @@ import Testing
             #"{"role":"user","content":"text","time":"2026-01-01"}"#,
         ]
         var random = Seeded(state: 99)
-        for round in 0..<600 {
+        for round in 0..<2500 {
             var bytes = Array(seeds[round % 3].utf8)
             for _ in 0...Int.random(in: 0..<4, using: &random) {
                 let i = Int.random(in: 0..<bytes.count, using: &random)

@@ -141,6 +141,44 @@ final class TemporaryFolder: Sendable {
         #expect(try memory.store.check(repair: false).allSatisfy(\.sound))
     }
 
+    @Test func `the same saying from many callers at once is recorded once, and each gets an answer of its own`() async throws {
+        let folder = try TemporaryFolder(), memory = try folder.open(), time = Date(timeIntervalSince1970: 1_700_000_000)
+        let answers = try await withThrowingTaskGroup(of: Remembered.self) { group in
+            for caller in 0..<60 {
+                group.addTask {
+                    let text = caller % 3 == 0 ? "everyone says this" : "caller \(caller) says that"
+                    return try await memory.remember([MemoryInput(text, eventTime: time)], scope: Self.scope)[0]
+                }
+            }
+            return try await group.reduce(into: [Remembered]()) { $0.append($1) }
+        }
+        #expect(try memory.store.statistics(owner: Self.owner).memories == 41)
+        #expect(answers.count { !$0.duplicate } == 41 && Set(answers.map(\.id)).count == 41)
+        #expect(answers.count { $0.memory.text == "everyone says this" } == 20)
+    }
+
+    @Test func `a key used for another request fails alone`() async throws {
+        let folder = try TemporaryFolder(), memory = try folder.open()
+        try await memory.remember([MemoryInput("first")], scope: Self.scope, idempotencyKey: "k")
+        let outcomes = await withTaskGroup(of: Bool.self) { group in
+            for i in 0..<20 {
+                group.addTask { (try? await memory.remember([MemoryInput("text \(i)")], scope: Self.scope, idempotencyKey: i % 2 == 0 ? "k" : nil)) != nil }
+            }
+            return await group.reduce(into: 0) { $0 += $1 ? 1 : 0 }
+        }
+        #expect(outcomes == 10)
+        #expect(try memory.store.statistics(owner: Self.owner).memories == 11)
+    }
+
+    @Test func `uses are counted and written at the end`() async throws {
+        let folder = try TemporaryFolder(), memory = try folder.open()
+        let id = try await memory.remember([MemoryInput("The kettle is blue")], scope: Self.scope)[0].id
+        for _ in 0..<3 { _ = try await recall(memory, "kettle") }
+        await memory.close()
+        let usage = try folder.open().store.cube(id, owner: Self.owner, asOf: nil)?.usage
+        #expect(usage?.count == 3 && usage!.last.timeIntervalSinceNow > -60)
+    }
+
     @Test func `derived analyses of another version are made again`() async throws {
         let folder = try TemporaryFolder()
         let old = MemoryOS(store: try SQLiteMemoryStore(path: folder.path + "/store.db", analyzer: "ancient"), embedder: nil)

@@ -196,7 +196,7 @@ struct Importer: Sendable {
     }
 
     private func add(_ input: MemoryInput, _ batch: inout Batch, _ report: inout ImportReport, total: Int) async throws {
-        guard input.text.utf8.count <= MemoryOS.maximumTextBytes else { throw InputError("its text is longer than \(MemoryOS.maximumTextBytes) bytes") }
+        try input.check()
         report.read += 1
         batch.inputs.append(input)
         if batch.inputs.count == Self.batch {

@@ -4,12 +4,15 @@ public import Foundation
 public struct LocomoConversation: Sendable {
     /// One message.
     public struct Turn: Sendable {
+        /// The turn's id in the file, its session, who spoke and what.
         public var id, session, speaker, text: String
+        /// When the session took place.
         public var time: Date
     }
 
     /// A question about the conversation.
     public struct Question: Sendable {
+        /// The question.
         public var text: String
         /// 1 multi-hop, 2 temporal, 3 open-domain, 4 single-hop, 5 adversarial.
         public var category: Int
@@ -17,6 +20,7 @@ public struct LocomoConversation: Sendable {
         public var evidence: [String]
     }
 
+    /// The conversation's id in the file.
     public var id: String
     /// Messages in order.
     public var turns: [Turn]

@@ -8,11 +8,14 @@ public enum Permission: String, Sendable, Codable, CaseIterable {
 
 /// Who calls, and what they may do with whose memories.
 public struct Principal: Sendable, Codable {
+    /// How it is named in the journal.
     public var name: String
+    /// What it may do.
     public var permissions: Set<Permission>
     /// The only owner whose memories they reach; nil reaches all.
     public var owner: Owner?
 
+    /// A principal; one without an owner may name any.
     public init(name: String, permissions: Set<Permission>, owner: Owner? = nil) {
         self.name = name
         self.permissions = permissions
@@ -25,18 +28,24 @@ public struct Principal: Sendable, Codable {
 
 /// A caller lacks a permission or may not reach an owner.
 public struct AccessError: Error, Sendable, CustomStringConvertible {
+    /// What is refused, and what would be needed.
     public let description: String
+    /// - Parameter description: what is refused, for the one who asked.
     public init(_ description: String) { self.description = description }
 }
 
 /// What an operation runs with.
 public struct OperationContext: Sendable {
+    /// What is operated on.
     public let memory: MemoryOS
+    /// Who asks.
     public let principal: Principal
     /// For operations that take long: done, total (0 if unknown), and what is counted.
     public let progress: (@Sendable (_ done: Int, _ total: Int, _ what: String) -> Void)?
+    /// The moment that "now" means in this call.
     public let now: Date
 
+    /// What one call is made with.
     public init(
         memory: MemoryOS, principal: Principal, now: Date = Date(),
         progress: (@Sendable (_ done: Int, _ total: Int, _ what: String) -> Void)? = nil
@@ -52,10 +61,14 @@ public struct OperationContext: Sendable {
 
 /// An HTTP method and path; `{id}` in the path is a parameter.
 public struct Route: Sendable, Hashable {
+    /// Methods of HTTP that routes use.
     public enum Method: String, Sendable { case get = "GET", post = "POST", patch = "PATCH", delete = "DELETE" }
+    /// The method.
     public let method: Method
+    /// The path; `{id}` stands for a memory's id.
     public let path: String
 
+    /// A method and a path.
     public init(_ method: Method, _ path: String) {
         self.method = method
         self.path = path
@@ -73,20 +86,28 @@ public enum OperationOutput: Sendable {
 /// One thing that Mneme does, declared once. The command line, HTTP, its OpenAPI document and MCP are
 /// made from ``OperationTable/all``, so that they cannot drift apart.
 public protocol Operation: Sendable {
+    /// The command's and the tool's name.
     static var name: String { get }
     /// One sentence.
     static var summary: String { get }
     /// More, for help pages.
     static var discussion: String { get }
+    /// What the principal needs.
     static var permission: Permission { get }
+    /// Where HTTP has it; nil if it does not.
     static var route: Route? { get }
+    /// Where it exists.
     static var surfaces: Set<Surface> { get }
+    /// What it takes: options, query and body fields, tool arguments.
     static var parameters: [any AnyParameter] { get }
+    /// Carries it out. Input is checked against ``parameters`` before.
     static func run(_ input: OperationInput, _ context: OperationContext) async throws -> OperationOutput
 }
 
 extension Operation {
+    /// No further text.
     public static var discussion: String { "" }
+    /// Everywhere.
     public static var surfaces: Set<Surface> { Set(Surface.allCases) }
 
     /// Checks permission and arguments, then runs.
@@ -139,6 +160,7 @@ enum ScopeParameters {
 
 /// Every operation.
 public enum OperationTable {
+    /// Every operation, in the order of the help.
     public static let all: [any Operation.Type] = [
         RememberOperation.self, RecallOperation.self, GetOperation.self, ListOperation.self, UpdateOperation.self, ForgetOperation.self,
         RestoreOperation.self, EraseOperation.self, HistoryOperation.self, LinkOperation.self, ImportOperation.self, ExportOperation.self,

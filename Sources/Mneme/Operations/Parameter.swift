@@ -100,16 +100,21 @@ public enum Surface: Sendable, CaseIterable { case commandLine, http, mcp }
 
 /// A parameter without its value's type, as surfaces see it.
 public protocol AnyParameter: Sendable {
+    /// The option's, query item's and body field's name.
     var name: String { get }
+    /// One sentence.
     var help: String { get }
+    /// Whether a call without it is refused.
     var isRequired: Bool { get }
     /// On the command line: a place instead of a `--name`.
     var isPositional: Bool { get }
+    /// Where it exists.
     var surfaces: Set<Surface> { get }
     /// JSON schema with the help as description.
     var schema: JSONValue { get }
     /// Whether several values may be given.
     var isList: Bool { get }
+    /// Whether it is a switch without a value.
     var isFlag: Bool { get }
     /// - Throws: ``InputError`` if `json` is of another type or beyond the limits.
     func check(_ json: JSONValue) throws
@@ -117,14 +122,20 @@ public protocol AnyParameter: Sendable {
 
 /// One input of an operation: declared once, read with its type.
 public struct Parameter<Value: ParameterValue>: AnyParameter {
+    /// Its name: an option, a query or body field.
     public let name: String
+    /// One sentence for `--help` and the API document.
     public let help: String
+    /// Whether a call without it is refused.
     public let isRequired: Bool
+    /// Whether the command line takes it without a name.
     public let isPositional: Bool
+    /// Where it exists.
     public let surfaces: Set<Surface>
     /// Bounds of a number.
     public let range: ClosedRange<Double>?
 
+    /// A parameter; most exist everywhere and are optional.
     public init(
         _ name: String, _ help: String, required: Bool = false, positional: Bool = false, range: ClosedRange<Double>? = nil,
         surfaces: Set<Surface> = Set(Surface.allCases)

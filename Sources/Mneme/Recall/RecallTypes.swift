@@ -21,11 +21,15 @@ public struct RecallRequest: Sendable {
     public var owner: Owner
     /// Only memories of this agent, session, type or with this tag.
     public var agent: String?
+    /// Only memories of this session.
     public var session: String?
+    /// Only memories of this type.
     public var type: MemoryType?
+    /// Only memories with this tag.
     public var tag: String?
     /// Only what happened from the first and before the second.
     public var from: Date?
+    /// Only memories before this event time.
     public var before: Date?
     /// What was known at that recorded time.
     public var asOf: Date?
