@@ -20,6 +20,7 @@ let package = Package(
     platforms: [.macOS(.v15)],
     products: [
         .library(name: "Mneme", targets: ["Mneme"]),
+        .library(name: "MnemeEngine", targets: ["MnemeEngine"]),
         .library(name: "MnemeServer", targets: ["MnemeServer"]),
         .library(name: "MnemeStoreTesting", targets: ["MnemeStoreTesting"]),
         .executable(name: "mneme", targets: ["mneme-cli"]),
@@ -48,6 +49,7 @@ let package = Package(
             dependencies: [crypto, locks, .product(name: "GRDB", package: "GRDB.swift")]
         ),
         .target(name: "Mneme", dependencies: ["MnemeModels", "MnemeIndex", "MnemeStore", crypto, locks, logging]),
+        .target(name: "MnemeEngine", dependencies: ["MnemeModels", "MnemeNumerics", locks]),
         .target(
             name: "MnemeServer",
             dependencies: [
@@ -57,11 +59,11 @@ let package = Package(
                 .product(name: "NIOCore", package: "swift-nio"),
             ]
         ),
-        .target(name: "MnemeBench", dependencies: ["Mneme", "MnemeModels", "MnemeNumerics", "MnemeStore"]),
+        .target(name: "MnemeBench", dependencies: ["Mneme", "MnemeEngine", "MnemeModels", "MnemeNumerics", "MnemeStore"]),
         .executableTarget(
             name: "mneme-cli",
             dependencies: [
-                "Mneme", "MnemeServer", "MnemeBench", "MnemeModels", "MnemeNumerics", "MnemeStore", locks, logging,
+                "Mneme", "MnemeEngine", "MnemeServer", "MnemeBench", "MnemeModels", "MnemeNumerics", "MnemeStore", locks, logging,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             path: "Sources/mneme"
@@ -75,6 +77,7 @@ let package = Package(
             name: "MnemeServerTests",
             dependencies: ["Mneme", "MnemeServer", "MnemeStore", .product(name: "Logging", package: "swift-log")]
         ),
+        .testTarget(name: "MnemeEngineTests", dependencies: ["MnemeEngine", "MnemeModels"]),
         .testTarget(name: "MnemeStoreTests", dependencies: ["MnemeStore", "MnemeStoreTesting"]),
         .testTarget(name: "MnemeModelsTests", dependencies: ["MnemeModels", "MnemeNumerics"], resources: [.copy("Golden")]),
     ],

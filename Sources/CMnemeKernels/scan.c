@@ -102,3 +102,29 @@ float mnk_quantize_vector(const float *x, size_t n, int8_t *codes, int32_t *sum)
     *sum = total;
     return scale;
 }
+
+MNK_INLINE uint32_t read_body(const uint8_t *p, size_t bytes) {
+    size_t quarter = bytes / 256 * 64;
+    u32x16 s[4] = {{0}, {0}, {0}, {0}};
+    for (size_t i = 0; i < quarter; i += 64)
+        for (size_t j = 0; j < 4; j++) {
+            u32x16 v;
+            __builtin_prefetch(p + j * quarter + i + 1024);
+            memcpy(&v, p + j * quarter + i, sizeof v);
+            s[j] ^= v;
+        }
+    u32x16 all = (s[0] ^ s[1]) ^ (s[2] ^ s[3]);
+    uint32_t result = 0;
+    for (int i = 0; i < 16; i++) result ^= all[i];
+    return result;
+}
+#if defined(__x86_64__)
+T_AVX512 static uint32_t read_avx512(const uint8_t *p, size_t bytes) { return read_body(p, bytes); }
+#endif
+uint32_t mnk_read_memory(uint32_t features, const void *source, size_t bytes) {
+#if defined(__x86_64__)
+    if (features & MNK_AVX512) return read_avx512(source, bytes);
+#endif
+    (void)features;
+    return read_body(source, bytes);
+}

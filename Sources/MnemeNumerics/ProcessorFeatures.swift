@@ -83,3 +83,23 @@ public func measuredPeak(_ precision: Precision, pool: ThreadPool, seconds: Doub
     } while (clock.now - began) / .seconds(1) < seconds
     return best
 }
+
+/// Bytes a second that the pool's threads read from memory that no cache holds: the best of some passes.
+///
+/// - Parameter bytes: how much to read in a pass; taken from the system for the time of the measurement.
+public func measuredBandwidth(pool: ThreadPool, bytes: Int = 1 << 29) -> Double {
+    let features = ProcessorFeatures.current.rawValue, count = bytes / 256 * 256
+    let memory = AlignedBuffer<UInt8>(count)
+    memory.pointer.update(repeating: 1, count: count)
+    let clock = ContinuousClock()
+    var best = 0.0
+    for _ in 0..<4 {
+        let start = clock.now
+        pool.run { thread, threads in
+            let share = shareOf(count / 256, thread, threads)
+            _ = mnk_read_memory(features, memory.pointer + share.lowerBound * 256, share.count * 256)
+        }
+        best = max(best, Double(count) / ((clock.now - start) / .seconds(1)))
+    }
+    return best
+}

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import Mneme
+import MnemeEngine
 import MnemeModels
 import MnemeStore
 
@@ -15,7 +16,10 @@ struct MnemeCommand: AsyncParsableCommand {
             Shell completions: mneme --generate-completion-script zsh|bash|fish.
             """,
         version: version,
-        subcommands: [ServeCommand.self, MCPCommand.self, DemoCommand.self, BenchCommand.self, KeysCommand.self],
+        subcommands: [
+            ServeCommand.self, MCPCommand.self, DemoCommand.self, BenchCommand.self, KeysCommand.self, GenerateCommand.self,
+            PerplexityCommand.self,
+        ],
         groupedSubcommands: [
             CommandGroup(
                 name: "Memory",
@@ -38,7 +42,9 @@ struct MnemeCommand: AsyncParsableCommand {
         do {
             var command = try parseAsRoot()
             if var asynchronous = command as? any AsyncParsableCommand { try await asynchronous.run() } else { try command.run() }
-        } catch let error as any CustomStringConvertible & Error where error is InputError || error is StoreError || error is ModelError || error is AccessError
+        } catch let error as any CustomStringConvertible & Error
+            where error is InputError || error is StoreError || error is ModelError || error is AccessError
+            || error is EngineError
         {
             Terminal.error(error.description)
             Foundation.exit(error is InputError ? 2 : 1)
@@ -70,7 +76,20 @@ struct StoreOptions: ParsableArguments {
 enum Home {
     static var folder: String { ProcessInfo.processInfo.environment["MNEME_HOME"] ?? NSHomeDirectory() + "/.mneme" }
     static var store: String { folder + "/memory.db" }
-    static var model: String { folder + "/models/all-MiniLM-L6-v2" }
+    static var models: String { folder + "/models" }
+    static var model: String { models + "/all-MiniLM-L6-v2" }
+
+    /// A GGUF file, or the one in the folder of that name among the models.
+    static func languageModel(_ name: String, threads: Int? = nil) throws -> LanguageModel {
+        let files = FileManager.default
+        if name.hasSuffix(".gguf") || name.contains("/") { return try LanguageModel(path: name, threads: threads) }
+        let folder = models + "/" + name
+        let found = ((try? files.contentsOfDirectory(atPath: folder)) ?? []).filter { $0.hasSuffix(".gguf") }.sorted()
+        guard let file = found.first else {
+            throw ModelError(.missingFile, "There is no model '\(name)' in \(models). `mneme pull \(name)` fetches it; `mneme models` lists what is there.")
+        }
+        return try LanguageModel(path: folder + "/" + file, threads: threads)
+    }
 
     static func embedder() throws -> LazyEmbedder {
         guard FileManager.default.fileExists(atPath: model + "/model.safetensors") else {

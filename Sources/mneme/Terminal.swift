@@ -18,6 +18,8 @@ enum Terminal {
         FileHandle.standardError.write(Data((label + message + "\n").utf8))
     }
 
+    static func note(_ message: String) { FileHandle.standardError.write(Data((styled(message, .dim) + "\n").utf8)) }
+
     /// Columns of the terminal, 100 where it has none.
     static var width: Int {
         var size = winsize()

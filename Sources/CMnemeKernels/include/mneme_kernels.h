@@ -101,6 +101,78 @@ size_t mnk_attention_scratch(size_t tokens, size_t dim);
 /// out = normalised mean of the rows. A zero mean stays zero.
 void mnk_mean_pool(uint32_t features, const float *x, size_t rows, size_t columns, float *out);
 
+// MARK: Quantised weights
+
+/// How weights are kept for products: codes of 4 or 8 bits (unsigned) with an affine scale for each
+/// 32 weights of a column, w = d·code + m. A tile is 16 columns by 32 of k:
+///   MNK_Q4: 4 × 64 bytes; byte n·4+i of vector j holds k = 8j+i (low four bits) and 8j+4+i of column n
+///   MNK_Q8: 8 × 64 bytes; byte n·4+i of vector j holds k = 4j+i of column n
+/// then d[16] and m[16] as f16. Tiles of one column group follow each other along k.
+enum { MNK_Q4 = 0, MNK_Q8 = 1 };
+size_t mnk_tile_bytes(int format);
+
+/// C[m][n] (+)= A[m][k] · W[n][k]ᵀ + bias. k is a multiple of 32, n of 16.
+typedef struct {
+    const int8_t *a;                 // [m][k], see mnk_quantize_blocks
+    const float *a_scale, *a_sum;    // [m][k/32]
+    const void *b;
+    int format;
+    size_t m, n, k, n_begin, n_end;  // columns computed, multiples of 16
+    const float *bias;               // n, or NULL
+    float *c;
+    size_t ldc;
+    int accumulate;                  // add to C
+} mnk_tiles;
+void mnk_gemm_tiles(uint32_t features, const mnk_tiles *g);
+/// Symmetric int8 for each 32 of x: x ≈ scale·code; sum = scale·Σcode. count is a multiple of 32.
+void mnk_quantize_blocks(uint32_t features, const float *x, size_t count, int8_t *codes, float *scale, float *sum);
+
+/// Weights and bytes of a block of a GGUF type (ggml's number); 0 for types that are not read.
+int mnk_block_shape(int type, size_t *weights, size_t *bytes);
+/// `count` weights as floats; a multiple of the block's weights. Any type that mnk_block_shape knows.
+void mnk_dequantize(int type, const void *source, size_t count, float *y);
+/// The tile format for a quantised type; -1 for float types. Q2_K, Q3_K and Q6_K, whose scales span 16 weights,
+/// are fitted to 8 bits anew; all others keep their codes.
+int mnk_tile_format(int type);
+/// Packs rows [row_begin, row_end) of W[n][k] from GGUF blocks into tiles. k is a multiple of the block.
+void mnk_pack_tiles(int type, const void *source, size_t k, size_t row_begin, size_t row_end, void *packed);
+/// One row of W from tiles.
+void mnk_tile_row(int format, const void *packed, size_t k, size_t row, float *y);
+
+// MARK: Float weights
+
+/// As mnk_gemm_f32 with panels [n/16][k][16] of half-size weights: kind 0 is f16, 1 is bf16. Any k.
+void mnk_gemm_half(uint32_t features, const mnk_gemm *g, int kind);
+
+// MARK: Decoder layers
+
+/// y = x/√(mean(x²) + eps)·weight for each row of n; x may be y. n is a multiple of 16.
+void mnk_rms_norm(uint32_t features, const float *x, const float *weight, float eps, size_t rows, size_t n, float *y);
+/// Rotates the first 2·half elements of each of `heads` heads of `dim` at x: pairs (2i, 2i+1) if interleaved, else (i, i+half).
+void mnk_rope(float *x, size_t heads, size_t dim, size_t half, const float *cosine, const float *sine, int interleaved);
+/// gate = activation(gate)·up; activation 0 is SiLU, 1 is GELU in its tanh form. count is a multiple of 16.
+void mnk_gate(uint32_t features, float *gate, const float *up, size_t count, int activation);
+/// To and from half precision. count is a multiple of 16.
+void mnk_to_half(uint32_t features, const float *x, size_t count, uint16_t *y);
+
+/// Causal attention of new tokens over one sequence's keys and values, in one pass with a running maximum.
+/// Query t stands at position + t and sees the positions up to its own, at most `window` of them (0: all).
+/// Query heads share key-value heads in groups (GQA). dim is a multiple of 16, at most 512.
+typedef struct {
+    const float *q;                    // row t at q + t·ldq, head h at h·dim
+    size_t ldq;
+    const uint16_t *keys, *values;     // f16; position p, head h at p·kv_stride + h·dim
+    size_t kv_stride;
+    size_t tokens, position, heads, kv_heads, dim, window;
+    float scale, softcap;              // softcap·tanh(s/softcap) if > 0
+    float *out;
+    size_t ldo;
+} mnk_decoder_attention;
+/// Work comes in mnk_decoder_units() units, which threads can share; scratch has mnk_decoder_scratch() floats.
+size_t mnk_decoder_units(const mnk_decoder_attention *a);
+size_t mnk_decoder_scratch(size_t heads, size_t kv_heads, size_t dim);
+void mnk_attend(uint32_t features, const mnk_decoder_attention *a, size_t unit_begin, size_t unit_end, float *scratch);
+
 // MARK: Vector scan
 
 float mnk_dot_f32(uint32_t features, const float *a, const float *b, size_t n);
@@ -115,6 +187,8 @@ float mnk_quantize_vector(const float *x, size_t n, int8_t *codes, int32_t *sum)
 /// Runs the machine's best f32 (kind 0), int8 (kind 1) or bf16 (kind 2) multiply-add loop and
 /// returns the operations done (0 where there is none): the denominator of a share of the peak.
 double mnk_peak_operations(uint32_t features, int kind, size_t iterations);
+/// Reads `bytes` (a multiple of 256) in four streams and returns something that depends on all: for bandwidth.
+uint32_t mnk_read_memory(uint32_t features, const void *source, size_t bytes);
 
 #ifdef __cplusplus
 }

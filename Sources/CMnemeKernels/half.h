@@ -1,0 +1,59 @@
+// Half precision in C and in vectors, without instructions that not every machine has.
+#ifndef MNK_HALF_H
+#define MNK_HALF_H
+#include "vector.h"
+
+/// Finite halves only: an infinity becomes 65536.
+MNK_INLINE float float_of_half(uint16_t h) {
+    uint32_t bits = (uint32_t)(h & 0x7fff) << 13;
+    float x;
+    memcpy(&x, &bits, 4);
+    x *= 0x1p112f;
+    return h & 0x8000 ? -x : x;
+}
+
+/// To the nearest, ties to even; beyond the range the largest half.
+MNK_INLINE uint16_t half_of(float x) {
+    uint32_t u;
+    memcpy(&u, &x, 4);
+    uint16_t sign = (uint16_t)(u >> 16 & 0x8000);
+    u &= 0x7fffffff;
+    if (u >= 0x477ff000) return sign | 0x7bff;
+    if (u < 0x38800000) {  // subnormal: let the float unit round at the right place
+        float magic = 0.5f, y;
+        memcpy(&y, &u, 4);
+        y += magic;
+        memcpy(&u, &y, 4);
+        return sign | (uint16_t)(u - 0x3f000000);
+    }
+    u += 0xc8000fff + (u >> 13 & 1);
+    return sign | (uint16_t)(u >> 13);
+}
+
+MNK_INLINE f32x16 load16_half(const uint16_t *p) {
+    u16x16 h;
+    memcpy(&h, p, sizeof h);
+    u32x16 u = __builtin_convertvector(h, u32x16);
+    f32x16 x = (f32x16)((u & 0x7fffu) << 13) * splat16(0x1p112f);
+    return (f32x16)((u32x16)x | (u & 0x8000u) << 16);
+}
+
+MNK_INLINE f32x16 load16_bf16(const uint16_t *p) {
+    u16x16 h;
+    memcpy(&h, p, sizeof h);
+    return (f32x16)(__builtin_convertvector(h, u32x16) << 16);
+}
+
+/// As half_of for sixteen; values beyond the range become the largest half.
+MNK_INLINE void store16_half(uint16_t *p, f32x16 v) {
+    u32x16 u = (u32x16)v, sign = u >> 16 & 0x8000u;
+    u &= 0x7fffffffu;
+    u32x16 normal = (u + (0xc8000fffu + (u >> 13 & 1u))) >> 13;
+    u32x16 small = (u32x16)((f32x16)u + splat16(0.5f)) - 0x3f000000u;
+    u32x16 is_small = (u32x16)(u < 0x38800000u), is_large = (u32x16)(u >= 0x477ff000u);
+    u32x16 r = (small & is_small) | (normal & ~is_small);
+    r = (r & ~is_large) | (0x7bffu & is_large);
+    u16x16 h = __builtin_convertvector(r | sign, u16x16);
+    memcpy(p, &h, sizeof h);
+}
+#endif

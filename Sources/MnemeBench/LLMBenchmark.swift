@@ -1,0 +1,130 @@
+import Foundation
+public import MnemeEngine
+import MnemeModels
+import MnemeNumerics
+
+/// Speed of a language model on this machine: prompts (prefill) and answers (decode).
+public struct LLMBenchmark: Sendable {
+    /// One measurement.
+    public struct Row: Sendable, Codable {
+        /// `prefill` or `decode`.
+        public var kind: String
+        /// Tokens of the prompt, or before the answer.
+        public var tokens: Int
+        /// Sequences at once.
+        public var sequences: Int
+        /// Of all sequences together; the best of the repetitions.
+        public var tokensPerSecond: Double
+        /// Decode: bytes of weights read, over the measured bandwidth. Prefill: multiply-adds, over the measured int8 peak.
+        public var share: Double?
+    }
+
+    /// What was measured, and on what.
+    public struct Report: Sendable, Codable {
+        /// The model.
+        public var model: String
+        /// Threads used.
+        public var threads: Int
+        /// Instruction sets in use.
+        public var features: [String]
+        /// Packed weights.
+        public var weightBytes: Int
+        /// The process's peak.
+        public var peakBytes: Int
+        /// Reading speed of memory, measured.
+        public var bandwidth: Double
+        /// The measurements.
+        public var rows: [Row]
+    }
+
+    /// - Parameters:
+    ///   - prompts: lengths of prompts.
+    ///   - repetitions: of each measurement.
+    public static func run(_ model: LanguageModel, prompts: [Int], sequences: [Int], answer: Int, repetitions: Int) throws -> Report {
+        let decoder = model.decoder, c = decoder.configuration, clock = ContinuousClock()
+        let logits = UnsafeMutablePointer<Float>.allocate(capacity: decoder.stepLogits * c.vocabularySize)
+        defer { logits.deallocate() }
+        var rows: [Row] = []
+        let parameters = Double(c.layers * (c.hiddenSize * (2 * c.heads * c.headDimension + 2 * c.kvSize) + 3 * c.hiddenSize * c.intermediateSize))
+        for length in prompts {
+            let cache = try SequenceMemory(c, positions: length)
+            let tokens = (0..<length).map { Int32($0 * 7 % c.vocabularySize) }
+            var best = Double.infinity
+            for _ in 0..<repetitions + 1 {
+                let start = clock.now
+                var done = 0
+                while done < length {
+                    let count = min(decoder.stepTokens, length - done)
+                    let segment = DecoderSegment(tokens: 0..<count, position: done, view: cache.view, logits: done + count == length ? 1 : 0)
+                    tokens.withUnsafeBufferPointer { tokens in
+                        withUnsafePointer(to: segment) {
+                            decoder.step(
+                                tokens: UnsafeBufferPointer(rebasing: tokens[done..<done + count]), segments: UnsafeBufferPointer(start: $0, count: 1),
+                                logits: logits)
+                        }
+                    }
+                    done += count
+                }
+                best = min(best, (clock.now - start) / .seconds(1))
+            }
+            rows.append(
+                Row(
+                    kind: "prefill", tokens: length, sequences: 1, tokensPerSecond: Double(length) / best))
+        }
+        for count in sequences where count <= min(decoder.stepLogits, decoder.stepTokens) {
+            let caches = try (0..<count).map { _ in try SequenceMemory(c, positions: answer) }
+            var best = Double.infinity
+            for _ in 0..<repetitions {
+                let start = clock.now
+                for position in 0..<answer {
+                    let tokens = (0..<count).map { Int32((position * 31 + $0) % c.vocabularySize) }
+                    let segments = caches.enumerated().map { DecoderSegment(tokens: $0..<$0 + 1, position: position, view: $1.view, logits: 1) }
+                    tokens.withUnsafeBufferPointer { tokens in
+                        segments.withUnsafeBufferPointer { decoder.step(tokens: tokens, segments: $0, logits: logits) }
+                    }
+                }
+                best = min(best, (clock.now - start) / .seconds(1))
+            }
+            rows.append(
+                Row(
+                    kind: "decode", tokens: 0, sequences: count, tokensPerSecond: Double(answer * count) / best))
+        }
+        let peakBytes = ProcessMemory.peak, pool = ThreadPool(threads: decoder.threadCount)
+        let bandwidth = measuredBandwidth(pool: pool), peak = measuredPeak(.int8, pool: pool)
+        for i in rows.indices {
+            let rate = rows[i].tokensPerSecond
+            rows[i].share =
+                rows[i].kind == "prefill"
+                ? peak.map { 2 * parameters * rate / $0 } : Double(decoder.weightBytes) * rate / Double(rows[i].sequences) / bandwidth
+        }
+        return Report(
+            model: model.name, threads: decoder.threadCount, features: ProcessorFeatures.current.names, weightBytes: decoder.weightBytes,
+            peakBytes: peakBytes, bandwidth: bandwidth, rows: rows)
+    }
+}
+
+/// Plain memory for one sequence of a benchmark.
+private final class SequenceMemory {
+    let view: KVView
+    private let memory: UnsafeMutablePointer<UInt16>
+
+    init(_ c: DecoderConfiguration, positions: Int) throws {
+        let elements = c.layers * c.kvSize * positions
+        memory = .allocate(capacity: 2 * elements)
+        memory.initialize(repeating: 0, count: 2 * elements)
+        view = KVView(keys: memory, values: memory + elements, layerStride: c.kvSize * positions, positionStride: c.kvSize, capacity: positions)
+    }
+
+    deinit { memory.deallocate() }
+}
+
+/// What the system says of this process.
+enum ProcessMemory {
+    /// The most memory that was resident at once.
+    static var peak: Int {
+        guard let status = try? String(contentsOfFile: "/proc/self/status", encoding: .utf8),
+            let line = status.split(separator: "\n").first(where: { $0.hasPrefix("VmHWM:") }), let kib = Int(line.split(separator: " ").dropFirst().first ?? "")
+        else { return 0 }
+        return kib * 1024
+    }
+}

@@ -1,0 +1,378 @@
+import Foundation
+public import MnemeModels
+import NIOConcurrencyHelpers
+
+/// What to generate.
+public struct GenerationRequest: Sendable {
+    /// The prompt's tokens; at least one.
+    public var prompt: [Int32]
+    /// How tokens are chosen.
+    public var sampling = SamplingParameters()
+    /// The most tokens of the answer; nil as many as fit.
+    public var maxTokens: Int?
+    /// The answer ends before any of these.
+    public var stop: [String] = []
+    /// Whether end tokens are taken for text like others.
+    public var ignoresEnd = false
+    /// How many alternatives to report with each token; nil reports no probabilities.
+    public var alternatives: Int?
+    /// Whose request it is, for fairness.
+    public var key = ""
+    /// The most time from now to the end.
+    public var timeout: Duration?
+
+    /// A request with the defaults: greedy.
+    public init(prompt: [Int32]) { self.prompt = prompt }
+}
+
+/// Why an answer ended.
+public enum FinishReason: String, Sendable, Codable {
+    /// The model ended it, or a stop string was met.
+    case stop
+    /// The most tokens were reached.
+    case length
+}
+
+/// What a request cost.
+public struct GenerationUsage: Sendable, Equatable {
+    /// Tokens of the prompt and of the answer.
+    public var promptTokens = 0, answerTokens = 0
+    /// From arrival to the first token, and to the end; in seconds.
+    public var firstToken = 0.0, total = 0.0
+}
+
+/// A piece of an answer.
+public enum GenerationEvent: Sendable {
+    /// Text that is complete; may be empty while half a character or a possible stop string is held back.
+    case token(text: String, id: Int32, probability: Double?, alternatives: [TokenProbability])
+    /// Nothing follows.
+    case finished(FinishReason, GenerationUsage)
+}
+
+/// Figures of an engine since its start.
+public struct EngineStatistics: Sendable {
+    /// Requests that wait, and that run.
+    public var waiting = 0, running = 0
+    /// Bytes of keys and values set aside.
+    public var kvBytes = 0
+    /// Tokens of prompts and answers computed.
+    public var promptTokens = 0, answerTokens = 0
+    /// Requests ended, also by errors.
+    public var finished = 0
+    /// Sums, for means: seconds to the first token over requests, and between tokens over answers' further tokens.
+    public var firstTokenSeconds = 0.0, betweenTokensSeconds = 0.0
+    /// How many of each sum.
+    public var firstTokens = 0, furtherTokens = 0
+}
+
+/// Runs a language model for many requests at once.
+///
+/// One thread of its own makes the steps that ``StepScheduler`` plans; callers read streams. Cancelling the task that
+/// reads a stream ends its request before the next step.
+public final class Engine: Sendable {
+    /// The model.
+    public let decoder: Decoder
+    /// Its tokenizer.
+    public let tokenizer: any Tokenizer
+    private let limits: Limits
+    private let shared: NIOLockedValueBox<Shared>
+    /// Wakes the thread: there is work, or it shall end.
+    private let wake = DispatchSemaphore(value: 0)
+    private let ended = DispatchSemaphore(value: 0)
+
+    /// Bounds of an engine.
+    public struct Limits: Sendable {
+        /// Sequences that run at once.
+        public var sequences = 16
+        /// Requests that wait; more are refused.
+        public var waiting = 256
+        /// Bytes of keys and values of all sequences.
+        public var kvBytes = 4 << 30
+        /// Tokens of a prompt and its answer; nil takes the model's context.
+        public var context: Int?
+
+        /// The defaults.
+        public init() {}
+    }
+
+    private struct Shared {
+        var arrived: [Sequence] = []
+        var cancelled: Set<Int> = []
+        var nextID = 0
+        var closed = false
+        var statistics = EngineStatistics()
+    }
+
+    /// A request and where it stands; used by the engine's thread alone once it has started.
+    private struct Sequence {
+        let id: Int
+        let request: GenerationRequest
+        let maxTokens: Int
+        let arrival: ContinuousClock.Instant
+        let deadline: ContinuousClock.Instant?
+        let continuation: AsyncThrowingStream<GenerationEvent, any Error>.Continuation
+        var sampler: Sampler
+        var buffer: KVBuffer?
+        /// Tokens computed.
+        var position = 0
+        /// Tokens of the answer drawn.
+        var answer: [Int32] = []
+        var text = StreamingDecoder()
+        var held = ""
+        var lastToken: ContinuousClock.Instant?
+        var usage = GenerationUsage()
+
+        var pending: Int { request.prompt.count + answer.count - position }
+        func token(_ index: Int) -> Int32 { index < request.prompt.count ? request.prompt[index] : answer[index - request.prompt.count] }
+        var positions: Int { request.prompt.count + maxTokens }
+    }
+
+    /// Starts the engine's thread. ``close()`` ends it.
+    public init(decoder: Decoder, tokenizer: any Tokenizer, limits: Limits = Limits()) {
+        self.decoder = decoder
+        self.tokenizer = tokenizer
+        self.limits = limits
+        shared = NIOLockedValueBox(Shared())
+        let thread = Thread { [self] in loop() }
+        thread.name = "mneme.engine"
+        thread.stackSize = 4 << 20
+        thread.start()
+    }
+
+    /// Ends all requests with an error and waits for the thread. Later requests are refused.
+    public func close() {
+        let first = shared.withLockedValue { shared in
+            defer { shared.closed = true }
+            return !shared.closed
+        }
+        guard first else { return }
+        wake.signal()
+        ended.wait()
+    }
+
+    /// Tokens that a prompt and its answer may have together.
+    public var context: Int { min(limits.context ?? .max, decoder.configuration.contextLength) }
+
+    /// What the engine does.
+    public var statistics: EngineStatistics { shared.withLockedValue { $0.statistics } }
+
+    /// Generates an answer.
+    ///
+    /// - Throws: ``EngineError`` at once for requests that cannot be carried out; the stream throws what comes up later.
+    public func generate(_ request: GenerationRequest) throws -> AsyncThrowingStream<GenerationEvent, any Error> {
+        try request.sampling.check(vocabulary: decoder.configuration.vocabularySize)
+        guard !request.prompt.isEmpty else { throw EngineError(.invalidRequest, "The prompt is empty.") }
+        guard request.prompt.allSatisfy({ (0..<Int32(decoder.configuration.vocabularySize)).contains($0) }) else {
+            throw EngineError(.invalidRequest, "The prompt holds tokens that the model does not have.")
+        }
+        guard request.prompt.count < context else {
+            throw EngineError(.tooLong, "The prompt has \(request.prompt.count) tokens; prompt and answer may have \(context) together.")
+        }
+        if let most = request.maxTokens, most < 1 { throw EngineError(.invalidRequest, "At least one token must be asked for.") }
+        if let count = request.alternatives, !(0...20).contains(count) { throw EngineError(.invalidRequest, "0 to 20 alternatives can be reported.") }
+        let room = context - request.prompt.count, most = min(request.maxTokens ?? room, room)
+        guard KVBuffer.bytes(decoder.configuration, positions: request.prompt.count + most) <= limits.kvBytes else {
+            throw EngineError(.tooLong, "Keys and values of \(request.prompt.count + most) tokens do not fit the engine's memory. Ask for fewer tokens.")
+        }
+        let (stream, continuation) = AsyncThrowingStream<GenerationEvent, any Error>.makeStream()
+        let now = ContinuousClock().now
+        try shared.withLockedValue { shared in
+            guard !shared.closed else { throw EngineError(.closed, "The engine is shut down.") }
+            guard shared.statistics.waiting < limits.waiting else { throw EngineError(.overloaded, "Too many requests wait already. Try again later.") }
+            let id = shared.nextID
+            shared.nextID += 1
+            shared.statistics.waiting += 1
+            continuation.onTermination = { [weak self] reason in
+                guard case .cancelled = reason, let self else { return }
+                self.shared.withLockedValue { _ = $0.cancelled.insert(id) }
+                wake.signal()
+            }
+            shared.arrived.append(
+                Sequence(
+                    id: id, request: request, maxTokens: most, arrival: now, deadline: request.timeout.map { now + $0 }, continuation: continuation,
+                    sampler: Sampler(request.sampling, prompt: request.prompt)))
+        }
+        wake.signal()
+        return stream
+    }
+
+    // MARK: The engine's thread
+
+    private func loop() {
+        var waiting: [Sequence] = [], running: [Sequence] = [], served: [String: Int] = [:]
+        let tokens = UnsafeMutableBufferPointer<Int32>.allocate(capacity: decoder.stepTokens)
+        let segments = UnsafeMutableBufferPointer<DecoderSegment>.allocate(capacity: limits.sequences)
+        let size = decoder.configuration.vocabularySize
+        let logits = UnsafeMutableBufferPointer<Float>.allocate(capacity: min(limits.sequences, decoder.stepLogits) * size)
+        defer {
+            tokens.deallocate()
+            segments.deallocate()
+            logits.deallocate()
+            ended.signal()
+        }
+        while true {
+            let (arrived, cancelled, closed) = shared.withLockedValue { shared in
+                defer {
+                    shared.arrived = []
+                    shared.cancelled = []
+                }
+                return (shared.arrived, shared.cancelled, shared.closed)
+            }
+            waiting += arrived
+            let now = ContinuousClock().now
+            func drop(_ list: inout [Sequence]) {
+                list.removeAll { sequence in
+                    if closed {
+                        finish(sequence, throwing: EngineError(.closed, "The engine is shut down."))
+                    } else if cancelled.contains(sequence.id) {
+                        finish(sequence, throwing: CancellationError())
+                    } else if let deadline = sequence.deadline, now > deadline {
+                        finish(sequence, throwing: EngineError(.timeout, "The request took longer than it may. Ask for fewer tokens or more time."))
+                    } else {
+                        return false
+                    }
+                    return true
+                }
+            }
+            drop(&waiting)
+            drop(&running)
+            if closed { return }
+            let used = running.reduce(0) { $0 + KVBuffer.bytes(decoder.configuration, positions: $1.positions) }
+            let view = EngineView(
+                running: running.map { EngineView.Running(id: $0.id, pending: $0.pending) },
+                waiting: waiting.map {
+                    EngineView.Waiting(
+                        id: $0.id, key: $0.request.key, prompt: $0.request.prompt.count,
+                        bytes: KVBuffer.bytes(decoder.configuration, positions: $0.positions))
+                }, served: served, freeBytes: limits.kvBytes - used, stepTokens: decoder.stepTokens,
+                sequences: min(limits.sequences, decoder.stepLogits))
+            let plan = StepScheduler.plan(view)
+            for id in plan.admitted {
+                guard let i = waiting.firstIndex(where: { $0.id == id }) else { continue }
+                var sequence = waiting.remove(at: i)
+                do {
+                    sequence.buffer = try KVBuffer(decoder.configuration, positions: sequence.positions)
+                    running.append(sequence)
+                } catch { finish(sequence, throwing: error) }
+            }
+            report(waiting.count, running)
+            guard !plan.work.isEmpty else {
+                // Deadlines of waiting requests are looked at now and then.
+                _ = waiting.isEmpty ? wake.wait(timeout: .distantFuture) : wake.wait(timeout: .now() + .milliseconds(100))
+                continue
+            }
+            step(plan, &running, &served, tokens, segments, logits)
+        }
+    }
+
+    private func step(
+        _ plan: StepPlan, _ running: inout [Sequence], _ served: inout [String: Int], _ tokens: UnsafeMutableBufferPointer<Int32>,
+        _ segments: UnsafeMutableBufferPointer<DecoderSegment>, _ logits: UnsafeMutableBufferPointer<Float>
+    ) {
+        var count = 0, parts = 0, draws: [Int] = [], prompt = 0
+        for work in plan.work {
+            guard let i = running.firstIndex(where: { $0.id == work.id }), let buffer = running[i].buffer else { continue }
+            let sequence = running[i]
+            for j in 0..<work.tokens { tokens[count + j] = sequence.token(sequence.position + j) }
+            let ends = work.tokens == sequence.pending
+            segments[parts] = DecoderSegment(
+                tokens: count..<count + work.tokens, position: sequence.position, view: buffer.view, logits: ends ? 1 : 0)
+            count += work.tokens
+            parts += 1
+            served[sequence.request.key, default: 0] += work.tokens
+            if sequence.answer.isEmpty { prompt += work.tokens }
+            running[i].position += work.tokens
+            if ends { draws.append(i) }
+        }
+        decoder.step(
+            tokens: UnsafeBufferPointer(rebasing: tokens[..<count]), segments: UnsafeBufferPointer(rebasing: segments[..<parts]), logits: logits.baseAddress!)
+        let size = decoder.configuration.vocabularySize, now = ContinuousClock().now
+        var done: Set<Int> = []
+        for (row, i) in draws.enumerated() {
+            let slice = UnsafeMutableBufferPointer(rebasing: logits[row * size..<(row + 1) * size])
+            if let reason = draw(slice, &running[i], now) {
+                running[i].usage.total = (now - running[i].arrival) / .seconds(1)
+                running[i].usage.promptTokens = running[i].request.prompt.count
+                running[i].usage.answerTokens = running[i].answer.count
+                running[i].continuation.yield(.finished(reason, running[i].usage))
+                finish(running[i], throwing: nil)
+                done.insert(running[i].id)
+            }
+        }
+        running.removeAll { done.contains($0.id) }
+        shared.withLockedValue { shared in
+            shared.statistics.promptTokens += prompt
+            shared.statistics.answerTokens += draws.count
+        }
+    }
+
+    /// Draws one token and hands its text out; returns why the answer ends, if it does.
+    private func draw(_ logits: UnsafeMutableBufferPointer<Float>, _ sequence: inout Sequence, _ now: ContinuousClock.Instant) -> FinishReason? {
+        // Probabilities are those of the model, before penalties change the logits.
+        let original = sequence.request.alternatives == nil ? nil : UnsafeMutableBufferPointer<Float>.allocate(capacity: logits.count)
+        defer { original?.deallocate() }
+        if let original { _ = original.update(from: logits) }
+        let token = sequence.sampler.next(logits)
+        let seconds = sequence.lastToken.map { (now - $0) / .seconds(1) }
+        if sequence.lastToken == nil { sequence.usage.firstToken = (now - sequence.arrival) / .seconds(1) }
+        let first = sequence.usage.firstToken
+        shared.withLockedValue { shared in
+            if let seconds {
+                shared.statistics.betweenTokensSeconds += seconds
+                shared.statistics.furtherTokens += 1
+            } else {
+                shared.statistics.firstTokenSeconds += first
+                shared.statistics.firstTokens += 1
+            }
+        }
+        sequence.lastToken = now
+        sequence.answer.append(token)
+        let ends = !sequence.request.ignoresEnd && tokenizer.endTokens.contains(token)
+        if !ends { sequence.held += sequence.text.append(tokenizer.bytes(token)) }
+        let isLast = ends || sequence.answer.count >= sequence.maxTokens
+        if isLast { sequence.held += sequence.text.finish() }
+        let (text, stopped) = Self.release(&sequence.held, stop: sequence.request.stop, all: isLast)
+        var probability: Double?, alternatives: [TokenProbability] = []
+        if let original, let count = sequence.request.alternatives {
+            (probability, alternatives) = Sampler.logProbabilities(original, token: token, count: count)
+        }
+        sequence.continuation.yield(.token(text: text, id: token, probability: probability, alternatives: alternatives))
+        if ends || stopped { return .stop }
+        return isLast ? .length : nil
+    }
+
+    /// Takes out the text that can be shown: up to a stop string, and without an end that one could begin with.
+    static func release(_ held: inout String, stop: [String], all: Bool) -> (text: String, stopped: Bool) {
+        guard !stop.isEmpty else {
+            defer { held = "" }
+            return (held, false)
+        }
+        if let found = stop.filter({ !$0.isEmpty }).compactMap({ held.range(of: $0) }).min(by: { $0.lowerBound < $1.lowerBound }) {
+            defer { held = "" }
+            return (String(held[..<found.lowerBound]), true)
+        }
+        var keep = 0
+        if !all {
+            for word in stop {
+                for length in stride(from: min(word.count, held.count), to: keep, by: -1) where word.hasPrefix(held.suffix(length)) { keep = max(keep, length) }
+            }
+        }
+        let text = String(held.dropLast(keep))
+        held = String(held.suffix(keep))
+        return (text, false)
+    }
+
+    private func finish(_ sequence: Sequence, throwing error: (any Error)?) {
+        shared.withLockedValue { $0.statistics.finished += 1 }
+        sequence.continuation.finish(throwing: error)
+    }
+
+    private func report(_ waiting: Int, _ running: [Sequence]) {
+        let bytes = running.reduce(0) { $0 + KVBuffer.bytes(decoder.configuration, positions: $1.positions) }
+        shared.withLockedValue { shared in
+            shared.statistics.waiting = waiting + shared.arrived.count
+            shared.statistics.running = running.count
+            shared.statistics.kvBytes = bytes
+        }
+    }
+}

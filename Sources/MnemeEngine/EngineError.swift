@@ -1,0 +1,31 @@
+/// Why a request to the engine was refused or ended early. The message says what to do.
+public struct EngineError: Error, Sendable, CustomStringConvertible {
+    /// What kind of failure it is.
+    public enum Code: String, Sendable {
+        /// The prompt and the answer do not fit the context or the memory for keys and values.
+        case tooLong
+        /// A parameter is out of its range.
+        case invalidRequest
+        /// Too many requests wait already.
+        case overloaded
+        /// The request's time is over.
+        case timeout
+        /// The engine is shut down.
+        case closed
+        /// The system has no memory for keys and values.
+        case outOfMemory
+    }
+
+    /// What kind of failure it is.
+    public let code: Code
+    /// What is wrong, and what to do.
+    public let message: String
+
+    /// An error of a kind, with its message.
+    public init(_ code: Code, _ message: String) {
+        self.code = code
+        self.message = message
+    }
+
+    public var description: String { message }
+}

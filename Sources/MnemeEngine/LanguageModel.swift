@@ -1,0 +1,40 @@
+import Foundation
+public import MnemeModels
+import MnemeNumerics
+
+/// A model file, ready to answer: weights, tokenizer and chat template.
+public struct LanguageModel: Sendable {
+    /// The file's name without its ending.
+    public let name: String
+    /// Where it is.
+    public let path: String
+    /// The weights.
+    public let decoder: Decoder
+    /// Text to tokens and back.
+    public let tokenizer: any Tokenizer
+    /// The Jinja template that turns messages into a prompt, if the model has one.
+    public let chatTemplate: String?
+
+    /// Reads a GGUF file.
+    ///
+    /// - Parameters:
+    ///   - stepTokens: the most tokens of one step of the engine.
+    ///   - threads: nil shares the process's pool, a thread a core.
+    /// - Throws: ``MnemeModels/ModelError``.
+    public init(path: String, stepTokens: Int = 512, threads: Int? = nil) throws {
+        let file = try GGUFFile(path: path)
+        name = ((path as NSString).lastPathComponent as NSString).deletingPathExtension
+        self.path = path
+        tokenizer = try file.tokenizer()
+        chatTemplate = file.chatTemplate
+        decoder = try Decoder(file, stepTokens: stepTokens, pool: threads.map { ThreadPool(threads: $0) } ?? .shared)
+        guard tokenizer.vocabularySize <= decoder.configuration.vocabularySize else {
+            throw ModelError(.invalidFile, "\(path) has more tokens in its vocabulary than in its matrix. Fetch it again.")
+        }
+    }
+
+    /// The tokens of a plain text, with the begin token if the model wants one.
+    public func tokens(of text: String, special: Bool = false) -> [Int32] {
+        (tokenizer.beginToken.map { [$0] } ?? []) + tokenizer.encode(text, special: special)
+    }
+}

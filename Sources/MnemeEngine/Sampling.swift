@@ -1,0 +1,165 @@
+import Foundation
+
+/// How the next token is chosen.
+public struct SamplingParameters: Sendable, Equatable {
+    /// 0 takes the likeliest token; higher flattens the distribution.
+    public var temperature: Double = 0
+    /// Only the k likeliest; 0 for all (Fan et al. 2018).
+    public var topK = 0
+    /// Only the likeliest whose probabilities add up to p (Holtzman et al. 2020).
+    public var topP: Double = 1
+    /// Only tokens at least so likely, relative to the likeliest (Nguyen et al. 2024).
+    public var minP: Double = 0
+    /// Only the most typical mass (Meister et al. 2023); 1 for all.
+    public var typicalP: Double = 1
+    /// Divides positive logits of tokens that occurred, multiplies negative ones (Keskar et al. 2019).
+    public var repetitionPenalty: Double = 1
+    /// Subtracted once for tokens of the answer.
+    public var presencePenalty: Double = 0
+    /// Subtracted for each occurrence in the answer.
+    public var frequencyPenalty: Double = 0
+    /// Added to logits, by token.
+    public var logitBias: [Int32: Double] = [:]
+    /// The same seed and prompt give the same answer, whatever else runs; nil draws one.
+    public var seed: UInt64?
+
+    /// Greedy.
+    public init() {}
+
+    /// - Throws: ``EngineError`` that names the first parameter out of range.
+    func check(vocabulary: Int) throws {
+        func require(_ holds: Bool, _ what: String) throws { if !holds { throw EngineError(.invalidRequest, what) } }
+        try require((0...100).contains(temperature), "temperature must lie between 0 and 100.")
+        try require(topK >= 0, "top_k must not be negative.")
+        try require(topP > 0 && topP <= 1, "top_p must lie above 0 and at most at 1.")
+        try require((0...1).contains(minP), "min_p must lie between 0 and 1.")
+        try require(typicalP > 0 && typicalP <= 1, "typical_p must lie above 0 and at most at 1.")
+        try require(repetitionPenalty > 0 && repetitionPenalty <= 100, "repetition_penalty must lie above 0 and at most at 100.")
+        try require((-100...100).contains(presencePenalty) && (-100...100).contains(frequencyPenalty), "Penalties must lie between -100 and 100.")
+        try require(
+            logitBias.allSatisfy { (0..<Int32(vocabulary)).contains($0.key) && $0.value >= -1000 && $0.value <= 1000 },
+            "logit_bias must name tokens below \(vocabulary), with values between -1000 and 1000.")
+    }
+}
+
+/// A token and how likely it was.
+public struct TokenProbability: Sendable, Equatable {
+    /// The token.
+    public var token: Int32
+    /// ln p, before temperature and filters.
+    public var logProbability: Double
+}
+
+/// Chooses one sequence's tokens, with its own random numbers: nothing depends on other sequences.
+struct Sampler: Sendable {
+    private let parameters: SamplingParameters
+    private var state: UInt64
+    private var counts: [Int32: Int] = [:]
+    private var seen: Set<Int32>
+
+    init(_ parameters: SamplingParameters, prompt: [Int32]) {
+        self.parameters = parameters
+        state = parameters.seed ?? UInt64.random(in: .min ... .max)
+        seen = parameters.repetitionPenalty == 1 ? [] : Set(prompt)
+    }
+
+    /// A number in 0..<1 (SplitMix64, Steele et al. 2014).
+    private mutating func random() -> Double {
+        state &+= 0x9e37_79b9_7f4a_7c15
+        var z = state
+        z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
+        z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
+        z ^= z >> 31
+        return Double(z >> 11) * 0x1p-53
+    }
+
+    /// The next token. May change `logits`.
+    ///
+    /// - Parameter allowed: constrained decoding; nil allows all.
+    mutating func next(_ logits: UnsafeMutableBufferPointer<Float>) -> Int32 {
+        penalize(logits)
+        let token = parameters.temperature == 0 ? Self.highest(logits) : draw(logits)
+        if parameters.presencePenalty != 0 || parameters.frequencyPenalty != 0 { counts[token, default: 0] += 1 }
+        if parameters.repetitionPenalty != 1 { seen.insert(token) }
+        return token
+    }
+
+    private func penalize(_ logits: UnsafeMutableBufferPointer<Float>) {
+        let p = parameters
+        for token in seen {
+            let value = logits[Int(token)]
+            logits[Int(token)] = value > 0 ? value / Float(p.repetitionPenalty) : value * Float(p.repetitionPenalty)
+        }
+        for (token, count) in counts { logits[Int(token)] -= Float(p.presencePenalty + p.frequencyPenalty * Double(count)) }
+        for (token, bias) in p.logitBias { logits[Int(token)] += Float(bias) }
+    }
+
+    /// The likeliest token; of equals the first.
+    static func highest(_ logits: UnsafeMutableBufferPointer<Float>) -> Int32 {
+        var best = 0
+        for i in logits.indices where logits[i] > logits[best] { best = i }
+        return Int32(best)
+    }
+
+    private mutating func draw(_ logits: UnsafeMutableBufferPointer<Float>) -> Int32 {
+        let p = parameters, top = Double(logits[Int(Self.highest(logits))])
+        // What is less likely than the first by a factor of 10^10 is left out: it could not be noticed.
+        let reach = 23 * p.temperature
+        var candidates: [(token: Int32, probability: Double)] = []
+        for i in logits.indices where Double(logits[i]) > top - reach {
+            candidates.append((Int32(i), exp((Double(logits[i]) - top) / p.temperature)))
+        }
+        candidates.sort { $0.probability != $1.probability ? $0.probability > $1.probability : $0.token < $1.token }
+        if p.topK > 0 { candidates.removeLast(max(0, candidates.count - p.topK)) }
+        Self.normalize(&candidates)
+        if p.topP < 1 {
+            var sum = 0.0
+            let count = candidates.firstIndex { candidate in
+                sum += candidate.probability
+                return sum >= p.topP
+            }
+            if let count { candidates.removeLast(candidates.count - count - 1) }
+        }
+        if p.minP > 0 {
+            let least = candidates[0].probability * p.minP
+            candidates.removeAll { $0.probability < least }
+        }
+        if p.typicalP < 1 {
+            Self.normalize(&candidates)
+            let entropy = candidates.reduce(0) { $0 - $1.probability * log($1.probability) }
+            candidates.sort { abs(-log($0.probability) - entropy) < abs(-log($1.probability) - entropy) }
+            var sum = 0.0
+            let count = candidates.firstIndex { candidate in
+                sum += candidate.probability
+                return sum >= p.typicalP
+            }
+            if let count { candidates.removeLast(candidates.count - count - 1) }
+        }
+        var left = random() * candidates.reduce(0) { $0 + $1.probability }
+        for candidate in candidates {
+            left -= candidate.probability
+            if left < 0 { return candidate.token }
+        }
+        return candidates.last!.token
+    }
+
+    private static func normalize(_ candidates: inout [(token: Int32, probability: Double)]) {
+        let sum = candidates.reduce(0) { $0 + $1.probability }
+        for i in candidates.indices { candidates[i].probability /= sum }
+    }
+
+    /// ln p of `token` and of the `count` likeliest tokens.
+    static func logProbabilities(_ logits: UnsafeMutableBufferPointer<Float>, token: Int32, count: Int) -> (Double, [TokenProbability]) {
+        let top = Double(logits[Int(highest(logits))])
+        let norm = top + log(logits.reduce(0) { $0 + exp(Double($1) - top) })
+        var best: [(value: Float, token: Int32)] = []
+        if count > 0 {
+            for i in logits.indices where best.count < count || logits[i] > best.last!.value {
+                let place = best.firstIndex { logits[i] > $0.value } ?? best.count
+                best.insert((logits[i], Int32(i)), at: place)
+                if best.count > count { best.removeLast() }
+            }
+        }
+        return (Double(logits[Int(token)]) - norm, best.map { TokenProbability(token: $0.token, logProbability: Double($0.value) - norm) })
+    }
+}

@@ -1,0 +1,235 @@
+import Foundation
+public import MnemeNumerics
+
+/// A decoder-only transformer (RMS norms, rotary positions, grouped queries, gated feed-forward).
+///
+/// It holds no cache: keys and values are read and written through the ``KVView`` of each sequence.
+/// A step takes new tokens of any number of sequences at once, a prompt's or one of each.
+public final class Decoder: Sendable {
+    /// The model's shape.
+    public let configuration: DecoderConfiguration
+    /// Tokens that one step takes at most.
+    public let stepTokens: Int
+    /// Logits that one step gives at most.
+    public let stepLogits: Int
+
+    private let weights: DecoderWeights
+    private let pool: ThreadPool
+    private let kernels = DecoderKernels()
+    /// Used by one step at a time: callers take turns, see ``step(tokens:segments:logits:)``.
+    private let workspace: DecoderWorkspace
+
+    /// - Parameters:
+    ///   - tensors: where the weights are; they are packed, and the file is not needed afterwards.
+    init(_ tensors: some DecoderTensors, _ configuration: DecoderConfiguration, stepTokens: Int, stepLogits: Int, pool: ThreadPool) throws {
+        self.configuration = configuration
+        self.stepTokens = max(1, stepTokens)
+        self.stepLogits = max(1, stepLogits)
+        self.pool = pool
+        weights = try DecoderWeights(tensors, configuration)
+        workspace = DecoderWorkspace(configuration, weights, tokens: self.stepTokens, logits: self.stepLogits, threads: pool.threadCount)
+    }
+
+    /// Packs the weights of a GGUF file.
+    ///
+    /// - Parameters:
+    ///   - stepTokens: the most tokens of a step; longer prompts come in several.
+    ///   - stepLogits: the most logits of a step.
+    /// - Throws: ``ModelError``.
+    public convenience init(_ file: GGUFFile, stepTokens: Int = 512, stepLogits: Int = 64, pool: ThreadPool = .shared) throws {
+        try self.init(file, try file.decoderConfiguration(), stepTokens: stepTokens, stepLogits: stepLogits, pool: pool)
+    }
+
+    /// Bytes of the packed weights.
+    public var weightBytes: Int { weights.byteCount }
+    /// Threads that a step uses.
+    public var threadCount: Int { pool.threadCount }
+
+    /// Runs one step.
+    ///
+    /// - Parameters:
+    ///   - tokens: ids below the vocabulary's size; at most ``stepTokens``.
+    ///   - segments: cover `tokens` in order; views have room for their new positions. At most ``stepLogits`` logits in all.
+    ///   - logits: for each token that gets them, in order, `vocabularySize` floats.
+    /// - Precondition: one step at a time.
+    /// - Complexity: allocates nothing.
+    public func step(tokens: UnsafeBufferPointer<Int32>, segments: UnsafeBufferPointer<DecoderSegment>, logits: UnsafeMutablePointer<Float>) {
+        precondition(tokens.count <= stepTokens && segments.reduce(0) { $0 + $1.logits } <= stepLogits, "The step is too large.")
+        guard !tokens.isEmpty else { return }
+        nonisolated(unsafe) let logits = logits
+        pool.run { thread, threads in run(thread, threads, tokens, segments, logits) }
+    }
+
+    private func run(
+        _ thread: Int, _ threads: Int, _ tokens: UnsafeBufferPointer<Int32>, _ segments: UnsafeBufferPointer<DecoderSegment>,
+        _ logits: UnsafeMutablePointer<Float>
+    ) {
+        let c = configuration, w = workspace, n = tokens.count, mine = shareOf(n, thread, threads)
+        let half = c.rope.frequencies.count, queries = c.heads * c.headDimension
+        let queryStride = w.queryStride, kvStride = w.kvStride, wide = w.wideStride, hidden = w.hiddenStride
+        for t in mine {
+            weights.embedding.row(Int(tokens[t]), into: w.state.pointer + t * hidden)
+            let position = Self.position(of: t, in: segments)
+            for i in 0..<half {
+                let angle = Double(position) * c.rope.frequencies[i]
+                w.cosine.pointer[t * half + i] = Float(cos(angle) * c.rope.magnitude)
+                w.sine.pointer[t * half + i] = Float(sin(angle) * c.rope.magnitude)
+            }
+        }
+        for (index, layer) in weights.layers.enumerated() {
+            normalize(w.state.pointer, layer.attentionNorm, into: w.input, rows: mine, codes: layer.query.readsCodes || layer.key.readsCodes)
+            pool.barrier()
+            product(layer.query, w.input, n, thread, threads, layer.queryBias, into: w.queries.pointer, queryStride)
+            product(layer.key, w.input, n, thread, threads, layer.keyBias, into: w.keys.pointer, kvStride)
+            product(layer.value, w.input, n, thread, threads, layer.valueBias, into: w.values.pointer, kvStride)
+            pool.barrier()
+            for t in mine {
+                let q = w.queries.pointer + t * queryStride, k = w.keys.pointer + t * kvStride
+                if let norm = layer.queryNorm {
+                    kernels.rmsNorm(q, weight: norm.pointer, epsilon: c.normEpsilon, rows: c.heads, columns: c.headDimension, into: q)
+                }
+                if let norm = layer.keyNorm {
+                    kernels.rmsNorm(k, weight: norm.pointer, epsilon: c.normEpsilon, rows: c.kvHeads, columns: c.headDimension, into: k)
+                }
+                let cosine = w.cosine.pointer + t * half, sine = w.sine.pointer + t * half
+                kernels.rope(q, heads: c.heads, dimension: c.headDimension, half: half, cosine: cosine, sine: sine, interleaved: c.rope.interleaved)
+                kernels.rope(k, heads: c.kvHeads, dimension: c.headDimension, half: half, cosine: cosine, sine: sine, interleaved: c.rope.interleaved)
+                let segment = Self.segment(of: t, in: segments), view = segments[segment].view
+                let place = index * view.layerStride + (segments[segment].position + t - segments[segment].tokens.lowerBound) * view.positionStride
+                kernels.toHalf(k, count: c.kvSize, into: view.keys + place)
+                kernels.toHalf(w.values.pointer + t * kvStride, count: c.kvSize, into: view.values + place)
+            }
+            pool.barrier()
+            attend(index, thread, threads, segments)
+            pool.barrier()
+            if layer.attentionOutput.readsCodes {
+                kernels.quantize(w.attended, rows: mine, columns: queries)
+                pool.barrier()
+            }
+            product(layer.attentionOutput, w.attended, n, thread, threads, nil, accumulate: true, into: w.state.pointer, hidden)
+            pool.barrier()
+            normalize(w.state.pointer, layer.feedForwardNorm, into: w.input, rows: mine, codes: layer.gate.readsCodes || layer.up.readsCodes)
+            pool.barrier()
+            product(layer.gate, w.input, n, thread, threads, nil, into: w.gated.floats, wide)
+            product(layer.up, w.input, n, thread, threads, nil, into: w.up.pointer, wide)
+            pool.barrier()
+            // Shared by elements, so that a single token keeps all threads busy.
+            let blocks = shareOf(n * wide / 32, thread, threads)
+            kernels.gate(w.gated.floats + blocks.lowerBound * 32, w.up.pointer + blocks.lowerBound * 32, count: blocks.count * 32, gelu: false)
+            if layer.down.readsCodes { kernels.quantize(w.gated, rows: blocks, columns: 32) }
+            pool.barrier()
+            product(layer.down, w.gated, n, thread, threads, nil, accumulate: true, into: w.state.pointer, hidden)
+            pool.barrier()
+        }
+        // Only rows that get logits go through the last matrix, side by side.
+        var row = 0
+        for segment in segments where segment.logits > 0 {
+            for t in max(segment.tokens.lowerBound, segment.tokens.upperBound - segment.logits)..<segment.tokens.upperBound {
+                if row % threads == thread {
+                    kernels.rmsNorm(
+                        w.state.pointer + t * hidden, weight: weights.outputNorm.pointer, epsilon: c.normEpsilon, rows: 1, columns: c.hiddenSize,
+                        into: w.input.floats + row * c.hiddenSize)
+                    if weights.output.readsCodes { kernels.quantize(w.input, rows: row..<row + 1, columns: c.hiddenSize) }
+                }
+                row += 1
+            }
+        }
+        guard row > 0 else { return }
+        pool.barrier()
+        product(weights.output, w.input, row, thread, threads, nil, into: w.logits.pointer, w.logitStride)
+        pool.barrier()
+        for r in shareOf(row, thread, threads) {
+            (logits + r * c.vocabularySize).update(from: w.logits.pointer + r * w.logitStride, count: c.vocabularySize)
+        }
+    }
+
+    private func normalize(_ state: UnsafeMutablePointer<Float>, _ weight: AlignedBuffer<Float>, into input: DecoderRows, rows: Range<Int>, codes: Bool) {
+        let n = configuration.hiddenSize
+        kernels.rmsNorm(
+            state + rows.lowerBound * n, weight: weight.pointer, epsilon: configuration.normEpsilon, rows: rows.count, columns: n,
+            into: input.floats + rows.lowerBound * n)
+        if codes { kernels.quantize(input, rows: rows, columns: n) }
+    }
+
+    private func product(
+        _ matrix: WeightMatrix, _ input: DecoderRows, _ rows: Int, _ thread: Int, _ threads: Int, _ bias: AlignedBuffer<Float>?, accumulate: Bool = false,
+        into output: UnsafeMutablePointer<Float>, _ stride: Int
+    ) {
+        matrix.apply(
+            input, rows: rows, groups: shareOf(matrix.paddedOutputs / 16, thread, threads), accumulate: accumulate,
+            bias: bias.map { UnsafePointer($0.pointer) },
+            into: output, stride: stride)
+    }
+
+    /// Attention of all segments; each thread takes its share of all units.
+    private func attend(_ layer: Int, _ thread: Int, _ threads: Int, _ segments: UnsafeBufferPointer<DecoderSegment>) {
+        let c = configuration, w = workspace
+        func attention(_ segment: DecoderSegment) -> DecoderKernels.Attention {
+            let view = segment.view, first = segment.tokens.lowerBound
+            return DecoderKernels.Attention(
+                queries: w.queries.pointer + first * w.queryStride, stride: w.queryStride, keys: view.keys + layer * view.layerStride,
+                values: view.values + layer * view.layerStride, kvStride: view.positionStride, tokens: segment.tokens.count,
+                position: segment.position, heads: c.heads, kvHeads: c.kvHeads, dimension: c.headDimension, window: c.slidingWindow ?? 0,
+                into: w.attended.floats + first * w.queryStride, outputStride: w.queryStride)
+        }
+        var total = 0
+        for segment in segments {
+            var a = attention(segment)
+            total += kernels.units(&a)
+        }
+        let share = shareOf(total, thread, threads)
+        var start = 0
+        for segment in segments {
+            var a = attention(segment)
+            let count = kernels.units(&a), here = share.clamped(to: start..<start + count)
+            if !here.isEmpty { kernels.attend(&a, units: here.lowerBound - start..<here.upperBound - start, scratch: w.scratch[thread].pointer) }
+            start += count
+        }
+    }
+
+    private static func segment(of token: Int, in segments: UnsafeBufferPointer<DecoderSegment>) -> Int {
+        var i = 0
+        while segments[i].tokens.upperBound <= token { i += 1 }
+        return i
+    }
+
+    private static func position(of token: Int, in segments: UnsafeBufferPointer<DecoderSegment>) -> Int {
+        let segment = segments[segment(of: token, in: segments)]
+        return segment.position + token - segment.tokens.lowerBound
+    }
+}
+
+/// The memory of a step, made once.
+final class DecoderWorkspace: Sendable {
+    /// The residual stream; rows of ``hiddenStride``.
+    let state: AlignedBuffer<Float>
+    /// Normalised rows, input of the projections.
+    let input: DecoderRows
+    let queries, keys, values, up, cosine, sine, logits: AlignedBuffer<Float>
+    let attended, gated: DecoderRows
+    let scratch: [AlignedBuffer<Float>]
+    let hiddenStride, queryStride, kvStride, wideStride, logitStride: Int
+
+    init(_ c: DecoderConfiguration, _ w: DecoderWeights, tokens: Int, logits count: Int, threads: Int) {
+        // Sizes are multiples of 16, so that strides are the sizes themselves; logits are padded.
+        hiddenStride = c.hiddenSize
+        queryStride = c.heads * c.headDimension
+        kvStride = c.kvSize
+        wideStride = c.intermediateSize
+        logitStride = w.output.paddedOutputs
+        state = AlignedBuffer(tokens * hiddenStride)
+        input = DecoderRows(rows: max(tokens, count), columns: hiddenStride)
+        queries = AlignedBuffer(tokens * queryStride)
+        keys = AlignedBuffer(tokens * kvStride)
+        values = AlignedBuffer(tokens * kvStride)
+        attended = DecoderRows(rows: tokens, columns: queryStride)
+        gated = DecoderRows(rows: tokens, columns: wideStride)
+        up = AlignedBuffer(tokens * wideStride)
+        cosine = AlignedBuffer(tokens * c.rope.frequencies.count)
+        sine = AlignedBuffer(tokens * c.rope.frequencies.count)
+        logits = AlignedBuffer(count * logitStride)
+        scratch = (0..<threads).map { _ in
+            AlignedBuffer(DecoderKernels.scratch(heads: c.heads, kvHeads: c.kvHeads, dimension: c.headDimension))
+        }
+    }
+}

@@ -1,0 +1,100 @@
+import Foundation
+
+/// The shape of a decoder-only transformer: one description for every family that is read.
+public struct DecoderConfiguration: Sendable, Equatable {
+    /// The family, as GGUF names it: `llama`, `qwen2`, `qwen3`.
+    public var architecture: String
+    /// Decoder layers.
+    public var layers: Int
+    /// Width of a token's state.
+    public var hiddenSize: Int
+    /// Query heads.
+    public var heads: Int
+    /// Key-value heads; each serves heads/kvHeads query heads (GQA, Ainslie et al. 2023).
+    public var kvHeads: Int
+    /// Width of a head.
+    public var headDimension: Int
+    /// Width of the feed-forward layer.
+    public var intermediateSize: Int
+    /// Tokens of the vocabulary.
+    public var vocabularySize: Int
+    /// Tokens that the model was made for.
+    public var contextLength: Int
+    /// Added to the mean square.
+    public var normEpsilon: Float
+    /// Rotary embedding of positions.
+    public var rope: RotaryEmbedding
+    /// Positions that a token sees; nil for all.
+    public var slidingWindow: Int?
+
+    /// Elements of one token's keys (or values) in one layer.
+    public var kvSize: Int { kvHeads * headDimension }
+
+    /// - Throws: ``ModelError`` if a size is out of range or the kernels cannot take it.
+    func checked(_ path: String) throws -> DecoderConfiguration {
+        func require(_ condition: Bool, _ what: String) throws {
+            guard condition else { throw ModelError(.unsupported, "\(path) describes a model with \(what), which cannot be run.") }
+        }
+        try require((1...1024).contains(layers), "\(layers) layers")
+        try require((16...65536).contains(hiddenSize) && hiddenSize % 16 == 0, "a width of \(hiddenSize)")
+        try require((1...1024).contains(heads) && (1...heads).contains(kvHeads) && heads % kvHeads == 0, "\(heads) heads over \(kvHeads)")
+        try require((16...512).contains(headDimension) && headDimension % 16 == 0, "heads of \(headDimension)")
+        try require(heads / kvHeads <= 32, "\(heads / kvHeads) query heads a key-value head")
+        try require((16...1 << 20).contains(intermediateSize) && intermediateSize % 32 == 0, "a feed-forward width of \(intermediateSize)")
+        try require((1...1 << 22).contains(vocabularySize), "\(vocabularySize) tokens")
+        try require((1...1 << 24).contains(contextLength), "a context of \(contextLength)")
+        try require(normEpsilon > 0 && normEpsilon < 1, "a norm epsilon of \(normEpsilon)")
+        try require(rope.frequencies.count * 2 <= headDimension, "\(rope.frequencies.count * 2) rotary dimensions in heads of \(headDimension)")
+        return self
+    }
+}
+
+/// Rotary position embedding (Su et al. 2021), with the ways of stretching it that published models use.
+public struct RotaryEmbedding: Sendable, Equatable {
+    /// Radians a position for each pair.
+    public var frequencies: [Double]
+    /// Multiplies cosine and sine (YaRN).
+    public var magnitude: Double
+    /// Whether pairs are (2i, 2i+1) instead of (i, i + half): GGUF files of the llama family.
+    public var interleaved: Bool
+
+    /// How a model's positions are stretched beyond its training.
+    public enum Scaling: Sendable, Equatable {
+        case none
+        /// Positions divided by the factor.
+        case linear(factor: Double)
+        /// Low frequencies divided, high ones kept, a smooth passage between (Llama 3.1).
+        case llama3(factor: Double, low: Double, high: Double, original: Double)
+        /// YaRN (Peng et al. 2023).
+        case yarn(factor: Double, original: Double, fast: Double, slow: Double, magnitude: Double?)
+    }
+
+    /// - Parameters:
+    ///   - dimensions: rotated elements of a head; even.
+    ///   - base: θ.
+    public init(dimensions: Int, base: Double, scaling: Scaling = .none, interleaved: Bool) {
+        let plain = (0..<dimensions / 2).map { pow(base, -2 * Double($0) / Double(dimensions)) }
+        self.interleaved = interleaved
+        magnitude = 1
+        switch scaling {
+        case .none: frequencies = plain
+        case .linear(let factor): frequencies = plain.map { $0 / factor }
+        case .llama3(let factor, let low, let high, let original):
+            frequencies = plain.map { frequency in
+                let wavelength = 2 * Double.pi / frequency
+                if wavelength > original / low { return frequency / factor }
+                if wavelength < original / high { return frequency }
+                let smooth = (original / wavelength - low) / (high - low)
+                return (1 - smooth) * frequency / factor + smooth * frequency
+            }
+        case .yarn(let factor, let original, let fast, let slow, let given):
+            func dimension(_ rotations: Double) -> Double { Double(dimensions) * log(original / (rotations * 2 * .pi)) / (2 * log(base)) }
+            let low = max(dimension(fast).rounded(.down), 0), high = min(dimension(slow).rounded(.up), Double(dimensions - 1))
+            frequencies = plain.enumerated().map { i, frequency in
+                let ramp = min(1, max(0, (Double(i) - low) / max(0.001, high - low)))
+                return frequency / factor * ramp + frequency * (1 - ramp)
+            }
+            magnitude = given ?? (factor > 1 ? 0.1 * log(factor) + 1 : 1)
+        }
+    }
+}

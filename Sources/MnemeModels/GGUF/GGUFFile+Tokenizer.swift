@@ -1,0 +1,42 @@
+extension GGUFFile {
+    /// The tokenizer in the file.
+    ///
+    /// - Throws: ``ModelError`` for kinds that are not read and vocabularies that do not fit.
+    public func tokenizer() throws -> any Tokenizer {
+        let model = string("tokenizer.ggml.model") ?? "none"
+        guard model == "gpt2" else {
+            throw ModelError(.unsupported, "\(path) has a tokenizer of the kind '\(model.prefix(40))'; byte-level BPE ('gpt2') is read.")
+        }
+        let rules = string("tokenizer.ggml.pre") ?? "default"
+        guard let preTokenizer = PreTokenizer(gguf: rules) else {
+            throw ModelError(.unsupported, "\(path) cuts text by the rules '\(rules.prefix(40))'; those of gpt-2, smollm, llama-bpe and qwen2 are known.")
+        }
+        func strings(_ key: String) throws -> [String] {
+            try (array(key) ?? []).map { value in
+                guard case .string(let text) = value else { throw ModelError(.invalidFile, "'\(key)' of \(path) is not a list of strings. Fetch it again.") }
+                return text
+            }
+        }
+        let tokens = try strings("tokenizer.ggml.tokens"), merges = try strings("tokenizer.ggml.merges")
+        guard !tokens.isEmpty else { throw ModelError(.invalidFile, "\(path) has no vocabulary. Is it a whole model?") }
+        // Token types: 3 is control, 4 user-defined.
+        var special: [Int32] = [], hidden: Set<Int32> = []
+        for (i, value) in (array("tokenizer.ggml.token_type") ?? []).enumerated() where i < tokens.count {
+            if case .integer(let type) = value, type == 3 || type == 4 {
+                special.append(Int32(i))
+                if type == 3 { hidden.insert(Int32(i)) }
+            }
+        }
+        func token(_ key: String) -> Int32? { integer("tokenizer.ggml.\(key)").flatMap { tokens.indices.contains($0) ? Int32($0) : nil } }
+        var ends = Set([token("eos_token_id"), token("eot_token_id")].compactMap(\.self))
+        for name in ["<|im_end|>", "<|eot_id|>", "<|end|>", "<|endoftext|>"] {
+            if let i = special.first(where: { tokens[Int($0)] == name }) { ends.insert(i) }
+        }
+        return try ByteLevelTokenizer(
+            tokens: tokens, merges: merges, preTokenizer: preTokenizer, specialTokens: special, hidden: hidden, endTokens: ends,
+            beginToken: bool("tokenizer.ggml.add_bos_token") ?? false ? token("bos_token_id") : nil, path: path)
+    }
+
+    /// The Jinja template that turns messages into a prompt.
+    public var chatTemplate: String? { string("tokenizer.chat_template") }
+}

@@ -1,0 +1,220 @@
+import Foundation
+import MnemeNumerics
+
+/// A GGUF file of version 2 or 3, memory-mapped, with every length checked before use.
+///
+/// ```
+/// "GGUF", u32 version, u64 tensors, u64 entries
+/// entries   key, u32 type, value                         strings are u64 length and UTF-8
+/// tensors   name, u32 dimensions, u64 each (the fastest first), u32 type, u64 offset
+/// padding to the alignment, then the data
+/// ```
+///
+/// Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
+public final class GGUFFile: Sendable {
+    /// A value of the file's header.
+    public enum Value: Sendable, Equatable {
+        case integer(Int64)
+        case float(Double)
+        case bool(Bool)
+        case string(String)
+        case array([Value])
+    }
+
+    /// One tensor of the file.
+    public struct Tensor: Sendable, Equatable {
+        /// Its name, such as `blk.0.attn_q.weight`.
+        public let name: String
+        /// Extents, the slowest first, as PyTorch has them.
+        public let shape: [Int]
+        /// ggml's number of its type.
+        public let type: Int32
+        /// Where its bytes lie in the file.
+        public let range: Range<Int>
+
+        /// The type's name, such as `Q4_1`.
+        public var typeName: String { GGUFFile.typeNames[type] ?? "type \(type)" }
+        /// Weights in it.
+        public var count: Int { shape.reduce(1, *) }
+    }
+
+    /// The file.
+    public let path: String
+    /// The header's entries.
+    public let metadata: [String: Value]
+    /// Tensors by name.
+    public let tensors: [String: Tensor]
+    let file: MappedFile
+
+    /// Names of types, also of those that are not read.
+    static let typeNames: [Int32: String] = [
+        0: "F32", 1: "F16", 2: "Q4_0", 3: "Q4_1", 6: "Q5_0", 7: "Q5_1", 8: "Q8_0", 9: "Q8_1", 10: "Q2_K", 11: "Q3_K", 12: "Q4_K", 13: "Q5_K",
+        14: "Q6_K", 15: "Q8_K", 16: "IQ2_XXS", 17: "IQ2_XS", 18: "IQ3_XXS", 19: "IQ1_S", 20: "IQ4_NL", 21: "IQ3_S", 22: "IQ2_S", 23: "IQ4_XS",
+        24: "I8", 25: "I16", 26: "I32", 27: "I64", 28: "F64", 29: "IQ1_M", 30: "BF16", 34: "TQ1_0", 35: "TQ2_0", 39: "MXFP4",
+    ]
+
+    /// - Throws: ``ModelError`` that names the first fault found.
+    public init(path: String) throws {
+        self.path = path
+        file = try MappedFile(path: path)
+        var reader = GGUFReader(bytes: file.bytes, path: path)
+        guard file.count >= 4, file.bytes[0..<4].elementsEqual("GGUF".utf8) else { throw reader.fault("it does not begin with 'GGUF'") }
+        reader.place = 4
+        let version = try reader.integer(UInt32.self)
+        guard version == 2 || version == 3 else {
+            throw ModelError(.unsupported, "\(path) is a GGUF file of version \(version); versions 2 and 3 are read. Convert it anew.")
+        }
+        let tensorCount = try reader.count(bytesEach: 24), entryCount = try reader.count(bytesEach: 13)
+        var metadata: [String: Value] = [:]
+        for _ in 0..<entryCount {
+            let key = try reader.string()
+            guard metadata.updateValue(try reader.value(type: reader.integer(UInt32.self), depth: 0), forKey: key) == nil else {
+                throw reader.fault("the key '\(key.prefix(80))' stands there twice")
+            }
+        }
+        let alignment: Int
+        if case .integer(let value)? = metadata["general.alignment"] {
+            guard value >= 8, value <= 1 << 20, value & (value - 1) == 0 else { throw reader.fault("its alignment is \(value)") }
+            alignment = Int(value)
+        } else {
+            alignment = 32
+        }
+        var headers: [(name: String, shape: [Int], type: Int32, offset: Int, bytes: Int)] = []
+        for _ in 0..<tensorCount {
+            let name = try reader.string(), dimensions = try reader.integer(UInt32.self)
+            guard (1...4).contains(dimensions) else { throw reader.fault("tensor '\(name.prefix(80))' has \(dimensions) dimensions") }
+            var shape: [Int] = [], total = 1
+            for _ in 0..<dimensions {
+                let extent = try reader.integer(UInt64.self)
+                let (product, overflow) = total.multipliedReportingOverflow(by: Int(clamping: extent))
+                guard extent > 0, !overflow, product < 1 << 48 else { throw reader.fault("tensor '\(name.prefix(80))' has the extent \(extent)") }
+                total = product
+                shape.insert(Int(extent), at: 0)
+            }
+            let type = Int32(bitPattern: try reader.integer(UInt32.self)), offset = try reader.integer(UInt64.self)
+            guard let block = blockShape(type: type) else {
+                throw ModelError(
+                    .unsupported,
+                    "Tensor '\(name.prefix(80))' of \(path) is of type \(Self.typeNames[type] ?? String(type)), which is not read. Choose a file in Q4_1, Q4_K, Q8_0, F16 or the like."
+                )
+            }
+            guard shape.last! % block.weights == 0 else { throw reader.fault("tensor '\(name.prefix(80))' has rows of \(shape.last!), not whole blocks") }
+            guard offset % UInt64(alignment) == 0, offset < 1 << 48 else { throw reader.fault("tensor '\(name.prefix(80))' lies at \(offset)") }
+            headers.append((name, shape, type, Int(offset), total / block.weights * block.bytes))
+        }
+        let start = (reader.place + alignment - 1) / alignment * alignment
+        var tensors: [String: Tensor] = [:]
+        for header in headers {
+            guard start + header.offset + header.bytes <= file.count else {
+                throw reader.fault("it ends before tensor '\(header.name.prefix(80))' does; it may be half downloaded")
+            }
+            let tensor = Tensor(
+                name: header.name, shape: header.shape, type: header.type, range: start + header.offset..<start + header.offset + header.bytes)
+            guard tensors.updateValue(tensor, forKey: header.name) == nil else { throw reader.fault("tensor '\(header.name.prefix(80))' stands there twice") }
+        }
+        self.metadata = metadata
+        self.tensors = tensors
+    }
+
+    /// The bytes of a tensor; valid while the file lives.
+    package func bytes(_ tensor: Tensor) -> UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: file.bytes[tensor.range]) }
+
+    /// A tensor's weights as floats.
+    ///
+    /// - Throws: ``ModelError`` if there is none of that name and shape.
+    public func floats(_ name: String, shape: [Int]) throws -> [Float] {
+        let tensor = try tensor(name, shape: shape)
+        return [Float](unsafeUninitializedCapacity: tensor.count) { out, count in
+            dequantize(type: tensor.type, bytes(tensor).baseAddress!, count: tensor.count, into: out.baseAddress!)
+            count = tensor.count
+        }
+    }
+
+    /// - Throws: ``ModelError`` if there is none of that name and shape.
+    public func tensor(_ name: String, shape: [Int]) throws -> Tensor {
+        guard let tensor = tensors[name] else { throw ModelError(.invalidFile, "\(path) has no tensor '\(name)'. Is it a whole model?") }
+        guard tensor.shape == shape else {
+            throw ModelError(.invalidFile, "Tensor '\(name)' of \(path) has the shape \(tensor.shape), not \(shape) as the header says.")
+        }
+        return tensor
+    }
+
+    /// An integer of the header.
+    public func integer(_ key: String) -> Int? { if case .integer(let value)? = metadata[key] { Int(value) } else { nil } }
+    /// A number of the header.
+    public func number(_ key: String) -> Double? {
+        switch metadata[key] {
+        case .float(let value)?: value
+        case .integer(let value)?: Double(value)
+        default: nil
+        }
+    }
+    /// A string of the header.
+    public func string(_ key: String) -> String? { if case .string(let value)? = metadata[key] { value } else { nil } }
+    /// A switch of the header.
+    public func bool(_ key: String) -> Bool? { if case .bool(let value)? = metadata[key] { value } else { nil } }
+    /// A list of the header.
+    public func array(_ key: String) -> [Value]? { if case .array(let value)? = metadata[key] { value } else { nil } }
+}
+
+/// Reads a header with checks.
+struct GGUFReader {
+    let bytes: UnsafeRawBufferPointer
+    let path: String
+    var place = 0
+
+    init(bytes: UnsafeRawBufferPointer, path: String) {
+        self.bytes = bytes
+        self.path = path
+    }
+
+    func fault(_ what: String) -> ModelError { ModelError(.invalidFile, "\(path) is not a sound GGUF file: \(what). Fetch it again.") }
+
+    mutating func integer<T: FixedWidthInteger>(_ type: T.Type) throws -> T {
+        let size = MemoryLayout<T>.size
+        guard bytes.count - place >= size else { throw fault("its header is cut off") }
+        defer { place += size }
+        return T(littleEndian: bytes.loadUnaligned(fromByteOffset: place, as: T.self))
+    }
+
+    /// A number of things that take at least `bytesEach` bytes: no claim makes us reserve more than the file could hold.
+    mutating func count(bytesEach: Int) throws -> Int {
+        let count = try integer(UInt64.self)
+        guard count <= UInt64((bytes.count - place) / bytesEach) else { throw fault("it claims \(count) entries, more than it could hold") }
+        return Int(count)
+    }
+
+    mutating func string() throws -> String {
+        let length = try count(bytesEach: 1)
+        defer { place += length }
+        guard let text = String(validating: bytes[place..<place + length], as: UTF8.self) else { throw fault("a string is not UTF-8") }
+        return text
+    }
+
+    mutating func value(type: UInt32, depth: Int) throws -> GGUFFile.Value {
+        switch type {
+        case 0: return .integer(Int64(try integer(UInt8.self)))
+        case 1: return .integer(Int64(try integer(Int8.self)))
+        case 2: return .integer(Int64(try integer(UInt16.self)))
+        case 3: return .integer(Int64(try integer(Int16.self)))
+        case 4: return .integer(Int64(try integer(UInt32.self)))
+        case 5: return .integer(Int64(try integer(Int32.self)))
+        case 6: return .float(Double(Float(bitPattern: try integer(UInt32.self))))
+        case 7: return .bool(try integer(UInt8.self) != 0)
+        case 8: return .string(try string())
+        case 9:
+            guard depth < 4 else { throw fault("its arrays are nested too deeply") }
+            let type = try integer(UInt32.self), size: [Int] = [1, 1, 2, 2, 4, 4, 4, 1, 8, 12, 8, 8, 8]
+            guard type < size.count else { throw fault("it has values of the unknown type \(type)") }
+            let count = try count(bytesEach: size[Int(type)])
+            var values: [GGUFFile.Value] = []
+            values.reserveCapacity(count)
+            for _ in 0..<count { values.append(try value(type: type, depth: depth + 1)) }
+            return .array(values)
+        case 10: return .integer(Int64(clamping: try integer(UInt64.self)))
+        case 11: return .integer(try integer(Int64.self))
+        case 12: return .float(Double(bitPattern: try integer(UInt64.self)))
+        default: throw fault("it has values of the unknown type \(type)")
+        }
+    }
+}

@@ -1,0 +1,80 @@
+import CMnemeKernels
+
+/// The input rows of a ``WeightMatrix``: floats, and the same as int8 codes in blocks of 32.
+package struct DecoderRows: Sendable {
+    private let buffer: AlignedBuffer<Float>
+    package let codes: AlignedBuffer<Int8>
+    package let scales: AlignedBuffer<Float>
+    package let sums: AlignedBuffer<Float>
+
+    package var floats: UnsafeMutablePointer<Float> { buffer.pointer }
+
+    /// - Parameter columns: the widest row.
+    package init(rows: Int, columns: Int) {
+        buffer = AlignedBuffer(rows * columns)
+        codes = AlignedBuffer(rows * columns)
+        scales = AlignedBuffer(rows * columns / 32 + 1)
+        sums = AlignedBuffer(rows * columns / 32 + 1)
+    }
+}
+
+/// The kernels of a decoder besides the matrix product, over caller-owned memory. None allocates.
+package struct DecoderKernels: Sendable {
+    private let features: UInt32
+
+    package init(features: ProcessorFeatures = .current) { self.features = features.rawValue }
+
+    /// Fills the codes of rows `rows` from their floats.
+    package func quantize(_ input: DecoderRows, rows: Range<Int>, columns: Int) {
+        let start = rows.lowerBound * columns
+        mnk_quantize_blocks(
+            features, input.floats + start, rows.count * columns, input.codes.pointer + start, input.scales.pointer + start / 32,
+            input.sums.pointer + start / 32)
+    }
+
+    /// x/√(mean(x²) + ε)·weight for each row.
+    package func rmsNorm(
+        _ input: UnsafePointer<Float>, weight: UnsafePointer<Float>, epsilon: Float, rows: Int, columns: Int, into output: UnsafeMutablePointer<Float>
+    ) { mnk_rms_norm(features, input, weight, epsilon, rows, columns, output) }
+
+    /// Rotary position embedding of `heads` heads at `x`.
+    package func rope(
+        _ x: UnsafeMutablePointer<Float>, heads: Int, dimension: Int, half: Int, cosine: UnsafePointer<Float>, sine: UnsafePointer<Float>, interleaved: Bool
+    ) { mnk_rope(x, heads, dimension, half, cosine, sine, interleaved ? 1 : 0) }
+
+    /// gate = activation(gate)·up.
+    package func gate(_ gate: UnsafeMutablePointer<Float>, _ up: UnsafePointer<Float>, count: Int, gelu: Bool) {
+        mnk_gate(features, gate, up, count, gelu ? 1 : 0)
+    }
+
+    /// Rounds to half precision.
+    package func toHalf(_ input: UnsafePointer<Float>, count: Int, into output: UnsafeMutablePointer<UInt16>) { mnk_to_half(features, input, count, output) }
+
+    /// Causal attention of one sequence's new tokens; see `mnk_decoder_attention` in the kernels' header.
+    package struct Attention {
+        fileprivate var arguments: mnk_decoder_attention
+
+        /// - Parameters:
+        ///   - queries: a row of heads·dimension for each token, at `stride`.
+        ///   - keys: halves; position p, head h at p·kvStride + h·dimension. Values likewise.
+        ///   - window: positions seen; 0 for all.
+        package init(
+            queries: UnsafePointer<Float>, stride: Int, keys: UnsafePointer<UInt16>, values: UnsafePointer<UInt16>, kvStride: Int, tokens: Int,
+            position: Int, heads: Int, kvHeads: Int, dimension: Int, window: Int, into output: UnsafeMutablePointer<Float>, outputStride: Int
+        ) {
+            arguments = mnk_decoder_attention(
+                q: queries, ldq: stride, keys: keys, values: values, kv_stride: kvStride, tokens: tokens, position: position, heads: heads,
+                kv_heads: kvHeads, dim: dimension, window: window, scale: 1 / Float(dimension).squareRoot(), softcap: 0, out: output, ldo: outputStride)
+        }
+    }
+
+    /// Pieces of work that threads can share.
+    package func units(_ attention: inout Attention) -> Int { mnk_decoder_units(&attention.arguments) }
+
+    /// Floats of scratch that ``attend(_:units:scratch:)`` needs.
+    package static func scratch(heads: Int, kvHeads: Int, dimension: Int) -> Int { mnk_decoder_scratch(heads, kvHeads, dimension) }
+
+    package func attend(_ attention: inout Attention, units: Range<Int>, scratch: UnsafeMutablePointer<Float>) {
+        mnk_attend(features, &attention.arguments, units.lowerBound, units.upperBound, scratch)
+    }
+}

@@ -1,0 +1,154 @@
+import CMnemeKernels
+
+/// A linear layer's weights as a language model's file has them, packed once for the machine's kernels.
+///
+/// Quantised types keep their codes (4 or 8 bits) and meet activations quantised to int8 in blocks of 32;
+/// float types keep their precision and meet f32 activations.
+package final class WeightMatrix: Sendable {
+    private enum Storage {
+        case f32(AlignedBuffer<Float>)
+        case half(AlignedBuffer<UInt16>, kind: Int32)
+        case tiles(AlignedBuffer<UInt8>, format: Int32)
+    }
+
+    package let inputs: Int
+    package let outputs: Int
+    private let storage: Storage
+    private let zeros: AlignedBuffer<Float>
+    private let features: UInt32
+
+    /// Outputs as the kernels count them.
+    package var paddedOutputs: Int { (outputs + 15) / 16 * 16 }
+
+    /// Whether a matrix of this type can be packed.
+    package static func isSupported(type: Int32, inputs: Int) -> Bool {
+        var weights = 0, bytes = 0
+        guard mnk_block_shape(type, &weights, &bytes) != 0, inputs > 0, inputs % weights == 0 else { return false }
+        return mnk_tile_format(type) < 0 || inputs % 32 == 0
+    }
+
+    /// - Parameters:
+    ///   - source: `outputs` rows of `inputs` weights in blocks of the type.
+    ///   - type: ggml's number of the type; `isSupported` holds.
+    package init(source: UnsafeRawPointer, type: Int32, outputs: Int, inputs: Int, pool: ThreadPool = .shared, features: ProcessorFeatures = .current) {
+        precondition(Self.isSupported(type: type, inputs: inputs))
+        self.inputs = inputs
+        self.outputs = outputs
+        self.features = features.rawValue
+        let padded = (outputs + 15) / 16 * 16, format = mnk_tile_format(type)
+        zeros = AlignedBuffer(padded)
+        nonisolated(unsafe) let source = source
+        if format >= 0 {
+            let packed = AlignedBuffer<UInt8>(padded / 16 * (inputs / 32) * mnk_tile_bytes(format))
+            pool.run { thread, threads in
+                let range = shareOf(padded / 16, thread, threads)
+                mnk_pack_tiles(type, source, inputs, range.lowerBound * 16, min(outputs, range.upperBound * 16), packed.pointer)
+            }
+            storage = .tiles(packed, format: format)
+        } else if type == 0 {
+            let packed = AlignedBuffer<Float>(padded * inputs)
+            for row in 0..<outputs {
+                let values = source.advanced(by: row * inputs * 4)
+                for k in 0..<inputs {
+                    packed.pointer[row / 16 * 16 * inputs + k * 16 + row % 16] = values.loadUnaligned(fromByteOffset: k * 4, as: Float.self)
+                }
+            }
+            storage = .f32(packed)
+        } else {
+            let packed = AlignedBuffer<UInt16>(padded * inputs)
+            pool.run { thread, threads in
+                let range = shareOf(padded / 16, thread, threads)
+                for row in range.lowerBound * 16..<min(outputs, range.upperBound * 16) {
+                    let values = source.advanced(by: row * inputs * 2), target = packed.pointer + row / 16 * 16 * inputs + row % 16
+                    for k in 0..<inputs { target[k * 16] = values.loadUnaligned(fromByteOffset: k * 2, as: UInt16.self) }
+                }
+            }
+            storage = .half(packed, kind: type == 1 ? 0 : 1)
+        }
+    }
+
+    /// Bytes of the packed weights.
+    package var byteCount: Int {
+        switch storage {
+        case .f32(let packed): packed.count * 4
+        case .half(let packed, _): packed.count * 2
+        case .tiles(let packed, _): packed.count
+        }
+    }
+
+    /// Whether the kernels read ``DecoderRows``'s codes instead of its floats.
+    package var readsCodes: Bool { if case .tiles = storage { true } else { false } }
+
+    /// output[rows][stride] (+)= input · Wᵀ for the column groups (of 16) in `groups`.
+    ///
+    /// Writes whole groups: `stride` holds ``paddedOutputs``.
+    package func apply(
+        _ input: DecoderRows, rows: Int, groups: Range<Int>, accumulate: Bool = false, bias: UnsafePointer<Float>? = nil,
+        into output: UnsafeMutablePointer<Float>, stride: Int
+    ) {
+        guard !groups.isEmpty, rows > 0 else { return }
+        switch storage {
+        case .tiles(let packed, let format):
+            var g = mnk_tiles(
+                a: input.codes.pointer, a_scale: input.scales.pointer, a_sum: input.sums.pointer, b: packed.pointer, format: format, m: rows,
+                n: paddedOutputs, k: inputs, n_begin: groups.lowerBound * 16, n_end: groups.upperBound * 16, bias: bias, c: output, ldc: stride,
+                accumulate: accumulate ? 1 : 0)
+            mnk_gemm_tiles(features, &g)
+        case .f32(let packed):
+            var g = product(input, packed.pointer, rows, groups, accumulate, bias, output, stride)
+            mnk_gemm_f32(features, &g)
+        case .half(let packed, let kind):
+            var g = product(input, packed.pointer, rows, groups, accumulate, bias, output, stride)
+            mnk_gemm_half(features, &g, kind)
+        }
+    }
+
+    private func product(
+        _ input: DecoderRows, _ weights: UnsafeRawPointer, _ rows: Int, _ groups: Range<Int>, _ accumulate: Bool, _ bias: UnsafePointer<Float>?,
+        _ output: UnsafeMutablePointer<Float>, _ stride: Int
+    ) -> mnk_gemm {
+        var g = mnk_gemm()
+        g.a = UnsafeRawPointer(input.floats)
+        g.lda = inputs
+        g.b = weights
+        g.m = rows
+        g.n = paddedOutputs
+        g.k = inputs
+        g.n_begin = groups.lowerBound * 16
+        g.n_end = groups.upperBound * 16
+        g.bias = bias ?? UnsafePointer(zeros.pointer)
+        g.epilogue = Int32(accumulate ? MNK_EPILOGUE_RESIDUAL : MNK_EPILOGUE_BIAS)
+        g.residual = UnsafePointer(output)
+        g.c = output
+        g.ldc = stride
+        return g
+    }
+
+    /// Row `index` as floats: an embedding.
+    package func row(_ index: Int, into output: UnsafeMutablePointer<Float>) {
+        switch storage {
+        case .tiles(let packed, let format): mnk_tile_row(format, packed.pointer, inputs, index, output)
+        case .f32(let packed):
+            for k in 0..<inputs { output[k] = packed.pointer[index / 16 * 16 * inputs + k * 16 + index % 16] }
+        case .half(let packed, let kind):
+            for k in 0..<inputs {
+                var bits = packed.pointer[index / 16 * 16 * inputs + k * 16 + index % 16]
+                mnk_dequantize(kind == 0 ? 1 : 30, &bits, 1, output + k)
+            }
+        }
+    }
+}
+
+/// Thread `index`'s share of `count` pieces of work.
+package func shareOf(_ count: Int, _ index: Int, _ threads: Int) -> Range<Int> { count * index / threads..<count * (index + 1) / threads }
+
+/// Weights of a GGUF block type, as floats.
+package func dequantize(type: Int32, _ source: UnsafeRawPointer, count: Int, into output: UnsafeMutablePointer<Float>) {
+    mnk_dequantize(type, source, count, output)
+}
+
+/// Weights and bytes of a block of a GGUF type; nil for types that are not read.
+package func blockShape(type: Int32) -> (weights: Int, bytes: Int)? {
+    var weights = 0, bytes = 0
+    return mnk_block_shape(type, &weights, &bytes) != 0 ? (weights, bytes) : nil
+}

@@ -1,0 +1,85 @@
+import ArgumentParser
+import Foundation
+import MnemeEngine
+import MnemeModels
+
+/// How tokens are chosen, as options.
+struct SamplingOptions: ParsableArguments {
+    @Option(help: "0 takes the likeliest token; higher is more varied.") var temperature = 0.0
+    @Option(help: "Only the k likeliest tokens; 0 for all.") var topK = 0
+    @Option(help: "Only the likeliest tokens that add up to this probability.") var topP = 1.0
+    @Option(help: "Only tokens at least so likely, relative to the likeliest.") var minP = 0.0
+    @Option(help: "Makes tokens that occurred less likely; 1 does nothing.") var repetitionPenalty = 1.0
+    @Option(help: "Makes the answer repeatable.") var seed: UInt64?
+
+    var parameters: SamplingParameters {
+        var parameters = SamplingParameters()
+        parameters.temperature = temperature
+        parameters.topK = topK
+        parameters.topP = topP
+        parameters.minP = minP
+        parameters.repetitionPenalty = repetitionPenalty
+        parameters.seed = seed
+        return parameters
+    }
+}
+
+/// Continues a text.
+struct GenerateCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(commandName: "generate", abstract: "Continue a text with a language model.")
+
+    @Argument(help: "The text to continue.") var prompt: String
+    @Option(help: "A model's name, or a GGUF file.") var model = "smollm2"
+    @Option(help: "The most tokens to write.") var maxTokens = 256
+    @Option(help: "End before this text; may be given several times.") var stop: [String] = []
+    @Flag(help: "Read names of special tokens in the prompt as those tokens.") var special = false
+    @OptionGroup var sampling: SamplingOptions
+
+    func run() async throws {
+        let model = try Home.languageModel(model), engine = Engine(decoder: model.decoder, tokenizer: model.tokenizer)
+        defer { engine.close() }
+        var request = GenerationRequest(prompt: model.tokens(of: prompt, special: special))
+        request.maxTokens = maxTokens
+        request.stop = stop
+        request.sampling = sampling.parameters
+        for try await event in try engine.generate(request) {
+            switch event {
+            case .token(let text, _, _, _): FileHandle.standardOutput.write(Data(text.utf8))
+            case .finished(_, let usage):
+                print()
+                if Terminal.isInteractive(STDERR_FILENO) { Terminal.note(usage.summary) }
+            }
+        }
+    }
+}
+
+extension GenerationUsage {
+    /// For people.
+    var summary: String {
+        let further = max(0, answerTokens - 1), rate = further > 0 ? Double(further) / max(1e-9, total - firstToken) : 0
+        return String(format: "%d tokens read, first answer after %.0f ms; %d written, %.0f a second", promptTokens, firstToken * 1000, answerTokens, rate)
+    }
+}
+
+/// Perplexity of a text.
+struct PerplexityCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "perplexity", abstract: "How surprised a model is by a text (as llama.cpp measures it).")
+
+    @Argument(help: "A model's name, or a GGUF file.") var model: String
+    @Argument(help: "A text file.") var file: String
+    @Option(help: "Tokens of a window.") var context = 512
+    @Option(help: "Windows at most.") var windows: Int?
+    @Flag(help: "Print JSON.") var json = false
+
+    func run() async throws {
+        guard let text = try? String(contentsOfFile: file, encoding: .utf8) else { throw ModelError(.missingFile, "\(file) cannot be read as UTF-8 text.") }
+        let model = try Home.languageModel(model), progress = ProgressLine()
+        let result = try Perplexity.measure(model, tokens: model.tokens(of: text), context: context, limit: windows) { done, total, value in
+            progress.show(done, total, String(format: "windows, perplexity %.3f", value))
+        }
+        progress.end()
+        if json { return print(String(decoding: try JSONEncoder().encode(result), as: UTF8.self)) }
+        print(String(format: "%.4f over %d tokens in %d windows of %d", result.perplexity, result.tokens, result.windows, context))
+    }
+}
