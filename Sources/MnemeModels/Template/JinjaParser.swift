@@ -1,0 +1,557 @@
+/// Why a template cannot be read or rendered.
+public struct TemplateError: Error, Sendable, CustomStringConvertible {
+    /// What is wrong.
+    public let description: String
+
+    init(_ description: String) { self.description = description }
+}
+
+indirect enum JinjaExpression: Sendable {
+    case literal(JinjaValue)
+    case name(String)
+    case list([JinjaExpression])
+    case object([(JinjaExpression, JinjaExpression)])
+    case attribute(JinjaExpression, String)
+    case item(JinjaExpression, JinjaExpression)
+    case slice(JinjaExpression, JinjaExpression?, JinjaExpression?, JinjaExpression?)
+    case call(JinjaExpression, [JinjaExpression], [(String, JinjaExpression)])
+    case filter(JinjaExpression, String, [JinjaExpression], [(String, JinjaExpression)])
+    case test(JinjaExpression, String, [JinjaExpression], negated: Bool)
+    case not(JinjaExpression)
+    case negative(JinjaExpression)
+    case binary(String, JinjaExpression, JinjaExpression)
+    case conditional(JinjaExpression, JinjaExpression, JinjaExpression?)
+}
+
+indirect enum JinjaNode: Sendable {
+    case text(String)
+    case output(JinjaExpression)
+    case branch([(JinjaExpression, [JinjaNode])], otherwise: [JinjaNode])
+    case loop(names: [String], JinjaExpression, condition: JinjaExpression?, body: [JinjaNode], otherwise: [JinjaNode])
+    case set([String], JinjaExpression)
+    case setAttribute(String, String, JinjaExpression)
+    case setBlock(String, [JinjaNode])
+    case macro(Int)
+    case breakLoop, continueLoop
+}
+
+struct JinjaMacro: Sendable {
+    var name: String
+    var parameters: [(name: String, standard: JinjaExpression?)]
+    var body: [JinjaNode]
+}
+
+enum JinjaToken: Equatable {
+    case text(String)
+    case outputStart, outputEnd, blockStart, blockEnd
+    case name(String), string(String), integer(Int), float(Double), symbol(String)
+}
+
+/// Cuts a template into tokens, with `trim_blocks` and `lstrip_blocks` as published chat templates expect.
+struct JinjaLexer {
+    private let source: [Unicode.Scalar]
+    private var place = 0
+    private var tokens: [JinjaToken] = []
+
+    init(_ text: String) { source = Array(text.replacingCRLF.unicodeScalars) }
+
+    private func has(_ text: String, at index: Int) -> Bool {
+        let scalars = Array(text.unicodeScalars)
+        return index + scalars.count <= source.count && (0..<scalars.count).allSatisfy { source[index + $0] == scalars[$0] }
+    }
+
+    mutating func run() throws -> [JinjaToken] {
+        var text = "", trimNext = false, dropNewline = false
+        func isSpace(_ s: Unicode.Scalar) -> Bool { s.properties.isWhitespace }
+        while place < source.count {
+            guard source[place] == "{", place + 1 < source.count, ["{", "%", "#"].contains(source[place + 1]) else {
+                if trimNext, isSpace(source[place]) {
+                    place += 1
+                    continue
+                }
+                if dropNewline, source[place] == "\n" {
+                    dropNewline = false
+                    place += 1
+                    continue
+                }
+                trimNext = false
+                dropNewline = false
+                text.unicodeScalars.append(source[place])
+                place += 1
+                continue
+            }
+            trimNext = false
+            dropNewline = false
+            let kind = source[place + 1]
+            place += 2
+            if place < source.count, source[place] == "-" {
+                place += 1
+                while let last = text.unicodeScalars.last, isSpace(last) { text.unicodeScalars.removeLast() }
+            } else if place < source.count, source[place] == "+" {
+                place += 1
+            } else if kind != "{" {
+                // lstrip_blocks: blanks between the line's start and a block go.
+                let kept = text.unicodeScalars.reversed().drop { $0 == " " || $0 == "\t" }
+                if kept.isEmpty && (tokens.isEmpty || startsLine) || kept.first == "\n" { text = String(String.UnicodeScalarView(kept.reversed())) }
+            }
+            if !text.isEmpty { tokens.append(.text(text)) }
+            text = ""
+            if kind == "#" {
+                while place < source.count, !has("#}", at: place) { place += 1 }
+                guard place < source.count else { throw TemplateError("A comment of the chat template does not end.") }
+                trimNext = source[place - 1] == "-"
+                dropNewline = !trimNext
+                place += 2
+                startsLine = dropNewline && place < source.count && source[place] == "\n"
+                continue
+            }
+            openBraces = 0
+            tokens.append(kind == "{" ? .outputStart : .blockStart)
+            let end = kind == "{" ? "}}" : "%}"
+            while true {
+                while place < source.count, isSpace(source[place]) { place += 1 }
+                guard place < source.count else { throw TemplateError("A tag of the chat template does not end.") }
+                if has("-" + end, at: place) {
+                    trimNext = true
+                    place += 3
+                    break
+                }
+                if has(end, at: place) && !(end == "}}" && openBraces > 0) {
+                    dropNewline = kind == "%"
+                    place += 2
+                    break
+                }
+                try expressionToken()
+            }
+            tokens.append(kind == "{" ? .outputEnd : .blockEnd)
+            startsLine = dropNewline && place < source.count && source[place] == "\n"
+        }
+        if !text.isEmpty { tokens.append(.text(text)) }
+        return tokens
+    }
+
+    /// Whether the last tag swallowed the newline after it, so that the next text begins a line.
+    private var startsLine = false
+    /// Braces of dictionaries that are open within a tag.
+    private var openBraces = 0
+
+    private mutating func expressionToken() throws {
+        let s = source[place]
+        if s == "\"" || s == "'" {
+            place += 1
+            var text = ""
+            while place < source.count, source[place] != s {
+                if source[place] == "\\", place + 1 < source.count {
+                    place += 1
+                    switch source[place] {
+                    case "n": text += "\n"
+                    case "t": text += "\t"
+                    case "r": text += "\r"
+                    case "u" where place + 4 < source.count:
+                        let digits = String(String.UnicodeScalarView(source[place + 1...place + 4]))
+                        guard let value = UInt32(digits, radix: 16), let scalar = Unicode.Scalar(value) else { throw TemplateError("'\\u\(digits)' is no character.") }
+                        text.unicodeScalars.append(scalar)
+                        place += 4
+                    case let other: 
+                        if !"\\'\"".unicodeScalars.contains(other) { text += "\\" }
+                        text.unicodeScalars.append(other)
+                    }
+                } else {
+                    text.unicodeScalars.append(source[place])
+                }
+                place += 1
+            }
+            guard place < source.count else { throw TemplateError("A string of the chat template does not end.") }
+            place += 1
+            tokens.append(.string(text))
+        } else if ("0"..."9").contains(s) {
+            var text = "", isFloat = false
+            while place < source.count, ("0"..."9").contains(source[place]) || source[place] == "_" || source[place] == "." && !isFloat && place + 1 < source.count && ("0"..."9").contains(source[place + 1]) {
+                if source[place] == "." { isFloat = true }
+                if source[place] != "_" { text.unicodeScalars.append(source[place]) }
+                place += 1
+            }
+            if isFloat, let value = Double(text) { tokens.append(.float(value)) } else if let value = Int(text) { tokens.append(.integer(value)) } else {
+                throw TemplateError("The number \(text.prefix(40)) of the chat template is too large.")
+            }
+        } else if s == "_" || s.properties.isAlphabetic {
+            var text = ""
+            while place < source.count, source[place] == "_" || source[place].properties.isAlphabetic || ("0"..."9").contains(source[place]) {
+                text.unicodeScalars.append(source[place])
+                place += 1
+            }
+            tokens.append(.name(text))
+        } else {
+            for symbol in ["==", "!=", "<=", ">=", "**", "//"] where has(symbol, at: place) {
+                tokens.append(.symbol(symbol))
+                place += 2
+                return
+            }
+            guard "+-*/%~<>=()[]{},.:|".unicodeScalars.contains(s) else { throw TemplateError("The chat template holds the unexpected character '\(s)'.") }
+            if s == "{" { openBraces += 1 }
+            if s == "}" { openBraces = max(0, openBraces - 1) }
+            tokens.append(.symbol(String(s)))
+            place += 1
+        }
+    }
+}
+
+extension String {
+    fileprivate var replacingCRLF: String { unicodeScalars.contains("\r") ? replacing("\r\n", with: "\n") : self }
+}
+
+/// Reads tokens into nodes: recursive descent, with Jinja's precedences.
+struct JinjaParser {
+    private var tokens: [JinjaToken]
+    private var place = 0
+    private var depth = 0
+    private(set) var macros: [JinjaMacro] = []
+
+    init(_ tokens: [JinjaToken]) { self.tokens = tokens }
+
+    private var current: JinjaToken? { place < tokens.count ? tokens[place] : nil }
+    private func fault(_ what: String) -> TemplateError { TemplateError("The chat template cannot be read: \(what).") }
+
+    private mutating func accept(_ token: JinjaToken) -> Bool {
+        guard current == token else { return false }
+        place += 1
+        return true
+    }
+    private mutating func expect(_ token: JinjaToken) throws {
+        guard accept(token) else { throw fault("\(token) is missing, there is \(current.map { "\($0)" } ?? "the end")") }
+    }
+    private mutating func name() throws -> String {
+        guard case .name(let name)? = current else { throw fault("a name is missing") }
+        place += 1
+        return name
+    }
+    private func isBlock(_ names: [String]) -> Bool {
+        guard current == .blockStart, place + 1 < tokens.count, case .name(let name) = tokens[place + 1] else { return false }
+        return names.contains(name)
+    }
+
+    mutating func template() throws -> [JinjaNode] {
+        let nodes = try body(until: [])
+        guard current == nil else { throw fault("a tag ends what was not begun") }
+        return nodes
+    }
+
+    private mutating func body(until ends: [String]) throws -> [JinjaNode] {
+        depth += 1
+        defer { depth -= 1 }
+        guard depth < 100 else { throw fault("it is nested too deeply") }
+        var nodes: [JinjaNode] = []
+        while let token = current, !isBlock(ends) {
+            switch token {
+            case .text(let text):
+                place += 1
+                nodes.append(.text(text))
+            case .outputStart:
+                place += 1
+                nodes.append(.output(try expression()))
+                try expect(.outputEnd)
+            case .blockStart:
+                place += 1
+                try nodes.append(contentsOf: statement())
+            default: throw fault("\(token) stands outside of a tag")
+            }
+        }
+        return nodes
+    }
+
+    private mutating func end(_ word: String) throws {
+        try expect(.blockStart)
+        guard try name() == word else { throw fault("'\(word)' is missing") }
+        try expect(.blockEnd)
+    }
+
+    private mutating func statement() throws -> [JinjaNode] {
+        let word = try name()
+        switch word {
+        case "if":
+            var branches = [(try expression(), try blockBody(["elif", "else", "endif"]))], otherwise: [JinjaNode] = []
+            while isBlock(["elif"]) {
+                place += 2
+                branches.append((try expression(), try blockBody(["elif", "else", "endif"])))
+            }
+            if isBlock(["else"]) {
+                place += 2
+                otherwise = try blockBody(["endif"])
+            }
+            try end("endif")
+            return [.branch(branches, otherwise: otherwise)]
+        case "for":
+            var names = [try name()]
+            while accept(.symbol(",")) { names.append(try name()) }
+            guard try name() == "in" else { throw fault("'in' is missing") }
+            let list = try disjunction()
+            var condition: JinjaExpression?
+            if accept(.name("if")) { condition = try expression() }
+            let body = try blockBody(["else", "endfor"])
+            var otherwise: [JinjaNode] = []
+            if isBlock(["else"]) {
+                place += 2
+                otherwise = try blockBody(["endfor"])
+            }
+            try end("endfor")
+            return [.loop(names: names, list, condition: condition, body: body, otherwise: otherwise)]
+        case "set":
+            var names = [try name()]
+            if accept(.symbol(".")) {
+                let attribute = try name()
+                try expect(.symbol("="))
+                let value = try expression()
+                try expect(.blockEnd)
+                return [.setAttribute(names[0], attribute, value)]
+            }
+            while accept(.symbol(",")) { names.append(try name()) }
+            if accept(.symbol("=")) {
+                let value = try expression()
+                try expect(.blockEnd)
+                return [.set(names, value)]
+            }
+            let body = try blockBody(["endset"])
+            try end("endset")
+            return [.setBlock(names[0], body)]
+        case "macro":
+            var macro = JinjaMacro(name: try name(), parameters: [], body: [])
+            try expect(.symbol("("))
+            while !accept(.symbol(")")) {
+                let parameter = try name()
+                macro.parameters.append((parameter, accept(.symbol("=")) ? try expression() : nil))
+                if current != .symbol(")") { try expect(.symbol(",")) }
+            }
+            macro.body = try blockBody(["endmacro"])
+            try end("endmacro")
+            macros.append(macro)
+            return [.macro(macros.count - 1)]
+        case "generation":
+            let body = try blockBody(["endgeneration"])
+            try end("endgeneration")
+            return body
+        case "break", "continue":
+            try expect(.blockEnd)
+            return [word == "break" ? .breakLoop : .continueLoop]
+        default: throw fault("the tag '\(word.prefix(40))' is not known")
+        }
+    }
+
+    private mutating func blockBody(_ ends: [String]) throws -> [JinjaNode] {
+        try expect(.blockEnd)
+        let nodes = try body(until: ends)
+        guard isBlock(ends) else { throw fault("'\(ends.last!)' is missing") }
+        return nodes
+    }
+
+    // MARK: Expressions, the loosest first
+
+    private mutating func expression() throws -> JinjaExpression {
+        depth += 1
+        defer { depth -= 1 }
+        guard depth < 100 else { throw fault("it is nested too deeply") }
+        let value = try disjunction()
+        guard accept(.name("if")) else { return value }
+        let condition = try disjunction()
+        return .conditional(condition, value, accept(.name("else")) ? try expression() : nil)
+    }
+
+    private mutating func disjunction() throws -> JinjaExpression {
+        var left = try conjunction()
+        while accept(.name("or")) { left = .binary("or", left, try conjunction()) }
+        return left
+    }
+
+    private mutating func conjunction() throws -> JinjaExpression {
+        var left = try negation()
+        while accept(.name("and")) { left = .binary("and", left, try negation()) }
+        return left
+    }
+
+    private mutating func negation() throws -> JinjaExpression {
+        var count = 0
+        while accept(.name("not")) { count += 1 }
+        let value = try comparison()
+        return count % 2 == 1 ? .not(value) : value
+    }
+
+    private mutating func comparison() throws -> JinjaExpression {
+        var left = try sum()
+        while true {
+            if case .symbol(let symbol)? = current, ["==", "!=", "<", ">", "<=", ">="].contains(symbol) {
+                place += 1
+                left = .binary(symbol, left, try sum())
+            } else if accept(.name("in")) {
+                left = .binary("in", left, try sum())
+            } else if current == .name("not"), place + 1 < tokens.count, tokens[place + 1] == .name("in") {
+                place += 2
+                left = .not(.binary("in", left, try sum()))
+            } else {
+                return left
+            }
+        }
+    }
+
+    private mutating func sum() throws -> JinjaExpression {
+        var left = try concatenation()
+        while case .symbol(let symbol)? = current, symbol == "+" || symbol == "-" {
+            place += 1
+            left = .binary(symbol, left, try concatenation())
+        }
+        return left
+    }
+
+    private mutating func concatenation() throws -> JinjaExpression {
+        var left = try product()
+        while accept(.symbol("~")) { left = .binary("~", left, try product()) }
+        return left
+    }
+
+    private mutating func product() throws -> JinjaExpression {
+        var left = try sign()
+        while case .symbol(let symbol)? = current, ["*", "/", "//", "%", "**"].contains(symbol) {
+            place += 1
+            left = .binary(symbol, left, try sign())
+        }
+        return left
+    }
+
+    private mutating func sign() throws -> JinjaExpression {
+        var count = 0
+        while current == .symbol("-") || current == .symbol("+") {
+            if current == .symbol("-") { count += 1 }
+            place += 1
+        }
+        let value = try tested(postfix(primary()))
+        return count % 2 == 1 ? .negative(value) : value
+    }
+
+    /// Filters and tests bind tighter than any operator.
+    private mutating func tested(_ start: JinjaExpression) throws -> JinjaExpression {
+        var value = start
+        while true {
+            if accept(.symbol("|")) {
+                let filter = try name()
+                var (positional, named): ([JinjaExpression], [(String, JinjaExpression)]) = ([], [])
+                if accept(.symbol("(")) { (positional, named) = try arguments() }
+                value = try postfix(.filter(value, filter, positional, named))
+            } else if accept(.name("is")) {
+                let negated = accept(.name("not")), test = try name()
+                var arguments: [JinjaExpression] = []
+                if accept(.symbol("(")) {
+                    arguments = try self.arguments().0
+                } else if startsOperand {
+                    arguments = [try postfix(primary())]
+                }
+                value = .test(value, test, arguments, negated: negated)
+            } else {
+                return value
+            }
+        }
+    }
+
+    /// Whether an argument without parentheses follows a test's name.
+    private var startsOperand: Bool {
+        switch current {
+        case .string, .integer, .float: true
+        case .name(let name): !["and", "or", "not", "if", "else", "is", "in"].contains(name)
+        default: false
+        }
+    }
+
+    private mutating func primary() throws -> JinjaExpression {
+        guard let token = current else { throw fault("an expression is missing") }
+        place += 1
+        switch token {
+        case .string(var text):
+            while case .string(let more)? = current {
+                place += 1
+                text += more
+            }
+            return .literal(.string(text))
+        case .integer(let value): return .literal(.integer(value))
+        case .float(let value): return .literal(.float(value))
+        case .name("true"), .name("True"): return .literal(.bool(true))
+        case .name("false"), .name("False"): return .literal(.bool(false))
+        case .name("none"), .name("None"): return .literal(.none)
+        case .name(let name): return .name(name)
+        case .symbol("("):
+            var items = [try expression()]
+            guard current == .symbol(",") else {
+                try expect(.symbol(")"))
+                return items[0]
+            }
+            while accept(.symbol(",")), current != .symbol(")") { items.append(try expression()) }
+            try expect(.symbol(")"))
+            return .list(items)
+        case .symbol("["):
+            var items: [JinjaExpression] = []
+            while current != .symbol("]") {
+                items.append(try expression())
+                if !accept(.symbol(",")) { break }
+            }
+            try expect(.symbol("]"))
+            return .list(items)
+        case .symbol("{"):
+            var entries: [(JinjaExpression, JinjaExpression)] = []
+            while current != .symbol("}") {
+                let key = try expression()
+                try expect(.symbol(":"))
+                entries.append((key, try expression()))
+                if !accept(.symbol(",")) { break }
+            }
+            try expect(.symbol("}"))
+            return .object(entries)
+        default: throw fault("\(token) is no expression")
+        }
+    }
+
+    private mutating func postfix(_ start: JinjaExpression) throws -> JinjaExpression {
+        var value = start
+        while true {
+            if accept(.symbol(".")) {
+                if case .integer(let index)? = current {
+                    place += 1
+                    value = .item(value, .literal(.integer(index)))
+                } else {
+                    value = .attribute(value, try name())
+                }
+            } else if accept(.symbol("(")) {
+                let (positional, named) = try arguments()
+                value = .call(value, positional, named)
+            } else if accept(.symbol("[")) {
+                var parts: [JinjaExpression?] = [nil], colons = 0
+                while !accept(.symbol("]")) {
+                    if accept(.symbol(":")) {
+                        colons += 1
+                        parts.append(nil)
+                    } else {
+                        parts[colons] = try expression()
+                    }
+                    guard colons <= 2 else { throw fault("a slice has too many parts") }
+                }
+                if colons == 0 {
+                    guard let index = parts[0] else { throw fault("an index is missing") }
+                    value = .item(value, index)
+                } else {
+                    value = .slice(value, parts[0], parts[1], colons > 1 ? parts[2] : nil)
+                }
+            } else {
+                return value
+            }
+        }
+    }
+
+    private mutating func arguments() throws -> ([JinjaExpression], [(String, JinjaExpression)]) {
+        var positional: [JinjaExpression] = [], named: [(String, JinjaExpression)] = []
+        while !accept(.symbol(")")) {
+            if case .name(let name)? = current, place + 1 < tokens.count, tokens[place + 1] == .symbol("=") {
+                place += 2
+                named.append((name, try expression()))
+            } else {
+                positional.append(try expression())
+            }
+            if current != .symbol(")") { try expect(.symbol(",")) }
+        }
+        return (positional, named)
+    }
+}

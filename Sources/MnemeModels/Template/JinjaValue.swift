@@ -1,0 +1,146 @@
+import Foundation
+
+/// A value in a chat template: what JSON has, and functions.
+public indirect enum JinjaValue: Sendable {
+    case undefined
+    case none
+    case bool(Bool)
+    case integer(Int)
+    case float(Double)
+    case string(String)
+    case list([JinjaValue])
+    /// In the order of the keys' first appearance, as Python's dictionaries.
+    case object([(key: String, value: JinjaValue)])
+    /// A `namespace(…)`: the only value that templates change in place; a number names it.
+    case namespace(Int)
+    case function(String)
+    case macro(Int)
+
+    /// Whether it counts as true.
+    var isTrue: Bool {
+        switch self {
+        case .undefined, .none: false
+        case .bool(let value): value
+        case .integer(let value): value != 0
+        case .float(let value): value != 0
+        case .string(let text): !text.isEmpty
+        case .list(let items): !items.isEmpty
+        case .object(let entries): !entries.isEmpty
+        case .namespace, .function, .macro: true
+        }
+    }
+
+    subscript(key: String) -> JinjaValue? {
+        guard case .object(let entries) = self else { return nil }
+        return entries.first { $0.key == key }?.value
+    }
+
+    /// Python's `str`.
+    var text: String {
+        switch self {
+        case .undefined: ""
+        case .none: "None"
+        case .bool(let value): value ? "True" : "False"
+        case .integer(let value): String(value)
+        case .float(let value): Self.python(value)
+        case .string(let text): text
+        case .list, .object: representation
+        case .namespace: "<Namespace>"
+        case .function, .macro: "<function>"
+        }
+    }
+
+    /// Python's `repr`.
+    private var representation: String {
+        switch self {
+        case .string(let text):
+            let quote = text.contains("'") && !text.contains("\"") ? "\"" : "'"
+            var escaped = text.replacingOccurrences(of: "\\", with: "\\\\").replacingOccurrences(of: "\n", with: "\\n")
+                .replacingOccurrences(of: "\t", with: "\\t").replacingOccurrences(of: "\r", with: "\\r")
+            if quote == "'" { escaped = escaped.replacingOccurrences(of: "'", with: "\\'") }
+            return quote + escaped + quote
+        case .list(let items): return "[" + items.map(\.representation).joined(separator: ", ") + "]"
+        case .object(let entries):
+            return "{" + entries.map { "\(JinjaValue.string($0.key).representation): \($0.value.representation)" }.joined(separator: ", ") + "}"
+        default: return text
+        }
+    }
+
+    private static func python(_ value: Double) -> String {
+        if value.isNaN { return "nan" }
+        if value.isInfinite { return value < 0 ? "-inf" : "inf" }
+        return value == value.rounded() && abs(value) < 1e16 ? String(format: "%.1f", value) : "\(value)"
+    }
+
+    /// JSON as Python's `json.dumps` writes it, without escaping beyond ASCII.
+    func json(indent: Int?, level: Int = 0) -> String {
+        func wrapped(_ open: String, _ close: String, _ parts: [String]) -> String {
+            guard !parts.isEmpty else { return open + close }
+            guard let indent else { return open + parts.joined(separator: ", ") + close }
+            let inner = "\n" + String(repeating: " ", count: indent * (level + 1))
+            return open + inner + parts.joined(separator: "," + inner) + "\n" + String(repeating: " ", count: indent * level) + close
+        }
+        switch self {
+        case .undefined, .none, .namespace, .function, .macro: return "null"
+        case .bool(let value): return value ? "true" : "false"
+        case .integer, .float: return text
+        case .string(let text): return Self.quoted(text)
+        case .list(let items): return wrapped("[", "]", items.map { $0.json(indent: indent, level: level + 1) })
+        case .object(let entries):
+            return wrapped("{", "}", entries.map { Self.quoted($0.key) + ": " + $0.value.json(indent: indent, level: level + 1) })
+        }
+    }
+
+    private static func quoted(_ text: String) -> String {
+        var out = "\""
+        for scalar in text.unicodeScalars {
+            switch scalar {
+            case "\"": out += "\\\""
+            case "\\": out += "\\\\"
+            case "\n": out += "\\n"
+            case "\r": out += "\\r"
+            case "\t": out += "\\t"
+            case "\u{8}": out += "\\b"
+            case "\u{c}": out += "\\f"
+            case _ where scalar.value < 32: out += String(format: "\\u%04x", scalar.value)
+            default: out.unicodeScalars.append(scalar)
+            }
+        }
+        return out + "\""
+    }
+
+    /// Python's `==`.
+    static func equals(_ a: JinjaValue, _ b: JinjaValue) -> Bool {
+        switch (a, b) {
+        case (.undefined, .undefined), (.none, .none): return true
+        case (.string(let x), .string(let y)): return x == y
+        case (.list(let x), .list(let y)): return x.count == y.count && zip(x, y).allSatisfy { equals($0, $1) }
+        case (.object(let x), .object(let y)):
+            return x.count == y.count && x.allSatisfy { entry in b[entry.key].map { equals($0, entry.value) } ?? false }
+        default:
+            if let x = a.number, let y = b.number { return x == y }
+            return false
+        }
+    }
+
+    /// The number, with true as 1.
+    var number: Double? {
+        switch self {
+        case .bool(let value): value ? 1 : 0
+        case .integer(let value): Double(value)
+        case .float(let value): value
+        default: nil
+        }
+    }
+}
+
+extension JinjaValue: ExpressibleByStringLiteral, ExpressibleByBooleanLiteral, ExpressibleByArrayLiteral, ExpressibleByDictionaryLiteral {
+    /// A string.
+    public init(stringLiteral value: String) { self = .string(value) }
+    /// A truth value.
+    public init(booleanLiteral value: Bool) { self = .bool(value) }
+    /// A list.
+    public init(arrayLiteral elements: JinjaValue...) { self = .list(elements) }
+    /// An object.
+    public init(dictionaryLiteral elements: (String, JinjaValue)...) { self = .object(elements.map { (key: $0.0, value: $0.1) }) }
+}
