@@ -77,7 +77,7 @@ let package = Package(
             name: "MnemeServerTests",
             dependencies: ["Mneme", "MnemeServer", "MnemeStore", .product(name: "Logging", package: "swift-log")]
         ),
-        .testTarget(name: "MnemeEngineTests", dependencies: ["MnemeEngine", "MnemeModels"]),
+        .testTarget(name: "MnemeEngineTests", dependencies: ["MnemeEngine", "MnemeModels", "MnemeNumerics"], resources: [.copy("Golden")]),
         .testTarget(name: "MnemeStoreTests", dependencies: ["MnemeStore", "MnemeStoreTesting"]),
         .testTarget(name: "MnemeModelsTests", dependencies: ["MnemeModels", "MnemeNumerics"], resources: [.copy("Golden")]),
     ],

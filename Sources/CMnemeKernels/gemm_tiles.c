@@ -22,13 +22,13 @@ MNK_INLINE void gemm_tiles_body(const mnk_tiles *g) {
             f32x16 acc = splat16(0);
             for (size_t b = 0; b < blocks; b++) {
                 const uint8_t *t = (const uint8_t *)g->b + (column / 16 * blocks + b) * tile;
-                const int8_t *a = g->a + row * g->k + b * 32;
+                const int8_t *a = g->a + (row * blocks + b) * 64;
                 int32_t s[16] = {0};
                 for (size_t j = 0; j < 8; j++)
                     for (size_t n = 0; n < 16; n++)
                         for (size_t q = 0; q < 4; q++) {
                             int w = g->format == MNK_Q8 ? t[j * 64 + n * 4 + q] : t[j / 2 * 64 + n * 4 + q] >> (j % 2 * 4) & 15;
-                            s[n] += w * a[j * 4 + q];
+                            s[n] += w * (a[j * 4 + q] * 128 + a[32 + j * 4 + q]);
                         }
                 i32x16 v;
                 memcpy(&v, s, sizeof v);
@@ -60,13 +60,15 @@ T_VNNI MNK_INLINE void codes_of(const uint8_t *t, int format, __m512i w[8]) {
 }
 
 T_VNNI MNK_INLINE __m512 block_product(const __m512i w[8], const int8_t *a) {
-    __m512i s[2] = {_mm512_setzero_si512(), _mm512_setzero_si512()};
+    __m512i high = _mm512_setzero_si512(), low = high;
     for (int j = 0; j < 8; j++) {
-        int32_t quad;
-        memcpy(&quad, a + 4 * j, 4);
-        s[j & 1] = _mm512_dpbusd_epi32(s[j & 1], w[j], _mm512_set1_epi32(quad));
+        int32_t h, l;
+        memcpy(&h, a + 4 * j, 4);
+        memcpy(&l, a + 32 + 4 * j, 4);
+        high = _mm512_dpbusd_epi32(high, w[j], _mm512_set1_epi32(h));
+        low = _mm512_dpbusd_epi32(low, w[j], _mm512_set1_epi32(l));
     }
-    return _mm512_cvtepi32_ps(_mm512_add_epi32(s[0], s[1]));
+    return _mm512_cvtepi32_ps(_mm512_add_epi32(_mm512_slli_epi32(high, 7), low));
 }
 
 /// `rows` rows of one column tile: the codes are unpacked once for all of them.
@@ -80,9 +82,10 @@ T_VNNI MNK_INLINE void rows_vnni(const mnk_tiles *g, size_t row, size_t column, 
         codes_of(t, format, w);
         __m512 d = _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(t + tile - 64)));
         __m512 m = _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(t + tile - 32)));
+#pragma clang loop unroll(full)
         for (size_t i = 0; i < rows; i++) {
             size_t at = (row + i) * blocks + b;
-            __m512 f = block_product(w, g->a + at * 32);
+            __m512 f = block_product(w, g->a + at * 64);
             acc[i] = _mm512_fmadd_ps(f, _mm512_mul_ps(d, _mm512_set1_ps(g->a_scale[at])), acc[i]);
             acc[i] = _mm512_fmadd_ps(m, _mm512_set1_ps(g->a_sum[at]), acc[i]);
         }
@@ -99,6 +102,7 @@ T_VNNI MNK_INLINE void streams_vnni(const mnk_tiles *g, size_t row, size_t colum
     for (size_t b = 0; b < blocks; b++, t += tile) {
         size_t at = row * blocks + b;
         __m512 scale = _mm512_set1_ps(g->a_scale[at]), sum = _mm512_set1_ps(g->a_sum[at]);
+#pragma clang loop unroll(full)
         for (size_t i = 0; i < streams; i++) {
             const uint8_t *p = t + i * blocks * tile;
             for (size_t line = 0; line < tile; line += 64) _mm_prefetch((const char *)(p + streams * blocks * tile + line), _MM_HINT_T0);
@@ -106,7 +110,7 @@ T_VNNI MNK_INLINE void streams_vnni(const mnk_tiles *g, size_t row, size_t colum
             codes_of(p, format, w);
             __m512 d = _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(p + tile - 64)));
             __m512 m = _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(p + tile - 32)));
-            acc[i] = _mm512_fmadd_ps(block_product(w, g->a + at * 32), _mm512_mul_ps(d, scale), acc[i]);
+            acc[i] = _mm512_fmadd_ps(block_product(w, g->a + at * 64), _mm512_mul_ps(d, scale), acc[i]);
             acc[i] = _mm512_fmadd_ps(m, sum, acc[i]);
         }
     }
@@ -152,18 +156,22 @@ void mnk_gemm_tiles(uint32_t features, const mnk_tiles *g) {
 
 MNK_INLINE void mnk_quantize_blocks_body(uint32_t features, const float *x, size_t count, int8_t *codes, float *scale, float *sum) {
     (void)features;
-    for (size_t b = 0; b < count / 32; b++, x += 32, codes += 32) {
-        f32x16 u = load16(x), v = load16(x + 16);
-        float highest = highest16(max16(max16(u, -u), max16(v, -v))), inverse = highest > 0 ? 127 / highest : 0;
-        const f32x16 magic = splat16(12582912.0f);  // adding it rounds to an integer
-        f32x16 ru = u * splat16(inverse) + magic, rv = v * splat16(inverse) + magic;
-        i32x16 qu = (i32x16)ru - (i32x16)magic, qv = (i32x16)rv - (i32x16)magic;
-        typedef int8_t i8x16 __attribute__((vector_size(16)));
-        i8x16 bu = __builtin_convertvector(qu, i8x16), bv = __builtin_convertvector(qv, i8x16);
-        memcpy(codes, &bu, 16);
-        memcpy(codes + 16, &bv, 16);
-        scale[b] = highest / 127;
-        sum[b] = scale[b] * sum16(__builtin_convertvector(qu + qv, f32x16));
+    typedef int8_t i8x16 __attribute__((vector_size(16)));
+    const f32x16 magic = splat16(12582912.0f);  // adding it rounds to an integer
+    for (size_t b = 0; b < count / 32; b++, x += 32, codes += 64) {
+        f32x16 v[2] = {load16(x), load16(x + 16)};
+        float highest = highest16(max16(max16(v[0], -v[0]), max16(v[1], -v[1]))), inverse = highest > 0 ? 16191 / highest : 0;
+        i32x16 all = {0};
+        for (size_t half = 0; half < 2; half++) {
+            i32x16 q = (i32x16)(v[half] * splat16(inverse) + magic) - (i32x16)magic;
+            i32x16 h = (q + 64) >> 7, l = q - (h << 7);
+            i8x16 high = __builtin_convertvector(h, i8x16), low = __builtin_convertvector(l, i8x16);
+            memcpy(codes + half * 16, &high, 16);
+            memcpy(codes + 32 + half * 16, &low, 16);
+            all += q;
+        }
+        scale[b] = highest / 16191;
+        sum[b] = scale[b] * sum16(__builtin_convertvector(all, f32x16));
     }
 }
 MNK_DISPATCH(mnk_quantize_blocks, (uint32_t features, const float *x, size_t count, int8_t *codes, float *scale, float *sum), (features, x, count, codes, scale, sum))

@@ -71,7 +71,7 @@ public struct EngineStatistics: Sendable {
 /// reads a stream ends its request before the next step.
 public final class Engine: Sendable {
     /// The model.
-    public let decoder: Decoder
+    public let decoder: TransformerDecoder
     /// Its tokenizer.
     public let tokenizer: any Tokenizer
     private let limits: Limits
@@ -128,7 +128,7 @@ public final class Engine: Sendable {
     }
 
     /// Starts the engine's thread. ``close()`` ends it.
-    public init(decoder: Decoder, tokenizer: any Tokenizer, limits: Limits = Limits()) {
+    public init(decoder: TransformerDecoder, tokenizer: any Tokenizer, limits: Limits = Limits()) {
         self.decoder = decoder
         self.tokenizer = tokenizer
         self.limits = limits
@@ -342,7 +342,7 @@ public final class Engine: Sendable {
     }
 
     /// Takes out the text that can be shown: up to a stop string, and without an end that one could begin with.
-    static func release(_ held: inout String, stop: [String], all: Bool) -> (text: String, stopped: Bool) {
+    package static func release(_ held: inout String, stop: [String], all: Bool) -> (text: String, stopped: Bool) {
         guard !stop.isEmpty else {
             defer { held = "" }
             return (held, false)

@@ -9,7 +9,7 @@ public struct LanguageModel: Sendable {
     /// Where it is.
     public let path: String
     /// The weights.
-    public let decoder: Decoder
+    public let decoder: TransformerDecoder
     /// Text to tokens and back.
     public let tokenizer: any Tokenizer
     /// The Jinja template that turns messages into a prompt, if the model has one.
@@ -27,7 +27,7 @@ public struct LanguageModel: Sendable {
         self.path = path
         tokenizer = try file.tokenizer()
         chatTemplate = file.chatTemplate
-        decoder = try Decoder(file, stepTokens: stepTokens, pool: threads.map { ThreadPool(threads: $0) } ?? .shared)
+        decoder = try TransformerDecoder(file, stepTokens: stepTokens, pool: threads.map { ThreadPool(threads: $0) } ?? .shared)
         guard tokenizer.vocabularySize <= decoder.configuration.vocabularySize else {
             throw ModelError(.invalidFile, "\(path) has more tokens in its vocabulary than in its matrix. Fetch it again.")
         }

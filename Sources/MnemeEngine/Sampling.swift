@@ -51,13 +51,13 @@ public struct TokenProbability: Sendable, Equatable {
 }
 
 /// Chooses one sequence's tokens, with its own random numbers: nothing depends on other sequences.
-struct Sampler: Sendable {
+package struct Sampler: Sendable {
     private let parameters: SamplingParameters
     private var state: UInt64
     private var counts: [Int32: Int] = [:]
     private var seen: Set<Int32>
 
-    init(_ parameters: SamplingParameters, prompt: [Int32]) {
+    package init(_ parameters: SamplingParameters, prompt: [Int32]) {
         self.parameters = parameters
         state = parameters.seed ?? UInt64.random(in: .min ... .max)
         seen = parameters.repetitionPenalty == 1 ? [] : Set(prompt)
@@ -76,7 +76,7 @@ struct Sampler: Sendable {
     /// The next token. May change `logits`.
     ///
     /// - Parameter allowed: constrained decoding; nil allows all.
-    mutating func next(_ logits: UnsafeMutableBufferPointer<Float>) -> Int32 {
+    package mutating func next(_ logits: UnsafeMutableBufferPointer<Float>) -> Int32 {
         penalize(logits)
         let token = parameters.temperature == 0 ? Self.highest(logits) : draw(logits)
         if parameters.presencePenalty != 0 || parameters.frequencyPenalty != 0 { counts[token, default: 0] += 1 }
@@ -95,7 +95,7 @@ struct Sampler: Sendable {
     }
 
     /// The likeliest token; of equals the first.
-    static func highest(_ logits: UnsafeMutableBufferPointer<Float>) -> Int32 {
+    package static func highest(_ logits: UnsafeMutableBufferPointer<Float>) -> Int32 {
         var best = 0
         for i in logits.indices where logits[i] > logits[best] { best = i }
         return Int32(best)

@@ -118,6 +118,11 @@ public final class SafetensorsFile: Sendable {
         }
     }
 
+    /// The bytes of a tensor; valid while the file lives.
+    package func bytes(_ tensor: Tensor) -> UnsafeRawBufferPointer {
+        UnsafeRawBufferPointer(rebasing: file.bytes[dataStart + tensor.range.lowerBound..<dataStart + tensor.range.upperBound])
+    }
+
     private static func float(half: UInt16) -> Float {
         let sign = UInt32(half & 0x8000) << 16, exponent = UInt32(half >> 10) & 0x1f, fraction = UInt32(half & 0x3ff)
         switch exponent {

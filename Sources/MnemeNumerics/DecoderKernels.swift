@@ -1,6 +1,6 @@
 import CMnemeKernels
 
-/// The input rows of a ``WeightMatrix``: floats, and the same as int8 codes in blocks of 32.
+/// The input rows of a ``WeightMatrix``: floats, and the same as codes of 15 bits in blocks of 32.
 package struct DecoderRows: Sendable {
     private let buffer: AlignedBuffer<Float>
     package let codes: AlignedBuffer<Int8>
@@ -12,7 +12,7 @@ package struct DecoderRows: Sendable {
     /// - Parameter columns: the widest row.
     package init(rows: Int, columns: Int) {
         buffer = AlignedBuffer(rows * columns)
-        codes = AlignedBuffer(rows * columns)
+        codes = AlignedBuffer(2 * rows * columns)
         scales = AlignedBuffer(rows * columns / 32 + 1)
         sums = AlignedBuffer(rows * columns / 32 + 1)
     }
@@ -28,7 +28,7 @@ package struct DecoderKernels: Sendable {
     package func quantize(_ input: DecoderRows, rows: Range<Int>, columns: Int) {
         let start = rows.lowerBound * columns
         mnk_quantize_blocks(
-            features, input.floats + start, rows.count * columns, input.codes.pointer + start, input.scales.pointer + start / 32,
+            features, input.floats + start, rows.count * columns, input.codes.pointer + 2 * start, input.scales.pointer + start / 32,
             input.sums.pointer + start / 32)
     }
 

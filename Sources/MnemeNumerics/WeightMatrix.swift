@@ -2,7 +2,7 @@ import CMnemeKernels
 
 /// A linear layer's weights as a language model's file has them, packed once for the machine's kernels.
 ///
-/// Quantised types keep their codes (4 or 8 bits) and meet activations quantised to int8 in blocks of 32;
+/// Quantised types keep their codes (4 or 8 bits) and meet activations of 15 bits in blocks of 32;
 /// float types keep their precision and meet f32 activations.
 package final class WeightMatrix: Sendable {
     private enum Storage {

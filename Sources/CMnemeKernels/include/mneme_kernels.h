@@ -113,7 +113,7 @@ size_t mnk_tile_bytes(int format);
 
 /// C[m][n] (+)= A[m][k] · W[n][k]ᵀ + bias. k is a multiple of 32, n of 16.
 typedef struct {
-    const int8_t *a;                 // [m][k], see mnk_quantize_blocks
+    const int8_t *a;                 // [m][k/32][64], see mnk_quantize_blocks
     const float *a_scale, *a_sum;    // [m][k/32]
     const void *b;
     int format;
@@ -124,7 +124,8 @@ typedef struct {
     int accumulate;                  // add to C
 } mnk_tiles;
 void mnk_gemm_tiles(uint32_t features, const mnk_tiles *g);
-/// Symmetric int8 for each 32 of x: x ≈ scale·code; sum = scale·Σcode. count is a multiple of 32.
+/// Fifteen bits for each 32 of x, in two bytes: x ≈ scale·(128·high + low), 32 high and then 32 low bytes; sum is that of all.
+/// (With eight bits, as others do it, greedy answers soon leave those of the f32 model.) count is a multiple of 32.
 void mnk_quantize_blocks(uint32_t features, const float *x, size_t count, int8_t *codes, float *scale, float *sum);
 
 /// Weights and bytes of a block of a GGUF type (ggml's number); 0 for types that are not read.

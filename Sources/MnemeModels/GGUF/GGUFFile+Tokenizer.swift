@@ -2,13 +2,16 @@ extension GGUFFile {
     /// The tokenizer in the file.
     ///
     /// - Throws: ``ModelError`` for kinds that are not read and vocabularies that do not fit.
-    public func tokenizer() throws -> any Tokenizer {
+    public func tokenizer() throws -> any Tokenizer { try tokenizer(preTokenizer: nil) }
+
+    /// - Parameter other: instead of the file's own rules; tests try all rules on one vocabulary.
+    package func tokenizer(preTokenizer other: PreTokenizer?) throws -> any Tokenizer {
         let model = string("tokenizer.ggml.model") ?? "none"
         guard model == "gpt2" else {
             throw ModelError(.unsupported, "\(path) has a tokenizer of the kind '\(model.prefix(40))'; byte-level BPE ('gpt2') is read.")
         }
         let rules = string("tokenizer.ggml.pre") ?? "default"
-        guard let preTokenizer = PreTokenizer(gguf: rules) else {
+        guard let preTokenizer = other ?? PreTokenizer(gguf: rules) else {
             throw ModelError(.unsupported, "\(path) cuts text by the rules '\(rules.prefix(40))'; those of gpt-2, smollm, llama-bpe and qwen2 are known.")
         }
         func strings(_ key: String) throws -> [String] {

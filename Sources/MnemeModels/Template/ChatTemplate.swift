@@ -102,6 +102,7 @@ struct JinjaEvaluator {
         if let condition {
             var kept: [JinjaValue] = []
             for item in items {
+                try step()
                 try assign(names, item)
                 if try value(condition).isTrue { kept.append(item) }
             }
@@ -112,6 +113,7 @@ struct JinjaEvaluator {
             return
         }
         for (i, item) in items.enumerated() {
+            try step()
             scopes[scopes.count - 1] = [:]
             try assign(names, item)
             var loop: [(key: String, value: JinjaValue)] = [

@@ -5,7 +5,7 @@ public import MnemeNumerics
 ///
 /// It holds no cache: keys and values are read and written through the ``KVView`` of each sequence.
 /// A step takes new tokens of any number of sequences at once, a prompt's or one of each.
-public final class Decoder: Sendable {
+public final class TransformerDecoder: Sendable {
     /// The model's shape.
     public let configuration: DecoderConfiguration
     /// Tokens that one step takes at most.

@@ -1,0 +1,137 @@
+import Foundation
+import MnemeModels
+import MnemeNumerics
+import Testing
+
+import MnemeEngine
+
+@Suite struct ModelFileTests {
+    struct Block: Decodable, CustomTestStringConvertible {
+        var type: Int32
+        var raw, floats: String
+        var testDescription: String { "type \(type)" }
+    }
+    static let blocks = (try? Golden.read([Block].self, "blocks")) ?? []
+
+    @Test func `there are golden blocks`() { #expect(Self.blocks.count >= 13) }
+
+    @Test(arguments: blocks)
+    func `blocks become the reference's floats, and tiles the same`(block: Block) throws {
+        let raw = Golden.bytes(block.raw), expected = Golden.floats(block.floats)
+        var floats = [Float](repeating: 0, count: expected.count)
+        raw.withUnsafeBytes { dequantize(type: block.type, $0.baseAddress!, count: expected.count, into: &floats) }
+        for (a, b) in zip(floats, expected) { #expect(abs(a - b) <= 1e-6 * max(1, abs(b))) }
+        // One row of a matrix, packed and unpacked: codes are kept, or fitted to eight bits.
+        let matrix = raw.withUnsafeBytes { WeightMatrix(source: $0.baseAddress!, type: block.type, outputs: 1, inputs: expected.count) }
+        var row = [Float](repeating: 0, count: expected.count)
+        matrix.row(0, into: &row)
+        let largest = expected.map(abs).max()!
+        for (a, b) in zip(row, expected) { #expect(abs(a - b) <= largest * 0.005) }
+    }
+
+    @Test(arguments: blocks, [ProcessorFeatures.portable, [.avx2], [.avx2, .avx512], .current])
+    func `products equal those of the floats`(block: Block, features: ProcessorFeatures) throws {
+        guard features.isSubset(of: .current) else { return }
+        // 24 outputs of 256 inputs, blocks repeated in turn.
+        let raw = Golden.bytes(block.raw), shape = try #require(blockShape(type: block.type)), rowBytes = 256 / shape.weights * shape.bytes
+        let source = (0..<24).flatMap { row in (0..<rowBytes).map { raw[($0 + row * shape.bytes) % raw.count] } }
+        let matrix = source.withUnsafeBytes { WeightMatrix(source: $0.baseAddress!, type: block.type, outputs: 24, inputs: 256, features: features) }
+        let kernels = DecoderKernels(features: features)
+        for rows in [1, 2, 5, 13, 25] {
+            let input = DecoderRows(rows: rows, columns: 256)
+            for i in 0..<rows * 256 { input.floats[i] = sin(Float(i) * 0.7) * Float(i % 5) }
+            kernels.quantize(input, rows: 0..<rows, columns: 256)
+            var output = [Float](repeating: 1, count: rows * 32), expected = [Float](repeating: 0, count: 256)
+            matrix.apply(input, rows: rows, groups: 0..<2, accumulate: true, into: &output, stride: 32)
+            for column in [0, 7, 15, 16, 23] {
+                matrix.row(column, into: &expected)
+                for row in 0..<rows {
+                    let exact = (0..<256).reduce(1.0) { $0 + Double(expected[$1]) * Double(input.floats[row * 256 + $1]) }
+                    let size = (0..<256).reduce(0.0) { $0 + abs(Double(expected[$1]) * Double(input.floats[row * 256 + $1])) }
+                    #expect(abs(Double(output[row * 32 + column]) - exact) <= size * 0.006 + 1e-5)
+                }
+            }
+        }
+    }
+
+    /// A sound file with two tensors.
+    static func sample() -> [UInt8] {
+        var out = Array("GGUF".utf8)
+        func put<T: FixedWidthInteger>(_ value: T) { withUnsafeBytes(of: value.littleEndian) { out.append(contentsOf: $0) } }
+        func put(_ text: String) {
+            put(UInt64(text.utf8.count))
+            out.append(contentsOf: text.utf8)
+        }
+        put(UInt32(3))
+        put(UInt64(2))
+        put(UInt64(4))
+        put("general.architecture")
+        put(UInt32(8))
+        put("llama")
+        put("llama.block_count")
+        put(UInt32(4))
+        put(UInt32(1))
+        put("list")
+        put(UInt32(9))
+        put(UInt32(8))
+        put(UInt64(2))
+        put("a")
+        put("b")
+        put("flag")
+        put(UInt32(7))
+        out.append(1)
+        for (i, name) in ["x", "y"].enumerated() {
+            put(name)
+            put(UInt32(2))
+            put(UInt64(32))
+            put(UInt64(2))
+            put(UInt32(i == 0 ? 0 : 8))
+            put(UInt64(i * 256))
+        }
+        while out.count % 32 != 0 { out.append(0) }
+        out += [UInt8](repeating: 0, count: 256 + 68)
+        return out
+    }
+
+    private func read(_ bytes: [UInt8]) throws -> GGUFFile {
+        let path = FileManager.default.temporaryDirectory.appendingPathComponent("mneme-\(UUID().uuidString).gguf").path
+        try Data(bytes).write(to: URL(fileURLWithPath: path))
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        let file = try GGUFFile(path: path)
+        for (name, tensor) in file.tensors { _ = try file.floats(name, shape: tensor.shape) }
+        _ = try? file.decoderConfiguration()
+        _ = try? file.tokenizer()
+        return file
+    }
+
+    @Test func `a sound file is read`() throws {
+        let file = try read(Self.sample())
+        #expect(file.tensors["x"]?.shape == [2, 32] && file.tensors["y"]?.typeName == "Q8_0" && file.integer("llama.block_count") == 1)
+        #expect(file.array("list") == [.string("a"), .string("b")] && file.bool("flag") == true)
+        let error = #expect(throws: ModelError.self) { try file.decoderConfiguration() }
+        #expect(error?.code == .invalidFile)
+    }
+
+    @Test func `every truncation is refused, and no change of a byte crashes`() throws {
+        let sound = Self.sample()
+        for length in 0..<sound.count { #expect(throws: ModelError.self) { try read(Array(sound[..<length])) } }
+        var random = SystemRandomNumberGenerator()
+        for i in 0..<sound.count - 324 {
+            for value in [0, 0x7f, 0xff, UInt8.random(in: 0...255, using: &random)] {
+                var bytes = sound
+                bytes[i] = value
+                do { _ = try read(bytes) } catch is ModelError {}
+            }
+        }
+    }
+
+    @Test func `types that are not read are named`() throws {
+        var bytes = Self.sample()
+        let place = bytes.count - 324 - 32..<bytes.count - 324
+        // The second tensor's type stands 12 bytes before the padding's end; find the 8 of Q8_0.
+        let i = try #require(place.reversed().first { bytes[$0] == 8 && bytes[$0 + 1] == 0 && bytes[$0 + 4] == 0 && bytes[$0 + 5] == 1 })
+        bytes[i] = 16
+        let error = #expect(throws: ModelError.self) { try read(bytes) }
+        #expect(error?.description.contains("IQ2_XXS") == true)
+    }
+}
