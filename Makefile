@@ -7,13 +7,14 @@ SWIFT_BUILD := swift build -c release --build-tests
 BIN := .build/release/mneme
 VENV := .build/venv
 
-.PHONY: help demo test build lint docs bench model setup tsan clean
+.PHONY: help demo test build lint docs bench model language-model setup tsan clean
 
 help:
 	@echo "make demo [FILE=…]  import a conversation, ask questions (installs, builds and fetches what is needed)"
 	@echo "make test           all tests, the Python clients' among them"
 	@echo "make build          $(BIN)"
 	@echo "make model          fetch the embedding model into $(MNEME_HOME)/models"
+	@echo "make language-model fetch SmolLM2-135M-Instruct there (93 MB)"
 	@echo "make bench          recall quality and speed on this machine"
 	@echo "make lint           formatting and warnings"
 	@echo "make tsan           tests under the thread sanitizer (a debug build of its own)"
@@ -23,7 +24,10 @@ setup:
 	@scripts/setup.sh
 
 model:
-	@scripts/fetch-model.sh
+	@scripts/fetch-model.sh minilm
+
+language-model:
+	@scripts/fetch-model.sh smollm2
 
 build: setup
 	$(SWIFT_BUILD)
@@ -31,7 +35,7 @@ build: setup
 demo: build model
 	@$(BIN) demo $(FILE)
 
-test: build model $(VENV)/.done
+test: build model language-model $(VENV)/.done
 	swift test -c release --skip-build
 	$(VENV)/bin/python Tests/clients/run.py $(BIN)
 
@@ -43,7 +47,7 @@ $(VENV)/.done: Tests/clients/requirements.txt
 lint:
 	swift format lint --strict --recursive Sources Tests Package.swift
 
-tsan: setup model
+tsan: setup model language-model
 	swift build --build-tests --sanitize=thread --scratch-path .build-tsan
 	TSAN_OPTIONS=suppressions=scripts/tsan-suppressions.txt swift test --skip-build --sanitize=thread --scratch-path .build-tsan
 

@@ -53,7 +53,7 @@ let package = Package(
         .target(
             name: "MnemeServer",
             dependencies: [
-                "Mneme", "MnemeModels", "MnemeStore", crypto, locks, logging,
+                "Mneme", "MnemeEngine", "MnemeModels", "MnemeStore", crypto, locks, logging,
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "NIOCore", package: "swift-nio"),

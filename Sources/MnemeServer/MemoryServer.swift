@@ -3,6 +3,7 @@ import HTTPTypes
 import Hummingbird
 public import Logging
 public import Mneme
+public import MnemeEngine
 import MnemeStore
 import NIOCore
 
@@ -31,17 +32,24 @@ public struct ServerConfiguration: Sendable {
 /// Mneme over HTTP: the operation table, OpenAI-compatible embeddings, MCP, health and metrics.
 public struct MemoryServer: Sendable {
     let memory: MemoryOS
+    let chat: ChatEndpoint?
     let configuration: ServerConfiguration
     private let metrics = ServerMetrics()
     private let limiter: RateLimiter
     private let logger: Logger
 
+    /// - Parameters:
+    ///   - language: a model and the engine that runs it, for the chat and completions endpoints; the caller closes the engine.
     /// - Throws: ``Mneme/InputError`` if the address is open to others and there is no key.
-    public init(memory: MemoryOS, configuration: ServerConfiguration, logger: Logger = Logger(label: "mneme.server")) throws {
+    public init(
+        memory: MemoryOS, language: (model: LanguageModel, engine: Engine)? = nil, configuration: ServerConfiguration,
+        logger: Logger = Logger(label: "mneme.server")
+    ) throws {
         if !configuration.isLoopback, configuration.keys?.keys.contains(where: { $0.revoked == nil }) != true {
             throw InputError("Listening on \(configuration.host) needs a key, for others can reach it. Make one: mneme keys create NAME")
         }
         self.memory = memory
+        chat = language.map { ChatEndpoint(model: $0.model, engine: $0.engine, memory: memory) }
         self.configuration = configuration
         self.logger = logger
         limiter = RateLimiter(perMinute: configuration.requestsPerMinute)
@@ -81,17 +89,34 @@ public struct MemoryServer: Sendable {
                 return try await EmbeddingsEndpoint.answer(try await object(request), memory: memory)
             }
         }
+        for (path, name, run) in [
+            ("/v1/chat/completions", "chat", { @Sendable in try await $0.chat($1, $2) }),
+            ("/v1/completions", "completions", { @Sendable in try await $0.complete($1, $2) }),
+        ] as [(RouterPath, String, @Sendable (ChatEndpoint, [String: JSONValue], Principal) async throws -> Response)] {
+            router.post(path) { request, _ in
+                await answer(request, name) { principal in
+                    guard principal.permissions.contains(.read) else { throw AccessError("The key lacks the permission 'read'.") }
+                    let request = try await object(request)
+                    guard let chat else { throw UnknownModel(name: request["model"]?.string ?? "", known: nil) }
+                    return try await run(chat, request, principal)
+                }
+            }
+        }
+        router.get("/v1/models") { request, _ in
+            await answer(request, "models") { _ in Self.json(.ok, chat?.models() ?? ["object": "list", "data": []]) }
+        }
         router.get("/healthz") { _, _ in Self.json(.ok, ["status": "ok", "version": .string(configuration.version)]) }
         router.get("/openapi.json") { _, _ in Self.json(.ok, OpenAPI.document(version: configuration.version)) }
         router.get("/metrics") { request, _ in
             await answer(request, "metrics") { principal in
                 guard principal.permissions.contains(.read), principal.owner == nil else { throw AccessError("Metrics need a key that reaches all users.") }
                 let statistics = try await memory.statistics()
-                let text = metrics.text(gauges: [
-                    ("mneme_memories", "Memories in the store.", Double(statistics.memories)),
-                    ("mneme_pending_embeddings", "Memories without a vector yet.", Double(statistics.pendingEmbeddings)),
-                    ("mneme_store_bytes", "Bytes of the store on disk.", Double(statistics.bytesOnDisk)),
-                ])
+                let text = metrics.text(
+                    gauges: [
+                        ("mneme_memories", "Memories in the store.", Double(statistics.memories)),
+                        ("mneme_pending_embeddings", "Memories without a vector yet.", Double(statistics.pendingEmbeddings)),
+                        ("mneme_store_bytes", "Bytes of the store on disk.", Double(statistics.bytesOnDisk)),
+                    ] + (chat.map { Self.gauges($0.engine.statistics) } ?? []))
                 return Response(
                     status: .ok, headers: [.contentType: "text/plain; version=0.0.4; charset=utf-8"], body: .init(byteBuffer: ByteBuffer(string: text)))
             }
@@ -215,6 +240,18 @@ public struct MemoryServer: Sendable {
             throw InputError("The request's body must be a JSON object.")
         }
         return object
+    }
+
+    private static func gauges(_ engine: EngineStatistics) -> [(name: String, help: String, value: Double)] {
+        [
+            ("mneme_llm_waiting", "Requests that wait for the language model.", Double(engine.waiting)),
+            ("mneme_llm_running", "Requests that the language model answers.", Double(engine.running)),
+            ("mneme_llm_kv_bytes", "Bytes set aside for keys and values.", Double(engine.kvBytes)),
+            ("mneme_llm_prompt_tokens", "Tokens of prompts computed so far.", Double(engine.promptTokens)),
+            ("mneme_llm_answer_tokens", "Tokens of answers written so far.", Double(engine.answerTokens)),
+            ("mneme_llm_first_token_seconds", "Mean time to the first token.", engine.firstTokenSeconds / Double(max(1, engine.firstTokens))),
+            ("mneme_llm_between_tokens_seconds", "Mean time between tokens.", engine.betweenTokensSeconds / Double(max(1, engine.furtherTokens))),
+        ]
     }
 
     private static func json(_ status: HTTPResponse.Status, _ value: JSONValue) -> Response {

@@ -17,7 +17,8 @@ struct MnemeCommand: AsyncParsableCommand {
             """,
         version: version,
         subcommands: [
-            ServeCommand.self, MCPCommand.self, DemoCommand.self, BenchCommand.self, KeysCommand.self, GenerateCommand.self,
+            ServeCommand.self, MCPCommand.self, DemoCommand.self, BenchCommand.self, KeysCommand.self, GenerateCommand.self, ChatCommand.self,
+            ModelsCommand.self,
             PerplexityCommand.self,
         ],
         groupedSubcommands: [
@@ -81,14 +82,19 @@ enum Home {
 
     /// A GGUF file, or the one in the folder of that name among the models.
     static func languageModel(_ name: String, threads: Int? = nil) throws -> LanguageModel {
+        try LanguageModel(path: languageModelFile(name), threads: threads)
+    }
+
+    static func languageModelFile(_ name: String) throws -> String {
         let files = FileManager.default
-        if name.hasSuffix(".gguf") || name.contains("/") { return try LanguageModel(path: name, threads: threads) }
+        if name.hasSuffix(".gguf") || name.contains("/") { return name }
         let folder = models + "/" + name
         let found = ((try? files.contentsOfDirectory(atPath: folder)) ?? []).filter { $0.hasSuffix(".gguf") }.sorted()
         guard let file = found.first else {
-            throw ModelError(.missingFile, "There is no model '\(name)' in \(models). `mneme pull \(name)` fetches it; `mneme models` lists what is there.")
+            throw ModelError(
+                .missingFile, "There is no model '\(name)' in \(models). `make language-model` fetches smollm2; put other GGUF files into \(folder)/.")
         }
-        return try LanguageModel(path: folder + "/" + file, threads: threads)
+        return folder + "/" + file
     }
 
     static func embedder() throws -> LazyEmbedder {

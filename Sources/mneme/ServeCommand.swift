@@ -2,18 +2,20 @@ import ArgumentParser
 import Foundation
 import Logging
 import Mneme
+import MnemeEngine
 import MnemeServer
 
 /// serve: the HTTP interface.
 struct ServeCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "serve", abstract: "Serve memory over HTTP, with OpenAPI, MCP, embeddings and metrics.",
+        commandName: "serve", abstract: "Serve memory (and a language model) over HTTP: OpenAPI, MCP, OpenAI's endpoints, metrics.",
         discussion: """
             On this machine's own address no key is needed until one is made. Any other address needs a key (mneme keys create NAME). \
             GET /openapi.json describes every endpoint.
             """)
 
     @OptionGroup var store: StoreOptions
+    @Option(help: "Also serve this language model: its name, or a GGUF file.") var model: String?
     @Option(help: "Address to listen on.") var host = "127.0.0.1"
     @Option(help: "Port; 0 lets the system choose.") var port = 8420
     @Option(help: ArgumentHelp("Requests a minute for each key; 0 sets no limit.", valueName: "count")) var rateLimit = 6000
@@ -35,7 +37,12 @@ struct ServeCommand: AsyncParsableCommand {
         memory.resume()
         var logger = Logger(label: "mneme")
         logger.logLevel = .notice
-        let server = try MemoryServer(memory: memory, configuration: configuration, logger: logger)
+        let language = try model.map { name in
+            let model = try Home.languageModel(name)
+            return (model: model, engine: Engine(decoder: model.decoder, tokenizer: model.tokenizer))
+        }
+        defer { language?.engine.close() }
+        let server = try MemoryServer(memory: memory, language: language, configuration: configuration, logger: logger)
         let host = host
         try await server.run { port in
             let shown = host.contains(":") ? "[\(host)]" : host

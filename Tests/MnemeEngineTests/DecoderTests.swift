@@ -72,7 +72,7 @@ import MnemeEngine
         }
     }
 
-    @Test(.enabled(if: RealModel.isThere, "needs the model that `make model` fetches"))
+    @Test(.enabled(if: RealModel.isThere, "needs the model that `make language-model` fetches"))
     func `greedy answers equal those of the f32 reference`() throws {
         struct Answer: Decodable {
             var prompt: String

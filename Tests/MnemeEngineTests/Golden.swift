@@ -17,7 +17,7 @@ enum Golden {
     }
 }
 
-/// The real model, which `make model` fetches; tests that need it are skipped without it.
+/// The real model, which `make language-model` fetches; tests that need it are skipped without it.
 enum RealModel {
     static let path: String? = {
         let home = ProcessInfo.processInfo.environment["MNEME_HOME"] ?? NSHomeDirectory() + "/.mneme", folder = home + "/models/smollm2"

@@ -47,14 +47,16 @@ import Testing
     }
 
     @Test(arguments: [
-        "{{", "{% if %}", "{% if true %}", "{% for x in %}{% endfor %}", "{{ 1 + }}", "{{ 'a }}", "{# x", "{% endif %}", "{% unknown %}", "{{ a b }}", "{{ [1, }}",
+        "{{", "{% if %}", "{% if true %}", "{% for x in %}{% endfor %}", "{{ 1 + }}", "{{ 'a }}", "{# x", "{% endif %}", "{% unknown %}", "{{ a b }}",
+        "{{ [1, }}",
         "{{ 99999999999999999999 }}", "{{ $ }}",
     ])
     func `templates that cannot be read are refused`(template: String) { #expect(throws: TemplateError.self) { try ChatTemplate(template) } }
 
     @Test(arguments: [
         "{{ raise_exception('no') }}", "{{ missing.attribute }}", "{{ 1 // 0 }}", "{{ 'a' | nonsense }}", "{{ 1 is nonsense }}", "{{ 'a'.nonsense() }}",
-        "{% for i in range(100000) %}{% for j in range(100000) %}{% endfor %}{% endfor %}", "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}", "{{ 'a' * 9999999 }}",
+        "{% for i in range(100000) %}{% for j in range(100000) %}{% endfor %}{% endfor %}", "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}",
+        "{{ 'a' * 9999999 }}",
         "{% set x = 1 %}{% set x.y = 2 %}",
     ])
     func `templates that fail end in an error`(template: String) { #expect(throws: TemplateError.self) { try render(template) } }

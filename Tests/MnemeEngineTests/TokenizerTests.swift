@@ -13,7 +13,7 @@ import MnemeEngine
         return String(format: "%08x", UInt32(truncatingIfNeeded: value))
     }
 
-    @Test(.enabled(if: RealModel.isThere, "needs the model that `make model` fetches"), arguments: [0, 1, 2, 3])
+    @Test(.enabled(if: RealModel.isThere, "needs the model that `make language-model` fetches"), arguments: [0, 1, 2, 3])
     func `ids equal those of the reference under each set of rules`(index: Int) throws {
         let rules = [PreTokenizer.gpt2, .smollm, .llama3, .qwen2][index], file = try GGUFFile(path: RealModel.path!)
         let tokenizer = try file.tokenizer(preTokenizer: rules), golden = try Golden.read([[String]].self, "tokens")
@@ -23,7 +23,7 @@ import MnemeEngine
         #expect(wrong.isEmpty, "\(wrong.count) texts differ, such as \(wrong.prefix(3).map { $0.debugDescription })")
     }
 
-    @Test(.enabled(if: RealModel.isThere, "needs the model that `make model` fetches"))
+    @Test(.enabled(if: RealModel.isThere, "needs the model that `make language-model` fetches"))
     func `text comes back, and a user cannot forge special tokens`() throws {
         let tokenizer = try RealModel.loaded.get().tokenizer
         for row in try Golden.read([[String]].self, "tokens").prefix(1500) {

@@ -22,6 +22,18 @@ public struct Principal: Sendable, Codable {
         self.owner = owner
     }
 
+    /// The owner of that name, or the principal's own.
+    ///
+    /// - Throws: ``AccessError`` if the principal may not reach it, ``InputError`` for names out of bounds.
+    public func reach(tenant: String?, user: String?) throws -> Owner {
+        let fallback = owner ?? Owner(), wanted = Owner(tenant: tenant ?? fallback.tenant, user: user ?? fallback.user)
+        for name in [wanted.tenant, wanted.user] where name.isEmpty || name.utf8.count > 256 {
+            throw InputError("A tenant's or user's name has 1 to 256 bytes.")
+        }
+        if let owner, owner != wanted { throw AccessError("'\(name)' may only reach the memories of user '\(owner.user)'.") }
+        return wanted
+    }
+
     /// Somebody at the machine itself.
     public static let local = Principal(name: "local", permissions: Set(Permission.allCases))
 }
@@ -141,15 +153,7 @@ enum ScopeParameters {
 
     /// - Throws: ``AccessError`` if the principal may not reach the owner asked for.
     static func owner(_ input: OperationInput, _ context: OperationContext) throws -> Owner {
-        let fallback = context.principal.owner ?? Owner()
-        let owner = Owner(tenant: input[tenant] ?? fallback.tenant, user: input[user] ?? fallback.user)
-        for name in [owner.tenant, owner.user] where name.isEmpty || name.utf8.count > 256 {
-            throw InputError("A tenant's or user's name has 1 to 256 bytes.")
-        }
-        if let allowed = context.principal.owner, allowed != owner {
-            throw AccessError("'\(context.principal.name)' may only reach the memories of user '\(allowed.user)'.")
-        }
-        return owner
+        try context.principal.reach(tenant: input[tenant], user: input[user])
     }
 
     static func scope(_ input: OperationInput, _ context: OperationContext) throws -> Scope {

@@ -216,6 +216,9 @@ public struct OperationInput: Sendable {
 
 /// Dates as people and programs write them.
 public enum DateText {
+    /// Such as 2026-03-01, UTC.
+    static func day(_ date: Date) -> String { date.formatted(Date.ISO8601FormatStyle().year().month().day()) }
+
     /// Reads ISO 8601 dates and date-times, with or without zone (UTC then), and Unix seconds.
     public static func parse(_ text: String) -> Date? {
         let text = text.trimmingCharacters(in: .whitespaces)

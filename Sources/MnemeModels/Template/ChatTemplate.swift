@@ -414,7 +414,9 @@ struct JinjaEvaluator {
             }
             guard !separator.isEmpty else { throw fault("a text is split at nothing") }
             let parts = text.components(separatedBy: separator)
-            guard arguments.count > 1, case .integer(let count) = arguments[1], count >= 0, parts.count > count + 1 else { return .list(parts.map { .string($0) }) }
+            guard arguments.count > 1, case .integer(let count) = arguments[1], count >= 0, parts.count > count + 1 else {
+                return .list(parts.map { .string($0) })
+            }
             if name == "split" { return .list((parts[..<count] + [parts[count...].joined(separator: separator)]).map { .string($0) }) }
             let head = parts.count - count
             return .list(([parts[..<head].joined(separator: separator)] + parts[head...]).map { .string($0) })
@@ -438,7 +440,9 @@ struct JinjaEvaluator {
     }
 
     private mutating func filter(_ name: String, _ base: JinjaValue, _ arguments: [JinjaValue], _ keywords: [(String, JinjaValue)]) throws -> JinjaValue {
-        func keyword(_ name: String, _ place: Int) -> JinjaValue? { keywords.first { $0.0 == name }?.1 ?? (arguments.indices.contains(place) ? arguments[place] : nil) }
+        func keyword(_ name: String, _ place: Int) -> JinjaValue? {
+            keywords.first { $0.0 == name }?.1 ?? (arguments.indices.contains(place) ? arguments[place] : nil)
+        }
         switch name {
         case "trim": return try stringMethod("strip", base.text, arguments)
         case "upper", "lower", "title", "capitalize", "replace": return try stringMethod(name, base.text, arguments)
@@ -471,8 +475,12 @@ struct JinjaEvaluator {
         case "last": return try elements(base).last ?? .undefined
         case "reverse": return .list(try elements(base).reversed())
         case "unique":
-            return .list(try elements(base).reduce(into: [JinjaValue]()) { kept, item in if !kept.contains(where: { JinjaValue.equals($0, item) }) { kept.append(item) } })
-        case "sort": return .list(try elements(base).sorted { a, b in if let x = a.number, let y = b.number { x < y } else { a.text.lowercased() < b.text.lowercased() } })
+            return .list(
+                try elements(base).reduce(into: [JinjaValue]()) { kept, item in if !kept.contains(where: { JinjaValue.equals($0, item) }) { kept.append(item) }
+                })
+        case "sort":
+            return .list(
+                try elements(base).sorted { a, b in if let x = a.number, let y = b.number { x < y } else { a.text.lowercased() < b.text.lowercased() } })
         case "int": return .integer(base.number.flatMap { Int(exactly: $0.rounded(.towardZero)) } ?? Int(base.text.trimmingCharacters(in: .whitespaces)) ?? 0)
         case "float": return .float(base.number ?? Double(base.text.trimmingCharacters(in: .whitespaces)) ?? 0)
         case "abs": return try binary("*", base, .integer((base.number ?? 0) < 0 ? -1 : 1))

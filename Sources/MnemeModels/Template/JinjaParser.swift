@@ -149,10 +149,12 @@ struct JinjaLexer {
                     case "r": text += "\r"
                     case "u" where place + 4 < source.count:
                         let digits = String(String.UnicodeScalarView(source[place + 1...place + 4]))
-                        guard let value = UInt32(digits, radix: 16), let scalar = Unicode.Scalar(value) else { throw TemplateError("'\\u\(digits)' is no character.") }
+                        guard let value = UInt32(digits, radix: 16), let scalar = Unicode.Scalar(value) else {
+                            throw TemplateError("'\\u\(digits)' is no character.")
+                        }
                         text.unicodeScalars.append(scalar)
                         place += 4
-                    case let other: 
+                    case let other:
                         if !"\\'\"".unicodeScalars.contains(other) { text += "\\" }
                         text.unicodeScalars.append(other)
                     }
@@ -166,12 +168,19 @@ struct JinjaLexer {
             tokens.append(.string(text))
         } else if ("0"..."9").contains(s) {
             var text = "", isFloat = false
-            while place < source.count, ("0"..."9").contains(source[place]) || source[place] == "_" || source[place] == "." && !isFloat && place + 1 < source.count && ("0"..."9").contains(source[place + 1]) {
+            while place < source.count,
+                ("0"..."9").contains(source[place]) || source[place] == "_"
+                    || source[place] == "." && !isFloat && place + 1 < source.count && ("0"..."9").contains(source[place + 1])
+            {
                 if source[place] == "." { isFloat = true }
                 if source[place] != "_" { text.unicodeScalars.append(source[place]) }
                 place += 1
             }
-            if isFloat, let value = Double(text) { tokens.append(.float(value)) } else if let value = Int(text) { tokens.append(.integer(value)) } else {
+            if isFloat, let value = Double(text) {
+                tokens.append(.float(value))
+            } else if let value = Int(text) {
+                tokens.append(.integer(value))
+            } else {
                 throw TemplateError("The number \(text.prefix(40)) of the chat template is too large.")
             }
         } else if s == "_" || s.properties.isAlphabetic {

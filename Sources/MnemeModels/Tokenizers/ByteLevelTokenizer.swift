@@ -88,6 +88,20 @@ public final class ByteLevelTokenizer: Tokenizer {
         return ids
     }
 
+    public func encode(_ text: String, special isSpecial: Bool, dropping scalar: Unicode.Scalar) -> [Int32] {
+        var ids: [Int32] = []
+        func plain(_ part: Substring) {
+            preTokenizer.pieces(String(String.UnicodeScalarView(part.unicodeScalars.filter { $0 != scalar }))) { merge($0, into: &ids) }
+        }
+        guard isSpecial else {
+            plain(text[...])
+            return ids
+        }
+        special.split(text, text: plain) { ids.append($0) }
+        return ids
+    }
+
+    public var specialNames: [String] { Array(special.ids.keys) }
     public func bytes(_ token: Int32) -> [UInt8] { texts.indices.contains(Int(token)) ? texts[Int(token)] : [] }
     public func special(_ name: String) -> Int32? { special.ids[name] }
     public func name(_ token: Int32) -> String? { special.names[token] }

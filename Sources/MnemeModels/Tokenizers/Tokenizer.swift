@@ -11,6 +11,10 @@ public protocol Tokenizer: Sendable {
     /// - Parameter special: whether names of special tokens in the text become those tokens. False for text that a user wrote:
     ///   nobody may forge a turn of the conversation.
     func encode(_ text: String, special: Bool) -> [Int32]
+    /// As ``encode(_:special:)`` with special tokens; afterwards, `scalar` is dropped from what is text.
+    func encode(_ text: String, special: Bool, dropping scalar: Unicode.Scalar) -> [Int32]
+    /// Names of all special tokens.
+    var specialNames: [String] { get }
     /// The bytes that a token stands for; empty for control tokens and unknown ids.
     func bytes(_ token: Int32) -> [UInt8]
     /// The id of a special token, by its name.

@@ -37,9 +37,10 @@ enum TokenizerJSON {
             return pair.joined(separator: " ")
         }
         func id(_ name: String?) -> Int32? { name.flatMap { name in special.first { tokens[Int($0)] == name } } }
-        let settings = (FileManager.default.contents(atPath: folder + "/tokenizer_config.json")).flatMap {
-            try? JSONSerialization.jsonObject(with: $0) as? [String: Any]
-        } ?? [:]
+        let settings =
+            (FileManager.default.contents(atPath: folder + "/tokenizer_config.json")).flatMap {
+                try? JSONSerialization.jsonObject(with: $0) as? [String: Any]
+            } ?? [:]
         func setting(_ key: String) -> String? { settings[key] as? String ?? (settings[key] as? [String: Any])?["content"] as? String }
         var ends = Set([id(setting("eos_token"))].compactMap(\.self))
         for name in ["<|im_end|>", "<|eot_id|>", "<|end|>", "<|endoftext|>"] { if let token = id(name) { ends.insert(token) } }
@@ -73,7 +74,9 @@ extension ModelFolder {
     /// The Jinja template that turns messages into a prompt.
     public var chatTemplate: String? {
         if let text = try? String(contentsOfFile: path + "/chat_template.jinja", encoding: .utf8) { return text }
-        let settings = FileManager.default.contents(atPath: path + "/tokenizer_config.json").flatMap { try? JSONSerialization.jsonObject(with: $0) as? [String: Any] }
+        let settings = FileManager.default.contents(atPath: path + "/tokenizer_config.json").flatMap {
+            try? JSONSerialization.jsonObject(with: $0) as? [String: Any]
+        }
         return settings?["chat_template"] as? String
     }
 }

@@ -1,0 +1,270 @@
+import Foundation
+import HTTPTypes
+import Hummingbird
+import Mneme
+import MnemeEngine
+import MnemeModels
+import MnemeStore
+
+/// `/v1/chat/completions`, `/v1/completions` and `/v1/models` as OpenAI clients call them.
+///
+/// Beyond OpenAI's fields: `top_k`, `min_p`, `repetition_penalty`, and for chat `memory`: true, or an object with `user`, `tenant`,
+/// `session`, `limit` and `remember`. Then what the user says is answered with memories at hand and the turn is remembered;
+/// the answer names the memories used.
+struct ChatEndpoint: Sendable {
+    let model: LanguageModel
+    let engine: Engine
+    let memory: MemoryOS
+
+    static let chatTimeout = Duration.seconds(600)
+
+    func models() -> JSONValue {
+        ["object": "list", "data": [["id": .string(model.name), "object": "model", "created": 0, "owned_by": "local"]]]
+    }
+
+    func chat(_ request: [String: JSONValue], _ principal: Principal) async throws -> Response {
+        try checkModel(request)
+        var messages = try Self.messages(request)
+        var chatMemory: ChatMemory?, used: [RecalledMemory] = [], remembers = false, said = ""
+        if let options = request["memory"], options != .bool(false), options != .null {
+            guard principal.permissions.contains(.read) else { throw AccessError("The key lacks the permission 'read'.") }
+            guard let last = messages.lastIndex(where: { $0.role == "user" }) else { throw InputError("'memory' needs a message of the user.") }
+            remembers = options["remember"].map { $0 == .bool(true) } ?? true
+            if remembers, !principal.permissions.contains(.write) { throw AccessError("The key lacks the permission 'write'; set memory.remember to false.") }
+            let owner = try principal.reach(tenant: options["tenant"]?.string, user: options["user"]?.string)
+            let limit = Int(options["limit"]?.double ?? 6)
+            guard (1...50).contains(limit) else { throw InputError("'memory.limit' must lie between 1 and 50.") }
+            let store = ChatMemory(
+                memory, scope: Scope(tenant: owner.tenant, user: owner.user, session: options["session"]?.string),
+                context: WriteContext(principal: principal.name, reason: "chat"), limit: limit)
+            said = messages[last].content
+            used = try await store.recall(said)
+            messages[last].content = ChatMemory.prompt(said, memories: used)
+            chatMemory = store
+        }
+        var generation = try Self.generation(request, prompt: try model.tokens(of: messages))
+        generation.key = principal.name
+        let id = "chatcmpl-" + Self.identifier(), created = Int(Date().timeIntervalSince1970), stream = try engine.generate(generation)
+        let memories: JSONValue? =
+            chatMemory == nil
+            ? nil
+            : .array(used.map { ["id": .string($0.memory.id.description), "text": .string($0.memory.text), "score": .number($0.score)] })
+        let keep: @Sendable (String) async throws -> Void = { [chatMemory, said, remembers] answer in
+            if remembers { try await chatMemory?.remember(user: said, answer: answer) }
+        }
+        @Sendable func envelope(_ object: String, _ choice: JSONValue) -> [String: JSONValue] {
+            ["id": .string(id), "object": .string(object), "created": .number(Double(created)), "model": .string(model.name), "choices": [choice]]
+        }
+        if request["stream"] == .bool(true) {
+            return events { writer in
+                var first = true, answer = ""
+                for try await event in stream {
+                    switch event {
+                    case .token(let text, let token, let probability, let alternatives):
+                        answer += text
+                        guard first || !text.isEmpty || probability != nil else { continue }
+                        var delta: [String: JSONValue] = ["content": .string(text)]
+                        if first { delta["role"] = "assistant" }
+                        first = false
+                        var choice: [String: JSONValue] = ["index": 0, "delta": .object(delta), "finish_reason": .null]
+                        if let probability { choice["logprobs"] = ["content": [logprob(token, probability, alternatives)]] }
+                        try await writer(.object(envelope("chat.completion.chunk", .object(choice))))
+                    case .finished(let reason, let usage):
+                        try await keep(answer)
+                        var last = envelope("chat.completion.chunk", ["index": 0, "delta": [:], "finish_reason": .string(reason.rawValue)])
+                        if let memories { last["memories"] = memories }
+                        try await writer(.object(last))
+                        if request["stream_options"]?["include_usage"] == .bool(true) {
+                            var total = envelope("chat.completion.chunk", .null)
+                            total["choices"] = []
+                            total["usage"] = Self.usage(usage)
+                            try await writer(.object(total))
+                        }
+                    }
+                }
+            }
+        }
+        let (text, reason, usage, probabilities) = try await collect(stream)
+        try await keep(text)
+        var choice: [String: JSONValue] = [
+            "index": 0, "message": ["role": "assistant", "content": .string(text)], "finish_reason": .string(reason.rawValue),
+        ]
+        if let probabilities { choice["logprobs"] = ["content": .array(probabilities)] }
+        var answer = envelope("chat.completion", .object(choice))
+        answer["usage"] = Self.usage(usage)
+        if let memories { answer["memories"] = memories }
+        return try Self.response(.object(answer))
+    }
+
+    func complete(_ request: [String: JSONValue], _ principal: Principal) async throws -> Response {
+        try checkModel(request)
+        let prompt: [Int32]
+        switch request["prompt"] {
+        case .string(let text): prompt = model.tokens(of: text)
+        case .array(let ids) where ids.allSatisfy({ $0.double != nil }): prompt = ids.compactMap { $0.double.flatMap { Int32(exactly: $0) } }
+        default: throw InputError("'prompt' is missing: a text, or a list of token ids.")
+        }
+        var generation = try Self.generation(request, prompt: prompt)
+        generation.key = principal.name
+        if generation.maxTokens == nil { generation.maxTokens = 16 }
+        let id = "cmpl-" + Self.identifier(), created = Int(Date().timeIntervalSince1970), stream = try engine.generate(generation)
+        @Sendable func envelope(_ text: String, _ reason: JSONValue) -> [String: JSONValue] {
+            [
+                "id": .string(id), "object": "text_completion", "created": .number(Double(created)), "model": .string(model.name),
+                "choices": [["index": 0, "text": .string(text), "finish_reason": reason, "logprobs": .null]],
+            ]
+        }
+        if request["stream"] == .bool(true) {
+            return events { writer in
+                for try await event in stream {
+                    switch event {
+                    case .token(let text, _, _, _): if !text.isEmpty { try await writer(.object(envelope(text, .null))) }
+                    case .finished(let reason, let usage):
+                        var last = envelope("", .string(reason.rawValue))
+                        if request["stream_options"]?["include_usage"] == .bool(true) { last["usage"] = Self.usage(usage) }
+                        try await writer(.object(last))
+                    }
+                }
+            }
+        }
+        let (text, reason, usage, _) = try await collect(stream)
+        var answer = envelope(text, .string(reason.rawValue))
+        answer["usage"] = Self.usage(usage)
+        return try Self.response(.object(answer))
+    }
+
+    // MARK: Requests
+
+    private func checkModel(_ request: [String: JSONValue]) throws {
+        guard let wanted = request["model"]?.string, wanted != model.name else { return }
+        throw UnknownModel(name: wanted, known: model.name)
+    }
+
+    private static func messages(_ request: [String: JSONValue]) throws -> [ChatMessage] {
+        guard let list = request["messages"]?.array, !list.isEmpty else { throw InputError("'messages' is missing: a list of messages.") }
+        return try list.map { message in
+            guard let role = message["role"]?.string, ["system", "developer", "user", "assistant", "tool"].contains(role) else {
+                throw InputError("A message's role must be system, developer, user, assistant or tool.")
+            }
+            let content: String
+            switch message["content"] {
+            case .string(let text): content = text
+            case .array(let parts):
+                content = try parts.map { part in
+                    guard part["type"]?.string == "text", let text = part["text"]?.string else { throw InputError("Only text can be read in messages.") }
+                    return text
+                }.joined()
+            case .null, nil: content = ""
+            default: throw InputError("A message's content must be a text or a list of texts.")
+            }
+            return ChatMessage(role: role == "developer" ? "system" : role, content: content)
+        }
+    }
+
+    private static func generation(_ request: [String: JSONValue], prompt: [Int32]) throws -> GenerationRequest {
+        func number(_ name: String, _ standard: Double) throws -> Double {
+            guard let value = request[name], value != .null else { return standard }
+            guard let number = value.double, number.isFinite else { throw InputError("'\(name)' must be a number.") }
+            return number
+        }
+        func integer(_ name: String) throws -> Int? {
+            guard let value = request[name], value != .null else { return nil }
+            guard let number = value.double, let integer = Int(exactly: number) else { throw InputError("'\(name)' must be a whole number.") }
+            return integer
+        }
+        if let count = try integer("n"), count != 1 { throw InputError("Only one answer at a time is given: 'n' must be 1.") }
+        if let format = request["response_format"]?["type"]?.string, format != "text" {
+            throw InputError("'response_format' of the type '\(format.prefix(40))' is not done yet; answers are text.")
+        }
+        if let tools = request["tools"]?.array, !tools.isEmpty { throw InputError("'tools' are not done yet.") }
+        var generation = GenerationRequest(prompt: prompt)
+        generation.maxTokens = try integer("max_completion_tokens") ?? integer("max_tokens")
+        generation.timeout = chatTimeout
+        generation.sampling.temperature = try number("temperature", 1)
+        generation.sampling.topP = try number("top_p", 1)
+        generation.sampling.topK = try integer("top_k") ?? 0
+        generation.sampling.minP = try number("min_p", 0)
+        generation.sampling.repetitionPenalty = try number("repetition_penalty", 1)
+        generation.sampling.presencePenalty = try number("presence_penalty", 0)
+        generation.sampling.frequencyPenalty = try number("frequency_penalty", 0)
+        generation.sampling.seed = try integer("seed").map { UInt64(bitPattern: Int64($0)) }
+        for (token, bias) in request["logit_bias"]?.object ?? [:] {
+            guard let token = Int32(token), let bias = bias.double else { throw InputError("'logit_bias' must map token ids to numbers.") }
+            generation.sampling.logitBias[token] = bias
+        }
+        switch request["stop"] {
+        case .string(let text): generation.stop = [text]
+        case .array(let list):
+            generation.stop = list.compactMap(\.string)
+            guard generation.stop.count == list.count, list.count <= 16 else { throw InputError("'stop' must be a text or up to 16 texts.") }
+        case .null, nil: break
+        default: throw InputError("'stop' must be a text or up to 16 texts.")
+        }
+        if request["logprobs"] == .bool(true) { generation.alternatives = try integer("top_logprobs") ?? 0 }
+        return generation
+    }
+
+    // MARK: Answers
+
+    private func collect(_ stream: AsyncThrowingStream<GenerationEvent, any Error>) async throws -> (String, FinishReason, GenerationUsage, [JSONValue]?) {
+        var text = "", probabilities: [JSONValue]?
+        for try await event in stream {
+            switch event {
+            case .token(let piece, let token, let probability, let alternatives):
+                text += piece
+                if let probability { probabilities = (probabilities ?? []) + [logprob(token, probability, alternatives)] }
+            case .finished(let reason, let usage): return (text, reason, usage, probabilities)
+            }
+        }
+        throw CancellationError()
+    }
+
+    private func logprob(_ token: Int32, _ probability: Double, _ alternatives: [TokenProbability]) -> JSONValue {
+        func entry(_ token: Int32, _ probability: Double) -> [String: JSONValue] {
+            let bytes = model.tokenizer.bytes(token)
+            return [
+                "token": .string(bytes.isEmpty ? model.tokenizer.name(token) ?? "" : String(decoding: bytes, as: UTF8.self)),
+                "logprob": .number(max(probability, -9999)), "bytes": .array(bytes.map { .number(Double($0)) }),
+            ]
+        }
+        var result = entry(token, probability)
+        result["top_logprobs"] = .array(alternatives.map { .object(entry($0.token, $0.logProbability)) })
+        return .object(result)
+    }
+
+    private static func usage(_ usage: GenerationUsage) -> JSONValue {
+        [
+            "prompt_tokens": .number(Double(usage.promptTokens)), "completion_tokens": .number(Double(usage.answerTokens)),
+            "total_tokens": .number(Double(usage.promptTokens + usage.answerTokens)),
+        ]
+    }
+
+    /// Server-sent events; an error that comes up late is the last event.
+    private func events(_ body: @escaping @Sendable (@escaping (JSONValue) async throws -> Void) async throws -> Void) -> Response {
+        Response(
+            status: .ok, headers: [.contentType: "text/event-stream", .cacheControl: "no-cache"],
+            body: ResponseBody { writer in
+                nonisolated(unsafe) var output = writer
+                func send(_ value: JSONValue) async throws {
+                    try await output.write(ByteBuffer(string: "data: \(try OperationTable.encode(value))\n\n"))
+                }
+                do {
+                    try await body(send)
+                    try await output.write(ByteBuffer(string: "data: [DONE]\n\n"))
+                } catch let error as EngineError { try await send(ClientError(error).json) }
+                try await output.finish(nil)
+            })
+    }
+
+    private static func response(_ value: JSONValue) throws -> Response {
+        Response(status: .ok, headers: [.contentType: "application/json"], body: .init(byteBuffer: ByteBuffer(string: try OperationTable.encode(value))))
+    }
+
+    private static func identifier() -> String { CubeID().description.replacing("-", with: "") }
+}
+
+/// A request for a model that is not served.
+struct UnknownModel: Error {
+    var name: String
+    var known: String?
+}

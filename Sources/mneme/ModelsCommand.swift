@@ -1,0 +1,62 @@
+import ArgumentParser
+import Foundation
+import Mneme
+import MnemeModels
+
+/// Looks at model files.
+struct ModelsCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "models", abstract: "List and inspect model files.", subcommands: [List.self, Inspect.self], defaultSubcommand: List.self)
+
+    struct List: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "List the models in $MNEME_HOME/models.")
+
+        func run() async throws {
+            let files = FileManager.default
+            for folder in ((try? files.contentsOfDirectory(atPath: Home.models)) ?? []).sorted() where !folder.hasPrefix(".") {
+                for file in ((try? files.contentsOfDirectory(atPath: Home.models + "/" + folder)) ?? []).sorted()
+                where file.hasSuffix(".gguf") || file.hasSuffix(".safetensors") {
+                    let size = (try? files.attributesOfItem(atPath: "\(Home.models)/\(folder)/\(file)")[.size] as? Int) ?? 0
+                    print(
+                        "\(folder.padding(toLength: max(20, folder.count), withPad: " ", startingAt: 0))  \(String(format: "%6.0f MiB", Double(size) / 1_048_576))  \(file)"
+                    )
+                }
+            }
+        }
+    }
+
+    struct Inspect: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Show a GGUF file's architecture, shapes, bytes by type, context and template.")
+
+        @Argument(help: "A model's name, or a GGUF file.") var model: String
+        @Flag(help: "Print JSON.") var json = false
+
+        struct Report: Encodable {
+            var path, architecture: String
+            var parameters, layers, hiddenSize, heads, kvHeads, contextLength, vocabularySize: Int
+            var bytesByType: [String: Int]
+            var kvBytesPerToken: Int
+            var chatTemplate: String?
+        }
+
+        func run() async throws {
+            let file = try GGUFFile(path: Home.languageModelFile(model)), c = try file.decoderConfiguration()
+            let report = Report(
+                path: file.path, architecture: c.architecture, parameters: file.tensors.values.reduce(0) { $0 + $1.count }, layers: c.layers,
+                hiddenSize: c.hiddenSize, heads: c.heads, kvHeads: c.kvHeads, contextLength: c.contextLength, vocabularySize: c.vocabularySize,
+                bytesByType: Dictionary(file.tensors.values.map { ($0.typeName, $0.range.count) }, uniquingKeysWith: +),
+                kvBytesPerToken: 4 * c.layers * c.kvSize, chatTemplate: file.chatTemplate)
+            if json { return print(try OperationTable.encode(report, pretty: true)) }
+            print(
+                """
+                \(report.path)
+                architecture  \(report.architecture), \(String(format: "%.1f", Double(report.parameters) / 1e6)) million parameters
+                layers        \(report.layers), \(report.hiddenSize) wide, \(report.heads) heads over \(report.kvHeads) of keys and values
+                context       \(report.contextLength) tokens, \(report.kvBytesPerToken) bytes of keys and values each
+                vocabulary    \(report.vocabularySize) tokens
+                weights       \(report.bytesByType.sorted { $0.value > $1.value }.map { "\($0.key) \(String(format: "%.1f MiB", Double($0.value) / 1_048_576))" }.joined(separator: ", "))
+                template      \(report.chatTemplate.map { "\($0.utf8.count) bytes of Jinja" } ?? "none")
+                """)
+        }
+    }
+}
