@@ -286,6 +286,10 @@ public final class Engine: Sendable {
         }
         decoder.step(
             tokens: UnsafeBufferPointer(rebasing: tokens[..<count]), segments: UnsafeBufferPointer(rebasing: segments[..<parts]), logits: logits.baseAddress!)
+        shared.withLockedValue { shared in
+            shared.statistics.promptTokens += prompt
+            shared.statistics.answerTokens += draws.count
+        }
         let size = decoder.configuration.vocabularySize, now = ContinuousClock().now
         var done: Set<Int> = []
         for (row, i) in draws.enumerated() {
@@ -294,16 +298,12 @@ public final class Engine: Sendable {
                 running[i].usage.total = (now - running[i].arrival) / .seconds(1)
                 running[i].usage.promptTokens = running[i].request.prompt.count
                 running[i].usage.answerTokens = running[i].answer.count
-                running[i].continuation.yield(.finished(reason, running[i].usage))
-                finish(running[i], throwing: nil)
+                let usage = running[i].usage
+                finish(running[i], throwing: nil, last: .finished(reason, usage))
                 done.insert(running[i].id)
             }
         }
         running.removeAll { done.contains($0.id) }
-        shared.withLockedValue { shared in
-            shared.statistics.promptTokens += prompt
-            shared.statistics.answerTokens += draws.count
-        }
     }
 
     /// Draws one token and hands its text out; returns why the answer ends, if it does.
@@ -362,8 +362,9 @@ public final class Engine: Sendable {
         return (text, false)
     }
 
-    private func finish(_ sequence: Sequence, throwing error: (any Error)?) {
+    private func finish(_ sequence: Sequence, throwing error: (any Error)?, last: GenerationEvent? = nil) {
         shared.withLockedValue { $0.statistics.finished += 1 }
+        if let last { sequence.continuation.yield(last) }
         sequence.continuation.finish(throwing: error)
     }
 

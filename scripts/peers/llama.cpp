@@ -39,6 +39,6 @@ for name in "${builds[@]}"; do
 done
 "$mneme" bench llm "$model" --prompt 512 --sequences 1
 if [ -n "$text" ]; then
-    "$folder/${builds[-1]}/bin/llama-perplexity" -m "$model" -f "$text" -t "$threads" -c 512 2>&1 | grep "Final estimate"
-    echo "mneme: $("$mneme" perplexity "$model" "$text")"
+    "$folder/${builds[-1]}/bin/llama-perplexity" -m "$model" -f "$text" -t "$threads" -c 512 --chunks 60 2>&1 | grep "Final estimate"
+    echo "mneme: $("$mneme" perplexity "$model" "$text" --windows 60)"
 fi
