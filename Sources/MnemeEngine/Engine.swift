@@ -12,6 +12,8 @@ public struct GenerationRequest: Sendable {
     public var maxTokens: Int?
     /// The answer ends before any of these.
     public var stop: [String] = []
+    /// What the answer must be.
+    public var schema: JSONSchema?
     /// Whether end tokens are taken for text like others.
     public var ignoresEnd = false
     /// How many alternatives to report with each token; nil reports no probabilities.
@@ -112,6 +114,7 @@ public final class Engine: Sendable {
         let deadline: ContinuousClock.Instant?
         let continuation: AsyncThrowingStream<GenerationEvent, any Error>.Continuation
         var sampler: Sampler
+        var matcher: JSONMatcher?
         var buffer: KVBuffer?
         /// Tokens computed.
         var position = 0
@@ -190,7 +193,7 @@ public final class Engine: Sendable {
             shared.arrived.append(
                 Sequence(
                     id: id, request: request, maxTokens: most, arrival: now, deadline: request.timeout.map { now + $0 }, continuation: continuation,
-                    sampler: Sampler(request.sampling, prompt: request.prompt)))
+                    sampler: Sampler(request.sampling, prompt: request.prompt), matcher: request.schema.map { JSONMatcher($0) }))
         }
         wake.signal()
         return stream
@@ -312,7 +315,18 @@ public final class Engine: Sendable {
         let original = sequence.request.alternatives == nil ? nil : UnsafeMutableBufferPointer<Float>.allocate(capacity: logits.count)
         defer { original?.deallocate() }
         if let original { _ = original.update(from: logits) }
-        let token = sequence.sampler.next(logits)
+        let token: Int32
+        if let matcher = sequence.matcher {
+            let isComplete = matcher.isComplete
+            token = sequence.sampler.next(logits) { [tokenizer] id in
+                if tokenizer.endTokens.contains(id) { return isComplete }
+                let bytes = tokenizer.bytes(id)
+                return !bytes.isEmpty && matcher.allows(bytes)
+            }
+            if !tokenizer.endTokens.contains(token) { _ = sequence.matcher!.advance(tokenizer.bytes(token)) }
+        } else {
+            token = sequence.sampler.next(logits)
+        }
         let seconds = sequence.lastToken.map { (now - $0) / .seconds(1) }
         if sequence.lastToken == nil { sequence.usage.firstToken = (now - sequence.arrival) / .seconds(1) }
         let first = sequence.usage.firstToken

@@ -75,9 +75,10 @@ package struct Sampler: Sendable {
 
     /// The next token. May change `logits`.
     ///
-    /// - Parameter allowed: constrained decoding; nil allows all.
-    package mutating func next(_ logits: UnsafeMutableBufferPointer<Float>) -> Int32 {
+    /// - Parameter allowed: constrained decoding: whether a token may come next; nil allows all. Some token must be allowed.
+    package mutating func next(_ logits: UnsafeMutableBufferPointer<Float>, allowed: ((Int32) -> Bool)? = nil) -> Int32 {
         penalize(logits)
+        if let allowed { Self.constrain(logits, allowed) }
         let token = parameters.temperature == 0 ? Self.highest(logits) : draw(logits)
         if parameters.presencePenalty != 0 || parameters.frequencyPenalty != 0 { counts[token, default: 0] += 1 }
         if parameters.repetitionPenalty != 1 { seen.insert(token) }
@@ -92,6 +93,22 @@ package struct Sampler: Sendable {
         }
         for (token, count) in counts { logits[Int(token)] -= Float(p.presencePenalty + p.frequencyPenalty * Double(count)) }
         for (token, bias) in p.logitBias { logits[Int(token)] += Float(bias) }
+    }
+
+    /// Rules out tokens that may not come next. The likely ones are looked at first: mostly one of them is allowed, and then only
+    /// those that could still be drawn beside it matter.
+    private static func constrain(_ logits: UnsafeMutableBufferPointer<Float>, _ allowed: (Int32) -> Bool) {
+        for _ in 0..<64 {
+            let top = highest(logits), value = logits[Int(top)]
+            guard value > -.infinity else { return }
+            if allowed(top) {
+                for i in logits.indices where logits[i] > value - 12 && i != top && !allowed(Int32(i)) { logits[i] = -.infinity }
+                for i in logits.indices where logits[i] <= value - 12 { logits[i] = -.infinity }
+                return
+            }
+            logits[Int(top)] = -.infinity
+        }
+        for i in logits.indices where logits[i] > -.infinity && !allowed(Int32(i)) { logits[i] = -.infinity }
     }
 
     /// The likeliest token; of equals the first.

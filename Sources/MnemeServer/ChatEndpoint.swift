@@ -22,7 +22,7 @@ struct ChatEndpoint: Sendable {
         ["object": "list", "data": [["id": .string(model.name), "object": "model", "created": 0, "owned_by": "local"]]]
     }
 
-    func chat(_ request: [String: JSONValue], _ principal: Principal) async throws -> Response {
+    func chat(_ request: [String: JSONValue], body: String, _ principal: Principal) async throws -> Response {
         try checkModel(request)
         var messages = try Self.messages(request)
         var chatMemory: ChatMemory?, used: [RecalledMemory] = [], remembers = false, said = ""
@@ -42,7 +42,7 @@ struct ChatEndpoint: Sendable {
             messages[last].content = ChatMemory.prompt(said, memories: used)
             chatMemory = store
         }
-        var generation = try Self.generation(request, prompt: try model.tokens(of: messages))
+        var generation = try Self.generation(request, body: body, prompt: try model.tokens(of: messages))
         generation.key = principal.name
         let id = "chatcmpl-" + Self.identifier(), created = Int(Date().timeIntervalSince1970), stream = try engine.generate(generation)
         let memories: JSONValue? =
@@ -96,7 +96,7 @@ struct ChatEndpoint: Sendable {
         return try Self.response(.object(answer))
     }
 
-    func complete(_ request: [String: JSONValue], _ principal: Principal) async throws -> Response {
+    func complete(_ request: [String: JSONValue], body: String, _ principal: Principal) async throws -> Response {
         try checkModel(request)
         let prompt: [Int32]
         switch request["prompt"] {
@@ -104,7 +104,7 @@ struct ChatEndpoint: Sendable {
         case .array(let ids) where ids.allSatisfy({ $0.double != nil }): prompt = ids.compactMap { $0.double.flatMap { Int32(exactly: $0) } }
         default: throw InputError("'prompt' is missing: a text, or a list of token ids.")
         }
-        var generation = try Self.generation(request, prompt: prompt)
+        var generation = try Self.generation(request, body: body, prompt: prompt)
         generation.key = principal.name
         if generation.maxTokens == nil { generation.maxTokens = 16 }
         let id = "cmpl-" + Self.identifier(), created = Int(Date().timeIntervalSince1970), stream = try engine.generate(generation)
@@ -161,7 +161,7 @@ struct ChatEndpoint: Sendable {
         }
     }
 
-    private static func generation(_ request: [String: JSONValue], prompt: [Int32]) throws -> GenerationRequest {
+    private static func generation(_ request: [String: JSONValue], body: String, prompt: [Int32]) throws -> GenerationRequest {
         func number(_ name: String, _ standard: Double) throws -> Double {
             guard let value = request[name], value != .null else { return standard }
             guard let number = value.double, number.isFinite else { throw InputError("'\(name)' must be a number.") }
@@ -173,13 +173,20 @@ struct ChatEndpoint: Sendable {
             return integer
         }
         if let count = try integer("n"), count != 1 { throw InputError("Only one answer at a time is given: 'n' must be 1.") }
-        if let format = request["response_format"]?["type"]?.string, format != "text" {
-            throw InputError("'response_format' of the type '\(format.prefix(40))' is not done yet; answers are text.")
-        }
         if let tools = request["tools"]?.array, !tools.isEmpty { throw InputError("'tools' are not done yet.") }
         var generation = GenerationRequest(prompt: prompt)
         generation.maxTokens = try integer("max_completion_tokens") ?? integer("max_tokens")
         generation.timeout = chatTimeout
+        switch request["response_format"]?["type"]?.string {
+        case nil, "text": break
+        case "json_object": generation.schema = .anyObject
+        case "json_schema":
+            guard let schema = request["response_format"]?["json_schema"]?["schema"] else {
+                throw InputError("'response_format.json_schema.schema' is missing.")
+            }
+            generation.schema = try JSONSchema(OperationTable.encode(schema), order: body)
+        case let other?: throw InputError("'response_format' of the type '\(other.prefix(40))' is not known: text, json_object or json_schema.")
+        }
         generation.sampling.temperature = try number("temperature", 1)
         generation.sampling.topP = try number("top_p", 1)
         generation.sampling.topK = try integer("top_k") ?? 0

@@ -90,15 +90,15 @@ public struct MemoryServer: Sendable {
             }
         }
         for (path, name, run) in [
-            ("/v1/chat/completions", "chat", { @Sendable in try await $0.chat($1, $2) }),
-            ("/v1/completions", "completions", { @Sendable in try await $0.complete($1, $2) }),
-        ] as [(RouterPath, String, @Sendable (ChatEndpoint, [String: JSONValue], Principal) async throws -> Response)] {
+            ("/v1/chat/completions", "chat", { @Sendable in try await $0.chat($1, body: $2, $3) }),
+            ("/v1/completions", "completions", { @Sendable in try await $0.complete($1, body: $2, $3) }),
+        ] as [(RouterPath, String, @Sendable (ChatEndpoint, [String: JSONValue], String, Principal) async throws -> Response)] {
             router.post(path) { request, _ in
                 await answer(request, name) { principal in
                     guard principal.permissions.contains(.read) else { throw AccessError("The key lacks the permission 'read'.") }
-                    let request = try await object(request)
+                    let bytes = try await body(request), request = try object(bytes)
                     guard let chat else { throw UnknownModel(name: request["model"]?.string ?? "", known: nil) }
-                    return try await run(chat, request, principal)
+                    return try await run(chat, request, String(decoding: bytes, as: UTF8.self), principal)
                 }
             }
         }
@@ -233,8 +233,9 @@ public struct MemoryServer: Sendable {
         Refusal(ClientError(status: 413, code: "too_large", message: "The request is larger than \(configuration.maximumBody) bytes."))
     }
 
-    private func object(_ request: Request) async throws -> [String: JSONValue] {
-        let bytes = try await body(request)
+    private func object(_ request: Request) async throws -> [String: JSONValue] { try object(try await body(request)) }
+
+    private func object(_ bytes: [UInt8]) throws -> [String: JSONValue] {
         if bytes.isEmpty { return [:] }
         guard let object = (try? JSONDecoder().decode(JSONValue.self, from: Data(bytes)))?.object else {
             throw InputError("The request's body must be a JSON object.")

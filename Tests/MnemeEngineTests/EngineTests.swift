@@ -62,7 +62,9 @@ struct EngineTests {
     }
 
     @Test func `requests that cannot be carried out are refused with a reason`() async throws {
-        let (_, engine) = try engine { $0.context = 64; $0.kvBytes = 1 << 20 }
+        let (_, engine) = try engine {
+            $0.context = 64; $0.kvBytes = 1 << 20
+        }
         func code(_ change: (inout GenerationRequest) -> Void) -> EngineError.Code? {
             var request = GenerationRequest(prompt: [1, 2, 3])
             request.maxTokens = 4
@@ -85,7 +87,9 @@ struct EngineTests {
     }
 
     @Test func `time limits, back-pressure and cancelling end requests`() async throws {
-        let (model, engine) = try engine { $0.sequences = 1; $0.waiting = 2 }
+        let (model, engine) = try engine {
+            $0.sequences = 1; $0.waiting = 2
+        }
         defer { engine.close() }
         var long = GenerationRequest(prompt: model.tokens(of: "Once upon a time"))
         long.maxTokens = 3000
@@ -126,10 +130,11 @@ struct EngineTests {
             parameters.seed = 7
             change(&parameters)
             var sampler = Sampler(parameters, prompt: [])
-            return Set((0..<400).map { _ in
-                var copy = logits
-                return copy.withUnsafeMutableBufferPointer { sampler.next($0) }
-            })
+            return Set(
+                (0..<400).map { _ in
+                    var copy = logits
+                    return copy.withUnsafeMutableBufferPointer { sampler.next($0) }
+                })
         }
         #expect(draws { _ in } == [0, 1, 2, 3, 5] || draws { _ in } == [1, 2, 3, 5])
         #expect(draws { $0.topK = 2 } == [1, 5])
@@ -137,7 +142,10 @@ struct EngineTests {
         #expect(draws { $0.minP = 0.3 } == [1, 2, 5])
         #expect(draws { $0.temperature = 0 } == [1])
         #expect(draws { $0.logitBias = [4: 100] } == [4])
-        #expect(draws { $0.temperature = 0; $0.frequencyPenalty = 0.2 }.count > 1)
+        #expect(
+            draws {
+                $0.temperature = 0; $0.frequencyPenalty = 0.2
+            }.count > 1)
         logits = [1, 1]
         #expect(draws { $0.temperature = 0 } == [0])
     }

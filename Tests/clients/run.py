@@ -143,12 +143,26 @@ def openai_chat():
         for kind, call in ((NotFoundError, lambda: client.chat.completions.create(model="another", messages=[{"role": "user", "content": "x"}])),
                            (BadRequestError, lambda: ask("x " * 9000)), (BadRequestError, lambda: ask("x", temperature=-1)),
                            (BadRequestError, lambda: client.chat.completions.create(model=model, messages=[])),
-                           (BadRequestError, lambda: ask("x", response_format={"type": "json_object"}))):
+                           (BadRequestError, lambda: ask("x", response_format={"type": "json_schema", "json_schema": {"name": "s", "schema": {"type": "string", "pattern": "a"}}}))):
             try:
                 call()
                 raise AssertionError("a wrong request was taken")
             except kind as error:
                 assert error.body["message"], error
+        # Answers in a schema, whatever the model would rather say.
+        schema = {"type": "object", "additionalProperties": False, "required": ["city", "mood", "population"], "properties": {
+            "city": {"type": "string"}, "mood": {"enum": ["good", "bad"]}, "population": {"type": "integer"},
+            "tags": {"type": "array", "items": {"type": "string"}, "maxItems": 2}}}
+        for seed in range(4):
+            told = ask("Tell me about Lisbon.", temperature=1, seed=seed, max_tokens=200,
+                       response_format={"type": "json_schema", "json_schema": {"name": "city", "schema": schema, "strict": True}}).choices[0]
+            if told.finish_reason == "length":
+                continue
+            value = json.loads(told.message.content)
+            assert list(value)[:3] == ["city", "mood", "population"] and value["mood"] in ("good", "bad") and type(value["population"]) is int, value
+            assert len(value.get("tags", [])) <= 2
+        told = ask("Give me JSON.", temperature=0, max_tokens=60, response_format={"type": "json_object"}).choices[0]
+        assert told.message.content.startswith("{") and (told.finish_reason == "length" or json.loads(told.message.content) is not None)
         # A client that goes away frees its place.
         stream = ask("Write a very long story.", max_tokens=4000, stream=True)
         next(iter(stream))

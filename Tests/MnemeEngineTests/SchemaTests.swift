@@ -1,0 +1,65 @@
+import Foundation
+import MnemeEngine
+import Testing
+
+@Suite struct SchemaTests {
+    /// Whether the text is read to its end, and whether it may end there.
+    private func reads(_ schema: String, _ text: String) throws -> (fits: Bool, complete: Bool) {
+        var matcher = JSONMatcher(try JSONSchema(schema))
+        let fits = matcher.advance(Array(text.utf8))
+        return (fits, fits && matcher.isComplete)
+    }
+
+    private static let person = """
+        {"type":"object","required":["name","age"],"additionalProperties":false,"properties":{"name":{"type":"string"},"age":{"type":"integer"},
+        "nick":{"type":["string","null"]},"pets":{"type":"array","items":{"$ref":"#/$defs/pet"},"minItems":1,"maxItems":2}},
+        "$defs":{"pet":{"type":"object","required":["kind"],"properties":{"kind":{"enum":["dog","cat"]},"young":{"type":"array","items":{"$ref":"#/$defs/pet"}}}}}}
+        """
+
+    @Test(arguments: [
+        #"{"name":"Ana","age":3}"#, #"{"name": "A\"\u00e9\n", "age": -12, "nick": null}"#, #"{"name":"","age":0,"pets":[{"kind":"dog"}]}"#,
+        #"{"name":"é日😀","age":1,"nick":"x","pets":[{"kind":"cat"}, {"kind":"dog","young":[{"kind":"cat","young":[]}]}]}"#,
+    ])
+    func `what fits is read and may end`(text: String) throws {
+        let result = try reads(Self.person, text)
+        #expect(result.fits && result.complete)
+        #expect(throws: Never.self) { try JSONSerialization.jsonObject(with: Data(text.utf8)) }
+        for end in 0..<text.utf8.count { #expect(try !reads(Self.person, String(decoding: Array(text.utf8)[..<end], as: UTF8.self)).complete) }
+    }
+
+    @Test(arguments: [
+        "[", "{}", #"{"age":3"#, #"{"name":3"#, #"{"name":"a"}"#, #"{"name":"a","age":1.5"#, #"{"name":"a","age":01"#, #"{"name":"a","age":1,}"#,
+        #"{"name":"a","age":1,"x""#,
+        #"{"name":"a","age":1,"pets":[]"#, #"{"name":"a","age":1,"pets":[{"kind":"cow""#, #"{"name":"a","age":1,"pets":[{"kind":"dog"},{"kind":"dog"},"#,
+        "{\"name\":\"a\n", #"{"name":"\x"#, #"{"name":"a","age":1}x"#, #"{"name":"a","name""#, #"{"name":"a","age":-}"#,
+    ])
+    func `what does not fit is stopped at once`(text: String) throws { #expect(try !reads(Self.person, text).fits) }
+
+    @Test(arguments: ["1", "-0.5e+10", "[]", "[1, \"a\", {\"b\":[null,true]}]", "{\"a\":{},\"b\":[]}", "\"x\"", "false"])
+    func `anything is any JSON`(text: String) throws { #expect(try reads("{}", text) == (true, true)) }
+
+    @Test func `objects of anything are objects`() {
+        var matcher = JSONMatcher(.anyObject)
+        #expect(!matcher.allows(Array("[".utf8)))
+        let fits = matcher.advance(Array(#"{"a":[1,{"b":2}]}"#.utf8))
+        #expect(fits && matcher.isComplete)
+    }
+
+    @Test(arguments: [
+        "", "3", "{", #"{"type":"string","pattern":"a"}"#, #"{"type":"number","minimum":3}"#, #"{"type":"thing"}"#, #"{"$ref":"http://x"}"#,
+        ##"{"$ref":"#/$defs/a"}"##,
+        #"{"enum":[]}"#, #"{"anyOf":[]}"#, #"{"type":"array","minItems":3,"maxItems":1}"#,
+    ])
+    func `what cannot be kept is refused`(schema: String) { #expect(throws: EngineError.self) { try JSONSchema(schema) } }
+
+    @Test func `hostile schemas and texts stay bounded`() throws {
+        let deep = String(repeating: #"{"type":"array","items":"#, count: 500) + "{}" + String(repeating: "}", count: 500)
+        #expect(throws: EngineError.self) { try JSONSchema(deep) }
+        // A reference that leads only to itself matches nothing, and ends.
+        let loop = try JSONSchema(##"{"$ref":"#/$defs/a","$defs":{"a":{"$ref":"#/$defs/a"}}}"##)
+        #expect(!JSONMatcher(loop).allows(Array("1".utf8)))
+        var matcher = JSONMatcher(try JSONSchema("{}"))
+        let fits = matcher.advance([UInt8](repeating: UInt8(ascii: "["), count: 5000))
+        #expect(!fits)
+    }
+}
