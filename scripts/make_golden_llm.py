@@ -89,6 +89,29 @@ def digest(ids):
 
 write("tokens.json", [[t] + [digest(references[r].encode(t).ids) for r in ("gpt2", "smollm", "llama3", "qwen2")] for t in texts])
 
+# SentencePiece-style BPE: a small vocabulary trained here, and ids of the same texts.
+from tokenizers import decoders, normalizers, trainers
+
+sample = [" ".join(random.choice(words) for _ in range(60)).replace(" ", "\u2581") for _ in range(300)]
+trained = Tokenizer(models.BPE())
+trained.pre_tokenizer = pre_tokenizers.Split("\u2581", "merged_with_next")
+trained.train_from_iterator(sample, trainers.BpeTrainer(vocab_size=900, limit_alphabet=120, initial_alphabet=["\u2581"]))
+learned = sorted(trained.get_vocab(), key=trained.get_vocab().get)
+pieces = ["<unk>", "<s>", "</s>"] + [f"<0x{b:02X}>" for b in range(256)] + [p for p in learned if p not in ("<unk>", "<s>", "</s>")]
+kinds = [2, 3, 3] + [6] * 256 + [1] * (len(pieces) - 259)
+scores = [0.0] * 259 + [-float(i) for i in range(len(pieces) - 259)]
+place = {p: i for i, p in enumerate(pieces)}
+pairs = []
+for piece in pieces[259:]:
+    for cut in range(1, len(piece)):
+        if place.get(piece[:cut], 0) >= 259 and place.get(piece[cut:], 0) >= 259:
+            pairs.append((scores[place[piece]], place[piece[:cut]], place[piece[cut:]], piece[:cut], piece[cut:]))
+pairs.sort(key=lambda p: (-p[0], p[1], p[2]))
+spm = Tokenizer(models.BPE(place, [(p[3], p[4]) for p in pairs], byte_fallback=True, fuse_unk=True, unk_token="<unk>"))
+spm.normalizer = normalizers.Sequence([normalizers.Prepend("\u2581"), normalizers.Replace(" ", "\u2581")])
+spm.add_special_tokens([AddedToken(t, special=True, normalized=False) for t in ("<unk>", "<s>", "</s>")])
+write("spm.json", {"tokens": pieces, "scores": scores, "kinds": kinds, "ids": [digest(spm.encode(t).ids) for t in texts]})
+
 # Logits of tiny models with weights from a formula.
 import torch, transformers
 

@@ -84,7 +84,8 @@ MNK_INLINE void transpose16(void *rows) {
 /// The keys and values [first, first + count) of one head, keys as [dim][CHUNK], values as [CHUNK][dim].
 MNK_INLINE void load_chunk(const mnk_decoder_attention *a, size_t head, size_t first, size_t count, float *keys, float *values) {
     const uint16_t *k = a->keys + first * a->kv_stride + head * a->dim, *v = a->values + first * a->kv_stride + head * a->dim;
-    for (size_t j = 0; j < CHUNK; j += 16)
+    // What stands beyond the last key stays as it was: its scores are masked.
+    for (size_t j = 0; j < count; j += 16)
         for (size_t i = 0; i < a->dim; i += 16) {
             f32x16 block[16];
             for (size_t e = 0; e < 16; e++) block[e] = j + e < count ? load16_half(k + (j + e) * a->kv_stride + i) : splat16(0);

@@ -41,13 +41,16 @@ extension LanguageModel {
         return ids
     }
 
-    /// The text with the guard after the first character of each special token's name.
+    /// The text with the guard after the first scalar of each special token's name. By scalars, as tokenizers find names: a mark
+    /// after a name makes another character of its end.
     private func guarded(_ text: String) -> String {
-        var text =
-            text.unicodeScalars.contains(Self.guardScalar) ? String(String.UnicodeScalarView(text.unicodeScalars.filter { $0 != Self.guardScalar })) : text
-        for name in tokenizer.specialNames where text.contains(name) {
-            text = text.replacing(name, with: String(name.prefix(1)) + String(Self.guardScalar) + name.dropFirst())
+        let scalars = text.unicodeScalars.filter { $0 != Self.guardScalar }
+        let source = Array(scalars), names = Dictionary(grouping: tokenizer.specialNames.map { Array($0.unicodeScalars) }.filter { !$0.isEmpty }) { $0[0] }
+        var out = String.UnicodeScalarView()
+        for (i, scalar) in source.enumerated() {
+            out.append(scalar)
+            if let names = names[scalar], names.contains(where: { source[i...].starts(with: $0) }) { out.append(Self.guardScalar) }
         }
-        return text
+        return String(out)
     }
 }

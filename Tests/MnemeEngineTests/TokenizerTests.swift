@@ -39,6 +39,28 @@ import MnemeEngine
         #expect(tokenizer.decode(long).count == 300_000)
     }
 
+    @Test func `SentencePiece ids equal those of the reference`() throws {
+        struct Pieces: Decodable {
+            var tokens: [String]
+            var scores: [Float]
+            var kinds: [Int]
+            /// Of the texts of `tokens.json`.
+            var ids: [String]
+        }
+        let golden = try Golden.read(Pieces.self, "spm"), texts = try Golden.read([[String]].self, "tokens").map { $0[0] }
+        let tokenizer = try SentencePieceTokenizer(
+            tokens: golden.tokens, scores: golden.scores, kinds: golden.kinds, addsSpace: true, endTokens: [2], beginToken: 1, unknown: 0, path: "golden")
+        #expect(golden.ids.count >= 5000 && golden.ids.count == texts.count)
+        let wrong = zip(texts, golden.ids).filter { Self.digest(tokenizer.encode($0, special: true)) != $1 }.map(\.0)
+        #expect(wrong.isEmpty, "\(wrong.count) texts differ, such as \(wrong.prefix(3).map { $0.debugDescription })")
+        // "▁" itself comes back as a space: the pieces cannot tell.
+        for text in texts.prefix(1500) where !text.isEmpty && !text.unicodeScalars.contains("▁") {
+            let ids = tokenizer.encode(text, special: false)
+            #expect(tokenizer.decode(ids).unicodeScalars.dropFirst().elementsEqual(text.unicodeScalars), "a text begins with a space that was not there")
+        }
+        #expect(tokenizer.decode(tokenizer.encode(String(repeating: "ab", count: 100_000), special: false)).count == 200_001)
+    }
+
     @Test func `half a character is never given out`() {
         var stream = StreamingDecoder()
         let bytes = Array("é日😀".utf8)

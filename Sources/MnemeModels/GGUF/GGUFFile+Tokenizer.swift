@@ -7,18 +7,14 @@ extension GGUFFile {
     /// - Parameter other: instead of the file's own rules; tests try all rules on one vocabulary.
     package func tokenizer(preTokenizer other: PreTokenizer?) throws -> any Tokenizer {
         let model = string("tokenizer.ggml.model") ?? "none"
+        if model == "llama" { return try sentencePieceTokenizer() }
         guard model == "gpt2" else {
-            throw ModelError(.unsupported, "\(path) has a tokenizer of the kind '\(model.prefix(40))'; byte-level BPE ('gpt2') is read.")
+            throw ModelError(
+                .unsupported, "\(path) has a tokenizer of the kind '\(model.prefix(40))'; byte-level BPE ('gpt2') and SentencePiece BPE ('llama') are read.")
         }
         let rules = string("tokenizer.ggml.pre") ?? "default"
         guard let preTokenizer = other ?? PreTokenizer(gguf: rules) else {
             throw ModelError(.unsupported, "\(path) cuts text by the rules '\(rules.prefix(40))'; those of gpt-2, smollm, llama-bpe and qwen2 are known.")
-        }
-        func strings(_ key: String) throws -> [String] {
-            try (array(key) ?? []).map { value in
-                guard case .string(let text) = value else { throw ModelError(.invalidFile, "'\(key)' of \(path) is not a list of strings. Fetch it again.") }
-                return text
-            }
         }
         let tokens = try strings("tokenizer.ggml.tokens"), merges = try strings("tokenizer.ggml.merges")
         guard !tokens.isEmpty else { throw ModelError(.invalidFile, "\(path) has no vocabulary. Is it a whole model?") }
@@ -38,6 +34,25 @@ extension GGUFFile {
         return try ByteLevelTokenizer(
             tokens: tokens, merges: merges, preTokenizer: preTokenizer, specialTokens: special, hidden: hidden, endTokens: ends,
             beginToken: bool("tokenizer.ggml.add_bos_token") ?? false ? token("bos_token_id") : nil, path: path)
+    }
+
+    private func strings(_ key: String) throws -> [String] {
+        try (array(key) ?? []).map { value in
+            guard case .string(let text) = value else { throw ModelError(.invalidFile, "'\(key)' of \(path) is not a list of strings. Fetch it again.") }
+            return text
+        }
+    }
+
+    private func sentencePieceTokenizer() throws -> SentencePieceTokenizer {
+        let tokens = try strings("tokenizer.ggml.tokens")
+        let scores = (array("tokenizer.ggml.scores") ?? []).map { if case .float(let score) = $0 { Float(score) } else { Float(0) } }
+        let kinds = (array("tokenizer.ggml.token_type") ?? []).map { if case .integer(let kind) = $0 { Int(clamping: kind) } else { 1 } }
+        func token(_ key: String) -> Int32? { integer("tokenizer.ggml.\(key)").flatMap { tokens.indices.contains($0) ? Int32($0) : nil } }
+        var ends = Set([token("eos_token_id"), token("eot_token_id")].compactMap(\.self))
+        for name in ["<|im_end|>", "<end_of_turn>", "<|end|>"] { if let i = tokens.firstIndex(of: name) { ends.insert(Int32(i)) } }
+        return try SentencePieceTokenizer(
+            tokens: tokens, scores: scores, kinds: kinds, addsSpace: bool("tokenizer.ggml.add_space_prefix") ?? true, endTokens: ends,
+            beginToken: bool("tokenizer.ggml.add_bos_token") ?? true ? token("bos_token_id") : nil, unknown: token("unknown_token_id") ?? 0, path: path)
     }
 
     /// The Jinja template that turns messages into a prompt.

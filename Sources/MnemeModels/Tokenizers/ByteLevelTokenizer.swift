@@ -125,19 +125,19 @@ public final class ByteLevelTokenizer: Tokenizer {
 
     private func mergeLong(_ start: [Int32], into ids: inout [Int32]) {
         var symbols = start, next = Array(1...start.count), previous = Array(-1..<start.count - 1)
-        var queue = MergeQueue()
+        var queue = PairQueue()
         func consider(_ left: Int) {
             let right = next[left]
             guard right < symbols.count, let merge = merges[Self.key(symbols[left], symbols[right])] else { return }
-            queue.push(MergeQueue.Entry(rank: merge.rank, left: left, right: right, pair: Self.key(symbols[left], symbols[right]), token: merge.token))
+            queue.push(PairQueue.Entry(priority: Float(merge.rank), left: left, right: right, length: 0))
         }
         for i in 0..<symbols.count - 1 { consider(i) }
         while let entry = queue.pop() {
-            // Stale entries name symbols that have merged since.
+            // Stale entries name symbols that have merged since: then the pair is another, of another rank.
             guard symbols[entry.left] >= 0, next[entry.left] == entry.right, symbols[entry.right] >= 0,
-                Self.key(symbols[entry.left], symbols[entry.right]) == entry.pair
+                let merge = merges[Self.key(symbols[entry.left], symbols[entry.right])], Float(merge.rank) == entry.priority
             else { continue }
-            symbols[entry.left] = entry.token
+            symbols[entry.left] = merge.token
             symbols[entry.right] = -1
             next[entry.left] = next[entry.right]
             if next[entry.left] < symbols.count { previous[next[entry.left]] = entry.left }
@@ -145,43 +145,5 @@ public final class ByteLevelTokenizer: Tokenizer {
             if previous[entry.left] >= 0 { consider(previous[entry.left]) }
         }
         ids += symbols.filter { $0 >= 0 }
-    }
-}
-
-/// A binary heap of possible merges: the lowest rank first, then the leftmost.
-private struct MergeQueue {
-    struct Entry {
-        var rank: Int32
-        var left, right: Int
-        var pair: UInt64
-        var token: Int32
-
-        func precedes(_ other: Entry) -> Bool { rank != other.rank ? rank < other.rank : left < other.left }
-    }
-
-    private var heap: [Entry] = []
-
-    mutating func push(_ entry: Entry) {
-        heap.append(entry)
-        var i = heap.count - 1
-        while i > 0, heap[i].precedes(heap[(i - 1) / 2]) {
-            heap.swapAt(i, (i - 1) / 2)
-            i = (i - 1) / 2
-        }
-    }
-
-    mutating func pop() -> Entry? {
-        guard let top = heap.first else { return nil }
-        let last = heap.removeLast()
-        guard !heap.isEmpty else { return top }
-        heap[0] = last
-        var i = 0
-        while true {
-            var least = i
-            for child in [2 * i + 1, 2 * i + 2] where child < heap.count && heap[child].precedes(heap[least]) { least = child }
-            if least == i { return top }
-            heap.swapAt(i, least)
-            i = least
-        }
     }
 }
