@@ -47,7 +47,7 @@ public struct LLMBenchmark: Sendable {
         var rows: [Row] = []
         let parameters = Double(c.layers * (c.hiddenSize * (2 * c.heads * c.headDimension + 2 * c.kvSize) + 3 * c.hiddenSize * c.intermediateSize))
         for length in prompts {
-            let cache = try SequenceMemory(c, positions: length)
+            let cache = try KVBuffer(c, positions: length)
             let tokens = (0..<length).map { Int32($0 * 7 % c.vocabularySize) }
             var best = Double.infinity
             for _ in 0..<repetitions + 1 {
@@ -72,7 +72,7 @@ public struct LLMBenchmark: Sendable {
                     kind: "prefill", tokens: length, sequences: 1, tokensPerSecond: Double(length) / best))
         }
         for count in sequences where count <= min(decoder.stepLogits, decoder.stepTokens) {
-            let caches = try (0..<count).map { _ in try SequenceMemory(c, positions: answer) }
+            let caches = try (0..<count).map { _ in try KVBuffer(c, positions: answer) }
             var best = Double.infinity
             for _ in 0..<repetitions {
                 let start = clock.now
@@ -101,21 +101,6 @@ public struct LLMBenchmark: Sendable {
             model: model.name, threads: decoder.threadCount, features: ProcessorFeatures.current.names, weightBytes: decoder.weightBytes,
             peakBytes: peakBytes, bandwidth: bandwidth, rows: rows)
     }
-}
-
-/// Plain memory for one sequence of a benchmark.
-private final class SequenceMemory {
-    let view: KVView
-    private let memory: UnsafeMutablePointer<UInt16>
-
-    init(_ c: DecoderConfiguration, positions: Int) throws {
-        let elements = c.layers * c.kvSize * positions
-        memory = .allocate(capacity: 2 * elements)
-        memory.initialize(repeating: 0, count: 2 * elements)
-        view = KVView(keys: memory, values: memory + elements, layerStride: c.kvSize * positions, positionStride: c.kvSize, capacity: positions)
-    }
-
-    deinit { memory.deallocate() }
 }
 
 /// What the system says of this process.

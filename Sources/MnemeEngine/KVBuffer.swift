@@ -1,17 +1,17 @@
 import Foundation
-import MnemeModels
+package import MnemeModels
 
 /// One sequence's keys and values: a range of address space in which the system commits pages as they are written.
 ///
 /// In each layer, positions follow each other, so that attention reads straight on (vAttention, Prabhu et al. 2024).
-final class KVBuffer: Sendable {
+package final class KVBuffer: Sendable {
     private nonisolated(unsafe) let base: UnsafeMutableRawPointer
     private let length: Int
-    let view: KVView
+    package let view: KVView
 
     /// - Parameter positions: room for so many tokens.
     /// - Throws: ``EngineError`` if the system has no address space left.
-    init(_ configuration: DecoderConfiguration, positions: Int) throws {
+    package init(_ configuration: DecoderConfiguration, positions: Int) throws {
         let layer = configuration.kvSize * positions, elements = layer * configuration.layers
         length = Self.bytes(configuration, positions: positions)
         guard let mapped = mmap(nil, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0), mapped != MAP_FAILED else {

@@ -6,7 +6,8 @@ import MnemeModels
 /// Looks at model files.
 struct ModelsCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "models", abstract: "List and inspect model files.", subcommands: [List.self, Inspect.self], defaultSubcommand: List.self)
+        commandName: "models", abstract: "List and inspect model files and their chat templates.", subcommands: [List.self, Inspect.self, Render.self],
+        defaultSubcommand: List.self)
 
     struct List: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "List the models in $MNEME_HOME/models.")
@@ -21,6 +22,46 @@ struct ModelsCommand: AsyncParsableCommand {
                         "\(folder.padding(toLength: max(20, folder.count), withPad: " ", startingAt: 0))  \(String(format: "%6.0f MiB", Double(size) / 1_048_576))  \(file)"
                     )
                 }
+            }
+        }
+    }
+
+    struct Render: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Print the prompt that a chat template makes of messages.",
+            discussion: #"Variables come as a JSON object on standard input, such as {"messages": [{"role": "user", "content": "Hi"}]}."#)
+
+        @Argument(help: "A model's name, a GGUF file, or a Jinja file.") var template: String
+
+        func run() async throws {
+            let text: String
+            if template.hasSuffix(".jinja") {
+                guard let file = try? String(contentsOfFile: template, encoding: .utf8) else {
+                    throw ModelError(.missingFile, "\(template) cannot be read as UTF-8 text.")
+                }
+                text = file
+            } else {
+                let file = try GGUFFile(path: Home.languageModelFile(template))
+                guard let found = file.chatTemplate else { throw ModelError(.unsupported, "\(file.path) has no chat template.") }
+                text = found
+            }
+            guard let object = (try? JSONDecoder().decode(JSONValue.self, from: FileHandle.standardInput.readDataToEndOfFile()))?.object else {
+                throw InputError("Standard input must hold a JSON object with the template's variables.")
+            }
+            do {
+                let prompt = try ChatTemplate(text).render(["add_generation_prompt": true].merging(object.mapValues(Self.value)) { $1 })
+                print(prompt, terminator: "")
+            } catch let error as TemplateError { throw InputError(error.description) }
+        }
+
+        private static func value(_ json: JSONValue) -> JinjaValue {
+            switch json {
+            case .null: .none
+            case .bool(let bool): .bool(bool)
+            case .number(let number): Int(exactly: number).map { .integer($0) } ?? .float(number)
+            case .string(let text): .string(text)
+            case .array(let items): .list(items.map(value))
+            case .object(let members): .object(members.sorted { $0.key < $1.key }.map { (key: $0.key, value: value($0.value)) })
             }
         }
     }
