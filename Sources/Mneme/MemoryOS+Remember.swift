@@ -93,15 +93,17 @@ extension MemoryOS {
 
     /// As ``remember(_:scope:context:idempotencyKey:)``, without starting to embed: for imports and benchmarks,
     /// which embed in large batches afterwards.
+    ///
+    /// - Parameter isBulk: near duplicates are looked for only while the owner has few enough memories.
     package func record(
-        _ inputs: [MemoryInput], scope: Scope, context: WriteContext, idempotencyKey: String? = nil
+        _ inputs: [MemoryInput], scope: Scope, context: WriteContext, idempotencyKey: String? = nil, isBulk: Bool = false
     ) async throws -> [Remembered] {
         try Task.checkCancellation()
         for input in inputs { try input.check() }
         let drafts = try await drafts(of: inputs, scope: scope, context: context)
         guard !drafts.isEmpty else { return [] }
         return try await writes.commit(
-            PendingWrite(drafts: drafts, owner: scope.owner, context: context, idempotencyKey: idempotencyKey), in: self)
+            PendingWrite(drafts: drafts, owner: scope.owner, context: context, idempotencyKey: idempotencyKey, isBulk: isBulk), in: self)
     }
 
     /// Analyses inputs: a few on the caller's thread, many on all cores.

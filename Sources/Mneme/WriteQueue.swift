@@ -16,6 +16,8 @@ struct PendingWrite: Sendable {
     var owner: Owner
     var context: WriteContext
     var idempotencyKey: String?
+    /// Part of an import, whose memory must not grow with the file.
+    var isBulk: Bool
 }
 
 /// Group commit: calls that arrive while the disk is busy go into the next transaction together.
@@ -66,10 +68,14 @@ final class WriteQueue: Sendable {
         } catch { return writes.map { _ in .failure(error) } }
     }
 
+    /// Memories of an owner up to which imports look for near duplicates: the search needs the owner's index in memory.
+    private static let bulkLimit = 50_000
+
     /// For each draft, a memory from before the group that says nearly the same.
     private static func nearDuplicates(of writes: [PendingWrite], in memory: MemoryOS) throws -> [[CubeID?]] {
         var near = writes.map { [CubeID?](repeating: nil, count: $0.drafts.count) }
         for (owner, indices) in Dictionary(grouping: writes.indices, by: { writes[$0].owner }) {
+            if indices.allSatisfy({ writes[$0].isBulk }), try memory.indexedCount(owner) >= bulkLimit { continue }
             try memory.withIndex(owner) { index in
                 for i in indices { near[i] = writes[i].drafts.map { index.nearDuplicate(of: $0.analysis) } }
             }

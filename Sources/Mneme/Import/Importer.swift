@@ -209,7 +209,7 @@ struct Importer: Sendable {
         guard !batch.inputs.isEmpty else { return }
         try Task.checkCancellation()
         let write = context.writeContext(reason: "import")
-        let remembered = try await memory.record(batch.inputs, scope: scope, context: write)
+        let remembered = try await memory.record(batch.inputs, scope: scope, context: write, isBulk: true)
         report.stored += remembered.count { !$0.duplicate }
         report.duplicates += remembered.count { $0.duplicate }
         batch.inputs.removeAll(keepingCapacity: true)
