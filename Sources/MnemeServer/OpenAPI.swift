@@ -2,6 +2,36 @@ import Mneme
 
 /// The OpenAPI 3.1 document of the HTTP interface, made from the operation table.
 enum OpenAPI {
+    /// What the endpoints of the language model take.
+    private static func generation(required field: String, _ schema: JSONValue, isChat: Bool) -> JSONValue {
+        var properties: [String: JSONValue] = [
+            field: schema, "model": ["type": "string"], "max_tokens": ["type": "integer"], "temperature": ["type": "number"], "top_p": ["type": "number"],
+            "top_k": ["type": "integer"], "min_p": ["type": "number"], "repetition_penalty": ["type": "number"], "presence_penalty": ["type": "number"],
+            "frequency_penalty": ["type": "number"], "logit_bias": ["type": "object"], "seed": ["type": "integer"],
+            "stop": ["oneOf": [["type": "string"], ["type": "array", "items": ["type": "string"]]]], "stream": ["type": "boolean"],
+            "stream_options": ["type": "object"], "response_format": ["type": "object"],
+        ]
+        if isChat {
+            properties["logprobs"] = ["type": "boolean"]
+            properties["top_logprobs"] = ["type": "integer"]
+            properties["max_completion_tokens"] = ["type": "integer"]
+            properties["memory"] = [
+                "description": "Recall before the answer, remember after it.",
+                "oneOf": [
+                    ["type": "boolean"],
+                    [
+                        "type": "object",
+                        "properties": [
+                            "user": ["type": "string"], "tenant": ["type": "string"], "session": ["type": "string"], "limit": ["type": "integer"],
+                            "remember": ["type": "boolean"],
+                        ],
+                    ],
+                ],
+            ]
+        }
+        return ["type": "object", "required": [.string(field)], "properties": .object(properties)]
+    }
+
     static func document(version: String) -> JSONValue {
         var paths: [String: JSONValue] = [:]
         for operation in OperationTable.all {
@@ -30,6 +60,29 @@ enum OpenAPI {
                 "responses": responses,
             ]
         ]
+        for (path, name, summary, field, schema) in [
+            (
+                "/v1/chat/completions", "chat", "An answer in a conversation (OpenAI-compatible), with `memory` if asked for.", "messages",
+                [
+                    "type": "array",
+                    "items": [
+                        "type": "object", "required": ["role"],
+                        "properties": ["role": ["enum": ["system", "developer", "user", "assistant", "tool"]], "content": ["type": "string"]],
+                    ],
+                ]
+            ), ("/v1/completions", "completions", "The continuation of a text (OpenAI-compatible).", "prompt", ["type": "string"]),
+        ] as [(String, String, String, String, JSONValue)] {
+            paths[path] = [
+                "post": [
+                    "operationId": .string(name), "summary": .string(summary),
+                    "requestBody": [
+                        "required": true, "content": ["application/json": ["schema": generation(required: field, schema, isChat: name == "chat")]],
+                    ],
+                    "responses": responses,
+                ]
+            ]
+        }
+        paths["/v1/models"] = ["get": ["operationId": "models", "summary": "The language model that is served, if any.", "responses": responses]]
         paths["/healthz"] = [
             "get": ["operationId": "health", "summary": "Whether the server answers.", "security": [], "responses": ["200": ["description": "It does."]]]
         ]
