@@ -26,16 +26,14 @@ void mnk_rope(float *x, size_t heads, size_t dim, size_t half, const float *cosi
         }
 }
 
-MNK_INLINE void mnk_gate_body(uint32_t features, float *gate, const float *up, size_t count, int activation) {
+MNK_INLINE void mnk_gate_body(uint32_t features, float *gate, const float *up, size_t count) {
     (void)features;
     for (size_t i = 0; i < count; i += 16) {
-        f32x16 g = load16(gate + i), z;
-        if (activation == 0) z = -g;
-        else z = g * (splat16(1) + splat16(0.044715f) * g * g) * splat16(-1.5957691216057308f);  // −2√(2/π)
-        store16(gate + i, g / (splat16(1) + exp16(z)) * load16(up + i));
+        f32x16 g = load16(gate + i);
+        store16(gate + i, g / (splat16(1) + exp16(-g)) * load16(up + i));
     }
 }
-MNK_DISPATCH(mnk_gate, (uint32_t features, float *gate, const float *up, size_t count, int activation), (features, gate, up, count, activation))
+MNK_DISPATCH(mnk_gate, (uint32_t features, float *gate, const float *up, size_t count), (features, gate, up, count))
 
 MNK_INLINE void mnk_to_half_body(uint32_t features, const float *x, size_t count, uint16_t *y) {
     (void)features;
@@ -168,11 +166,6 @@ MNK_INLINE void mnk_attend_body(uint32_t features, const mnk_decoder_attention *
                     float *s = p + e * CHUNK, top = highest[r + e];
                     size_t place = a->position + start + (r + e) / group;  // of the query
                     size_t from = a->window > 0 && place + 1 > a->window ? place + 1 - a->window : 0;
-                    if (a->softcap > 0)
-                        for (size_t j = 0; j < CHUNK; j += 16) {
-                            f32x16 x = load16(s + j) * splat16(2 / a->softcap);
-                            store16(s + j, splat16(a->softcap) - splat16(2 * a->softcap) / (exp16(x) + splat16(1)));
-                        }
                     if (chunk + CHUNK > place + 1 || chunk < from || count < CHUNK)
                         for (size_t j = 0; j < CHUNK; j++)
                             if (j >= count || chunk + j > place || chunk + j < from) s[j] = -INFINITY;

@@ -97,12 +97,6 @@ public final class MemoryOS: Sendable {
         }
     }
 
-    /// Memories in the owner's index as it stands, or that it would hold.
-    func indexedCount(_ owner: Owner) throws -> Int {
-        if let held = indexes.withLockedValue({ $0.held[owner]?.index }) { return held.withLockedValue { $0.documents.count } }
-        return try store.statistics(owner: owner).memories
-    }
-
     /// The owner's index, caught up with the journal. `body` holds its lock.
     func withIndex<R>(_ owner: Owner, _ body: (OwnerIndex) throws -> R) throws -> R {
         let index = indexes.withLockedValue { state in

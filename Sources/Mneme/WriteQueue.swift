@@ -75,7 +75,7 @@ final class WriteQueue: Sendable {
     private static func nearDuplicates(of writes: [PendingWrite], in memory: MemoryOS) throws -> [[CubeID?]] {
         var near = writes.map { [CubeID?](repeating: nil, count: $0.drafts.count) }
         for (owner, indices) in Dictionary(grouping: writes.indices, by: { writes[$0].owner }) {
-            if indices.allSatisfy({ writes[$0].isBulk }), try memory.indexedCount(owner) >= bulkLimit { continue }
+            if indices.allSatisfy({ writes[$0].isBulk }), try memory.store.count(owner: owner, limit: bulkLimit) == bulkLimit { continue }
             try memory.withIndex(owner) { index in
                 for i in indices { near[i] = writes[i].drafts.map { index.nearDuplicate(of: $0.analysis) } }
             }

@@ -89,7 +89,7 @@ public struct LLMBenchmark: Sendable {
                 Row(
                     kind: "decode", tokens: 0, sequences: count, tokensPerSecond: Double(answer * count) / best))
         }
-        let peakBytes = ProcessMemory.peak, pool = ThreadPool(threads: decoder.threadCount)
+        let peakBytes = ProcessMemory.bytes("VmHWM"), pool = ThreadPool(threads: decoder.threadCount)
         let bandwidth = measuredBandwidth(pool: pool), peak = measuredPeak(.int8, pool: pool)
         for i in rows.indices {
             let rate = rows[i].tokensPerSecond
@@ -100,16 +100,5 @@ public struct LLMBenchmark: Sendable {
         return Report(
             model: model.name, threads: decoder.threadCount, features: ProcessorFeatures.current.names, weightBytes: decoder.weightBytes,
             peakBytes: peakBytes, bandwidth: bandwidth, rows: rows)
-    }
-}
-
-/// What the system says of this process.
-enum ProcessMemory {
-    /// The most memory that was resident at once.
-    static var peak: Int {
-        guard let status = try? String(contentsOfFile: "/proc/self/status", encoding: .utf8),
-            let line = status.split(separator: "\n").first(where: { $0.hasPrefix("VmHWM:") }), let kib = Int(line.split(separator: " ").dropFirst().first ?? "")
-        else { return 0 }
-        return kib * 1024
     }
 }

@@ -116,16 +116,9 @@ public struct StoreBenchmark: Sendable {
         times.sort()
         (report.recallP50, report.recallP99) = (times.percentile(50), times.percentile(99))
         report.bytesOnDisk = try store.statistics(owner: nil).bytesOnDisk
-        report.residentBytes = Self.residentBytes
+        report.residentBytes = ProcessMemory.bytes("VmRSS")
         await memory.close()
         return report
-    }
-
-    private static var residentBytes: Int {
-        guard let status = try? String(contentsOfFile: "/proc/self/status", encoding: .utf8),
-            let line = status.split(separator: "\n").first(where: { $0.hasPrefix("VmRSS:") }), let kib = Int(line.split(separator: " ").dropFirst().first ?? "")
-        else { return 0 }
-        return kib * 1024
     }
 }
 

@@ -78,7 +78,7 @@ package struct Sampler: Sendable {
     /// - Parameter allowed: constrained decoding: whether a token may come next; nil allows all. Some token must be allowed.
     package mutating func next(_ logits: UnsafeMutableBufferPointer<Float>, allowed: ((Int32) -> Bool)? = nil) -> Int32 {
         penalize(logits)
-        if let allowed { Self.constrain(logits, allowed) }
+        if let allowed { Self.constrain(logits, reach: Float(Self.reach(parameters.temperature)), allowed) }
         let token = parameters.temperature == 0 ? Self.highest(logits) : draw(logits)
         if parameters.presencePenalty != 0 || parameters.frequencyPenalty != 0 { counts[token, default: 0] += 1 }
         if parameters.repetitionPenalty != 1 { seen.insert(token) }
@@ -97,13 +97,13 @@ package struct Sampler: Sendable {
 
     /// Rules out tokens that may not come next. The likely ones are looked at first: mostly one of them is allowed, and then only
     /// those that could still be drawn beside it matter.
-    private static func constrain(_ logits: UnsafeMutableBufferPointer<Float>, _ allowed: (Int32) -> Bool) {
+    private static func constrain(_ logits: UnsafeMutableBufferPointer<Float>, reach: Float, _ allowed: (Int32) -> Bool) {
         for _ in 0..<64 {
             let top = highest(logits), value = logits[Int(top)]
             guard value > -.infinity else { return }
             if allowed(top) {
-                for i in logits.indices where logits[i] > value - 12 && i != top && !allowed(Int32(i)) { logits[i] = -.infinity }
-                for i in logits.indices where logits[i] <= value - 12 { logits[i] = -.infinity }
+                for i in logits.indices where logits[i] > value - reach && i != top && !allowed(Int32(i)) { logits[i] = -.infinity }
+                for i in logits.indices where logits[i] <= value - reach && i != top { logits[i] = -.infinity }
                 return
             }
             logits[Int(top)] = -.infinity
@@ -118,10 +118,12 @@ package struct Sampler: Sendable {
         return Int32(best)
     }
 
+    /// How far below the likeliest a logit can matter: what is less likely by a factor of 10^10 could not be noticed.
+    private static func reach(_ temperature: Double) -> Double { 23 * temperature }
+
     private mutating func draw(_ logits: UnsafeMutableBufferPointer<Float>) -> Int32 {
         let p = parameters, top = Double(logits[Int(Self.highest(logits))])
-        // What is less likely than the first by a factor of 10^10 is left out: it could not be noticed.
-        let reach = 23 * p.temperature
+        let reach = Self.reach(p.temperature)
         var candidates: [(token: Int32, probability: Double)] = []
         for i in logits.indices where Double(logits[i]) > top - reach {
             candidates.append((Int32(i), exp((Double(logits[i]) - top) / p.temperature)))

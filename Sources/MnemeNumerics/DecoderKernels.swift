@@ -42,9 +42,9 @@ package struct DecoderKernels: Sendable {
         _ x: UnsafeMutablePointer<Float>, heads: Int, dimension: Int, half: Int, cosine: UnsafePointer<Float>, sine: UnsafePointer<Float>, interleaved: Bool
     ) { mnk_rope(x, heads, dimension, half, cosine, sine, interleaved ? 1 : 0) }
 
-    /// gate = activation(gate)·up.
-    package func gate(_ gate: UnsafeMutablePointer<Float>, _ up: UnsafePointer<Float>, count: Int, gelu: Bool) {
-        mnk_gate(features, gate, up, count, gelu ? 1 : 0)
+    /// gate = SiLU(gate)·up.
+    package func gate(_ gate: UnsafeMutablePointer<Float>, _ up: UnsafePointer<Float>, count: Int) {
+        mnk_gate(features, gate, up, count)
     }
 
     /// Rounds to half precision.
@@ -64,7 +64,7 @@ package struct DecoderKernels: Sendable {
         ) {
             arguments = mnk_decoder_attention(
                 q: queries, ldq: stride, keys: keys, values: values, kv_stride: kvStride, tokens: tokens, position: position, heads: heads,
-                kv_heads: kvHeads, dim: dimension, window: window, scale: 1 / Float(dimension).squareRoot(), softcap: 0, out: output, ldo: outputStride)
+                kv_heads: kvHeads, dim: dimension, window: window, scale: 1 / Float(dimension).squareRoot(), out: output, ldo: outputStride)
         }
     }
 

@@ -104,6 +104,9 @@ struct ChatEndpoint: Sendable {
         case .array(let ids) where ids.allSatisfy({ $0.double != nil }): prompt = ids.compactMap { $0.double.flatMap { Int32(exactly: $0) } }
         default: throw InputError("'prompt' is missing: a text, or a list of token ids.")
         }
+        for (name, plain) in [("echo", JSONValue.bool(false)), ("best_of", 1), ("logprobs", .null), ("suffix", .null)] {
+            if let value = request[name], value != plain, value != .null { throw InputError("'\(name)' is not done for completions.") }
+        }
         var generation = try Self.generation(request, body: body, prompt: prompt)
         generation.key = principal.name
         if generation.maxTokens == nil { generation.maxTokens = 16 }
@@ -184,7 +187,8 @@ struct ChatEndpoint: Sendable {
             guard let schema = request["response_format"]?["json_schema"]?["schema"] else {
                 throw InputError("'response_format.json_schema.schema' is missing.")
             }
-            generation.schema = try JSONSchema(OperationTable.encode(schema), order: body)
+            generation.schema = try JSONSchema(
+                OperationTable.encode(schema), order: body.range(of: "\"response_format\"").map { String(body[$0.lowerBound...]) })
         case let other?: throw InputError("'response_format' of the type '\(other.prefix(40))' is not known: text, json_object or json_schema.")
         }
         generation.sampling.temperature = try number("temperature", 1)
@@ -258,7 +262,7 @@ struct ChatEndpoint: Sendable {
                 do {
                     try await body(send)
                     try await output.write(ByteBuffer(string: "data: [DONE]\n\n"))
-                } catch let error as EngineError { try await send(ClientError(error).json) }
+                } catch { try await send(ClientError(error).json) }
                 try await output.finish(nil)
             })
     }

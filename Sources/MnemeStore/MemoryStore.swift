@@ -261,6 +261,8 @@ public protocol MemoryStore: Sendable {
     func links(of id: CubeID, owner: Owner) throws -> [CubeLink]
     /// Everyone who has memories.
     func owners() throws -> [Owner]
+    /// How many cubes an owner has, counted to `limit`.
+    func count(owner: Owner, limit: Int) throws -> Int
     /// Adds to what is known of the use of cubes; unknown ids are passed over.
     func recordUse(_ uses: [CubeID: Usage], owner: Owner) throws
 

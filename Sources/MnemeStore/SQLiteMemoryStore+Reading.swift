@@ -93,6 +93,13 @@ extension SQLiteMemoryStore {
         }
     }
 
+    public func count(owner: Owner, limit: Int) throws -> Int {
+        try read { db in
+            guard let ownerID = try Self.ownerID(owner, db) else { return 0 }
+            return try Int.fetchOne(db, sql: "SELECT count(*) FROM (SELECT 1 FROM cube WHERE owner = ? LIMIT ?)", arguments: [ownerID, limit]) ?? 0
+        }
+    }
+
     public func owners() throws -> [Owner] {
         try read { db in
             try Row.fetchAll(db, sql: "SELECT tenant, user FROM owner ORDER BY id").map { Owner(tenant: $0["tenant"], user: $0["user"]) }

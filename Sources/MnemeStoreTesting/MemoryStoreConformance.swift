@@ -158,6 +158,10 @@ public struct MemoryStoreConformance: Sendable, CustomStringConvertible {
             try expectError(.invalidText) { _ = try store.commit([add(sample("a\0b"))], owner: alice, context: at(1)) }
             try expectError(.invalidText) { _ = try store.commit([add(sample("a", session: "s\0"))], owner: alice, context: at(1)) }
         },
+        check("cubes are counted to a limit") { store in
+            for i in 0..<4 { _ = try store.commit([add(sample("\(i)"))], owner: alice, context: at(1)) }
+            try expect(store.count(owner: alice, limit: 3) == 3 && store.count(owner: alice, limit: 9) == 4 && store.count(owner: bob, limit: 9) == 0)
+        },
         check("uses add up and are no change") { store in
             let cube = sample("used")
             _ = try store.commit([add(cube)], owner: alice, context: at(1))

@@ -151,8 +151,8 @@ void mnk_gemm_half(uint32_t features, const mnk_gemm *g, int kind);
 void mnk_rms_norm(uint32_t features, const float *x, const float *weight, float eps, size_t rows, size_t n, float *y);
 /// Rotates the first 2·half elements of each of `heads` heads of `dim` at x: pairs (2i, 2i+1) if interleaved, else (i, i+half).
 void mnk_rope(float *x, size_t heads, size_t dim, size_t half, const float *cosine, const float *sine, int interleaved);
-/// gate = activation(gate)·up; activation 0 is SiLU, 1 is GELU in its tanh form. count is a multiple of 16.
-void mnk_gate(uint32_t features, float *gate, const float *up, size_t count, int activation);
+/// gate = SiLU(gate)·up. count is a multiple of 16.
+void mnk_gate(uint32_t features, float *gate, const float *up, size_t count);
 /// To and from half precision. count is a multiple of 16.
 void mnk_to_half(uint32_t features, const float *x, size_t count, uint16_t *y);
 
@@ -165,7 +165,7 @@ typedef struct {
     const uint16_t *keys, *values;     // f16; position p, head h at p·kv_stride + h·dim
     size_t kv_stride;
     size_t tokens, position, heads, kv_heads, dim, window;
-    float scale, softcap;              // softcap·tanh(s/softcap) if > 0
+    float scale;
     float *out;
     size_t ldo;
 } mnk_decoder_attention;

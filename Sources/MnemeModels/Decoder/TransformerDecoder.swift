@@ -51,8 +51,7 @@ public final class TransformerDecoder: Sendable {
     ///   - tokens: ids below the vocabulary's size; at most ``stepTokens``.
     ///   - segments: cover `tokens` in order; views have room for their new positions. At most ``stepLogits`` logits in all.
     ///   - logits: for each token that gets them, in order, `vocabularySize` floats.
-    /// - Precondition: one step at a time.
-    /// - Complexity: allocates nothing.
+    /// Callers on several threads take turns.
     public func step(tokens: UnsafeBufferPointer<Int32>, segments: UnsafeBufferPointer<DecoderSegment>, logits: UnsafeMutablePointer<Float>) {
         precondition(tokens.count <= stepTokens && segments.reduce(0) { $0 + $1.logits } <= stepLogits, "The step is too large.")
         guard !tokens.isEmpty else { return }
@@ -115,7 +114,7 @@ public final class TransformerDecoder: Sendable {
             pool.barrier()
             // Shared by elements, so that a single token keeps all threads busy.
             let blocks = shareOf(n * wide / 32, thread, threads)
-            kernels.gate(w.gated.floats + blocks.lowerBound * 32, w.up.pointer + blocks.lowerBound * 32, count: blocks.count * 32, gelu: false)
+            kernels.gate(w.gated.floats + blocks.lowerBound * 32, w.up.pointer + blocks.lowerBound * 32, count: blocks.count * 32)
             if layer.down.readsCodes { kernels.quantize(w.gated, rows: blocks, columns: 32) }
             pool.barrier()
             product(layer.down, w.gated, n, thread, threads, nil, accumulate: true, into: w.state.pointer, hidden)

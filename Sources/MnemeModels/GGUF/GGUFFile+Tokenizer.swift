@@ -12,7 +12,7 @@ extension GGUFFile {
             throw ModelError(
                 .unsupported, "\(path) has a tokenizer of the kind '\(model.prefix(40))'; byte-level BPE ('gpt2') and SentencePiece BPE ('llama') are read.")
         }
-        let rules = string("tokenizer.ggml.pre") ?? "default"
+        let rules = string("tokenizer.ggml.pre") ?? "none"
         guard let preTokenizer = other ?? PreTokenizer(gguf: rules) else {
             throw ModelError(.unsupported, "\(path) cuts text by the rules '\(rules.prefix(40))'; those of gpt-2, smollm, llama-bpe and qwen2 are known.")
         }

@@ -6,7 +6,7 @@ public final class ByteLevelTokenizer: Tokenizer {
     private let preTokenizer: PreTokenizer
     private let texts: [[UInt8]]
     private let special: SpecialTokens
-    /// Ids of single bytes; -1 where the vocabulary lacks one.
+    /// Ids of single bytes; -1 where the vocabulary lacks one (SmolLM2's does): such a byte is left out, as the reference does.
     private let byteTokens: [Int32]
     /// Rank and result of merging two tokens.
     private let merges: [UInt64: (rank: Int32, token: Int32)]

@@ -31,10 +31,10 @@ public struct PreTokenizer: Sendable, Equatable {
     /// The rules that GGUF calls `name`; nil if they are not known.
     public init?(gguf name: String) {
         switch name {
-        case "gpt-2", "gpt2", "default", "phi-2", "jina-en", "roberta-bpe": self = .gpt2
-        case "smollm", "starcoder", "refact", "command-r", "codeshell": self = .smollm
-        case "llama-bpe", "llama3", "llama-v3", "dbrx", "smaug-bpe": self = .llama3
-        case "qwen2", "deepseek-r1-qwen", "stablelm2": self = .qwen2
+        case "gpt-2": self = .gpt2
+        case "smollm": self = .smollm
+        case "llama-bpe": self = .llama3
+        case "qwen2": self = .qwen2
         default: return nil
         }
     }
