@@ -116,7 +116,7 @@ write("spm.json", {"tokens": pieces, "scores": scores, "kinds": kinds, "ids": [d
 import torch, transformers
 
 
-def formula(name, shape):
+def formula(name, shape, offset):
     state = 0xcbf29ce484222325
     for byte in name.encode():
         state = ((state ^ byte) * 0x100000001b3) & 0xffffffffffffffff
@@ -124,7 +124,7 @@ def formula(name, shape):
     for i in range(out.size):
         state = (state * 6364136223846793005 + 1442695040888963407) & 0xffffffffffffffff
         out[i] = ((state >> 40) / 2**24 - 0.5) * 0.25
-    if "norm" in name:
+    if "norm" in name and not offset:
         out += 1
     return out.reshape(shape)
 
@@ -133,6 +133,9 @@ base = dict(hidden_size=64, intermediate_size=96, num_hidden_layers=2, num_atten
             max_position_embeddings=256, rms_norm_eps=1e-5, rope_theta=10000.0, bos_token_id=0, eos_token_id=1, pad_token_id=2, hidden_act="silu")
 yarn = {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 64}
 llama3 = {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 32}
+longrope = {"rope_type": "longrope", "short_factor": [1 + i * 0.05 for i in range(8)], "long_factor": [1.5 + i * 0.9 for i in range(8)]}
+gemma = {k: v for k, v in base.items() if k not in ("hidden_act", "rope_theta")}
+gemma.update(head_dim=32, sliding_window=16, hidden_activation="gelu_pytorch_tanh", num_key_value_heads=1, rope_theta=10000.0)
 models_ = {
     "llama": (transformers.LlamaConfig, dict(base)),
     "llama-tied": (transformers.LlamaConfig, dict(base, tie_word_embeddings=True, num_key_value_heads=1)),
@@ -142,7 +145,18 @@ models_ = {
     "mistral": (transformers.MistralConfig, dict(base, sliding_window=16, head_dim=32)),
     "qwen2": (transformers.Qwen2Config, dict(base)),
     "qwen3": (transformers.Qwen3Config, dict(base, head_dim=32)),
+    "llama-dynamic": (transformers.LlamaConfig, dict(base, max_position_embeddings=40, rope_scaling={"rope_type": "dynamic", "factor": 4.0})),
+    "gemma2": (transformers.Gemma2Config, dict(gemma, num_hidden_layers=4, query_pre_attn_scalar=24, attn_logit_softcapping=2.0, final_logit_softcapping=1.5)),
+    "gemma3": (transformers.Gemma3TextConfig, dict(gemma, num_hidden_layers=7, query_pre_attn_scalar=32, rope_theta=1e6, rope_local_base_freq=1e4,
+                                                   rope_scaling={"rope_type": "linear", "factor": 8.0})),
+    "phi3": (transformers.Phi3Config, dict(base, sliding_window=16, original_max_position_embeddings=256)),
+    "phi3-short": (transformers.Phi3Config, dict(base, original_max_position_embeddings=128, rope_scaling=longrope)),
+    "phi3-long": (transformers.Phi3Config, dict(base, original_max_position_embeddings=64, partial_rotary_factor=0.75, rope_scaling=dict(
+        longrope, short_factor=longrope["short_factor"][:6], long_factor=longrope["long_factor"][:6]))),
 }
+# The context that a choice between the divisors, or the stretching, is made for: the tokens seen here.
+contexts = {"llama-dynamic": 80, "phi3-short": 128}
+families = {"llama": "LLAMA", "qwen2": "QWEN2", "qwen3": "QWEN3", "gemma2": "GEMMA2", "gemma3_text": "GEMMA3", "phi3": "PHI3", "mistral": "LLAMA"}
 tiny = []
 for name, (kind, options) in models_.items():
     # transformers changes the dictionaries it is given.
@@ -152,19 +166,20 @@ for name, (kind, options) in models_.items():
     state = model.state_dict()
     shapes = {}
     for key in state:
-        if key == "lm_head.weight" and options.get("tie_word_embeddings"):
+        if key == "lm_head.weight" and config.tie_word_embeddings:
             continue
-        state[key] = torch.from_numpy(formula(key, state[key].shape))
+        state[key] = torch.from_numpy(formula(key, state[key].shape, "gemma" in name))  # Gemma's norms are stored less 1.
         shapes[key] = list(state[key].shape)
-    if options.get("tie_word_embeddings"):
+    if config.tie_word_embeddings:
         state["lm_head.weight"] = state["model.embed_tokens.weight"]
     model.load_state_dict(state)
+    names = gguf.get_tensor_name_map(getattr(gguf.MODEL_ARCH, families[config.model_type]), config.num_hidden_layers)
     ids = [(i * 37 + 11) % 96 for i in range(80)]
     with torch.no_grad():
         logits = model(torch.tensor([ids])).logits[0].numpy()
     rows = [0, 1, 17, 40, 79]
     settings = dict(options, model_type=config.model_type)
-    tiny.append({"name": name, "config": json.dumps(settings), "shapes": shapes, "tokens": ids, "rows": rows,
+    tiny.append({"name": name, "context": contexts.get(name), "names": {key: names.get_name(key, try_suffixes=(".weight", ".bias")) for key in shapes}, "config": json.dumps(settings), "shapes": shapes, "tokens": ids, "rows": rows,
                  "logits": base64.b64encode(logits[rows].astype(np.float32).tobytes()).decode()})
 write("tiny.json", tiny)
 # Greedy answers of the real model in f32, from the same file.

@@ -1,7 +1,7 @@
 #include "half.h"
 #include <math.h>
 
-MNK_INLINE void mnk_rms_norm_body(uint32_t features, const float *x, const float *weight, float eps, size_t rows, size_t n, float *y) {
+MNK_INLINE void mnk_rms_norm_body(uint32_t features, const float *x, const float *weight, float eps, size_t rows, size_t n, int accumulate, float *y) {
     (void)features;
     for (size_t r = 0; r < rows; r++, x += n, y += n) {
         f32x16 s[2] = {splat16(0), splat16(0)};
@@ -10,11 +10,15 @@ MNK_INLINE void mnk_rms_norm_body(uint32_t features, const float *x, const float
             s[i / 16 & 1] += v * v;
         }
         f32x16 scale = splat16(1 / sqrtf(sum16(s[0] + s[1]) / (float)n + eps));
-        for (size_t i = 0; i < n; i += 16) store16(y + i, load16(x + i) * scale * load16(weight + i));
+        for (size_t i = 0; i < n; i += 16) {
+            f32x16 v = load16(x + i) * scale * load16(weight + i);
+            store16(y + i, accumulate ? load16(y + i) + v : v);
+        }
     }
 }
-MNK_DISPATCH(mnk_rms_norm, (uint32_t features, const float *x, const float *weight, float eps, size_t rows, size_t n, float *y),
-             (features, x, weight, eps, rows, n, y))
+MNK_DISPATCH(mnk_rms_norm,
+             (uint32_t features, const float *x, const float *weight, float eps, size_t rows, size_t n, int accumulate, float *y),
+             (features, x, weight, eps, rows, n, accumulate, y))
 
 void mnk_rope(float *x, size_t heads, size_t dim, size_t half, const float *cosine, const float *sine, int interleaved) {
     for (size_t h = 0; h < heads; h++, x += dim)
@@ -26,14 +30,26 @@ void mnk_rope(float *x, size_t heads, size_t dim, size_t half, const float *cosi
         }
 }
 
-MNK_INLINE void mnk_gate_body(uint32_t features, float *gate, const float *up, size_t count) {
+MNK_INLINE void mnk_gate_body(uint32_t features, float *gate, const float *up, size_t count, int gelu) {
     (void)features;
     for (size_t i = 0; i < count; i += 16) {
-        f32x16 g = load16(gate + i);
-        store16(gate + i, g / (splat16(1) + exp16(-g)) * load16(up + i));
+        f32x16 g = load16(gate + i), x = g;
+        // (1 + tanh u)/2 = 1/(1 + exp(-2u)).
+        if (gelu) x = splat16(1.5957691216f) * (g + splat16(0.044715f) * g * g * g);
+        store16(gate + i, g / (splat16(1) + exp16(-x)) * load16(up + i));
     }
 }
-MNK_DISPATCH(mnk_gate, (uint32_t features, float *gate, const float *up, size_t count), (features, gate, up, count))
+MNK_DISPATCH(mnk_gate, (uint32_t features, float *gate, const float *up, size_t count, int gelu), (features, gate, up, count, gelu))
+
+MNK_INLINE f32x16 soft_cap16(f32x16 x, float cap) {
+    return splat16(cap) - splat16(2 * cap) / (splat16(1) + exp16(x * splat16(2 / cap)));
+}
+
+MNK_INLINE void mnk_soft_cap_body(uint32_t features, float *x, size_t count, float cap) {
+    (void)features;
+    for (size_t i = 0; i < count; i += 16) store16(x + i, soft_cap16(load16(x + i), cap));
+}
+MNK_DISPATCH(mnk_soft_cap, (uint32_t features, float *x, size_t count, float cap), (features, x, count, cap))
 
 MNK_INLINE void mnk_to_half_body(uint32_t features, const float *x, size_t count, uint16_t *y) {
     (void)features;
@@ -164,6 +180,8 @@ MNK_INLINE void mnk_attend_body(uint32_t features, const mnk_decoder_attention *
                 score_rows(q + r * dim, keys, dim, p);
                 for (size_t e = 0; e < ROWS; e++) {
                     float *s = p + e * CHUNK, top = highest[r + e];
+                    if (a->cap > 0)
+                        for (size_t j = 0; j < CHUNK; j += 16) store16(s + j, soft_cap16(load16(s + j), a->cap));
                     size_t place = a->position + start + (r + e) / group;  // of the query
                     size_t from = a->window > 0 && place + 1 > a->window ? place + 1 - a->window : 0;
                     if (chunk + CHUNK > place + 1 || chunk < from || count < CHUNK)

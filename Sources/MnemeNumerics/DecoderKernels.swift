@@ -32,20 +32,24 @@ package struct DecoderKernels: Sendable {
             input.sums.pointer + start / 32)
     }
 
-    /// x/√(mean(x²) + ε)·weight for each row.
+    /// output (+)= x/√(mean(x²) + ε)·weight for each row.
     package func rmsNorm(
-        _ input: UnsafePointer<Float>, weight: UnsafePointer<Float>, epsilon: Float, rows: Int, columns: Int, into output: UnsafeMutablePointer<Float>
-    ) { mnk_rms_norm(features, input, weight, epsilon, rows, columns, output) }
+        _ input: UnsafePointer<Float>, weight: UnsafePointer<Float>, epsilon: Float, rows: Int, columns: Int, accumulate: Bool = false,
+        into output: UnsafeMutablePointer<Float>
+    ) { mnk_rms_norm(features, input, weight, epsilon, rows, columns, accumulate ? 1 : 0, output) }
 
     /// Rotary position embedding of `heads` heads at `x`.
     package func rope(
         _ x: UnsafeMutablePointer<Float>, heads: Int, dimension: Int, half: Int, cosine: UnsafePointer<Float>, sine: UnsafePointer<Float>, interleaved: Bool
     ) { mnk_rope(x, heads, dimension, half, cosine, sine, interleaved ? 1 : 0) }
 
-    /// gate = SiLU(gate)·up.
-    package func gate(_ gate: UnsafeMutablePointer<Float>, _ up: UnsafePointer<Float>, count: Int) {
-        mnk_gate(features, gate, up, count)
+    /// gate = SiLU(gate)·up, or GELU(gate)·up (the tanh form).
+    package func gate(_ gate: UnsafeMutablePointer<Float>, _ up: UnsafePointer<Float>, count: Int, gelu: Bool) {
+        mnk_gate(features, gate, up, count, gelu ? 1 : 0)
     }
+
+    /// x = cap·tanh(x/cap).
+    package func softCap(_ x: UnsafeMutablePointer<Float>, count: Int, cap: Float) { mnk_soft_cap(features, x, count, cap) }
 
     /// Rounds to half precision.
     package func toHalf(_ input: UnsafePointer<Float>, count: Int, into output: UnsafeMutablePointer<UInt16>) { mnk_to_half(features, input, count, output) }
@@ -58,13 +62,15 @@ package struct DecoderKernels: Sendable {
         ///   - queries: a row of heads·dimension for each token, at `stride`.
         ///   - keys: halves; position p, head h at p·kvStride + h·dimension. Values likewise.
         ///   - window: positions seen; 0 for all.
+        ///   - scale: of the scores; `cap` bounds them softly, 0 does not.
         package init(
             queries: UnsafePointer<Float>, stride: Int, keys: UnsafePointer<UInt16>, values: UnsafePointer<UInt16>, kvStride: Int, tokens: Int,
-            position: Int, heads: Int, kvHeads: Int, dimension: Int, window: Int, into output: UnsafeMutablePointer<Float>, outputStride: Int
+            position: Int, heads: Int, kvHeads: Int, dimension: Int, window: Int, scale: Float, cap: Float, into output: UnsafeMutablePointer<Float>,
+            outputStride: Int
         ) {
             arguments = mnk_decoder_attention(
                 q: queries, ldq: stride, keys: keys, values: values, kv_stride: kvStride, tokens: tokens, position: position, heads: heads,
-                kv_heads: kvHeads, dim: dimension, window: window, scale: 1 / Float(dimension).squareRoot(), out: output, ldo: outputStride)
+                kv_heads: kvHeads, dim: dimension, window: window, scale: scale, cap: cap, out: output, ldo: outputStride)
         }
     }
 

@@ -10,6 +10,10 @@ import MnemeEngine
         var name: String
         /// `config.json`.
         var config: String
+        /// What it shall run with, if not all.
+        var context: Int?
+        /// The names that its tensors have in a GGUF file.
+        var names: [String: String]
         var shapes: [String: [Int]]
         var tokens: [Int32]
         var rows: [Int]
@@ -20,13 +24,14 @@ import MnemeEngine
     static let models = (try? Golden.read([Tiny].self, "tiny")) ?? []
 
     /// The weights of the golden script's formula.
-    private static func values(_ name: String, count: Int) -> [Float] {
+    private static func values(_ name: String, count: Int, isGemma: Bool) -> [Float] {
         var state: UInt64 = 0xcbf2_9ce4_8422_2325
         for byte in name.utf8 { state = (state ^ UInt64(byte)) &* 0x100_0000_01b3 }
         return (0..<count).map { _ in
             state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
             let value = (Float(state >> 40) / 16_777_216 - 0.5) * 0.25
-            return name.contains("norm") ? value + 1 : value
+            // Gemma's norms are stored less 1.
+            return name.contains("norm") && !isGemma ? value + 1 : value
         }
     }
 
@@ -37,7 +42,7 @@ import MnemeEngine
         try model.config.write(toFile: folder + "/config.json", atomically: true, encoding: .utf8)
         var header: [String: Any] = [:], data = Data()
         for (name, shape) in model.shapes.sorted(by: { $0.key < $1.key }) {
-            let values = values(name, count: shape.reduce(1, *)), start = data.count
+            let values = values(name, count: shape.reduce(1, *), isGemma: model.name.contains("gemma")), start = data.count
             values.withUnsafeBytes { data.append(contentsOf: $0) }
             header[name] = ["dtype": "F32", "shape": shape, "data_offsets": [start, data.count]] as [String: Any]
         }
@@ -54,7 +59,7 @@ import MnemeEngine
     func `logits equal those of transformers`(model: Tiny) throws {
         let path = try Self.folder(model)
         defer { try? FileManager.default.removeItem(atPath: path) }
-        let decoder = try TransformerDecoder(ModelFolder(path: path), stepTokens: 128, stepLogits: 128), expected = Golden.floats(model.logits)
+        let decoder = try TransformerDecoder(ModelFolder(path: path, context: model.context), stepTokens: 128, stepLogits: 128), expected = Golden.floats(model.logits)
         let size = decoder.configuration.vocabularySize, cache = Cache(decoder.configuration, positions: 80)
         // Keys and values are halves, which costs some of the fourth digit.
         let all = decoder.logits(model.tokens, at: 0, in: cache, rows: 80)

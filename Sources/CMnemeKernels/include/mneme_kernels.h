@@ -147,12 +147,14 @@ void mnk_gemm_half(uint32_t features, const mnk_gemm *g, int kind);
 
 // MARK: Decoder layers
 
-/// y = x/√(mean(x²) + eps)·weight for each row of n; x may be y. n is a multiple of 16.
-void mnk_rms_norm(uint32_t features, const float *x, const float *weight, float eps, size_t rows, size_t n, float *y);
+/// y (+)= x/√(mean(x²) + eps)·weight for each row of n; x may be y. n is a multiple of 16.
+void mnk_rms_norm(uint32_t features, const float *x, const float *weight, float eps, size_t rows, size_t n, int accumulate, float *y);
 /// Rotates the first 2·half elements of each of `heads` heads of `dim` at x: pairs (2i, 2i+1) if interleaved, else (i, i+half).
 void mnk_rope(float *x, size_t heads, size_t dim, size_t half, const float *cosine, const float *sine, int interleaved);
-/// gate = SiLU(gate)·up. count is a multiple of 16.
-void mnk_gate(uint32_t features, float *gate, const float *up, size_t count);
+/// gate = SiLU(gate)·up, or GELU(gate)·up in its tanh form (Hendrycks and Gimpel 2016). count is a multiple of 16.
+void mnk_gate(uint32_t features, float *gate, const float *up, size_t count, int gelu);
+/// x = cap·tanh(x/cap) (Gemma 2). count is a multiple of 16.
+void mnk_soft_cap(uint32_t features, float *x, size_t count, float cap);
 /// To and from half precision. count is a multiple of 16.
 void mnk_to_half(uint32_t features, const float *x, size_t count, uint16_t *y);
 
@@ -166,6 +168,7 @@ typedef struct {
     size_t kv_stride;
     size_t tokens, position, heads, kv_heads, dim, window;
     float scale;
+    float cap;  // scores s become cap·tanh(s/cap); 0: as they are
     float *out;
     size_t ldo;
 } mnk_decoder_attention;

@@ -2,7 +2,7 @@ import Foundation
 
 /// The shape of a decoder-only transformer: one description for every family that is read.
 public struct DecoderConfiguration: Sendable, Equatable {
-    /// The family, as GGUF names it: `llama`, `qwen2`, `qwen3`.
+    /// The family, as GGUF names it: `llama`, `qwen2`, `qwen3`, `gemma2`, `gemma3`, `phi3`.
     public var architecture: String
     /// Decoder layers.
     public var layers: Int
@@ -24,11 +24,70 @@ public struct DecoderConfiguration: Sendable, Equatable {
     public var normEpsilon: Float
     /// Rotary embedding of positions.
     public var rope: RotaryEmbedding
-    /// Positions that a token sees; nil for all.
+    /// The one of layers with a window, where it differs (Gemma 3).
+    public var localRope: RotaryEmbedding?
+    /// Positions that a token sees.
     public var slidingWindow: Int?
+    /// Which layers have the window; the others see all positions.
+    public var windowedLayers = LayerPattern.all
+    /// What stands between the two matrices of the feed-forward layer.
+    public var activation = Activation.silu
+    /// Multiplies the embeddings (Gemma).
+    public var embeddingScale: Float = 1
+    /// Multiplies the scores of attention; nil is 1/√headDimension.
+    public var attentionScale: Float?
+    /// Bounds scores of attention, and logits, by cap·tanh(x/cap) (Gemma 2).
+    public var attentionCap: Float?, logitCap: Float?
+
+    /// What gates the feed-forward layer.
+    public enum Activation: Sendable, Equatable {
+        case silu
+        /// In its tanh form.
+        case gelu
+    }
+
+    /// A choice of layers.
+    public enum LayerPattern: Sendable, Equatable {
+        case all
+        /// All but the last of each run of so many layers.
+        case allButEvery(Int)
+        /// One truth value a layer.
+        case listed([Bool])
+
+        /// Whether layer `index` is chosen.
+        public func contains(_ index: Int) -> Bool {
+            switch self {
+            case .all: true
+            case .allButEvery(let n): (index + 1) % n != 0
+            case .listed(let layers): layers.indices.contains(index) && layers[index]
+            }
+        }
+    }
+
+    /// All sizes; the rest is as most families have it and can be set.
+    init(
+        architecture: String, layers: Int, hiddenSize: Int, heads: Int, kvHeads: Int, headDimension: Int, intermediateSize: Int, vocabularySize: Int,
+        contextLength: Int, normEpsilon: Float, rope: RotaryEmbedding
+    ) {
+        self.architecture = architecture
+        self.layers = layers
+        self.hiddenSize = hiddenSize
+        self.heads = heads
+        self.kvHeads = kvHeads
+        self.headDimension = headDimension
+        self.intermediateSize = intermediateSize
+        self.vocabularySize = vocabularySize
+        self.contextLength = contextLength
+        self.normEpsilon = normEpsilon
+        self.rope = rope
+    }
 
     /// Elements of one token's keys (or values) in one layer.
     public var kvSize: Int { kvHeads * headDimension }
+    /// Positions that a token sees in a layer; nil for all.
+    public func window(layer: Int) -> Int? { windowedLayers.contains(layer) ? slidingWindow : nil }
+    /// The rotary embedding of a layer.
+    public func rope(layer: Int) -> RotaryEmbedding { window(layer: layer) == nil ? rope : localRope ?? rope }
 
     /// - Throws: ``ModelError`` if a size is out of range or the kernels cannot take it.
     func checked(_ path: String) throws -> DecoderConfiguration {
@@ -44,6 +103,11 @@ public struct DecoderConfiguration: Sendable, Equatable {
         try require((1...1 << 22).contains(vocabularySize), "\(vocabularySize) tokens")
         try require((1...1 << 24).contains(contextLength), "a context of \(contextLength)")
         try require(normEpsilon > 0 && normEpsilon < 1, "a norm epsilon of \(normEpsilon)")
+        try require(slidingWindow.map { $0 > 0 } ?? true, "a window of \(slidingWindow ?? 0) positions")
+        if case .allButEvery(let n) = windowedLayers { try require(n > 0, "a window in every layer but each \(n)th") }
+        for cap in [attentionCap, logitCap].compactMap(\.self) { try require(cap > 0 && cap.isFinite, "a bound of \(cap)") }
+        try require(attentionScale.map { $0 > 0 && $0.isFinite } ?? true, "scores scaled by \(attentionScale ?? 0)")
+        if let localRope { try require(localRope.frequencies.count == rope.frequencies.count, "two rotary embeddings of different sizes") }
         try require(rope.frequencies.count * 2 <= headDimension, "\(rope.frequencies.count * 2) rotary dimensions in heads of \(headDimension)")
         return self
     }
@@ -53,7 +117,7 @@ public struct DecoderConfiguration: Sendable, Equatable {
 public struct RotaryEmbedding: Sendable, Equatable {
     /// Radians a position for each pair.
     public var frequencies: [Double]
-    /// Multiplies cosine and sine (YaRN).
+    /// Multiplies cosine and sine (YaRN, LongRoPE).
     public var magnitude: Double
     /// Whether pairs are (2i, 2i+1) instead of (i, i + half): GGUF files of the llama family.
     public var interleaved: Bool
@@ -67,6 +131,16 @@ public struct RotaryEmbedding: Sendable, Equatable {
         case llama3(factor: Double, low: Double, high: Double, original: Double)
         /// YaRN (Peng et al. 2023).
         case yarn(factor: Double, original: Double, fast: Double, slow: Double, magnitude: Double?)
+        /// A larger base ("dynamic NTK"), for a context beyond the one of training; below it nothing changes.
+        case ntk(factor: Double, original: Double, context: Double)
+        /// A divisor for each frequency, found by search (LongRoPE, Ding et al. 2024).
+        case divided(by: [Double], magnitude: Double)
+
+        /// LongRoPE's choice among its two sets of divisors: by the context that the model shall run with, since keys that
+        /// are kept cannot change their angles when a text outgrows the training's length.
+        static func longRope(short: [Double], long: [Double], original: Double, context: Double, factor: Double, magnitude: Double?) -> Scaling {
+            .divided(by: context > original ? long : short, magnitude: magnitude ?? (factor > 1 ? (1 + log(factor) / log(original)).squareRoot() : 1))
+        }
     }
 
     /// - Parameters:
@@ -95,6 +169,13 @@ public struct RotaryEmbedding: Sendable, Equatable {
                 return frequency / factor * ramp + frequency * (1 - ramp)
             }
             magnitude = given ?? (factor > 1 ? 0.1 * log(factor) + 1 : 1)
+        case .ntk(let factor, let original, let context):
+            let d = Double(dimensions), stretch = factor * max(context, original) / original - (factor - 1)
+            let larger = base * pow(stretch, d / (d - 2))
+            frequencies = (0..<dimensions / 2).map { pow(larger, -2 * Double($0) / d) }
+        case .divided(let divisors, let magnitude):
+            frequencies = zip(plain, divisors).map { $0 / $1 }
+            self.magnitude = magnitude
         }
     }
 }

@@ -2,7 +2,8 @@ import MnemeNumerics
 
 /// Where a decoder's tensors come from, by the role they play.
 protocol DecoderTensors {
-    func matrix(_ role: DecoderRole, layer: Int?, outputs: Int, inputs: Int) throws -> WeightMatrix
+    /// Rows `rows` of a matrix of `outputs` rows; nil for all.
+    func matrix(_ role: DecoderRole, layer: Int?, outputs: Int, inputs: Int, rows: Range<Int>?) throws -> WeightMatrix
     func vector(_ role: DecoderRole, layer: Int?, count: Int) throws -> [Float]
     func has(_ role: DecoderRole, layer: Int?) -> Bool
 }
@@ -13,12 +14,17 @@ enum DecoderRole {
     case attentionNorm, query, key, value, attentionOutput
     case queryBias, keyBias, valueBias, queryNorm, keyNorm
     case feedForwardNorm, gate, up, down
+    /// Two or three of the above in one matrix, one below the other (Phi-3).
+    case queryKeyValue, gateUp
+    /// Norms of what a block adds to the state (Gemma).
+    case attentionPostNorm, feedForwardPostNorm
 }
 
 /// A decoder's weights, packed.
 struct DecoderWeights: Sendable {
     struct Layer: Sendable {
         var attentionNorm, feedForwardNorm: AlignedBuffer<Float>
+        var attentionPostNorm, feedForwardPostNorm: AlignedBuffer<Float>?
         var query, key, value, attentionOutput, gate, up, down: WeightMatrix
         var queryBias, keyBias, valueBias: AlignedBuffer<Float>?
         var queryNorm, keyNorm: AlignedBuffer<Float>?
@@ -31,32 +37,41 @@ struct DecoderWeights: Sendable {
     var output: WeightMatrix
 
     init(_ tensors: some DecoderTensors, _ c: DecoderConfiguration) throws {
-        func buffer(_ role: DecoderRole, _ layer: Int?, _ count: Int, padded: Int? = nil) throws -> AlignedBuffer<Float> {
-            let values = try tensors.vector(role, layer: layer, count: count), buffer = AlignedBuffer<Float>(padded ?? count)
+        func vector(_ role: DecoderRole, _ layer: Int?, _ count: Int) throws -> AlignedBuffer<Float> {
+            let values = try tensors.vector(role, layer: layer, count: count), buffer = AlignedBuffer<Float>(count)
             values.withUnsafeBufferPointer { buffer.pointer.update(from: $0.baseAddress!, count: count) }
             return buffer
         }
         func optional(_ role: DecoderRole, _ layer: Int, _ count: Int) throws -> AlignedBuffer<Float>? {
-            tensors.has(role, layer: layer) ? try buffer(role, layer, count) : nil
+            tensors.has(role, layer: layer) ? try vector(role, layer, count) : nil
+        }
+        func matrix(_ role: DecoderRole, _ layer: Int?, _ outputs: Int, _ inputs: Int) throws -> WeightMatrix {
+            try tensors.matrix(role, layer: layer, outputs: outputs, inputs: inputs, rows: nil)
+        }
+        /// Matrices that read the same input, each by itself or all in one.
+        func matrices(_ roles: [DecoderRole], in whole: DecoderRole, _ layer: Int, _ outputs: [Int]) throws -> [WeightMatrix] {
+            guard tensors.has(whole, layer: layer) else { return try zip(roles, outputs).map { try matrix($0, layer, $1, c.hiddenSize) } }
+            var start = 0
+            return try outputs.map { count in
+                defer { start += count }
+                return try tensors.matrix(whole, layer: layer, outputs: outputs.reduce(0, +), inputs: c.hiddenSize, rows: start..<start + count)
+            }
         }
         let queries = c.heads * c.headDimension
-        embedding = try tensors.matrix(.embedding, layer: nil, outputs: c.vocabularySize, inputs: c.hiddenSize)
-        output =
-            tensors.has(.output, layer: nil) ? try tensors.matrix(.output, layer: nil, outputs: c.vocabularySize, inputs: c.hiddenSize) : embedding
-        outputNorm = try buffer(.outputNorm, nil, c.hiddenSize)
+        embedding = try matrix(.embedding, nil, c.vocabularySize, c.hiddenSize)
+        output = tensors.has(.output, layer: nil) ? try matrix(.output, nil, c.vocabularySize, c.hiddenSize) : embedding
+        outputNorm = try vector(.outputNorm, nil, c.hiddenSize)
         layers = try (0..<c.layers).map { i in
-            Layer(
-                attentionNorm: try buffer(.attentionNorm, i, c.hiddenSize), feedForwardNorm: try buffer(.feedForwardNorm, i, c.hiddenSize),
-                query: try tensors.matrix(.query, layer: i, outputs: queries, inputs: c.hiddenSize),
-                key: try tensors.matrix(.key, layer: i, outputs: c.kvSize, inputs: c.hiddenSize),
-                value: try tensors.matrix(.value, layer: i, outputs: c.kvSize, inputs: c.hiddenSize),
-                attentionOutput: try tensors.matrix(.attentionOutput, layer: i, outputs: c.hiddenSize, inputs: queries),
-                gate: try tensors.matrix(.gate, layer: i, outputs: c.intermediateSize, inputs: c.hiddenSize),
-                up: try tensors.matrix(.up, layer: i, outputs: c.intermediateSize, inputs: c.hiddenSize),
-                down: try tensors.matrix(.down, layer: i, outputs: c.hiddenSize, inputs: c.intermediateSize),
-                queryBias: try optional(.queryBias, i, queries), keyBias: try optional(.keyBias, i, c.kvSize),
-                valueBias: try optional(.valueBias, i, c.kvSize), queryNorm: try optional(.queryNorm, i, c.headDimension),
-                keyNorm: try optional(.keyNorm, i, c.headDimension))
+            let attention = try matrices([.query, .key, .value], in: .queryKeyValue, i, [queries, c.kvSize, c.kvSize])
+            let feedForward = try matrices([.gate, .up], in: .gateUp, i, [c.intermediateSize, c.intermediateSize])
+            return Layer(
+                attentionNorm: try vector(.attentionNorm, i, c.hiddenSize), feedForwardNorm: try vector(.feedForwardNorm, i, c.hiddenSize),
+                attentionPostNorm: try optional(.attentionPostNorm, i, c.hiddenSize),
+                feedForwardPostNorm: try optional(.feedForwardPostNorm, i, c.hiddenSize), query: attention[0], key: attention[1], value: attention[2],
+                attentionOutput: try matrix(.attentionOutput, i, c.hiddenSize, queries), gate: feedForward[0], up: feedForward[1],
+                down: try matrix(.down, i, c.hiddenSize, c.intermediateSize), queryBias: try optional(.queryBias, i, queries),
+                keyBias: try optional(.keyBias, i, c.kvSize), valueBias: try optional(.valueBias, i, c.kvSize),
+                queryNorm: try optional(.queryNorm, i, c.headDimension), keyNorm: try optional(.keyNorm, i, c.headDimension))
         }
     }
 

@@ -64,18 +64,17 @@ public final class TransformerDecoder: Sendable {
         _ logits: UnsafeMutablePointer<Float>
     ) {
         let c = configuration, w = workspace, n = tokens.count, mine = shareOf(n, thread, threads)
-        let half = c.rope.frequencies.count, queries = c.heads * c.headDimension
+        let half = c.rope.frequencies.count, queries = c.heads * c.headDimension, gelu = c.activation == .gelu
         let queryStride = w.queryStride, kvStride = w.kvStride, wide = w.wideStride, hidden = w.hiddenStride
         for t in mine {
             weights.embedding.row(Int(tokens[t]), into: w.state.pointer + t * hidden)
-            let position = Self.position(of: t, in: segments)
-            for i in 0..<half {
-                let angle = Double(position) * c.rope.frequencies[i]
-                w.cosine.pointer[t * half + i] = Float(cos(angle) * c.rope.magnitude)
-                w.sine.pointer[t * half + i] = Float(sin(angle) * c.rope.magnitude)
-            }
+            if c.embeddingScale != 1 { for i in 0..<hidden { w.state.pointer[t * hidden + i] *= c.embeddingScale } }
+            let position = Double(Self.position(of: t, in: segments))
+            w.angles.fill(t, position: position, rope: c.rope)
+            if let rope = c.localRope { w.localAngles?.fill(t, position: position, rope: rope) }
         }
         for (index, layer) in weights.layers.enumerated() {
+            let angles = c.window(layer: index) == nil ? w.angles : w.localAngles ?? w.angles
             normalize(w.state.pointer, layer.attentionNorm, into: w.input, rows: mine, codes: layer.query.readsCodes || layer.key.readsCodes)
             pool.barrier()
             product(layer.query, w.input, n, thread, threads, layer.queryBias, into: w.queries.pointer, queryStride)
@@ -90,7 +89,7 @@ public final class TransformerDecoder: Sendable {
                 if let norm = layer.keyNorm {
                     kernels.rmsNorm(k, weight: norm.pointer, epsilon: c.normEpsilon, rows: c.kvHeads, columns: c.headDimension, into: k)
                 }
-                let cosine = w.cosine.pointer + t * half, sine = w.sine.pointer + t * half
+                let cosine = angles.cosine.pointer + t * half, sine = angles.sine.pointer + t * half
                 kernels.rope(q, heads: c.heads, dimension: c.headDimension, half: half, cosine: cosine, sine: sine, interleaved: c.rope.interleaved)
                 kernels.rope(k, heads: c.kvHeads, dimension: c.headDimension, half: half, cosine: cosine, sine: sine, interleaved: c.rope.interleaved)
                 let segment = Self.segment(of: t, in: segments), view = segments[segment].view
@@ -105,8 +104,7 @@ public final class TransformerDecoder: Sendable {
                 kernels.quantize(w.attended, rows: mine, columns: queries)
                 pool.barrier()
             }
-            product(layer.attentionOutput, w.attended, n, thread, threads, nil, accumulate: true, into: w.state.pointer, hidden)
-            pool.barrier()
+            add(layer.attentionOutput, w.attended, layer.attentionPostNorm, n, mine, thread, threads)
             normalize(w.state.pointer, layer.feedForwardNorm, into: w.input, rows: mine, codes: layer.gate.readsCodes || layer.up.readsCodes)
             pool.barrier()
             product(layer.gate, w.input, n, thread, threads, nil, into: w.gated.floats, wide)
@@ -114,11 +112,10 @@ public final class TransformerDecoder: Sendable {
             pool.barrier()
             // Shared by elements, so that a single token keeps all threads busy.
             let blocks = shareOf(n * wide / 32, thread, threads)
-            kernels.gate(w.gated.floats + blocks.lowerBound * 32, w.up.pointer + blocks.lowerBound * 32, count: blocks.count * 32)
+            kernels.gate(w.gated.floats + blocks.lowerBound * 32, w.up.pointer + blocks.lowerBound * 32, count: blocks.count * 32, gelu: gelu)
             if layer.down.readsCodes { kernels.quantize(w.gated, rows: blocks, columns: 32) }
             pool.barrier()
-            product(layer.down, w.gated, n, thread, threads, nil, accumulate: true, into: w.state.pointer, hidden)
-            pool.barrier()
+            add(layer.down, w.gated, layer.feedForwardPostNorm, n, mine, thread, threads)
         }
         // Only rows that get logits go through the last matrix, side by side.
         var row = 0
@@ -138,6 +135,7 @@ public final class TransformerDecoder: Sendable {
         product(weights.output, w.input, row, thread, threads, nil, into: w.logits.pointer, w.logitStride)
         pool.barrier()
         for r in shareOf(row, thread, threads) {
+            if let cap = c.logitCap { kernels.softCap(w.logits.pointer + r * w.logitStride, count: w.logitStride, cap: cap) }
             (logits + r * c.vocabularySize).update(from: w.logits.pointer + r * w.logitStride, count: c.vocabularySize)
         }
     }
@@ -148,6 +146,23 @@ public final class TransformerDecoder: Sendable {
             state + rows.lowerBound * n, weight: weight.pointer, epsilon: configuration.normEpsilon, rows: rows.count, columns: n,
             into: input.floats + rows.lowerBound * n)
         if codes { kernels.quantize(input, rows: rows, columns: n) }
+    }
+
+    /// Adds what a block computed to the state, normalised first if the model wants it so. Ends with a barrier.
+    private func add(
+        _ matrix: WeightMatrix, _ input: DecoderRows, _ norm: AlignedBuffer<Float>?, _ rows: Int, _ mine: Range<Int>, _ thread: Int, _ threads: Int
+    ) {
+        let w = workspace, hidden = w.hiddenStride
+        if let norm {
+            product(matrix, input, rows, thread, threads, nil, into: w.block.pointer, hidden)
+            pool.barrier()
+            kernels.rmsNorm(
+                w.block.pointer + mine.lowerBound * hidden, weight: norm.pointer, epsilon: configuration.normEpsilon, rows: mine.count, columns: hidden,
+                accumulate: true, into: w.state.pointer + mine.lowerBound * hidden)
+        } else {
+            product(matrix, input, rows, thread, threads, nil, accumulate: true, into: w.state.pointer, hidden)
+        }
+        pool.barrier()
     }
 
     private func product(
@@ -168,7 +183,8 @@ public final class TransformerDecoder: Sendable {
             return DecoderKernels.Attention(
                 queries: w.queries.pointer + first * w.queryStride, stride: w.queryStride, keys: view.keys + layer * view.layerStride,
                 values: view.values + layer * view.layerStride, kvStride: view.positionStride, tokens: segment.tokens.count,
-                position: segment.position, heads: c.heads, kvHeads: c.kvHeads, dimension: c.headDimension, window: c.slidingWindow ?? 0,
+                position: segment.position, heads: c.heads, kvHeads: c.kvHeads, dimension: c.headDimension,
+                window: c.window(layer: layer) ?? 0, scale: c.attentionScale ?? 1 / Float(c.headDimension).squareRoot(), cap: c.attentionCap ?? 0,
                 into: w.attended.floats + first * w.queryStride, outputStride: w.queryStride)
         }
         var total = 0
@@ -204,7 +220,11 @@ final class DecoderWorkspace: Sendable {
     let state: AlignedBuffer<Float>
     /// Normalised rows, input of the projections.
     let input: DecoderRows
-    let queries, keys, values, up, cosine, sine, logits: AlignedBuffer<Float>
+    let queries, keys, values, up, logits: AlignedBuffer<Float>
+    /// What a block adds to the state, before its norm; empty in models without post-norms.
+    let block: AlignedBuffer<Float>
+    let angles: RotaryAngles
+    let localAngles: RotaryAngles?
     let attended, gated: DecoderRows
     let scratch: [AlignedBuffer<Float>]
     let hiddenStride, queryStride, kvStride, wideStride, logitStride: Int
@@ -224,11 +244,31 @@ final class DecoderWorkspace: Sendable {
         attended = DecoderRows(rows: tokens, columns: queryStride)
         gated = DecoderRows(rows: tokens, columns: wideStride)
         up = AlignedBuffer(tokens * wideStride)
-        cosine = AlignedBuffer(tokens * c.rope.frequencies.count)
-        sine = AlignedBuffer(tokens * c.rope.frequencies.count)
+        block = AlignedBuffer(w.layers.contains { $0.attentionPostNorm != nil || $0.feedForwardPostNorm != nil } ? tokens * hiddenStride : 0)
+        angles = RotaryAngles(tokens: tokens, c.rope)
+        localAngles = c.localRope.map { RotaryAngles(tokens: tokens, $0) }
         logits = AlignedBuffer(count * logitStride)
         scratch = (0..<threads).map { _ in
             AlignedBuffer(DecoderKernels.scratch(heads: c.heads, kvHeads: c.kvHeads, dimension: c.headDimension))
+        }
+    }
+}
+
+/// Cosine and sine of each token's rotations.
+struct RotaryAngles: Sendable {
+    let cosine, sine: AlignedBuffer<Float>
+
+    init(tokens: Int, _ rope: RotaryEmbedding) {
+        cosine = AlignedBuffer(tokens * rope.frequencies.count)
+        sine = AlignedBuffer(tokens * rope.frequencies.count)
+    }
+
+    func fill(_ token: Int, position: Double, rope: RotaryEmbedding) {
+        let half = rope.frequencies.count
+        for i in 0..<half {
+            let angle = position * rope.frequencies[i]
+            cosine.pointer[token * half + i] = Float(cos(angle) * rope.magnitude)
+            sine.pointer[token * half + i] = Float(sin(angle) * rope.magnitude)
         }
     }
 }
