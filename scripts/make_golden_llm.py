@@ -40,6 +40,8 @@ for kind in [T.Q4_0, T.Q4_1, T.Q5_0, T.Q5_1, T.Q8_0, T.Q2_K, T.Q3_K, T.Q4_K, T.Q
             raw[:, place:place + 2] = (rng.normal(size=count) * 0.01).astype(np.float16).view(np.uint8).reshape(count, 2)
     floats = gguf.quants.dequantize(raw.reshape(1, -1), kind).astype(np.float32).reshape(-1)
     blocks.append({"type": int(kind), "raw": base64.b64encode(raw.tobytes()).decode(), "floats": base64.b64encode(floats.tobytes()).decode()})
+    if floats.size % 32 == 0 and floats.size >= 32:
+        blocks[-1]["q8_0"] = base64.b64encode(gguf.quants.quantize(floats.reshape(1, -1), T.Q8_0).tobytes()).decode()
 write("blocks.json", blocks)
 
 # Token ids under four sets of pre-tokenizer rules, as a hash for each text.
@@ -146,7 +148,7 @@ models_ = {
     "qwen2": (transformers.Qwen2Config, dict(base)),
     "qwen3": (transformers.Qwen3Config, dict(base, head_dim=32)),
     "llama-dynamic": (transformers.LlamaConfig, dict(base, max_position_embeddings=40, rope_scaling={"rope_type": "dynamic", "factor": 4.0})),
-    "gemma2": (transformers.Gemma2Config, dict(gemma, num_hidden_layers=4, query_pre_attn_scalar=24, attn_logit_softcapping=2.0, final_logit_softcapping=1.5)),
+    "gemma2": (transformers.Gemma2Config, dict(gemma, num_hidden_layers=4, query_pre_attn_scalar=32, attn_logit_softcapping=2.0, final_logit_softcapping=1.5)),
     "gemma3": (transformers.Gemma3TextConfig, dict(gemma, num_hidden_layers=7, query_pre_attn_scalar=32, rope_theta=1e6, rope_local_base_freq=1e4,
                                                    rope_scaling={"rope_type": "linear", "factor": 8.0})),
     "phi3": (transformers.Phi3Config, dict(base, sliding_window=16, original_max_position_embeddings=256)),

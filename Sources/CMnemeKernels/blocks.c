@@ -1,5 +1,6 @@
 // The block formats of GGUF files, as ggml defines them: little-endian structures of 32 or 256 weights.
 #include "half.h"
+#include <math.h>
 
 enum {
     F32 = 0, F16 = 1, Q4_0 = 2, Q4_1 = 3, Q5_0 = 6, Q5_1 = 7, Q8_0 = 8, Q2_K = 10, Q3_K = 11, Q4_K = 12, Q5_K = 13, Q6_K = 14,
@@ -146,6 +147,25 @@ void mnk_dequantize(int type, const void *source, size_t count, float *y) {
     if (!mnk_block_shape(type, &weights, &bytes)) return;
     const uint8_t *p = source;
     for (size_t i = 0; i < count; i += weights, p += bytes, y += weights) block_floats(type, p, weights, y);
+}
+
+void mnk_quantize(int type, const float *x, size_t count, void *target) {
+    uint8_t *p = target;
+    if (type == F32) memcpy(p, x, count * 4);
+    if (type == F16)
+        for (size_t i = 0; i < count; i++, p += 2) {
+            uint16_t h = half_of(x[i]);
+            memcpy(p, &h, 2);
+        }
+    if (type == Q8_0)
+        for (size_t b = 0; b < count / 32; b++, x += 32, p += 34) {
+            float highest = 0;
+            for (int i = 0; i < 32; i++) highest = fmaxf(highest, fabsf(x[i]));
+            float d = highest / 127, inverse = d > 0 ? 1 / d : 0;
+            uint16_t h = half_of(d);
+            memcpy(p, &h, 2);
+            for (int i = 0; i < 32; i++) p[2 + i] = (uint8_t)(int8_t)roundf(x[i] * inverse);
+        }
 }
 
 int mnk_tile_format(int type) {

@@ -8,6 +8,10 @@ public struct ModelError: Error, Sendable, CustomStringConvertible {
         case invalidFile
         /// The model is of an architecture or shape that is not supported.
         case unsupported
+        /// A file could not be written.
+        case cannotWrite
+        /// A server did not give what was asked for.
+        case cannotFetch
     }
 
     /// What kind of failure it is.

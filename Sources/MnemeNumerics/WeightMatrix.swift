@@ -147,6 +147,16 @@ package func dequantize(type: Int32, _ source: UnsafeRawPointer, count: Int, int
     mnk_dequantize(type, source, count, output)
 }
 
+/// Floats as blocks of F32, F16 or Q8_0 (then a multiple of 32).
+package func quantize(_ values: [Float], type: Int32) -> [UInt8] {
+    guard let shape = blockShape(type: type) else { return [] }
+    let bytes = values.count / shape.weights * shape.bytes
+    return [UInt8](unsafeUninitializedCapacity: bytes) { out, count in
+        mnk_quantize(type, values, values.count, out.baseAddress!)
+        count = bytes
+    }
+}
+
 /// Weights and bytes of a block of a GGUF type; nil for types that are not read.
 package func blockShape(type: Int32) -> (weights: Int, bytes: Int)? {
     var weights = 0, bytes = 0

@@ -77,6 +77,92 @@ import MnemeEngine
         }
     }
 
+    /// The same model as a GGUF file, written as the public converter would: names from its tables, other conventions of weights.
+    private static func gguf(_ model: Tiny) throws -> String {
+        let config = try #require(try JSONSerialization.jsonObject(with: Data(model.config.utf8)) as? [String: Any])
+        let type = config["model_type"] as! String, isGemma = type.hasPrefix("gemma")
+        let architecture = ["mistral": "llama", "gemma3_text": "gemma3"][type] ?? type
+        var writer = GGUFWriter()
+        writer.add("general.architecture", .string(architecture))
+        func integer(_ key: String) -> Int? { config[key] as? Int }
+        for (key, value) in [
+            "block_count": integer("num_hidden_layers"), "embedding_length": integer("hidden_size"), "feed_forward_length": integer("intermediate_size"),
+            "attention.head_count": integer("num_attention_heads"), "attention.head_count_kv": integer("num_key_value_heads"),
+            "attention.key_length": integer("head_dim"), "context_length": model.context ?? integer("max_position_embeddings"),
+            "attention.sliding_window": integer("sliding_window"),
+        ] { if let value { writer.add("\(architecture).\(key)", .integer(Int64(value))) } }
+        for (key, value) in [
+            "attention.layer_norm_rms_epsilon": config["rms_norm_eps"], "rope.freq_base": config["rope_theta"],
+            "attn_logit_softcapping": config["attn_logit_softcapping"], "final_logit_softcapping": config["final_logit_softcapping"],
+        ] { if let value = value as? NSNumber { writer.add("\(architecture).\(key)", .float(value.doubleValue)) } }
+        let heads = integer("num_attention_heads")!, dimension = integer("head_dim") ?? integer("hidden_size")! / heads
+        var tensors = model.shapes.sorted { $0.key < $1.key }.map { name, shape -> (name: String, shape: [Int], values: [Float]) in
+            var values = values(name, count: shape.reduce(1, *), isGemma: isGemma)
+            if isGemma, name.contains("norm") { values = values.map { $0 + 1 } }
+            if architecture == "llama", name.contains("q_proj") || name.contains("k_proj") {
+                // Pairs of a rotation stand side by side: row 2i is row i of the first half, row 2i + 1 of the second.
+                values = (0..<shape[0]).flatMap { row in
+                    let place = row % dimension, from = row - place + (place % 2 == 0 ? place / 2 : dimension / 2 + place / 2)
+                    return values[from * shape[1]..<(from + 1) * shape[1]]
+                }
+            }
+            return (model.names[name]!, shape, values)
+        }
+        if let rope = config["rope_scaling"] as? [String: Any] {
+            if rope["rope_type"] as! String == "longrope" {
+                for kind in ["short", "long"] {
+                    let factors = (rope["\(kind)_factor"] as! [NSNumber]).map(\.floatValue)
+                    tensors.append(("rope_factors_\(kind).weight", [factors.count], factors))
+                    if kind == "long" { writer.add("\(architecture).rope.dimension_count", .integer(Int64(2 * factors.count))) }
+                }
+            } else {
+                writer.add("\(architecture).rope.scaling.type", .string(rope["rope_type"] as! String))
+                writer.add("\(architecture).rope.scaling.factor", .float((rope["factor"] as! NSNumber).doubleValue))
+            }
+            if let original = config["original_max_position_embeddings"] as? Int ?? rope["original_max_position_embeddings"] as? Int {
+                writer.add("\(architecture).rope.scaling.original_context_length", .integer(Int64(original)))
+            }
+        }
+        for tensor in tensors { writer.add(tensor: tensor.name, shape: tensor.shape, type: 0, bytes: 4 * tensor.values.count) }
+        let path = FileManager.default.temporaryDirectory.appendingPathComponent("mneme-tiny-\(UUID().uuidString).gguf").path
+        try writer.write(to: path) { i in tensors[i].values.withUnsafeBytes { Array($0) } }
+        return path
+    }
+
+    // Stretching by need is not in GGUF files, and the one of Llama 3 is a tensor there that has no reference here.
+    @Test(arguments: models.filter { $0.name != "llama-dynamic" && $0.name != "llama-llama3" })
+    func `a GGUF file gives the same logits`(model: Tiny) throws {
+        let path = try Self.gguf(model), small = path + ".q8"
+        defer { for file in [path, small] { try? FileManager.default.removeItem(atPath: file) } }
+        let file = try GGUFFile(path: path), expected = Golden.floats(model.logits)
+        func worst(_ file: GGUFFile) throws -> Float {
+            let decoder = try TransformerDecoder(file, stepTokens: 128, stepLogits: 128), size = decoder.configuration.vocabularySize
+            let all = decoder.logits(model.tokens, at: 0, in: Cache(decoder.configuration, positions: 80), rows: 80)
+            return model.rows.enumerated().map { i, row in zip(all[row], expected[i * size..<(i + 1) * size]).map { abs($0 - $1) }.max()! }.max()!
+        }
+        // The stretch of LongRoPE is the ratio of two contexts, of which the file knows one if the test sets it.
+        if model.name != "phi3-short" { #expect(try worst(file) < 1e-3) }
+        // Converted to eight bits it is nearly the same model.
+        try GGUFConversion.convert(file, to: .q8_0, path: small)
+        let converted = try GGUFFile(path: small)
+        #expect(converted.tensors["token_embd.weight"]?.typeName == "Q8_0" && converted.tensors["output_norm.weight"]?.typeName == "F32")
+        #expect(try worst(converted) < 0.6)
+    }
+
+    @Test func `a conversion keeps the header and overwrites nothing`() throws {
+        let path = try Self.gguf(Self.models[0]), target = path + ".f16"
+        defer { for file in [path, target] { try? FileManager.default.removeItem(atPath: file) } }
+        let file = try GGUFFile(path: path)
+        try GGUFConversion.convert(file, to: .f16, path: target)
+        let converted = try GGUFFile(path: target)
+        for (key, value) in file.metadata { #expect(converted.metadata[key] == value) }
+        #expect(converted.integer("general.file_type") == 1 && converted.tensors.count == file.tensors.count)
+        let error = #expect(throws: ModelError.self) { try GGUFConversion.convert(file, to: .f32, path: target) }
+        #expect(error?.code == .cannotWrite)
+        let nowhere = #expect(throws: ModelError.self) { try GGUFConversion.convert(file, to: .f32, path: path + ".d/x") }
+        #expect(nowhere?.code == .cannotWrite && nowhere?.message.contains("No such file") == true)
+    }
+
     @Test(.enabled(if: RealModel.isThere, "needs the model that `make language-model` fetches"))
     func `greedy answers equal those of the f32 reference`() throws {
         struct Answer: Decodable {

@@ -9,6 +9,7 @@ import MnemeEngine
     struct Block: Decodable, CustomTestStringConvertible {
         var type: Int32
         var raw, floats: String
+        var q8_0: String?
         var testDescription: String { "type \(type)" }
     }
     static let blocks = (try? Golden.read([Block].self, "blocks")) ?? []
@@ -21,6 +22,8 @@ import MnemeEngine
         var floats = [Float](repeating: 0, count: expected.count)
         raw.withUnsafeBytes { dequantize(type: block.type, $0.baseAddress!, count: expected.count, into: &floats) }
         for (a, b) in zip(floats, expected) { #expect(abs(a - b) <= 1e-6 * max(1, abs(b))) }
+        if let eight = block.q8_0 { #expect(quantize(expected, type: 8) == Golden.bytes(eight)) }
+        #expect(quantize(expected, type: 0) == Golden.bytes(block.floats))
         // One row of a matrix, packed and unpacked: codes are kept, or fitted to eight bits.
         let matrix = raw.withUnsafeBytes { WeightMatrix(source: $0.baseAddress!, type: block.type, outputs: 1, inputs: expected.count) }
         var row = [Float](repeating: 0, count: expected.count)

@@ -132,6 +132,8 @@ void mnk_quantize_blocks(uint32_t features, const float *x, size_t count, int8_t
 int mnk_block_shape(int type, size_t *weights, size_t *bytes);
 /// `count` weights as floats; a multiple of the block's weights. Any type that mnk_block_shape knows.
 void mnk_dequantize(int type, const void *source, size_t count, float *y);
+/// The other way, to F32, F16 or Q8_0 (scale highest/127, codes rounded to the nearest).
+void mnk_quantize(int type, const float *x, size_t count, void *target);
 /// The tile format for a quantised type; -1 for float types. Q2_K, Q3_K and Q6_K, whose scales span 16 weights,
 /// are fitted to 8 bits anew; all others keep their codes.
 int mnk_tile_format(int type);

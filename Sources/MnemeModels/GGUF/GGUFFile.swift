@@ -45,6 +45,8 @@ public final class GGUFFile: Sendable {
     /// Tensors by name.
     public let tensors: [String: Tensor]
     let file: MappedFile
+    /// Where each entry of the header lies, key and all, in order.
+    let entries: [(key: String, range: Range<Int>)]
 
     /// Names of types, also of those that are not read.
     static let typeNames: [Int32: String] = [
@@ -66,11 +68,13 @@ public final class GGUFFile: Sendable {
         }
         let tensorCount = try reader.count(bytesEach: 24), entryCount = try reader.count(bytesEach: 13)
         var metadata: [String: Value] = [:]
+        var entries: [(key: String, range: Range<Int>)] = []
         for _ in 0..<entryCount {
-            let key = try reader.string()
+            let start = reader.place, key = try reader.string()
             guard metadata.updateValue(try reader.value(type: reader.integer(UInt32.self), depth: 0), forKey: key) == nil else {
                 throw reader.fault("the key '\(key.prefix(80))' stands there twice")
             }
+            entries.append((key, start..<reader.place))
         }
         let alignment: Int
         if case .integer(let value)? = metadata["general.alignment"] {
@@ -113,6 +117,7 @@ public final class GGUFFile: Sendable {
             guard tensors.updateValue(tensor, forKey: header.name) == nil else { throw reader.fault("tensor '\(header.name.prefix(80))' stands there twice") }
         }
         self.metadata = metadata
+        self.entries = entries
         self.tensors = tensors
     }
 

@@ -1,0 +1,62 @@
+import Foundation
+import MnemeNumerics
+
+/// Makes a GGUF file with weights of another type of one that is there.
+public enum GGUFConversion {
+    /// What matrices become. Vectors (norms, biases) become F32, as in all published files.
+    public enum Target: String, Sendable, CaseIterable {
+        case f32, f16
+        /// Eight bits and one scale for 32 weights.
+        case q8_0
+
+        var type: Int32 {
+            switch self {
+            case .f32: 0
+            case .f16: 1
+            case .q8_0: 8
+            }
+        }
+        /// llama.cpp's number for a file of mostly this type.
+        var fileType: Int64 {
+            switch self {
+            case .f32: 0
+            case .f16: 1
+            case .q8_0: 7
+            }
+        }
+    }
+
+    /// Writes `file` with its matrices in `target` to `path`. A type of fewer bits than the file's loses precision; one of more
+    /// gains none.
+    ///
+    /// - Parameter progress: called with the share that is done.
+    /// - Throws: ``ModelError`` if `path` is there already or cannot be written; then nothing is left behind.
+    public static func convert(_ file: GGUFFile, to target: Target, path: String, progress: (Double) -> Void = { _ in }) throws {
+        guard !FileManager.default.fileExists(atPath: path) else { throw ModelError(.cannotWrite, "\(path) is there already. Remove it, or choose another name.") }
+        var writer = GGUFWriter()
+        for entry in file.entries where !["general.file_type", "general.quantization_version", "general.alignment"].contains(entry.key) {
+            writer.add(raw: file.file.bytes[entry.range])
+        }
+        writer.add("general.file_type", .integer(target.fileType))
+        writer.add("general.quantization_version", .integer(2))
+        let tensors = file.tensors.values.sorted { $0.range.lowerBound < $1.range.lowerBound }
+        let types = tensors.map { tensor -> Int32 in
+            // Rows that do not fall into whole blocks keep the precision of floats.
+            tensor.shape.count < 2 ? 0 : tensor.shape.last! % 32 == 0 ? target.type : min(target.type, 1)
+        }
+        for (tensor, type) in zip(tensors, types) {
+            guard let shape = blockShape(type: type) else { continue }
+            writer.add(tensor: tensor.name, shape: tensor.shape, type: type, bytes: tensor.count / shape.weights * shape.bytes)
+        }
+        let total = tensors.reduce(0) { $0 + $1.count }
+        var done = 0
+        try writer.write(to: path) { i in
+            defer {
+                file.file.discardPages()
+                done += tensors[i].count
+                progress(Double(done) / Double(max(1, total)))
+            }
+            return quantize(try file.floats(tensors[i].name, shape: tensors[i].shape), type: types[i])
+        }
+    }
+}

@@ -1,0 +1,96 @@
+import Foundation
+
+/// Writes a GGUF file of version 3: all at once under another name, then renamed, so that no half file is ever seen.
+package struct GGUFWriter {
+    private var entries: [UInt8] = [], entryCount = 0
+    private var tensors: [(name: String, shape: [Int], type: Int32, bytes: Int)] = []
+
+    package init() {}
+
+    /// Adds an entry as another file has it.
+    mutating func add(raw entry: some Sequence<UInt8>) {
+        entries += entry
+        entryCount += 1
+    }
+
+    /// Adds an entry. Integers are written in 32 bits where they fit, the types of arrays are those of their first elements.
+    package mutating func add(_ key: String, _ value: GGUFFile.Value) {
+        Self.put(key, to: &entries)
+        Self.put(Self.type(value), to: &entries)
+        Self.put(value, to: &entries)
+        entryCount += 1
+    }
+
+    /// Announces a tensor; ``write(to:data:)`` asks for the bytes in this order.
+    ///
+    /// - Parameter shape: the slowest extent first.
+    package mutating func add(tensor name: String, shape: [Int], type: Int32, bytes: Int) { tensors.append((name, shape, type, bytes)) }
+
+    /// - Parameter data: the bytes of the tensor of an index.
+    /// - Throws: ``ModelError`` if the system does, and what `data` throws.
+    package func write(to path: String, data: (Int) throws -> [UInt8]) throws {
+        let partial = path + ".partial"
+        defer { unlink(partial) }
+        guard let file = fopen(partial, "wb") else { throw Self.failure(path) }
+        var isOpen = true
+        defer { if isOpen { fclose(file) } }
+        func write(_ bytes: [UInt8]) throws { guard fwrite(bytes, 1, bytes.count, file) == bytes.count else { throw Self.failure(path) } }
+        func pad(_ count: Int) -> [UInt8] { [UInt8](repeating: 0, count: (32 - count % 32) % 32) }
+        var header = Array("GGUF".utf8)
+        Self.put(UInt32(3), to: &header)
+        Self.put(UInt64(tensors.count), to: &header)
+        Self.put(UInt64(entryCount), to: &header)
+        header += entries
+        var offset = 0
+        for tensor in tensors {
+            Self.put(tensor.name, to: &header)
+            Self.put(UInt32(tensor.shape.count), to: &header)
+            for extent in tensor.shape.reversed() { Self.put(UInt64(extent), to: &header) }
+            Self.put(UInt32(bitPattern: tensor.type), to: &header)
+            Self.put(UInt64(offset), to: &header)
+            offset += (tensor.bytes + 31) / 32 * 32
+        }
+        try write(header + pad(header.count))
+        for (i, tensor) in tensors.enumerated() {
+            let bytes = try data(i)
+            precondition(bytes.count == tensor.bytes, "A tensor's bytes are not as announced.")
+            try write(bytes + pad(bytes.count))
+        }
+        isOpen = false
+        guard fflush(file) == 0, fsync(fileno(file)) == 0, fclose(file) == 0, rename(partial, path) == 0 else { throw Self.failure(path) }
+    }
+
+    private static func failure(_ path: String) -> ModelError {
+        ModelError(.cannotWrite, "Cannot write \(path): \(String(cString: strerror(errno))). Nothing was left behind.")
+    }
+
+    private static func put(_ value: some FixedWidthInteger, to out: inout [UInt8]) { withUnsafeBytes(of: value.littleEndian) { out.append(contentsOf: $0) } }
+
+    private static func put(_ text: String, to out: inout [UInt8]) {
+        put(UInt64(text.utf8.count), to: &out)
+        out += text.utf8
+    }
+
+    private static func type(_ value: GGUFFile.Value) -> UInt32 {
+        switch value {
+        case .integer(let number): UInt32(exactly: number) != nil ? 4 : 11
+        case .float: 6
+        case .bool: 7
+        case .string: 8
+        case .array: 9
+        }
+    }
+
+    private static func put(_ value: GGUFFile.Value, to out: inout [UInt8]) {
+        switch value {
+        case .integer(let number): if let small = UInt32(exactly: number) { put(small, to: &out) } else { put(number, to: &out) }
+        case .float(let number): put(Float(number).bitPattern, to: &out)
+        case .bool(let bool): out.append(bool ? 1 : 0)
+        case .string(let text): put(text, to: &out)
+        case .array(let values):
+            put(values.first.map(type) ?? 8, to: &out)
+            put(UInt64(values.count), to: &out)
+            for value in values { put(value, to: &out) }
+        }
+    }
+}
