@@ -114,6 +114,28 @@ spm.normalizer = normalizers.Sequence([normalizers.Prepend("\u2581"), normalizer
 spm.add_special_tokens([AddedToken(t, special=True, normalized=False) for t in ("<unk>", "<s>", "</s>")])
 write("spm.json", {"tokens": pieces, "scores": scores, "kinds": kinds, "ids": [digest(spm.encode(t).ids) for t in texts]})
 
+# Unigram: a small model trained by the sentencepiece library, with replacements of characters of our own.
+import io, sentencepiece, tempfile
+
+with tempfile.TemporaryDirectory() as folder:
+    # Lines of code points: what is replaced, and by what (here: typographic characters, a ligature, one that vanishes).
+    rules_file = os.path.join(folder, "rules.tsv")
+    open(rules_file, "w").write("2026\t2E 2E 2E\nFB01\t66 69\n201C\t22\n201D\t22\nA0\t20\nE9\t65\n65 301\t65\n200B\t\n")
+    out = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter([" ".join(random.choice(words) for _ in range(60)) for _ in range(300)]), model_writer=out, vocab_size=700,
+        model_type="unigram", byte_fallback=True, normalization_rule_tsv=rules_file, hard_vocab_limit=False, minloglevel=2,
+        user_defined_symbols=["<sep>"])
+trained = sentencepiece.SentencePieceProcessor(model_proto=out.getvalue())
+from sentencepiece import sentencepiece_model_pb2
+
+proto = sentencepiece_model_pb2.ModelProto.FromString(out.getvalue())
+uni_texts = texts + ["\u201cfi\ufb01\u201d\u2026", "a  b   c ", "   ", "caf\u00e9 cafe\u0301", "x<sep>y <sep> z", "\u200b", "\u200ba"]
+write("unigram.json", {
+    "tokens": [p.piece for p in proto.pieces], "scores": [p.score for p in proto.pieces], "kinds": [p.type for p in proto.pieces],
+    "map": base64.b64encode(proto.normalizer_spec.precompiled_charsmap).decode(), "extra": uni_texts[len(texts):],
+    "ids": [digest(trained.encode(t)) for t in uni_texts]})
+
 # Logits of tiny models with weights from a formula.
 import torch, transformers
 

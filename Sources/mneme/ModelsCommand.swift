@@ -6,7 +6,7 @@ import MnemeModels
 /// Looks at model files.
 struct ModelsCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "models", abstract: "List and inspect model files and their chat templates.", subcommands: [List.self, Inspect.self, Render.self],
+        commandName: "models", abstract: "List and inspect model files and their chat templates.", subcommands: [List.self, Inspect.self, Render.self, Tokenize.self],
         defaultSubcommand: List.self)
 
     struct List: AsyncParsableCommand {
@@ -62,6 +62,23 @@ struct ModelsCommand: AsyncParsableCommand {
             case .string(let text): .string(text)
             case .array(let items): .list(items.map(value))
             case .object(let members): .object(members.sorted { $0.key < $1.key }.map { (key: $0.key, value: value($0.value)) })
+            }
+        }
+    }
+
+    struct Tokenize: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Print the token ids of texts.",
+            discussion: "Each line of standard input is a text as a JSON string; each line of the output is the list of its ids.")
+
+        @Argument(help: "A model's name, or a GGUF file (its vocabulary is enough).") var model: String
+        @Flag(help: "Read names of special tokens in the texts as those tokens.") var special = false
+
+        func run() async throws {
+            let tokenizer = try GGUFFile(path: Home.languageModelFile(model)).tokenizer(), decoder = JSONDecoder()
+            while let line = readLine() {
+                guard let text = try? decoder.decode(String.self, from: Data(line.utf8)) else { throw InputError("This line is not a JSON string: \(line.prefix(80))") }
+                print("[\(tokenizer.encode(text, special: special).map(String.init).joined(separator: ","))]")
             }
         }
     }

@@ -7,10 +7,12 @@ extension GGUFFile {
     /// - Parameter other: instead of the file's own rules; tests try all rules on one vocabulary.
     package func tokenizer(preTokenizer other: PreTokenizer?) throws -> any Tokenizer {
         let model = string("tokenizer.ggml.model") ?? "none"
-        if model == "llama" { return try sentencePieceTokenizer() }
+        if model == "llama" { return try sentencePieceTokenizer(.bpe) }
+        if model == "t5" { return try sentencePieceTokenizer(.unigram) }
         guard model == "gpt2" else {
             throw ModelError(
-                .unsupported, "\(path) has a tokenizer of the kind '\(model.prefix(40))'; byte-level BPE ('gpt2') and SentencePiece BPE ('llama') are read.")
+                .unsupported,
+                "\(path) has a tokenizer of the kind '\(model.prefix(40))'; byte-level BPE ('gpt2') and SentencePiece ('llama', 't5') are read.")
         }
         let rules = string("tokenizer.ggml.pre") ?? "none"
         guard let preTokenizer = other ?? PreTokenizer(gguf: rules) else {
@@ -32,7 +34,8 @@ extension GGUFFile {
             if let i = special.first(where: { tokens[Int($0)] == name }) { ends.insert(i) }
         }
         return try ByteLevelTokenizer(
-            tokens: tokens, merges: merges, preTokenizer: preTokenizer, specialTokens: special, hidden: hidden, endTokens: ends,
+            tokens: tokens, merges: merges, ignoresMerges: other == nil && rules == "llama-bpe", preTokenizer: preTokenizer,
+            composes: other == nil && rules == "qwen2", specialTokens: special, hidden: hidden, endTokens: ends,
             beginToken: bool("tokenizer.ggml.add_bos_token") ?? false ? token("bos_token_id") : nil, path: path)
     }
 
@@ -43,16 +46,26 @@ extension GGUFFile {
         }
     }
 
-    private func sentencePieceTokenizer() throws -> SentencePieceTokenizer {
+    private func sentencePieceTokenizer(_ model: SentencePieceTokenizer.Model) throws -> SentencePieceTokenizer {
         let tokens = try strings("tokenizer.ggml.tokens")
         let scores = (array("tokenizer.ggml.scores") ?? []).map { if case .float(let score) = $0 { Float(score) } else { Float(0) } }
         let kinds = (array("tokenizer.ggml.token_type") ?? []).map { if case .integer(let kind) = $0 { Int(clamping: kind) } else { 1 } }
         func token(_ key: String) -> Int32? { integer("tokenizer.ggml.\(key)").flatMap { tokens.indices.contains($0) ? Int32($0) : nil } }
         var ends = Set([token("eos_token_id"), token("eot_token_id")].compactMap(\.self))
         for name in ["<|im_end|>", "<end_of_turn>", "<|end|>"] { if let i = tokens.firstIndex(of: name) { ends.insert(Int32(i)) } }
+        let map = (array("tokenizer.ggml.precompiled_charsmap") ?? []).map { if case .integer(let byte) = $0 { UInt8(truncatingIfNeeded: byte) } else { UInt8(0) } }
+        guard map.isEmpty || SentencePieceNormalizer.CharacterMap(map) != nil else {
+            throw ModelError(.invalidFile, "The character map of \(path) is not sound. Fetch it again.")
+        }
         return try SentencePieceTokenizer(
-            tokens: tokens, scores: scores, kinds: kinds, addsSpace: bool("tokenizer.ggml.add_space_prefix") ?? true, endTokens: ends,
-            beginToken: bool("tokenizer.ggml.add_bos_token") ?? true ? token("bos_token_id") : nil, unknown: token("unknown_token_id") ?? 0, path: path)
+            model: model, tokens: tokens, scores: scores, kinds: kinds,
+            normalizer: SentencePieceNormalizer(
+                addsSpace: bool("tokenizer.ggml.add_space_prefix") ?? true, collapsesSpaces: bool("tokenizer.ggml.remove_extra_whitespaces") ?? false,
+                map: SentencePieceNormalizer.CharacterMap(map)), endTokens: ends,
+            beginToken: bool("tokenizer.ggml.add_bos_token") ?? (model == .bpe) ? token("bos_token_id") : nil, unknown: token("unknown_token_id") ?? 0,
+            // Phi-3's files do not say that whitespace after the names of roles is swallowed, as the published tokenizer does.
+            stripping: string("general.architecture") == "phi3" ? Set(tokens.filter(SpecialTokens.isControl)).union(["</s>"]).subtracting(["<|endoftext|>"]) : [],
+            path: path)
     }
 
     /// The Jinja template that turns messages into a prompt.

@@ -1,11 +1,17 @@
+import Foundation
+
 /// Byte-level BPE (Radford et al. 2019): the bytes of each piece are merged pair by pair, the pair learned first goes first.
 public final class ByteLevelTokenizer: Tokenizer {
     public let vocabularySize: Int
     public let endTokens: Set<Int32>
     public let beginToken: Int32?
     private let preTokenizer: PreTokenizer
+    /// Whether accents are joined to their letters first (NFC).
+    private let composes: Bool
     private let texts: [[UInt8]]
     private let special: SpecialTokens
+    /// Pieces that are tokens as a whole, whatever merges would make of them (Llama 3); empty where merges decide.
+    private let whole: [[UInt8]: Int32]
     /// Ids of single bytes; -1 where the vocabulary lacks one (SmolLM2's does): such a byte is left out, as the reference does.
     private let byteTokens: [Int32]
     /// Rank and result of merging two tokens.
@@ -16,12 +22,14 @@ public final class ByteLevelTokenizer: Tokenizer {
     ///   - merges: "left right", the first learned first.
     ///   - specialTokens: ids that text is not merged into.
     ///   - hidden: special ids that stand for no text.
+    ///   - ignoresMerges: whether a piece that is a token as a whole becomes it, whatever merges would make of it.
     /// - Throws: ``ModelError`` if a merge names unknown tokens or no byte is in the vocabulary.
     init(
-        tokens: [String], merges list: [String], preTokenizer: PreTokenizer, specialTokens: [Int32], hidden: Set<Int32>, endTokens: Set<Int32>,
+        tokens: [String], merges list: [String], ignoresMerges: Bool, preTokenizer: PreTokenizer, composes: Bool, specialTokens: [Int32], hidden: Set<Int32>, endTokens: Set<Int32>,
         beginToken: Int32?, path: String
     ) throws {
         self.preTokenizer = preTokenizer
+        self.composes = composes
         self.endTokens = endTokens
         self.beginToken = beginToken
         vocabularySize = tokens.count
@@ -29,7 +37,9 @@ public final class ByteLevelTokenizer: Tokenizer {
         var ids: [String: Int32] = [:]
         ids.reserveCapacity(tokens.count)
         for (i, token) in tokens.enumerated() where ids[token] == nil { ids[token] = Int32(i) }
-        special = SpecialTokens(Dictionary(specials.filter { tokens.indices.contains(Int($0)) }.map { (tokens[Int($0)], $0) }) { first, _ in first })
+        let named = Dictionary(specials.filter { tokens.indices.contains(Int($0)) }.map { (tokens[Int($0)], $0) }) { first, _ in first }
+        let control = named.filter { hidden.contains($1) || SpecialTokens.isControl($0) }
+        special = SpecialTokens(control, plain: named.filter { control[$0.key] == nil })
         var byteOf: [Unicode.Scalar: UInt8] = [:], byteTokens = [Int32](repeating: -1, count: 256)
         for byte in 0...255 {
             let scalar = Self.scalar(for: UInt8(byte))
@@ -49,6 +59,9 @@ public final class ByteLevelTokenizer: Tokenizer {
             }
             return bytes
         }
+        var whole: [[UInt8]: Int32] = [:]
+        if ignoresMerges { for (i, text) in texts.enumerated() where !specials.contains(Int32(i)) && whole[text] == nil { whole[text] = Int32(i) } }
+        self.whole = whole
         var merges: [UInt64: (rank: Int32, token: Int32)] = [:]
         merges.reserveCapacity(list.count)
         for (rank, merge) in list.enumerated() {
@@ -74,30 +87,14 @@ public final class ByteLevelTokenizer: Tokenizer {
 
     private static func key(_ left: Int32, _ right: Int32) -> UInt64 { UInt64(UInt32(bitPattern: left)) << 32 | UInt64(UInt32(bitPattern: right)) }
 
-    public func encode(_ text: String, special isSpecial: Bool) -> [Int32] {
+    public func encode(_ text: String, special isSpecial: Bool, dropping scalar: Unicode.Scalar?) -> [Int32] {
         var ids: [Int32] = []
-        guard isSpecial else {
-            preTokenizer.pieces(text) { merge($0, into: &ids) }
-            return ids
-        }
-        special.split(text) { part in
-            preTokenizer.pieces(part) { merge($0, into: &ids) }
+        special.split(text, special: isSpecial) { part, _, _ in
+            let text = scalar.map { scalar in String(String.UnicodeScalarView(part.unicodeScalars.filter { $0 != scalar })) } ?? String(part)
+            preTokenizer.pieces(composes ? text.precomposedStringWithCanonicalMapping : text) { merge($0, into: &ids) }
         } token: {
             ids.append($0)
         }
-        return ids
-    }
-
-    public func encode(_ text: String, special isSpecial: Bool, dropping scalar: Unicode.Scalar) -> [Int32] {
-        var ids: [Int32] = []
-        func plain(_ part: Substring) {
-            preTokenizer.pieces(String(String.UnicodeScalarView(part.unicodeScalars.filter { $0 != scalar }))) { merge($0, into: &ids) }
-        }
-        guard isSpecial else {
-            plain(text[...])
-            return ids
-        }
-        special.split(text, text: plain) { ids.append($0) }
         return ids
     }
 
@@ -109,6 +106,7 @@ public final class ByteLevelTokenizer: Tokenizer {
     /// Merges one piece: by search over all pairs where it is short, else by a queue of pairs over a linked list,
     /// so that a long run costs n·log n.
     private func merge(_ piece: ArraySlice<UInt8>, into ids: inout [Int32]) {
+        if !whole.isEmpty, let token = whole[Array(piece)] { return ids.append(token) }
         var symbols = piece.compactMap { byteTokens[Int($0)] >= 0 ? byteTokens[Int($0)] : nil }
         if symbols.count > 64 { return mergeLong(symbols, into: &ids) }
         while symbols.count > 1 {

@@ -10,9 +10,8 @@ public protocol Tokenizer: Sendable {
     ///
     /// - Parameter special: whether names of special tokens in the text become those tokens. False for text that a user wrote:
     ///   nobody may forge a turn of the conversation.
-    func encode(_ text: String, special: Bool) -> [Int32]
-    /// As ``encode(_:special:)`` with special tokens; afterwards, `scalar` is dropped from what is text.
-    func encode(_ text: String, special: Bool, dropping scalar: Unicode.Scalar) -> [Int32]
+    /// - Parameter dropping: a scalar that is left out of what is text, after special tokens were found.
+    func encode(_ text: String, special: Bool, dropping: Unicode.Scalar?) -> [Int32]
     /// Names of all special tokens.
     var specialNames: [String] { get }
     /// The bytes that a token stands for; empty for control tokens and unknown ids.
@@ -24,6 +23,9 @@ public protocol Tokenizer: Sendable {
 }
 
 extension Tokenizer {
+    /// The ids of `text`; `special` as in ``encode(_:special:dropping:)``.
+    public func encode(_ text: String, special: Bool) -> [Int32] { encode(text, special: special, dropping: nil) }
+
     /// The text of `tokens`; bytes that are no UTF-8 become U+FFFD.
     public func decode(_ tokens: some Sequence<Int32>) -> String { String(decoding: tokens.flatMap { bytes($0) }, as: UTF8.self) }
 }
@@ -61,38 +63,64 @@ public struct StreamingDecoder: Sendable {
     }
 }
 
-/// Finds special tokens in text, the longest first.
+/// Finds tokens that text is not merged into, the longest first.
 struct SpecialTokens: Sendable {
+    /// Tokens with a meaning beyond text, such as the end of a turn: found only where that is asked for.
     let ids: [String: Int32]
     let names: [Int32: String]
-    private let byFirst: [UInt8: [(bytes: [UInt8], id: Int32)]]
+    private let byFirst: [UInt8: [Entry]]
+    /// Tokens that swallow the whitespace after them.
+    private let strips: Set<Int32>
 
-    init(_ ids: [String: Int32]) {
-        self.ids = ids
-        names = Dictionary(ids.map { ($1, $0) }) { first, _ in first }
-        byFirst = Dictionary(grouping: ids.filter { !$0.key.isEmpty }.map { (bytes: Array($0.key.utf8), id: $0.value) }, by: { $0.bytes[0] })
-            .mapValues { $0.sorted { $0.bytes.count > $1.bytes.count } }
+    private struct Entry {
+        var bytes: [UInt8]
+        var id: Int32
+        var isSpecial: Bool
     }
 
-    /// Cuts `text` at special tokens.
-    func split(_ text: String, text plain: (Substring) -> Void, token: (Int32) -> Void) {
-        let bytes = Array(text.utf8)
-        var start = 0, i = 0
-        func flush(_ end: Int) {
-            guard start < end else { return }
-            let utf8 = text.utf8
-            plain(text[utf8.index(utf8.startIndex, offsetBy: start)..<utf8.index(utf8.startIndex, offsetBy: end)])
-        }
-        while i < bytes.count {
-            if let candidates = byFirst[bytes[i]], let found = candidates.first(where: { bytes[i...].starts(with: $0.bytes) }) {
-                flush(i)
+    /// - Parameter plain: tokens of plain text that are found always, such as runs of newlines.
+    init(_ ids: [String: Int32], plain: [String: Int32] = [:], stripping: Set<Int32> = []) {
+        self.ids = ids
+        strips = stripping
+        names = Dictionary(ids.map { ($1, $0) }) { first, _ in first }
+        let entries = ids.map { Entry(bytes: Array($0.key.utf8), id: $0.value, isSpecial: true) }
+            + plain.map { Entry(bytes: Array($0.key.utf8), id: $0.value, isSpecial: false) }
+        byFirst = Dictionary(grouping: entries.filter { !$0.bytes.isEmpty }, by: { $0.bytes[0] }).mapValues { $0.sorted { $0.bytes.count > $1.bytes.count } }
+    }
+
+    /// Whether a token that is called so has a meaning beyond text, though its file calls it user-defined.
+    static func isControl(_ name: String) -> Bool { name.hasPrefix("<|") && name.hasSuffix("|>") || ["<start_of_turn>", "<end_of_turn>"].contains(name) }
+
+    /// Cuts `text` at the tokens.
+    ///
+    /// - Parameters:
+    ///   - isSpecial: whether special tokens are looked for.
+    ///   - plain: gets a run of text, and whether a text of its own begins and ends with it: at the ends of all, and at special tokens.
+    func split(_ text: String, special isSpecial: Bool, text plain: (Substring, _ begins: Bool, _ ends: Bool) -> Void, token: (Int32) -> Void) {
+        var text = text
+        text.makeContiguousUTF8()
+        let utf8 = text.utf8
+        text.utf8.withContiguousStorageIfAvailable { bytes in
+            var start = 0, i = 0, isFirst = true
+            func flush(_ end: Int, isLast: Bool) {
+                guard start < end else { return }
+                plain(text[utf8.index(utf8.startIndex, offsetBy: start)..<utf8.index(utf8.startIndex, offsetBy: end)], isFirst, isLast)
+            }
+            while i < bytes.count {
+                guard let candidates = byFirst[bytes[i]],
+                    let found = candidates.first(where: { ($0.isSpecial ? isSpecial : true) && bytes[i...].starts(with: $0.bytes) })
+                else {
+                    i += 1
+                    continue
+                }
+                flush(i, isLast: found.isSpecial)
                 token(found.id)
                 i += found.bytes.count
+                if strips.contains(found.id) { while i < bytes.count, [9, 10, 11, 12, 13, 32].contains(bytes[i]) { i += 1 } }
                 start = i
-            } else {
-                i += 1
+                isFirst = found.isSpecial
             }
+            flush(bytes.count, isLast: true)
         }
-        flush(bytes.count)
     }
 }

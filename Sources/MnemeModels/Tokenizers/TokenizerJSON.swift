@@ -1,57 +1,110 @@
 import Foundation
 
-/// `tokenizer.json` of the `tokenizers` library, as far as byte-level BPE goes.
+/// `tokenizer.json` of the `tokenizers` library: byte-level BPE, and SentencePiece's two models as the library writes them.
 ///
 /// Format: https://github.com/huggingface/tokenizers
-enum TokenizerJSON {
+package struct TokenizerJSON {
+    private let folder, path: String
+    private let json, model, settings: [String: Any]
+    /// By id; what was added stands in ``special``, and in ``hidden`` where it stands for no text.
+    private var tokens: [String] = [], special: [Int32] = [], hidden: Set<Int32> = [], stripping: Set<String> = []
+    private var vocabulary: [(token: String, id: Int, score: Float)] = []
+
     /// The tokenizer of a model's folder.
     ///
     /// - Throws: ``ModelError`` for kinds that are not read.
-    static func read(folder: String) throws -> ByteLevelTokenizer {
-        let path = folder + "/tokenizer.json"
+    package static func read(folder: String) throws -> any Tokenizer {
+        let file = try TokenizerJSON(folder: folder)
+        if file.model["type"] as? String == "Unigram" { return try file.sentencePiece(.unigram) }
+        if file.model["byte_fallback"] as? Bool == true { return try file.sentencePiece(.bpe) }
+        return try file.byteLevel()
+    }
+
+    private init(folder: String) throws {
+        self.folder = folder
+        path = folder + "/tokenizer.json"
         guard let data = FileManager.default.contents(atPath: path) else { throw ModelError(.missingFile, "\(path) is not there.") }
-        func fault(_ what: String) -> ModelError { ModelError(.invalidFile, "\(path) \(what). Fetch it again.") }
         guard let json = try? JSONSerialization.jsonObject(with: data) as? [String: Any], let model = json["model"] as? [String: Any] else {
-            throw fault("is not a tokenizer")
+            throw ModelError(.invalidFile, "\(path) is not a tokenizer. Fetch it again.")
         }
-        guard model["type"] as? String ?? "BPE" == "BPE", let vocabulary = model["vocab"] as? [String: Int] else {
-            throw ModelError(.unsupported, "\(path) is a '\(model["type"] as? String ?? "unknown")' tokenizer; byte-level BPE is read.")
-        }
-        guard let preTokenizer = rules(json["pre_tokenizer"]) else {
-            throw ModelError(.unsupported, "\(path) cuts text by rules that are not known; those of gpt-2, smollm, llama-3 and qwen2 are.")
+        self.json = json
+        self.model = model
+        settings =
+            (FileManager.default.contents(atPath: folder + "/tokenizer_config.json")).flatMap {
+                try? JSONSerialization.jsonObject(with: $0) as? [String: Any]
+            } ?? [:]
+        switch model["type"] as? String ?? "BPE" {
+        case "BPE":
+            guard let entries = JSONVocabulary.read(data) else { throw fault("has no vocabulary") }
+            vocabulary = entries.map { ($0, $1, 0) }
+        case "Unigram":
+            guard let entries = model["vocab"] as? [[Any]] else { throw fault("has no vocabulary") }
+            vocabulary = try entries.enumerated().map { i, entry in
+                guard entry.count == 2, let token = entry[0] as? String, let score = entry[1] as? NSNumber else { throw fault("has a piece without a score") }
+                return (token, i, score.floatValue)
+            }
+        case let other: throw ModelError(.unsupported, "\(path) is a '\(other.prefix(40))' tokenizer; BPE and Unigram are read.")
         }
         let added = json["added_tokens"] as? [[String: Any]] ?? []
-        let highest = max(vocabulary.values.max() ?? -1, added.compactMap { $0["id"] as? Int }.max() ?? -1)
-        guard highest >= 0, highest < 1 << 22, vocabulary.values.allSatisfy({ $0 >= 0 }) else { throw fault("has ids out of range") }
-        var tokens = [String](repeating: "", count: highest + 1), special: [Int32] = [], hidden: Set<Int32> = []
-        for (token, id) in vocabulary { tokens[id] = token }
+        let highest = max(vocabulary.map(\.id).max() ?? -1, added.compactMap { $0["id"] as? Int }.max() ?? -1)
+        guard highest >= 0, highest < 1 << 22, vocabulary.allSatisfy({ $0.id >= 0 }) else { throw fault("has ids out of range") }
+        tokens = [String](repeating: "", count: highest + 1)
+        for (token, id, _) in vocabulary { tokens[id] = token }
         for entry in added {
             guard let id = entry["id"] as? Int, let content = entry["content"] as? String, tokens.indices.contains(id) else { continue }
             tokens[id] = content
             special.append(Int32(id))
             if entry["special"] as? Bool ?? false { hidden.insert(Int32(id)) }
+            if entry["rstrip"] as? Bool ?? false { stripping.insert(content) }
         }
-        let merges = try (model["merges"] as? [Any] ?? []).map { merge -> String in
-            if let text = merge as? String { return text }
-            guard let pair = merge as? [String], pair.count == 2 else { throw fault("has a merge of no pair") }
-            return pair.joined(separator: " ")
-        }
-        func id(_ name: String?) -> Int32? { name.flatMap { name in special.first { tokens[Int($0)] == name } } }
-        let settings =
-            (FileManager.default.contents(atPath: folder + "/tokenizer_config.json")).flatMap {
-                try? JSONSerialization.jsonObject(with: $0) as? [String: Any]
-            } ?? [:]
-        func setting(_ key: String) -> String? { settings[key] as? String ?? (settings[key] as? [String: Any])?["content"] as? String }
-        var ends = Set([id(setting("eos_token"))].compactMap(\.self))
-        for name in ["<|im_end|>", "<|eot_id|>", "<|end|>", "<|endoftext|>"] { if let token = id(name) { ends.insert(token) } }
-        return try ByteLevelTokenizer(
-            tokens: tokens, merges: merges, preTokenizer: preTokenizer, specialTokens: special, hidden: hidden, endTokens: ends,
-            beginToken: settings["add_bos_token"] as? Bool ?? false ? id(setting("bos_token")) : nil, path: path)
     }
 
-    /// The known rules that a `pre_tokenizer` stands for.
-    private static func rules(_ value: Any?) -> PreTokenizer? {
-        guard let object = value as? [String: Any] else { return nil }
+    private func fault(_ what: String) -> ModelError { ModelError(.invalidFile, "\(path) \(what). Fetch it again.") }
+    private func unsupported(_ what: String) -> ModelError { ModelError(.unsupported, "\(path) \(what), which is not known.") }
+
+    private func id(_ name: String?) -> Int32? { name.flatMap { name in special.first { tokens[Int($0)].unicodeScalars.elementsEqual(name.unicodeScalars) } } }
+    private func setting(_ key: String) -> String? { settings[key] as? String ?? (settings[key] as? [String: Any])?["content"] as? String }
+
+    private var endTokens: Set<Int32> {
+        var ends = Set([id(setting("eos_token"))].compactMap(\.self))
+        for name in ["<|im_end|>", "<|eot_id|>", "<|end|>", "<|endoftext|>", "<end_of_turn>"] { if let token = id(name) { ends.insert(token) } }
+        return ends
+    }
+
+    /// What the settings say, or what the post-processor puts before a text.
+    private var beginToken: Int32? {
+        if let adds = settings["add_bos_token"] as? Bool { return adds ? id(setting("bos_token")) : nil }
+        let parts = json["post_processor"].flatMap { $0 as? [String: Any] }.map { $0["processors"] as? [[String: Any]] ?? [$0] } ?? []
+        let single = parts.first { $0["type"] as? String == "TemplateProcessing" }?["single"] as? [[String: Any]]
+        guard let first = single?.first?["SpecialToken"] as? [String: Any] else { return nil }
+        return id(first["id"] as? String)
+    }
+
+    // MARK: Byte-level BPE
+
+    private func byteLevel() throws -> ByteLevelTokenizer {
+        guard let preTokenizer = rules else {
+            throw ModelError(.unsupported, "\(path) cuts text by rules that are not known; those of gpt-2, smollm, llama-3 and qwen2 are.")
+        }
+        // Qwen's files ask for NFC, which nearly all text is in already.
+        let normalizer = (json["normalizer"] as? [String: Any])?["type"] as? String
+        guard normalizer == nil || normalizer == "NFC" else { throw unsupported("normalises text by '\(normalizer!.prefix(40))'") }
+        return try ByteLevelTokenizer(
+            tokens: tokens, merges: merges().map { "\($0) \($1)" }, ignoresMerges: model["ignore_merges"] as? Bool ?? false, preTokenizer: preTokenizer,
+            composes: normalizer == "NFC", specialTokens: special, hidden: hidden, endTokens: endTokens, beginToken: beginToken, path: path)
+    }
+
+    private func merges() throws -> [(String, String)] {
+        try (model["merges"] as? [Any] ?? []).map { merge in
+            let pair = merge as? [String] ?? (merge as? String)?.split(separator: " ", omittingEmptySubsequences: false).map(String.init) ?? []
+            guard pair.count == 2 else { throw fault("has a merge of no pair") }
+            return (pair[0], pair[1])
+        }
+    }
+
+    /// The known rules that the `pre_tokenizer` stands for.
+    private var rules: PreTokenizer? {
+        guard let object = json["pre_tokenizer"] as? [String: Any] else { return nil }
         let parts = object["type"] as? String == "Sequence" ? object["pretokenizers"] as? [[String: Any]] ?? [] : [object]
         let byteLevel = parts.first { $0["type"] as? String == "ByteLevel" }
         guard let byteLevel, byteLevel["add_prefix_space"] as? Bool != true else { return nil }
@@ -62,6 +115,64 @@ enum TokenizerJSON {
         }
         if let digits = parts.first(where: { $0["type"] as? String == "Digits" }) { return digits["individual_digits"] as? Bool == true ? .smollm : nil }
         return byteLevel["use_regex"] as? Bool != false ? .gpt2 : nil
+    }
+
+    // MARK: SentencePiece
+
+    private func sentencePiece(_ kind: SentencePieceTokenizer.Model) throws -> SentencePieceTokenizer {
+        var scores = [Float](repeating: 0, count: tokens.count), kinds = [Int](repeating: 1, count: tokens.count)
+        for (_, id, score) in vocabulary { scores[id] = score }
+        if kind == .bpe {
+            // The first merge that makes a piece says when it is made.
+            var ranks: [[UInt8]: Int] = [:]
+            for (rank, (left, right)) in try merges().enumerated() {
+                let piece = Array((left + right).utf8)
+                if ranks[piece] == nil { ranks[piece] = rank }
+            }
+            for (token, id, _) in vocabulary { scores[id] = -Float(ranks[Array(token.utf8)] ?? 1 << 22) }
+        }
+        for (i, token) in tokens.enumerated() where token.count == 6 && token.hasPrefix("<0x") && token.hasSuffix(">") { kinds[i] = 6 }
+        for id in special { kinds[Int(id)] = hidden.contains(id) ? 3 : 4 }
+        var unknown = model["unk_id"] as? Int ?? 0
+        if let name = model["unk_token"] as? String, let place = tokens.firstIndex(where: { $0 == name }) { unknown = place }
+        if kinds.indices.contains(unknown) { kinds[unknown] = 2 }
+        return try SentencePieceTokenizer(
+            model: kind, tokens: tokens, scores: scores, kinds: kinds, normalizer: sentencePieceNormalizer(), endTokens: endTokens, beginToken: beginToken,
+            unknown: Int32(unknown), stripping: stripping, path: path)
+    }
+
+    /// What the normalisers and the cutting before the model amount to.
+    private func sentencePieceNormalizer() throws -> SentencePieceNormalizer {
+        var result = SentencePieceNormalizer(addsSpace: false)
+        func parts(_ key: String, _ list: String) -> [[String: Any]] {
+            guard let object = json[key] as? [String: Any] else { return [] }
+            return object["type"] as? String == "Sequence" ? object[list] as? [[String: Any]] ?? [] : [object]
+        }
+        for part in parts("normalizer", "normalizers") {
+            let pattern = part["pattern"] as? [String: String]
+            switch part["type"] as? String {
+            case "Prepend": result.addsSpace = true
+            case "Replace" where pattern?["String"] == " ": break
+            case "Replace" where pattern?["Regex"] == " {2,}": result.collapsesSpaces = true
+            case "Strip": result.collapsesSpaces = true
+            case "Precompiled":
+                guard let bytes = (part["precompiled_charsmap"] as? String).flatMap({ Data(base64Encoded: $0) }),
+                    let map = SentencePieceNormalizer.CharacterMap(Array(bytes))
+                else { throw fault("has a character map that is not sound") }
+                result.map = map
+            case let other: throw unsupported("normalises text by '\((other ?? "nothing").prefix(40))'")
+            }
+        }
+        for part in parts("pre_tokenizer", "pretokenizers") {
+            switch part["type"] as? String {
+            case "Metaspace": result.addsSpace = part["prepend_scheme"] as? String ?? ((part["add_prefix_space"] as? Bool ?? true) ? "always" : "never") != "never"
+            case "WhitespaceSplit": result.collapsesSpaces = true
+            // Gemma's: no space is left for it to find.
+            case "Split" where (part["pattern"] as? [String: String])?["String"] == " ": break
+            case let other: throw unsupported("cuts text by '\((other ?? "nothing").prefix(40))'")
+            }
+        }
+        return result
     }
 }
 
