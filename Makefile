@@ -23,19 +23,19 @@ help:
 setup:
 	@scripts/setup.sh
 
-model:
-	@scripts/fetch-model.sh minilm
+model: build
+	@$(BIN) pull minilm
 
-language-model:
-	@scripts/fetch-model.sh smollm2
+language-model: build
+	@$(BIN) pull smollm2
 
 build: setup
 	$(SWIFT_BUILD)
 
-demo: build model
+demo: model
 	@$(BIN) demo $(FILE)
 
-test: build model language-model $(VENV)/.done
+test: model language-model $(VENV)/.done
 	swift test -c release --skip-build
 	$(VENV)/bin/python Tests/clients/run.py $(BIN)
 
@@ -47,16 +47,17 @@ $(VENV)/.done: Tests/clients/requirements.txt
 lint:
 	swift format lint --strict --recursive Sources Tests Package.swift
 
-tsan: setup model language-model
+tsan: model language-model
 	swift build --build-tests --sanitize=thread --scratch-path .build-tsan
 	TSAN_OPTIONS=suppressions=scripts/tsan-suppressions.txt swift test --skip-build --sanitize=thread --scratch-path .build-tsan
 
 docs: setup
 	BUILD_DOCS=1 swift package --allow-writing-to-directory .build/docs generate-documentation --target Mneme --output-path .build/docs --disable-indexing --transform-for-static-hosting
 
-bench: build model
+bench: model language-model
 	$(BIN) bench embed
 	$(BIN) bench store
+	$(BIN) bench llm smollm2
 	@if [ -n "$(FILE)" ]; then $(BIN) bench locomo $(FILE); else echo "make bench FILE=locomo.json measures recall, too"; fi
 
 clean:

@@ -43,6 +43,7 @@ let package = Package(
 
         .target(name: "MnemeNumerics", dependencies: ["CMnemeKernels"]),
         .target(name: "MnemeModels", dependencies: ["MnemeNumerics", crypto, locks]),
+        .target(name: "MnemeHub", dependencies: ["MnemeModels", crypto, locks]),
         .target(name: "MnemeIndex", dependencies: ["MnemeNumerics", "CStemmer", locks]),
         .target(
             name: "MnemeStore",
@@ -63,7 +64,7 @@ let package = Package(
         .executableTarget(
             name: "mneme-cli",
             dependencies: [
-                "Mneme", "MnemeEngine", "MnemeServer", "MnemeBench", "MnemeModels", "MnemeNumerics", "MnemeStore", locks, logging,
+                "Mneme", "MnemeEngine", "MnemeHub", "MnemeServer", "MnemeBench", "MnemeModels", "MnemeNumerics", "MnemeStore", locks, logging,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             path: "Sources/mneme"
@@ -78,6 +79,8 @@ let package = Package(
             dependencies: ["Mneme", "MnemeServer", "MnemeStore", .product(name: "Logging", package: "swift-log")]
         ),
         .testTarget(name: "MnemeEngineTests", dependencies: ["MnemeEngine", "MnemeModels", "MnemeNumerics"], resources: [.copy("Golden")]),
+        .testTarget(
+            name: "MnemeHubTests", dependencies: ["MnemeHub", "MnemeModels", .product(name: "Hummingbird", package: "hummingbird"), crypto, locks]),
         .testTarget(name: "MnemeStoreTests", dependencies: ["MnemeStore", "MnemeStoreTesting"]),
         .testTarget(name: "MnemeModelsTests", dependencies: ["MnemeModels", "MnemeNumerics"], resources: [.copy("Golden")]),
     ],

@@ -2,7 +2,7 @@ import Foundation
 public import MnemeModels
 import MnemeNumerics
 
-/// A model file, ready to answer: weights, tokenizer and chat template.
+/// A model, ready to answer: weights, tokenizer and chat template.
 public struct LanguageModel: Sendable {
     /// The file's name without its ending.
     public let name: String
@@ -15,19 +15,20 @@ public struct LanguageModel: Sendable {
     /// The Jinja template that turns messages into a prompt, if the model has one.
     public let chatTemplate: String?
 
-    /// Reads a GGUF file.
+    /// Reads a GGUF file, or a folder as the hub has it.
     ///
     /// - Parameters:
+    ///   - context: tokens to run with, if not the model's; where positions are stretched by need, it decides how far.
     ///   - stepTokens: the most tokens of one step of the engine.
     ///   - threads: nil shares the process's pool, a thread a core.
     /// - Throws: ``MnemeModels/ModelError``.
-    public init(path: String, stepTokens: Int = 512, threads: Int? = nil) throws {
-        let file = try GGUFFile(path: path)
-        name = ((path as NSString).lastPathComponent as NSString).deletingPathExtension
-        self.path = path
-        tokenizer = try file.tokenizer()
-        chatTemplate = file.chatTemplate
-        decoder = try TransformerDecoder(file, stepTokens: stepTokens, pool: threads.map { ThreadPool(threads: $0) } ?? .shared)
+    public init(path: String, context: Int? = nil, stepTokens: Int = 512, threads: Int? = nil) throws {
+        let source = try ModelSource(path: path, context: context), file = source.path as NSString
+        name = file.pathExtension == "gguf" ? (file.lastPathComponent as NSString).deletingPathExtension : file.lastPathComponent
+        self.path = source.path
+        tokenizer = try source.tokenizer()
+        chatTemplate = source.chatTemplate
+        decoder = try TransformerDecoder(source, context: context, stepTokens: stepTokens, pool: threads.map { ThreadPool(threads: $0) } ?? .shared)
         guard tokenizer.vocabularySize <= decoder.configuration.vocabularySize else {
             throw ModelError(.invalidFile, "\(path) has more tokens in its vocabulary than in its matrix. Fetch it again.")
         }

@@ -18,8 +18,7 @@ struct MnemeCommand: AsyncParsableCommand {
         version: version,
         subcommands: [
             ServeCommand.self, MCPCommand.self, DemoCommand.self, BenchCommand.self, KeysCommand.self, GenerateCommand.self, ChatCommand.self,
-            ModelsCommand.self,
-            PerplexityCommand.self,
+            PullCommand.self, ModelsCommand.self, PerplexityCommand.self,
         ],
         groupedSubcommands: [
             CommandGroup(
@@ -80,21 +79,18 @@ enum Home {
     static var models: String { folder + "/models" }
     static var model: String { models + "/all-MiniLM-L6-v2" }
 
-    /// A GGUF file, or the one in the folder of that name among the models.
-    static func languageModel(_ name: String, threads: Int? = nil) throws -> LanguageModel {
-        try LanguageModel(path: languageModelFile(name), threads: threads)
+    /// A model by its name among the models, or by the path of a file or folder.
+    static func languageModel(_ name: String, context: Int? = nil, threads: Int? = nil) throws -> LanguageModel {
+        try LanguageModel(path: languageModelPath(name), context: context, threads: threads)
     }
 
-    static func languageModelFile(_ name: String) throws -> String {
-        let files = FileManager.default
-        if name.hasSuffix(".gguf") || name.contains("/") { return name }
-        let folder = models + "/" + name
-        let found = ((try? files.contentsOfDirectory(atPath: folder)) ?? []).filter { $0.hasSuffix(".gguf") }.sorted()
-        guard let file = found.first else {
-            throw ModelError(
-                .missingFile, "There is no model '\(name)' in \(models). `make language-model` fetches smollm2; put other GGUF files into \(folder)/.")
-        }
-        return folder + "/" + file
+    static func languageModelPath(_ name: String) throws -> String {
+        if name.hasSuffix(".gguf") || name.hasPrefix(".") || name.hasPrefix("/") { return name }
+        // A hub name is found by its last part, under which it was fetched.
+        let folder = models + "/" + (name.split(separator: "/").last ?? "").replacing(":", with: "-")
+        if FileManager.default.fileExists(atPath: folder) { return folder }
+        if FileManager.default.fileExists(atPath: name) { return name }
+        throw ModelError(.missingFile, "There is no model '\(name)' in \(models). `mneme pull \(name)` fetches it; `mneme models` lists what is there.")
     }
 
     static func embedder() throws -> LazyEmbedder {
@@ -102,7 +98,7 @@ enum Home {
             throw ModelError(
                 .missingFile,
                 """
-                The embedding model is not in \(model). Run `make model` in a checkout of Mneme, or put the files of \
+                The embedding model is not in \(model). `mneme pull minilm` fetches it (80 MB), or put the files of \
                 sentence-transformers/all-MiniLM-L6-v2 there (config.json, vocab.txt, model.safetensors, sentence_bert_config.json). \
                 With --no-embedder, recall works by words alone.
                 """)

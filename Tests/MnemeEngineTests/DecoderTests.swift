@@ -59,7 +59,8 @@ import MnemeEngine
     func `logits equal those of transformers`(model: Tiny) throws {
         let path = try Self.folder(model)
         defer { try? FileManager.default.removeItem(atPath: path) }
-        let decoder = try TransformerDecoder(ModelFolder(path: path, context: model.context), stepTokens: 128, stepLogits: 128), expected = Golden.floats(model.logits)
+        let decoder = try TransformerDecoder(ModelFolder(path: path, context: model.context), stepTokens: 128, stepLogits: 128),
+            expected = Golden.floats(model.logits)
         let size = decoder.configuration.vocabularySize, cache = Cache(decoder.configuration, positions: 80)
         // Keys and values are halves, which costs some of the fourth digit.
         let all = decoder.logits(model.tokens, at: 0, in: cache, rows: 80)

@@ -162,19 +162,20 @@ import MnemeEngine
             }
         }
         merges.sort { ($0.piece, $0.left, $0.right) < ($1.piece, $1.left, $1.right) }
-        let result = try tokenizer([
-            "model": [
-                "type": "BPE", "byte_fallback": true, "unk_token": "<unk>", "vocab": Self.placeholder,
-                "merges": merges.map { [golden.tokens[$0.left], golden.tokens[$0.right]] },
-            ] as [String: Any], "added_tokens": (0..<3).map { ["id": $0, "content": golden.tokens[$0], "special": true] as [String: Any] },
-            "normalizer": [
-                "type": "Sequence",
-                "normalizers": [
-                    ["type": "Prepend", "prepend": "▁"], ["type": "Replace", "pattern": ["String": " "], "content": "▁"] as [String: Any],
-                ] as [[String: Any]],
-            ] as [String: Any],
-            "post_processor": ["type": "TemplateProcessing", "single": [["SpecialToken": ["id": "<s>", "type_id": 0] as [String: Any]]]] as [String: Any],
-        ], vocabulary: golden.tokens)
+        let result = try tokenizer(
+            [
+                "model": [
+                    "type": "BPE", "byte_fallback": true, "unk_token": "<unk>", "vocab": Self.placeholder,
+                    "merges": merges.map { [golden.tokens[$0.left], golden.tokens[$0.right]] },
+                ] as [String: Any], "added_tokens": (0..<3).map { ["id": $0, "content": golden.tokens[$0], "special": true] as [String: Any] },
+                "normalizer": [
+                    "type": "Sequence",
+                    "normalizers": [
+                        ["type": "Prepend", "prepend": "▁"], ["type": "Replace", "pattern": ["String": " "], "content": "▁"] as [String: Any],
+                    ] as [[String: Any]],
+                ] as [String: Any],
+                "post_processor": ["type": "TemplateProcessing", "single": [["SpecialToken": ["id": "<s>", "type_id": 0] as [String: Any]]]] as [String: Any],
+            ], vocabulary: golden.tokens)
         let wrong = Self.differences(result, texts, golden.ids, special: true)
         #expect(wrong.isEmpty, "\(wrong.count) texts differ, such as \(wrong.prefix(3).map { $0.debugDescription })")
         #expect(result.beginToken == 1)
@@ -200,7 +201,8 @@ import MnemeEngine
         #expect(wrong.isEmpty, "\(wrong.count) texts differ, such as \(wrong.prefix(3).map { $0.debugDescription })")
     }
 
-    @Test(arguments: ["{}", "[1]", #"{"model":{"type":"WordPiece","vocab":{}}}"#, #"{"model":{"type":"BPE","vocab":{"a":-1}}}"#,
+    @Test(arguments: [
+        "{}", "[1]", #"{"model":{"type":"WordPiece","vocab":{}}}"#, #"{"model":{"type":"BPE","vocab":{"a":-1}}}"#,
         #"{"model":{"type":"BPE","vocab":{"a":99999999}}}"#, #"{"model":{"type":"BPE","byte_fallback":true,"vocab":{"a":0},"merges":["a"]}}"#,
         #"{"model":{"type":"Unigram","vocab":[["a"]]}}"#, #"{"model":{"type":"Unigram","vocab":[["a",0]]},"normalizer":{"type":"Lowercase"}}"#,
     ])

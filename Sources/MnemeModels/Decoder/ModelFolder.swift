@@ -38,6 +38,19 @@ public final class ModelFolder: Sendable {
     }
 }
 
+extension ModelFolder {
+    /// Tensors: name, type, extents (the slowest first), bytes.
+    public var tensors: [(name: String, type: String, shape: [Int], bytes: Int)] {
+        files.flatMap { file in file.tensors.map { ($0.key, $0.value.type, $0.value.shape, $0.value.range.count) } }
+    }
+
+    /// All weights of a tensor.
+    func floats(_ name: String) throws -> [Float] {
+        guard let place = places[name], let tensor = files[place].tensors[name] else { throw ModelError(.invalidFile, "\(path) has no tensor '\(name)'.") }
+        return try files[place].floats(name, shape: tensor.shape).array
+    }
+}
+
 extension ModelFolder: DecoderTensors {
     private var isGemma: Bool { configuration.architecture.hasPrefix("gemma") }
 

@@ -40,6 +40,18 @@ public final class TransformerDecoder: Sendable {
         try self.init(file, try file.decoderConfiguration(), stepTokens: stepTokens, stepLogits: stepLogits, pool: pool)
     }
 
+    /// Packs the weights of a file or folder.
+    ///
+    /// - Parameter context: tokens to run with; nil takes the model's.
+    /// - Throws: ``ModelError``.
+    public convenience init(_ source: ModelSource, context: Int? = nil, stepTokens: Int = 512, stepLogits: Int = 64, pool: ThreadPool = .shared) throws {
+        switch source {
+        case .gguf(let file):
+            try self.init(file, try file.decoderConfiguration(context: context), stepTokens: stepTokens, stepLogits: stepLogits, pool: pool)
+        case .folder(let folder): try self.init(folder, folder.configuration, stepTokens: stepTokens, stepLogits: stepLogits, pool: pool)
+        }
+    }
+
     /// Bytes of the packed weights.
     public var weightBytes: Int { weights.byteCount }
     /// Threads that a step uses.

@@ -32,7 +32,9 @@ public enum GGUFConversion {
     /// - Parameter progress: called with the share that is done.
     /// - Throws: ``ModelError`` if `path` is there already or cannot be written; then nothing is left behind.
     public static func convert(_ file: GGUFFile, to target: Target, path: String, progress: (Double) -> Void = { _ in }) throws {
-        guard !FileManager.default.fileExists(atPath: path) else { throw ModelError(.cannotWrite, "\(path) is there already. Remove it, or choose another name.") }
+        guard !FileManager.default.fileExists(atPath: path) else {
+            throw ModelError(.cannotWrite, "\(path) is there already. Remove it, or choose another name.")
+        }
         var writer = GGUFWriter()
         for entry in file.entries where !["general.file_type", "general.quantization_version", "general.alignment"].contains(entry.key) {
             writer.add(raw: file.file.bytes[entry.range])

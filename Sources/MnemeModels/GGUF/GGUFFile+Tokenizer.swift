@@ -53,7 +53,9 @@ extension GGUFFile {
         func token(_ key: String) -> Int32? { integer("tokenizer.ggml.\(key)").flatMap { tokens.indices.contains($0) ? Int32($0) : nil } }
         var ends = Set([token("eos_token_id"), token("eot_token_id")].compactMap(\.self))
         for name in ["<|im_end|>", "<end_of_turn>", "<|end|>"] { if let i = tokens.firstIndex(of: name) { ends.insert(Int32(i)) } }
-        let map = (array("tokenizer.ggml.precompiled_charsmap") ?? []).map { if case .integer(let byte) = $0 { UInt8(truncatingIfNeeded: byte) } else { UInt8(0) } }
+        let map = (array("tokenizer.ggml.precompiled_charsmap") ?? []).map {
+            if case .integer(let byte) = $0 { UInt8(truncatingIfNeeded: byte) } else { UInt8(0) }
+        }
         guard map.isEmpty || SentencePieceNormalizer.CharacterMap(map) != nil else {
             throw ModelError(.invalidFile, "The character map of \(path) is not sound. Fetch it again.")
         }
@@ -64,7 +66,8 @@ extension GGUFFile {
                 map: SentencePieceNormalizer.CharacterMap(map)), endTokens: ends,
             beginToken: bool("tokenizer.ggml.add_bos_token") ?? (model == .bpe) ? token("bos_token_id") : nil, unknown: token("unknown_token_id") ?? 0,
             // Phi-3's files do not say that whitespace after the names of roles is swallowed, as the published tokenizer does.
-            stripping: string("general.architecture") == "phi3" ? Set(tokens.filter(SpecialTokens.isControl)).union(["</s>"]).subtracting(["<|endoftext|>"]) : [],
+            stripping: string("general.architecture") == "phi3"
+                ? Set(tokens.filter(SpecialTokens.isControl)).union(["</s>"]).subtracting(["<|endoftext|>"]) : [],
             path: path)
     }
 

@@ -25,7 +25,8 @@ public final class ByteLevelTokenizer: Tokenizer {
     ///   - ignoresMerges: whether a piece that is a token as a whole becomes it, whatever merges would make of it.
     /// - Throws: ``ModelError`` if a merge names unknown tokens or no byte is in the vocabulary.
     init(
-        tokens: [String], merges list: [String], ignoresMerges: Bool, preTokenizer: PreTokenizer, composes: Bool, specialTokens: [Int32], hidden: Set<Int32>, endTokens: Set<Int32>,
+        tokens: [String], merges list: [String], ignoresMerges: Bool, preTokenizer: PreTokenizer, composes: Bool, specialTokens: [Int32], hidden: Set<Int32>,
+        endTokens: Set<Int32>,
         beginToken: Int32?, path: String
     ) throws {
         self.preTokenizer = preTokenizer

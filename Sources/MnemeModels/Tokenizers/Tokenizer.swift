@@ -83,7 +83,8 @@ struct SpecialTokens: Sendable {
         self.ids = ids
         strips = stripping
         names = Dictionary(ids.map { ($1, $0) }) { first, _ in first }
-        let entries = ids.map { Entry(bytes: Array($0.key.utf8), id: $0.value, isSpecial: true) }
+        let entries =
+            ids.map { Entry(bytes: Array($0.key.utf8), id: $0.value, isSpecial: true) }
             + plain.map { Entry(bytes: Array($0.key.utf8), id: $0.value, isSpecial: false) }
         byFirst = Dictionary(grouping: entries.filter { !$0.bytes.isEmpty }, by: { $0.bytes[0] }).mapValues { $0.sorted { $0.bytes.count > $1.bytes.count } }
     }

@@ -165,7 +165,8 @@ package struct TokenizerJSON {
         }
         for part in parts("pre_tokenizer", "pretokenizers") {
             switch part["type"] as? String {
-            case "Metaspace": result.addsSpace = part["prepend_scheme"] as? String ?? ((part["add_prefix_space"] as? Bool ?? true) ? "always" : "never") != "never"
+            case "Metaspace":
+                result.addsSpace = part["prepend_scheme"] as? String ?? ((part["add_prefix_space"] as? Bool ?? true) ? "always" : "never") != "never"
             case "WhitespaceSplit": result.collapsesSpaces = true
             // Gemma's: no space is left for it to find.
             case "Split" where (part["pattern"] as? [String: String])?["String"] == " ": break

