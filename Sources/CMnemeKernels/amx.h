@@ -5,4 +5,6 @@
 #include "mneme_kernels.h"
 void mnk_amx_gemm(const mnk_gemm *g, int kind);
 void mnk_amx_gemm_emulated(const mnk_gemm *g, int kind);
+void mnk_amx_tiles(const mnk_tiles *g);
+void mnk_amx_tiles_emulated(const mnk_tiles *g);
 #endif

@@ -1,19 +1,11 @@
 // Products with quantised weights: tiles of 16 columns by 32 of k, see mnk_gemm_tiles in the header.
-#include "half.h"
+#include "amx.h"
+#include "tiles.h"
 #if defined(__x86_64__)
 #include <immintrin.h>
 #endif
 
 size_t mnk_tile_bytes(int format) { return (format == MNK_Q4 ? 256 : 512) + 64; }
-
-MNK_INLINE void finish_tile(const mnk_tiles *g, size_t row, size_t column, const void *sums) {
-    f32x16 v;
-    memcpy(&v, sums, sizeof v);
-    float *c = g->c + row * g->ldc + column;
-    if (g->bias) v += load16(g->bias + column);
-    if (g->accumulate) v += load16(c);
-    store16(c, v);
-}
 
 MNK_INLINE void gemm_tiles_body(const mnk_tiles *g) {
     size_t blocks = g->k / 32, tile = g->format == MNK_Q4 ? 320 : 576;
@@ -42,8 +34,75 @@ MNK_INLINE void gemm_tiles_body(const mnk_tiles *g) {
 static void gemm_tiles_portable(const mnk_tiles *g) { gemm_tiles_body(g); }
 
 #if defined(__x86_64__)
-T_AVX512 static void gemm_tiles_avx512(const mnk_tiles *g) { gemm_tiles_body(g); }
-T_AVX2 static void gemm_tiles_avx2(const mnk_tiles *g) { gemm_tiles_body(g); }
+
+/// Codes of a row's block as 16 words of two 16-bit integers: elements 0 and 2, 1 and 3, 4 and 6, …, as the codes of
+/// weights fall apart into even and odd ones.
+T_AVX2 MNK_INLINE void words_avx2(const int8_t *a, int32_t words[16]) {
+    const __m256i order = _mm256_setr_epi8(0, 1, 4, 5, 2, 3, 6, 7, 8, 9, 12, 13, 10, 11, 14, 15, 0, 1, 4, 5, 2, 3, 6, 7, 8, 9, 12, 13, 10, 11, 14, 15);
+    for (int half = 0; half < 2; half++) {
+        __m256i high = _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)(a + 16 * half)));
+        __m256i low = _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)(a + 32 + 16 * half)));
+        __m256i all = _mm256_add_epi16(_mm256_slli_epi16(high, 7), low);
+        _mm256_storeu_si256((__m256i *)(words + 8 * half), _mm256_shuffle_epi8(all, order));
+    }
+}
+
+/// `rows` rows of one column tile. Products are of 16-bit integers, exact for codes of 8 bits.
+T_AVX2 MNK_INLINE void rows_avx2(const mnk_tiles *g, size_t row, size_t column, size_t rows, int format) {
+    size_t blocks = g->k / 32, tile = format == MNK_Q4 ? 320 : 576;
+    const uint8_t *t = (const uint8_t *)g->b + column / 16 * blocks * tile;
+    const __m256i bytes = _mm256_set1_epi32(0x00ff00ff), low4 = _mm256_set1_epi8(15);
+    float acc[4][16] = {{0}};
+    for (size_t b = 0; b < blocks; b++, t += tile) {
+        int32_t words[4][16];
+        for (size_t line = 0; line < tile; line += 64) _mm_prefetch((const char *)(t + 4096 + line), _MM_HINT_T0);
+        for (size_t i = 0; i < rows; i++) words_avx2(g->a + ((row + i) * blocks + b) * 64, words[i]);
+        for (size_t side = 0; side < 2; side++) {  // eight columns each
+            __m256i s[4];
+            for (size_t i = 0; i < rows; i++) s[i] = _mm256_setzero_si256();
+            for (size_t j = 0; j < 8; j++) {
+                __m256i w;
+                if (format == MNK_Q8) {
+                    w = _mm256_loadu_si256((const __m256i *)(t + j * 64 + side * 32));
+                } else {
+                    w = _mm256_loadu_si256((const __m256i *)(t + j / 2 * 64 + side * 32));
+                    w = _mm256_and_si256(j % 2 ? _mm256_srli_epi16(w, 4) : w, low4);
+                }
+                __m256i even = _mm256_and_si256(w, bytes), odd = _mm256_and_si256(_mm256_srli_epi16(w, 8), bytes);
+#pragma clang loop unroll(full)
+                for (size_t i = 0; i < rows; i++) {
+                    s[i] = _mm256_add_epi32(s[i], _mm256_madd_epi16(even, _mm256_set1_epi32(words[i][2 * j])));
+                    s[i] = _mm256_add_epi32(s[i], _mm256_madd_epi16(odd, _mm256_set1_epi32(words[i][2 * j + 1])));
+                }
+            }
+            const uint8_t *scales = t + tile - 64 + side * 16;
+            __m256 d = _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)scales)), m = _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(scales + 32)));
+#pragma clang loop unroll(full)
+            for (size_t i = 0; i < rows; i++) {
+                size_t at = (row + i) * blocks + b;
+                __m256 x = _mm256_loadu_ps(acc[i] + 8 * side);
+                x = _mm256_fmadd_ps(_mm256_cvtepi32_ps(s[i]), _mm256_mul_ps(d, _mm256_set1_ps(g->a_scale[at])), x);
+                _mm256_storeu_ps(acc[i] + 8 * side, _mm256_fmadd_ps(m, _mm256_set1_ps(g->a_sum[at]), x));
+            }
+        }
+    }
+    for (size_t i = 0; i < rows; i++) finish_tile(g, row + i, column, acc[i]);
+}
+
+T_AVX2 MNK_INLINE void gemm_avx2(const mnk_tiles *g, int format) {
+    for (size_t column = g->n_begin; column < g->n_end; column += 16)
+        for (size_t row = 0; row < g->m; row += 4)
+            switch (g->m - row) {
+                case 1: rows_avx2(g, row, column, 1, format); break;
+                case 2: rows_avx2(g, row, column, 2, format); break;
+                case 3: rows_avx2(g, row, column, 3, format); break;
+                default: rows_avx2(g, row, column, 4, format);
+            }
+}
+T_AVX2 static void gemm_tiles_avx2(const mnk_tiles *g) {
+    if (g->format == MNK_Q4) gemm_avx2(g, MNK_Q4);
+    else gemm_avx2(g, MNK_Q8);
+}
 
 /// Eight vectors of 16 columns × 4 codes.
 T_VNNI MNK_INLINE void codes_of(const uint8_t *t, int format, __m512i w[8]) {
@@ -71,14 +130,16 @@ T_VNNI MNK_INLINE __m512 block_product(const __m512i w[8], const int8_t *a) {
     return _mm512_cvtepi32_ps(_mm512_add_epi32(_mm512_slli_epi32(high, 7), low));
 }
 
-/// `rows` rows of one column tile: the codes are unpacked once for all of them.
-T_VNNI MNK_INLINE void rows_vnni(const mnk_tiles *g, size_t row, size_t column, size_t rows, int format) {
+/// `rows` rows of one column tile: the codes are unpacked once for all of them, and those to come are fetched `ahead` bytes ahead.
+T_VNNI MNK_INLINE void rows_vnni(const mnk_tiles *g, size_t row, size_t column, size_t rows, int format, size_t ahead) {
     size_t blocks = g->k / 32, tile = format == MNK_Q4 ? 320 : 576;
     const uint8_t *t = (const uint8_t *)g->b + column / 16 * blocks * tile;
     __m512 acc[12];
     for (size_t i = 0; i < rows; i++) acc[i] = _mm512_setzero_ps();
     for (size_t b = 0; b < blocks; b++, t += tile) {
         __m512i w[8];
+        if (ahead)
+            for (size_t line = 0; line < tile; line += 64) _mm_prefetch((const char *)(t + ahead + line), _MM_HINT_T0);
         codes_of(t, format, w);
         __m512 d = _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(t + tile - 64)));
         __m512 m = _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(t + tile - 32)));
@@ -129,7 +190,7 @@ T_VNNI MNK_INLINE void gemm_vnni(const mnk_tiles *g, int format) {
         for (size_t i = 0; i < blocks; i++) {
             size_t start, rows = block_rows(g->m, 12, i, &start);
             switch (rows) {
-#define CASE(n) case n: rows_vnni(g, start, column, n, format); break;
+#define CASE(n) case n: rows_vnni(g, start, column, n, format, blocks == 1 ? 4096 : 0); break;
                 CASE(1) CASE(2) CASE(3) CASE(4) CASE(5) CASE(6) CASE(7) CASE(8) CASE(9) CASE(10) CASE(11) CASE(12)
 #undef CASE
             }
@@ -141,13 +202,16 @@ T_VNNI static void gemm_vnni_q8(const mnk_tiles *g) { gemm_vnni(g, MNK_Q8); }
 
 void mnk_gemm_tiles(uint32_t features, const mnk_tiles *g) {
     if (g->m == 0) return;
+    if (features & MNK_AMX_EMULATED) { mnk_amx_tiles_emulated(g); return; }
 #if defined(__x86_64__)
+    // Filling tiles pays from some rows on; the last of a prompt may be few.
+    if ((features & MNK_AMX_INT8) && g->m >= 8) { mnk_amx_tiles(g); return; }
     if (features & MNK_AVX512_VNNI) {
         if (g->format == MNK_Q4) gemm_vnni_q4(g);
         else gemm_vnni_q8(g);
         return;
     }
-    if (features & MNK_AVX512) { gemm_tiles_avx512(g); return; }
+    // AVX-512 without VNNI has nothing to add to 16-bit products.
     if (features & MNK_AVX2) { gemm_tiles_avx2(g); return; }
 #endif
     (void)features;

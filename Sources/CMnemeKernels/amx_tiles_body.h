@@ -1,0 +1,56 @@
+// The product with quantised tiles by AMX, see mnk_tiles. Included twice by amx.c, as amx_body.h is.
+//
+// Sixteen rows meet two column tiles. Tiles 0-3 hold sums of the activations' high and low bytes for the first and the second
+// column tile, 4-5 the high and low bytes of a block of 32, 6-7 the weights' codes, which are packed as AMX wants them. Sums are
+// scaled and added up block by block.
+{
+    size_t blocks = g->k / 32, size = g->format == MNK_Q4 ? 320 : 576;
+    for (size_t row = 0; row < g->m; row += 16) {
+        size_t rows = g->m - row < 16 ? g->m - row : 16;
+        TILE_CONFIGURE_BLOCKS(rows);
+        for (size_t column = g->n_begin; column < g->n_end; column += 32) {
+            int columns = column + 32 <= g->n_end ? 2 : 1;
+            float total[2][16][16] __attribute__((aligned(64)));
+            memset(total, 0, sizeof total);
+            for (size_t b = 0; b < blocks; b++) {
+                const int8_t *a = g->a + (row * blocks + b) * 64;
+                const uint8_t *t[2], *codes[2];
+                uint8_t unpacked[2][512] __attribute__((aligned(64)));
+                int32_t sums[4][16][16] __attribute__((aligned(64)));
+                for (int c = 0; c < columns; c++) {
+                    t[c] = codes[c] = (const uint8_t *)g->b + ((column / 16 + (size_t)c) * blocks + b) * size;
+                    if (g->format != MNK_Q4) continue;
+                    for (size_t j = 0; j < 4; j++)
+                        for (size_t i = 0; i < 64; i++) {
+                            unpacked[c][j * 128 + i] = t[c][j * 64 + i] & 15;
+                            unpacked[c][j * 128 + 64 + i] = t[c][j * 64 + i] >> 4;
+                        }
+                    codes[c] = unpacked[c];
+                }
+                TILE_LOAD(4, a, blocks * 64);
+                TILE_LOAD(5, a + 32, blocks * 64);
+                TILE_LOAD(6, codes[0], 64);
+                TILE_ZERO(0);
+                TILE_ZERO(1);
+                TILE_DOT_SIGNED(0, 4, 6);
+                TILE_DOT_SIGNED(1, 5, 6);
+                TILE_STORE(0, &sums[0][0][0], 64);
+                TILE_STORE(1, &sums[1][0][0], 64);
+                if (columns == 2) {
+                    TILE_LOAD(7, codes[1], 64);
+                    TILE_ZERO(2);
+                    TILE_ZERO(3);
+                    TILE_DOT_SIGNED(2, 4, 7);
+                    TILE_DOT_SIGNED(3, 5, 7);
+                    TILE_STORE(2, &sums[2][0][0], 64);
+                    TILE_STORE(3, &sums[3][0][0], 64);
+                }
+                for (int c = 0; c < columns; c++)
+                    add_block(g, row, rows, b, t[c] + size - 64, sums[2 * c][0], sums[2 * c + 1][0], total[c][0]);
+            }
+            for (int c = 0; c < columns; c++)
+                for (size_t i = 0; i < rows; i++) finish_tile(g, row + i, column + 16 * (size_t)c, total[c][i]);
+        }
+        TILE_END();
+    }
+}

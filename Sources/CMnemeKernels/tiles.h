@@ -1,0 +1,29 @@
+// What the products with quantised tiles share.
+#ifndef MNK_TILES_H
+#define MNK_TILES_H
+#include "half.h"
+
+/// Adds bias and what stands there, and stores sixteen columns of a row.
+MNK_INLINE void finish_tile(const mnk_tiles *g, size_t row, size_t column, const void *sums) {
+    f32x16 v;
+    memcpy(&v, sums, sizeof v);
+    float *c = g->c + row * g->ldc + column;
+    if (g->bias) v += load16(g->bias + column);
+    if (g->accumulate) v += load16(c);
+    store16(c, v);
+}
+
+
+/// Scales the integer sums of block `b` for `rows` rows of sixteen columns and adds them up.
+MNK_INLINE void add_block(const mnk_tiles *g, size_t row, size_t rows, size_t b, const uint8_t *scales, const int32_t *high, const int32_t *low, float *total) {
+    f32x16 d = load16_half((const uint16_t *)scales), m = load16_half((const uint16_t *)scales + 16);
+    for (size_t i = 0; i < rows; i++) {
+        size_t at = (row + i) * (g->k / 32) + b;
+        i32x16 h, l;
+        memcpy(&h, high + i * 16, sizeof h);
+        memcpy(&l, low + i * 16, sizeof l);
+        f32x16 s = __builtin_convertvector(h * 128 + l, f32x16);
+        store16(total + i * 16, load16(total + i * 16) + s * d * splat16(g->a_scale[at]) + m * splat16(g->a_sum[at]));
+    }
+}
+#endif
