@@ -47,7 +47,9 @@ public struct LLMBenchmark: Sendable {
         var rows: [Row] = []
         let parameters = Double(c.layers * (c.hiddenSize * (2 * c.heads * c.headDimension + 2 * c.kvSize) + 3 * c.hiddenSize * c.intermediateSize))
         for length in prompts {
+            // Views do not keep their memory.
             let cache = try KVBuffer(c, positions: length)
+            defer { withExtendedLifetime(cache) {} }
             let tokens = (0..<length).map { Int32($0 * 7 % c.vocabularySize) }
             var best = Double.infinity
             for _ in 0..<repetitions + 1 {
@@ -73,12 +75,16 @@ public struct LLMBenchmark: Sendable {
         }
         for count in sequences where count <= min(decoder.stepLogits, decoder.stepTokens) {
             let caches = try (0..<count).map { _ in try KVBuffer(c, positions: answer) }
-            var best = Double.infinity
+            defer { withExtendedLifetime(caches) {} }
+            var tokens = [Int32](repeating: 0, count: count), best = Double.infinity
+            var segments = caches.enumerated().map { DecoderSegment(tokens: $0..<$0 + 1, position: 0, view: $1.view, logits: 1) }
             for _ in 0..<repetitions {
                 let start = clock.now
                 for position in 0..<answer {
-                    let tokens = (0..<count).map { Int32((position * 31 + $0) % c.vocabularySize) }
-                    let segments = caches.enumerated().map { DecoderSegment(tokens: $0..<$0 + 1, position: position, view: $1.view, logits: 1) }
+                    for i in 0..<count {
+                        tokens[i] = Int32((position * 31 + i) % c.vocabularySize)
+                        segments[i].position = position
+                    }
                     tokens.withUnsafeBufferPointer { tokens in
                         segments.withUnsafeBufferPointer { decoder.step(tokens: tokens, segments: $0, logits: logits) }
                     }

@@ -78,6 +78,7 @@ public final class Engine: Sendable {
     public let tokenizer: any Tokenizer
     private let limits: Limits
     private let shared: NIOLockedValueBox<Shared>
+    private let sorted = NIOLockedValueBox<SchemaVocabulary?>(nil)
     /// Wakes the thread: there is work, or it shall end.
     private let wake = DispatchSemaphore(value: 0)
     private let ended = DispatchSemaphore(value: 0)
@@ -88,8 +89,8 @@ public final class Engine: Sendable {
         public var sequences = 16
         /// Requests that wait; more are refused.
         public var waiting = 256
-        /// Bytes of keys and values of all sequences.
-        public var kvBytes = 4 << 30
+        /// Bytes of keys and values of all sequences: 4 GiB, but a quarter of the machine's memory at most.
+        public var kvBytes = min(4 << 30, Int(ProcessInfo.processInfo.physicalMemory / 4))
         /// Tokens of a prompt and its answer; nil takes the model's context.
         public var context: Int?
 
@@ -114,7 +115,7 @@ public final class Engine: Sendable {
         let deadline: ContinuousClock.Instant?
         let continuation: AsyncThrowingStream<GenerationEvent, any Error>.Continuation
         var sampler: Sampler
-        var matcher: JSONMatcher?
+        var constraint: SchemaConstraint?
         var buffer: KVBuffer?
         /// Tokens computed.
         var position = 0
@@ -177,6 +178,7 @@ public final class Engine: Sendable {
         guard KVBuffer.bytes(decoder.configuration, positions: request.prompt.count + most) <= limits.kvBytes else {
             throw EngineError(.tooLong, "Keys and values of \(request.prompt.count + most) tokens do not fit the engine's memory. Ask for fewer tokens.")
         }
+        let constraint = request.schema.map { SchemaConstraint($0, vocabulary()) }
         let (stream, continuation) = AsyncThrowingStream<GenerationEvent, any Error>.makeStream()
         let now = ContinuousClock().now
         try shared.withLockedValue { shared in
@@ -193,16 +195,26 @@ public final class Engine: Sendable {
             shared.arrived.append(
                 Sequence(
                     id: id, request: request, maxTokens: most, arrival: now, deadline: request.timeout.map { now + $0 }, continuation: continuation,
-                    sampler: Sampler(request.sampling, prompt: request.prompt), matcher: request.schema.map { JSONMatcher($0) }))
+                    sampler: Sampler(request.sampling, prompt: request.prompt), constraint: constraint))
         }
         wake.signal()
         return stream
     }
 
+    /// The vocabulary as schemas want it; made when the first is asked for.
+    private func vocabulary() -> SchemaVocabulary {
+        sorted.withLockedValue { sorted in
+            if let sorted { return sorted }
+            let made = SchemaVocabulary(tokenizer)
+            sorted = made
+            return made
+        }
+    }
+
     // MARK: The engine's thread
 
     private func loop() {
-        var waiting: [Sequence] = [], running: [Sequence] = [], served: [String: Int] = [:]
+        var waiting: [Sequence] = [], running: [Sequence] = [], shares = FairShare()
         let tokens = UnsafeMutableBufferPointer<Int32>.allocate(capacity: decoder.stepTokens)
         let segments = UnsafeMutableBufferPointer<DecoderSegment>.allocate(capacity: limits.sequences)
         let size = decoder.configuration.vocabularySize
@@ -240,6 +252,7 @@ public final class Engine: Sendable {
             drop(&waiting)
             drop(&running)
             if closed { return }
+            shares.update(active: Set((waiting + running).map(\.request.key)))
             let used = running.reduce(0) { $0 + KVBuffer.bytes(decoder.configuration, positions: $1.positions) }
             let view = EngineView(
                 running: running.map { EngineView.Running(id: $0.id, pending: $0.pending) },
@@ -247,7 +260,7 @@ public final class Engine: Sendable {
                     EngineView.Waiting(
                         id: $0.id, key: $0.request.key, prompt: $0.request.prompt.count,
                         bytes: KVBuffer.bytes(decoder.configuration, positions: $0.positions))
-                }, served: served, freeBytes: limits.kvBytes - used, stepTokens: decoder.stepTokens,
+                }, served: shares.served, freeBytes: limits.kvBytes - used, stepTokens: decoder.stepTokens,
                 sequences: min(limits.sequences, decoder.stepLogits))
             let plan = StepScheduler.plan(view)
             for id in plan.admitted {
@@ -264,12 +277,12 @@ public final class Engine: Sendable {
                 _ = waiting.isEmpty ? wake.wait(timeout: .distantFuture) : wake.wait(timeout: .now() + .milliseconds(100))
                 continue
             }
-            step(plan, &running, &served, tokens, segments, logits)
+            step(plan, &running, &shares, tokens, segments, logits)
         }
     }
 
     private func step(
-        _ plan: StepPlan, _ running: inout [Sequence], _ served: inout [String: Int], _ tokens: UnsafeMutableBufferPointer<Int32>,
+        _ plan: StepPlan, _ running: inout [Sequence], _ shares: inout FairShare, _ tokens: UnsafeMutableBufferPointer<Int32>,
         _ segments: UnsafeMutableBufferPointer<DecoderSegment>, _ logits: UnsafeMutableBufferPointer<Float>
     ) {
         var count = 0, parts = 0, draws: [Int] = [], prompt = 0
@@ -282,7 +295,7 @@ public final class Engine: Sendable {
                 tokens: count..<count + work.tokens, position: sequence.position, view: buffer.view, logits: ends ? 1 : 0)
             count += work.tokens
             parts += 1
-            served[sequence.request.key, default: 0] += work.tokens
+            shares.serve(sequence.request.key, tokens: work.tokens)
             if sequence.answer.isEmpty { prompt += work.tokens }
             running[i].position += work.tokens
             if ends { draws.append(i) }
@@ -297,33 +310,31 @@ public final class Engine: Sendable {
         var done: Set<Int> = []
         for (row, i) in draws.enumerated() {
             let slice = UnsafeMutableBufferPointer(rebasing: logits[row * size..<(row + 1) * size])
-            if let reason = draw(slice, &running[i], now) {
+            do {
+                guard let reason = try draw(slice, &running[i], now) else { continue }
                 running[i].usage.total = (now - running[i].arrival) / .seconds(1)
                 running[i].usage.promptTokens = running[i].request.prompt.count
                 running[i].usage.answerTokens = running[i].answer.count
-                let usage = running[i].usage
-                finish(running[i], throwing: nil, last: .finished(reason, usage))
-                done.insert(running[i].id)
-            }
+                finish(running[i], throwing: nil, last: .finished(reason, running[i].usage))
+            } catch { finish(running[i], throwing: error) }
+            done.insert(running[i].id)
         }
         running.removeAll { done.contains($0.id) }
     }
 
     /// Draws one token and hands its text out; returns why the answer ends, if it does.
-    private func draw(_ logits: UnsafeMutableBufferPointer<Float>, _ sequence: inout Sequence, _ now: ContinuousClock.Instant) -> FinishReason? {
+    private func draw(_ logits: UnsafeMutableBufferPointer<Float>, _ sequence: inout Sequence, _ now: ContinuousClock.Instant) throws -> FinishReason? {
         // Probabilities are those of the model, before penalties change the logits.
         let original = sequence.request.alternatives == nil ? nil : UnsafeMutableBufferPointer<Float>.allocate(capacity: logits.count)
         defer { original?.deallocate() }
         if let original { _ = original.update(from: logits) }
         let token: Int32
-        if let matcher = sequence.matcher {
-            let isComplete = matcher.isComplete
-            token = sequence.sampler.next(logits) { [tokenizer] id in
-                if tokenizer.endTokens.contains(id) { return isComplete }
-                let bytes = tokenizer.bytes(id)
-                return !bytes.isEmpty && matcher.allows(bytes)
+        if let allowed = sequence.constraint?.allowed() {
+            guard allowed.contains(where: { $0 != 0 }) else {
+                throw EngineError(.invalidRequest, "The model has no tokens for what the schema wants next. Use plain ASCII in names and values.")
             }
-            if !tokenizer.endTokens.contains(token) { _ = sequence.matcher!.advance(tokenizer.bytes(token)) }
+            token = sequence.sampler.next(logits, allowed: allowed)
+            sequence.constraint!.advance(token)
         } else {
             token = sequence.sampler.next(logits)
         }

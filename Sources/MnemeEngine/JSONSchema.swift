@@ -172,7 +172,7 @@ public struct JSONSchema: Sendable {
 
 /// Where a text stands within a schema: all ways to read it so far.
 package struct JSONMatcher: Sendable {
-    private enum Frame: Sendable, Equatable {
+    fileprivate enum Frame: Sendable, Hashable {
         case value(Int)
         case literal([UInt8], Int)
         case string(Text)
@@ -184,19 +184,23 @@ package struct JSONMatcher: Sendable {
         case list(Int, count: Int)
         case blank
     }
-    private enum Text: Sendable, Equatable { case plain, escape, hex(Int) }
-    private enum Number: Sendable, Equatable {
+    fileprivate enum Text: Sendable, Hashable { case plain, escape, hex(Int) }
+    fileprivate enum Number: Sendable, Hashable {
         case minus, zero, digits, point, fraction, e, sign, exponent
         var isComplete: Bool { self == .zero || self == .digits || self == .fraction || self == .exponent }
     }
 
+    /// All that decides what may follow, within one schema.
+    package struct State: Sendable, Hashable { fileprivate var stacks: [[Frame]] }
+
     private let schema: JSONSchema
-    private var stacks: [[Frame]]
+    package private(set) var state: State
+    private var stacks: [[Frame]] { state.stacks }
     private static let maximumDepth = 200, maximumStacks = 256
 
     package init(_ schema: JSONSchema) {
         self.schema = schema
-        stacks = [[.value(schema.root)]]
+        state = State(stacks: [[.value(schema.root)]])
     }
 
     /// Whether the text may end here.
@@ -208,21 +212,18 @@ package struct JSONMatcher: Sendable {
         }
     }
 
-    /// Whether `bytes` may come next.
-    package func allows(_ bytes: [UInt8]) -> Bool {
-        var copy = self
-        return copy.advance(bytes)
-    }
+    /// Whether any character of a string may come next.
+    package var isInText: Bool { stacks.contains { $0.last == .string(.plain) } }
 
     /// Takes bytes; false, and no way is left, if they do not fit.
-    package mutating func advance(_ bytes: [UInt8]) -> Bool {
-        for byte in bytes {
-            var next: [[Frame]] = []
-            for stack in stacks { feed(stack, byte, &next, depth: 0) }
-            stacks = next
-            if stacks.isEmpty { return false }
-        }
-        return true
+    package mutating func advance(_ bytes: [UInt8]) -> Bool { bytes.allSatisfy { advance($0) } }
+
+    /// Takes a byte; false, and no way is left, if it does not fit.
+    package mutating func advance(_ byte: UInt8) -> Bool {
+        var next: [[Frame]] = []
+        for stack in stacks { feed(stack, byte, &next, depth: 0) }
+        state.stacks = next
+        return !next.isEmpty
     }
 
     private func feed(_ stack: [Frame], _ byte: UInt8, _ out: inout [[Frame]], depth: Int) {

@@ -30,6 +30,7 @@ public enum Perplexity {
                 .invalidRequest, "The text has \(tokens.count) tokens, less than one window of \(context), or the window exceeds the model's context.")
         }
         let buffer = try KVBuffer(decoder.configuration, positions: context)
+        defer { withExtendedLifetime(buffer) {} }
         let batch = min(decoder.stepTokens, decoder.stepLogits)
         let logits = UnsafeMutablePointer<Float>.allocate(capacity: batch * size)
         defer { logits.deallocate() }

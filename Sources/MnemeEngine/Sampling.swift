@@ -75,10 +75,10 @@ package struct Sampler: Sendable {
 
     /// The next token. May change `logits`.
     ///
-    /// - Parameter allowed: constrained decoding: whether a token may come next; nil allows all. Some token must be allowed.
-    package mutating func next(_ logits: UnsafeMutableBufferPointer<Float>, allowed: ((Int32) -> Bool)? = nil) -> Int32 {
+    /// - Parameter allowed: constrained decoding: a bit for each token that may come next, at least one; nil allows all.
+    package mutating func next(_ logits: UnsafeMutableBufferPointer<Float>, allowed: [UInt64]? = nil) -> Int32 {
         penalize(logits)
-        if let allowed { Self.constrain(logits, reach: Float(Self.reach(parameters.temperature)), allowed) }
+        if let allowed { for i in logits.indices where i >> 6 >= allowed.count || allowed[i >> 6] >> UInt64(i & 63) & 1 == 0 { logits[i] = -.infinity } }
         let token = parameters.temperature == 0 ? Self.highest(logits) : draw(logits)
         if parameters.presencePenalty != 0 || parameters.frequencyPenalty != 0 { counts[token, default: 0] += 1 }
         if parameters.repetitionPenalty != 1 { seen.insert(token) }
@@ -95,22 +95,6 @@ package struct Sampler: Sendable {
         for (token, bias) in p.logitBias { logits[Int(token)] += Float(bias) }
     }
 
-    /// Rules out tokens that may not come next. The likely ones are looked at first: mostly one of them is allowed, and then only
-    /// those that could still be drawn beside it matter.
-    private static func constrain(_ logits: UnsafeMutableBufferPointer<Float>, reach: Float, _ allowed: (Int32) -> Bool) {
-        for _ in 0..<64 {
-            let top = highest(logits), value = logits[Int(top)]
-            guard value > -.infinity else { return }
-            if allowed(top) {
-                for i in logits.indices where logits[i] > value - reach && i != top && !allowed(Int32(i)) { logits[i] = -.infinity }
-                for i in logits.indices where logits[i] <= value - reach && i != top { logits[i] = -.infinity }
-                return
-            }
-            logits[Int(top)] = -.infinity
-        }
-        for i in logits.indices where logits[i] > -.infinity && !allowed(Int32(i)) { logits[i] = -.infinity }
-    }
-
     /// The likeliest token; of equals the first.
     package static func highest(_ logits: UnsafeMutableBufferPointer<Float>) -> Int32 {
         var best = 0
@@ -124,13 +108,33 @@ package struct Sampler: Sendable {
     private mutating func draw(_ logits: UnsafeMutableBufferPointer<Float>) -> Int32 {
         let p = parameters, top = Double(logits[Int(Self.highest(logits))])
         let reach = Self.reach(p.temperature)
-        var candidates: [(token: Int32, probability: Double)] = []
-        for i in logits.indices where Double(logits[i]) > top - reach {
-            candidates.append((Int32(i), exp((Double(logits[i]) - top) / p.temperature)))
+        if p.topK == 0 && p.topP == 1 && p.typicalP == 1 {
+            // Nothing depends on an order.
+            let reach = p.minP > 0 ? min(reach, -log(p.minP) * p.temperature) : reach
+            var left = random() * Self.mass(logits, top, p.temperature, reach), last: Int32 = 0
+            for i in logits.indices where Double(logits[i]) >= top - reach {
+                left -= exp((Double(logits[i]) - top) / p.temperature)
+                last = Int32(i)
+                if left < 0 { break }
+            }
+            return last
+        }
+        // Mostly a few hundred tokens decide: the others are sorted only if they could matter.
+        let whole = Self.mass(logits, top, p.temperature, reach)
+        var candidates: [(token: Int32, probability: Double)] = [], within = p.typicalP < 1 ? reach : min(reach, 5 * p.temperature)
+        while true {
+            candidates = []
+            for i in logits.indices where Double(logits[i]) >= top - within {
+                candidates.append((Int32(i), exp((Double(logits[i]) - top) / p.temperature)))
+            }
+            let suffices = p.topK > 0 ? candidates.count >= p.topK : candidates.reduce(0) { $0 + $1.probability } >= p.topP * whole
+            if suffices || within == reach { break }
+            within = min(reach, 2 * within)
         }
         candidates.sort { $0.probability != $1.probability ? $0.probability > $1.probability : $0.token < $1.token }
         if p.topK > 0 { candidates.removeLast(max(0, candidates.count - p.topK)) }
-        Self.normalize(&candidates)
+        let sum = p.topK > 0 ? candidates.reduce(0) { $0 + $1.probability } : whole
+        for i in candidates.indices { candidates[i].probability /= sum }
         if p.topP < 1 {
             var sum = 0.0
             let count = candidates.firstIndex { candidate in
@@ -160,6 +164,13 @@ package struct Sampler: Sendable {
             if left < 0 { return candidate.token }
         }
         return candidates.last!.token
+    }
+
+    /// The weight of all tokens within `reach`, where the likeliest has 1.
+    private static func mass(_ logits: UnsafeMutableBufferPointer<Float>, _ top: Double, _ temperature: Double, _ reach: Double) -> Double {
+        var sum = 0.0
+        for i in logits.indices where Double(logits[i]) >= top - reach { sum += exp((Double(logits[i]) - top) / temperature) }
+        return sum
     }
 
     private static func normalize(_ candidates: inout [(token: Int32, probability: Double)]) {

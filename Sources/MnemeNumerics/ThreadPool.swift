@@ -28,18 +28,44 @@ public final class ThreadPool: Sendable {
 
     /// Runs `body(index, count)` once on each thread and returns when all have ended.
     public func run(_ body: (_ index: Int, _ count: Int) -> Void) {
-        withoutActuallyEscaping(body) { body in
-            var box = body
-            withUnsafeMutablePointer(to: &box) { pointer in
-                mnk_pool_run(
-                    pool,
-                    { context, index, count in
-                        context!.assumingMemoryBound(to: ((Int, Int) -> Void).self).pointee(index, count)
-                    }, UnsafeMutableRawPointer(pointer))
-            }
+        withoutActuallyEscaping(body) { run(Closure(body: $0)) }
+    }
+
+    /// Runs the task once on each thread and returns when all have ended. Allocates nothing.
+    package func run<Task: PoolTask>(_ task: Task) {
+        withUnsafePointer(to: task) { pointer in
+            var call = Call(task: UnsafeRawPointer(pointer), type: Task.self)
+            mnk_pool_run(
+                pool,
+                { context, index, count in
+                    let call = context!.assumingMemoryBound(to: Call.self).pointee
+                    call.type.run(call.task, index, count)
+                }, &call)
         }
+    }
+
+    private struct Call {
+        var task: UnsafeRawPointer
+        var type: any PoolTask.Type
+    }
+
+    private struct Closure: PoolTask {
+        var body: (Int, Int) -> Void
+        func run(_ index: Int, of count: Int) { body(index, count) }
     }
 
     /// Waits inside a task until all of its threads arrive.
     package func barrier() { mnk_pool_barrier(pool) }
+}
+
+/// Work for each thread of a pool.
+package protocol PoolTask {
+    /// The share of thread `index`.
+    func run(_ index: Int, of count: Int)
+}
+
+extension PoolTask {
+    fileprivate static func run(_ task: UnsafeRawPointer, _ index: Int, _ count: Int) {
+        task.assumingMemoryBound(to: Self.self).pointee.run(index, of: count)
+    }
 }

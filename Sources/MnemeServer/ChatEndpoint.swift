@@ -104,36 +104,61 @@ struct ChatEndpoint: Sendable {
         case .array(let ids) where ids.allSatisfy({ $0.double != nil }): prompt = ids.compactMap { $0.double.flatMap { Int32(exactly: $0) } }
         default: throw InputError("'prompt' is missing: a text, or a list of token ids.")
         }
-        for (name, plain) in [("echo", JSONValue.bool(false)), ("best_of", 1), ("logprobs", .null), ("suffix", .null)] {
+        for (name, plain) in [("echo", JSONValue.bool(false)), ("best_of", 1), ("suffix", .null)] {
             if let value = request[name], value != plain, value != .null { throw InputError("'\(name)' is not done for completions.") }
         }
         var generation = try Self.generation(request, body: body, prompt: prompt)
         generation.key = principal.name
         if generation.maxTokens == nil { generation.maxTokens = 16 }
+        if let count = request["logprobs"], count != .null {
+            guard let count = count.double.flatMap({ Int(exactly: $0) }) else { throw InputError("'logprobs' must be a whole number.") }
+            generation.alternatives = count
+        }
         let id = "cmpl-" + Self.identifier(), created = Int(Date().timeIntervalSince1970), stream = try engine.generate(generation)
-        @Sendable func envelope(_ text: String, _ reason: JSONValue) -> [String: JSONValue] {
+        @Sendable func envelope(_ text: String, _ reason: JSONValue, _ probabilities: TextProbabilities?) -> [String: JSONValue] {
             [
                 "id": .string(id), "object": "text_completion", "created": .number(Double(created)), "model": .string(model.name),
-                "choices": [["index": 0, "text": .string(text), "finish_reason": reason, "logprobs": .null]],
+                "choices": [["index": 0, "text": .string(text), "finish_reason": reason, "logprobs": probabilities?.json ?? .null]],
             ]
         }
         if request["stream"] == .bool(true) {
             return events { writer in
+                var offset = 0
                 for try await event in stream {
                     switch event {
-                    case .token(let text, _, _, _): if !text.isEmpty { try await writer(.object(envelope(text, .null))) }
+                    case .token(let text, let token, let probability, let alternatives):
+                        guard !text.isEmpty || probability != nil else { continue }
+                        var part: TextProbabilities?
+                        if let probability {
+                            part = TextProbabilities(offset: offset)
+                            part?.append(token, probability, alternatives, text: text, model.tokenizer)
+                        }
+                        offset += text.unicodeScalars.count
+                        try await writer(.object(envelope(text, .null, part)))
                     case .finished(let reason, let usage):
-                        var last = envelope("", .string(reason.rawValue))
+                        var last = envelope("", .string(reason.rawValue), nil)
                         if request["stream_options"]?["include_usage"] == .bool(true) { last["usage"] = Self.usage(usage) }
                         try await writer(.object(last))
                     }
                 }
             }
         }
-        let (text, reason, usage, _) = try await collect(stream)
-        var answer = envelope(text, .string(reason.rawValue))
-        answer["usage"] = Self.usage(usage)
-        return try Self.response(.object(answer))
+        var text = "", probabilities: TextProbabilities?
+        for try await event in stream {
+            switch event {
+            case .token(let piece, let token, let probability, let alternatives):
+                if let probability {
+                    probabilities = probabilities ?? TextProbabilities()
+                    probabilities?.append(token, probability, alternatives, text: piece, model.tokenizer)
+                }
+                text += piece
+            case .finished(let reason, let usage):
+                var answer = envelope(text, .string(reason.rawValue), probabilities)
+                answer["usage"] = Self.usage(usage)
+                return try Self.response(.object(answer))
+            }
+        }
+        throw CancellationError()
     }
 
     // MARK: Requests
@@ -234,7 +259,7 @@ struct ChatEndpoint: Sendable {
         func entry(_ token: Int32, _ probability: Double) -> [String: JSONValue] {
             let bytes = model.tokenizer.bytes(token)
             return [
-                "token": .string(bytes.isEmpty ? model.tokenizer.name(token) ?? "" : String(decoding: bytes, as: UTF8.self)),
+                "token": .string(model.tokenizer.text(token)),
                 "logprob": .number(max(probability, -9999)), "bytes": .array(bytes.map { .number(Double($0)) }),
             ]
         }
@@ -272,6 +297,35 @@ struct ChatEndpoint: Sendable {
     }
 
     private static func identifier() -> String { CubeID().description.replacing("-", with: "") }
+}
+
+/// The log-probabilities of a completion, as `/v1/completions` lists them.
+private struct TextProbabilities: Sendable {
+    private var tokens: [JSONValue] = [], values: [JSONValue] = [], alternatives: [JSONValue] = [], offsets: [JSONValue] = []
+    private var offset: Int
+
+    init(offset: Int = 0) { self.offset = offset }
+
+    mutating func append(_ token: Int32, _ probability: Double, _ others: [TokenProbability], text: String, _ tokenizer: any Tokenizer) {
+        tokens.append(.string(tokenizer.text(token)))
+        values.append(.number(max(probability, -9999)))
+        let pairs = others.map { (tokenizer.text($0.token), JSONValue.number(max($0.logProbability, -9999))) }
+        alternatives.append(.object(Dictionary(pairs) { first, _ in first }))
+        offsets.append(.number(Double(offset)))
+        offset += text.unicodeScalars.count
+    }
+
+    var json: JSONValue {
+        ["tokens": .array(tokens), "token_logprobs": .array(values), "top_logprobs": .array(alternatives), "text_offset": .array(offsets)]
+    }
+}
+
+extension Tokenizer {
+    /// A token as lists of probabilities show it.
+    fileprivate func text(_ token: Int32) -> String {
+        let bytes = bytes(token)
+        return bytes.isEmpty ? name(token) ?? "" : String(decoding: bytes, as: UTF8.self)
+    }
 }
 
 /// A request for a model that is not served.

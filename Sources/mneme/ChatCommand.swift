@@ -13,7 +13,7 @@ struct ChatCommand: AsyncParsableCommand {
             recalled before the answer and shown, and the turn is remembered after it.
             """)
 
-    @Option(help: "A model's name, or a GGUF file.") var model = "smollm2"
+    @OptionGroup var language: LanguageModelOptions
     @Option(help: "What the model is told first.") var system: String?
     @Flag(help: "Recall before each answer and remember after it.") var memory = false
     @Option(help: "Whose memory.") var user = "default"
@@ -23,7 +23,7 @@ struct ChatCommand: AsyncParsableCommand {
     @OptionGroup var store: StoreOptions
 
     func run() async throws {
-        let model = try Home.languageModel(model), engine = Engine(decoder: model.decoder, tokenizer: model.tokenizer)
+        let model = try language.open(), engine = Engine(decoder: model.decoder, tokenizer: model.tokenizer)
         defer { engine.close() }
         let os = memory ? try store.open() : nil
         let session = session ?? "chat-" + Date().formatted(Date.ISO8601FormatStyle().year().month().day())

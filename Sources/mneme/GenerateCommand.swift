@@ -24,19 +24,27 @@ struct SamplingOptions: ParsableArguments {
     }
 }
 
+/// Which language model, and how it is run.
+struct LanguageModelOptions: ParsableArguments {
+    @Option(help: "A model's name, a GGUF file, or a folder as the hub has it.") var model = "smollm2"
+    @Option(help: ArgumentHelp("Tokens of a prompt and its answer together, if not the model's.", valueName: "tokens")) var context: Int?
+
+    func open() throws -> LanguageModel { try Home.languageModel(model, context: context) }
+}
+
 /// Continues a text.
 struct GenerateCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(commandName: "generate", abstract: "Continue a text with a language model.")
 
     @Argument(help: "The text to continue.") var prompt: String
-    @Option(help: "A model's name, or a GGUF file.") var model = "smollm2"
+    @OptionGroup var language: LanguageModelOptions
     @Option(help: "The most tokens to write.") var maxTokens = 256
     @Option(help: "End before this text; may be given several times.") var stop: [String] = []
     @Flag(help: "Read names of special tokens in the prompt as those tokens.") var special = false
     @OptionGroup var sampling: SamplingOptions
 
     func run() async throws {
-        let model = try Home.languageModel(model), engine = Engine(decoder: model.decoder, tokenizer: model.tokenizer)
+        let model = try language.open(), engine = Engine(decoder: model.decoder, tokenizer: model.tokenizer)
         defer { engine.close() }
         var request = GenerationRequest(prompt: model.tokens(of: prompt, special: special))
         request.maxTokens = maxTokens
@@ -66,7 +74,7 @@ struct PerplexityCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "perplexity", abstract: "How surprised a model is by a text (as llama.cpp measures it).")
 
-    @Argument(help: "A model's name, or a GGUF file.") var model: String
+    @Argument(help: "A model's name, a GGUF file, or a folder as the hub has it.") var model: String
     @Argument(help: "A text file.") var file: String
     @Option(help: "Tokens of a window.") var context = 512
     @Option(help: "Windows at most.") var windows: Int?

@@ -165,4 +165,35 @@ struct EngineTests {
         logits = [1, 1]
         #expect(draws { $0.temperature = 0 } == [0])
     }
+
+    @Test func `only what the filters leave is drawn, from many tokens too`() {
+        let logits = (0..<2000).map { Float(($0 * 7919) % 2000) / 200 }
+        let order = logits.indices.sorted { logits[$0] > logits[$1] }, total = logits.reduce(0) { $0 + exp(Double($1) / 2) }
+        func draws(_ change: (inout SamplingParameters) -> Void) -> [Int: Int] {
+            var parameters = SamplingParameters()
+            parameters.temperature = 2
+            parameters.seed = 3
+            change(&parameters)
+            var sampler = Sampler(parameters, prompt: []), counts: [Int: Int] = [:]
+            for _ in 0..<3000 {
+                var copy = logits
+                counts[Int(copy.withUnsafeMutableBufferPointer { sampler.next($0) }), default: 0] += 1
+            }
+            return counts
+        }
+        var sum = 0.0
+        let nucleus = Set(
+            order.prefix { token in
+                defer { sum += exp(Double(logits[token]) / 2) }
+                return sum < 0.6 * total
+            })
+        #expect(nucleus.isSuperset(of: draws { $0.topP = 0.6 }.keys))
+        #expect(Set(order.prefix(700)).isSuperset(of: draws { $0.topK = 700 }.keys))
+        #expect(draws { $0.minP = 0.5 }.keys.allSatisfy { Double(logits[$0]) >= 9.995 + 2 * log(0.5) - 1e-6 })
+        // The nucleus gets its share of the draws, however they are drawn.
+        for change in [{ (_: inout SamplingParameters) in }, { $0.topP = 0.999_999 }] {
+            let share = Double(draws(change).filter { nucleus.contains($0.key) }.values.reduce(0, +)) / 3000
+            #expect(abs(share - 0.6) < 0.04)
+        }
+    }
 }

@@ -31,4 +31,21 @@ import Testing
         #expect(plan.work.reduce(0) { $0 + $1.tokens } == 4)
         #expect(StepScheduler.plan(view()) == StepPlan())
     }
+
+    @Test func `a key that was away gets no credit, and keys are forgotten`() {
+        var shares = FairShare()
+        shares.update(active: ["a"])
+        shares.serve("a", tokens: 1000)
+        shares.update(active: ["a", "b"])
+        #expect(shares.served == ["a": 1000, "b": 1000], "b does not go before a for a thousand tokens")
+        shares.serve("b", tokens: 300)
+        shares.update(active: ["a"])
+        #expect(shares.served["b"] == 1300, "what b had beyond a is kept")
+        shares.serve("a", tokens: 500)
+        shares.update(active: ["a"])
+        #expect(shares.served == ["a": 1500])
+        shares.update(active: [])
+        shares.update(active: ["c"])
+        #expect(shares.served == ["c": 1500])
+    }
 }

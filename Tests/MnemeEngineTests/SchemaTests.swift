@@ -1,5 +1,6 @@
 import Foundation
 import MnemeEngine
+import MnemeModels
 import Testing
 
 @Suite struct SchemaTests {
@@ -8,6 +9,11 @@ import Testing
         var matcher = JSONMatcher(try JSONSchema(schema))
         let fits = matcher.advance(Array(text.utf8))
         return (fits, fits && matcher.isComplete)
+    }
+
+    private func advanced(_ matcher: JSONMatcher, _ text: String) -> Bool {
+        var matcher = matcher
+        return matcher.advance(Array(text.utf8))
     }
 
     private static let person = """
@@ -40,7 +46,7 @@ import Testing
 
     @Test func `objects of anything are objects`() {
         var matcher = JSONMatcher(.anyObject)
-        #expect(!matcher.allows(Array("[".utf8)))
+        #expect(!advanced(matcher, "["))
         let fits = matcher.advance(Array(#"{"a":[1,{"b":2}]}"#.utf8))
         #expect(fits && matcher.isComplete)
     }
@@ -57,9 +63,31 @@ import Testing
         #expect(throws: EngineError.self) { try JSONSchema(deep) }
         // A reference that leads only to itself matches nothing, and ends.
         let loop = try JSONSchema(##"{"$ref":"#/$defs/a","$defs":{"a":{"$ref":"#/$defs/a"}}}"##)
-        #expect(!JSONMatcher(loop).allows(Array("1".utf8)))
+        #expect(!advanced(JSONMatcher(loop), "1"))
         var matcher = JSONMatcher(try JSONSchema("{}"))
         let fits = matcher.advance([UInt8](repeating: UInt8(ascii: "["), count: 5000))
         #expect(!fits)
+    }
+
+    @Test(.enabled(if: RealModel.isThere, "needs the model that `make language-model` fetches"))
+    func `the tokens that are allowed are those whose bytes fit`() throws {
+        let tokenizer = try RealModel.loaded.get().tokenizer, vocabulary = SchemaVocabulary(tokenizer)
+        let schema = try JSONSchema(Self.person), text = #"{"name": "A\"\u00e9\n", "age": -12, "nick": null, "pets":[{"kind":"dog"}]}"#
+        var constraint = SchemaConstraint(schema, vocabulary), matcher = JSONMatcher(schema)
+        for token in tokenizer.encode(text, special: false) {
+            let mask = constraint.allowed()
+            for id in 0..<Int32(tokenizer.vocabularySize) {
+                let bytes = tokenizer.bytes(id), isAllowed = mask[Int(id) >> 6] >> UInt64(id & 63) & 1 == 1
+                var after = matcher
+                let fits = tokenizer.endTokens.contains(id) ? matcher.isComplete : !bytes.isEmpty && after.advance(bytes)
+                if isAllowed != fits { Issue.record("\(String(decoding: bytes, as: UTF8.self)) \(fits)") }
+            }
+            constraint.advance(token)
+            let fits = matcher.advance(tokenizer.bytes(token))
+            #expect(fits)
+        }
+        let end = Int(tokenizer.endTokens.min()!), word = constraint.allowed()[end >> 6]
+        #expect(matcher.isComplete)
+        #expect(word >> UInt64(end & 63) & 1 == 1)
     }
 }

@@ -67,8 +67,15 @@ public final class TransformerDecoder: Sendable {
     public func step(tokens: UnsafeBufferPointer<Int32>, segments: UnsafeBufferPointer<DecoderSegment>, logits: UnsafeMutablePointer<Float>) {
         precondition(tokens.count <= stepTokens && segments.reduce(0) { $0 + $1.logits } <= stepLogits, "The step is too large.")
         guard !tokens.isEmpty else { return }
-        nonisolated(unsafe) let logits = logits
-        pool.run { thread, threads in run(thread, threads, tokens, segments, logits) }
+        pool.run(Step(decoder: self, tokens: tokens, segments: segments, logits: logits))
+    }
+
+    private struct Step: PoolTask {
+        unowned(unsafe) let decoder: TransformerDecoder
+        let tokens: UnsafeBufferPointer<Int32>
+        let segments: UnsafeBufferPointer<DecoderSegment>
+        let logits: UnsafeMutablePointer<Float>
+        func run(_ index: Int, of count: Int) { decoder.run(index, count, tokens, segments, logits) }
     }
 
     private func run(

@@ -24,7 +24,7 @@ extension GGUFFile {
             throw ModelError(.invalidFile, "\(path) has no matrix 'token_embd.weight'. Is it a whole model?")
         }
         let hidden = try size("embedding_length"), heads = try size("attention.head_count"), layers = try size("block_count")
-        guard heads > 0, hidden > 0 else { throw ModelError(.invalidFile, "\(path) has a size of zero.") }
+        guard heads > 0, hidden > 0, wanted.map({ $0 > 0 }) ?? true else { throw ModelError(.invalidFile, "\(path) has a size of zero.") }
         let dimension = integer("\(architecture).attention.key_length") ?? hidden / heads, context = try wanted ?? size("context_length")
         var c = DecoderConfiguration(
             architecture: architecture, layers: layers, hiddenSize: hidden, heads: heads,
