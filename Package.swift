@@ -50,21 +50,23 @@ let package = Package(
             dependencies: [crypto, locks, .product(name: "GRDB", package: "GRDB.swift")]
         ),
         .target(name: "Mneme", dependencies: ["MnemeModels", "MnemeIndex", "MnemeStore", crypto, locks, logging]),
-        .target(name: "MnemeEngine", dependencies: ["MnemeModels", "MnemeNumerics", locks]),
+        .target(name: "CMnemeMemory"),
+        .target(name: "MnemeKV", dependencies: ["MnemeModels", "MnemeNumerics", "CMnemeKernels", "CMnemeMemory", crypto, locks]),
+        .target(name: "MnemeEngine", dependencies: ["MnemeKV", "MnemeModels", "MnemeNumerics", locks]),
         .target(
             name: "MnemeServer",
             dependencies: [
-                "Mneme", "MnemeEngine", "MnemeModels", "MnemeStore", crypto, locks, logging,
+                "Mneme", "MnemeEngine", "MnemeKV", "MnemeModels", "MnemeStore", crypto, locks, logging,
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "NIOCore", package: "swift-nio"),
             ]
         ),
-        .target(name: "MnemeBench", dependencies: ["Mneme", "MnemeEngine", "MnemeModels", "MnemeNumerics", "MnemeStore"]),
+        .target(name: "MnemeBench", dependencies: ["Mneme", "MnemeEngine", "MnemeKV", "MnemeModels", "MnemeNumerics", "MnemeStore"]),
         .executableTarget(
             name: "mneme-cli",
             dependencies: [
-                "Mneme", "MnemeEngine", "MnemeHub", "MnemeServer", "MnemeBench", "MnemeModels", "MnemeNumerics", "MnemeStore", locks, logging,
+                "Mneme", "MnemeEngine", "MnemeHub", "MnemeKV", "MnemeServer", "MnemeBench", "MnemeModels", "MnemeNumerics", "MnemeStore", locks, logging,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             path: "Sources/mneme"
@@ -78,7 +80,8 @@ let package = Package(
             name: "MnemeServerTests",
             dependencies: ["Mneme", "MnemeServer", "MnemeStore", .product(name: "Logging", package: "swift-log")]
         ),
-        .testTarget(name: "MnemeEngineTests", dependencies: ["MnemeEngine", "MnemeModels", "MnemeNumerics"], resources: [.copy("Golden")]),
+        .testTarget(name: "MnemeKVTests", dependencies: ["MnemeKV", "MnemeModels", locks]),
+        .testTarget(name: "MnemeEngineTests", dependencies: ["MnemeEngine", "MnemeKV", "MnemeModels", "MnemeNumerics"], resources: [.copy("Golden")]),
         .testTarget(
             name: "MnemeHubTests", dependencies: ["MnemeHub", "MnemeModels", .product(name: "Hummingbird", package: "hummingbird"), crypto, locks]),
         .testTarget(name: "MnemeStoreTests", dependencies: ["MnemeStore", "MnemeStoreTesting"]),

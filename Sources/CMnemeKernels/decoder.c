@@ -95,28 +95,37 @@ MNK_INLINE void transpose16(void *rows) {
     memcpy(rows, r, sizeof r);
 }
 
+/// Where a position's keys and values begin.
+MNK_INLINE size_t kv_place(const mnk_decoder_attention *a, size_t position) {
+    return (position >> a->block_shift) * a->block_stride + (position & (((size_t)1 << a->block_shift) - 1)) * a->kv_stride;
+}
+
 /// The keys and values [first, first + count) of one head, keys as [dim][CHUNK], values as [CHUNK][dim].
 MNK_INLINE void load_chunk(const mnk_decoder_attention *a, size_t head, size_t first, size_t count, float *keys, float *values) {
-    const uint16_t *k = a->keys + first * a->kv_stride + head * a->dim, *v = a->values + first * a->kv_stride + head * a->dim;
     // What stands beyond the last key stays as it was: its scores are masked.
-    for (size_t j = 0; j < count; j += 16)
+    for (size_t j = 0; j < count; j += 16) {
+        size_t place = kv_place(a, first + j) + head * a->dim;
+        const uint16_t *k = a->keys + place, *v = a->values + place;
         for (size_t i = 0; i < a->dim; i += 16) {
             f32x16 block[16];
-            for (size_t e = 0; e < 16; e++) block[e] = j + e < count ? load16_half(k + (j + e) * a->kv_stride + i) : splat16(0);
+            for (size_t e = 0; e < 16; e++) block[e] = j + e < count ? load16_half(k + e * a->kv_stride + i) : splat16(0);
             transpose16(block);
             for (size_t e = 0; e < 16; e++) store16(keys + (i + e) * CHUNK + j, block[e]);
         }
-    for (size_t j = 0; j < count; j++)
-        for (size_t i = 0; i < a->dim; i += 16) store16(values + j * a->dim + i, load16_half(v + j * a->kv_stride + i));
+        for (size_t e = 0; e < 16 && j + e < count; e++)
+            for (size_t i = 0; i < a->dim; i += 16) store16(values + (j + e) * a->dim + i, load16_half(v + e * a->kv_stride + i));
+    }
 }
 
 /// Fetches what load_chunk will read: heads lie side by side, so that the processor does not see the pattern itself.
 MNK_INLINE void prefetch_chunk(const mnk_decoder_attention *a, size_t head, size_t first, size_t end) {
-    for (size_t j = first; j < end && j < first + CHUNK; j++)
+    for (size_t j = first; j < end && j < first + CHUNK; j++) {
+        size_t place = kv_place(a, j) + head * a->dim;
         for (size_t i = 0; i < a->dim; i += 32) {
-            __builtin_prefetch(a->keys + j * a->kv_stride + head * a->dim + i);
-            __builtin_prefetch(a->values + j * a->kv_stride + head * a->dim + i);
+            __builtin_prefetch(a->keys + place + i);
+            __builtin_prefetch(a->values + place + i);
         }
+    }
 }
 
 /// Scores of ROWS rows against a chunk.

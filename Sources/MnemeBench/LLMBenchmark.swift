@@ -1,5 +1,6 @@
 import Foundation
 public import MnemeEngine
+import MnemeKV
 import MnemeModels
 import MnemeNumerics
 

@@ -1,4 +1,5 @@
 import Foundation
+public import MnemeKV
 public import MnemeModels
 import NIOConcurrencyHelpers
 
@@ -18,6 +19,8 @@ public struct GenerationRequest: Sendable {
     public var ignoresEnd = false
     /// How many alternatives to report with each token; nil reports no probabilities.
     public var alternatives: Int?
+    /// Names of memories in the prompt: what is kept of it is forgotten with them.
+    public var sources: Set<String> = []
     /// Whose request it is, for fairness.
     public var key = ""
     /// The most time from now to the end.
@@ -39,6 +42,8 @@ public enum FinishReason: String, Sendable, Codable {
 public struct GenerationUsage: Sendable, Equatable {
     /// Tokens of the prompt and of the answer.
     public var promptTokens = 0, answerTokens = 0
+    /// Tokens of the prompt whose keys and values were there already.
+    public var cachedTokens = 0
     /// From arrival to the first token, and to the end; in seconds.
     public var firstToken = 0.0, total = 0.0
 }
@@ -55,8 +60,10 @@ public enum GenerationEvent: Sendable {
 public struct EngineStatistics: Sendable {
     /// Requests that wait, and that run.
     public var waiting = 0, running = 0
-    /// Bytes of keys and values set aside.
-    public var kvBytes = 0
+    /// Keys and values.
+    public var kv = KVStatistics()
+    /// Sequences that were put back as others needed their memory.
+    public var preempted = 0
     /// Tokens of prompts and answers computed.
     public var promptTokens = 0, answerTokens = 0
     /// Requests ended, also by errors.
@@ -77,6 +84,7 @@ public final class Engine: Sendable {
     /// Its tokenizer.
     public let tokenizer: any Tokenizer
     private let limits: Limits
+    private let cache: KVCache
     private let shared: NIOLockedValueBox<Shared>
     private let sorted = NIOLockedValueBox<SchemaVocabulary?>(nil)
     /// Wakes the thread: there is work, or it shall end.
@@ -89,7 +97,7 @@ public final class Engine: Sendable {
         public var sequences = 16
         /// Requests that wait; more are refused.
         public var waiting = 256
-        /// Bytes of keys and values of all sequences: 4 GiB, but a quarter of the machine's memory at most.
+        /// Bytes of keys and values, in use and kept for later: 4 GiB, but a quarter of the machine's memory at most.
         public var kvBytes = min(4 << 30, Int(ProcessInfo.processInfo.physicalMemory / 4))
         /// Tokens of a prompt and its answer; nil takes the model's context.
         public var context: Int?
@@ -116,7 +124,9 @@ public final class Engine: Sendable {
         let continuation: AsyncThrowingStream<GenerationEvent, any Error>.Continuation
         var sampler: Sampler
         var constraint: SchemaConstraint?
-        var buffer: KVBuffer?
+        var session: KVCache.Session?
+        /// Whether its blocks come from disk just now.
+        var isLoading = false
         /// Tokens computed.
         var position = 0
         /// Tokens of the answer drawn.
@@ -126,16 +136,33 @@ public final class Engine: Sendable {
         var lastToken: ContinuousClock.Instant?
         var usage = GenerationUsage()
 
-        var pending: Int { request.prompt.count + answer.count - position }
+        var tokens: Int { request.prompt.count + answer.count }
         func token(_ index: Int) -> Int32 { index < request.prompt.count ? request.prompt[index] : answer[index - request.prompt.count] }
         var positions: Int { request.prompt.count + maxTokens }
+
+        /// Keeps what was computed and gives the memory up.
+        func release() { session?.close(token, computed: position) }
+
+        /// Goes on behind what was found, once it is there.
+        mutating func takeRestored() {
+            guard let session, !session.isLoading else { return }
+            isLoading = false
+            position = session.restored
+            if answer.isEmpty { usage.cachedTokens = position }
+        }
     }
 
     /// Starts the engine's thread. ``close()`` ends it.
-    public init(decoder: TransformerDecoder, tokenizer: any Tokenizer, limits: Limits = Limits()) {
-        self.decoder = decoder
-        self.tokenizer = tokenizer
+    ///
+    /// - Parameter folder: where keys and values are kept beyond the process; nil keeps them in memory only.
+    /// - Throws: ``MnemeKV/KVError`` if there is no memory for keys and values, or the model's files cannot be read.
+    public init(_ model: LanguageModel, limits: Limits = Limits(), folder: KVFolder? = nil) throws {
+        decoder = model.decoder
+        tokenizer = model.tokenizer
         self.limits = limits
+        let weights = try folder.map { try ModelIdentity.hash(model.path, cache: $0.path + "/models") } ?? ""
+        cache = try KVCache(
+            shape: KVShape(decoder.configuration), model: .model(weights, decoder.configuration), modelName: model.name, bytes: limits.kvBytes, folder: folder)
         shared = NIOLockedValueBox(Shared())
         let thread = Thread { [self] in loop() }
         thread.name = "mneme.engine"
@@ -152,13 +179,21 @@ public final class Engine: Sendable {
         guard first else { return }
         wake.signal()
         ended.wait()
+        cache.flush()
     }
+
+    /// Forgets, in memory and on disk, all keys and values that were made with these memories in the text.
+    public func erase(sources: Set<String>) { cache.erase(sources: sources) }
 
     /// Tokens that a prompt and its answer may have together.
     public var context: Int { min(limits.context ?? .max, decoder.configuration.contextLength) }
 
     /// What the engine does.
-    public var statistics: EngineStatistics { shared.withLockedValue { $0.statistics } }
+    public var statistics: EngineStatistics {
+        var statistics = shared.withLockedValue { $0.statistics }
+        statistics.kv = cache.statistics
+        return statistics
+    }
 
     /// Generates an answer.
     ///
@@ -175,7 +210,7 @@ public final class Engine: Sendable {
         if let most = request.maxTokens, most < 1 { throw EngineError(.invalidRequest, "At least one token must be asked for.") }
         if let count = request.alternatives, !(0...20).contains(count) { throw EngineError(.invalidRequest, "0 to 20 alternatives can be reported.") }
         let room = context - request.prompt.count, most = min(request.maxTokens ?? room, room)
-        guard KVBuffer.bytes(decoder.configuration, positions: request.prompt.count + most) <= limits.kvBytes else {
+        guard KVShape.blocks(request.prompt.count + most) <= cache.capacity else {
             throw EngineError(.tooLong, "Keys and values of \(request.prompt.count + most) tokens do not fit the engine's memory. Ask for fewer tokens.")
         }
         let constraint = request.schema.map { SchemaConstraint($0, vocabulary()) }
@@ -253,52 +288,89 @@ public final class Engine: Sendable {
             drop(&running)
             if closed { return }
             shares.update(active: Set((waiting + running).map(\.request.key)))
-            let used = running.reduce(0) { $0 + KVBuffer.bytes(decoder.configuration, positions: $1.positions) }
-            let view = EngineView(
-                running: running.map { EngineView.Running(id: $0.id, pending: $0.pending) },
-                waiting: waiting.map {
-                    EngineView.Waiting(
-                        id: $0.id, key: $0.request.key, prompt: $0.request.prompt.count,
-                        bytes: KVBuffer.bytes(decoder.configuration, positions: $0.positions))
-                }, served: shares.served, freeBytes: limits.kvBytes - used, stepTokens: decoder.stepTokens,
-                sequences: min(limits.sequences, decoder.stepLogits))
-            let plan = StepScheduler.plan(view)
+            running.removeAll { sequence in
+                guard let failure = sequence.isLoading ? sequence.session?.failure : nil else { return false }
+                finish(sequence, throwing: failure)
+                return true
+            }
+            for i in running.indices where running[i].isLoading { running[i].takeRestored() }
+            let plan = StepScheduler.plan(view(waiting, running, shares))
+            if let id = plan.preempted, let i = running.firstIndex(where: { $0.id == id }) {
+                var sequence = running.remove(at: i)
+                sequence.release()
+                sequence.position = 0
+                waiting.insert(sequence, at: 0)
+                shared.withLockedValue { $0.statistics.preempted += 1 }
+            }
             for id in plan.admitted {
                 guard let i = waiting.firstIndex(where: { $0.id == id }) else { continue }
                 var sequence = waiting.remove(at: i)
                 do {
-                    sequence.buffer = try KVBuffer(decoder.configuration, positions: sequence.positions)
+                    let tokens = (0..<sequence.tokens).map { sequence.token($0) }
+                    sequence.session = try cache.open(tokens, positions: sequence.positions, sources: sequence.request.sources) { [wake] in wake.signal() }
+                    sequence.isLoading = true
+                    sequence.takeRestored()
                     running.append(sequence)
                 } catch { finish(sequence, throwing: error) }
             }
-            report(waiting.count, running)
-            guard !plan.work.isEmpty else {
-                // Deadlines of waiting requests are looked at now and then.
-                _ = waiting.isEmpty ? wake.wait(timeout: .distantFuture) : wake.wait(timeout: .now() + .milliseconds(100))
-                continue
-            }
-            step(plan, &running, &shares, tokens, segments, logits)
+            report(waiting.count, running.count)
+            if !plan.work.isEmpty, step(plan, &running, &shares, tokens, segments, logits) { continue }
+            if plan.preempted != nil || !plan.admitted.isEmpty { continue }
+            // Deadlines, and memory that comes free elsewhere, are looked at now and then.
+            _ = waiting.isEmpty && running.isEmpty ? wake.wait(timeout: .distantFuture) : wake.wait(timeout: .now() + .milliseconds(running.isEmpty ? 100 : 5))
         }
     }
 
+    private func view(_ waiting: [Sequence], _ running: [Sequence], _ shares: FairShare) -> EngineView {
+        var keys: Set<String> = []
+        return EngineView(
+            running: running.map {
+                EngineView.Running(id: $0.id, position: $0.position, pending: $0.isLoading ? 0 : $0.tokens - $0.position, blocks: $0.session?.blocks ?? 0)
+            },
+            waiting: waiting.map { sequence in
+                // Only the first of each key may start soon.
+                let isNext = running.count < limits.sequences && keys.insert(sequence.request.key).inserted
+                let known = isNext ? cache.known((0..<sequence.tokens).map { sequence.token($0) }) : (tokens: 0, heldBlocks: 0)
+                return EngineView.Waiting(
+                    id: sequence.id, key: sequence.request.key, prompt: sequence.tokens - known.tokens,
+                    blocks: KVShape.blocks(sequence.tokens + 1) - known.heldBlocks)
+            }, served: shares.served, freeBlocks: cache.available, blockTokens: KVShape.blockTokens, stepTokens: decoder.stepTokens,
+            sequences: min(limits.sequences, decoder.stepLogits))
+    }
+
+    /// Makes one step.
+    ///
+    /// - Returns: false if nothing could be computed.
     private func step(
         _ plan: StepPlan, _ running: inout [Sequence], _ shares: inout FairShare, _ tokens: UnsafeMutableBufferPointer<Int32>,
         _ segments: UnsafeMutableBufferPointer<DecoderSegment>, _ logits: UnsafeMutableBufferPointer<Float>
-    ) {
-        var count = 0, parts = 0, draws: [Int] = [], prompt = 0
+    ) -> Bool {
+        var count = 0, parts = 0, draws: [Int] = [], prompt = 0, done: Set<Int> = [], failed: [(Int, any Error)] = []
         for work in plan.work {
-            guard let i = running.firstIndex(where: { $0.id == work.id }), let buffer = running[i].buffer else { continue }
+            guard let i = running.firstIndex(where: { $0.id == work.id }), let session = running[i].session else { continue }
             let sequence = running[i]
+            do { guard try session.prepare(positions: sequence.position + work.tokens) else { continue } } catch {
+                failed.append((i, error))
+                continue
+            }
             for j in 0..<work.tokens { tokens[count + j] = sequence.token(sequence.position + j) }
-            let ends = work.tokens == sequence.pending
+            let ends = work.tokens == sequence.tokens - sequence.position
             segments[parts] = DecoderSegment(
-                tokens: count..<count + work.tokens, position: sequence.position, view: buffer.view, logits: ends ? 1 : 0)
+                tokens: count..<count + work.tokens, position: sequence.position, view: session.view, logits: ends ? 1 : 0)
             count += work.tokens
             parts += 1
             shares.serve(sequence.request.key, tokens: work.tokens)
             if sequence.answer.isEmpty { prompt += work.tokens }
             running[i].position += work.tokens
             if ends { draws.append(i) }
+        }
+        for (i, error) in failed {
+            finish(running[i], throwing: error)
+            done.insert(running[i].id)
+        }
+        guard count > 0 else {
+            running.removeAll { done.contains($0.id) }
+            return !done.isEmpty
         }
         decoder.step(
             tokens: UnsafeBufferPointer(rebasing: tokens[..<count]), segments: UnsafeBufferPointer(rebasing: segments[..<parts]), logits: logits.baseAddress!)
@@ -307,8 +379,14 @@ public final class Engine: Sendable {
             shared.statistics.answerTokens += draws.count
         }
         let size = decoder.configuration.vocabularySize, now = ContinuousClock().now
-        var done: Set<Int> = []
-        for (row, i) in draws.enumerated() {
+        for work in plan.work {
+            guard let i = running.firstIndex(where: { $0.id == work.id }), !done.contains(work.id) else { continue }
+            do { try running[i].session?.publish(running[i].token, computed: running[i].position) } catch {
+                finish(running[i], throwing: error)
+                done.insert(work.id)
+            }
+        }
+        for (row, i) in draws.enumerated() where !done.contains(running[i].id) {
             let slice = UnsafeMutableBufferPointer(rebasing: logits[row * size..<(row + 1) * size])
             do {
                 guard let reason = try draw(slice, &running[i], now) else { continue }
@@ -320,6 +398,7 @@ public final class Engine: Sendable {
             done.insert(running[i].id)
         }
         running.removeAll { done.contains($0.id) }
+        return true
     }
 
     /// Draws one token and hands its text out; returns why the answer ends, if it does.
@@ -388,17 +467,16 @@ public final class Engine: Sendable {
     }
 
     private func finish(_ sequence: Sequence, throwing error: (any Error)?, last: GenerationEvent? = nil) {
+        sequence.release()
         shared.withLockedValue { $0.statistics.finished += 1 }
         if let last { sequence.continuation.yield(last) }
         sequence.continuation.finish(throwing: error)
     }
 
-    private func report(_ waiting: Int, _ running: [Sequence]) {
-        let bytes = running.reduce(0) { $0 + KVBuffer.bytes(decoder.configuration, positions: $1.positions) }
+    private func report(_ waiting: Int, _ running: Int) {
         shared.withLockedValue { shared in
             shared.statistics.waiting = waiting + shared.arrived.count
-            shared.statistics.running = running.count
-            shared.statistics.kvBytes = bytes
+            shared.statistics.running = running
         }
     }
 }

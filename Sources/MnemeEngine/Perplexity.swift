@@ -1,4 +1,5 @@
 import Foundation
+import MnemeKV
 import MnemeModels
 
 /// How surprised a model is by a text: exp of the mean −ln p of its tokens.

@@ -4,33 +4,39 @@ public struct EngineView: Sendable, Equatable {
     public struct Running: Sendable, Equatable {
         /// Names the sequence.
         public var id: Int
-        /// Tokens that are not computed yet: the prompt's rest, or the one token that was drawn last.
+        /// Tokens that are computed.
+        public var position: Int
+        /// Tokens that are not: the prompt's rest, or the one token that was drawn last. 0 while it is loaded from disk.
         public var pending: Int
+        /// Blocks of keys and values that it holds.
+        public var blocks: Int
 
         /// All values.
-        public init(id: Int, pending: Int) {
+        public init(id: Int, position: Int, pending: Int, blocks: Int) {
             self.id = id
+            self.position = position
             self.pending = pending
+            self.blocks = blocks
         }
     }
 
-    /// A request that has not started.
+    /// A request that has not started, or was put back.
     public struct Waiting: Sendable, Equatable {
         /// Names the sequence.
         public var id: Int
         /// Whose it is: keys are served in turn.
         public var key: String
-        /// Tokens of its prompt.
+        /// Tokens of its prompt that must be computed.
         public var prompt: Int
-        /// Bytes of keys and values that it may come to need.
-        public var bytes: Int
+        /// Blocks that it takes to start, besides those that others hold already.
+        public var blocks: Int
 
         /// All values.
-        public init(id: Int, key: String, prompt: Int, bytes: Int) {
+        public init(id: Int, key: String, prompt: Int, blocks: Int) {
             self.id = id
             self.key = key
             self.prompt = prompt
-            self.bytes = bytes
+            self.blocks = blocks
         }
     }
 
@@ -40,19 +46,24 @@ public struct EngineView: Sendable, Equatable {
     public var waiting: [Waiting]
     /// Tokens computed for each key so far.
     public var served: [String: Int]
-    /// Bytes of keys and values that are free.
-    public var freeBytes: Int
+    /// Blocks that are free, or could be.
+    public var freeBlocks: Int
+    /// Positions of a block.
+    public var blockTokens: Int
     /// Tokens of a step.
     public var stepTokens: Int
     /// Sequences that may run at once.
     public var sequences: Int
 
     /// All values.
-    public init(running: [Running], waiting: [Waiting], served: [String: Int], freeBytes: Int, stepTokens: Int, sequences: Int) {
+    public init(
+        running: [Running], waiting: [Waiting], served: [String: Int], freeBlocks: Int, blockTokens: Int, stepTokens: Int, sequences: Int
+    ) {
         self.running = running
         self.waiting = waiting
         self.served = served
-        self.freeBytes = freeBytes
+        self.freeBlocks = freeBlocks
+        self.blockTokens = blockTokens
         self.stepTokens = stepTokens
         self.sequences = sequences
     }
@@ -60,6 +71,8 @@ public struct EngineView: Sendable, Equatable {
 
 /// What the next step computes.
 public struct StepPlan: Sendable, Equatable {
+    /// A sequence that must give its memory up and wait again, as another could not go on.
+    public var preempted: Int?
     /// Sequences that start, in order.
     public var admitted: [Int] = []
     /// Tokens of each sequence, in the order of the step.
@@ -86,37 +99,52 @@ public struct StepPlan: Sendable, Equatable {
 /// Continuous batching with chunked prefill (Orca, Yu et al. 2022; Sarathi-Serve, Agrawal et al. 2024): a pure function.
 ///
 /// Sequences that answer go first, one token each, so that their rate does not suffer; what room is left in the step is
-/// filled with prompts. A request starts when a place and the bytes it may come to need are free. Among keys, the one
-/// that was served least goes next; among one key's requests, the oldest. A large request is not overtaken by others of
-/// its key, and blocks no other key.
+/// filled with prompts. Memory is given block by block as sequences grow. Where one finds none, the youngest is put back: what it
+/// computed stays known as long as there is room, so that little is lost. A request starts when there is a place, memory for its prompt,
+/// and a further block for each that runs. Among keys, the one that was served least goes next; among one key's
+/// requests, the oldest. A large request is not overtaken by others of its key, and blocks no other key.
 public enum StepScheduler {
     /// The next step; empty if there is nothing to do.
     ///
     /// - Complexity: O((running + waiting)·started).
     public static func plan(_ view: EngineView) -> StepPlan {
-        var plan = StepPlan(), room = view.stepTokens, free = view.freeBytes, running = view.running
-        var waiting = view.waiting, served = view.served, blocked: Set<String> = []
-        while running.count < view.sequences {
+        var plan = StepPlan(), room = view.stepTokens, free = view.freeBlocks, stuck = false
+        func blocks(_ tokens: Int) -> Int { (tokens + view.blockTokens - 1) / view.blockTokens }
+        /// Gives a sequence what it can compute.
+        func work(_ sequence: EngineView.Running) {
+            guard room > 0 else { return }
+            let tokens = min(sequence.pending, room, (sequence.blocks + free) * view.blockTokens - sequence.position)
+            guard tokens > 0 else {
+                stuck = true
+                return
+            }
+            free -= max(0, blocks(sequence.position + tokens) - sequence.blocks)
+            room -= tokens
+            plan.work.append(StepPlan.Work(id: sequence.id, tokens: tokens))
+        }
+        for sequence in view.running where sequence.pending == 1 { work(sequence) }
+        for sequence in view.running where sequence.pending > 1 { work(sequence) }
+        if stuck {
+            // The oldest always goes on; the youngest that holds anything makes room.
+            if let youngest = view.running.last(where: { $0.pending > 0 }), youngest.id != view.running.first(where: { $0.pending > 0 })?.id {
+                plan.preempted = youngest.id
+                plan.work.removeAll { $0.id == youngest.id }
+            }
+            return plan
+        }
+        var waiting = view.waiting, served = view.served, blocked: Set<String> = [], running = view.running.count
+        while running < view.sequences {
             let heads = Dictionary(waiting.map { ($0.key, $0) }) { first, _ in first }.values.filter { !blocked.contains($0.key) }
             guard let next = heads.min(by: { (served[$0.key] ?? 0, $0.id) < (served[$1.key] ?? 0, $1.id) }) else { break }
-            guard next.bytes <= free else {
+            guard next.blocks + running <= free else {
                 blocked.insert(next.key)
                 continue
             }
-            free -= next.bytes
+            free -= next.blocks
             served[next.key, default: 0] += next.prompt
             waiting.removeAll { $0.id == next.id }
             plan.admitted.append(next.id)
-            running.append(EngineView.Running(id: next.id, pending: next.prompt))
-        }
-        for sequence in running where sequence.pending == 1 && room > 0 {
-            plan.work.append(StepPlan.Work(id: sequence.id, tokens: 1))
-            room -= 1
-        }
-        for sequence in running where sequence.pending > 1 && room > 0 {
-            let tokens = min(sequence.pending, room)
-            plan.work.append(StepPlan.Work(id: sequence.id, tokens: tokens))
-            room -= tokens
+            running += 1
         }
         return plan
     }

@@ -60,16 +60,18 @@ package struct DecoderKernels: Sendable {
 
         /// - Parameters:
         ///   - queries: a row of heads·dimension for each token, at `stride`.
-        ///   - keys: halves; position p, head h at p·kvStride + h·dimension. Values likewise.
+        ///   - keys: halves, as `mnk_decoder_attention` describes the places. Values likewise.
         ///   - window: positions seen; 0 for all.
         ///   - scale: of the scores; `cap` bounds them softly, 0 does not.
         package init(
-            queries: UnsafePointer<Float>, stride: Int, keys: UnsafePointer<UInt16>, values: UnsafePointer<UInt16>, kvStride: Int, tokens: Int,
-            position: Int, heads: Int, kvHeads: Int, dimension: Int, window: Int, scale: Float, cap: Float, into output: UnsafeMutablePointer<Float>,
+            queries: UnsafePointer<Float>, stride: Int, keys: UnsafePointer<UInt16>, values: UnsafePointer<UInt16>, kvStride: Int, blockStride: Int,
+            blockShift: Int, tokens: Int, position: Int, heads: Int, kvHeads: Int, dimension: Int, window: Int, scale: Float, cap: Float,
+            into output: UnsafeMutablePointer<Float>,
             outputStride: Int
         ) {
             arguments = mnk_decoder_attention(
-                q: queries, ldq: stride, keys: keys, values: values, kv_stride: kvStride, tokens: tokens, position: position, heads: heads,
+                q: queries, ldq: stride, keys: keys, values: values, kv_stride: kvStride, block_stride: blockStride,
+                block_shift: blockShift, tokens: tokens, position: position, heads: heads,
                 kv_heads: kvHeads, dim: dimension, window: window, scale: scale, cap: cap, out: output, ldo: outputStride)
         }
     }

@@ -44,6 +44,7 @@ struct ChatEndpoint: Sendable {
         }
         var generation = try Self.generation(request, body: body, prompt: try model.tokens(of: messages))
         generation.key = principal.name
+        generation.sources = Set(used.map(\.memory.id.description))
         let id = "chatcmpl-" + Self.identifier(), created = Int(Date().timeIntervalSince1970), stream = try engine.generate(generation)
         let memories: JSONValue? =
             chatMemory == nil
@@ -272,6 +273,7 @@ struct ChatEndpoint: Sendable {
         [
             "prompt_tokens": .number(Double(usage.promptTokens)), "completion_tokens": .number(Double(usage.answerTokens)),
             "total_tokens": .number(Double(usage.promptTokens + usage.answerTokens)),
+            "prompt_tokens_details": ["cached_tokens": .number(Double(usage.cachedTokens))],
         ]
     }
 

@@ -4,6 +4,7 @@ import Hummingbird
 public import Logging
 public import Mneme
 public import MnemeEngine
+import MnemeKV
 import MnemeStore
 import NIOCore
 
@@ -247,7 +248,17 @@ public struct MemoryServer: Sendable {
         [
             ("mneme_llm_waiting", "Requests that wait for the language model.", Double(engine.waiting)),
             ("mneme_llm_running", "Requests that the language model answers.", Double(engine.running)),
-            ("mneme_llm_kv_bytes", "Bytes set aside for keys and values.", Double(engine.kvBytes)),
+            ("mneme_llm_preempted", "Sequences put back as others needed their memory.", Double(engine.preempted)),
+            ("mneme_kv_bytes", "Bytes of keys and values in memory.", Double(engine.kv.bytes)),
+            ("mneme_kv_idle_bytes", "Bytes of those that nobody reads now.", Double(engine.kv.idleBytes)),
+            ("mneme_kv_limit_bytes", "The most bytes of keys and values in memory.", Double(engine.kv.limit)),
+            ("mneme_kv_tokens", "Tokens that requests asked for.", Double(engine.kv.tokens)),
+            ("mneme_kv_memory_tokens", "Tokens whose keys and values were found in memory.", Double(engine.kv.tokensFromMemory)),
+            ("mneme_kv_disk_tokens", "Tokens whose keys and values were found on disk.", Double(engine.kv.tokensFromDisk)),
+            ("mneme_kv_evicted_blocks", "Blocks given up for others.", Double(engine.kv.evicted)),
+            ("mneme_kv_written_blocks", "Blocks written to disk.", Double(engine.kv.written)),
+            ("mneme_kv_unwritten_blocks", "Blocks that could not be written.", Double(engine.kv.unwritten)),
+            ("mneme_kv_refused_blocks", "Blocks on disk that were damaged or foreign.", Double(engine.kv.refused)),
             ("mneme_llm_prompt_tokens", "Tokens of prompts computed so far.", Double(engine.promptTokens)),
             ("mneme_llm_answer_tokens", "Tokens of answers written so far.", Double(engine.answerTokens)),
             ("mneme_llm_first_token_seconds", "Mean time to the first token.", engine.firstTokenSeconds / Double(max(1, engine.firstTokens))),

@@ -20,10 +20,11 @@ struct ChatCommand: AsyncParsableCommand {
     @Option(help: "The conversation that turns are remembered in; today's date if left out.") var session: String?
     @Option(help: "The most tokens of an answer.") var maxTokens = 512
     @OptionGroup var sampling: SamplingOptions
+    @OptionGroup var kv: KVOptions
     @OptionGroup var store: StoreOptions
 
     func run() async throws {
-        let model = try language.open(), engine = Engine(decoder: model.decoder, tokenizer: model.tokenizer)
+        let model = try language.open(), engine = try kv.engine(model)
         defer { engine.close() }
         let os = memory ? try store.open() : nil
         let session = session ?? "chat-" + Date().formatted(Date.ISO8601FormatStyle().year().month().day())
@@ -42,6 +43,7 @@ struct ChatCommand: AsyncParsableCommand {
             turn.append(ChatMessage(role: "user", content: ChatMemory.prompt(line, memories: memories)))
             var request = GenerationRequest(prompt: try model.tokens(of: turn))
             request.maxTokens = maxTokens
+            request.sources = Set(memories.map(\.memory.id.description))
             request.sampling = sampling.parameters
             var answer = ""
             for try await event in try engine.generate(request) {

@@ -1,6 +1,8 @@
 import ArgumentParser
 import Foundation
+import Mneme
 import MnemeEngine
+import MnemeKV
 import MnemeModels
 
 /// How tokens are chosen, as options.
@@ -32,6 +34,23 @@ struct LanguageModelOptions: ParsableArguments {
     func open() throws -> LanguageModel { try Home.languageModel(model, context: context) }
 }
 
+/// Where keys and values are kept, as options.
+struct KVOptions: ParsableArguments {
+    @Option(help: ArgumentHelp("Disk for computed keys and values, so that no known beginning is computed again; 0 keeps none.", valueName: "GiB"))
+    var kvDisk = 4.0
+    @Option(help: ArgumentHelp("Memory for keys and values, in use and kept; 4, or a quarter of the machine's, if left out.", valueName: "GiB"))
+    var kvMemory: Double?
+
+    func engine(_ model: LanguageModel) throws -> Engine {
+        var limits = Engine.Limits()
+        guard (0...1_000_000).contains(kvDisk), (0.001...100_000).contains(kvMemory ?? 1) else {
+            throw InputError("--kv-disk and --kv-memory are numbers of GiB; the second is not zero.")
+        }
+        if let kvMemory { limits.kvBytes = Int(kvMemory * 1_073_741_824) }
+        return try Engine(model, limits: limits, folder: kvDisk > 0 ? KVFolder(path: Home.kv, limit: Int(kvDisk * 1_073_741_824)) : nil)
+    }
+}
+
 /// Continues a text.
 struct GenerateCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(commandName: "generate", abstract: "Continue a text with a language model.")
@@ -42,9 +61,10 @@ struct GenerateCommand: AsyncParsableCommand {
     @Option(help: "End before this text; may be given several times.") var stop: [String] = []
     @Flag(help: "Read names of special tokens in the prompt as those tokens.") var special = false
     @OptionGroup var sampling: SamplingOptions
+    @OptionGroup var kv: KVOptions
 
     func run() async throws {
-        let model = try language.open(), engine = Engine(decoder: model.decoder, tokenizer: model.tokenizer)
+        let model = try language.open(), engine = try kv.engine(model)
         defer { engine.close() }
         var request = GenerationRequest(prompt: model.tokens(of: prompt, special: special))
         request.maxTokens = maxTokens
@@ -65,7 +85,9 @@ extension GenerationUsage {
     /// For people.
     var summary: String {
         let further = max(0, answerTokens - 1), rate = further > 0 ? Double(further) / max(1e-9, total - firstToken) : 0
-        return String(format: "%d tokens read, first answer after %.0f ms; %d written, %.0f a second", promptTokens, firstToken * 1000, answerTokens, rate)
+        let read = cachedTokens > 0 ? " (\(cachedTokens) remembered)" : ""
+        return String(
+            format: "%d tokens\(read) read, first answer after %.0f ms; %d written, %.0f a second", promptTokens, firstToken * 1000, answerTokens, rate)
     }
 }
 

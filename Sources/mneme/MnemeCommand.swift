@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import Mneme
 import MnemeEngine
+import MnemeKV
 import MnemeModels
 import MnemeStore
 
@@ -44,7 +45,7 @@ struct MnemeCommand: AsyncParsableCommand {
             if var asynchronous = command as? any AsyncParsableCommand { try await asynchronous.run() } else { try command.run() }
         } catch let error as any CustomStringConvertible & Error
             where error is InputError || error is StoreError || error is ModelError || error is AccessError
-            || error is EngineError
+            || error is EngineError || error is KVError
         {
             Terminal.error(error.description)
             Foundation.exit(error is InputError ? 2 : 1)
@@ -77,6 +78,7 @@ enum Home {
     static var folder: String { ProcessInfo.processInfo.environment["MNEME_HOME"] ?? NSHomeDirectory() + "/.mneme" }
     static var store: String { folder + "/memory.db" }
     static var models: String { folder + "/models" }
+    static var kv: String { folder + "/kv" }
     static var model: String { models + "/all-MiniLM-L6-v2" }
 
     /// A model by its name among the models, or by the path of a file or folder.

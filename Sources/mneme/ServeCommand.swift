@@ -17,6 +17,7 @@ struct ServeCommand: AsyncParsableCommand {
     @OptionGroup var store: StoreOptions
     @Option(help: "Also serve this language model: its name, a GGUF file, or a folder as the hub has it.") var model: String?
     @Option(help: ArgumentHelp("Tokens of a prompt and its answer together, if not the model's.", valueName: "tokens")) var context: Int?
+    @OptionGroup var kv: KVOptions
     @Option(help: "Address to listen on.") var host = "127.0.0.1"
     @Option(help: "Port; 0 lets the system choose.") var port = 8420
     @Option(help: ArgumentHelp("Requests a minute for each key; 0 sets no limit.", valueName: "count")) var rateLimit = 6000
@@ -40,7 +41,7 @@ struct ServeCommand: AsyncParsableCommand {
         logger.logLevel = .notice
         let language = try model.map { name in
             let model = try Home.languageModel(name, context: context)
-            return (model: model, engine: Engine(decoder: model.decoder, tokenizer: model.tokenizer))
+            return (model: model, engine: try kv.engine(model))
         }
         defer { language?.engine.close() }
         let server = try MemoryServer(memory: memory, language: language, configuration: configuration, logger: logger)

@@ -12,7 +12,7 @@ struct EngineTests {
         let model = try RealModel.loaded.get()
         var limits = Engine.Limits()
         change(&limits)
-        return (model, Engine(decoder: model.decoder, tokenizer: model.tokenizer, limits: limits))
+        return (model, try Engine(model, limits: limits))
     }
 
     private func answer(_ engine: Engine, _ request: GenerationRequest) async throws -> (text: String, tokens: [Int32], reason: FinishReason?) {

@@ -166,8 +166,10 @@ void mnk_to_half(uint32_t features, const float *x, size_t count, uint16_t *y);
 typedef struct {
     const float *q;                    // row t at q + t·ldq, head h at h·dim
     size_t ldq;
-    const uint16_t *keys, *values;     // f16; position p, head h at p·kv_stride + h·dim
-    size_t kv_stride;
+    // f16; position p, head h at (p >> block_shift)·block_stride + (p mod block)·kv_stride + h·dim. A block has at least 16
+    // positions; block_shift 62 is for memory without blocks.
+    const uint16_t *keys, *values;
+    size_t kv_stride, block_stride, block_shift;
     size_t tokens, position, heads, kv_heads, dim, window;
     float scale;
     float cap;  // scores s become cap·tanh(s/cap); 0: as they are
@@ -187,6 +189,11 @@ void mnk_scan_int8(uint32_t features, const int8_t *query, float scale, const in
                    const int32_t *row_sum, size_t count, size_t dimension, float *scores);
 /// Symmetric int8 of one vector; returns the scale and stores the sum of the codes.
 float mnk_quantize_vector(const float *x, size_t n, int8_t *codes, int32_t *sum);
+
+// MARK: Checksums
+
+/// CRC-32C (RFC 3720) of each quarter of `bytes`: a quarter is a multiple of 8, the last takes the rest.
+void mnk_checksum(uint32_t features, const void *source, size_t bytes, uint32_t out[4]);
 
 // MARK: Measurement
 

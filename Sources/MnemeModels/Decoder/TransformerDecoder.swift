@@ -112,7 +112,7 @@ public final class TransformerDecoder: Sendable {
                 kernels.rope(q, heads: c.heads, dimension: c.headDimension, half: half, cosine: cosine, sine: sine, interleaved: c.rope.interleaved)
                 kernels.rope(k, heads: c.kvHeads, dimension: c.headDimension, half: half, cosine: cosine, sine: sine, interleaved: c.rope.interleaved)
                 let segment = Self.segment(of: t, in: segments), view = segments[segment].view
-                let place = index * view.layerStride + (segments[segment].position + t - segments[segment].tokens.lowerBound) * view.positionStride
+                let place = index * view.layerStride + view.place(segments[segment].position + t - segments[segment].tokens.lowerBound)
                 kernels.toHalf(k, count: c.kvSize, into: view.keys + place)
                 kernels.toHalf(w.values.pointer + t * kvStride, count: c.kvSize, into: view.values + place)
             }
@@ -201,7 +201,8 @@ public final class TransformerDecoder: Sendable {
             let view = segment.view, first = segment.tokens.lowerBound
             return DecoderKernels.Attention(
                 queries: w.queries.pointer + first * w.queryStride, stride: w.queryStride, keys: view.keys + layer * view.layerStride,
-                values: view.values + layer * view.layerStride, kvStride: view.positionStride, tokens: segment.tokens.count,
+                values: view.values + layer * view.layerStride, kvStride: view.positionStride, blockStride: view.blockStride, blockShift: view.blockShift,
+                tokens: segment.tokens.count,
                 position: segment.position, heads: c.heads, kvHeads: c.kvHeads, dimension: c.headDimension,
                 window: c.window(layer: layer) ?? 0, scale: c.attentionScale ?? 1 / Float(c.headDimension).squareRoot(), cap: c.attentionCap ?? 0,
                 into: w.attended.floats + first * w.queryStride, outputStride: w.queryStride)

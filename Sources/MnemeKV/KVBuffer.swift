@@ -1,9 +1,9 @@
 import Foundation
 package import MnemeModels
 
-/// One sequence's keys and values: a range of address space in which the system commits pages as they are written.
+/// Keys and values of one sequence that shares nothing and is not kept: for measurements of a model alone.
 ///
-/// In each layer, positions follow each other, so that attention reads straight on (vAttention, Prabhu et al. 2024).
+/// The system commits pages as they are written. In each layer, positions follow each other.
 package final class KVBuffer: Sendable {
     private nonisolated(unsafe) let base: UnsafeMutableRawPointer
     private let length: Int
@@ -11,12 +11,12 @@ package final class KVBuffer: Sendable {
     package let view: KVView
 
     /// - Parameter positions: room for so many tokens.
-    /// - Throws: ``EngineError`` if the system has no address space left.
+    /// - Throws: ``KVError`` if the system has no address space left.
     package init(_ configuration: DecoderConfiguration, positions: Int) throws {
         let layer = configuration.kvSize * positions, elements = layer * configuration.layers
         length = Self.bytes(configuration, positions: positions)
         guard let mapped = mmap(nil, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0), mapped != MAP_FAILED else {
-            throw EngineError(.outOfMemory, "There is no memory for the keys and values of \(positions) tokens. End other requests, or ask for fewer tokens.")
+            throw KVError(.outOfMemory, "There is no memory for the keys and values of \(positions) tokens. End other requests, or ask for fewer tokens.")
         }
         base = mapped
         let keys = mapped.assumingMemoryBound(to: UInt16.self)

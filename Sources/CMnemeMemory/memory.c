@@ -1,0 +1,34 @@
+#define _GNU_SOURCE
+#include "mneme_memory.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+int mnm_memory_file(size_t bytes) {
+#ifdef __linux__
+    int file = memfd_create("mneme-kv", MFD_CLOEXEC);
+#else
+    char name[64];
+    snprintf(name, sizeof name, "/mneme-kv-%ld-%p", (long)getpid(), (void *)&name);
+    int file = shm_open(name, O_RDWR | O_CREAT | O_EXCL, 0600);
+    if (file >= 0) shm_unlink(name);
+#endif
+    if (file < 0) return -1;
+    if (ftruncate(file, (off_t)bytes) != 0) {
+        close(file);
+        return -1;
+    }
+    return file;
+}
+
+int mnm_memory_file_release(int file, size_t offset, size_t bytes) {
+#ifdef __linux__
+    return fallocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)offset, (off_t)bytes);
+#else
+    (void)file, (void)offset, (void)bytes;
+    return -1;
+#endif
+}

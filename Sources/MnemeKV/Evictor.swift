@@ -1,0 +1,70 @@
+import Foundation
+
+/// What is known of something that could be given up, in any tier.
+public struct EvictionCandidate: Sendable, Equatable {
+    /// Bytes that would be won.
+    public var bytes: Int
+    /// Tokens before it, and in it.
+    public var position: Int, tokens: Int
+    /// Seconds since it was last used, and since it was made.
+    public var idle: Double, age: Double
+    /// How often it was used after it was made.
+    public var uses: Int
+
+    /// All values.
+    public init(bytes: Int, position: Int, tokens: Int, idle: Double, age: Double, uses: Int) {
+        self.bytes = bytes
+        self.position = position
+        self.tokens = tokens
+        self.idle = idle
+        self.age = age
+        self.uses = uses
+    }
+}
+
+/// Chooses what is given up when a tier is full: what is worth least.
+public protocol Evictor: Sendable {
+    /// What keeping it is worth; only the order counts.
+    func worth(_ candidate: EvictionCandidate) -> Double
+}
+
+/// Gives up what was not used for the longest time.
+public struct LeastRecentlyUsed: Evictor {
+    /// It has no settings.
+    public init() {}
+    /// Less with every second of rest.
+    public func worth(_ candidate: EvictionCandidate) -> Double { -candidate.idle }
+}
+
+/// Gives up what was used least often; of equals what rests longer.
+public struct LeastFrequentlyUsed: Evictor {
+    /// It has no settings.
+    public init() {}
+    /// Uses, and a fraction for rest.
+    public func worth(_ candidate: EvictionCandidate) -> Double { Double(candidate.uses) + 1 / (2 + max(0, candidate.idle)) }
+}
+
+/// Gives up what would cost least to have again: cost of computing × chance of another use ÷ bytes.
+///
+/// A position costs its share of the products and attention over what stands before it. The chance falls with rest, slower
+/// for what was used often (as GreedyDual-Size-Frequency weighs cost, size and frequency; Cherkasova 1998).
+public struct CostAware: Evictor {
+    /// Tokens before a position at which attention costs as much as the products.
+    private let knee: Double
+    /// Seconds of rest after which a further use is half as likely.
+    private let halfLife: Double
+
+    /// - Parameters:
+    ///   - knee: tokens of context at which attention costs as much as the matrices; a model's hidden size is a fair guess.
+    ///   - halfLife: seconds.
+    public init(knee: Double = 2048, halfLife: Double = 3600) {
+        self.knee = knee
+        self.halfLife = halfLife
+    }
+
+    /// Cost × chance ÷ bytes.
+    public func worth(_ candidate: EvictionCandidate) -> Double {
+        let cost = Double(candidate.tokens) * (1 + (Double(candidate.position) + Double(candidate.tokens) / 2) / knee)
+        return cost * Double(1 + candidate.uses) / (1 + max(0, candidate.idle) / halfLife) / Double(max(1, candidate.bytes))
+    }
+}

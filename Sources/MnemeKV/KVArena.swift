@@ -1,0 +1,125 @@
+import CMnemeMemory
+import Foundation
+package import MnemeModels
+
+/// Physical memory for blocks: one file in memory, whose blocks are mapped into the ranges of many sequences.
+///
+/// vAttention's idea (Prabhu et al. 2024) with shared prefixes (PagedAttention, Kwon et al. 2023): a sequence sees one contiguous range of
+/// addresses, and what it shares with others is the same memory. Pages are taken when they are first written and given back
+/// when a block is freed. Not safe for use from several threads, except for ``pointer(_:)``.
+package final class KVArena: @unchecked Sendable {
+    package let shape: KVShape
+    /// Blocks that there may be.
+    package let capacity: Int
+    /// Blocks in use.
+    package private(set) var used = 0
+    private let file: Int32
+    private let base: UnsafeMutableRawPointer
+    private var isUsed: [Bool]
+    private var hint = 0
+
+    /// - Parameter bytes: the most memory that blocks take.
+    /// - Throws: ``KVError`` if the system refuses.
+    package init(_ shape: KVShape, bytes: Int) throws {
+        self.shape = shape
+        capacity = max(1, bytes / shape.blockBytes)
+        isUsed = [Bool](repeating: false, count: capacity)
+        let total = capacity * shape.blockBytes
+        file = mnm_memory_file(total)
+        guard file >= 0 else { throw KVError(.outOfMemory, "The system gives no memory file of \(total >> 20) MiB (\(String(cString: strerror(errno)))).") }
+        guard let mapped = mmap(nil, total, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, file, 0), mapped != MAP_FAILED else {
+            close(file)
+            throw KVError(.outOfMemory, "The system gives no addresses for \(total >> 20) MiB of keys and values.")
+        }
+        base = mapped
+    }
+
+    deinit {
+        munmap(base, capacity * shape.blockBytes)
+        close(file)
+    }
+
+    /// Where a block lies, outside of all ranges.
+    package func pointer(_ block: Int) -> UnsafeMutableRawPointer { base + block * shape.blockBytes }
+
+    /// A free block, right behind `previous` if that is free: neighbours are mapped in one piece.
+    package func allocate(after previous: Int? = nil) -> Int? {
+        guard used < capacity else { return nil }
+        var block = previous.map { $0 + 1 } ?? hint
+        if block >= capacity || isUsed[block] {
+            block = hint
+            while isUsed[block] { block = block + 1 < capacity ? block + 1 : 0 }
+            hint = block
+        }
+        isUsed[block] = true
+        used += 1
+        return block
+    }
+
+    /// Gives a block's memory back. No range may still map it.
+    package func free(_ block: Int) {
+        precondition(isUsed[block], "A block was freed twice.")
+        isUsed[block] = false
+        used -= 1
+        hint = min(hint, block)
+        _ = mnm_memory_file_release(file, block * shape.blockBytes, shape.blockBytes)
+    }
+
+    /// Addresses for a sequence, with nothing behind them yet.
+    package func reserve(positions: Int) throws -> KVRange { try KVRange(self, blocks: KVShape.blocks(positions)) }
+
+    fileprivate func map(_ block: Int, count: Int, at address: UnsafeMutableRawPointer, writable: Bool) -> Bool {
+        // What is shared is there already: its pages are entered at once, not one fault after the other.
+        let flags = MAP_SHARED | MAP_FIXED | (writable ? 0 : populate), protection = writable ? PROT_READ | PROT_WRITE : PROT_READ
+        let mapped = mmap(address, count * shape.blockBytes, protection, flags, file, off_t(block * shape.blockBytes))
+        return mapped != MAP_FAILED
+    }
+
+    #if os(Linux)
+        private let populate = MAP_POPULATE
+    #else
+        private let populate: Int32 = 0
+    #endif
+}
+
+/// A sequence's addresses: blocks of the arena, one behind the other.
+package final class KVRange: @unchecked Sendable {
+    private let arena: KVArena
+    private let base: UnsafeMutableRawPointer
+    private let bytes: Int
+    /// For the model. Does not keep the range alive.
+    package let view: KVView
+
+    fileprivate init(_ arena: KVArena, blocks: Int) throws {
+        self.arena = arena
+        let shape = arena.shape
+        bytes = max(1, blocks) * shape.blockBytes
+        guard let mapped = mmap(nil, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0), mapped != MAP_FAILED else {
+            throw KVError(
+                .outOfMemory, "The system gives no addresses for \(blocks * KVShape.blockTokens) tokens. End other requests, or ask for fewer tokens.")
+        }
+        base = mapped
+        let keys = mapped.assumingMemoryBound(to: UInt16.self), side = shape.sideBytes / MemoryLayout<UInt16>.stride
+        view = KVView(
+            keys: keys, values: keys + side, layerStride: 2 * side, positionStride: shape.kvSize,
+            blockStride: shape.blockBytes / MemoryLayout<UInt16>.stride, blockShift: KVShape.blockShift, capacity: blocks * KVShape.blockTokens)
+    }
+
+    deinit { munmap(base, bytes) }
+
+    /// Puts blocks behind the addresses from block `index` on. What is shared cannot be written.
+    ///
+    /// - Throws: ``KVError`` if the system has no room for more mappings.
+    package func map(_ blocks: some Collection<Int>, at index: Int, writable: Bool) throws {
+        var rest = Array(blocks)[...], index = index
+        while let first = rest.first {
+            var count = 1
+            while count < rest.count, rest[rest.startIndex + count] == first + count { count += 1 }
+            guard arena.map(first, count: count, at: base + index * arena.shape.blockBytes, writable: writable) else {
+                throw KVError(.outOfMemory, "The system has no room for more mappings (vm.max_map_count). End other requests.")
+            }
+            rest = rest.dropFirst(count)
+            index += count
+        }
+    }
+}

@@ -1,0 +1,400 @@
+import Foundation
+package import MnemeModels
+import NIOConcurrencyHelpers
+
+/// Figures of a cache.
+public struct KVStatistics: Sendable, Equatable {
+    /// Bytes of blocks in memory, of those that nobody reads now, and the most there may be.
+    public var bytes = 0, idleBytes = 0, limit = 0
+    /// Tokens that requests asked for, and those found in memory and on disk.
+    public var tokens = 0, tokensFromMemory = 0, tokensFromDisk = 0
+    /// Blocks given up, written to disk, read from disk, and refused because their files were damaged or foreign.
+    public var evicted = 0, written = 0, read = 0, refused = 0
+    /// Blocks that could not be written.
+    public var unwritten = 0
+
+    /// Nothing yet.
+    public init() {}
+}
+
+/// Keys and values of all sequences of one model: in use, kept in memory by their texts' beginnings, and on disk.
+///
+/// What a request needs is found by its tokens; what it computed is kept when it ends. Memory never exceeds the arena: what is worth least
+/// to the evictor is given up, and a sequence that finds no more room is told so.
+package final class KVCache: Sendable {
+    package let shape: KVShape
+    private let model: KVHash
+    private let modelName: String
+    private let folder: KVFolder?
+    private let evictor: any Evictor
+    private let state: NIOLockedValueBox<State>
+    private let arena: KVArena
+    private let readers = OperationQueue()
+    private let writer = DispatchQueue(label: "mneme.kv.writer", qos: .utility)
+
+    fileprivate struct State: @unchecked Sendable {
+        var tree: PrefixTree
+        var statistics = KVStatistics()
+    }
+
+    /// - Parameters:
+    ///   - bytes: the most memory that blocks take.
+    ///   - folder: where blocks are kept beyond the process.
+    /// - Throws: ``KVError`` if the system has no memory for them.
+    package init(shape: KVShape, model: KVHash, modelName: String, bytes: Int, folder: KVFolder?, evictor: any Evictor = CostAware()) throws {
+        self.shape = shape
+        self.model = model
+        self.modelName = modelName
+        self.folder = folder
+        self.evictor = evictor
+        arena = try KVArena(shape, bytes: bytes)
+        state = NIOLockedValueBox(State(tree: PrefixTree(model: model)))
+        readers.maxConcurrentOperationCount = 4
+        readers.qualityOfService = .userInitiated
+    }
+
+    /// Blocks that there may be, and those that could be had now.
+    package var capacity: Int { arena.capacity }
+    package var available: Int { state.withLockedValue { arena.capacity - arena.used + $0.tree.unpinned } }
+
+    /// What it holds and did.
+    package var statistics: KVStatistics {
+        state.withLockedValue { state in
+            var statistics = state.statistics
+            statistics.bytes = arena.used * shape.blockBytes
+            statistics.idleBytes = state.tree.unpinned * shape.blockBytes
+            statistics.limit = arena.capacity * shape.blockBytes
+            return statistics
+        }
+    }
+
+    /// Waits until everything that was to be written is.
+    package func flush() { writer.sync {} }
+
+    private static var now: Double { Double(DispatchTime.now().uptimeNanoseconds) * 1e-9 }
+
+    /// How many of the tokens are in memory, and how many blocks of them somebody holds.
+    package func known(_ tokens: [Int32]) -> (tokens: Int, heldBlocks: Int) {
+        state.withLockedValue { state in
+            let (path, partial) = state.tree.match(tokens.dropLast())
+            return (path.count * KVShape.blockTokens + (partial?.count ?? 0), path.count { $0.pins > 0 })
+        }
+    }
+
+    /// Forgets all that was made with these memories in the text; sequences that run end undisturbed, and nobody finds what they leave.
+    package func erase(sources: Set<String>) {
+        state.withLockedValue { state in
+            var doomed: [KVNode] = []
+            state.tree.visit {
+                if !$0.isDetached, !$0.sources.isDisjoint(with: sources), $0.parent?.sources.isDisjoint(with: sources) ?? true { doomed.append($0) }
+            }
+            for node in doomed { for block in state.tree.detach(node) { arena.free(block) } }
+        }
+        writer.sync {}
+        folder?.erase { !sources.isDisjoint(with: $0.sources) }
+    }
+
+    private func allocate(_ state: inout State, after previous: Int?) -> Int? {
+        if let block = arena.allocate(after: previous) { return block }
+        let freed = state.tree.evict(1, by: evictor, bytes: shape.blockBytes, now: Self.now)
+        for block in freed { arena.free(block) }
+        state.statistics.evicted += freed.count
+        return arena.allocate(after: previous)
+    }
+
+    // MARK: Sequences
+
+    /// One sequence's keys and values. Used by one thread at a time.
+    package final class Session: @unchecked Sendable {
+        fileprivate let cache: KVCache
+        fileprivate var range: KVRange?
+        /// Whole blocks that the tree knows; behind them blocks that belong to the sequence alone.
+        fileprivate var chain: [KVNode] = []
+        fileprivate var own: [Int] = []
+        /// An end that was read from disk.
+        fileprivate var end: KVHash?
+        fileprivate let sources: Set<String>
+        fileprivate var isClosed = false
+        fileprivate var loads = false
+        fileprivate var fault: (any Error)?
+        /// Why it cannot be used, found while blocks were read from disk.
+        package var failure: (any Error)? { cache.state.withLockedValue { _ in fault } }
+        /// Whether blocks are being read from disk; nothing may be computed meanwhile.
+        package var isLoading: Bool { cache.state.withLockedValue { _ in loads } }
+        /// Tokens whose keys and values are there from before.
+        package fileprivate(set) var restored = 0
+
+        fileprivate init(_ cache: KVCache, _ range: KVRange, sources: Set<String>) {
+            self.cache = cache
+            self.range = range
+            self.sources = sources
+        }
+
+        /// For the model; while the session is open.
+        package var view: KVView { range!.view }
+        /// Blocks that it holds.
+        package var blocks: Int { chain.count + own.count }
+
+        /// Makes room for so many positions.
+        ///
+        /// - Returns: false if there is none: something must end first.
+        package func prepare(positions: Int) throws -> Bool {
+            precondition(positions <= view.capacity, "The sequence is longer than it was to be.")
+            let wanted = KVShape.blocks(positions)
+            guard wanted > blocks else { return true }
+            return try cache.state.withLockedValue { state in
+                var fresh: [Int] = []
+                while blocks + fresh.count < wanted, let block = cache.allocate(&state, after: fresh.last ?? own.last ?? chain.last?.block) {
+                    fresh.append(block)
+                }
+                do {
+                    if !fresh.isEmpty { try range!.map(fresh, at: blocks, writable: true) }
+                } catch {
+                    for block in fresh { cache.arena.free(block) }
+                    throw error
+                }
+                own += fresh
+                return blocks >= wanted
+            }
+        }
+
+        /// Lets others find the blocks that are full.
+        ///
+        /// - Parameters:
+        ///   - tokens: all of the sequence.
+        ///   - computed: how many of them have their keys and values.
+        package func publish(_ tokens: (Int) -> Int32, computed: Int) throws {
+            guard computed / KVShape.blockTokens > chain.count else { return }
+            try cache.state.withLockedValue { try publish(&$0, tokens, computed) }
+        }
+
+        fileprivate func publish(_ state: inout State, _ tokens: (Int) -> Int32, _ computed: Int) throws {
+            while chain.count < computed / KVShape.blockTokens {
+                let start = chain.count * KVShape.blockTokens, block = own.removeFirst(), parent = chain.last ?? state.tree.root
+                let (node, isNew) = state.tree.insert(
+                    parent, (start..<start + KVShape.blockTokens).map(tokens), block: block, sources: sources, now: KVCache.now)
+                state.tree.pin(node)
+                chain.append(node)
+                guard !isNew else { continue }
+                // Another sequence was first: its block serves both, and is equal bit by bit.
+                try range!.map([node.block], at: chain.count - 1, writable: false)
+                cache.arena.free(block)
+            }
+        }
+
+        /// Ends the sequence and keeps what it computed.
+        package func close(_ tokens: (Int) -> Int32, computed: Int) {
+            let isLast = cache.state.withLockedValue { _ in
+                defer { isClosed = true }
+                // What is loading ends by itself.
+                return !isClosed && !loads
+            }
+            if isLast { cache.release(self, tokens, computed) }
+        }
+    }
+
+    /// Begins a sequence with what is known of its tokens.
+    ///
+    /// - Parameters:
+    ///   - tokens: all that are to be computed. One at least is left to compute, so that there are logits.
+    ///   - positions: the most that the sequence may grow to.
+    ///   - sources: names of memories in the text.
+    ///   - loaded: called on another thread when blocks from disk have come; ``Session/isLoading`` is true until then.
+    /// - Throws: ``KVError`` if the system has no addresses left.
+    package func open(_ tokens: [Int32], positions: Int, sources: Set<String> = [], loaded: @escaping @Sendable () -> Void = {}) throws -> Session {
+        let session = Session(self, try arena.reserve(positions: positions), sources: sources), limit = tokens.count - 1
+        let missing = try state.withLockedValue { state -> [Load] in
+            state.statistics.tokens += tokens.count
+            let now = Self.now
+            let (path, partial) = state.tree.match(tokens[..<limit])
+            try session.range!.map(path.map(\.block), at: 0, writable: false)
+            for node in path {
+                state.tree.pin(node)
+                state.tree.touch(node, now: now)
+            }
+            session.chain = path
+            session.restored = path.count * KVShape.blockTokens
+            let onDisk = find(tokens, after: path, known: partial?.count ?? 0)
+            if onDisk.isEmpty, let partial {
+                // The block is the other's: its rows up to the parting are copied.
+                state.tree.pin(partial.node)
+                defer { unpin(&state, partial.node) }
+                if let block = allocate(&state, after: path.last?.block) {
+                    do { try session.range!.map([block], at: path.count, writable: true) } catch {
+                        arena.free(block)
+                        throw error
+                    }
+                    session.own = [block]
+                    shape.copy(partial.count, from: arena.pointer(partial.node.block), to: arena.pointer(block))
+                    state.tree.touch(partial.node, now: now)
+                    session.restored += partial.count
+                }
+            }
+            state.statistics.tokensFromMemory += session.restored
+            var loads: [Load] = []
+            for var load in onDisk {
+                guard let block = allocate(&state, after: loads.last?.block ?? path.last?.block) else { break }
+                load.block = block
+                loads.append(load)
+            }
+            return loads
+        }
+        if !missing.isEmpty { read(missing, into: session, limit: limit, loaded) }
+        return session
+    }
+
+    private func unpin(_ state: inout State, _ node: KVNode) { if state.tree.unpin(node) { arena.free(node.block) } }
+
+    private func release(_ session: Session, _ tokens: (Int) -> Int32, _ computed: Int) {
+        state.withLockedValue { state in
+            try? session.publish(&state, tokens, computed)
+            // Nothing may map a block that is freed.
+            session.range = nil
+            var kept = session.chain
+            var superseded: [KVHash] = []
+            let parent = kept.last ?? state.tree.root, start = session.chain.count * KVShape.blockTokens
+            if computed > start, computed - start < KVShape.blockTokens, let block = session.own.first, !parent.isDetached {
+                let rest = (start..<computed).map(tokens)
+                if !state.tree.covers(parent, rest) {
+                    // An end that this one goes on from is not needed any more.
+                    for known in parent.children.values where known.pins == 0 && known.children.isEmpty && rest.starts(with: known.tokens) {
+                        arena.free(state.tree.remove(known))
+                        if known.isKept { superseded.append(known.hash) }
+                    }
+                    let node = state.tree.insert(parent, rest, block: block, sources: session.sources, now: Self.now).node
+                    state.tree.pin(node)
+                    kept.append(node)
+                    session.own.removeFirst()
+                }
+            }
+            // The end that was read is a part of what was computed behind it.
+            if let end = session.end, end != kept.last?.hash, computed > session.restored { superseded.append(end) }
+            for block in session.own { arena.free(block) }
+            session.own = []
+            session.chain = []
+            if folder != nil, kept.contains(where: { $0.tokens.count == KVShape.blockTokens }) {
+                for node in kept where !node.isKept && !node.isDetached {
+                    node.isKept = true
+                    state.tree.pin(node)
+                    write(node)
+                }
+            }
+            for node in kept.reversed() { unpin(&state, node) }
+            if let folder, !superseded.isEmpty { writer.async { [superseded] in for hash in superseded { folder.remove(hash) } } }
+        }
+    }
+
+    // MARK: Disk
+
+    private struct Load: Sendable {
+        var hash: KVHash
+        var parent: KVHash
+        var tokens: [Int32]
+        var block = -1
+    }
+
+    /// Blocks on disk that go on from what is in memory, if they bring more than `known` tokens.
+    private func find(_ tokens: [Int32], after path: [KVNode], known: Int) -> [Load] {
+        guard let folder else { return [] }
+        var loads: [Load] = [], parent = path.last?.hash ?? model, start = path.count * KVShape.blockTokens
+        while tokens.count - start >= KVShape.blockTokens {
+            let part = Array(tokens[start..<start + KVShape.blockTokens]), hash = parent.next(part)
+            guard folder.has(hash) else { break }
+            loads.append(Load(hash: hash, parent: parent, tokens: part))
+            parent = hash
+            start += KVShape.blockTokens
+        }
+        // An end may have any length.
+        let least = loads.isEmpty ? known : 0
+        for count in stride(from: min(KVShape.blockTokens - 1, tokens.count - start), to: least, by: -1) {
+            let part = Array(tokens[start..<start + count]), hash = parent.next(part)
+            guard folder.has(hash) else { continue }
+            loads.append(Load(hash: hash, parent: parent, tokens: part))
+            break
+        }
+        return loads
+    }
+
+    private func read(_ loads: [Load], into session: Session, limit: Int, _ loaded: @escaping @Sendable () -> Void) {
+        guard let folder else { return }
+        session.loads = true
+        let results = NIOLockedValueBox<(left: Int, good: [Bool])>((loads.count, loads.map { _ in false }))
+        for (i, load) in loads.enumerated() {
+            readers.addOperation { [self] in
+                let isGood =
+                    (try? folder.read(
+                        load.hash, model: model, parent: load.parent, tokens: load.tokens, into: arena.pointer(load.block), shape: shape)) != nil
+                let good = results.withLockedValue { results -> [Bool]? in
+                    results.good[i] = isGood
+                    results.left -= 1
+                    return results.left == 0 ? results.good : nil
+                }
+                guard let good else { return }
+                take(loads, good: good.prefix { $0 }.count, bad: good.count { !$0 }, into: session, limit: limit)
+                loaded()
+            }
+        }
+    }
+
+    /// Hands blocks that were read to the session: the first `good` of them.
+    private func take(_ loads: [Load], good: Int, bad: Int, into session: Session, limit: Int) {
+        let isClosed = state.withLockedValue { state in
+            let now = Self.now
+            state.statistics.read += good
+            state.statistics.refused += bad
+            for (i, load) in loads.enumerated() {
+                let isWhole = load.tokens.count == KVShape.blockTokens, start = session.chain.count * KVShape.blockTokens
+                guard i < good, !session.isClosed else {
+                    arena.free(load.block)
+                    continue
+                }
+                if isWhole, start + KVShape.blockTokens <= limit {
+                    let (node, isNew) = state.tree.insert(
+                        session.chain.last ?? state.tree.root, load.tokens, block: load.block, sources: session.sources, now: now)
+                    if !isNew { arena.free(load.block) }
+                    node.isKept = true
+                    state.tree.pin(node)
+                    state.tree.touch(node, now: now)
+                    session.chain.append(node)
+                    state.statistics.tokensFromDisk += KVShape.blockTokens
+                    session.restored = session.chain.count * KVShape.blockTokens
+                } else {
+                    // The last token is computed again, so that the block must be the session's own.
+                    let count = min(load.tokens.count, limit - start)
+                    session.own = [load.block]
+                    session.restored = start + count
+                    if !isWhole { session.end = load.hash }
+                    state.statistics.tokensFromDisk += count
+                }
+            }
+            do {
+                if !session.isClosed {
+                    try session.range!.map(session.chain.map(\.block), at: 0, writable: false)
+                    try session.range!.map(session.own, at: session.chain.count, writable: true)
+                }
+            } catch {
+                session.fault = error
+            }
+            session.loads = false
+            return session.isClosed
+        }
+        if isClosed { release(session, { _ in 0 }, 0) }
+    }
+
+    /// Writes a node that was pinned for it.
+    private func write(_ node: KVNode) {
+        guard let folder, let parent = node.parent else { return }
+        let file = KVBlockFile(
+            model: model, parent: parent.hash, position: node.position, shape: shape, tokens: node.tokens, modelName: modelName,
+            sources: node.sources.sorted())
+        nonisolated(unsafe) let node = node
+        writer.async { [self] in
+            let isWritten = state.withLockedValue { _ in !node.isDetached } && (try? folder.write(file, from: arena.pointer(node.block), shape: shape)) != nil
+            state.withLockedValue { state in
+                node.isKept = isWritten
+                if isWritten { state.statistics.written += 1 } else if !node.isDetached { state.statistics.unwritten += 1 }
+                unpin(&state, node)
+            }
+        }
+    }
+}

@@ -1,0 +1,302 @@
+public import Foundation
+import NIOConcurrencyHelpers
+
+/// Blocks on disk: one immutable file each, named by its hash. The names are the index, so nothing else can be lost or go stale.
+///
+/// Several processes may share a folder: files appear whole, by renaming, and vanish whole. It is a cache: what is damaged or missing is
+/// computed anew, so that nothing is waited for to be on the platter.
+public final class KVFolder: Sendable {
+    /// Where it is.
+    public let path: String
+    /// Bytes that files may take; nil does not trim.
+    public let limit: Int?
+    private let evictor: any Evictor
+    /// Bytes that files are thought to take; nil before the first count.
+    private let size = NIOLockedValueBox<Int?>(nil)
+
+    /// A block as lists show it.
+    public struct Entry: Sendable, Equatable {
+        /// Its name.
+        public var hash: KVHash
+        /// The block before it; the model's hash for the first.
+        public var parent: KVHash
+        /// The model it belongs to.
+        public var model: String
+        /// The hash of all that it depends on besides the tokens.
+        public var modelHash: KVHash
+        /// Tokens before it.
+        public var position: Int
+        /// Its tokens.
+        public var tokens: [Int32]
+        /// Names of memories that its text or what stands before holds.
+        public var sources: [String]
+        /// Bytes on disk.
+        public var bytes: Int
+        /// When it was last used.
+        public var lastUse: Date
+        /// Whether it is never trimmed.
+        public var isPinned: Bool
+    }
+
+    /// - Parameters:
+    ///   - limit: bytes; what is worth least to `evictor` is deleted beyond.
+    /// - Throws: ``KVError`` if the folder cannot be made.
+    public init(path: String, limit: Int? = nil, evictor: any Evictor = LeastRecentlyUsed()) throws {
+        self.path = path
+        self.limit = limit
+        self.evictor = evictor
+        do {
+            try FileManager.default.createDirectory(
+                atPath: path + "/pins", withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        } catch { throw KVError(.inputOutput, "The folder \(path) for keys and values cannot be made: \(error.localizedDescription)") }
+    }
+
+    func file(_ hash: KVHash) -> String {
+        let name = hash.description
+        return "\(path)/\(name.prefix(2))/\(name).kv"
+    }
+
+    func has(_ hash: KVHash) -> Bool { access(file(hash), R_OK) == 0 }
+
+    /// Deletes an end that another goes on from.
+    func remove(_ hash: KVHash) { unlink(file(hash)) }
+
+    /// Marks a block as used now.
+    func touch(_ hash: KVHash) { utimes(file(hash), nil) }
+
+    func read(_ hash: KVHash, model: KVHash, parent: KVHash, tokens: [Int32], into block: UnsafeMutableRawPointer, shape: KVShape) throws {
+        let path = file(hash)
+        do {
+            try KVBlockFile.read(path, model: model, parent: parent, tokens: tokens, into: block, shape: shape)
+            touch(hash)
+        } catch let error as KVError where error.code == .damaged {
+            // Of no use to anybody; whoever computes it again writes it again.
+            unlink(path)
+            throw error
+        }
+    }
+
+    func write(_ block: KVBlockFile, from pointer: UnsafeRawPointer, shape: KVShape) throws {
+        var block = block
+        let target = file(block.hash), folder = (target as NSString).deletingLastPathComponent
+        if mkdir(folder, 0o700) != 0, errno != EEXIST {
+            throw KVError(.inputOutput, "The folder \(folder) cannot be made: \(String(cString: strerror(errno))).")
+        }
+        try block.write(to: target, block: pointer, shape: shape)
+        guard let limit else { return }
+        let total = size.withLockedValue { size in
+            size = (size ?? Self.count(path)) + block.payloadBytes
+            return size!
+        }
+        if total > limit { trim(to: limit / 10 * 9) }
+    }
+
+    private static func count(_ path: String) -> Int { files(path).reduce(0) { $0 + $1.bytes } }
+
+    private struct File {
+        var hash: KVHash
+        var path: String
+        var bytes: Int
+        var lastUse: Date
+    }
+
+    private static func files(_ path: String) -> [File] {
+        var result: [File] = []
+        for folder in (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? [] where folder.utf8.count == 2 {
+            for name in (try? FileManager.default.contentsOfDirectory(atPath: "\(path)/\(folder)")) ?? [] {
+                let file = "\(path)/\(folder)/\(name)"
+                var info = stat()
+                guard stat(file, &info) == 0 else { continue }
+                let used = Date(timeIntervalSince1970: Double(info.st_mtim.tv_sec) + Double(info.st_mtim.tv_nsec) * 1e-9)
+                if name.hasSuffix(".kv"), let hash = KVHash(name.dropLast(3)) {
+                    result.append(File(hash: hash, path: file, bytes: Int(info.st_size), lastUse: used))
+                } else if name.hasSuffix(".tmp"), used.timeIntervalSinceNow < -3600 {
+                    // Left by a writer that was killed.
+                    unlink(file)
+                }
+            }
+        }
+        return result
+    }
+
+    /// Deletes what is worth least until the files take `bytes` at most. Of two processes one does it.
+    public func trim(to bytes: Int) {
+        let lock = open(path + "/lock", O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        guard lock >= 0 else { return }
+        defer { close(lock) }
+        guard flock(lock, LOCK_EX | LOCK_NB) == 0 else { return }
+        let now = Date(), pinned = pinnedChains(), files = Self.files(path)
+        var total = files.reduce(0) { $0 + $1.bytes }
+        defer { size.withLockedValue { [total] in $0 = total } }
+        guard total > bytes else { return }
+        // A block is of use only behind those before it: ends go first, and a use of an end is a use of all before it.
+        var left: [KVHash: (file: File, position: Int, parent: KVHash?, children: Int)] = [:]
+        for file in files {
+            let header = try? KVBlockFile.header(file.path)
+            left[file.hash] = (file, header?.position ?? 0, header?.parent, 0)
+        }
+        for entry in left.values.sorted(by: { $0.position > $1.position }) {
+            guard let parent = entry.parent, let used = left[entry.file.hash]?.file.lastUse, left[parent] != nil else { continue }
+            left[parent]!.children += 1
+            left[parent]!.file.lastUse = max(left[parent]!.file.lastUse, used)
+        }
+        while total > bytes {
+            let ends = left.values.filter { $0.children == 0 && !pinned.contains($0.file.hash) }.map { entry in
+                let candidate = EvictionCandidate(
+                    bytes: entry.file.bytes, position: entry.position, tokens: KVShape.blockTokens, idle: now.timeIntervalSince(entry.file.lastUse), age: 0,
+                    uses: 0)
+                return (worth: evictor.worth(candidate), entry: entry)
+            }.sorted { ($0.worth, $1.entry.position) < ($1.worth, $0.entry.position) }
+            if ends.isEmpty { return }
+            for end in ends where total > bytes {
+                left[end.entry.file.hash] = nil
+                if let parent = end.entry.parent { left[parent]?.children -= 1 }
+                unlink(end.entry.file.path)
+                total -= end.entry.file.bytes
+            }
+        }
+    }
+
+    // MARK: Looking
+
+    /// All blocks with sound headers, chains in order of their positions.
+    ///
+    /// - Complexity: one read of each file's beginning.
+    public func entries() -> [Entry] {
+        let pinned = pinnedChains()
+        return Self.files(path).compactMap { file in
+            guard let header = try? KVBlockFile.header(file.path), header.hash == file.hash else { return nil }
+            return Entry(
+                hash: file.hash, parent: header.parent, model: header.modelName, modelHash: header.model, position: header.position, tokens: header.tokens,
+                sources: header.sources, bytes: file.bytes, lastUse: file.lastUse, isPinned: pinned.contains(file.hash))
+        }.sorted { ($0.position, $0.hash.description) < ($1.position, $1.hash.description) }
+    }
+
+    /// The block whose name begins so.
+    ///
+    /// - Throws: ``KVError``: none, or several.
+    public func find(_ prefix: String) throws -> KVHash {
+        let found = Self.files(path).map(\.hash).filter { $0.description.hasPrefix(prefix.lowercased()) }
+        guard let first = found.first, !prefix.isEmpty else {
+            throw KVError(.notFound, "There are no kept keys and values called '\(prefix)'. `mneme kv list` shows what there is.")
+        }
+        guard found.count == 1 else { throw KVError(.notFound, "'\(prefix)' fits \(found.count) names. Give more of it.") }
+        return first
+    }
+
+    /// A block and all before it, from the first on.
+    ///
+    /// - Throws: ``KVError`` if a part is missing or damaged.
+    public func chain(_ hash: KVHash) throws -> [KVHash] {
+        var chain: [KVHash] = [], next = hash
+        while true {
+            let header = try KVBlockFile.header(file(next))
+            chain.insert(next, at: 0)
+            guard header.position > 0 else { return chain }
+            guard chain.count <= 1 << 20 else { throw KVError(.damaged, "The chain of \(hash) has no beginning.") }
+            next = header.parent
+        }
+    }
+
+    /// Reads everything and compares checksums and names.
+    ///
+    /// - Returns: how many blocks are sound, and the paths of those that are not.
+    public func verify(progress: (Int, Int) -> Void = { _, _ in }) -> (sound: Int, damaged: [String]) {
+        let files = Self.files(path)
+        var damaged: [String] = []
+        for (i, file) in files.enumerated() {
+            if (try? KVBlockFile.verify(file.path))?.hash != file.hash { damaged.append(file.path) }
+            progress(i + 1, files.count)
+        }
+        return (files.count - damaged.count, damaged)
+    }
+
+    // MARK: Changing
+
+    /// Keeps a chain from being trimmed, or lets it be trimmed again.
+    public func setPinned(_ hash: KVHash, _ isPinned: Bool) throws {
+        guard has(hash) else { throw KVError(.notFound, "There are no kept keys and values called '\(hash)'.") }
+        let mark = path + "/pins/" + hash.description
+        if isPinned {
+            guard FileManager.default.createFile(atPath: mark, contents: nil) else { throw KVError(.inputOutput, "\(mark) cannot be written.") }
+        } else {
+            unlink(mark)
+        }
+    }
+
+    private func pinnedChains() -> Set<KVHash> {
+        let marks = ((try? FileManager.default.contentsOfDirectory(atPath: path + "/pins")) ?? []).compactMap { KVHash($0) }
+        return marks.reduce(into: []) { $0.formUnion((try? chain($1)) ?? [$1]) }
+    }
+
+    /// Deletes blocks and all that follow them.
+    ///
+    /// - Returns: how many files.
+    @discardableResult
+    public func erase(_ doomed: (Entry) -> Bool) -> Int {
+        var gone: Set<KVHash> = [], count = 0
+        // Parents come first in the list.
+        for entry in entries() where gone.contains(entry.parent) || doomed(entry) {
+            gone.insert(entry.hash)
+            unlink(path + "/pins/" + entry.hash.description)
+            if unlink(file(entry.hash)) == 0 { count += 1 }
+        }
+        size.withLockedValue { $0 = nil }
+        return count
+    }
+
+    /// Writes a chain into one file: its block files, each with its length before it.
+    public func export(_ hash: KVHash, to target: String) throws {
+        let chain = try chain(hash), temporary = "\(target).\(getpid()).tmp"
+        guard FileManager.default.createFile(atPath: temporary, contents: nil), let out = FileHandle(forWritingAtPath: temporary) else {
+            throw KVError(.inputOutput, "\(target) cannot be written.")
+        }
+        do {
+            try out.write(contentsOf: Data(Self.packageMagic))
+            for hash in chain {
+                _ = try KVBlockFile.verify(file(hash))
+                let data = try Data(contentsOf: URL(fileURLWithPath: file(hash)))
+                try out.write(contentsOf: withUnsafeBytes(of: UInt64(data.count).littleEndian) { Data($0) })
+                try out.write(contentsOf: data)
+            }
+            try out.close()
+            guard rename(temporary, target) == 0 else { throw KVError(.inputOutput, "\(target) cannot be written: \(String(cString: strerror(errno))).") }
+        } catch {
+            unlink(temporary)
+            throw error as? KVError ?? KVError(.inputOutput, "\(target) cannot be written: \(error.localizedDescription)")
+        }
+    }
+
+    private static let packageMagic = Array("MNEMEKVS".utf8)
+
+    /// Takes over the blocks of an exported file. Each is checked; whether a model can use them shows by their names.
+    ///
+    /// - Returns: how many blocks.
+    /// - Throws: ``KVError`` at the first that is damaged; those before it are kept.
+    @discardableResult
+    public func `import`(_ source: String) throws -> Int {
+        let damaged = KVError(.damaged, "\(source) is no whole export of keys and values.")
+        guard let input = FileHandle(forReadingAtPath: source) else { throw KVError(.inputOutput, "\(source) cannot be read.") }
+        defer { try? input.close() }
+        guard let magic = try? input.read(upToCount: 8), Array(magic) == Self.packageMagic else { throw damaged }
+        let size = (try? FileManager.default.attributesOfItem(atPath: source)[.size] as? Int) ?? 0
+        var count = 0
+        while let start = try? input.read(upToCount: 8), !start.isEmpty {
+            guard start.count == 8 else { throw damaged }
+            let length = start.reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+            guard length <= UInt64(size), let data = try? input.read(upToCount: Int(length)), data.count == Int(length) else { throw damaged }
+            let temporary = "\(path)/import-\(getpid())-\(UInt32.random(in: .min ... .max)).tmp"
+            defer { unlink(temporary) }
+            do { try data.write(to: URL(fileURLWithPath: temporary)) } catch {
+                throw KVError(.inputOutput, "\(temporary) cannot be written: \(error.localizedDescription)")
+            }
+            guard let header = try? KVBlockFile.verify(temporary) else { throw damaged }
+            let target = file(header.hash)
+            mkdir((target as NSString).deletingLastPathComponent, 0o700)
+            guard rename(temporary, target) == 0 else { throw KVError(.inputOutput, "\(target) cannot be written: \(String(cString: strerror(errno))).") }
+            count += 1
+        }
+        self.size.withLockedValue { $0 = nil }
+        return count
+    }
+}

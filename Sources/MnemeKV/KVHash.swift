@@ -1,0 +1,44 @@
+import Crypto
+import Foundation
+public import MnemeModels
+public import MnemeNumerics
+
+/// Names a block by all that it depends on: the model, and every token up to its last.
+public struct KVHash: Sendable, Hashable, CustomStringConvertible {
+    let bytes: [UInt8]
+
+    init(bytes: [UInt8]) { self.bytes = bytes }
+
+    /// From 64 hexadecimal digits.
+    public init?(_ text: some StringProtocol) {
+        var bytes: [UInt8] = []
+        var rest = text[...]
+        guard text.utf8.count == 64 else { return nil }
+        while !rest.isEmpty {
+            guard let byte = UInt8(rest.prefix(2), radix: 16), rest.first != "+", rest.first != "-" else { return nil }
+            bytes.append(byte)
+            rest = rest.dropFirst(2)
+        }
+        self.bytes = bytes
+    }
+
+    /// 64 hexadecimal digits.
+    public var description: String { bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined() }
+
+    /// What keys and values depend on besides the tokens: weights, positions, layout and the instructions that computed them.
+    ///
+    /// - Parameter weights: names the model's files, see ``ModelIdentity``.
+    public static func model(_ weights: String, _ configuration: DecoderConfiguration, features: ProcessorFeatures = .current) -> KVHash {
+        let rope = [configuration.rope, configuration.localRope].compactMap { $0 }.map { "\($0.frequencies) \($0.magnitude) \($0.interleaved)" }
+        let text = "mneme-kv 1 f16 \(KVShape.blockTokens) \(weights) \(rope) \(features.names)"
+        return KVHash(bytes: Array(SHA256.hash(data: Data(text.utf8))))
+    }
+
+    /// The block that follows with these tokens.
+    func next(_ tokens: some Collection<Int32>) -> KVHash {
+        var hash = SHA256()
+        hash.update(data: bytes)
+        Array(tokens).withUnsafeBytes { hash.update(bufferPointer: $0) }
+        return KVHash(bytes: Array(hash.finalize()))
+    }
+}

@@ -1,0 +1,163 @@
+import Foundation
+
+/// A block that a text's beginning leads to.
+final class KVNode {
+    let parent: KVNode?
+    /// At most a block's; fewer where a text ended.
+    let tokens: [Int32]
+    let hash: KVHash
+    /// Tokens before it.
+    let position: Int
+    let block: Int
+    fileprivate(set) var children: [[Int32]: KVNode] = [:]
+    /// Sequences that read it, its descendants, or write it to disk.
+    fileprivate(set) var pins = 0
+    fileprivate(set) var isDetached = false
+    /// Names of the memories that its text or what stands before holds.
+    fileprivate(set) var sources: Set<String>
+    fileprivate(set) var uses = 0
+    fileprivate var lastUse: Double
+    fileprivate let made: Double
+    /// Whether it is on disk, too.
+    var isKept = false
+
+    fileprivate init(parent: KVNode?, tokens: [Int32], hash: KVHash, block: Int, sources: Set<String>, now: Double) {
+        self.parent = parent
+        self.tokens = tokens
+        self.hash = hash
+        self.block = block
+        position = parent.map { $0.position + $0.tokens.count } ?? 0
+        self.sources = sources
+        lastUse = now
+        made = now
+    }
+}
+
+/// Blocks in memory, by the tokens that lead to them (RadixAttention, Zheng et al. 2024, over blocks).
+///
+/// A node that is pinned pins all before it, so that what is unpinned can always be given up from the ends.
+struct PrefixTree {
+    let root: KVNode
+    /// Nodes, and those of them that nobody reads.
+    private(set) var count = 0, unpinned = 0
+
+    init(model: KVHash) { root = KVNode(parent: nil, tokens: [], hash: model, block: -1, sources: [], now: 0) }
+
+    /// The longest known beginning.
+    ///
+    /// - Returns: whole blocks, and a further block of which the first `count` tokens fit.
+    /// - Complexity: O(tokens + children of the last node).
+    func match(_ tokens: ArraySlice<Int32>) -> (path: [KVNode], partial: (node: KVNode, count: Int)?) {
+        var path: [KVNode] = [], rest = tokens
+        while rest.count >= KVShape.blockTokens, let child = (path.last ?? root).children[Array(rest.prefix(KVShape.blockTokens))] {
+            path.append(child)
+            rest = rest.dropFirst(KVShape.blockTokens)
+        }
+        var best: (node: KVNode, count: Int)?
+        for child in (path.last ?? root).children.values {
+            let shared = zip(child.tokens, rest).prefix { $0 == $1 }.count
+            if shared > best?.count ?? 0 { best = (child, shared) }
+        }
+        return (path, best)
+    }
+
+    /// Adds a block, or finds the one that is there. It is to be pinned at once.
+    mutating func insert(_ parent: KVNode, _ tokens: [Int32], block: Int, sources: Set<String>, now: Double) -> (node: KVNode, isNew: Bool) {
+        if let known = parent.children[tokens] {
+            known.sources.formUnion(sources)
+            return (known, false)
+        }
+        let node = KVNode(
+            parent: parent, tokens: tokens, hash: parent.hash.next(tokens), block: block, sources: parent.sources.union(sources), now: now)
+        // What follows a block that was cut off is not found either; it is freed when its sequence ends.
+        if parent.isDetached { node.isDetached = true } else { parent.children[tokens] = node }
+        count += 1
+        unpinned += 1
+        return (node, true)
+    }
+
+    /// Whether a block beside already holds all of these tokens.
+    func covers(_ parent: KVNode, _ tokens: [Int32]) -> Bool {
+        parent.children[tokens] != nil || parent.children.values.contains { $0.tokens.count > tokens.count && $0.tokens.starts(with: tokens) }
+    }
+
+    mutating func pin(_ node: KVNode) {
+        if node.pins == 0 { unpinned -= 1 }
+        node.pins += 1
+    }
+
+    /// - Returns: whether the block is free now, because the node was removed meanwhile.
+    mutating func unpin(_ node: KVNode) -> Bool {
+        node.pins -= 1
+        guard node.pins == 0 else { return false }
+        unpinned += 1
+        guard node.isDetached else { return false }
+        forget(node)
+        return true
+    }
+
+    func touch(_ node: KVNode, now: Double) {
+        node.uses += 1
+        node.lastUse = now
+    }
+
+    /// Gives up nodes that are worth least until `blocks` are free or nothing more can be given up.
+    ///
+    /// - Returns: their blocks.
+    mutating func evict(_ blocks: Int, by evictor: any Evictor, bytes: Int, now: Double) -> [Int] {
+        var freed: [Int] = []
+        while freed.count < blocks {
+            var leaves: [(worth: Double, node: KVNode)] = []
+            visit { node in
+                guard node.pins == 0, node.children.isEmpty else { return }
+                let candidate = EvictionCandidate(
+                    bytes: bytes, position: node.position, tokens: node.tokens.count, idle: now - node.lastUse, age: now - node.made, uses: node.uses)
+                leaves.append((evictor.worth(candidate), node))
+            }
+            if leaves.isEmpty { break }
+            leaves.sort { ($0.worth, $1.node.position) < ($1.worth, $0.node.position) }
+            for leaf in leaves.prefix(blocks - freed.count) { freed.append(remove(leaf.node)) }
+        }
+        return freed
+    }
+
+    /// Removes a leaf that nobody reads; returns its block.
+    mutating func remove(_ node: KVNode) -> Int {
+        precondition(node.pins == 0 && node.children.isEmpty, "A block in use was given up.")
+        node.parent?.children[node.tokens] = nil
+        forget(node)
+        return node.block
+    }
+
+    /// Cuts off a node and all after it, so that nobody finds them again.
+    ///
+    /// - Returns: blocks that are free at once; those that are still read follow when they are unpinned.
+    mutating func detach(_ node: KVNode) -> [Int] {
+        node.parent?.children[node.tokens] = nil
+        var freed: [Int] = [], stack = [node]
+        while let next = stack.popLast() {
+            stack += next.children.values
+            next.children = [:]
+            next.isDetached = true
+            if next.pins == 0 {
+                forget(next)
+                freed.append(next.block)
+            }
+        }
+        return freed
+    }
+
+    private mutating func forget(_ node: KVNode) {
+        count -= 1
+        unpinned -= 1
+    }
+
+    /// Calls `body` for each node, parents first.
+    func visit(_ body: (KVNode) -> Void) {
+        var stack = Array(root.children.values)
+        while let node = stack.popLast() {
+            body(node)
+            stack += node.children.values
+        }
+    }
+}

@@ -1,0 +1,343 @@
+import Foundation
+import MnemeKV
+import MnemeModels
+import Testing
+
+/// Keys and values that depend on all tokens up to their own, as a model's do.
+private struct Reference {
+    static let shape = KVShape(layers: 2, kvSize: 16)
+
+    /// A number for each position.
+    static func states(_ tokens: [Int32]) -> [UInt64] {
+        var state: UInt64 = 1
+        return tokens.map { token in
+            state = (state &* 0x9e37_79b9_7f4a_7c15) ^ UInt64(UInt32(bitPattern: token)) &* 0xbf58_476d_1ce4_e5b9
+            state ^= state >> 29
+            return state
+        }
+    }
+
+    private static func value(_ state: UInt64, _ layer: Int, _ side: Int, _ element: Int) -> UInt16 {
+        UInt16(truncatingIfNeeded: state >> UInt64(element) ^ UInt64(layer * 977 + side * 331 + element))
+    }
+
+    private static func each(_ session: KVCache.Session, _ position: Int, _ body: (UnsafeMutablePointer<UInt16>, Int, Int, Int) -> Void) {
+        let view = session.view
+        for layer in 0..<shape.layers {
+            for element in 0..<shape.kvSize {
+                body(view.keys + layer * view.layerStride + view.place(position) + element, layer, 0, element)
+                body(view.values + layer * view.layerStride + view.place(position) + element, layer, 1, element)
+            }
+        }
+    }
+
+    static func compute(_ session: KVCache.Session, _ tokens: [Int32], _ positions: Range<Int>) {
+        let states = states(Array(tokens[..<positions.upperBound]))
+        for p in positions { each(session, p) { $0.pointee = value(states[p], $1, $2, $3) } }
+    }
+
+    static func holds(_ session: KVCache.Session, _ tokens: [Int32], _ positions: Range<Int>) -> Bool {
+        let states = states(Array(tokens[..<positions.upperBound]))
+        var isEqual = true
+        for p in positions { each(session, p) { if $0.pointee != value(states[p], $1, $2, $3) { isEqual = false } } }
+        return isEqual
+    }
+}
+
+private func temporaryFolder() -> String { NSTemporaryDirectory() + "mneme-kv-\(UUID().uuidString)" }
+
+private func hash(_ name: String) -> KVHash {
+    KVHash(String(repeating: "0", count: 62) + String(format: "%02x", name.utf8.reduce(0) { $0 &+ Int($1) } & 255))!
+}
+
+@Suite struct KVCacheTests {
+    private func cache(blocks: Int, folder: KVFolder? = nil, model: String = "m", evictor: any Evictor = CostAware()) throws -> KVCache {
+        try KVCache(
+            shape: Reference.shape, model: hash(model), modelName: model, bytes: blocks * Reference.shape.blockBytes, folder: folder, evictor: evictor)
+    }
+
+    /// Runs one sequence to its end; what was restored must be right.
+    @discardableResult
+    private func run(_ cache: KVCache, _ tokens: [Int32], sources: Set<String> = []) throws -> Int {
+        let session = try cache.open(tokens, positions: tokens.count, sources: sources)
+        while session.isLoading { usleep(100) }
+        let restored = session.restored
+        #expect(restored < tokens.count && Reference.holds(session, tokens, 0..<restored))
+        #expect(try session.prepare(positions: tokens.count))
+        Reference.compute(session, tokens, restored..<tokens.count)
+        try session.publish({ tokens[$0] }, computed: tokens.count)
+        session.close({ tokens[$0] }, computed: tokens.count)
+        return restored
+    }
+
+    @Test func `a beginning that is known is not computed again`() throws {
+        let cache = try cache(blocks: 100), text = (0..<200).map { Int32($0) }
+        #expect(try run(cache, text) == 0)
+        #expect(try run(cache, text) == 199, "one token is left, for its logits")
+        #expect(try run(cache, text + [1, 2, 3]) == 200)
+        #expect(try run(cache, Array(text[..<100]) + [9, 9]) == 100, "texts may part inside of a block")
+        #expect(try run(cache, [7] + text) == 0, "what stands before matters")
+        #expect(cache.statistics.bytes == cache.statistics.idleBytes)
+    }
+
+    @Test func `sequences share memory and cannot change each other`() throws {
+        let cache = try cache(blocks: 200), prefix = (0..<2000).map { Int32($0 % 321) }
+        try run(cache, prefix)
+        let before = cache.statistics.bytes
+        var sessions: [(KVCache.Session, [Int32])] = []
+        for i in 0..<16 {
+            let tokens = prefix + (0..<40).map { Int32($0 * i + 1000) }, session = try cache.open(tokens, positions: tokens.count)
+            #expect(session.restored == 2000)
+            #expect(try session.prepare(positions: tokens.count))
+            sessions.append((session, tokens))
+        }
+        #expect(cache.statistics.bytes - before <= 16 * 2 * cache.shape.blockBytes, "the shared blocks are there once")
+        for (session, tokens) in sessions { Reference.compute(session, tokens, 2000..<tokens.count) }
+        for (session, tokens) in sessions {
+            #expect(Reference.holds(session, tokens, 0..<tokens.count))
+            session.close({ tokens[$0] }, computed: tokens.count)
+        }
+    }
+
+    @Test func `equal texts computed side by side end in the same blocks`() throws {
+        let cache = try cache(blocks: 50), tokens = (0..<320).map { Int32($0) }
+        let sessions = try (0..<4).map { _ in try cache.open(tokens, positions: 400) }
+        for session in sessions {
+            #expect(try session.prepare(positions: 320))
+            Reference.compute(session, tokens, 0..<320)
+            try session.publish({ tokens[$0] }, computed: 320)
+        }
+        #expect(cache.statistics.bytes == 10 * cache.shape.blockBytes)
+        for session in sessions {
+            #expect(Reference.holds(session, tokens, 0..<320))
+            session.close({ tokens[$0] }, computed: 320)
+        }
+    }
+
+    @Test func `memory is never exceeded, and what runs is told when it ends`() throws {
+        let cache = try cache(blocks: 10), first = (0..<256).map { Int32($0) }, second = (0..<256).map { Int32($0 + 500) }
+        let one = try cache.open(first, positions: 256), other = try cache.open(second, positions: 256)
+        #expect(try one.prepare(positions: 256))
+        #expect(try !other.prepare(positions: 256))
+        #expect(other.blocks == 2 && cache.available == 0)
+        Reference.compute(one, first, 0..<256)
+        one.close({ first[$0] }, computed: 256)
+        #expect(try other.prepare(positions: 256), "what nobody reads makes room")
+        other.close({ second[$0] }, computed: 0)
+        #expect(cache.statistics.evicted > 0 && cache.statistics.bytes <= cache.statistics.limit)
+    }
+
+    @Test func `a folder outlives the process, for the same model only`() throws {
+        let path = temporaryFolder(), text = (0..<150).map { Int32($0 * 3) }
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        let first = try cache(blocks: 20, folder: KVFolder(path: path))
+        try run(first, text)
+        first.flush()
+        #expect(first.statistics.written == 5 && first.statistics.unwritten == 0)
+        let second = try cache(blocks: 20, folder: KVFolder(path: path))
+        #expect(try run(second, text + [1]) == 150)
+        #expect(second.statistics.tokensFromDisk == 150)
+        let other = try cache(blocks: 20, folder: KVFolder(path: path), model: "another")
+        #expect(try run(other, text) == 0)
+        // A file of another model under this one's name is refused.
+        other.flush()
+        let entries = try KVFolder(path: path).entries(), mine = entries.filter { $0.model == "m" }, foreign = entries.filter { $0.model == "another" }
+        #expect(mine.count == 5 && foreign.count == 5)
+        func file(_ entry: KVFolder.Entry) -> String { "\(path)/\(entry.hash.description.prefix(2))/\(entry.hash).kv" }
+        try FileManager.default.removeItem(atPath: file(mine[1]))
+        try FileManager.default.copyItem(atPath: file(foreign[1]), toPath: file(mine[1]))
+        let third = try cache(blocks: 20, folder: KVFolder(path: path))
+        #expect(try run(third, text) == 32)
+        #expect(third.statistics.refused == 1)
+    }
+
+    @Test(arguments: [0, 3, 9, 30, 60, 120, 200, 1000, 4000])
+    func `a damaged file is refused, removed and made anew`(offset: Int) throws {
+        let path = temporaryFolder(), text = (0..<130).map { Int32($0 * 3) }
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        let first = try cache(blocks: 20, folder: KVFolder(path: path))
+        try run(first, text)
+        first.flush()
+        let folder = try KVFolder(path: path), second = folder.entries()[1], file = "\(path)/\(second.hash.description.prefix(2))/\(second.hash).kv"
+        var data = try Data(contentsOf: URL(fileURLWithPath: file))
+        for change in 0..<2 {
+            if change == 0 { data[min(offset, data.count - 1)] ^= 0x10 } else { data = data.prefix(offset) }
+            try data.write(to: URL(fileURLWithPath: file))
+            #expect(folder.verify().damaged.count == 1)
+            let again = try cache(blocks: 20, folder: folder)
+            #expect(try run(again, text) == 32)
+            again.flush()
+            #expect(again.statistics.refused == 1 && folder.verify().damaged.isEmpty)
+            data = try Data(contentsOf: URL(fileURLWithPath: file))
+        }
+    }
+
+    @Test func `a folder keeps its bound, what is pinned, and the beginnings of what it keeps`() throws {
+        let path = temporaryFolder()
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        let folder = try KVFolder(path: path, limit: 100_000), cache = try cache(blocks: 200, folder: folder)
+        let pinned = (0..<128).map { Int32($0 + 9000) }
+        try run(cache, pinned)
+        cache.flush()
+        try folder.setPinned(try #require(folder.entries().last).hash, true)
+        for i in 0..<40 { try run(cache, (0..<96).map { Int32($0 + i * 100) }) }
+        cache.flush()
+        let entries = folder.entries(), known = Set(entries.map(\.hash))
+        #expect(entries.reduce(0) { $0 + $1.bytes } <= 110_000)
+        #expect(entries.filter(\.isPinned).count == 4)
+        #expect(entries.allSatisfy { $0.position == 0 || known.contains($0.parent) })
+    }
+
+    @Test func `erasing a memory erases what was made from it and after it`() throws {
+        let path = temporaryFolder(), system = (0..<64).map { Int32($0) }, secret = system + (0..<64).map { Int32($0 + 700) }
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        let cache = try cache(blocks: 40, folder: KVFolder(path: path))
+        try run(cache, system)
+        try run(cache, secret, sources: ["memory-1"])
+        try run(cache, secret + (0..<64).map { Int32($0 + 900) })
+        let reader = try cache.open(secret, positions: 200)
+        cache.erase(sources: ["memory-1"])
+        #expect(Reference.holds(reader, secret, 0..<reader.restored), "who reads it ends undisturbed")
+        reader.close({ secret[$0] }, computed: reader.restored)
+        cache.flush()
+        #expect(try KVFolder(path: path).entries().allSatisfy { $0.position < 64 && $0.sources.isEmpty })
+        #expect(try run(cache, secret) == 64)
+    }
+
+    @Test func `chains are exported, imported and found by their names`() throws {
+        let path = temporaryFolder(), other = temporaryFolder(), package = temporaryFolder() + ".kvs", text = (0..<100).map { Int32($0 * 5) }
+        defer { for path in [path, other, package] { try? FileManager.default.removeItem(atPath: path) } }
+        let first = try cache(blocks: 20, folder: KVFolder(path: path))
+        try run(first, text)
+        first.flush()
+        let folder = try KVFolder(path: path), last = try #require(folder.entries().last)
+        #expect(try folder.find(String(last.hash.description.prefix(10))) == last.hash)
+        #expect(throws: KVError.self) { try folder.find("nothing") }
+        try folder.export(last.hash, to: package)
+        let target = try KVFolder(path: other)
+        #expect(try target.import(package) == 4)
+        #expect(try run(cache(blocks: 20, folder: target), text) == 99)
+        var data = try Data(contentsOf: URL(fileURLWithPath: package))
+        for end in stride(from: 1, to: data.count, by: 997) {
+            try data.prefix(end).write(to: URL(fileURLWithPath: package))
+            if end != 8 { #expect(throws: KVError.self) { try KVFolder(path: temporaryFolder()).import(package) } }
+        }
+        data[data.count / 2] ^= 1
+        try data.write(to: URL(fileURLWithPath: package))
+        #expect(throws: KVError.self) { try KVFolder(path: temporaryFolder()).import(package) }
+    }
+
+    /// Many sequences that begin, grow, share, end and are put back at random, over little memory and a folder whose files are changed,
+    /// cut off and removed meanwhile: everything that is handed out is right, and the bound holds.
+    @Test(arguments: [1, 2, 3, 4]) func `random operations with faults never serve a wrong block`(seed: UInt64) throws {
+        let path = temporaryFolder()
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        var random = Generator(state: seed)
+        let folder = try KVFolder(path: path, limit: 600_000, evictor: seed % 2 == 0 ? LeastRecentlyUsed() : CostAware() as any Evictor)
+        var cache = try cache(blocks: 48, folder: folder, evictor: seed % 3 == 0 ? LeastFrequentlyUsed() : CostAware() as any Evictor)
+        struct Running {
+            var session: KVCache.Session
+            var tokens: [Int32]
+            var computed: Int
+            var isChecked = false
+        }
+        var running: [Running] = []
+        var known: [[Int32]] = [[1]], found = 0
+        for step in 0..<2500 {
+            switch random.below(10) {
+            case 0..<3 where running.count < 6:
+                // A text that goes on from another one, or parts from it.
+                let base = known[random.below(known.count)]
+                let tokens = Array(base.prefix(random.below(base.count + 1))) + (0..<1 + random.below(90)).map { _ in Int32(random.below(3)) }
+                let session = try cache.open(tokens, positions: tokens.count + 64, sources: random.below(8) == 0 ? ["s\(random.below(4))"] : [])
+                running.append(Running(session: session, tokens: tokens, computed: 0))
+            case 3..<7 where !running.isEmpty:
+                let i = random.below(running.count)
+                guard !running[i].session.isLoading else { continue }
+                if !running[i].isChecked {
+                    running[i].isChecked = true
+                    running[i].computed = running[i].session.restored
+                    found += running[i].computed
+                }
+                let goal = min(running[i].tokens.count, running[i].computed + 1 + random.below(70))
+                if running[i].computed == goal, goal % 32 != 0 || random.below(2) == 0 { running[i].tokens.append(Int32(random.below(3))) }
+                let end = min(goal, running[i].tokens.count, running[i].session.view.capacity)
+                if try running[i].session.prepare(positions: end) {
+                    Reference.compute(running[i].session, running[i].tokens, running[i].computed..<end)
+                    running[i].computed = end
+                }
+                let tokens = running[i].tokens
+                try running[i].session.publish({ tokens[$0] }, computed: running[i].computed)
+                if running[i].tokens.count >= 300 + 64 || running[i].computed == running[i].session.view.capacity { fallthrough }
+            case 7 where !running.isEmpty:
+                let ended = running.remove(at: random.below(running.count)), tokens = ended.tokens
+                if ended.isChecked { #expect(Reference.holds(ended.session, tokens, 0..<ended.computed), "step \(step)") }
+                ended.session.close({ tokens[$0] }, computed: ended.isChecked ? ended.computed : 0)
+                known.append(tokens)
+                if known.count > 30 { known.removeFirst() }
+            case 8:
+                // Somebody damages, cuts off or removes a file.
+                let files = (FileManager.default.enumerator(atPath: path)?.allObjects as? [String] ?? []).filter { $0.hasSuffix(".kv") }
+                guard !files.isEmpty else { continue }
+                let file = path + "/" + files[random.below(files.count)]
+                switch random.below(3) {
+                case 0: unlink(file)
+                case 1: truncate(file, off_t(random.below(4000)))
+                default:
+                    guard let handle = FileHandle(forUpdatingAtPath: file), let size = try? handle.seekToEnd(), size > 0 else { continue }
+                    try? handle.seek(toOffset: UInt64(random.below(Int(size))))
+                    try? handle.write(contentsOf: Data([UInt8(random.below(256))]))
+                    try? handle.close()
+                }
+            case 9:
+                if random.below(20) == 0 { cache.erase(sources: ["s\(random.below(4))"]) }
+                if random.below(60) == 0 {
+                    for ended in running {
+                        while ended.session.isLoading { usleep(100) }
+                        if ended.isChecked { #expect(Reference.holds(ended.session, ended.tokens, 0..<ended.computed)) }
+                        ended.session.close({ ended.tokens[$0] }, computed: ended.isChecked ? ended.computed : 0)
+                    }
+                    running = []
+                    cache.flush()
+                    cache = try self.cache(blocks: 48, folder: folder)
+                }
+            default: break
+            }
+            let statistics = cache.statistics
+            #expect(statistics.bytes <= statistics.limit && cache.available >= 0)
+        }
+        for ended in running {
+            while ended.session.isLoading { usleep(100) }
+            ended.session.close({ ended.tokens[$0] }, computed: ended.isChecked ? ended.computed : 0)
+        }
+        cache.flush()
+        #expect(cache.statistics.bytes == cache.statistics.idleBytes, "nothing is held by nobody")
+        #expect(found > 1000, "what was kept is used")
+    }
+}
+
+/// SplitMix64.
+private struct Generator {
+    var state: UInt64
+    mutating func below(_ bound: Int) -> Int {
+        state &+= 0x9e37_79b9_7f4a_7c15
+        var z = state
+        z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
+        z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
+        return Int((z ^ (z >> 31)) % UInt64(bound))
+    }
+}
+
+@Suite struct EvictorTests {
+    private func candidate(position: Int = 0, idle: Double = 0, uses: Int = 0) -> EvictionCandidate {
+        EvictionCandidate(bytes: 1000, position: position, tokens: 32, idle: idle, age: 100, uses: uses)
+    }
+
+    @Test func `each strategy gives up what it should`() {
+        #expect(LeastRecentlyUsed().worth(candidate(idle: 10, uses: 9)) < LeastRecentlyUsed().worth(candidate(idle: 1)))
+        #expect(LeastFrequentlyUsed().worth(candidate(idle: 1)) < LeastFrequentlyUsed().worth(candidate(idle: 1000, uses: 1)))
+        let cost = CostAware()
+        #expect(cost.worth(candidate(idle: 100)) < cost.worth(candidate(position: 8000, idle: 100)), "what stands late costs more")
+        #expect(cost.worth(candidate(idle: 100_000, uses: 1)) < cost.worth(candidate(idle: 1)))
+    }
+}
