@@ -97,7 +97,8 @@ MNK_INLINE void transpose16(void *rows) {
 
 /// Where a position's keys and values begin.
 MNK_INLINE size_t kv_place(const mnk_decoder_attention *a, size_t position) {
-    return (position >> a->block_shift) * a->block_stride + (position & (((size_t)1 << a->block_shift) - 1)) * a->kv_stride;
+    size_t block = position >> a->block_shift;
+    return (a->table ? (size_t)a->table[block] : block) * a->block_stride + (position & (((size_t)1 << a->block_shift) - 1)) * a->kv_stride;
 }
 
 /// The keys and values [first, first + count) of one head, keys as [dim][CHUNK], values as [CHUNK][dim].

@@ -8,7 +8,16 @@ package import MnemeModels
 /// addresses, and what it shares with others is the same memory. Pages are taken when they are first written and given back
 /// when a block is freed. Not safe for use from several threads, except for ``pointer(_:)``.
 package final class KVArena: @unchecked Sendable {
+    /// How a sequence finds its blocks.
+    package enum Addressing: Sendable {
+        /// They are mapped side by side.
+        case aliases
+        /// Through a table, as PagedAttention does: for systems that cannot map memory twice, and to compare with.
+        case table
+    }
+
     package let shape: KVShape
+    package let addressing: Addressing
     /// Blocks that there may be.
     package let capacity: Int
     /// Blocks in use.
@@ -20,8 +29,9 @@ package final class KVArena: @unchecked Sendable {
 
     /// - Parameter bytes: the most memory that blocks take.
     /// - Throws: ``KVError`` if the system refuses.
-    package init(_ shape: KVShape, bytes: Int) throws {
+    package init(_ shape: KVShape, bytes: Int, addressing: Addressing = .aliases) throws {
         self.shape = shape
+        self.addressing = addressing
         capacity = max(1, bytes / shape.blockBytes)
         isUsed = [Bool](repeating: false, count: capacity)
         let total = capacity * shape.blockBytes
@@ -87,31 +97,46 @@ package final class KVRange: @unchecked Sendable {
     private let arena: KVArena
     private let base: UnsafeMutableRawPointer
     private let bytes: Int
+    private let table: UnsafeMutablePointer<Int32>?
     /// For the model. Does not keep the range alive.
     package let view: KVView
 
     fileprivate init(_ arena: KVArena, blocks: Int) throws {
         self.arena = arena
-        let shape = arena.shape
+        let shape = arena.shape, side = shape.sideBytes / MemoryLayout<UInt16>.stride
+        func view(_ base: UnsafeMutableRawPointer, _ table: UnsafePointer<Int32>?) -> KVView {
+            let keys = base.assumingMemoryBound(to: UInt16.self)
+            return KVView(
+                keys: keys, values: keys + side, layerStride: 2 * side, positionStride: shape.kvSize,
+                blockStride: shape.blockBytes / MemoryLayout<UInt16>.stride, blockShift: KVShape.blockShift, table: table,
+                capacity: blocks * KVShape.blockTokens)
+        }
+        if arena.addressing == .table {
+            let table = UnsafeMutablePointer<Int32>.allocate(capacity: max(1, blocks))
+            (self.table, base, bytes) = (table, arena.pointer(0), 0)
+            self.view = view(base, table)
+            return
+        }
+        table = nil
         bytes = max(1, blocks) * shape.blockBytes
         guard let mapped = mmap(nil, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0), mapped != MAP_FAILED else {
             throw KVError(
                 .outOfMemory, "The system gives no addresses for \(blocks * KVShape.blockTokens) tokens. End other requests, or ask for fewer tokens.")
         }
         base = mapped
-        let keys = mapped.assumingMemoryBound(to: UInt16.self), side = shape.sideBytes / MemoryLayout<UInt16>.stride
-        view = KVView(
-            keys: keys, values: keys + side, layerStride: 2 * side, positionStride: shape.kvSize,
-            blockStride: shape.blockBytes / MemoryLayout<UInt16>.stride, blockShift: KVShape.blockShift, capacity: blocks * KVShape.blockTokens)
+        self.view = view(mapped, nil)
     }
 
-    deinit { munmap(base, bytes) }
+    deinit {
+        if let table { table.deallocate() } else { munmap(base, bytes) }
+    }
 
     /// Puts blocks behind the addresses from block `index` on. What is shared cannot be written.
     ///
     /// - Throws: ``KVError`` if the system has no room for more mappings.
     package func map(_ blocks: some Collection<Int>, at index: Int, writable: Bool) throws {
-        var rest = Array(blocks)[...], index = index
+        if let table { for (i, block) in blocks.enumerated() { table[index + i] = Int32(block) } }
+        var rest = table == nil ? Array(blocks)[...] : [], index = index
         while let first = rest.first {
             var count = 1
             while count < rest.count, rest[rest.startIndex + count] == first + count { count += 1 }

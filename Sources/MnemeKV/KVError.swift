@@ -19,6 +19,11 @@ public struct KVError: Error, Sendable, Equatable, CustomStringConvertible {
     /// What happened and what to do, for people.
     public let description: String
 
+    /// Nothing is kept under this name.
+    public static func absent(_ name: String) -> KVError {
+        KVError(.notFound, "There are no kept keys and values called '\(name.prefix(80))'. `mneme kv list` shows what there is.")
+    }
+
     init(_ code: Code, _ description: String) {
         self.code = code
         self.description = description

@@ -178,7 +178,7 @@ public final class KVFolder: Sendable {
     public func find(_ prefix: String) throws -> KVHash {
         let found = Self.files(path).map(\.hash).filter { $0.description.hasPrefix(prefix.lowercased()) }
         guard let first = found.first, !prefix.isEmpty else {
-            throw KVError(.notFound, "There are no kept keys and values called '\(prefix)'. `mneme kv list` shows what there is.")
+            throw KVError.absent(prefix)
         }
         guard found.count == 1 else { throw KVError(.notFound, "'\(prefix)' fits \(found.count) names. Give more of it.") }
         return first
@@ -215,7 +215,7 @@ public final class KVFolder: Sendable {
 
     /// Keeps a chain from being trimmed, or lets it be trimmed again.
     public func setPinned(_ hash: KVHash, _ isPinned: Bool) throws {
-        guard has(hash) else { throw KVError(.notFound, "There are no kept keys and values called '\(hash)'.") }
+        guard has(hash) else { throw KVError.absent(hash.description) }
         let mark = path + "/pins/" + hash.description
         if isPinned {
             guard FileManager.default.createFile(atPath: mark, contents: nil) else { throw KVError(.inputOutput, "\(mark) cannot be written.") }

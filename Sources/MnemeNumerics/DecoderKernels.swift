@@ -65,13 +65,13 @@ package struct DecoderKernels: Sendable {
         ///   - scale: of the scores; `cap` bounds them softly, 0 does not.
         package init(
             queries: UnsafePointer<Float>, stride: Int, keys: UnsafePointer<UInt16>, values: UnsafePointer<UInt16>, kvStride: Int, blockStride: Int,
-            blockShift: Int, tokens: Int, position: Int, heads: Int, kvHeads: Int, dimension: Int, window: Int, scale: Float, cap: Float,
+            blockShift: Int, table: UnsafePointer<Int32>?, tokens: Int, position: Int, heads: Int, kvHeads: Int, dimension: Int, window: Int, scale: Float, cap: Float,
             into output: UnsafeMutablePointer<Float>,
             outputStride: Int
         ) {
             arguments = mnk_decoder_attention(
                 q: queries, ldq: stride, keys: keys, values: values, kv_stride: kvStride, block_stride: blockStride,
-                block_shift: blockShift, tokens: tokens, position: position, heads: heads,
+                block_shift: blockShift, table: table, tokens: tokens, position: position, heads: heads,
                 kv_heads: kvHeads, dim: dimension, window: window, scale: scale, cap: cap, out: output, ldo: outputStride)
         }
     }

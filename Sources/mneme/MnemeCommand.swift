@@ -19,7 +19,7 @@ struct MnemeCommand: AsyncParsableCommand {
         version: version,
         subcommands: [
             ServeCommand.self, MCPCommand.self, DemoCommand.self, BenchCommand.self, KeysCommand.self, GenerateCommand.self, ChatCommand.self,
-            PullCommand.self, ModelsCommand.self, PerplexityCommand.self,
+            PullCommand.self, ModelsCommand.self, KVCommand.self, PerplexityCommand.self,
         ],
         groupedSubcommands: [
             CommandGroup(
@@ -84,6 +84,16 @@ enum Home {
     /// A model by its name among the models, or by the path of a file or folder.
     static func languageModel(_ name: String, context: Int? = nil, threads: Int? = nil) throws -> LanguageModel {
         try LanguageModel(path: languageModelPath(name), context: context, threads: threads)
+    }
+
+    /// The tokenizer of a model that lies here under this name, or whose file is called so.
+    static func tokenizer(_ name: String) -> (any Tokenizer)? {
+        if let path = try? languageModelPath(name), let source = try? ModelSource(path: path) { return try? source.tokenizer() }
+        for folder in (try? FileManager.default.contentsOfDirectory(atPath: models)) ?? [] {
+            let file = "\(models)/\(folder)/\(name).gguf"
+            if FileManager.default.fileExists(atPath: file) { return try? ModelSource(path: file).tokenizer() }
+        }
+        return nil
     }
 
     static func languageModelPath(_ name: String) throws -> String {

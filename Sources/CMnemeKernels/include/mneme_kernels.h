@@ -167,9 +167,10 @@ typedef struct {
     const float *q;                    // row t at q + t·ldq, head h at h·dim
     size_t ldq;
     // f16; position p, head h at (p >> block_shift)·block_stride + (p mod block)·kv_stride + h·dim. A block has at least 16
-    // positions; block_shift 62 is for memory without blocks.
+    // positions; block_shift 62 is for memory without blocks. With a table, block i is the table[i]th.
     const uint16_t *keys, *values;
     size_t kv_stride, block_stride, block_shift;
+    const int32_t *table;
     size_t tokens, position, heads, kv_heads, dim, window;
     float scale;
     float cap;  // scores s become cap·tanh(s/cap); 0: as they are

@@ -16,13 +16,15 @@ public struct KVView: @unchecked Sendable {
     public var blockStride: Int
     /// The logarithm of a block's positions: at least 4.
     public var blockShift: Int
+    /// Where memory cannot be mapped twice: which block of `keys` each block of the sequence is.
+    public var table: UnsafePointer<Int32>?
     /// Positions there is room for.
     public var capacity: Int
 
     /// Memory in blocks. It must outlive the view.
     public init(
         keys: UnsafeMutablePointer<UInt16>, values: UnsafeMutablePointer<UInt16>, layerStride: Int, positionStride: Int, blockStride: Int, blockShift: Int,
-        capacity: Int
+        table: UnsafePointer<Int32>? = nil, capacity: Int
     ) {
         precondition((4...62).contains(blockShift), "A block has at least 16 positions.")
         self.keys = keys
@@ -31,6 +33,7 @@ public struct KVView: @unchecked Sendable {
         self.positionStride = positionStride
         self.blockStride = blockStride
         self.blockShift = blockShift
+        self.table = table
         self.capacity = capacity
     }
 
@@ -43,7 +46,10 @@ public struct KVView: @unchecked Sendable {
     }
 
     /// Where a position stands in each layer.
-    public func place(_ position: Int) -> Int { (position >> blockShift) * blockStride + (position & ((1 << blockShift) - 1)) * positionStride }
+    public func place(_ position: Int) -> Int {
+        let block = position >> blockShift
+        return (table.map { Int($0[block]) } ?? block) * blockStride + (position & ((1 << blockShift) - 1)) * positionStride
+    }
 }
 
 /// New tokens of one sequence in a step.

@@ -201,7 +201,7 @@ public final class TransformerDecoder: Sendable {
             let view = segment.view, first = segment.tokens.lowerBound
             return DecoderKernels.Attention(
                 queries: w.queries.pointer + first * w.queryStride, stride: w.queryStride, keys: view.keys + layer * view.layerStride,
-                values: view.values + layer * view.layerStride, kvStride: view.positionStride, blockStride: view.blockStride, blockShift: view.blockShift,
+                values: view.values + layer * view.layerStride, kvStride: view.positionStride, blockStride: view.blockStride, blockShift: view.blockShift, table: view.table,
                 tokens: segment.tokens.count,
                 position: segment.position, heads: c.heads, kvHeads: c.kvHeads, dimension: c.headDimension,
                 window: c.window(layer: layer) ?? 0, scale: c.attentionScale ?? 1 / Float(c.headDimension).squareRoot(), cap: c.attentionCap ?? 0,

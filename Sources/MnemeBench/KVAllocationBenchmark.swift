@@ -1,0 +1,93 @@
+import Foundation
+public import MnemeEngine
+import MnemeKV
+import MnemeModels
+
+/// Three ways to give a sequence its memory: as much as it could ever need, blocks that are mapped side by side, and blocks behind a table.
+public struct KVAllocationBenchmark: Sendable {
+    /// What was measured of one way.
+    public struct Row: Sendable, Codable {
+        /// `reserve`, `aliases` or `table`.
+        public var allocator: String
+        /// Bytes of memory taken for the tokens, and how many of them hold nothing.
+        public var bytes: Int, wastedBytes: Int
+        /// To get memory for a block of 32 tokens: without touching it, and with.
+        public var commitMicroseconds: Double, touchMicroseconds: Double
+        /// Prompt tokens a second, and answer tokens behind them.
+        public var prefill: Double, decode: Double
+    }
+
+    /// - Parameter tokens: of the prompt.
+    /// - Throws: ``MnemeKV/KVError`` if there is no memory.
+    public static func run(_ model: LanguageModel, tokens: Int, repetitions: Int) throws -> [Row] {
+        let configuration = model.decoder.configuration, shape = KVShape(configuration), total = tokens + 64
+        let context = max(total, configuration.contextLength), blocks = KVShape.blocks(total)
+        var rows: [String: Row] = [:]
+        // In turns, so that a change of the machine's speed meets all.
+        for _ in 0..<repetitions {
+            for name in ["reserve", "aliases", "table"] {
+                let before = ProcessMemory.bytes("RssAnon") + ProcessMemory.bytes("RssShmem")
+                let owner: AnyObject, view: KVView
+                var commit = 0.0
+                if name == "reserve" {
+                    let buffer = try KVBuffer(configuration, positions: context)
+                    (owner, view) = (buffer, buffer.view)
+                } else {
+                    let arena = try KVArena(shape, bytes: 2 * blocks * shape.blockBytes, addressing: name == "table" ? .table : .aliases)
+                    let range = try arena.reserve(positions: context), start = ContinuousClock().now
+                    for i in 0..<blocks {
+                        // Every second, so that no two are mapped in one piece.
+                        guard let block = arena.allocate(), arena.allocate() != nil else { break }
+                        try range.map([block], at: i, writable: true)
+                    }
+                    commit = (ContinuousClock().now - start) / .seconds(1)
+                    (owner, view) = (range, range.view)
+                }
+                defer { withExtendedLifetime(owner) {} }
+                let touch = touch(view, shape, blocks: blocks), speed = run(model, view, tokens)
+                let taken = ProcessMemory.bytes("RssAnon") + ProcessMemory.bytes("RssShmem") - before, row = rows[name]
+                rows[name] = Row(
+                    allocator: name, bytes: taken, wastedBytes: taken - total * shape.tokenBytes,
+                    commitMicroseconds: min(row?.commitMicroseconds ?? .infinity, commit / Double(blocks) * 1e6),
+                    touchMicroseconds: min(row?.touchMicroseconds ?? .infinity, touch / Double(blocks) * 1e6), prefill: max(row?.prefill ?? 0, speed.prefill),
+                    decode: max(row?.decode ?? 0, speed.decode))
+            }
+        }
+        return ["reserve", "aliases", "table"].compactMap { rows[$0] }
+    }
+
+    /// Writes a number into each page that the tokens will take.
+    private static func touch(_ view: KVView, _ shape: KVShape, blocks: Int) -> Double {
+        let start = ContinuousClock().now, step = Int(getpagesize()) / 2, rows = KVShape.blockTokens * shape.kvSize
+        for layer in 0..<shape.layers {
+            for block in 0..<blocks {
+                let place = layer * view.layerStride + view.place(block * KVShape.blockTokens)
+                for i in stride(from: 0, to: rows, by: step) {
+                    view.keys[place + i] = 0
+                    view.values[place + i] = 0
+                }
+            }
+        }
+        return (ContinuousClock().now - start) / .seconds(1)
+    }
+
+    private static func run(_ model: LanguageModel, _ view: KVView, _ length: Int) -> (prefill: Double, decode: Double) {
+        let decoder = model.decoder, size = decoder.configuration.vocabularySize, tokens = (0..<length).map { Int32($0 * 7 % size) }
+        let logits = UnsafeMutablePointer<Float>.allocate(capacity: size)
+        defer { logits.deallocate() }
+        func step(_ part: ArraySlice<Int32>, at position: Int) {
+            part.withUnsafeBufferPointer { part in
+                withUnsafePointer(to: DecoderSegment(tokens: 0..<part.count, position: position, view: view, logits: 1)) {
+                    decoder.step(tokens: part, segments: UnsafeBufferPointer(start: $0, count: 1), logits: logits)
+                }
+            }
+        }
+        let clock = ContinuousClock(), start = clock.now
+        for position in stride(from: 0, to: length, by: decoder.stepTokens) {
+            step(tokens[position..<min(length, position + decoder.stepTokens)], at: position)
+        }
+        let middle = clock.now
+        for i in 0..<64 { step([Int32(i)], at: length + i) }
+        return (Double(length) / ((middle - start) / .seconds(1)), 64 / ((clock.now - middle) / .seconds(1)))
+    }
+}

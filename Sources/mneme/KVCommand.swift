@@ -1,0 +1,251 @@
+import ArgumentParser
+import Foundation
+import Mneme
+import MnemeBench
+import MnemeEngine
+import MnemeKV
+import MnemeModels
+
+/// Looks after computed keys and values.
+struct KVCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "kv", abstract: "Look after the keys and values that were computed: what is kept, how big, when last used.",
+        discussion: """
+            They lie in $MNEME_HOME/kv, one file a block of 32 tokens, and are found by what a text begins with. They are a cache: \
+            all of it may be deleted at any time.
+            """,
+        subcommands: [
+            List.self, Show.self, Warm.self, Pin.self, Unpin.self, Export.self, Import.self, Erase.self, Verify.self, AllocBench.self,
+        ], defaultSubcommand: List.self)
+
+    static func folder() throws -> KVFolder { try KVFolder(path: Home.kv) }
+
+    /// A text: the end of a chain, and all before it.
+    struct Text: Encodable {
+        var id: String
+        var model: String
+        var tokens: Int
+        var bytes: Int
+        var lastUse: Date
+        var isPinned: Bool
+        var sources: [String]
+
+        static func all(_ folder: KVFolder) -> [(text: Text, chain: [KVFolder.Entry])] {
+            let entries = folder.entries(), parents = Set(entries.map(\.parent))
+            let known = Dictionary(entries.map { ($0.hash, $0) }) { first, _ in first }
+            return entries.filter { !parents.contains($0.hash) }.map { end in
+                var chain = [end]
+                while let before = known[chain[0].parent] { chain.insert(before, at: 0) }
+                let text = Text(
+                    id: String(end.hash.description.prefix(12)), model: end.model, tokens: end.position + end.tokens.count,
+                    bytes: chain.reduce(0) { $0 + $1.bytes }, lastUse: end.lastUse, isPinned: end.isPinned, sources: end.sources)
+                return (text, chain)
+            }.sorted { $0.text.lastUse > $1.text.lastUse }
+        }
+    }
+
+    struct List: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Texts whose keys and values are on disk, the last used first.")
+        @Flag(help: "Print JSON.") var json = false
+
+        func run() async throws {
+            let folder = try KVCommand.folder(), texts = Text.all(folder)
+            if json { return print(try OperationTable.encode(texts.map(\.text), pretty: true)) }
+            if texts.isEmpty { return print("No keys and values are kept in \(folder.path). `mneme chat`, `generate` and `serve` keep them by themselves.") }
+            print("name          tokens      size  last used           begins")
+            let models = Set(texts.map(\.text.model)), tokenizers = Dictionary(uniqueKeysWithValues: models.map { ($0, Home.tokenizer($0)) })
+            for (text, chain) in texts {
+                let start = tokenizers[text.model]??.decode(chain.prefix(4).flatMap(\.tokens)) ?? text.model
+                let line = start.split(whereSeparator: \.isWhitespace).joined(separator: " ")
+                let when = text.lastUse.formatted(.iso8601.year().month().day().dateTimeSeparator(.space).time(includingFractionalSeconds: false))
+                let numbers = String(format: "%7d %5.1f MiB", text.tokens, Double(text.bytes) / 1_048_576)
+                print("\(text.id) \(numbers)  \(when.prefix(16))\(text.isPinned ? " * " : "   ")\(line.prefix(max(20, Terminal.width - 52)))")
+            }
+            let blocks = Set(texts.flatMap { $0.chain.map(\.hash) }).count, bytes = folder.entries().reduce(0) { $0 + $1.bytes }
+            print(
+                "\(texts.count) text\(texts.count == 1 ? "" : "s"), \(blocks) blocks, \(bytes / 1_048_576) MiB; beginnings that texts share are kept once\(texts.contains { $0.text.isPinned } ? "; * is pinned" : "")"
+            )
+        }
+    }
+
+    struct Show: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "A text, and what is kept of it.")
+        @Argument(help: "The name, or its beginning, as `mneme kv list` shows it.") var name: String
+        @Flag(help: "Print JSON.") var json = false
+
+        struct Report: Encodable {
+            var id: String
+            var model: String
+            var modelHash: String
+            var tokens: [Int32]
+            var text: String?
+            var bytes: Int
+            var isPinned: Bool
+            var sources: [String]
+        }
+
+        func run() async throws {
+            let folder = try KVCommand.folder(), chain = try folder.chain(folder.find(name))
+            let known = Dictionary(folder.entries().map { ($0.hash, $0) }) { first, _ in first }, entries = chain.compactMap { known[$0] }
+            guard let end = entries.last else { throw KVError.absent(name) }
+            let tokens = entries.flatMap(\.tokens)
+            let report = Report(
+                id: end.hash.description, model: end.model, modelHash: end.modelHash.description, tokens: tokens,
+                text: Home.tokenizer(end.model)?.decode(tokens), bytes: entries.reduce(0) { $0 + $1.bytes }, isPinned: end.isPinned, sources: end.sources)
+            if json { return print(try OperationTable.encode(report, pretty: true)) }
+            print(
+                """
+                name     \(report.id)
+                model    \(report.model) (\(report.modelHash.prefix(12)))
+                size     \(tokens.count) tokens in \(entries.count) blocks, \(report.bytes / 1024) KiB\(report.isPinned ? ", pinned" : "")
+                """)
+            if !report.sources.isEmpty { print("memories \(report.sources.joined(separator: " "))") }
+            print(report.text ?? "(the model is not here to read its tokens)")
+        }
+    }
+
+    struct Warm: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Compute the keys and values of a text before it is asked about.",
+            discussion: """
+                A prompt that begins with the text then starts at once, also after a restart. With --system the text is the system message of a \
+                chat, as `mneme chat --system` and the chat endpoint write it.
+                """)
+        @Argument(help: "A text file; - reads standard input.") var file: String
+        @Flag(help: "As the system message of a chat.") var system = false
+        @Flag(help: "Also keep it from being trimmed.") var pin = false
+        @OptionGroup var language: LanguageModelOptions
+        @OptionGroup var kv: KVOptions
+
+        func run() async throws {
+            guard let data = file == "-" ? FileHandle.standardInput.readDataToEndOfFile() : FileManager.default.contents(atPath: file),
+                let text = String(data: data, encoding: .utf8)
+            else { throw InputError("\(file) cannot be read as UTF-8 text.") }
+            guard kv.kvDisk > 0 else { throw InputError("With --kv-disk 0 nothing can be kept.") }
+            let model = try language.open()
+            var tokens = model.tokens(of: text)
+            if system {
+                // Of use is what stands before any question: what two prompts share.
+                let prompts = try ["A", "1"].map { try model.tokens(of: [ChatMessage(role: "system", content: text), ChatMessage(role: "user", content: $0)]) }
+                tokens = zip(prompts[0], prompts[1]).prefix { $0 == $1 }.map(\.0)
+            }
+            guard tokens.count >= KVShape.blockTokens else {
+                throw InputError("The text has \(tokens.count) tokens; fewer than \(KVShape.blockTokens) are computed sooner than read.")
+            }
+            let engine = try kv.engine(model)
+            var request = GenerationRequest(prompt: tokens)
+            request.maxTokens = 1
+            request.ignoresEnd = true
+            for try await event in try engine.generate(request) {
+                if case .finished(_, let usage) = event { Terminal.note(usage.summary) }
+            }
+            engine.close()
+            let folder = try KVCommand.folder()
+            guard let kept = Text.all(folder).first(where: { $0.chain.flatMap(\.tokens).starts(with: tokens) }), let end = kept.chain.last else {
+                throw KVError.absent("\(file) (it could not be written, or is larger than --kv-disk)")
+            }
+            if pin { try folder.setPinned(end.hash, true) }
+            print("\(kept.text.id)  \(tokens.count) tokens, \(kept.text.bytes / 1_048_576) MiB\(pin ? ", pinned" : "")")
+        }
+    }
+
+    struct Pin: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Keep a text from being trimmed.")
+        @Argument(help: "The name, or its beginning.") var name: String
+        func run() async throws {
+            let folder = try KVCommand.folder()
+            try folder.setPinned(folder.find(name), true)
+        }
+    }
+
+    struct Unpin: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Let a text be trimmed again.")
+        @Argument(help: "The name, or its beginning.") var name: String
+        func run() async throws {
+            let folder = try KVCommand.folder()
+            try folder.setPinned(folder.find(name), false)
+        }
+    }
+
+    struct Export: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Write a text's keys and values into one file, for another machine.")
+        @Argument(help: "The name, or its beginning.") var name: String
+        @Argument(help: "The file to write.") var file: String
+        func run() async throws {
+            let folder = try KVCommand.folder()
+            try folder.export(folder.find(name), to: file)
+        }
+    }
+
+    struct Import: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Take over an exported file.",
+            discussion: "It is used by the same model file on a machine with the same instruction sets; others compute anew.")
+        @Argument(help: "The file.") var file: String
+        func run() async throws { print("\(try KVCommand.folder().import(file)) blocks") }
+    }
+
+    struct Erase: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Delete keys and values, and all that follow them.")
+        @Argument(help: "The name of a text, or its beginning: what it alone has is deleted.") var name: String?
+        @Flag(help: "Delete all.") var all = false
+        @Option(help: "Delete what was made with this memory in the text.") var memory: String?
+
+        func run() async throws {
+            guard [name != nil, all, memory != nil].count(where: { $0 }) == 1 else { throw InputError("Give a name, --memory ID or --all.") }
+            let folder = try KVCommand.folder(), count: Int
+            if let name {
+                // What others begin with stays.
+                let children = Dictionary(grouping: folder.entries(), by: \.parent), chain = try folder.chain(folder.find(name))
+                let first = chain.lastIndex { (children[$0]?.count ?? 0) > 1 }.map { $0 + 1 } ?? 0
+                guard first < chain.count else { throw InputError("Other texts begin with all of it. Erase them first.") }
+                count = folder.erase { $0.hash == chain[first] }
+            } else {
+                count = folder.erase { all || $0.sources.contains(memory ?? "") }
+            }
+            print("\(count) block\(count == 1 ? "" : "s") deleted")
+        }
+    }
+
+    struct Verify: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Read all blocks and compare their checksums. Ends with 1 if one is damaged.")
+        @Flag(help: "Delete damaged blocks; they are computed again when needed.") var repair = false
+
+        func run() async throws {
+            let line = ProgressLine(), result = try KVCommand.folder().verify { line.show($0, $1, "blocks") }
+            line.end()
+            print("\(result.sound) block\(result.sound == 1 ? " is" : "s are") sound")
+            for path in result.damaged {
+                if repair { unlink(path) }
+                Terminal.error("\(path) is damaged\(repair ? "; deleted" : "")")
+            }
+            if !result.damaged.isEmpty, !repair { throw ExitCode(1) }
+        }
+    }
+
+    struct AllocBench: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "alloc-bench", abstract: "Compare ways to give sequences memory: waste, latency and speed of attention.",
+            discussion: """
+                reserve sets the whole context aside. aliases maps blocks side by side, as the engine does. table finds blocks through a table \
+                (PagedAttention). The best of the repetitions counts.
+                """)
+        @Argument(help: "A model's name, a GGUF file, or a folder as the hub has it.") var model = "smollm2"
+        @Option(help: "Tokens of the prompt.") var tokens = 4096
+        @Option(help: "Repetitions.") var repetitions = 3
+        @Flag(help: "Print JSON.") var json = false
+
+        func run() async throws {
+            let model = try Home.languageModel(model)
+            guard tokens > 0, tokens + 64 <= model.decoder.configuration.contextLength else { throw InputError("--tokens does not fit the model's context.") }
+            let rows = try KVAllocationBenchmark.run(model, tokens: tokens, repetitions: max(1, repetitions))
+            if json { return print(try OperationTable.encode(rows, pretty: true)) }
+            print("             memory    wasted   commit   +touch  prefill   decode   (µs a block of 32 tokens; tokens/s)")
+            for row in rows {
+                let memory = String(format: "%6.1f MiB %5d KiB", Double(row.bytes) / 1_048_576, row.wastedBytes / 1024)
+                let speed = String(format: "%8.1f %8.1f %8.0f %8.0f", row.commitMicroseconds, row.touchMicroseconds, row.prefill, row.decode)
+                print("\(row.allocator.padding(toLength: 8, withPad: " ", startingAt: 0)) \(memory) \(speed)")
+            }
+        }
+    }
+}
