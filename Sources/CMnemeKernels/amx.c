@@ -77,11 +77,13 @@ void mnk_amx_tiles_emulated(const mnk_tiles *g) {
         tiles[t].rows = t >= 6 ? 8 : (count);                                                       \
         tiles[t].width = t == 4 || t == 5 ? 32 : 64;                                                \
     }
+#define TILES_NATIVE 0
 #define TILE_DOT_SIGNED(c, a, b) emulated_dot_signed(&tiles[c], &tiles[a], &tiles[b])
 #include "amx_tiles_body.h"
 }
 
 #undef TILE_ZERO
+#undef TILES_NATIVE
 #undef TILE_LOAD
 #undef TILE_STORE
 #undef TILE_END
@@ -133,6 +135,7 @@ T_AMX void mnk_amx_gemm(const mnk_gemm *g, int kind) {
 }
 
 T_AMX void mnk_amx_tiles(const mnk_tiles *g) {
+#define TILES_NATIVE 1
 #define TILE_CONFIGURE_BLOCKS(rows) configure_blocks(rows)
 #define TILE_DOT_SIGNED(c, a, b) _tile_dpbsud(c, a, b)
 #include "amx_tiles_body.h"

@@ -46,7 +46,7 @@
                     TILE_STORE(3, &sums[3][0][0], 64);
                 }
                 for (int c = 0; c < columns; c++)
-                    add_block(g, row, rows, b, t[c] + size - 64, sums[2 * c][0], sums[2 * c + 1][0], total[c][0]);
+                    add_block(TILES_NATIVE, g, row, rows, b, t[c] + size - 64, sums[2 * c][0], sums[2 * c + 1][0], total[c][0]);
             }
             for (int c = 0; c < columns; c++)
                 for (size_t i = 0; i < rows; i++) finish_tile(g, row + i, column + 16 * (size_t)c, total[c][i]);

@@ -52,110 +52,129 @@ MNK_INLINE void mnk_soft_cap_body(uint32_t features, float *x, size_t count, flo
 MNK_DISPATCH(mnk_soft_cap, (uint32_t features, float *x, size_t count, float cap), (features, x, count, cap))
 
 MNK_INLINE void mnk_to_half_body(uint32_t features, const float *x, size_t count, uint16_t *y) {
-    (void)features;
-    for (size_t i = 0; i < count; i += 16) store16_half(y + i, load16(x + i));
+    for (size_t i = 0; i < count; i += 16) store16_half(features & MNK_AVX2, y + i, load16(x + i));
 }
 MNK_DISPATCH(mnk_to_half, (uint32_t features, const float *x, size_t count, uint16_t *y), (features, x, count, y))
+
+MNK_INLINE void mnk_store_keys_body(uint32_t features, const float *x, size_t count, uint16_t *y) {
+    for (size_t i = 0; i < count; i += 16) {
+        uint16_t h[16];
+        store16_half(features & MNK_AVX2, h, load16(x + i));
+        for (size_t e = 0; e < 16; e++) y[(i + e) * MNK_KV_BLOCK] = h[e];
+    }
+}
+MNK_DISPATCH(mnk_store_keys, (uint32_t features, const float *x, size_t count, uint16_t *y), (features, x, count, y))
 
 // MARK: Attention
 
 // One unit is a group of query heads (those of one key-value head) over a run of tokens: its rows meet the same
-// keys, which are converted and transposed once. Keys come in chunks of 64.
-enum { CHUNK = 64, RUN = 16, ROWS = 4 };
+// keys, which are converted once. Keys come in chunks of two blocks, chunks in spans of 512 positions (all beyond the 63rd are one).
+// Each span has sums of its own, which are merged in order: so threads can share a long context, and what
+// comes out depends neither on them nor on the batch.
+enum { CHUNK = 64, SPAN = 512, SPANS = 64, RUN = 16, ROWS = 4 };
 
-size_t mnk_decoder_units(const mnk_decoder_attention *a) { return a->kv_heads * ((a->tokens + RUN - 1) / RUN); }
+MNK_INLINE size_t spans_of(size_t positions) {
+    size_t spans = (positions + SPAN - 1) / SPAN;
+    return spans < SPANS ? spans : SPANS;
+}
+MNK_INLINE size_t runs_of(const mnk_decoder_attention *a) { return (a->tokens + RUN - 1) / RUN; }
+MNK_INLINE size_t padded_rows(const mnk_decoder_attention *a, size_t run) { return (a->heads / a->kv_heads * run + ROWS - 1) / ROWS * ROWS; }
+
+size_t mnk_decoder_units(const mnk_decoder_attention *a) {
+    return a->kv_heads * (a->partials ? spans_of(a->position + a->tokens) : runs_of(a));
+}
+
+size_t mnk_decoder_partials(const mnk_decoder_attention *a) {
+    size_t spans = spans_of(a->position + a->tokens);
+    return runs_of(a) == 1 && spans > 1 ? a->kv_heads * spans * padded_rows(a, a->tokens) * (a->dim + 2) : 0;
+}
 
 size_t mnk_decoder_scratch(size_t heads, size_t kv_heads, size_t dim) {
     size_t rows = (heads / kv_heads * RUN + ROWS - 1) / ROWS * ROWS;
-    return 2 * CHUNK * dim + rows * (2 * dim + 2) + ROWS * CHUNK;
+    return 2 * CHUNK * dim + rows * (3 * dim + 4) + ROWS * CHUNK;
 }
 
-/// Turns sixteen rows of sixteen: at each stage, lanes and rows that differ in one bit change places.
-MNK_INLINE void transpose16(void *rows) {
-    f32x16 r[16];
-    memcpy(r, rows, sizeof r);
-#define LANES(...) __VA_ARGS__
-#define STAGE(bit, LOW, HIGH)                                                   \
-    for (int i = 0; i < 16; i++)                                                \
-        if (!(i & bit)) {                                                       \
-            f32x16 a = r[i], b = r[i + bit];                                    \
-            r[i] = __builtin_shufflevector(a, b, LANES LOW);                    \
-            r[i + bit] = __builtin_shufflevector(a, b, LANES HIGH);             \
-        }
-    STAGE(1, (0, 16, 2, 18, 4, 20, 6, 22, 8, 24, 10, 26, 12, 28, 14, 30),
-          (1, 17, 3, 19, 5, 21, 7, 23, 9, 25, 11, 27, 13, 29, 15, 31))
-    STAGE(2, (0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29),
-          (2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31))
-    STAGE(4, (0, 1, 2, 3, 16, 17, 18, 19, 8, 9, 10, 11, 24, 25, 26, 27),
-          (4, 5, 6, 7, 20, 21, 22, 23, 12, 13, 14, 15, 28, 29, 30, 31))
-    STAGE(8, (0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23),
-          (8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31))
-#undef STAGE
-#undef LANES
-    memcpy(rows, r, sizeof r);
+/// Where a block begins.
+MNK_INLINE size_t block_place(const mnk_decoder_attention *a, size_t block) {
+    return (a->table ? (size_t)a->table[block] : block) * a->block_stride;
 }
 
-/// Where a position's keys and values begin.
-MNK_INLINE size_t kv_place(const mnk_decoder_attention *a, size_t position) {
-    size_t block = position >> a->block_shift;
-    return (a->table ? (size_t)a->table[block] : block) * a->block_stride + (position & (((size_t)1 << a->block_shift) - 1)) * a->kv_stride;
+/// A chunk of one head: its keys as [dim][32] for each of its blocks, its values as rows; NULL where a block is not begun.
+typedef struct {
+    const uint16_t *keys[CHUNK / MNK_KV_BLOCK], *values[CHUNK / MNK_KV_BLOCK];
+} kv_chunk;
+
+MNK_INLINE kv_chunk chunk_of(const mnk_decoder_attention *a, size_t head, size_t first, size_t end) {
+    kv_chunk c;
+    for (size_t b = 0; b < CHUNK / MNK_KV_BLOCK; b++) {
+        int begun = first + b * MNK_KV_BLOCK < end;
+        size_t place = begun ? block_place(a, first / MNK_KV_BLOCK + b) : 0;
+        c.keys[b] = begun ? a->keys + place + head * a->dim * MNK_KV_BLOCK : NULL;
+        c.values[b] = begun ? a->values + place + head * a->dim * MNK_KV_BLOCK : NULL;
+    }
+    return c;
 }
 
-/// The keys and values [first, first + count) of one head, keys as [dim][CHUNK], values as [CHUNK][dim].
-MNK_INLINE void load_chunk(const mnk_decoder_attention *a, size_t head, size_t first, size_t count, float *keys, float *values) {
-    // What stands beyond the last key stays as it was: its scores are masked.
-    for (size_t j = 0; j < count; j += 16) {
-        size_t place = kv_place(a, first + j) + head * a->dim;
-        const uint16_t *k = a->keys + place, *v = a->values + place;
-        for (size_t i = 0; i < a->dim; i += 16) {
-            f32x16 block[16];
-            for (size_t e = 0; e < 16; e++) block[e] = j + e < count ? load16_half(k + e * a->kv_stride + i) : splat16(0);
-            transpose16(block);
-            for (size_t e = 0; e < 16; e++) store16(keys + (i + e) * CHUNK + j, block[e]);
-        }
-        for (size_t e = 0; e < 16 && j + e < count; e++)
-            for (size_t i = 0; i < a->dim; i += 16) store16(values + (j + e) * a->dim + i, load16_half(v + e * a->kv_stride + i));
+/// Floats of a chunk's keys, as [dim][CHUNK], and values, as [CHUNK][dim]. What lies behind the last stays as it was: it is masked.
+MNK_INLINE void load_chunk(int native, const mnk_decoder_attention *a, const kv_chunk *c, size_t count, float *keys, float *values) {
+    for (size_t b = 0; b < CHUNK / MNK_KV_BLOCK && c->keys[b]; b++) {
+        for (size_t i = 0; i < a->dim; i++)
+            for (size_t e = 0; e < MNK_KV_BLOCK; e += 16)
+                store16(keys + i * CHUNK + b * MNK_KV_BLOCK + e, load16_half(native, c->keys[b] + i * MNK_KV_BLOCK + e));
+        for (size_t j = 0; j < MNK_KV_BLOCK && b * MNK_KV_BLOCK + j < count; j++)
+            for (size_t i = 0; i < a->dim; i += 16)
+                store16(values + (b * MNK_KV_BLOCK + j) * a->dim + i, load16_half(native, c->values[b] + j * a->dim + i));
     }
 }
 
-/// Fetches what load_chunk will read: heads lie side by side, so that the processor does not see the pattern itself.
-MNK_INLINE void prefetch_chunk(const mnk_decoder_attention *a, size_t head, size_t first, size_t end) {
-    for (size_t j = first; j < end && j < first + CHUNK; j++) {
-        size_t place = kv_place(a, j) + head * a->dim;
-        for (size_t i = 0; i < a->dim; i += 32) {
-            __builtin_prefetch(a->keys + place + i);
-            __builtin_prefetch(a->values + place + i);
-        }
-    }
+/// Fetches a line of the chunk that follows; called between other work, as the processor holds few lines in flight.
+MNK_INLINE void fetch_keys(const kv_chunk *next, size_t i) {
+    for (size_t b = 0; next && b < CHUNK / MNK_KV_BLOCK; b++)
+        if (next->keys[b]) __builtin_prefetch(next->keys[b] + i * MNK_KV_BLOCK);
+}
+MNK_INLINE void fetch_values(const kv_chunk *next, size_t j, size_t dim) {
+    if (!next || !next->values[j / MNK_KV_BLOCK]) return;
+    for (size_t i = 0; i < dim; i += 32) __builtin_prefetch(next->values[j / MNK_KV_BLOCK] + j % MNK_KV_BLOCK * dim + i);
 }
 
-/// Scores of ROWS rows against a chunk.
-MNK_INLINE void score_rows(const float *q, const float *keys, size_t dim, float *scores) {
+/// Scores of ROWS rows against a chunk: of floats, or straight from halves where the chunk meets no other rows.
+MNK_INLINE void score_rows(int native, const float *q, const float *keys, const kv_chunk *c, const kv_chunk *next, size_t dim, float *scores) {
     f32x16 s[ROWS][CHUNK / 16];
     for (size_t r = 0; r < ROWS; r++)
-        for (size_t c = 0; c < CHUNK / 16; c++) s[r][c] = splat16(0);
+        for (size_t e = 0; e < CHUNK / 16; e++) s[r][e] = splat16(0);
+    const uint16_t *first = c ? c->keys[0] : NULL, *second = c && c->keys[1] ? c->keys[1] : first;
     for (size_t i = 0; i < dim; i++) {
+        fetch_keys(next, i);
         f32x16 k[CHUNK / 16];
-        for (size_t c = 0; c < CHUNK / 16; c++) k[c] = load16(keys + i * CHUNK + c * 16);
+        for (size_t e = 0; e < CHUNK / 16; e++)
+            k[e] = c ? load16_half(native, (e < 2 ? first : second) + i * MNK_KV_BLOCK + e % 2 * 16) : load16(keys + i * CHUNK + e * 16);
         for (size_t r = 0; r < ROWS; r++) {
             f32x16 x = splat16(q[r * dim + i]);
-            for (size_t c = 0; c < CHUNK / 16; c++) s[r][c] += x * k[c];
+            for (size_t e = 0; e < CHUNK / 16; e++) s[r][e] += x * k[e];
         }
     }
     for (size_t r = 0; r < ROWS; r++)
-        for (size_t c = 0; c < CHUNK / 16; c++) store16(scores + r * CHUNK + c * 16, s[r][c]);
+        for (size_t e = 0; e < CHUNK / 16; e++) store16(scores + r * CHUNK + e * 16, s[r][e]);
+}
+
+/// Sixteen values of position j of a chunk: from floats, or straight from halves.
+MNK_INLINE f32x16 value16(int native, const mnk_decoder_attention *a, const float *values, const kv_chunk *c, size_t j, size_t i) {
+    if (!c) return load16(values + j * a->dim + i);
+    return load16_half(native, c->values[j / MNK_KV_BLOCK] + j % MNK_KV_BLOCK * a->dim + i);
 }
 
 /// out += probabilities · values for ROWS rows and 64 columns (or 16 at a time for the rest).
-MNK_INLINE void add_values(const float *p, const float *values, size_t dim, size_t count, float *out) {
-    size_t i = 0;
+MNK_INLINE void add_values(
+    int native, const mnk_decoder_attention *a, const float *p, const float *values, const kv_chunk *chunk, const kv_chunk *next, size_t count, float *out) {
+    size_t i = 0, dim = a->dim;
     for (; i + 64 <= dim; i += 64) {
         f32x16 s[ROWS][4];
         for (size_t r = 0; r < ROWS; r++)
             for (size_t c = 0; c < 4; c++) s[r][c] = load16(out + r * dim + i + c * 16);
         for (size_t j = 0; j < count; j++) {
+            if (i == 0) fetch_values(next, j, dim);
             f32x16 v[4];
-            for (size_t c = 0; c < 4; c++) v[c] = load16(values + j * dim + i + c * 16);
+            for (size_t c = 0; c < 4; c++) v[c] = value16(native, a, values, chunk, j, i + c * 16);
             for (size_t r = 0; r < ROWS; r++) {
                 f32x16 x = splat16(p[r * CHUNK + j]);
                 for (size_t c = 0; c < 4; c++) s[r][c] += x * v[c];
@@ -167,80 +186,156 @@ MNK_INLINE void add_values(const float *p, const float *values, size_t dim, size
     for (; i < dim; i += 16)
         for (size_t r = 0; r < ROWS; r++) {
             f32x16 s = load16(out + r * dim + i);
-            for (size_t j = 0; j < count; j++) s += splat16(p[r * CHUNK + j]) * load16(values + j * dim + i);
+            for (size_t j = 0; j < count; j++) s += splat16(p[r * CHUNK + j]) * value16(native, a, values, chunk, j, i);
             store16(out + r * dim + i, s);
         }
 }
 
+/// Adds a span's sums to those of the spans before: weighted outputs, weights, and the highest score, which both are relative to.
+/// One instance for all, so that it rounds alike everywhere.
+static __attribute__((noinline)) void merge_row(size_t dim, float *highest, float *total, float *out, float other_highest, float other_total, const float *other) {
+    if (other_highest == -INFINITY) return;
+    if (*highest == -INFINITY) {
+        *highest = other_highest;
+        *total = other_total;
+        memcpy(out, other, dim * sizeof *out);
+        return;
+    }
+    float top = *highest > other_highest ? *highest : other_highest, mine = expf(*highest - top), its = expf(other_highest - top);
+    *highest = top;
+    *total = *total * mine + other_total * its;
+    for (size_t i = 0; i < dim; i++) out[i] = out[i] * mine + other[i] * its;
+}
+
+/// The sums of a row over its total, where the model wants them.
+MNK_INLINE void finish_row(const mnk_decoder_attention *a, size_t head, size_t token, size_t row, float total, const float *out) {
+    float *target = a->out + token * a->ldo + (head * (a->heads / a->kv_heads) + row) * a->dim, inverse = total > 0 ? 1 / total : 0;
+    for (size_t i = 0; i < a->dim; i += 16) store16(target + i, load16(out + i) * splat16(inverse));
+}
+
+typedef struct {
+    size_t head, start, run, span_begin, span_end;
+    size_t first, last;  // positions that its rows may see
+} attention_unit;
+
+MNK_INLINE attention_unit unit_of(const mnk_decoder_attention *a, size_t unit) {
+    size_t spans = spans_of(a->position + a->tokens), pieces = a->partials ? spans : runs_of(a);
+    attention_unit u = {.head = unit / pieces, .span_end = spans};
+    if (a->partials) {
+        u.span_begin = unit % pieces;
+        u.span_end = u.span_begin + 1;
+    } else {
+        u.start = unit % pieces * RUN;
+    }
+    u.run = a->tokens - u.start < RUN ? a->tokens - u.start : RUN;
+    size_t lowest = a->position + u.start + 1;
+    u.last = a->position + u.start + u.run;
+    // Chunks begin at multiples of 64 whatever the batch.
+    u.first = a->window > 0 && lowest > a->window ? (lowest - a->window) / CHUNK * CHUNK : 0;
+    if (u.first < u.span_begin * SPAN) u.first = u.span_begin * SPAN;
+    if (u.span_end < SPANS && u.last > u.span_end * SPAN) u.last = u.span_end * SPAN;
+    return u;
+}
+
 MNK_INLINE void mnk_attend_body(uint32_t features, const mnk_decoder_attention *a, size_t unit_begin, size_t unit_end, float *scratch) {
-    (void)features;
-    size_t group = a->heads / a->kv_heads, dim = a->dim, runs = (a->tokens + RUN - 1) / RUN;
+    int native = (features & MNK_AVX2) != 0;
+    size_t group = a->heads / a->kv_heads, dim = a->dim;
     for (size_t unit = unit_begin; unit < unit_end; unit++) {
-        size_t head = unit / runs, start = unit % runs * RUN, run = a->tokens - start < RUN ? a->tokens - start : RUN;
-        size_t rows = group * run, padded = (rows + ROWS - 1) / ROWS * ROWS;
-        float *keys = scratch, *values = keys + CHUNK * dim, *q = values + CHUNK * dim, *out = q + padded * dim;
-        float *highest = out + padded * dim, *total = highest + padded, *p = total + padded;
-        size_t last = a->position + start + run, lowest = a->position + start + 1;
-        // Chunks begin at multiples of 64 whatever the batch, so that a result does not depend on it.
-        size_t first = a->window > 0 && lowest > a->window ? (lowest - a->window) / CHUNK * CHUNK : 0;
-        if (unit == unit_begin) prefetch_chunk(a, head, first, last);
+        attention_unit u = unit_of(a, unit);
+        size_t rows = group * u.run, padded = padded_rows(a, u.run);
+        float *keys = scratch, *values = keys + CHUNK * dim, *q = values + CHUNK * dim;
+        float *out = q + padded * dim, *highest = out + padded * dim, *total = highest + padded;  // of a span
+        float *all = total + padded, *all_highest = all + padded * dim, *all_total = all_highest + padded, *p = all_total + padded;
         for (size_t r = 0; r < padded; r++) {
-            const float *source = a->q + (start + r / group) * a->ldq + (head * group + r % group) * dim;
-            for (size_t i = 0; i < dim; i += 16) {
-                store16(q + r * dim + i, r < rows ? load16(source + i) * splat16(a->scale) : splat16(0));
-                store16(out + r * dim + i, splat16(0));
-            }
-            highest[r] = -INFINITY;
-            total[r] = 0;
+            const float *source = a->q + (u.start + r / group) * a->ldq + (u.head * group + r % group) * dim;
+            for (size_t i = 0; i < dim; i += 16) store16(q + r * dim + i, r < rows ? load16(source + i) * splat16(a->scale) : splat16(0));
+            all_highest[r] = -INFINITY;
+            all_total[r] = 0;
+            memset(all + r * dim, 0, dim * sizeof *all);
         }
-        for (size_t chunk = first; chunk < last; chunk += CHUNK) {
-            size_t count = last - chunk < CHUNK ? last - chunk : CHUNK;
-            if (chunk + CHUNK < last) prefetch_chunk(a, head, chunk + CHUNK, last);
-            else if (unit + 1 < unit_end) prefetch_chunk(a, (unit + 1) / runs, first, last);
-            load_chunk(a, head, chunk, count, keys, values);
-            for (size_t r = 0; r < padded; r += ROWS) {
-                score_rows(q + r * dim, keys, dim, p);
-                for (size_t e = 0; e < ROWS; e++) {
-                    float *s = p + e * CHUNK, top = highest[r + e];
-                    if (a->cap > 0)
-                        for (size_t j = 0; j < CHUNK; j += 16) store16(s + j, soft_cap16(load16(s + j), a->cap));
-                    size_t place = a->position + start + (r + e) / group;  // of the query
-                    size_t from = a->window > 0 && place + 1 > a->window ? place + 1 - a->window : 0;
-                    if (chunk + CHUNK > place + 1 || chunk < from || count < CHUNK)
-                        for (size_t j = 0; j < CHUNK; j++)
-                            if (j >= count || chunk + j > place || chunk + j < from) s[j] = -INFINITY;
-                    f32x16 m = load16(s);
-                    for (size_t j = 16; j < CHUNK; j += 16) m = max16(m, load16(s + j));
-                    float here = highest16(m);
-                    if (here > top) top = here;
-                    if (top == -INFINITY) {  // nothing of this chunk is seen
-                        for (size_t j = 0; j < CHUNK; j += 16) store16(s + j, splat16(0));
-                        continue;
-                    }
-                    f32x16 sum = splat16(0);
-                    for (size_t j = 0; j < CHUNK; j += 16) {
-                        f32x16 x = load16(s + j), y = exp16(x - splat16(top));
-                        i32x16 seen = x > splat16(-INFINITY);
-                        y = (f32x16)((i32x16)y & seen);
-                        sum += y;
-                        store16(s + j, y);
-                    }
-                    if (top != highest[r + e]) {
-                        float factor = highest[r + e] == -INFINITY ? 0 : expf(highest[r + e] - top);
-                        total[r + e] *= factor;
-                        for (size_t i = 0; i < dim; i += 16) store16(out + (r + e) * dim + i, load16(out + (r + e) * dim + i) * splat16(factor));
-                        highest[r + e] = top;
-                    }
-                    total[r + e] += sum16(sum);
+        for (size_t chunk = u.first; chunk < u.last;) {
+            size_t end = chunk / SPAN + 1 < SPANS && (chunk / SPAN + 1) * SPAN < u.last ? (chunk / SPAN + 1) * SPAN : u.last;
+            for (size_t r = 0; r < padded; r++) {
+                highest[r] = -INFINITY;
+                total[r] = 0;
+                memset(out + r * dim, 0, dim * sizeof *out);
+            }
+            for (; chunk < end; chunk += CHUNK) {
+                size_t count = u.last - chunk < CHUNK ? u.last - chunk : CHUNK;
+                attention_unit ahead = u;
+                size_t next_chunk = chunk + CHUNK;
+                if (next_chunk >= u.last && unit + 1 < unit_end) {
+                    ahead = unit_of(a, unit + 1);
+                    next_chunk = ahead.first;
                 }
-                add_values(p, values, dim, count, out + r * dim);
+                kv_chunk next = chunk_of(a, ahead.head, next_chunk, ahead.last);
+                kv_chunk halves = chunk_of(a, u.head, chunk, u.last);
+                int direct = padded == ROWS;
+                if (!direct) load_chunk(native, a, &halves, count, keys, values);
+                for (size_t r = 0; r < padded; r += ROWS) {
+                    const kv_chunk *fetched = r == 0 ? &next : NULL;
+                    if (direct) score_rows(native, q, NULL, &halves, fetched, dim, p);
+                    else score_rows(native, q + r * dim, keys, NULL, fetched, dim, p);
+                    for (size_t e = 0; e < ROWS; e++) {
+                        float *s = p + e * CHUNK, top = highest[r + e];
+                        if (a->cap > 0)
+                            for (size_t j = 0; j < CHUNK; j += 16) store16(s + j, soft_cap16(load16(s + j), a->cap));
+                        size_t place = a->position + u.start + (r + e) / group;  // of the query
+                        size_t from = a->window > 0 && place + 1 > a->window ? place + 1 - a->window : 0;
+                        if (chunk + CHUNK > place + 1 || chunk < from || count < CHUNK)
+                            for (size_t j = 0; j < CHUNK; j++)
+                                if (j >= count || chunk + j > place || chunk + j < from) s[j] = -INFINITY;
+                        f32x16 m = load16(s);
+                        for (size_t j = 16; j < CHUNK; j += 16) m = max16(m, load16(s + j));
+                        float here = highest16(m);
+                        if (here > top) top = here;
+                        if (top == -INFINITY) {  // nothing of this chunk is seen
+                            for (size_t j = 0; j < CHUNK; j += 16) store16(s + j, splat16(0));
+                            continue;
+                        }
+                        f32x16 sum = splat16(0);
+                        for (size_t j = 0; j < CHUNK; j += 16) {
+                            f32x16 x = load16(s + j), y = exp16(x - splat16(top));
+                            i32x16 seen = x > splat16(-INFINITY);
+                            y = (f32x16)((i32x16)y & seen);
+                            sum += y;
+                            store16(s + j, y);
+                        }
+                        if (top != highest[r + e]) {
+                            float factor = highest[r + e] == -INFINITY ? 0 : expf(highest[r + e] - top);
+                            total[r + e] *= factor;
+                            for (size_t i = 0; i < dim; i += 16) store16(out + (r + e) * dim + i, load16(out + (r + e) * dim + i) * splat16(factor));
+                            highest[r + e] = top;
+                        }
+                        total[r + e] += sum16(sum);
+                    }
+                    if (direct) add_values(native, a, p, NULL, &halves, fetched, count, out);
+                    else add_values(native, a, p, values, NULL, fetched, count, out + r * dim);
+                }
             }
+            for (size_t r = 0; r < rows; r++) merge_row(dim, all_highest + r, all_total + r, all + r * dim, highest[r], total[r], out + r * dim);
         }
-        for (size_t r = 0; r < rows; r++) {
-            float *target = a->out + (start + r / group) * a->ldo + (head * group + r % group) * dim, inverse = total[r] > 0 ? 1 / total[r] : 0;
-            for (size_t i = 0; i < dim; i += 16) store16(target + i, load16(out + r * dim + i) * splat16(inverse));
+        if (a->partials) {
+            float *place = a->partials + unit * padded * (dim + 2);
+            memcpy(place, all, padded * (dim + 2) * sizeof *all);  // the sums, the highest scores and the weights follow each other
+        } else {
+            for (size_t r = 0; r < rows; r++) finish_row(a, u.head, u.start + r / group, r % group, all_total[r], all + r * dim);
         }
     }
 }
 MNK_DISPATCH(mnk_attend, (uint32_t features, const mnk_decoder_attention *a, size_t unit_begin, size_t unit_end, float *scratch),
              (features, a, unit_begin, unit_end, scratch))
+
+void mnk_merge_partials(const mnk_decoder_attention *a, size_t head_begin, size_t head_end) {
+    size_t group = a->heads / a->kv_heads, rows = group * a->tokens, padded = padded_rows(a, a->tokens), dim = a->dim;
+    size_t spans = spans_of(a->position + a->tokens);
+    for (size_t head = head_begin; head < head_end; head++)
+        for (size_t r = 0; r < rows; r++) {
+            float *first = a->partials + head * spans * padded * (dim + 2), *out = first + r * dim, *highest = first + padded * dim + r;
+            for (size_t span = 1; span < spans; span++) {
+                const float *other = first + span * padded * (dim + 2);
+                merge_row(dim, highest, highest + padded, out, other[padded * dim + r], other[padded * (dim + 1) + r], other + r * dim);
+            }
+            finish_row(a, head, r / group, r % group, highest[padded], out);
+        }
+}

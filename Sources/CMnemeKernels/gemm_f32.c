@@ -1,12 +1,12 @@
 #include "half.h"
 
-enum { KIND_F16 = 0, KIND_BF16 = 1, KIND_F32 = 2 };
+enum { KIND_F16 = 0, KIND_BF16 = 1, KIND_F32 = 2, KIND_F16_PORTABLE = 3 };
 
 /// Sixteen weights of any float kind.
 MNK_INLINE void weights16(const void *b, size_t index, int kind, void *out) {
     f32x16 w;
     if (kind == KIND_F32) w = load16((const float *)b + index);
-    else if (kind == KIND_F16) w = load16_half((const uint16_t *)b + index);
+    else if (kind == KIND_F16 || kind == KIND_F16_PORTABLE) w = load16_half(kind == KIND_F16, (const uint16_t *)b + index);
     else w = load16_bf16((const uint16_t *)b + index);
     memcpy(out, &w, sizeof w);
 }
@@ -77,7 +77,7 @@ T_AVX2 static void gemm_half_avx2(const mnk_gemm *g, int kind) {
 }
 #endif
 static void gemm_half_portable(const mnk_gemm *g, int kind) {
-    if (kind == KIND_F16) gemm_f32_body(g, 4, 1, KIND_F16);
+    if (kind == KIND_F16) gemm_f32_body(g, 4, 1, KIND_F16_PORTABLE);
     else gemm_f32_body(g, 4, 1, KIND_BF16);
 }
 

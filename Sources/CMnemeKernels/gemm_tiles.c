@@ -25,8 +25,8 @@ MNK_INLINE void gemm_tiles_body(const mnk_tiles *g) {
                 i32x16 v;
                 memcpy(&v, s, sizeof v);
                 const uint16_t *scales = (const uint16_t *)(t + tile - 64);
-                acc += __builtin_convertvector(v, f32x16) * load16_half(scales) * splat16(g->a_scale[row * blocks + b])
-                    + load16_half(scales + 16) * splat16(g->a_sum[row * blocks + b]);
+                acc += __builtin_convertvector(v, f32x16) * load16_half(0, scales) * splat16(g->a_scale[row * blocks + b])
+                    + load16_half(0, scales + 16) * splat16(g->a_sum[row * blocks + b]);
             }
             finish_tile(g, row, column, &acc);
         }

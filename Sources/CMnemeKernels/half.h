@@ -1,4 +1,4 @@
-// Half precision in C and in vectors, without instructions that not every machine has.
+// Half precision in C and in vectors. `native` is a constant of the instance: whether the machine converts halves itself (F16C).
 #ifndef MNK_HALF_H
 #define MNK_HALF_H
 #include "vector.h"
@@ -30,7 +30,14 @@ MNK_INLINE uint16_t half_of(float x) {
     return sign | (uint16_t)(u >> 13);
 }
 
-MNK_INLINE f32x16 load16_half(const uint16_t *p) {
+typedef _Float16 h16x16 __attribute__((vector_size(32)));
+
+MNK_INLINE f32x16 load16_half(int native, const uint16_t *p) {
+    if (native) {
+        h16x16 v;
+        memcpy(&v, p, sizeof v);
+        return __builtin_convertvector(v, f32x16);
+    }
     u16x16 h;
     memcpy(&h, p, sizeof h);
     u32x16 u = __builtin_convertvector(h, u32x16);
@@ -45,7 +52,12 @@ MNK_INLINE f32x16 load16_bf16(const uint16_t *p) {
 }
 
 /// As half_of for sixteen; values beyond the range become the largest half.
-MNK_INLINE void store16_half(uint16_t *p, f32x16 v) {
+MNK_INLINE void store16_half(int native, uint16_t *p, f32x16 v) {
+    if (native) {
+        h16x16 h = __builtin_convertvector(min16(max16(v, splat16(-65504)), splat16(65504)), h16x16);
+        memcpy(p, &h, sizeof h);
+        return;
+    }
     u32x16 u = (u32x16)v, sign = u >> 16 & 0x8000u;
     u &= 0x7fffffffu;
     u32x16 normal = (u + (0xc8000fffu + (u >> 13 & 1u))) >> 13;

@@ -15,8 +15,8 @@ MNK_INLINE void finish_tile(const mnk_tiles *g, size_t row, size_t column, const
 
 
 /// Scales the integer sums of block `b` for `rows` rows of sixteen columns and adds them up.
-MNK_INLINE void add_block(const mnk_tiles *g, size_t row, size_t rows, size_t b, const uint8_t *scales, const int32_t *high, const int32_t *low, float *total) {
-    f32x16 d = load16_half((const uint16_t *)scales), m = load16_half((const uint16_t *)scales + 16);
+MNK_INLINE void add_block(int native, const mnk_tiles *g, size_t row, size_t rows, size_t b, const uint8_t *scales, const int32_t *high, const int32_t *low, float *total) {
+    f32x16 d = load16_half(native, (const uint16_t *)scales), m = load16_half(native, (const uint16_t *)scales + 16);
     for (size_t i = 0; i < rows; i++) {
         size_t at = (row + i) * (g->k / 32) + b;
         i32x16 h, l;

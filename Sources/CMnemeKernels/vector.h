@@ -18,11 +18,11 @@
 #define T_BF16 __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx2,fma,f16c")))
 #define T_AMX __attribute__((target("amx-tile,amx-int8,amx-bf16,avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")))
 
-/// Defines `name` as a choice between three instances of `name_body`.
+/// Defines `name` as a choice between three instances of `name_body`. In each, the compiler knows the bits of AVX2 and AVX-512.
 #define MNK_DISPATCH(name, PARAMETERS, ARGUMENTS)                                   \
-    T_AVX512 static void name##_avx512 PARAMETERS { name##_body ARGUMENTS; }        \
-    T_AVX2 static void name##_avx2 PARAMETERS { name##_body ARGUMENTS; }            \
-    static void name##_portable PARAMETERS { name##_body ARGUMENTS; }               \
+    T_AVX512 static void name##_avx512 PARAMETERS { features |= MNK_AVX2 | MNK_AVX512; name##_body ARGUMENTS; } \
+    T_AVX2 static void name##_avx2 PARAMETERS { features |= MNK_AVX2; name##_body ARGUMENTS; }                  \
+    static void name##_portable PARAMETERS { features &= ~(uint32_t)(MNK_AVX2 | MNK_AVX512); name##_body ARGUMENTS; } \
     void name PARAMETERS {                                                          \
         if (features & MNK_AVX512) name##_avx512 ARGUMENTS;                         \
         else if (features & MNK_AVX2) name##_avx2 ARGUMENTS;                        \

@@ -61,7 +61,7 @@ public struct KVAllocationBenchmark: Sendable {
         let start = ContinuousClock().now, step = Int(getpagesize()) / 2, rows = KVShape.blockTokens * shape.kvSize
         for layer in 0..<shape.layers {
             for block in 0..<blocks {
-                let place = layer * view.layerStride + view.place(block * KVShape.blockTokens)
+                let place = layer * view.layerStride + view.keyPlace(block * KVShape.blockTokens)
                 for i in stride(from: 0, to: rows, by: step) {
                     view.keys[place + i] = 0
                     view.values[place + i] = 0

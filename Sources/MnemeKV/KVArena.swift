@@ -107,8 +107,7 @@ package final class KVRange: @unchecked Sendable {
         func view(_ base: UnsafeMutableRawPointer, _ table: UnsafePointer<Int32>?) -> KVView {
             let keys = base.assumingMemoryBound(to: UInt16.self)
             return KVView(
-                keys: keys, values: keys + side, layerStride: 2 * side, positionStride: shape.kvSize,
-                blockStride: shape.blockBytes / MemoryLayout<UInt16>.stride, blockShift: KVShape.blockShift, table: table,
+                keys: keys, values: keys + side, layerStride: 2 * side, blockStride: shape.blockBytes / MemoryLayout<UInt16>.stride, table: table,
                 capacity: blocks * KVShape.blockTokens)
         }
         if arena.addressing == .table {

@@ -5,14 +5,15 @@ import MnemeNumerics
 /// One block on disk: an immutable file, named by its hash.
 ///
 /// Layout, little endian: `MNEMEKV1`, bytes of the header, checksum of the header (4 × CRC-32C), the header, the rows without gaps.
-/// The header: model and parent hashes, the tokens before, layers, elements of a row, bytes and checksum of the rows, and four
-/// lists with their lengths before them: tokens, the model's name, sources. Nothing in it is executable.
+/// The header: model and parent hashes, the tokens before, layers, heads, elements of a head, bytes and checksum of
+/// the rows, and lists with their lengths before them: tokens, the model's name, sources. Nothing in it is executable.
 package struct KVBlockFile: Sendable, Equatable {
     package var model: KVHash
     package var parent: KVHash
     package var position: Int
     package var layers: Int
-    package var kvSize: Int
+    package var heads: Int
+    package var dimension: Int
     package var tokens: [Int32]
     package var modelName: String
     package var sources: [String]
@@ -27,7 +28,8 @@ package struct KVBlockFile: Sendable, Equatable {
         self.parent = parent
         self.position = position
         layers = shape.layers
-        kvSize = shape.kvSize
+        heads = shape.heads
+        dimension = shape.dimension
         self.tokens = tokens
         self.modelName = modelName
         self.sources = sources
@@ -36,7 +38,7 @@ package struct KVBlockFile: Sendable, Equatable {
     /// Its own name.
     package var hash: KVHash { parent.next(tokens) }
     /// Bytes of the rows.
-    package var payloadBytes: Int { layers * 2 * kvSize * tokens.count * MemoryLayout<UInt16>.stride }
+    package var payloadBytes: Int { layers * 2 * heads * dimension * tokens.count * MemoryLayout<UInt16>.stride }
 
     static func checksum(_ bytes: UnsafeRawBufferPointer) -> [UInt32] {
         var sums: [UInt32] = [0, 0, 0, 0]
@@ -55,7 +57,8 @@ package struct KVBlockFile: Sendable, Equatable {
         }
         put(UInt32(position))
         put(UInt32(layers))
-        put(UInt32(kvSize))
+        put(UInt32(heads))
+        put(UInt32(dimension))
         put(UInt64(payloadBytes))
         for sum in checksum { put(sum) }
         put(UInt32(tokens.count))
@@ -156,7 +159,9 @@ package struct KVBlockFile: Sendable, Equatable {
     /// - Throws: ``KVError``. The block may have been written in part then.
     package static func read(_ path: String, model: KVHash, parent: KVHash, tokens: [Int32], into block: UnsafeMutableRawPointer, shape: KVShape) throws {
         let opened = try open_(path), header = opened.header
-        guard header.model == model, header.parent == parent, header.tokens == tokens, header.layers == shape.layers, header.kvSize == shape.kvSize else {
+        guard header.model == model, header.parent == parent, header.tokens == tokens, header.layers == shape.layers, header.heads == shape.heads,
+            header.dimension == shape.dimension
+        else {
             throw KVError(.foreign, "\(path) belongs to another model or text; it is not used.")
         }
         let changed = KVError(.damaged, "\(path) has changed since it was written; it is not used.")
@@ -193,13 +198,15 @@ package struct KVBlockFile: Sendable, Equatable {
         }
         func text() -> String? { number(UInt32.self).flatMap { take(Int($0)) }.map { String(decoding: $0, as: UTF8.self) } }
         guard let model = take(32), let parent = take(32), let position = number(UInt32.self), let layers = number(UInt32.self),
-            let kvSize = number(UInt32.self), let payload = number(UInt64.self), layers <= 1 << 16, kvSize <= 1 << 20
+            let heads = number(UInt32.self), let dimension = number(UInt32.self), let payload = number(UInt64.self), layers <= 1 << 16, heads <= 1 << 12,
+            dimension <= 1 << 12
         else { return nil }
         self.model = KVHash(bytes: Array(model))
         self.parent = KVHash(bytes: Array(parent))
         self.position = Int(position)
         self.layers = Int(layers)
-        self.kvSize = Int(kvSize)
+        self.heads = Int(heads)
+        self.dimension = Int(dimension)
         var sums: [UInt32] = []
         for _ in 0..<4 {
             guard let sum = number(UInt32.self) else { return nil }

@@ -13,20 +13,20 @@ package final class KVBuffer: Sendable {
     /// - Parameter positions: room for so many tokens.
     /// - Throws: ``KVError`` if the system has no address space left.
     package init(_ configuration: DecoderConfiguration, positions: Int) throws {
-        let layer = configuration.kvSize * positions, elements = layer * configuration.layers
+        let side = KVShape.blockTokens * configuration.kvSize, blocks = KVShape.blocks(positions)
         length = Self.bytes(configuration, positions: positions)
         guard let mapped = mmap(nil, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0), mapped != MAP_FAILED else {
             throw KVError(.outOfMemory, "There is no memory for the keys and values of \(positions) tokens. End other requests, or ask for fewer tokens.")
         }
         base = mapped
         let keys = mapped.assumingMemoryBound(to: UInt16.self)
-        view = KVView(keys: keys, values: keys + elements, layerStride: layer, positionStride: configuration.kvSize, capacity: positions)
+        view = KVView(keys: keys, values: keys + side, layerStride: 2 * side * blocks, blockStride: 2 * side, capacity: blocks * KVShape.blockTokens)
     }
 
     deinit { munmap(base, length) }
 
     /// Bytes that so many tokens take.
     static func bytes(_ configuration: DecoderConfiguration, positions: Int) -> Int {
-        2 * configuration.layers * configuration.kvSize * positions * MemoryLayout<UInt16>.stride
+        2 * configuration.layers * configuration.kvSize * KVShape.blocks(positions) * KVShape.blockTokens * MemoryLayout<UInt16>.stride
     }
 }

@@ -30,7 +30,7 @@ public struct KVHash: Sendable, Hashable, CustomStringConvertible {
     /// - Parameter weights: names the model's files, see ``ModelIdentity``.
     public static func model(_ weights: String, _ configuration: DecoderConfiguration, features: ProcessorFeatures = .current) -> KVHash {
         let rope = [configuration.rope, configuration.localRope].compactMap { $0 }.map { "\($0.frequencies) \($0.magnitude) \($0.interleaved)" }
-        let text = "mneme-kv 1 f16 \(KVShape.blockTokens) \(weights) \(rope) \(features.names)"
+        let text = "mneme-kv 2 f16 \(KVShape.blockTokens) \(weights) \(rope) \(features.names)"
         return KVHash(bytes: Array(SHA256.hash(data: Data(text.utf8))))
     }
 

@@ -3,53 +3,68 @@ public import MnemeModels
 
 /// How keys and values lie in memory: in blocks of 32 positions, each one range of bytes.
 ///
-/// A block holds for each layer 32 rows of keys and then 32 rows of values, halves. So a block is one mapping, one read and one
+/// A block holds for each layer the keys and then the values of 32 positions, as ``MnemeModels/KVView`` orders them. So a block is one mapping, one read and one
 /// checksum, whatever the number of layers; attention steps from block to block with one constant stride.
 public struct KVShape: Sendable, Hashable {
-    /// Positions of a block: few enough that little is lost where two texts part, enough that mappings stay few.
-    public static let blockTokens = 32
-    static let blockShift = 5
+    /// Positions of a block.
+    public static let blockTokens = KVView.blockTokens
 
     /// The model's layers.
     public let layers: Int
-    /// Elements of a position's keys in a layer.
-    public let kvSize: Int
+    /// Heads of keys and values, and elements of each.
+    public let heads: Int, dimension: Int
     /// Bytes from block to block: whole pages.
     public let blockBytes: Int
 
     /// The shape that a model's cache has.
-    public init(_ configuration: DecoderConfiguration) { self.init(layers: configuration.layers, kvSize: configuration.kvSize) }
-
-    /// All values.
-    public init(layers: Int, kvSize: Int) {
-        self.layers = layers
-        self.kvSize = kvSize
-        let page = Int(getpagesize())
-        blockBytes = (layers * 2 * Self.blockTokens * kvSize * MemoryLayout<UInt16>.stride + page - 1) / page * page
+    public init(_ configuration: DecoderConfiguration) { 
+        self.init(layers: configuration.layers, heads: configuration.kvHeads, dimension: configuration.headDimension)
     }
 
+    /// All values.
+    public init(layers: Int, heads: Int, dimension: Int) {
+        self.layers = layers
+        self.heads = heads
+        self.dimension = dimension
+        let page = Int(getpagesize())
+        blockBytes = (layers * 2 * Self.blockTokens * heads * dimension * MemoryLayout<UInt16>.stride + page - 1) / page * page
+    }
+
+    /// Elements of a position's keys in a layer.
+    public var kvSize: Int { heads * dimension }
     /// Bytes that a position takes.
     public var tokenBytes: Int { layers * 2 * kvSize * MemoryLayout<UInt16>.stride }
     /// Bytes of one layer's keys in a block.
     var sideBytes: Int { Self.blockTokens * kvSize * MemoryLayout<UInt16>.stride }
-    /// Bytes of one position's keys in a layer.
-    var rowBytes: Int { kvSize * MemoryLayout<UInt16>.stride }
 
     /// Blocks that so many positions touch.
     public static func blocks(_ positions: Int) -> Int { (positions + blockTokens - 1) / blockTokens }
 
     /// Copies the first `count` positions of a block.
     func copy(_ count: Int, from source: UnsafeRawPointer, to target: UnsafeMutableRawPointer) {
-        for side in 0..<2 * layers { (target + side * sideBytes).copyMemory(from: source + side * sideBytes, byteCount: count * rowBytes) }
+        move(count, from: source, stride: Self.blockTokens, to: target, stride: Self.blockTokens)
     }
 
     /// Writes the first `count` positions of a block without gaps.
     func gather(_ count: Int, from source: UnsafeRawPointer, to target: UnsafeMutableRawPointer) {
-        for side in 0..<2 * layers { (target + side * count * rowBytes).copyMemory(from: source + side * sideBytes, byteCount: count * rowBytes) }
+        move(count, from: source, stride: Self.blockTokens, to: target, stride: count)
     }
 
     /// Undoes ``gather(_:from:to:)``.
     func scatter(_ count: Int, from source: UnsafeRawPointer, to target: UnsafeMutableRawPointer) {
-        for side in 0..<2 * layers { (target + side * sideBytes).copyMemory(from: source + side * count * rowBytes, byteCount: count * rowBytes) }
+        move(count, from: source, stride: count, to: target, stride: Self.blockTokens)
+    }
+
+    /// Between blocks that have room for `stride` positions.
+    private func move(_ count: Int, from source: UnsafeRawPointer, stride: Int, to target: UnsafeMutableRawPointer, stride targetStride: Int) {
+        let size = MemoryLayout<UInt16>.stride
+        if count == stride, count == targetStride { return target.copyMemory(from: source, byteCount: 2 * layers * kvSize * count * size) }
+        for layer in 0..<layers {
+            let source = source + layer * 2 * kvSize * stride * size, target = target + layer * 2 * kvSize * targetStride * size
+            for i in 0..<kvSize { (target + i * targetStride * size).copyMemory(from: source + i * stride * size, byteCount: count * size) }
+            for head in heads..<2 * heads {
+                (target + head * dimension * targetStride * size).copyMemory(from: source + head * dimension * stride * size, byteCount: count * dimension * size)
+            }
+        }
     }
 }

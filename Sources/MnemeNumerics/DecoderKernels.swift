@@ -51,6 +51,14 @@ package struct DecoderKernels: Sendable {
     /// x = cap·tanh(x/cap).
     package func softCap(_ x: UnsafeMutablePointer<Float>, count: Int, cap: Float) { mnk_soft_cap(features, x, count, cap) }
 
+    /// Rounds one position's keys to half precision, each ``kvBlock`` elements behind the one before.
+    package func storeKeys(_ input: UnsafePointer<Float>, count: Int, into output: UnsafeMutablePointer<UInt16>) {
+        mnk_store_keys(features, input, count, output)
+    }
+
+    /// Positions of a block of keys and values.
+    package static let kvBlock = Int(MNK_KV_BLOCK)
+
     /// Rounds to half precision.
     package func toHalf(_ input: UnsafePointer<Float>, count: Int, into output: UnsafeMutablePointer<UInt16>) { mnk_to_half(features, input, count, output) }
 
@@ -64,17 +72,30 @@ package struct DecoderKernels: Sendable {
         ///   - window: positions seen; 0 for all.
         ///   - scale: of the scores; `cap` bounds them softly, 0 does not.
         package init(
-            queries: UnsafePointer<Float>, stride: Int, keys: UnsafePointer<UInt16>, values: UnsafePointer<UInt16>, kvStride: Int, blockStride: Int,
-            blockShift: Int, table: UnsafePointer<Int32>?, tokens: Int, position: Int, heads: Int, kvHeads: Int, dimension: Int, window: Int, scale: Float, cap: Float,
+            queries: UnsafePointer<Float>, stride: Int, keys: UnsafePointer<UInt16>, values: UnsafePointer<UInt16>, blockStride: Int,
+            table: UnsafePointer<Int32>?, tokens: Int, position: Int, heads: Int, kvHeads: Int, dimension: Int, window: Int, scale: Float, cap: Float,
             into output: UnsafeMutablePointer<Float>,
             outputStride: Int
         ) {
             arguments = mnk_decoder_attention(
-                q: queries, ldq: stride, keys: keys, values: values, kv_stride: kvStride, block_stride: blockStride,
-                block_shift: blockShift, table: table, tokens: tokens, position: position, heads: heads,
-                kv_heads: kvHeads, dim: dimension, window: window, scale: scale, cap: cap, out: output, ldo: outputStride)
+                q: queries, ldq: stride, keys: keys, values: values, block_stride: blockStride,
+                table: table, tokens: tokens, position: position, heads: heads,
+                kv_heads: kvHeads, dim: dimension, window: window, scale: scale, cap: cap, out: output, ldo: outputStride, partials: nil)
         }
     }
+
+    /// Shares a long context between threads, if that helps and `room` has the floats for it: then ``merge(_:heads:)`` ends the work.
+    ///
+    /// - Returns: floats of `room` that are used; 0 if the context is not shared.
+    package func share(_ attention: inout Attention, in room: UnsafeMutableBufferPointer<Float>) -> Int {
+        let needed = mnk_decoder_partials(&attention.arguments)
+        guard needed > 0, needed <= room.count else { return 0 }
+        attention.arguments.partials = room.baseAddress
+        return needed
+    }
+
+    /// Ends the work of some key-value heads of an attention that is shared.
+    package func merge(_ attention: inout Attention, heads: Range<Int>) { mnk_merge_partials(&attention.arguments, heads.lowerBound, heads.upperBound) }
 
     /// Pieces of work that threads can share.
     package func units(_ attention: inout Attention) -> Int { mnk_decoder_units(&attention.arguments) }

@@ -33,10 +33,10 @@ final class Cache {
     private let memory: UnsafeMutablePointer<UInt16>
 
     init(_ c: DecoderConfiguration, positions: Int) {
-        let elements = c.layers * c.kvSize * positions
-        memory = .allocate(capacity: 2 * elements)
-        memory.initialize(repeating: 0, count: 2 * elements)
-        view = KVView(keys: memory, values: memory + elements, layerStride: c.kvSize * positions, positionStride: c.kvSize, capacity: positions)
+        let blocks = (positions + KVView.blockTokens - 1) / KVView.blockTokens, side = KVView.blockTokens * c.kvSize, elements = 2 * c.layers * blocks * side
+        memory = .allocate(capacity: elements)
+        memory.initialize(repeating: 0, count: elements)
+        view = KVView(keys: memory, values: memory + side, layerStride: 2 * side * blocks, blockStride: 2 * side, capacity: positions)
     }
 
     deinit { memory.deallocate() }

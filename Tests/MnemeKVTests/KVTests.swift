@@ -5,7 +5,7 @@ import Testing
 
 /// Keys and values that depend on all tokens up to their own, as a model's do.
 private struct Reference {
-    static let shape = KVShape(layers: 2, kvSize: 16)
+    static let shape = KVShape(layers: 2, heads: 2, dimension: 8)
 
     /// A number for each position.
     static func states(_ tokens: [Int32]) -> [UInt64] {
@@ -25,8 +25,10 @@ private struct Reference {
         let view = session.view
         for layer in 0..<shape.layers {
             for element in 0..<shape.kvSize {
-                body(view.keys + layer * view.layerStride + view.place(position) + element, layer, 0, element)
-                body(view.values + layer * view.layerStride + view.place(position) + element, layer, 1, element)
+                body(view.keys + layer * view.layerStride + view.keyPlace(position) + element * KVView.blockTokens, layer, 0, element)
+                let head = element / shape.dimension * shape.dimension * KVView.blockTokens
+                let values = view.values + layer * view.layerStride + view.valuePlace(position, dimension: shape.dimension) + head
+                body(values + element % shape.dimension, layer, 1, element)
             }
         }
     }

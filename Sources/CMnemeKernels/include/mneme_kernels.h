@@ -160,24 +160,35 @@ void mnk_soft_cap(uint32_t features, float *x, size_t count, float cap);
 /// To and from half precision. count is a multiple of 16.
 void mnk_to_half(uint32_t features, const float *x, size_t count, uint16_t *y);
 
+/// Positions of a block of keys and values.
+enum { MNK_KV_BLOCK = 32 };
+/// One position's keys to halves, each a block's length behind the one before. count is a multiple of 16.
+void mnk_store_keys(uint32_t features, const float *x, size_t count, uint16_t *y);
+
 /// Causal attention of new tokens over one sequence's keys and values, in one pass with a running maximum.
 /// Query t stands at position + t and sees the positions up to its own, at most `window` of them (0: all).
 /// Query heads share key-value heads in groups (GQA). dim is a multiple of 16, at most 512.
 typedef struct {
     const float *q;                    // row t at q + t·ldq, head h at h·dim
     size_t ldq;
-    // f16; position p, head h at (p >> block_shift)·block_stride + (p mod block)·kv_stride + h·dim. A block has at least 16
-    // positions; block_shift 62 is for memory without blocks. With a table, block i is the table[i]th.
+    // f16, in blocks of MNK_KV_BLOCK positions. Of position p, head h, element i, the key is at
+    // block·block_stride + (h·dim + i)·MNK_KV_BLOCK + p mod MNK_KV_BLOCK (so that neighbours are read together), the value at
+    // block·block_stride + (h·MNK_KV_BLOCK + p mod MNK_KV_BLOCK)·dim + i: a head's part of a block is one piece. The block is p / MNK_KV_BLOCK, or what the table says of it.
     const uint16_t *keys, *values;
-    size_t kv_stride, block_stride, block_shift;
+    size_t block_stride;
     const int32_t *table;
     size_t tokens, position, heads, kv_heads, dim, window;
     float scale;
     float cap;  // scores s become cap·tanh(s/cap); 0: as they are
     float *out;
     size_t ldo;
+    float *partials;  // mnk_decoder_partials() floats, or NULL
 } mnk_decoder_attention;
 /// Work comes in mnk_decoder_units() units, which threads can share; scratch has mnk_decoder_scratch() floats.
+/// With partials, units are smaller, and mnk_merge_partials() over all key-value heads ends the work when all are done. What comes
+/// out is the same (flash decoding, Dao et al. 2023). mnk_decoder_partials() is 0 where that would not help.
+size_t mnk_decoder_partials(const mnk_decoder_attention *a);
+void mnk_merge_partials(const mnk_decoder_attention *a, size_t head_begin, size_t head_end);
 size_t mnk_decoder_units(const mnk_decoder_attention *a);
 size_t mnk_decoder_scratch(size_t heads, size_t kv_heads, size_t dim);
 void mnk_attend(uint32_t features, const mnk_decoder_attention *a, size_t unit_begin, size_t unit_end, float *scratch);

@@ -1,55 +1,51 @@
+import MnemeNumerics
+
 /// Where one sequence's keys and values lie: memory that the caller owns and hands to the model.
 ///
-/// Halves (f16). Positions come in blocks of 2^`blockShift`: in each layer, position p's keys are `kvSize` elements at
-/// `keys + layer·layerStride + place(p)`, values likewise. The model writes new positions and reads all up to them; it never asks
-/// who else maps them.
+/// Halves (f16), in blocks of ``blockTokens`` positions. In each layer, element i of position p's key lies at
+/// `keys + layer·layerStride + keyPlace(p) + i·blockTokens`, so that one element of neighbouring positions is read together; its
+/// value for head h begins at `values + layer·layerStride + valuePlace(p) + h·dimension·blockTokens`. The model writes new positions and
+/// reads all up to them; it never asks who else maps them.
 public struct KVView: @unchecked Sendable {
-    /// Keys of layer 0, position 0.
+    /// Positions of a block: few enough that little is lost where two texts part, enough that mappings stay few. A cache line of halves.
+    public static let blockTokens = DecoderKernels.kvBlock
+
+    /// Keys of layer 0, block 0.
     public var keys: UnsafeMutablePointer<UInt16>
-    /// Values of layer 0, position 0.
+    /// Values of layer 0, block 0.
     public var values: UnsafeMutablePointer<UInt16>
     /// Elements from layer to layer.
     public var layerStride: Int
-    /// Elements from position to position inside of a block.
-    public var positionStride: Int
     /// Elements from block to block.
     public var blockStride: Int
-    /// The logarithm of a block's positions: at least 4.
-    public var blockShift: Int
     /// Where memory cannot be mapped twice: which block of `keys` each block of the sequence is.
     public var table: UnsafePointer<Int32>?
     /// Positions there is room for.
     public var capacity: Int
 
-    /// Memory in blocks. It must outlive the view.
+    /// All values. The memory must outlive the view.
     public init(
-        keys: UnsafeMutablePointer<UInt16>, values: UnsafeMutablePointer<UInt16>, layerStride: Int, positionStride: Int, blockStride: Int, blockShift: Int,
+        keys: UnsafeMutablePointer<UInt16>, values: UnsafeMutablePointer<UInt16>, layerStride: Int, blockStride: Int,
         table: UnsafePointer<Int32>? = nil, capacity: Int
     ) {
-        precondition((4...62).contains(blockShift), "A block has at least 16 positions.")
         self.keys = keys
         self.values = values
         self.layerStride = layerStride
-        self.positionStride = positionStride
         self.blockStride = blockStride
-        self.blockShift = blockShift
         self.table = table
         self.capacity = capacity
     }
 
-    /// Memory where all positions of a layer follow each other. It must outlive the view.
-    public init(
-        keys: UnsafeMutablePointer<UInt16>, values: UnsafeMutablePointer<UInt16>, layerStride: Int, positionStride: Int, capacity: Int
-    ) {
-        self.init(
-            keys: keys, values: values, layerStride: layerStride, positionStride: positionStride, blockStride: 0, blockShift: 62, capacity: capacity)
+    private func block(_ position: Int) -> Int {
+        let block = position / Self.blockTokens
+        return (table.map { Int($0[block]) } ?? block) * blockStride
     }
 
-    /// Where a position stands in each layer.
-    public func place(_ position: Int) -> Int {
-        let block = position >> blockShift
-        return (table.map { Int($0[block]) } ?? block) * blockStride + (position & ((1 << blockShift) - 1)) * positionStride
-    }
+    /// Where a position's keys begin in each layer.
+    public func keyPlace(_ position: Int) -> Int { block(position) + position % Self.blockTokens }
+
+    /// Where a position's values of head 0 begin in each layer.
+    public func valuePlace(_ position: Int, dimension: Int) -> Int { block(position) + position % Self.blockTokens * dimension }
 }
 
 /// New tokens of one sequence in a step.

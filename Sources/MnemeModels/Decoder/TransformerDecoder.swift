@@ -112,9 +112,14 @@ public final class TransformerDecoder: Sendable {
                 kernels.rope(q, heads: c.heads, dimension: c.headDimension, half: half, cosine: cosine, sine: sine, interleaved: c.rope.interleaved)
                 kernels.rope(k, heads: c.kvHeads, dimension: c.headDimension, half: half, cosine: cosine, sine: sine, interleaved: c.rope.interleaved)
                 let segment = Self.segment(of: t, in: segments), view = segments[segment].view
-                let place = index * view.layerStride + view.place(segments[segment].position + t - segments[segment].tokens.lowerBound)
-                kernels.toHalf(k, count: c.kvSize, into: view.keys + place)
-                kernels.toHalf(w.values.pointer + t * kvStride, count: c.kvSize, into: view.values + place)
+                let position = segments[segment].position + t - segments[segment].tokens.lowerBound
+                kernels.storeKeys(k, count: c.kvSize, into: view.keys + index * view.layerStride + view.keyPlace(position))
+                let values = view.values + index * view.layerStride + view.valuePlace(position, dimension: c.headDimension)
+                for head in 0..<c.kvHeads {
+                    kernels.toHalf(
+                        w.values.pointer + t * kvStride + head * c.headDimension, count: c.headDimension,
+                        into: values + head * c.headDimension * KVView.blockTokens)
+                }
             }
             pool.barrier()
             attend(index, thread, threads, segments)
@@ -201,24 +206,41 @@ public final class TransformerDecoder: Sendable {
             let view = segment.view, first = segment.tokens.lowerBound
             return DecoderKernels.Attention(
                 queries: w.queries.pointer + first * w.queryStride, stride: w.queryStride, keys: view.keys + layer * view.layerStride,
-                values: view.values + layer * view.layerStride, kvStride: view.positionStride, blockStride: view.blockStride, blockShift: view.blockShift, table: view.table,
+                values: view.values + layer * view.layerStride,  blockStride: view.blockStride, table: view.table,
                 tokens: segment.tokens.count,
                 position: segment.position, heads: c.heads, kvHeads: c.kvHeads, dimension: c.headDimension,
                 window: c.window(layer: layer) ?? 0, scale: c.attentionScale ?? 1 / Float(c.headDimension).squareRoot(), cap: c.attentionCap ?? 0,
                 into: w.attended.floats + first * w.queryStride, outputStride: w.queryStride)
         }
-        var total = 0
-        for segment in segments {
-            var a = attention(segment)
-            total += kernels.units(&a)
+        /// Calls `body` with each segment's attention, and says whether one is shared.
+        func each(_ body: (inout DecoderKernels.Attention, _ isShared: Bool) -> Void) -> Bool {
+            var used = 0, isShared = false
+            for segment in segments {
+                var a = attention(segment)
+                let floats = kernels.share(
+                    &a, in: UnsafeMutableBufferPointer(start: w.partials.pointer + used, count: DecoderWorkspace.partialFloats - used))
+                used += floats
+                isShared = isShared || floats > 0
+                body(&a, floats > 0)
+            }
+            return isShared
         }
+        var total = 0, start = 0
+        let isShared = each { a, _ in total += kernels.units(&a) }
         let share = shareOf(total, thread, threads)
-        var start = 0
-        for segment in segments {
-            var a = attention(segment)
+        _ = each { a, _ in
             let count = kernels.units(&a), here = share.clamped(to: start..<start + count)
             if !here.isEmpty { kernels.attend(&a, units: here.lowerBound - start..<here.upperBound - start, scratch: w.scratch[thread].pointer) }
             start += count
+        }
+        guard isShared else { return }
+        pool.barrier()
+        start = 0
+        let heads = shareOf(segments.count * c.kvHeads, thread, threads)
+        _ = each { a, isShared in
+            let here = heads.clamped(to: start..<start + c.kvHeads)
+            if isShared, !here.isEmpty { kernels.merge(&a, heads: here.lowerBound - start..<here.upperBound - start) }
+            start += c.kvHeads
         }
     }
 
@@ -247,6 +269,9 @@ final class DecoderWorkspace: Sendable {
     let localAngles: RotaryAngles?
     let attended, gated: DecoderRows
     let scratch: [AlignedBuffer<Float>]
+    /// Sums of spans of long contexts.
+    let partials: AlignedBuffer<Float>
+    static let partialFloats = 1 << 20
     let hiddenStride, queryStride, kvStride, wideStride, logitStride: Int
 
     init(_ c: DecoderConfiguration, _ w: DecoderWeights, tokens: Int, logits count: Int, threads: Int) {
@@ -268,6 +293,7 @@ final class DecoderWorkspace: Sendable {
         angles = RotaryAngles(tokens: tokens, c.rope)
         localAngles = c.localRope.map { RotaryAngles(tokens: tokens, $0) }
         logits = AlignedBuffer(count * logitStride)
+        partials = AlignedBuffer(Self.partialFloats)
         scratch = (0..<threads).map { _ in
             AlignedBuffer(DecoderKernels.scratch(heads: c.heads, kvHeads: c.kvHeads, dimension: c.headDimension))
         }
