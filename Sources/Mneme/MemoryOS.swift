@@ -6,6 +6,12 @@ public import MnemeStore
 import NIOConcurrencyHelpers
 import Synchronization
 
+/// What is made of memories and kept elsewhere: computed keys and values, for one.
+public protocol DerivedMemory: Sendable {
+    /// Erases what was made of these sources: ids of memories, or owners, see ``ChatMemory/sources(_:)``.
+    func erase(madeOf sources: Set<String>) throws
+}
+
 /// The memory operating system: remembers, recalls, and looks after what it keeps.
 ///
 /// ```swift
@@ -39,6 +45,7 @@ public final class MemoryOS: Sendable {
     let writes = WriteQueue()
     /// Uses that are not written yet, see ``recordUse(of:owner:time:)``.
     let uses = NIOLockedValueBox<[Owner: [CubeID: Usage]]>([:])
+    private let derived = NIOLockedValueBox<[any DerivedMemory]>([])
     let embeddingScheduled = Atomic<Bool>(false)
     let closed = Atomic<Bool>(false)
 
@@ -52,6 +59,22 @@ public final class MemoryOS: Sendable {
         self.store = store
         self.embedder = embedder
     }
+
+    /// Erasing a memory erases what `derived` made of it, from now on.
+    public func attach(_ derived: any DerivedMemory) { self.derived.withLockedValue { $0.append(derived) } }
+
+    /// Erases a memory for good, and first of all what was made of it elsewhere.
+    func erase(_ id: CubeID, owner: Owner, context: WriteContext) throws {
+        // What a user said is in the prompts of the turns that followed, so all that was made for the owner goes.
+        let sources: Set = [id.description, Self.source(of: owner)], attached = derived.withLockedValue { $0 }
+        // Before, so that nothing is left if this fails half-way; and after, as it may have been read meanwhile.
+        for derived in attached { try derived.erase(madeOf: sources) }
+        _ = try store.commit([.erase(id)], owner: owner, context: context)
+        for derived in attached { try derived.erase(madeOf: sources) }
+    }
+
+    /// Names an owner among the sources of what is derived.
+    static func source(of owner: Owner) -> String { "owner:\(owner.tenant)/\(owner.user)" }
 
     /// Waits for work in progress, writes what was counted and embeds what is pending, at most `deadline` long.
     ///

@@ -183,7 +183,7 @@ public final class Engine: Sendable {
     }
 
     /// Forgets, in memory and on disk, all keys and values that were made with these memories in the text.
-    public func erase(sources: Set<String>) { cache.erase(sources: sources) }
+    public func erase(sources: Set<String>) throws { try cache.erase(sources: sources) }
 
     /// Tokens that a prompt and its answer may have together.
     public var context: Int { min(limits.context ?? .max, decoder.configuration.contextLength) }

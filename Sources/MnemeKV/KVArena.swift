@@ -49,6 +49,12 @@ package final class KVArena: @unchecked Sendable {
         close(file)
     }
 
+    /// Bytes of memory that the system has given, counted by it: blocks that are not full take less than their size.
+    package var residentBytes: Int {
+        var info = stat()
+        return fstat(file, &info) == 0 ? Int(info.st_blocks) * 512 : used * shape.blockBytes
+    }
+
     /// Where a block lies, outside of all ranges.
     package func pointer(_ block: Int) -> UnsafeMutableRawPointer { base + block * shape.blockBytes }
 

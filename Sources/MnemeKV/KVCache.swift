@@ -6,6 +6,8 @@ import NIOConcurrencyHelpers
 public struct KVStatistics: Sendable, Equatable {
     /// Bytes of blocks in memory, of those that nobody reads now, and the most there may be.
     public var bytes = 0, idleBytes = 0, limit = 0
+    /// Bytes that the system has given for them: less where blocks are not full.
+    public var residentBytes = 0
     /// Tokens that requests asked for, and those found in memory and on disk.
     public var tokens = 0, tokensFromMemory = 0, tokensFromDisk = 0
     /// Blocks given up, written to disk, read from disk, and refused because their files were damaged or foreign.
@@ -63,6 +65,7 @@ package final class KVCache: Sendable {
             var statistics = state.statistics
             statistics.bytes = arena.used * shape.blockBytes
             statistics.idleBytes = state.tree.unpinned * shape.blockBytes
+            statistics.residentBytes = arena.residentBytes
             statistics.limit = arena.capacity * shape.blockBytes
             return statistics
         }
@@ -82,7 +85,9 @@ package final class KVCache: Sendable {
     }
 
     /// Forgets all that was made with these memories in the text; sequences that run end undisturbed, and nobody finds what they leave.
-    package func erase(sources: Set<String>) {
+    ///
+    /// - Throws: ``KVError`` if a file cannot be deleted.
+    package func erase(sources: Set<String>) throws {
         state.withLockedValue { state in
             var doomed: [KVNode] = []
             state.tree.visit {
@@ -91,7 +96,7 @@ package final class KVCache: Sendable {
             for node in doomed { for block in state.tree.detach(node) { arena.free(block) } }
         }
         writer.sync {}
-        folder?.erase { !sources.isDisjoint(with: $0.sources) }
+        try folder?.erase { !sources.isDisjoint(with: $0.sources) }
     }
 
     private func allocate(_ state: inout State, after previous: Int?) -> Int? {

@@ -232,16 +232,18 @@ public final class KVFolder: Sendable {
     /// Deletes blocks and all that follow them.
     ///
     /// - Returns: how many files.
+    /// - Throws: ``KVError`` if one cannot be deleted; the others are.
     @discardableResult
-    public func erase(_ doomed: (Entry) -> Bool) -> Int {
-        var gone: Set<KVHash> = [], count = 0
+    public func erase(_ doomed: (Entry) -> Bool) throws -> Int {
+        var gone: Set<KVHash> = [], count = 0, left: String?
         // Parents come first in the list.
         for entry in entries() where gone.contains(entry.parent) || doomed(entry) {
             gone.insert(entry.hash)
             unlink(path + "/pins/" + entry.hash.description)
-            if unlink(file(entry.hash)) == 0 { count += 1 }
+            if unlink(file(entry.hash)) == 0 { count += 1 } else if errno != ENOENT { left = "\(file(entry.hash)): \(String(cString: strerror(errno)))" }
         }
         size.withLockedValue { $0 = nil }
+        if let left { throw KVError(.inputOutput, "Keys and values cannot be deleted. Delete the file by hand. \(left).") }
         return count
     }
 

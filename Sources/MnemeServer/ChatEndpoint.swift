@@ -44,7 +44,7 @@ struct ChatEndpoint: Sendable {
         }
         var generation = try Self.generation(request, body: body, prompt: try model.tokens(of: messages))
         generation.key = principal.name
-        generation.sources = Set(used.map(\.memory.id.description))
+        generation.sources = chatMemory?.sources(used) ?? []
         let id = "chatcmpl-" + Self.identifier(), created = Int(Date().timeIntervalSince1970), stream = try engine.generate(generation)
         let memories: JSONValue? =
             chatMemory == nil

@@ -51,6 +51,7 @@ public struct MemoryServer: Sendable {
         }
         self.memory = memory
         chat = language.map { ChatEndpoint(model: $0.model, engine: $0.engine, memory: memory) }
+        if let language { memory.attach(EngineMemory(engine: language.engine)) }
         self.configuration = configuration
         self.logger = logger
         limiter = RateLimiter(perMinute: configuration.requestsPerMinute)
@@ -274,4 +275,10 @@ public struct MemoryServer: Sendable {
 
 extension HTTPField.Name {
     fileprivate static let idempotencyKey = Self("Idempotency-Key")!
+}
+
+/// Keys and values go with the memories that they were computed from.
+private struct EngineMemory: DerivedMemory {
+    let engine: Engine
+    func erase(madeOf sources: Set<String>) throws { try engine.erase(sources: sources) }
 }

@@ -9,8 +9,8 @@ import MnemeNumerics
 /// Measurements, each a program.
 struct BenchCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "bench", abstract: "Measure recall quality, embedding, the store and language models on this machine.",
-        subcommands: [BenchLocomoCommand.self, BenchEmbedCommand.self, BenchStoreCommand.self, BenchLLMCommand.self])
+        commandName: "bench", abstract: "Measure recall quality, embedding, the store, language models and what they keep on this machine.",
+        subcommands: [BenchLocomoCommand.self, BenchEmbedCommand.self, BenchStoreCommand.self, BenchLLMCommand.self, BenchKVCommand.self])
 }
 
 struct BenchLocomoCommand: AsyncParsableCommand {
@@ -113,5 +113,38 @@ struct BenchLLMCommand: AsyncParsableCommand {
             let share = row.share.map { String(format: "  %3.0f%% of the %@", $0 * 100, row.kind == "prefill" ? "int8 peak" : "bandwidth") } ?? ""
             print(name.padding(toLength: 12, withPad: " ", startingAt: 0) + String(format: "%8.1f", row.tokensPerSecond) + share)
         }
+    }
+}
+
+struct BenchKVCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "kv", abstract: "Time to the first token of a remembered context, and memory of sequences that share a beginning.")
+
+    @Argument(help: "A model's name, a GGUF file, or a folder as the hub has it.") var model = "smollm2"
+    @Option(help: "Tokens of the prompt, 2000 at least.") var tokens = 4000
+    @Option(help: "Repetitions; the median counts.") var repetitions = 3
+    @Flag(help: "Print JSON.") var json = false
+
+    func run() async throws {
+        let model = try Home.languageModel(model), folder = Home.folder + "/bench-kv-\(getpid())"
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        guard tokens >= 2000, tokens < model.decoder.configuration.contextLength, repetitions > 0 else {
+            throw InputError("--tokens lies between 2000 and the model's context, \(model.decoder.configuration.contextLength).")
+        }
+        let report = try await KVBenchmark.run(model, tokens: tokens, repetitions: repetitions, folder: folder) {
+            if Terminal.isInteractive(STDERR_FILENO) { Terminal.note($0) }
+        }
+        if json { return print(try OperationTable.encode(report, pretty: true)) }
+        print("\(report.model), a prompt of \(report.tokens) tokens, \(report.diskBytes / 1_048_576) MiB on disk")
+        print("                              first token   sooner")
+        let names = ["anew": "computed anew", "memory": "from memory", "disk": "from disk, in its cache", "disk-cold": "from disk, cold"]
+        for row in report.rows {
+            let times = row.from == "anew" ? "" : String(format: "%7.0f×", report.rows[0].milliseconds / row.milliseconds)
+            print((names[row.from] ?? row.from).padding(toLength: 28, withPad: " ", startingAt: 0) + String(format: "%9.1f ms", row.milliseconds) + times)
+        }
+        print(
+            String(
+                format: "%d sequences share %d tokens: %.1f MiB once, and %.1f MiB for what each has of its own", report.sharing, report.sharedTokens,
+                Double(report.sharedBytes) / 1_048_576, Double(report.furtherBytes) / 1_048_576))
     }
 }

@@ -43,7 +43,7 @@ struct ChatCommand: AsyncParsableCommand {
             turn.append(ChatMessage(role: "user", content: ChatMemory.prompt(line, memories: memories)))
             var request = GenerationRequest(prompt: try model.tokens(of: turn))
             request.maxTokens = maxTokens
-            request.sources = Set(memories.map(\.memory.id.description))
+            request.sources = chatMemory?.sources(memories) ?? []
             request.sampling = sampling.parameters
             var answer = ""
             for try await event in try engine.generate(request) {

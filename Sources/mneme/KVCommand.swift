@@ -199,9 +199,9 @@ struct KVCommand: AsyncParsableCommand {
                 let children = Dictionary(grouping: folder.entries(), by: \.parent), chain = try folder.chain(folder.find(name))
                 let first = chain.lastIndex { (children[$0]?.count ?? 0) > 1 }.map { $0 + 1 } ?? 0
                 guard first < chain.count else { throw InputError("Other texts begin with all of it. Erase them first.") }
-                count = folder.erase { $0.hash == chain[first] }
+                count = try folder.erase { $0.hash == chain[first] }
             } else {
-                count = folder.erase { all || $0.sources.contains(memory ?? "") }
+                count = try folder.erase { all || $0.sources.contains(memory ?? "") }
             }
             print("\(count) block\(count == 1 ? "" : "s") deleted")
         }

@@ -67,10 +67,18 @@ struct StoreOptions: ParsableArguments {
     }
 
     static func open(store path: String?, noEmbedder: Bool) throws -> MemoryOS {
-        MemoryOS(
+        let memory = MemoryOS(
             store: try SQLiteMemoryStore(path: path ?? Home.store, analyzer: MemoryOS.analyzerVersion),
             embedder: noEmbedder ? nil : try Home.embedder())
+        if FileManager.default.fileExists(atPath: Home.kv) { memory.attach(FolderMemory(folder: try KVFolder(path: Home.kv))) }
+        return memory
     }
+}
+
+/// Blocks on disk go with the memories that they were computed from.
+private struct FolderMemory: DerivedMemory {
+    let folder: KVFolder
+    func erase(madeOf sources: Set<String>) throws { try folder.erase { !sources.isDisjoint(with: $0.sources) } }
 }
 
 /// Where things lie on this machine.

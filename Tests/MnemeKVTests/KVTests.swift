@@ -198,7 +198,7 @@ private func hash(_ name: String) -> KVHash {
         try run(cache, secret, sources: ["memory-1"])
         try run(cache, secret + (0..<64).map { Int32($0 + 900) })
         let reader = try cache.open(secret, positions: 200)
-        cache.erase(sources: ["memory-1"])
+        try cache.erase(sources: ["memory-1"])
         #expect(Reference.holds(reader, secret, 0..<reader.restored), "who reads it ends undisturbed")
         reader.close({ secret[$0] }, computed: reader.restored)
         cache.flush()
@@ -292,7 +292,7 @@ private func hash(_ name: String) -> KVHash {
                     try? handle.close()
                 }
             case 9:
-                if random.below(20) == 0 { cache.erase(sources: ["s\(random.below(4))"]) }
+                if random.below(20) == 0 { try cache.erase(sources: ["s\(random.below(4))"]) }
                 if random.below(60) == 0 {
                     for ended in running {
                         while ended.session.isLoading { usleep(100) }

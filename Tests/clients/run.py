@@ -184,6 +184,69 @@ def openai_chat():
 
 
 @test
+def kept_keys_and_values():
+    text = "The old harbour lay quiet under the first snow, and nobody on the quay had seen a ship for eleven days. " * 20
+    with Folder() as f:
+        def ask(server, prompt, **options):
+            body = dict(prompt=prompt, max_tokens=12, temperature=0, logprobs=1, **options)
+            request = urllib.request.Request(server.url + "/v1/completions", json.dumps(body).encode(), {"Content-Type": "application/json"})
+            answer = json.load(urllib.request.urlopen(request))
+            return answer["choices"][0], answer["usage"]["prompt_tokens_details"]["cached_tokens"]
+        with Server(f, "--model", "smollm2") as server:
+            first, cached = ask(server, text)
+            assert cached == 0
+            again, cached = ask(server, text)
+            assert cached > 400 and again == first, cached
+            assert "mneme_kv_memory_tokens" in urllib.request.urlopen(server.url + "/metrics").read().decode()
+        # Another process finds it, with the same bits.
+        with Server(f, "--model", "smollm2") as server:
+            restored, cached = ask(server, text)
+            assert cached > 400 and restored == first, cached
+        kept = f.json("kv", "list")
+        assert kept and kept[0]["tokens"] > 400, kept
+        shown = f.run("kv", "show", kept[0]["id"]).stdout
+        assert "old harbour" in shown, shown
+        assert "are sound" in f.run("kv", "verify").stdout
+        f.run("kv", "pin", kept[0]["id"])
+        assert f.json("kv", "list")[0]["isPinned"]
+        f.run("kv", "export", kept[0]["id"], f.path + "/harbour.kvs")
+        assert "blocks deleted" in f.run("kv", "erase", "--all").stdout
+        assert f.json("kv", "list") == []
+        f.run("kv", "import", f.path + "/harbour.kvs")
+        assert f.json("kv", "list")[0]["tokens"] == kept[0]["tokens"]
+        # Damage is found, refused and mended.
+        victim = sorted(os.path.join(d, n) for d, _, names in os.walk(f.path + "/kv") for n in names if n.endswith(".kv"))[3]
+        with open(victim, "r+b") as file:
+            file.seek(100_000)
+            file.write(b"x")
+        assert f.run("kv", "verify", check=False).returncode == 1
+        with Server(f, "--model", "smollm2") as server:
+            restored, cached = ask(server, text)
+            assert restored == first, (cached, restored)
+        assert "are sound" in f.run("kv", "verify").stdout
+        # A document is made ready before it is asked about.
+        book = f.path + "/book.txt"
+        open(book, "w").write("Captain Ilse Brand sails the schooner Marigold from Bergen. " * 30)
+        assert f.run("kv", "warm", book, "--system", "--pin").stdout
+        talk = f.run("chat", "--system", open(book).read(), "--max-tokens", "20", input="Who sails the Marigold?\n")
+        assert talk.stdout.strip(), talk
+        # What a user said goes from the keys and values, too, when it is erased.
+        with Server(f, "--model", "smollm2") as server:
+            body = dict(messages=[{"role": "user", "content": "My secret word is Xylophone-4711. " * 12}], max_tokens=4, memory={"user": "ana"})
+            urllib.request.urlopen(urllib.request.Request(server.url + "/v1/chat/completions", json.dumps(body).encode(), {"Content-Type": "application/json"}))
+            deadline = time.time() + 10
+            while not any("owner:default/ana" in t["sources"] for t in f.json("kv", "list")):
+                assert time.time() < deadline, f.json("kv", "list")
+                time.sleep(0.1)
+            for memory in f.json("list", "--user", "ana")["memories"]:
+                urllib.request.urlopen(urllib.request.Request(server.url + f"/v1/memories/{memory['id']}/erase", b'{"user": "ana"}', {"Content-Type": "application/json"}))
+            assert not any("owner:default/ana" in t["sources"] for t in f.json("kv", "list"))
+        for arguments in (["kv", "show", "nothing"], ["kv", "erase"], ["kv", "import", book], ["kv", "warm", f.path + "/absent"], ["generate", "x", "--kv-disk=-1"]):
+            result = f.run(*arguments, check=False)
+            assert result.returncode in (1, 2) and result.stderr.startswith("Error: "), (arguments, result)
+
+
+@test
 def generate_and_chat():
     with Folder() as f:
         text = f.run("generate", "The capital of France is", "--max-tokens", "8").stdout

@@ -160,8 +160,8 @@ public enum EraseOperation: Operation {
     public static func run(_ input: OperationInput, _ context: OperationContext) async throws -> OperationOutput {
         let owner = try ScopeParameters.owner(input, context), id = try input.require(id), write = context.writeContext(reason: input[reason])
         return .value(
-            try await context.memory.run { [store = context.memory.store] in
-                _ = try store.commit([.erase(id)], owner: owner, context: write)
+            try await context.memory.run { [memory = context.memory] in
+                try memory.erase(id, owner: owner, context: write)
                 return Output(erased: id)
             })
     }

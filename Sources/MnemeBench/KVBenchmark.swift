@@ -1,0 +1,112 @@
+import Foundation
+public import MnemeEngine
+import MnemeKV
+import MnemeModels
+
+/// What keeping keys and values is worth: time to the first token, computed anew and restored; memory of sequences that share a beginning.
+public struct KVBenchmark: Sendable {
+    /// A way to the first token.
+    public struct Row: Sendable, Codable {
+        /// `anew`, `memory`, `disk` (in the system's cache) or `disk-cold`.
+        public var from: String
+        /// From the request to the first token; the median.
+        public var milliseconds: Double
+        /// Tokens that were restored.
+        public var restored: Int
+    }
+
+    /// What was measured.
+    public struct Report: Sendable, Codable {
+        /// The model, and tokens of the prompt.
+        public var model: String, tokens: Int
+        /// The ways.
+        public var rows: [Row]
+        /// Bytes on disk.
+        public var diskBytes: Int
+        /// Sequences that share a beginning of so many tokens, and what they take together beyond one of them.
+        public var sharing: Int, sharedTokens: Int, sharedBytes: Int, furtherBytes: Int
+    }
+
+    /// - Parameters:
+    ///   - tokens: of the prompt.
+    ///   - folder: for files; emptied.
+    /// - Throws: ``MnemeEngine/EngineError``, ``MnemeKV/KVError``.
+    public static func run(_ model: LanguageModel, tokens: Int, repetitions: Int, folder: String, progress: (String) -> Void) async throws -> Report {
+        let size = model.decoder.configuration.vocabularySize, files = FileManager.default
+        let prompt = (0..<tokens).map { Int32(($0 * 7919 + $0 / 13) % (size - 1000) + 500) }
+        var rows: [Row] = []
+        func measure(_ name: String, _ prepare: () throws -> Engine, keep: Bool = false) async throws {
+            progress(name)
+            var times: [Double] = [], restored = 0
+            for _ in 0..<repetitions {
+                let engine = try prepare()
+                let usage = try await first(engine, prompt)
+                if !keep { engine.close() }
+                times.append(usage.firstToken * 1000)
+                restored = usage.cachedTokens
+            }
+            rows.append(Row(from: name, milliseconds: times.sorted()[times.count / 2], restored: restored))
+        }
+        try? files.removeItem(atPath: folder)
+        try await measure("anew", { try Engine(model) })
+        let kept = try Engine(model, folder: KVFolder(path: folder))
+        defer { kept.close() }
+        _ = try await first(kept, prompt)
+        try await measure("memory", { kept }, keep: true)
+        kept.close()
+        sync()
+        try await measure("disk", { try Engine(model, folder: KVFolder(path: folder)) })
+        try await measure(
+            "disk-cold",
+            {
+                try forget(folder)
+                return try Engine(model, folder: KVFolder(path: folder))
+            })
+        let diskBytes = try KVFolder(path: folder).entries().reduce(0) { $0 + $1.bytes }
+        progress("sharing")
+        let shared = Array(prompt.prefix(2000)), engine = try Engine(model)
+        defer { engine.close() }
+        _ = try await first(engine, shared)
+        let one = engine.statistics.kv.residentBytes
+        var requests: [AsyncThrowingStream<GenerationEvent, any Error>] = []
+        for i in 0..<16 {
+            var request = GenerationRequest(prompt: shared + (0..<20).map { Int32(1000 + $0 + 100 * i) })
+            request.maxTokens = 64
+            request.ignoresEnd = true
+            requests.append(try engine.generate(request))
+        }
+        var most = 0
+        // All have begun when each has drawn some tokens.
+        for request in requests {
+            var drawn = 0
+            for try await _ in request {
+                drawn += 1
+                if drawn == 20 { most = max(most, engine.statistics.kv.residentBytes) }
+            }
+        }
+        return Report(
+            model: model.name, tokens: tokens, rows: rows, diskBytes: diskBytes, sharing: 16, sharedTokens: shared.count, sharedBytes: one,
+            furtherBytes: most - one)
+    }
+
+    private static func first(_ engine: Engine, _ prompt: [Int32]) async throws -> GenerationUsage {
+        var request = GenerationRequest(prompt: prompt)
+        request.maxTokens = 1
+        request.ignoresEnd = true
+        for try await event in try engine.generate(request) { if case .finished(_, let usage) = event { return usage } }
+        throw CancellationError()
+    }
+
+    /// Has the system drop the files' pages from its cache.
+    private static func forget(_ folder: String) throws {
+        #if os(Linux)
+            for case let name as String in FileManager.default.enumerator(atPath: folder) ?? .init() where name.hasSuffix(".kv") {
+                let file = open(folder + "/" + name, O_RDONLY)
+                guard file >= 0 else { continue }
+                fdatasync(file)
+                posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED)
+                close(file)
+            }
+        #endif
+    }
+}
