@@ -71,7 +71,7 @@ MNK_DISPATCH(mnk_store_keys, (uint32_t features, const float *x, size_t count, u
 // keys, which are converted once. Keys come in chunks of two blocks, chunks in spans of 512 positions (all beyond the 63rd are one).
 // Each span has sums of its own, which are merged in order: so threads can share a long context, and what
 // comes out depends neither on them nor on the batch.
-enum { CHUNK = 64, SPAN = 512, SPANS = 64, RUN = 16, ROWS = 4 };
+enum { CHUNK = 64, SPAN = MNK_SPAN, SPANS = 64, RUN = MNK_SHARING, ROWS = 4 };
 
 MNK_INLINE size_t spans_of(size_t positions) {
     size_t spans = (positions + SPAN - 1) / SPAN;
@@ -81,7 +81,7 @@ MNK_INLINE size_t runs_of(const mnk_decoder_attention *a) { return (a->tokens + 
 MNK_INLINE size_t padded_rows(const mnk_decoder_attention *a, size_t run) { return (a->heads / a->kv_heads * run + ROWS - 1) / ROWS * ROWS; }
 
 size_t mnk_decoder_units(const mnk_decoder_attention *a) {
-    return a->kv_heads * (a->partials ? spans_of(a->position + a->tokens) : runs_of(a));
+    return a->kv_heads * (a->partials ? spans_of(a->position + a->tokens) - a->first_span : runs_of(a));
 }
 
 size_t mnk_decoder_partials(const mnk_decoder_attention *a) {
@@ -219,10 +219,10 @@ typedef struct {
 } attention_unit;
 
 MNK_INLINE attention_unit unit_of(const mnk_decoder_attention *a, size_t unit) {
-    size_t spans = spans_of(a->position + a->tokens), pieces = a->partials ? spans : runs_of(a);
+    size_t spans = spans_of(a->position + a->tokens), pieces = a->partials ? spans - a->first_span : runs_of(a);
     attention_unit u = {.head = unit / pieces, .span_end = spans};
     if (a->partials) {
-        u.span_begin = unit % pieces;
+        u.span_begin = a->first_span + unit % pieces;
         u.span_end = u.span_begin + 1;
     } else {
         u.start = unit % pieces * RUN;
@@ -237,94 +237,151 @@ MNK_INLINE attention_unit unit_of(const mnk_decoder_attention *a, size_t unit) {
     return u;
 }
 
+/// Where a unit keeps the sums of a row group: `padded` rows each.
+typedef struct {
+    size_t padded;
+    float *keys, *values, *q;
+    float *out, *highest, *total;            // of a span
+    float *all, *all_highest, *all_total;    // of all: they follow each other
+    float *scores;
+} attention_sums;
+
+MNK_INLINE attention_sums sums_in(float *scratch, size_t padded, size_t dim) {
+    attention_sums s = {.padded = padded, .keys = scratch};
+    s.values = s.keys + CHUNK * dim;
+    s.q = s.values + CHUNK * dim;
+    s.out = s.q + padded * dim;
+    s.highest = s.out + padded * dim;
+    s.total = s.highest + padded;
+    s.all = s.total + padded;
+    s.all_highest = s.all + padded * dim;
+    s.all_total = s.all_highest + padded;
+    s.scores = s.all_total + padded;
+    return s;
+}
+
+/// Attention of `tokens` tokens, whose queries of one key-value head are at q[t] and which stand at places[t], over [first, last).
+/// The chunk behind the last that will be read next is at next_head, next_first, next_last of `after`.
+MNK_INLINE void attend_rows(
+    int native, const mnk_decoder_attention *a, size_t head, size_t tokens, const float *const *queries, const size_t *places, size_t first, size_t last,
+    const mnk_decoder_attention *after, const attention_unit *next_unit, const attention_sums *sums) {
+    size_t group = a->heads / a->kv_heads, dim = a->dim, rows = group * tokens, padded = sums->padded;
+    float *q = sums->q, *out = sums->out, *highest = sums->highest, *total = sums->total, *p = sums->scores;
+    for (size_t r = 0; r < padded; r++) {
+        for (size_t i = 0; i < dim; i += 16)
+            store16(q + r * dim + i, r < rows ? load16(queries[r / group] + r % group * dim + i) * splat16(a->scale) : splat16(0));
+        sums->all_highest[r] = -INFINITY;
+        sums->all_total[r] = 0;
+        memset(sums->all + r * dim, 0, dim * sizeof *q);
+    }
+    for (size_t chunk = first; chunk < last;) {
+        size_t end = chunk / SPAN + 1 < SPANS && (chunk / SPAN + 1) * SPAN < last ? (chunk / SPAN + 1) * SPAN : last;
+        for (size_t r = 0; r < padded; r++) {
+            highest[r] = -INFINITY;
+            total[r] = 0;
+            memset(out + r * dim, 0, dim * sizeof *out);
+        }
+        for (; chunk < end; chunk += CHUNK) {
+            size_t count = last - chunk < CHUNK ? last - chunk : CHUNK;
+            kv_chunk halves = chunk_of(a, head, chunk, last), next = {{NULL}, {NULL}};
+            if (chunk + CHUNK < last) next = chunk_of(a, head, chunk + CHUNK, last);
+            else if (after) next = chunk_of(after, next_unit->head, next_unit->first, next_unit->last);
+            int direct = padded == ROWS;
+            if (!direct) load_chunk(native, a, &halves, count, sums->keys, sums->values);
+            for (size_t r = 0; r < padded; r += ROWS) {
+                const kv_chunk *fetched = r == 0 ? &next : NULL;
+                if (direct) score_rows(native, q, NULL, &halves, fetched, dim, p);
+                else score_rows(native, q + r * dim, sums->keys, NULL, fetched, dim, p);
+                for (size_t e = 0; e < ROWS; e++) {
+                    float *s = p + e * CHUNK, top = highest[r + e];
+                    if (a->cap > 0)
+                        for (size_t j = 0; j < CHUNK; j += 16) store16(s + j, soft_cap16(load16(s + j), a->cap));
+                    size_t place = r + e < rows ? places[(r + e) / group] : last;  // of the query
+                    size_t from = a->window > 0 && place + 1 > a->window ? place + 1 - a->window : 0;
+                    if (chunk + CHUNK > place + 1 || chunk < from || count < CHUNK)
+                        for (size_t j = 0; j < CHUNK; j++)
+                            if (j >= count || chunk + j > place || chunk + j < from) s[j] = -INFINITY;
+                    f32x16 m = load16(s);
+                    for (size_t j = 16; j < CHUNK; j += 16) m = max16(m, load16(s + j));
+                    float here = highest16(m);
+                    if (here > top) top = here;
+                    if (top == -INFINITY) {  // nothing of this chunk is seen
+                        for (size_t j = 0; j < CHUNK; j += 16) store16(s + j, splat16(0));
+                        continue;
+                    }
+                    f32x16 sum = splat16(0);
+                    for (size_t j = 0; j < CHUNK; j += 16) {
+                        f32x16 x = load16(s + j), y = exp16(x - splat16(top));
+                        i32x16 seen = x > splat16(-INFINITY);
+                        y = (f32x16)((i32x16)y & seen);
+                        sum += y;
+                        store16(s + j, y);
+                    }
+                    if (top != highest[r + e]) {
+                        float factor = highest[r + e] == -INFINITY ? 0 : expf(highest[r + e] - top);
+                        total[r + e] *= factor;
+                        for (size_t i = 0; i < dim; i += 16) store16(out + (r + e) * dim + i, load16(out + (r + e) * dim + i) * splat16(factor));
+                        highest[r + e] = top;
+                    }
+                    total[r + e] += sum16(sum);
+                }
+                if (direct) add_values(native, a, p, NULL, &halves, fetched, count, out);
+                else add_values(native, a, p, sums->values, NULL, fetched, count, out + r * dim);
+            }
+        }
+        for (size_t r = 0; r < rows; r++)
+            merge_row(dim, sums->all_highest + r, sums->all_total + r, sums->all + r * dim, highest[r], total[r], out + r * dim);
+    }
+}
+
 MNK_INLINE void mnk_attend_body(uint32_t features, const mnk_decoder_attention *a, size_t unit_begin, size_t unit_end, float *scratch) {
-    int native = (features & MNK_AVX2) != 0;
     size_t group = a->heads / a->kv_heads, dim = a->dim;
     for (size_t unit = unit_begin; unit < unit_end; unit++) {
-        attention_unit u = unit_of(a, unit);
-        size_t rows = group * u.run, padded = padded_rows(a, u.run);
-        float *keys = scratch, *values = keys + CHUNK * dim, *q = values + CHUNK * dim;
-        float *out = q + padded * dim, *highest = out + padded * dim, *total = highest + padded;  // of a span
-        float *all = total + padded, *all_highest = all + padded * dim, *all_total = all_highest + padded, *p = all_total + padded;
-        for (size_t r = 0; r < padded; r++) {
-            const float *source = a->q + (u.start + r / group) * a->ldq + (u.head * group + r % group) * dim;
-            for (size_t i = 0; i < dim; i += 16) store16(q + r * dim + i, r < rows ? load16(source + i) * splat16(a->scale) : splat16(0));
-            all_highest[r] = -INFINITY;
-            all_total[r] = 0;
-            memset(all + r * dim, 0, dim * sizeof *all);
+        attention_unit u = unit_of(a, unit), next = unit + 1 < unit_end ? unit_of(a, unit + 1) : u;
+        const float *queries[RUN];
+        size_t places[RUN];
+        for (size_t t = 0; t < u.run; t++) {
+            queries[t] = a->q + (u.start + t) * a->ldq + u.head * group * dim;
+            places[t] = a->position + u.start + t;
         }
-        for (size_t chunk = u.first; chunk < u.last;) {
-            size_t end = chunk / SPAN + 1 < SPANS && (chunk / SPAN + 1) * SPAN < u.last ? (chunk / SPAN + 1) * SPAN : u.last;
-            for (size_t r = 0; r < padded; r++) {
-                highest[r] = -INFINITY;
-                total[r] = 0;
-                memset(out + r * dim, 0, dim * sizeof *out);
-            }
-            for (; chunk < end; chunk += CHUNK) {
-                size_t count = u.last - chunk < CHUNK ? u.last - chunk : CHUNK;
-                attention_unit ahead = u;
-                size_t next_chunk = chunk + CHUNK;
-                if (next_chunk >= u.last && unit + 1 < unit_end) {
-                    ahead = unit_of(a, unit + 1);
-                    next_chunk = ahead.first;
-                }
-                kv_chunk next = chunk_of(a, ahead.head, next_chunk, ahead.last);
-                kv_chunk halves = chunk_of(a, u.head, chunk, u.last);
-                int direct = padded == ROWS;
-                if (!direct) load_chunk(native, a, &halves, count, keys, values);
-                for (size_t r = 0; r < padded; r += ROWS) {
-                    const kv_chunk *fetched = r == 0 ? &next : NULL;
-                    if (direct) score_rows(native, q, NULL, &halves, fetched, dim, p);
-                    else score_rows(native, q + r * dim, keys, NULL, fetched, dim, p);
-                    for (size_t e = 0; e < ROWS; e++) {
-                        float *s = p + e * CHUNK, top = highest[r + e];
-                        if (a->cap > 0)
-                            for (size_t j = 0; j < CHUNK; j += 16) store16(s + j, soft_cap16(load16(s + j), a->cap));
-                        size_t place = a->position + u.start + (r + e) / group;  // of the query
-                        size_t from = a->window > 0 && place + 1 > a->window ? place + 1 - a->window : 0;
-                        if (chunk + CHUNK > place + 1 || chunk < from || count < CHUNK)
-                            for (size_t j = 0; j < CHUNK; j++)
-                                if (j >= count || chunk + j > place || chunk + j < from) s[j] = -INFINITY;
-                        f32x16 m = load16(s);
-                        for (size_t j = 16; j < CHUNK; j += 16) m = max16(m, load16(s + j));
-                        float here = highest16(m);
-                        if (here > top) top = here;
-                        if (top == -INFINITY) {  // nothing of this chunk is seen
-                            for (size_t j = 0; j < CHUNK; j += 16) store16(s + j, splat16(0));
-                            continue;
-                        }
-                        f32x16 sum = splat16(0);
-                        for (size_t j = 0; j < CHUNK; j += 16) {
-                            f32x16 x = load16(s + j), y = exp16(x - splat16(top));
-                            i32x16 seen = x > splat16(-INFINITY);
-                            y = (f32x16)((i32x16)y & seen);
-                            sum += y;
-                            store16(s + j, y);
-                        }
-                        if (top != highest[r + e]) {
-                            float factor = highest[r + e] == -INFINITY ? 0 : expf(highest[r + e] - top);
-                            total[r + e] *= factor;
-                            for (size_t i = 0; i < dim; i += 16) store16(out + (r + e) * dim + i, load16(out + (r + e) * dim + i) * splat16(factor));
-                            highest[r + e] = top;
-                        }
-                        total[r + e] += sum16(sum);
-                    }
-                    if (direct) add_values(native, a, p, NULL, &halves, fetched, count, out);
-                    else add_values(native, a, p, values, NULL, fetched, count, out + r * dim);
-                }
-            }
-            for (size_t r = 0; r < rows; r++) merge_row(dim, all_highest + r, all_total + r, all + r * dim, highest[r], total[r], out + r * dim);
-        }
+        attention_sums s = sums_in(scratch, padded_rows(a, u.run), dim);
+        attend_rows((features & MNK_AVX2) != 0, a, u.head, u.run, queries, places, u.first, u.last, unit + 1 < unit_end ? a : NULL, &next, &s);
         if (a->partials) {
-            float *place = a->partials + unit * padded * (dim + 2);
-            memcpy(place, all, padded * (dim + 2) * sizeof *all);  // the sums, the highest scores and the weights follow each other
+            size_t slot = u.head * spans_of(a->position + a->tokens) + u.span_begin;
+            memcpy(a->partials + slot * s.padded * (dim + 2), s.all, s.padded * (dim + 2) * sizeof *scratch);
         } else {
-            for (size_t r = 0; r < rows; r++) finish_row(a, u.head, u.start + r / group, r % group, all_total[r], all + r * dim);
+            for (size_t r = 0; r < group * u.run; r++) finish_row(a, u.head, u.start + r / group, r % group, s.all_total[r], s.all + r * dim);
         }
     }
 }
 MNK_DISPATCH(mnk_attend, (uint32_t features, const mnk_decoder_attention *a, size_t unit_begin, size_t unit_end, float *scratch),
              (features, a, unit_begin, unit_end, scratch))
+
+MNK_INLINE void mnk_attend_shared_body(
+    uint32_t features, const mnk_decoder_attention *const *members, size_t count, size_t span, size_t head_begin, size_t head_end, float *scratch) {
+    const mnk_decoder_attention *a = members[0];
+    size_t group = a->heads / a->kv_heads, dim = a->dim, padded = padded_rows(a, 1);
+    for (size_t head = head_begin; head < head_end; head++) {
+        const float *queries[RUN];
+        size_t places[RUN];
+        for (size_t t = 0; t < count; t++) {
+            queries[t] = members[t]->q + head * group * dim;
+            places[t] = members[t]->position;
+        }
+        attention_sums s = sums_in(scratch, padded_rows(a, count), dim);
+        attention_unit next = {.head = head + 1, .first = span * SPAN, .last = (span + 1) * SPAN};
+        attend_rows((features & MNK_AVX2) != 0, a, head, count, queries, places, span * SPAN, (span + 1) * SPAN, head + 1 < head_end ? a : NULL, &next, &s);
+        for (size_t t = 0; t < count; t++) {
+            float *slot = members[t]->partials + (head * spans_of(members[t]->position + 1) + span) * padded * (dim + 2);
+            memcpy(slot, s.all + t * group * dim, group * dim * sizeof *slot);
+            memcpy(slot + padded * dim, s.all_highest + t * group, group * sizeof *slot);
+            memcpy(slot + padded * (dim + 1), s.all_total + t * group, group * sizeof *slot);
+        }
+    }
+}
+MNK_DISPATCH(mnk_attend_shared,
+             (uint32_t features, const mnk_decoder_attention *const *members, size_t count, size_t span, size_t head_begin, size_t head_end, float *scratch),
+             (features, members, count, span, head_begin, head_end, scratch))
 
 void mnk_merge_partials(const mnk_decoder_attention *a, size_t head_begin, size_t head_end) {
     size_t group = a->heads / a->kv_heads, rows = group * a->tokens, padded = padded_rows(a, a->tokens), dim = a->dim;

@@ -103,45 +103,48 @@ package final class KVRange: @unchecked Sendable {
     private let arena: KVArena
     private let base: UnsafeMutableRawPointer
     private let bytes: Int
-    private let table: UnsafeMutablePointer<Int32>?
+    /// The blocks, in order.
+    private let blocks: UnsafeMutablePointer<Int32>
     /// For the model. Does not keep the range alive.
     package let view: KVView
 
     fileprivate init(_ arena: KVArena, blocks: Int) throws {
         self.arena = arena
         let shape = arena.shape, side = shape.sideBytes / MemoryLayout<UInt16>.stride
-        func view(_ base: UnsafeMutableRawPointer, _ table: UnsafePointer<Int32>?) -> KVView {
+        let names = UnsafeMutablePointer<Int32>.allocate(capacity: max(1, blocks))
+        names.initialize(repeating: -1, count: max(1, blocks))
+        self.blocks = names
+        func view(_ base: UnsafeMutableRawPointer, table: UnsafePointer<Int32>?) -> KVView {
             let keys = base.assumingMemoryBound(to: UInt16.self)
             return KVView(
                 keys: keys, values: keys + side, layerStride: 2 * side, blockStride: shape.blockBytes / MemoryLayout<UInt16>.stride, table: table,
-                capacity: blocks * KVShape.blockTokens)
+                blocks: names, capacity: blocks * KVShape.blockTokens)
         }
         if arena.addressing == .table {
-            let table = UnsafeMutablePointer<Int32>.allocate(capacity: max(1, blocks))
-            (self.table, base, bytes) = (table, arena.pointer(0), 0)
-            self.view = view(base, table)
+            (base, bytes) = (arena.pointer(0), 0)
+            self.view = view(base, table: names)
             return
         }
-        table = nil
         bytes = max(1, blocks) * shape.blockBytes
         guard let mapped = mmap(nil, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0), mapped != MAP_FAILED else {
             throw KVError(
                 .outOfMemory, "The system gives no addresses for \(blocks * KVShape.blockTokens) tokens. End other requests, or ask for fewer tokens.")
         }
         base = mapped
-        self.view = view(mapped, nil)
+        self.view = view(mapped, table: nil)
     }
 
     deinit {
-        if let table { table.deallocate() } else { munmap(base, bytes) }
+        if arena.addressing == .aliases { munmap(base, bytes) }
+        blocks.deallocate()
     }
 
     /// Puts blocks behind the addresses from block `index` on. What is shared cannot be written.
     ///
     /// - Throws: ``KVError`` if the system has no room for more mappings.
     package func map(_ blocks: some Collection<Int>, at index: Int, writable: Bool) throws {
-        if let table { for (i, block) in blocks.enumerated() { table[index + i] = Int32(block) } }
-        var rest = table == nil ? Array(blocks)[...] : [], index = index
+        for (i, block) in blocks.enumerated() { self.blocks[index + i] = Int32(block) }
+        var rest = arena.addressing == .aliases ? Array(blocks)[...] : [], index = index
         while let first = rest.first {
             var count = 1
             while count < rest.count, rest[rest.startIndex + count] == first + count { count += 1 }

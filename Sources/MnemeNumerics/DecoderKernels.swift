@@ -80,18 +80,40 @@ package struct DecoderKernels: Sendable {
             arguments = mnk_decoder_attention(
                 q: queries, ldq: stride, keys: keys, values: values, block_stride: blockStride,
                 table: table, tokens: tokens, position: position, heads: heads,
-                kv_heads: kvHeads, dim: dimension, window: window, scale: scale, cap: cap, out: output, ldo: outputStride, partials: nil)
+                kv_heads: kvHeads, dim: dimension, window: window, scale: scale, cap: cap, out: output, ldo: outputStride, partials: nil, first_span: 0)
         }
     }
 
-    /// Shares a long context between threads, if that helps and `room` has the floats for it: then ``merge(_:heads:)`` ends the work.
+    /// Floats with which threads can share an attention's context; 0 if that would not help.
+    package static func partials(tokens: Int, position: Int, heads: Int, kvHeads: Int, dimension: Int) -> Int {
+        var arguments = mnk_decoder_attention()
+        arguments.tokens = tokens
+        arguments.position = position
+        arguments.heads = heads
+        arguments.kv_heads = kvHeads
+        arguments.dim = dimension
+        return mnk_decoder_partials(&arguments)
+    }
+
+    /// Has threads share the context: then ``merge(_:heads:)`` ends the work.
     ///
-    /// - Returns: floats of `room` that are used; 0 if the context is not shared.
-    package func share(_ attention: inout Attention, in room: UnsafeMutableBufferPointer<Float>) -> Int {
-        let needed = mnk_decoder_partials(&attention.arguments)
-        guard needed > 0, needed <= room.count else { return 0 }
-        attention.arguments.partials = room.baseAddress
-        return needed
+    /// - Parameter firstSpan: spans before it come from ``attend(shared:span:heads:scratch:)``.
+    package func share(_ attention: inout Attention, partials: UnsafeMutablePointer<Float>, firstSpan: Int) {
+        attention.arguments.partials = partials
+        attention.arguments.first_span = firstSpan
+    }
+
+    /// Positions of a span, and sequences that can share one reading of it.
+    package static let span = Int(MNK_SPAN), sharing = Int(MNK_SHARING)
+
+    /// One span that sequences of one token each have in common.
+    package func attend(shared members: UnsafeMutableBufferPointer<Attention>, span: Int, heads: Range<Int>, scratch: UnsafeMutablePointer<Float>) {
+        withUnsafeTemporaryAllocation(of: UnsafePointer<mnk_decoder_attention>?.self, capacity: members.count) { pointers in
+            for i in members.indices {
+                pointers.initializeElement(at: i, to: UnsafeRawPointer(members.baseAddress! + i).assumingMemoryBound(to: mnk_decoder_attention.self))
+            }
+            mnk_attend_shared(features, pointers.baseAddress, members.count, span, heads.lowerBound, heads.upperBound, scratch)
+        }
     }
 
     /// Ends the work of some key-value heads of an attention that is shared.

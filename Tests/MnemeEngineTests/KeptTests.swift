@@ -102,4 +102,24 @@ struct KeptTests {
         #expect(try KVFolder(path: path).entries().isEmpty)
         #expect(try await answer(engine, private_).1.cachedTokens == 0)
     }
+
+    @Test func `what sequences share is read once for all, and changes nothing`() async throws {
+        let model = try RealModel.loaded.get(), shared = text(7, 1100)
+        var expected: [Answer] = []
+        for i in 0..<5 {
+            let engine = try Engine(model)
+            defer { engine.close() }
+            expected.append(try await answer(engine, request(shared + text(20 + i, 10 + i), 24)).0)
+        }
+        let engine = try Engine(model)
+        defer { engine.close() }
+        _ = try await answer(engine, request(shared, 1))
+        let before = model.decoder.attentionBytes
+        try await withThrowingTaskGroup(of: (Int, Answer).self) { group in
+            for i in 0..<5 { group.addTask { (i, try await answer(engine, request(shared + text(20 + i, 10 + i), 24)).0) } }
+            for try await (i, answer) in group { #expect(answer == expected[i]) }
+        }
+        let after = model.decoder.attentionBytes
+        #expect(after.read - before.read < (after.alone - before.alone) / 4 * 3, "\(after.read - before.read) of \(after.alone - before.alone) bytes")
+    }
 }

@@ -182,12 +182,19 @@ typedef struct {
     float cap;  // scores s become cap·tanh(s/cap); 0: as they are
     float *out;
     size_t ldo;
-    float *partials;  // mnk_decoder_partials() floats, or NULL
+    float *partials;    // mnk_decoder_partials() floats, or NULL
+    size_t first_span;  // with partials: spans before it come from mnk_attend_shared()
 } mnk_decoder_attention;
+/// Positions of a span, and sequences that can share one reading of it.
+enum { MNK_SPAN = 512, MNK_SHARING = 16 };
 /// Work comes in mnk_decoder_units() units, which threads can share; scratch has mnk_decoder_scratch() floats.
 /// With partials, units are smaller, and mnk_merge_partials() over all key-value heads ends the work when all are done. What comes
 /// out is the same (flash decoding, Dao et al. 2023). mnk_decoder_partials() is 0 where that would not help.
 size_t mnk_decoder_partials(const mnk_decoder_attention *a);
+/// One span of what `count` sequences, of one token each, have in common: its keys and values are read once for all, and what each row
+/// sums up is the same as alone (ChunkAttention, Ye et al. 2024; RelayAttention, Zhu et al. 2024). No window; all stand behind the span.
+void mnk_attend_shared(uint32_t features, const mnk_decoder_attention *const *members, size_t count, size_t span, size_t head_begin, size_t head_end,
+                       float *scratch);
 void mnk_merge_partials(const mnk_decoder_attention *a, size_t head_begin, size_t head_end);
 size_t mnk_decoder_units(const mnk_decoder_attention *a);
 size_t mnk_decoder_scratch(size_t heads, size_t kv_heads, size_t dim);

@@ -20,19 +20,22 @@ public struct KVView: @unchecked Sendable {
     public var blockStride: Int
     /// Where memory cannot be mapped twice: which block of `keys` each block of the sequence is.
     public var table: UnsafePointer<Int32>?
+    /// Names each block of the sequence, if the memory can be shared: where two sequences have the same names, they have the same bytes.
+    public var blocks: UnsafePointer<Int32>?
     /// Positions there is room for.
     public var capacity: Int
 
     /// All values. The memory must outlive the view.
     public init(
         keys: UnsafeMutablePointer<UInt16>, values: UnsafeMutablePointer<UInt16>, layerStride: Int, blockStride: Int,
-        table: UnsafePointer<Int32>? = nil, capacity: Int
+        table: UnsafePointer<Int32>? = nil, blocks: UnsafePointer<Int32>? = nil, capacity: Int
     ) {
         self.keys = keys
         self.values = values
         self.layerStride = layerStride
         self.blockStride = blockStride
         self.table = table
+        self.blocks = blocks
         self.capacity = capacity
     }
 

@@ -1,5 +1,6 @@
 import Foundation
 public import MnemeNumerics
+import NIOConcurrencyHelpers
 
 /// A decoder-only transformer (RMS norms, rotary positions, grouped queries, gated feed-forward).
 ///
@@ -18,6 +19,8 @@ public final class TransformerDecoder: Sendable {
     private let kernels = DecoderKernels()
     /// Used by one step at a time: callers take turns, see ``step(tokens:segments:logits:)``.
     private let workspace: DecoderWorkspace
+    private let turn = NIOLock()
+    private let reads = NIOLockedValueBox<(read: Int, alone: Int)>((0, 0))
 
     /// - Parameters:
     ///   - tensors: where the weights are; they are packed, and the file is not needed afterwards.
@@ -57,6 +60,13 @@ public final class TransformerDecoder: Sendable {
     /// Threads that a step uses.
     public var threadCount: Int { pool.threadCount }
 
+    /// Bytes of keys and values that attention has read, and that it would have read if each sequence read all of its own (windows not
+    /// counted).
+    public var attentionBytes: (read: Int, alone: Int) {
+        let bytes = 2 * configuration.layers * configuration.kvSize * MemoryLayout<UInt16>.stride
+        return reads.withLockedValue { ($0.read * bytes, $0.alone * bytes) }
+    }
+
     /// Runs one step.
     ///
     /// - Parameters:
@@ -67,6 +77,15 @@ public final class TransformerDecoder: Sendable {
     public func step(tokens: UnsafeBufferPointer<Int32>, segments: UnsafeBufferPointer<DecoderSegment>, logits: UnsafeMutablePointer<Float>) {
         precondition(tokens.count <= stepTokens && segments.reduce(0) { $0 + $1.logits } <= stepLogits, "The step is too large.")
         guard !tokens.isEmpty else { return }
+        turn.lock()
+        defer { turn.unlock() }
+        workspace.plan.pointee.make(segments) { segment in
+            DecoderKernels.partials(
+                tokens: segment.tokens.count, position: segment.position, heads: configuration.heads, kvHeads: configuration.kvHeads,
+                dimension: configuration.headDimension)
+        }
+        let plan = workspace.plan.pointee
+        reads.withLockedValue { $0 = ($0.read + plan.readPositions, $0.alone + plan.alonePositions) }
         pool.run(Step(decoder: self, tokens: tokens, segments: segments, logits: logits))
     }
 
@@ -201,46 +220,50 @@ public final class TransformerDecoder: Sendable {
 
     /// Attention of all segments; each thread takes its share of all units.
     private func attend(_ layer: Int, _ thread: Int, _ threads: Int, _ segments: UnsafeBufferPointer<DecoderSegment>) {
-        let c = configuration, w = workspace
-        func attention(_ segment: DecoderSegment) -> DecoderKernels.Attention {
-            let view = segment.view, first = segment.tokens.lowerBound
-            return DecoderKernels.Attention(
+        let c = configuration, w = workspace, plan = w.plan, window = c.window(layer: layer), scratch = w.scratch[thread].pointer
+        func attention(_ i: Int) -> DecoderKernels.Attention {
+            let segment = segments[i], view = segment.view, first = segment.tokens.lowerBound
+            var a = DecoderKernels.Attention(
                 queries: w.queries.pointer + first * w.queryStride, stride: w.queryStride, keys: view.keys + layer * view.layerStride,
-                values: view.values + layer * view.layerStride,  blockStride: view.blockStride, table: view.table,
-                tokens: segment.tokens.count,
-                position: segment.position, heads: c.heads, kvHeads: c.kvHeads, dimension: c.headDimension,
-                window: c.window(layer: layer) ?? 0, scale: c.attentionScale ?? 1 / Float(c.headDimension).squareRoot(), cap: c.attentionCap ?? 0,
+                values: view.values + layer * view.layerStride, blockStride: view.blockStride, table: view.table, tokens: segment.tokens.count,
+                position: segment.position, heads: c.heads, kvHeads: c.kvHeads, dimension: c.headDimension, window: window ?? 0,
+                scale: c.attentionScale ?? 1 / Float(c.headDimension).squareRoot(), cap: c.attentionCap ?? 0,
                 into: w.attended.floats + first * w.queryStride, outputStride: w.queryStride)
-        }
-        /// Calls `body` with each segment's attention, and says whether one is shared.
-        func each(_ body: (inout DecoderKernels.Attention, _ isShared: Bool) -> Void) -> Bool {
-            var used = 0, isShared = false
-            for segment in segments {
-                var a = attention(segment)
-                let floats = kernels.share(
-                    &a, in: UnsafeMutableBufferPointer(start: w.partials.pointer + used, count: DecoderWorkspace.partialFloats - used))
-                used += floats
-                isShared = isShared || floats > 0
-                body(&a, floats > 0)
+            // A window sees too little of what is shared.
+            if plan.pointee.offsets[i] >= 0 {
+                kernels.share(&a, partials: w.partials.pointer + plan.pointee.offsets[i], firstSpan: window == nil ? plan.pointee.firstSpans[i] : 0)
             }
-            return isShared
+            return a
         }
-        var total = 0, start = 0
-        let isShared = each { a, _ in total += kernels.units(&a) }
+        let sharedUnits = window == nil ? plan.pointee.shared.count * c.kvHeads : 0
+        var total = sharedUnits, start = sharedUnits, isShared = false
+        for i in segments.indices {
+            var a = attention(i)
+            total += kernels.units(&a)
+            isShared = isShared || plan.pointee.offsets[i] >= 0
+        }
         let share = shareOf(total, thread, threads)
-        _ = each { a, _ in
+        for unit in share.clamped(to: 0..<sharedUnits) {
+            let part = plan.pointee.shared[unit / c.kvHeads], head = unit % c.kvHeads
+            withUnsafeTemporaryAllocation(of: DecoderKernels.Attention.self, capacity: part.members.count) { members in
+                for (j, member) in part.members.enumerated() { members.initializeElement(at: j, to: attention(plan.pointee.members[member])) }
+                kernels.attend(shared: members, span: part.span, heads: head..<head + 1, scratch: scratch)
+            }
+        }
+        for i in segments.indices {
+            var a = attention(i)
             let count = kernels.units(&a), here = share.clamped(to: start..<start + count)
-            if !here.isEmpty { kernels.attend(&a, units: here.lowerBound - start..<here.upperBound - start, scratch: w.scratch[thread].pointer) }
+            if !here.isEmpty { kernels.attend(&a, units: here.lowerBound - start..<here.upperBound - start, scratch: scratch) }
             start += count
         }
         guard isShared else { return }
         pool.barrier()
-        start = 0
         let heads = shareOf(segments.count * c.kvHeads, thread, threads)
-        _ = each { a, isShared in
-            let here = heads.clamped(to: start..<start + c.kvHeads)
-            if isShared, !here.isEmpty { kernels.merge(&a, heads: here.lowerBound - start..<here.upperBound - start) }
-            start += c.kvHeads
+        for i in segments.indices where plan.pointee.offsets[i] >= 0 {
+            let here = heads.clamped(to: i * c.kvHeads..<(i + 1) * c.kvHeads)
+            guard !here.isEmpty else { continue }
+            var a = attention(i)
+            kernels.merge(&a, heads: here.lowerBound - i * c.kvHeads..<here.upperBound - i * c.kvHeads)
         }
     }
 
@@ -272,6 +295,8 @@ final class DecoderWorkspace: Sendable {
     /// Sums of spans of long contexts.
     let partials: AlignedBuffer<Float>
     static let partialFloats = 1 << 20
+    /// Made by each step.
+    nonisolated(unsafe) let plan: UnsafeMutablePointer<AttentionPlan>
     let hiddenStride, queryStride, kvStride, wideStride, logitStride: Int
 
     init(_ c: DecoderConfiguration, _ w: DecoderWeights, tokens: Int, logits count: Int, threads: Int) {
@@ -294,9 +319,16 @@ final class DecoderWorkspace: Sendable {
         localAngles = c.localRope.map { RotaryAngles(tokens: tokens, $0) }
         logits = AlignedBuffer(count * logitStride)
         partials = AlignedBuffer(Self.partialFloats)
+        plan = .allocate(capacity: 1)
+        plan.initialize(to: AttentionPlan(segments: tokens, room: Self.partialFloats))
         scratch = (0..<threads).map { _ in
             AlignedBuffer(DecoderKernels.scratch(heads: c.heads, kvHeads: c.kvHeads, dimension: c.headDimension))
         }
+    }
+
+    deinit {
+        plan.deinitialize(count: 1)
+        plan.deallocate()
     }
 }
 

@@ -1,0 +1,89 @@
+import MnemeNumerics
+
+/// How the attention of a step is cut into work, the same in all layers; made once a step, in memory of its own.
+struct AttentionPlan {
+    /// A span that some sequences have in common.
+    struct Shared {
+        var span: Int
+        /// Which of the plan's members.
+        var members: Range<Int>
+    }
+
+    /// For each segment: where its sums lie among the partials, -1 if it has none; and the first span that it reads alone.
+    private(set) var offsets: [Int]
+    private(set) var firstSpans: [Int]
+    /// Spans that are read once for several segments, and these segments.
+    private(set) var shared: [Shared] = []
+    private(set) var members: [Int] = []
+    /// Positions that a layer's attention reads, and that it would read if nothing were shared.
+    private(set) var readPositions = 0, alonePositions = 0
+    private let room: Int
+    private var leaders: [Int]
+
+    /// - Parameters:
+    ///   - segments: the most of a step.
+    ///   - room: floats for partials.
+    init(segments: Int, room: Int) {
+        offsets = [Int](repeating: -1, count: segments)
+        firstSpans = [Int](repeating: 0, count: segments)
+        leaders = [Int](repeating: -1, count: segments)
+        self.room = room
+        shared.reserveCapacity(segments * 64)
+        members.reserveCapacity(segments * 64)
+    }
+
+    /// Plans a step. Allocates nothing.
+    ///
+    /// - Parameter partials: floats that a segment's attention needs to be cut into spans.
+    mutating func make(_ segments: UnsafeBufferPointer<DecoderSegment>, partials: (DecoderSegment) -> Int) {
+        var used = 0
+        shared.removeAll(keepingCapacity: true)
+        members.removeAll(keepingCapacity: true)
+        (readPositions, alonePositions) = (0, 0)
+        for (i, segment) in segments.enumerated() {
+            let needed = partials(segment)
+            leaders[i] = -1
+            (offsets[i], firstSpans[i]) = needed > 0 && used + needed <= room ? (used, 0) : (-1, 0)
+            if offsets[i] >= 0 { used += needed }
+            alonePositions += segment.position + segment.tokens.count
+        }
+        readPositions = alonePositions
+        for leader in segments.indices where canShare(segments[leader], leader) && leaders[leader] < 0 {
+            // Sequences whose first span is the leader's follow it as far as they have the same blocks.
+            var most = 0
+            for i in segments.indices where i > leader && leaders[i] < 0 && canShare(segments[i], i) {
+                firstSpans[i] = common(segments[leader], segments[i])
+                if firstSpans[i] > 0 { leaders[i] = leader }
+                most = max(most, firstSpans[i])
+            }
+            firstSpans[leader] = most
+            for span in 0..<most {
+                var start = members.count
+                members.append(leader)
+                for i in segments.indices where i > leader && firstSpans[i] > span && leaders[i] == leader {
+                    if members.count - start == DecoderKernels.sharing {
+                        shared.append(Shared(span: span, members: start..<members.count))
+                        start = members.count
+                    } else {
+                        readPositions -= DecoderKernels.span
+                    }
+                    members.append(i)
+                }
+                shared.append(Shared(span: span, members: start..<members.count))
+            }
+        }
+    }
+
+    private func canShare(_ segment: DecoderSegment, _ index: Int) -> Bool {
+        offsets[index] >= 0 && segment.tokens.count == 1 && segment.view.blocks != nil && segment.position >= DecoderKernels.span
+    }
+
+    /// Spans at the beginning that both have in the same blocks, and stand behind.
+    private func common(_ first: DecoderSegment, _ second: DecoderSegment) -> Int {
+        guard let a = first.view.blocks, let b = second.view.blocks else { return 0 }
+        let perSpan = DecoderKernels.span / KVView.blockTokens, limit = min(63, min(first.position, second.position) / DecoderKernels.span)
+        var blocks = 0
+        while blocks < limit * perSpan, a[blocks] == b[blocks] { blocks += 1 }
+        return blocks / perSpan
+    }
+}
