@@ -65,6 +65,30 @@ MNK_INLINE void mnk_store_keys_body(uint32_t features, const float *x, size_t co
 }
 MNK_DISPATCH(mnk_store_keys, (uint32_t features, const float *x, size_t count, uint16_t *y), (features, x, count, y))
 
+MNK_INLINE void mnk_move_keys_body(
+    uint32_t features, const uint16_t *source, size_t from, uint16_t *target, size_t to, size_t count, size_t heads, size_t dim, size_t half,
+    const float *cosine, const float *sine, int interleaved) {
+    int native = (features & MNK_AVX2) != 0;
+    for (size_t h = 0; h < heads; h++, source += dim * MNK_KV_BLOCK, target += dim * MNK_KV_BLOCK) {
+        for (size_t i = 0; i < half; i++) {
+            size_t u = interleaved ? 2 * i : i, v = interleaved ? u + 1 : u + half;
+            uint16_t turned[2][MNK_KV_BLOCK];
+            for (size_t e = 0; e < MNK_KV_BLOCK; e += 16) {
+                f32x16 a = load16_half(native, source + u * MNK_KV_BLOCK + e), b = load16_half(native, source + v * MNK_KV_BLOCK + e);
+                store16_half(native, turned[0] + e, a * splat16(cosine[i]) - b * splat16(sine[i]));
+                store16_half(native, turned[1] + e, a * splat16(sine[i]) + b * splat16(cosine[i]));
+            }
+            memcpy(target + u * MNK_KV_BLOCK + to, turned[0] + from, count * sizeof *target);
+            memcpy(target + v * MNK_KV_BLOCK + to, turned[1] + from, count * sizeof *target);
+        }
+        for (size_t i = 2 * half; i < dim; i++) memcpy(target + i * MNK_KV_BLOCK + to, source + i * MNK_KV_BLOCK + from, count * sizeof *target);
+    }
+}
+MNK_DISPATCH(mnk_move_keys,
+             (uint32_t features, const uint16_t *source, size_t from, uint16_t *target, size_t to, size_t count, size_t heads, size_t dim, size_t half,
+              const float *cosine, const float *sine, int interleaved),
+             (features, source, from, target, to, count, heads, dim, half, cosine, sine, interleaved))
+
 // MARK: Attention
 
 // One unit is a group of query heads (those of one key-value head) over a run of tokens: its rows meet the same

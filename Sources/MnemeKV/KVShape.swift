@@ -17,7 +17,7 @@ public struct KVShape: Sendable, Hashable {
     public let blockBytes: Int
 
     /// The shape that a model's cache has.
-    public init(_ configuration: DecoderConfiguration) { 
+    public init(_ configuration: DecoderConfiguration) {
         self.init(layers: configuration.layers, heads: configuration.kvHeads, dimension: configuration.headDimension)
     }
 
@@ -63,7 +63,8 @@ public struct KVShape: Sendable, Hashable {
             let source = source + layer * 2 * kvSize * stride * size, target = target + layer * 2 * kvSize * targetStride * size
             for i in 0..<kvSize { (target + i * targetStride * size).copyMemory(from: source + i * stride * size, byteCount: count * size) }
             for head in heads..<2 * heads {
-                (target + head * dimension * targetStride * size).copyMemory(from: source + head * dimension * stride * size, byteCount: count * dimension * size)
+                (target + head * dimension * targetStride * size).copyMemory(
+                    from: source + head * dimension * stride * size, byteCount: count * dimension * size)
             }
         }
     }

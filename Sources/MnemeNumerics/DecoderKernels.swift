@@ -56,6 +56,12 @@ package struct DecoderKernels: Sendable {
         mnk_store_keys(features, input, count, output)
     }
 
+    /// Copies keys within a block's length to another place and turns them by as much; see `mnk_move_keys`.
+    package func moveKeys(
+        _ source: UnsafePointer<UInt16>, from: Int, to target: UnsafeMutablePointer<UInt16>, at: Int, count: Int, heads: Int, dimension: Int,
+        cosine: UnsafePointer<Float>, sine: UnsafePointer<Float>, half: Int, interleaved: Bool
+    ) { mnk_move_keys(features, source, from, target, at, count, heads, dimension, half, cosine, sine, interleaved ? 1 : 0) }
+
     /// Positions of a block of keys and values.
     package static let kvBlock = Int(MNK_KV_BLOCK)
 

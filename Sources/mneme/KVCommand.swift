@@ -15,7 +15,7 @@ struct KVCommand: AsyncParsableCommand {
             all of it may be deleted at any time.
             """,
         subcommands: [
-            List.self, Show.self, Warm.self, Pin.self, Unpin.self, Export.self, Import.self, Erase.self, Verify.self, AllocBench.self,
+            List.self, Show.self, Warm.self, Pin.self, Unpin.self, Export.self, Import.self, Erase.self, Verify.self, AllocBench.self, ReuseEval.self,
         ], defaultSubcommand: List.self)
 
     static func folder() throws -> KVFolder { try KVFolder(path: Home.kv) }
@@ -220,6 +220,49 @@ struct KVCommand: AsyncParsableCommand {
                 Terminal.error("\(path) is damaged\(repair ? "; deleted" : "")")
             }
             if !result.damaged.isEmpty, !repair { throw ExitCode(1) }
+        }
+    }
+
+    struct ReuseEval: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "reuse-eval", abstract: "What reusing texts at other places of a prompt saves, and what it costs.",
+            discussion: """
+                Chunks of the text are computed once behind the same beginning, then put together in prompts; a tail that follows one of them in the \
+                text is compared with a full prefill: how often the likeliest token is the same, and how far the distributions are apart. naive \
+                computes nothing again, starts the beginning of each chunk (EPIC's LegoLink), cacheblend what changes most in the second layer.
+                """)
+        @Argument(help: "A text file.") var file: String
+        @OptionGroup var language: LanguageModelOptions
+        @Option(help: "Prompts.") var prompts = 10
+        @Option(help: "Chunks in a prompt.") var chunks = 16
+        @Option(help: "Tokens of a chunk.") var chunkTokens = 128
+        @Option(help: "Tokens of the question, which end the prompt.") var question = 24
+        @Option(help: "Tokens of the tail.") var tail = 64
+        @Option(name: .customLong("share"), parsing: .upToNextOption, help: "Shares of the chunks' tokens that are computed again.") var shares = [
+            0.05, 0.15, 0.3,
+        ]
+        @Flag(help: "Print JSON.") var json = false
+
+        func run() async throws {
+            guard let text = try? String(contentsOfFile: file, encoding: .utf8) else { throw InputError("\(file) cannot be read as UTF-8 text.") }
+            guard prompts > 0, chunks > 0, chunkTokens > 0, question > 0, tail > 1, shares.allSatisfy({ (0...1).contains($0) }) else {
+                throw InputError("Counts are positive, the tail has two tokens at least, and shares lie between 0 and 1.")
+            }
+            let model = try language.open(), line = ProgressLine()
+            let rows = try ReuseBenchmark.run(
+                model, text: model.tokens(of: text), prompts: prompts, chunks: chunks, chunkTokens: chunkTokens, question: question, tail: tail, shares: shares
+            ) { line.show($0, $1, "prompts") }
+            line.end()
+            if json { return print(try OperationTable.encode(rows, pretty: true)) }
+            print("\(prompts) prompts of \(chunks) chunks of \(chunkTokens) tokens, tails of \(tail)")
+            print("method       again   first token   sooner   same token   KL, nats   loss")
+            for row in rows {
+                print(
+                    row.method.padding(toLength: 11, withPad: " ", startingAt: 0),
+                    String(
+                        format: "%5.0f%% %10.1f ms %7.1f× %11.3f %10.4f %7.3f", row.share * 100, row.milliseconds, rows[0].milliseconds / row.milliseconds,
+                        row.agreement, row.divergence, row.loss))
+            }
         }
     }
 

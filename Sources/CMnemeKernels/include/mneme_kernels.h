@@ -165,6 +165,11 @@ enum { MNK_KV_BLOCK = 32 };
 /// One position's keys to halves, each a block's length behind the one before. count is a multiple of 16.
 void mnk_store_keys(uint32_t features, const float *x, size_t count, uint16_t *y);
 
+/// Copies `count` positions' keys from position `from` of a block to position `to` of another, each pair turned by its angle: what
+/// was computed at one place is then as if at another (RoPE, Su et al. 2021). Elements beyond 2·half are not turned.
+void mnk_move_keys(uint32_t features, const uint16_t *source, size_t from, uint16_t *target, size_t to, size_t count, size_t heads, size_t dim,
+                   size_t half, const float *cosine, const float *sine, int interleaved);
+
 /// Causal attention of new tokens over one sequence's keys and values, in one pass with a running maximum.
 /// Query t stands at position + t and sees the positions up to its own, at most `window` of them (0: all).
 /// Query heads share key-value heads in groups (GQA). dim is a multiple of 16, at most 512.

@@ -73,8 +73,11 @@ public final class TransformerDecoder: Sendable {
     ///   - tokens: ids below the vocabulary's size; at most ``stepTokens``.
     ///   - segments: cover `tokens` in order; views have room for their new positions. At most ``stepLogits`` logits in all.
     ///   - logits: for each token that gets them, in order, `vocabularySize` floats.
+    ///   - layers: how many are computed; fewer than all give keys and values of these layers alone, and no logits.
     /// Callers on several threads take turns.
-    public func step(tokens: UnsafeBufferPointer<Int32>, segments: UnsafeBufferPointer<DecoderSegment>, logits: UnsafeMutablePointer<Float>) {
+    public func step(
+        tokens: UnsafeBufferPointer<Int32>, segments: UnsafeBufferPointer<DecoderSegment>, logits: UnsafeMutablePointer<Float>, layers: Int? = nil
+    ) {
         precondition(tokens.count <= stepTokens && segments.reduce(0) { $0 + $1.logits } <= stepLogits, "The step is too large.")
         guard !tokens.isEmpty else { return }
         turn.lock()
@@ -86,7 +89,40 @@ public final class TransformerDecoder: Sendable {
         }
         let plan = workspace.plan.pointee
         reads.withLockedValue { $0 = ($0.read + plan.readPositions, $0.alone + plan.alonePositions) }
-        pool.run(Step(decoder: self, tokens: tokens, segments: segments, logits: logits))
+        pool.run(Step(decoder: self, tokens: tokens, segments: segments, logits: logits, layers: min(layers ?? .max, weights.layers.count)))
+    }
+
+    /// How much each of the tokens computed last, in a step of some layers alone, attends to positions of its view: the mean over heads and tokens
+    /// in the last of these layers.
+    ///
+    /// - Parameters:
+    ///   - rows: of the last step's tokens.
+    ///   - positions: looked at; all stand before the tokens.
+    package func attention(of rows: Range<Int>, layer: Int, in view: KVView, over positions: Range<Int>) -> [Float] {
+        let c = configuration, group = c.heads / c.kvHeads, scale = c.attentionScale ?? 1 / Float(c.headDimension).squareRoot()
+        var mass = [Float](repeating: 0, count: positions.count), scores = mass
+        turn.lock()
+        defer { turn.unlock() }
+        for row in rows {
+            for head in 0..<c.heads {
+                let q = workspace.queries.pointer + row * workspace.queryStride + head * c.headDimension
+                var top = -Float.infinity
+                for (j, position) in positions.enumerated() {
+                    let keys = view.keys + layer * view.layerStride + view.keyPlace(position) + head / group * c.headDimension * KVView.blockTokens
+                    var sum: Float = 0
+                    for i in 0..<c.headDimension { sum += q[i] * Float(Float16(bitPattern: keys[i * KVView.blockTokens])) }
+                    scores[j] = sum * scale
+                    top = max(top, scores[j])
+                }
+                var total: Float = 0
+                for j in scores.indices {
+                    scores[j] = exp(scores[j] - top)
+                    total += scores[j]
+                }
+                for j in scores.indices { mass[j] += scores[j] / total }
+            }
+        }
+        return mass
     }
 
     private struct Step: PoolTask {
@@ -94,12 +130,13 @@ public final class TransformerDecoder: Sendable {
         let tokens: UnsafeBufferPointer<Int32>
         let segments: UnsafeBufferPointer<DecoderSegment>
         let logits: UnsafeMutablePointer<Float>
-        func run(_ index: Int, of count: Int) { decoder.run(index, count, tokens, segments, logits) }
+        let layers: Int
+        func run(_ index: Int, of count: Int) { decoder.run(index, count, tokens, segments, logits, layers) }
     }
 
     private func run(
         _ thread: Int, _ threads: Int, _ tokens: UnsafeBufferPointer<Int32>, _ segments: UnsafeBufferPointer<DecoderSegment>,
-        _ logits: UnsafeMutablePointer<Float>
+        _ logits: UnsafeMutablePointer<Float>, _ layers: Int
     ) {
         let c = configuration, w = workspace, n = tokens.count, mine = shareOf(n, thread, threads)
         let half = c.rope.frequencies.count, queries = c.heads * c.headDimension, gelu = c.activation == .gelu
@@ -111,7 +148,7 @@ public final class TransformerDecoder: Sendable {
             w.angles.fill(t, position: position, rope: c.rope)
             if let rope = c.localRope { w.localAngles?.fill(t, position: position, rope: rope) }
         }
-        for (index, layer) in weights.layers.enumerated() {
+        for (index, layer) in weights.layers.prefix(layers).enumerated() {
             let angles = c.window(layer: index) == nil ? w.angles : w.localAngles ?? w.angles
             normalize(w.state.pointer, layer.attentionNorm, into: w.input, rows: mine, codes: layer.query.readsCodes || layer.key.readsCodes)
             pool.barrier()
@@ -160,6 +197,7 @@ public final class TransformerDecoder: Sendable {
             pool.barrier()
             add(layer.down, w.gated, layer.feedForwardPostNorm, n, mine, thread, threads)
         }
+        guard layers == weights.layers.count else { return }
         // Only rows that get logits go through the last matrix, side by side.
         var row = 0
         for segment in segments where segment.logits > 0 {

@@ -1,0 +1,178 @@
+import Foundation
+package import MnemeModels
+
+/// What a choice of tokens to compute again looks at.
+package enum RecomputeEvidence: Sendable {
+    /// Nothing.
+    case none
+    /// How far the moved keys and values are from those in the new surroundings, in the second layer, which is computed for all tokens.
+    case deviations
+    /// How much the question attends to each token, in a layer at two thirds of the depth, over what was moved.
+    case attention
+}
+
+/// Which tokens of texts that were moved to a new place are computed again.
+package protocol RecomputePolicy: Sendable {
+    var evidence: RecomputeEvidence { get }
+    /// - Parameters:
+    ///   - chunks: the texts' places in the prompt.
+    ///   - share: of their tokens that may be computed again.
+    ///   - evidence: for each position what was asked for.
+    /// - Returns: positions in any order.
+    func positions(_ chunks: [Range<Int>], share: Double, evidence: [Int: Float]) -> [Int]
+}
+
+/// Computes nothing again: what stood elsewhere is used as it is.
+package struct NaiveReuse: RecomputePolicy {
+    package init() {}
+    package var evidence: RecomputeEvidence { .none }
+    package func positions(_ chunks: [Range<Int>], share: Double, evidence: [Int: Float]) -> [Int] { [] }
+}
+
+/// Computes the beginning of each text again, which draws attention of its own where it begins (EPIC's LegoLink, Hu et al. 2024).
+package struct ChunkStarts: RecomputePolicy {
+    package init() {}
+    package var evidence: RecomputeEvidence { .none }
+    package func positions(_ chunks: [Range<Int>], share: Double, evidence: [Int: Float]) -> [Int] {
+        chunks.flatMap { $0.prefix(Int((Double($0.count) * share).rounded(.up))) }
+    }
+}
+
+/// Computes again what the new surroundings change most, seen in the second layer (CacheBlend, Yao et al. 2025).
+package struct CacheBlend: RecomputePolicy {
+    package init() {}
+    package var evidence: RecomputeEvidence { .deviations }
+    package func positions(_ chunks: [Range<Int>], share: Double, evidence: [Int: Float]) -> [Int] { highest(chunks, share, evidence) }
+}
+
+/// Computes again what the question attends to most (as SnapKV sees what matters; Li et al. 2024).
+package struct QuestionAttention: RecomputePolicy {
+    package init() {}
+    package var evidence: RecomputeEvidence { .attention }
+    package func positions(_ chunks: [Range<Int>], share: Double, evidence: [Int: Float]) -> [Int] { highest(chunks, share, evidence) }
+}
+
+/// Computes whole texts again, those that the question attends to most.
+package struct QuestionChunks: RecomputePolicy {
+    package init() {}
+    package var evidence: RecomputeEvidence { .attention }
+    package func positions(_ chunks: [Range<Int>], share: Double, evidence: [Int: Float]) -> [Int] {
+        var left = Int((Double(chunks.reduce(0) { $0 + $1.count }) * share).rounded(.up)), result: [Int] = []
+        let sums = chunks.map { chunk in (chunk, chunk.reduce(0) { $0 + (evidence[$1] ?? 0) }) }
+        for (chunk, _) in sums.sorted(by: { $0.1 > $1.1 }) {
+            result += chunk.prefix(left)
+            left -= min(left, chunk.count)
+        }
+        return result
+    }
+}
+
+private func highest(_ chunks: [Range<Int>], _ share: Double, _ evidence: [Int: Float]) -> [Int] {
+    let all = chunks.flatMap { Array($0) }, count = Int((Double(all.count) * share).rounded(.up))
+    return Array(all.sorted { (evidence[$0] ?? 0, $1) > (evidence[$1] ?? 0, $0) }.prefix(count))
+}
+
+/// Answers behind texts whose keys and values were computed elsewhere.
+package struct ChunkReuse {
+    /// A text in the prompt, and where its keys and values are.
+    package struct Chunk {
+        /// Its place in the prompt.
+        package var place: Range<Int>
+        /// Where it was computed: there, its first token stands at `position`.
+        package var source: KVView
+        package var position: Int
+
+        package init(place: Range<Int>, source: KVView, position: Int) {
+            self.place = place
+            self.source = source
+            self.position = position
+        }
+    }
+
+    private let decoder: TransformerDecoder
+    /// Layers that are computed for all tokens where deviations are looked at.
+    private static let probeLayers = 2
+
+    package init(_ decoder: TransformerDecoder) { self.decoder = decoder }
+
+    /// Fills a sequence's keys and values up to `end`.
+    ///
+    /// - Parameters:
+    ///   - tokens: of the prompt.
+    ///   - known: tokens at the beginning that are exact in `view` already.
+    ///   - chunks: in order, behind `known`.
+    ///   - share: of the chunks' tokens that are computed again.
+    ///   - logits: `vocabularySize` floats for the last token.
+    /// - Returns: how many tokens were computed.
+    package func fill(
+        _ view: KVView, tokens: [Int32], known: Int, chunks: [Chunk], policy: some RecomputePolicy, share: Double, logits: UnsafeMutablePointer<Float>
+    ) -> Int {
+        let transplant = KVTransplant(decoder.configuration)
+        for chunk in chunks { transplant.copy(chunk.position..<chunk.position + chunk.place.count, of: chunk.source, to: view, at: chunk.place.lowerBound) }
+        let places = chunks.map(\.place), question = places.last.map(\.upperBound) ?? known
+        var evidence: [Int: Float] = [:]
+        switch policy.evidence {
+        case .none: break
+        case .deviations:
+            let before = places.map { $0.map { vector(view, $0) } }
+            compute(Array(known..<tokens.count), tokens, view, logits, layers: Self.probeLayers)
+            for (place, vectors) in zip(places, before) {
+                for (position, old) in zip(place, vectors) {
+                    evidence[position] = zip(vector(view, position), old).reduce(0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) }
+                }
+            }
+        case .attention:
+            // The end of the question, as far as a step reaches.
+            let rows = Array(max(question, tokens.count - min(decoder.stepTokens, 8))..<tokens.count), layers = max(1, decoder.configuration.layers * 2 / 3)
+            compute(Array(question..<tokens.count).suffix(rows.count), tokens, view, logits, layers: layers)
+            let mass = decoder.attention(of: 0..<rows.count, layer: layers - 1, in: view, over: known..<question)
+            for (i, position) in (known..<question).enumerated() { evidence[position] = mass[i] }
+        }
+        var positions = Set(policy.positions(places, share: share, evidence: evidence))
+        // What no chunk covers is computed in any case.
+        var start = known
+        for place in places + [tokens.count..<tokens.count] {
+            positions.formUnion(start..<place.lowerBound)
+            start = place.upperBound
+        }
+        positions.insert(tokens.count - 1)
+        compute(positions.sorted(), tokens, view, logits)
+        return positions.count
+    }
+
+    /// Keys and values of the last layer that is probed.
+    private func vector(_ view: KVView, _ position: Int) -> [Float] {
+        let c = decoder.configuration, layer = (Self.probeLayers - 1) * view.layerStride
+        let keys = view.keys + layer + view.keyPlace(position), values = view.values + layer + view.valuePlace(position, dimension: c.headDimension)
+        var result: [Float] = []
+        result.reserveCapacity(2 * c.kvSize)
+        for i in 0..<c.kvSize { result.append(Float(Float16(bitPattern: keys[i * KVView.blockTokens]))) }
+        for i in 0..<c.kvSize {
+            let place = i / c.headDimension * c.headDimension * KVView.blockTokens + i % c.headDimension
+            result.append(Float(Float16(bitPattern: values[place])))
+        }
+        return result
+    }
+
+    /// Computes tokens at the given positions, over what the view holds for the others.
+    private func compute(_ positions: [Int], _ tokens: [Int32], _ view: KVView, _ logits: UnsafeMutablePointer<Float>, layers: Int? = nil) {
+        var rest = positions[...]
+        while !rest.isEmpty {
+            let part = rest.prefix(decoder.stepTokens)
+            rest = rest.dropFirst(part.count)
+            var segments: [DecoderSegment] = []
+            for (i, position) in part.enumerated() {
+                if let last = segments.last, last.position + last.tokens.count == position {
+                    segments[segments.count - 1].tokens = last.tokens.lowerBound..<i + 1
+                } else {
+                    segments.append(DecoderSegment(tokens: i..<i + 1, position: position, view: view, logits: 0))
+                }
+            }
+            if rest.isEmpty, layers == nil { segments[segments.count - 1].logits = 1 }
+            let ids = part.map { tokens[$0] }
+            ids.withUnsafeBufferPointer { ids in
+                segments.withUnsafeBufferPointer { decoder.step(tokens: ids, segments: $0, logits: logits, layers: layers) }
+            }
+        }
+    }
+}

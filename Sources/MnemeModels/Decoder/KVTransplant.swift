@@ -1,0 +1,52 @@
+import Foundation
+import MnemeNumerics
+
+/// Copies keys and values of a text to another place of another sequence, as if the same text, behind what it stood behind, stood there.
+///
+/// Keys are turned by the distance, values do not depend on the place. What the text would have read of its new surroundings is missing:
+/// see ``MnemeKV``'s reuse for what is computed again.
+package struct KVTransplant: Sendable {
+    private let configuration: DecoderConfiguration
+    private let kernels = DecoderKernels()
+
+    package init(_ configuration: DecoderConfiguration) { self.configuration = configuration }
+
+    /// - Parameters:
+    ///   - positions: of the text in `source`.
+    ///   - place: where its first token stands in `target`; there is room behind it.
+    package func copy(_ positions: Range<Int>, of source: KVView, to target: KVView, at place: Int) {
+        let c = configuration, block = KVView.blockTokens
+        let global = Turn(c.rope, by: place - positions.lowerBound), local = c.localRope.map { Turn($0, by: place - positions.lowerBound) }
+        for layer in 0..<c.layers {
+            let turn = c.window(layer: layer) == nil ? global : local ?? global
+            var position = positions.lowerBound
+            while position < positions.upperBound {
+                let to = place + position - positions.lowerBound
+                let count = min(positions.upperBound - position, block - position % block, block - to % block)
+                let from = layer * source.layerStride, into = layer * target.layerStride
+                kernels.moveKeys(
+                    source.keys + from + source.keyPlace(position) - position % block, from: position % block,
+                    to: target.keys + into + target.keyPlace(to) - to % block, at: to % block, count: count, heads: c.kvHeads, dimension: c.headDimension,
+                    cosine: turn.cosine, sine: turn.sine, half: turn.cosine.count, interleaved: turn.interleaved)
+                for head in 0..<c.kvHeads {
+                    let offset = head * c.headDimension * block
+                    (target.values + into + target.valuePlace(to, dimension: c.headDimension) + offset).update(
+                        from: source.values + from + source.valuePlace(position, dimension: c.headDimension) + offset, count: count * c.headDimension)
+                }
+                position += count
+            }
+        }
+    }
+
+    /// The rotation over a distance; the magnitude is in the keys already.
+    private struct Turn {
+        var cosine: [Float], sine: [Float]
+        var interleaved: Bool
+
+        init(_ rope: RotaryEmbedding, by distance: Int) {
+            cosine = rope.frequencies.map { Float(cos(Double(distance) * $0)) }
+            sine = rope.frequencies.map { Float(sin(Double(distance) * $0)) }
+            interleaved = rope.interleaved
+        }
+    }
+}
