@@ -19,6 +19,8 @@ public struct GenerationRequest: Sendable {
     public var ignoresEnd = false
     /// How many alternatives to report with each token; nil reports no probabilities.
     public var alternatives: Int?
+    /// Who may find what is computed for it: requests of the same scope alone, as the time that an answer takes tells what is known.
+    public var scope = ""
     /// Names of memories in the prompt: what is kept of it is forgotten with them.
     public var sources: Set<String> = []
     /// Whose request it is, for fairness.
@@ -209,7 +211,9 @@ public final class Engine: Sendable {
         }
         if let most = request.maxTokens, most < 1 { throw EngineError(.invalidRequest, "At least one token must be asked for.") }
         if let count = request.alternatives, !(0...20).contains(count) { throw EngineError(.invalidRequest, "0 to 20 alternatives can be reported.") }
-        let room = context - request.prompt.count, most = min(request.maxTokens ?? room, room)
+        // Where nothing was said, the answer may be as long as the context and memory let it.
+        let room = context - request.prompt.count, fits = max(1, cache.capacity * KVShape.blockTokens - request.prompt.count)
+        let most = min(request.maxTokens ?? fits, room)
         guard KVShape.blocks(request.prompt.count + most) <= cache.capacity else {
             throw EngineError(.tooLong, "Keys and values of \(request.prompt.count + most) tokens do not fit the engine's memory. Ask for fewer tokens.")
         }
@@ -307,7 +311,9 @@ public final class Engine: Sendable {
                 var sequence = waiting.remove(at: i)
                 do {
                     let tokens = (0..<sequence.tokens).map { sequence.token($0) }
-                    sequence.session = try cache.open(tokens, positions: sequence.positions, sources: sequence.request.sources) { [wake] in wake.signal() }
+                    sequence.session = try cache.open(tokens, positions: sequence.positions, scope: sequence.request.scope, sources: sequence.request.sources) {
+                        [wake] in wake.signal()
+                    }
                     sequence.isLoading = true
                     sequence.takeRestored()
                     running.append(sequence)
@@ -330,7 +336,7 @@ public final class Engine: Sendable {
             waiting: waiting.map { sequence in
                 // Only the first of each key may start soon.
                 let isNext = running.count < limits.sequences && keys.insert(sequence.request.key).inserted
-                let known = isNext ? cache.known((0..<sequence.tokens).map { sequence.token($0) }) : (tokens: 0, heldBlocks: 0)
+                let known = isNext ? cache.known((0..<sequence.tokens).map { sequence.token($0) }, scope: sequence.request.scope) : (tokens: 0, heldBlocks: 0)
                 return EngineView.Waiting(
                     id: sequence.id, key: sequence.request.key, prompt: sequence.tokens - known.tokens,
                     blocks: KVShape.blocks(sequence.tokens + 1) - known.heldBlocks)

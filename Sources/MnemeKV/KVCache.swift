@@ -77,9 +77,9 @@ package final class KVCache: Sendable {
     private static var now: Double { Double(DispatchTime.now().uptimeNanoseconds) * 1e-9 }
 
     /// How many of the tokens are in memory, and how many blocks of them somebody holds.
-    package func known(_ tokens: [Int32]) -> (tokens: Int, heldBlocks: Int) {
+    package func known(_ tokens: [Int32], scope: String = "") -> (tokens: Int, heldBlocks: Int) {
         state.withLockedValue { state in
-            let (path, partial) = state.tree.match(tokens.dropLast())
+            let (path, partial) = state.tree.match(tokens.dropLast(), from: state.tree.root(scope))
             return (path.count * KVShape.blockTokens + (partial?.count ?? 0), path.count { $0.pins > 0 })
         }
     }
@@ -116,6 +116,7 @@ package final class KVCache: Sendable {
         /// Whole blocks that the tree knows; behind them blocks that belong to the sequence alone.
         fileprivate var chain: [KVNode] = []
         fileprivate var own: [Int] = []
+        fileprivate var root: KVNode?
         /// An end that was read from disk.
         fileprivate var end: KVHash?
         fileprivate let sources: Set<String>
@@ -175,7 +176,7 @@ package final class KVCache: Sendable {
 
         fileprivate func publish(_ state: inout State, _ tokens: (Int) -> Int32, _ computed: Int) throws {
             while chain.count < computed / KVShape.blockTokens {
-                let start = chain.count * KVShape.blockTokens, block = own.removeFirst(), parent = chain.last ?? state.tree.root
+                let start = chain.count * KVShape.blockTokens, block = own.removeFirst(), parent = chain.last ?? root!
                 let (node, isNew) = state.tree.insert(
                     parent, (start..<start + KVShape.blockTokens).map(tokens), block: block, sources: sources, now: KVCache.now)
                 state.tree.pin(node)
@@ -203,15 +204,33 @@ package final class KVCache: Sendable {
     /// - Parameters:
     ///   - tokens: all that are to be computed. One at least is left to compute, so that there are logits.
     ///   - positions: the most that the sequence may grow to.
+    ///   - scope: who may find what is computed: the same scope alone.
     ///   - sources: names of memories in the text.
     ///   - loaded: called on another thread when blocks from disk have come; ``Session/isLoading`` is true until then.
     /// - Throws: ``KVError`` if the system has no addresses left.
-    package func open(_ tokens: [Int32], positions: Int, sources: Set<String> = [], loaded: @escaping @Sendable () -> Void = {}) throws -> Session {
+    package func open(_ tokens: [Int32], positions: Int, scope: String = "", sources: Set<String> = [], loaded: @escaping @Sendable () -> Void = {}) throws
+        -> Session
+    {
         let session = Session(self, try arena.reserve(positions: positions), sources: sources), limit = tokens.count - 1
-        let missing = try state.withLockedValue { state -> [Load] in
+        do {
+            let missing = try begin(session, tokens, limit, scope)
+            if !missing.isEmpty { read(missing, into: session, limit: limit, loaded) }
+            return session
+        } catch {
+            session.close({ _ in 0 }, computed: 0)
+            throw error
+        }
+    }
+
+    /// Gives a session what is known in memory.
+    ///
+    /// - Returns: what is on disk behind it, with blocks to read it into.
+    private func begin(_ session: Session, _ tokens: [Int32], _ limit: Int, _ scope: String) throws -> [Load] {
+        try state.withLockedValue { state in
             state.statistics.tokens += tokens.count
-            let now = Self.now
-            let (path, partial) = state.tree.match(tokens[..<limit])
+            let now = Self.now, root = state.tree.root(scope)
+            session.root = root
+            let (path, partial) = state.tree.match(tokens[..<limit], from: root)
             try session.range!.map(path.map(\.block), at: 0, writable: false)
             for node in path {
                 state.tree.pin(node)
@@ -219,7 +238,7 @@ package final class KVCache: Sendable {
             }
             session.chain = path
             session.restored = path.count * KVShape.blockTokens
-            let onDisk = find(tokens, after: path, known: partial?.count ?? 0)
+            let onDisk = find(tokens, after: path, from: root, known: partial?.count ?? 0)
             if onDisk.isEmpty, let partial {
                 // The block is the other's: its rows up to the parting are copied.
                 state.tree.pin(partial.node)
@@ -244,8 +263,6 @@ package final class KVCache: Sendable {
             }
             return loads
         }
-        if !missing.isEmpty { read(missing, into: session, limit: limit, loaded) }
-        return session
     }
 
     private func unpin(_ state: inout State, _ node: KVNode) { if state.tree.unpin(node) { arena.free(node.block) } }
@@ -257,7 +274,8 @@ package final class KVCache: Sendable {
             session.range = nil
             var kept = session.chain
             var superseded: [KVHash] = []
-            let parent = kept.last ?? state.tree.root, start = session.chain.count * KVShape.blockTokens
+            guard let parent = kept.last ?? session.root else { return }
+            let start = session.chain.count * KVShape.blockTokens
             if computed > start, computed - start < KVShape.blockTokens, let block = session.own.first, !parent.isDetached {
                 let rest = (start..<computed).map(tokens)
                 if !state.tree.covers(parent, rest) {
@@ -299,9 +317,9 @@ package final class KVCache: Sendable {
     }
 
     /// Blocks on disk that go on from what is in memory, if they bring more than `known` tokens.
-    private func find(_ tokens: [Int32], after path: [KVNode], known: Int) -> [Load] {
+    private func find(_ tokens: [Int32], after path: [KVNode], from root: KVNode, known: Int) -> [Load] {
         guard let folder else { return [] }
-        var loads: [Load] = [], parent = path.last?.hash ?? model, start = path.count * KVShape.blockTokens
+        var loads: [Load] = [], parent = path.last?.hash ?? root.hash, start = path.count * KVShape.blockTokens
         while tokens.count - start >= KVShape.blockTokens {
             let part = Array(tokens[start..<start + KVShape.blockTokens]), hash = parent.next(part)
             guard folder.has(hash) else { break }
@@ -355,7 +373,7 @@ package final class KVCache: Sendable {
                 }
                 if isWhole, start + KVShape.blockTokens <= limit {
                     let (node, isNew) = state.tree.insert(
-                        session.chain.last ?? state.tree.root, load.tokens, block: load.block, sources: session.sources, now: now)
+                        session.chain.last ?? session.root!, load.tokens, block: load.block, sources: session.sources, now: now)
                     if !isNew { arena.free(load.block) }
                     node.isKept = true
                     state.tree.pin(node)

@@ -107,7 +107,7 @@ public final class KVFolder: Sendable {
                 let file = "\(path)/\(folder)/\(name)"
                 var info = stat()
                 guard stat(file, &info) == 0 else { continue }
-                let used = Date(timeIntervalSince1970: Double(info.st_mtim.tv_sec) + Double(info.st_mtim.tv_nsec) * 1e-9)
+                let used = Date(timeIntervalSince1970: info.modified)
                 if name.hasSuffix(".kv"), let hash = KVHash(name.dropLast(3)) {
                     result.append(File(hash: hash, path: file, bytes: Int(info.st_size), lastUse: used))
                 } else if name.hasSuffix(".tmp"), used.timeIntervalSinceNow < -3600 {

@@ -34,6 +34,9 @@ public struct KVHash: Sendable, Hashable, CustomStringConvertible {
         return KVHash(bytes: Array(SHA256.hash(data: Data(text.utf8))))
     }
 
+    /// Where the texts of a scope begin.
+    func scoped(_ scope: String) -> KVHash { KVHash(bytes: Array(SHA256.hash(data: Data(bytes + Array(("scope " + scope).utf8))))) }
+
     /// The block that follows with these tokens.
     func next(_ tokens: some Collection<Int32>) -> KVHash {
         var hash = SHA256()

@@ -2,6 +2,17 @@ import Crypto
 import Foundation
 import MnemeModels
 
+extension stat {
+    /// Seconds since 1970.
+    var modified: Double {
+        #if canImport(Darwin)
+            Double(st_mtimespec.tv_sec) + Double(st_mtimespec.tv_nsec) * 1e-9
+        #else
+            Double(st_mtim.tv_sec) + Double(st_mtim.tv_nsec) * 1e-9
+        #endif
+    }
+}
+
 /// Names a model's files by their contents, so that keys and values are never used with other weights.
 public enum ModelIdentity {
     /// The SHA-256 of all that the model is made of: a GGUF file, or a folder's weights, settings and tokenizer.
@@ -21,7 +32,7 @@ public enum ModelIdentity {
         for file in files {
             var info = stat()
             guard stat(file, &info) == 0 else { throw KVError(.inputOutput, "\(file) cannot be read: \(String(cString: strerror(errno))).") }
-            let signature = "\(file) \(info.st_size) \(info.st_mtim.tv_sec).\(info.st_mtim.tv_nsec) \(info.st_ino)"
+            let signature = "\(file) \(info.st_size) \(info.modified) \(info.st_ino)"
             let entry = cache.map { $0 + "/" + hex(SHA256.hash(data: Data(signature.utf8))) }
             if let entry, let known = try? String(contentsOfFile: entry, encoding: .utf8), KVHash(known) != nil {
                 all.update(data: Data(known.utf8))

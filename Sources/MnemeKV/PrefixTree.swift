@@ -37,17 +37,27 @@ final class KVNode {
 ///
 /// A node that is pinned pins all before it, so that what is unpinned can always be given up from the ends.
 struct PrefixTree {
-    let root: KVNode
+    private let model: KVHash
+    /// Where the texts of each scope begin: nobody finds those of another.
+    private var roots: [String: KVNode] = [:]
     /// Nodes, and those of them that nobody reads.
     private(set) var count = 0, unpinned = 0
 
-    init(model: KVHash) { root = KVNode(parent: nil, tokens: [], hash: model, block: -1, sources: [], now: 0) }
+    init(model: KVHash) { self.model = model }
+
+    /// Where a scope's texts begin.
+    mutating func root(_ scope: String) -> KVNode {
+        if let root = roots[scope] { return root }
+        let root = KVNode(parent: nil, tokens: [], hash: scope.isEmpty ? model : model.scoped(scope), block: -1, sources: [], now: 0)
+        roots[scope] = root
+        return root
+    }
 
     /// The longest known beginning.
     ///
     /// - Returns: whole blocks, and a further block of which the first `count` tokens fit.
     /// - Complexity: O(tokens + children of the last node).
-    func match(_ tokens: ArraySlice<Int32>) -> (path: [KVNode], partial: (node: KVNode, count: Int)?) {
+    func match(_ tokens: ArraySlice<Int32>, from root: KVNode) -> (path: [KVNode], partial: (node: KVNode, count: Int)?) {
         var path: [KVNode] = [], rest = tokens
         while rest.count >= KVShape.blockTokens, let child = (path.last ?? root).children[Array(rest.prefix(KVShape.blockTokens))] {
             path.append(child)
@@ -154,7 +164,7 @@ struct PrefixTree {
 
     /// Calls `body` for each node, parents first.
     func visit(_ body: (KVNode) -> Void) {
-        var stack = Array(root.children.values)
+        var stack = roots.values.flatMap(\.children.values)
         while let node = stack.popLast() {
             body(node)
             stack += node.children.values

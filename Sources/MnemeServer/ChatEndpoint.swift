@@ -44,6 +44,7 @@ struct ChatEndpoint: Sendable {
         }
         var generation = try Self.generation(request, body: body, prompt: try model.tokens(of: messages))
         generation.key = principal.name
+        generation.scope = Self.scope(principal)
         generation.sources = chatMemory?.sources(used) ?? []
         let id = "chatcmpl-" + Self.identifier(), created = Int(Date().timeIntervalSince1970), stream = try engine.generate(generation)
         let memories: JSONValue? =
@@ -110,6 +111,7 @@ struct ChatEndpoint: Sendable {
         }
         var generation = try Self.generation(request, body: body, prompt: prompt)
         generation.key = principal.name
+        generation.scope = Self.scope(principal)
         if generation.maxTokens == nil { generation.maxTokens = 16 }
         if let count = request["logprobs"], count != .null {
             guard let count = count.double.flatMap({ Int(exactly: $0) }) else { throw InputError("'logprobs' must be a whole number.") }
@@ -268,6 +270,9 @@ struct ChatEndpoint: Sendable {
         result["top_logprobs"] = .array(alternatives.map { .object(entry($0.token, $0.logProbability)) })
         return .object(result)
     }
+
+    /// A key that reaches one owner alone shares no computed keys and values with others: the time of an answer would tell what they asked.
+    private static func scope(_ principal: Principal) -> String { principal.owner.map { "\($0.tenant)/\($0.user)" } ?? "" }
 
     private static func usage(_ usage: GenerationUsage) -> JSONValue {
         [

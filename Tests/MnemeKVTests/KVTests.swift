@@ -60,8 +60,8 @@ private func hash(_ name: String) -> KVHash {
 
     /// Runs one sequence to its end; what was restored must be right.
     @discardableResult
-    private func run(_ cache: KVCache, _ tokens: [Int32], sources: Set<String> = []) throws -> Int {
-        let session = try cache.open(tokens, positions: tokens.count, sources: sources)
+    private func run(_ cache: KVCache, _ tokens: [Int32], scope: String = "", sources: Set<String> = []) throws -> Int {
+        let session = try cache.open(tokens, positions: tokens.count, scope: scope, sources: sources)
         while session.isLoading { usleep(100) }
         let restored = session.restored
         #expect(restored < tokens.count && Reference.holds(session, tokens, 0..<restored))
@@ -80,6 +80,17 @@ private func hash(_ name: String) -> KVHash {
         #expect(try run(cache, Array(text[..<100]) + [9, 9]) == 100, "texts may part inside of a block")
         #expect(try run(cache, [7] + text) == 0, "what stands before matters")
         #expect(cache.statistics.bytes == cache.statistics.idleBytes)
+    }
+
+    @Test func `nobody finds what belongs to another scope`() throws {
+        let path = temporaryFolder(), text = (0..<100).map { Int32($0) }
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        let cache = try cache(blocks: 100, folder: KVFolder(path: path))
+        try run(cache, text, scope: "ana")
+        #expect(try run(cache, text, scope: "ben") == 0 && run(cache, text) == 0 && run(cache, text, scope: "ana") == 99)
+        cache.flush()
+        let other = try self.cache(blocks: 100, folder: KVFolder(path: path))
+        #expect(try run(other, text, scope: "cleo") == 0 && run(other, text, scope: "ana") == 99)
     }
 
     @Test func `sequences share memory and cannot change each other`() throws {
