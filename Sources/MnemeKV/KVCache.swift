@@ -118,7 +118,7 @@ package final class KVCache: Sendable {
         fileprivate var own: [Int] = []
         fileprivate var root: KVNode?
         /// An end that was read from disk.
-        fileprivate var end: KVHash?
+        fileprivate var end: (hash: KVHash, position: Int)?
         fileprivate let sources: Set<String>
         fileprivate var isClosed = false
         fileprivate var loads = false
@@ -291,7 +291,7 @@ package final class KVCache: Sendable {
                 }
             }
             // The end that was read is a part of what was computed behind it.
-            if let end = session.end, end != kept.last?.hash, computed > session.restored { superseded.append(end) }
+            if let end = session.end, computed > end.position { superseded.append(end.hash) }
             for block in session.own { arena.free(block) }
             session.own = []
             session.chain = []
@@ -327,8 +327,8 @@ package final class KVCache: Sendable {
             parent = hash
             start += KVShape.blockTokens
         }
-        // An end may have any length.
-        let least = loads.isEmpty ? known : 0
+        // An end may have any length. Its last token is of no use if it is the last of all.
+        let least = loads.isEmpty ? (tokens.count - start > known + 1 ? known : tokens.count) : 0
         for count in stride(from: min(KVShape.blockTokens - 1, tokens.count - start), to: least, by: -1) {
             let part = Array(tokens[start..<start + count]), hash = parent.next(part)
             guard folder.has(hash) else { continue }
@@ -386,7 +386,7 @@ package final class KVCache: Sendable {
                     let count = min(load.tokens.count, limit - start)
                     session.own = [load.block]
                     session.restored = start + count
-                    if !isWhole { session.end = load.hash }
+                    if !isWhole { session.end = (load.hash, start + load.tokens.count) }
                     state.statistics.tokensFromDisk += count
                 }
             }

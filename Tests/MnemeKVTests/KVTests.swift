@@ -150,6 +150,13 @@ private func hash(_ name: String) -> KVHash {
         let second = try cache(blocks: 20, folder: KVFolder(path: path))
         #expect(try run(second, text + [1]) == 150)
         #expect(second.statistics.tokensFromDisk == 150)
+        // The same again takes nothing away.
+        second.flush()
+        for _ in 0..<3 {
+            let again = try cache(blocks: 20, folder: KVFolder(path: path))
+            #expect(try run(again, text + [1]) == 150 && run(again, text + [1]) == 150)
+            again.flush()
+        }
         let other = try cache(blocks: 20, folder: KVFolder(path: path), model: "another")
         #expect(try run(other, text) == 0)
         // A file of another model under this one's name is refused.
