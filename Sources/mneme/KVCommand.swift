@@ -15,7 +15,7 @@ struct KVCommand: AsyncParsableCommand {
             all of it may be deleted at any time.
             """,
         subcommands: [
-            List.self, Show.self, Warm.self, Pin.self, Unpin.self, Export.self, Import.self, Erase.self, Verify.self, AllocBench.self, ReuseEval.self,
+            List.self, Show.self, Warm.self, Pin.self, Unpin.self, Export.self, Import.self, Erase.self, Verify.self, AllocBench.self, Eval.self, ReuseEval.self,
         ], defaultSubcommand: List.self)
 
     static func folder() throws -> KVFolder { try KVFolder(path: Home.kv) }
@@ -220,6 +220,33 @@ struct KVCommand: AsyncParsableCommand {
                 Terminal.error("\(path) is damaged\(repair ? "; deleted" : "")")
             }
             if !result.damaged.isEmpty, !repair { throw ExitCode(1) }
+        }
+    }
+
+    struct Eval: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "What keeping keys and values in fewer bits costs: perplexity, divergence, bytes.",
+            discussion: "The second half of each window counts. Each block of 32 positions goes through the codec as soon as it is full.")
+        @Argument(help: "A text file.") var file: String
+        @OptionGroup var language: LanguageModelOptions
+        @Option(help: "Tokens of a window.") var window = 1024
+        @Option(help: "Windows at most.") var windows = 8
+        @Flag(help: "Print JSON.") var json = false
+
+        func run() async throws {
+            guard let text = try? String(contentsOfFile: file, encoding: .utf8) else { throw InputError("\(file) cannot be read as UTF-8 text.") }
+            let model = try language.open(), line = ProgressLine()
+            let rows = try KVCodecBenchmark.run(model, tokens: model.tokens(of: text), context: window, windows: max(1, windows)) {
+                line.show($0, $1, "windows")
+            }
+            line.end()
+            if json { return print(try OperationTable.encode(rows, pretty: true)) }
+            print("codec   bytes a token         perplexity             KL, nats   same token")
+            for row in rows {
+                let size = String(format: "%8d %7.1f%%", row.bytes, 100 * Double(row.bytes) / Double(rows[0].bytes))
+                let change = String(format: "%12.4f %+9.3f%%", row.perplexity, 100 * (row.perplexity / rows[0].perplexity - 1))
+                print("\(row.codec.padding(toLength: 6, withPad: " ", startingAt: 0)) \(size) \(change) \(String(format: "%14.6f %12.4f", row.divergence, row.agreement))")
+            }
         }
     }
 

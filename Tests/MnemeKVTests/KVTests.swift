@@ -348,6 +348,63 @@ private struct Generator {
     }
 }
 
+@Suite struct CodecTests {
+    @Test(arguments: [KVCodec.int8, .int4, .int2]) func `codes are as near as their bits allow`(codec: KVCodec) {
+        var random = Generator(state: 5)
+        let values = (0..<3200).map { i in Float16(Float(random.below(2001) - 1000) / 500 * (i / 32 % 7 == 0 ? 40 : 1)) } + (0..<32).map { _ in Float16(3.25) }
+        var codes = [UInt8](repeating: 0, count: codec.bytes(values.count)), back = [UInt16](repeating: 0, count: values.count)
+        values.map(\.bitPattern).withUnsafeBufferPointer { codec.encode($0.baseAddress!, elements: values.count, into: &codes) }
+        codec.decode(codes, elements: values.count, into: &back)
+        for group in 0..<values.count / 32 {
+            let part = values[group * 32..<(group + 1) * 32], step = Float(part.max()! - part.min()!) / Float((1 << codec.bits) - 1)
+            for i in part.indices {
+                let distance = abs(Float(Float16(bitPattern: back[i])) - Float(values[i]))
+                #expect(distance <= step * 0.51 + abs(Float(values[i])) * 0.002 + 0.05 * step, "\(distance) of \(step)")
+            }
+        }
+        #expect(back.suffix(32).allSatisfy { Float16(bitPattern: $0) == 3.25 }, "equal values stay what they are")
+        #expect(codec.bytes(32) == [KVCodec.int8: 36, .int4: 20, .int2: 12][codec])
+    }
+
+    @Test(arguments: [KVCodec.int8, .int2]) func `encoded blocks are found again, under their own names, also ends`(codec: KVCodec) throws {
+        let path = temporaryFolder(), tokens = (0..<90).map { Int32($0) }
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        func cache(_ codec: KVCodec) throws -> KVCache {
+            try KVCache(
+                shape: Reference.shape, model: hash(codec.rawValue), modelName: "m", bytes: 20 * Reference.shape.blockBytes, folder: KVFolder(path: path),
+                codec: codec)
+        }
+        let first = try cache(codec), session = try first.open(tokens, positions: 90)
+        #expect(try session.prepare(positions: 90))
+        // Values between 1 and 2.
+        for p in 0..<90 {
+            for layer in 0..<2 {
+                for i in 0..<16 {
+                    let view = session.view, value = Float16(1 + Float((p * 5 + i * 3 + layer) % 64) / 64).bitPattern
+                    view.keys[layer * view.layerStride + view.keyPlace(p) + i * KVView.blockTokens] = value
+                    view.values[layer * view.layerStride + view.valuePlace(p, dimension: 8) + i / 8 * 8 * KVView.blockTokens + i % 8] = value
+                }
+            }
+        }
+        session.close({ tokens[$0] }, computed: 90)
+        first.flush()
+        let again = try cache(codec), restored = try again.open(tokens, positions: 90)
+        while restored.isLoading { usleep(100) }
+        #expect(restored.restored == 89)
+        let view = restored.view
+        for p in 0..<89 {
+            for i in 0..<16 {
+                let expected = 1 + Float((p * 5 + i * 3 + 1) % 64) / 64, bound: Float = codec == .int8 ? 0.01 : 0.2
+                let key = Float(Float16(bitPattern: view.keys[view.layerStride + view.keyPlace(p) + i * KVView.blockTokens]))
+                let value = Float(Float16(bitPattern: view.values[view.layerStride + view.valuePlace(p, dimension: 8) + i / 8 * 8 * KVView.blockTokens + i % 8]))
+                #expect(abs(key - expected) < bound && abs(value - expected) < bound)
+            }
+        }
+        restored.close({ tokens[$0] }, computed: 89)
+        #expect(try KVFolder(path: path).verify().damaged.isEmpty)
+    }
+}
+
 @Suite struct EvictorTests {
     private func candidate(position: Int = 0, idle: Double = 0, uses: Int = 0) -> EvictionCandidate {
         EvictionCandidate(bytes: 1000, position: position, tokens: 32, idle: idle, age: 100, uses: uses)

@@ -247,6 +247,53 @@ def kept_keys_and_values():
 
 
 @test
+def killed_while_sharing_a_folder():
+    """Two servers with little memory share a small folder and are killed at random: what they answer is right, what they leave is sound."""
+    from concurrent.futures import ThreadPoolExecutor
+    bases = [f"Chapter {i}. " + f"The lighthouse keeper number {i} wrote the same line into the log every night. " * 16 for i in range(5)]
+
+    def ask(server, prompt):
+        body = dict(prompt=prompt, max_tokens=8, temperature=0, logprobs=0)
+        request = urllib.request.Request(server.url + "/v1/completions", json.dumps(body).encode(), {"Content-Type": "application/json"})
+        choice = json.load(urllib.request.urlopen(request, timeout=60))["choices"][0]
+        return choice["text"], choice["logprobs"]["token_logprobs"]
+
+    with Folder() as f:
+        prompts = [base + tail for base in bases for tail in ("", "That night he", "But the sea was")]
+        with Server(f, "--model", "smollm2", "--kv-disk", "0") as server:
+            expected = {prompt: ask(server, prompt) for prompt in prompts}
+        options = ("--model", "smollm2", "--kv-disk", "0.04", "--kv-memory", "0.05")
+        chance, answers = random.Random(3), 0
+        for round in range(6):
+            servers = [Server(f, *options).__enter__() for _ in range(2)]
+
+            def work(seed):
+                own, count = random.Random(seed), 0
+                for _ in range(6):
+                    prompt = own.choice(prompts)
+                    try:
+                        answer = ask(own.choice(servers), prompt)
+                    except OSError:
+                        continue  # it was killed
+                    assert answer == expected[prompt], (prompt, answer, expected[prompt])
+                    count += 1
+                return count
+            with ThreadPoolExecutor(4) as pool:
+                running = [pool.submit(work, round * 10 + i) for i in range(4)]
+                time.sleep(chance.uniform(0.2, 1.5))
+                servers[0].process.kill()
+                answers += sum(r.result() for r in running)
+            for server in servers:
+                server.process.kill()
+                server.process.wait()
+        assert answers > 30, answers
+        assert "are sound" in f.run("kv", "verify").stdout
+        size = sum(os.path.getsize(os.path.join(d, n)) for d, _, names in os.walk(f.path + "/kv") for n in names if n.endswith(".kv"))
+        assert size < 0.06 * 2**30, size
+        return f"{answers} answers"
+
+
+@test
 def generate_and_chat():
     with Folder() as f:
         text = f.run("generate", "The capital of France is", "--max-tokens", "8").stdout

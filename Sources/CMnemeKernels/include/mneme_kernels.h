@@ -214,6 +214,13 @@ void mnk_scan_int8(uint32_t features, const int8_t *query, float scale, const in
 /// Symmetric int8 of one vector; returns the scale and stores the sum of the codes.
 float mnk_quantize_vector(const float *x, size_t n, int8_t *codes, int32_t *sum);
 
+// MARK: Codecs of keys and values
+
+/// Groups of 32 halves as codes of 8, 4 or 2 bits: w = least + scale·code; see codec.c for the layout.
+size_t mnk_group_bytes(int bits);
+void mnk_encode_groups(uint32_t features, int bits, const uint16_t *source, size_t groups, uint8_t *target);
+void mnk_decode_groups(uint32_t features, int bits, const uint8_t *source, size_t groups, uint16_t *target);
+
 // MARK: Checksums
 
 /// CRC-32C (RFC 3720) of each quarter of `bytes`: a quarter is a multiple of 8, the last takes the rest.
