@@ -26,7 +26,8 @@ public struct KVCodecBenchmark: Sendable {
         let decoder = model.decoder, c = decoder.configuration, size = c.vocabularySize, block = KVShape.blockTokens
         let windows = min(windows, tokens.count / context)
         guard windows > 0, context >= 2 * block, context % block == 0, context <= c.contextLength else {
-            throw EngineError(.invalidRequest, "The text is shorter than a window of \(context) tokens, or that is no multiple of \(block) within the model's context.")
+            throw EngineError(
+                .invalidRequest, "The text is shorter than a window of \(context) tokens, or that is no multiple of \(block) within the model's context.")
         }
         let codecs = KVCodec.allCases, shape = KVShape(c)
         var sums = codecs.map { _ in Sums() }, count = 0

@@ -124,7 +124,8 @@ public struct ModelFetcher: Sendable {
         return all.filter { name in
             var isFolder: ObjCBool = false
             let isHidden = name.split(separator: "/").contains { $0.hasPrefix(".") || $0 == "__pycache__" }
-            return FileManager.default.fileExists(atPath: folder + "/" + name, isDirectory: &isFolder) && !isFolder.boolValue && !isHidden && !name.hasSuffix(".py")
+            return FileManager.default.fileExists(atPath: folder + "/" + name, isDirectory: &isFolder) && !isFolder.boolValue && !isHidden
+                && !name.hasSuffix(".py")
         }.sorted()
     }
 

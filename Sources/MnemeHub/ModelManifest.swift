@@ -74,6 +74,8 @@ public struct ModelManifest: Codable, Sendable, Equatable {
     private static func read(_ path: String, _ body: (Data) -> Void) throws {
         guard let file = FileHandle(forReadingAtPath: path) else { throw ModelError(.missingFile, "\(path) cannot be opened.") }
         defer { try? file.close() }
-        while let data = try file.read(upToCount: 4 << 20), !data.isEmpty { body(data) }
+        do { while let data = try file.read(upToCount: 4 << 20), !data.isEmpty { body(data) } } catch {
+            throw ModelError(.missingFile, "\(path) cannot be read: \(error.localizedDescription)")
+        }
     }
 }

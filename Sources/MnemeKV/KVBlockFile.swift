@@ -173,7 +173,9 @@ package struct KVBlockFile: Sendable, Equatable {
     /// Reads rows into a block, if the file is sound and fits.
     ///
     /// - Throws: ``KVError``. The block may have been written in part then.
-    package static func read(_ path: String, model: KVHash, parent: KVHash, codec: KVCodec, tokens: [Int32], into block: UnsafeMutableRawPointer, shape: KVShape) throws {
+    package static func read(
+        _ path: String, model: KVHash, parent: KVHash, codec: KVCodec, tokens: [Int32], into block: UnsafeMutableRawPointer, shape: KVShape
+    ) throws {
         let opened = try open_(path), header = opened.header
         guard header.model == model, header.parent == parent, header.tokens == tokens, header.codec == codec, header.layers == shape.layers,
             header.heads == shape.heads, header.dimension == shape.dimension

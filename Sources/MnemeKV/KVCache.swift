@@ -44,7 +44,9 @@ package final class KVCache: Sendable {
     ///   - bytes: the most memory that blocks take.
     ///   - folder: where blocks are kept beyond the process, encoded by `codec`, on which `model` depends.
     /// - Throws: ``KVError`` if the system has no memory for them.
-    package init(shape: KVShape, model: KVHash, modelName: String, bytes: Int, folder: KVFolder?, codec: KVCodec = .f16, evictor: any Evictor = CostAware()) throws {
+    package init(shape: KVShape, model: KVHash, modelName: String, bytes: Int, folder: KVFolder?, codec: KVCodec = .f16, evictor: any Evictor = CostAware())
+        throws
+    {
         self.shape = shape
         self.model = model
         self.modelName = modelName

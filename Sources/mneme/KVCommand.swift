@@ -15,7 +15,8 @@ struct KVCommand: AsyncParsableCommand {
             all of it may be deleted at any time.
             """,
         subcommands: [
-            List.self, Show.self, Warm.self, Pin.self, Unpin.self, Export.self, Import.self, Erase.self, Verify.self, AllocBench.self, Eval.self, ReuseEval.self,
+            List.self, Show.self, Warm.self, Pin.self, Unpin.self, Export.self, Import.self, Erase.self, Verify.self, AllocBench.self, Eval.self,
+            ReuseEval.self,
         ], defaultSubcommand: List.self)
 
     static func folder() throws -> KVFolder { try KVFolder(path: Home.kv) }
@@ -245,7 +246,9 @@ struct KVCommand: AsyncParsableCommand {
             for row in rows {
                 let size = String(format: "%8d %7.1f%%", row.bytes, 100 * Double(row.bytes) / Double(rows[0].bytes))
                 let change = String(format: "%12.4f %+9.3f%%", row.perplexity, 100 * (row.perplexity / rows[0].perplexity - 1))
-                print("\(row.codec.padding(toLength: 6, withPad: " ", startingAt: 0)) \(size) \(change) \(String(format: "%14.6f %12.4f", row.divergence, row.agreement))")
+                print(
+                    "\(row.codec.padding(toLength: 6, withPad: " ", startingAt: 0)) \(size) \(change) \(String(format: "%14.6f %12.4f", row.divergence, row.agreement))"
+                )
             }
         }
     }

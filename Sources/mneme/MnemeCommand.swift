@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import Mneme
 import MnemeEngine
+import MnemeHub
 import MnemeKV
 import MnemeModels
 import MnemeStore
@@ -107,7 +108,8 @@ enum Home {
     static func languageModelPath(_ name: String) throws -> String {
         if name.hasSuffix(".gguf") || name.hasPrefix(".") || name.hasPrefix("/") { return name }
         // A hub name is found by its last part, under which it was fetched.
-        let folder = models + "/" + (name.split(separator: "/").last ?? "").replacing(":", with: "-")
+        let known = ModelWheel.all.first { $0.name == name }?.folder
+        let folder = models + "/" + (known ?? String(name.split(separator: "/").last ?? "").replacing(":", with: "-"))
         if FileManager.default.fileExists(atPath: folder) { return folder }
         if FileManager.default.fileExists(atPath: name) { return name }
         throw ModelError(.missingFile, "There is no model '\(name)' in \(models). `mneme pull \(name)` fetches it; `mneme models` lists what is there.")

@@ -396,7 +396,8 @@ private struct Generator {
             for i in 0..<16 {
                 let expected = 1 + Float((p * 5 + i * 3 + 1) % 64) / 64, bound: Float = codec == .int8 ? 0.01 : 0.2
                 let key = Float(Float16(bitPattern: view.keys[view.layerStride + view.keyPlace(p) + i * KVView.blockTokens]))
-                let value = Float(Float16(bitPattern: view.values[view.layerStride + view.valuePlace(p, dimension: 8) + i / 8 * 8 * KVView.blockTokens + i % 8]))
+                let value = Float(
+                    Float16(bitPattern: view.values[view.layerStride + view.valuePlace(p, dimension: 8) + i / 8 * 8 * KVView.blockTokens + i % 8]))
                 #expect(abs(key - expected) < bound && abs(value - expected) < bound)
             }
         }
