@@ -17,17 +17,19 @@ public struct KVCodecBenchmark: Sendable {
         public var divergence: Double, agreement: Double
     }
 
-    /// Each block of 32 positions goes through the codec as soon as it is full; what follows reads the outcome.
+    /// Each block of 32 positions but the first goes through the codec when it is full and `exact` positions stand behind it; what follows reads the
+    /// outcome.
     ///
     /// - Parameters:
+    ///   - exact: the last positions that stay as they are (KIVI's residual), a multiple of a block.
     ///   - tokens: of a text; the windows are cut from it one after the other.
     /// - Throws: ``MnemeEngine/EngineError`` if the text is shorter than a window.
-    public static func run(_ model: LanguageModel, tokens: [Int32], context: Int, windows: Int, progress: (Int, Int) -> Void) throws -> [Row] {
+    public static func run(_ model: LanguageModel, tokens: [Int32], context: Int, windows: Int, exact recent: Int = 0, progress: (Int, Int) -> Void) throws -> [Row] {
         let decoder = model.decoder, c = decoder.configuration, size = c.vocabularySize, block = KVShape.blockTokens
         let windows = min(windows, tokens.count / context)
-        guard windows > 0, context >= 2 * block, context % block == 0, context <= c.contextLength else {
+        guard windows > 0, context >= 2 * block, context % block == 0, recent % block == 0, recent >= 0, context <= c.contextLength else {
             throw EngineError(
-                .invalidRequest, "The text is shorter than a window of \(context) tokens, or that is no multiple of \(block) within the model's context.")
+                .invalidRequest, "The text is shorter than a window of \(context) tokens, or that or the exact positions are no multiple of \(block) within the model's context.")
         }
         let codecs = KVCodec.allCases, shape = KVShape(c)
         var sums = codecs.map { _ in Sums() }, count = 0
@@ -52,9 +54,9 @@ public struct KVCodecBenchmark: Sendable {
                             decoder.step(tokens: tokens, segments: UnsafeBufferPointer(start: $0, count: 1), logits: out)
                         }
                     }
-                    if codec != .f16 {
+                    if codec != .f16, start > recent {
                         for layer in 0..<c.layers {
-                            let place = view.keys + layer * view.layerStride + start / block * view.blockStride
+                            let place = view.keys + layer * view.layerStride + (start - recent) / block * view.blockStride
                             codec.encode(place, elements: 2 * block * c.kvSize, into: codes)
                             codec.decode(codes, elements: 2 * block * c.kvSize, into: place)
                         }

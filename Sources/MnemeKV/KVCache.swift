@@ -317,6 +317,7 @@ package final class KVCache: Sendable {
         var hash: KVHash
         var parent: KVHash
         var tokens: [Int32]
+        var position: Int
         var block = -1
     }
 
@@ -327,7 +328,7 @@ package final class KVCache: Sendable {
         while tokens.count - start >= KVShape.blockTokens {
             let part = Array(tokens[start..<start + KVShape.blockTokens]), hash = parent.next(part)
             guard folder.has(hash) else { break }
-            loads.append(Load(hash: hash, parent: parent, tokens: part))
+            loads.append(Load(hash: hash, parent: parent, tokens: part, position: start))
             parent = hash
             start += KVShape.blockTokens
         }
@@ -336,7 +337,7 @@ package final class KVCache: Sendable {
         for count in stride(from: min(KVShape.blockTokens - 1, tokens.count - start), to: least, by: -1) {
             let part = Array(tokens[start..<start + count]), hash = parent.next(part)
             guard folder.has(hash) else { continue }
-            loads.append(Load(hash: hash, parent: parent, tokens: part))
+            loads.append(Load(hash: hash, parent: parent, tokens: part, position: start))
             break
         }
         return loads
@@ -350,7 +351,7 @@ package final class KVCache: Sendable {
             readers.addOperation { [self] in
                 let isGood =
                     (try? folder.read(
-                        load.hash, model: model, parent: load.parent, codec: codec, tokens: load.tokens, into: arena.pointer(load.block), shape: shape)) != nil
+                        load.hash, model: model, parent: load.parent, codec: codec.at(load.position), tokens: load.tokens, into: arena.pointer(load.block), shape: shape)) != nil
                 let good = results.withLockedValue { results -> [Bool]? in
                     results.good[i] = isGood
                     results.left -= 1
@@ -412,7 +413,7 @@ package final class KVCache: Sendable {
     private func write(_ node: KVNode) {
         guard let folder, let parent = node.parent else { return }
         let file = KVBlockFile(
-            model: model, parent: parent.hash, position: node.position, shape: shape, codec: codec, tokens: node.tokens, modelName: modelName,
+            model: model, parent: parent.hash, position: node.position, shape: shape, codec: codec.at(node.position), tokens: node.tokens, modelName: modelName,
             sources: node.sources.sorted())
         nonisolated(unsafe) let node = node
         writer.async { [self] in

@@ -5,8 +5,9 @@ import MnemeNumerics
 public enum KVCodec: String, Sendable, CaseIterable {
     /// As they are computed: what is restored is equal bit by bit.
     case f16
-    /// Codes in groups of 32: one element of the keys over 32 positions, 32 elements of a position's values, with a scale and a least
-    /// value each (KIVI, Liu et al. 2024). What is restored differs a little.
+    /// Codes in groups of 32 (16 for two bits): one element of the keys over as many positions, as many elements of a position's values, with
+    /// a scale and a least value each (KIVI, Liu et al. 2024). A text's first block, which all attend to, stays exact. What is restored
+    /// differs a little.
     case int8, int4, int2
 
     /// Bits of a code.
@@ -19,18 +20,21 @@ public enum KVCodec: String, Sendable, CaseIterable {
         }
     }
 
+    /// How the block behind `position` tokens is kept.
+    func at(_ position: Int) -> KVCodec { position == 0 ? .f16 : self }
+
     /// Bytes of so many elements, whole groups of 32.
-    public func bytes(_ elements: Int) -> Int { self == .f16 ? 2 * elements : elements / 32 * mnk_group_bytes(Int32(bits)) }
+    public func bytes(_ elements: Int) -> Int { self == .f16 ? 2 * elements : mnk_encoded_bytes(Int32(bits), elements) }
 
     /// Codes of a block, whose elements are whole groups.
     package func encode(_ source: UnsafePointer<UInt16>, elements: Int, into target: UnsafeMutablePointer<UInt8>) {
         precondition(self != .f16 && elements % 32 == 0, "Whole groups are encoded.")
-        mnk_encode_groups(ProcessorFeatures.current.rawValue, Int32(bits), source, elements / 32, target)
+        mnk_encode_groups(ProcessorFeatures.current.rawValue, Int32(bits), source, elements, target)
     }
 
     /// The other way.
     package func decode(_ source: UnsafePointer<UInt8>, elements: Int, into target: UnsafeMutablePointer<UInt16>) {
         precondition(self != .f16 && elements % 32 == 0, "Whole groups are decoded.")
-        mnk_decode_groups(ProcessorFeatures.current.rawValue, Int32(bits), source, elements / 32, target)
+        mnk_decode_groups(ProcessorFeatures.current.rawValue, Int32(bits), source, elements, target)
     }
 }

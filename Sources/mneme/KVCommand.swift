@@ -227,17 +227,18 @@ struct KVCommand: AsyncParsableCommand {
     struct Eval: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "What keeping keys and values in fewer bits costs: perplexity, divergence, bytes.",
-            discussion: "The second half of each window counts. Each block of 32 positions goes through the codec as soon as it is full.")
+            discussion: "The second half of each window counts. Each block of 32 positions but the first goes through the codec as soon as it is full and --exact positions stand behind it.")
         @Argument(help: "A text file.") var file: String
         @OptionGroup var language: LanguageModelOptions
         @Option(help: "Tokens of a window.") var window = 1024
         @Option(help: "Windows at most.") var windows = 8
+        @Option(help: "The last positions that stay exact, a multiple of 32.") var exact = 0
         @Flag(help: "Print JSON.") var json = false
 
         func run() async throws {
             guard let text = try? String(contentsOfFile: file, encoding: .utf8) else { throw InputError("\(file) cannot be read as UTF-8 text.") }
             let model = try language.open(), line = ProgressLine()
-            let rows = try KVCodecBenchmark.run(model, tokens: model.tokens(of: text), context: window, windows: max(1, windows)) {
+            let rows = try KVCodecBenchmark.run(model, tokens: model.tokens(of: text), context: window, windows: max(1, windows), exact: exact) {
                 line.show($0, $1, "windows")
             }
             line.end()

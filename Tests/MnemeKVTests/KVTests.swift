@@ -355,15 +355,18 @@ private struct Generator {
         var codes = [UInt8](repeating: 0, count: codec.bytes(values.count)), back = [UInt16](repeating: 0, count: values.count)
         values.map(\.bitPattern).withUnsafeBufferPointer { codec.encode($0.baseAddress!, elements: values.count, into: &codes) }
         codec.decode(codes, elements: values.count, into: &back)
-        for group in 0..<values.count / 32 {
-            let part = values[group * 32..<(group + 1) * 32], step = Float(part.max()! - part.min()!) / Float((1 << codec.bits) - 1)
+        let width = codec == .int2 ? 16 : 32
+        for group in 0..<values.count / width {
+            let part = values[group * width..<(group + 1) * width], step = Float(part.max()! - part.min()!) / Float((1 << codec.bits) - 1)
             for i in part.indices {
                 let distance = abs(Float(Float16(bitPattern: back[i])) - Float(values[i]))
-                #expect(distance <= step * 0.51 + abs(Float(values[i])) * 0.002 + 0.05 * step, "\(distance) of \(step)")
+                // Ends may be cut off where that is better on the whole.
+                let cut = codec == .int8 ? 0 : step * Float((1 << codec.bits) - 1) * 0.15
+                #expect(distance <= step * 0.56 + cut + abs(Float(values[i])) * 0.002, "\(distance) of \(step)")
             }
         }
         #expect(back.suffix(32).allSatisfy { Float16(bitPattern: $0) == 3.25 }, "equal values stay what they are")
-        #expect(codec.bytes(32) == [KVCodec.int8: 36, .int4: 20, .int2: 12][codec])
+        #expect(codec.bytes(32) == [KVCodec.int8: 36, .int4: 20, .int2: 16][codec])
     }
 
     @Test(arguments: [KVCodec.int8, .int2]) func `encoded blocks are found again, under their own names, also ends`(codec: KVCodec) throws {
@@ -394,7 +397,7 @@ private struct Generator {
         let view = restored.view
         for p in 0..<89 {
             for i in 0..<16 {
-                let expected = 1 + Float((p * 5 + i * 3 + 1) % 64) / 64, bound: Float = codec == .int8 ? 0.01 : 0.2
+                let expected = 1 + Float((p * 5 + i * 3 + 1) % 64) / 64, bound: Float = p < 32 ? 0.001 : codec == .int8 ? 0.01 : 0.3
                 let key = Float(Float16(bitPattern: view.keys[view.layerStride + view.keyPlace(p) + i * KVView.blockTokens]))
                 let value = Float(
                     Float16(bitPattern: view.values[view.layerStride + view.valuePlace(p, dimension: 8) + i / 8 * 8 * KVView.blockTokens + i % 8]))

@@ -216,10 +216,10 @@ float mnk_quantize_vector(const float *x, size_t n, int8_t *codes, int32_t *sum)
 
 // MARK: Codecs of keys and values
 
-/// Groups of 32 halves as codes of 8, 4 or 2 bits: w = least + scale·code; see codec.c for the layout.
-size_t mnk_group_bytes(int bits);
-void mnk_encode_groups(uint32_t features, int bits, const uint16_t *source, size_t groups, uint8_t *target);
-void mnk_decode_groups(uint32_t features, int bits, const uint8_t *source, size_t groups, uint16_t *target);
+/// `count` halves (a multiple of 32) as codes of 8, 4 or 2 bits in groups: w = least + scale·code; see codec.c for the layout.
+size_t mnk_encoded_bytes(int bits, size_t count);
+void mnk_encode_groups(uint32_t features, int bits, const uint16_t *source, size_t count, uint8_t *target);
+void mnk_decode_groups(uint32_t features, int bits, const uint8_t *source, size_t count, uint16_t *target);
 
 // MARK: Checksums
 
