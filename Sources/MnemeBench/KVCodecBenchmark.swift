@@ -24,12 +24,16 @@ public struct KVCodecBenchmark: Sendable {
     ///   - exact: the last positions that stay as they are (KIVI's residual), a multiple of a block.
     ///   - tokens: of a text; the windows are cut from it one after the other.
     /// - Throws: ``MnemeEngine/EngineError`` if the text is shorter than a window.
-    public static func run(_ model: LanguageModel, tokens: [Int32], context: Int, windows: Int, exact recent: Int = 0, progress: (Int, Int) -> Void) throws -> [Row] {
+    public static func run(_ model: LanguageModel, tokens: [Int32], context: Int, windows: Int, exact recent: Int = 0, progress: (Int, Int) -> Void) throws
+        -> [Row]
+    {
         let decoder = model.decoder, c = decoder.configuration, size = c.vocabularySize, block = KVShape.blockTokens
         let windows = min(windows, tokens.count / context)
         guard windows > 0, context >= 2 * block, context % block == 0, recent % block == 0, recent >= 0, context <= c.contextLength else {
             throw EngineError(
-                .invalidRequest, "The text is shorter than a window of \(context) tokens, or that or the exact positions are no multiple of \(block) within the model's context.")
+                .invalidRequest,
+                "The text is shorter than a window of \(context) tokens, or that or the exact positions are no multiple of \(block) within the model's context."
+            )
         }
         let codecs = KVCodec.allCases, shape = KVShape(c)
         var sums = codecs.map { _ in Sums() }, count = 0

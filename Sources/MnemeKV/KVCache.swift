@@ -351,7 +351,8 @@ package final class KVCache: Sendable {
             readers.addOperation { [self] in
                 let isGood =
                     (try? folder.read(
-                        load.hash, model: model, parent: load.parent, codec: codec.at(load.position), tokens: load.tokens, into: arena.pointer(load.block), shape: shape)) != nil
+                        load.hash, model: model, parent: load.parent, codec: codec.at(load.position), tokens: load.tokens, into: arena.pointer(load.block),
+                        shape: shape)) != nil
                 let good = results.withLockedValue { results -> [Bool]? in
                     results.good[i] = isGood
                     results.left -= 1

@@ -227,7 +227,9 @@ struct KVCommand: AsyncParsableCommand {
     struct Eval: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "What keeping keys and values in fewer bits costs: perplexity, divergence, bytes.",
-            discussion: "The second half of each window counts. Each block of 32 positions but the first goes through the codec as soon as it is full and --exact positions stand behind it.")
+            discussion:
+                "The second half of each window counts. Each block of 32 positions but the first goes through the codec as soon as it is full and --exact positions stand behind it."
+        )
         @Argument(help: "A text file.") var file: String
         @OptionGroup var language: LanguageModelOptions
         @Option(help: "Tokens of a window.") var window = 1024
