@@ -1,4 +1,3 @@
-import CMnemeKernels
 import Foundation
 import MnemeNumerics
 
@@ -48,11 +47,7 @@ package struct KVBlockFile: Sendable, Equatable {
     /// Of a whole block.
     private var elements: Int { layers * 2 * heads * dimension * KVShape.blockTokens }
 
-    static func checksum(_ bytes: UnsafeRawBufferPointer) -> [UInt32] {
-        var sums: [UInt32] = [0, 0, 0, 0]
-        mnk_checksum(ProcessorFeatures.current.rawValue, bytes.baseAddress, bytes.count, &sums)
-        return sums
-    }
+    static func checksum(_ bytes: UnsafeRawBufferPointer) -> [UInt32] { Checksum.crc32c(bytes) }
 
     // MARK: Writing
 

@@ -1,0 +1,150 @@
+import Foundation
+import MnemeNumerics
+import Testing
+
+/// Keys and values of a sequence in blocks, and attention over them in Double.
+private struct KVSample {
+    static let heads = 6, kvHeads = 2, dimension = 32, block = DecoderKernels.kvBlock
+    var keys: [UInt16], values: [UInt16], queries: [Float]
+    let positions: Int, tokens: Int
+    static var side: Int { kvHeads * dimension * block }
+
+    init(positions: Int, tokens: Int, seed: Int) {
+        self.positions = positions
+        self.tokens = tokens
+        let blocks = (positions + Self.block - 1) / Self.block
+        func noise(_ i: Int, _ salt: Int) -> Float {
+            Float(sin(Double(i) * 12.9898 + Double(salt + seed) * 78.233) * 43758.5453).truncatingRemainder(dividingBy: 1)
+        }
+        keys = (0..<blocks * Self.side).map { Float16(noise($0, 1)).bitPattern }
+        values = (0..<blocks * Self.side).map { Float16(noise($0, 2)).bitPattern }
+        queries = (0..<tokens * Self.heads * Self.dimension).map { 3 * noise($0, 3) }
+    }
+
+    private func key(_ p: Int, _ head: Int, _ i: Int) -> Double {
+        Double(Float16(bitPattern: keys[p / Self.block * Self.side + (head * Self.dimension + i) * Self.block + p % Self.block]))
+    }
+
+    private func value(_ p: Int, _ head: Int, _ i: Int) -> Double {
+        Double(Float16(bitPattern: values[p / Self.block * Self.side + (head * Self.block + p % Self.block) * Self.dimension + i]))
+    }
+
+    func reference(window: Int, cap: Double) -> [Double] {
+        var out: [Double] = []
+        for t in 0..<tokens {
+            let place = positions - tokens + t, first = window > 0 ? max(0, place + 1 - window) : 0
+            for head in 0..<Self.heads {
+                let shared = head / (Self.heads / Self.kvHeads), q = (t * Self.heads + head) * Self.dimension
+                let weights = (first...place).map { p -> Double in
+                    let score = (0..<Self.dimension).reduce(0.0) { $0 + Double(queries[q + $1]) * key(p, shared, $1) } * 0.25
+                    return exp(cap > 0 ? cap * tanh(score / cap) : score)
+                }
+                let total = weights.reduce(0, +)
+                for i in 0..<Self.dimension {
+                    out.append(zip(first...place, weights).reduce(0.0) { $0 + $1.1 * value($1.0, shared, i) } / total)
+                }
+            }
+        }
+        return out
+    }
+
+    /// Runs `body` with the kernel's arguments; what it writes is returned.
+    mutating func run(window: Int = 0, cap: Float = 0, _ body: (inout DecoderKernels.Attention) -> Void) -> [Float] {
+        var out = [Float](repeating: 0, count: queries.count)
+        let width = Self.heads * Self.dimension
+        keys.withUnsafeBufferPointer { keys in
+            values.withUnsafeBufferPointer { values in
+                queries.withUnsafeBufferPointer { queries in
+                    out.withUnsafeMutableBufferPointer { out in
+                        var attention = DecoderKernels.Attention(
+                            queries: queries.baseAddress!, stride: width, keys: keys.baseAddress!, values: values.baseAddress!, blockStride: Self.side,
+                            table: nil, tokens: tokens, position: positions - tokens, heads: Self.heads, kvHeads: Self.kvHeads, dimension: Self.dimension,
+                            window: window, scale: 0.25, cap: cap, into: out.baseAddress!, outputStride: width)
+                        body(&attention)
+                    }
+                }
+            }
+        }
+        return out
+    }
+}
+
+private let decoderPaths: [ProcessorFeatures] = [.portable, [.avx2], [.avx2, .avx512]].filter { ProcessorFeatures.current.isSuperset(of: $0) }
+
+@Suite struct DecoderKernelTests {
+    private func scratch() -> [Float] {
+        [Float](
+            repeating: .nan,
+            count: DecoderKernels.scratch(heads: KVSample.heads, kvHeads: KVSample.kvHeads, dimension: KVSample.dimension) + 64)
+    }
+
+    @Test(arguments: decoderPaths, [(1, 1, 0, 0), (40, 40, 0, 0), (700, 3, 0, 0), (1300, 1, 0, 0), (1300, 20, 0, 20), (1300, 5, 600, 0), (900, 1, 33, 5)])
+    func `attention agrees with Double, and cut into spans it is the same`(features: ProcessorFeatures, shape: (Int, Int, Int, Int)) {
+        let (positions, tokens, window, cap) = shape, kernels = DecoderKernels(features: features)
+        var sequence = KVSample(positions: positions, tokens: tokens, seed: positions), scratch = scratch()
+        let whole = sequence.run(window: window, cap: Float(cap)) { attention in
+            kernels.attend(&attention, units: 0..<kernels.units(&attention), scratch: &scratch)
+        }
+        let worst = zip(whole, sequence.reference(window: window, cap: Double(cap))).map { abs(Double($0) - $1) }.max()!
+        #expect(worst < 2e-6, "\(worst)")
+        let needed = DecoderKernels.partials(
+            tokens: tokens, position: positions - tokens, heads: KVSample.heads, kvHeads: KVSample.kvHeads, dimension: KVSample.dimension)
+        #expect((needed > 0) == (positions > DecoderKernels.span && tokens <= DecoderKernels.sharing))
+        guard needed > 0 else { return }
+        var partials = [Float](repeating: .nan, count: needed)
+        let cut = sequence.run(window: window, cap: Float(cap)) { attention in
+            partials.withUnsafeMutableBufferPointer { partials in
+                kernels.share(&attention, partials: partials.baseAddress!, firstSpan: 0)
+                for unit in (0..<kernels.units(&attention)).reversed() { kernels.attend(&attention, units: unit..<unit + 1, scratch: &scratch) }
+                kernels.merge(&attention, heads: 0..<KVSample.kvHeads)
+            }
+        }
+        #expect(cut == whole)
+    }
+
+    @Test(arguments: decoderPaths) func `what two sequences share is read once and gives the same`(features: ProcessorFeatures) {
+        let kernels = DecoderKernels(features: features)
+        var one = KVSample(positions: 1200, tokens: 1, seed: 1), other = KVSample(positions: 1100, tokens: 1, seed: 2), scratch = scratch()
+        // The first 1,024 positions are the same.
+        for i in 0..<32 * KVSample.side {
+            other.keys[i] = one.keys[i]
+            other.values[i] = one.values[i]
+        }
+        let alone = [
+            one.run { kernels.attend(&$0, units: 0..<kernels.units(&$0), scratch: &scratch) },
+            other.run { kernels.attend(&$0, units: 0..<kernels.units(&$0), scratch: &scratch) },
+        ]
+        let partials = UnsafeMutablePointer<Float>.allocate(capacity: 200_000)
+        defer { partials.deallocate() }
+        var second: [Float] = []
+        let first = one.run { a in
+            kernels.share(&a, partials: partials, firstSpan: 2)
+            second = other.run { b in
+                kernels.share(&b, partials: partials + 100_000, firstSpan: 2)
+                var members = [a, b]
+                members.withUnsafeMutableBufferPointer { members in
+                    for span in 0..<2 { kernels.attend(shared: members, span: span, heads: 0..<KVSample.kvHeads, scratch: &scratch) }
+                }
+                kernels.attend(&b, units: 0..<kernels.units(&b), scratch: &scratch)
+                kernels.merge(&b, heads: 0..<KVSample.kvHeads)
+            }
+            kernels.attend(&a, units: 0..<kernels.units(&a), scratch: &scratch)
+            kernels.merge(&a, heads: 0..<KVSample.kvHeads)
+        }
+        #expect([first, second] == alone)
+    }
+
+    @Test func `checksums are CRC-32C of the quarters, on every path`() {
+        // RFC 3720, and the check value of "123456789".
+        let digits = Array("123456789".utf8), zeros = [UInt8](repeating: 0, count: 32), ascending = (0..<32).map { UInt8($0) }
+        for features in [ProcessorFeatures.portable, .current] {
+            #expect(Checksum.crc32c(digits, features: features)[3] == 0xe306_9283)
+            #expect(Checksum.crc32c(zeros + zeros + zeros + zeros, features: features) == [UInt32](repeating: 0x8a91_36aa, count: 4))
+            #expect(Checksum.crc32c(ascending + ascending + ascending + ascending, features: features) == [UInt32](repeating: 0x46dd_794e, count: 4))
+        }
+        for count in 0..<200 {
+            let bytes = (0..<count).map { UInt8(truncatingIfNeeded: $0 * 37 + 11) }
+            #expect(Checksum.crc32c(bytes, features: .portable) == Checksum.crc32c(bytes, features: .current))
+        }
+    }
+}
