@@ -5,7 +5,7 @@
 
 Needs the packages in requirements.txt. Servers bind to loopback and are stopped by the test that started them.
 """
-import asyncio, json, os, random, re, resource, shutil, signal, subprocess, sys, tempfile, time, urllib.request
+import asyncio, http.client, json, os, random, re, resource, shutil, signal, subprocess, sys, tempfile, time, urllib.request
 
 BINARY = os.path.abspath(sys.argv[1])
 ONLY = sys.argv[2:]
@@ -262,7 +262,7 @@ def killed_while_sharing_a_folder():
         prompts = [base + tail for base in bases for tail in ("", "That night he", "But the sea was")]
         with Server(f, "--model", "smollm2", "--kv-disk", "0") as server:
             expected = {prompt: ask(server, prompt) for prompt in prompts}
-        options = ("--model", "smollm2", "--kv-disk", "0.04", "--kv-memory", "0.05")
+        options = ("--model", "smollm2", "--kv-disk", "0.02", "--kv-memory", "0.05")
         chance, answers = random.Random(3), 0
         for round in range(6):
             servers = [Server(f, *options).__enter__() for _ in range(2)]
@@ -273,7 +273,7 @@ def killed_while_sharing_a_folder():
                     prompt = own.choice(prompts)
                     try:
                         answer = ask(own.choice(servers), prompt)
-                    except OSError:
+                    except (OSError, http.client.HTTPException):
                         continue  # it was killed
                     assert answer == expected[prompt], (prompt, answer, expected[prompt])
                     count += 1
@@ -337,13 +337,14 @@ def no_allocation_in_a_decode_step():
         subprocess.run([compiler, "-O1", "-shared", "-fPIC", "-x", "c", "-", "-o", f.path + "/count.so"], input=counter, text=True, check=True)
 
         def count(tokens):
-            environment = dict(f.environment, LD_PRELOAD=f.path + "/count.so")
+            environment = dict(f.environment, LD_PRELOAD=f.path + "/count.so", SWIFT_DETERMINISTIC_HASHING="1")
             result = subprocess.run([BINARY, "bench", "llm", "smollm2", "--prompt", "8", "--sequences", "4", "--answer", str(tokens), "--json"],
                                     env=environment, capture_output=True, text=True, timeout=300)
             assert result.returncode == 0, result.stderr
             return int(re.search(r"allocations: (\d+)", result.stderr).group(1))
-        few, many = count(20), count(120)
-        assert few > 1000 and abs(many - few) < 50, f"{few} allocations for 20 tokens, {many} for 120"
+        # What else runs differs a little from run to run; one allocation a step would be 1,200.
+        few, many = count(20), count(420)
+        assert few > 1000 and abs(many - few) < 300, f"{few} allocations for 20 tokens, {many} for 420"
 
 
 async def use_mcp(target):
