@@ -120,7 +120,7 @@ struct KVCommand: AsyncParsableCommand {
 
         func run() async throws {
             guard let data = file == "-" ? FileHandle.standardInput.readDataToEndOfFile() : FileManager.default.contents(atPath: file),
-                let text = String(data: data, encoding: .utf8)
+                let text = String(validating: data, as: UTF8.self)  // all of it: Foundation drops a byte order mark
             else { throw InputError("\(file) cannot be read as UTF-8 text.") }
             guard kv.kvDisk > 0 else { throw InputError("With --kv-disk 0 nothing can be kept.") }
             let model = try language.open()
