@@ -95,7 +95,7 @@ package struct ChunkReuse {
 
     package init(_ decoder: TransformerDecoder) { self.decoder = decoder }
 
-    /// Fills a sequence's keys and values up to `end`.
+    /// Fills a sequence's keys and values for the whole prompt.
     ///
     /// - Parameters:
     ///   - tokens: of the prompt.

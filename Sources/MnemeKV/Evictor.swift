@@ -6,18 +6,17 @@ public struct EvictionCandidate: Sendable, Equatable {
     public var bytes: Int
     /// Tokens before it, and in it.
     public var position: Int, tokens: Int
-    /// Seconds since it was last used, and since it was made.
-    public var idle: Double, age: Double
+    /// Seconds since it was last used.
+    public var idle: Double
     /// How often it was used after it was made.
     public var uses: Int
 
     /// All values.
-    public init(bytes: Int, position: Int, tokens: Int, idle: Double, age: Double, uses: Int) {
+    public init(bytes: Int, position: Int, tokens: Int, idle: Double, uses: Int) {
         self.bytes = bytes
         self.position = position
         self.tokens = tokens
         self.idle = idle
-        self.age = age
         self.uses = uses
     }
 }

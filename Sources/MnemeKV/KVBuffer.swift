@@ -3,7 +3,7 @@ package import MnemeModels
 
 /// Keys and values of one sequence that shares nothing and is not kept: for measurements of a model alone.
 ///
-/// The system commits pages as they are written. In each layer, positions follow each other.
+/// The system commits pages as they are written. In each layer, blocks follow each other.
 package final class KVBuffer: Sendable {
     private nonisolated(unsafe) let base: UnsafeMutableRawPointer
     private let length: Int
@@ -13,8 +13,8 @@ package final class KVBuffer: Sendable {
     /// - Parameter positions: room for so many tokens.
     /// - Throws: ``KVError`` if the system has no address space left.
     package init(_ configuration: DecoderConfiguration, positions: Int) throws {
-        let side = KVShape.blockTokens * configuration.kvSize, blocks = KVShape.blocks(positions)
-        length = Self.bytes(configuration, positions: positions)
+        let shape = KVShape(configuration), blocks = KVShape.blocks(positions), side = shape.sideBytes / MemoryLayout<UInt16>.stride
+        length = 2 * configuration.layers * blocks * shape.sideBytes
         guard let mapped = mmap(nil, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0), mapped != MAP_FAILED else {
             throw KVError(.outOfMemory, "There is no memory for the keys and values of \(positions) tokens. End other requests, or ask for fewer tokens.")
         }
@@ -24,9 +24,4 @@ package final class KVBuffer: Sendable {
     }
 
     deinit { munmap(base, length) }
-
-    /// Bytes that so many tokens take.
-    static func bytes(_ configuration: DecoderConfiguration, positions: Int) -> Int {
-        2 * configuration.layers * configuration.kvSize * KVShape.blocks(positions) * KVShape.blockTokens * MemoryLayout<UInt16>.stride
-    }
 }

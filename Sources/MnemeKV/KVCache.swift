@@ -38,6 +38,8 @@ package final class KVCache: Sendable {
     fileprivate struct State: @unchecked Sendable {
         var tree: PrefixTree
         var statistics = KVStatistics()
+        /// Open sessions with memories in their texts.
+        var tainted: [ObjectIdentifier: Session] = [:]
     }
 
     /// - Parameters:
@@ -98,6 +100,7 @@ package final class KVCache: Sendable {
                 if !$0.isDetached, !$0.sources.isDisjoint(with: sources), $0.parent?.sources.isDisjoint(with: sources) ?? true { doomed.append($0) }
             }
             for node in doomed { for block in state.tree.detach(node) { arena.free(block) } }
+            for session in state.tainted.values where !session.sources.isDisjoint(with: sources) { session.isForgotten = true }
         }
         writer.sync {}
         try folder?.erase { !sources.isDisjoint(with: $0.sources) }
@@ -125,6 +128,8 @@ package final class KVCache: Sendable {
         fileprivate var end: (hash: KVHash, position: Int)?
         fileprivate let sources: Set<String>
         fileprivate var isClosed = false
+        /// Whether what it computes is not to be found: a memory in its text was erased.
+        fileprivate var isForgotten = false
         fileprivate var loads = false
         fileprivate var fault: (any Error)?
         /// Why it cannot be used, found while blocks were read from disk.
@@ -179,7 +184,7 @@ package final class KVCache: Sendable {
         }
 
         fileprivate func publish(_ state: inout State, _ tokens: (Int) -> Int32, _ computed: Int) throws {
-            while chain.count < computed / KVShape.blockTokens {
+            while !isForgotten, chain.count < computed / KVShape.blockTokens {
                 let start = chain.count * KVShape.blockTokens, block = own.removeFirst(), parent = chain.last ?? root!
                 let (node, isNew) = state.tree.insert(
                     parent, (start..<start + KVShape.blockTokens).map(tokens), block: block, sources: sources, now: KVCache.now)
@@ -234,6 +239,7 @@ package final class KVCache: Sendable {
             state.statistics.tokens += tokens.count
             let now = Self.now, root = state.tree.root(scope)
             session.root = root
+            if !session.sources.isEmpty { state.tainted[ObjectIdentifier(session)] = session }
             let (path, partial) = state.tree.match(tokens[..<limit], from: root)
             try session.range!.map(path.map(\.block), at: 0, writable: false)
             for node in path {
@@ -273,6 +279,7 @@ package final class KVCache: Sendable {
 
     private func release(_ session: Session, _ tokens: (Int) -> Int32, _ computed: Int) {
         state.withLockedValue { state in
+            state.tainted[ObjectIdentifier(session)] = nil
             try? session.publish(&state, tokens, computed)
             // Nothing may map a block that is freed.
             session.range = nil
@@ -280,7 +287,7 @@ package final class KVCache: Sendable {
             var superseded: [KVHash] = []
             guard let parent = kept.last ?? session.root else { return }
             let start = session.chain.count * KVShape.blockTokens
-            if computed > start, computed - start < KVShape.blockTokens, let block = session.own.first, !parent.isDetached {
+            if computed > start, computed - start < KVShape.blockTokens, let block = session.own.first, !parent.isDetached, !session.isForgotten {
                 let rest = (start..<computed).map(tokens)
                 if !state.tree.covers(parent, rest) {
                     // An end that this one goes on from is not needed any more.

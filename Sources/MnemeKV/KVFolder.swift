@@ -143,8 +143,7 @@ public final class KVFolder: Sendable {
         while total > bytes {
             let ends = left.values.filter { $0.children == 0 && !pinned.contains($0.file.hash) }.map { entry in
                 let candidate = EvictionCandidate(
-                    bytes: entry.file.bytes, position: entry.position, tokens: KVShape.blockTokens, idle: now.timeIntervalSince(entry.file.lastUse), age: 0,
-                    uses: 0)
+                    bytes: entry.file.bytes, position: entry.position, tokens: KVShape.blockTokens, idle: now.timeIntervalSince(entry.file.lastUse), uses: 0)
                 return (worth: evictor.worth(candidate), entry: entry)
             }.sorted { ($0.worth, $1.entry.position) < ($1.worth, $0.entry.position) }
             if ends.isEmpty { return }

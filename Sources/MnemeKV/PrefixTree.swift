@@ -17,7 +17,6 @@ final class KVNode {
     fileprivate(set) var sources: Set<String>
     fileprivate(set) var uses = 0
     fileprivate var lastUse: Double
-    fileprivate let made: Double
     /// Whether it is on disk, too.
     var isKept = false
 
@@ -29,7 +28,6 @@ final class KVNode {
         position = parent.map { $0.position + $0.tokens.count } ?? 0
         self.sources = sources
         lastUse = now
-        made = now
     }
 }
 
@@ -121,7 +119,7 @@ struct PrefixTree {
             visit { node in
                 guard node.pins == 0, node.children.isEmpty else { return }
                 let candidate = EvictionCandidate(
-                    bytes: bytes, position: node.position, tokens: node.tokens.count, idle: now - node.lastUse, age: now - node.made, uses: node.uses)
+                    bytes: bytes, position: node.position, tokens: node.tokens.count, idle: now - node.lastUse, uses: node.uses)
                 leaves.append((evictor.worth(candidate), node))
             }
             if leaves.isEmpty { break }

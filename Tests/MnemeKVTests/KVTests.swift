@@ -215,13 +215,22 @@ private func hash(_ name: String) -> KVHash {
         try run(cache, system)
         try run(cache, secret, sources: ["memory-1"])
         try run(cache, secret + (0..<64).map { Int32($0 + 900) })
-        let reader = try cache.open(secret, positions: 200)
+        let reader = try cache.open(secret, positions: 200), other = system + (0..<64).map { Int32($0 + 2000) }
+        // This one has computed nothing of its own yet.
+        let late = try cache.open(other, positions: 200, sources: ["memory-1"])
         try cache.erase(sources: ["memory-1"])
+        #expect(try late.prepare(positions: other.count))
+        Reference.compute(late, other, late.restored..<other.count)
+        try late.publish({ other[$0] }, computed: other.count)
+        late.close({ other[$0] }, computed: other.count)
         #expect(Reference.holds(reader, secret, 0..<reader.restored), "who reads it ends undisturbed")
         reader.close({ secret[$0] }, computed: reader.restored)
         cache.flush()
         #expect(try KVFolder(path: path).entries().allSatisfy { $0.position < 64 && $0.sources.isEmpty })
-        #expect(try run(cache, secret) == 64)
+        #expect(try run(cache, secret) == 64 && run(cache, other) == 64)
+        // Blocks that are being written are held.
+        cache.flush()
+        #expect(cache.statistics.bytes == cache.statistics.idleBytes)
     }
 
     @Test func `chains are exported, imported and found by their names`() throws {
@@ -409,7 +418,7 @@ private struct Generator {
 
 @Suite struct EvictorTests {
     private func candidate(position: Int = 0, idle: Double = 0, uses: Int = 0) -> EvictionCandidate {
-        EvictionCandidate(bytes: 1000, position: position, tokens: 32, idle: idle, age: 100, uses: uses)
+        EvictionCandidate(bytes: 1000, position: position, tokens: 32, idle: idle, uses: uses)
     }
 
     @Test func `each strategy gives up what it should`() {

@@ -17,7 +17,7 @@ public final class TransformerDecoder: Sendable {
     private let weights: DecoderWeights
     private let pool: ThreadPool
     private let kernels = DecoderKernels()
-    /// Used by one step at a time: callers take turns, see ``step(tokens:segments:logits:)``.
+    /// Used by one step at a time: callers take turns, see ``step(tokens:segments:logits:layers:)``.
     private let workspace: DecoderWorkspace
     private let turn = NIOLock()
     private let reads = NIOLockedValueBox<(read: Int, alone: Int)>((0, 0))
@@ -92,8 +92,8 @@ public final class TransformerDecoder: Sendable {
         pool.run(Step(decoder: self, tokens: tokens, segments: segments, logits: logits, layers: min(layers ?? .max, weights.layers.count)))
     }
 
-    /// How much each of the tokens computed last, in a step of some layers alone, attends to positions of its view: the mean over heads and tokens
-    /// in the last of these layers.
+    /// How much each of the tokens computed last, in a step of some layers alone, attends to positions of its view: the sum over heads and tokens
+    /// in the last of these layers. Windows and caps are not counted.
     ///
     /// - Parameters:
     ///   - rows: of the last step's tokens.
