@@ -44,12 +44,12 @@ let package = Package(
         .target(name: "MnemeNumerics", dependencies: ["CMnemeKernels"]),
         .target(name: "MnemeModels", dependencies: ["MnemeNumerics", crypto, locks]),
         .target(name: "MnemeHub", dependencies: ["MnemeModels", crypto, locks]),
-        .target(name: "MnemeIndex", dependencies: ["MnemeNumerics", "CStemmer", locks]),
+        .target(name: "MnemeIndex", dependencies: ["MnemeNumerics", "CMnemeKernels", "CStemmer", locks]),
         .target(
             name: "MnemeStore",
             dependencies: [crypto, locks, .product(name: "GRDB", package: "GRDB.swift")]
         ),
-        .target(name: "Mneme", dependencies: ["MnemeModels", "MnemeIndex", "MnemeStore", crypto, locks, logging]),
+        .target(name: "Mneme", dependencies: ["MnemeModels", "MnemeNumerics", "MnemeIndex", "MnemeStore", crypto, locks, logging]),
         .target(name: "CMnemeMemory"),
         .target(name: "MnemeKV", dependencies: ["MnemeModels", "MnemeNumerics", "CMnemeKernels", "CMnemeMemory", crypto, locks]),
         .target(name: "MnemeEngine", dependencies: ["MnemeKV", "MnemeModels", "MnemeNumerics", locks]),
@@ -74,7 +74,7 @@ let package = Package(
         .target(name: "MnemeStoreTesting", dependencies: ["MnemeStore"]),
 
         .testTarget(name: "MnemeNumericsTests", dependencies: ["MnemeNumerics"]),
-        .testTarget(name: "MnemeIndexTests", dependencies: ["MnemeIndex"]),
+        .testTarget(name: "MnemeIndexTests", dependencies: ["MnemeIndex", locks]),
         .testTarget(name: "MnemeTests", dependencies: ["Mneme", "MnemeIndex", "MnemeModels", "MnemeStore"]),
         .testTarget(
             name: "MnemeServerTests",

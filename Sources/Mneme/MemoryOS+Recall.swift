@@ -17,7 +17,7 @@ extension MemoryOS {
             let vector = try request.mode == .words ? nil : embedder?.embed([request.query])[0]
             if let asOf = request.asOf { return try recallPast(request, vector, asOf: asOf) }
             let (candidates, considered, waiting) = try withIndex(request.owner) { index in
-                (select(index, request, vector), index.documents.count, embedder == nil ? 0 : index.documents.count - index.vectors.count)
+                (try select(index, request, vector), index.documents.count, embedder == nil ? 0 : index.liveCount - index.vectors.count)
             }
             let cubes = try store.cubes(candidates.map(\.id), owner: request.owner)
             return pack(candidates, cubes, request, considered: considered, pending: waiting)
@@ -36,9 +36,9 @@ extension MemoryOS {
     }
 
     /// Ranks, and folds memories that say the same into the best of them.
-    private func select(_ index: OwnerIndex, _ request: RecallRequest, _ vector: [Float]?) -> [Selected] {
+    private func select(_ index: OwnerIndex, _ request: RecallRequest, _ vector: [Float]?) throws -> [Selected] {
         let plan = QuestionPlan(request.query, speakers: index.speakers, now: request.now, analyzer: analyzer)
-        let ranked = Ranker(index: index, request: request, plan: plan, query: vector).ranked(limit: request.limit * 2 + 10)
+        let ranked = try Ranker(index: index, request: request, plan: plan, query: vector).ranked(limit: request.limit * 2 + 10)
         var selected: [Selected] = [], numbers: [Int] = []
         for candidate in ranked {
             let document = index.documents[candidate.document]
@@ -76,15 +76,15 @@ extension MemoryOS {
                     expires: cube.expires, tags: cube.tags, analysis: [], analyzer: Analysis.version,
                     vector: texts[cube.id] == cube.text ? known?.vector : nil))
         }
-        var index = OwnerIndex(owner: request.owner, dimension: embedder?.dimension ?? 1)
-        index.apply(changes, analyses)
+        var index = try OwnerIndex(owner: request.owner, dimension: embedder?.dimension ?? 1)
+        try index.apply(changes, analyses)
         var request = request
         request.now = min(request.now, asOf)
-        let candidates = select(index, request, vector)
+        let candidates = try select(index, request, vector)
         let cubes = Dictionary(uniqueKeysWithValues: past.map { ($0.id, $0) })
         return pack(
             candidates, candidates.compactMap { cubes[$0.id] }, request, considered: past.count,
-            pending: embedder == nil ? 0 : index.documents.count - index.vectors.count)
+            pending: embedder == nil ? 0 : index.liveCount - index.vectors.count)
     }
 
     /// Joins ranking and text, within the token budget.
@@ -119,7 +119,7 @@ extension MemoryOS {
             let vector = try embedder?.embed([request.query])[0]
             return try withIndex(request.owner) { index in
                 let plan = QuestionPlan(request.query, speakers: index.speakers, now: request.now, analyzer: analyzer)
-                return Ranker(index: index, request: request, plan: plan, query: vector).ranked(limit: index.documents.count)
+                return try Ranker(index: index, request: request, plan: plan, query: vector).ranked(limit: index.documents.count)
                     .map { (index.documents[$0.document].id, $0.features.values) }
             }
         }

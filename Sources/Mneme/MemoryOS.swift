@@ -42,11 +42,14 @@ public final class MemoryOS: Sendable {
     /// Blocking work runs here, off Swift's cooperative pool.
     let worker = DispatchQueue(label: "mneme.worker", attributes: .concurrent)
     private let embedding = DispatchQueue(label: "mneme.embedding")
+    let indexing = DispatchQueue(label: "mneme.indexing")
+    /// Where indexes of vectors are kept between runs; nil keeps them in memory.
+    let indexFolder: String?
     let writes = WriteQueue()
     /// Uses that are not written yet, see ``recordUse(of:owner:time:)``.
     let uses = NIOLockedValueBox<[Owner: [CubeID: Usage]]>([:])
     private let derived = NIOLockedValueBox<[any DerivedMemory]>([])
-    let embeddingScheduled = Atomic<Bool>(false)
+    let embeddingScheduled = Atomic<Bool>(false), indexingScheduled = Atomic<Bool>(false)
     let closed = Atomic<Bool>(false)
 
     /// Names analyses in the store that is handed to ``init(store:embedder:)``.
@@ -55,9 +58,12 @@ public final class MemoryOS: Sendable {
     /// - Parameters:
     ///   - store: opened with ``analyzerVersion``.
     ///   - embedder: nil recalls by words alone.
-    public init(store: any MemoryStore, embedder: (any TextEmbedder)?) {
+    ///   - indexFolder: keeps indexes of vectors between runs, for owners of thousands of memories. They can be deleted: what is
+    ///     missing or damaged is made again from the store. nil keeps them in memory.
+    public init(store: any MemoryStore, embedder: (any TextEmbedder)?, indexFolder: String? = nil) {
         self.store = store
         self.embedder = embedder
+        self.indexFolder = indexFolder
     }
 
     /// Erasing a memory erases what `derived` made of it, from now on.
@@ -69,8 +75,10 @@ public final class MemoryOS: Sendable {
         let sources: Set = [id.description, Self.source(of: owner)], attached = derived.withLockedValue { $0 }
         // Before, so that nothing is left if this fails half-way; and after, as it may have been read meanwhile.
         for derived in attached { try derived.erase(madeOf: sources) }
+        removeIndexFile(of: owner)
         _ = try store.commit([.erase(id)], owner: owner, context: context)
         for derived in attached { try derived.erase(madeOf: sources) }
+        removeIndexFile(of: owner)
     }
 
     /// Names an owner among the sources of what is derived.
@@ -85,6 +93,12 @@ public final class MemoryOS: Sendable {
         await withCheckedContinuation { done in
             embedding.async { [self] in
                 flushUses()
+                done.resume()
+            }
+        }
+        await withCheckedContinuation { done in
+            indexing.async { [self] in
+                for (owner, held) in indexes.withLockedValue({ $0.held }) { saveIndex(of: owner, held.index) }
                 done.resume()
             }
         }
@@ -122,7 +136,13 @@ public final class MemoryOS: Sendable {
 
     /// The owner's index, caught up with the journal. `body` holds its lock.
     func withIndex<R>(_ owner: Owner, _ body: (OwnerIndex) throws -> R) throws -> R {
-        let index = indexes.withLockedValue { state in
+        let index = try heldIndex(of: owner), result = try caughtUp(owner, index, body)
+        scheduleIndexing(owner, index)
+        return result
+    }
+
+    func heldIndex(of owner: Owner) throws -> NIOLockedValueBox<OwnerIndex> {
+        try indexes.withLockedValue { state in
             state.clock += 1
             if let held = state.held[owner] {
                 state.held[owner]!.used = state.clock
@@ -131,10 +151,13 @@ public final class MemoryOS: Sendable {
             if state.held.count >= Self.heldOwners, let oldest = state.held.min(by: { $0.value.used < $1.value.used }) {
                 state.held[oldest.key] = nil
             }
-            let index = NIOLockedValueBox(OwnerIndex(owner: owner, dimension: embedder?.dimension ?? 1))
+            let index = NIOLockedValueBox(try OwnerIndex(owner: owner, dimension: embedder?.dimension ?? 1, file: indexFile(of: owner)))
             state.held[owner] = Held(index: index, used: state.clock)
             return index
         }
+    }
+
+    func caughtUp<R>(_ owner: Owner, _ index: NIOLockedValueBox<OwnerIndex>, _ body: (OwnerIndex) throws -> R) throws -> R {
         let (result, remade) = try index.withLockedValue { index in
             let remade = try index.catchUp(store, embedder: embedder?.identifier ?? "", analyzer: analyzer)
             return (try body(index), remade)

@@ -116,14 +116,14 @@ extension SQLiteMemoryStore {
             changes.position = max(reached, position)
             let columns = """
                 SELECT cube.seq, cube.id, cube.type, cube.state, cube.agent, session.name, cube.place, cube.speaker, cube.event_time,
-                    cube.recorded_time, cube.expires, iif(instr(cube.header, '"tags":[]'), NULL, cube.header ->> '$.tags'), cube.analysis, cube.analyzer, vector.data
+                    cube.recorded_time, cube.expires, iif(instr(cube.header, '"tags":[]'), NULL, cube.header ->> '$.tags'), cube.analysis, cube.analyzer, iif(vector.position > ?4, vector.data, NULL)
                 FROM cube LEFT JOIN session ON session.id = cube.session LEFT JOIN vector ON vector.cube = cube.seq AND vector.embedder = ?1
                 WHERE
                 """
             let cursor = try Row.fetchCursor(
                 db.cachedStatement(
                     sql: position == 0
-                        ? columns + " cube.owner = ?2 AND ?3 = ?3 AND ?4 = ?4 ORDER BY cube.seq"
+                        ? columns + " cube.owner = ?2 AND ?3 = ?3 ORDER BY cube.seq"
                             // The plus keeps SQLite from walking all of the owner's cubes instead of the few that changed.
                         : columns + """
                              cube.seq IN (SELECT seq FROM cube WHERE owner = ?2 AND position > ?3

@@ -10,7 +10,7 @@ import MnemeNumerics
 struct BenchCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "bench", abstract: "Measure recall quality, embedding, the store, language models and what they keep on this machine.",
-        subcommands: [BenchLocomoCommand.self, BenchEmbedCommand.self, BenchStoreCommand.self, BenchLLMCommand.self, BenchKVCommand.self])
+        subcommands: [BenchLocomoCommand.self, BenchEmbedCommand.self, BenchStoreCommand.self, BenchLLMCommand.self, BenchKVCommand.self, BenchIndexCommand.self])
 }
 
 struct BenchLocomoCommand: AsyncParsableCommand {
@@ -146,5 +146,22 @@ struct BenchKVCommand: AsyncParsableCommand {
             String(
                 format: "%d sequences share %d tokens: %.1f MiB once, and %.1f MiB for what each has of its own", report.sharing, report.sharedTokens,
                 Double(report.sharedBytes) / 1_048_576, Double(report.furtherBytes) / 1_048_576))
+    }
+}
+
+struct BenchIndexCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(commandName: "index", abstract: "Vector search.")
+
+    @Argument(help: "Texts, one a line, which are embedded once into FILE.npy; or such a file of vectors.") var file: String
+
+    func run() async throws {
+        let vectors = file.hasSuffix(".npy") ? file : file + ".npy"
+        if !FileManager.default.fileExists(atPath: vectors) {
+            let progress = ProgressLine()
+            try VectorFile.embed(lines: file, to: vectors, embedder: try Home.embedder()) { progress.show($0, $1, "embedded") }
+            progress.end()
+        }
+        let set = try VectorFile(path: vectors)
+        print(set.count, set.dimension)
     }
 }

@@ -70,7 +70,7 @@ struct StoreOptions: ParsableArguments {
     static func open(store path: String?, noEmbedder: Bool) throws -> MemoryOS {
         let memory = MemoryOS(
             store: try SQLiteMemoryStore(path: path ?? Home.store, analyzer: MemoryOS.analyzerVersion),
-            embedder: noEmbedder ? nil : try Home.embedder())
+            embedder: noEmbedder ? nil : try Home.embedder(), indexFolder: (path ?? Home.store) + ".index")
         if FileManager.default.fileExists(atPath: Home.kv) { memory.attach(FolderMemory(folder: try KVFolder(path: Home.kv))) }
         return memory
     }

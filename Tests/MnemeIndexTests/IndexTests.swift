@@ -87,31 +87,13 @@ import Testing
         #expect(near == [2, 3, 4])
     }
 
-    @Test func `a flat scan finds what exact search finds`() {
-        var random = Seeded(state: 3)
-        var index = FlatVectorIndex(dimension: 48), vectors: [[Float]] = []
-        for i in 0..<300 {
-            vectors.append((0..<48).map { _ in Float.random(in: -1...1, using: &random) })
-            index.set(vectors[i], for: i)
-        }
-        vectors[7] = vectors[8].map { -$0 }
-        index.set(vectors[7], for: 7)
-        let query = vectors[42].map { $0 + Float.random(in: -0.1...0.1, using: &random) }
-        let exact = vectors.map { zip($0, query).reduce(0) { $0 + $1.0 * $1.1 } }
-        let scores = index.scan(query, documentCount: 300)
-        #expect(highest(1, of: scores) { _ in true } == [42])
-        for i in 0..<300 { #expect(abs(scores[i] - exact[i]) < 0.15) }
-        #expect(abs(index.similarity(query, toMeanOf: [9]) - exact[9] / vectors[9].reduce(0) { $0 + $1 * $1 }.squareRoot()) < 1e-4)
-        #expect(index.similarity(query, toMeanOf: [4000]) == 0)
-    }
-
     @Test func `the highest are chosen in order, ties by number`() {
         #expect(highest(3, of: [0.5, 0, 0.9, 0.5, 0.1]) { $0 != 2 } == [0, 3, 4])
         #expect(highest(0, of: [1]) { _ in true }.isEmpty && highest(5, of: []) { _ in true }.isEmpty)
     }
 }
 
-private struct Seeded: RandomNumberGenerator {
+struct Seeded: RandomNumberGenerator {
     var state: UInt64
     mutating func next() -> UInt64 {
         state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407

@@ -155,12 +155,15 @@ private func linear(_ x: [Float], _ w: [Float], _ b: [Float], rows: Int, outputs
         var random = Random(state: UInt64(dimension))
         let count = 9
         let rows = (0..<count).map { _ in random.floats(dimension) }, query = random.floats(dimension)
-        var matrix = Int8Matrix(dimension: dimension)
-        for row in rows { matrix.append(row) }
-        var scores = [Float](repeating: .nan, count: count), reference = scores
-        matrix.scan(query, rows: 0..<count, features: features, into: &scores)
-        matrix.scan(query, rows: 0..<count, features: .portable, into: &reference)
-        #expect(scores == reference)
+        let width = Int8Panels.padded(dimension)
+        var codes = [Int8](repeating: 0, count: 16 * width), scales = [Float](repeating: 0, count: 16), sums = [Int32](repeating: 0, count: 16)
+        for (i, row) in rows.enumerated() { Int8Panels.set(i, row, dimension: dimension, codes: &codes, scales: &scales, sums: &sums) }
+        let zeros = [Float](repeating: 0, count: 16)
+        var scores = [Float](repeating: .nan, count: 32)
+        Int8Panels.scores(
+            queries: query + query, count: 2, dimension: dimension, rows: 0..<16, codes: codes, scales: scales, sums: sums, zeros: zeros, into: &scores,
+            stride: 16, features: features)
+        #expect(scores[..<16] == scores[16...] && scores[count..<16].allSatisfy { $0 == 0 })
         for (i, row) in rows.enumerated() {
             let exact = zip(row, query).reduce(0.0) { $0 + Double($1.0) * Double($1.1) }
             #expect(abs(Double(dotProduct(row, query, count: dimension, features: features)) - exact) < 1e-4)

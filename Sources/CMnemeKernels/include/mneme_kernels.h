@@ -205,14 +205,72 @@ size_t mnk_decoder_units(const mnk_decoder_attention *a);
 size_t mnk_decoder_scratch(size_t heads, size_t kv_heads, size_t dim);
 void mnk_attend(uint32_t features, const mnk_decoder_attention *a, size_t unit_begin, size_t unit_end, float *scratch);
 
-// MARK: Vector scan
+// MARK: Vectors
 
 float mnk_dot_f32(uint32_t features, const float *a, const float *b, size_t n);
-/// scores[i] = scale·row_scale[i]·(query · row i), all int8. row_sum[i] is the sum of row i's elements.
-void mnk_scan_int8(uint32_t features, const int8_t *query, float scale, const int8_t *rows, const float *row_scale,
-                   const int32_t *row_sum, size_t count, size_t dimension, float *scores);
-/// Symmetric int8 of one vector; returns the scale and stores the sum of the codes.
-float mnk_quantize_vector(const float *x, size_t n, int8_t *codes, int32_t *sum);
+
+// MARK: Proximity graph
+
+/// Vectors as 8-bit codes, each with the ids of some near ones: a single-layer graph, searched greedily and built by insertion with
+/// robust pruning (Vamana, Subramanya et al. 2019; fresh inserts and deletes, Singh et al. 2021).
+///
+/// Record i, at records + i·stride (a multiple of 64): codes[padded dimension], unsigned, 128 standing for 0; float scale;
+/// uint32 reserved; uint32 ids[degree], MNK_NONE where there is none. One writer may run beside any number of readers, and
+/// mnk_graph_insert on different slots beside each other: ids are read and written atomically, changed under one of `locks`.
+enum { MNK_GRAPH_LOCKS = 4096 };
+#define MNK_NONE 0xffffffffu
+typedef struct {
+    uint8_t *records;
+    size_t stride, dimension, degree;
+    uint32_t count;          // ids from here on are passed over
+    uint32_t entry;          // where searches begin, or MNK_NONE
+    const uint64_t *dead;    // bit i: not returned, though walked through
+    uint8_t *locks;          // MNK_GRAPH_LOCKS bytes, zero
+} mnk_graph;
+
+/// Memory of one search or insertion at a time.
+typedef struct {
+    uint64_t *seen;          // a bit for each of count
+    uint32_t *ids;           // beam + 2: the best found, best first
+    float *scores;           // beam + 2
+    uint32_t *gathered;      // MNK_GATHERED
+    uint32_t *expanded;      // MNK_EXPANDED; for insertion
+    float *expanded_scores;
+    size_t compared;         // vectors compared, added up
+} mnk_graph_scratch;
+enum { MNK_GATHERED = 4096, MNK_EXPANDED = 1024 };
+
+/// Bytes of a record, and of its codes.
+size_t mnk_graph_stride(size_t dimension, size_t degree);
+size_t mnk_code_bytes(size_t dimension);
+/// Signed codes, padded to mnk_code_bytes() with zeros; returns the scale.
+float mnk_encode_query(const float *x, size_t dimension, int8_t *codes);
+/// Unsigned codes and scale into a record, and the next four bits of each component into residual[(dimension + 1)/2]
+/// (x ≈ scale·(code − 128 + (bits + ½)/16 − ½); even components in the low halves). residual may be NULL.
+void mnk_encode_record(const float *x, size_t dimension, uint8_t *record, uint8_t *residual);
+/// Adds the vector of a record, to 12 bits.
+void mnk_add_record(uint32_t features, const uint8_t *record, const uint8_t *residual, size_t dimension, float *sum);
+/// Inner product of a float vector and a record, to 12 bits.
+float mnk_refine(uint32_t features, const float *query, const uint8_t *record, const uint8_t *residual, size_t dimension);
+
+/// The `beam` best for a query; scores are inner products to 8 bits. Returns how many stand in scratch->ids, best first; the dead
+/// are left out. With `allowed` (a bit for each id), only those are compared and returned, and the walk passes through others to
+/// their neighbours (ACORN, Patel et al. 2024).
+size_t mnk_graph_search(uint32_t features, const mnk_graph *g, const int8_t *codes, float scale, size_t beam, const uint64_t *allowed,
+                        mnk_graph_scratch *scratch);
+/// Links the record at `slot`, whose codes are in place, with at most `degree` others found by a search of width `beam`.
+/// alpha > 1 keeps longer links.
+void mnk_graph_insert(uint32_t features, const mnk_graph *g, uint32_t slot, size_t beam, float alpha, mnk_graph_scratch *scratch);
+/// Replaces links of `slot` to the dead by links to what those led to. Returns how many links it has then, or -1 if none led to the dead.
+int mnk_graph_repair(uint32_t features, const mnk_graph *g, uint32_t slot, float alpha, mnk_graph_scratch *scratch);
+/// A record without links.
+void mnk_clear_links(uint8_t *record, size_t dimension, size_t degree);
+/// A bit that other threads may read or change.
+void mnk_set_bit(uint64_t *bits, uint32_t i, int on);
+int mnk_has_bit(const uint64_t *bits, uint32_t i);
+/// scores[i] = inner product of the query and record ids[i], to 8 bits.
+void mnk_graph_scores(uint32_t features, const uint8_t *records, size_t stride, size_t dimension, const int8_t *codes, float scale,
+                      const uint32_t *ids, size_t count, float *scores);
 
 // MARK: Codecs of keys and values
 

@@ -70,6 +70,7 @@ struct Importer: Sendable {
         var report = ImportReport()
         try await body(&report)
         try await memory.embedPending { done, total in context.progress?(done, total, "embedded") }
+        try await memory.prepareIndex(of: scope.owner)
         report.seconds = (clock.now - start) / .seconds(1)
         return report
     }

@@ -26,22 +26,40 @@ struct OwnerIndex: Sendable {
     private(set) var documents: [Document] = []
     private(set) var lexical = LexicalIndex()
     private(set) var threads = ThreadLinks()
-    private(set) var vectors: FlatVectorIndex
+    /// By number of the document.
+    private(set) var vectors: TieredIndex
+    /// Documents that recall passes over, or may: archived, merged, about to expire.
+    private(set) var hidden: Set<Int> = []
+    /// Documents erased since this index was made.
+    private(set) var erasedCount = 0
     /// Lower-cased speakers, and how many memories each has.
     private(set) var speakers: [String: Int] = [:]
     private var numbers: [CubeID: Int] = [:]
+    private var file: String?
     private var sessions: [String: Int] = [:]
 
-    init(owner: Owner, dimension: Int) {
+    /// - Parameter file: where the vectors' index is kept; nil keeps it in memory only.
+    init(owner: Owner, dimension: Int, file: String? = nil) throws {
         self.owner = owner
-        vectors = FlatVectorIndex(dimension: dimension)
+        self.file = file
+        vectors = try TieredIndex(dimension: dimension)
     }
 
     /// Applies what has happened since the last call.
     ///
     /// - Returns: analyses that were made again because another analyzer had made the stored ones.
     mutating func catchUp(_ store: any MemoryStore, embedder: String, analyzer: TextAnalyzer) throws -> [(CubeID, [UInt8])] {
-        let changes = try store.changes(owner: owner, since: position, vectorsSince: vectorPosition, embedder: embedder)
+        // Vectors that the file holds are not read from the store.
+        let saved = position == 0 ? file.flatMap { TieredIndex.savedPosition(at: $0) } : nil
+        var changes = try store.changes(owner: owner, since: position, vectorsSince: saved ?? vectorPosition, embedder: embedder)
+        if let saved, let file {
+            if saved <= changes.vectorPosition, let opened = try? Self.open(file, changes.rows, dimension: vectors.dimension) {
+                vectors = opened
+            } else {
+                // Damaged, or of another store: it is made again from the store.
+                changes = try store.changes(owner: owner, since: position, vectorsSince: 0, embedder: embedder)
+            }
+        }
         var analyses = changes.rows.map { $0.analyzer == Analysis.version ? Analysis(encoded: $0.analysis) : nil }
         var remade: [(CubeID, [UInt8])] = []
         if analyses.contains(where: { $0 == nil }) {
@@ -54,19 +72,46 @@ struct OwnerIndex: Sendable {
                 remade.append((row.id, analyses[i]!.encoded))
             }
         }
-        apply(changes, analyses)
+        try apply(changes, analyses)
         return remade
     }
 
     /// Applies changes with the analysis of each row.
-    mutating func apply(_ changes: IndexChanges, _ analyses: [Analysis?]) {
-        for (row, analysis) in zip(changes.rows, analyses) { if let analysis { apply(row, analysis) } }
-        for id in changes.erased { remove(id) }
+    mutating func apply(_ changes: IndexChanges, _ analyses: [Analysis?]) throws {
+        var vectors = VectorChanges(position: changes.vectorPosition)
+        for (row, analysis) in zip(changes.rows, analyses) {
+            guard let analysis else { continue }
+            let number = apply(row, analysis)
+            if let vector = row.vector, vector.count == self.vectors.dimension { vectors.inserted.append((number, vector)) }
+        }
+        for id in changes.erased { if let number = remove(id) { vectors.deleted.append(number) } }
+        // What is erased is not inserted again by a row that was read before.
+        vectors.inserted.removeAll { documents[$0.key].state == .erased }
+        try self.vectors.apply(vectors)
         position = changes.position
         vectorPosition = changes.vectorPosition
     }
 
-    private mutating func apply(_ row: IndexRow, _ analysis: Analysis) {
+    /// Opens the vectors' index; documents will be numbered in the order of `rows`.
+    private static func open(_ file: String, _ rows: [IndexRow], dimension: Int) throws -> TieredIndex {
+        let numbers = Dictionary(rows.enumerated().map { (name(of: $1.id), $0) }) { first, _ in first }
+        let index = try TieredIndex(opening: file) { numbers[$0] }
+        guard index.dimension == dimension else { throw InputError("\(file) holds vectors of another length.") }
+        return index
+    }
+
+    /// What a document is called in the file, whatever its number: a hash of its id (FNV-1a, 63 bits).
+    private static func name(of id: CubeID) -> Int {
+        Int(id.description.utf8.reduce(0xcbf2_9ce4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 } >> 1)
+    }
+
+    /// Documents that are not erased.
+    var liveCount: Int { numbers.count }
+
+    /// Names of all documents, for writing the vectors' index while others go on.
+    var names: [Int] { documents.map { Self.name(of: $0.id) } }
+
+    private mutating func apply(_ row: IndexRow, _ analysis: Analysis) -> Int {
         let document = Document(
             id: row.id, type: row.type, state: row.state, agent: row.agent, session: row.session, speaker: row.speaker,
             eventTime: row.eventTime, expires: row.expires, tags: row.tags, analysis: analysis)
@@ -88,12 +133,14 @@ struct OwnerIndex: Sendable {
             threads.append(thread: thread(of: row.session), place: row.place, length: analysis.terms.length)
         }
         count(row.speaker, 1)
-        if let vector = row.vector, vector.count == vectors.dimension { vectors.set(vector, for: number) }
+        if row.state.isRecallable && row.expires == nil { hidden.remove(number) } else { hidden.insert(number) }
+        return number
     }
 
     /// A place stays, empty and dead: numbers never move.
-    private mutating func remove(_ id: CubeID) {
-        guard let number = numbers.removeValue(forKey: id) else { return }
+    private mutating func remove(_ id: CubeID) -> Int? {
+        guard let number = numbers.removeValue(forKey: id) else { return nil }
+        erasedCount += 1
         let old = documents[number]
         let nothing = TermCounts([])
         threads.adjust(number, by: -lexical.length(of: number))
@@ -103,7 +150,8 @@ struct OwnerIndex: Sendable {
         documents[number].speaker = nil
         documents[number].tags = []
         documents[number].analysis.terms = nothing
-        if vectors.contains(number) { vectors.set([Float](repeating: 0, count: vectors.dimension), for: number) }
+        hidden.remove(number)
+        return number
     }
 
     private mutating func thread(of session: String?) -> Int {

@@ -1,5 +1,6 @@
 import Foundation
 import MnemeIndex
+import MnemeNumerics
 import MnemeStore
 
 /// Ranks one owner's memories for one question.
@@ -19,23 +20,26 @@ struct Ranker {
 
     /// Memories taken from each source before the full features are computed.
     private static let perSource = 150
+    /// Ranks that reciprocal rank fusion looks at.
+    private static let fusedRanks = 1_000
     /// Below this size every memory is a candidate.
     private static let smallIndex = 2_000
 
     /// The best candidates, best first.
     ///
     /// - Complexity: one pass over vectors and postings of all memories; features for at most a few thousand.
-    func ranked(limit: Int) -> [Candidate] {
+    /// - Throws: ``MnemeIndex/IndexError``.
+    func ranked(limit: Int) throws -> [Candidate] {
         let n = index.documents.count
         let lexical = index.lexical.score(plan.terms, threads: index.threads)
-        let vectors = query.map { index.vectors.scan($0, documentCount: n) } ?? [Float](repeating: 0, count: n)
         switch request.mode {
         case .words: return simple(lexical.document, limit, lexical)
-        case .vectors: return simple(vectors, limit, lexical)
+        case .vectors:
+            return try nearest(limit).map { simple($0.key, $0.score, lexical) }
         case .rrf:
             var fused = [Float](repeating: 0, count: n)
-            for scores in [lexical.document, vectors] {
-                for (rank, document) in highest(n, of: scores, where: allowed).enumerated() { fused[document] += 1 / Float(61 + rank) }
+            for documents in [highest(Self.fusedRanks, of: lexical.document, where: allowed), try nearest(Self.fusedRanks).map(\.key)] {
+                for (rank, document) in documents.enumerated() { fused[document] += 1 / Float(61 + rank) }
             }
             return simple(fused, limit, lexical)
         case .fused: break
@@ -50,11 +54,11 @@ struct Ranker {
         if n <= Self.smallIndex {
             for document in 0..<n { add(document) }
         } else {
-            for scores in [lexical.document, lexical.window, vectors] {
-                for document in highest(Self.perSource, of: scores, where: allowed) {
-                    index.threads.forEachNeighbour(of: document, reach: 1, add)
-                }
-            }
+            let sources = [
+                highest(Self.perSource, of: lexical.document, where: allowed), highest(Self.perSource, of: lexical.window, where: allowed),
+                try nearest(Self.perSource).map(\.key),
+            ]
+            for document in sources.joined() { index.threads.forEachNeighbour(of: document, reach: 1, add) }
             if !plan.times.isEmpty {
                 let near = (0..<n).map { document in
                     Float(plan.times.map { $0.proximity(to: index.documents[document].eventTime) }.max() ?? 0) * (0.1 + lexical.thread[document])
@@ -69,9 +73,24 @@ struct Ranker {
     }
 
     private func simple(_ scores: [Float], _ limit: Int, _ lexical: LexicalIndex.Scores) -> [Candidate] {
-        highest(limit, of: scores, where: allowed).map {
-            Candidate(document: $0, features: RecallFeatures(values: []), score: scores[$0], matches: lexical.matches[$0])
+        highest(limit, of: scores, where: allowed).map { simple($0, scores[$0], lexical) }
+    }
+
+    private func simple(_ document: Int, _ score: Float, _ lexical: LexicalIndex.Scores) -> Candidate {
+        Candidate(document: document, features: RecallFeatures(values: []), score: score, matches: lexical.matches[document])
+    }
+
+    /// Documents whose vectors are nearest to the question's, of those allowed.
+    private func nearest(_ limit: Int) throws -> [VectorMatch] {
+        guard let query else { return [] }
+        var search = VectorSearch(limit)
+        if request.isFiltered || index.hidden.count > Self.perSource {
+            search.filter = KeySet(index.documents.indices.lazy.filter(allowed))
+        } else {
+            // The few that may not be shown are looked past.
+            search.count += index.hidden.count
         }
+        return Array(try index.vectors.search(query, search).lazy.filter { allowed($0.key) }.prefix(limit))
     }
 
     /// Filters of the request, and what lifecycle forbids.
@@ -102,9 +121,7 @@ struct Ranker {
         let age = max(0, request.now.timeIntervalSince(document.eventTime)) / 86_400
         let features = RecallFeatures(values: [
             lexical.document[number], lexical.window[number], lexical.thread[number],
-            query.map { index.vectors.similarity($0, toMeanOf: [number]) } ?? 0,
-            query.map { index.vectors.similarity($0, toMeanOf: near) } ?? 0,
-            query.map { index.vectors.similarity($0, toMeanOf: around) } ?? 0,
+            similarity(toMeanOf: [number]), similarity(toMeanOf: near), similarity(toMeanOf: around),
             speaker, coverage,
             min(1, Float(log1p(Double(index.lexical.length(of: number)))) / 4),
             plan.asksWhen && analysis.hasTime ? 1 : 0,
@@ -114,5 +131,19 @@ struct Ranker {
             plan.asksLatest ? Float(exp(-age / 90)) : 0,
         ])
         return Candidate(document: number, features: features, score: features.score(FusionWeights.standard), matches: lexical.matches[number])
+    }
+
+    /// The inner product of the question and the normalised mean of some documents' vectors.
+    private func similarity(toMeanOf group: [Int]) -> Float {
+        guard let query else { return 0 }
+        return withUnsafeTemporaryAllocation(of: Float.self, capacity: query.count) { sum in
+            let sum = sum.baseAddress!
+            sum.initialize(repeating: 0, count: query.count)
+            var members = 0
+            for document in group where index.vectors.add(document, to: sum) { members += 1 }
+            guard members > 0 else { return 0 }
+            let norm = dotProduct(sum, sum, count: query.count).squareRoot()
+            return norm > 0 ? query.withUnsafeBufferPointer { dotProduct($0.baseAddress!, sum, count: query.count) } / norm : 0
+        }
     }
 }

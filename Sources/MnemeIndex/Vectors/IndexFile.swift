@@ -1,0 +1,150 @@
+import Foundation
+import MnemeNumerics
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+/// A file of sections that are mapped where they are used.
+///
+/// Layout, little-endian: one page of header, then sections at multiples of 64 KiB. Header: "MNEMEIDX", version (u32, 1), kind
+/// (u32), 16 values (i64), number of sections (u64), and of each its offset, length and CRC-32C of its quarters (u64, u64, 4 × u32);
+/// CRC-32C of all before it (4 × u32) in the last 16 bytes. Files are written once and replaced by renaming.
+final class IndexFile: @unchecked Sendable {
+    // Sendable: immutable after opening.
+    enum Kind: UInt32 { case flat = 1, graph = 2, tiered = 3, clustered = 4 }
+
+    struct Section {
+        var offset: Int, length: Int
+        var checksum: [UInt32]
+    }
+
+    static let magic = Array("MNEMEIDX".utf8), version: UInt32 = 1, page = 4096, alignment = 65_536, valueCount = 16
+    static let sectionBytes = 32, maximumSections = 64
+
+    let path: String
+    let values: [Int]
+    let sections: [Section]
+    let size: Int
+    let descriptor: Int32
+
+    deinit { close(descriptor) }
+
+    /// Opens a file and checks its header, and that it is as long as it says.
+    ///
+    /// - Throws: ``IndexError``.
+    init(opening path: String, kind: Kind) throws {
+        let damaged = IndexError(.corrupt, "\(path) is damaged or no index of this kind. Delete it; it is made again.")
+        descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw IndexError(.unavailable, "\(path) cannot be opened (\(String(cString: strerror(errno)))).") }
+        self.path = path
+        size = Int(lseek(descriptor, 0, SEEK_END))
+        var header = [UInt8](repeating: 0, count: Self.page)
+        guard pread(descriptor, &header, Self.page, 0) == Self.page, Array(header[0..<8]) == Self.magic else {
+            (values, sections) = ([], [])
+            throw damaged
+        }
+        func number<T: FixedWidthInteger>(_ offset: Int, _: T.Type) -> T { header.withUnsafeBytes { T(littleEndian: $0.loadUnaligned(fromByteOffset: offset, as: T.self)) } }
+        let version = number(8, UInt32.self)
+        guard version <= Self.version else {
+            (values, sections) = ([], [])
+            throw IndexError(.newerVersion, "\(path) was written by a newer Mneme. Update this one, or delete the file; it is made again.")
+        }
+        let sums = Checksum.crc32c(Array(header[0..<Self.page - 16])), sectionCount = number(16 + 8 * Self.valueCount, UInt64.self)
+        guard number(12, UInt32.self) == kind.rawValue, sectionCount <= UInt64(Self.maximumSections),
+            (0..<4).allSatisfy({ number(Self.page - 16 + 4 * $0, UInt32.self) == sums[$0] })
+        else {
+            (values, sections) = ([], [])
+            throw damaged
+        }
+        values = (0..<Self.valueCount).map { Int(number(16 + 8 * $0, Int64.self)) }
+        sections = (0..<Int(sectionCount)).map { i in
+            let at = 16 + 8 * Self.valueCount + 8 + Self.sectionBytes * i
+            return Section(
+                offset: Int(truncatingIfNeeded: number(at, UInt64.self)), length: Int(truncatingIfNeeded: number(at + 8, UInt64.self)),
+                checksum: (0..<4).map { number(at + 16 + 4 * $0, UInt32.self) })
+        }
+        for section in sections {
+            guard section.offset >= Self.page, section.offset % Self.alignment == 0, section.length >= 0, section.offset <= size,
+                section.length <= size - section.offset
+            else { throw damaged }
+        }
+    }
+
+    /// Puts a section of `count` elements at the beginning of a region.
+    func map<Element: BitwiseCopyable>(_ section: Int, count: Int, into region: Region<Element>) throws {
+        guard section < sections.count, sections[section].length == count * MemoryLayout<Element>.stride else {
+            throw IndexError(.corrupt, "\(path) is damaged: a part has another size than it should. Delete it; it is made again.")
+        }
+        try region.map(descriptor, offset: sections[section].offset, count: count)
+    }
+
+    /// A region that begins with a section of `count` elements.
+    func region<Element: BitwiseCopyable>(_ section: Int, count: Int, capacity: Int) throws -> Region<Element> {
+        let region = try Region<Element>(capacity: max(capacity, count))
+        try map(section, count: count, into: region)
+        return region
+    }
+
+    /// Whether what is in a section is what was written; reads it all.
+    func isSound(_ section: Int) -> Bool {
+        let section = sections[section]
+        guard section.length > 0 else { return true }
+        guard let memory = mmap(nil, section.length, PROT_READ, MAP_PRIVATE, descriptor, off_t(section.offset)), memory != MAP_FAILED else { return false }
+        defer { munmap(memory, section.length) }
+        return Checksum.crc32c(UnsafeRawBufferPointer(start: memory, count: section.length)) == section.checksum
+    }
+
+    /// Writes a file beside `path` and renames it into place when it is on disk.
+    ///
+    /// - Throws: ``IndexError``; nothing is left then.
+    static func write(_ path: String, kind: Kind, values: [Int], sections: [UnsafeRawBufferPointer]) throws {
+        precondition(values.count <= valueCount && sections.count <= maximumSections)
+        let temporary = "\(path).\(getpid()).tmp"
+        func failure() -> IndexError {
+            let code = errno
+            unlink(temporary)
+            return IndexError(
+                code == ENOSPC || code == EDQUOT || code == EFBIG ? .full : .unavailable, "\(path) cannot be written (\(String(cString: strerror(code)))).")
+        }
+        let file = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
+        guard file >= 0 else { throw failure() }
+        defer { close(file) }
+        func put(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws {
+            var done = 0
+            while done < bytes.count {
+                let n = pwrite(file, bytes.baseAddress! + done, min(bytes.count - done, 1 << 30), off_t(offset + done))
+                if n < 0, errno == EINTR { continue }
+                guard n > 0 else { throw failure() }
+                done += n
+            }
+        }
+        var header = [UInt8](repeating: 0, count: page)
+        func set<T: FixedWidthInteger>(_ offset: Int, _ value: T) { header.withUnsafeMutableBytes { $0.storeBytes(of: value.littleEndian, toByteOffset: offset, as: T.self) } }
+        header.replaceSubrange(0..<8, with: magic)
+        set(8, version)
+        set(12, kind.rawValue)
+        for (i, value) in values.enumerated() { set(16 + 8 * i, Int64(value)) }
+        set(16 + 8 * valueCount, UInt64(sections.count))
+        var offset = alignment
+        for (i, bytes) in sections.enumerated() {
+            try put(bytes, at: offset)
+            let at = 16 + 8 * valueCount + 8 + sectionBytes * i
+            set(at, UInt64(offset))
+            set(at + 8, UInt64(bytes.count))
+            for (j, sum) in (bytes.isEmpty ? [0, 0, 0, 0] : Checksum.crc32c(bytes)).enumerated() { set(at + 16 + 4 * j, sum) }
+            offset += (bytes.count + alignment - 1) / alignment * alignment
+        }
+        guard ftruncate(file, off_t(offset)) == 0 else { throw failure() }
+        for (j, sum) in Checksum.crc32c(Array(header[0..<page - 16])).enumerated() { set(page - 16 + 4 * j, sum) }
+        try header.withUnsafeBytes { try put($0, at: 0) }
+        guard fsync(file) == 0, rename(temporary, path) == 0 else { throw failure() }
+        let folder = open((path as NSString).deletingLastPathComponent.isEmpty ? "." : (path as NSString).deletingLastPathComponent, O_RDONLY | O_CLOEXEC)
+        if folder >= 0 {
+            fsync(folder)
+            close(folder)
+        }
+    }
+}

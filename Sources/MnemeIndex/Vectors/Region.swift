@@ -1,0 +1,87 @@
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+/// Zeroed memory that grows in place: address space is reserved at once, pages come when they are touched. Its beginning can be a
+/// file's: pages of it are read when they are touched, and copied when they are changed.
+final class Region<Element: BitwiseCopyable>: @unchecked Sendable {
+    // Sendable: owners say who writes where.
+    private(set) var base: UnsafeMutablePointer<Element>
+    private(set) var capacity: Int
+
+    private var bytes: Int { max(1, capacity) * MemoryLayout<Element>.stride }
+
+    /// - Throws: ``IndexError`` if the system refuses.
+    init(capacity: Int) throws {
+        self.capacity = capacity
+        base = try Self.reserve(max(1, capacity) * MemoryLayout<Element>.stride)
+    }
+
+    deinit { munmap(base, bytes) }
+
+    private static func reserve(_ bytes: Int) throws -> UnsafeMutablePointer<Element> {
+        var flags = MAP_PRIVATE | MAP_ANON
+        #if canImport(Glibc)
+            flags |= MAP_NORESERVE
+        #endif
+        guard let memory = mmap(nil, bytes, PROT_READ | PROT_WRITE, flags, -1, 0), memory != MAP_FAILED else {
+            throw IndexError(.full, "The system gives no room for \(bytes >> 20) MiB more of the index (\(String(cString: strerror(errno)))).")
+        }
+        return memory.bindMemory(to: Element.self, capacity: bytes / MemoryLayout<Element>.stride)
+    }
+
+    /// Puts `count` elements of a file at the beginning. `offset` is a multiple of the page size.
+    func map(_ file: Int32, offset: Int, count: Int) throws {
+        precondition(count <= capacity)
+        let length = count * MemoryLayout<Element>.stride
+        guard length > 0 else { return }
+        let memory = mmap(base, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED, file, off_t(offset))
+        guard memory != MAP_FAILED else { throw IndexError(.unavailable, "An index file cannot be mapped (\(String(cString: strerror(errno)))).") }
+    }
+
+    /// Makes room for `wanted` elements; the first `used` are kept. Nobody else may be reading.
+    func grow(to wanted: Int, used: Int) throws {
+        guard wanted > capacity else { return }
+        let larger = max(wanted, capacity * 4), new = try Self.reserve(larger * MemoryLayout<Element>.stride)
+        new.update(from: base, count: used)
+        munmap(base, bytes)
+        (base, capacity) = (new, larger)
+    }
+}
+
+/// Many readers or one writer; a waiting writer goes before later readers.
+final class ReadWriteLock: @unchecked Sendable {
+    // Sendable: it is a lock.
+    private let lock = UnsafeMutablePointer<pthread_rwlock_t>.allocate(capacity: 1)
+
+    init() {
+        #if canImport(Glibc)
+            var attributes = pthread_rwlockattr_t()
+            pthread_rwlockattr_init(&attributes)
+            pthread_rwlockattr_setkind_np(&attributes, Int32(PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP))
+            pthread_rwlock_init(lock, &attributes)
+            pthread_rwlockattr_destroy(&attributes)
+        #else
+            pthread_rwlock_init(lock, nil)
+        #endif
+    }
+
+    deinit {
+        pthread_rwlock_destroy(lock)
+        lock.deallocate()
+    }
+
+    func read<R>(_ body: () throws -> R) rethrows -> R {
+        pthread_rwlock_rdlock(lock)
+        defer { pthread_rwlock_unlock(lock) }
+        return try body()
+    }
+
+    func write<R>(_ body: () throws -> R) rethrows -> R {
+        pthread_rwlock_wrlock(lock)
+        defer { pthread_rwlock_unlock(lock) }
+        return try body()
+    }
+}

@@ -1,0 +1,159 @@
+public import MnemeNumerics
+import NIOConcurrencyHelpers
+
+/// The index that needs no tuning: few vectors are scanned, many lie in a graph.
+///
+/// What is new is scanned at first, so that it is found at once; ``maintain()``, which the owner calls in the background, moves it to
+/// the graph when there is enough. Searches ask both. On disk they are one file.
+public final class TieredIndex: VectorIndex, @unchecked Sendable {
+    // Sendable: `state` guards what changes; the parts guard themselves.
+    public let dimension: Int
+    private let recent: FlatIndex
+    private struct State {
+        var graph: GraphIndex?
+        var position: Int64 = 0
+        /// Keys deleted or replaced while older vectors of theirs may be on the way to the graph.
+        var overtaken: Set<Int> = []
+        var isMoving = false
+    }
+    private let state: NIOLockedValueBox<State>
+    private let writer = NIOLock(), maintenance = NIOLock()
+    private let threshold: Int
+    private let pool: ThreadPool?
+    private let file: IndexFile?
+    /// Where the graph's part of a file begins.
+    private static let graphValue = 8, graphSection = 5
+
+    /// Vectors from which a graph answers sooner than a scan, by a good margin: a scan of as many takes half a millisecond, see
+    /// `mneme bench index`.
+    public static let graphThreshold = 16_384
+    /// New vectors that are scanned beside a graph before they are moved to it.
+    private static let recentLimit = 2_048
+
+    /// An empty index.
+    ///
+    /// - Parameters:
+    ///   - threshold: vectors from which there is a graph.
+    ///   - pool: builds the graph; nil takes the process's.
+    /// - Throws: ``IndexError`` for a dimension of 0 or over 8,192.
+    public init(dimension: Int, threshold: Int = graphThreshold, pool: ThreadPool? = nil) throws {
+        self.dimension = dimension
+        (self.threshold, self.pool) = (threshold, pool)
+        recent = try FlatIndex(dimension: dimension)
+        file = nil
+        state = NIOLockedValueBox(State())
+    }
+
+    /// Opens what ``save(to:name:)`` wrote.
+    ///
+    /// - Parameter key: the key of a name in the files, or nil if that is gone.
+    /// - Throws: ``IndexError``.
+    public init(opening path: String, threshold: Int = graphThreshold, pool: ThreadPool? = nil, key: (Int) -> Int? = { $0 }) throws {
+        let file = try IndexFile(opening: path, kind: .tiered)
+        recent = try FlatIndex(file: file, key: key)
+        dimension = recent.dimension
+        (self.threshold, self.pool) = (threshold, pool)
+        self.file = file
+        var state = State()
+        state.position = recent.position
+        if file.values[Self.graphValue] > 0 {
+            let graph = try GraphIndex(file: file, value: Self.graphValue, section: Self.graphSection, pool: pool, mendsItself: false, key: key)
+            guard graph.dimension == dimension else { throw IndexError(.corrupt, "\(path) is damaged. Delete it; it is made again.") }
+            state.graph = graph
+        }
+        self.state = NIOLockedValueBox(state)
+    }
+
+    /// The position that the file at `path` has reached; nil if there is none that can be opened.
+    public static func savedPosition(at path: String) -> Int64? {
+        (try? IndexFile(opening: path, kind: .tiered)).map { Int64($0.values[2]) }
+    }
+
+    /// Whether the opened file is what was written; reads it all.
+    public func verify() -> Bool { file.map { file in file.sections.indices.allSatisfy(file.isSound) } ?? true }
+
+    public var count: Int { recent.count + (state.withLockedValue { $0.graph }?.count ?? 0) }
+    public var position: Int64 { state.withLockedValue { $0.position } }
+    public var footprint: IndexFootprint {
+        IndexFootprint(memory: recent.footprint.memory + (state.withLockedValue { $0.graph }?.footprint.memory ?? 0))
+    }
+    /// Vectors in the graph.
+    public var graphCount: Int { state.withLockedValue { $0.graph }?.count ?? 0 }
+    /// Whether ``maintain()`` has something to do.
+    public var needsMaintenance: Bool {
+        recent.count >= (state.withLockedValue { $0.graph } == nil ? threshold : min(threshold, Self.recentLimit))
+    }
+
+    public func apply(_ changes: VectorChanges) throws {
+        _ = try Vector.checked(changes, dimension: dimension)
+        try writer.withLock {
+            let keys = changes.deleted + changes.inserted.map(\.key)
+            let graph = state.withLockedValue { state in
+                if state.isMoving { state.overtaken.formUnion(keys) }
+                return state.graph
+            }
+            try recent.apply(VectorChanges(inserted: changes.inserted, deleted: changes.deleted))
+            try graph?.apply(VectorChanges(deleted: keys))
+            state.withLockedValue { $0.position = max($0.position, changes.position) }
+        }
+    }
+
+    public func search(_ query: [Float], _ options: VectorSearch) throws -> [VectorMatch] {
+        // The new ones first: what is moved meanwhile is then in one of the two answers, or in both.
+        var found = try recent.search(query, options)
+        let (graph, overtaken) = state.withLockedValue { ($0.graph, $0.overtaken) }
+        guard let graph else { return found }
+        let newer = Set(found.map(\.key))
+        var more = options
+        more.count += overtaken.count
+        found += try graph.search(query, more).filter { !newer.contains($0.key) && !overtaken.contains($0.key) }
+        return Array(found.sorted(by: VectorMatch.isBefore).prefix(max(0, options.count)))
+    }
+
+    public func add(_ key: Int, to sum: UnsafeMutablePointer<Float>) -> Bool {
+        recent.add(key, to: sum) || state.withLockedValue { $0.graph }?.add(key, to: sum) ?? false
+    }
+
+    /// Moves new vectors to the graph when there are enough, and mends the graph after deletions. Searches and changes go on meanwhile.
+    ///
+    /// - Parameter shouldStop: asked between parts of some thousand; what was moved until then stays moved.
+    /// - Throws: ``IndexError``; what was not moved is still scanned.
+    public func maintain(until shouldStop: () -> Bool = { false }) throws {
+        try maintenance.withLock {
+            while needsMaintenance && !shouldStop() {
+                let graph = try state.withLockedValue { $0.graph } ?? GraphIndex(dimension: dimension, pool: pool, mendsItself: false)
+                state.withLockedValue { $0.isMoving = true }
+                let moved = recent.allKeys.prefix(4_096).compactMap { key in recent.vector(key).map { (key: key, vector: $0) } }
+                do { try graph.apply(VectorChanges(inserted: moved)) } catch {
+                    state.withLockedValue { ($0.overtaken, $0.isMoving) = ([], false) }
+                    throw error
+                }
+                try writer.withLock {
+                    // What was changed meanwhile stays where it is now.
+                    let overtaken = state.withLockedValue { $0.overtaken }
+                    try graph.apply(VectorChanges(deleted: moved.map(\.key).filter(overtaken.contains)))
+                    state.withLockedValue { $0.graph = graph }
+                    try recent.apply(VectorChanges(deleted: moved.map(\.key).filter { !overtaken.contains($0) }))
+                    state.withLockedValue { ($0.overtaken, $0.isMoving) = ([], false) }
+                }
+            }
+            state.withLockedValue { $0.graph }?.maintain()
+        }
+    }
+
+    public func save(to path: String, name: (Int) -> Int) throws {
+        try maintenance.withLock {
+            try writer.withLock {
+                let (graph, position) = state.withLockedValue { ($0.graph, $0.position) }
+                try recent.apply(VectorChanges(position: position))
+                try recent.withParts(name: name) { values, sections in
+                    guard let graph else { return try IndexFile.write(path, kind: .tiered, values: values, sections: sections) }
+                    try graph.withParts(name: name) { graphValues, graphSections in
+                        let padding = [Int](repeating: 0, count: Self.graphValue - values.count)
+                        try IndexFile.write(path, kind: .tiered, values: values + padding + graphValues, sections: sections + graphSections)
+                    }
+                }
+            }
+        }
+    }
+}
