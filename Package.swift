@@ -62,7 +62,7 @@ let package = Package(
                 .product(name: "NIOCore", package: "swift-nio"),
             ]
         ),
-        .target(name: "MnemeBench", dependencies: ["Mneme", "MnemeEngine", "MnemeKV", "MnemeModels", "MnemeNumerics", "MnemeStore"]),
+        .target(name: "MnemeBench", dependencies: ["Mneme", "MnemeEngine", "MnemeIndex", "MnemeKV", "MnemeModels", "MnemeNumerics", "MnemeStore"]),
         .executableTarget(
             name: "mneme-cli",
             dependencies: [

@@ -22,6 +22,7 @@ TARGET static size_t NAME(search)(const mnk_graph *g, const int8_t *query, float
     const uint32_t followed = 0x80000000u;
     const size_t bytes = mnk_code_bytes(g->dimension), limit = beam;
     float fresh[MNK_GATHERED];
+    uint32_t detours[MNK_GATHERED];
     size_t size = 0, next = 0, noted = 0;
     if (expansion) *expansion = 0;
     if (g->entry >= g->count) return 0;
@@ -66,15 +67,18 @@ TARGET static size_t NAME(search)(const mnk_graph *g, const int8_t *query, float
                 if (id < g->count && !mark(s->seen, id)) s->gathered[gathered++] = id;
             }
         } else {
-            // Who may not be returned is not compared: its own links are looked at instead.
+            // Who may not be returned is not compared: its own links are looked at instead, until there are about as
+            // many new ones as a walk without a filter finds.
+            size_t blocked = 0;
             for (size_t i = 0; i < g->degree; i++) {
                 uint32_t id = load_id(links + i);
-                if (id >= g->count || mark(s->seen, id)) continue;
-                if (has_bit(allowed, id)) {
-                    if (gathered < MNK_GATHERED) s->gathered[gathered++] = id;
-                    continue;
-                }
-                const uint32_t *further = ids_of(g, id);
+                if (id >= g->count || (s->seen[id / 64] >> (id & 63) & 1)) continue;
+                if (!has_bit(allowed, id)) detours[blocked++] = id;
+                else if (!mark(s->seen, id)) s->gathered[gathered++] = id;
+            }
+            for (size_t i = 0; i < blocked && gathered < g->degree / 4; i++) {
+                mark(s->seen, detours[i]);
+                const uint32_t *further = ids_of(g, detours[i]);
                 for (size_t j = 0; j < g->degree && gathered < MNK_GATHERED; j++) {
                     uint32_t other = load_id(further + j);
                     if (other < g->count && has_bit(allowed, other) && !mark(s->seen, other)) s->gathered[gathered++] = other;

@@ -150,9 +150,16 @@ struct BenchKVCommand: AsyncParsableCommand {
 }
 
 struct BenchIndexCommand: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(commandName: "index", abstract: "Vector search.")
+    static let configuration = CommandConfiguration(
+        commandName: "index", abstract: "Recall and speed of vector search, memory, filters and updates, at several sizes.",
+        discussion: "scripts/index_texts.py makes a file of texts from what a Debian system has; scripts/peers/index_peers.py measures other libraries on the same vectors.")
 
-    @Argument(help: "Texts, one a line, which are embedded once into FILE.npy; or such a file of vectors.") var file: String
+    @Argument(help: "Texts, one a line, which are embedded once into FILE.npy; or vectors as NumPy writes them (.npy, f32).") var file: String
+    @Option(parsing: .upToNextOption, help: "How many vectors; 10000 100000 1000000 as far as they go.") var sizes: [Int] = []
+    @Option(help: "Queries: the last vectors of the file.") var queries = 1000
+    @Option(help: ArgumentHelp("Show these measurements beside.", valueName: "json")) var peers: String?
+    @Option(help: ArgumentHelp("Draw recall against speed at the largest size.", valueName: "svg")) var plot: String?
+    @Flag(help: "Print JSON.") var json = false
 
     func run() async throws {
         let vectors = file.hasSuffix(".npy") ? file : file + ".npy"
@@ -161,7 +168,46 @@ struct BenchIndexCommand: AsyncParsableCommand {
             try VectorFile.embed(lines: file, to: vectors, embedder: try Home.embedder()) { progress.show($0, $1, "embedded") }
             progress.end()
         }
-        let set = try VectorFile(path: vectors)
-        print(set.count, set.dimension)
+        let folder = NSTemporaryDirectory() + "/mneme-bench-index-\(getpid())"
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let report = try IndexBenchmark(file: vectors, sizes: sizes.isEmpty ? nil : sizes, queries: queries, peersFile: peers).run(folder: folder) {
+            if Terminal.isInteractive(STDERR_FILENO) { Terminal.note($0) }
+        }
+        if let plot, let size = report.rows.map(\.size).max() {
+            guard FileManager.default.createFile(atPath: plot, contents: Data(IndexBenchmark.plot(report, size: size).utf8)) else {
+                throw InputError("\(plot) cannot be written.")
+            }
+        }
+        if json { return print(try OperationTable.encode(report, pretty: true)) }
+        print(
+            String(
+                format: "%@: %d elements, %d queries, one thread; memory reads %.1f GB/s, a scan reaches %.0f%% of it", vectors, report.dimension, report.queries,
+                report.bandwidth / 1e9, report.scanShare * 100))
+        print("index                        vectors  recall  queries/s  at 0.95  at 0.99  p50 ms  p99 ms  build s     MiB  open ms")
+        for row in report.rows {
+            func text(_ value: Double?, _ format: String, _ width: Int) -> String {
+                let text = value.map { String(format: format, $0) } ?? "–"
+                return String(repeating: " ", count: max(0, width - text.count)) + text
+            }
+            // The first effort that finds 99 in 100, or the most that was reached.
+            let point = row.points.first { $0.recall >= 0.99 } ?? row.points.max { $0.recall < $1.recall }
+            print(
+                row.name.padding(toLength: 26, withPad: " ", startingAt: 0) + text(Double(row.size), "%.0f", 10) + text(point?.recall, "%.3f", 8)
+                    + text(point?.queriesPerSecond, "%.0f", 11) + text(row.points.count > 1 ? IndexBenchmark.speed(row, recall: 0.95) : nil, "%.0f", 9)
+                    + text(row.points.count > 1 ? IndexBenchmark.speed(row, recall: 0.99) : nil, "%.0f", 9) + text(row.p50, "%.2f", 8)
+                    + text(row.p99, "%.2f", 8) + text(row.buildSeconds, "%.1f", 9) + text(row.memory.map { Double($0) / 1_048_576 }, "%.0f", 8)
+                    + text(row.openMilliseconds, "%.1f", 9))
+        }
+        if !report.filtered.isEmpty {
+            print("graph, filtered to    recall  time of one without")
+            for row in report.filtered { print(String(format: "  1 in %-6.0f          %.3f  %.2f", 1 / row.share, row.recall, row.timesUnfiltered)) }
+        }
+        if let updates = report.updates {
+            print(
+                String(
+                    format: "a fifth replaced: %.0f a second on all threads, recall %.3f before and %.3f after", updates.replacementsPerSecond,
+                    updates.recallBefore, updates.recallAfter))
+        }
     }
 }

@@ -18,15 +18,14 @@ enum FilterPlan: Equatable {
             return
         }
         let share = Double(min(filter.count, total)) / Double(max(1, total))
-        // A candidate kept costs some twenty vectors compared; what passes is read from all over memory, as in a walk.
-        let walk = Double(effort) * 20
-        // Among those that pass, fewer links are left, and more are looked through to find them.
-        let during = walk * (1 + 0.5 / max(share, 1e-9).squareRoot()), after = walk / max(share, 1e-9)
-        let scan = share * Double(total)
-        if scan <= min(during, after) || share < 0.01 && scan < 500_000 {
+        // Measured on sentences: a candidate kept costs some twenty vectors compared, and one compared in a walk as much as four in a
+        // scan, which knows beforehand what it will read.
+        let walk = Double(effort) * 20, share1 = max(share, 1e-9)
+        let during = walk * (1.5 + 0.3 / share1.squareRoot()), after = walk / share1, scan = share * Double(total) / 4
+        if scan <= min(during, after) || share < 0.005 {
             self = .scan
         } else if after <= during {
-            self = .after(effort: Int(Double(effort) / share))
+            self = .after(effort: Int(Double(effort) / share1))
         } else {
             self = .during(effort: effort)
         }

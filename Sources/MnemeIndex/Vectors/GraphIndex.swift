@@ -23,6 +23,8 @@ public final class GraphIndex: VectorIndex, @unchecked Sendable {
     private let capacity: Int
     private let lock = ReadWriteLock(), writer = NIOLock()
     private let used = Atomic<Int>(0), live = Atomic<Int>(0), entry = Atomic<UInt32>(UInt32.max), reached = Atomic<Int64>(0)
+    /// Whether each key's slot is the key itself: sets of keys are then sets of slots.
+    private let isOrdered = Atomic<Bool>(true)
     /// Slots that nothing leads to, for use again.
     private var free: [UInt32] = []
     /// Deleted, and still linked to.
@@ -119,6 +121,7 @@ public final class GraphIndex: VectorIndex, @unchecked Sendable {
             guard slots.base[key] == 0 else { throw damaged }
             slots.base[key] = UInt32(slot + 1)
             if keys.base[slot] != Int64(key) { keys.base[slot] = Int64(key) }
+            if slot != key { isOrdered.store(false, ordering: .relaxed) }
             found += 1
         }
         live.store(found, ordering: .relaxed)
@@ -203,6 +206,7 @@ public final class GraphIndex: VectorIndex, @unchecked Sendable {
         keys.base[Int(slot)] = Int64(key)
         mnk_set_bit(dead.base, slot, 0)
         slots.base[key] = slot + 1
+        if Int(slot) != key { isOrdered.store(false, ordering: .releasing) }
         if Int(slot) == slotCount { used.store(Int(slot) + 1, ordering: .releasing) }
         live.add(1, ordering: .releasing)
         for i in 0..<dimension { sum[i] += vector[i] }
@@ -335,7 +339,7 @@ public final class GraphIndex: VectorIndex, @unchecked Sendable {
                 }
             case .during(let effort):
                 return withScratch(effort: effort) { scratch in
-                    scratch.allow(options.filter!, slot)
+                    scratch.allow(options.filter!, isOrdered: isOrdered.load(ordering: .acquiring), slot)
                     return refined(query, walk(query, effort: effort, allowed: scratch.allowed, scratch).prefix(kept), options.count)
                 }
             case .scan:
@@ -479,13 +483,17 @@ final class GraphScratch: @unchecked Sendable {
     private(set) var allowed: UnsafePointer<UInt64>?
     private var allowedBits: AlignedBuffer<UInt64>?
 
-    func allow(_ filter: KeySet, _ slot: (Int) -> UInt32?) {
+    func allow(_ filter: KeySet, isOrdered: Bool, _ slot: (Int) -> UInt32?) {
         if (allowedBits?.count ?? 0) < seen.count { allowedBits = AlignedBuffer(seen.count) }
         let bits = allowedBits!
+        allowed = UnsafePointer(bits.pointer)
         bits.pointer.update(repeating: 0, count: bits.count)
+        if isOrdered {
+            filter.words.withUnsafeBufferPointer { bits.pointer.update(from: $0.baseAddress!, count: min($0.count, bits.count)) }
+            return
+        }
         filter.forEach { key in
             if let slot = slot(key), Int(slot) < bits.count * 64 { bits.pointer[Int(slot >> 6)] |= 1 << UInt64(slot & 63) }
         }
-        allowed = UnsafePointer(bits.pointer)
     }
 }
