@@ -176,9 +176,11 @@ TARGET static void NAME(insert)(const mnk_graph *g, uint32_t slot, size_t beam, 
     for (size_t b = 0; b < bytes; b++) query[b] = (int8_t)(row[b] ^ 0x80);
     size_t expanded = 0;
     NAME(search)(g, query, scale_of(row, bytes), beam, NULL, s, &expanded);
-    size_t count = 0;
+    size_t count = 0, live = 0;
+    for (size_t i = 0; i < expanded; i++) live += s->expanded[i] != slot && !has_bit(g->dead, s->expanded[i]);
+    // The dead lead on too, until they are mended around.
     for (size_t i = 0; i < expanded; i++)
-        if (s->expanded[i] != slot && !has_bit(g->dead, s->expanded[i])) {
+        if (s->expanded[i] != slot && (live < 8 || !has_bit(g->dead, s->expanded[i]))) {
             s->expanded[count] = s->expanded[i];
             s->expanded_scores[count++] = s->expanded_scores[i];
         }

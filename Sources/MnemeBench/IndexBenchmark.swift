@@ -48,6 +48,36 @@ public struct IndexBenchmark: Sendable {
         public var timesUnfiltered: Double
     }
 
+    /// Vectors on disk, around centroids in memory.
+    public struct Clustered: Sendable, Codable {
+        /// Vectors.
+        public var size: Int
+        /// CPU time of building, in seconds.
+        public var buildSeconds: Double
+        /// Bytes in memory.
+        public var memory: Int
+        /// Bytes of the lists.
+        public var disk: Int
+        /// Lists.
+        public var centroids: Int
+        /// By effort.
+        public var points: [ClusteredPoint]
+    }
+
+    /// How the clustered index does at one effort.
+    public struct ClusteredPoint: Sendable, Codable {
+        /// Lists read at most.
+        public var effort: Int
+        /// Share of the exact ten nearest that was found.
+        public var recall: Double
+        /// Pages of 4 KiB read for a query.
+        public var pages: Double
+        /// Median latency in milliseconds, the lists in the system's cache and not.
+        public var warm: Double
+        /// As `warm`, from the disk.
+        public var cold: Double
+    }
+
     /// A fifth of all vectors is replaced, between searches.
     public struct Updates: Sendable, Codable {
         /// Vectors replaced (deleted and inserted) a second, all threads.
@@ -76,6 +106,8 @@ public struct IndexBenchmark: Sendable {
         public var filtered: [Filtered]
         /// Of the graph of the largest size.
         public var updates: Updates?
+        /// On disk, by size.
+        public var clustered: [Clustered]
     }
 
     let file: String, sizes: [Int], queryCount: Int
@@ -103,7 +135,7 @@ public struct IndexBenchmark: Sendable {
         }
         let bandwidth = measuredBandwidth(pool: ThreadPool(threads: 1))
         var report = Report(
-            file: file, dimension: set.dimension, queries: queryCount, bandwidth: bandwidth, rows: [], scanShare: 0, filtered: [], updates: nil)
+            file: file, dimension: set.dimension, queries: queryCount, bandwidth: bandwidth, rows: [], scanShare: 0, filtered: [], updates: nil, clustered: [])
         try set.withValues { values in
             let d = set.dimension
             func vector(_ i: Int) -> [Float] { Array(values[i * d..<(i + 1) * d]) }
@@ -129,6 +161,8 @@ public struct IndexBenchmark: Sendable {
                 (batched.p50, batched.p99) = (nil, nil)
                 report.rows.append(batched)
 
+                progress("\(size) vectors: writing clusters")
+                report.clustered.append(try clustered(size, queries, truth, folder, vector, d))
                 progress("\(size) vectors: building the graph")
                 let graph = try GraphIndex(dimension: d)
                 let build = try Self.cpu { try Self.fill(graph, size, vector) }
@@ -201,6 +235,36 @@ public struct IndexBenchmark: Sendable {
             }.min()!
             return Filtered(share: 1 / Double(every), recall: Self.recall(found, truth), timesUnfiltered: seconds / plain)
         }
+    }
+
+    private func clustered(_ size: Int, _ queries: [[Float]], _ truth: [[Int]], _ folder: String, _ vector: (Int) -> [Float], _ d: Int) throws -> Clustered {
+        let path = folder + "/clusters-\(size)"
+        defer { for file in [path, path + ".postings"] { try? FileManager.default.removeItem(atPath: file) } }
+        let index = try ClusteredIndex(path: path, dimension: d)
+        let build = try Self.cpu { try Self.fill(index, size, vector) }
+        try index.save(to: path)
+        var report = Clustered(
+            size: size, buildSeconds: build, memory: index.footprint.memory, disk: index.footprint.disk, centroids: index.centroidCount, points: [])
+        for effort in [8, 16, 32, 64, 128] {
+            let before = index.readCount.pages
+            var found: [[VectorMatch]] = [], warm: [Double] = [], cold: [Double] = []
+            for query in queries { found.append(try index.search(query, VectorSearch(10, effort: effort))) }
+            let pages = Double(index.readCount.pages - before) / Double(queries.count)
+            for (i, query) in queries.enumerated() {
+                let start = ContinuousClock.now
+                _ = try index.search(query, VectorSearch(10, effort: effort))
+                warm.append((ContinuousClock.now - start) / .milliseconds(1))
+                guard i < 20 else { continue }
+                index.dropCaches()
+                let again = ContinuousClock.now
+                _ = try index.search(query, VectorSearch(10, effort: effort))
+                cold.append((ContinuousClock.now - again) / .milliseconds(1))
+            }
+            report.points.append(
+                ClusteredPoint(
+                    effort: effort, recall: Self.recall(found, truth), pages: pages, warm: warm.sorted().percentile(50), cold: cold.sorted().percentile(50)))
+        }
+        return report
     }
 
     /// Replaces a fifth of the vectors by themselves, in changing order: links are lost and made anew, the right answers stay.

@@ -203,6 +203,17 @@ struct BenchIndexCommand: AsyncParsableCommand {
             print("graph, filtered to    recall  time of one without")
             for row in report.filtered { print(String(format: "  1 in %-6.0f          %.3f  %.2f", 1 / row.share, row.recall, row.timesUnfiltered)) }
         }
+        if !report.clustered.isEmpty {
+            print("on disk    vectors  lists  MiB in memory  MiB on disk  build s  lists read  recall  pages   ms  ms cold")
+            for row in report.clustered {
+                for point in row.points {
+                    print(
+                        String(
+                            format: "%18d %6d %14.0f %12.0f %8.1f %11d %7.3f %6.0f %5.2f %7.2f", row.size, row.centroids, Double(row.memory) / 1_048_576,
+                            Double(row.disk) / 1_048_576, row.buildSeconds, point.effort, point.recall, point.pages, point.warm, point.cold))
+                }
+            }
+        }
         if let updates = report.updates {
             print(
                 String(

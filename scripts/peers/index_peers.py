@@ -5,12 +5,13 @@
 
 Runs Mneme, then each library, then Mneme again, all on one thread, and prints one table; the second run of Mneme shows how much
 the machine's speed has changed. The last --queries vectors of the file are the queries. Speed is queries for each second of CPU
-time, the best of three rounds. Needs: numpy, faiss-cpu, hnswlib, usearch, sqlite-vec.
+time, the best of three rounds. Needs: numpy, faiss-cpu, hnswlib, usearch, sqlite-vec, apsw.
 """
-import argparse, json, os, sqlite3, subprocess, tempfile, time
+import argparse, json, os, subprocess, tempfile, time
 
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[name] = "1"
+import apsw
 import faiss
 import hnswlib
 import numpy as np
@@ -115,9 +116,10 @@ def run_faiss_flat(base, queries, truth):
 
 
 def run_sqlite_vec(base, queries, truth):
-    db = sqlite3.connect(":memory:")
+    # Python's own sqlite3 is often built without extensions.
+    db = apsw.Connection(":memory:")
     db.enable_load_extension(True)
-    sqlite_vec.load(db)
+    db.load_extension(sqlite_vec.loadable_path())
     db.execute(f"CREATE VIRTUAL TABLE v USING vec0(e float[{base.shape[1]}] distance_metric=cosine)")
     start = time.process_time()
     with db:
