@@ -14,10 +14,13 @@ extension MemoryOS {
         guard (1...1000).contains(request.limit) else { throw InputError("limit must lie between 1 and 1000.") }
         if let budget = request.tokenBudget, budget < 1 { throw InputError("The token budget must be at least 1.") }
         var result = try await run { [self] in
-            let vector = try request.mode == .words ? nil : embedder?.embed([request.query])[0]
+            let vector = try request.mode == .words ? nil : queryVectors(request.query)
             if let asOf = request.asOf { return try recallPast(request, vector, asOf: asOf) }
             let (candidates, considered, waiting) = try withIndex(request.owner) { index in
-                (try select(index, request, vector), index.documents.count, embedder == nil ? 0 : index.liveCount - index.vectors.count)
+                (
+                    try select(index, request, vector), index.documents.count,
+                    embedder == nil ? 0 : index.liveCount - index.vectors.count - (index.formerVectors?.count ?? 0)
+                )
             }
             let cubes = try store.cubes(candidates.map(\.id), owner: request.owner)
             return pack(candidates, cubes, request, considered: considered, pending: waiting)
@@ -25,6 +28,17 @@ extension MemoryOS {
         result.milliseconds = (clock.now - start) / .milliseconds(1)
         if request.asOf == nil { recordUse(of: result.memories.map(\.memory.id), owner: request.owner, time: request.now) }
         return result
+    }
+
+    /// A question's vectors, of the present embedder and of the former one.
+    struct QueryVectors: Sendable {
+        var present: [Float]
+        var former: [Float]?
+    }
+
+    private func queryVectors(_ question: String) throws -> QueryVectors? {
+        guard let embedder else { return nil }
+        return QueryVectors(present: try embedder.embed([question])[0], former: try formerEmbedder?.embed([question])[0])
     }
 
     struct Selected: Sendable {
@@ -36,9 +50,10 @@ extension MemoryOS {
     }
 
     /// Ranks, and folds memories that say the same into the best of them.
-    private func select(_ index: OwnerIndex, _ request: RecallRequest, _ vector: [Float]?) throws -> [Selected] {
+    private func select(_ index: OwnerIndex, _ request: RecallRequest, _ vector: QueryVectors?) throws -> [Selected] {
         let plan = QuestionPlan(request.query, speakers: index.speakers, now: request.now, analyzer: analyzer)
-        let ranked = try Ranker(index: index, request: request, plan: plan, query: vector).ranked(limit: request.limit * 2 + 10)
+        let ranked = try Ranker(index: index, request: request, plan: plan, query: vector?.present, formerQuery: vector?.former).ranked(
+            limit: request.limit * 2 + 10)
         var selected: [Selected] = [], numbers: [Int] = []
         for candidate in ranked {
             let document = index.documents[candidate.document]
@@ -59,7 +74,7 @@ extension MemoryOS {
     }
 
     /// Builds the index of a past moment from the journal and asks it.
-    private func recallPast(_ request: RecallRequest, _ vector: [Float]?, asOf: Date) throws -> RecallResult {
+    private func recallPast(_ request: RecallRequest, _ vector: QueryVectors?, asOf: Date) throws -> RecallResult {
         let past = try store.snapshot(owner: request.owner, asOf: asOf)
         // Vectors of texts that have not changed since serve again.
         let current = try store.changes(owner: request.owner, since: 0, vectorsSince: 0, embedder: embedder?.identifier ?? "")
@@ -76,6 +91,7 @@ extension MemoryOS {
                     expires: cube.expires, tags: cube.tags, analysis: [], analyzer: Analysis.version,
                     vector: texts[cube.id] == cube.text ? known?.vector : nil))
         }
+        changes.links = current.links.filter { $0.link.time <= asOf }
         var index = try OwnerIndex(owner: request.owner, dimension: embedder?.dimension ?? 1)
         try index.apply(changes, analyses)
         var request = request
@@ -84,7 +100,7 @@ extension MemoryOS {
         let cubes = Dictionary(uniqueKeysWithValues: past.map { ($0.id, $0) })
         return pack(
             candidates, candidates.compactMap { cubes[$0.id] }, request, considered: past.count,
-            pending: embedder == nil ? 0 : index.liveCount - index.vectors.count)
+            pending: embedder == nil ? 0 : index.liveCount - index.vectors.count - (index.formerVectors?.count ?? 0))
     }
 
     /// Joins ranking and text, within the token budget.
@@ -116,11 +132,13 @@ extension MemoryOS {
     /// Features of every memory for a question, for fitting fusion weights.
     package func recallFeatures(_ request: RecallRequest) async throws -> [(id: CubeID, values: [Float])] {
         try await run { [self] in
-            let vector = try embedder?.embed([request.query])[0]
+            let vector = try queryVectors(request.query)
             return try withIndex(request.owner) { index in
                 let plan = QuestionPlan(request.query, speakers: index.speakers, now: request.now, analyzer: analyzer)
-                return try Ranker(index: index, request: request, plan: plan, query: vector).ranked(limit: index.documents.count)
-                    .map { (index.documents[$0.document].id, $0.features.values) }
+                return try Ranker(index: index, request: request, plan: plan, query: vector?.present, formerQuery: vector?.former).ranked(
+                    limit: index.documents.count
+                )
+                .map { (index.documents[$0.document].id, $0.features.values) }
             }
         }
     }

@@ -148,7 +148,7 @@ extension MemoryOS {
         cube.entities = TextFacts.entities(in: cube.text, speaker: cube.speaker)
         cube.keywords = TextFacts.keywords(words)
         cube.dates = TimeExpressions.find(in: cube.text, reference: cube.eventTime).prefix(16).map { DateMention(text: $0.text, start: $0.start, end: $0.end) }
-        return Analysis(text: cube.text, words: words, speaker: cube.speaker, eventTime: cube.eventTime, analyzer: analyzer)
+        return Analysis(text: cube.text, words: words, entities: cube.entities, speaker: cube.speaker, eventTime: cube.eventTime, analyzer: analyzer)
     }
 
     /// Names one part of one saying: the same words again at another time are another memory.

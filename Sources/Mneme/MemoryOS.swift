@@ -28,6 +28,8 @@ public final class MemoryOS: Sendable {
     public let store: any MemoryStore
     /// Makes vectors; nil recalls by words alone.
     public let embedder: (any TextEmbedder)?
+    /// The embedder before: its vectors serve until all are made anew.
+    public let formerEmbedder: (any TextEmbedder)?
     let analyzer = TextAnalyzer()
     let logger = Logger(label: "mneme")
 
@@ -58,11 +60,14 @@ public final class MemoryOS: Sendable {
     /// - Parameters:
     ///   - store: opened with ``analyzerVersion``.
     ///   - embedder: nil recalls by words alone.
+    ///   - formerEmbedder: after a change of the embedder, the one before: its vectors serve until ``embedder`` has made all anew, which
+    ///     happens in the background. nil recalls by words alone what has no new vector yet.
     ///   - indexFolder: keeps indexes of vectors between runs, for owners of thousands of memories. They can be deleted: what is
     ///     missing or damaged is made again from the store. nil keeps them in memory.
-    public init(store: any MemoryStore, embedder: (any TextEmbedder)?, indexFolder: String? = nil) {
+    public init(store: any MemoryStore, embedder: (any TextEmbedder)?, formerEmbedder: (any TextEmbedder)? = nil, indexFolder: String? = nil) {
         self.store = store
         self.embedder = embedder
+        self.formerEmbedder = formerEmbedder
         self.indexFolder = indexFolder
     }
 
@@ -151,7 +156,8 @@ public final class MemoryOS: Sendable {
             if state.held.count >= Self.heldOwners, let oldest = state.held.min(by: { $0.value.used < $1.value.used }) {
                 state.held[oldest.key] = nil
             }
-            let index = NIOLockedValueBox(try OwnerIndex(owner: owner, dimension: embedder?.dimension ?? 1, file: indexFile(of: owner)))
+            let index = NIOLockedValueBox(
+                try OwnerIndex(owner: owner, dimension: embedder?.dimension ?? 1, formerDimension: formerEmbedder?.dimension, file: indexFile(of: owner)))
             state.held[owner] = Held(index: index, used: state.clock)
             return index
         }
@@ -159,7 +165,7 @@ public final class MemoryOS: Sendable {
 
     func caughtUp<R>(_ owner: Owner, _ index: NIOLockedValueBox<OwnerIndex>, _ body: (OwnerIndex) throws -> R) throws -> R {
         let (result, remade) = try index.withLockedValue { index in
-            let remade = try index.catchUp(store, embedder: embedder?.identifier ?? "", analyzer: analyzer)
+            let remade = try index.catchUp(store, embedder: embedder?.identifier ?? "", former: formerEmbedder?.identifier, analyzer: analyzer)
             return (try body(index), remade)
         }
         if !remade.isEmpty { try store.saveAnalyses(remade, owner: owner) }

@@ -120,10 +120,11 @@ public struct IndexBenchmark: Sendable {
         self.file = file
         self.sizes = sizes ?? [10_000, 100_000, 1_000_000]
         queryCount = queries
-        peers = try peersFile.map { path in
-            guard let data = FileManager.default.contents(atPath: path) else { throw InputError("\(path) cannot be read.") }
-            return try JSONDecoder().decode([Row].self, from: data)
-        } ?? []
+        peers =
+            try peersFile.map { path in
+                guard let data = FileManager.default.contents(atPath: path) else { throw InputError("\(path) cannot be read.") }
+                return try JSONDecoder().decode([Row].self, from: data)
+            } ?? []
     }
 
     /// Runs everything; `progress` says what is being done.
@@ -277,11 +278,13 @@ public struct IndexBenchmark: Sendable {
             try graph.apply(VectorChanges(deleted: Array(group)))
             try graph.apply(VectorChanges(inserted: group.map { ($0, vector($0)) }))
         }
-        return Updates(replacementsPerSecond: Double(keys.count) / ((ContinuousClock.now - start) / .seconds(1)), recallBefore: before, recallAfter: try recall())
+        return Updates(
+            replacementsPerSecond: Double(keys.count) / ((ContinuousClock.now - start) / .seconds(1)), recallBefore: before, recallAfter: try recall())
     }
 
     /// Keys of the ten nearest by floats, on all threads.
-    static func exact(_ queries: [[Float]], _ values: UnsafeBufferPointer<Float>, _ d: Int, _ keys: Range<Int>, where allowed: @Sendable (Int) -> Bool) -> [[Int]]
+    static func exact(_ queries: [[Float]], _ values: UnsafeBufferPointer<Float>, _ d: Int, _ keys: Range<Int>, where allowed: @Sendable (Int) -> Bool)
+        -> [[Int]]
     {
         let results = Mutex([[(score: Float, key: Int)]](repeating: [], count: queries.count)), next = Atomic(keys.lowerBound), block = 512
         nonisolated(unsafe) let values = values
@@ -321,7 +324,8 @@ public struct IndexBenchmark: Sendable {
             yLabel: "queries for each CPU-second",
             series: rows.map { row in
                 LinePlot.Series(
-                    name: row.name, points: row.points.filter { $0.recall >= 0.85 }.map { ($0.recall, $0.queriesPerSecond) }, isOurs: row.name.hasPrefix("mneme"))
+                    name: row.name, points: row.points.filter { $0.recall >= 0.85 }.map { ($0.recall, $0.queriesPerSecond) },
+                    isOurs: row.name.hasPrefix("mneme"))
             }
         ).svg
     }

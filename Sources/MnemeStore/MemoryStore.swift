@@ -69,8 +69,10 @@ public struct IndexRow: Sendable {
     public var analysis: [UInt8]
     /// The version that made ``analysis``.
     public var analyzer: String
-    /// The vector of the requested embedder, if there is one yet.
+    /// The vector of the requested embedder, if there is one yet, or of the former one.
     public var vector: [Float]?
+    /// Whether ``vector`` is of the former embedder.
+    public var isFormer = false
 
     /// All values.
     public init(
@@ -102,6 +104,8 @@ public struct IndexChanges: Sendable {
     public var rows: [IndexRow]
     /// Cubes that are gone.
     public var erased: [CubeID]
+    /// Edges made and taken away, in order.
+    public var links: [(link: CubeLink, isRemoved: Bool)] = []
     /// The journal position that these changes reach, and the same for vectors.
     public var position: Int64
     /// The same for vectors.
@@ -267,7 +271,9 @@ public protocol MemoryStore: Sendable {
     func recordUse(_ uses: [CubeID: Usage], owner: Owner) throws
 
     /// What an index at these positions has to apply.
-    func changes(owner: Owner, since position: Int64, vectorsSince: Int64, embedder: String) throws -> IndexChanges
+    ///
+    /// - Parameter former: an embedder whose vectors serve where there are none of `embedder` yet.
+    func changes(owner: Owner, since position: Int64, vectorsSince: Int64, embedder: String, former: String?) throws -> IndexChanges
     /// Records analyses made again by a newer analyzer.
     func saveAnalyses(_ analyses: [(CubeID, [UInt8])], owner: Owner) throws
 
@@ -285,6 +291,11 @@ public protocol MemoryStore: Sendable {
 }
 
 extension MemoryStore {
+    /// As ``changes(owner:since:vectorsSince:embedder:former:)``, with the vectors of one embedder only.
+    public func changes(owner: Owner, since position: Int64, vectorsSince: Int64, embedder: String) throws -> IndexChanges {
+        try changes(owner: owner, since: position, vectorsSince: vectorsSince, embedder: embedder, former: nil)
+    }
+
     /// Applies all mutations or none, and returns the cubes after them.
     ///
     /// - Throws: ``StoreError``.

@@ -86,11 +86,13 @@ extension SQLiteMemoryStore {
             return try Row.fetchAll(
                 db, sql: "SELECT * FROM link WHERE owner = ? AND (source = ? OR target = ?) ORDER BY time",
                 arguments: [ownerID, id.description, id.description]
-            ).compactMap { row in
-                guard let source = CubeID(row["source"] as String), let target = CubeID(row["target"] as String) else { return nil }
-                return CubeLink(source: source, target: target, kind: row["kind"], time: Date(timeIntervalSince1970: row["time"]))
-            }
+            ).compactMap(Self.link)
         }
+    }
+
+    private static func link(_ row: Row) -> CubeLink? {
+        guard let source = CubeID(row["source"] as String), let target = CubeID(row["target"] as String) else { return nil }
+        return CubeLink(source: source, target: target, kind: row["kind"], time: Date(timeIntervalSince1970: row["time"]))
     }
 
     public func count(owner: Owner, limit: Int) throws -> Int {
@@ -106,7 +108,7 @@ extension SQLiteMemoryStore {
         }
     }
 
-    public func changes(owner: Owner, since position: Int64, vectorsSince: Int64, embedder: String) throws -> IndexChanges {
+    public func changes(owner: Owner, since position: Int64, vectorsSince: Int64, embedder: String, former: String?) throws -> IndexChanges {
         try read { db in
             var changes = IndexChanges(rows: [], erased: [], position: position, vectorPosition: vectorsSince)
             changes.vectorPosition = try Int64.fetchOne(db.cachedStatement(sql: "SELECT value FROM counter WHERE name = 'vector'")) ?? 0
@@ -116,8 +118,8 @@ extension SQLiteMemoryStore {
             changes.position = max(reached, position)
             let columns = """
                 SELECT cube.seq, cube.id, cube.type, cube.state, cube.agent, session.name, cube.place, cube.speaker, cube.event_time,
-                    cube.recorded_time, cube.expires, iif(instr(cube.header, '"tags":[]'), NULL, cube.header ->> '$.tags'), cube.analysis, cube.analyzer, iif(vector.position > ?4, vector.data, NULL)
-                FROM cube LEFT JOIN session ON session.id = cube.session LEFT JOIN vector ON vector.cube = cube.seq AND vector.embedder = ?1
+                    cube.recorded_time, cube.expires, iif(instr(cube.header, '"tags":[]'), NULL, cube.header ->> '$.tags'), cube.analysis, cube.analyzer, iif(vector.position > ?4 OR vector.embedder = ?5, vector.data, NULL), vector.embedder = ?5
+                FROM cube LEFT JOIN session ON session.id = cube.session LEFT JOIN vector ON vector.cube = cube.seq AND vector.embedder IN (?1, ?5)
                 WHERE
                 """
             let cursor = try Row.fetchCursor(
@@ -129,9 +131,19 @@ extension SQLiteMemoryStore {
                              cube.seq IN (SELECT seq FROM cube WHERE owner = ?2 AND position > ?3
                                 UNION SELECT cube FROM vector WHERE position > ?4) AND +cube.owner = ?2 ORDER BY cube.seq
                             """),
-                arguments: [embedder, ownerID, position, vectorsSince])
+                arguments: [embedder, ownerID, position, vectorsSince, former ?? embedder + " "])
             while let row = try cursor.next() { changes.rows.append(try Self.indexRow(row)) }
-            if position > 0 {
+            if position == 0 {
+                changes.links = try Row.fetchAll(db, sql: "SELECT * FROM link WHERE owner = ? ORDER BY time", arguments: [ownerID]).compactMap(Self.link)
+                    .map { ($0, false) }
+            } else {
+                changes.links = try Row.fetchAll(
+                    db,
+                    sql: """
+                        SELECT operation, payload FROM journal WHERE owner = ? AND position > ? AND operation IN ('link', 'unlink')
+                            AND payload IS NOT NULL ORDER BY position
+                        """, arguments: [ownerID, position]
+                ).map { (try StoreCoding.decode(CubeLink.self, $0["payload"]), $0["operation"] == JournalEntry.Operation.unlink.rawValue) }
                 changes.erased = try String.fetchAll(
                     db, sql: "SELECT cube FROM journal WHERE owner = ? AND position > ? AND operation = 'erase'", arguments: [ownerID, position]
                 ).compactMap(CubeID.init)
@@ -145,7 +157,7 @@ extension SQLiteMemoryStore {
             throw StoreError(.corrupt, "A memory has an unknown id, type or state. Run `mneme doctor`.")
         }
         let tags: String? = row[11]
-        return IndexRow(
+        var result = IndexRow(
             sequence: row[0], id: CubeID(stored: row[1]), type: type, state: state, agent: row[4], session: row[5], place: row[6], speaker: row[7],
             eventTime: Date(timeIntervalSince1970: row[8]), recordedTime: Date(timeIntervalSince1970: row[9]),
             expires: (row[10] as Double?).map(Date.init(timeIntervalSince1970:)),
@@ -159,6 +171,8 @@ extension SQLiteMemoryStore {
                     }
                 }
             })
+        result.isFormer = row[15] ?? false
+        return result
     }
 
     public func pendingEmbeddings(embedder: String, limit: Int) throws -> [PendingEmbedding] {

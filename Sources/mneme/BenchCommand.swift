@@ -10,7 +10,9 @@ import MnemeNumerics
 struct BenchCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "bench", abstract: "Measure recall quality, embedding, the store, language models and what they keep on this machine.",
-        subcommands: [BenchLocomoCommand.self, BenchEmbedCommand.self, BenchStoreCommand.self, BenchLLMCommand.self, BenchKVCommand.self, BenchIndexCommand.self])
+        subcommands: [
+            BenchLocomoCommand.self, BenchEmbedCommand.self, BenchStoreCommand.self, BenchLLMCommand.self, BenchKVCommand.self, BenchIndexCommand.self,
+        ])
 }
 
 struct BenchLocomoCommand: AsyncParsableCommand {
@@ -152,7 +154,9 @@ struct BenchKVCommand: AsyncParsableCommand {
 struct BenchIndexCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "index", abstract: "Recall and speed of vector search, memory, filters and updates, at several sizes.",
-        discussion: "scripts/index_texts.py makes a file of texts from what a Debian system has; scripts/peers/index_peers.py measures other libraries on the same vectors.")
+        discussion:
+            "scripts/index_texts.py makes a file of texts from what a Debian system has; scripts/peers/index_peers.py measures other libraries on the same vectors."
+    )
 
     @Argument(help: "Texts, one a line, which are embedded once into FILE.npy; or vectors as NumPy writes them (.npy, f32).") var file: String
     @Option(parsing: .upToNextOption, help: "How many vectors; 10000 100000 1000000 as far as they go.") var sizes: [Int] = []
@@ -182,7 +186,8 @@ struct BenchIndexCommand: AsyncParsableCommand {
         if json { return print(try OperationTable.encode(report, pretty: true)) }
         print(
             String(
-                format: "%@: %d elements, %d queries, one thread; memory reads %.1f GB/s, a scan reaches %.0f%% of it", vectors, report.dimension, report.queries,
+                format: "%@: %d elements, %d queries, one thread; memory reads %.1f GB/s, a scan reaches %.0f%% of it", vectors, report.dimension,
+                report.queries,
                 report.bandwidth / 1e9, report.scanShare * 100))
         print("index                        vectors  recall  queries/s  at 0.95  at 0.99  p50 ms  p99 ms  build s     MiB  open ms")
         for row in report.rows {

@@ -111,3 +111,65 @@ extension Double {
             * stride(from: 1, to: 60, by: 2).reduce(0.0) { sum, k in sum + (0..<k).reduce(1.0) { p, _ in p * t } / Double(k) }
     }
 }
+
+@Suite struct MemoryGraphTests {
+    @Test(arguments: 0..<20)
+    func `a row-wise product equals the dense one`(seed: UInt64) {
+        var random = Seeded(state: seed &* 7 &+ 3)
+        let (n, m, p) = (Int.random(in: 1...9, using: &random), Int.random(in: 1...200, using: &random), Int.random(in: 1...300, using: &random))
+        func matrix(_ rows: Int, _ columns: Int) -> [[Float]] {
+            (0..<rows).map { _ in (0..<columns).map { _ in Int.random(in: 0..<4, using: &random) == 0 ? Float.random(in: -1...1, using: &random) : 0 } }
+        }
+        let a = matrix(n, m), b = matrix(m, p)
+        var sparse = SparseMatrix()
+        for row in a { sparse.append(row.enumerated().filter { $0.element != 0 }.map { (column: $0.offset, value: $0.element) }) }
+        let product = sparse.product { row, each in for (column, value) in b[row].enumerated() where value != 0 { each(column, value) } }
+        #expect(product.rowCount == n)
+        for i in 0..<n {
+            var dense = [Float](repeating: 0, count: p)
+            for (column, value) in product.row(i) { dense[column] = value }
+            for j in 0..<p { #expect(abs(dense[j] - (0..<m).reduce(0) { $0 + a[i][$1] * b[$1][j] }) < 1e-4) }
+        }
+    }
+
+    @Test func `a walk spreads by kind, time and distance`() {
+        var graph = MemoryGraph()
+        for _ in 0..<6 { _ = graph.addNode() }
+        graph.link(0, 1, .related, time: 10)
+        graph.link(1, 2, .derivedFrom, time: 20)
+        graph.link(0, 3, .temporal)
+        graph.link(3, 3, .related)
+        graph.link(0, 1, .related, time: 99)  // already there
+        func scores(_ walk: [(node: Int, score: Float)]) -> [Int: Float] { Dictionary(uniqueKeysWithValues: walk.map { ($0.node, $0.score) }) }
+        let near = scores(graph.walk(from: [(0, 1)], hops: 1))
+        #expect(near == [1: 0.4, 3: 0.1])  // weights 2 and 0.5, of which a half goes on
+        let far = scores(graph.walk(from: [(0, 1)], hops: 2))
+        #expect(far[2]! < far[1]! && far[2]! > 0 && far[0]! > 0 && far[4] == nil)
+        #expect(scores(graph.walk(from: [(0, 1)], before: 15))[2] == nil)
+        #expect(scores(graph.walk(from: [(0, 1)], kinds: [.temporal])).keys.sorted() == [0, 3])
+        graph.unlink(1, 0, .related)
+        #expect(scores(graph.walk(from: [(0, 1)])).keys.sorted() == [0, 3])
+        graph.isolate(0)
+        #expect(graph.walk(from: [(0, 1), (77, 1), (-1, 1)]).isEmpty)
+    }
+
+    @Test func `a walk equals the power series of the dense matrix`() {
+        var random = Seeded(state: 5), graph = MemoryGraph(), weights = [[Float]](repeating: [Float](repeating: 0, count: 40), count: 40)
+        for _ in 0..<40 { _ = graph.addNode() }
+        for _ in 0..<120 {
+            let a = Int.random(in: 0..<40, using: &random), b = Int.random(in: 0..<40, using: &random)
+            guard a != b, weights[a][b] == 0 else { continue }
+            graph.link(a, b, .entity)
+            (weights[a][b], weights[b][a]) = (1, 1)
+        }
+        let steps = weights.map { row in row.map { $0 / max(1, row.reduce(0, +)) } }
+        var state = [Float](repeating: 0, count: 40), sum = state
+        (state[3], state[8]) = (1, 0.5)
+        for hop in 1...3 {
+            state = (0..<40).map { j in (0..<40).reduce(0) { $0 + state[$1] * steps[$1][j] } }
+            for j in 0..<40 { sum[j] += (hop == 1 ? 0.6 : hop == 2 ? 0.36 : 0.216) * state[j] }
+        }
+        let walk = Dictionary(uniqueKeysWithValues: graph.walk(from: [(3, 1), (8, 0.5)], hops: 3, decay: 0.6).map { ($0.node, $0.score) })
+        for j in 0..<40 { #expect(abs((walk[j] ?? 0) - sum[j]) < 1e-5) }
+    }
+}

@@ -135,7 +135,9 @@ import Testing
                     changes.inserted.append((key, supply[next % supply.count]))
                     next += 1
                 }
-                if round > 3 { changes.deleted = (0..<Int.random(in: 0...(round == 20 ? 2500 : 150), using: &random)).map { _ in Int.random(in: 0..<3000, using: &random) } }
+                if round > 3 {
+                    changes.deleted = (0..<Int.random(in: 0...(round == 20 ? 2500 : 150), using: &random)).map { _ in Int.random(in: 0..<3000, using: &random) }
+                }
                 for key in changes.deleted { model[key] = nil }
                 for (key, vector) in changes.inserted { model[key] = vector }
                 try index.apply(changes)
@@ -281,7 +283,9 @@ import Testing
                         let opened = try kind.open(path)
                         for query in all.prefix(5) { _ = try opened.search(query, VectorSearch(10)) }
                         try opened.apply(VectorChanges(inserted: [(1, all[0])], deleted: [2, 3]))
-                        let isSound = (opened as? FlatIndex)?.verify() ?? (opened as? GraphIndex)?.verify() ?? (opened as? TieredIndex)?.verify() ?? (opened as! ClusteredIndex).verify()
+                        let isSound =
+                            (opened as? FlatIndex)?.verify() ?? (opened as? GraphIndex)?.verify() ?? (opened as? TieredIndex)?.verify()
+                            ?? (opened as! ClusteredIndex).verify()
                         if !isSound { unsound += 1 }
                     } catch is IndexError { refused += 1 }
                 }

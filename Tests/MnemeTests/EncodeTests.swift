@@ -73,10 +73,13 @@ import Testing
 
     @Test func `analyses survive encoding`() throws {
         let text = "Did Tom and Maria meet two days ago?"
-        let analysis = Analysis(text: text, words: TextAnalyzer.words(text), speaker: "Ana", eventTime: Self.reference, analyzer: TextAnalyzer())
+        let analysis = Analysis(
+            text: text, words: TextAnalyzer.words(text), entities: ["Tom", "Maria", "Ana", "tom"], speaker: "Ana", eventTime: Self.reference,
+            analyzer: TextAnalyzer())
         let read = try #require(Analysis(encoded: analysis.encoded))
-        #expect(read.hasTime && read.hasNumber && read.names == 2 && read.terms == analysis.terms)
-        #expect(Analysis(encoded: []) == nil && Analysis(encoded: [0, 1]) == nil)
+        #expect(
+            read.hasTime && read.hasNumber && read.names == 2 && read.entities == analysis.entities && read.entities.count == 2 && read.terms == analysis.terms)
+        #expect(Analysis(encoded: []) == nil && Analysis(encoded: [0, 1]) == nil && Analysis(encoded: [0xf0]) == nil)
     }
 
     @Test(arguments: [

@@ -10,8 +10,10 @@ final class TemporaryFolder: Sendable {
     init() throws { try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true) }
     deinit { try? FileManager.default.removeItem(atPath: path) }
 
-    func open(embedder: (any TextEmbedder)? = nil) throws -> MemoryOS {
-        MemoryOS(store: try SQLiteMemoryStore(path: path + "/store.db", analyzer: MemoryOS.analyzerVersion), embedder: embedder)
+    func open(embedder: (any TextEmbedder)? = nil, former: (any TextEmbedder)? = nil) throws -> MemoryOS {
+        MemoryOS(
+            store: try SQLiteMemoryStore(path: path + "/store.db", analyzer: MemoryOS.analyzerVersion), embedder: embedder, formerEmbedder: former,
+            indexFolder: path + "/index")
     }
 
     func write(_ name: String, _ text: String) throws -> String {

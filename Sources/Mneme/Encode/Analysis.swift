@@ -5,20 +5,24 @@ package import MnemeStore
 /// What the indexes know of a text: its terms, and a few cues about what it could answer.
 ///
 /// Layout of ``encoded``: one byte of cues (bit 0 a time expression, bit 1 a number, bits 2-3 proper
-/// names up to 2), then ``TermCounts``.
+/// names up to 2, bits 4-7 how many entities), a hash of each entity (u32, little-endian), then ``TermCounts``.
 package struct Analysis: Sendable {
     /// Names the analyzer and the layout.
-    static let version = TextAnalyzer.version + "/cues-1"
+    static let version = TextAnalyzer.version + "/cues-2"
 
     package var hasTime = false, hasNumber = false
     /// 0, 1, or 2 for two or more.
     package var names = 0
+    /// Hashes of what the text names, at most 15.
+    package var entities: [UInt32] = []
     package var terms: TermCounts
 
     /// Analyses a memory. Speaker and date are terms too: questions name them.
     ///
-    /// - Parameter words: ``TextAnalyzer/words(_:)`` of `text`.
-    package init(text: String, words: [String], speaker: String?, eventTime: Date, analyzer: TextAnalyzer) {
+    /// - Parameters:
+    ///   - words: ``TextAnalyzer/words(_:)`` of `text`.
+    ///   - entities: ``TextFacts/entities(in:speaker:limit:)`` of it.
+    package init(text: String, words: [String], entities: [String], speaker: String?, eventTime: Date, analyzer: TextAnalyzer) {
         let parts = TimeExpressions.calendar.dateComponents([.year, .month, .day], from: eventTime)
         let month = Self.monthNames[(parts.month ?? 1) - 1]
         let date = [String(parts.day ?? 1), month, String(parts.year ?? 1970)]
@@ -28,23 +32,37 @@ package struct Analysis: Sendable {
             if Self.numberWords.contains(word) || word.utf8.first.map({ (48...57).contains($0) }) ?? false { hasNumber = true }
         }
         names = min(2, Self.nameCount(text))
+        // The speaker is a feature of its own, and would connect all that one says.
+        let spoken = speaker?.lowercased()
+        for entity in entities where self.entities.count < 15 {
+            let name = entity.lowercased(), hash = TermCounts.hash(name)
+            if name != spoken, !Self.timeWords.contains(name), !self.entities.contains(hash) { self.entities.append(hash) }
+        }
     }
 
     /// Analyses a memory as it stands.
     package init(of cube: MemCube, analyzer: TextAnalyzer) {
-        self.init(text: cube.text, words: TextAnalyzer.words(cube.text), speaker: cube.speaker, eventTime: cube.eventTime, analyzer: analyzer)
+        self.init(
+            text: cube.text, words: TextAnalyzer.words(cube.text), entities: cube.entities, speaker: cube.speaker, eventTime: cube.eventTime,
+            analyzer: analyzer)
     }
 
     package init?(encoded bytes: [UInt8]) {
-        guard let cues = bytes.first, let terms = TermCounts(encoded: Array(bytes.dropFirst())) else { return nil }
+        guard let cues = bytes.first, bytes.count >= 1 + 4 * Int(cues >> 4),
+            let terms = TermCounts(encoded: Array(bytes.dropFirst(1 + 4 * Int(cues >> 4))))
+        else { return nil }
         self.terms = terms
+        entities = bytes.withUnsafeBytes { bytes in
+            (0..<Int(cues >> 4)).map { UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: 1 + 4 * $0, as: UInt32.self)) }
+        }
         hasTime = cues & 1 != 0
         hasNumber = cues & 2 != 0
         names = Int(cues >> 2 & 3)
     }
 
     package var encoded: [UInt8] {
-        [(hasTime ? 1 : 0) | (hasNumber ? 2 : 0) | UInt8(names) << 2] + terms.encoded
+        [(hasTime ? 1 : 0) | (hasNumber ? 2 : 0) | UInt8(names) << 2 | UInt8(entities.count) << 4]
+            + entities.flatMap { hash in (0..<4).map { UInt8(truncatingIfNeeded: hash >> (8 * UInt32($0))) } } + terms.encoded
     }
 
     static let monthNames = [

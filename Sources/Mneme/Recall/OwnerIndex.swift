@@ -28,36 +28,44 @@ struct OwnerIndex: Sendable {
     private(set) var threads = ThreadLinks()
     /// By number of the document.
     private(set) var vectors: TieredIndex
+    /// Vectors of the former embedder, of documents that have none of the present one yet.
+    private(set) var formerVectors: TieredIndex?
     /// Documents that recall passes over, or may: archived, merged, about to expire.
     private(set) var hidden: Set<Int> = []
     /// Documents erased since this index was made.
     private(set) var erasedCount = 0
     /// Lower-cased speakers, and how many memories each has.
     private(set) var speakers: [String: Int] = [:]
+    /// What leads from memory to memory.
+    private(set) var graph = MemoryGraph()
+    private var nodes: [Int] = []  // by document
+    private var nodeDocuments: [Int32] = []  // by node: its document, or −1
+    private var entityNodes: [UInt32: Int] = [:]
     private var numbers: [CubeID: Int] = [:]
     private var file: String?
     private var sessions: [String: Int] = [:]
 
     /// - Parameter file: where the vectors' index is kept; nil keeps it in memory only.
-    init(owner: Owner, dimension: Int, file: String? = nil) throws {
+    init(owner: Owner, dimension: Int, formerDimension: Int? = nil, file: String? = nil) throws {
         self.owner = owner
         self.file = file
         vectors = try TieredIndex(dimension: dimension)
+        formerVectors = try formerDimension.map { try TieredIndex(dimension: $0) }
     }
 
     /// Applies what has happened since the last call.
     ///
     /// - Returns: analyses that were made again because another analyzer had made the stored ones.
-    mutating func catchUp(_ store: any MemoryStore, embedder: String, analyzer: TextAnalyzer) throws -> [(CubeID, [UInt8])] {
+    mutating func catchUp(_ store: any MemoryStore, embedder: String, former: String?, analyzer: TextAnalyzer) throws -> [(CubeID, [UInt8])] {
         // Vectors that the file holds are not read from the store.
         let saved = position == 0 ? file.flatMap { TieredIndex.savedPosition(at: $0) } : nil
-        var changes = try store.changes(owner: owner, since: position, vectorsSince: saved ?? vectorPosition, embedder: embedder)
+        var changes = try store.changes(owner: owner, since: position, vectorsSince: saved ?? vectorPosition, embedder: embedder, former: former)
         if let saved, let file {
             if saved <= changes.vectorPosition, let opened = try? Self.open(file, changes.rows, dimension: vectors.dimension) {
                 vectors = opened
             } else {
                 // Damaged, or of another store: it is made again from the store.
-                changes = try store.changes(owner: owner, since: position, vectorsSince: 0, embedder: embedder)
+                changes = try store.changes(owner: owner, since: position, vectorsSince: 0, embedder: embedder, former: former)
             }
         }
         var analyses = changes.rows.map { $0.analyzer == Analysis.version ? Analysis(encoded: $0.analysis) : nil }
@@ -78,19 +86,35 @@ struct OwnerIndex: Sendable {
 
     /// Applies changes with the analysis of each row.
     mutating func apply(_ changes: IndexChanges, _ analyses: [Analysis?]) throws {
-        var vectors = VectorChanges(position: changes.vectorPosition)
+        var vectors = VectorChanges(position: changes.vectorPosition), former = VectorChanges()
         for (row, analysis) in zip(changes.rows, analyses) {
             guard let analysis else { continue }
             let number = apply(row, analysis)
-            if let vector = row.vector, vector.count == self.vectors.dimension { vectors.inserted.append((number, vector)) }
+            guard let vector = row.vector else { continue }
+            if row.isFormer {
+                if vector.count == formerVectors?.dimension, !has(number) { former.inserted.append((number, vector)) }
+            } else if vector.count == self.vectors.dimension {
+                vectors.inserted.append((number, vector))
+                former.deleted.append(number)
+            }
         }
-        for id in changes.erased { if let number = remove(id) { vectors.deleted.append(number) } }
+        for (link, isRemoved) in changes.links {
+            guard let a = numbers[link.source], let b = numbers[link.target] else { continue }
+            let kind = Self.kind(of: link)
+            if isRemoved { graph.unlink(nodes[a], nodes[b], kind) } else { graph.link(nodes[a], nodes[b], kind, time: link.time.timeIntervalSince1970) }
+        }
+        for id in changes.erased { if let number = remove(id) { (vectors.deleted, former.deleted) = (vectors.deleted + [number], former.deleted + [number]) } }
         // What is erased is not inserted again by a row that was read before.
         vectors.inserted.removeAll { documents[$0.key].state == .erased }
+        former.inserted.removeAll { documents[$0.key].state == .erased }
         try self.vectors.apply(vectors)
+        try formerVectors?.apply(former)
         position = changes.position
         vectorPosition = changes.vectorPosition
     }
+
+    /// Whether a document has a vector of the present embedder.
+    private func has(_ number: Int) -> Bool { vectors.vector(number) != nil }
 
     /// Opens the vectors' index; documents will be numbered in the order of `rows`.
     private static func open(_ file: String, _ rows: [IndexRow], dimension: Int) throws -> TieredIndex {
@@ -115,10 +139,12 @@ struct OwnerIndex: Sendable {
         let document = Document(
             id: row.id, type: row.type, state: row.state, agent: row.agent, session: row.session, speaker: row.speaker,
             eventTime: row.eventTime, expires: row.expires, tags: row.tags, analysis: analysis)
-        let number: Int
+        let number: Int, isNew = numbers[row.id] == nil
+        var oldEntities: [UInt32] = []
         if let known = numbers[row.id] {
             number = known
             let old = documents[known]
+            oldEntities = old.analysis.entities
             if old.analysis.terms != analysis.terms {
                 threads.adjust(known, by: analysis.terms.length - lexical.length(of: known))
                 lexical.replace(known, old: old.analysis.terms, with: analysis.terms)
@@ -131,6 +157,12 @@ struct OwnerIndex: Sendable {
             documents.append(document)
             lexical.append(analysis.terms)
             threads.append(thread: thread(of: row.session), place: row.place, length: analysis.terms.length)
+            nodes.append(addNode(number))
+            threads.forEachNeighbour(of: number, reach: 1) { if $0 < nodes.count { graph.link(nodes[number], nodes[$0], .temporal) } }
+        }
+        if isNew || oldEntities != analysis.entities {
+            graph.isolate(nodes[number], .entity)
+            for entity in analysis.entities { graph.link(nodes[number], node(ofEntity: entity), .entity) }
         }
         count(row.speaker, 1)
         if row.state.isRecallable && row.expires == nil { hidden.remove(number) } else { hidden.insert(number) }
@@ -151,7 +183,35 @@ struct OwnerIndex: Sendable {
         documents[number].tags = []
         documents[number].analysis.terms = nothing
         hidden.remove(number)
+        graph.isolate(nodes[number])
         return number
+    }
+
+    private mutating func addNode(_ document: Int) -> Int {
+        nodeDocuments.append(Int32(document))
+        return graph.addNode()
+    }
+
+    private mutating func node(ofEntity hash: UInt32) -> Int {
+        if let known = entityNodes[hash] { return known }
+        let node = addNode(-1)
+        entityNodes[hash] = node
+        return node
+    }
+
+    private static func kind(of link: CubeLink) -> MemoryGraph.Kind {
+        switch link.kind.lowercased() {
+        case "derivedfrom", "summaryof", "madefrom": .derivedFrom
+        case "causes", "causedby", "because", "leadsto": .causal
+        case "follows", "precedes", "before", "after": .temporal
+        default: .related
+        }
+    }
+
+    /// Documents that lie around some others in the graph, with how much of a walk reaches them.
+    func around(_ seeds: [(document: Int, weight: Float)], asOf: Date? = nil) -> [(document: Int, score: Float)] {
+        graph.walk(from: seeds.map { (nodes[$0.document], $0.weight) }, hops: 2, before: asOf?.timeIntervalSince1970 ?? .infinity)
+            .compactMap { nodeDocuments[$0.node] >= 0 ? (Int(nodeDocuments[$0.node]), $0.score) : nil }
     }
 
     private mutating func thread(of session: String?) -> Int {

@@ -8,20 +8,29 @@ struct Ranker {
     let index: OwnerIndex
     let request: RecallRequest
     let plan: QuestionPlan
-    /// The question's vector; nil ranks by words alone.
+    /// The question's vector, and that of the former embedder; nil ranks by words alone.
     let query: [Float]?
+    let formerQuery: [Float]?
 
     struct Candidate {
         var document: Int
         var features: RecallFeatures
         var score: Float
         var matches: UInt64
+
+        /// Adds what the graph says, see ``Ranker/related(to:)``.
+        mutating func relate(_ value: Float) {
+            features.values.append(value)
+            score = features.score(FusionWeights.standard)
+        }
     }
 
     /// Memories taken from each source before the full features are computed.
     private static let perSource = 150
     /// Ranks that reciprocal rank fusion looks at.
     private static let fusedRanks = 1_000
+    /// Memories from which the graph is walked, and those taken from where the walk comes.
+    private static let seeds = 10, perWalk = 100
     /// Below this size every memory is a candidate.
     private static let smallIndex = 2_000
 
@@ -67,9 +76,22 @@ struct Ranker {
             }
         }
         var result = candidates.map { candidate($0, lexical) }
+        let around = related(to: result)
+        for document in around.keys where !seen[document] && allowed(document) { result.append(candidate(document, lexical)) }
+        for i in result.indices { result[i].relate(around[result[i].document] ?? 0) }
         result.sort { $0.score != $1.score ? $0.score > $1.score : $0.document > $1.document }
         if result.count > limit { result.removeLast(result.count - limit) }
         return result
+    }
+
+    /// Memories around the best ones in the graph, the closest with 1.
+    private func related(to candidates: [Candidate]) -> [Int: Float] {
+        let best = candidates.sorted { $0.score != $1.score ? $0.score > $1.score : $0.document > $1.document }.prefix(Self.seeds)
+        guard let top = best.first?.score else { return [:] }
+        let reached = index.around(best.map { ($0.document, Float(exp(Double($0.score - top)))) }, asOf: request.asOf)
+            .sorted { $0.score != $1.score ? $0.score > $1.score : $0.document < $1.document }.prefix(Self.perWalk)
+        guard let most = reached.first?.score, most > 0 else { return [:] }
+        return Dictionary(uniqueKeysWithValues: reached.map { ($0.document, $0.score / most) })
     }
 
     private func simple(_ scores: [Float], _ limit: Int, _ lexical: LexicalIndex.Scores) -> [Candidate] {
@@ -90,7 +112,12 @@ struct Ranker {
             // The few that may not be shown are looked past.
             search.count += index.hidden.count
         }
-        return Array(try index.vectors.search(query, search).lazy.filter { allowed($0.key) }.prefix(limit))
+        var found = try index.vectors.search(query, search)
+        if let formerQuery, let former = index.formerVectors {
+            // Cosines of two models do not mean quite the same; for the time of a change that is good enough.
+            found = (found + (try former.search(formerQuery, search))).sorted { $0.score > $1.score }
+        }
+        return Array(found.lazy.filter { allowed($0.key) }.prefix(limit))
     }
 
     /// Filters of the request, and what lifecycle forbids.
@@ -136,14 +163,21 @@ struct Ranker {
     /// The inner product of the question and the normalised mean of some documents' vectors.
     private func similarity(toMeanOf group: [Int]) -> Float {
         guard let query else { return 0 }
-        return withUnsafeTemporaryAllocation(of: Float.self, capacity: query.count) { sum in
+        let present = similarity(query, toMeanOf: group, in: index.vectors)
+        guard let formerQuery, let former = index.formerVectors, present.members < group.count else { return present.score }
+        let past = similarity(formerQuery, toMeanOf: group, in: former), members = present.members + past.members
+        return members > 0 ? (present.score * Float(present.members) + past.score * Float(past.members)) / Float(members) : 0
+    }
+
+    private func similarity(_ query: [Float], toMeanOf group: [Int], in vectors: TieredIndex) -> (score: Float, members: Int) {
+        withUnsafeTemporaryAllocation(of: Float.self, capacity: query.count) { sum in
             let sum = sum.baseAddress!
             sum.initialize(repeating: 0, count: query.count)
             var members = 0
-            for document in group where index.vectors.add(document, to: sum) { members += 1 }
-            guard members > 0 else { return 0 }
+            for document in group where vectors.add(document, to: sum) { members += 1 }
+            guard members > 0 else { return (0, 0) }
             let norm = dotProduct(sum, sum, count: query.count).squareRoot()
-            return norm > 0 ? query.withUnsafeBufferPointer { dotProduct($0.baseAddress!, sum, count: query.count) } / norm : 0
+            return (norm > 0 ? query.withUnsafeBufferPointer { dotProduct($0.baseAddress!, sum, count: query.count) } / norm : 0, members)
         }
     }
 }

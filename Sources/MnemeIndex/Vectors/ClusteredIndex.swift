@@ -335,7 +335,9 @@ public final class ClusteredIndex: VectorIndex, @unchecked Sendable {
             return (try? Vector.normalized(sum, dimension: dimension, what: "")) ?? sum
         }
         // The two that are far apart: the farthest from the mean, and the farthest from that.
-        func farthest(from point: [Float]) -> Int { vectors.indices.min { dotProduct(vectors[$0], point, count: dimension) < dotProduct(vectors[$1], point, count: dimension) }! }
+        func farthest(from point: [Float]) -> Int {
+            vectors.indices.min { dotProduct(vectors[$0], point, count: dimension) < dotProduct(vectors[$1], point, count: dimension) }!
+        }
         let all = Array(vectors.indices)
         var first = vectors[farthest(from: mean(all))], second = vectors[farthest(from: first)]
         var order = all

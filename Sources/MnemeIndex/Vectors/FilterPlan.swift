@@ -27,7 +27,8 @@ enum FilterPlan: Equatable {
         } else if after <= during {
             self = .after(effort: Int(Double(effort) / share1))
         } else {
-            self = .during(effort: effort)
+            // The walk among what passes has fewer links to choose from.
+            self = .during(effort: Int(Double(effort) * (1 + 0.15 / share1.squareRoot())))
         }
     }
 }

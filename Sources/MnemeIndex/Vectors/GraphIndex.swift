@@ -420,9 +420,9 @@ public final class GraphIndex: VectorIndex, @unchecked Sendable {
                     try body(
                         [dimension, count, Int(position), at == .max ? 0 : Int(at), layout.stride, layout.degree],
                         [
-                        names, dead.bytes((count + 63) / 64), sum, residuals.bytes(count * layout.residual),
-                        records.bytes(count * layout.stride),
-                    ])
+                            names, dead.bytes((count + 63) / 64), sum, residuals.bytes(count * layout.residual),
+                            records.bytes(count * layout.stride),
+                        ])
                 }
             }
         }

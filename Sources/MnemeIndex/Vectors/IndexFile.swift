@@ -46,7 +46,9 @@ final class IndexFile: @unchecked Sendable {
             (values, sections) = ([], [])
             throw damaged
         }
-        func number<T: FixedWidthInteger>(_ offset: Int, _: T.Type) -> T { header.withUnsafeBytes { T(littleEndian: $0.loadUnaligned(fromByteOffset: offset, as: T.self)) } }
+        func number<T: FixedWidthInteger>(_ offset: Int, _: T.Type) -> T {
+            header.withUnsafeBytes { T(littleEndian: $0.loadUnaligned(fromByteOffset: offset, as: T.self)) }
+        }
         let version = number(8, UInt32.self)
         guard version <= Self.version else {
             (values, sections) = ([], [])
@@ -122,7 +124,9 @@ final class IndexFile: @unchecked Sendable {
             }
         }
         var header = [UInt8](repeating: 0, count: page)
-        func set<T: FixedWidthInteger>(_ offset: Int, _ value: T) { header.withUnsafeMutableBytes { $0.storeBytes(of: value.littleEndian, toByteOffset: offset, as: T.self) } }
+        func set<T: FixedWidthInteger>(_ offset: Int, _ value: T) {
+            header.withUnsafeMutableBytes { $0.storeBytes(of: value.littleEndian, toByteOffset: offset, as: T.self) }
+        }
         header.replaceSubrange(0..<8, with: magic)
         set(8, version)
         set(12, kind.rawValue)

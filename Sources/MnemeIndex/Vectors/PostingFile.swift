@@ -131,7 +131,9 @@ final class PostingFile: @unchecked Sendable {
     /// The list is elsewhere now; a slot that the saved table names is used again once the next is saved.
     func release(_ place: Place) {
         slots.withLockedValue { slots in
-            if slots.isSaved[Int(place.slot)] { slots.waiting.append(place.slot) } else {
+            if slots.isSaved[Int(place.slot)] {
+                slots.waiting.append(place.slot)
+            } else {
                 slots.free.append(place.slot)
                 slots.dirty.insert(place.slot)
             }

@@ -23,6 +23,13 @@ public struct Embeddings: Sendable, Equatable {
     /// All elements, `count` × `dimension`.
     public internal(set) var values: [Float]
 
+    /// Vectors of `dimension` elements, one after the other.
+    public init(dimension: Int, values: [Float]) {
+        precondition(dimension > 0 && values.count % dimension == 0, "\(values.count) elements are no vectors of \(dimension).")
+        self.dimension = dimension
+        self.values = values
+    }
+
     init(dimension: Int, count: Int) {
         self.dimension = dimension
         values = [Float](repeating: 0, count: dimension * count)

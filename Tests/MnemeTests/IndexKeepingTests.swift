@@ -1,0 +1,167 @@
+import Foundation
+import Mneme
+import MnemeIndex
+import MnemeModels
+import MnemeStore
+import Testing
+
+/// Vectors by feature hashing (Weinberger et al. 2009): each word adds to a few components. Fast, and similar texts are near.
+private struct HashingEmbedder: TextEmbedder {
+    let dimension: Int
+    var identifier: String { "hashing-\(dimension)" }
+    let maximumTokens = 512
+
+    func embed(_ texts: [String]) throws -> Embeddings {
+        var values: [Float] = []
+        for text in texts {
+            var vector = [Float](repeating: 0, count: dimension)
+            for word in TextAnalyzer.words(text) {
+                var hash = word.utf8.reduce(14_695_981_039_346_656_037 as UInt64) { ($0 ^ UInt64($1)) &* 1_099_511_628_211 }
+                for _ in 0..<6 {
+                    hash = hash &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+                    vector[Int(hash >> 33) % dimension] += hash >> 32 & 1 == 0 ? 1 : -1
+                }
+            }
+            let norm = max(1e-6, vector.reduce(0) { $0 + $1 * $1 }.squareRoot())
+            values += vector.map { $0 / norm }
+        }
+        return Embeddings(dimension: dimension, values: values)
+    }
+
+    func tokenCount(_ text: String) -> Int { TextAnalyzer.words(text).count }
+}
+
+/// Indexes of vectors that outlive a run: they can be lost, damaged or outdated, and nothing is missed.
+@Suite struct IndexKeepingTests {
+    private static let owner = Owner(user: "ana"), scope = Scope(user: "ana")
+    private static let things = ["boat", "kettle", "violin", "ladder", "parrot", "anvil", "tunnel", "quilt", "harbor", "lantern", "saddle", "furnace"]
+
+    private static func text(_ i: Int) -> String {
+        "Number \(i): the \(things[i % 12]) beside the \(things[i / 12 % 12]) and the \(things[i / 144 % 12]) belongs to house \(i / 1728)."
+    }
+
+    private static func fill(_ memory: MemoryOS, _ count: Int) async throws {
+        for start in stride(from: 0, to: count, by: 1000) {
+            try await memory.remember((start..<min(count, start + 1000)).map { MemoryInput(text($0)) }, scope: scope)
+        }
+        try await memory.embedPending()
+    }
+
+    private static func nearest(_ memory: MemoryOS, _ query: String, limit: Int = 5) async throws -> [String] {
+        var request = RecallRequest(query, owner: owner, limit: limit)
+        request.mode = .vectors
+        return try await memory.recall(request).memories.map(\.memory.text)
+    }
+
+    private static func files(_ folder: TemporaryFolder) -> [String] {
+        ((try? FileManager.default.contentsOfDirectory(atPath: folder.path + "/index")) ?? []).map { folder.path + "/index/" + $0 }
+    }
+
+    @Test func `an index is kept in a file, and comes back by itself when that is lost, damaged or old`() async throws {
+        let folder = try TemporaryFolder(), embedder = HashingEmbedder(dimension: 64)
+        var memory = try folder.open(embedder: embedder)
+        try await Self.fill(memory, 5000)
+        let query = Self.text(4321), before = try await Self.nearest(memory, query)
+        #expect(before.first == query)
+        try await memory.prepareIndex(of: Self.owner)
+        let file = try #require(Self.files(folder).first)
+        await memory.close()
+
+        // From the file, and what came after it from the store.
+        memory = try folder.open(embedder: embedder)
+        #expect(try await Self.nearest(memory, query) == before)
+        try await memory.remember([MemoryInput("A new violin for the parrot")], scope: Self.scope)
+        try await memory.embedPending()
+        #expect(try await Self.nearest(memory, "new violin parrot", limit: 1) == ["A new violin for the parrot"])
+        await memory.close()
+        memory = try folder.open(embedder: embedder)
+        #expect(try await Self.nearest(memory, "new violin parrot", limit: 1) == ["A new violin for the parrot"])
+        await memory.close()
+
+        for damage in 0..<4 {
+            let whole = try Data(contentsOf: URL(fileURLWithPath: file))
+            switch damage {
+            case 0: try FileManager.default.removeItem(atPath: file)
+            case 1: try whole.prefix(whole.count / 2).write(to: URL(fileURLWithPath: file))
+            case 2: try Data("not an index".utf8).write(to: URL(fileURLWithPath: file))
+            default: try (Data([1]) + whole).write(to: URL(fileURLWithPath: file))
+            }
+            memory = try folder.open(embedder: embedder)
+            #expect(try await Self.nearest(memory, query) == before)
+            try await memory.prepareIndex(of: Self.owner)
+            await memory.close()
+        }
+        // A file of another store means nothing here.
+        let other = try TemporaryFolder()
+        let stranger = try other.open(embedder: embedder)
+        try await stranger.remember([MemoryInput("Only the lantern is mine")], scope: Self.scope)
+        try await stranger.embedPending()
+        await stranger.close()
+        try FileManager.default.createDirectory(atPath: other.path + "/index", withIntermediateDirectories: true)
+        try FileManager.default.copyItem(atPath: try #require(Self.files(folder).first), toPath: other.path + "/index/" + (file as NSString).lastPathComponent)
+        let again = try other.open(embedder: embedder)
+        #expect(try await Self.nearest(again, "lantern") == ["Only the lantern is mine"])
+        await again.close()
+    }
+
+    @Test func `what is erased leaves no vector in a file`() async throws {
+        let folder = try TemporaryFolder(), embedder = HashingEmbedder(dimension: 64), memory = try folder.open(embedder: embedder)
+        try await Self.fill(memory, 4200)
+        let secret = try await memory.remember([MemoryInput("Zyxwv qwertz plugh xyzzy")], scope: Self.scope)[0].id
+        try await memory.embedPending()
+        try await memory.prepareIndex(of: Self.owner)
+        let vector = try embedder.embed(["Zyxwv qwertz plugh xyzzy"]).values.withUnsafeBytes { Data($0) }
+        func holds() -> Bool { Self.files(folder).contains { (try? Data(contentsOf: URL(fileURLWithPath: $0)))?.range(of: vector) != nil } }
+        #expect(holds())
+        // Another process erases; this one has the index in memory, and may write it again.
+        let other = try folder.open(embedder: embedder)
+        _ = try await EraseOperation.call(
+            ["id": .string(secret.description), "user": .string("ana")], OperationContext(memory: other, principal: .local), surface: .http)
+        #expect(!holds())
+        try await memory.prepareIndex(of: Self.owner)
+        #expect(!holds() && !Self.files(folder).isEmpty)
+        #expect(try await Self.nearest(memory, "Zyxwv qwertz plugh xyzzy").allSatisfy { !$0.hasPrefix("Zyxwv") })
+        await memory.close()
+        await other.close()
+    }
+
+    @Test func `after a change of the embedder the old vectors serve until the new ones are made`() async throws {
+        let folder = try TemporaryFolder(), old = HashingEmbedder(dimension: 64), new = HashingEmbedder(dimension: 96)
+        var memory = try folder.open(embedder: old)
+        try await Self.fill(memory, 1500)
+        await memory.close()
+        memory = try folder.open(embedder: new, former: old)
+        #expect(try await Self.nearest(memory, Self.text(777), limit: 1) == [Self.text(777)])
+        #expect(try await memory.recall(RecallRequest("violin", owner: Self.owner)).pendingEmbeddings == 0)
+        // Half-way: some have new vectors, some old ones, each is found.
+        _ = try await memory.embedPending(deadline: .zero)
+        for i in stride(from: 3, to: 1500, by: 97) { #expect(try await Self.nearest(memory, Self.text(i), limit: 1) == [Self.text(i)]) }
+        try await memory.embedPending()
+        for i in stride(from: 5, to: 1500, by: 97) { #expect(try await Self.nearest(memory, Self.text(i), limit: 1) == [Self.text(i)]) }
+        await memory.close()
+        let without = try folder.open(embedder: new)
+        #expect(try await Self.nearest(without, Self.text(777), limit: 1) == [Self.text(777)])
+        await without.close()
+    }
+
+    @Test func `what is linked to an answer comes with it`() async throws {
+        let folder = try TemporaryFolder(), memory = try folder.open()
+        let ids = try await memory.remember(
+            [MemoryInput("Ana bought the house on Cedar Street"), MemoryInput("Roof tiles cost nine thousand"), MemoryInput("Bananas are yellow")],
+            scope: Self.scope
+        ).map(\.id)
+        var request = RecallRequest("Which house did Ana buy on Cedar Street?", owner: Self.owner)
+        #expect(try await memory.recall(request).memories.first { $0.memory.id == ids[1] }?.explanation["related"] == nil)
+        try memory.store.commit(
+            [.link(CubeLink(source: ids[1], target: ids[0], kind: "because", time: Date()))], owner: Self.owner, context: WriteContext())
+        let linked = try await memory.recall(request)
+        #expect(linked.memories.map(\.memory.id).prefix(2) == [ids[0], ids[1]])
+        #expect(linked.memories[1].explanation["related"] ?? 0 > 0)
+        request.asOf = Date(timeIntervalSinceNow: 60)
+        #expect(try await memory.recall(request).memories.map(\.memory.id).prefix(2) == [ids[0], ids[1]])
+        try memory.store.commit(
+            [.unlink(CubeLink(source: ids[1], target: ids[0], kind: "because", time: Date()))], owner: Self.owner, context: WriteContext())
+        request.asOf = nil
+        #expect(try await memory.recall(request).memories.first { $0.memory.id == ids[1] }?.explanation["related"] == nil)
+    }
+}
