@@ -26,13 +26,13 @@ extension MemoryOS {
 
     /// Moves an owner's vectors to the graph soon, if there are enough.
     func scheduleIndexing(_ owner: Owner, _ index: NIOLockedValueBox<OwnerIndex>) {
-        guard index.withLockedValue({ $0.vectors.needsMaintenance }), !closed.load(ordering: .sequentiallyConsistent),
+        guard let vectors = index.withLockedValue({ $0.vectors }) as? TieredIndex, vectors.needsMaintenance, !closed.load(ordering: .sequentiallyConsistent),
             !indexingScheduled.exchange(true, ordering: .sequentiallyConsistent)
         else { return }
         indexing.async { [self] in
             defer { indexingScheduled.store(false, ordering: .sequentiallyConsistent) }
             do {
-                try index.withLockedValue { $0.vectors }.maintain { closed.load(ordering: .sequentiallyConsistent) }
+                try vectors.maintain { closed.load(ordering: .sequentiallyConsistent) }
             } catch { logger.debug("vectors were not moved to a graph; they are scanned", metadata: ["error": "\(error)"]) }
             saveIndex(of: owner, index)
         }
@@ -42,7 +42,7 @@ extension MemoryOS {
     public func prepareIndex(of owner: Owner) async throws {
         try await run { [self] in
             let index = try heldIndex(of: owner)
-            try caughtUp(owner, index) { $0.vectors }.maintain()
+            try (caughtUp(owner, index) { $0.vectors } as? TieredIndex)?.maintain()
             saveIndex(of: owner, index)
         }
     }
@@ -59,5 +59,22 @@ extension MemoryOS {
             // Another process may have erased a memory meanwhile.
             if try caughtUp(owner, index, { $0.erasedCount }) != erased { removeIndexFile(of: owner) }
         } catch { logger.debug("an index was not written", metadata: ["error": "\(error)"]) }
+    }
+
+    /// Looks through the indexes that are kept; `repair` deletes what is damaged, which then is made again from the store.
+    func checkIndexes(repair: Bool) -> [StoreFinding] {
+        guard let indexFolder else { return [] }
+        let files = ((try? FileManager.default.contentsOfDirectory(atPath: indexFolder)) ?? []).filter { $0.hasSuffix(".vectors") }.map { indexFolder + "/" + $0 }
+        let damaged = files.filter { !TieredIndex.isSound(at: $0) }
+        if repair { for file in damaged { try? FileManager.default.removeItem(atPath: file) } }
+        let bytes = files.reduce(0) { $0 + ((try? FileManager.default.attributesOfItem(atPath: $1)[.size] as? Int) ?? 0) }
+        return [
+            StoreFinding(
+                check: "vector indexes", sound: damaged.isEmpty,
+                detail: damaged.isEmpty
+                    ? "\(files.count) kept, \(bytes >> 20) MiB"
+                    : "\(damaged.count) of \(files.count) damaged; `mneme doctor --repair` deletes them, and they are made again from the store",
+                repaired: repair && !damaged.isEmpty)
+        ]
     }
 }

@@ -92,7 +92,7 @@ extension MemoryOS {
                     vector: texts[cube.id] == cube.text ? known?.vector : nil))
         }
         changes.links = current.links.filter { $0.link.time <= asOf }
-        var index = try OwnerIndex(owner: request.owner, dimension: embedder?.dimension ?? 1)
+        var index = try OwnerIndex(owner: request.owner, vectors: FlatIndex(dimension: embedder?.dimension ?? 1))
         try index.apply(changes, analyses)
         var request = request
         request.now = min(request.now, asOf)

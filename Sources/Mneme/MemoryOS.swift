@@ -1,6 +1,6 @@
 import Foundation
 import Logging
-import MnemeIndex
+package import MnemeIndex
 public import MnemeModels
 public import MnemeStore
 import NIOConcurrencyHelpers
@@ -47,6 +47,7 @@ public final class MemoryOS: Sendable {
     let indexing = DispatchQueue(label: "mneme.indexing")
     /// Where indexes of vectors are kept between runs; nil keeps them in memory.
     let indexFolder: String?
+    let makeVectors: @Sendable (_ dimension: Int) throws -> any VectorIndex
     let writes = WriteQueue()
     /// Uses that are not written yet, see ``recordUse(of:owner:time:)``.
     let uses = NIOLockedValueBox<[Owner: [CubeID: Usage]]>([:])
@@ -69,6 +70,15 @@ public final class MemoryOS: Sendable {
         self.embedder = embedder
         self.formerEmbedder = formerEmbedder
         self.indexFolder = indexFolder
+        makeVectors = { try TieredIndex(dimension: $0) }
+    }
+
+    /// For comparison: vectors in an index of one's choice, in memory.
+    package init(store: any MemoryStore, embedder: any TextEmbedder, vectors: @escaping @Sendable (_ dimension: Int) throws -> any VectorIndex) {
+        self.store = store
+        self.embedder = embedder
+        (formerEmbedder, indexFolder) = (nil, nil)
+        makeVectors = vectors
     }
 
     /// Erasing a memory erases what `derived` made of it, from now on.
@@ -157,7 +167,7 @@ public final class MemoryOS: Sendable {
                 state.held[oldest.key] = nil
             }
             let index = NIOLockedValueBox(
-                try OwnerIndex(owner: owner, dimension: embedder?.dimension ?? 1, formerDimension: formerEmbedder?.dimension, file: indexFile(of: owner)))
+                try OwnerIndex(owner: owner, vectors: makeVectors(embedder?.dimension ?? 1), formerDimension: formerEmbedder?.dimension, file: indexFile(of: owner)))
             state.held[owner] = Held(index: index, used: state.clock)
             return index
         }

@@ -330,6 +330,24 @@ public struct IndexBenchmark: Sendable {
         ).svg
     }
 
+    /// How much is read from disk for nine of the ten nearest, as the index grows, as a picture.
+    public static func growth(_ report: Report) -> String {
+        func at(_ recall: Double, _ row: Clustered) -> Double? {
+            guard let after = row.points.firstIndex(where: { $0.recall >= recall }) else { return nil }
+            guard after > 0 else { return row.points[0].pages }
+            let (a, b) = (row.points[after - 1], row.points[after])
+            return a.pages + (recall - a.recall) / max(1e-9, b.recall - a.recall) * (b.pages - a.pages)
+        }
+        return LinePlot(
+            title: "Vectors on disk: pages of 4 KiB read for a query", xLabel: "vectors", yLabel: "pages", isLogarithmic: (true, false),
+            series: [0.8, 0.85, 0.9].map { recall in
+                LinePlot.Series(
+                    name: String(format: "recall@10 of %.2f", recall),
+                    points: report.clustered.compactMap { row in at(recall, row).map { (Double(row.size), $0) } }, isOurs: recall == 0.9)
+            }
+        ).svg
+    }
+
     /// Queries a second at a recall, between the two points around it; nil if it is not reached.
     public static func speed(_ row: Row, recall: Double) -> Double? {
         let points = row.points.sorted { $0.recall < $1.recall }

@@ -1,5 +1,6 @@
 import Foundation
 public import Mneme
+import MnemeIndex
 public import MnemeModels
 import MnemeStore
 
@@ -59,14 +60,159 @@ public struct LocomoBenchmark: Sendable {
         conversations = try LocomoConversation.read(data)
     }
 
+    /// What finds the vectors.
+    public enum Index: String, Sendable, CaseIterable {
+        /// Exact search.
+        case scan
+        /// A proximity graph.
+        case graph
+        /// Lists on disk around centroids.
+        case clusters
+        /// A buffer of what was just found, before a graph.
+        case lookaside
+
+        func make(_ dimension: Int, folder: String) throws -> any VectorIndex {
+            switch self {
+            case .scan: try FlatIndex(dimension: dimension)
+            case .graph: try GraphIndex(dimension: dimension)
+            case .clusters: try ClusteredIndex(path: "\(folder)/\(UUID().uuidString).clusters", dimension: dimension)
+            case .lookaside: LookasideBuffer(try GraphIndex(dimension: dimension))
+            }
+        }
+    }
+
+    /// How a ``MnemeIndex/LookasideBuffer`` does when conversations are replayed, see ``replay(embedder:capacity:slacks:)``.
+    public struct Replay: Sendable, Codable {
+        /// Radians of certainty given up.
+        public var slack: Float
+        /// Share of the searches that the buffer answered.
+        public var hitRate: Double
+        /// Share of the index's own ten nearest that was found.
+        public var recall: Double
+        /// Mean time of a search, in microseconds, of those that the buffer answered, and of the index.
+        public var bufferMicroseconds: Double
+        /// As ``bufferMicroseconds``, of the index.
+        public var indexMicroseconds: Double
+    }
+
+    /// Asks every turn of the conversations, one after the other, among all turns of all of them.
+    public func replay(embedder: any TextEmbedder, capacity: Int = 512, slacks: [Float] = [0, 0.1, 0.2, 0.3, 0.4]) throws -> [Replay] {
+        let vectors = try conversations.flatMap { conversation in
+            let vectors = try embedder.embed(conversation.turns.map { "\($0.speaker): \($0.text)" })
+            return (0..<vectors.count).map { vectors[$0] }
+        }
+        let index = try GraphIndex(dimension: embedder.dimension)
+        try index.apply(VectorChanges(inserted: vectors.enumerated().map { ($0, $1) }))
+        return try slacks.map { slack in
+            var replay = Replay(slack: slack, hitRate: 0, recall: 0, bufferMicroseconds: 0, indexMicroseconds: 0)
+            let buffer = LookasideBuffer(index, capacity: capacity, slack: slack)
+            for vector in vectors {
+                let before = buffer.searches.hits, start = ContinuousClock.now
+                let found = try buffer.search(vector, VectorSearch(10))
+                let middle = ContinuousClock.now
+                let expected = try index.search(vector, VectorSearch(10))
+                if buffer.searches.hits > before { replay.bufferMicroseconds += (middle - start) / .microseconds(1) }
+                replay.indexMicroseconds += (ContinuousClock.now - middle) / .microseconds(1)
+                replay.recall += Double(Set(found.map(\.key)).intersection(expected.map(\.key)).count) / 10
+            }
+            let hits = Double(buffer.searches.hits), all = Double(max(1, vectors.count))
+            replay.bufferMicroseconds /= max(1, hits)
+            (replay.hitRate, replay.recall, replay.indexMicroseconds) = (hits / all, replay.recall / all, replay.indexMicroseconds / all)
+            return replay
+        }
+    }
+
+    /// How reranking by single tokens' vectors does, beside the order that it is given.
+    public struct Reranked: Sendable, Codable {
+        /// What gave the candidates: `vectors` or `fused`.
+        public var mode: String
+        /// Candidates reranked.
+        public var candidates: Int
+        /// Share of the questions of which evidence is among the first five and ten, before and afterwards.
+        public var before5: Double
+        /// Before, among the first ten.
+        public var before10: Double
+        /// Afterwards, among the first five.
+        public var after5: Double
+        /// Afterwards, among the first ten.
+        public var after10: Double
+        /// Bytes on disk for a memory.
+        public var bytesEach: Double
+        /// Share of the candidates whose vectors were read before they were needed.
+        public var readAhead: Double
+        /// Mean time of reranking, in milliseconds, the query's tokens embedded.
+        public var milliseconds: Double
+    }
+
+    /// Reranks the candidates of recall by token vectors on disk.
+    public func rerank(encoder: BertEncoder, candidates: Int = 50, progress: @escaping @Sendable (Int, Int, String) -> Void) async throws -> [Reranked] {
+        let folder = NSTemporaryDirectory() + "mneme-bench-\(UUID().uuidString)"
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let memory = MemoryOS(store: try SQLiteMemoryStore(path: folder + "/store.db", analyzer: MemoryOS.analyzerVersion), embedder: encoder)
+        let file = try TokenVectorFile(path: folder + "/tokens", dimension: encoder.dimension)
+        var keys: [String: Int] = [:], references: [String] = []
+        for conversation in conversations {
+            let inputs = conversation.turns.map { MemoryInput($0.text.isEmpty ? "…" : $0.text, speaker: $0.speaker, eventTime: $0.time, session: $0.session) }
+            let remembered = try await memory.record(inputs, scope: Scope(user: conversation.id), context: WriteContext())
+            let tokens = try encoder.embedTokens(inputs.map { "\($0.speaker ?? ""): \($0.text)" })
+            for (i, item) in remembered.enumerated() where i < tokens.count {
+                keys[item.id.description] = references.count
+                try file.append((0..<tokens[i].count).map { tokens[i][$0] }, for: references.count)
+                references.append(conversation.turns[i].id)
+            }
+        }
+        try await memory.embedPending { done, total in progress(done, total, "embedded") }
+        var rows: [Reranked] = []
+        for mode in [RecallMode.vectors, .fused] {
+            var row = Reranked(
+                mode: mode.rawValue, candidates: candidates, before5: 0, before10: 0, after5: 0, after10: 0,
+                bytesEach: Double(file.byteCount) / Double(max(1, references.count)), readAhead: 0, milliseconds: 0)
+            let earlier = file.reads
+            var asked = 0.0
+            for conversation in conversations {
+                let known = Set(conversation.turns.map(\.id))
+                for question in conversation.questions {
+                    let evidence = Set(question.evidence).intersection(known)
+                    guard (1...4).contains(question.category), !evidence.isEmpty else { continue }
+                    var request = RecallRequest(question.text, owner: Owner(user: conversation.id), limit: candidates)
+                    request.now = conversation.turns.last?.time ?? Date()
+                    request.mode = .vectors
+                    // A quick search suggests what is read while the thorough one runs.
+                    let quick = try await memory.recall(request).memories.compactMap { keys[$0.memory.id.description] }
+                    file.prefetch(quick)
+                    request.mode = mode
+                    let found = try await memory.recall(request).memories.compactMap { keys[$0.memory.id.description] }
+                    let start = ContinuousClock.now, tokens = try encoder.embedTokens([question.text])[0]
+                    let order = try file.rerank(found, for: (0..<tokens.count).map { tokens[$0] }).map(\.key)
+                    row.milliseconds += (ContinuousClock.now - start) / .milliseconds(1)
+                    func share(_ order: [Int], _ k: Int) -> Double { order.prefix(k).contains { evidence.contains(references[$0]) } ? 1 : 0 }
+                    row.before5 += share(found, 5)
+                    row.before10 += share(found, 10)
+                    row.after5 += share(order, 5)
+                    row.after10 += share(order, 10)
+                    asked += 1
+                    progress(Int(asked), 0, "questions")
+                }
+            }
+            for path in [\Reranked.before5, \.before10, \.after5, \.after10, \.milliseconds] { row[keyPath: path] /= max(1, asked) }
+            let ahead = file.reads.ahead - earlier.ahead, waited = file.reads.waited - earlier.waited
+            row.readAhead = Double(ahead) / Double(max(1, ahead + waited))
+            rows.append(row)
+        }
+        await memory.close()
+        return rows
+    }
+
     /// Loads the conversations into a store of its own and asks every question in every mode.
     public func run(
-        embedder: any TextEmbedder, modes: [RecallMode] = RecallMode.allCases, featuresFile: String? = nil,
+        embedder: any TextEmbedder, index: Index = .scan, modes: [RecallMode] = RecallMode.allCases, featuresFile: String? = nil,
         progress: @escaping @Sendable (Int, Int, String) -> Void
     ) async throws -> Report {
         let folder = NSTemporaryDirectory() + "mneme-bench-\(UUID().uuidString)"
         defer { try? FileManager.default.removeItem(atPath: folder) }
-        let memory = MemoryOS(store: try SQLiteMemoryStore(path: folder + "/store.db", analyzer: MemoryOS.analyzerVersion), embedder: embedder)
+        let memory = MemoryOS(store: try SQLiteMemoryStore(path: folder + "/store.db", analyzer: MemoryOS.analyzerVersion), embedder: embedder) {
+            try index.make($0, folder: folder)
+        }
         let clock = ContinuousClock()
         var report = Report(
             file: (file as NSString).lastPathComponent, conversations: conversations.count, memories: 0, storeSeconds: 0, embedSeconds: 0, rows: [])

@@ -22,10 +22,42 @@ struct BenchLocomoCommand: AsyncParsableCommand {
     @Argument(help: "A LoCoMo file.") var file: String
     @Flag(help: "Print JSON.") var json = false
     @Option(help: ArgumentHelp("Also write the features of every turn for every question, for scripts/fit_fusion.py.", valueName: "file")) var features: String?
+    @Option(
+        help: "What finds the vectors: scan, graph, clusters or lookaside.",
+        transform: {
+            guard let index = LocomoBenchmark.Index(rawValue: $0) else { throw ValidationError("There is no index '\($0)': scan, graph, clusters or lookaside.") }
+            return index
+        }) var index = LocomoBenchmark.Index.scan
+    @Flag(help: "Replay the conversations turn by turn before a buffer of what was just found, and report how often that knows the answer.") var replay = false
+    @Flag(help: "Rerank the fifty best by the vectors of single tokens, kept on disk.") var rerank = false
 
     func run() async throws {
+        if rerank {
+            let progress = ProgressLine()
+            let rows = try await LocomoBenchmark(file: file).rerank(encoder: try Home.embedder().encoder()) { progress.show($0, $1, $2) }
+            progress.end()
+            if json { return print(try OperationTable.encode(rows, pretty: true)) }
+            print("candidates   any@5 before  after   any@10 before  after   ms  KiB each  read ahead")
+            for row in rows {
+                print(
+                    row.mode.padding(toLength: 12, withPad: " ", startingAt: 0),
+                    String(
+                        format: "%12.3f %6.3f %15.3f %6.3f %5.2f %8.1f %10.1f%%", row.before5, row.after5, row.before10, row.after10, row.milliseconds,
+                        row.bytesEach / 1024, row.readAhead * 100))
+            }
+            return
+        }
+        if replay {
+            let rows = try LocomoBenchmark(file: file).replay(embedder: try Home.embedder())
+            if json { return print(try OperationTable.encode(rows, pretty: true)) }
+            print("slack  answered by the buffer  recall@10  µs there  µs of the index")
+            for row in rows {
+                print(String(format: "%5.2f %22.1f%% %10.3f %9.1f %16.1f", row.slack, row.hitRate * 100, row.recall, row.bufferMicroseconds, row.indexMicroseconds))
+            }
+            return
+        }
         let progress = ProgressLine()
-        let report = try await LocomoBenchmark(file: file).run(embedder: try Home.embedder(), featuresFile: features) { progress.show($0, $1, $2) }
+        let report = try await LocomoBenchmark(file: file).run(embedder: try Home.embedder(), index: index, featuresFile: features) { progress.show($0, $1, $2) }
         progress.end()
         if json { return print(try OperationTable.encode(report, pretty: true)) }
         print(
@@ -163,6 +195,7 @@ struct BenchIndexCommand: AsyncParsableCommand {
     @Option(help: "Queries: the last vectors of the file.") var queries = 1000
     @Option(help: ArgumentHelp("Show these measurements beside.", valueName: "json")) var peers: String?
     @Option(help: ArgumentHelp("Draw recall against speed at the largest size.", valueName: "svg")) var plot: String?
+    @Option(help: ArgumentHelp("Draw how much is read from disk as the index grows.", valueName: "svg")) var growth: String?
     @Flag(help: "Print JSON.") var json = false
 
     func run() async throws {
@@ -178,10 +211,9 @@ struct BenchIndexCommand: AsyncParsableCommand {
         let report = try IndexBenchmark(file: vectors, sizes: sizes.isEmpty ? nil : sizes, queries: queries, peersFile: peers).run(folder: folder) {
             if Terminal.isInteractive(STDERR_FILENO) { Terminal.note($0) }
         }
-        if let plot, let size = report.rows.map(\.size).max() {
-            guard FileManager.default.createFile(atPath: plot, contents: Data(IndexBenchmark.plot(report, size: size).utf8)) else {
-                throw InputError("\(plot) cannot be written.")
-            }
+        let pictures = [(plot, report.rows.map(\.size).max().map { IndexBenchmark.plot(report, size: $0) }), (growth, IndexBenchmark.growth(report))]
+        for case (let path?, let picture?) in pictures {
+            guard FileManager.default.createFile(atPath: path, contents: Data(picture.utf8)) else { throw InputError("\(path) cannot be written.") }
         }
         if json { return print(try OperationTable.encode(report, pretty: true)) }
         print(

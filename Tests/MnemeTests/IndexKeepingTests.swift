@@ -78,6 +78,17 @@ private struct HashingEmbedder: TextEmbedder {
         #expect(try await Self.nearest(memory, "new violin parrot", limit: 1) == ["A new violin for the parrot"])
         await memory.close()
 
+        var damaged = try Data(contentsOf: URL(fileURLWithPath: file))
+        damaged[damaged.count / 2] ^= 1
+        try damaged.write(to: URL(fileURLWithPath: file))
+        memory = try folder.open(embedder: embedder)
+        let context = OperationContext(memory: memory, principal: .local)
+        guard case .value(let report) = try await DoctorOperation.call(["repair": .bool(true)], context, surface: .http) else { fatalError() }
+        #expect(try OperationTable.encode(report).contains("1 of 1 damaged") && Self.files(folder).isEmpty)
+        #expect(try await Self.nearest(memory, query) == before)
+        try await memory.prepareIndex(of: Self.owner)
+        await memory.close()
+
         for damage in 0..<4 {
             let whole = try Data(contentsOf: URL(fileURLWithPath: file))
             switch damage {

@@ -102,7 +102,9 @@ public enum DoctorOperation: Operation {
 
     public static func run(_ input: OperationInput, _ context: OperationContext) async throws -> OperationOutput {
         let repairs = input[repair] ?? false
-        let findings = try await context.memory.run { [store = context.memory.store] in try store.check(repair: repairs) }
+        let findings = try await context.memory.run { [memory = context.memory] in
+            try memory.store.check(repair: repairs) + memory.checkIndexes(repair: repairs)
+        }
         if repairs { context.memory.scheduleEmbedding() }
         return .value(Output(sound: findings.allSatisfy { $0.sound || $0.repaired }, findings: findings))
     }

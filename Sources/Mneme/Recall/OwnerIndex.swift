@@ -27,9 +27,9 @@ struct OwnerIndex: Sendable {
     private(set) var lexical = LexicalIndex()
     private(set) var threads = ThreadLinks()
     /// By number of the document.
-    private(set) var vectors: TieredIndex
+    private(set) var vectors: any VectorIndex
     /// Vectors of the former embedder, of documents that have none of the present one yet.
-    private(set) var formerVectors: TieredIndex?
+    private(set) var formerVectors: (any VectorIndex)?
     /// Documents that recall passes over, or may: archived, merged, about to expire.
     private(set) var hidden: Set<Int> = []
     /// Documents erased since this index was made.
@@ -45,11 +45,14 @@ struct OwnerIndex: Sendable {
     private var file: String?
     private var sessions: [String: Int] = [:]
 
-    /// - Parameter file: where the vectors' index is kept; nil keeps it in memory only.
-    init(owner: Owner, dimension: Int, formerDimension: Int? = nil, file: String? = nil) throws {
+    /// - Parameters:
+    ///   - vectors: empty.
+    ///   - formerDimension: of the former embedder, if there is one.
+    ///   - file: where the vectors' index is kept; nil keeps it in memory only.
+    init(owner: Owner, vectors: any VectorIndex, formerDimension: Int? = nil, file: String? = nil) throws {
         self.owner = owner
         self.file = file
-        vectors = try TieredIndex(dimension: dimension)
+        self.vectors = vectors
         formerVectors = try formerDimension.map { try TieredIndex(dimension: $0) }
     }
 

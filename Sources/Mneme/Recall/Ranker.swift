@@ -169,7 +169,7 @@ struct Ranker {
         return members > 0 ? (present.score * Float(present.members) + past.score * Float(past.members)) / Float(members) : 0
     }
 
-    private func similarity(_ query: [Float], toMeanOf group: [Int], in vectors: TieredIndex) -> (score: Float, members: Int) {
+    private func similarity(_ query: [Float], toMeanOf group: [Int], in vectors: any VectorIndex) -> (score: Float, members: Int) {
         withUnsafeTemporaryAllocation(of: Float.self, capacity: query.count) { sum in
             let sum = sum.baseAddress!
             sum.initialize(repeating: 0, count: query.count)

@@ -325,7 +325,9 @@ public final class GraphIndex: VectorIndex, @unchecked Sendable {
     public func search(_ query: [Float], _ options: VectorSearch) throws -> [VectorMatch] {
         let query = try Vector.normalized(query, dimension: dimension, what: "The query")
         guard options.count > 0, count > 0 else { return [] }
-        let effort = max(options.effort ?? Self.searchEffort, options.count + options.count / 4 + 4)
+        // What is deleted and not mended around yet takes room among the candidates.
+        let crowding = min(8, Double(slotCount) / Double(max(1, count)))
+        let effort = Int(Double(max(options.effort ?? Self.searchEffort, options.count + options.count / 4 + 4)) * crowding)
         return lock.read {
             let plan = FilterPlan(filter: options.filter, total: count, effort: effort)
             let kept = options.count + max(12, options.count / 4)

@@ -69,6 +69,12 @@ public final class TieredIndex: VectorIndex, @unchecked Sendable {
         (try? IndexFile(opening: path, kind: .tiered)).map { Int64($0.values[2]) }
     }
 
+    /// Whether the file at `path` is a whole index, as it was written; reads it all.
+    public static func isSound(at path: String) -> Bool {
+        guard let file = try? IndexFile(opening: path, kind: .tiered) else { return false }
+        return file.sections.indices.allSatisfy(file.isSound)
+    }
+
     /// Whether the opened file is what was written; reads it all.
     public func verify() -> Bool { file.map { file in file.sections.indices.allSatisfy(file.isSound) } ?? true }
 

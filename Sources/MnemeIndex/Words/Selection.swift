@@ -6,6 +6,7 @@
 
 extension Float {
     static func logarithm(_ x: Float) -> Float { logf(x) }
+    static func arccosine(_ x: Float) -> Float { acosf(x) }
 }
 
 /// The `k` documents of the highest positive score among those allowed, the best first.

@@ -82,10 +82,7 @@ public final class BertEncoder: TextEmbedder {
         ]
         let tokens = texts.map { plain.tokenizer.encode($0, maximumLength: plain.maximumTokens) }
         let workspace = BertWorkspace(capacity: tokens.map(\.count).reduce(0, +), threads: 1, configuration: plain.configuration)
-        var ignored = [Float](repeating: 0, count: texts.count * plain.dimension)
-        ignored.withUnsafeMutableBufferPointer { out in
-            plain.forward(tokens[...], workspace: workspace, thread: 0, threads: 1, ranges: &ranges) { out.baseAddress! + $0 * plain.dimension }
-        }
+        plain.forward(tokens[...], workspace: workspace, thread: 0, threads: 1, ranges: &ranges) { _, _, _ in }
         return ranges
     }
 
@@ -101,39 +98,62 @@ public final class BertEncoder: TextEmbedder {
     /// - Complexity: about 21 million multiply-adds a token for all-MiniLM-L6-v2, halved as operations.
     public func embed(_ texts: [String]) throws -> Embeddings {
         var result = Embeddings(dimension: dimension, count: texts.count)
-        guard !texts.isEmpty else { return result }
         let tokens = tokenized(texts)
-        let order = tokens.indices.sorted { tokens[$0].count > tokens[$1].count }
-        let passes = Self.pack(order, lengths: tokens.map(\.count), threads: pool.threadCount)
         let dimension = self.dimension
         result.values.withUnsafeMutableBufferPointer { values in
             nonisolated(unsafe) let out = values.baseAddress!
-            if passes.count < pool.threadCount {
-                for pass in passes {
-                    let batch = pass.map { tokens[$0] }
-                    let workspace = borrowWorkspace(batch.map(\.count).reduce(0, +), threads: pool.threadCount)
-                    pool.run { thread, threads in
-                        var none: [ActivationRanges] = []
-                        forward(batch[...], workspace: workspace, thread: thread, threads: threads, ranges: &none) { out + pass[$0] * dimension }
-                    }
-                    giveBack(workspace)
+            forEachText(tokens) { text, rows, count in kernels.meanPool(rows, rows: count, columns: dimension, into: out + text * dimension) }
+        }
+        return result
+    }
+
+    /// Vectors of each text's tokens, the special ones among them, of length 1: for ranking by single tokens.
+    ///
+    /// - Complexity: as ``embed(_:)``.
+    public func embedTokens(_ texts: [String]) throws -> [Embeddings] {
+        let tokens = tokenized(texts), starts = tokens.reduce(into: [0]) { $0.append($0.last! + $1.count) }, dimension = self.dimension
+        let all = AlignedBuffer<Float>(starts.last! * dimension)
+        forEachText(tokens) { text, rows, count in
+            // The mean of one row is the row at length 1.
+            for i in 0..<count {
+                kernels.meanPool(rows + i * dimension, rows: 1, columns: dimension, into: all.pointer + (starts[text] + i) * dimension)
+            }
+        }
+        return tokens.indices.map { i in
+            let rows = starts[i] * dimension..<starts[i + 1] * dimension
+            return Embeddings(dimension: dimension, values: Array(UnsafeBufferPointer(start: all.pointer, count: all.count)[rows]))
+        }
+    }
+
+    /// Calls `body` with each text's last hidden states, on the pool's threads.
+    private func forEachText(_ tokens: [[Int32]], _ body: (_ text: Int, _ rows: UnsafePointer<Float>, _ count: Int) -> Void) {
+        guard !tokens.isEmpty else { return }
+        let order = tokens.indices.sorted { tokens[$0].count > tokens[$1].count }
+        let passes = Self.pack(order, lengths: tokens.map(\.count), threads: pool.threadCount)
+        if passes.count < pool.threadCount {
+            for pass in passes {
+                let batch = pass.map { tokens[$0] }
+                let workspace = borrowWorkspace(batch.map(\.count).reduce(0, +), threads: pool.threadCount)
+                pool.run { thread, threads in
+                    var none: [ActivationRanges] = []
+                    forward(batch[...], workspace: workspace, thread: thread, threads: threads, ranges: &none) { body(pass[$0], $1, $2) }
                 }
-            } else {
-                let next = Atomic<Int>(0)
-                pool.run { _, _ in
-                    while true {
-                        let index = next.wrappingAdd(1, ordering: .relaxed).oldValue
-                        guard index < passes.count else { return }
-                        let batch = passes[index].map { tokens[$0] }
-                        let workspace = borrowWorkspace(batch.map(\.count).reduce(0, +), threads: 1)
-                        var none: [ActivationRanges] = []
-                        forward(batch[...], workspace: workspace, thread: 0, threads: 1, ranges: &none) { out + passes[index][$0] * dimension }
-                        giveBack(workspace)
-                    }
+                giveBack(workspace)
+            }
+        } else {
+            let next = Atomic<Int>(0)
+            pool.run { _, _ in
+                while true {
+                    let index = next.wrappingAdd(1, ordering: .relaxed).oldValue
+                    guard index < passes.count else { return }
+                    let batch = passes[index].map { tokens[$0] }
+                    let workspace = borrowWorkspace(batch.map(\.count).reduce(0, +), threads: 1)
+                    var none: [ActivationRanges] = []
+                    forward(batch[...], workspace: workspace, thread: 0, threads: 1, ranges: &none) { body(passes[index][$0], $1, $2) }
+                    giveBack(workspace)
                 }
             }
         }
-        return result
     }
 
     private func tokenized(_ texts: [String]) -> [[Int32]] {
@@ -187,7 +207,7 @@ public final class BertEncoder: TextEmbedder {
     /// Every phase is split by rows, columns or heads; a barrier stands between phases.
     private func forward(
         _ texts: ArraySlice<[Int32]>, workspace w: BertWorkspace, thread: Int, threads: Int,
-        ranges: inout [ActivationRanges], output: (Int) -> UnsafeMutablePointer<Float>
+        ranges: inout [ActivationRanges], finish: (_ text: Int, _ tokens: UnsafePointer<Float>, _ count: Int) -> Void
     ) {
         let c = configuration, hidden = c.hiddenSize
         let rows = texts.reduce(0) { $0 + $1.count }
@@ -265,7 +285,7 @@ public final class BertEncoder: TextEmbedder {
         var start = 0
         for (i, text) in texts.enumerated() {
             if i % threads == thread {
-                kernels.meanPool(w.hidden.pointer + start * hidden, rows: text.count, columns: hidden, into: output(i))
+                finish(i, w.hidden.pointer + start * hidden, text.count)
             }
             start += text.count
         }
