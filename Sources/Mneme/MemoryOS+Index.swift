@@ -19,6 +19,15 @@ extension MemoryOS {
         return indexFolder + "/" + name.map { String(format: "%02x", $0) }.joined() + ".vectors"
     }
 
+    /// Removes what processes that ended in the middle of writing have left.
+    private func removeAbandonedFiles() {
+        guard let indexFolder, let names = try? FileManager.default.contentsOfDirectory(atPath: indexFolder) else { return }
+        for name in names where name.hasSuffix(".tmp") {
+            let writer = name.split(separator: ".").dropLast().last.flatMap { pid_t($0) }
+            if writer.map({ $0 != getpid() && kill($0, 0) != 0 }) ?? true { try? FileManager.default.removeItem(atPath: indexFolder + "/" + name) }
+        }
+    }
+
     /// Erased vectors must not stay in a file.
     func removeIndexFile(of owner: Owner) {
         if let file = indexFile(of: owner) { try? FileManager.default.removeItem(atPath: file) }
@@ -41,6 +50,7 @@ extension MemoryOS {
     /// Brings an owner's index into its best form and writes it, as after an import. What fails is tried again another time: an index is derived.
     public func prepareIndex(of owner: Owner) async throws {
         try await run { [self] in
+            removeAbandonedFiles()
             let index = try heldIndex(of: owner)
             try (caughtUp(owner, index) { $0.vectors } as? TieredIndex)?.maintain()
             saveIndex(of: owner, index)

@@ -76,7 +76,7 @@ struct LinePlot {
             let marks: [Double] = high / low > 1000 ? [1] : [1, 2, 5]
             return decades.flatMap { decade in marks.map { $0 * pow(10, Double(decade)) } }.filter { $0 >= low * 0.999 && $0 <= high * 1.001 }
         }
-        let rough = (high - low) / 6, power = pow(10, log10(rough).rounded(.down))
+        let rough = (high - low) / 8, power = pow(10, log10(rough).rounded(.down))
         let step = [1, 2, 5, 10].map { $0 * power }.first { $0 >= rough } ?? rough
         return stride(from: (low / step).rounded(.up) * step, through: high * (1 + 1e-9), by: step).map { $0 }
     }

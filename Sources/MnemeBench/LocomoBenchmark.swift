@@ -96,7 +96,7 @@ public struct LocomoBenchmark: Sendable {
     }
 
     /// Asks every turn of the conversations, one after the other, among all turns of all of them.
-    public func replay(embedder: any TextEmbedder, capacity: Int = 512, slacks: [Float] = [0, 0.1, 0.2, 0.3, 0.4]) throws -> [Replay] {
+    public func replay(embedder: any TextEmbedder, capacity: Int = 512, slacks: [Float] = [0, 0.2, 0.4, 0.6, 0.8]) throws -> [Replay] {
         let vectors = try conversations.flatMap { conversation in
             let vectors = try embedder.embed(conversation.turns.map { "\($0.speaker): \($0.text)" })
             return (0..<vectors.count).map { vectors[$0] }

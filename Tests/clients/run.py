@@ -480,6 +480,34 @@ def read_only_disk():
 
 
 @test
+def killed_while_indexing():
+    """An import that is killed at random while it embeds and keeps its index: in the end every memory is found by its vector."""
+    things = "boat kettle violin ladder parrot anvil tunnel quilt harbor lantern saddle furnace".split()
+    with Folder() as f:
+        lines = [f"House {i}: a {things[i % 12]} beside the {things[i // 12 % 12]}, number {i * 7919 % 10007}." for i in range(6000)]
+        path = os.path.join(f.path, "lines.jsonl")
+        with open(path, "w") as file:
+            file.writelines(json.dumps({"role": "user", "content": line}) + "\n" for line in lines)
+        chance = random.Random(5)
+        for _ in range(5):
+            process = subprocess.Popen([BINARY, "import", path, "--user", "ana"], env=f.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            time.sleep(chance.uniform(0.5, 6))
+            process.kill()
+            process.wait()
+        f.run("import", path, "--user", "ana")
+        folder = os.path.join(f.path, "memory.db.index")
+        kept = [name for name in os.listdir(folder) if name.endswith(".vectors")]
+        assert len(kept) == 1, kept
+        assert not [name for name in os.listdir(folder) if name.endswith(".tmp")], os.listdir(folder)
+        statistics = f.json("stats", "--user", "ana")
+        assert statistics["memories"] == 6000 and statistics["vectors"] == 6000, statistics
+        for i in chance.sample(range(6000), 12):
+            found = f.json("recall", lines[i], "--user", "ana", "--mode", "vectors", "--limit", "1")["memories"]
+            assert found[0]["memory"]["text"] == lines[i], (lines[i], found)
+        assert f.json("doctor")["sound"]
+
+
+@test
 def large_import():
     """A long file streams; stopped in the middle and repeated, nothing is doubled."""
     with Folder() as f:
