@@ -74,7 +74,9 @@ extension MemoryOS {
     /// Looks through the indexes that are kept; `repair` deletes what is damaged, which then is made again from the store.
     func checkIndexes(repair: Bool) -> [StoreFinding] {
         guard let indexFolder else { return [] }
-        let files = ((try? FileManager.default.contentsOfDirectory(atPath: indexFolder)) ?? []).filter { $0.hasSuffix(".vectors") }.map { indexFolder + "/" + $0 }
+        let files = ((try? FileManager.default.contentsOfDirectory(atPath: indexFolder)) ?? []).filter { $0.hasSuffix(".vectors") }.map {
+            indexFolder + "/" + $0
+        }
         let damaged = files.filter { !TieredIndex.isSound(at: $0) }
         if repair { for file in damaged { try? FileManager.default.removeItem(atPath: file) } }
         let bytes = files.reduce(0) { $0 + ((try? FileManager.default.attributesOfItem(atPath: $1)[.size] as? Int) ?? 0) }

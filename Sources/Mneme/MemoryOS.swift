@@ -167,7 +167,8 @@ public final class MemoryOS: Sendable {
                 state.held[oldest.key] = nil
             }
             let index = NIOLockedValueBox(
-                try OwnerIndex(owner: owner, vectors: makeVectors(embedder?.dimension ?? 1), formerDimension: formerEmbedder?.dimension, file: indexFile(of: owner)))
+                try OwnerIndex(
+                    owner: owner, vectors: makeVectors(embedder?.dimension ?? 1), formerDimension: formerEmbedder?.dimension, file: indexFile(of: owner)))
             state.held[owner] = Held(index: index, used: state.clock)
             return index
         }

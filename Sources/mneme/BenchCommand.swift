@@ -25,7 +25,9 @@ struct BenchLocomoCommand: AsyncParsableCommand {
     @Option(
         help: "What finds the vectors: scan, graph, clusters or lookaside.",
         transform: {
-            guard let index = LocomoBenchmark.Index(rawValue: $0) else { throw ValidationError("There is no index '\($0)': scan, graph, clusters or lookaside.") }
+            guard let index = LocomoBenchmark.Index(rawValue: $0) else {
+                throw ValidationError("There is no index '\($0)': scan, graph, clusters or lookaside.")
+            }
             return index
         }) var index = LocomoBenchmark.Index.scan
     @Flag(help: "Replay the conversations turn by turn before a buffer of what was just found, and report how often that knows the answer.") var replay = false
@@ -52,12 +54,16 @@ struct BenchLocomoCommand: AsyncParsableCommand {
             if json { return print(try OperationTable.encode(rows, pretty: true)) }
             print("slack  answered by the buffer  recall@10  µs there  µs of the index")
             for row in rows {
-                print(String(format: "%5.2f %22.1f%% %10.3f %9.1f %16.1f", row.slack, row.hitRate * 100, row.recall, row.bufferMicroseconds, row.indexMicroseconds))
+                print(
+                    String(
+                        format: "%5.2f %22.1f%% %10.3f %9.1f %16.1f", row.slack, row.hitRate * 100, row.recall, row.bufferMicroseconds, row.indexMicroseconds))
             }
             return
         }
         let progress = ProgressLine()
-        let report = try await LocomoBenchmark(file: file).run(embedder: try Home.embedder(), index: index, featuresFile: features) { progress.show($0, $1, $2) }
+        let report = try await LocomoBenchmark(file: file).run(embedder: try Home.embedder(), index: index, featuresFile: features) {
+            progress.show($0, $1, $2)
+        }
         progress.end()
         if json { return print(try OperationTable.encode(report, pretty: true)) }
         print(

@@ -285,8 +285,8 @@ import Testing
                         let opened = try kind.open(path)
                         for query in all.prefix(5) { _ = try opened.search(query, VectorSearch(10)) }
                         try opened.apply(VectorChanges(inserted: [(1, all[0])], deleted: [2, 3]))
-                        let isSound = try
-                            (opened as? FlatIndex)?.verify() ?? (opened as? GraphIndex)?.verify() ?? (opened as? TieredIndex)?.verify()
+                        let isSound =
+                            try (opened as? FlatIndex)?.verify() ?? (opened as? GraphIndex)?.verify() ?? (opened as? TieredIndex)?.verify()
                             ?? (opened as? ClusteredIndex)?.verify() ?? GraphIndex(opening: path).verify()
                         if !isSound { unsound += 1 }
                     } catch is IndexError { refused += 1 }
