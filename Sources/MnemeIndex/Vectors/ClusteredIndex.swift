@@ -448,7 +448,7 @@ public final class ClusteredIndex: VectorIndex, @unchecked Sendable {
             if filter.count * filter.count <= effort * total {
                 let homes = names.withLockedValue { names in
                     var homes: Set<Int> = []
-                    filter.forEach { if let number = names.number($0) { homes.insert(Int(names.homes[Int(number)])) } }
+                    for key in filter { if let number = names.number(key) { homes.insert(Int(names.homes[Int(number)])) } }
                     return homes
                 }
                 return try scan(query, Array(homes), options)

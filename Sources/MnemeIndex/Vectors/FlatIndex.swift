@@ -160,7 +160,7 @@ public final class FlatIndex: VectorIndex, @unchecked Sendable {
             let kept = min(count, options.count + max(16, options.count / 4))
             if let filter = options.filter, filter.count < count / 8 {
                 var members: [UInt32] = []
-                filter.forEach { if let row = row($0) { members.append(UInt32(row)) } }
+                for key in filter { if let row = row(key) { members.append(UInt32(row)) } }
                 return batch.indices.map { exact(queries, $0, members, options.count) }
             }
             var rankings = batch.map { _ in Ranking(kept) }

@@ -348,7 +348,7 @@ public final class GraphIndex: VectorIndex, @unchecked Sendable {
                 return withScratch(effort: kept) { scratch in
                     var members: [UInt32] = []
                     members.reserveCapacity(options.filter!.count)
-                    options.filter!.forEach { key in
+                    for key in options.filter! {
                         if let slot = slot(key) { members.append(slot) }
                     }
                     return refined(query, best(query, of: members, kept)[...], options.count)
@@ -494,7 +494,7 @@ final class GraphScratch: @unchecked Sendable {
             filter.words.withUnsafeBufferPointer { bits.pointer.update(from: $0.baseAddress!, count: min($0.count, bits.count)) }
             return
         }
-        filter.forEach { key in
+        for key in filter {
             if let slot = slot(key), Int(slot) < bits.count * 64 { bits.pointer[Int(slot >> 6)] |= 1 << UInt64(slot & 63) }
         }
     }

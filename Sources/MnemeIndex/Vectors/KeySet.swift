@@ -7,7 +7,7 @@ public struct KeySet: Sendable, Equatable {
 
     /// The empty set, with room for keys below `capacity`.
     public init(capacity: Int = 0) {
-        words = [UInt64](repeating: 0, count: (max(0, capacity) + 63) / 64)
+        words = [UInt64](repeating: 0, count: (Swift.max(0, capacity) + 63) / 64)
         count = 0
     }
 
@@ -21,7 +21,7 @@ public struct KeySet: Sendable, Equatable {
     public mutating func insert(_ key: Int) {
         precondition(key >= 0 && key < VectorLimits.keys, "A key of a set lies between 0 and \(VectorLimits.keys).")
         let word = key >> 6, bit: UInt64 = 1 << UInt64(key & 63)
-        if word >= words.count { words.append(contentsOf: repeatElement(0, count: max(word + 1 - words.count, words.count / 2))) }
+        if word >= words.count { words.append(contentsOf: repeatElement(0, count: Swift.max(word + 1 - words.count, words.count / 2))) }
         if words[word] & bit == 0 {
             words[word] |= bit
             count += 1
@@ -31,15 +31,25 @@ public struct KeySet: Sendable, Equatable {
     /// Whether a key is in the set.
     public func contains(_ key: Int) -> Bool { key >= 0 && key >> 6 < words.count && words[key >> 6] >> UInt64(key & 63) & 1 == 1 }
 
-    /// Calls `body` with each key, in ascending order.
-    @inlinable
-    public func forEach(_ body: (Int) throws -> Void) rethrows {
-        for (i, word) in words.enumerated() {
-            var rest = word
-            while rest != 0 {
-                try body(i << 6 + rest.trailingZeroBitCount)
-                rest &= rest - 1
+}
+
+extension KeySet: Sequence {
+    /// The keys in ascending order.
+    public struct Iterator: IteratorProtocol {
+        fileprivate let words: [UInt64]
+        fileprivate var index = 0, rest: UInt64
+
+        public mutating func next() -> Int? {
+            while rest == 0 {
+                index += 1
+                guard index < words.count else { return nil }
+                rest = words[index]
             }
+            defer { rest &= rest - 1 }
+            return index << 6 + rest.trailingZeroBitCount
         }
     }
+
+    public func makeIterator() -> Iterator { Iterator(words: words, rest: words.first ?? 0) }
+    public var underestimatedCount: Int { count }
 }
