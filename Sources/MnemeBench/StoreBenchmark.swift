@@ -70,7 +70,7 @@ public struct StoreBenchmark: Sendable {
         let clock = ContinuousClock()
         var sentences = Sentences(seed: 42)
         let store = try SQLiteMemoryStore(path: path, analyzer: MemoryOS.analyzerVersion)
-        let memory = MemoryOS(store: store, embedder: embedder)
+        let memory = MemoryOS(store: store, embedder: embedder, indexFolder: folder + "/index")
 
         let loading = clock.now
         for first in stride(from: 0, to: memories, by: 256) {
@@ -101,9 +101,11 @@ public struct StoreBenchmark: Sendable {
         }
         report.concurrentPerSecond = Double(perCaller * Self.callers) / ((clock.now - sharing) / .seconds(1))
         try await memory.embedPending()
+        try await memory.prepareIndex(of: owner)
 
         let opening = clock.now
-        let again = MemoryOS(store: try SQLiteMemoryStore(path: path, analyzer: MemoryOS.analyzerVersion), embedder: embedder)
+        let again = MemoryOS(
+            store: try SQLiteMemoryStore(path: path, analyzer: MemoryOS.analyzerVersion), embedder: embedder, indexFolder: folder + "/index")
         _ = try await again.recall(RecallRequest("Who sold the guitar?", owner: owner))
         report.openMilliseconds = (clock.now - opening) / .milliseconds(1)
 

@@ -103,6 +103,7 @@ public final class FlatIndex: VectorIndex, @unchecked Sendable {
                 try zeros.grow(to: padded, used: 0)
                 try rows.grow(to: (inserted.map(\.key).max() ?? 0) + 1, used: rows.capacity)
                 for key in changes.deleted { if let row = row(key) { clear(row) } }
+                if changes.deleted.count >= 1024 { shrink() }
             }
             for start in stride(from: 0, to: inserted.count, by: 64) {
                 lock.write {
@@ -126,6 +127,13 @@ public final class FlatIndex: VectorIndex, @unchecked Sendable {
     private func set(_ row: Int, _ vector: UnsafePointer<Float>) {
         (vectors.base + row * dimension).update(from: vector, count: dimension)
         Int8Panels.set(row, vector, dimension: dimension, codes: codes.base, scales: scales.base, sums: sums.base)
+    }
+
+    /// Gives back the memory of rows that are gone.
+    private func shrink() {
+        let padded = (used + 15) / 16 * 16
+        vectors.discard(behind: padded * dimension)
+        codes.discard(behind: padded * width)
     }
 
     /// The last row takes the place of a deleted one; what was there is overwritten.

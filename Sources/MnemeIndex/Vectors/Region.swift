@@ -41,6 +41,12 @@ final class Region<Element: BitwiseCopyable>: @unchecked Sendable {
         guard memory != MAP_FAILED else { throw IndexError(.unavailable, "An index file cannot be mapped (\(String(cString: strerror(errno)))).") }
     }
 
+    /// Gives the pages behind the first `used` elements back to the system; what was there is lost.
+    func discard(behind used: Int) {
+        let page = Int(getpagesize()), start = (used * MemoryLayout<Element>.stride + page - 1) / page * page
+        if start < bytes { madvise(UnsafeMutableRawPointer(base) + start, bytes - start, MADV_DONTNEED) }
+    }
+
     /// Makes room for `wanted` elements; the first `used` are kept. Nobody else may be reading.
     func grow(to wanted: Int, used: Int) throws {
         guard wanted > capacity else { return }

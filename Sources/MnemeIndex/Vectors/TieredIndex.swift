@@ -1,4 +1,5 @@
 public import MnemeNumerics
+import Foundation
 import NIOConcurrencyHelpers
 
 /// The index that needs no tuning: few vectors are scanned, many lie in a graph.
@@ -12,15 +13,18 @@ public final class TieredIndex: VectorIndex, @unchecked Sendable {
     private struct State {
         var graph: GraphIndex?
         var position: Int64 = 0
-        /// Keys deleted or replaced while older vectors of theirs may be on the way to the graph.
+        /// Keys deleted or replaced while the graph was busy: what it has of them is old.
         var overtaken: Set<Int> = []
-        var isMoving = false
+        /// Whether the graph is being changed or written.
+        var isBusy = false
     }
     private let state: NIOLockedValueBox<State>
     private let writer = NIOLock(), maintenance = NIOLock()
     private let threshold: Int
-    private let pool: ThreadPool?
+    private let pool: ThreadPool
     private let file: IndexFile?
+    /// Builds graphs: with half of the cores, and beside the pool that questions are embedded with.
+    private static let background = ThreadPool(threads: max(1, ProcessInfo.processInfo.activeProcessorCount / 2))
     /// Where the graph's part of a file begins.
     private static let graphValue = 8, graphSection = 5
 
@@ -34,11 +38,11 @@ public final class TieredIndex: VectorIndex, @unchecked Sendable {
     ///
     /// - Parameters:
     ///   - threshold: vectors from which there is a graph.
-    ///   - pool: builds the graph; nil takes the process's.
+    ///   - pool: builds the graph; nil takes one of half the cores.
     /// - Throws: ``IndexError`` for a dimension of 0 or over 8,192.
     public init(dimension: Int, threshold: Int = graphThreshold, pool: ThreadPool? = nil) throws {
         self.dimension = dimension
-        (self.threshold, self.pool) = (threshold, pool)
+        (self.threshold, self.pool) = (threshold, pool ?? Self.background)
         recent = try FlatIndex(dimension: dimension)
         file = nil
         state = NIOLockedValueBox(State())
@@ -52,12 +56,12 @@ public final class TieredIndex: VectorIndex, @unchecked Sendable {
         let file = try IndexFile(opening: path, kind: .tiered)
         recent = try FlatIndex(file: file, key: key)
         dimension = recent.dimension
-        (self.threshold, self.pool) = (threshold, pool)
+        (self.threshold, self.pool) = (threshold, pool ?? Self.background)
         self.file = file
         var state = State()
         state.position = recent.position
         if file.values[Self.graphValue] > 0 {
-            let graph = try GraphIndex(file: file, value: Self.graphValue, section: Self.graphSection, pool: pool, mendsItself: false, key: key)
+            let graph = try GraphIndex(file: file, value: Self.graphValue, section: Self.graphSection, pool: self.pool, mendsItself: false, key: key)
             guard graph.dimension == dimension else { throw IndexError(.corrupt, "\(path) is damaged. Delete it; it is made again.") }
             state.graph = graph
         }
@@ -95,13 +99,25 @@ public final class TieredIndex: VectorIndex, @unchecked Sendable {
         try writer.withLock {
             let keys = changes.deleted + changes.inserted.map(\.key)
             let graph = state.withLockedValue { state in
-                if state.isMoving { state.overtaken.formUnion(keys) }
-                return state.graph
+                if state.isBusy { state.overtaken.formUnion(keys) }
+                return state.isBusy ? nil : state.graph
             }
             try recent.apply(VectorChanges(inserted: changes.inserted, deleted: changes.deleted))
             try graph?.apply(VectorChanges(deleted: keys))
             state.withLockedValue { $0.position = max($0.position, changes.position) }
         }
+    }
+
+    /// Runs what takes long and needs the graph to itself. Changes go on: what they delete is left out of answers, and deleted afterwards.
+    private func withGraph<R>(_ body: (_ isOvertaken: (Int) -> Bool) throws -> R) throws -> R {
+        writer.withLock { state.withLockedValue { $0.isBusy = true } }
+        let result = Result { try body { key in self.state.withLockedValue { $0.overtaken.contains(key) } } }
+        try writer.withLock {
+            let (graph, overtaken) = state.withLockedValue { ($0.graph, $0.overtaken) }
+            try graph?.apply(VectorChanges(deleted: Array(overtaken)))
+            state.withLockedValue { ($0.overtaken, $0.isBusy) = ([], false) }
+        }
+        return try result.get()
     }
 
     public func search(_ query: [Float], _ options: VectorSearch) throws -> [VectorMatch] {
@@ -127,37 +143,48 @@ public final class TieredIndex: VectorIndex, @unchecked Sendable {
     public func maintain(until shouldStop: () -> Bool = { false }) throws {
         try maintenance.withLock {
             while needsMaintenance && !shouldStop() {
-                let graph = try state.withLockedValue { $0.graph } ?? GraphIndex(dimension: dimension, pool: pool, mendsItself: false)
-                state.withLockedValue { $0.isMoving = true }
-                let moved = recent.allKeys.prefix(4_096).compactMap { key in recent.vector(key).map { (key: key, vector: $0) } }
-                do { try graph.apply(VectorChanges(inserted: moved)) } catch {
-                    state.withLockedValue { ($0.overtaken, $0.isMoving) = ([], false) }
-                    throw error
-                }
-                try writer.withLock {
-                    // What was changed meanwhile stays where it is now.
-                    let overtaken = state.withLockedValue { $0.overtaken }
-                    try graph.apply(VectorChanges(deleted: moved.map(\.key).filter(overtaken.contains)))
-                    state.withLockedValue { $0.graph = graph }
-                    try recent.apply(VectorChanges(deleted: moved.map(\.key).filter { !overtaken.contains($0) }))
-                    state.withLockedValue { ($0.overtaken, $0.isMoving) = ([], false) }
+                try withGraph { isOvertaken in
+                    let graph = try state.withLockedValue { $0.graph } ?? GraphIndex(dimension: dimension, pool: pool, mendsItself: false)
+                    let moved = recent.allKeys.prefix(4_096).compactMap { key in recent.vector(key).map { (key: key, vector: $0) } }
+                    try graph.apply(VectorChanges(inserted: moved))
+                    // In the graph first: a search finds them in one or in both. What was changed meanwhile stays where it is now.
+                    try writer.withLock {
+                        state.withLockedValue { $0.graph = graph }
+                        try recent.apply(VectorChanges(deleted: moved.map(\.key).filter { !isOvertaken($0) }))
+                    }
                 }
             }
-            state.withLockedValue { $0.graph }?.maintain()
+            try withGraph { _ in state.withLockedValue { $0.graph }?.maintain() }
         }
     }
 
     public func save(to path: String, name: (Int) -> Int) throws {
         try maintenance.withLock {
-            try writer.withLock {
-                let (graph, position) = state.withLockedValue { ($0.graph, $0.position) }
-                try recent.apply(VectorChanges(position: position))
-                try recent.withParts(name: name) { values, sections in
-                    guard let graph else { return try IndexFile.write(path, kind: .tiered, values: values, sections: sections) }
-                    try graph.withParts(name: name) { graphValues, graphSections in
-                        let padding = [Int](repeating: 0, count: Self.graphValue - values.count)
-                        try IndexFile.write(path, kind: .tiered, values: values + padding + graphValues, sections: sections + graphSections)
+            try withGraph { _ in
+                // The new ones are few and copied; the graph is written as it lies.
+                let (values, copies) = try writer.withLock {
+                    try recent.apply(VectorChanges(position: position))
+                    var parts: (values: [Int], sections: [Region<UInt8>]) = ([], [])
+                    try recent.withParts(name: name) { values, sections in
+                        parts = (
+                            values,
+                            try sections.map { bytes in
+                                let copy = try Region<UInt8>(capacity: bytes.count)
+                                UnsafeMutableRawBufferPointer(start: copy.base, count: bytes.count).copyMemory(from: bytes)
+                                return copy
+                            }
+                        )
                     }
+                    return parts
+                }
+                let sections = copies.map { $0.bytes($0.capacity) }
+                defer { withExtendedLifetime(copies) {} }
+                guard let graph = state.withLockedValue({ $0.graph }) else {
+                    return try IndexFile.write(path, kind: .tiered, values: values, sections: sections)
+                }
+                try graph.withParts(name: name) { graphValues, graphSections in
+                    let padding = [Int](repeating: 0, count: Self.graphValue - values.count)
+                    try IndexFile.write(path, kind: .tiered, values: values + padding + graphValues, sections: sections + graphSections)
                 }
             }
         }
