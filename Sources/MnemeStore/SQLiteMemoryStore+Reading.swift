@@ -116,10 +116,15 @@ extension SQLiteMemoryStore {
             let reached = try Int64.fetchOne(db.cachedStatement(sql: "SELECT max(position) FROM journal WHERE owner = ?"), arguments: [ownerID]) ?? 0
             if reached <= position && changes.vectorPosition <= vectorsSince { return changes }
             changes.position = max(reached, position)
+            // Vectors that the index has are not even looked up: they are the greater part of the file.
+            let vector =
+                position == 0 && vectorsSince > 0
+                ? "iif(cube.seq IN (SELECT cube FROM vector WHERE position > ?4 UNION SELECT cube FROM vector WHERE embedder = ?5), cube.seq, NULL)"
+                : "cube.seq"
             let columns = """
                 SELECT cube.seq, cube.id, cube.type, cube.state, cube.agent, session.name, cube.place, cube.speaker, cube.event_time,
                     cube.recorded_time, cube.expires, iif(instr(cube.header, '"tags":[]'), NULL, cube.header ->> '$.tags'), cube.analysis, cube.analyzer, iif(vector.position > ?4 OR vector.embedder = ?5, vector.data, NULL), vector.embedder = ?5
-                FROM cube LEFT JOIN session ON session.id = cube.session LEFT JOIN vector ON vector.cube = cube.seq AND vector.embedder IN (?1, ?5)
+                FROM cube LEFT JOIN session ON session.id = cube.session LEFT JOIN vector ON vector.cube = \(vector) AND vector.embedder IN (?1, ?5)
                 WHERE
                 """
             let cursor = try Row.fetchCursor(

@@ -90,6 +90,7 @@ struct OwnerIndex: Sendable {
     /// Applies changes with the analysis of each row.
     mutating func apply(_ changes: IndexChanges, _ analyses: [Analysis?]) throws {
         var vectors = VectorChanges(position: changes.vectorPosition), former = VectorChanges()
+        if documents.isEmpty { numbers.reserveCapacity(changes.rows.count) }
         for (row, analysis) in zip(changes.rows, analyses) {
             guard let analysis else { continue }
             let number = apply(row, analysis)
