@@ -19,6 +19,10 @@ extension MemoryOS {
         return indexFolder + "/" + name.map { String(format: "%02x", $0) }.joined() + ".vectors"
     }
 
+    private func makeIndexFolder() throws {
+        if let indexFolder { try FileManager.default.createDirectory(atPath: indexFolder, withIntermediateDirectories: true) }
+    }
+
     /// Removes what processes that ended in the middle of writing have left.
     private func removeAbandonedFiles() {
         guard let indexFolder, let names = try? FileManager.default.contentsOfDirectory(atPath: indexFolder) else { return }
@@ -30,7 +34,8 @@ extension MemoryOS {
 
     /// Erased vectors must not stay in a file.
     func removeIndexFile(of owner: Owner) {
-        if let file = indexFile(of: owner) { try? FileManager.default.removeItem(atPath: file) }
+        guard let file = indexFile(of: owner) else { return }
+        for end in ["", ".lists", ".lists.postings"] { try? FileManager.default.removeItem(atPath: file + end) }
     }
 
     /// Moves an owner's vectors to the graph soon, if there are enough.
@@ -41,6 +46,7 @@ extension MemoryOS {
         indexing.async { [self] in
             defer { indexingScheduled.store(false, ordering: .sequentiallyConsistent) }
             do {
+                try makeIndexFolder()
                 try vectors.maintain { closed.load(ordering: .sequentiallyConsistent) }
             } catch { logger.debug("vectors were not moved to a graph; they are scanned", metadata: ["error": "\(error)"]) }
             saveIndex(of: owner, index)
@@ -51,6 +57,7 @@ extension MemoryOS {
     public func prepareIndex(of owner: Owner) async throws {
         try await run { [self] in
             removeAbandonedFiles()
+            try makeIndexFolder()
             let index = try heldIndex(of: owner)
             try (caughtUp(owner, index) { $0.vectors } as? TieredIndex)?.maintain()
             saveIndex(of: owner, index)
@@ -64,7 +71,7 @@ extension MemoryOS {
             let (vectors, names, erased) = try caughtUp(owner, index) { ($0.vectors, $0.names, $0.erasedCount) }
             let saved = TieredIndex.savedPosition(at: file)
             guard vectors.count >= Self.savedEvery, saved.map({ vectors.position - $0 >= Int64(Self.savedEvery) }) ?? true else { return }
-            try FileManager.default.createDirectory(atPath: indexFolder!, withIntermediateDirectories: true)
+            try makeIndexFolder()
             try vectors.save(to: file) { $0 < names.count ? names[$0] : 0 }
             // Another process may have erased a memory meanwhile.
             if try caughtUp(owner, index, { $0.erasedCount }) != erased { removeIndexFile(of: owner) }

@@ -47,7 +47,8 @@ public final class MemoryOS: Sendable {
     let indexing = DispatchQueue(label: "mneme.indexing")
     /// Where indexes of vectors are kept between runs; nil keeps them in memory.
     let indexFolder: String?
-    let makeVectors: @Sendable (_ dimension: Int) throws -> any VectorIndex
+    let indexMemory: Int
+    let makeVectors: @Sendable (_ dimension: Int, _ file: String?) throws -> any VectorIndex
     let writes = WriteQueue()
     /// Uses that are not written yet, see ``recordUse(of:owner:time:)``.
     let uses = NIOLockedValueBox<[Owner: [CubeID: Usage]]>([:])
@@ -65,12 +66,18 @@ public final class MemoryOS: Sendable {
     ///     happens in the background. nil recalls by words alone what has no new vector yet.
     ///   - indexFolder: keeps indexes of vectors between runs, for owners of thousands of memories. They can be deleted: what is
     ///     missing or damaged is made again from the store. nil keeps them in memory.
-    public init(store: any MemoryStore, embedder: (any TextEmbedder)?, formerEmbedder: (any TextEmbedder)? = nil, indexFolder: String? = nil) {
+    ///   - indexMemory: bytes that the vectors of one owner may take in memory; beyond, they lie on disk in the folder (some 5 million vectors of
+    ///     384 elements take 4 GiB). nil takes a quarter of the machine's memory.
+    public init(
+        store: any MemoryStore, embedder: (any TextEmbedder)?, formerEmbedder: (any TextEmbedder)? = nil, indexFolder: String? = nil, indexMemory: Int? = nil
+    ) {
         self.store = store
         self.embedder = embedder
         self.formerEmbedder = formerEmbedder
         self.indexFolder = indexFolder
-        makeVectors = { try TieredIndex(dimension: $0) }
+        let bytes = indexMemory ?? Int(ProcessInfo.processInfo.physicalMemory / 4)
+        self.indexMemory = bytes
+        makeVectors = { dimension, file in try TieredIndex(dimension: dimension, memory: bytes, diskPath: file.map { $0 + ".lists" }) }
     }
 
     /// For comparison: vectors in an index of one's choice, in memory.
@@ -78,7 +85,8 @@ public final class MemoryOS: Sendable {
         self.store = store
         self.embedder = embedder
         (formerEmbedder, indexFolder) = (nil, nil)
-        makeVectors = vectors
+        indexMemory = .max
+        makeVectors = { dimension, _ in try vectors(dimension) }
     }
 
     /// Erasing a memory erases what `derived` made of it, from now on.
@@ -168,7 +176,8 @@ public final class MemoryOS: Sendable {
             }
             let index = NIOLockedValueBox(
                 try OwnerIndex(
-                    owner: owner, vectors: makeVectors(embedder?.dimension ?? 1), formerDimension: formerEmbedder?.dimension, file: indexFile(of: owner)))
+                    owner: owner, vectors: makeVectors(embedder?.dimension ?? 1, indexFile(of: owner)), formerDimension: formerEmbedder?.dimension,
+                    file: indexFile(of: owner), indexMemory: indexMemory))
             state.held[owner] = Held(index: index, used: state.clock)
             return index
         }

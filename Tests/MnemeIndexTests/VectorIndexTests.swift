@@ -6,17 +6,27 @@ import Testing
 /// What every index of vectors must do; exact search in floats is the measure.
 @Suite struct VectorIndexTests {
     enum Kind: String, CaseIterable, Sendable {
-        case flat, graph, tiered, clustered, lookaside
+        case flat, graph, tiered, tieredOnDisk, clustered, lookaside
 
         func make(_ dimension: Int) throws -> any VectorIndex {
             switch self {
             case .flat: try FlatIndex(dimension: dimension)
             case .graph: try GraphIndex(dimension: dimension)
             case .tiered: try TieredIndex(dimension: dimension, threshold: 700)
+            case .tieredOnDisk:
+                try TieredIndex(dimension: dimension, threshold: 500, memory: 1, diskPath: Self.folder + "/\(UUID().uuidString)")
             case .clustered: try Self.clustered(dimension)
             case .lookaside: LookasideBuffer(try GraphIndex(dimension: dimension), capacity: 300)
             }
         }
+
+        /// For lists on disk; removed when the tests end.
+        private static let folder: String = {
+            let path = NSTemporaryDirectory() + "mneme-lists-\(getpid())"
+            try? FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+            atexit { try? FileManager.default.removeItem(atPath: NSTemporaryDirectory() + "mneme-lists-\(getpid())") }
+            return path
+        }()
 
         /// On a file that has lost its name already: nothing is left behind.
         private static func clustered(_ dimension: Int) throws -> ClusteredIndex {
@@ -30,15 +40,22 @@ import Testing
             case .flat: try FlatIndex(opening: path, key: key)
             case .graph: try GraphIndex(opening: path, key: key)
             case .tiered: try TieredIndex(opening: path, threshold: 700, key: key)
+            case .tieredOnDisk: try TieredIndex(opening: path, threshold: 500, memory: 1, diskPath: path + ".lists", key: key)
             case .clustered: try ClusteredIndex(opening: path, key: key)
             case .lookaside: LookasideBuffer(try GraphIndex(opening: path, key: key))
             }
         }
 
-        func files(_ path: String) -> [String] { self == .clustered ? [path, path + ".postings"] : [path] }
+        func files(_ path: String) -> [String] {
+            switch self {
+            case .clustered: [path, path + ".postings"]
+            case .tieredOnDisk: [path, path + ".lists", path + ".lists.postings"]
+            case .flat, .graph, .tiered, .lookaside: [path]
+            }
+        }
 
         /// Of the exact ten nearest, at least this share is found.
-        var recall: Double { self == .flat ? 1 : self == .clustered ? 0.9 : self == .lookaside ? 0.95 : 0.97 }
+        var recall: Double { self == .flat ? 1 : self == .clustered || self == .tieredOnDisk ? 0.9 : self == .lookaside ? 0.95 : 0.97 }
 
         /// Work that an owner does in the background.
         func maintain(_ index: any VectorIndex) throws {
@@ -277,7 +294,10 @@ import Testing
                     switch round % 4 {
                     case 0: bytes = bytes.prefix(Int.random(in: 0..<bytes.count, using: &random))
                     case 1: bytes[Int.random(in: 0..<1200, using: &random)] ^= UInt8.random(in: 1...255, using: &random)
-                    case 2: for _ in 0..<5 { bytes[Int.random(in: 65_536..<bytes.count, using: &random)] = UInt8.random(in: 0...255, using: &random) }
+                    case 2:
+                        for _ in 0..<5 {
+                            bytes[Int.random(in: min(65_536, bytes.count / 2)..<bytes.count, using: &random)] = UInt8.random(in: 0...255, using: &random)
+                        }
                     default: bytes = Data((0..<Int.random(in: 0..<9000, using: &random)).map { _ in UInt8.random(in: 0...255, using: &random) })
                     }
                     try bytes.write(to: URL(fileURLWithPath: file))

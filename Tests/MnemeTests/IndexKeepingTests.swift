@@ -115,6 +115,34 @@ private struct HashingEmbedder: TextEmbedder {
         await again.close()
     }
 
+    @Test func `more than memory may hold lies on disk, and is found, kept and erased`() async throws {
+        let folder = try TemporaryFolder(), embedder = HashingEmbedder(dimension: 32)
+        func open() throws -> MemoryOS {
+            MemoryOS(
+                store: try SQLiteMemoryStore(path: folder.path + "/store.db", analyzer: MemoryOS.analyzerVersion), embedder: embedder,
+                indexFolder: folder.path + "/index", indexMemory: 1 << 20)
+        }
+        var memory = try open()
+        try await Self.fill(memory, 17_000)
+        try await memory.prepareIndex(of: Self.owner)
+        #expect(Self.files(folder).count == 3, "the table, the lists and their entries")
+        for i in stride(from: 11, to: 17_000, by: 1201) { #expect(try await Self.nearest(memory, Self.text(i), limit: 1) == [Self.text(i)]) }
+        await memory.close()
+        memory = try open()
+        for i in stride(from: 7, to: 17_000, by: 1301) { #expect(try await Self.nearest(memory, Self.text(i), limit: 1) == [Self.text(i)]) }
+        let id = try await memory.recall(RecallRequest(Self.text(777), owner: Self.owner, limit: 1)).memories[0].memory.id
+        _ = try await EraseOperation.call(
+            ["id": .string(id.description), "user": .string("ana")], OperationContext(memory: memory, principal: .local), surface: .http)
+        #expect(Self.files(folder).isEmpty)
+        #expect(try await Self.nearest(memory, Self.text(777), limit: 3).allSatisfy { $0 != Self.text(777) })
+        try await memory.prepareIndex(of: Self.owner)
+        await memory.close()
+        memory = try open()
+        #expect(try await Self.nearest(memory, Self.text(1000), limit: 1) == [Self.text(1000)])
+        #expect(try await Self.nearest(memory, Self.text(777), limit: 3).allSatisfy { $0 != Self.text(777) })
+        await memory.close()
+    }
+
     @Test func `what is erased leaves no vector in a file`() async throws {
         let folder = try TemporaryFolder(), embedder = HashingEmbedder(dimension: 64), memory = try folder.open(embedder: embedder)
         try await Self.fill(memory, 4200)

@@ -42,15 +42,18 @@ struct OwnerIndex: Sendable {
     private var nodeDocuments: [Int32] = []  // by node: its document, or −1
     private var entityNodes: [UInt32: Int] = [:]
     private var numbers: [CubeID: Int] = [:]
-    private var file: String?
+    private let file: String?
+    private let indexMemory: Int
     private var sessions: [String: Int] = [:]
 
     /// - Parameters:
     ///   - vectors: empty.
     ///   - formerDimension: of the former embedder, if there is one.
+    ///   - indexMemory: bytes of vectors in memory; more lie on disk, see ``MnemeIndex/TieredIndex``.
     ///   - file: where the vectors' index is kept; nil keeps it in memory only.
-    init(owner: Owner, vectors: any VectorIndex, formerDimension: Int? = nil, file: String? = nil) throws {
+    init(owner: Owner, vectors: any VectorIndex, formerDimension: Int? = nil, file: String? = nil, indexMemory: Int = .max) throws {
         self.owner = owner
+        self.indexMemory = indexMemory
         self.file = file
         self.vectors = vectors
         formerVectors = try formerDimension.map { try TieredIndex(dimension: $0) }
@@ -64,7 +67,7 @@ struct OwnerIndex: Sendable {
         let saved = position == 0 ? file.flatMap { TieredIndex.savedPosition(at: $0) } : nil
         var changes = try store.changes(owner: owner, since: position, vectorsSince: saved ?? vectorPosition, embedder: embedder, former: former)
         if let saved, let file {
-            if saved <= changes.vectorPosition, let opened = try? Self.open(file, changes.rows, dimension: vectors.dimension) {
+            if saved <= changes.vectorPosition, let opened = try? open(file, changes.rows) {
                 vectors = opened
             } else {
                 // Damaged, or of another store: it is made again from the store.
@@ -121,10 +124,10 @@ struct OwnerIndex: Sendable {
     private func has(_ number: Int) -> Bool { vectors.vector(number) != nil }
 
     /// Opens the vectors' index; documents will be numbered in the order of `rows`.
-    private static func open(_ file: String, _ rows: [IndexRow], dimension: Int) throws -> TieredIndex {
-        let numbers = Dictionary(rows.enumerated().map { (name(of: $1.id), $0) }) { first, _ in first }
-        let index = try TieredIndex(opening: file) { numbers[$0] }
-        guard index.dimension == dimension else { throw InputError("\(file) holds vectors of another length.") }
+    private func open(_ file: String, _ rows: [IndexRow]) throws -> TieredIndex {
+        let numbers = Dictionary(rows.enumerated().map { (Self.name(of: $1.id), $0) }) { first, _ in first }
+        let index = try TieredIndex(opening: file, memory: indexMemory, diskPath: file + ".lists") { numbers[$0] }
+        guard index.dimension == vectors.dimension else { throw InputError("\(file) holds vectors of another length.") }
         return index
     }
 

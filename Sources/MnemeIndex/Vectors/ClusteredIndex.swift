@@ -64,8 +64,8 @@ public final class ClusteredIndex: VectorIndex, @unchecked Sendable {
         self.dimension = dimension
         self.path = path
         layout = GraphLayout(dimension: dimension)
-        try? FileManager.default.removeItem(atPath: path)
         lists = try PostingFile(path: path + ".postings", stride: Self.stride(layout), entries: Self.listLimit, slotCount: nil)
+        try? FileManager.default.removeItem(atPath: path)
         centroids = try GraphIndex(dimension: dimension)
     }
 
@@ -528,7 +528,8 @@ public final class ClusteredIndex: VectorIndex, @unchecked Sendable {
     public func save(to path: String, name: (Int) -> Int) throws {
         try writer.withLock {
             try lists.synchronize()
-            if path != self.path { try lists.copy(to: path + ".postings") }
+            let isOwn = path == self.path && lists.isInPlace
+            if !isOwn { try lists.copy(to: path + ".postings") }
             let (places, names) = (table.withLockedValue { $0.places }, names.withLockedValue { $0 }), free = lists.freeSlots
             let flat = places.flatMap { [$0.slot, $0.count, $0.checksum[0], $0.checksum[1], $0.checksum[2], $0.checksum[3]] }
             let titles = names.keys.map { $0 < 0 ? -1 : Int64(name(Int($0))) }
@@ -548,7 +549,7 @@ public final class ClusteredIndex: VectorIndex, @unchecked Sendable {
                     }
                 }
             }
-            guard path == self.path else { return }
+            guard isOwn else { return }
             lists.tableWasSaved()
             self.names.withLockedValue { names in
                 names.free.append(contentsOf: names.waiting)

@@ -399,6 +399,9 @@ public final class GraphIndex: VectorIndex, @unchecked Sendable {
         }
     }
 
+    /// All keys, in no order.
+    public var allKeys: [Int] { lock.read { (0..<slotCount).lazy.filter { !self.isDead($0) }.map { Int(self.keys.base[$0]) } } }
+
     /// Whether a key is here.
     public func contains(_ key: Int) -> Bool { lock.read { slot(key) != nil } }
 

@@ -59,6 +59,12 @@ final class PostingFile: @unchecked Sendable {
 
     deinit { close(descriptor) }
 
+    /// Whether the file still lies under its name: somebody may have deleted it.
+    var isInPlace: Bool {
+        var mine = stat(), there = stat()
+        return fstat(descriptor, &mine) == 0 && stat(path, &there) == 0 && mine.st_ino == there.st_ino && mine.st_dev == there.st_dev
+    }
+
     var byteCount: Int { slots.withLockedValue { $0.count * slotBytes } }
     var slotCount: Int { slots.withLockedValue { $0.count } }
     /// Slots that will be free once the present table is saved.

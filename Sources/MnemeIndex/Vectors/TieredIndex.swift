@@ -2,16 +2,17 @@ public import MnemeNumerics
 import Foundation
 import NIOConcurrencyHelpers
 
-/// The index that needs no tuning: few vectors are scanned, many lie in a graph.
+/// The index that needs no tuning: few vectors are scanned, many lie in a graph, and more than memory is to hold lie on disk.
 ///
 /// What is new is scanned at first, so that it is found at once; ``maintain()``, which the owner calls in the background, moves it to
-/// the graph when there is enough. Searches ask both. On disk they are one file.
+/// the graph when there is enough. Searches ask both. Saved they are one file; lists on disk lie beside it, at `path.lists`.
 public final class TieredIndex: VectorIndex, @unchecked Sendable {
     // Sendable: `state` guards what changes; the parts guard themselves.
     public let dimension: Int
     private let recent: FlatIndex
     private struct State {
-        var graph: GraphIndex?
+        /// A graph, or lists on disk.
+        var large: (any VectorIndex)?
         var position: Int64 = 0
         /// Keys deleted or replaced while the graph was busy: what it has of them is old.
         var overtaken: Set<Int> = []
@@ -21,12 +22,16 @@ public final class TieredIndex: VectorIndex, @unchecked Sendable {
     private let state: NIOLockedValueBox<State>
     private let writer = NIOLock(), maintenance = NIOLock()
     private let threshold: Int
+    private let memory: Int
+    private let diskPath: String?
     private let pool: ThreadPool
     private let file: IndexFile?
     /// Builds graphs: with half of the cores, and beside the pool that questions are embedded with.
     private static let background = ThreadPool(threads: max(1, ProcessInfo.processInfo.activeProcessorCount / 2))
     /// Where the graph's part of a file begins.
     private static let graphValue = 8, graphSection = 5
+    /// Stands in place of the graph's dimension if there are lists on disk instead.
+    private static let onDisk = -1
 
     /// Vectors from which there is a graph. It answers sooner from some ten thousand on (`mneme bench index`: 0.05 and 0.06 ms at 10,000, 0.08 and
     /// 0.16 ms at 30,000); a scan is exact and needs no building, so it may take a little longer.
@@ -38,11 +43,16 @@ public final class TieredIndex: VectorIndex, @unchecked Sendable {
     ///
     /// - Parameters:
     ///   - threshold: vectors from which there is a graph.
+    ///   - memory: bytes that a graph may take; beyond, vectors lie on disk.
+    ///   - diskPath: where; nil keeps all in memory.
     ///   - pool: builds the graph; nil takes one of half the cores.
     /// - Throws: ``IndexError`` for a dimension of 0 or over 8,192.
-    public init(dimension: Int, threshold: Int = graphThreshold, pool: ThreadPool? = nil) throws {
+    public init(
+        dimension: Int, threshold: Int = graphThreshold, memory: Int = .max, diskPath: String? = nil, pool: ThreadPool? = nil
+    ) throws {
         self.dimension = dimension
         (self.threshold, self.pool) = (threshold, pool ?? Self.background)
+        (self.memory, self.diskPath) = (memory, diskPath)
         recent = try FlatIndex(dimension: dimension)
         file = nil
         state = NIOLockedValueBox(State())
@@ -52,18 +62,28 @@ public final class TieredIndex: VectorIndex, @unchecked Sendable {
     ///
     /// - Parameter key: the key of a name in the files, or nil if that is gone.
     /// - Throws: ``IndexError``.
-    public init(opening path: String, threshold: Int = graphThreshold, pool: ThreadPool? = nil, key: (Int) -> Int? = { $0 }) throws {
+    public init(
+        opening path: String, threshold: Int = graphThreshold, memory: Int = .max, diskPath: String? = nil, pool: ThreadPool? = nil,
+        key: (Int) -> Int? = { $0 }
+    ) throws {
         let file = try IndexFile(opening: path, kind: .tiered)
         recent = try FlatIndex(file: file, key: key)
         dimension = recent.dimension
         (self.threshold, self.pool) = (threshold, pool ?? Self.background)
+        (self.memory, self.diskPath) = (memory, diskPath)
         self.file = file
         var state = State()
         state.position = recent.position
-        if file.values[Self.graphValue] > 0 {
+        if file.values[Self.graphValue] == Self.onDisk {
+            let lists = try ClusteredIndex(opening: path + ".lists", key: key)
+            guard lists.dimension == dimension else { throw IndexError(.corrupt, "\(path) is damaged. Delete it; it is made again.") }
+            // They are written first: what came between is applied again.
+            state.position = min(state.position, lists.position)
+            state.large = lists
+        } else if file.values[Self.graphValue] > 0 {
             let graph = try GraphIndex(file: file, value: Self.graphValue, section: Self.graphSection, pool: self.pool, mendsItself: false, key: key)
             guard graph.dimension == dimension else { throw IndexError(.corrupt, "\(path) is damaged. Delete it; it is made again.") }
-            state.graph = graph
+            state.large = graph
         }
         self.state = NIOLockedValueBox(state)
     }
@@ -76,22 +96,24 @@ public final class TieredIndex: VectorIndex, @unchecked Sendable {
     /// Whether the file at `path` is a whole index, as it was written; reads it all.
     public static func isSound(at path: String) -> Bool {
         guard let file = try? IndexFile(opening: path, kind: .tiered) else { return false }
-        return file.sections.indices.allSatisfy(file.isSound)
+        let files = file.values[graphValue] == onDisk ? [file, try? IndexFile(opening: path + ".lists", kind: .clustered)] : [file]
+        return files.allSatisfy { file in file.map { file in file.sections.indices.allSatisfy(file.isSound) } ?? false }
     }
 
     /// Whether the opened file is what was written; reads it all.
     public func verify() -> Bool { file.map { file in file.sections.indices.allSatisfy(file.isSound) } ?? true }
 
-    public var count: Int { recent.count + (state.withLockedValue { $0.graph }?.count ?? 0) }
+    public var count: Int { recent.count + (state.withLockedValue { $0.large }?.count ?? 0) }
     public var position: Int64 { state.withLockedValue { $0.position } }
     public var footprint: IndexFootprint {
-        IndexFootprint(memory: recent.footprint.memory + (state.withLockedValue { $0.graph }?.footprint.memory ?? 0))
+        let large = state.withLockedValue { $0.large }?.footprint ?? IndexFootprint(memory: 0)
+        return IndexFootprint(memory: recent.footprint.memory + large.memory, disk: large.disk)
     }
-    /// Vectors in the graph.
-    public var graphCount: Int { state.withLockedValue { $0.graph }?.count ?? 0 }
+    /// Vectors that are not scanned.
+    public var largeCount: Int { state.withLockedValue { $0.large }?.count ?? 0 }
     /// Whether ``maintain()`` has something to do.
     public var needsMaintenance: Bool {
-        recent.count >= (state.withLockedValue { $0.graph } == nil ? threshold : min(threshold, Self.recentLimit))
+        recent.count >= (state.withLockedValue { $0.large } == nil ? threshold : min(threshold, Self.recentLimit))
     }
 
     public func apply(_ changes: VectorChanges) throws {
@@ -100,7 +122,7 @@ public final class TieredIndex: VectorIndex, @unchecked Sendable {
             let keys = changes.deleted + changes.inserted.map(\.key)
             let graph = state.withLockedValue { state in
                 if state.isBusy { state.overtaken.formUnion(keys) }
-                return state.isBusy ? nil : state.graph
+                return state.isBusy ? nil : state.large
             }
             try recent.apply(VectorChanges(inserted: changes.inserted, deleted: changes.deleted))
             try graph?.apply(VectorChanges(deleted: keys))
@@ -113,7 +135,7 @@ public final class TieredIndex: VectorIndex, @unchecked Sendable {
         writer.withLock { state.withLockedValue { $0.isBusy = true } }
         let result = Result { try body { key in self.state.withLockedValue { $0.overtaken.contains(key) } } }
         try writer.withLock {
-            let (graph, overtaken) = state.withLockedValue { ($0.graph, $0.overtaken) }
+            let (graph, overtaken) = state.withLockedValue { ($0.large, $0.overtaken) }
             try graph?.apply(VectorChanges(deleted: Array(overtaken)))
             state.withLockedValue { ($0.overtaken, $0.isBusy) = ([], false) }
         }
@@ -123,7 +145,7 @@ public final class TieredIndex: VectorIndex, @unchecked Sendable {
     public func search(_ query: [Float], _ options: VectorSearch) throws -> [VectorMatch] {
         // The new ones first: what is moved meanwhile is then in one of the two answers, or in both.
         var found = try recent.search(query, options)
-        let (graph, overtaken) = state.withLockedValue { ($0.graph, $0.overtaken) }
+        let (graph, overtaken) = state.withLockedValue { ($0.large, $0.overtaken) }
         guard let graph else { return found }
         let newer = Set(found.map(\.key))
         var more = options
@@ -133,7 +155,7 @@ public final class TieredIndex: VectorIndex, @unchecked Sendable {
     }
 
     public func add(_ key: Int, to sum: UnsafeMutablePointer<Float>) -> Bool {
-        recent.add(key, to: sum) || state.withLockedValue { $0.graph }?.add(key, to: sum) ?? false
+        recent.add(key, to: sum) || state.withLockedValue { $0.large }?.add(key, to: sum) ?? false
     }
 
     /// Moves new vectors to the graph when there are enough, and mends the graph after deletions. Searches and changes go on meanwhile.
@@ -144,18 +166,34 @@ public final class TieredIndex: VectorIndex, @unchecked Sendable {
         try maintenance.withLock {
             while needsMaintenance && !shouldStop() {
                 try withGraph { isOvertaken in
-                    let graph = try state.withLockedValue { $0.graph } ?? GraphIndex(dimension: dimension, pool: pool, mendsItself: false)
+                    let large: any VectorIndex = try state.withLockedValue { $0.large } ?? GraphIndex(dimension: dimension, pool: pool, mendsItself: false)
                     let moved = recent.allKeys.prefix(4_096).compactMap { key in recent.vector(key).map { (key: key, vector: $0) } }
-                    try graph.apply(VectorChanges(inserted: moved))
+                    try large.apply(VectorChanges(inserted: moved))
                     // In the graph first: a search finds them in one or in both. What was changed meanwhile stays where it is now.
                     try writer.withLock {
-                        state.withLockedValue { $0.graph = graph }
+                        state.withLockedValue { $0.large = large }
                         try recent.apply(VectorChanges(deleted: moved.map(\.key).filter { !isOvertaken($0) }))
                     }
                 }
             }
-            try withGraph { _ in state.withLockedValue { $0.graph }?.maintain() }
+            guard let graph = state.withLockedValue({ $0.large }) as? GraphIndex else { return }
+            if let diskPath, graph.footprint.memory > memory {
+                try withGraph { _ in try moveToDisk(graph, diskPath, until: shouldStop) }
+            } else {
+                try withGraph { _ in graph.maintain() }
+            }
         }
+    }
+
+    /// Puts all that the graph has into lists on disk, and these in its place.
+    private func moveToDisk(_ graph: GraphIndex, _ path: String, until shouldStop: () -> Bool) throws {
+        let lists = try ClusteredIndex(path: path, dimension: dimension), keys = graph.allKeys
+        for start in stride(from: 0, to: keys.count, by: 1024) {
+            guard !shouldStop() else { return }
+            let part = keys[start..<min(keys.count, start + 1024)]
+            try lists.apply(VectorChanges(inserted: part.compactMap { key in graph.vector(key).map { (key: key, vector: $0) } }))
+        }
+        state.withLockedValue { $0.large = lists }
     }
 
     public func save(to path: String, name: (Int) -> Int) throws {
@@ -179,11 +217,14 @@ public final class TieredIndex: VectorIndex, @unchecked Sendable {
                 }
                 let sections = copies.map { $0.bytes($0.capacity) }
                 defer { withExtendedLifetime(copies) {} }
-                guard let graph = state.withLockedValue({ $0.graph }) else {
-                    return try IndexFile.write(path, kind: .tiered, values: values, sections: sections)
+                let large = state.withLockedValue { $0.large }, padding = [Int](repeating: 0, count: Self.graphValue - values.count)
+                if let lists = large as? ClusteredIndex {
+                    try lists.apply(VectorChanges(position: Int64(values[2])))
+                    try lists.save(to: path + ".lists", name: name)
+                    return try IndexFile.write(path, kind: .tiered, values: values + padding + [Self.onDisk], sections: sections)
                 }
+                guard let graph = large as? GraphIndex else { return try IndexFile.write(path, kind: .tiered, values: values, sections: sections) }
                 try graph.withParts(name: name) { graphValues, graphSections in
-                    let padding = [Int](repeating: 0, count: Self.graphValue - values.count)
                     try IndexFile.write(path, kind: .tiered, values: values + padding + graphValues, sections: sections + graphSections)
                 }
             }
