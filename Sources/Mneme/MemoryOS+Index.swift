@@ -89,7 +89,7 @@ extension MemoryOS {
         let bytes = files.reduce(0) { $0 + ((try? FileManager.default.attributesOfItem(atPath: $1)[.size] as? Int) ?? 0) }
         return [
             StoreFinding(
-                check: "vector indexes", sound: damaged.isEmpty,
+                check: "indexes", sound: damaged.isEmpty,
                 detail: damaged.isEmpty
                     ? "\(files.count) kept, \(bytes >> 20) MiB"
                     : "\(damaged.count) of \(files.count) damaged; `mneme doctor --repair` deletes them, and they are made again from the store",

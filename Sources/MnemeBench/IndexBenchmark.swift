@@ -132,7 +132,7 @@ public struct IndexBenchmark: Sendable {
         let set = try VectorFile(path: file)
         let possible = sizes.filter { $0 > 0 && $0 + queryCount <= set.count }.sorted()
         guard queryCount > 0, let largest = possible.last else {
-            throw InputError("\(file) holds \(set.count) vectors; of each size and \(queryCount) queries there are not enough.")
+            throw InputError("\(file) holds \(set.count) vectors: too few for one of the sizes and \(queryCount) queries.")
         }
         let bandwidth = measuredBandwidth(pool: ThreadPool(threads: 1))
         var report = Report(
