@@ -19,6 +19,14 @@ extension MemoryOS {
         return indexFolder + "/" + name.map { String(format: "%02x", $0) }.joined() + ".vectors"
     }
 
+    /// Bytes of all kept indexes but one.
+    private func keptBytes(besides file: String) -> Int {
+        guard let indexFolder, let names = try? FileManager.default.contentsOfDirectory(atPath: indexFolder) else { return 0 }
+        return names.lazy.map { indexFolder + "/" + $0 }.filter { !$0.hasPrefix(file) }.reduce(0) {
+            $0 + ((try? FileManager.default.attributesOfItem(atPath: $1)[.size] as? Int) ?? 0)
+        }
+    }
+
     private func makeIndexFolder() throws {
         if let indexFolder { try FileManager.default.createDirectory(atPath: indexFolder, withIntermediateDirectories: true) }
     }
@@ -69,6 +77,11 @@ extension MemoryOS {
         guard let file = indexFile(of: owner) else { return }
         do {
             let (vectors, names, erased) = try caughtUp(owner, index) { ($0.vectors, $0.names, $0.erasedCount) }
+            let others = keptBytes(besides: file), mine = vectors.footprint
+            guard others + mine.memory + mine.disk <= indexDisk else {
+                logger.debug("an index is not kept: the folder would take more than it may")
+                return removeIndexFile(of: owner)
+            }
             let saved = TieredIndex.savedPosition(at: file)
             guard vectors.count >= Self.savedEvery, saved.map({ vectors.position - $0 >= Int64(Self.savedEvery) }) ?? true else { return }
             try makeIndexFolder()

@@ -47,7 +47,7 @@ public final class MemoryOS: Sendable {
     let indexing = DispatchQueue(label: "mneme.indexing")
     /// Where indexes of vectors are kept between runs; nil keeps them in memory.
     let indexFolder: String?
-    let indexMemory: Int
+    let indexMemory: Int, indexDisk: Int
     let makeVectors: @Sendable (_ dimension: Int, _ file: String?) throws -> any VectorIndex
     let writes = WriteQueue()
     /// Uses that are not written yet, see ``recordUse(of:owner:time:)``.
@@ -68,16 +68,19 @@ public final class MemoryOS: Sendable {
     ///     missing or damaged is made again from the store. nil keeps them in memory.
     ///   - indexMemory: bytes that the vectors of one owner may take in memory; beyond, they lie on disk in the folder (some 5 million vectors of
     ///     384 elements take 4 GiB). nil takes a quarter of the machine's memory.
+    ///   - indexDisk: bytes that all that is kept in the folder may take; what would take more is not kept. nil sets no bound.
     public init(
-        store: any MemoryStore, embedder: (any TextEmbedder)?, formerEmbedder: (any TextEmbedder)? = nil, indexFolder: String? = nil, indexMemory: Int? = nil
+        store: any MemoryStore, embedder: (any TextEmbedder)?, formerEmbedder: (any TextEmbedder)? = nil, indexFolder: String? = nil, indexMemory: Int? = nil,
+        indexDisk: Int? = nil
     ) {
         self.store = store
         self.embedder = embedder
         self.formerEmbedder = formerEmbedder
         self.indexFolder = indexFolder
         let bytes = indexMemory ?? Int(ProcessInfo.processInfo.physicalMemory / 4)
-        self.indexMemory = bytes
-        makeVectors = { dimension, file in try TieredIndex(dimension: dimension, memory: bytes, diskPath: file.map { $0 + ".lists" }) }
+        let disk = indexDisk ?? .max
+        (self.indexMemory, self.indexDisk) = (bytes, disk)
+        makeVectors = { dimension, file in try TieredIndex(dimension: dimension, memory: bytes, disk: disk, diskPath: file.map { $0 + ".lists" }) }
     }
 
     /// For comparison: vectors in an index of one's choice, in memory.
@@ -85,7 +88,7 @@ public final class MemoryOS: Sendable {
         self.store = store
         self.embedder = embedder
         (formerEmbedder, indexFolder) = (nil, nil)
-        indexMemory = .max
+        (indexMemory, indexDisk) = (.max, .max)
         makeVectors = { dimension, _ in try vectors(dimension) }
     }
 
@@ -177,7 +180,7 @@ public final class MemoryOS: Sendable {
             let index = NIOLockedValueBox(
                 try OwnerIndex(
                     owner: owner, vectors: makeVectors(embedder?.dimension ?? 1, indexFile(of: owner)), formerDimension: formerEmbedder?.dimension,
-                    file: indexFile(of: owner), indexMemory: indexMemory))
+                    file: indexFile(of: owner), indexMemory: indexMemory, indexDisk: indexDisk))
             state.held[owner] = Held(index: index, used: state.clock)
             return index
         }

@@ -143,6 +143,23 @@ private struct HashingEmbedder: TextEmbedder {
         await memory.close()
     }
 
+    @Test func `what would take more disk than it may is not kept`() async throws {
+        let folder = try TemporaryFolder(), embedder = HashingEmbedder(dimension: 32)
+        func open(_ disk: Int) throws -> MemoryOS {
+            MemoryOS(
+                store: try SQLiteMemoryStore(path: folder.path + "/store.db", analyzer: MemoryOS.analyzerVersion), embedder: embedder,
+                indexFolder: folder.path + "/index", indexDisk: disk)
+        }
+        for (disk, files) in [(1 << 19, 0), (1 << 22, 1), (1 << 19, 0)] {
+            let memory = try open(disk)
+            if try memory.store.statistics(owner: nil).memories == 0 { try await Self.fill(memory, 4_500) }
+            try await memory.prepareIndex(of: Self.owner)
+            #expect(Self.files(folder).count == files)
+            #expect(try await Self.nearest(memory, Self.text(99), limit: 1) == [Self.text(99)])
+            await memory.close()
+        }
+    }
+
     @Test func `what is erased leaves no vector in a file`() async throws {
         let folder = try TemporaryFolder(), embedder = HashingEmbedder(dimension: 64), memory = try folder.open(embedder: embedder)
         try await Self.fill(memory, 4200)

@@ -43,17 +43,20 @@ struct OwnerIndex: Sendable {
     private var entityNodes: [UInt32: Int] = [:]
     private var numbers: [CubeID: Int] = [:]
     private let file: String?
-    private let indexMemory: Int
+    private let indexMemory: Int, indexDisk: Int
     private var sessions: [String: Int] = [:]
 
     /// - Parameters:
     ///   - vectors: empty.
     ///   - formerDimension: of the former embedder, if there is one.
-    ///   - indexMemory: bytes of vectors in memory; more lie on disk, see ``MnemeIndex/TieredIndex``.
+    ///   - indexMemory: bytes of vectors in memory; more lie on disk, at most `indexDisk`, see ``MnemeIndex/TieredIndex``.
     ///   - file: where the vectors' index is kept; nil keeps it in memory only.
-    init(owner: Owner, vectors: any VectorIndex, formerDimension: Int? = nil, file: String? = nil, indexMemory: Int = .max) throws {
+    init(
+        owner: Owner, vectors: any VectorIndex, formerDimension: Int? = nil, file: String? = nil, indexMemory: Int = .max,
+        indexDisk: Int = .max
+    ) throws {
         self.owner = owner
-        self.indexMemory = indexMemory
+        (self.indexMemory, self.indexDisk) = (indexMemory, indexDisk)
         self.file = file
         self.vectors = vectors
         formerVectors = try formerDimension.map { try TieredIndex(dimension: $0) }
@@ -126,7 +129,7 @@ struct OwnerIndex: Sendable {
     /// Opens the vectors' index; documents will be numbered in the order of `rows`.
     private func open(_ file: String, _ rows: [IndexRow]) throws -> TieredIndex {
         let numbers = Dictionary(rows.enumerated().map { (Self.name(of: $1.id), $0) }) { first, _ in first }
-        let index = try TieredIndex(opening: file, memory: indexMemory, diskPath: file + ".lists") { numbers[$0] }
+        let index = try TieredIndex(opening: file, memory: indexMemory, disk: indexDisk, diskPath: file + ".lists") { numbers[$0] }
         guard index.dimension == vectors.dimension else { throw InputError("\(file) holds vectors of another length.") }
         return index
     }

@@ -56,6 +56,9 @@ public final class ClusteredIndex: VectorIndex, @unchecked Sendable {
 
     private static func stride(_ layout: GraphLayout) -> Int { (layout.codes + 8 + layout.residual + 15) / 16 * 16 }
 
+    /// Bytes on disk that so many vectors will take, about: sentences lie in three to four lists each, and these are two thirds full.
+    static func estimatedBytes(_ count: Int, dimension: Int) -> Int { count * stride(GraphLayout(dimension: dimension)) * 11 / 2 }
+
     /// A new index at `path`; what was there is replaced.
     ///
     /// - Throws: ``IndexError``.

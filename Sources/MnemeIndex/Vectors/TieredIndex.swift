@@ -22,7 +22,7 @@ public final class TieredIndex: VectorIndex, @unchecked Sendable {
     private let state: NIOLockedValueBox<State>
     private let writer = NIOLock(), maintenance = NIOLock()
     private let threshold: Int
-    private let memory: Int
+    private let memory: Int, disk: Int
     private let diskPath: String?
     private let pool: ThreadPool
     private let file: IndexFile?
@@ -44,15 +44,16 @@ public final class TieredIndex: VectorIndex, @unchecked Sendable {
     /// - Parameters:
     ///   - threshold: vectors from which there is a graph.
     ///   - memory: bytes that a graph may take; beyond, vectors lie on disk.
+    ///   - disk: bytes that these may take; if they would take more, they stay in memory.
     ///   - diskPath: where; nil keeps all in memory.
     ///   - pool: builds the graph; nil takes one of half the cores.
     /// - Throws: ``IndexError`` for a dimension of 0 or over 8,192.
     public init(
-        dimension: Int, threshold: Int = graphThreshold, memory: Int = .max, diskPath: String? = nil, pool: ThreadPool? = nil
+        dimension: Int, threshold: Int = graphThreshold, memory: Int = .max, disk: Int = .max, diskPath: String? = nil, pool: ThreadPool? = nil
     ) throws {
         self.dimension = dimension
         (self.threshold, self.pool) = (threshold, pool ?? Self.background)
-        (self.memory, self.diskPath) = (memory, diskPath)
+        (self.memory, self.disk, self.diskPath) = (memory, disk, diskPath)
         recent = try FlatIndex(dimension: dimension)
         file = nil
         state = NIOLockedValueBox(State())
@@ -63,14 +64,14 @@ public final class TieredIndex: VectorIndex, @unchecked Sendable {
     /// - Parameter key: the key of a name in the files, or nil if that is gone.
     /// - Throws: ``IndexError``.
     public init(
-        opening path: String, threshold: Int = graphThreshold, memory: Int = .max, diskPath: String? = nil, pool: ThreadPool? = nil,
+        opening path: String, threshold: Int = graphThreshold, memory: Int = .max, disk: Int = .max, diskPath: String? = nil, pool: ThreadPool? = nil,
         key: (Int) -> Int? = { $0 }
     ) throws {
         let file = try IndexFile(opening: path, kind: .tiered)
         recent = try FlatIndex(file: file, key: key)
         dimension = recent.dimension
         (self.threshold, self.pool) = (threshold, pool ?? Self.background)
-        (self.memory, self.diskPath) = (memory, diskPath)
+        (self.memory, self.disk, self.diskPath) = (memory, disk, diskPath)
         self.file = file
         var state = State()
         state.position = recent.position
@@ -177,7 +178,7 @@ public final class TieredIndex: VectorIndex, @unchecked Sendable {
                 }
             }
             guard let graph = state.withLockedValue({ $0.large }) as? GraphIndex else { return }
-            if let diskPath, graph.footprint.memory > memory {
+            if let diskPath, graph.footprint.memory > memory, ClusteredIndex.estimatedBytes(graph.count, dimension: dimension) <= disk {
                 try withGraph { _ in try moveToDisk(graph, diskPath, until: shouldStop) }
             } else {
                 try withGraph { _ in graph.maintain() }
