@@ -42,8 +42,7 @@ extension MemoryOS {
 
     /// Erased vectors must not stay in a file.
     func removeIndexFile(of owner: Owner) {
-        guard let file = indexFile(of: owner) else { return }
-        for end in ["", ".lists", ".lists.postings"] { try? FileManager.default.removeItem(atPath: file + end) }
+        if let file = indexFile(of: owner) { TieredIndex.removeFiles(at: file) }
     }
 
     /// Moves an owner's vectors to the graph soon, if there are enough.
@@ -98,7 +97,7 @@ extension MemoryOS {
             indexFolder + "/" + $0
         }
         let damaged = files.filter { !TieredIndex.isSound(at: $0) }
-        if repair { for file in damaged { try? FileManager.default.removeItem(atPath: file) } }
+        if repair { for file in damaged { TieredIndex.removeFiles(at: file) } }
         let bytes = files.reduce(0) { $0 + ((try? FileManager.default.attributesOfItem(atPath: $1)[.size] as? Int) ?? 0) }
         return [
             StoreFinding(

@@ -80,7 +80,7 @@ public final class MemoryOS: Sendable {
         let bytes = indexMemory ?? Int(ProcessInfo.processInfo.physicalMemory / 4)
         let disk = indexDisk ?? .max
         (self.indexMemory, self.indexDisk) = (bytes, disk)
-        makeVectors = { dimension, file in try TieredIndex(dimension: dimension, memory: bytes, disk: disk, diskPath: file.map { $0 + ".lists" }) }
+        makeVectors = { dimension, file in try TieredIndex(dimension: dimension, memory: bytes, disk: disk, path: file) }
     }
 
     /// For comparison: vectors in an index of one's choice, in memory.

@@ -14,7 +14,7 @@ import Testing
             case .graph: try GraphIndex(dimension: dimension)
             case .tiered: try TieredIndex(dimension: dimension, threshold: 700)
             case .tieredOnDisk:
-                try TieredIndex(dimension: dimension, threshold: 500, memory: 1, diskPath: Self.folder + "/\(UUID().uuidString)")
+                try TieredIndex(dimension: dimension, threshold: 500, memory: 1, path: Self.folder + "/\(UUID().uuidString)")
             case .clustered: try Self.clustered(dimension)
             case .lookaside: LookasideBuffer(try GraphIndex(dimension: dimension), capacity: 300)
             }
@@ -40,7 +40,7 @@ import Testing
             case .flat: try FlatIndex(opening: path, key: key)
             case .graph: try GraphIndex(opening: path, key: key)
             case .tiered: try TieredIndex(opening: path, threshold: 700, key: key)
-            case .tieredOnDisk: try TieredIndex(opening: path, threshold: 500, memory: 1, diskPath: path + ".lists", key: key)
+            case .tieredOnDisk: try TieredIndex(opening: path, threshold: 500, memory: 1, key: key)
             case .clustered: try ClusteredIndex(opening: path, key: key)
             case .lookaside: LookasideBuffer(try GraphIndex(opening: path, key: key))
             }

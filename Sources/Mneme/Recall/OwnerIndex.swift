@@ -113,7 +113,9 @@ struct OwnerIndex: Sendable {
             let kind = Self.kind(of: link)
             if isRemoved { graph.unlink(nodes[a], nodes[b], kind) } else { graph.link(nodes[a], nodes[b], kind, time: link.time.timeIntervalSince1970) }
         }
-        for id in changes.erased { if let number = remove(id) { (vectors.deleted, former.deleted) = (vectors.deleted + [number], former.deleted + [number]) } }
+        let erased = changes.erased.compactMap { remove($0) }
+        vectors.deleted += erased
+        former.deleted += erased
         // What is erased is not inserted again by a row that was read before.
         vectors.inserted.removeAll { documents[$0.key].state == .erased }
         former.inserted.removeAll { documents[$0.key].state == .erased }
@@ -129,15 +131,13 @@ struct OwnerIndex: Sendable {
     /// Opens the vectors' index; documents will be numbered in the order of `rows`.
     private func open(_ file: String, _ rows: [IndexRow]) throws -> TieredIndex {
         let numbers = Dictionary(rows.enumerated().map { (Self.name(of: $1.id), $0) }) { first, _ in first }
-        let index = try TieredIndex(opening: file, memory: indexMemory, disk: indexDisk, diskPath: file + ".lists") { numbers[$0] }
+        let index = try TieredIndex(opening: file, memory: indexMemory, disk: indexDisk) { numbers[$0] }
         guard index.dimension == vectors.dimension else { throw InputError("\(file) holds vectors of another length.") }
         return index
     }
 
-    /// What a document is called in the file, whatever its number: a hash of its id (FNV-1a, 63 bits).
-    private static func name(of id: CubeID) -> Int {
-        Int(id.description.utf8.reduce(0xcbf2_9ce4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 } >> 1)
-    }
+    /// What a document is called in the file, whatever its number: a hash of its id, of 63 bits.
+    private static func name(of id: CubeID) -> Int { Int(TermCounts.wideHash(id.description) >> 1) }
 
     /// Documents that are not erased.
     var liveCount: Int { numbers.count }

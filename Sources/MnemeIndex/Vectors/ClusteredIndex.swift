@@ -56,7 +56,7 @@ public final class ClusteredIndex: VectorIndex, @unchecked Sendable {
 
     private static func stride(_ layout: GraphLayout) -> Int { (layout.codes + 8 + layout.residual + 15) / 16 * 16 }
 
-    /// Bytes on disk that so many vectors will take, about: sentences lie in three to four lists each, and these are two thirds full.
+    /// Bytes on disk that so many vectors will take, about: measured on sentences, five and a half entries each with the room to grow.
     static func estimatedBytes(_ count: Int, dimension: Int) -> Int { count * stride(GraphLayout(dimension: dimension)) * 11 / 2 }
 
     /// A new index at `path`; what was there is replaced.
@@ -304,7 +304,7 @@ public final class ClusteredIndex: VectorIndex, @unchecked Sendable {
     private func split(_ list: Int) throws {
         let all = try entries(of: list)
         guard all.count == Self.listLimit else { return }
-        let (first, second, isSecond) = Self.halves(all.map(\.vector), dimension: dimension)
+        let (first, second, isSecond) = TwoMeans.halves(all.map(\.vector), dimension: dimension)
         // The new list is there before the old one is made smaller: nothing is missing in between.
         let other = try newList(second, all.indices.filter { isSecond[$0] }.flatMap { all[$0].bytes })
         try centroids.apply(VectorChanges(inserted: [(list, first)]))
@@ -328,32 +328,6 @@ public final class ClusteredIndex: VectorIndex, @unchecked Sendable {
             }
         }
         for (number, vector) in homeless { try rehome(number, vector) }
-    }
-
-    /// Two centroids and who belongs to the second: 2-means on the sphere, each side with at least a quarter.
-    private static func halves(_ vectors: [[Float]], dimension: Int) -> ([Float], [Float], [Bool]) {
-        func mean(_ members: [Int]) -> [Float] {
-            var sum = [Float](repeating: 0, count: dimension)
-            for i in members { for d in 0..<dimension { sum[d] += vectors[i][d] } }
-            return (try? Vector.normalized(sum, dimension: dimension, what: "")) ?? sum
-        }
-        // The two that are far apart: the farthest from the mean, and the farthest from that.
-        func farthest(from point: [Float]) -> Int {
-            vectors.indices.min { dotProduct(vectors[$0], point, count: dimension) < dotProduct(vectors[$1], point, count: dimension) }!
-        }
-        let all = Array(vectors.indices)
-        var first = vectors[farthest(from: mean(all))], second = vectors[farthest(from: first)]
-        var order = all
-        var cut = all.count / 2
-        for _ in 0..<8 {
-            let lean = vectors.map { dotProduct($0, second, count: dimension) - dotProduct($0, first, count: dimension) }
-            order = all.sorted { lean[$0] != lean[$1] ? lean[$0] < lean[$1] : $0 < $1 }
-            cut = min(max(order.firstIndex { lean[$0] > 0 } ?? order.count, order.count / 4), order.count * 3 / 4)
-            (first, second) = (mean(Array(order[..<cut])), mean(Array(order[cut...])))
-        }
-        var isSecond = [Bool](repeating: false, count: vectors.count)
-        for i in order[cut...] { isSecond[i] = true }
-        return (first, second, isSecond)
     }
 
     /// Puts a vector into the lists that it belongs to now, and takes it out of the others that it is known to be in.

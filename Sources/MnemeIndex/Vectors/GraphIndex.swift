@@ -13,7 +13,7 @@ import Synchronization
 /// Searches never wait: links change in place and atomically. Vectors are inserted on all threads of the pool.
 public final class GraphIndex: VectorIndex, @unchecked Sendable {
     // Sendable: the C functions read and write links atomically; `writer` admits one change at a time, `lock` is held by searches, and
-    // taken whole only to give places free for use again, when no search can be among them.
+    // taken whole only to give places free for use again, when no search can be among them. Keys and slots are words, written whole.
     public let dimension: Int
     private let layout: GraphLayout
     private let records: Region<UInt8>, residuals: Region<UInt8>, keys: Region<Int64>, dead: Region<UInt64>
@@ -262,7 +262,7 @@ public final class GraphIndex: VectorIndex, @unchecked Sendable {
             return
         }
         if count < total / 10 { return rebuild() }
-        if let at = Int(exactly: entry.load(ordering: .relaxed)), isDead(at) { chooseEntry() }
+        if isDead(Int(entry.load(ordering: .relaxed))) { chooseEntry() }
         if isDead(Int(entry.load(ordering: .relaxed))), let other = (0..<total).first(where: { !isDead($0) }) {
             entry.store(UInt32(other), ordering: .releasing)
         }
@@ -345,14 +345,7 @@ public final class GraphIndex: VectorIndex, @unchecked Sendable {
                     return refined(query, walk(query, effort: effort, allowed: scratch.allowed, scratch).prefix(kept), options.count)
                 }
             case .scan:
-                return withScratch(effort: kept) { scratch in
-                    var members: [UInt32] = []
-                    members.reserveCapacity(options.filter!.count)
-                    for key in options.filter! {
-                        if let slot = slot(key) { members.append(slot) }
-                    }
-                    return refined(query, best(query, of: members, kept)[...], options.count)
-                }
+                return refined(query, best(query, of: options.filter!.compactMap(slot), kept), options.count)
             }
         }
     }
@@ -430,75 +423,6 @@ public final class GraphIndex: VectorIndex, @unchecked Sendable {
                         ])
                 }
             }
-        }
-    }
-}
-
-/// Sizes of a record.
-struct GraphLayout {
-    /// Bytes of a record, of its codes, and of the further bits kept elsewhere.
-    let stride, codes, residual: Int
-    /// Links of a record: at least 40, and as many as fill its last cache line.
-    let degree: Int
-
-    init(dimension: Int) {
-        codes = mnk_code_bytes(dimension)
-        stride = mnk_graph_stride(dimension, 40)
-        degree = (stride - codes - 8) / 4
-        residual = (dimension + 1) / 2
-    }
-}
-
-/// Memory of one search or insertion.
-final class GraphScratch: @unchecked Sendable {
-    // Sendable: handed from one user to the next.
-    var pointers = mnk_graph_scratch()
-    private var seen: AlignedBuffer<UInt64>, ids: AlignedBuffer<UInt32>, scores: AlignedBuffer<Float>
-    private let gathered = AlignedBuffer<UInt32>(Int(MNK_GATHERED)), expanded = AlignedBuffer<UInt32>(Int(MNK_EXPANDED) + 512)
-    private let expandedScores = AlignedBuffer<Float>(Int(MNK_EXPANDED) + 512)
-    private var bits: [UInt64] = []
-
-    init() {
-        seen = AlignedBuffer(1024)
-        ids = AlignedBuffer(258)
-        scores = AlignedBuffer(258)
-        point()
-    }
-
-    private func point() {
-        pointers.seen = seen.pointer
-        pointers.ids = ids.pointer
-        pointers.scores = scores.pointer
-        pointers.gathered = gathered.pointer
-        pointers.expanded = expanded.pointer
-        pointers.expanded_scores = expandedScores.pointer
-    }
-
-    func prepare(slots: Int, effort: Int) {
-        if seen.count < slots / 64 + 64 { seen = AlignedBuffer(slots / 64 * 3 / 2 + 64) }
-        if ids.count < effort + 2 {
-            ids = AlignedBuffer(effort + 2)
-            scores = AlignedBuffer(effort + 2)
-        }
-        pointers.compared = 0
-        point()
-    }
-
-    /// Slots that may be returned, a bit each.
-    private(set) var allowed: UnsafePointer<UInt64>?
-    private var allowedBits: AlignedBuffer<UInt64>?
-
-    func allow(_ filter: KeySet, isOrdered: Bool, _ slot: (Int) -> UInt32?) {
-        if (allowedBits?.count ?? 0) < seen.count { allowedBits = AlignedBuffer(seen.count) }
-        let bits = allowedBits!
-        allowed = UnsafePointer(bits.pointer)
-        bits.pointer.update(repeating: 0, count: bits.count)
-        if isOrdered {
-            filter.words.withUnsafeBufferPointer { bits.pointer.update(from: $0.baseAddress!, count: min($0.count, bits.count)) }
-            return
-        }
-        for key in filter {
-            if let slot = slot(key), Int(slot) < bits.count * 64 { bits.pointer[Int(slot >> 6)] |= 1 << UInt64(slot & 63) }
         }
     }
 }

@@ -1,4 +1,4 @@
-/// The `limit` best of many scored items, as a heap with the worst on top.
+/// The `limit` best of many scored items, as a heap with the worst on top; of equals the first number is better.
 struct Ranking {
     private(set) var items: [(score: Float, item: UInt32)] = []
     private let limit: Int
@@ -16,11 +16,19 @@ struct Ranking {
         if score > threshold { place(item, score) }
     }
 
+    /// From the best to the worst.
+    var sorted: [UInt32] { items.sorted { Self.isWorse($1, $0) }.map(\.item) }
+
+    @inline(__always)
+    private static func isWorse(_ a: (score: Float, item: UInt32), _ b: (score: Float, item: UInt32)) -> Bool {
+        a.score != b.score ? a.score < b.score : a.item > b.item
+    }
+
     private mutating func place(_ item: UInt32, _ score: Float) {
         if items.count < limit {
             items.append((score, item))
             var i = items.count - 1
-            while i > 0, items[i].score < items[(i - 1) / 2].score {
+            while i > 0, Self.isWorse(items[i], items[(i - 1) / 2]) {
                 items.swapAt(i, (i - 1) / 2)
                 i = (i - 1) / 2
             }
@@ -29,8 +37,8 @@ struct Ranking {
             var i = 0
             while true {
                 var least = i
-                if 2 * i + 1 < items.count, items[2 * i + 1].score < items[least].score { least = 2 * i + 1 }
-                if 2 * i + 2 < items.count, items[2 * i + 2].score < items[least].score { least = 2 * i + 2 }
+                if 2 * i + 1 < items.count, Self.isWorse(items[2 * i + 1], items[least]) { least = 2 * i + 1 }
+                if 2 * i + 2 < items.count, Self.isWorse(items[2 * i + 2], items[least]) { least = 2 * i + 2 }
                 if least == i { break }
                 items.swapAt(i, least)
                 i = least

@@ -23,7 +23,7 @@ public final class TieredIndex: VectorIndex, @unchecked Sendable {
     private let writer = NIOLock(), maintenance = NIOLock()
     private let threshold: Int
     private let memory: Int, disk: Int
-    private let diskPath: String?
+    private let path: String?
     private let pool: ThreadPool
     private let file: IndexFile?
     /// Builds graphs: with half of the cores, and beside the pool that questions are embedded with.
@@ -45,15 +45,15 @@ public final class TieredIndex: VectorIndex, @unchecked Sendable {
     ///   - threshold: vectors from which there is a graph.
     ///   - memory: bytes that a graph may take; beyond, vectors lie on disk.
     ///   - disk: bytes that these may take; if they would take more, they stay in memory.
-    ///   - diskPath: where; nil keeps all in memory.
+    ///   - path: where the index will be saved: lists on disk lie beside it. nil keeps all in memory.
     ///   - pool: builds the graph; nil takes one of half the cores.
     /// - Throws: ``IndexError`` for a dimension of 0 or over 8,192.
     public init(
-        dimension: Int, threshold: Int = graphThreshold, memory: Int = .max, disk: Int = .max, diskPath: String? = nil, pool: ThreadPool? = nil
+        dimension: Int, threshold: Int = graphThreshold, memory: Int = .max, disk: Int = .max, path: String? = nil, pool: ThreadPool? = nil
     ) throws {
         self.dimension = dimension
         (self.threshold, self.pool) = (threshold, pool ?? Self.background)
-        (self.memory, self.disk, self.diskPath) = (memory, disk, diskPath)
+        (self.memory, self.disk, self.path) = (memory, disk, path)
         recent = try FlatIndex(dimension: dimension)
         file = nil
         state = NIOLockedValueBox(State())
@@ -64,19 +64,19 @@ public final class TieredIndex: VectorIndex, @unchecked Sendable {
     /// - Parameter key: the key of a name in the files, or nil if that is gone.
     /// - Throws: ``IndexError``.
     public init(
-        opening path: String, threshold: Int = graphThreshold, memory: Int = .max, disk: Int = .max, diskPath: String? = nil, pool: ThreadPool? = nil,
+        opening path: String, threshold: Int = graphThreshold, memory: Int = .max, disk: Int = .max, pool: ThreadPool? = nil,
         key: (Int) -> Int? = { $0 }
     ) throws {
         let file = try IndexFile(opening: path, kind: .tiered)
         recent = try FlatIndex(file: file, key: key)
         dimension = recent.dimension
         (self.threshold, self.pool) = (threshold, pool ?? Self.background)
-        (self.memory, self.disk, self.diskPath) = (memory, disk, diskPath)
+        (self.memory, self.disk, self.path) = (memory, disk, path)
         self.file = file
         var state = State()
         state.position = recent.position
         if file.values[Self.graphValue] == Self.onDisk {
-            let lists = try ClusteredIndex(opening: path + ".lists", key: key)
+            let lists = try ClusteredIndex(opening: Self.lists(of: path), key: key)
             guard lists.dimension == dimension else { throw IndexError(.corrupt, "\(path) is damaged. Delete it; it is made again.") }
             // They are written first: what came between is applied again.
             state.position = min(state.position, lists.position)
@@ -94,10 +94,17 @@ public final class TieredIndex: VectorIndex, @unchecked Sendable {
         (try? IndexFile(opening: path, kind: .tiered)).map { Int64($0.values[2]) }
     }
 
+    private static func lists(of path: String) -> String { path + ".lists" }
+
+    /// Deletes an index's files; none is no error.
+    public static func removeFiles(at path: String) {
+        for file in [path, lists(of: path), lists(of: path) + ".postings"] { unlink(file) }
+    }
+
     /// Whether the file at `path` is a whole index, as it was written; reads it all.
     public static func isSound(at path: String) -> Bool {
         guard let file = try? IndexFile(opening: path, kind: .tiered) else { return false }
-        let files = file.values[graphValue] == onDisk ? [file, try? IndexFile(opening: path + ".lists", kind: .clustered)] : [file]
+        let files = file.values[graphValue] == onDisk ? [file, try? IndexFile(opening: Self.lists(of: path), kind: .clustered)] : [file]
         return files.allSatisfy { file in file.map { file in file.sections.indices.allSatisfy(file.isSound) } ?? false }
     }
 
@@ -110,8 +117,6 @@ public final class TieredIndex: VectorIndex, @unchecked Sendable {
         let large = state.withLockedValue { $0.large }?.footprint ?? IndexFootprint(memory: 0)
         return IndexFootprint(memory: recent.footprint.memory + large.memory, disk: large.disk)
     }
-    /// Vectors that are not scanned.
-    public var largeCount: Int { state.withLockedValue { $0.large }?.count ?? 0 }
     /// Whether ``maintain()`` has something to do.
     public var needsMaintenance: Bool {
         recent.count >= (state.withLockedValue { $0.large } == nil ? threshold : min(threshold, Self.recentLimit))
@@ -178,8 +183,8 @@ public final class TieredIndex: VectorIndex, @unchecked Sendable {
                 }
             }
             guard let graph = state.withLockedValue({ $0.large }) as? GraphIndex else { return }
-            if let diskPath, graph.footprint.memory > memory, ClusteredIndex.estimatedBytes(graph.count, dimension: dimension) <= disk {
-                try withGraph { _ in try moveToDisk(graph, diskPath, until: shouldStop) }
+            if let path, graph.footprint.memory > memory, ClusteredIndex.estimatedBytes(graph.count, dimension: dimension) <= disk {
+                try withGraph { _ in try moveToDisk(graph, Self.lists(of: path), until: shouldStop) }
             } else {
                 try withGraph { _ in graph.maintain() }
             }
@@ -221,7 +226,7 @@ public final class TieredIndex: VectorIndex, @unchecked Sendable {
                 let large = state.withLockedValue { $0.large }, padding = [Int](repeating: 0, count: Self.graphValue - values.count)
                 if let lists = large as? ClusteredIndex {
                     try lists.apply(VectorChanges(position: Int64(values[2])))
-                    try lists.save(to: path + ".lists", name: name)
+                    try lists.save(to: Self.lists(of: path), name: name)
                     return try IndexFile.write(path, kind: .tiered, values: values + padding + [Self.onDisk], sections: sections)
                 }
                 guard let graph = large as? GraphIndex else { return try IndexFile.write(path, kind: .tiered, values: values, sections: sections) }

@@ -47,9 +47,15 @@ public struct TermCounts: Sendable, Equatable {
 
     /// FNV-1a, folded to 32 bits.
     public static func hash(_ term: String) -> Term {
-        var hash: UInt64 = 0xcbf2_9ce4_8422_2325
-        for byte in term.utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
+        let hash = wideHash(term)
         return Term(truncatingIfNeeded: hash ^ (hash >> 32))
+    }
+
+    /// FNV-1a of 64 bits.
+    package static func wideHash(_ text: String) -> UInt64 {
+        var hash: UInt64 = 0xcbf2_9ce4_8422_2325
+        for byte in text.utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
+        return hash
     }
 
     /// Shared terms over all terms, with repetition: 1 for the same bag of words.
