@@ -26,12 +26,13 @@ parser.add_argument("--mneme", default=".build/release/mneme")
 parser.add_argument("--plot")
 parser.add_argument("--only", nargs="*", help="such as hnswlib; all if left out")
 parser.add_argument("--build-threads", type=int, default=1)
+parser.add_argument("--links", type=int, default=16, help="links of a vector in the others' graphs")
 arguments = parser.parse_args()
 faiss.omp_set_num_threads(1)
 
 EFFORTS = [10, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512]
 # What these libraries recommend for good recall: 16 links, 200 candidates while building.
-LINKS, BUILD = 16, 200
+LINKS, BUILD = arguments.links, 200
 
 
 def timed(search, queries, truth):
