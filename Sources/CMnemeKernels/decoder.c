@@ -407,6 +407,65 @@ MNK_DISPATCH(mnk_attend_shared,
              (uint32_t features, const mnk_decoder_attention *const *members, size_t count, size_t span, size_t head_begin, size_t head_end, float *scratch),
              (features, members, count, span, head_begin, head_end, scratch))
 
+MNK_INLINE void mnk_attention_mass_body(uint32_t features, const mnk_decoder_attention *a, size_t head, size_t last_tokens, float *mass) {
+    int native = (features & MNK_AVX2) != 0;
+    size_t group = a->heads / a->kv_heads, dim = a->dim, begin = a->tokens - last_tokens, rows = group * last_tokens;
+    float q[ROWS * MNK_MAX_HEAD], scores[ROWS * CHUNK];
+    for (size_t row = 0; row < rows; row += ROWS) {
+        size_t from[ROWS], to[ROWS], first = SIZE_MAX, last = 0;  // what each row sees
+        float highest[ROWS], total[ROWS];
+        for (size_t r = 0; r < ROWS; r++) {
+            highest[r] = -INFINITY;
+            total[r] = 0;
+            from[r] = to[r] = 0;
+            size_t token = begin + (row + r) / group;
+            for (size_t i = 0; i < dim; i += 16)
+                store16(q + r * dim + i, row + r < rows ? load16(a->q + token * a->ldq + (head * group + (row + r) % group) * dim + i) * splat16(a->scale) : splat16(0));
+            if (row + r >= rows) continue;
+            to[r] = a->position + token + 1;
+            from[r] = a->window > 0 && to[r] > a->window ? to[r] - a->window : 0;
+            if (from[r] < first) first = from[r];
+            if (to[r] > last) last = to[r];
+        }
+        // Once for the highest scores and totals, once for the weights: so no row of scores is kept.
+        for (int pass = 0; pass < 2; pass++)
+            for (size_t chunk = first / CHUNK * CHUNK; chunk < last; chunk += CHUNK) {
+                kv_chunk halves = chunk_of(a, head, chunk, last);
+                score_rows(native, q, NULL, &halves, NULL, dim, scores);
+                for (size_t r = 0; r < ROWS; r++) {
+                    float *s = scores + r * CHUNK;
+                    if (a->cap > 0)
+                        for (size_t j = 0; j < CHUNK; j += 16) store16(s + j, soft_cap16(load16(s + j), a->cap));
+                    for (size_t j = 0; j < CHUNK; j++)
+                        if (chunk + j < from[r] || chunk + j >= to[r]) s[j] = -INFINITY;
+                    if (pass == 0) {
+                        f32x16 m = load16(s);
+                        for (size_t j = 16; j < CHUNK; j += 16) m = max16(m, load16(s + j));
+                        float here = highest16(m), top = here > highest[r] ? here : highest[r];
+                        if (top == -INFINITY) continue;
+                        if (highest[r] != -INFINITY) total[r] *= expf(highest[r] - top);
+                        highest[r] = top;
+                    } else if (total[r] == 0) {
+                        continue;
+                    }
+                    f32x16 sum = splat16(0), scale = splat16(pass == 0 ? 1 : 1 / total[r]);
+                    for (size_t j = 0; j < CHUNK; j += 16) {
+                        f32x16 x = load16(s + j), y = exp16(x - splat16(highest[r])) * scale;
+                        i32x16 seen = x > splat16(-INFINITY);
+                        y = (f32x16)((i32x16)y & seen);
+                        sum += y;
+                        store16(s + j, y);
+                    }
+                    if (pass == 0) total[r] += sum16(sum);
+                    else
+                        for (size_t j = 0; j < CHUNK && chunk + j < to[r]; j++) mass[chunk + j] += s[j];
+                }
+            }
+    }
+}
+MNK_DISPATCH(mnk_attention_mass, (uint32_t features, const mnk_decoder_attention *a, size_t head, size_t last_tokens, float *mass),
+             (features, a, head, last_tokens, mass))
+
 void mnk_merge_partials(const mnk_decoder_attention *a, size_t head_begin, size_t head_end) {
     size_t group = a->heads / a->kv_heads, rows = group * a->tokens, padded = padded_rows(a, a->tokens), dim = a->dim;
     size_t spans = spans_of(a->position + a->tokens);

@@ -1,5 +1,6 @@
 import Foundation
 package import MnemeModels
+import MnemeNumerics
 
 /// What a choice of tokens to compute again looks at.
 package enum RecomputeEvidence: Sendable {
@@ -124,9 +125,13 @@ package struct ChunkReuse {
         case .attention:
             // The end of the question, as far as a step reaches.
             let rows = Array(max(question, tokens.count - min(decoder.stepTokens, 8))..<tokens.count), layers = max(1, decoder.configuration.layers * 2 / 3)
-            compute(Array(question..<tokens.count).suffix(rows.count), tokens, view, logits, layers: layers)
-            let mass = decoder.attention(of: 0..<rows.count, layer: layers - 1, in: view, over: known..<question)
-            for (i, position) in (known..<question).enumerated() { evidence[position] = mass[i] }
+            let heads = decoder.configuration.kvHeads, mass = AlignedBuffer<Float>(layers * heads * tokens.count)
+            compute(
+                Array(rows), tokens, view, logits, layers: layers,
+                observation: KVObservation(mass: mass.pointer, stride: tokens.count, tokens: rows.count))
+            for head in (layers - 1) * heads..<layers * heads {
+                for position in known..<question { evidence[position, default: 0] += mass.pointer[head * tokens.count + position] }
+            }
         }
         var positions = Set(policy.positions(places, share: share, evidence: evidence))
         // What no chunk covers is computed in any case.
@@ -155,7 +160,10 @@ package struct ChunkReuse {
     }
 
     /// Computes tokens at the given positions, over what the view holds for the others.
-    private func compute(_ positions: [Int], _ tokens: [Int32], _ view: KVView, _ logits: UnsafeMutablePointer<Float>, layers: Int? = nil) {
+    private func compute(
+        _ positions: [Int], _ tokens: [Int32], _ view: KVView, _ logits: UnsafeMutablePointer<Float>, layers: Int? = nil,
+        observation: KVObservation? = nil
+    ) {
         var rest = positions[...]
         while !rest.isEmpty {
             let part = rest.prefix(decoder.stepTokens)
@@ -165,7 +173,7 @@ package struct ChunkReuse {
                 if let last = segments.last, last.position + last.tokens.count == position {
                     segments[segments.count - 1].tokens = last.tokens.lowerBound..<i + 1
                 } else {
-                    segments.append(DecoderSegment(tokens: i..<i + 1, position: position, view: view, logits: 0))
+                    segments.append(DecoderSegment(tokens: i..<i + 1, position: position, view: view, logits: 0, observation: observation))
                 }
             }
             if rest.isEmpty, layers == nil { segments[segments.count - 1].logits = 1 }

@@ -12,6 +12,8 @@ public struct KVError: Error, Sendable, Equatable, CustomStringConvertible {
         case inputOutput
         /// There is no such block, or its name fits several.
         case notFound
+        /// The model, or what was asked for together, does not allow it.
+        case unsupported
     }
 
     /// The kind, for programs.

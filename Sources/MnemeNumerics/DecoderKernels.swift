@@ -131,6 +131,11 @@ package struct DecoderKernels: Sendable {
     /// Floats of scratch that ``attend(_:units:scratch:)`` needs.
     package static func scratch(heads: Int, kvHeads: Int, dimension: Int) -> Int { mnk_decoder_scratch(heads, kvHeads, dimension) }
 
+    /// Adds the weight that the last `tokens` tokens give to each position, over the query heads of one key-value head.
+    package func addMass(_ attention: inout Attention, head: Int, lastTokens tokens: Int, into mass: UnsafeMutablePointer<Float>) {
+        mnk_attention_mass(features, &attention.arguments, head, tokens, mass)
+    }
+
     package func attend(_ attention: inout Attention, units: Range<Int>, scratch: UnsafeMutablePointer<Float>) {
         mnk_attend(features, &attention.arguments, units.lowerBound, units.upperBound, scratch)
     }

@@ -29,8 +29,9 @@ private struct KVSample {
         Double(Float16(bitPattern: values[p / Self.block * Self.side + (head * Self.block + p % Self.block) * Self.dimension + i]))
     }
 
-    func reference(window: Int, cap: Double) -> [Double] {
-        var out: [Double] = []
+    /// Outputs, and the weight that the last `observed` tokens give to each position, by key-value heads.
+    func reference(window: Int, cap: Double, observed: Int = 0) -> (out: [Double], mass: [[Double]]) {
+        var out: [Double] = [], mass = [[Double]](repeating: [Double](repeating: 0, count: positions), count: Self.kvHeads)
         for t in 0..<tokens {
             let place = positions - tokens + t, first = window > 0 ? max(0, place + 1 - window) : 0
             for head in 0..<Self.heads {
@@ -40,12 +41,13 @@ private struct KVSample {
                     return exp(cap > 0 ? cap * tanh(score / cap) : score)
                 }
                 let total = weights.reduce(0, +)
+                if t >= tokens - observed { for (p, weight) in zip(first...place, weights) { mass[shared][p] += weight / total } }
                 for i in 0..<Self.dimension {
                     out.append(zip(first...place, weights).reduce(0.0) { $0 + $1.1 * value($1.0, shared, i) } / total)
                 }
             }
         }
-        return out
+        return (out, mass)
     }
 
     /// Runs `body` with the kernel's arguments; what it writes is returned.
@@ -85,7 +87,7 @@ private let decoderPaths: [ProcessorFeatures] = [.portable, [.avx2], [.avx2, .av
         let whole = sequence.run(window: window, cap: Float(cap)) { attention in
             kernels.attend(&attention, units: 0..<kernels.units(&attention), scratch: &scratch)
         }
-        let worst = zip(whole, sequence.reference(window: window, cap: Double(cap))).map { abs(Double($0) - $1) }.max()!
+        let worst = zip(whole, sequence.reference(window: window, cap: Double(cap)).out).map { abs(Double($0) - $1) }.max()!
         #expect(worst < 2e-6, "\(worst)")
         let needed = DecoderKernels.partials(
             tokens: tokens, position: positions - tokens, heads: KVSample.heads, kvHeads: KVSample.kvHeads, dimension: KVSample.dimension)
@@ -100,6 +102,19 @@ private let decoderPaths: [ProcessorFeatures] = [.portable, [.avx2], [.avx2, .av
             }
         }
         #expect(cut == whole)
+    }
+
+    @Test(arguments: decoderPaths, [(1, 1, 1, 0, 0), (40, 40, 40, 0, 0), (700, 35, 32, 0, 0), (300, 7, 7, 64, 0), (130, 5, 3, 0, 20)])
+    func `attention is added up as Double says`(features: ProcessorFeatures, shape: (Int, Int, Int, Int, Int)) {
+        let (positions, tokens, observed, window, cap) = shape, kernels = DecoderKernels(features: features)
+        var sequence = KVSample(positions: positions, tokens: tokens, seed: positions)
+        let expected = sequence.reference(window: window, cap: Double(cap), observed: observed).mass
+        for head in 0..<KVSample.kvHeads {
+            var mass = [Float](repeating: 1, count: positions)
+            _ = sequence.run(window: window, cap: Float(cap)) { kernels.addMass(&$0, head: head, lastTokens: observed, into: &mass) }
+            let worst = zip(mass, expected[head]).map { abs(Double($0) - 1 - $1) }.max()!
+            #expect(worst < 2e-5 * Double(max(1, observed)), "\(worst)")
+        }
     }
 
     @Test(arguments: decoderPaths) func `what two sequences share is read once and gives the same`(features: ProcessorFeatures) {

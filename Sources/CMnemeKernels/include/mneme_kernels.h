@@ -172,7 +172,8 @@ void mnk_move_keys(uint32_t features, const uint16_t *source, size_t from, uint1
 
 /// Causal attention of new tokens over one sequence's keys and values, in one pass with a running maximum.
 /// Query t stands at position + t and sees the positions up to its own, at most `window` of them (0: all).
-/// Query heads share key-value heads in groups (GQA). dim is a multiple of 16, at most 512.
+/// Query heads share key-value heads in groups (GQA). dim is a multiple of 16, at most MNK_MAX_HEAD.
+enum { MNK_MAX_HEAD = 512 };
 typedef struct {
     const float *q;                    // row t at q + t·ldq, head h at h·dim
     size_t ldq;
@@ -204,6 +205,9 @@ void mnk_merge_partials(const mnk_decoder_attention *a, size_t head_begin, size_
 size_t mnk_decoder_units(const mnk_decoder_attention *a);
 size_t mnk_decoder_scratch(size_t heads, size_t kv_heads, size_t dim);
 void mnk_attend(uint32_t features, const mnk_decoder_attention *a, size_t unit_begin, size_t unit_end, float *scratch);
+/// Adds to mass[p], for each position p, the weight that the last `last_tokens` tokens give it: summed over them and the query heads of
+/// one key-value head. Outputs are not looked at.
+void mnk_attention_mass(uint32_t features, const mnk_decoder_attention *a, size_t head, size_t last_tokens, float *mass);
 
 // MARK: Vectors
 

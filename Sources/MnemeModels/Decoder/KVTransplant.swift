@@ -38,6 +38,23 @@ package struct KVTransplant: Sendable {
         }
     }
 
+    /// Turns keys of one head, in place, as if they stood `distance` positions further on, in layers without windows.
+    ///
+    /// - Parameters:
+    ///   - keys: of a head by itself, see ``KVHeadRows``.
+    ///   - rows: which.
+    package func turn(_ keys: UnsafeMutablePointer<UInt16>, rows: Range<Int>, by distance: Int) {
+        let turn = Turn(configuration.rope, by: distance), block = KVView.blockTokens, d = configuration.headDimension
+        var row = rows.lowerBound
+        while row < rows.upperBound {
+            let count = min(rows.upperBound - row, block - row % block), place = keys + row / block * block * d
+            kernels.moveKeys(
+                place, from: row % block, to: place, at: row % block, count: count, heads: 1, dimension: d, cosine: turn.cosine, sine: turn.sine,
+                half: turn.cosine.count, interleaved: turn.interleaved)
+            row += count
+        }
+    }
+
     /// The rotation over a distance; the magnitude is in the keys already.
     private struct Turn {
         var cosine: [Float], sine: [Float]

@@ -22,13 +22,15 @@ public struct KVView: @unchecked Sendable {
     public var table: UnsafePointer<Int32>?
     /// Names each block of the sequence, if the memory can be shared: where two sequences have the same names, they have the same bytes.
     public var blocks: UnsafePointer<Int32>?
+    /// Where heads keep different positions: their rows, those of all heads of layer 0 first. `keys`, `values` and strides are not used then.
+    public var heads: UnsafePointer<KVHeadRows>?
     /// Positions there is room for.
     public var capacity: Int
 
     /// All values. The memory must outlive the view.
     public init(
         keys: UnsafeMutablePointer<UInt16>, values: UnsafeMutablePointer<UInt16>, layerStride: Int, blockStride: Int,
-        table: UnsafePointer<Int32>? = nil, blocks: UnsafePointer<Int32>? = nil, capacity: Int
+        table: UnsafePointer<Int32>? = nil, blocks: UnsafePointer<Int32>? = nil, heads: UnsafePointer<KVHeadRows>? = nil, capacity: Int
     ) {
         self.keys = keys
         self.values = values
@@ -36,6 +38,7 @@ public struct KVView: @unchecked Sendable {
         self.blockStride = blockStride
         self.table = table
         self.blocks = blocks
+        self.heads = heads
         self.capacity = capacity
     }
 
@@ -51,6 +54,40 @@ public struct KVView: @unchecked Sendable {
     public func valuePlace(_ position: Int, dimension: Int) -> Int { block(position) + position % Self.blockTokens * dimension }
 }
 
+/// What one key-value head of one layer keeps, by itself: blocks as in ``KVView``, each of this head alone.
+public struct KVHeadRows: @unchecked Sendable {
+    /// Element i of row r at `r / 32 · 32 · dimension + i·32 + r % 32`.
+    public var keys: UnsafeMutablePointer<UInt16>
+    /// Element i of row r at `r·dimension + i`.
+    public var values: UnsafeMutablePointer<UInt16>
+    /// Rows that are there; new tokens follow them. Windows count rows, so that a layer with one keeps all.
+    public var count: Int
+
+    /// All values. The memory must outlive the rows.
+    public init(keys: UnsafeMutablePointer<UInt16>, values: UnsafeMutablePointer<UInt16>, count: Int) {
+        self.keys = keys
+        self.values = values
+        self.count = count
+    }
+}
+
+/// Where a step adds up the attention that a segment's last tokens pay to each row: the weights of all query heads of a key-value head.
+public struct KVObservation: @unchecked Sendable {
+    /// Of layer l and key-value head h from `(l·kvHeads + h)·stride` on; nothing is set to zero before.
+    public var mass: UnsafeMutablePointer<Float>
+    /// Floats of a head.
+    public var stride: Int
+    /// The last tokens that count.
+    public var tokens: Int
+
+    /// All values. The memory must outlive the step.
+    public init(mass: UnsafeMutablePointer<Float>, stride: Int, tokens: Int) {
+        self.mass = mass
+        self.stride = stride
+        self.tokens = tokens
+    }
+}
+
 /// New tokens of one sequence in a step.
 public struct DecoderSegment: Sendable {
     /// Which of the step's tokens.
@@ -61,12 +98,15 @@ public struct DecoderSegment: Sendable {
     public var view: KVView
     /// How many of its tokens, counted from the end, get logits.
     public var logits: Int
+    /// Where attention is added up, if somebody wants to know.
+    public var observation: KVObservation?
 
     /// All values.
-    public init(tokens: Range<Int>, position: Int, view: KVView, logits: Int) {
+    public init(tokens: Range<Int>, position: Int, view: KVView, logits: Int, observation: KVObservation? = nil) {
         self.tokens = tokens
         self.position = position
         self.view = view
         self.logits = logits
+        self.observation = observation
     }
 }

@@ -83,46 +83,15 @@ public final class TransformerDecoder: Sendable {
         turn.lock()
         defer { turn.unlock() }
         workspace.plan.pointee.make(segments) { segment in
-            DecoderKernels.partials(
-                tokens: segment.tokens.count, position: segment.position, heads: configuration.heads, kvHeads: configuration.kvHeads,
-                dimension: configuration.headDimension)
+            segment.view.heads != nil
+                ? 0
+                : DecoderKernels.partials(
+                    tokens: segment.tokens.count, position: segment.position, heads: configuration.heads, kvHeads: configuration.kvHeads,
+                    dimension: configuration.headDimension)
         }
         let plan = workspace.plan.pointee
         reads.withLockedValue { $0 = ($0.read + plan.readPositions, $0.alone + plan.alonePositions) }
         pool.run(Step(decoder: self, tokens: tokens, segments: segments, logits: logits, layers: min(layers ?? .max, weights.layers.count)))
-    }
-
-    /// How much each of the tokens computed last, in a step of some layers alone, attends to positions of its view: the sum over heads and tokens
-    /// in the last of these layers. Windows and caps are not counted.
-    ///
-    /// - Parameters:
-    ///   - rows: of the last step's tokens.
-    ///   - positions: looked at; all stand before the tokens.
-    package func attention(of rows: Range<Int>, layer: Int, in view: KVView, over positions: Range<Int>) -> [Float] {
-        let c = configuration, group = c.heads / c.kvHeads, scale = c.attentionScale ?? 1 / Float(c.headDimension).squareRoot()
-        var mass = [Float](repeating: 0, count: positions.count), scores = mass
-        turn.lock()
-        defer { turn.unlock() }
-        for row in rows {
-            for head in 0..<c.heads {
-                let q = workspace.queries.pointer + row * workspace.queryStride + head * c.headDimension
-                var top = -Float.infinity
-                for (j, position) in positions.enumerated() {
-                    let keys = view.keys + layer * view.layerStride + view.keyPlace(position) + head / group * c.headDimension * KVView.blockTokens
-                    var sum: Float = 0
-                    for i in 0..<c.headDimension { sum += q[i] * Float(Float16(bitPattern: keys[i * KVView.blockTokens])) }
-                    scores[j] = sum * scale
-                    top = max(top, scores[j])
-                }
-                var total: Float = 0
-                for j in scores.indices {
-                    scores[j] = exp(scores[j] - top)
-                    total += scores[j]
-                }
-                for j in scores.indices { mass[j] += scores[j] / total }
-            }
-        }
-        return mass
     }
 
     private struct Step: PoolTask {
@@ -167,8 +136,17 @@ public final class TransformerDecoder: Sendable {
                 let cosine = angles.cosine.pointer + t * half, sine = angles.sine.pointer + t * half
                 kernels.rope(q, heads: c.heads, dimension: c.headDimension, half: half, cosine: cosine, sine: sine, interleaved: c.rope.interleaved)
                 kernels.rope(k, heads: c.kvHeads, dimension: c.headDimension, half: half, cosine: cosine, sine: sine, interleaved: c.rope.interleaved)
-                let segment = Self.segment(of: t, in: segments), view = segments[segment].view
-                let position = segments[segment].position + t - segments[segment].tokens.lowerBound
+                let segment = Self.segment(of: t, in: segments), view = segments[segment].view, offset = t - segments[segment].tokens.lowerBound
+                if let heads = view.heads {
+                    for head in 0..<c.kvHeads {
+                        let rows = heads[index * c.kvHeads + head], row = rows.count + offset, from = head * c.headDimension
+                        let block = row / KVView.blockTokens * KVView.blockTokens * c.headDimension
+                        kernels.storeKeys(k + from, count: c.headDimension, into: rows.keys + block + row % KVView.blockTokens)
+                        kernels.toHalf(w.values.pointer + t * kvStride + from, count: c.headDimension, into: rows.values + row * c.headDimension)
+                    }
+                    continue
+                }
+                let position = segments[segment].position + offset
                 kernels.storeKeys(k, count: c.kvSize, into: view.keys + index * view.layerStride + view.keyPlace(position))
                 let values = view.values + index * view.layerStride + view.valuePlace(position, dimension: c.headDimension)
                 for head in 0..<c.kvHeads {
@@ -259,8 +237,18 @@ public final class TransformerDecoder: Sendable {
     /// Attention of all segments; each thread takes its share of all units.
     private func attend(_ layer: Int, _ thread: Int, _ threads: Int, _ segments: UnsafeBufferPointer<DecoderSegment>) {
         let c = configuration, w = workspace, plan = w.plan, window = c.window(layer: layer), scratch = w.scratch[thread].pointer
-        func attention(_ i: Int) -> DecoderKernels.Attention {
+        // Heads that keep rows of their own are attended to one by one.
+        func pieces(_ i: Int) -> Int { segments[i].view.heads == nil ? 1 : c.kvHeads }
+        func attention(_ i: Int, _ head: Int = 0) -> DecoderKernels.Attention {
             let segment = segments[i], view = segment.view, first = segment.tokens.lowerBound
+            if let rows = view.heads?[layer * c.kvHeads + head] {
+                let group = c.heads / c.kvHeads, offset = first * w.queryStride + head * group * c.headDimension
+                return DecoderKernels.Attention(
+                    queries: w.queries.pointer + offset, stride: w.queryStride, keys: rows.keys, values: rows.values,
+                    blockStride: KVView.blockTokens * c.headDimension, table: nil, tokens: segment.tokens.count, position: rows.count, heads: group, kvHeads: 1,
+                    dimension: c.headDimension, window: window ?? 0, scale: c.attentionScale ?? 1 / Float(c.headDimension).squareRoot(),
+                    cap: c.attentionCap ?? 0, into: w.attended.floats + offset, outputStride: w.queryStride)
+            }
             var a = DecoderKernels.Attention(
                 queries: w.queries.pointer + first * w.queryStride, stride: w.queryStride, keys: view.keys + layer * view.layerStride,
                 values: view.values + layer * view.layerStride, blockStride: view.blockStride, table: view.table, tokens: segment.tokens.count,
@@ -276,8 +264,10 @@ public final class TransformerDecoder: Sendable {
         let sharedUnits = window == nil ? plan.pointee.shared.count * c.kvHeads : 0
         var total = sharedUnits, start = sharedUnits, isShared = false
         for i in segments.indices {
-            var a = attention(i)
-            total += kernels.units(&a)
+            for head in 0..<pieces(i) {
+                var a = attention(i, head)
+                total += kernels.units(&a)
+            }
             isShared = isShared || plan.pointee.offsets[i] >= 0
         }
         let share = shareOf(total, thread, threads)
@@ -289,10 +279,19 @@ public final class TransformerDecoder: Sendable {
             }
         }
         for i in segments.indices {
-            var a = attention(i)
-            let count = kernels.units(&a), here = share.clamped(to: start..<start + count)
-            if !here.isEmpty { kernels.attend(&a, units: here.lowerBound - start..<here.upperBound - start, scratch: scratch) }
-            start += count
+            for head in 0..<pieces(i) {
+                var a = attention(i, head)
+                let count = kernels.units(&a), here = share.clamped(to: start..<start + count)
+                if !here.isEmpty { kernels.attend(&a, units: here.lowerBound - start..<here.upperBound - start, scratch: scratch) }
+                start += count
+            }
+            guard let observation = segments[i].observation else { continue }
+            for head in 0..<c.kvHeads where head % threads == thread {
+                var a = attention(i, head)
+                kernels.addMass(
+                    &a, head: segments[i].view.heads == nil ? head : 0, lastTokens: min(observation.tokens, segments[i].tokens.count),
+                    into: observation.mass + (layer * c.kvHeads + head) * observation.stride)
+            }
         }
         guard isShared else { return }
         pool.barrier()

@@ -1,0 +1,48 @@
+import Foundation
+public import MnemeModels
+import MnemeNumerics
+
+/// Layers whose keys suffer most from eviction keep more (EpiCache, Kim et al. 2025, with its blockwise prefill: the prompt comes in
+/// blocks, and rows are given up behind each).
+public struct LayerSensitivity: BudgetAllocator {
+    /// How much of the budget each layer has, 1 on average.
+    public var weights: [Double]
+
+    /// All values.
+    public init(weights: [Double]) { self.weights = weights }
+
+    public func split(_ budget: Int, lengths: [[Int]]) -> [[Int]] {
+        lengths.enumerated().map { layer, heads in heads.map { _ in max(1, Int((Double(budget) * weights[layer]).rounded())) } }
+    }
+
+    /// Measures how far keys are from those of a whole cache when rows are given up on the way.
+    ///
+    /// - Parameters:
+    ///   - policy: with a uniform budget, of `budget` rows.
+    ///   - sharpness: 0 gives all layers the same; the paper takes about 1.
+    /// - Throws: ``KVError``.
+    public static func weights(_ decoder: TransformerDecoder, tokens: [Int32], policy: KVPolicy, budget: Int, sharpness: Double = 1) throws -> [Double] {
+        let c = decoder.configuration, logits = AlignedBuffer<Float>(c.vocabularySize)
+        let whole = try CompressedCache(decoder, KVPolicy("full", trigger: .never, scorer: StreamingLLM()), budget: tokens.count, positions: tokens.count)
+        let part = try CompressedCache(decoder, policy, budget: budget, positions: tokens.count)
+        whole.feed(tokens, endsPrompt: true, logits: logits.pointer)
+        part.feed(tokens, endsPrompt: true, logits: logits.pointer)
+        let changes = (0..<c.layers).map { layer in
+            var sum = 0.0, count = 0
+            for head in 0..<c.kvHeads {
+                let exact = whole.rows(layer, head), kept = part.rows(layer, head)
+                for (row, position) in kept.positions.enumerated() {
+                    let a = exact.key(Int(position)), b = kept.key(row)
+                    func dot(_ a: [Float], _ b: [Float]) -> Double { zip(a, b).reduce(0) { $0 + Double($1.0) * Double($1.1) } }
+                    sum += 1 - dot(a, b) / max((dot(a, a) * dot(b, b)).squareRoot(), 1e-12)
+                    count += 1
+                }
+            }
+            return pow(max(sum / Double(max(1, count)), 1e-6), sharpness)
+        }
+        // No layer has less than half, or more than twice, of what all would have.
+        let mean = changes.reduce(0, +) / Double(c.layers), bounded = changes.map { min(2, max(0.5, $0 / mean)) }
+        let sum = bounded.reduce(0, +) / Double(c.layers)
+        return bounded.map { $0 / sum }
+    }
+}

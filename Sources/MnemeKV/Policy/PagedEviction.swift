@@ -1,0 +1,19 @@
+/// Whole pages whose values are short and keys long go first (PagedEviction, Chitty-Venkata et al. 2025).
+///
+/// A page is a run of rows of a block's length; the last stays.
+public struct PagedEviction: TokenScorer {
+    /// Nothing to set.
+    public init() {}
+    public var needs: AttentionNeed { .none }
+    public func scores(_ rows: KVRows) -> [Float] {
+        let page = KVShape.blockTokens
+        func length(_ x: [Float]) -> Float { x.reduce(0) { $0 + $1 * $1 }.squareRoot() }
+        var result: [Float] = []
+        for start in stride(from: 0, to: rows.count, by: page) {
+            let part = start..<min(start + page, rows.count)
+            let mean = part.reduce(Float(0)) { $0 + length(rows.value($1)) / max(length(rows.key($1)), 1e-6) } / Float(part.count)
+            result += part.map { _ in part.upperBound + page > rows.count ? .infinity : mean }
+        }
+        return result
+    }
+}

@@ -1,0 +1,34 @@
+public import MnemeModels
+
+/// Policies by name.
+public enum PolicyCatalog {
+    /// All names: `full` keeps all, `window` and `random` are what others must beat.
+    public static let names = ["full", "window", "random", "streamingllm", "h2o", "snapkv", "pagedeviction", "kvmerger", "razor", "epicache"]
+
+    /// Makes a policy; some are measured on the model first.
+    ///
+    /// - Parameters:
+    ///   - sample: tokens of a text, for those that are measured.
+    ///   - budget: rows that a head may keep.
+    /// - Throws: ``KVError`` for a name that is not there.
+    public static func policy(_ name: String, for decoder: TransformerDecoder, sample: [Int32], budget: Int) throws -> KVPolicy {
+        switch name {
+        case "full": return KVPolicy(name, trigger: .never, scorer: StreamingLLM())
+        case "window": return KVPolicy(name, trigger: .every(16), scorer: StreamingLLM(sinks: 0))
+        case "random": return KVPolicy(name, trigger: .promptEnd, scorer: RandomEviction())
+        case "streamingllm": return KVPolicy(name, trigger: .every(16), scorer: StreamingLLM(), movesTogether: true)
+        case "h2o": return KVPolicy(name, trigger: .every(32), scorer: H2O())
+        case "snapkv": return KVPolicy(name, trigger: .promptEnd, scorer: SnapKV())
+        case "pagedeviction": return KVPolicy(name, trigger: .every(KVShape.blockTokens), scorer: PagedEviction())
+        case "kvmerger": return KVPolicy(name, trigger: .promptEnd, scorer: H2O(), disposer: KVMerger())
+        case "razor":
+            return KVPolicy(
+                name, trigger: .every(32), scorer: StreamingLLM(), allocator: RetrievalHeads(strengths: try RetrievalHeads.strengths(decoder)))
+        case "epicache":
+            var policy = KVPolicy(name, trigger: .every(128), scorer: SnapKV())
+            policy.allocator = LayerSensitivity(weights: try LayerSensitivity.weights(decoder, tokens: sample, policy: policy, budget: budget))
+            return policy
+        default: throw KVError(.notFound, "There is no policy '\(name.prefix(40))'. There are \(names.joined(separator: ", ")).")
+        }
+    }
+}

@@ -1,0 +1,66 @@
+import Foundation
+public import MnemeModels
+import MnemeNumerics
+
+/// Heads that look far back keep all; the others the first and the last rows (RazorAttention, Tang et al. 2025; DuoAttention, Xiao et al. 2025).
+///
+/// As many of the best retrieval heads keep all as the budget allows. RazorAttention's compensation token is left out.
+public struct RetrievalHeads: BudgetAllocator {
+    /// How much each head looks back at what was repeated; by layers.
+    public var strengths: [[Float]]
+    /// Rows of the others at least.
+    public var least: Int
+
+    /// All values.
+    public init(strengths: [[Float]], least: Int = 64) {
+        self.strengths = strengths
+        self.least = least
+    }
+
+    public func split(_ budget: Int, lengths: [[Int]]) -> [[Int]] {
+        let whole = lengths.joined().max() ?? 0, least = min(least, budget)
+        let order = strengths.enumerated().flatMap { layer, heads in heads.indices.map { (layer, $0) } }
+            .sorted { strengths[$0.0][$0.1] > strengths[$1.0][$1.1] }
+        let extra = (budget - least) * order.count, full = whole > least ? min(order.count, extra / (whole - least)) : order.count
+        let spare = full < order.count ? (extra - full * (whole - least)) / (order.count - full) : 0
+        var result = lengths.map { $0.map { _ in least + spare } }
+        for (layer, head) in order.prefix(full) { result[layer][head] = whole }
+        return result
+    }
+
+    /// Measures heads on tokens that make no sense, twice: an echo head looks at the same token before, an induction head at what followed it.
+    ///
+    /// - Complexity: `tokens` steps of one token.
+    /// - Throws: ``KVError`` without memory.
+    public static func strengths(_ decoder: TransformerDecoder, tokens count: Int = 192) throws -> [[Float]] {
+        let c = decoder.configuration, buffer = try KVBuffer(c, positions: 2 * count)
+        defer { withExtendedLifetime(buffer) {} }
+        var seed: UInt64 = 42
+        let tokens = (0..<count).map { _ in
+            seed = seed &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+            return Int32(truncatingIfNeeded: (seed >> 33) % UInt64(c.vocabularySize))
+        }
+        let logits = AlignedBuffer<Float>(c.vocabularySize), mass = AlignedBuffer<Float>(c.layers * c.kvHeads * 2 * count)
+        func step(_ part: ArraySlice<Int32>, at position: Int, _ observation: KVObservation?) {
+            let segment = DecoderSegment(tokens: 0..<part.count, position: position, view: buffer.view, logits: 0, observation: observation)
+            part.withUnsafeBufferPointer { tokens in
+                withUnsafePointer(to: segment) {
+                    decoder.step(tokens: tokens, segments: UnsafeBufferPointer(start: $0, count: 1), logits: logits.pointer)
+                }
+            }
+        }
+        for start in stride(from: 0, to: count, by: decoder.stepTokens) { step(tokens[start..<min(count, start + decoder.stepTokens)], at: start, nil) }
+        var result = [[Float]](repeating: [Float](repeating: 0, count: c.kvHeads), count: c.layers)
+        for i in 0..<count - 1 {
+            mass.pointer.update(repeating: 0, count: mass.count)
+            step(tokens[i...i], at: count + i, KVObservation(mass: mass.pointer, stride: 2 * count, tokens: 1))
+            for layer in 0..<c.layers {
+                for head in 0..<c.kvHeads {
+                    let row = mass.pointer + (layer * c.kvHeads + head) * 2 * count
+                    result[layer][head] += (row[i] + row[i + 1]) / Float(count * c.heads / c.kvHeads)
+                }
+            }
+        }
+        return result
+    }
+}

@@ -1,0 +1,32 @@
+/// The first tokens, on which attention rests, and the last (StreamingLLM, Xiao et al. 2024). Without the first it is a sliding window.
+public struct StreamingLLM: TokenScorer {
+    /// First rows that stay.
+    public var sinks: Int
+
+    /// The paper keeps four.
+    public init(sinks: Int = 4) { self.sinks = sinks }
+    public var needs: AttentionNeed { .none }
+    public func scores(_ rows: KVRows) -> [Float] { rows.positions.enumerated().map { $0 < sinks ? .infinity : Float($1) } }
+}
+
+/// Any, but the last `recent`: what a rule must beat.
+public struct RandomEviction: TokenScorer {
+    private let seed: UInt64, recent: Int
+
+    /// - Parameter recent: rows that stay, as other rules have them.
+    public init(seed: UInt64 = 1, recent: Int = 32) {
+        self.seed = seed
+        self.recent = recent
+    }
+    public var needs: AttentionNeed { .none }
+    public func scores(_ rows: KVRows) -> [Float] {
+        // A row keeps its lot for as long as it is there.
+        rows.positions.enumerated().map { i, position in
+            if i + recent >= rows.count { return .infinity }
+            var z = seed &+ UInt64(rows.layer) << 40 &+ UInt64(rows.head) << 32 &+ UInt64(UInt32(bitPattern: position)) &* 0x9e37_79b9_7f4a_7c15
+            z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
+            z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
+            return Float((z ^ (z >> 31)) >> 40)
+        }
+    }
+}

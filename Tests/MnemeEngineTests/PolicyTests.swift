@@ -1,0 +1,167 @@
+import Foundation
+import MnemeEngine
+import MnemeKV
+import MnemeModels
+import Testing
+
+/// Rows of one head, made by hand.
+private final class SampleRows {
+    private let rows: KVRows
+    private let keys: UnsafeMutablePointer<UInt16>, values: UnsafeMutablePointer<UInt16>
+
+    func scores(_ scorer: some TokenScorer) -> [Float] { withExtendedLifetime(self) { scorer.scores(rows) } }
+    func dispose(_ disposer: some Disposer, lost: [Int], kept: [Int]) -> [KVChange] {
+        withExtendedLifetime(self) { disposer.dispose(lost: lost, kept: kept, of: rows) }
+    }
+
+    init(keys: [[Float]], values: [[Float]], attention: [Float] = [], budget: Int = 4, layer: Int = 0, head: Int = 0) {
+        let d = keys[0].count, room = KVShape.blocks(keys.count) * KVShape.blockTokens * d
+        (self.keys, self.values) = (.allocate(capacity: room), .allocate(capacity: room))
+        for (row, (key, value)) in zip(keys, values).enumerated() {
+            for i in 0..<d {
+                self.keys[row / 32 * 32 * d + i * 32 + row % 32] = Float16(key[i]).bitPattern
+                self.values[row * d + i] = Float16(value[i]).bitPattern
+            }
+        }
+        rows = KVRows(
+            layer: layer, head: head, dimension: d, budget: budget, positions: keys.indices.map { Int32($0) }, attention: attention, keys: self.keys,
+            values: self.values)
+    }
+
+    deinit {
+        keys.deallocate()
+        values.deallocate()
+    }
+}
+
+@Suite struct PolicyPartTests {
+    private static let zeros = [Float](repeating: 0, count: 14)
+
+    private func sample(_ count: Int, attention: [Float] = [], budget: Int = 4) -> SampleRows {
+        SampleRows(
+            keys: (0..<count).map { [Float](repeating: Float($0 % 7 + 1), count: 16) },
+            values: (0..<count).map { [Float](repeating: Float($0 / 32 + 1), count: 16) }, attention: attention, budget: budget)
+    }
+
+    @Test func `positions decide for streams, attention for heavy hitters, windows for SnapKV`() {
+        let streaming = sample(6).scores(StreamingLLM(sinks: 2))
+        #expect(streaming == [.infinity, .infinity, 2, 3, 4, 5])
+        let attention: [Float] = [9, 0.5, 3, 0.25, 1, 2]
+        #expect(sample(6, attention: attention, budget: 4).scores(H2O()) == [9, 0.5, 3, 0.25, .infinity, .infinity])
+        #expect(sample(6, attention: attention).scores(SnapKV(window: 2, pool: 3)) == [9, 9, 3, 3, .infinity, .infinity])
+    }
+
+    @Test func `pages go as a whole, and the one that is being filled stays`() {
+        let scores = sample(80).scores(PagedEviction())
+        #expect(Set(scores[0..<32]).count == 1 && Set(scores[32..<64]).count == 1 && scores[0] != scores[32])
+        #expect(scores[64...].allSatisfy { $0 == .infinity })
+    }
+
+    @Test func `a row's lot does not change while others go`() {
+        let all = sample(50).scores(RandomEviction(seed: 3, recent: 2)), again = sample(40).scores(RandomEviction(seed: 3, recent: 2))
+        #expect(Array(all.prefix(38)) == Array(again.prefix(38)) && all.suffix(2).allSatisfy { $0 == .infinity } && Set(all.prefix(38)).count == 38)
+    }
+
+    @Test func `like neighbours are merged, others are lost`() {
+        let a: [Float] = [1, 0] + Self.zeros, b: [Float] = [0, 1] + Self.zeros, nearA: [Float] = [1, 0.125] + Self.zeros
+        let sample = SampleRows(keys: [a, nearA, b, b], values: [a, b, a, b])
+        let changes = sample.dispose(KVMerger(threshold: 0.8), lost: [1, 2], kept: [0, 3])
+        #expect(changes.map(\.row) == [0, 3])
+        // One neighbour: its Gaussian weight is exp(−1/2) whatever the distance, or 1 where there is none.
+        let weight = Float(exp(-0.5))
+        #expect(abs(changes[0].value[0] - 1 / (1 + weight)) < 1e-5 && abs(changes[0].value[1] - weight / (1 + weight)) < 1e-5)
+        #expect(changes[1].key == b && changes[1].value[0] == 0.5)
+        #expect(SampleRows(keys: [a, a, b], values: [a, a, b]).dispose(KVMerger(threshold: 0.8), lost: [2], kept: [0, 1]).isEmpty)
+    }
+
+    @Test func `heads that look back keep all as far as the budget reaches`() {
+        let heads = RetrievalHeads(strengths: [[0.1, 0.9], [0.5, 0.2]], least: 10)
+        #expect(heads.split(40, lengths: [[100, 100], [100, 100]]) == [[20, 100], [20, 20]])
+        #expect(heads.split(100, lengths: [[100, 100], [100, 100]]) == [[100, 100], [100, 100]])
+        #expect(heads.split(5, lengths: [[100, 100], [100, 100]]).joined().reduce(0, +) <= 20)
+        let layers = LayerSensitivity(weights: [0.5, 1.5]).split(40, lengths: [[100], [100]])
+        #expect(layers == [[20], [60]])
+    }
+}
+
+@Suite(.enabled(if: RealModel.isThere, "needs the model that `make language-model` fetches"), .serialized)
+struct PolicyTests {
+    private func text(_ count: Int) -> [Int32] {
+        (0..<count).map { (i: Int) -> Int32 in Int32(1000 + (i * i * 13 + i * 51) % 40000) }
+    }
+
+    private func logits(_ cache: CompressedCache, _ tokens: [Int32], endsPrompt: Bool, size: Int) -> [Float] {
+        var out = [Float](repeating: .nan, count: size)
+        out.withUnsafeMutableBufferPointer { cache.feed(tokens, endsPrompt: endsPrompt, logits: $0.baseAddress!) }
+        return out
+    }
+
+    @Test func `heads with rows of their own answer as a whole cache does`() throws {
+        let decoder = try RealModel.loaded.get().decoder, c = decoder.configuration, tokens = text(150)
+        let whole = Cache(c, positions: 200)
+        _ = decoder.logits(Array(tokens.prefix(120)), at: 0, in: whole, rows: 1)
+        let expected = decoder.logits(Array(tokens.suffix(30)), at: 120, in: whole, rows: 1)[0]
+        let policy = try PolicyCatalog.policy("full", for: decoder, sample: [], budget: 1)
+        let cache = try CompressedCache(decoder, policy, budget: 1, positions: 200)
+        _ = logits(cache, Array(tokens.prefix(120)), endsPrompt: true, size: c.vocabularySize)
+        #expect(logits(cache, Array(tokens.suffix(30)), endsPrompt: false, size: c.vocabularySize) == expected)
+        #expect(cache.bytes == 150 * KVShape(c).tokenBytes && cache.rowsPerHead == 150)
+    }
+
+    @Test(arguments: PolicyCatalog.names.dropFirst()) func `a policy keeps to its budget and answers`(name: String) throws {
+        let decoder = try RealModel.loaded.get().decoder, c = decoder.configuration, tokens = text(300), budget = 96
+        let policy = try PolicyCatalog.policy(name, for: decoder, sample: tokens, budget: budget)
+        let cache = try CompressedCache(decoder, policy, budget: budget, positions: 400)
+        _ = logits(cache, Array(tokens.prefix(260)), endsPrompt: true, size: c.vocabularySize)
+        #expect(cache.rowsPerHead <= Double(budget) && cache.rowsPerHead > Double(budget) * 0.9)
+        #expect(cache.bytes <= budget * KVShape(c).tokenBytes)
+        for token in tokens.suffix(40) {
+            let row = logits(cache, [token], endsPrompt: false, size: c.vocabularySize)
+            #expect(!row.contains { !$0.isFinite })
+        }
+        if case .every(let slack) = policy.trigger {
+            #expect(cache.rowsPerHead <= Double(budget + slack) && cache.peakBytes <= (budget + max(slack, 128)) * KVShape(c).tokenBytes)
+        } else {
+            #expect(cache.rowsPerHead <= Double(budget + 40))
+        }
+        for layer in 0..<c.layers {
+            for head in 0..<c.kvHeads {
+                let positions = cache.rows(layer, head).positions
+                #expect(zip(positions, positions.dropFirst()).allSatisfy { $0 < $1 })
+            }
+        }
+    }
+
+    /// The first and last rows of a whole cache, put side by side by another way, give the same answer.
+    @Test func `rows that move together answer as if they had been copied to their new places`() throws {
+        let decoder = try RealModel.loaded.get().decoder, c = decoder.configuration, tokens = text(121)
+        let whole = Cache(c, positions: 128), target = Cache(c, positions: 128)
+        _ = decoder.logits(Array(tokens.prefix(120)), at: 0, in: whole, rows: 1)
+        let transplant = KVTransplant(c)
+        transplant.copy(0..<4, of: whole.view, to: target.view, at: 0)
+        transplant.copy(92..<120, of: whole.view, to: target.view, at: 4)
+        let expected = decoder.logits([tokens[120]], at: 32, in: target, rows: 1)[0]
+        for movesTogether in [true, false] {
+            let policy = KVPolicy("s", trigger: .promptEnd, scorer: StreamingLLM(), movesTogether: movesTogether)
+            let cache = try CompressedCache(decoder, policy, budget: 32, positions: 128)
+            _ = logits(cache, Array(tokens.prefix(120)), endsPrompt: true, size: c.vocabularySize)
+            let got = logits(cache, [tokens[120]], endsPrompt: false, size: c.vocabularySize)
+            let distance = zip(got, expected).map { abs($0 - $1) }.max()!
+            if movesTogether { #expect(distance < 0.05, "\(distance)") } else { #expect(distance > 0.05) }
+        }
+    }
+
+    @Test func `what cannot go together is said`() throws {
+        let decoder = try RealModel.loaded.get().decoder
+        #expect(throws: KVError.self) { try PolicyCatalog.policy("best", for: decoder, sample: [], budget: 1) }
+        let policy = try PolicyCatalog.policy("window", for: decoder, sample: [], budget: 8)
+        #expect(throws: KVError.self) { try CompressedCache(decoder, policy, budget: 8, positions: 64, codec: .int4) }
+    }
+
+    @Test func `heads that look back are found`() throws {
+        let decoder = try RealModel.loaded.get().decoder
+        let strengths = Array(try RetrievalHeads.strengths(decoder, tokens: 64).joined())
+        // Most heads do not look back at all; some give a good part of their attention.
+        #expect(strengths.allSatisfy { $0 >= 0 && $0 <= 1.001 } && strengths.max()! > 0.2 && strengths.count { $0 < 0.05 } > strengths.count / 2)
+    }
+}
