@@ -1,5 +1,5 @@
 # Targets for a fresh Debian or Ubuntu with Swift 6.2 or later; elsewhere install SQLite (with
-# headers), libstemmer (Snowball) and Python 3 first. One build configuration serves run and test.
+# headers), libstemmer (Snowball), hiredis and Python 3 first. One build configuration serves run and test.
 SHELL := /bin/bash
 export MNEME_HOME ?= $(HOME)/.mneme
 
@@ -36,6 +36,7 @@ demo: model
 	@$(BIN) demo $(FILE)
 
 test: model language-model $(VENV)/.done
+	@scripts/setup.sh --tests
 	swift test -c release --skip-build
 	$(VENV)/bin/python Tests/clients/run.py $(BIN)
 

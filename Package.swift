@@ -39,6 +39,7 @@ let package = Package(
         // The kernels are tested and used in debug builds too, where clang's -O0 makes them
         // twenty times slower; hence -O3 in every configuration.
         .target(name: "CMnemeKernels", cSettings: [.unsafeFlags(["-O3", "-Wall", "-Wextra"])]),
+        .systemLibrary(name: "CHiredis", providers: [.apt(["libhiredis-dev"]), .brew(["hiredis"])]),
         .systemLibrary(name: "CStemmer", providers: [.apt(["libstemmer-dev"]), .brew(["snowball"])]),
 
         .target(name: "MnemeNumerics", dependencies: ["CMnemeKernels"]),
@@ -51,7 +52,7 @@ let package = Package(
         ),
         .target(name: "Mneme", dependencies: ["MnemeModels", "MnemeNumerics", "MnemeIndex", "MnemeStore", crypto, locks, logging]),
         .target(name: "CMnemeMemory"),
-        .target(name: "MnemeKV", dependencies: ["MnemeModels", "MnemeNumerics", "CMnemeKernels", "CMnemeMemory", crypto, locks]),
+        .target(name: "MnemeKV", dependencies: ["MnemeModels", "MnemeNumerics", "CHiredis", "CMnemeKernels", "CMnemeMemory", crypto, locks]),
         .target(name: "MnemeEngine", dependencies: ["MnemeKV", "MnemeModels", "MnemeNumerics", locks]),
         .target(
             name: "MnemeServer",

@@ -1,18 +1,20 @@
 #!/usr/bin/env bash
-# Installs the system packages that the build needs, where apt is there and something is missing.
+# Installs the system packages that the build needs, where apt is there and something is missing; with --tests those of the tests, too.
 set -euo pipefail
 
 missing=()
 command -v swift >/dev/null || { echo "Swift 6.2 or later is needed: https://www.swift.org/install" >&2; exit 1; }
 [ -e /usr/include/sqlite3.h ] || missing+=(libsqlite3-dev)
 [ -e /usr/include/libstemmer.h ] || missing+=(libstemmer-dev)
+[ -e /usr/include/hiredis/hiredis.h ] || missing+=(libhiredis-dev)
 command -v unzip >/dev/null || missing+=(unzip)
 command -v curl >/dev/null || missing+=(curl ca-certificates)
 python3 -c 'import venv, ensurepip' 2>/dev/null || missing+=(python3 python3-venv)
+[ "${1:-}" != --tests ] || command -v redis-server >/dev/null || missing+=(redis-server)
 [ ${#missing[@]} -eq 0 ] && exit 0
 
 if ! command -v apt-get >/dev/null; then
-    [ "$(uname)" = Darwin ] && { echo "On macOS: brew install sqlite snowball (done before? then all is well)" >&2; exit 0; }
+    [ "$(uname)" = Darwin ] && { echo "On macOS: brew install sqlite snowball hiredis (done before? then all is well)" >&2; exit 0; }
     echo "Install first: ${missing[*]} (names of Debian's packages)" >&2
     exit 1
 fi

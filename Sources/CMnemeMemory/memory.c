@@ -24,6 +24,16 @@ int mnm_memory_file(size_t bytes) {
     return file;
 }
 
+int mnm_memory_file_holds(int file, size_t offset, size_t bytes) {
+#ifdef __linux__
+    off_t data = lseek(file, (off_t)offset, SEEK_DATA);
+    return data >= 0 && data < (off_t)(offset + bytes);
+#else
+    (void)file, (void)offset, (void)bytes;
+    return 0;
+#endif
+}
+
 int mnm_memory_file_release(int file, size_t offset, size_t bytes) {
 #ifdef __linux__
     return fallocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)offset, (off_t)bytes);

@@ -158,16 +158,20 @@ public final class Engine: Sendable {
     ///
     /// - Parameters:
     ///   - folder: where keys and values are kept beyond the process; nil keeps them in memory only.
+    ///   - remote: where other machines find them, too: a ``MnemeKV/RedisTier``.
     ///   - codec: how they are kept there; all but f16 change answers a little after a restart.
     /// - Throws: ``MnemeKV/KVError`` if there is no memory for keys and values, or the model's files cannot be read.
-    public init(_ model: LanguageModel, limits: Limits = Limits(), folder: KVFolder? = nil, codec: KVCodec = .f16) throws {
+    public init(
+        _ model: LanguageModel, limits: Limits = Limits(), folder: KVFolder? = nil, remote: (any KVTier)? = nil, codec: KVCodec = .f16
+    ) throws {
         decoder = model.decoder
         tokenizer = model.tokenizer
         self.limits = limits
-        let weights = try folder.map { try ModelIdentity.hash(model.path, cache: $0.path + "/models") } ?? ""
+        let isKept = folder != nil || remote != nil
+        let weights = isKept ? try ModelIdentity.hash(model.path, cache: folder.map { $0.path + "/models" }) : ""
         cache = try KVCache(
             shape: KVShape(decoder.configuration), model: .model(weights, decoder.configuration, codec: codec), modelName: model.name, bytes: limits.kvBytes,
-            folder: folder, codec: codec)
+            near: folder, far: remote, codec: codec)
         shared = NIOLockedValueBox(Shared())
         let thread = Thread { [self] in loop() }
         thread.name = "mneme.engine"

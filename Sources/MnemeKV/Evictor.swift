@@ -10,9 +10,15 @@ public struct EvictionCandidate: Sendable, Equatable {
     public var idle: Double
     /// How often it was used after it was made.
     public var uses: Int
+    /// The time, by the clock that ``idle`` is counted with.
+    public var time: Double
+    /// One bit: whether it is thought to be used again soon.
+    public var isExpected: Bool
 
     /// All values.
-    public init(bytes: Int, position: Int, tokens: Int, idle: Double, uses: Int) {
+    public init(bytes: Int, position: Int, tokens: Int, idle: Double, uses: Int, time: Double = 0, isExpected: Bool = false) {
+        self.time = time
+        self.isExpected = isExpected
         self.bytes = bytes
         self.position = position
         self.tokens = tokens
@@ -25,6 +31,13 @@ public struct EvictionCandidate: Sendable, Equatable {
 public protocol Evictor: Sendable {
     /// What keeping it is worth; only the order counts.
     func worth(_ candidate: EvictionCandidate) -> Double
+    /// Tells what was given up, for those that remember.
+    func gaveUp(_ candidate: EvictionCandidate)
+}
+
+extension Evictor {
+    /// Nothing is remembered.
+    public func gaveUp(_ candidate: EvictionCandidate) {}
 }
 
 /// Gives up what was not used for the longest time.

@@ -26,10 +26,15 @@ package final class KVArena: @unchecked Sendable {
     private let base: UnsafeMutableRawPointer
     private var isUsed: [Bool]
     private var hint = 0
+    private let fails: (@Sendable (Refusal) -> Bool)?
+
+    /// What a system under pressure refuses; tests make it do so.
+    package enum Refusal: Sendable { case memory, mapping }
 
     /// - Parameter bytes: the most memory that blocks take.
     /// - Throws: ``KVError`` if the system refuses.
-    package init(_ shape: KVShape, bytes: Int, addressing: Addressing = .aliases) throws {
+    package init(_ shape: KVShape, bytes: Int, addressing: Addressing = .aliases, fails: (@Sendable (Refusal) -> Bool)? = nil) throws {
+        self.fails = fails
         self.shape = shape
         self.addressing = addressing
         capacity = max(1, bytes / shape.blockBytes)
@@ -60,13 +65,15 @@ package final class KVArena: @unchecked Sendable {
 
     /// A free block, right behind `previous` if that is free: neighbours are mapped in one piece.
     package func allocate(after previous: Int? = nil) -> Int? {
-        guard used < capacity else { return nil }
+        guard used < capacity, fails?(.memory) != true else { return nil }
         var block = previous.map { $0 + 1 } ?? hint
         if block >= capacity || isUsed[block] {
             block = hint
             while isUsed[block] { block = block + 1 < capacity ? block + 1 : 0 }
             hint = block
         }
+        // In tests, a canary: what was given back has no memory, unless somebody wrote to it since.
+        if fails != nil { precondition(!hasMemory(block), "A block was written to after it was freed.") }
         isUsed[block] = true
         used += 1
         return block
@@ -84,9 +91,15 @@ package final class KVArena: @unchecked Sendable {
     /// Addresses for a sequence, with nothing behind them yet.
     package func reserve(positions: Int) throws -> KVRange { try KVRange(self, blocks: KVShape.blocks(positions)) }
 
+    /// Whether the system holds memory for a block.
+    package func hasMemory(_ block: Int) -> Bool {
+        mnm_memory_file_holds(file, block * shape.blockBytes, shape.blockBytes) != 0
+    }
+
     fileprivate func map(_ block: Int, count: Int, at address: UnsafeMutableRawPointer, writable: Bool) -> Bool {
         // What is shared is there already: its pages are entered at once, not one fault after the other.
         let flags = MAP_SHARED | MAP_FIXED | (writable ? 0 : populate), protection = writable ? PROT_READ | PROT_WRITE : PROT_READ
+        if fails?(.mapping) == true { return false }
         let mapped = mmap(address, count * shape.blockBytes, protection, flags, file, off_t(block * shape.blockBytes))
         return mapped != MAP_FAILED
     }

@@ -6,7 +6,7 @@ import MnemeNumerics
 /// Layout, little endian: `MNEMEKV1`, bytes of the header, checksum of the header (4 × CRC-32C), the header, the rows without gaps.
 /// With a codec, the rows are codes of the whole block. The header: model and parent hashes, the tokens before, layers, heads, elements of a head, bytes and checksum of
 /// the rows, and lists with their lengths before them: tokens, the model's name, sources. Nothing in it is executable.
-package struct KVBlockFile: Sendable, Equatable {
+public struct KVBlockFile: Sendable, Equatable {
     package var model: KVHash
     package var parent: KVHash
     package var position: Int
@@ -73,12 +73,9 @@ package struct KVBlockFile: Sendable, Equatable {
         return out
     }
 
-    /// Writes the file whole or not at all.
-    ///
-    /// - Parameter block: the rows, as ``KVShape`` lays them out.
-    package mutating func write(to path: String, block: UnsafeRawPointer, shape: KVShape) throws {
+    /// What stands before the rows, and the rows: the caller frees them.
+    private mutating func encode(_ block: UnsafeRawPointer, _ shape: KVShape) -> (start: [UInt8], rows: UnsafeMutableRawBufferPointer) {
         let rows = UnsafeMutableRawBufferPointer.allocate(byteCount: payloadBytes, alignment: 64)
-        defer { rows.deallocate() }
         if codec == .f16 {
             shape.gather(tokens.count, from: block, to: rows.baseAddress!)
         } else {
@@ -92,6 +89,22 @@ package struct KVBlockFile: Sendable, Equatable {
         var start = Self.magic
         withUnsafeBytes(of: UInt32(header.count).littleEndian) { start += $0 }
         for sum in header.withUnsafeBytes(Self.checksum) { withUnsafeBytes(of: sum.littleEndian) { start += $0 } }
+        return (start + header, rows)
+    }
+
+    /// All that a file would hold.
+    mutating func bytes(of block: UnsafeRawPointer, shape: KVShape) -> [UInt8] {
+        let (start, rows) = encode(block, shape)
+        defer { rows.deallocate() }
+        return start + rows
+    }
+
+    /// Writes the file whole or not at all.
+    ///
+    /// - Parameter block: the rows, as ``KVShape`` lays them out.
+    package mutating func write(to path: String, block: UnsafeRawPointer, shape: KVShape) throws {
+        let (start, rows) = encode(block, shape)
+        defer { rows.deallocate() }
         let temporary = "\(path).\(getpid())-\(UInt32.random(in: .min ... .max)).tmp"
         let file = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
         guard file >= 0 else { throw KVError(.inputOutput, "\(temporary) cannot be written: \(String(cString: strerror(errno))).") }
@@ -103,7 +116,7 @@ package struct KVBlockFile: Sendable, Equatable {
                 if count > 0 { done += count } else if errno != EINTR { failure = errno == 0 ? ENOSPC : errno }
             }
         }
-        (start + header).withUnsafeBytes(send)
+        start.withUnsafeBytes(send)
         send(UnsafeRawBufferPointer(rows))
         if close(file) != 0, failure == 0 { failure = errno }
         if failure == 0, rename(temporary, path) != 0 { failure = errno }
@@ -115,94 +128,109 @@ package struct KVBlockFile: Sendable, Equatable {
 
     // MARK: Reading
 
-    /// An opened file whose header is sound.
-    private struct Opened: ~Copyable {
-        let file: Int32
-        let header: KVBlockFile
-        let payload: Int
-        deinit { close(file) }
+    /// Where a block's bytes come from: a file or memory.
+    private struct Source {
+        var name: String, size: Int
+        /// Fills a buffer from an offset on; false if that is not possible.
+        var fill: (UnsafeMutableRawBufferPointer, Int) -> Bool
+
+        var damaged: KVError { KVError(.damaged, "\(name) is no whole block of keys and values, or has changed since it was written; it is not used.") }
+
+        func bytes(_ offset: Int, _ count: Int) throws -> [UInt8] {
+            try [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
+                guard fill(UnsafeMutableRawBufferPointer(buffer), offset) else { throw damaged }
+                initialized = count
+            }
+        }
+
+        /// The header, if it is sound, and where the rows begin.
+        func header() throws -> (KVBlockFile, rows: Int) {
+            guard size >= prefixBytes else { throw damaged }
+            let start = try bytes(0, prefixBytes)
+            func number(_ offset: Int) -> UInt32 {
+                start.withUnsafeBytes { UInt32(littleEndian: $0.loadUnaligned(fromByteOffset: offset, as: UInt32.self)) }
+            }
+            let length = Int(number(8))
+            guard start.starts(with: magic), length <= maximumHeader, length <= size - prefixBytes else { throw damaged }
+            let bytes = try bytes(prefixBytes, length)
+            guard bytes.withUnsafeBytes(checksum) == (0..<4).map({ number(12 + 4 * $0) }), let header = KVBlockFile(header: bytes),
+                size == prefixBytes + length + header.payloadBytes
+            else { throw damaged }
+            return (header, prefixBytes + length)
+        }
     }
 
-    private static func open_(_ path: String) throws -> Opened {
+    private static func with<Result>(_ path: String, _ body: (Source) throws -> Result) throws -> Result {
         let file = open(path, O_RDONLY | O_CLOEXEC)
         guard file >= 0 else {
             throw KVError(errno == ENOENT ? .notFound : .inputOutput, "\(path) cannot be read: \(String(cString: strerror(errno))).")
         }
-        do {
-            let damaged = KVError(.damaged, "\(path) is no whole block of keys and values; it is not used.")
-            var size = stat()
-            guard fstat(file, &size) == 0 else { throw damaged }
-            let start = try read(file, 0, prefixBytes, damaged)
-            guard start.starts(with: magic) else { throw damaged }
-            let length = start.withUnsafeBytes { Int(UInt32(littleEndian: $0.loadUnaligned(fromByteOffset: 8, as: UInt32.self))) }
-            guard length <= maximumHeader else { throw damaged }
-            let bytes = try read(file, prefixBytes, length, damaged), sums = bytes.withUnsafeBytes(checksum)
-            let kept = start.withUnsafeBytes { start in (0..<4).map { UInt32(littleEndian: start.loadUnaligned(fromByteOffset: 12 + 4 * $0, as: UInt32.self)) }
-            }
-            guard sums == kept, let header = KVBlockFile(header: bytes), Int(size.st_size) == prefixBytes + length + header.payloadBytes else { throw damaged }
-            return Opened(file: file, header: header, payload: prefixBytes + length)
-        } catch {
-            close(file)
-            throw error
-        }
-    }
-
-    private static func read(_ file: Int32, _ offset: Int, _ count: Int, _ damaged: KVError) throws -> [UInt8] {
-        try [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
-            try fill(UnsafeMutableRawBufferPointer(buffer), file, offset, damaged)
-            initialized = count
-        }
-    }
-
-    private static func fill(_ buffer: UnsafeMutableRawBufferPointer, _ file: Int32, _ offset: Int, _ damaged: KVError) throws {
-        var done = 0
-        while done < buffer.count {
-            let got = pread(file, buffer.baseAddress! + done, buffer.count - done, off_t(offset + done))
-            if got > 0 { done += got } else if got == 0 || errno != EINTR { throw damaged }
-        }
+        defer { close(file) }
+        var info = stat()
+        guard fstat(file, &info) == 0 else { throw KVError(.inputOutput, "\(path) cannot be read: \(String(cString: strerror(errno))).") }
+        return try body(
+            Source(name: path, size: Int(info.st_size)) { buffer, offset in
+                var done = 0
+                while done < buffer.count {
+                    let got = pread(file, buffer.baseAddress! + done, buffer.count - done, off_t(offset + done))
+                    if got > 0 { done += got } else if got == 0 || errno != EINTR { return false }
+                }
+                return true
+            })
     }
 
     /// What stands in a file's header; the rows are not looked at.
-    package static func header(_ path: String) throws -> KVBlockFile { try open_(path).header }
+    package static func header(_ path: String) throws -> KVBlockFile { try with(path) { try $0.header().0 } }
 
-    /// Reads rows into a block, if the file is sound and fits.
+    /// Reads a file's rows into a block, if the file is sound and fits.
     ///
     /// - Throws: ``KVError``. The block may have been written in part then.
-    package static func read(
-        _ path: String, model: KVHash, parent: KVHash, codec: KVCodec, tokens: [Int32], into block: UnsafeMutableRawPointer, shape: KVShape
-    ) throws {
-        let opened = try open_(path), header = opened.header
-        guard header.model == model, header.parent == parent, header.tokens == tokens, header.codec == codec, header.layers == shape.layers,
-            header.heads == shape.heads, header.dimension == shape.dimension
-        else {
-            throw KVError(.foreign, "\(path) belongs to another model or text; it is not used.")
+    package static func read(_ path: String, _ request: KVBlockRequest, into block: UnsafeMutableRawPointer) throws {
+        try with(path) { try read($0, request, into: block) }
+    }
+
+    /// The same from bytes in memory, which errors call `name`.
+    static func read(_ bytes: UnsafeRawBufferPointer, name: String, _ request: KVBlockRequest, into block: UnsafeMutableRawPointer) throws {
+        let source = Source(name: name, size: bytes.count) { buffer, offset in
+            guard offset + buffer.count <= bytes.count else { return false }
+            buffer.copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[offset..<offset + buffer.count]))
+            return true
         }
-        let changed = KVError(.damaged, "\(path) has changed since it was written; it is not used.")
-        if codec == .f16, tokens.count == KVShape.blockTokens {
-            let rows = UnsafeMutableRawBufferPointer(start: block, count: header.payloadBytes)
-            try fill(rows, opened.file, opened.payload, changed)
-            guard checksum(UnsafeRawBufferPointer(rows)) == header.checksum else { throw changed }
+        try read(source, request, into: block)
+    }
+
+    private static func read(_ source: Source, _ request: KVBlockRequest, into block: UnsafeMutableRawPointer) throws {
+        let (header, offset) = try source.header(), shape = request.shape
+        guard header.model == request.model, header.parent == request.parent, header.tokens == request.tokens, header.codec == request.codec,
+            header.layers == shape.layers, header.heads == shape.heads, header.dimension == shape.dimension
+        else {
+            throw KVError(.foreign, "\(source.name) belongs to another model or text; it is not used.")
+        }
+        // A whole block goes straight to its place.
+        let isDirect = header.codec == .f16 && header.tokens.count == KVShape.blockTokens
+        let rows =
+            isDirect
+            ? UnsafeMutableRawBufferPointer(start: block, count: header.payloadBytes)
+            : UnsafeMutableRawBufferPointer.allocate(byteCount: header.payloadBytes, alignment: 64)
+        defer { if !isDirect { rows.deallocate() } }
+        guard source.fill(rows, offset), checksum(UnsafeRawBufferPointer(rows)) == header.checksum else { throw source.damaged }
+        if isDirect { return }
+        if header.codec == .f16 {
+            shape.scatter(header.tokens.count, from: rows.baseAddress!, to: block)
         } else {
-            let rows = UnsafeMutableRawBufferPointer.allocate(byteCount: header.payloadBytes, alignment: 64)
-            defer { rows.deallocate() }
-            try fill(rows, opened.file, opened.payload, changed)
-            guard checksum(UnsafeRawBufferPointer(rows)) == header.checksum else { throw changed }
-            if codec == .f16 {
-                shape.scatter(tokens.count, from: rows.baseAddress!, to: block)
-            } else {
-                codec.decode(
-                    UnsafePointer(rows.baseAddress!.assumingMemoryBound(to: UInt8.self)), elements: header.elements,
-                    into: block.assumingMemoryBound(to: UInt16.self))
-            }
+            header.codec.decode(
+                UnsafePointer(rows.baseAddress!.assumingMemoryBound(to: UInt8.self)), elements: header.elements,
+                into: block.assumingMemoryBound(to: UInt16.self))
         }
     }
 
     /// Reads a whole file and compares all checksums.
     package static func verify(_ path: String) throws -> KVBlockFile {
-        let opened = try open_(path), changed = KVError(.damaged, "\(path) has changed since it was written; it is not used.")
-        let rows = try read(opened.file, opened.payload, opened.header.payloadBytes, changed)
-        guard rows.withUnsafeBytes(checksum) == opened.header.checksum else { throw changed }
-        return opened.header
+        try with(path) { source in
+            let (header, offset) = try source.header()
+            guard try source.bytes(offset, header.payloadBytes).withUnsafeBytes(checksum) == header.checksum else { throw source.damaged }
+            return header
+        }
     }
 
     private init?(header bytes: [UInt8]) {

@@ -14,6 +14,8 @@ public struct KVStatistics: Sendable, Equatable {
     public var evicted = 0, written = 0, read = 0, refused = 0
     /// Blocks that could not be written.
     public var unwritten = 0
+    /// Of the far tier: tokens found there, blocks received from it, sent to it, and those that could not be sent.
+    public var tokensFromFar = 0, received = 0, sent = 0, unsent = 0
 
     /// Nothing yet.
     public init() {}
@@ -27,13 +29,15 @@ package final class KVCache: Sendable {
     package let shape: KVShape
     private let model: KVHash
     private let modelName: String
-    private let folder: KVFolder?
+    private let near: (any KVTier)?
+    private let far: (any KVTier)?
     private let codec: KVCodec
     private let evictor: any Evictor
     private let state: NIOLockedValueBox<State>
     private let arena: KVArena
     private let readers = OperationQueue()
     private let writer = DispatchQueue(label: "mneme.kv.writer", qos: .utility)
+    private let sender = DispatchQueue(label: "mneme.kv.sender", qos: .utility)
 
     fileprivate struct State: @unchecked Sendable {
         var tree: PrefixTree
@@ -44,18 +48,22 @@ package final class KVCache: Sendable {
 
     /// - Parameters:
     ///   - bytes: the most memory that blocks take.
-    ///   - folder: where blocks are kept beyond the process, encoded by `codec`, on which `model` depends.
+    ///   - near: where blocks are kept beyond the process, encoded by `codec`, on which `model` depends. It answers at once.
+    ///   - far: where other machines find them, too; asked on other threads.
+    ///   - fails: for tests: whether the system refuses what is asked of it next.
     /// - Throws: ``KVError`` if the system has no memory for them.
-    package init(shape: KVShape, model: KVHash, modelName: String, bytes: Int, folder: KVFolder?, codec: KVCodec = .f16, evictor: any Evictor = CostAware())
-        throws
-    {
+    package init(
+        shape: KVShape, model: KVHash, modelName: String, bytes: Int, near: (any KVTier)?, far: (any KVTier)? = nil, codec: KVCodec = .f16,
+        evictor: any Evictor = CostAware(), fails: (@Sendable (KVArena.Refusal) -> Bool)? = nil
+    ) throws {
         self.shape = shape
         self.model = model
         self.modelName = modelName
-        self.folder = folder
+        self.near = near
+        self.far = far
         self.codec = codec
         self.evictor = evictor
-        arena = try KVArena(shape, bytes: bytes)
+        arena = try KVArena(shape, bytes: bytes, fails: fails)
         state = NIOLockedValueBox(State(tree: PrefixTree(model: model)))
         readers.maxConcurrentOperationCount = 4
         readers.qualityOfService = .userInitiated
@@ -78,7 +86,10 @@ package final class KVCache: Sendable {
     }
 
     /// Waits until everything that was to be written is.
-    package func flush() { writer.sync {} }
+    package func flush() {
+        writer.sync {}
+        sender.sync {}
+    }
 
     private static var now: Double { Double(DispatchTime.now().uptimeNanoseconds) * 1e-9 }
 
@@ -102,8 +113,9 @@ package final class KVCache: Sendable {
             for node in doomed { for block in state.tree.detach(node) { arena.free(block) } }
             for session in state.tainted.values where !session.sources.isDisjoint(with: sources) { session.isForgotten = true }
         }
-        writer.sync {}
-        try folder?.erase { !sources.isDisjoint(with: $0.sources) }
+        flush()
+        try near?.erase(sources: sources)
+        try far?.erase(sources: sources)
     }
 
     private func allocate(_ state: inout State, after previous: Int?) -> Int? {
@@ -123,6 +135,8 @@ package final class KVCache: Sendable {
         /// Whole blocks that the tree knows; behind them blocks that belong to the sequence alone.
         fileprivate var chain: [KVNode] = []
         fileprivate var own: [Int] = []
+        /// Blocks that are of no use but may still be mapped.
+        fileprivate var spare: [Int] = []
         fileprivate var root: KVNode?
         /// An end that was read from disk.
         fileprivate var end: (hash: KVHash, position: Int)?
@@ -192,7 +206,11 @@ package final class KVCache: Sendable {
                 chain.append(node)
                 guard !isNew else { continue }
                 // Another sequence was first: its block serves both, and is equal bit by bit.
-                try range!.map([node.block], at: chain.count - 1, writable: false)
+                // It cannot be freed where the system leaves its own mapped: it stays the session's until that ends.
+                do { try range!.map([node.block], at: chain.count - 1, writable: false) } catch {
+                    spare.append(block)
+                    throw error
+                }
                 cache.arena.free(block)
             }
         }
@@ -223,7 +241,17 @@ package final class KVCache: Sendable {
         let session = Session(self, try arena.reserve(positions: positions), sources: sources), limit = tokens.count - 1
         do {
             let missing = try begin(session, tokens, limit, scope)
-            if !missing.isEmpty { read(missing, into: session, limit: limit, loaded) }
+            let rest = (session.chain.count + missing.count { $0.tokens.count == KVShape.blockTokens }) * KVShape.blockTokens
+            let isFar = far != nil && rest + KVShape.blockTokens <= limit
+            if let near, !missing.isEmpty {
+                session.loads = true
+                read(missing, from: near, into: session, limit: limit, isLast: !isFar) { [self] in
+                    if isFar { fetch(tokens, into: session, limit: limit, loaded) } else { loaded() }
+                }
+            } else if isFar {
+                session.loads = true
+                readers.addOperation { [self] in fetch(tokens, into: session, limit: limit, loaded) }
+            }
             return session
         } catch {
             session.close({ _ in 0 }, computed: 0)
@@ -303,18 +331,20 @@ package final class KVCache: Sendable {
             }
             // The end that was read is a part of what was computed behind it.
             if let end = session.end, computed > end.position { superseded.append(end.hash) }
-            for block in session.own { arena.free(block) }
+            for block in session.own + session.spare { arena.free(block) }
             session.own = []
+            session.spare = []
             session.chain = []
-            if folder != nil, kept.contains(where: { $0.tokens.count == KVShape.blockTokens }) {
+            if near != nil || far != nil, kept.contains(where: { $0.tokens.count == KVShape.blockTokens }) {
                 for node in kept where !node.isKept && !node.isDetached {
                     node.isKept = true
-                    state.tree.pin(node)
-                    write(node)
+                    if let near { write(node, &state, to: near, on: writer, isNear: true) }
+                    // Ends are of use to whoever goes on from them: on the same machine.
+                    if let far, node.tokens.count == KVShape.blockTokens { write(node, &state, to: far, on: sender, isNear: false) }
                 }
             }
             for node in kept.reversed() { unpin(&state, node) }
-            if let folder, !superseded.isEmpty { writer.async { [superseded] in for hash in superseded { folder.remove(hash) } } }
+            if let near, !superseded.isEmpty { writer.async { [superseded] in for hash in superseded { near.remove(hash) } } }
         }
     }
 
@@ -330,11 +360,11 @@ package final class KVCache: Sendable {
 
     /// Blocks on disk that go on from what is in memory, if they bring more than `known` tokens.
     private func find(_ tokens: [Int32], after path: [KVNode], from root: KVNode, known: Int) -> [Load] {
-        guard let folder else { return [] }
+        guard let near else { return [] }
         var loads: [Load] = [], parent = path.last?.hash ?? root.hash, start = path.count * KVShape.blockTokens
         while tokens.count - start >= KVShape.blockTokens {
             let part = Array(tokens[start..<start + KVShape.blockTokens]), hash = parent.next(part)
-            guard folder.has(hash) else { break }
+            guard near.count(of: [hash]) == 1 else { break }
             loads.append(Load(hash: hash, parent: parent, tokens: part, position: start))
             parent = hash
             start += KVShape.blockTokens
@@ -343,41 +373,51 @@ package final class KVCache: Sendable {
         let least = loads.isEmpty ? (tokens.count - start > known + 1 ? known : tokens.count) : 0
         for count in stride(from: min(KVShape.blockTokens - 1, tokens.count - start), to: least, by: -1) {
             let part = Array(tokens[start..<start + count]), hash = parent.next(part)
-            guard folder.has(hash) else { continue }
+            guard near.count(of: [hash]) == 1 else { continue }
             loads.append(Load(hash: hash, parent: parent, tokens: part, position: start))
             break
         }
         return loads
     }
 
-    private func read(_ loads: [Load], into session: Session, limit: Int, _ loaded: @escaping @Sendable () -> Void) {
-        guard let folder else { return }
-        session.loads = true
+    /// Reads blocks side by side.
+    ///
+    /// - Parameters:
+    ///   - isLast: whether nothing more is looked for.
+    ///   - loaded: called on another thread when all are there or were refused.
+    private func read(
+        _ loads: [Load], from tier: any KVTier, into session: Session, limit: Int, isLast: Bool, isFar: Bool = false,
+        _ loaded: @escaping @Sendable () -> Void
+    ) {
         let results = NIOLockedValueBox<(left: Int, good: [Bool])>((loads.count, loads.map { _ in false }))
         for (i, load) in loads.enumerated() {
             readers.addOperation { [self] in
-                let isGood =
-                    (try? folder.read(
-                        load.hash, model: model, parent: load.parent, codec: codec.at(load.position), tokens: load.tokens, into: arena.pointer(load.block),
-                        shape: shape)) != nil
+                let request = KVBlockRequest(
+                    model: model, parent: load.parent, codec: codec.at(load.position), tokens: load.tokens, shape: shape)
+                let isGood = (try? tier.read(request, into: arena.pointer(load.block))) != nil
                 let good = results.withLockedValue { results -> [Bool]? in
                     results.good[i] = isGood
                     results.left -= 1
                     return results.left == 0 ? results.good : nil
                 }
                 guard let good else { return }
-                take(loads, good: good.prefix { $0 }.count, bad: good.count { !$0 }, into: session, limit: limit)
+                take(loads, good: good.prefix { $0 }.count, bad: good.count { !$0 }, into: session, limit: limit, isLast: isLast, isFar: isFar)
                 loaded()
             }
         }
     }
 
     /// Hands blocks that were read to the session: the first `good` of them.
-    private func take(_ loads: [Load], good: Int, bad: Int, into session: Session, limit: Int) {
+    private func take(_ loads: [Load], good: Int, bad: Int, into session: Session, limit: Int, isLast: Bool, isFar: Bool = false) {
         let isClosed = state.withLockedValue { state in
             let now = Self.now
-            state.statistics.read += good
+            if isFar { state.statistics.received += good } else { state.statistics.read += good }
             state.statistics.refused += bad
+            if isFar, good > 0, !session.isClosed {
+                // Whole blocks take the place of one that was begun.
+                session.spare += session.own
+                session.own = []
+            }
             for (i, load) in loads.enumerated() {
                 let isWhole = load.tokens.count == KVShape.blockTokens, start = session.chain.count * KVShape.blockTokens
                 guard i < good, !session.isClosed else {
@@ -388,11 +428,11 @@ package final class KVCache: Sendable {
                     let (node, isNew) = state.tree.insert(
                         session.chain.last ?? session.root!, load.tokens, block: load.block, sources: session.sources, now: now)
                     if !isNew { arena.free(load.block) }
-                    node.isKept = true
+                    if !isFar { node.isKept = true }
                     state.tree.pin(node)
                     state.tree.touch(node, now: now)
                     session.chain.append(node)
-                    state.statistics.tokensFromDisk += KVShape.blockTokens
+                    if isFar { state.statistics.tokensFromFar += KVShape.blockTokens } else { state.statistics.tokensFromDisk += KVShape.blockTokens }
                     session.restored = session.chain.count * KVShape.blockTokens
                 } else {
                     // The last token is computed again, so that the block must be the session's own.
@@ -411,24 +451,63 @@ package final class KVCache: Sendable {
             } catch {
                 session.fault = error
             }
-            session.loads = false
-            return session.isClosed
+            if isLast { session.loads = false }
+            return isLast && session.isClosed
         }
         if isClosed { release(session, { _ in 0 }, 0) }
     }
 
-    /// Writes a node that was pinned for it.
-    private func write(_ node: KVNode) {
-        guard let folder, let parent = node.parent else { return }
+    /// Looks for what follows in the far tier.
+    private func fetch(_ tokens: [Int32], into session: Session, limit: Int, _ loaded: @escaping @Sendable () -> Void) {
+        let known = state.withLockedValue { _ in
+            session.isClosed || session.fault != nil ? nil : (count: session.chain.count, parent: (session.chain.last ?? session.root!).hash)
+        }
+        var loads: [Load] = []
+        if let known, let far {
+            var parent = known.parent
+            for start in stride(from: known.count * KVShape.blockTokens, through: limit - KVShape.blockTokens, by: KVShape.blockTokens) {
+                let part = Array(tokens[start..<start + KVShape.blockTokens]), hash = parent.next(part)
+                loads.append(Load(hash: hash, parent: parent, tokens: part, position: start))
+                parent = hash
+            }
+            loads = Array(loads.prefix(far.count(of: loads.map(\.hash))))
+            state.withLockedValue { state in
+                for i in loads.indices {
+                    guard let block = allocate(&state, after: i > 0 ? loads[i - 1].block : session.chain.last?.block) else {
+                        loads = Array(loads.prefix(i))
+                        break
+                    }
+                    loads[i].block = block
+                }
+            }
+        }
+        guard let far, !loads.isEmpty else {
+            take([], good: 0, bad: 0, into: session, limit: limit, isLast: true)
+            return loaded()
+        }
+        read(loads, from: far, into: session, limit: limit, isLast: true, isFar: true, loaded)
+    }
+
+    /// Writes a node, which is pinned until then.
+    private func write(_ node: KVNode, _ state: inout State, to tier: any KVTier, on queue: DispatchQueue, isNear: Bool) {
+        guard let parent = node.parent else { return }
+        state.tree.pin(node)
         let file = KVBlockFile(
             model: model, parent: parent.hash, position: node.position, shape: shape, codec: codec.at(node.position), tokens: node.tokens, modelName: modelName,
             sources: node.sources.sorted())
         nonisolated(unsafe) let node = node
-        writer.async { [self] in
-            let isWritten = state.withLockedValue { _ in !node.isDetached } && (try? folder.write(file, from: arena.pointer(node.block), shape: shape)) != nil
-            state.withLockedValue { state in
-                node.isKept = isWritten
-                if isWritten { state.statistics.written += 1 } else if !node.isDetached { state.statistics.unwritten += 1 }
+        queue.async { [self] in
+            let isWritten =
+                self.state.withLockedValue { _ in !node.isDetached } && (try? tier.write(file, from: arena.pointer(node.block), shape: shape)) != nil
+            self.state.withLockedValue { state in
+                if isNear {
+                    node.isKept = isWritten
+                    if isWritten { state.statistics.written += 1 } else if !node.isDetached { state.statistics.unwritten += 1 }
+                } else if isWritten {
+                    state.statistics.sent += 1
+                } else if !node.isDetached {
+                    state.statistics.unsent += 1
+                }
                 unpin(&state, node)
             }
         }

@@ -5,7 +5,7 @@ import NIOConcurrencyHelpers
 ///
 /// Several processes may share a folder: files appear whole, by renaming, and vanish whole. It is a cache: what is damaged or missing is
 /// computed anew, so that nothing is waited for to be on the platter.
-public final class KVFolder: Sendable {
+public final class KVFolder: KVTier {
     /// Where it is.
     public let path: String
     /// Bytes that files may take; nil does not trim.
@@ -56,18 +56,21 @@ public final class KVFolder: Sendable {
         return "\(path)/\(name.prefix(2))/\(name).kv"
     }
 
-    func has(_ hash: KVHash) -> Bool { access(file(hash), R_OK) == 0 }
+    private func has(_ hash: KVHash) -> Bool { access(file(hash), R_OK) == 0 }
 
-    /// Deletes an end that another goes on from.
-    func remove(_ hash: KVHash) { unlink(file(hash)) }
+    public func count(of hashes: [KVHash]) -> Int { hashes.prefix { has($0) }.count }
+
+    public func remove(_ hash: KVHash) { unlink(file(hash)) }
+
+    public func erase(sources: Set<String>) throws { try erase { !sources.isDisjoint(with: $0.sources) } }
 
     /// Marks a block as used now.
     func touch(_ hash: KVHash) { utimes(file(hash), nil) }
 
-    func read(_ hash: KVHash, model: KVHash, parent: KVHash, codec: KVCodec, tokens: [Int32], into block: UnsafeMutableRawPointer, shape: KVShape) throws {
-        let path = file(hash)
+    public func read(_ request: KVBlockRequest, into block: UnsafeMutableRawPointer) throws {
+        let hash = request.hash, path = file(hash)
         do {
-            try KVBlockFile.read(path, model: model, parent: parent, codec: codec, tokens: tokens, into: block, shape: shape)
+            try KVBlockFile.read(path, request, into: block)
             touch(hash)
         } catch let error as KVError where error.code == .damaged {
             // Of no use to anybody; whoever computes it again writes it again.
@@ -76,7 +79,7 @@ public final class KVFolder: Sendable {
         }
     }
 
-    func write(_ block: KVBlockFile, from pointer: UnsafeRawPointer, shape: KVShape) throws {
+    public func write(_ block: KVBlockFile, from pointer: UnsafeRawPointer, shape: KVShape) throws {
         var block = block
         let target = file(block.hash), folder = (target as NSString).deletingLastPathComponent
         if mkdir(folder, 0o700) != 0, errno != EEXIST {

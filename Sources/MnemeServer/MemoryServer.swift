@@ -255,6 +255,8 @@ public struct MemoryServer: Sendable {
             ("mneme_kv_limit_bytes", "The most bytes of keys and values in memory.", Double(engine.kv.limit)),
             ("mneme_kv_tokens", "Tokens that requests asked for.", Double(engine.kv.tokens)),
             ("mneme_kv_memory_tokens", "Tokens whose keys and values were found in memory.", Double(engine.kv.tokensFromMemory)),
+            ("mneme_kv_remote_tokens", "Tokens whose keys and values were found on the remote server.", Double(engine.kv.tokensFromFar)),
+            ("mneme_kv_unsent_blocks", "Blocks that could not be sent to the remote server.", Double(engine.kv.unsent)),
             ("mneme_kv_disk_tokens", "Tokens whose keys and values were found on disk.", Double(engine.kv.tokensFromDisk)),
             ("mneme_kv_evicted_blocks", "Blocks given up for others.", Double(engine.kv.evicted)),
             ("mneme_kv_written_blocks", "Blocks written to disk.", Double(engine.kv.written)),

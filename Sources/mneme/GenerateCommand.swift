@@ -44,6 +44,12 @@ struct KVOptions: ParsableArguments {
     @Option(help: "How they are kept on disk: f16 (exact), int8, int4 or int2 (smaller, and answers differ a little after a restart).", transform: Self.codec)
     var kvCodec = KVCodec.f16
 
+    @Option(
+        help: ArgumentHelp(
+            "A Redis or Valkey server that machines share computed keys and values through: redis://[[user]:password@]host[:port][/database].",
+            valueName: "url"))
+    var kvRemote: String?
+
     private static func codec(_ name: String) throws -> KVCodec {
         guard let codec = KVCodec(rawValue: name) else {
             throw ValidationError("'\(name)' is not \(KVCodec.allCases.map(\.rawValue).joined(separator: ", ")).")
@@ -57,7 +63,9 @@ struct KVOptions: ParsableArguments {
             throw InputError("--kv-disk and --kv-memory are numbers of GiB; the second is not zero.")
         }
         if let kvMemory { limits.kvBytes = Int(kvMemory * 1_073_741_824) }
-        return try Engine(model, limits: limits, folder: kvDisk > 0 ? KVFolder(path: Home.kv, limit: Int(kvDisk * 1_073_741_824)) : nil, codec: kvCodec)
+        return try Engine(
+            model, limits: limits, folder: kvDisk > 0 ? KVFolder(path: Home.kv, limit: Int(kvDisk * 1_073_741_824)) : nil,
+            remote: kvRemote.map { try RedisTier(url: $0) }, codec: kvCodec)
     }
 }
 

@@ -79,7 +79,7 @@ struct StoreOptions: ParsableArguments {
 /// Blocks on disk go with the memories that they were computed from.
 private struct FolderMemory: DerivedMemory {
     let folder: KVFolder
-    func erase(madeOf sources: Set<String>) throws { try folder.erase { !sources.isDisjoint(with: $0.sources) } }
+    func erase(madeOf sources: Set<String>) throws { try folder.erase(sources: sources) }
 }
 
 /// Where things lie on this machine.

@@ -1,6 +1,7 @@
 import Foundation
 import MnemeKV
 import MnemeModels
+import NIOConcurrencyHelpers
 import Testing
 
 /// Keys and values that depend on all tokens up to their own, as a model's do.
@@ -53,9 +54,13 @@ private func hash(_ name: String) -> KVHash {
 }
 
 @Suite struct KVCacheTests {
-    private func cache(blocks: Int, folder: KVFolder? = nil, model: String = "m", evictor: any Evictor = CostAware()) throws -> KVCache {
+    private func cache(
+        blocks: Int, folder: KVFolder? = nil, far: (any KVTier)? = nil, model: String = "m", evictor: any Evictor = CostAware(),
+        fails: (@Sendable (KVArena.Refusal) -> Bool)? = nil
+    ) throws -> KVCache {
         try KVCache(
-            shape: Reference.shape, model: hash(model), modelName: model, bytes: blocks * Reference.shape.blockBytes, folder: folder, evictor: evictor)
+            shape: Reference.shape, model: hash(model), modelName: model, bytes: blocks * Reference.shape.blockBytes, near: folder, far: far,
+            evictor: evictor, fails: fails)
     }
 
     /// Runs one sequence to its end; what was restored must be right.
@@ -262,8 +267,15 @@ private func hash(_ name: String) -> KVHash {
         let path = temporaryFolder()
         defer { try? FileManager.default.removeItem(atPath: path) }
         var random = Generator(state: seed)
+        // The system refuses memory and mappings now and then, and for a while everything.
+        let pressure = NIOLockedValueBox(Generator(state: seed ^ 77)), isTight = NIOLockedValueBox(false)
+        let fails: @Sendable (KVArena.Refusal) -> Bool = { _ in
+            pressure.withLockedValue { $0.below(40) == 0 } || isTight.withLockedValue { $0 } && pressure.withLockedValue { $0.below(2) == 0 }
+        }
         let folder = try KVFolder(path: path, limit: 600_000, evictor: seed % 2 == 0 ? LeastRecentlyUsed() : CostAware() as any Evictor)
-        var cache = try cache(blocks: 48, folder: folder, evictor: seed % 3 == 0 ? LeastFrequentlyUsed() : CostAware() as any Evictor)
+        let evictors: [any Evictor] = [LeastFrequentlyUsed(), CostAware(), MarkAndPredict(seed: seed), LeastRecentlyUsed()]
+        var cache = try cache(blocks: 48, folder: folder, evictor: evictors[Int(seed % 4)], fails: fails)
+        var refused = 0
         struct Running {
             var session: KVCache.Session
             var tokens: [Int32]
@@ -278,7 +290,11 @@ private func hash(_ name: String) -> KVHash {
                 // A text that goes on from another one, or parts from it.
                 let base = known[random.below(known.count)]
                 let tokens = Array(base.prefix(random.below(base.count + 1))) + (0..<1 + random.below(90)).map { _ in Int32(random.below(3)) }
-                let session = try cache.open(tokens, positions: tokens.count + 64, sources: random.below(8) == 0 ? ["s\(random.below(4))"] : [])
+                let sources: Set<String> = random.below(8) == 0 ? ["s\(random.below(4))"] : []
+                guard let session = try? cache.open(tokens, positions: tokens.count + 64, sources: sources) else {
+                    refused += 1
+                    continue
+                }
                 running.append(Running(session: session, tokens: tokens, computed: 0))
             case 3..<7 where !running.isEmpty:
                 let i = random.below(running.count)
@@ -291,12 +307,23 @@ private func hash(_ name: String) -> KVHash {
                 let goal = min(running[i].tokens.count, running[i].computed + 1 + random.below(70))
                 if running[i].computed == goal, goal % 32 != 0 || random.below(2) == 0 { running[i].tokens.append(Int32(random.below(3))) }
                 let end = min(goal, running[i].tokens.count, running[i].session.view.capacity)
-                if try running[i].session.prepare(positions: end) {
+                if running[i].session.failure != nil {
+                    refused += 1
+                    let ended = running.remove(at: i)
+                    ended.session.close({ ended.tokens[$0] }, computed: 0)
+                    continue
+                }
+                if (try? running[i].session.prepare(positions: end)) == true {
                     Reference.compute(running[i].session, running[i].tokens, running[i].computed..<end)
                     running[i].computed = end
                 }
                 let tokens = running[i].tokens
-                try running[i].session.publish({ tokens[$0] }, computed: running[i].computed)
+                do { try running[i].session.publish({ tokens[$0] }, computed: running[i].computed) } catch {
+                    // As the engine does: what cannot be used any more is given up.
+                    refused += 1
+                    running.remove(at: i).session.close({ tokens[$0] }, computed: 0)
+                    continue
+                }
                 if running[i].tokens.count >= 300 + 64 || running[i].computed == running[i].session.view.capacity { fallthrough }
             case 7 where !running.isEmpty:
                 let ended = running.remove(at: random.below(running.count)), tokens = ended.tokens
@@ -319,6 +346,7 @@ private func hash(_ name: String) -> KVHash {
                     try? handle.close()
                 }
             case 9:
+                if random.below(10) == 0 { isTight.withLockedValue { $0.toggle() } }
                 if random.below(20) == 0 { try cache.erase(sources: ["s\(random.below(4))"]) }
                 if random.below(60) == 0 {
                     for ended in running {
@@ -328,7 +356,8 @@ private func hash(_ name: String) -> KVHash {
                     }
                     running = []
                     cache.flush()
-                    cache = try self.cache(blocks: 48, folder: folder)
+                    #expect(cache.statistics.bytes == cache.statistics.idleBytes, "nothing is held by nobody")
+                    cache = try self.cache(blocks: 48, folder: folder, evictor: evictors[Int(seed + 1) % 4], fails: fails)
                 }
             default: break
             }
@@ -342,6 +371,63 @@ private func hash(_ name: String) -> KVHash {
         cache.flush()
         #expect(cache.statistics.bytes == cache.statistics.idleBytes, "nothing is held by nobody")
         #expect(found > 1000, "what was kept is used")
+        #expect(refused > 10, "the system did refuse")
+    }
+}
+
+/// A cache of some pages under a trace of requests.
+private struct Paging {
+    var trace: [Int], room: Int
+
+    /// Faults under an evictor that is told one bit with each request.
+    func faults(_ evictor: any Evictor, bits: [Bool]) -> Int {
+        var pages: [Int: (used: Int, isExpected: Bool)] = [:], faults = 0
+        for (now, page) in trace.enumerated() {
+            if pages[page] == nil {
+                faults += 1
+                if pages.count == room {
+                    let choices = pages.sorted { $0.key < $1.key }.map { page, known in
+                        let candidate = EvictionCandidate(
+                            bytes: 1, position: 0, tokens: 32, idle: Double(now - known.used), uses: 0, time: Double(now), isExpected: known.isExpected)
+                        return (page, evictor.worth(candidate), candidate)
+                    }
+                    let victim = choices.min { $0.1 < $1.1 }!
+                    evictor.gaveUp(victim.2)
+                    pages[victim.0] = nil
+                }
+            }
+            pages[page] = (now, bits[now])
+        }
+        return faults
+    }
+
+    /// The least that is possible: what is used last again goes (Belady).
+    var least: Int {
+        var pages: Set<Int> = [], faults = 0
+        for (now, page) in trace.enumerated() where !pages.contains(page) {
+            faults += 1
+            if pages.count == room { pages.remove(pages.max { next($0, now) < next($1, now) }!) }
+            pages.insert(page)
+        }
+        return faults
+    }
+
+    private func next(_ page: Int, _ now: Int) -> Int { trace[(now + 1)...].firstIndex(of: page) ?? .max }
+
+    /// For each request, whether the page is requested in the phase after its own.
+    var bits: [Bool] {
+        var phases: [[Int]] = [[]], phase: [Int] = [], seen: Set<Int> = []
+        for page in trace {
+            if !seen.contains(page), seen.count == room {
+                seen = []
+                phases.append([])
+            }
+            seen.insert(page)
+            phases[phases.count - 1].append(page)
+            phase.append(phases.count - 1)
+        }
+        let sets = phases.map { Set($0) }
+        return trace.indices.map { phase[$0] + 1 < sets.count && sets[phase[$0] + 1].contains(trace[$0]) }
     }
 }
 
@@ -381,7 +467,7 @@ private struct Generator {
         defer { try? FileManager.default.removeItem(atPath: path) }
         func cache(_ codec: KVCodec) throws -> KVCache {
             try KVCache(
-                shape: Reference.shape, model: hash(codec.rawValue), modelName: "m", bytes: 20 * Reference.shape.blockBytes, folder: KVFolder(path: path),
+                shape: Reference.shape, model: hash(codec.rawValue), modelName: "m", bytes: 20 * Reference.shape.blockBytes, near: KVFolder(path: path),
                 codec: codec)
         }
         let first = try cache(codec), session = try first.open(tokens, positions: 90)
@@ -424,8 +510,25 @@ private struct Generator {
     @Test func `each strategy gives up what it should`() {
         #expect(LeastRecentlyUsed().worth(candidate(idle: 10, uses: 9)) < LeastRecentlyUsed().worth(candidate(idle: 1)))
         #expect(LeastFrequentlyUsed().worth(candidate(idle: 1)) < LeastFrequentlyUsed().worth(candidate(idle: 1000, uses: 1)))
+        #expect(MarkAndPredict().worth(candidate()) >= 2)
         let cost = CostAware()
         #expect(cost.worth(candidate(idle: 100)) < cost.worth(candidate(position: 8000, idle: 100)), "what stands late costs more")
         #expect(cost.worth(candidate(idle: 100_000, uses: 1)) < cost.worth(candidate(idle: 1)))
+    }
+
+    @Test(arguments: [1, 2, 3] as [UInt64]) func `one right bit is nearly the best, a wrong one no disaster`(seed: UInt64) {
+        var random = Generator(state: seed)
+        // A loop that is one too long for the cache, the worst for LRU, with some pages that come once.
+        let loop = Paging(trace: (0..<900).map { $0 % 9 == 8 ? 100 + $0 : $0 * 8 / 9 % 11 }, room: 10)
+        let skewed = Paging(trace: (0..<900).map { _ in min(random.below(40), random.below(40)) }, room: 10)
+        for paging in [loop, skewed] {
+            let bits = paging.bits, least = paging.least, recent = paging.faults(LeastRecentlyUsed(), bits: bits)
+            let right = paging.faults(MarkAndPredict(seed: seed), bits: bits), wrong = paging.faults(MarkAndPredict(seed: seed), bits: bits.map { !$0 })
+            let half = paging.faults(MarkAndPredict(seed: seed), bits: bits.map { random.below(2) == 0 ? $0 : !$0 })
+            #expect(right < recent && Double(right) <= 2 * Double(least), "right \(right) of \(least), LRU \(recent)")
+            #expect(right <= half && half <= wrong + wrong / 10, "\(right) \(half) \(wrong)")
+            // 2·H(10) of the best, the bound of marking at random.
+            #expect(Double(wrong) <= 2 * 2.93 * Double(least), "wrong \(wrong) of \(least)")
+        }
     }
 }
