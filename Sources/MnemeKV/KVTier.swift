@@ -31,6 +31,15 @@ public struct KVBlockRequest: Sendable {
     /// How it lies in memory.
     public var shape: KVShape
 
+    /// All values.
+    public init(model: KVHash, parent: KVHash, codec: KVCodec, tokens: [Int32], shape: KVShape) {
+        self.model = model
+        self.parent = parent
+        self.codec = codec
+        self.tokens = tokens
+        self.shape = shape
+    }
+
     /// Its name.
     public var hash: KVHash { parent.next(tokens) }
 }

@@ -532,3 +532,181 @@ private struct Generator {
         }
     }
 }
+
+/// A Redis server of a test's own, on loopback; it ends with the test.
+private final class RedisServer {
+    let port: Int
+    private var process: pid_t = 0
+    static let path = ["/usr/bin/redis-server", "/usr/bin/valkey-server", "/usr/local/bin/redis-server", "/opt/homebrew/bin/redis-server"].first {
+        FileManager.default.isExecutableFile(atPath: $0)
+    }
+
+    init(_ options: [String] = [], port: Int? = nil) throws {
+        self.port = port ?? Int.random(in: 20000..<60000)
+        let path = try #require(Self.path)
+        let words = [path, "--port", "\(self.port)", "--bind", "127.0.0.1", "--save", "", "--logfile", "/dev/null", "--dir", NSTemporaryDirectory()] + options
+        var arguments = words.map { strdup($0) } + [nil]
+        defer { for word in arguments { free(word) } }
+        // Not Foundation's Process, which loses the ends of children of short life.
+        guard posix_spawn(&process, path, nil, nil, &arguments, environ) == 0 else { throw KVError.absent(path) }
+        for _ in 0..<200 where !isListening { usleep(20_000) }
+    }
+
+    private var isListening: Bool {
+        let socket = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        defer { close(socket) }
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_port = in_port_t(port).bigEndian
+        address.sin_addr.s_addr = inet_addr("127.0.0.1")
+        return withUnsafePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { connect(socket, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0 }
+        }
+    }
+
+    var url: String { "redis://127.0.0.1:\(port)" }
+
+    func stop() {
+        guard process != 0 else { return }
+        // Workers of Dispatch block other signals, and children inherit that.
+        kill(process, SIGKILL)
+        waitpid(process, nil, 0)
+        process = 0
+    }
+
+    /// What `redis-cli` prints.
+    @discardableResult
+    func command(_ words: [String]) throws -> String {
+        let program = try #require(Self.path).replacingOccurrences(of: "-server", with: "-cli")
+        guard let output = popen("\(program) -p \(port) " + words.map { "'\($0)'" }.joined(separator: " "), "r") else { throw KVError.absent(program) }
+        defer { pclose(output) }
+        var text = "", line = [CChar](repeating: 0, count: 4096)
+        while fgets(&line, Int32(line.count), output) != nil { text += String(cString: line) }
+        return text.trimmingCharacters(in: .whitespacesAndNewlines)
+    }
+}
+
+/// Blocks on a server that machines share; a cache is a machine here.
+@Suite(.enabled(if: RedisServer.path != nil, "needs redis-server"), .serialized) struct RedisTests {
+    private func machine(_ tier: (any KVTier)?, folder: KVFolder? = nil, model: String = "m", codec: KVCodec = .f16) throws -> KVCache {
+        try KVCache(
+            shape: Reference.shape, model: hash(model), modelName: model, bytes: 40 * Reference.shape.blockBytes, near: folder, far: tier, codec: codec)
+    }
+
+    @discardableResult
+    private func run(_ cache: KVCache, _ tokens: [Int32], sources: Set<String> = [], checks: Bool = true) throws -> Int {
+        let session = try cache.open(tokens, positions: tokens.count, sources: sources)
+        while session.isLoading { usleep(100) }
+        let restored = session.restored
+        #expect(restored < tokens.count)
+        if checks { #expect(Reference.holds(session, tokens, 0..<restored)) }
+        #expect(try session.prepare(positions: tokens.count))
+        Reference.compute(session, tokens, restored..<tokens.count)
+        try session.publish({ tokens[$0] }, computed: tokens.count)
+        session.close({ tokens[$0] }, computed: tokens.count)
+        cache.flush()
+        return restored
+    }
+
+    private let text = (0..<200).map { Int32($0 * 7 % 50) }
+
+    @Test func `what one machine computed another finds`() throws {
+        let server = try RedisServer()
+        defer { server.stop() }
+        let path = temporaryFolder()
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        let first = try machine(RedisTier(url: server.url))
+        #expect(try run(first, text) == 0)
+        #expect(first.statistics.sent == 6 && first.statistics.unsent == 0)
+        #expect(try RedisTier(url: server.url).blocks() == 6)
+        // Another machine has a folder, too, which holds it afterwards.
+        let second = try machine(RedisTier(url: server.url), folder: KVFolder(path: path))
+        #expect(try run(second, text) == 192)
+        #expect(second.statistics.tokensFromFar == 192 && second.statistics.received == 6 && second.statistics.tokensFromDisk == 0)
+        #expect(try run(machine(nil, folder: KVFolder(path: path)), text) == 199)
+        // A part of it on disk, the rest from afar.
+        let third = try machine(RedisTier(url: server.url), folder: KVFolder(path: path))
+        #expect(try run(third, Array(text.prefix(100))) == 96)
+        let longer = try machine(RedisTier(url: server.url))
+        #expect(try run(longer, text + [1, 2, 3] + text) == 192)
+        let fourth = try machine(RedisTier(url: server.url), folder: KVFolder(path: path))
+        #expect(try run(fourth, text + [1, 2, 3] + text) == 402 / 32 * 32)
+        #expect(fourth.statistics.tokensFromDisk > 0 && fourth.statistics.tokensFromFar > 0)
+        // Another model finds nothing, another database neither.
+        #expect(try run(machine(RedisTier(url: server.url), model: "other"), text) == 0)
+        #expect(try run(machine(RedisTier(url: server.url + "/3")), text) == 0)
+    }
+
+    @Test(arguments: ["flip", "cut", "header", "swap", "type"]) func `what was changed on the server is refused and computed again`(kind: String) throws {
+        let server = try RedisServer()
+        defer { server.stop() }
+        let tier = try RedisTier(url: server.url)
+        try run(machine(tier), text)
+        var parents = [hash("m")]
+        for start in stride(from: 0, to: 192, by: 32) {
+            parents.append(
+                KVBlockRequest(model: hash("m"), parent: parents.last!, codec: .f16, tokens: Array(text[start..<start + 32]), shape: Reference.shape).hash)
+        }
+        let key = "mneme:kv:\(parents[3])"
+        switch kind {
+        case "flip": try server.command(["SETRANGE", key, "700", "x"])
+        case "cut": try server.command(["SET", key, "MNEMEKV1"])
+        case "header": try server.command(["SETRANGE", key, "40", "xxxx"])
+        case "swap": try server.command(["COPY", "mneme:kv:\(parents[1])", key, "REPLACE"])
+        default:
+            try server.command(["DEL", key])
+            try server.command(["LPUSH", key, "a"])
+        }
+        let cache = try machine(tier)
+        #expect(try run(cache, text) == 64, "only what stands before is used")
+        #expect(cache.statistics.refused == 1)
+        if kind != "swap" && kind != "type" { #expect(try run(machine(tier), text) == 192, "it was made anew") }
+    }
+
+    @Test func `erasing a memory erases it on the server`() throws {
+        let server = try RedisServer()
+        defer { server.stop() }
+        let tier = try RedisTier(url: server.url), cache = try machine(tier)
+        try run(cache, text, sources: ["a", "b"])
+        try run(cache, [9] + text, sources: ["b"])
+        try run(cache, [8] + text)
+        #expect(try tier.blocks() == 18)
+        try cache.erase(sources: ["a"])
+        #expect(try tier.blocks() == 12)
+        try tier.erase(sources: ["b", "nobody"])
+        #expect(try tier.blocks() == 6 && server.command(["KEYS", "mneme:kv:source:a"]).isEmpty)
+        #expect(try run(machine(tier), [8] + text) == 192)
+    }
+
+    @Test func `a server that is full, gone or back again disturbs nobody`() throws {
+        let server = try RedisServer(["--maxmemory", "2mb"])
+        defer { server.stop() }
+        let tier = try RedisTier(url: server.url)
+        let full = try machine(tier)
+        for i in 0..<20 { try run(full, [Int32(i)] + text) }
+        try server.command(["CONFIG", "SET", "maxmemory", "1"])
+        try run(full, [99] + text)
+        #expect(full.statistics.unsent > 0)
+        server.stop()
+        let gone = try machine(tier), start = ContinuousClock().now
+        #expect(try run(gone, text) == 0)
+        #expect(gone.statistics.unsent == 6 && ContinuousClock().now - start < .seconds(5))
+        #expect(throws: KVError.self) { try gone.erase(sources: ["a"]) }
+        let back = try RedisServer(port: server.port)
+        defer { back.stop() }
+        // It is asked again after some seconds.
+        usleep(5_500_000)
+        try run(machine(tier), text)
+        #expect(try tier.blocks() == 6)
+    }
+
+    @Test func `wrong addresses and passwords are said at once`() throws {
+        let server = try RedisServer(["--requirepass", "secret word"])
+        defer { server.stop() }
+        for url in ["", "redis:", "http://127.0.0.1", "redis://127.0.0.1/x", "redis://127.0.0.1:1", server.url, "redis://:wrong@127.0.0.1:\(server.port)"] {
+            #expect(throws: KVError.self, "\(url)") { try RedisTier(url: url) }
+        }
+        try run(machine(RedisTier(url: "redis://:secret%20word@127.0.0.1:\(server.port)/2")), text)
+        #expect(try RedisTier(url: "redis://default:secret%20word@127.0.0.1:\(server.port)/2").blocks() == 6)
+    }
+}
