@@ -8,8 +8,8 @@ import Synchronization
 
 /// What is made of memories and kept elsewhere: computed keys and values, for one.
 public protocol DerivedMemory: Sendable {
-    /// Erases what was made of these sources: ids of memories, or owners, see ``ChatMemory/sources(_:)``.
-    func erase(madeOf sources: Set<String>) throws
+    /// Erases what was made of these sources: ids of memories, or owners, see ``ChatMemory/sources(_:)``; and what these references name.
+    func erase(madeOf sources: Set<String>, _ activations: [ActivationReference]) throws
 }
 
 /// The memory operating system: remembers, recalls, and looks after what it keeps.
@@ -92,18 +92,26 @@ public final class MemoryOS: Sendable {
         makeVectors = { dimension, _ in try vectors(dimension) }
     }
 
-    /// Erasing a memory erases what `derived` made of it, from now on.
+    /// Erasing a memory erases what `derived` made of it, from now on. What was attached last is asked first: it may rest on the others.
     public func attach(_ derived: any DerivedMemory) { self.derived.withLockedValue { $0.append(derived) } }
 
-    /// Erases a memory for good, and first of all what was made of it elsewhere.
+    /// Erases a memory for good, and first of all what was made of it elsewhere: vectors, keys and values, and the memories of such.
+    ///
+    /// - Throws: ``MnemeStore/StoreError``, and what the attached memories throw if something may be left there: repeat it then.
+    public func erase(_ id: CubeID, owner: Owner, context: WriteContext = WriteContext()) async throws {
+        try await run { [self] in try erase(id, owner: owner, context: context) }
+    }
+
     func erase(_ id: CubeID, owner: Owner, context: WriteContext) throws {
         // What a user said is in the prompts of the turns that followed, so all that was made for the owner goes.
-        let sources: Set = [id.description, Self.source(of: owner)], attached = derived.withLockedValue { $0 }
+        let sources: Set = [id.description, Self.source(of: owner)], attached = derived.withLockedValue { Array($0.reversed()) }
         // Before, so that nothing is left if this fails half-way; and after, as it may have been read meanwhile.
-        for derived in attached { try derived.erase(madeOf: sources) }
+        let made = try activations(of: sources, owner: owner), references = made.compactMap(\.activation)
+        for derived in attached { try derived.erase(madeOf: sources, references) }
         removeIndexFile(of: owner)
-        _ = try store.commit([.erase(id)], owner: owner, context: context)
-        for derived in attached { try derived.erase(madeOf: sources) }
+        let ids = [id] + made.map(\.id).filter { $0 != id }
+        _ = try store.commit(ids.map { .erase($0) }, owner: owner, context: context)
+        for derived in attached { try derived.erase(madeOf: sources, references) }
         removeIndexFile(of: owner)
     }
 

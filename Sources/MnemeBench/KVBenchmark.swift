@@ -1,13 +1,13 @@
 import Foundation
 public import MnemeEngine
-import MnemeKV
+public import MnemeKV
 import MnemeModels
 
 /// What keeping keys and values is worth: time to the first token, computed anew and restored; memory of sequences that share a beginning.
 public struct KVBenchmark: Sendable {
     /// A way to the first token.
     public struct Row: Sendable, Codable {
-        /// `anew`, `memory`, `disk` (in the system's cache) or `disk-cold`.
+        /// `anew`, `memory`, `disk` (in the system's cache), `disk-cold` or `remote`.
         public var from: String
         /// From the request to the first token; the median.
         public var milliseconds: Double
@@ -30,8 +30,11 @@ public struct KVBenchmark: Sendable {
     /// - Parameters:
     ///   - tokens: of the prompt.
     ///   - folder: for files; emptied.
+    ///   - remote: a server to measure, too.
     /// - Throws: ``MnemeEngine/EngineError``, ``MnemeKV/KVError``.
-    public static func run(_ model: LanguageModel, tokens: Int, repetitions: Int, folder: String, progress: (String) -> Void) async throws -> Report {
+    public static func run(_ model: LanguageModel, tokens: Int, repetitions: Int, folder: String, remote: (any KVTier)? = nil, progress: (String) -> Void)
+        async throws -> Report
+    {
         let size = model.decoder.configuration.vocabularySize, files = FileManager.default
         let prompt = (0..<tokens).map { Int32(($0 * 7919 + $0 / 13) % (size - 1000) + 500) }
         var rows: [Row] = []
@@ -62,6 +65,12 @@ public struct KVBenchmark: Sendable {
                 try forget(folder)
                 return try Engine(model, folder: KVFolder(path: folder))
             })
+        if let remote {
+            let sender = try Engine(model, remote: remote)
+            _ = try await first(sender, prompt)
+            sender.close()
+            try await measure("remote", { try Engine(model, remote: remote) })
+        }
         let diskBytes = try KVFolder(path: folder).entries().reduce(0) { $0 + $1.bytes }
         progress("sharing")
         let shared = Array(prompt.prefix(2000)), engine = try Engine(model)

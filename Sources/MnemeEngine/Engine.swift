@@ -154,6 +154,8 @@ public final class Engine: Sendable {
         }
     }
 
+    private let folder: KVFolder?
+
     /// Starts the engine's thread. ``close()`` ends it.
     ///
     /// - Parameters:
@@ -167,6 +169,7 @@ public final class Engine: Sendable {
         decoder = model.decoder
         tokenizer = model.tokenizer
         self.limits = limits
+        self.folder = folder
         let isKept = folder != nil || remote != nil
         let weights = isKept ? try ModelIdentity.hash(model.path, cache: folder.map { $0.path + "/models" }) : ""
         cache = try KVCache(
@@ -192,7 +195,12 @@ public final class Engine: Sendable {
     }
 
     /// Forgets, in memory and on disk, all keys and values that were made with these memories in the text.
-    public func erase(sources: Set<String>) throws { try cache.erase(sources: sources) }
+    ///
+    /// - Parameter texts: what these alone have goes, too: hashes of last blocks, as ``MnemeKV/KVFolder`` names them.
+    /// - Throws: ``MnemeKV/KVError`` if something may be left.
+    public func erase(sources: Set<String>, texts: [KVHash] = []) throws {
+        try cache.erase(sources: sources, blocks: texts.flatMap { (try? folder?.own($0)) ?? [$0] })
+    }
 
     /// Tokens that a prompt and its answer may have together.
     public var context: Int { min(limits.context ?? .max, decoder.configuration.contextLength) }

@@ -8,7 +8,7 @@ package enum RecomputeEvidence: Sendable {
     case none
     /// How far the moved keys and values are from those in the new surroundings, in the second layer, which is computed for all tokens.
     case deviations
-    /// How much the question attends to each token, in a layer at two thirds of the depth, over what was moved.
+    /// How much the end of the question attends to each token, over what was moved: in all layers but the last.
     case attention
 }
 
@@ -124,12 +124,12 @@ package struct ChunkReuse {
             }
         case .attention:
             // The end of the question, as far as a step reaches.
-            let rows = Array(max(question, tokens.count - min(decoder.stepTokens, 8))..<tokens.count), layers = max(1, decoder.configuration.layers * 2 / 3)
+            let rows = Array(max(question, tokens.count - min(decoder.stepTokens, 8))..<tokens.count), layers = max(1, decoder.configuration.layers - 1)
             let heads = decoder.configuration.kvHeads, mass = AlignedBuffer<Float>(layers * heads * tokens.count)
             compute(
                 Array(rows), tokens, view, logits, layers: layers,
                 observation: KVObservation(mass: mass.pointer, stride: tokens.count, tokens: rows.count))
-            for head in (layers - 1) * heads..<layers * heads {
+            for head in 0..<layers * heads {
                 for position in known..<question { evidence[position, default: 0] += mass.pointer[head * tokens.count + position] }
             }
         }

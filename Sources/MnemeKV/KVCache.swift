@@ -103,19 +103,24 @@ package final class KVCache: Sendable {
 
     /// Forgets all that was made with these memories in the text; sequences that run end undisturbed, and nobody finds what they leave.
     ///
+    /// - Parameter blocks: go, too, and all that follow them.
     /// - Throws: ``KVError`` if a file cannot be deleted.
-    package func erase(sources: Set<String>) throws {
+    package func erase(sources: Set<String>, blocks: [KVHash] = []) throws {
+        let names = Set(blocks)
         state.withLockedValue { state in
             var doomed: [KVNode] = []
+            func isDoomed(_ node: KVNode) -> Bool { !node.sources.isDisjoint(with: sources) || names.contains(node.hash) }
             state.tree.visit {
-                if !$0.isDetached, !$0.sources.isDisjoint(with: sources), $0.parent?.sources.isDisjoint(with: sources) ?? true { doomed.append($0) }
+                if !$0.isDetached, isDoomed($0), !($0.parent.map(isDoomed) ?? false) { doomed.append($0) }
             }
             for node in doomed { for block in state.tree.detach(node) { arena.free(block) } }
             for session in state.tainted.values where !session.sources.isDisjoint(with: sources) { session.isForgotten = true }
         }
         flush()
-        try near?.erase(sources: sources)
-        try far?.erase(sources: sources)
+        for tier in [near, far].compactMap({ $0 }) {
+            for block in blocks { tier.remove(block) }
+            try tier.erase(sources: sources)
+        }
     }
 
     private func allocate(_ state: inout State, after previous: Int?) -> Int? {

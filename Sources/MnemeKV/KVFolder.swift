@@ -213,6 +213,16 @@ public final class KVFolder: KVTier {
         return (files.count - damaged.count, damaged)
     }
 
+    /// The blocks of a text that no other begins with, in order. Without them it is gone.
+    ///
+    /// - Throws: ``KVError`` if a part is missing or damaged.
+    /// - Complexity: one read of each file's beginning.
+    public func own(_ hash: KVHash) throws -> [KVHash] {
+        let children = Dictionary(grouping: entries(), by: \.parent), chain = try chain(hash)
+        let first = chain.lastIndex { (children[$0]?.count ?? 0) > 1 }.map { $0 + 1 } ?? 0
+        return Array(chain[first...])
+    }
+
     // MARK: Changing
 
     /// Keeps a chain from being trimmed, or lets it be trimmed again.

@@ -282,5 +282,7 @@ extension HTTPField.Name {
 /// Keys and values go with the memories that they were computed from.
 private struct EngineMemory: DerivedMemory {
     let engine: Engine
-    func erase(madeOf sources: Set<String>) throws { try engine.erase(sources: sources) }
+    func erase(madeOf sources: Set<String>, _ activations: [ActivationReference]) throws {
+        try engine.erase(sources: sources, texts: activations.compactMap { KVHash($0.block) })
+    }
 }

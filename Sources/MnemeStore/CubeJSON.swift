@@ -28,6 +28,17 @@ struct CubeJSON {
             $0.field("part", cube.provenance.part)
             $0.field("parts", cube.provenance.parts)
         }
+        if let activation = cube.activation {
+            shared.key("activation")
+            shared.object {
+                $0.field("block", activation.block)
+                $0.field("model", activation.model)
+                $0.field("modelHash", activation.modelHash)
+                $0.field("tokens", activation.tokens)
+                $0.field("bytes", activation.bytes)
+                $0.list("sources", activation.sources) { $0.string($1) }
+            }
+        }
         header = "{" + shared.text + "}"
 
         shared.field("id", cube.id.description)

@@ -9,6 +9,7 @@ struct CubeHeader: Codable {
     var keywords: [String]
     var dates: [DateMention]
     var provenance: Provenance
+    var activation: ActivationReference?
 }
 
 enum StoreCoding {
@@ -55,6 +56,7 @@ extension SQLiteMemoryStore {
         cube.entities = header.entities
         cube.keywords = header.keywords
         cube.dates = header.dates
+        cube.activation = header.activation
         if let last = row["last_used"] as Double? { cube.usage = Usage(count: row["uses"], last: Date(timeIntervalSince1970: last)) }
         return cube
     }

@@ -120,7 +120,29 @@ public struct Usage: Hashable, Sendable, Codable {
     }
 }
 
-/// The unit of memory: a header and a payload. This version carries plaintext payloads.
+/// Where computed keys and values are kept: the payload of an activation cube.
+public struct ActivationReference: Hashable, Sendable, Codable {
+    /// The hash that names the last block, and with it all before.
+    public var block: String
+    /// The model's name, and the hash of all that the blocks depend on besides the tokens.
+    public var model: String, modelHash: String
+    /// Tokens, and bytes of the blocks.
+    public var tokens: Int, bytes: Int
+    /// What the blocks say they were made of: ids of memories, and owners whose words are in them.
+    public var sources: [String]
+
+    /// All values.
+    public init(block: String, model: String, modelHash: String, tokens: Int, bytes: Int, sources: [String] = []) {
+        self.sources = sources
+        self.block = block
+        self.model = model
+        self.modelHash = modelHash
+        self.tokens = tokens
+        self.bytes = bytes
+    }
+}
+
+/// The unit of memory: a header and a payload, which is a text or refers to computed keys and values.
 public struct MemCube: Sendable, Codable, Identifiable, Equatable {
     /// Its identity, ordered by creation.
     public var id: CubeID
@@ -132,8 +154,10 @@ public struct MemCube: Sendable, Codable, Identifiable, Equatable {
     public var state: LifecycleState
     /// Raised by each change, from 1.
     public var version: Int
-    /// The payload, exactly as it was given.
+    /// The payload, exactly as it was given; of an activation cube, what the keys and values are of.
     public var text: String
+    /// The keys and values, if the cube stands for such. It is not recalled then.
+    public var activation: ActivationReference?
     /// Who said it.
     public var speaker: String?
     /// When it happened or was said.
@@ -188,6 +212,9 @@ public struct MemCube: Sendable, Codable, Identifiable, Equatable {
 
 /// A typed, directed relation between two cubes.
 public struct CubeLink: Hashable, Sendable, Codable {
+    /// The kind of a derivation edge: the source was made of the target.
+    public static let derivedFrom = "derivedFrom"
+
     /// Where it starts.
     public var source: CubeID
     /// Where it leads.

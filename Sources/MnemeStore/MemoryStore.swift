@@ -168,6 +168,8 @@ public struct CubeFilter: Sendable {
     public var limit: Int
     /// Order by first recording.
     public var newestFirst: Bool
+    /// Only those that stand for computed keys and values.
+    public var onlyActivations = false
 
     /// All of an owner's cubes.
     public init(owner: Owner, limit: Int = 100) {

@@ -47,7 +47,7 @@ extension SQLiteMemoryStore {
     /// Every cube has a vector or waits for one; a vector of a wrong length or version is made again.
     private func checkVectors(repair: Bool) throws -> StoreFinding {
         let faulty = """
-            SELECT cube.seq FROM cube LEFT JOIN vector ON vector.cube = cube.seq WHERE cube.seq NOT IN (SELECT cube FROM pending)
+            SELECT cube.seq FROM cube LEFT JOIN vector ON vector.cube = cube.seq WHERE cube.activation IS NULL AND cube.seq NOT IN (SELECT cube FROM pending)
                 AND (vector.cube IS NULL OR vector.version <> cube.version OR length(vector.data) % 4 <> 0 OR length(vector.data) = 0)
             """
         let count = try read { try Int.fetchOne($0, sql: "SELECT count(*) FROM (\(faulty))") ?? 0 }

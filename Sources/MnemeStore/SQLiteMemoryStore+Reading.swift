@@ -36,6 +36,7 @@ extension SQLiteMemoryStore {
             add("session.name = ?", filter.session)
             add("cube.type = ?", filter.type?.rawValue)
             add("cube.state = ?", filter.state?.rawValue)
+            if filter.onlyActivations { conditions.append("cube.activation IS NOT NULL") }
             add("EXISTS (SELECT 1 FROM json_each(cube.header, '$.tags') WHERE value = ?)", filter.tag)
             add("cube.event_time >= ?", filter.from?.timeIntervalSince1970)
             add("cube.event_time < ?", filter.before?.timeIntervalSince1970)
@@ -130,11 +131,11 @@ extension SQLiteMemoryStore {
             let cursor = try Row.fetchCursor(
                 db.cachedStatement(
                     sql: position == 0
-                        ? columns + " cube.owner = ?2 AND ?3 = ?3 ORDER BY cube.seq"
+                        ? columns + " cube.owner = ?2 AND cube.activation IS NULL AND ?3 = ?3 ORDER BY cube.seq"
                             // The plus keeps SQLite from walking all of the owner's cubes instead of the few that changed.
                         : columns + """
                              cube.seq IN (SELECT seq FROM cube WHERE owner = ?2 AND position > ?3
-                                UNION SELECT cube FROM vector WHERE position > ?4) AND +cube.owner = ?2 ORDER BY cube.seq
+                                UNION SELECT cube FROM vector WHERE position > ?4) AND +cube.owner = ?2 AND cube.activation IS NULL ORDER BY cube.seq
                             """),
                 arguments: [embedder, ownerID, position, vectorsSince, former ?? embedder + " "])
             while let row = try cursor.next() { changes.rows.append(try Self.indexRow(row)) }

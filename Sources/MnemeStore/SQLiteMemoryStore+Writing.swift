@@ -113,16 +113,16 @@ extension SQLiteMemoryStore {
             try db.cachedStatement(
                 sql: """
                     INSERT INTO cube (id, owner, session, place, agent, type, state, version, text, speaker, event_time, recorded_time,
-                        updated_time, expires, priority, header, content_hash, position, analysis, analyzer)
-                    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                        updated_time, expires, priority, header, content_hash, position, analysis, analyzer, activation)
+                    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                     """
             ).execute(arguments: [
                 cube.id.description, ownerID, session, place, cube.scope.agent, cube.type.rawValue, cube.state.rawValue, cube.version,
                 cube.text, cube.speaker, cube.eventTime.timeIntervalSince1970, cube.recordedTime.timeIntervalSince1970,
                 cube.updatedTime.timeIntervalSince1970, cube.expires?.timeIntervalSince1970, cube.priority,
-                json.header, Data(contentHash), position, Data(analysis), analyzer,
+                json.header, Data(contentHash), position, Data(analysis), analyzer, cube.activation?.block,
             ])
-            try db.cachedStatement(sql: "INSERT INTO pending (cube) VALUES (?)").execute(arguments: [db.lastInsertedRowID])
+            if cube.activation == nil { try db.cachedStatement(sql: "INSERT INTO pending (cube) VALUES (?)").execute(arguments: [db.lastInsertedRowID]) }
             for link in links where try Self.current(link.target, ownerID, db) != nil { try Self.add(link, ownerID, context, db) }
             return cube
 
@@ -131,6 +131,9 @@ extension SQLiteMemoryStore {
             let old = try Self.require(cube.id, ownerID, db)
             guard old.state != .erased, old.state != .frozen else {
                 throw StoreError(.conflict, "Memory \(cube.id) is \(old.state.rawValue) and cannot be changed.")
+            }
+            guard old.activation == cube.activation, cube.activation == nil || cube.text == old.text else {
+                throw StoreError(.conflict, "Memory \(cube.id) stands for computed keys and values; its text cannot be changed. Compute and keep others.")
             }
             guard cube.version == old.version else {
                 throw StoreError(.conflict, "Memory \(cube.id) was changed meanwhile, to version \(old.version). Read it again and repeat the change.")

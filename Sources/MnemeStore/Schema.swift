@@ -70,6 +70,10 @@ enum Schema {
         migrator.registerMigration("2") { db in
             try db.execute(sql: "ALTER TABLE cube ADD COLUMN uses INTEGER NOT NULL DEFAULT 0; ALTER TABLE cube ADD COLUMN last_used REAL")
         }
+        migrator.registerMigration("3") { db in
+            // The block that an activation cube stands for; such cubes have no vector and no place in indexes.
+            try db.execute(sql: "ALTER TABLE cube ADD COLUMN activation TEXT; CREATE INDEX cube_activation ON cube (owner) WHERE activation IS NOT NULL")
+        }
         return migrator
     }
 }

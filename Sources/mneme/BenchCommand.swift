@@ -3,6 +3,7 @@ import Foundation
 import Mneme
 import MnemeBench
 import MnemeEngine
+import MnemeKV
 import MnemeModels
 import MnemeNumerics
 
@@ -163,6 +164,7 @@ struct BenchKVCommand: AsyncParsableCommand {
     @Argument(help: "A model's name, a GGUF file, or a folder as the hub has it.") var model = "smollm2"
     @Option(help: "Tokens of the prompt, 2000 at least.") var tokens = 4000
     @Option(help: "Repetitions; the median counts.") var repetitions = 3
+    @Option(help: "A Redis or Valkey server to measure, too; its blocks of this prompt stay there.") var remote: String?
     @Flag(help: "Print JSON.") var json = false
 
     func run() async throws {
@@ -171,13 +173,17 @@ struct BenchKVCommand: AsyncParsableCommand {
         guard tokens >= 2000, tokens < model.decoder.configuration.contextLength, repetitions > 0 else {
             throw InputError("--tokens lies between 2000 and the model's context, \(model.decoder.configuration.contextLength).")
         }
-        let report = try await KVBenchmark.run(model, tokens: tokens, repetitions: repetitions, folder: folder) {
+        let report = try await KVBenchmark.run(
+            model, tokens: tokens, repetitions: repetitions, folder: folder, remote: remote.map { try RedisTier(url: $0) }
+        ) {
             if Terminal.isInteractive(STDERR_FILENO) { Terminal.note($0) }
         }
         if json { return print(try OperationTable.encode(report, pretty: true)) }
         print("\(report.model), a prompt of \(report.tokens) tokens, \(report.diskBytes / 1_048_576) MiB on disk")
         print("                              first token   sooner")
-        let names = ["anew": "computed anew", "memory": "from memory", "disk": "from disk, in its cache", "disk-cold": "from disk, cold"]
+        let names = [
+            "anew": "computed anew", "memory": "from memory", "disk": "from disk, in its cache", "disk-cold": "from disk, cold", "remote": "from the server",
+        ]
         for row in report.rows {
             let times = row.from == "anew" ? "" : String(format: "%7.0f×", report.rows[0].milliseconds / row.milliseconds)
             print((names[row.from] ?? row.from).padding(toLength: 28, withPad: " ", startingAt: 0) + String(format: "%9.1f ms", row.milliseconds) + times)

@@ -5,6 +5,7 @@ import MnemeBench
 import MnemeEngine
 import MnemeKV
 import MnemeModels
+import MnemeStore
 
 /// Looks after computed keys and values.
 struct KVCommand: AsyncParsableCommand {
@@ -15,7 +16,7 @@ struct KVCommand: AsyncParsableCommand {
             all of it may be deleted at any time.
             """,
         subcommands: [
-            List.self, Show.self, Warm.self, Pin.self, Unpin.self, Export.self, Import.self, Erase.self, Verify.self, AllocBench.self, Eval.self,
+            List.self, Show.self, Warm.self, Keep.self, Pin.self, Unpin.self, Export.self, Import.self, Erase.self, Verify.self, AllocBench.self, Eval.self,
             ReuseEval.self,
         ], defaultSubcommand: List.self)
 
@@ -150,6 +151,40 @@ struct KVCommand: AsyncParsableCommand {
         }
     }
 
+    struct Keep: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Make a text's keys and values a memory: with an owner, a history, and edges to the memories that it was made of.",
+            discussion: """
+                They are not trimmed any more. `mneme get`, `list` and `history` show the memory; it is no saying, so `recall` does not. \
+                `mneme erase` of it, or of a memory that it was made of, deletes the keys and values, too.
+                """)
+        @Argument(help: "The name, or its beginning.") var name: String
+        @Option(help: "Whose memory it is.") var user = "default"
+        @Option(help: "An organisation or deployment.") var tenant = "default"
+        @OptionGroup var store: StoreOptions
+        @Flag(help: "Print JSON.") var json = false
+
+        func run() async throws {
+            let folder = try KVCommand.folder(), hash = try folder.find(name), chain = try folder.chain(hash), names = Set(chain)
+            let entries = folder.entries().filter { names.contains($0.hash) }
+            guard let end = entries.last, entries.count == chain.count else { throw KVError.absent(name) }
+            let tokens = entries.flatMap(\.tokens), text = Home.tokenizer(end.model)?.decode(tokens) ?? ""
+            let reference = ActivationReference(
+                block: hash.description, model: end.model, modelHash: end.modelHash.description, tokens: tokens.count,
+                bytes: entries.reduce(0) { $0 + $1.bytes },
+                sources: Set(entries.flatMap(\.sources)).sorted())
+            let memory = try StoreOptions.open(store: store.store, noEmbedder: true)
+            let cube = try await memory.keep(
+                reference, text: text.contains { !$0.isWhitespace } ? String(text.prefix(400)) : "Keys and values of \(end.model)",
+                scope: Scope(tenant: tenant, user: user),
+                context: WriteContext(reason: "kv keep"))
+            try folder.setPinned(hash, true)
+            await memory.close()
+            if json { return print(try OperationTable.encode(cube, pretty: true)) }
+            print("\(cube.id)  \(tokens.count) tokens, \(reference.bytes / 1_048_576) MiB, kept until `mneme erase \(cube.id)`")
+        }
+    }
+
     struct Pin: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Keep a text from being trimmed.")
         @Argument(help: "The name, or its beginning.") var name: String
@@ -200,10 +235,8 @@ struct KVCommand: AsyncParsableCommand {
             let folder = try KVCommand.folder(), count: Int
             if let name {
                 // What others begin with stays.
-                let children = Dictionary(grouping: folder.entries(), by: \.parent), chain = try folder.chain(folder.find(name))
-                let first = chain.lastIndex { (children[$0]?.count ?? 0) > 1 }.map { $0 + 1 } ?? 0
-                guard first < chain.count else { throw InputError("Other texts begin with all of it. Erase them first.") }
-                count = try folder.erase { $0.hash == chain[first] }
+                guard let first = try folder.own(folder.find(name)).first else { throw InputError("Other texts begin with all of it. Erase them first.") }
+                count = try folder.erase { $0.hash == first }
             } else {
                 count = try folder.erase { all || $0.sources.contains(memory ?? "") }
             }
@@ -282,15 +315,19 @@ struct KVCommand: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             commandName: "reuse-eval", abstract: "What reusing texts at other places of a prompt saves, and what it costs.",
             discussion: """
-                Chunks of the text are computed once behind the same beginning, then put together in prompts; a tail that follows one of them in the \
+                Chunks of the text are computed once behind the same beginning and other chunks, then put together in prompts; a tail that follows one of them in the \
                 text is compared with a full prefill: how often the likeliest token is the same, and how far the distributions are apart. naive \
-                computes nothing again, starts the beginning of each chunk (EPIC's LegoLink), cacheblend what changes most in the second layer.
+                computes nothing again, starts the beginning of each chunk (EPIC's LegoLink), cacheblend what changes most in the second layer, \
+                attention what the question attends to, chunks the chunks that it attends to most.
                 """)
         @Argument(help: "A text file.") var file: String
+        @Flag(help: "The file is LoCoMo's: its questions are asked with the memories that recall finds, and the model's answers are compared.")
+        var locomo = false
         @OptionGroup var language: LanguageModelOptions
         @Option(help: "Prompts.") var prompts = 10
         @Option(help: "Chunks in a prompt.") var chunks = 16
         @Option(help: "Tokens of a chunk.") var chunkTokens = 128
+        @Option(help: "Chunks of another prompt that each was computed behind, as an earlier answer leaves it; 0 for the beginning alone.") var behind = 4
         @Option(help: "Tokens of the question, which end the prompt.") var question = 24
         @Option(help: "Tokens of the tail.") var tail = 64
         @Option(name: .customLong("share"), parsing: .upToNextOption, help: "Shares of the chunks' tokens that are computed again.") var shares = [
@@ -299,17 +336,24 @@ struct KVCommand: AsyncParsableCommand {
         @Flag(help: "Print JSON.") var json = false
 
         func run() async throws {
-            guard let text = try? String(contentsOfFile: file, encoding: .utf8) else { throw InputError("\(file) cannot be read as UTF-8 text.") }
-            guard prompts > 0, chunks > 0, chunkTokens > 0, question > 0, tail > 1, shares.allSatisfy({ (0...1).contains($0) }) else {
+            guard prompts > 0, chunks > 0, chunkTokens > 0, question > 0, behind >= 0, tail > 1, shares.allSatisfy({ (0...1).contains($0) }) else {
                 throw InputError("Counts are positive, the tail has two tokens at least, and shares lie between 0 and 1.")
             }
             let model = try language.open(), line = ProgressLine()
-            let rows = try ReuseBenchmark.run(
-                model, text: model.tokens(of: text), prompts: prompts, chunks: chunks, chunkTokens: chunkTokens, question: question, tail: tail, shares: shares
-            ) { line.show($0, $1, "prompts") }
+            let list: [ReuseBenchmark.Prompt]
+            if locomo {
+                list = try await ReuseBenchmark.prompts(
+                    model, locomo: file, embedder: try Home.embedder(), count: prompts, least: chunks * chunkTokens)
+            } else {
+                guard let text = try? String(contentsOfFile: file, encoding: .utf8) else { throw InputError("\(file) cannot be read as UTF-8 text.") }
+                list = try ReuseBenchmark.prompts(
+                    model, text: model.tokens(of: text), count: prompts, chunks: chunks, chunkTokens: chunkTokens, question: question, tail: tail)
+            }
+            let rows = try ReuseBenchmark.run(model, prompts: list, answer: tail, behind: behind, shares: shares) { line.show($0, $1, "prompts") }
             line.end()
             if json { return print(try OperationTable.encode(rows, pretty: true)) }
-            print("\(prompts) prompts of \(chunks) chunks of \(chunkTokens) tokens, tails of \(tail)")
+            let tokens = list.reduce(0) { $0 + $1.chunks.joined().count } / max(1, list.count)
+            print("\(list.count) prompts with \(tokens) tokens of \(locomo ? "memories" : "chunks"), \(locomo ? "answers" : "tails") of up to \(tail)")
             print("method       again   first token   sooner   same token   KL, nats   loss")
             for row in rows {
                 print(

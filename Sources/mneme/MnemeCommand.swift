@@ -79,7 +79,14 @@ struct StoreOptions: ParsableArguments {
 /// Blocks on disk go with the memories that they were computed from.
 private struct FolderMemory: DerivedMemory {
     let folder: KVFolder
-    func erase(madeOf sources: Set<String>) throws { try folder.erase(sources: sources) }
+    func erase(madeOf sources: Set<String>, _ activations: [ActivationReference]) throws {
+        try folder.erase(sources: sources)
+        for activation in activations {
+            // What is not there any more need not be erased.
+            guard let end = KVHash(activation.block), let first = try? folder.own(end).first else { continue }
+            try folder.erase { $0.hash == first }
+        }
+    }
 }
 
 /// Where things lie on this machine.

@@ -10,7 +10,7 @@ enum Rendering {
         case "recall": return recall(value)
         case "list": return list(value)
         case "get", "update", "forget", "restore": return cube(value, operation)
-        case "erase": return "Erased \(value["erased"]?.string ?? "") for good: text, vector, index entries and history."
+        case "erase": return "Erased \(value["erased"]?.string ?? "") for good: text, vector, index entries, history, and what was computed of it."
         case "history": return (value["history"]?.array ?? []).map(historyEntry).joined(separator: "\n")
         case "link": return links(value["links"]?.array ?? [])
         case "import": return importReport(value)
@@ -106,6 +106,7 @@ enum Rendering {
         var lines = [string(memory, "text"), ""]
         for (label, text) in [
             ("id", string(memory, "id")), ("type", string(memory, "type")), ("state", string(memory, "state") + ", version " + string(memory, "version")),
+            ("computed", computed(memory?["activation"])),
             ("speaker", string(memory, "speaker")), ("happened", day(memory, "eventTime")), ("recorded", day(memory, "recordedTime")),
             ("expires", day(memory, "expires")),
             ("recalled", memory?["usage"].map { "\(string($0, "count")) times, last \(day($0, "last"))" } ?? ""), ("user", string(memory?["scope"], "user")),
@@ -118,6 +119,13 @@ enum Rendering {
         let list = value["links"]?.array ?? []
         if !list.isEmpty { lines.append(links(list)) }
         return lines.joined(separator: "\n")
+    }
+
+    /// What an activation cube stands for.
+    private static func computed(_ activation: JSONValue?) -> String {
+        guard let activation else { return "" }
+        let name = string(activation, "block").prefix(12)
+        return "\(string(activation, "tokens")) tokens by \(string(activation, "model")); mneme kv show \(name)"
     }
 
     private static func links(_ links: [JSONValue]) -> String {

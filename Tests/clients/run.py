@@ -209,6 +209,16 @@ def kept_keys_and_values():
         assert "are sound" in f.run("kv", "verify").stdout
         f.run("kv", "pin", kept[0]["id"])
         assert f.json("kv", "list")[0]["isPinned"]
+        # As a memory: listed, not recalled, and erased with its keys and values.
+        cube = f.json("kv", "keep", kept[0]["id"])
+        assert cube["activation"]["block"].startswith(kept[0]["id"]) and f.json("kv", "keep", kept[0]["id"])["id"] == cube["id"]
+        assert f.json("list")["memories"][0]["id"] == cube["id"] and f.json("recall", "harbour snow", "--no-embedder")["memories"] == []
+        assert "tokens by" in f.run("get", cube["id"]).stdout and f.run("doctor").returncode == 0
+        with Server(f, "--model", "smollm2") as server:
+            assert ask(server, text)[1] > 400
+            request = urllib.request.Request(server.url + f"/v1/memories/{cube['id']}/erase", b'{}', {"Content-Type": "application/json"})
+            urllib.request.urlopen(request)
+            assert f.json("kv", "list") == [] and ask(server, text)[1] == 0, "the server that runs has forgotten it, too"
         f.run("kv", "export", kept[0]["id"], f.path + "/harbour.kvs")
         assert "blocks deleted" in f.run("kv", "erase", "--all").stdout
         assert f.json("kv", "list") == []
@@ -456,6 +466,27 @@ def full_disk():
         stored = [json.loads(line)["text"] for line in f.run("export").stdout.splitlines()]
         assert "before the disk was full" in stored
         f.run("remember", "after there was room again", "--no-embedder")
+
+
+@test
+def full_disk_of_keys_and_values():
+    """What cannot be kept is computed again: answers stay the same, and nothing half-written is left."""
+    with Folder() as f:
+        target = f.path + "/kv"
+        os.mkdir(target)
+        if os.geteuid() != 0 or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=6m", "tmpfs", target], capture_output=True).returncode != 0:
+            return "skipped: cannot mount here"
+        try:
+            texts = [f"Chapter {i}. The old harbour lay quiet under the first snow of that year. " * 20 for i in range(3)]
+            first = [f.run("generate", text, "--max-tokens", "8", "--kv-disk", "0").stdout for text in texts]
+            for _ in range(2):
+                assert [f.run("generate", text, "--max-tokens", "8").stdout for text in texts] == first
+            assert "are sound" in f.run("kv", "verify").stdout
+            left = [n for _, _, names in os.walk(target) for n in names if n.endswith(".tmp")]
+            assert left == [], left
+            assert sum(os.path.getsize(os.path.join(d, n)) for d, _, names in os.walk(target) for n in names) > 3_000_000
+        finally:
+            subprocess.run(["umount", target])
 
 
 @test

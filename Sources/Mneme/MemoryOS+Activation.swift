@@ -1,0 +1,39 @@
+import Crypto
+import Foundation
+public import MnemeStore
+
+extension MemoryOS {
+    /// Records that keys and values are kept, as a memory of its own with an owner, a history and edges to what it was made of.
+    ///
+    /// It is not recalled: it is no saying. Erasing it, or a memory that it was made of, erases the keys and values, too.
+    ///
+    /// - Parameters:
+    ///   - activation: with memories among its sources, to which edges are made as far as they are there.
+    ///   - text: what the keys and values are of, or how that begins.
+    /// - Returns: the new memory, or the one that is there for the same keys and values.
+    /// - Throws: ``InputError`` without a text, ``MnemeStore/StoreError``.
+    public func keep(
+        _ activation: ActivationReference, text: String, scope: Scope, context: WriteContext = WriteContext()
+    ) async throws -> MemCube {
+        var input = MemoryInput(text)
+        input.type = .semantic
+        try input.check()
+        var cube = MemCube(
+            scope: scope, type: .semantic, text: text, eventTime: context.time, recordedTime: context.time,
+            provenance: Provenance(source: "kv", reference: activation.block))
+        cube.activation = activation
+        let hash = Array(SHA256.hash(data: Data("activation \(activation.block)".utf8)).prefix(16))
+        return try await run { [store, cube] in
+            let known = try store.cubes(activation.sources.compactMap { CubeID($0) }, owner: scope.owner)
+            let links = known.map { CubeLink(source: cube.id, target: $0.id, kind: CubeLink.derivedFrom, time: context.time) }
+            return try store.commit([.add(cube, analysis: [], contentHash: hash, links: links)], owner: scope.owner, context: context)[0]
+        }
+    }
+
+    /// Memories of kept keys and values that one of these is in: ids of memories, or an owner.
+    func activations(of sources: Set<String>, owner: Owner) throws -> [MemCube] {
+        var filter = CubeFilter(owner: owner, limit: .max)
+        filter.onlyActivations = true
+        return try store.list(filter).filter { sources.contains($0.id.description) || !sources.isDisjoint(with: $0.activation?.sources ?? []) }
+    }
+}
