@@ -69,18 +69,17 @@ public struct ReuseBenchmark: Sendable {
                 var request = RecallRequest(question.text, owner: Owner(user: conversation.id), limit: 200)
                 request.now = conversation.turns.last?.time ?? Date()
                 let found = try await memory.recall(request).memories
-                var chunks: [[Int32]] = [], tokens = 0
+                var lines: [String] = [], tokens = 0
                 for item in found where tokens < least {
-                    chunks.append(model.tokenizer.encode(ChatMemory.line(item) + "\n", special: false))
-                    tokens += chunks.last!.count
+                    lines.append(ChatMemory.line(item) + "\n")
+                    tokens += model.tokenizer.encode(lines.last!, special: false).count
                 }
-                // What stands around the memories does not depend on them.
-                let heads = try ["A", "1"].map { try model.tokens(of: [ChatMessage(role: "user", content: ChatMemory.heading + $0)]) }
-                let ends = try ["A", "1"].map { try model.tokens(of: [ChatMessage(role: "user", content: "\($0)\n\n\(question.text)")]) }
+                let prompt = try model.tokens(
+                    of: [ChatMessage(role: "user", content: "")], at: 0, before: ChatMemory.heading, texts: lines, after: "\n" + question.text)
                 result.append(
                     Prompt(
-                        prefix: zip(heads[0], heads[1]).prefix { $0 == $1 }.map(\.0), chunks: chunks,
-                        question: zip(ends[0].reversed(), ends[1].reversed()).prefix { $0 == $1 }.map(\.0).reversed()))
+                        prefix: Array(prompt.tokens[..<(prompt.texts.first?.lowerBound ?? 0)]), chunks: prompt.texts.map { Array(prompt.tokens[$0]) },
+                        question: Array(prompt.tokens[(prompt.texts.last?.upperBound ?? 0)...])))
             }
         }
         await memory.close()

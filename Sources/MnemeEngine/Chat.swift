@@ -41,6 +41,32 @@ extension LanguageModel {
         return ids
     }
 
+    /// The tokens of a prompt with texts in one of its messages that may stand in other prompts, too: their tokens do not depend on what is around them.
+    ///
+    /// - Parameters:
+    ///   - index: the message, whose content is `before`, `texts` and `after` together.
+    /// - Returns: the tokens, and where each text stands among them.
+    /// - Throws: ``EngineError`` as ``tokens(of:)``.
+    public func tokens(of messages: [ChatMessage], at index: Int, before: String, texts: [String], after: String) throws -> (
+        tokens: [Int32], texts: [Range<Int>]
+    ) {
+        /// Tokens of the prompt with this content.
+        func tokens(_ content: String) throws -> [Int32] {
+            var messages = messages
+            messages[index].content = content
+            return try self.tokens(of: messages)
+        }
+        // What prompts with different words in the middle share.
+        let heads = try ["A", "1"].map { try tokens(before + $0) }, ends = try ["A", "1"].map { try tokens($0 + after) }
+        var prompt = zip(heads[0], heads[1]).prefix { $0 == $1 }.map(\.0), places: [Range<Int>] = []
+        for text in texts where !text.isEmpty {
+            let start = prompt.count
+            prompt += tokenizer.encode(text, special: false)
+            if prompt.count > start { places.append(start..<prompt.count) }
+        }
+        return (prompt + zip(ends[0].reversed(), ends[1].reversed()).prefix { $0 == $1 }.map(\.0).reversed(), places)
+    }
+
     /// The text with the guard after the first scalar of each special token's name. By scalars, as tokenizers find names: a mark
     /// after a name makes another character of its end.
     private func guarded(_ text: String) -> String {

@@ -23,6 +23,9 @@ public struct GenerationRequest: Sendable {
     public var scope = ""
     /// Names of memories in the prompt: what is kept of it is forgotten with them.
     public var sources: Set<String> = []
+    /// Parts of the prompt that may stand in other prompts at other places, in order: recalled memories. Their keys and values are reused there,
+    /// if ``Engine/Limits/reuseShare`` says so.
+    public var texts: [Range<Int>] = []
     /// Whose request it is, for fairness.
     public var key = ""
     /// The most time from now to the end.
@@ -46,6 +49,8 @@ public struct GenerationUsage: Sendable, Equatable {
     public var promptTokens = 0, answerTokens = 0
     /// Tokens of the prompt whose keys and values were there already.
     public var cachedTokens = 0
+    /// Of these, tokens of texts that stood elsewhere: the answer may differ a little from one computed anew.
+    public var reusedTokens = 0
     /// From arrival to the first token, and to the end; in seconds.
     public var firstToken = 0.0, total = 0.0
 }
@@ -87,6 +92,7 @@ public final class Engine: Sendable {
     public let tokenizer: any Tokenizer
     private let limits: Limits
     private let cache: KVCache
+    private let reuse: TextReuse?
     private let shared: NIOLockedValueBox<Shared>
     private let sorted = NIOLockedValueBox<SchemaVocabulary?>(nil)
     /// Wakes the thread: there is work, or it shall end.
@@ -103,6 +109,9 @@ public final class Engine: Sendable {
         public var kvBytes = min(4 << 30, Int(ProcessInfo.processInfo.physicalMemory / 4))
         /// Tokens of a prompt and its answer; nil takes the model's context.
         public var context: Int?
+        /// Of the tokens of ``GenerationRequest/texts`` that are known from other places, how many are computed again: those that the question
+        /// attends to most (CacheBlend, Yao et al. 2025, chosen by attention). nil computes all anew, and answers are exact.
+        public var reuseShare: Double?
 
         /// The defaults.
         public init() {}
@@ -129,6 +138,9 @@ public final class Engine: Sendable {
         var session: KVCache.Session?
         /// Whether its blocks come from disk just now.
         var isLoading = false
+        /// Texts that are looked for, and those that were moved here.
+        var parts: [TextReuse.Part] = []
+        var moved: Set<Range<Int>> = []
         /// Tokens computed.
         var position = 0
         /// Tokens of the answer drawn.
@@ -143,11 +155,14 @@ public final class Engine: Sendable {
         var positions: Int { request.prompt.count + maxTokens }
 
         /// Keeps what was computed and gives the memory up.
-        func release() { session?.close(token, computed: position) }
+        func release() {
+            for part in parts { part.close() }
+            session?.close(token, computed: position)
+        }
 
         /// Goes on behind what was found, once it is there.
         mutating func takeRestored() {
-            guard let session, !session.isLoading else { return }
+            guard let session, !session.isLoading, !parts.contains(where: \.isLoading) else { return }
             isLoading = false
             position = session.restored
             if answer.isEmpty { usage.cachedTokens = position }
@@ -175,6 +190,7 @@ public final class Engine: Sendable {
         cache = try KVCache(
             shape: KVShape(decoder.configuration), model: .model(weights, decoder.configuration, codec: codec), modelName: model.name, bytes: limits.kvBytes,
             near: folder, far: remote, codec: codec)
+        reuse = limits.reuseShare.map { [cache] in TextReuse(cache, model.decoder, share: $0) }
         shared = NIOLockedValueBox(Shared())
         let thread = Thread { [self] in loop() }
         thread.name = "mneme.engine"
@@ -205,6 +221,9 @@ public final class Engine: Sendable {
     /// Tokens that a prompt and its answer may have together.
     public var context: Int { min(limits.context ?? .max, decoder.configuration.contextLength) }
 
+    /// Whether ``GenerationRequest/texts`` are reused at other places.
+    public var reusesTexts: Bool { reuse != nil }
+
     /// What the engine does.
     public var statistics: EngineStatistics {
         var statistics = shared.withLockedValue { $0.statistics }
@@ -231,6 +250,13 @@ public final class Engine: Sendable {
         let most = min(request.maxTokens ?? fits, room)
         guard KVShape.blocks(request.prompt.count + most) <= cache.capacity else {
             throw EngineError(.tooLong, "Keys and values of \(request.prompt.count + most) tokens do not fit the engine's memory. Ask for fewer tokens.")
+        }
+        var end = 0
+        for text in request.texts {
+            guard text.lowerBound >= end, text.upperBound <= request.prompt.count, !text.isEmpty else {
+                throw EngineError(.invalidRequest, "Texts of a prompt stand in it, one behind the other.")
+            }
+            end = text.upperBound
         }
         let constraint = request.schema.map { SchemaConstraint($0, vocabulary()) }
         let (stream, continuation) = AsyncThrowingStream<GenerationEvent, any Error>.makeStream()
@@ -312,7 +338,10 @@ public final class Engine: Sendable {
                 finish(sequence, throwing: failure)
                 return true
             }
-            for i in running.indices where running[i].isLoading { running[i].takeRestored() }
+            for i in running.indices where running[i].isLoading {
+                running[i].takeRestored()
+                if !running[i].isLoading, !running[i].parts.isEmpty { moveTexts(&running[i], logits.baseAddress!) }
+            }
             let plan = StepScheduler.plan(view(waiting, running, shares))
             if let id = plan.preempted, let i = running.firstIndex(where: { $0.id == id }) {
                 var sequence = running.remove(at: i)
@@ -330,7 +359,10 @@ public final class Engine: Sendable {
                         [wake] in wake.signal()
                     }
                     sequence.isLoading = true
+                    // A sequence that was put back has been answered in part from exact values, or is answered exactly now.
+                    if sequence.answer.isEmpty { sequence.parts = reuse?.find(sequence.request) { [wake] in wake.signal() } ?? [] }
                     sequence.takeRestored()
+                    if !sequence.isLoading, !sequence.parts.isEmpty { moveTexts(&sequence, logits.baseAddress!) }
                     running.append(sequence)
                 } catch { finish(sequence, throwing: error) }
             }
@@ -357,6 +389,24 @@ public final class Engine: Sendable {
                     blocks: KVShape.blocks(sequence.tokens + 1) - known.heldBlocks)
             }, served: shares.served, freeBlocks: cache.available, blockTokens: KVShape.blockTokens, stepTokens: decoder.stepTokens,
             sequences: min(limits.sequences, decoder.stepLogits))
+    }
+
+    /// Takes texts of the prompt from where they stood before, if enough of them are known.
+    private func moveTexts(_ sequence: inout Sequence, _ logits: UnsafeMutablePointer<Float>) {
+        defer {
+            for part in sequence.parts { part.close() }
+            sequence.parts = []
+        }
+        let prompt = sequence.request.prompt
+        guard let reuse, let session = sequence.session, (try? session.prepare(positions: prompt.count)) == true,
+            let moved = reuse.fill(prompt, known: sequence.position, parts: sequence.parts, view: session.view, logits: logits)
+        else { return }
+        session.keepToItself()
+        sequence.moved = moved
+        sequence.usage.reusedTokens = moved.reduce(0) { $0 + $1.count }
+        sequence.usage.cachedTokens = sequence.position + sequence.usage.reusedTokens
+        // The last token is computed by a step, which draws behind it.
+        sequence.position = prompt.count - 1
     }
 
     /// Makes one step.
@@ -488,6 +538,9 @@ public final class Engine: Sendable {
     }
 
     private func finish(_ sequence: Sequence, throwing error: (any Error)?, last: GenerationEvent? = nil) {
+        if let reuse, let session = sequence.session, !sequence.isLoading, sequence.position >= sequence.request.prompt.count, !session.wasErased {
+            reuse.keep(sequence.request, of: session.view, except: sequence.moved)
+        }
         sequence.release()
         shared.withLockedValue { $0.statistics.finished += 1 }
         if let last { sequence.continuation.yield(last) }

@@ -149,6 +149,10 @@ package final class KVCache: Sendable {
         fileprivate var isClosed = false
         /// Whether what it computes is not to be found: a memory in its text was erased.
         fileprivate var isForgotten = false
+        /// Whether nobody else is to find what it computes, see ``keepToItself()``.
+        fileprivate var isPrivate = false
+        /// Whether a memory in its text was erased meanwhile.
+        package var wasErased: Bool { cache.state.withLockedValue { _ in isForgotten } }
         fileprivate var loads = false
         fileprivate var fault: (any Error)?
         /// Why it cannot be used, found while blocks were read from disk.
@@ -192,6 +196,9 @@ package final class KVCache: Sendable {
             }
         }
 
+        /// What is computed from now on is not what a prefill would give: others never find it.
+        package func keepToItself() { cache.state.withLockedValue { _ in isPrivate = true } }
+
         /// Lets others find the blocks that are full.
         ///
         /// - Parameters:
@@ -203,7 +210,7 @@ package final class KVCache: Sendable {
         }
 
         fileprivate func publish(_ state: inout State, _ tokens: (Int) -> Int32, _ computed: Int) throws {
-            while !isForgotten, chain.count < computed / KVShape.blockTokens {
+            while !isForgotten, !isPrivate, chain.count < computed / KVShape.blockTokens {
                 let start = chain.count * KVShape.blockTokens, block = own.removeFirst(), parent = chain.last ?? root!
                 let (node, isNew) = state.tree.insert(
                     parent, (start..<start + KVShape.blockTokens).map(tokens), block: block, sources: sources, now: KVCache.now)
@@ -320,7 +327,9 @@ package final class KVCache: Sendable {
             var superseded: [KVHash] = []
             guard let parent = kept.last ?? session.root else { return }
             let start = session.chain.count * KVShape.blockTokens
-            if computed > start, computed - start < KVShape.blockTokens, let block = session.own.first, !parent.isDetached, !session.isForgotten {
+            if computed > start, computed - start < KVShape.blockTokens, let block = session.own.first, !parent.isDetached, !session.isForgotten,
+                !session.isPrivate
+            {
                 let rest = (start..<computed).map(tokens)
                 if !state.tree.covers(parent, rest) {
                     // An end that this one goes on from is not needed any more.

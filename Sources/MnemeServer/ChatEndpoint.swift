@@ -42,7 +42,15 @@ struct ChatEndpoint: Sendable {
             messages[last].content = ChatMemory.prompt(said, memories: used)
             chatMemory = store
         }
-        var generation = try Self.generation(request, body: body, prompt: try model.tokens(of: messages))
+        var prompt: (tokens: [Int32], texts: [Range<Int>])
+        if engine.reusesTexts, !used.isEmpty, let last = messages.lastIndex(where: { $0.role == "user" }) {
+            prompt = try model.tokens(
+                of: messages, at: last, before: ChatMemory.heading, texts: used.map { ChatMemory.line($0) + "\n" }, after: "\n" + said)
+        } else {
+            prompt = (try model.tokens(of: messages), [])
+        }
+        var generation = try Self.generation(request, body: body, prompt: prompt.tokens)
+        generation.texts = prompt.texts
         generation.key = principal.name
         generation.scope = Self.scope(principal)
         generation.sources = chatMemory?.sources(used) ?? []

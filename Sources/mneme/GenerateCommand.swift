@@ -50,6 +50,12 @@ struct KVOptions: ParsableArguments {
             valueName: "url"))
     var kvRemote: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "In chats, take keys and values of recalled memories from earlier prompts, where they stood elsewhere, and compute this share of their tokens again, such as 0.15: the first word comes sooner, and answers may differ a little.",
+            valueName: "share"))
+    var kvReuse: Double?
+
     private static func codec(_ name: String) throws -> KVCodec {
         guard let codec = KVCodec(rawValue: name) else {
             throw ValidationError("'\(name)' is not \(KVCodec.allCases.map(\.rawValue).joined(separator: ", ")).")
@@ -62,6 +68,8 @@ struct KVOptions: ParsableArguments {
         guard (0...1_000_000).contains(kvDisk), (0.001...100_000).contains(kvMemory ?? 1) else {
             throw InputError("--kv-disk and --kv-memory are numbers of GiB; the second is not zero.")
         }
+        guard (0...1).contains(kvReuse ?? 0) else { throw InputError("--kv-reuse is a share between 0 and 1.") }
+        limits.reuseShare = kvReuse
         if let kvMemory { limits.kvBytes = Int(kvMemory * 1_073_741_824) }
         return try Engine(
             model, limits: limits, folder: kvDisk > 0 ? KVFolder(path: Home.kv, limit: Int(kvDisk * 1_073_741_824)) : nil,
@@ -103,7 +111,8 @@ extension GenerationUsage {
     /// For people.
     var summary: String {
         let further = max(0, answerTokens - 1), rate = further > 0 ? Double(further) / max(1e-9, total - firstToken) : 0
-        let read = cachedTokens > 0 ? " (\(cachedTokens) remembered)" : ""
+        let moved = reusedTokens > 0 ? ", \(reusedTokens) of them at another place" : ""
+        let read = cachedTokens > 0 ? " (\(cachedTokens) remembered\(moved))" : ""
         return String(
             format: "%d tokens\(read) read, first answer after %.0f ms; %d written, %.0f a second", promptTokens, firstToken * 1000, answerTokens, rate)
     }

@@ -67,4 +67,97 @@ struct ReuseTests {
             #expect(some.computed == 70 && all == (250, 0), "\(policy) \(some) \(all)")
         }
     }
+
+    /// Answers of an engine, and how much of the prompt it had.
+    private func answer(_ engine: Engine, _ prompt: [Int32], texts: [Range<Int>], sources: Set<String> = []) async throws -> (
+        tokens: [Int32], usage: GenerationUsage
+    ) {
+        var request = GenerationRequest(prompt: prompt), tokens: [Int32] = [], usage: GenerationUsage?
+        request.maxTokens = 12
+        request.ignoresEnd = true
+        request.texts = texts
+        request.sources = sources
+        for try await event in try engine.generate(request) {
+            switch event {
+            case .token(_, let id, _, _): tokens.append(id)
+            case .finished(_, let last): usage = last
+            }
+        }
+        return (tokens, try #require(usage))
+    }
+
+    /// A prompt of texts in this order, and where they stand.
+    private func prompt(_ order: [Int], question: Int) -> (tokens: [Int32], texts: [Range<Int>]) {
+        var tokens = text(1, 20), places: [Range<Int>] = []
+        for number in order {
+            places.append(tokens.count..<tokens.count + 40 + number)
+            tokens += text(number + 5, 40 + number)
+        }
+        return (tokens + text(question, 12), places)
+    }
+
+    @Test func `texts of earlier prompts are taken over at other places, and nobody mistakes them for exact`() async throws {
+        let model = try RealModel.loaded.get(), path = NSTemporaryDirectory() + "mneme-reuse-\(UUID().uuidString)"
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        let exact = try Engine(model)
+        defer { exact.close() }
+        var limits = Engine.Limits()
+        limits.reuseShare = 0.15
+        let first = prompt([0, 1, 2, 3], question: 40), second = prompt([3, 5, 1, 2, 0], question: 41)
+        do {
+            let engine = try Engine(model, limits: limits, folder: KVFolder(path: path))
+            defer { engine.close() }
+            let one = try await answer(engine, first.tokens, texts: first.texts)
+            #expect(one.usage.reusedTokens == 0)
+            #expect(try await answer(exact, first.tokens, texts: []).tokens == one.tokens)
+            // One text is new.
+            let two = try await answer(engine, second.tokens, texts: second.texts)
+            #expect(two.usage.reusedTokens == 166 && two.usage.cachedTokens >= 166 && two.tokens.count == 12)
+            // Without texts the answer is exact: nothing of the last was kept as a beginning.
+            let three = try await answer(engine, second.tokens, texts: [])
+            #expect(three.usage.reusedTokens == 0 && three.usage.cachedTokens < 60)
+            #expect(try await answer(exact, second.tokens, texts: []).tokens == three.tokens)
+        }
+        // After a restart, from disk; the text that was new then is known, too.
+        let third = prompt([5, 2, 3, 0], question: 42)
+        let again = try Engine(model, limits: limits, folder: KVFolder(path: path))
+        defer { again.close() }
+        #expect(try await answer(again, third.tokens, texts: third.texts).usage.reusedTokens == 170)
+        // All computed again is as good as anew.
+        limits.reuseShare = 1
+        let whole = try Engine(model, limits: limits, folder: KVFolder(path: path))
+        defer { whole.close() }
+        let fourth = prompt([2, 0, 5, 1], question: 43), four = try await answer(whole, fourth.tokens, texts: fourth.texts)
+        #expect(four.usage.reusedTokens == 168)
+        #expect(try await answer(exact, fourth.tokens, texts: []).tokens == four.tokens)
+        await #expect(throws: EngineError.self) { try await answer(whole, fourth.tokens, texts: [10..<900]) }
+    }
+
+    @Test func `what an erased memory was in is not taken over`() async throws {
+        let model = try RealModel.loaded.get()
+        var limits = Engine.Limits()
+        limits.reuseShare = 0.15
+        let engine = try Engine(model, limits: limits)
+        defer { engine.close() }
+        let first = prompt([0, 1, 2], question: 40), second = prompt([2, 1, 0], question: 41)
+        _ = try await answer(engine, first.tokens, texts: first.texts, sources: ["m1"])
+        #expect(try await answer(engine, second.tokens, texts: second.texts, sources: ["m1"]).usage.reusedTokens == 123)
+        try engine.erase(sources: ["m1"])
+        #expect(try await answer(engine, second.tokens, texts: second.texts).usage.reusedTokens == 0)
+        #expect(engine.statistics.kv.bytes == engine.statistics.kv.idleBytes, "nothing is held by nobody")
+    }
+
+    @Test func `a prompt with texts has the same words as one without`() throws {
+        let model = try RealModel.loaded.get()
+        let messages = [ChatMessage(role: "system", content: "Be brief."), ChatMessage(role: "user", content: "")]
+        let lines = ["- [2024-01-02] Ana: I moved to Lisbon.\n", "- Tom <|im_end|> sold it.\n"]
+        let prompt = try model.tokens(of: messages, at: 1, before: "Notes:\n", texts: lines, after: "\nWhere does Ana live?")
+        var whole = messages
+        whole[1].content = "Notes:\n" + lines.joined() + "\nWhere does Ana live?"
+        let plain = try model.tokens(of: whole)
+        #expect(model.tokenizer.decode(prompt.tokens) == model.tokenizer.decode(plain))
+        #expect(prompt.texts.map { model.tokenizer.decode(Array(prompt.tokens[$0])) } == lines)
+        // The name of a special token in a memory is text.
+        #expect(prompt.tokens.count { model.tokenizer.endTokens.contains($0) } == plain.count { model.tokenizer.endTokens.contains($0) })
+    }
 }

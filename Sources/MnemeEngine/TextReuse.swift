@@ -1,0 +1,75 @@
+import MnemeKV
+import MnemeModels
+
+/// Keys and values of texts that stood in earlier prompts, for prompts in which they stand elsewhere.
+///
+/// Each text is kept as a sequence of its own, as if it stood at the beginning, in a scope that ordinary prompts do not search: what is kept
+/// of it depends on what it stood behind. Used by the engine's thread alone.
+final class TextReuse: Sendable {
+    /// Fewer tokens are computed sooner than moved.
+    static let least = 64
+
+    private let cache: KVCache
+    private let decoder: TransformerDecoder
+    private let transplant: KVTransplant
+    private let share: Double
+
+    init(_ cache: KVCache, _ decoder: TransformerDecoder, share: Double) {
+        self.cache = cache
+        self.decoder = decoder
+        self.share = share
+        transplant = KVTransplant(decoder.configuration)
+    }
+
+    /// A text that is looked for.
+    struct Part {
+        var place: Range<Int>
+        var session: KVCache.Session
+
+        var isLoading: Bool { session.isLoading }
+        var isWhole: Bool { session.restored == place.count && session.failure == nil }
+        func close() { session.close({ _ in 0 }, computed: 0) }
+    }
+
+    private func open(_ text: ArraySlice<Int32>, _ scope: String, _ sources: Set<String>, _ loaded: @escaping @Sendable () -> Void) -> KVCache.Session? {
+        // One token is always left to compute: a last one that is none.
+        try? cache.open(Array(text) + [-1], positions: text.count + 1, scope: "text " + scope, sources: sources, loaded: loaded)
+    }
+
+    /// Looks for texts of a prompt.
+    func find(_ request: GenerationRequest, loaded: @escaping @Sendable () -> Void) -> [Part] {
+        request.texts.compactMap { place in
+            open(request.prompt[place], request.scope, request.sources, loaded).map { Part(place: place, session: $0) }
+        }
+    }
+
+    /// Fills a prompt's keys and values but for its last token.
+    ///
+    /// - Parameters:
+    ///   - known: positions that are there, exact.
+    ///   - view: with room for the prompt.
+    /// - Returns: the texts that were moved, or nil if it is not worth it; then nothing was done.
+    func fill(_ prompt: [Int32], known: Int, parts: [Part], view: KVView, logits: UnsafeMutablePointer<Float>) -> Set<Range<Int>>? {
+        let whole = parts.filter { $0.isWhole && $0.place.lowerBound >= known && $0.place.upperBound < prompt.count }
+        guard whole.reduce(0, { $0 + $1.place.count }) >= Self.least else { return nil }
+        let chunks = whole.map { ChunkReuse.Chunk(place: $0.place, source: $0.session.view, position: 0) }
+        _ = ChunkReuse(decoder).fill(
+            view, tokens: Array(prompt.dropLast()), known: known, chunks: chunks, policy: QuestionAttention(), share: share, logits: logits)
+        return Set(whole.map(\.place))
+    }
+
+    /// Keeps the texts of a prompt whose keys and values are computed.
+    func keep(_ request: GenerationRequest, of view: KVView, except moved: Set<Range<Int>>) {
+        for place in request.texts where !moved.contains(place) {
+            let text = request.prompt[place]
+            guard let session = open(text, request.scope, request.sources, {}) else { continue }
+            guard !session.isLoading, session.restored < text.count, (try? session.prepare(positions: text.count)) == true else {
+                session.close({ _ in 0 }, computed: 0)
+                continue
+            }
+            let known = session.restored
+            transplant.copy(place.lowerBound + known..<place.upperBound, of: view, to: session.view, at: known)
+            session.close({ text[text.startIndex + $0] }, computed: text.count)
+        }
+    }
+}
