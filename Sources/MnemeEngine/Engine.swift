@@ -347,6 +347,7 @@ public final class Engine: Sendable {
                 var sequence = running.remove(at: i)
                 sequence.release()
                 sequence.position = 0
+                (sequence.parts, sequence.moved) = ([], [])
                 waiting.insert(sequence, at: 0)
                 shared.withLockedValue { $0.statistics.preempted += 1 }
             }

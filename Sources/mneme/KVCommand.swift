@@ -272,7 +272,7 @@ struct KVCommand: AsyncParsableCommand {
         @OptionGroup var language: LanguageModelOptions
         @Option(name: .customLong("policy"), parsing: .upToNextOption, help: "Policies and codecs; all if none is named.") var policies: [String] = []
         @Option(name: .customLong("budget"), parsing: .upToNextOption, help: "Shares of a prompt's keys and values that may be kept.") var budgets = [0.25]
-        @Option(help: "Tokens of a prompt.") var context = 1024
+        @Option(help: "Tokens of a prompt.") var promptTokens = 1024
         @Option(help: "Tokens behind a prompt that are predicted.") var tail = 128
         @Option(help: "Prompts cut from the text at most.") var windows = 8
         @Option(help: "Prompts with one number to find, and as many with four of which one is asked for.") var needles = 20
@@ -288,7 +288,7 @@ struct KVCommand: AsyncParsableCommand {
             let subjects = try names.map { try KVPolicyBenchmark.Subject($0) }
             let model = try language.open(), line = ProgressLine()
             var settings = KVPolicyBenchmark.Settings()
-            (settings.context, settings.tail, settings.windows, settings.needles) = (context, tail, windows, needles)
+            (settings.context, settings.tail, settings.windows, settings.needles) = (promptTokens, tail, windows, needles)
             (settings.asksLater, settings.exact) = (askLater, exact)
             let rows = try KVPolicyBenchmark.run(model, tokens: model.tokens(of: text), subjects: subjects, budgets: budgets, settings: settings) {
                 line.show($0, $1, "prompts")

@@ -91,10 +91,10 @@ public final class RedisTier: KVTier {
     public func write(_ block: KVBlockFile, from rows: UnsafeRawPointer, shape: KVShape) throws {
         var block = block
         let hash = block.hash
-        if case .integer(1) = try command([Array("EXISTS".utf8), key(hash)]) { return }
         // First the sets: a block without them could not be erased.
         let name = Array(hash.description.utf8)
         _ = try commands(block.sources.map { [Array("SADD".utf8), source($0), name] })
+        if case .integer(1) = try command([Array("EXISTS".utf8), key(hash)]) { return }
         _ = try command([Array("SET".utf8), key(hash), block.bytes(of: rows, shape: shape)])
     }
 

@@ -123,26 +123,32 @@ package struct ChunkReuse {
                 }
             }
         case .attention:
-            // The end of the question, as far as a step reaches.
+            // The end of the question, as far as a step reaches; what no chunk covers must be there for it.
             let rows = Array(max(question, tokens.count - min(decoder.stepTokens, 8))..<tokens.count), layers = max(1, decoder.configuration.layers - 1)
             let heads = decoder.configuration.kvHeads, mass = AlignedBuffer<Float>(layers * heads * tokens.count)
             compute(
-                Array(rows), tokens, view, logits, layers: layers,
-                observation: KVObservation(mass: mass.pointer, stride: tokens.count, tokens: rows.count))
+                gaps(places, known, question) + rows, tokens, view, logits, layers: layers,
+                observation: KVObservation(mass: mass.pointer, stride: tokens.count, tokens: rows.count), from: question)
             for head in 0..<layers * heads {
                 for position in known..<question { evidence[position, default: 0] += mass.pointer[head * tokens.count + position] }
             }
         }
         var positions = Set(policy.positions(places, share: share, evidence: evidence))
         // What no chunk covers is computed in any case.
-        var start = known
-        for place in places + [tokens.count..<tokens.count] {
-            positions.formUnion(start..<place.lowerBound)
-            start = place.upperBound
-        }
+        positions.formUnion(gaps(places, known, tokens.count))
         positions.insert(tokens.count - 1)
         compute(positions.sorted(), tokens, view, logits)
         return positions.count
+    }
+
+    /// Positions up to `end` that no chunk covers.
+    private func gaps(_ places: [Range<Int>], _ known: Int, _ end: Int) -> [Int] {
+        var result: [Int] = [], start = known
+        for place in places + [end..<end] {
+            result += start..<place.lowerBound
+            start = place.upperBound
+        }
+        return result
     }
 
     /// Keys and values of the last layer that is probed.
@@ -159,10 +165,10 @@ package struct ChunkReuse {
         return result
     }
 
-    /// Computes tokens at the given positions, over what the view holds for the others.
+    /// Computes tokens at the given positions, over what the view holds for the others; from `observed` on their attention is added up.
     private func compute(
         _ positions: [Int], _ tokens: [Int32], _ view: KVView, _ logits: UnsafeMutablePointer<Float>, layers: Int? = nil,
-        observation: KVObservation? = nil
+        observation: KVObservation? = nil, from observed: Int = 0
     ) {
         var rest = positions[...]
         while !rest.isEmpty {
@@ -173,7 +179,8 @@ package struct ChunkReuse {
                 if let last = segments.last, last.position + last.tokens.count == position {
                     segments[segments.count - 1].tokens = last.tokens.lowerBound..<i + 1
                 } else {
-                    segments.append(DecoderSegment(tokens: i..<i + 1, position: position, view: view, logits: 0, observation: observation))
+                    segments.append(
+                        DecoderSegment(tokens: i..<i + 1, position: position, view: view, logits: 0, observation: position >= observed ? observation : nil))
                 }
             }
             if rest.isEmpty, layers == nil { segments[segments.count - 1].logits = 1 }
