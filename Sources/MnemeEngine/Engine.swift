@@ -340,7 +340,7 @@ public final class Engine: Sendable {
             }
             for i in running.indices where running[i].isLoading {
                 running[i].takeRestored()
-                if !running[i].isLoading, !running[i].parts.isEmpty { moveTexts(&running[i], logits.baseAddress!) }
+                if !running[i].isLoading, !running[i].parts.isEmpty { moveTexts(&running[i], &shares, logits.baseAddress!) }
             }
             let plan = StepScheduler.plan(view(waiting, running, shares))
             if let id = plan.preempted, let i = running.firstIndex(where: { $0.id == id }) {
@@ -363,7 +363,7 @@ public final class Engine: Sendable {
                     // A sequence that was put back has been answered in part from exact values, or is answered exactly now.
                     if sequence.answer.isEmpty { sequence.parts = reuse?.find(sequence.request) { [wake] in wake.signal() } ?? [] }
                     sequence.takeRestored()
-                    if !sequence.isLoading, !sequence.parts.isEmpty { moveTexts(&sequence, logits.baseAddress!) }
+                    if !sequence.isLoading, !sequence.parts.isEmpty { moveTexts(&sequence, &shares, logits.baseAddress!) }
                     running.append(sequence)
                 } catch { finish(sequence, throwing: error) }
             }
@@ -393,16 +393,18 @@ public final class Engine: Sendable {
     }
 
     /// Takes texts of the prompt from where they stood before, if enough of them are known.
-    private func moveTexts(_ sequence: inout Sequence, _ logits: UnsafeMutablePointer<Float>) {
+    private func moveTexts(_ sequence: inout Sequence, _ shares: inout FairShare, _ logits: UnsafeMutablePointer<Float>) {
         defer {
             for part in sequence.parts { part.close() }
             sequence.parts = []
         }
         let prompt = sequence.request.prompt
         guard let reuse, let session = sequence.session, (try? session.prepare(positions: prompt.count)) == true,
-            let moved = reuse.fill(prompt, known: sequence.position, parts: sequence.parts, view: session.view, logits: logits)
+            let (moved, computed) = reuse.fill(prompt, known: sequence.position, parts: sequence.parts, view: session.view, logits: logits)
         else { return }
         session.keepToItself()
+        shares.serve(sequence.request.key, tokens: computed)
+        shared.withLockedValue { $0.statistics.promptTokens += computed }
         sequence.moved = moved
         sequence.usage.reusedTokens = moved.reduce(0) { $0 + $1.count }
         sequence.usage.cachedTokens = sequence.position + sequence.usage.reusedTokens

@@ -48,14 +48,16 @@ final class TextReuse: Sendable {
     /// - Parameters:
     ///   - known: positions that are there, exact.
     ///   - view: with room for the prompt.
-    /// - Returns: the texts that were moved, or nil if it is not worth it; then nothing was done.
-    func fill(_ prompt: [Int32], known: Int, parts: [Part], view: KVView, logits: UnsafeMutablePointer<Float>) -> Set<Range<Int>>? {
+    /// - Returns: the texts that were moved, and how many tokens were computed; nil if it is not worth it, and nothing was done.
+    func fill(_ prompt: [Int32], known: Int, parts: [Part], view: KVView, logits: UnsafeMutablePointer<Float>) -> (
+        moved: Set<Range<Int>>, computed: Int
+    )? {
         let whole = parts.filter { $0.isWhole && $0.place.lowerBound >= known && $0.place.upperBound < prompt.count }
         guard whole.reduce(0, { $0 + $1.place.count }) >= Self.least else { return nil }
         let chunks = whole.map { ChunkReuse.Chunk(place: $0.place, source: $0.session.view, position: 0) }
-        _ = ChunkReuse(decoder).fill(
+        let computed = ChunkReuse(decoder).fill(
             view, tokens: Array(prompt.dropLast()), known: known, chunks: chunks, policy: QuestionAttention(), share: share, logits: logits)
-        return Set(whole.map(\.place))
+        return (Set(whole.map(\.place)), computed)
     }
 
     /// Keeps the texts of a prompt whose keys and values are computed.

@@ -566,6 +566,10 @@ private final class RedisServer {
 
     var url: String { "redis://127.0.0.1:\(port)" }
 
+    /// It answers nobody until it is woken.
+    func sleep() { kill(process, SIGSTOP) }
+    func wake() { kill(process, SIGCONT) }
+
     func stop() {
         guard process != 0 else { return }
         // Workers of Dispatch block other signals, and children inherit that.
@@ -698,6 +702,25 @@ private final class RedisServer {
         usleep(5_500_000)
         try run(machine(tier), text)
         #expect(try tier.blocks() == 6)
+    }
+
+    @Test func `a server that hangs is waited for once, and files not at all`() throws {
+        let server = try RedisServer(), path = temporaryFolder()
+        defer {
+            server.stop()
+            try? FileManager.default.removeItem(atPath: path)
+        }
+        let tier = try RedisTier(url: server.url), clock = ContinuousClock()
+        try run(machine(nil, folder: KVFolder(path: path)), text)
+        server.sleep()
+        let cache = try machine(tier, folder: KVFolder(path: path))
+        var restored = -1
+        let first = try clock.measure { restored = try run(cache, [7] + text) }
+        #expect(restored == 0)
+        #expect(first > .milliseconds(500) && first < .seconds(6))
+        let second = try clock.measure { restored = try run(cache, text) }
+        #expect(restored == 199 && second < .seconds(1))
+        server.wake()
     }
 
     @Test func `wrong addresses and passwords are said at once`() throws {

@@ -35,7 +35,8 @@ package final class KVCache: Sendable {
     private let evictor: any Evictor
     private let state: NIOLockedValueBox<State>
     private let arena: KVArena
-    private let readers = OperationQueue()
+    /// Queues of their own, so that a server that hangs keeps no file waiting.
+    private let readers = OperationQueue(), receivers = OperationQueue()
     private let writer = DispatchQueue(label: "mneme.kv.writer", qos: .utility)
     private let sender = DispatchQueue(label: "mneme.kv.sender", qos: .utility)
 
@@ -65,8 +66,10 @@ package final class KVCache: Sendable {
         self.evictor = evictor
         arena = try KVArena(shape, bytes: bytes, fails: fails)
         state = NIOLockedValueBox(State(tree: PrefixTree(model: model)))
-        readers.maxConcurrentOperationCount = 4
-        readers.qualityOfService = .userInitiated
+        for queue in [readers, receivers] {
+            queue.maxConcurrentOperationCount = 4
+            queue.qualityOfService = .userInitiated
+        }
     }
 
     /// Blocks that there may be, and those that could be had now.
@@ -258,11 +261,11 @@ package final class KVCache: Sendable {
             if let near, !missing.isEmpty {
                 session.loads = true
                 read(missing, from: near, into: session, limit: limit, isLast: !isFar) { [self] in
-                    if isFar { fetch(tokens, into: session, limit: limit, loaded) } else { loaded() }
+                    if isFar { receivers.addOperation { [self] in fetch(tokens, into: session, limit: limit, loaded) } } else { loaded() }
                 }
             } else if isFar {
                 session.loads = true
-                readers.addOperation { [self] in fetch(tokens, into: session, limit: limit, loaded) }
+                receivers.addOperation { [self] in fetch(tokens, into: session, limit: limit, loaded) }
             }
             return session
         } catch {
@@ -405,7 +408,7 @@ package final class KVCache: Sendable {
     ) {
         let results = NIOLockedValueBox<(left: Int, good: [Bool])>((loads.count, loads.map { _ in false }))
         for (i, load) in loads.enumerated() {
-            readers.addOperation { [self] in
+            (isFar ? receivers : readers).addOperation { [self] in
                 let request = KVBlockRequest(
                     model: model, parent: load.parent, codec: codec.at(load.position), tokens: load.tokens, shape: shape)
                 let isGood = (try? tier.read(request, into: arena.pointer(load.block))) != nil

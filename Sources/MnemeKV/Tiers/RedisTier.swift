@@ -181,42 +181,53 @@ public final class RedisTier: KVTier {
     }
 
     /// The connection is of no use any more.
-    private struct Broken: Error { var reason: String }
-    private func broken(_ context: UnsafeMutablePointer<redisContext>) -> Broken {
-        Broken(reason: withUnsafePointer(to: &context.pointee.errstr) { String(cString: UnsafeRawPointer($0).assumingMemoryBound(to: CChar.self)) })
+    private struct Broken: Error {
+        var reason: String
+        /// Whether the server ended it, as it may do with one that rested.
+        var isEnded: Bool
     }
 
-    /// Lends a connection. One that broke is closed, and the server left alone for some seconds.
+    private func broken(_ context: UnsafeMutablePointer<redisContext>) -> Broken {
+        let isEnded = context.pointee.err == REDIS_ERR_EOF || context.pointee.err == REDIS_ERR_IO && [EPIPE, ECONNRESET].contains(errno)
+        return Broken(
+            reason: withUnsafePointer(to: &context.pointee.errstr) { String(cString: UnsafeRawPointer($0).assumingMemoryBound(to: CChar.self)) },
+            isEnded: isEnded)
+    }
+
+    /// Lends a connection. If the server does not answer it is left alone for some seconds.
     private func with<Result>(_ body: (Connection) throws -> Result) throws -> Result {
-        let known = idle.withLockedValue { idle in
-            if let retry = idle.retry, retry > ContinuousClock().now { return nil as Connection?? }
-            return .some(idle.connections.popLast())
-        }
-        guard let known else { throw KVError(.inputOutput, "\(address.host) did not answer a moment ago; it is asked again soon.") }
-        do {
-            let connection = try known ?? connect()
-            // What the server refused leaves the connection sound.
-            defer { if connection.context.pointee.err == 0 { idle.withLockedValue { $0.connections.append(connection) } } }
-            let result = try body(connection)
-            idle.withLockedValue { $0.retry = nil }
-            return result
-        } catch let error as Broken {
-            idle.withLockedValue { idle in
-                idle.connections = []
-                // A connection that rested may have been ended by the server; a fresh one that breaks has a reason.
-                idle.retry = known == nil ? ContinuousClock().now + .seconds(5) : nil
+        while true {
+            let known = idle.withLockedValue { idle in
+                if let retry = idle.retry, retry > ContinuousClock().now { return nil as Connection?? }
+                return .some(idle.connections.popLast())
             }
-            throw KVError(.inputOutput, "Redis at \(address.host):\(address.port) does not answer: \(error.reason).")
+            guard let known else { throw KVError(.inputOutput, "\(address.host) did not answer a moment ago; it is asked again soon.") }
+            do {
+                let connection = try known ?? connect()
+                // What the server refused leaves the connection sound.
+                defer { if connection.context.pointee.err == 0 { idle.withLockedValue { $0.connections.append(connection) } } }
+                let result = try body(connection)
+                idle.withLockedValue { $0.retry = nil }
+                return result
+            } catch let error as Broken {
+                let isStale = known != nil && error.isEnded
+                idle.withLockedValue { idle in
+                    idle.connections = []
+                    if !isStale { idle.retry = ContinuousClock().now + .seconds(5) }
+                }
+                if isStale { continue }
+                throw KVError(.inputOutput, "Redis at \(address.host):\(address.port) does not answer: \(error.reason).")
+            }
         }
     }
 
     private func connect() throws -> Connection {
-        guard let context = redisConnectWithTimeout(address.host, Int32(address.port), timeval(tv_sec: 2, tv_usec: 0)) else {
-            throw Broken(reason: "no memory")
+        guard let context = redisConnectWithTimeout(address.host, Int32(address.port), timeval(tv_sec: 1, tv_usec: 0)) else {
+            throw Broken(reason: "no memory", isEnded: false)
         }
         let connection = Connection(context)
         guard context.pointee.err == 0 else { throw broken(context) }
-        redisSetTimeout(context, timeval(tv_sec: 5, tv_usec: 0))
+        redisSetTimeout(context, timeval(tv_sec: 2, tv_usec: 0))
         var greetings: [[String]] = []
         if let password = address.password { greetings.append(["AUTH"] + (address.user.map { [$0] } ?? []) + [password]) }
         if address.database > 0 { greetings.append(["SELECT", String(address.database)]) }
