@@ -542,7 +542,7 @@ private final class RedisServer {
     }
 
     init(_ options: [String] = [], port: Int? = nil) throws {
-        self.port = port ?? Int.random(in: 20000..<60000)
+        self.port = port ?? Int.random(in: 20000..<32000)
         let path = try #require(Self.path)
         let words = [path, "--port", "\(self.port)", "--bind", "127.0.0.1", "--save", "", "--logfile", "/dev/null", "--dir", NSTemporaryDirectory()] + options
         var arguments = words.map { strdup($0) } + [nil]
