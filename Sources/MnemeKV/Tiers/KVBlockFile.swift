@@ -7,16 +7,20 @@ import MnemeNumerics
 /// With a codec, the rows are codes of the whole block. The header: model and parent hashes, the tokens before, layers, heads, elements of a head, bytes and checksum of
 /// the rows, and lists with their lengths before them: tokens, the model's name, sources. Nothing in it is executable.
 public struct KVBlockFile: Sendable, Equatable {
-    package var model: KVHash
-    package var parent: KVHash
-    package var position: Int
-    package var layers: Int
-    package var heads: Int
-    package var dimension: Int
-    package var codec: KVCodec
-    package var tokens: [Int32]
-    package var modelName: String
-    package var sources: [String]
+    /// What the block depends on besides tokens, see ``KVHash/model(_:_:codec:features:)``, and the block before.
+    public let model: KVHash, parent: KVHash
+    /// Tokens before it.
+    public let position: Int
+    /// Its layers, heads of keys and values, and elements of each.
+    public let layers: Int, heads: Int, dimension: Int
+    /// How its rows are kept.
+    public let codec: KVCodec
+    /// Its tokens.
+    public private(set) var tokens: [Int32]
+    /// The model's name, for people.
+    public let modelName: String
+    /// Names of memories that its text or what stands before holds.
+    public private(set) var sources: [String]
     fileprivate var checksum: [UInt32] = [0, 0, 0, 0]
 
     private static let magic = Array("MNEMEKV1".utf8)
@@ -39,7 +43,7 @@ public struct KVBlockFile: Sendable, Equatable {
     }
 
     /// Its own name.
-    package var hash: KVHash { parent.next(tokens) }
+    public var hash: KVHash { parent.next(tokens) }
     /// Bytes of the rows.
     package var payloadBytes: Int {
         codec == .f16 ? layers * 2 * heads * dimension * tokens.count * MemoryLayout<UInt16>.stride : codec.bytes(elements)
@@ -92,8 +96,10 @@ public struct KVBlockFile: Sendable, Equatable {
         return (start + header, rows)
     }
 
-    /// All that a file would hold.
-    mutating func bytes(of block: UnsafeRawPointer, shape: KVShape) -> [UInt8] {
+    /// All that a file would hold: for tiers that keep no files.
+    ///
+    /// - Parameter block: the rows, as ``KVShape`` lays them out.
+    public mutating func bytes(of block: UnsafeRawPointer, shape: KVShape) -> [UInt8] {
         let (start, rows) = encode(block, shape)
         defer { rows.deallocate() }
         return start + rows
@@ -189,8 +195,11 @@ public struct KVBlockFile: Sendable, Equatable {
         try with(path) { try read($0, request, into: block) }
     }
 
-    /// The same from bytes in memory, which errors call `name`.
-    static func read(_ bytes: UnsafeRawBufferPointer, name: String, _ request: KVBlockRequest, into block: UnsafeMutableRawPointer) throws {
+    /// Reads rows from what ``bytes(of:shape:)`` gave into a block, if it is sound and fits.
+    ///
+    /// - Parameter name: what errors call it.
+    /// - Throws: ``KVError``. The block may have been written in part then.
+    public static func read(_ bytes: UnsafeRawBufferPointer, name: String, _ request: KVBlockRequest, into block: UnsafeMutableRawPointer) throws {
         let source = Source(name: name, size: bytes.count) { buffer, offset in
             guard offset + buffer.count <= bytes.count else { return false }
             buffer.copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[offset..<offset + buffer.count]))
