@@ -55,7 +55,7 @@ private func hash(_ name: String) -> KVHash {
 
 @Suite struct KVCacheTests {
     private func cache(
-        blocks: Int, folder: KVFolder? = nil, far: (any KVTier)? = nil, model: String = "m", evictor: any Evictor = CostAware(),
+        blocks: Int, folder: (any KVTier)? = nil, far: (any KVTier)? = nil, model: String = "m", evictor: any Evictor = CostAware(),
         fails: (@Sendable (KVArena.Refusal) -> Bool)? = nil
     ) throws -> KVCache {
         try KVCache(
@@ -272,9 +272,13 @@ private func hash(_ name: String) -> KVHash {
         let fails: @Sendable (KVArena.Refusal) -> Bool = { _ in
             pressure.withLockedValue { $0.below(40) == 0 } || isTight.withLockedValue { $0 } && pressure.withLockedValue { $0.below(2) == 0 }
         }
-        let folder = try KVFolder(path: path, limit: 600_000, evictor: seed % 2 == 0 ? LeastRecentlyUsed() : CostAware() as any Evictor)
+        let trouble: @Sendable () -> Bool = { pressure.withLockedValue { $0.below(12) == 0 } }
+        // Both tiers fail now and then; a second folder stands for the far one.
+        let far = FaultyTier(folder: try KVFolder(path: path + "/far", limit: 900_000), fails: trouble)
+        let files = try KVFolder(path: path, limit: 600_000, evictor: seed % 2 == 0 ? LeastRecentlyUsed() : CostAware() as any Evictor)
+        let folder = FaultyTier(folder: files, fails: trouble)
         let evictors: [any Evictor] = [LeastFrequentlyUsed(), CostAware(), MarkAndPredict(seed: seed), LeastRecentlyUsed()]
-        var cache = try cache(blocks: 48, folder: folder, evictor: evictors[Int(seed % 4)], fails: fails)
+        var cache = try cache(blocks: 48, folder: folder, far: far, evictor: evictors[Int(seed % 4)], fails: fails)
         var refused = 0
         struct Running {
             var session: KVCache.Session
@@ -357,7 +361,7 @@ private func hash(_ name: String) -> KVHash {
                     running = []
                     cache.flush()
                     #expect(cache.statistics.bytes == cache.statistics.idleBytes, "nothing is held by nobody")
-                    cache = try self.cache(blocks: 48, folder: folder, evictor: evictors[Int(seed + 1) % 4], fails: fails)
+                    cache = try self.cache(blocks: 48, folder: folder, far: far, evictor: evictors[Int(seed + 1) % 4], fails: fails)
                 }
             default: break
             }
@@ -429,6 +433,49 @@ private struct Paging {
         let sets = phases.map { Set($0) }
         return trace.indices.map { phase[$0] + 1 < sets.count && sets[phase[$0] + 1].contains(trace[$0]) }
     }
+}
+
+@Suite struct ArenaTests {
+    /// Blocks of 4 MiB, as a model of 8 billion parameters has them.
+    @Test func `large blocks are shared, grow and go back like small ones`() throws {
+        let shape = KVShape(layers: 32, heads: 8, dimension: 128)
+        #expect(shape.blockBytes == 4 << 20)
+        let arena = try KVArena(shape, bytes: 6 * shape.blockBytes), one = try arena.reserve(positions: 96), other = try arena.reserve(positions: 96)
+        let blocks = (0..<3).compactMap { _ in arena.allocate() }
+        try one.map(blocks, at: 0, writable: true)
+        try other.map(blocks.prefix(2), at: 0, writable: false)
+        let own = try #require(arena.allocate())
+        try other.map([own], at: 2, writable: true)
+        for position in 0..<96 {
+            for layer in [0, 31] { one.view.keys[layer * one.view.layerStride + one.view.keyPlace(position)] = UInt16(position * 7 + layer) }
+        }
+        other.view.keys[other.view.keyPlace(64)] = 9999
+        for position in 0..<64 { #expect(other.view.keys[31 * other.view.layerStride + other.view.keyPlace(position)] == UInt16(position * 7 + 31)) }
+        #expect(one.view.keys[one.view.keyPlace(64)] == 448 && other.view.keys[other.view.keyPlace(64)] == 9999)
+        #expect(arena.residentBytes > 0 && arena.hasMemory(own))
+        withExtendedLifetime((one, other)) {}
+        for block in blocks + [own] { arena.free(block) }
+        #expect(arena.residentBytes == 0 && arena.used == 0 && !arena.hasMemory(own))
+    }
+}
+
+/// A folder whose disk is full now and then, and whose files cannot be read now and then.
+private struct FaultyTier: KVTier {
+    let folder: KVFolder
+    let fails: @Sendable () -> Bool
+
+    private func check() throws { if fails() { throw KVError.absent("room") } }
+    func count(of hashes: [KVHash]) -> Int { folder.count(of: hashes) }
+    func read(_ request: KVBlockRequest, into block: UnsafeMutableRawPointer) throws {
+        try check()
+        try folder.read(request, into: block)
+    }
+    func write(_ block: KVBlockFile, from rows: UnsafeRawPointer, shape: KVShape) throws {
+        try check()
+        try folder.write(block, from: rows, shape: shape)
+    }
+    func remove(_ hash: KVHash) { folder.remove(hash) }
+    func erase(sources: Set<String>) throws { try folder.erase(sources: sources) }
 }
 
 /// SplitMix64.

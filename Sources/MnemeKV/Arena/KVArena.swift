@@ -23,7 +23,8 @@ package final class KVArena: @unchecked Sendable {
     /// Blocks in use.
     package private(set) var used = 0
     private let file: Int32
-    private let base: UnsafeMutableRawPointer
+    private let reservation: Reservation
+    private var base: UnsafeMutableRawPointer { reservation.base }
     private var isUsed: [Bool]
     private var hint = 0
     private let fails: (@Sendable (Refusal) -> Bool)?
@@ -42,16 +43,38 @@ package final class KVArena: @unchecked Sendable {
         let total = capacity * shape.blockBytes
         file = mnm_memory_file(total)
         guard file >= 0 else { throw KVError(.outOfMemory, "The system gives no memory file of \(total >> 20) MiB (\(String(cString: strerror(errno)))).") }
-        guard let mapped = mmap(nil, total, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, file, 0), mapped != MAP_FAILED else {
+        guard let reservation = Reservation(total, isHuge: shape.fillsHugePages),
+            mmap(reservation.base, total, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED | MAP_NORESERVE, file, 0) != MAP_FAILED
+        else {
             close(file)
             throw KVError(.outOfMemory, "The system gives no addresses for \(total >> 20) MiB of keys and values.")
         }
-        base = mapped
+        self.reservation = reservation
+        advise(base, total)
     }
 
-    deinit {
-        munmap(base, capacity * shape.blockBytes)
-        close(file)
+    deinit { close(file) }
+
+    /// Has the system use huge pages where blocks are whole ones, if it is set to (`transparent_hugepage/shmem_enabled`: advise).
+    private func advise(_ address: UnsafeMutableRawPointer, _ bytes: Int) {
+        #if os(Linux)
+            if shape.fillsHugePages { madvise(address, bytes, MADV_HUGEPAGE) }
+        #endif
+    }
+
+    /// Addresses with nothing behind them, from a huge page's beginning on where that is wanted.
+    fileprivate final class Reservation {
+        let base: UnsafeMutableRawPointer
+        private let start: UnsafeMutableRawPointer, bytes: Int
+
+        init?(_ wanted: Int, isHuge: Bool) {
+            bytes = wanted + (isHuge ? KVShape.hugePage : 0)
+            guard let mapped = mmap(nil, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0), mapped != MAP_FAILED else { return nil }
+            start = mapped
+            base = isHuge ? mapped.alignedUp(toMultipleOf: KVShape.hugePage) : mapped
+        }
+
+        deinit { munmap(start, bytes) }
     }
 
     /// Bytes of memory that the system has given, counted by it: blocks that are not full take less than their size.
@@ -101,7 +124,9 @@ package final class KVArena: @unchecked Sendable {
         let flags = MAP_SHARED | MAP_FIXED | (writable ? 0 : populate), protection = writable ? PROT_READ | PROT_WRITE : PROT_READ
         if fails?(.mapping) == true { return false }
         let mapped = mmap(address, count * shape.blockBytes, protection, flags, file, off_t(block * shape.blockBytes))
-        return mapped != MAP_FAILED
+        guard mapped != MAP_FAILED else { return false }
+        advise(address, count * shape.blockBytes)
+        return true
     }
 
     #if os(Linux)
@@ -115,7 +140,7 @@ package final class KVArena: @unchecked Sendable {
 package final class KVRange: @unchecked Sendable {
     private let arena: KVArena
     private let base: UnsafeMutableRawPointer
-    private let bytes: Int
+    private let reservation: KVArena.Reservation?
     /// The blocks, in order.
     private let blocks: UnsafeMutablePointer<Int32>
     /// For the model. Does not keep the range alive.
@@ -134,23 +159,20 @@ package final class KVRange: @unchecked Sendable {
                 blocks: names, capacity: blocks * KVShape.blockTokens)
         }
         if arena.addressing == .table {
-            (base, bytes) = (arena.pointer(0), 0)
+            (base, reservation) = (arena.pointer(0), nil)
             self.view = view(base, table: names)
             return
         }
-        bytes = max(1, blocks) * shape.blockBytes
-        guard let mapped = mmap(nil, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0), mapped != MAP_FAILED else {
+        guard let reserved = KVArena.Reservation(max(1, blocks) * shape.blockBytes, isHuge: shape.fillsHugePages) else {
             throw KVError(
                 .outOfMemory, "The system gives no addresses for \(blocks * KVShape.blockTokens) tokens. End other requests, or ask for fewer tokens.")
         }
-        base = mapped
-        self.view = view(mapped, table: nil)
+        reservation = reserved
+        base = reserved.base
+        self.view = view(base, table: nil)
     }
 
-    deinit {
-        if arena.addressing == .aliases { munmap(base, bytes) }
-        blocks.deallocate()
-    }
+    deinit { blocks.deallocate() }
 
     /// Puts blocks behind the addresses from block `index` on. What is shared cannot be written.
     ///

@@ -30,6 +30,11 @@ public struct KVShape: Sendable, Hashable {
         blockBytes = (layers * 2 * Self.blockTokens * heads * dimension * MemoryLayout<UInt16>.stride + page - 1) / page * page
     }
 
+    /// Bytes of a huge page.
+    static let hugePage = 2 << 20
+    /// Whether a block is made of whole huge pages, as those of large models are: one fault then brings what 512 did.
+    var fillsHugePages: Bool { blockBytes % Self.hugePage == 0 }
+
     /// Elements of a position's keys in a layer.
     public var kvSize: Int { heads * dimension }
     /// Bytes that a position takes.
