@@ -75,8 +75,9 @@ public struct KVPolicyBenchmark: Sendable {
     ) throws -> [Row] {
         let decoder = model.decoder, c = decoder.configuration, context = settings.context, tail = settings.tail
         let windows = min(settings.windows, tokens.count / (context + tail + 1))
-        guard windows > 0, context >= 64, tail > 0, context + tail + 64 <= c.contextLength else {
-            throw EngineError(.invalidRequest, "The text is shorter than a prompt and its tail, or they do not fit the model's context.")
+        guard windows > 0, context >= 256, tail > 0, context + tail + 64 <= c.contextLength else {
+            throw EngineError(
+                .invalidRequest, "A prompt has 256 tokens at least; the text is shorter than one and its tail, or they do not fit the model's context.")
         }
         guard budgets.allSatisfy({ $0 > 0 && $0 <= 1 }) else { throw EngineError(.invalidRequest, "Budgets lie above 0 and up to 1.") }
         let whole = try Subject("full")
@@ -136,7 +137,7 @@ public struct KVPolicyBenchmark: Sendable {
         return zip(runs, sums).map { run, sum in
             let count = Double(windows * tail), needles = Double(max(1, settings.needles))
             return Row(
-                policy: run.subject.description, budget: run.budget, perplexity: exp(sum.loss / count), divergence: sum.divergence / count,
+                policy: run.subject.description, budget: run.budget, perplexity: exp(sum.loss / count), divergence: max(0, sum.divergence / count),
                 agreement: Double(sum.agreed) / count, needle: Double(sum.found[0]) / needles, passkey: Double(sum.found[1]) / needles,
                 bytes: sum.bytes / windows, peakBytes: sum.peak / windows, tokensPerSecond: count / sum.seconds)
         }
