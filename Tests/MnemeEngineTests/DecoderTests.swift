@@ -1,4 +1,5 @@
 import Foundation
+import MnemeKV
 import MnemeModels
 import MnemeNumerics
 import Testing
@@ -75,6 +76,35 @@ import MnemeEngine
             let rows = decoder.logits(Array(model.tokens[place..<place + size]), at: place, in: pieces, rows: size)
             #expect(rows == Array(all[place..<place + size]), "chunk at \(place)")
             place += size
+        }
+    }
+
+    @Test(arguments: models) func `policies go with every family, and windows keep all`(model: Tiny) throws {
+        let path = try Self.folder(model)
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        let decoder = try TransformerDecoder(ModelFolder(path: path, context: model.context), stepTokens: 128, stepLogits: 128), c = decoder.configuration
+        let ordinary = Cache(c, positions: 80), prompt = Array(model.tokens.prefix(60))
+        _ = decoder.logits(prompt, at: 0, in: ordinary, rows: 1)
+        let expected = decoder.logits([model.tokens[60]], at: 60, in: ordinary, rows: 1)[0]
+        let isWindowed = (0..<c.layers).contains { c.window(layer: $0) != nil }
+        for name in ["full", "snapkv", "h2o", "streamingllm"] {
+            let policy = try PolicyCatalog.policy(name, for: decoder, sample: prompt, budget: 40)
+            if policy.movesTogether, isWindowed {
+                #expect(throws: KVError.self) { try CompressedCache(decoder, policy, budget: 40, positions: 80) }
+                continue
+            }
+            let cache = try CompressedCache(decoder, policy, budget: 40, positions: 80)
+            var logits = [Float](repeating: .nan, count: c.vocabularySize)
+            logits.withUnsafeMutableBufferPointer {
+                cache.feed(prompt, endsPrompt: true, logits: $0.baseAddress!)
+                cache.feed([model.tokens[60]], endsPrompt: false, logits: $0.baseAddress!)
+            }
+            let worst = zip(logits, expected).map { abs($0 - $1) }.max()!
+            if name == "full" { #expect(worst < 1e-4, "\(worst)") } else { #expect(worst.isFinite) }
+            for layer in 0..<c.layers {
+                let count = cache.rows(layer, 0).count
+                #expect(count == (name == "full" || c.window(layer: layer) != nil ? 61 : 41), "\(name), layer \(layer)")
+            }
         }
     }
 
