@@ -69,13 +69,15 @@ public struct ReuseBenchmark: Sendable {
                 var request = RecallRequest(question.text, owner: Owner(user: conversation.id), limit: 200)
                 request.now = conversation.turns.last?.time ?? Date()
                 let found = try await memory.recall(request).memories
+                // As many as have the tokens that are asked for.
+                let all = ChatMemory.parts(question.text, memories: found)
                 var lines: [String] = [], tokens = 0
-                for item in found where tokens < least {
-                    lines.append(ChatMemory.line(item) + "\n")
-                    tokens += model.tokenizer.encode(lines.last!, special: false).count
+                for line in all.texts where tokens < least {
+                    lines.append(line)
+                    tokens += model.tokenizer.encode(line, special: false).count
                 }
                 let prompt = try model.tokens(
-                    of: [ChatMessage(role: "user", content: "")], at: 0, before: ChatMemory.heading, texts: lines, after: "\n" + question.text)
+                    of: [ChatMessage(role: "user", content: "")], at: 0, before: all.before, texts: lines, after: all.after)
                 result.append(
                     Prompt(
                         prefix: Array(prompt.tokens[..<(prompt.texts.first?.lowerBound ?? 0)]), chunks: prompt.texts.map { Array(prompt.tokens[$0]) },

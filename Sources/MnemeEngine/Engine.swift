@@ -3,84 +3,6 @@ public import MnemeKV
 public import MnemeModels
 import NIOConcurrencyHelpers
 
-/// What to generate.
-public struct GenerationRequest: Sendable {
-    /// The prompt's tokens; at least one.
-    public var prompt: [Int32]
-    /// How tokens are chosen.
-    public var sampling = SamplingParameters()
-    /// The most tokens of the answer; nil as many as fit.
-    public var maxTokens: Int?
-    /// The answer ends before any of these.
-    public var stop: [String] = []
-    /// What the answer must be.
-    public var schema: JSONSchema?
-    /// Whether end tokens are taken for text like others.
-    public var ignoresEnd = false
-    /// How many alternatives to report with each token; nil reports no probabilities.
-    public var alternatives: Int?
-    /// Who may find what is computed for it: requests of the same scope alone, as the time that an answer takes tells what is known.
-    public var scope = ""
-    /// Names of memories in the prompt: what is kept of it is forgotten with them.
-    public var sources: Set<String> = []
-    /// Parts of the prompt that may stand in other prompts at other places, in order: recalled memories. Their keys and values are reused there,
-    /// if ``Engine/Limits/reuseShare`` says so.
-    public var texts: [Range<Int>] = []
-    /// Whose request it is, for fairness.
-    public var key = ""
-    /// The most time from now to the end.
-    public var timeout: Duration?
-
-    /// A request with the defaults: greedy.
-    public init(prompt: [Int32]) { self.prompt = prompt }
-}
-
-/// Why an answer ended.
-public enum FinishReason: String, Sendable, Codable {
-    /// The model ended it, or a stop string was met.
-    case stop
-    /// The most tokens were reached.
-    case length
-}
-
-/// What a request cost.
-public struct GenerationUsage: Sendable, Equatable {
-    /// Tokens of the prompt and of the answer.
-    public var promptTokens = 0, answerTokens = 0
-    /// Tokens of the prompt whose keys and values were there already.
-    public var cachedTokens = 0
-    /// Of these, tokens of texts that stood elsewhere: the answer may differ a little from one computed anew.
-    public var reusedTokens = 0
-    /// From arrival to the first token, and to the end; in seconds.
-    public var firstToken = 0.0, total = 0.0
-}
-
-/// A piece of an answer.
-public enum GenerationEvent: Sendable {
-    /// Text that is complete; may be empty while half a character or a possible stop string is held back.
-    case token(text: String, id: Int32, probability: Double?, alternatives: [TokenProbability])
-    /// Nothing follows.
-    case finished(FinishReason, GenerationUsage)
-}
-
-/// Figures of an engine since its start.
-public struct EngineStatistics: Sendable {
-    /// Requests that wait, and that run.
-    public var waiting = 0, running = 0
-    /// Keys and values.
-    public var kv = KVStatistics()
-    /// Sequences that were put back as others needed their memory.
-    public var preempted = 0
-    /// Tokens of prompts and answers computed.
-    public var promptTokens = 0, answerTokens = 0
-    /// Requests ended, also by errors.
-    public var finished = 0
-    /// Sums, for means: seconds to the first token over requests, and between tokens over answers' further tokens.
-    public var firstTokenSeconds = 0.0, betweenTokensSeconds = 0.0
-    /// How many of each sum.
-    public var firstTokens = 0, furtherTokens = 0
-}
-
 /// Runs a language model for many requests at once.
 ///
 /// One thread of its own makes the steps that ``StepScheduler`` plans; callers read streams. Cancelling the task that
@@ -92,6 +14,7 @@ public final class Engine: Sendable {
     public let tokenizer: any Tokenizer
     private let limits: Limits
     private let cache: KVCache
+    private let folder: KVFolder?
     private let reuse: TextReuse?
     private let shared: NIOLockedValueBox<Shared>
     private let sorted = NIOLockedValueBox<SchemaVocabulary?>(nil)
@@ -169,8 +92,6 @@ public final class Engine: Sendable {
         }
     }
 
-    private let folder: KVFolder?
-
     /// Starts the engine's thread. ``close()`` ends it.
     ///
     /// - Parameters:
@@ -215,14 +136,14 @@ public final class Engine: Sendable {
     /// - Parameter texts: what these alone have goes, too: hashes of last blocks, as ``MnemeKV/KVFolder`` names them.
     /// - Throws: ``MnemeKV/KVError`` if something may be left.
     public func erase(sources: Set<String>, texts: [KVHash] = []) throws {
-        try cache.erase(sources: sources, blocks: texts.flatMap { (try? folder?.own($0)) ?? [$0] })
+        try cache.erase(sources: sources, blocks: Set(texts.flatMap { cache.own($0) + ((try? folder?.own($0)) ?? []) }))
     }
 
     /// Tokens that a prompt and its answer may have together.
     public var context: Int { min(limits.context ?? .max, decoder.configuration.contextLength) }
 
     /// Whether ``GenerationRequest/texts`` are reused at other places.
-    public var reusesTexts: Bool { reuse != nil }
+    var reusesTexts: Bool { reuse != nil }
 
     /// What the engine does.
     public var statistics: EngineStatistics {
@@ -541,8 +462,8 @@ public final class Engine: Sendable {
     }
 
     private func finish(_ sequence: Sequence, throwing error: (any Error)?, last: GenerationEvent? = nil) {
-        if let reuse, let session = sequence.session, !sequence.isLoading, sequence.position >= sequence.request.prompt.count, !session.wasErased {
-            reuse.keep(sequence.request, of: session.view, except: sequence.moved)
+        if let reuse, let session = sequence.session, !sequence.isLoading, sequence.position >= sequence.request.prompt.count {
+            reuse.keep(sequence.request, of: session, except: sequence.moved)
         }
         sequence.release()
         shared.withLockedValue { $0.statistics.finished += 1 }

@@ -32,8 +32,9 @@ final class TextReuse: Sendable {
     }
 
     private func open(_ text: ArraySlice<Int32>, _ scope: String, _ sources: Set<String>, _ loaded: @escaping @Sendable () -> Void) -> KVCache.Session? {
-        // One token is always left to compute: a last one that is none.
-        try? cache.open(Array(text) + [-1], positions: text.count + 1, scope: "text " + scope, sources: sources, loaded: loaded)
+        // One token is always left to compute: a last one that is none. No name of an owner begins with NUL.
+        try? cache.open(
+            Array(text) + [-1], positions: text.count + 1, scope: "\0text " + scope, sources: sources, keepsShort: true, loaded: loaded)
     }
 
     /// Looks for texts of a prompt.
@@ -60,17 +61,18 @@ final class TextReuse: Sendable {
         return (Set(whole.map(\.place)), computed)
     }
 
-    /// Keeps the texts of a prompt whose keys and values are computed.
-    func keep(_ request: GenerationRequest, of view: KVView, except moved: Set<Range<Int>>) {
+    /// Keeps the texts of a prompt whose keys and values are computed, unless a memory in it was erased meanwhile.
+    func keep(_ request: GenerationRequest, of prompt: KVCache.Session, except moved: Set<Range<Int>>) {
         for place in request.texts where !moved.contains(place) {
             let text = request.prompt[place]
             guard let session = open(text, request.scope, request.sources, {}) else { continue }
-            guard !session.isLoading, session.restored < text.count, (try? session.prepare(positions: text.count)) == true else {
+            // What is erased from now on is seen by the new session, too.
+            guard !prompt.wasErased, !session.isLoading, session.restored < text.count, (try? session.prepare(positions: text.count)) == true else {
                 session.close({ _ in 0 }, computed: 0)
                 continue
             }
             let known = session.restored
-            transplant.copy(place.lowerBound + known..<place.upperBound, of: view, to: session.view, at: known)
+            transplant.copy(place.lowerBound + known..<place.upperBound, of: prompt.view, to: session.view, at: known)
             session.close({ text[text.startIndex + $0] }, computed: text.count)
         }
     }

@@ -24,7 +24,8 @@ struct ChatEndpoint: Sendable {
 
     func chat(_ request: [String: JSONValue], body: String, _ principal: Principal) async throws -> Response {
         try checkModel(request)
-        var messages = try Self.messages(request)
+        let messages = try Self.messages(request)
+        var notes: (index: Int, parts: (before: String, texts: [String], after: String))?
         var chatMemory: ChatMemory?, used: [RecalledMemory] = [], remembers = false, said = ""
         if let options = request["memory"], options != .bool(false), options != .null {
             guard principal.permissions.contains(.read) else { throw AccessError("The key lacks the permission 'read'.") }
@@ -39,16 +40,11 @@ struct ChatEndpoint: Sendable {
                 context: WriteContext(principal: principal.name, reason: "chat"), limit: limit)
             said = messages[last].content
             used = try await store.recall(said)
-            messages[last].content = ChatMemory.prompt(said, memories: used)
             chatMemory = store
+            notes = (last, ChatMemory.parts(said, memories: used))
         }
-        var prompt: (tokens: [Int32], texts: [Range<Int>])
-        if engine.reusesTexts, !used.isEmpty, let last = messages.lastIndex(where: { $0.role == "user" }) {
-            prompt = try model.tokens(
-                of: messages, at: last, before: ChatMemory.heading, texts: used.map { ChatMemory.line($0) + "\n" }, after: "\n" + said)
-        } else {
-            prompt = (try model.tokens(of: messages), [])
-        }
+        let prompt: (tokens: [Int32], texts: [Range<Int>]) =
+            try notes.map { try engine.prompt(model, messages, at: $0.index, parts: $0.parts) } ?? (model.tokens(of: messages), [])
         var generation = try Self.generation(request, body: body, prompt: prompt.tokens)
         generation.texts = prompt.texts
         generation.key = principal.name

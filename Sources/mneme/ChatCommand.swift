@@ -40,16 +40,10 @@ struct ChatCommand: AsyncParsableCommand {
             let memories = try await chatMemory?.recall(line) ?? []
             for item in memories { Terminal.note("  memory: \(item.memory.text.prefix(Terminal.width - 12))") }
             var turn = messages
-            turn.append(ChatMessage(role: "user", content: ChatMemory.prompt(line, memories: memories)))
-            var request: GenerationRequest
-            if engine.reusesTexts, !memories.isEmpty {
-                let prompt = try model.tokens(
-                    of: turn, at: turn.count - 1, before: ChatMemory.heading, texts: memories.map { ChatMemory.line($0) + "\n" }, after: "\n" + line)
-                request = GenerationRequest(prompt: prompt.tokens)
-                request.texts = prompt.texts
-            } else {
-                request = GenerationRequest(prompt: try model.tokens(of: turn))
-            }
+            turn.append(ChatMessage(role: "user", content: line))
+            let prompt = try engine.prompt(model, turn, at: turn.count - 1, parts: ChatMemory.parts(line, memories: memories))
+            var request = GenerationRequest(prompt: prompt.tokens)
+            request.texts = prompt.texts
             request.maxTokens = maxTokens
             request.sources = chatMemory?.sources(memories) ?? []
             request.sampling = sampling.parameters

@@ -235,8 +235,8 @@ struct KVCommand: AsyncParsableCommand {
             let folder = try KVCommand.folder(), count: Int
             if let name {
                 // What others begin with stays.
-                guard let first = try folder.own(folder.find(name)).first else { throw InputError("Other texts begin with all of it. Erase them first.") }
-                count = try folder.erase { $0.hash == first }
+                count = try folder.erase(text: folder.find(name))
+                guard count > 0 else { throw InputError("Other texts begin with all of it. Erase them first.") }
             } else {
                 count = try folder.erase { all || $0.sources.contains(memory ?? "") }
             }

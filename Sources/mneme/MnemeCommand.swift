@@ -83,8 +83,7 @@ private struct FolderMemory: DerivedMemory {
         try folder.erase(sources: sources)
         for activation in activations {
             // What is not there any more need not be erased.
-            guard let end = KVHash(activation.block), let first = try? folder.own(end).first else { continue }
-            try folder.erase { $0.hash == first }
+            do { if let end = KVHash(activation.block) { try folder.erase(text: end) } } catch let error as KVError where error.code == .notFound {}
         }
     }
 }

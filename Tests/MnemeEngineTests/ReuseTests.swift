@@ -133,6 +133,32 @@ struct ReuseTests {
         await #expect(throws: EngineError.self) { try await answer(whole, fourth.tokens, texts: [10..<900]) }
     }
 
+    @Test func `texts shorter than a block are kept on disk, too, and ordinary prompts do not find them`() async throws {
+        let model = try RealModel.loaded.get(), path = NSTemporaryDirectory() + "mneme-reuse-\(UUID().uuidString)"
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        var limits = Engine.Limits()
+        limits.reuseShare = 0.15
+        let notes = [text(3, 18), text(4, 25), text(6, 30)], start = text(1, 20)
+        func prompt(_ order: [Int], question: Int) -> (tokens: [Int32], texts: [Range<Int>]) {
+            var tokens = start, places: [Range<Int>] = []
+            for number in order {
+                places.append(tokens.count..<tokens.count + notes[number].count)
+                tokens += notes[number]
+            }
+            return (tokens + text(question, 12), places)
+        }
+        do {
+            let engine = try Engine(model, limits: limits, folder: KVFolder(path: path)), first = prompt([0, 1, 2], question: 40)
+            defer { engine.close() }
+            _ = try await answer(engine, first.tokens, texts: first.texts)
+        }
+        let again = try Engine(model, limits: limits, folder: KVFolder(path: path)), second = prompt([2, 1, 0], question: 41)
+        defer { again.close() }
+        #expect(try await answer(again, second.tokens, texts: second.texts).usage.reusedTokens == 73)
+        // The same words as a prompt of their own find nothing of it.
+        #expect(try await answer(again, notes[0] + text(42, 10), texts: []).usage.cachedTokens == 0)
+    }
+
     @Test func `what an erased memory was in is not taken over`() async throws {
         let model = try RealModel.loaded.get()
         var limits = Engine.Limits()

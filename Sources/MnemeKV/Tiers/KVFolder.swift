@@ -259,6 +259,16 @@ public final class KVFolder: KVTier {
         return count
     }
 
+    /// Deletes what a text alone has.
+    ///
+    /// - Returns: how many files; 0 if others begin with all of it.
+    /// - Throws: ``KVError`` if a part is missing or damaged, or cannot be deleted.
+    @discardableResult
+    public func erase(text hash: KVHash) throws -> Int {
+        guard let first = try own(hash).first else { return 0 }
+        return try erase { $0.hash == first }
+    }
+
     /// Writes a chain into one file: its block files, each with its length before it.
     public func export(_ hash: KVHash, to target: String) throws {
         let chain = try chain(hash), temporary = "\(target).\(getpid()).tmp"

@@ -1,0 +1,169 @@
+import Foundation
+import MnemeModels
+import NIOConcurrencyHelpers
+
+/// Blocks on their way between memory and the tiers beyond.
+extension KVCache {
+    struct Load: Sendable {
+        var hash: KVHash
+        var parent: KVHash
+        var tokens: [Int32]
+        var position: Int
+        var block = -1
+    }
+
+    /// Blocks on disk that go on from what is in memory, if they bring more than `known` tokens.
+    func find(_ tokens: [Int32], after path: [KVNode], from root: KVNode, known: Int) -> [Load] {
+        guard let near else { return [] }
+        var loads: [Load] = [], parent = path.last?.hash ?? root.hash, start = path.count * KVShape.blockTokens
+        while tokens.count - start >= KVShape.blockTokens {
+            let part = Array(tokens[start..<start + KVShape.blockTokens]), hash = parent.next(part)
+            guard near.count(of: [hash]) == 1 else { break }
+            loads.append(Load(hash: hash, parent: parent, tokens: part, position: start))
+            parent = hash
+            start += KVShape.blockTokens
+        }
+        // An end may have any length. Its last token is of no use if it is the last of all.
+        let least = loads.isEmpty ? (tokens.count - start > known + 1 ? known : tokens.count) : 0
+        for count in stride(from: min(KVShape.blockTokens - 1, tokens.count - start), to: least, by: -1) {
+            let part = Array(tokens[start..<start + count]), hash = parent.next(part)
+            guard near.count(of: [hash]) == 1 else { continue }
+            loads.append(Load(hash: hash, parent: parent, tokens: part, position: start))
+            break
+        }
+        return loads
+    }
+
+    /// Reads blocks side by side.
+    ///
+    /// - Parameters:
+    ///   - isLast: whether nothing more is looked for.
+    ///   - loaded: called on another thread when all are there or were refused.
+    func read(
+        _ loads: [Load], from tier: any KVTier, into session: Session, limit: Int, isLast: Bool, isFar: Bool = false,
+        _ loaded: @escaping @Sendable () -> Void
+    ) {
+        let results = NIOLockedValueBox<(left: Int, good: [Bool])>((loads.count, loads.map { _ in false }))
+        for (i, load) in loads.enumerated() {
+            (isFar ? receivers : readers).addOperation { [self] in
+                let request = KVBlockRequest(
+                    model: model, parent: load.parent, codec: codec.at(load.position), tokens: load.tokens, shape: shape)
+                let isGood = (try? tier.read(request, into: arena.pointer(load.block))) != nil
+                let good = results.withLockedValue { results -> [Bool]? in
+                    results.good[i] = isGood
+                    results.left -= 1
+                    return results.left == 0 ? results.good : nil
+                }
+                guard let good else { return }
+                take(loads, good: good.prefix { $0 }.count, bad: good.count { !$0 }, into: session, limit: limit, isLast: isLast, isFar: isFar)
+                loaded()
+            }
+        }
+    }
+
+    /// Hands blocks that were read to the session: the first `good` of them.
+    private func take(_ loads: [Load], good: Int, bad: Int, into session: Session, limit: Int, isLast: Bool, isFar: Bool = false) {
+        let isClosed = state.withLockedValue { state in
+            let now = Self.now
+            if isFar { state.statistics.received += good } else { state.statistics.read += good }
+            state.statistics.refused += bad
+            if isFar, good > 0, !session.isClosed, !session.isForgotten {
+                // Whole blocks take the place of one that was begun.
+                session.spare += session.own
+                session.own = []
+            }
+            for (i, load) in loads.enumerated() {
+                let isWhole = load.tokens.count == KVShape.blockTokens, start = session.chain.count * KVShape.blockTokens
+                guard i < good, !session.isClosed, !session.isForgotten else {
+                    arena.free(load.block)
+                    continue
+                }
+                if isWhole, start + KVShape.blockTokens <= limit {
+                    let (node, isNew) = state.tree.insert(
+                        session.chain.last ?? session.root!, load.tokens, block: load.block, sources: session.sources, now: now)
+                    if !isNew { arena.free(load.block) }
+                    if !isFar { node.isKept = true }
+                    state.tree.pin(node)
+                    state.tree.touch(node, now: now)
+                    session.chain.append(node)
+                    if isFar { state.statistics.tokensFromFar += KVShape.blockTokens } else { state.statistics.tokensFromDisk += KVShape.blockTokens }
+                    session.restored = session.chain.count * KVShape.blockTokens
+                } else {
+                    // The last token is computed again, so that the block must be the session's own.
+                    let count = min(load.tokens.count, limit - start)
+                    session.own = [load.block]
+                    session.restored = start + count
+                    if !isWhole { session.end = (load.hash, start + load.tokens.count) }
+                    state.statistics.tokensFromDisk += count
+                }
+            }
+            do {
+                if !session.isClosed {
+                    try session.range!.map(session.chain.map(\.block), at: 0, writable: false)
+                    try session.range!.map(session.own, at: session.chain.count, writable: true)
+                }
+            } catch {
+                session.fault = error
+            }
+            if isLast { session.loads = false }
+            return isLast && session.isClosed
+        }
+        if isClosed { release(session, { _ in 0 }, 0) }
+    }
+
+    /// Looks for what follows in the far tier.
+    func fetch(_ tokens: [Int32], into session: Session, limit: Int, _ loaded: @escaping @Sendable () -> Void) {
+        let known = state.withLockedValue { _ in
+            session.isClosed || session.fault != nil ? nil : (count: session.chain.count, parent: (session.chain.last ?? session.root!).hash)
+        }
+        var loads: [Load] = []
+        if let known, let far {
+            var parent = known.parent
+            for start in stride(from: known.count * KVShape.blockTokens, through: limit - KVShape.blockTokens, by: KVShape.blockTokens) {
+                let part = Array(tokens[start..<start + KVShape.blockTokens]), hash = parent.next(part)
+                loads.append(Load(hash: hash, parent: parent, tokens: part, position: start))
+                parent = hash
+            }
+            loads = Array(loads.prefix(far.count(of: loads.map(\.hash))))
+            state.withLockedValue { state in
+                for i in loads.indices {
+                    guard let block = allocate(&state, after: i > 0 ? loads[i - 1].block : session.chain.last?.block) else {
+                        loads = Array(loads.prefix(i))
+                        break
+                    }
+                    loads[i].block = block
+                }
+            }
+        }
+        guard let far, !loads.isEmpty else {
+            take([], good: 0, bad: 0, into: session, limit: limit, isLast: true)
+            return loaded()
+        }
+        read(loads, from: far, into: session, limit: limit, isLast: true, isFar: true, loaded)
+    }
+
+    /// Writes a node, which is pinned until then.
+    func write(_ node: KVNode, _ state: inout State, to tier: any KVTier, on queue: DispatchQueue, isNear: Bool) {
+        guard let parent = node.parent else { return }
+        state.tree.pin(node)
+        let file = KVBlockFile(
+            model: model, parent: parent.hash, position: node.position, shape: shape, codec: codec.at(node.position), tokens: node.tokens, modelName: modelName,
+            sources: node.sources.sorted())
+        nonisolated(unsafe) let node = node
+        queue.async { [self] in
+            let isWritten =
+                self.state.withLockedValue { _ in !node.isDetached } && (try? tier.write(file, from: arena.pointer(node.block), shape: shape)) != nil
+            self.state.withLockedValue { state in
+                if isNear {
+                    node.isKept = isWritten
+                    if isWritten { state.statistics.written += 1 } else if !node.isDetached { state.statistics.unwritten += 1 }
+                } else if isWritten {
+                    state.statistics.sent += 1
+                } else if !node.isDetached {
+                    state.statistics.unsent += 1
+                }
+                unpin(&state, node)
+            }
+        }
+    }
+}
