@@ -67,7 +67,8 @@ let package = Package(
         .executableTarget(
             name: "mneme-cli",
             dependencies: [
-                "Mneme", "MnemeEngine", "MnemeHub", "MnemeKV", "MnemeServer", "MnemeBench", "MnemeModels", "MnemeNumerics", "MnemeStore", locks, logging,
+                "Mneme", "MnemeEngine", "MnemeHub", "MnemeKV", "MnemeServer", "MnemeBench", "MnemeModels", "MnemeNumerics", "MnemeStore", crypto, locks,
+                logging,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             path: "Sources/mneme"
@@ -85,7 +86,8 @@ let package = Package(
         .testTarget(name: "MnemeEngineTests", dependencies: ["MnemeEngine", "MnemeKV", "MnemeModels", "MnemeNumerics"], resources: [.copy("Golden")]),
         .testTarget(
             name: "MnemeHubTests", dependencies: ["MnemeHub", "MnemeModels", .product(name: "Hummingbird", package: "hummingbird"), crypto, locks]),
-        .testTarget(name: "MnemeStoreTests", dependencies: ["MnemeStore", "MnemeStoreTesting"]),
+        .testTarget(
+            name: "MnemeStoreTests", dependencies: ["MnemeStore", "MnemeStoreTesting", crypto, .product(name: "GRDB", package: "GRDB.swift")]),
         .testTarget(name: "MnemeModelsTests", dependencies: ["MnemeModels", "MnemeNumerics"], resources: [.copy("Golden")]),
     ],
     swiftLanguageModes: [.v6]

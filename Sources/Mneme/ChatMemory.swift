@@ -5,16 +5,16 @@ public import MnemeStore
 public struct ChatMemory: Sendable {
     private let memory: MemoryOS
     private let scope: Scope
-    private let context: WriteContext
+    private let caller: Caller
     private let limit: Int
 
     /// - Parameters:
     ///   - scope: whose memories, and which session the turns belong to.
     ///   - limit: memories handed to the model at most.
-    public init(_ memory: MemoryOS, scope: Scope, context: WriteContext = WriteContext(), limit: Int = 6) {
+    public init(_ memory: MemoryOS, scope: Scope, by caller: Caller = .local, limit: Int = 6) {
         self.memory = memory
         self.scope = scope
-        self.context = context
+        self.caller = caller
         self.limit = limit
     }
 
@@ -24,7 +24,7 @@ public struct ChatMemory: Sendable {
         var request = RecallRequest(String(text.prefix(2000)), owner: scope.owner)
         request.limit = limit
         request.tokenBudget = 1000
-        return try await memory.recall(request).memories
+        return try await memory.recall(request, by: caller).memories
     }
 
     /// A message of the user's words with the memories before them, in parts that follow each other: a heading, each memory, the rest. They come last in the prompt, so that what stands before stays the same from
@@ -47,6 +47,6 @@ public struct ChatMemory: Sendable {
         var inputs = [MemoryInput(user, speaker: "user"), MemoryInput(answer, speaker: "assistant")].filter { $0.text.contains { !$0.isWhitespace } }
         for i in inputs.indices { inputs[i].source = "chat" }
         guard !inputs.isEmpty else { return }
-        try await memory.remember(inputs, scope: scope, context: context)
+        try await memory.remember(inputs, scope: scope, by: caller)
     }
 }

@@ -13,20 +13,20 @@ extension MemoryOS {
     /// - Returns: the new memory, or the one that is there for the same keys and values.
     /// - Throws: ``InputError`` without a text, ``MnemeStore/StoreError``.
     public func keep(
-        _ activation: ActivationReference, text: String, scope: Scope, context: WriteContext = WriteContext()
+        _ activation: ActivationReference, text: String, scope: Scope, by caller: Caller = .local
     ) async throws -> MemCube {
         var input = MemoryInput(text)
         input.type = .semantic
         try input.check()
         var cube = MemCube(
-            scope: scope, type: .semantic, text: text, eventTime: context.time, recordedTime: context.time,
+            scope: scope, type: .semantic, text: text, eventTime: caller.time, recordedTime: caller.time,
             provenance: Provenance(source: "kv", reference: activation.block))
         cube.activation = activation
         let hash = Array(SHA256.hash(data: Data("activation \(activation.block)".utf8)).prefix(16))
         return try await run { [store, cube] in
-            let known = try store.cubes(activation.sources.compactMap { CubeID($0) }, owner: scope.owner)
-            let links = known.map { CubeLink(source: cube.id, target: $0.id, kind: CubeLink.derivedFrom, time: context.time) }
-            return try store.commit([.add(cube, analysis: [], contentHash: hash, links: links)], owner: scope.owner, context: context)[0]
+            let known = try store.cubes(activation.sources.compactMap { CubeID($0) }, owner: scope.owner, by: .mneme)
+            let links = known.map { CubeLink(source: cube.id, target: $0.id, kind: CubeLink.derivedFrom, time: caller.time) }
+            return try store.commit([.add(cube, analysis: [], contentHash: hash, links: links)], owner: scope.owner, by: caller)[0]
         }
     }
 
@@ -34,6 +34,6 @@ extension MemoryOS {
     func activations(of sources: Set<String>, owner: Owner) throws -> [MemCube] {
         var filter = CubeFilter(owner: owner, limit: .max)
         filter.onlyActivations = true
-        return try store.list(filter).filter { sources.contains($0.id.description) || !sources.isDisjoint(with: $0.activation?.sources ?? []) }
+        return try store.list(filter, by: .mneme).filter { sources.contains($0.id.description) || !sources.isDisjoint(with: $0.activation?.sources ?? []) }
     }
 }

@@ -53,5 +53,9 @@ extension MemoryOS {
     }
 
     /// Counts of the whole store.
-    public func statistics() async throws -> StoreStatistics { try await run { [store] in try store.statistics(owner: nil) } }
+    ///
+    /// - Throws: ``MnemeStore/AccessError`` unless the caller reaches everybody.
+    public func statistics(by caller: Caller = .local) async throws -> StoreStatistics {
+        try await run { [store] in try store.statistics(owner: nil, by: caller) }
+    }
 }

@@ -13,8 +13,12 @@ extension MemoryOS {
     private static let savedEvery = 4_096
 
     /// The file of an owner's vectors of the present embedder.
-    func indexFile(of owner: Owner) -> String? {
-        guard let indexFolder, let embedder else { return nil }
+    func indexFile(of owner: Owner) -> String? { indexFile(IndexKey(owner: owner)) }
+
+    /// Indexes of a part of an owner's memories are not kept.
+    func indexFile(_ key: IndexKey) -> String? {
+        guard let indexFolder, let embedder, key.visibility == .all else { return nil }
+        let owner = key.owner
         let name = SHA256.hash(data: Data("\(owner.tenant)\0\(owner.user)\0\(embedder.identifier)".utf8)).prefix(16)
         return indexFolder + "/" + name.map { String(format: "%02x", $0) }.joined() + ".vectors"
     }
@@ -46,7 +50,7 @@ extension MemoryOS {
     }
 
     /// Moves an owner's vectors to the graph soon, if there are enough.
-    func scheduleIndexing(_ owner: Owner, _ index: NIOLockedValueBox<OwnerIndex>) {
+    func scheduleIndexing(_ key: IndexKey, _ index: NIOLockedValueBox<OwnerIndex>) {
         guard let vectors = index.withLockedValue({ $0.vectors }) as? TieredIndex, vectors.needsMaintenance, !closed.load(ordering: .sequentiallyConsistent),
             !indexingScheduled.exchange(true, ordering: .sequentiallyConsistent)
         else { return }
@@ -56,7 +60,7 @@ extension MemoryOS {
                 try makeIndexFolder()
                 try vectors.maintain { closed.load(ordering: .sequentiallyConsistent) }
             } catch { logger.debug("vectors were not moved to a graph; they are scanned", metadata: ["error": "\(error)"]) }
-            saveIndex(of: owner, index)
+            saveIndex(key, index)
         }
     }
 
@@ -65,17 +69,18 @@ extension MemoryOS {
         try await run { [self] in
             removeAbandonedFiles()
             try makeIndexFolder()
-            let index = try heldIndex(of: owner)
-            try (caughtUp(owner, index) { $0.vectors } as? TieredIndex)?.maintain()
-            saveIndex(of: owner, index)
+            let key = IndexKey(owner: owner), index = try heldIndex(key)
+            try (caughtUp(key, index) { $0.vectors } as? TieredIndex)?.maintain()
+            saveIndex(key, index)
         }
     }
 
     /// Writes an owner's index if much is new.
-    func saveIndex(of owner: Owner, _ index: NIOLockedValueBox<OwnerIndex>) {
-        guard let file = indexFile(of: owner) else { return }
+    func saveIndex(_ key: IndexKey, _ index: NIOLockedValueBox<OwnerIndex>) {
+        let owner = key.owner
+        guard let file = indexFile(key) else { return }
         do {
-            let (vectors, names, erased) = try caughtUp(owner, index) { ($0.vectors, $0.names, $0.erasedCount) }
+            let (vectors, names, erased) = try caughtUp(key, index) { ($0.vectors, $0.names, $0.erasedCount) }
             let others = keptBytes(besides: file), mine = vectors.footprint
             guard others + mine.memory + mine.disk <= indexDisk else {
                 logger.debug("an index is not kept: the folder would take more than it may")
@@ -86,7 +91,7 @@ extension MemoryOS {
             try makeIndexFolder()
             try vectors.save(to: file) { $0 < names.count ? names[$0] : 0 }
             // Another process may have erased a memory meanwhile.
-            if try caughtUp(owner, index, { $0.erasedCount }) != erased { removeIndexFile(of: owner) }
+            if try caughtUp(key, index, { $0.erasedCount }) != erased { removeIndexFile(of: owner) }
         } catch { logger.debug("an index was not written", metadata: ["error": "\(error)"]) }
     }
 

@@ -1,28 +1,30 @@
 import Foundation
 import MnemeIndex
 import MnemeModels
-package import MnemeStore
+public import MnemeStore
 
 extension MemoryOS {
     /// The memories that best answer a question, best first, each with an explanation.
     ///
-    /// - Throws: ``InputError`` for an empty question, ``MnemeStore/StoreError``, ``MnemeModels/ModelError``.
+    /// - Parameter caller: finds what it may read, as if there were nothing else.
+    /// - Throws: ``InputError`` for an empty question, ``MnemeStore/AccessError``, ``MnemeStore/StoreError``, ``MnemeModels/ModelError``.
     /// - Complexity: one pass over the owner's vectors and the postings of the question's words.
-    public func recall(_ request: RecallRequest) async throws -> RecallResult {
+    public func recall(_ request: RecallRequest, by caller: Caller = .local) async throws -> RecallResult {
         let clock = ContinuousClock(), start = clock.now
         guard request.query.contains(where: { !$0.isWhitespace }) else { throw InputError("The question is empty.") }
         guard (1...1000).contains(request.limit) else { throw InputError("limit must lie between 1 and 1000.") }
         if let budget = request.tokenBudget, budget < 1 { throw InputError("The token budget must be at least 1.") }
         var result = try await run { [self] in
+            let sight = try store.visibility(of: request.owner, for: .read, by: caller)
             let vector = try request.mode == .words ? nil : queryVectors(request.query)
-            if let asOf = request.asOf { return try recallPast(request, vector, asOf: asOf) }
-            let (candidates, considered, waiting) = try withIndex(request.owner) { index in
+            if let asOf = request.asOf { return try recallPast(request, vector, asOf: asOf, sight, by: caller) }
+            let (candidates, considered, waiting) = try withIndex(IndexKey(owner: request.owner, visibility: sight)) { index in
                 (
                     try select(index, request, vector), index.documents.count,
                     embedder == nil ? 0 : index.liveCount - index.vectors.count - (index.formerVectors?.count ?? 0)
                 )
             }
-            let cubes = try store.cubes(candidates.map(\.id), owner: request.owner)
+            let cubes = try store.cubes(candidates.map(\.id), owner: request.owner, by: caller)
             return pack(candidates, cubes, request, considered: considered, pending: waiting)
         }
         result.milliseconds = (clock.now - start) / .milliseconds(1)
@@ -74,11 +76,11 @@ extension MemoryOS {
     }
 
     /// Builds the index of a past moment from the journal and asks it.
-    private func recallPast(_ request: RecallRequest, _ vector: QueryVectors?, asOf: Date) throws -> RecallResult {
-        let past = try store.snapshot(owner: request.owner, asOf: asOf)
+    private func recallPast(_ request: RecallRequest, _ vector: QueryVectors?, asOf: Date, _ sight: Visibility, by caller: Caller) throws -> RecallResult {
+        let past = try store.snapshot(owner: request.owner, asOf: asOf, by: caller)
         // Vectors of texts that have not changed since serve again.
-        let current = try store.changes(owner: request.owner, since: 0, vectorsSince: 0, embedder: embedder?.identifier ?? "")
-        let texts = Dictionary(uniqueKeysWithValues: try store.cubes(current.rows.map(\.id), owner: request.owner).map { ($0.id, $0.text) })
+        let current = try store.changes(owner: request.owner, since: 0, vectorsSince: 0, embedder: embedder?.identifier ?? "", visibility: sight)
+        let texts = Dictionary(uniqueKeysWithValues: try store.cubes(current.rows.map(\.id), owner: request.owner, by: .mneme).map { ($0.id, $0.text) })
         let rows = Dictionary(uniqueKeysWithValues: current.rows.map { ($0.id, $0) })
         var changes = IndexChanges(rows: [], erased: [], position: 1, vectorPosition: 1), analyses: [Analysis?] = []
         for (i, cube) in past.enumerated() {
@@ -98,9 +100,11 @@ extension MemoryOS {
         request.now = min(request.now, asOf)
         let candidates = try select(index, request, vector)
         let cubes = Dictionary(uniqueKeysWithValues: past.map { ($0.id, $0) })
-        return pack(
+        let result = pack(
             candidates, candidates.compactMap { cubes[$0.id] }, request, considered: past.count,
             pending: embedder == nil ? 0 : index.liveCount - index.vectors.count - (index.formerVectors?.count ?? 0))
+        try store.noteRead(result.memories.map(\.memory.id), owner: request.owner, by: caller)
+        return result
     }
 
     /// Joins ranking and text, within the token budget.
@@ -133,7 +137,7 @@ extension MemoryOS {
     package func recallFeatures(_ request: RecallRequest) async throws -> [(id: CubeID, values: [Float])] {
         try await run { [self] in
             let vector = try queryVectors(request.query)
-            return try withIndex(request.owner) { index in
+            return try withIndex(IndexKey(owner: request.owner)) { index in
                 let plan = QuestionPlan(request.query, speakers: index.speakers, now: request.now, analyzer: analyzer)
                 return try Ranker(index: index, request: request, plan: plan, query: vector?.present, formerQuery: vector?.former).ranked(
                     limit: index.documents.count

@@ -24,6 +24,8 @@ public struct MemoryInput: Sendable, Codable {
     public var metadata: [String: String]
     /// When it stops being recalled; nil means never.
     public var expires: Date?
+    /// How far it may go.
+    public var sensitivity = Sensitivity.internal
     /// Importance, by the caller's own scale; not used by recall yet.
     public var priority: Double
     /// Such as `message`, `text` or `file`.
@@ -84,55 +86,56 @@ extension MemoryOS {
     /// - Complexity: no model call; less than a millisecond a message, and one wait for the disk.
     @discardableResult
     public func remember(
-        _ inputs: [MemoryInput], scope: Scope, context: WriteContext = WriteContext(), idempotencyKey: String? = nil
+        _ inputs: [MemoryInput], scope: Scope, by caller: Caller = .local, idempotencyKey: String? = nil
     ) async throws -> [Remembered] {
-        let result = try await record(inputs, scope: scope, context: context, idempotencyKey: idempotencyKey)
+        let result = try await record(inputs, scope: scope, by: caller, idempotencyKey: idempotencyKey)
         scheduleEmbedding()
         return result
     }
 
-    /// As ``remember(_:scope:context:idempotencyKey:)``, without starting to embed: for imports and benchmarks,
+    /// As ``remember(_:scope:by:idempotencyKey:)``, without starting to embed: for imports and benchmarks,
     /// which embed in large batches afterwards.
     ///
     /// - Parameter isBulk: near duplicates are looked for only while the owner has few enough memories.
     package func record(
-        _ inputs: [MemoryInput], scope: Scope, context: WriteContext, idempotencyKey: String? = nil, isBulk: Bool = false
+        _ inputs: [MemoryInput], scope: Scope, by caller: Caller, idempotencyKey: String? = nil, isBulk: Bool = false
     ) async throws -> [Remembered] {
         try Task.checkCancellation()
         for input in inputs { try input.check() }
-        let drafts = try await drafts(of: inputs, scope: scope, context: context)
+        let drafts = try await drafts(of: inputs, scope: scope, by: caller)
         guard !drafts.isEmpty else { return [] }
         return try await writes.commit(
-            PendingWrite(drafts: drafts, owner: scope.owner, context: context, idempotencyKey: idempotencyKey, isBulk: isBulk), in: self)
+            PendingWrite(drafts: drafts, owner: scope.owner, caller: caller, idempotencyKey: idempotencyKey, isBulk: isBulk), in: self)
     }
 
     /// Analyses inputs: a few on the caller's thread, many on all cores.
-    private func drafts(of inputs: [MemoryInput], scope: Scope, context: WriteContext) async throws -> [Draft] {
-        if inputs.reduce(0, { $0 + $1.text.utf8.count }) < 16_384 { return inputs.flatMap { drafts(of: $0, scope: scope, context: context) } }
+    private func drafts(of inputs: [MemoryInput], scope: Scope, by caller: Caller) async throws -> [Draft] {
+        if inputs.reduce(0, { $0 + $1.text.utf8.count }) < 16_384 { return inputs.flatMap { drafts(of: $0, scope: scope, by: caller) } }
         return try await run { [self] in
             let share = 16
             let parts = NIOLockedValueBox([[Draft]](repeating: [], count: (inputs.count + share - 1) / share))
             DispatchQueue.concurrentPerform(iterations: (inputs.count + share - 1) / share) { part in
-                let made = inputs[part * share..<min(inputs.count, (part + 1) * share)].flatMap { drafts(of: $0, scope: scope, context: context) }
+                let made = inputs[part * share..<min(inputs.count, (part + 1) * share)].flatMap { drafts(of: $0, scope: scope, by: caller) }
                 parts.withLockedValue { $0[part] = made }
             }
             return parts.withLockedValue { Array($0.joined()) }
         }
     }
 
-    private func drafts(of input: MemoryInput, scope: Scope, context: WriteContext) -> [Draft] {
+    private func drafts(of input: MemoryInput, scope: Scope, by caller: Caller) -> [Draft] {
         let parts = Segmenter.parts(of: input.text)
         return parts.enumerated().map { number, part in
-            let text = String(part), words = TextAnalyzer.words(text), time = input.eventTime ?? context.time
+            let text = String(part), words = TextAnalyzer.words(text), time = input.eventTime ?? caller.time
             var cubeScope = scope
             cubeScope.session = input.session ?? scope.session
             cubeScope.agent = input.agent ?? scope.agent
             var cube = MemCube(
                 scope: cubeScope, type: input.type ?? TextFacts.type(of: text, words: words), text: text, speaker: input.speaker, eventTime: time,
-                recordedTime: context.time,
+                recordedTime: caller.time,
                 provenance: Provenance(
                     source: input.source, reference: input.reference, part: parts.count > 1 ? number : nil, parts: parts.count > 1 ? parts.count : nil))
             cube.tags = input.tags
+            cube.sensitivity = input.sensitivity
             cube.metadata = input.metadata
             cube.expires = input.expires
             cube.priority = input.priority

@@ -40,7 +40,12 @@ public final class MemoryOS: Sendable {
         var index: NIOLockedValueBox<OwnerIndex>
         var used: UInt64
     }
-    private let indexes = NIOLockedValueBox<(held: [Owner: Held], clock: UInt64)>(([:], 0))
+    /// Whose memories, and how much of them: whoever sees a part has an index of that part, so that nothing tells of the rest.
+    struct IndexKey: Hashable, Sendable {
+        var owner: Owner
+        var visibility = Visibility.all
+    }
+    private let indexes = NIOLockedValueBox<(held: [IndexKey: Held], clock: UInt64)>(([:], 0))
     /// Blocking work runs here, off Swift's cooperative pool.
     let worker = DispatchQueue(label: "mneme.worker", attributes: .concurrent)
     private let embedding = DispatchQueue(label: "mneme.embedding")
@@ -98,11 +103,15 @@ public final class MemoryOS: Sendable {
     /// Erases a memory for good, and first of all what was made of it elsewhere: vectors, keys and values, and the memories of such.
     ///
     /// - Throws: ``MnemeStore/StoreError``, and what the attached memories throw if something may be left there: repeat it then.
-    public func erase(_ id: CubeID, owner: Owner, context: WriteContext = WriteContext()) async throws {
-        try await run { [self] in try erase(id, owner: owner, context: context) }
+    public func erase(_ id: CubeID, owner: Owner, by caller: Caller = .local) async throws {
+        try await run { [self] in try erase(id, owner: owner, by: caller) }
     }
 
-    func erase(_ id: CubeID, owner: Owner, context: WriteContext) throws {
+    func erase(_ id: CubeID, owner: Owner, by caller: Caller) throws {
+        let sight = try store.visibility(of: owner, for: .erase, by: caller)
+        guard let cube = try store.cube(id, owner: owner, asOf: nil, by: .mneme), sight.contains(cube) else {
+            throw StoreError(.notFound, "There is no memory \(id) in this scope\(sight.isWhole ? "" : ", or it may not be erased").")
+        }
         // What a user said is in the prompts of the turns that followed, so all that was made for the owner goes.
         let sources: Set = [id.description, Self.source(of: owner)], attached = derived.withLockedValue { Array($0.reversed()) }
         // Before, so that nothing is left if this fails half-way; and after, as it may have been read meanwhile.
@@ -110,7 +119,8 @@ public final class MemoryOS: Sendable {
         for derived in attached { try derived.erase(madeOf: sources, references) }
         removeIndexFile(of: owner)
         let ids = [id] + made.map(\.id).filter { $0 != id }
-        _ = try store.commit(ids.map { .erase($0) }, owner: owner, context: context)
+        // What was made of it goes, whoever sees it.
+        _ = try store.commit(ids.map { .erase($0) }, owner: owner, by: caller.elevated)
         for derived in attached { try derived.erase(madeOf: sources, references) }
         removeIndexFile(of: owner)
     }
@@ -127,12 +137,13 @@ public final class MemoryOS: Sendable {
         await withCheckedContinuation { done in
             embedding.async { [self] in
                 flushUses()
+                do { try store.flush() } catch { logger.error("the audit log was not written to its end", metadata: ["error": "\(error)"]) }
                 done.resume()
             }
         }
         await withCheckedContinuation { done in
             indexing.async { [self] in
-                for (owner, held) in indexes.withLockedValue({ $0.held }) { saveIndex(of: owner, held.index) }
+                for (key, held) in indexes.withLockedValue({ $0.held }) { saveIndex(key, held.index) }
                 done.resume()
             }
         }
@@ -168,18 +179,18 @@ public final class MemoryOS: Sendable {
         }
     }
 
-    /// The owner's index, caught up with the journal. `body` holds its lock.
-    func withIndex<R>(_ owner: Owner, _ body: (OwnerIndex) throws -> R) throws -> R {
-        let index = try heldIndex(of: owner), result = try caughtUp(owner, index, body)
-        scheduleIndexing(owner, index)
+    /// The index of what is in sight of an owner's memories, caught up with the journal. `body` holds its lock.
+    func withIndex<R>(_ key: IndexKey, _ body: (OwnerIndex) throws -> R) throws -> R {
+        let index = try heldIndex(key), result = try caughtUp(key, index, body)
+        scheduleIndexing(key, index)
         return result
     }
 
-    func heldIndex(of owner: Owner) throws -> NIOLockedValueBox<OwnerIndex> {
+    func heldIndex(_ key: IndexKey) throws -> NIOLockedValueBox<OwnerIndex> {
         try indexes.withLockedValue { state in
             state.clock += 1
-            if let held = state.held[owner] {
-                state.held[owner]!.used = state.clock
+            if let held = state.held[key] {
+                state.held[key]!.used = state.clock
                 return held.index
             }
             if state.held.count >= Self.heldOwners, let oldest = state.held.min(by: { $0.value.used < $1.value.used }) {
@@ -187,19 +198,19 @@ public final class MemoryOS: Sendable {
             }
             let index = NIOLockedValueBox(
                 try OwnerIndex(
-                    owner: owner, vectors: makeVectors(embedder?.dimension ?? 1, indexFile(of: owner)), formerDimension: formerEmbedder?.dimension,
-                    file: indexFile(of: owner), indexMemory: indexMemory, indexDisk: indexDisk))
-            state.held[owner] = Held(index: index, used: state.clock)
+                    owner: key.owner, visibility: key.visibility, vectors: makeVectors(embedder?.dimension ?? 1, indexFile(key)),
+                    formerDimension: formerEmbedder?.dimension, file: indexFile(key), indexMemory: indexMemory, indexDisk: indexDisk))
+            state.held[key] = Held(index: index, used: state.clock)
             return index
         }
     }
 
-    func caughtUp<R>(_ owner: Owner, _ index: NIOLockedValueBox<OwnerIndex>, _ body: (OwnerIndex) throws -> R) throws -> R {
+    func caughtUp<R>(_ key: IndexKey, _ index: NIOLockedValueBox<OwnerIndex>, _ body: (OwnerIndex) throws -> R) throws -> R {
         let (result, remade) = try index.withLockedValue { index in
             let remade = try index.catchUp(store, embedder: embedder?.identifier ?? "", former: formerEmbedder?.identifier, analyzer: analyzer)
             return (try body(index), remade)
         }
-        if !remade.isEmpty { try store.saveAnalyses(remade, owner: owner) }
+        if !remade.isEmpty { try store.saveAnalyses(remade, owner: key.owner) }
         return result
     }
 }

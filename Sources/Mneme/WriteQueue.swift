@@ -10,11 +10,11 @@ struct Draft: Sendable {
     var contentHash: [UInt8]
 }
 
-/// One call of ``MemoryOS/remember(_:scope:context:idempotencyKey:)``, analysed.
+/// One call of ``MemoryOS/remember(_:scope:by:idempotencyKey:)``, analysed.
 struct PendingWrite: Sendable {
     var drafts: [Draft]
     var owner: Owner
-    var context: WriteContext
+    var caller: Caller
     var idempotencyKey: String?
     /// Part of an import, whose memory must not grow with the file.
     var isBulk: Bool
@@ -59,9 +59,9 @@ final class WriteQueue: Sendable {
             let requests = zip(writes, near).map { write, near in
                 WriteRequest(
                     zip(write.drafts, near).map { draft, near in
-                        let links = near.map { [CubeLink(source: draft.cube.id, target: $0, kind: "nearDuplicateOf", time: write.context.time)] }
+                        let links = near.map { [CubeLink(source: draft.cube.id, target: $0, kind: "nearDuplicateOf", time: write.caller.time)] }
                         return .add(draft.cube, analysis: draft.analysis.encoded, contentHash: draft.contentHash, links: links ?? [])
-                    }, owner: write.owner, context: write.context, idempotencyKey: write.idempotencyKey)
+                    }, owner: write.owner, by: write.caller, idempotencyKey: write.idempotencyKey)
             }
             let saved = try memory.store.commit(requests)
             return writes.indices.map { i in saved[i].map { remembered($0, writes[i].drafts, near[i]) } }
@@ -74,9 +74,15 @@ final class WriteQueue: Sendable {
     /// For each draft, a memory from before the group that says nearly the same.
     private static func nearDuplicates(of writes: [PendingWrite], in memory: MemoryOS) throws -> [[CubeID?]] {
         var near = writes.map { [CubeID?](repeating: nil, count: $0.drafts.count) }
-        for (owner, indices) in Dictionary(grouping: writes.indices, by: { writes[$0].owner }) {
-            if indices.allSatisfy({ writes[$0].isBulk }), try memory.store.count(owner: owner, limit: bulkLimit) == bulkLimit { continue }
-            try memory.withIndex(owner) { index in
+        var readers: [MemoryOS.IndexKey: [Int]] = [:]
+        for (i, write) in writes.enumerated() where write.caller.principal.permissions.contains(.read) {
+            // A twin out of the writer's sight must not show; whoever reaches nothing is refused when it writes.
+            guard let sight = try? memory.store.visibility(of: write.owner, for: .read, by: write.caller) else { continue }
+            readers[MemoryOS.IndexKey(owner: write.owner, visibility: sight), default: []].append(i)
+        }
+        for (key, indices) in readers {
+            if indices.allSatisfy({ writes[$0].isBulk }), try memory.store.count(owner: key.owner, limit: bulkLimit) == bulkLimit { continue }
+            try memory.withIndex(key) { index in
                 for i in indices { near[i] = writes[i].drafts.map { index.nearDuplicate(of: $0.analysis) } }
             }
         }

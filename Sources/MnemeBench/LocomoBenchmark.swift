@@ -153,7 +153,7 @@ public struct LocomoBenchmark: Sendable {
         var keys: [String: Int] = [:], references: [String] = []
         for conversation in conversations {
             let inputs = conversation.turns.map { MemoryInput($0.text.isEmpty ? "…" : $0.text, speaker: $0.speaker, eventTime: $0.time, session: $0.session) }
-            let remembered = try await memory.record(inputs, scope: Scope(user: conversation.id), context: WriteContext())
+            let remembered = try await memory.record(inputs, scope: Scope(user: conversation.id), by: .local)
             let tokens = try encoder.embedTokens(inputs.map { "\($0.speaker ?? ""): \($0.text)" })
             for (i, item) in remembered.enumerated() where i < tokens.count {
                 keys[item.id.description] = references.count
@@ -226,7 +226,7 @@ public struct LocomoBenchmark: Sendable {
             }
             for first in stride(from: 0, to: inputs.count, by: 256) {
                 let remembered = try await memory.record(
-                    Array(inputs[first..<min(first + 256, inputs.count)]), scope: Scope(user: conversation.id), context: WriteContext())
+                    Array(inputs[first..<min(first + 256, inputs.count)]), scope: Scope(user: conversation.id), by: .local)
                 for item in remembered { ids[conversation.id, default: [:]][item.id.description] = item.memory.provenance.reference }
             }
             report.memories += inputs.count

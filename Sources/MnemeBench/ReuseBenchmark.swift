@@ -60,7 +60,7 @@ public struct ReuseBenchmark: Sendable {
         var result: [Prompt] = []
         for (i, conversation) in conversations.enumerated() {
             let inputs = conversation.turns.map { MemoryInput($0.text.isEmpty ? "…" : $0.text, speaker: $0.speaker, eventTime: $0.time, session: $0.session) }
-            _ = try await memory.record(inputs, scope: Scope(user: conversation.id), context: WriteContext())
+            _ = try await memory.record(inputs, scope: Scope(user: conversation.id), by: .local)
             try await memory.embedPending { _, _ in }
             let share = prompts * (i + 1) / conversations.count - prompts * i / conversations.count
             let asked = conversation.questions.filter { (1...4).contains($0.category) }

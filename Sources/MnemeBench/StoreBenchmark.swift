@@ -75,7 +75,7 @@ public struct StoreBenchmark: Sendable {
         let loading = clock.now
         for first in stride(from: 0, to: memories, by: 256) {
             let inputs = (first..<min(first + 256, memories)).map { sentences.input($0) }
-            _ = try await memory.record(inputs, scope: scope, context: WriteContext())
+            _ = try await memory.record(inputs, scope: scope, by: .local)
             progress(first, memories, "stored")
         }
         report.loadPerSecond = Double(memories) / ((clock.now - loading) / .seconds(1))
@@ -86,7 +86,7 @@ public struct StoreBenchmark: Sendable {
         var times: [Double] = []
         for i in 0..<writes {
             let input = sentences.input(memories + i), start = clock.now
-            _ = try await memory.record([input], scope: scope, context: WriteContext())
+            _ = try await memory.record([input], scope: scope, by: .local)
             times.append((clock.now - start) / .milliseconds(1))
         }
         times.sort()
@@ -95,7 +95,7 @@ public struct StoreBenchmark: Sendable {
         try await withThrowingTaskGroup(of: Void.self) { group in
             for caller in 0..<Self.callers {
                 let inputs = (0..<perCaller).map { sentences.input(memories + writes + caller * perCaller + $0) }
-                group.addTask { for input in inputs { _ = try await memory.record([input], scope: scope, context: WriteContext()) } }
+                group.addTask { for input in inputs { _ = try await memory.record([input], scope: scope, by: .local) } }
             }
             try await group.waitForAll()
         }
@@ -117,7 +117,7 @@ public struct StoreBenchmark: Sendable {
         }
         times.sort()
         (report.recallP50, report.recallP99) = (times.percentile(50), times.percentile(99))
-        report.bytesOnDisk = try store.statistics(owner: nil).bytesOnDisk
+        report.bytesOnDisk = try store.statistics(owner: nil, by: .local).bytesOnDisk
         report.residentBytes = ProcessMemory.bytes("VmRSS")
         await memory.close()
         return report

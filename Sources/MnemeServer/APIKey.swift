@@ -1,7 +1,7 @@
 import Crypto
 public import Foundation
-public import Mneme
-import MnemeStore
+import Mneme
+public import MnemeStore
 import NIOConcurrencyHelpers
 
 /// A key of the HTTP interface: who it is, what it may do, whose memories it reaches.
@@ -16,10 +16,20 @@ public struct APIKey: Sendable, Codable {
     public var secretHash: String
     /// What it may do.
     public var permissions: Set<Permission>
-    /// The only user that the key reaches; nil reaches all.
+    /// The user whose memories are the key's own; nil reaches all.
     public var user: String?
     /// The only tenant it reaches; nil for any.
     public var tenant: String?
+    /// The agent that the key is for, see ``MnemeStore/Principal/agent``.
+    public var agent: String?
+    /// Roles that grants may name.
+    public var roles: Set<String>?
+    /// The highest label that it sees; nil sees all.
+    public var clearance: Sensitivity?
+    /// The most memories that a user may have for this key to add more.
+    public var quota: Int?
+    /// Requests a minute, if not the server's.
+    public var requestsPerMinute: Int?
     /// When it was made.
     public var created: Date
     /// When it stops working.
@@ -28,7 +38,9 @@ public struct APIKey: Sendable, Codable {
     public var revoked: Date?
 
     var principal: Principal {
-        Principal(name: "key:" + name, permissions: permissions, owner: user.map { Owner(tenant: tenant ?? "default", user: $0) })
+        Principal(
+            name: "key:" + name, permissions: permissions, tenant: tenant, user: user, agent: agent, roles: roles ?? [], clearance: clearance ?? .restricted,
+            quota: quota)
     }
 }
 
@@ -69,20 +81,27 @@ public final class KeyFile: Sendable {
     }
 
     /// Makes a key; the secret is returned once and not kept.
-    public func create(name: String, permissions: Set<Permission>, user: String?, tenant: String?, expires: Date?) throws -> (key: APIKey, secret: String) {
+    ///
+    /// - Parameter limits: sets what else the key has.
+    public func create(
+        name: String, permissions: Set<Permission>, user: String?, tenant: String?, expires: Date?, limits: (inout APIKey) -> Void = { _ in }
+    ) throws -> (key: APIKey, secret: String) {
         guard !name.isEmpty, name.utf8.count <= 64 else { throw InputError("A key's name has 1 to 64 bytes.") }
         let random = (0..<32).map { _ in UInt8.random(in: 0...255) }
         let secret = "mn_" + random.map { String(format: "%02x", $0) }.joined()
-        let key = APIKey(
+        var key = APIKey(
             id: String(Self.hash(secret).prefix(8)), name: name, secretHash: Self.hash(secret), permissions: permissions, user: user, tenant: tenant,
             created: Date(), expires: expires, revoked: nil)
+        limits(&key)
+        if key.agent != nil, key.user == nil { throw InputError("An agent belongs to a user: say whose it is.") }
+        let made = key
         try change { keys in
             guard !keys.contains(where: { $0.name == name && $0.revoked == nil }) else {
                 throw InputError("There is a key '\(name)' already. Revoke it first, or choose another name.")
             }
-            keys.append(key)
+            keys.append(made)
         }
-        return (key, secret)
+        return (made, secret)
     }
 
     /// Makes a key useless at once.

@@ -22,7 +22,8 @@ struct ChatEndpoint: Sendable {
         ["object": "list", "data": [["id": .string(model.name), "object": "model", "created": 0, "owned_by": "local"]]]
     }
 
-    func chat(_ request: [String: JSONValue], body: String, _ principal: Principal) async throws -> Response {
+    func chat(_ request: [String: JSONValue], body: String, _ caller: Caller) async throws -> Response {
+        let principal = caller.principal
         try checkModel(request)
         let messages = try Self.messages(request)
         var notes: (index: Int, parts: (before: String, texts: [String], after: String))?
@@ -32,12 +33,12 @@ struct ChatEndpoint: Sendable {
             guard let last = messages.lastIndex(where: { $0.role == "user" }) else { throw InputError("'memory' needs a message of the user.") }
             remembers = options["remember"].map { $0 == .bool(true) } ?? true
             if remembers, !principal.permissions.contains(.write) { throw AccessError("The key lacks the permission 'write'; set memory.remember to false.") }
-            let owner = try principal.reach(tenant: options["tenant"]?.string, user: options["user"]?.string)
+            let owner = try principal.owner(tenant: options["tenant"]?.string, user: options["user"]?.string)
             let limit = Int(options["limit"]?.double ?? 6)
             guard (1...50).contains(limit) else { throw InputError("'memory.limit' must lie between 1 and 50.") }
             let store = ChatMemory(
                 memory, scope: Scope(tenant: owner.tenant, user: owner.user, session: options["session"]?.string),
-                context: WriteContext(principal: principal.name, reason: "chat"), limit: limit)
+                by: caller, limit: limit)
             said = messages[last].content
             used = try await store.recall(said)
             chatMemory = store
@@ -102,7 +103,8 @@ struct ChatEndpoint: Sendable {
         return try Self.response(.object(answer))
     }
 
-    func complete(_ request: [String: JSONValue], body: String, _ principal: Principal) async throws -> Response {
+    func complete(_ request: [String: JSONValue], body: String, _ caller: Caller) async throws -> Response {
+        let principal = caller.principal
         try checkModel(request)
         let prompt: [Int32]
         switch request["prompt"] {
@@ -276,7 +278,9 @@ struct ChatEndpoint: Sendable {
     }
 
     /// A key that reaches one owner alone shares no computed keys and values with others: the time of an answer would tell what they asked.
-    private static func scope(_ principal: Principal) -> String { principal.owner.map { "\($0.tenant)/\($0.user)" } ?? "" }
+    private static func scope(_ principal: Principal) -> String {
+        principal.reachesAll ? "" : "\(principal.tenant ?? "")/\(principal.user ?? "")/\(principal.agent ?? "")/\(principal.clearance.name)"
+    }
 
     private static func usage(_ usage: GenerationUsage) -> JSONValue {
         [

@@ -1,5 +1,6 @@
 import Foundation
 public import Mneme
+public import MnemeStore
 
 /// The Model Context Protocol over JSON-RPC 2.0: tools from the operation table.
 ///
@@ -15,10 +16,14 @@ public struct MCPSession: Sendable {
 
     private let memory: MemoryOS
     private let principal: Principal
+    private let request: String?
     private let version: String
 
-    /// - Parameter version: the server's own, told to clients.
-    public init(memory: MemoryOS, principal: Principal, version: String) {
+    /// - Parameters:
+    ///   - request: names the message in the audit log.
+    ///   - version: the server's own, told to clients.
+    public init(memory: MemoryOS, principal: Principal, request: String? = nil, version: String) {
+        self.request = request
         self.memory = memory
         self.principal = principal
         self.version = version
@@ -127,7 +132,7 @@ public struct MCPSession: Sendable {
     private func call(_ operation: any Mneme.Operation.Type, _ arguments: JSONValue) async -> JSONValue {
         do {
             guard let arguments = arguments.object else { throw InputError("'arguments' must be an object.") }
-            let output = try await operation.call(arguments, OperationContext(memory: memory, principal: principal), surface: .mcp)
+            let output = try await operation.call(arguments, OperationContext(memory: memory, principal: principal, request: request), surface: .mcp)
             guard case .value(let value) = output else { throw InputError("\(operation.name) is not available here.") }
             let text = try OperationTable.encode(value)
             return [

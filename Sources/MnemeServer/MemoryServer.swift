@@ -82,25 +82,25 @@ public struct MemoryServer: Sendable {
                 }
             // Hummingbird writes a path's parameter as {id} too.
             router.on(RouterPath(route.path), method: method) { request, context in
-                await answer(request, operation.name) { principal in try await run(operation, route, request, context, principal) }
+                await answer(request, operation.name) { caller in try await run(operation, route, request, context, caller) }
             }
         }
         router.post("/v1/embeddings") { request, _ in
-            await answer(request, "embeddings") { principal in
-                guard principal.permissions.contains(.read) else { throw AccessError("The key lacks the permission 'read'.") }
+            await answer(request, "embeddings") { caller in
+                guard caller.principal.permissions.contains(.read) else { throw AccessError("The key lacks the permission 'read'.") }
                 return try await EmbeddingsEndpoint.answer(try await object(request), memory: memory)
             }
         }
         for (path, name, run) in [
             ("/v1/chat/completions", "chat", { @Sendable in try await $0.chat($1, body: $2, $3) }),
             ("/v1/completions", "completions", { @Sendable in try await $0.complete($1, body: $2, $3) }),
-        ] as [(RouterPath, String, @Sendable (ChatEndpoint, [String: JSONValue], String, Principal) async throws -> Response)] {
+        ] as [(RouterPath, String, @Sendable (ChatEndpoint, [String: JSONValue], String, Caller) async throws -> Response)] {
             router.post(path) { request, _ in
-                await answer(request, name) { principal in
-                    guard principal.permissions.contains(.read) else { throw AccessError("The key lacks the permission 'read'.") }
+                await answer(request, name) { caller in
+                    guard caller.principal.permissions.contains(.read) else { throw AccessError("The key lacks the permission 'read'.") }
                     let bytes = try await body(request), request = try object(bytes)
                     guard let chat else { throw UnknownModel(name: request["model"]?.string ?? "", known: nil) }
-                    return try await run(chat, request, String(decoding: bytes, as: UTF8.self), principal)
+                    return try await run(chat, request, String(decoding: bytes, as: UTF8.self), caller)
                 }
             }
         }
@@ -110,9 +110,8 @@ public struct MemoryServer: Sendable {
         router.get("/healthz") { _, _ in Self.json(.ok, ["status": "ok", "version": .string(configuration.version)]) }
         router.get("/openapi.json") { _, _ in Self.json(.ok, OpenAPI.document(version: configuration.version)) }
         router.get("/metrics") { request, _ in
-            await answer(request, "metrics") { principal in
-                guard principal.permissions.contains(.read), principal.owner == nil else { throw AccessError("Metrics need a key that reaches all users.") }
-                let statistics = try await memory.statistics()
+            await answer(request, "metrics") { caller in
+                let statistics = try await memory.statistics(by: caller)
                 let text = metrics.text(
                     gauges: [
                         ("mneme_memories", "Memories in the store.", Double(statistics.memories)),
@@ -124,9 +123,13 @@ public struct MemoryServer: Sendable {
             }
         }
         router.post("/mcp") { request, _ in
-            await answer(request, "mcp") { principal in
+            await answer(request, "mcp") { caller in
                 let message = try await body(request)
-                guard let reply = await MCPSession(memory: memory, principal: principal, version: configuration.version).answer(message) else {
+                guard
+                    let reply = await MCPSession(
+                        memory: memory, principal: caller.principal, request: caller.request, version: configuration.version
+                    ).answer(message)
+                else {
                     return Response(status: .accepted)
                 }
                 return Response(status: .ok, headers: [.contentType: "application/json"], body: .init(byteBuffer: ByteBuffer(string: reply)))
@@ -139,27 +142,35 @@ public struct MemoryServer: Sendable {
     }
 
     /// Identifies the caller, applies the limits, counts, and turns errors into answers.
-    private func answer(_ request: Request, _ operation: String, _ body: (Principal) async throws -> Response) async -> Response {
-        let clock = ContinuousClock(), start = clock.now
+    private func answer(_ request: Request, _ operation: String, _ body: (Caller) async throws -> Response) async -> Response {
+        let clock = ContinuousClock(), start = clock.now, id = Self.requestID(request)
         var response: Response
         do {
-            let principal = try identify(request)
-            if let wait = limiter.wait(for: principal.name) {
+            let (principal, perMinute) = try identify(request)
+            if let wait = limiter.wait(for: principal.name, own: perMinute) {
                 throw Refusal(
                     ClientError(status: 429, code: "rate_limited", message: "Too many requests. Try again in \(Int(wait.rounded(.up))) s.", retryAfter: wait))
             }
-            response = try await body(principal)
+            response = try await body(Caller(principal, operation: operation, request: id))
         } catch {
             let failure = (error as? Refusal)?.error ?? ClientError(error)
             if failure.status >= 500 {
-                logger.error("request failed", metadata: ["operation": "\(operation)", "code": "\(failure.code)", "error": "\(type(of: error))"])
+                logger.error(
+                    "request failed", metadata: ["operation": "\(operation)", "code": "\(failure.code)", "error": "\(type(of: error))", "request": "\(id)"])
             }
             response = Self.json(HTTPResponse.Status(code: failure.status), failure.json)
             if let wait = failure.retryAfter { response.headers[.retryAfter] = String(Int(wait.rounded(.up))) }
             if failure.status == 401 { response.headers[.wwwAuthenticate] = "Bearer" }
         }
+        response.headers[.requestID] = id
         metrics.record(operation: operation, status: Int(response.status.code), seconds: (clock.now - start) / .seconds(1))
         return response
+    }
+
+    /// What the client calls its request, or a name of our own: it stands in the answer, the server's log and the audit log.
+    private static func requestID(_ request: Request) -> String {
+        if let given = request.headers[.requestID], (1...128).contains(given.utf8.count), given.utf8.allSatisfy({ (33...126).contains($0) }) { return given }
+        return UUID().uuidString.lowercased()
     }
 
     private struct Refusal: Error {
@@ -167,7 +178,7 @@ public struct MemoryServer: Sendable {
         init(_ error: ClientError) { self.error = error }
     }
 
-    private func identify(_ request: Request) throws -> Principal {
+    private func identify(_ request: Request) throws -> (principal: Principal, requestsPerMinute: Int?) {
         // A page on the web must not reach a local server through the reader's browser (DNS rebinding).
         if let origin = request.headers[.origin], let host = URL(string: origin)?.host, !["localhost", "127.0.0.1", "::1", configuration.host].contains(host) {
             throw Refusal(ClientError(status: 403, code: "forbidden", message: "Requests from the page \(origin.prefix(100)) are not served."))
@@ -178,16 +189,16 @@ public struct MemoryServer: Sendable {
             guard ["localhost", "127.0.0.1", "::1", "[::1]", configuration.host].contains(host) else {
                 throw Refusal(ClientError(status: 403, code: "forbidden", message: "Requests for the host \(host.prefix(100)) are not served without a key."))
             }
-            return .local
+            return (.local, nil)
         }
         guard let header = request.headers[.authorization], header.lowercased().hasPrefix("bearer "),
             let key = keys.find(secret: header.dropFirst(7).trimmingCharacters(in: .whitespaces))
         else { throw Refusal(ClientError(status: 401, code: "unauthorized", message: "A valid key is needed: Authorization: Bearer mn_…")) }
-        return key.principal
+        return (key.principal, key.requestsPerMinute)
     }
 
     private func run(
-        _ operation: any Mneme.Operation.Type, _ route: Route, _ request: Request, _ context: BasicRequestContext, _ principal: Principal
+        _ operation: any Mneme.Operation.Type, _ route: Route, _ request: Request, _ context: BasicRequestContext, _ caller: Caller
     ) async throws -> Response {
         var arguments: [String: JSONValue] = [:]
         if route.method == .get || route.method == .delete {
@@ -209,7 +220,9 @@ public struct MemoryServer: Sendable {
         if let key = request.headers[.idempotencyKey], operation.parameters.contains(where: { $0.name == "idempotency_key" }) {
             arguments["idempotency_key"] = .string(key)
         }
-        switch try await operation.call(arguments, OperationContext(memory: memory, principal: principal), surface: .http) {
+        switch try await operation.call(
+            arguments, OperationContext(memory: memory, principal: caller.principal, request: caller.request), surface: .http)
+        {
         case .value(let value):
             return Response(
                 status: .ok, headers: [.contentType: "application/json"], body: .init(byteBuffer: ByteBuffer(string: try OperationTable.encode(value))))
@@ -285,4 +298,8 @@ private struct EngineMemory: DerivedMemory {
     func erase(madeOf sources: Set<String>, _ activations: [ActivationReference]) throws {
         try engine.erase(sources: sources, texts: activations.compactMap { KVHash($0.block) })
     }
+}
+
+extension HTTPField.Name {
+    static let requestID = HTTPField.Name("X-Request-ID")!
 }

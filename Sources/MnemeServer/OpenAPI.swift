@@ -1,4 +1,5 @@
 import Mneme
+import MnemeStore
 
 /// The OpenAPI 3.1 document of the HTTP interface, made from the operation table.
 enum OpenAPI {

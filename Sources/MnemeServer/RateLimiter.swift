@@ -3,18 +3,19 @@ import NIOConcurrencyHelpers
 /// A token bucket for each caller.
 final class RateLimiter: Sendable {
     private struct Bucket { var tokens: Double; var last: ContinuousClock.Instant }
-    private let perSecond: Double
-    private let burst: Double
+    private let perMinute: Int
     private let buckets = NIOLockedValueBox<[String: Bucket]>([:])
 
     /// - Parameter perMinute: 0 sets no limit.
     init(perMinute: Int) {
-        perSecond = Double(perMinute) / 60
-        burst = max(1, Double(perMinute) / 6)
+        self.perMinute = perMinute
     }
 
     /// nil if the caller may go on, else the seconds to wait.
-    func wait(for caller: String, now: ContinuousClock.Instant = .now) -> Double? {
+    ///
+    /// - Parameter own: the caller's own requests a minute, if not everybody's.
+    func wait(for caller: String, own: Int? = nil, now: ContinuousClock.Instant = .now) -> Double? {
+        let perMinute = own ?? perMinute, perSecond = Double(perMinute) / 60, burst = max(1, Double(perMinute) / 6)
         guard perSecond > 0 else { return nil }
         return buckets.withLockedValue { buckets in
             if buckets.count > 10_000 { buckets = buckets.filter { now - $0.value.last < .seconds(120) } }

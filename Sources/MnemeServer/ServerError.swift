@@ -28,6 +28,7 @@ struct ClientError {
                 case .notFound: 404
                 case .conflict: 409
                 case .invalidText: 400
+                case .quotaReached: 403
                 case .diskFull: 507
                 case .readOnly, .busy, .unavailable: 503
                 case .corrupt, .newerVersion: 500

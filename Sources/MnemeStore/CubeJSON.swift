@@ -53,6 +53,7 @@ struct CubeJSON {
         shared.field("state", cube.state.rawValue)
         shared.field("version", cube.version)
         shared.field("text", cube.text)
+        if cube.sensitivity != .internal { shared.field("sensitivity", cube.sensitivity.name) }
         shared.field("speaker", cube.speaker)
         shared.field("eventTime", cube.eventTime)
         shared.field("recordedTime", cube.recordedTime)

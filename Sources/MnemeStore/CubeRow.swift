@@ -51,6 +51,7 @@ extension SQLiteMemoryStore {
         cube.updatedTime = Date(timeIntervalSince1970: row["updated_time"])
         cube.expires = (row["expires"] as Double?).map(Date.init(timeIntervalSince1970:))
         cube.priority = row["priority"]
+        cube.sensitivity = Sensitivity(rawValue: row["sensitivity"]) ?? .restricted
         cube.tags = header.tags
         cube.metadata = header.metadata
         cube.entities = header.entities

@@ -26,20 +26,3 @@ public struct JournalEntry: Sendable, Codable, Equatable {
     /// For `link` and `unlink`.
     public var link: CubeLink?
 }
-
-/// Who asks for a change, and why.
-public struct WriteContext: Sendable {
-    /// Who did it.
-    public var principal: String
-    /// Why, if they said.
-    public var reason: String?
-    /// When.
-    public var time: Date
-
-    /// A context; now, by the local user, without a reason, unless told.
-    public init(principal: String = "local", reason: String? = nil, time: Date = Date()) {
-        self.principal = principal
-        self.reason = reason
-        self.time = time
-    }
-}

@@ -158,6 +158,8 @@ public struct MemCube: Sendable, Codable, Identifiable, Equatable {
     public var text: String
     /// The keys and values, if the cube stands for such. It is not recalled then.
     public var activation: ActivationReference?
+    /// How far it may go.
+    public var sensitivity: Sensitivity
     /// Who said it.
     public var speaker: String?
     /// When it happened or was said.
@@ -196,6 +198,7 @@ public struct MemCube: Sendable, Codable, Identifiable, Equatable {
         state = .activated
         version = 1
         self.text = text
+        sensitivity = .internal
         self.speaker = speaker
         self.eventTime = eventTime
         self.recordedTime = recordedTime

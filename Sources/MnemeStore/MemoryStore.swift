@@ -19,6 +19,17 @@ public enum Mutation: Sendable {
     case unlink(CubeLink)
 }
 
+extension Mutation {
+    /// What it takes. Who changes a memory is handed it, so that write alone is enough for new ones only.
+    var permissions: Set<Permission> {
+        switch self {
+        case .add: [.write]
+        case .update, .archive, .restore, .link, .unlink: [.read, .write]
+        case .erase: [.erase]
+        }
+    }
+}
+
 /// One caller's changes, applied all or not at all.
 public struct WriteRequest: Sendable {
     /// What to change, in order.
@@ -26,15 +37,15 @@ public struct WriteRequest: Sendable {
     /// Whose memories are changed; no other can be.
     public var owner: Owner
     /// Who asks, and why.
-    public var context: WriteContext
+    public var caller: Caller
     /// A repeated request with this key and owner changes nothing and returns what the first returned.
     public var idempotencyKey: String?
 
     /// All values.
-    public init(_ mutations: [Mutation], owner: Owner, context: WriteContext, idempotencyKey: String? = nil) {
+    public init(_ mutations: [Mutation], owner: Owner, by caller: Caller, idempotencyKey: String? = nil) {
         self.mutations = mutations
         self.owner = owner
-        self.context = context
+        self.caller = caller
         self.idempotencyKey = idempotencyKey
     }
 }
@@ -220,7 +231,7 @@ public struct StoreStatistics: Sendable, Codable {
     }
 }
 
-/// One finding of ``MemoryStore/check(repair:)``.
+/// One finding of ``MemoryStore/check(repair:by:)``.
 public struct StoreFinding: Sendable, Codable {
     /// What was looked at.
     public var check: String
@@ -243,7 +254,8 @@ public struct StoreFinding: Sendable, Codable {
 /// Durable memory: a journal, the state it leads to, and what is derived from the state.
 ///
 /// Implementers: ``commit(_:)`` is one transaction; when it returns, the changes survive a crash. Calls block; callers stay off the cooperative pool. Every read and
-/// write is confined to one owner. Pass the conformance suite in `MnemeStoreTesting`.
+/// write is confined to one owner, and carries a ``Caller``: what that may not reach is not found, or refused with an ``AccessError``, whatever
+/// stands above the store; and what it was handed or changed stands in the audit log. Pass the conformance suite in `MnemeStoreTesting`.
 public protocol MemoryStore: Sendable {
     /// Applies requests in order, with one wait for the disk. A request that is refused leaves no trace and
     /// does not keep the others from being carried out.
@@ -254,17 +266,17 @@ public protocol MemoryStore: Sendable {
     func commit(_ requests: [WriteRequest]) throws -> [Result<[MemCube], any Error>]
 
     /// The cube, or nil if this owner has none of that id. `asOf` reads the version of that recorded time.
-    func cube(_ id: CubeID, owner: Owner, asOf: Date?) throws -> MemCube?
+    func cube(_ id: CubeID, owner: Owner, asOf: Date?, by caller: Caller) throws -> MemCube?
     /// Several cubes at once, in the order asked; unknown ids are left out.
-    func cubes(_ ids: [CubeID], owner: Owner) throws -> [MemCube]
+    func cubes(_ ids: [CubeID], owner: Owner, by caller: Caller) throws -> [MemCube]
     /// Cubes that fit, by first recording.
-    func list(_ filter: CubeFilter) throws -> [MemCube]
+    func list(_ filter: CubeFilter, by caller: Caller) throws -> [MemCube]
     /// Every cube as it was at a recorded time, in order of first recording.
-    func snapshot(owner: Owner, asOf: Date) throws -> [MemCube]
+    func snapshot(owner: Owner, asOf: Date, by caller: Caller) throws -> [MemCube]
     /// The journal of one cube, oldest first.
-    func history(_ id: CubeID, owner: Owner) throws -> [JournalEntry]
+    func history(_ id: CubeID, owner: Owner, by caller: Caller) throws -> [JournalEntry]
     /// Links from and to a cube, the oldest first.
-    func links(of id: CubeID, owner: Owner) throws -> [CubeLink]
+    func links(of id: CubeID, owner: Owner, by caller: Caller) throws -> [CubeLink]
     /// Everyone who has memories.
     func owners() throws -> [Owner]
     /// How many cubes an owner has, counted to `limit`.
@@ -272,10 +284,50 @@ public protocol MemoryStore: Sendable {
     /// Adds to what is known of the use of cubes; unknown ids are passed over.
     func recordUse(_ uses: [CubeID: Usage], owner: Owner) throws
 
-    /// What an index at these positions has to apply.
+    // MARK: Who reaches what
+
+    /// Which of an owner's memories the caller reaches for something.
+    ///
+    /// - Throws: ``AccessError`` if none; that is noted in the audit log.
+    func visibility(of owner: Owner, for permission: Permission, by caller: Caller) throws -> Visibility
+    /// Lets somebody reach memories, until it ends or is taken back; the same grantee's earlier grant of the same is replaced.
+    ///
+    /// - Throws: ``AccessError`` if the caller may not share, or shares more than it may do.
+    func share(_ grant: Grant, by caller: Caller) throws -> Grant
+    /// Takes a grant back.
+    func unshare(_ id: Int64, owner: Owner, by caller: Caller) throws
+    /// Grants of an owner's memories: all for who owns them, their own for others.
+    func grants(owner: Owner, by caller: Caller) throws -> [Grant]
+    /// What others share with the caller.
+    func grants(to caller: Caller) throws -> [Grant]
+
+    // MARK: Audit
+
+    /// Notes a refusal of whoever stands above the store, and returns it.
+    func refuse(_ text: String, owner: Owner?, by caller: Caller) -> AccessError
+    /// Notes memories that were read from ``snapshot(owner:asOf:by:)`` and handed out.
+    func noteRead(_ ids: [CubeID], owner: Owner, by caller: Caller) throws
+    /// Writes what waits for the audit log; it waits a second at most by itself.
+    func flush() throws
+    /// The audit log, page by page.
+    func auditEntries(after position: Int64, limit: Int, by caller: Caller) throws -> [AuditEntry]
+    /// Signatures of the audit log.
+    func auditCheckpoints(by caller: Caller) throws -> [AuditCheckpoint]
+    /// Walks the whole audit log and the journal, and says where they were tampered with.
+    ///
+    /// - Parameters:
+    ///   - keys: Ed25519 public keys that are trusted; nil trusts any.
+    ///   - head: an end that was noted earlier; it must still be there.
+    func verifyAudit(keys: [Data]?, head: (position: Int64, hash: Data)?, by caller: Caller) throws -> AuditReport
+
+    // MARK: For indexes
+
+    /// What an index of what is in sight has to apply at these positions.
     ///
     /// - Parameter former: an embedder whose vectors serve where there are none of `embedder` yet.
-    func changes(owner: Owner, since position: Int64, vectorsSince: Int64, embedder: String, former: String?) throws -> IndexChanges
+    func changes(
+        owner: Owner, since position: Int64, vectorsSince: Int64, embedder: String, former: String?, visibility: Visibility
+    ) throws -> IndexChanges
     /// Records analyses made again by a newer analyzer.
     func saveAnalyses(_ analyses: [(CubeID, [UInt8])], owner: Owner) throws
 
@@ -287,22 +339,24 @@ public protocol MemoryStore: Sendable {
     func saveVectors(_ vectors: [(id: CubeID, version: Int, vector: [Float])], embedder: String) throws
 
     /// Counts, of one owner or of all.
-    func statistics(owner: Owner?) throws -> StoreStatistics
+    func statistics(owner: Owner?, by caller: Caller) throws -> StoreStatistics
     /// Verifies the file and its invariants; `repair` rebuilds what is derived.
-    func check(repair: Bool) throws -> [StoreFinding]
+    func check(repair: Bool, by caller: Caller) throws -> [StoreFinding]
 }
 
 extension MemoryStore {
-    /// As ``changes(owner:since:vectorsSince:embedder:former:)``, with the vectors of one embedder only.
-    public func changes(owner: Owner, since position: Int64, vectorsSince: Int64, embedder: String) throws -> IndexChanges {
-        try changes(owner: owner, since: position, vectorsSince: vectorsSince, embedder: embedder, former: nil)
+    /// As ``changes(owner:since:vectorsSince:embedder:former:visibility:)``, with the vectors of one embedder only.
+    public func changes(
+        owner: Owner, since position: Int64, vectorsSince: Int64, embedder: String, visibility: Visibility = .all
+    ) throws -> IndexChanges {
+        try changes(owner: owner, since: position, vectorsSince: vectorsSince, embedder: embedder, former: nil, visibility: visibility)
     }
 
     /// Applies all mutations or none, and returns the cubes after them.
     ///
     /// - Throws: ``StoreError``.
     @discardableResult
-    public func commit(_ mutations: [Mutation], owner: Owner, context: WriteContext, idempotencyKey: String? = nil) throws -> [MemCube] {
-        try commit([WriteRequest(mutations, owner: owner, context: context, idempotencyKey: idempotencyKey)])[0].get()
+    public func commit(_ mutations: [Mutation], owner: Owner, by caller: Caller, idempotencyKey: String? = nil) throws -> [MemCube] {
+        try commit([WriteRequest(mutations, owner: owner, by: caller, idempotencyKey: idempotencyKey)])[0].get()
     }
 }

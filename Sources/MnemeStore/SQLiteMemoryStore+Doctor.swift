@@ -2,7 +2,8 @@ import Foundation
 import GRDB
 
 extension SQLiteMemoryStore {
-    public func check(repair: Bool) throws -> [StoreFinding] {
+    public func check(repair: Bool, by caller: Caller) throws -> [StoreFinding] {
+        try requireAll(.admin, caller)
         var findings: [StoreFinding] = []
         try read { db in
             let problems = try String.fetchAll(db, sql: "PRAGMA integrity_check(20)").filter { $0 != "ok" }

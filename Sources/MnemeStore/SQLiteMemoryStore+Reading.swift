@@ -2,31 +2,38 @@ public import Foundation
 import GRDB
 
 extension SQLiteMemoryStore {
-    public func cube(_ id: CubeID, owner: Owner, asOf: Date? = nil) throws -> MemCube? {
-        try read { db in
-            guard let ownerID = try Self.ownerID(owner, db) else { return nil }
-            guard let asOf else { return try Self.current(id, ownerID, db) }
+    public func cube(_ id: CubeID, owner: Owner, asOf: Date? = nil, by caller: Caller) throws -> MemCube? {
+        let found: MemCube? = try read { db in
+            let known = try Self.ownerID(owner, db), sight = try visible(.read, of: owner, known, caller, db)
+            guard let ownerID = known, let present = try Self.current(id, ownerID, db), sight.contains(present) else { return nil }
+            guard let asOf else { return present }
             let payload = try String.fetchOne(
                 db,
                 sql: """
                     SELECT payload FROM journal WHERE cube = ? AND owner = ? AND time <= ? AND operation NOT IN ('link', 'unlink')
                     ORDER BY position DESC LIMIT 1
                     """, arguments: [id.description, ownerID, asOf.timeIntervalSince1970])
-            return try payload.map { try StoreCoding.decode(MemCube.self, $0) }
+            return try payload.map { try StoreCoding.decode(MemCube.self, $0) }.flatMap { sight.contains($0) ? $0 : nil }
         }
+        try noteRead("get", found.map { [$0.id] } ?? [], owner: owner, by: caller)
+        return found
     }
 
-    public func cubes(_ ids: [CubeID], owner: Owner) throws -> [MemCube] {
-        try read { db in
-            guard let ownerID = try Self.ownerID(owner, db) else { return [] }
-            return try ids.compactMap { try Self.current($0, ownerID, db) }
+    public func cubes(_ ids: [CubeID], owner: Owner, by caller: Caller) throws -> [MemCube] {
+        let found: [MemCube] = try read { db in
+            let known = try Self.ownerID(owner, db), sight = try visible(.read, of: owner, known, caller, db)
+            guard let ownerID = known else { return [] }
+            return try ids.compactMap { try Self.current($0, ownerID, db) }.filter(sight.contains)
         }
+        try noteRead("read", found.map(\.id), owner: owner, by: caller)
+        return found
     }
 
-    public func list(_ filter: CubeFilter) throws -> [MemCube] {
-        try read { db in
-            guard let ownerID = try Self.ownerID(filter.owner, db) else { return [] }
-            var conditions = ["cube.owner = ?"], arguments: StatementArguments = [ownerID]
+    public func list(_ filter: CubeFilter, by caller: Caller) throws -> [MemCube] {
+        let found: [MemCube] = try read { db in
+            let known = try Self.ownerID(filter.owner, db), sight = Self.condition(try visible(.read, of: filter.owner, known, caller, db))
+            guard let ownerID = known else { return [] }
+            var conditions = ["cube.owner = ?", sight.sql], arguments: StatementArguments = [ownerID] + sight.arguments
             func add(_ condition: String, _ value: (any DatabaseValueConvertible)?) {
                 guard let value else { return }
                 conditions.append(condition)
@@ -46,11 +53,22 @@ extension SQLiteMemoryStore {
             let sql = Self.cubeQuery + " WHERE " + conditions.joined(separator: " AND ") + " ORDER BY cube.seq \(filter.newestFirst ? "DESC" : "ASC") LIMIT ?"
             return try Row.fetchAll(db, sql: sql, arguments: arguments + [filter.limit]).map(Self.cube)
         }
+        try noteRead("list", found.map(\.id), owner: filter.owner, by: caller)
+        return found
     }
 
-    public func snapshot(owner: Owner, asOf: Date) throws -> [MemCube] {
+    public func snapshot(owner: Owner, asOf: Date, by caller: Caller) throws -> [MemCube] {
         try read { db in
-            guard let ownerID = try Self.ownerID(owner, db) else { return [] }
+            let known = try Self.ownerID(owner, db), sight = try visible(.read, of: owner, known, caller, db)
+            guard let ownerID = known else { return [] }
+            // A label that was raised since holds for the past, too.
+            let present = Self.condition(sight)
+            let seen =
+                sight.isWhole
+                ? nil
+                : Set(
+                    try String.fetchAll(db, sql: "SELECT id FROM cube WHERE owner = ? AND " + present.sql, arguments: [ownerID] + present.arguments).map(
+                        CubeID.init(stored:)))
             return try String.fetchAll(
                 db,
                 sql: """
@@ -58,13 +76,16 @@ extension SQLiteMemoryStore {
                         SELECT max(position) FROM journal WHERE owner = ? AND time <= ? AND operation NOT IN ('link', 'unlink') GROUP BY cube)
                     ORDER BY cube
                     """, arguments: [ownerID, asOf.timeIntervalSince1970]
-            ).map { try StoreCoding.decode(MemCube.self, $0) }
+            ).map { try StoreCoding.decode(MemCube.self, $0) }.filter { sight.contains($0) && seen?.contains($0.id) ?? true }
         }
     }
 
-    public func history(_ id: CubeID, owner: Owner) throws -> [JournalEntry] {
-        try read { db in
-            guard let ownerID = try Self.ownerID(owner, db) else { return [] }
+    public func history(_ id: CubeID, owner: Owner, by caller: Caller) throws -> [JournalEntry] {
+        let entries: [JournalEntry] = try read { db in
+            let known = try Self.ownerID(owner, db), sight = try visible(.read, of: owner, known, caller, db)
+            guard let ownerID = known else { return [] }
+            // What is erased left nothing but that it was; whoever does not see all of the owner's is not told even that.
+            guard try Self.current(id, ownerID, db).map(sight.contains) ?? sight.isWhole else { return [] }
             return try Row.fetchAll(
                 db, sql: "SELECT * FROM journal WHERE cube = ? AND owner = ? ORDER BY position", arguments: [id.description, ownerID]
             ).map { row in
@@ -77,17 +98,26 @@ extension SQLiteMemoryStore {
                     version: row["version"], principal: row["principal"], reason: row["reason"],
                     snapshot: isLink ? nil : try payload.map { try StoreCoding.decode(MemCube.self, $0) },
                     link: isLink ? try payload.map { try StoreCoding.decode(CubeLink.self, $0) } : nil)
+            }.filter { entry in
+                if sight.isWhole { return true }
+                if let link = entry.link { return try Self.current(link.target, ownerID, db).map(sight.contains) ?? false }
+                return entry.snapshot.map(sight.contains) ?? false
             }
         }
+        try noteRead("history", entries.isEmpty ? [] : [id], owner: owner, by: caller)
+        return entries
     }
 
-    public func links(of id: CubeID, owner: Owner) throws -> [CubeLink] {
+    public func links(of id: CubeID, owner: Owner, by caller: Caller) throws -> [CubeLink] {
         try read { db in
-            guard let ownerID = try Self.ownerID(owner, db) else { return [] }
+            let known = try Self.ownerID(owner, db), sight = try visible(.read, of: owner, known, caller, db)
+            guard let ownerID = known else { return [] }
             return try Row.fetchAll(
                 db, sql: "SELECT * FROM link WHERE owner = ? AND (source = ? OR target = ?) ORDER BY time",
                 arguments: [ownerID, id.description, id.description]
-            ).compactMap(Self.link)
+            ).compactMap(Self.link).filter { link in
+                try sight.isWhole || [link.source, link.target].allSatisfy { try Self.current($0, ownerID, db).map(sight.contains) ?? false }
+            }
         }
     }
 
@@ -109,8 +139,11 @@ extension SQLiteMemoryStore {
         }
     }
 
-    public func changes(owner: Owner, since position: Int64, vectorsSince: Int64, embedder: String, former: String?) throws -> IndexChanges {
-        try read { db in
+    public func changes(owner: Owner, since position: Int64, vectorsSince: Int64, embedder: String, former: String?, visibility: Visibility) throws
+        -> IndexChanges
+    {
+        let sight = Self.condition(visibility)
+        return try read { db in
             var changes = IndexChanges(rows: [], erased: [], position: position, vectorPosition: vectorsSince)
             changes.vectorPosition = try Int64.fetchOne(db.cachedStatement(sql: "SELECT value FROM counter WHERE name = 'vector'")) ?? 0
             guard let ownerID = try Self.ownerID(owner, db) else { return changes }
@@ -131,13 +164,14 @@ extension SQLiteMemoryStore {
             let cursor = try Row.fetchCursor(
                 db.cachedStatement(
                     sql: position == 0
-                        ? columns + " cube.owner = ?2 AND cube.activation IS NULL AND ?3 = ?3 ORDER BY cube.seq"
+                        ? columns + " cube.owner = ?2 AND cube.activation IS NULL AND ?3 = ?3 AND \(sight.sql) ORDER BY cube.seq"
                             // The plus keeps SQLite from walking all of the owner's cubes instead of the few that changed.
                         : columns + """
                              cube.seq IN (SELECT seq FROM cube WHERE owner = ?2 AND position > ?3
-                                UNION SELECT cube FROM vector WHERE position > ?4) AND +cube.owner = ?2 AND cube.activation IS NULL ORDER BY cube.seq
+                                UNION SELECT cube FROM vector WHERE position > ?4) AND +cube.owner = ?2 AND cube.activation IS NULL AND \(sight.sql)
+                                ORDER BY cube.seq
                             """),
-                arguments: [embedder, ownerID, position, vectorsSince, former ?? embedder + " "])
+                arguments: [embedder, ownerID, position, vectorsSince, former ?? embedder + " "] + sight.arguments)
             while let row = try cursor.next() { changes.rows.append(try Self.indexRow(row)) }
             if position == 0 {
                 changes.links = try Row.fetchAll(db, sql: "SELECT * FROM link WHERE owner = ? ORDER BY time", arguments: [ownerID]).compactMap(Self.link)
@@ -153,6 +187,12 @@ extension SQLiteMemoryStore {
                 changes.erased = try String.fetchAll(
                     db, sql: "SELECT cube FROM journal WHERE owner = ? AND position > ? AND operation = 'erase'", arguments: [ownerID, position]
                 ).compactMap(CubeID.init)
+                if !visibility.isWhole {
+                    // What has gone out of sight is as good as gone.
+                    changes.erased += try String.fetchAll(
+                        db, sql: "SELECT id FROM cube WHERE owner = ? AND position > ? AND NOT \(sight.sql)", arguments: [ownerID, position] + sight.arguments
+                    ).map(CubeID.init(stored:))
+                }
             }
             return changes
         }
@@ -206,8 +246,12 @@ extension SQLiteMemoryStore {
         }
     }
 
-    public func statistics(owner: Owner?) throws -> StoreStatistics {
-        try read { db in
+    public func statistics(owner: Owner?, by caller: Caller) throws -> StoreStatistics {
+        if owner == nil { try requireAll(.read, caller) }
+        return try read { db in
+            if let owner, try !visible(.read, of: owner, Self.ownerID(owner, db), caller, db).isWhole {
+                throw refusal("'\(caller.principal.name)' reaches a part of these memories only, and counts tell of the rest.", owner, caller)
+            }
             let ownerID = try owner.map { try Self.ownerID($0, db) ?? -1 }
             func count(_ sql: String) throws -> Int { try Int.fetchOne(db, sql: sql, arguments: ["owner": ownerID]) ?? 0 }
             func counts(_ column: String) throws -> [String: Int] {

@@ -4,15 +4,19 @@ import GRDB
 
 extension SQLiteMemoryStore {
     public func commit(_ requests: [WriteRequest]) throws -> [Result<[MemCube], any Error>] {
-        let results = try write { db in
+        let results = try audited { db, chain in
             try requests.map { request -> Result<[MemCube], any Error> in
                 var cubes: [MemCube] = []
+                let before = chain
                 do {
                     try db.inSavepoint {
-                        cubes = try apply(request, db)
+                        cubes = try apply(request, &chain, db)
                         return .commit
                     }
-                } catch let error as StoreError { return .failure(error) }
+                } catch  where error is StoreError || error is AccessError {
+                    chain = before
+                    return .failure(error)
+                }
                 return .success(cubes)
             }
         }
@@ -20,24 +24,79 @@ extension SQLiteMemoryStore {
         return results
     }
 
-    private func apply(_ request: WriteRequest, _ db: Database) throws -> [MemCube] {
-        try Self.requireWhole([request.idempotencyKey, request.context.principal, request.context.reason])
-        let owner = request.owner, ownerID = try Self.ownerID(owner, db) ?? Self.createOwner(owner, db)
-        guard let key = request.idempotencyKey else {
-            return try request.mutations.compactMap { try apply($0, ownerID: ownerID, owner: owner, context: request.context, db) }
+    private func apply(_ request: WriteRequest, _ chain: inout AuditLog.Chain, _ db: Database) throws -> [MemCube] {
+        let caller = request.caller, owner = request.owner
+        try Self.requireWhole([request.idempotencyKey, caller.principal.name, caller.reason, caller.request])
+        var known = try Self.ownerID(owner, db), sights: [Permission: Visibility] = [:]
+        for permission in request.mutations.reduce(into: Set(), { $0.formUnion($1.permissions) }) {
+            sights[permission] = try visible(permission, of: owner, known, caller, db)
         }
+        if known == nil { known = try Self.createOwner(owner, db) }
+        let change = Change(owner: owner, ownerID: known!, caller: caller, sights: sights), ownerID = change.ownerID
+        try checkQuota(request.mutations.count { if case .add = $0 { true } else { false } }, change, db)
+        guard let key = request.idempotencyKey else { return try apply(request.mutations, change, &chain, db) }
         let hash = Self.requestHash(request.mutations)
         if let known = try Row.fetchOne(db, sql: "SELECT request, cubes FROM idempotency WHERE owner = ? AND key = ?", arguments: [ownerID, key]) {
             guard known["request"] as Data == hash else {
                 throw StoreError(.conflict, "The idempotency key '\(key.prefix(80))' was used for another request. Use a new key.")
             }
-            return try StoreCoding.decode([CubeID].self, known["cubes"]).compactMap { try Self.current($0, ownerID, db) }
+            let cubes = try StoreCoding.decode([CubeID].self, known["cubes"]).compactMap { try Self.current($0, ownerID, db) }
+            return cubes.filter { cube in sights.values.contains { $0.contains(cube) } }
         }
-        let cubes = try request.mutations.compactMap { try apply($0, ownerID: ownerID, owner: owner, context: request.context, db) }
+        let cubes = try apply(request.mutations, change, &chain, db)
         try db.execute(
             sql: "INSERT INTO idempotency (owner, key, request, cubes, time) VALUES (?, ?, ?, ?, ?)",
-            arguments: [ownerID, key, hash, try StoreCoding.encode(cubes.map(\.id)), request.context.time.timeIntervalSince1970])
+            arguments: [ownerID, key, hash, try StoreCoding.encode(cubes.map(\.id)), caller.time.timeIntervalSince1970])
         return cubes
+    }
+
+    /// One request's way through the store.
+    private final class Change {
+        let owner: Owner, ownerID: Int64, caller: Caller
+        /// What the caller reaches, for each permission that the request needs.
+        private let sights: [Permission: Visibility]
+        /// Journal entries so far, and what they are called by together.
+        private(set) var journal: ClosedRange<Int64>?
+        private var digests = SHA256()
+
+        init(owner: Owner, ownerID: Int64, caller: Caller, sights: [Permission: Visibility]) {
+            self.owner = owner
+            self.ownerID = ownerID
+            self.caller = caller
+            self.sights = sights
+        }
+
+        /// Notes a journal entry.
+        func note(_ position: Int64, _ digest: Data) {
+            journal = (journal?.lowerBound ?? position)...position
+            AuditLog.add(position, digest, to: &digests)
+        }
+
+        /// Of all entries in order, as ``AuditLog/digest(_:_:_:)`` has it.
+        var digest: Data { Data(digests.finalize()) }
+
+        func sight(_ permission: Permission) -> Visibility { sights[permission]! }
+    }
+
+    /// Applies a request's mutations and writes down that it was done.
+    private func apply(_ mutations: [Mutation], _ change: Change, _ chain: inout AuditLog.Chain, _ db: Database) throws -> [MemCube] {
+        let cubes = try mutations.compactMap { try apply($0, change, db) }
+        let erased = mutations.compactMap { mutation -> CubeID? in if case .erase(let id) = mutation { id } else { nil } }
+        var entry = AuditEntry(change.caller, change.owner, default: "commit", cubes: cubes.map(\.id) + erased)
+        if let journal = change.journal { (entry.journalFirst, entry.journalLast, entry.digest) = (journal.lowerBound, journal.upperBound, change.digest) }
+        try chain.append(entry, db)
+        return cubes
+    }
+
+    private func checkQuota(_ added: Int, _ change: Change, _ db: Database) throws {
+        guard added > 0, let quota = change.caller.principal.quota else { return }
+        let count = try Int.fetchOne(
+            db.cachedStatement(sql: "SELECT count(*) FROM (SELECT 1 FROM cube WHERE owner = ? LIMIT ?)"), arguments: [change.ownerID, quota + 1])
+        guard (count ?? 0) + added <= quota else {
+            throw StoreError(
+                .quotaReached,
+                "'\(change.caller.principal.name)' may keep \(quota) memories of user '\(change.owner.user)'. Erase some, or ask for a higher quota.")
+        }
     }
 
     /// Empties the write-ahead log: it holds pages as they were before an erasure.
@@ -72,7 +131,7 @@ extension SQLiteMemoryStore {
         return Data(hash.finalize())
     }
 
-    private static func createOwner(_ owner: Owner, _ db: Database) throws -> Int64 {
+    static func createOwner(_ owner: Owner, _ db: Database) throws -> Int64 {
         try db.execute(sql: "INSERT INTO owner (tenant, user) VALUES (?, ?)", arguments: [owner.tenant, owner.user])
         return db.lastInsertedRowID
     }
@@ -81,25 +140,56 @@ extension SQLiteMemoryStore {
         try Row.fetchOne(db.cachedStatement(sql: cubeQuery + " WHERE cube.id = ? AND cube.owner = ?"), arguments: [id.description, ownerID]).map(cube)
     }
 
-    private static func require(_ id: CubeID, _ ownerID: Int64, _ db: Database) throws -> MemCube {
-        guard let cube = try current(id, ownerID, db) else { throw StoreError(.notFound, "There is no memory \(id) in this scope.") }
+    /// A cube in sight.
+    func require(_ id: CubeID, _ ownerID: Int64, _ sight: Visibility, _ db: Database) throws -> MemCube {
+        guard let cube = try Self.current(id, ownerID, db), sight.contains(cube) else {
+            throw StoreError(.notFound, "There is no memory \(id) in this scope\(sight.isWhole ? "" : ", or it may not be changed").")
+        }
         return cube
     }
 
-    private func apply(_ mutation: Mutation, ownerID: Int64, owner: Owner, context: WriteContext, _ db: Database) throws -> MemCube? {
+    private func require(_ id: CubeID, for permission: Permission, _ change: Change, _ db: Database) throws -> MemCube {
+        if permission == .write { _ = try require(id, change.ownerID, change.sight(.read), db) }
+        return try require(id, change.ownerID, change.sight(permission), db)
+    }
+
+    /// A memory goes only as far as its writer sees, and an agent writes its own.
+    private func confine(_ cube: inout MemCube, _ change: Change, isNew: Bool) throws {
+        let sight = change.sight(.write), name = change.caller.principal.name
+        // One of several that were shared one by one may be changed, but nothing added beside it.
+        if !isNew, sight.also.contains(cube.id) { return }
+        guard let ceiling = [sight.ceiling, sight.agentCeiling].compactMap(\.self).max() else {
+            throw refusal("'\(name)' may change single memories here, not add any.", change.owner, change.caller)
+        }
+        guard cube.sensitivity <= ceiling else {
+            throw refusal(
+                "'\(name)' sees memories up to '\(ceiling.name)' here and cannot write a '\(cube.sensitivity.name)' one.", change.owner, change.caller)
+        }
+        guard let agent = sight.agent, sight.agentCeiling != nil else { return }
+        if isNew { cube.scope.agent = cube.scope.agent ?? agent }
+        guard sight.contains(cube) else {
+            throw refusal("'\(name)' writes memories of the agent '\(agent)' only.", change.owner, change.caller)
+        }
+    }
+
+    private func apply(_ mutation: Mutation, _ change: Change, _ db: Database) throws -> MemCube? {
+        let owner = change.owner, ownerID = change.ownerID, caller = change.caller
         switch mutation {
         case .add(var cube, let analysis, let contentHash, let links):
             try Self.requireWhole([cube.text, cube.speaker, cube.scope.agent, cube.scope.session])
+            try confine(&cube, change, isNew: true)
             if let known = try String.fetchOne(
                 db.cachedStatement(sql: "SELECT id FROM cube WHERE owner = ? AND content_hash = ? AND state NOT IN ('archived', 'merged') LIMIT 1"),
                 arguments: [ownerID, Data(contentHash)])
             {
-                return try Self.current(CubeID(stored: known), ownerID, db)
+                // That there is one out of sight must not show.
+                let cube = try Self.current(CubeID(stored: known), ownerID, db)
+                if let cube, change.sight(.write).contains(cube) { return cube }
             }
             cube.scope.tenant = owner.tenant
             cube.scope.user = owner.user
             let json = CubeJSON(cube)
-            let position = try Self.append(.add, cube.id, version: cube.version, payload: json.payload, ownerID, context, db)
+            let position = try Self.append(.add, cube.id, version: cube.version, payload: json.payload, change, db)
             var session: Int64?, place: Int64 = 0
             if let name = cube.scope.session {
                 let row = try Row.fetchOne(
@@ -113,22 +203,26 @@ extension SQLiteMemoryStore {
             try db.cachedStatement(
                 sql: """
                     INSERT INTO cube (id, owner, session, place, agent, type, state, version, text, speaker, event_time, recorded_time,
-                        updated_time, expires, priority, header, content_hash, position, analysis, analyzer, activation)
-                    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                        updated_time, expires, priority, header, content_hash, position, analysis, analyzer, activation,
+                        sensitivity)
+                    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                     """
             ).execute(arguments: [
                 cube.id.description, ownerID, session, place, cube.scope.agent, cube.type.rawValue, cube.state.rawValue, cube.version,
                 cube.text, cube.speaker, cube.eventTime.timeIntervalSince1970, cube.recordedTime.timeIntervalSince1970,
                 cube.updatedTime.timeIntervalSince1970, cube.expires?.timeIntervalSince1970, cube.priority,
-                json.header, Data(contentHash), position, Data(analysis), analyzer, cube.activation?.block,
+                json.header, Data(contentHash), position, Data(analysis), analyzer, cube.activation?.block, cube.sensitivity.rawValue,
             ])
             if cube.activation == nil { try db.cachedStatement(sql: "INSERT INTO pending (cube) VALUES (?)").execute(arguments: [db.lastInsertedRowID]) }
-            for link in links where try Self.current(link.target, ownerID, db) != nil { try Self.add(link, ownerID, context, db) }
+            for link in links where try Self.current(link.target, ownerID, db).map(change.sight(.write).contains) ?? false {
+                try Self.add(link, change, db)
+            }
             return cube
 
         case .update(var cube, let analysis, let contentHash):
             try Self.requireWhole([cube.text, cube.speaker, cube.scope.agent])
-            let old = try Self.require(cube.id, ownerID, db)
+            let old = try require(cube.id, for: .write, change, db)
+            try confine(&cube, change, isNew: false)
             guard old.state != .erased, old.state != .frozen else {
                 throw StoreError(.conflict, "Memory \(cube.id) is \(old.state.rawValue) and cannot be changed.")
             }
@@ -140,21 +234,22 @@ extension SQLiteMemoryStore {
             }
             cube.version = old.version + 1
             cube.recordedTime = old.recordedTime
-            cube.updatedTime = context.time
+            cube.updatedTime = caller.time
             cube.scope.tenant = owner.tenant
             cube.scope.user = owner.user
             cube.scope.session = old.scope.session
             let json = CubeJSON(cube)
-            let position = try Self.append(.update, cube.id, version: cube.version, payload: json.payload, ownerID, context, db)
+            let position = try Self.append(.update, cube.id, version: cube.version, payload: json.payload, change, db)
             try db.execute(
                 sql: """
                     UPDATE cube SET agent = ?, type = ?, state = ?, version = ?, text = ?, speaker = ?, event_time = ?, updated_time = ?,
-                        expires = ?, priority = ?, header = ?, content_hash = ?, position = ?, analysis = ?, analyzer = ? WHERE id = ?
+                        expires = ?, priority = ?, header = ?, content_hash = ?, position = ?, analysis = ?, analyzer = ?, sensitivity = ?
+                    WHERE id = ?
                     """,
                 arguments: [
                     cube.scope.agent, cube.type.rawValue, cube.state.rawValue, cube.version, cube.text, cube.speaker,
                     cube.eventTime.timeIntervalSince1970, cube.updatedTime.timeIntervalSince1970, cube.expires?.timeIntervalSince1970,
-                    cube.priority, json.header, Data(contentHash), position, Data(analysis), analyzer, cube.id.description,
+                    cube.priority, json.header, Data(contentHash), position, Data(analysis), analyzer, cube.sensitivity.rawValue, cube.id.description,
                 ])
             if old.text != cube.text || old.speaker != cube.speaker {
                 try db.execute(sql: "INSERT OR IGNORE INTO pending (cube) SELECT seq FROM cube WHERE id = ?", arguments: [cube.id.description])
@@ -164,50 +259,52 @@ extension SQLiteMemoryStore {
             }
             return cube
 
-        case .archive(let id): return try transition(id, to: .archived, .archive, ownerID, context, db)
-        case .restore(let id): return try transition(id, to: .activated, .restore, ownerID, context, db)
+        case .archive(let id): return try transition(id, to: .archived, .archive, change, db)
+        case .restore(let id): return try transition(id, to: .activated, .restore, change, db)
 
         case .erase(let id):
-            var cube = try Self.require(id, ownerID, db)
+            var cube = try require(id, for: .erase, change, db)
             cube.version += 1
-            _ = try Self.record(.erase, cube, ownerID, context, db)
+            _ = try Self.record(.erase, cube, change, db)
             // The journal keeps that it happened, never what was said.
             try db.execute(
-                sql: "UPDATE journal SET payload = NULL WHERE cube = ? OR (payload LIKE ? AND operation IN ('link', 'unlink'))",
+                sql: "UPDATE journal SET payload = NULL, salt = NULL WHERE cube = ? OR (payload LIKE ? AND operation IN ('link', 'unlink'))",
                 arguments: [id.description, "%\(id)%"])
             try db.execute(sql: "DELETE FROM link WHERE source = ? OR target = ?", arguments: [id.description, id.description])
+            try db.execute(sql: "DELETE FROM access_grant WHERE cube = ?", arguments: [id.description])
             try db.execute(sql: "DELETE FROM cube WHERE id = ?", arguments: [id.description])
             return nil
 
         case .link(let link):
-            _ = try Self.require(link.source, ownerID, db)
-            _ = try Self.require(link.target, ownerID, db)
+            _ = try require(link.source, for: .write, change, db)
+            _ = try require(link.target, for: .write, change, db)
             guard link.source != link.target else { throw StoreError(.conflict, "A memory cannot be linked to itself.") }
-            try Self.add(link, ownerID, context, db)
+            try Self.add(link, change, db)
             return nil
 
         case .unlink(let link):
+            _ = try require(link.source, for: .write, change, db)
             try db.execute(
                 sql: "DELETE FROM link WHERE owner = ? AND source = ? AND target = ? AND kind = ?",
                 arguments: [ownerID, link.source.description, link.target.description, link.kind])
             guard db.changesCount > 0 else { throw StoreError(.notFound, "There is no '\(link.kind)' link from \(link.source) to \(link.target).") }
-            try Self.record(.unlink, link, ownerID, context, db)
+            try Self.record(.unlink, link, change, db)
             return nil
         }
     }
 
     private func transition(
-        _ id: CubeID, to state: LifecycleState, _ operation: JournalEntry.Operation, _ ownerID: Int64, _ context: WriteContext, _ db: Database
+        _ id: CubeID, to state: LifecycleState, _ operation: JournalEntry.Operation, _ change: Change, _ db: Database
     ) throws -> MemCube {
-        var cube = try Self.require(id, ownerID, db)
+        var cube = try require(id, for: .write, change, db)
         guard cube.state != state else { return cube }
         guard cube.state.canBecome(state) else {
             throw StoreError(.conflict, "Memory \(id) is \(cube.state.rawValue) and cannot become \(state.rawValue).")
         }
         cube.state = state
         cube.version += 1
-        cube.updatedTime = context.time
-        let position = try Self.record(operation, cube, ownerID, context, db)
+        cube.updatedTime = change.caller.time
+        let position = try Self.record(operation, cube, change, db)
         try db.execute(
             sql: "UPDATE cube SET state = ?, version = ?, updated_time = ?, position = ? WHERE id = ?",
             arguments: [state.rawValue, cube.version, cube.updatedTime.timeIntervalSince1970, position, id.description])
@@ -215,36 +312,43 @@ extension SQLiteMemoryStore {
         return cube
     }
 
-    private static func add(_ link: CubeLink, _ ownerID: Int64, _ context: WriteContext, _ db: Database) throws {
+    private static func add(_ link: CubeLink, _ change: Change, _ db: Database) throws {
         try db.execute(
             sql: "INSERT OR REPLACE INTO link (owner, source, target, kind, time) VALUES (?, ?, ?, ?, ?)",
-            arguments: [ownerID, link.source.description, link.target.description, link.kind, link.time.timeIntervalSince1970])
-        try record(.link, link, ownerID, context, db)
+            arguments: [change.ownerID, link.source.description, link.target.description, link.kind, link.time.timeIntervalSince1970])
+        try record(.link, link, change, db)
     }
 
     /// Appends to the journal and returns the position.
     private static func record(
-        _ operation: JournalEntry.Operation, _ cube: MemCube, _ ownerID: Int64, _ context: WriteContext, _ db: Database
+        _ operation: JournalEntry.Operation, _ cube: MemCube, _ change: Change, _ db: Database
     ) throws -> Int64 {
-        try append(operation, cube.id, version: cube.version, payload: CubeJSON(cube).payload, ownerID, context, db)
+        try append(operation, cube.id, version: cube.version, payload: CubeJSON(cube).payload, change, db)
     }
 
     private static func record(
-        _ operation: JournalEntry.Operation, _ link: CubeLink, _ ownerID: Int64, _ context: WriteContext, _ db: Database
+        _ operation: JournalEntry.Operation, _ link: CubeLink, _ change: Change, _ db: Database
     ) throws {
-        _ = try append(operation, link.source, version: 0, payload: try StoreCoding.encode(link), ownerID, context, db)
+        _ = try append(operation, link.source, version: 0, payload: try StoreCoding.encode(link), change, db)
     }
 
     private static func append(
-        _ operation: JournalEntry.Operation, _ cube: CubeID, version: Int, payload: String, _ ownerID: Int64, _ context: WriteContext, _ db: Database
+        _ operation: JournalEntry.Operation, _ cube: CubeID, version: Int, payload: String, _ change: Change, _ db: Database
     ) throws -> Int64 {
+        let caller = change.caller, salt = SymmetricKey(size: .bits128).withUnsafeBytes { Data($0) }
+        let time = caller.time.timeIntervalSince1970
+        let digest = AuditLog.journalDigest(
+            salt: salt, time: time, operation: operation.rawValue, cube: cube.description, version: version, principal: caller.principal.name,
+            reason: caller.reason, payload: payload)
         try db.cachedStatement(
             sql: """
-                INSERT INTO journal (owner, time, operation, cube, version, principal, reason, payload) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+                INSERT INTO journal (owner, time, operation, cube, version, principal, reason, payload, salt, digest)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                 """
         ).execute(arguments: [
-            ownerID, context.time.timeIntervalSince1970, operation.rawValue, cube.description, version, context.principal, context.reason, payload,
+            change.ownerID, time, operation.rawValue, cube.description, version, caller.principal.name, caller.reason, payload, salt, digest,
         ])
+        change.note(db.lastInsertedRowID, digest)
         return db.lastInsertedRowID
     }
 

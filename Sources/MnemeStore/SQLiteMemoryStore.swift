@@ -1,3 +1,4 @@
+public import Crypto
 import Foundation
 import GRDB
 
@@ -12,13 +13,18 @@ public final class SQLiteMemoryStore: MemoryStore {
     /// Where the file is.
     public let path: String
     let pool: DatabasePool
+    let audit: AuditLog
+    let auditQueue = DispatchQueue(label: "mneme.audit")
 
     /// Opens the store at `path`, or creates it with its folder.
     ///
-    /// - Parameter analyzer: the version of the analyzer whose terms come with ``Mutation``s.
+    /// - Parameters:
+    ///   - analyzer: the version of the analyzer whose terms come with ``Mutation``s.
+    ///   - auditKey: signs the audit log; nil leaves it unsigned, so that whoever can write the file can write another log.
     /// - Throws: ``StoreError``.
-    public init(path: String, analyzer: String) throws {
+    public init(path: String, analyzer: String, auditKey: Curve25519.Signing.PrivateKey? = nil) throws {
         self.path = path
+        audit = AuditLog(key: auditKey)
         self.analyzer = analyzer
         do {
             try FileManager.default.createDirectory(
@@ -55,7 +61,10 @@ public final class SQLiteMemoryStore: MemoryStore {
     }
 
     /// Checkpoints the log and closes the file. No call may follow.
-    public func close() throws { try Self.translating(path) { try pool.close() } }
+    public func close() throws {
+        try flush()
+        try Self.translating(path) { try pool.close() }
+    }
 
     func read<T>(_ body: (Database) throws -> T) throws -> T { try Self.translating(path) { try pool.read(body) } }
     func writeWithoutTransaction<T>(_ body: (Database) throws -> T) throws -> T { try Self.translating(path) { try pool.writeWithoutTransaction(body) } }

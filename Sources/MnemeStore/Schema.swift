@@ -10,7 +10,9 @@ import GRDB
 ///        │    └─ pending     work that is left: cubes without a vector
 ///        ├─ link             typed edges between cubes
 ///        ├─ journal          every change, with the cube after it
+///        ├─ access_grant     who may reach whose memories besides their owner
 ///        └─ idempotency      answers to requests that carried a key
+/// audit, audit_checkpoint     every read, write and refusal, chained; signatures of it
 /// ```
 enum Schema {
     /// Marks the file as ours (`PRAGMA application_id`): "MNEM".
@@ -73,6 +75,29 @@ enum Schema {
         migrator.registerMigration("3") { db in
             // The block that an activation cube stands for; such cubes have no vector and no place in indexes.
             try db.execute(sql: "ALTER TABLE cube ADD COLUMN activation TEXT; CREATE INDEX cube_activation ON cube (owner) WHERE activation IS NOT NULL")
+        }
+        migrator.registerMigration("4") { db in
+            try db.execute(
+                sql: """
+                    ALTER TABLE cube ADD COLUMN sensitivity INTEGER NOT NULL DEFAULT 1;
+                    CREATE TABLE access_grant (
+                        id INTEGER PRIMARY KEY AUTOINCREMENT, owner INTEGER NOT NULL REFERENCES owner(id), cube TEXT, grantee TEXT NOT NULL,
+                        permissions TEXT NOT NULL, up_to INTEGER NOT NULL, created REAL NOT NULL, grantor TEXT NOT NULL, expires REAL
+                    ) STRICT;
+                    CREATE INDEX access_grant_owner ON access_grant (owner, grantee);
+                    ALTER TABLE journal ADD COLUMN salt BLOB;
+                    ALTER TABLE journal ADD COLUMN digest BLOB;
+                    CREATE TABLE audit (
+                        position INTEGER PRIMARY KEY, time REAL NOT NULL, principal TEXT NOT NULL, operation TEXT NOT NULL, tenant TEXT, user TEXT,
+                        outcome TEXT NOT NULL, cubes BLOB, count INTEGER NOT NULL, reason TEXT, request TEXT, detail TEXT,
+                        journal_first INTEGER, journal_last INTEGER, digest BLOB, hash BLOB NOT NULL
+                    ) STRICT;
+                    CREATE TABLE audit_checkpoint (
+                        position INTEGER NOT NULL, hash BLOB NOT NULL, time REAL NOT NULL, key BLOB NOT NULL, signature BLOB NOT NULL,
+                        PRIMARY KEY (position, key)
+                    ) STRICT, WITHOUT ROWID;
+                    CREATE TABLE audit_anchor (position INTEGER NOT NULL, hash BLOB NOT NULL, journal INTEGER NOT NULL) STRICT;
+                    """)
         }
         return migrator
     }

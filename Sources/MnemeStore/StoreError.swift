@@ -8,7 +8,9 @@ public struct StoreError: Error, Sendable, CustomStringConvertible {
         case conflict
         /// A text or a name holds a NUL character, which SQLite and PostgreSQL would cut off.
         case invalidText
-        /// The disk or the quota is full; nothing of the request was written.
+        /// The caller may not keep more memories; nothing of the request was written.
+        case quotaReached
+        /// The disk is full; nothing of the request was written.
         case diskFull
         /// The store or its folder cannot be written.
         case readOnly

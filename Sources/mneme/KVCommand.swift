@@ -177,7 +177,7 @@ struct KVCommand: AsyncParsableCommand {
             let cube = try await memory.keep(
                 reference, text: text.contains { !$0.isWhitespace } ? String(text.prefix(400)) : "Keys and values of \(end.model)",
                 scope: Scope(tenant: tenant, user: user),
-                context: WriteContext(reason: "kv keep"))
+                by: Caller(.local, operation: "kv keep"))
             try folder.setPinned(hash, true)
             await memory.close()
             if json { return print(try OperationTable.encode(cube, pretty: true)) }

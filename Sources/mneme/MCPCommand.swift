@@ -12,12 +12,13 @@ struct MCPCommand: AsyncParsableCommand {
 
     @OptionGroup var store: StoreOptions
     @Option(help: "The only user whose memory the agent reaches; all if left out.") var user: String?
+    @Option(help: "The agent's name: of the user's memories it reaches its own, and those of no agent.") var agent: String?
 
     func run() async throws {
         let memory = try store.open()
         memory.resume()
-        var principal = Principal(name: "mcp", permissions: [.read, .write, .erase])
-        principal.owner = user.map { .init(user: $0) }
+        guard agent == nil || user != nil else { throw InputError("An agent belongs to a user: say whose it is with --user.") }
+        let principal = Principal(name: "mcp", permissions: [.read, .write, .erase], user: user, agent: agent)
         let session = MCPSession(memory: memory, principal: principal, version: MnemeCommand.version)
         for await line in StandardInput.lines(maximum: MCPSession.maximumMessage) {
             guard let answer = await session.answer(line) else { continue }

@@ -19,7 +19,8 @@ struct MnemeCommand: AsyncParsableCommand {
             """,
         version: version,
         subcommands: [
-            ServeCommand.self, MCPCommand.self, DemoCommand.self, BenchCommand.self, KeysCommand.self, GenerateCommand.self, ChatCommand.self,
+            ServeCommand.self, MCPCommand.self, DemoCommand.self, BenchCommand.self, KeysCommand.self, AuditCommand.self, GenerateCommand.self,
+            ChatCommand.self,
             PullCommand.self, ModelsCommand.self, KVCommand.self, PerplexityCommand.self,
         ],
         groupedSubcommands: [
@@ -29,7 +30,9 @@ struct MnemeCommand: AsyncParsableCommand {
                     OperationCommand<RememberOperation>.self, OperationCommand<RecallOperation>.self, OperationCommand<GetOperation>.self,
                     OperationCommand<ListOperation>.self, OperationCommand<UpdateOperation>.self, OperationCommand<ForgetOperation>.self,
                     OperationCommand<RestoreOperation>.self, OperationCommand<EraseOperation>.self, OperationCommand<HistoryOperation>.self,
-                    OperationCommand<LinkOperation>.self, OperationCommand<ImportOperation>.self, OperationCommand<ExportOperation>.self,
+                    OperationCommand<LinkOperation>.self, OperationCommand<ShareOperation>.self,
+                    OperationCommand<UnshareOperation>.self, OperationCommand<GrantsOperation>.self, OperationCommand<ImportOperation>.self,
+                    OperationCommand<ExportOperation>.self,
                     OperationCommand<StatsOperation>.self, OperationCommand<DoctorOperation>.self,
                 ])
         ])
@@ -69,7 +72,7 @@ struct StoreOptions: ParsableArguments {
 
     static func open(store path: String?, noEmbedder: Bool) throws -> MemoryOS {
         let memory = MemoryOS(
-            store: try SQLiteMemoryStore(path: path ?? Home.store, analyzer: MemoryOS.analyzerVersion),
+            store: try SQLiteMemoryStore(path: path ?? Home.store, analyzer: MemoryOS.analyzerVersion, auditKey: Home.signingKey()),
             embedder: noEmbedder ? nil : try Home.embedder(), indexFolder: (path ?? Home.store) + ".index")
         if FileManager.default.fileExists(atPath: Home.kv) { memory.attach(FolderMemory(folder: try KVFolder(path: Home.kv))) }
         return memory

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import Mneme
+import MnemeStore
 
 /// The command of an operation, made from its declaration.
 ///
@@ -111,7 +112,7 @@ struct OperationCommand<Declared: Mneme.Operation>: AsyncParsableCommand, Custom
         case .lines(let lines): try await write(lines)
         }
         fflush(nil)
-        if Declared.permission == .write { await memory.close() }
+        if Declared.permission == .write { await memory.close() } else { try memory.store.flush() }
         if Declared.self == DoctorOperation.self, case .value(let value) = result, try OperationTable.encode(value).contains("\"sound\":false") {
             throw ExitCode(1)
         }

@@ -13,6 +13,9 @@ enum Rendering {
         case "erase": return "Erased \(value["erased"]?.string ?? "") for good: text, vector, index entries, history, and what was computed of it."
         case "history": return (value["history"]?.array ?? []).map(historyEntry).joined(separator: "\n")
         case "link": return links(value["links"]?.array ?? [])
+        case "share": return "Shared: " + (value["grant"].map(grant) ?? "") + ". `mneme unshare \(string(value["grant"], "id"))` takes it back."
+        case "unshare": return "Taken back."
+        case "grants": return grants(value)
         case "import": return importReport(value)
         case "stats": return stats(value)
         case "doctor": return (value["findings"]?.array ?? []).map(finding).joined(separator: "\n")
@@ -107,6 +110,7 @@ enum Rendering {
         for (label, text) in [
             ("id", string(memory, "id")), ("type", string(memory, "type")), ("state", string(memory, "state") + ", version " + string(memory, "version")),
             ("computed", computed(memory?["activation"])),
+            ("label", string(memory, "sensitivity") == "internal" ? "" : string(memory, "sensitivity")),
             ("speaker", string(memory, "speaker")), ("happened", day(memory, "eventTime")), ("recorded", day(memory, "recordedTime")),
             ("expires", day(memory, "expires")),
             ("recalled", memory?["usage"].map { "\(string($0, "count")) times, last \(day($0, "last"))" } ?? ""), ("user", string(memory?["scope"], "user")),
@@ -119,6 +123,18 @@ enum Rendering {
         let list = value["links"]?.array ?? []
         if !list.isEmpty { lines.append(links(list)) }
         return lines.joined(separator: "\n")
+    }
+
+    private static func grant(_ value: JSONValue) -> String {
+        let permissions = (value["permissions"]?.array ?? []).compactMap(\.string).joined(separator: ", ")
+        let what = value["cube"]?.string.map { "memory \($0)" } ?? "memories of \(string(value["owner"], "user")) up to '\(string(value, "upTo"))'"
+        return "\(string(value, "grantee")) may \(permissions) \(what)" + (value["expires"] == nil ? "" : " until \(day(value, "expires"))")
+    }
+
+    private static func grants(_ value: JSONValue) -> String {
+        let given = value["grants"]?.array ?? [], received = value["received"]?.array ?? []
+        if given.isEmpty, received.isEmpty { return "Nothing is shared." }
+        return (given + received.filter { !given.contains($0) }).map { "\(string($0, "id"))  \(grant($0))" }.joined(separator: "\n")
     }
 
     /// What an activation cube stands for.

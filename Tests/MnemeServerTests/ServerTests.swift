@@ -93,6 +93,27 @@ private func json(_ value: JSONValue) throws -> Data { Data(try OperationTable.e
         }
     }
 
+    @Test func `what is shared is reached with the other's key, and requests are named in the audit log`() async throws {
+        try await withServer(keys: [("ana", [.read, .write, .share], "ana"), ("bob", [.read], "bob")]) { base, secrets, memory in
+            let memories = base.appendingPathComponent("v1/memories"), grants = base.appendingPathComponent("v1/grants")
+            _ = try await send("POST", memories, Data(#"{"text":"The boat is blue"}"#.utf8), key: secrets[0])
+            let hers = URL(string: "\(memories)?user=ana")!
+            #expect(try await send("GET", hers, key: secrets[1], headers: ["X-Request-ID": "try-1"]).status == 403)
+            let shared = try await send("POST", grants, Data(#"{"with":"user:bob"}"#.utf8), key: secrets[0])
+            #expect(shared.status == 200)
+            #expect(try await send("GET", hers, key: secrets[1]).json["memories"]?.array?.count == 1)
+            #expect(try await send("GET", grants, key: secrets[1]).json["received"]?.array?.count == 1)
+            let number = try #require(shared.json["grant"]?["id"]?.double)
+            #expect(try await send("DELETE", URL(string: "\(grants)/\(Int(number))?user=ana")!, key: secrets[1]).status == 403)
+            #expect(try await send("DELETE", URL(string: "\(grants)/\(Int(number))")!, key: secrets[0]).status == 200)
+            #expect(try await send("GET", hers, key: secrets[1]).status == 403)
+            let entries = try memory.store.auditEntries(after: 0, limit: 100, by: .local)
+            let first = try #require(entries.first { $0.outcome == .refused })
+            #expect(first.request == "try-1" && first.principal == "key:bob" && first.operation == "list")
+            #expect(entries.allSatisfy { $0.request != nil })
+        }
+    }
+
     @Test func `keys are required, scoped and revocable`() async throws {
         try await withServer(keys: [("admin", Set(Permission.allCases), nil), ("reader", [.read], "ana")]) { base, secrets, _ in
             let memories = base.appendingPathComponent("v1/memories"), note = try json(["text": "hello", "user": "ana"])

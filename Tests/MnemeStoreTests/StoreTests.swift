@@ -38,10 +38,11 @@ struct TemporaryFolder: ~Copyable {
             cube.dates = [DateMention(text: text, start: Date(timeIntervalSince1970: 0), end: Date(timeIntervalSince1970: 0.5))]
             cube.expires = i == 1 ? nil : Date(timeIntervalSince1970: 2)
             cube.priority = 1e-9
+            cube.sensitivity = Sensitivity.allCases[i % 4]
             let owner = cube.scope.owner
-            try store.commit([.add(cube, analysis: [], contentHash: [1])], owner: owner, context: WriteContext(time: Date(timeIntervalSince1970: 5)))
-            #expect(try store.cube(cube.id, owner: owner, asOf: nil) == cube)
-            #expect(try store.cube(cube.id, owner: owner, asOf: Date(timeIntervalSince1970: 6)) == cube)
+            try store.commit([.add(cube, analysis: [], contentHash: [1])], owner: owner, by: Caller(.local, time: Date(timeIntervalSince1970: 5)))
+            #expect(try store.cube(cube.id, owner: owner, asOf: nil, by: .local) == cube)
+            #expect(try store.cube(cube.id, owner: owner, asOf: Date(timeIntervalSince1970: 6), by: .local) == cube)
         }
     }
 

@@ -24,26 +24,26 @@ import Testing
         let facts = try await memory.remember([MemoryInput("Ana sails the Marigold."), MemoryInput("Bergen is cold.")], scope: Self.scope)
         let known = reference("b1", [facts[0].id.description, CubeID().description])
         let cube = try await memory.keep(
-            known, text: "Notes: Ana sails the Marigold.", scope: Self.scope, context: WriteContext(reason: "warm"))
+            known, text: "Notes: Ana sails the Marigold.", scope: Self.scope, by: Caller(.local, reason: "warm"))
         #expect(cube.activation == known)
         let again = try await memory.keep(reference("b1"), text: "Notes: Ana sails the Marigold.", scope: Self.scope)
         #expect(again.id == cube.id)
         // Another process sees the same.
-        let other = try folder.open(), read = try #require(try other.store.cube(cube.id, owner: Self.owner, asOf: nil))
+        let other = try folder.open(), read = try #require(try other.store.cube(cube.id, owner: Self.owner, asOf: nil, by: .local))
         #expect(read.activation == known && read.provenance.source == "kv")
-        #expect(try other.store.links(of: cube.id, owner: Self.owner).map(\.target) == [facts[0].id])
-        let history = try other.store.history(cube.id, owner: Self.owner)
+        #expect(try other.store.links(of: cube.id, owner: Self.owner, by: .local).map(\.target) == [facts[0].id])
+        let history = try other.store.history(cube.id, owner: Self.owner, by: .local)
         #expect(history[0].operation == .add && history[0].reason == "warm" && history[0].snapshot?.activation == known)
         let found = try await other.recall(RecallRequest("Who sails the Marigold?", owner: Self.owner)).memories
         #expect(found.first?.memory.id == facts[0].id && !found.contains { $0.memory.id == cube.id })
         #expect(try other.store.pendingEmbeddings(embedder: "e", limit: 10).count == 2)
-        #expect(try other.store.check(repair: false).allSatisfy(\.sound))
-        #expect(try other.store.cube(cube.id, owner: Owner(user: "bob"), asOf: nil) == nil)
+        #expect(try other.store.check(repair: false, by: .local).allSatisfy(\.sound))
+        #expect(try other.store.cube(cube.id, owner: Owner(user: "bob"), asOf: nil, by: .local) == nil)
         // Its text says what was computed, so it stays.
         var changed = read
         changed.text = "other"
         #expect(throws: StoreError.self) {
-            try other.store.commit([.update(changed, analysis: [], contentHash: [1])], owner: Self.owner, context: WriteContext())
+            try other.store.commit([.update(changed, analysis: [], contentHash: [1])], owner: Self.owner, by: .local)
         }
     }
 
@@ -55,15 +55,16 @@ import Testing
         let two = try await memory.keep(reference("b2", [facts[1].id.description]), text: "two", scope: Self.scope)
         try await memory.erase(one.id, owner: Self.owner)
         #expect(blocks.erased.withLockedValue { $0 } == ["b1"])
-        #expect(try memory.store.cube(two.id, owner: Self.owner, asOf: nil) != nil)
+        #expect(try memory.store.cube(two.id, owner: Self.owner, asOf: nil, by: .local) != nil)
         try await memory.erase(facts[1].id, owner: Self.owner)
         #expect(blocks.erased.withLockedValue { $0 } == ["b1", "b2"])
-        #expect(try memory.store.list(CubeFilter(owner: Self.owner)).map(\.id) == [facts[0].id])
+        #expect(try memory.store.list(CubeFilter(owner: Self.owner), by: .local).map(\.id) == [facts[0].id])
         // What any word of the user is in goes with any memory of theirs: a prompt of a chat.
         let chat = try await memory.keep(reference("b3", Array(ChatMemory(memory, scope: Self.scope).sources([]))), text: "chat", scope: Self.scope)
         try await memory.erase(facts[0].id, owner: Self.owner)
         #expect(blocks.erased.withLockedValue { $0 } == ["b1", "b2", "b3"])
-        #expect(try memory.store.cube(chat.id, owner: Self.owner, asOf: nil) == nil)
-        #expect(try memory.store.history(two.id, owner: Self.owner).allSatisfy { $0.snapshot == nil }, "the journal keeps that it was, not what it was")
+        #expect(try memory.store.cube(chat.id, owner: Self.owner, asOf: nil, by: .local) == nil)
+        #expect(
+            try memory.store.history(two.id, owner: Self.owner, by: .local).allSatisfy { $0.snapshot == nil }, "the journal keeps that it was, not what it was")
     }
 }

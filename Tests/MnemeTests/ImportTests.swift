@@ -42,7 +42,7 @@ import Testing
             "session_1":[{"speaker":"Ana","dia_id":"D1:1","text":"Look!","blip_caption":"a red kite"}]},"qa":[]}]
             """)
         #expect(try await run(memory, locomo).stored == 1)
-        let kite = try memory.store.list(CubeFilter(owner: Owner()))[0]
+        let kite = try memory.store.list(CubeFilter(owner: Owner()), by: .local)[0]
         #expect(
             kite.text == "Look! [shares a photo of a red kite]" && kite.eventTime == DateText.parse("2023-05-08T13:56:00Z")
                 && kite.provenance.reference == "c1/D1:1")
@@ -101,7 +101,7 @@ import Testing
                 #expect(error is InputError, "\(error)")
             }
         }
-        #expect(try memory.store.check(repair: false).allSatisfy(\.sound))
+        #expect(try memory.store.check(repair: false, by: .local).allSatisfy(\.sound))
     }
 }
 

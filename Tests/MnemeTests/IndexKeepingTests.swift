@@ -152,7 +152,7 @@ private struct HashingEmbedder: TextEmbedder {
         }
         for (disk, files) in [(1 << 19, 0), (1 << 22, 1), (1 << 19, 0)] {
             let memory = try open(disk)
-            if try memory.store.statistics(owner: nil).memories == 0 { try await Self.fill(memory, 4_500) }
+            if try memory.store.statistics(owner: nil, by: .local).memories == 0 { try await Self.fill(memory, 4_500) }
             try await memory.prepareIndex(of: Self.owner)
             #expect(Self.files(folder).count == files)
             #expect(try await Self.nearest(memory, Self.text(99), limit: 1) == [Self.text(99)])
@@ -209,14 +209,14 @@ private struct HashingEmbedder: TextEmbedder {
         var request = RecallRequest("Which house did Ana buy on Cedar Street?", owner: Self.owner)
         #expect(try await memory.recall(request).memories.first { $0.memory.id == ids[1] }?.explanation["related"] == nil)
         try memory.store.commit(
-            [.link(CubeLink(source: ids[1], target: ids[0], kind: "because", time: Date()))], owner: Self.owner, context: WriteContext())
+            [.link(CubeLink(source: ids[1], target: ids[0], kind: "because", time: Date()))], owner: Self.owner, by: .local)
         let linked = try await memory.recall(request)
         #expect(linked.memories.map(\.memory.id).prefix(2) == [ids[0], ids[1]])
         #expect(linked.memories[1].explanation["related"] ?? 0 > 0)
         request.asOf = Date(timeIntervalSinceNow: 60)
         #expect(try await memory.recall(request).memories.map(\.memory.id).prefix(2) == [ids[0], ids[1]])
         try memory.store.commit(
-            [.unlink(CubeLink(source: ids[1], target: ids[0], kind: "because", time: Date()))], owner: Self.owner, context: WriteContext())
+            [.unlink(CubeLink(source: ids[1], target: ids[0], kind: "because", time: Date()))], owner: Self.owner, by: .local)
         request.asOf = nil
         #expect(try await memory.recall(request).memories.first { $0.memory.id == ids[1] }?.explanation["related"] == nil)
     }

@@ -48,7 +48,7 @@ final class TemporaryFolder: Sendable {
         #expect(again[0].duplicate && again[0].id == first[0].id)
         let near = try await memory.remember([MemoryInput(text + "!", speaker: "Tom", eventTime: time)], scope: Self.scope)
         #expect(!near[0].duplicate && near[0].nearDuplicateOf == first[0].id)
-        #expect(try memory.store.links(of: near[0].id, owner: Self.owner).first?.kind == "nearDuplicateOf")
+        #expect(try memory.store.links(of: near[0].id, owner: Self.owner, by: .local).first?.kind == "nearDuplicateOf")
         let result = try await memory.recall(RecallRequest("budget meeting floor", owner: Self.owner))
         #expect(result.memories.count == 1 && result.memories[0].duplicates.count == 1)
     }
@@ -68,16 +68,16 @@ final class TemporaryFolder: Sendable {
         #expect(try await recall(memory, "boat") { $0.from = Date(timeIntervalSince1970: 2500) } == ["The green boat is for sale"])
         #expect(try await recall(memory, "boat") { $0.before = Date(timeIntervalSince1970: 2500) } == ["The red boat is for sale"])
         #expect(try await recall(memory, "boat") { $0.type = .preference }.isEmpty)
-        _ = try memory.store.commit([.archive(kept[0].id)], owner: Self.owner, context: WriteContext())
+        _ = try memory.store.commit([.archive(kept[0].id)], owner: Self.owner, by: .local)
         #expect(try await recall(memory, "boat") == ["The green boat is for sale"])
-        _ = try memory.store.commit([.restore(kept[0].id), .erase(kept[2].id)], owner: Self.owner, context: WriteContext())
+        _ = try memory.store.commit([.restore(kept[0].id), .erase(kept[2].id)], owner: Self.owner, by: .local)
         #expect(try await recall(memory, "boat") == ["The red boat is for sale"])
     }
 
     @Test func `the past can be asked as it was known then`() async throws {
         let folder = try TemporaryFolder(), memory = try folder.open()
         let before = Date(timeIntervalSinceNow: -1000)
-        let cube = try await memory.remember([MemoryInput("Nora lives in Lyon")], scope: Self.scope, context: WriteContext(time: before))[0]
+        let cube = try await memory.remember([MemoryInput("Nora lives in Lyon")], scope: Self.scope, by: Caller(.local, time: before))[0]
         let context = OperationContext(memory: memory, principal: .local)
         _ = try await UpdateOperation.call(["id": .string(cube.id.description), "text": "Nora lives in Berlin", "user": "ana"], context, surface: .http)
         #expect(try await recall(memory, "Where does Nora live?") == ["Nora lives in Berlin"])
@@ -109,7 +109,7 @@ final class TemporaryFolder: Sendable {
         let folder = try TemporaryFolder(), memory = try folder.open()
         let secret = "the combination is quetzalcoatl"
         let cube = try await memory.remember([MemoryInput(secret), MemoryInput("something else")], scope: Self.scope)[0]
-        _ = try memory.store.commit([.erase(cube.id)], owner: Self.owner, context: WriteContext(reason: "asked"))
+        _ = try memory.store.commit([.erase(cube.id)], owner: Self.owner, by: Caller(.local, reason: "asked"))
         await memory.close()
         try (memory.store as? SQLiteMemoryStore)?.close()
         for file in try FileManager.default.contentsOfDirectory(atPath: folder.path) {
@@ -139,8 +139,8 @@ final class TemporaryFolder: Sendable {
             }
             try await group.waitForAll()
         }
-        #expect(try memory.store.statistics(owner: Self.owner).memories == 200)
-        #expect(try memory.store.check(repair: false).allSatisfy(\.sound))
+        #expect(try memory.store.statistics(owner: Self.owner, by: .local).memories == 200)
+        #expect(try memory.store.check(repair: false, by: .local).allSatisfy(\.sound))
     }
 
     @Test func `the same saying from many callers at once is recorded once, and each gets an answer of its own`() async throws {
@@ -154,7 +154,7 @@ final class TemporaryFolder: Sendable {
             }
             return try await group.reduce(into: [Remembered]()) { $0.append($1) }
         }
-        #expect(try memory.store.statistics(owner: Self.owner).memories == 41)
+        #expect(try memory.store.statistics(owner: Self.owner, by: .local).memories == 41)
         #expect(answers.count { !$0.duplicate } == 41 && Set(answers.map(\.id)).count == 41)
         #expect(answers.count { $0.memory.text == "everyone says this" } == 20)
     }
@@ -169,7 +169,7 @@ final class TemporaryFolder: Sendable {
             return await group.reduce(into: 0) { $0 += $1 ? 1 : 0 }
         }
         #expect(outcomes == 10)
-        #expect(try memory.store.statistics(owner: Self.owner).memories == 11)
+        #expect(try memory.store.statistics(owner: Self.owner, by: .local).memories == 11)
     }
 
     @Test func `uses are counted and written at the end`() async throws {
@@ -177,7 +177,7 @@ final class TemporaryFolder: Sendable {
         let id = try await memory.remember([MemoryInput("The kettle is blue")], scope: Self.scope)[0].id
         for _ in 0..<3 { _ = try await recall(memory, "kettle") }
         await memory.close()
-        let usage = try folder.open().store.cube(id, owner: Self.owner, asOf: nil)?.usage
+        let usage = try folder.open().store.cube(id, owner: Self.owner, asOf: nil, by: .local)?.usage
         #expect(usage?.count == 3 && usage!.last.timeIntervalSinceNow > -60)
     }
 

@@ -64,11 +64,11 @@ import Testing
         let folder = try TemporaryFolder(), memory = try folder.open()
         let made = try await call(RememberOperation.self, ["text": "private", "user": "ana"], memory)
         let id = try #require(made["memories"]?.array?.first?["id"]?.string)
-        let nobody = Principal(name: "nobody", permissions: []), bob = Principal(name: "bob", permissions: Set(Permission.allCases), owner: Owner(user: "bob"))
+        let nobody = Principal(name: "nobody", permissions: []), bob = Principal(name: "bob", permissions: Set(Permission.allCases), user: "bob")
         let arguments: [String: [String: JSONValue]] = [
             "remember": ["text": "x"], "recall": ["query": "private"], "link": ["id": .string(id), "target": .string(id)], "list": [:],
             "import": ["data": "{}"],
-            "export": [:], "stats": [:], "doctor": [:],
+            "export": [:], "stats": [:], "doctor": [:], "share": ["with": "user:carl"], "unshare": ["grant": 1], "grants": [:],
         ]
         for operation in OperationTable.all {
             let given = arguments[operation.name] ?? ["id": .string(id)]

@@ -209,8 +209,8 @@ struct Importer: Sendable {
     private func store(_ batch: inout Batch, _ report: inout ImportReport) async throws {
         guard !batch.inputs.isEmpty else { return }
         try Task.checkCancellation()
-        let write = context.writeContext(reason: "import")
-        let remembered = try await memory.record(batch.inputs, scope: scope, context: write, isBulk: true)
+        let caller = context.caller(ImportOperation.self)
+        let remembered = try await memory.record(batch.inputs, scope: scope, by: caller, isBulk: true)
         report.stored += remembered.count { !$0.duplicate }
         report.duplicates += remembered.count { $0.duplicate }
         batch.inputs.removeAll(keepingCapacity: true)

@@ -1,6 +1,6 @@
 import Foundation
 import MnemeIndex
-import MnemeStore
+public import MnemeStore
 
 private let id = Parameter<CubeID>("id", "The memory's id.", required: true, positional: true)
 private let reason = Parameter<String>("reason", "Why; kept in the journal.")
@@ -20,11 +20,13 @@ public enum GetOperation: Operation {
     public static let parameters: [any AnyParameter] = [id, asOf] + ScopeParameters.owner
 
     public static func run(_ input: OperationInput, _ context: OperationContext) async throws -> OperationOutput {
-        let owner = try ScopeParameters.owner(input, context), id = try input.require(id), date = input[asOf]
+        let owner = try ScopeParameters.owner(input, context), id = try input.require(id), date = input[asOf], caller = context.caller(self)
         return .value(
             try await context.memory.run { [store = context.memory.store] in
-                guard let cube = try store.cube(id, owner: owner, asOf: date) else { throw StoreError(.notFound, "There is no memory \(id) in this scope.") }
-                return CubeOutput(memory: cube, links: try store.links(of: id, owner: owner))
+                guard let cube = try store.cube(id, owner: owner, asOf: date, by: caller) else {
+                    throw StoreError(.notFound, "There is no memory \(id) in this scope.")
+                }
+                return CubeOutput(memory: cube, links: try store.links(of: id, owner: owner, by: caller))
             })
     }
 }
@@ -62,7 +64,7 @@ public enum ListOperation: Operation {
         filter.before = input[before]
         filter.after = input[after]
         filter.newestFirst = !(input[oldest] ?? false)
-        var cubes = try await context.memory.run { [store = context.memory.store, filter] in try store.list(filter) }
+        var cubes = try await context.memory.run { [store = context.memory.store, filter] in try store.list(filter, by: context.caller(self)) }
         let more = cubes.count == filter.limit
         if more { cubes.removeLast() }
         return .value(Output(memories: cubes, next: more ? cubes.last?.id : nil))
@@ -80,11 +82,12 @@ public enum UpdateOperation: Operation {
     static let tag = Parameter<[String]>("tag", "The new tags, in place of the old.")
     static let time = Parameter<Date>("time", "The new time.")
     static let expires = Parameter<Date>("expires", "When it stops being recalled.")
-    public static let parameters: [any AnyParameter] = [id, text, type, tag, time, expires, reason] + ScopeParameters.owner
+    static let sensitivity = Parameter<Sensitivity>("sensitivity", "How far it may go from now on.")
+    public static let parameters: [any AnyParameter] = [id, text, type, tag, time, expires, sensitivity, reason] + ScopeParameters.owner
 
     public static func run(_ input: OperationInput, _ context: OperationContext) async throws -> OperationOutput {
         let owner = try ScopeParameters.owner(input, context), id = try input.require(id)
-        let memory = context.memory, write = context.writeContext(reason: input[reason])
+        let memory = context.memory, caller = context.caller(self, reason: input[reason])
         if let text = input[text] {
             guard text.contains(where: { !$0.isWhitespace }) else { throw InputError("There is no text. To remove a memory, forget it.") }
             guard text.utf8.count <= MemoryOS.maximumTextBytes else {
@@ -92,18 +95,21 @@ public enum UpdateOperation: Operation {
             }
         }
         let result = try await memory.run { () -> MemCube in
-            guard var cube = try memory.store.cube(id, owner: owner, asOf: nil) else { throw StoreError(.notFound, "There is no memory \(id) in this scope.") }
+            guard var cube = try memory.store.cube(id, owner: owner, asOf: nil, by: caller) else {
+                throw StoreError(.notFound, "There is no memory \(id) in this scope.")
+            }
             cube.text = input[text] ?? cube.text
             cube.type = input[type] ?? cube.type
             cube.tags = input[tag] ?? cube.tags
             cube.eventTime = input[time] ?? cube.eventTime
             cube.expires = input[expires] ?? cube.expires
+            cube.sensitivity = input[sensitivity] ?? cube.sensitivity
             let analysis = memory.enrich(&cube, words: TextAnalyzer.words(cube.text))
             var content = MemoryInput(cube.text, speaker: cube.speaker, eventTime: cube.eventTime, session: cube.scope.session)
             content.reference = cube.provenance.reference
             let hash = MemoryOS.contentHash(content, part: cube.provenance.part ?? 0, scope: cube.scope)
             return try memory.store.commit(
-                [.update(cube, analysis: analysis.encoded, contentHash: hash)], owner: owner, context: write)[0]
+                [.update(cube, analysis: analysis.encoded, contentHash: hash)], owner: owner, by: caller)[0]
         }
         memory.scheduleEmbedding()
         return .value(CubeOutput(memory: result))
@@ -119,7 +125,7 @@ public enum ForgetOperation: Operation {
     public static let parameters: [any AnyParameter] = [id, reason] + ScopeParameters.owner
 
     public static func run(_ input: OperationInput, _ context: OperationContext) async throws -> OperationOutput {
-        try await change(.archive(try input.require(id)), input, context)
+        try await change(self, .archive(try input.require(id)), input, context)
     }
 }
 
@@ -132,15 +138,17 @@ public enum RestoreOperation: Operation {
     public static let parameters: [any AnyParameter] = [id, reason] + ScopeParameters.owner
 
     public static func run(_ input: OperationInput, _ context: OperationContext) async throws -> OperationOutput {
-        try await change(.restore(try input.require(id)), input, context)
+        try await change(self, .restore(try input.require(id)), input, context)
     }
 }
 
-private func change(_ mutation: Mutation, _ input: OperationInput, _ context: OperationContext) async throws -> OperationOutput {
-    let owner = try ScopeParameters.owner(input, context), write = context.writeContext(reason: input[reason])
+private func change(
+    _ operation: any Operation.Type, _ mutation: Mutation, _ input: OperationInput, _ context: OperationContext
+) async throws -> OperationOutput {
+    let owner = try ScopeParameters.owner(input, context), caller = context.caller(operation, reason: input[reason])
     return .value(
         try await context.memory.run { [store = context.memory.store] in
-            CubeOutput(memory: try store.commit([mutation], owner: owner, context: write)[0])
+            CubeOutput(memory: try store.commit([mutation], owner: owner, by: caller)[0])
         })
 }
 
@@ -158,10 +166,10 @@ public enum EraseOperation: Operation {
     }
 
     public static func run(_ input: OperationInput, _ context: OperationContext) async throws -> OperationOutput {
-        let owner = try ScopeParameters.owner(input, context), id = try input.require(id), write = context.writeContext(reason: input[reason])
+        let owner = try ScopeParameters.owner(input, context), id = try input.require(id), caller = context.caller(self, reason: input[reason])
         return .value(
             try await context.memory.run { [memory = context.memory] in
-                try memory.erase(id, owner: owner, context: write)
+                try memory.erase(id, owner: owner, by: caller)
                 return Output(erased: id)
             })
     }
@@ -181,7 +189,7 @@ public enum HistoryOperation: Operation {
 
     public static func run(_ input: OperationInput, _ context: OperationContext) async throws -> OperationOutput {
         let owner = try ScopeParameters.owner(input, context), id = try input.require(id)
-        let entries = try await context.memory.run { [store = context.memory.store] in try store.history(id, owner: owner) }
+        let entries = try await context.memory.run { [store = context.memory.store] in try store.history(id, owner: owner, by: context.caller(self)) }
         guard !entries.isEmpty else { throw StoreError(.notFound, "There is no memory \(id) in this scope.") }
         return .value(Output(history: entries))
     }
@@ -206,11 +214,11 @@ public enum LinkOperation: Operation {
         let owner = try ScopeParameters.owner(input, context), kind = input[kind] ?? "related"
         guard (1...64).contains(kind.utf8.count) else { throw InputError("'kind' has 1 to 64 bytes.") }
         let link = CubeLink(source: try input.require(id), target: try input.require(target), kind: kind, time: context.now)
-        let write = context.writeContext(reason: input[reason]), removes = input[remove] ?? false
+        let caller = context.caller(self, reason: input[reason]), removes = input[remove] ?? false
         return .value(
             try await context.memory.run { [store = context.memory.store] in
-                _ = try store.commit([removes ? .unlink(link) : .link(link)], owner: owner, context: write)
-                return Output(links: try store.links(of: link.source, owner: owner))
+                _ = try store.commit([removes ? .unlink(link) : .link(link)], owner: owner, by: caller)
+                return Output(links: try store.links(of: link.source, owner: owner, by: caller))
             })
     }
 }

@@ -1,49 +1,17 @@
 public import Foundation
 public import MnemeStore
 
-/// What a caller may do.
-public enum Permission: String, Sendable, Codable, CaseIterable {
-    case read, write, erase, admin
-}
-
-/// Who calls, and what they may do with whose memories.
-public struct Principal: Sendable, Codable {
-    /// How it is named in the journal.
-    public var name: String
-    /// What it may do.
-    public var permissions: Set<Permission>
-    /// The only owner whose memories they reach; nil reaches all.
-    public var owner: Owner?
-
-    /// A principal; one without an owner may name any.
-    public init(name: String, permissions: Set<Permission>, owner: Owner? = nil) {
-        self.name = name
-        self.permissions = permissions
-        self.owner = owner
-    }
-
-    /// The owner of that name, or the principal's own.
+extension Principal {
+    /// The owner of that name, or the principal's own. Whether the principal reaches it, the store says.
     ///
-    /// - Throws: ``AccessError`` if the principal may not reach it, ``InputError`` for names out of bounds.
-    public func reach(tenant: String?, user: String?) throws -> Owner {
-        let fallback = owner ?? Owner(), wanted = Owner(tenant: tenant ?? fallback.tenant, user: user ?? fallback.user)
+    /// - Throws: ``InputError`` for names out of bounds.
+    public func owner(tenant: String?, user: String?) throws -> Owner {
+        let wanted = Owner(tenant: tenant ?? home.tenant, user: user ?? home.user)
         for name in [wanted.tenant, wanted.user] where name.isEmpty || name.utf8.count > 256 {
             throw InputError("A tenant's or user's name has 1 to 256 bytes.")
         }
-        if let owner, owner != wanted { throw AccessError("'\(name)' may only reach the memories of user '\(owner.user)'.") }
         return wanted
     }
-
-    /// Somebody at the machine itself.
-    public static let local = Principal(name: "local", permissions: Set(Permission.allCases))
-}
-
-/// A caller lacks a permission or may not reach an owner.
-public struct AccessError: Error, Sendable, CustomStringConvertible {
-    /// What is refused, and what would be needed.
-    public let description: String
-    /// - Parameter description: what is refused, for the one who asked.
-    public init(_ description: String) { self.description = description }
 }
 
 /// What an operation runs with.
@@ -56,19 +24,25 @@ public struct OperationContext: Sendable {
     public let progress: (@Sendable (_ done: Int, _ total: Int, _ what: String) -> Void)?
     /// The moment that "now" means in this call.
     public let now: Date
+    /// Names the request in the audit log.
+    public let request: String?
 
     /// What one call is made with.
     public init(
-        memory: MemoryOS, principal: Principal, now: Date = Date(),
+        memory: MemoryOS, principal: Principal, now: Date = Date(), request: String? = nil,
         progress: (@Sendable (_ done: Int, _ total: Int, _ what: String) -> Void)? = nil
     ) {
         self.memory = memory
         self.principal = principal
         self.progress = progress
         self.now = now
+        self.request = request
     }
 
-    func writeContext(reason: String? = nil) -> WriteContext { WriteContext(principal: principal.name, reason: reason, time: now) }
+    /// Who calls, for the store.
+    func caller(_ operation: (any Operation.Type), reason: String? = nil) -> Caller {
+        Caller(principal, operation: operation.name, reason: reason, request: request, time: now)
+    }
 }
 
 /// An HTTP method and path; `{id}` in the path is a parameter.
@@ -125,9 +99,16 @@ extension Operation {
     /// Checks permission and arguments, then runs.
     public static func call(_ arguments: [String: JSONValue], _ context: OperationContext, surface: Surface) async throws -> OperationOutput {
         guard context.principal.permissions.contains(permission) else {
-            throw AccessError("'\(context.principal.name)' may not \(name): the permission '\(permission.rawValue)' is missing.")
+            throw context.memory.store.refuse(
+                "'\(context.principal.name)' may not \(name): the permission '\(permission.rawValue)' is missing.", owner: nil, by: context.caller(Self.self))
         }
-        return try await run(try OperationInput(arguments, parameters: parameters, surface: surface), context)
+        let input = try OperationInput(arguments, parameters: parameters, surface: surface)
+        // Asked before anything is done; the store asks again where it is done.
+        if parameters.contains(where: { $0.name == ScopeParameters.user.name }) {
+            let owner = try ScopeParameters.owner(input, context), caller = context.caller(Self.self), store = context.memory.store
+            _ = try await context.memory.run { try store.visibility(of: owner, for: permission, by: caller) }
+        }
+        return try await run(input, context)
     }
 
     /// JSON schema of the arguments that `surface` takes.
@@ -151,9 +132,9 @@ enum ScopeParameters {
     static let owner: [any AnyParameter] = [user, tenant]
     static let all: [any AnyParameter] = [user, agent, session, tenant]
 
-    /// - Throws: ``AccessError`` if the principal may not reach the owner asked for.
+    /// - Throws: ``InputError`` for names out of bounds.
     static func owner(_ input: OperationInput, _ context: OperationContext) throws -> Owner {
-        try context.principal.reach(tenant: input[tenant], user: input[user])
+        try context.principal.owner(tenant: input[tenant], user: input[user])
     }
 
     static func scope(_ input: OperationInput, _ context: OperationContext) throws -> Scope {
@@ -167,7 +148,8 @@ public enum OperationTable {
     /// Every operation, in the order of the help.
     public static let all: [any Operation.Type] = [
         RememberOperation.self, RecallOperation.self, GetOperation.self, ListOperation.self, UpdateOperation.self, ForgetOperation.self,
-        RestoreOperation.self, EraseOperation.self, HistoryOperation.self, LinkOperation.self, ImportOperation.self, ExportOperation.self,
+        RestoreOperation.self, EraseOperation.self, HistoryOperation.self, LinkOperation.self, ShareOperation.self, UnshareOperation.self,
+        GrantsOperation.self, ImportOperation.self, ExportOperation.self,
         StatsOperation.self, DoctorOperation.self,
     ]
 

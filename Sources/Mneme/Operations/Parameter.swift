@@ -91,6 +91,13 @@ extension ParameterValue where Self: RawRepresentable & CaseIterable, RawValue =
         self = value
     }
 }
+extension Sensitivity: ParameterValue {
+    public static var schema: [String: JSONValue] { ["type": "string", "enum": .array(allCases.map { .string($0.name) })] }
+    public init?(json: JSONValue) {
+        guard let text = json.string, let value = Sensitivity(name: text) else { return nil }
+        self = value
+    }
+}
 extension MemoryType: ParameterValue {}
 extension LifecycleState: ParameterValue {}
 extension RecallMode: ParameterValue {}

@@ -1,5 +1,5 @@
 import Foundation
-import MnemeStore
+public import MnemeStore
 
 /// recall: finds the memories that answer a question.
 public enum RecallOperation: Operation {
@@ -36,6 +36,6 @@ public enum RecallOperation: Operation {
         request.tokenBudget = input[budget]
         request.mode = input[mode] ?? .fused
         request.now = context.now
-        return .value(try await context.memory.recall(request))
+        return .value(try await context.memory.recall(request, by: context.caller(self)))
     }
 }

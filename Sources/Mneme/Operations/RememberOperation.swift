@@ -1,5 +1,5 @@
 import Foundation
-import MnemeStore
+public import MnemeStore
 
 /// remember: records text or messages.
 public enum RememberOperation: Operation {
@@ -21,9 +21,10 @@ public enum RememberOperation: Operation {
     static let tag = Parameter<[String]>("tag", "Tags.")
     static let metadata = Parameter<JSONValue>("metadata", "An object of text values to keep with it.", surfaces: [.http, .mcp])
     static let expires = Parameter<Date>("expires", "When it stops being recalled.")
+    static let sensitivity = Parameter<Sensitivity>("sensitivity", "How far it may go; 'internal' if left out. Who has a lower clearance never sees it.")
     static let key = Parameter<String>("idempotency_key", "Repeating a request with the same key changes nothing.", surfaces: [.http, .mcp])
 
-    public static let parameters: [any AnyParameter] = [text, messages, speaker, time, type, tag, metadata, expires, key] + ScopeParameters.all
+    public static let parameters: [any AnyParameter] = [text, messages, speaker, time, type, tag, metadata, expires, sensitivity, key] + ScopeParameters.all
 
     struct Output: Encodable, Sendable {
         var memories: [Remembered]
@@ -35,6 +36,7 @@ public enum RememberOperation: Operation {
         template.type = input[type]
         template.tags = input[tag] ?? []
         template.expires = input[expires]
+        template.sensitivity = input[sensitivity] ?? .internal
         for (name, value) in input[metadata]?.object ?? [:] {
             guard let text = value.string else { throw InputError("'metadata.\(name)' must be a string.") }
             template.metadata[name] = text
@@ -58,6 +60,6 @@ public enum RememberOperation: Operation {
         return .value(
             Output(
                 memories: try await context.memory.remember(
-                    inputs, scope: scope, context: context.writeContext(), idempotencyKey: input[key])))
+                    inputs, scope: scope, by: context.caller(self), idempotencyKey: input[key])))
     }
 }

@@ -1,5 +1,5 @@
 import Foundation
-import MnemeStore
+public import MnemeStore
 
 /// import: conversations and documents from files.
 public enum ImportOperation: Operation {
@@ -41,7 +41,7 @@ public enum ExportOperation: Operation {
         filter.agent = input[ScopeParameters.agent]
         filter.session = input[ScopeParameters.session]
         let memory = context.memory
-        let pages = Pages(filter: filter)
+        let pages = Pages(filter: filter, caller: context.caller(self))
         return .lines(
             AsyncThrowingStream {
                 try await pages.next(memory)
@@ -51,14 +51,18 @@ public enum ExportOperation: Operation {
     /// Reads a page at a time, so that memory stays constant.
     private actor Pages {
         var filter: CubeFilter
+        let caller: Caller
         var buffer: ArraySlice<String> = []
         var done = false
 
-        init(filter: CubeFilter) { self.filter = filter }
+        init(filter: CubeFilter, caller: Caller) {
+            self.filter = filter
+            self.caller = caller
+        }
 
         func next(_ memory: MemoryOS) async throws -> String? {
             if buffer.isEmpty && !done {
-                let page = try await memory.run { [filter] in try memory.store.list(filter) }
+                let page = try await memory.run { [filter, caller] in try memory.store.list(filter, by: caller) }
                 done = page.count < filter.limit
                 filter.after = page.last?.id ?? filter.after
                 buffer = try page.map { try OperationTable.encode($0) }[...]
@@ -79,9 +83,9 @@ public enum StatsOperation: Operation {
     public static let parameters: [any AnyParameter] = [user, tenant]
 
     public static func run(_ input: OperationInput, _ context: OperationContext) async throws -> OperationOutput {
-        let all = input[user] == nil && context.principal.owner == nil
+        let all = input[user] == nil && context.principal.reachesAll
         let owner = all ? nil : try ScopeParameters.owner(input, context)
-        return .value(try await context.memory.run { [store = context.memory.store] in try store.statistics(owner: owner) })
+        return .value(try await context.memory.run { [store = context.memory.store] in try store.statistics(owner: owner, by: context.caller(self)) })
     }
 }
 
@@ -101,9 +105,9 @@ public enum DoctorOperation: Operation {
     }
 
     public static func run(_ input: OperationInput, _ context: OperationContext) async throws -> OperationOutput {
-        let repairs = input[repair] ?? false
+        let repairs = input[repair] ?? false, caller = context.caller(self)
         let findings = try await context.memory.run { [memory = context.memory] in
-            try memory.store.check(repair: repairs) + memory.checkIndexes(repair: repairs)
+            try memory.store.check(repair: repairs, by: caller) + memory.checkIndexes(repair: repairs)
         }
         if repairs { context.memory.scheduleEmbedding() }
         return .value(Output(sound: findings.allSatisfy { $0.sound || $0.repaired }, findings: findings))

@@ -21,6 +21,8 @@ struct OwnerIndex: Sendable {
     }
 
     let owner: Owner
+    /// What of theirs is in it.
+    let visibility: Visibility
     private(set) var position: Int64 = 0
     private(set) var vectorPosition: Int64 = 0
     private(set) var documents: [Document] = []
@@ -52,10 +54,11 @@ struct OwnerIndex: Sendable {
     ///   - indexMemory: bytes of vectors in memory; more lie on disk, at most `indexDisk`, see ``MnemeIndex/TieredIndex``.
     ///   - file: where the vectors' index is kept; nil keeps it in memory only.
     init(
-        owner: Owner, vectors: any VectorIndex, formerDimension: Int? = nil, file: String? = nil, indexMemory: Int = .max,
+        owner: Owner, visibility: Visibility = .all, vectors: any VectorIndex, formerDimension: Int? = nil, file: String? = nil, indexMemory: Int = .max,
         indexDisk: Int = .max
     ) throws {
         self.owner = owner
+        self.visibility = visibility
         (self.indexMemory, self.indexDisk) = (indexMemory, indexDisk)
         self.file = file
         self.vectors = vectors
@@ -68,20 +71,21 @@ struct OwnerIndex: Sendable {
     mutating func catchUp(_ store: any MemoryStore, embedder: String, former: String?, analyzer: TextAnalyzer) throws -> [(CubeID, [UInt8])] {
         // Vectors that the file holds are not read from the store.
         let saved = position == 0 ? file.flatMap { TieredIndex.savedPosition(at: $0) } : nil
-        var changes = try store.changes(owner: owner, since: position, vectorsSince: saved ?? vectorPosition, embedder: embedder, former: former)
+        var changes = try store.changes(
+            owner: owner, since: position, vectorsSince: saved ?? vectorPosition, embedder: embedder, former: former, visibility: visibility)
         if let saved, let file {
             if saved <= changes.vectorPosition, let opened = try? open(file, changes.rows) {
                 vectors = opened
             } else {
                 // Damaged, or of another store: it is made again from the store.
-                changes = try store.changes(owner: owner, since: position, vectorsSince: 0, embedder: embedder, former: former)
+                changes = try store.changes(owner: owner, since: position, vectorsSince: 0, embedder: embedder, former: former, visibility: visibility)
             }
         }
         var analyses = changes.rows.map { $0.analyzer == Analysis.version ? Analysis(encoded: $0.analysis) : nil }
         var remade: [(CubeID, [UInt8])] = []
         if analyses.contains(where: { $0 == nil }) {
             let stale = changes.rows.indices.filter { analyses[$0] == nil }
-            let cubes = Dictionary(uniqueKeysWithValues: try store.cubes(stale.map { changes.rows[$0].id }, owner: owner).map { ($0.id, $0) })
+            let cubes = Dictionary(uniqueKeysWithValues: try store.cubes(stale.map { changes.rows[$0].id }, owner: owner, by: .mneme).map { ($0.id, $0) })
             for i in stale {
                 let row = changes.rows[i]
                 guard let cube = cubes[row.id] else { continue }  // erased between the two reads

@@ -1,0 +1,117 @@
+public import Foundation
+
+/// Whom a ``Grant`` is for: somebody of the same tenant.
+public enum Grantee: Hashable, Sendable {
+    case user(String), agent(String), role(String)
+    /// Everybody of the tenant.
+    case everyone
+
+    /// Such as `user:bob`, `agent:coder`, `role:legal` or `everyone`; nil if it is none of these.
+    public init?(_ text: String) {
+        if text == "everyone" {
+            self = .everyone
+            return
+        }
+        let parts = text.split(separator: ":", maxSplits: 1).map(String.init)
+        guard parts.count == 2, (1...256).contains(parts[1].utf8.count) else { return nil }
+        switch parts[0] {
+        case "user": self = .user(parts[1])
+        case "agent": self = .agent(parts[1])
+        case "role": self = .role(parts[1])
+        default: return nil
+        }
+    }
+
+    /// All grantees that a principal is.
+    static func all(of principal: Principal) -> [Grantee] {
+        [.everyone] + [principal.user.map(Grantee.user), principal.agent.map(Grantee.agent)].compactMap(\.self) + principal.roles.map(Grantee.role)
+    }
+}
+
+extension Grantee: CustomStringConvertible, Codable {
+    public var description: String {
+        switch self {
+        case .user(let name): "user:" + name
+        case .agent(let name): "agent:" + name
+        case .role(let name): "role:" + name
+        case .everyone: "everyone"
+        }
+    }
+
+    public init(from decoder: any Decoder) throws {
+        let text = try decoder.singleValueContainer().decode(String.self)
+        guard let known = Grantee(text) else {
+            throw DecodingError.dataCorrupted(.init(codingPath: decoder.codingPath, debugDescription: "'\(text.prefix(60))' is nobody to grant to."))
+        }
+        self = known
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.singleValueContainer()
+        try container.encode(description)
+    }
+}
+
+/// Leave for somebody to reach an owner's memories, or one of them.
+public struct Grant: Sendable, Codable, Identifiable, Equatable {
+    /// Its number in the store; 0 before it is there.
+    public var id: Int64
+    /// Whose memories.
+    public var owner: Owner
+    /// The one memory; nil for all of the owner's.
+    public var cube: CubeID?
+    /// Who may.
+    public var grantee: Grantee
+    /// What they may do, as far as they may do it at all.
+    public var permissions: Set<Permission>
+    /// The highest label that is shared; a single memory is shared whatever its label. Nobody sees beyond their own clearance.
+    public var upTo: Sensitivity
+    /// When it was given, and by whom.
+    public var created: Date, grantor: String
+    /// When it ends.
+    public var expires: Date?
+
+    /// All values but those that the store sets.
+    public init(
+        owner: Owner, cube: CubeID? = nil, grantee: Grantee, permissions: Set<Permission> = [.read], upTo: Sensitivity = .internal, expires: Date? = nil
+    ) {
+        id = 0
+        self.owner = owner
+        self.cube = cube
+        self.grantee = grantee
+        self.permissions = permissions
+        self.upTo = upTo
+        self.expires = expires
+        created = .distantPast
+        grantor = ""
+    }
+}
+
+/// Which of an owner's memories a principal reaches. Indexes are made of nothing else, so that no score or count tells of the rest.
+public struct Visibility: Hashable, Sendable {
+    /// Memories up to this label, whatever agent they belong to; nil for none.
+    public var ceiling: Sensitivity?
+    /// Of an agent: its own memories and those of none, up to a label of their own.
+    public var agent: String?, agentCeiling: Sensitivity?
+    /// Single memories besides.
+    public var also: Set<CubeID> = []
+
+    /// Everything.
+    public static let all = Visibility(ceiling: .restricted)
+
+    init(ceiling: Sensitivity?) { self.ceiling = ceiling }
+
+    /// Whether nothing is left out.
+    public var isWhole: Bool { ceiling == .restricted }
+
+    /// Whether nothing is seen.
+    var isEmpty: Bool { ceiling == nil && agentCeiling == nil && also.isEmpty }
+
+    /// Whether a memory is seen.
+    public func contains(_ cube: MemCube) -> Bool {
+        if also.contains(cube.id) { return true }
+        if let ceiling, cube.sensitivity <= ceiling { return true }
+        guard let agentCeiling, cube.sensitivity <= agentCeiling else { return false }
+        return cube.scope.agent == nil || cube.scope.agent == agent
+    }
+}

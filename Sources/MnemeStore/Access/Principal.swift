@@ -1,0 +1,148 @@
+public import Foundation
+
+/// What a caller may do.
+public enum Permission: String, Sendable, Codable, CaseIterable {
+    case read, write, erase
+    /// Giving others what one may do oneself.
+    case share
+    /// Looking after the store itself.
+    case admin
+}
+
+/// How far a memory may go. A principal sees what is labelled up to its clearance.
+public enum Sensitivity: Int, Sendable, CaseIterable, Comparable {
+    case `public` = 0
+    /// What is not labelled.
+    case `internal` = 1
+    case confidential = 2
+    case restricted = 3
+
+    public static func < (a: Sensitivity, b: Sensitivity) -> Bool { a.rawValue < b.rawValue }
+
+    /// As it is written in JSON and on the command line.
+    public var name: String { "\(self)" }
+
+    /// - Returns: nil if no label is called so.
+    public init?(name: String) {
+        guard let known = Self.allCases.first(where: { $0.name == name }) else { return nil }
+        self = known
+    }
+}
+
+extension Sensitivity: Codable {
+    public init(from decoder: any Decoder) throws {
+        let name = try decoder.singleValueContainer().decode(String.self)
+        guard let known = Sensitivity(name: name) else {
+            throw DecodingError.dataCorrupted(.init(codingPath: decoder.codingPath, debugDescription: "'\(name.prefix(40))' is not a sensitivity."))
+        }
+        self = known
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.singleValueContainer()
+        try container.encode(name)
+    }
+}
+
+extension KeyedDecodingContainer {
+    /// What was written before there were labels has none.
+    func decode(_ type: Sensitivity.Type, forKey key: Key) throws -> Sensitivity { try decodeIfPresent(type, forKey: key) ?? .internal }
+}
+
+/// Who calls: what they may do, and whose memories are theirs. All else is reached through a ``Grant``.
+public struct Principal: Sendable, Codable, Hashable {
+    /// How it is named in the journal.
+    public var name: String
+    /// What it may do, be it with its own memories or with those that others share with it.
+    public var permissions: Set<Permission>
+    /// The only tenant that it reaches; nil reaches all. No grant leads from one tenant to another.
+    public var tenant: String?
+    /// The user whose memories are its own; nil reaches all of the tenant.
+    public var user: String?
+    /// The agent that it is, if it is one: of its user's memories it reaches those of this agent and those of none.
+    public var agent: String?
+    /// Roles that grants may name.
+    public var roles: Set<String>
+    /// The highest label that it sees.
+    public var clearance: Sensitivity
+    /// The most memories that an owner may have for this principal to add more; nil sets no bound.
+    public var quota: Int?
+
+    /// A principal; what is left out sets no bound. A user without a tenant is one of the tenant `default`.
+    public init(
+        name: String, permissions: Set<Permission>, tenant: String? = nil, user: String? = nil, agent: String? = nil, roles: Set<String> = [],
+        clearance: Sensitivity = .restricted, quota: Int? = nil
+    ) {
+        self.name = name
+        self.permissions = permissions
+        self.tenant = tenant ?? (user == nil ? nil : "default")
+        self.user = user
+        self.agent = agent
+        self.roles = roles
+        self.clearance = clearance
+        self.quota = quota
+    }
+
+    /// Somebody at the machine itself.
+    public static let local = Principal(name: "local", permissions: Set(Permission.allCases))
+
+    /// Whose memories are meant if no user is named.
+    public var home: Owner { Owner(tenant: tenant ?? "default", user: user ?? "default") }
+
+    /// Whether nobody's memories are closed to it.
+    public var reachesAll: Bool { tenant == nil && user == nil && agent == nil }
+
+    /// Whether an owner's memories are its own, or within its tenant.
+    public func reaches(_ owner: Owner) -> Bool { (tenant == nil || tenant == owner.tenant) && (user == nil || user == owner.user) }
+}
+
+/// One call: who makes it, and why. Every call of a ``MemoryStore`` carries one; the store checks it and writes it down.
+public struct Caller: Sendable {
+    /// Who.
+    public var principal: Principal
+    /// What they do, as the operation table names it.
+    public var operation: String?
+    /// Why, if they said.
+    public var reason: String?
+    /// Names the request in the audit log.
+    public var request: String?
+    /// When; "now" for all that the call does.
+    public var time: Date
+
+    /// A call; now, without a reason, unless told.
+    public init(_ principal: Principal, operation: String? = nil, reason: String? = nil, request: String? = nil, time: Date = Date()) {
+        self.principal = principal
+        self.operation = operation
+        self.reason = reason
+        self.request = request
+        self.time = time
+    }
+
+    /// The local user, who may do everything.
+    public static var local: Caller { Caller(.local) }
+
+    /// Whether Mneme itself asks, as for an index: what it reads is handed to nobody, and not written down.
+    package private(set) var isInternal = false
+    /// Mneme itself.
+    package static var mneme: Caller {
+        var caller = Caller(Principal(name: "mneme", permissions: Set(Permission.allCases)))
+        caller.isInternal = true
+        return caller
+    }
+
+    /// Mneme itself, on behalf of this caller, as for what has to be erased with a memory.
+    package var elevated: Caller {
+        var caller = self
+        caller.principal = Principal(name: principal.name, permissions: Set(Permission.allCases))
+        caller.isInternal = true
+        return caller
+    }
+}
+
+/// A caller lacks a permission or may not reach an owner.
+public struct AccessError: Error, Sendable, CustomStringConvertible {
+    /// What is refused, and what would be needed.
+    public let description: String
+    /// - Parameter description: what is refused, for the one who asked.
+    public init(_ description: String) { self.description = description }
+}

@@ -1,0 +1,116 @@
+import Crypto
+public import Foundation
+
+/// One read, write or refusal, as the audit log keeps it. It names memories, never what they say.
+///
+/// Entries form a chain: each carries the SHA-256 of the one before and itself, so that none can be changed, dropped or put in between
+/// without all that follow saying so.
+public struct AuditEntry: Sendable, Codable, Equatable {
+    /// What became of a request.
+    public enum Outcome: String, Sendable, Codable { case done, refused, failed }
+    /// Ids kept of one entry; ``count`` tells how many there were.
+    public static let maximumCubes = 1_000
+
+    /// Place in the log, from 1, without gaps.
+    public var position: Int64 = 0
+    /// When.
+    public var time: Date
+    /// Who.
+    public var principal: String
+    /// What, as the operation table names it, or as the store does.
+    public var operation: String
+    /// Whose memories; nil for the store as a whole.
+    public var owner: Owner?
+    /// What became of it.
+    public var outcome: Outcome
+    /// Which memories were handed out or changed.
+    public var cubes: [CubeID] = []
+    /// How many they were.
+    public var count = 0
+    /// Why, if they said.
+    public var reason: String?
+    /// The request's name.
+    public var request: String?
+    /// Of a refusal: what was refused.
+    public var detail: String?
+    /// Of a write: the first and last journal entry, and the digest of all in between.
+    public var journalFirst: Int64?, journalLast: Int64?, digest: Data?
+    /// SHA-256 of the entry before and this one.
+    public var hash = Data()
+
+    init(_ caller: Caller, _ owner: Owner?, default operation: String, outcome: Outcome = .done, cubes: [CubeID] = [], count: Int? = nil) {
+        time = caller.time
+        principal = caller.principal.name
+        self.operation = caller.operation ?? operation
+        self.owner = owner
+        self.outcome = outcome
+        self.cubes = Array(cubes.prefix(Self.maximumCubes))
+        self.count = count ?? cubes.count
+        reason = caller.reason
+        request = caller.request
+    }
+
+    init(position: Int64, time: Date, principal: String, operation: String, owner: Owner?, outcome: Outcome) {
+        self.position = position
+        self.time = time
+        self.principal = principal
+        self.operation = operation
+        self.owner = owner
+        self.outcome = outcome
+    }
+
+    /// The hash that this entry must carry behind `previous`.
+    public func chained(to previous: Data) -> Data {
+        var hash = SHA256()
+        hash.update(data: previous)
+        func add(_ bytes: (some DataProtocol)?) {
+            var count = UInt32(bytes.map { $0.count } ?? Int(UInt32.max)).littleEndian
+            withUnsafeBytes(of: &count) { hash.update(bufferPointer: $0) }
+            if let bytes { hash.update(data: bytes) }
+        }
+        func add(_ number: Int64?) { add(number.map { number in withUnsafeBytes(of: number.littleEndian) { Data($0) } }) }
+        func add(_ text: String?) { add(text.map { Data($0.utf8) }) }
+        add(position)
+        add(Int64(bitPattern: time.timeIntervalSince1970.bitPattern))
+        for text in [principal, operation, owner?.tenant, owner?.user, outcome.rawValue, reason, request, detail] { add(text) }
+        add(AuditLog.packed(cubes))
+        for number in [Int64(count), journalFirst, journalLast] { add(number) }
+        add(digest)
+        return Data(hash.finalize())
+    }
+}
+
+/// A signature under the log up to a place: whoever changed it afterwards would need the key, too.
+public struct AuditCheckpoint: Sendable, Codable, Equatable {
+    /// The last entry that is covered, and its hash.
+    public var position: Int64, hash: Data
+    /// When it was signed.
+    public var time: Date
+    /// The Ed25519 public key, and the signature of ``message``.
+    public var key: Data, signature: Data
+
+    /// What is signed.
+    static func message(position: Int64, hash: Data, time: Date) -> Data {
+        Data("mneme audit \(position) \(time.timeIntervalSince1970.bitPattern) ".utf8) + hash
+    }
+
+    /// Whether the signature is of this key and for this place.
+    public var isValid: Bool {
+        (try? Curve25519.Signing.PublicKey(rawRepresentation: key))?
+            .isValidSignature(signature, for: Self.message(position: position, hash: hash, time: time)) ?? false
+    }
+}
+
+/// What ``MemoryStore/verifyAudit(keys:head:)`` found.
+public struct AuditReport: Sendable, Codable {
+    /// Entries looked at, and the last one's place and hash: note them elsewhere to notice if the end is cut off.
+    public var entries: Int, position: Int64, head: Data
+    /// Signatures looked at.
+    public var checkpoints: Int
+    /// Entries behind the last signature.
+    public var unsigned: Int
+    /// Journal entries from before there was an audit log.
+    public var unaudited: Int
+    /// What is wrong, in words; empty if nothing is.
+    public var findings: [String]
+}

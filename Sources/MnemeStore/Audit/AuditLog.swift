@@ -1,0 +1,230 @@
+import Crypto
+import Foundation
+import GRDB
+import NIOConcurrencyHelpers
+
+/// The audit log in SQLite: entries wait in memory for the next transaction, at most a second, and are chained in it.
+///
+/// Writes and what they change are one transaction. Reads are told after they were answered: a crash can lose the last second of them.
+final class AuditLog: Sendable {
+    /// Entries that wait at most. If they cannot be written, reading ends: what is not written down is not handed out.
+    private static let limit = 10_000
+    /// New entries from which the log is signed.
+    private static let signedEvery: Int64 = 256
+    /// Entries that are read at once.
+    private static let page = 4_096
+
+    private let waiting = NIOLockedValueBox<[AuditEntry]>([])
+    private let key: Curve25519.Signing.PrivateKey?
+
+    init(key: Curve25519.Signing.PrivateKey?) { self.key = key }
+
+    /// Adds an entry that is written soon.
+    ///
+    /// - Returns: whether it is the first that waits.
+    func note(_ entry: AuditEntry) throws -> Bool {
+        try waiting.withLockedValue { waiting in
+            guard waiting.count < Self.limit else {
+                throw StoreError(.diskFull, "The audit log cannot be written, so nothing is read. Free space on the disk, or end what holds the store.")
+            }
+            waiting.append(entry)
+            return waiting.count == 1
+        }
+    }
+
+    /// The end of the chain in one transaction.
+    struct Chain {
+        fileprivate(set) var position: Int64
+        fileprivate var hash: Data
+
+        init(_ db: Database) throws {
+            let last = try Row.fetchOne(db.cachedStatement(sql: "SELECT position, hash FROM audit ORDER BY position DESC LIMIT 1"))
+            let end = try last ?? Row.fetchOne(db.cachedStatement(sql: "SELECT position, hash FROM audit_anchor"))
+            (position, hash) = (end?[0] ?? 0, end?[1] ?? Data())
+        }
+
+        /// Appends an entry.
+        mutating func append(_ entry: AuditEntry, _ db: Database) throws {
+            var entry = entry
+            entry.position = position + 1
+            entry.hash = entry.chained(to: hash)
+            try db.cachedStatement(
+                sql: "INSERT INTO audit (position, \(AuditLog.columns), hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+            ).execute(arguments: [
+                entry.position, entry.time.timeIntervalSince1970, entry.principal, entry.operation, entry.owner?.tenant, entry.owner?.user,
+                entry.outcome.rawValue, entry.cubes.isEmpty ? nil : AuditLog.packed(entry.cubes), entry.count, entry.reason, entry.request, entry.detail,
+                entry.journalFirst, entry.journalLast, entry.digest, entry.hash,
+            ])
+            (position, hash) = (entry.position, entry.hash)
+        }
+    }
+
+    /// Writes what waits. Call ``settle(_:)`` when the transaction has ended.
+    func writeWaiting(_ chain: inout Chain, _ db: Database) throws -> Int {
+        let entries = waiting.withLockedValue { $0 }
+        for entry in entries { try chain.append(entry, db) }
+        return entries.count
+    }
+
+    /// Forgets entries that are on disk.
+    func settle(_ count: Int) { waiting.withLockedValue { $0.removeFirst(min(count, $0.count)) } }
+
+    private static let columns = "time, principal, operation, tenant, user, outcome, cubes, count, reason, request, detail, journal_first, journal_last, digest"
+
+    /// Signs the log if much is new; `always`, if anything is.
+    func sign(_ chain: Chain, always: Bool, _ db: Database) throws {
+        let position = chain.position, hash = chain.hash
+        guard let key, position > 0 else { return }
+        let signed = try Int64.fetchOne(db, sql: "SELECT max(position) FROM audit_checkpoint WHERE key = ?", arguments: [key.publicKey.rawRepresentation]) ?? 0
+        guard position - signed >= (always ? 1 : Self.signedEvery) else { return }
+        let time = Date(), signature = try key.signature(for: AuditCheckpoint.message(position: position, hash: hash, time: time))
+        try db.execute(
+            sql: "INSERT OR REPLACE INTO audit_checkpoint (position, hash, time, key, signature) VALUES (?, ?, ?, ?, ?)",
+            arguments: [position, hash, time.timeIntervalSince1970, key.publicKey.rawRepresentation, signature])
+    }
+
+    static func entries(after position: Int64, limit: Int, _ db: Database) throws -> [AuditEntry] {
+        try Row.fetchAll(
+            db, sql: "SELECT position, \(columns), hash FROM audit WHERE position > ? ORDER BY position LIMIT ?", arguments: [position, limit]
+        ).map { row in
+            var entry = AuditEntry(
+                position: row[0], time: Date(timeIntervalSince1970: row[1]), principal: row[2], operation: row[3],
+                owner: (row[4] as String?).map { Owner(tenant: $0, user: row[5] ?? "") }, outcome: AuditEntry.Outcome(rawValue: row[6]) ?? .failed)
+            entry.cubes = unpacked(row[7] ?? Data())
+            entry.count = row[8]
+            entry.reason = row[9]
+            entry.request = row[10]
+            entry.detail = row[11]
+            entry.journalFirst = row[12]
+            entry.journalLast = row[13]
+            entry.digest = row[14]
+            entry.hash = row[15]
+            return entry
+        }
+    }
+
+    static func checkpoints(_ db: Database) throws -> [AuditCheckpoint] {
+        try Row.fetchAll(db, sql: "SELECT position, hash, time, key, signature FROM audit_checkpoint ORDER BY position").map {
+            AuditCheckpoint(position: $0[0], hash: $0[1], time: Date(timeIntervalSince1970: $0[2]), key: $0[3], signature: $0[4])
+        }
+    }
+
+    /// Walks the chain, the signatures and the journal behind it.
+    static func verify(keys: [Data]?, head: (position: Int64, hash: Data)?, _ db: Database) throws -> AuditReport {
+        var report = AuditReport(entries: 0, position: 0, head: Data(), checkpoints: 0, unsigned: 0, unaudited: 0, findings: [])
+        var findings: [String] = []
+        func find(_ text: String) { if findings.count < 100 { findings.append(text) } }
+        let anchor = try Row.fetchOne(db, sql: "SELECT position, hash FROM audit_anchor")
+        (report.position, report.head) = (anchor?[0] ?? 0, anchor?[1] ?? Data())
+        let anchored = report.position
+        let checkpoints = try checkpoints(db)
+        let places = Dictionary(grouping: checkpoints, by: \.position)
+        var seen: Set<Int64> = [], signedTo: Int64 = 0, written = 0, noted = head == nil || head!.position == anchored && head!.hash == report.head
+        while true {
+            let entries = try entries(after: report.position, limit: page, db)
+            for entry in entries {
+                if entry.position != report.position + 1 { find("entries \(report.position + 1) to \(entry.position - 1) are missing") }
+                if entry.hash != entry.chained(to: report.head) { find("entry \(entry.position) was changed, or one before it taken away") }
+                for checkpoint in places[entry.position] ?? [] {
+                    seen.insert(checkpoint.position)
+                    if checkpoint.hash != entry.hash || !checkpoint.isValid {
+                        find("the signature at entry \(entry.position) is not of this log")
+                    } else if let keys, !keys.contains(checkpoint.key) {
+                        find("the signature at entry \(entry.position) is of a key that is not trusted")
+                    } else {
+                        signedTo = entry.position
+                    }
+                }
+                if let first = entry.journalFirst, let last = entry.journalLast {
+                    let (digest, count) = try digest(first, last, db)
+                    if digest != entry.digest { find("journal entries \(first) to \(last) are not those of audit entry \(entry.position)") }
+                    written += count
+                }
+                if let head, entry.position == head.position, entry.hash == head.hash { noted = true }
+                (report.position, report.head) = (entry.position, entry.hash)
+                report.entries += 1
+            }
+            if entries.count < page { break }
+        }
+        report.checkpoints = checkpoints.count
+        for checkpoint in checkpoints where !seen.contains(checkpoint.position) && checkpoint.position > anchored {
+            find("the log was signed up to entry \(checkpoint.position), which is gone")
+        }
+        if !noted { find("the log does not hold the noted end: entry \(head!.position) is gone or another") }
+        report.unsigned = Int(report.position - max(signedTo, anchored))
+        report.unaudited = try verifyJournal(db, written: written, find)
+        report.findings = findings
+        return report
+    }
+
+    /// Each journal entry says what it was written with, and belongs to a write that the log knows.
+    ///
+    /// - Returns: entries from before there was a log.
+    private static func verifyJournal(_ db: Database, written: Int, _ find: (String) -> Void) throws -> Int {
+        let start = try Int64.fetchOne(db, sql: "SELECT min(position) FROM journal WHERE digest IS NOT NULL") ?? .max
+        let rows = try Row.fetchCursor(db, sql: "SELECT * FROM journal WHERE position >= ? ORDER BY position", arguments: [start])
+        while let row = try rows.next() {
+            let position: Int64 = row["position"]
+            guard let digest = row["digest"] as Data? else {
+                find("journal entry \(position) carries no digest")
+                continue
+            }
+            // What is erased cannot be compared any more: its salt is gone with it.
+            guard let payload = row["payload"] as String?, let salt = row["salt"] as Data? else { continue }
+            let expected = journalDigest(
+                salt: salt, time: row["time"], operation: row["operation"], cube: row["cube"], version: row["version"], principal: row["principal"],
+                reason: row["reason"], payload: payload)
+            if expected != digest { find("journal entry \(position) was changed") }
+        }
+        let all = try Int.fetchOne(
+            db, sql: "SELECT count(*) FROM journal WHERE position >= ? AND position > (SELECT coalesce(max(journal), 0) FROM audit_anchor)",
+            arguments: [start])
+        if all ?? 0 > written { find("\((all ?? 0) - written) journal entries belong to no write of the log") }
+        return try Int.fetchOne(db, sql: "SELECT count(*) FROM journal WHERE position < ?", arguments: [start]) ?? 0
+    }
+
+    /// Names a journal entry for good, without telling what it says once its salt is gone.
+    static func journalDigest(
+        salt: Data, time: Double, operation: String, cube: String, version: Int, principal: String, reason: String?, payload: String
+    ) -> Data {
+        var hash = SHA256()
+        hash.update(data: salt)
+        for text in ["\(time.bitPattern)", operation, cube, String(version), principal, reason ?? "\u{1}", payload] {
+            hash.update(data: Data(text.utf8))
+            hash.update(data: [0])
+        }
+        return Data(hash.finalize())
+    }
+
+    /// Adds a journal entry to the digest of a write.
+    static func add(_ position: Int64, _ digest: Data, to hash: inout SHA256) {
+        withUnsafeBytes(of: position.littleEndian) { hash.update(bufferPointer: $0) }
+        hash.update(data: digest)
+    }
+
+    /// The digest of all journal entries of one write.
+    static func digest(_ first: Int64, _ last: Int64, _ db: Database) throws -> (digest: Data, count: Int) {
+        var hash = SHA256(), count = 0
+        let digests = try Row.fetchCursor(
+            db.cachedStatement(sql: "SELECT position, digest FROM journal WHERE position BETWEEN ? AND ? ORDER BY position"), arguments: [first, last])
+        while let row = try digests.next() {
+            add(row[0], row[1] ?? Data(), to: &hash)
+            count += 1
+        }
+        return (Data(hash.finalize()), count)
+    }
+
+    static func packed(_ cubes: [CubeID]) -> Data {
+        var data = Data(capacity: cubes.count * 16)
+        for cube in cubes { if let uuid = UUID(uuidString: cube.description)?.uuid { withUnsafeBytes(of: uuid) { data.append(contentsOf: $0) } } }
+        return data
+    }
+
+    private static func unpacked(_ data: Data) -> [CubeID] {
+        stride(from: 0, to: data.count / 16 * 16, by: 16).map { start in
+            var uuid = UUID().uuid
+            withUnsafeMutableBytes(of: &uuid) { _ = data.copyBytes(to: $0, from: data.startIndex + start..<data.startIndex + start + 16) }
+            return CubeID(stored: UUID(uuid: uuid).uuidString.lowercased())
+        }
+    }
+}

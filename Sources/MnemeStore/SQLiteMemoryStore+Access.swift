@@ -1,0 +1,228 @@
+public import Foundation
+import GRDB
+
+extension SQLiteMemoryStore {
+    // MARK: Who reaches what
+
+    public func visibility(of owner: Owner, for permission: Permission, by caller: Caller) throws -> Visibility {
+        // Of one's own no grant needs to be looked up.
+        let principal = caller.principal
+        if principal.reaches(owner), principal.agent == nil, principal.permissions.contains(permission) { return Visibility(ceiling: principal.clearance) }
+        return try read { db in try visible(permission, of: owner, Self.ownerID(owner, db), caller, db) }
+    }
+
+    /// What of an owner's memories the caller reaches for something.
+    ///
+    /// - Throws: ``AccessError`` if nothing; it is noted in the audit log.
+    func visible(_ permission: Permission, of owner: Owner, _ ownerID: Int64?, _ caller: Caller, _ db: Database) throws -> Visibility {
+        let principal = caller.principal
+        guard principal.permissions.contains(permission) else {
+            throw refusal("'\(principal.name)' lacks the permission '\(permission.rawValue)'.", owner, caller)
+        }
+        let isOwn = principal.reaches(owner)
+        var visibility = Visibility(ceiling: isOwn && principal.agent == nil ? principal.clearance : nil)
+        if isOwn, let agent = principal.agent { (visibility.agent, visibility.agentCeiling) = (agent, principal.clearance) }
+        if visibility.isWhole { return visibility }
+        // A grant adds to what is the principal's own only where that is bounded by an agent: labels bound it by the clearance anyway.
+        if let ownerID, principal.tenant == owner.tenant, !isOwn || principal.agent != nil {
+            for grant in try grants(ownerID, owner, to: principal, at: caller.time, db) where grant.permissions.contains(permission) {
+                if let cube = grant.cube {
+                    visibility.also.insert(cube)
+                } else {
+                    visibility.ceiling = max(visibility.ceiling ?? .public, min(grant.upTo, principal.clearance))
+                }
+            }
+            // Whatever is granted, the clearance holds.
+            if !visibility.also.isEmpty, principal.clearance < .restricted {
+                let ids = try String.fetchAll(
+                    db, sql: "SELECT id FROM cube WHERE sensitivity <= ? AND id IN (SELECT value FROM json_each(?))",
+                    arguments: [principal.clearance.rawValue, try StoreCoding.encode(Array(visibility.also))])
+                visibility.also = Set(ids.map(CubeID.init(stored:)))
+            }
+        }
+        guard !visibility.isEmpty else {
+            throw refusal(
+                "'\(principal.name)' may not \(permission.rawValue) the memories of user '\(owner.user)'\(principal.tenant == owner.tenant ? "" : " there").",
+                owner, caller)
+        }
+        return visibility
+    }
+
+    /// Notes a refusal and returns it.
+    func refusal(_ text: String, _ owner: Owner?, _ caller: Caller) -> AccessError {
+        var entry = AuditEntry(caller, owner, default: "store", outcome: .refused)
+        entry.detail = text
+        try? note(entry)
+        return AccessError(text)
+    }
+
+    public func refuse(_ text: String, owner: Owner?, by caller: Caller) -> AccessError { refusal(text, owner, caller) }
+
+    /// - Throws: ``AccessError`` unless the caller may and reaches everybody.
+    func requireAll(_ permission: Permission, _ caller: Caller) throws {
+        guard caller.principal.permissions.contains(permission), caller.principal.reachesAll else {
+            throw refusal("'\(caller.principal.name)' may not: that takes the permission '\(permission.rawValue)' for all tenants.", nil, caller)
+        }
+    }
+
+    /// SQL that holds for cubes in sight.
+    static func condition(_ visibility: Visibility) -> (sql: String, arguments: StatementArguments) {
+        if visibility.isWhole { return ("1", []) }
+        let list = "[" + visibility.also.map { "\"\($0)\"" }.joined(separator: ",") + "]"
+        return (
+            """
+            (cube.sensitivity <= ? OR (cube.sensitivity <= ? AND (cube.agent IS NULL OR cube.agent = ?))
+                OR cube.id IN (SELECT value FROM json_each(?)))
+            """, [visibility.ceiling?.rawValue ?? -1, visibility.agentCeiling?.rawValue ?? -1, visibility.agent ?? "", list]
+        )
+    }
+
+    // MARK: Grants
+
+    private static func grant(_ row: Row, _ owner: Owner) throws -> Grant {
+        guard let grantee = Grantee(row["grantee"] as String) else { throw StoreError(.corrupt, "A grant is for nobody. Run `mneme doctor`.") }
+        var grant = Grant(owner: owner, cube: (row["cube"] as String?).map(CubeID.init(stored:)), grantee: grantee)
+        grant.id = row["id"]
+        grant.permissions = Set((row["permissions"] as String).split(separator: ",").compactMap { Permission(rawValue: String($0)) })
+        grant.upTo = Sensitivity(rawValue: row["up_to"]) ?? .public
+        grant.created = Date(timeIntervalSince1970: row["created"])
+        grant.grantor = row["grantor"]
+        grant.expires = (row["expires"] as Double?).map(Date.init(timeIntervalSince1970:))
+        return grant
+    }
+
+    private func grants(_ ownerID: Int64, _ owner: Owner, to principal: Principal, at time: Date, _ db: Database) throws -> [Grant] {
+        let grantees = try StoreCoding.encode(Grantee.all(of: principal).map(\.description))
+        return try Row.fetchAll(
+            db.cachedStatement(
+                sql: "SELECT * FROM access_grant WHERE owner = ? AND grantee IN (SELECT value FROM json_each(?)) AND (expires IS NULL OR expires > ?)"),
+            arguments: [ownerID, grantees, time.timeIntervalSince1970]
+        ).map { try Self.grant($0, owner) }
+    }
+
+    public func share(_ grant: Grant, by caller: Caller) throws -> Grant {
+        try audited { db, chain in
+            var grant = grant, ownerID = try Self.ownerID(grant.owner, db)
+            let own = try visible(.share, of: grant.owner, ownerID, caller, db), principal = caller.principal
+            guard principal.reaches(grant.owner) else { throw refusal("Only who owns memories shares them.", grant.owner, caller) }
+            guard !grant.permissions.isEmpty, grant.permissions.isSubset(of: [.read, .write, .erase]) else {
+                throw StoreError(.conflict, "Shared are 'read', 'write' and 'erase', one at least.")
+            }
+            guard grant.permissions.isSubset(of: principal.permissions), grant.cube != nil || own.ceiling.map({ grant.upTo <= $0 }) ?? false
+            else { throw refusal("'\(principal.name)' cannot share more than it may do itself.", grant.owner, caller) }
+            try Self.requireWhole([grant.grantee.description])
+            if let cube = grant.cube { _ = try require(cube, ownerID ?? 0, own, db) }
+            if ownerID == nil { ownerID = try Self.createOwner(grant.owner, db) }
+            grant.created = caller.time
+            grant.grantor = principal.name
+            // The same again replaces what was.
+            try db.execute(
+                sql: "DELETE FROM access_grant WHERE owner = ? AND grantee = ? AND cube IS ?",
+                arguments: [ownerID, grant.grantee.description, grant.cube?.description])
+            try db.execute(
+                sql: "INSERT INTO access_grant (owner, cube, grantee, permissions, up_to, created, grantor, expires) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                arguments: [
+                    ownerID, grant.cube?.description, grant.grantee.description, grant.permissions.map(\.rawValue).sorted().joined(separator: ","),
+                    grant.upTo.rawValue, grant.created.timeIntervalSince1970, grant.grantor, grant.expires?.timeIntervalSince1970,
+                ])
+            grant.id = db.lastInsertedRowID
+            var entry = AuditEntry(caller, grant.owner, default: "share", cubes: grant.cube.map { [$0] } ?? [])
+            entry.detail = "\(grant.permissions.map(\.rawValue).sorted().joined(separator: ",")) to \(grant.grantee)"
+            try chain.append(entry, db)
+            return grant
+        }
+    }
+
+    public func unshare(_ id: Int64, owner: Owner, by caller: Caller) throws {
+        try audited { db, chain in
+            let ownerID = try Self.ownerID(owner, db)
+            _ = try visible(.share, of: owner, ownerID, caller, db)
+            guard caller.principal.reaches(owner) else { throw refusal("Only who owns memories shares them.", owner, caller) }
+            try db.execute(sql: "DELETE FROM access_grant WHERE id = ? AND owner = ?", arguments: [id, ownerID])
+            guard db.changesCount > 0 else { throw StoreError(.notFound, "There is no grant \(id) of these memories.") }
+            var entry = AuditEntry(caller, owner, default: "unshare")
+            entry.detail = "grant \(id)"
+            try chain.append(entry, db)
+        }
+    }
+
+    public func grants(owner: Owner, by caller: Caller) throws -> [Grant] {
+        try read { db in
+            guard let ownerID = try Self.ownerID(owner, db) else { return [] }
+            if caller.principal.reaches(owner) {
+                _ = try visible(.read, of: owner, ownerID, caller, db)
+                return try Row.fetchAll(db, sql: "SELECT * FROM access_grant WHERE owner = ? ORDER BY id", arguments: [ownerID]).map {
+                    try Self.grant($0, owner)
+                }
+            }
+            guard caller.principal.tenant == owner.tenant else { throw refusal("No grant leads to another tenant.", owner, caller) }
+            return try grants(ownerID, owner, to: caller.principal, at: caller.time, db)
+        }
+    }
+
+    public func grants(to caller: Caller) throws -> [Grant] {
+        guard let tenant = caller.principal.tenant else { return [] }
+        return try read { db in
+            let grantees = try StoreCoding.encode(Grantee.all(of: caller.principal).map(\.description))
+            return try Row.fetchAll(
+                db,
+                sql: """
+                    SELECT access_grant.*, owner.user FROM access_grant JOIN owner ON owner.id = access_grant.owner
+                    WHERE owner.tenant = ? AND grantee IN (SELECT value FROM json_each(?)) AND (expires IS NULL OR expires > ?) ORDER BY access_grant.id
+                    """, arguments: [tenant, grantees, caller.time.timeIntervalSince1970]
+            ).map { try Self.grant($0, Owner(tenant: tenant, user: $0["user"])) }
+        }
+    }
+
+    // MARK: Audit
+
+    /// Notes an entry that is written within a second.
+    func note(_ entry: AuditEntry) throws {
+        guard try audit.note(entry) else { return }
+        flushSoon(1)
+    }
+
+    private func flushSoon(_ seconds: Int) {
+        auditQueue.asyncAfter(deadline: .now() + .seconds(seconds)) { [weak self] in
+            do { try self?.flush() } catch { self?.flushSoon(10) }
+        }
+    }
+
+    /// Notes that memories were handed out.
+    func noteRead(_ operation: String, _ cubes: [CubeID], owner: Owner?, by caller: Caller, count: Int? = nil) throws {
+        if !caller.isInternal { try note(AuditEntry(caller, owner, default: operation, cubes: cubes, count: count)) }
+    }
+
+    public func noteRead(_ ids: [CubeID], owner: Owner, by caller: Caller) throws { try noteRead("read", ids, owner: owner, by: caller) }
+
+    /// A transaction that takes what waits for the audit log with it.
+    func audited<T>(_ body: (Database, inout AuditLog.Chain) throws -> T) throws -> T {
+        try write { db in
+            var chain = try AuditLog.Chain(db)
+            let written = try audit.writeWaiting(&chain, db)
+            let result = try body(db, &chain)
+            try audit.sign(chain, always: false, db)
+            db.afterNextTransaction { [audit] _ in audit.settle(written) }
+            return result
+        }
+    }
+
+    public func flush() throws { try audited { _, _ in } }
+
+    public func auditEntries(after position: Int64, limit: Int, by caller: Caller) throws -> [AuditEntry] {
+        try requireAll(.admin, caller)
+        try flush()
+        return try read { try AuditLog.entries(after: position, limit: limit, $0) }
+    }
+
+    public func auditCheckpoints(by caller: Caller) throws -> [AuditCheckpoint] {
+        try requireAll(.admin, caller)
+        return try read(AuditLog.checkpoints)
+    }
+
+    public func verifyAudit(keys: [Data]?, head: (position: Int64, hash: Data)?, by caller: Caller) throws -> AuditReport {
+        try requireAll(.admin, caller)
+        try audited { db, chain in try audit.sign(chain, always: true, db) }
+        return try read { try AuditLog.verify(keys: keys, head: head, $0) }
+    }
+}
