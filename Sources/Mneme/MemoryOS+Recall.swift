@@ -48,6 +48,7 @@ extension MemoryOS {
         var score: Float
         var features: RecallFeatures
         var matched: [String]
+        var validity: Float
         var duplicates: [CubeID]
     }
 
@@ -70,7 +71,8 @@ extension MemoryOS {
             guard selected.count < request.limit else { break }
             let matched = plan.words.enumerated().filter { $0.offset < 64 && candidate.matches & (1 << UInt64($0.offset)) != 0 }.map(\.element)
             numbers.append(candidate.document)
-            selected.append(Selected(id: document.id, score: candidate.score, features: candidate.features, matched: matched, duplicates: []))
+            selected.append(
+                Selected(id: document.id, score: candidate.score, features: candidate.features, matched: matched, validity: candidate.validity, duplicates: []))
         }
         return selected
     }
@@ -92,6 +94,7 @@ extension MemoryOS {
                     place: known?.place ?? Int64(i), speaker: cube.speaker, eventTime: cube.eventTime, recordedTime: cube.recordedTime,
                     expires: cube.expires, tags: cube.tags, analysis: [], analyzer: Analysis.version,
                     vector: texts[cube.id] == cube.text ? known?.vector : nil))
+            changes.rows[i].validUntil = cube.validUntil
         }
         changes.links = current.links.filter { $0.link.time <= asOf }
         var index = try OwnerIndex(owner: request.owner, vectors: FlatIndex(dimension: embedder?.dimension ?? 1))
@@ -123,6 +126,7 @@ extension MemoryOS {
             for (i, value) in item.features.values.enumerated() where value != 0 {
                 explanation[RecallFeatures.names[i]] = Double(value * FusionWeights.standard[i])
             }
+            if item.validity != 0 { explanation[item.validity < 0 ? "superseded" : "supersedes"] = Double(item.validity) }
             if item.features.values.isEmpty { explanation[request.mode.rawValue] = Double(item.score) }
             result.memories.append(
                 RecalledMemory(

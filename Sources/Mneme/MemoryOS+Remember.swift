@@ -122,7 +122,7 @@ extension MemoryOS {
         }
     }
 
-    private func drafts(of input: MemoryInput, scope: Scope, by caller: Caller) -> [Draft] {
+    func drafts(of input: MemoryInput, scope: Scope, by caller: Caller) -> [Draft] {
         let parts = Segmenter.parts(of: input.text)
         return parts.enumerated().map { number, part in
             let text = String(part), words = TextAnalyzer.words(text), time = input.eventTime ?? caller.time
@@ -151,6 +151,7 @@ extension MemoryOS {
         cube.entities = TextFacts.entities(in: cube.text, speaker: cube.speaker)
         cube.keywords = TextFacts.keywords(words)
         cube.dates = TimeExpressions.find(in: cube.text, reference: cube.eventTime).prefix(16).map { DateMention(text: $0.text, start: $0.start, end: $0.end) }
+        cube.claims = Claims.find(in: cube.text, words: words, speaker: cube.speaker)
         return Analysis(text: cube.text, words: words, entities: cube.entities, speaker: cube.speaker, eventTime: cube.eventTime, analyzer: analyzer)
     }
 

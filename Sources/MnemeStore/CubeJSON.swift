@@ -21,6 +21,17 @@ struct CubeJSON {
                 $0.field("end", date.end)
             }
         }
+        if !cube.claims.isEmpty {
+            shared.list("claims", cube.claims) { writer, claim in
+                writer.object {
+                    $0.field("subject", claim.subject)
+                    $0.field("attribute", claim.attribute)
+                    $0.field("value", claim.value)
+                    $0.field("isDenied", claim.isDenied)
+                }
+            }
+        }
+        shared.field("confirmations", cube.confirmations)
         shared.key("provenance")
         shared.object {
             $0.field("source", cube.provenance.source)
@@ -58,6 +69,7 @@ struct CubeJSON {
         shared.field("eventTime", cube.eventTime)
         shared.field("recordedTime", cube.recordedTime)
         shared.field("updatedTime", cube.updatedTime)
+        shared.field("validUntil", cube.validUntil)
         shared.field("expires", cube.expires)
         shared.field("priority", cube.priority)
         payload = "{" + shared.text + "}"
@@ -108,6 +120,11 @@ struct CubeJSON {
             guard let value else { return }
             key(name)
             plain(String(value))
+        }
+
+        mutating func field(_ name: StaticString, _ value: Bool) {
+            key(name)
+            plain(value ? "true" : "false")
         }
 
         mutating func field(_ name: StaticString, _ value: Double) {

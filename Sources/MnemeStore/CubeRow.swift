@@ -8,6 +8,8 @@ struct CubeHeader: Codable {
     var entities: [String]
     var keywords: [String]
     var dates: [DateMention]
+    var claims: [Claim]
+    var confirmations: Int?
     var provenance: Provenance
     var activation: ActivationReference?
 }
@@ -57,6 +59,9 @@ extension SQLiteMemoryStore {
         cube.entities = header.entities
         cube.keywords = header.keywords
         cube.dates = header.dates
+        cube.claims = header.claims
+        cube.confirmations = header.confirmations
+        cube.validUntil = (row["valid_until"] as Double?).map(Date.init(timeIntervalSince1970:))
         cube.activation = header.activation
         if let last = row["last_used"] as Double? { cube.usage = Usage(count: row["uses"], last: Date(timeIntervalSince1970: last)) }
         return cube

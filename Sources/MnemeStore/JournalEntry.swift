@@ -5,6 +5,16 @@ public struct JournalEntry: Sendable, Codable, Equatable {
     /// What was done.
     public enum Operation: String, Sendable, Codable, CaseIterable {
         case add, update, archive, restore, link, unlink, erase
+        /// A former version became the present one again.
+        case rollback
+        /// It holds no longer, as another memory says otherwise; it holds again; somebody said that it holds no longer.
+        case supersede, reinstate, invalidate
+        /// Somebody said that it is right.
+        case confirm
+        /// Another memory takes its place.
+        case merge
+        /// It is kept as it is.
+        case freeze
     }
 
     /// Position: rises by each entry, never used twice.

@@ -168,6 +168,9 @@ public struct MemCube: Sendable, Codable, Identifiable, Equatable {
     public var recordedTime: Date
     /// When this version was recorded.
     public var updatedTime: Date
+    /// Since when what it says does not hold any more: a later memory says otherwise, or somebody said so. It is recalled all the same, behind
+    /// what holds, and first where a question asks about then.
+    public var validUntil: Date?
     /// When it stops being recalled.
     public var expires: Date?
     /// Importance, by the caller's own scale.
@@ -182,6 +185,10 @@ public struct MemCube: Sendable, Codable, Identifiable, Equatable {
     public var keywords: [String]
     /// Dates found in the text.
     public var dates: [DateMention]
+    /// What the text says of which only one thing holds at a time.
+    public var claims: [Claim]
+    /// How often somebody said that it is right.
+    public var confirmations: Int?
     /// Where it came from.
     public var provenance: Provenance
     /// How recall has used it; nil if it never was an answer. Counted beside the journal, not a version of its own.
@@ -209,6 +216,7 @@ public struct MemCube: Sendable, Codable, Identifiable, Equatable {
         entities = []
         keywords = []
         dates = []
+        claims = []
         self.provenance = provenance
     }
 }
@@ -217,6 +225,10 @@ public struct MemCube: Sendable, Codable, Identifiable, Equatable {
 public struct CubeLink: Hashable, Sendable, Codable {
     /// The kind of a derivation edge: the source was made of the target.
     public static let derivedFrom = "derivedFrom"
+    /// From a memory to one that does not hold any more since.
+    public static let supersedes = "supersedes"
+    /// From a memory to one that was wrong.
+    public static let corrects = "corrects"
 
     /// Where it starts.
     public var source: CubeID

@@ -11,8 +11,18 @@ public enum Mutation: Sendable {
     case update(MemCube, analysis: [UInt8], contentHash: [UInt8])
     /// Takes a cube out of recall; it can be restored.
     case archive(CubeID)
-    /// Takes an archived cube back into recall.
+    /// As ``update(_:analysis:contentHash:)``, of a cube as it was at a former version.
+    case rollback(MemCube, analysis: [UInt8], contentHash: [UInt8])
+    /// Takes an archived, merged or frozen cube back into use.
     case restore(CubeID)
+    /// Takes a cube out of recall, as another of the same request or store takes its place.
+    case merge(CubeID, into: CubeID)
+    /// Lets nobody change a cube until it is restored.
+    case freeze(CubeID)
+    /// Says since when a cube does not hold.
+    case invalidate(CubeID, at: Date)
+    /// Says that a cube is right.
+    case confirm(CubeID)
     /// Removes a cube and every trace of its text, for good.
     case erase(CubeID)
     case link(CubeLink)
@@ -24,7 +34,7 @@ extension Mutation {
     var permissions: Set<Permission> {
         switch self {
         case .add: [.write]
-        case .update, .archive, .restore, .link, .unlink: [.read, .write]
+        case .update, .rollback, .archive, .restore, .merge, .freeze, .invalidate, .confirm, .link, .unlink: [.read, .write]
         case .erase: [.erase]
         }
     }
@@ -74,6 +84,8 @@ public struct IndexRow: Sendable {
     public var recordedTime: Date
     /// When it stops being recalled.
     public var expires: Date?
+    /// Since when it does not hold.
+    public var validUntil: Date?
     /// Its tags.
     public var tags: [String]
     /// Encoded terms, and the analyzer that made them.
@@ -173,6 +185,10 @@ public struct CubeFilter: Sendable {
     public var from: Date?
     /// Event time before this.
     public var before: Date?
+    /// What held then: nothing later, and nothing that had ceased to hold.
+    public var at: Date?
+    /// As it was recorded then.
+    public var asOf: Date?
     /// Cubes after this one.
     public var after: CubeID?
     /// At most this many.
@@ -187,6 +203,14 @@ public struct CubeFilter: Sendable {
         self.owner = owner
         self.limit = limit
         newestFirst = false
+    }
+
+    /// Whether a cube of the owner fits, but for the page.
+    func fits(_ cube: MemCube) -> Bool {
+        (agent == nil || cube.scope.agent == agent) && (session == nil || cube.scope.session == session) && (type == nil || cube.type == type)
+            && (tag.map(cube.tags.contains) ?? true) && (state == nil || cube.state == state) && (from.map { cube.eventTime >= $0 } ?? true)
+            && (before.map { cube.eventTime < $0 } ?? true) && (!onlyActivations || cube.activation != nil)
+            && (at.map { cube.eventTime <= $0 && cube.validUntil ?? .distantFuture > $0 } ?? true)
     }
 }
 

@@ -178,8 +178,7 @@ extension SQLiteMemoryStore {
 
     /// Notes an entry that is written within a second.
     func note(_ entry: AuditEntry) throws {
-        guard try audit.note(entry) else { return }
-        flushSoon(1)
+        if let delay = try audit.note(entry) { flushSoon(delay) }
     }
 
     private func flushSoon(_ seconds: Int) {

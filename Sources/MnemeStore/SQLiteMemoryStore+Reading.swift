@@ -30,6 +30,14 @@ extension SQLiteMemoryStore {
     }
 
     public func list(_ filter: CubeFilter, by caller: Caller) throws -> [MemCube] {
+        if let asOf = filter.asOf {
+            var found = try snapshot(owner: filter.owner, asOf: asOf, by: caller).filter(filter.fits)
+            if filter.newestFirst { found.reverse() }
+            if let after = filter.after { found = Array(found.drop { filter.newestFirst ? $0.id >= after : $0.id <= after }) }
+            found = Array(found.prefix(filter.limit))
+            try noteRead("list", found.map(\.id), owner: filter.owner, by: caller)
+            return found
+        }
         let found: [MemCube] = try read { db in
             let known = try Self.ownerID(filter.owner, db), sight = Self.condition(try visible(.read, of: filter.owner, known, caller, db))
             guard let ownerID = known else { return [] }
@@ -47,6 +55,8 @@ extension SQLiteMemoryStore {
             add("EXISTS (SELECT 1 FROM json_each(cube.header, '$.tags') WHERE value = ?)", filter.tag)
             add("cube.event_time >= ?", filter.from?.timeIntervalSince1970)
             add("cube.event_time < ?", filter.before?.timeIntervalSince1970)
+            add("cube.event_time <= ?", filter.at?.timeIntervalSince1970)
+            add("(cube.valid_until IS NULL OR cube.valid_until > ?)", filter.at?.timeIntervalSince1970)
             if let after = filter.after {
                 add("cube.seq \(filter.newestFirst ? "<" : ">") coalesce((SELECT seq FROM cube WHERE id = ?), 0)", after.description)
             }
@@ -157,7 +167,8 @@ extension SQLiteMemoryStore {
                 : "cube.seq"
             let columns = """
                 SELECT cube.seq, cube.id, cube.type, cube.state, cube.agent, session.name, cube.place, cube.speaker, cube.event_time,
-                    cube.recorded_time, cube.expires, iif(instr(cube.header, '"tags":[]'), NULL, cube.header ->> '$.tags'), cube.analysis, cube.analyzer, iif(vector.position > ?4 OR vector.embedder = ?5, vector.data, NULL), vector.embedder = ?5
+                    cube.recorded_time, cube.expires, iif(instr(cube.header, '"tags":[]'), NULL, cube.header ->> '$.tags'), cube.analysis, cube.analyzer, iif(vector.position > ?4 OR vector.embedder = ?5, vector.data, NULL), vector.embedder = ?5,
+                    cube.valid_until
                 FROM cube LEFT JOIN session ON session.id = cube.session LEFT JOIN vector ON vector.cube = \(vector) AND vector.embedder IN (?1, ?5)
                 WHERE
                 """
@@ -218,6 +229,7 @@ extension SQLiteMemoryStore {
                 }
             })
         result.isFormer = row[15] ?? false
+        result.validUntil = (row[16] as Double?).map(Date.init(timeIntervalSince1970:))
         return result
     }
 

@@ -51,7 +51,7 @@ extension SQLiteMemoryStore {
     }
 
     /// One request's way through the store.
-    private final class Change {
+    final class Change {
         let owner: Owner, ownerID: Int64, caller: Caller
         /// What the caller reaches, for each permission that the request needs.
         private let sights: [Permission: Visibility]
@@ -76,6 +76,9 @@ extension SQLiteMemoryStore {
         var digest: Data { Data(digests.finalize()) }
 
         func sight(_ permission: Permission) -> Visibility { sights[permission]! }
+
+        /// Whether what follows from the request may change a cube.
+        func reaches(_ cube: MemCube) -> Bool { sights.values.contains { $0.contains(cube) } }
     }
 
     /// Applies a request's mutations and writes down that it was done.
@@ -123,6 +126,11 @@ extension SQLiteMemoryStore {
             case .update(let cube, _, let content): hash.update(data: Data("update\(cube.id)".utf8) + content)
             case .archive(let id): hash.update(data: Data("archive\(id)".utf8))
             case .restore(let id): hash.update(data: Data("restore\(id)".utf8))
+            case .rollback(let cube, _, let content): hash.update(data: Data("rollback\(cube.id)".utf8) + content)
+            case .merge(let id, let other): hash.update(data: Data("merge\(id)\(other)".utf8))
+            case .freeze(let id): hash.update(data: Data("freeze\(id)".utf8))
+            case .invalidate(let id, _): hash.update(data: Data("invalidate\(id)".utf8))
+            case .confirm(let id): hash.update(data: Data("confirm\(id)".utf8))
             case .erase(let id): hash.update(data: Data("erase\(id)".utf8))
             case .link(let link): hash.update(data: Data("link\(link.source)\(link.target)\(link.kind)".utf8))
             case .unlink(let link): hash.update(data: Data("unlink\(link.source)\(link.target)\(link.kind)".utf8))
@@ -153,6 +161,15 @@ extension SQLiteMemoryStore {
         return try require(id, change.ownerID, change.sight(permission), db)
     }
 
+    /// A cube that is not kept as it is.
+    private func requireChangeable(_ id: CubeID, _ change: Change, _ db: Database) throws -> MemCube {
+        let cube = try require(id, for: .write, change, db)
+        guard cube.state != .erased, cube.state != .frozen else {
+            throw StoreError(.conflict, "Memory \(id) is \(cube.state.rawValue) and cannot be changed. Restore it first.")
+        }
+        return cube
+    }
+
     /// A memory goes only as far as its writer sees, and an agent writes its own.
     private func confine(_ cube: inout MemCube, _ change: Change, isNew: Bool) throws {
         let sight = change.sight(.write), name = change.caller.principal.name
@@ -173,7 +190,7 @@ extension SQLiteMemoryStore {
     }
 
     private func apply(_ mutation: Mutation, _ change: Change, _ db: Database) throws -> MemCube? {
-        let owner = change.owner, ownerID = change.ownerID, caller = change.caller
+        let owner = change.owner, ownerID = change.ownerID
         switch mutation {
         case .add(var cube, let analysis, let contentHash, let links):
             try Self.requireWhole([cube.text, cube.speaker, cube.scope.agent, cube.scope.session])
@@ -204,75 +221,55 @@ extension SQLiteMemoryStore {
                 sql: """
                     INSERT INTO cube (id, owner, session, place, agent, type, state, version, text, speaker, event_time, recorded_time,
                         updated_time, expires, priority, header, content_hash, position, analysis, analyzer, activation,
-                        sensitivity)
-                    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                        sensitivity, valid_until)
+                    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                     """
             ).execute(arguments: [
                 cube.id.description, ownerID, session, place, cube.scope.agent, cube.type.rawValue, cube.state.rawValue, cube.version,
                 cube.text, cube.speaker, cube.eventTime.timeIntervalSince1970, cube.recordedTime.timeIntervalSince1970,
                 cube.updatedTime.timeIntervalSince1970, cube.expires?.timeIntervalSince1970, cube.priority,
                 json.header, Data(contentHash), position, Data(analysis), analyzer, cube.activation?.block, cube.sensitivity.rawValue,
+                cube.validUntil?.timeIntervalSince1970,
             ])
             if cube.activation == nil { try db.cachedStatement(sql: "INSERT INTO pending (cube) VALUES (?)").execute(arguments: [db.lastInsertedRowID]) }
             for link in links where try Self.current(link.target, ownerID, db).map(change.sight(.write).contains) ?? false {
                 try Self.add(link, change, db)
             }
-            return cube
+            guard !cube.claims.isEmpty else { return cube }
+            try settle(Self.saveClaims(cube, ownerID, db), change, db)
+            return try Self.current(cube.id, ownerID, db)
 
-        case .update(var cube, let analysis, let contentHash):
-            try Self.requireWhole([cube.text, cube.speaker, cube.scope.agent])
-            let old = try require(cube.id, for: .write, change, db)
-            try confine(&cube, change, isNew: false)
-            guard old.state != .erased, old.state != .frozen else {
-                throw StoreError(.conflict, "Memory \(cube.id) is \(old.state.rawValue) and cannot be changed.")
-            }
-            guard old.activation == cube.activation, cube.activation == nil || cube.text == old.text else {
-                throw StoreError(.conflict, "Memory \(cube.id) stands for computed keys and values; its text cannot be changed. Compute and keep others.")
-            }
-            guard cube.version == old.version else {
-                throw StoreError(.conflict, "Memory \(cube.id) was changed meanwhile, to version \(old.version). Read it again and repeat the change.")
-            }
-            cube.version = old.version + 1
-            cube.recordedTime = old.recordedTime
-            cube.updatedTime = caller.time
-            cube.scope.tenant = owner.tenant
-            cube.scope.user = owner.user
-            cube.scope.session = old.scope.session
-            let json = CubeJSON(cube)
-            let position = try Self.append(.update, cube.id, version: cube.version, payload: json.payload, change, db)
-            try db.execute(
-                sql: """
-                    UPDATE cube SET agent = ?, type = ?, state = ?, version = ?, text = ?, speaker = ?, event_time = ?, updated_time = ?,
-                        expires = ?, priority = ?, header = ?, content_hash = ?, position = ?, analysis = ?, analyzer = ?, sensitivity = ?
-                    WHERE id = ?
-                    """,
-                arguments: [
-                    cube.scope.agent, cube.type.rawValue, cube.state.rawValue, cube.version, cube.text, cube.speaker,
-                    cube.eventTime.timeIntervalSince1970, cube.updatedTime.timeIntervalSince1970, cube.expires?.timeIntervalSince1970,
-                    cube.priority, json.header, Data(contentHash), position, Data(analysis), analyzer, cube.sensitivity.rawValue, cube.id.description,
-                ])
-            if old.text != cube.text || old.speaker != cube.speaker {
-                try db.execute(sql: "INSERT OR IGNORE INTO pending (cube) SELECT seq FROM cube WHERE id = ?", arguments: [cube.id.description])
-            } else {
-                try db.execute(
-                    sql: "UPDATE vector SET version = ? WHERE cube = (SELECT seq FROM cube WHERE id = ?)", arguments: [cube.version, cube.id.description])
-            }
-            return cube
-
+        case .update(let cube, let analysis, let contentHash): return try replace(cube, analysis, contentHash, .update, change, db)
+        case .rollback(let cube, let analysis, let contentHash): return try replace(cube, analysis, contentHash, .rollback, change, db)
         case .archive(let id): return try transition(id, to: .archived, .archive, change, db)
         case .restore(let id): return try transition(id, to: .activated, .restore, change, db)
+        case .freeze(let id): return try transition(id, to: .frozen, .freeze, change, db)
+        case .merge(let id, let other):
+            _ = try require(other, for: .write, change, db)
+            guard id != other else { throw StoreError(.conflict, "A memory cannot take its own place.") }
+            return try transition(id, to: .merged, .merge, change, db)
+        case .invalidate(let id, let date):
+            return try setValidity(of: requireChangeable(id, change, db), until: date, .invalidate, change, db)
+        case .confirm(let id): return try confirm(id, change, db)
 
         case .erase(let id):
             var cube = try require(id, for: .erase, change, db)
             cube.version += 1
             _ = try Self.record(.erase, cube, change, db)
             // The journal keeps that it happened, never what was said.
-            try db.execute(
-                sql: "UPDATE journal SET payload = NULL, salt = NULL WHERE cube = ? OR (payload LIKE ? AND operation IN ('link', 'unlink'))",
-                arguments: [id.description, "%\(id)%"])
+            for column in ["cube", "target"] {
+                try db.execute(sql: "UPDATE journal SET payload = NULL, salt = NULL WHERE \(column) = ?", arguments: [id.description])
+            }
+            let keys = try Self.claimedKeys(id, db)
+            let ended = try String.fetchAll(
+                db, sql: "SELECT target FROM link WHERE source = ? AND kind = ?", arguments: [id.description, CubeLink.supersedes])
             try db.execute(sql: "DELETE FROM link WHERE source = ? OR target = ?", arguments: [id.description, id.description])
             try db.execute(sql: "DELETE FROM access_grant WHERE cube = ?", arguments: [id.description])
             try db.execute(sql: "DELETE FROM cube WHERE id = ?", arguments: [id.description])
+            for target in ended {
+                if let former = try Self.current(CubeID(stored: target), ownerID, db) { _ = try setValidity(of: former, until: nil, .reinstate, change, db) }
+            }
+            try settle(keys, change, db)
             return nil
 
         case .link(let link):
@@ -293,6 +290,78 @@ extension SQLiteMemoryStore {
         }
     }
 
+    /// Makes a cube's next version.
+    private func replace(
+        _ cube: MemCube, _ analysis: [UInt8], _ contentHash: [UInt8], _ operation: JournalEntry.Operation, _ change: Change, _ db: Database
+    ) throws -> MemCube {
+        var cube = cube
+        let owner = change.owner, caller = change.caller
+        try Self.requireWhole([cube.text, cube.speaker, cube.scope.agent])
+        let old = try requireChangeable(cube.id, change, db)
+        try confine(&cube, change, isNew: false)
+        guard old.activation == cube.activation, cube.activation == nil || cube.text == old.text else {
+            throw StoreError(.conflict, "Memory \(cube.id) stands for computed keys and values; its text cannot be changed. Compute and keep others.")
+        }
+        guard cube.version == old.version else {
+            throw StoreError(.conflict, "Memory \(cube.id) was changed meanwhile, to version \(old.version). Read it again and repeat the change.")
+        }
+        cube.version = old.version + 1
+        cube.recordedTime = old.recordedTime
+        cube.updatedTime = caller.time
+        cube.scope.tenant = owner.tenant
+        cube.scope.user = owner.user
+        cube.scope.session = old.scope.session
+        if operation == .rollback {
+            // The way there is another's matter: what may not be, stays as it is.
+            if cube.state != old.state, !old.state.canBecome(cube.state) { cube.state = old.state }
+        } else {
+            (cube.state, cube.validUntil, cube.confirmations) = (old.state, old.validUntil, old.confirmations)
+        }
+        let json = CubeJSON(cube)
+        let position = try Self.append(operation, cube.id, version: cube.version, payload: json.payload, change, db)
+        try db.execute(
+            sql: """
+                UPDATE cube SET agent = ?, type = ?, state = ?, version = ?, text = ?, speaker = ?, event_time = ?, updated_time = ?,
+                    expires = ?, priority = ?, header = ?, content_hash = ?, position = ?, analysis = ?, analyzer = ?, sensitivity = ?,
+                    valid_until = ? WHERE id = ?
+                """,
+            arguments: [
+                cube.scope.agent, cube.type.rawValue, cube.state.rawValue, cube.version, cube.text, cube.speaker,
+                cube.eventTime.timeIntervalSince1970, cube.updatedTime.timeIntervalSince1970, cube.expires?.timeIntervalSince1970,
+                cube.priority, json.header, Data(contentHash), position, Data(analysis), analyzer, cube.sensitivity.rawValue,
+                cube.validUntil?.timeIntervalSince1970, cube.id.description,
+            ])
+        if old.text != cube.text || old.speaker != cube.speaker {
+            try db.execute(sql: "INSERT OR IGNORE INTO pending (cube) SELECT seq FROM cube WHERE id = ?", arguments: [cube.id.description])
+        } else {
+            try Self.keepVector(of: cube, db)
+        }
+        let keys = try Self.saveClaims(cube, change.ownerID, db)
+        guard !keys.isEmpty else { return cube }
+        try settle(keys, change, db)
+        return try require(cube.id, for: .write, change, db)
+    }
+
+    /// The vector of a cube whose text is the same serves its new version.
+    static func keepVector(of cube: MemCube, _ db: Database) throws {
+        try db.cachedStatement(sql: "UPDATE vector SET version = ? WHERE cube = (SELECT seq FROM cube WHERE id = ?)").execute(arguments: [
+            cube.version, cube.id.description,
+        ])
+    }
+
+    private func confirm(_ id: CubeID, _ change: Change, _ db: Database) throws -> MemCube {
+        var cube = try requireChangeable(id, change, db)
+        cube.confirmations = (cube.confirmations ?? 0) + 1
+        cube.version += 1
+        cube.updatedTime = change.caller.time
+        let json = CubeJSON(cube), position = try Self.append(.confirm, id, version: cube.version, payload: json.payload, change, db)
+        try db.execute(
+            sql: "UPDATE cube SET header = ?, version = ?, updated_time = ?, position = ? WHERE id = ?",
+            arguments: [json.header, cube.version, cube.updatedTime.timeIntervalSince1970, position, id.description])
+        try Self.keepVector(of: cube, db)
+        return cube
+    }
+
     private func transition(
         _ id: CubeID, to state: LifecycleState, _ operation: JournalEntry.Operation, _ change: Change, _ db: Database
     ) throws -> MemCube {
@@ -308,11 +377,14 @@ extension SQLiteMemoryStore {
         try db.execute(
             sql: "UPDATE cube SET state = ?, version = ?, updated_time = ?, position = ? WHERE id = ?",
             arguments: [state.rawValue, cube.version, cube.updatedTime.timeIntervalSince1970, position, id.description])
-        try db.execute(sql: "UPDATE vector SET version = ? WHERE cube = (SELECT seq FROM cube WHERE id = ?)", arguments: [cube.version, id.description])
-        return cube
+        try Self.keepVector(of: cube, db)
+        guard !cube.claims.isEmpty else { return cube }
+        // What it had ended holds again, or does not any more.
+        try settle(Self.claimedKeys(id, db), change, db)
+        return try Self.current(id, change.ownerID, db) ?? cube
     }
 
-    private static func add(_ link: CubeLink, _ change: Change, _ db: Database) throws {
+    static func add(_ link: CubeLink, _ change: Change, _ db: Database) throws {
         try db.execute(
             sql: "INSERT OR REPLACE INTO link (owner, source, target, kind, time) VALUES (?, ?, ?, ?, ?)",
             arguments: [change.ownerID, link.source.description, link.target.description, link.kind, link.time.timeIntervalSince1970])
@@ -320,20 +392,20 @@ extension SQLiteMemoryStore {
     }
 
     /// Appends to the journal and returns the position.
-    private static func record(
+    static func record(
         _ operation: JournalEntry.Operation, _ cube: MemCube, _ change: Change, _ db: Database
     ) throws -> Int64 {
         try append(operation, cube.id, version: cube.version, payload: CubeJSON(cube).payload, change, db)
     }
 
-    private static func record(
+    static func record(
         _ operation: JournalEntry.Operation, _ link: CubeLink, _ change: Change, _ db: Database
     ) throws {
-        _ = try append(operation, link.source, version: 0, payload: try StoreCoding.encode(link), change, db)
+        _ = try append(operation, link.source, version: 0, payload: try StoreCoding.encode(link), target: link.target, change, db)
     }
 
     private static func append(
-        _ operation: JournalEntry.Operation, _ cube: CubeID, version: Int, payload: String, _ change: Change, _ db: Database
+        _ operation: JournalEntry.Operation, _ cube: CubeID, version: Int, payload: String, target: CubeID? = nil, _ change: Change, _ db: Database
     ) throws -> Int64 {
         let caller = change.caller, salt = SymmetricKey(size: .bits128).withUnsafeBytes { Data($0) }
         let time = caller.time.timeIntervalSince1970
@@ -342,11 +414,12 @@ extension SQLiteMemoryStore {
             reason: caller.reason, payload: payload)
         try db.cachedStatement(
             sql: """
-                INSERT INTO journal (owner, time, operation, cube, version, principal, reason, payload, salt, digest)
-                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                INSERT INTO journal (owner, time, operation, cube, version, principal, reason, payload, salt, digest, target)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                 """
         ).execute(arguments: [
             change.ownerID, time, operation.rawValue, cube.description, version, caller.principal.name, caller.reason, payload, salt, digest,
+            target?.description,
         ])
         change.note(db.lastInsertedRowID, digest)
         return db.lastInsertedRowID

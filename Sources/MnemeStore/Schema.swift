@@ -7,6 +7,7 @@ import GRDB
 /// owner ─┬─ session          who the memories belong to; conversations and their next place
 ///        ├─ cube             the state: one row a memory
 ///        │    ├─ vector      derived: one embedding
+///        │    ├─ claim       what a cube says of which only one thing holds at a time
 ///        │    └─ pending     work that is left: cubes without a vector
 ///        ├─ link             typed edges between cubes
 ///        ├─ journal          every change, with the cube after it
@@ -97,6 +98,20 @@ enum Schema {
                         PRIMARY KEY (position, key)
                     ) STRICT, WITHOUT ROWID;
                     CREATE TABLE audit_anchor (position INTEGER NOT NULL, hash BLOB NOT NULL, journal INTEGER NOT NULL) STRICT;
+                    """)
+        }
+        migrator.registerMigration("5") { db in
+            try db.execute(
+                sql: """
+                    ALTER TABLE cube ADD COLUMN valid_until REAL;
+                    CREATE TABLE claim (
+                        owner INTEGER NOT NULL REFERENCES owner(id), key TEXT NOT NULL, cube INTEGER NOT NULL REFERENCES cube(seq) ON DELETE CASCADE,
+                        subject TEXT NOT NULL, attribute TEXT NOT NULL, value TEXT NOT NULL, denied INTEGER NOT NULL, PRIMARY KEY (owner, key, cube)
+                    ) STRICT, WITHOUT ROWID;
+                    CREATE INDEX claim_cube ON claim (cube);
+                    ALTER TABLE journal ADD COLUMN target TEXT;
+                    UPDATE journal SET target = payload ->> '$.target' WHERE operation IN ('link', 'unlink') AND payload IS NOT NULL;
+                    CREATE INDEX journal_target ON journal (target) WHERE target IS NOT NULL;
                     """)
         }
         return migrator

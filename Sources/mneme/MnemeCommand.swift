@@ -29,7 +29,9 @@ struct MnemeCommand: AsyncParsableCommand {
                 subcommands: [
                     OperationCommand<RememberOperation>.self, OperationCommand<RecallOperation>.self, OperationCommand<GetOperation>.self,
                     OperationCommand<ListOperation>.self, OperationCommand<UpdateOperation>.self, OperationCommand<ForgetOperation>.self,
-                    OperationCommand<RestoreOperation>.self, OperationCommand<EraseOperation>.self, OperationCommand<HistoryOperation>.self,
+                    OperationCommand<RestoreOperation>.self, OperationCommand<RollbackOperation>.self, OperationCommand<CorrectOperation>.self,
+                    OperationCommand<FeedbackOperation>.self, OperationCommand<FreezeOperation>.self, OperationCommand<EraseOperation>.self,
+                    OperationCommand<HistoryOperation>.self,
                     OperationCommand<LinkOperation>.self, OperationCommand<ShareOperation>.self,
                     OperationCommand<UnshareOperation>.self, OperationCommand<GrantsOperation>.self, OperationCommand<ImportOperation>.self,
                     OperationCommand<ExportOperation>.self,

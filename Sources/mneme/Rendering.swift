@@ -9,7 +9,7 @@ enum Rendering {
         case "remember": return (value["memories"]?.array ?? []).map(remembered).joined(separator: "\n")
         case "recall": return recall(value)
         case "list": return list(value)
-        case "get", "update", "forget", "restore": return cube(value, operation)
+        case "get", "update", "forget", "restore", "rollback", "correct", "feedback", "freeze": return cube(value, operation)
         case "erase": return "Erased \(value["erased"]?.string ?? "") for good: text, vector, index entries, history, and what was computed of it."
         case "history": return (value["history"]?.array ?? []).map(historyEntry).joined(separator: "\n")
         case "link": return links(value["links"]?.array ?? [])
@@ -57,8 +57,11 @@ enum Rendering {
             let memory = item["memory"], speaker = string(memory, "speaker")
             let head = "\(i + 1). " + (speaker.isEmpty ? "" : Terminal.styled(speaker, .bold) + ": ") + oneLine(string(memory, "text"), 400)
             lines.append(head)
-            let origin = [day(memory, "eventTime"), string(memory?["scope"], "session"), string(memory?["provenance"], "reference"), string(memory, "type")]
-                .filter { !$0.isEmpty }
+            let origin = [
+                day(memory, "eventTime"), string(memory?["scope"], "session"), string(memory?["provenance"], "reference"), string(memory, "type"),
+                memory?["validUntil"] == nil ? "" : "held until \(day(memory, "validUntil"))",
+            ]
+            .filter { !$0.isEmpty }
             lines.append("   " + Terminal.styled(origin.joined(separator: " · "), .cyan))
             let parts = (item["explanation"]?.object ?? [:]).compactMap { key, value in value.double.map { (key, $0) } }
                 .filter { abs($0.1) >= 0.05 }.sorted { abs($0.1) > abs($1.1) }
@@ -103,6 +106,15 @@ enum Rendering {
         switch operation {
         case "forget": return "Forgotten. `mneme restore \(string(memory, "id"))` takes it back."
         case "restore": return "Restored \(string(memory, "id"))."
+        case "rollback": return "\(string(memory, "id")) is again: \(oneLine(string(memory, "text"), 200))  (version \(string(memory, "version")))"
+        case "correct": return "Remembered \(string(memory, "id")) in its place. `mneme restore` of the old one takes that back."
+        case "freeze": return "Frozen \(string(memory, "id")). `mneme restore` lets it be changed again."
+        case "feedback":
+            switch string(value, "verdict") {
+            case "outdated": return "It does not hold since \(day(memory, "validUntil")); questions about then still find it."
+            case "wrong": return "Taken out of recall. `mneme restore \(string(memory, "id"))` takes it back."
+            default: return "Confirmed."
+            }
         case "update": return "Updated \(string(memory, "id")) to version \(string(memory, "version"))."
         default: break
         }
@@ -112,7 +124,7 @@ enum Rendering {
             ("computed", computed(memory?["activation"])),
             ("label", string(memory, "sensitivity") == "internal" ? "" : string(memory, "sensitivity")),
             ("speaker", string(memory, "speaker")), ("happened", day(memory, "eventTime")), ("recorded", day(memory, "recordedTime")),
-            ("expires", day(memory, "expires")),
+            ("until", day(memory, "validUntil")), ("expires", day(memory, "expires")),
             ("recalled", memory?["usage"].map { "\(string($0, "count")) times, last \(day($0, "last"))" } ?? ""), ("user", string(memory?["scope"], "user")),
             ("session", string(memory?["scope"], "session")),
             ("origin", [string(memory?["provenance"], "source"), string(memory?["provenance"], "reference")].filter { !$0.isEmpty }.joined(separator: " ")),
@@ -151,7 +163,7 @@ enum Rendering {
     private static func historyEntry(_ entry: JSONValue) -> String {
         let reason = string(entry, "reason")
         var line =
-            "\(Terminal.styled(day(entry, "time"), .cyan))  \(string(entry, "operation").padding(toLength: 8, withPad: " ", startingAt: 0)) version \(string(entry, "version"))  by \(string(entry, "principal"))"
+            "\(Terminal.styled(day(entry, "time"), .cyan))  \(string(entry, "operation").padding(toLength: 10, withPad: " ", startingAt: 0)) version \(string(entry, "version"))  by \(string(entry, "principal"))"
         if !reason.isEmpty { line += "  (\(reason))" }
         if let text = entry["snapshot"]?["text"]?.string { line += "\n  " + oneLine(text, 200) }
         return line

@@ -69,6 +69,7 @@ import Testing
             "remember": ["text": "x"], "recall": ["query": "private"], "link": ["id": .string(id), "target": .string(id)], "list": [:],
             "import": ["data": "{}"],
             "export": [:], "stats": [:], "doctor": [:], "share": ["with": "user:carl"], "unshare": ["grant": 1], "grants": [:],
+            "correct": ["id": .string(id), "text": "x"], "feedback": ["id": .string(id), "verdict": "wrong"],
         ]
         for operation in OperationTable.all {
             let given = arguments[operation.name] ?? ["id": .string(id)]

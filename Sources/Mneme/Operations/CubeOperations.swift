@@ -16,7 +16,7 @@ public enum GetOperation: Operation {
     public static let summary = "Show one memory and its links."
     public static let permission = Permission.read
     public static let route: Route? = Route(.get, "/v1/memories/{id}")
-    static let asOf = Parameter<Date>("as_of", "The version that was current then.")
+    static let asOf = Parameter<Date>("as_of", "The version that was recorded then.")
     public static let parameters: [any AnyParameter] = [id, asOf] + ScopeParameters.owner
 
     public static func run(_ input: OperationInput, _ context: OperationContext) async throws -> OperationOutput {
@@ -44,8 +44,10 @@ public enum ListOperation: Operation {
     static let tag = Parameter<String>("tag", "Only memories with this tag.")
     static let from = Parameter<Date>("from", "Only what happened from then on.")
     static let before = Parameter<Date>("before", "Only what happened before then.")
+    static let at = Parameter<Date>("at", "Only what held at that time: nothing later, and nothing that had ceased to hold.")
+    static let asOf = Parameter<Date>("as_of", "As it was recorded at that time.")
     static let oldest = Parameter<Bool>("oldest_first", "The oldest first.")
-    public static let parameters: [any AnyParameter] = [limit, after, type, state, tag, from, before, oldest] + ScopeParameters.all
+    public static let parameters: [any AnyParameter] = [limit, after, type, state, tag, from, before, at, asOf, oldest] + ScopeParameters.all
 
     struct Output: Encodable, Sendable {
         var memories: [MemCube]
@@ -63,6 +65,8 @@ public enum ListOperation: Operation {
         filter.from = input[from]
         filter.before = input[before]
         filter.after = input[after]
+        filter.at = input[at]
+        filter.asOf = input[asOf]
         filter.newestFirst = !(input[oldest] ?? false)
         var cubes = try await context.memory.run { [store = context.memory.store, filter] in try store.list(filter, by: context.caller(self)) }
         let more = cubes.count == filter.limit
@@ -104,12 +108,9 @@ public enum UpdateOperation: Operation {
             cube.eventTime = input[time] ?? cube.eventTime
             cube.expires = input[expires] ?? cube.expires
             cube.sensitivity = input[sensitivity] ?? cube.sensitivity
-            let analysis = memory.enrich(&cube, words: TextAnalyzer.words(cube.text))
-            var content = MemoryInput(cube.text, speaker: cube.speaker, eventTime: cube.eventTime, session: cube.scope.session)
-            content.reference = cube.provenance.reference
-            let hash = MemoryOS.contentHash(content, part: cube.provenance.part ?? 0, scope: cube.scope)
+            let (analysis, hash) = memory.describe(&cube)
             return try memory.store.commit(
-                [.update(cube, analysis: analysis.encoded, contentHash: hash)], owner: owner, by: caller)[0]
+                [.update(cube, analysis: analysis, contentHash: hash)], owner: owner, by: caller)[0]
         }
         memory.scheduleEmbedding()
         return .value(CubeOutput(memory: result))
@@ -132,7 +133,7 @@ public enum ForgetOperation: Operation {
 /// restore: undoes forget.
 public enum RestoreOperation: Operation {
     public static let name = "restore"
-    public static let summary = "Undo `forget`: take a memory back into recall."
+    public static let summary = "Take a memory back that was forgotten, corrected or frozen."
     public static let permission = Permission.write
     public static let route: Route? = Route(.post, "/v1/memories/{id}/restore")
     public static let parameters: [any AnyParameter] = [id, reason] + ScopeParameters.owner

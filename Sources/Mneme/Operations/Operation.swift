@@ -148,7 +148,8 @@ public enum OperationTable {
     /// Every operation, in the order of the help.
     public static let all: [any Operation.Type] = [
         RememberOperation.self, RecallOperation.self, GetOperation.self, ListOperation.self, UpdateOperation.self, ForgetOperation.self,
-        RestoreOperation.self, EraseOperation.self, HistoryOperation.self, LinkOperation.self, ShareOperation.self, UnshareOperation.self,
+        RestoreOperation.self, RollbackOperation.self, CorrectOperation.self, FeedbackOperation.self, FreezeOperation.self,
+        EraseOperation.self, HistoryOperation.self, LinkOperation.self, ShareOperation.self, UnshareOperation.self,
         GrantsOperation.self, ImportOperation.self, ExportOperation.self,
         StatsOperation.self, DoctorOperation.self,
     ]

@@ -20,9 +20,10 @@ public enum RecallOperation: Operation {
     static let from = Parameter<Date>("from", "Only what happened from then on.")
     static let before = Parameter<Date>("before", "Only what happened before then.")
     static let asOf = Parameter<Date>("as_of", "What was known at that time.")
+    static let at = Parameter<Date>("at", "What held at that time: nothing later, and nothing that had ceased to hold.")
     static let mode = Parameter<RecallMode>("mode", "fused (the default), or a part of it to compare: words, vectors, rrf.")
 
-    public static let parameters: [any AnyParameter] = [query, limit, budget, type, tag, from, before, asOf, mode] + ScopeParameters.all
+    public static let parameters: [any AnyParameter] = [query, limit, budget, type, tag, from, before, at, asOf, mode] + ScopeParameters.all
 
     public static func run(_ input: OperationInput, _ context: OperationContext) async throws -> OperationOutput {
         var request = RecallRequest(try input.require(query), owner: try ScopeParameters.owner(input, context), limit: input[limit] ?? 10)
@@ -33,6 +34,7 @@ public enum RecallOperation: Operation {
         request.from = input[from]
         request.before = input[before]
         request.asOf = input[asOf]
+        request.at = input[at]
         request.tokenBudget = input[budget]
         request.mode = input[mode] ?? .fused
         request.now = context.now

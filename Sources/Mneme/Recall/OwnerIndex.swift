@@ -16,6 +16,7 @@ struct OwnerIndex: Sendable {
         var speaker: String?
         var eventTime: Date
         var expires: Date?
+        var validUntil: Date?
         var tags: [String]
         var analysis: Analysis
     }
@@ -40,6 +41,8 @@ struct OwnerIndex: Sendable {
     private(set) var speakers: [String: Int] = [:]
     /// What leads from memory to memory.
     private(set) var graph = MemoryGraph()
+    /// What holds in place of a memory.
+    private var successors: [CubeID: CubeID] = [:]
     private var nodes: [Int] = []  // by document
     private var nodeDocuments: [Int32] = []  // by node: its document, or −1
     private var entityNodes: [UInt32: Int] = [:]
@@ -113,6 +116,9 @@ struct OwnerIndex: Sendable {
             }
         }
         for (link, isRemoved) in changes.links {
+            if link.kind == CubeLink.supersedes {
+                if !isRemoved { successors[link.target] = link.source } else if successors[link.target] == link.source { successors[link.target] = nil }
+            }
             guard let a = numbers[link.source], let b = numbers[link.target] else { continue }
             let kind = Self.kind(of: link)
             if isRemoved { graph.unlink(nodes[a], nodes[b], kind) } else { graph.link(nodes[a], nodes[b], kind, time: link.time.timeIntervalSince1970) }
@@ -152,7 +158,7 @@ struct OwnerIndex: Sendable {
     private mutating func apply(_ row: IndexRow, _ analysis: Analysis) -> Int {
         let document = Document(
             id: row.id, type: row.type, state: row.state, agent: row.agent, session: row.session, speaker: row.speaker,
-            eventTime: row.eventTime, expires: row.expires, tags: row.tags, analysis: analysis)
+            eventTime: row.eventTime, expires: row.expires, validUntil: row.validUntil, tags: row.tags, analysis: analysis)
         let number: Int, isNew = numbers[row.id] == nil
         var oldEntities: [UInt32] = []
         if let known = numbers[row.id] {
@@ -226,6 +232,17 @@ struct OwnerIndex: Sendable {
     func around(_ seeds: [(document: Int, weight: Float)], asOf: Date? = nil) -> [(document: Int, score: Float)] {
         graph.walk(from: seeds.map { (nodes[$0.document], $0.weight) }, hops: 2, before: asOf?.timeIntervalSince1970 ?? .infinity)
             .compactMap { nodeDocuments[$0.node] >= 0 ? (Int(nodeDocuments[$0.node]), $0.score) : nil }
+    }
+
+    /// What holds in place of a document that does not any more, if it is in sight.
+    func successor(of number: Int) -> Int? {
+        var number = number
+        for _ in 0..<64 {
+            guard documents[number].validUntil != nil, let next = successors[documents[number].id].flatMap({ numbers[$0] }) else { return nil }
+            if documents[next].validUntil == nil { return next }
+            number = next
+        }
+        return nil
     }
 
     private mutating func thread(of session: String?) -> Int {

@@ -12,6 +12,8 @@ struct QuestionPlan: Sendable {
     var speaker: String?
     var times: [TimeExpression]
     var asksWhen, asksNumber, asksName, asksLatest: Bool
+    /// Whether what held once is asked for, rather than what holds.
+    var asksPast: Bool
 
     init(_ question: String, speakers: [String: Int], now: Date, analyzer: TextAnalyzer) {
         let all = TextAnalyzer.words(question), spaced = " " + all.joined(separator: " ") + " "
@@ -47,6 +49,7 @@ struct QuestionPlan: Sendable {
         asksName =
             ["where", "who", "which"].contains(first) || spaced.contains(" name of ")
             || (first == "what" && !Self.thingsWithNames.isDisjoint(with: all))
+        asksPast = !Self.pastWords.isDisjoint(with: all)
         asksLatest = !Self.latestWords.isDisjoint(with: all)
     }
 
@@ -54,6 +57,10 @@ struct QuestionPlan: Sendable {
     private static let thingsWithNames: Set<String> = [
         "country", "city", "state", "place", "town", "book", "movie", "film", "game", "song", "band", "restaurant", "company", "school", "name", "brand",
         "team",
+    ]
+    private static let pastWords: Set<String> = [
+        "did", "was", "were", "used", "previously", "previous", "formerly", "former", "before", "earlier", "past", "ago", "originally", "once", "old", "ever",
+        "had",
     ]
     private static let latestWords: Set<String> = ["now", "currently", "current", "latest", "recently", "newest", "nowadays", "still"]
 }

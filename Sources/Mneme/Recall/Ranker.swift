@@ -17,13 +17,18 @@ struct Ranker {
         var features: RecallFeatures
         var score: Float
         var matches: UInt64
+        /// What it loses for not holding any more, or gains from what it holds in place of.
+        var validity: Float = 0
 
         /// Adds what the graph says, see ``Ranker/related(to:)``.
         mutating func relate(_ value: Float) {
             features.values.append(value)
-            score = features.score(FusionWeights.standard)
+            score = features.score(FusionWeights.standard) + validity
         }
     }
+
+    /// Puts what does not hold any more behind what does, without losing it where nothing else answers.
+    private static let superseded: Float = -6
 
     /// Memories taken from each source before the full features are computed.
     private static let perSource = 150
@@ -79,9 +84,30 @@ struct Ranker {
         let around = related(to: result)
         for document in around.keys where !seen[document] && allowed(document) { result.append(candidate(document, lexical)) }
         for i in result.indices { result[i].relate(around[result[i].document] ?? 0) }
+        prefer(&result, lexical)
         result.sort { $0.score != $1.score ? $0.score > $1.score : $0.document > $1.document }
         if result.count > limit { result.removeLast(result.count - limit) }
         return result
+    }
+
+    /// What holds now takes the rank of what it ended: "moved to Berlin" is the answer where "lives in Paris" would have been.
+    private func prefer(_ candidates: inout [Candidate], _ lexical: LexicalIndex.Scores) {
+        var places: [Int: Int] = [:]
+        for (place, candidate) in candidates.enumerated() { places[candidate.document] = place }
+        for old in candidates.indices where candidates[old].validity < 0 {
+            guard let next = index.successor(of: candidates[old].document), allowed(next) else { continue }
+            if places[next] == nil {
+                places[next] = candidates.count
+                var added = candidate(next, lexical)
+                added.relate(0)
+                candidates.append(added)
+            }
+            let place = places[next]!, wanted = candidates[old].score - candidates[old].validity
+            if candidates[place].score < wanted {
+                candidates[place].validity += wanted - candidates[place].score
+                candidates[place].score = wanted
+            }
+        }
     }
 
     /// Memories around the best ones in the graph, the closest with 1.
@@ -131,7 +157,15 @@ struct Ranker {
         if let tag = request.tag, !document.tags.contains(tag) { return false }
         if let from = request.from, document.eventTime < from { return false }
         if let before = request.before, document.eventTime >= before { return false }
+        if let at = request.at, document.eventTime > at || document.validUntil ?? .distantFuture <= at { return false }
         return true
+    }
+
+    /// What a memory loses for not holding at the time that is asked about: now, unless the question says otherwise.
+    private func validity(_ document: OwnerIndex.Document) -> Float {
+        guard let end = document.validUntil, request.at == nil, end <= request.now else { return 0 }
+        if let asked = plan.times.map(\.start).min(), asked < end { return 0 }
+        return plan.asksPast && plan.times.isEmpty && !plan.asksLatest ? 0 : Self.superseded
     }
 
     private func candidate(_ number: Int, _ lexical: LexicalIndex.Scores) -> Candidate {
@@ -157,7 +191,10 @@ struct Ranker {
             date,
             plan.asksLatest ? Float(exp(-age / 90)) : 0,
         ])
-        return Candidate(document: number, features: features, score: features.score(FusionWeights.standard), matches: lexical.matches[number])
+        let validity = validity(document)
+        return Candidate(
+            document: number, features: features, score: features.score(FusionWeights.standard) + validity, matches: lexical.matches[number], validity: validity
+        )
     }
 
     /// The inner product of the question and the normalised mean of some documents' vectors.

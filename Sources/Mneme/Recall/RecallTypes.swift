@@ -33,6 +33,8 @@ public struct RecallRequest: Sendable {
     public var before: Date?
     /// What was known at that recorded time.
     public var asOf: Date?
+    /// What held at that time: nothing that happened later, and nothing that had ceased to hold.
+    public var at: Date?
     /// At most so many memories.
     public var limit: Int
     /// At most so many tokens of text in all; nil sets no bound.
@@ -43,7 +45,7 @@ public struct RecallRequest: Sendable {
     public var now: Date
 
     /// Whether some memories are asked and others not.
-    var isFiltered: Bool { agent != nil || session != nil || type != nil || tag != nil || from != nil || before != nil }
+    var isFiltered: Bool { agent != nil || session != nil || type != nil || tag != nil || from != nil || before != nil || at != nil }
 
     /// The question, for whom, and how many memories at most.
     public init(_ query: String, owner: Owner = Owner(), limit: Int = 10) {

@@ -8,7 +8,9 @@ import NIOConcurrencyHelpers
 /// Writes and what they change are one transaction. Reads are told after they were answered: a crash can lose the last second of them.
 final class AuditLog: Sendable {
     /// Entries that wait at most. If they cannot be written, reading ends: what is not written down is not handed out.
-    private static let limit = 10_000
+    private static let limit = 100_000
+    /// Entries that are written at once, sooner than a second.
+    private static let batch = 2_000
     /// New entries from which the log is signed.
     private static let signedEvery: Int64 = 256
     /// Entries that are read at once.
@@ -21,14 +23,14 @@ final class AuditLog: Sendable {
 
     /// Adds an entry that is written soon.
     ///
-    /// - Returns: whether it is the first that waits.
-    func note(_ entry: AuditEntry) throws -> Bool {
+    /// - Returns: in how many seconds to write, if somebody must be told.
+    func note(_ entry: AuditEntry) throws -> Int? {
         try waiting.withLockedValue { waiting in
             guard waiting.count < Self.limit else {
                 throw StoreError(.diskFull, "The audit log cannot be written, so nothing is read. Free space on the disk, or end what holds the store.")
             }
             waiting.append(entry)
-            return waiting.count == 1
+            return waiting.count == 1 ? 1 : waiting.count.isMultiple(of: Self.batch) ? 0 : nil
         }
     }
 

@@ -1,0 +1,87 @@
+import MnemeIndex
+public import MnemeStore
+
+/// What somebody says of a memory.
+public enum Feedback: String, Sendable, Codable, CaseIterable {
+    /// It is so.
+    case right
+    /// It never was so.
+    case wrong
+    /// It was so, and is not any more.
+    case outdated
+}
+
+/// A memory's way through its life, as far as somebody decides it.
+extension MemoryOS {
+    /// Makes a former version the present one, as a version of its own: nothing is lost, and that can be taken back, too.
+    ///
+    /// - Parameters:
+    ///   - version: which one, as `history` counts them.
+    /// - Throws: ``MnemeStore/StoreError`` if there is no such version, or the memory is frozen.
+    public func rollback(_ id: CubeID, to version: Int, owner: Owner, by caller: Caller = .local) async throws -> MemCube {
+        let cube = try await run { [self] in
+            guard let present = try store.cube(id, owner: owner, asOf: nil, by: caller) else {
+                throw StoreError(.notFound, "There is no memory \(id) in this scope.")
+            }
+            let versions = try store.history(id, owner: owner, by: caller)
+            guard var former = versions.last(where: { $0.snapshot?.version == version })?.snapshot else {
+                throw StoreError(.notFound, "Memory \(id) has no version \(version); there are 1 to \(present.version).")
+            }
+            guard version != present.version else { return present }
+            former.version = present.version
+            former.scope = present.scope
+            let (analysis, hash) = describe(&former)
+            return try store.commit([.rollback(former, analysis: analysis, contentHash: hash)], owner: owner, by: caller)[0]
+        }
+        scheduleEmbedding()
+        return cube
+    }
+
+    /// Puts another text in a memory's place. The one that was wrong leaves recall, stays in the store, and is linked.
+    ///
+    /// - Returns: the new memory.
+    public func correct(_ id: CubeID, with text: String, owner: Owner, by caller: Caller = .local) async throws -> MemCube {
+        try MemoryInput(text).check()
+        let cube = try await run { [self] in
+            guard let old = try store.cube(id, owner: owner, asOf: nil, by: caller) else {
+                throw StoreError(.notFound, "There is no memory \(id) in this scope.")
+            }
+            var input = MemoryInput(text, speaker: old.speaker, eventTime: old.eventTime, session: old.scope.session)
+            input.agent = old.scope.agent
+            input.type = old.type
+            input.tags = old.tags
+            input.metadata = old.metadata
+            input.sensitivity = old.sensitivity
+            input.source = "correction"
+            input.reference = old.id.description
+            guard var draft = drafts(of: input, scope: old.scope, by: caller).first else { throw InputError("There is no text.") }
+            draft.cube.priority = old.priority
+            draft.cube.expires = old.expires
+            let link = CubeLink(source: draft.cube.id, target: id, kind: CubeLink.corrects, time: caller.time)
+            return try store.commit(
+                [.add(draft.cube, analysis: draft.analysis.encoded, contentHash: draft.contentHash, links: [link]), .merge(id, into: draft.cube.id)],
+                owner: owner, by: caller)[0]
+        }
+        scheduleEmbedding()
+        return cube
+    }
+
+    /// Takes to heart what somebody says of a memory: right ones are confirmed, wrong ones leave recall, outdated ones stand behind those that hold.
+    public func judge(_ id: CubeID, _ feedback: Feedback, owner: Owner, by caller: Caller = .local) async throws -> MemCube {
+        let mutation: Mutation =
+            switch feedback {
+            case .right: .confirm(id)
+            case .wrong: .archive(id)
+            case .outdated: .invalidate(id, at: caller.time)
+            }
+        return try await run { [store] in try store.commit([mutation], owner: owner, by: caller)[0] }
+    }
+
+    /// What is found in a cube's text by rule, and the names of its content, filled in anew.
+    func describe(_ cube: inout MemCube) -> (analysis: [UInt8], contentHash: [UInt8]) {
+        let analysis = enrich(&cube, words: TextAnalyzer.words(cube.text))
+        var content = MemoryInput(cube.text, speaker: cube.speaker, eventTime: cube.eventTime, session: cube.scope.session)
+        content.reference = cube.provenance.reference
+        return (analysis.encoded, Self.contentHash(content, part: cube.provenance.part ?? 0, scope: cube.scope))
+    }
+}

@@ -1,0 +1,93 @@
+import Foundation
+public import MnemeStore
+
+private let id = Parameter<CubeID>("id", "The memory's id.", required: true, positional: true)
+private let reason = Parameter<String>("reason", "Why; kept in the journal.")
+
+/// rollback: a former version again.
+public enum RollbackOperation: Operation {
+    public static let name = "rollback"
+    public static let summary = "Make a former version of a memory the present one."
+    public static let discussion = "Nothing is lost: the version that is left stays in the history, and rolling back can be rolled back."
+    public static let permission = Permission.write
+    public static let route: Route? = Route(.post, "/v1/memories/{id}/rollback")
+    static let version = Parameter<Int>("to", "The version, as `history` shows it; the one before if left out.", range: 1...1e9)
+    public static let parameters: [any AnyParameter] = [id, version, reason] + ScopeParameters.owner
+
+    public static func run(_ input: OperationInput, _ context: OperationContext) async throws -> OperationOutput {
+        let owner = try ScopeParameters.owner(input, context), id = try input.require(id), caller = context.caller(self, reason: input[reason])
+        var wanted = input[version]
+        if wanted == nil {
+            let present = try await context.memory.run { [store = context.memory.store] in try store.cube(id, owner: owner, asOf: nil, by: caller)?.version }
+            guard present != 1 else { throw InputError("The memory has one version only. `forget` takes it out of recall.") }
+            wanted = present.map { $0 - 1 }
+        }
+        return .value(CubeOutput(memory: try await context.memory.rollback(id, to: wanted ?? 1, owner: owner, by: caller)))
+    }
+}
+
+/// correct: another text in its place.
+public enum CorrectOperation: Operation {
+    public static let name = "correct"
+    public static let summary = "Put the right text in the place of a memory that is wrong."
+    public static let discussion = """
+        The wrong one leaves recall and is linked to the new one; `restore` brings it back. For what was right once and is not any more, just \
+        remember what holds now, or say `feedback ID outdated`.
+        """
+    public static let permission = Permission.write
+    public static let route: Route? = Route(.post, "/v1/memories/{id}/correct")
+    static let text = Parameter<String>("text", "What is right.", required: true, positional: true)
+    public static let parameters: [any AnyParameter] = [id, text, reason] + ScopeParameters.owner
+
+    public static func run(_ input: OperationInput, _ context: OperationContext) async throws -> OperationOutput {
+        let owner = try ScopeParameters.owner(input, context), caller = context.caller(self, reason: input[reason])
+        let made = try await context.memory.correct(try input.require(id), with: try input.require(text), owner: owner, by: caller)
+        return .value(
+            try await context.memory.run { [store = context.memory.store] in
+                CubeOutput(memory: made, links: try store.links(of: made.id, owner: owner, by: caller))
+            })
+    }
+}
+
+extension Feedback: ParameterValue {}
+
+/// feedback: right, wrong or outdated.
+public enum FeedbackOperation: Operation {
+    public static let name = "feedback"
+    public static let summary = "Say that a memory is right, wrong or outdated."
+    public static let discussion = """
+        Right ones are confirmed; wrong ones leave recall (`restore` brings them back); outdated ones stay, behind those that hold, and answer \
+        questions about then.
+        """
+    public static let permission = Permission.write
+    public static let route: Route? = Route(.post, "/v1/memories/{id}/feedback")
+    static let verdict = Parameter<Feedback>("verdict", "What it is.", required: true, positional: true)
+    public static let parameters: [any AnyParameter] = [id, verdict, reason] + ScopeParameters.owner
+
+    struct Output: Encodable, Sendable {
+        var verdict: Feedback
+        var memory: MemCube
+    }
+
+    public static func run(_ input: OperationInput, _ context: OperationContext) async throws -> OperationOutput {
+        let owner = try ScopeParameters.owner(input, context), caller = context.caller(self, reason: input[reason])
+        let said = try input.require(verdict)
+        return .value(Output(verdict: said, memory: try await context.memory.judge(try input.require(id), said, owner: owner, by: caller)))
+    }
+}
+
+/// freeze: as it is, until it is restored.
+public enum FreezeOperation: Operation {
+    public static let name = "freeze"
+    public static let summary = "Keep a memory as it is: it is recalled, and nobody changes it until it is restored."
+    public static let permission = Permission.write
+    public static let route: Route? = Route(.post, "/v1/memories/{id}/freeze")
+    public static let parameters: [any AnyParameter] = [id, reason] + ScopeParameters.owner
+
+    public static func run(_ input: OperationInput, _ context: OperationContext) async throws -> OperationOutput {
+        let owner = try ScopeParameters.owner(input, context), caller = context.caller(self, reason: input[reason]), id = try input.require(id)
+        return .value(
+            CubeOutput(
+                memory: try await context.memory.run { [store = context.memory.store] in try store.commit([.freeze(id)], owner: owner, by: caller)[0] }))
+    }
+}
