@@ -111,13 +111,9 @@ public struct MemoryServer: Sendable {
         router.get("/openapi.json") { _, _ in Self.json(.ok, OpenAPI.document(version: configuration.version)) }
         router.get("/metrics") { request, _ in
             await answer(request, "metrics") { caller in
-                let statistics = try await memory.statistics(by: caller)
                 let text = metrics.text(
-                    gauges: [
-                        ("mneme_memories", "Memories in the store.", Double(statistics.memories)),
-                        ("mneme_pending_embeddings", "Memories without a vector yet.", Double(statistics.pendingEmbeddings)),
-                        ("mneme_store_bytes", "Bytes of the store on disk.", Double(statistics.bytesOnDisk)),
-                    ] + (chat.map { Self.gauges($0.engine.statistics) } ?? []))
+                    gauges: Self.gauges(try await memory.statistics(by: caller), try await memory.jobCounts())
+                        + (chat.map { Self.gauges($0.engine.statistics) } ?? []))
                 return Response(
                     status: .ok, headers: [.contentType: "text/plain; version=0.0.4; charset=utf-8"], body: .init(byteBuffer: ByteBuffer(string: text)))
             }
@@ -256,6 +252,17 @@ public struct MemoryServer: Sendable {
             throw InputError("The request's body must be a JSON object.")
         }
         return object
+    }
+
+    private static func gauges(_ store: StoreStatistics, _ jobs: [Job.State: Int]) -> [(name: String, help: String, value: Double)] {
+        [
+            ("mneme_memories", "Memories in the store.", Double(store.memories)),
+            ("mneme_pending_embeddings", "Memories without a vector yet.", Double(store.pendingEmbeddings)),
+            ("mneme_store_bytes", "Bytes of the store on disk.", Double(store.bytesOnDisk)),
+            ("mneme_jobs_waiting", "Jobs that wait.", Double(jobs[.waiting] ?? 0)),
+            ("mneme_jobs_running", "Jobs that are being done.", Double(jobs[.running] ?? 0)),
+            ("mneme_jobs_dead", "Jobs that failed for good and want a look.", Double(jobs[.dead] ?? 0)),
+        ]
     }
 
     private static func gauges(_ engine: EngineStatistics) -> [(name: String, help: String, value: Double)] {

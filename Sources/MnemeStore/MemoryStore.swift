@@ -280,7 +280,7 @@ public struct StoreFinding: Sendable, Codable {
 /// Implementers: ``commit(_:)`` is one transaction; when it returns, the changes survive a crash. Calls block; callers stay off the cooperative pool. Every read and
 /// write is confined to one owner, and carries a ``Caller``: what that may not reach is not found, or refused with an ``AccessError``, whatever
 /// stands above the store; and what it was handed or changed stands in the audit log. Pass the conformance suite in `MnemeStoreTesting`.
-public protocol MemoryStore: Sendable {
+public protocol MemoryStore: JobStore {
     /// Applies requests in order, with one wait for the disk. A request that is refused leaves no trace and
     /// does not keep the others from being carried out.
     ///
@@ -364,6 +364,8 @@ public protocol MemoryStore: Sendable {
 
     /// Counts, of one owner or of all.
     func statistics(owner: Owner?, by caller: Caller) throws -> StoreStatistics
+    /// Gives room that is free back to the system.
+    func compact() throws
     /// Verifies the file and its invariants; `repair` rebuilds what is derived.
     func check(repair: Bool, by caller: Caller) throws -> [StoreFinding]
 }

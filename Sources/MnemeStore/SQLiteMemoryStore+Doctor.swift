@@ -2,6 +2,8 @@ import Foundation
 import GRDB
 
 extension SQLiteMemoryStore {
+    public func compact() throws { try writeWithoutTransaction { try $0.execute(sql: "PRAGMA optimize; VACUUM; PRAGMA wal_checkpoint(TRUNCATE)") } }
+
     public func check(repair: Bool, by caller: Caller) throws -> [StoreFinding] {
         try requireAll(.admin, caller)
         var findings: [StoreFinding] = []

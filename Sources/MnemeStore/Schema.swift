@@ -13,6 +13,7 @@ import GRDB
 ///        ├─ journal          every change, with the cube after it
 ///        ├─ access_grant     who may reach whose memories besides their owner
 ///        └─ idempotency      answers to requests that carried a key
+/// job, schedule               work that is done behind the answers
 /// audit, audit_checkpoint     every read, write and refusal, chained; signatures of it
 /// ```
 enum Schema {
@@ -112,6 +113,18 @@ enum Schema {
                     ALTER TABLE journal ADD COLUMN target TEXT;
                     UPDATE journal SET target = payload ->> '$.target' WHERE operation IN ('link', 'unlink') AND payload IS NOT NULL;
                     CREATE INDEX journal_target ON journal (target) WHERE target IS NOT NULL;
+                    """)
+        }
+        migrator.registerMigration("6") { db in
+            try db.execute(
+                sql: """
+                    CREATE TABLE job (
+                        id INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, tenant TEXT, user TEXT, arguments TEXT NOT NULL, priority INTEGER NOT NULL,
+                        state TEXT NOT NULL, attempts INTEGER NOT NULL, maximum_attempts INTEGER NOT NULL, created REAL NOT NULL, due REAL NOT NULL,
+                        started REAL, finished REAL, worker TEXT, lease_end REAL, message TEXT, schedule TEXT
+                    ) STRICT;
+                    CREATE INDEX job_state ON job (state, due);
+                    CREATE TABLE schedule (name TEXT PRIMARY KEY, cron TEXT NOT NULL, job TEXT NOT NULL, last REAL NOT NULL) STRICT, WITHOUT ROWID;
                     """)
         }
         return migrator

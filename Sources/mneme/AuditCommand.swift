@@ -89,7 +89,7 @@ struct AuditCommand: AsyncParsableCommand {
             if found.isEmpty { print("There are no such entries.") }
             for entry in found {
                 let whose = entry.owner.map { $0.tenant == "default" ? $0.user : "\($0.tenant)/\($0.user)" } ?? "-"
-                let what = entry.count == 1 && !entry.cubes.isEmpty ? entry.cubes[0].description : "\(entry.count) memories"
+                let what = entry.count == 1 && !entry.cubes.isEmpty ? entry.cubes[0].description : entry.count == 0 ? "-" : "\(entry.count) memories"
                 let note = [entry.outcome == .done ? nil : entry.outcome.rawValue.uppercased(), entry.detail, entry.reason].compactMap(\.self).joined(
                     separator: "; ")
                 print(

@@ -19,7 +19,8 @@ struct MnemeCommand: AsyncParsableCommand {
             """,
         version: version,
         subcommands: [
-            ServeCommand.self, MCPCommand.self, DemoCommand.self, BenchCommand.self, KeysCommand.self, AuditCommand.self, GenerateCommand.self,
+            ServeCommand.self, MCPCommand.self, DemoCommand.self, BenchCommand.self, KeysCommand.self, AuditCommand.self, JobsCommand.self,
+            GenerateCommand.self,
             ChatCommand.self,
             PullCommand.self, ModelsCommand.self, KVCommand.self, PerplexityCommand.self,
         ],

@@ -45,7 +45,10 @@ struct ServeCommand: AsyncParsableCommand {
         }
         defer { language?.engine.close() }
         let server = try MemoryServer(memory: memory, language: language, configuration: configuration, logger: logger)
-        let host = host
+        let host = host, jobs = JobRunner(memory) { language.map { $0.engine.statistics.running + $0.engine.statistics.waiting > 0 } ?? false }
+        // What is behind the answers ends with them.
+        let work = Task { await jobs.run() }
+        defer { work.cancel() }
         try await server.run { port in
             let shown = host.contains(":") ? "[\(host)]" : host
             print(
@@ -53,6 +56,8 @@ struct ServeCommand: AsyncParsableCommand {
             )
             fflush(nil)
         }
+        work.cancel()
+        await work.value
         await memory.close()
     }
 }

@@ -1,0 +1,132 @@
+public import Foundation
+
+/// Work that is done behind the answers: it is in the store, so that no crash loses it.
+public struct Job: Sendable, Codable, Identifiable, Equatable {
+    /// Where it stands.
+    public enum State: String, Sendable, Codable, CaseIterable {
+        /// It waits until it is due, or for its next attempt.
+        case waiting
+        /// A worker has it, until its lease ends.
+        case running
+        case done
+        /// It failed as often as it may: somebody has to look at it (`retry` puts it back).
+        case dead
+        case cancelled
+
+        /// Whether nothing more will happen by itself.
+        public var isFinal: Bool { self == .done || self == .dead || self == .cancelled }
+    }
+
+    /// Its number; 0 before it is in the store.
+    public var id: Int64 = 0
+    /// What to do.
+    public var kind: String
+    /// For whose memories; nil for all.
+    public var owner: Owner?
+    /// What the kind takes.
+    public var arguments: [String: String]
+    /// Higher ones go first among those of a tenant.
+    public var priority: Int
+    /// Where it stands.
+    public var state = State.waiting
+    /// How often it was begun, and how often it may be.
+    public var attempts = 0, maximumAttempts: Int
+    /// When it was asked for, and the earliest time to begin.
+    public var created: Date, due: Date
+    /// When it was begun last, and when it ended.
+    public var started: Date?, finished: Date?
+    /// Who does it, and until when that is believed.
+    public var worker: String?, leaseEnd: Date?
+    /// What came of it, or why it failed.
+    public var message: String?
+    /// The schedule that asked for it.
+    public var schedule: String?
+
+    /// Work to be done.
+    public init(
+        _ kind: String, owner: Owner? = nil, arguments: [String: String] = [:], priority: Int = 0, maximumAttempts: Int = 5, created: Date = Date(),
+        due: Date? = nil
+    ) {
+        self.kind = kind
+        self.owner = owner
+        self.arguments = arguments
+        self.priority = priority
+        self.maximumAttempts = maximumAttempts
+        self.created = created
+        self.due = due ?? created
+    }
+
+    /// Whose turn it takes: the tenant's; empty for work on the store as a whole.
+    public var tenant: String { owner?.tenant ?? "" }
+}
+
+/// What became of one attempt.
+public enum JobOutcome: Sendable {
+    /// It is done.
+    case done(String)
+    /// It failed and is tried again then; without a date it is dead.
+    case failed(String, retry: Date?)
+    /// It was put down, through no fault of its own: the attempt does not count.
+    case released
+}
+
+/// Work that is asked for again and again.
+public struct JobSchedule: Sendable, Codable, Equatable {
+    /// What it is called.
+    public var name: String
+    /// When, as cron writes it, in UTC.
+    public var cron: CronExpression
+    /// What; its dates do not matter.
+    public var job: Job
+    /// When it was asked for last, or the schedule made.
+    public var last: Date
+
+    /// A schedule that begins at a time.
+    public init(name: String, cron: CronExpression, job: Job, since date: Date = Date()) {
+        self.name = name
+        self.cron = cron
+        self.job = job
+        last = date
+    }
+}
+
+/// Where jobs are kept.
+///
+/// All calls are one transaction. Whoever reaches all and may `admin` looks after jobs; workers are Mneme itself.
+public protocol JobStore: Sendable {
+    /// Puts a job into the queue. One of the same kind, owner and arguments that has not ended yet is returned instead.
+    func enqueue(_ job: Job, by caller: Caller) throws -> Job
+    /// A job, or nil.
+    func job(_ id: Int64, by caller: Caller) throws -> Job?
+    /// Jobs, the latest first.
+    func jobs(in states: Set<Job.State>, limit: Int, by caller: Caller) throws -> [Job]
+    /// Ends a job that has not ended; one that runs is told when it renews its lease.
+    func cancelJob(_ id: Int64, by caller: Caller) throws -> Job
+    /// Puts a job that has ended back into the queue, with all its attempts.
+    func retryJob(_ id: Int64, by caller: Caller) throws -> Job
+    /// Sets a schedule, in place of one of that name.
+    func setSchedule(_ schedule: JobSchedule, by caller: Caller) throws
+    /// Takes a schedule away.
+    func removeSchedule(_ name: String, by caller: Caller) throws
+    /// Every schedule.
+    func schedules(by caller: Caller) throws -> [JobSchedule]
+
+    // MARK: For workers
+
+    /// Asks for what schedules have due; what was missed meanwhile is asked for once.
+    func enqueueScheduled(now: Date) throws -> [Job]
+    /// What is due or runs: at most some thousands.
+    func queue(now: Date) throws -> [Job]
+    /// Takes a job until `end`; nil if another worker was first.
+    func lease(_ id: Int64, worker: String, now: Date, until end: Date) throws -> Job?
+    /// Keeps a job; false if it was cancelled or is another's by now.
+    func renew(_ id: Int64, worker: String, until end: Date) throws -> Bool
+    /// Says what became of a job; false if it is another's by now, or was cancelled.
+    @discardableResult
+    func finish(_ id: Int64, worker: String, _ outcome: JobOutcome, now: Date) throws -> Bool
+    /// How many jobs there are in each state.
+    func jobCounts() throws -> [Job.State: Int]
+    /// Removes jobs that ended well, or were cancelled, before a time.
+    @discardableResult
+    func removeJobs(endedBefore date: Date) throws -> Int
+}

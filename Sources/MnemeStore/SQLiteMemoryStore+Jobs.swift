@@ -1,0 +1,214 @@
+public import Foundation
+import GRDB
+
+extension SQLiteMemoryStore {
+    /// Jobs that a scheduler looks at in one step.
+    private static let window = 4_096
+
+    private static func job(_ row: Row) throws -> Job {
+        guard let state = Job.State(rawValue: row["state"]) else { throw StoreError(.corrupt, "A job is in an unknown state. Run `mneme doctor`.") }
+        var job = Job(
+            row["kind"], owner: (row["tenant"] as String?).map { Owner(tenant: $0, user: row["user"] ?? "default") },
+            arguments: try StoreCoding.decode([String: String].self, row["arguments"]), priority: row["priority"], maximumAttempts: row["maximum_attempts"],
+            created: Date(timeIntervalSince1970: row["created"]), due: Date(timeIntervalSince1970: row["due"]))
+        job.id = row["id"]
+        job.state = state
+        job.attempts = row["attempts"]
+        job.started = (row["started"] as Double?).map(Date.init(timeIntervalSince1970:))
+        job.finished = (row["finished"] as Double?).map(Date.init(timeIntervalSince1970:))
+        job.worker = row["worker"]
+        job.leaseEnd = (row["lease_end"] as Double?).map(Date.init(timeIntervalSince1970:))
+        job.message = row["message"]
+        job.schedule = row["schedule"]
+        return job
+    }
+
+    private static func jobs(_ db: Database, _ condition: String, _ arguments: StatementArguments = []) throws -> [Job] {
+        try Row.fetchAll(db, sql: "SELECT * FROM job WHERE " + condition, arguments: arguments).map(job)
+    }
+
+    private static func insert(_ job: Job, _ db: Database) throws -> Job {
+        let arguments = try StoreCoding.encode(job.arguments)
+        let same = try jobs(
+            db, "kind = ? AND tenant IS ? AND user IS ? AND arguments = ? AND state IN ('waiting', 'running') LIMIT 1",
+            [job.kind, job.owner?.tenant, job.owner?.user, arguments])
+        if let known = same.first { return known }
+        try db.execute(
+            sql: """
+                INSERT INTO job (kind, tenant, user, arguments, priority, state, attempts, maximum_attempts, created, due, schedule)
+                VALUES (?, ?, ?, ?, ?, 'waiting', 0, ?, ?, ?, ?)
+                """,
+            arguments: [
+                job.kind, job.owner?.tenant, job.owner?.user, arguments, job.priority, job.maximumAttempts, job.created.timeIntervalSince1970,
+                job.due.timeIntervalSince1970, job.schedule,
+            ])
+        return try jobs(db, "id = ?", [db.lastInsertedRowID])[0]
+    }
+
+    /// Who looks after jobs, and that it is written down.
+    private func administer<T>(_ caller: Caller, _ operation: String, _ detail: String, _ body: (Database) throws -> T) throws -> T {
+        if !caller.isInternal { try requireAll(.admin, caller) }
+        return try audited { db, chain in
+            let result = try body(db)
+            if !caller.isInternal {
+                var entry = AuditEntry(caller, nil, default: operation)
+                entry.detail = detail
+                try chain.append(entry, db)
+            }
+            return result
+        }
+    }
+
+    public func enqueue(_ job: Job, by caller: Caller) throws -> Job {
+        try Self.requireWhole([job.kind, job.owner?.tenant, job.owner?.user])
+        return try administer(caller, "jobs", "add \(job.kind)") { try Self.insert(job, $0) }
+    }
+
+    public func job(_ id: Int64, by caller: Caller) throws -> Job? {
+        if !caller.isInternal { try requireAll(.admin, caller) }
+        return try read { try Self.jobs($0, "id = ?", [id]).first }
+    }
+
+    public func jobs(in states: Set<Job.State>, limit: Int, by caller: Caller) throws -> [Job] {
+        if !caller.isInternal { try requireAll(.admin, caller) }
+        let names = states.map { "'\($0.rawValue)'" }.joined(separator: ",")
+        return try read { try Self.jobs($0, "state IN (\(names)) ORDER BY id DESC LIMIT ?", [limit]) }
+    }
+
+    private func change(_ id: Int64, _ operation: String, to assignments: String, where condition: String, else refusal: String, _ caller: Caller) throws -> Job
+    {
+        try administer(caller, "jobs", "\(operation) \(id)") { db in
+            try db.execute(sql: "UPDATE job SET \(assignments) WHERE id = ? AND \(condition)", arguments: [caller.time.timeIntervalSince1970, id])
+            let isChanged = db.changesCount > 0
+            guard let job = try Self.jobs(db, "id = ?", [id]).first else { throw StoreError(.notFound, "There is no job \(id).") }
+            guard isChanged else { throw StoreError(.conflict, "Job \(id) is \(job.state.rawValue); \(refusal)") }
+            return job
+        }
+    }
+
+    public func cancelJob(_ id: Int64, by caller: Caller) throws -> Job {
+        try change(
+            id, "cancel", to: "state = 'cancelled', finished = ?", where: "state IN ('waiting', 'running')", else: "what has ended cannot be cancelled.", caller
+        )
+    }
+
+    public func retryJob(_ id: Int64, by caller: Caller) throws -> Job {
+        try change(
+            id, "retry", to: "state = 'waiting', due = ?, attempts = 0, finished = NULL, worker = NULL, lease_end = NULL",
+            where: "state IN ('done', 'dead', 'cancelled')", else: "it will be done anyway.", caller)
+    }
+
+    public func setSchedule(_ schedule: JobSchedule, by caller: Caller) throws {
+        guard (1...64).contains(schedule.name.utf8.count) else { throw StoreError(.conflict, "A schedule's name has 1 to 64 bytes.") }
+        try Self.requireWhole([schedule.name, schedule.job.kind])
+        try administer(caller, "jobs", "schedule \(schedule.name)") { db in
+            try db.execute(
+                sql: "INSERT OR REPLACE INTO schedule (name, cron, job, last) VALUES (?, ?, ?, ?)",
+                arguments: [schedule.name, schedule.cron.description, try StoreCoding.encode(schedule.job), schedule.last.timeIntervalSince1970])
+        }
+    }
+
+    public func removeSchedule(_ name: String, by caller: Caller) throws {
+        try administer(caller, "jobs", "unschedule \(name)") { db in
+            try db.execute(sql: "DELETE FROM schedule WHERE name = ?", arguments: [name])
+            guard db.changesCount > 0 else { throw StoreError(.notFound, "There is no schedule '\(name.prefix(64))'.") }
+        }
+    }
+
+    private static func schedules(_ db: Database) throws -> [JobSchedule] {
+        try Row.fetchAll(db, sql: "SELECT * FROM schedule ORDER BY name").map { row in
+            guard let cron = CronExpression(row["cron"]) else { throw StoreError(.corrupt, "A schedule's times cannot be read. Set it again.") }
+            return JobSchedule(
+                name: row["name"], cron: cron, job: try StoreCoding.decode(Job.self, row["job"]), since: Date(timeIntervalSince1970: row["last"]))
+        }
+    }
+
+    public func schedules(by caller: Caller) throws -> [JobSchedule] {
+        if !caller.isInternal { try requireAll(.admin, caller) }
+        return try read(Self.schedules)
+    }
+
+    // MARK: For workers
+
+    public func enqueueScheduled(now: Date) throws -> [Job] {
+        // Most of the time nothing is due, and nothing need be written.
+        guard try read(Self.schedules).contains(where: { $0.cron.next(after: $0.last).map { $0 <= now } ?? false }) else { return [] }
+        return try write { db in
+            try Self.schedules(db).compactMap { schedule in
+                guard let next = schedule.cron.next(after: schedule.last), next <= now else { return nil }
+                var job = schedule.job
+                (job.created, job.due, job.schedule) = (now, next, schedule.name)
+                try db.execute(sql: "UPDATE schedule SET last = ? WHERE name = ?", arguments: [now.timeIntervalSince1970, schedule.name])
+                return try Self.insert(job, db)
+            }
+        }
+    }
+
+    public func queue(now: Date) throws -> [Job] {
+        try read { db in
+            try Self.jobs(
+                db, "state = 'running' OR (state = 'waiting' AND due <= ?) ORDER BY priority DESC, due LIMIT \(Self.window)", [now.timeIntervalSince1970])
+        }
+    }
+
+    public func lease(_ id: Int64, worker: String, now: Date, until end: Date) throws -> Job? {
+        try write { db in
+            let time = now.timeIntervalSince1970
+            // Its worker was lost as often as it may fail: it may be what loses them.
+            try db.execute(
+                sql: """
+                    UPDATE job SET state = 'dead', finished = ?, message = 'Its workers were lost, one after the other.', worker = NULL, lease_end = NULL
+                    WHERE id = ? AND state = 'running' AND lease_end < ? AND attempts >= maximum_attempts
+                    """, arguments: [time, id, time])
+            try db.execute(
+                sql: """
+                    UPDATE job SET state = 'running', worker = ?, lease_end = ?, started = ?, attempts = attempts + 1
+                    WHERE id = ? AND ((state = 'waiting' AND due <= ?) OR (state = 'running' AND lease_end < ?))
+                    """, arguments: [worker, end.timeIntervalSince1970, time, id, time, time])
+            return db.changesCount > 0 ? try Self.jobs(db, "id = ?", [id]).first : nil
+        }
+    }
+
+    public func renew(_ id: Int64, worker: String, until end: Date) throws -> Bool {
+        try write { db in
+            try db.execute(
+                sql: "UPDATE job SET lease_end = ? WHERE id = ? AND worker = ? AND state = 'running'", arguments: [end.timeIntervalSince1970, id, worker])
+            return db.changesCount > 0
+        }
+    }
+
+    @discardableResult
+    public func finish(_ id: Int64, worker: String, _ outcome: JobOutcome, now: Date) throws -> Bool {
+        let time = now.timeIntervalSince1970
+        let (state, message, due, finished, attempt): (Job.State, String?, Double?, Double?, Int) =
+            switch outcome {
+            case .done(let text): (.done, text, nil, time, 0)
+            case .failed(let text, let retry?): (.waiting, text, retry.timeIntervalSince1970, nil, 0)
+            case .failed(let text, nil): (.dead, text, nil, time, 0)
+            case .released: (.waiting, nil, time, nil, 1)
+            }
+        return try write { db in
+            try db.execute(
+                sql: """
+                    UPDATE job SET state = ?, message = coalesce(?, message), due = coalesce(?, due), finished = ?, attempts = attempts - ?, worker = NULL,
+                        lease_end = NULL WHERE id = ? AND worker = ? AND state = 'running'
+                    """, arguments: [state.rawValue, message.map { String($0.prefix(2_000)) }, due, finished, attempt, id, worker])
+            return db.changesCount > 0
+        }
+    }
+
+    public func jobCounts() throws -> [Job.State: Int] {
+        try read { db in
+            let rows = try Row.fetchAll(db, sql: "SELECT state, count(*) FROM job GROUP BY state")
+            return Dictionary(uniqueKeysWithValues: rows.compactMap { row in Job.State(rawValue: row[0]).map { ($0, row[1]) } })
+        }
+    }
+
+    @discardableResult
+    public func removeJobs(endedBefore date: Date) throws -> Int {
+        try write { db in
+            try db.execute(sql: "DELETE FROM job WHERE state IN ('done', 'cancelled') AND finished < ?", arguments: [date.timeIntervalSince1970])
+            return db.changesCount
+        }
+    }
+}
