@@ -10,6 +10,8 @@ import Synchronization
 public protocol DerivedMemory: Sendable {
     /// Erases what was made of these sources: ids of memories, or owners, see ``ChatMemory/sources(_:)``; and what these references name.
     func erase(madeOf sources: Set<String>, _ activations: [ActivationReference]) throws
+    /// Files and folders in which it is kept; none if it lies in memory.
+    var files: [String] { get }
 }
 
 /// The memory operating system: remembers, recalls, and looks after what it keeps.
@@ -124,6 +126,9 @@ public final class MemoryOS: Sendable {
         for derived in attached { try derived.erase(madeOf: sources, references) }
         removeIndexFile(of: owner)
     }
+
+    /// Every file and folder in which memories, and what is made of them, are kept.
+    var keptFiles: [String] { store.files + [indexFolder].compactMap(\.self) + derived.withLockedValue { $0.flatMap(\.files) } }
 
     /// Names an owner among the sources of what is derived.
     static func source(of owner: Owner) -> String { "owner:\(owner.tenant)/\(owner.user)" }

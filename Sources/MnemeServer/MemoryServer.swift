@@ -301,6 +301,8 @@ extension HTTPField.Name {
 
 /// Keys and values go with the memories that they were computed from.
 private struct EngineMemory: DerivedMemory {
+    /// Its files are the folder's, which whoever opened it has attached.
+    var files: [String] { [] }
     let engine: Engine
     func erase(madeOf sources: Set<String>, _ activations: [ActivationReference]) throws {
         try engine.erase(sources: sources, texts: activations.compactMap { KVHash($0.block) })

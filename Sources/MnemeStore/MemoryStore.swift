@@ -364,6 +364,10 @@ public protocol MemoryStore: JobStore {
 
     /// Counts, of one owner or of all.
     func statistics(owner: Owner?, by caller: Caller) throws -> StoreStatistics
+    /// What is kept of cubes, byte for byte as it lies in the files: texts, versions, vectors. For proofs of erasure; given to nobody.
+    func traces(of ids: [CubeID], owner: Owner) throws -> [Data]
+    /// The files of the store.
+    var files: [String] { get }
     /// Gives room that is free back to the system.
     func compact() throws
     /// Verifies the file and its invariants; `repair` rebuilds what is derived.

@@ -136,6 +136,24 @@ extension SQLiteMemoryStore {
         return CubeLink(source: source, target: target, kind: row["kind"], time: Date(timeIntervalSince1970: row["time"]))
     }
 
+    public var files: [String] { ["", "-wal", "-shm", "-journal"].map { path + $0 } }
+
+    public func traces(of ids: [CubeID], owner: Owner) throws -> [Data] {
+        try read { db in
+            guard let ownerID = try Self.ownerID(owner, db) else { return [] }
+            return try ids.flatMap { id in
+                try Data.fetchAll(
+                    db,
+                    sql: """
+                        SELECT CAST(text AS BLOB) FROM cube WHERE id = ?1 AND owner = ?2
+                        UNION SELECT vector.data FROM vector JOIN cube ON cube.seq = vector.cube WHERE cube.id = ?1 AND cube.owner = ?2
+                        UNION SELECT CAST(payload ->> '$.text' AS BLOB) FROM journal WHERE cube = ?1 AND owner = ?2
+                            AND payload IS NOT NULL AND operation NOT IN ('link', 'unlink')
+                        """, arguments: [id.description, ownerID])
+            }
+        }
+    }
+
     public func count(owner: Owner, limit: Int) throws -> Int {
         try read { db in
             guard let ownerID = try Self.ownerID(owner, db) else { return 0 }

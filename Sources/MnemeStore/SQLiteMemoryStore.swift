@@ -63,6 +63,8 @@ public final class SQLiteMemoryStore: MemoryStore {
     /// Checkpoints the log and closes the file. No call may follow.
     public func close() throws {
         try flush()
+        // Others may still read; what stays in the log then is read from there by whoever opens the file next.
+        try writeWithoutTransaction { _ = try Row.fetchOne($0, sql: "PRAGMA wal_checkpoint(TRUNCATE)") }
         try Self.translating(path) { try pool.close() }
     }
 

@@ -19,7 +19,8 @@ struct MnemeCommand: AsyncParsableCommand {
             """,
         version: version,
         subcommands: [
-            ServeCommand.self, MCPCommand.self, DemoCommand.self, BenchCommand.self, KeysCommand.self, AuditCommand.self, JobsCommand.self,
+            ServeCommand.self, MCPCommand.self, DemoCommand.self, BenchCommand.self, KeysCommand.self, AuditCommand.self, VerifyErasureCommand.self,
+            JobsCommand.self,
             GenerateCommand.self,
             ChatCommand.self,
             PullCommand.self, ModelsCommand.self, KVCommand.self, PerplexityCommand.self,
@@ -85,6 +86,7 @@ struct StoreOptions: ParsableArguments {
 /// Blocks on disk go with the memories that they were computed from.
 private struct FolderMemory: DerivedMemory {
     let folder: KVFolder
+    var files: [String] { [folder.path] }
     func erase(madeOf sources: Set<String>, _ activations: [ActivationReference]) throws {
         try folder.erase(sources: sources)
         for activation in activations {

@@ -10,6 +10,13 @@ enum Rendering {
         case "recall": return recall(value)
         case "list": return list(value)
         case "get", "update", "forget", "restore", "rollback", "correct", "feedback", "freeze": return cube(value, operation)
+        case "erase" where value["report"] != nil:
+            let holding = (value["filesHolding"]?.array ?? []).compactMap(\.string)
+            let found =
+                holding.isEmpty
+                ? "no piece of it is left" : "pieces of it stand in \(holding.joined(separator: ", ")): another memory says the same, or a copy was made"
+            return
+                "Erased \(string(value, "erased")) for good. \(string(value, "filesSearched")) files were looked through: \(found). Report: \(string(value, "report"))"
         case "erase": return "Erased \(value["erased"]?.string ?? "") for good: text, vector, index entries, history, and what was computed of it."
         case "history": return (value["history"]?.array ?? []).map(historyEntry).joined(separator: "\n")
         case "link": return links(value["links"]?.array ?? [])

@@ -9,6 +9,7 @@ import Testing
     private static let owner = Owner(user: "ana"), scope = Scope(user: "ana")
 
     private final class Blocks: DerivedMemory {
+        let files: [String] = []
         let erased = NIOLockedValueBox<Set<String>>([])
         func erase(madeOf sources: Set<String>, _ activations: [ActivationReference]) throws {
             erased.withLockedValue { $0.formUnion(activations.map(\.block)) }

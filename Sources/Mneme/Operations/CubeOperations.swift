@@ -160,19 +160,40 @@ public enum EraseOperation: Operation {
     public static let discussion = "Cannot be undone. The journal keeps that something was erased, by whom and why, but not what it said."
     public static let permission = Permission.erase
     public static let route: Route? = Route(.post, "/v1/memories/{id}/erase")
-    public static let parameters: [any AnyParameter] = [id, reason] + ScopeParameters.owner
+    static let prove = Parameter<String>("prove", "Write a report to this file; `mneme verify-erasure` checks it.", surfaces: [.commandLine])
+    public static let parameters: [any AnyParameter] = [id, reason, prove] + ScopeParameters.owner
 
     struct Output: Encodable, Sendable {
         var erased: CubeID
+        /// The report's file, and how many files were looked through for pieces of the memory.
+        var report: String?
+        var filesSearched: Int?
+        /// Files in which pieces stand all the same.
+        var filesHolding: [String]?
     }
 
     public static func run(_ input: OperationInput, _ context: OperationContext) async throws -> OperationOutput {
         let owner = try ScopeParameters.owner(input, context), id = try input.require(id), caller = context.caller(self, reason: input[reason])
+        guard let path = input[prove] else {
+            try await context.memory.erase(id, owner: owner, by: caller)
+            return .value(Output(erased: id))
+        }
+        // A report that cannot be written is no reason to find out afterwards.
+        guard FileManager.default.createFile(atPath: path, contents: nil, attributes: [.posixPermissions: 0o600]) else {
+            throw InputError("\(path) cannot be written. Nothing was erased.")
+        }
+        let proof: ErasureProof
+        do { proof = try await context.memory.eraseWithProof(id, owner: owner, by: caller) } catch {
+            try? FileManager.default.removeItem(atPath: path)
+            throw error
+        }
+        guard (try? Data(OperationTable.encode(proof, pretty: true).utf8).write(to: URL(fileURLWithPath: path))) != nil else {
+            throw InputError("The memory is erased, but the report could not be written to \(path).")
+        }
         return .value(
-            try await context.memory.run { [memory = context.memory] in
-                try memory.erase(id, owner: owner, by: caller)
-                return Output(erased: id)
-            })
+            Output(
+                erased: id, report: path, filesSearched: proof.findings.count,
+                filesHolding: proof.findings.filter { !$0.places.isEmpty }.map(\.path)))
     }
 }
 
