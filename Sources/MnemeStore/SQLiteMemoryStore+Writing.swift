@@ -41,7 +41,10 @@ extension SQLiteMemoryStore {
                 throw StoreError(.conflict, "The idempotency key '\(key.prefix(80))' was used for another request. Use a new key.")
             }
             let cubes = try StoreCoding.decode([CubeID].self, known["cubes"]).compactMap { try Self.current($0, ownerID, db) }
-            return cubes.filter { cube in sights.values.contains { $0.contains(cube) } }
+            let seen = cubes.filter(change.reaches)
+            // Nothing is changed, but handed out.
+            try chain.append(AuditEntry(caller, owner, default: "commit", cubes: seen.map(\.id)), db)
+            return seen
         }
         let cubes = try apply(request.mutations, change, &chain, db)
         try db.execute(

@@ -98,7 +98,6 @@ enum Schema {
                         position INTEGER NOT NULL, hash BLOB NOT NULL, time REAL NOT NULL, key BLOB NOT NULL, signature BLOB NOT NULL,
                         PRIMARY KEY (position, key)
                     ) STRICT, WITHOUT ROWID;
-                    CREATE TABLE audit_anchor (position INTEGER NOT NULL, hash BLOB NOT NULL, journal INTEGER NOT NULL) STRICT;
                     """)
         }
         migrator.registerMigration("5") { db in

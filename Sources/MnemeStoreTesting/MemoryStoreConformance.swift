@@ -55,6 +55,7 @@ public struct MemoryStoreConformance: Sendable, CustomStringConvertible {
             _ = try store.commit([add(first)], owner: alice, by: at(1), idempotencyKey: "k")
             let again = try store.commit([add(sample("once"))], owner: alice, by: at(2), idempotencyKey: "k")
             try expect(again.map(\.id) == [first.id] && store.list(CubeFilter(owner: alice), by: .local).count == 1)
+            try expect(store.auditEntries(after: 0, limit: 9, by: .local).prefix(2).allSatisfy { $0.cubes == [first.id] })
             try expectError(.conflict) { _ = try store.commit([add(sample("other"))], owner: alice, by: at(3), idempotencyKey: "k") }
         },
         check("each version can be read as of its time") { store in

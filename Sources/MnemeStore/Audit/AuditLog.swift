@@ -41,8 +41,7 @@ final class AuditLog: Sendable {
 
         init(_ db: Database) throws {
             let last = try Row.fetchOne(db.cachedStatement(sql: "SELECT position, hash FROM audit ORDER BY position DESC LIMIT 1"))
-            let end = try last ?? Row.fetchOne(db.cachedStatement(sql: "SELECT position, hash FROM audit_anchor"))
-            (position, hash) = (end?[0] ?? 0, end?[1] ?? Data())
+            (position, hash) = (last?[0] ?? 0, last?[1] ?? Data())
         }
 
         /// Appends an entry.
@@ -116,12 +115,9 @@ final class AuditLog: Sendable {
         var report = AuditReport(entries: 0, position: 0, head: Data(), checkpoints: 0, unsigned: 0, unaudited: 0, findings: [])
         var findings: [String] = []
         func find(_ text: String) { if findings.count < 100 { findings.append(text) } }
-        let anchor = try Row.fetchOne(db, sql: "SELECT position, hash FROM audit_anchor")
-        (report.position, report.head) = (anchor?[0] ?? 0, anchor?[1] ?? Data())
-        let anchored = report.position
         let checkpoints = try checkpoints(db)
         let places = Dictionary(grouping: checkpoints, by: \.position)
-        var seen: Set<Int64> = [], signedTo: Int64 = 0, written = 0, noted = head == nil || head!.position == anchored && head!.hash == report.head
+        var seen: Set<Int64> = [], signedTo: Int64 = 0, written = 0, noted = head == nil
         while true {
             let entries = try entries(after: report.position, limit: page, db)
             for entry in entries {
@@ -149,11 +145,11 @@ final class AuditLog: Sendable {
             if entries.count < page { break }
         }
         report.checkpoints = checkpoints.count
-        for checkpoint in checkpoints where !seen.contains(checkpoint.position) && checkpoint.position > anchored {
+        for checkpoint in checkpoints where !seen.contains(checkpoint.position) {
             find("the log was signed up to entry \(checkpoint.position), which is gone")
         }
         if !noted { find("the log does not hold the noted end: entry \(head!.position) is gone or another") }
-        report.unsigned = Int(report.position - max(signedTo, anchored))
+        report.unsigned = Int(report.position - signedTo)
         report.unaudited = try verifyJournal(db, written: written, find)
         report.findings = findings
         return report
@@ -178,9 +174,7 @@ final class AuditLog: Sendable {
                 reason: row["reason"], payload: payload)
             if expected != digest { find("journal entry \(position) was changed") }
         }
-        let all = try Int.fetchOne(
-            db, sql: "SELECT count(*) FROM journal WHERE position >= ? AND position > (SELECT coalesce(max(journal), 0) FROM audit_anchor)",
-            arguments: [start])
+        let all = try Int.fetchOne(db, sql: "SELECT count(*) FROM journal WHERE position >= ?", arguments: [start])
         if all ?? 0 > written { find("\((all ?? 0) - written) journal entries belong to no write of the log") }
         return try Int.fetchOne(db, sql: "SELECT count(*) FROM journal WHERE position < ?", arguments: [start]) ?? 0
     }
