@@ -40,15 +40,6 @@ struct AuditCommand: AsyncParsableCommand {
             """,
         subcommands: [Verify.self, Export.self, List.self], defaultSubcommand: List.self)
 
-    /// The store alone: no model is needed.
-    struct Store: ParsableArguments {
-        @Option(help: ArgumentHelp("The store's file; $MNEME_HOME/memory.db if left out.", valueName: "file")) var store: String?
-
-        func open() throws -> SQLiteMemoryStore {
-            try SQLiteMemoryStore(path: store ?? Home.store, analyzer: MemoryOS.analyzerVersion, auditKey: Home.signingKey())
-        }
-    }
-
     private static let caller = Caller(.local, operation: "audit")
 
     /// Calls `body` with the log's pages.
@@ -63,7 +54,7 @@ struct AuditCommand: AsyncParsableCommand {
 
     struct List: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Show the last entries.")
-        @OptionGroup var store: Store
+        @OptionGroup var store: StoreFileOptions
         @Option(help: "So many.") var limit = 20
         @Option(help: ArgumentHelp("Only of this principal, such as local or key:NAME.", valueName: "name")) var principal: String?
         @Option(help: ArgumentHelp("Only where this memory was read or changed.", valueName: "id")) var memory: String?
@@ -102,7 +93,7 @@ struct AuditCommand: AsyncParsableCommand {
     struct Export: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Write the log as JSON lines: every entry, then every signature.")
-        @OptionGroup var store: Store
+        @OptionGroup var store: StoreFileOptions
         @Option(help: "Continue after this entry.") var after: Int64 = 0
 
         func run() async throws {
@@ -119,7 +110,7 @@ struct AuditCommand: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Check that nothing in the log and the journal was changed, taken out or put in.",
             discussion: "Note the printed end somewhere else; a later `--head` finds out whether the log was cut off or written anew.")
-        @OptionGroup var store: Store
+        @OptionGroup var store: StoreFileOptions
         @Option(help: ArgumentHelp("An end that an earlier run printed: PLACE:HASH.", valueName: "end")) var head: String?
         @Option(help: ArgumentHelp("A public key to trust, in hex; this machine's if left out.", valueName: "key")) var key: [String] = []
         @Flag(help: "Print JSON.") var json = false

@@ -63,7 +63,7 @@ struct JobsCommand: AsyncParsableCommand {
 
     struct List: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "List jobs, the latest first.")
-        @OptionGroup var store: AuditCommand.Store
+        @OptionGroup var store: StoreFileOptions
         @Option(help: ArgumentHelp("Only those: waiting, running, done, dead, cancelled.", valueName: "state")) var state: String?
         @Option(help: "So many.") var limit = 50
         @Flag(help: "Print JSON.") var json = false
@@ -79,7 +79,7 @@ struct JobsCommand: AsyncParsableCommand {
 
     struct Show: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Show one job.")
-        @OptionGroup var store: AuditCommand.Store
+        @OptionGroup var store: StoreFileOptions
         @Argument(help: "The job's number.") var id: Int64
         @Flag(help: "Print JSON.") var json = false
 
@@ -91,7 +91,7 @@ struct JobsCommand: AsyncParsableCommand {
 
     struct Add: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Ask for work. The same again, while it waits or runs, is asked for once.")
-        @OptionGroup var store: AuditCommand.Store
+        @OptionGroup var store: StoreFileOptions
         @OptionGroup var work: Work
 
         func run() async throws { try JobsCommand.show([try store.open().enqueue(work.job(), by: JobsCommand.caller)], json: false) }
@@ -114,21 +114,21 @@ struct JobsCommand: AsyncParsableCommand {
 
     struct Retry: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Put a job that has ended back into the queue.")
-        @OptionGroup var store: AuditCommand.Store
+        @OptionGroup var store: StoreFileOptions
         @Argument(help: "The job's number.") var id: Int64
-        func run() async throws { try JobsCommand.show([try store.open().retryJob(id, by: Caller(.local, operation: "jobs"))], json: false) }
+        func run() async throws { try JobsCommand.show([try store.open().retryJob(id, by: JobsCommand.caller)], json: false) }
     }
 
     struct Cancel: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "End a job. One that runs ends within a quarter of a minute.")
-        @OptionGroup var store: AuditCommand.Store
+        @OptionGroup var store: StoreFileOptions
         @Argument(help: "The job's number.") var id: Int64
-        func run() async throws { try JobsCommand.show([try store.open().cancelJob(id, by: Caller(.local, operation: "jobs"))], json: false) }
+        func run() async throws { try JobsCommand.show([try store.open().cancelJob(id, by: JobsCommand.caller)], json: false) }
     }
 
     struct Watch: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Show what becomes of jobs as it happens, until Control-C.")
-        @OptionGroup var store: AuditCommand.Store
+        @OptionGroup var store: StoreFileOptions
 
         func run() async throws {
             let store = try store.open()
@@ -150,7 +150,7 @@ struct JobsCommand: AsyncParsableCommand {
 
     struct Schedule: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Ask for work again and again.")
-        @OptionGroup var store: AuditCommand.Store
+        @OptionGroup var store: StoreFileOptions
         @Argument(help: "A name for the schedule.") var name: String
         @Argument(help: "When, as cron writes it, in UTC: '0 3 * * *' is each night at three; @hourly, @daily, @weekly, @monthly.") var cron: String
         @OptionGroup var work: Work
@@ -167,7 +167,7 @@ struct JobsCommand: AsyncParsableCommand {
 
     struct Unschedule: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Take a schedule away.")
-        @OptionGroup var store: AuditCommand.Store
+        @OptionGroup var store: StoreFileOptions
         @Argument(help: "Its name.") var name: String
 
         func run() async throws {
@@ -178,7 +178,7 @@ struct JobsCommand: AsyncParsableCommand {
 
     struct Schedules: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "List schedules.")
-        @OptionGroup var store: AuditCommand.Store
+        @OptionGroup var store: StoreFileOptions
         @Flag(help: "Print JSON.") var json = false
 
         func run() async throws {

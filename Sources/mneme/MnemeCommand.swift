@@ -76,10 +76,22 @@ struct StoreOptions: ParsableArguments {
 
     static func open(store path: String?, noEmbedder: Bool) throws -> MemoryOS {
         let memory = MemoryOS(
-            store: try SQLiteMemoryStore(path: path ?? Home.store, analyzer: MemoryOS.analyzerVersion, auditKey: Home.signingKey()),
+            store: try StoreFileOptions.open(path),
             embedder: noEmbedder ? nil : try Home.embedder(), indexFolder: (path ?? Home.store) + ".index")
         if FileManager.default.fileExists(atPath: Home.kv) { memory.attach(FolderMemory(folder: try KVFolder(path: Home.kv))) }
         return memory
+    }
+}
+
+/// Options of commands that need the store alone, and no model.
+struct StoreFileOptions: ParsableArguments {
+    @Option(help: ArgumentHelp("The store's file; $MNEME_HOME/memory.db if left out.", valueName: "file"))
+    var store: String?
+
+    func open() throws -> SQLiteMemoryStore { try Self.open(store) }
+
+    static func open(_ path: String?) throws -> SQLiteMemoryStore {
+        try SQLiteMemoryStore(path: path ?? Home.store, analyzer: MemoryOS.analyzerVersion, auditKey: Home.signingKey())
     }
 }
 
