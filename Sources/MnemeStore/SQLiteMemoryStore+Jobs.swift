@@ -169,6 +169,12 @@ extension SQLiteMemoryStore {
         }
     }
 
+    public func expireLease(_ id: Int64, worker: String) throws {
+        try write { db in
+            try db.execute(sql: "UPDATE job SET lease_end = 0 WHERE id = ? AND worker = ? AND state = 'running'", arguments: [id, worker])
+        }
+    }
+
     public func renew(_ id: Int64, worker: String, until end: Date) throws -> Bool {
         try write { db in
             try db.execute(

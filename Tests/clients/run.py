@@ -539,6 +539,57 @@ def killed_while_indexing():
 
 
 @test
+def killed_in_the_middle_of_jobs():
+    """Workers killed at random: what expired is archived exactly once, nothing else is, every memory has its vector, and no job is lost."""
+    import sqlite3
+    wanted, chance = int(os.environ.get("MNEME_KILL_ROUNDS", "50")), random.Random(11)
+    with Folder() as f:
+        killed = rounds = 0
+        while killed < wanted and rounds < 8 * wanted:
+            if rounds % 5 == 0:
+                # Work for the next rounds: of two users in turn, half of it expired.
+                user, writer = f"user{rounds % 2}", Writer(f, "--no-embedder", "--user", f"user{rounds % 2}")
+                for number, expires in enumerate(["2020-01-01", None]):
+                    messages = [{"content": f"note {rounds}/{i} of {user}, {'old' if expires else 'new'}"} for i in range(300)]
+                    arguments = {"messages": messages} | ({"expires": expires} if expires else {})
+                    writer.process.stdin.write(json.dumps(
+                        {"jsonrpc": "2.0", "id": number, "method": "tools/call", "params": {"name": "remember", "arguments": arguments}}) + "\n")
+                    writer.process.stdin.flush()
+                    assert not json.loads(writer.process.stdout.readline())["result"]["isError"]
+                writer.process.stdin.close()
+                writer.process.wait()
+                for job in (["expire", "--user", user], ["decay", "--user", user], ["embed"], ["verify"], ["compact"], ["index", "--user", user]): f.run("jobs", "add", *job)
+            rounds += 1
+            worker = subprocess.Popen([BINARY, "jobs", "run"], env=f.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            try:
+                worker.wait(timeout=chance.uniform(0.02, 0.35))
+            except subprocess.TimeoutExpired:
+                worker.kill()
+                worker.wait()
+            if json.loads(f.run("jobs", "list", "--state", "running", "--json").stdout): killed += 1
+            # Who loses too many workers is given up until somebody asks for it again.
+            for job in json.loads(f.run("jobs", "list", "--state", "dead", "--json").stdout):
+                assert "workers were lost" in job["message"], job
+                f.run("jobs", "retry", str(job["id"]))
+        for _ in range(20):
+            f.run("jobs", "run", check=False)
+            if not json.loads(f.run("jobs", "list", "--state", "waiting", "--json").stdout): break
+        states = {job["state"] for job in json.loads(f.run("jobs", "list", "--json", "--limit", "1000").stdout)}
+        assert states == {"done"}, states
+        database = sqlite3.connect(f.path + "/memory.db")
+        archived = dict(database.execute("SELECT cube, count(*) FROM journal WHERE operation = 'archive' GROUP BY cube"))
+        old = {row[0] for row in database.execute("SELECT id FROM cube WHERE text LIKE '%, old'")}
+        database.close()
+        assert set(archived) == old and set(archived.values()) == {1}, (len(archived), len(old), set(archived.values()))
+        statistics = f.json("stats")
+        assert statistics["vectors"] == statistics["memories"] and statistics["pendingEmbeddings"] == 0, statistics
+        assert f.json("doctor")["sound"]
+        f.run("audit", "verify")
+        assert killed >= wanted, (killed, rounds)
+        print(f"  {rounds} workers, {killed} killed with a job in hand, {len(old)} memories expired")
+
+
+@test
 def large_import():
     """A long file streams; stopped in the middle and repeated, nothing is doubled."""
     with Folder() as f:

@@ -11,7 +11,13 @@ public final class JobRunner: Sendable {
     private let memory: MemoryOS
     private let scheduler: JobScheduler
     private let isBusy: @Sendable () -> Bool
-    private let worker = "\(ProcessInfo.processInfo.hostName):\(getpid()):\(UUID().uuidString.prefix(8))"
+    private let worker = "\(machine):\(getpid()):\(UUID().uuidString.prefix(8))"
+    /// Names where process ids mean the same: a machine since it was started, and a space of ids on it.
+    private static let machine: String = {
+        let boot = (try? String(contentsOfFile: "/proc/sys/kernel/random/boot_id", encoding: .utf8))?.prefix(8) ?? ""
+        let space = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/ns/pid"))?.filter(\.isNumber) ?? ""
+        return "\(ProcessInfo.processInfo.hostName)/\(boot)/\(space)".replacing(":", with: "-")
+    }()
     private let usage = NIOLockedValueBox(JobScheduler.Usage())
     private let logger = Logger(label: "mneme.jobs")
 
@@ -49,12 +55,24 @@ public final class JobRunner: Sendable {
         }
     }
 
+    /// Whether a worker's process ran here and is there no more: nobody need wait for its lease to end.
+    private static func isGone(_ worker: String) -> Bool {
+        let parts = worker.split(separator: ":")
+        guard parts.count == 3, parts[0] == machine, let process = pid_t(parts[1]) else { return false }
+        return kill(process, 0) != 0 && errno == ESRCH
+    }
+
     /// Takes what the scheduler chooses.
     private func begin() async throws -> [Job] {
         try await memory.run { [self] in
             let store = memory.store, now = Date()
             _ = try store.enqueueScheduled(now: now)
-            let queue = try store.queue(now: now)
+            var queue = try store.queue(now: now)
+            let lost = queue.filter { $0.worker.map(Self.isGone) ?? false }
+            if !lost.isEmpty {
+                for job in lost { try store.expireLease(job.id, worker: job.worker!) }
+                queue = try store.queue(now: now)
+            }
             guard !queue.isEmpty else { return [] }
             let used = usage.withLockedValue { $0.used(now: now) }
             return try scheduler.choose(JobScheduler.View(now: now, jobs: queue, used: used, isBusy: isBusy())).compactMap {

@@ -119,6 +119,8 @@ public protocol JobStore: Sendable {
     func queue(now: Date) throws -> [Job]
     /// Takes a job until `end`; nil if another worker was first.
     func lease(_ id: Int64, worker: String, now: Date, until end: Date) throws -> Job?
+    /// Ends the lease of a worker that is known to be gone.
+    func expireLease(_ id: Int64, worker: String) throws
     /// Keeps a job; false if it was cancelled or is another's by now.
     func renew(_ id: Int64, worker: String, until end: Date) throws -> Bool
     /// Says what became of a job; false if it is another's by now, or was cancelled.
