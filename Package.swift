@@ -63,7 +63,7 @@ let package = Package(
                 .product(name: "NIOCore", package: "swift-nio"),
             ]
         ),
-        .target(name: "MnemeBench", dependencies: ["Mneme", "MnemeEngine", "MnemeIndex", "MnemeKV", "MnemeModels", "MnemeNumerics", "MnemeStore"]),
+        .target(name: "MnemeBench", dependencies: ["Mneme", "MnemeEngine", "MnemeIndex", "MnemeKV", "MnemeModels", "MnemeNumerics", "MnemeStore", locks]),
         .executableTarget(
             name: "mneme-cli",
             dependencies: [
@@ -77,7 +77,7 @@ let package = Package(
 
         .testTarget(name: "MnemeNumericsTests", dependencies: ["MnemeNumerics"]),
         .testTarget(name: "MnemeIndexTests", dependencies: ["MnemeIndex", locks]),
-        .testTarget(name: "MnemeTests", dependencies: ["Mneme", "MnemeIndex", "MnemeModels", "MnemeStore"]),
+        .testTarget(name: "MnemeTests", dependencies: ["Mneme", "MnemeIndex", "MnemeModels", "MnemeStore"], resources: [.copy("Guard")]),
         .testTarget(
             name: "MnemeServerTests",
             dependencies: ["Mneme", "MnemeServer", "MnemeStore", .product(name: "Logging", package: "swift-log")]

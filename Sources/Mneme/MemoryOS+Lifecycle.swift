@@ -30,7 +30,8 @@ extension MemoryOS {
             guard version != present.version else { return present }
             former.version = present.version
             former.scope = present.scope
-            let (analysis, hash) = describe(&former)
+            if former.text != present.text { former.vouchedBy = nil }
+            let (analysis, hash) = try describe(&former)
             return try store.commit([.rollback(former, analysis: analysis, contentHash: hash)], owner: owner, by: caller)[0]
         }
         scheduleEmbedding()
@@ -54,7 +55,9 @@ extension MemoryOS {
             input.sensitivity = old.sensitivity
             input.source = "correction"
             input.reference = old.id.description
-            guard var draft = drafts(of: input, scope: old.scope, by: caller).first else { throw InputError("There is no text.") }
+            var policy = try store.policy(of: owner.tenant)
+            policy.keepsOriginals = false
+            guard var draft = drafts(of: input, scope: old.scope, by: caller, policy: policy).last else { throw InputError("There is no text.") }
             draft.cube.priority = old.priority
             draft.cube.expires = old.expires
             let link = CubeLink(source: draft.cube.id, target: id, kind: CubeLink.corrects, time: caller.time)
@@ -77,8 +80,11 @@ extension MemoryOS {
         return try await run { [store] in try store.commit([mutation], owner: owner, by: caller)[0] }
     }
 
-    /// What is found in a cube's text by rule, and the names of its content, filled in anew.
-    func describe(_ cube: inout MemCube) -> (analysis: [UInt8], contentHash: [UInt8]) {
+    /// What is found in a cube's text by rule, and the names of its content, filled in anew, after what is not to be kept was taken out.
+    func describe(_ cube: inout MemCube) throws -> (analysis: [UInt8], contentHash: [UInt8]) {
+        let policy = try store.policy(of: cube.scope.tenant)
+        if cube.provenance.source != Provenance.redaction, let (text, _) = Redactor.redact(cube.text, policy.redaction) { cube.text = text }
+        screen(&cube, policy)
         let analysis = enrich(&cube, words: TextAnalyzer.words(cube.text))
         var content = MemoryInput(cube.text, speaker: cube.speaker, eventTime: cube.eventTime, session: cube.scope.session)
         content.reference = cube.provenance.reference

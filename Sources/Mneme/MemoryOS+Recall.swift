@@ -25,23 +25,14 @@ extension MemoryOS {
                 )
             }
             let cubes = try store.cubes(candidates.map(\.id), owner: request.owner, by: caller)
-            return pack(candidates, cubes, request, considered: considered, pending: waiting)
+            return try pack(candidates, cubes, request, considered: considered, pending: waiting)
         }
         result.milliseconds = (clock.now - start) / .milliseconds(1)
         if request.asOf == nil { recordUse(of: result.memories.map(\.memory.id), owner: request.owner, time: request.now) }
         return result
     }
 
-    /// A question's vectors, of the present embedder and of the former one.
-    struct QueryVectors: Sendable {
-        var present: [Float]
-        var former: [Float]?
-    }
-
-    private func queryVectors(_ question: String) throws -> QueryVectors? {
-        guard let embedder else { return nil }
-        return QueryVectors(present: try embedder.embed([question])[0], former: try formerEmbedder?.embed([question])[0])
-    }
+    private func queryVectors(_ question: String) throws -> QueryVectors? { try questions?.vectors(of: question) }
 
     struct Selected: Sendable {
         var id: CubeID
@@ -103,7 +94,7 @@ extension MemoryOS {
         request.now = min(request.now, asOf)
         let candidates = try select(index, request, vector)
         let cubes = Dictionary(uniqueKeysWithValues: past.map { ($0.id, $0) })
-        let result = pack(
+        let result = try pack(
             candidates, candidates.compactMap { cubes[$0.id] }, request, considered: past.count,
             pending: embedder == nil ? 0 : index.liveCount - index.vectors.count - (index.formerVectors?.count ?? 0))
         try store.noteRead(result.memories.map(\.memory.id), owner: request.owner, by: caller)
@@ -111,7 +102,7 @@ extension MemoryOS {
     }
 
     /// Joins ranking and text, within the token budget.
-    private func pack(_ selected: [Selected], _ cubes: [MemCube], _ request: RecallRequest, considered: Int, pending: Int) -> RecallResult {
+    private func pack(_ selected: [Selected], _ cubes: [MemCube], _ request: RecallRequest, considered: Int, pending: Int) throws -> RecallResult {
         let byID = Dictionary(uniqueKeysWithValues: cubes.map { ($0.id, $0) })
         var result = RecallResult(memories: [], considered: considered, tokens: 0, milliseconds: 0, pendingEmbeddings: pending)
         for item in selected {
@@ -132,6 +123,7 @@ extension MemoryOS {
                 RecalledMemory(
                     memory: cube, score: Double(item.score), explanation: explanation, matched: item.matched, duplicates: item.duplicates))
         }
+        (result.memories, result.held) = screened(result.memories, try store.policy(of: request.owner.tenant))
         return result
     }
 }

@@ -26,6 +26,8 @@ public struct MemoryInput: Sendable, Codable {
     public var expires: Date?
     /// How far it may go.
     public var sensitivity = Sensitivity.internal
+    /// Whether the caller vouches for a text that reads like an instruction to a model; takes the permission `share`.
+    public var isTrusted = false
     /// Importance, by the caller's own scale; not used by recall yet.
     public var priority: Double
     /// Such as `message`, `text` or `file`.
@@ -102,27 +104,56 @@ extension MemoryOS {
     ) async throws -> [Remembered] {
         try Task.checkCancellation()
         for input in inputs { try input.check() }
-        let drafts = try await drafts(of: inputs, scope: scope, by: caller)
+        let policy = try store.policy(of: scope.tenant)
+        let drafts = try await drafts(of: inputs, scope: scope, by: caller, policy: policy)
         guard !drafts.isEmpty else { return [] }
         return try await writes.commit(
-            PendingWrite(drafts: drafts, owner: scope.owner, caller: caller, idempotencyKey: idempotencyKey, isBulk: isBulk), in: self)
+            PendingWrite(
+                drafts: drafts, owner: scope.owner, caller: caller, idempotencyKey: idempotencyKey, isBulk: isBulk,
+                learns: policy.protection == .hold), in: self)
     }
 
     /// Analyses inputs: a few on the caller's thread, many on all cores.
-    private func drafts(of inputs: [MemoryInput], scope: Scope, by caller: Caller) async throws -> [Draft] {
-        if inputs.reduce(0, { $0 + $1.text.utf8.count }) < 16_384 { return inputs.flatMap { drafts(of: $0, scope: scope, by: caller) } }
+    private func drafts(of inputs: [MemoryInput], scope: Scope, by caller: Caller, policy: MemoryPolicy) async throws -> [Draft] {
+        if inputs.reduce(0, { $0 + $1.text.utf8.count }) < 16_384 {
+            return inputs.flatMap { drafts(of: $0, scope: scope, by: caller, policy: policy) }
+        }
         return try await run { [self] in
             let share = 16
             let parts = NIOLockedValueBox([[Draft]](repeating: [], count: (inputs.count + share - 1) / share))
             DispatchQueue.concurrentPerform(iterations: (inputs.count + share - 1) / share) { part in
-                let made = inputs[part * share..<min(inputs.count, (part + 1) * share)].flatMap { drafts(of: $0, scope: scope, by: caller) }
+                let made = inputs[part * share..<min(inputs.count, (part + 1) * share)].flatMap { drafts(of: $0, scope: scope, by: caller, policy: policy) }
                 parts.withLockedValue { $0[part] = made }
             }
             return parts.withLockedValue { Array($0.joined()) }
         }
     }
 
-    func drafts(of input: MemoryInput, scope: Scope, by caller: Caller) -> [Draft] {
+    func drafts(of input: MemoryInput, scope: Scope, by caller: Caller, policy: MemoryPolicy) -> [Draft] {
+        var input = input
+        let whole = redact(&input, policy)
+        let drafts = plainDrafts(of: input, scope: scope, by: caller, policy: policy)
+        guard var whole, let first = drafts.first else { return drafts }
+        // What was taken out is kept aside, where few see it, and goes with what was made of it.
+        (whole.source, whole.reference, whole.sensitivity, whole.session) = (Provenance.redaction, first.cube.id.description, .restricted, nil)
+        var archive = MemoryPolicy(protection: .off)
+        archive.redaction = []
+        var aside = scope
+        aside.session = nil
+        let originals = plainDrafts(of: whole, scope: aside, by: caller, policy: archive).map { draft in
+            var draft = draft
+            draft.cube.state = .archived
+            return draft
+        }
+        return originals
+            + drafts.map { draft in
+                var draft = draft
+                draft.links = originals.map { CubeLink(source: draft.cube.id, target: $0.cube.id, kind: CubeLink.derivedFrom, time: caller.time) }
+                return draft
+            }
+    }
+
+    private func plainDrafts(of input: MemoryInput, scope: Scope, by caller: Caller, policy: MemoryPolicy) -> [Draft] {
         let parts = Segmenter.parts(of: input.text)
         return parts.enumerated().map { number, part in
             let text = String(part), words = TextAnalyzer.words(text), time = input.eventTime ?? caller.time
@@ -139,7 +170,9 @@ extension MemoryOS {
             cube.metadata = input.metadata
             cube.expires = input.expires
             cube.priority = input.priority
+            if input.isTrusted { cube.vouchedBy = caller.principal.name }
             let analysis = enrich(&cube, words: words)
+            screen(&cube, policy)
             return Draft(cube: cube, analysis: analysis, contentHash: Self.contentHash(input, part: number, scope: scope))
         }
     }

@@ -57,6 +57,7 @@ public final class MemoryOS: Sendable {
     let indexMemory: Int, indexDisk: Int
     let makeVectors: @Sendable (_ dimension: Int, _ file: String?) throws -> any VectorIndex
     let writes = WriteQueue()
+    let questions: QuestionQueue?
     /// Uses that are not written yet, see ``recordUse(of:owner:time:)``.
     let uses = NIOLockedValueBox<[Owner: [CubeID: Usage]]>([:])
     private let derived = NIOLockedValueBox<[any DerivedMemory]>([])
@@ -83,6 +84,7 @@ public final class MemoryOS: Sendable {
         self.store = store
         self.embedder = embedder
         self.formerEmbedder = formerEmbedder
+        questions = embedder.map { QuestionQueue($0, former: formerEmbedder) }
         self.indexFolder = indexFolder
         let bytes = indexMemory ?? Int(ProcessInfo.processInfo.physicalMemory / 4)
         let disk = indexDisk ?? .max
@@ -94,6 +96,7 @@ public final class MemoryOS: Sendable {
     package init(store: any MemoryStore, embedder: any TextEmbedder, vectors: @escaping @Sendable (_ dimension: Int) throws -> any VectorIndex) {
         self.store = store
         self.embedder = embedder
+        questions = QuestionQueue(embedder, former: nil)
         (formerEmbedder, indexFolder) = (nil, nil)
         (indexMemory, indexDisk) = (.max, .max)
         makeVectors = { dimension, _ in try vectors(dimension) }
@@ -120,7 +123,11 @@ public final class MemoryOS: Sendable {
         let made = try activations(of: sources, owner: owner), references = made.compactMap(\.activation)
         for derived in attached { try derived.erase(madeOf: sources, references) }
         removeIndexFile(of: owner)
-        let ids = [id] + made.map(\.id).filter { $0 != id }
+        // What was taken out of it before it was kept goes with it.
+        let originals = try store.links(of: id, owner: owner, by: .mneme).filter { $0.source == id && $0.kind == CubeLink.derivedFrom }.compactMap { link in
+            try store.cube(link.target, owner: owner, asOf: nil, by: .mneme).flatMap { $0.provenance.source == Provenance.redaction ? $0.id : nil }
+        }
+        let ids = [id] + (made.map(\.id) + originals).filter { $0 != id }
         // What was made of it goes, whoever sees it.
         _ = try store.commit(ids.map { .erase($0) }, owner: owner, by: caller.elevated)
         for derived in attached { try derived.erase(madeOf: sources, references) }
@@ -172,10 +179,10 @@ public final class MemoryOS: Sendable {
         }
     }
 
-    /// Embeds pending memories soon, in the background.
+    /// Embeds pending memories soon, in the background: what comes within a moment goes together, through the model and to the disk.
     func scheduleEmbedding() {
         guard embedder != nil, !embeddingScheduled.exchange(true, ordering: .sequentiallyConsistent) else { return }
-        embedding.async { [self] in
+        embedding.asyncAfter(deadline: .now() + .milliseconds(50)) { [self] in
             embeddingScheduled.store(false, ordering: .sequentiallyConsistent)
             guard !closed.load(ordering: .sequentiallyConsistent) else { return }
             do { while try embedBatch() > 0 {} } catch {

@@ -8,6 +8,8 @@ struct Draft: Sendable {
     var cube: MemCube
     var analysis: Analysis
     var contentHash: [UInt8]
+    /// To what it was made of, written with it.
+    var links: [CubeLink] = []
 }
 
 /// One call of ``MemoryOS/remember(_:scope:by:idempotencyKey:)``, analysed.
@@ -18,6 +20,8 @@ struct PendingWrite: Sendable {
     var idempotencyKey: String?
     /// Part of an import, whose memory must not grow with the file.
     var isBulk: Bool
+    /// Whether what is like a memory that is held, is held.
+    var learns: Bool
 }
 
 /// Group commit: calls that arrive while the disk is busy go into the next transaction together.
@@ -55,25 +59,34 @@ final class WriteQueue: Sendable {
 
     private static func commit(_ writes: [PendingWrite], in memory: MemoryOS) -> [Result<[Remembered], any Error>] {
         do {
-            let near = try nearDuplicates(of: writes, in: memory)
-            let requests = zip(writes, near).map { write, near in
-                WriteRequest(
-                    zip(write.drafts, near).map { draft, near in
-                        let links = near.map { [CubeLink(source: draft.cube.id, target: $0, kind: "nearDuplicateOf", time: write.caller.time)] }
-                        return .add(draft.cube, analysis: draft.analysis.encoded, contentHash: draft.contentHash, links: links ?? [])
+            let (near, held) = try relatives(of: writes, in: memory)
+            let requests = writes.indices.map { i in
+                let write = writes[i]
+                return WriteRequest(
+                    write.drafts.indices.map { number in
+                        var draft = write.drafts[number]
+                        if held[i][number] {
+                            draft.cube.state = .quarantined
+                            draft.cube.caution = (draft.cube.caution ?? []) + [GuardSignal.lesson.rawValue]
+                        }
+                        let links = near[i][number].map { [CubeLink(source: draft.cube.id, target: $0, kind: "nearDuplicateOf", time: write.caller.time)] }
+                        return .add(draft.cube, analysis: draft.analysis.encoded, contentHash: draft.contentHash, links: draft.links + (links ?? []))
                     }, owner: write.owner, by: write.caller, idempotencyKey: write.idempotencyKey)
             }
             let saved = try memory.store.commit(requests)
-            return writes.indices.map { i in saved[i].map { remembered($0, writes[i].drafts, near[i]) } }
+            return writes.indices.map { i in
+                saved[i].map { remembered($0, writes[i].drafts, near[i]).filter { $0.memory.provenance.source != Provenance.redaction } }
+            }
         } catch { return writes.map { _ in .failure(error) } }
     }
 
     /// Memories of an owner up to which imports look for near duplicates: the search needs the owner's index in memory.
     private static let bulkLimit = 50_000
 
-    /// For each draft, a memory from before the group that says nearly the same.
-    private static func nearDuplicates(of writes: [PendingWrite], in memory: MemoryOS) throws -> [[CubeID?]] {
-        var near = writes.map { [CubeID?](repeating: nil, count: $0.drafts.count) }
+    /// For each draft, a memory from before the group that says nearly the same, and whether one that is held does: what was learned once is known
+    /// again in other words.
+    private static func relatives(of writes: [PendingWrite], in memory: MemoryOS) throws -> (near: [[CubeID?]], held: [[Bool]]) {
+        var near = writes.map { [CubeID?](repeating: nil, count: $0.drafts.count) }, held = writes.map { [Bool](repeating: false, count: $0.drafts.count) }
         var readers: [MemoryOS.IndexKey: [Int]] = [:]
         for (i, write) in writes.enumerated() where write.caller.principal.permissions.contains(.read) {
             // A twin out of the writer's sight must not show; whoever reaches nothing is refused when it writes.
@@ -83,10 +96,14 @@ final class WriteQueue: Sendable {
         for (key, indices) in readers {
             if indices.allSatisfy({ writes[$0].isBulk }), try memory.store.count(owner: key.owner, limit: bulkLimit) == bulkLimit { continue }
             try memory.withIndex(key) { index in
-                for i in indices { near[i] = writes[i].drafts.map { index.nearDuplicate(of: $0.analysis) } }
+                for i in indices {
+                    near[i] = writes[i].drafts.map { index.nearDuplicate(of: $0.analysis) }
+                    guard writes[i].learns else { continue }
+                    held[i] = writes[i].drafts.map { $0.cube.vouchedBy == nil && $0.cube.state == .activated && index.isLikeHeld($0.analysis) }
+                }
             }
         }
-        return near
+        return (near, held)
     }
 
     /// What the store kept, which is another memory where the same was there before.

@@ -20,7 +20,7 @@ public struct Claim: Hashable, Sendable, Codable {
     }
 
     /// What can hold one value only.
-    var key: String { subject + "\u{1f}" + attribute }
+    package var key: String { subject + "\u{1f}" + attribute }
 
     /// Whether this one, said later, ends what the other says of the same.
     func ends(_ earlier: Claim) -> Bool {

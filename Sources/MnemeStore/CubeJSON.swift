@@ -32,6 +32,8 @@ struct CubeJSON {
             }
         }
         shared.field("confirmations", cube.confirmations)
+        if let caution = cube.caution { shared.list("caution", caution) { $0.string($1) } }
+        shared.field("vouchedBy", cube.vouchedBy)
         shared.key("provenance")
         shared.object {
             $0.field("source", cube.provenance.source)

@@ -10,6 +10,8 @@ struct CubeHeader: Codable {
     var dates: [DateMention]
     var claims: [Claim]
     var confirmations: Int?
+    var caution: [String]?
+    var vouchedBy: String?
     var provenance: Provenance
     var activation: ActivationReference?
 }
@@ -61,6 +63,8 @@ extension SQLiteMemoryStore {
         cube.dates = header.dates
         cube.claims = header.claims
         cube.confirmations = header.confirmations
+        cube.caution = header.caution
+        cube.vouchedBy = header.vouchedBy
         cube.validUntil = (row["valid_until"] as Double?).map(Date.init(timeIntervalSince1970:))
         cube.activation = header.activation
         if let last = row["last_used"] as Double? { cube.usage = Usage(count: row["uses"], last: Date(timeIntervalSince1970: last)) }

@@ -15,6 +15,8 @@ public struct JournalEntry: Sendable, Codable, Equatable {
         case merge
         /// It is kept as it is.
         case freeze
+        /// It was kept out of recall; somebody let it in.
+        case quarantine, release
     }
 
     /// Position: rises by each entry, never used twice.

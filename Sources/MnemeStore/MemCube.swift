@@ -17,6 +17,8 @@ public enum MemoryType: String, Sendable, Codable, CaseIterable {
 /// Where a cube stands in its life.
 public enum LifecycleState: String, Sendable, Codable, CaseIterable {
     case generated, activated, merged, archived, frozen, erased
+    /// Kept out of recall, as it reads like an instruction to a model, until somebody releases it.
+    case quarantined
 
     /// Whether recall may return a cube in this state.
     public var isRecallable: Bool { self == .generated || self == .activated || self == .frozen }
@@ -26,9 +28,9 @@ public enum LifecycleState: String, Sendable, Codable, CaseIterable {
         switch (self, next) {
         case (.erased, _): false
         case (_, .erased): true
-        case (.generated, .activated), (.generated, .archived), (.generated, .merged), (.generated, .frozen): true
-        case (.activated, .archived), (.activated, .merged), (.activated, .frozen): true
-        case (.merged, .activated), (.archived, .activated), (.frozen, .activated): true
+        case (.generated, .activated), (.generated, .archived), (.generated, .merged), (.generated, .frozen), (.generated, .quarantined): true
+        case (.activated, .archived), (.activated, .merged), (.activated, .frozen), (.activated, .quarantined): true
+        case (.merged, .activated), (.archived, .activated), (.frozen, .activated), (.quarantined, .activated): true
         default: false
         }
     }
@@ -81,6 +83,9 @@ public struct Provenance: Hashable, Sendable, Codable {
     public var part: Int?
     /// How many parts the original has.
     public var parts: Int?
+
+    /// The source of what a text was before something was taken out of it.
+    public static let redaction = "redaction"
 
     /// A source, and where in it.
     public init(source: String, reference: String? = nil, part: Int? = nil, parts: Int? = nil) {
@@ -189,6 +194,10 @@ public struct MemCube: Sendable, Codable, Identifiable, Equatable {
     public var claims: [Claim]
     /// How often somebody said that it is right.
     public var confirmations: Int?
+    /// Signs that the text wants to steer a model which reads it, by name; nil if there are none.
+    public var caution: [String]?
+    /// Who said that it may be recalled all the same.
+    public var vouchedBy: String?
     /// Where it came from.
     public var provenance: Provenance
     /// How recall has used it; nil if it never was an answer. Counted beside the journal, not a version of its own.

@@ -19,6 +19,10 @@ public enum Mutation: Sendable {
     case merge(CubeID, into: CubeID)
     /// Lets nobody change a cube until it is restored.
     case freeze(CubeID)
+    /// Keeps a cube out of recall until it is released.
+    case quarantine(CubeID)
+    /// Lets a quarantined cube into recall, on the caller's word.
+    case release(CubeID)
     /// Says since when a cube does not hold.
     case invalidate(CubeID, at: Date)
     /// Says that a cube is right.
@@ -33,8 +37,10 @@ extension Mutation {
     /// What it takes. Who changes a memory is handed it, so that write alone is enough for new ones only.
     var permissions: Set<Permission> {
         switch self {
-        case .add: [.write]
-        case .update, .rollback, .archive, .restore, .merge, .freeze, .invalidate, .confirm, .link, .unlink: [.read, .write]
+        // Whoever vouches for a text lets it reach others.
+        case .add(let cube, _, _, _): cube.vouchedBy == nil ? [.write] : [.write, .share]
+        case .release: [.read, .write, .share]
+        case .update, .rollback, .archive, .restore, .merge, .freeze, .quarantine, .invalidate, .confirm, .link, .unlink: [.read, .write]
         case .erase: [.erase]
         }
     }
@@ -324,6 +330,13 @@ public protocol MemoryStore: JobStore {
     func grants(owner: Owner, by caller: Caller) throws -> [Grant]
     /// What others share with the caller.
     func grants(to caller: Caller) throws -> [Grant]
+
+    /// What is done with what comes in of a tenant; another process's change is seen within a second.
+    func policy(of tenant: String) throws -> MemoryPolicy
+    /// Sets a tenant's policy, or that of all who have none; nil takes it back.
+    ///
+    /// - Throws: ``AccessError`` unless the caller has the permission `admin` for all of it.
+    func setPolicy(_ policy: MemoryPolicy?, tenant: String?, by caller: Caller) throws
 
     // MARK: Audit
 

@@ -132,6 +132,8 @@ extension SQLiteMemoryStore {
             case .rollback(let cube, _, let content): hash.update(data: Data("rollback\(cube.id)".utf8) + content)
             case .merge(let id, let other): hash.update(data: Data("merge\(id)\(other)".utf8))
             case .freeze(let id): hash.update(data: Data("freeze\(id)".utf8))
+            case .quarantine(let id): hash.update(data: Data("quarantine\(id)".utf8))
+            case .release(let id): hash.update(data: Data("release\(id)".utf8))
             case .invalidate(let id, _): hash.update(data: Data("invalidate\(id)".utf8))
             case .confirm(let id): hash.update(data: Data("confirm\(id)".utf8))
             case .erase(let id): hash.update(data: Data("erase\(id)".utf8))
@@ -170,12 +172,17 @@ extension SQLiteMemoryStore {
         guard cube.state != .erased, cube.state != .frozen else {
             throw StoreError(.conflict, "Memory \(id) is \(cube.state.rawValue) and cannot be changed. Restore it first.")
         }
+        guard cube.state != .quarantined else {
+            throw StoreError(.conflict, "Memory \(id) is held, as it reads like an instruction. Release or erase it.")
+        }
         return cube
     }
 
     /// A memory goes only as far as its writer sees, and an agent writes its own.
     private func confine(_ cube: inout MemCube, _ change: Change, isNew: Bool) throws {
         let sight = change.sight(.write), name = change.caller.principal.name
+        // What was taken out of a text goes up, out of its writer's sight.
+        if isNew, cube.state == .archived, cube.provenance.source == Provenance.redaction { return }
         // One of several that were shared one by one may be changed, but nothing added beside it.
         if !isNew, sight.also.contains(cube.id) { return }
         guard let ceiling = [sight.ceiling, sight.agentCeiling].compactMap(\.self).max() else {
@@ -235,7 +242,11 @@ extension SQLiteMemoryStore {
                 cube.validUntil?.timeIntervalSince1970,
             ])
             if cube.activation == nil { try db.cachedStatement(sql: "INSERT INTO pending (cube) VALUES (?)").execute(arguments: [db.lastInsertedRowID]) }
-            for link in links where try Self.current(link.target, ownerID, db).map(change.sight(.write).contains) ?? false {
+            // To what is in sight; and to what was taken out of it, which is not.
+            for link in links
+            where try Self.current(link.target, ownerID, db).map({
+                change.sight(.write).contains($0) || (link.kind == CubeLink.derivedFrom && $0.provenance.source == Provenance.redaction)
+            }) ?? false {
                 try Self.add(link, change, db)
             }
             guard !cube.claims.isEmpty else { return cube }
@@ -246,6 +257,8 @@ extension SQLiteMemoryStore {
         case .rollback(let cube, let analysis, let contentHash): return try replace(cube, analysis, contentHash, .rollback, change, db)
         case .archive(let id): return try transition(id, to: .archived, .archive, change, db)
         case .restore(let id): return try transition(id, to: .activated, .restore, change, db)
+        case .quarantine(let id): return try transition(id, to: .quarantined, .quarantine, change, db)
+        case .release(let id): return try release(id, change, db)
         case .freeze(let id): return try transition(id, to: .frozen, .freeze, change, db)
         case .merge(let id, let other):
             _ = try require(other, for: .write, change, db)
@@ -318,8 +331,11 @@ extension SQLiteMemoryStore {
             // The way there is another's matter: what may not be, stays as it is.
             if cube.state != old.state, !old.state.canBecome(cube.state) { cube.state = old.state }
         } else {
-            (cube.state, cube.validUntil, cube.confirmations) = (old.state, old.validUntil, old.confirmations)
+            let isHeld = cube.state == .quarantined && old.state.canBecome(.quarantined)
+            (cube.state, cube.validUntil, cube.confirmations) = (isHeld ? .quarantined : old.state, old.validUntil, old.confirmations)
         }
+        // A word for one text is none for another.
+        cube.vouchedBy = old.text == cube.text ? old.vouchedBy : nil
         let json = CubeJSON(cube)
         let position = try Self.append(operation, cube.id, version: cube.version, payload: json.payload, change, db)
         try db.execute(
@@ -365,11 +381,32 @@ extension SQLiteMemoryStore {
         return cube
     }
 
+    /// Lets a quarantined cube into recall.
+    private func release(_ id: CubeID, _ change: Change, _ db: Database) throws -> MemCube {
+        _ = try require(id, for: .share, change, db)
+        var cube = try require(id, for: .write, change, db)
+        guard cube.state == .quarantined else { throw StoreError(.conflict, "Memory \(id) is \(cube.state.rawValue), not held.") }
+        cube.state = .activated
+        cube.vouchedBy = change.caller.principal.name
+        cube.version += 1
+        cube.updatedTime = change.caller.time
+        let json = CubeJSON(cube), position = try Self.append(.release, id, version: cube.version, payload: json.payload, change, db)
+        try db.execute(
+            sql: "UPDATE cube SET state = ?, header = ?, version = ?, updated_time = ?, position = ? WHERE id = ?",
+            arguments: [cube.state.rawValue, json.header, cube.version, cube.updatedTime.timeIntervalSince1970, position, id.description])
+        try Self.keepVector(of: cube, db)
+        try settle(Self.claimedKeys(id, db), change, db)
+        return try Self.current(id, change.ownerID, db) ?? cube
+    }
+
     private func transition(
         _ id: CubeID, to state: LifecycleState, _ operation: JournalEntry.Operation, _ change: Change, _ db: Database
     ) throws -> MemCube {
         var cube = try require(id, for: .write, change, db)
         guard cube.state != state else { return cube }
+        guard cube.state != .quarantined else {
+            throw StoreError(.conflict, "Memory \(id) is held, as it reads like an instruction. Release or erase it.")
+        }
         guard cube.state.canBecome(state) else {
             throw StoreError(.conflict, "Memory \(id) is \(cube.state.rawValue) and cannot become \(state.rawValue).")
         }

@@ -1,6 +1,7 @@
 public import Crypto
 import Foundation
 import GRDB
+import NIOConcurrencyHelpers
 
 /// A ``MemoryStore`` in one SQLite file, through GRDB.
 ///
@@ -14,6 +15,7 @@ public final class SQLiteMemoryStore: MemoryStore {
     public let path: String
     let pool: DatabasePool
     let audit: AuditLog
+    let policies = NIOLockedValueBox<[String: (policy: MemoryPolicy, read: Date)]>([:])
     let auditQueue = DispatchQueue(label: "mneme.audit")
 
     /// Opens the store at `path`, or creates it with its folder.

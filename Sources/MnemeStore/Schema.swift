@@ -126,6 +126,9 @@ enum Schema {
                     CREATE TABLE schedule (name TEXT PRIMARY KEY, cron TEXT NOT NULL, job TEXT NOT NULL, last REAL NOT NULL) STRICT, WITHOUT ROWID;
                     """)
         }
+        migrator.registerMigration("7") { db in
+            try db.execute(sql: "CREATE TABLE policy (tenant TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT, WITHOUT ROWID")
+        }
         return migrator
     }
 }

@@ -32,12 +32,14 @@ struct MnemeCommand: AsyncParsableCommand {
                     OperationCommand<RememberOperation>.self, OperationCommand<RecallOperation>.self, OperationCommand<GetOperation>.self,
                     OperationCommand<ListOperation>.self, OperationCommand<UpdateOperation>.self, OperationCommand<ForgetOperation>.self,
                     OperationCommand<RestoreOperation>.self, OperationCommand<RollbackOperation>.self, OperationCommand<CorrectOperation>.self,
-                    OperationCommand<FeedbackOperation>.self, OperationCommand<FreezeOperation>.self, OperationCommand<EraseOperation>.self,
+                    OperationCommand<FeedbackOperation>.self, OperationCommand<FreezeOperation>.self,
+                    OperationCommand<QuarantineOperation>.self, OperationCommand<ReleaseOperation>.self, OperationCommand<EraseOperation>.self,
                     OperationCommand<HistoryOperation>.self,
                     OperationCommand<LinkOperation>.self, OperationCommand<ShareOperation>.self,
                     OperationCommand<UnshareOperation>.self, OperationCommand<GrantsOperation>.self, OperationCommand<ImportOperation>.self,
                     OperationCommand<ExportOperation>.self,
-                    OperationCommand<StatsOperation>.self, OperationCommand<DoctorOperation>.self,
+                    OperationCommand<StatsOperation>.self, OperationCommand<PolicyOperation>.self, OperationCommand<SetPolicyOperation>.self,
+                    OperationCommand<DoctorOperation>.self,
                 ])
         ])
 

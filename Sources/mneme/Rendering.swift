@@ -9,7 +9,8 @@ enum Rendering {
         case "remember": return (value["memories"]?.array ?? []).map(remembered).joined(separator: "\n")
         case "recall": return recall(value)
         case "list": return list(value)
-        case "get", "update", "forget", "restore", "rollback", "correct", "feedback", "freeze": return cube(value, operation)
+        case "get", "update", "forget", "restore", "rollback", "correct", "feedback", "freeze", "quarantine", "release": return cube(value, operation)
+        case "policy", "set-policy": return policy(value)
         case "erase" where value["report"] != nil:
             let holding = (value["filesHolding"]?.array ?? []).compactMap(\.string)
             let found =
@@ -46,6 +47,11 @@ enum Rendering {
     private static func remembered(_ item: JSONValue) -> String {
         let memory = item["memory"]
         if string(item, "duplicate") == "true" { return "Already known as \(string(item, "id")); nothing was written." }
+        if string(memory, "state") == "quarantined" {
+            let signs = (memory?["caution"]?.array ?? []).compactMap(\.string)
+            return Terminal.styled("Held", .yellow) + " \(string(item, "id")): it reads like an instruction to a model (\(signs.joined(separator: ", "))).\n"
+                + "  It is not recalled. `mneme release \(string(item, "id"))` lets it be; `--trusted` would have done so at once."
+        }
         var text = Terminal.styled("Remembered", .green) + " \(string(item, "id"))  \(string(item, "type"))"
         let dates = (memory?["dates"]?.array ?? []).map { "\(string($0, "text")) = \(string($0, "start").prefix(10))" }
         let names = (memory?["entities"]?.array ?? []).compactMap(\.string)
@@ -84,10 +90,23 @@ enum Rendering {
         lines.append(
             Terminal.styled(
                 String(format: "%d of %@ memories in %.1f ms", memories.count, string(value, "considered"), value["milliseconds"]?.double ?? 0), .dim))
+        if let held = value["held"]?.double, held > 0 {
+            lines.append(Terminal.styled("\(Int(held)) left out: they read like instructions to a model", .yellow))
+        }
         if let pending = value["pendingEmbeddings"]?.double, pending > 0 {
             lines.append(Terminal.styled("\(Int(pending)) memories have no vector yet and were found by words only", .yellow))
         }
         return lines.joined(separator: "\n")
+    }
+
+    private static func policy(_ value: JSONValue) -> String {
+        let redaction = (value["redaction"]?.array ?? []).compactMap(\.string), tenant = value["tenant"]?.string
+        let held = ["hold": "held until released", "mark": "recalled, and marked", "off": "recalled"][string(value, "protection")] ?? ""
+        return """
+            \(tenant.map { "Tenant \($0)" } ?? "All tenants without a policy of their own"):
+              texts that read like instructions to a model are \(held)
+              taken out of texts: \(redaction.isEmpty ? "nothing" : redaction.joined(separator: ", "))\(string(value, "keepsOriginals") == "true" ? ", the originals are kept apart" : "")
+            """
     }
 
     private static func oneLine(_ text: String, _ limit: Int) -> String {
@@ -115,6 +134,8 @@ enum Rendering {
         case "restore": return "Restored \(string(memory, "id"))."
         case "rollback": return "\(string(memory, "id")) is again: \(oneLine(string(memory, "text"), 200))  (version \(string(memory, "version")))"
         case "correct": return "Remembered \(string(memory, "id")) in its place. `mneme restore` of the old one takes that back."
+        case "quarantine": return "Held \(string(memory, "id")). `mneme release` lets it be recalled again."
+        case "release": return "Released \(string(memory, "id")): it is recalled from now on."
         case "freeze": return "Frozen \(string(memory, "id")). `mneme restore` lets it be changed again."
         case "feedback":
             switch string(value, "verdict") {

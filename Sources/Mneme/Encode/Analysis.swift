@@ -47,6 +47,10 @@ package struct Analysis: Sendable {
             analyzer: analyzer)
     }
 
+    /// Of nothing.
+    static let empty = Analysis(terms: TermCounts([]))
+    private init(terms: TermCounts) { self.terms = terms }
+
     package init?(encoded bytes: [UInt8]) {
         guard let cues = bytes.first, bytes.count >= 1 + 4 * Int(cues >> 4),
             let terms = TermCounts(encoded: Array(bytes.dropFirst(1 + 4 * Int(cues >> 4))))

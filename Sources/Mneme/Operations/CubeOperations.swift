@@ -102,13 +102,13 @@ public enum UpdateOperation: Operation {
             guard var cube = try memory.store.cube(id, owner: owner, asOf: nil, by: caller) else {
                 throw StoreError(.notFound, "There is no memory \(id) in this scope.")
             }
-            cube.text = input[text] ?? cube.text
+            if let text = input[text], text != cube.text { (cube.text, cube.vouchedBy) = (text, nil) }
             cube.type = input[type] ?? cube.type
             cube.tags = input[tag] ?? cube.tags
             cube.eventTime = input[time] ?? cube.eventTime
             cube.expires = input[expires] ?? cube.expires
             cube.sensitivity = input[sensitivity] ?? cube.sensitivity
-            let (analysis, hash) = memory.describe(&cube)
+            let (analysis, hash) = try memory.describe(&cube)
             return try memory.store.commit(
                 [.update(cube, analysis: analysis, contentHash: hash)], owner: owner, by: caller)[0]
         }
@@ -143,7 +143,7 @@ public enum RestoreOperation: Operation {
     }
 }
 
-private func change(
+func change(
     _ operation: any Operation.Type, _ mutation: Mutation, _ input: OperationInput, _ context: OperationContext
 ) async throws -> OperationOutput {
     let owner = try ScopeParameters.owner(input, context), caller = context.caller(operation, reason: input[reason])

@@ -91,3 +91,33 @@ public enum FreezeOperation: Operation {
                 memory: try await context.memory.run { [store = context.memory.store] in try store.commit([.freeze(id)], owner: owner, by: caller)[0] }))
     }
 }
+
+/// quarantine: out of recall until it is released.
+public enum QuarantineOperation: Operation {
+    public static let name = "quarantine"
+    public static let summary = "Keep a memory out of recall, and out of every prompt, until it is released."
+    public static let discussion = """
+        Memories that read like instructions to a model are held so by themselves; `list --state quarantined` shows them. What is like a held one is \
+        held, too.
+        """
+    public static let permission = Permission.write
+    public static let route: Route? = Route(.post, "/v1/memories/{id}/quarantine")
+    public static let parameters: [any AnyParameter] = [id, reason] + ScopeParameters.owner
+
+    public static func run(_ input: OperationInput, _ context: OperationContext) async throws -> OperationOutput {
+        try await change(self, .quarantine(try input.require(id)), input, context)
+    }
+}
+
+/// release: into recall, on somebody's word.
+public enum ReleaseOperation: Operation {
+    public static let name = "release"
+    public static let summary = "Let a memory into recall that was held, on your word."
+    public static let permission = Permission.share
+    public static let route: Route? = Route(.post, "/v1/memories/{id}/release")
+    public static let parameters: [any AnyParameter] = [id, reason] + ScopeParameters.owner
+
+    public static func run(_ input: OperationInput, _ context: OperationContext) async throws -> OperationOutput {
+        try await change(self, .release(try input.require(id)), input, context)
+    }
+}

@@ -149,9 +149,10 @@ public enum OperationTable {
     public static let all: [any Operation.Type] = [
         RememberOperation.self, RecallOperation.self, GetOperation.self, ListOperation.self, UpdateOperation.self, ForgetOperation.self,
         RestoreOperation.self, RollbackOperation.self, CorrectOperation.self, FeedbackOperation.self, FreezeOperation.self,
-        EraseOperation.self, HistoryOperation.self, LinkOperation.self, ShareOperation.self, UnshareOperation.self,
+        QuarantineOperation.self, ReleaseOperation.self, EraseOperation.self, HistoryOperation.self, LinkOperation.self, ShareOperation.self,
+        UnshareOperation.self,
         GrantsOperation.self, ImportOperation.self, ExportOperation.self,
-        StatsOperation.self, DoctorOperation.self,
+        StatsOperation.self, PolicyOperation.self, SetPolicyOperation.self, DoctorOperation.self,
     ]
 
     /// The encoder of every surface: ISO 8601 dates, stable key order.

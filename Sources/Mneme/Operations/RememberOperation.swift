@@ -22,9 +22,12 @@ public enum RememberOperation: Operation {
     static let metadata = Parameter<JSONValue>("metadata", "An object of text values to keep with it.", surfaces: [.http, .mcp])
     static let expires = Parameter<Date>("expires", "When it stops being recalled.")
     static let sensitivity = Parameter<Sensitivity>("sensitivity", "How far it may go; 'internal' if left out. Who has a lower clearance never sees it.")
+    static let trusted = Parameter<Bool>(
+        "trusted", "The text may read like an instruction to a model, as a rule for an agent does: do not hold it. Takes the permission 'share'.")
     static let key = Parameter<String>("idempotency_key", "Repeating a request with the same key changes nothing.", surfaces: [.http, .mcp])
 
-    public static let parameters: [any AnyParameter] = [text, messages, speaker, time, type, tag, metadata, expires, sensitivity, key] + ScopeParameters.all
+    public static let parameters: [any AnyParameter] =
+        [text, messages, speaker, time, type, tag, metadata, expires, sensitivity, trusted, key] + ScopeParameters.all
 
     struct Output: Encodable, Sendable {
         var memories: [Remembered]
@@ -36,6 +39,7 @@ public enum RememberOperation: Operation {
         template.type = input[type]
         template.tags = input[tag] ?? []
         template.expires = input[expires]
+        template.isTrusted = input[trusted] ?? false
         template.sensitivity = input[sensitivity] ?? .internal
         for (name, value) in input[metadata]?.object ?? [:] {
             guard let text = value.string else { throw InputError("'metadata.\(name)' must be a string.") }

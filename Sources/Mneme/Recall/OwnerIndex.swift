@@ -7,18 +7,26 @@ import MnemeStore
 /// Derived from the store: it carries the journal position that it has reached and catches up
 /// before each use, so that other processes' writes are seen. Documents are numbered as they come.
 struct OwnerIndex: Sendable {
-    struct Document: Sendable {
-        var id: CubeID
-        var type: MemoryType
-        var state: LifecycleState
-        var agent: String?
-        var session: String?
-        var speaker: String?
-        var eventTime: Date
-        var expires: Date?
-        var validUntil: Date?
-        var tags: [String]
-        var analysis: Analysis
+    /// Looked at for each candidate of each question: one reference to count, where a struct would have many.
+    final class Document: Sendable {
+        let id: CubeID
+        let type: MemoryType
+        let state: LifecycleState
+        let agent: String?, session: String?, speaker: String?
+        let eventTime: Date, expires: Date?, validUntil: Date?
+        let tags: [String]
+        let analysis: Analysis
+
+        init(_ row: IndexRow, _ analysis: Analysis) {
+            (id, type, state, agent, session, speaker) = (row.id, row.type, row.state, row.agent, row.session, row.speaker)
+            (eventTime, expires, validUntil, tags, self.analysis) = (row.eventTime, row.expires, row.validUntil, row.tags, analysis)
+        }
+
+        /// What is left of an erased one.
+        init(erased old: Document) {
+            (id, type, state, agent, session, speaker) = (old.id, old.type, .erased, nil, nil, nil)
+            (eventTime, expires, validUntil, tags, analysis) = (old.eventTime, nil, nil, [], Analysis.empty)
+        }
     }
 
     let owner: Owner
@@ -43,6 +51,8 @@ struct OwnerIndex: Sendable {
     private(set) var graph = MemoryGraph()
     /// What holds in place of a memory.
     private var successors: [CubeID: CubeID] = [:]
+    /// Documents in quarantine.
+    private var heldCount = 0
     private var nodes: [Int] = []  // by document
     private var nodeDocuments: [Int32] = []  // by node: its document, or −1
     private var entityNodes: [UInt32: Int] = [:]
@@ -156,9 +166,7 @@ struct OwnerIndex: Sendable {
     var names: [Int] { documents.map { Self.name(of: $0.id) } }
 
     private mutating func apply(_ row: IndexRow, _ analysis: Analysis) -> Int {
-        let document = Document(
-            id: row.id, type: row.type, state: row.state, agent: row.agent, session: row.session, speaker: row.speaker,
-            eventTime: row.eventTime, expires: row.expires, validUntil: row.validUntil, tags: row.tags, analysis: analysis)
+        let document = Document(row, analysis)
         let number: Int, isNew = numbers[row.id] == nil
         var oldEntities: [UInt32] = []
         if let known = numbers[row.id] {
@@ -170,6 +178,7 @@ struct OwnerIndex: Sendable {
                 lexical.replace(known, old: old.analysis.terms, with: analysis.terms)
             }
             count(old.speaker, -1)
+            if old.state == .quarantined { heldCount -= 1 }
             documents[known] = document
         } else {
             number = documents.count
@@ -185,6 +194,7 @@ struct OwnerIndex: Sendable {
             for entity in analysis.entities { graph.link(nodes[number], node(ofEntity: entity), .entity) }
         }
         count(row.speaker, 1)
+        if row.state == .quarantined { heldCount += 1 }
         if row.state.isRecallable && row.expires == nil { hidden.remove(number) } else { hidden.insert(number) }
         return number
     }
@@ -194,14 +204,11 @@ struct OwnerIndex: Sendable {
         guard let number = numbers.removeValue(forKey: id) else { return nil }
         erasedCount += 1
         let old = documents[number]
-        let nothing = TermCounts([])
+        if old.state == .quarantined { heldCount -= 1 }
         threads.adjust(number, by: -lexical.length(of: number))
-        lexical.replace(number, old: old.analysis.terms, with: nothing)
+        documents[number] = Document(erased: old)
+        lexical.replace(number, old: old.analysis.terms, with: documents[number].analysis.terms)
         count(old.speaker, -1)
-        documents[number].state = .erased
-        documents[number].speaker = nil
-        documents[number].tags = []
-        documents[number].analysis.terms = nothing
         hidden.remove(number)
         graph.isolate(nodes[number])
         return number
@@ -257,6 +264,17 @@ struct OwnerIndex: Sendable {
         guard let speaker = speaker?.lowercased(), !speaker.isEmpty else { return }
         let count = (speakers[speaker] ?? 0) + difference
         speakers[speaker] = count > 0 ? count : nil
+    }
+
+    /// Whether a memory that is held says the same in much the same words.
+    func isLikeHeld(_ analysis: Analysis) -> Bool {
+        guard heldCount > 0, analysis.terms.entries.count >= 4 else { return false }
+        let rare = analysis.terms.entries.map(\.term).sorted { lexical.inverseDocumentFrequency($0) > lexical.inverseDocumentFrequency($1) }
+        return zip(rare, rare.dropFirst()).prefix(8).contains { pair in
+            lexical.documents(withAll: [pair.0, pair.1], limit: 64).contains { number in
+                documents[number].state == .quarantined && analysis.terms.similarity(to: documents[number].analysis.terms) >= 0.75
+            }
+        }
     }
 
     /// A memory that says nearly the same: at least nine in ten words are shared.

@@ -83,4 +83,6 @@ public struct RecallResult: Sendable, Codable {
     public var milliseconds: Double
     /// Memories whose vectors are not made yet; they were found by words only.
     public var pendingEmbeddings: Int
+    /// Memories left out as they read like instructions to a model, see `list --state quarantined`.
+    public var held = 0
 }

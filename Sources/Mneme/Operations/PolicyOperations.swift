@@ -1,0 +1,84 @@
+import Foundation
+public import MnemeStore
+
+private let tenant = Parameter<String>("tenant", "Whose policy; 'default' if left out.")
+
+extension MemoryPolicy.Protection: ParameterValue {}
+
+struct PolicyOutput: Encodable, Sendable {
+    var tenant: String?
+    var protection: MemoryPolicy.Protection
+    var redaction: [MemoryPolicy.Redaction]
+    var keepsOriginals: Bool
+
+    init(_ policy: MemoryPolicy, tenant: String?) {
+        (self.tenant, protection, keepsOriginals) = (tenant, policy.protection, policy.keepsOriginals)
+        redaction = policy.redaction.sorted { $0.rawValue < $1.rawValue }
+    }
+}
+
+/// policy: what is done with what comes in.
+public enum PolicyOperation: Operation {
+    public static let name = "policy"
+    public static let summary = "Show what is done with texts that come in: held, marked, redacted."
+    public static let permission = Permission.read
+    public static let route: Route? = Route(.get, "/v1/policy")
+    public static let surfaces: Set<Surface> = [.commandLine, .http]
+    public static let parameters: [any AnyParameter] = [tenant]
+
+    public static func run(_ input: OperationInput, _ context: OperationContext) async throws -> OperationOutput {
+        let name = input[tenant] ?? context.principal.home.tenant
+        guard context.principal.tenant.map({ $0 == name }) ?? true else {
+            throw context.memory.store.refuse("'\(context.principal.name)' may not see another tenant's policy.", owner: nil, by: context.caller(self))
+        }
+        return .value(PolicyOutput(try await context.memory.run { [store = context.memory.store] in try store.policy(of: name) }, tenant: name))
+    }
+}
+
+/// set-policy: what will be done with what comes in.
+public enum SetPolicyOperation: Operation {
+    public static let name = "set-policy"
+    public static let summary = "Set what is done with texts that come in, for a tenant or for all."
+    public static let discussion = """
+        Holds for what comes in from now on, a second later in other processes. `secrets` are keys, tokens and passwords; `personal` are addresses of \
+        mail and network, telephone, card and account numbers, found by rule. What is not given stays as it is.
+        """
+    public static let permission = Permission.admin
+    public static let route: Route? = Route(.patch, "/v1/policy")
+    public static let surfaces: Set<Surface> = [.commandLine, .http]
+    static let wide = Parameter<String>("tenant", "Whose policy; all who have none of their own if left out.")
+    static let protection = Parameter<MemoryPolicy.Protection>(
+        "protection", "What becomes of texts that read like instructions to a model: 'hold' keeps them out of recall, 'mark' marks them, 'off' does nothing.")
+    static let redact = Parameter<[String]>("redact", "What is taken out of texts before they are kept: 'secrets', 'personal' or 'nothing'.")
+    enum Originals: String, CaseIterable, ParameterValue { case keep, discard }
+    static let originals = Parameter<Originals>("originals", "What becomes of texts as they were: 'keep' archives them, labelled 'restricted'.")
+    static let reset = Parameter<Bool>("reset", "Take the policy back.")
+    public static let parameters: [any AnyParameter] = [wide, protection, redact, originals, reset]
+
+    public static func run(_ input: OperationInput, _ context: OperationContext) async throws -> OperationOutput {
+        let name = input[wide] ?? context.principal.tenant, caller = context.caller(self), store = context.memory.store
+        var redaction: Set<MemoryPolicy.Redaction>?
+        if let words = input[redact] {
+            redaction = []
+            for word in words.flatMap({ $0.split(separator: ",").map(String.init) }) where word != "nothing" {
+                guard let known = MemoryPolicy.Redaction(rawValue: word) else { throw InputError("'redact' takes 'secrets', 'personal' or 'nothing'.") }
+                redaction!.insert(known)
+            }
+        }
+        let wanted = redaction
+        return .value(
+            PolicyOutput(
+                try await context.memory.run {
+                    if input[reset] ?? false {
+                        try store.setPolicy(nil, tenant: name, by: caller)
+                        return try store.policy(of: name ?? "")
+                    }
+                    var policy = try store.policy(of: name ?? "")
+                    policy.protection = input[protection] ?? policy.protection
+                    policy.redaction = wanted ?? policy.redaction
+                    if let originals = input[originals] { policy.keepsOriginals = originals == .keep }
+                    try store.setPolicy(policy, tenant: name, by: caller)
+                    return policy
+                }, tenant: name))
+    }
+}
