@@ -1,0 +1,180 @@
+import Foundation
+import Mneme
+public import MnemeModels
+import MnemeStore
+import NIOConcurrencyHelpers
+
+/// Many tenants in one process: writers and readers at once for a while, each with the rights of one tenant.
+public struct LoadBenchmark: Sendable {
+    /// What was measured.
+    public struct Report: Sendable, Codable {
+        /// Tenants, memories of each before the load, and clients.
+        public var tenants: Int, memories: Int, writers: Int, readers: Int
+        /// How long, in seconds.
+        public var seconds: Double
+        /// What was acknowledged and answered in that time.
+        public var writes: Int, recalls: Int
+        /// Milliseconds.
+        public var writeP50: Double, writeP99: Double, recallP50: Double, recallP99: Double
+        /// Calls that failed, the first few in words.
+        public var errors: Int, firstErrors: [String]
+        /// Memories in answers that were another tenant's.
+        public var foreign: Int
+        /// The least and the most that one client got done, as parts of the mean of its kind.
+        public var writerShare: [Double], readerShare: [Double]
+        /// Resident bytes of the process at the beginning of the load, then once a minute, then at the end.
+        public var residentBytes: [Int]
+        /// Vectors that were missing at the end.
+        public var pendingEmbeddings: Int
+
+        /// For people.
+        public var summary: String {
+            let share = { (values: [Double]) in values.map { String(format: "%.2f", $0) }.joined(separator: " to ") }
+            return String(
+                format: """
+                    %d tenants × %d memories; %d writers and %d readers, %.0f s
+                    remember   %d done, p50 %.2f ms, p99 %.2f ms; a writer's share of the mean %@
+                    recall     %d done, p50 %.2f ms, p99 %.2f ms; a reader's share of the mean %@
+                    errors     %d; memories of another tenant in an answer: %d
+                    process    %@ MiB (begin, each minute, end); %d vectors still to make
+                    """, tenants, memories, writers, readers, seconds, writes, writeP50, writeP99, share(writerShare), recalls, recallP50, recallP99,
+                share(readerShare), errors, foreign, residentBytes.map { String($0 >> 20) }.joined(separator: " "), pendingEmbeddings)
+                + (firstErrors.isEmpty ? "" : "\n" + firstErrors.joined(separator: "\n"))
+        }
+    }
+
+    /// What one client saw.
+    private struct Tally: Sendable {
+        var milliseconds: [Double] = []
+        var foreign = 0
+        var errors: [String] = []
+    }
+
+    let tenants: Int, memories: Int, writers: Int, readers: Int
+    let writesPerSecond: Double, asksPerSecond: Double?, seconds: Double
+    let folder: String?
+
+    /// - Parameters:
+    ///   - memories: of each tenant; a kept folder that has them already is not loaded again.
+    ///   - writesPerSecond: of each writer.
+    ///   - asksPerSecond: of each reader; nil asks again as soon as there is an answer.
+    public init(
+        tenants: Int, memories: Int, writers: Int, readers: Int, writesPerSecond: Double, asksPerSecond: Double?, seconds: Double, folder: String?
+    ) {
+        (self.tenants, self.memories, self.writers, self.readers) = (max(1, tenants), max(1, memories), max(0, writers), max(0, readers))
+        (self.writesPerSecond, self.asksPerSecond, self.seconds, self.folder) = (max(0.01, writesPerSecond), asksPerSecond, max(1, seconds), folder)
+    }
+
+    private func scope(_ tenant: Int) -> Scope { Scope(tenant: "tenant-\(tenant)", user: "user-\(tenant)") }
+
+    /// Somebody who reaches one tenant only.
+    private func caller(_ tenant: Int) -> Caller {
+        Caller(Principal(name: "client-\(tenant)", permissions: [.read, .write], tenant: "tenant-\(tenant)", user: "user-\(tenant)"))
+    }
+
+    /// Loads what is missing, then lets all clients run.
+    ///
+    /// - Parameter progress: done, total and what.
+    public func run(embedder: any TextEmbedder, progress: @escaping @Sendable (Int, Int, String) -> Void) async throws -> Report {
+        let folder = folder ?? NSTemporaryDirectory() + "mneme-load-\(UUID().uuidString)"
+        defer { if self.folder == nil { try? FileManager.default.removeItem(atPath: folder) } }
+        let store = try SQLiteMemoryStore(path: folder + "/store.db", analyzer: MemoryOS.analyzerVersion)
+        let memory = MemoryOS(store: store, embedder: embedder, indexFolder: folder + "/index")
+        for tenant in 0..<tenants {
+            let scope = scope(tenant), known = try store.count(owner: scope.owner, limit: memories)
+            var sentences = Sentences(seed: UInt64(tenant) + 1)
+            for first in stride(from: 0, to: memories, by: 256) {
+                let inputs = (first..<min(first + 256, memories)).map { sentences.input($0) }
+                guard first >= known else { continue }
+                _ = try await memory.record(inputs, scope: scope, by: caller(tenant), isBulk: true)
+                progress(tenant * memories + first, tenants * memories, "stored")
+            }
+        }
+        try await memory.embedPending { done, total in progress(done, total, "embedded") }
+        for tenant in 0..<tenants {
+            let scope = scope(tenant)
+            try await memory.prepareIndex(of: scope.owner)
+            _ = try await memory.recall(RecallRequest("Who sold the guitar?", owner: scope.owner), by: caller(tenant))
+            progress(tenant, tenants, "indexes")
+        }
+
+        let clock = ContinuousClock(), start = clock.now, end = start + .seconds(seconds)
+        let resident = NIOLockedValueBox([ProcessMemory.bytes("VmRSS")])
+        let sampling = Task {
+            while !Task.isCancelled {
+                try await Task.sleep(for: .seconds(60))
+                resident.withLockedValue { $0.append(ProcessMemory.bytes("VmRSS")) }
+                progress(Int((clock.now - start) / .seconds(1)), Int(seconds), "seconds")
+            }
+        }
+        // Of a run before in the same folder nothing is said again.
+        let run = UUID().uuidString.prefix(8)
+        var (writing, reading) = ([Tally](), [Tally]())
+        await withTaskGroup(of: (Bool, Tally).self) { group in
+            for number in 0..<writers { group.addTask { (true, await write(number, String(run), memory, until: end)) } }
+            for number in 0..<readers { group.addTask { (false, await read(number, memory, until: end)) } }
+            for await (isWriter, tally) in group { if isWriter { writing.append(tally) } else { reading.append(tally) } }
+        }
+        let lasted = (clock.now - start) / .seconds(1)
+        sampling.cancel()
+        let writes = writing.flatMap(\.milliseconds).sorted(), recalls = reading.flatMap(\.milliseconds).sorted()
+        let errors = (writing + reading).flatMap(\.errors)
+        let report = Report(
+            tenants: tenants, memories: memories, writers: writers, readers: readers, seconds: lasted, writes: writes.count, recalls: recalls.count,
+            writeP50: writes.percentile(50), writeP99: writes.percentile(99), recallP50: recalls.percentile(50), recallP99: recalls.percentile(99),
+            errors: errors.count, firstErrors: Array(errors.prefix(3)), foreign: (writing + reading).reduce(0) { $0 + $1.foreign },
+            writerShare: Self.shares(writing), readerShare: Self.shares(reading),
+            residentBytes: resident.withLockedValue { $0 } + [ProcessMemory.bytes("VmRSS")],
+            pendingEmbeddings: try store.pendingEmbeddingCount(embedder: embedder.identifier))
+        await memory.close()
+        try store.close()
+        return report
+    }
+
+    /// The least and the most of what clients got done, as parts of their mean.
+    private static func shares(_ tallies: [Tally]) -> [Double] {
+        let counts = tallies.map { Double($0.milliseconds.count) }, mean = counts.reduce(0, +) / Double(max(1, counts.count))
+        return mean > 0 ? [counts.min()! / mean, counts.max()! / mean] : []
+    }
+
+    private func write(_ number: Int, _ run: String, _ memory: MemoryOS, until end: ContinuousClock.Instant) async -> Tally {
+        let tenant = number % tenants, clock = ContinuousClock(), scope = scope(tenant), pause = Duration.seconds(1 / writesPerSecond)
+        var sentences = Sentences(seed: UInt64(1000 + number)), tally = Tally(), next = clock.now
+        while clock.now < end {
+            var input = sentences.input(memories + tally.milliseconds.count)
+            input.session = "run-\(run)-\(number)-\(tally.milliseconds.count / 20)"
+            let start = clock.now
+            do {
+                let made = try await memory.remember([input], scope: scope, by: caller(tenant))
+                tally.milliseconds.append((clock.now - start) / .milliseconds(1))
+                tally.foreign += made.count { $0.memory.scope.owner != scope.owner }
+            } catch { tally.errors.append("remember: \(error)") }
+            await Self.wait(for: &next, pause)
+        }
+        return tally
+    }
+
+    /// Until the next call is due; one that is late is not caught up with.
+    private static func wait(for next: inout ContinuousClock.Instant, _ pause: Duration) async {
+        let clock = ContinuousClock()
+        next += pause
+        if next > clock.now { try? await Task.sleep(until: next, clock: clock) } else { next = clock.now }
+    }
+
+    private func read(_ number: Int, _ memory: MemoryOS, until end: ContinuousClock.Instant) async -> Tally {
+        // Not the writers' tenants in the same order, so that some tenants have both.
+        let tenant = (tenants - 1 - number % tenants), clock = ContinuousClock(), scope = scope(tenant)
+        var sentences = Sentences(seed: UInt64(5000 + number)), tally = Tally(), asked = 0, next = clock.now
+        while clock.now < end {
+            let start = clock.now
+            do {
+                let answer = try await memory.recall(RecallRequest(sentences.question(asked), owner: scope.owner), by: caller(tenant))
+                tally.milliseconds.append((clock.now - start) / .milliseconds(1))
+                tally.foreign += answer.memories.count { $0.memory.scope.owner != scope.owner }
+            } catch { tally.errors.append("recall: \(error)") }
+            asked += 1
+            if let asksPerSecond { await Self.wait(for: &next, .seconds(1 / asksPerSecond)) }
+        }
+        return tally
+    }
+}
