@@ -10,6 +10,7 @@ let swiftSettings: [SwiftSetting] = [
     .enableUpcomingFeature("InternalImportsByDefault"),
 ]
 
+let cryptoExtras = Target.Dependency.product(name: "CryptoExtras", package: "swift-crypto")
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 /// Locks on pthreads: the thread sanitizer does not see Swift's `Mutex`, which is built on futexes.
 let locks = Target.Dependency.product(name: "NIOConcurrencyHelpers", package: "swift-nio")
@@ -50,7 +51,7 @@ let package = Package(
             name: "MnemeStore",
             dependencies: [crypto, locks, .product(name: "GRDB", package: "GRDB.swift")]
         ),
-        .target(name: "Mneme", dependencies: ["MnemeModels", "MnemeNumerics", "MnemeIndex", "MnemeStore", crypto, locks, logging]),
+        .target(name: "Mneme", dependencies: ["MnemeModels", "MnemeNumerics", "MnemeIndex", "MnemeStore", crypto, cryptoExtras, locks, logging]),
         .target(name: "CMnemeMemory"),
         .target(name: "MnemeKV", dependencies: ["MnemeModels", "MnemeNumerics", "CHiredis", "CMnemeKernels", "CMnemeMemory", crypto, locks]),
         .target(name: "MnemeEngine", dependencies: ["MnemeKV", "MnemeModels", "MnemeNumerics", locks]),
@@ -77,7 +78,7 @@ let package = Package(
 
         .testTarget(name: "MnemeNumericsTests", dependencies: ["MnemeNumerics"]),
         .testTarget(name: "MnemeIndexTests", dependencies: ["MnemeIndex", locks]),
-        .testTarget(name: "MnemeTests", dependencies: ["Mneme", "MnemeIndex", "MnemeModels", "MnemeStore"], resources: [.copy("Guard")]),
+        .testTarget(name: "MnemeTests", dependencies: ["Mneme", "MnemeIndex", "MnemeModels", "MnemeStore", crypto], resources: [.copy("Guard")]),
         .testTarget(
             name: "MnemeServerTests",
             dependencies: ["Mneme", "MnemeServer", "MnemeStore", .product(name: "Logging", package: "swift-log")]

@@ -1,4 +1,4 @@
-import Foundation
+package import Foundation
 import MnemeModels
 import NIOConcurrencyHelpers
 
@@ -9,7 +9,7 @@ import NIOConcurrencyHelpers
 /// Fetches what lies behind a URL, into memory or a file; a file that was begun is continued.
 ///
 /// Redirections are followed; a token is not sent on to another host.
-final class Downloader: NSObject, URLSessionDataDelegate, Sendable {
+package final class Downloader: NSObject, URLSessionDataDelegate, Sendable {
     private struct Transfer: @unchecked Sendable {
         var file: UnsafeMutablePointer<FILE>?
         var data = Data()
@@ -25,7 +25,7 @@ final class Downloader: NSObject, URLSessionDataDelegate, Sendable {
     /// Sent to the first host.
     private let token: String?
 
-    init(token: String?) { self.token = token }
+    package init(token: String?) { self.token = token }
 
     /// - Throws: ``ModelError`` for answers other than success, and where the connection breaks.
     func data(_ url: URL) async throws -> Data { try await run(url, into: nil, progress: { _, _ in }) }
@@ -33,7 +33,7 @@ final class Downloader: NSObject, URLSessionDataDelegate, Sendable {
     /// Fetches into `path`; what the file holds already is taken for the beginning.
     ///
     /// - Parameter progress: bytes that are there, and of the whole if known.
-    func file(_ url: URL, into path: String, progress: @escaping @Sendable (Int, Int?) -> Void) async throws {
+    package func file(_ url: URL, into path: String, progress: @escaping @Sendable (Int, Int?) -> Void) async throws {
         _ = try await run(url, into: path, progress: progress)
     }
 
@@ -81,7 +81,7 @@ final class Downloader: NSObject, URLSessionDataDelegate, Sendable {
             guard status == 200 || status == 206 else {
                 let hint =
                     switch status {
-                    case 401, 403: "It needs a licence to be accepted there, or a token in HF_TOKEN."
+                    case 401, 403: "A key is missing or may not; models of the hub may need a licence to be accepted there, and a token in HF_TOKEN."
                     case 404: "Is the name right?"
                     default: "Try again later."
                     }

@@ -11,6 +11,8 @@ public struct JournalEntry: Sendable, Codable, Equatable {
         case supersede, reinstate, invalidate
         /// Somebody said that it is right.
         case confirm
+        /// It was taken in from another store or vault, with the entries before.
+        case adopt
         /// Another memory takes its place.
         case merge
         /// It is kept as it is.

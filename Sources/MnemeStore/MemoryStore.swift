@@ -6,6 +6,9 @@ public enum Mutation: Sendable {
     /// is the result and nothing is written. `analysis` is the cube's index terms; `links` lead from it
     /// to cubes that may be gone by now.
     case add(MemCube, analysis: [UInt8], contentHash: [UInt8], links: [CubeLink] = [])
+    /// Takes in a cube of another store under its own id, with the entries of its journal there, whose times and principals stay as they are. Refused
+    /// if the id is not free, see ``MemoryStore/standing(of:owner:by:)``. Nobody vouches for it here.
+    case adopt(MemCube, history: [JournalEntry], analysis: [UInt8], contentHash: [UInt8])
     /// Replaces the cube of the same id by a next version; its vector is made anew. The cube carries the
     /// version that was read; if another change came first, the store refuses with a conflict.
     case update(MemCube, analysis: [UInt8], contentHash: [UInt8])
@@ -39,11 +42,34 @@ extension Mutation {
         switch self {
         // Whoever vouches for a text lets it reach others.
         case .add(let cube, _, _, _): cube.vouchedBy == nil ? [.write] : [.write, .share]
+        case .adopt: [.write]
         case .release: [.read, .write, .share]
         case .update, .rollback, .archive, .restore, .merge, .freeze, .quarantine, .invalidate, .confirm, .link, .unlink: [.read, .write]
         case .erase: [.erase]
         }
     }
+}
+
+extension Mutation {
+    /// Whether there is one cube more afterwards.
+    var isAddition: Bool {
+        switch self {
+        case .add, .adopt: true
+        default: false
+        }
+    }
+}
+
+/// What is known of an id that comes from elsewhere.
+public enum CubeStanding: Sendable, Equatable {
+    /// Nothing.
+    case free
+    /// A cube of this owner has it.
+    case here
+    /// A cube of this owner had it, and was erased.
+    case erased
+    /// A cube of another owner has it, or had.
+    case elsewhere
 }
 
 /// One caller's changes, applied all or not at all.
@@ -307,10 +333,16 @@ public protocol MemoryStore: JobStore {
     func history(_ id: CubeID, owner: Owner, by caller: Caller) throws -> [JournalEntry]
     /// Links from and to a cube, the oldest first.
     func links(of id: CubeID, owner: Owner, by caller: Caller) throws -> [CubeLink]
-    /// Everyone who has memories.
+    /// The last position of an owner's journal; 0 if there is none.
+    func position(of owner: Owner) throws -> Int64
+    /// Makes a place for an owner's memories; false if there is one.
+    func create(_ owner: Owner, by caller: Caller) throws -> Bool
+    /// Everyone who has memories, or a place for them.
     func owners() throws -> [Owner]
     /// How many cubes an owner has, counted to `limit`.
     func count(owner: Owner, limit: Int) throws -> Int
+    /// Whether cubes of these ids can be taken in.
+    func standing(of ids: [CubeID], owner: Owner, by caller: Caller) throws -> [CubeStanding]
     /// Adds to what is known of the use of cubes; unknown ids are passed over.
     func recordUse(_ uses: [CubeID: Usage], owner: Owner) throws
 

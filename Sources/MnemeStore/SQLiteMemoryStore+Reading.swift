@@ -136,6 +136,24 @@ extension SQLiteMemoryStore {
         return CubeLink(source: source, target: target, kind: row["kind"], time: Date(timeIntervalSince1970: row["time"]))
     }
 
+    public func create(_ owner: Owner, by caller: Caller) throws -> Bool {
+        try audited { db, chain in
+            let known = try Self.ownerID(owner, db)
+            _ = try visible(.write, of: owner, known, caller, db)
+            guard known == nil else { return false }
+            _ = try Self.createOwner(owner, db)
+            try chain.append(AuditEntry(caller, owner, default: "create"), db)
+            return true
+        }
+    }
+
+    public func position(of owner: Owner) throws -> Int64 {
+        try read { db in
+            guard let ownerID = try Self.ownerID(owner, db) else { return 0 }
+            return try Int64.fetchOne(db.cachedStatement(sql: "SELECT max(position) FROM journal WHERE owner = ?"), arguments: [ownerID]) ?? 0
+        }
+    }
+
     public var files: [String] { ["", "-wal", "-shm", "-journal"].map { path + $0 } }
 
     public func traces(of ids: [CubeID], owner: Owner) throws -> [Data] {

@@ -33,7 +33,7 @@ extension SQLiteMemoryStore {
         }
         if known == nil { known = try Self.createOwner(owner, db) }
         let change = Change(owner: owner, ownerID: known!, caller: caller, sights: sights), ownerID = change.ownerID
-        try checkQuota(request.mutations.count { if case .add = $0 { true } else { false } }, change, db)
+        try checkQuota(request.mutations.count { $0.isAddition }, change, db)
         guard let key = request.idempotencyKey else { return try apply(request.mutations, change, &chain, db) }
         let hash = Self.requestHash(request.mutations)
         if let known = try Row.fetchOne(db, sql: "SELECT request, cubes FROM idempotency WHERE owner = ? AND key = ?", arguments: [ownerID, key]) {
@@ -126,6 +126,7 @@ extension SQLiteMemoryStore {
         for mutation in mutations {
             switch mutation {
             case .add(_, _, let content, _): hash.update(data: Data("add".utf8) + content)
+            case .adopt(let cube, _, _, let content): hash.update(data: Data("adopt\(cube.id)".utf8) + content)
             case .update(let cube, _, let content): hash.update(data: Data("update\(cube.id)".utf8) + content)
             case .archive(let id): hash.update(data: Data("archive\(id)".utf8))
             case .restore(let id): hash.update(data: Data("restore\(id)".utf8))
@@ -217,31 +218,7 @@ extension SQLiteMemoryStore {
             cube.scope.user = owner.user
             let json = CubeJSON(cube)
             let position = try Self.append(.add, cube.id, version: cube.version, payload: json.payload, change, db)
-            var session: Int64?, place: Int64 = 0
-            if let name = cube.scope.session {
-                let row = try Row.fetchOne(
-                    db.cachedStatement(
-                        sql: """
-                            INSERT INTO session (owner, name, next_place) VALUES (?, ?, 1)
-                            ON CONFLICT (owner, name) DO UPDATE SET next_place = next_place + 1 RETURNING id, next_place - 1
-                            """), arguments: [ownerID, name])!
-                (session, place) = (row[0], row[1])
-            }
-            try db.cachedStatement(
-                sql: """
-                    INSERT INTO cube (id, owner, session, place, agent, type, state, version, text, speaker, event_time, recorded_time,
-                        updated_time, expires, priority, header, content_hash, position, analysis, analyzer, activation,
-                        sensitivity, valid_until)
-                    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-                    """
-            ).execute(arguments: [
-                cube.id.description, ownerID, session, place, cube.scope.agent, cube.type.rawValue, cube.state.rawValue, cube.version,
-                cube.text, cube.speaker, cube.eventTime.timeIntervalSince1970, cube.recordedTime.timeIntervalSince1970,
-                cube.updatedTime.timeIntervalSince1970, cube.expires?.timeIntervalSince1970, cube.priority,
-                json.header, Data(contentHash), position, Data(analysis), analyzer, cube.activation?.block, cube.sensitivity.rawValue,
-                cube.validUntil?.timeIntervalSince1970,
-            ])
-            if cube.activation == nil { try db.cachedStatement(sql: "INSERT INTO pending (cube) VALUES (?)").execute(arguments: [db.lastInsertedRowID]) }
+            try insert(cube, json, analysis, contentHash, position, change, db)
             // To what is in sight; and to what was taken out of it, which is not.
             for link in links
             where try Self.current(link.target, ownerID, db).map({
@@ -253,6 +230,7 @@ extension SQLiteMemoryStore {
             try settle(Self.saveClaims(cube, ownerID, db), change, db)
             return try Self.current(cube.id, ownerID, db)
 
+        case .adopt(let cube, let history, let analysis, let contentHash): return try adopt(cube, history, analysis, contentHash, change, db)
         case .update(let cube, let analysis, let contentHash): return try replace(cube, analysis, contentHash, .update, change, db)
         case .rollback(let cube, let analysis, let contentHash): return try replace(cube, analysis, contentHash, .rollback, change, db)
         case .archive(let id): return try transition(id, to: .archived, .archive, change, db)
@@ -303,6 +281,83 @@ extension SQLiteMemoryStore {
             guard db.changesCount > 0 else { throw StoreError(.notFound, "There is no '\(link.kind)' link from \(link.source) to \(link.target).") }
             try Self.record(.unlink, link, change, db)
             return nil
+        }
+    }
+
+    /// Puts a new cube into the state.
+    private func insert(
+        _ cube: MemCube, _ json: CubeJSON, _ analysis: [UInt8], _ contentHash: [UInt8], _ position: Int64, _ change: Change, _ db: Database
+    ) throws {
+        let ownerID = change.ownerID
+        var session: Int64?, place: Int64 = 0
+        if let name = cube.scope.session {
+            let row = try Row.fetchOne(
+                db.cachedStatement(
+                    sql: """
+                        INSERT INTO session (owner, name, next_place) VALUES (?, ?, 1)
+                        ON CONFLICT (owner, name) DO UPDATE SET next_place = next_place + 1 RETURNING id, next_place - 1
+                        """), arguments: [ownerID, name])!
+            (session, place) = (row[0], row[1])
+        }
+        try db.cachedStatement(
+            sql: """
+                INSERT INTO cube (id, owner, session, place, agent, type, state, version, text, speaker, event_time, recorded_time,
+                    updated_time, expires, priority, header, content_hash, position, analysis, analyzer, activation,
+                    sensitivity, valid_until)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                """
+        ).execute(arguments: [
+            cube.id.description, ownerID, session, place, cube.scope.agent, cube.type.rawValue, cube.state.rawValue, cube.version,
+            cube.text, cube.speaker, cube.eventTime.timeIntervalSince1970, cube.recordedTime.timeIntervalSince1970,
+            cube.updatedTime.timeIntervalSince1970, cube.expires?.timeIntervalSince1970, cube.priority,
+            json.header, Data(contentHash), position, Data(analysis), analyzer, cube.activation?.block, cube.sensitivity.rawValue,
+            cube.validUntil?.timeIntervalSince1970,
+        ])
+        if cube.activation == nil { try db.cachedStatement(sql: "INSERT INTO pending (cube) VALUES (?)").execute(arguments: [db.lastInsertedRowID]) }
+    }
+
+    /// Takes in a cube of another store with what happened to it there.
+    private func adopt(
+        _ cube: MemCube, _ history: [JournalEntry], _ analysis: [UInt8], _ contentHash: [UInt8], _ change: Change, _ db: Database
+    ) throws -> MemCube {
+        var cube = cube
+        try Self.requireWhole([cube.text, cube.speaker, cube.scope.agent, cube.scope.session])
+        try confine(&cube, change, isNew: true)
+        guard cube.activation == nil, cube.state != .erased else { throw StoreError(.conflict, "Memory \(cube.id) cannot be taken in.") }
+        guard try standing(of: cube.id, change.ownerID, db) == .free else {
+            throw StoreError(.conflict, "Memory \(cube.id) is here already, or was erased here.")
+        }
+        (cube.scope.tenant, cube.scope.user, cube.vouchedBy) = (change.owner.tenant, change.owner.user, nil)
+        for entry in history.sorted(by: { $0.version < $1.version }) {
+            guard var snapshot = entry.snapshot, snapshot.id == cube.id, entry.version <= cube.version, entry.time.timeIntervalSince1970.isFinite else {
+                continue
+            }
+            try Self.requireWhole([snapshot.text, entry.principal, entry.reason])
+            (snapshot.scope.tenant, snapshot.scope.user, snapshot.vouchedBy) = (change.owner.tenant, change.owner.user, nil)
+            _ = try Self.append(
+                entry.operation, cube.id, version: entry.version, payload: CubeJSON(snapshot).payload, time: min(entry.time, change.caller.time),
+                principal: entry.principal, reason: entry.reason, change, db)
+        }
+        let json = CubeJSON(cube), position = try Self.append(.adopt, cube.id, version: cube.version, payload: json.payload, change, db)
+        try insert(cube, json, analysis, contentHash, position, change, db)
+        guard !cube.claims.isEmpty else { return cube }
+        try settle(Self.saveClaims(cube, change.ownerID, db), change, db)
+        return try Self.current(cube.id, change.ownerID, db) ?? cube
+    }
+
+    private func standing(of id: CubeID, _ ownerID: Int64?, _ db: Database) throws -> CubeStanding {
+        if let owner = try Int64.fetchOne(db.cachedStatement(sql: "SELECT owner FROM cube WHERE id = ?"), arguments: [id.description]) {
+            return owner == ownerID ? .here : .elsewhere
+        }
+        let past = try Int64.fetchOne(db.cachedStatement(sql: "SELECT owner FROM journal WHERE cube = ? LIMIT 1"), arguments: [id.description])
+        return past == nil ? .free : past == ownerID ? .erased : .elsewhere
+    }
+
+    public func standing(of ids: [CubeID], owner: Owner, by caller: Caller) throws -> [CubeStanding] {
+        try read { db in
+            let ownerID = try Self.ownerID(owner, db)
+            _ = try visible(.write, of: owner, ownerID, caller, db)
+            return try ids.map { try standing(of: $0, ownerID, db) }
         }
     }
 
@@ -445,20 +500,21 @@ extension SQLiteMemoryStore {
     }
 
     private static func append(
-        _ operation: JournalEntry.Operation, _ cube: CubeID, version: Int, payload: String, target: CubeID? = nil, _ change: Change, _ db: Database
+        _ operation: JournalEntry.Operation, _ cube: CubeID, version: Int, payload: String, target: CubeID? = nil, time past: Date? = nil,
+        principal: String? = nil, reason: String? = nil, _ change: Change, _ db: Database
     ) throws -> Int64 {
         let caller = change.caller, salt = SymmetricKey(size: .bits128).withUnsafeBytes { Data($0) }
-        let time = caller.time.timeIntervalSince1970
+        let time = (past ?? caller.time).timeIntervalSince1970, principal = principal ?? caller.principal.name, reason = past == nil ? caller.reason : reason
         let digest = AuditLog.journalDigest(
-            salt: salt, time: time, operation: operation.rawValue, cube: cube.description, version: version, principal: caller.principal.name,
-            reason: caller.reason, payload: payload)
+            salt: salt, time: time, operation: operation.rawValue, cube: cube.description, version: version, principal: principal, reason: reason,
+            payload: payload)
         try db.cachedStatement(
             sql: """
                 INSERT INTO journal (owner, time, operation, cube, version, principal, reason, payload, salt, digest, target)
                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                 """
         ).execute(arguments: [
-            change.ownerID, time, operation.rawValue, cube.description, version, caller.principal.name, caller.reason, payload, salt, digest,
+            change.ownerID, time, operation.rawValue, cube.description, version, principal, reason, payload, salt, digest,
             target?.description,
         ])
         change.note(db.lastInsertedRowID, digest)

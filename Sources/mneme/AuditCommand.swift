@@ -8,8 +8,10 @@ extension Home {
     static var auditKey: String { ProcessInfo.processInfo.environment["MNEME_AUDIT_KEY"] ?? folder + "/audit.key" }
 
     /// The key that signs the audit log; made when it is first needed.
-    static func signingKey() throws -> Curve25519.Signing.PrivateKey {
-        let path = auditKey
+    static func signingKey() throws -> Curve25519.Signing.PrivateKey { try signingKey(at: auditKey) }
+
+    /// An Ed25519 key that lies in a file; made when it is first needed.
+    static func signingKey(at path: String) throws -> Curve25519.Signing.PrivateKey {
         if !FileManager.default.fileExists(atPath: path) {
             let key = Curve25519.Signing.PrivateKey(), folder = (path as NSString).deletingLastPathComponent
             do { try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true) } catch {
@@ -18,7 +20,7 @@ extension Home {
             // Of two processes that are the first, one's key stays.
             let partial = path + ".\(getpid())"
             guard FileManager.default.createFile(atPath: partial, contents: key.rawRepresentation, attributes: [.posixPermissions: 0o600]) else {
-                throw InputError("\(path) cannot be written. The audit log is signed with it; MNEME_AUDIT_KEY names another place.")
+                throw InputError("\(path) cannot be written. It would hold a key; MNEME_AUDIT_KEY names another place for that of the audit log.")
             }
             defer { unlink(partial) }
             if link(partial, path) != 0, errno != EEXIST { throw InputError("\(path) cannot be written: \(String(cString: strerror(errno))).") }

@@ -20,7 +20,7 @@ struct MnemeCommand: AsyncParsableCommand {
         version: version,
         subcommands: [
             ServeCommand.self, MCPCommand.self, DemoCommand.self, BenchCommand.self, KeysCommand.self, AuditCommand.self, VerifyErasureCommand.self,
-            JobsCommand.self,
+            JobsCommand.self, VaultCommand.self,
             GenerateCommand.self,
             ChatCommand.self,
             PullCommand.self, ModelsCommand.self, KVCommand.self, PerplexityCommand.self,

@@ -133,6 +133,7 @@ import Testing
                 let broad: [(any Mneme.Operation.Type, [String: JSONValue])] = [
                     (ListOperation.self, ["limit": 1000]), (RecallOperation.self, ["query": "garden memory blooms", "limit": 100]),
                     (RecallOperation.self, ["query": "garden memory blooms", "limit": 100, "as_of": "2100-01-01"]), (ExportOperation.self, [:]),
+                    (PackageOperation.self, [:]),
                 ]
                 for (operation, more) in broad {
                     let answer = await call(operation, arguments(more), memory, principal)
@@ -160,7 +161,14 @@ import Testing
                     let forget = await call(ForgetOperation.self, one, memory, principal)
                     #expect(forget.isDone == (writes && sees), "forget \(item.word) as \(principal.name): \(forget.text)")
                     if forget.isDone { _ = await call(RestoreOperation.self, one, memory, principals[0]) }
-                    for answer in [update, forget] { check(answer.text, principal, "a change") }
+                    let hold = await call(QuarantineOperation.self, one, memory, principal)
+                    #expect(hold.isDone == (writes && sees), "quarantine \(item.word) as \(principal.name): \(hold.text)")
+                    if hold.isDone {
+                        let release = await call(ReleaseOperation.self, one, memory, principal)
+                        #expect(release.isDone == model.sees(principal, item, .share), "release \(item.word) as \(principal.name): \(release.text)")
+                        if !release.isDone { _ = await call(ReleaseOperation.self, one, memory, principals[0]) }
+                    }
+                    for answer in [update, forget, hold] { check(answer.text, principal, "a change") }
                     if let other = mine.first(where: { $0.id != item.id && model.sees(principal, $0, .write) && model.sees(principal, $0, .read) }) {
                         let link = await call(LinkOperation.self, one.merging(["target": .string(other.id.description)]) { $1 }, memory, principal)
                         #expect(link.isDone == (writes && sees), "link \(item.word) as \(principal.name): \(link.text)")

@@ -590,6 +590,41 @@ def killed_in_the_middle_of_jobs():
 
 
 @test
+def vaults_between_machines():
+    """A vault is packed, signed and sealed, taken in elsewhere, and followed over HTTP."""
+    with Folder() as f, Folder() as g:
+        f.run("vault", "create", "team")
+        assert f.run("vault", "create", "team", check=False).returncode == 2
+        made = f.json("remember", "The stand-up is at nine.", "--user", "team")["memories"][0]["id"]
+        f.run("update", made, "--text", "The stand-up is at ten.", "--user", "team")
+        package = f.path + "/team.package"
+        f.environment["MNEME_PASSPHRASE"] = g.environment["MNEME_PASSPHRASE"] = "tulip"
+        f.run("vault", "export", "team", "-o", package, "--sign", "--seal")
+        assert b"stand-up" not in open(package, "rb").read()
+        key = f.json("vault", "inspect", package)["end"]["key"]
+        assert g.json("vault", "import", package, "--user", "ours", "--trust", key)["added"] == 1
+        refused = g.run("vault", "import", package, "--user", "ours", "--trust", "0" * 64, check=False)
+        assert refused.returncode == 2 and "not by the key" in refused.stderr, refused
+        assert "nine" in g.run("history", made, "--user", "ours").stdout
+        with Server(f) as server:
+            g.run("vault", "subscribe", server.url, "--vault", "team", "--user", "followed")
+            f.json("remember", "The retro is on Friday.", "--user", "team")
+            g.run("vault", "pull")
+            assert "Friday" in g.run("list", "--user", "followed", "--json").stdout
+            f.run("erase", made, "--user", "team")
+            assert "1 erased as there" in g.run("vault", "pull").stdout
+            assert "stand-up" not in g.run("list", "--user", "followed", "--json").stdout
+            assert "nothing new" in g.run("vault", "pull").stdout
+            assert oct(os.stat(g.path + "/subscriptions.json").st_mode)[-3:] == "600"
+        gone = g.run("vault", "pull", check=False)
+        assert gone.returncode == 1 and "cannot be reached" in gone.stderr, gone
+        assert [name for name in os.listdir(g.path) if name.startswith("pull-")] == []
+        g.run("vault", "merge", "ours", "followed")
+        assert g.run("vault", "diff", "ours", "followed", check=False).returncode == 1
+        assert g.json("doctor")["sound"]
+
+
+@test
 def large_import():
     """A long file streams; stopped in the middle and repeated, nothing is doubled."""
     with Folder() as f:

@@ -8,6 +8,10 @@ public enum ImportFormat: String, Sendable, Codable, CaseIterable, ParameterValu
     case openai
     /// One message a line, as JSON.
     case jsonl
+    /// What mem0's `get_all()` answers, as JSON.
+    case mem0
+    /// A dump of MemOS, as JSON.
+    case memos
     case markdown
     case text
 }

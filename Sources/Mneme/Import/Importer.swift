@@ -99,6 +99,13 @@ struct Importer: Sendable {
 
     private static func format(head: Data) -> ImportFormat {
         let text = String(decoding: head, as: UTF8.self), start = text.first { !$0.isWhitespace }
+        // Whole documents with spaces at will; JSON lines begin and end on one line.
+        if start == "[" || start == "{", text.contains("\"memory\"") {
+            if text.contains("\"nodes\"") || text.contains("\"metadata\"") && !text.contains("\"user_id\"") && !text.contains("\"created_at\"") {
+                return .memos
+            }
+            if text.contains("\"results\"") || start == "[" { return text.contains("\"memory_type\"") ? .memos : .mem0 }
+        }
         if start == "[" {
             if text.contains("\"mapping\"") { return .openai }
             if text.contains("\"conversation\"") || text.contains("\"qa\"") || text.contains("\"dia_id\"") { return .locomo }
@@ -120,6 +127,9 @@ struct Importer: Sendable {
                     try await add(input, &batch, &report, total: total)
                 }
             }
+        case .mem0, .memos:
+            let inputs = try format == .mem0 ? PeerDumps.mem0(data) : PeerDumps.memos(data)
+            for input in inputs { try await add(input, &batch, &report, total: inputs.count) }
         case .openai:
             let inputs = try OpenAIExport.read(data)
             for input in inputs { try await add(input, &batch, &report, total: inputs.count) }

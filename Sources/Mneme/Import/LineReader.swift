@@ -1,13 +1,14 @@
 import Foundation
 
 /// Reads a file line by line in constant memory.
-struct LineReader: ~Copyable {
+struct LineReader {
     /// A longer line is reported, not read.
     static let maximumLine = 4 << 20
+    private let longest: Int
 
     enum Line { case text([UInt8]), tooLong }
 
-    private let handle: FileHandle
+    private let source: () throws -> Data?
     private var buffer: [UInt8] = []
     private var start = 0
     private var atEnd = false
@@ -16,10 +17,16 @@ struct LineReader: ~Copyable {
 
     init(path: String) throws {
         guard let handle = FileHandle(forReadingAtPath: path) else { throw InputError("\(path) cannot be read. Does it exist?") }
-        self.handle = handle
+        source = {
+            do { return try handle.read(upToCount: 256 << 10) } catch { throw InputError("The file cannot be read further: \(error.localizedDescription)") }
+        }
+        longest = Self.maximumLine
     }
 
-    deinit { try? handle.close() }
+    /// - Parameter source: hands out bytes, and nil or none at the end.
+    init(source: @escaping () throws -> Data?, maximumLine: Int) throws {
+        (self.source, longest) = (source, maximumLine)
+    }
 
     /// The next line without its end, or nil at the end of the file.
     mutating func next() throws -> Line? {
@@ -39,14 +46,12 @@ struct LineReader: ~Copyable {
             buffer.removeSubrange(..<start)
             start = 0
             searched = buffer.count
-            if buffer.count > Self.maximumLine {
+            if buffer.count > longest {
                 buffer.removeAll(keepingCapacity: true)
                 searched = 0
                 dropped = true
             }
-            let more: Data?
-            do { more = try handle.read(upToCount: 256 << 10) } catch { throw InputError("The file cannot be read further: \(error.localizedDescription)") }
-            if let more, !more.isEmpty {
+            if let more = try source(), !more.isEmpty {
                 bytes += more.count
                 buffer.append(contentsOf: more)
             } else {

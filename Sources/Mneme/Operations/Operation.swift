@@ -152,6 +152,7 @@ public enum OperationTable {
         QuarantineOperation.self, ReleaseOperation.self, EraseOperation.self, HistoryOperation.self, LinkOperation.self, ShareOperation.self,
         UnshareOperation.self,
         GrantsOperation.self, ImportOperation.self, ExportOperation.self,
+        PackageOperation.self,
         StatsOperation.self, PolicyOperation.self, SetPolicyOperation.self, DoctorOperation.self,
     ]
 

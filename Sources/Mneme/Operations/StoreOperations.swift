@@ -4,7 +4,7 @@ public import MnemeStore
 /// import: conversations and documents from files.
 public enum ImportOperation: Operation {
     public static let name = "import"
-    public static let summary = "Import conversations or documents: LoCoMo, OpenAI export, JSON lines, Markdown, text."
+    public static let summary = "Import conversations or documents: LoCoMo, OpenAI, mem0 and MemOS exports, JSON lines, Markdown, text."
     public static let discussion = """
         What was imported before is recognised, so that an interrupted import is simply repeated. JSON lines need 'content' (or 'text') \
         and may have 'role', 'name', 'time', 'session' and 'id'.
@@ -111,5 +111,21 @@ public enum DoctorOperation: Operation {
         }
         if repairs { context.memory.scheduleEmbedding() }
         return .value(Output(sound: findings.allSatisfy { $0.sound || $0.repaired }, findings: findings))
+    }
+}
+
+/// package: a vault for another store.
+public enum PackageOperation: Operation {
+    public static let name = "package"
+    public static let summary = "The memories of a user as a vault package, with their history, or what changed since a position."
+    public static let discussion = "`mneme vault subscribe` of another Mneme follows it. The last line carries the position of the next and a checksum."
+    public static let permission = Permission.read
+    public static let route: Route? = Route(.get, "/v1/package")
+    public static let surfaces: Set<Surface> = [.http]
+    static let since = Parameter<Int>("since", "Only what changed after this position of the journal, as an earlier package says it.", range: 0...9e15)
+    public static let parameters: [any AnyParameter] = [since] + ScopeParameters.owner
+
+    public static func run(_ input: OperationInput, _ context: OperationContext) async throws -> OperationOutput {
+        .lines(context.memory.package(of: try ScopeParameters.owner(input, context), since: Int64(input[since] ?? 0), by: context.caller(self)))
     }
 }

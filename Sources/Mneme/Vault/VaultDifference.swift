@@ -1,0 +1,81 @@
+public import MnemeStore
+
+/// How two vaults, or a vault and a package, differ.
+public struct VaultDifference: Sendable, Codable {
+    /// A memory of both that says something else here and there.
+    public struct Change: Sendable, Codable {
+        /// The memory.
+        public var id: CubeID
+        /// What it says in the one and in the other.
+        public var first: String, second: String
+    }
+
+    /// The same in both, by id or by what is said.
+    public var same = 0
+    /// In one of them only.
+    public var onlyFirst: [CubeID: String] = [:], onlySecond: [CubeID: String] = [:]
+    /// In both, and different.
+    public var changed: [Change] = []
+}
+
+/// Where memories are.
+public enum VaultSource: Sendable {
+    /// In the store.
+    case vault(Owner)
+    /// In a file.
+    case package(String, passphrase: String?)
+}
+
+extension MemoryOS {
+    /// What one holds and the other does not.
+    ///
+    /// - Complexity: both are in memory while they are compared.
+    public func difference(_ first: VaultSource, _ second: VaultSource, by caller: Caller = .local) async throws -> VaultDifference {
+        let (a, b) = (try await memories(in: first, by: caller), try await memories(in: second, by: caller))
+        var difference = VaultDifference(), sayings: [String: CubeID] = [:], met: Set<CubeID> = []
+        for cube in b.values { sayings[Self.saying(cube)] = cube.id }
+        for cube in a.values {
+            if let other = b[cube.id] {
+                met.insert(cube.id)
+                if other.text == cube.text, other.state == cube.state, other.tags == cube.tags {
+                    difference.same += 1
+                } else {
+                    difference.changed.append(.init(id: cube.id, first: Self.brief(cube), second: Self.brief(other)))
+                }
+            } else if let twin = sayings[Self.saying(cube)] {
+                met.insert(twin)
+                difference.same += 1
+            } else {
+                difference.onlyFirst[cube.id] = Self.brief(cube)
+            }
+        }
+        for cube in b.values where !met.contains(cube.id) { difference.onlySecond[cube.id] = Self.brief(cube) }
+        difference.changed.sort { $0.id < $1.id }
+        return difference
+    }
+
+    private static func saying(_ cube: MemCube) -> String { "\(cube.speaker ?? "")\0\(cube.text)" }
+
+    private static func brief(_ cube: MemCube) -> String { (cube.state == .activated ? "" : "[\(cube.state.rawValue)] ") + String(cube.text.prefix(200)) }
+
+    private func memories(in source: VaultSource, by caller: Caller) async throws -> [CubeID: MemCube] {
+        switch source {
+        case .vault(let owner):
+            return try await run { [store] in
+                var found: [CubeID: MemCube] = [:], filter = CubeFilter(owner: owner, limit: 1_000)
+                while true {
+                    let page = try store.list(filter, by: caller)
+                    for cube in page where cube.activation == nil { found[cube.id] = cube }
+                    guard page.count == filter.limit, let last = page.last else { return found }
+                    filter.after = last.id
+                }
+            }
+        case .package(let path, let passphrase):
+            return try await run {
+                var reader = try VaultPackageReader(path: path, passphrase: passphrase), found: [CubeID: MemCube] = [:]
+                while let line = try reader.next(), line.end == nil { if let cube = line.memory { found[cube.id] = cube } }
+                return found
+            }
+        }
+    }
+}

@@ -1,0 +1,256 @@
+public import Crypto
+public import Foundation
+public import MnemeStore
+
+/// Memories on their way from one store to another, as JSON lines: a manifest, for each memory its earlier versions and then itself, links, ids of what
+/// was erased, and an end that carries a SHA-256 of all before it and, if the sender signed, an Ed25519 signature. Nothing in it can be executed.
+///
+/// Dates are seconds since 1970. Described for other implementers in the documentation, under "Vault packages".
+public enum VaultPackage {
+    /// In every manifest.
+    public static let format = "mneme-vault"
+    /// Of the format; a reader refuses later ones.
+    public static let version = 1
+    /// The longest line that a reader takes.
+    static let maximumLine = 16 << 20
+
+    /// The first line.
+    public struct Manifest: Sendable, Codable {
+        /// ``VaultPackage/format`` and ``VaultPackage/version``.
+        public var format: String, version: Int
+        /// Whose memories they are where they come from.
+        public var vault: Owner
+        /// When it was made, and by whom.
+        public var created: Date, principal: String
+        /// Changes after this position of the journal are in it; 0 means all.
+        public var since: Int64
+        /// The position that it reaches: `since` of the next.
+        public var position: Int64
+    }
+
+    /// The last line.
+    public struct End: Sendable, Codable {
+        /// How many memories, and ids of erased ones.
+        public var memories: Int, erased: Int
+        /// Of all bytes before this line, as hexadecimal digits.
+        public var sha256: String
+        /// The signer's Ed25519 public key, and the signature of "mneme-vault-1" followed by the hash's 32 bytes, as hexadecimal digits.
+        public var key: String?, signature: String?
+    }
+
+    /// One line: one of these.
+    struct Line: Codable, Sendable {
+        var manifest: Manifest?
+        /// An earlier version of the memory that follows.
+        var past: JournalEntry?
+        var memory: MemCube?
+        var link: CubeLink?
+        var erased: [CubeID]?
+        var end: End?
+    }
+
+    /// A memory and what happened to it.
+    struct Unit: Sendable {
+        var cube: MemCube
+        var history: [JournalEntry]
+    }
+
+    static func encode(_ line: Line) throws -> String {
+        let encoder = JSONEncoder()
+        encoder.dateEncodingStrategy = .secondsSince1970
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        return String(decoding: try encoder.encode(line), as: UTF8.self)
+    }
+
+    static func decode(_ bytes: [UInt8]) throws -> Line {
+        let decoder = JSONDecoder()
+        decoder.dateDecodingStrategy = .secondsSince1970
+        return try decoder.decode(Line.self, from: Data(bytes))
+    }
+
+    static func signed(_ digest: some Sequence<UInt8>) -> Data { Data("mneme-vault-1".utf8) + Data(digest) }
+
+    static func hex(_ bytes: some Sequence<UInt8>) -> String { bytes.map { String(format: "%02x", $0) }.joined() }
+
+    static func bytes(_ hex: String) -> Data? {
+        let digits = hex.utf8.map { Character(Unicode.Scalar($0)).hexDigitValue.map(UInt8.init) }
+        guard digits.count % 2 == 0, digits.allSatisfy({ $0 != nil }), hex == hex.lowercased() else { return nil }
+        return Data(stride(from: 0, to: digits.count, by: 2).map { digits[$0]! << 4 | digits[$0 + 1]! })
+    }
+
+    /// - Throws: ``InputError`` for what no store has written: it would not do to calculate with it.
+    static func check(_ cube: MemCube) throws {
+        let dates =
+            [cube.eventTime, cube.recordedTime, cube.updatedTime] + [cube.expires, cube.validUntil].compactMap(\.self)
+            + cube.dates.flatMap { [$0.start, $0.end] }
+        guard dates.allSatisfy({ abs($0.timeIntervalSince1970) < 250_000_000_000 }) else { throw InputError("a time is out of bounds") }
+        guard (1...1_000_000_000).contains(cube.version), cube.priority.isFinite else { throw InputError("a version or priority is out of bounds") }
+        guard cube.text.utf8.count <= MemoryOS.maximumTextBytes, cube.tags.count <= 1000, cube.metadata.count <= 1000, cube.claims.count <= 64,
+            cube.dates.count <= 64, cube.entities.count <= 1000, cube.keywords.count <= 1000
+        else { throw InputError("a text or list is too long") }
+        guard cube.text.contains(where: { !$0.isWhitespace }) else { throw InputError("there is no text") }
+    }
+}
+
+// MARK: Reading
+
+/// Reads a package line by line, from a file that may be sealed.
+public struct VaultPackageReader {
+    private var lines: LineReader
+    private let name: String
+    private var hash = SHA256(), number = 0
+    private var counts = (memories: 0, erased: 0)
+    /// The first line.
+    public let manifest: VaultPackage.Manifest
+
+    /// - Parameter passphrase: opens a sealed file.
+    /// - Throws: ``InputError`` if the file is no package, or one of a later format.
+    public init(path: String, passphrase: String? = nil) throws {
+        name = (path as NSString).lastPathComponent
+        var lines = try LineReader(source: SealedFile.source(path, passphrase: passphrase), maximumLine: VaultPackage.maximumLine)
+        guard case .text(let bytes)? = try lines.next(), let line = try? VaultPackage.decode(bytes), let manifest = line.manifest,
+            manifest.format == VaultPackage.format
+        else { throw InputError("\(name) is no vault package: its first line is no manifest.") }
+        guard manifest.version <= VaultPackage.version else {
+            throw InputError("\(name) was written by a newer Mneme (format \(manifest.version)). Update this one.")
+        }
+        (self.lines, self.manifest) = (lines, manifest)
+        note(bytes)
+    }
+
+    private mutating func note(_ bytes: [UInt8]) {
+        hash.update(data: bytes)
+        hash.update(data: [10])
+        number += 1
+    }
+
+    /// The next line; the end is checked against all before it.
+    ///
+    /// - Throws: ``InputError`` for a line that is no such, and if the file was changed or cut off.
+    mutating func next() throws -> VaultPackage.Line? {
+        guard let line = try lines.next() else { throw InputError("\(name) ends in the middle, after \(number) lines. Get it again.") }
+        guard case .text(let bytes) = line else { throw InputError("\(name), line \(number + 1), is too long.") }
+        let read: VaultPackage.Line
+        do { read = try VaultPackage.decode(bytes) } catch { throw InputError("\(name), line \(number + 1), is not of a vault package.") }
+        if let end = read.end {
+            let digest = hash.finalize()
+            guard VaultPackage.hex(digest) == end.sha256, counts == (end.memories, end.erased) else {
+                throw InputError("\(name) was changed or damaged: its content does not match its checksum. Get it again.")
+            }
+            if let key = end.key {
+                guard let key = VaultPackage.bytes(key).flatMap({ try? Curve25519.Signing.PublicKey(rawRepresentation: $0) }),
+                    let signature = end.signature.flatMap(VaultPackage.bytes), key.isValidSignature(signature, for: VaultPackage.signed(digest))
+                else { throw InputError("The signature of \(name) is wrong. Somebody changed it, or the key is not theirs.") }
+            }
+            guard try lines.next() == nil else { throw InputError("\(name) goes on behind its end.") }
+            return read
+        }
+        note(bytes)
+        do {
+            if let cube = read.memory {
+                try VaultPackage.check(cube)
+                counts.memories += 1
+            }
+            if let snapshot = read.past?.snapshot { try VaultPackage.check(snapshot) }
+            if let time = read.link?.time, abs(time.timeIntervalSince1970) > 250_000_000_000 { throw InputError("a time is out of bounds") }
+        } catch let error as InputError { throw InputError("\(name), line \(number): \(error).") }
+        counts.erased += read.erased?.count ?? 0
+        return read
+    }
+
+    /// Reads all, and says what it holds and who signed it.
+    public static func verify(path: String, passphrase: String? = nil) throws -> (manifest: VaultPackage.Manifest, end: VaultPackage.End) {
+        var reader = try VaultPackageReader(path: path, passphrase: passphrase)
+        while true { if let end = try reader.next()?.end { return (reader.manifest, end) } }
+    }
+}
+
+// MARK: Writing
+
+extension MemoryOS {
+    /// An owner's memories, or what changed since a position, as the lines of a package.
+    ///
+    /// Holds what the caller sees. Keys and values are not in it: they can be computed again.
+    ///
+    /// - Parameter key: signs it.
+    public func package(
+        of owner: Owner, since: Int64 = 0, by caller: Caller = .local, signedWith key: Curve25519.Signing.PrivateKey? = nil
+    ) -> AsyncThrowingStream<String, any Error> {
+        let pages = PackagePages(self, owner, since, caller, key)
+        return AsyncThrowingStream { try await pages.next() }
+    }
+
+    /// Makes a package page by page, so that memory stays constant.
+    private actor PackagePages {
+        private let memory: MemoryOS, owner: Owner, since: Int64, caller: Caller, key: Curve25519.Signing.PrivateKey?
+        private var buffer: [String] = [], hash = SHA256(), memories = 0, erased: [CubeID] = []
+        /// Changed ones that are still to be read; nil reads all, page by page.
+        private var changed: ArraySlice<CubeID>?
+        private var links: [CubeLink] = [], last: CubeID?, hasBegun = false, hasEnded = false
+
+        init(_ memory: MemoryOS, _ owner: Owner, _ since: Int64, _ caller: Caller, _ key: Curve25519.Signing.PrivateKey?) {
+            (self.memory, self.owner, self.since, self.caller, self.key) = (memory, owner, since, caller, key)
+        }
+
+        func next() async throws -> String? {
+            while buffer.isEmpty && !hasEnded { try await fill() }
+            guard !buffer.isEmpty else { return nil }
+            return buffer.removeFirst()
+        }
+
+        private func add(_ line: VaultPackage.Line) throws {
+            let text = try VaultPackage.encode(line)
+            hash.update(data: Data((text + "\n").utf8))
+            buffer.append(text)
+        }
+
+        private func fill() async throws {
+            try Task.checkCancellation()
+            let (memory, owner, since, caller) = (memory, owner, since, caller), store = memory.store
+            guard hasBegun else {
+                hasBegun = true
+                let (changes, position) = try await memory.run { () -> (IndexChanges?, Int64) in
+                    let sight = try store.visibility(of: owner, for: .read, by: caller), position = try store.position(of: owner)
+                    let changes = since == 0 ? nil : try store.changes(owner: owner, since: since, vectorsSince: .max, embedder: "", visibility: sight)
+                    return (changes, max(position, changes?.position ?? 0))
+                }
+                if let changes { (changed, erased) = (changes.rows.map(\.id)[...], changes.erased) }
+                return try add(
+                    .init(
+                        manifest: .init(
+                            format: VaultPackage.format, version: VaultPackage.version, vault: owner, created: caller.time, principal: caller.principal.name,
+                            since: since, position: position)))
+            }
+            let page = try await memory.run { [changed, last] () -> (cubes: [MemCube], histories: [[JournalEntry]], links: [CubeLink]) in
+                var filter = CubeFilter(owner: owner, limit: 200)
+                (filter.after, filter.newestFirst) = (last, false)
+                let cubes = try changed.map { try store.cubes(Array($0.prefix(200)), owner: owner, by: caller) } ?? store.list(filter, by: caller)
+                return (
+                    cubes, try cubes.map { try store.history($0.id, owner: owner, by: caller) },
+                    try cubes.flatMap { cube in try store.links(of: cube.id, owner: owner, by: caller).filter { $0.source == cube.id } }
+                )
+            }
+            let isLast = changed.map { $0.count <= 200 } ?? (page.cubes.count < 200)
+            changed = changed?.dropFirst(200)
+            last = page.cubes.last?.id ?? last
+            for (cube, history) in zip(page.cubes, page.histories) where cube.activation == nil {
+                for entry in history where entry.snapshot != nil && entry.version < cube.version { try add(.init(past: entry)) }
+                try add(.init(memory: cube))
+                memories += 1
+            }
+            links += page.links
+            guard isLast else { return }
+            for link in links { try add(.init(link: link)) }
+            if !erased.isEmpty { try add(.init(erased: erased)) }
+            let digest = hash.finalize()
+            buffer.append(
+                try VaultPackage.encode(
+                    .init(
+                        end: .init(
+                            memories: memories, erased: erased.count, sha256: VaultPackage.hex(digest),
+                            key: key.map { VaultPackage.hex($0.publicKey.rawRepresentation) },
+                            signature: try key.map { VaultPackage.hex(try $0.signature(for: VaultPackage.signed(digest))) }))))
+            hasEnded = true
+        }
+    }
+}
