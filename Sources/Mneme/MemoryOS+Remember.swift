@@ -182,6 +182,8 @@ extension MemoryOS {
     /// - Parameter words: ``MnemeIndex/TextAnalyzer/words(_:)`` of the text.
     func enrich(_ cube: inout MemCube, words: [String]) -> Analysis {
         cube.entities = TextFacts.entities(in: cube.text, speaker: cube.speaker)
+        // What stands for something that was taken out is nobody's name.
+        if cube.text.contains("]") { cube.entities.removeAll { cube.text.contains("[\($0)]") && Redactor.names.contains($0) } }
         cube.keywords = TextFacts.keywords(words)
         cube.dates = TimeExpressions.find(in: cube.text, reference: cube.eventTime).prefix(16).map { DateMention(text: $0.text, start: $0.start, end: $0.end) }
         cube.claims = Claims.find(in: cube.text, words: words, speaker: cube.speaker)

@@ -28,7 +28,7 @@ package final class Downloader: NSObject, URLSessionDataDelegate, Sendable {
     package init(token: String?) { self.token = token }
 
     /// - Throws: ``ModelError`` for answers other than success, and where the connection breaks.
-    func data(_ url: URL) async throws -> Data { try await run(url, into: nil, progress: { _, _ in }) }
+    package func data(_ url: URL) async throws -> Data { try await run(url, into: nil, progress: { _, _ in }) }
 
     /// Fetches into `path`; what the file holds already is taken for the beginning.
     ///

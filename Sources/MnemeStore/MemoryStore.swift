@@ -382,6 +382,12 @@ public protocol MemoryStore: JobStore {
     func auditEntries(after position: Int64, limit: Int, by caller: Caller) throws -> [AuditEntry]
     /// Signatures of the audit log.
     func auditCheckpoints(by caller: Caller) throws -> [AuditCheckpoint]
+    /// Takes the entries before a time away from the audit log, after `archive` has had them. A signature stands in their place, so that what is left,
+    /// and the journal, can be verified as before.
+    ///
+    /// - Returns: how many.
+    /// - Throws: ``StoreError`` if the log is not whole or not signed, and what `archive` throws; nothing is taken away then.
+    func shortenAudit(before time: Date, by caller: Caller, archive: ([AuditEntry]) throws -> Void) throws -> Int
     /// Walks the whole audit log and the journal, and says where they were tampered with.
     ///
     /// - Parameters:

@@ -219,6 +219,31 @@ extension SQLiteMemoryStore {
         return try read(AuditLog.checkpoints)
     }
 
+    public func shortenAudit(before time: Date, by caller: Caller, archive: ([AuditEntry]) throws -> Void) throws -> Int {
+        try requireAll(.admin, caller)
+        // Who shortens a log that somebody changed would cover that up.
+        let report = try verifyAudit(keys: nil, head: nil, by: caller)
+        guard report.findings.isEmpty else {
+            throw StoreError(.corrupt, "The audit log is not whole, so nothing is taken away: \(report.findings[0]). See `mneme audit verify`.")
+        }
+        let end = try read { try AuditLog.end(before: time, $0) }
+        guard end >= report.begin else { return 0 }
+        var reached = report.begin - 1
+        while reached < end {
+            let page = try read { try AuditLog.entries(after: reached, limit: Int(min(4_096, end - reached)), $0) }
+            guard let last = page.last else { break }
+            try archive(page)
+            reached = last.position
+        }
+        try audited { db, chain in
+            try audit.cut(upTo: end, db)
+            var entry = AuditEntry(caller, nil, default: "audit")
+            entry.detail = "entries \(report.begin) to \(end) taken away"
+            try chain.append(entry, db)
+        }
+        return Int(end - report.begin + 1)
+    }
+
     public func verifyAudit(keys: [Data]?, head: (position: Int64, hash: Data)?, by caller: Caller) throws -> AuditReport {
         try requireAll(.admin, caller)
         try audited { db, chain in try audit.sign(chain, always: true, db) }

@@ -15,6 +15,7 @@ import GRDB
 ///        └─ idempotency      answers to requests that carried a key
 /// job, schedule               work that is done behind the answers
 /// audit, audit_checkpoint     every read, write and refusal, chained; signatures of it
+/// audit_base                  where the log begins, if its first part was taken away
 /// ```
 enum Schema {
     /// Marks the file as ours (`PRAGMA application_id`): "MNEM".
@@ -128,6 +129,16 @@ enum Schema {
         }
         migrator.registerMigration("7") { db in
             try db.execute(sql: "CREATE TABLE policy (tenant TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT, WITHOUT ROWID")
+        }
+        migrator.registerMigration("8") { db in
+            // What stands in place of audit entries that were taken away: where the rest begins, and what the journal was up to there.
+            try db.execute(
+                sql: """
+                    CREATE TABLE audit_base (
+                        position INTEGER PRIMARY KEY, hash BLOB NOT NULL, journal INTEGER NOT NULL, written INTEGER NOT NULL, digest BLOB NOT NULL,
+                        time REAL NOT NULL, key BLOB NOT NULL, signature BLOB NOT NULL
+                    ) STRICT
+                    """)
         }
         return migrator
     }

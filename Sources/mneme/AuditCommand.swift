@@ -40,7 +40,7 @@ struct AuditCommand: AsyncParsableCommand {
             The log names memories, never what they say. Each entry carries the hash of the one before; the log is signed with \
             $MNEME_HOME/audit.key (or $MNEME_AUDIT_KEY: keep it where who can change the store cannot read it).
             """,
-        subcommands: [Verify.self, Export.self, List.self], defaultSubcommand: List.self)
+        subcommands: [Verify.self, Export.self, Shorten.self, List.self], defaultSubcommand: List.self)
 
     private static let caller = Caller(.local, operation: "audit")
 
@@ -108,6 +108,40 @@ struct AuditCommand: AsyncParsableCommand {
         }
     }
 
+    struct Shorten: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Move old entries to a file.",
+            discussion: "A signature stands in their place, so that the rest, and every memory's history, can be verified as before. Keep the file.")
+        @OptionGroup var store: StoreFileOptions
+        @Option(help: ArgumentHelp("What is older goes, such as 2026-01-01.", valueName: "date")) var before: String
+        @Option(name: .customLong("to"), help: ArgumentHelp("The file, as JSON lines; it must not be there yet.", valueName: "file")) var file: String
+
+        func run() async throws {
+            guard let time = DateText.parse(before) else { throw InputError("'\(before)' is no date such as 2026-01-01.") }
+            guard !FileManager.default.fileExists(atPath: file) else { throw InputError("\(file) is there already.") }
+            guard FileManager.default.createFile(atPath: file, contents: nil, attributes: [.posixPermissions: 0o600]),
+                let handle = FileHandle(forWritingAtPath: file)
+            else { throw InputError("\(file) cannot be written.") }
+            let count: Int
+            do {
+                let store = try store.open()
+                count = try store.shortenAudit(before: time, by: AuditCommand.caller) { page in
+                    // On disk before anything is taken away.
+                    do {
+                        for entry in page { try handle.write(contentsOf: Data((OperationTable.encode(entry) + "\n").utf8)) }
+                        try handle.synchronize()
+                    } catch { throw InputError("\(file) cannot be written: \(error.localizedDescription). Nothing was taken away.") }
+                }
+                try store.compact()
+            } catch {
+                unlink(file)
+                throw error
+            }
+            if count == 0 { unlink(file) }
+            print(count == 0 ? "Nothing is older." : "\(count) entries are in \(file).")
+        }
+    }
+
     struct Verify: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Check that nothing in the log and the journal was changed, taken out or put in.",
@@ -137,6 +171,7 @@ struct AuditCommand: AsyncParsableCommand {
                 if report.findings.isEmpty {
                     print("The log is whole: \(report.entries) entries, \(report.checkpoints) signatures, each memory's history as it was written.")
                 }
+                if report.begin > 1 { print("It begins at entry \(report.begin); what was before was moved to a file.") }
                 if report.unaudited > 0 { print("\(report.unaudited) changes are older than the log.") }
                 print("key  \(trusted.map(Self.hex).joined(separator: ", "))")
                 print("end  \(report.position):\(Self.hex(report.head))")

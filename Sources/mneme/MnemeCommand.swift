@@ -19,7 +19,8 @@ struct MnemeCommand: AsyncParsableCommand {
             """,
         version: version,
         subcommands: [
-            ServeCommand.self, MCPCommand.self, DemoCommand.self, BenchCommand.self, KeysCommand.self, AuditCommand.self, VerifyErasureCommand.self,
+            ServeCommand.self, TopCommand.self, MCPCommand.self, DemoCommand.self, BenchCommand.self, KeysCommand.self, AuditCommand.self,
+            VerifyErasureCommand.self,
             JobsCommand.self, VaultCommand.self,
             GenerateCommand.self,
             ChatCommand.self,

@@ -123,4 +123,58 @@ import Testing
         #expect(isThere)
         for store in stores { try store.close() }
     }
+
+    @Test(
+        arguments: [
+            nil, "DELETE FROM audit_base", "UPDATE audit_base SET position = position - 1", "UPDATE audit_base SET written = written + 1",
+            "UPDATE audit_base SET journal = journal - 1", "UPDATE journal SET payload = replace(payload, 'memory 1', 'memory 2') WHERE position = 2",
+            "UPDATE journal SET digest = zeroblob(32) WHERE position = 2", "DELETE FROM journal WHERE position = 3",
+            "DELETE FROM audit WHERE position = (SELECT min(position) FROM audit)", "UPDATE audit SET principal = 'eve' WHERE position = 46",
+            "UPDATE audit_base SET signature = zeroblob(64)",
+        ] as [String?])
+    func `a log that was shortened is verified as before`(tampering: String?) throws {
+        let folder = try TemporaryFolder(), path = folder.path + "/store.db", key = Curve25519.Signing.PrivateKey(), (report, ids) = try fill(path, key: key)
+        let trusted = [key.publicKey.rawRepresentation]
+        let store = try SQLiteMemoryStore(path: path, analyzer: "test", auditKey: key)
+        let entries = try store.auditEntries(after: 0, limit: 1_000, by: .local), middle = entries[30].time
+        #expect(throws: AccessError.self) {
+            try store.shortenAudit(before: middle, by: Caller(Principal(name: "x", permissions: [.read]))) { _ in }
+        }
+        struct Full: Error {}
+        #expect(throws: Full.self) { try store.shortenAudit(before: middle, by: .local) { _ in throw Full() } }
+        #expect(try store.auditEntries(after: 0, limit: 1_000, by: .local).count >= entries.count)
+        var archive: [AuditEntry] = []
+        let count = try store.shortenAudit(before: middle, by: .local) { archive += $0 }
+        #expect(count == 30 && archive.map(\.position) == Array(1...30))
+        #expect(archive.reduce(Data()) { $1.chained(to: $0) } == archive.last?.hash)
+        #expect(try store.shortenAudit(before: .distantPast, by: .local) { _ in } == 0)
+        var rest = try store.verifyAudit(keys: trusted, head: (report.position, report.head), by: .local)
+        #expect(rest.findings.isEmpty && rest.begin == 31 && rest.unaudited == 0, "\(rest)")
+        #expect(try !store.verifyAudit(keys: trusted, head: (5, archive[4].hash), by: .local).findings.isEmpty)
+        #expect(try !store.verifyAudit(keys: [Data(repeating: 1, count: 32)], head: nil, by: .local).findings.isEmpty)
+        // What is erased later was written before, and is no finding.
+        _ = try store.commit([.erase(ids[2])], owner: Self.ana, by: .local)
+        _ = try store.commit([Self.add("afterwards")], owner: Self.ana, by: .local)
+        #expect(try store.shortenAudit(before: entries[39].time, by: .local) { archive += $0 } == 9)
+        rest = try store.verifyAudit(keys: trusted, head: nil, by: .local)
+        #expect(rest.findings.isEmpty && rest.begin == 40)
+        try store.close()
+        guard let tampering else { return }
+        let database = try DatabaseQueue(path: path)
+        try database.write { try $0.execute(sql: tampering) }
+        try database.close()
+        let again = try SQLiteMemoryStore(path: path, analyzer: "test", auditKey: key)
+        #expect(try !again.verifyAudit(keys: trusted, head: nil, by: .local).findings.isEmpty)
+        #expect(throws: StoreError.self) { try again.shortenAudit(before: Date(), by: .local) { _ in } }
+        try again.close()
+    }
+
+    @Test func `a log that nobody signs is not shortened`() throws {
+        let folder = try TemporaryFolder(), path = folder.path + "/store.db"
+        _ = try fill(path, key: nil)
+        let store = try SQLiteMemoryStore(path: path, analyzer: "test")
+        #expect(throws: StoreError.self) { try store.shortenAudit(before: Date(), by: .local) { _ in } }
+        #expect(try store.auditEntries(after: 0, limit: 1, by: .local).first?.position == 1)
+        try store.close()
+    }
 }

@@ -615,6 +615,8 @@ def vaults_between_machines():
             assert "1 erased as there" in g.run("vault", "pull").stdout
             assert "stand-up" not in g.run("list", "--user", "followed", "--json").stdout
             assert "nothing new" in g.run("vault", "pull").stdout
+            shown = f.run("top", "--url", server.url, "--count", "2", "--interval", "0.2").stdout
+            assert "package" in shown and "memories" in shown and "metrics" in shown, shown
             assert oct(os.stat(g.path + "/subscriptions.json").st_mode)[-3:] == "600"
         gone = g.run("vault", "pull", check=False)
         assert gone.returncode == 1 and "cannot be reached" in gone.stderr, gone

@@ -60,6 +60,9 @@ package enum Redactor {
             isReal: { $0 != "127.0.0.1" && $0 != "0.0.0.0" }),
     ]
 
+    /// What stands in the place of what was taken out.
+    static let names = Set(rules.map(\.name))
+
     /// The text without what is to be taken out, and what that was; nil if there is nothing.
     package static func redact(_ text: String, _ wanted: Set<MemoryPolicy.Redaction>) -> (text: String, found: [String])? {
         var result = text, found: [String] = []

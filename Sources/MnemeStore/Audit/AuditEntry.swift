@@ -105,6 +105,8 @@ public struct AuditCheckpoint: Sendable, Codable, Equatable {
 public struct AuditReport: Sendable, Codable {
     /// Entries looked at, and the last one's place and hash: note them elsewhere to notice if the end is cut off.
     public var entries: Int, position: Int64, head: Data
+    /// The first entry's place: above 1 if the log was shortened.
+    public var begin: Int64 = 1
     /// Signatures looked at.
     public var checkpoints: Int
     /// Entries behind the last signature.

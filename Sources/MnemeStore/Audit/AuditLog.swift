@@ -110,6 +110,56 @@ final class AuditLog: Sendable {
         }
     }
 
+    // MARK: Where the log begins
+
+    /// Stands for the entries before it.
+    private struct Base {
+        /// The last entry that is gone, and its hash.
+        var position: Int64, hash: Data
+        /// The last journal entry that such a one had written, how many had been written, and the digest of them all.
+        var journal: Int64, written: Int, digest: Data
+        var time: Double, key = Data(), signature = Data()
+
+        var message: Data {
+            Data("mneme audit base \(position) \(journal) \(written) \(time.bitPattern) ".utf8) + hash + digest
+        }
+        var isValid: Bool { (try? Curve25519.Signing.PublicKey(rawRepresentation: key))?.isValidSignature(signature, for: message) ?? false }
+
+        static func current(_ db: Database) throws -> Base? {
+            try Row.fetchOne(db, sql: "SELECT * FROM audit_base ORDER BY position DESC LIMIT 1").map {
+                Base(
+                    position: $0["position"], hash: $0["hash"], journal: $0["journal"], written: $0["written"], digest: $0["digest"], time: $0["time"],
+                    key: $0["key"], signature: $0["signature"])
+            }
+        }
+    }
+
+    /// The last of the entries before a time, none of which is younger; 0 if there is none.
+    static func end(before time: Date, _ db: Database) throws -> Int64 {
+        let next = try Int64.fetchOne(db, sql: "SELECT min(position) FROM audit WHERE time >= ?", arguments: [time.timeIntervalSince1970])
+        return try Int64.fetchOne(db, sql: "SELECT max(position) FROM audit WHERE position < ?", arguments: [next ?? .max]) ?? 0
+    }
+
+    /// Takes all entries up to a position away, and signs what stands in their place.
+    func cut(upTo position: Int64, _ db: Database) throws {
+        guard let key else { throw StoreError(.unavailable, "The audit log can be shortened only by who signs it; there is no key.") }
+        guard let hash = try Data.fetchOne(db, sql: "SELECT hash FROM audit WHERE position = ?", arguments: [position]) else {
+            throw StoreError(.conflict, "There is no audit entry \(position) any more.")
+        }
+        let last = try Int64.fetchOne(db, sql: "SELECT max(journal_last) FROM audit WHERE position <= ?", arguments: [position])
+        let journal = try last ?? Base.current(db)?.journal ?? 0, (digest, _) = try Self.digest(0, journal, db)
+        let written = try Int.fetchOne(db, sql: "SELECT count(*) FROM journal WHERE position <= ? AND digest IS NOT NULL", arguments: [journal]) ?? 0
+        var base = Base(position: position, hash: hash, journal: journal, written: written, digest: digest, time: Date().timeIntervalSince1970)
+        base.key = key.publicKey.rawRepresentation
+        base.signature = try key.signature(for: base.message)
+        try db.execute(sql: "DELETE FROM audit WHERE position <= ?", arguments: [position])
+        try db.execute(sql: "DELETE FROM audit_checkpoint WHERE position <= ?", arguments: [position])
+        try db.execute(sql: "DELETE FROM audit_base")
+        try db.execute(
+            sql: "INSERT INTO audit_base (position, hash, journal, written, digest, time, key, signature) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            arguments: [base.position, base.hash, base.journal, base.written, base.digest, base.time, base.key, base.signature])
+    }
+
     /// Walks the chain, the signatures and the journal behind it.
     static func verify(keys: [Data]?, head: (position: Int64, hash: Data)?, _ db: Database) throws -> AuditReport {
         var report = AuditReport(entries: 0, position: 0, head: Data(), checkpoints: 0, unsigned: 0, unaudited: 0, findings: [])
@@ -118,6 +168,19 @@ final class AuditLog: Sendable {
         let checkpoints = try checkpoints(db)
         let places = Dictionary(grouping: checkpoints, by: \.position)
         var seen: Set<Int64> = [], signedTo: Int64 = 0, written = 0, noted = head == nil
+        if let base = try Base.current(db) {
+            if !base.isValid {
+                find("where the log begins is not signed: its first entries were taken away")
+            } else if let keys, !keys.contains(base.key) {
+                find("where the log begins is signed by a key that is not trusted")
+            }
+            if try digest(0, base.journal, db).digest != base.digest {
+                find("journal entries up to \(base.journal) are not those of before the log was shortened")
+            }
+            (report.position, report.head, report.begin, signedTo, written) = (base.position, base.hash, base.position + 1, base.position, base.written)
+            if let head, head.position == base.position, head.hash == base.hash { noted = true }
+            if let head, head.position < base.position { find("the noted end lies in the part that was taken away; its archive has it") }
+        }
         while true {
             let entries = try entries(after: report.position, limit: page, db)
             for entry in entries {
@@ -148,7 +211,7 @@ final class AuditLog: Sendable {
         for checkpoint in checkpoints where !seen.contains(checkpoint.position) {
             find("the log was signed up to entry \(checkpoint.position), which is gone")
         }
-        if !noted { find("the log does not hold the noted end: entry \(head!.position) is gone or another") }
+        if !noted, head!.position >= report.begin { find("the log does not hold the noted end: entry \(head!.position) is gone or another") }
         report.unsigned = Int(report.position - signedTo)
         report.unaudited = try verifyJournal(db, written: written, find)
         report.findings = findings
