@@ -1,12 +1,15 @@
 import Foundation
 import HTTPTypes
 import Hummingbird
+import HummingbirdCore
+import HummingbirdTLS
 public import Logging
 public import Mneme
 public import MnemeEngine
 import MnemeKV
 import MnemeStore
 import NIOCore
+import NIOSSL
 
 /// Settings of a ``MemoryServer``.
 public struct ServerConfiguration: Sendable {
@@ -16,6 +19,10 @@ public struct ServerConfiguration: Sendable {
     public var port = 8420
     /// Keys; without any, only callers on this machine are served, with all permissions.
     public var keys: KeyFile?
+    /// Takes tokens of an identity provider besides keys.
+    public var tokens: TokenVerifier?
+    /// PEM files of a certificate, with those that lead to it, and of its private key: requests come over TLS then.
+    public var certificate: (chain: String, privateKey: String)?
     /// The largest request body, in bytes.
     public var maximumBody = 16 << 20
     /// Requests a minute for each key; 0 sets no limit.
@@ -46,7 +53,7 @@ public struct MemoryServer: Sendable {
         memory: MemoryOS, language: (model: LanguageModel, engine: Engine)? = nil, configuration: ServerConfiguration,
         logger: Logger = Logger(label: "mneme.server")
     ) throws {
-        if !configuration.isLoopback, configuration.keys?.keys.contains(where: { $0.revoked == nil }) != true {
+        if !configuration.isLoopback, configuration.tokens == nil, configuration.keys?.keys.contains(where: { $0.revoked == nil }) != true {
             throw InputError("Listening on \(configuration.host) needs a key, for others can reach it. Make one: mneme keys create NAME")
         }
         self.memory = memory
@@ -62,9 +69,22 @@ public struct MemoryServer: Sendable {
     /// - Parameter onReady: called with the port that is listened on.
     public func run(onReady: @escaping @Sendable (Int) -> Void = { _ in }) async throws {
         let application = Application(
-            router: router(), configuration: .init(address: .hostname(configuration.host, port: configuration.port), serverName: "mneme"),
+            router: router(), server: try transport(),
+            configuration: .init(address: .hostname(configuration.host, port: configuration.port), serverName: "mneme"),
             onServerRunning: { onReady($0.localAddress?.port ?? 0) }, logger: logger)
         try await application.runService()
+    }
+
+    /// - Throws: ``Mneme/InputError`` if the certificate or its key cannot be read.
+    private func transport() throws -> HTTPServerBuilder {
+        guard let certificate = configuration.certificate else { return .http1() }
+        do {
+            let chain = try NIOSSLCertificate.fromPEMFile(certificate.chain).map { NIOSSLCertificateSource.certificate($0) }
+            var settings = TLSConfiguration.makeServerConfiguration(
+                certificateChain: chain, privateKey: .privateKey(try NIOSSLPrivateKey(file: certificate.privateKey, format: .pem)))
+            settings.minimumTLSVersion = .tlsv12
+            return try .tls(tlsConfiguration: settings)
+        } catch { throw InputError("The certificate \(certificate.chain) and its key \(certificate.privateKey) cannot be used: \(error)") }
     }
 
     // MARK: Routes
@@ -142,7 +162,7 @@ public struct MemoryServer: Sendable {
         let clock = ContinuousClock(), start = clock.now, id = Self.requestID(request)
         var response: Response
         do {
-            let (principal, perMinute) = try identify(request)
+            let (principal, perMinute) = try await identify(request)
             if let wait = limiter.wait(for: principal.name, own: perMinute) {
                 throw Refusal(
                     ClientError(status: 429, code: "rate_limited", message: "Too many requests. Try again in \(Int(wait.rounded(.up))) s.", retryAfter: wait))
@@ -174,12 +194,13 @@ public struct MemoryServer: Sendable {
         init(_ error: ClientError) { self.error = error }
     }
 
-    private func identify(_ request: Request) throws -> (principal: Principal, requestsPerMinute: Int?) {
+    private func identify(_ request: Request) async throws -> (principal: Principal, requestsPerMinute: Int?) {
         // A page on the web must not reach a local server through the reader's browser (DNS rebinding).
         if let origin = request.headers[.origin], let host = URL(string: origin)?.host, !["localhost", "127.0.0.1", "::1", configuration.host].contains(host) {
             throw Refusal(ClientError(status: 403, code: "forbidden", message: "Requests from the page \(origin.prefix(100)) are not served."))
         }
-        guard let keys = configuration.keys, keys.keys.contains(where: { $0.revoked == nil }) else {
+        let keys = configuration.keys
+        guard configuration.tokens != nil || keys?.keys.contains(where: { $0.revoked == nil }) ?? false else {
             // Without keys only names of this machine are answered: a rebound name comes without an origin on GET.
             let host = request.head.authority.flatMap { URL(string: "http://" + $0)?.host } ?? "localhost"
             guard ["localhost", "127.0.0.1", "::1", "[::1]", configuration.host].contains(host) else {
@@ -187,10 +208,15 @@ public struct MemoryServer: Sendable {
             }
             return (.local, nil)
         }
-        guard let header = request.headers[.authorization], header.lowercased().hasPrefix("bearer "),
-            let key = keys.find(secret: header.dropFirst(7).trimmingCharacters(in: .whitespaces))
-        else { throw Refusal(ClientError(status: 401, code: "unauthorized", message: "A valid key is needed: Authorization: Bearer mn_…")) }
-        return (key.principal, key.requestsPerMinute)
+        if let header = request.headers[.authorization], header.lowercased().hasPrefix("bearer ") {
+            let secret = header.dropFirst(7).trimmingCharacters(in: .whitespaces)
+            if let key = keys?.find(secret: secret) { return (key.principal, key.requestsPerMinute) }
+            if let principal = await configuration.tokens?.principal(secret) { return (principal, nil) }
+        }
+        throw Refusal(
+            ClientError(
+                status: 401, code: "unauthorized",
+                message: "A valid key \(configuration.tokens == nil ? "" : "or token ")is needed: Authorization: Bearer …"))
     }
 
     private func run(

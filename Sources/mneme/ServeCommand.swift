@@ -23,6 +23,12 @@ struct ServeCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("Requests a minute for each key; 0 sets no limit.", valueName: "count")) var rateLimit = 6000
     @Option(help: ArgumentHelp("The largest request, in MiB.", valueName: "MiB")) var maxBody = 16
 
+    @Option(help: ArgumentHelp("Serve TLS with this certificate (PEM, with those that lead to it).", valueName: "file")) var certificate: String?
+    @Option(help: ArgumentHelp("The certificate's private key (PEM).", valueName: "file")) var privateKey: String?
+    @Option(help: ArgumentHelp("Take tokens (JWT) signed by keys of this set (JWKS) besides API keys.", valueName: "file")) var jwks: String?
+    @Option(help: "What a token's issuer must be.") var issuer: String?
+    @Option(help: "What a token's audience must hold.") var audience = "mneme"
+
     func run() async throws {
         guard (0...65535).contains(port), rateLimit >= 0, (1...1024).contains(maxBody) else {
             throw InputError("The port lies between 0 and 65535, the rate limit is at least 0, and the largest request 1 to 1024 MiB.")
@@ -33,8 +39,13 @@ struct ServeCommand: AsyncParsableCommand {
         configuration.requestsPerMinute = rateLimit
         configuration.maximumBody = maxBody << 20
         configuration.keys = try KeyFile(path: Home.keys)
+        guard (certificate == nil) == (privateKey == nil), (jwks == nil) == (issuer == nil) else {
+            throw InputError("--certificate goes with --private-key, and --jwks with --issuer.")
+        }
+        if let certificate, let privateKey { configuration.certificate = (certificate, privateKey) }
+        if let jwks, let issuer { configuration.tokens = try await TokenVerifier(keySet: jwks, issuer: issuer, audience: audience) }
         configuration.version = MnemeCommand.version
-        let keyed = configuration.keys?.keys.contains { $0.revoked == nil } ?? false
+        let keyed = configuration.tokens != nil || configuration.keys?.keys.contains { $0.revoked == nil } ?? false, isSecure = certificate != nil
         let memory = try store.open()
         memory.resume()
         var logger = Logger(label: "mneme")
@@ -52,7 +63,7 @@ struct ServeCommand: AsyncParsableCommand {
         try await server.run { port in
             let shown = host.contains(":") ? "[\(host)]" : host
             print(
-                "Mneme listens on http://\(shown):\(port)  (\(keyed ? "keys required" : "no key needed on this machine"); MCP at /mcp, description at /openapi.json)"
+                "Mneme listens on \(isSecure ? "https" : "http")://\(shown):\(port)  (\(keyed ? "keys required" : "no key needed on this machine"); MCP at /mcp, description at /openapi.json)"
             )
             fflush(nil)
         }

@@ -50,9 +50,9 @@ class Server:
         self.process = subprocess.Popen([BINARY, "serve", "--port", "0", *self.arguments], env=self.folder.environment,
                                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         line = self.process.stdout.readline()
-        found = re.search(r"http://127\.0\.0\.1:(\d+)", line)
+        found = re.search(r"(https?)://127\.0\.0\.1:(\d+)", line)
         assert found, f"the server said: {line!r} {self.process.stderr.read() if self.process.poll() is not None else ''}"
-        self.url = "http://127.0.0.1:" + found.group(1)
+        self.url = f"{found.group(1)}://127.0.0.1:{found.group(2)}"
         return self
 
     def __exit__(self, *_):
@@ -624,6 +624,79 @@ def vaults_between_machines():
         g.run("vault", "merge", "ours", "followed")
         assert g.run("vault", "diff", "ours", "followed", check=False).returncode == 1
         assert g.json("doctor")["sound"]
+
+
+@test
+def tokens_over_tls():
+    """An identity provider's tokens in place of keys, over TLS: right ones reach their own memories, all others nothing."""
+    import base64, datetime, ipaddress, ssl, urllib.error, urllib.request
+    import jwt
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec, rsa
+    from cryptography.x509.oid import NameOID
+    pem = lambda key: key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    number = lambda value: base64.urlsafe_b64encode(value.to_bytes((value.bit_length() + 7) // 8, "big")).decode().rstrip("=")
+    with Folder() as f:
+        key, now, name = ec.generate_private_key(ec.SECP256R1()), datetime.datetime.now(datetime.timezone.utc), x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+        certificate = (x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key()).serial_number(x509.random_serial_number())
+                       .not_valid_before(now - datetime.timedelta(hours=1)).not_valid_after(now + datetime.timedelta(days=1))
+                       .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), False).sign(key, hashes.SHA256()))
+        open(f.path + "/cert.pem", "wb").write(certificate.public_bytes(serialization.Encoding.PEM))
+        open(f.path + "/key.pem", "wb").write(pem(key))
+        signer, stranger = rsa.generate_private_key(65537, 2048), rsa.generate_private_key(65537, 2048)
+        numbers = signer.public_key().public_numbers()
+        jwks = {"keys": [{"kty": "RSA", "kid": "one", "alg": "RS256", "use": "sig", "n": number(numbers.n), "e": number(numbers.e)}]}
+        json.dump(jwks, open(f.path + "/jwks.json", "w"))
+        context = ssl.create_default_context(cafile=f.path + "/cert.pem")
+        claims = {"iss": "https://idp.example", "aud": "mneme", "sub": "ana", "exp": int(time.time()) + 300, "scope": "openid mneme:read mneme:write"}
+        token = lambda key=signer, algorithm="RS256", kid="one", **more: jwt.encode(
+            {k: v for k, v in (claims | more).items() if v is not None}, key, algorithm=algorithm, headers={"kid": kid})
+        arguments = ["--certificate", f.path + "/cert.pem", "--private-key", f.path + "/key.pem", "--jwks", f.path + "/jwks.json", "--issuer", "https://idp.example"]
+        with Server(f, *arguments) as server:
+            assert server.url.startswith("https://"), server.url
+
+            def ask(path, body=None, bearer=None):
+                request = urllib.request.Request(server.url + path, data=json.dumps(body).encode() if body else None)
+                if bearer: request.add_header("Authorization", "Bearer " + bearer)
+                try:
+                    with urllib.request.urlopen(request, context=context, timeout=10) as answer: return answer.status, json.load(answer)
+                except urllib.error.HTTPError as error: return error.code, json.load(error)
+
+            assert ask("/v1/memories", {"text": "The key is under the mat"}, token())[0] == 200
+            status, found = ask("/v1/memories", None, token())
+            assert status == 200 and [m["scope"]["user"] for m in found["memories"]] == ["ana"], found
+            assert ask("/v1/memories", None, token(sub="bob"))[1]["memories"] == []
+            assert ask("/v1/memories", None, token(mneme_tenant="acme"))[1]["memories"] == []
+            assert ask("/v1/memories?user=ana", None, token(sub="bob"))[0] == 403
+            assert ask("/v1/memories", {"text": "no"}, token(scope="mneme:read"))[0] == 403
+            assert ask("/v1/memories", None, token(scope=None))[0] == 403
+            assert ask("/v1/doctor", {"repair": False}, token(scope="mneme:admin mneme:read"))[0] == 403
+            public = signer.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+            confused = base64.urlsafe_b64encode(b'{"alg":"HS256","kid":"one"}').rstrip(b"=") + b"." + base64.urlsafe_b64encode(json.dumps(claims).encode()).rstrip(b"=")
+            import hashlib, hmac
+            confused = (confused + b"." + base64.urlsafe_b64encode(hmac.new(public, confused, hashlib.sha256).digest()).rstrip(b"=")).decode()
+            nothing = base64.urlsafe_b64encode(b'{"alg":"none"}').rstrip(b"=").decode() + "." + token().split(".")[1] + "."
+            good = token()
+            for bad in [None, "", "x", "a.b.c", "." * 5000, good[:-6], good[:-2] + ("A" if good[-2] != "A" else "B") + good[-1], token(stranger), token(exp=int(time.time()) - 5),
+                        token(nbf=int(time.time()) + 600), token(iss="https://other.example"), token(aud="other"), token(aud=None), token(exp=None), token(sub=None),
+                        token(sub=""), token(mneme_clearance="all"), token(stranger, kid="two"), confused, nothing, good + "." + "x" * 20_000]:
+                status, answer = ask("/v1/memories", None, bad)
+                assert status == 401, (bad and bad[:80], status, answer)
+            # The provider changes its keys.
+            time.sleep(1.1)
+            numbers = stranger.public_key().public_numbers()
+            jwks["keys"] = [{"kty": "RSA", "kid": "two", "alg": "RS256", "n": number(numbers.n), "e": number(numbers.e)}]
+            json.dump(jwks, open(f.path + "/jwks.json", "w"))
+            assert ask("/v1/memories", None, token(stranger, kid="two"))[0] == 200 and ask("/v1/memories", None, good)[0] == 401
+            try:
+                urllib.request.urlopen(server.url.replace("https", "http") + "/healthz", timeout=5)
+                raise AssertionError("answered without TLS")
+            except OSError: pass
+        for wrong in (arguments[:2], ["--jwks", f.path + "/jwks.json"], ["--jwks", f.path + "/key.pem", "--issuer", "x"],
+                      ["--certificate", f.path + "/key.pem", "--private-key", f.path + "/cert.pem"]):
+            result = f.run("serve", "--port", "0", *wrong, check=False)
+            assert result.returncode == 2 and result.stderr.startswith("Error: "), (wrong, result)
 
 
 @test
