@@ -10,7 +10,7 @@ struct ServeCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "serve", abstract: "Serve memory (and a language model) over HTTP: OpenAPI, MCP, OpenAI's endpoints, metrics.",
         discussion: """
-            On this machine's own address no key is needed until one is made. Any other address needs a key (mneme keys create NAME). \
+            On this machine's own address no key is needed until one is made. Any other address needs a key (mneme keys create NAME), or --jwks. \
             GET /openapi.json describes every endpoint.
             """)
 

@@ -42,7 +42,7 @@ extension MemoryOS {
         guard policy.protection == .hold else { return (memories, 0) }
         let passed = memories.filter { item in
             let cube = item.memory
-            guard cube.vouchedBy == nil, cube.speaker != nil || cube.state != .frozen else { return true }
+            guard cube.vouchedBy == nil else { return true }
             let (signals, score) = InjectionGuard.inspect(cube.text)
             if score >= Self.held { return false }
             guard !signals.isDisjoint(with: [.redirection, .persistence, .disarming, .concealment, .trigger]), score + GuardSignal.dissent.weight >= Self.held
