@@ -65,7 +65,7 @@ struct VaultCommand: AsyncParsableCommand {
             guard try store.open().create(tenant.owner(name), by: VaultCommand.caller("create")) else {
                 throw InputError("There is a vault '\(name)' already.")
             }
-            print("Made '\(name)'. `mneme remember … --user \(name)` fills it, `mneme vault share --user \(name) --with user:…` shares it.")
+            print("Made '\(name)'. `mneme remember … --user \(name)` fills it, `mneme vault share user:NAME --user \(name)` shares it.")
         }
     }
 
