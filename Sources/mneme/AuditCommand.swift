@@ -122,9 +122,9 @@ struct AuditCommand: AsyncParsableCommand {
             guard FileManager.default.createFile(atPath: file, contents: nil, attributes: [.posixPermissions: 0o600]),
                 let handle = FileHandle(forWritingAtPath: file)
             else { throw InputError("\(file) cannot be written.") }
-            let count: Int
+            let count: Int, store: SQLiteMemoryStore
             do {
-                let store = try store.open()
+                store = try self.store.open()
                 count = try store.shortenAudit(before: time, by: AuditCommand.caller) { page in
                     // On disk before anything is taken away.
                     do {
@@ -132,12 +132,13 @@ struct AuditCommand: AsyncParsableCommand {
                         try handle.synchronize()
                     } catch { throw InputError("\(file) cannot be written: \(error.localizedDescription). Nothing was taken away.") }
                 }
-                try store.compact()
             } catch {
                 unlink(file)
                 throw error
             }
             if count == 0 { unlink(file) }
+            // From here on the file holds what the store does not, whatever happens.
+            if count > 0 { try store.compact() }
             print(count == 0 ? "Nothing is older." : "\(count) entries are in \(file).")
         }
     }
@@ -153,9 +154,10 @@ struct AuditCommand: AsyncParsableCommand {
 
         func run() async throws {
             func bytes(_ hex: String) throws -> Data {
-                let digits = hex.utf8.map { Character(UnicodeScalar($0)).hexDigitValue }
-                guard digits.count == 64, digits.allSatisfy({ $0 != nil }) else { throw InputError("'\(hex.prefix(80))' is not 64 hex digits.") }
-                return Data(stride(from: 0, to: 64, by: 2).map { UInt8(digits[$0]! << 4 | digits[$0 + 1]!) })
+                guard let data = Hexadecimal.bytes(hex.lowercased()), data.count == 32 else {
+                    throw InputError("'\(hex.prefix(80))' is not 64 hex digits.")
+                }
+                return data
             }
             let noted = try head.map { text in
                 let parts = text.split(separator: ":")
@@ -173,12 +175,10 @@ struct AuditCommand: AsyncParsableCommand {
                 }
                 if report.begin > 1 { print("It begins at entry \(report.begin); what was before was moved to a file.") }
                 if report.unaudited > 0 { print("\(report.unaudited) changes are older than the log.") }
-                print("key  \(trusted.map(Self.hex).joined(separator: ", "))")
-                print("end  \(report.position):\(Self.hex(report.head))")
+                print("key  \(trusted.map { Hexadecimal.string($0) }.joined(separator: ", "))")
+                print("end  \(report.position):\(Hexadecimal.string(report.head))")
             }
             if !report.findings.isEmpty { throw ExitCode(1) }
         }
-
-        private static func hex(_ data: Data) -> String { data.map { String(format: "%02x", $0) }.joined() }
     }
 }
