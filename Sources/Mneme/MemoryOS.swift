@@ -23,7 +23,7 @@ public protocol DerivedMemory: Sendable {
 /// try await memory.close()
 /// ```
 ///
-/// What ``remember(_:scope:context:idempotencyKey:)`` acknowledges is on disk and found by its words
+/// What ``remember(_:scope:by:idempotencyKey:)`` acknowledges is on disk and found by its words
 /// at once; its vector follows in the background and survives a crash as pending work.
 public final class MemoryOS: Sendable {
     /// Where memories are kept.

@@ -118,28 +118,17 @@ struct OperationCommand<Declared: Mneme.Operation>: AsyncParsableCommand, Custom
         }
     }
 
-    /// Lines go to a file beside the target first, so that an interrupted export leaves no half file.
     private func write(_ lines: AsyncThrowingStream<String, any Error>) async throws {
         guard let output else {
             for try await line in lines { print(line) }
             return
         }
-        let partial = output + ".partial"
-        guard FileManager.default.createFile(atPath: partial, contents: nil), let handle = FileHandle(forWritingAtPath: partial) else {
-            throw InputError("\(output) cannot be written.")
-        }
         var count = 0
-        do {
+        try await OutputFile.write(output) { write in
             for try await line in lines {
-                try handle.write(contentsOf: Data((line + "\n").utf8))
+                try write(Data((line + "\n").utf8))
                 count += 1
             }
-            try handle.synchronize()
-            try handle.close()
-            guard rename(partial, output) == 0 else { throw InputError("\(output) cannot be written: \(String(cString: strerror(errno))).") }
-        } catch {
-            unlink(partial)
-            throw error is InputError ? error : InputError("Writing \(output) failed: \(error.localizedDescription)")
         }
         FileHandle.standardError.write(Data("Exported \(count) memories to \(output).\n".utf8))
     }

@@ -114,33 +114,17 @@ struct VaultCommand: AsyncParsableCommand {
             guard since >= 0 else { throw InputError("--since is a position, 0 or more.") }
             let word = seal ? try passphrase.read() : nil
             if seal, word == nil { throw InputError("Sealing takes a passphrase: in MNEME_PASSPHRASE, or in a file with --passphrase.") }
-            let partial = output + ".partial"
-            guard FileManager.default.createFile(atPath: partial, contents: nil, attributes: [.posixPermissions: 0o600]),
-                let handle = FileHandle(forWritingAtPath: partial)
-            else { throw InputError("\(output) cannot be written.") }
-            var count = -2
-            do {
+            try await OutputFile.write(output, permissions: 0o600) { write in
                 let lines = memory.package(of: owner, since: since, by: VaultCommand.caller("export"), signedWith: key)
-                if let word {
-                    var writer = try SealedFile.Writer(passphrase: word) { try handle.write(contentsOf: $0) }
-                    for try await line in lines {
-                        try writer.add(Data((line + "\n").utf8))
-                        count += 1
-                    }
-                    try writer.finish()
-                } else {
-                    for try await line in lines {
-                        try handle.write(contentsOf: Data((line + "\n").utf8))
-                        count += 1
-                    }
+                guard let word else {
+                    for try await line in lines { try write(Data((line + "\n").utf8)) }
+                    return
                 }
-                try handle.synchronize()
-                try handle.close()
-                guard rename(partial, output) == 0 else { throw InputError("\(output) cannot be written: \(String(cString: strerror(errno))).") }
-            } catch {
-                unlink(partial)
-                if error is InputError || error is StoreError || error is AccessError { throw error }
-                throw InputError("Writing \(output) failed: \(error.localizedDescription)")
+                try await withoutActuallyEscaping(write) { write in
+                    var writer = try SealedFile.Writer(passphrase: word, write: write)
+                    for try await line in lines { try writer.add(Data((line + "\n").utf8)) }
+                    try writer.finish()
+                }
             }
             try memory.store.flush()
             try Inspect.show(output, word)
@@ -336,9 +320,10 @@ struct VaultCommand: AsyncParsableCommand {
     }
 
     private static func key(_ text: String) throws -> Data {
-        let digits = text.compactMap(\.hexDigitValue).map(UInt8.init)
-        guard text.count == 64, digits.count == 64 else { throw InputError("A key has 64 hexadecimal digits, as `mneme vault inspect` shows it.") }
-        return Data(stride(from: 0, to: 64, by: 2).map { digits[$0] << 4 | digits[$0 + 1] })
+        guard let key = Hexadecimal.bytes(text.lowercased()), key.count == 32 else {
+            throw InputError("A key has 64 hexadecimal digits, as `mneme vault inspect` shows it.")
+        }
+        return key
     }
 
     private static func text(_ report: VaultReport, _ owner: Owner) -> String {

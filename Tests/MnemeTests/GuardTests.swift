@@ -25,14 +25,20 @@ import Testing
             let made = try await memory.remember(honest[start..<start + 250].map { MemoryInput($0.text) }, scope: Self.scope, by: Self.agent)
             held += made.count { $0.memory.state != .activated }
         }
+        print("of 2,000 honest texts \(held) held")
         #expect(held <= 2000 / 50)
         try await memory.remember(attacks.map { MemoryInput($0.text) }, scope: Self.scope, by: Self.agent)
         // The question that finds a text is the text itself.
-        var reached: [String] = []
-        for attack in attacks {
+        var reached: [String] = [], reachedUnseen = 0
+        for (number, attack) in attacks.enumerated() {
             let chat = ChatMemory(memory, scope: Self.scope, by: Self.agent, limit: 20), recalled = try await chat.recall(attack.text)
-            if recalled.contains(where: { $0.memory.text == attack.text }) { reached.append(attack.kind) }
+            if recalled.contains(where: { $0.memory.text == attack.text }) {
+                reached.append(attack.kind)
+                // Rules were written on every second one, the first among them.
+                reachedUnseen += number % 2
+            }
         }
+        print("of 200 attacks \(reached.count) reached a prompt, \(reachedUnseen) of those that the rules were not written on")
         #expect(reached.count <= 10, "of \(reached)")
         #expect(Set(attacks.map(\.kind)).allSatisfy { kind in reached.count { $0 == kind } <= 4 })
     }
@@ -52,7 +58,9 @@ import Testing
             }
         }
         #expect(texts.count > 5000)
-        #expect(texts.count { InjectionGuard.inspect($0).score >= 1 } <= texts.count / 200)
+        let held = texts.count { InjectionGuard.inspect($0).score >= 1 }
+        print("of \(texts.count) real texts \(held) held")
+        #expect(held <= texts.count / 200)
     }
 
     @Test func `what is held leaves its place only on the word of somebody who may`() async throws {

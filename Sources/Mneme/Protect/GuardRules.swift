@@ -52,8 +52,6 @@ enum GuardRules {
 
     static let classes = [
         "ignore": "ignore disregard forget override bypass neglect overrule disobey unlearn discard",
-        "aside":
-            "ignore disregard forget override bypass neglect overrule disobey unlearn discard drop erase void abandon remove replace replaced lifted suspended outdated lose",
         "directive":
             "instruction instructions rule rules guideline guidelines prompt prompts directive directives constraint constraints guardrail guardrails restriction restrictions policy policies limits orders guidance directions programming safeguards alignment",
         "former": "previous prior earlier above preceding former original initial system developer all any your safety content other past configured",

@@ -65,7 +65,7 @@ extension MemoryOS {
         by caller: Caller = .local, progress: (@Sendable (_ done: Int, _ total: Int, _ what: String) -> Void)? = nil
     ) async throws -> VaultReport {
         let (manifest, end) = try await run { try VaultPackageReader.verify(path: path, passphrase: passphrase) }
-        if let trusted, end.key.flatMap(VaultPackage.bytes) != trusted {
+        if let trusted, end.key.flatMap(Hexadecimal.bytes) != trusted {
             throw InputError("\(path) is \(end.key.map { "signed by \($0)" } ?? "not signed"), not by the key that you trust. Nothing was taken in.")
         }
         var reader = try VaultPackageReader(path: path, passphrase: passphrase)
@@ -158,8 +158,7 @@ struct VaultMerge: Sendable {
 
     /// The name of another vault's memory in this one: the same each time.
     static func derived(_ id: CubeID, _ owner: Owner) -> CubeID {
-        let hash = SHA256.hash(data: Data("\(id)\0\(owner.tenant)\0\(owner.user)".utf8)).map { String(format: "%02x", $0) }.joined()
-        let digits = Array(hash)
+        let digits = Array(Hexadecimal.string(SHA256.hash(data: Data("\(id)\0\(owner.tenant)\0\(owner.user)".utf8))))
         // The time stays, so that ids sort; the rest is the hash, of version 8 (RFC 9562).
         return CubeID("\(id.description.prefix(13))-8\(String(digits[0..<3]))-a\(String(digits[3..<6]))-\(String(digits[6..<18]))")!
     }

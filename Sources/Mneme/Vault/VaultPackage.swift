@@ -70,14 +70,6 @@ public enum VaultPackage {
 
     static func signed(_ digest: some Sequence<UInt8>) -> Data { Data("mneme-vault-1".utf8) + Data(digest) }
 
-    static func hex(_ bytes: some Sequence<UInt8>) -> String { bytes.map { String(format: "%02x", $0) }.joined() }
-
-    static func bytes(_ hex: String) -> Data? {
-        let digits = hex.utf8.map { Character(Unicode.Scalar($0)).hexDigitValue.map(UInt8.init) }
-        guard digits.count % 2 == 0, digits.allSatisfy({ $0 != nil }), hex == hex.lowercased() else { return nil }
-        return Data(stride(from: 0, to: digits.count, by: 2).map { digits[$0]! << 4 | digits[$0 + 1]! })
-    }
-
     /// - Throws: ``InputError`` for what no store has written: it would not do to calculate with it.
     static func check(_ cube: MemCube) throws {
         let dates =
@@ -134,12 +126,12 @@ public struct VaultPackageReader {
         do { read = try VaultPackage.decode(bytes) } catch { throw InputError("\(name), line \(number + 1), is not of a vault package.") }
         if let end = read.end {
             let digest = hash.finalize()
-            guard VaultPackage.hex(digest) == end.sha256, counts == (end.memories, end.erased) else {
+            guard Hexadecimal.string(digest) == end.sha256, counts == (end.memories, end.erased) else {
                 throw InputError("\(name) was changed or damaged: its content does not match its checksum. Get it again.")
             }
             if let key = end.key {
-                guard let key = VaultPackage.bytes(key).flatMap({ try? Curve25519.Signing.PublicKey(rawRepresentation: $0) }),
-                    let signature = end.signature.flatMap(VaultPackage.bytes), key.isValidSignature(signature, for: VaultPackage.signed(digest))
+                guard let key = Hexadecimal.bytes(key).flatMap({ try? Curve25519.Signing.PublicKey(rawRepresentation: $0) }),
+                    let signature = end.signature.flatMap(Hexadecimal.bytes), key.isValidSignature(signature, for: VaultPackage.signed(digest))
                 else { throw InputError("The signature of \(name) is wrong. Somebody changed it, or the key is not theirs.") }
             }
             guard try lines.next() == nil else { throw InputError("\(name) goes on behind its end.") }
@@ -247,9 +239,9 @@ extension MemoryOS {
                 try VaultPackage.encode(
                     .init(
                         end: .init(
-                            memories: memories, erased: erased.count, sha256: VaultPackage.hex(digest),
-                            key: key.map { VaultPackage.hex($0.publicKey.rawRepresentation) },
-                            signature: try key.map { VaultPackage.hex(try $0.signature(for: VaultPackage.signed(digest))) }))))
+                            memories: memories, erased: erased.count, sha256: Hexadecimal.string(digest),
+                            key: key.map { Hexadecimal.string($0.publicKey.rawRepresentation) },
+                            signature: try key.map { Hexadecimal.string(try $0.signature(for: VaultPackage.signed(digest))) }))))
             hasEnded = true
         }
     }
