@@ -45,17 +45,18 @@ let package = Package(
         .systemLibrary(name: "CHiredis", providers: [.apt(["libhiredis-dev"]), .brew(["hiredis"])]),
         .systemLibrary(name: "CStemmer", providers: [.apt(["libstemmer-dev"]), .brew(["snowball"])]),
 
+        .target(name: "MnemeSeal", dependencies: [crypto]),
         .target(name: "MnemeNumerics", dependencies: ["CMnemeKernels"]),
         .target(name: "MnemeModels", dependencies: ["MnemeNumerics", crypto, locks]),
         .target(name: "MnemeHub", dependencies: ["MnemeModels", crypto, locks]),
-        .target(name: "MnemeIndex", dependencies: ["MnemeNumerics", "CMnemeKernels", "CStemmer", locks]),
+        .target(name: "MnemeIndex", dependencies: ["MnemeSeal", "MnemeNumerics", "CMnemeKernels", "CMnemeMemory", "CStemmer", locks]),
         .target(
             name: "MnemeStore",
-            dependencies: [crypto, locks, .product(name: "GRDB", package: "GRDB.swift")]
+            dependencies: ["MnemeSeal", crypto, locks, .product(name: "GRDB", package: "GRDB.swift"), .product(name: "GRDBSQLite", package: "GRDB.swift")]
         ),
-        .target(name: "Mneme", dependencies: ["MnemeModels", "MnemeNumerics", "MnemeIndex", "MnemeStore", crypto, cryptoExtras, locks, logging]),
+        .target(name: "Mneme", dependencies: ["MnemeSeal", "MnemeModels", "MnemeNumerics", "MnemeIndex", "MnemeStore", crypto, cryptoExtras, locks, logging]),
         .target(name: "CMnemeMemory"),
-        .target(name: "MnemeKV", dependencies: ["MnemeModels", "MnemeNumerics", "CHiredis", "CMnemeKernels", "CMnemeMemory", crypto, locks]),
+        .target(name: "MnemeKV", dependencies: ["MnemeSeal", "MnemeModels", "MnemeNumerics", "CHiredis", "CMnemeKernels", "CMnemeMemory", crypto, locks]),
         .target(name: "MnemeEngine", dependencies: ["MnemeKV", "MnemeModels", "MnemeNumerics", locks]),
         .target(
             name: "MnemeServer",
@@ -74,7 +75,7 @@ let package = Package(
         .executableTarget(
             name: "mneme-cli",
             dependencies: [
-                "Mneme", "MnemeEngine", "MnemeHub", "MnemeKV", "MnemeServer", "MnemeBench", "MnemeModels", "MnemeNumerics", "MnemeStore", crypto, locks,
+                "Mneme", "MnemeEngine", "MnemeHub", "MnemeKV", "MnemeSeal", "MnemeServer", "MnemeBench", "MnemeModels", "MnemeNumerics", "MnemeStore", crypto, locks,
                 logging,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],

@@ -47,6 +47,8 @@ public struct ErasureProof: Sendable, Codable {
     private static let piece = 32, shortest = 8
     /// Pieces of one text.
     private static let pieces = 16
+    /// Bytes of a file that are looked through at a time.
+    private static let window = 16 << 20
 
     /// - Parameter traces: bytes as they lay in the files.
     init(erased: [CubeID], blocks: [String], owner: Owner, traces: [Data], by caller: Caller) {
@@ -85,13 +87,21 @@ public struct ErasureProof: Sendable, Codable {
     /// - Throws: ``InputError`` if a file cannot be read.
     /// - Complexity: one pass over the files for each length of pieces; some hundred MB a second.
     public func search(_ paths: [String]) throws -> [Finding] {
-        try Self.files(paths).map { path in
-            guard let data = try? Data(contentsOf: URL(fileURLWithPath: path), options: .alwaysMapped) else {
-                // What was removed meanwhile holds nothing.
-                guard FileManager.default.fileExists(atPath: path) else { return Finding(path: path, bytes: 0, places: []) }
+        let longest = fingerprints.map(\.length).max() ?? 0
+        return try Self.files(paths).map { path in
+            do {
+                let file = try DatabaseFile(path), size = try file.size
+                var places: [Int] = []
+                // Windows overlap, so that no piece is cut.
+                for start in stride(from: 0, to: max(0, size - longest) + 1, by: Self.window) where places.count < 100 {
+                    places += try self.places(in: file.read(start, min(Self.window + longest, size - start))).map { start + $0 }
+                }
+                return Finding(path: path, bytes: size, places: Array(Set(places)).sorted())
+            } catch {
+                // What was removed or cut off meanwhile holds nothing.
+                guard FileManager.default.fileExists(atPath: path), (error as? StoreError)?.code != .corrupt else { return Finding(path: path, bytes: 0, places: []) }
                 throw InputError("\(path) cannot be read, so it cannot be looked through.")
             }
-            return Finding(path: path, bytes: data.count, places: places(in: data))
         }
     }
 

@@ -2,6 +2,7 @@ import Crypto
 import Foundation
 import Logging
 import MnemeIndex
+import MnemeSeal
 import MnemeModels
 public import MnemeStore
 import NIOConcurrencyHelpers
@@ -86,7 +87,7 @@ extension MemoryOS {
                 logger.debug("an index is not kept: the folder would take more than it may")
                 return removeIndexFile(of: owner)
             }
-            let saved = TieredIndex.savedPosition(at: file)
+            let saved = TieredIndex.savedPosition(at: file, dataKey: indexKey)
             guard vectors.count >= Self.savedEvery, saved.map({ vectors.position - $0 >= Int64(Self.savedEvery) }) ?? true else { return }
             try makeIndexFolder()
             try vectors.save(to: file) { $0 < names.count ? names[$0] : 0 }
@@ -101,7 +102,7 @@ extension MemoryOS {
         let files = ((try? FileManager.default.contentsOfDirectory(atPath: indexFolder)) ?? []).filter { $0.hasSuffix(".vectors") }.map {
             indexFolder + "/" + $0
         }
-        let damaged = files.filter { !TieredIndex.isSound(at: $0) }
+        let damaged = files.filter { !TieredIndex.isSound(at: $0, dataKey: indexKey) }
         if repair { for file in damaged { TieredIndex.removeFiles(at: file) } }
         let bytes = files.reduce(0) { $0 + ((try? FileManager.default.attributesOfItem(atPath: $1)[.size] as? Int) ?? 0) }
         return [

@@ -1,6 +1,7 @@
 import Foundation
 import Logging
 package import MnemeIndex
+import MnemeSeal
 public import MnemeModels
 public import MnemeStore
 import NIOConcurrencyHelpers
@@ -55,6 +56,8 @@ public final class MemoryOS: Sendable {
     /// Where indexes of vectors are kept between runs; nil keeps them in memory.
     let indexFolder: String?
     let indexMemory: Int, indexDisk: Int
+    /// Encrypts these indexes if the store is encrypted.
+    let indexKey: DataKey?
     let makeVectors: @Sendable (_ dimension: Int, _ file: String?) throws -> any VectorIndex
     let writes = WriteQueue()
     let questions: QuestionQueue?
@@ -89,7 +92,9 @@ public final class MemoryOS: Sendable {
         let bytes = indexMemory ?? Int(ProcessInfo.processInfo.physicalMemory / 4)
         let disk = indexDisk ?? .max
         (self.indexMemory, self.indexDisk) = (bytes, disk)
-        makeVectors = { dimension, file in try TieredIndex(dimension: dimension, memory: bytes, disk: disk, path: file) }
+        let key = (store as? SQLiteMemoryStore)?.derivedKey("indexes")
+        indexKey = key
+        makeVectors = { dimension, file in try TieredIndex(dimension: dimension, memory: bytes, disk: disk, path: file, dataKey: key) }
     }
 
     /// For comparison: vectors in an index of one's choice, in memory.
@@ -98,7 +103,7 @@ public final class MemoryOS: Sendable {
         self.embedder = embedder
         questions = QuestionQueue(embedder, former: nil)
         (formerEmbedder, indexFolder) = (nil, nil)
-        (indexMemory, indexDisk) = (.max, .max)
+        (indexMemory, indexDisk, indexKey) = (.max, .max, nil)
         makeVectors = { dimension, _ in try vectors(dimension) }
     }
 
@@ -211,7 +216,7 @@ public final class MemoryOS: Sendable {
             let index = NIOLockedValueBox(
                 try OwnerIndex(
                     owner: key.owner, visibility: key.visibility, vectors: makeVectors(embedder?.dimension ?? 1, indexFile(key)),
-                    formerDimension: formerEmbedder?.dimension, file: indexFile(key), indexMemory: indexMemory, indexDisk: indexDisk))
+                    formerDimension: formerEmbedder?.dimension, file: indexFile(key), indexMemory: indexMemory, indexDisk: indexDisk, indexKey: indexKey))
             state.held[key] = Held(index: index, used: state.clock)
             return index
         }

@@ -154,7 +154,7 @@ extension SQLiteMemoryStore {
         }
     }
 
-    public var files: [String] { ["", "-wal", "-shm", "-journal"].map { path + $0 } }
+    public var files: [String] { ["", "-wal"].map { path + $0 } }
 
     public func traces(of ids: [CubeID], owner: Owner) throws -> [Data] {
         try read { db in

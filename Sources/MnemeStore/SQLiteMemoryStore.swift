@@ -1,6 +1,7 @@
 public import Crypto
 import Foundation
 import GRDB
+public import MnemeSeal
 import NIOConcurrencyHelpers
 
 /// A ``MemoryStore`` in one SQLite file, through GRDB.
@@ -16,6 +17,8 @@ public final class SQLiteMemoryStore: MemoryStore {
     let pool: DatabasePool
     let audit: AuditLog
     let policies = NIOLockedValueBox<[String: (policy: MemoryPolicy, read: Date)]>([:])
+    /// Holds the key of an encrypted file as long as the store is open.
+    let encryption: SealedVFS.Use?
     let auditQueue = DispatchQueue(label: "mneme.audit")
 
     /// Opens the store at `path`, or creates it with its folder.
@@ -23,8 +26,9 @@ public final class SQLiteMemoryStore: MemoryStore {
     /// - Parameters:
     ///   - analyzer: the version of the analyzer whose terms come with ``Mutation``s.
     ///   - auditKey: signs the audit log; nil leaves it unsigned, so that whoever can write the file can write another log.
-    /// - Throws: ``StoreError``.
-    public init(path: String, analyzer: String, auditKey: Curve25519.Signing.PrivateKey? = nil) throws {
+    ///   - key: opens an encrypted store; a new one is made encrypted. See ``rewrite(_:from:to:progress:)``.
+    /// - Throws: ``StoreError``, and ``MnemeSeal/SealError`` if the key is missing or another one, or the store is not encrypted though there is one.
+    public init(path: String, analyzer: String, auditKey: Curve25519.Signing.PrivateKey? = nil, key: EncryptionKey? = nil) throws {
         self.path = path
         audit = AuditLog(key: auditKey)
         self.analyzer = analyzer
@@ -35,6 +39,7 @@ public final class SQLiteMemoryStore: MemoryStore {
         } catch {
             throw StoreError(.unavailable, "Cannot create the folder of \(path): \(error.localizedDescription)")
         }
+        encryption = try Self.encryption(path, key)
         var configuration = Configuration()
         configuration.foreignKeysEnabled = true
         configuration.busyMode = .timeout(10)
@@ -75,7 +80,7 @@ public final class SQLiteMemoryStore: MemoryStore {
     func write<T>(_ body: (Database) throws -> T) throws -> T { try Self.translating(path) { try pool.write(body) } }
 
     /// Runs `body` and turns SQLite's errors into ``StoreError``s that say what to do.
-    private static func translating<T>(_ path: String, _ body: () throws -> T) throws -> T {
+    static func translating<T>(_ path: String, _ body: () throws -> T) throws -> T {
         do { return try body() } catch let error as DatabaseError {
             switch error.resultCode {
             case .SQLITE_FULL:

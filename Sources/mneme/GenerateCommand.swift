@@ -72,8 +72,8 @@ struct KVOptions: ParsableArguments {
         limits.reuseShare = kvReuse
         if let kvMemory { limits.kvBytes = Int(kvMemory * 1_073_741_824) }
         return try Engine(
-            model, limits: limits, folder: kvDisk > 0 ? KVFolder(path: Home.kv, limit: Int(kvDisk * 1_073_741_824)) : nil,
-            remote: kvRemote.map { try RedisTier(url: $0) }, codec: kvCodec)
+            model, limits: limits, folder: kvDisk > 0 ? Home.kvFolder(limit: Int(kvDisk * 1_073_741_824)) : nil,
+            remote: kvRemote.map { try RedisTier(url: $0, key: Home.encryptionKey()) }, codec: kvCodec)
     }
 }
 

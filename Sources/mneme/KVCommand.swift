@@ -20,7 +20,7 @@ struct KVCommand: AsyncParsableCommand {
             ReuseEval.self,
         ], defaultSubcommand: List.self)
 
-    static func folder() throws -> KVFolder { try KVFolder(path: Home.kv) }
+    static func folder() throws -> KVFolder { try Home.kvFolder() }
 
     /// A text: the end of a chain, and all before it.
     struct Text: Encodable {

@@ -5,6 +5,7 @@ import MnemeEngine
 import MnemeHub
 import MnemeKV
 import MnemeModels
+import MnemeSeal
 import MnemeStore
 
 /// The root command. Operations come from ``OperationTable``; the rest are programs of their own.
@@ -21,7 +22,7 @@ struct MnemeCommand: AsyncParsableCommand {
         subcommands: [
             ServeCommand.self, TopCommand.self, MCPCommand.self, DemoCommand.self, BenchCommand.self, KeysCommand.self, AuditCommand.self,
             VerifyErasureCommand.self,
-            JobsCommand.self, VaultCommand.self,
+            JobsCommand.self, VaultCommand.self, EncryptionCommand.self,
             GenerateCommand.self,
             ChatCommand.self,
             PullCommand.self, ModelsCommand.self, KVCommand.self, PerplexityCommand.self,
@@ -56,7 +57,7 @@ struct MnemeCommand: AsyncParsableCommand {
             if var asynchronous = command as? any AsyncParsableCommand { try await asynchronous.run() } else { try command.run() }
         } catch let error as any CustomStringConvertible & Error
             where error is InputError || error is StoreError || error is ModelError || error is AccessError
-            || error is EngineError || error is KVError
+            || error is EngineError || error is KVError || error is SealError
         {
             Terminal.error(error.description)
             Foundation.exit(error is InputError ? 2 : 1)
@@ -81,7 +82,7 @@ struct StoreOptions: ParsableArguments {
         let memory = MemoryOS(
             store: try StoreFileOptions.open(path),
             embedder: noEmbedder ? nil : try Home.embedder(), indexFolder: (path ?? Home.store) + ".index")
-        if FileManager.default.fileExists(atPath: Home.kv) { memory.attach(FolderMemory(folder: try KVFolder(path: Home.kv))) }
+        if FileManager.default.fileExists(atPath: Home.kv) { memory.attach(FolderMemory(folder: try Home.kvFolder())) }
         return memory
     }
 }
@@ -94,7 +95,7 @@ struct StoreFileOptions: ParsableArguments {
     func open() throws -> SQLiteMemoryStore { try Self.open(store) }
 
     static func open(_ path: String?) throws -> SQLiteMemoryStore {
-        try SQLiteMemoryStore(path: path ?? Home.store, analyzer: MemoryOS.analyzerVersion, auditKey: Home.signingKey())
+        try SQLiteMemoryStore(path: path ?? Home.store, analyzer: MemoryOS.analyzerVersion, auditKey: Home.signingKey(), key: Home.encryptionKey())
     }
 }
 
@@ -117,6 +118,7 @@ enum Home {
     static var store: String { folder + "/memory.db" }
     static var models: String { folder + "/models" }
     static var kv: String { folder + "/kv" }
+    static func kvFolder(limit: Int? = nil) throws -> KVFolder { try KVFolder(path: kv, limit: limit, key: encryptionKey()) }
     static var model: String { models + "/all-MiniLM-L6-v2" }
 
     /// A model by its name among the models, or by the path of a file or folder.

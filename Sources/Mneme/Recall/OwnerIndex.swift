@@ -1,5 +1,6 @@
 import Foundation
 import MnemeIndex
+import MnemeSeal
 import MnemeStore
 
 /// One owner's memories, indexed in memory by words, by vector and by conversation.
@@ -58,21 +59,22 @@ struct OwnerIndex: Sendable {
     private var entityNodes: [UInt32: Int] = [:]
     private var numbers: [CubeID: Int] = [:]
     private let file: String?
-    private let indexMemory: Int, indexDisk: Int
+    private let indexMemory: Int, indexDisk: Int, indexKey: DataKey?
     private var sessions: [String: Int] = [:]
 
     /// - Parameters:
     ///   - vectors: empty.
     ///   - formerDimension: of the former embedder, if there is one.
     ///   - indexMemory: bytes of vectors in memory; more lie on disk, at most `indexDisk`, see ``MnemeIndex/TieredIndex``.
+    ///   - indexKey: decrypts what is kept.
     ///   - file: where the vectors' index is kept; nil keeps it in memory only.
     init(
         owner: Owner, visibility: Visibility = .all, vectors: any VectorIndex, formerDimension: Int? = nil, file: String? = nil, indexMemory: Int = .max,
-        indexDisk: Int = .max
+        indexDisk: Int = .max, indexKey: DataKey? = nil
     ) throws {
         self.owner = owner
         self.visibility = visibility
-        (self.indexMemory, self.indexDisk) = (indexMemory, indexDisk)
+        (self.indexMemory, self.indexDisk, self.indexKey) = (indexMemory, indexDisk, indexKey)
         self.file = file
         self.vectors = vectors
         formerVectors = try formerDimension.map { try TieredIndex(dimension: $0) }
@@ -83,7 +85,7 @@ struct OwnerIndex: Sendable {
     /// - Returns: analyses that were made again because another analyzer had made the stored ones.
     mutating func catchUp(_ store: any MemoryStore, embedder: String, former: String?, analyzer: TextAnalyzer) throws -> [(CubeID, [UInt8])] {
         // Vectors that the file holds are not read from the store.
-        let saved = position == 0 ? file.flatMap { TieredIndex.savedPosition(at: $0) } : nil
+        let saved = position == 0 ? file.flatMap { TieredIndex.savedPosition(at: $0, dataKey: indexKey) } : nil
         var changes = try store.changes(
             owner: owner, since: position, vectorsSince: saved ?? vectorPosition, embedder: embedder, former: former, visibility: visibility)
         if let saved, let file {
@@ -151,7 +153,7 @@ struct OwnerIndex: Sendable {
     /// Opens the vectors' index; documents will be numbered in the order of `rows`.
     private func open(_ file: String, _ rows: [IndexRow]) throws -> TieredIndex {
         let numbers = Dictionary(rows.enumerated().map { (Self.name(of: $1.id), $0) }) { first, _ in first }
-        let index = try TieredIndex(opening: file, memory: indexMemory, disk: indexDisk) { numbers[$0] }
+        let index = try TieredIndex(opening: file, memory: indexMemory, disk: indexDisk, dataKey: indexKey) { numbers[$0] }
         guard index.dimension == vectors.dimension else { throw InputError("\(file) holds vectors of another length.") }
         return index
     }

@@ -1,5 +1,7 @@
+import CMnemeMemory
 import Foundation
 import MnemeNumerics
+import MnemeSeal
 
 #if canImport(Glibc)
     import Glibc
@@ -34,13 +36,21 @@ final class IndexFile: @unchecked Sendable {
 
     /// Opens a file and checks its header, and that it is as long as it says.
     ///
+    /// - Parameters:
+    ///   - dataKey: decrypts it into memory.
+    ///   - isForValues: whether only ``values`` are wanted, so that no more need be decrypted.
     /// - Throws: ``IndexError``.
-    init(opening path: String, kind: Kind) throws {
+    init(opening path: String, kind: Kind, dataKey: DataKey? = nil, isForValues: Bool = false) throws {
         let damaged = IndexError(.corrupt, "\(path) is damaged or no index of this kind. Delete it; it is made again.")
-        descriptor = open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { throw IndexError(.unavailable, "\(path) cannot be opened (\(String(cString: strerror(errno)))).") }
+        let file = open(path, O_RDONLY | O_CLOEXEC)
+        guard file >= 0 else { throw IndexError(.unavailable, "\(path) cannot be opened (\(String(cString: strerror(errno)))).") }
+        if let dataKey {
+            defer { close(file) }
+            (descriptor, size) = try Self.decrypted(file, path, dataKey, isForValues ? Self.page : .max)
+        } else {
+            (descriptor, size) = (file, Int(lseek(file, 0, SEEK_END)))
+        }
         self.path = path
-        size = Int(lseek(descriptor, 0, SEEK_END))
         var header = [UInt8](repeating: 0, count: Self.page)
         guard pread(descriptor, &header, Self.page, 0) == Self.page, Array(header[0..<8]) == Self.magic else {
             (values, sections) = ([], [])
@@ -75,6 +85,35 @@ final class IndexFile: @unchecked Sendable {
         }
     }
 
+    /// A file in memory with the beginning of what an encrypted one holds, and bytes of all of it.
+    private static func decrypted(_ file: Int32, _ path: String, _ key: DataKey, _ limit: Int) throws -> (Int32, Int) {
+        let damaged = IndexError(.corrupt, "\(path) is damaged, or encrypted with another key. Delete it; it is made again.")
+        let bytes: SealedBytes
+        do {
+            bytes = try SealedBytes(name: path, size: Int(lseek(file, 0, SEEK_END)), key: key) { buffer, offset in
+                var done = 0
+                while done < buffer.count {
+                    let got = pread(file, buffer.baseAddress! + done, buffer.count - done, off_t(offset + done))
+                    if got > 0 { done += got } else if got == 0 || errno != EINTR { return false }
+                }
+                return true
+            }
+        } catch { throw damaged }
+        let count = min(bytes.count, limit), memory = mnm_memory_file(max(count, page))
+        guard memory >= 0 else { throw IndexError(.unavailable, "There is no memory to decrypt \(path) into.") }
+        let place = mmap(nil, max(count, page), PROT_READ | PROT_WRITE, MAP_SHARED, memory, 0)
+        guard let place, place != MAP_FAILED else {
+            close(memory)
+            throw IndexError(.unavailable, "There is no memory to decrypt \(path) into.")
+        }
+        defer { munmap(place, max(count, page)) }
+        guard bytes.read(UnsafeMutableRawBufferPointer(start: place, count: count), at: 0) else {
+            close(memory)
+            throw damaged
+        }
+        return (memory, bytes.count)
+    }
+
     /// Puts a section of `count` elements at the beginning of a region.
     func map<Element: BitwiseCopyable>(_ section: Int, count: Int, into region: Region<Element>) throws {
         guard section < sections.count, sections[section].length == count * MemoryLayout<Element>.stride else {
@@ -101,8 +140,9 @@ final class IndexFile: @unchecked Sendable {
 
     /// Writes a file beside `path` and renames it into place when it is on disk.
     ///
+    /// - Parameter dataKey: encrypts it.
     /// - Throws: ``IndexError``; nothing is left then.
-    static func write(_ path: String, kind: Kind, values: [Int], sections: [UnsafeRawBufferPointer]) throws {
+    static func write(_ path: String, kind: Kind, values: [Int], sections: [UnsafeRawBufferPointer], dataKey: DataKey? = nil) throws {
         precondition(values.count <= valueCount && sections.count <= maximumSections)
         let temporary = "\(path).\(getpid()).tmp"
         func failure() -> IndexError {
@@ -134,16 +174,34 @@ final class IndexFile: @unchecked Sendable {
         set(16 + 8 * valueCount, UInt64(sections.count))
         var offset = alignment
         for (i, bytes) in sections.enumerated() {
-            try put(bytes, at: offset)
             let at = 16 + 8 * valueCount + 8 + sectionBytes * i
             set(at, UInt64(offset))
             set(at + 8, UInt64(bytes.count))
             for (j, sum) in (bytes.isEmpty ? [0, 0, 0, 0] : Checksum.crc32c(bytes)).enumerated() { set(at + 16 + 4 * j, sum) }
             offset += (bytes.count + alignment - 1) / alignment * alignment
         }
-        guard ftruncate(file, off_t(offset)) == 0 else { throw failure() }
         for (j, sum) in Checksum.crc32c(Array(header[0..<page - 16])).enumerated() { set(page - 16 + 4 * j, sum) }
-        try header.withUnsafeBytes { try put($0, at: 0) }
+        try header.withUnsafeBytes { header in
+            guard let dataKey else {
+                var offset = 0
+                for part in [header] + sections {
+                    try put(part, at: offset)
+                    offset += (part.count + alignment - 1) / alignment * alignment
+                }
+                guard ftruncate(file, off_t(offset)) == 0 else { throw failure() }
+                return
+            }
+            var end = 0
+            try [UInt8](repeating: 0, count: alignment).withUnsafeBytes { zeros in
+                let parts = ([header] + sections).flatMap { part in
+                    [part, UnsafeRawBufferPointer(rebasing: zeros.prefix((alignment - part.count % alignment) % alignment))]
+                }
+                try SealedBytes.seal(parts, with: dataKey) { data in
+                    try data.withUnsafeBytes { try put($0, at: end) }
+                    end += data.count
+                }
+            }
+        }
         guard fsync(file) == 0, rename(temporary, path) == 0 else { throw failure() }
         let folder = open((path as NSString).deletingLastPathComponent.isEmpty ? "." : (path as NSString).deletingLastPathComponent, O_RDONLY | O_CLOEXEC)
         if folder >= 0 {

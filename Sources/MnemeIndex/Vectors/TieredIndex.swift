@@ -1,4 +1,5 @@
-public import MnemeNumerics
+package import MnemeNumerics
+package import MnemeSeal
 import Foundation
 import NIOConcurrencyHelpers
 
@@ -24,6 +25,7 @@ public final class TieredIndex: VectorIndex, @unchecked Sendable {
     private let threshold: Int
     private let memory: Int, disk: Int
     private let path: String?
+    private let dataKey: DataKey?
     private let pool: ThreadPool
     private let file: IndexFile?
     /// Builds graphs: with half of the cores, and beside the pool that questions are embedded with.
@@ -47,11 +49,14 @@ public final class TieredIndex: VectorIndex, @unchecked Sendable {
     ///   - disk: bytes that these may take; if they would take more, they stay in memory.
     ///   - path: where the index will be saved: lists on disk lie beside it. nil keeps all in memory.
     ///   - pool: builds the graph; nil takes one of half the cores.
+    ///   - dataKey: encrypts the file that it is saved to. Nothing is put on disk beside that then.
     /// - Throws: ``IndexError`` for a dimension of 0 or over 8,192.
-    public init(
-        dimension: Int, threshold: Int = graphThreshold, memory: Int = .max, disk: Int = .max, path: String? = nil, pool: ThreadPool? = nil
+    package init(
+        dimension: Int, threshold: Int = graphThreshold, memory: Int = .max, disk: Int = .max, path: String? = nil, pool: ThreadPool? = nil,
+        dataKey: DataKey? = nil
     ) throws {
         self.dimension = dimension
+        self.dataKey = dataKey
         (self.threshold, self.pool) = (threshold, pool ?? Self.background)
         (self.memory, self.disk, self.path) = (memory, disk, path)
         recent = try FlatIndex(dimension: dimension)
@@ -61,13 +66,16 @@ public final class TieredIndex: VectorIndex, @unchecked Sendable {
 
     /// Opens what ``save(to:name:)`` wrote.
     ///
-    /// - Parameter key: the key of a name in the files, or nil if that is gone.
+    /// - Parameters:
+    ///   - dataKey: decrypts it into memory.
+    ///   - key: the key of a name in the files, or nil if that is gone.
     /// - Throws: ``IndexError``.
-    public init(
-        opening path: String, threshold: Int = graphThreshold, memory: Int = .max, disk: Int = .max, pool: ThreadPool? = nil,
+    package init(
+        opening path: String, threshold: Int = graphThreshold, memory: Int = .max, disk: Int = .max, pool: ThreadPool? = nil, dataKey: DataKey? = nil,
         key: (Int) -> Int? = { $0 }
     ) throws {
-        let file = try IndexFile(opening: path, kind: .tiered)
+        let file = try IndexFile(opening: path, kind: .tiered, dataKey: dataKey)
+        self.dataKey = dataKey
         recent = try FlatIndex(file: file, key: key)
         dimension = recent.dimension
         (self.threshold, self.pool) = (threshold, pool ?? Self.background)
@@ -90,8 +98,8 @@ public final class TieredIndex: VectorIndex, @unchecked Sendable {
     }
 
     /// The position that the file at `path` has reached; nil if there is none that can be opened.
-    public static func savedPosition(at path: String) -> Int64? {
-        (try? IndexFile(opening: path, kind: .tiered)).map { Int64($0.values[2]) }
+    package static func savedPosition(at path: String, dataKey: DataKey?) -> Int64? {
+        (try? IndexFile(opening: path, kind: .tiered, dataKey: dataKey, isForValues: true)).map { Int64($0.values[2]) }
     }
 
     private static func lists(of path: String) -> String { path + ".lists" }
@@ -102,8 +110,8 @@ public final class TieredIndex: VectorIndex, @unchecked Sendable {
     }
 
     /// Whether the file at `path` is a whole index, as it was written; reads it all.
-    public static func isSound(at path: String) -> Bool {
-        guard let file = try? IndexFile(opening: path, kind: .tiered) else { return false }
+    package static func isSound(at path: String, dataKey: DataKey?) -> Bool {
+        guard let file = try? IndexFile(opening: path, kind: .tiered, dataKey: dataKey) else { return false }
         let files = file.values[graphValue] == onDisk ? [file, try? IndexFile(opening: Self.lists(of: path), kind: .clustered)] : [file]
         return files.allSatisfy { file in file.map { file in file.sections.indices.allSatisfy(file.isSound) } ?? false }
     }
@@ -183,7 +191,7 @@ public final class TieredIndex: VectorIndex, @unchecked Sendable {
                 }
             }
             guard let graph = state.withLockedValue({ $0.large }) as? GraphIndex else { return }
-            if let path, graph.footprint.memory > memory, ClusteredIndex.estimatedBytes(graph.count, dimension: dimension) <= disk {
+            if dataKey == nil, let path, graph.footprint.memory > memory, ClusteredIndex.estimatedBytes(graph.count, dimension: dimension) <= disk {
                 try withGraph { _ in try moveToDisk(graph, Self.lists(of: path), until: shouldStop) }
             } else {
                 try withGraph { _ in graph.maintain() }
@@ -227,11 +235,13 @@ public final class TieredIndex: VectorIndex, @unchecked Sendable {
                 if let lists = large as? ClusteredIndex {
                     try lists.apply(VectorChanges(position: Int64(values[2])))
                     try lists.save(to: Self.lists(of: path), name: name)
-                    return try IndexFile.write(path, kind: .tiered, values: values + padding + [Self.onDisk], sections: sections)
+                    return try IndexFile.write(path, kind: .tiered, values: values + padding + [Self.onDisk], sections: sections, dataKey: dataKey)
                 }
-                guard let graph = large as? GraphIndex else { return try IndexFile.write(path, kind: .tiered, values: values, sections: sections) }
+                guard let graph = large as? GraphIndex else {
+                    return try IndexFile.write(path, kind: .tiered, values: values, sections: sections, dataKey: dataKey)
+                }
                 try graph.withParts(name: name) { graphValues, graphSections in
-                    try IndexFile.write(path, kind: .tiered, values: values + padding + graphValues, sections: sections + graphSections)
+                    try IndexFile.write(path, kind: .tiered, values: values + padding + graphValues, sections: sections + graphSections, dataKey: dataKey)
                 }
             }
         }

@@ -1,5 +1,6 @@
 import Foundation
 import MnemeNumerics
+package import MnemeSeal
 
 /// One block on disk: an immutable file, named by its hash.
 ///
@@ -98,19 +99,36 @@ public struct KVBlockFile: Sendable, Equatable {
 
     /// All that a file would hold: for tiers that keep no files.
     ///
-    /// - Parameter block: the rows, as ``KVShape`` lays them out.
-    public mutating func bytes(of block: UnsafeRawPointer, shape: KVShape) -> [UInt8] {
+    /// - Parameters:
+    ///   - block: the rows, as ``KVShape`` lays them out.
+    ///   - key: encrypts it.
+    package mutating func bytes(of block: UnsafeRawPointer, shape: KVShape, key: DataKey?) throws -> [UInt8] {
         let (start, rows) = encode(block, shape)
         defer { rows.deallocate() }
-        return start + rows
+        return try Array(Self.sealed(start, UnsafeRawBufferPointer(rows), key))
+    }
+
+    private static func sealed(_ start: [UInt8], _ rows: UnsafeRawBufferPointer, _ key: DataKey?) throws -> Data {
+        guard let key else { return start + Data(rows) }
+        return try start.withUnsafeBytes { try SealedBytes.seal([$0, rows], with: key) }
     }
 
     /// Writes the file whole or not at all.
     ///
-    /// - Parameter block: the rows, as ``KVShape`` lays them out.
-    package mutating func write(to path: String, block: UnsafeRawPointer, shape: KVShape) throws {
+    /// - Parameters:
+    ///   - block: the rows, as ``KVShape`` lays them out.
+    ///   - key: encrypts it.
+    package mutating func write(to path: String, block: UnsafeRawPointer, shape: KVShape, key: DataKey?) throws {
         let (start, rows) = encode(block, shape)
         defer { rows.deallocate() }
+        if key == nil {
+            try start.withUnsafeBytes { try Self.write([$0, UnsafeRawBufferPointer(rows)], to: path) }
+        } else {
+            try Self.sealed(start, UnsafeRawBufferPointer(rows), key).withUnsafeBytes { try Self.write([$0], to: path) }
+        }
+    }
+
+    private static func write(_ parts: [UnsafeRawBufferPointer], to path: String) throws {
         let temporary = "\(path).\(getpid())-\(UInt32.random(in: .min ... .max)).tmp"
         let file = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
         guard file >= 0 else { throw KVError(.inputOutput, "\(temporary) cannot be written: \(String(cString: strerror(errno))).") }
@@ -122,8 +140,7 @@ public struct KVBlockFile: Sendable, Equatable {
                 if count > 0 { done += count } else if errno != EINTR { failure = errno == 0 ? ENOSPC : errno }
             }
         }
-        start.withUnsafeBytes(send)
-        send(UnsafeRawBufferPointer(rows))
+        for part in parts { send(part) }
         if close(file) != 0, failure == 0 { failure = errno }
         if failure == 0, rename(temporary, path) != 0 { failure = errno }
         guard failure == 0 else {
@@ -166,7 +183,18 @@ public struct KVBlockFile: Sendable, Equatable {
         }
     }
 
-    private static func with<Result>(_ path: String, _ body: (Source) throws -> Result) throws -> Result {
+    /// What a source holds, if that is encrypted.
+    private static func opened(_ source: Source, _ key: DataKey?) throws -> Source {
+        guard let key else { return source }
+        do {
+            let sealed = try SealedBytes(name: source.name, size: source.size, key: key, fill: source.fill)
+            return Source(name: source.name, size: sealed.count, fill: sealed.read)
+        } catch let error as SealError {
+            throw KVError(error.code == .wrongKey ? .foreign : .damaged, error.description)
+        }
+    }
+
+    private static func with<Result>(_ path: String, _ key: DataKey?, _ body: (Source) throws -> Result) throws -> Result {
         let file = open(path, O_RDONLY | O_CLOEXEC)
         guard file >= 0 else {
             throw KVError(errno == ENOENT ? .notFound : .inputOutput, "\(path) cannot be read: \(String(cString: strerror(errno))).")
@@ -174,38 +202,43 @@ public struct KVBlockFile: Sendable, Equatable {
         defer { close(file) }
         var info = stat()
         guard fstat(file, &info) == 0 else { throw KVError(.inputOutput, "\(path) cannot be read: \(String(cString: strerror(errno))).") }
-        return try body(
-            Source(name: path, size: Int(info.st_size)) { buffer, offset in
-                var done = 0
-                while done < buffer.count {
-                    let got = pread(file, buffer.baseAddress! + done, buffer.count - done, off_t(offset + done))
-                    if got > 0 { done += got } else if got == 0 || errno != EINTR { return false }
-                }
-                return true
-            })
+        let raw = Source(name: path, size: Int(info.st_size)) { buffer, offset in
+            var done = 0
+            while done < buffer.count {
+                let got = pread(file, buffer.baseAddress! + done, buffer.count - done, off_t(offset + done))
+                if got > 0 { done += got } else if got == 0 || errno != EINTR { return false }
+            }
+            return true
+        }
+        return try body(opened(raw, key))
     }
 
     /// What stands in a file's header; the rows are not looked at.
-    package static func header(_ path: String) throws -> KVBlockFile { try with(path) { try $0.header().0 } }
+    package static func header(_ path: String, key: DataKey?) throws -> KVBlockFile { try with(path, key) { try $0.header().0 } }
 
     /// Reads a file's rows into a block, if the file is sound and fits.
     ///
     /// - Throws: ``KVError``. The block may have been written in part then.
-    package static func read(_ path: String, _ request: KVBlockRequest, into block: UnsafeMutableRawPointer) throws {
-        try with(path) { try read($0, request, into: block) }
+    package static func read(_ path: String, key: DataKey?, _ request: KVBlockRequest, into block: UnsafeMutableRawPointer) throws {
+        try with(path, key) { try read($0, request, into: block) }
     }
 
-    /// Reads rows from what ``bytes(of:shape:)`` gave into a block, if it is sound and fits.
+    /// Reads rows from what ``bytes(of:shape:key:)`` gave into a block, if it is sound and fits.
     ///
     /// - Parameter name: what errors call it.
     /// - Throws: ``KVError``. The block may have been written in part then.
-    public static func read(_ bytes: UnsafeRawBufferPointer, name: String, _ request: KVBlockRequest, into block: UnsafeMutableRawPointer) throws {
-        let source = Source(name: name, size: bytes.count) { buffer, offset in
+    package static func read(
+        _ bytes: UnsafeRawBufferPointer, name: String, key: DataKey?, _ request: KVBlockRequest, into block: UnsafeMutableRawPointer
+    ) throws {
+        try read(opened(source(bytes, name), key), request, into: block)
+    }
+
+    private static func source(_ bytes: UnsafeRawBufferPointer, _ name: String) -> Source {
+        Source(name: name, size: bytes.count) { buffer, offset in
             guard offset + buffer.count <= bytes.count else { return false }
             buffer.copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[offset..<offset + buffer.count]))
             return true
         }
-        try read(source, request, into: block)
     }
 
     private static func read(_ source: Source, _ request: KVBlockRequest, into block: UnsafeMutableRawPointer) throws {
@@ -234,11 +267,27 @@ public struct KVBlockFile: Sendable, Equatable {
     }
 
     /// Reads a whole file and compares all checksums.
-    package static func verify(_ path: String) throws -> KVBlockFile {
-        try with(path) { source in
-            let (header, offset) = try source.header()
-            guard try source.bytes(offset, header.payloadBytes).withUnsafeBytes(checksum) == header.checksum else { throw source.damaged }
-            return header
+    package static func verify(_ path: String, key: DataKey?) throws -> KVBlockFile {
+        try with(path, key) { try verify($0) }
+    }
+
+    /// As ``verify(_:key:)``, of what is in memory and not encrypted.
+    static func verify(_ bytes: UnsafeRawBufferPointer, name: String) throws -> KVBlockFile { try verify(source(bytes, name)) }
+
+    private static func verify(_ source: Source) throws -> KVBlockFile {
+        let (header, offset) = try source.header()
+        guard try source.bytes(offset, header.payloadBytes).withUnsafeBytes(checksum) == header.checksum else { throw source.damaged }
+        return header
+    }
+
+    /// A file's bytes as they are without encryption.
+    package static func contents(_ path: String, key: DataKey?) throws -> [UInt8] { try with(path, key) { try $0.bytes(0, $0.size) } }
+
+    /// Writes what ``contents(_:key:)`` gave, whole or not at all.
+    package static func write(contents: [UInt8], to path: String, key: DataKey?) throws {
+        try contents.withUnsafeBytes { bytes in
+            guard let key else { return try write([bytes], to: path) }
+            try SealedBytes.seal([bytes], with: key).withUnsafeBytes { try write([$0], to: path) }
         }
     }
 

@@ -1,4 +1,5 @@
 public import Foundation
+public import MnemeSeal
 import NIOConcurrencyHelpers
 
 /// Blocks on disk: one immutable file each, named by its hash. The names are the index, so nothing else can be lost or go stale.
@@ -11,6 +12,8 @@ public final class KVFolder: KVTier {
     /// Bytes that files may take; nil does not trim.
     public let limit: Int?
     private let evictor: any Evictor
+    /// Encrypts the files.
+    private let key: DataKey?
     /// Bytes that files are thought to take; nil before the first count.
     private let size = NIOLockedValueBox<Int?>(nil)
 
@@ -40,8 +43,9 @@ public final class KVFolder: KVTier {
 
     /// - Parameters:
     ///   - limit: bytes; what is worth least to `evictor` is deleted beyond.
-    /// - Throws: ``KVError`` if the folder cannot be made.
-    public init(path: String, limit: Int? = nil, evictor: any Evictor = LeastRecentlyUsed()) throws {
+    ///   - key: opens a folder whose files are encrypted; one without files is made so. See ``KVFolder/rewrite(_:from:to:)``.
+    /// - Throws: ``KVError`` if the folder cannot be made, and ``MnemeSeal/SealError`` if the key is missing or another one.
+    public init(path: String, limit: Int? = nil, evictor: any Evictor = LeastRecentlyUsed(), key: EncryptionKey? = nil) throws {
         self.path = path
         self.limit = limit
         self.evictor = evictor
@@ -49,6 +53,7 @@ public final class KVFolder: KVTier {
             try FileManager.default.createDirectory(
                 atPath: path + "/pins", withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
         } catch { throw KVError(.inputOutput, "The folder \(path) for keys and values cannot be made: \(error.localizedDescription)") }
+        self.key = try Self.key(path, key)
     }
 
     func file(_ hash: KVHash) -> String {
@@ -70,7 +75,7 @@ public final class KVFolder: KVTier {
     public func read(_ request: KVBlockRequest, into block: UnsafeMutableRawPointer) throws {
         let hash = request.hash, path = file(hash)
         do {
-            try KVBlockFile.read(path, request, into: block)
+            try KVBlockFile.read(path, key: key, request, into: block)
             touch(hash)
         } catch let error as KVError where error.code == .damaged {
             // Of no use to anybody; whoever computes it again writes it again.
@@ -85,7 +90,7 @@ public final class KVFolder: KVTier {
         if mkdir(folder, 0o700) != 0, errno != EEXIST {
             throw KVError(.inputOutput, "The folder \(folder) cannot be made: \(String(cString: strerror(errno))).")
         }
-        try block.write(to: target, block: pointer, shape: shape)
+        try block.write(to: target, block: pointer, shape: shape, key: key)
         guard let limit else { return }
         let total = size.withLockedValue { size in
             size = (size ?? Self.count(path)) + block.payloadBytes
@@ -96,14 +101,14 @@ public final class KVFolder: KVTier {
 
     private static func count(_ path: String) -> Int { files(path).reduce(0) { $0 + $1.bytes } }
 
-    private struct File {
+    struct File {
         var hash: KVHash
         var path: String
         var bytes: Int
         var lastUse: Date
     }
 
-    private static func files(_ path: String) -> [File] {
+    static func files(_ path: String) -> [File] {
         var result: [File] = []
         for folder in (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? [] where folder.utf8.count == 2 {
             for name in (try? FileManager.default.contentsOfDirectory(atPath: "\(path)/\(folder)")) ?? [] {
@@ -135,7 +140,7 @@ public final class KVFolder: KVTier {
         // A block is of use only behind those before it: ends go first, and a use of an end is a use of all before it.
         var left: [KVHash: (file: File, position: Int, parent: KVHash?, children: Int)] = [:]
         for file in files {
-            let header = try? KVBlockFile.header(file.path)
+            let header = try? KVBlockFile.header(file.path, key: key)
             left[file.hash] = (file, header?.position ?? 0, header?.parent, 0)
         }
         for entry in left.values.sorted(by: { $0.position > $1.position }) {
@@ -167,7 +172,7 @@ public final class KVFolder: KVTier {
     public func entries() -> [Entry] {
         let pinned = pinnedChains()
         return Self.files(path).compactMap { file in
-            guard let header = try? KVBlockFile.header(file.path), header.hash == file.hash else { return nil }
+            guard let header = try? KVBlockFile.header(file.path, key: key), header.hash == file.hash else { return nil }
             return Entry(
                 hash: file.hash, parent: header.parent, model: header.modelName, modelHash: header.model, position: header.position, tokens: header.tokens,
                 sources: header.sources, bytes: file.bytes, lastUse: file.lastUse, isPinned: pinned.contains(file.hash))
@@ -192,7 +197,7 @@ public final class KVFolder: KVTier {
     public func chain(_ hash: KVHash) throws -> [KVHash] {
         var chain: [KVHash] = [], next = hash
         while true {
-            let header = try KVBlockFile.header(file(next))
+            let header = try KVBlockFile.header(file(next), key: key)
             chain.insert(next, at: 0)
             guard header.position > 0 else { return chain }
             guard chain.count <= 1 << 20 else { throw KVError(.damaged, "The chain of \(hash) has no beginning.") }
@@ -207,7 +212,7 @@ public final class KVFolder: KVTier {
         let files = Self.files(path)
         var damaged: [String] = []
         for (i, file) in files.enumerated() {
-            if (try? KVBlockFile.verify(file.path))?.hash != file.hash { damaged.append(file.path) }
+            if (try? KVBlockFile.verify(file.path, key: key))?.hash != file.hash { damaged.append(file.path) }
             progress(i + 1, files.count)
         }
         return (files.count - damaged.count, damaged)
@@ -278,8 +283,8 @@ public final class KVFolder: KVTier {
         do {
             try out.write(contentsOf: Data(Self.packageMagic))
             for hash in chain {
-                _ = try KVBlockFile.verify(file(hash))
-                let data = try Data(contentsOf: URL(fileURLWithPath: file(hash)))
+                _ = try KVBlockFile.verify(file(hash), key: key)
+                let data = Data(try KVBlockFile.contents(file(hash), key: key))
                 try out.write(contentsOf: withUnsafeBytes(of: UInt64(data.count).littleEndian) { Data($0) })
                 try out.write(contentsOf: data)
             }
@@ -309,15 +314,9 @@ public final class KVFolder: KVTier {
             guard start.count == 8 else { throw damaged }
             let length = start.reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
             guard length <= UInt64(size), let data = try? input.read(upToCount: Int(length)), data.count == Int(length) else { throw damaged }
-            let temporary = "\(path)/import-\(getpid())-\(UInt32.random(in: .min ... .max)).tmp"
-            defer { unlink(temporary) }
-            do { try data.write(to: URL(fileURLWithPath: temporary)) } catch {
-                throw KVError(.inputOutput, "\(temporary) cannot be written: \(error.localizedDescription)")
-            }
-            guard let header = try? KVBlockFile.verify(temporary) else { throw damaged }
-            let target = file(header.hash)
+            let header = try Array(data).withUnsafeBytes { try KVBlockFile.verify($0, name: source) }, target = file(header.hash)
             mkdir((target as NSString).deletingLastPathComponent, 0o700)
-            guard rename(temporary, target) == 0 else { throw KVError(.inputOutput, "\(target) cannot be written: \(String(cString: strerror(errno))).") }
+            try KVBlockFile.write(contents: Array(data), to: target, key: key)
             count += 1
         }
         self.size.withLockedValue { $0 = nil }

@@ -1,14 +1,16 @@
 import CHiredis
 import Foundation
+public import MnemeSeal
 import NIOConcurrencyHelpers
 
 /// Blocks in a Redis or Valkey server, which several machines share.
 ///
-/// A block is one value under `mneme:kv:<hash>`, the same bytes as a file of ``KVFolder``; `mneme:kv:source:<memory>` is the set of blocks
+/// A block is one value under `mneme:kv:<hash>`, the same bytes as a file of ``KVFolder``, encrypted if there is a key; `mneme:kv:source:<memory>` is the set of blocks
 /// that were made with a memory. The server's own `maxmemory-policy` decides what goes when it is full. A server that does not answer is
 /// left alone for a while: it is a cache, and what is not found is computed. Safe for use from several threads.
 public final class RedisTier: KVTier {
     private let address: Address
+    private let key: DataKey?
     private let idle = NIOLockedValueBox<(connections: [Connection], retry: ContinuousClock.Instant?)>(([], nil))
     private static let prefix = "mneme:kv:"
     /// Blocks that are asked for in one message.
@@ -27,9 +29,11 @@ public final class RedisTier: KVTier {
 
     /// Connects, so that a wrong address shows at once.
     ///
-    /// - Parameter url: `redis://[[user]:password@]host[:port][/database]`.
+    /// - Parameters:
+    ///   - url: `redis://[[user]:password@]host[:port][/database]`.
+    ///   - key: encrypts the blocks. Machines that share them have the same.
     /// - Throws: ``KVError`` if that is no such address, or the server does not answer.
-    public init(url: String) throws {
+    public init(url: String, key: EncryptionKey? = nil) throws {
         guard let parts = URLComponents(string: url), parts.scheme == "redis", let host = parts.host, !host.isEmpty,
             let database = parts.path.count < 2 ? 0 : Int(parts.path.dropFirst()), database >= 0
         else {
@@ -37,6 +41,7 @@ public final class RedisTier: KVTier {
         }
         address = Address(
             host: host, port: parts.port ?? 6379, user: parts.user.flatMap { $0.isEmpty ? nil : $0 }, password: parts.password, database: database)
+        self.key = key?.derived("remote blocks")
         _ = try command(["PING"])
     }
 
@@ -62,7 +67,7 @@ public final class RedisTier: KVTier {
         var found = 0
         for start in stride(from: 0, to: hashes.count, by: Self.batch) {
             let part = hashes[start..<min(start + Self.batch, hashes.count)]
-            guard let replies = try? commands(part.map { [Array("EXISTS".utf8), key($0)] }) else { return found }
+            guard let replies = try? commands(part.map { [Array("EXISTS".utf8), name($0)] }) else { return found }
             for reply in replies {
                 guard case .integer(1) = reply else { return found }
                 found += 1
@@ -75,12 +80,12 @@ public final class RedisTier: KVTier {
         let hash = request.hash
         do {
             try with { connection in
-                try send(connection, [Array("GET".utf8), key(hash)])
+                try send(connection, [Array("GET".utf8), name(hash)])
                 let reply = try receive(connection)
                 defer { freeReplyObject(reply) }
                 guard reply.pointee.type == REDIS_REPLY_STRING else { throw try failure(reply) ?? KVError.absent(hash.description) }
                 try KVBlockFile.read(
-                    UnsafeRawBufferPointer(start: reply.pointee.str, count: Int(reply.pointee.len)), name: "\(hash) on \(address.host)", request, into: block)
+                    UnsafeRawBufferPointer(start: reply.pointee.str, count: Int(reply.pointee.len)), name: "\(hash) on \(address.host)", key: key, request, into: block)
             }
         } catch let error as KVError where error.code == .damaged {
             remove(hash)
@@ -92,13 +97,13 @@ public final class RedisTier: KVTier {
         var block = block
         let hash = block.hash
         // First the sets: a block without them could not be erased.
-        let name = Array(hash.description.utf8)
-        _ = try commands(block.sources.map { [Array("SADD".utf8), source($0), name] })
-        if case .integer(1) = try command([Array("EXISTS".utf8), key(hash)]) { return }
-        _ = try command([Array("SET".utf8), key(hash), block.bytes(of: rows, shape: shape)])
+        let member = Array(hash.description.utf8)
+        _ = try commands(block.sources.map { [Array("SADD".utf8), source($0), member] })
+        if case .integer(1) = try command([Array("EXISTS".utf8), name(hash)]) { return }
+        _ = try command([Array("SET".utf8), name(hash), block.bytes(of: rows, shape: shape, key: key)])
     }
 
-    public func remove(_ hash: KVHash) { _ = try? command([Array("DEL".utf8), key(hash)]) }
+    public func remove(_ hash: KVHash) { _ = try? command([Array("DEL".utf8), name(hash)]) }
 
     public func erase(sources: Set<String>) throws {
         for name in sources.sorted() {
@@ -108,7 +113,7 @@ public final class RedisTier: KVTier {
                 return KVHash(String(decoding: bytes, as: UTF8.self))
             }
             for start in stride(from: 0, to: hashes.count, by: Self.batch) {
-                _ = try command([Array("DEL".utf8)] + hashes[start..<min(start + Self.batch, hashes.count)].map(key))
+                _ = try command([Array("DEL".utf8)] + hashes[start..<min(start + Self.batch, hashes.count)].map { self.name($0) })
             }
             _ = try command([Array("DEL".utf8), source(name)])
         }
@@ -132,7 +137,7 @@ public final class RedisTier: KVTier {
     }
 
     private var unclear: KVError { KVError(.inputOutput, "\(address.host) answered what no Redis server does.") }
-    private func key(_ hash: KVHash) -> [UInt8] { Array((Self.prefix + hash.description).utf8) }
+    private func name(_ hash: KVHash) -> [UInt8] { Array((Self.prefix + hash.description).utf8) }
     private func source(_ name: String) -> [UInt8] { Array("\(Self.prefix)source:\(name)".utf8) }
 
     private func command(_ words: [String]) throws -> Reply { try command(words.map { Array($0.utf8) }) }

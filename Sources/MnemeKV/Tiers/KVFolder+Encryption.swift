@@ -1,0 +1,84 @@
+import Foundation
+public import MnemeSeal
+
+/// Folders whose files are encrypted: the file `key` holds their key, encrypted with the user's.
+extension KVFolder {
+    private static func keyFile(_ path: String) -> String { path + "/key" }
+
+    private static func page(_ path: String) -> Data? { FileManager.default.contents(atPath: keyFile(path)) }
+
+    /// The key of a folder's files; a folder without files gets one if the user has one.
+    static func key(_ path: String, _ key: EncryptionKey?) throws -> DataKey? {
+        guard let key else {
+            guard page(path) == nil else { throw SealError.keyMissing(path) }
+            return nil
+        }
+        if let page = page(path) { return try WrappedKey.open(page, name: keyFile(path), with: key) }
+        guard files(path).isEmpty else {
+            throw SealError(
+                .notEncrypted,
+                "The keys and values in \(path) are not encrypted, though a key is given. `mneme encryption on` encrypts them; or delete the folder: it is a cache.")
+        }
+        try install(WrappedKey.page(DataKey(), for: key), path, replacing: false)
+        // Another process may have been first.
+        return try WrappedKey.open(page(path) ?? Data(), name: keyFile(path), with: key)
+    }
+
+    private static func install(_ page: Data, _ path: String, replacing: Bool) throws {
+        let file = keyFile(path), temporary = "\(file).\(getpid())-\(UInt32.random(in: .min ... .max)).tmp"
+        defer { unlink(temporary) }
+        guard FileManager.default.createFile(atPath: temporary, contents: nil, attributes: [.posixPermissions: 0o600]),
+            let handle = FileHandle(forWritingAtPath: temporary), (try? handle.write(contentsOf: page)) != nil, (try? handle.synchronize()) != nil,
+            (try? handle.close()) != nil, replacing ? rename(temporary, file) == 0 : link(temporary, file) == 0 || errno == EEXIST
+        else { throw KVError(.inputOutput, "\(file) cannot be written: \(String(cString: strerror(errno))).") }
+    }
+
+    /// Encrypts a folder's files with another key, or none. Nothing else may use the folder meanwhile.
+    ///
+    /// Blocks that cannot be read are removed: they are computed again. If it is interrupted, what is not of the folder's key is removed when it is met.
+    ///
+    /// - Returns: how many blocks.
+    /// - Throws: ``KVError`` and ``MnemeSeal/SealError``.
+    @discardableResult
+    public static func rewrite(_ path: String, from old: EncryptionKey?, to new: EncryptionKey?) throws -> Int {
+        guard FileManager.default.fileExists(atPath: path) else { return 0 }
+        let present = try old == nil && page(path) == nil ? nil : key(path, old), next = new.map { _ in DataKey() }
+        if let next, let new { try install(WrappedKey.page(next, for: new), path, replacing: true) } else { unlink(keyFile(path)) }
+        var count = 0
+        for file in files(path).map(\.path) {
+            var times = stat()
+            guard stat(file, &times) == 0, let contents = try? KVBlockFile.contents(file, key: present) else {
+                unlink(file)
+                continue
+            }
+            let former = present == nil ? FileHandle(forUpdatingAtPath: file) : nil
+            try KVBlockFile.write(contents: contents, to: file, key: next)
+            // The block is no younger for that; and what could be read is not left on the disk.
+            var used = [times.modification, times.modification]
+            utimes(file, &used)
+            try? former?.write(contentsOf: Data(count: Int(times.st_size)))
+            try? former?.close()
+            count += 1
+        }
+        return count
+    }
+
+    /// Lets another key open the folder.
+    ///
+    /// - Throws: ``MnemeSeal/SealError``, ``KVError``. At any moment one of the keys opens it.
+    public static func exchangeKey(_ path: String, from old: EncryptionKey, to new: EncryptionKey) throws {
+        guard let page = page(path) else { return }
+        let data = try WrappedKey.open(page, name: keyFile(path), with: old)
+        try install(WrappedKey.page(data, for: new), path, replacing: true)
+    }
+}
+
+extension stat {
+    fileprivate var modification: timeval {
+        #if canImport(Darwin)
+            timeval(tv_sec: st_mtimespec.tv_sec, tv_usec: Int32(st_mtimespec.tv_nsec / 1_000))
+        #else
+            timeval(tv_sec: st_mtim.tv_sec, tv_usec: st_mtim.tv_nsec / 1_000)
+        #endif
+    }
+}

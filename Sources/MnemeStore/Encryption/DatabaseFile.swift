@@ -1,0 +1,70 @@
+package import Foundation
+import GRDBSQLite
+
+/// The raw bytes of a database's file, opened as SQLite opens it.
+///
+/// A process that closes any descriptor of a file loses all its locks on it (POSIX), also those by which SQLite says that the database is in use. SQLite's
+/// own layer knows of this and closes later: hence nothing else may open such a file.
+package final class DatabaseFile {
+    private let file: UnsafeMutablePointer<sqlite3_file>
+    private let path: String
+    /// SQLite keeps the name, not a copy of it; behind it it expects zeros.
+    private let name: UnsafeMutableBufferPointer<CChar>
+
+    /// - Throws: ``StoreError`` if it is not there or may not be opened.
+    package init(_ path: String, isWritable: Bool = false) throws {
+        guard let base = SealedVFS.base, let name = SealedVFS.fullName(path) else { throw StoreError(.unavailable, "\(path) is no path.") }
+        let memory = UnsafeMutableRawPointer.allocate(byteCount: Int(base.pointee.szOsFile), alignment: 16)
+        memory.initializeMemory(as: UInt8.self, repeating: 0, count: Int(base.pointee.szOsFile))
+        file = memory.assumingMemoryBound(to: sqlite3_file.self)
+        self.path = path
+        let bytes = Array(name.utf8CString) + [0, 0, 0]
+        self.name = .allocate(capacity: bytes.count)
+        _ = self.name.initialize(from: bytes)
+        let flags = SQLITE_OPEN_MAIN_DB | (isWritable ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY)
+        guard base.pointee.xOpen(base, self.name.baseAddress, file, flags, nil) == SQLITE_OK else {
+            if let methods = file.pointee.pMethods { _ = methods.pointee.xClose(file) }
+            throw StoreError(.unavailable, "\(path) cannot be \(isWritable ? "written" : "read"). Does it exist, and may you?")
+        }
+    }
+
+    deinit {
+        if let methods = file.pointee.pMethods { _ = methods.pointee.xClose(file) }
+        UnsafeMutableRawPointer(file).deallocate()
+        name.deallocate()
+    }
+
+    private var methods: sqlite3_io_methods { file.pointee.pMethods.pointee }
+
+    package var size: Int {
+        get throws {
+            var size: sqlite3_int64 = 0
+            guard methods.xFileSize(file, &size) == SQLITE_OK else { throw StoreError(.unavailable, "\(path) cannot be read.") }
+            return Int(size)
+        }
+    }
+
+    package func read(_ offset: Int, _ count: Int) throws -> Data {
+        var data = Data(count: count)
+        let code = data.withUnsafeMutableBytes { methods.xRead(file, $0.baseAddress, Int32(count), Int64(offset)) }
+        guard code == SQLITE_OK else { throw StoreError(code == SealedVFS.shortRead ? .corrupt : .unavailable, "\(path) is cut off or cannot be read.") }
+        return data
+    }
+
+    func write(_ data: Data, at offset: Int) throws {
+        guard data.withUnsafeBytes({ methods.xWrite(file, $0.baseAddress, Int32($0.count), Int64(offset)) }) == SQLITE_OK else {
+            throw StoreError(.unavailable, "\(path) cannot be written.")
+        }
+    }
+
+    func synchronize() throws {
+        guard methods.xSync(file, SQLITE_SYNC_FULL) == SQLITE_OK else { throw StoreError(.unavailable, "\(path) cannot be written.") }
+    }
+
+    /// Overwrites all of it with zeros.
+    func clear() throws {
+        let zeros = Data(count: 1 << 20), size = try size
+        for offset in stride(from: 0, to: size, by: zeros.count) { try write(zeros.prefix(size - offset), at: offset) }
+        try synchronize()
+    }
+}

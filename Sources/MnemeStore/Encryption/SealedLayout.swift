@@ -1,0 +1,73 @@
+import Foundation
+
+/// Where the bytes that SQLite writes lie in an encrypted file.
+///
+/// They are cut as SQLite writes them: a database into pages of 4096 bytes behind a page with the wrapped key, its write-ahead log into the header of
+/// 32 bytes, and of each frame the header of 24 and the page. Each of these units is encrypted by itself and so becomes longer.
+struct SealedLayout {
+    enum Kind: UInt8 { case pages = 1, log = 2 }
+
+    /// A piece that is encrypted by itself.
+    struct Unit: Equatable {
+        /// Its number in the file, which it is bound to.
+        var number: Int
+        /// Where it begins for SQLite, and its bytes there.
+        var start: Int, length: Int
+        /// Where it begins in the file.
+        var place: Int
+
+        /// What it is encrypted for, see ``DataKey``.
+        func context(_ kind: Kind) -> Data { withUnsafeBytes(of: UInt64(number).littleEndian) { Data([kind.rawValue]) + $0 } }
+    }
+
+    static let page = 4096
+    private static let logHeader = 32, frameHeader = 24
+
+    let kind: Kind
+    /// Bytes before the first unit.
+    let head: Int
+    /// Bytes that each unit grows by.
+    let overhead: Int
+
+    private var frame: Int { Self.frameHeader + Self.page }
+
+    func unit(at offset: Int) -> Unit {
+        switch kind {
+        case .pages:
+            let number = offset / Self.page
+            return Unit(number: number, start: number * Self.page, length: Self.page, place: head + number * (Self.page + overhead))
+        case .log:
+            guard offset >= Self.logHeader else { return Unit(number: 0, start: 0, length: Self.logHeader, place: head) }
+            let number = (offset - Self.logHeader) / frame, start = Self.logHeader + number * frame
+            let place = head + Self.logHeader + overhead + number * (frame + 2 * overhead)
+            return offset < start + Self.frameHeader
+                ? Unit(number: 2 * number + 1, start: start, length: Self.frameHeader, place: place)
+                : Unit(
+                    number: 2 * number + 2, start: start + Self.frameHeader, length: Self.page, place: place + Self.frameHeader + overhead)
+        }
+    }
+
+    /// Whether a log's frame begins at `offset`, so that who reads on looks through the log after a crash.
+    func isFrame(at offset: Int) -> Bool { kind == .log && offset >= Self.logHeader && (offset - Self.logHeader) % frame == 0 }
+
+    /// Bytes of a file that holds so many for SQLite.
+    func fileSize(of size: Int) -> Int {
+        guard size > 0 else { return kind == .pages ? head : 0 }
+        let last = unit(at: size - 1)
+        return last.place + last.length + overhead
+    }
+
+    /// Bytes for SQLite in a file of this size; what was begun at its end does not count.
+    func size(of fileSize: Int) -> Int {
+        switch kind {
+        case .pages: max(0, fileSize - head) / (Self.page + overhead) * Self.page
+        case .log:
+            if fileSize < head + Self.logHeader + overhead { 0 } else { logSize(of: fileSize - head - Self.logHeader - overhead) }
+        }
+    }
+
+    private func logSize(of frames: Int) -> Int {
+        let stride = frame + 2 * overhead, rest = frames % stride
+        return Self.logHeader + frames / stride * frame + (rest >= Self.frameHeader + overhead ? Self.frameHeader : 0)
+    }
+}

@@ -1,0 +1,200 @@
+import Crypto
+import Foundation
+import GRDB
+import GRDBSQLite
+public import MnemeSeal
+
+/// A store's file encrypted, decrypted, or encrypted again.
+extension SQLiteMemoryStore {
+    /// Whether the file at `path` is an encrypted store.
+    public static func isEncrypted(_ path: String) -> Bool { (try? firstPage(of: path)).map(WrappedKey.isStart) ?? false }
+
+    /// A key for what is made of the store's memories and kept elsewhere; nil if it is not encrypted.
+    package func derivedKey(_ purpose: String) -> DataKey? { encryption?.key.derived(purpose) }
+
+    /// Lets another key open the store. Who has it open now keeps it open.
+    ///
+    /// - Throws: ``StoreError`` and ``MnemeSeal/SealError``. At any moment at least one of the keys opens the store.
+    public static func exchangeKey(_ path: String, from old: EncryptionKey, to new: EncryptionKey) throws {
+        let file = try DatabaseFile(path, isWritable: true)
+        for (offset, bytes) in try WrappedKey.exchange(file.read(0, WrappedKey.pageBytes), name: path, from: old, to: new) {
+            try file.write(bytes, at: offset)
+            try file.synchronize()
+        }
+    }
+
+    /// Empty if there is no file.
+    static func firstPage(of path: String) throws -> Data {
+        guard FileManager.default.fileExists(atPath: path) else { return Data() }
+        let file = try DatabaseFile(path)
+        return try file.read(0, min(WrappedKey.pageBytes, file.size))
+    }
+
+    /// Writes the store anew, encrypted with another key or none, and puts that in its place when it is on disk and was read back.
+    ///
+    /// Needs as much room again. What the old file held is overwritten with zeros; what a file system or a solid-state disk keeps of it, nobody can reach from here.
+    ///
+    /// - Parameters:
+    ///   - old: opens it now; nil if it is not encrypted.
+    ///   - new: opens it afterwards; nil writes it so that anybody can read it.
+    /// - Returns: pages of 4 KiB.
+    /// - Throws: ``StoreError`` and ``MnemeSeal/SealError``; the store is as it was then.
+    @discardableResult
+    public static func rewrite(_ path: String, from old: EncryptionKey?, to new: EncryptionKey?, progress: (_ done: Int, _ of: Int) -> Void = { _, _ in })
+        throws -> Int
+    {
+        guard FileManager.default.fileExists(atPath: path) else { throw StoreError(.unavailable, "There is no store at \(path).") }
+        let first = try firstPage(of: path)
+        guard WrappedKey.isStart(first) == (old != nil) else {
+            throw old == nil ? SealError.keyMissing(path) : SealError(.notEncrypted, "\(path) is not encrypted.")
+        }
+        let present = try old.map { try WrappedKey.open(first, name: path, with: $0) }
+        let use = try present.map { try SealedVFS.Use($0, path: path) }
+        defer { withExtendedLifetime(use) {} }
+        return try translating(path) {
+            var configuration = Configuration()
+            configuration.busyMode = .timeout(1)
+            configuration.prepareDatabase { db in try db.execute(sql: "PRAGMA locking_mode = EXCLUSIVE") }
+            let queue: DatabaseQueue
+            do {
+                queue = try DatabaseQueue(path: path, configuration: configuration)
+            } catch let error as DatabaseError where error.resultCode == .SQLITE_BUSY || error.resultCode == .SQLITE_LOCKED { throw held(path) }
+            return try queue.inDatabase { db in
+                do {
+                    guard try Int32.fetchOne(db, sql: "PRAGMA application_id") == Schema.applicationID else {
+                        throw StoreError(.corrupt, "\(path) is no store of Mneme.")
+                    }
+                    guard try Row.fetchOne(db, sql: "PRAGMA wal_checkpoint(TRUNCATE)")?[0] as Int? == 0 else { throw held(path) }
+                } catch let error as DatabaseError where error.resultCode == .SQLITE_BUSY || error.resultCode == .SQLITE_LOCKED { throw held(path) }
+                // Nobody else has it open, and all of it is in the file. The log goes now: at the end it could be another's.
+                var keep: Int32 = 1
+                sqlite3_file_control(db.sqliteConnection, "main", SQLITE_FCNTL_PERSIST_WAL, &keep)
+                unlink(path + "-wal")
+                return try copy(path, from: present, to: new, progress: progress)
+            }
+        }
+    }
+
+    /// A key for a file that is encrypted, or is to be made so.
+    static func encryption(_ path: String, _ key: EncryptionKey?) throws -> SealedVFS.Use? {
+        var first = try firstPage(of: path)
+        if first.isEmpty, let key {
+            try createEncrypted(path, with: key)
+            first = try firstPage(of: path)
+        }
+        guard WrappedKey.isStart(first) else {
+            guard key == nil else {
+                throw SealError(.notEncrypted, "\(path) is not encrypted, though a key is given. `mneme encryption on` encrypts it; without the key it is used as it is.")
+            }
+            return nil
+        }
+        guard let key else { throw SealError.keyMissing(path) }
+        return try SealedVFS.Use(WrappedKey.open(first, name: path, with: key), path: path)
+    }
+
+    /// Makes an empty encrypted store, unless one is there.
+    private static func createEncrypted(_ path: String, with key: EncryptionKey) throws {
+        let plain = path + ".\(getpid()).new", target = plain + ".sealed"
+        defer { for file in [plain, plain + "-wal", plain + "-shm", target] { unlink(file) } }
+        try translating(path) {
+            // Without a page nothing would say that there is a log.
+            let queue = try DatabaseQueue(path: plain)
+            try queue.inDatabase { db in try db.execute(sql: "PRAGMA journal_mode = WAL; PRAGMA application_id = \(Schema.applicationID)") }
+            try queue.close()
+        }
+        try write(plain, nil, to: target, key) { _, _ in }
+        guard link(target, path) == 0 || errno == EEXIST else { throw failure(path) }
+    }
+
+    // MARK: Bytes
+
+    private static func copy(_ path: String, from old: DataKey?, to new: EncryptionKey?, progress: (Int, Int) -> Void) throws -> Int {
+        let target = path + ".rewritten"
+        unlink(target)
+        do {
+            let pages = try write(path, old, to: target, new, progress: progress), former = try DatabaseFile(path, isWritable: true)
+            guard rename(target, path) == 0 else { throw failure(path) }
+            synchronizeFolder(of: path)
+            // What fails here was only to be thrown away.
+            if old == nil { try? former.clear() }
+            return pages
+        } catch {
+            unlink(target)
+            throw error
+        }
+    }
+
+    /// Pages of a file that nobody writes to.
+    private struct Pages {
+        let file: DatabaseFile, path: String, key: DataKey?
+        let layout = SealedLayout(kind: .pages, head: WrappedKey.pageBytes, overhead: DataKey.overhead)
+
+        init(_ path: String, _ key: DataKey?) throws { (file, self.path, self.key) = (try DatabaseFile(path), path, key) }
+
+        var count: Int { get throws { (key == nil ? try file.size : layout.size(of: try file.size)) / SealedLayout.page } }
+
+        func page(_ number: Int) throws -> Data {
+            let unit = layout.unit(at: number * SealedLayout.page)
+            guard let key else { return try file.read(unit.start, unit.length) }
+            let data = try file.read(unit.place, unit.length + DataKey.overhead)
+            // No database has anything on the page that SQLite locks.
+            if number == 0x4000_0000 / SealedLayout.page, data.allSatisfy({ $0 == 0 }) { return Data(count: SealedLayout.page) }
+            guard let plain = data.withUnsafeBytes({ key.open($0, context: unit.context(.pages)) }) else {
+                throw StoreError(.corrupt, "Page \(number + 1) of \(path) is damaged. Restore a copy.")
+            }
+            return plain
+        }
+    }
+
+    /// Writes `source`'s pages to a new file and reads them back.
+    @discardableResult
+    private static func write(_ source: String, _ old: DataKey?, to target: String, _ new: EncryptionKey?, progress: (Int, Int) -> Void) throws -> Int {
+        let pages = try Pages(source, old), count = try pages.count, key = new.map { _ in DataKey() }
+        guard FileManager.default.createFile(atPath: target, contents: nil, attributes: [.posixPermissions: 0o600]),
+            let out = FileHandle(forWritingAtPath: target)
+        else { throw failure(target) }
+        var written = SHA256(), readBack = SHA256()
+        do {
+            if let key, let new { try out.write(contentsOf: WrappedKey.page(key, for: new)) }
+            for number in 0..<count {
+                var page = try pages.page(number)
+                // A database whose header says so is opened with a log from the start.
+                if number == 0 { page.replaceSubrange(18..<20, with: [2, 2]) }
+                written.update(data: page)
+                if let key {
+                    let unit = pages.layout.unit(at: number * SealedLayout.page)
+                    page = try page.withUnsafeBytes { try key.seal($0, context: unit.context(.pages)) }
+                }
+                try out.write(contentsOf: page)
+                if number % 1_024 == 0 { progress(number, count) }
+            }
+            try out.synchronize()
+            try out.close()
+        } catch let error as StoreError { throw error } catch { throw failure(target) }
+        let copy = try Pages(target, key)
+        guard try copy.count == count else { throw failure(target) }
+        for number in 0..<count { readBack.update(data: try copy.page(number)) }
+        guard written.finalize() == readBack.finalize() else {
+            throw StoreError(.corrupt, "What was written to \(target) reads otherwise. Check the disk; \(source) is as it was.")
+        }
+        progress(count, count)
+        return count
+    }
+
+    private static func synchronizeFolder(of path: String) {
+        let folder = (path as NSString).deletingLastPathComponent, descriptor = Foundation.open(folder.isEmpty ? "." : folder, O_RDONLY)
+        guard descriptor >= 0 else { return }
+        fsync(descriptor)
+        Foundation.close(descriptor)
+    }
+
+    private static func held(_ path: String) -> StoreError {
+        StoreError(.busy, "\(path) is open elsewhere. End that program first (`mneme serve`, `mneme mcp`), then repeat this.")
+    }
+
+    private static func failure(_ path: String) -> StoreError {
+        errno == ENOSPC || errno == EDQUOT || errno == EFBIG
+            ? StoreError(.diskFull, "The disk of \(path) is full: the store is written a second time. It is as it was.")
+            : StoreError(.unavailable, "\(path) cannot be written (\(String(cString: strerror(errno)))).")
+    }
+}
