@@ -84,18 +84,18 @@ let package = Package(
         .target(name: "MnemeStoreTesting", dependencies: ["MnemeStore"]),
 
         .testTarget(name: "MnemeNumericsTests", dependencies: ["MnemeNumerics"]),
-        .testTarget(name: "MnemeIndexTests", dependencies: ["MnemeIndex", locks]),
+        .testTarget(name: "MnemeIndexTests", dependencies: ["MnemeIndex", "MnemeSeal", locks]),
         .testTarget(name: "MnemeTests", dependencies: ["Mneme", "MnemeIndex", "MnemeModels", "MnemeStore", crypto], resources: [.copy("Guard")]),
         .testTarget(
             name: "MnemeServerTests",
             dependencies: ["Mneme", "MnemeServer", "MnemeStore", .product(name: "Logging", package: "swift-log")]
         ),
-        .testTarget(name: "MnemeKVTests", dependencies: ["MnemeKV", "MnemeModels", locks]),
+        .testTarget(name: "MnemeKVTests", dependencies: ["MnemeKV", "MnemeModels", "MnemeSeal", locks]),
         .testTarget(name: "MnemeEngineTests", dependencies: ["MnemeEngine", "MnemeKV", "MnemeModels", "MnemeNumerics"], resources: [.copy("Golden")]),
         .testTarget(
             name: "MnemeHubTests", dependencies: ["MnemeHub", "MnemeModels", .product(name: "Hummingbird", package: "hummingbird"), crypto, locks]),
         .testTarget(
-            name: "MnemeStoreTests", dependencies: ["MnemeStore", "MnemeStoreTesting", crypto, .product(name: "GRDB", package: "GRDB.swift")]),
+            name: "MnemeStoreTests", dependencies: ["MnemeSeal", "MnemeStore", "MnemeStoreTesting", crypto, .product(name: "GRDB", package: "GRDB.swift")]),
         .testTarget(name: "MnemeModelsTests", dependencies: ["MnemeModels", "MnemeNumerics"], resources: [.copy("Golden")]),
     ],
     swiftLanguageModes: [.v6]

@@ -94,7 +94,7 @@ extension SQLiteMemoryStore {
 
     /// Makes an empty encrypted store, unless one is there.
     private static func createEncrypted(_ path: String, with key: EncryptionKey) throws {
-        let plain = path + ".\(getpid()).new", target = plain + ".sealed"
+        let plain = "\(path).\(UUID().uuidString).new", target = plain + ".sealed"
         defer { for file in [plain, plain + "-wal", plain + "-shm", target] { unlink(file) } }
         try translating(path) {
             // Without a page nothing would say that there is a log.

@@ -62,7 +62,13 @@ public final class SQLiteMemoryStore: MemoryStore {
                     }
                 }
             }
-            try Schema.migrator.migrate(pool)
+            // Of two processes that are the first, one finds that the other has done a step meanwhile: what is left is looked up again.
+            for attempt in 1... {
+                do {
+                    try Schema.migrator.migrate(pool)
+                    break
+                } catch let error as DatabaseError where error.resultCode == .SQLITE_ERROR && attempt < 20 {}
+            }
             return pool
         }
     }

@@ -1,6 +1,7 @@
 import Foundation
 import MnemeKV
 import MnemeModels
+import MnemeSeal
 import NIOConcurrencyHelpers
 import Testing
 
@@ -176,14 +177,14 @@ private func hash(_ name: String) -> KVHash {
         #expect(third.statistics.refused == 1)
     }
 
-    @Test(arguments: [0, 3, 9, 30, 60, 120, 200, 1000, 4000])
-    func `a damaged file is refused, removed and made anew`(offset: Int) throws {
-        let path = temporaryFolder(), text = (0..<130).map { Int32($0 * 3) }
+    @Test(arguments: [0, 3, 9, 30, 60, 120, 200, 1000, 4000], [false, true])
+    func `a damaged file is refused, removed and made anew`(offset: Int, isEncrypted: Bool) throws {
+        let path = temporaryFolder(), text = (0..<130).map { Int32($0 * 3) }, key = isEncrypted ? EncryptionKey() : nil
         defer { try? FileManager.default.removeItem(atPath: path) }
-        let first = try cache(blocks: 20, folder: KVFolder(path: path))
+        let first = try cache(blocks: 20, folder: KVFolder(path: path, key: key))
         try run(first, text)
         first.flush()
-        let folder = try KVFolder(path: path), second = folder.entries()[1], file = "\(path)/\(second.hash.description.prefix(2))/\(second.hash).kv"
+        let folder = try KVFolder(path: path, key: key), second = folder.entries()[1], file = "\(path)/\(second.hash.description.prefix(2))/\(second.hash).kv"
         var data = try Data(contentsOf: URL(fileURLWithPath: file))
         for change in 0..<2 {
             if change == 0 { data[min(offset, data.count - 1)] ^= 0x10 } else { data = data.prefix(offset) }
@@ -195,6 +196,48 @@ private func hash(_ name: String) -> KVHash {
             #expect(again.statistics.refused == 1 && folder.verify().damaged.isEmpty)
             data = try Data(contentsOf: URL(fileURLWithPath: file))
         }
+    }
+
+    @Test func `an encrypted folder tells nothing, and gives back what was computed`() throws {
+        let path = temporaryFolder(), other = temporaryFolder(), key = EncryptionKey(), next = EncryptionKey(), text = (0..<200).map { Int32($0 * 7) }
+        defer { for folder in [path, other, path + ".blocks"] { try? FileManager.default.removeItem(atPath: folder) } }
+        let first = try cache(blocks: 100, folder: KVFolder(path: path, key: key))
+        try run(first, text, sources: ["memory-of-a-secret"])
+        first.flush()
+        /// Tokens that a new cache over the folder finds.
+        func found(_ folder: KVFolder) throws -> Int {
+            let cache = try cache(blocks: 100, folder: folder)
+            defer { cache.flush() }
+            return try run(cache, text)
+        }
+        func files() throws -> [Data] {
+            try FileManager.default.subpathsOfDirectory(atPath: path).filter { $0.hasSuffix(".kv") }.map { try Data(contentsOf: URL(fileURLWithPath: path + "/" + $0)) }
+        }
+        let tokens = text[0..<32].withUnsafeBytes { Data($0) }
+        #expect(try files().count == 7 && files().allSatisfy { $0.range(of: tokens) == nil && $0.range(of: Data("memory-of".utf8)) == nil })
+        #expect(try #require(throws: SealError.self) { try KVFolder(path: path) }.code == .keyMissing)
+        #expect(try #require(throws: SealError.self) { try KVFolder(path: path, key: next) }.code == .wrongKey)
+        #expect(try found(KVFolder(path: path, key: key)) == 199)
+        // An export can be read where the key is not.
+        let folder = try KVFolder(path: path, key: key), last = try #require(folder.entries().last)
+        try folder.export(last.hash, to: path + ".blocks")
+        #expect(try KVFolder(path: other).import(path + ".blocks") == 7)
+        #expect(try found(KVFolder(path: other)) == 199)
+        #expect(try #require(throws: SealError.self) { try KVFolder(path: other, key: key) }.code == .notEncrypted)
+        // Another key, then none, then a key again.
+        try KVFolder.exchangeKey(path, from: key, to: next)
+        #expect(throws: SealError.self) { try KVFolder(path: path, key: key) }
+        #expect(try found(KVFolder(path: path, key: next)) == 199)
+        #expect(try KVFolder.rewrite(path, from: next, to: nil) == 7)
+        #expect(try files().contains { $0.range(of: tokens) != nil })
+        #expect(try found(KVFolder(path: path)) == 199)
+        #expect(try KVFolder.rewrite(path, from: nil, to: key) == 7)
+        let again = try KVFolder(path: path, key: key)
+        #expect(try found(again) == 199 && files().allSatisfy { $0.range(of: tokens) == nil })
+        // One file in the place of another is not taken for it, and a changed one is refused.
+        let entries = again.entries(), names = entries.map { "\(path)/\($0.hash.description.prefix(2))/\($0.hash).kv" }
+        try Data(contentsOf: URL(fileURLWithPath: names[3])).write(to: URL(fileURLWithPath: names[2]))
+        #expect(try found(again) == 64)
     }
 
     @Test func `a folder keeps its bound, what is pinned, and the beginnings of what it keeps`() throws {
@@ -686,6 +729,17 @@ private final class RedisServer {
         // Another model finds nothing, another database neither.
         #expect(try run(machine(RedisTier(url: server.url), model: "other"), text) == 0)
         #expect(try run(machine(RedisTier(url: server.url + "/3")), text) == 0)
+    }
+
+    @Test func `a server gets encrypted blocks, which only machines with the key can use`() throws {
+        let server = try RedisServer(), key = EncryptionKey()
+        defer { server.stop() }
+        #expect(try run(machine(RedisTier(url: server.url, key: key)), text) == 0)
+        #expect(try run(machine(RedisTier(url: server.url, key: key)), text) == 192)
+        // Neither takes what the other wrote, nor destroys it.
+        let other = try machine(RedisTier(url: server.url, key: EncryptionKey()))
+        #expect(try run(other, text) == 0 && other.statistics.refused > 0)
+        #expect(try run(machine(RedisTier(url: server.url, key: key)), text) == 192)
     }
 
     @Test(arguments: ["flip", "cut", "header", "swap", "type"]) func `what was changed on the server is refused and computed again`(kind: String) throws {

@@ -400,9 +400,20 @@ class Writer:
 @test
 def killed_during_writes():
     """kill -9 at random moments: what was acknowledged is there once; what was not is there at most once."""
+    kill_during_writes(isEncrypted=False)
+
+
+@test
+def killed_during_encrypted_writes():
+    """As before, with a key: and no file has a word of it."""
+    kill_during_writes(isEncrypted=True)
+
+
+def kill_during_writes(isEncrypted):
     rounds, seed = int(os.environ.get("MNEME_KILL_ROUNDS", "50")), random.randrange(1 << 30)
     generator = random.Random(seed)
     with Folder() as f:
+        if isEncrypted: f.environment["MNEME_KEY"] = "5eed" * 16
         acknowledged, sent, number = {}, {}, 0
         for turn in range(rounds):
             writer = Writer(f, *([] if turn % 5 == 0 else ["--no-embedder"]))
@@ -431,6 +442,9 @@ def killed_during_writes():
                 if not answer["result"]["isError"]:
                     memory = answer["result"]["structuredContent"]["memories"][0]
                     acknowledged[memory["id"]] = memory["memory"]["text"]
+            if isEncrypted:
+                for name in os.listdir(f.path):
+                    if name.startswith("memory.db"): assert b"about topic" not in open(f.path + "/" + name, "rb").read(), name
         exported = [json.loads(line) for line in f.run("export").stdout.splitlines()]
         ids, texts = [m["id"] for m in exported], [m["text"] for m in exported]
         context = f"(seed {seed}, {len(sent)} sent, {len(acknowledged)} acknowledged, {len(exported)} stored)"

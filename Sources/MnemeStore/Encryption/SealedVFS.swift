@@ -69,7 +69,10 @@ enum SealedVFS {
         let path = name.map { String(cString: $0) }
         func key(_ suffix: String) -> DataKey? {
             guard let path, path.hasSuffix(suffix) else { return nil }
-            return keys.withLockedValue { $0[String(path.dropLast(suffix.count))]?.key }
+            let database = String(path.dropLast(suffix.count))
+            // What was decrypted while somebody still held its key is as it is.
+            guard let key = keys.withLockedValue({ $0[database]?.key }), SQLiteMemoryStore.isEncrypted(database) else { return nil }
+            return key
         }
         let found: (key: DataKey, kind: SealedLayout.Kind)?
         if flags & SQLITE_OPEN_MAIN_DB != 0 {
