@@ -71,11 +71,14 @@ let package = Package(
                 .product(name: "NIOCore", package: "swift-nio"),
             ]
         ),
-        .target(name: "MnemeBench", dependencies: ["Mneme", "MnemeEngine", "MnemeIndex", "MnemeKV", "MnemeModels", "MnemeNumerics", "MnemeStore", locks]),
+        .target(
+            name: "MnemeBench",
+            dependencies: ["Mneme", "MnemeEngine", "MnemeIndex", "MnemeKV", "MnemeModels", "MnemeNumerics", "MnemeSeal", "MnemeStore", locks]),
         .executableTarget(
             name: "mneme-cli",
             dependencies: [
-                "Mneme", "MnemeEngine", "MnemeHub", "MnemeKV", "MnemeSeal", "MnemeServer", "MnemeBench", "MnemeModels", "MnemeNumerics", "MnemeStore", crypto, locks,
+                "Mneme", "MnemeEngine", "MnemeHub", "MnemeKV", "MnemeSeal", "MnemeServer", "MnemeBench", "MnemeModels", "MnemeNumerics", "MnemeStore", crypto,
+                locks,
                 logging,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],

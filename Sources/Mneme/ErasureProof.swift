@@ -99,7 +99,9 @@ public struct ErasureProof: Sendable, Codable {
                 return Finding(path: path, bytes: size, places: Array(Set(places)).sorted())
             } catch {
                 // What was removed or cut off meanwhile holds nothing.
-                guard FileManager.default.fileExists(atPath: path), (error as? StoreError)?.code != .corrupt else { return Finding(path: path, bytes: 0, places: []) }
+                guard FileManager.default.fileExists(atPath: path), (error as? StoreError)?.code != .corrupt else {
+                    return Finding(path: path, bytes: 0, places: [])
+                }
                 throw InputError("\(path) cannot be read, so it cannot be looked through.")
             }
         }

@@ -1,6 +1,7 @@
 import Foundation
 import Mneme
 public import MnemeModels
+public import MnemeSeal
 import MnemeStore
 
 /// Speed of writing and recalling at a given size, over sentences made from a fixed seed.
@@ -47,9 +48,11 @@ public struct StoreBenchmark: Sendable {
     private static let callers = 64
     let memories, writes, questions: Int
     let folder: String?
+    let key: EncryptionKey?
 
-    /// Sizes of the run; `folder` nil uses a temporary one.
-    public init(memories: Int, writes: Int, questions: Int, folder: String?) {
+    /// Sizes of the run; `folder` nil uses a temporary one, and with a `key` the store is encrypted.
+    public init(memories: Int, writes: Int, questions: Int, folder: String?, key: EncryptionKey? = nil) {
+        self.key = key
         self.memories = max(1, memories)
         self.writes = max(1, writes)
         self.questions = max(1, questions)
@@ -69,7 +72,7 @@ public struct StoreBenchmark: Sendable {
             residentBytes: 0)
         let clock = ContinuousClock()
         var sentences = Sentences(seed: 42)
-        let store = try SQLiteMemoryStore(path: path, analyzer: MemoryOS.analyzerVersion)
+        let store = try SQLiteMemoryStore(path: path, analyzer: MemoryOS.analyzerVersion, key: key)
         let memory = MemoryOS(store: store, embedder: embedder, indexFolder: folder + "/index")
 
         let loading = clock.now
@@ -105,7 +108,7 @@ public struct StoreBenchmark: Sendable {
 
         let opening = clock.now
         let again = MemoryOS(
-            store: try SQLiteMemoryStore(path: path, analyzer: MemoryOS.analyzerVersion), embedder: embedder, indexFolder: folder + "/index")
+            store: try SQLiteMemoryStore(path: path, analyzer: MemoryOS.analyzerVersion, key: key), embedder: embedder, indexFolder: folder + "/index")
         _ = try await again.recall(RecallRequest("Who sold the guitar?", owner: owner))
         report.openMilliseconds = (clock.now - opening) / .milliseconds(1)
 

@@ -84,7 +84,8 @@ extension SQLiteMemoryStore {
         }
         guard WrappedKey.isStart(first) else {
             guard key == nil else {
-                throw SealError(.notEncrypted, "\(path) is not encrypted, though a key is given. `mneme encryption on` encrypts it; without the key it is used as it is.")
+                throw SealError(
+                    .notEncrypted, "\(path) is not encrypted, though a key is given. `mneme encryption on` encrypts it; without the key it is used as it is.")
             }
             return nil
         }

@@ -120,7 +120,7 @@ struct BenchStoreCommand: AsyncParsableCommand {
 
     func run() async throws {
         let progress = ProgressLine()
-        let report = try await StoreBenchmark(memories: memories, writes: writes, questions: questions, folder: folder)
+        let report = try await StoreBenchmark(memories: memories, writes: writes, questions: questions, folder: folder, key: Home.encryptionKey())
             .run(embedder: try Home.embedder()) { progress.show($0, $1, $2) }
         progress.end()
         if json { return print(try OperationTable.encode(report, pretty: true)) }

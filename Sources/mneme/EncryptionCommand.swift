@@ -109,7 +109,9 @@ struct EncryptionCommand: AsyncParsableCommand {
 
         func run() async throws {
             let path = EncryptionCommand.folders(store).store
-            guard FileManager.default.fileExists(atPath: path) else { throw InputError("There is no store at \(path). With a key set, a new one is encrypted.") }
+            guard FileManager.default.fileExists(atPath: path) else {
+                throw InputError("There is no store at \(path). With a key set, a new one is encrypted.")
+            }
             guard !SQLiteMemoryStore.isEncrypted(path) else { throw InputError("\(path) is encrypted already. `mneme encryption rotate` exchanges the key.") }
             guard let used = try key.map(EncryptionCommand.key) ?? Home.encryptionKey() else {
                 throw InputError("Which key? --key FILE makes one, or set MNEME_KEY_FILE, MNEME_KEY or MNEME_KEY_COMMAND.")

@@ -211,7 +211,9 @@ private func hash(_ name: String) -> KVHash {
             return try run(cache, text)
         }
         func files() throws -> [Data] {
-            try FileManager.default.subpathsOfDirectory(atPath: path).filter { $0.hasSuffix(".kv") }.map { try Data(contentsOf: URL(fileURLWithPath: path + "/" + $0)) }
+            try FileManager.default.subpathsOfDirectory(atPath: path).filter { $0.hasSuffix(".kv") }.map {
+                try Data(contentsOf: URL(fileURLWithPath: path + "/" + $0))
+            }
         }
         let tokens = text[0..<32].withUnsafeBytes { Data($0) }
         #expect(try files().count == 7 && files().allSatisfy { $0.range(of: tokens) == nil && $0.range(of: Data("memory-of".utf8)) == nil })

@@ -6,7 +6,8 @@ import Testing
 
 @Suite struct EncryptionTests {
     private func add(_ text: String, to store: SQLiteMemoryStore) throws -> MemCube {
-        let cube = MemCube(scope: Scope(tenant: "t", user: "u"), type: .episodic, text: text, eventTime: Date(), recordedTime: Date(), provenance: Provenance(source: "test"))
+        let cube = MemCube(
+            scope: Scope(tenant: "t", user: "u"), type: .episodic, text: text, eventTime: Date(), recordedTime: Date(), provenance: Provenance(source: "test"))
         try store.commit([.add(cube, analysis: Array(text.utf8), contentHash: Array(text.utf8))], owner: cube.scope.owner, by: .local)
         return cube
     }
@@ -32,7 +33,9 @@ import Testing
         func check() {
             for name in (try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? [] {
                 let bytes = bytes(folder.path + "/" + name)
-                for word in ["treasure", "palm number", "SQLite format", "CREATE TABLE"] { #expect(bytes.range(of: Data(word.utf8)) == nil, "\(name): \(word)") }
+                for word in ["treasure", "palm number", "SQLite format", "CREATE TABLE"] {
+                    #expect(bytes.range(of: Data(word.utf8)) == nil, "\(name): \(word)")
+                }
             }
         }
         check()

@@ -17,7 +17,8 @@ extension KVFolder {
         guard files(path).isEmpty else {
             throw SealError(
                 .notEncrypted,
-                "The keys and values in \(path) are not encrypted, though a key is given. `mneme encryption on` encrypts them; or delete the folder: it is a cache.")
+                "The keys and values in \(path) are not encrypted, though a key is given. `mneme encryption on` encrypts them; or delete the folder: it is a cache."
+            )
         }
         try install(WrappedKey.page(DataKey(), for: key), path, replacing: false)
         // Another process may have been first.

@@ -85,7 +85,8 @@ public final class RedisTier: KVTier {
                 defer { freeReplyObject(reply) }
                 guard reply.pointee.type == REDIS_REPLY_STRING else { throw try failure(reply) ?? KVError.absent(hash.description) }
                 try KVBlockFile.read(
-                    UnsafeRawBufferPointer(start: reply.pointee.str, count: Int(reply.pointee.len)), name: "\(hash) on \(address.host)", key: key, request, into: block)
+                    UnsafeRawBufferPointer(start: reply.pointee.str, count: Int(reply.pointee.len)), name: "\(hash) on \(address.host)", key: key, request,
+                    into: block)
             }
         } catch let error as KVError where error.code == .damaged {
             remove(hash)
