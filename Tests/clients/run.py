@@ -604,6 +604,53 @@ def killed_in_the_middle_of_jobs():
 
 
 @test
+def an_encrypted_home():
+    """Turned on over what is there, the key exchanged while a server runs, turned off: nothing is lost, and no file tells anything."""
+    prompt = "It is a truth universally acknowledged, that a single man in possession of a good fortune. " * 10
+
+    def telling(folder):
+        words = [b"Zanzibar", b"SQLite format", b"MNEMEKV1"]
+        return [name for d, _, names in os.walk(folder) if "models" not in d for name in names
+                if any(word in open(d + "/" + name, "rb").read() for word in words)]
+
+    with Folder() as f:
+        f.run("remember", "My aunt lives in Zanzibar.")
+        before = f.run("generate", prompt, "--max-tokens", "8").stdout
+        assert telling(f.path), "nothing is encrypted yet"
+        with Server(f) as server:
+            refused = f.run("encryption", "on", "--key", f.path + "/first.key", check=False)
+            assert refused.returncode == 1 and "open elsewhere" in refused.stderr, refused
+        f.run("encryption", "on", "--key", f.path + "/first.key")
+        assert oct(os.stat(f.path + "/first.key").st_mode)[-3:] == "600"
+        assert not telling(f.path), telling(f.path)
+        for arguments in (["recall", "aunt"], ["kv", "list"], ["generate", prompt]):
+            result = f.run(*arguments, check=False)
+            assert result.returncode == 1 and "is encrypted. Give its key" in result.stderr, result
+        f.environment["MNEME_KEY_FILE"] = f.path + "/first.key"
+        with Server(f) as server:
+            f.run("remember", "My uncle lives in Zanzibar, too.")
+            f.run("encryption", "rotate", "--to", f.path + "/second.key")
+            body = json.dumps({"query": "Where does my aunt live?"}).encode()
+            request = urllib.request.Request(server.url + "/v1/memories/search", body, {"Content-Type": "application/json"})
+            assert "Zanzibar" in json.load(urllib.request.urlopen(request, timeout=30))["memories"][0]["memory"]["text"]
+            assert not telling(f.path), telling(f.path)
+        assert "another key" in f.run("stats", check=False).stderr
+        del f.environment["MNEME_KEY_FILE"]
+        f.environment["MNEME_KEY_COMMAND"] = f"cat {f.path}/second.key"
+        assert f.json("stats")["memories"] == 2 and f.json("doctor")["sound"]
+        assert "The key that is set opens it" in f.run("encryption").stdout
+        assert f.run("generate", prompt, "--max-tokens", "8").stdout == before
+        assert "are sound" in f.run("kv", "verify").stdout and not telling(f.path)
+        f.run("encryption", "rotate", "--rewrite", "--to", f.path + "/third.key")
+        f.environment["MNEME_KEY_COMMAND"] = f"cat {f.path}/third.key"
+        f.run("encryption", "off")
+        assert "though a key is given" in f.run("stats", check=False).stderr
+        del f.environment["MNEME_KEY_COMMAND"]
+        assert f.json("stats")["memories"] == 2 and telling(f.path)
+        assert f.run("generate", prompt, "--max-tokens", "8").stdout == before
+
+
+@test
 def vaults_between_machines():
     """A vault is packed, signed and sealed, taken in elsewhere, and followed over HTTP."""
     with Folder() as f, Folder() as g:
