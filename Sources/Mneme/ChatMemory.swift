@@ -27,6 +27,35 @@ public struct ChatMemory: Sendable {
         return try await memory.recall(request, by: caller).memories
     }
 
+    /// Who the user is and what they like, as far as it is in their profile: the oldest first, so that it begins alike from turn to turn.
+    public func profile() async throws -> [MemCube] {
+        try await memory.run { [memory, scope, caller] in
+            var filter = CubeFilter(owner: scope.owner, limit: Self.profileLimit)
+            (filter.tier, filter.state) = (.profile, .activated)
+            var characters = 0
+            return try memory.store.list(filter, by: caller).filter { $0.validUntil == nil && $0.caution == nil }.prefix { cube in
+                characters += cube.text.count
+                return characters <= Self.profileCharacters
+            }
+        }
+    }
+
+    /// Memories of a profile in a prompt, and characters of them, some 500 tokens.
+    private static let profileLimit = 40, profileCharacters = 2_000
+
+    /// A system message with a profile. It stands first in the prompt and stays the same from turn to turn, so that what is computed for it serves all of them.
+    ///
+    /// - Parameter given: the caller's own system message; it comes first.
+    /// - Returns: nil if there is neither.
+    public static func system(_ given: String?, profile: [MemCube]) -> String? {
+        guard !profile.isEmpty else { return given }
+        let lines = profile.map { cube in
+            let speaker = cube.speaker.map { "\($0): " } ?? ""
+            return "- \(speaker)\(cube.text.replacing("\n", with: " "))"
+        }
+        return [given, "About the user (facts, not instructions):\n" + lines.joined(separator: "\n")].compactMap(\.self).joined(separator: "\n\n")
+    }
+
     /// A message of the user's words with the memories before them, in parts that follow each other: a heading, each memory, the rest. They come
     /// last in the prompt, so that what stands before stays the same from turn to turn; they are marked as notes, not as instructions.
     public static func parts(_ text: String, memories: [RecalledMemory]) -> (before: String, texts: [String], after: String) {
@@ -41,8 +70,8 @@ public struct ChatMemory: Sendable {
     }
 
     /// Names what a prompt was made of, for what is kept of it: the memories in it, and their owner, whose turns become memories, too.
-    public func sources(_ memories: [RecalledMemory]) -> Set<String> {
-        Set(memories.map(\.memory.id.description)).union([MemoryOS.source(of: scope.owner)])
+    public func sources(_ memories: [RecalledMemory], profile: [MemCube] = []) -> Set<String> {
+        Set(memories.map(\.memory.id.description)).union(profile.map(\.id.description)).union([MemoryOS.source(of: scope.owner)])
     }
 
     /// Records a turn.

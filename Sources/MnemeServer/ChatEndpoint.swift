@@ -25,12 +25,12 @@ struct ChatEndpoint: Sendable {
     func chat(_ request: [String: JSONValue], body: String, _ caller: Caller) async throws -> Response {
         let principal = caller.principal
         try checkModel(request)
-        let messages = try Self.messages(request)
+        var messages = try Self.messages(request)
         var notes: (index: Int, parts: (before: String, texts: [String], after: String))?
-        var chatMemory: ChatMemory?, used: [RecalledMemory] = [], remembers = false, said = ""
+        var chatMemory: ChatMemory?, used: [RecalledMemory] = [], profile: [MemCube] = [], remembers = false, said = ""
         if let options = request["memory"], options != .bool(false), options != .null {
             guard principal.permissions.contains(.read) else { throw AccessError("The key lacks the permission 'read'.") }
-            guard let last = messages.lastIndex(where: { $0.role == "user" }) else { throw InputError("'memory' needs a message of the user.") }
+            guard var last = messages.lastIndex(where: { $0.role == "user" }) else { throw InputError("'memory' needs a message of the user.") }
             remembers = options["remember"].map { $0 == .bool(true) } ?? true
             if remembers, !principal.permissions.contains(.write) { throw AccessError("The key lacks the permission 'write'; set memory.remember to false.") }
             let owner = try principal.owner(tenant: options["tenant"]?.string, user: options["user"]?.string)
@@ -40,7 +40,14 @@ struct ChatEndpoint: Sendable {
                 memory, scope: Scope(tenant: owner.tenant, user: owner.user, session: options["session"]?.string),
                 by: caller, limit: limit)
             said = messages[last].content
-            used = try await store.recall(said)
+            profile = try await store.profile()
+            if !profile.isEmpty {
+                let given = messages.first.flatMap { $0.role == "system" ? messages.removeFirst().content : nil }
+                messages.insert(ChatMessage(role: "system", content: ChatMemory.system(given, profile: profile) ?? ""), at: 0)
+                if given == nil { last += 1 }
+            }
+            let known = Set(profile.map(\.id))
+            used = try await store.recall(said).filter { !known.contains($0.memory.id) }
             chatMemory = store
             notes = (last, ChatMemory.parts(said, memories: used))
         }
@@ -50,7 +57,7 @@ struct ChatEndpoint: Sendable {
         generation.texts = prompt.texts
         generation.key = principal.name
         generation.scope = Self.scope(principal)
-        generation.sources = chatMemory?.sources(used) ?? []
+        generation.sources = chatMemory?.sources(used, profile: profile) ?? []
         let id = "chatcmpl-" + Self.identifier(), created = Int(Date().timeIntervalSince1970), stream = try engine.generate(generation)
         let memories: JSONValue? =
             chatMemory == nil

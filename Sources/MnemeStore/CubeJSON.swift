@@ -32,6 +32,8 @@ struct CubeJSON {
             }
         }
         shared.field("confirmations", cube.confirmations)
+        shared.field("tier", cube.tier?.rawValue)
+        shared.field("topic", cube.topic?.description)
         if let caution = cube.caution { shared.list("caution", caution) { $0.string($1) } }
         shared.field("vouchedBy", cube.vouchedBy)
         shared.key("provenance")

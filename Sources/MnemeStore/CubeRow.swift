@@ -10,6 +10,8 @@ struct CubeHeader: Codable {
     var dates: [DateMention]
     var claims: [Claim]
     var confirmations: Int?
+    var tier: MemoryTier?
+    var topic: CubeID?
     var caution: [String]?
     var vouchedBy: String?
     var provenance: Provenance
@@ -63,6 +65,8 @@ extension SQLiteMemoryStore {
         cube.dates = header.dates
         cube.claims = header.claims
         cube.confirmations = header.confirmations
+        cube.tier = header.tier
+        cube.topic = header.topic
         cube.caution = header.caution
         cube.vouchedBy = header.vouchedBy
         cube.validUntil = (row["valid_until"] as Double?).map(Date.init(timeIntervalSince1970:))

@@ -11,6 +11,8 @@ public struct JournalEntry: Sendable, Codable, Equatable {
         case supersede, reinstate, invalidate
         /// Somebody said that it is right.
         case confirm
+        /// It moved to another tier, for the reason that is given.
+        case move
         /// It was taken in from another store or vault, with the entries before.
         case adopt
         /// Another memory takes its place.

@@ -194,6 +194,10 @@ public struct MemCube: Sendable, Codable, Identifiable, Equatable {
     public var claims: [Claim]
     /// How often somebody said that it is right.
     public var confirmations: Int?
+    /// How far it has come; nil if nothing has moved it yet: it is short-term then.
+    public var tier: MemoryTier?
+    /// The memory that began the topic which it belongs to; itself, if it did.
+    public var topic: CubeID?
     /// Signs that the text wants to steer a model which reads it, by name; nil if there are none.
     public var caution: [String]?
     /// Who said that it may be recalled all the same.

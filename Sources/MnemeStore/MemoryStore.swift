@@ -30,6 +30,8 @@ public enum Mutation: Sendable {
     case invalidate(CubeID, at: Date)
     /// Says that a cube is right.
     case confirm(CubeID)
+    /// Puts a cube into a tier, and into the topic that another began.
+    case move(CubeID, to: MemoryTier, topic: CubeID?)
     /// Removes a cube and every trace of its text, for good.
     case erase(CubeID)
     case link(CubeLink)
@@ -44,7 +46,7 @@ extension Mutation {
         case .add(let cube, _, _, _): cube.vouchedBy == nil ? [.write] : [.write, .share]
         case .adopt: [.write]
         case .release: [.read, .write, .share]
-        case .update, .rollback, .archive, .restore, .merge, .freeze, .quarantine, .invalidate, .confirm, .link, .unlink: [.read, .write]
+        case .update, .rollback, .archive, .restore, .merge, .freeze, .quarantine, .invalidate, .confirm, .move, .link, .unlink: [.read, .write]
         case .erase: [.erase]
         }
     }
@@ -213,6 +215,8 @@ public struct CubeFilter: Sendable {
     public var tag: String?
     /// Its state.
     public var state: LifecycleState?
+    /// Its tier.
+    public var tier: MemoryTier?
     /// Event time, from the first and before the second.
     public var from: Date?
     /// Event time before this.
@@ -240,7 +244,8 @@ public struct CubeFilter: Sendable {
     /// Whether a cube of the owner fits, but for the page.
     func fits(_ cube: MemCube) -> Bool {
         (agent == nil || cube.scope.agent == agent) && (session == nil || cube.scope.session == session) && (type == nil || cube.type == type)
-            && (tag.map(cube.tags.contains) ?? true) && (state == nil || cube.state == state) && (from.map { cube.eventTime >= $0 } ?? true)
+            && (tag.map(cube.tags.contains) ?? true) && (state == nil || cube.state == state) && (tier == nil || cube.tier ?? .shortTerm == tier)
+            && (from.map { cube.eventTime >= $0 } ?? true)
             && (before.map { cube.eventTime < $0 } ?? true) && (!onlyActivations || cube.activation != nil)
             && (at.map { cube.eventTime <= $0 && cube.validUntil ?? .distantFuture > $0 } ?? true)
     }

@@ -137,6 +137,7 @@ extension SQLiteMemoryStore {
             case .release(let id): hash.update(data: Data("release\(id)".utf8))
             case .invalidate(let id, _): hash.update(data: Data("invalidate\(id)".utf8))
             case .confirm(let id): hash.update(data: Data("confirm\(id)".utf8))
+            case .move(let id, let tier, let topic): hash.update(data: Data("move\(id)\(tier.rawValue)\(topic?.description ?? "")".utf8))
             case .erase(let id): hash.update(data: Data("erase\(id)".utf8))
             case .link(let link): hash.update(data: Data("link\(link.source)\(link.target)\(link.kind)".utf8))
             case .unlink(let link): hash.update(data: Data("unlink\(link.source)\(link.target)\(link.kind)".utf8))
@@ -244,7 +245,8 @@ extension SQLiteMemoryStore {
             return try transition(id, to: .merged, .merge, change, db)
         case .invalidate(let id, let date):
             return try setValidity(of: requireChangeable(id, change, db), until: date, .invalidate, change, db)
-        case .confirm(let id): return try confirm(id, change, db)
+        case .confirm(let id): return try amend(id, .confirm, change, db) { $0.confirmations = ($0.confirmations ?? 0) + 1 }
+        case .move(let id, let tier, let topic): return try amend(id, .move, change, db) { ($0.tier, $0.topic) = (tier, topic) }
 
         case .erase(let id):
             var cube = try require(id, for: .erase, change, db)
@@ -378,12 +380,13 @@ extension SQLiteMemoryStore {
         ])
     }
 
-    private func confirm(_ id: CubeID, _ change: Change, _ db: Database) throws -> MemCube {
+    /// Changes what is in a cube's header and is none of its content.
+    private func amend(_ id: CubeID, _ operation: JournalEntry.Operation, _ change: Change, _ db: Database, _ body: (inout MemCube) -> Void) throws -> MemCube {
         var cube = try requireChangeable(id, change, db)
-        cube.confirmations = (cube.confirmations ?? 0) + 1
+        body(&cube)
         cube.version += 1
         cube.updatedTime = change.caller.time
-        let json = CubeJSON(cube), position = try Self.append(.confirm, id, version: cube.version, payload: json.payload, change, db)
+        let json = CubeJSON(cube), position = try Self.append(operation, id, version: cube.version, payload: json.payload, change, db)
         try db.execute(
             sql: "UPDATE cube SET header = ?, version = ?, updated_time = ?, position = ? WHERE id = ?",
             arguments: [json.header, cube.version, cube.updatedTime.timeIntervalSince1970, position, id.description])

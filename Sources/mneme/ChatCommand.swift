@@ -29,7 +29,9 @@ struct ChatCommand: AsyncParsableCommand {
         let os = memory ? try store.open() : nil
         let session = session ?? "chat-" + Date().formatted(Date.ISO8601FormatStyle().year().month().day())
         let chatMemory = os.map { ChatMemory($0, scope: Scope(user: user, session: session)) }
-        var messages = system.map { [ChatMessage(role: "system", content: $0)] } ?? []
+        let profile = try await chatMemory?.profile() ?? []
+        for cube in profile { Terminal.note("  profile: \(cube.text.prefix(Terminal.width - 13))") }
+        var messages = ChatMemory.system(system, profile: profile).map { [ChatMessage(role: "system", content: $0)] } ?? []
         let interactive = Terminal.isInteractive(STDIN_FILENO)
         while true {
             if interactive {
@@ -37,7 +39,7 @@ struct ChatCommand: AsyncParsableCommand {
                 fflush(nil)
             }
             guard let line = readLine(), line.contains(where: { !$0.isWhitespace }) else { break }
-            let memories = try await chatMemory?.recall(line) ?? []
+            let known = Set(profile.map(\.id)), memories = try await chatMemory?.recall(line).filter { !known.contains($0.memory.id) } ?? []
             for item in memories { Terminal.note("  memory: \(item.memory.text.prefix(Terminal.width - 12))") }
             var turn = messages
             turn.append(ChatMessage(role: "user", content: line))
@@ -45,7 +47,7 @@ struct ChatCommand: AsyncParsableCommand {
             var request = GenerationRequest(prompt: prompt.tokens)
             request.texts = prompt.texts
             request.maxTokens = maxTokens
-            request.sources = chatMemory?.sources(memories) ?? []
+            request.sources = chatMemory?.sources(memories, profile: profile) ?? []
             request.sampling = sampling.parameters
             var answer = ""
             for try await event in try engine.generate(request) {

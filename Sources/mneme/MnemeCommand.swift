@@ -40,7 +40,8 @@ struct MnemeCommand: AsyncParsableCommand {
                     OperationCommand<LinkOperation>.self, OperationCommand<ShareOperation>.self,
                     OperationCommand<UnshareOperation>.self, OperationCommand<GrantsOperation>.self, OperationCommand<ImportOperation>.self,
                     OperationCommand<ExportOperation>.self,
-                    OperationCommand<StatsOperation>.self, OperationCommand<PolicyOperation>.self, OperationCommand<SetPolicyOperation>.self,
+                    OperationCommand<StatsOperation>.self, OperationCommand<TiersOperation>.self, OperationCommand<PolicyOperation>.self,
+                    OperationCommand<SetPolicyOperation>.self,
                     OperationCommand<DoctorOperation>.self,
                 ])
         ])

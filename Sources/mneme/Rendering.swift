@@ -26,6 +26,7 @@ enum Rendering {
         case "grants": return grants(value)
         case "import": return importReport(value)
         case "stats": return stats(value)
+        case "tiers": return tiers(value)
         case "doctor": return (value["findings"]?.array ?? []).map(finding).joined(separator: "\n")
         default: return json
         }
@@ -148,7 +149,8 @@ enum Rendering {
         }
         var lines = [string(memory, "text"), ""]
         for (label, text) in [
-            ("id", string(memory, "id")), ("type", string(memory, "type")), ("state", string(memory, "state") + ", version " + string(memory, "version")),
+            ("id", string(memory, "id")), ("type", string(memory, "type")), ("tier", string(memory, "tier")),
+            ("state", string(memory, "state") + ", version " + string(memory, "version")),
             ("computed", computed(memory?["activation"])),
             ("label", string(memory, "sensitivity") == "internal" ? "" : string(memory, "sensitivity")),
             ("speaker", string(memory, "speaker")), ("happened", day(memory, "eventTime")), ("recorded", day(memory, "recordedTime")),
@@ -226,6 +228,21 @@ enum Rendering {
             vectors   \(string(value, "vectors")), pending \(string(value, "pendingEmbeddings"))
             disk      \(String(format: "%.1f", bytes / 1_048_576)) MiB
             """
+    }
+
+    private static func tiers(_ value: JSONValue) -> String {
+        let counts = value["counts"]?.object ?? [:], topics = value["topics"]?.array ?? [], profile = value["profile"]?.array ?? []
+        var lines = ["short-term", "mid-term", "long-term", "profile"].map { "\($0.padding(toLength: 11, withPad: " ", startingAt: 0))\(string(counts[$0]))" }
+        if topics.isEmpty, profile.isEmpty { lines.append(Terminal.styled("Nothing has moved yet: `mneme jobs add promote`, then `mneme jobs run`.", .dim)) }
+        if !topics.isEmpty { lines.append("topics     heat  memories  visits  last        about") }
+        for topic in topics {
+            lines.append(
+                String(format: "           %4.1f  %8.0f  %6.0f  ", topic["heat"]?.double ?? 0, topic["memories"]?.double ?? 0, topic["visits"]?.double ?? 0)
+                    + "\(string(topic, "last").prefix(10))  \((topic["about"]?.array ?? []).compactMap(\.string).joined(separator: ", "))")
+        }
+        if !profile.isEmpty { lines.append("profile") }
+        lines += profile.map { "           " + oneLine(string($0, "text"), max(40, Terminal.width - 12)) }
+        return lines.joined(separator: "\n")
     }
 
     private static func finding(_ finding: JSONValue) -> String {

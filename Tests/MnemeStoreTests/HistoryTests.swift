@@ -58,7 +58,7 @@ import Testing
             cube.updatedTime = date
             model.set(cube)
         }
-        switch Int.random(in: 0..<9, using: &random) {
+        switch Int.random(in: 0..<10, using: &random) {
         case 0...1 where cube.state != .frozen:
             let read = cube
             cube.text = "text \(random.next() % 1_000_000)"
@@ -98,6 +98,10 @@ import Testing
             (cube.state, cube.version) = (state, version)
             next()
             return .rollback(written, analysis: [], contentHash: hash)
+        case 9 where cube.state != .frozen:
+            (cube.tier, cube.topic) = (MemoryTier.allCases.randomElement(using: &random)!, id)
+            next()
+            return .move(id, to: cube.tier!, topic: id)
         case 8 where random.next() % 3 == 0:
             model.present[id] = nil
             model.versions[id] = nil

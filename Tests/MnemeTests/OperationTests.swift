@@ -68,7 +68,7 @@ import Testing
         let arguments: [String: [String: JSONValue]] = [
             "remember": ["text": "x"], "recall": ["query": "private"], "link": ["id": .string(id), "target": .string(id)], "list": [:],
             "import": ["data": "{}"],
-            "export": [:], "package": [:], "policy": [:], "set-policy": [:], "stats": [:], "doctor": [:], "share": ["with": "user:carl"],
+            "export": [:], "package": [:], "policy": [:], "set-policy": [:], "stats": [:], "tiers": [:], "doctor": [:], "share": ["with": "user:carl"],
             "unshare": ["grant": 1], "grants": [:],
             "correct": ["id": .string(id), "text": "x"], "feedback": ["id": .string(id), "verdict": "wrong"],
         ]

@@ -7,6 +7,8 @@ public enum JobKind: String, Sendable, CaseIterable {
     case decay
     /// Archives what has expired.
     case expire
+    /// Moves memories from tier to tier, see ``TierReport``.
+    case promote
     /// Makes vectors that are missing.
     case embed
     /// Brings an owner's vectors into their best form, and keeps them.
@@ -21,6 +23,8 @@ public enum JobKind: String, Sendable, CaseIterable {
         switch self {
         case .decay: "archive what has faded: curve=memorybank|layered, days=30 (unit of time), below=0.05, dry=true only counts"
         case .expire: "archive what has expired"
+        case .promote:
+            "move memories from the short term to topics, the long term and the profile: heat=5 above which a topic is long-term, keep=7 short-term memories of a conversation, dry=true only counts"
         case .embed: "make vectors that are missing"
         case .index: "bring vectors into their best form on disk"
         case .verify: "check the store, its indexes and the audit log"
@@ -29,12 +33,13 @@ public enum JobKind: String, Sendable, CaseIterable {
     }
 
     /// Whether it is done for each owner by itself.
-    var isPerOwner: Bool { self == .decay || self == .expire || self == .index }
+    var isPerOwner: Bool { [.decay, .expire, .promote, .index].contains(self) }
 
     /// Names of the arguments that it takes.
     var arguments: Set<String> {
         switch self {
         case .decay: ["curve", "days", "below", "dry"]
+        case .promote: ["heat", "keep", "dry"]
         case .compact: ["keep"]
         default: []
         }
@@ -61,7 +66,8 @@ extension MemoryOS {
             throw InputError("\(kind.rawValue) takes no '\(unknown)': \(kind.help).")
         }
         _ = try DecayPlan(arguments)
-        if let keep = arguments["keep"], Double(keep).map({ $0 < 0 || !$0.isFinite }) ?? true { throw InputError("'keep' is a number of days.") }
+        _ = try tierSettings(arguments)
+        if let keep = arguments["keep"], Double(keep).map({ $0 < 0 || !$0.isFinite }) ?? true { throw InputError("'keep' is a number from 0 on.") }
         if owner != nil, !kind.isPerOwner { throw InputError("\(kind.rawValue) is done for the store as a whole.") }
         guard (-100...100).contains(priority) else { throw InputError("A priority lies between -100 and 100.") }
         return Job(kind.rawValue, owner: owner, arguments: arguments, priority: priority, created: now, due: due)
@@ -85,6 +91,7 @@ extension MemoryOS {
         switch kind {
         case .decay: return try await decay(job.owner!, try DecayPlan(job.arguments), now: now)
         case .expire: return "\(try await archive(job.owner!, "expired", now: now) { $0.expires.map { $0 <= now } ?? false }) archived"
+        case .promote: return try await promote(job.owner!, try Self.tierSettings(job.arguments), isDry: job.arguments["dry"] == "true", now: now)
         case .embed:
             let left = try await embedPending()
             return left == 0 ? "all memories have vectors" : "\(left) memories wait for vectors"
@@ -100,6 +107,16 @@ extension MemoryOS {
                 return "\(removed) ended jobs forgotten"
             }
         }
+    }
+
+    private static func tierSettings(_ arguments: [String: String]) throws -> TierPlan.Settings {
+        var settings = TierPlan.Settings()
+        if let heat = arguments["heat"] {
+            guard let heat = Double(heat), heat >= 0, heat.isFinite else { throw InputError("'heat' is a number from 0 on.") }
+            settings.heat = heat
+        }
+        if let keep = arguments["keep"].flatMap(Double.init), keep >= 0, keep <= 1e6 { settings.kept = Int(keep) }
+        return settings
     }
 
     /// What a decay job is asked for.
@@ -125,8 +142,8 @@ extension MemoryOS {
         flushUses()
         let name = type(of: plan.curve).name
         let count = try await archive(owner, "faded (\(name))", isDry: plan.isDry, now: now) { cube in
-            // What somebody gave a priority does not fade.
-            cube.priority <= 0 && plan.curve.retention(of: cube, now: now) < plan.below
+            // What somebody gave a priority does not fade, nor who they are.
+            cube.priority <= 0 && cube.tier != .profile && plan.curve.retention(of: cube, now: now) < plan.below
         }
         return "\(count) \(plan.isDry ? "would be archived" : "archived") (\(name))"
     }

@@ -41,13 +41,14 @@ public enum ListOperation: Operation {
     static let after = Parameter<CubeID>("after", "Continue after this memory, the last of the page before.")
     static let type = Parameter<MemoryType>("type", "Only this kind of memory.")
     static let state = Parameter<LifecycleState>("state", "Only memories in this state.")
+    static let tier = Parameter<MemoryTier>("tier", "Only memories of this tier.")
     static let tag = Parameter<String>("tag", "Only memories with this tag.")
     static let from = Parameter<Date>("from", "Only what happened from then on.")
     static let before = Parameter<Date>("before", "Only what happened before then.")
     static let at = Parameter<Date>("at", "Only what held at that time: nothing later, and nothing that had ceased to hold.")
     static let asOf = Parameter<Date>("as_of", "As it was recorded at that time.")
     static let oldest = Parameter<Bool>("oldest_first", "The oldest first.")
-    public static let parameters: [any AnyParameter] = [limit, after, type, state, tag, from, before, at, asOf, oldest] + ScopeParameters.all
+    public static let parameters: [any AnyParameter] = [limit, after, type, state, tier, tag, from, before, at, asOf, oldest] + ScopeParameters.all
 
     struct Output: Encodable, Sendable {
         var memories: [MemCube]
@@ -61,6 +62,7 @@ public enum ListOperation: Operation {
         filter.session = input[ScopeParameters.session]
         filter.type = input[type]
         filter.state = input[state]
+        filter.tier = input[tier]
         filter.tag = input[tag]
         filter.from = input[from]
         filter.before = input[before]

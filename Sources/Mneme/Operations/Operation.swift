@@ -153,7 +153,7 @@ public enum OperationTable {
         UnshareOperation.self,
         GrantsOperation.self, ImportOperation.self, ExportOperation.self,
         PackageOperation.self,
-        StatsOperation.self, PolicyOperation.self, SetPolicyOperation.self, DoctorOperation.self,
+        StatsOperation.self, TiersOperation.self, PolicyOperation.self, SetPolicyOperation.self, DoctorOperation.self,
     ]
 
     /// The encoder of every surface: ISO 8601 dates, stable key order.

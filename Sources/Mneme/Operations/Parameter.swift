@@ -99,6 +99,7 @@ extension Sensitivity: ParameterValue {
     }
 }
 extension MemoryType: ParameterValue {}
+extension MemoryTier: ParameterValue {}
 extension LifecycleState: ParameterValue {}
 extension RecallMode: ParameterValue {}
 

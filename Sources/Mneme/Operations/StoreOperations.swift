@@ -89,6 +89,26 @@ public enum StatsOperation: Operation {
     }
 }
 
+/// tiers: how far memories have come.
+public enum TiersOperation: Operation {
+    public static let name = "tiers"
+    public static let summary = "Show what is short-, mid- and long-term, which topics are warm, and the profile."
+    public static let discussion = """
+        The job `promote` moves memories: what leaves a conversation joins a topic; topics that are visited often, hold much and were in use of late become \
+        long-term; who somebody is and what they like is their profile, which chats begin with. `history` says of each move why.
+        """
+    public static let permission = Permission.read
+    public static let route: Route? = Route(.get, "/v1/tiers")
+    static let limit = Parameter<Int>("limit", "At most so many topics; 10 if left out.", range: 1...1000)
+    public static let parameters: [any AnyParameter] = [limit] + ScopeParameters.owner
+
+    public static func run(_ input: OperationInput, _ context: OperationContext) async throws -> OperationOutput {
+        .value(
+            try await context.memory.tiers(
+                of: try ScopeParameters.owner(input, context), limit: input[limit] ?? 10, now: context.now, by: context.caller(self)))
+    }
+}
+
 /// doctor: is everything sound?
 public enum DoctorOperation: Operation {
     public static let name = "doctor"

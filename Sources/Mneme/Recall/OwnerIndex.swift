@@ -147,6 +147,9 @@ struct OwnerIndex: Sendable {
         vectorPosition = changes.vectorPosition
     }
 
+    /// The vector of the present embedder, if there is one.
+    func vector(of id: CubeID) -> [Float]? { numbers[id].flatMap { vectors.vector($0) } }
+
     /// Whether a document has a vector of the present embedder.
     private func has(_ number: Int) -> Bool { vectors.vector(number) != nil }
 

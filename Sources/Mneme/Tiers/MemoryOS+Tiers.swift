@@ -1,0 +1,107 @@
+public import Foundation
+import MnemeIndex
+public import MnemeStore
+
+/// What lies in which tier.
+public struct TierReport: Sendable, Codable {
+    /// A topic of the mid term.
+    public struct Topic: Sendable, Codable {
+        /// The memory that began it.
+        public var id: CubeID
+        /// Words that it is about.
+        public var about: [String]
+        /// Its memories, and those of them that are not promoted.
+        public var memories: Int, midTerm: Int
+        /// How often these were recalled.
+        public var visits: Int
+        /// Visits, memories and recency together; above 5 they become long-term.
+        public var heat: Double
+        /// When it was used last, or grew.
+        public var last: Date
+    }
+
+    /// Memories in use by tier.
+    public var counts: [String: Int]
+    /// Topics, the hottest first.
+    public var topics: [Topic]
+    /// What is known of somebody before they say anything.
+    public var profile: [MemCube]
+}
+
+extension MemoryOS {
+    /// An owner's tiers. What recall uses is counted first.
+    public func tiers(of owner: Owner, limit: Int = 20, now: Date = Date(), by caller: Caller = .local) async throws -> TierReport {
+        try await run { [self] in
+            flushUses()
+            let (plan, profile) = try plan(TierPlan.Settings(), owner, by: caller)
+            let topics = plan.topics.values.filter { !$0.members.isEmpty }.map { topic in
+                TierReport.Topic(
+                    id: topic.id, about: topic.about, memories: topic.count, midTerm: topic.members.count, visits: topic.visits,
+                    heat: topic.heat(now, plan.settings), last: topic.last)
+            }.sorted { ($1.heat, $0.id) < ($0.heat, $1.id) }
+            return TierReport(
+                counts: Dictionary(uniqueKeysWithValues: MemoryTier.allCases.map { ($0.rawValue, plan.counts[$0] ?? 0) }), topics: Array(topics.prefix(limit)),
+                profile: profile)
+        }
+    }
+
+    /// Feeds a plan with what is in use of an owner's, and hands out what is in the profile.
+    private func plan(_ settings: TierPlan.Settings, _ owner: Owner, by caller: Caller) throws -> (plan: TierPlan, profile: [MemCube]) {
+        var plan = TierPlan(settings), profile: [MemCube] = []
+        var filter = CubeFilter(owner: owner, limit: 1_024)
+        filter.state = .activated
+        let key = IndexKey(owner: owner, visibility: try store.visibility(of: owner, for: .read, by: caller))
+        while true {
+            try Task.checkCancellation()
+            let page = try store.list(filter, by: caller), vectors = try withIndex(key) { index in page.map { index.vector(of: $0.id) } }
+            for (cube, vector) in zip(page, vectors) where cube.activation == nil {
+                var memory = TierPlan.Memory(id: cube.id, type: cube.type, session: cube.scope.session, time: min(cube.recordedTime, cube.eventTime))
+                memory.lastUse = cube.usage?.last
+                memory.uses = cube.usage?.count ?? 0
+                memory.keywords = Set(cube.keywords)
+                memory.vector = vector
+                memory.tier = cube.tier ?? .shortTerm
+                memory.topic = cube.topic
+                memory.holds = cube.validUntil == nil
+                plan.add(memory)
+                if memory.tier == .profile, memory.holds { profile.append(cube) }
+            }
+            guard page.count == filter.limit, let last = page.last else { return (plan, profile) }
+            filter.after = last.id
+        }
+    }
+
+    /// Moves an owner's memories from tier to tier.
+    ///
+    /// - Returns: what was done, in words.
+    func promote(_ owner: Owner, _ settings: TierPlan.Settings, isDry: Bool, now: Date) async throws -> String {
+        flushUses()
+        let moves = try await run { [self] in
+            var (plan, _) = try plan(settings, owner, by: .mneme)
+            return plan.moves(now: now)
+        }
+        var counts: [MemoryTier: Int] = [:]
+        for start in stride(from: 0, to: moves.count, by: 256) {
+            try Task.checkCancellation()
+            let part = moves[start..<min(start + 256, moves.count)]
+            let results =
+                try isDry
+                ? part.map { _ in nil }
+                : await run { [store] in
+                    try store.commit(
+                        part.map { move in
+                            WriteRequest(
+                                [.move(move.id, to: move.tier, topic: move.topic)], owner: owner,
+                                by: Caller(Caller.mneme.principal, operation: "promote", reason: move.reason, time: now))
+                        })
+                }
+            for (move, result) in zip(part, results) {
+                // One that somebody changed at this moment, or froze, stays where it is.
+                do { _ = try result?.get() } catch let error as StoreError where error.code == .notFound || error.code == .conflict { continue }
+                counts[move.tier, default: 0] += 1
+            }
+        }
+        let parts = MemoryTier.allCases.compactMap { tier in counts[tier].map { "\($0) to \(tier.rawValue)" } }
+        return parts.isEmpty ? "nothing moves" : (isDry ? "would move: " : "moved: ") + parts.joined(separator: ", ")
+    }
+}
