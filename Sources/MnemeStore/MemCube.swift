@@ -240,6 +240,8 @@ public struct CubeLink: Hashable, Sendable, Codable {
     public static let derivedFrom = "derivedFrom"
     /// From a memory to one that does not hold any more since.
     public static let supersedes = "supersedes"
+    /// From a memory to one that said the same.
+    public static let consolidates = "consolidates"
     /// From a memory to one that was wrong.
     public static let corrects = "corrects"
 

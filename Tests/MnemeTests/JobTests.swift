@@ -205,6 +205,43 @@ import Testing
         await memory.close(deadline: .zero)
     }
 
+    @Test func `what says the same becomes one; what only resembles it, or happened, stays`() async throws {
+        let folder = try TemporaryFolder(), memory = try folder.open(), scope = Scope(user: "ana")
+        func remember(_ text: String, _ type: MemoryType, _ day: Double, change: (inout MemoryInput) -> Void = { _ in }) async throws -> CubeID {
+            var input = MemoryInput(text, eventTime: Self.at(day * 86_400 - 1e8))
+            input.type = type
+            change(&input)
+            return try await memory.remember([input], scope: scope)[0].id
+        }
+        let first = try await remember("I love the sea.", .preference, 0), second = try await remember("Oh, I really LOVE the sea!", .preference, 1)
+        let last = try await remember("i love sea", .preference, 2)
+        var others: [CubeID] = []
+        for (text, type) in [
+            ("I do not love the sea.", MemoryType.preference), ("I love the lake.", .preference), ("I love the sea", .semantic), ("I have 2 cats.", .semantic),
+            ("I have 3 cats.", .semantic), ("I swam in the sea.", .episodic), ("Oh, I swam in the sea!", .episodic), ("Really?", .semantic),
+            ("Just so.", .semantic),
+        ] { others.append(try await remember(text, type, -1)) }
+        others.append(try await remember("I love the sea so", .preference, 0.5) { $0.tags = ["keep"] })
+        others.append(try await remember("I just love the sea", .preference, 0.5) { $0.sensitivity = .restricted })
+        others.append(try await remember("So I love the sea", .preference, 0.5) { $0.speaker = "Tom" })
+        func run(_ arguments: [String: String]) async throws -> String? {
+            _ = try await memory.enqueue(.consolidate, owner: scope.owner, arguments: arguments)
+            #expect(try await JobRunner(memory).drain() == 1)
+            return try memory.store.jobs(in: [.done], limit: 1, by: .local).first?.message
+        }
+        func cube(_ id: CubeID) throws -> MemCube { try #require(try memory.store.cube(id, owner: scope.owner, asOf: nil, by: .local)) }
+        #expect(try await run(["dry": "true"]) == "2 would be merged into 1 that say the same")
+        #expect(try cube(first).state == .activated)
+        #expect(try await run([:]) == "2 merged into 1 that say the same")
+        #expect(try cube(first).state == .merged && cube(second).state == .merged && cube(last).confirmations == 2)
+        #expect(try others.allSatisfy { try cube($0).state == .activated })
+        #expect(try memory.store.links(of: first, owner: scope.owner, by: .local).contains { $0.source == last && $0.kind == CubeLink.consolidates })
+        #expect(try await run([:]) == "nothing says the same")
+        _ = try memory.store.commit([.restore(first)], owner: scope.owner, by: .local)
+        #expect(try cube(first).state == .activated)
+        await memory.close(deadline: .zero)
+    }
+
     @Test func `curves fall with time, and slower for what is used or lies deeper`() {
         func cube(_ type: MemoryType, uses: Int = 0, days: Double) -> MemCube {
             var cube = MemCube(

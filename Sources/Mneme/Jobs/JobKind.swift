@@ -7,6 +7,8 @@ public enum JobKind: String, Sendable, CaseIterable {
     case decay
     /// Archives what has expired.
     case expire
+    /// Puts memories together that say the same, see ``Consolidation``.
+    case consolidate
     /// Moves memories from tier to tier, see ``TierReport``.
     case promote
     /// Makes vectors that are missing.
@@ -23,6 +25,7 @@ public enum JobKind: String, Sendable, CaseIterable {
         switch self {
         case .decay: "archive what has faded: curve=memorybank|layered, days=30 (unit of time), below=0.05, dry=true only counts"
         case .expire: "archive what has expired"
+        case .consolidate: "merge facts and preferences that say the same into the latest; dry=true only counts"
         case .promote:
             "move memories from the short term to topics, the long term and the profile: heat=5 above which a topic is long-term, keep=7 short-term memories of a conversation, dry=true only counts"
         case .embed: "make vectors that are missing"
@@ -33,12 +36,13 @@ public enum JobKind: String, Sendable, CaseIterable {
     }
 
     /// Whether it is done for each owner by itself.
-    var isPerOwner: Bool { [.decay, .expire, .promote, .index].contains(self) }
+    var isPerOwner: Bool { [.decay, .expire, .consolidate, .promote, .index].contains(self) }
 
     /// Names of the arguments that it takes.
     var arguments: Set<String> {
         switch self {
         case .decay: ["curve", "days", "below", "dry"]
+        case .consolidate: ["dry"]
         case .promote: ["heat", "keep", "dry"]
         case .compact: ["keep"]
         default: []
@@ -91,6 +95,7 @@ extension MemoryOS {
         switch kind {
         case .decay: return try await decay(job.owner!, try DecayPlan(job.arguments), now: now)
         case .expire: return "\(try await archive(job.owner!, "expired", now: now) { $0.expires.map { $0 <= now } ?? false }) archived"
+        case .consolidate: return try await consolidate(job.owner!, isDry: job.arguments["dry"] == "true", now: now)
         case .promote: return try await promote(job.owner!, try Self.tierSettings(job.arguments), isDry: job.arguments["dry"] == "true", now: now)
         case .embed:
             let left = try await embedPending()

@@ -1,0 +1,89 @@
+import Foundation
+import MnemeIndex
+package import MnemeStore
+
+/// Puts together what says the same, as a sleeping mind would (sleep-time compute, Lin et al. 2025 [63], without a model): facts, preferences, ways of doing things
+/// and who somebody is, word for word alike but for case, punctuation and words that add nothing. What happened is left alone: it may have happened twice.
+package struct Consolidation {
+    /// Words without which a statement says the same. "Not", numbers and names are none of them.
+    private static let fillers: Set<String> = [
+        "a", "actually", "ah", "an", "and", "anyway", "basically", "btw", "by", "hey", "honestly", "just", "oh", "ok", "okay", "please", "quite", "really",
+        "right",
+        "simply", "so", "that", "the", "too", "very", "way", "well", "yeah", "yes",
+    ]
+
+    /// One memory in place of others.
+    package struct Merger: Equatable {
+        /// What stays: the latest.
+        package var kept: CubeID
+        /// What it takes the place of.
+        package var merged: [CubeID]
+    }
+
+    private struct Key: Hashable {
+        var words: [String]
+        var type: MemoryType, speaker: String?, agent: String?, sensitivity: Sensitivity
+    }
+    private var groups: [Key: [MemCube]] = [:]
+
+    package init() {}
+
+    package mutating func add(_ cube: MemCube) {
+        guard cube.type != .episodic, cube.state == .activated, cube.activation == nil, cube.validUntil == nil, cube.expires == nil, cube.caution == nil else {
+            return
+        }
+        let words = TextAnalyzer.words(cube.text).map { $0.lowercased() }.filter { !Self.fillers.contains($0) }
+        guard !words.isEmpty else { return }
+        let key = Key(
+            words: words, type: cube.type, speaker: cube.speaker?.lowercased(), agent: cube.scope.agent, sensitivity: cube.sensitivity)
+        groups[key, default: []].append(cube)
+    }
+
+    /// What to put together, in the order of what stays.
+    package func mergers() -> [Merger] {
+        groups.values.compactMap { cubes in
+            guard cubes.count > 1, let kept = cubes.max(by: { ($0.eventTime, $0.id) < ($1.eventTime, $1.id) }) else { return nil }
+            // Whatever somebody gave a memory besides its text stays in use.
+            let merged = cubes.filter { cube in
+                cube.id != kept.id && cube.priority <= kept.priority && Set(cube.tags).isSubset(of: kept.tags)
+                    && cube.metadata.allSatisfy { kept.metadata[$0.key] == $0.value }
+            }
+            return merged.isEmpty ? nil : Merger(kept: kept.id, merged: merged.map(\.id).sorted())
+        }.sorted { $0.kept < $1.kept }
+    }
+}
+
+extension MemoryOS {
+    /// Puts an owner's memories together that say the same. The others stay in the store, linked, and `restore` takes each back.
+    ///
+    /// - Returns: what was done, in words.
+    func consolidate(_ owner: Owner, isDry: Bool, now: Date) async throws -> String {
+        var filter = CubeFilter(owner: owner, limit: 1_024), consolidation = Consolidation(), isLast = false
+        filter.state = .activated
+        while !isLast {
+            try Task.checkCancellation()
+            let page = try await run { [store, filter] in try store.list(filter, by: .mneme) }
+            for cube in page { consolidation.add(cube) }
+            (filter.after, isLast) = (page.last?.id, page.count < filter.limit)
+        }
+        let mergers = consolidation.mergers(), caller = Caller(Caller.mneme.principal, operation: "consolidate", reason: "says the same", time: now)
+        var count = 0
+        for merger in mergers {
+            try Task.checkCancellation()
+            if !isDry {
+                let mutations = merger.merged.flatMap { id -> [Mutation] in
+                    [
+                        .link(CubeLink(source: merger.kept, target: id, kind: CubeLink.consolidates, time: now)), .merge(id, into: merger.kept),
+                        .confirm(merger.kept),
+                    ]
+                }
+                // All of it or nothing; what somebody changed at this moment is seen the next time.
+                do { _ = try await run { [store] in try store.commit(mutations, owner: owner, by: caller) } } catch let error as StoreError
+                    where error.code == .notFound || error.code == .conflict
+                { continue }
+            }
+            count += merger.merged.count
+        }
+        return count == 0 ? "nothing says the same" : "\(count) \(isDry ? "would be merged" : "merged") into \(mergers.count) that say the same"
+    }
+}
