@@ -7,11 +7,14 @@ public struct ChatMemory: Sendable {
     private let scope: Scope
     private let caller: Caller
     private let limit: Int
+    private let also: [Owner]
 
     /// - Parameters:
     ///   - scope: whose memories, and which session the turns belong to.
+    ///   - also: whose memories are recalled besides.
     ///   - limit: memories handed to the model at most.
-    public init(_ memory: MemoryOS, scope: Scope, by caller: Caller = .local, limit: Int = 6) {
+    public init(_ memory: MemoryOS, scope: Scope, also: [Owner] = [], by caller: Caller = .local, limit: Int = 6) {
+        self.also = also
         self.memory = memory
         self.scope = scope
         self.caller = caller
@@ -23,6 +26,7 @@ public struct ChatMemory: Sendable {
         guard text.contains(where: { !$0.isWhitespace }) else { return [] }
         var request = RecallRequest(String(text.prefix(2000)), owner: scope.owner)
         request.limit = limit
+        request.also = also
         request.tokenBudget = 1000
         return try await memory.recall(request, by: caller).memories
     }

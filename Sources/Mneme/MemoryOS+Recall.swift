@@ -8,29 +8,74 @@ extension MemoryOS {
     ///
     /// - Parameter caller: finds what it may read, as if there were nothing else.
     /// - Throws: ``InputError`` for an empty question, ``MnemeStore/AccessError``, ``MnemeStore/StoreError``, ``MnemeModels/ModelError``.
-    /// - Complexity: one pass over the owner's vectors and the postings of the question's words.
+    /// - Complexity: one pass over each owner's vectors and the postings of the question's words.
     public func recall(_ request: RecallRequest, by caller: Caller = .local) async throws -> RecallResult {
         let clock = ContinuousClock(), start = clock.now
         guard request.query.contains(where: { !$0.isWhitespace }) else { throw InputError("The question is empty.") }
         guard (1...1000).contains(request.limit) else { throw InputError("limit must lie between 1 and 1000.") }
         if let budget = request.tokenBudget, budget < 1 { throw InputError("The token budget must be at least 1.") }
+        guard request.also.count <= Self.maximumVaults else { throw InputError("At most \(Self.maximumVaults) vaults are asked besides one.") }
         var result = try await run { [self] in
-            let sight = try store.visibility(of: request.owner, for: .read, by: caller)
+            let owners = request.also.reduce(into: [request.owner]) { if !$0.contains($1) { $0.append($1) } }
+            // Whoever may not ask one is told so before any is asked.
+            let sights = try owners.map { try store.visibility(of: $0, for: .read, by: caller) }
             let vector = try request.mode == .words ? nil : queryVectors(request.query)
-            if let asOf = request.asOf { return try recallPast(request, vector, asOf: asOf, sight, by: caller) }
-            let (candidates, considered, waiting) = try withIndex(IndexKey(owner: request.owner, visibility: sight)) { index in
-                (
-                    try select(index, request, vector), index.documents.count,
-                    embedder == nil ? 0 : index.liveCount - index.vectors.count - (index.formerVectors?.count ?? 0)
-                )
+            let answers = try zip(owners, sights).map { owner, sight in
+                var part = request
+                part.owner = owner
+                if owners.count > 1 { part.tokenBudget = nil }
+                return try recall(part, vector, sight, by: caller)
             }
-            let cubes = try store.cubes(candidates.map(\.id), owner: request.owner, by: caller)
-            return try pack(candidates, cubes, request, considered: considered, pending: waiting)
+            return answers.count == 1 ? answers[0] : join(answers, request)
         }
         result.milliseconds = (clock.now - start) / .milliseconds(1)
-        if request.asOf == nil { recordUse(of: result.memories.map(\.memory.id), owner: request.owner, time: request.now) }
+        if request.asOf == nil {
+            for (owner, items) in Dictionary(grouping: result.memories, by: \.memory.scope.owner) {
+                recordUse(of: items.map(\.memory.id), owner: owner, time: request.now)
+            }
+        }
         return result
     }
+
+    /// Vaults that are asked besides one.
+    private static let maximumVaults = 32
+
+    /// What one owner's memories answer.
+    private func recall(_ request: RecallRequest, _ vector: QueryVectors?, _ sight: Visibility, by caller: Caller) throws -> RecallResult {
+        if let asOf = request.asOf { return try recallPast(request, vector, asOf: asOf, sight, by: caller) }
+        let (candidates, considered, waiting) = try withIndex(IndexKey(owner: request.owner, visibility: sight)) { index in
+            (
+                try select(index, request, vector), index.documents.count,
+                embedder == nil ? 0 : index.liveCount - index.vectors.count - (index.formerVectors?.count ?? 0)
+            )
+        }
+        let cubes = try store.cubes(candidates.map(\.id), owner: request.owner, by: caller)
+        return try pack(candidates, cubes, request, considered: considered, pending: waiting)
+    }
+
+    /// The best of several answers. Scores compare: words weigh by the question, meaning is absolute. What two vaults hold word for word is shown once.
+    private func join(_ answers: [RecallResult], _ request: RecallRequest) -> RecallResult {
+        var joined = RecallResult(
+            memories: [], considered: answers.reduce(0) { $0 + $1.considered }, tokens: 0, milliseconds: 0,
+            pendingEmbeddings: answers.reduce(0) { $0 + $1.pendingEmbeddings }, held: answers.reduce(0) { $0 + $1.held })
+        var places: [String: Int] = [:]
+        // Of equals the first vault's stand first.
+        let all = answers.enumerated().flatMap { place, answer in answer.memories.map { (place: place, item: $0) } }
+        for (_, item) in all.sorted(by: { ($1.item.score, $0.place) < ($0.item.score, $1.place) }) {
+            if let place = places[item.memory.text] {
+                joined.memories[place].duplicates += [item.memory.id] + item.duplicates
+                continue
+            }
+            let tokens = tokenCount(item.memory)
+            guard joined.memories.count < request.limit, joined.tokens + tokens <= request.tokenBudget ?? .max else { continue }
+            places[item.memory.text] = joined.memories.count
+            joined.memories.append(item)
+            joined.tokens += tokens
+        }
+        return joined
+    }
+
+    private func tokenCount(_ cube: MemCube) -> Int { embedder?.tokenCount(cube.text) ?? cube.text.utf8.count / 4 + 1 }
 
     private func queryVectors(_ question: String) throws -> QueryVectors? { try questions?.vectors(of: question) }
 
@@ -107,7 +152,7 @@ extension MemoryOS {
         var result = RecallResult(memories: [], considered: considered, tokens: 0, milliseconds: 0, pendingEmbeddings: pending)
         for item in selected {
             guard let cube = byID[item.id] else { continue }  // erased since it was ranked
-            let tokens = embedder?.tokenCount(cube.text) ?? cube.text.utf8.count / 4 + 1
+            let tokens = tokenCount(cube)
             if let budget = request.tokenBudget, result.tokens + tokens > budget {
                 // A shorter memory further down may still fit.
                 continue

@@ -36,8 +36,12 @@ struct ChatEndpoint: Sendable {
             let owner = try principal.owner(tenant: options["tenant"]?.string, user: options["user"]?.string)
             let limit = Int(options["limit"]?.double ?? 6)
             guard (1...50).contains(limit) else { throw InputError("'memory.limit' must lie between 1 and 50.") }
+            let also = try (options["also"]?.array ?? []).map { name in
+                guard let user = name.string else { throw InputError("'memory.also' is a list of names.") }
+                return try principal.owner(tenant: owner.tenant, user: user)
+            }
             let store = ChatMemory(
-                memory, scope: Scope(tenant: owner.tenant, user: owner.user, session: options["session"]?.string),
+                memory, scope: Scope(tenant: owner.tenant, user: owner.user, session: options["session"]?.string), also: also,
                 by: caller, limit: limit)
             said = messages[last].content
             profile = try await store.profile()

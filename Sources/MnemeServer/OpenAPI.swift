@@ -24,6 +24,7 @@ enum OpenAPI {
                         "type": "object",
                         "properties": [
                             "user": ["type": "string"], "tenant": ["type": "string"], "session": ["type": "string"], "limit": ["type": "integer"],
+                            "also": ["type": "array", "items": ["type": "string"]],
                             "remember": ["type": "boolean"],
                         ],
                     ],

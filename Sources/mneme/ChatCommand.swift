@@ -17,6 +17,7 @@ struct ChatCommand: AsyncParsableCommand {
     @Option(help: "What the model is told first.") var system: String?
     @Flag(help: "Recall before each answer and remember after it.") var memory = false
     @Option(help: "Whose memory.") var user = "default"
+    @Option(help: "A vault to recall from besides, such as a team's; may be repeated.") var also: [String] = []
     @Option(help: "The conversation that turns are remembered in; today's date if left out.") var session: String?
     @Option(help: "The most tokens of an answer.") var maxTokens = 512
     @OptionGroup var sampling: SamplingOptions
@@ -28,7 +29,7 @@ struct ChatCommand: AsyncParsableCommand {
         defer { engine.close() }
         let os = memory ? try store.open() : nil
         let session = session ?? "chat-" + Date().formatted(Date.ISO8601FormatStyle().year().month().day())
-        let chatMemory = os.map { ChatMemory($0, scope: Scope(user: user, session: session)) }
+        let chatMemory = os.map { ChatMemory($0, scope: Scope(user: user, session: session), also: also.map { Owner(user: $0) }) }
         let profile = try await chatMemory?.profile() ?? []
         for cube in profile { Terminal.note("  profile: \(cube.text.prefix(Terminal.width - 13))") }
         var messages = ChatMemory.system(system, profile: profile).map { [ChatMessage(role: "system", content: $0)] } ?? []

@@ -67,11 +67,14 @@ enum Rendering {
         let memories = value["memories"]?.array ?? []
         guard !memories.isEmpty else { return "Nothing is remembered that fits. (\(string(value, "considered")) memories were considered.)" }
         var lines: [String] = []
+        // Whose it is says something only where several were asked.
+        let isMixed = Set(memories.map { string($0["memory"]?["scope"], "user") }).count > 1
         for (i, item) in memories.enumerated() {
             let memory = item["memory"], speaker = string(memory, "speaker")
             let head = "\(i + 1). " + (speaker.isEmpty ? "" : Terminal.styled(speaker, .bold) + ": ") + oneLine(string(memory, "text"), 400)
             lines.append(head)
             let origin = [
+                isMixed ? "of " + string(memory?["scope"], "user") : "",
                 day(memory, "eventTime"), string(memory?["scope"], "session"), string(memory?["provenance"], "reference"), string(memory, "type"),
                 memory?["validUntil"] == nil ? "" : "held until \(day(memory, "validUntil"))",
             ]

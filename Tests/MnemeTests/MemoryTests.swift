@@ -23,6 +23,53 @@ final class TemporaryFolder: Sendable {
 }
 
 @Suite struct MemoryTests {
+    @Test func `several vaults answer one question, each only to whom it is open`() async throws {
+        let folder = try TemporaryFolder(), memory = try folder.open(), ana = Owner(user: "ana"), team = Owner(user: "team"), other = Owner(user: "other")
+        func remember(_ text: String, _ owner: Owner) async throws -> CubeID {
+            try await memory.remember([MemoryInput(text)], scope: Scope(user: owner.user))[0].id
+        }
+        let mine = try await remember("The stand-up of the garden club is on Monday.", ana)
+        let theirs = try await remember("The stand-up of the team is at ten o'clock.", team)
+        _ = try await remember("The stand-up of the others is at noon.", other)
+        _ = try await remember("Lunch is in the garden.", team)
+        let both = [try await remember("The team's room is the blue one.", ana), try await remember("The team's room is the blue one.", team)]
+        let caller = Caller(Principal(name: "ana", permissions: [.read, .write], tenant: "default", user: "ana"))
+        var request = RecallRequest("When is the stand-up of the team?", owner: ana)
+        #expect(try await memory.recall(request, by: caller).memories.first?.memory.id == mine)
+        request.also = [team]
+        let closed = request
+        await #expect(throws: AccessError.self) { _ = try await memory.recall(closed, by: caller) }
+        _ = try memory.store.share(Grant(owner: team, grantee: .user("ana"), permissions: [.read], upTo: .internal), by: .local)
+        let found = try await memory.recall(request, by: caller)
+        #expect(found.memories.prefix(2).map(\.memory.id) == [theirs, mine] && found.considered == 5)
+        #expect(found.memories.allSatisfy { $0.memory.scope.user != "other" })
+        #expect(zip(found.memories, found.memories.dropFirst()).allSatisfy { $0.score >= $1.score })
+        // What stands in both is shown once, as the first vault's.
+        var question = RecallRequest("Which is the team's room?", owner: ana)
+        question.also = [team, ana]
+        let room = try await memory.recall(question, by: caller)
+        #expect(room.memories.first?.memory.id == both[0] && room.memories.first?.duplicates == [both[1]])
+        // Each vault's own counts, one bound of memories and tokens.
+        request.limit = 1
+        #expect(try await memory.recall(request, by: caller).memories.map(\.memory.id) == [theirs])
+        request.limit = 10
+        request.tokenBudget = found.memories[0].memory.text.utf8.count / 4 + 1
+        #expect(try await memory.recall(request, by: caller).tokens <= request.tokenBudget!)
+        request.tokenBudget = nil
+        request.asOf = Date()
+        #expect(try await memory.recall(request, by: caller).memories.first?.memory.id == theirs)
+        request.asOf = Date(timeIntervalSinceNow: -3_600)
+        #expect(try await memory.recall(request, by: caller).memories.isEmpty)
+        request.also = (0..<40).map { Owner(user: "u\($0)") }
+        let many = request
+        await #expect(throws: InputError.self) { _ = try await memory.recall(many, by: .local) }
+        // Uses are counted for each owner, and written when somebody looks.
+        #expect(try await memory.tiers(of: team).counts["short-term"] == 3)
+        let used = try memory.store.cube(theirs, owner: team, asOf: nil, by: .local)
+        #expect(used?.usage?.count ?? 0 > 0)
+        await memory.close(deadline: .zero)
+    }
+
     private static let scope = Scope(user: "ana"), owner = Owner(user: "ana")
 
     private func recall(_ memory: MemoryOS, _ query: String, _ change: (inout RecallRequest) -> Void = { _ in }) async throws -> [String] {

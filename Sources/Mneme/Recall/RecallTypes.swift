@@ -19,6 +19,8 @@ public struct RecallRequest: Sendable {
     public var query: String
     /// Whose memories are asked.
     public var owner: Owner
+    /// Whose memories are asked besides, in the same breath: a team's, a project's. The caller must reach each.
+    public var also: [Owner] = []
     /// Only memories of this agent, session, type or with this tag.
     public var agent: String?
     /// Only memories of this session.
