@@ -14,6 +14,7 @@ let cryptoExtras = Target.Dependency.product(name: "CryptoExtras", package: "swi
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 /// Locks on pthreads: the thread sanitizer does not see Swift's `Mutex`, which is built on futexes.
 let locks = Target.Dependency.product(name: "NIOConcurrencyHelpers", package: "swift-nio")
+let tracing = Target.Dependency.product(name: "Tracing", package: "swift-distributed-tracing")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 
 let package = Package(
@@ -34,6 +35,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.2"),
         .package(url: "https://github.com/apple/swift-nio-ssl.git", from: "2.37.6"),
         .package(url: "https://github.com/vapor/jwt-kit.git", from: "5.7.1"),
+        .package(url: "https://github.com/apple/swift-distributed-tracing.git", from: "1.7.3"),
         .package(url: "https://github.com/groue/GRDB.swift.git", from: "7.10.0"),
         // No traits: Mneme has its own configuration and needs only essential Foundation there.
         .package(url: "https://github.com/hummingbird-project/hummingbird.git", from: "2.28.1", traits: []),
@@ -54,14 +56,14 @@ let package = Package(
             name: "MnemeStore",
             dependencies: ["MnemeSeal", crypto, locks, .product(name: "GRDB", package: "GRDB.swift"), .product(name: "GRDBSQLite", package: "GRDB.swift")]
         ),
-        .target(name: "Mneme", dependencies: ["MnemeSeal", "MnemeModels", "MnemeNumerics", "MnemeIndex", "MnemeStore", crypto, cryptoExtras, locks, logging]),
+        .target(name: "Mneme", dependencies: ["MnemeSeal", "MnemeModels", "MnemeNumerics", "MnemeIndex", "MnemeStore", crypto, cryptoExtras, locks, logging, tracing]),
         .target(name: "CMnemeMemory"),
         .target(name: "MnemeKV", dependencies: ["MnemeSeal", "MnemeModels", "MnemeNumerics", "CHiredis", "CMnemeKernels", "CMnemeMemory", crypto, locks]),
         .target(name: "MnemeEngine", dependencies: ["MnemeKV", "MnemeModels", "MnemeNumerics", locks]),
         .target(
             name: "MnemeServer",
             dependencies: [
-                "Mneme", "MnemeEngine", "MnemeKV", "MnemeModels", "MnemeStore", crypto, locks, logging,
+                "Mneme", "MnemeEngine", "MnemeKV", "MnemeModels", "MnemeStore", crypto, locks, logging, tracing,
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HummingbirdCore", package: "hummingbird"),
                 .product(name: "HummingbirdTLS", package: "hummingbird"),
@@ -79,7 +81,7 @@ let package = Package(
             dependencies: [
                 "Mneme", "MnemeEngine", "MnemeHub", "MnemeKV", "MnemeSeal", "MnemeServer", "MnemeBench", "MnemeModels", "MnemeNumerics", "MnemeStore", crypto,
                 locks,
-                logging,
+                logging, tracing,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             path: "Sources/mneme"

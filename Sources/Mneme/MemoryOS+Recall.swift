@@ -2,6 +2,7 @@ import Foundation
 import MnemeIndex
 import MnemeModels
 public import MnemeStore
+import Tracing
 
 extension MemoryOS {
     /// The memories that best answer a question, best first, each with an explanation.
@@ -10,6 +11,18 @@ extension MemoryOS {
     /// - Throws: ``InputError`` for an empty question, ``MnemeStore/AccessError``, ``MnemeStore/StoreError``, ``MnemeModels/ModelError``.
     /// - Complexity: one pass over each owner's vectors and the postings of the question's words.
     public func recall(_ request: RecallRequest, by caller: Caller = .local) async throws -> RecallResult {
+        try await withSpan("recall") { span in
+            let result = try await answer(request, by: caller)
+            span.updateAttributes {
+                $0["mneme.vaults"] = request.also.count + 1
+                $0["mneme.considered"] = result.considered
+                $0["mneme.recalled"] = result.memories.count
+            }
+            return result
+        }
+    }
+
+    private func answer(_ request: RecallRequest, by caller: Caller) async throws -> RecallResult {
         let clock = ContinuousClock(), start = clock.now
         guard request.query.contains(where: { !$0.isWhitespace }) else { throw InputError("The question is empty.") }
         guard (1...1000).contains(request.limit) else { throw InputError("limit must lie between 1 and 1000.") }
@@ -19,7 +32,7 @@ extension MemoryOS {
             let owners = request.also.reduce(into: [request.owner]) { if !$0.contains($1) { $0.append($1) } }
             // Whoever may not ask one is told so before any is asked.
             let sights = try owners.map { try store.visibility(of: $0, for: .read, by: caller) }
-            let vector = try request.mode == .words ? nil : queryVectors(request.query)
+            let vector = try request.mode == .words ? nil : withSpan("recall.embed") { _ in try queryVectors(request.query) }
             let answers = try zip(owners, sights).map { owner, sight in
                 var part = request
                 part.owner = owner
@@ -43,13 +56,15 @@ extension MemoryOS {
     /// What one owner's memories answer.
     private func recall(_ request: RecallRequest, _ vector: QueryVectors?, _ sight: Visibility, by caller: Caller) throws -> RecallResult {
         if let asOf = request.asOf { return try recallPast(request, vector, asOf: asOf, sight, by: caller) }
-        let (candidates, considered, waiting) = try withIndex(IndexKey(owner: request.owner, visibility: sight)) { index in
-            (
-                try select(index, request, vector), index.documents.count,
-                embedder == nil ? 0 : index.liveCount - index.vectors.count - (index.formerVectors?.count ?? 0)
-            )
+        let (candidates, considered, waiting) = try withSpan("recall.rank") { _ in
+            try withIndex(IndexKey(owner: request.owner, visibility: sight)) { index in
+                (
+                    try select(index, request, vector), index.documents.count,
+                    embedder == nil ? 0 : index.liveCount - index.vectors.count - (index.formerVectors?.count ?? 0)
+                )
+            }
         }
-        let cubes = try store.cubes(candidates.map(\.id), owner: request.owner, by: caller)
+        let cubes = try withSpan("recall.read") { _ in try store.cubes(candidates.map(\.id), owner: request.owner, by: caller) }
         return try pack(candidates, cubes, request, considered: considered, pending: waiting)
     }
 

@@ -3,6 +3,7 @@ public import Foundation
 import MnemeIndex
 public import MnemeStore
 import NIOConcurrencyHelpers
+import Tracing
 
 /// Something to remember: a message, a note, a part of a document.
 public struct MemoryInput: Sendable, Codable {
@@ -105,12 +106,14 @@ extension MemoryOS {
         try Task.checkCancellation()
         for input in inputs { try input.check() }
         let policy = try store.policy(of: scope.tenant)
-        let drafts = try await drafts(of: inputs, scope: scope, by: caller, policy: policy)
-        guard !drafts.isEmpty else { return [] }
-        return try await writes.commit(
-            PendingWrite(
-                drafts: drafts, owner: scope.owner, caller: caller, idempotencyKey: idempotencyKey, isBulk: isBulk,
-                learns: policy.protection == .hold), in: self)
+        return try await withSpan("remember") { span -> [Remembered] in
+            span.attributes["mneme.messages"] = inputs.count
+            let drafts = try await withSpan("remember.analyse") { _ in try await self.drafts(of: inputs, scope: scope, by: caller, policy: policy) }
+            guard !drafts.isEmpty else { return [] }
+            let write = PendingWrite(
+                drafts: drafts, owner: scope.owner, caller: caller, idempotencyKey: idempotencyKey, isBulk: isBulk, learns: policy.protection == .hold)
+            return try await withSpan("remember.commit") { _ in try await writes.commit(write, in: self) }
+        }
     }
 
     /// Analyses inputs: a few on the caller's thread, many on all cores.

@@ -6,6 +6,7 @@ public import MnemeModels
 public import MnemeStore
 import NIOConcurrencyHelpers
 import Synchronization
+import Tracing
 
 /// What is made of memories and kept elsewhere: computed keys and values, for one.
 public protocol DerivedMemory: Sendable {
@@ -172,8 +173,10 @@ public final class MemoryOS: Sendable {
     /// Runs blocking work on the worker queue.
     func run<R: Sendable>(_ body: @escaping @Sendable () throws -> R) async throws -> R {
         try Task.checkCancellation()
+        // Spans of what is done there belong to the caller's.
+        let context = InstrumentationContext.current
         return try await withCheckedThrowingContinuation { continuation in
-            worker.async { continuation.resume(with: Result(catching: body)) }
+            worker.async { continuation.resume(with: Result { try InstrumentationContext.$current.withValue(context, operation: body) }) }
         }
     }
 

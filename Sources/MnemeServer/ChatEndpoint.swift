@@ -5,6 +5,7 @@ import Mneme
 import MnemeEngine
 import MnemeModels
 import MnemeStore
+import Tracing
 
 /// `/v1/chat/completions`, `/v1/completions` and `/v1/models` as OpenAI clients call them.
 ///
@@ -62,7 +63,7 @@ struct ChatEndpoint: Sendable {
         generation.key = principal.name
         generation.scope = Self.scope(principal)
         generation.sources = chatMemory?.sources(used, profile: profile) ?? []
-        let id = "chatcmpl-" + Self.identifier(), created = Int(Date().timeIntervalSince1970), stream = try engine.generate(generation)
+        let id = "chatcmpl-" + Self.identifier(), created = Int(Date().timeIntervalSince1970), stream = traced(try engine.generate(generation))
         let memories: JSONValue? =
             chatMemory == nil
             ? nil
@@ -114,6 +115,43 @@ struct ChatEndpoint: Sendable {
         return try Self.response(.object(answer))
     }
 
+    /// The same events, with a span from now to their end.
+    private func traced(_ stream: AsyncThrowingStream<GenerationEvent, any Error>) -> AsyncThrowingStream<GenerationEvent, any Error> {
+        let span = startSpan("generate")
+        guard span.isRecording else {
+            span.end()
+            return stream
+        }
+        return AsyncThrowingStream { continuation in
+            let task = Task {
+                var isFirst = true
+                do {
+                    for try await event in stream {
+                        if isFirst {
+                            span.addEvent(SpanEvent(name: "first token"))
+                            isFirst = false
+                        }
+                        if case .finished(_, let usage) = event {
+                            span.updateAttributes {
+                                $0["gen_ai.usage.input_tokens"] = usage.promptTokens
+                                $0["gen_ai.usage.output_tokens"] = usage.answerTokens
+                                $0["mneme.cached_tokens"] = usage.cachedTokens
+                            }
+                        }
+                        continuation.yield(event)
+                    }
+                    continuation.finish()
+                } catch {
+                    span.recordError(error)
+                    continuation.finish(throwing: error)
+                }
+                span.end()
+            }
+            // Whoever does not listen any more has the engine stop, too.
+            continuation.onTermination = { _ in task.cancel() }
+        }
+    }
+
     func complete(_ request: [String: JSONValue], body: String, _ caller: Caller) async throws -> Response {
         let principal = caller.principal
         try checkModel(request)
@@ -134,7 +172,7 @@ struct ChatEndpoint: Sendable {
             guard let count = count.double.flatMap({ Int(exactly: $0) }) else { throw InputError("'logprobs' must be a whole number.") }
             generation.alternatives = count
         }
-        let id = "cmpl-" + Self.identifier(), created = Int(Date().timeIntervalSince1970), stream = try engine.generate(generation)
+        let id = "cmpl-" + Self.identifier(), created = Int(Date().timeIntervalSince1970), stream = traced(try engine.generate(generation))
         @Sendable func envelope(_ text: String, _ reason: JSONValue, _ probabilities: TextProbabilities?) -> [String: JSONValue] {
             [
                 "id": .string(id), "object": "text_completion", "created": .number(Double(created)), "model": .string(model.name),

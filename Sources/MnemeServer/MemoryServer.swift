@@ -10,6 +10,7 @@ import MnemeKV
 import MnemeStore
 import NIOCore
 import NIOSSL
+import Tracing
 
 /// Settings of a ``MemoryServer``.
 public struct ServerConfiguration: Sendable {
@@ -159,6 +160,22 @@ public struct MemoryServer: Sendable {
 
     /// Identifies the caller, applies the limits, counts, and turns errors into answers.
     private func answer(_ request: Request, _ operation: String, _ body: (Caller) async throws -> Response) async -> Response {
+        var context = InstrumentationContext.topLevel
+        InstrumentationSystem.instrument.extract(request.headers, into: &context, using: HeaderExtractor())
+        return await withSpan("\(request.method.rawValue) \(operation)", context: context, ofKind: .server) { span in
+            let response = await answerRequest(request, operation, body)
+            span.updateAttributes {
+                $0["http.request.method"] = request.method.rawValue
+                $0["http.response.status_code"] = Int(response.status.code)
+                $0["mneme.operation"] = operation
+                $0["mneme.request"] = response.headers[.requestID]
+            }
+            if response.status.code >= 500 { span.setStatus(SpanStatus(code: .error)) }
+            return response
+        }
+    }
+
+    private func answerRequest(_ request: Request, _ operation: String, _ body: (Caller) async throws -> Response) async -> Response {
         let clock = ContinuousClock(), start = clock.now, id = Self.requestID(request)
         var response: Response
         do {
@@ -323,6 +340,11 @@ public struct MemoryServer: Sendable {
 
 extension HTTPField.Name {
     fileprivate static let idempotencyKey = Self("Idempotency-Key")!
+}
+
+/// Finds what an instrument looks for in a request's headers.
+private struct HeaderExtractor: Extractor {
+    func extract(key: String, from headers: HTTPFields) -> String? { HTTPField.Name(key).flatMap { headers[$0] } }
 }
 
 /// Keys and values go with the memories that they were computed from.

@@ -4,6 +4,7 @@ import Logging
 import Mneme
 import MnemeEngine
 import MnemeServer
+import Tracing
 
 /// serve: the HTTP interface.
 struct ServeCommand: AsyncParsableCommand {
@@ -26,6 +27,10 @@ struct ServeCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("Serve TLS with this certificate (PEM, with those that lead to it).", valueName: "file")) var certificate: String?
     @Option(help: ArgumentHelp("The certificate's private key (PEM).", valueName: "file")) var privateKey: String?
     @Option(help: ArgumentHelp("Take tokens (JWT) signed by keys of this set (JWKS) besides API keys.", valueName: "file")) var jwks: String?
+    @Option(
+        help: ArgumentHelp(
+            "Send traces (OpenTelemetry, JSON) to a collector, such as http://localhost:4318, or write them to a file.", valueName: "address"))
+    var traces: String?
     @Option(help: "What a token's issuer must be.") var issuer: String?
     @Option(help: "What a token's audience must hold.") var audience = "mneme"
 
@@ -46,6 +51,9 @@ struct ServeCommand: AsyncParsableCommand {
         if let jwks, let issuer { configuration.tokens = try await TokenVerifier(keySet: jwks, issuer: issuer, audience: audience) }
         configuration.version = MnemeCommand.version
         let keyed = configuration.tokens != nil || configuration.keys?.keys.contains { $0.revoked == nil } ?? false, isSecure = certificate != nil
+        let exporter = try traces.map { try TraceExporter(to: $0, version: MnemeCommand.version) }
+        if let exporter { InstrumentationSystem.bootstrap(TraceRecorder(exporter: exporter)) }
+        defer { exporter?.flush() }
         let memory = try store.open()
         memory.resume()
         var logger = Logger(label: "mneme")

@@ -604,6 +604,81 @@ def killed_in_the_middle_of_jobs():
 
 
 @test
+def traces_to_file_and_collector():
+    """Spans of every stage in OpenTelemetry's JSON, within the caller's trace; a collector that is away holds up nobody."""
+    import http.server, threading
+    received = []
+
+    class Collector(http.server.BaseHTTPRequestHandler):
+        def do_POST(self):
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            received.append((self.path, self.headers["Content-Type"], json.loads(body)))
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"{}")
+
+        def log_message(self, *_): pass
+
+    def call(server, path, body, **headers):
+        request = urllib.request.Request(server.url + path, json.dumps(body).encode(), {"Content-Type": "application/json", **headers})
+        return json.load(urllib.request.urlopen(request, timeout=60))
+
+    def spans(requests):
+        return [s for r in requests for rs in r["resourceSpans"] for ss in rs["scopeSpans"] for s in ss["spans"]]
+
+    trace, parent = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
+    with Folder() as f:
+        path = f.path + "/traces.jsonl"
+        with Server(f, "--model", "smollm2", "--traces", path) as server:
+            call(server, "/v1/memories", {"text": "The walrus is called Ottokar."})
+            call(server, "/v1/memories/search", {"query": "What is the walrus called?"}, traceparent=f"00-{trace}-{parent}-01")
+            call(server, "/v1/memories/search", {"query": "Ottokar"}, traceparent="00-" + "a" * 32 + f"-{parent}-00")
+            for wrong in ("nonsense", f"00-{'0' * 32}-{parent}-01", f"00-{trace}-{'0' * 16}-01", f"ff-{trace}-{parent}-01", f"00-{trace[:-1]}g-{parent}-01", "-" * 99):
+                call(server, "/v1/memories/search", {"query": "Ottokar"}, traceparent=wrong)
+            call(server, "/v1/chat/completions", {"messages": [{"role": "user", "content": "walrus"}], "max_tokens": 4, "memory": True})
+            f.run("jobs", "add", "embed")
+            deadline = time.time() + 30
+            while "job embed" not in open(path).read() and time.time() < deadline: time.sleep(0.2)
+        text = open(path).read()
+        found = spans([json.loads(line) for line in text.splitlines()])
+        named = {}
+        for span in found: named.setdefault(span["name"], []).append(span)
+        for name in ("POST remember", "remember", "remember.analyse", "remember.commit", "POST recall", "recall", "recall.embed", "recall.rank",
+                     "recall.read", "generate", "job embed"):
+            assert name in named, (name, sorted(named))
+        mine = {s["name"]: s for s in found if s["traceId"] == trace}
+        assert len([s for s in named["POST recall"] if "parentSpanId" not in s]) == 6, "wrong headers begin traces of their own"
+        assert mine["POST recall"]["parentSpanId"] == parent and mine["POST recall"]["kind"] == 2
+        assert mine["recall"]["parentSpanId"] == mine["POST recall"]["spanId"]
+        assert mine["recall.rank"]["parentSpanId"] == mine["recall"]["spanId"]
+        assert not any(s["traceId"] == "a" * 32 for s in found), "what is not sampled is not recorded"
+        for span in found: assert 0 < int(span["startTimeUnixNano"]) <= int(span["endTimeUnixNano"]), span
+        def attributes(span): return {a["key"]: list(a["value"].values())[0] for a in span["attributes"]}
+        assert attributes(mine["POST recall"])["http.response.status_code"] == "200"
+        assert attributes(mine["recall"])["mneme.recalled"] == "1"
+        assert attributes(named["generate"][0])["gen_ai.usage.output_tokens"] == "4"
+        assert [e["name"] for e in named["generate"][0]["events"]] == ["first token"]
+        assert "walrus" not in text and "Ottokar" not in text, "traces carry content"
+        collector = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Collector)
+        threading.Thread(target=collector.serve_forever, daemon=True).start()
+        try:
+            with Server(f, "--no-embedder", "--traces", f"http://127.0.0.1:{collector.server_port}") as server:
+                call(server, "/v1/memories/search", {"query": "Ottokar"})
+        finally:
+            collector.shutdown()
+            collector.server_close()
+        assert received and received[0][0] == "/v1/traces" and received[0][1] == "application/json"
+        assert "recall" in {s["name"] for s in spans([r[2] for r in received])}
+        with Server(f, "--no-embedder", "--traces", f"http://127.0.0.1:{collector.server_port}") as server:
+            begun = time.time()
+            for _ in range(20): call(server, "/v1/memories/search", {"query": "Ottokar"})
+            assert time.time() - begun < 5
+        for address in ("http://", f.path + "/absent/traces"):
+            refused = f.run("serve", "--traces", address, "--no-embedder", "--port", "0", check=False)
+            assert refused.returncode == 2 and refused.stderr.startswith("Error: "), refused
+
+
+@test
 def an_encrypted_home():
     """Turned on over what is there, the key exchanged while a server runs, turned off: nothing is lost, and no file tells anything."""
     prompt = "It is a truth universally acknowledged, that a single man in possession of a good fortune. " * 10

@@ -2,6 +2,7 @@ import Foundation
 import Logging
 import MnemeStore
 import NIOConcurrencyHelpers
+import Tracing
 
 /// Does what waits in a store's queue. Several may run beside each other, in one process or many.
 public final class JobRunner: Sendable {
@@ -84,7 +85,12 @@ public final class JobRunner: Sendable {
     /// One attempt, with a lease that is renewed while it lasts.
     private func work(_ job: Job) async {
         let start = Date(), store = memory.store, worker = worker
-        let attempt = Task { try await memory.perform(job, now: start) }
+        let attempt = Task {
+            try await withSpan("job \(job.kind)", ofKind: .consumer) { span in
+                span.attributes["mneme.attempt"] = job.attempts
+                return try await memory.perform(job, now: start)
+            }
+        }
         let heart = Task {
             while true {
                 try await Task.sleep(for: .seconds(Self.heartbeat))

@@ -1,0 +1,147 @@
+import Dispatch
+import Foundation
+import Mneme
+import NIOConcurrencyHelpers
+import Tracing
+
+#if canImport(FoundationNetworking)
+    import FoundationNetworking
+#endif
+
+/// Sends spans in OpenTelemetry's JSON (OTLP 1.x, `ExportTraceServiceRequest`): to a collector over HTTP, or to a file of which each line is one request,
+/// as the collector's `otlpjsonfile` receiver reads it.
+///
+/// Spans are handed over in the background, a second's worth together. If they come faster than they can be handed over, or nobody takes them, they are
+/// dropped and counted: answers never wait for them. They carry names, times and numbers, no content.
+public final class TraceExporter: Sendable {
+    private enum Target: Sendable { case file(String), collector(URL) }
+    private struct State: Sendable {
+        var waiting: [String] = []
+        var isScheduled = false
+        var dropped = 0
+    }
+    private let target: Target, resource: String
+    private let state = NIOLockedValueBox(State())
+    private let queue = DispatchQueue(label: "mneme.traces")
+    /// Spans that may wait; of a file, bytes from which it is put aside as `FILE.1`.
+    private static let maximumWaiting = 8_192, maximumFile = 64 << 20
+
+    /// - Parameters:
+    ///   - target: `http://host:4318` (or the full path of its receiver), or a file.
+    ///   - version: the program's.
+    /// - Throws: ``Mneme/InputError`` if that is no such address, or the file cannot be written.
+    public init(to target: String, version: String) throws {
+        if target.hasPrefix("http://") || target.hasPrefix("https://") {
+            guard var url = URL(string: target), url.host != nil else { throw InputError("'\(target.prefix(200))' is no address of a collector.") }
+            if url.path.isEmpty || url.path == "/" { url = url.appendingPathComponent("v1/traces") }
+            self.target = .collector(url)
+        } else {
+            let file = open(target, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o600)
+            guard file >= 0 else { throw InputError("\(target) cannot be written: \(String(cString: strerror(errno))).") }
+            close(file)
+            self.target = .file(target)
+        }
+        resource = "{\"attributes\":[\(Self.attribute("service.name", .string("mneme"))),\(Self.attribute("service.version", .string(version)))]}"
+    }
+
+    /// Spans that were not taken.
+    public var dropped: Int { state.withLockedValue { $0.dropped } }
+
+    func add(_ span: RecordedSpan, _ ended: RecordedSpan.State, end: UInt64) {
+        let text = Self.json(span, ended, end: end)
+        let starts = state.withLockedValue { state -> Bool in
+            guard state.waiting.count < Self.maximumWaiting else {
+                state.dropped += 1
+                return false
+            }
+            state.waiting.append(text)
+            defer { state.isScheduled = true }
+            return !state.isScheduled
+        }
+        if starts { queue.asyncAfter(deadline: .now() + 1) { self.send() } }
+    }
+
+    /// Hands over what waits, and returns when that is done or has failed.
+    public func flush() { queue.sync { send() } }
+
+    private func send() {
+        let spans = state.withLockedValue { state -> [String] in
+            defer { (state.waiting, state.isScheduled) = ([], false) }
+            return state.waiting
+        }
+        guard !spans.isEmpty else { return }
+        let body =
+            "{\"resourceSpans\":[{\"resource\":\(resource),\"scopeSpans\":[{\"scope\":{\"name\":\"mneme\"},\"spans\":[\(spans.joined(separator: ","))]}]}]}"
+        let isSent =
+            switch target {
+            case .file(let path): Self.append(body + "\n", to: path)
+            case .collector(let url): Self.post(body, to: url)
+            }
+        if !isSent { state.withLockedValue { $0.dropped += spans.count } }
+    }
+
+    private static func append(_ text: String, to path: String) -> Bool {
+        let file = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o600)
+        guard file >= 0 else { return false }
+        let handle = FileHandle(fileDescriptor: file, closeOnDealloc: true)
+        guard (try? handle.write(contentsOf: Data(text.utf8))) != nil else { return false }
+        if let size = try? handle.offset(), size > UInt64(maximumFile) { rename(path, path + ".1") }
+        return true
+    }
+
+    private static func post(_ text: String, to url: URL) -> Bool {
+        var request = URLRequest(url: url, timeoutInterval: 5)
+        request.httpMethod = "POST"
+        request.setValue("application/json", forHTTPHeaderField: "Content-Type")
+        request.httpBody = Data(text.utf8)
+        let done = DispatchSemaphore(value: 0), isTaken = NIOLockedValueBox(false)
+        let task = URLSession.shared.dataTask(with: request) { _, response, _ in
+            isTaken.withLockedValue { $0 = (response as? HTTPURLResponse).map { (200..<300).contains($0.statusCode) } ?? false }
+            done.signal()
+        }
+        task.resume()
+        if done.wait(timeout: .now() + 6) == .timedOut { task.cancel() }
+        return isTaken.withLockedValue { $0 }
+    }
+
+    // MARK: JSON
+
+    private static func json(_ span: RecordedSpan, _ ended: RecordedSpan.State, end: UInt64) -> String {
+        var attributes: [String] = []
+        ended.attributes.forEach { key, value in attributes.append(attribute(key, value)) }
+        let kind =
+            switch span.kind {
+            case .server: 2
+            case .client: 3
+            case .producer: 4
+            case .consumer: 5
+            default: 1
+            }
+        var fields = [
+            "\"traceId\":\"\(span.identity.traceDigits)\"", "\"spanId\":\"\(TraceIdentity.digits(span.identity.span))\"", "\"name\":\(string(ended.name))",
+            "\"kind\":\(kind)", "\"startTimeUnixNano\":\"\(span.start)\"", "\"endTimeUnixNano\":\"\(end)\"",
+            "\"attributes\":[\(attributes.sorted().joined(separator: ","))]",
+        ]
+        if let parent = span.parent { fields.append("\"parentSpanId\":\"\(TraceIdentity.digits(parent))\"") }
+        if !ended.events.isEmpty {
+            fields.append("\"events\":[\(ended.events.map { "{\"timeUnixNano\":\"\($0.time)\",\"name\":\(string($0.name))}" }.joined(separator: ","))]")
+        }
+        if let error = ended.error { fields.append("\"status\":{\"code\":2,\"message\":\(string(error))}") }
+        return "{\(fields.joined(separator: ","))}"
+    }
+
+    private static func attribute(_ key: String, _ value: SpanAttribute) -> String {
+        let text =
+            switch value {
+            case .int32(let number): "{\"intValue\":\"\(number)\"}"
+            case .int64(let number): "{\"intValue\":\"\(number)\"}"
+            case .double(let number) where number.isFinite: "{\"doubleValue\":\(number)}"
+            case .bool(let flag): "{\"boolValue\":\(flag)}"
+            case .string(let text): "{\"stringValue\":\(string(text))}"
+            default: "{\"stringValue\":\(string("\(value)"))}"
+            }
+        return "{\"key\":\(string(key)),\"value\":\(text)}"
+    }
+
+    private static func string(_ text: String) -> String { (try? OperationTable.encode(text)) ?? "\"\"" }
+}
