@@ -231,6 +231,8 @@ public struct CubeFilter: Sendable {
     public var limit: Int
     /// Order by first recording.
     public var newestFirst: Bool
+    /// Cubes recorded after the last one that some work has reached, see ``MemoryStore/setProgress(_:of:owner:)``.
+    public var afterProgress: String?
     /// Only those that stand for computed keys and values.
     public var onlyActivations = false
 
@@ -415,6 +417,8 @@ public protocol MemoryStore: JobStore {
     func pendingEmbeddings(embedder: String, limit: Int) throws -> [PendingEmbedding]
     /// How many wait.
     func pendingEmbeddingCount(embedder: String) throws -> Int
+    /// Writes down that some work on an owner's cubes, oldest first, has reached one.
+    func setProgress(_ id: CubeID, of work: String, owner: Owner) throws
     /// Stores vectors; one for a version that has changed meanwhile is dropped.
     func saveVectors(_ vectors: [(id: CubeID, version: Int, vector: [Float])], embedder: String) throws
 

@@ -45,6 +45,17 @@ extension SQLiteMemoryStore {
         return try jobs(db, "id = ?", [db.lastInsertedRowID])[0]
     }
 
+    public func setProgress(_ id: CubeID, of work: String, owner: Owner) throws {
+        try write { db in
+            try db.execute(
+                sql: """
+                    INSERT INTO progress (owner, work, seq) SELECT owner.id, ?, cube.seq FROM cube JOIN owner ON owner.id = cube.owner
+                    WHERE cube.id = ? AND owner.tenant = ? AND owner.user = ?
+                    ON CONFLICT (owner, work) DO UPDATE SET seq = max(seq, excluded.seq)
+                    """, arguments: [work, id.description, owner.tenant, owner.user])
+        }
+    }
+
     /// Who looks after jobs, and that it is written down.
     private func administer<T>(_ caller: Caller, _ operation: String, _ detail: String, _ body: (Database) throws -> T) throws -> T {
         if !caller.isInternal { try requireAll(.admin, caller) }

@@ -52,6 +52,7 @@ extension SQLiteMemoryStore {
             add("cube.type = ?", filter.type?.rawValue)
             add("cube.state = ?", filter.state?.rawValue)
             add("coalesce(json_extract(cube.header, '$.tier'), 'short-term') = ?", filter.tier?.rawValue)
+            add("cube.seq > coalesce((SELECT seq FROM progress WHERE owner = cube.owner AND work = ?), 0)", filter.afterProgress)
             if filter.onlyActivations { conditions.append("cube.activation IS NOT NULL") }
             add("EXISTS (SELECT 1 FROM json_each(cube.header, '$.tags') WHERE value = ?)", filter.tag)
             add("cube.event_time >= ?", filter.from?.timeIntervalSince1970)

@@ -140,6 +140,14 @@ enum Schema {
                     ) STRICT
                     """)
         }
+        migrator.registerMigration("9") { db in
+            try db.execute(
+                sql: """
+                    CREATE TABLE progress (
+                        owner INTEGER NOT NULL REFERENCES owner(id), work TEXT NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (owner, work)
+                    ) STRICT, WITHOUT ROWID
+                    """)
+        }
         return migrator
     }
 }

@@ -1,7 +1,28 @@
 import ArgumentParser
 import Foundation
 import Mneme
+import MnemeEngine
+import MnemeServer
 import MnemeStore
+
+/// A model on another server, for jobs that need one.
+struct OracleOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "Ask the model of an OpenAI-compatible server, such as http://localhost:11434/v1: memories are sent there. MNEME_ORACLE_KEY holds its key.",
+            valueName: "address"))
+    var oracle: String?
+    @Option(help: "What that server calls the model.") var oracleModel: String?
+
+    func remote() throws -> (any Oracle)? {
+        guard let oracle else {
+            guard oracleModel == nil else { throw InputError("--oracle-model goes with --oracle.") }
+            return nil
+        }
+        guard let oracleModel else { throw InputError("--oracle goes with --oracle-model.") }
+        return try RemoteOracle(base: oracle, model: oracleModel, key: ProcessInfo.processInfo.environment["MNEME_ORACLE_KEY"])
+    }
+}
 
 /// jobs: work behind the answers.
 struct JobsCommand: AsyncParsableCommand {
@@ -100,9 +121,19 @@ struct JobsCommand: AsyncParsableCommand {
     struct Run: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Do what is due, here and now.")
         @OptionGroup var store: StoreOptions
+        @Option(help: "A language model for jobs that need one: its name, a GGUF file, or a folder as the hub has it.") var model: String?
+        @OptionGroup var oracle: OracleOptions
 
         func run() async throws {
-            let memory = try store.open(), runner = JobRunner(memory), start = Date()
+            let language = try model.map { name in
+                let model = try Home.languageModel(name)
+                return (model: model, engine: try Engine(model))
+            }
+            defer { language?.engine.close() }
+            let asked = try oracle.remote() ?? language.map { EngineOracle($0.model, $0.engine) }
+            let memory = try store.open()
+            if let asked { memory.attach(oracle: asked) }
+            let runner = JobRunner(memory), start = Date()
             let count = try await runner.drain()
             await memory.close(deadline: .zero)
             let ended = try memory.store.jobs(in: [.done, .dead, .waiting], limit: 1_000, by: .local).filter { $0.started.map { $0 >= start } ?? false }

@@ -19,6 +19,7 @@ struct ServeCommand: AsyncParsableCommand {
     @Option(help: "Also serve this language model: its name, a GGUF file, or a folder as the hub has it.") var model: String?
     @Option(help: ArgumentHelp("Tokens of a prompt and its answer together, if not the model's.", valueName: "tokens")) var context: Int?
     @OptionGroup var kv: KVOptions
+    @OptionGroup var oracle: OracleOptions
     @Option(help: "Address to listen on.") var host = "127.0.0.1"
     @Option(help: "Port; 0 lets the system choose.") var port = 8420
     @Option(help: ArgumentHelp("Requests a minute for each key; 0 sets no limit.", valueName: "count")) var rateLimit = 6000
@@ -63,6 +64,7 @@ struct ServeCommand: AsyncParsableCommand {
             return (model: model, engine: try kv.engine(model))
         }
         defer { language?.engine.close() }
+        if let asked = try oracle.remote() ?? language.map({ EngineOracle($0.model, $0.engine) }) { memory.attach(oracle: asked) }
         let server = try MemoryServer(memory: memory, language: language, configuration: configuration, logger: logger)
         let host = host, jobs = JobRunner(memory) { language.map { $0.engine.statistics.running + $0.engine.statistics.waiting > 0 } ?? false }
         // What is behind the answers ends with them.

@@ -604,6 +604,57 @@ def killed_in_the_middle_of_jobs():
 
 
 @test
+def refined_by_a_model_elsewhere():
+    """A model behind an OpenAI-compatible endpoint finds claims; what is not in the text is not believed; one that is away loses nothing."""
+    import http.server, threading
+    asked = []
+
+    class Model(http.server.BaseHTTPRequestHandler):
+        def do_POST(self):
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            asked.append((self.path, self.headers["Authorization"], body))
+            text = body["messages"][1]["content"]
+            found = [dict(subject="I", attribute="home", value=city, ended=False) for city in ("Lisbon", "Porto") if city in text]
+            found.append(dict(subject="I", attribute="employer", value="Initech", ended=False))
+            answer = {"choices": [{"message": {"role": "assistant", "content": json.dumps({"claims": found})}}]}
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(json.dumps(answer).encode())
+
+        def log_message(self, *_): pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Model)
+    address = f"http://127.0.0.1:{server.server_port}/v1"
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    with Folder() as f:
+        f.environment["MNEME_ORACLE_KEY"] = "secret"
+        f.run("remember", "These days you find me under the sun of Lisbon.", "--time", "2026-01-01")
+        f.run("remember", "Packed it all up, Porto has me now.", "--time", "2026-02-01")
+        f.run("jobs", "add", "refine")
+        try:
+            done = f.run("jobs", "run", "--oracle", address, "--oracle-model", "big")
+        finally:
+            server.shutdown()
+            server.server_close()
+        assert "2 looked at, claims found in 2" in done.stdout, done.stdout
+        path, key, body = asked[0]
+        assert path == "/v1/chat/completions" and key == "Bearer secret" and body["model"] == "big" and body["temperature"] == 0
+        assert body["response_format"]["json_schema"]["strict"] is True and body["messages"][1]["content"].endswith("Lisbon.")
+        porto, lisbon = f.json("list")["memories"]
+        assert lisbon["claims"] == [dict(subject="i", attribute="home", value="lisbon", isDenied=False)], lisbon
+        assert lisbon["validUntil"] == porto["eventTime"] and "validUntil" not in porto
+        history = f.run("history", porto["id"]).stdout
+        assert "claims found by big" in history, history
+        f.run("remember", "Everybody saw the kettle dance.")
+        f.run("jobs", "add", "refine")
+        away = f.run("jobs", "run", "--oracle", address, "--oracle-model", "big", check=False)
+        assert away.returncode == 1 and "does not answer" in away.stdout, away
+        for arguments in (["--oracle", address], ["--oracle-model", "x"], ["--oracle", "nonsense", "--oracle-model", "x"]):
+            refused = f.run("jobs", "run", *arguments, check=False)
+            assert refused.returncode == 2 and refused.stderr.startswith("Error: "), refused
+
+
+@test
 def traces_to_file_and_collector():
     """Spans of every stage in OpenTelemetry's JSON, within the caller's trace; a collector that is away holds up nobody."""
     import http.server, threading

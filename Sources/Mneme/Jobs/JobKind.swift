@@ -7,6 +7,8 @@ public enum JobKind: String, Sendable, CaseIterable {
     case decay
     /// Archives what has expired.
     case expire
+    /// Has a model find what memories claim, see ``Refinement``.
+    case refine
     /// Puts memories together that say the same, see ``Consolidation``.
     case consolidate
     /// Moves memories from tier to tier, see ``TierReport``.
@@ -25,6 +27,7 @@ public enum JobKind: String, Sendable, CaseIterable {
         switch self {
         case .decay: "archive what has faded: curve=memorybank|layered, days=30 (unit of time), below=0.05, dry=true only counts"
         case .expire: "archive what has expired"
+        case .refine: "have a language model find what contradicts what, where rules do not: count=1000 memories of a user at most"
         case .consolidate: "merge facts and preferences that say the same into the latest; dry=true only counts"
         case .promote:
             "move memories from the short term to topics, the long term and the profile: heat=5 above which a topic is long-term, keep=7 short-term memories of a conversation, dry=true only counts"
@@ -36,12 +39,13 @@ public enum JobKind: String, Sendable, CaseIterable {
     }
 
     /// Whether it is done for each owner by itself.
-    var isPerOwner: Bool { [.decay, .expire, .consolidate, .promote, .index].contains(self) }
+    var isPerOwner: Bool { [.decay, .expire, .refine, .consolidate, .promote, .index].contains(self) }
 
     /// Names of the arguments that it takes.
     var arguments: Set<String> {
         switch self {
         case .decay: ["curve", "days", "below", "dry"]
+        case .refine: ["count"]
         case .consolidate: ["dry"]
         case .promote: ["heat", "keep", "dry"]
         case .compact: ["keep"]
@@ -71,6 +75,7 @@ extension MemoryOS {
         }
         _ = try DecayPlan(arguments)
         _ = try tierSettings(arguments)
+        if let count = arguments["count"], Int(count).map({ $0 < 1 }) ?? true { throw InputError("'count' is a number from 1 on.") }
         if let keep = arguments["keep"], Double(keep).map({ $0 < 0 || !$0.isFinite }) ?? true { throw InputError("'keep' is a number from 0 on.") }
         if owner != nil, !kind.isPerOwner { throw InputError("\(kind.rawValue) is done for the store as a whole.") }
         guard (-100...100).contains(priority) else { throw InputError("A priority lies between -100 and 100.") }
@@ -95,6 +100,7 @@ extension MemoryOS {
         switch kind {
         case .decay: return try await decay(job.owner!, try DecayPlan(job.arguments), now: now)
         case .expire: return "\(try await archive(job.owner!, "expired", now: now) { $0.expires.map { $0 <= now } ?? false }) archived"
+        case .refine: return try await refine(job.owner!, count: job.arguments["count"].flatMap(Int.init) ?? 1_000, now: now)
         case .consolidate: return try await consolidate(job.owner!, isDry: job.arguments["dry"] == "true", now: now)
         case .promote: return try await promote(job.owner!, try Self.tierSettings(job.arguments), isDry: job.arguments["dry"] == "true", now: now)
         case .embed:

@@ -1,0 +1,46 @@
+import Foundation
+
+/// A language model that is asked for facts, and whose answers are checked: it never writes anything itself.
+public protocol Oracle: Sendable {
+    /// Names the model, for the journal.
+    var name: String { get }
+    /// Answers with JSON that follows the question's schema, as far as the model can be made to.
+    ///
+    /// - Throws: what goes wrong on the way; the job that asked is tried again later.
+    func answer(_ question: OracleQuestion) async throws -> String
+}
+
+/// What an ``Oracle`` is asked.
+public struct OracleQuestion: Sendable {
+    /// What to do, and with what: the second is data, whatever it says.
+    public var instructions: String, text: String
+    /// JSON schema of the answer, and its name.
+    public var schema: String, schemaName: String
+    /// The most tokens of the answer.
+    public var maxTokens: Int
+
+    /// All values.
+    public init(instructions: String, text: String, schema: String, schemaName: String, maxTokens: Int = 300) {
+        (self.instructions, self.text, self.schema, self.schemaName, self.maxTokens) = (instructions, text, schema, schemaName, maxTokens)
+    }
+}
+
+/// Why a model could not be asked.
+public struct OracleError: Error, Sendable, CustomStringConvertible {
+    /// What happened and what to do, for people.
+    public let description: String
+    /// An error with its description.
+    public init(_ description: String) { self.description = description }
+}
+
+extension Oracle {
+    /// Asks, and reads the answer; one that does not follow the schema is asked for once more.
+    func ask<Answer: Decodable>(_ question: OracleQuestion, for _: Answer.Type) async throws -> Answer? {
+        for _ in 0..<2 {
+            let text = try await answer(question)
+            if let answer = try? JSONDecoder().decode(Answer.self, from: Data(text.utf8)) { return answer }
+            try Task.checkCancellation()
+        }
+        return nil
+    }
+}
