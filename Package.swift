@@ -56,7 +56,9 @@ let package = Package(
             name: "MnemeStore",
             dependencies: ["MnemeSeal", crypto, locks, .product(name: "GRDB", package: "GRDB.swift"), .product(name: "GRDBSQLite", package: "GRDB.swift")]
         ),
-        .target(name: "Mneme", dependencies: ["MnemeSeal", "MnemeModels", "MnemeNumerics", "MnemeIndex", "MnemeStore", crypto, cryptoExtras, locks, logging, tracing]),
+        .target(
+            name: "Mneme",
+            dependencies: ["MnemeSeal", "MnemeModels", "MnemeNumerics", "MnemeIndex", "MnemeStore", crypto, cryptoExtras, locks, logging, tracing]),
         .target(name: "CMnemeMemory"),
         .target(name: "MnemeKV", dependencies: ["MnemeSeal", "MnemeModels", "MnemeNumerics", "CHiredis", "CMnemeKernels", "CMnemeMemory", crypto, locks]),
         .target(name: "MnemeEngine", dependencies: ["MnemeKV", "MnemeModels", "MnemeNumerics", locks]),

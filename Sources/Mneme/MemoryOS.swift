@@ -65,6 +65,7 @@ public final class MemoryOS: Sendable {
     /// Uses that are not written yet, see ``recordUse(of:owner:time:)``.
     let uses = NIOLockedValueBox<[Owner: [CubeID: Usage]]>([:])
     let oracle = NIOLockedValueBox<(any Oracle)?>(nil)
+    let inspections = InspectionCache()
     private let derived = NIOLockedValueBox<[any DerivedMemory]>([])
     let embeddingScheduled = Atomic<Bool>(false), indexingScheduled = Atomic<Bool>(false)
     let closed = Atomic<Bool>(false)

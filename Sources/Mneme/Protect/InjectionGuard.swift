@@ -59,25 +59,27 @@ package enum InjectionGuard {
         "operator instruction", "new system prompt", "openai security team", "system instruction",
     ]
 
+    /// What such an expression begins with, and the expression.
+    private static let expressions = [
+        ("\"role\"", #""role"\s*:\s*"(system|developer|assistant|tool)""#),
+        ("begin ", #"begin (system|admin|developer) (message|prompt|instructions?)"#),
+        ("message from ", #"message from (anthropic|openai|google|the developers?|the system|meta|the operator)\b"#),
+        (
+            "as ",
+            #"as (the|your) (system administrator|developer|operator|administrator|creator),? (i|we) (hereby )?(order|command|instruct|authori[sz]e|require)"#
+        ),
+    ]
+
     private static func roles(in text: String) -> Set<GuardSignal> {
-        let lower = text.lowercased()
-        if tokens.contains(where: lower.contains) { return [.role] }
-        if lower.range(of: #""role"\s*:\s*"(system|developer|assistant|tool)""#, options: .regularExpression) != nil { return [.role] }
-        if lower.range(of: #"begin (system|admin|developer) (message|prompt|instructions?)"#, options: .regularExpression) != nil { return [.role] }
-        if lower.range(of: #"message from (anthropic|openai|google|the developers?|the system|meta|the operator)\b"#, options: .regularExpression) != nil {
-            return [.role]
-        }
-        if lower.range(
-            of:
-                #"as (the|your) (system administrator|developer|operator|administrator|creator),? (i|we) (hereby )?(order|command|instruct|authori[sz]e|require)"#,
-            options: .regularExpression) != nil
-        {
-            return [.role]
+        let lower = text.lowercased(), bytes = ByteSearch(lower)
+        if tokens.contains(where: bytes.contains) { return [.role] }
+        // Expressions are asked only where they begin.
+        for (start, expression) in expressions where bytes.contains(start) {
+            if lower.range(of: expression, options: .regularExpression) != nil { return [.role] }
         }
         // A turn of the other side within a text: what is quoted so is a conversation, and kept as one by whoever imports it.
-        let hasHuman = lower.contains("human:") || lower.contains("user:"), hasAssistant = lower.contains("assistant:")
-        if hasHuman && hasAssistant { return [.role] }
-        guard lower.contains(":") else { return [] }
+        if bytes.contains("human:") || bytes.contains("user:"), bytes.contains("assistant:") { return [.role] }
+        guard bytes.contains(":") else { return [] }
         for line in lower.split(whereSeparator: { $0.isNewline || $0 == "." }) {
             let head = line.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
             guard head.count == 2 else { continue }
@@ -93,6 +95,24 @@ package enum InjectionGuard {
             }
         }
         return []
+    }
+
+    /// Looks for short texts in one text, byte by byte.
+    private struct ByteSearch {
+        private let bytes: [UInt8]
+        init(_ text: String) { bytes = Array(text.utf8) }
+
+        func contains(_ text: String) -> Bool {
+            var text = text
+            return text.withUTF8 { wanted in
+                bytes.withUnsafeBufferPointer { bytes in
+                    guard wanted.count <= bytes.count else { return false }
+                    return (0...bytes.count - wanted.count).contains { start in
+                        bytes[start] == wanted[0] && wanted.indices.allSatisfy { bytes[start + $0] == wanted[$0] }
+                    }
+                }
+            }
+        }
     }
 
     // MARK: What people do not see
@@ -118,9 +138,10 @@ package enum InjectionGuard {
         let tags = invisible.count
         var seen = String(plain)
         if isReversed { seen += "\n" + String(seen.reversed()) }
+        let bytes = ByteSearch(seen)
         for (open, close) in [
             ("<!--", "-->"), ("[//]: # (", ")"), ("display:none", "</"), ("font-size:0", "</"), ("display: none", "</"), ("visibility:hidden", "</"),
-        ] {
+        ] where bytes.contains(open) {
             var rest = seen[...]
             while let start = rest.range(of: open) {
                 let end = rest[start.upperBound...].range(of: close)?.lowerBound ?? rest.endIndex
@@ -141,11 +162,12 @@ package enum InjectionGuard {
     /// The text as it reads if it was disguised in one of the ways in use.
     private static func variants(_ text: String) -> [String] {
         var variants: [String] = []
-        let folded = text.precomposedStringWithCompatibilityMapping
+        // Plain ASCII has neither compatible forms nor letters of other scripts.
+        let isASCII = text.utf8.allSatisfy { $0 < 0x80 }, folded = isASCII ? text : text.precomposedStringWithCompatibilityMapping
         if folded != text { variants.append(folded) }
         // Letters of another script among Latin ones.
         let scalars = text.unicodeScalars
-        if scalars.contains(where: { lookalikes[$0] != nil }), scalars.contains(where: { $0.isASCII && $0.properties.isAlphabetic }) {
+        if !isASCII, scalars.contains(where: { lookalikes[$0] != nil }), scalars.contains(where: { $0.isASCII && $0.properties.isAlphabetic }) {
             variants.append(String(String.UnicodeScalarView(scalars.map { lookalikes[$0] ?? $0 })))
         }
         let words = folded.split(separator: " ")

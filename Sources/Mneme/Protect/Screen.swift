@@ -43,7 +43,7 @@ extension MemoryOS {
         let passed = memories.filter { item in
             let cube = item.memory
             guard cube.vouchedBy == nil else { return true }
-            let (signals, score) = InjectionGuard.inspect(cube.text)
+            let (signals, score) = inspections.inspect(cube)
             if score >= Self.held { return false }
             guard !signals.isDisjoint(with: [.redirection, .persistence, .disarming, .concealment, .trigger]), score + GuardSignal.dissent.weight >= Self.held
             else { return true }

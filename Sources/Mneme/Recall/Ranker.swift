@@ -85,9 +85,7 @@ struct Ranker {
         for document in around.keys where !seen[document] && allowed(document) { result.append(candidate(document, lexical)) }
         for i in result.indices { result[i].relate(around[result[i].document] ?? 0) }
         prefer(&result, lexical)
-        result.sort { $0.score != $1.score ? $0.score > $1.score : $0.document > $1.document }
-        if result.count > limit { result.removeLast(result.count - limit) }
-        return result
+        return Self.best(limit, of: result)
     }
 
     /// What holds now takes the rank of what it ended: "moved to Berlin" is the answer where "lives in Paris" would have been.
@@ -110,9 +108,18 @@ struct Ranker {
         }
     }
 
+    /// The highest scores first, and of equal ones the latest memory.
+    private static func best(_ count: Int, of candidates: [Candidate]) -> [Candidate] {
+        // Places are moved about, not thousands of candidates.
+        let places = candidates.indices.sorted { a, b in
+            candidates[a].score != candidates[b].score ? candidates[a].score > candidates[b].score : candidates[a].document > candidates[b].document
+        }
+        return places.prefix(count).map { candidates[$0] }
+    }
+
     /// Memories around the best ones in the graph, the closest with 1.
     private func related(to candidates: [Candidate]) -> [Int: Float] {
-        let best = candidates.sorted { $0.score != $1.score ? $0.score > $1.score : $0.document > $1.document }.prefix(Self.seeds)
+        let best = Self.best(Self.seeds, of: candidates)
         guard let top = best.first?.score else { return [:] }
         let reached = index.around(best.map { ($0.document, Float(exp(Double($0.score - top)))) }, asOf: request.asOf)
             .sorted { $0.score != $1.score ? $0.score > $1.score : $0.document < $1.document }.prefix(Self.perWalk)

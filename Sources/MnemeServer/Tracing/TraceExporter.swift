@@ -108,6 +108,7 @@ public final class TraceExporter: Sendable {
 
     private static func json(_ span: RecordedSpan, _ ended: RecordedSpan.State, end: UInt64) -> String {
         var attributes: [String] = []
+        // swift-format-ignore: ReplaceForEachWithForLoop
         ended.attributes.forEach { key, value in attributes.append(attribute(key, value)) }
         let kind =
             switch span.kind {
