@@ -18,6 +18,9 @@ package struct DataKey: Sendable {
     /// Tells keys apart, see ``EncryptionKey/id``.
     var id: Data { Data(SHA256.hash(data: key.withUnsafeBytes { Data("mneme data key".utf8) + Data($0) }).prefix(8)) }
 
+    /// ``id`` in hexadecimal digits.
+    package var name: String { id.map { String(format: "%02x", $0) }.joined() }
+
     /// Another key for another purpose.
     package func derived(_ purpose: String) -> DataKey {
         DataKey(HKDF<SHA256>.deriveKey(inputKeyMaterial: key, info: Data("mneme \(purpose)".utf8), outputByteCount: 32))

@@ -117,7 +117,7 @@ extension SQLiteMemoryStore {
             guard rename(target, path) == 0 else { throw failure(path) }
             synchronizeFolder(of: path)
             // What fails here was only to be thrown away.
-            if old == nil { try? former.clear() }
+            if new != nil { try? former.clear() }
             return pages
         } catch {
             unlink(target)

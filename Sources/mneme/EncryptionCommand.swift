@@ -154,7 +154,10 @@ struct EncryptionCommand: AsyncParsableCommand {
 
     struct Off: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Decrypt the store: whoever reads the disk reads the memories.", discussion: "End other programs that use the store first.")
+            abstract: "Decrypt the store: whoever reads the disk reads the memories.",
+            discussion:
+                "End other programs that use the store first. If it is interrupted, FILE.rewritten may be left, readable by anybody: repeat it, or delete that."
+        )
         @OptionGroup var store: StoreFileOptions
 
         func run() async throws {

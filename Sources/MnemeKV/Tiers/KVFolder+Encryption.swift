@@ -36,7 +36,7 @@ extension KVFolder {
 
     /// Encrypts a folder's files with another key, or none. Nothing else may use the folder meanwhile.
     ///
-    /// Blocks that cannot be read are removed: they are computed again. If it is interrupted, what is not of the folder's key is removed when it is met.
+    /// Blocks that cannot be read are removed: they are computed again. If it is interrupted, what is not of the folder's key is not used any more.
     ///
     /// - Returns: how many blocks.
     /// - Throws: ``KVError`` and ``MnemeSeal/SealError``.
@@ -52,9 +52,9 @@ extension KVFolder {
                 unlink(file)
                 continue
             }
-            let former = present == nil ? FileHandle(forUpdatingAtPath: file) : nil
+            let former = next == nil ? nil : FileHandle(forUpdatingAtPath: file)
             try KVBlockFile.write(contents: contents, to: file, key: next)
-            // The block is no younger for that; and what could be read is not left on the disk.
+            // The block is no younger for that; and what the former key, or nobody's, opened is not left on the disk.
             var used = [times.modification, times.modification]
             utimes(file, &used)
             try? former?.write(contentsOf: Data(count: Int(times.st_size)))

@@ -5,14 +5,15 @@ import NIOConcurrencyHelpers
 
 /// Blocks in a Redis or Valkey server, which several machines share.
 ///
-/// A block is one value under `mneme:kv:<hash>`, the same bytes as a file of ``KVFolder``, encrypted if there is a key; `mneme:kv:source:<memory>` is the set of blocks
+/// A block is one value under `mneme:kv:<hash>`, the same bytes as a file of ``KVFolder``; with a key it is encrypted and lies under `mneme:kv:<name of the key>:<hash>`; `mneme:kv:source:<memory>` is the set of blocks
 /// that were made with a memory. The server's own `maxmemory-policy` decides what goes when it is full. A server that does not answer is
 /// left alone for a while: it is a cache, and what is not found is computed. Safe for use from several threads.
 public final class RedisTier: KVTier {
     private let address: Address
     private let key: DataKey?
     private let idle = NIOLockedValueBox<(connections: [Connection], retry: ContinuousClock.Instant?)>(([], nil))
-    private static let prefix = "mneme:kv:"
+    /// Begins all names. Blocks of another key are others.
+    private let prefix: String
     /// Blocks that are asked for in one message.
     private static let batch = 256
 
@@ -41,7 +42,9 @@ public final class RedisTier: KVTier {
         }
         address = Address(
             host: host, port: parts.port ?? 6379, user: parts.user.flatMap { $0.isEmpty ? nil : $0 }, password: parts.password, database: database)
-        self.key = key?.derived("remote blocks")
+        let dataKey = key?.derived("remote blocks")
+        self.key = dataKey
+        prefix = "mneme:kv:" + (dataKey.map { $0.name + ":" } ?? "")
         _ = try command(["PING"])
     }
 
@@ -52,10 +55,10 @@ public final class RedisTier: KVTier {
     public func blocks() throws -> Int {
         var count = 0, cursor = "0"
         repeat {
-            guard case .array(let parts) = try command(["SCAN", cursor, "MATCH", Self.prefix + "*", "COUNT", "1000"]), parts.count == 2,
+            guard case .array(let parts) = try command(["SCAN", cursor, "MATCH", prefix + "*", "COUNT", "1000"]), parts.count == 2,
                 case .bytes(let next) = parts[0], case .array(let keys) = parts[1]
             else { throw unclear }
-            for case .bytes(let key) in keys where KVHash(String(decoding: key, as: UTF8.self).dropFirst(Self.prefix.count)) != nil { count += 1 }
+            for case .bytes(let key) in keys where KVHash(String(decoding: key, as: UTF8.self).dropFirst(prefix.count)) != nil { count += 1 }
             cursor = String(decoding: next, as: UTF8.self)
         } while cursor != "0"
         return count
@@ -138,8 +141,8 @@ public final class RedisTier: KVTier {
     }
 
     private var unclear: KVError { KVError(.inputOutput, "\(address.host) answered what no Redis server does.") }
-    private func name(_ hash: KVHash) -> [UInt8] { Array((Self.prefix + hash.description).utf8) }
-    private func source(_ name: String) -> [UInt8] { Array("\(Self.prefix)source:\(name)".utf8) }
+    private func name(_ hash: KVHash) -> [UInt8] { Array((prefix + hash.description).utf8) }
+    private func source(_ name: String) -> [UInt8] { Array("\(prefix)source:\(name)".utf8) }
 
     private func command(_ words: [String]) throws -> Reply { try command(words.map { Array($0.utf8) }) }
     private func command(_ words: [[UInt8]]) throws -> Reply { try commands([words])[0] }
