@@ -92,7 +92,7 @@ let package = Package(
 
         .testTarget(name: "MnemeNumericsTests", dependencies: ["MnemeNumerics"]),
         .testTarget(name: "MnemeIndexTests", dependencies: ["MnemeIndex", "MnemeSeal", locks]),
-        .testTarget(name: "MnemeTests", dependencies: ["Mneme", "MnemeIndex", "MnemeModels", "MnemeStore", crypto], resources: [.copy("Guard")]),
+        .testTarget(name: "MnemeTests", dependencies: ["Mneme", "MnemeIndex", "MnemeModels", "MnemeSeal", "MnemeStore", crypto], resources: [.copy("Guard")]),
         .testTarget(
             name: "MnemeServerTests",
             dependencies: ["Mneme", "MnemeServer", "MnemeStore", .product(name: "Logging", package: "swift-log")]

@@ -82,7 +82,7 @@ public struct ErasureProof: Sendable, Codable {
         fingerprints = made.sorted { ($0.length, $0.rolling) < ($1.length, $1.rolling) }
     }
 
-    /// Looks for the pieces in every byte of files and of all files in folders.
+    /// Looks for the pieces in every byte of files and of all files in folders. An encrypted store that is open is looked through as it is decrypted.
     ///
     /// - Throws: ``InputError`` if a file cannot be read.
     /// - Complexity: one pass over the files for each length of pieces; some hundred MB a second.
@@ -90,7 +90,7 @@ public struct ErasureProof: Sendable, Codable {
         let longest = fingerprints.map(\.length).max() ?? 0
         return try Self.files(paths).map { path in
             do {
-                let file = try DatabaseFile(path), size = try file.size
+                let file = try DatabaseFile(path, isDecrypted: true), size = try file.size
                 var places: [Int] = []
                 // Windows overlap, so that no piece is cut.
                 for start in stride(from: 0, to: max(0, size - longest) + 1, by: Self.window) where places.count < 100 {

@@ -1,6 +1,7 @@
 import Foundation
 import Mneme
 import MnemeModels
+import MnemeSeal
 import MnemeStore
 import Testing
 
@@ -24,6 +25,24 @@ import Testing
 
     private static let owner = Owner(user: "ana"), scope = Scope(user: "ana")
     private static let secret = "The combination of Ana's \"old\" safe is 31-17-45,\nand the safe stands behind the wardrobe in the blue room."
+
+    @Test func `an encrypted store is looked through as it is decrypted`() async throws {
+        let folder = try TemporaryFolder(), key = EncryptionKey(), memory = try folder.open(embedder: Embedder(), key: key)
+        for i in 0..<2_000 { try await memory.remember([MemoryInput("Walk number \(i) went around the lake")], scope: Self.scope) }
+        let made = try await memory.remember([MemoryInput(Self.secret, speaker: "Ana")], scope: Self.scope)[0]
+        let twin = try await memory.remember([MemoryInput("They say: " + Self.secret, speaker: "Ben")], scope: Self.scope)[0]
+        let proof = try await memory.eraseWithProof(made.id, owner: Self.owner)
+        #expect(proof.findings.contains { !$0.places.isEmpty }, "another memory says the same")
+        #expect(try await !memory.check(proof).problems.isEmpty)
+        #expect(try proof.search([folder.path + "/store.db", folder.path + "/store.db-wal"]).contains { !$0.places.isEmpty })
+        let last = try await memory.eraseWithProof(twin.id, owner: Self.owner)
+        #expect(last.findings.allSatisfy { $0.places.isEmpty } && last.findings.contains { $0.bytes > 100_000 }, "\(last.findings)")
+        for proof in [proof, last] {
+            let problems = try await memory.check(proof).problems
+            #expect(problems.isEmpty)
+        }
+        await memory.close()
+    }
 
     @Test func `an erasure is proved against the raw files, and a copy that comes back is found`() async throws {
         let folder = try TemporaryFolder(), memory = try folder.open(embedder: Embedder())

@@ -1,6 +1,7 @@
 import Foundation
 import Mneme
 import MnemeModels
+import MnemeSeal
 import MnemeStore
 import Testing
 
@@ -10,9 +11,9 @@ final class TemporaryFolder: Sendable {
     init() throws { try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true) }
     deinit { try? FileManager.default.removeItem(atPath: path) }
 
-    func open(embedder: (any TextEmbedder)? = nil, former: (any TextEmbedder)? = nil) throws -> MemoryOS {
+    func open(embedder: (any TextEmbedder)? = nil, former: (any TextEmbedder)? = nil, key: EncryptionKey? = nil) throws -> MemoryOS {
         MemoryOS(
-            store: try SQLiteMemoryStore(path: path + "/store.db", analyzer: MemoryOS.analyzerVersion), embedder: embedder, formerEmbedder: former,
+            store: try SQLiteMemoryStore(path: path + "/store.db", analyzer: MemoryOS.analyzerVersion, key: key), embedder: embedder, formerEmbedder: former,
             indexFolder: path + "/index")
     }
 

@@ -1,7 +1,7 @@
 package import Foundation
 import GRDBSQLite
 
-/// The raw bytes of a database's file, opened as SQLite opens it.
+/// The bytes of a database's file or log, opened as SQLite opens it: as they lie there, or as SQLite sees them if the database is encrypted and open here.
 ///
 /// A process that closes any descriptor of a file loses all its locks on it (POSIX), also those by which SQLite says that the database is in use. SQLite's
 /// own layer knows of this and closes later: hence nothing else may open such a file.
@@ -11,9 +11,12 @@ package final class DatabaseFile {
     /// SQLite keeps the name, not a copy of it; behind it it expects zeros.
     private let name: UnsafeMutableBufferPointer<CChar>
 
+    /// - Parameter isDecrypted: hands out what an encrypted database that is open in this process holds.
     /// - Throws: ``StoreError`` if it is not there or may not be opened.
-    package init(_ path: String, isWritable: Bool = false) throws {
-        guard let base = SealedVFS.base, let name = SealedVFS.fullName(path) else { throw StoreError(.unavailable, "\(path) is no path.") }
+    package init(_ path: String, isWritable: Bool = false, isDecrypted: Bool = false) throws {
+        guard let base = isDecrypted ? SealedVFS.present : SealedVFS.base, let name = SealedVFS.fullName(path) else {
+            throw StoreError(.unavailable, "\(path) is no path.")
+        }
         let memory = UnsafeMutableRawPointer.allocate(byteCount: Int(base.pointee.szOsFile), alignment: 16)
         memory.initializeMemory(as: UInt8.self, repeating: 0, count: Int(base.pointee.szOsFile))
         file = memory.assumingMemoryBound(to: sqlite3_file.self)
@@ -21,7 +24,8 @@ package final class DatabaseFile {
         let bytes = Array(name.utf8CString) + [0, 0, 0]
         self.name = .allocate(capacity: bytes.count)
         _ = self.name.initialize(from: bytes)
-        let flags = SQLITE_OPEN_MAIN_DB | (isWritable ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY)
+        let kind = isDecrypted && path.hasSuffix("-wal") ? SQLITE_OPEN_WAL : SQLITE_OPEN_MAIN_DB
+        let flags = kind | (isWritable ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY)
         guard base.pointee.xOpen(base, self.name.baseAddress, file, flags, nil) == SQLITE_OK else {
             if let methods = file.pointee.pMethods { _ = methods.pointee.xClose(file) }
             throw StoreError(.unavailable, "\(path) cannot be \(isWritable ? "written" : "read"). Does it exist, and may you?")

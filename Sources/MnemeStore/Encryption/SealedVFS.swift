@@ -33,6 +33,9 @@ enum SealedVFS {
         return sqlite3_vfs_register(vfs, 1) == SQLITE_OK ? vfs : nil
     }()
 
+    /// What decrypts; the system's own layer while no encrypted database is open.
+    static var present: UnsafeMutablePointer<sqlite3_vfs>? { keys.withLockedValue(\.isEmpty) ? base : registered }
+
     /// SQLite's name of a file.
     static func fullName(_ path: String) -> String? {
         guard let base else { return nil }
