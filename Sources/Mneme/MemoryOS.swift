@@ -10,7 +10,7 @@ import Tracing
 
 /// What is made of memories and kept elsewhere: computed keys and values, for one.
 public protocol DerivedMemory: Sendable {
-    /// Erases what was made of these sources: ids of memories, or owners, see ``ChatMemory/sources(_:)``; and what these references name.
+    /// Erases what was made of these sources: ids of memories, or owners, see ``ChatMemory/sources(_:profile:)``; and what these references name.
     func erase(madeOf sources: Set<String>, _ activations: [ActivationReference]) throws
     /// Files and folders in which it is kept; none if it lies in memory.
     var files: [String] { get }

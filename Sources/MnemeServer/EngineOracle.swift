@@ -16,6 +16,7 @@ public struct EngineOracle: Oracle {
         request.maxTokens = question.maxTokens
         request.key = "refine"
         request.scope = "refine"
+        request.sources = question.sources
         request.timeout = .seconds(300)
         var text = ""
         for try await event in try engine.generate(request) { if case .token(let piece, _, _, _) = event { text += piece } }

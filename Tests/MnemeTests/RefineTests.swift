@@ -8,13 +8,16 @@ import Testing
 private final class Scripted: Oracle {
     let name = "scripted"
     private let answers: [String: [String]]
-    private let asked = NIOLockedValueBox<[String]>([])
+    private let asked = NIOLockedValueBox<[String]>([]), named = NIOLockedValueBox<Set<String>>([])
+    /// What the questions say that they were made of.
+    var sources: Set<String> { named.withLockedValue { $0 } }
     init(_ answers: [String: [String]]) { self.answers = answers }
     var questions: [String] { asked.withLockedValue { $0 } }
 
     func answer(_ question: OracleQuestion) async throws -> String {
         let known = questions.count { $0 == question.text }
         asked.withLockedValue { $0.append(question.text) }
+        named.withLockedValue { $0.formUnion(question.sources) }
         guard let (_, list) = answers.first(where: { question.text.contains($0.key) }) else { return #"{"claims":[]}"# }
         let answer = list[min(known, list.count - 1)]
         if answer == "fail" { throw OracleError("The model is away.") }
@@ -60,6 +63,7 @@ private final class Scripted: Oracle {
         let entry = try #require(try memory.store.history(porto, owner: owner, by: .local).last { $0.operation == .update })
         #expect(
             entry.principal == "mneme" && entry.reason == "claims found by scripted" && entry.snapshot?.text == "Packed it all up, Porto has me now for good.")
+        #expect(oracle.sources == [lisbon.description, porto.description, invented.description, "owner:default/ana"])
         #expect(oracle.questions.count == 4, "one answer was asked for again; what rules found is not asked about")
         #expect(try cube(ruled).version == 1)
         await memory.close(deadline: .zero)

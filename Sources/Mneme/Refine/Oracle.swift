@@ -16,12 +16,15 @@ public struct OracleQuestion: Sendable {
     public var instructions: String, text: String
     /// JSON schema of the answer, and its name.
     public var schema: String, schemaName: String
+    /// Names what the text is of, see ``ChatMemory/sources(_:profile:)``: what is computed for it goes when that is erased.
+    public var sources: Set<String>
     /// The most tokens of the answer.
     public var maxTokens: Int
 
     /// All values.
-    public init(instructions: String, text: String, schema: String, schemaName: String, maxTokens: Int = 300) {
-        (self.instructions, self.text, self.schema, self.schemaName, self.maxTokens) = (instructions, text, schema, schemaName, maxTokens)
+    public init(instructions: String, text: String, schema: String, schemaName: String, sources: Set<String>, maxTokens: Int = 300) {
+        (self.instructions, self.text, self.schema, self.schemaName) = (instructions, text, schema, schemaName)
+        (self.sources, self.maxTokens) = (sources, maxTokens)
     }
 }
 

@@ -41,7 +41,7 @@ package enum Refinement {
                 "subject":{"type":"string"},"attribute":{"type":"string","enum":[\(names)]},"value":{"type":"string"},\
                 "ended":{"type":"boolean"}},"required":["subject","attribute","value","ended"],"additionalProperties":false}}},\
                 "required":["claims"],"additionalProperties":false}
-                """, schemaName: "claims")
+                """, schemaName: "claims", sources: [cube.id.description, MemoryOS.source(of: cube.scope.owner)])
     }
 
     /// Those of a model's claims that stand in the text.
