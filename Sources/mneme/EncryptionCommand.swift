@@ -46,11 +46,12 @@ struct EncryptionCommand: AsyncParsableCommand {
             The store, its log and indexes, and computed keys and values are encrypted (AES-256-GCM) once this is on. The key is 64 hexadecimal digits. \
             Every command takes it from the file that MNEME_KEY_FILE names, from MNEME_KEY, or from what MNEME_KEY_COMMAND prints (`pass show mneme`). \
             Without the key nobody reads the memories again: keep a copy elsewhere. A new store is encrypted if there is a key. \
-            Not encrypted: models, API keys (hashes), the audit log's signing key, names of kept blocks (hashes of what they hold), files that you export.
+            Not encrypted: models, API keys (hashes), signing keys, subscriptions to vaults with their servers' keys, names of kept blocks (hashes of what they \
+            hold), files that you export.
             """,
         subcommands: [Status.self, On.self, Rotate.self, Off.self], defaultSubcommand: Status.self)
 
-    /// Programs to be ended first would go on writing to what is put aside.
+    /// Where the store lies, its indexes, and the keys and values that go with the usual one.
     private static func folders(_ store: StoreFileOptions) -> (store: String, kv: String?, index: String) {
         let path = store.store ?? Home.store
         return (path, store.store == nil && FileManager.default.fileExists(atPath: Home.kv) ? Home.kv : nil, path + ".index")
