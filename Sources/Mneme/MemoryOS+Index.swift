@@ -13,16 +13,16 @@ extension MemoryOS {
     /// New vectors from which an index is written again, and the fewest that are worth a file: as many are read from the store in an instant.
     private static let savedEvery = 4_096
 
-    /// The file of an owner's vectors of the present embedder.
-    func indexFile(of owner: Owner) -> String? { indexFile(IndexKey(owner: owner)) }
-
-    /// Indexes of a part of an owner's memories are not kept.
+    /// The file of an owner's vectors of the present embedder. Indexes of a part of an owner's memories are not kept.
     func indexFile(_ key: IndexKey) -> String? {
         guard let indexFolder, let embedder, key.visibility == .all else { return nil }
-        let owner = key.owner
-        let name = SHA256.hash(data: Data("\(owner.tenant)\0\(owner.user)\0\(embedder.identifier)".utf8)).prefix(16)
-        return indexFolder + "/" + name.map { String(format: "%02x", $0) }.joined() + ".vectors"
+        return "\(indexFolder)/\(Self.indexName(of: key.owner))-\(Self.digits("\(embedder.identifier)", 8)).vectors"
     }
+
+    /// What all of an owner's files begin with, whatever the embedder.
+    private static func indexName(of owner: Owner) -> String { digits("\(owner.tenant)\0\(owner.user)", 16) }
+
+    private static func digits(_ text: String, _ count: Int) -> String { Hexadecimal.string(SHA256.hash(data: Data(text.utf8)).prefix(count)) }
 
     /// Bytes of all kept indexes but one.
     private func keptBytes(besides file: String) -> Int {
@@ -45,9 +45,14 @@ extension MemoryOS {
         }
     }
 
-    /// Erased vectors must not stay in a file.
+    /// Erased vectors must not stay in a file: neither in the present embedder's nor in a former one's, nor where no embedder is at hand.
     func removeIndexFile(of owner: Owner) {
-        if let file = indexFile(of: owner) { TieredIndex.removeFiles(at: file) }
+        guard let indexFolder, let names = try? FileManager.default.contentsOfDirectory(atPath: indexFolder) else { return }
+        let own = Self.indexName(of: owner)
+        for name in names where name.hasPrefix(own) || !name.contains("-") {
+            // Files without a dash are named as they once were, when nobody could tell whose they are.
+            unlink("\(indexFolder)/\(name)")
+        }
     }
 
     /// Moves an owner's vectors to the graph soon, if there are enough.

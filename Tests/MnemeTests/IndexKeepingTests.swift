@@ -57,6 +57,26 @@ private struct HashingEmbedder: TextEmbedder {
         ((try? FileManager.default.contentsOfDirectory(atPath: folder.path + "/index")) ?? []).map { folder.path + "/index/" + $0 }
     }
 
+    @Test func `erasing removes the files of every embedder, also where there is none`() async throws {
+        let folder = try TemporaryFolder(), first = try folder.open(embedder: HashingEmbedder(dimension: 32))
+        try await Self.fill(first, 4_500)
+        try await first.prepareIndex(of: Self.owner)
+        try await first.remember([MemoryInput("Somebody else's boat")], scope: Scope(user: "ben"))
+        await first.close()
+        let second = try folder.open(embedder: HashingEmbedder(dimension: 48))
+        try await second.embedPending()
+        try await second.prepareIndex(of: Self.owner)
+        await second.close()
+        #expect(Self.files(folder).count { $0.hasSuffix(".vectors") } == 2)
+        let other = folder.path + "/index/" + String(repeating: "0", count: 32) + "-00.vectors"
+        try Data("another's".utf8).write(to: URL(fileURLWithPath: other))
+        try Data("of an older Mneme".utf8).write(to: URL(fileURLWithPath: folder.path + "/index/0123456789abcdef.vectors"))
+        let bare = try folder.open(), id = try #require(try bare.store.list(CubeFilter(owner: Self.owner, limit: 1), by: .local).first?.id)
+        try await bare.erase(id, owner: Self.owner)
+        #expect(Self.files(folder) == [other], "and no one else's")
+        await bare.close()
+    }
+
     @Test func `an index is kept in a file, and comes back by itself when that is lost, damaged or old`() async throws {
         let folder = try TemporaryFolder(), embedder = HashingEmbedder(dimension: 64)
         var memory = try folder.open(embedder: embedder)
