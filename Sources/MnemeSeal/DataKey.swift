@@ -19,7 +19,7 @@ package struct DataKey: Sendable {
     var id: Data { Data(SHA256.hash(data: key.withUnsafeBytes { Data("mneme data key".utf8) + Data($0) }).prefix(8)) }
 
     /// ``id`` in hexadecimal digits.
-    package var name: String { id.map { String(format: "%02x", $0) }.joined() }
+    package var name: String { Hexadecimal.string(id) }
 
     /// Another key for another purpose.
     package func derived(_ purpose: String) -> DataKey {

@@ -13,15 +13,14 @@ public struct EncryptionKey: Sendable, Equatable {
     ///
     /// - Throws: ``SealError``.
     public init(text: String) throws {
-        let digits = text.trimmingCharacters(in: .whitespacesAndNewlines).utf8.map { Character(Unicode.Scalar($0)).hexDigitValue }
-        guard digits.count == 64, digits.allSatisfy({ $0 != nil }) else {
+        guard let bytes = Hexadecimal.bytes(text.trimmingCharacters(in: .whitespacesAndNewlines).lowercased()), bytes.count == 32 else {
             throw SealError(.malformedKey, "An encryption key is 64 hexadecimal digits, as `openssl rand -hex 32` or `mneme encryption on` make them.")
         }
-        key = SymmetricKey(data: stride(from: 0, to: 64, by: 2).map { UInt8(digits[$0]! << 4 | digits[$0 + 1]!) })
+        key = SymmetricKey(data: bytes)
     }
 
     /// 64 hexadecimal digits.
-    public var text: String { key.withUnsafeBytes { $0.map { String(format: "%02x", $0) }.joined() } }
+    public var text: String { key.withUnsafeBytes { Hexadecimal.string($0) } }
 
     /// Tells keys apart without telling what they are: the first eight bytes of a hash.
     package var id: Data { Data(SHA256.hash(data: key.withUnsafeBytes { Data("mneme key".utf8) + Data($0) }).prefix(8)) }
@@ -47,7 +46,8 @@ public struct EncryptionKey: Sendable, Equatable {
 ///
 /// Two places, at 0 and 2048: "MNEMESEALED" and version (16 bytes), id of the user's key (8), the data key by AES-256-GCM with nonce and tag (60).
 /// One is in use. An exchange of keys writes the other, and then clears the first: at any moment one of them is whole.
-package struct WrappedKey {
+package enum WrappedKey {
+    /// Bytes of the page.
     package static let pageBytes = 4096
     fileprivate static let magic = Data("MNEMESEALED\0\u{1}\0\0\0".utf8)
     private static let places = [0, 2048], idBytes = 8, wrappedBytes = 60

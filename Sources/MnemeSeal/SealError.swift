@@ -12,8 +12,6 @@ public struct SealError: Error, Sendable, Equatable, CustomStringConvertible {
         case malformedKey
         /// What was encrypted has changed since, or was cut off.
         case damaged
-        /// A file cannot be read or written.
-        case inputOutput
     }
 
     /// The kind, for programs.
@@ -21,10 +19,12 @@ public struct SealError: Error, Sendable, Equatable, CustomStringConvertible {
     /// What happened and what to do, for people.
     public let description: String
 
+    /// Something is encrypted, and no key was given.
     package static func keyMissing(_ path: String) -> SealError {
         SealError(.keyMissing, "\(path) is encrypted. Give its key: MNEME_KEY_FILE names its file, MNEME_KEY is the key, MNEME_KEY_COMMAND prints it.")
     }
 
+    /// An error of a kind, with its description.
     package init(_ code: Code, _ description: String) {
         self.code = code
         self.description = description

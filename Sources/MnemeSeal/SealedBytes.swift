@@ -49,9 +49,6 @@ package struct SealedBytes {
 
     private static func context(_ head: Data, _ number: UInt64) -> Data { head + withUnsafeBytes(of: number.littleEndian) { Data($0) } }
 
-    /// Whether bytes begin as such a file.
-    package static func isStart(_ bytes: some Sequence<UInt8>) -> Bool { bytes.starts(with: magic) }
-
     /// - Parameters:
     ///   - size: bytes of the file.
     ///   - fill: fills a buffer from an offset of the file on; false if that is not possible.

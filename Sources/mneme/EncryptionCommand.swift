@@ -144,9 +144,9 @@ struct EncryptionCommand: AsyncParsableCommand {
             if rewrite {
                 try EncryptionCommand.rewrite(store, from: old, to: new)
             } else {
-                // The cache first: if the store fails, it is made again.
-                if let kv { try KVFolder.exchangeKey(kv, from: old, to: new) }
+                // The store first: if the cache fails, it can be deleted.
                 try SQLiteMemoryStore.exchangeKey(path, from: old, to: new)
+                if let kv { try KVFolder.exchangeKey(kv, from: old, to: new) }
                 print("\(path): the key is exchanged.")
             }
             print("From now on: export MNEME_KEY_FILE=\(file.hasPrefix("/") ? file : FileManager.default.currentDirectoryPath + "/" + file)")

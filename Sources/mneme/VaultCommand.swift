@@ -1,6 +1,7 @@
 import ArgumentParser
 import Crypto
 import Foundation
+import MnemeSeal
 import Mneme
 import MnemeHub
 import MnemeStore

@@ -1,5 +1,6 @@
 import Crypto
 public import Foundation
+import MnemeSeal
 import MnemeIndex
 public import MnemeStore
 

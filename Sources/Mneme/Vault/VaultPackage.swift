@@ -1,5 +1,6 @@
 public import Crypto
 public import Foundation
+import MnemeSeal
 public import MnemeStore
 
 /// Memories on their way from one store to another, as JSON lines: a manifest, for each memory its earlier versions and then itself, links, ids of what

@@ -13,7 +13,11 @@ extension KVFolder {
             guard page(path) == nil else { throw SealError.keyMissing(path) }
             return nil
         }
-        if let page = page(path) { return try WrappedKey.open(page, name: keyFile(path), with: key) }
+        if let page = page(path) {
+            do { return try WrappedKey.open(page, name: keyFile(path), with: key) } catch let error as SealError {
+                throw SealError(error.code, "\(error.description) Or delete the folder \(path): it is a cache.")
+            }
+        }
         guard files(path).isEmpty else {
             throw SealError(
                 .notEncrypted,
@@ -46,18 +50,16 @@ extension KVFolder {
         let present = try old == nil && page(path) == nil ? nil : key(path, old), next = new.map { _ in DataKey() }
         if let next, let new { try install(WrappedKey.page(next, for: new), path, replacing: true) } else { unlink(keyFile(path)) }
         var count = 0
-        for file in files(path).map(\.path) {
-            var times = stat()
-            guard stat(file, &times) == 0, let contents = try? KVBlockFile.contents(file, key: present) else {
-                unlink(file)
+        for file in files(path) {
+            guard let contents = try? KVBlockFile.contents(file.path, key: present) else {
+                unlink(file.path)
                 continue
             }
-            let former = next == nil ? nil : FileHandle(forUpdatingAtPath: file)
-            try KVBlockFile.write(contents: contents, to: file, key: next)
+            let former = next == nil ? nil : FileHandle(forUpdatingAtPath: file.path)
+            try KVBlockFile.write(contents: contents, to: file.path, key: next)
             // The block is no younger for that; and what the former key, or nobody's, opened is not left on the disk.
-            var used = [times.modification, times.modification]
-            utimes(file, &used)
-            try? former?.write(contentsOf: Data(count: Int(times.st_size)))
+            try? FileManager.default.setAttributes([.modificationDate: file.lastUse], ofItemAtPath: file.path)
+            try? former?.write(contentsOf: Data(count: file.bytes))
             try? former?.close()
             count += 1
         }
@@ -71,15 +73,5 @@ extension KVFolder {
         guard let page = page(path) else { return }
         let data = try WrappedKey.open(page, name: keyFile(path), with: old)
         try install(WrappedKey.page(data, for: new), path, replacing: true)
-    }
-}
-
-extension stat {
-    fileprivate var modification: timeval {
-        #if canImport(Darwin)
-            timeval(tv_sec: st_mtimespec.tv_sec, tv_usec: Int32(st_mtimespec.tv_nsec / 1_000))
-        #else
-            timeval(tv_sec: st_mtim.tv_sec, tv_usec: st_mtim.tv_nsec / 1_000)
-        #endif
     }
 }
