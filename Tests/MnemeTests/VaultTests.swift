@@ -189,11 +189,12 @@ import Testing
         let key = Curve25519.Signing.PrivateKey(), path = try await pack(memory, Self.team, in: folder, key: key)
         let bytes = try #require(FileManager.default.contents(atPath: path))
         var random = SystemRandomNumberGenerator()
+        // All but the line break at the very end, which says nothing.
         for turn in 0..<400 {
             var data = bytes
             switch turn % 4 {
-            case 0: data = data.prefix(Int.random(in: 0..<data.count, using: &random))
-            case 1: data[Int.random(in: 0..<data.count, using: &random)] ^= UInt8(1 << Int.random(in: 0..<8, using: &random))
+            case 0: data = data.prefix(Int.random(in: 0..<data.count - 1, using: &random))
+            case 1: data[Int.random(in: 0..<data.count - 1, using: &random)] ^= UInt8(1 << Int.random(in: 0..<8, using: &random))
             case 2: data.insert(UInt8.random(in: 0...255, using: &random), at: Int.random(in: 0..<data.count - 1, using: &random))
             default: data.remove(at: Int.random(in: 0..<data.count - 1, using: &random))
             }
