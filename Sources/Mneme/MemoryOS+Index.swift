@@ -5,7 +5,6 @@ import MnemeIndex
 import MnemeSeal
 import MnemeModels
 public import MnemeStore
-import NIOConcurrencyHelpers
 import Synchronization
 
 /// Large indexes of vectors become graphs in the background, and outlive a run as files, one an owner.
@@ -56,8 +55,8 @@ extension MemoryOS {
     }
 
     /// Moves an owner's vectors to the graph soon, if there are enough.
-    func scheduleIndexing(_ key: IndexKey, _ index: NIOLockedValueBox<OwnerIndex>) {
-        guard let vectors = index.withLockedValue({ $0.vectors }) as? TieredIndex, vectors.needsMaintenance, !closed.load(ordering: .sequentiallyConsistent),
+    func scheduleIndexing(_ key: IndexKey, _ index: SharedIndex) {
+        guard let vectors = index.read({ $0.vectors }) as? TieredIndex, vectors.needsMaintenance, !closed.load(ordering: .sequentiallyConsistent),
             !indexingScheduled.exchange(true, ordering: .sequentiallyConsistent)
         else { return }
         indexing.async { [self] in
@@ -82,7 +81,7 @@ extension MemoryOS {
     }
 
     /// Writes an owner's index if much is new.
-    func saveIndex(_ key: IndexKey, _ index: NIOLockedValueBox<OwnerIndex>) {
+    func saveIndex(_ key: IndexKey, _ index: SharedIndex) {
         let owner = key.owner
         guard let file = indexFile(key) else { return }
         do {

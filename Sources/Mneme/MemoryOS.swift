@@ -40,8 +40,7 @@ public final class MemoryOS: Sendable {
     /// Owners whose index is held; the least recently used goes first.
     private static let heldOwners = 64
     private struct Held: Sendable {
-        /// Behind its lock.
-        var index: NIOLockedValueBox<OwnerIndex>
+        var index: SharedIndex
         var used: UInt64
     }
     /// Whose memories, and how much of them: whoever sees a part has an index of that part, so that nothing tells of the rest.
@@ -201,14 +200,14 @@ public final class MemoryOS: Sendable {
         }
     }
 
-    /// The index of what is in sight of an owner's memories, caught up with the journal. `body` holds its lock.
+    /// The index of what is in sight of an owner's memories, caught up with the journal. Changes wait while `body` reads it.
     func withIndex<R>(_ key: IndexKey, _ body: (OwnerIndex) throws -> R) throws -> R {
         let index = try heldIndex(key), result = try caughtUp(key, index, body)
         scheduleIndexing(key, index)
         return result
     }
 
-    func heldIndex(_ key: IndexKey) throws -> NIOLockedValueBox<OwnerIndex> {
+    func heldIndex(_ key: IndexKey) throws -> SharedIndex {
         try indexes.withLockedValue { state in
             state.clock += 1
             if let held = state.held[key] {
@@ -218,7 +217,7 @@ public final class MemoryOS: Sendable {
             if state.held.count >= Self.heldOwners, let oldest = state.held.min(by: { $0.value.used < $1.value.used }) {
                 state.held[oldest.key] = nil
             }
-            let index = NIOLockedValueBox(
+            let index = SharedIndex(
                 try OwnerIndex(
                     owner: key.owner, visibility: key.visibility, vectors: makeVectors(embedder?.dimension ?? 1, indexFile(key)),
                     formerDimension: formerEmbedder?.dimension, file: indexFile(key), indexMemory: indexMemory, indexDisk: indexDisk, indexKey: indexKey))
@@ -227,11 +226,11 @@ public final class MemoryOS: Sendable {
         }
     }
 
-    func caughtUp<R>(_ key: IndexKey, _ index: NIOLockedValueBox<OwnerIndex>, _ body: (OwnerIndex) throws -> R) throws -> R {
-        let (result, remade) = try index.withLockedValue { index in
-            let remade = try index.catchUp(store, embedder: embedder?.identifier ?? "", former: formerEmbedder?.identifier, analyzer: analyzer)
-            return (try body(index), remade)
-        }
+    func caughtUp<R>(_ key: IndexKey, _ index: SharedIndex, _ body: (OwnerIndex) throws -> R) throws -> R {
+        let source = OwnerIndex.Source(
+            store: store, owner: key.owner, visibility: key.visibility, embedder: embedder?.identifier ?? "", former: formerEmbedder?.identifier,
+            analyzer: analyzer)
+        let remade = try index.catchUp(source), result = try index.read(body)
         if !remade.isEmpty { try store.saveAnalyses(remade, owner: key.owner) }
         return result
     }

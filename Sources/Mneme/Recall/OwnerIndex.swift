@@ -5,8 +5,8 @@ import MnemeStore
 
 /// One owner's memories, indexed in memory by words, by vector and by conversation.
 ///
-/// Derived from the store: it carries the journal position that it has reached and catches up
-/// before each use, so that other processes' writes are seen. Documents are numbered as they come.
+/// Derived from the store: it carries the journal position that it has reached; ``SharedIndex`` has it catch up before each use. Documents are
+/// numbered as they come.
 struct OwnerIndex: Sendable {
     /// Looked at for each candidate of each question: one reference to count, where a struct would have many.
     final class Document: Sendable {
@@ -44,6 +44,8 @@ struct OwnerIndex: Sendable {
     private(set) var formerVectors: (any VectorIndex)?
     /// Documents that recall passes over, or may: archived, merged, about to expire.
     private(set) var hidden: Set<Int> = []
+    /// By number: whether recall may show a document whenever no filter forbids it.
+    private(set) var isShown: [Bool] = []
     /// Documents erased since this index was made.
     private(set) var erasedCount = 0
     /// Lower-cased speakers, and how many memories each has.
@@ -80,31 +82,49 @@ struct OwnerIndex: Sendable {
         formerVectors = try formerDimension.map { try TieredIndex(dimension: $0) }
     }
 
-    /// Applies what has happened since the last call.
+    /// Where what it applies comes from.
+    struct Source {
+        var store: any MemoryStore, owner: Owner, visibility: Visibility, embedder: String, former: String?, analyzer: TextAnalyzer
+
+        /// What has happened since positions of the journal and of vectors.
+        func changes(since position: Int64, vectorsSince: Int64) throws -> IndexChanges {
+            try store.changes(
+                owner: owner, since: position, vectorsSince: vectorsSince, embedder: embedder, former: former, visibility: visibility)
+        }
+    }
+
+    /// Takes in all that there is, for the first time.
     ///
-    /// - Returns: analyses that were made again because another analyzer had made the stored ones.
-    mutating func catchUp(_ store: any MemoryStore, embedder: String, former: String?, analyzer: TextAnalyzer) throws -> [(CubeID, [UInt8])] {
+    /// - Returns: as ``apply(_:from:)``.
+    mutating func load(_ source: Source) throws -> [(CubeID, [UInt8])] {
         // Vectors that the file holds are not read from the store.
-        let saved = position == 0 ? file.flatMap { TieredIndex.savedPosition(at: $0, dataKey: indexKey) } : nil
-        var changes = try store.changes(
-            owner: owner, since: position, vectorsSince: saved ?? vectorPosition, embedder: embedder, former: former, visibility: visibility)
+        let saved = file.flatMap { TieredIndex.savedPosition(at: $0, dataKey: indexKey) }
+        var changes = try source.changes(since: 0, vectorsSince: saved ?? 0)
         if let saved, let file {
             if saved <= changes.vectorPosition, let opened = try? open(file, changes.rows) {
                 vectors = opened
             } else {
                 // Damaged, or of another store: it is made again from the store.
-                changes = try store.changes(owner: owner, since: position, vectorsSince: 0, embedder: embedder, former: former, visibility: visibility)
+                changes = try source.changes(since: 0, vectorsSince: 0)
             }
         }
+        return try apply(changes, from: source)
+    }
+
+    /// Applies what has happened since ``position`` and ``vectorPosition``.
+    ///
+    /// - Returns: analyses that were made again because another analyzer had made the stored ones.
+    mutating func apply(_ changes: IndexChanges, from source: Source) throws -> [(CubeID, [UInt8])] {
         var analyses = changes.rows.map { $0.analyzer == Analysis.version ? Analysis(encoded: $0.analysis) : nil }
         var remade: [(CubeID, [UInt8])] = []
         if analyses.contains(where: { $0 == nil }) {
             let stale = changes.rows.indices.filter { analyses[$0] == nil }
-            let cubes = Dictionary(uniqueKeysWithValues: try store.cubes(stale.map { changes.rows[$0].id }, owner: owner, by: .mneme).map { ($0.id, $0) })
+            let cubes = Dictionary(
+                uniqueKeysWithValues: try source.store.cubes(stale.map { changes.rows[$0].id }, owner: owner, by: .mneme).map { ($0.id, $0) })
             for i in stale {
                 let row = changes.rows[i]
                 guard let cube = cubes[row.id] else { continue }  // erased between the two reads
-                analyses[i] = Analysis(of: cube, analyzer: analyzer)
+                analyses[i] = Analysis(of: cube, analyzer: source.analyzer)
                 remade.append((row.id, analyses[i]!.encoded))
             }
         }
@@ -189,6 +209,7 @@ struct OwnerIndex: Sendable {
             number = documents.count
             numbers[row.id] = number
             documents.append(document)
+            isShown.append(false)
             lexical.append(analysis.terms)
             threads.append(thread: thread(of: row.session), place: row.place, length: analysis.terms.length)
             nodes.append(addNode(number))
@@ -200,7 +221,8 @@ struct OwnerIndex: Sendable {
         }
         count(row.speaker, 1)
         if row.state == .quarantined { heldCount += 1 }
-        if row.state.isRecallable && row.expires == nil { hidden.remove(number) } else { hidden.insert(number) }
+        isShown[number] = row.state.isRecallable && row.expires == nil
+        if isShown[number] { hidden.remove(number) } else { hidden.insert(number) }
         return number
     }
 
@@ -215,6 +237,7 @@ struct OwnerIndex: Sendable {
         lexical.replace(number, old: old.analysis.terms, with: documents[number].analysis.terms)
         count(old.speaker, -1)
         hidden.remove(number)
+        isShown[number] = false
         graph.isolate(nodes[number])
         return number
     }

@@ -122,9 +122,9 @@ struct Ranker {
         let best = Self.best(Self.seeds, of: candidates)
         guard let top = best.first?.score else { return [:] }
         let reached = index.around(best.map { ($0.document, Float(exp(Double($0.score - top)))) }, asOf: request.asOf)
-            .sorted { $0.score != $1.score ? $0.score > $1.score : $0.document < $1.document }.prefix(Self.perWalk)
-        guard let most = reached.first?.score, most > 0 else { return [:] }
-        return Dictionary(uniqueKeysWithValues: reached.map { ($0.document, $0.score / most) })
+        let closest = highest(Self.perWalk, of: reached.map { ($0.document, $0.score) })
+        guard let most = closest.first?.score, most > 0 else { return [:] }
+        return Dictionary(uniqueKeysWithValues: closest.map { ($0.item, $0.score / most) })
     }
 
     private func simple(_ scores: [Float], _ limit: Int, _ lexical: LexicalIndex.Scores) -> [Candidate] {
@@ -155,6 +155,8 @@ struct Ranker {
 
     /// Filters of the request, and what lifecycle forbids.
     private func allowed(_ number: Int) -> Bool {
+        // Nearly always there is nothing to ask for.
+        if index.isShown[number], !request.isFiltered { return true }
         let document = index.documents[number]
         guard document.state.isRecallable else { return false }
         if let expires = document.expires, expires <= request.now { return false }
@@ -177,10 +179,9 @@ struct Ranker {
 
     private func candidate(_ number: Int, _ lexical: LexicalIndex.Scores) -> Candidate {
         let document = index.documents[number], analysis = document.analysis
-        var near: [Int] = [], around: [Int] = []
-        index.threads.forEachNeighbour(of: number, reach: 1) { near.append($0) }
-        index.threads.forEachNeighbour(of: number, reach: 2) { around.append($0) }
-        let covered = near.reduce(0) { $0 | lexical.matches[$1] }
+        let similarities = similarities(around: number)
+        var covered: UInt64 = 0
+        index.threads.forEachNeighbour(of: number, reach: 1) { covered |= lexical.matches[$0] }
         var coverage: Float = 0
         for (i, weight) in lexical.weights.enumerated() where covered & (1 << UInt64(i)) != 0 { coverage += weight }
         var speaker: Float = 0
@@ -189,7 +190,7 @@ struct Ranker {
         let age = max(0, request.now.timeIntervalSince(document.eventTime)) / 86_400
         let features = RecallFeatures(values: [
             lexical.document[number], lexical.window[number], lexical.thread[number],
-            similarity(toMeanOf: [number]), similarity(toMeanOf: near), similarity(toMeanOf: around),
+            similarities.own, similarities.near, similarities.around,
             speaker, coverage,
             min(1, Float(log1p(Double(index.lexical.length(of: number)))) / 4),
             plan.asksWhen && analysis.hasTime ? 1 : 0,
@@ -204,24 +205,36 @@ struct Ranker {
         )
     }
 
-    /// The inner product of the question and the normalised mean of some documents' vectors.
-    private func similarity(toMeanOf group: [Int]) -> Float {
-        guard let query else { return 0 }
-        let present = similarity(query, toMeanOf: group, in: index.vectors)
-        guard let formerQuery, let former = index.formerVectors, present.members < group.count else { return present.score }
-        let past = similarity(formerQuery, toMeanOf: group, in: former), members = present.members + past.members
-        return members > 0 ? (present.score * Float(present.members) + past.score * Float(past.members)) / Float(members) : 0
+    /// Inner products of the question and the normalised mean of vectors: of a document, with its neighbours, and with theirs.
+    private func similarities(around number: Int) -> (own: Float, near: Float, around: Float) {
+        guard let query else { return (0, 0, 0) }
+        let present = sums(query, around: number, in: index.vectors)
+        guard let formerQuery, let former = index.formerVectors, present.contains(where: { $0.members < $0.documents }) else {
+            return (present[0].mean, present[1].mean, present[2].mean)
+        }
+        // Each model's part counts by how many of the vectors are its own.
+        let means = zip(present, sums(formerQuery, around: number, in: former)).map { present, past -> Float in
+            guard present.members < present.documents, present.members + past.members > 0 else { return present.mean }
+            return (present.mean * Float(present.members) + past.mean * Float(past.members)) / Float(present.members + past.members)
+        }
+        return (means[0], means[1], means[2])
     }
 
-    private func similarity(_ query: [Float], toMeanOf group: [Int], in vectors: any VectorIndex) -> (score: Float, members: Int) {
+    private func sums(_ query: [Float], around number: Int, in vectors: any VectorIndex) -> [(mean: Float, members: Int, documents: Int)] {
         withUnsafeTemporaryAllocation(of: Float.self, capacity: query.count) { sum in
             let sum = sum.baseAddress!
             sum.initialize(repeating: 0, count: query.count)
-            var members = 0
-            for document in group where vectors.add(document, to: sum) { members += 1 }
-            guard members > 0 else { return (0, 0) }
-            let norm = dotProduct(sum, sum, count: query.count).squareRoot()
-            return (norm > 0 ? query.withUnsafeBufferPointer { dotProduct($0.baseAddress!, sum, count: query.count) } / norm : 0, members)
+            var members = 0, documents = 0
+            // Each ring of neighbours is added to what is there.
+            return (0...2).map { distance in
+                index.threads.forEachNeighbour(of: number, at: distance) { document in
+                    documents += 1
+                    if vectors.add(document, to: sum) { members += 1 }
+                }
+                let norm = members > 0 ? dotProduct(sum, sum, count: query.count).squareRoot() : 0
+                let mean = norm > 0 ? query.withUnsafeBufferPointer { dotProduct($0.baseAddress!, sum, count: query.count) } / norm : 0
+                return (mean, members, documents)
+            }
         }
     }
 }

@@ -13,11 +13,12 @@ struct Ranking {
 
     @inline(__always)
     mutating func insert(_ item: UInt32, _ score: Float) {
-        if score > threshold { place(item, score) }
+        if items.count < limit || (limit > 0 && Self.isWorse(items[0], (score, item))) { place(item, score) }
     }
 
     /// From the best to the worst.
-    var sorted: [UInt32] { items.sorted { Self.isWorse($1, $0) }.map(\.item) }
+    var best: [(score: Float, item: UInt32)] { items.sorted { Self.isWorse($1, $0) } }
+    var sorted: [UInt32] { best.map(\.item) }
 
     @inline(__always)
     private static func isWorse(_ a: (score: Float, item: UInt32), _ b: (score: Float, item: UInt32)) -> Bool {

@@ -123,7 +123,7 @@ public struct LexicalIndex: Sendable {
                 if scores.matches[d] == 0 { scores.touched.append(document) }
                 scores.matches[d] |= 1 << UInt64(i)
                 scores.document[d] += weight * saturated(c, length: Float(lengths[d]), mean: mean)
-                threads.forEachNeighbour(of: d, reach: 2) { w in
+                threads.forEachNeighbour(of: d, reach: ThreadLinks.window) { w in
                     if windowCount[w] == 0 { windowTouched.append(Int32(w)) }
                     windowCount[w] += c
                 }
@@ -132,8 +132,7 @@ public struct LexicalIndex: Sendable {
                 threadCounts[t] += c
             }
             for w in windowTouched {
-                var length: Float = 0
-                threads.forEachNeighbour(of: Int(w), reach: 2) { length += Float(lengths[$0]) }
+                let length = Float(threads.length(ofWindow: Int(w)))
                 scores.window[Int(w)] += weight * saturated(windowCount[Int(w)], length: length, mean: mean * 5)
                 windowCount[Int(w)] = 0
             }

@@ -20,3 +20,12 @@ public func highest(_ k: Int, of scores: [Float], where allowed: (Int) -> Bool) 
     }
     return ranking.sorted.map(Int.init)
 }
+
+/// The `k` highest of some scored items, the best first; of equals the lower number comes first.
+///
+/// - Complexity: O(n log k).
+public func highest(_ k: Int, of scored: [(item: Int, score: Float)]) -> [(item: Int, score: Float)] {
+    var ranking = Ranking(k)
+    for (item, score) in scored { ranking.insert(UInt32(item), score) }
+    return ranking.best.map { (Int($0.item), $0.score) }
+}

@@ -27,6 +27,8 @@ public final class BertEncoder: TextEmbedder {
 
     /// Tokens of a pass: their activations stay in the second-level cache.
     private static let passTokens = 448
+    /// A text of so many tokens is not shared by threads: they would wait for each other, on a busy machine for long, and one needs a millisecond or two.
+    private static let aloneTokens = 32
 
     private let weights: BertWeights
     private let kernels: EncoderKernels
@@ -128,6 +130,12 @@ public final class BertEncoder: TextEmbedder {
     /// Calls `body` with each text's last hidden states, on the pool's threads.
     private func forEachText(_ tokens: [[Int32]], _ body: (_ text: Int, _ rows: UnsafePointer<Float>, _ count: Int) -> Void) {
         guard !tokens.isEmpty else { return }
+        if tokens.count == 1, tokens[0].count <= Self.aloneTokens {
+            let workspace = borrowWorkspace(tokens[0].count, threads: 1)
+            var none: [ActivationRanges] = []
+            forward(tokens[...], workspace: workspace, thread: 0, threads: 1, ranges: &none, finish: body)
+            return giveBack(workspace)
+        }
         let order = tokens.indices.sorted { tokens[$0].count > tokens[$1].count }
         let passes = Self.pack(order, lengths: tokens.map(\.count), threads: pool.threadCount)
         if passes.count < pool.threadCount {
