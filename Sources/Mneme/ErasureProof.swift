@@ -42,6 +42,8 @@ public struct ErasureProof: Sendable, Codable {
     public var fingerprints: [Fingerprint]
     /// What the files held right after.
     public var findings: [Finding]
+    /// Copies that had left the store, and which of them could be reached; nil in reports of earlier versions.
+    public var copies: [ExportedCopy]?
 
     /// Bytes of a piece. Shorter texts are one piece, down to ``shortest``.
     private static let piece = 32, shortest = 8
@@ -153,9 +155,10 @@ extension MemoryOS {
             let ids = [id] + made.map(\.id).filter { $0 != id }
             // Nothing is told of it before the store has agreed to erase it.
             let traces = try store.traces(of: ids, owner: owner)
-            try erase(id, owner: owner, by: caller)
+            let copies = try erase(id, owner: owner, by: caller).copies
             var proof = ErasureProof(erased: ids, blocks: made.compactMap { $0.activation?.block }, owner: owner, traces: traces, by: caller)
-            proof.findings = try proof.search(keptFiles)
+            proof.copies = copies
+            proof.findings = try proof.search(keptFiles + exportedFiles(of: owner))
             return proof
         }
     }
@@ -165,8 +168,11 @@ extension MemoryOS {
     /// - Returns: what is wrong, in words; empty if nothing is.
     public func check(_ proof: ErasureProof) async throws -> (findings: [ErasureProof.Finding], problems: [String]) {
         try await run { [self] in
-            let findings = try proof.search(keptFiles)
-            var problems = findings.filter { !$0.places.isEmpty }.map { "\($0.path) holds pieces of it, the first at byte \($0.places[0])" }
+            let findings = try proof.search(keptFiles + exportedFiles(of: proof.owner))
+            // What cannot be looked into may hold it.
+            let hidden = try reachExports(of: proof.owner).filter { !$0.isReached && [.sealed, .signed, .unreadable].contains($0.outcome) }
+            var problems = hidden.map(\.note)
+            problems += findings.filter { !$0.places.isEmpty }.map { "\($0.path) holds pieces of it, the first at byte \($0.places[0])" }
             for id in proof.erased {
                 if try store.cube(id, owner: proof.owner, asOf: nil, by: .mneme) != nil { problems.append("the store holds memory \(id)") }
                 let history = try store.history(id, owner: proof.owner, by: .mneme)

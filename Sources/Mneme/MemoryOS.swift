@@ -65,6 +65,7 @@ public final class MemoryOS: Sendable {
     let uses = NIOLockedValueBox<[Owner: [CubeID: Usage]]>([:])
     let oracle = NIOLockedValueBox<(any Oracle)?>(nil)
     let inspections = InspectionCache()
+    let keys = NIOLockedValueBox(PackageKeys())
     private let derived = NIOLockedValueBox<[any DerivedMemory]>([])
     let embeddingScheduled = Atomic<Bool>(false), indexingScheduled = Atomic<Bool>(false)
     let closed = Atomic<Bool>(false)
@@ -112,16 +113,21 @@ public final class MemoryOS: Sendable {
     /// Erasing a memory erases what `derived` made of it, from now on. What was attached last is asked first: it may rest on the others.
     public func attach(_ derived: any DerivedMemory) { self.derived.withLockedValue { $0.append(derived) } }
 
-    /// Erases a memory for good, and first of all what was made of it elsewhere: vectors, keys and values, and the memories of such.
+    /// Erases a memory for good, and first of all what was made of it elsewhere: vectors, keys and values, the memories of such, and copies in files that
+    /// ``write(_:of:to:passphrase:by:)`` wrote.
     ///
+    /// - Returns: the copies that had left the store, and which of them could be reached.
     /// - Throws: ``MnemeStore/StoreError``, and what the attached memories throw if something may be left there: repeat it then.
-    public func erase(_ id: CubeID, owner: Owner, by caller: Caller = .local) async throws {
-        try await run { [self] in try erase(id, owner: owner, by: caller) }
+    @discardableResult
+    public func erase(_ id: CubeID, owner: Owner, by caller: Caller = .local) async throws -> [ExportedCopy] {
+        try await run { [self] in try erase(id, owner: owner, by: caller).copies }
     }
 
-    func erase(_ id: CubeID, owner: Owner, by caller: Caller) throws {
+    func erase(_ id: CubeID, owner: Owner, by caller: Caller) throws -> (ids: [CubeID], copies: [ExportedCopy]) {
         let sight = try store.visibility(of: owner, for: .erase, by: caller)
         guard let cube = try store.cube(id, owner: owner, asOf: nil, by: .mneme), sight.contains(cube) else {
+            // What an earlier attempt left in copies.
+            if sight.isWhole { _ = try reachExports(of: owner) }
             throw StoreError(.notFound, "There is no memory \(id) in this scope\(sight.isWhole ? "" : ", or it may not be erased").")
         }
         // What a user said is in the prompts of the turns that followed, so all that was made for the owner goes.
@@ -139,6 +145,8 @@ public final class MemoryOS: Sendable {
         _ = try store.commit(ids.map { .erase($0) }, owner: owner, by: caller.elevated)
         for derived in attached { try derived.erase(madeOf: sources, references) }
         removeIndexFile(of: owner)
+        // Last: a copy says that it was erased, which is so by now. If this ends half-way, the list of copies knows what is left to do.
+        return (ids, try reachExports(of: owner))
     }
 
     /// Every file and folder in which memories, and what is made of them, are kept.

@@ -168,6 +168,9 @@ public struct IndexChanges: Sendable {
     /// The same for vectors.
     public var vectorPosition: Int64
 
+    /// Whether there is nothing to apply; the positions may have moved all the same.
+    public var isEmpty: Bool { rows.isEmpty && erased.isEmpty && links.isEmpty }
+
     /// All values.
     public init(
         rows: [IndexRow], erased: [CubeID], position: Int64, vectorPosition: Int64
@@ -401,6 +404,17 @@ public protocol MemoryStore: JobStore {
     ///   - keys: Ed25519 public keys that are trusted; nil trusts any.
     ///   - head: an end that was noted earlier; it must still be there.
     func verifyAudit(keys: [Data]?, head: (position: Int64, hash: Data)?, by caller: Caller) throws -> AuditReport
+
+    // MARK: Copies that left
+
+    /// Writes down that a copy of memories left, in place of what is known of the same place.
+    func record(_ export: VaultExport) throws
+    /// Copies of an owner's memories that left, the oldest first; none for who does not see all of the memories.
+    func exports(of owner: Owner, by caller: Caller) throws -> [VaultExport]
+    /// Takes a copy that is no more from the list.
+    func forget(_ export: VaultExport, by caller: Caller) throws
+    /// What was erased of an owner's after a position of the journal.
+    func erased(of owner: Owner, since position: Int64) throws -> [CubeID]
 
     // MARK: For indexes
 

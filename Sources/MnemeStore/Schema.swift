@@ -148,6 +148,15 @@ enum Schema {
                     ) STRICT, WITHOUT ROWID
                     """)
         }
+        migrator.registerMigration("10") { db in
+            try db.execute(
+                sql: """
+                    CREATE TABLE export (
+                        owner INTEGER NOT NULL REFERENCES owner(id), kind TEXT NOT NULL, place TEXT NOT NULL, time REAL NOT NULL, principal TEXT NOT NULL,
+                        position INTEGER NOT NULL, PRIMARY KEY (owner, kind, place)
+                    ) STRICT, WITHOUT ROWID
+                    """)
+        }
         return migrator
     }
 }

@@ -11,6 +11,15 @@ extension Home {
     /// The key that signs the audit log; made when it is first needed.
     static func signingKey() throws -> Curve25519.Signing.PrivateKey { try signingKey(at: auditKey) }
 
+    /// Signs packages.
+    static let packageKey = folder + "/vault.key"
+    /// What opens and signs packages again; a key that is not there is not made.
+    static var packageKeys: PackageKeys {
+        PackageKeys(
+            signing: FileManager.default.fileExists(atPath: packageKey) ? try? signingKey(at: packageKey) : nil,
+            passphrase: VaultCommand.Passphrase.ofEnvironment)
+    }
+
     /// An Ed25519 key that lies in a file; made when it is first needed.
     static func signingKey(at path: String) throws -> Curve25519.Signing.PrivateKey {
         if !FileManager.default.fileExists(atPath: path) {

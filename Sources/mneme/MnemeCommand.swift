@@ -75,14 +75,16 @@ struct StoreOptions: ParsableArguments {
     @Flag(help: "Recall by words alone; needs no model.")
     var noEmbedder = false
 
-    func open() throws -> MemoryOS {
-        try Self.open(store: store, noEmbedder: noEmbedder)
+    /// - Parameter requiresModel: whether it is an error if the embedding model is not here; otherwise what is done goes without.
+    func open(requiresModel: Bool = true) throws -> MemoryOS {
+        try Self.open(store: store, noEmbedder: noEmbedder || (!requiresModel && !Home.hasEmbedder))
     }
 
     static func open(store path: String?, noEmbedder: Bool) throws -> MemoryOS {
         let memory = MemoryOS(
             store: try StoreFileOptions.open(path),
             embedder: noEmbedder ? nil : try Home.embedder(), indexFolder: (path ?? Home.store) + ".index")
+        memory.attach(keys: Home.packageKeys)
         if FileManager.default.fileExists(atPath: Home.kv) { memory.attach(FolderMemory(folder: try Home.kvFolder())) }
         return memory
     }
@@ -147,8 +149,10 @@ enum Home {
         throw ModelError(.missingFile, "There is no model '\(name)' in \(models). `mneme pull \(name)` fetches it; `mneme models` lists what is there.")
     }
 
+    static var hasEmbedder: Bool { FileManager.default.fileExists(atPath: model + "/model.safetensors") }
+
     static func embedder() throws -> LazyEmbedder {
-        guard FileManager.default.fileExists(atPath: model + "/model.safetensors") else {
+        guard hasEmbedder else {
             throw ModelError(
                 .missingFile,
                 """

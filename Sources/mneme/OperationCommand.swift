@@ -96,7 +96,7 @@ struct OperationCommand<Declared: Mneme.Operation>: AsyncParsableCommand, Custom
             }
             arguments["text"] = .string(String(decoding: FileHandle.standardInput.readDataToEndOfFile(), as: UTF8.self))
         }
-        let memory = try options.open()
+        let memory = try options.open(requiresModel: Declared.readsMeaning)
         let progress = ProgressLine()
         let context = OperationContext(memory: memory, principal: .local) { done, total, what in progress.show(done, total, what) }
         let result: OperationOutput
@@ -109,7 +109,7 @@ struct OperationCommand<Declared: Mneme.Operation>: AsyncParsableCommand, Custom
         switch result {
         case .value(let value):
             print(json ? try OperationTable.encode(value, pretty: true) : try Rendering.text(try OperationTable.encode(value), operation: Declared.name))
-        case .lines(let lines): try await write(lines)
+        case .lines(let lines): try await write(lines, memory)
         }
         fflush(nil)
         if Declared.permission == .write { await memory.close() } else { try memory.store.flush() }
@@ -118,18 +118,14 @@ struct OperationCommand<Declared: Mneme.Operation>: AsyncParsableCommand, Custom
         }
     }
 
-    private func write(_ lines: AsyncThrowingStream<String, any Error>) async throws {
+    private func write(_ lines: AsyncThrowingStream<String, any Error>, _ memory: MemoryOS) async throws {
         guard let output else {
             for try await line in lines { print(line) }
             return
         }
-        var count = 0
-        try await OutputFile.write(output) { write in
-            for try await line in lines {
-                try write(Data((line + "\n").utf8))
-                count += 1
-            }
-        }
+        let count = try await memory.write(
+            lines, of: Principal.local.owner(tenant: arguments["tenant"]?.string, user: arguments["user"]?.string), to: output,
+            by: Caller(.local, operation: Declared.name))
         FileHandle.standardError.write(Data("Exported \(count) memories to \(output).\n".utf8))
     }
 }

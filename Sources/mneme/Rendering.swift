@@ -18,7 +18,9 @@ enum Rendering {
                 ? "no piece of it is left" : "pieces of it stand in \(holding.joined(separator: ", ")): another memory says the same, or a copy was made"
             return
                 "Erased \(string(value, "erased")) for good. \(string(value, "filesSearched")) files were looked through: \(found). Report: \(string(value, "report"))"
-        case "erase": return "Erased \(value["erased"]?.string ?? "") for good: text, vector, index entries, history, and what was computed of it."
+                + copies(value)
+        case "erase":
+            return "Erased \(value["erased"]?.string ?? "") for good: text, vector, index entries, history, and what was computed of it." + copies(value)
         case "history": return (value["history"]?.array ?? []).map(historyEntry).joined(separator: "\n")
         case "link": return links(value["links"]?.array ?? [])
         case "share": return "Shared: " + (value["grant"].map(grant) ?? "") + ". `mneme unshare \(string(value["grant"], "id"))` takes it back."
@@ -30,6 +32,14 @@ enum Rendering {
         case "doctor": return (value["findings"]?.array ?? []).map(finding).joined(separator: "\n")
         default: return json
         }
+    }
+
+    /// What became of copies that had left the store.
+    private static func copies(_ value: JSONValue) -> String {
+        (value["copies"]?.array ?? []).map { copy in
+            let isReached = ["rewritten", "followed"].contains(string(copy, "outcome"))
+            return "\n" + (isReached ? "Copy: " : Terminal.styled("Not reached: ", .yellow)) + string(copy, "note")
+        }.joined()
     }
 
     private static func string(_ value: JSONValue?, _ keys: String...) -> String {

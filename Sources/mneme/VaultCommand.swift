@@ -15,7 +15,8 @@ struct VaultCommand: AsyncParsableCommand {
             A package carries a vault to another store, with history and checksum; it can be signed and sealed.
             """,
         subcommands: [
-            Create.self, List.self, OperationCommand<ShareOperation>.self, Export.self, Inspect.self, Import.self, Merge.self, Diff.self, Subscribe.self,
+            Create.self, List.self, OperationCommand<ShareOperation>.self, Export.self, Exports.self, Inspect.self, Import.self, Merge.self, Diff.self,
+            Subscribe.self,
             Pull.self,
         ])
 
@@ -111,24 +112,47 @@ struct VaultCommand: AsyncParsableCommand {
 
         func run() async throws {
             let owner = try tenant.owner(name), memory = try StoreOptions.open(store: store.store, noEmbedder: true)
-            let key = sign ? try Home.signingKey(at: Home.folder + "/vault.key") : nil
+            let key = sign ? try Home.signingKey(at: Home.packageKey) : nil
             guard since >= 0 else { throw InputError("--since is a position, 0 or more.") }
             let word = seal ? try passphrase.read() : nil
             if seal, word == nil { throw InputError("Sealing takes a passphrase: in MNEME_PASSPHRASE, or in a file with --passphrase.") }
-            try await OutputFile.write(output, permissions: 0o600) { write in
-                let lines = memory.package(of: owner, since: since, by: VaultCommand.caller("export"), signedWith: key)
-                guard let word else {
-                    for try await line in lines { try write(Data((line + "\n").utf8)) }
-                    return
-                }
-                try await withoutActuallyEscaping(write) { write in
-                    var writer = try SealedFile.Writer(passphrase: word, write: write)
-                    for try await line in lines { try writer.add(Data((line + "\n").utf8)) }
-                    try writer.finish()
-                }
-            }
+            let caller = VaultCommand.caller("export")
+            _ = try await memory.write(
+                memory.package(of: owner, since: since, by: caller, signedWith: key), of: owner, to: output, passphrase: word, by: caller)
             try memory.store.flush()
             try Inspect.show(output, word)
+        }
+    }
+
+    struct Exports: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Show which copies of a vault have left the store, and take out of them what was erased since.",
+            discussion: """
+                Files that `vault export` and `export` wrote, and who follows the vault. `mneme erase` reaches into these files; what it could not open is \
+                done here, with the passphrase.
+                """)
+        @OptionGroup var store: StoreFileOptions
+        @OptionGroup var tenant: Tenant
+        @OptionGroup var passphrase: Passphrase
+        @Argument(help: "The vault.") var name: String
+        @Option(help: ArgumentHelp("Take this one from the list: it was deleted.", valueName: "file")) var forget: String?
+        @Flag(help: "Print JSON.") var json = false
+
+        func run() async throws {
+            let owner = try tenant.owner(name), memory = try StoreOptions.open(store: store.store, noEmbedder: true), caller = VaultCommand.caller("exports")
+            memory.attach(keys: PackageKeys(signing: Home.packageKeys.signing, passphrase: try passphrase.read()))
+            if let forget {
+                let places = [forget, URL(fileURLWithPath: forget).standardizedFileURL.path]
+                guard let known = try memory.store.exports(of: owner, by: caller).first(where: { places.contains($0.place) }) else {
+                    throw InputError("\(forget) is not known as a copy of '\(name)'.")
+                }
+                try memory.store.forget(known, by: caller)
+            }
+            let copies = try await memory.exports(of: owner, by: caller)
+            try memory.store.flush()
+            if json { return print(try OperationTable.encode(copies, pretty: true)) }
+            if copies.isEmpty { return print("No copy of '\(name)' is known.") }
+            for copy in copies { print("\(String(DateText.format(copy.export.time).prefix(10)))  \(copy.note)") }
         }
     }
 
@@ -152,7 +176,9 @@ struct VaultCommand: AsyncParsableCommand {
         static func show(_ file: String, _ passphrase: String?) throws {
             let (manifest, end) = try VaultPackageReader.verify(path: file, passphrase: passphrase)
             let part = manifest.since > 0 ? " (changes since position \(manifest.since), \(end.erased) erased)" : ""
-            print("\(file): \(end.memories) memories of \(manifest.vault.user)\(part), packed \(DateText.format(manifest.created)) by \(manifest.principal)")
+            print(
+                "\(file): \(end.memories) \(end.memories == 1 ? "memory" : "memories") of \(manifest.vault.user)\(part), packed \(DateText.format(manifest.created)) by \(manifest.principal)"
+            )
             print("  whole, SHA-256 \(end.sha256.prefix(16))…; \(end.key.map { "signed by \($0)" } ?? "not signed"); position \(manifest.position)")
         }
     }

@@ -256,6 +256,96 @@ import Testing
         #expect(throws: InputError.self) { try read(Data(greedy.utf8) + data.dropFirst(head), "tulip") }
     }
 
+    @Test func `erasing reaches the copies that left`() async throws {
+        let folder = try TemporaryFolder(), (memory, ids) = try await filled(folder), key = Curve25519.Signing.PrivateKey()
+        func write(_ name: String, key: Curve25519.Signing.PrivateKey? = nil, passphrase: String? = nil) async throws -> String {
+            let path = folder.path + "/" + name
+            _ = try await memory.write(memory.package(of: Self.team, signedWith: key), of: Self.team, to: path, passphrase: passphrase)
+            return path
+        }
+        let plain = try await write("plain"), signed = try await write("signed", key: key), sealed = try await write("sealed", passphrase: "red kite")
+        let foreign = try await write("foreign", key: Curve25519.Signing.PrivateKey()), damaged = try await write("damaged"), gone = try await write("gone")
+        let context = OperationContext(memory: memory, principal: .local, now: Self.day(3)), list = folder.path + "/list.jsonl"
+        guard case .lines(let lines) = try await ExportOperation.call(["user": "team"], context, surface: .http) else { throw CancellationError() }
+        _ = try await memory.write(lines, of: Self.team, to: list)
+        // Somebody follows the vault; another store has the package.
+        _ = try await PackageOperation.call(["user": "team"], context, surface: .http)
+        let other = try TemporaryFolder(), there = try other.open()
+        _ = try await there.takeIn(package: plain, into: Self.team)
+        try FileManager.default.removeItem(atPath: gone)
+        var bytes = try Data(contentsOf: URL(fileURLWithPath: damaged))
+        bytes.replaceSubrange(bytes.range(of: Data("noon".utf8))!, with: Data("nine".utf8))
+        try bytes.write(to: URL(fileURLWithPath: damaged))
+        let untouched = try Data(contentsOf: URL(fileURLWithPath: foreign))
+        var known = try await memory.exports(of: Self.team)
+        #expect(known.count == 8 && known.count { $0.outcome == .clean } == 6 && known.count { $0.outcome == .missing } == 1)
+
+        memory.attach(keys: PackageKeys(signing: key))
+        let first = try await memory.erase(ids[2], owner: Self.team)
+        func outcome(_ copies: [ExportedCopy], _ path: String) -> ExportedCopy.Outcome? { copies.first { $0.export.place == path }?.outcome }
+        #expect(outcome(first, plain) == .rewritten && outcome(first, signed) == .rewritten && outcome(first, list) == .rewritten)
+        #expect(outcome(first, sealed) == .sealed && outcome(first, foreign) == .signed && outcome(first, damaged) == .unreadable)
+        #expect(outcome(first, gone) == .missing && outcome(first, "local") == .followed)
+        for path in [plain, signed, list] {
+            let text = try String(contentsOfFile: path, encoding: .utf8)
+            #expect(!text.contains("blue key") && text.contains("stand-up is at ten") && text.contains("noon"))
+        }
+        #expect(try Data(contentsOf: URL(fileURLWithPath: foreign)) == untouched)
+        let (_, end) = try VaultPackageReader.verify(path: signed)
+        #expect(end.memories == 3 && end.erased == 1 && end.key != nil)
+        // What has not been reached is still known, and what opens it opens it later.
+        known = try await memory.exports(of: Self.team)
+        #expect(outcome(known, plain) == .clean && outcome(known, sealed) == .sealed)
+        #expect(try !memory.checkCopies(repair: false).sound)
+        memory.attach(keys: PackageKeys(signing: key, passphrase: "brown kite"))
+        #expect(outcome(try await memory.exports(of: Self.team), sealed) == .sealed)
+        memory.attach(keys: PackageKeys(signing: key, passphrase: "red kite"))
+        #expect(outcome(try await memory.exports(of: Self.team), sealed) == .rewritten)
+        #expect(SealedFile.isSealed(sealed))
+        #expect(try VaultPackageReader.verify(path: sealed, passphrase: "red kite").end.memories == 3)
+        for (name, path) in [("foreign", foreign), ("damaged", damaged)] {
+            try FileManager.default.removeItem(atPath: path)
+            #expect(outcome(try await memory.exports(of: Self.team), path) == .missing, "\(name)")
+        }
+        #expect(try memory.checkCopies(repair: true).sound)
+        for copy in try await memory.exports(of: Self.team) where copy.outcome == .missing { try memory.store.forget(copy.export, by: .local) }
+        #expect(try await memory.exports(of: Self.team).count == 5)
+        // Who took an earlier copy in learns from the new one.
+        #expect(try await there.takeIn(package: plain, into: Self.team).erased == 1)
+        #expect(try there.store.cube(ids[2], owner: Self.team, asOf: nil, by: .local) == nil)
+        // A link and the past of what is erased go, too.
+        try await memory.erase(ids[0], owner: Self.team)
+        let text = try String(contentsOfFile: plain, encoding: .utf8)
+        #expect(!text.contains("stand-up") && !text.contains("follows"))
+        #expect(try VaultPackageReader.verify(path: plain).end.erased == 2)
+        // Nobody learns of copies who does not see all of the memories.
+        let reader = Principal(name: "reader", permissions: [.read, .erase], tenant: "default", user: "team", clearance: .internal)
+        #expect(try memory.store.exports(of: Self.team, by: Caller(reader)).isEmpty)
+        #expect(throws: AccessError.self) { try memory.store.forget(known[0].export, by: Caller(reader)) }
+    }
+
+    @Test func `what is erased while a copy is written is not in it`() async throws {
+        let folder = try TemporaryFolder(), (memory, ids) = try await filled(folder), path = folder.path + "/package"
+        let lines = memory.package(of: Self.team), read = AsyncThrowingStream<String, any Error>.makeStream()
+        let writing = Task { try await memory.write(read.stream, of: Self.team, to: path) }
+        for try await line in lines {
+            read.continuation.yield(line)
+            if line.contains("blue key") { try await memory.erase(ids[2], owner: Self.team) }
+        }
+        read.continuation.finish()
+        _ = try await writing.value
+        #expect(try !String(contentsOfFile: path, encoding: .utf8).contains("blue key"))
+        #expect(try VaultPackageReader.verify(path: path).end.memories == 3)
+        #expect(try await memory.exports(of: Self.team).map(\.outcome) == [.clean])
+        // A copy that cannot be written leaves what was there.
+        let refused = AsyncThrowingStream<String, any Error> { throw CancellationError() }
+        await #expect(throws: CancellationError.self) { _ = try await memory.write(refused, of: Self.team, to: path) }
+        #expect(try VaultPackageReader.verify(path: path).end.memories == 3)
+        #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path).allSatisfy { !$0.hasSuffix(".partial") })
+        let none = memory.package(of: Self.team), nowhere = folder.path + "/none/package"
+        await #expect(throws: InputError.self) { _ = try await memory.write(none, of: Self.team, to: nowhere) }
+    }
+
     @Test func `what mem0 and MemOS export is read`() async throws {
         let folder = try TemporaryFolder(), memory = try folder.open()
         let mem0 = try folder.write(

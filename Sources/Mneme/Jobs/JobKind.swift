@@ -189,7 +189,7 @@ extension MemoryOS {
     private func verify() async throws -> String {
         let (findings, report) = try await run { [self] in
             (
-                try store.check(repair: false, by: .mneme) + checkIndexes(repair: false),
+                try store.check(repair: false, by: .mneme) + checkIndexes(repair: false) + [checkCopies(repair: false)],
                 try store.verifyAudit(keys: nil, head: nil, by: .mneme)
             )
         }

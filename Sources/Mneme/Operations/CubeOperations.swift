@@ -81,6 +81,7 @@ public enum ListOperation: Operation {
 public enum UpdateOperation: Operation {
     public static let name = "update"
     public static let summary = "Change a memory; the version before stays in its history."
+    public static let readsMeaning = true
     public static let permission = Permission.write
     public static let route: Route? = Route(.patch, "/v1/memories/{id}")
     static let text = Parameter<String>("text", "The new text.")
@@ -172,13 +173,22 @@ public enum EraseOperation: Operation {
         var filesSearched: Int?
         /// Files in which pieces stand all the same.
         var filesHolding: [String]?
+        /// Copies that had left the store, as far as they hold it or held it: what became of it there.
+        var copies: [ExportedCopy]?
+
+        /// Where files lie is the business of whoever looks after the store.
+        mutating func name(_ copies: [ExportedCopy], for principal: Principal) {
+            let telling = copies.filter { $0.outcome != .clean }
+            self.copies = telling.isEmpty || !principal.permissions.contains(.admin) ? nil : telling
+        }
     }
 
     public static func run(_ input: OperationInput, _ context: OperationContext) async throws -> OperationOutput {
         let owner = try ScopeParameters.owner(input, context), id = try input.require(id), caller = context.caller(self, reason: input[reason])
         guard let path = input[prove] else {
-            try await context.memory.erase(id, owner: owner, by: caller)
-            return .value(Output(erased: id))
+            var output = Output(erased: id)
+            output.name(try await context.memory.erase(id, owner: owner, by: caller), for: context.principal)
+            return .value(output)
         }
         // A report that cannot be written is no reason to find out afterwards.
         guard FileManager.default.createFile(atPath: path, contents: nil, attributes: [.posixPermissions: 0o600]) else {
@@ -192,10 +202,11 @@ public enum EraseOperation: Operation {
         guard (try? Data(OperationTable.encode(proof, pretty: true).utf8).write(to: URL(fileURLWithPath: path))) != nil else {
             throw InputError("The memory is erased, but the report could not be written to \(path).")
         }
-        return .value(
-            Output(
-                erased: id, report: path, filesSearched: proof.findings.count,
-                filesHolding: proof.findings.filter { !$0.places.isEmpty }.map(\.path)))
+        var output = Output(
+            erased: id, report: path, filesSearched: proof.findings.count,
+            filesHolding: proof.findings.filter { !$0.places.isEmpty }.map(\.path))
+        output.name(proof.copies ?? [], for: context.principal)
+        return .value(output)
     }
 }
 

@@ -34,6 +34,7 @@ public enum CorrectOperation: Operation {
         The wrong one leaves recall and is linked to the new one; `restore` brings it back. For what was right once and is not any more, just \
         remember what holds now, or say `feedback ID outdated`.
         """
+    public static let readsMeaning = true
     public static let permission = Permission.write
     public static let route: Route? = Route(.post, "/v1/memories/{id}/correct")
     static let text = Parameter<String>("text", "What is right.", required: true, positional: true)

@@ -84,6 +84,8 @@ public protocol Operation: Sendable {
     static var route: Route? { get }
     /// Where it exists.
     static var surfaces: Set<Surface> { get }
+    /// Whether it is worth little without a model that makes vectors of texts.
+    static var readsMeaning: Bool { get }
     /// What it takes: options, query and body fields, tool arguments.
     static var parameters: [any AnyParameter] { get }
     /// Carries it out. Input is checked against ``parameters`` before.
@@ -95,6 +97,8 @@ extension Operation {
     public static var discussion: String { "" }
     /// Everywhere.
     public static var surfaces: Set<Surface> { Set(Surface.allCases) }
+    /// Most find what they work on by its id.
+    public static var readsMeaning: Bool { false }
 
     /// Checks permission and arguments, then runs.
     public static func call(_ arguments: [String: JSONValue], _ context: OperationContext, surface: Surface) async throws -> OperationOutput {

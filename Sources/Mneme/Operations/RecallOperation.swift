@@ -9,6 +9,7 @@ public enum RecallOperation: Operation {
         Words, meaning, speaker, dates and neighbouring messages are weighed together. Each result says what each source added to \
         its score.
         """
+    public static let readsMeaning = true
     public static let permission = Permission.read
     public static let route: Route? = Route(.post, "/v1/memories/search")
 

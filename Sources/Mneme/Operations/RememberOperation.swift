@@ -9,6 +9,7 @@ public enum RememberOperation: Operation {
         Returns when the memory is on disk; no model is called. Kind, names and dates are found by rule. Saying the same thing \
         again changes nothing.
         """
+    public static let readsMeaning = true
     public static let permission = Permission.write
     public static let route: Route? = Route(.post, "/v1/memories")
 

@@ -9,6 +9,7 @@ public enum ImportOperation: Operation {
         What was imported before is recognised, so that an interrupted import is simply repeated. JSON lines need 'content' (or 'text') \
         and may have 'role', 'name', 'time', 'session' and 'id'.
         """
+    public static let readsMeaning = true
     public static let permission = Permission.write
     public static let route: Route? = Route(.post, "/v1/import")
     public static let surfaces: Set<Surface> = [.commandLine, .http]
@@ -127,7 +128,7 @@ public enum DoctorOperation: Operation {
     public static func run(_ input: OperationInput, _ context: OperationContext) async throws -> OperationOutput {
         let repairs = input[repair] ?? false, caller = context.caller(self)
         let findings = try await context.memory.run { [memory = context.memory] in
-            try memory.store.check(repair: repairs, by: caller) + memory.checkIndexes(repair: repairs)
+            try memory.store.check(repair: repairs, by: caller) + memory.checkIndexes(repair: repairs) + [memory.checkCopies(repair: repairs)]
         }
         if repairs { context.memory.scheduleEmbedding() }
         return .value(Output(sound: findings.allSatisfy { $0.sound || $0.repaired }, findings: findings))
@@ -146,6 +147,13 @@ public enum PackageOperation: Operation {
     public static let parameters: [any AnyParameter] = [since] + ScopeParameters.owner
 
     public static func run(_ input: OperationInput, _ context: OperationContext) async throws -> OperationOutput {
-        .lines(context.memory.package(of: try ScopeParameters.owner(input, context), since: Int64(input[since] ?? 0), by: context.caller(self)))
+        let owner = try ScopeParameters.owner(input, context), caller = context.caller(self), since = Int64(input[since] ?? 0)
+        try await context.memory.run { [store = context.memory.store] in
+            try store.record(
+                VaultExport(
+                    owner: owner, kind: .server, place: caller.principal.name, time: caller.time, principal: caller.principal.name,
+                    position: try store.position(of: owner)))
+        }
+        return .lines(context.memory.package(of: owner, since: since, by: caller))
     }
 }

@@ -97,24 +97,6 @@ package enum InjectionGuard {
         return []
     }
 
-    /// Looks for short texts in one text, byte by byte.
-    private struct ByteSearch {
-        private let bytes: [UInt8]
-        init(_ text: String) { bytes = Array(text.utf8) }
-
-        func contains(_ text: String) -> Bool {
-            var text = text
-            return text.withUTF8 { wanted in
-                bytes.withUnsafeBufferPointer { bytes in
-                    guard wanted.count <= bytes.count else { return false }
-                    return (0...bytes.count - wanted.count).contains { start in
-                        bytes[start] == wanted[0] && wanted.indices.allSatisfy { bytes[start + $0] == wanted[$0] }
-                    }
-                }
-            }
-        }
-    }
-
     // MARK: What people do not see
 
     /// The text as it is seen, what in it is not seen, and whether that is so much that somebody hid it.

@@ -69,6 +69,15 @@ public enum VaultPackage {
         return try decoder.decode(Line.self, from: Data(bytes))
     }
 
+    /// The last line.
+    static func end(_ digest: SHA256Digest, memories: Int, erased: Int, signedWith key: Curve25519.Signing.PrivateKey?) throws -> String {
+        try encode(
+            .init(
+                end: .init(
+                    memories: memories, erased: erased, sha256: Hexadecimal.string(digest), key: key.map { Hexadecimal.string($0.publicKey.rawRepresentation) },
+                    signature: try key.map { Hexadecimal.string(try $0.signature(for: signed(digest))) })))
+    }
+
     static func signed(_ digest: some Sequence<UInt8>) -> Data { Data("mneme-vault-1".utf8) + Data(digest) }
 
     /// - Throws: ``InputError`` for what no store has written: it would not do to calculate with it.
@@ -235,14 +244,7 @@ extension MemoryOS {
             guard isLast else { return }
             for link in links { try add(.init(link: link)) }
             if !erased.isEmpty { try add(.init(erased: erased)) }
-            let digest = hash.finalize()
-            buffer.append(
-                try VaultPackage.encode(
-                    .init(
-                        end: .init(
-                            memories: memories, erased: erased.count, sha256: Hexadecimal.string(digest),
-                            key: key.map { Hexadecimal.string($0.publicKey.rawRepresentation) },
-                            signature: try key.map { Hexadecimal.string(try $0.signature(for: VaultPackage.signed(digest))) }))))
+            buffer.append(try VaultPackage.end(hash.finalize(), memories: memories, erased: erased.count, signedWith: key))
             hasEnded = true
         }
     }

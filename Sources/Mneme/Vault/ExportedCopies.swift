@@ -1,0 +1,231 @@
+public import Crypto
+import Foundation
+import MnemeSeal
+public import MnemeStore
+import NIOConcurrencyHelpers
+
+/// What erasing came to in a copy of memories that had left the store.
+public struct ExportedCopy: Sendable, Codable, Equatable {
+    /// How far it was reached.
+    public enum Outcome: String, Sendable, Codable {
+        /// It holds nothing that was erased.
+        case clean
+        /// It was written again without what was erased.
+        case rewritten
+        /// Whoever fetched it erases there, too, when they fetch again.
+        case followed
+        /// The file is not there any more: it was moved, or deleted.
+        case missing
+        /// The file is sealed, and no passphrase is at hand that opens it.
+        case sealed
+        /// The file is signed with a key that is not at hand.
+        case signed
+        /// The file is not what was written, or cannot be read or written.
+        case unreadable
+    }
+
+    /// The copy.
+    public var export: VaultExport
+    /// How far it was reached.
+    public let outcome: Outcome
+    /// What that means, and what to do about it.
+    public let note: String
+
+    init(_ export: VaultExport, _ outcome: Outcome) { (self.export, self.outcome, note) = (export, outcome, Self.note(export, outcome)) }
+
+    /// Whether nothing that was erased stands in it.
+    public var isReached: Bool { outcome == .clean || outcome == .rewritten }
+
+    private static func note(_ export: VaultExport, _ outcome: Outcome) -> String {
+        let place = export.place
+        return switch outcome {
+        case .clean: "\(place) holds nothing that was erased"
+        case .rewritten: "\(place) was written again without what was erased"
+        case .followed: "'\(place)' fetched a copy on \(DateText.day(export.time)), and erases there what was erased here when it fetches again"
+        case .missing: "\(place) is not there any more; if it was moved, delete it where it is"
+        case .sealed: "\(place) is sealed: give its passphrase to `mneme vault exports`, or delete it"
+        case .signed: "\(place) is signed with a key that is not here: delete it, and export it again"
+        case .unreadable: "\(place) was changed or cannot be read or written: delete it"
+        }
+    }
+}
+
+/// What opens and signs packages again that a store's owner has written.
+public struct PackageKeys: Sendable {
+    /// Signs packages.
+    public var signing: Curve25519.Signing.PrivateKey?
+    /// Opens sealed ones.
+    public var passphrase: String?
+
+    /// None if both are left out.
+    public init(signing: Curve25519.Signing.PrivateKey? = nil, passphrase: String? = nil) { (self.signing, self.passphrase) = (signing, passphrase) }
+}
+
+extension MemoryOS {
+    /// Writes an owner's memories to a file, and writes down that it did: erasing one of them later erases it there, too.
+    ///
+    /// - Parameters:
+    ///   - lines: JSON lines with memories of the owner, as ``package(of:since:by:signedWith:)`` makes them.
+    ///   - passphrase: seals the file.
+    /// - Returns: how many lines were written.
+    /// - Throws: ``InputError`` if the file cannot be written; what was there before is left then.
+    public func write(
+        _ lines: AsyncThrowingStream<String, any Error>, of owner: Owner, to path: String, passphrase: String? = nil, by caller: Caller = .local
+    ) async throws -> Int {
+        let path = URL(fileURLWithPath: path).standardizedFileURL.path
+        let position = try await run { [store] in try store.position(of: owner) }
+        let file = try OutputFile(path, permissions: 0o600)
+        var count = 0, sealed = try passphrase.map { try SealedFile.Writer(passphrase: $0, write: file.write) }
+        for try await line in lines {
+            let data = Data((line + "\n").utf8)
+            if sealed == nil { try file.write(data) } else { try sealed!.add(data) }
+            count += 1
+        }
+        try sealed?.finish()
+        let export = VaultExport(owner: owner, kind: .file, place: path, time: caller.time, principal: caller.principal.name, position: position)
+        // First that it is there, lest it be there without anybody knowing.
+        try await run { [store] in try store.record(export) }
+        try file.finish()
+        // What was erased while it was written.
+        _ = try await run { [self] in
+            guard try !store.erased(of: owner, since: position).isEmpty else { return }
+            let reached = try reach(export, keys.withLockedValue { PackageKeys(signing: $0.signing, passphrase: passphrase ?? $0.passphrase) })
+            guard reached.isReached else { throw InputError("A memory was erased while \(path) was written. Delete it, and export it again.") }
+        }
+        return count
+    }
+
+    /// Copies of an owner's memories that left the store, and whether anything that was erased since stands in them; what can be, is taken out.
+    public func exports(of owner: Owner, by caller: Caller = .local) async throws -> [ExportedCopy] {
+        try await run { [self] in try reachExports(of: owner, by: caller) }
+    }
+
+    /// Sets what opens and signs packages when something has to be erased from them.
+    public func attach(keys: PackageKeys) { self.keys.withLockedValue { $0 = keys } }
+
+    /// Takes what was erased out of all copies of an owner's memories that can be reached.
+    func reachExports(of owner: Owner, by caller: Caller = .mneme) throws -> [ExportedCopy] {
+        let keys = keys.withLockedValue(\.self)
+        return try store.exports(of: owner, by: caller).map { try reach($0, keys) }
+    }
+
+    /// Looks for copies in which something stands that was erased; `repair` takes it out where that can be done.
+    package func checkCopies(repair: Bool) throws -> StoreFinding {
+        var known = 0, waiting: [ExportedCopy] = [], count = 0
+        for owner in try store.owners() {
+            let exports = try store.exports(of: owner, by: .mneme).filter { $0.kind == .file }
+            known += exports.count
+            let behind = try exports.filter { try !store.erased(of: owner, since: $0.position).isEmpty }
+            count += behind.count
+            let keys = keys.withLockedValue(\.self)
+            if repair { waiting += try behind.map { try reach($0, keys) }.filter { !$0.isReached && $0.outcome != .missing } }
+        }
+        let isSound = repair ? waiting.isEmpty : count == 0
+        let detail =
+            isSound || !repair
+            ? "\(known) files of \(known == 1 ? "an export" : "exports") known"
+                + (isSound ? "" : ", \(count) may hold what was erased since; `mneme doctor --repair` takes it out")
+            : waiting.map(\.note).joined(separator: "; ")
+        return StoreFinding(check: "copies", sound: isSound, detail: detail, repaired: repair && isSound && count > 0)
+    }
+
+    /// Files with copies of an owner's memories.
+    func exportedFiles(of owner: Owner) throws -> [String] { try store.exports(of: owner, by: .mneme).filter { $0.kind == .file }.map(\.place) }
+
+    private func reach(_ export: VaultExport, _ keys: PackageKeys) throws -> ExportedCopy {
+        let position = try store.position(of: export.owner), erased = Set(try store.erased(of: export.owner, since: export.position))
+        guard export.kind == .file else { return ExportedCopy(export, .followed) }
+        guard !erased.isEmpty else { return ExportedCopy(export, FileManager.default.fileExists(atPath: export.place) ? .clean : .missing) }
+        var copy = ExportedCopy(export, ExportedFile(export.place, keys).erase(erased))
+        if copy.isReached, position > export.position {
+            copy.export.position = position
+            try store.record(copy.export)
+        }
+        return copy
+    }
+}
+
+/// A file with memories, one a line: a package, or a plain list of them.
+private struct ExportedFile {
+    private let path: String, keys: PackageKeys, isSealed: Bool
+
+    init(_ path: String, _ keys: PackageKeys) { (self.path, self.keys, isSealed) = (path, keys, SealedFile.isSealed(path)) }
+
+    /// Takes memories out. The file is whole before and after.
+    ///
+    /// - Complexity: one pass; two more if it holds one of them.
+    func erase(_ ids: Set<CubeID>) -> ExportedCopy.Outcome {
+        guard FileManager.default.fileExists(atPath: path) else { return .missing }
+        guard !isSealed || keys.passphrase != nil, var lines = try? lines(), let first = try? lines.next() else { return isSealed ? .sealed : .unreadable }
+        do {
+            // Most files hold nothing of it, and need not be understood for that.
+            let names = ids.map(\.description)
+            var line: LineReader.Line? = first, holds = false
+            while !holds, let next = line {
+                guard case .text(let bytes) = next else { return .unreadable }
+                let search = ByteSearch(bytes)
+                holds = names.contains(where: search.contains) && Self.content(bytes, ids).isAny
+                line = try lines.next()
+            }
+            guard holds else { return .clean }
+            if case .text(let bytes) = first, (try? VaultPackage.decode(bytes))?.manifest != nil { return try rewritePackage(without: ids) }
+            try rewrite { bytes, write in if !Self.content(bytes, ids).isAny { try write(bytes) } }
+            return .rewritten
+        } catch { return .unreadable }
+    }
+
+    private func lines() throws -> LineReader {
+        try LineReader(source: SealedFile.source(path, passphrase: keys.passphrase), maximumLine: VaultPackage.maximumLine)
+    }
+
+    private func rewritePackage(without ids: Set<CubeID>) throws -> ExportedCopy.Outcome {
+        // What was damaged does not get a checksum that says that it is whole.
+        let end = try VaultPackageReader.verify(path: path, passphrase: keys.passphrase).end
+        let signer = keys.signing.flatMap { key in end.key == Hexadecimal.string(key.publicKey.rawRepresentation) ? key : nil }
+        guard end.key == nil || signer != nil else { return .signed }
+        var hash = SHA256(), removed: Set<CubeID> = [], memories = end.memories
+        try rewrite { bytes, write in
+            func keep(_ bytes: [UInt8]) throws {
+                hash.update(data: bytes + [10])
+                try write(bytes)
+            }
+            let content = Self.content(bytes, ids)
+            if let memory = content.memory {
+                memories -= 1
+                removed.insert(memory)
+            } else if content.isEnd {
+                // Whoever took an earlier copy in learns from it, too.
+                let gone = removed.sorted()
+                if !gone.isEmpty { try keep(Array(VaultPackage.encode(.init(erased: gone)).utf8)) }
+                try write(
+                    Array(VaultPackage.end(hash.finalize(), memories: memories, erased: end.erased + gone.count, signedWith: signer).utf8))
+            } else if !content.isAny {
+                try keep(bytes)
+            }
+        }
+        return .rewritten
+    }
+
+    /// Writes the file again, line by line.
+    private func rewrite(_ body: ([UInt8], (_ line: [UInt8]) throws -> Void) throws -> Void) throws {
+        let file = try OutputFile(path, permissions: 0o600)
+        var lines = try lines(), sealed = try isSealed ? keys.passphrase.map { try SealedFile.Writer(passphrase: $0, write: file.write) } : nil
+        while case .text(let bytes)? = try lines.next() {
+            try body(bytes) { line in if sealed == nil { try file.write(Data(line + [10])) } else { try sealed!.add(Data(line + [10])) } }
+        }
+        try sealed?.finish()
+        try file.finish()
+    }
+
+    /// What a line says of some memories.
+    private static func content(_ line: [UInt8], _ ids: Set<CubeID>) -> (memory: CubeID?, isAny: Bool, isEnd: Bool) {
+        struct Named: Decodable { var id: CubeID }
+        guard let read = try? VaultPackage.decode(line) else { return (nil, false, false) }
+        if let memory = read.memory { return ids.contains(memory.id) ? (memory.id, true, false) : (nil, false, false) }
+        if let past = read.past { return (nil, ids.contains(past.cube), false) }
+        if let link = read.link { return (nil, ids.contains(link.source) || ids.contains(link.target), false) }
+        if read.end != nil { return (nil, false, true) }
+        let named = try? JSONDecoder().decode(Named.self, from: Data(line))
+        return (nil, named.map { ids.contains($0.id) } ?? false, false)
+    }
+}
