@@ -33,19 +33,8 @@ public struct ChatMemory: Sendable {
 
     /// Who the user is and what they like, as far as it is in their profile: the oldest first, so that it begins alike from turn to turn.
     public func profile() async throws -> [MemCube] {
-        try await memory.run { [memory, scope, caller] in
-            var filter = CubeFilter(owner: scope.owner, limit: Self.profileLimit)
-            (filter.tier, filter.state) = (.profile, .activated)
-            var characters = 0
-            return try memory.store.list(filter, by: caller).filter { $0.validUntil == nil && $0.caution == nil }.prefix { cube in
-                characters += cube.text.count
-                return characters <= Self.profileCharacters
-            }
-        }
+        try await memory.run { [memory, scope, caller] in try memory.profile(of: scope.owner, in: .all, by: caller) }
     }
-
-    /// Memories of a profile in a prompt, and characters of them, some 500 tokens.
-    private static let profileLimit = 40, profileCharacters = 2_000
 
     /// A system message with a profile. It stands first in the prompt and stays the same from turn to turn, so that what is computed for it serves all of them.
     ///

@@ -10,17 +10,18 @@ extension MemoryOS {
     /// - Parameters:
     ///   - activation: with memories among its sources, to which edges are made as far as they are there.
     ///   - text: what the keys and values are of, or how that begins.
+    ///   - source: says where it comes from.
     /// - Returns: the new memory, or the one that is there for the same keys and values.
     /// - Throws: ``InputError`` without a text, ``MnemeStore/StoreError``.
     public func keep(
-        _ activation: ActivationReference, text: String, scope: Scope, by caller: Caller = .local
+        _ activation: ActivationReference, text: String, scope: Scope, source: String = "kv", by caller: Caller = .local
     ) async throws -> MemCube {
         var input = MemoryInput(text)
         input.type = .semantic
         try input.check()
         var cube = MemCube(
             scope: scope, type: .semantic, text: text, eventTime: caller.time, recordedTime: caller.time,
-            provenance: Provenance(source: "kv", reference: activation.block))
+            provenance: Provenance(source: source, reference: activation.block))
         cube.activation = activation
         let hash = Array(SHA256.hash(data: Data("activation \(activation.block)".utf8)).prefix(16))
         return try await run { [store, cube] in

@@ -64,6 +64,7 @@ public final class MemoryOS: Sendable {
     /// Uses that are not written yet, see ``recordUse(of:owner:time:)``.
     let uses = NIOLockedValueBox<[Owner: [CubeID: Usage]]>([:])
     let oracle = NIOLockedValueBox<(any Oracle)?>(nil)
+    let promoters = NIOLockedValueBox<[any MemoryPromoter]>([])
     let inspections = InspectionCache()
     let keys = NIOLockedValueBox(PackageKeys())
     private let derived = NIOLockedValueBox<[any DerivedMemory]>([])

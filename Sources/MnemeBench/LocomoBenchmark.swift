@@ -204,8 +204,10 @@ public struct LocomoBenchmark: Sendable {
     }
 
     /// Loads the conversations into a store of its own and asks every question in every mode.
+    ///
+    /// - Parameter isLinked: whether the job `link` is done before.
     public func run(
-        embedder: any TextEmbedder, index: Index = .scan, modes: [RecallMode] = RecallMode.allCases, featuresFile: String? = nil,
+        embedder: any TextEmbedder, index: Index = .scan, modes: [RecallMode] = RecallMode.allCases, isLinked: Bool = false, featuresFile: String? = nil,
         progress: @escaping @Sendable (Int, Int, String) -> Void
     ) async throws -> Report {
         let folder = NSTemporaryDirectory() + "mneme-bench-\(UUID().uuidString)"
@@ -235,6 +237,10 @@ public struct LocomoBenchmark: Sendable {
         let stored = clock.now
         try await memory.embedPending { done, total in progress(done, total, "embedded") }
         report.embedSeconds = (clock.now - stored) / .seconds(1)
+        if isLinked {
+            _ = try await memory.enqueue(.link)
+            _ = try await JobRunner(memory).drain()
+        }
 
         if let featuresFile { try await writeFeatures(memory, ids, to: featuresFile) }
         let total = conversations.reduce(0) { $0 + $1.questions.count } * modes.count

@@ -41,6 +41,15 @@ extension LanguageModel {
         return ids
     }
 
+    /// The tokens that prompts with this system message begin with, whatever is asked.
+    ///
+    /// - Throws: ``EngineError`` as ``tokens(of:)``.
+    public func tokens(ofSystem message: String) throws -> [Int32] {
+        // Of use is what stands before any question: what two prompts share.
+        let prompts = try ["A", "1"].map { try tokens(of: [ChatMessage(role: "system", content: message), ChatMessage(role: "user", content: $0)]) }
+        return zip(prompts[0], prompts[1]).prefix { $0 == $1 }.map(\.0)
+    }
+
     /// The tokens of a prompt with texts in one of its messages that may stand in other prompts, too: their tokens do not depend on what is around them.
     ///
     /// - Parameters:

@@ -13,8 +13,8 @@ public final class Engine: Sendable {
     /// Its tokenizer.
     public let tokenizer: any Tokenizer
     private let limits: Limits
-    private let cache: KVCache
-    private let folder: KVFolder?
+    let cache: KVCache
+    let folder: KVFolder?
     private let reuse: TextReuse?
     private let shared: NIOLockedValueBox<Shared>
     private let sorted = NIOLockedValueBox<SchemaVocabulary?>(nil)

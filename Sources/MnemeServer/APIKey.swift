@@ -37,6 +37,8 @@ public struct APIKey: Sendable, Codable {
     /// When it was taken back.
     public var revoked: Date?
 
+    func isValid(now: Date = Date()) -> Bool { revoked == nil && expires.map { $0 > now } ?? true }
+
     var principal: Principal {
         Principal(
             name: "key:" + name, permissions: permissions, tenant: tenant, user: user, agent: agent, roles: roles ?? [], clearance: clearance ?? .restricted,
@@ -132,7 +134,7 @@ public final class KeyFile: Sendable {
     func find(secret: String, now: Date = Date()) -> APIKey? {
         let hash = Self.hash(secret)
         return keys.first { key in
-            key.secretHash == hash && key.revoked == nil && key.expires.map { $0 > now } ?? true
+            key.secretHash == hash && key.isValid(now: now)
         }
     }
 

@@ -327,7 +327,7 @@ struct ChatEndpoint: Sendable {
     }
 
     /// A key that reaches one owner alone shares no computed keys and values with others: the time of an answer would tell what they asked.
-    private static func scope(_ principal: Principal) -> String {
+    static func scope(_ principal: Principal) -> String {
         principal.reachesAll ? "" : "\(principal.tenant ?? "")/\(principal.user ?? "")/\(principal.agent ?? "")/\(principal.clearance.name)"
     }
 

@@ -32,6 +32,7 @@ struct BenchLocomoCommand: AsyncParsableCommand {
             }
             return index
         }) var index = LocomoBenchmark.Index.scan
+    @Flag(help: "Link the turns first, as the job `link` does.") var link = false
     @Flag(help: "Replay the conversations turn by turn before a buffer of what was just found, and report how often that knows the answer.") var replay = false
     @Flag(help: "Rerank the fifty best by the vectors of single tokens, kept on disk.") var rerank = false
 
@@ -63,7 +64,9 @@ struct BenchLocomoCommand: AsyncParsableCommand {
             return
         }
         let progress = ProgressLine()
-        let report = try await LocomoBenchmark(file: file).run(embedder: try Home.embedder(), index: index, featuresFile: features) {
+        let report = try await LocomoBenchmark(file: file).run(
+            embedder: try Home.embedder(), index: index, isLinked: link, featuresFile: features
+        ) {
             progress.show($0, $1, $2)
         }
         progress.end()

@@ -123,16 +123,18 @@ struct JobsCommand: AsyncParsableCommand {
         @OptionGroup var store: StoreOptions
         @Option(help: "A language model for jobs that need one: its name, a GGUF file, or a folder as the hub has it.") var model: String?
         @OptionGroup var oracle: OracleOptions
+        @OptionGroup var kv: KVOptions
 
         func run() async throws {
             let language = try model.map { name in
                 let model = try Home.languageModel(name)
-                return (model: model, engine: try Engine(model))
+                return (model: model, engine: try kv.engine(model))
             }
             defer { language?.engine.close() }
             let asked = try oracle.remote() ?? language.map { EngineOracle($0.model, $0.engine) }
             let memory = try store.open()
             if let asked { memory.attach(oracle: asked) }
+            if let language { memory.attach(promoter: ProfilePromoter(language.model, language.engine, keys: try KeyFile(path: Home.keys))) }
             let runner = JobRunner(memory), start = Date()
             let count = try await runner.drain()
             await memory.close(deadline: .zero)

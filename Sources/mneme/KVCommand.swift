@@ -125,12 +125,7 @@ struct KVCommand: AsyncParsableCommand {
             else { throw InputError("\(file) cannot be read as UTF-8 text.") }
             guard kv.kvDisk > 0 else { throw InputError("With --kv-disk 0 nothing can be kept.") }
             let model = try language.open()
-            var tokens = model.tokens(of: text)
-            if system {
-                // Of use is what stands before any question: what two prompts share.
-                let prompts = try ["A", "1"].map { try model.tokens(of: [ChatMessage(role: "system", content: text), ChatMessage(role: "user", content: $0)]) }
-                tokens = zip(prompts[0], prompts[1]).prefix { $0 == $1 }.map(\.0)
-            }
+            let tokens = system ? try model.tokens(ofSystem: text) : model.tokens(of: text)
             guard tokens.count >= KVShape.blockTokens else {
                 throw InputError("The text has \(tokens.count) tokens; fewer than \(KVShape.blockTokens) are computed sooner than read.")
             }

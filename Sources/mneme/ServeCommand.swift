@@ -65,6 +65,7 @@ struct ServeCommand: AsyncParsableCommand {
         }
         defer { language?.engine.close() }
         if let asked = try oracle.remote() ?? language.map({ EngineOracle($0.model, $0.engine) }) { memory.attach(oracle: asked) }
+        if let language { memory.attach(promoter: ProfilePromoter(language.model, language.engine, keys: configuration.keys)) }
         let server = try MemoryServer(memory: memory, language: language, configuration: configuration, logger: logger)
         let host = host, jobs = JobRunner(memory) { language.map { $0.engine.statistics.running + $0.engine.statistics.waiting > 0 } ?? false }
         // What is behind the answers ends with them.

@@ -103,6 +103,38 @@ struct KeptTests {
         #expect(try await answer(engine, private_).1.cachedTokens == 0)
     }
 
+    @Test func `a beginning that is kept is found after a restart, by its readers alone, and is not trimmed`() async throws {
+        let model = try RealModel.loaded.get(), path = NSTemporaryDirectory() + "mneme-kept-\(UUID().uuidString)"
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        let beginning = text(4, 203), prompt = beginning + text(5, 40)
+        var engine = try Engine(model)
+        let expected = try await answer(engine, request(prompt)).0, nowhere = try await engine.keep(beginning)
+        #expect(nowhere == nil, "there is no folder")
+        engine.close()
+        let folder = try KVFolder(path: path)
+        engine = try Engine(model, folder: folder)
+        let kept = try #require(try await engine.keep(beginning, scope: "ana", sources: ["m1", "m2"])), short = try await engine.keep(text(6, 31))
+        #expect(kept.tokens == 192 && kept.bytes > 192 * 1_000 && short == nil)
+        let written = engine.statistics.kv.written, again = try await engine.keep(beginning, scope: "ana", sources: ["m1", "m2"])
+        #expect(again?.end == kept.end && engine.statistics.kv.written == written, "what is there is not computed again")
+        engine.close()
+        folder.trim(to: 0)
+        #expect(folder.entries().count == 6 && folder.entries().allSatisfy { $0.isPinned && $0.sources == ["m1", "m2"] })
+        engine = try Engine(model, folder: folder)
+        var asked = request(prompt)
+        asked.scope = "ana"
+        let (found, usage) = try await answer(engine, asked), (_, other) = try await answer(engine, request(prompt))
+        #expect(found == expected && usage.cachedTokens == 192 && other.cachedTokens == 0)
+        try engine.release(kept.end)
+        try engine.release(kept.end)
+        #expect(folder.entries().allSatisfy { !$0.isPinned })
+        try engine.erase(sources: ["m2"])
+        #expect(!folder.entries().contains { $0.sources.contains("m2") })
+        try engine.release(kept.end)
+        engine.close()
+        await #expect(throws: EngineError.self) { _ = try await engine.keep(text(7, 64)) }
+    }
+
     @Test func `what sequences share is read once for all, and changes nothing`() async throws {
         let model = try RealModel.loaded.get(), shared = text(7, 1100)
         var expected: [Answer] = []

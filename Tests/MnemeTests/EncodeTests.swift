@@ -51,6 +51,8 @@ import Testing
         ("I love dark chocolate", MemoryType.preference), ("My name is Ana and I live in Lisbon", .core),
         ("How to prune roses: make sure to cut above a bud", .procedural), ("1. Boil water\n2. Add tea", .procedural),
         ("We went to the zoo yesterday", .episodic), ("The capital of France is Paris", .semantic),
+        ("What do I like?", .episodic), ("I love the sea, don't you?", .preference), ("Guess where I live? I live in Bergen now. And you?", .core),
+        ("Do I live in Bergen? Who knows where my husband is?", .episodic),
     ])
     func `kinds are found by rule`(text: String, type: MemoryType) { #expect(TextFacts.type(of: text, words: TextAnalyzer.words(text)) == type) }
 

@@ -1,5 +1,6 @@
 import Foundation
 import Mneme
+import MnemeModels
 import MnemeStore
 import Testing
 
@@ -10,6 +11,67 @@ import Testing
         var job = Job(kind, owner: tenant.map { Owner(tenant: $0, user: user) }, priority: priority, created: at(due))
         job.id = id
         return job
+    }
+
+    /// Vectors by a word of the text: what shares one is near.
+    private struct Topics: TextEmbedder {
+        let identifier = "topics", dimension = 32, maximumTokens = 256
+        func tokenCount(_ text: String) -> Int { text.utf8.count / 4 + 1 }
+        func embed(_ texts: [String]) throws -> Embeddings {
+            Embeddings(
+                dimension: 32,
+                values: texts.flatMap { text in
+                    var vector = [Float](repeating: 0, count: 32)
+                    for (i, word) in ["kiln", "sail", "bread"].enumerated() where text.contains(word) { vector[i] = 1 }
+                    vector[3 + text.utf8.reduce(0) { ($0 &* 31 &+ Int($1)) & 0xFFFF } % 29] += 0.4
+                    let norm = vector.reduce(0) { $0 + $1 * $1 }.squareRoot()
+                    return vector.map { $0 / norm }
+                })
+        }
+    }
+
+    @Test func `memories are linked to earlier ones that are near, once`() async throws {
+        let folder = try TemporaryFolder(), memory = try folder.open(embedder: Topics()), owner = Owner(user: "ana"), scope = Scope(user: "ana")
+        func run() async throws -> String {
+            let job = try await memory.enqueue(.link, owner: owner)
+            _ = try await JobRunner(memory).drain()
+            return try memory.store.job(job.id, by: .local)?.message ?? ""
+        }
+        func links(_ id: CubeID) throws -> [CubeLink] { try memory.store.links(of: id, owner: owner, by: .local).filter { $0.kind == "related" } }
+        let first = try await memory.remember(
+            ["The kiln fires at noon", "A sail tore in the storm", "Fresh bread every morning", "The kiln was cold today", "New bricks for the kiln"].map {
+                MemoryInput($0)
+            },
+            scope: scope
+        ).map(\.id)
+        let early = try await run()
+        try await memory.embedPending()
+        let done = try await run(), rest = early.hasSuffix("waits for vectors") || early.hasPrefix("3 links")
+        #expect(rest && (done.hasPrefix("3 links") || early.hasPrefix("3 links")), "\(early); \(done)")
+        #expect(try links(first[3]).map(\.target).contains(first[0]) && links(first[4]).count == 2)
+        #expect(try links(first[1]).isEmpty && links(first[2]).isEmpty)
+        #expect(try memory.store.history(first[4], owner: owner, by: .local).last?.reason == "near by meaning")
+        // Again: nothing is left to look at; a new one is linked, an archived one is not.
+        #expect(try await run() == "0 links between 0 memories and those before")
+        _ = try memory.store.commit([.archive(first[0])], owner: owner, by: .local)
+        let next = try await memory.remember([MemoryInput("The kiln cracked")], scope: scope)[0].id
+        try await memory.embedPending()
+        #expect(try await run() == "2 links between 1 memories and those before")
+        #expect(Set(try links(next).map(\.target)) == Set(first[3...4]))
+        // Turns of a talk that stand beside each other are so already.
+        let talk = try await memory.remember(
+            (0..<4).map { MemoryInput("Number \($0) about the sail", session: "s") }, scope: scope
+        ).map(\.id)
+        try await memory.embedPending()
+        _ = try await run()
+        #expect(try links(talk[1]).map(\.target) == [first[1]])
+        #expect(Set(try links(talk[3]).map(\.target)) == [first[1], talk[0]])
+        // Nobody is told that it was done where it cannot be.
+        let bare = try TemporaryFolder(), without = try bare.open()
+        try await without.remember([MemoryInput("The kiln fires at noon")], scope: scope)
+        let job = try await without.enqueue(.link, owner: owner)
+        _ = try await JobRunner(without).drain()
+        #expect(try without.store.job(job.id, by: .local)?.message?.contains("mneme pull minilm") == true)
     }
 
     // MARK: Decisions

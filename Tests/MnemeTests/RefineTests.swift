@@ -46,7 +46,7 @@ private final class Scripted: Oracle {
             "weather": [#"{"claims":[\#(Self.claim("I", "home", "Berlin")),\#(Self.claim("Tom", "job", "tea")),\#(Self.claim("tea", "mood", "cold"))]}"#],
         ])
         _ = try await memory.enqueue(.refine, owner: owner)
-        #expect(try await JobRunner(memory).drain() == 1)
+        #expect(try await JobRunner(memory).drain() >= 1, "on a slow machine the second attempt may be due, too")
         #expect(try memory.store.jobs(in: [.waiting], limit: 1, by: .local).first?.message?.contains("No model is configured") == true)
         memory.attach(oracle: oracle)
         let job = try #require(try memory.store.jobs(in: [.waiting], limit: 1, by: .local).first)

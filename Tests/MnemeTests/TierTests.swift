@@ -1,6 +1,7 @@
 import Foundation
 import Mneme
 import MnemeStore
+import NIOConcurrencyHelpers
 import Testing
 
 @Suite struct TierTests {
@@ -40,6 +41,65 @@ import Testing
         #expect(moves[words.id]?.topic == clay.id)
         #expect(moves[far.id]?.topic == far.id && moves[bare.id]?.topic == bare.id)
         #expect(moves[clay.id] == nil)
+    }
+
+    /// Keeps what it is handed in place of keys and values.
+    private final class Promoter: MemoryPromoter {
+        let name = "tiny", readers: [Principal]
+        private let state = NIOLockedValueBox<(seen: [[String]], released: [String])>(([], []))
+        init(_ readers: [Principal] = [.local]) { self.readers = readers }
+        var seen: [[String]] { state.withLockedValue { $0.seen } }
+        var released: [String] { state.withLockedValue { $0.released } }
+        func readers(of owner: Owner) -> [Principal] { readers.filter { $0.reaches(owner) } }
+        func promote(_ profile: [MemCube], for reader: Principal) -> ActivationReference? {
+            state.withLockedValue { $0.seen.append(profile.map(\.text)) }
+            let block = reader.name + profile.map(\.text).joined()
+            return ActivationReference(block: block, model: name, modelHash: "h", tokens: 64, bytes: 1 << 20, sources: profile.map(\.id.description))
+        }
+        func release(_ made: ActivationReference) { state.withLockedValue { $0.released.append(made.block) } }
+    }
+
+    @Test func `a profile is handed to promoters, once as long as it stays the same`() async throws {
+        let folder = try TemporaryFolder(), memory = try folder.open(), owner = Owner(user: "ana"), scope = Scope(user: "ana")
+        let reader = Principal(name: "key:app", permissions: [.read], tenant: "default", user: "ana", clearance: .internal),
+            promoter = Promoter([.local, reader])
+        memory.attach(promoter: promoter)
+        var secret = MemoryInput("I like my coffee black")
+        (secret.type, secret.sensitivity) = (.preference, .restricted)
+        var open = MemoryInput("I like long walks")
+        open.type = .preference
+        let made = try await memory.remember([secret, open], scope: scope)
+        for cube in made {
+            _ = try memory.store.commit([.move(cube.id, to: .profile, topic: nil)], owner: owner, by: .local)
+        }
+        func promote() async throws -> String {
+            let job = try await memory.enqueue(.promote, owner: owner)
+            _ = try await JobRunner(memory).drain()
+            return try memory.store.job(job.id, by: .local)?.message ?? ""
+        }
+        func activations(_ state: LifecycleState) throws -> [MemCube] {
+            var filter = CubeFilter(owner: owner)
+            (filter.onlyActivations, filter.state) = (true, state)
+            return try memory.store.list(filter, by: .local)
+        }
+        #expect(try await promote() == "nothing moves; the profile's keys and values are kept for tiny, 64 tokens")
+        #expect(promoter.seen == [["I like my coffee black", "I like long walks"], ["I like long walks"]])
+        #expect(
+            try activations(.activated).map(\.text) == ["The profile (2 memories), computed ahead for tiny", "The profile (1 memory), computed ahead for tiny"])
+        #expect(try memory.store.links(of: made[0].id, owner: owner, by: .local).count == 1)
+        _ = try await promote()
+        #expect(try activations(.activated).count == 2 && promoter.released.isEmpty)
+        // Changed: the former ones are let go. Changed back: they serve again.
+        _ = try memory.store.commit([.archive(made[1].id)], owner: owner, by: .local)
+        _ = try await promote()
+        #expect(try activations(.activated).count == 1 && promoter.released.count == 2)
+        #expect(try activations(.archived).count == 2)
+        _ = try memory.store.commit([.restore(made[1].id)], owner: owner, by: .local)
+        _ = try await promote()
+        #expect(try activations(.activated).count == 2 && activations(.archived).count == 1)
+        // Nothing of it outlives a memory that it was made of.
+        try await memory.erase(made[0].id, owner: owner)
+        #expect(try activations(.activated).count == 1 && activations(.archived).isEmpty)
     }
 
     @Test func `hot topics become long-term, and what somebody likes their profile`() {

@@ -257,6 +257,39 @@ def kept_keys_and_values():
 
 
 @test
+def a_profile_computed_ahead():
+    likes = ["I like my coffee black and my bread dark.", "I prefer night trains to planes, wherever they go.", "My favourite colour is the green of old bottles.",
+             "I love sailing on the fjord at dawn.", "I hate loud restaurants and slow lifts."]
+    with Folder() as f:
+        for text in likes: f.run("remember", text, "--speaker", "Ana", "--no-embedder")
+        f.run("remember", "What do I like?", "--speaker", "Ana", "--no-embedder")
+        f.run("jobs", "add", "promote", "-a", "keep=0", "-a", "heat=1")
+        done = f.run("jobs", "run", "--model", "smollm2").stdout
+        assert "keys and values are kept" in done, done
+
+        def made():
+            return [memory for memory in f.json("list")["memories"] if "activation" in memory]
+
+        cube = made()[0]
+        tokens = cube["activation"]["tokens"]
+        assert tokens >= 64 and "coffee" not in cube["text"] and f.json("kv", "list")[0]["isPinned"], cube
+        with Server(f, "--model", "smollm2", "--no-embedder") as server:
+            def cached():
+                body = dict(messages=[{"role": "user", "content": "How do I drink my coffee?"}], max_tokens=4, memory={"remember": False})
+                request = urllib.request.Request(server.url + "/v1/chat/completions", json.dumps(body).encode(), {"Content-Type": "application/json"})
+                return json.load(urllib.request.urlopen(request))["usage"]["prompt_tokens_details"]["cached_tokens"]
+            assert cached() >= tokens, "the first answer after a start finds the profile computed"
+            f.run("jobs", "add", "promote")
+            deadline = time.time() + 20
+            while time.time() < deadline and '"waiting"' in f.run("jobs", "--json").stdout: time.sleep(0.2)
+            assert [memory["id"] for memory in made()] == [cube["id"]], "what is there is not made again"
+            liked = next(memory["id"] for memory in f.json("list")["memories"] if "coffee" in memory["text"])
+            request = urllib.request.Request(server.url + f"/v1/memories/{liked}/erase", b"{}", {"Content-Type": "application/json"})
+            urllib.request.urlopen(request)
+            assert made() == [] and cached() == 0, "with a memory goes what was made of it"
+
+
+@test
 def killed_while_sharing_a_folder():
     """Two servers with little memory share a small folder and are killed at random: what they answer is right, what they leave is sound."""
     from concurrent.futures import ThreadPoolExecutor
@@ -554,7 +587,8 @@ def killed_while_indexing():
 
 @test
 def killed_in_the_middle_of_jobs():
-    """Workers killed at random: what expired is archived exactly once, nothing else is, every memory has its vector, and no job is lost."""
+    """Workers killed at random: what expired is archived exactly once, nothing else is, each link and each move from tier to tier is made once, every memory
+    has its vector, and no job is lost."""
     import sqlite3
     wanted, chance = int(os.environ.get("MNEME_KILL_ROUNDS", "50")), random.Random(11)
     with Folder() as f:
@@ -572,7 +606,8 @@ def killed_in_the_middle_of_jobs():
                     assert not json.loads(writer.process.stdout.readline())["result"]["isError"]
                 writer.process.stdin.close()
                 writer.process.wait()
-                for job in (["expire", "--user", user], ["decay", "--user", user], ["embed"], ["verify"], ["compact"], ["index", "--user", user]): f.run("jobs", "add", *job)
+                for job in (["expire", "--user", user], ["decay", "--user", user], ["embed"], ["verify"], ["compact"], ["index", "--user", user],
+                            ["link", "--user", user], ["promote", "--user", user, "-a", "keep=0"]): f.run("jobs", "add", *job)
             rounds += 1
             worker = subprocess.Popen([BINARY, "jobs", "run"], env=f.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             try:
@@ -593,14 +628,18 @@ def killed_in_the_middle_of_jobs():
         database = sqlite3.connect(f.path + "/memory.db")
         archived = dict(database.execute("SELECT cube, count(*) FROM journal WHERE operation = 'archive' GROUP BY cube"))
         old = {row[0] for row in database.execute("SELECT id FROM cube WHERE text LIKE '%, old'")}
+        links, pairs = database.execute("SELECT count(*), count(DISTINCT cube || target) FROM journal WHERE operation = 'link'").fetchone()
+        moves = database.execute("SELECT count(*), count(DISTINCT payload ->> '$.tier') FROM journal WHERE operation = 'move' GROUP BY cube").fetchall()
         database.close()
+        assert links == pairs > 0, (links, pairs)
+        assert moves and all(count == tiers for count, tiers in moves), moves[:10]
         assert set(archived) == old and set(archived.values()) == {1}, (len(archived), len(old), set(archived.values()))
         statistics = f.json("stats")
         assert statistics["vectors"] == statistics["memories"] and statistics["pendingEmbeddings"] == 0, statistics
         assert f.json("doctor")["sound"]
         f.run("audit", "verify")
         assert killed >= wanted, (killed, rounds)
-        print(f"  {rounds} workers, {killed} killed with a job in hand, {len(old)} memories expired")
+        print(f"  {rounds} workers, {killed} killed with a job in hand, {len(old)} memories expired, {links} links, {len(moves)} moved")
 
 
 @test

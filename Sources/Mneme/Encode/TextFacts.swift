@@ -8,6 +8,13 @@ package enum TextFacts {
     ///
     /// - Parameter words: ``TextAnalyzer/words(_:)`` of `text`.
     package static func type(of text: String, words: [String]) -> MemoryType {
+        var words = words
+        if text.utf8.contains(UInt8(ascii: "?")) {
+            // "What do I like?" says nothing of what somebody likes.
+            let statements = sentences(of: text).filter { !isQuestion($0) }
+            if statements.isEmpty { return .episodic }
+            words = statements.flatMap { TextAnalyzer.words(String($0)) }
+        }
         let padded = Array((" " + words.joined(separator: " ") + " ").utf8)
         func says(_ phrases: [[UInt8]]) -> Bool { phrases.contains { padded.holds($0) } }
         if says(preferencePhrases) { return .preference }
@@ -18,6 +25,26 @@ package enum TextFacts {
         }
         if says(factPhrases) && !text.hasSuffix("?") { return .semantic }
         return .episodic
+    }
+
+    private static let questionWords: Set<Substring> = [
+        "what", "where", "when", "who", "whose", "whom", "which", "why", "how", "do", "does", "did", "is", "are", "was", "were", "am", "can", "could", "would",
+        "should", "will", "have", "has", "had", "may", "shall", "and", "but", "so",
+    ]
+
+    private static func sentences(of text: String) -> [Substring] {
+        var sentences: [Substring] = [], start = text.startIndex
+        for (i, next) in zip(text.indices, text.indices.dropFirst()) where ".!?\n".contains(text[i]) && text[next].isWhitespace {
+            sentences.append(text[start...i])
+            start = next
+        }
+        return (sentences + [text[start...]]).map { $0.drop(while: \.isWhitespace) }.filter { !$0.isEmpty }
+    }
+
+    /// Whether a sentence asks, rather than says something and asks back ("I love it, do you?").
+    private static func isQuestion(_ sentence: Substring) -> Bool {
+        guard sentence.hasSuffix("?"), let first = sentence.split(separator: " ").first else { return false }
+        return questionWords.contains(first.lowercased().prefix { $0.isLetter }[...])
     }
 
     // Contractions lose their apostrophe in words(): "i'm" is "im". Spaces around make them match whole words.

@@ -11,7 +11,9 @@ public enum JobKind: String, Sendable, CaseIterable {
     case refine
     /// Puts memories together that say the same, see ``Consolidation``.
     case consolidate
-    /// Moves memories from tier to tier, see ``TierReport``.
+    /// Connects memories that belong together, see ``Linking``.
+    case link
+    /// Moves memories from tier to tier, see ``TierReport``, and hands profiles on, see ``MemoryPromoter``.
     case promote
     /// Makes vectors that are missing.
     case embed
@@ -29,6 +31,7 @@ public enum JobKind: String, Sendable, CaseIterable {
         case .expire: "archive what has expired"
         case .refine: "have a language model find what contradicts what, where rules do not: count=1000 memories of a user at most"
         case .consolidate: "merge facts and preferences that say the same into the latest; dry=true only counts"
+        case .link: "link memories to earlier ones that are near by meaning; recall follows links"
         case .promote:
             "move memories from the short term to topics, the long term and the profile: heat=5 above which a topic is long-term, keep=7 short-term memories of a conversation, dry=true only counts"
         case .embed: "make vectors that are missing"
@@ -39,7 +42,7 @@ public enum JobKind: String, Sendable, CaseIterable {
     }
 
     /// Whether it is done for each owner by itself.
-    var isPerOwner: Bool { [.decay, .expire, .refine, .consolidate, .promote, .index].contains(self) }
+    var isPerOwner: Bool { [.decay, .expire, .refine, .consolidate, .link, .promote, .index].contains(self) }
 
     /// Names of the arguments that it takes.
     var arguments: Set<String> {
@@ -102,6 +105,7 @@ extension MemoryOS {
         case .expire: return "\(try await archive(job.owner!, "expired", now: now) { $0.expires.map { $0 <= now } ?? false }) archived"
         case .refine: return try await refine(job.owner!, count: job.arguments["count"].flatMap(Int.init) ?? 1_000, now: now)
         case .consolidate: return try await consolidate(job.owner!, isDry: job.arguments["dry"] == "true", now: now)
+        case .link: return try await link(job.owner!, now: now)
         case .promote: return try await promote(job.owner!, try Self.tierSettings(job.arguments), isDry: job.arguments["dry"] == "true", now: now)
         case .embed:
             let left = try await embedPending()

@@ -167,6 +167,9 @@ struct OwnerIndex: Sendable {
         vectorPosition = changes.vectorPosition
     }
 
+    /// Its number among the documents.
+    func number(of id: CubeID) -> Int? { numbers[id] }
+
     /// The vector of the present embedder, if there is one.
     func vector(of id: CubeID) -> [Float]? { numbers[id].flatMap { vectors.vector($0) } }
 

@@ -45,6 +45,8 @@ extension MemoryOS {
         }
     }
 
+    private static let modelRoles: Set = ["assistant", "system", "tool"]
+
     /// Feeds a plan with what is in use of an owner's, and hands out what is in the profile.
     private func plan(_ settings: TierPlan.Settings, _ owner: Owner, by caller: Caller) throws -> (plan: TierPlan, profile: [MemCube]) {
         var plan = TierPlan(settings), profile: [MemCube] = []
@@ -56,6 +58,8 @@ extension MemoryOS {
             let page = try store.list(filter, by: caller), vectors = try withIndex(key) { index in page.map { index.vector(of: $0.id) } }
             for (cube, vector) in zip(page, vectors) where cube.activation == nil {
                 var memory = TierPlan.Memory(id: cube.id, type: cube.type, session: cube.scope.session, time: min(cube.recordedTime, cube.eventTime))
+                // What a model says is nobody's profile.
+                if Self.modelRoles.contains(cube.speaker?.lowercased() ?? "") { memory.type = .episodic }
                 memory.lastUse = cube.usage?.last
                 memory.uses = cube.usage?.count ?? 0
                 memory.keywords = Set(cube.keywords)
@@ -102,6 +106,7 @@ extension MemoryOS {
             }
         }
         let parts = MemoryTier.allCases.compactMap { tier in counts[tier].map { "\($0) to \(tier.rawValue)" } }
-        return parts.isEmpty ? "nothing moves" : (isDry ? "would move: " : "moved: ") + parts.joined(separator: ", ")
+        let moved = parts.isEmpty ? "nothing moves" : (isDry ? "would move: " : "moved: ") + parts.joined(separator: ", ")
+        return ([moved] + (isDry ? [] : try await promoteProfile(of: owner, now: now))).joined(separator: "; ")
     }
 }

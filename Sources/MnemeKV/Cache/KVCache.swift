@@ -75,6 +75,15 @@ package final class KVCache: Sendable {
         sender.sync {}
     }
 
+    /// Names of the blocks that tokens of a scope lead to, whether they are there or not; whole ones.
+    package func blocks(of tokens: [Int32], scope: String) -> [KVHash] {
+        var hash = state.withLockedValue { $0.tree.root(scope).hash }
+        return stride(from: 0, through: tokens.count - KVShape.blockTokens, by: KVShape.blockTokens).map { start in
+            hash = hash.next(tokens[start..<start + KVShape.blockTokens])
+            return hash
+        }
+    }
+
     static var now: Double { Double(DispatchTime.now().uptimeNanoseconds) * 1e-9 }
 
     /// How many of the tokens are in memory, and how many blocks of them somebody holds.

@@ -1,0 +1,73 @@
+import Foundation
+import MnemeIndex
+import MnemeStore
+
+/// Connects memories that belong together though they were said apart, as a keeper of notes does (A-MEM, Xu et al. 2025 [62], without a model): each with
+/// the nearest by meaning among those before it. Recall walks along such links.
+enum Linking {
+    /// How near by meaning: the cosine of two memories' vectors, of which most of one person's lie below.
+    static let least: Float = 0.5
+    /// Links of a memory to earlier ones.
+    static let most = 3
+    /// What links of this kind are called.
+    static let kind = "related"
+}
+
+extension OwnerIndex {
+    /// Earlier memories that one belongs together with, the nearest first; nil while it has no vector.
+    ///
+    /// What stands beside it in a conversation, and what is not recalled, is none of them.
+    func relatives(of id: CubeID) throws -> [CubeID]? {
+        guard let number = number(of: id), isShown[number] else { return [] }
+        guard let vector = vectors.vector(number) else { return nil }
+        var beside: Set<Int> = []
+        threads.forEachNeighbour(of: number, reach: 2) { beside.insert($0) }
+        let found = try vectors.search(vector, VectorSearch(4 * Linking.most + beside.count))
+        return found.lazy.filter { $0.score >= Linking.least && $0.key < number && isShown[$0.key] && !beside.contains($0.key) }
+            .prefix(Linking.most).map { documents[$0.key].id }
+    }
+}
+
+extension MemoryOS {
+    /// Links an owner's memories that were not looked at yet, the oldest first. Where it stopped is in the store.
+    ///
+    /// - Returns: what was done, in words.
+    func link(_ owner: Owner, now: Date) async throws -> String {
+        guard embedder != nil else { throw InputError("Linking compares vectors; there is no embedding model. `mneme pull minilm` fetches one.") }
+        var filter = CubeFilter(owner: owner, limit: 128)
+        filter.afterProgress = "link"
+        let caller = Caller(Caller.mneme.principal, operation: "link", reason: "near by meaning", time: now), key = IndexKey(owner: owner)
+        var looked = 0, made = 0
+        while true {
+            try Task.checkCancellation()
+            let (page, links, done) = try await run { [self, filter] () -> (Int, Int, Int) in
+                let page = try store.list(filter, by: .mneme), relatives = try withIndex(key) { index in try page.map { try index.relatives(of: $0.id) } }
+                var requests: [WriteRequest] = [], done = 0
+                for (cube, targets) in zip(page, relatives) {
+                    // What has no vector yet has its turn another time, and all behind it.
+                    guard let targets else { break }
+                    done += 1
+                    guard !targets.isEmpty else { continue }
+                    let known = Set(try store.links(of: cube.id, owner: owner, by: .mneme).flatMap { [$0.source, $0.target] })
+                    let new = targets.filter { !known.contains($0) }.map { CubeLink(source: cube.id, target: $0, kind: Linking.kind, time: now) }
+                    if !new.isEmpty { requests.append(WriteRequest(new.map { .link($0) }, owner: owner, by: caller)) }
+                }
+                var links = 0
+                if !requests.isEmpty {
+                    for (request, result) in zip(requests, try store.commit(requests)) {
+                        // One that was erased at this moment needs no link.
+                        do { _ = try result.get() } catch let error as StoreError where error.code == .notFound || error.code == .conflict { continue }
+                        links += request.mutations.count
+                    }
+                }
+                if done > 0 { try store.setProgress(page[done - 1].id, of: "link", owner: owner) }
+                return (page.count, links, done)
+            }
+            (looked, made) = (looked + done, made + links)
+            let waits = done < page
+            guard page == filter.limit, !waits else {
+                return "\(made) links between \(looked) memories and those before\(waits ? "; the rest waits for vectors" : "")"
+            }
+        }
+    }
+}

@@ -1,0 +1,49 @@
+public import MnemeKV
+import Foundation
+
+/// What prompts begin with, computed ahead and kept on disk.
+public struct KeptBeginning: Sendable {
+    /// Names its last block, and what the blocks depend on besides the tokens.
+    public var end: KVHash, model: KVHash
+    /// Its tokens, whole blocks, and the bytes on disk.
+    public var tokens: Int, bytes: Int
+}
+
+extension Engine {
+    /// Computes the keys and values of tokens with which prompts will begin, and keeps them on disk until ``release(_:)``.
+    ///
+    /// - Parameters:
+    ///   - scope: the requests that find them, see ``GenerationRequest/scope``.
+    ///   - sources: names of the memories in them.
+    /// - Returns: what is kept; nil if it is shorter than a block, or nothing is kept on disk.
+    /// - Throws: ``EngineError``, ``MnemeKV/KVError`` if they could not be written.
+    /// - Complexity: a prefill of the tokens, the first time.
+    public func keep(_ tokens: [Int32], scope: String = "", sources: Set<String> = []) async throws -> KeptBeginning? {
+        let tokens = Array(tokens.prefix(tokens.count / KVShape.blockTokens * KVShape.blockTokens))
+        guard let folder, !tokens.isEmpty, tokens.count < context else { return nil }
+        let blocks = cache.blocks(of: tokens, scope: scope)
+        if folder.count(of: blocks) < blocks.count {
+            var request = GenerationRequest(prompt: tokens)
+            (request.maxTokens, request.ignoresEnd) = (1, true)
+            (request.scope, request.sources, request.key) = (scope, sources, "promote")
+            for try await _ in try generate(request) {}
+            await withCheckedContinuation { done in
+                DispatchQueue.global(qos: .utility).async { [cache] in
+                    cache.flush()
+                    done.resume()
+                }
+            }
+        }
+        let end = blocks[blocks.count - 1], names = Set(blocks)
+        try folder.setPinned(end, true)
+        let entries = folder.entries().filter { names.contains($0.hash) }
+        guard let last = entries.last, entries.count == blocks.count else { throw KVError.absent(end.description) }
+        return KeptBeginning(end: end, model: last.modelHash, tokens: tokens.count, bytes: entries.reduce(0) { $0 + $1.bytes })
+    }
+
+    /// Lets what ``keep(_:scope:sources:)`` kept go when there is no room.
+    public func release(_ end: KVHash) throws {
+        // What is not there any more need not be let go.
+        do { try folder?.setPinned(end, false) } catch let error as KVError where error.code == .notFound {}
+    }
+}
