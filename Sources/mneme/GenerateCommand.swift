@@ -41,7 +41,8 @@ struct KVOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Memory for keys and values, in use and kept; 4, or a quarter of the machine's, if left out.", valueName: "GiB"))
     var kvMemory: Double?
 
-    @Option(help: "How they are kept on disk: f16 (exact), int8, int4 or int2 (smaller, and answers differ a little after a restart).", transform: Self.codec)
+    @Option(
+        help: "How they are kept on disk: f16 (exact), int8, int4, int3 or int2 (smaller, and answers differ a little after a restart).", transform: Self.codec)
     var kvCodec = KVCodec.f16
 
     @Option(

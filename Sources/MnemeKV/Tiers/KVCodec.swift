@@ -6,9 +6,9 @@ public enum KVCodec: String, Sendable, CaseIterable {
     /// As they are computed: what is restored is equal bit by bit.
     case f16
     /// Codes in groups of 32 (16 for two bits): one element of the keys over as many positions, as many elements of a position's values, with
-    /// a scale and a least value each (KIVI, Liu et al. 2024). A text's first block, which all attend to, stays exact. What is restored
+    /// a scale and a least value each (KIVI, Liu et al. 2024). So three bits take no more room than two, a quarter of that of halves. A text's first block, which all attend to, stays exact. What is restored
     /// differs a little.
-    case int8, int4, int2
+    case int8, int4, int3, int2
 
     /// Bits of a code.
     public var bits: Int {
@@ -16,6 +16,7 @@ public enum KVCodec: String, Sendable, CaseIterable {
         case .f16: 16
         case .int8: 8
         case .int4: 4
+        case .int3: 3
         case .int2: 2
         }
     }
