@@ -154,6 +154,60 @@ T_VNNI MNK_INLINE void rows_vnni(const mnk_tiles *g, size_t row, size_t column, 
     for (size_t i = 0; i < rows; i++) finish_tile(g, row + i, column, &acc[i]);
 }
 
+enum { PAIR_ROWS = 6 };
+
+/// Codes `j` of 8 of 16 columns.
+T_VNNI MNK_INLINE __m512i code_of(const uint8_t *t, int format, int j) {
+    if (format == MNK_Q8) return _mm512_loadu_si512(t + 64 * j);
+    __m512i pair = _mm512_loadu_si512(t + 64 * (j / 2));
+    return _mm512_and_si512(j % 2 ? _mm512_srli_epi16(pair, 4) : pair, _mm512_set1_epi8(15));
+}
+
+/// `rows` rows of two column tiles, step by step side by side: so many sums grow at once that none waits for the one before it, and each code of a row is
+/// fetched once for both tiles.
+T_VNNI MNK_INLINE void pair_vnni(const mnk_tiles *g, size_t row, size_t column, size_t rows, int format) {
+    size_t blocks = g->k / 32, tile = format == MNK_Q4 ? 320 : 576;
+    const uint8_t *t = (const uint8_t *)g->b + column / 16 * blocks * tile, *u = t + blocks * tile;
+    __m512 acc[PAIR_ROWS][2];
+    for (size_t i = 0; i < rows; i++) acc[i][0] = acc[i][1] = _mm512_setzero_ps();
+    for (size_t b = 0; b < blocks; b++, t += tile, u += tile) {
+        const int8_t *a = g->a + (row * blocks + b) * 64;
+        __m512i s[PAIR_ROWS][2];
+#pragma clang loop unroll(full)
+        for (size_t i = 0; i < rows; i++) s[i][0] = s[i][1] = _mm512_setzero_si512();
+        // The high halves first: what they sum to is moved up once, and the low halves go on from there.
+#pragma clang loop unroll(full)
+        for (int j = 0; j < 16; j++) {
+            __m512i w = code_of(t, format, j % 8), v = code_of(u, format, j % 8);
+#pragma clang loop unroll(full)
+            for (size_t i = 0; i < rows; i++) {
+                int32_t four;
+                memcpy(&four, a + i * blocks * 64 + 4 * j, 4);
+                if (j == 8) {
+                    s[i][0] = _mm512_slli_epi32(s[i][0], 7);
+                    s[i][1] = _mm512_slli_epi32(s[i][1], 7);
+                }
+                s[i][0] = _mm512_dpbusd_epi32(s[i][0], w, _mm512_set1_epi32(four));
+                s[i][1] = _mm512_dpbusd_epi32(s[i][1], v, _mm512_set1_epi32(four));
+            }
+        }
+        const uint8_t *ends[2] = {t + tile - 64, u + tile - 64};
+#pragma clang loop unroll(full)
+        for (size_t c = 0; c < 2; c++) {
+            __m512 d = _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)ends[c]));
+            __m512 m = _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(ends[c] + 32)));
+#pragma clang loop unroll(full)
+            for (size_t i = 0; i < rows; i++) {
+                size_t at = (row + i) * blocks + b;
+                acc[i][c] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(s[i][c]), _mm512_mul_ps(d, _mm512_set1_ps(g->a_scale[at])), acc[i][c]);
+                acc[i][c] = _mm512_fmadd_ps(m, _mm512_set1_ps(g->a_sum[at]), acc[i][c]);
+            }
+        }
+    }
+    for (size_t i = 0; i < rows; i++)
+        for (size_t c = 0; c < 2; c++) finish_tile(g, row + i, column + 16 * c, &acc[i][c]);
+}
+
 /// One row: memory is the limit, so that four column tiles are read as four streams and the next four are fetched ahead.
 T_VNNI MNK_INLINE void streams_vnni(const mnk_tiles *g, size_t row, size_t column, size_t streams, int format) {
     size_t blocks = g->k / 32, tile = format == MNK_Q4 ? 320 : 576;
@@ -185,8 +239,18 @@ T_VNNI MNK_INLINE void gemm_vnni(const mnk_tiles *g, int format) {
         for (; column < g->n_end; column += 16) streams_vnni(g, 0, column, 1, format);
         return;
     }
-    size_t blocks = (g->m + 11) / 12;
-    for (size_t column = g->n_begin; column < g->n_end; column += 16)
+    size_t blocks = (g->m + 11) / 12, column = g->n_begin;
+    if (blocks > 1)
+        for (; column + 32 <= g->n_end; column += 32)
+            for (size_t i = 0, groups = (g->m + PAIR_ROWS - 1) / PAIR_ROWS; i < groups; i++) {
+                size_t start, rows = block_rows(g->m, PAIR_ROWS, i, &start);
+                switch (rows) {
+#define CASE(n) case n: pair_vnni(g, start, column, n, format); break;
+                    CASE(1) CASE(2) CASE(3) CASE(4) CASE(5) CASE(6)
+#undef CASE
+                }
+            }
+    for (; column < g->n_end; column += 16)
         for (size_t i = 0; i < blocks; i++) {
             size_t start, rows = block_rows(g->m, 12, i, &start);
             switch (rows) {
