@@ -593,6 +593,13 @@ def killed_in_the_middle_of_jobs():
     wanted, chance = int(os.environ.get("MNEME_KILL_ROUNDS", "50")), random.Random(11)
     with Folder() as f:
         killed = rounds = 0
+
+        def revive():
+            # Who loses too many workers is given up until somebody asks for it again.
+            for job in json.loads(f.run("jobs", "list", "--state", "dead", "--json").stdout):
+                assert "workers were lost" in job["message"], job
+                f.run("jobs", "retry", str(job["id"]))
+
         while killed < wanted and rounds < 8 * wanted:
             if rounds % 5 == 0:
                 # Work for the next rounds: of two users in turn, half of it expired.
@@ -616,12 +623,10 @@ def killed_in_the_middle_of_jobs():
                 worker.kill()
                 worker.wait()
             if json.loads(f.run("jobs", "list", "--state", "running", "--json").stdout): killed += 1
-            # Who loses too many workers is given up until somebody asks for it again.
-            for job in json.loads(f.run("jobs", "list", "--state", "dead", "--json").stdout):
-                assert "workers were lost" in job["message"], job
-                f.run("jobs", "retry", str(job["id"]))
+            revive()
         for _ in range(20):
             f.run("jobs", "run", check=False)
+            revive()
             if not json.loads(f.run("jobs", "list", "--state", "waiting", "--json").stdout): break
         states = {job["state"] for job in json.loads(f.run("jobs", "list", "--json", "--limit", "1000").stdout)}
         assert states == {"done"}, states

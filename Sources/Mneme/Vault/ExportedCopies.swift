@@ -123,7 +123,7 @@ extension MemoryOS {
         let isSound = repair ? waiting.isEmpty : count == 0
         let detail =
             isSound || !repair
-            ? "\(known) files of \(known == 1 ? "an export" : "exports") known"
+            ? "\(known) exported \(known == 1 ? "file" : "files") known"
                 + (isSound ? "" : ", \(count) may hold what was erased since; `mneme doctor --repair` takes it out")
             : waiting.map(\.note).joined(separator: "; ")
         return StoreFinding(check: "copies", sound: isSound, detail: detail, repaired: repair && isSound && count > 0)
