@@ -104,18 +104,17 @@ T_AVX2 static void gemm_tiles_avx2(const mnk_tiles *g) {
     else gemm_avx2(g, MNK_Q8);
 }
 
-/// Eight vectors of 16 columns × 4 codes.
+/// The vector `j` of 8 of a tile: 16 columns × 4 codes.
+T_VNNI MNK_INLINE __m512i code_of(const uint8_t *t, int format, int j) {
+    if (format == MNK_Q8) return _mm512_loadu_si512(t + 64 * j);
+    __m512i pair = _mm512_loadu_si512(t + 64 * (j / 2));
+    return _mm512_and_si512(j % 2 ? _mm512_srli_epi16(pair, 4) : pair, _mm512_set1_epi8(15));
+}
+
+/// All eight.
 T_VNNI MNK_INLINE void codes_of(const uint8_t *t, int format, __m512i w[8]) {
-    if (format == MNK_Q8) {
-        for (int j = 0; j < 8; j++) w[j] = _mm512_loadu_si512(t + 64 * j);
-    } else {
-        const __m512i low = _mm512_set1_epi8(15);
-        for (int j = 0; j < 4; j++) {
-            __m512i p = _mm512_loadu_si512(t + 64 * j);
-            w[2 * j] = _mm512_and_si512(p, low);
-            w[2 * j + 1] = _mm512_and_si512(_mm512_srli_epi16(p, 4), low);
-        }
-    }
+#pragma clang loop unroll(full)
+    for (int j = 0; j < 8; j++) w[j] = code_of(t, format, j);
 }
 
 T_VNNI MNK_INLINE __m512 block_product(const __m512i w[8], const int8_t *a) {
@@ -155,13 +154,6 @@ T_VNNI MNK_INLINE void rows_vnni(const mnk_tiles *g, size_t row, size_t column, 
 }
 
 enum { PAIR_ROWS = 6 };
-
-/// Codes `j` of 8 of 16 columns.
-T_VNNI MNK_INLINE __m512i code_of(const uint8_t *t, int format, int j) {
-    if (format == MNK_Q8) return _mm512_loadu_si512(t + 64 * j);
-    __m512i pair = _mm512_loadu_si512(t + 64 * (j / 2));
-    return _mm512_and_si512(j % 2 ? _mm512_srli_epi16(pair, 4) : pair, _mm512_set1_epi8(15));
-}
 
 /// `rows` rows of two column tiles, step by step side by side: so many sums grow at once that none waits for the one before it, and each code of a row is
 /// fetched once for both tiles.

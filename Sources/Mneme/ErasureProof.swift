@@ -155,7 +155,7 @@ extension MemoryOS {
             let ids = [id] + made.map(\.id).filter { $0 != id }
             // Nothing is told of it before the store has agreed to erase it.
             let traces = try store.traces(of: ids, owner: owner)
-            let copies = try erase(id, owner: owner, by: caller).copies
+            let copies = try erase(id, owner: owner, by: caller)
             var proof = ErasureProof(erased: ids, blocks: made.compactMap { $0.activation?.block }, owner: owner, traces: traces, by: caller)
             proof.copies = copies
             proof.findings = try proof.search(keptFiles + exportedFiles(of: owner))

@@ -121,10 +121,10 @@ public final class MemoryOS: Sendable {
     /// - Throws: ``MnemeStore/StoreError``, and what the attached memories throw if something may be left there: repeat it then.
     @discardableResult
     public func erase(_ id: CubeID, owner: Owner, by caller: Caller = .local) async throws -> [ExportedCopy] {
-        try await run { [self] in try erase(id, owner: owner, by: caller).copies }
+        try await run { [self] in try erase(id, owner: owner, by: caller) }
     }
 
-    func erase(_ id: CubeID, owner: Owner, by caller: Caller) throws -> (ids: [CubeID], copies: [ExportedCopy]) {
+    func erase(_ id: CubeID, owner: Owner, by caller: Caller) throws -> [ExportedCopy] {
         let sight = try store.visibility(of: owner, for: .erase, by: caller)
         guard let cube = try store.cube(id, owner: owner, asOf: nil, by: .mneme), sight.contains(cube) else {
             // What an earlier attempt left in copies.
@@ -147,7 +147,7 @@ public final class MemoryOS: Sendable {
         for derived in attached { try derived.erase(madeOf: sources, references) }
         removeIndexFile(of: owner)
         // Last: a copy says that it was erased, which is so by now. If this ends half-way, the list of copies knows what is left to do.
-        return (ids, try reachExports(of: owner))
+        return try reachExports(of: owner)
     }
 
     /// Every file and folder in which memories, and what is made of them, are kept.

@@ -1,5 +1,5 @@
-public import MnemeKV
 import Foundation
+public import MnemeKV
 
 /// What prompts begin with, computed ahead and kept on disk.
 public struct KeptBeginning: Sendable {
@@ -25,7 +25,7 @@ extension Engine {
         if folder.count(of: blocks) < blocks.count {
             var request = GenerationRequest(prompt: tokens)
             (request.maxTokens, request.ignoresEnd) = (1, true)
-            (request.scope, request.sources, request.key) = (scope, sources, "promote")
+            (request.scope, request.sources, request.key) = (scope, sources, "keep")
             for try await _ in try generate(request) {}
             await withCheckedContinuation { done in
                 DispatchQueue.global(qos: .utility).async { [cache] in
@@ -34,11 +34,11 @@ extension Engine {
                 }
             }
         }
-        let end = blocks[blocks.count - 1], names = Set(blocks)
+        let end = blocks[blocks.count - 1]
         try folder.setPinned(end, true)
-        let entries = folder.entries().filter { names.contains($0.hash) }
-        guard let last = entries.last, entries.count == blocks.count else { throw KVError.absent(end.description) }
-        return KeptBeginning(end: end, model: last.modelHash, tokens: tokens.count, bytes: entries.reduce(0) { $0 + $1.bytes })
+        // Before it was pinned, it may have been trimmed.
+        guard let bytes = folder.bytes(of: blocks) else { throw KVError.absent(end.description) }
+        return KeptBeginning(end: end, model: cache.model, tokens: tokens.count, bytes: bytes)
     }
 
     /// Lets what ``keep(_:scope:sources:)`` kept go when there is no room.

@@ -44,7 +44,7 @@ package enum TextFacts {
     /// Whether a sentence asks, rather than says something and asks back ("I love it, do you?").
     private static func isQuestion(_ sentence: Substring) -> Bool {
         guard sentence.hasSuffix("?"), let first = sentence.split(separator: " ").first else { return false }
-        return questionWords.contains(first.lowercased().prefix { $0.isLetter }[...])
+        return questionWords.contains(first.lowercased().prefix { $0.isLetter })
     }
 
     // Contractions lose their apostrophe in words(): "i'm" is "im". Spaces around make them match whole words.

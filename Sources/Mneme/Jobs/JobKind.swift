@@ -33,7 +33,7 @@ public enum JobKind: String, Sendable, CaseIterable {
         case .consolidate: "merge facts and preferences that say the same into the latest; dry=true only counts"
         case .link: "link memories to earlier ones that are near by meaning; recall follows links"
         case .promote:
-            "move memories from the short term to topics, the long term and the profile: heat=5 above which a topic is long-term, keep=7 short-term memories of a conversation, dry=true only counts"
+            "move memories from the short term to topics, the long term and the profile: heat=5 above which a topic is long-term, keep=7 short-term memories of a conversation, dry=true only counts; with a language model, keeps the keys and values of profiles"
         case .embed: "make vectors that are missing"
         case .index: "bring vectors into their best form on disk"
         case .verify: "check the store, its indexes and the audit log"

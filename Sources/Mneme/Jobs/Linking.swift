@@ -5,7 +5,7 @@ import MnemeStore
 /// Connects memories that belong together though they were said apart, as a keeper of notes does (A-MEM, Xu et al. 2025 [62], without a model): each with
 /// the nearest by meaning among those before it. Recall walks along such links.
 enum Linking {
-    /// How near by meaning: the cosine of two memories' vectors, of which most of one person's lie below.
+    /// How near by meaning: the least cosine of two memories' vectors. Of 0.4 to 0.7 the best for multi-hop questions of LoCoMo's development half.
     static let least: Float = 0.5
     /// Links of a memory to earlier ones.
     static let most = 3

@@ -160,7 +160,8 @@ func change(
 public enum EraseOperation: Operation {
     public static let name = "erase"
     public static let summary = "Remove a memory for good: its text, vector, index entries and history."
-    public static let discussion = "Cannot be undone. The journal keeps that something was erased, by whom and why, but not what it said."
+    public static let discussion =
+        "Cannot be undone. The journal keeps that something was erased, by whom and why, but not what it said. Files that `export` and `vault export` wrote are written again without it."
     public static let permission = Permission.erase
     public static let route: Route? = Route(.post, "/v1/memories/{id}/erase")
     static let prove = Parameter<String>("prove", "Write a report to this file; `mneme verify-erasure` checks it.", surfaces: [.commandLine])

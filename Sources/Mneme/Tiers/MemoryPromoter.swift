@@ -2,7 +2,7 @@ import Foundation
 public import MnemeStore
 import NIOConcurrencyHelpers
 
-/// Makes of somebody's profile what a model reads sooner, or knows by itself: keys and values that are computed once, or an adapter that is trained.
+/// Makes of somebody's profile what a model reads sooner: keys and values that are computed once. Adapters have their place here once there are any.
 ///
 /// The job `promote` hands on what came as far as the profile, through every promoter that is attached. What one makes is a memory with edges to those
 /// that it was made of: it goes when one of them is erased.

@@ -74,7 +74,7 @@ extension MemoryOS {
     ) async throws -> Int {
         let path = URL(fileURLWithPath: path).standardizedFileURL.path
         let position = try await run { [store] in try store.position(of: owner) }
-        let file = try OutputFile(path, permissions: 0o600)
+        let file = try OutputFile(path)
         var count = 0, sealed = try passphrase.map { try SealedFile.Writer(passphrase: $0, write: file.write) }
         for try await line in lines {
             let data = Data((line + "\n").utf8)
@@ -83,9 +83,17 @@ extension MemoryOS {
         }
         try sealed?.finish()
         let export = VaultExport(owner: owner, kind: .file, place: path, time: caller.time, principal: caller.principal.name, position: position)
-        // First that it is there, lest it be there without anybody knowing.
-        try await run { [store] in try store.record(export) }
+        // First that it is there, lest it be there without anybody knowing; until then the former one stands in its place.
+        try await run { [store] in
+            var first = export
+            first.position =
+                try store.exports(of: owner, by: .mneme).filter { $0.kind == .file && $0.place == path }.map(\.position).min().map {
+                    min($0, position)
+                } ?? position
+            try store.record(first)
+        }
         try file.finish()
+        try await run { [store] in try store.record(export) }
         // What was erased while it was written.
         _ = try await run { [self] in
             guard try !store.erased(of: owner, since: position).isEmpty else { return }
@@ -208,7 +216,7 @@ private struct ExportedFile {
 
     /// Writes the file again, line by line.
     private func rewrite(_ body: ([UInt8], (_ line: [UInt8]) throws -> Void) throws -> Void) throws {
-        let file = try OutputFile(path, permissions: 0o600)
+        let file = try OutputFile(path)
         var lines = try lines(), sealed = try isSealed ? keys.passphrase.map { try SealedFile.Writer(passphrase: $0, write: file.write) } : nil
         while case .text(let bytes)? = try lines.next() {
             try body(bytes) { line in if sealed == nil { try file.write(Data(line + [10])) } else { try sealed!.add(Data(line + [10])) } }

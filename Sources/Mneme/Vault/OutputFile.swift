@@ -1,17 +1,16 @@
 package import Foundation
 
-/// A file that is there whole or not at all: it is written beside the target first.
+/// A file that is there whole or not at all, for its owner alone: it is written beside the target first.
 package final class OutputFile {
     private let path: String, partial: String, handle: FileHandle
     private var isWhole = false
 
     /// Begins the file.
     ///
-    /// - Parameter permissions: of the file.
     /// - Throws: ``InputError`` if it cannot be written.
-    package init(_ path: String, permissions: Int = 0o644) throws {
+    package init(_ path: String) throws {
         (self.path, partial) = (path, path + ".partial")
-        guard FileManager.default.createFile(atPath: partial, contents: nil, attributes: [.posixPermissions: permissions]),
+        guard FileManager.default.createFile(atPath: partial, contents: nil, attributes: [.posixPermissions: 0o600]),
             let handle = FileHandle(forWritingAtPath: partial)
         else { throw InputError("\(path) cannot be written.") }
         self.handle = handle

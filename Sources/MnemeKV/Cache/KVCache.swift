@@ -8,7 +8,7 @@ import NIOConcurrencyHelpers
 /// to the evictor is given up, and a sequence that finds no more room is told so.
 package final class KVCache: Sendable {
     package let shape: KVShape
-    let model: KVHash
+    package let model: KVHash
     let modelName: String
     let near: (any KVTier)?
     let far: (any KVTier)?

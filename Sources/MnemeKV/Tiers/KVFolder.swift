@@ -65,6 +65,12 @@ public final class KVFolder: KVTier {
 
     public func count(of hashes: [KVHash]) -> Int { hashes.prefix { has($0) }.count }
 
+    /// Bytes of these blocks; nil if one is not there.
+    public func bytes(of hashes: [KVHash]) -> Int? {
+        let sizes = hashes.compactMap { try? FileManager.default.attributesOfItem(atPath: file($0))[.size] as? Int }
+        return sizes.count == hashes.count ? sizes.reduce(0, +) : nil
+    }
+
     public func remove(_ hash: KVHash) { unlink(file(hash)) }
 
     public func erase(sources: Set<String>) throws { try erase { !sources.isDisjoint(with: $0.sources) } }
