@@ -128,7 +128,7 @@ struct VaultCommand: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Show which copies of a vault have left the store, and take out of them what was erased since.",
             discussion: """
-                Files that `vault export` and `export` wrote, and who follows the vault. `mneme erase` reaches into these files; what it could not open is \
+                Files that `vault export` and `export -o` wrote, and who follows the vault. `mneme erase` reaches into these files; what it could not open is \
                 done here, with the passphrase.
                 """)
         @OptionGroup var store: StoreFileOptions

@@ -161,7 +161,7 @@ public enum EraseOperation: Operation {
     public static let name = "erase"
     public static let summary = "Remove a memory for good: its text, vector, index entries and history."
     public static let discussion =
-        "Cannot be undone. The journal keeps that something was erased, by whom and why, but not what it said. Files that `export` and `vault export` wrote are written again without it."
+        "Cannot be undone. The journal keeps that something was erased, by whom and why, but not what it said. Files that `export -o` and `vault export` wrote are written again without it."
     public static let permission = Permission.erase
     public static let route: Route? = Route(.post, "/v1/memories/{id}/erase")
     static let prove = Parameter<String>("prove", "Write a report to this file; `mneme verify-erasure` checks it.", surfaces: [.commandLine])
