@@ -42,7 +42,7 @@ struct KVOptions: ParsableArguments {
     var kvMemory: Double?
 
     @Option(
-        help: "How they are kept on disk: f16 (exact), int8, int4, int3 or int2 (smaller, and answers differ a little after a restart).", transform: Self.codec)
+        help: "How they are kept on disk: f16 (exact), int8, int4 or int2 (smaller, and answers differ a little after a restart).", transform: Self.codec)
     var kvCodec = KVCodec.f16
 
     @Option(

@@ -278,10 +278,11 @@ void mnk_graph_scores(uint32_t features, const uint8_t *records, size_t stride, 
 
 // MARK: Codecs of keys and values
 
-/// `count` halves (a multiple of 32) as codes of 8, 4, 3 or 2 bits in groups: w = least + scale·code; see codec.c for the layout.
-size_t mnk_encoded_bytes(int bits, size_t count);
-void mnk_encode_groups(uint32_t features, int bits, const uint16_t *source, size_t count, uint8_t *target);
-void mnk_decode_groups(uint32_t features, int bits, const uint8_t *source, size_t count, uint16_t *target);
+/// Groups of 32 halves as codes of 8, 4 or 2 bits: w = least + scale·code; the `wide` groups (of at most 4 bits) whose range is widest have
+/// twice the bits. See codec.c for the layout.
+size_t mnk_encoded_bytes(int bits, size_t groups, size_t wide);
+void mnk_encode_groups(uint32_t features, int bits, const uint16_t *source, size_t groups, size_t wide, uint8_t *target);
+void mnk_decode_groups(uint32_t features, int bits, const uint8_t *source, size_t groups, size_t wide, uint16_t *target);
 
 // MARK: Checksums
 

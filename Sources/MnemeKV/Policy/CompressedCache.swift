@@ -77,11 +77,11 @@ public final class CompressedCache {
 
     /// Bytes of what is kept; of encoded blocks, those of their codes.
     public var bytes: Int {
-        let d = decoder.configuration.headDimension, block = 2 * KVShape.blockTokens * d
+        let d = decoder.configuration.headDimension
         return positions.indices.reduce(0) { sum, i in
             // The first block stays exact.
             let codes = max(0, encoded[i] - 1)
-            return sum + (positions[i].count * 2 * d - codes * block) * MemoryLayout<UInt16>.stride + codec.bytes(codes * block)
+            return sum + (positions[i].count - codes * KVShape.blockTokens) * 2 * d * MemoryLayout<UInt16>.stride + codes * codec.bytes(dimension: d)
         }
     }
 
@@ -229,13 +229,14 @@ public final class CompressedCache {
     private func encode() {
         guard codec != .f16 else { return }
         let d = decoder.configuration.headDimension, block = KVShape.blockTokens, elements = block * d
-        withUnsafeTemporaryAllocation(of: UInt8.self, capacity: codec.bytes(elements)) { codes in
+        withUnsafeTemporaryAllocation(of: UInt8.self, capacity: codec.bytes(dimension: d)) { codes in
             for i in positions.indices {
                 while (encoded[i] + 1) * block + exact <= positions[i].count {
                     if encoded[i] > 0 {
-                        for place in [heads[i].keys + encoded[i] * elements, heads[i].values + encoded[i] * elements] {
-                            codec.encode(place, elements: elements, into: codes.baseAddress!)
-                            codec.decode(codes.baseAddress!, elements: elements, into: place)
+                        let start = encoded[i] * elements
+                        for (side, place) in [(KVCodec.Side.keys, heads[i].keys + start), (.values, heads[i].values + start)] {
+                            codec.encode(side, place, dimension: d, into: codes.baseAddress!)
+                            codec.decode(side, codes.baseAddress!, dimension: d, into: place)
                         }
                     }
                     encoded[i] += 1

@@ -47,10 +47,9 @@ public struct KVBlockFile: Sendable, Equatable {
     public var hash: KVHash { parent.next(tokens) }
     /// Bytes of the rows.
     package var payloadBytes: Int {
-        codec == .f16 ? layers * 2 * heads * dimension * tokens.count * MemoryLayout<UInt16>.stride : codec.bytes(elements)
+        codec == .f16
+            ? layers * 2 * heads * dimension * tokens.count * MemoryLayout<UInt16>.stride : layers * heads * codec.bytes(dimension: dimension)
     }
-    /// Of a whole block.
-    private var elements: Int { layers * 2 * heads * dimension * KVShape.blockTokens }
 
     static func checksum(_ bytes: UnsafeRawBufferPointer) -> [UInt32] { Checksum.crc32c(bytes) }
 
@@ -84,10 +83,10 @@ public struct KVBlockFile: Sendable, Equatable {
         if codec == .f16 {
             shape.gather(tokens.count, from: block, to: rows.baseAddress!)
         } else {
-            let whole = UnsafeMutablePointer<UInt16>.allocate(capacity: elements)
+            let whole = UnsafeMutablePointer<UInt16>.allocate(capacity: layers * 2 * heads * dimension * KVShape.blockTokens)
             defer { whole.deallocate() }
             shape.copyFilled(tokens.count, from: block, to: whole)
-            codec.encode(whole, elements: elements, into: rows.baseAddress!.assumingMemoryBound(to: UInt8.self))
+            codec.encode(whole, shape, into: rows.baseAddress!.assumingMemoryBound(to: UInt8.self))
         }
         checksum = Self.checksum(UnsafeRawBufferPointer(rows))
         let header = header
@@ -260,9 +259,7 @@ public struct KVBlockFile: Sendable, Equatable {
         if header.codec == .f16 {
             shape.scatter(header.tokens.count, from: rows.baseAddress!, to: block)
         } else {
-            header.codec.decode(
-                UnsafePointer(rows.baseAddress!.assumingMemoryBound(to: UInt8.self)), elements: header.elements,
-                into: block.assumingMemoryBound(to: UInt16.self))
+            header.codec.decode(rows.baseAddress!.assumingMemoryBound(to: UInt8.self), shape, into: block.assumingMemoryBound(to: UInt16.self))
         }
     }
 

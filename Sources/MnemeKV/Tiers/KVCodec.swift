@@ -5,10 +5,13 @@ import MnemeNumerics
 public enum KVCodec: String, Sendable, CaseIterable {
     /// As they are computed: what is restored is equal bit by bit.
     case f16
-    /// Codes in groups of 32 (16 for two bits): one element of the keys over as many positions, as many elements of a position's values, with
-    /// a scale and a least value each (KIVI, Liu et al. 2024). So three bits take no more room than two, a quarter of that of halves. A text's first block, which all attend to, stays exact. What is restored
-    /// differs a little.
-    case int8, int4, int3, int2
+    /// Codes in groups of 32: one element of the keys over as many positions, as many elements of a position's values, with a scale and a
+    /// least value each (KIVI, Liu et al. 2024). With two bits, the quarter of a head's key elements whose range is widest has four (Kitty,
+    /// Xia et al. 2025). A text's first block, which all attend to, stays exact. What is restored differs a little.
+    case int8, int4, int2
+
+    /// One of the two that a block holds of a head.
+    package enum Side: Sendable { case keys, values }
 
     /// Bits of a code.
     public var bits: Int {
@@ -16,26 +19,60 @@ public enum KVCodec: String, Sendable, CaseIterable {
         case .f16: 16
         case .int8: 8
         case .int4: 4
-        case .int3: 3
         case .int2: 2
         }
     }
 
+    /// Names what files hold: another one where the layout of codes changes.
+    var layout: String { self == .int2 ? "int2 wide" : rawValue }
+
     /// How the block behind `position` tokens is kept.
     func at(_ position: Int) -> KVCodec { position == 0 ? .f16 : self }
 
-    /// Bytes of so many elements, whole groups of 32.
-    public func bytes(_ elements: Int) -> Int { self == .f16 ? 2 * elements : mnk_encoded_bytes(Int32(bits), elements) }
+    /// Groups of a head's keys that have twice the bits.
+    private func wide(_ side: Side, _ dimension: Int) -> Int { self == .int2 && side == .keys ? dimension / 4 : 0 }
 
-    /// Codes of a block, whose elements are whole groups.
-    package func encode(_ source: UnsafePointer<UInt16>, elements: Int, into target: UnsafeMutablePointer<UInt8>) {
-        precondition(self != .f16 && elements % 32 == 0, "Whole groups are encoded.")
-        mnk_encode_groups(ProcessorFeatures.current.rawValue, Int32(bits), source, elements, target)
+    /// Bytes of a block's keys or values of one head.
+    package func bytes(_ side: Side, dimension: Int) -> Int {
+        self == .f16 ? 2 * KVShape.blockTokens * dimension : mnk_encoded_bytes(Int32(bits), dimension, wide(side, dimension))
+    }
+
+    /// Bytes of a block of one head with so many elements.
+    public func bytes(dimension: Int) -> Int { bytes(.keys, dimension: dimension) + bytes(.values, dimension: dimension) }
+
+    /// Codes of a block's keys or values of one head.
+    package func encode(_ side: Side, _ source: UnsafePointer<UInt16>, dimension: Int, into target: UnsafeMutablePointer<UInt8>) {
+        precondition(self != .f16, "Halves need no codes.")
+        mnk_encode_groups(ProcessorFeatures.current.rawValue, Int32(bits), source, dimension, wide(side, dimension), target)
     }
 
     /// The other way.
-    package func decode(_ source: UnsafePointer<UInt8>, elements: Int, into target: UnsafeMutablePointer<UInt16>) {
-        precondition(self != .f16 && elements % 32 == 0, "Whole groups are decoded.")
-        mnk_decode_groups(ProcessorFeatures.current.rawValue, Int32(bits), source, elements, target)
+    package func decode(_ side: Side, _ source: UnsafePointer<UInt8>, dimension: Int, into target: UnsafeMutablePointer<UInt16>) {
+        precondition(self != .f16, "Halves need no codes.")
+        mnk_decode_groups(ProcessorFeatures.current.rawValue, Int32(bits), source, dimension, wide(side, dimension), target)
+    }
+
+    /// Codes of a whole block, each head of each layer by itself, in the order of ``KVShape``.
+    func encode(_ block: UnsafePointer<UInt16>, _ shape: KVShape, into target: UnsafeMutablePointer<UInt8>) {
+        each(shape) { side, rows, codes in encode(side, block + rows, dimension: shape.dimension, into: target + codes) }
+    }
+
+    /// The other way.
+    func decode(_ codes: UnsafePointer<UInt8>, _ shape: KVShape, into block: UnsafeMutablePointer<UInt16>) {
+        each(shape) { side, rows, start in decode(side, codes + start, dimension: shape.dimension, into: block + rows) }
+    }
+
+    /// Calls `body` with the places of each head's rows and codes.
+    private func each(_ shape: KVShape, _ body: (Side, Int, Int) -> Void) {
+        var rows = 0, codes = 0
+        for _ in 0..<shape.layers {
+            for side in [Side.keys, .values] {
+                for _ in 0..<shape.heads {
+                    body(side, rows, codes)
+                    rows += KVShape.blockTokens * shape.dimension
+                    codes += bytes(side, dimension: shape.dimension)
+                }
+            }
+        }
     }
 }
