@@ -70,14 +70,14 @@ public struct ReuseBenchmark: Sendable {
                 request.now = conversation.turns.last?.time ?? Date()
                 let found = try await memory.recall(request).memories
                 // As many as have the tokens that are asked for.
-                let all = ChatMemory.parts(question.text, memories: found)
-                var lines: [String] = [], tokens = 0
-                for line in all.texts where tokens < least {
-                    lines.append(line)
-                    tokens += model.tokenizer.encode(line, special: false).count
+                var used: [RecalledMemory] = [], tokens = 0
+                for memory in found where tokens < least {
+                    used.append(memory)
+                    tokens += model.tokenizer.encode(ChatMemory.parts("", memories: [memory]).texts[0], special: false).count
                 }
+                let all = ChatMemory.parts(question.text, memories: used)
                 let prompt = try model.tokens(
-                    of: [ChatMessage(role: "user", content: "")], at: 0, before: all.before, texts: lines, after: all.after)
+                    of: [ChatMessage(role: "user", content: "")], at: 0, before: all.before, texts: all.texts, after: all.after)
                 result.append(
                     Prompt(
                         prefix: Array(prompt.tokens[..<(prompt.texts.first?.lowerBound ?? 0)]), chunks: prompt.texts.map { Array(prompt.tokens[$0]) },
@@ -90,11 +90,9 @@ public struct ReuseBenchmark: Sendable {
 
     /// - Parameters:
     ///   - answer: the most tokens of answers, where prompts have no tails.
-    ///   - behind: chunks of another prompt that each was computed behind, as an earlier answer leaves it.
     ///   - shares: of the chunks' tokens that are computed again.
     /// - Throws: ``MnemeEngine/EngineError`` if a prompt is too long, ``MnemeKV/KVError`` without memory.
-    public static func run(_ model: LanguageModel, prompts: [Prompt], answer: Int, behind: Int, shares: [Double], progress: (Int, Int) -> Void) throws -> [Row]
-    {
+    public static func run(_ model: LanguageModel, prompts: [Prompt], answer: Int, shares: [Double], progress: (Int, Int) -> Void) throws -> [Row] {
         let decoder = model.decoder, c = decoder.configuration, size = c.vocabularySize
         guard prompts.allSatisfy({ $0.prefix.count + $0.chunks.joined().count + $0.question.count + max(answer, $0.tail.count) <= c.contextLength }) else {
             throw EngineError(.invalidRequest, "A prompt is too long for the model. Ask for fewer or shorter chunks.")
@@ -130,15 +128,27 @@ public struct ReuseBenchmark: Sendable {
             for chunk in prompt.chunks { places.append((places.last?.upperBound ?? prefix.count)..<(places.last?.upperBound ?? prefix.count) + chunk.count) }
             var tokens = head + prompt.tail
             let total = body + max(answer, prompt.tail.count)
-            // Each chunk behind the beginning that all prompts have, and chunks of another prompt.
-            let before = prompts[(number + prompts.count - 1) % prompts.count].chunks.prefix(behind).joined(), first = prefix.count + before.count
-            var sources: [(KVBuffer, KVView)] = []
-            for chunk in prompt.chunks {
-                let buffer = try KVBuffer(c, positions: first + chunk.count)
-                prefill((prefix + before + chunk)[...], at: 0, buffer.view)
-                sources.append((buffer, buffer.view))
+            // Two earlier prompts, in each of which half of the chunks stood in the same order, among as many of another prompt.
+            var random = SeededGenerator(state: UInt64(number)), sources: [Int: ChunkReuse.Chunk] = [:], buffers: [KVBuffer] = []
+            let shuffled = places.indices.shuffled(using: &random)
+            for earlier in 0..<2 {
+                var own = shuffled.enumerated().filter { $0.offset % 2 == earlier }.map(\.element).sorted()
+                var others = prompts[(number + prompts.count - 1 - earlier) % prompts.count].chunks.prefix(places.count - own.count)
+                let buffer = try KVBuffer(c, positions: prefix.count + own.reduce(0) { $0 + places[$1].count } + others.joined().count)
+                var all = prefix
+                for isOwn in (own.map { _ in true } + others.map { _ in false }).shuffled(using: &random) {
+                    if isOwn {
+                        let i = own.removeFirst()
+                        sources[i] = ChunkReuse.Chunk(place: places[i], source: buffer.view, position: all.count)
+                        all += prompt.chunks[i]
+                    } else {
+                        all += others.removeFirst()
+                    }
+                }
+                prefill(all[...], at: 0, buffer.view)
+                buffers.append(buffer)
             }
-            defer { withExtendedLifetime(sources) {} }
+            defer { withExtendedLifetime(buffers) {} }
             var reference: [[Float]] = []
             for (m, (name, policy, share)) in methods.enumerated() {
                 let buffer = try KVBuffer(c, positions: total), view = buffer.view
@@ -148,9 +158,7 @@ public struct ReuseBenchmark: Sendable {
                 if name == "full" {
                     prefill(tokens[prefix.count..<body], at: prefix.count, view)
                 } else {
-                    let parts = sources.indices.map { i in
-                        ChunkReuse.Chunk(place: places[i], source: sources[i].1, position: first)
-                    }
+                    let parts = places.indices.compactMap { sources[$0] }
                     _ = ChunkReuse(decoder).fill(
                         view, tokens: Array(tokens[..<body]), known: prefix.count, chunks: parts, policy: policy, share: share, logits: logits)
                 }

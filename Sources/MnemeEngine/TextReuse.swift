@@ -57,7 +57,7 @@ final class TextReuse: Sendable {
         guard whole.reduce(0, { $0 + $1.place.count }) >= Self.least else { return nil }
         let chunks = whole.map { ChunkReuse.Chunk(place: $0.place, source: $0.session.view, position: 0) }
         let computed = ChunkReuse(decoder).fill(
-            view, tokens: Array(prompt.dropLast()), known: known, chunks: chunks, policy: QuestionAttention(), share: share, logits: logits)
+            view, tokens: Array(prompt.dropLast()), known: known, chunks: chunks, policy: CacheBlend(), share: share, logits: logits)
         return (Set(whole.map(\.place)), computed)
     }
 

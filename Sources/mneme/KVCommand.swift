@@ -310,8 +310,8 @@ struct KVCommand: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             commandName: "reuse-eval", abstract: "What reusing texts at other places of a prompt saves, and what it costs.",
             discussion: """
-                Chunks of the text are computed once behind the same beginning and other chunks, then put together in prompts; a tail that follows one of them in the \
-                text is compared with a full prefill: how often the likeliest token is the same, and how far the distributions are apart. naive \
+                Chunks of the text are computed in earlier prompts, each of which has half of them in the same order among other chunks, then put together \
+                in one; a tail that follows one of them in the text is compared with a full prefill: how often the likeliest token is the same, and how far the distributions are apart. naive \
                 computes nothing again, starts the beginning of each chunk (EPIC's LegoLink), cacheblend what changes most in the second layer, \
                 attention what the question attends to, chunks the chunks that it attends to most.
                 """)
@@ -322,7 +322,6 @@ struct KVCommand: AsyncParsableCommand {
         @Option(help: "Prompts.") var prompts = 10
         @Option(help: "Chunks in a prompt.") var chunks = 16
         @Option(help: "Tokens of a chunk.") var chunkTokens = 128
-        @Option(help: "Chunks of another prompt that each was computed behind, as an earlier answer leaves it; 0 for the beginning alone.") var behind = 4
         @Option(help: "Tokens of the question, which end the prompt.") var question = 24
         @Option(help: "Tokens of the tail.") var tail = 64
         @Option(name: .customLong("share"), parsing: .upToNextOption, help: "Shares of the chunks' tokens that are computed again.") var shares = [
@@ -331,7 +330,7 @@ struct KVCommand: AsyncParsableCommand {
         @Flag(help: "Print JSON.") var json = false
 
         func run() async throws {
-            guard prompts > 0, chunks > 0, chunkTokens > 0, question > 0, behind >= 0, tail > 1, shares.allSatisfy({ (0...1).contains($0) }) else {
+            guard prompts > 0, chunks > 0, chunkTokens > 0, question > 0, tail > 1, shares.allSatisfy({ (0...1).contains($0) }) else {
                 throw InputError("Counts are positive, the tail has two tokens at least, and shares lie between 0 and 1.")
             }
             let model = try language.open(), line = ProgressLine()
@@ -344,7 +343,7 @@ struct KVCommand: AsyncParsableCommand {
                 list = try ReuseBenchmark.prompts(
                     model, text: model.tokens(of: text), count: prompts, chunks: chunks, chunkTokens: chunkTokens, question: question, tail: tail)
             }
-            let rows = try ReuseBenchmark.run(model, prompts: list, answer: tail, behind: behind, shares: shares) { line.show($0, $1, "prompts") }
+            let rows = try ReuseBenchmark.run(model, prompts: list, answer: tail, shares: shares) { line.show($0, $1, "prompts") }
             line.end()
             if json { return print(try OperationTable.encode(rows, pretty: true)) }
             let tokens = list.reduce(0) { $0 + $1.chunks.joined().count } / max(1, list.count)
