@@ -215,6 +215,11 @@ MNK_INLINE void add_values(
         }
 }
 
+/// A position that stands for many weighs as much as they did together (RazorAttention's compensation token).
+MNK_INLINE void weigh_many(const mnk_decoder_attention *a, size_t chunk, float *scores) {
+    if (a->many_log > 0 && a->many_row >= chunk && a->many_row < chunk + CHUNK) scores[a->many_row - chunk] += a->many_log;
+}
+
 /// Adds a span's sums to those of the spans before: weighted outputs, weights, and the highest score, which both are relative to.
 /// One instance for all, so that it rounds alike everywhere.
 static __attribute__((noinline)) void merge_row(size_t dim, float *highest, float *total, float *out, float other_highest, float other_total, const float *other) {
@@ -320,6 +325,7 @@ MNK_INLINE void attend_rows(
                     float *s = p + e * CHUNK, top = highest[r + e];
                     if (a->cap > 0)
                         for (size_t j = 0; j < CHUNK; j += 16) store16(s + j, soft_cap16(load16(s + j), a->cap));
+                    weigh_many(a, chunk, s);
                     size_t place = r + e < rows ? places[(r + e) / group] : last;  // of the query
                     size_t from = a->window > 0 && place + 1 > a->window ? place + 1 - a->window : 0;
                     if (chunk + CHUNK > place + 1 || chunk < from || count < CHUNK)
@@ -436,6 +442,7 @@ MNK_INLINE void mnk_attention_mass_body(uint32_t features, const mnk_decoder_att
                     float *s = scores + r * CHUNK;
                     if (a->cap > 0)
                         for (size_t j = 0; j < CHUNK; j += 16) store16(s + j, soft_cap16(load16(s + j), a->cap));
+                    weigh_many(a, chunk, s);
                     for (size_t j = 0; j < CHUNK; j++)
                         if (chunk + j < from[r] || chunk + j >= to[r]) s[j] = -INFINITY;
                     if (pass == 0) {

@@ -14,7 +14,9 @@ private final class SampleRows {
         withExtendedLifetime(self) { disposer.dispose(lost: lost, kept: kept, of: rows) }
     }
 
-    init(keys: [[Float]], values: [[Float]], attention: [Float] = [], budget: Int = 4, layer: Int = 0, head: Int = 0) {
+    init(
+        keys: [[Float]], values: [[Float]], attention: [Float] = [], budget: Int = 4, layer: Int = 0, head: Int = 0, many: (row: Int, count: Float) = (0, 1)
+    ) {
         let d = keys[0].count, room = KVShape.blocks(keys.count) * KVShape.blockTokens * d
         (self.keys, self.values) = (.allocate(capacity: room), .allocate(capacity: room))
         for (row, (key, value)) in zip(keys, values).enumerated() {
@@ -24,8 +26,8 @@ private final class SampleRows {
             }
         }
         rows = KVRows(
-            layer: layer, head: head, dimension: d, budget: budget, positions: keys.indices.map { Int32($0) }, attention: attention, keys: self.keys,
-            values: self.values)
+            layer: layer, head: head, dimension: d, budget: budget, positions: keys.indices.map { Int32($0) }, attention: attention, many: many,
+            keys: self.keys, values: self.values)
     }
 
     deinit {
@@ -72,6 +74,22 @@ private final class SampleRows {
         #expect(abs(changes[0].value[0] - 1 / (1 + weight)) < 1e-5 && abs(changes[0].value[1] - weight / (1 + weight)) < 1e-5)
         #expect(changes[1].key == b && changes[1].value[0] == 0.5)
         #expect(SampleRows(keys: [a, a, b], values: [a, a, b]).dispose(KVMerger(threshold: 0.8), lost: [2], kept: [0, 1]).isEmpty)
+    }
+
+    @Test func `what is lost becomes one row that stands for all, again and again`() {
+        let keys = (0..<8).map { [Float](repeating: Float($0), count: 16) }, values = (0..<8).map { [Float](repeating: Float($0 * $0), count: 16) }
+        let first = SampleRows(keys: keys, values: values).dispose(CompensationToken(), lost: [2, 3, 4], kept: [0, 1, 5, 6, 7])
+        // The first behind the gap is part of it.
+        #expect(first == [KVChange(row: 5, key: [Float](repeating: 3.5, count: 16), value: [Float](repeating: 13.5, count: 16), many: 4)])
+        // It is lost in its turn, and weighs what it stands for.
+        let sample = SampleRows(keys: keys, values: values, many: (2, 4))
+        let second = sample.dispose(CompensationToken(), lost: [2, 3], kept: [0, 1, 4, 5, 6, 7])
+        #expect(second.map(\.row) == [4] && second[0].many == 6 && second[0].key[3] == (2 * 4 + 3 + 4) / 6)
+        // As long as it is kept it takes more; where there is none and the last go, the last that stays takes them.
+        #expect(sample.dispose(CompensationToken(), lost: [6, 7], kept: [0, 1, 2, 3, 4, 5]).map { [$0.row, Int($0.many)] } == [[2, 6]])
+        let plain = SampleRows(keys: keys, values: values)
+        #expect(plain.dispose(CompensationToken(), lost: [6, 7], kept: [0, 1, 2, 3, 4, 5]).map { [$0.row, Int($0.many)] } == [[5, 3]])
+        #expect(sample.dispose(CompensationToken(), lost: [], kept: Array(0..<8)).isEmpty)
     }
 
     @Test func `heads that look back keep all as far as the budget reaches`() {

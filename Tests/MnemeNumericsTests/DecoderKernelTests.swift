@@ -7,6 +7,8 @@ private struct KVSample {
     static let heads = 6, kvHeads = 2, dimension = 32, block = DecoderKernels.kvBlock
     var keys: [UInt16], values: [UInt16], queries: [Float]
     let positions: Int, tokens: Int
+    /// A position that stands for several.
+    var manyRow = 0, many: Float = 1
     static var side: Int { kvHeads * dimension * block }
 
     init(positions: Int, tokens: Int, seed: Int) {
@@ -38,7 +40,7 @@ private struct KVSample {
                 let shared = head / (Self.heads / Self.kvHeads), q = (t * Self.heads + head) * Self.dimension
                 let weights = (first...place).map { p -> Double in
                     let score = (0..<Self.dimension).reduce(0.0) { $0 + Double(queries[q + $1]) * key(p, shared, $1) } * 0.25
-                    return exp(cap > 0 ? cap * tanh(score / cap) : score)
+                    return exp(cap > 0 ? cap * tanh(score / cap) : score) * (p == manyRow ? Double(many) : 1)
                 }
                 let total = weights.reduce(0, +)
                 if t >= tokens - observed { for (p, weight) in zip(first...place, weights) { mass[shared][p] += weight / total } }
@@ -61,7 +63,7 @@ private struct KVSample {
                         var attention = DecoderKernels.Attention(
                             queries: queries.baseAddress!, stride: width, keys: keys.baseAddress!, values: values.baseAddress!, blockStride: Self.side,
                             table: nil, tokens: tokens, position: positions - tokens, heads: Self.heads, kvHeads: Self.kvHeads, dimension: Self.dimension,
-                            window: window, scale: 0.25, cap: cap, into: out.baseAddress!, outputStride: width)
+                            window: window, scale: 0.25, cap: cap, into: out.baseAddress!, outputStride: width, many: (manyRow, log(many)))
                         body(&attention)
                     }
                 }
@@ -115,6 +117,22 @@ private let decoderPaths: [ProcessorFeatures] = [.portable, [.avx2], [.avx2, .av
             let worst = zip(mass, expected[head]).map { abs(Double($0) - 1 - $1) }.max()!
             #expect(worst < 2e-5 * Double(max(1, observed)), "\(worst)")
         }
+    }
+
+    @Test(arguments: decoderPaths, [(1, 1, 0, 0), (70, 1, 4, 0), (700, 20, 650, 0), (300, 5, 64, 20), (130, 130, 127, 0)])
+    func `a position that stands for many weighs as they did`(features: ProcessorFeatures, shape: (Int, Int, Int, Int)) {
+        let (positions, tokens, row, cap) = shape, kernels = DecoderKernels(features: features)
+        var sequence = KVSample(positions: positions, tokens: tokens, seed: positions), scratch = scratch()
+        let before = sequence.reference(window: 0, cap: Double(cap), observed: 1).out
+        (sequence.manyRow, sequence.many) = (row, 41)
+        let expected = sequence.reference(window: 0, cap: Double(cap), observed: 1)
+        #expect(positions == 1 || zip(before, expected.out).contains { abs($0 - $1) > 1e-3 }, "it changes something")
+        let out = sequence.run(cap: Float(cap)) { kernels.attend(&$0, units: 0..<kernels.units(&$0), scratch: &scratch) }
+        let worst = zip(out, expected.out).map { abs(Double($0) - $1) }.max()!
+        #expect(worst < 2e-6, "\(worst)")
+        var mass = [Float](repeating: 0, count: positions)
+        _ = sequence.run(cap: Float(cap)) { kernels.addMass(&$0, head: 1, lastTokens: 1, into: &mass) }
+        #expect(zip(mass, expected.mass[1]).allSatisfy { abs(Double($0) - $1) < 2e-5 })
     }
 
     @Test(arguments: decoderPaths) func `what two sequences share is read once and gives the same`(features: ProcessorFeatures) {

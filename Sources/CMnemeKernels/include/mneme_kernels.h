@@ -190,6 +190,8 @@ typedef struct {
     size_t ldo;
     float *partials;    // mnk_decoder_partials() floats, or NULL
     size_t first_span;  // with partials: spans before it come from mnk_attend_shared()
+    size_t many_row;    // this position stands for several, so that many_log, the logarithm of their number, is added to its score; 0: none
+    float many_log;
 } mnk_decoder_attention;
 /// Positions of a span, and sequences that can share one reading of it.
 enum { MNK_SPAN = 512, MNK_SHARING = 16 };

@@ -91,7 +91,7 @@ public final class CompressedCache {
         let attention = mass.count == 0 ? [] : Array(UnsafeBufferPointer(start: mass.pointer + i * capacity, count: positions[i].count))
         return KVRows(
             layer: layer, head: head, dimension: decoder.configuration.headDimension, budget: budget, positions: positions[i], attention: attention,
-            keys: heads[i].keys, values: heads[i].values)
+            many: (heads[i].manyRow, heads[i].many), keys: heads[i].keys, values: heads[i].values)
     }
 
     /// Computes tokens and keeps what the policy keeps.
@@ -164,8 +164,12 @@ public final class CompressedCache {
                 // Of equals, the later stays.
                 let order = scores.indices.sorted { (scores[$0], $0) > (scores[$1], $1) }
                 let kept = order.prefix(view.budget).sorted(), lost = order.dropFirst(view.budget).sorted()
-                for change in policy.disposer.dispose(lost: lost, kept: kept, of: view) { write(change, to: heads[i]) }
+                let changes = policy.disposer.dispose(lost: lost, kept: kept, of: view)
+                for change in changes { write(change, to: heads[i]) }
+                // What stood for many and goes without being made part of another is gone.
+                let many = changes.first { $0.many > 1 }.map { ($0.row, $0.many) } ?? (view.manyRow, view.many), place = kept.firstIndex(of: many.0)
                 gather(kept, i)
+                (heads[i].manyRow, heads[i].many) = place.map { ($0, many.1) } ?? (0, 1)
             }
         }
         if policy.scorer.needs != .all, mass.count > 0 { mass.pointer.update(repeating: 0, count: mass.count) }

@@ -83,12 +83,15 @@ public struct KVChange: Sendable, Equatable {
     public var row: Int
     /// Its key as it is stored, with its position in it, and its value.
     public var key: [Float], value: [Float]
+    /// Rows that it stands for. One row of a head can stand for more than one.
+    public var many: Float
 
     /// All values.
-    public init(row: Int, key: [Float], value: [Float]) {
+    public init(row: Int, key: [Float], value: [Float], many: Float = 1) {
         self.row = row
         self.key = key
         self.value = value
+        self.many = many
     }
 }
 
@@ -104,10 +107,13 @@ public struct KVRows {
     public var positions: [Int32]
     /// What ``TokenScorer/needs`` asks for: a sum over tokens and query heads. Empty if it asks for nothing.
     public var attention: [Float]
+    /// A row that stands for so many that are gone; for itself alone if there is none.
+    public var manyRow: Int, many: Float
     let keys: UnsafePointer<UInt16>, values: UnsafePointer<UInt16>
 
     package init(
-        layer: Int, head: Int, dimension: Int, budget: Int, positions: [Int32], attention: [Float], keys: UnsafePointer<UInt16>, values: UnsafePointer<UInt16>
+        layer: Int, head: Int, dimension: Int, budget: Int, positions: [Int32], attention: [Float], many: (row: Int, count: Float) = (0, 1),
+        keys: UnsafePointer<UInt16>, values: UnsafePointer<UInt16>
     ) {
         self.layer = layer
         self.head = head
@@ -115,12 +121,15 @@ public struct KVRows {
         self.budget = budget
         self.positions = positions
         self.attention = attention
+        (manyRow, self.many) = many
         self.keys = keys
         self.values = values
     }
 
     /// How many there are.
     public var count: Int { positions.count }
+    /// How many rows a row stands for.
+    public func weight(_ row: Int) -> Float { row == manyRow ? many : 1 }
     /// A row's key, with its position in it.
     public func key(_ row: Int) -> [Float] {
         let start = keys + row / KVShape.blockTokens * KVShape.blockTokens * dimension + row % KVShape.blockTokens

@@ -3,7 +3,10 @@ public import MnemeModels
 /// Policies by name.
 public enum PolicyCatalog {
     /// All names: `full` keeps all, `window` and `random` are what others must beat.
-    public static let names = ["full", "window", "random", "streamingllm", "h2o", "snapkv", "pagedeviction", "kvmerger", "razor", "epicache"]
+    public static let names = [
+        "full", "window", "random", "streamingllm", "h2o", "snapkv", "pagedeviction", "kvmerger", "duoattention", "razor",
+        "epicache",
+    ]
 
     /// Makes a policy; some are measured on the model first.
     ///
@@ -21,9 +24,13 @@ public enum PolicyCatalog {
         case "snapkv": return KVPolicy(name, trigger: .promptEnd, scorer: SnapKV())
         case "pagedeviction": return KVPolicy(name, trigger: .every(KVShape.blockTokens), scorer: PagedEviction())
         case "kvmerger": return KVPolicy(name, trigger: .promptEnd, scorer: H2O(), disposer: KVMerger())
-        case "razor":
+        case "duoattention":
             return KVPolicy(
                 name, trigger: .every(32), scorer: StreamingLLM(), allocator: RetrievalHeads(strengths: try RetrievalHeads.strengths(decoder)))
+        case "razor":
+            return KVPolicy(
+                name, trigger: .promptEnd, scorer: StreamingLLM(), allocator: RetrievalHeads(strengths: try RetrievalHeads.strengths(decoder)),
+                disposer: CompensationToken())
         case "epicache":
             var policy = KVPolicy(name, trigger: .every(128), scorer: SnapKV())
             policy.allocator = LayerSensitivity(weights: try LayerSensitivity.weights(decoder, tokens: sample, policy: policy, budget: budget))

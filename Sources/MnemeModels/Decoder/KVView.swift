@@ -62,6 +62,8 @@ public struct KVHeadRows: @unchecked Sendable {
     public var values: UnsafeMutablePointer<UInt16>
     /// Rows that are there; new tokens follow them. Windows count rows, so that a layer with one keeps all.
     public var count: Int
+    /// A row that stands for ``many`` rows that are gone: it weighs as much as so many of its kind.
+    public var manyRow = 0, many: Float = 1
 
     /// All values. The memory must outlive the rows.
     public init(keys: UnsafeMutablePointer<UInt16>, values: UnsafeMutablePointer<UInt16>, count: Int) {

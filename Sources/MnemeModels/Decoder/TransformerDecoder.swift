@@ -247,7 +247,8 @@ public final class TransformerDecoder: Sendable {
                     queries: w.queries.pointer + offset, stride: w.queryStride, keys: rows.keys, values: rows.values,
                     blockStride: KVView.blockTokens * c.headDimension, table: nil, tokens: segment.tokens.count, position: rows.count, heads: group, kvHeads: 1,
                     dimension: c.headDimension, window: window ?? 0, scale: c.attentionScale ?? 1 / Float(c.headDimension).squareRoot(),
-                    cap: c.attentionCap ?? 0, into: w.attended.floats + offset, outputStride: w.queryStride)
+                    cap: c.attentionCap ?? 0, into: w.attended.floats + offset, outputStride: w.queryStride,
+                    many: (rows.manyRow, log(rows.many)))
             }
             var a = DecoderKernels.Attention(
                 queries: w.queries.pointer + first * w.queryStride, stride: w.queryStride, keys: view.keys + layer * view.layerStride,

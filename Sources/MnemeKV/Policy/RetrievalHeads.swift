@@ -4,7 +4,7 @@ import MnemeNumerics
 
 /// Heads that look far back keep all; the others the first and the last rows (RazorAttention, Tang et al. 2025; DuoAttention, Xiao et al. 2025).
 ///
-/// As many of the best retrieval heads keep all as the budget allows. RazorAttention's compensation token is left out.
+/// As many of the best retrieval heads keep all as the budget allows.
 public struct RetrievalHeads: BudgetAllocator {
     /// How much each head looks back at what was repeated; by layers.
     public var strengths: [[Float]]
@@ -62,5 +62,32 @@ public struct RetrievalHeads: BudgetAllocator {
             }
         }
         return result
+    }
+}
+
+/// Rows that go become part of one that stands for all of them (RazorAttention's compensation token, Tang et al. 2025): the mean of their keys
+/// and values, which weighs as much as so many rows. It takes the place of the first row behind the gap, which is part of it.
+public struct CompensationToken: Disposer {
+    /// Nothing to set.
+    public init() {}
+
+    public func dispose(lost: [Int], kept: [Int], of rows: KVRows) -> [KVChange] {
+        let behindGap = kept.enumerated().first { $0 != $1 }?.element ?? kept.last
+        // One row of a head stands for many: it stays the one as long as it is kept.
+        guard !lost.isEmpty, let place = rows.many > 1 && kept.contains(rows.manyRow) ? rows.manyRow : behindGap else { return [] }
+        var change = KVChange(row: place, key: [Float](repeating: 0, count: rows.dimension), value: [Float](repeating: 0, count: rows.dimension), many: 0)
+        for row in lost + [place] {
+            let weight = rows.weight(row), key = rows.key(row), value = rows.value(row)
+            for i in 0..<rows.dimension {
+                change.key[i] += weight * key[i]
+                change.value[i] += weight * value[i]
+            }
+            change.many += weight
+        }
+        for i in 0..<rows.dimension {
+            change.key[i] /= change.many
+            change.value[i] /= change.many
+        }
+        return [change]
     }
 }
