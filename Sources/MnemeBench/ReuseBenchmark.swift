@@ -159,8 +159,9 @@ public struct ReuseBenchmark: Sendable {
                     prefill(tokens[prefix.count..<body], at: prefix.count, view)
                 } else {
                     let parts = places.indices.compactMap { sources[$0] }
-                    _ = ChunkReuse(decoder).fill(
-                        view, tokens: Array(tokens[..<body]), known: prefix.count, chunks: parts, policy: policy, share: share, logits: logits)
+                    var filling = ChunkReuse(
+                        decoder, view, tokens: Array(tokens[..<body]), known: prefix.count, chunks: parts, policy: policy, share: share)
+                    while filling.step(logits) {}
                 }
                 sums[m].seconds += (ContinuousClock().now - start) / .seconds(1)
                 if name == "full", prompt.tail.isEmpty {

@@ -61,9 +61,12 @@ public final class Engine: Sendable {
         var session: KVCache.Session?
         /// Whether its blocks come from disk just now.
         var isLoading = false
-        /// Texts that are looked for, and those that were moved here.
+        /// Texts that are looked for, are moved, and were moved here.
         var parts: [TextReuse.Part] = []
+        var moving: TextReuse.Moving?
         var moved: Set<Range<Int>> = []
+        /// Whether it waits for what the scheduler does not plan.
+        var isFilling: Bool { isLoading || moving != nil }
         /// Tokens computed.
         var position = 0
         /// Tokens of the answer drawn.
@@ -76,6 +79,11 @@ public final class Engine: Sendable {
         var tokens: Int { request.prompt.count + answer.count }
         func token(_ index: Int) -> Int32 { index < request.prompt.count ? request.prompt[index] : answer[index - request.prompt.count] }
         var positions: Int { request.prompt.count + maxTokens }
+
+        mutating func closeParts() {
+            for part in parts { part.close() }
+            parts = []
+        }
 
         /// Keeps what was computed and gives the memory up.
         func release() {
@@ -261,14 +269,14 @@ public final class Engine: Sendable {
             }
             for i in running.indices where running[i].isLoading {
                 running[i].takeRestored()
-                if !running[i].isLoading, !running[i].parts.isEmpty { moveTexts(&running[i], &shares, logits.baseAddress!) }
+                if !running[i].isLoading, !running[i].parts.isEmpty { beginMove(&running[i]) }
             }
             let plan = StepScheduler.plan(view(waiting, running, shares))
             if let id = plan.preempted, let i = running.firstIndex(where: { $0.id == id }) {
                 var sequence = running.remove(at: i)
                 sequence.release()
                 sequence.position = 0
-                (sequence.parts, sequence.moved) = ([], [])
+                (sequence.parts, sequence.moving, sequence.moved) = ([], nil, [])
                 waiting.insert(sequence, at: 0)
                 shared.withLockedValue { $0.statistics.preempted += 1 }
             }
@@ -284,12 +292,16 @@ public final class Engine: Sendable {
                     // A sequence that was put back has been answered in part from exact values, or is answered exactly now.
                     if sequence.answer.isEmpty { sequence.parts = reuse?.find(sequence.request) { [wake] in wake.signal() } ?? [] }
                     sequence.takeRestored()
-                    if !sequence.isLoading, !sequence.parts.isEmpty { moveTexts(&sequence, &shares, logits.baseAddress!) }
+                    if !sequence.isLoading, !sequence.parts.isEmpty { beginMove(&sequence) }
                     running.append(sequence)
                 } catch { finish(sequence, throwing: error) }
             }
             report(waiting.count, running.count)
-            if !plan.work.isEmpty, step(plan, &running, &shares, tokens, segments, logits) { continue }
+            // Texts are moved in steps of their own, the oldest sequence's first; in between, all others go on.
+            let moving = running.firstIndex { $0.moving != nil }
+            if let moving { goOn(&running[moving], &shares, logits.baseAddress!) }
+            let wentOn = !plan.work.isEmpty && step(plan, &running, &shares, tokens, segments, logits)
+            if wentOn || moving != nil { continue }
             if plan.preempted != nil || !plan.admitted.isEmpty { continue }
             // Deadlines, and memory that comes free elsewhere, are looked at now and then.
             _ = waiting.isEmpty && running.isEmpty ? wake.wait(timeout: .distantFuture) : wake.wait(timeout: .now() + .milliseconds(running.isEmpty ? 100 : 5))
@@ -300,7 +312,7 @@ public final class Engine: Sendable {
         var keys: Set<String> = []
         return EngineView(
             running: running.map {
-                EngineView.Running(id: $0.id, position: $0.position, pending: $0.isLoading ? 0 : $0.tokens - $0.position, blocks: $0.session?.blocks ?? 0)
+                EngineView.Running(id: $0.id, position: $0.position, pending: $0.isFilling ? 0 : $0.tokens - $0.position, blocks: $0.session?.blocks ?? 0)
             },
             waiting: waiting.map { sequence in
                 // Only the first of each key may start soon.
@@ -314,20 +326,24 @@ public final class Engine: Sendable {
     }
 
     /// Takes texts of the prompt from where they stood before, if enough of them are known.
-    private func moveTexts(_ sequence: inout Sequence, _ shares: inout FairShare, _ logits: UnsafeMutablePointer<Float>) {
-        defer {
-            for part in sequence.parts { part.close() }
-            sequence.parts = []
-        }
+    private func beginMove(_ sequence: inout Sequence) {
         let prompt = sequence.request.prompt
-        guard let reuse, let session = sequence.session, (try? session.prepare(positions: prompt.count)) == true,
-            let (moved, computed) = reuse.fill(prompt, known: sequence.position, parts: sequence.parts, view: session.view, logits: logits)
-        else { return }
-        session.keepToItself()
+        if let reuse, let session = sequence.session, (try? session.prepare(positions: prompt.count)) == true {
+            sequence.moving = reuse.move(prompt, known: sequence.position, parts: sequence.parts, view: session.view)
+        }
+        sequence.moving == nil ? sequence.closeParts() : sequence.session?.keepToItself()
+    }
+
+    /// Computes a step of what is missing beside the texts that were moved.
+    private func goOn(_ sequence: inout Sequence, _ shares: inout FairShare, _ logits: UnsafeMutablePointer<Float>) {
+        guard sequence.moving?.filling.step(logits) == false, let moving = sequence.moving else { return }
+        let prompt = sequence.request.prompt, computed = moving.filling.computed
+        sequence.moving = nil
+        sequence.closeParts()
         shares.serve(sequence.request.key, tokens: computed)
         shared.withLockedValue { $0.statistics.promptTokens += computed }
-        sequence.moved = moved
-        sequence.usage.reusedTokens = moved.reduce(0) { $0 + $1.count }
+        sequence.moved = moving.texts
+        sequence.usage.reusedTokens = moving.texts.reduce(0) { $0 + $1.count }
         sequence.usage.cachedTokens = sequence.position + sequence.usage.reusedTokens
         // The last token is computed by a step, which draws behind it.
         sequence.position = prompt.count - 1

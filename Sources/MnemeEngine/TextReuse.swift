@@ -44,21 +44,24 @@ final class TextReuse: Sendable {
         }
     }
 
-    /// Fills a prompt's keys and values but for its last token.
+    /// Texts on their way into a prompt.
+    struct Moving {
+        var texts: Set<Range<Int>>
+        var filling: ChunkReuse
+    }
+
+    /// Begins to fill a prompt's keys and values but for its last token.
     ///
     /// - Parameters:
     ///   - known: positions that are there, exact.
     ///   - view: with room for the prompt.
-    /// - Returns: the texts that were moved, and how many tokens were computed; nil if it is not worth it, and nothing was done.
-    func fill(_ prompt: [Int32], known: Int, parts: [Part], view: KVView, logits: UnsafeMutablePointer<Float>) -> (
-        moved: Set<Range<Int>>, computed: Int
-    )? {
+    /// - Returns: what is left to compute, step by step, while the parts are open; nil if it is not worth it, and nothing was done.
+    func move(_ prompt: [Int32], known: Int, parts: [Part], view: KVView) -> Moving? {
         let whole = parts.filter { $0.isWhole && $0.place.lowerBound >= known && $0.place.upperBound < prompt.count }
         guard whole.reduce(0, { $0 + $1.place.count }) >= Self.least else { return nil }
         let chunks = whole.map { ChunkReuse.Chunk(place: $0.place, source: $0.session.view, position: 0) }
-        let computed = ChunkReuse(decoder).fill(
-            view, tokens: Array(prompt.dropLast()), known: known, chunks: chunks, policy: CacheBlend(), share: share, logits: logits)
-        return (Set(whole.map(\.place)), computed)
+        let filling = ChunkReuse(decoder, view, tokens: Array(prompt.dropLast()), known: known, chunks: chunks, policy: CacheBlend(), share: share)
+        return Moving(texts: Set(whole.map(\.place)), filling: filling)
     }
 
     /// Keeps the texts of a prompt whose keys and values are computed, unless a memory in it was erased meanwhile.

@@ -54,10 +54,9 @@ struct ReuseTests {
             _ = decoder.logits(prefix, at: 0, in: cache, rows: 1)
             let chunks = sources.enumerated().map { ChunkReuse.Chunk(place: 20 + 60 * $0..<80 + 60 * $0, source: $1.view, position: 20) }
             var logits = [Float](repeating: 0, count: c.vocabularySize)
-            let computed = logits.withUnsafeMutableBufferPointer {
-                ChunkReuse(decoder).fill(cache.view, tokens: prompt, known: 20, chunks: chunks, policy: policy, share: share, logits: $0.baseAddress!)
-            }
-            return (computed, zip(logits, expected).map { abs($0 - $1) }.max()!)
+            var filling = ChunkReuse(decoder, cache.view, tokens: prompt, known: 20, chunks: chunks, policy: policy, share: share)
+            logits.withUnsafeMutableBufferPointer { while filling.step($0.baseAddress!) {} }
+            return (filling.computed, zip(logits, expected).map { abs($0 - $1) }.max()!)
         }
         let exact = distance(ChunkStarts(), 1), naive = distance(NaiveReuse(), 0)
         #expect(exact == (250, 0))
@@ -131,6 +130,43 @@ struct ReuseTests {
         #expect(four.usage.reusedTokens == 168)
         #expect(try await answer(exact, fourth.tokens, texts: []).tokens == four.tokens)
         await #expect(throws: EngineError.self) { try await answer(whole, fourth.tokens, texts: [10..<900]) }
+    }
+
+    @Test func `while texts are moved others go on, and who goes away leaves nothing behind`() async throws {
+        let model = try RealModel.loaded.get()
+        var limits = Engine.Limits()
+        limits.reuseShare = 0.5
+        let engine = try Engine(model, limits: limits), exact = try Engine(model)
+        defer {
+            engine.close()
+            exact.close()
+        }
+        let first = prompt(Array(0..<24), question: 40), second = prompt(Array(0..<24).reversed(), question: 41), alone = text(77, 30)
+        _ = try await answer(engine, first.tokens, texts: first.texts)
+        let expected = try await answer(exact, alone, texts: []).tokens
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for i in 0..<12 {
+                group.addTask {
+                    if i % 3 == 0 {
+                        let other = try await answer(engine, alone, texts: []).tokens
+                        #expect(other == expected)
+                    } else if i % 3 == 1 {
+                        let moved = try await answer(engine, second.tokens, texts: second.texts)
+                        #expect(moved.usage.reusedTokens > 1000 && moved.tokens.count == 12)
+                    } else {
+                        var request = GenerationRequest(prompt: second.tokens)
+                        request.texts = second.texts
+                        let stream = try engine.generate(request), task = Task { for try await _ in stream {} }
+                        try await Task.sleep(for: .milliseconds(i * 15))
+                        task.cancel()
+                        _ = try? await task.value
+                    }
+                }
+            }
+            try await group.waitForAll()
+        }
+        let last = try await answer(engine, second.tokens, texts: [])
+        #expect(try await answer(exact, second.tokens, texts: []).tokens == last.tokens)
     }
 
     @Test func `texts shorter than a block are kept on disk, too, and ordinary prompts do not find them`() async throws {

@@ -73,8 +73,9 @@ private func highest(_ chunks: [Range<Int>], _ share: Double, _ evidence: [Int: 
     return Array(all.sorted { (evidence[$0] ?? 0, $1) > (evidence[$1] ?? 0, $0) }.prefix(count))
 }
 
-/// Answers behind texts whose keys and values were computed elsewhere.
-package struct ChunkReuse {
+/// Fills a sequence's keys and values for a whole prompt, taking those of some texts from where they were computed before: step by step, so
+/// that other sequences can go on between.
+package struct ChunkReuse: Sendable {
     /// A text in the prompt, and where its keys and values are.
     package struct Chunk {
         /// Its place in the prompt.
@@ -90,59 +91,93 @@ package struct ChunkReuse {
         }
     }
 
+    /// Tokens that are computed, as soon as they are chosen.
+    package private(set) var computed = 0
+
     private let decoder: TransformerDecoder
+    private let view: KVView
+    private let tokens: [Int32], known: Int, places: [Range<Int>]
+    private let policy: any RecomputePolicy, share: Double
     /// Layers that are computed for all tokens where deviations are looked at.
     private static let probeLayers = 2
 
-    package init(_ decoder: TransformerDecoder) { self.decoder = decoder }
+    private var isChosen = false
+    /// Positions to compute now, in which layers, and where their attention is added up from `observed` on.
+    private var rest: ArraySlice<Int> = []
+    private var layers: Int?
+    private var mass: AlignedBuffer<Float>?
+    private var observation: KVObservation?, observed = 0
+    /// What was moved, in the layer that is probed.
+    private var before: [[[Float]]] = []
 
-    /// Fills a sequence's keys and values for the whole prompt.
+    /// Moves the chunks; nothing is computed yet.
     ///
     /// - Parameters:
+    ///   - view: with room for the prompt; it and the chunks' sources stay valid until the last step.
     ///   - tokens: of the prompt.
     ///   - known: tokens at the beginning that are exact in `view` already.
     ///   - chunks: in order, behind `known`.
     ///   - share: of the chunks' tokens that are computed again.
-    ///   - logits: `vocabularySize` floats for the last token.
-    /// - Returns: how many tokens were computed.
-    package func fill(
-        _ view: KVView, tokens: [Int32], known: Int, chunks: [Chunk], policy: some RecomputePolicy, share: Double, logits: UnsafeMutablePointer<Float>
-    ) -> Int {
+    package init(
+        _ decoder: TransformerDecoder, _ view: KVView, tokens: [Int32], known: Int, chunks: [Chunk], policy: any RecomputePolicy, share: Double
+    ) {
+        (self.decoder, self.view, self.tokens, self.known, self.policy, self.share) = (decoder, view, tokens, known, policy, share)
+        places = chunks.map(\.place)
         let transplant = KVTransplant(decoder.configuration)
         for chunk in chunks { transplant.copy(chunk.position..<chunk.position + chunk.place.count, of: chunk.source, to: view, at: chunk.place.lowerBound) }
-        let places = chunks.map(\.place), question = places.last.map(\.upperBound) ?? known
-        var evidence: [Int: Float] = [:]
         switch policy.evidence {
-        case .none: break
+        case .none: choose()
         case .deviations:
-            let before = places.map { $0.map { vector(view, $0) } }
-            compute(Array(known..<tokens.count), tokens, view, logits, layers: Self.probeLayers)
-            for (place, vectors) in zip(places, before) {
-                for (position, old) in zip(place, vectors) {
-                    evidence[position] = zip(vector(view, position), old).reduce(0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) }
-                }
-            }
+            before = places.map { $0.map(vector) }
+            layers = Self.probeLayers
+            rest = Array(known..<tokens.count)[...]
         case .attention:
             // The end of the question, as far as a step reaches; what no chunk covers must be there for it.
-            let rows = Array(max(question, tokens.count - min(decoder.stepTokens, 8))..<tokens.count), layers = max(1, decoder.configuration.layers - 1)
-            let heads = decoder.configuration.kvHeads, mass = AlignedBuffer<Float>(layers * heads * tokens.count)
-            compute(
-                gaps(places, known, question) + rows, tokens, view, logits, layers: layers,
-                observation: KVObservation(mass: mass.pointer, stride: tokens.count, tokens: rows.count), from: question)
-            for head in 0..<layers * heads {
-                for position in known..<question { evidence[position, default: 0] += mass.pointer[head * tokens.count + position] }
+            observed = places.last?.upperBound ?? known
+            let rows = max(observed, tokens.count - min(decoder.stepTokens, 8))..<tokens.count, count = max(1, decoder.configuration.layers - 1)
+            let mass = AlignedBuffer<Float>(count * decoder.configuration.kvHeads * tokens.count)
+            (layers, self.mass) = (count, mass)
+            observation = KVObservation(mass: mass.pointer, stride: tokens.count, tokens: rows.count)
+            rest = (gaps(observed) + rows)[...]
+        }
+    }
+
+    /// Computes as many tokens as fit into one step.
+    ///
+    /// - Parameter logits: `vocabularySize` floats; behind the last step those of the last token.
+    /// - Returns: whether there is more to do.
+    package mutating func step(_ logits: UnsafeMutablePointer<Float>) -> Bool {
+        let part = rest.prefix(decoder.stepTokens)
+        rest = rest.dropFirst(part.count)
+        compute(part, logits)
+        if rest.isEmpty, !isChosen { choose() }
+        return !rest.isEmpty
+    }
+
+    /// Chooses what is computed again, when all that it depends on is there.
+    private mutating func choose() {
+        var evidence: [Int: Float] = [:]
+        for (place, vectors) in zip(places, before) {
+            for (position, old) in zip(place, vectors) {
+                evidence[position] = zip(vector(position), old).reduce(0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) }
+            }
+        }
+        if let mass {
+            for start in stride(from: 0, to: mass.count, by: tokens.count) {
+                for position in known..<observed { evidence[position, default: 0] += mass.pointer[start + position] }
             }
         }
         var positions = Set(policy.positions(places, share: share, evidence: evidence))
         // What no chunk covers is computed in any case.
-        positions.formUnion(gaps(places, known, tokens.count))
+        positions.formUnion(gaps(tokens.count))
         positions.insert(tokens.count - 1)
-        compute(positions.sorted(), tokens, view, logits)
-        return positions.count
+        rest = positions.sorted()[...]
+        (isChosen, computed) = (true, rest.count)
+        (layers, mass, observation, before) = (nil, nil, nil, [])
     }
 
     /// Positions up to `end` that no chunk covers.
-    private func gaps(_ places: [Range<Int>], _ known: Int, _ end: Int) -> [Int] {
+    private func gaps(_ end: Int) -> [Int] {
         var result: [Int] = [], start = known
         for place in places + [end..<end] {
             result += start..<place.lowerBound
@@ -152,7 +187,7 @@ package struct ChunkReuse {
     }
 
     /// Keys and values of the last layer that is probed.
-    private func vector(_ view: KVView, _ position: Int) -> [Float] {
+    private func vector(_ position: Int) -> [Float] {
         let c = decoder.configuration, layer = (Self.probeLayers - 1) * view.layerStride
         let keys = view.keys + layer + view.keyPlace(position), values = view.values + layer + view.valuePlace(position, dimension: c.headDimension)
         var result: [Float] = []
@@ -166,28 +201,21 @@ package struct ChunkReuse {
     }
 
     /// Computes tokens at the given positions, over what the view holds for the others; from `observed` on their attention is added up.
-    private func compute(
-        _ positions: [Int], _ tokens: [Int32], _ view: KVView, _ logits: UnsafeMutablePointer<Float>, layers: Int? = nil,
-        observation: KVObservation? = nil, from observed: Int = 0
-    ) {
-        var rest = positions[...]
-        while !rest.isEmpty {
-            let part = rest.prefix(decoder.stepTokens)
-            rest = rest.dropFirst(part.count)
-            var segments: [DecoderSegment] = []
-            for (i, position) in part.enumerated() {
-                if let last = segments.last, last.position + last.tokens.count == position {
-                    segments[segments.count - 1].tokens = last.tokens.lowerBound..<i + 1
-                } else {
-                    segments.append(
-                        DecoderSegment(tokens: i..<i + 1, position: position, view: view, logits: 0, observation: position >= observed ? observation : nil))
-                }
+    private func compute(_ part: ArraySlice<Int>, _ logits: UnsafeMutablePointer<Float>) {
+        guard !part.isEmpty else { return }
+        var segments: [DecoderSegment] = []
+        for (i, position) in part.enumerated() {
+            if let last = segments.last, last.position + last.tokens.count == position {
+                segments[segments.count - 1].tokens = last.tokens.lowerBound..<i + 1
+            } else {
+                segments.append(
+                    DecoderSegment(tokens: i..<i + 1, position: position, view: view, logits: 0, observation: position >= observed ? observation : nil))
             }
-            if rest.isEmpty, layers == nil { segments[segments.count - 1].logits = 1 }
-            let ids = part.map { tokens[$0] }
-            ids.withUnsafeBufferPointer { ids in
-                segments.withUnsafeBufferPointer { decoder.step(tokens: ids, segments: $0, logits: logits, layers: layers) }
-            }
+        }
+        if rest.isEmpty, isChosen { segments[segments.count - 1].logits = 1 }
+        let ids = part.map { tokens[$0] }
+        ids.withUnsafeBufferPointer { ids in
+            segments.withUnsafeBufferPointer { decoder.step(tokens: ids, segments: $0, logits: logits, layers: layers) }
         }
     }
 }
