@@ -8,6 +8,8 @@
 // first in the lowest bits. Eight codes take as many bytes as a code has bits.
 
 enum { WIDTH = 32 };
+// So a head's keys or values of a block are as many groups as a key has elements.
+_Static_assert(WIDTH == MNK_KV_BLOCK, "A group is one element of a block's keys.");
 
 MNK_INLINE size_t group_bytes(int bits) { return 4 + WIDTH * (size_t)bits / 8; }
 MNK_INLINE size_t mask_bytes(size_t groups, size_t wide) { return wide ? (groups + 7) / 8 : 0; }

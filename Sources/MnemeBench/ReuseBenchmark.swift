@@ -9,7 +9,7 @@ import MnemeStore
 public struct ReuseBenchmark: Sendable {
     /// One way to fill a prompt.
     public struct Row: Sendable, Codable {
-        /// `full`, `naive`, `starts` (LegoLink) or `cacheblend`.
+        /// `full`, `naive`, `starts` (LegoLink), `cacheblend`, `attention` or `chunks`: what the question attends to, by tokens or whole chunks.
         public var method: String
         /// Of the chunks' tokens computed again.
         public var share: Double

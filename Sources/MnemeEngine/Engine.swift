@@ -331,7 +331,7 @@ public final class Engine: Sendable {
         if let reuse, let session = sequence.session, (try? session.prepare(positions: prompt.count)) == true {
             sequence.moving = reuse.move(prompt, known: sequence.position, parts: sequence.parts, view: session.view)
         }
-        sequence.moving == nil ? sequence.closeParts() : sequence.session?.keepToItself()
+        if sequence.moving == nil { sequence.closeParts() } else { sequence.session?.keepToItself() }
     }
 
     /// Computes a step of what is missing beside the texts that were moved.

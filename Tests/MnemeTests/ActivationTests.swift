@@ -20,6 +20,19 @@ import Testing
         ActivationReference(block: block, model: "m", modelHash: "h", tokens: 640, bytes: 1 << 20, sources: sources)
     }
 
+    @Test func `a prompt has memories in the order of time, however they match`() async throws {
+        let folder = try TemporaryFolder(), memory = try folder.open()
+        let texts = ["Ana planted tulips", "Ana bought a bicycle", "Ana planted tulips and roses in the garden"]
+        for (day, text) in zip([3.0, 1, 2], texts) {
+            _ = try await memory.record([MemoryInput(text, eventTime: Date(timeIntervalSince1970: day * 86400))], scope: Self.scope, by: .local)
+        }
+        let recalled = try await memory.recall(RecallRequest("tulips in the garden", owner: Self.owner)).memories
+        #expect(recalled.count == 3)
+        let lines = ChatMemory.parts("hello", memories: recalled).texts
+        #expect(lines.map { $0.contains("bicycle") } == [true, false, false] && lines[1].contains("roses"))
+        #expect(ChatMemory.parts("hello", memories: recalled.reversed()).texts == lines)
+    }
+
     @Test func `keys and values are a memory with a history and edges, and are not recalled`() async throws {
         let folder = try TemporaryFolder(), memory = try folder.open()
         let facts = try await memory.remember([MemoryInput("Ana sails the Marigold."), MemoryInput("Bergen is cold.")], scope: Self.scope)
