@@ -60,7 +60,7 @@ final class TextReuse: Sendable {
         let whole = parts.filter { $0.isWhole && $0.place.lowerBound >= known && $0.place.upperBound < prompt.count }
         guard whole.reduce(0, { $0 + $1.place.count }) >= Self.least else { return nil }
         let chunks = whole.map { ChunkReuse.Chunk(place: $0.place, source: $0.session.view, position: 0) }
-        let filling = ChunkReuse(decoder, view, tokens: Array(prompt.dropLast()), known: known, chunks: chunks, policy: CacheBlend(), share: share)
+        let filling = ChunkReuse(decoder, view, tokens: Array(prompt.dropLast()), known: known, chunks: chunks, policy: QuestionAttention(), share: share)
         return Moving(texts: Set(whole.map(\.place)), filling: filling)
     }
 
