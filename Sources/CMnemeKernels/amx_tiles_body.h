@@ -13,7 +13,7 @@
             float total[2][16][16] __attribute__((aligned(64)));
             memset(total, 0, sizeof total);
             for (size_t b = 0; b < blocks; b++) {
-                const int8_t *a = g->a + (row * blocks + b) * 64;
+                const int8_t *a = (const int8_t *)g->a + (row * blocks + b) * 64;
                 const uint8_t *t[2], *codes[2];
                 uint8_t unpacked[2][512] __attribute__((aligned(64)));
                 int32_t sums[4][16][16] __attribute__((aligned(64)));

@@ -1,5 +1,5 @@
 // The block formats of GGUF files, as ggml defines them: little-endian structures of 32 or 256 weights.
-#include "half.h"
+#include "tiles.h"
 #include <math.h>
 
 enum {
@@ -172,6 +172,7 @@ int mnk_tile_format(int type) {
     switch (type) {
     case Q4_0: case Q4_1: case Q4_K: return MNK_Q4;
     case Q5_0: case Q5_1: case Q5_K: case Q8_0: case IQ4_NL: case Q2_K: case Q3_K: case Q6_K: return MNK_Q8;
+    case F16: case BF16: return MNK_Q12;
     default: return -1;
     }
 }
@@ -192,10 +193,46 @@ static void affine_fit(const float *y, affine *a) {
     }
 }
 
+/// Twelve bits, signed, below the least half that is not lower than all 32.
+static void q12_fit(const float *y, int16_t *q, uint16_t *d) {
+    float highest = 0;
+    for (int i = 0; i < 32; i++) highest = fabsf(y[i]) > highest ? fabsf(y[i]) : highest;
+    *d = half_of(highest);
+    if (float_of_half(*d) < highest && *d < 0x7bff) *d += 1;
+    float inverse = *d ? 2047 / float_of_half(*d) : 0;
+    for (int i = 0; i < 32; i++) {
+        float code = y[i] * inverse;
+        // What is no number becomes zero.
+        q[i] = (int16_t)(code >= 2047 ? 2047 : code <= -2047 ? -2047 : code == code ? lrintf(code) : 0);
+    }
+}
+
+static void pack_q12(int type, const void *source, size_t k, size_t row_begin, size_t row_end, uint8_t *packed) {
+    size_t blocks = k / 32, panel = blocks * mnk_tile_bytes(MNK_Q12);
+    for (size_t row = row_begin; row < row_end; row++) {
+        uint8_t *t = packed + row / 16 * panel, *scales = t + blocks * 768;
+        for (size_t b = 0; b < blocks; b++) {
+            float y[32];
+            int16_t q[32];
+            uint16_t d;
+            mnk_dequantize(type, (const uint8_t *)source + (row * k + b * 32) * 2, 32, y);
+            q12_fit(y, q, &d);
+            memcpy(scales + (b * 16 + row % 16) * 2, &d, 2);
+            for (size_t j = 0; j < 4; j++)
+                for (size_t v = 0; v < 3; v++)
+                    for (size_t i = 0; i < 2; i++) {
+                        uint16_t word = (uint16_t)((uint16_t)q[8 * j + 2 * v + i] << 4 | ((uint16_t)q[8 * j + 6 + i] >> 4 * v & 15));
+                        memcpy(t + b * 768 + (3 * j + v) * 64 + row % 16 * 4 + i * 2, &word, 2);
+                    }
+        }
+    }
+}
+
 void mnk_pack_tiles(int type, const void *source, size_t k, size_t row_begin, size_t row_end, void *packed) {
     size_t weights, bytes;
     int format = mnk_tile_format(type);
-    if (format < 0 || !mnk_block_shape(type, &weights, &bytes)) return;
+    if (format == MNK_Q12) pack_q12(type, source, k, row_begin, row_end, packed);
+    if (format < 0 || format == MNK_Q12 || !mnk_block_shape(type, &weights, &bytes)) return;
     size_t tile = mnk_tile_bytes(format), codes = tile - 64;
     for (size_t row = row_begin; row < row_end; row++) {
         const uint8_t *p = (const uint8_t *)source + row * (k / weights) * bytes;
@@ -225,6 +262,14 @@ void mnk_pack_tiles(int type, const void *source, size_t k, size_t row_begin, si
 }
 
 void mnk_tile_row(int format, const void *packed, size_t k, size_t row, float *y) {
+    if (format == MNK_Q12) {
+        const uint8_t *t = (const uint8_t *)packed + row / 16 * (k / 32) * mnk_tile_bytes(format), *scales = t + k / 32 * 768;
+        for (size_t i = 0; i < k; i++) {
+            float d = half_at(scales + (i / 32 * 16 + row % 16) * 2);
+            y[i] = (float)mnk_q12_code(t + i / 32 * 768, row % 16, i % 32) * d * (1.0f / 2047);
+        }
+        return;
+    }
     size_t tile = mnk_tile_bytes(format), codes = tile - 64, n = row % 16;
     for (size_t b = 0; b < k / 32; b++) {
         const uint8_t *t = (const uint8_t *)packed + (row / 16 * (k / 32) + b) * tile;

@@ -1,11 +1,13 @@
-// Products with quantised weights: tiles of 16 columns by 32 of k, see mnk_gemm_tiles in the header.
+// Products with weights of 4 and 8 bits: tiles of 16 columns by 32 of k, see mnk_gemm_tiles in the header.
 #include "amx.h"
 #include "tiles.h"
 #if defined(__x86_64__)
 #include <immintrin.h>
 #endif
 
-size_t mnk_tile_bytes(int format) { return (format == MNK_Q4 ? 256 : 512) + 64; }
+size_t mnk_tile_bytes(int format) { return format == MNK_Q12 ? 768 + 32 : (format == MNK_Q4 ? 256 : 512) + 64; }
+
+MNK_INLINE const int8_t *codes_of_row(const mnk_tiles *g, size_t row, size_t block) { return (const int8_t *)g->a + (row * (g->k / 32) + block) * 64; }
 
 MNK_INLINE void gemm_tiles_body(const mnk_tiles *g) {
     size_t blocks = g->k / 32, tile = g->format == MNK_Q4 ? 320 : 576;
@@ -14,7 +16,7 @@ MNK_INLINE void gemm_tiles_body(const mnk_tiles *g) {
             f32x16 acc = splat16(0);
             for (size_t b = 0; b < blocks; b++) {
                 const uint8_t *t = (const uint8_t *)g->b + (column / 16 * blocks + b) * tile;
-                const int8_t *a = g->a + (row * blocks + b) * 64;
+                const int8_t *a = codes_of_row(g, row, b);
                 int32_t s[16] = {0};
                 for (size_t j = 0; j < 8; j++)
                     for (size_t n = 0; n < 16; n++)
@@ -56,7 +58,7 @@ T_AVX2 MNK_INLINE void rows_avx2(const mnk_tiles *g, size_t row, size_t column, 
     for (size_t b = 0; b < blocks; b++, t += tile) {
         int32_t words[4][16];
         for (size_t line = 0; line < tile; line += 64) _mm_prefetch((const char *)(t + 4096 + line), _MM_HINT_T0);
-        for (size_t i = 0; i < rows; i++) words_avx2(g->a + ((row + i) * blocks + b) * 64, words[i]);
+        for (size_t i = 0; i < rows; i++) words_avx2(codes_of_row(g, row + i, b), words[i]);
         for (size_t side = 0; side < 2; side++) {  // eight columns each
             __m256i s[4];
             for (size_t i = 0; i < rows; i++) s[i] = _mm256_setzero_si256();
@@ -145,7 +147,7 @@ T_VNNI MNK_INLINE void rows_vnni(const mnk_tiles *g, size_t row, size_t column, 
 #pragma clang loop unroll(full)
         for (size_t i = 0; i < rows; i++) {
             size_t at = (row + i) * blocks + b;
-            __m512 f = block_product(w, g->a + at * 64);
+            __m512 f = block_product(w, codes_of_row(g, row + i, b));
             acc[i] = _mm512_fmadd_ps(f, _mm512_mul_ps(d, _mm512_set1_ps(g->a_scale[at])), acc[i]);
             acc[i] = _mm512_fmadd_ps(m, _mm512_set1_ps(g->a_sum[at]), acc[i]);
         }
@@ -163,7 +165,7 @@ T_VNNI MNK_INLINE void pair_vnni(const mnk_tiles *g, size_t row, size_t column, 
     __m512 acc[PAIR_ROWS][2];
     for (size_t i = 0; i < rows; i++) acc[i][0] = acc[i][1] = _mm512_setzero_ps();
     for (size_t b = 0; b < blocks; b++, t += tile, u += tile) {
-        const int8_t *a = g->a + (row * blocks + b) * 64;
+        const int8_t *a = codes_of_row(g, row, b);
         __m512i s[PAIR_ROWS][2];
 #pragma clang loop unroll(full)
         for (size_t i = 0; i < rows; i++) s[i][0] = s[i][1] = _mm512_setzero_si512();
@@ -212,12 +214,12 @@ T_VNNI MNK_INLINE void streams_vnni(const mnk_tiles *g, size_t row, size_t colum
 #pragma clang loop unroll(full)
         for (size_t i = 0; i < streams; i++) {
             const uint8_t *p = t + i * blocks * tile;
-            for (size_t line = 0; line < tile; line += 64) _mm_prefetch((const char *)(p + streams * blocks * tile + line), _MM_HINT_T0);
+            for (size_t line = 0; line < tile; line += 64) _mm_prefetch((const char *)(p + streams * blocks * tile + line), _MM_HINT_T1);
             __m512i w[8];
             codes_of(p, format, w);
             __m512 d = _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(p + tile - 64)));
             __m512 m = _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(p + tile - 32)));
-            acc[i] = _mm512_fmadd_ps(block_product(w, g->a + at * 64), _mm512_mul_ps(d, scale), acc[i]);
+            acc[i] = _mm512_fmadd_ps(block_product(w, codes_of_row(g, row, b)), _mm512_mul_ps(d, scale), acc[i]);
             acc[i] = _mm512_fmadd_ps(m, sum, acc[i]);
         }
     }
@@ -258,6 +260,7 @@ T_VNNI static void gemm_vnni_q8(const mnk_tiles *g) { gemm_vnni(g, MNK_Q8); }
 
 void mnk_gemm_tiles(uint32_t features, const mnk_tiles *g) {
     if (g->m == 0) return;
+    if (g->format == MNK_Q12) { mnk_gemm_q12(features, g); return; }
     if (features & MNK_AMX_EMULATED) { mnk_amx_tiles_emulated(g); return; }
 #if defined(__x86_64__)
     // Filling tiles pays from some rows on; the last of a prompt may be few.
@@ -274,24 +277,32 @@ void mnk_gemm_tiles(uint32_t features, const mnk_tiles *g) {
     gemm_tiles_portable(g);
 }
 
-MNK_INLINE void mnk_quantize_blocks_body(uint32_t features, const float *x, size_t count, int8_t *codes, float *scale, float *sum) {
+MNK_INLINE void mnk_quantize_blocks_body(uint32_t features, const float *x, size_t count, int8_t *codes, int16_t *words, float *scale, float *sum) {
     (void)features;
     typedef int8_t i8x16 __attribute__((vector_size(16)));
+    typedef int16_t i16x16 __attribute__((vector_size(32)));
     const f32x16 magic = splat16(12582912.0f);  // adding it rounds to an integer
-    for (size_t b = 0; b < count / 32; b++, x += 32, codes += 64) {
+    for (size_t b = 0; b < count / 32; b++, x += 32) {
         f32x16 v[2] = {load16(x), load16(x + 16)};
         float highest = highest16(max16(max16(v[0], -v[0]), max16(v[1], -v[1]))), inverse = highest > 0 ? 16191 / highest : 0;
         i32x16 all = {0};
         for (size_t half = 0; half < 2; half++) {
             i32x16 q = (i32x16)(v[half] * splat16(inverse) + magic) - (i32x16)magic;
+            all += q;
+            if (words) {
+                i16x16 w = __builtin_convertvector(q, i16x16);
+                memcpy(words + b * 32 + half * 16, &w, 32);
+            }
+            if (!codes) continue;
             i32x16 h = (q + 64) >> 7, l = q - (h << 7);
             i8x16 high = __builtin_convertvector(h, i8x16), low = __builtin_convertvector(l, i8x16);
-            memcpy(codes + half * 16, &high, 16);
-            memcpy(codes + 32 + half * 16, &low, 16);
-            all += q;
+            memcpy(codes + b * 64 + half * 16, &high, 16);
+            memcpy(codes + b * 64 + 32 + half * 16, &low, 16);
         }
         scale[b] = highest / 16191;
         sum[b] = scale[b] * sum16(__builtin_convertvector(all, f32x16));
     }
 }
-MNK_DISPATCH(mnk_quantize_blocks, (uint32_t features, const float *x, size_t count, int8_t *codes, float *scale, float *sum), (features, x, count, codes, scale, sum))
+MNK_DISPATCH(
+    mnk_quantize_blocks, (uint32_t features, const float *x, size_t count, int8_t *codes, int16_t *words, float *scale, float *sum),
+    (features, x, count, codes, words, scale, sum))

@@ -45,12 +45,6 @@ MNK_INLINE f32x16 load16_half(int native, const uint16_t *p) {
     return (f32x16)((u32x16)x | (u & 0x8000u) << 16);
 }
 
-MNK_INLINE f32x16 load16_bf16(const uint16_t *p) {
-    u16x16 h;
-    memcpy(&h, p, sizeof h);
-    return (f32x16)(__builtin_convertvector(h, u32x16) << 16);
-}
-
 /// As half_of for sixteen; values beyond the range become the largest half.
 MNK_INLINE void store16_half(int native, uint16_t *p, f32x16 v) {
     if (native) {

@@ -13,6 +13,16 @@ MNK_INLINE void finish_tile(const mnk_tiles *g, size_t row, size_t column, const
     store16(c, v);
 }
 
+/// The weights of 12 bits; see MNK_Q12.
+void mnk_gemm_q12(uint32_t features, const mnk_tiles *g);
+
+/// The code of column `n` at `k` of the MNK_Q12 tile at `t`.
+MNK_INLINE int mnk_q12_code(const uint8_t *t, size_t n, size_t k) {
+    int16_t words[3];
+    for (size_t v = 0; v < 3; v++) memcpy(words + v, t + (k / 8 * 3 + v) * 64 + n * 4 + k % 2 * 2, 2);
+    if (k % 8 < 6) return words[k % 8 / 2] >> 4;
+    return (int16_t)((words[2] & 15) << 12 | (words[1] & 15) << 8 | (words[0] & 15) << 4) >> 4;
+}
 
 /// Scales the integer sums of block `b` for `rows` rows of sixteen columns and adds them up.
 MNK_INLINE void add_block(int native, const mnk_tiles *g, size_t row, size_t rows, size_t b, const uint8_t *scales, const int32_t *high, const int32_t *low, float *total) {

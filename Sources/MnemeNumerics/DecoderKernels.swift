@@ -1,18 +1,32 @@
 import CMnemeKernels
 
-/// The input rows of a ``WeightMatrix``: floats, and the same as codes of 15 bits in blocks of 32.
+/// The input rows of a ``WeightMatrix``: floats, and the same in 15 bits in blocks of 32, as the matrices read them.
 package struct DecoderRows: Sendable {
+    /// What of fifteen bits.
+    package struct Forms: OptionSet, Sendable {
+        package let rawValue: Int
+        package init(rawValue: Int) { self.rawValue = rawValue }
+        /// Two bytes apart, for weights of 4 and 8 bits.
+        package static let codes = Forms(rawValue: 1)
+        /// Words, for weights of 12 bits.
+        package static let words = Forms(rawValue: 2)
+    }
+
     private let buffer: AlignedBuffer<Float>
     package let codes: AlignedBuffer<Int8>
+    package let words: AlignedBuffer<Int16>
     package let scales: AlignedBuffer<Float>
     package let sums: AlignedBuffer<Float>
 
     package var floats: UnsafeMutablePointer<Float> { buffer.pointer }
 
-    /// - Parameter columns: the widest row.
-    package init(rows: Int, columns: Int) {
+    /// - Parameters:
+    ///   - columns: the widest row.
+    ///   - forms: that there is room for besides floats.
+    package init(rows: Int, columns: Int, forms: Forms) {
         buffer = AlignedBuffer(rows * columns)
-        codes = AlignedBuffer(2 * rows * columns)
+        codes = AlignedBuffer(forms.contains(.codes) ? 2 * rows * columns : 0)
+        words = AlignedBuffer(forms.contains(.words) ? rows * columns : 0)
         scales = AlignedBuffer(rows * columns / 32 + 1)
         sums = AlignedBuffer(rows * columns / 32 + 1)
     }
@@ -24,12 +38,13 @@ package struct DecoderKernels: Sendable {
 
     package init(features: ProcessorFeatures = .current) { self.features = features.rawValue }
 
-    /// Fills the codes of rows `rows` from their floats.
-    package func quantize(_ input: DecoderRows, rows: Range<Int>, columns: Int) {
+    /// Fills some forms of rows `rows` from their floats.
+    package func quantize(_ input: DecoderRows, rows: Range<Int>, columns: Int, forms: DecoderRows.Forms) {
+        guard !forms.isEmpty else { return }
         let start = rows.lowerBound * columns
         mnk_quantize_blocks(
-            features, input.floats + start, rows.count * columns, input.codes.pointer + 2 * start, input.scales.pointer + start / 32,
-            input.sums.pointer + start / 32)
+            features, input.floats + start, rows.count * columns, forms.contains(.codes) ? input.codes.pointer + 2 * start : nil,
+            forms.contains(.words) ? input.words.pointer + start : nil, input.scales.pointer + start / 32, input.sums.pointer + start / 32)
     }
 
     /// output (+)= x/√(mean(x²) + ε)·weight for each row.

@@ -2,12 +2,11 @@ import CMnemeKernels
 
 /// A linear layer's weights as a language model's file has them, packed once for the machine's kernels.
 ///
-/// Quantised types keep their codes (4 or 8 bits) and meet activations of 15 bits in blocks of 32;
-/// float types keep their precision and meet f32 activations.
+/// Quantised types keep their codes (4 or 8 bits), F16 and BF16 get codes of 12, and all of them meet activations of 15 bits in blocks
+/// of 32; F32, and halves in rows of another length, are floats and meet floats.
 package final class WeightMatrix: Sendable {
     private enum Storage {
         case f32(AlignedBuffer<Float>)
-        case half(AlignedBuffer<UInt16>, kind: Int32)
         case tiles(AlignedBuffer<UInt8>, format: Int32)
     }
 
@@ -24,7 +23,7 @@ package final class WeightMatrix: Sendable {
     package static func isSupported(type: Int32, inputs: Int) -> Bool {
         var weights = 0, bytes = 0
         guard mnk_block_shape(type, &weights, &bytes) != 0, inputs > 0, inputs % weights == 0 else { return false }
-        return mnk_tile_format(type) < 0 || inputs % 32 == 0
+        return weights == 1 || inputs % 32 == 0
     }
 
     /// - Parameters:
@@ -35,7 +34,7 @@ package final class WeightMatrix: Sendable {
         self.inputs = inputs
         self.outputs = outputs
         self.features = features.rawValue
-        let padded = (outputs + 15) / 16 * 16, format = mnk_tile_format(type)
+        let padded = (outputs + 15) / 16 * 16, format = inputs % 32 == 0 ? mnk_tile_format(type) : -1
         zeros = AlignedBuffer(padded)
         nonisolated(unsafe) let source = source
         if format >= 0 {
@@ -45,25 +44,16 @@ package final class WeightMatrix: Sendable {
                 mnk_pack_tiles(type, source, inputs, range.lowerBound * 16, min(outputs, range.upperBound * 16), packed.pointer)
             }
             storage = .tiles(packed, format: format)
-        } else if type == 0 {
-            let packed = AlignedBuffer<Float>(padded * inputs)
-            for row in 0..<outputs {
-                let values = source.advanced(by: row * inputs * 4)
-                for k in 0..<inputs {
-                    packed.pointer[row / 16 * 16 * inputs + k * 16 + row % 16] = values.loadUnaligned(fromByteOffset: k * 4, as: Float.self)
-                }
-            }
-            storage = .f32(packed)
         } else {
-            let packed = AlignedBuffer<UInt16>(padded * inputs)
+            let packed = AlignedBuffer<Float>(padded * inputs), bytes = blockShape(type: type)!.bytes
             pool.run { thread, threads in
                 let range = shareOf(padded / 16, thread, threads)
                 for row in range.lowerBound * 16..<min(outputs, range.upperBound * 16) {
-                    let values = source.advanced(by: row * inputs * 2), target = packed.pointer + row / 16 * 16 * inputs + row % 16
-                    for k in 0..<inputs { target[k * 16] = values.loadUnaligned(fromByteOffset: k * 2, as: UInt16.self) }
+                    let values = source.advanced(by: row * inputs * bytes), target = packed.pointer + row / 16 * 16 * inputs + row % 16
+                    for k in 0..<inputs { dequantize(type: type, values + k * bytes, count: 1, into: target + k * 16) }
                 }
             }
-            storage = .half(packed, kind: type == 1 ? 0 : 1)
+            storage = .f32(packed)
         }
     }
 
@@ -71,13 +61,15 @@ package final class WeightMatrix: Sendable {
     package var byteCount: Int {
         switch storage {
         case .f32(let packed): packed.count * 4
-        case .half(let packed, _): packed.count * 2
         case .tiles(let packed, _): packed.count
         }
     }
 
-    /// Whether the kernels read ``DecoderRows``'s codes instead of its floats.
-    package var readsCodes: Bool { if case .tiles = storage { true } else { false } }
+    /// What the kernels read of ``DecoderRows`` instead of its floats.
+    package var reads: DecoderRows.Forms {
+        guard case .tiles(_, let format) = storage else { return [] }
+        return format == Int32(MNK_Q12) ? .words : .codes
+    }
 
     /// output[rows][stride] (+)= input · Wᵀ for the column groups (of 16) in `groups`.
     ///
@@ -89,17 +81,15 @@ package final class WeightMatrix: Sendable {
         guard !groups.isEmpty, rows > 0 else { return }
         switch storage {
         case .tiles(let packed, let format):
+            let a = reads == .words ? UnsafeRawPointer(input.words.pointer) : UnsafeRawPointer(input.codes.pointer)
             var g = mnk_tiles(
-                a: input.codes.pointer, a_scale: input.scales.pointer, a_sum: input.sums.pointer, b: packed.pointer, format: format, m: rows,
+                a: a, a_scale: input.scales.pointer, a_sum: input.sums.pointer, b: packed.pointer, format: format, m: rows,
                 n: paddedOutputs, k: inputs, n_begin: groups.lowerBound * 16, n_end: groups.upperBound * 16, bias: bias, c: output, ldc: stride,
                 accumulate: accumulate ? 1 : 0)
             mnk_gemm_tiles(features, &g)
         case .f32(let packed):
             var g = product(input, packed.pointer, rows, groups, accumulate, bias, output, stride)
             mnk_gemm_f32(features, &g)
-        case .half(let packed, let kind):
-            var g = product(input, packed.pointer, rows, groups, accumulate, bias, output, stride)
-            mnk_gemm_half(features, &g, kind)
         }
     }
 
@@ -130,11 +120,6 @@ package final class WeightMatrix: Sendable {
         case .tiles(let packed, let format): mnk_tile_row(format, packed.pointer, inputs, index, output)
         case .f32(let packed):
             for k in 0..<inputs { output[k] = packed.pointer[index / 16 * 16 * inputs + k * 16 + index % 16] }
-        case .half(let packed, let kind):
-            for k in 0..<inputs {
-                var bits = packed.pointer[index / 16 * 16 * inputs + k * 16 + index % 16]
-                mnk_dequantize(kind == 0 ? 1 : 30, &bits, 1, output + k)
-            }
         }
     }
 }

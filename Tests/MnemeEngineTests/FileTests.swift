@@ -41,9 +41,9 @@ import MnemeEngine
         let matrix = source.withUnsafeBytes { WeightMatrix(source: $0.baseAddress!, type: block.type, outputs: 24, inputs: 256, features: features) }
         let kernels = DecoderKernels(features: features)
         for rows in [1, 2, 5, 13, 25] {
-            let input = DecoderRows(rows: rows, columns: 256)
+            let input = DecoderRows(rows: rows, columns: 256, forms: matrix.reads)
             for i in 0..<rows * 256 { input.floats[i] = sin(Float(i) * 0.7) * Float(i % 5) }
-            kernels.quantize(input, rows: 0..<rows, columns: 256)
+            kernels.quantize(input, rows: 0..<rows, columns: 256, forms: matrix.reads)
             var output = [Float](repeating: 1, count: rows * 32), expected = [Float](repeating: 0, count: 256)
             matrix.apply(input, rows: rows, groups: 0..<2, accumulate: true, into: &output, stride: 32)
             for column in [0, 7, 15, 16, 23] {
@@ -54,6 +54,47 @@ import MnemeEngine
                     #expect(abs(Double(output[row * 32 + column]) - exact) <= size * 0.006 + 1e-5)
                 }
             }
+        }
+    }
+
+    @Test(arguments: [Int32(1), 30], [96, 80])
+    func `halves keep twelve bits of the highest of 32, or all where rows have no blocks`(type: Int32, inputs: Int) throws {
+        // Wide, narrow, tiny and huge ones, and what is no number.
+        let exact = (0..<17 * inputs).map { i in sin(Float(i) * 1.3) * exp2(Float(i / 32 % 7) * 4 - 14) }
+        var bits = exact.map { type == 1 ? Float16($0).bitPattern : UInt16($0.bitPattern >> 16) }
+        bits[16 * inputs] = type == 1 ? 0x7e00 : 0x7fc0
+        bits[16 * inputs + 40] = type == 1 ? 0x7bff : 0x7f7f
+        let matrix = bits.withUnsafeBytes { WeightMatrix(source: $0.baseAddress!, type: type, outputs: 17, inputs: inputs) }
+        #expect(matrix.reads == (inputs == 96 ? .words : []))
+        #expect(matrix.byteCount == (inputs == 96 ? 32 * 96 * 25 / 16 : 32 * 80 * 4))
+        var given = [Float](repeating: 0, count: inputs), row = given
+        for index in 0..<16 {
+            bits.withUnsafeBytes { dequantize(type: type, $0.baseAddress! + index * inputs * 2, count: inputs, into: &given) }
+            matrix.row(index, into: &row)
+            for start in stride(from: 0, to: inputs, by: 32) {
+                let block = start..<min(start + 32, inputs), bound = given[block].map(abs).max()! * (inputs == 96 ? 1.001 / 4094 : 0)
+                for i in block { #expect(abs(row[i] - given[i]) <= bound + 1e-8) }
+            }
+        }
+        guard inputs == 96 else { return }
+        matrix.row(16, into: &row)
+        #expect(row.allSatisfy { abs($0) <= 65_504 } && row[40] >= 65_500)
+    }
+
+    @Test(arguments: blocks, [ProcessorFeatures.portable, [.avx2], .current])
+    func `a row's products are the same bits beside any others`(block: Block, features: ProcessorFeatures) throws {
+        guard features.isSubset(of: .current) else { return }
+        let raw = Golden.bytes(block.raw), shape = try #require(blockShape(type: block.type)), rowBytes = 256 / shape.weights * shape.bytes
+        let source = (0..<80).flatMap { row in (0..<rowBytes).map { raw[($0 + row * shape.bytes) % raw.count] } }
+        let matrix = source.withUnsafeBytes { WeightMatrix(source: $0.baseAddress!, type: block.type, outputs: 80, inputs: 256, features: features) }
+        let kernels = DecoderKernels(features: features), input = DecoderRows(rows: 29, columns: 256, forms: matrix.reads)
+        for i in 0..<29 * 256 { input.floats[i] = sin(Float(i) * 0.3) * Float(i % 7) }
+        kernels.quantize(input, rows: 0..<29, columns: 256, forms: matrix.reads)
+        var alone = [Float](repeating: 0, count: 80), beside = [Float](repeating: 0, count: 29 * 80)
+        matrix.apply(input, rows: 1, groups: 0..<5, into: &alone, stride: 80)
+        for rows in 2...29 {
+            matrix.apply(input, rows: rows, groups: 0..<5, into: &beside, stride: 80)
+            #expect(beside[..<80].map(\.bitPattern) == alone.map(\.bitPattern), "\(rows) rows")
         }
     }
 

@@ -104,17 +104,20 @@ void mnk_mean_pool(uint32_t features, const float *x, size_t rows, size_t column
 // MARK: Quantised weights
 
 /// How weights are kept for products: codes of 4 or 8 bits (unsigned) with an affine scale for each
-/// 32 weights of a column, w = d·code + m. A tile is 16 columns by 32 of k:
+/// 32 weights of a column, w = d·code + m, or signed ones of 12 bits with w = d/2047·code. A tile is 16 columns by 32 of k:
 ///   MNK_Q4: 4 × 64 bytes; byte n·4+i of vector j holds k = 8j+i (low four bits) and 8j+4+i of column n
 ///   MNK_Q8: 8 × 64 bytes; byte n·4+i of vector j holds k = 4j+i of column n
 /// then d[16] and m[16] as f16. Tiles of one column group follow each other along k.
-enum { MNK_Q4 = 0, MNK_Q8 = 1 };
+///   MNK_Q12: 12 × 64 bytes; 16-bit word n·2+i of vectors 3j, 3j+1 and 3j+2 holds k = 8j+i, 8j+2+i and 8j+4+i of column n in
+///     its upper twelve bits, and bits 0-3, 4-7 and 8-11 of k = 8j+6+i in its lower four
+/// and the f16 d[16] of all its tiles behind the codes of a column group.
+enum { MNK_Q4 = 0, MNK_Q8 = 1, MNK_Q12 = 2 };
 size_t mnk_tile_bytes(int format);
 
 /// C[m][n] (+)= A[m][k] · W[n][k]ᵀ + bias. k is a multiple of 32, n of 16.
 typedef struct {
-    const int8_t *a;                 // [m][k/32][64], see mnk_quantize_blocks
-    const float *a_scale, *a_sum;    // [m][k/32]
+    const void *a;                   // [m][k/32] blocks of 64 bytes, see mnk_quantize_blocks: codes; for MNK_Q12 words
+    const float *a_scale, *a_sum;    // [m][k/32]; MNK_Q12 needs no sums
     const void *b;
     int format;
     size_t m, n, k, n_begin, n_end;  // columns computed, multiples of 16
@@ -124,9 +127,9 @@ typedef struct {
     int accumulate;                  // add to C
 } mnk_tiles;
 void mnk_gemm_tiles(uint32_t features, const mnk_tiles *g);
-/// Fifteen bits for each 32 of x, in two bytes: x ≈ scale·(128·high + low), 32 high and then 32 low bytes; sum is that of all.
-/// (With eight bits, as others do it, greedy answers soon leave those of the f32 model.) count is a multiple of 32.
-void mnk_quantize_blocks(uint32_t features, const float *x, size_t count, int8_t *codes, float *scale, float *sum);
+/// Fifteen bits for each 32 of x: x ≈ scale·word, word = 128·high + low; codes are 32 high and then 32 low bytes, sum is that of all.
+/// codes or words may be NULL. (With eight bits, as others do it, greedy answers soon leave those of the f32 model.) count is a multiple of 32.
+void mnk_quantize_blocks(uint32_t features, const float *x, size_t count, int8_t *codes, int16_t *words, float *scale, float *sum);
 
 /// Weights and bytes of a block of a GGUF type (ggml's number); 0 for types that are not read.
 int mnk_block_shape(int type, size_t *weights, size_t *bytes);
@@ -134,18 +137,13 @@ int mnk_block_shape(int type, size_t *weights, size_t *bytes);
 void mnk_dequantize(int type, const void *source, size_t count, float *y);
 /// The other way, to F32, F16 or Q8_0 (scale highest/127, codes rounded to the nearest).
 void mnk_quantize(int type, const float *x, size_t count, void *target);
-/// The tile format for a quantised type; -1 for float types. Q2_K, Q3_K and Q6_K, whose scales span 16 weights,
-/// are fitted to 8 bits anew; all others keep their codes.
+/// The tile format for a type; -1 for F32, which is kept as it is. Q2_K, Q3_K and Q6_K, whose scales span 16 weights,
+/// are fitted to 8 bits anew, F16 and BF16 to 12 (to 1/4094 of the highest of 32); all others keep their codes.
 int mnk_tile_format(int type);
 /// Packs rows [row_begin, row_end) of W[n][k] from GGUF blocks into tiles. k is a multiple of the block.
 void mnk_pack_tiles(int type, const void *source, size_t k, size_t row_begin, size_t row_end, void *packed);
 /// One row of W from tiles.
 void mnk_tile_row(int format, const void *packed, size_t k, size_t row, float *y);
-
-// MARK: Float weights
-
-/// As mnk_gemm_f32 with panels [n/16][k][16] of half-size weights: kind 0 is f16, 1 is bf16. Any k.
-void mnk_gemm_half(uint32_t features, const mnk_gemm *g, int kind);
 
 // MARK: Decoder layers
 

@@ -75,6 +75,11 @@ struct DecoderWeights: Sendable {
         }
     }
 
+    /// The forms in which some matrices of all layers read their inputs.
+    func reads(_ matrices: [KeyPath<Layer, WeightMatrix>]) -> DecoderRows.Forms {
+        layers.reduce(into: []) { forms, layer in for matrix in matrices { forms.formUnion(layer[keyPath: matrix].reads) } }
+    }
+
     /// Bytes of all packed matrices.
     var byteCount: Int {
         let ends = embedding.byteCount + (output === embedding ? 0 : output.byteCount)

@@ -119,7 +119,7 @@ public final class TransformerDecoder: Sendable {
         }
         for (index, layer) in weights.layers.prefix(layers).enumerated() {
             let angles = c.window(layer: index) == nil ? w.angles : w.localAngles ?? w.angles
-            normalize(w.state.pointer, layer.attentionNorm, into: w.input, rows: mine, codes: layer.query.readsCodes || layer.key.readsCodes)
+            normalize(w.state.pointer, layer.attentionNorm, into: w.input, rows: mine, forms: [layer.query.reads, layer.key.reads, layer.value.reads])
             pool.barrier()
             product(layer.query, w.input, n, thread, threads, layer.queryBias, into: w.queries.pointer, queryStride)
             product(layer.key, w.input, n, thread, threads, layer.keyBias, into: w.keys.pointer, kvStride)
@@ -158,12 +158,12 @@ public final class TransformerDecoder: Sendable {
             pool.barrier()
             attend(index, thread, threads, segments)
             pool.barrier()
-            if layer.attentionOutput.readsCodes {
-                kernels.quantize(w.attended, rows: mine, columns: queries)
+            if !layer.attentionOutput.reads.isEmpty {
+                kernels.quantize(w.attended, rows: mine, columns: queries, forms: layer.attentionOutput.reads)
                 pool.barrier()
             }
             add(layer.attentionOutput, w.attended, layer.attentionPostNorm, n, mine, thread, threads)
-            normalize(w.state.pointer, layer.feedForwardNorm, into: w.input, rows: mine, codes: layer.gate.readsCodes || layer.up.readsCodes)
+            normalize(w.state.pointer, layer.feedForwardNorm, into: w.input, rows: mine, forms: [layer.gate.reads, layer.up.reads])
             pool.barrier()
             product(layer.gate, w.input, n, thread, threads, nil, into: w.gated.floats, wide)
             product(layer.up, w.input, n, thread, threads, nil, into: w.up.pointer, wide)
@@ -171,7 +171,7 @@ public final class TransformerDecoder: Sendable {
             // Shared by elements, so that a single token keeps all threads busy.
             let blocks = shareOf(n * wide / 32, thread, threads)
             kernels.gate(w.gated.floats + blocks.lowerBound * 32, w.up.pointer + blocks.lowerBound * 32, count: blocks.count * 32, gelu: gelu)
-            if layer.down.readsCodes { kernels.quantize(w.gated, rows: blocks, columns: 32) }
+            kernels.quantize(w.gated, rows: blocks, columns: 32, forms: layer.down.reads)
             pool.barrier()
             add(layer.down, w.gated, layer.feedForwardPostNorm, n, mine, thread, threads)
         }
@@ -184,7 +184,7 @@ public final class TransformerDecoder: Sendable {
                     kernels.rmsNorm(
                         w.state.pointer + t * hidden, weight: weights.outputNorm.pointer, epsilon: c.normEpsilon, rows: 1, columns: c.hiddenSize,
                         into: w.input.floats + row * c.hiddenSize)
-                    if weights.output.readsCodes { kernels.quantize(w.input, rows: row..<row + 1, columns: c.hiddenSize) }
+                    kernels.quantize(w.input, rows: row..<row + 1, columns: c.hiddenSize, forms: weights.output.reads)
                 }
                 row += 1
             }
@@ -199,12 +199,14 @@ public final class TransformerDecoder: Sendable {
         }
     }
 
-    private func normalize(_ state: UnsafeMutablePointer<Float>, _ weight: AlignedBuffer<Float>, into input: DecoderRows, rows: Range<Int>, codes: Bool) {
+    private func normalize(
+        _ state: UnsafeMutablePointer<Float>, _ weight: AlignedBuffer<Float>, into input: DecoderRows, rows: Range<Int>, forms: DecoderRows.Forms
+    ) {
         let n = configuration.hiddenSize
         kernels.rmsNorm(
             state + rows.lowerBound * n, weight: weight.pointer, epsilon: configuration.normEpsilon, rows: rows.count, columns: n,
             into: input.floats + rows.lowerBound * n)
-        if codes { kernels.quantize(input, rows: rows, columns: n) }
+        kernels.quantize(input, rows: rows, columns: n, forms: forms)
     }
 
     /// Adds what a block computed to the state, normalised first if the model wants it so. Ends with a barrier.
@@ -345,12 +347,12 @@ final class DecoderWorkspace: Sendable {
         wideStride = c.intermediateSize
         logitStride = w.output.paddedOutputs
         state = AlignedBuffer(tokens * hiddenStride)
-        input = DecoderRows(rows: max(tokens, count), columns: hiddenStride)
+        input = DecoderRows(rows: max(tokens, count), columns: hiddenStride, forms: w.reads([\.query, \.key, \.value, \.gate, \.up]).union(w.output.reads))
         queries = AlignedBuffer(tokens * queryStride)
         keys = AlignedBuffer(tokens * kvStride)
         values = AlignedBuffer(tokens * kvStride)
-        attended = DecoderRows(rows: tokens, columns: queryStride)
-        gated = DecoderRows(rows: tokens, columns: wideStride)
+        attended = DecoderRows(rows: tokens, columns: queryStride, forms: w.reads([\.attentionOutput]))
+        gated = DecoderRows(rows: tokens, columns: wideStride, forms: w.reads([\.down]))
         up = AlignedBuffer(tokens * wideStride)
         block = AlignedBuffer(w.layers.contains { $0.attentionPostNorm != nil || $0.feedForwardPostNorm != nil } ? tokens * hiddenStride : 0)
         angles = RotaryAngles(tokens: tokens, c.rope)
