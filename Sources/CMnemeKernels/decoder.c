@@ -101,6 +101,8 @@ MNK_INLINE size_t spans_of(size_t positions) {
     size_t spans = (positions + SPAN - 1) / SPAN;
     return spans < SPANS ? spans : SPANS;
 }
+/// Where a token stands.
+MNK_INLINE size_t place_of(const mnk_decoder_attention *a, size_t token) { return a->places ? (size_t)a->places[token] : a->position + token; }
 MNK_INLINE size_t runs_of(const mnk_decoder_attention *a) { return (a->tokens + RUN - 1) / RUN; }
 MNK_INLINE size_t padded_rows(const mnk_decoder_attention *a, size_t run) { return (a->heads / a->kv_heads * run + ROWS - 1) / ROWS * ROWS; }
 
@@ -257,8 +259,8 @@ MNK_INLINE attention_unit unit_of(const mnk_decoder_attention *a, size_t unit) {
         u.start = unit % pieces * RUN;
     }
     u.run = a->tokens - u.start < RUN ? a->tokens - u.start : RUN;
-    size_t lowest = a->position + u.start + 1;
-    u.last = a->position + u.start + u.run;
+    size_t lowest = place_of(a, u.start) + 1;
+    u.last = place_of(a, u.start + u.run - 1) + 1;
     // Chunks begin at multiples of 64 whatever the batch.
     u.first = a->window > 0 && lowest > a->window ? (lowest - a->window) / CHUNK * CHUNK : 0;
     if (u.first < u.span_begin * SPAN) u.first = u.span_begin * SPAN;
@@ -372,7 +374,7 @@ MNK_INLINE void mnk_attend_body(uint32_t features, const mnk_decoder_attention *
         size_t places[RUN];
         for (size_t t = 0; t < u.run; t++) {
             queries[t] = a->q + (u.start + t) * a->ldq + u.head * group * dim;
-            places[t] = a->position + u.start + t;
+            places[t] = place_of(a, u.start + t);
         }
         attention_sums s = sums_in(scratch, padded_rows(a, u.run), dim);
         attend_rows((features & MNK_AVX2) != 0, a, u.head, u.run, queries, places, u.first, u.last, unit + 1 < unit_end ? a : NULL, &next, &s);
@@ -428,7 +430,7 @@ MNK_INLINE void mnk_attention_mass_body(uint32_t features, const mnk_decoder_att
             for (size_t i = 0; i < dim; i += 16)
                 store16(q + r * dim + i, row + r < rows ? load16(a->q + token * a->ldq + (head * group + (row + r) % group) * dim + i) * splat16(a->scale) : splat16(0));
             if (row + r >= rows) continue;
-            to[r] = a->position + token + 1;
+            to[r] = place_of(a, token) + 1;
             from[r] = a->window > 0 && to[r] > a->window ? to[r] - a->window : 0;
             if (from[r] < first) first = from[r];
             if (to[r] > last) last = to[r];

@@ -31,7 +31,7 @@ public struct KVHash: Sendable, Hashable, CustomStringConvertible {
     public static func model(_ weights: String, _ configuration: DecoderConfiguration, codec: KVCodec = .f16, features: ProcessorFeatures = .current) -> KVHash
     {
         let rope = [configuration.rope, configuration.localRope].compactMap { $0 }.map { "\($0.frequencies) \($0.magnitude) \($0.interleaved)" }
-        let text = "mneme-kv 2 \(codec.layout) \(KVShape.blockTokens) \(weights) \(rope) \(features.names)"
+        let text = "mneme-kv 3 \(codec.layout) \(KVShape.blockTokens) \(weights) \(rope) \(features.names)"
         return KVHash(bytes: Array(SHA256.hash(data: Data(text.utf8))))
     }
 

@@ -92,18 +92,19 @@ package struct DecoderKernels: Sendable {
         ///   - keys: halves, as `mnk_decoder_attention` describes the places. Values likewise.
         ///   - window: positions seen; 0 for all.
         ///   - scale: of the scores; `cap` bounds them softly, 0 does not.
+        ///   - places: of the tokens, ascending, if they do not follow each other from `position` on; that is then the last place + 1 - tokens.
         ///   - many: a position that stands for several, and the logarithm of their number.
         package init(
             queries: UnsafePointer<Float>, stride: Int, keys: UnsafePointer<UInt16>, values: UnsafePointer<UInt16>, blockStride: Int,
             table: UnsafePointer<Int32>?, tokens: Int, position: Int, heads: Int, kvHeads: Int, dimension: Int, window: Int, scale: Float, cap: Float,
             into output: UnsafeMutablePointer<Float>,
-            outputStride: Int, many: (row: Int, log: Float) = (0, 0)
+            outputStride: Int, places: UnsafePointer<Int32>? = nil, many: (row: Int, log: Float) = (0, 0)
         ) {
             arguments = mnk_decoder_attention(
                 q: queries, ldq: stride, keys: keys, values: values, block_stride: blockStride,
                 table: table, tokens: tokens, position: position, heads: heads,
                 kv_heads: kvHeads, dim: dimension, window: window, scale: scale, cap: cap, out: output, ldo: outputStride, partials: nil, first_span: 0,
-                many_row: many.row, many_log: many.log)
+                places: places, many_row: many.row, many_log: many.log)
         }
     }
 

@@ -38,6 +38,42 @@ struct ReuseTests {
         #expect((21..<91).allSatisfy { p in (0..<c.kvSize).allSatisfy { key(target.view, 5, p, $0) == key(source.view, 5, p, $0) } })
     }
 
+    @Test func `tokens that stand apart are computed as each by itself`() throws {
+        let model = try RealModel.loaded.get(), decoder = model.decoder, c = decoder.configuration, prompt = text(4, 700)
+        func filled() -> Cache {
+            let cache = Cache(c, positions: 700)
+            for start in stride(from: 0, to: 700, by: 100) { _ = decoder.logits(Array(prompt[start..<start + 100]), at: start, in: cache, rows: 1) }
+            return cache
+        }
+        // Few enough for threads to share the context, and more; behind each other, across blocks and spans.
+        for places in [[3, 31, 32, 300, 511, 512, 698, 699], Array(stride(from: 2, to: 700, by: 9)) + [699]] as [[Int32]] {
+            let ids = places.map { prompt[Int($0)] }
+            var results: [[Float]] = []
+            for together in [true, false] {
+                let cache = filled()
+                // What is there is wrong, so that it shows who reads whose.
+                for place in places { cache.view.keys[5 * cache.view.layerStride + cache.view.keyPlace(Int(place))] = 0x3c00 }
+                var logits = [Float](repeating: 0, count: c.vocabularySize)
+                places.withUnsafeBufferPointer { places in
+                    let view = cache.view
+                    let all =
+                        together
+                        ? [DecoderSegment(tokens: 0..<places.count, places: places.baseAddress!, view: view, logits: 1)]
+                        : places.indices.map {
+                            DecoderSegment(tokens: $0..<$0 + 1, position: Int(places[$0]), view: view, logits: $0 == places.count - 1 ? 1 : 0)
+                        }
+                    ids.withUnsafeBufferPointer { ids in
+                        all.withUnsafeBufferPointer { all in
+                            logits.withUnsafeMutableBufferPointer { decoder.step(tokens: ids, segments: all, logits: $0.baseAddress!) }
+                        }
+                    }
+                }
+                results.append(logits + places.map { key(cache.view, c.layers - 1, Int($0), 7) })
+            }
+            #expect(results[0] == results[1] && results[0].contains { $0 != 0 })
+        }
+    }
+
     @Test func `what is computed again altogether is exact, and less of it is nearer than nothing`() throws {
         let model = try RealModel.loaded.get(), decoder = model.decoder, c = decoder.configuration, prefix = text(1, 20)
         let parts = (0..<4).map { text($0 + 5, 60) }, question = text(2, 10), prompt = prefix + parts.flatMap { $0 } + question

@@ -188,6 +188,7 @@ typedef struct {
     size_t ldo;
     float *partials;    // mnk_decoder_partials() floats, or NULL
     size_t first_span;  // with partials: spans before it come from mnk_attend_shared()
+    const int32_t *places;  // where each token stands, ascending; NULL: they follow each other from `position` on, which else is the last place + 1 - tokens
     size_t many_row;    // this position stands for several, so that many_log, the logarithm of their number, is added to its score; 0: none
     float many_log;
 } mnk_decoder_attention;

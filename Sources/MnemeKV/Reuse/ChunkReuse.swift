@@ -8,7 +8,7 @@ package enum RecomputeEvidence: Sendable {
     case none
     /// How far the moved keys and values are from those in the new surroundings, in the second layer, which is computed for all tokens.
     case deviations
-    /// How much the end of the question attends to each token, over what was moved: in all layers but the last.
+    /// How much the question attends to each token, over what was moved: in the upper half of the layers, where what is looked for is found.
     case attention
 }
 
@@ -132,13 +132,13 @@ package struct ChunkReuse: Sendable {
             layers = Self.probeLayers
             rest = Array(known..<tokens.count)[...]
         case .attention:
-            // The end of the question, as far as a step reaches; what no chunk covers must be there for it.
+            // What no chunk covers must be there for the question.
             observed = places.last?.upperBound ?? known
-            let rows = max(observed, tokens.count - min(decoder.stepTokens, 8))..<tokens.count, count = max(1, decoder.configuration.layers - 1)
-            let mass = AlignedBuffer<Float>(count * decoder.configuration.kvHeads * tokens.count)
+            let count = max(1, decoder.configuration.layers - 1), first = count / 2
+            let mass = AlignedBuffer<Float>((count - first) * decoder.configuration.kvHeads * tokens.count)
             (layers, self.mass) = (count, mass)
-            observation = KVObservation(mass: mass.pointer, stride: tokens.count, tokens: rows.count)
-            rest = (gaps(observed) + rows)[...]
+            observation = KVObservation(mass: mass.pointer, stride: tokens.count, tokens: decoder.stepTokens, firstLayer: first)
+            rest = (gaps(observed) + Array(observed..<tokens.count))[...]
         }
     }
 
@@ -200,22 +200,21 @@ package struct ChunkReuse: Sendable {
         return result
     }
 
-    /// Computes tokens at the given positions, over what the view holds for the others; from `observed` on their attention is added up.
+    /// Computes tokens at the given positions, over what the view holds for the others; the question's attention is added up while it is observed.
     private func compute(_ part: ArraySlice<Int>, _ logits: UnsafeMutablePointer<Float>) {
         guard !part.isEmpty else { return }
-        var segments: [DecoderSegment] = []
-        for (i, position) in part.enumerated() {
-            if let last = segments.last, last.position + last.tokens.count == position {
-                segments[segments.count - 1].tokens = last.tokens.lowerBound..<i + 1
-            } else {
-                segments.append(
-                    DecoderSegment(tokens: i..<i + 1, position: position, view: view, logits: 0, observation: position >= observed ? observation : nil))
+        let ids = part.map { tokens[$0] }, positions = part.map { Int32($0) }, question = part.firstIndex { $0 >= observed } ?? part.endIndex
+        positions.withUnsafeBufferPointer { positions in
+            func segment(_ range: Range<Int>, _ observation: KVObservation?) -> DecoderSegment {
+                DecoderSegment(
+                    tokens: range, places: positions.baseAddress! + range.lowerBound, view: view,
+                    logits: rest.isEmpty && isChosen && range.upperBound == ids.count ? 1 : 0, observation: observation)
             }
-        }
-        if rest.isEmpty, isChosen { segments[segments.count - 1].logits = 1 }
-        let ids = part.map { tokens[$0] }
-        ids.withUnsafeBufferPointer { ids in
-            segments.withUnsafeBufferPointer { decoder.step(tokens: ids, segments: $0, logits: logits, layers: layers) }
+            let first = question - part.startIndex
+            let segments = [segment(0..<first, nil), segment(first..<ids.count, observation)].filter { !$0.tokens.isEmpty }
+            ids.withUnsafeBufferPointer { ids in
+                segments.withUnsafeBufferPointer { decoder.step(tokens: ids, segments: $0, logits: logits, layers: layers) }
+            }
         }
     }
 }

@@ -75,27 +75,32 @@ public struct KVHeadRows: @unchecked Sendable {
 
 /// Where a step adds up the attention that a segment's last tokens pay to each row: the weights of all query heads of a key-value head.
 public struct KVObservation: @unchecked Sendable {
-    /// Of layer l and key-value head h from `(l·kvHeads + h)·stride` on; nothing is set to zero before.
+    /// Of the layer l behind ``firstLayer`` and key-value head h from `(l·kvHeads + h)·stride` on; nothing is set to zero before.
     public var mass: UnsafeMutablePointer<Float>
     /// Floats of a head.
     public var stride: Int
     /// The last tokens that count.
     public var tokens: Int
+    /// Layers before it do not count.
+    public var firstLayer: Int
 
     /// All values. The memory must outlive the step.
-    public init(mass: UnsafeMutablePointer<Float>, stride: Int, tokens: Int) {
+    public init(mass: UnsafeMutablePointer<Float>, stride: Int, tokens: Int, firstLayer: Int = 0) {
         self.mass = mass
         self.stride = stride
         self.tokens = tokens
+        self.firstLayer = firstLayer
     }
 }
 
 /// New tokens of one sequence in a step.
-public struct DecoderSegment: Sendable {
+public struct DecoderSegment: @unchecked Sendable {
     /// Which of the step's tokens.
     public var tokens: Range<Int>
-    /// The position of the first.
+    /// The position of the first, where they follow each other.
     public var position: Int
+    /// Where each stands, ascending, if they do not; then ``position`` is the last place + 1 - their number.
+    public var places: UnsafePointer<Int32>?
     /// The sequence's memory.
     public var view: KVView
     /// How many of its tokens, counted from the end, get logits.
@@ -111,4 +116,16 @@ public struct DecoderSegment: Sendable {
         self.logits = logits
         self.observation = observation
     }
+
+    /// Tokens anywhere in the sequence, over what the view holds for all other positions.
+    ///
+    /// - Parameter places: of each token, ascending; the memory must outlive the step.
+    public init(tokens: Range<Int>, places: UnsafePointer<Int32>, view: KVView, logits: Int, observation: KVObservation? = nil) {
+        let position = tokens.isEmpty ? 0 : Int(places[tokens.count - 1]) + 1 - tokens.count
+        self.init(tokens: tokens, position: position, view: view, logits: logits, observation: observation)
+        self.places = places
+    }
+
+    /// The position of its token `index`.
+    func place(_ index: Int) -> Int { places.map { Int($0[index]) } ?? position + index }
 }

@@ -146,7 +146,7 @@ public final class TransformerDecoder: Sendable {
                     }
                     continue
                 }
-                let position = segments[segment].position + offset
+                let position = segments[segment].place(offset)
                 kernels.storeKeys(k, count: c.kvSize, into: view.keys + index * view.layerStride + view.keyPlace(position))
                 let values = view.values + index * view.layerStride + view.valuePlace(position, dimension: c.headDimension)
                 for head in 0..<c.kvHeads {
@@ -257,7 +257,7 @@ public final class TransformerDecoder: Sendable {
                 values: view.values + layer * view.layerStride, blockStride: view.blockStride, table: view.table, tokens: segment.tokens.count,
                 position: segment.position, heads: c.heads, kvHeads: c.kvHeads, dimension: c.headDimension, window: window ?? 0,
                 scale: c.attentionScale ?? 1 / Float(c.headDimension).squareRoot(), cap: c.attentionCap ?? 0,
-                into: w.attended.floats + first * w.queryStride, outputStride: w.queryStride)
+                into: w.attended.floats + first * w.queryStride, outputStride: w.queryStride, places: segment.places)
             // A window sees too little of what is shared.
             if plan.pointee.offsets[i] >= 0 {
                 kernels.share(&a, partials: w.partials.pointer + plan.pointee.offsets[i], firstSpan: window == nil ? plan.pointee.firstSpans[i] : 0)
@@ -288,12 +288,12 @@ public final class TransformerDecoder: Sendable {
                 if !here.isEmpty { kernels.attend(&a, units: here.lowerBound - start..<here.upperBound - start, scratch: scratch) }
                 start += count
             }
-            guard let observation = segments[i].observation else { continue }
+            guard let observation = segments[i].observation, layer >= observation.firstLayer else { continue }
             for head in 0..<c.kvHeads where head % threads == thread {
                 var a = attention(i, head)
                 kernels.addMass(
                     &a, head: segments[i].view.heads == nil ? head : 0, lastTokens: min(observation.tokens, segments[i].tokens.count),
-                    into: observation.mass + (layer * c.kvHeads + head) * observation.stride)
+                    into: observation.mass + ((layer - observation.firstLayer) * c.kvHeads + head) * observation.stride)
             }
         }
         guard isShared else { return }
@@ -315,7 +315,7 @@ public final class TransformerDecoder: Sendable {
 
     private static func position(of token: Int, in segments: UnsafeBufferPointer<DecoderSegment>) -> Int {
         let segment = segments[segment(of: token, in: segments)]
-        return segment.position + token - segment.tokens.lowerBound
+        return segment.place(token - segment.tokens.lowerBound)
     }
 }
 
