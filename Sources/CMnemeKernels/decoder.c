@@ -153,14 +153,15 @@ MNK_INLINE void load_chunk(int native, const mnk_decoder_attention *a, const kv_
     }
 }
 
-/// Fetches a line of the chunk that follows; called between other work, as the processor holds few lines in flight.
+/// Fetches a line of the chunk that follows; called between other work, as the processor holds few lines in flight. Into the second-level cache:
+/// the first would lose it again.
 MNK_INLINE void fetch_keys(const kv_chunk *next, size_t i) {
     for (size_t b = 0; next && b < CHUNK / MNK_KV_BLOCK; b++)
-        if (next->keys[b]) __builtin_prefetch(next->keys[b] + i * MNK_KV_BLOCK);
+        if (next->keys[b]) __builtin_prefetch(next->keys[b] + i * MNK_KV_BLOCK, 0, 2);
 }
 MNK_INLINE void fetch_values(const kv_chunk *next, size_t j, size_t dim) {
     if (!next || !next->values[j / MNK_KV_BLOCK]) return;
-    for (size_t i = 0; i < dim; i += 32) __builtin_prefetch(next->values[j / MNK_KV_BLOCK] + j % MNK_KV_BLOCK * dim + i);
+    for (size_t i = 0; i < dim; i += 32) __builtin_prefetch(next->values[j / MNK_KV_BLOCK] + j % MNK_KV_BLOCK * dim + i, 0, 2);
 }
 
 /// Scores of ROWS rows against a chunk: of floats, or straight from halves where the chunk meets no other rows.
