@@ -146,6 +146,28 @@ private func hash(_ name: String) -> KVHash {
         #expect(cache.statistics.evicted > 0 && cache.statistics.bytes <= cache.statistics.limit)
     }
 
+    @Test func `memory that goes from one text to another is empty, and is not asked for anew`() throws {
+        let refuses = NIOLockedValueBox(false)
+        let cache = try cache(blocks: 10, fails: { _ in refuses.withLockedValue { $0 } }), first = (0..<320).map { Int32($0) }
+        try run(cache, first)
+        let resident = cache.statistics.residentBytes
+        #expect(cache.available == 10 && resident == cache.statistics.limit)
+        let session = try cache.open((0..<321).map { Int32($0 + 500) }, positions: 256)
+        #expect(try session.prepare(positions: 256))
+        #expect(cache.statistics.evicted == 8 && cache.statistics.residentBytes == resident)
+        let view = session.view
+        for layer in 0..<Reference.shape.layers {
+            for position in 0..<256 {
+                let key = view.keys[layer * view.layerStride + view.keyPlace(position)]
+                let value = view.values[layer * view.layerStride + view.valuePlace(position, dimension: Reference.shape.dimension)]
+                #expect(key == 0 && value == 0)
+            }
+        }
+        session.close({ _ in 0 }, computed: 0)
+        // What is freed, not handed over, goes back to the system.
+        #expect(cache.statistics.residentBytes == 2 * Reference.shape.blockBytes)
+    }
+
     @Test func `a folder outlives the process, for the same model only`() throws {
         let path = temporaryFolder(), text = (0..<150).map { Int32($0 * 3) }
         defer { try? FileManager.default.removeItem(atPath: path) }

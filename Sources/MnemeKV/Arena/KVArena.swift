@@ -102,6 +102,13 @@ package final class KVArena: @unchecked Sendable {
         return block
     }
 
+    /// Makes a block that is in use empty, for its next owner: what is taken from one and given to another at once keeps its memory, which
+    /// the system would else take back and give anew, page by page. No range may still map it.
+    package func clear(_ block: Int) {
+        precondition(isUsed[block], "A block was cleared that is free.")
+        memset(pointer(block), 0, shape.blockBytes)
+    }
+
     /// Gives a block's memory back. No range may still map it.
     package func free(_ block: Int) {
         precondition(isUsed[block], "A block was freed twice.")

@@ -126,13 +126,9 @@ extension KVCache {
             }
             loads = Array(loads.prefix(far.count(of: loads.map(\.hash))))
             state.withLockedValue { state in
-                for i in loads.indices {
-                    guard let block = allocate(&state, after: i > 0 ? loads[i - 1].block : session.chain.last?.block) else {
-                        loads = Array(loads.prefix(i))
-                        break
-                    }
-                    loads[i].block = block
-                }
+                let blocks = allocate(&state, loads.count, after: session.chain.last?.block)
+                loads = Array(loads.prefix(blocks.count))
+                for i in loads.indices { loads[i].block = blocks[i] }
             }
         }
         guard let far, !loads.isEmpty else {

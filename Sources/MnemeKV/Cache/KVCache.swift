@@ -128,12 +128,17 @@ package final class KVCache: Sendable {
         }
     }
 
-    func allocate(_ state: inout State, after previous: Int?) -> Int? {
-        if let block = arena.allocate(after: previous) { return block }
-        let freed = state.tree.evict(1, by: evictor, bytes: shape.blockBytes, now: Self.now)
-        for block in freed { arena.free(block) }
-        state.statistics.evicted += freed.count
-        return arena.allocate(after: previous)
+    /// Empty blocks, as many as can be had: free ones, right behind `previous` if possible, and those of what is least worth keeping.
+    ///
+    /// - Complexity: beyond what is free, one pass over all that is kept, however many are taken.
+    func allocate(_ state: inout State, _ count: Int, after previous: Int?) -> [Int] {
+        var blocks: [Int] = []
+        while blocks.count < count, let block = arena.allocate(after: blocks.last ?? previous) { blocks.append(block) }
+        guard blocks.count < count else { return blocks }
+        let taken = state.tree.evict(count - blocks.count, by: evictor, bytes: shape.blockBytes, now: Self.now).sorted()
+        for block in taken { arena.clear(block) }
+        state.statistics.evicted += taken.count
+        return blocks + taken
     }
 
     // MARK: Sequences
@@ -188,10 +193,7 @@ package final class KVCache: Sendable {
             let wanted = KVShape.blocks(positions)
             guard wanted > blocks else { return true }
             return try cache.state.withLockedValue { state in
-                var fresh: [Int] = []
-                while blocks + fresh.count < wanted, let block = cache.allocate(&state, after: fresh.last ?? own.last ?? chain.last?.block) {
-                    fresh.append(block)
-                }
+                let fresh = cache.allocate(&state, wanted - blocks, after: own.last ?? chain.last?.block)
                 do {
                     if !fresh.isEmpty { try range!.map(fresh, at: blocks, writable: true) }
                 } catch {
@@ -302,7 +304,7 @@ package final class KVCache: Sendable {
                 // The block is the other's: its rows up to the parting are copied.
                 state.tree.pin(partial.node)
                 defer { unpin(&state, partial.node) }
-                if let block = allocate(&state, after: path.last?.block) {
+                if let block = allocate(&state, 1, after: path.last?.block).first {
                     do { try session.range!.map([block], at: path.count, writable: true) } catch {
                         arena.free(block)
                         throw error
@@ -314,13 +316,11 @@ package final class KVCache: Sendable {
                 }
             }
             state.statistics.tokensFromMemory += session.restored
-            var loads: [Load] = []
-            for var load in onDisk {
-                guard let block = allocate(&state, after: loads.last?.block ?? path.last?.block) else { break }
+            return zip(onDisk, allocate(&state, onDisk.count, after: path.last?.block)).map { load, block in
+                var load = load
                 load.block = block
-                loads.append(load)
+                return load
             }
-            return loads
         }
     }
 
