@@ -4,7 +4,7 @@
 // column tile, 4-5 the high and low bytes of a block of 32, 6-7 the weights' codes, which are packed as AMX wants them. Sums are
 // scaled and added up block by block.
 {
-    size_t blocks = g->k / 32, size = g->format == MNK_Q4 ? 320 : 576;
+    size_t blocks = g->k / 32, size = tile_bytes(g->format);
     for (size_t row = 0; row < g->m; row += 16) {
         size_t rows = g->m - row < 16 ? g->m - row : 16;
         TILE_CONFIGURE_BLOCKS(rows);
@@ -19,7 +19,7 @@
                 int32_t sums[4][16][16] __attribute__((aligned(64)));
                 for (int c = 0; c < columns; c++) {
                     t[c] = codes[c] = (const uint8_t *)g->b + ((column / 16 + (size_t)c) * blocks + b) * size;
-                    if (g->format != MNK_Q4) continue;
+                    if (!is_narrow(g->format)) continue;
                     for (size_t j = 0; j < 4; j++)
                         for (size_t i = 0; i < 64; i++) {
                             unpacked[c][j * 128 + i] = t[c][j * 64 + i] & 15;
@@ -46,7 +46,7 @@
                     TILE_STORE(3, &sums[3][0][0], 64);
                 }
                 for (int c = 0; c < columns; c++)
-                    add_block(TILES_NATIVE, g, row, rows, b, t[c] + size - 64, sums[2 * c][0], sums[2 * c + 1][0], total[c][0]);
+                    add_block(TILES_NATIVE, g, row, rows, b, t[c] + code_bytes(g->format), sums[2 * c][0], sums[2 * c + 1][0], total[c][0]);
             }
             for (int c = 0; c < columns; c++)
                 for (size_t i = 0; i < rows; i++) finish_tile(g, row + i, column + 16 * (size_t)c, total[c][i]);

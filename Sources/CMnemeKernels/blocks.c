@@ -170,8 +170,10 @@ void mnk_quantize(int type, const float *x, size_t count, void *target) {
 
 int mnk_tile_format(int type) {
     switch (type) {
-    case Q4_0: case Q4_1: case Q4_K: return MNK_Q4;
-    case Q5_0: case Q5_1: case Q5_K: case Q8_0: case IQ4_NL: case Q2_K: case Q3_K: case Q6_K: return MNK_Q8;
+    case Q4_0: return MNK_Z4;
+    case Q5_0: case Q8_0: case IQ4_NL: return MNK_Z8;
+    case Q4_1: case Q4_K: return MNK_Q4;
+    case Q5_1: case Q5_K: case Q2_K: case Q3_K: case Q6_K: return MNK_Q8;
     case F16: case BF16: return MNK_Q12;
     default: return -1;
     }
@@ -233,7 +235,7 @@ void mnk_pack_tiles(int type, const void *source, size_t k, size_t row_begin, si
     int format = mnk_tile_format(type);
     if (format == MNK_Q12) pack_q12(type, source, k, row_begin, row_end, packed);
     if (format < 0 || format == MNK_Q12 || !mnk_block_shape(type, &weights, &bytes)) return;
-    size_t tile = mnk_tile_bytes(format), codes = tile - 64;
+    size_t tile = tile_bytes(format), codes = code_bytes(format);
     for (size_t row = row_begin; row < row_end; row++) {
         const uint8_t *p = (const uint8_t *)source + row * (k / weights) * bytes;
         size_t n = row % 16;
@@ -247,8 +249,9 @@ void mnk_pack_tiles(int type, const void *source, size_t k, size_t row_begin, si
             }
             uint8_t *t = (uint8_t *)packed + (row / 16 * (k / 32) + b) * tile;
             for (size_t i = 0; i < 32; i++) {
-                if (format == MNK_Q8) {
-                    t[i / 4 * 64 + n * 4 + i % 4] = a.q[i];
+                if (!is_narrow(format)) {
+                    // Q5_0's zero is 16.
+                    t[i / 4 * 64 + n * 4 + i % 4] = (uint8_t)(a.q[i] + (type == Q5_0 ? 128 - 16 : 0));
                 } else {
                     uint8_t *c = t + i / 8 * 64 + n * 4 + i % 4;
                     *c = i / 4 % 2 ? (uint8_t)((*c & 15) | a.q[i] << 4) : (uint8_t)((*c & 0xf0) | a.q[i]);
@@ -256,7 +259,7 @@ void mnk_pack_tiles(int type, const void *source, size_t k, size_t row_begin, si
             }
             uint16_t d = half_of(a.d), m = half_of(a.m);
             memcpy(t + codes + n * 2, &d, 2);
-            memcpy(t + codes + 32 + n * 2, &m, 2);
+            if (!zero_of(format)) memcpy(t + codes + 32 + n * 2, &m, 2);
         }
     }
 }
@@ -270,15 +273,15 @@ void mnk_tile_row(int format, const void *packed, size_t k, size_t row, float *y
         }
         return;
     }
-    size_t tile = mnk_tile_bytes(format), codes = tile - 64, n = row % 16;
+    size_t tile = tile_bytes(format), codes = code_bytes(format), n = row % 16;
     for (size_t b = 0; b < k / 32; b++) {
         const uint8_t *t = (const uint8_t *)packed + (row / 16 * (k / 32) + b) * tile;
-        float d = half_at(t + codes + n * 2), m = half_at(t + codes + 32 + n * 2);
+        float d = half_at(t + codes + n * 2), m = zero_of(format) ? 0 : half_at(t + codes + 32 + n * 2);
         for (size_t i = 0; i < 32; i++) {
             int q;
-            if (format == MNK_Q8) q = t[i / 4 * 64 + n * 4 + i % 4];
+            if (!is_narrow(format)) q = t[i / 4 * 64 + n * 4 + i % 4];
             else q = t[i / 8 * 64 + n * 4 + i % 4] >> (i / 4 % 2 * 4) & 15;
-            *y++ = d * (float)q + m;
+            *y++ = d * (float)(q - zero_of(format)) + m;
         }
     }
 }

@@ -72,18 +72,21 @@ static int amx_tiles_agree(void) {
     enum { M = 21, N = 48, K = 64 };
     int8_t a[M * K * 2];
     float scale[M * K / 32], sum[M * K / 32], c[M * N], reference[M * N];
+    int32_t total[M * K / 32];
     uint8_t b[N / 16 * K / 32 * 576];
     for (int i = 0; i < M * K * 2; i++) a[i] = (int8_t)(i * 29 % 127);
     for (int i = 0; i < M * K / 32; i++) { scale[i] = 1; sum[i] = (float)i; }
     for (size_t i = 0; i < sizeof b; i++) b[i] = i % 2 ? 0x3c : (uint8_t)(i * 37);  // scales are halves about 1
-    for (int format = 0; format < 2; format++) {
-        mnk_tiles g = {.a = a, .a_scale = scale, .a_sum = sum, .b = b, .format = format ? MNK_Q8 : MNK_Q4, .m = M, .n = N, .k = K,
+    for (int i = 0; i < M * K / 32; i++) total[i] = i * 37 - 500;
+    for (int i = 0; i < 4; i++) {
+        static const int formats[] = {MNK_Q4, MNK_Q8, MNK_Z4, MNK_Z8};
+        mnk_tiles g = {.a = a, .a_scale = scale, .a_sum = sum, .a_total = total, .b = b, .format = formats[i], .m = M, .n = N, .k = K,
                        .n_begin = 0, .n_end = N, .c = c, .ldc = N};
         mnk_amx_tiles(&g);
         g.c = reference;
         mnk_amx_tiles_emulated(&g);
-        for (int i = 0; i < M * N; i++)
-            if (!(fabsf(c[i] - reference[i]) <= 1e-4f * fabsf(reference[i]) + 1e-2f)) return 0;
+        for (int j = 0; j < M * N; j++)
+            if (!(fabsf(c[j] - reference[j]) <= 1e-4f * fabsf(reference[j]) + 1e-2f)) return 0;
     }
     return 1;
 }

@@ -5,30 +5,34 @@
 #include <immintrin.h>
 #endif
 
-size_t mnk_tile_bytes(int format) { return format == MNK_Q12 ? 768 + 32 : (format == MNK_Q4 ? 256 : 512) + 64; }
+size_t mnk_tile_bytes(int format) { return format == MNK_Q12 ? 768 + 32 : tile_bytes(format); }
 
 MNK_INLINE const int8_t *codes_of_row(const mnk_tiles *g, size_t row, size_t block) { return (const int8_t *)g->a + (row * (g->k / 32) + block) * 64; }
 
+/// What a fixed zero takes from the sums of a block.
+MNK_INLINE int32_t start_of(const mnk_tiles *g, size_t at, int format) { return zero_of(format) ? -zero_of(format) * g->a_total[at] : 0; }
+
 MNK_INLINE void gemm_tiles_body(const mnk_tiles *g) {
-    size_t blocks = g->k / 32, tile = g->format == MNK_Q4 ? 320 : 576;
+    size_t blocks = g->k / 32, tile = tile_bytes(g->format);
     for (size_t column = g->n_begin; column < g->n_end; column += 16)
         for (size_t row = 0; row < g->m; row++) {
             f32x16 acc = splat16(0);
             for (size_t b = 0; b < blocks; b++) {
                 const uint8_t *t = (const uint8_t *)g->b + (column / 16 * blocks + b) * tile;
                 const int8_t *a = codes_of_row(g, row, b);
-                int32_t s[16] = {0};
+                int32_t s[16];
+                for (size_t n = 0; n < 16; n++) s[n] = start_of(g, row * blocks + b, g->format);
                 for (size_t j = 0; j < 8; j++)
                     for (size_t n = 0; n < 16; n++)
                         for (size_t q = 0; q < 4; q++) {
-                            int w = g->format == MNK_Q8 ? t[j * 64 + n * 4 + q] : t[j / 2 * 64 + n * 4 + q] >> (j % 2 * 4) & 15;
+                            int w = !is_narrow(g->format) ? t[j * 64 + n * 4 + q] : t[j / 2 * 64 + n * 4 + q] >> (j % 2 * 4) & 15;
                             s[n] += w * (a[j * 4 + q] * 128 + a[32 + j * 4 + q]);
                         }
                 i32x16 v;
                 memcpy(&v, s, sizeof v);
-                const uint16_t *scales = (const uint16_t *)(t + tile - 64);
-                acc += __builtin_convertvector(v, f32x16) * load16_half(0, scales) * splat16(g->a_scale[row * blocks + b])
-                    + load16_half(0, scales + 16) * splat16(g->a_sum[row * blocks + b]);
+                const uint16_t *scales = (const uint16_t *)(t + code_bytes(g->format));
+                acc += __builtin_convertvector(v, f32x16) * load16_half(0, scales) * splat16(g->a_scale[row * blocks + b]);
+                if (!zero_of(g->format)) acc += load16_half(0, scales + 16) * splat16(g->a_sum[row * blocks + b]);
             }
             finish_tile(g, row, column, &acc);
         }
@@ -51,7 +55,7 @@ T_AVX2 MNK_INLINE void words_avx2(const int8_t *a, int32_t words[16]) {
 
 /// `rows` rows of one column tile. Products are of 16-bit integers, exact for codes of 8 bits.
 T_AVX2 MNK_INLINE void rows_avx2(const mnk_tiles *g, size_t row, size_t column, size_t rows, int format) {
-    size_t blocks = g->k / 32, tile = format == MNK_Q4 ? 320 : 576;
+    size_t blocks = g->k / 32, tile = tile_bytes(format);
     const uint8_t *t = (const uint8_t *)g->b + column / 16 * blocks * tile;
     const __m256i bytes = _mm256_set1_epi32(0x00ff00ff), low4 = _mm256_set1_epi8(15);
     float acc[4][16] = {{0}};
@@ -61,10 +65,10 @@ T_AVX2 MNK_INLINE void rows_avx2(const mnk_tiles *g, size_t row, size_t column, 
         for (size_t i = 0; i < rows; i++) words_avx2(codes_of_row(g, row + i, b), words[i]);
         for (size_t side = 0; side < 2; side++) {  // eight columns each
             __m256i s[4];
-            for (size_t i = 0; i < rows; i++) s[i] = _mm256_setzero_si256();
+            for (size_t i = 0; i < rows; i++) s[i] = _mm256_set1_epi32(start_of(g, (row + i) * blocks + b, format));
             for (size_t j = 0; j < 8; j++) {
                 __m256i w;
-                if (format == MNK_Q8) {
+                if (!is_narrow(format)) {
                     w = _mm256_loadu_si256((const __m256i *)(t + j * 64 + side * 32));
                 } else {
                     w = _mm256_loadu_si256((const __m256i *)(t + j / 2 * 64 + side * 32));
@@ -77,14 +81,15 @@ T_AVX2 MNK_INLINE void rows_avx2(const mnk_tiles *g, size_t row, size_t column, 
                     s[i] = _mm256_add_epi32(s[i], _mm256_madd_epi16(odd, _mm256_set1_epi32(words[i][2 * j + 1])));
                 }
             }
-            const uint8_t *scales = t + tile - 64 + side * 16;
-            __m256 d = _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)scales)), m = _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(scales + 32)));
+            const uint8_t *scales = t + code_bytes(format) + side * 16;
+            __m256 d = _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)scales)), m = d;
+            if (!zero_of(format)) m = _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(scales + 32)));
 #pragma clang loop unroll(full)
             for (size_t i = 0; i < rows; i++) {
                 size_t at = (row + i) * blocks + b;
                 __m256 x = _mm256_loadu_ps(acc[i] + 8 * side);
                 x = _mm256_fmadd_ps(_mm256_cvtepi32_ps(s[i]), _mm256_mul_ps(d, _mm256_set1_ps(g->a_scale[at])), x);
-                _mm256_storeu_ps(acc[i] + 8 * side, _mm256_fmadd_ps(m, _mm256_set1_ps(g->a_sum[at]), x));
+                _mm256_storeu_ps(acc[i] + 8 * side, zero_of(format) ? x : _mm256_fmadd_ps(m, _mm256_set1_ps(g->a_sum[at]), x));
             }
         }
     }
@@ -102,15 +107,23 @@ T_AVX2 MNK_INLINE void gemm_avx2(const mnk_tiles *g, int format) {
             }
 }
 T_AVX2 static void gemm_tiles_avx2(const mnk_tiles *g) {
-    if (g->format == MNK_Q4) gemm_avx2(g, MNK_Q4);
-    else gemm_avx2(g, MNK_Q8);
+    switch (g->format) {
+#define CASE(f) case f: gemm_avx2(g, f); break;
+        CASE(MNK_Q4) CASE(MNK_Q8) CASE(MNK_Z4) CASE(MNK_Z8)
+#undef CASE
+    }
 }
 
 /// The vector `j` of 8 of a tile: 16 columns × 4 codes.
 T_VNNI MNK_INLINE __m512i code_of(const uint8_t *t, int format, int j) {
-    if (format == MNK_Q8) return _mm512_loadu_si512(t + 64 * j);
+    if (!is_narrow(format)) return _mm512_loadu_si512(t + 64 * j);
     __m512i pair = _mm512_loadu_si512(t + 64 * (j / 2));
     return _mm512_and_si512(j % 2 ? _mm512_srli_epi16(pair, 4) : pair, _mm512_set1_epi8(15));
+}
+
+/// The sixteen d of a tile, or m where it has them.
+T_VNNI MNK_INLINE __m512 scales_of(const uint8_t *t, int format, int m) {
+    return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(t + code_bytes(format) + (m ? 32 : 0))));
 }
 
 /// All eight.
@@ -119,8 +132,8 @@ T_VNNI MNK_INLINE void codes_of(const uint8_t *t, int format, __m512i w[8]) {
     for (int j = 0; j < 8; j++) w[j] = code_of(t, format, j);
 }
 
-T_VNNI MNK_INLINE __m512 block_product(const __m512i w[8], const int8_t *a) {
-    __m512i high = _mm512_setzero_si512(), low = high;
+T_VNNI MNK_INLINE __m512 block_product(const __m512i w[8], const int8_t *a, int32_t start) {
+    __m512i high = _mm512_setzero_si512(), low = _mm512_set1_epi32(start);
     for (int j = 0; j < 8; j++) {
         int32_t h, l;
         memcpy(&h, a + 4 * j, 4);
@@ -133,7 +146,7 @@ T_VNNI MNK_INLINE __m512 block_product(const __m512i w[8], const int8_t *a) {
 
 /// `rows` rows of one column tile: the codes are unpacked once for all of them, and those to come are fetched `ahead` bytes ahead.
 T_VNNI MNK_INLINE void rows_vnni(const mnk_tiles *g, size_t row, size_t column, size_t rows, int format, size_t ahead) {
-    size_t blocks = g->k / 32, tile = format == MNK_Q4 ? 320 : 576;
+    size_t blocks = g->k / 32, tile = tile_bytes(format);
     const uint8_t *t = (const uint8_t *)g->b + column / 16 * blocks * tile;
     __m512 acc[12];
     for (size_t i = 0; i < rows; i++) acc[i] = _mm512_setzero_ps();
@@ -142,14 +155,14 @@ T_VNNI MNK_INLINE void rows_vnni(const mnk_tiles *g, size_t row, size_t column, 
         if (ahead)
             for (size_t line = 0; line < tile; line += 64) _mm_prefetch((const char *)(t + ahead + line), _MM_HINT_T0);
         codes_of(t, format, w);
-        __m512 d = _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(t + tile - 64)));
-        __m512 m = _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(t + tile - 32)));
+        __m512 d = scales_of(t, format, 0), m = d;
+        if (!zero_of(format)) m = scales_of(t, format, 1);
 #pragma clang loop unroll(full)
         for (size_t i = 0; i < rows; i++) {
             size_t at = (row + i) * blocks + b;
-            __m512 f = block_product(w, codes_of_row(g, row + i, b));
+            __m512 f = block_product(w, codes_of_row(g, row + i, b), start_of(g, at, format));
             acc[i] = _mm512_fmadd_ps(f, _mm512_mul_ps(d, _mm512_set1_ps(g->a_scale[at])), acc[i]);
-            acc[i] = _mm512_fmadd_ps(m, _mm512_set1_ps(g->a_sum[at]), acc[i]);
+            if (!zero_of(format)) acc[i] = _mm512_fmadd_ps(m, _mm512_set1_ps(g->a_sum[at]), acc[i]);
         }
     }
     for (size_t i = 0; i < rows; i++) finish_tile(g, row + i, column, &acc[i]);
@@ -160,7 +173,7 @@ enum { PAIR_ROWS = 6 };
 /// `rows` rows of two column tiles, step by step side by side: so many sums grow at once that none waits for the one before it, and each code of a row is
 /// fetched once for both tiles.
 T_VNNI MNK_INLINE void pair_vnni(const mnk_tiles *g, size_t row, size_t column, size_t rows, int format) {
-    size_t blocks = g->k / 32, tile = format == MNK_Q4 ? 320 : 576;
+    size_t blocks = g->k / 32, tile = tile_bytes(format);
     const uint8_t *t = (const uint8_t *)g->b + column / 16 * blocks * tile, *u = t + blocks * tile;
     __m512 acc[PAIR_ROWS][2];
     for (size_t i = 0; i < rows; i++) acc[i][0] = acc[i][1] = _mm512_setzero_ps();
@@ -168,7 +181,9 @@ T_VNNI MNK_INLINE void pair_vnni(const mnk_tiles *g, size_t row, size_t column, 
         const int8_t *a = codes_of_row(g, row, b);
         __m512i s[PAIR_ROWS][2];
 #pragma clang loop unroll(full)
-        for (size_t i = 0; i < rows; i++) s[i][0] = s[i][1] = _mm512_setzero_si512();
+        // A zero of 128 is taken off before what the high halves sum to is moved up by 7 bits.
+        for (size_t i = 0; i < rows; i++)
+            s[i][0] = s[i][1] = format == MNK_Z8 ? _mm512_set1_epi32(-g->a_total[(row + i) * blocks + b]) : _mm512_setzero_si512();
         // The high halves first: what they sum to is moved up once, and the low halves go on from there.
 #pragma clang loop unroll(full)
         for (int j = 0; j < 16; j++) {
@@ -180,21 +195,25 @@ T_VNNI MNK_INLINE void pair_vnni(const mnk_tiles *g, size_t row, size_t column, 
                 if (j == 8) {
                     s[i][0] = _mm512_slli_epi32(s[i][0], 7);
                     s[i][1] = _mm512_slli_epi32(s[i][1], 7);
+                    if (format == MNK_Z4) {
+                        __m512i start = _mm512_set1_epi32(start_of(g, (row + i) * blocks + b, format));
+                        s[i][0] = _mm512_add_epi32(s[i][0], start);
+                        s[i][1] = _mm512_add_epi32(s[i][1], start);
+                    }
                 }
                 s[i][0] = _mm512_dpbusd_epi32(s[i][0], w, _mm512_set1_epi32(four));
                 s[i][1] = _mm512_dpbusd_epi32(s[i][1], v, _mm512_set1_epi32(four));
             }
         }
-        const uint8_t *ends[2] = {t + tile - 64, u + tile - 64};
 #pragma clang loop unroll(full)
         for (size_t c = 0; c < 2; c++) {
-            __m512 d = _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)ends[c]));
-            __m512 m = _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(ends[c] + 32)));
+            __m512 d = scales_of(c ? u : t, format, 0), m = d;
+            if (!zero_of(format)) m = scales_of(c ? u : t, format, 1);
 #pragma clang loop unroll(full)
             for (size_t i = 0; i < rows; i++) {
                 size_t at = (row + i) * blocks + b;
                 acc[i][c] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(s[i][c]), _mm512_mul_ps(d, _mm512_set1_ps(g->a_scale[at])), acc[i][c]);
-                acc[i][c] = _mm512_fmadd_ps(m, _mm512_set1_ps(g->a_sum[at]), acc[i][c]);
+                if (!zero_of(format)) acc[i][c] = _mm512_fmadd_ps(m, _mm512_set1_ps(g->a_sum[at]), acc[i][c]);
             }
         }
     }
@@ -204,23 +223,23 @@ T_VNNI MNK_INLINE void pair_vnni(const mnk_tiles *g, size_t row, size_t column, 
 
 /// One row: memory is the limit, so that four column tiles are read as four streams and the next four are fetched ahead.
 T_VNNI MNK_INLINE void streams_vnni(const mnk_tiles *g, size_t row, size_t column, size_t streams, int format) {
-    size_t blocks = g->k / 32, tile = format == MNK_Q4 ? 320 : 576;
+    size_t blocks = g->k / 32, tile = tile_bytes(format);
     const uint8_t *t = (const uint8_t *)g->b + column / 16 * blocks * tile;
     __m512 acc[4];
     for (size_t i = 0; i < streams; i++) acc[i] = _mm512_setzero_ps();
     for (size_t b = 0; b < blocks; b++, t += tile) {
         size_t at = row * blocks + b;
-        __m512 scale = _mm512_set1_ps(g->a_scale[at]), sum = _mm512_set1_ps(g->a_sum[at]);
+        int32_t start = start_of(g, at, format);
+        __m512 scale = _mm512_set1_ps(g->a_scale[at]);
 #pragma clang loop unroll(full)
         for (size_t i = 0; i < streams; i++) {
             const uint8_t *p = t + i * blocks * tile;
             for (size_t line = 0; line < tile; line += 64) _mm_prefetch((const char *)(p + streams * blocks * tile + line), _MM_HINT_T1);
             __m512i w[8];
             codes_of(p, format, w);
-            __m512 d = _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(p + tile - 64)));
-            __m512 m = _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(p + tile - 32)));
-            acc[i] = _mm512_fmadd_ps(block_product(w, codes_of_row(g, row, b)), _mm512_mul_ps(d, scale), acc[i]);
-            acc[i] = _mm512_fmadd_ps(m, sum, acc[i]);
+            __m512 d = scales_of(p, format, 0);
+            acc[i] = _mm512_fmadd_ps(block_product(w, codes_of_row(g, row, b), start), _mm512_mul_ps(d, scale), acc[i]);
+            if (!zero_of(format)) acc[i] = _mm512_fmadd_ps(scales_of(p, format, 1), _mm512_set1_ps(g->a_sum[at]), acc[i]);
         }
     }
     for (size_t i = 0; i < streams; i++) finish_tile(g, row, column + 16 * i, &acc[i]);
@@ -256,6 +275,8 @@ T_VNNI MNK_INLINE void gemm_vnni(const mnk_tiles *g, int format) {
 }
 T_VNNI static void gemm_vnni_q4(const mnk_tiles *g) { gemm_vnni(g, MNK_Q4); }
 T_VNNI static void gemm_vnni_q8(const mnk_tiles *g) { gemm_vnni(g, MNK_Q8); }
+T_VNNI static void gemm_vnni_z4(const mnk_tiles *g) { gemm_vnni(g, MNK_Z4); }
+T_VNNI static void gemm_vnni_z8(const mnk_tiles *g) { gemm_vnni(g, MNK_Z8); }
 #endif
 
 void mnk_gemm_tiles(uint32_t features, const mnk_tiles *g) {
@@ -266,9 +287,12 @@ void mnk_gemm_tiles(uint32_t features, const mnk_tiles *g) {
     // Filling tiles pays from some rows on; the last of a prompt may be few.
     if ((features & MNK_AMX_INT8) && g->m >= 8) { mnk_amx_tiles(g); return; }
     if (features & MNK_AVX512_VNNI) {
-        if (g->format == MNK_Q4) gemm_vnni_q4(g);
-        else gemm_vnni_q8(g);
-        return;
+        switch (g->format) {
+            case MNK_Q4: gemm_vnni_q4(g); return;
+            case MNK_Z4: gemm_vnni_z4(g); return;
+            case MNK_Z8: gemm_vnni_z8(g); return;
+            default: gemm_vnni_q8(g); return;
+        }
     }
     // AVX-512 without VNNI has nothing to add to 16-bit products.
     if (features & MNK_AVX2) { gemm_tiles_avx2(g); return; }
@@ -277,7 +301,7 @@ void mnk_gemm_tiles(uint32_t features, const mnk_tiles *g) {
     gemm_tiles_portable(g);
 }
 
-MNK_INLINE void mnk_quantize_blocks_body(uint32_t features, const float *x, size_t count, int8_t *codes, int16_t *words, float *scale, float *sum) {
+MNK_INLINE void mnk_quantize_blocks_body(uint32_t features, const float *x, size_t count, int8_t *codes, int16_t *words, float *scale, float *sum, int32_t *total) {
     (void)features;
     typedef int8_t i8x16 __attribute__((vector_size(16)));
     typedef int16_t i16x16 __attribute__((vector_size(32)));
@@ -300,9 +324,11 @@ MNK_INLINE void mnk_quantize_blocks_body(uint32_t features, const float *x, size
             memcpy(codes + b * 64 + 32 + half * 16, &low, 16);
         }
         scale[b] = highest / 16191;
-        sum[b] = scale[b] * sum16(__builtin_convertvector(all, f32x16));
+        float words_sum = sum16(__builtin_convertvector(all, f32x16));  // exact: at most 32 · 16191
+        sum[b] = scale[b] * words_sum;
+        total[b] = (int32_t)words_sum;
     }
 }
 MNK_DISPATCH(
-    mnk_quantize_blocks, (uint32_t features, const float *x, size_t count, int8_t *codes, int16_t *words, float *scale, float *sum),
-    (features, x, count, codes, words, scale, sum))
+    mnk_quantize_blocks, (uint32_t features, const float *x, size_t count, int8_t *codes, int16_t *words, float *scale, float *sum, int32_t *total),
+    (features, x, count, codes, words, scale, sum, total))

@@ -3,6 +3,12 @@
 #define MNK_TILES_H
 #include "half.h"
 
+/// Whether codes have four bits (not eight), what stands for zero if that is fixed, and bytes of codes and of all of a tile: MNK_Q12's are laid out otherwise.
+MNK_INLINE int is_narrow(int format) { return format == MNK_Q4 || format == MNK_Z4; }
+MNK_INLINE int zero_of(int format) { return format == MNK_Z4 ? 8 : format == MNK_Z8 ? 128 : 0; }
+MNK_INLINE size_t code_bytes(int format) { return is_narrow(format) ? 256 : 512; }
+MNK_INLINE size_t tile_bytes(int format) { return code_bytes(format) + (zero_of(format) ? 32 : 64); }
+
 /// Adds bias and what stands there, and stores sixteen columns of a row.
 MNK_INLINE void finish_tile(const mnk_tiles *g, size_t row, size_t column, const void *sums) {
     f32x16 v;
@@ -26,14 +32,18 @@ MNK_INLINE int mnk_q12_code(const uint8_t *t, size_t n, size_t k) {
 
 /// Scales the integer sums of block `b` for `rows` rows of sixteen columns and adds them up.
 MNK_INLINE void add_block(int native, const mnk_tiles *g, size_t row, size_t rows, size_t b, const uint8_t *scales, const int32_t *high, const int32_t *low, float *total) {
-    f32x16 d = load16_half(native, (const uint16_t *)scales), m = load16_half(native, (const uint16_t *)scales + 16);
+    int zero = zero_of(g->format);
+    f32x16 d = load16_half(native, (const uint16_t *)scales), m = splat16(0);
+    if (!zero) m = load16_half(native, (const uint16_t *)scales + 16);
     for (size_t i = 0; i < rows; i++) {
         size_t at = (row + i) * (g->k / 32) + b;
         i32x16 h, l;
         memcpy(&h, high + i * 16, sizeof h);
         memcpy(&l, low + i * 16, sizeof l);
-        f32x16 s = __builtin_convertvector(h * 128 + l, f32x16);
-        store16(total + i * 16, load16(total + i * 16) + s * d * splat16(g->a_scale[at]) + m * splat16(g->a_sum[at]));
+        f32x16 s = __builtin_convertvector(h * 128 + l - zero * (zero ? g->a_total[at] : 0), f32x16);
+        f32x16 sum = load16(total + i * 16) + s * d * splat16(g->a_scale[at]);
+        if (!zero) sum += m * splat16(g->a_sum[at]);
+        store16(total + i * 16, sum);
     }
 }
 #endif

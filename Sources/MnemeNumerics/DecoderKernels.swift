@@ -17,6 +17,7 @@ package struct DecoderRows: Sendable {
     package let words: AlignedBuffer<Int16>
     package let scales: AlignedBuffer<Float>
     package let sums: AlignedBuffer<Float>
+    package let totals: AlignedBuffer<Int32>
 
     package var floats: UnsafeMutablePointer<Float> { buffer.pointer }
 
@@ -29,6 +30,7 @@ package struct DecoderRows: Sendable {
         words = AlignedBuffer(forms.contains(.words) ? rows * columns : 0)
         scales = AlignedBuffer(rows * columns / 32 + 1)
         sums = AlignedBuffer(rows * columns / 32 + 1)
+        totals = AlignedBuffer(rows * columns / 32 + 1)
     }
 }
 
@@ -44,7 +46,8 @@ package struct DecoderKernels: Sendable {
         let start = rows.lowerBound * columns
         mnk_quantize_blocks(
             features, input.floats + start, rows.count * columns, forms.contains(.codes) ? input.codes.pointer + 2 * start : nil,
-            forms.contains(.words) ? input.words.pointer + start : nil, input.scales.pointer + start / 32, input.sums.pointer + start / 32)
+            forms.contains(.words) ? input.words.pointer + start : nil, input.scales.pointer + start / 32, input.sums.pointer + start / 32,
+            input.totals.pointer + start / 32)
     }
 
     /// output (+)= x/√(mean(x²) + ε)·weight for each row.

@@ -83,7 +83,7 @@ package final class WeightMatrix: Sendable {
         case .tiles(let packed, let format):
             let a = reads == .words ? UnsafeRawPointer(input.words.pointer) : UnsafeRawPointer(input.codes.pointer)
             var g = mnk_tiles(
-                a: a, a_scale: input.scales.pointer, a_sum: input.sums.pointer, b: packed.pointer, format: format, m: rows,
+                a: a, a_scale: input.scales.pointer, a_sum: input.sums.pointer, a_total: input.totals.pointer, b: packed.pointer, format: format, m: rows,
                 n: paddedOutputs, k: inputs, n_begin: groups.lowerBound * 16, n_end: groups.upperBound * 16, bias: bias, c: output, ldc: stride,
                 accumulate: accumulate ? 1 : 0)
             mnk_gemm_tiles(features, &g)

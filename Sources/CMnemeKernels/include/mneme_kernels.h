@@ -108,16 +108,18 @@ void mnk_mean_pool(uint32_t features, const float *x, size_t rows, size_t column
 ///   MNK_Q4: 4 × 64 bytes; byte n·4+i of vector j holds k = 8j+i (low four bits) and 8j+4+i of column n
 ///   MNK_Q8: 8 × 64 bytes; byte n·4+i of vector j holds k = 4j+i of column n
 /// then d[16] and m[16] as f16. Tiles of one column group follow each other along k.
+///   MNK_Z4, MNK_Z8: likewise without m, which is -8·d and -128·d
 ///   MNK_Q12: 12 × 64 bytes; 16-bit word n·2+i of vectors 3j, 3j+1 and 3j+2 holds k = 8j+i, 8j+2+i and 8j+4+i of column n in
 ///     its upper twelve bits, and bits 0-3, 4-7 and 8-11 of k = 8j+6+i in its lower four
 /// and the f16 d[16] of all its tiles behind the codes of a column group.
-enum { MNK_Q4 = 0, MNK_Q8 = 1, MNK_Q12 = 2 };
+enum { MNK_Q4 = 0, MNK_Q8 = 1, MNK_Q12 = 2, MNK_Z4 = 3, MNK_Z8 = 4 };
 size_t mnk_tile_bytes(int format);
 
 /// C[m][n] (+)= A[m][k] · W[n][k]ᵀ + bias. k is a multiple of 32, n of 16.
 typedef struct {
     const void *a;                   // [m][k/32] blocks of 64 bytes, see mnk_quantize_blocks: codes; for MNK_Q12 words
-    const float *a_scale, *a_sum;    // [m][k/32]; MNK_Q12 needs no sums
+    const float *a_scale, *a_sum;    // [m][k/32]; sums for MNK_Q4 and MNK_Q8,
+    const int32_t *a_total;          // totals for MNK_Z4 and MNK_Z8
     const void *b;
     int format;
     size_t m, n, k, n_begin, n_end;  // columns computed, multiples of 16
@@ -127,9 +129,10 @@ typedef struct {
     int accumulate;                  // add to C
 } mnk_tiles;
 void mnk_gemm_tiles(uint32_t features, const mnk_tiles *g);
-/// Fifteen bits for each 32 of x: x ≈ scale·word, word = 128·high + low; codes are 32 high and then 32 low bytes, sum is that of all.
+/// Fifteen bits for each 32 of x: x ≈ scale·word, word = 128·high + low; codes are 32 high and then 32 low bytes, total is the sum of all words,
+/// sum that of what they stand for.
 /// codes or words may be NULL. (With eight bits, as others do it, greedy answers soon leave those of the f32 model.) count is a multiple of 32.
-void mnk_quantize_blocks(uint32_t features, const float *x, size_t count, int8_t *codes, int16_t *words, float *scale, float *sum);
+void mnk_quantize_blocks(uint32_t features, const float *x, size_t count, int8_t *codes, int16_t *words, float *scale, float *sum, int32_t *total);
 
 /// Weights and bytes of a block of a GGUF type (ggml's number); 0 for types that are not read.
 int mnk_block_shape(int type, size_t *weights, size_t *bytes);
