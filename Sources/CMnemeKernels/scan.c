@@ -29,7 +29,7 @@ MNK_INLINE uint32_t read_body(const uint8_t *p, size_t bytes) {
     for (size_t i = 0; i < quarter; i += 64)
         for (size_t j = 0; j < 4; j++) {
             u32x16 v;
-            __builtin_prefetch(p + j * quarter + i + 1024);
+            __builtin_prefetch(p + j * quarter + i + 1024, 0, 2);
             memcpy(&v, p + j * quarter + i, sizeof v);
             s[j] ^= v;
         }

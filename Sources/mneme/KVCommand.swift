@@ -364,8 +364,8 @@ struct KVCommand: AsyncParsableCommand {
             commandName: "alloc-bench", abstract: "Compare ways to give sequences memory: waste, latency and speed of attention.",
             discussion: """
                 reserve sets the whole context aside. aliases maps blocks side by side, as the engine does. table finds blocks through a table \
-                (PagedAttention). commit is the time to get memory, +touch that to write to it first; again is the time to empty what another \
-                text gives up, which is had instead when memory is full. The best of the repetitions counts.
+                (PagedAttention). commit is the time to get memory, +touch that to write to it first; again is both for what another text gives \
+                up, emptied, as when memory is full. The best of the repetitions counts.
                 """)
         @Argument(help: "A model's name, a GGUF file, or a folder as the hub has it.") var model = "smollm2"
         @Option(help: "Tokens of the prompt.") var tokens = 4096
@@ -381,7 +381,7 @@ struct KVCommand: AsyncParsableCommand {
             for row in rows {
                 let memory = String(format: "%6.1f MiB %5d KiB", Double(row.bytes) / 1_048_576, row.wastedBytes / 1024)
                 let speed = String(
-                    format: "%8.1f %8.1f %8.1f %8.0f %8.0f", row.commitMicroseconds, row.touchMicroseconds, row.clearMicroseconds, row.prefill, row.decode)
+                    format: "%8.1f %8.1f %8.1f %8.0f %8.0f", row.commitMicroseconds, row.touchMicroseconds, row.againMicroseconds, row.prefill, row.decode)
                 print("\(row.allocator.padding(toLength: 8, withPad: " ", startingAt: 0)) \(memory) \(speed)")
             }
         }

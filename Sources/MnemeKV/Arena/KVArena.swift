@@ -26,6 +26,8 @@ package final class KVArena: @unchecked Sendable {
     private let reservation: Reservation
     private var base: UnsafeMutableRawPointer { reservation.base }
     private var isUsed: [Bool]
+    /// Blocks in use all of whose memory is there.
+    private var isWhole: [Bool]
     private var hint = 0
     private let fails: (@Sendable (Refusal) -> Bool)?
 
@@ -40,6 +42,7 @@ package final class KVArena: @unchecked Sendable {
         self.addressing = addressing
         capacity = max(1, bytes / shape.blockBytes)
         isUsed = [Bool](repeating: false, count: capacity)
+        isWhole = isUsed
         let total = capacity * shape.blockBytes
         file = mnm_memory_file(total)
         guard file >= 0 else { throw KVError(.outOfMemory, "The system gives no memory file of \(total >> 20) MiB (\(String(cString: strerror(errno)))).") }
@@ -107,12 +110,13 @@ package final class KVArena: @unchecked Sendable {
     package func clear(_ block: Int) {
         precondition(isUsed[block], "A block was cleared that is free.")
         memset(pointer(block), 0, shape.blockBytes)
+        isWhole[block] = true
     }
 
     /// Gives a block's memory back. No range may still map it.
     package func free(_ block: Int) {
         precondition(isUsed[block], "A block was freed twice.")
-        isUsed[block] = false
+        (isUsed[block], isWhole[block]) = (false, false)
         used -= 1
         hint = min(hint, block)
         _ = mnm_memory_file_release(file, block * shape.blockBytes, shape.blockBytes)
@@ -127,8 +131,9 @@ package final class KVArena: @unchecked Sendable {
     }
 
     fileprivate func map(_ block: Int, count: Int, at address: UnsafeMutableRawPointer, writable: Bool) -> Bool {
-        // What is shared is there already: its pages are entered at once, not one fault after the other.
-        let flags = MAP_SHARED | MAP_FIXED | (writable ? 0 : populate), protection = writable ? PROT_READ | PROT_WRITE : PROT_READ
+        // What is shared or handed over is there already: its pages are entered at once, not one fault after the other.
+        let isThere = !writable || isWhole[block..<block + count].allSatisfy { $0 }
+        let flags = MAP_SHARED | MAP_FIXED | (isThere ? populate : 0), protection = writable ? PROT_READ | PROT_WRITE : PROT_READ
         if fails?(.mapping) == true { return false }
         let mapped = mmap(address, count * shape.blockBytes, protection, flags, file, off_t(block * shape.blockBytes))
         guard mapped != MAP_FAILED else { return false }
