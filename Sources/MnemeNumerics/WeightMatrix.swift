@@ -12,6 +12,8 @@ package final class WeightMatrix: Sendable {
 
     package let inputs: Int
     package let outputs: Int
+    /// What the kernels read of ``DecoderRows`` instead of its floats.
+    package let reads: DecoderRows.Forms
     private let storage: Storage
     private let zeros: AlignedBuffer<Float>
     private let features: UInt32
@@ -35,6 +37,7 @@ package final class WeightMatrix: Sendable {
         self.outputs = outputs
         self.features = features.rawValue
         let padded = (outputs + 15) / 16 * 16, format = inputs % 32 == 0 ? mnk_tile_format(type) : -1
+        reads = format < 0 ? [] : format == Int32(MNK_Q12) ? .words : .codes
         zeros = AlignedBuffer(padded)
         nonisolated(unsafe) let source = source
         if format >= 0 {
@@ -63,12 +66,6 @@ package final class WeightMatrix: Sendable {
         case .f32(let packed): packed.count * 4
         case .tiles(let packed, _): packed.count
         }
-    }
-
-    /// What the kernels read of ``DecoderRows`` instead of its floats.
-    package var reads: DecoderRows.Forms {
-        guard case .tiles(_, let format) = storage else { return [] }
-        return format == Int32(MNK_Q12) ? .words : .codes
     }
 
     /// output[rows][stride] (+)= input · Wᵀ for the column groups (of 16) in `groups`.

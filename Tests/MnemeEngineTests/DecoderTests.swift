@@ -194,13 +194,19 @@ import MnemeEngine
         #expect(nowhere?.code == .cannotWrite && nowhere?.message.contains("No such file") == true)
     }
 
-    @Test(.enabled(if: RealModel.isThere, "needs the model that `make language-model` fetches"))
-    func `greedy answers equal those of the f32 reference`() throws {
+    @Test(.enabled(if: RealModel.isThere, "needs the model that `make language-model` fetches"), arguments: [nil, .f16] as [GGUFConversion.Target?])
+    func `greedy answers equal those of the f32 reference`(converted: GGUFConversion.Target?) throws {
         struct Answer: Decodable {
             var prompt: String
             var answer: [Int32]
         }
-        let model = try RealModel.loaded.get(), answers = try Golden.read([Answer].self, "greedy")
+        let answers = try Golden.read([Answer].self, "greedy"), file = NSTemporaryDirectory() + "mneme-\(UUID().uuidString).gguf"
+        defer { try? FileManager.default.removeItem(atPath: file) }
+        var model = try RealModel.loaded.get()
+        if let converted, let path = RealModel.path {
+            try GGUFConversion.convert(try GGUFFile(path: path), to: converted, path: file)
+            model = try LanguageModel(path: file, stepTokens: 256)
+        }
         var equal = 0, gaps: [Float] = []
         for answer in answers {
             let cache = Cache(model.decoder.configuration, positions: 128)
@@ -220,7 +226,9 @@ import MnemeEngine
             }
             if made == answer.answer { equal += 1 }
         }
-        print("  greedy: \(equal) of \(answers.count) answers of 64 tokens are the reference's; where one differs, the logits differ by \(gaps)")
+        print(
+            "  greedy\(converted.map { ", \($0)" } ?? ""): \(equal) of \(answers.count) answers of 64 tokens are the reference's; where one differs, the logits differ by \(gaps)"
+        )
         #expect(answers.count == 20 && equal >= 18)
     }
 }

@@ -28,6 +28,8 @@ struct DecoderWeights: Sendable {
         var query, key, value, attentionOutput, gate, up, down: WeightMatrix
         var queryBias, keyBias, valueBias: AlignedBuffer<Float>?
         var queryNorm, keyNorm: AlignedBuffer<Float>?
+        /// The forms in which the first matrices of its two halves read their input. Made once: a step allocates nothing.
+        var attentionReads, feedForwardReads: DecoderRows.Forms
     }
 
     var embedding: WeightMatrix
@@ -71,13 +73,10 @@ struct DecoderWeights: Sendable {
                 attentionOutput: try matrix(.attentionOutput, i, c.hiddenSize, queries), gate: feedForward[0], up: feedForward[1],
                 down: try matrix(.down, i, c.hiddenSize, c.intermediateSize), queryBias: try optional(.queryBias, i, queries),
                 keyBias: try optional(.keyBias, i, c.kvSize), valueBias: try optional(.valueBias, i, c.kvSize),
-                queryNorm: try optional(.queryNorm, i, c.headDimension), keyNorm: try optional(.keyNorm, i, c.headDimension))
+                queryNorm: try optional(.queryNorm, i, c.headDimension), keyNorm: try optional(.keyNorm, i, c.headDimension),
+                attentionReads: [attention[0].reads, attention[1].reads, attention[2].reads],
+                feedForwardReads: [feedForward[0].reads, feedForward[1].reads])
         }
-    }
-
-    /// The forms in which some matrices of all layers read their inputs.
-    func reads(_ matrices: [KeyPath<Layer, WeightMatrix>]) -> DecoderRows.Forms {
-        layers.reduce(into: []) { forms, layer in for matrix in matrices { forms.formUnion(layer[keyPath: matrix].reads) } }
     }
 
     /// Bytes of all packed matrices.

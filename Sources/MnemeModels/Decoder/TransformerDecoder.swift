@@ -119,7 +119,7 @@ public final class TransformerDecoder: Sendable {
         }
         for (index, layer) in weights.layers.prefix(layers).enumerated() {
             let angles = c.window(layer: index) == nil ? w.angles : w.localAngles ?? w.angles
-            normalize(w.state.pointer, layer.attentionNorm, into: w.input, rows: mine, forms: [layer.query.reads, layer.key.reads, layer.value.reads])
+            normalize(w.state.pointer, layer.attentionNorm, into: w.input, rows: mine, forms: layer.attentionReads)
             pool.barrier()
             product(layer.query, w.input, n, thread, threads, layer.queryBias, into: w.queries.pointer, queryStride)
             product(layer.key, w.input, n, thread, threads, layer.keyBias, into: w.keys.pointer, kvStride)
@@ -158,12 +158,10 @@ public final class TransformerDecoder: Sendable {
             pool.barrier()
             attend(index, thread, threads, segments)
             pool.barrier()
-            if !layer.attentionOutput.reads.isEmpty {
-                kernels.quantize(w.attended, rows: mine, columns: queries, forms: layer.attentionOutput.reads)
-                pool.barrier()
-            }
+            kernels.quantize(w.attended, rows: mine, columns: queries, forms: layer.attentionOutput.reads)
+            pool.barrier()
             add(layer.attentionOutput, w.attended, layer.attentionPostNorm, n, mine, thread, threads)
-            normalize(w.state.pointer, layer.feedForwardNorm, into: w.input, rows: mine, forms: [layer.gate.reads, layer.up.reads])
+            normalize(w.state.pointer, layer.feedForwardNorm, into: w.input, rows: mine, forms: layer.feedForwardReads)
             pool.barrier()
             product(layer.gate, w.input, n, thread, threads, nil, into: w.gated.floats, wide)
             product(layer.up, w.input, n, thread, threads, nil, into: w.up.pointer, wide)
@@ -347,12 +345,13 @@ final class DecoderWorkspace: Sendable {
         wideStride = c.intermediateSize
         logitStride = w.output.paddedOutputs
         state = AlignedBuffer(tokens * hiddenStride)
-        input = DecoderRows(rows: max(tokens, count), columns: hiddenStride, forms: w.reads([\.query, \.key, \.value, \.gate, \.up]).union(w.output.reads))
+        input = DecoderRows(
+            rows: max(tokens, count), columns: hiddenStride, forms: w.layers.reduce(w.output.reads) { $0.union($1.attentionReads).union($1.feedForwardReads) })
         queries = AlignedBuffer(tokens * queryStride)
         keys = AlignedBuffer(tokens * kvStride)
         values = AlignedBuffer(tokens * kvStride)
-        attended = DecoderRows(rows: tokens, columns: queryStride, forms: w.reads([\.attentionOutput]))
-        gated = DecoderRows(rows: tokens, columns: wideStride, forms: w.reads([\.down]))
+        attended = DecoderRows(rows: tokens, columns: queryStride, forms: w.layers.reduce([]) { $0.union($1.attentionOutput.reads) })
+        gated = DecoderRows(rows: tokens, columns: wideStride, forms: w.layers.reduce([]) { $0.union($1.down.reads) })
         up = AlignedBuffer(tokens * wideStride)
         block = AlignedBuffer(w.layers.contains { $0.attentionPostNorm != nil || $0.feedForwardPostNorm != nil } ? tokens * hiddenStride : 0)
         angles = RotaryAngles(tokens: tokens, c.rope)
