@@ -187,7 +187,7 @@ T_VNNI static void gemm_vnni(const mnk_tiles *g) {
             size_t start, rows = block_rows(g->m, ROWS, i, &start);
             switch (rows) {
 #define CASE(n) case n: rows_vnni(g, start, column, n, i + 1 == groups); break;
-                CASE(1) CASE(2) CASE(3) CASE(4) CASE(5) CASE(6) CASE(7) CASE(8) CASE(9) CASE(10) CASE(11) CASE(12)
+                CASE(1) CASE(2) CASE(3) CASE(4) CASE(5) CASE(6) CASE(7) CASE(8) CASE(9)
 #undef CASE
             }
         }
