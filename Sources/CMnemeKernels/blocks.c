@@ -210,9 +210,9 @@ static void q12_fit(const float *y, int16_t *q, uint16_t *d) {
 }
 
 static void pack_q12(int type, const void *source, size_t k, size_t row_begin, size_t row_end, uint8_t *packed) {
-    size_t blocks = k / 32, panel = blocks * mnk_tile_bytes(MNK_Q12);
+    size_t blocks = k / 32, codes = code_bytes(MNK_Q12), panel = blocks * tile_bytes(MNK_Q12);
     for (size_t row = row_begin; row < row_end; row++) {
-        uint8_t *t = packed + row / 16 * panel, *scales = t + blocks * 768;
+        uint8_t *t = packed + row / 16 * panel, *scales = t + blocks * codes;
         for (size_t b = 0; b < blocks; b++) {
             float y[32];
             int16_t q[32];
@@ -224,7 +224,7 @@ static void pack_q12(int type, const void *source, size_t k, size_t row_begin, s
                 for (size_t v = 0; v < 3; v++)
                     for (size_t i = 0; i < 2; i++) {
                         uint16_t word = (uint16_t)((uint16_t)q[8 * j + 2 * v + i] << 4 | ((uint16_t)q[8 * j + 6 + i] >> 4 * v & 15));
-                        memcpy(t + b * 768 + (3 * j + v) * 64 + row % 16 * 4 + i * 2, &word, 2);
+                        memcpy(t + b * codes + (3 * j + v) * 64 + row % 16 * 4 + i * 2, &word, 2);
                     }
         }
     }
@@ -266,10 +266,10 @@ void mnk_pack_tiles(int type, const void *source, size_t k, size_t row_begin, si
 
 void mnk_tile_row(int format, const void *packed, size_t k, size_t row, float *y) {
     if (format == MNK_Q12) {
-        const uint8_t *t = (const uint8_t *)packed + row / 16 * (k / 32) * mnk_tile_bytes(format), *scales = t + k / 32 * 768;
+        const uint8_t *t = (const uint8_t *)packed + row / 16 * (k / 32) * tile_bytes(format), *scales = t + k / 32 * code_bytes(format);
         for (size_t i = 0; i < k; i++) {
             float d = half_at(scales + (i / 32 * 16 + row % 16) * 2);
-            y[i] = (float)mnk_q12_code(t + i / 32 * 768, row % 16, i % 32) * d * (1.0f / 2047);
+            y[i] = (float)mnk_q12_code(t + i / 32 * code_bytes(format), row % 16, i % 32) * d * (1.0f / 2047);
         }
         return;
     }

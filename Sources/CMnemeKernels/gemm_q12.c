@@ -5,10 +5,12 @@
 #include <immintrin.h>
 #endif
 
-enum { CODES = 768, SCALES = 32, ROWS = 9 };
+enum { ROWS = 9 };
+#define CODES code_bytes(MNK_Q12)
+#define PANEL(blocks) ((blocks) * tile_bytes(MNK_Q12))
 
 /// Where a group of 16 columns begins, and its scales.
-MNK_INLINE const uint8_t *codes_at(const mnk_tiles *g, size_t column) { return (const uint8_t *)g->b + column / 16 * (g->k / 32) * (CODES + SCALES); }
+MNK_INLINE const uint8_t *codes_at(const mnk_tiles *g, size_t column) { return (const uint8_t *)g->b + column / 16 * PANEL(g->k / 32); }
 MNK_INLINE const uint16_t *scales_at(const mnk_tiles *g, size_t column) { return (const uint16_t *)(codes_at(g, column) + g->k / 32 * CODES); }
 
 MNK_INLINE const int16_t *words_at(const mnk_tiles *g, size_t row, size_t block) { return (const int16_t *)g->a + (row * (g->k / 32) + block) * 32; }
@@ -116,7 +118,7 @@ T_VNNI MNK_INLINE void fetch(const uint8_t *codes, const uint8_t *scales) {
 
 /// One row: memory is the limit, so that column tiles are read as several streams and the next ones are fetched ahead.
 T_VNNI MNK_INLINE void streams_vnni(const mnk_tiles *g, size_t column, size_t streams) {
-    size_t blocks = g->k / 32, panel = blocks * (CODES + SCALES);
+    size_t blocks = g->k / 32, panel = PANEL(blocks);
     const uint8_t *t = codes_at(g, column);
     const uint16_t *scales = scales_at(g, column);
     __m512 acc[4];
@@ -138,7 +140,7 @@ T_VNNI MNK_INLINE void streams_vnni(const mnk_tiles *g, size_t column, size_t st
                 even = _mm512_dpwssd_epi32(even, w[2], two_words(a + j * 8 + 4));
                 odd = _mm512_dpwssd_epi32(odd, w[3], two_words(a + j * 8 + 6));
             }
-            __m512 d = _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)((const uint8_t *)scales + i * panel + b * SCALES)));
+            __m512 d = _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)((const uint8_t *)(scales + b * 16) + i * panel)));
             acc[i] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(_mm512_add_epi32(even, odd)), _mm512_mul_ps(d, scale), acc[i]);
         }
     }
@@ -147,7 +149,7 @@ T_VNNI MNK_INLINE void streams_vnni(const mnk_tiles *g, size_t column, size_t st
 
 /// Some rows of one column tile: words are unpacked once for all of them, beside the products.
 T_VNNI MNK_INLINE void rows_vnni(const mnk_tiles *g, size_t row, size_t column, size_t rows, int ahead) {
-    size_t blocks = g->k / 32, panel = blocks * (CODES + SCALES);
+    size_t blocks = g->k / 32, panel = PANEL(blocks);
     const uint8_t *t = codes_at(g, column);
     const uint16_t *scales = scales_at(g, column);
     __m512 acc[ROWS];

@@ -5,7 +5,7 @@
 #include <immintrin.h>
 #endif
 
-size_t mnk_tile_bytes(int format) { return format == MNK_Q12 ? 768 + 32 : tile_bytes(format); }
+size_t mnk_tile_bytes(int format) { return tile_bytes(format); }
 
 MNK_INLINE const int8_t *codes_of_row(const mnk_tiles *g, size_t row, size_t block) { return (const int8_t *)g->a + (row * (g->k / 32) + block) * 64; }
 

@@ -3,11 +3,11 @@
 #define MNK_TILES_H
 #include "half.h"
 
-/// Whether codes have four bits (not eight), what stands for zero if that is fixed, and bytes of codes and of all of a tile: MNK_Q12's are laid out otherwise.
+/// Whether codes have four bits, what stands for zero if that is fixed, and bytes of a tile's codes and of all that belongs to it.
 MNK_INLINE int is_narrow(int format) { return format == MNK_Q4 || format == MNK_Z4; }
 MNK_INLINE int zero_of(int format) { return format == MNK_Z4 ? 8 : format == MNK_Z8 ? 128 : 0; }
-MNK_INLINE size_t code_bytes(int format) { return is_narrow(format) ? 256 : 512; }
-MNK_INLINE size_t tile_bytes(int format) { return code_bytes(format) + (zero_of(format) ? 32 : 64); }
+MNK_INLINE size_t code_bytes(int format) { return is_narrow(format) ? 256 : format == MNK_Q12 ? 768 : 512; }
+MNK_INLINE size_t tile_bytes(int format) { return code_bytes(format) + (zero_of(format) || format == MNK_Q12 ? 32 : 64); }
 
 /// Adds bias and what stands there, and stores sixteen columns of a row.
 MNK_INLINE void finish_tile(const mnk_tiles *g, size_t row, size_t column, const void *sums) {

@@ -143,6 +143,7 @@ public struct KVRows {
 public struct UniformBudget: BudgetAllocator {
     /// Nothing to set.
     public init() {}
+    /// The whole budget for each head.
     public func split(_ budget: Int, lengths: [[Int]]) -> [[Int]] { lengths.map { $0.map { _ in budget } } }
 }
 
@@ -150,5 +151,6 @@ public struct UniformBudget: BudgetAllocator {
 public struct Drop: Disposer {
     /// Nothing to set.
     public init() {}
+    /// Nothing that stays changes.
     public func dispose(lost: [Int], kept: [Int], of rows: KVRows) -> [KVChange] { [] }
 }

@@ -100,7 +100,7 @@ public struct DecoderSegment: @unchecked Sendable {
     /// The position of the first, where they follow each other.
     public var position: Int
     /// Where each stands, ascending, if they do not; then ``position`` is the last place + 1 - their number.
-    public var places: UnsafePointer<Int32>?
+    public private(set) var places: UnsafePointer<Int32>?
     /// The sequence's memory.
     public var view: KVView
     /// How many of its tokens, counted from the end, get logits.
