@@ -58,7 +58,7 @@ struct ModelsCommand: AsyncParsableCommand {
     struct Convert: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Write a GGUF file with weights of another type.",
-            discussion: "Fewer bits lose precision; more bits gain none.")
+            discussion: "Fewer bits lose precision; more gain none, but that F16 and BF16 run in 12 bits and F32 in all of its own.")
 
         @Argument(help: "A model's name, or a GGUF file.") var model: String
         @Argument(help: "The file to write.") var output: String
