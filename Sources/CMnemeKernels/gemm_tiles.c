@@ -171,8 +171,8 @@ T_VNNI MNK_INLINE void rows_vnni(const mnk_tiles *g, size_t row, size_t column, 
 enum { PAIR_ROWS = 6 };
 
 /// `rows` rows of two column tiles, step by step side by side: so many sums grow at once that none waits for the one before it, and each code of a row is
-/// fetched once for both tiles.
-T_VNNI MNK_INLINE void pair_vnni(const mnk_tiles *g, size_t row, size_t column, size_t rows, int format) {
+/// fetched once for both tiles. With `ahead`, the next two tiles are fetched.
+T_VNNI MNK_INLINE void pair_vnni(const mnk_tiles *g, size_t row, size_t column, size_t rows, int format, int ahead) {
     size_t blocks = g->k / 32, tile = tile_bytes(format);
     const uint8_t *t = (const uint8_t *)g->b + column / 16 * blocks * tile, *u = t + blocks * tile;
     __m512 acc[PAIR_ROWS][2];
@@ -180,6 +180,11 @@ T_VNNI MNK_INLINE void pair_vnni(const mnk_tiles *g, size_t row, size_t column, 
     for (size_t b = 0; b < blocks; b++, t += tile, u += tile) {
         const int8_t *a = codes_of_row(g, row, b);
         __m512i s[PAIR_ROWS][2];
+        if (ahead)
+            for (size_t line = 0; line < tile; line += 64) {
+                _mm_prefetch((const char *)(t + 2 * blocks * tile + line), _MM_HINT_T1);
+                _mm_prefetch((const char *)(u + 2 * blocks * tile + line), _MM_HINT_T1);
+            }
 #pragma clang loop unroll(full)
         // A zero of 128 is taken off before what the high halves sum to is moved up by 7 bits.
         for (size_t i = 0; i < rows; i++)
@@ -258,7 +263,7 @@ T_VNNI MNK_INLINE void gemm_vnni(const mnk_tiles *g, int format) {
             for (size_t i = 0, groups = (g->m + PAIR_ROWS - 1) / PAIR_ROWS; i < groups; i++) {
                 size_t start, rows = block_rows(g->m, PAIR_ROWS, i, &start);
                 switch (rows) {
-#define CASE(n) case n: pair_vnni(g, start, column, n, format); break;
+#define CASE(n) case n: pair_vnni(g, start, column, n, format, i + 1 == groups); break;
                     CASE(1) CASE(2) CASE(3) CASE(4) CASE(5) CASE(6)
 #undef CASE
                 }

@@ -79,6 +79,58 @@ import MnemeEngine
         }
     }
 
+    /// Runs one step of several sequences; their logits follow each other.
+    private static func step(_ decoder: TransformerDecoder, _ parts: [(tokens: ArraySlice<Int32>, cache: Cache, logits: Int)]) -> [[Float]] {
+        let size = decoder.configuration.vocabularySize, count = parts.reduce(0) { $0 + $1.logits }
+        var tokens: [Int32] = [], segments: [DecoderSegment] = [], out = [Float](repeating: .nan, count: count * size)
+        for part in parts {
+            segments.append(
+                DecoderSegment(
+                    tokens: tokens.count..<tokens.count + part.tokens.count, position: part.tokens.startIndex, view: part.cache.view, logits: part.logits))
+            tokens += part.tokens
+        }
+        tokens.withUnsafeBufferPointer { tokens in
+            segments.withUnsafeBufferPointer { segments in
+                out.withUnsafeMutableBufferPointer { decoder.step(tokens: tokens, segments: segments, logits: $0.baseAddress!) }
+            }
+        }
+        return (0..<count).map { Array(out[$0 * size..<($0 + 1) * size]) }
+    }
+
+    /// Sequences with and without logits in one step, against each by itself with all of them.
+    private static func compare(_ decoder: TransformerDecoder, _ text: [Int32], behind: Int) {
+        let c = decoder.configuration, whole = Cache(c, positions: text.count), caches = (0..<5).map { _ in Cache(c, positions: text.count) }
+        var expected: [[Float]] = []
+        for cache in [whole] + caches where behind > 0 {
+            for start in stride(from: 0, to: behind, by: 100) {
+                _ = decoder.logits(Array(text[start..<min(behind, start + 100)]), at: start, in: cache, rows: 1)
+            }
+        }
+        for token in behind..<text.count { expected += decoder.logits([text[token]], at: token, in: whole, rows: 1) }
+        // The lengths of prompts: threads share the contexts of those below 17 tokens.
+        let ends = [9, 20, 3, 1, 1].map { behind + $0 }, kept = [0, 3, 3, 0, 1]
+        let logits = step(decoder, caches.indices.map { (text[behind..<ends[$0]], caches[$0], kept[$0]) })
+        #expect(logits == caches.indices.flatMap { expected[ends[$0] - behind - kept[$0]..<ends[$0] - behind] })
+        // Nobody wants any; and what was left behind serves what follows.
+        #expect(step(decoder, [(text[ends[0]..<ends[0] + 9], caches[0], 0), (text[ends[3]..<ends[3] + 2], caches[3], 0)]).isEmpty)
+        let next = [ends[0] + 9, ends[1], ends[2], ends[3] + 2, ends[4]]
+        #expect(step(decoder, caches.indices.map { (text[next[$0]..<next[$0] + 1], caches[$0], 1) }) == next.map { expected[$0 - behind] })
+    }
+
+    @Test(arguments: models) func `tokens without logits change nothing for the others`(model: Tiny) throws {
+        let path = try Self.folder(model)
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        let decoder = try TransformerDecoder(ModelFolder(path: path, context: model.context), stepTokens: 128, stepLogits: 128)
+        Self.compare(decoder, model.tokens, behind: 0)
+        Self.compare(decoder, model.tokens, behind: 40)
+    }
+
+    @Test(.enabled(if: RealModel.isThere, "needs the model that `make language-model` fetches"))
+    func `nor do they behind a long context`() throws {
+        let decoder = try RealModel.loaded.get().decoder
+        Self.compare(decoder, (0..<640).map { Int32($0 * 7919 % 40_000) }, behind: 600)
+    }
+
     @Test(arguments: models) func `policies go with every family, and windows keep all`(model: Tiny) throws {
         let path = try Self.folder(model)
         defer { try? FileManager.default.removeItem(atPath: path) }

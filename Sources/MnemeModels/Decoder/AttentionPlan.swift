@@ -12,6 +12,8 @@ struct AttentionPlan {
     /// For each segment: where its sums lie among the partials, -1 if it has none; and the first span that it reads alone.
     private(set) var offsets: [Int]
     private(set) var firstSpans: [Int]
+    /// Where each segment's rows begin behind the last layer's keys and values, and how many rows there are: only tokens that get logits go on from there.
+    private(set) var lastRows: [Int]
     /// Spans that are read once for several segments, and these segments.
     private(set) var shared: [Shared] = []
     private(set) var members: [Int] = []
@@ -27,6 +29,7 @@ struct AttentionPlan {
         offsets = [Int](repeating: -1, count: segments)
         firstSpans = [Int](repeating: 0, count: segments)
         leaders = [Int](repeating: -1, count: segments)
+        lastRows = [Int](repeating: 0, count: segments + 1)
         self.room = room
         shared.reserveCapacity(segments * 64)
         members.reserveCapacity(segments * 64)
@@ -34,8 +37,10 @@ struct AttentionPlan {
 
     /// Plans a step. Allocates nothing.
     ///
-    /// - Parameter partials: floats that a segment's attention needs to be cut into spans.
-    mutating func make(_ segments: UnsafeBufferPointer<DecoderSegment>, partials: (DecoderSegment) -> Int) {
+    /// - Parameters:
+    ///   - logits: whether there will be any.
+    ///   - partials: floats that a segment's attention needs to be cut into spans.
+    mutating func make(_ segments: UnsafeBufferPointer<DecoderSegment>, logits: Bool, partials: (DecoderSegment) -> Int) {
         var used = 0
         shared.removeAll(keepingCapacity: true)
         members.removeAll(keepingCapacity: true)
@@ -46,6 +51,8 @@ struct AttentionPlan {
             (offsets[i], firstSpans[i]) = needed > 0 && used + needed <= room ? (used, 0) : (-1, 0)
             if offsets[i] >= 0 { used += needed }
             alonePositions += segment.position + segment.tokens.count
+            // A single token may share spans with others, and goes on in any case.
+            lastRows[i + 1] = lastRows[i] + (segment.tokens.count == 1 ? 1 : logits ? min(segment.logits, segment.tokens.count) : 0)
         }
         readPositions = alonePositions
         for leader in segments.indices where canShare(segments[leader], leader) && leaders[leader] < 0 {

@@ -82,7 +82,8 @@ public final class TransformerDecoder: Sendable {
         guard !tokens.isEmpty else { return }
         turn.lock()
         defer { turn.unlock() }
-        workspace.plan.pointee.make(segments) { segment in
+        let layers = min(layers ?? .max, weights.layers.count)
+        workspace.plan.pointee.make(segments, logits: layers == weights.layers.count) { segment in
             segment.view.heads != nil
                 ? 0
                 : DecoderKernels.partials(
@@ -91,7 +92,7 @@ public final class TransformerDecoder: Sendable {
         }
         let plan = workspace.plan.pointee
         reads.withLockedValue { $0 = ($0.read + plan.readPositions, $0.alone + plan.alonePositions) }
-        pool.run(Step(decoder: self, tokens: tokens, segments: segments, logits: logits, layers: min(layers ?? .max, weights.layers.count)))
+        pool.run(Step(decoder: self, tokens: tokens, segments: segments, logits: logits, layers: layers))
     }
 
     private struct Step: PoolTask {
@@ -107,7 +108,8 @@ public final class TransformerDecoder: Sendable {
         _ thread: Int, _ threads: Int, _ tokens: UnsafeBufferPointer<Int32>, _ segments: UnsafeBufferPointer<DecoderSegment>,
         _ logits: UnsafeMutablePointer<Float>, _ layers: Int
     ) {
-        let c = configuration, w = workspace, n = tokens.count, mine = shareOf(n, thread, threads)
+        let c = configuration, w = workspace
+        var n = tokens.count, mine = shareOf(n, thread, threads)
         let half = c.rope.frequencies.count, queries = c.heads * c.headDimension, gelu = c.activation == .gelu
         let queryStride = w.queryStride, kvStride = w.kvStride, wide = w.wideStride, hidden = w.hiddenStride
         for t in mine {
@@ -156,8 +158,17 @@ public final class TransformerDecoder: Sendable {
                 }
             }
             pool.barrier()
-            attend(index, thread, threads, segments)
+            if index < layers - 1 {
+                attend(index, thread, threads, segments)
+            } else {
+                // Nobody reads what the other tokens would be from here on.
+                attend(index, thread, threads, segments, into: w.plan.pointee.lastRows)
+                keepLastRows(segments, columns: shareOf(hidden, thread, threads))
+                n = w.plan.pointee.lastRows[segments.count]
+                mine = shareOf(n, thread, threads)
+            }
             pool.barrier()
+            guard n > 0 else { return }
             kernels.quantize(w.attended, rows: mine, columns: queries, forms: layer.attentionOutput.reads)
             pool.barrier()
             add(layer.attentionOutput, w.attended, layer.attentionPostNorm, n, mine, thread, threads)
@@ -176,8 +187,8 @@ public final class TransformerDecoder: Sendable {
         guard layers == weights.layers.count else { return }
         // Only rows that get logits go through the last matrix, side by side.
         var row = 0
-        for segment in segments where segment.logits > 0 {
-            for t in max(segment.tokens.lowerBound, segment.tokens.upperBound - segment.logits)..<segment.tokens.upperBound {
+        for (i, segment) in segments.enumerated() where segment.logits > 0 {
+            for t in w.plan.pointee.lastRows[i]..<w.plan.pointee.lastRows[i + 1] {
                 if row % threads == thread {
                     kernels.rmsNorm(
                         w.state.pointer + t * hidden, weight: weights.outputNorm.pointer, epsilon: c.normEpsilon, rows: 1, columns: c.hiddenSize,
@@ -194,6 +205,16 @@ public final class TransformerDecoder: Sendable {
         for r in shareOf(row, thread, threads) {
             if let cap = c.logitCap { kernels.softCap(w.logits.pointer + r * w.logitStride, count: w.logitStride, cap: cap) }
             (logits + r * c.vocabularySize).update(from: w.logits.pointer + r * w.logitStride, count: c.vocabularySize)
+        }
+    }
+
+    /// Moves the state of the tokens that go on together.
+    private func keepLastRows(_ segments: UnsafeBufferPointer<DecoderSegment>, columns: Range<Int>) {
+        let state = workspace.state.pointer + columns.lowerBound, hidden = workspace.hiddenStride, rows = workspace.plan.pointee.lastRows
+        for (i, segment) in segments.enumerated() {
+            for (row, token) in zip(rows[i]..<rows[i + 1], segment.tokens.suffix(rows[i + 1] - rows[i])) where row != token {
+                (state + row * hidden).update(from: state + token * hidden, count: columns.count)
+            }
         }
     }
 
@@ -235,27 +256,33 @@ public final class TransformerDecoder: Sendable {
     }
 
     /// Attention of all segments; each thread takes its share of all units.
-    private func attend(_ layer: Int, _ thread: Int, _ threads: Int, _ segments: UnsafeBufferPointer<DecoderSegment>) {
+    ///
+    /// - Parameter lastRows: as in the plan, where only these tokens are to attend.
+    private func attend(_ layer: Int, _ thread: Int, _ threads: Int, _ segments: UnsafeBufferPointer<DecoderSegment>, into lastRows: [Int]? = nil) {
         let c = configuration, w = workspace, plan = w.plan, window = c.window(layer: layer), scratch = w.scratch[thread].pointer
         // Heads that keep rows of their own are attended to one by one.
-        func pieces(_ i: Int) -> Int { segments[i].view.heads == nil ? 1 : c.kvHeads }
-        func attention(_ i: Int, _ head: Int = 0) -> DecoderKernels.Attention {
-            let segment = segments[i], view = segment.view, first = segment.tokens.lowerBound
+        func pieces(_ i: Int) -> Int {
+            if let lastRows, lastRows[i] == lastRows[i + 1] { return 0 }
+            return segments[i].view.heads == nil ? 1 : c.kvHeads
+        }
+        func attention(_ i: Int, _ head: Int = 0, of lastRows: [Int]?) -> DecoderKernels.Attention {
+            let segment = segments[i], view = segment.view, count = lastRows.map { $0[i + 1] - $0[i] } ?? segment.tokens.count
+            let skipped = segment.tokens.count - count, first = segment.tokens.lowerBound + skipped, row = lastRows?[i] ?? first
             if let rows = view.heads?[layer * c.kvHeads + head] {
-                let group = c.heads / c.kvHeads, offset = first * w.queryStride + head * group * c.headDimension
+                let group = c.heads / c.kvHeads, offset = head * group * c.headDimension
                 return DecoderKernels.Attention(
-                    queries: w.queries.pointer + offset, stride: w.queryStride, keys: rows.keys, values: rows.values,
-                    blockStride: KVView.blockTokens * c.headDimension, table: nil, tokens: segment.tokens.count, position: rows.count, heads: group, kvHeads: 1,
+                    queries: w.queries.pointer + first * w.queryStride + offset, stride: w.queryStride, keys: rows.keys, values: rows.values,
+                    blockStride: KVView.blockTokens * c.headDimension, table: nil, tokens: count, position: rows.count + skipped, heads: group, kvHeads: 1,
                     dimension: c.headDimension, window: window ?? 0, scale: c.attentionScale ?? 1 / Float(c.headDimension).squareRoot(),
-                    cap: c.attentionCap ?? 0, into: w.attended.floats + offset, outputStride: w.queryStride,
+                    cap: c.attentionCap ?? 0, into: w.attended.floats + row * w.queryStride + offset, outputStride: w.queryStride,
                     many: (rows.manyRow, log(rows.many)))
             }
             var a = DecoderKernels.Attention(
                 queries: w.queries.pointer + first * w.queryStride, stride: w.queryStride, keys: view.keys + layer * view.layerStride,
-                values: view.values + layer * view.layerStride, blockStride: view.blockStride, table: view.table, tokens: segment.tokens.count,
-                position: segment.position, heads: c.heads, kvHeads: c.kvHeads, dimension: c.headDimension, window: window ?? 0,
+                values: view.values + layer * view.layerStride, blockStride: view.blockStride, table: view.table, tokens: count,
+                position: segment.position + skipped, heads: c.heads, kvHeads: c.kvHeads, dimension: c.headDimension, window: window ?? 0,
                 scale: c.attentionScale ?? 1 / Float(c.headDimension).squareRoot(), cap: c.attentionCap ?? 0,
-                into: w.attended.floats + first * w.queryStride, outputStride: w.queryStride, places: segment.places)
+                into: w.attended.floats + row * w.queryStride, outputStride: w.queryStride, places: segment.places.map { $0 + skipped })
             // A window sees too little of what is shared.
             if plan.pointee.offsets[i] >= 0 {
                 kernels.share(&a, partials: w.partials.pointer + plan.pointee.offsets[i], firstSpan: window == nil ? plan.pointee.firstSpans[i] : 0)
@@ -266,7 +293,7 @@ public final class TransformerDecoder: Sendable {
         var total = sharedUnits, start = sharedUnits, isShared = false
         for i in segments.indices {
             for head in 0..<pieces(i) {
-                var a = attention(i, head)
+                var a = attention(i, head, of: lastRows)
                 total += kernels.units(&a)
             }
             isShared = isShared || plan.pointee.offsets[i] >= 0
@@ -275,20 +302,20 @@ public final class TransformerDecoder: Sendable {
         for unit in share.clamped(to: 0..<sharedUnits) {
             let part = plan.pointee.shared[unit / c.kvHeads], head = unit % c.kvHeads
             withUnsafeTemporaryAllocation(of: DecoderKernels.Attention.self, capacity: part.members.count) { members in
-                for (j, member) in part.members.enumerated() { members.initializeElement(at: j, to: attention(plan.pointee.members[member])) }
+                for (j, member) in part.members.enumerated() { members.initializeElement(at: j, to: attention(plan.pointee.members[member], of: lastRows)) }
                 kernels.attend(shared: members, span: part.span, heads: head..<head + 1, scratch: scratch)
             }
         }
         for i in segments.indices {
             for head in 0..<pieces(i) {
-                var a = attention(i, head)
+                var a = attention(i, head, of: lastRows)
                 let count = kernels.units(&a), here = share.clamped(to: start..<start + count)
                 if !here.isEmpty { kernels.attend(&a, units: here.lowerBound - start..<here.upperBound - start, scratch: scratch) }
                 start += count
             }
             guard let observation = segments[i].observation, layer >= observation.firstLayer else { continue }
             for head in 0..<c.kvHeads where head % threads == thread {
-                var a = attention(i, head)
+                var a = attention(i, head, of: nil)
                 kernels.addMass(
                     &a, head: segments[i].view.heads == nil ? head : 0, lastTokens: min(observation.tokens, segments[i].tokens.count),
                     into: observation.mass + ((layer - observation.firstLayer) * c.kvHeads + head) * observation.stride)
@@ -297,10 +324,10 @@ public final class TransformerDecoder: Sendable {
         guard isShared else { return }
         pool.barrier()
         let heads = shareOf(segments.count * c.kvHeads, thread, threads)
-        for i in segments.indices where plan.pointee.offsets[i] >= 0 {
+        for i in segments.indices where plan.pointee.offsets[i] >= 0 && pieces(i) > 0 {
             let here = heads.clamped(to: i * c.kvHeads..<(i + 1) * c.kvHeads)
             guard !here.isEmpty else { continue }
-            var a = attention(i)
+            var a = attention(i, of: lastRows)
             kernels.merge(&a, heads: here.lowerBound - i * c.kvHeads..<here.upperBound - i * c.kvHeads)
         }
     }
