@@ -244,14 +244,15 @@ public final class Engine: Sendable {
             }
             waiting += arrived
             let now = ContinuousClock().now
+            var dropped: [(sequence: Sequence, error: any Error)] = []
             func drop(_ list: inout [Sequence]) {
                 list.removeAll { sequence in
                     if closed {
-                        finish(sequence, throwing: EngineError(.closed, "The engine is shut down."))
+                        dropped.append((sequence, EngineError(.closed, "The engine is shut down.")))
                     } else if cancelled.contains(sequence.id) {
-                        finish(sequence, throwing: CancellationError())
+                        dropped.append((sequence, CancellationError()))
                     } else if let deadline = sequence.deadline, now > deadline {
-                        finish(sequence, throwing: EngineError(.timeout, "The request took longer than it may. Ask for fewer tokens or more time."))
+                        dropped.append((sequence, EngineError(.timeout, "The request took longer than it may. Ask for fewer tokens or more time.")))
                     } else {
                         return false
                     }
@@ -260,6 +261,9 @@ public final class Engine: Sendable {
             }
             drop(&waiting)
             drop(&running)
+            // Who hears of it finds the place free.
+            if !dropped.isEmpty { report(waiting.count, running.count) }
+            for (sequence, error) in dropped { finish(sequence, throwing: error) }
             if closed { return }
             shares.update(active: Set((waiting + running).map(\.request.key)))
             running.removeAll { sequence in

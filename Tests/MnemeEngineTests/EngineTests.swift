@@ -116,10 +116,16 @@ struct EngineTests {
         var late = long
         late.timeout = .milliseconds(150)
         let waiting = try engine.generate(late)
-        _ = try engine.generate(late)
-        #expect(throws: EngineError.self) { _ = try engine.generate(late) }
-        let error = await #expect(throws: EngineError.self) { for try await _ in waiting {} }
-        #expect(error?.code == .timeout)
+        // Who lets go of the stream would give the request up.
+        let second = try engine.generate(late)
+        let refusal = #expect(throws: EngineError.self) { _ = try engine.generate(late) }
+        #expect(refusal?.code == .overloaded)
+        for stream in [waiting, second] {
+            let error = await #expect(throws: EngineError.self) { for try await _ in stream {} }
+            #expect(error?.code == .timeout)
+        }
+        // Whoever has heard of it finds the places free.
+        #expect(engine.statistics.waiting == 0)
         reader.cancel()
         _ = await reader.result
         // The place is free again.
