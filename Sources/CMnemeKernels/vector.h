@@ -50,19 +50,22 @@ MNK_INLINE f32x16 min16(f32x16 a, f32x16 b) {
     return (f32x16)(((i32x16)a & m) | ((i32x16)b & ~m));
 }
 
+/// The upper half of what is left, on top of the lower one: 8, 4, 2 and 1 lanes down.
+#define MNK_HALVES(v, STEP)                                                                        \
+    v = STEP(v, __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7)); \
+    v = STEP(v, __builtin_shufflevector(v, v, 4, 5, 6, 7, 0, 1, 2, 3, 12, 13, 14, 15, 8, 9, 10, 11)); \
+    v = STEP(v, __builtin_shufflevector(v, v, 2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13)); \
+    v = STEP(v, __builtin_shufflevector(v, v, 1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14));
+
 MNK_INLINE float sum16(f32x16 v) {
-    float s[16], t[8];
-    memcpy(s, &v, sizeof s);
-    for (int i = 0; i < 8; i++) t[i] = s[i] + s[i + 8];
-    for (int i = 0; i < 4; i++) t[i] += t[i + 4];
-    return (t[0] + t[2]) + (t[1] + t[3]);
+#define STEP(a, b) (a) + (b)
+    MNK_HALVES(v, STEP)
+#undef STEP
+    return v[0];
 }
 MNK_INLINE float highest16(f32x16 v) {
-    float s[16];
-    memcpy(s, &v, sizeof s);
-    float m = s[0];
-    for (int i = 1; i < 16; i++) m = s[i] > m ? s[i] : m;
-    return m;
+    MNK_HALVES(v, max16)
+    return v[0];
 }
 
 /// Rounds to the nearest bf16, ties to even. Finite input only.
