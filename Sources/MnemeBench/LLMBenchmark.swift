@@ -46,7 +46,10 @@ public struct LLMBenchmark: Sendable {
         let logits = UnsafeMutablePointer<Float>.allocate(capacity: decoder.stepLogits * c.vocabularySize)
         defer { logits.deallocate() }
         var rows: [Row] = []
-        let parameters = Double(c.layers * (c.hiddenSize * (2 * c.heads * c.headDimension + 2 * c.kvSize) + 3 * c.hiddenSize * c.intermediateSize))
+        // A token's products: all but the prompt's last leave the last layer behind their queries, keys and values.
+        let projections = c.hiddenSize * (c.heads * c.headDimension + 2 * c.kvSize)
+        let rest = c.hiddenSize * c.heads * c.headDimension + 3 * c.hiddenSize * c.intermediateSize
+        let parameters = Double(c.layers * projections + (c.layers - 1) * rest)
         for length in prompts {
             // Views do not keep their memory.
             let cache = try KVBuffer(c, positions: length)

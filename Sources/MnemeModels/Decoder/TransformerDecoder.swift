@@ -60,8 +60,8 @@ public final class TransformerDecoder: Sendable {
     /// Threads that a step uses.
     public var threadCount: Int { pool.threadCount }
 
-    /// Bytes of keys and values that attention has read, and that it would have read if each sequence read all of its own (windows not
-    /// counted).
+    /// Bytes of keys and values that attention has read, and that it would have read if each sequence read all of its own. Neither windows
+    /// nor tokens that leave the last layer early are counted off.
     public var attentionBytes: (read: Int, alone: Int) {
         let bytes = 2 * configuration.layers * configuration.kvSize * MemoryLayout<UInt16>.stride
         return reads.withLockedValue { ($0.read * bytes, $0.alone * bytes) }
