@@ -46,6 +46,8 @@ $(VENV)/.done: Tests/clients/requirements.txt
 	touch $@
 
 lint:
+	@twins="$$(git ls-files | sed -E ':a;p;s|/[^/]*$$||;ta' | sort -u | tr A-Z a-z | sort | uniq -d)"; \
+	[ -z "$$twins" ] || { echo "These paths differ by case only, and macOS and Windows fold them into one: $$twins" >&2; exit 1; }
 	swift format lint --strict --recursive Sources Tests Package.swift
 
 tsan: model language-model

@@ -85,8 +85,7 @@ let package = Package(
                 locks,
                 logging, tracing,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
-            ],
-            path: "Sources/mneme"
+            ]
         ),
         .target(name: "MnemeStoreTesting", dependencies: ["MnemeStore"]),
 
