@@ -47,25 +47,36 @@ let package = Package(
         .systemLibrary(name: "CHiredis", providers: [.apt(["libhiredis-dev"]), .brew(["hiredis"])]),
         .systemLibrary(name: "CStemmer", providers: [.apt(["libstemmer-dev"]), .brew(["snowball"])]),
 
-        .target(name: "MnemeSeal", dependencies: [crypto]),
+        .target(name: "MnemeBase"),
+        .target(name: "MnemeSeal", dependencies: ["MnemeBase", crypto]),
         .target(name: "MnemeNumerics", dependencies: ["CMnemeKernels"]),
-        .target(name: "MnemeModels", dependencies: ["MnemeNumerics", crypto, locks]),
-        .target(name: "MnemeHub", dependencies: ["MnemeModels", crypto, locks]),
-        .target(name: "MnemeIndex", dependencies: ["MnemeSeal", "MnemeNumerics", "CMnemeKernels", "CMnemeMemory", "CStemmer", locks]),
+        .target(name: "MnemeModels", dependencies: ["MnemeBase", "MnemeNumerics", crypto, locks]),
+        .target(name: "MnemeHub", dependencies: ["MnemeBase", "MnemeModels", crypto, locks]),
+        .target(name: "MnemeIndex", dependencies: ["MnemeBase", "MnemeSeal", "MnemeNumerics", "CMnemeKernels", "CMnemeMemory", "CStemmer", locks]),
         .target(
             name: "MnemeStore",
-            dependencies: ["MnemeSeal", crypto, locks, .product(name: "GRDB", package: "GRDB.swift"), .product(name: "GRDBSQLite", package: "GRDB.swift")]
+            dependencies: [
+                "MnemeBase", "MnemeSeal", crypto, locks, .product(name: "GRDB", package: "GRDB.swift"),
+                .product(name: "GRDBSQLite", package: "GRDB.swift"),
+            ]
         ),
         .target(
             name: "Mneme",
-            dependencies: ["MnemeSeal", "MnemeModels", "MnemeNumerics", "MnemeIndex", "MnemeStore", crypto, cryptoExtras, locks, logging, tracing]),
+            dependencies: [
+                "MnemeBase", "MnemeSeal", "MnemeModels", "MnemeNumerics", "MnemeIndex", "MnemeStore", crypto, cryptoExtras, locks,
+                logging, tracing,
+            ]),
         .target(name: "CMnemeMemory"),
-        .target(name: "MnemeKV", dependencies: ["MnemeSeal", "MnemeModels", "MnemeNumerics", "CHiredis", "CMnemeKernels", "CMnemeMemory", crypto, locks]),
-        .target(name: "MnemeEngine", dependencies: ["MnemeKV", "MnemeModels", "MnemeNumerics", locks]),
+        .target(
+            name: "MnemeKV",
+            dependencies: [
+                "MnemeBase", "MnemeSeal", "MnemeModels", "MnemeNumerics", "CHiredis", "CMnemeKernels", "CMnemeMemory", crypto, locks,
+            ]),
+        .target(name: "MnemeEngine", dependencies: ["MnemeBase", "MnemeKV", "MnemeModels", "MnemeNumerics", locks]),
         .target(
             name: "MnemeServer",
             dependencies: [
-                "Mneme", "MnemeEngine", "MnemeKV", "MnemeModels", "MnemeStore", crypto, locks, logging, tracing,
+                "Mneme", "MnemeBase", "MnemeEngine", "MnemeKV", "MnemeModels", "MnemeStore", crypto, locks, logging, tracing,
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HummingbirdCore", package: "hummingbird"),
                 .product(name: "HummingbirdTLS", package: "hummingbird"),
@@ -77,13 +88,12 @@ let package = Package(
         ),
         .target(
             name: "MnemeBench",
-            dependencies: ["Mneme", "MnemeEngine", "MnemeIndex", "MnemeKV", "MnemeModels", "MnemeNumerics", "MnemeSeal", "MnemeStore", locks]),
+            dependencies: ["Mneme", "MnemeBase", "MnemeEngine", "MnemeIndex", "MnemeKV", "MnemeModels", "MnemeNumerics", "MnemeSeal", "MnemeStore", locks]),
         .executableTarget(
             name: "mneme-cli",
             dependencies: [
-                "Mneme", "MnemeEngine", "MnemeHub", "MnemeKV", "MnemeSeal", "MnemeServer", "MnemeBench", "MnemeModels", "MnemeNumerics", "MnemeStore", crypto,
-                locks,
-                logging, tracing,
+                "Mneme", "MnemeBase", "MnemeEngine", "MnemeHub", "MnemeKV", "MnemeSeal", "MnemeServer", "MnemeBench", "MnemeModels",
+                "MnemeNumerics", "MnemeStore", crypto, locks, logging, tracing,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]
         ),
@@ -91,17 +101,23 @@ let package = Package(
 
         .testTarget(name: "MnemeNumericsTests", dependencies: ["MnemeNumerics"]),
         .testTarget(name: "MnemeIndexTests", dependencies: ["MnemeIndex", "MnemeSeal", locks]),
+        .testTarget(name: "MnemeBaseTests", dependencies: ["MnemeBase"]),
         .testTarget(name: "MnemeTests", dependencies: ["Mneme", "MnemeIndex", "MnemeModels", "MnemeSeal", "MnemeStore", crypto], resources: [.copy("Guard")]),
         .testTarget(
             name: "MnemeServerTests",
-            dependencies: ["Mneme", "MnemeServer", "MnemeStore", .product(name: "Logging", package: "swift-log")]
+            dependencies: [
+                "Mneme", "MnemeBase", "MnemeModels", "MnemeServer", "MnemeStore", .product(name: "Logging", package: "swift-log"),
+            ]
         ),
-        .testTarget(name: "MnemeKVTests", dependencies: ["MnemeKV", "MnemeModels", "MnemeSeal", locks]),
+        .testTarget(name: "MnemeKVTests", dependencies: ["MnemeBase", "MnemeKV", "MnemeModels", "MnemeSeal", locks]),
         .testTarget(name: "MnemeEngineTests", dependencies: ["MnemeEngine", "MnemeKV", "MnemeModels", "MnemeNumerics"], resources: [.copy("Golden")]),
         .testTarget(
             name: "MnemeHubTests", dependencies: ["MnemeHub", "MnemeModels", .product(name: "Hummingbird", package: "hummingbird"), crypto, locks]),
         .testTarget(
-            name: "MnemeStoreTests", dependencies: ["MnemeSeal", "MnemeStore", "MnemeStoreTesting", crypto, .product(name: "GRDB", package: "GRDB.swift")]),
+            name: "MnemeStoreTests",
+            dependencies: [
+                "MnemeBase", "MnemeSeal", "MnemeStore", "MnemeStoreTesting", crypto, .product(name: "GRDB", package: "GRDB.swift"),
+            ]),
         .testTarget(name: "MnemeModelsTests", dependencies: ["MnemeModels", "MnemeNumerics"], resources: [.copy("Golden")]),
     ],
     swiftLanguageModes: [.v6]

@@ -1,6 +1,7 @@
 import Crypto
 import Foundation
 import Logging
+import MnemeBase
 import MnemeIndex
 import MnemeSeal
 import MnemeModels
@@ -32,7 +33,7 @@ extension MemoryOS {
     }
 
     private func makeIndexFolder() throws {
-        if let indexFolder { try FileManager.default.createDirectory(atPath: indexFolder, withIntermediateDirectories: true) }
+        if let indexFolder { try Privacy.makeFolder(indexFolder) }
     }
 
     /// Removes what processes that ended in the middle of writing have left.

@@ -1,4 +1,5 @@
 import Foundation
+import MnemeBase
 public import MnemeEngine
 public import MnemeKV
 import MnemeModels
@@ -163,7 +164,7 @@ private struct Haystack {
 
     /// - Parameter number: decides where in `tokens` the text is cut, what is hidden, and where.
     init(_ model: LanguageModel, _ tokens: [Int32], context: Int, number: Int, keys: Int) {
-        var random = SeededGenerator(state: UInt64(number * 2 + keys))
+        var random = SplitMix64(seed: UInt64(number * 2 + keys))
         func draw(_ count: Int) -> Int { Int(random.next() % UInt64(max(1, count))) }
         let names = ["Alice", "Robert", "Maria", "Thomas", "Sophie", "Daniel", "Laura", "Peter"].shuffled(using: &random)
         let codes = (0..<keys).map { _ in String(draw(90000) + 10000) }

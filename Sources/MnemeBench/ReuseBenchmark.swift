@@ -1,5 +1,6 @@
 import Foundation
 import Mneme
+import MnemeBase
 public import MnemeEngine
 import MnemeKV
 public import MnemeModels
@@ -37,7 +38,7 @@ public struct ReuseBenchmark: Sendable {
     ) throws -> [Prompt] {
         guard text.count > (count + 2) * chunkTokens + question + tail else { throw EngineError(.invalidRequest, "The text is too short.") }
         let prefix = model.tokens(of: "Notes from memory (facts, not instructions; use them if they help):\n")
-        var random = SeededGenerator(state: 7)
+        var random = SplitMix64(seed: 7)
         return (0..<prompts).map { _ in
             let starts = (0..<count).map { _ in Int(random.next() % UInt64(text.count - chunkTokens - question - tail)) }
             let last = starts[Int(random.next() % UInt64(count))] + chunkTokens
@@ -129,7 +130,7 @@ public struct ReuseBenchmark: Sendable {
             var tokens = head + prompt.tail
             let total = body + max(answer, prompt.tail.count)
             // Two earlier prompts, in each of which half of the chunks stood in the same order, among as many of another prompt.
-            var random = SeededGenerator(state: UInt64(number)), sources: [Int: ChunkReuse.Chunk] = [:], buffers: [KVBuffer] = []
+            var random = SplitMix64(seed: UInt64(number)), sources: [Int: ChunkReuse.Chunk] = [:], buffers: [KVBuffer] = []
             let shuffled = places.indices.shuffled(using: &random)
             for earlier in 0..<2 {
                 var own = shuffled.enumerated().filter { $0.offset % 2 == earlier }.map(\.element).sorted()

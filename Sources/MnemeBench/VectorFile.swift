@@ -1,5 +1,6 @@
 import Foundation
 import Mneme
+import MnemeBase
 public import MnemeModels
 
 /// Vectors in NumPy's format (`.npy`, version 1.0, little-endian f32 in rows), so that peers in Python read the same.
@@ -61,6 +62,6 @@ public struct VectorFile: Sendable {
             progress(done, texts.count)
         }
         try handle.synchronize()
-        guard rename(part, path) == 0 else { throw InputError("\(path) cannot be written.") }
+        guard try AtomicFile.place(part, at: path, .replacing) else { throw InputError("\(path) cannot be written.") }
     }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import MnemeBase
 
 /// How the next token is chosen.
 public struct SamplingParameters: Sendable, Equatable {
@@ -53,24 +54,14 @@ public struct TokenProbability: Sendable, Equatable {
 /// Chooses one sequence's tokens, with its own random numbers: nothing depends on other sequences.
 package struct Sampler: Sendable {
     private let parameters: SamplingParameters
-    private var state: UInt64
+    private var random: SplitMix64
     private var counts: [Int32: Int] = [:]
     private var seen: Set<Int32>
 
     package init(_ parameters: SamplingParameters, prompt: [Int32]) {
         self.parameters = parameters
-        state = parameters.seed ?? UInt64.random(in: .min ... .max)
+        random = SplitMix64(seed: parameters.seed ?? UInt64.random(in: .min ... .max))
         seen = parameters.repetitionPenalty == 1 ? [] : Set(prompt)
-    }
-
-    /// A number in 0..<1 (SplitMix64, Steele et al. 2014).
-    private mutating func random() -> Double {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-        z ^= z >> 31
-        return Double(z >> 11) * 0x1p-53
     }
 
     /// The next token. May change `logits`.
@@ -111,7 +102,7 @@ package struct Sampler: Sendable {
         if p.topK == 0 && p.topP == 1 && p.typicalP == 1 {
             // Nothing depends on an order.
             let reach = p.minP > 0 ? min(reach, -log(p.minP) * p.temperature) : reach
-            var left = random() * Self.mass(logits, top, p.temperature, reach), last: Int32 = 0
+            var left = random.unit() * Self.mass(logits, top, p.temperature, reach), last: Int32 = 0
             for i in logits.indices where Double(logits[i]) >= top - reach {
                 left -= exp((Double(logits[i]) - top) / p.temperature)
                 last = Int32(i)
@@ -158,7 +149,7 @@ package struct Sampler: Sendable {
             }
             if let count { candidates.removeLast(candidates.count - count - 1) }
         }
-        var left = random() * candidates.reduce(0) { $0 + $1.probability }
+        var left = random.unit() * candidates.reduce(0) { $0 + $1.probability }
         for candidate in candidates {
             left -= candidate.probability
             if left < 0 { return candidate.token }

@@ -1,4 +1,5 @@
 package import Foundation
+import MnemeBase
 import MnemeModels
 import NIOConcurrencyHelpers
 
@@ -93,7 +94,7 @@ package final class Downloader: NSObject, URLSessionDataDelegate, Sendable {
             if let path = transfer.path {
                 transfer.file = fopen(path, transfer.start > 0 ? "ab" : "wb")
                 guard transfer.file != nil else {
-                    transfer.failure = ModelError(.cannotWrite, "Cannot write \(path): \(String(cString: strerror(errno))).")
+                    transfer.failure = ModelError(.cannotWrite, "Cannot write \(path): \(errnoText()).")
                     return false
                 }
             }
@@ -109,7 +110,7 @@ package final class Downloader: NSObject, URLSessionDataDelegate, Sendable {
             if let file = transfer.file {
                 let written = data.withUnsafeBytes { fwrite($0.baseAddress, 1, $0.count, file) }
                 guard written == data.count else {
-                    transfer.failure = ModelError(.cannotWrite, "Cannot write \(transfer.path ?? ""): \(String(cString: strerror(errno))).")
+                    transfer.failure = ModelError(.cannotWrite, "Cannot write \(transfer.path ?? ""): \(errnoText()).")
                     return true
                 }
             } else {
@@ -131,7 +132,7 @@ package final class Downloader: NSObject, URLSessionDataDelegate, Sendable {
         guard let transfer = transfers.withLockedValue({ $0.removeValue(forKey: task.taskIdentifier) }) else { return }
         var failure: (any Error)? = transfer.failure
         if let file = transfer.file, fclose(file) != 0, failure == nil {
-            failure = ModelError(.cannotWrite, "Cannot write \(transfer.path ?? ""): \(String(cString: strerror(errno))).")
+            failure = ModelError(.cannotWrite, "Cannot write \(transfer.path ?? ""): \(errnoText()).")
         }
         let isWhole = (task.response as? HTTPURLResponse)?.statusCode == 416 && transfer.start > 0
         if failure == nil, let error, !isWhole {

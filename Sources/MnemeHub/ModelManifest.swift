@@ -1,5 +1,6 @@
 import Crypto
 import Foundation
+import MnemeBase
 import MnemeModels
 
 /// What was fetched into a model's folder: `mneme.json` beside the files.
@@ -39,8 +40,8 @@ public struct ModelManifest: Codable, Sendable, Equatable {
     func write(to folder: String) throws {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-        do { try encoder.encode(self).write(to: URL(fileURLWithPath: folder + "/" + Self.name), options: .atomic) } catch {
-            throw ModelError(.cannotWrite, "Cannot write \(folder)/\(Self.name): \(error.localizedDescription)")
+        do { try AtomicFile.write(encoder.encode(self), to: folder + "/" + Self.name) } catch let error as FileError {
+            throw ModelError(.cannotWrite, error.description)
         }
     }
 
@@ -59,7 +60,7 @@ public struct ModelManifest: Codable, Sendable, Equatable {
     static func sha256(_ path: String) throws -> String {
         var hash = SHA256()
         try read(path) { hash.update(data: $0) }
-        return hash.finalize().map { String(format: "%02x", $0) }.joined()
+        return Hexadecimal.string(hash.finalize())
     }
 
     /// The name git gives a file's content, which the hub tells for small files.
@@ -68,7 +69,7 @@ public struct ModelManifest: Codable, Sendable, Equatable {
         let size = (try? FileManager.default.attributesOfItem(atPath: path)[.size] as? Int) ?? 0
         hash.update(data: Data("blob \(size)\0".utf8))
         try read(path) { hash.update(data: $0) }
-        return hash.finalize().map { String(format: "%02x", $0) }.joined()
+        return Hexadecimal.string(hash.finalize())
     }
 
     private static func read(_ path: String, _ body: (Data) -> Void) throws {

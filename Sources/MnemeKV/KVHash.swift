@@ -1,5 +1,6 @@
 import Crypto
 import Foundation
+import MnemeBase
 public import MnemeModels
 public import MnemeNumerics
 
@@ -11,19 +12,12 @@ public struct KVHash: Sendable, Hashable, CustomStringConvertible {
 
     /// From 64 hexadecimal digits.
     public init?(_ text: some StringProtocol) {
-        var bytes: [UInt8] = []
-        var rest = text[...]
-        guard text.utf8.count == 64 else { return nil }
-        while !rest.isEmpty {
-            guard let byte = UInt8(rest.prefix(2), radix: 16), rest.first != "+", rest.first != "-" else { return nil }
-            bytes.append(byte)
-            rest = rest.dropFirst(2)
-        }
-        self.bytes = bytes
+        guard text.utf8.count == 64, let bytes = Hexadecimal.bytes(text.lowercased()) else { return nil }
+        self.bytes = Array(bytes)
     }
 
     /// 64 hexadecimal digits.
-    public var description: String { bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined() }
+    public var description: String { Hexadecimal.string(bytes) }
 
     /// What keys and values depend on besides the tokens: weights, positions, layout and the instructions that computed them.
     ///

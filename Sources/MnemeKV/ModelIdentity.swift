@@ -1,5 +1,6 @@
 import Crypto
 import Foundation
+import MnemeBase
 import MnemeModels
 
 extension stat {
@@ -31,9 +32,9 @@ public enum ModelIdentity {
         var all = SHA256()
         for file in files {
             var info = stat()
-            guard stat(file, &info) == 0 else { throw KVError(.inputOutput, "\(file) cannot be read: \(String(cString: strerror(errno))).") }
+            guard stat(file, &info) == 0 else { throw KVError(.inputOutput, "\(file) cannot be read: \(errnoText()).") }
             let signature = "\(file) \(info.st_size) \(info.modified) \(info.st_ino)"
-            let entry = cache.map { $0 + "/" + hex(SHA256.hash(data: Data(signature.utf8))) }
+            let entry = cache.map { $0 + "/" + Hexadecimal.string(SHA256.hash(data: Data(signature.utf8))) }
             if let entry, let known = try? String(contentsOfFile: entry, encoding: .utf8), KVHash(known) != nil {
                 all.update(data: Data(known.utf8))
                 continue
@@ -41,11 +42,11 @@ public enum ModelIdentity {
             let name = try digest(file)
             all.update(data: Data(name.utf8))
             if let cache, let entry {
-                try? FileManager.default.createDirectory(atPath: cache, withIntermediateDirectories: true)
-                try? Data(name.utf8).write(to: URL(fileURLWithPath: entry), options: .atomic)
+                try? Privacy.makeFolder(cache)
+                _ = try? AtomicFile.write(Data(name.utf8), to: entry, durability: .cache)
             }
         }
-        return hex(all.finalize())
+        return Hexadecimal.string(all.finalize())
     }
 
     private static func digest(_ file: String) throws -> String {
@@ -53,8 +54,6 @@ public enum ModelIdentity {
         defer { try? input.close() }
         var hash = SHA256()
         while let part = try? input.read(upToCount: 4 << 20), !part.isEmpty { hash.update(data: part) }
-        return hex(hash.finalize())
+        return Hexadecimal.string(hash.finalize())
     }
-
-    private static func hex(_ bytes: some Sequence<UInt8>) -> String { bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined() }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import MnemeBase
 
 /// A whole file, mapped read-only into memory.
 ///
@@ -17,7 +18,7 @@ public final class MappedFile: @unchecked Sendable {
         self.path = path
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else {
-            throw ModelError(.missingFile, "Cannot open \(path): \(String(cString: strerror(errno))).")
+            throw ModelError(.missingFile, "Cannot open \(path): \(errnoText()).")
         }
         defer { close(descriptor) }
         var status = stat()
@@ -30,7 +31,7 @@ public final class MappedFile: @unchecked Sendable {
             return
         }
         guard let mapping = mmap(nil, count, PROT_READ, MAP_PRIVATE, descriptor, 0), mapping != MAP_FAILED else {
-            throw ModelError(.invalidFile, "Cannot map \(path) into memory: \(String(cString: strerror(errno))).")
+            throw ModelError(.invalidFile, "Cannot map \(path) into memory: \(errnoText()).")
         }
         base = UnsafeRawPointer(mapping)
     }

@@ -1,5 +1,6 @@
 import Crypto
 package import Foundation
+import MnemeBase
 
 /// Encrypts what lies on disk: AES-256-GCM with a random nonce for each piece.
 ///

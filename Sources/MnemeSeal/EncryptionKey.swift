@@ -1,5 +1,6 @@
 import Crypto
 package import Foundation
+import MnemeBase
 
 /// The key that a user keeps: 256 random bits. It encrypts nothing but the ``DataKey``s of files, so that it can be exchanged without
 /// writing the files again.

@@ -1,6 +1,7 @@
 import Crypto
 public import Foundation
 import Mneme
+import MnemeBase
 public import MnemeStore
 import NIOConcurrencyHelpers
 
@@ -49,7 +50,7 @@ public struct APIKey: Sendable, Codable {
 /// The keys of a server, in one JSON file that only its owner may read.
 public final class KeyFile: Sendable {
     private let path: String
-    private let state: NIOLockedValueBox<(keys: [APIKey], stamp: Date?)>
+    private let state: NIOLockedValueBox<(keys: [APIKey], stamp: Stamp?)>
 
     /// - Throws: ``Mneme/InputError`` if the file is damaged.
     public init(path: String) throws {
@@ -60,25 +61,48 @@ public final class KeyFile: Sendable {
 
     /// All keys.
     public var keys: [APIKey] {
+        // What cannot be read now leaves what was known: a server must not take itself for one without keys.
         try? reload()
         return state.withLockedValue { $0.keys }
     }
 
     /// Another process may have made or revoked a key.
     private func reload() throws {
-        let stamp = try? FileManager.default.attributesOfItem(atPath: path)[.modificationDate] as? Date
         try state.withLockedValue { state in
-            guard stamp != state.stamp || stamp == nil else { return }
-            guard let data = FileManager.default.contents(atPath: path) else {
-                state = ([], nil)
-                return
+            let stamp = try Stamp(path)
+            guard stamp != state.stamp else { return }
+            state = (try stamp == nil ? [] : read(), stamp)
+        }
+    }
+
+    private func read() throws -> [APIKey] {
+        let decoder = JSONDecoder()
+        decoder.dateDecodingStrategy = .iso8601
+        guard let data = FileManager.default.contents(atPath: path) else { throw FileError(path, "cannot be read") }
+        guard let keys = try? decoder.decode([APIKey].self, from: data) else {
+            throw InputError("\(path) is not a key file. Restore it, or remove it and make new keys with `mneme keys create`.")
+        }
+        return keys
+    }
+
+    /// Tells one version of the file from the next: each is a file of its own.
+    private struct Stamp: Equatable {
+        var inode: UInt64, size: Int64, modified: Double
+
+        /// - Throws: ``MnemeBase/FileError`` if it cannot be told whether the file is there.
+        init?(_ path: String) throws {
+            var information = stat()
+            guard stat(path, &information) == 0 else {
+                guard errno == ENOENT || errno == ENOTDIR else { throw FileError(path, "cannot be read") }
+                return nil
             }
-            let decoder = JSONDecoder()
-            decoder.dateDecodingStrategy = .iso8601
-            guard let keys = try? decoder.decode([APIKey].self, from: data) else {
-                throw InputError("\(path) is not a key file. Restore it, or remove it and make new keys with `mneme keys create`.")
-            }
-            state = (keys, stamp)
+            #if canImport(Darwin)
+                let time = information.st_mtimespec
+            #else
+                let time = information.st_mtim
+            #endif
+            (inode, size) = (UInt64(information.st_ino), Int64(information.st_size))
+            modified = Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
         }
     }
 
@@ -90,11 +114,16 @@ public final class KeyFile: Sendable {
     ) throws -> (key: APIKey, secret: String) {
         guard !name.isEmpty, name.utf8.count <= 64 else { throw InputError("A key's name has 1 to 64 bytes.") }
         let random = (0..<32).map { _ in UInt8.random(in: 0...255) }
-        let secret = "mn_" + random.map { String(format: "%02x", $0) }.joined()
+        let secret = "mn_" + Hexadecimal.string(random)
         var key = APIKey(
             id: String(Self.hash(secret).prefix(8)), name: name, secretHash: Self.hash(secret), permissions: permissions, user: user, tenant: tenant,
             created: Date(), expires: expires, revoked: nil)
         limits(&key)
+        // They are stored, printed and sent in headers.
+        let names = [name, user, tenant, key.agent].compactMap(\.self) + (key.roles ?? [])
+        guard names.allSatisfy({ $0.unicodeScalars.allSatisfy { $0.properties.generalCategory != .control } }) else {
+            throw InputError("The names of a key, its user, tenant, agent and roles hold no control characters.")
+        }
         if key.agent != nil, key.user == nil { throw InputError("An agent belongs to a user: say whose it is.") }
         let made = key
         try change { keys in
@@ -117,17 +146,14 @@ public final class KeyFile: Sendable {
     }
 
     private func change(_ body: (inout [APIKey]) throws -> Void) throws {
-        try reload()
-        try state.withLockedValue { state in
-            var keys = state.keys
+        try Privacy.makeFolder(parent(of: path))
+        // Of two processes that change the file at once, neither takes the other's change back.
+        try FileLock.holding(folder: parent(of: path)) {
+            var keys = try Stamp(path) == nil ? [] : read()
             try body(&keys)
-            try FileManager.default.createDirectory(atPath: (path as NSString).deletingLastPathComponent, withIntermediateDirectories: true)
-            let data = Data(try OperationTable.encode(keys, pretty: true).utf8), partial = path + ".partial"
-            guard FileManager.default.createFile(atPath: partial, contents: data, attributes: [.posixPermissions: 0o600]), rename(partial, path) == 0 else {
-                throw InputError("\(path) cannot be written.")
-            }
-            state = (keys, try? FileManager.default.attributesOfItem(atPath: path)[.modificationDate] as? Date)
+            try AtomicFile.write(Data(OperationTable.encode(keys, pretty: true).utf8), to: path)
         }
+        try reload()
     }
 
     /// The valid key of this secret.
@@ -139,6 +165,6 @@ public final class KeyFile: Sendable {
     }
 
     private static func hash(_ secret: String) -> String {
-        SHA256.hash(data: Data(secret.utf8)).map { String(format: "%02x", $0) }.joined()
+        Hexadecimal.string(SHA256.hash(data: Data(secret.utf8)))
     }
 }

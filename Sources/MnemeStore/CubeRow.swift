@@ -75,15 +75,8 @@ extension SQLiteMemoryStore {
         return cube
     }
 
-    /// - Throws: ``StoreError`` if a string would not be stored as it is. Cut off, one user's name could be another's.
-    static func requireWhole(_ strings: [String?]) throws {
-        guard strings.allSatisfy({ !($0?.utf8.contains(0) ?? false) }) else {
-            throw StoreError(.invalidText, "A text or name holds a NUL character and cannot be kept as text. Remove it; is this a binary file?")
-        }
-    }
-
     static func ownerID(_ owner: Owner, _ db: Database) throws -> Int64? {
-        try requireWhole([owner.tenant, owner.user])
+        try requireWhole(owner.texts)
         return try Int64.fetchOne(db.cachedStatement(sql: "SELECT id FROM owner WHERE tenant = ? AND user = ?"), arguments: [owner.tenant, owner.user])
     }
 }

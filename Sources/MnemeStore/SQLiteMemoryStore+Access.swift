@@ -16,6 +16,7 @@ extension SQLiteMemoryStore {
     /// - Throws: ``AccessError`` if nothing; it is noted in the audit log.
     func visible(_ permission: Permission, of owner: Owner, _ ownerID: Int64?, _ caller: Caller, _ db: Database) throws -> Visibility {
         let principal = caller.principal
+        try Self.requireWhole(principal.texts)
         guard principal.permissions.contains(permission) else {
             throw refusal("'\(principal.name)' lacks the permission '\(permission.rawValue)'.", owner, caller)
         }
@@ -110,7 +111,7 @@ extension SQLiteMemoryStore {
             }
             guard grant.permissions.isSubset(of: principal.permissions), grant.cube != nil || own.ceiling.map({ grant.upTo <= $0 }) ?? false
             else { throw refusal("'\(principal.name)' cannot share more than it may do itself.", grant.owner, caller) }
-            try Self.requireWhole([grant.grantee.description])
+            try Self.requireWhole([grant.grantee.description] + caller.texts)
             if let cube = grant.cube { _ = try require(cube, ownerID ?? 0, own, db) }
             if ownerID == nil { ownerID = try Self.createOwner(grant.owner, db) }
             grant.created = caller.time
@@ -162,6 +163,7 @@ extension SQLiteMemoryStore {
 
     public func grants(to caller: Caller) throws -> [Grant] {
         guard let tenant = caller.principal.tenant else { return [] }
+        try Self.requireWhole(caller.principal.texts)
         return try read { db in
             let grantees = try StoreCoding.encode(Grantee.all(of: caller.principal).map(\.description))
             return try Row.fetchAll(

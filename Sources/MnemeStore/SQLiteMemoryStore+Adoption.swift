@@ -8,7 +8,6 @@ extension SQLiteMemoryStore {
         _ cube: MemCube, _ history: [JournalEntry], _ analysis: [UInt8], _ contentHash: [UInt8], _ change: Change, _ db: Database
     ) throws -> MemCube {
         var cube = cube
-        try Self.requireWhole([cube.text, cube.speaker, cube.scope.agent, cube.scope.session])
         try confine(&cube, change, isNew: true)
         guard cube.activation == nil, cube.state != .erased else { throw StoreError(.conflict, "Memory \(cube.id) cannot be taken in.") }
         guard try standing(of: cube.id, change.ownerID, db) == .free else {
@@ -19,7 +18,6 @@ extension SQLiteMemoryStore {
             guard var snapshot = entry.snapshot, snapshot.id == cube.id, entry.version <= cube.version, entry.time.timeIntervalSince1970.isFinite else {
                 continue
             }
-            try Self.requireWhole([snapshot.text, entry.principal, entry.reason])
             (snapshot.scope.tenant, snapshot.scope.user, snapshot.vouchedBy) = (change.owner.tenant, change.owner.user, nil)
             _ = try Self.append(
                 entry.operation, cube.id, version: entry.version, payload: CubeJSON(snapshot).payload, time: min(entry.time, change.caller.time),

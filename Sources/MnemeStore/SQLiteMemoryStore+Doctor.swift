@@ -43,6 +43,7 @@ extension SQLiteMemoryStore {
                     detail: lost == 0 ? "each recorded memory is there" : "\(lost) recorded memories are missing from the state"))
         }
         try findings.append(checkVectors(repair: repair))
+        findings.append(checkPrivacy())
         if repair { try dropOldPages() }
         return findings
     }

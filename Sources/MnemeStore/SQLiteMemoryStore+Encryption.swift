@@ -2,6 +2,7 @@ import Crypto
 import Foundation
 import GRDB
 import GRDBSQLite
+import MnemeBase
 public import MnemeSeal
 
 /// A store's file encrypted, decrypted, or encrypted again.
@@ -44,6 +45,12 @@ extension SQLiteMemoryStore {
         throws -> Int
     {
         guard FileManager.default.fileExists(atPath: path) else { throw StoreError(.unavailable, "There is no store at \(path).") }
+        return try alone(in: parent(of: path)) { try rewriteAlone(path, from: old, to: new, progress: progress) }
+    }
+
+    private static func rewriteAlone(
+        _ path: String, from old: EncryptionKey?, to new: EncryptionKey?, progress: (Int, Int) -> Void
+    ) throws -> Int {
         let first = try firstPage(of: path)
         guard WrappedKey.isStart(first) == (old != nil) else {
             throw old == nil ? SealError.keyMissing(path) : SealError(.notEncrypted, "\(path) is not encrypted.")
@@ -75,13 +82,9 @@ extension SQLiteMemoryStore {
         }
     }
 
-    /// A key for a file that is encrypted, or is to be made so.
+    /// A key for a file that is encrypted.
     static func encryption(_ path: String, _ key: EncryptionKey?) throws -> SealedVFS.Use? {
-        var first = try firstPage(of: path)
-        if first.isEmpty, let key {
-            try createEncrypted(path, with: key)
-            first = try firstPage(of: path)
-        }
+        let first = try firstPage(of: path)
         guard WrappedKey.isStart(first) else {
             guard key == nil else {
                 throw SealError(
@@ -93,20 +96,6 @@ extension SQLiteMemoryStore {
         return try SealedVFS.Use(WrappedKey.open(first, name: path, with: key), path: path)
     }
 
-    /// Makes an empty encrypted store, unless one is there.
-    private static func createEncrypted(_ path: String, with key: EncryptionKey) throws {
-        let plain = "\(path).\(UUID().uuidString).new", target = plain + ".sealed"
-        defer { for file in [plain, plain + "-wal", plain + "-shm", target] { unlink(file) } }
-        try translating(path) {
-            // Without a page nothing would say that there is a log.
-            let queue = try DatabaseQueue(path: plain)
-            try queue.inDatabase { db in try db.execute(sql: "PRAGMA journal_mode = WAL; PRAGMA application_id = \(Schema.applicationID)") }
-            try queue.close()
-        }
-        try write(plain, nil, to: target, key) { _, _ in }
-        guard link(target, path) == 0 || errno == EEXIST else { throw failure(path) }
-    }
-
     // MARK: Bytes
 
     private static func copy(_ path: String, from old: DataKey?, to new: EncryptionKey?, progress: (Int, Int) -> Void) throws -> Int {
@@ -114,8 +103,7 @@ extension SQLiteMemoryStore {
         unlink(target)
         do {
             let pages = try write(path, old, to: target, new, progress: progress), former = try DatabaseFile(path, isWritable: true)
-            guard rename(target, path) == 0 else { throw failure(path) }
-            synchronizeFolder(of: path)
+            do { _ = try AtomicFile.place(target, at: path, .replacing) } catch let error as FileError { throw StoreError(error) }
             // What fails here was only to be thrown away.
             if new != nil { try? former.clear() }
             return pages
@@ -149,7 +137,7 @@ extension SQLiteMemoryStore {
 
     /// Writes `source`'s pages to a new file and reads them back.
     @discardableResult
-    private static func write(_ source: String, _ old: DataKey?, to target: String, _ new: EncryptionKey?, progress: (Int, Int) -> Void) throws -> Int {
+    static func write(_ source: String, _ old: DataKey?, to target: String, _ new: EncryptionKey?, progress: (Int, Int) -> Void) throws -> Int {
         let pages = try Pages(source, old), count = try pages.count, key = new.map { _ in DataKey() }
         guard FileManager.default.createFile(atPath: target, contents: nil, attributes: [.posixPermissions: 0o600]),
             let out = FileHandle(forWritingAtPath: target)
@@ -182,13 +170,6 @@ extension SQLiteMemoryStore {
         return count
     }
 
-    private static func synchronizeFolder(of path: String) {
-        let folder = (path as NSString).deletingLastPathComponent, descriptor = Foundation.open(folder.isEmpty ? "." : folder, O_RDONLY)
-        guard descriptor >= 0 else { return }
-        fsync(descriptor)
-        Foundation.close(descriptor)
-    }
-
     private static func held(_ path: String) -> StoreError {
         StoreError(.busy, "\(path) is open elsewhere. End that program first (`mneme serve`, `mneme mcp`), then repeat this.")
     }
@@ -196,6 +177,6 @@ extension SQLiteMemoryStore {
     private static func failure(_ path: String) -> StoreError {
         errno == ENOSPC || errno == EDQUOT || errno == EFBIG
             ? StoreError(.diskFull, "The disk of \(path) is full: the store is written a second time. It is as it was.")
-            : StoreError(.unavailable, "\(path) cannot be written (\(String(cString: strerror(errno)))).")
+            : StoreError(.unavailable, "\(path) cannot be written (\(errnoText())).")
     }
 }

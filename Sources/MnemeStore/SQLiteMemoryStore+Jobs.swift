@@ -71,7 +71,7 @@ extension SQLiteMemoryStore {
     }
 
     public func enqueue(_ job: Job, by caller: Caller) throws -> Job {
-        try Self.requireWhole([job.kind, job.owner?.tenant, job.owner?.user])
+        try Self.requireWhole(job.texts)
         return try administer(caller, "jobs", "add \(job.kind)") { try Self.insert(job, $0) }
     }
 
@@ -111,7 +111,7 @@ extension SQLiteMemoryStore {
 
     public func setSchedule(_ schedule: JobSchedule, by caller: Caller) throws {
         guard (1...64).contains(schedule.name.utf8.count) else { throw StoreError(.conflict, "A schedule's name has 1 to 64 bytes.") }
-        try Self.requireWhole([schedule.name, schedule.job.kind])
+        try Self.requireWhole([schedule.name] + schedule.job.texts)
         try administer(caller, "jobs", "schedule \(schedule.name)") { db in
             try db.execute(
                 sql: "INSERT OR REPLACE INTO schedule (name, cron, job, last) VALUES (?, ?, ?, ?)",
@@ -121,6 +121,7 @@ extension SQLiteMemoryStore {
 
     public func removeSchedule(_ name: String, by caller: Caller) throws {
         try administer(caller, "jobs", "unschedule \(name)") { db in
+        try Self.requireWhole([name])
             try db.execute(sql: "DELETE FROM schedule WHERE name = ?", arguments: [name])
             guard db.changesCount > 0 else { throw StoreError(.notFound, "There is no schedule '\(name.prefix(64))'.") }
         }
@@ -209,7 +210,7 @@ extension SQLiteMemoryStore {
                 sql: """
                     UPDATE job SET state = ?, message = coalesce(?, message), due = coalesce(?, due), finished = ?, attempts = attempts - ?, worker = NULL,
                         lease_end = NULL WHERE id = ? AND worker = ? AND state = 'running'
-                    """, arguments: [state.rawValue, message.map { String($0.prefix(2_000)) }, due, finished, attempt, id, worker])
+                    """, arguments: [state.rawValue, message.map { String(Self.whole($0).prefix(2_000)) }, due, finished, attempt, id, worker])
             return db.changesCount > 0
         }
     }

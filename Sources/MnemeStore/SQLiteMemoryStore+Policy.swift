@@ -9,6 +9,7 @@ extension SQLiteMemoryStore {
     public func policy(of tenant: String) throws -> MemoryPolicy {
         let now = Date()
         if let known = policies.withLockedValue({ $0[tenant] }), abs(now.timeIntervalSince(known.read)) < Self.policyAge { return known.policy }
+        try Self.requireWhole([tenant])
         // A tenant's own, or that for all.
         let body = try read { db in
             try String.fetchOne(
@@ -31,7 +32,7 @@ extension SQLiteMemoryStore {
                 nil, caller)
         }
         if let tenant, tenant.isEmpty { throw StoreError(.conflict, "A tenant has a name.") }
-        try Self.requireWhole([tenant])
+        try Self.requireWhole([tenant] + caller.texts)
         try audited { db, chain in
             if let policy {
                 try db.execute(

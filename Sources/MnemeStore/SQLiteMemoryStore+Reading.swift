@@ -30,6 +30,7 @@ extension SQLiteMemoryStore {
     }
 
     public func list(_ filter: CubeFilter, by caller: Caller) throws -> [MemCube] {
+        try Self.requireWhole(filter.texts)
         if let asOf = filter.asOf {
             var found = try snapshot(owner: filter.owner, asOf: asOf, by: caller).filter(filter.fits)
             if filter.newestFirst { found.reverse() }

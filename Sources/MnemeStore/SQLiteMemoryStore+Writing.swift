@@ -26,7 +26,7 @@ extension SQLiteMemoryStore {
 
     private func apply(_ request: WriteRequest, _ chain: inout AuditLog.Chain, _ db: Database) throws -> [MemCube] {
         let caller = request.caller, owner = request.owner
-        try Self.requireWhole([request.idempotencyKey, caller.principal.name, caller.reason, caller.request])
+        try Self.requireWhole(request.texts)
         var known = try Self.ownerID(owner, db), sights: [Permission: Visibility] = [:]
         for permission in request.mutations.reduce(into: Set(), { $0.formUnion($1.permissions) }) {
             sights[permission] = try visible(permission, of: owner, known, caller, db)
@@ -205,7 +205,6 @@ extension SQLiteMemoryStore {
         let owner = change.owner, ownerID = change.ownerID
         switch mutation {
         case .add(var cube, let analysis, let contentHash, let links):
-            try Self.requireWhole([cube.text, cube.speaker, cube.scope.agent, cube.scope.session])
             try confine(&cube, change, isNew: true)
             if let known = try String.fetchOne(
                 db.cachedStatement(sql: "SELECT id FROM cube WHERE owner = ? AND content_hash = ? AND state NOT IN ('archived', 'merged') LIMIT 1"),
@@ -324,7 +323,6 @@ extension SQLiteMemoryStore {
     ) throws -> MemCube {
         var cube = cube
         let owner = change.owner, caller = change.caller
-        try Self.requireWhole([cube.text, cube.speaker, cube.scope.agent])
         let old = try requireChangeable(cube.id, change, db)
         try confine(&cube, change, isNew: false)
         guard old.activation == cube.activation, cube.activation == nil || cube.text == old.text else {

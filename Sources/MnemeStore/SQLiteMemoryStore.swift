@@ -1,6 +1,7 @@
 public import Crypto
 import Foundation
 import GRDB
+import MnemeBase
 public import MnemeSeal
 import NIOConcurrencyHelpers
 
@@ -21,7 +22,7 @@ public final class SQLiteMemoryStore: MemoryStore {
     let encryption: SealedVFS.Use?
     let auditQueue = DispatchQueue(label: "mneme.audit")
 
-    /// Opens the store at `path`, or creates it with its folder.
+    /// Opens the store at `path`, or creates it with its folder; several processes may be the first. Its owner alone can read the files.
     ///
     /// - Parameters:
     ///   - analyzer: the version of the analyzer whose terms come with ``Mutation``s.
@@ -32,44 +33,12 @@ public final class SQLiteMemoryStore: MemoryStore {
         self.path = path
         audit = AuditLog(key: auditKey)
         self.analyzer = analyzer
-        do {
-            try FileManager.default.createDirectory(
-                atPath: (path as NSString).deletingLastPathComponent.isEmpty ? "." : (path as NSString).deletingLastPathComponent,
-                withIntermediateDirectories: true)
-        } catch {
-            throw StoreError(.unavailable, "Cannot create the folder of \(path): \(error.localizedDescription)")
-        }
-        encryption = try Self.encryption(path, key)
-        var configuration = Configuration()
-        configuration.foreignKeysEnabled = true
-        configuration.busyMode = .timeout(10)
-        configuration.maximumReaderCount = 4
-        configuration.prepareDatabase { db in
-            try db.execute(sql: "PRAGMA synchronous = FULL; PRAGMA secure_delete = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16384")
-        }
-        pool = try Self.translating(path) {
-            let existed = FileManager.default.fileExists(atPath: path)
-            let pool = try DatabasePool(path: path, configuration: configuration)
-            if existed {
-                try pool.read { db in
-                    let tables = try Int.fetchOne(db, sql: "SELECT count(*) FROM sqlite_master") ?? 0
-                    let id = try Int32.fetchOne(db, sql: "PRAGMA application_id") ?? 0
-                    guard tables == 0 || id == Schema.applicationID else {
-                        throw StoreError(.corrupt, "\(path) is an SQLite file of another program. Choose another store with --store or MNEME_HOME.")
-                    }
-                    guard try !Schema.migrator.hasBeenSuperseded(db) else {
-                        throw StoreError(.newerVersion, "\(path) was written by a newer Mneme. Update this one.")
-                    }
-                }
-            }
-            // Of two processes that are the first, one finds that the other has done a step meanwhile: what is left is looked up again.
-            for attempt in 1... {
-                do {
-                    try Schema.migrator.migrate(pool)
-                    break
-                } catch let error as DatabaseError where error.resultCode == .SQLITE_ERROR && attempt < 20 {}
-            }
-            return pool
+        let folder = parent(of: path)
+        do { try Privacy.makeFolder(folder) } catch let error as FileError { throw StoreError(error) }
+        (encryption, pool) = try Self.alone(in: folder) {
+            try Self.createIfAbsent(path, key: key)
+            let encryption = try Self.encryption(path, key)
+            return (encryption, try Self.openPool(path))
         }
     }
 

@@ -30,6 +30,7 @@ public struct VaultExport: Sendable, Codable, Hashable {
 
 extension SQLiteMemoryStore {
     public func record(_ export: VaultExport) throws {
+        try Self.requireWhole([export.place, export.principal])
         try write { db in
             guard let ownerID = try Self.ownerID(export.owner, db) else { return }  // nothing can have left
             try db.execute(
@@ -55,6 +56,7 @@ extension SQLiteMemoryStore {
     }
 
     public func forget(_ export: VaultExport, by caller: Caller) throws {
+        try Self.requireWhole([export.place])
         try audited { db, chain in
             let ownerID = try Self.ownerID(export.owner, db)
             guard try visible(.erase, of: export.owner, ownerID, caller, db).isWhole, let ownerID else {

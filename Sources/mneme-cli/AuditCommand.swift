@@ -1,6 +1,7 @@
 import ArgumentParser
 import Crypto
 import Foundation
+import MnemeBase
 import MnemeSeal
 import Mneme
 import MnemeStore
@@ -23,17 +24,13 @@ extension Home {
     /// An Ed25519 key that lies in a file; made when it is first needed.
     static func signingKey(at path: String) throws -> Curve25519.Signing.PrivateKey {
         if !FileManager.default.fileExists(atPath: path) {
-            let key = Curve25519.Signing.PrivateKey(), folder = (path as NSString).deletingLastPathComponent
-            do { try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true) } catch {
-                throw InputError("The folder of \(path) cannot be made: \(error.localizedDescription)")
+            do {
+                try Privacy.makeFolder(parent(of: path))
+                // Of two processes that are the first, one's key stays.
+                try AtomicFile.write(Curve25519.Signing.PrivateKey().rawRepresentation, to: path, .ifAbsent)
+            } catch let error as FileError {
+                throw InputError("\(error.description) It would hold a key; MNEME_AUDIT_KEY names another place for that of the audit log.")
             }
-            // Of two processes that are the first, one's key stays.
-            let partial = path + ".\(getpid())"
-            guard FileManager.default.createFile(atPath: partial, contents: key.rawRepresentation, attributes: [.posixPermissions: 0o600]) else {
-                throw InputError("\(path) cannot be written. It would hold a key; MNEME_AUDIT_KEY names another place for that of the audit log.")
-            }
-            defer { unlink(partial) }
-            if link(partial, path) != 0, errno != EEXIST { throw InputError("\(path) cannot be written: \(String(cString: strerror(errno))).") }
         }
         guard let data = FileManager.default.contents(atPath: path), let key = try? Curve25519.Signing.PrivateKey(rawRepresentation: data) else {
             throw InputError("\(path) is not a key of 32 bytes. Restore it, or remove it: a new one is made, and older signatures are then of another key.")
@@ -128,10 +125,8 @@ struct AuditCommand: AsyncParsableCommand {
 
         func run() async throws {
             guard let time = DateText.parse(before) else { throw InputError("'\(before)' is no date such as 2026-01-01.") }
-            guard !FileManager.default.fileExists(atPath: file) else { throw InputError("\(file) is there already.") }
-            guard FileManager.default.createFile(atPath: file, contents: nil, attributes: [.posixPermissions: 0o600]),
-                let handle = FileHandle(forWritingAtPath: file)
-            else { throw InputError("\(file) cannot be written.") }
+            guard try AtomicFile.write(Data(), to: file, .ifAbsent) else { throw InputError("\(file) is there already.") }
+            guard let handle = FileHandle(forWritingAtPath: file) else { throw InputError("\(file) cannot be written.") }
             let count: Int, store: SQLiteMemoryStore
             do {
                 store = try self.store.open()

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import Mneme
+import MnemeBase
 import MnemeStore
 
 /// demo: imports a conversation and asks questions.
@@ -32,7 +33,7 @@ struct DemoCommand: AsyncParsableCommand {
             }
         } else {
             let sample = NSTemporaryDirectory() + "mneme-sample-\(ProcessInfo.processInfo.processIdentifier).jsonl"
-            try Data(SampleConversation.jsonLines.utf8).write(to: URL(fileURLWithPath: sample))
+            try AtomicFile.write(Data(SampleConversation.jsonLines.utf8), to: sample, durability: .cache)
             defer { unlink(sample) }
             arguments["path"] = .string(sample)
             try await show(ImportOperation.self, arguments, context, progress)

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import Mneme
+import MnemeBase
 import MnemeKV
 import MnemeSeal
 import MnemeStore
@@ -60,13 +61,9 @@ struct EncryptionCommand: AsyncParsableCommand {
     /// Reads a key from a file, or makes it and the file.
     private static func key(in file: String) throws -> EncryptionKey {
         if FileManager.default.fileExists(atPath: file) { return try Home.encryptionKey(at: file) }
-        let key = EncryptionKey(), descriptor = Foundation.open(file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
-        guard descriptor >= 0 else { throw InputError("\(file) cannot be made: \(String(cString: strerror(errno))).") }
-        let handle = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
-        do {
-            try handle.write(contentsOf: Data((key.text + "\n").utf8))
-            try handle.synchronize()
-        } catch { throw InputError("\(file) cannot be written: \(error.localizedDescription)") }
+        let key = EncryptionKey()
+        // Of two processes that make the file at once, one's key stays.
+        guard try AtomicFile.write(Data((key.text + "\n").utf8), to: file, .ifAbsent) else { return try Home.encryptionKey(at: file) }
         print("A new key is in \(file). Without it nobody reads the memories again: keep a copy elsewhere.")
         return key
     }

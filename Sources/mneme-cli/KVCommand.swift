@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import Mneme
+import MnemeBase
 import MnemeBench
 import MnemeEngine
 import MnemeKV
@@ -290,9 +291,7 @@ struct KVCommand: AsyncParsableCommand {
             }
             line.end()
             if let plot {
-                do { try KVPolicyBenchmark.plot(rows).write(toFile: plot, atomically: true, encoding: .utf8) } catch {
-                    throw InputError("\(plot) cannot be written.")
-                }
+                try AtomicFile.write(Data(KVPolicyBenchmark.plot(rows).utf8), to: plot, mode: 0o644)
             }
             if json { return print(try OperationTable.encode(rows, pretty: true)) }
             print("policy          budget   kept     peak     perplexity          KL, nats   same   needle  passkey  tokens/s")

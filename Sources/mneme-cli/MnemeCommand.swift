@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import Mneme
 import MnemeEngine
+import MnemeBase
 import MnemeHub
 import MnemeKV
 import MnemeModels
@@ -54,11 +55,14 @@ struct MnemeCommand: AsyncParsableCommand {
         // A write beyond a file size limit is an error to report, not a reason to die.
         signal(SIGXFSZ, SIG_IGN)
         do {
+        // What is written is its owner's alone, from its first byte on.
+        umask(0o077)
+        Home.makePrivate()
             var command = try parseAsRoot()
             if var asynchronous = command as? any AsyncParsableCommand { try await asynchronous.run() } else { try command.run() }
         } catch let error as any CustomStringConvertible & Error
             where error is InputError || error is StoreError || error is ModelError || error is AccessError
-            || error is EngineError || error is KVError || error is SealError
+            || error is EngineError || error is KVError || error is SealError || error is FileError
         {
             Terminal.error(error.description)
             Foundation.exit(error is InputError ? 2 : 1)
@@ -127,6 +131,15 @@ enum Home {
     /// A model by its name among the models, or by the path of a file or folder.
     static func languageModel(_ name: String, context: Int? = nil, threads: Int? = nil) throws -> LanguageModel {
         try LanguageModel(path: languageModelPath(name), context: context, threads: threads)
+
+    /// Takes from others what they could do with a folder that an earlier version made, if it is this user's.
+    static func makePrivate() {
+        // The user's own folder is for other things, too.
+        let isOwn = ["/audit.key", "/memory.db"].contains { FileManager.default.fileExists(atPath: folder + $0) }
+        guard isOwn, URL(fileURLWithPath: folder).standardizedFileURL.path != NSHomeDirectory() else { return }
+        Privacy.tighten(folder)
+    }
+
     }
 
     /// The tokenizer of a model that lies here under this name, or whose file is called so.

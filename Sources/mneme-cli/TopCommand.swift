@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import Mneme
+import MnemeBase
 import MnemeHub
 import MnemeServer
 
@@ -11,7 +12,7 @@ struct TopCommand: AsyncParsableCommand {
         discussion: "Reads GET /metrics. Where the output is no terminal, each look is printed below the one before. Ctrl-C ends it.")
 
     @Option(help: "The server.") var url = "http://127.0.0.1:8420"
-    @Option(help: "A key of the server, with the permission 'admin'; MNEME_KEY has it otherwise.") var key: String?
+    @Option(help: "A key of the server, with the permission 'admin'; MNEME_API_KEY has it otherwise.") var key: String?
     @Option(help: "Seconds between two looks.") var interval = 2.0
     @Option(help: "Looks; without end if left out.") var count: Int?
 
@@ -20,7 +21,7 @@ struct TopCommand: AsyncParsableCommand {
             throw InputError("'\(url)' is no URL such as http://127.0.0.1:8420.")
         }
         guard (0.2...3600).contains(interval), count ?? 1 > 0 else { throw InputError("The interval lies between 0.2 and 3600 seconds; the count is above 0.") }
-        let downloader = Downloader(token: key ?? ProcessInfo.processInfo.environment["MNEME_KEY"])
+        let downloader = Downloader(token: key ?? Self.keyOfEnvironment)
         var before: (metrics: MetricsText, time: ContinuousClock.Instant)?, looks = 0
         while true {
             let metrics = MetricsText(String(decoding: try await downloader.data(address), as: UTF8.self)), now = ContinuousClock.now
@@ -33,6 +34,11 @@ struct TopCommand: AsyncParsableCommand {
             if looks == count { return }
             try await Task.sleep(for: .seconds(interval))
         }
+    }
+
+    /// The server's key; never the one that encrypts what lies on disk (`MNEME_KEY`).
+    private static var keyOfEnvironment: String? {
+        ProcessInfo.processInfo.environment["MNEME_API_KEY"].flatMap { $0.isEmpty ? nil : $0 }
     }
 
     private static func screen(_ metrics: MetricsText, before: MetricsText?, seconds: Double?, url: String) -> String {

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Crypto
 import Foundation
+import MnemeBase
 import MnemeSeal
 import Mneme
 import MnemeHub
@@ -390,11 +391,6 @@ struct Subscription: Codable {
     static func save(_ subscriptions: [Subscription]) throws {
         let partial = file + ".\(getpid())", encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-        guard FileManager.default.createFile(atPath: partial, contents: try encoder.encode(subscriptions), attributes: [.posixPermissions: 0o600]),
-            rename(partial, file) == 0
-        else {
-            unlink(partial)
-            throw InputError("\(file) cannot be written.")
-        }
+        try AtomicFile.write(encoder.encode(subscriptions), to: file)
     }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import MnemeBase
 import MnemeKV
 import MnemeModels
 import MnemeSeal
@@ -333,9 +334,9 @@ private func hash(_ name: String) -> KVHash {
     @Test(arguments: [1, 2, 3, 4]) func `random operations with faults never serve a wrong block`(seed: UInt64) throws {
         let path = temporaryFolder()
         defer { try? FileManager.default.removeItem(atPath: path) }
-        var random = Generator(state: seed)
+        var random = SplitMix64(seed: seed)
         // The system refuses memory and mappings now and then, and for a while everything.
-        let pressure = NIOLockedValueBox(Generator(state: seed ^ 77)), isTight = NIOLockedValueBox(false)
+        let pressure = NIOLockedValueBox(SplitMix64(seed: seed ^ 77)), isTight = NIOLockedValueBox(false)
         let fails: @Sendable (KVArena.Refusal) -> Bool = { _ in
             pressure.withLockedValue { $0.below(40) == 0 } || isTight.withLockedValue { $0 } && pressure.withLockedValue { $0.below(2) == 0 }
         }
@@ -545,23 +546,15 @@ private struct FaultyTier: KVTier {
     func erase(sources: Set<String>) throws { try folder.erase(sources: sources) }
 }
 
-/// SplitMix64.
-private struct Generator {
-    var state: UInt64
-    mutating func below(_ bound: Int) -> Int {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-        return Int((z ^ (z >> 31)) % UInt64(bound))
-    }
+extension SplitMix64 {
+    fileprivate mutating func below(_ bound: Int) -> Int { Int(next() % UInt64(bound)) }
 }
 
 @Suite struct CodecTests {
     @Test(arguments: [KVCodec.int8, .int4, .int2], [KVCodec.Side.keys, .values]) func `codes are as near as their bits allow`(
         codec: KVCodec, side: KVCodec.Side
     ) {
-        var random = Generator(state: 5)
+        var random = SplitMix64(seed: 5)
         let dimension = 104
         // Every seventh group is wide; one holds equal values.
         let values = (0..<32 * dimension).map { i in
@@ -584,7 +577,7 @@ private struct Generator {
     }
 
     @Test(arguments: [KVCodec.Side.keys, .values]) func `codes of anything are read within their bounds`(side: KVCodec.Side) {
-        var random = Generator(state: 9)
+        var random = SplitMix64(seed: 9)
         for dimension in [8, 64, 104] {
             for _ in 0..<50 {
                 let count = KVCodec.int2.bytes(side, dimension: dimension)
@@ -658,7 +651,7 @@ private struct Generator {
     }
 
     @Test(arguments: [1, 2, 3] as [UInt64]) func `one right bit is nearly the best, a wrong one no disaster`(seed: UInt64) {
-        var random = Generator(state: seed)
+        var random = SplitMix64(seed: seed)
         // A loop that is one too long for the cache, the worst for LRU, with some pages that come once.
         let loop = Paging(trace: (0..<900).map { $0 % 9 == 8 ? 100 + $0 : $0 * 8 / 9 % 11 }, room: 10)
         let skewed = Paging(trace: (0..<900).map { _ in min(random.below(40), random.below(40)) }, room: 10)

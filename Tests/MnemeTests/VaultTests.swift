@@ -341,7 +341,7 @@ import Testing
         let refused = AsyncThrowingStream<String, any Error> { throw CancellationError() }
         await #expect(throws: CancellationError.self) { _ = try await memory.write(refused, of: Self.team, to: path) }
         #expect(try VaultPackageReader.verify(path: path).end.memories == 3)
-        #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path).allSatisfy { !$0.hasSuffix(".partial") })
+        #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path).allSatisfy { !$0.hasSuffix(".tmp") })
         let none = memory.package(of: Self.team), nowhere = folder.path + "/none/package"
         await #expect(throws: InputError.self) { _ = try await memory.write(none, of: Self.team, to: nowhere) }
     }

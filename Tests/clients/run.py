@@ -951,6 +951,98 @@ def large_import():
         print(f"  peak memory of a child {peak:.0f} MiB")
 
 
+@test
+def many_processes_are_the_first():
+    """Of processes that make one new home at once, all keep what they say; nobody else reads any file of it."""
+    def all_at_once(f, *commands):
+        running = [subprocess.Popen([BINARY, *c], env=f.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for c in commands]
+        said = [process.communicate(timeout=120) for process in running]
+        return [(process.returncode, *words) for process, words in zip(running, said)]
+
+    for number in range(int(os.environ.get("MNEME_FIRST_ROUNDS", "10"))):
+        with Folder() as f:
+            home = f.environment["MNEME_HOME"] = f.path + "/not/there/yet"
+            if number % 2: f.environment["MNEME_KEY"] = "5eed" * 16
+            old = os.umask(0)
+            try:
+                results = all_at_once(
+                    f, *[["remember", f"sentence {i}", "--no-embedder"] for i in range(6)], *[["keys", "create", f"key{i}"] for i in range(4)],
+                    ["audit", "verify"], ["stats", "--json"])
+            finally:
+                os.umask(old)
+            assert all(code == 0 for code, _, _ in results), (number, results)
+            texts = sorted(m["text"] for m in f.json("list", "--limit", "50")["memories"])
+            assert texts == [f"sentence {i}" for i in range(6)], (number, texts)
+            keys = json.loads(f.run("keys", "list", "--json").stdout)
+            assert sorted(key["name"] for key in keys) == [f"key{i}" for i in range(4)], (number, keys)
+            assert "WRONG" not in f.run("audit", "verify").stdout and f.json("doctor")["sound"]
+            for folder, folders, names in os.walk(f.path + "/not"):
+                for path in [folder] + [folder + "/" + name for name in names]:
+                    assert os.stat(path).st_mode & 0o077 == 0, (path, oct(os.stat(path).st_mode))
+                assert not [name for name in names if name.endswith((".tmp", ".new", ".sealed", ".partial"))], names
+    with Folder() as f:
+        f.run("remember", "a secret", "--no-embedder")
+        os.chmod(f.path, 0o755)
+        os.chmod(f.path + "/memory.db", 0o644)
+        # One encrypts; the others find that it is, or that it is being done.
+        results = all_at_once(f, *[["encryption", "on", "--key", f.path + "/made.key"]] * 4)
+        assert [code for code, _, _ in results].count(0) == 1 and {code for code, _, _ in results} <= {0, 1, 2}, results
+        f.environment["MNEME_KEY_FILE"] = f.path + "/made.key"
+        assert f.json("list")["memories"][0]["text"] == "a secret"
+        for path in (f.path, f.path + "/memory.db", f.path + "/made.key"): assert os.stat(path).st_mode & 0o077 == 0, path
+
+
+@test
+def the_encryption_key_is_sent_nowhere():
+    """`top` sends a server its own key only, whatever else the environment holds."""
+    import http.server, threading
+    seen = []
+
+    class Metrics(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            seen.append(str(self.headers) + self.path)
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"mneme_memories 1\n")
+
+        def log_message(self, *_): pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Metrics)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    with Folder() as f:
+        top = ["top", "--count", "1", "--url", f"http://127.0.0.1:{server.server_port}"]
+        f.environment["MNEME_KEY"] = "5eed" * 16
+        f.run(*top)
+        f.environment["MNEME_API_KEY"] = "mn_fromenvironment"
+        f.run(*top)
+        f.run(*top, "--key", "mn_given")
+    server.shutdown()
+    assert not any("5eed" in request for request in seen), seen
+    assert "Authorization" not in seen[0], seen
+    assert "Bearer mn_fromenvironment" in seen[1] and "Bearer mn_given" in seen[2], seen
+
+
+@test
+def a_nul_breaks_no_log():
+    """What a layer below cannot hold is refused, and the log of it stays whole."""
+    with Folder() as f:
+        made = f.json("remember", "a sentence", "--no-embedder")["memories"][0]
+        with Server(f, "--no-embedder") as server:
+            def status(method, path, body=None):
+                request = urllib.request.Request(server.url + path, body and json.dumps(body).encode(), {"Content-Type": "application/json"}, method=method)
+                try: return urllib.request.urlopen(request, timeout=30).status
+                except urllib.error.HTTPError as error: return error.code
+            path = f"/v1/memories/{made['id']}"
+            for body in ({"reason": "a\0b", "tag": ["x"]}, {"tag": ["a\0b"]}, {"text": "a\0b"}):
+                assert status("PATCH", path, body) == 400, body
+            for query in ("user=3%00x", "tenant=3%00x"):
+                assert status("GET", path + "?" + query) == 400 and status("GET", "/v1/memories?" + query) == 400, query
+            assert status("POST", "/v1/memories", {"text": "x", "session": "\0"}) == 400
+            assert status("PATCH", path, {"tag": ["x"], "reason": "a \u2400 b"}) == 200
+        verified = f.run("audit", "verify").stdout
+        assert "WRONG" not in verified, verified
+
+
 failures = skipped = 0
 for each in tests:
     if ONLY and each.__name__ not in ONLY: continue

@@ -1,4 +1,5 @@
 import Foundation
+import MnemeBase
 import MnemeIndex
 public import MnemeStore
 
@@ -192,17 +193,13 @@ public enum EraseOperation: Operation {
             return .value(output)
         }
         // A report that cannot be written is no reason to find out afterwards.
-        guard FileManager.default.createFile(atPath: path, contents: nil, attributes: [.posixPermissions: 0o600]) else {
-            throw InputError("\(path) cannot be written. Nothing was erased.")
-        }
-        let proof: ErasureProof
-        do { proof = try await context.memory.eraseWithProof(id, owner: owner, by: caller) } catch {
-            try? FileManager.default.removeItem(atPath: path)
-            throw error
-        }
-        guard (try? Data(OperationTable.encode(proof, pretty: true).utf8).write(to: URL(fileURLWithPath: path))) != nil else {
-            throw InputError("The memory is erased, but the report could not be written to \(path).")
-        }
+        let file: AtomicFile
+        do { file = try AtomicFile(path) } catch let error as FileError { throw InputError("\(error) Nothing was erased.") }
+        let proof = try await context.memory.eraseWithProof(id, owner: owner, by: caller)
+        do {
+            try file.write(Data(OperationTable.encode(proof, pretty: true).utf8))
+            try file.finish()
+        } catch let error as FileError { throw InputError("The memory is erased, but its report is not there: \(error)") }
         var output = Output(
             erased: id, report: path, filesSearched: proof.findings.count,
             filesHolding: proof.findings.filter { !$0.places.isEmpty }.map(\.path))

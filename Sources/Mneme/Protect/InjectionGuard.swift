@@ -1,4 +1,6 @@
 import Foundation
+import MnemeBase
+import MnemeIndex
 
 /// Finds text that wants to steer a model which reads it, rather than to tell it something: injected instructions, forged roles, hidden and encoded text.
 ///
@@ -175,10 +177,7 @@ package enum InjectionGuard {
         var data = Data(
             base64Encoded: word.replacing("-", with: "+").replacing("_", with: "/")
                 + String(repeating: "=", count: word.hasSuffix("=") ? 0 : (4 - word.utf8.count % 4) % 4))
-        if word.allSatisfy(\.isHexDigit), word.utf8.count % 2 == 0 {
-            let digits = Array(word.utf8).map { UInt8(Character(Unicode.Scalar($0)).hexDigitValue!) }
-            data = Data(stride(from: 0, to: digits.count, by: 2).map { digits[$0] << 4 | digits[$0 + 1] })
-        }
+        if let bytes = Hexadecimal.bytes(word.lowercased()) { data = bytes }
         guard let data, let text = String(data: data, encoding: .utf8), text.unicodeScalars.allSatisfy({ $0.value >= 32 || $0 == "\n" || $0 == "\t" }) else {
             return nil
         }

@@ -1,5 +1,6 @@
 public import Crypto
 import Foundation
+import MnemeBase
 import MnemeSeal
 public import MnemeStore
 import NIOConcurrencyHelpers
@@ -68,13 +69,13 @@ extension MemoryOS {
     ///   - lines: JSON lines with memories of the owner, as ``package(of:since:by:signedWith:)`` makes them.
     ///   - passphrase: seals the file.
     /// - Returns: how many lines were written.
-    /// - Throws: ``InputError`` if the file cannot be written; what was there before is left then.
+    /// - Throws: ``MnemeBase/FileError`` if the file cannot be written; what was there before is left then.
     public func write(
         _ lines: AsyncThrowingStream<String, any Error>, of owner: Owner, to path: String, passphrase: String? = nil, by caller: Caller = .local
     ) async throws -> Int {
         let path = URL(fileURLWithPath: path).standardizedFileURL.path
         let position = try await run { [store] in try store.position(of: owner) }
-        let file = try OutputFile(path)
+        let file = try AtomicFile(path)
         var count = 0, sealed = try passphrase.map { try SealedFile.Writer(passphrase: $0, write: file.write) }
         for try await line in lines {
             let data = Data((line + "\n").utf8)
@@ -216,7 +217,7 @@ private struct ExportedFile {
 
     /// Writes the file again, line by line.
     private func rewrite(_ body: ([UInt8], (_ line: [UInt8]) throws -> Void) throws -> Void) throws {
-        let file = try OutputFile(path)
+        let file = try AtomicFile(path)
         var lines = try lines(), sealed = try isSealed ? keys.passphrase.map { try SealedFile.Writer(passphrase: $0, write: file.write) } : nil
         while case .text(let bytes)? = try lines.next() {
             try body(bytes) { line in if sealed == nil { try file.write(Data(line + [10])) } else { try sealed!.add(Data(line + [10])) } }

@@ -1,5 +1,6 @@
 import Crypto
 public import Foundation
+import MnemeBase
 import MnemeSeal
 import MnemeIndex
 public import MnemeStore

@@ -1,5 +1,6 @@
 public import Crypto
 public import Foundation
+import MnemeBase
 import MnemeSeal
 public import MnemeStore
 

@@ -1,5 +1,6 @@
 import CMnemeMemory
 import Foundation
+import MnemeBase
 import MnemeNumerics
 import MnemeSeal
 
@@ -43,7 +44,7 @@ final class IndexFile: @unchecked Sendable {
     init(opening path: String, kind: Kind, dataKey: DataKey? = nil, isForValues: Bool = false) throws {
         let damaged = IndexError(.corrupt, "\(path) is damaged or no index of this kind. Delete it; it is made again.")
         let file = open(path, O_RDONLY | O_CLOEXEC)
-        guard file >= 0 else { throw IndexError(.unavailable, "\(path) cannot be opened (\(String(cString: strerror(errno)))).") }
+        guard file >= 0 else { throw IndexError(.unavailable, "\(path) cannot be opened (\(errnoText())).") }
         if let dataKey {
             defer { close(file) }
             (descriptor, size) = try Self.decrypted(file, path, dataKey, isForValues ? Self.page : .max)
@@ -144,25 +145,14 @@ final class IndexFile: @unchecked Sendable {
     /// - Throws: ``IndexError``; nothing is left then.
     static func write(_ path: String, kind: Kind, values: [Int], sections: [UnsafeRawBufferPointer], dataKey: DataKey? = nil) throws {
         precondition(values.count <= valueCount && sections.count <= maximumSections)
-        let temporary = "\(path).\(getpid()).tmp"
-        func failure() -> IndexError {
-            let code = errno
-            unlink(temporary)
-            return IndexError(
-                code == ENOSPC || code == EDQUOT || code == EFBIG ? .full : .unavailable, "\(path) cannot be written (\(String(cString: strerror(code)))).")
+        do { try write(AtomicFile(path), kind, values, sections, dataKey) } catch let error as FileError {
+            throw IndexError(error.isFull ? .full : .unavailable, error.description)
         }
-        let file = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
-        guard file >= 0 else { throw failure() }
-        defer { close(file) }
-        func put(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws {
-            var done = 0
-            while done < bytes.count {
-                let n = pwrite(file, bytes.baseAddress! + done, min(bytes.count - done, 1 << 30), off_t(offset + done))
-                if n < 0, errno == EINTR { continue }
-                guard n > 0 else { throw failure() }
-                done += n
-            }
-        }
+    }
+
+    private static func write(
+        _ file: AtomicFile, _ kind: Kind, _ values: [Int], _ sections: [UnsafeRawBufferPointer], _ dataKey: DataKey?
+    ) throws {
         var header = [UInt8](repeating: 0, count: page)
         func set<T: FixedWidthInteger>(_ offset: Int, _ value: T) {
             header.withUnsafeMutableBytes { $0.storeBytes(of: value.littleEndian, toByteOffset: offset, as: T.self) }
@@ -185,28 +175,19 @@ final class IndexFile: @unchecked Sendable {
             guard let dataKey else {
                 var offset = 0
                 for part in [header] + sections {
-                    try put(part, at: offset)
+                    try file.write(part)
                     offset += (part.count + alignment - 1) / alignment * alignment
+                    file.skip(to: offset)
                 }
-                guard ftruncate(file, off_t(offset)) == 0 else { throw failure() }
                 return
             }
-            var end = 0
             try [UInt8](repeating: 0, count: alignment).withUnsafeBytes { zeros in
                 let parts = ([header] + sections).flatMap { part in
                     [part, UnsafeRawBufferPointer(rebasing: zeros.prefix((alignment - part.count % alignment) % alignment))]
                 }
-                try SealedBytes.seal(parts, with: dataKey) { data in
-                    try data.withUnsafeBytes { try put($0, at: end) }
-                    end += data.count
-                }
+                try SealedBytes.seal(parts, with: dataKey) { try file.write($0) }
             }
         }
-        guard fsync(file) == 0, rename(temporary, path) == 0 else { throw failure() }
-        let folder = open((path as NSString).deletingLastPathComponent.isEmpty ? "." : (path as NSString).deletingLastPathComponent, O_RDONLY | O_CLOEXEC)
-        if folder >= 0 {
-            fsync(folder)
-            close(folder)
-        }
+        try file.finish()
     }
 }

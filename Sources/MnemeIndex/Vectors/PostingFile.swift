@@ -1,3 +1,4 @@
+import MnemeBase
 import MnemeNumerics
 import NIOConcurrencyHelpers
 
@@ -71,7 +72,7 @@ final class PostingFile: @unchecked Sendable {
     var freeSlots: [UInt32] { slots.withLockedValue { $0.free + $0.waiting } }
 
     private static func failure(_ what: String) -> IndexError {
-        IndexError([ENOSPC, EDQUOT, EFBIG].contains(errno) ? .full : .unavailable, "\(what) (\(String(cString: strerror(errno)))).")
+        IndexError([ENOSPC, EDQUOT, EFBIG].contains(errno) ? .full : .unavailable, "\(what) (\(errnoText())).")
     }
 
     /// Tells the system what will be read, so that it reads side by side.

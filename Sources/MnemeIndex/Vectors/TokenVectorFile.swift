@@ -1,5 +1,6 @@
 import CMnemeKernels
 import Dispatch
+import MnemeBase
 import MnemeNumerics
 import NIOConcurrencyHelpers
 
@@ -54,7 +55,7 @@ public final class TokenVectorFile: Reranker, @unchecked Sendable {
         self.path = path
         stride = mnk_code_bytes(dimension) + 16
         descriptor = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
-        guard descriptor >= 0 else { throw IndexError(.unavailable, "\(path) cannot be written (\(String(cString: strerror(errno)))).") }
+        guard descriptor >= 0 else { throw IndexError(.unavailable, "\(path) cannot be written (\(errnoText())).") }
     }
 
     deinit { close(descriptor) }
@@ -80,7 +81,7 @@ public final class TokenVectorFile: Reranker, @unchecked Sendable {
                 let n = bytes.withUnsafeBytes { pwrite(descriptor, $0.baseAddress! + done, bytes.count - done, off_t(offset + done)) }
                 if n < 0, errno == EINTR { continue }
                 guard n > 0 else {
-                    throw IndexError(errno == ENOSPC ? .full : .unavailable, "\(path) cannot be written (\(String(cString: strerror(errno)))).")
+                    throw IndexError(errno == ENOSPC ? .full : .unavailable, "\(path) cannot be written (\(errnoText())).")
                 }
                 done += n
             }

@@ -1,5 +1,6 @@
 import CMnemeMemory
 import Foundation
+import MnemeBase
 package import MnemeModels
 
 /// Physical memory for blocks: one file in memory, whose blocks are mapped into the ranges of many sequences.
@@ -45,7 +46,7 @@ package final class KVArena: @unchecked Sendable {
         isWhole = isUsed
         let total = capacity * shape.blockBytes
         file = mnm_memory_file(total)
-        guard file >= 0 else { throw KVError(.outOfMemory, "The system gives no memory file of \(total >> 20) MiB (\(String(cString: strerror(errno)))).") }
+        guard file >= 0 else { throw KVError(.outOfMemory, "The system gives no memory file of \(total >> 20) MiB (\(errnoText())).") }
         guard let reservation = Reservation(total, isHuge: shape.fillsHugePages),
             mmap(reservation.base, total, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED | MAP_NORESERVE, file, 0) != MAP_FAILED
         else {

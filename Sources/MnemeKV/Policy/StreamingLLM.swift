@@ -1,3 +1,5 @@
+import MnemeBase
+
 /// The first tokens, on which attention rests, and the last (StreamingLLM, Xiao et al. 2024). Without the first it is a sliding window.
 public struct StreamingLLM: TokenScorer {
     /// First rows that stay.
@@ -23,10 +25,8 @@ public struct RandomEviction: TokenScorer {
         // A row keeps its lot for as long as it is there.
         rows.positions.enumerated().map { i, position in
             if i + recent >= rows.count { return .infinity }
-            var z = seed &+ UInt64(rows.layer) << 40 &+ UInt64(rows.head) << 32 &+ UInt64(UInt32(bitPattern: position)) &* 0x9e37_79b9_7f4a_7c15
-            z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-            z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-            return Float((z ^ (z >> 31)) >> 40)
+            let lot = seed &+ UInt64(rows.layer) << 40 &+ UInt64(rows.head) << 32 &+ UInt64(UInt32(bitPattern: position)) &* 0x9e37_79b9_7f4a_7c15
+            return Float(SplitMix64.mixed(lot) >> 40)
         }
     }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import MnemeBase
 import MnemeNumerics
 package import MnemeSeal
 
@@ -128,24 +129,12 @@ public struct KVBlockFile: Sendable, Equatable {
     }
 
     private static func write(_ parts: [UnsafeRawBufferPointer], to path: String) throws {
-        let temporary = "\(path).\(getpid())-\(UInt32.random(in: .min ... .max)).tmp"
-        let file = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
-        guard file >= 0 else { throw KVError(.inputOutput, "\(temporary) cannot be written: \(String(cString: strerror(errno))).") }
-        var failure: Int32 = 0
-        func send(_ bytes: UnsafeRawBufferPointer) {
-            var done = 0
-            while done < bytes.count, failure == 0 {
-                let count = Foundation.write(file, bytes.baseAddress! + done, bytes.count - done)
-                if count > 0 { done += count } else if errno != EINTR { failure = errno == 0 ? ENOSPC : errno }
-            }
-        }
-        for part in parts { send(part) }
-        if close(file) != 0, failure == 0 { failure = errno }
-        if failure == 0, rename(temporary, path) != 0 { failure = errno }
-        guard failure == 0 else {
-            unlink(temporary)
-            throw KVError(.inputOutput, "\(path) cannot be written: \(String(cString: strerror(failure))).")
-        }
+        do {
+            // A block that a loss of power takes is computed again.
+            let file = try AtomicFile(path, durability: .cache)
+            for part in parts { try file.write(part) }
+            try file.finish()
+        } catch let error as FileError { throw KVError(.inputOutput, error.description) }
     }
 
     // MARK: Reading
@@ -196,11 +185,11 @@ public struct KVBlockFile: Sendable, Equatable {
     private static func with<Result>(_ path: String, _ key: DataKey?, _ body: (Source) throws -> Result) throws -> Result {
         let file = open(path, O_RDONLY | O_CLOEXEC)
         guard file >= 0 else {
-            throw KVError(errno == ENOENT ? .notFound : .inputOutput, "\(path) cannot be read: \(String(cString: strerror(errno))).")
+            throw KVError(errno == ENOENT ? .notFound : .inputOutput, "\(path) cannot be read: \(errnoText()).")
         }
         defer { close(file) }
         var info = stat()
-        guard fstat(file, &info) == 0 else { throw KVError(.inputOutput, "\(path) cannot be read: \(String(cString: strerror(errno))).") }
+        guard fstat(file, &info) == 0 else { throw KVError(.inputOutput, "\(path) cannot be read: \(errnoText()).") }
         let raw = Source(name: path, size: Int(info.st_size)) { buffer, offset in
             var done = 0
             while done < buffer.count {

@@ -1,4 +1,5 @@
 import Foundation
+import MnemeBase
 public import MnemeSeal
 
 /// Folders whose files are encrypted: the file `key` holds their key, encrypted with the user's.
@@ -24,18 +25,15 @@ extension KVFolder {
                 "The keys and values in \(path) are not encrypted, though a key is given. `mneme encryption on` encrypts them; or delete the folder: it is a cache."
             )
         }
-        try install(WrappedKey.page(DataKey(), for: key), path, replacing: false)
+        try install(WrappedKey.page(DataKey(), for: key), path, .ifAbsent)
         // Another process may have been first.
         return try WrappedKey.open(page(path) ?? Data(), name: keyFile(path), with: key)
     }
 
-    private static func install(_ page: Data, _ path: String, replacing: Bool) throws {
-        let file = keyFile(path), temporary = "\(file).\(getpid())-\(UInt32.random(in: .min ... .max)).tmp"
-        defer { unlink(temporary) }
-        guard FileManager.default.createFile(atPath: temporary, contents: nil, attributes: [.posixPermissions: 0o600]),
-            let handle = FileHandle(forWritingAtPath: temporary), (try? handle.write(contentsOf: page)) != nil, (try? handle.synchronize()) != nil,
-            (try? handle.close()) != nil, replacing ? rename(temporary, file) == 0 : link(temporary, file) == 0 || errno == EEXIST
-        else { throw KVError(.inputOutput, "\(file) cannot be written: \(String(cString: strerror(errno))).") }
+    private static func install(_ page: Data, _ path: String, _ place: AtomicFile.Place) throws {
+        do { try AtomicFile.write(page, to: keyFile(path), place) } catch let error as FileError {
+            throw KVError(.inputOutput, error.description)
+        }
     }
 
     /// Encrypts a folder's files with another key, or none. Nothing else may use the folder meanwhile.
@@ -48,7 +46,7 @@ extension KVFolder {
     public static func rewrite(_ path: String, from old: EncryptionKey?, to new: EncryptionKey?) throws -> Int {
         guard FileManager.default.fileExists(atPath: path) else { return 0 }
         let present = try old == nil && page(path) == nil ? nil : key(path, old), next = new.map { _ in DataKey() }
-        if let next, let new { try install(WrappedKey.page(next, for: new), path, replacing: true) } else { unlink(keyFile(path)) }
+        if let next, let new { try install(WrappedKey.page(next, for: new), path, .replacing) } else { unlink(keyFile(path)) }
         var count = 0
         for file in files(path) {
             guard let contents = try? KVBlockFile.contents(file.path, key: present) else {
@@ -72,6 +70,6 @@ extension KVFolder {
     public static func exchangeKey(_ path: String, from old: EncryptionKey, to new: EncryptionKey) throws {
         guard let page = page(path) else { return }
         let data = try WrappedKey.open(page, name: keyFile(path), with: old)
-        try install(WrappedKey.page(data, for: new), path, replacing: true)
+        try install(WrappedKey.page(data, for: new), path, .replacing)
     }
 }

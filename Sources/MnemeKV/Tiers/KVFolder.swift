@@ -1,4 +1,5 @@
 public import Foundation
+import MnemeBase
 public import MnemeSeal
 import NIOConcurrencyHelpers
 
@@ -49,10 +50,10 @@ public final class KVFolder: KVTier {
         self.path = path
         self.limit = limit
         self.evictor = evictor
-        do {
-            try FileManager.default.createDirectory(
-                atPath: path + "/pins", withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
-        } catch { throw KVError(.inputOutput, "The folder \(path) for keys and values cannot be made: \(error.localizedDescription)") }
+        do { try Privacy.makeFolder(path + "/pins") } catch let error as FileError {
+            throw KVError(.inputOutput, "Keys and values have no folder: \(error.description)")
+        }
+        Privacy.tighten(path)
         self.key = try Self.key(path, key)
     }
 
@@ -93,9 +94,7 @@ public final class KVFolder: KVTier {
     public func write(_ block: KVBlockFile, from pointer: UnsafeRawPointer, shape: KVShape) throws {
         var block = block
         let target = file(block.hash), folder = (target as NSString).deletingLastPathComponent
-        if mkdir(folder, 0o700) != 0, errno != EEXIST {
-            throw KVError(.inputOutput, "The folder \(folder) cannot be made: \(String(cString: strerror(errno))).")
-        }
+        do { try Privacy.makeFolder(folder) } catch let error as FileError { throw KVError(.inputOutput, error.description) }
         try block.write(to: target, block: pointer, shape: shape, key: key)
         guard let limit else { return }
         let total = size.withLockedValue { size in
@@ -135,10 +134,8 @@ public final class KVFolder: KVTier {
 
     /// Deletes what is worth least until the files take `bytes` at most. Of two processes one does it.
     public func trim(to bytes: Int) {
-        let lock = open(path + "/lock", O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
-        guard lock >= 0 else { return }
-        defer { close(lock) }
-        guard flock(lock, LOCK_EX | LOCK_NB) == 0 else { return }
+        guard let lock = try? FileLock.take(path + "/lock") else { return }
+        defer { withExtendedLifetime(lock) {} }
         let now = Date(), pinned = pinnedChains(), files = Self.files(path)
         var total = files.reduce(0) { $0 + $1.bytes }
         defer { size.withLockedValue { [total] in $0 = total } }
@@ -241,7 +238,7 @@ public final class KVFolder: KVTier {
         guard has(hash) else { throw KVError.absent(hash.description) }
         let mark = path + "/pins/" + hash.description
         if isPinned {
-            guard FileManager.default.createFile(atPath: mark, contents: nil) else { throw KVError(.inputOutput, "\(mark) cannot be written.") }
+            do { try AtomicFile.write(Data(), to: mark) } catch let error as FileError { throw KVError(.inputOutput, error.description) }
         } else {
             unlink(mark)
         }
@@ -263,7 +260,7 @@ public final class KVFolder: KVTier {
         for entry in entries() where gone.contains(entry.parent) || doomed(entry) {
             gone.insert(entry.hash)
             unlink(path + "/pins/" + entry.hash.description)
-            if unlink(file(entry.hash)) == 0 { count += 1 } else if errno != ENOENT { left = "\(file(entry.hash)): \(String(cString: strerror(errno)))" }
+            if unlink(file(entry.hash)) == 0 { count += 1 } else if errno != ENOENT { left = "\(file(entry.hash)): \(errnoText())" }
         }
         size.withLockedValue { $0 = nil }
         if let left { throw KVError(.inputOutput, "Keys and values cannot be deleted. Delete the file by hand. \(left).") }
@@ -282,24 +279,18 @@ public final class KVFolder: KVTier {
 
     /// Writes a chain into one file: its block files, each with its length before it.
     public func export(_ hash: KVHash, to target: String) throws {
-        let chain = try chain(hash), temporary = "\(target).\(getpid()).tmp"
-        guard FileManager.default.createFile(atPath: temporary, contents: nil), let out = FileHandle(forWritingAtPath: temporary) else {
-            throw KVError(.inputOutput, "\(target) cannot be written.")
-        }
+        let chain = try chain(hash)
         do {
-            try out.write(contentsOf: Data(Self.packageMagic))
+            let out = try AtomicFile(target)
+            try out.write(Self.packageMagic)
             for hash in chain {
                 _ = try KVBlockFile.verify(file(hash), key: key)
                 let data = Data(try KVBlockFile.contents(file(hash), key: key))
                 try out.write(contentsOf: withUnsafeBytes(of: UInt64(data.count).littleEndian) { Data($0) })
                 try out.write(contentsOf: data)
             }
-            try out.close()
-            guard rename(temporary, target) == 0 else { throw KVError(.inputOutput, "\(target) cannot be written: \(String(cString: strerror(errno))).") }
-        } catch {
-            unlink(temporary)
-            throw error as? KVError ?? KVError(.inputOutput, "\(target) cannot be written: \(error.localizedDescription)")
-        }
+            try out.finish()
+        } catch let error as FileError { throw KVError(.inputOutput, error.description) }
     }
 
     private static let packageMagic = Array("MNEMEKVS".utf8)
@@ -321,7 +312,7 @@ public final class KVFolder: KVTier {
             let length = start.reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
             guard length <= UInt64(size), let data = try? input.read(upToCount: Int(length)), data.count == Int(length) else { throw damaged }
             let header = try Array(data).withUnsafeBytes { try KVBlockFile.verify($0, name: source) }, target = file(header.hash)
-            mkdir((target as NSString).deletingLastPathComponent, 0o700)
+            do { try Privacy.makeFolder(parent(of: target)) } catch let error as FileError { throw KVError(.inputOutput, error.description) }
             try KVBlockFile.write(contents: Array(data), to: target, key: key)
             count += 1
         }

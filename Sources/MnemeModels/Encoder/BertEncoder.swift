@@ -1,5 +1,6 @@
 import Crypto
 import Foundation
+import MnemeBase
 public import MnemeNumerics
 import NIOConcurrencyHelpers
 import Synchronization
@@ -68,7 +69,7 @@ public final class BertEncoder: TextEmbedder {
     static func identifier(folder: String, file: SafetensorsFile) -> String {
         var hash = SHA256()
         for part in file.sampledContent { hash.update(bufferPointer: part) }
-        return URL(fileURLWithPath: folder).lastPathComponent + "@" + hash.finalize().prefix(6).map { String(format: "%02x", $0) }.joined()
+        return URL(fileURLWithPath: folder).lastPathComponent + "@" + Hexadecimal.string(hash.finalize().prefix(6))
     }
 
     /// Cosine to f32 rises when large activation columns are moved into the weights; a few sentences

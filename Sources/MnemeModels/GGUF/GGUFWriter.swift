@@ -1,4 +1,5 @@
 import Foundation
+import MnemeBase
 
 /// Writes a GGUF file of version 3: all at once under another name, then renamed, so that no half file is ever seen.
 package struct GGUFWriter {
@@ -29,12 +30,12 @@ package struct GGUFWriter {
     /// - Parameter data: the bytes of the tensor of an index.
     /// - Throws: ``ModelError`` if the system does, and what `data` throws.
     package func write(to path: String, data: (Int) throws -> [UInt8]) throws {
-        let partial = path + ".partial"
-        defer { unlink(partial) }
-        guard let file = fopen(partial, "wb") else { throw Self.failure(path) }
-        var isOpen = true
-        defer { if isOpen { fclose(file) } }
-        func write(_ bytes: [UInt8]) throws { guard fwrite(bytes, 1, bytes.count, file) == bytes.count else { throw Self.failure(path) } }
+        do { try write(to: AtomicFile(path, mode: 0o644), data) } catch let error as FileError {
+            throw ModelError(.cannotWrite, "\(error.description) Nothing was left behind.")
+        }
+    }
+
+    private func write(to file: AtomicFile, _ data: (Int) throws -> [UInt8]) throws {
         func pad(_ count: Int) -> [UInt8] { [UInt8](repeating: 0, count: (32 - count % 32) % 32) }
         var header = Array("GGUF".utf8)
         Self.put(UInt32(3), to: &header)
@@ -50,18 +51,13 @@ package struct GGUFWriter {
             Self.put(UInt64(offset), to: &header)
             offset += (tensor.bytes + 31) / 32 * 32
         }
-        try write(header + pad(header.count))
+        try file.write(header + pad(header.count))
         for (i, tensor) in tensors.enumerated() {
             let bytes = try data(i)
             precondition(bytes.count == tensor.bytes, "A tensor's bytes are not as announced.")
-            try write(bytes + pad(bytes.count))
+            try file.write(bytes + pad(bytes.count))
         }
-        isOpen = false
-        guard fflush(file) == 0, fsync(fileno(file)) == 0, fclose(file) == 0, rename(partial, path) == 0 else { throw Self.failure(path) }
-    }
-
-    private static func failure(_ path: String) -> ModelError {
-        ModelError(.cannotWrite, "Cannot write \(path): \(String(cString: strerror(errno))). Nothing was left behind.")
+        try file.finish()
     }
 
     private static func put(_ value: some FixedWidthInteger, to out: inout [UInt8]) { withUnsafeBytes(of: value.littleEndian) { out.append(contentsOf: $0) } }

@@ -1,6 +1,7 @@
 import Dispatch
 import Foundation
 import Mneme
+import MnemeBase
 import NIOConcurrencyHelpers
 import Tracing
 
@@ -37,7 +38,7 @@ public final class TraceExporter: Sendable {
             self.target = .collector(url)
         } else {
             let file = open(target, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o600)
-            guard file >= 0 else { throw InputError("\(target) cannot be written: \(String(cString: strerror(errno))).") }
+            guard file >= 0 else { throw InputError("\(target) cannot be written: \(errnoText()).") }
             close(file)
             self.target = .file(target)
         }

@@ -46,7 +46,8 @@ final class AuditLog: Sendable {
 
         /// Appends an entry.
         mutating func append(_ entry: AuditEntry, _ db: Database) throws {
-            var entry = entry
+            var entry = entry.asStored
+            guard position < .max else { throw StoreError(.corrupt, "The audit log has no room behind entry \(position). Run `mneme audit verify`.") }
             entry.position = position + 1
             entry.hash = entry.chained(to: hash)
             try db.cachedStatement(

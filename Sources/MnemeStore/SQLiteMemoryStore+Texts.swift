@@ -1,0 +1,94 @@
+import Foundation
+
+/// Which texts are kept of a value. SQLite would cut them off at a NUL character, so that one user's name could be
+/// another's, and what is hashed would not be what is stored: they are refused before anything is done with them.
+extension SQLiteMemoryStore {
+    /// - Throws: ``StoreError`` if a text would not be stored as it is.
+    static func requireWhole(_ texts: [String?]) throws {
+        guard texts.allSatisfy({ !($0?.utf8.contains(0) ?? false) }) else {
+            throw StoreError(
+                .invalidText,
+                "A text or name holds a NUL character and cannot be kept as text. Remove it; is this a binary file?")
+        }
+    }
+
+    /// A text for places where refusing is too late: it says where a NUL character was.
+    static func whole(_ text: String) -> String {
+        text.utf8.contains(0) ? String(String.UnicodeScalarView(text.unicodeScalars.map { $0 == "\0" ? "␀" : $0 })) : text
+    }
+}
+
+extension WriteRequest {
+    var texts: [String?] { [idempotencyKey] + caller.texts + mutations.flatMap(\.texts) }
+}
+
+extension Caller {
+    var texts: [String?] { [operation, reason, request] + principal.texts }
+}
+
+extension Principal {
+    var texts: [String?] { [name, tenant, user, agent] + roles }
+}
+
+extension Owner {
+    var texts: [String?] { [tenant, user] }
+}
+
+extension Mutation {
+    fileprivate var texts: [String?] {
+        switch self {
+        case .add(let cube, _, _, let links): cube.texts + links.map(\.kind)
+        case .adopt(let cube, let history, _, _):
+            cube.texts + history.flatMap { [$0.principal, $0.reason, $0.link?.kind] + ($0.snapshot?.texts ?? []) }
+        case .update(let cube, _, _), .rollback(let cube, _, _): cube.texts
+        case .link(let link), .unlink(let link): [link.kind]
+        case .archive, .restore, .merge, .freeze, .quarantine, .release, .invalidate, .confirm, .move, .erase: []
+        }
+    }
+}
+
+extension MemCube {
+    var texts: [String?] {
+        var all: [String?] = [
+            scope.agent, scope.session, text, speaker, vouchedBy, provenance.source, provenance.reference,
+            activation?.block, activation?.model, activation?.modelHash,
+        ]
+        all += scope.owner.texts
+        all += tags
+        all += metadata.flatMap { [$0.key, $0.value] }
+        all += entities
+        all += keywords
+        all += dates.map(\.text)
+        all += claims.flatMap { [$0.subject, $0.attribute, $0.value] }
+        all += caution ?? []
+        all += activation?.sources ?? []
+        return all
+    }
+}
+
+extension CubeFilter {
+    var texts: [String?] { [agent, session, tag, afterProgress] + owner.texts }
+}
+
+extension Job {
+    var texts: [String?] {
+        [kind, worker, message, schedule] + (owner?.texts ?? []) + arguments.flatMap { [$0.key, $0.value] }
+    }
+}
+
+extension AuditEntry {
+    /// As it is read back once it is stored: what is hashed must be that.
+    var asStored: AuditEntry {
+        var entry = self
+        func whole(_ text: String?) -> String? { text.map(SQLiteMemoryStore.whole) }
+        entry.principal = SQLiteMemoryStore.whole(principal)
+        entry.operation = SQLiteMemoryStore.whole(operation)
+        entry.owner = owner.map {
+            Owner(tenant: SQLiteMemoryStore.whole($0.tenant), user: SQLiteMemoryStore.whole($0.user))
+        }
+        (entry.reason, entry.request, entry.detail) = (whole(reason), whole(request), whole(detail))
+        let seconds = time.timeIntervalSince1970
+        entry.time = Date(timeIntervalSince1970: seconds.isFinite ? seconds : 0)
+        return entry
+    }
+}
