@@ -13,9 +13,13 @@ package final class FileLock: Sendable {
     /// - Returns: nil if another still holds it.
     /// - Throws: ``FileError`` if it cannot be opened or the file system knows no locks.
     package static func take(_ path: String, waiting seconds: Double = 0) throws -> FileLock? {
+        try take(path, waiting: seconds, isMade: true)
+    }
+
+    private static func take(_ path: String, waiting seconds: Double, isMade: Bool) throws -> FileLock? {
         let end = Date().addingTimeInterval(seconds)
         while true {
-            let descriptor = try opened(path)
+            let descriptor = try opened(path, isMade: isMade)
             if flock(descriptor, LOCK_EX | LOCK_NB) == 0 {
                 let lock = FileLock(descriptor)
                 // Whoever held it may have removed what it was taken on.
@@ -35,14 +39,14 @@ package final class FileLock: Sendable {
     /// - Throws: ``FileError`` if another holds it for too long, and what `body` throws.
     package static func holding<T>(folder: String, waiting seconds: Double = 60, _ body: () throws -> T) throws -> T {
         let lock: FileLock?
-        do { lock = try take(folder, waiting: seconds) } catch is FileError { return try body() }
+        do { lock = try take(folder, waiting: seconds, isMade: false) } catch is FileError { return try body() }
         guard let lock else { throw FileError(folder, "is in use by another process", code: EWOULDBLOCK) }
         return try withExtendedLifetime(lock) { try body() }
     }
 
-    private static func opened(_ path: String) throws -> Int32 {
+    private static func opened(_ path: String, isMade: Bool) throws -> Int32 {
         var descriptor = open(path, O_RDONLY | O_CLOEXEC)
-        if descriptor < 0, errno == ENOENT { descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600) }
+        if descriptor < 0, errno == ENOENT, isMade { descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600) }
         guard descriptor >= 0 else { throw FileError(path, "cannot be locked") }
         return descriptor
     }

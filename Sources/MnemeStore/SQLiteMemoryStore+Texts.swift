@@ -88,7 +88,9 @@ extension AuditEntry {
         }
         (entry.reason, entry.request, entry.detail) = (whole(reason), whole(request), whole(detail))
         let seconds = time.timeIntervalSince1970
-        entry.time = Date(timeIntervalSince1970: seconds.isFinite ? seconds : 0)
+        let times = StoreCoding.times
+        entry.time = Date(
+            timeIntervalSince1970: seconds.isNaN ? 0 : min(max(seconds, times.lowerBound), times.upperBound))
         return entry
     }
 }

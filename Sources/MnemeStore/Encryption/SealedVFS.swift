@@ -70,22 +70,27 @@ enum SealedVFS {
     ) -> Int32 {
         guard let base else { return SQLITE_ERROR }
         let path = name.map { String(cString: $0) }
-        func key(_ suffix: String) -> DataKey? {
+        func key(_ suffix: String) throws -> DataKey? {
             guard let path, path.hasSuffix(suffix) else { return nil }
             let database = String(path.dropLast(suffix.count))
+            guard let key = keys.withLockedValue({ $0[database]?.key }) else { return nil }
             // What was decrypted while somebody still held its key is as it is.
-            guard let key = keys.withLockedValue({ $0[database]?.key }), SQLiteMemoryStore.isEncrypted(database) else { return nil }
-            return key
+            return try WrappedKey.isStart(SQLiteMemoryStore.firstPage(of: database)) ? key : nil
         }
         let found: (key: DataKey, kind: SealedLayout.Kind)?
-        if flags & SQLITE_OPEN_MAIN_DB != 0 {
-            found = key("").map { ($0, .pages) }
-        } else if flags & SQLITE_OPEN_WAL != 0 {
-            found = key("-wal").map { ($0, .log) }
-        } else {
-            // What would be written there would be readable.
-            if flags & SQLITE_OPEN_MAIN_JOURNAL != 0, key("-journal") != nil { return SQLITE_CANTOPEN }
-            found = nil
+        do {
+            if flags & SQLITE_OPEN_MAIN_DB != 0 {
+                found = try key("").map { ($0, .pages) }
+            } else if flags & SQLITE_OPEN_WAL != 0 {
+                found = try key("-wal").map { ($0, .log) }
+            } else {
+                // What would be written there would be readable.
+                if flags & SQLITE_OPEN_MAIN_JOURNAL != 0, try key("-journal") != nil { return SQLITE_CANTOPEN }
+                found = nil
+            }
+        } catch {
+            // Where it cannot be told whether a file is to be encrypted, nothing is written that could be read.
+            return SQLITE_CANTOPEN
         }
         guard let found else { return base.pointee.xOpen(base, name, file, flags, outFlags) }
         return SealedFile.open(file, key: found.key, kind: found.kind, size: Int(base.pointee.szOsFile)) {
@@ -155,6 +160,16 @@ private final class SealedFile {
         return key.open(UnsafeRawBufferPointer(rebasing: scratch.prefix(count)), context: unit.context(layout.kind)).map { .plain($0) } ?? .damaged
     }
 
+    /// What a unit holds, when nobody is writing it: SQLite reads a database's header before it has any lock.
+    private func settled(_ unit: SealedLayout.Unit) -> Content {
+        for _ in 0..<5 where layout.kind == .pages {
+            let content = load(unit)
+            guard case .damaged = content else { return content }
+            usleep(1_000)
+        }
+        return load(unit)
+    }
+
     private func store(_ unit: SealedLayout.Unit, _ plain: UnsafeRawBufferPointer) -> Int32 {
         guard let sealed = try? key.seal(plain, context: unit.context(layout.kind)) else { return SealedVFS.writeFailure }
         return sealed.withUnsafeBytes { system.xWrite(base, $0.baseAddress, Int32($0.count), Int64(unit.place)) }
@@ -167,7 +182,7 @@ private final class SealedFile {
         while done < buffer.count {
             let unit = layout.unit(at: offset + done), from = offset + done - unit.start, taken = min(unit.length - from, buffer.count - done)
             let target = UnsafeMutableRawBufferPointer(rebasing: buffer[done..<done + taken])
-            switch load(unit) {
+            switch settled(unit) {
             case .plain(let data):
                 data.withUnsafeBytes { target.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[from..<from + taken])) }
             case .damaged where isRecovery:
