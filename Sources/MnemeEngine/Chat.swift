@@ -18,22 +18,17 @@ extension LanguageModel {
     /// A noncharacter that keeps names of special tokens in messages from being read as such.
     private static let guardScalar = Unicode.Scalar(0xFDD0 as UInt16)!
 
-    /// The prompt's tokens, by the model's own template. Names of special tokens inside of messages stay text.
+    /// The prompt's tokens, by the model's own template. Names of special tokens inside of messages stay text. Messages of roles that the
+    /// template does not take are told in those of roles that it takes.
     ///
     /// - Throws: ``EngineError`` if the model has no template or the template refuses the messages.
     public func tokens(of messages: [ChatMessage]) throws -> [Int32] {
-        guard let chatTemplate else {
+        guard let chatForm else {
             throw EngineError(.invalidRequest, "\(name) has no chat template; it completes text (`mneme generate`, /v1/completions).")
-        }
-        let values = messages.map { message -> JinjaValue in
-            ["role": .string(message.role), "content": .string(guarded(message.content))]
         }
         let prompt: String
         do {
-            prompt = try ChatTemplate(chatTemplate).render([
-                "messages": .list(values), "add_generation_prompt": true, "bos_token": .string(tokenizer.beginToken.flatMap { tokenizer.name($0) } ?? ""),
-                "eos_token": .string(tokenizer.endTokens.min().flatMap { tokenizer.name($0) } ?? ""),
-            ])
+            prompt = try chatForm.get().prompt(messages.map { ChatMessage(role: $0.role, content: guarded($0.content)) })
         } catch let error as TemplateError { throw EngineError(.invalidRequest, error.description) }
         var ids = tokenizer.encode(prompt, special: true, dropping: Self.guardScalar)
         // Templates that write the begin token themselves must not get a second.

@@ -1,4 +1,4 @@
-import Foundation
+import MnemeModels
 
 /// A JSON schema, compiled for constrained decoding: every byte that a model writes keeps the text a beginning of valid JSON.
 ///
@@ -40,23 +40,28 @@ public struct JSONSchema: Sendable {
 
     private init() {}
 
-    /// - Parameters:
-    ///   - text: a schema as JSON.
-    ///   - order: a text in which the names of properties stand in the wanted order; nil takes `text`.
+    /// A schema as JSON, or one that stands inside of other JSON.
+    ///
+    /// - Parameter path: names of the members that lead to it.
     /// - Throws: ``EngineError`` that names what cannot be kept.
-    public init(_ text: String, order: String? = nil) throws {
-        guard text.utf8.count <= 1 << 20, let value = try? JSONSerialization.jsonObject(with: Data(text.utf8)) else {
-            throw EngineError(.invalidRequest, "The schema is not JSON.")
+    public init(_ text: String, at path: [String] = []) throws {
+        guard text.utf8.count <= 64 << 20 else { throw EngineError(.invalidRequest, "The schema is too long.") }
+        var schema: OrderedJSON
+        do { schema = try OrderedJSON(text) } catch { throw EngineError(.invalidRequest, "The schema is not JSON. \(error)") }
+        for (i, name) in path.enumerated() {
+            guard let inner = schema[name] else {
+                throw EngineError(.invalidRequest, "'\(path[...i].joined(separator: "."))' is missing.")
+            }
+            schema = inner
         }
-        var order = KeyOrder(order ?? text)
-        var compiler = Compiler(definitions: (value as? [String: Any]).map { ($0["$defs"] ?? $0["definitions"]) as? [String: Any] ?? [:] } ?? [:])
-        root = try compiler.compile(value, path: "", depth: 0, &order)
+        var compiler = Compiler(definitions: schema["$defs"] ?? schema["definitions"])
+        root = try compiler.compile(schema, path: "", depth: 0)
         nodes = compiler.nodes
     }
 
     private struct Compiler {
         var nodes = JSONSchema.loose
-        let definitions: [String: Any]
+        let definitions: OrderedJSON?
         var known: [String: Int] = [:]
         private static let ignored: Set<String> = [
             "title", "description", "default", "examples", "$schema", "$id", "$comment", "$defs", "definitions", "deprecated", "readOnly", "writeOnly",
@@ -66,10 +71,10 @@ public struct JSONSchema: Sendable {
             "type", "properties", "required", "additionalProperties", "items", "minItems", "maxItems", "enum", "const", "anyOf", "oneOf", "$ref",
         ]
 
-        init(definitions: [String: Any]) { self.definitions = definitions }
+        init(definitions: OrderedJSON?) { self.definitions = definitions }
 
         private func fault(_ path: String, _ what: String) -> EngineError {
-            EngineError(.invalidRequest, "The schema\(path.isEmpty ? "" : " at \(path)") \(what).")
+            EngineError(.invalidRequest, "The schema\(path.isEmpty ? "" : " at \(path.suffix(200))") \(what).")
         }
 
         private mutating func add(_ node: Node) -> Int {
@@ -77,44 +82,38 @@ public struct JSONSchema: Sendable {
             return nodes.count - 1
         }
 
-        mutating func compile(_ value: Any, path: String, depth: Int, _ order: inout KeyOrder) throws -> Int {
+        mutating func compile(_ schema: OrderedJSON, path: String, depth: Int) throws -> Int {
             guard depth < 64, nodes.count < 10_000 else { throw fault(path, "is nested too deeply") }
-            if let bool = value as? Bool, bool { return 0 }
-            guard let schema = value as? [String: Any] else { throw fault(path, "is no object") }
-            if let unknown = schema.keys.sorted().first(where: { !Self.kept.contains($0) && !Self.ignored.contains($0) }) {
-                throw fault(path, "uses '\(unknown.prefix(60))', which cannot be kept while writing")
+            if schema == .bool(true) { return 0 }
+            guard let keywords = schema.members else { throw fault(path, "is no object") }
+            if let unknown = keywords.first(where: { !Self.kept.contains($0.key) && !Self.ignored.contains($0.key) }) {
+                throw fault(path, "uses '\(unknown.key.prefix(60))', which cannot be kept while writing")
             }
-            if let reference = schema["$ref"] as? String {
-                guard let name = reference.split(separator: "/").last.map(String.init),
-                    reference.hasPrefix("#/$defs/") || reference.hasPrefix("#/definitions/"),
-                    let target = definitions[name]
-                else { throw fault(path, "refers to '\(reference.prefix(60))', which is not in its $defs") }
-                if let node = known[name] { return node }
-                // Reserved first: a definition may refer to itself.
-                let node = add(.any)
-                known[name] = node
-                let compiled = try compile(target, path: "/$defs/" + name, depth: depth + 1, &order)
-                nodes[node] = .anyOf([compiled])
-                return node
+            if let reference = schema["$ref"] { return try self.reference(reference, path, depth) }
+            if let choices = schema["anyOf"] ?? schema["oneOf"] {
+                guard let choices = choices.elements, !choices.isEmpty else { throw fault(path, "offers no choice") }
+                return add(.anyOf(try choices.enumerated().map { try compile($1, path: "\(path)/anyOf/\($0)", depth: depth + 1) }))
             }
-            if let choices = (schema["anyOf"] ?? schema["oneOf"]) as? [Any] {
-                guard !choices.isEmpty else { throw fault(path, "offers no choice") }
-                return add(.anyOf(try choices.enumerated().map { try compile($1, path: "\(path)/anyOf/\($0)", depth: depth + 1, &order) }))
+            if let values = schema["enum"] ?? schema["const"].map({ .array([$0]) }) {
+                guard let values = values.elements, !values.isEmpty else { throw fault(path, "has an empty enum") }
+                return add(.literals(values.map { Array($0.text.utf8) }))
             }
-            if let values = schema["enum"] as? [Any] ?? schema["const"].map({ [$0] }) {
-                guard !values.isEmpty else { throw fault(path, "has an empty enum") }
-                return add(.literals(try values.map { try Self.json($0) }))
-            }
-            if let types = schema["type"] as? [String] {
+            switch schema["type"] {
+            case nil: return try compile(schema, as: schema["properties"] != nil ? "object" : schema["items"] != nil ? "array" : nil, path, depth)
+            case .string(let type)?: return try compile(schema, as: type, path, depth)
+            case .array(let types)? where !types.isEmpty:
                 return add(
                     .anyOf(
                         try types.map { type in
-                            var one = schema
-                            one["type"] = type
-                            return try compile(one, path: path, depth: depth + 1, &order)
+                            guard let type = type.string else { throw fault(path, "has a type that is no name") }
+                            return try compile(schema, as: type, path, depth)
                         }))
+            default: throw fault(path, "has a type that is no name")
             }
-            switch schema["type"] as? String ?? (schema["properties"] != nil ? "object" : schema["items"] != nil ? "array" : nil) {
+        }
+
+        private mutating func compile(_ schema: OrderedJSON, as type: String?, _ path: String, _ depth: Int) throws -> Int {
+            switch type {
             case nil: return 0
             case "string": return add(.string)
             case "number": return add(.number)
@@ -122,50 +121,61 @@ public struct JSONSchema: Sendable {
             case "boolean": return add(.bool)
             case "null": return add(.null)
             case "array":
-                let minimum = schema["minItems"] as? Int ?? 0, maximum = schema["maxItems"] as? Int ?? .max
-                guard minimum >= 0, maximum >= minimum else { throw fault(path, "bounds the items of a list in contradiction") }
-                let items = try schema["items"].map { try compile($0, path: path + "/items", depth: depth + 1, &order) } ?? 0
+                func bound(_ name: String, _ standard: Int) throws -> Int {
+                    guard let value = schema[name] else { return standard }
+                    guard let bound = value.integer, bound >= 0 else { throw fault(path, "has a '\(name)' that is no number of items") }
+                    return bound
+                }
+                let minimum = try bound("minItems", 0), maximum = try bound("maxItems", .max)
+                guard maximum >= minimum else { throw fault(path, "bounds the items of a list in contradiction") }
+                let items = try schema["items"].map { try compile($0, path: path + "/items", depth: depth + 1) } ?? 0
                 return add(.array(items: items, minimum: minimum, maximum: maximum))
-            case "object":
-                let properties = schema["properties"] as? [String: Any] ?? [:], required = Set(schema["required"] as? [String] ?? [])
-                guard required.isSubset(of: properties.keys) || schema["additionalProperties"] as? Bool != false else {
-                    throw fault(path, "requires properties that it does not describe")
-                }
-                let list = try order.sorted(Array(properties.keys)).map { name in
-                    Property(
-                        key: try Self.json(name) + [UInt8(ascii: ":")],
-                        node: try compile(properties[name]!, path: path + "/properties/" + name, depth: depth + 1, &order), isRequired: required.contains(name))
-                }
-                // As in OpenAI's strict mode, described objects hold nothing else unless the schema says so.
-                let additional: Int?
-                switch schema["additionalProperties"] {
-                case nil: additional = properties.isEmpty ? 0 : nil
-                case let bool as Bool: additional = bool ? 0 : nil
-                case let other?: additional = try compile(other, path: path + "/additionalProperties", depth: depth + 1, &order)
-                }
-                return add(.object(list, additional: additional))
+            case "object": return try object(schema, path, depth)
             case let other?: throw fault(path, "has the unknown type '\(other.prefix(40))'")
             }
         }
 
-        private static func json(_ value: Any) throws -> [UInt8] {
-            guard let data = try? JSONSerialization.data(withJSONObject: value, options: [.fragmentsAllowed, .withoutEscapingSlashes, .sortedKeys]) else {
-                throw EngineError(.invalidRequest, "The schema holds a value that is no JSON.")
+        private mutating func object(_ schema: OrderedJSON, _ path: String, _ depth: Int) throws -> Int {
+            guard let properties = (schema["properties"] ?? .object([])).members else { throw fault(path, "has 'properties' that are no object") }
+            guard let names = (schema["required"] ?? .array([])).elements, names.allSatisfy({ $0.string != nil }) else {
+                throw fault(path, "has a 'required' that is no list of names")
             }
-            return Array(data)
+            // By bytes: Swift takes names for equal that differ in the form of an accent.
+            let required = Set(names.map { Array($0.text.utf8) }), described = Set(properties.map { Array(OrderedJSON.string($0.key).text.utf8) })
+            guard required.isSubset(of: described) || schema["additionalProperties"] != .bool(false) else {
+                throw fault(path, "requires properties that it does not describe")
+            }
+            var list = try properties.map { property in
+                let name = Array(OrderedJSON.string(property.key).text.utf8)
+                return Property(
+                    key: name + [UInt8(ascii: ":")], node: try compile(property.value, path: path + "/properties/" + property.key, depth: depth + 1),
+                    isRequired: required.contains(name))
+            }
+            // As in OpenAI's strict mode, described objects hold nothing else unless the schema says so.
+            let additional: Int?
+            switch schema["additionalProperties"] {
+            case nil: additional = properties.isEmpty ? 0 : nil
+            case .bool(let bool)?: additional = bool ? 0 : nil
+            case let other?: additional = try compile(other, path: path + "/additionalProperties", depth: depth + 1)
+            }
+            var written = described
+            for name in names.map({ Array($0.text.utf8) }) where written.insert(name).inserted {
+                list.append(Property(key: name + [UInt8(ascii: ":")], node: additional ?? 0, isRequired: true))
+            }
+            return add(.object(list, additional: additional))
         }
-    }
 
-    /// The order in which names first stand in the text: dictionaries forget it, and models write better in the order they were shown.
-    private struct KeyOrder {
-        private let text: String
-        private var places: [String: String.Index] = [:]
-
-        init(_ text: String) { self.text = text }
-
-        mutating func sorted(_ names: [String]) -> [String] {
-            for name in names where places[name] == nil { places[name] = text.range(of: "\"\(name)\"")?.lowerBound ?? text.endIndex }
-            return names.sorted { (places[$0]!, $0) < (places[$1]!, $1) }
+        private mutating func reference(_ reference: OrderedJSON, _ path: String, _ depth: Int) throws -> Int {
+            let text = reference.string ?? ""
+            guard let name = ["#/$defs/", "#/definitions/"].first(where: text.hasPrefix).map({ String(text.dropFirst($0.count)) }),
+                let target = definitions?[name]
+            else { throw fault(path, "refers to '\(text.prefix(60))', which is not in its $defs") }
+            if let node = known[name] { return node }
+            // Reserved first: a definition may refer to itself.
+            let node = add(.any)
+            known[name] = node
+            nodes[node] = .anyOf([try compile(target, path: "/$defs/" + name, depth: depth + 1)])
+            return node
         }
     }
 }

@@ -14,6 +14,8 @@ public struct LanguageModel: Sendable {
     public let tokenizer: any Tokenizer
     /// The Jinja template that turns messages into a prompt, if the model has one.
     public let chatTemplate: String?
+    /// The template, and which messages it takes; why it cannot be read where that is so.
+    let chatForm: Result<ChatForm, any Error>?
 
     /// Reads a GGUF file, or a folder as the hub has it.
     ///
@@ -26,8 +28,15 @@ public struct LanguageModel: Sendable {
         let source = try ModelSource(path: path, context: context), file = source.path as NSString
         name = file.pathExtension == "gguf" ? (file.lastPathComponent as NSString).deletingPathExtension : file.lastPathComponent
         self.path = source.path
-        tokenizer = try source.tokenizer()
+        let tokenizer = try source.tokenizer()
+        self.tokenizer = tokenizer
         chatTemplate = source.chatTemplate
+        chatForm = chatTemplate.map { text in
+            Result {
+                try ChatForm(
+                    text, begin: tokenizer.beginToken.flatMap { tokenizer.name($0) } ?? "", end: tokenizer.endTokens.min().flatMap { tokenizer.name($0) } ?? "")
+            }
+        }
         decoder = try TransformerDecoder(source, context: context, stepTokens: stepTokens, pool: threads.map { ThreadPool(threads: $0) } ?? .shared)
         guard tokenizer.vocabularySize <= decoder.configuration.vocabularySize else {
             throw ModelError(.invalidFile, "\(path) has more tokens in its vocabulary than in its matrix. Fetch it again.")

@@ -12,7 +12,7 @@ public struct EngineOracle: Oracle {
     public func answer(_ question: OracleQuestion) async throws -> String {
         var request = GenerationRequest(
             prompt: try model.tokens(of: [ChatMessage(role: "system", content: question.instructions), ChatMessage(role: "user", content: question.text)]))
-        request.schema = try JSONSchema(question.schema, order: question.schema)
+        request.schema = try JSONSchema(question.schema)
         request.maxTokens = question.maxTokens
         request.key = "refine"
         request.scope = "refine"

@@ -58,6 +58,77 @@ import Testing
     ])
     func `what cannot be kept is refused`(schema: String) { #expect(throws: EngineError.self) { try JSONSchema(schema) } }
 
+    /// The names of the first object that a model could write which always takes what comes first.
+    private func order(_ schema: String, at path: [String] = []) throws -> [String] {
+        var matcher = JSONMatcher(try JSONSchema(schema, at: path)), written: [UInt8] = []
+        // Of all bytes that may follow, quotes and brackets end what is open; so each value stays as short as it can.
+        let preferred = Array(#"}]",:{[tfn0123456789"#.utf8) + Array(33...126) + Array(128...255) + [32]
+        while !matcher.isComplete, written.count < 2000 {
+            guard
+                let next = preferred.first(where: { byte in
+                    var after = matcher
+                    return after.advance(byte)
+                })
+            else { break }
+            _ = matcher.advance(next)
+            written.append(next)
+        }
+        let value = try OrderedJSON(String(decoding: written, as: UTF8.self))
+        return value.members?.map(\.key) ?? []
+    }
+
+    private static func object(_ names: [String], kind: String = #"{"type":"boolean"}"#, required: [String]? = nil) -> String {
+        let properties = names.map { "\(OrderedJSON.string($0).text):\(kind)" }.joined(separator: ",")
+        let wanted = (required ?? names).map { OrderedJSON.string($0).text }.joined(separator: ",")
+        return #"{"required":[\#(wanted)],"type":"object","additionalProperties":false,"properties":{\#(properties)}}"#
+    }
+
+    @Test(arguments: [
+        ["reasoning", "answer"], ["answer", "reasoning"], ["z", "y", "x", "b", "a", "c", "10", "9", "1"], ["type", "properties", "required", "enum", "$ref"],
+        ["items", "anyOf", "name", "schema", "strict", "json_schema", "response_format"], ["", "a", " "], ["é", "e\u{301}", "e"],
+        ["a\"b", "a\\", "a\nb", "ü\u{1}"], ["messages", "role", "content"],
+    ])
+    func `properties come in the schema's order, whatever they are called`(names: [String]) throws {
+        func same(_ found: [String]) -> Bool { found.elementsEqual(names) { $0.utf8.elementsEqual($1.utf8) } }
+        // Names stand elsewhere before: in what is required, in the schema's own name, in messages, in descriptions, in lists of values.
+        #expect(same(try order(Self.object(names, required: names.reversed()))))
+        let noise = names.reversed().map { OrderedJSON.string($0).text }.joined(separator: ",")
+        let name = OrderedJSON.string(names[names.count - 1]).text
+        let schema = Self.object(names, kind: #"{"enum":[\#(noise)],"description":"x"}"#, required: names.reversed())
+        let request = #"{"messages":[\#(noise)],"response_format":{"json_schema":{"name":\#(name),"description":[\#(noise)],"schema":\#(schema)}}}"#
+        #expect(same(try order(request, at: ["response_format", "json_schema", "schema"])))
+    }
+
+    @Test func `objects inside of objects, lists and definitions keep their own order`() throws {
+        let inner = Self.object(["b", "a"]), outer = Self.object(["a", "b"], kind: inner)
+        var matcher = JSONMatcher(try JSONSchema(outer))
+        let fits = matcher.advance(Array(#"{"a":{"b":true,"a":true},"b":{"b":false,"a":true}}"#.utf8))
+        #expect(fits && matcher.isComplete)
+        #expect(try !reads(outer, #"{"a":{"a""#).fits)
+        let defined = ##"{"type":"array","items":{"$ref":"#/$defs/b"},"$defs":{"a":{"const":{"y":1,"x":[2.50]}},"b":\##(inner)}}"##
+        #expect(try reads(defined, #"[{"b":true,"a":true}]"#).complete && !reads(defined, #"[{"a""#).fits)
+        #expect(try reads(##"{"const":{"y":1,"x":[2.50,1e400]}}"##, #"{"y":1,"x":[2.50,1e400]}"#).complete)
+    }
+
+    @Test func `what is required without a description is written last`() throws {
+        #expect(try order(#"{"type":"object","properties":{"b":{"type":"null"}},"required":["z","b","y"],"additionalProperties":true}"#) == ["b", "z", "y"])
+    }
+
+    @Test(arguments: [
+        #"{"type":3}"#, #"{"type":[]}"#, #"{"type":["string",1]}"#, #"{"type":"object","properties":[]}"#, #"{"type":"object","required":"a"}"#,
+        #"{"type":"object","required":[1]}"#, #"{"type":"array","minItems":1e300}"#, #"{"type":"array","maxItems":-1}"#, #"{"type":"array","minItems":"1"}"#,
+        #"{"type":"array","maxItems":0.5}"#, #"{"enum":1}"#, #"{"anyOf":{}}"#, #"{"$ref":1}"#, ##"{"$ref":"#/$defs/"}"##,
+        #"{"type":"object","properties":{"a":1}}"#,
+        #"{"type":"string","type":"number"}"#, "[]", "null", "false", #"{"type":"array","items":[{}]}"#,
+        #"{"type":"object","properties":{"a":{}},"required":["b"],"additionalProperties":false}"#,
+    ])
+    func `schemas of wrong types are refused`(schema: String) { #expect(throws: EngineError.self) { try JSONSchema(schema) } }
+
+    @Test func `a schema that is missing is named`() {
+        let error = #expect(throws: EngineError.self) { try JSONSchema(#"{"a":{}}"#, at: ["a", "b", "c"]) }
+        #expect(error?.description.contains("'a.b'") == true)
+    }
+
     @Test func `hostile schemas and texts stay bounded`() throws {
         let deep = String(repeating: #"{"type":"array","items":"#, count: 500) + "{}" + String(repeating: "}", count: 500)
         #expect(throws: EngineError.self) { try JSONSchema(deep) }

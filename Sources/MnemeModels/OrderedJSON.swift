@@ -1,0 +1,316 @@
+/// A JSON value as its text has it: the members of objects in their order, numbers as they are written.
+///
+/// Read strictly (RFC 8259): UTF-8, one value, no name twice in an object. Bytes and depth are bounded.
+public enum OrderedJSON: Sendable, Equatable {
+    case null
+    case bool(Bool)
+    /// Its text: a reader decides what it must fit.
+    case number(String)
+    case string(String)
+    case array([OrderedJSON])
+    case object([Member])
+
+    /// One member of an object.
+    public struct Member: Sendable, Equatable {
+        /// Its name.
+        public var key: String
+        /// What stands there.
+        public var value: OrderedJSON
+
+        /// Both.
+        public init(key: String, value: OrderedJSON) { (self.key, self.value) = (key, value) }
+    }
+
+    /// Arrays and objects inside of each other.
+    public static let maximumDepth = 512
+    /// Bytes of a text.
+    public static let maximumBytes = 1 << 28
+
+    /// - Throws: ``JSONError`` that says where the text stops being JSON.
+    public init(_ text: String) throws(JSONError) {
+        var text = text
+        let result = text.withUTF8 { bytes in
+            Result { () throws(JSONError) in try OrderedJSON(bytes: UnsafeRawBufferPointer(bytes)) }
+        }
+        self = try result.get()
+    }
+
+    /// - Throws: ``JSONError`` that says where the bytes stop being JSON.
+    public init(bytes: UnsafeRawBufferPointer) throws(JSONError) {
+        guard bytes.count <= Self.maximumBytes else {
+            throw JSONError("It is longer than \(Self.maximumBytes >> 20) MiB.")
+        }
+        var reader = Reader(bytes: bytes)
+        self = try reader.whole()
+    }
+
+    // MARK: Looking
+
+    /// The member `key` of an object.
+    public subscript(key: String) -> OrderedJSON? { members?.first { $0.key.utf8.elementsEqual(key.utf8) }?.value }
+    /// The members of an object.
+    public var members: [Member]? { if case .object(let members) = self { members } else { nil } }
+    /// The elements of an array.
+    public var elements: [OrderedJSON]? { if case .array(let elements) = self { elements } else { nil } }
+    /// The text of a string.
+    public var string: String? { if case .string(let text) = self { text } else { nil } }
+    /// A truth value.
+    public var bool: Bool? { if case .bool(let value) = self { value } else { nil } }
+    /// The value of a number that is finite as a double.
+    public var double: Double? {
+        guard case .number(let text) = self, let value = Double(text), value.isFinite else { return nil }
+        return value
+    }
+    /// The value of a whole number that an `Int` holds, written as `3` or as `3.0`.
+    public var integer: Int? {
+        guard case .number(let text) = self else { return nil }
+        return Int(text) ?? double.flatMap { Int(exactly: $0) }
+    }
+
+    // MARK: Writing
+
+    /// The value as JSON without blanks.
+    public var text: String {
+        var out = ""
+        write(to: &out)
+        return out
+    }
+
+    private func write(to out: inout String) {
+        switch self {
+        case .null: out += "null"
+        case .bool(let value): out += value ? "true" : "false"
+        case .number(let text): out += text
+        case .string(let text): Self.quote(text, to: &out)
+        case .array(let elements):
+            out += "["
+            for (i, element) in elements.enumerated() {
+                if i > 0 { out += "," }
+                element.write(to: &out)
+            }
+            out += "]"
+        case .object(let members):
+            out += "{"
+            for (i, member) in members.enumerated() {
+                if i > 0 { out += "," }
+                Self.quote(member.key, to: &out)
+                out += ":"
+                member.value.write(to: &out)
+            }
+            out += "}"
+        }
+    }
+
+    /// Writes a text as a JSON string, without escaping beyond what must be.
+    static func quote(_ text: String, to out: inout String) {
+        out += "\""
+        for scalar in text.unicodeScalars {
+            switch scalar {
+            case "\"": out += "\\\""
+            case "\\": out += "\\\\"
+            case "\n": out += "\\n"
+            case "\r": out += "\\r"
+            case "\t": out += "\\t"
+            case "\u{8}": out += "\\b"
+            case "\u{c}": out += "\\f"
+            case _ where scalar.value < 32:
+                out += (scalar.value < 16 ? "\\u000" : "\\u00") + String(scalar.value, radix: 16)
+            default: out.unicodeScalars.append(scalar)
+            }
+        }
+        out += "\""
+    }
+}
+
+/// Why a text is not JSON.
+public struct JSONError: Error, Sendable, Equatable, CustomStringConvertible {
+    /// What is wrong, and where.
+    public let description: String
+
+    init(_ description: String) { self.description = description }
+}
+
+/// Reads bytes by recursive descent, no deeper than the bound.
+private struct Reader {
+    let bytes: UnsafeRawBufferPointer
+    var place = 0
+
+    init(bytes: UnsafeRawBufferPointer) { self.bytes = bytes }
+
+    private func fault(_ what: String) -> JSONError { JSONError("At byte \(place): \(what).") }
+    private var next: UInt8? { place < bytes.count ? bytes[place] : nil }
+
+    private mutating func accept(_ byte: UInt8) -> Bool {
+        guard next == byte else { return false }
+        place += 1
+        return true
+    }
+
+    private mutating func skipBlanks() {
+        while let byte = next, byte == 32 || byte == 10 || byte == 13 || byte == 9 { place += 1 }
+    }
+
+    mutating func whole() throws(JSONError) -> OrderedJSON {
+        // A byte order mark may be ignored.
+        if bytes.starts(with: [0xef, 0xbb, 0xbf]) { place = 3 }
+        let value = try value(depth: 0)
+        skipBlanks()
+        guard place == bytes.count else { throw fault("something follows the value") }
+        return value
+    }
+
+    private mutating func value(depth: Int) throws(JSONError) -> OrderedJSON {
+        skipBlanks()
+        switch next {
+        case nil: throw fault("it ends where a value must stand")
+        case UInt8(ascii: "{")?: return try object(depth: depth + 1)
+        case UInt8(ascii: "[")?: return try array(depth: depth + 1)
+        case UInt8(ascii: "\"")?: return .string(try string())
+        case UInt8(ascii: "t")?: return try word("true", .bool(true))
+        case UInt8(ascii: "f")?: return try word("false", .bool(false))
+        case UInt8(ascii: "n")?: return try word("null", .null)
+        default: return .number(try number())
+        }
+    }
+
+    private mutating func word(_ word: StaticString, _ value: OrderedJSON) throws(JSONError) -> OrderedJSON {
+        let count = word.utf8CodeUnitCount
+        guard bytes.count - place >= count,
+            bytes[place..<place + count].elementsEqual(UnsafeBufferPointer(start: word.utf8Start, count: count))
+        else {
+            throw fault("there is no value")
+        }
+        place += count
+        return value
+    }
+
+    private mutating func array(depth: Int) throws(JSONError) -> OrderedJSON {
+        guard depth <= OrderedJSON.maximumDepth else { throw fault("it is nested too deeply") }
+        place += 1
+        skipBlanks()
+        var elements: [OrderedJSON] = []
+        if accept(UInt8(ascii: "]")) { return .array(elements) }
+        while true {
+            elements.append(try value(depth: depth))
+            skipBlanks()
+            if accept(UInt8(ascii: "]")) { return .array(elements) }
+            guard accept(UInt8(ascii: ",")) else { throw fault("',' or ']' is missing") }
+        }
+    }
+
+    private mutating func object(depth: Int) throws(JSONError) -> OrderedJSON {
+        guard depth <= OrderedJSON.maximumDepth else { throw fault("it is nested too deeply") }
+        place += 1
+        skipBlanks()
+        var members: [OrderedJSON.Member] = []
+        // By bytes: Swift takes names for equal that differ in the form of an accent.
+        var names: Set<[UInt8]> = []
+        if accept(UInt8(ascii: "}")) { return .object(members) }
+        while true {
+            skipBlanks()
+            guard next == UInt8(ascii: "\"") else { throw fault("a name is missing") }
+            let key = try string()
+            guard names.insert(Array(key.utf8)).inserted else {
+                throw fault("the name '\(key.prefix(80))' stands there twice")
+            }
+            skipBlanks()
+            guard accept(UInt8(ascii: ":")) else { throw fault("':' is missing") }
+            members.append(OrderedJSON.Member(key: key, value: try value(depth: depth)))
+            skipBlanks()
+            if accept(UInt8(ascii: "}")) { return .object(members) }
+            guard accept(UInt8(ascii: ",")) else { throw fault("',' or '}' is missing") }
+        }
+    }
+
+    private mutating func number() throws(JSONError) -> String {
+        let start = place
+        func text(_ end: Int) -> String { String(decoding: bytes[start..<end], as: UTF8.self) }
+        _ = accept(UInt8(ascii: "-"))
+        if !accept(UInt8(ascii: "0")) { try digits() }
+        if accept(UInt8(ascii: ".")) { try digits() }
+        if accept(UInt8(ascii: "e")) || accept(UInt8(ascii: "E")) {
+            if !accept(UInt8(ascii: "+")) { _ = accept(UInt8(ascii: "-")) }
+            try digits()
+        }
+        return text(place)
+    }
+
+    private mutating func digits() throws(JSONError) {
+        let start = place
+        while let byte = next, (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) { place += 1 }
+        guard place > start else { throw fault("a digit is missing") }
+    }
+
+    private mutating func string() throws(JSONError) -> String {
+        place += 1
+        let start = place
+        while let byte = next, byte != UInt8(ascii: "\""), byte != UInt8(ascii: "\\"), byte >= 32 { place += 1 }
+        var text: [UInt8] = []
+        if next != UInt8(ascii: "\"") {
+            text = Array(bytes[start..<place])
+            try rest(into: &text)
+        }
+        let plain =
+            text.isEmpty
+            ? String(validating: bytes[start..<place], as: UTF8.self) : String(validating: text, as: UTF8.self)
+        guard let plain else { throw fault("a string is not UTF-8") }
+        place += 1
+        return plain
+    }
+
+    /// The part of a string from its first escape on, up to the quote.
+    private mutating func rest(into text: inout [UInt8]) throws(JSONError) {
+        while true {
+            guard let byte = next else { throw fault("a string does not end") }
+            guard byte >= 32 else { throw fault("a string holds a control character") }
+            if byte == UInt8(ascii: "\"") { return }
+            place += 1
+            guard byte == UInt8(ascii: "\\") else {
+                text.append(byte)
+                continue
+            }
+            guard let escaped = next else { throw fault("a string does not end") }
+            place += 1
+            switch escaped {
+            case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "/"): text.append(escaped)
+            case UInt8(ascii: "b"): text.append(8)
+            case UInt8(ascii: "f"): text.append(12)
+            case UInt8(ascii: "n"): text.append(10)
+            case UInt8(ascii: "r"): text.append(13)
+            case UInt8(ascii: "t"): text.append(9)
+            case UInt8(ascii: "u"): text += String(try scalar()).utf8
+            default: throw fault("a string holds an unknown escape")
+            }
+        }
+    }
+
+    /// What `\u` names; half a pair becomes U+FFFD.
+    private mutating func scalar() throws(JSONError) -> Character {
+        let first = try unit()
+        if (0xd800..<0xdc00).contains(first), bytes.count - place >= 2, bytes[place] == UInt8(ascii: "\\"),
+            bytes[place + 1] == UInt8(ascii: "u")
+        {
+            let behind = place
+            place += 2
+            let second = try unit()
+            if (0xdc00..<0xe000).contains(second) {
+                return Unicode.Scalar(0x10000 + (first - 0xd800) << 10 + (second - 0xdc00)).map(Character.init)
+                    ?? "\u{fffd}"
+            }
+            place = behind
+        }
+        return Unicode.Scalar(first).map(Character.init) ?? "\u{fffd}"
+    }
+
+    private mutating func unit() throws(JSONError) -> UInt32 {
+        var value: UInt32 = 0
+        for _ in 0..<4 {
+            guard let digit = next.flatMap({ Character(Unicode.Scalar($0)).hexDigitValue }) else {
+                throw fault("a \\u lacks its four digits")
+            }
+            value = value << 4 | UInt32(digit)
+            place += 1
+        }
+        return value
+    }
+}
