@@ -1,4 +1,3 @@
-import Foundation
 import MnemeNumerics
 
 /// A safetensors file, memory-mapped, with every length in its header checked before use.
@@ -43,14 +42,15 @@ public final class SafetensorsFile: Sendable {
         }
         dataStart = 8 + Int(length)
         let available = bytes.count - dataStart
-        let header = Data(bytes[8..<dataStart])
-        guard let object = try? JSONSerialization.jsonObject(with: header) as? [String: Any] else {
-            throw fault("its header is not a JSON object")
+        let header: OrderedJSON
+        do { header = try OrderedJSON(bytes: UnsafeRawBufferPointer(rebasing: bytes[8..<dataStart])) } catch {
+            throw fault("its header is not JSON (\(error))")
         }
+        guard let members = header.members else { throw fault("its header is not a JSON object") }
         var tensors: [String: Tensor] = [:]
-        tensors.reserveCapacity(object.count)
-        for (name, value) in object where name != "__metadata__" {
-            guard let entry = value as? [String: Any], let type = entry["dtype"] as? String,
+        tensors.reserveCapacity(members.count)
+        for (name, entry) in members.map({ ($0.key, $0.value) }) where name != "__metadata__" {
+            guard let type = entry["dtype"]?.string,
                 let shape = Self.integers(entry["shape"]), let offsets = Self.integers(entry["data_offsets"]), offsets.count == 2
             else { throw fault("tensor '\(name.prefix(80))' has no dtype, shape or data_offsets") }
             guard let size = Self.elementSize[type] else { throw fault("tensor '\(name.prefix(80))' has the unknown type '\(type.prefix(20))'") }
@@ -63,7 +63,9 @@ public final class SafetensorsFile: Sendable {
             guard offsets[0] <= offsets[1], offsets[1] <= available, offsets[1] - offsets[0] == expected else {
                 throw fault("tensor '\(name.prefix(80))' does not lie inside the file")
             }
-            tensors[name] = Tensor(type: type, shape: shape, range: offsets[0]..<offsets[1])
+            guard tensors.updateValue(Tensor(type: type, shape: shape, range: offsets[0]..<offsets[1]), forKey: name) == nil else {
+                throw fault("tensor '\(name.prefix(80))' stands there twice")
+            }
         }
         var end = 0
         for tensor in tensors.values.sorted(by: { ($0.range.lowerBound, $0.range.upperBound) < ($1.range.lowerBound, $1.range.upperBound) }) {
@@ -80,14 +82,10 @@ public final class SafetensorsFile: Sendable {
     ]
 
     /// JSON whole numbers that fit an `Int` and are not negative.
-    private static func integers(_ value: Any?) -> [Int]? {
-        guard let numbers = value as? [NSNumber], numbers.count <= 16 else { return nil }
-        var result: [Int] = []
-        for number in numbers {
-            guard let integer = Int(exactly: number.doubleValue), integer >= 0 else { return nil }
-            result.append(integer)
-        }
-        return result
+    private static func integers(_ value: OrderedJSON?) -> [Int]? {
+        guard let elements = value?.elements, elements.count <= 16 else { return nil }
+        let numbers = elements.compactMap(\.integer)
+        return numbers.count == elements.count && numbers.allSatisfy { $0 >= 0 } ? numbers : nil
     }
 
     /// The values of an F32, F16 or BF16 tensor as floats.

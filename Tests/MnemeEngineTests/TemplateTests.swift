@@ -30,6 +30,10 @@ import Testing
         ("{{ '%s' }}{{ \"it's\" }}{# a comment #}{{ 'a' 'b' }}", "%sit'sab"),
         ("{{ messages[::-1][0].role }}{{ 'abc'[1:] }}{{ 'abc'[-1] }}", "userbcc"),
         ("{% set x %}in{{ 1 }}{% endset %}{{ x | upper }}", "IN1"),
+        ("{{ 'a,b,c'.split(',', 9223372036854775807) | join('-') }}{{ 'aXa'.replace('X', '', 9223372036854775807) }}", "a-b-caa"),
+        ("{{ 'abc'[::9223372036854775807] }}{{ 'abc'[-9223372036854775807:] }}{{ 'abc'[::-9223372036854775807] }}{{ [1, 2][9223372036854775807] }}", "aabcc"),
+        ("{{ -9223372036854775807 - 2 }} {{ '9' * 2 }}", "9223372036854775807 99"),
+        ("{{ {'a': [{}, [], {'b': 1}]} | tojson(indent=2) }}", "{\n  \"a\": [\n    {},\n    [],\n    {\n      \"b\": 1\n    }\n  ]\n}"),
     ])
     func `expressions and statements do what Jinja does`(template: String, expected: String) throws { #expect(try render(template) == expected) }
 
@@ -57,13 +61,24 @@ import Testing
         "{{ raise_exception('no') }}", "{{ missing.attribute }}", "{{ 1 // 0 }}", "{{ 'a' | nonsense }}", "{{ 1 is nonsense }}", "{{ 'a'.nonsense() }}",
         "{% for i in range(100000) %}{% for j in range(100000) %}{% endfor %}{% endfor %}", "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}",
         "{{ 'a' * 9999999 }}",
-        "{% set x = 1 %}{% set x.y = 2 %}",
+        "{% set x = 1 %}{% set x.y = 2 %}", "{{ 'ab' * 9223372036854775807 }}", "{{ range(9223372036854775807) }}",
+        "{{ range(-9223372036854775807, 9223372036854775807) }}",
+        "{% set n = namespace(x='aaaaaaaaaaaaaaaa') %}{% for i in range(60) %}{% set n.x = n.x ~ n.x %}{% endfor %}",
+        "{% set n = namespace(x='aaaaaaaaaaaaaaaa') %}{% for i in range(60) %}{% set n.x = n.x.replace('a', n.x) %}{% endfor %}",
+        "{% set n = namespace(x=[1, 2]) %}{% for i in range(60) %}{% set n.x = n.x + n.x %}{% endfor %}",
+        "{% set n = namespace(x=[1, 2]) %}{% for i in range(60) %}{% set n.x = [n.x, n.x] %}{% endfor %}{{ n.x }}",
+        "{% set n = namespace(x=1) %}{% for i in range(100000) %}{% set n.x = [n.x] %}{% endfor %}{{ n.x }}",
+        "{% set n = namespace(x={}) %}{% for i in range(100000) %}{% set n.x = {'a': n.x} %}{% endfor %}{{ n.x | tojson }}",
+        "{% set n = namespace(x='a,a') %}{% for i in range(60) %}{% set n.x = n.x.split(',') | join(n.x) %}{% endfor %}",
     ])
     func `templates that fail end in an error`(template: String) { #expect(throws: TemplateError.self) { try render(template) } }
 
     @Test func `nesting is bounded`() {
         #expect(throws: TemplateError.self) { try render("{{ " + String(repeating: "(", count: 5000) + "1" + String(repeating: ")", count: 5000) + " }}") }
         #expect(throws: TemplateError.self) { try render(String(repeating: "{% if true %}", count: 5000)) }
+        for part in ["+1", ".a", "|string", " is none", "(1)", "[1]", " and 1", " or 1", "~1", "*1", " == 1", " in x", " not in x"] {
+            #expect(throws: TemplateError.self) { try render("{{ 1" + String(repeating: part, count: 1_000_000 / part.utf8.count) + " }}") }
+        }
         #expect(throws: TemplateError.self) { try render("{{ " + String(repeating: "not ", count: 10) + String(repeating: "[", count: 3000)) }
     }
 }

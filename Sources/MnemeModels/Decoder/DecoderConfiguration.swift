@@ -82,6 +82,9 @@ public struct DecoderConfiguration: Sendable, Equatable {
         self.rope = rope
     }
 
+    /// Widths of a head that can be run.
+    static let headDimensions = 16...512
+
     /// Elements of one token's keys (or values) in one layer.
     public var kvSize: Int { kvHeads * headDimension }
     /// Positions that a token sees in a layer; nil for all.
@@ -97,7 +100,7 @@ public struct DecoderConfiguration: Sendable, Equatable {
         try require((1...1024).contains(layers), "\(layers) layers")
         try require((16...65536).contains(hiddenSize) && hiddenSize % 16 == 0, "a width of \(hiddenSize)")
         try require((1...1024).contains(heads) && (1...heads).contains(kvHeads) && heads % kvHeads == 0, "\(heads) heads over \(kvHeads)")
-        try require((16...512).contains(headDimension) && headDimension % 16 == 0, "heads of \(headDimension)")
+        try require(Self.headDimensions.contains(headDimension) && headDimension % 16 == 0, "heads of \(headDimension)")
         try require(heads / kvHeads <= 32, "\(heads / kvHeads) query heads a key-value head")
         try require((16...1 << 20).contains(intermediateSize) && intermediateSize % 32 == 0, "a feed-forward width of \(intermediateSize)")
         try require((1...1 << 22).contains(vocabularySize), "\(vocabularySize) tokens")
@@ -107,6 +110,9 @@ public struct DecoderConfiguration: Sendable, Equatable {
         if case .allButEvery(let n) = windowedLayers { try require(n > 0, "a window in every layer but each \(n)th") }
         for cap in [attentionCap, logitCap].compactMap(\.self) { try require(cap > 0 && cap.isFinite, "a bound of \(cap)") }
         try require(attentionScale.map { $0 > 0 && $0.isFinite } ?? true, "scores scaled by \(attentionScale ?? 0)")
+        for rope in [rope, localRope].compactMap(\.self) {
+            try require(!rope.frequencies.isEmpty && (rope.frequencies + [rope.magnitude]).allSatisfy(\.isFinite), "rotary angles that are no numbers")
+        }
         if let localRope { try require(localRope.frequencies.count == rope.frequencies.count, "two rotary embeddings of different sizes") }
         try require(rope.frequencies.count * 2 <= headDimension, "\(rope.frequencies.count * 2) rotary dimensions in heads of \(headDimension)")
         return self

@@ -45,7 +45,9 @@ struct HubConfiguration {
         let heads = try integer("num_attention_heads"), hidden = try integer("hidden_size"), layers = try integer("num_hidden_layers")
         guard heads > 0, hidden > 0 else { throw ModelError(.invalidFile, "\(file) has a size of zero.") }
         let dimension = json["head_dim"] as? Int ?? (isGemma ? 256 : hidden / heads), trained = try integer("max_position_embeddings")
-        guard (2...512).contains(dimension), dimension % 2 == 0 else { throw ModelError(.unsupported, "\(file) has heads of \(dimension).") }
+        guard DecoderConfiguration.headDimensions.contains(dimension), dimension % 2 == 0 else {
+            throw ModelError(.unsupported, "\(file) has heads of \(dimension).")
+        }
         guard trained > 0, wanted.map({ $0 > 0 }) ?? true else { throw ModelError(.invalidFile, "\(file) has a context of zero.") }
         // Newer files keep everything of the rotary embedding together, and one set for each kind of layer where there are two.
         let settings = json["rope_parameters"] as? [String: Any] ?? json["rope_scaling"] as? [String: Any] ?? [:]

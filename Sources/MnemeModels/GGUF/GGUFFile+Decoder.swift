@@ -49,7 +49,7 @@ extension GGUFFile {
     private func rope(_ architecture: String, _ dimension: Int, context: Int) throws -> RotaryEmbedding {
         func setting(_ key: String) -> Double? { number("\(architecture).rope.\(key)") }
         let rotated = integer("\(architecture).rope.dimension_count") ?? dimension
-        guard dimension >= 2, (2...dimension).contains(rotated), rotated % 2 == 0 else {
+        guard DecoderConfiguration.headDimensions.contains(dimension), (2...dimension).contains(rotated), rotated % 2 == 0 else {
             throw ModelError(.invalidFile, "\(path) rotates \(rotated) elements of heads of \(dimension).")
         }
         let base = setting("freq_base") ?? 10_000, factor = setting("scaling.factor") ?? 1, trained = number("\(architecture).context_length") ?? 0

@@ -2,13 +2,15 @@ import Foundation
 
 struct JinjaEvaluator {
     private enum Signal { case normal, breakLoop, continueLoop }
-    private static let maximumSteps = 2_000_000, maximumOutput = 64 << 20, maximumDepth = 60
+    private static let maximumSteps = 2_000_000, maximumText = JinjaValue.maximumText, maximumDepth = 60
+    /// Items of a list; values inside of each other; values that are looked at to see how deeply they are nested.
+    private static let maximumItems = 1 << 20, maximumNesting = 100, maximumVisits = 50_000_000
 
     private let macros: [JinjaMacro]
     private let now: Date
     private var scopes: [[String: JinjaValue]]
     private var namespaces: [[String: JinjaValue]] = []
-    private var steps = 0, depth = 0
+    private var steps = 0, depth = 0, visits = 0
 
     init(macros: [JinjaMacro], now: Date, variables: [String: JinjaValue]) {
         self.macros = macros
@@ -45,10 +47,10 @@ struct JinjaEvaluator {
                 if signal != .normal { return signal }
             case .loop(let names, let list, let condition, let body, let otherwise):
                 try loop(names, list, condition, body, otherwise, &output)
-            case .set(let names, let expression): try assign(names, try value(expression))
+            case .set(let names, let expression): try assign(names, try shallow(value(expression)))
             case .setAttribute(let name, let attribute, let expression):
                 guard case .namespace(let index) = lookUp(name) else { throw fault("'\(name)' is no namespace") }
-                namespaces[index][attribute] = try value(expression)
+                namespaces[index][attribute] = try shallow(value(expression))
             case .setBlock(let name, let body):
                 var text = ""
                 _ = try run(body, &text)
@@ -57,7 +59,7 @@ struct JinjaEvaluator {
             case .breakLoop: return .breakLoop
             case .continueLoop: return .continueLoop
             }
-            if output.utf8.count > Self.maximumOutput { throw fault("the prompt grows beyond all bounds") }
+            if output.utf8.count > Self.maximumText { throw fault("the prompt grows beyond all bounds") }
         }
         return .normal
     }
@@ -123,9 +125,56 @@ struct JinjaEvaluator {
         }
     }
 
+    // MARK: Bounds
+
+    /// What is kept from one round of a loop to the next could be nested once more in each: it must stay shallow.
+    private mutating func shallow(_ value: JinjaValue) throws -> JinjaValue {
+        try visit(value, depth: 0)
+        return value
+    }
+
+    private mutating func visit(_ value: JinjaValue, depth: Int) throws {
+        visits += 1
+        guard depth <= Self.maximumNesting, visits <= Self.maximumVisits else { throw fault("a value is nested too deeply") }
+        switch value {
+        case .list(let items): for item in items { try visit(item, depth: depth + 1) }
+        case .object(let entries): for entry in entries { try visit(entry.value, depth: depth + 1) }
+        default: break
+        }
+    }
+
+    /// What could double in each round must stay small.
+    private func bounded(_ value: JinjaValue) throws -> JinjaValue {
+        switch value {
+        case .string(let text): if text.utf8.count > Self.maximumText { throw fault("a text grows beyond all bounds") }
+        case .list(let items): if items.count > Self.maximumItems { throw fault("a list grows beyond all bounds") }
+        default: break
+        }
+        return value
+    }
+
+    /// Asks before a text is made of `count` parts of so many bytes.
+    private func requireRoom(_ count: Int, _ bytes: Int, beside others: Int = 0) throws {
+        let (product, overflow) = max(0, count).multipliedReportingOverflow(by: bytes)
+        if overflow || product > Self.maximumText - min(others, Self.maximumText) { throw fault("a text grows beyond all bounds") }
+    }
+
+    private func join(_ items: [JinjaValue], _ separator: String) throws -> JinjaValue {
+        try requireRoom(items.count, separator.utf8.count)
+        var out = ""
+        for (i, item) in items.enumerated() {
+            if i > 0 { out += separator }
+            out += item.text
+            try requireRoom(1, out.utf8.count)
+        }
+        return .string(out)
+    }
+
     // MARK: Expressions
 
-    private mutating func value(_ expression: JinjaExpression) throws -> JinjaValue {
+    private mutating func value(_ expression: JinjaExpression) throws -> JinjaValue { try bounded(unbounded(expression)) }
+
+    private mutating func unbounded(_ expression: JinjaExpression) throws -> JinjaValue {
         try step()
         depth += 1
         defer { depth -= 1 }
@@ -247,7 +296,7 @@ struct JinjaEvaluator {
         }
         if case .list(let x) = a, case .list(let y) = b, symbol == "+" { return .list(x + y) }
         if case .string(let text) = a, case .integer(let count) = b, symbol == "*" {
-            guard text.utf8.count * max(0, count) <= 1 << 20 else { throw fault("a text is repeated too often") }
+            guard count <= (1 << 20) / max(1, text.utf8.count) else { throw fault("a text is repeated too often") }
             return .string(String(repeating: text, count: max(0, count)))
         }
         if case .integer(let x) = a, case .integer(let y) = b {
@@ -299,9 +348,12 @@ struct JinjaEvaluator {
             let by = bounds.count == 3 ? bounds[2] : 1
             guard by != 0 else { throw fault("range has a step of zero") }
             let sequence = stride(from: bounds.count > 1 ? bounds[0] : 0, to: bounds.count > 1 ? bounds[1] : bounds[0], by: by)
-            let items = Array(sequence.prefix(100_001))
-            guard items.count <= 100_000 else { throw fault("a range is too long") }
-            return .list(items.map { .integer($0) })
+            var items: [JinjaValue] = []
+            for item in sequence {
+                guard items.count < 100_000 else { throw fault("a range is too long") }
+                items.append(.integer(item))
+            }
+            return .list(items)
         case .function("namespace"):
             guard namespaces.count < 10_000 else { throw fault("it makes too many namespaces") }
             namespaces.append(Dictionary(keywords) { $1 })
@@ -373,6 +425,7 @@ struct JinjaEvaluator {
             return .bool(options.contains { name == "startswith" ? text.hasPrefix($0.text) : text.hasSuffix($0.text) })
         case "replace":
             let old = try argument(0), new = try argument(1)
+            try requireRoom(text.utf8.count / max(1, old.utf8.count) + 1, new.utf8.count, beside: text.utf8.count)
             if arguments.count > 2, case .integer(let count) = arguments[2], count >= 0 {
                 return .string(text.replacing(old, with: new, maxReplacements: count))
             }
@@ -383,7 +436,7 @@ struct JinjaEvaluator {
             }
             guard !separator.isEmpty else { throw fault("a text is split at nothing") }
             let parts = text.components(separatedBy: separator)
-            guard arguments.count > 1, case .integer(let count) = arguments[1], count >= 0, parts.count > count + 1 else {
+            guard arguments.count > 1, case .integer(let count) = arguments[1], count >= 0, parts.count - 1 > count else {
                 return .list(parts.map { .string($0) })
             }
             if name == "split" { return .list((parts[..<count] + [parts[count...].joined(separator: separator)]).map { .string($0) }) }
@@ -391,7 +444,7 @@ struct JinjaEvaluator {
             return .list(([parts[..<head].joined(separator: separator)] + parts[head...]).map { .string($0) })
         case "find": return .integer(text.range(of: try argument(0)).map { text.unicodeScalars.distance(from: text.startIndex, to: $0.lowerBound) } ?? -1)
         case "count": return .integer(text.components(separatedBy: try argument(0)).count - 1)
-        case "join": return .string(try elements(arguments.first ?? .undefined).map(\.text).joined(separator: text))
+        case "join": return try join(elements(arguments.first ?? .undefined), text)
         case "isdigit": return .bool(!text.isEmpty && text.allSatisfy(\.isNumber))
         case "removeprefix": return .string(text.hasPrefix(try argument(0)) ? String(text.dropFirst(try argument(0).count)) : text)
         case "removesuffix": return .string(text.hasSuffix(try argument(0)) ? String(text.dropLast(try argument(0).count)) : text)
@@ -432,7 +485,7 @@ struct JinjaEvaluator {
         case "join":
             var items = try elements(base)
             if let attribute = keyword("attribute", 1) { items = try items.map { try member($0, attribute.text) } }
-            return .string(items.map(\.text).joined(separator: keyword("d", 0)?.text ?? ""))
+            return try join(items, keyword("d", 0)?.text ?? "")
         case "list": return .list(try elements(base))
         case "items":
             guard case .object(let entries) = base else { return .list([]) }
@@ -456,7 +509,9 @@ struct JinjaEvaluator {
         case "round": return .float((base.number ?? 0).rounded())
         case "indent":
             let width = if case .integer(let width)? = keyword("width", 0) { max(0, min(width, 64)) } else { 4 }
-            let lines = base.text.components(separatedBy: "\n"), pad = String(repeating: " ", count: width), first = keyword("first", 1)?.isTrue ?? false
+            let text = base.text, lines = text.components(separatedBy: "\n"), pad = String(repeating: " ", count: width),
+                first = keyword("first", 1)?.isTrue ?? false
+            try requireRoom(lines.count, width, beside: text.utf8.count)
             return .string(lines.enumerated().map { $0 == 0 && !first || $1.isEmpty ? $1 : pad + $1 }.joined(separator: "\n"))
         case "map":
             if let attribute = keywords.first(where: { $0.0 == "attribute" })?.1 { return .list(try elements(base).map { try member($0, attribute.text) }) }

@@ -46,6 +46,8 @@ struct JinjaParser {
     private var tokens: [JinjaToken]
     private var place = 0
     private var depth = 0
+    /// Operators, filters and the like of the tag that is read: each makes a value of the one before it.
+    private var links = 0
     private(set) var macros: [JinjaMacro] = []
 
     init(_ tokens: [JinjaToken]) { self.tokens = tokens }
@@ -66,6 +68,11 @@ struct JinjaParser {
         place += 1
         return name
     }
+    /// Counts what makes an expression deeper without brackets.
+    private mutating func link() throws {
+        links += 1
+        guard links <= 1000 else { throw fault("an expression is too long") }
+    }
     private func isBlock(_ names: [String]) -> Bool {
         guard current == .blockStart, place + 1 < tokens.count, case .name(let name) = tokens[place + 1] else { return false }
         return names.contains(name)
@@ -83,6 +90,7 @@ struct JinjaParser {
         guard depth < 100 else { throw fault("it is nested too deeply") }
         var nodes: [JinjaNode] = []
         while let token = current, !isBlock(ends) {
+            links = 0
             switch token {
             case .text(let text):
                 place += 1
@@ -198,13 +206,19 @@ struct JinjaParser {
 
     private mutating func disjunction() throws -> JinjaExpression {
         var left = try conjunction()
-        while accept(.name("or")) { left = .binary("or", left, try conjunction()) }
+        while accept(.name("or")) {
+            try link()
+            left = .binary("or", left, try conjunction())
+        }
         return left
     }
 
     private mutating func conjunction() throws -> JinjaExpression {
         var left = try negation()
-        while accept(.name("and")) { left = .binary("and", left, try negation()) }
+        while accept(.name("and")) {
+            try link()
+            left = .binary("and", left, try negation())
+        }
         return left
     }
 
@@ -219,11 +233,14 @@ struct JinjaParser {
         var left = try sum()
         while true {
             if case .symbol(let symbol)? = current, ["==", "!=", "<", ">", "<=", ">="].contains(symbol) {
+                try link()
                 place += 1
                 left = .binary(symbol, left, try sum())
             } else if accept(.name("in")) {
+                try link()
                 left = .binary("in", left, try sum())
             } else if current == .name("not"), place + 1 < tokens.count, tokens[place + 1] == .name("in") {
+                try link()
                 place += 2
                 left = .not(.binary("in", left, try sum()))
             } else {
@@ -235,6 +252,7 @@ struct JinjaParser {
     private mutating func sum() throws -> JinjaExpression {
         var left = try concatenation()
         while case .symbol(let symbol)? = current, symbol == "+" || symbol == "-" {
+            try link()
             place += 1
             left = .binary(symbol, left, try concatenation())
         }
@@ -243,13 +261,17 @@ struct JinjaParser {
 
     private mutating func concatenation() throws -> JinjaExpression {
         var left = try product()
-        while accept(.symbol("~")) { left = .binary("~", left, try product()) }
+        while accept(.symbol("~")) {
+            try link()
+            left = .binary("~", left, try product())
+        }
         return left
     }
 
     private mutating func product() throws -> JinjaExpression {
         var left = try sign()
         while case .symbol(let symbol)? = current, ["*", "/", "//", "%", "**"].contains(symbol) {
+            try link()
             place += 1
             left = .binary(symbol, left, try sign())
         }
@@ -271,11 +293,13 @@ struct JinjaParser {
         var value = start
         while true {
             if accept(.symbol("|")) {
+                try link()
                 let filter = try name()
                 var (positional, named): ([JinjaExpression], [(String, JinjaExpression)]) = ([], [])
                 if accept(.symbol("(")) { (positional, named) = try arguments() }
                 value = try postfix(.filter(value, filter, positional, named))
             } else if accept(.name("is")) {
+                try link()
                 let negated = accept(.name("not")), test = try name()
                 var arguments: [JinjaExpression] = []
                 if accept(.symbol("(")) {
@@ -348,7 +372,8 @@ struct JinjaParser {
 
     private mutating func postfix(_ start: JinjaExpression) throws -> JinjaExpression {
         var value = start
-        while true {
+        while [.symbol("."), .symbol("("), .symbol("[")].contains(current) {
+            try link()
             if accept(.symbol(".")) {
                 if case .integer(let index)? = current {
                     place += 1
@@ -376,10 +401,9 @@ struct JinjaParser {
                 } else {
                     value = .slice(value, parts[0], parts[1], colons > 1 ? parts[2] : nil)
                 }
-            } else {
-                return value
             }
         }
+        return value
     }
 
     private mutating func arguments() throws -> ([JinjaExpression], [(String, JinjaExpression)]) {

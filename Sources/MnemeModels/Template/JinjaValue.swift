@@ -50,19 +50,43 @@ public indirect enum JinjaValue: Sendable {
         }
     }
 
+    /// The most bytes that a text has: what would be longer is cut off just behind, and refused where it is used.
+    static let maximumText = 64 << 20
+
     /// Python's `repr`.
     private var representation: String {
+        var out = ""
+        represent(to: &out)
+        return out
+    }
+
+    private func represent(to out: inout String) {
+        // A value may stand in itself many times over.
+        guard out.utf8.count <= Self.maximumText else { return }
         switch self {
         case .string(let text):
             let quote = text.contains("'") && !text.contains("\"") ? "\"" : "'"
             var escaped = text.replacingOccurrences(of: "\\", with: "\\\\").replacingOccurrences(of: "\n", with: "\\n")
                 .replacingOccurrences(of: "\t", with: "\\t").replacingOccurrences(of: "\r", with: "\\r")
             if quote == "'" { escaped = escaped.replacingOccurrences(of: "'", with: "\\'") }
-            return quote + escaped + quote
-        case .list(let items): return "[" + items.map(\.representation).joined(separator: ", ") + "]"
+            out += quote + escaped + quote
+        case .list(let items):
+            out += "["
+            for (i, item) in items.enumerated() where out.utf8.count <= Self.maximumText {
+                if i > 0 { out += ", " }
+                item.represent(to: &out)
+            }
+            out += "]"
         case .object(let entries):
-            return "{" + entries.map { "\(JinjaValue.string($0.key).representation): \($0.value.representation)" }.joined(separator: ", ") + "}"
-        default: return text
+            out += "{"
+            for (i, entry) in entries.enumerated() where out.utf8.count <= Self.maximumText {
+                if i > 0 { out += ", " }
+                JinjaValue.string(entry.key).represent(to: &out)
+                out += ": "
+                entry.value.represent(to: &out)
+            }
+            out += "}"
+        default: out += text
         }
     }
 
@@ -73,40 +97,38 @@ public indirect enum JinjaValue: Sendable {
     }
 
     /// JSON as Python's `json.dumps` writes it, without escaping beyond ASCII.
-    func json(indent: Int?, level: Int = 0) -> String {
-        func wrapped(_ open: String, _ close: String, _ parts: [String]) -> String {
-            guard !parts.isEmpty else { return open + close }
-            guard let indent else { return open + parts.joined(separator: ", ") + close }
-            let inner = "\n" + String(repeating: " ", count: indent * (level + 1))
-            return open + inner + parts.joined(separator: "," + inner) + "\n" + String(repeating: " ", count: indent * level) + close
-        }
-        switch self {
-        case .undefined, .none, .namespace, .function, .macro: return "null"
-        case .bool(let value): return value ? "true" : "false"
-        case .integer, .float: return text
-        case .string(let text): return Self.quoted(text)
-        case .list(let items): return wrapped("[", "]", items.map { $0.json(indent: indent, level: level + 1) })
-        case .object(let entries):
-            return wrapped("{", "}", entries.map { Self.quoted($0.key) + ": " + $0.value.json(indent: indent, level: level + 1) })
-        }
+    func json(indent: Int?) -> String {
+        var out = ""
+        json(indent: indent, level: 0, to: &out)
+        return out
     }
 
-    private static func quoted(_ text: String) -> String {
-        var out = "\""
-        for scalar in text.unicodeScalars {
-            switch scalar {
-            case "\"": out += "\\\""
-            case "\\": out += "\\\\"
-            case "\n": out += "\\n"
-            case "\r": out += "\\r"
-            case "\t": out += "\\t"
-            case "\u{8}": out += "\\b"
-            case "\u{c}": out += "\\f"
-            case _ where scalar.value < 32: out += String(format: "\\u%04x", scalar.value)
-            default: out.unicodeScalars.append(scalar)
+    private func json(indent: Int?, level: Int, to out: inout String) {
+        guard out.utf8.count <= Self.maximumText else { return }
+        func breakLine(_ level: Int) { if let indent { out += "\n" + String(repeating: " ", count: indent * level) } }
+        func write<Part>(_ open: String, _ close: String, _ parts: [Part], _ part: (Part) -> Void) {
+            out += open
+            for (i, each) in parts.enumerated() where out.utf8.count <= Self.maximumText {
+                if i > 0 { out += indent == nil ? ", " : "," }
+                breakLine(level + 1)
+                part(each)
+            }
+            if !parts.isEmpty { breakLine(level) }
+            out += close
+        }
+        switch self {
+        case .undefined, .none, .namespace, .function, .macro: out += "null"
+        case .bool(let value): out += value ? "true" : "false"
+        case .integer, .float: out += text
+        case .string(let text): OrderedJSON.quote(text, to: &out)
+        case .list(let items): write("[", "]", items) { $0.json(indent: indent, level: level + 1, to: &out) }
+        case .object(let entries):
+            write("{", "}", entries) {
+                OrderedJSON.quote($0.key, to: &out)
+                out += ": "
+                $0.value.json(indent: indent, level: level + 1, to: &out)
             }
         }
-        return out + "\""
     }
 
     /// Python's `==`.

@@ -135,7 +135,8 @@ package struct TokenizerJSON {
         for id in special { kinds[Int(id)] = hidden.contains(id) ? 3 : 4 }
         var unknown = model["unk_id"] as? Int ?? 0
         if let name = model["unk_token"] as? String, let place = tokens.firstIndex(where: { $0 == name }) { unknown = place }
-        if kinds.indices.contains(unknown) { kinds[unknown] = 2 }
+        guard kinds.indices.contains(unknown) else { throw fault("has an unknown token \(unknown) that is not in its vocabulary") }
+        kinds[unknown] = 2
         return try SentencePieceTokenizer(
             model: kind, tokens: tokens, scores: scores, kinds: kinds, normalizer: sentencePieceNormalizer(), endTokens: endTokens, beginToken: beginToken,
             unknown: Int32(unknown), stripping: stripping, path: path)
