@@ -7,7 +7,7 @@ import MnemeModels
 import MnemeStore
 import Tracing
 
-/// `/v1/chat/completions`, `/v1/completions` and `/v1/models` as OpenAI clients call them.
+/// `/v1/chat/completions` and `/v1/completions` as OpenAI clients call them.
 ///
 /// Beyond OpenAI's fields: `top_k`, `min_p`, `repetition_penalty`, and for chat `memory`: true, or an object with `user`, `tenant`,
 /// `session`, `limit` and `remember`. Then what the user says is answered with memories at hand and the turn is remembered;
@@ -16,33 +16,32 @@ struct ChatEndpoint: Sendable {
     let model: LanguageModel
     let engine: Engine
     let memory: MemoryOS
+    let models: ServedModels
 
     static let chatTimeout = Duration.seconds(600)
 
-    func models() -> JSONValue {
-        ["object": "list", "data": [["id": .string(model.name), "object": "model", "created": 0, "owned_by": "local"]]]
-    }
-
-    func chat(_ request: [String: JSONValue], body: String, _ caller: Caller) async throws -> Response {
+    func chat(_ request: JSONFields, body: String, _ caller: Caller) async throws -> Response {
         let principal = caller.principal
         try checkModel(request)
+        let (streams, includesUsage) = try Self.streaming(request)
         var messages = try Self.messages(request)
         var notes: (index: Int, parts: (before: String, texts: [String], after: String))?
         var chatMemory: ChatMemory?, used: [RecalledMemory] = [], profile: [MemCube] = [], remembers = false, said = ""
-        if let options = request["memory"], options != .bool(false), options != .null {
+        if let options = try Self.memoryOptions(request) {
             guard principal.permissions.contains(.read) else { throw AccessError("The key lacks the permission 'read'.") }
             guard var last = messages.lastIndex(where: { $0.role == "user" }) else { throw InputError("'memory' needs a message of the user.") }
-            remembers = options["remember"].map { $0 == .bool(true) } ?? true
+            guard !messages[last].content.utf8.contains(0) else {
+                throw InputError("A message that is remembered must not hold a NUL character.")
+            }
+            remembers = try options.flag("remember") ?? true
             if remembers, !principal.permissions.contains(.write) { throw AccessError("The key lacks the permission 'write'; set memory.remember to false.") }
-            let owner = try principal.owner(tenant: options["tenant"]?.string, user: options["user"]?.string)
-            let limit = Int(options["limit"]?.double ?? 6)
-            guard (1...50).contains(limit) else { throw InputError("'memory.limit' must lie between 1 and 50.") }
-            let also = try (options["also"]?.array ?? []).map { name in
-                guard let user = name.string else { throw InputError("'memory.also' is a list of names.") }
-                return try principal.owner(tenant: owner.tenant, user: user)
+            let owner = try principal.owner(tenant: options.text("tenant"), user: options.text("user"))
+            let limit = try options.int("limit", in: 1...50) ?? 6
+            let also = try (options.texts("also") ?? []).map {
+                try principal.owner(tenant: owner.tenant, user: $0)
             }
             let store = ChatMemory(
-                memory, scope: Scope(tenant: owner.tenant, user: owner.user, session: options["session"]?.string), also: also,
+                memory, scope: Scope(tenant: owner.tenant, user: owner.user, session: try options.text("session")), also: also,
                 by: caller, limit: limit)
             said = messages[last].content
             profile = try await store.profile()
@@ -60,6 +59,9 @@ struct ChatEndpoint: Sendable {
             try notes.map { try engine.prompt(model, messages, at: $0.index, parts: $0.parts) } ?? (model.tokens(of: messages), [])
         var generation = try Self.generation(request, body: body, prompt: prompt.tokens)
         generation.texts = prompt.texts
+        if try request.flag("logprobs") ?? false {
+            generation.alternatives = try request.int("top_logprobs", in: 0...20) ?? 0
+        }
         generation.key = principal.name
         generation.scope = Self.scope(principal)
         generation.sources = chatMemory?.sources(used, profile: profile) ?? []
@@ -74,7 +76,7 @@ struct ChatEndpoint: Sendable {
         @Sendable func envelope(_ object: String, _ choice: JSONValue) -> [String: JSONValue] {
             ["id": .string(id), "object": .string(object), "created": .number(Double(created)), "model": .string(model.name), "choices": [choice]]
         }
-        if request["stream"] == .bool(true) {
+        if streams {
             return events { writer in
                 var first = true, answer = ""
                 for try await event in stream {
@@ -93,7 +95,7 @@ struct ChatEndpoint: Sendable {
                         var last = envelope("chat.completion.chunk", ["index": 0, "delta": [:], "finish_reason": .string(reason.rawValue)])
                         if let memories { last["memories"] = memories }
                         try await writer(.object(last))
-                        if request["stream_options"]?["include_usage"] == .bool(true) {
+                        if includesUsage {
                             var total = envelope("chat.completion.chunk", .null)
                             total["choices"] = []
                             total["usage"] = Self.usage(usage)
@@ -152,13 +154,16 @@ struct ChatEndpoint: Sendable {
         }
     }
 
-    func complete(_ request: [String: JSONValue], body: String, _ caller: Caller) async throws -> Response {
+    func complete(_ request: JSONFields, body: String, _ caller: Caller) async throws -> Response {
         let principal = caller.principal
         try checkModel(request)
+        let (streams, includesUsage) = try Self.streaming(request)
         let prompt: [Int32]
         switch request["prompt"] {
         case .string(let text): prompt = model.tokens(of: text)
-        case .array(let ids) where ids.allSatisfy({ $0.double != nil }): prompt = ids.compactMap { $0.double.flatMap { Int32(exactly: $0) } }
+        case .array(let ids):
+            prompt = ids.compactMap { $0.int.flatMap { Int32(exactly: $0) } }
+            guard prompt.count == ids.count else { throw InputError("'prompt' must be a text, or a list of token ids.") }
         default: throw InputError("'prompt' is missing: a text, or a list of token ids.")
         }
         for (name, plain) in [("echo", JSONValue.bool(false)), ("best_of", 1), ("suffix", .null)] {
@@ -168,10 +173,7 @@ struct ChatEndpoint: Sendable {
         generation.key = principal.name
         generation.scope = Self.scope(principal)
         if generation.maxTokens == nil { generation.maxTokens = 16 }
-        if let count = request["logprobs"], count != .null {
-            guard let count = count.double.flatMap({ Int(exactly: $0) }) else { throw InputError("'logprobs' must be a whole number.") }
-            generation.alternatives = count
-        }
+        generation.alternatives = try request.int("logprobs", in: 0...20)
         let id = "cmpl-" + Self.identifier(), created = Int(Date().timeIntervalSince1970), stream = traced(try engine.generate(generation))
         @Sendable func envelope(_ text: String, _ reason: JSONValue, _ probabilities: TextProbabilities?) -> [String: JSONValue] {
             [
@@ -179,7 +181,7 @@ struct ChatEndpoint: Sendable {
                 "choices": [["index": 0, "text": .string(text), "finish_reason": reason, "logprobs": probabilities?.json ?? .null]],
             ]
         }
-        if request["stream"] == .bool(true) {
+        if streams {
             return events { writer in
                 var offset = 0
                 for try await event in stream {
@@ -195,7 +197,7 @@ struct ChatEndpoint: Sendable {
                         try await writer(.object(envelope(text, .null, part)))
                     case .finished(let reason, let usage):
                         var last = envelope("", .string(reason.rawValue), nil)
-                        if request["stream_options"]?["include_usage"] == .bool(true) { last["usage"] = Self.usage(usage) }
+                        if includesUsage { last["usage"] = Self.usage(usage) }
                         try await writer(.object(last))
                     }
                 }
@@ -221,13 +223,27 @@ struct ChatEndpoint: Sendable {
 
     // MARK: Requests
 
-    private func checkModel(_ request: [String: JSONValue]) throws {
-        guard let wanted = request["model"]?.string, wanted != model.name else { return }
-        throw UnknownModel(name: wanted, known: model.name)
+    private func checkModel(_ request: JSONFields) throws {
+        if let wanted = try request.text("model") { try models.requireLanguage(wanted) }
     }
 
-    private static func messages(_ request: [String: JSONValue]) throws -> [ChatMessage] {
-        guard let list = request["messages"]?.array, !list.isEmpty else { throw InputError("'messages' is missing: a list of messages.") }
+    private static func streaming(_ request: JSONFields) throws -> (streams: Bool, includesUsage: Bool) {
+        (try request.flag("stream") ?? false, try request.fields("stream_options")?.flag("include_usage") ?? false)
+    }
+
+    /// `memory` is true, false, or an object.
+    private static func memoryOptions(_ request: JSONFields) throws -> JSONFields? {
+        switch request["memory"] {
+        case nil, .bool(false): nil
+        case .bool(true): JSONFields([:])
+        default: try request.fields("memory")
+        }
+    }
+
+    private static func messages(_ request: JSONFields) throws -> [ChatMessage] {
+        guard let list = try request.list("messages"), !list.isEmpty else {
+            throw InputError("'messages' is missing: a list of messages.")
+        }
         return try list.map { message in
             guard let role = message["role"]?.string, ["system", "developer", "user", "assistant", "tool"].contains(role) else {
                 throw InputError("A message's role must be system, developer, user, assistant or tool.")
@@ -247,44 +263,38 @@ struct ChatEndpoint: Sendable {
         }
     }
 
-    private static func generation(_ request: [String: JSONValue], body: String, prompt: [Int32]) throws -> GenerationRequest {
-        func number(_ name: String, _ standard: Double) throws -> Double {
-            guard let value = request[name], value != .null else { return standard }
-            guard let number = value.double, number.isFinite else { throw InputError("'\(name)' must be a number.") }
-            return number
+    private static func generation(_ request: JSONFields, body: String, prompt: [Int32]) throws -> GenerationRequest {
+        if let count = try request.int("n"), count != 1 {
+            throw InputError("Only one answer at a time is given: 'n' must be 1.")
         }
-        func integer(_ name: String) throws -> Int? {
-            guard let value = request[name], value != .null else { return nil }
-            guard let number = value.double, let integer = Int(exactly: number) else { throw InputError("'\(name)' must be a whole number.") }
-            return integer
-        }
-        if let count = try integer("n"), count != 1 { throw InputError("Only one answer at a time is given: 'n' must be 1.") }
-        if let tools = request["tools"]?.array, !tools.isEmpty { throw InputError("'tools' are not done yet.") }
+        if let tools = try request.list("tools"), !tools.isEmpty { throw InputError("'tools' are not done yet.") }
         var generation = GenerationRequest(prompt: prompt)
-        generation.maxTokens = try integer("max_completion_tokens") ?? integer("max_tokens")
+        generation.maxTokens =
+            try request.int("max_completion_tokens", in: 1...Int.max) ?? request.int("max_tokens", in: 1...Int.max)
         generation.timeout = chatTimeout
-        switch request["response_format"]?["type"]?.string {
+        switch try request.fields("response_format")?.text("type") {
         case nil, "text": break
         case "json_object": generation.schema = .anyObject
         case "json_schema":
-            guard let schema = request["response_format"]?["json_schema"]?["schema"] else {
-                throw InputError("'response_format.json_schema.schema' is missing.")
-            }
-            generation.schema = try JSONSchema(
-                OperationTable.encode(schema), order: body.range(of: "\"response_format\"").map { String(body[$0.lowerBound...]) })
+            generation.schema = try JSONSchema(body, at: ["response_format", "json_schema", "schema"])
         case let other?: throw InputError("'response_format' of the type '\(other.prefix(40))' is not known: text, json_object or json_schema.")
         }
-        generation.sampling.temperature = try number("temperature", 1)
-        generation.sampling.topP = try number("top_p", 1)
-        generation.sampling.topK = try integer("top_k") ?? 0
-        generation.sampling.minP = try number("min_p", 0)
-        generation.sampling.repetitionPenalty = try number("repetition_penalty", 1)
-        generation.sampling.presencePenalty = try number("presence_penalty", 0)
-        generation.sampling.frequencyPenalty = try number("frequency_penalty", 0)
-        generation.sampling.seed = try integer("seed").map { UInt64(bitPattern: Int64($0)) }
-        for (token, bias) in request["logit_bias"]?.object ?? [:] {
-            guard let token = Int32(token), let bias = bias.double else { throw InputError("'logit_bias' must map token ids to numbers.") }
-            generation.sampling.logitBias[token] = bias
+        generation.sampling.temperature = try request.number("temperature") ?? 1
+        generation.sampling.topP = try request.number("top_p") ?? 1
+        generation.sampling.topK = try request.int("top_k", in: 0...Int.max) ?? 0
+        generation.sampling.minP = try request.number("min_p") ?? 0
+        generation.sampling.repetitionPenalty = try request.number("repetition_penalty") ?? 1
+        generation.sampling.presencePenalty = try request.number("presence_penalty") ?? 0
+        generation.sampling.frequencyPenalty = try request.number("frequency_penalty") ?? 0
+        generation.sampling.seed = try request.int("seed").map { UInt64(bitPattern: Int64($0)) }
+        if let biases = request["logit_bias"] {
+            guard let members = biases.object else { throw InputError("'logit_bias' must map token ids to numbers.") }
+            for (token, bias) in members {
+                guard let token = Int32(token), let bias = bias.double else {
+                    throw InputError("'logit_bias' must map token ids to numbers.")
+                }
+                generation.sampling.logitBias[token] = bias
+            }
         }
         switch request["stop"] {
         case .string(let text): generation.stop = [text]
@@ -294,7 +304,6 @@ struct ChatEndpoint: Sendable {
         case .null, nil: break
         default: throw InputError("'stop' must be a text or up to 16 texts.")
         }
-        if request["logprobs"] == .bool(true) { generation.alternatives = try integer("top_logprobs") ?? 0 }
         return generation
     }
 
@@ -390,10 +399,4 @@ extension Tokenizer {
         let bytes = bytes(token)
         return bytes.isEmpty ? name(token) ?? "" : String(decoding: bytes, as: UTF8.self)
     }
-}
-
-/// A request for a model that is not served.
-struct UnknownModel: Error {
-    var name: String
-    var known: String?
 }

@@ -7,8 +7,8 @@ import MnemeModels
 enum EmbeddingsEndpoint {
     private static let maximumInputs = 2048
 
-    static func answer(_ request: [String: JSONValue], memory: MemoryOS) async throws -> Response {
-        guard let embedder = memory.embedder else { throw ModelError(.missingFile, "This server runs without an embedding model.") }
+    static func answer(_ request: JSONFields, memory: MemoryOS) async throws -> Response {
+        guard let embedder = memory.embedder else { throw UnknownModel.embedder }
         let texts: [String]
         switch request["input"] {
         case .string(let text): texts = [text]
@@ -19,10 +19,11 @@ enum EmbeddingsEndpoint {
         }
         guard (1...maximumInputs).contains(texts.count) else { throw InputError("'input' must hold 1 to \(maximumInputs) texts.") }
         guard texts.allSatisfy({ !$0.isEmpty }) else { throw InputError("'input' must not hold an empty text.") }
-        if let wanted = request["dimensions"]?.double, Int(wanted) != embedder.dimension {
-            throw InputError("The model \(embedder.identifier) has \(embedder.dimension) dimensions; another number cannot be had.")
+        if let wanted = try request.int("dimensions"), wanted != embedder.dimension {
+            throw InputError(
+                "The model \(embedder.identifier) has \(embedder.dimension) dimensions; another number cannot be had.")
         }
-        let format = request["encoding_format"]?.string ?? "float"
+        let format = try request.text("encoding_format") ?? "float"
         guard format == "float" || format == "base64" else { throw InputError("'encoding_format' must be float or base64.") }
         let (vectors, tokens) = try await memory.embed(texts)
         let data: [JSONValue] = texts.indices.map { i in

@@ -1,5 +1,6 @@
 import Foundation
 public import Mneme
+import MnemeModels
 public import MnemeStore
 
 /// The Model Context Protocol over JSON-RPC 2.0: tools from the operation table.
@@ -31,47 +32,66 @@ public struct MCPSession: Sendable {
 
     /// Answers one message; nil for notifications, which have no answer.
     public func answer(_ message: [UInt8]) async -> String? {
-        guard let json = try? JSONDecoder().decode(JSONValue.self, from: Data(message)) else {
-            return encode(Self.failure(.null, -32700, "The message is not JSON."))
+        let json: OrderedJSON
+        guard message.count <= Self.maximumMessage else {
+            return Self.failure(nil, -32600, "A message has at most \(Self.maximumMessage) bytes.").text
         }
-        if let batch = json.array {
-            guard !batch.isEmpty, batch.count <= 100 else { return encode(Self.failure(.null, -32600, "A batch has 1 to 100 messages.")) }
-            var answers: [JSONValue] = []
-            for each in batch { if let answer = await answer(each) { answers.append(answer) } }
-            return answers.isEmpty ? nil : encode(.array(answers))
+        do { json = try message.withUnsafeBytes { try OrderedJSON(bytes: $0) } } catch {
+            return Self.failure(nil, -32700, "The message is not JSON. \(error)").text
         }
-        return await answer(json).map(encode)
+        guard let batch = json.elements else { return await answer(json)?.text }
+        guard !batch.isEmpty, batch.count <= 100 else {
+            return Self.failure(nil, -32600, "A batch has 1 to 100 messages.").text
+        }
+        var answers: [String] = []
+        for each in batch { if let answer = await answer(each) { answers.append(answer.text) } }
+        return answers.isEmpty ? nil : "[" + answers.joined(separator: ",") + "]"
     }
 
-    private func encode(_ value: JSONValue) -> String { (try? OperationTable.encode(value)) ?? "{}" }
+    /// An answer. Its id goes back as it came: a `Double` would change whole numbers beyond 2^53.
+    private struct Reply {
+        let id: OrderedJSON?
+        let members: [String: JSONValue]
 
-    private static func failure(_ id: JSONValue, _ code: Int, _ message: String) -> JSONValue {
-        ["jsonrpc": "2.0", "id": id, "error": ["code": .number(Double(code)), "message": .string(message)]]
+        var text: String {
+            let encoded = (try? OperationTable.encode(JSONValue.object(members))) ?? "{\"jsonrpc\":\"2.0\"}"
+            return "{\"id\":\((id ?? .null).text)," + encoded.dropFirst()
+        }
     }
 
-    private func answer(_ request: JSONValue) async -> JSONValue? {
-        guard request.object != nil, request["jsonrpc"]?.string == "2.0" else { return Self.failure(.null, -32600, "This is not a JSON-RPC 2.0 message.") }
-        let id = request["id"]
+    private static func failure(_ id: OrderedJSON?, _ code: Int, _ message: String, data: JSONValue? = nil) -> Reply {
+        var error: [String: JSONValue] = ["code": .number(Double(code)), "message": .string(message)]
+        error["data"] = data
+        return Reply(id: id, members: ["jsonrpc": "2.0", "error": .object(error)])
+    }
+
+    private func answer(_ written: OrderedJSON) async -> Reply? {
+        let request: JSONValue
+        do { request = try JSONValue(written) } catch { return Self.failure(nil, -32600, "\(error)") }
+        guard request.object != nil, request["jsonrpc"]?.string == "2.0" else {
+            return Self.failure(nil, -32600, "This is not a JSON-RPC 2.0 message.")
+        }
+        let id = written["id"]
         guard let method = request["method"]?.string else {
             // An answer to something that we asked; we ask nothing.
-            return request["result"] != nil || request["error"] != nil ? nil : Self.failure(id ?? .null, -32600, "'method' is missing.")
+            return request["result"] != nil || request["error"] != nil
+                ? nil : Self.failure(id, -32600, "'method' is missing.")
         }
         guard let id else { return nil }
         switch id {
         case .string, .number: break
-        default: return Self.failure(.null, -32600, "'id' must be a string or a number.")
+        default: return Self.failure(nil, -32600, "'id' must be a string or a number.")
         }
         let parameters = request["params"] ?? [:]
         let named = parameters["_meta"]?["io.modelcontextprotocol/protocolVersion"]?.string
         if let named, named != Self.statelessRevision, !Self.revisions.contains(named) {
-            var failure = Self.failure(id, -32022, "Protocol version '\(named.prefix(40))' is not spoken here.").object ?? [:]
-            var error = failure["error"]?.object ?? [:]
-            error["data"] = ["requested": .string(named), "supported": .array(([Self.statelessRevision] + Self.revisions).map { .string($0) })]
-            failure["error"] = .object(error)
-            return .object(failure)
+            let supported = ([Self.statelessRevision] + Self.revisions).map { JSONValue.string($0) }
+            return Self.failure(
+                id, -32022, "Protocol version '\(named.prefix(40))' is not spoken here.",
+                data: ["requested": .string(named), "supported": .array(supported)])
         }
         let isStateless = named == Self.statelessRevision || method == "server/discover"
-        func success(_ result: JSONValue, cacheable: Bool = false) -> JSONValue {
+        func success(_ result: JSONValue, cacheable: Bool = false) -> Reply {
             var members = result.object ?? [:]
             if isStateless {
                 members["resultType"] = "complete"
@@ -80,7 +100,7 @@ public struct MCPSession: Sendable {
                     members["cacheScope"] = "private"
                 }
             }
-            return ["jsonrpc": "2.0", "id": id, "result": .object(members)]
+            return Reply(id: id, members: ["jsonrpc": "2.0", "result": .object(members)])
         }
         switch method {
         case "server/discover":
@@ -136,7 +156,7 @@ public struct MCPSession: Sendable {
             guard case .value(let value) = output else { throw InputError("\(operation.name) is not available here.") }
             let text = try OperationTable.encode(value)
             return [
-                "content": [["type": "text", "text": .string(text)]], "structuredContent": try JSONDecoder().decode(JSONValue.self, from: Data(text.utf8)),
+                "content": [["type": "text", "text": .string(text)]], "structuredContent": try JSONValue(parsing: Array(text.utf8)),
                 "isError": false,
             ]
         } catch {

@@ -7,6 +7,7 @@ public import Logging
 public import Mneme
 public import MnemeEngine
 import MnemeKV
+import MnemeModels
 import MnemeStore
 import NIOCore
 import NIOSSL
@@ -30,18 +31,25 @@ public struct ServerConfiguration: Sendable {
     public var requestsPerMinute = 6000
     /// The program's version, told to clients.
     public var version = "0"
+    /// Pages besides those of this machine that browsers may use the server for, such as `https://chat.example.org`.
+    public var origins: Set<String> = []
+    /// What requests may call the language model besides its own name.
+    public var modelAlias: String?
+    /// What a connection may cost.
+    public var connections = ConnectionLimits()
 
     /// The defaults: loopback, no keys.
     public init() {}
 
     /// Whether `host` is reachable from this machine only.
-    public var isLoopback: Bool { host == "localhost" || host == "::1" || host.hasPrefix("127.") }
+    public var isLoopback: Bool { HostName.isLocal(host) }
 }
 
 /// Mneme over HTTP: the operation table, OpenAI-compatible embeddings, MCP, health and metrics.
 public struct MemoryServer: Sendable {
     let memory: MemoryOS
     let chat: ChatEndpoint?
+    private let models: ServedModels
     let configuration: ServerConfiguration
     private let metrics = ServerMetrics()
     private let limiter: RateLimiter
@@ -58,7 +66,11 @@ public struct MemoryServer: Sendable {
             throw InputError("Listening on \(configuration.host) needs a key, for others can reach it. Make one: mneme keys create NAME")
         }
         self.memory = memory
-        chat = language.map { ChatEndpoint(model: $0.model, engine: $0.engine, memory: memory) }
+        models = ServedModels(
+            language: language?.model.name, alias: configuration.modelAlias, embedder: memory.embedder?.identifier)
+        chat = language.map { [models] in
+            ChatEndpoint(model: $0.model, engine: $0.engine, memory: memory, models: models)
+        }
         if let language { memory.attach(EngineMemory(engine: language.engine)) }
         self.configuration = configuration
         self.logger = logger
@@ -78,84 +90,132 @@ public struct MemoryServer: Sendable {
 
     /// - Throws: ``Mneme/InputError`` if the certificate or its key cannot be read.
     private func transport() throws -> HTTPServerBuilder {
-        guard let certificate = configuration.certificate else { return .http1() }
+        let limits = configuration.connections, counts = ConnectionCounts()
+        let plain = HTTPServerBuilder.http1(
+            configuration: .init(
+                additionalChannelHandlers: [ConnectionLimiter(limits: limits, counts: counts)],
+                idleTimeout: TimeAmount(limits.idle)))
+        guard let certificate = configuration.certificate else { return plain }
         do {
             let chain = try NIOSSLCertificate.fromPEMFile(certificate.chain).map { NIOSSLCertificateSource.certificate($0) }
             var settings = TLSConfiguration.makeServerConfiguration(
                 certificateChain: chain, privateKey: .privateKey(try NIOSSLPrivateKey(file: certificate.privateKey, format: .pem)))
             settings.minimumTLSVersion = .tlsv12
-            return try .tls(tlsConfiguration: settings)
+            return try .tls(plain, tlsConfiguration: settings)
         } catch { throw InputError("The certificate \(certificate.chain) and its key \(certificate.privateKey) cannot be used: \(error)") }
     }
 
     // MARK: Routes
 
+    private struct Endpoint {
+        let method: HTTPRequest.Method
+        let path: String
+        let respond: @Sendable (Request, BasicRequestContext) async -> Response
+    }
+
     private func router() -> Router<BasicRequestContext> {
-        let router = Router()
-        for operation in OperationTable.all {
-            guard let route = operation.route, operation.surfaces.contains(.http) else { continue }
+        let endpoints = operationEndpoints() + modelEndpoints() + serverEndpoints()
+        let router = Router(options: .autoGenerateHeadEndpoints)
+        router.add(
+            middleware: RequestGate(
+                origins: OriginRule(named: configuration.origins),
+                routes: RouteMap(endpoints.map { ($0.path, $0.method) })))
+        // Hummingbird writes a path's parameter as {id} too.
+        for endpoint in endpoints {
+            router.on(RouterPath(endpoint.path), method: endpoint.method, use: endpoint.respond)
+        }
+        return router
+    }
+
+    private func operationEndpoints() -> [Endpoint] {
+        OperationTable.all.compactMap { operation in
+            guard let route = operation.route, operation.surfaces.contains(.http) else { return nil }
             let method: HTTPRequest.Method =
                 switch route.method {
-                case .get: .get;
-                case .post: .post;
-                case .patch: .patch;
+                case .get: .get
+                case .post: .post
+                case .patch: .patch
                 case .delete: .delete
                 }
-            // Hummingbird writes a path's parameter as {id} too.
-            router.on(RouterPath(route.path), method: method) { request, context in
-                await answer(request, operation.name) { caller in try await run(operation, route, request, context, caller) }
+            return Endpoint(method: method, path: route.path) { request, context in
+                await answer(request, operation.name) { caller in
+                    try await run(operation, route, request, context, caller)
+                }
             }
         }
-        router.post("/v1/embeddings") { request, _ in
-            await answer(request, "embeddings") { caller in
-                guard caller.principal.permissions.contains(.read) else { throw AccessError("The key lacks the permission 'read'.") }
-                return try await EmbeddingsEndpoint.answer(try await object(request), memory: memory)
-            }
-        }
-        for (path, name, run) in [
-            ("/v1/chat/completions", "chat", { @Sendable in try await $0.chat($1, body: $2, $3) }),
-            ("/v1/completions", "completions", { @Sendable in try await $0.complete($1, body: $2, $3) }),
-        ] as [(RouterPath, String, @Sendable (ChatEndpoint, [String: JSONValue], String, Caller) async throws -> Response)] {
-            router.post(path) { request, _ in
+    }
+
+    private func modelEndpoints() -> [Endpoint] {
+        let generations =
+            [
+                ("/v1/chat/completions", "chat", { @Sendable in try await $0.chat($1, body: $2, $3) }),
+                ("/v1/completions", "completions", { @Sendable in try await $0.complete($1, body: $2, $3) }),
+            ] as [(String, String, @Sendable (ChatEndpoint, JSONFields, String, Caller) async throws -> Response)]
+        return generations.map { path, name, run in
+            Endpoint(method: .post, path: path) { request, _ in
                 await answer(request, name) { caller in
-                    guard caller.principal.permissions.contains(.read) else { throw AccessError("The key lacks the permission 'read'.") }
-                    let bytes = try await body(request), request = try object(bytes)
-                    guard let chat else { throw UnknownModel(name: request["model"]?.string ?? "", known: nil) }
-                    return try await run(chat, request, String(decoding: bytes, as: UTF8.self), caller)
+                    try Self.require(.read, caller)
+                    let bytes = try await body(request), fields = JSONFields(try object(bytes))
+                    guard let chat else { throw UnknownModel(name: try fields.text("model") ?? "", known: nil) }
+                    return try await run(chat, fields, String(decoding: bytes, as: UTF8.self), caller)
                 }
             }
-        }
-        router.get("/v1/models") { request, _ in
-            await answer(request, "models") { _ in Self.json(.ok, chat?.models() ?? ["object": "list", "data": []]) }
-        }
-        router.get("/healthz") { _, _ in Self.json(.ok, ["status": "ok", "version": .string(configuration.version)]) }
-        router.get("/openapi.json") { _, _ in Self.json(.ok, OpenAPI.document(version: configuration.version)) }
-        router.get("/metrics") { request, _ in
-            await answer(request, "metrics") { caller in
-                let text = metrics.text(
-                    gauges: Self.gauges(try await memory.statistics(by: caller), try await memory.jobCounts())
-                        + (chat.map { Self.gauges($0.engine.statistics) } ?? []))
-                return Response(
-                    status: .ok, headers: [.contentType: "text/plain; version=0.0.4; charset=utf-8"], body: .init(byteBuffer: ByteBuffer(string: text)))
-            }
-        }
-        router.post("/mcp") { request, _ in
-            await answer(request, "mcp") { caller in
-                let message = try await body(request)
-                guard
-                    let reply = await MCPSession(
-                        memory: memory, principal: caller.principal, request: caller.request, version: configuration.version
-                    ).answer(message)
-                else {
-                    return Response(status: .accepted)
+        } + [
+            Endpoint(method: .post, path: "/v1/embeddings") { request, _ in
+                await answer(request, "embeddings") { caller in
+                    try Self.require(.read, caller)
+                    return try await EmbeddingsEndpoint.answer(JSONFields(try await object(request)), memory: memory)
                 }
-                return Response(status: .ok, headers: [.contentType: "application/json"], body: .init(byteBuffer: ByteBuffer(string: reply)))
-            }
+            },
+            Endpoint(method: .get, path: "/v1/models") { request, _ in
+                await answer(request, "models") { _ in Self.json(.ok, models.list) }
+            },
+            Endpoint(method: .get, path: "/v1/models/{id}") { request, context in
+                await answer(request, "models") { _ in
+                    let name = context.parameters.get("id") ?? ""
+                    return Self.json(.ok, try models.entry(name.removingPercentEncoding ?? name))
+                }
+            },
+        ]
+    }
+
+    private func serverEndpoints() -> [Endpoint] {
+        [
+            Endpoint(method: .get, path: "/healthz") { _, _ in
+                Self.json(.ok, ["status": "ok", "version": .string(configuration.version)])
+            },
+            Endpoint(method: .get, path: "/openapi.json") { _, _ in
+                Self.json(.ok, OpenAPI.document(version: configuration.version))
+            },
+            Endpoint(method: .get, path: "/metrics") { request, _ in
+                await answer(request, "metrics") { caller in
+                    let text = metrics.text(
+                        gauges: Self.gauges(try await memory.statistics(by: caller), try await memory.jobCounts())
+                            + (chat.map { Self.gauges($0.engine.statistics) } ?? []))
+                    return Response(
+                        status: .ok, headers: [.contentType: "text/plain; version=0.0.4; charset=utf-8"],
+                        body: .init(byteBuffer: ByteBuffer(string: text)))
+                }
+            },
+            // This server sends nothing on its own, so there is no stream to open (GET) and no session to end (DELETE).
+            Endpoint(method: .post, path: "/mcp") { request, _ in
+                await answer(request, "mcp") { caller in
+                    let session = MCPSession(
+                        memory: memory, principal: caller.principal, request: caller.request,
+                        version: configuration.version)
+                    guard let reply = await session.answer(try await body(request)) else {
+                        return Response(status: .accepted)
+                    }
+                    return Self.text(.ok, reply)
+                }
+            },
+        ]
+    }
+
+    private static func require(_ permission: Permission, _ caller: Caller) throws {
+        guard caller.principal.permissions.contains(permission) else {
+            throw AccessError("The key lacks the permission '\(permission.rawValue)'.")
         }
-        // This server sends nothing on its own, so there is no stream to open and no session to end.
-        router.get("/mcp") { _, _ in Response(status: .methodNotAllowed, headers: [.allow: "POST"]) }
-        router.delete("/mcp") { _, _ in Response(status: .methodNotAllowed, headers: [.allow: "POST"]) }
-        return router
     }
 
     /// Identifies the caller, applies the limits, counts, and turns errors into answers.
@@ -212,16 +272,17 @@ public struct MemoryServer: Sendable {
     }
 
     private func identify(_ request: Request) async throws -> (principal: Principal, requestsPerMinute: Int?) {
-        // A page on the web must not reach a local server through the reader's browser (DNS rebinding).
-        if let origin = request.headers[.origin], let host = URL(string: origin)?.host, !["localhost", "127.0.0.1", "::1", configuration.host].contains(host) {
-            throw Refusal(ClientError(status: 403, code: "forbidden", message: "Requests from the page \(origin.prefix(100)) are not served."))
-        }
         let keys = configuration.keys
         guard configuration.tokens != nil || keys?.keys.contains(where: { $0.revoked == nil }) ?? false else {
             // Without keys only names of this machine are answered: a rebound name comes without an origin on GET.
-            let host = request.head.authority.flatMap { URL(string: "http://" + $0)?.host } ?? "localhost"
-            guard ["localhost", "127.0.0.1", "::1", "[::1]", configuration.host].contains(host) else {
-                throw Refusal(ClientError(status: 403, code: "forbidden", message: "Requests for the host \(host.prefix(100)) are not served without a key."))
+            if let authority = request.head.authority {
+                let host = HostName.of(authority: authority)
+                guard let host, HostName.isLocal(host) || host == configuration.host.lowercased() else {
+                    throw Refusal(
+                        ClientError(
+                            status: 403, code: "forbidden",
+                            message: "Requests for the host \(authority.prefix(100)) are not served without a key."))
+                }
             }
             return (.local, nil)
         }
@@ -241,13 +302,15 @@ public struct MemoryServer: Sendable {
     ) async throws -> Response {
         var arguments: [String: JSONValue] = [:]
         if route.method == .get || route.method == .delete {
-            for (name, value) in request.uri.queryParameters {
-                let name = String(name), value = String(value)
-                if let parameter = operation.parameters.first(where: { $0.name == name }), parameter.isList, let known = arguments[name]?.array {
-                    arguments[name] = .array(known + [.string(value)])
-                } else {
+            for (name, value) in try QueryString.items(request.uri.query ?? "") {
+                guard let given = arguments[name] else {
                     arguments[name] = .string(value)
+                    continue
                 }
+                guard operation.parameters.contains(where: { $0.name == name && $0.isList }) else {
+                    throw InputError("'\(name.prefix(60))' stands in the query twice.")
+                }
+                arguments[name] = .array((given.array ?? [given]) + [.string(value)])
             }
         } else {
             arguments = try await object(request)
@@ -263,8 +326,7 @@ public struct MemoryServer: Sendable {
             arguments, OperationContext(memory: memory, principal: caller.principal, request: caller.request), surface: .http)
         {
         case .value(let value):
-            return Response(
-                status: .ok, headers: [.contentType: "application/json"], body: .init(byteBuffer: ByteBuffer(string: try OperationTable.encode(value))))
+            return Self.text(.ok, try OperationTable.encode(value))
         case .lines(let lines):
             return Response(
                 status: .ok, headers: [.contentType: "application/x-ndjson"],
@@ -291,7 +353,7 @@ public struct MemoryServer: Sendable {
 
     private func object(_ bytes: [UInt8]) throws -> [String: JSONValue] {
         if bytes.isEmpty { return [:] }
-        guard let object = (try? JSONDecoder().decode(JSONValue.self, from: Data(bytes)))?.object else {
+        guard let object = try JSONValue(parsing: bytes).object else {
             throw InputError("The request's body must be a JSON object.")
         }
         return object
@@ -332,9 +394,15 @@ public struct MemoryServer: Sendable {
         ]
     }
 
-    private static func json(_ status: HTTPResponse.Status, _ value: JSONValue) -> Response {
-        let text = (try? OperationTable.encode(value)) ?? "{}"
-        return Response(status: status, headers: [.contentType: "application/json"], body: .init(byteBuffer: ByteBuffer(string: text)))
+    static func json(_ status: HTTPResponse.Status, _ value: JSONValue) -> Response {
+        text(status, (try? OperationTable.encode(value)) ?? "{}")
+    }
+
+    /// An answer whose body is JSON already.
+    private static func text(_ status: HTTPResponse.Status, _ json: String) -> Response {
+        Response(
+            status: status, headers: [.contentType: "application/json"],
+            body: .init(byteBuffer: ByteBuffer(string: json)))
     }
 }
 

@@ -23,7 +23,8 @@ enum OpenAPI {
                     [
                         "type": "object",
                         "properties": [
-                            "user": ["type": "string"], "tenant": ["type": "string"], "session": ["type": "string"], "limit": ["type": "integer"],
+                            "user": ["type": "string"], "tenant": ["type": "string"], "session": ["type": "string"],
+                            "limit": ["type": "integer", "minimum": 1, "maximum": 50],
                             "also": ["type": "array", "items": ["type": "string"]],
                             "remember": ["type": "boolean"],
                         ],
@@ -69,7 +70,10 @@ enum OpenAPI {
                     "type": "array",
                     "items": [
                         "type": "object", "required": ["role"],
-                        "properties": ["role": ["enum": ["system", "developer", "user", "assistant", "tool"]], "content": ["type": "string"]],
+                        "properties": [
+                            "role": ["type": "string", "enum": ["system", "developer", "user", "assistant", "tool"]],
+                            "content": ["type": "string"],
+                        ],
                     ],
                 ]
             ), ("/v1/completions", "completions", "The continuation of a text (OpenAI-compatible).", "prompt", ["type": "string"]),
@@ -84,7 +88,15 @@ enum OpenAPI {
                 ]
             ]
         }
-        paths["/v1/models"] = ["get": ["operationId": "models", "summary": "The language model that is served, if any.", "responses": responses]]
+        paths["/v1/models"] = [
+            "get": ["operationId": "models", "summary": "The models that are served.", "responses": responses]
+        ]
+        paths["/v1/models/{id}"] = [
+            "get": [
+                "operationId": "model", "summary": "One model that is served.", "responses": responses,
+                "parameters": [["name": "id", "in": "path", "required": true, "schema": ["type": "string"]]],
+            ]
+        ]
         paths["/healthz"] = [
             "get": ["operationId": "health", "summary": "Whether the server answers.", "security": [], "responses": ["200": ["description": "It does."]]]
         ]

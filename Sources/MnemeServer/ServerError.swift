@@ -43,9 +43,7 @@ struct ClientError {
                 case .closed, .outOfMemory: 503
                 }
             self.init(status: status, code: error.code.rawValue, message: error.description, retryAfter: error.code == .overloaded ? 1 : nil)
-        case let error as UnknownModel:
-            let help = error.known.map { "This server runs '\($0)'." } ?? "This server runs no language model; start it with --model."
-            self.init(status: 404, code: "model_not_found", message: "The model '\(error.name.prefix(80))' is not served. \(help)")
+        case let error as UnknownModel: self.init(status: 404, code: "model_not_found", message: error.description)
         case is CancellationError: self.init(status: 503, code: "cancelled", message: "The request was cancelled.")
         // The cause may hold what a client must not see.
         default: self.init(status: 500, code: "internal", message: "The server failed. Its log says more.")

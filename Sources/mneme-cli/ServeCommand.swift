@@ -24,6 +24,11 @@ struct ServeCommand: AsyncParsableCommand {
     @Option(help: "Port; 0 lets the system choose.") var port = 8420
     @Option(help: ArgumentHelp("Requests a minute for each key; 0 sets no limit.", valueName: "count")) var rateLimit = 6000
     @Option(help: ArgumentHelp("The largest request, in MiB.", valueName: "MiB")) var maxBody = 16
+    @Option(
+        help: ArgumentHelp(
+            "Serve pages of this address, too, such as https://chat.example.org; may be given several times.",
+            valueName: "address"))
+    var allowOrigin: [String] = []
 
     @Option(help: ArgumentHelp("Serve TLS with this certificate (PEM, with those that lead to it).", valueName: "file")) var certificate: String?
     @Option(help: ArgumentHelp("The certificate's private key (PEM).", valueName: "file")) var privateKey: String?
@@ -51,6 +56,8 @@ struct ServeCommand: AsyncParsableCommand {
         if let certificate, let privateKey { configuration.certificate = (certificate, privateKey) }
         if let jwks, let issuer { configuration.tokens = try await TokenVerifier(keySet: jwks, issuer: issuer, audience: audience) }
         configuration.version = MnemeCommand.version
+        configuration.origins = Set(allowOrigin)
+        configuration.modelAlias = model
         let keyed = configuration.tokens != nil || configuration.keys?.keys.contains { $0.revoked == nil } ?? false, isSecure = certificate != nil
         let exporter = try traces.map { try TraceExporter(to: $0, version: MnemeCommand.version) }
         if let exporter { InstrumentationSystem.bootstrap(TraceRecorder(exporter: exporter)) }

@@ -1,60 +1,8 @@
 import Foundation
-import Logging
 import Mneme
 import MnemeServer
 import MnemeStore
 import Testing
-
-#if canImport(FoundationNetworking)
-    import FoundationNetworking
-#endif
-
-/// A server on loopback with a store of its own, stopped at the end.
-private func withServer(
-    keys: [(String, Set<Permission>, String?)] = [], change: (inout ServerConfiguration) -> Void = { _ in },
-    _ body: (_ base: URL, _ secrets: [String], _ memory: MemoryOS) async throws -> Void
-) async throws {
-    let folder = FileManager.default.temporaryDirectory.appendingPathComponent("mneme-\(UUID().uuidString)").path
-    defer { try? FileManager.default.removeItem(atPath: folder) }
-    let memory = MemoryOS(store: try SQLiteMemoryStore(path: folder + "/store.db", analyzer: MemoryOS.analyzerVersion), embedder: nil)
-    let file = try KeyFile(path: folder + "/keys.json")
-    let secrets = try keys.map { try file.create(name: $0.0, permissions: $0.1, user: $0.2, tenant: nil, expires: nil).secret }
-    var configuration = ServerConfiguration()
-    configuration.port = 0
-    configuration.keys = file
-    change(&configuration)
-    var logger = Logger(label: "test")
-    logger.logLevel = .critical
-    let server = try MemoryServer(memory: memory, configuration: configuration, logger: logger)
-    let (ports, continuation) = AsyncStream.makeStream(of: Int.self)
-    try await withThrowingTaskGroup(of: Void.self) { group in
-        group.addTask { try await server.run { continuation.yield($0) } }
-        var iterator = ports.makeAsyncIterator()
-        let port = try #require(await iterator.next())
-        do { try await body(URL(string: "http://127.0.0.1:\(port)")!, secrets, memory) } catch {
-            group.cancelAll()
-            throw error
-        }
-        group.cancelAll()
-    }
-}
-
-private func send(
-    _ method: String, _ url: URL, _ body: Data? = nil, key: String? = nil, headers: [String: String] = [:]
-) async throws -> (status: Int, json: JSONValue, data: Data, headers: [AnyHashable: Any]) {
-    var request = URLRequest(url: url)
-    request.httpMethod = method
-    request.httpBody = body
-    request.timeoutInterval = 30
-    if body != nil { request.setValue("application/json", forHTTPHeaderField: "Content-Type") }
-    if let key { request.setValue("Bearer " + key, forHTTPHeaderField: "Authorization") }
-    for (name, value) in headers { request.setValue(value, forHTTPHeaderField: name) }
-    let (data, response) = try await URLSession.shared.data(for: request)
-    let http = try #require(response as? HTTPURLResponse)
-    return (http.statusCode, (try? JSONDecoder().decode(JSONValue.self, from: data)) ?? .null, data, http.allHeaderFields)
-}
-
-private func json(_ value: JSONValue) throws -> Data { Data(try OperationTable.encode(value).utf8) }
 
 @Suite(.serialized) struct ServerTests {
     @Test func `memories live over HTTP`() async throws {

@@ -10,6 +10,9 @@ extension Principal {
         for name in [wanted.tenant, wanted.user] where name.isEmpty || name.utf8.count > 256 {
             throw InputError("A tenant's or user's name has 1 to 256 bytes.")
         }
+        guard !(wanted.tenant + wanted.user).utf8.contains(0) else {
+            throw InputError("A tenant's or user's name must not hold a NUL character.")
+        }
         return wanted
     }
 }

@@ -5,8 +5,18 @@ public import MnemeStore
 public protocol ParameterValue: Sendable {
     /// JSON schema of a value.
     static var schema: [String: JSONValue] { get }
+    /// What a value must be, for messages: "'limit' must be …".
+    static var wanted: String { get }
     /// The value that `json` stands for; nil if it is of another type.
     init?(json: JSONValue)
+}
+
+extension ParameterValue {
+    /// Made from the schema.
+    public static var wanted: String {
+        schema["enum"]?.array.map { "one of " + $0.compactMap(\.string).joined(separator: ", ") }
+            ?? schema["format"]?.string ?? schema["type"]?.string ?? "JSON"
+    }
 }
 
 extension String: ParameterValue {
@@ -33,7 +43,9 @@ extension Int: ParameterValue {
     public static var schema: [String: JSONValue] { ["type": "integer"] }
     public init?(json: JSONValue) {
         // Query strings and command lines carry numbers as text.
-        guard let value = json.double ?? json.string.flatMap(Double.init), let whole = Int(exactly: value) else { return nil }
+        guard let whole = json.int ?? json.string.flatMap({ Int($0) ?? JSONValue.number(Double($0) ?? .nan).int }) else {
+            return nil
+        }
         self = whole
     }
 }
@@ -50,6 +62,7 @@ extension Date: ParameterValue {
     public static var schema: [String: JSONValue] {
         ["type": "string", "description": "ISO 8601 date or date-time, such as 2026-03-01 or 2026-03-01T09:30:00Z."]
     }
+    public static var wanted: String { "a date such as 2026-03-01" }
     public init?(json: JSONValue) {
         guard let text = json.string, let date = DateText.parse(text) else { return nil }
         self = date
@@ -71,9 +84,41 @@ extension Array: ParameterValue where Element == String {
     }
 }
 
-extension JSONValue: ParameterValue {
-    public static var schema: [String: JSONValue] { [:] }
-    public init?(json: JSONValue) { self = json }
+extension Dictionary: ParameterValue where Key == String, Value == String {
+    public static var schema: [String: JSONValue] {
+        ["type": "object", "additionalProperties": ["type": "string"]]
+    }
+    public static var wanted: String { "an object of strings" }
+    public init?(json: JSONValue) {
+        guard let members = json.object else { return nil }
+        let texts = members.compactMapValues(\.string)
+        guard texts.count == members.count else { return nil }
+        self = texts
+    }
+}
+
+/// Messages of a conversation, each an object.
+public struct MessageList: ParameterValue {
+    /// As they were given.
+    public let messages: [JSONValue]
+
+    public static var schema: [String: JSONValue] {
+        let text: JSONValue = ["type": "string"]
+        return [
+            "type": "array", "maxItems": 1000,
+            "items": [
+                "type": "object", "properties": ["content": text, "role": text, "name": text, "time": text],
+                "required": ["content"],
+            ],
+        ]
+    }
+
+    public static var wanted: String { "a list of at most 1000 messages" }
+
+    public init?(json: JSONValue) {
+        guard let list = json.array, list.count <= 1000 else { return nil }
+        messages = list
+    }
 }
 
 extension CubeID: ParameterValue {
@@ -172,10 +217,7 @@ public struct Parameter<Value: ParameterValue>: AnyParameter {
 
     public func check(_ json: JSONValue) throws {
         guard Value(json: json) != nil else {
-            let wanted =
-                Value.schema["enum"]?.array.map { "one of " + $0.compactMap(\.string).joined(separator: ", ") }
-                ?? Value.schema["format"]?.string ?? (Value.self == Date.self ? "a date such as 2026-03-01" : Value.schema["type"]?.string ?? "JSON")
-            throw InputError("'\(name)' must be \(wanted).")
+            throw InputError("'\(name)' must be \(Value.wanted).")
         }
         if let range, let number = json.double ?? json.string.flatMap(Double.init), !range.contains(number) {
             throw InputError("'\(name)' must lie between \(JSONValue.number(range.lowerBound).shortText) and \(JSONValue.number(range.upperBound).shortText).")
@@ -203,6 +245,9 @@ public struct OperationInput: Sendable {
         for parameter in offered {
             if let value = given[parameter.name] {
                 try parameter.check(value)
+                guard !value.holdsNUL else {
+                    throw InputError("'\(parameter.name)' holds a NUL character and cannot be kept as text. Remove it.")
+                }
             } else if parameter.isRequired {
                 throw InputError("'\(parameter.name)' is missing: \(parameter.help)")
             }
@@ -220,36 +265,4 @@ public struct OperationInput: Sendable {
         guard let value = self[parameter] else { throw InputError("'\(parameter.name)' is missing: \(parameter.help)") }
         return value
     }
-}
-
-/// Dates as people and programs write them.
-public enum DateText {
-    /// Such as 2026-03-01, UTC.
-    static func day(_ date: Date) -> String { date.formatted(Date.ISO8601FormatStyle().year().month().day()) }
-
-    /// Reads ISO 8601 dates and date-times, with or without zone (UTC then), and Unix seconds.
-    public static func parse(_ text: String) -> Date? {
-        let text = text.trimmingCharacters(in: .whitespaces)
-        if let seconds = Double(text), seconds.isFinite, abs(seconds) < 1e12, text.count > 4 || seconds < 0 { return Date(timeIntervalSince1970: seconds) }
-        if let date = try? Date(text, strategy: .iso8601) { return date }
-        if let date = try? Date(text, strategy: Date.ISO8601FormatStyle(includingFractionalSeconds: true)) { return date }
-        let parts = text.split(whereSeparator: { $0 == "T" || $0 == " " })
-        guard let day = parts.first, parts.count <= 2 else { return nil }
-        let numbers = day.split(separator: "-").map { Int($0) }
-        guard numbers.count == 3, let year = numbers[0], let month = numbers[1], let date = numbers[2], day.count >= 8 else { return nil }
-        var components = DateComponents(year: year, month: month, day: date)
-        if parts.count == 2 {
-            let time = parts[1].split(separator: ":").map { Int($0) }
-            guard (2...3).contains(time.count), let hour = time[0], let minute = time[1] else { return nil }
-            guard (0..<24).contains(hour), (0..<60).contains(minute) else { return nil }
-            components.hour = hour
-            components.minute = minute
-            components.second = time.count == 3 ? time[2] ?? 0 : 0
-        }
-        guard (1...12).contains(month), (1...31).contains(date) else { return nil }
-        return TimeExpressions.calendar.date(from: components)
-    }
-
-    /// ISO 8601 in UTC, to the second.
-    public static func format(_ date: Date) -> String { date.formatted(.iso8601) }
 }

@@ -14,13 +14,14 @@ public enum RememberOperation: Operation {
     public static let route: Route? = Route(.post, "/v1/memories")
 
     static let text = Parameter<String>("text", "What to remember.", positional: true)
-    static let messages = Parameter<JSONValue>(
+    static let messages = Parameter<MessageList>(
         "messages", "Messages to remember, each an object with 'content' and optionally 'role', 'name', 'time'.", surfaces: [.http, .mcp])
     static let speaker = Parameter<String>("speaker", "Who said it.")
-    static let time = Parameter<Date>("time", "When it was said or happened; now if left out.")
+    static let time = Parameter<ZonedTime>(
+        "time", "When it was said or happened; now if left out. With an offset, 'yesterday' is the speaker's.")
     static let type = Parameter<MemoryType>("type", "Kind of memory; found by rule if left out.")
     static let tag = Parameter<[String]>("tag", "Tags.")
-    static let metadata = Parameter<JSONValue>("metadata", "An object of text values to keep with it.", surfaces: [.http, .mcp])
+    static let metadata = Parameter<[String: String]>("metadata", "An object of text values to keep with it.", surfaces: [.http, .mcp])
     static let expires = Parameter<Date>("expires", "When it stops being recalled.")
     static let sensitivity = Parameter<Sensitivity>("sensitivity", "How far it may go; 'internal' if left out. Who has a lower clearance never sees it.")
     static let trusted = Parameter<Bool>(
@@ -36,17 +37,14 @@ public enum RememberOperation: Operation {
 
     public static func run(_ input: OperationInput, _ context: OperationContext) async throws -> OperationOutput {
         let scope = try ScopeParameters.scope(input, context)
-        var template = MemoryInput("", speaker: input[speaker], eventTime: input[time])
+        var template = MemoryInput("", speaker: input[speaker])
+        template.setTime(input[time])
         template.type = input[type]
         template.tags = input[tag] ?? []
         template.expires = input[expires]
         template.isTrusted = input[trusted] ?? false
         template.sensitivity = input[sensitivity] ?? .internal
-        for (name, value) in input[metadata]?.object ?? [:] {
-            guard let text = value.string else { throw InputError("'metadata.\(name)' must be a string.") }
-            template.metadata[name] = text
-        }
-        if let metadata = input[metadata], metadata.object == nil { throw InputError("'metadata' must be an object of strings.") }
+        template.metadata = input[metadata] ?? [:]
         var inputs: [MemoryInput] = []
         if let text = input[text] {
             var one = template
@@ -54,8 +52,7 @@ public enum RememberOperation: Operation {
             inputs.append(one)
         }
         if let list = input[messages] {
-            guard let list = list.array, list.count <= 1000 else { throw InputError("'messages' must be a list of at most 1000 messages.") }
-            for (i, message) in list.enumerated() {
+            for (i, message) in list.messages.enumerated() {
                 do { inputs.append(try MessageReader.input(message, template: template)) } catch let error as InputError {
                     throw InputError("messages[\(i)]: \(error)")
                 }

@@ -1,0 +1,107 @@
+public import Foundation
+
+/// Dates as people and programs write them.
+public enum DateText {
+    /// Seconds since 1970 of the years 1 to 9999, which ISO 8601 writes with four digits.
+    private static let range = -62_135_596_800.0...253_402_300_799.0
+
+    /// Such as 2026-03-01, UTC.
+    static func day(_ date: Date) -> String { date.formatted(Date.ISO8601FormatStyle().year().month().day()) }
+
+    /// Reads ISO 8601 dates and date-times, with or without zone (UTC then), and Unix seconds.
+    ///
+    /// - Returns: nil also for days that no calendar has, such as 2026-02-30, and for years beyond 1 to 9999.
+    public static func parse(_ text: String) -> Date? {
+        let text = text.trimmingCharacters(in: .whitespaces)
+        guard text.utf8.count <= 40 else { return nil }
+        var reader = Reader(text)
+        if let date = reader.date() { return range.contains(date.timeIntervalSince1970) ? date : nil }
+        guard text.utf8.allSatisfy({ (0x30...0x39).contains($0) || $0 == 0x2E || $0 == 0x2D }),
+            let seconds = Double(text), text.utf8.count > 4 || seconds < 0, range.contains(seconds)
+        else { return nil }
+        return Date(timeIntervalSince1970: seconds)
+    }
+
+    /// ISO 8601 in UTC, to the second.
+    public static func format(_ date: Date) -> String { date.formatted(.iso8601) }
+
+    /// Reads a date from its characters.
+    private struct Reader {
+        private let text: [UInt8]
+        private var place = 0
+
+        init(_ text: String) { self.text = Array(text.utf8) }
+
+        private var isAtEnd: Bool { place == text.count }
+
+        private mutating func take(_ one: Character...) -> Bool {
+            guard !isAtEnd, one.contains(Character(Unicode.Scalar(text[place]))) else { return false }
+            place += 1
+            return true
+        }
+
+        private mutating func number(_ digits: ClosedRange<Int>) -> Int? {
+            let start = place
+            while !isAtEnd, place - start < digits.upperBound, (0x30...0x39).contains(text[place]) { place += 1 }
+            guard place - start >= digits.lowerBound else { return nil }
+            return text[start..<place].reduce(0) { $0 * 10 + Int($1 - 0x30) }
+        }
+
+        /// The whole text as a day, 2026-03-01 or 20260301, and perhaps a time; nil if it is anything else.
+        mutating func date() -> Date? {
+            guard let year = number(4...4) else { return nil }
+            let isDashed = take("-")
+            guard let month = number(isDashed ? 1...2 : 2...2), isDashed == take("-"),
+                let day = number(isDashed ? 1...2 : 2...2), year > 0
+            else { return nil }
+            let components = DateComponents(calendar: Self.calendar, year: year, month: month, day: day)
+            guard components.isValidDate(in: Self.calendar), var date = Self.calendar.date(from: components) else {
+                return nil
+            }
+            if isAtEnd { return date }
+            guard take("T", "t", " "), let time = time(), let offset = offset(), isAtEnd else { return nil }
+            date += time - offset
+            return date
+        }
+
+        /// Seconds of the day.
+        private mutating func time() -> Double? {
+            guard let hour = number(1...2), hour < 24, take(":"), let minute = number(2...2), minute < 60 else {
+                return nil
+            }
+            var seconds = Double(hour * 3600 + minute * 60)
+            guard take(":") else { return seconds }
+            // A leap second has the number 60.
+            guard let second = number(2...2), second <= 60 else { return nil }
+            seconds += Double(second)
+            guard take(".", ",") else { return seconds }
+            let start = place
+            guard let fraction = number(1...15) else { return nil }
+            return seconds + Double(fraction) / pow(10, Double(place - start))
+        }
+
+        /// Seconds that a zone is ahead of UTC; 0 if none is named.
+        private mutating func offset() -> Double? {
+            if isAtEnd { return 0 }
+            _ = take(" ")
+            if take("Z", "z") || takeWord("UTC") || takeWord("GMT") { return 0 }
+            let isAhead = take("+")
+            guard isAhead || take("-"), let hours = number(2...2), hours < 24 else { return nil }
+            _ = take(":")
+            guard let minutes = isAtEnd ? 0 : number(2...2), minutes < 60 else { return nil }
+            return Double(hours * 3600 + minutes * 60) * (isAhead ? 1 : -1)
+        }
+
+        private mutating func takeWord(_ word: String) -> Bool {
+            guard text[place...].starts(with: word.utf8) else { return false }
+            place += word.utf8.count
+            return true
+        }
+
+        private static let calendar = {
+            var calendar = Calendar(identifier: .iso8601)
+            calendar.timeZone = .gmt
+            return calendar
+        }()
+    }
+}

@@ -1,0 +1,47 @@
+public import Foundation
+import MnemeStore
+
+/// A time, and the clock that it was read from: "yesterday" is the speaker's yesterday.
+public struct ZonedTime: Sendable, Equatable, ParameterValue {
+    /// The time.
+    public var date: Date
+    /// Seconds by which the clock was ahead of UTC; nil where the text does not say.
+    public var utcOffset: Int?
+
+    public static var schema: [String: JSONValue] { Date.schema }
+    public static var wanted: String { Date.wanted }
+
+    public init?(json: JSONValue) {
+        guard let text = json.string else { return nil }
+        self.init(text)
+    }
+
+    /// - Parameter text: as ``DateText/parse(_:)`` reads it.
+    public init?(_ text: String) {
+        guard let date = DateText.parse(text) else { return nil }
+        (self.date, utcOffset) = (date, Self.offset(of: text))
+    }
+
+    /// The offset behind a time of day: `-08:00`, `+0900`, `+02`.
+    private static func offset(of text: String) -> Int? {
+        let text = text.trimmingCharacters(in: .whitespaces)
+        // The first ten characters are the day, with its own hyphens.
+        let behindDay = text.dropFirst(10)
+        guard let sign = behindDay.lastIndex(where: { $0 == "+" || $0 == "-" }) else { return nil }
+        let digits = behindDay[behindDay.index(after: sign)...].filter { $0 != ":" }
+        guard digits.count == 2 || digits.count == 4, let number = Int(digits) else { return nil }
+        let (hours, minutes) = digits.count == 2 ? (number, 0) : (number / 100, number % 100)
+        guard hours <= 18, minutes < 60 else { return nil }
+        return (behindDay[sign] == "-" ? -1 : 1) * (hours * 3600 + minutes * 60)
+    }
+}
+
+extension MemoryInput {
+    /// Says when it was said, and on which clock.
+    public mutating func setTime(_ time: ZonedTime?) { (eventTime, utcOffset) = (time?.date, time?.utcOffset) }
+}
+
+extension MemCube {
+    /// When it happened, on the speaker's clock, taken as UTC: the days that its text names are counted from there.
+    var localTime: Date { eventTime.addingTimeInterval(Double(utcOffset ?? 0)) }
+}

@@ -1,0 +1,131 @@
+import NIOConcurrencyHelpers
+import NIOCore
+import NIOHTTPTypes
+
+/// What a connection may cost those who use the server properly.
+public struct ConnectionLimits: Sendable {
+    /// Connections from one address at a time.
+    public var perAddress = 512
+    /// From the connection's beginning to the end of its first request's header.
+    public var header = Duration.seconds(15)
+    /// Between two requests, the next one's header included.
+    public var idle = Duration.seconds(60)
+    /// For a request's body, besides a second for each 32 KiB of it.
+    public var body = Duration.seconds(30)
+    /// Without taking anything of an answer.
+    public var stalled = Duration.seconds(60)
+
+    /// The defaults.
+    public init() {}
+}
+
+/// How many connections each address has.
+final class ConnectionCounts: Sendable {
+    private let counts = NIOLockedValueBox<[String: Int]>([:])
+
+    /// Whether one more fits; then it is counted.
+    func take(_ address: String, most: Int) -> Bool {
+        counts.withLockedValue { counts in
+            guard counts[address, default: 0] < most else { return false }
+            counts[address, default: 0] += 1
+            return true
+        }
+    }
+
+    func giveBack(_ address: String) {
+        counts.withLockedValue { counts in
+            let left = counts[address, default: 0] - 1
+            counts[address] = left > 0 ? left : nil
+        }
+    }
+}
+
+/// Closes a connection that is one too many, or that lets the server wait: for a header, for a body, or for an answer
+/// to be taken. Waiting between requests is Hummingbird's `idleTimeout`.
+final class ConnectionLimiter: ChannelInboundHandler, RemovableChannelHandler {
+    typealias InboundIn = HTTPRequestPart
+    typealias InboundOut = HTTPRequestPart
+
+    private let limits: ConnectionLimits, counts: ConnectionCounts
+    /// The address that this connection is counted for.
+    private var counted: String?
+    /// Closes the connection if the client has not sent in time what is waited for.
+    private var reading: Scheduled<Void>?
+    /// Closes the connection if the client has not taken anything in time.
+    private var writing: Scheduled<Void>?
+    private var bodyStart = NIODeadline.now(), bodyBytes = 0
+
+    init(limits: ConnectionLimits, counts: ConnectionCounts) { (self.limits, self.counts) = (limits, counts) }
+
+    func handlerAdded(context: ChannelHandlerContext) { if context.channel.isActive { begin(context) } }
+
+    func channelActive(context: ChannelHandlerContext) {
+        begin(context)
+        context.fireChannelActive()
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) { end() }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        end()
+        context.fireChannelInactive()
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        switch unwrapInboundIn(data) {
+        case .head:
+            reading?.cancel()
+            (bodyStart, bodyBytes) = (.now(), 0)
+            waitForBody(context)
+        case .body(let buffer): bodyBytes += buffer.readableBytes
+        case .end: reading?.cancel()
+        }
+        context.fireChannelRead(data)
+    }
+
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        writing?.cancel()
+        if !context.channel.isWritable { writing = close(context, in: TimeAmount(limits.stalled)) }
+        context.fireChannelWritabilityChanged()
+    }
+
+    private func begin(_ context: ChannelHandlerContext) {
+        guard counted == nil else { return }
+        let address = context.channel.remoteAddress?.ipAddress ?? ""
+        guard counts.take(address, most: limits.perAddress) else {
+            context.close(promise: nil)
+            return
+        }
+        counted = address
+        reading = close(context, in: TimeAmount(limits.header))
+    }
+
+    private func end() {
+        reading?.cancel()
+        writing?.cancel()
+        if let counted { counts.giveBack(counted) }
+        counted = nil
+    }
+
+    /// Looks again when the time for what has come of a body is over.
+    private func waitForBody(_ context: ChannelHandlerContext) {
+        let deadline = bodyStart + TimeAmount(limits.body) + .seconds(Int64(bodyBytes >> 15))
+        guard deadline > .now() else {
+            context.close(promise: nil)
+            return
+        }
+        let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
+        reading = context.eventLoop.scheduleTask(deadline: deadline) {
+            let (handler, context) = bound.value
+            handler.waitForBody(context)
+        }
+    }
+
+    private func close(_ context: ChannelHandlerContext, in time: TimeAmount) -> Scheduled<Void> {
+        let bound = NIOLoopBound(context, eventLoop: context.eventLoop)
+        return context.eventLoop.scheduleTask(in: time) { bound.value.close(promise: nil) }
+    }
+}
+
+@available(*, unavailable)
+extension ConnectionLimiter: Sendable {}

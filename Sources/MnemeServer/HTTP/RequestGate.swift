@@ -1,0 +1,77 @@
+import HTTPTypes
+import Hummingbird
+import Mneme
+
+/// What every request passes before its route: which page it comes from, and what its body is. Answers `OPTIONS`, and
+/// says in JSON where there is no route.
+struct RequestGate: RouterMiddleware {
+    typealias Context = BasicRequestContext
+
+    let origins: OriginRule
+    let routes: RouteMap
+
+    func handle(
+        _ request: Request, context: Context, next: (Request, Context) async throws -> Response
+    ) async throws -> Response {
+        let origin = request.headers[.origin]
+        if let origin, !origins.allows(origin, host: request.head.authority) {
+            return Self.refusal(403, "forbidden", "Requests from the page \(origin.prefix(100)) are not served.")
+        }
+        var response = try await answer(request, context, fromPage: origin != nil, next)
+        if let origin {
+            response.headers[.accessControlAllowOrigin] = origin
+            response.headers[.accessControlExposeHeaders] = "Retry-After, WWW-Authenticate, X-Request-ID"
+            response.headers[.vary] = "Origin"
+        }
+        return response
+    }
+
+    private func answer(
+        _ request: Request, _ context: Context, fromPage: Bool,
+        _ next: (Request, Context) async throws -> Response
+    ) async throws -> Response {
+        let methods = routes.methods(at: request.uri.path)
+        guard !methods.isEmpty else {
+            let path = request.uri.path.prefix(100)
+            return Self.refusal(404, "not_found", "There is no \(path) here. GET /openapi.json lists what there is.")
+        }
+        let allowed = methods.map(\.rawValue).joined(separator: ", ")
+        guard methods.contains(request.method) else {
+            var response = Self.refusal(
+                405, "method_not_allowed", "\(request.method.rawValue) is not served here, but \(allowed).")
+            response.headers[.allow] = allowed
+            return response
+        }
+        if request.method == .options { return Self.preflight(request, allowed) }
+        // A page can send other types to any server without asking first.
+        if fromPage, Self.hasBody(request), !Self.isJSON(request.headers[.contentType] ?? "") {
+            return Self.refusal(415, "unsupported_media_type", "Pages send JSON: Content-Type: application/json.")
+        }
+        return try await next(request, context)
+    }
+
+    private static func preflight(_ request: Request, _ allowed: String) -> Response {
+        var headers: HTTPFields = [.allow: allowed]
+        if request.headers[.origin] != nil {
+            headers[.accessControlAllowMethods] = allowed
+            headers[.accessControlAllowHeaders] = request.headers[.accessControlRequestHeaders]
+            headers[.accessControlMaxAge] = "600"
+        }
+        return Response(status: .noContent, headers: headers)
+    }
+
+    private static func hasBody(_ request: Request) -> Bool {
+        request.headers[.transferEncoding] != nil || request.headers[.contentLength].map { $0 != "0" } ?? false
+    }
+
+    /// `application/json` and types that are written so, such as `application/merge-patch+json`.
+    static func isJSON(_ type: String) -> Bool {
+        let name = (type.split(separator: ";").first ?? "").lowercased().filter { !$0.isWhitespace }
+        return name == "application/json" || name.hasPrefix("application/") && name.hasSuffix("+json")
+    }
+
+    private static func refusal(_ status: Int, _ code: String, _ message: String) -> Response {
+        MemoryServer.json(
+            HTTPResponse.Status(code: status), ClientError(status: status, code: code, message: message).json)
+    }
+}

@@ -1,0 +1,49 @@
+import Mneme
+
+/// The models that are served, by the names that requests may use.
+struct ServedModels: Sendable {
+    /// The language model's own name, which is its file's.
+    let language: String?
+    /// What it was started by, such as `smollm2`.
+    let alias: String?
+    /// What makes vectors of texts.
+    let embedder: String?
+
+    /// `/v1/models`, the language model first.
+    var list: JSONValue { ["object": "list", "data": .array([language, embedder].compactMap { $0 }.map(Self.entry))] }
+
+    /// `/v1/models/{id}`.
+    ///
+    /// - Throws: ``UnknownModel``.
+    func entry(_ name: String) throws -> JSONValue {
+        guard name == embedder || isLanguage(name) else { throw UnknownModel(name: name, known: language) }
+        return Self.entry(name)
+    }
+
+    /// - Throws: ``UnknownModel`` unless the language model goes by the name.
+    func requireLanguage(_ name: String) throws {
+        guard isLanguage(name) else { throw UnknownModel(name: name, known: language) }
+    }
+
+    private func isLanguage(_ name: String) -> Bool { language != nil && (name == language || name == alias) }
+
+    private static func entry(_ name: String) -> JSONValue {
+        ["id": .string(name), "object": "model", "created": 0, "owned_by": "local"]
+    }
+}
+
+/// A request for a model that is not served.
+struct UnknownModel: Error, CustomStringConvertible {
+    let description: String
+
+    /// - Parameter known: the language model that is served, if any.
+    init(name: String, known: String?) {
+        let help =
+            known.map { "This server runs '\($0)'." } ?? "This server runs no language model; start it with --model."
+        description = "The model '\(name.prefix(80))' is not served. \(help)"
+    }
+
+    private init(_ description: String) { self.description = description }
+
+    static let embedder = UnknownModel("This server runs without an embedding model. `mneme pull minilm` fetches one.")
+}

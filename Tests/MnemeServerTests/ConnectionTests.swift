@@ -1,0 +1,52 @@
+import Foundation
+import Mneme
+import MnemeServer
+import Testing
+
+@Suite(.serialized) struct ConnectionTests {
+    private static let request = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+    @Test func `half a header is not waited for, nor half a body, nor a next request`() async throws {
+        try await withServer(change: {
+            $0.connections.header = .milliseconds(400)
+            $0.connections.body = .milliseconds(400)
+            $0.connections.idle = .milliseconds(700)
+        }) { base, _, _ in
+            let port = UInt16(try #require(base.port))
+            let head = "POST /v1/memories HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n"
+            for beginning in ["", "G", "GET /healthz HTTP/1.1\r\nHost: loc", head, head + "{\"text\":", Self.request] {
+                let connection = try RawConnection(port: port)
+                connection.put(beginning)
+                #expect(connection.closes(within: 10), "'\(beginning)'")
+            }
+            // Whoever sends a byte now and then is not waited for either.
+            for beginning in ["GET /healthz HTTP/1.1\r\nX: ", head] {
+                let connection = try RawConnection(port: port)
+                connection.put(beginning)
+                let isClosed = (0..<40).contains { _ in
+                    connection.put("a")
+                    return connection.closes(within: 0.1)
+                }
+                #expect(isClosed, "'\(beginning)' byte by byte")
+            }
+            #expect(try await send("GET", base.appendingPathComponent("healthz")).status == 200)
+        }
+    }
+
+    @Test func `an address has so many connections and no more, until it closes some`() async throws {
+        try await withServer(change: { $0.connections.perAddress = 8 }) { base, _, _ in
+            let port = UInt16(try #require(base.port))
+            func isServed(_ connection: RawConnection) -> Bool {
+                connection.put(Self.request)
+                return connection.received(within: 0.5).hasPrefix("HTTP/1.1 200")
+            }
+            var held = try (0..<8).map { _ in try RawConnection(port: port) }
+            #expect(held.allSatisfy(isServed))
+            #expect(!isServed(try RawConnection(port: port)))
+            held.removeAll()
+            var isServedAgain = false
+            for _ in 0..<20 where !isServedAgain { isServedAgain = isServed(try RawConnection(port: port)) }
+            #expect(isServedAgain)
+        }
+    }
+}
