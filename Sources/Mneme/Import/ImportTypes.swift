@@ -6,7 +6,17 @@ public enum ImportFormat: String, Sendable, Codable, CaseIterable, ParameterValu
     case locomo
     /// `conversations.json` of an OpenAI data export.
     case openai
-    /// One message a line, as JSON.
+    /// `conversations.json` of a Claude data export.
+    case claude
+    /// Conversations in the form of ShareGPT.
+    case sharegpt
+    /// An agent file of Letta, `.af`.
+    case letta
+    /// The graph of MCP's reference memory server, `memory.jsonl`.
+    case mcp
+    /// What `mneme export` writes, with kinds, times and states.
+    case mneme
+    /// Messages as JSON, one a line or in a list.
     case jsonl
     /// What mem0's `get_all()` answers, as JSON.
     case mem0
@@ -14,32 +24,75 @@ public enum ImportFormat: String, Sendable, Codable, CaseIterable, ParameterValu
     case memos
     case markdown
     case text
+
+    /// Names the forms of JSON that are known.
+    static let knownJSON = """
+        exports of OpenAI, Claude, ShareGPT, LoCoMo, mem0, MemOS and Mneme, Letta's agent files, the graph of MCP's \
+        memory server, and messages with 'content'
+        """
 }
 
 /// What an import did.
 public struct ImportReport: Sendable, Codable {
-    /// A line or file that could not be read.
+    /// A line, entry or file that could not be read.
     public struct Problem: Sendable, Codable {
         /// The file's path.
         public var file: String
-        /// From 1; nil where the whole file is meant.
+        /// From 1; nil where the reason names the entry, or the whole file is meant.
         public var line: Int?
         /// What is wrong.
         public var reason: String
     }
 
+    /// What one user got.
+    public struct User: Sendable, Codable, Equatable {
+        /// Whose memories they are.
+        public var user: String
+        /// Memories written.
+        public var stored = 0
+        /// Already there.
+        public var duplicates = 0
+
+        /// All values.
+        public init(user: String, stored: Int = 0, duplicates: Int = 0) {
+            (self.user, self.stored, self.duplicates) = (user, stored, duplicates)
+        }
+    }
+
     /// Files read.
     public var files = 0
-    /// Messages and parts of documents read.
+    /// Messages, memories and parts of documents read.
     public var read = 0
     /// Memories written.
     public var stored = 0
     /// Already there.
     public var duplicates = 0
-    /// Lines or files left out.
+    /// For whom, in the order of the file.
+    public var users: [User] = []
+    /// Of the written ones, held as they read like instructions to a model.
+    public var held = 0
+    /// Read without any time, so that they carry that of the import.
+    public var undated = 0
+    /// Links made between what was read.
+    public var links = 0
+    /// Left out on purpose, by reason: calls of tools, what belongs to other users.
+    public var leftOut: [String: Int] = [:]
+    /// Lines, entries or files that could not be read.
     public var skipped = 0
     /// The first hundred problems.
     public var problems: [Problem] = []
     /// How long it took, embedding included.
     public var seconds = 0.0
+
+    /// What `user` got.
+    subscript(user: String) -> User {
+        get { users.first { $0.user == user } ?? User(user: user) }
+        set {
+            if let place = users.firstIndex(where: { $0.user == user }) {
+                users[place] = newValue
+            } else {
+                users.append(newValue)
+            }
+        }
+    }
 }

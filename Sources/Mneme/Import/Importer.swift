@@ -1,228 +1,219 @@
 import Foundation
 import MnemeStore
 
-/// Reads conversations and documents and remembers them, batch by batch.
-///
-/// Every batch is one transaction. A message that is already there is recognised by its content, so
-/// that an import that was interrupted can be repeated from the start.
+/// Reads conversations and documents and remembers them.
 struct Importer: Sendable {
     let memory: MemoryOS
     let scope: Scope
+    /// Whose memories are taken where a file holds those of several; nil takes them all, each to its own.
+    let chosen: String?
     /// Stop at the first bad line.
     let strict: Bool
     let context: OperationContext
 
-    private static let batch = 256
     /// JSON documents are read whole up to this size; larger histories come as JSON lines.
-    private static let maximumDocument = 1 << 30
+    private static let maximumDocument = 1 << 28
 
     /// Imports a file or a folder, then embeds what is new.
     func importPath(_ path: String, format: ImportFormat?) async throws -> ImportReport {
         var isFolder: ObjCBool = false
-        guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else { throw InputError("There is no file or folder \(path).") }
-        let files = isFolder.boolValue ? try Self.documents(in: path) : [path]
+        guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
+            throw InputError("There is no file or folder \(path).")
+        }
+        guard isFolder.boolValue else {
+            return try await timed { run in
+                try await read(file: path, name: (path as NSString).lastPathComponent, format, &run)
+            }
+        }
+        let files = try Self.documents(in: path)
         guard !files.isEmpty else { throw InputError("\(path) holds no .md, .markdown or .txt file.") }
-        return try await timed { report in
-            for file in files {
-                try Task.checkCancellation()
-                let format = try format ?? Self.format(of: file)
+        return try await timed { run in
+            for (number, file) in files.enumerated() {
+                let name = String(file.dropFirst(path.count).drop { $0 == "/" })
+                try run.begin(name, users: [])
                 do {
-                    if format == .jsonl {
-                        try await importLines(file, &report)
-                    } else {
-                        let size = (try? FileManager.default.attributesOfItem(atPath: file)[.size] as? Int) ?? 0
-                        guard size <= Self.maximumDocument, let data = FileManager.default.contents(atPath: file) else {
-                            throw InputError("\(file) cannot be read, or is larger than \(Self.maximumDocument) bytes; use JSON lines for large histories.")
-                        }
-                        try await importDocument(
-                            data, format,
-                            name: isFolder.boolValue ? String(file.dropFirst(path.count).drop { $0 == "/" }) : (file as NSString).lastPathComponent, &report)
-                    }
-                } catch let error as InputError where isFolder.boolValue && !strict {
-                    report.skipped += 1
-                    note(ImportReport.Problem(file: file, line: nil, reason: error.description), &report)
+                    try await read(file: file, name: name, format, &run)
+                } catch let error as InputError where !strict {
+                    try run.skip(error.description)
                 }
-                report.files += 1
-                if isFolder.boolValue { context.progress?(report.files, files.count, "files") }
+                context.progress?(number + 1, files.count, "files")
             }
         }
     }
 
     /// Imports the content of a file.
     func importText(_ text: String, format: ImportFormat?) async throws -> ImportReport {
-        try await timed { report in
-            let data = Data(text.utf8), format = format ?? Self.format(head: data.prefix(4096))
-            if format == .jsonl {
-                var batch = Batch()
-                for (number, line) in text.utf8.split(separator: 10, omittingEmptySubsequences: false).enumerated() {
-                    try await take(Array(line), number + 1, file: "data", &batch, &report)
-                }
-                try await store(&batch, &report)
+        try await timed { run in
+            let data = try ImportText.withoutMark(Data(text.utf8), "The data")
+            if Self.isLines(data, format, suffix: "") {
+                let lines = data.split(separator: 10, omittingEmptySubsequences: false)
+                var rest = lines[...]
+                try run.begin("data", users: users { rest.popFirst().map { .text(Array($0)) } })
+                for (number, line) in lines.enumerated() { try await take(.text(Array(line)), number + 1, &run) }
+                try await run.end()
             } else {
-                try await importDocument(data, format, name: "data", &report)
+                try await read(data, name: "data", suffix: "", format, &run)
             }
-            report.files = 1
         }
     }
 
-    private func timed(_ body: (inout ImportReport) async throws -> Void) async throws -> ImportReport {
+    private func timed(_ body: (inout ImportRun) async throws -> Void) async throws -> ImportReport {
         let clock = ContinuousClock(), start = clock.now
-        var report = ImportReport()
-        try await body(&report)
+        var run = ImportRun(self)
+        do { try await body(&run) } catch let error as InputError where strict {
+            try await run.end()
+            _ = try await run.finish()
+            throw error
+        }
+        if run.report.read == 0, let problem = run.report.problems.first {
+            let place = problem.file + (problem.line.map { ", line \($0)" } ?? "")
+            throw InputError(
+                "Nothing was imported: none of \(run.report.skipped) could be read. \(place): \(problem.reason).")
+        }
+        var report = try await run.finish()
         try await memory.embedPending { done, total in context.progress?(done, total, "embedded") }
-        try await memory.prepareIndex(of: scope.owner)
+        for user in Set(report.users.map(\.user) + [scope.user]) {
+            try await memory.prepareIndex(of: Owner(tenant: scope.tenant, user: user))
+        }
         report.seconds = (clock.now - start) / .seconds(1)
         return report
     }
 
-    // MARK: Formats
+    // MARK: Files
 
     private static func documents(in folder: String) throws -> [String] {
-        guard let walk = FileManager.default.enumerator(atPath: folder) else { throw InputError("\(folder) cannot be read.") }
+        guard let walk = FileManager.default.enumerator(atPath: folder) else {
+            throw InputError("\(folder) cannot be read.")
+        }
         return walk.compactMap { $0 as? String }.filter {
             ["md", "markdown", "txt"].contains(($0 as NSString).pathExtension.lowercased()) && !$0.hasPrefix(".")
         }
         .sorted().map { (folder as NSString).appendingPathComponent($0) }
     }
 
-    static func format(of file: String) throws -> ImportFormat {
-        switch (file as NSString).pathExtension.lowercased() {
-        case "md", "markdown": return .markdown
-        case "txt": return .text
-        case "jsonl", "ndjson": return .jsonl
-        default:
-            guard let handle = FileHandle(forReadingAtPath: file) else { throw InputError("\(file) cannot be read.") }
-            defer { try? handle.close() }
-            return format(head: (try? handle.read(upToCount: 65536)) ?? Data())
+    private func read(file: String, name: String, _ format: ImportFormat?, _ run: inout ImportRun) async throws {
+        try Task.checkCancellation()
+        guard let handle = FileHandle(forReadingAtPath: file) else { throw InputError("\(file) cannot be read.") }
+        let head = (try? handle.read(upToCount: 65_536)) ?? Data(),
+            suffix = (file as NSString).pathExtension.lowercased()
+        try? handle.close()
+        if Self.isLines(try ImportText.withoutMark(head, name), format, suffix: suffix) {
+            return try await readLines(file, name: name, &run)
+        }
+        let size = (try? FileManager.default.attributesOfItem(atPath: file)[.size] as? Int) ?? 0
+        guard size <= Self.maximumDocument, let data = FileManager.default.contents(atPath: file) else {
+            throw InputError(
+                "\(file) cannot be read, or is longer than \(Self.maximumDocument >> 20) MiB; use JSON lines then."
+            )
+        }
+        try await read(try ImportText.withoutMark(data, name), name: name, suffix: suffix, format, &run)
+    }
+
+    /// Whether a file holds one JSON value a line.
+    private static func isLines(_ head: Data, _ format: ImportFormat?, suffix: String) -> Bool {
+        guard [nil, .jsonl, .mneme, .mcp, .sharegpt, .mem0].contains(format),
+            !["md", "markdown"].contains(suffix) || format != nil
+        else { return false }
+        if ["jsonl", "ndjson"].contains(suffix) { return true }
+        let start = ImportText.start(head)
+        if format == .jsonl { return start.first != UInt8(ascii: "[") && start.first != nil }
+        guard start.first == UInt8(ascii: "{") else { return false }
+        let lines = head.split(separator: 10).filter { line in line.contains { $0 > 32 } }
+        // A document of one line is read as a whole.
+        guard lines.count > 1, ImportText.start(lines[1]).first == UInt8(ascii: "{") else { return false }
+        return (try? ImportText.json(lines[0])) != nil
+    }
+
+    /// Reads a document that is no JSON lines.
+    private func read(_ data: Data, name: String, suffix: String, _ format: ImportFormat?, _ run: inout ImportRun)
+        async throws
+    {
+        guard data.contains(where: { $0 > 32 }) else {
+            throw InputError("\(name) is empty: there is nothing to import.")
+        }
+        let isMarkdown = format == .markdown || format == nil && ["md", "markdown"].contains(suffix)
+        if !isMarkdown, format != .text, let json = try Self.json(data, name: name, suffix: suffix, format) {
+            let document = try ImportForm.read(json, as: format, name: name)
+            try run.begin(name, users: ImportForm.users(document))
+            try await run.take(document)
+            return try await run.end()
+        }
+        let note = MarkdownNote(try ImportText.text(data, name), name: name, isMarkdown: isMarkdown)
+        try run.begin(name, users: [])
+        try await run.take(ImportedDocument(entries: note.entries), isDated: false)
+        try await run.end(isDated: false)
+    }
+
+    /// The JSON that data is; nil for text.
+    ///
+    /// - Throws: ``InputError`` if it should be JSON and is none.
+    private static func json(_ data: Data, name: String, suffix: String, _ format: ImportFormat?) throws -> JSONValue? {
+        let (first, second) = ImportText.start(data)
+        var isMeant = format != nil || ["json", "af"].contains(suffix) || first == UInt8(ascii: "{")
+        if first == UInt8(ascii: "["), let second, Array("[{\"]".utf8).contains(second) {
+            isMeant = isMeant || suffix != "txt"
+        }
+        guard isMeant || first == UInt8(ascii: "[") else { return nil }
+        do { return try ImportText.json(data) } catch {
+            guard isMeant, suffix != "txt" || format != nil else { return nil }
+            throw InputError(
+                """
+                \(name) begins like JSON or is called so, but cannot be read; it may be cut off. \(error) As plain text \
+                it is taken with the format 'text'.
+                """
+            )
         }
     }
 
-    private static func format(head: Data) -> ImportFormat {
-        let text = String(decoding: head, as: UTF8.self), start = text.first { !$0.isWhitespace }
-        // Whole documents with spaces at will; JSON lines begin and end on one line.
-        if start == "[" || start == "{", text.contains("\"memory\"") {
-            if text.contains("\"nodes\"") || text.contains("\"metadata\"") && !text.contains("\"user_id\"") && !text.contains("\"created_at\"") {
-                return .memos
-            }
-            if text.contains("\"results\"") || start == "[" { return text.contains("\"memory_type\"") ? .memos : .mem0 }
-        }
-        if start == "[" {
-            if text.contains("\"mapping\"") { return .openai }
-            if text.contains("\"conversation\"") || text.contains("\"qa\"") || text.contains("\"dia_id\"") { return .locomo }
-        }
-        return start == "{" ? .jsonl : .text
-    }
+    // MARK: Lines
 
-    private func importDocument(_ data: Data, _ format: ImportFormat, name: String, _ report: inout ImportReport) async throws {
-        var batch = Batch()
-        switch format {
-        case .locomo:
-            let conversations = try LocomoConversation.read(data)
-            let total = conversations.reduce(0) { $0 + $1.turns.count }
-            for conversation in conversations {
-                for turn in conversation.turns {
-                    var input = MemoryInput(turn.text, speaker: turn.speaker, eventTime: turn.time, session: conversation.id + "/" + turn.session)
-                    input.source = "message"
-                    input.reference = conversation.id + "/" + turn.id
-                    try await add(input, &batch, &report, total: total)
-                }
-            }
-        case .mem0, .memos:
-            let inputs = try format == .mem0 ? PeerDumps.mem0(data) : PeerDumps.memos(data)
-            for input in inputs { try await add(input, &batch, &report, total: inputs.count) }
-        case .openai:
-            let inputs = try OpenAIExport.read(data)
-            for input in inputs { try await add(input, &batch, &report, total: inputs.count) }
-        case .markdown, .text:
-            guard let text = String(data: data, encoding: .utf8) else { throw InputError("\(name) is not UTF-8 text.") }
-            for (i, part) in Self.sections(text, markdown: format == .markdown).enumerated() {
-                var input = MemoryInput(part.text, session: name)
-                input.source = "file"
-                input.reference = "\(name)#\(i)"
-                if let heading = part.heading { input.metadata["heading"] = heading }
-                try await add(input, &batch, &report, total: 0)
-            }
-        case .jsonl:
-            break  // read line by line, see importLines
-        }
-        try await store(&batch, &report)
-    }
-
-    /// Paragraphs of a text, short ones joined, each with the heading above it.
-    private static func sections(_ text: String, markdown: Bool) -> [(heading: String?, text: String)] {
-        var sections: [(String?, String)] = [], heading: String?, current = ""
-        func end() {
-            if current.contains(where: { !$0.isWhitespace }) { sections.append((heading, current)) }
-            current = ""
-        }
-        for paragraph in text.replacingOccurrences(of: "\r\n", with: "\n").components(separatedBy: "\n\n") where paragraph.contains(where: { !$0.isWhitespace })
-        {
-            if markdown, paragraph.hasPrefix("#") {
-                end()
-                heading = paragraph.prefix { $0 != "\n" }.drop { $0 == "#" || $0 == " " }.trimmingCharacters(in: .whitespaces)
-            }
-            if current.count + paragraph.count > Segmenter.targetLength { end() }
-            current += current.isEmpty ? paragraph : "\n\n" + paragraph
-        }
-        end()
-        return sections
-    }
-
-    private func importLines(_ path: String, _ report: inout ImportReport) async throws {
-        var reader = try LineReader(path: path), batch = Batch(), number = 0
+    private func readLines(_ path: String, name: String, _ run: inout ImportRun) async throws {
+        var ahead = try LineReader(path: path)
+        try run.begin(name, users: users { try ahead.next() })
+        var reader = try LineReader(path: path), number = 0, isEmpty = true
         let size = (try? FileManager.default.attributesOfItem(atPath: path)[.size] as? Int) ?? 0
         while let line = try reader.next() {
             number += 1
-            switch line {
-            case .text(let bytes): try await take(bytes, number, file: path, &batch, &report)
-            case .tooLong: try bad(number, path, "the line is longer than \(LineReader.maximumLine) bytes", &report)
-            }
+            if case .text(let bytes) = line, !bytes.contains(where: { $0 > 32 }) { continue }
+            isEmpty = false
+            try await take(line, number, &run)
             if number % 1024 == 0 { context.progress?(reader.bytes >> 10, size >> 10, "KiB read") }
         }
-        try await store(&batch, &report)
+        guard !isEmpty else { throw InputError("\(name) is empty: there is nothing to import.") }
+        try await run.end()
     }
 
-    private func take(_ line: [UInt8], _ number: Int, file: String, _ batch: inout Batch, _ report: inout ImportReport) async throws {
-        guard line.contains(where: { $0 > 32 }) else { return }
-        do {
-            guard let json = try? JSONDecoder().decode(JSONValue.self, from: Data(line)) else { throw InputError("it is not JSON") }
-            try await add(try MessageReader.input(json), &batch, &report, total: 0)
-        } catch let error as InputError { try bad(number, file, error.description, &report) }
-    }
-
-    private func bad(_ line: Int, _ file: String, _ reason: String, _ report: inout ImportReport) throws {
-        guard !strict else { throw InputError("\(file), line \(line): \(reason). Lines before it were imported.") }
-        report.skipped += 1
-        note(ImportReport.Problem(file: file, line: line, reason: reason), &report)
-    }
-
-    private func note(_ problem: ImportReport.Problem, _ report: inout ImportReport) {
-        if report.problems.count < 100 { report.problems.append(problem) }
-    }
-
-    // MARK: Batches
-
-    private struct Batch {
-        var inputs: [MemoryInput] = []
-    }
-
-    private func add(_ input: MemoryInput, _ batch: inout Batch, _ report: inout ImportReport, total: Int) async throws {
-        try input.check()
-        report.read += 1
-        batch.inputs.append(input)
-        if batch.inputs.count == Self.batch {
-            try await store(&batch, &report)
-            if total > 0 { context.progress?(report.read, total, "messages") }
+    private func take(_ line: LineReader.Line, _ number: Int, _ run: inout ImportRun) async throws {
+        guard case .text(let bytes) = line else {
+            return try run.skip("the line is longer than \(LineReader.maximumLine) bytes", line: number)
         }
+        guard bytes.contains(where: { $0 > 32 }) else { return }
+        do {
+            try await run.take(try Self.document(bytes, number), line: number)
+        } catch let error as ImportLineError { try run.skip(error.reason, line: number) }
     }
 
-    private func store(_ batch: inout Batch, _ report: inout ImportReport) async throws {
-        guard !batch.inputs.isEmpty else { return }
-        try Task.checkCancellation()
-        let caller = context.caller(ImportOperation.self)
-        let remembered = try await memory.record(batch.inputs, scope: scope, by: caller, isBulk: true)
-        report.stored += remembered.count { !$0.duplicate }
-        report.duplicates += remembered.count { $0.duplicate }
-        batch.inputs.removeAll(keepingCapacity: true)
+    private static func document(_ bytes: [UInt8], _ number: Int) throws(ImportLineError) -> ImportedDocument {
+        do {
+            let data = number == 1 ? try ImportText.withoutMark(Data(bytes), "it") : Data(bytes)
+            return try ImportForm.line(try ImportText.json(data), number: number)
+        } catch { throw ImportLineError(reason: "\(error)") }
     }
+
+    /// Whose memories lines name: looked for where it matters, before anything is written.
+    private func users(_ next: () throws -> LineReader.Line?) rethrows -> Set<String> {
+        guard chosen != nil else { return [] }
+        var users: Set<String> = [], number = 0
+        while let line = try next() {
+            number += 1
+            guard case .text(let bytes) = line, let document = try? Self.document(bytes, number) else { continue }
+            users.formUnion(ImportForm.users(document))
+        }
+        return users
+    }
+}
+
+/// What is wrong with one line.
+private struct ImportLineError: Error {
+    var reason: String
 }

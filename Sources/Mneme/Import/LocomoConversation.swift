@@ -32,41 +32,78 @@ public struct LocomoConversation: Sendable {
     /// A shared photo counts as its caption. Turns of a session are a second apart.
     /// - Throws: ``InputError`` that names the conversation and what is wrong.
     public static func read(_ data: Data) throws -> [LocomoConversation] {
-        guard let list = (try? JSONDecoder().decode(JSONValue.self, from: data))?.array, !list.isEmpty else {
+        guard let list = (try? ImportText.json(data))?.array, !list.isEmpty else {
             throw InputError("The file is not a LoCoMo file: a JSON list of conversations is expected.")
         }
         return try list.enumerated().map { number, entry in
-            guard let conversation = entry["conversation"]?.object else { throw InputError("Entry \(number) has no 'conversation'.") }
-            let id = entry["sample_id"]?.string ?? "conversation-\(number)"
-            let sessions = conversation.keys.compactMap { key -> Int? in
-                key.hasPrefix("session_") ? Int(key.dropFirst(8)) : nil
-            }.sorted()
-            var turns: [Turn] = []
-            for session in sessions {
-                guard let messages = conversation["session_\(session)"]?.array else { throw InputError("\(id): session_\(session) is not a list.") }
-                guard let text = conversation["session_\(session)_date_time"]?.string, let date = date(text) else {
-                    throw InputError("\(id): session_\(session)_date_time is missing or not like '1:56 pm on 8 May, 2023'.")
-                }
-                for (i, message) in messages.enumerated() {
-                    guard let speaker = message["speaker"]?.string, let text = message["text"]?.string else {
-                        throw InputError("\(id): message \(i) of session_\(session) has no speaker or text.")
-                    }
-                    let caption = message["blip_caption"]?.string.map { " [shares a photo of \($0)]" } ?? ""
-                    turns.append(
-                        Turn(
-                            id: message["dia_id"]?.string ?? "D\(session):\(i + 1)", session: "session_\(session)", speaker: speaker,
-                            text: text + caption, time: date.addingTimeInterval(Double(i))))
-                }
+            var problems: [String] = []
+            guard let conversation = read(entry, number, &problems), problems.isEmpty else {
+                throw InputError("Entry \(number): \(problems.first ?? "it is not a conversation").")
             }
-            let questions = (entry["qa"]?.array ?? []).compactMap { question -> Question? in
-                guard let text = question["question"]?.string, let category = question["category"]?.double else { return nil }
-                // Some entries hold several ids in one string.
-                let evidence = (question["evidence"]?.array ?? []).compactMap(\.string).flatMap {
-                    $0.split { !($0.isNumber || $0 == "D" || $0 == ":") }.map(String.init)
-                }
-                return Question(text: text, category: Int(category), evidence: evidence)
+            return conversation
+        }
+    }
+
+    /// What can be read of an entry.
+    ///
+    /// - Parameter problems: gets what cannot, and why.
+    static func read(_ entry: JSONValue, _ number: Int, _ problems: inout [String]) -> LocomoConversation? {
+        guard let conversation = entry["conversation"]?.object else {
+            problems.append("it has no 'conversation'")
+            return nil
+        }
+        let id = entry["sample_id"]?.string ?? "conversation-\(number)"
+        let sessions = conversation.keys.compactMap { key in key.hasPrefix("session_") ? Int(key.dropFirst(8)) : nil }
+        var turns: [Turn] = []
+        for session in sessions.sorted() {
+            guard let messages = conversation["session_\(session)"]?.array else {
+                problems.append("\(id): session_\(session) is not a list")
+                continue
             }
-            return LocomoConversation(id: id, turns: turns, questions: questions)
+            guard let text = conversation["session_\(session)_date_time"]?.string, let date = date(text) else {
+                problems.append("\(id): session_\(session)_date_time is missing or not like '1:56 pm on 8 May, 2023'")
+                continue
+            }
+            for (i, message) in messages.enumerated() {
+                guard let speaker = message["speaker"]?.string, let text = message["text"]?.string else {
+                    problems.append("\(id): message \(i) of session_\(session) has no speaker or text")
+                    continue
+                }
+                let caption = message["blip_caption"]?.string.map { " [shares a photo of \($0)]" } ?? ""
+                turns.append(
+                    Turn(
+                        id: message["dia_id"]?.string ?? "D\(session):\(i + 1)", session: "session_\(session)",
+                        speaker: speaker, text: text + caption, time: date.addingTimeInterval(Double(i))))
+            }
+        }
+        return LocomoConversation(id: id, turns: turns, questions: (entry["qa"]?.array ?? []).compactMap(question))
+    }
+
+    private static func question(_ json: JSONValue) -> Question? {
+        guard let text = json["question"]?.string, let category = json["category"]?.int else { return nil }
+        // Some entries hold several ids in one string.
+        let evidence = (json["evidence"]?.array ?? []).compactMap(\.string).flatMap {
+            $0.split { !($0.isNumber || $0 == "D" || $0 == ":") }.map(String.init)
+        }
+        return Question(text: text, category: category, evidence: evidence)
+    }
+
+    /// The turns as entries of an import.
+    static func document(_ list: [JSONValue]) -> ImportedDocument {
+        ImportedDocument.each(list, "entry") { entry, number in
+            var document = ImportedDocument(), problems: [String] = []
+            let conversation = read(entry, number, &problems)
+            document.problems = problems.map { "entry \(number + 1): \($0)" }
+            guard let conversation else { return document }
+            document.entries = conversation.turns.map { turn in
+                var input = MemoryInput(
+                    turn.text, speaker: turn.speaker, eventTime: turn.time,
+                    session: "\(conversation.id)/\(turn.session)")
+                input.source = "message"
+                input.reference = "\(conversation.id)/\(turn.id)"
+                return ImportEntry(input: input)
+            }
+            return document
         }
     }
 

@@ -25,9 +25,14 @@ enum MessageReader {
             return nil
         }
         input.speaker = try string("name", "speaker", "author", "role") ?? template.speaker
-        if let time = try string("time", "timestamp", "created_at", "date") {
-            guard let date = DateText.parse(time) else { throw InputError("'\(time.prefix(40))' is not a date such as 2026-03-01T09:30:00Z") }
-            input.eventTime = date
+        if let time = try string("time", "timestamp", "created_at", "create_time", "createdAt", "date") {
+            if let zoned = ZonedTime(time) {
+                input.setTime(zoned)
+            } else if let date = ImportTime.date(.string(time)) {
+                (input.eventTime, input.utcOffset) = (date, nil)
+            } else {
+                throw InputError("'\(time.prefix(40))' is not a date such as 2026-03-01T09:30:00Z")
+            }
         }
         input.session = try string("session", "session_id", "conversation_id", "thread_id") ?? template.session
         input.reference = try string("id", "message_id") ?? template.reference

@@ -1,39 +1,76 @@
 import Foundation
 
-/// Reads `conversations.json` of an OpenAI data export.
+/// Reads conversations of an OpenAI data export.
 enum OpenAIExport {
-    /// The messages of every conversation, along the branch that was last shown.
+    /// The messages of a conversation along the branch that was last shown: what the user and the assistant said to
+    /// each other.
     ///
     /// - Throws: ``InputError``.
-    static func read(_ data: Data) throws -> [MemoryInput] {
-        guard let list = (try? JSONDecoder().decode(JSONValue.self, from: data))?.array else {
-            throw InputError("The file is not an OpenAI export: a JSON list of conversations is expected.")
-        }
-        var inputs: [MemoryInput] = []
-        for (number, conversation) in list.enumerated() {
-            guard let nodes = conversation["mapping"]?.object else { throw InputError("Conversation \(number) has no 'mapping'.") }
-            let session = conversation["id"]?.string ?? conversation["conversation_id"]?.string ?? conversation["title"]?.string ?? "conversation-\(number)"
-            // From the current leaf to the root; a cycle ends the walk.
-            var node = conversation["current_node"]?.string ?? leaf(of: nodes), path: [String] = [], seen = Set<String>()
-            while let name = node, seen.insert(name).inserted, let entry = nodes[name] {
-                path.append(name)
-                node = entry["parent"]?.string
+    static func read(_ conversation: JSONValue, number: Int) throws -> ImportedDocument {
+        guard let nodes = conversation["mapping"]?.object else { throw InputError("it has no 'mapping'") }
+        let id = [conversation["id"], conversation["conversation_id"], conversation["title"]]
+            .compactMap { $0?.string }.first { !$0.isEmpty }
+        var found = ImportedConversation(id: id ?? "conversation-\(number)")
+        found.title = conversation["title"]?.string
+        found.begin = ImportTime.date(conversation["create_time"])
+        found.end = ImportTime.date(conversation["update_time"])
+        var document = ImportedDocument()
+        let path = branch(nodes, from: conversation["current_node"]?.string), shown = Set(path)
+        for name in path {
+            guard let message = nodes[name]?["message"], message.object != nil else { continue }
+            guard let speaker = speaker(message) else {
+                document.leave(.unsaid)
+                continue
             }
-            for name in path.reversed() {
-                guard let message = nodes[name]?["message"], let role = message["author"]?["role"]?.string, role == "user" || role == "assistant",
-                    let content = message["content"], let text = MessageReader.text(content), text.contains(where: { !$0.isWhitespace })
-                else { continue }
-                var input = MemoryInput(text, speaker: role, eventTime: message["create_time"]?.double.map(Date.init(timeIntervalSince1970:)), session: session)
-                input.source = "message"
-                input.reference = message["id"]?.string ?? name
-                if let title = conversation["title"]?.string { input.metadata["title"] = title }
-                inputs.append(input)
-            }
+            guard let text = said(message["content"]) else { continue }
+            found.messages.append(
+                .init(
+                    speaker: speaker, text: text, time: ImportTime.date(message["create_time"]),
+                    reference: message["id"]?.string ?? name))
         }
-        return inputs
+        document.leave(.branch, nodes.count { !shown.contains($0.key) && $0.value["message"].flatMap(speaker) != nil })
+        document.entries = found.entries
+        return document
     }
 
-    private static func leaf(of nodes: [String: JSONValue]) -> String? {
-        nodes.filter { $0.value["children"]?.array?.isEmpty ?? true }.map(\.key).max()
+    /// Names of nodes from the root to the leaf that was last shown. A cycle ends the walk.
+    private static func branch(_ nodes: [String: JSONValue], from shown: String?) -> [String] {
+        var node = shown.flatMap { nodes[$0] == nil ? nil : $0 } ?? latestLeaf(nodes), path: [String] = [],
+            seen = Set<String>()
+        while let name = node, seen.insert(name).inserted, let entry = nodes[name] {
+            path.append(name)
+            node = entry["parent"]?.string
+        }
+        return path.reversed()
+    }
+
+    private static func latestLeaf(_ nodes: [String: JSONValue]) -> String? {
+        func time(_ node: JSONValue) -> Double { node["message"]?["create_time"]?.double ?? -1 }
+        return nodes.filter { $0.value["children"]?.array?.isEmpty ?? true }
+            .max { (time($0.value), $0.key) < (time($1.value), $1.key) }?.key
+    }
+
+    /// Who says something to the other; nil for calls of tools, their output, thoughts and what is hidden.
+    private static func speaker(_ message: JSONValue) -> String? {
+        guard let role = message["author"]?["role"]?.string, role == "user" || role == "assistant" else { return nil }
+        if let recipient = message["recipient"]?.string, recipient != "all" { return nil }
+        let facts = message["metadata"]
+        guard facts?["is_visually_hidden_from_conversation"] != .bool(true),
+            facts?["is_user_system_message"] != .bool(true)
+        else {
+            return nil
+        }
+        let kind = message["content"]?["content_type"]?.string ?? "text"
+        return ["text", "multimodal_text"].contains(kind) ? role : nil
+    }
+
+    /// What the parts say; pictures and files say nothing, a voice its transcript.
+    private static func said(_ content: JSONValue?) -> String? {
+        guard let content else { return nil }
+        let texts =
+            content["parts"]?.array?.compactMap { $0.string ?? $0["text"]?.string }
+            ?? [content["text"]?.string].compactMap(\.self)
+        let text = texts.filter { $0.contains { !$0.isWhitespace } }.joined(separator: "\n")
+        return text.isEmpty ? nil : text
     }
 }

@@ -4,10 +4,15 @@ public import MnemeStore
 /// import: conversations and documents from files.
 public enum ImportOperation: Operation {
     public static let name = "import"
-    public static let summary = "Import conversations or documents: LoCoMo, OpenAI, mem0 and MemOS exports, JSON lines, Markdown, text."
+    public static let summary =
+        "Import exports of OpenAI, Claude, ShareGPT, LoCoMo, mem0, MemOS, Letta, MCP's memory server and Mneme; JSON lines, Markdown, text."
     public static let discussion = """
         What was imported before is recognised, so that an interrupted import is simply repeated. JSON lines need 'content' (or 'text') \
-        and may have 'role', 'name', 'time', 'session' and 'id'.
+        and may have 'role', 'name', 'time', 'session', 'id' and 'user_id'. What `export` wrote comes back with kinds, times, validity, states and links. \
+        A message without a time gets that of its conversation or neighbours. JSON of an unknown form is refused.
+
+        A file may say whose each memory is (mem0, MemOS, `export`, 'user_id'). Without 'user' each goes to that user. With 'user', memories of a file \
+        that names one user go to the user given; of a file that names several, only those of the user given are taken.
         """
     public static let readsMeaning = true
     public static let permission = Permission.write
@@ -22,7 +27,10 @@ public enum ImportOperation: Operation {
 
     public static func run(_ input: OperationInput, _ context: OperationContext) async throws -> OperationOutput {
         let scope = try ScopeParameters.scope(input, context)
-        let importer = Importer(memory: context.memory, scope: scope, strict: input[strict] ?? false, context: context)
+        // Whoever has memories of their own only, means these.
+        let importer = Importer(
+            memory: context.memory, scope: scope, chosen: input[ScopeParameters.user] ?? context.principal.user, strict: input[strict] ?? false,
+            context: context)
         if let path = input[path] { return .value(try await importer.importPath(path, format: input[format])) }
         return .value(try await importer.importText(try input.require(data), format: input[format]))
     }
@@ -32,6 +40,10 @@ public enum ImportOperation: Operation {
 public enum ExportOperation: Operation {
     public static let name = "export"
     public static let summary = "Write all memories as JSON lines, one each, the oldest first."
+    public static let discussion = """
+        `mneme import` reads them back as they were: texts, kinds, times, validity, states, labels, tags, metadata and links. Earlier versions are not in \
+        it; `mneme vault export` writes these, too.
+        """
     public static let permission = Permission.read
     public static let route: Route? = Route(.get, "/v1/export")
     public static let surfaces: Set<Surface> = [.commandLine, .http]
@@ -63,10 +75,14 @@ public enum ExportOperation: Operation {
 
         func next(_ memory: MemoryOS) async throws -> String? {
             if buffer.isEmpty && !done {
-                let page = try await memory.run { [filter, caller] in try memory.store.list(filter, by: caller) }
+                let page = try await memory.run { [filter, caller] in
+                    try memory.store.list(filter, by: caller).map { cube in
+                        MemoryLine(cube, try memory.store.links(of: cube.id, owner: filter.owner, by: caller))
+                    }
+                }
                 done = page.count < filter.limit
-                filter.after = page.last?.id ?? filter.after
-                buffer = try page.map { try OperationTable.encode($0) }[...]
+                filter.after = page.last?.cube.id ?? filter.after
+                buffer = try page.map { try $0.text() }[...]
             }
             return buffer.popFirst()
         }

@@ -102,7 +102,9 @@ extension MemoryOS {
 struct VaultMerge: Sendable {
     private static let batch = 64
 
-    private let memory: MemoryOS, owner: Owner, rule: ConflictRule
+    private let memory: MemoryOS, rule: ConflictRule
+    /// Whose vault it is.
+    let owner: Owner
     private var caller: Caller
     var report: VaultReport
     private var past: [JournalEntry] = [], units: [VaultPackage.Unit] = [], links: [CubeLink] = [], erased: [CubeID] = []
@@ -165,7 +167,8 @@ struct VaultMerge: Sendable {
         return CubeID("\(id.description.prefix(13))-8\(String(digits[0..<3]))-a\(String(digits[3..<6]))-\(String(digits[6..<18]))")!
     }
 
-    private static func isFact(_ cube: MemCube) -> Bool { cube.type != .episodic }
+    /// Whether it says the same whenever it is said: nothing that happened, that has ended, or that a later word may end.
+    private static func isFact(_ cube: MemCube) -> Bool { cube.type != .episodic && cube.validUntil == nil && cube.claims.isEmpty }
 
     private mutating func write() async throws {
         guard !units.isEmpty else { return }
@@ -202,6 +205,7 @@ struct VaultMerge: Sendable {
             let original = unit.cube.id
             if standing == .elsewhere {
                 rename(&unit, Self.derived(original, owner))
+                unit.cube.topic = unit.cube.topic.map { Self.derived($0, owner) }
                 standing = try store.standing(of: [unit.cube.id], owner: owner, by: caller)[0]
             }
             switch standing {
@@ -218,7 +222,6 @@ struct VaultMerge: Sendable {
                 names[original] = cube.id
                 ids.append(original)
                 kinds.append(\.added)
-                said![Self.saying(cube), default: []].append((cube.id, cube.eventTime, Self.isFact(cube)))
             case .here:
                 names[original] = unit.cube.id
                 guard let local = try store.cube(unit.cube.id, owner: owner, asOf: nil, by: caller) else {
@@ -261,7 +264,10 @@ struct VaultMerge: Sendable {
     private func adoption(_ unit: VaultPackage.Unit, _ policy: MemoryPolicy) throws -> WriteRequest {
         var unit = unit
         prepare(&unit.cube)
+        let signs = unit.cube.state == .quarantined ? unit.cube.caution ?? [] : []
         let (analysis, hash) = try memory.describe(&unit.cube)
+        // Why it is held there is not always seen in its text.
+        if !signs.isEmpty { unit.cube.caution = signs + (unit.cube.caution ?? []).filter { !signs.contains($0) } }
         // What is taken out of a text stands in its earlier versions, too. Whose words they are is said, but nobody of here said them.
         let origin = "@\(report.from.tenant)/\(report.from.user)"
         var history = policy.redaction.isEmpty ? unit.history : []

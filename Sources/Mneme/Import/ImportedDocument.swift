@@ -1,0 +1,115 @@
+import Foundation
+import MnemeStore
+
+/// One thing to remember that a file holds.
+struct ImportEntry: Sendable {
+    /// A link to what the file calls `target`.
+    struct Link: Sendable {
+        var kind: String
+        var target: String
+    }
+
+    /// What is remembered.
+    var input: MemoryInput
+    /// Whose the file says it is.
+    var user: String?
+    /// What others call it in their links.
+    var names: [String] = []
+    /// To others of the same import.
+    var links: [Link] = []
+
+    /// - Throws: ``InputError`` if it cannot be remembered.
+    func check() throws {
+        try input.check()
+        let names = [input.reference, user].compactMap(\.self)
+        let texts = names + input.tags + Array(input.metadata.keys) + Array(input.metadata.values)
+        guard !texts.contains(where: { $0.utf8.contains(0) }) else {
+            throw InputError("A tag or value holds a NUL character.")
+        }
+    }
+}
+
+/// What a reader found in a file.
+struct ImportedDocument: Sendable {
+    /// Why something is left out on purpose.
+    enum Omission: String, Sendable {
+        case unsaid = "calls of tools, their output, thoughts and hidden context"
+        case branch = "abandoned branches"
+        case deleted = "deleted or archived there"
+        case computed = "keys and values, which are computed again"
+    }
+
+    /// What is to be remembered.
+    var entries: [ImportEntry] = []
+    /// Memories of another store, whole.
+    var memories: [MemoryLine] = []
+    /// What could not be read, and why.
+    var problems: [String] = []
+    /// What was left out on purpose.
+    var leftOut: [Omission: Int] = [:]
+
+    /// Reads one by one. What is wrong with one costs none of the others.
+    static func each(
+        _ list: [JSONValue], _ kind: String, _ read: (_ part: JSONValue, _ number: Int) throws -> ImportedDocument
+    ) -> ImportedDocument {
+        var all = ImportedDocument()
+        for (number, part) in list.enumerated() {
+            do {
+                var found = try read(part, number)
+                found.entries.removeAll { entry in
+                    do { try entry.check() } catch {
+                        all.problems.append("\(kind) \(number + 1): \(error)")
+                        return true
+                    }
+                    return false
+                }
+                all.append(found)
+            } catch { all.problems.append("\(kind) \(number + 1): \(error)") }
+        }
+        return all
+    }
+
+    /// Counts something that is left out.
+    mutating func leave(_ reason: Omission, _ count: Int = 1) {
+        if count > 0 { leftOut[reason, default: 0] += count }
+    }
+
+    /// Puts another behind this one.
+    mutating func append(_ other: ImportedDocument) {
+        entries += other.entries
+        memories += other.memories
+        problems += other.problems
+        leftOut.merge(other.leftOut, uniquingKeysWith: +)
+    }
+}
+
+/// A conversation of another program, as its reader found it.
+struct ImportedConversation: Sendable {
+    /// A message of somebody who said something.
+    struct Message: Sendable {
+        var speaker: String?
+        var text: String
+        var time: Date?
+        var reference: String?
+    }
+
+    /// Names it among others of its export.
+    var id: String
+    /// What it is called.
+    var title: String?
+    /// When it began and when it last changed.
+    var begin: Date?, end: Date?
+    /// In order.
+    var messages: [Message] = []
+
+    /// One entry a message, each with a time if there is one in the conversation.
+    var entries: [ImportEntry] {
+        zip(messages, ImportTime.filled(messages.map(\.time), begin: begin, end: end)).map { message, time in
+            var input = MemoryInput(message.text, speaker: message.speaker, eventTime: time, session: id)
+            input.source = "message"
+            input.reference = message.reference
+            if let title, !title.isEmpty { input.metadata["title"] = title }
+            return ImportEntry(input: input)
+        }
+    }
+}
