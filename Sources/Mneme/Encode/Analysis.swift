@@ -22,6 +22,7 @@ package struct Analysis: Sendable {
     /// - Parameters:
     ///   - words: ``TextAnalyzer/words(_:)`` of `text`.
     ///   - entities: ``TextFacts/entities(in:speaker:limit:)`` of it.
+    ///   - eventTime: on the speaker's clock, taken as UTC.
     package init(text: String, words: [String], entities: [String], speaker: String?, eventTime: Date, analyzer: TextAnalyzer) {
         let parts = TimeExpressions.calendar.dateComponents([.year, .month, .day], from: eventTime)
         let month = Self.monthNames[(parts.month ?? 1) - 1]
@@ -33,9 +34,9 @@ package struct Analysis: Sendable {
         }
         names = min(2, Self.nameCount(text))
         // The speaker is a feature of its own, and would connect all that one says.
-        let spoken = speaker?.lowercased()
+        let spoken = speaker.map(TextFolding.folded)
         for entity in entities where self.entities.count < 15 {
-            let name = entity.lowercased(), hash = TermCounts.hash(name)
+            let name = TextFolding.folded(entity), hash = TermCounts.hash(name)
             if name != spoken, !Self.timeWords.contains(name), !self.entities.contains(hash) { self.entities.append(hash) }
         }
     }
@@ -43,7 +44,7 @@ package struct Analysis: Sendable {
     /// Analyses a memory as it stands.
     package init(of cube: MemCube, analyzer: TextAnalyzer) {
         self.init(
-            text: cube.text, words: TextAnalyzer.words(cube.text), entities: cube.entities, speaker: cube.speaker, eventTime: cube.eventTime,
+            text: cube.text, words: TextAnalyzer.words(cube.text), entities: cube.entities, speaker: cube.speaker, eventTime: cube.localTime,
             analyzer: analyzer)
     }
 

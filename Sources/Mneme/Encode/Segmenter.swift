@@ -4,30 +4,60 @@
 package enum Segmenter {
     /// Characters of a part: about 250 tokens of English.
     package static let targetLength = 1000
+    /// Scalars of a part for each character that it may have: there is no bound to the marks on one letter.
+    private static let scalarsPerCharacter = 4
 
     /// Parts of `text`, cut at paragraphs, else sentences, else words, else anywhere.
     ///
-    /// - Complexity: linear.
+    /// - Complexity: linear: each step looks at what a part can hold.
     package static func parts(of text: String, targetLength: Int = targetLength) -> [Substring] {
-        guard text.utf8.count > targetLength * 5 / 4, text.count > targetLength * 5 / 4 else { return [text[...]] }
-        var parts: [Substring] = [], rest = text[...]
-        while rest.count > targetLength * 5 / 4 {
-            let window = rest.prefix(targetLength), half = window.index(window.startIndex, offsetBy: targetLength / 2)
-            let cut =
-                end(of: "\n\n", in: window, after: half) ?? sentenceEnd(in: window, after: half) ?? end(of: "\n", in: window, after: half)
-                ?? end(of: " ", in: window, after: half) ?? window.endIndex
-            parts.append(rest[..<cut])
-            rest = rest[cut...]
+        var parts: [Substring] = [], start = text.startIndex
+        while let window = window(of: text[start...], targetLength) {
+            let half = window.index(window.startIndex, offsetBy: targetLength / 2, limitedBy: window.endIndex) ?? window.startIndex
+            let end = text.utf8.index(start, offsetBy: window.utf8.distance(from: window.startIndex, to: cut(window, after: half)))
+            parts.append(text[start..<end])
+            start = end
         }
-        if !rest.isEmpty { parts.append(rest) }
+        if start < text.endIndex || parts.isEmpty { parts.append(text[start...]) }
         return parts
     }
 
-    private static func end(of separator: String, in window: Substring, after start: String.Index) -> String.Index? {
-        window.ranges(of: separator).last { $0.lowerBound >= start }?.upperBound
+    /// What the next part is cut from, or nil if the rest is one part.
+    ///
+    /// A copy: within a longer text, to find a character may mean to go back over all marks before it.
+    private static func window(of rest: Substring, _ targetLength: Int) -> String? {
+        let longest = targetLength * 5 / 4
+        guard rest.utf8.count > longest else { return nil }
+        let scalars = rest.unicodeScalars
+        let reach = scalars.index(scalars.startIndex, offsetBy: longest * scalarsPerCharacter, limitedBy: scalars.endIndex) ?? scalars.endIndex
+        let near = String(scalars[..<reach])
+        guard let end = near.index(near.startIndex, offsetBy: targetLength, limitedBy: near.endIndex) else { return reach < rest.endIndex ? near : nil }
+        // A little more than a part stays whole.
+        let isLonger = near.index(end, offsetBy: longest - targetLength + 1, limitedBy: near.endIndex) != nil
+        return isLonger || reach < rest.endIndex ? String(near[..<end]) : nil
     }
 
-    private static func sentenceEnd(in window: Substring, after start: String.Index) -> String.Index? {
-        [". ", "! ", "? ", ".\n", "!\n", "?\n", "。"].compactMap { end(of: $0, in: window, after: start) }.max()
+    /// The end of the last paragraph, sentence, line or word behind `half`.
+    private static func cut(_ window: String, after half: String.Index) -> String.Index {
+        var paragraph: String.Index?, sentence: String.Index?, line: String.Index?, word: String.Index?
+        var place = half, isBehindLine = false, isBehindMark = false
+        while place < window.endIndex {
+            // Characters, so that none is cut; looked at as scalars, since to compare characters costs as much as they have marks.
+            let scalar = window.unicodeScalars[place], next = window.index(after: place)
+            let isLine = scalar.properties.isWhitespace && Character(scalar).isNewline
+            if isLine {
+                line = next
+                if isBehindLine { paragraph = next }
+            }
+            if scalar == " " { word = next }
+            if isBehindMark && (scalar == " " || isLine) || fullStops.contains(scalar) { sentence = next }
+            isBehindLine = isLine
+            isBehindMark = scalar == "." || scalar == "!" || scalar == "?"
+            place = next
+        }
+        return paragraph ?? sentence ?? line ?? word ?? window.endIndex
     }
+
+    /// Ends of sentences behind which no space stands.
+    private static let fullStops: Set<Unicode.Scalar> = ["。", "！", "？", "।", "؟", "۔"]
 }

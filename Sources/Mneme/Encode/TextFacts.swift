@@ -76,8 +76,13 @@ package enum TextFacts {
         }
     }
 
+    /// Scalars of a text that are looked at for names: more than a part of a long text has.
+    private static let longest = 16_384
+
     /// Names: runs of capitalised words that do not merely begin a sentence; addresses of mail and web.
     package static func entities(in text: String, speaker: String?, limit: Int = 16) -> [String] {
+        // For each word that begins a sentence the text is looked through.
+        let text = String(text.unicodeScalars.prefix(longest))
         var found: [String] = [], run: [Substring] = []
         func add(_ entity: String) {
             if entity.count > 1, !found.contains(entity), found.count < limit { found.append(entity) }

@@ -3,7 +3,8 @@ package import MnemeStore
 
 /// Takes secrets and personal data out of texts, by rule; in their place stands what they were, such as `[EMAIL]`.
 ///
-/// Numbers that carry a check are checked (Luhn for cards, ISO 7064 for IBANs), so that few others are taken for them. What no rule knows stays.
+/// Patterns pass over what they looked at, so that the time grows with the text and not with its square. Numbers that carry a check are
+/// checked (Luhn for cards, ISO 7064 for IBANs), so that few others are taken for them. What no rule knows stays.
 package enum Redactor {
     private struct Rule: Sendable {
         let kind: MemoryPolicy.Redaction
@@ -13,14 +14,16 @@ package enum Redactor {
         let pattern: NSRegularExpression
         /// The group that is taken out; 0 is all.
         var group = 0
+        /// A group without which a match is none: it was looked through to its end, and is not looked through again from a later place.
+        var proof = 0
         var isReal: @Sendable (String) -> Bool = { _ in true }
     }
 
     private static func rule(
-        _ kind: MemoryPolicy.Redaction, _ name: String, _ pattern: String, group: Int = 0, hint: @escaping @Sendable (String) -> Bool,
+        _ kind: MemoryPolicy.Redaction, _ name: String, _ pattern: String, group: Int = 0, proof: Int = 0, hint: @escaping @Sendable (String) -> Bool,
         isReal: @escaping @Sendable (String) -> Bool = { _ in true }
     ) -> Rule {
-        Rule(kind: kind, name: name, hint: hint, pattern: try! NSRegularExpression(pattern: pattern), group: group, isReal: isReal)
+        Rule(kind: kind, name: name, hint: hint, pattern: try! NSRegularExpression(pattern: pattern), group: group, proof: proof, isReal: isReal)
     }
 
     private static func has(_ parts: String...) -> @Sendable (String) -> Bool {
@@ -34,12 +37,12 @@ package enum Redactor {
 
     private static let rules: [Rule] = [
         rule(.secrets, "PRIVATE KEY", "-----BEGIN [A-Z ]*PRIVATE KEY-----[\\s\\S]*?(-----END [A-Z ]*PRIVATE KEY-----|$)", hint: has("PRIVATE KEY")),
-        rule(.secrets, "TOKEN", "\\beyJ[A-Za-z0-9_-]{8,}\\.[A-Za-z0-9_-]{8,}\\.[A-Za-z0-9_-]*", hint: has("eyJ")),
+        rule(.secrets, "TOKEN", "\\beyJ[A-Za-z0-9_-]{8,}+(?:\\.[A-Za-z0-9_-]{8,}+\\.[A-Za-z0-9_-]*+)?", hint: has("eyJ"), isReal: { $0.contains(".") }),
         rule(
             .secrets, "KEY",
             "\\b(?:AKIA|ASIA)[0-9A-Z]{16}\\b|\\bgh[pousr]_[A-Za-z0-9]{30,}|\\bgithub_pat_[A-Za-z0-9_]{30,}|\\bglpat-[A-Za-z0-9_-]{20,}|\\bxox[abprs]-[A-Za-z0-9-]{10,}|\\bsk-[A-Za-z0-9_-]{20,}|\\b[rs]k_(?:live|test)_[A-Za-z0-9]{16,}|\\bAIza[0-9A-Za-z_-]{35}|\\bhf_[A-Za-z0-9]{30,}|\\bnpm_[A-Za-z0-9]{30,}|\\bpypi-[A-Za-z0-9_-]{30,}|\\bSG\\.[A-Za-z0-9_-]{16,}\\.[A-Za-z0-9_-]{16,}|\\bmneme_[A-Za-z0-9_-]{20,}",
             hint: has("AKIA", "ASIA", "gh", "glpat", "xox", "sk-", "k_", "AIza", "hf_", "npm_", "pypi-", "SG.", "mneme_")),
-        rule(.secrets, "PASSWORD", "\\b[a-z][a-z0-9+.-]*://[^\\s:/@]+:([^\\s@]+)@", group: 1, hint: has("://")),
+        rule(.secrets, "PASSWORD", "[a-z0-9+.-]://[^\\s:/@]++:([^\\s@]++)(@)?", group: 1, proof: 2, hint: has("://")),
         rule(.secrets, "TOKEN", "(?i)\\bbearer\\s+([A-Za-z0-9._~+/-]{16,}=*)", group: 1, hint: has("bearer")),
         rule(
             .secrets, "PASSWORD",
@@ -47,7 +50,7 @@ package enum Redactor {
             group: 1, hint: has("pass", "pwd", "secret", "key", "token", "pin"),
             // A word, not a secret: "the password is kept in the safe".
             isReal: { $0.contains { !$0.isLetter } && $0.contains { $0.isLetter || $0.isNumber } }),
-        rule(.personal, "EMAIL", "\\b[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:\\.[A-Za-z0-9-]+)+", hint: has("@")),
+        rule(.personal, "EMAIL", "(?<![A-Za-z0-9._%+-])[.%+-]*+([A-Za-z0-9_][A-Za-z0-9._%+-]*+@[A-Za-z0-9-]++(?:\\.[A-Za-z0-9-]++)++)", group: 1, hint: has("@")),
         rule(.personal, "IBAN", "\\b[A-Z]{2}[0-9]{2}(?:[ ]?[A-Z0-9]{4}){2,7}(?:[ ]?[A-Z0-9]{1,4})?\\b", hint: hasDigits, isReal: isIBAN),
         rule(.personal, "CARD", "\\b(?:[0-9][ -]?){12,18}[0-9]\\b", hint: hasDigits, isReal: isCard),
         rule(.personal, "SSN", "\\b(?!000|666|9)[0-9]{3}-(?!00)[0-9]{2}-(?!0000)[0-9]{4}\\b", hint: hasDigits),
@@ -71,7 +74,8 @@ package enum Redactor {
             var parts: [String] = [], end = 0
             for match in matches {
                 let range = match.range(at: rule.group)
-                guard range.location != NSNotFound, range.location >= end, rule.isReal(all.substring(with: range)) else { continue }
+                guard range.location != NSNotFound, match.range(at: rule.proof).location != NSNotFound, range.location >= end,
+                    rule.isReal(all.substring(with: range)) else { continue }
                 parts.append(all.substring(with: NSRange(location: end, length: range.location - end)))
                 parts.append("[\(rule.name)]")
                 found.append(rule.name)

@@ -33,18 +33,24 @@ public struct LexicalIndex: Sendable {
     /// - Complexity: a search in the postings of each old and new term.
     public mutating func replace(_ document: Int, old: TermCounts, with new: TermCounts) {
         for (term, _) in old.entries {
-            guard var list = postings[term] else { continue }
-            let i = Self.position(of: Int32(document), in: list)
-            if i < list.count, list[i].document == Int32(document) { list.remove(at: i) }
-            postings[term] = list.isEmpty ? nil : list
+            let (place, isThere) = place(of: Int32(document), under: term)
+            guard isThere else { continue }
+            // In place: the list of a common word is long.
+            postings[term]?.remove(at: place)
+            if postings[term]?.isEmpty ?? false { postings[term] = nil }
         }
         for (term, count) in new.entries {
-            var list = postings[term] ?? []
-            list.insert((Int32(document), count), at: Self.position(of: Int32(document), in: list))
-            postings[term] = list
+            let (place, _) = place(of: Int32(document), under: term)
+            postings[term, default: []].insert((Int32(document), count), at: place)
         }
         totalLength += new.length - Int(lengths[document])
         lengths[document] = Int32(new.length)
+    }
+
+    private func place(of document: Int32, under term: TermCounts.Term) -> (place: Int, isThere: Bool) {
+        guard let list = postings[term] else { return (0, false) }
+        let place = Self.position(of: document, in: list)
+        return (place, place < list.count && list[place].document == document)
     }
 
     private static func position(of document: Int32, in list: [(document: Int32, count: UInt8)]) -> Int {

@@ -1,16 +1,13 @@
 import CStemmer
 import NIOConcurrencyHelpers
 
-/// Cuts text into index terms: runs of letters and digits, lower-cased, without stop words, stemmed
-/// by Snowball's English stemmer. Each ideograph is a term of its own.
+/// Cuts text into index terms: its words, the same for all spellings of them (see ``TextFolding``), without stop words, stemmed by Snowball's English
+/// stemmer.
 ///
 /// Thread-safe. Stems are remembered, so that a common word costs one look-up.
 public final class TextAnalyzer: Sendable {
     /// Changes whenever the same text would give other terms; stored analyses of another version are remade.
-    public static let version = "en-snowball-1"
-
-    /// Longer words are cut; nothing is lost but the end of a very long run.
-    private static let longestWord = 64
+    public static let version = "en-snowball-2"
 
     /// Used under the lock only.
     private final class Stemmer: @unchecked Sendable {
@@ -51,40 +48,13 @@ public final class TextAnalyzer: Sendable {
     /// The stem of one lower-cased word.
     public func stem(_ word: String) -> String { stemmer.withLockedValue { $0.stem(word) } }
 
-    /// Lower-cased words of `text`; an apostrophe joins ("don't" is one word), the possessive ending 's is dropped.
-    public static func words(_ text: String) -> [String] {
-        var words: [String] = [], word: [UInt8] = [], apostrophe = -1
-        func end() {
-            if apostrophe >= 0, word.count == apostrophe + 1, word.last == UInt8(ascii: "s") { word.removeLast() }
-            apostrophe = -1
-            if !word.isEmpty {
-                words.append(String(decoding: word, as: UTF8.self))
-                word.removeAll(keepingCapacity: true)
-            }
-        }
-        for scalar in text.unicodeScalars {
-            if scalar.isASCII {
-                switch scalar.value {
-                case 97...122, 48...57: word.append(UInt8(scalar.value))
-                case 65...90: word.append(UInt8(scalar.value) + 32)
-                case 39 where !word.isEmpty: apostrophe = word.count
-                default: end()
-                }
-            } else if scalar.value == 0x2019, !word.isEmpty {
-                apostrophe = word.count
-            } else if scalar.properties.isIdeographic {
-                end()
-                words.append(String(scalar))
-            } else if scalar.properties.isAlphabetic || scalar.properties.numericType != nil {
-                word += scalar.properties.lowercaseMapping.utf8
-            } else if !scalar.properties.generalCategory.isMark {
-                end()
-            }
-            if word.count >= longestWord { end() }
-        }
-        end()
-        return words
-    }
+    /// Words of `text` as they are compared, see ``TextFolding``; an apostrophe joins ("don't" is one word), the possessive ending 's is dropped.
+    ///
+    /// Emoji are words. Of scripts without spaces, and of Hangul, words are pairs of neighbouring letters and single ideographs and syllables.
+    public static func words(_ text: String) -> [String] { WordCutter.words(of: text) }
+
+    /// Whether a word is a single ideograph or syllable, which stands in many other words.
+    public static func isLetterAlone(_ word: String) -> Bool { WordCutter.isLetterAlone(word) }
 
     /// Words that carry no topic. (English function words; question words among them.)
     public static let stopWords: Set<String> = Set(
@@ -93,8 +63,4 @@ public final class TextAnalyzer: Sendable {
         its itself just me my of on or our out over own s she so some such t than that the their them then there these they this those \
         to too up was we were what when where which while who whom why will with would you your can could should about am
         """.split(separator: " ").map(String.init))
-}
-
-extension Unicode.GeneralCategory {
-    fileprivate var isMark: Bool { self == .nonspacingMark || self == .spacingMark || self == .enclosingMark }
 }
