@@ -48,6 +48,7 @@ extension MemoryOS {
                 throw StoreError(.notFound, "There is no memory \(id) in this scope.")
             }
             var input = MemoryInput(text, speaker: old.speaker, eventTime: old.eventTime, session: old.scope.session)
+            input.utcOffset = old.utcOffset
             input.agent = old.scope.agent
             input.type = old.type
             input.tags = old.tags

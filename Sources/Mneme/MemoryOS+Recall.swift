@@ -25,6 +25,12 @@ extension MemoryOS {
     private func answer(_ request: RecallRequest, by caller: Caller) async throws -> RecallResult {
         let clock = ContinuousClock(), start = clock.now
         guard request.query.contains(where: { !$0.isWhitespace }) else { throw InputError("The question is empty.") }
+        guard request.query.utf8.count <= Self.maximumTextBytes else {
+            throw InputError("A question of \(request.query.utf8.count) bytes is too long; at most \(Self.maximumTextBytes) are taken.")
+        }
+        guard !TextAnalyzer.words(request.query).isEmpty else {
+            throw InputError("The question holds no words: nothing in it is a letter, a digit or an emoji.")
+        }
         guard (1...1000).contains(request.limit) else { throw InputError("limit must lie between 1 and 1000.") }
         if let budget = request.tokenBudget, budget < 1 { throw InputError("The token budget must be at least 1.") }
         guard request.also.count <= Self.maximumVaults else { throw InputError("At most \(Self.maximumVaults) vaults are asked besides one.") }
@@ -56,7 +62,7 @@ extension MemoryOS {
     /// What one owner's memories answer.
     private func recall(_ request: RecallRequest, _ vector: QueryVectors?, _ sight: Visibility, by caller: Caller) throws -> RecallResult {
         if let asOf = request.asOf { return try recallPast(request, vector, asOf: asOf, sight, by: caller) }
-        let (candidates, considered, waiting) = try withSpan("recall.rank") { _ in
+        let (ranking, considered, waiting) = try withSpan("recall.rank") { _ in
             try withIndex(IndexKey(owner: request.owner, visibility: sight)) { index in
                 (
                     try select(index, request, vector), index.documents.count,
@@ -64,6 +70,7 @@ extension MemoryOS {
                 )
             }
         }
+        let candidates = try latestFirst(ranking, request) { try store.cubes($0, owner: request.owner, by: .mneme) }
         let cubes = try withSpan("recall.read") { _ in try store.cubes(candidates.map(\.id), owner: request.owner, by: caller) }
         return try pack(candidates, cubes, request, considered: considered, pending: waiting)
     }
@@ -103,11 +110,36 @@ extension MemoryOS {
         var duplicates: [CubeID]
     }
 
+    /// Candidates, the best first, and what the question asks.
+    private struct Ranking: Sendable {
+        var candidates: [Selected]
+        var plan: QuestionPlan
+    }
+
+    /// Puts the latest word on each matter first, and keeps as many as are wanted.
+    ///
+    /// - Parameter cubes: reads memories.
+    private func latestFirst(_ ranking: Ranking, _ request: RecallRequest, _ cubes: ([CubeID]) throws -> [MemCube]) throws -> [Selected] {
+        let candidates = ranking.candidates
+        guard candidates.count > 1, LatestWord.applies(to: ranking.plan, request) else { return Array(candidates.prefix(request.limit)) }
+        let read = try cubes(candidates.prefix(LatestWord.reach).map(\.id))
+        let known = Dictionary(uniqueKeysWithValues: read.map { ($0.id, $0) })
+        let places = candidates.map { LatestWord.Place(id: $0.id, score: $0.score, matched: $0.matched, isEnded: $0.validity < 0) }
+        let order = LatestWord(plan: ranking.plan, analyzer: analyzer).order(places, known)
+        return order.prefix(request.limit).map { place, score in
+            var candidate = candidates[place]
+            candidate.validity += score - candidate.score
+            candidate.score = score
+            return candidate
+        }
+    }
+
     /// Ranks, and folds memories that say the same into the best of them.
-    private func select(_ index: OwnerIndex, _ request: RecallRequest, _ vector: QueryVectors?) throws -> [Selected] {
+    private func select(_ index: OwnerIndex, _ request: RecallRequest, _ vector: QueryVectors?) throws -> Ranking {
+        let limit = max(request.limit, LatestWord.pool)
         let plan = QuestionPlan(request.query, speakers: index.speakers, now: request.now, analyzer: analyzer)
         let ranked = try Ranker(index: index, request: request, plan: plan, query: vector?.present, formerQuery: vector?.former).ranked(
-            limit: request.limit * 2 + 10)
+            limit: limit * 2 + 10)
         var selected: [Selected] = [], numbers: [Int] = []
         for candidate in ranked {
             let document = index.documents[candidate.document]
@@ -119,13 +151,13 @@ extension MemoryOS {
                 selected[twin].duplicates.append(document.id)
                 continue
             }
-            guard selected.count < request.limit else { break }
+            guard selected.count < limit else { break }
             let matched = plan.words.enumerated().filter { $0.offset < 64 && candidate.matches & (1 << UInt64($0.offset)) != 0 }.map(\.element)
             numbers.append(candidate.document)
             selected.append(
                 Selected(id: document.id, score: candidate.score, features: candidate.features, matched: matched, validity: candidate.validity, duplicates: []))
         }
-        return selected
+        return Ranking(candidates: selected, plan: plan)
     }
 
     /// Builds the index of a past moment from the journal and asks it.
@@ -152,8 +184,8 @@ extension MemoryOS {
         try index.apply(changes, analyses)
         var request = request
         request.now = min(request.now, asOf)
-        let candidates = try select(index, request, vector)
         let cubes = Dictionary(uniqueKeysWithValues: past.map { ($0.id, $0) })
+        let candidates = try latestFirst(select(index, request, vector), request) { ids in ids.compactMap { cubes[$0] } }
         let result = try pack(
             candidates, candidates.compactMap { cubes[$0.id] }, request, considered: past.count,
             pending: embedder == nil ? 0 : index.liveCount - index.vectors.count - (index.formerVectors?.count ?? 0))

@@ -13,6 +13,8 @@ public struct MemoryInput: Sendable, Codable {
     public var speaker: String?
     /// When it was said or happened; nil means now.
     public var eventTime: Date?
+    /// Seconds by which the speaker's clock was ahead of UTC; nil takes UTC for it.
+    public var utcOffset: Int?
     /// The conversation; neighbours in it are read together.
     public var session: String?
     /// The agent that the memory belongs to.
@@ -56,6 +58,10 @@ extension MemoryInput {
         guard text.utf8.count <= MemoryOS.maximumTextBytes else {
             throw InputError("A text of \(text.utf8.count) bytes is too long; at most \(MemoryOS.maximumTextBytes) are taken. Import it as a file.")
         }
+        let besides = tags.reduce(0) { $0 + $1.utf8.count } + metadata.reduce(0) { $0 + $1.key.utf8.count + $1.value.utf8.count }
+        guard besides <= MemoryOS.maximumMetadataBytes else {
+            throw InputError("Tags and metadata of \(besides) bytes are too long; at most \(MemoryOS.maximumMetadataBytes) are taken.")
+        }
         guard [text, speaker, session, agent].allSatisfy({ !($0?.utf8.contains(0) ?? false) }) else {
             throw InputError("The text or a name holds a NUL character. Remove it; is this a binary file?")
         }
@@ -79,6 +85,8 @@ public struct Remembered: Sendable, Codable {
 extension MemoryOS {
     /// The longest text of one input, in bytes.
     public static let maximumTextBytes = 1 << 20
+    /// The longest tags and metadata of one input, in bytes: each part of a long text carries them.
+    public static let maximumMetadataBytes = 1 << 16
 
     /// Records inputs in one transaction and returns when they are on disk.
     ///
@@ -157,7 +165,7 @@ extension MemoryOS {
     }
 
     private func plainDrafts(of input: MemoryInput, scope: Scope, by caller: Caller, policy: MemoryPolicy) -> [Draft] {
-        let parts = Segmenter.parts(of: input.text)
+        let parts = Segmenter.parts(of: input.text), content = ContentHash(input, scope: scope)
         return parts.enumerated().map { number, part in
             let text = String(part), words = TextAnalyzer.words(text), time = input.eventTime ?? caller.time
             var cubeScope = scope
@@ -168,6 +176,7 @@ extension MemoryOS {
                 recordedTime: caller.time,
                 provenance: Provenance(
                     source: input.source, reference: input.reference, part: parts.count > 1 ? number : nil, parts: parts.count > 1 ? parts.count : nil))
+            cube.utcOffset = input.utcOffset
             cube.tags = input.tags
             cube.sensitivity = input.sensitivity
             cube.metadata = input.metadata
@@ -176,8 +185,28 @@ extension MemoryOS {
             if input.isTrusted { cube.vouchedBy = caller.principal.name }
             let analysis = enrich(&cube, words: words)
             screen(&cube, policy)
-            return Draft(cube: cube, analysis: analysis, contentHash: Self.contentHash(input, part: number, scope: scope))
+            return Draft(cube: cube, analysis: analysis, contentHash: content.of(part: number))
         }
+    }
+
+    /// Names the parts of one saying; what they have in common is hashed once.
+    private struct ContentHash {
+        private var common = SHA256()
+
+        init(_ input: MemoryInput, scope: Scope) {
+            for field in [
+                input.text, input.speaker ?? "", input.session ?? scope.session ?? "", input.agent ?? scope.agent ?? "",
+                input.eventTime.map { String($0.timeIntervalSince1970) } ?? "", input.reference ?? "",
+            ] { Self.add(field, to: &common) }
+        }
+
+        func of(part: Int) -> [UInt8] {
+            var hash = common
+            Self.add(String(part), to: &hash)
+            return Array(hash.finalize().prefix(16))
+        }
+
+        private static func add(_ field: String, to hash: inout SHA256) { hash.update(data: Array(field.utf8) + [0]) }
     }
 
     /// Fills in what rules find in the text, and returns its index terms.
@@ -188,24 +217,17 @@ extension MemoryOS {
         // What stands for something that was taken out is nobody's name.
         if cube.text.contains("]") { cube.entities.removeAll { cube.text.contains("[\($0)]") && Redactor.names.contains($0) } }
         cube.keywords = TextFacts.keywords(words)
-        cube.dates = TimeExpressions.find(in: cube.text, reference: cube.eventTime).prefix(16).map { DateMention(text: $0.text, start: $0.start, end: $0.end) }
+        cube.dates = TimeExpressions.find(in: cube.text, reference: cube.localTime).prefix(16).map {
+            DateMention(text: $0.text, start: $0.start, end: $0.end)
+        }
         cube.claims = Claims.find(in: cube.text, words: words, speaker: cube.speaker)
-        return Analysis(text: cube.text, words: words, entities: cube.entities, speaker: cube.speaker, eventTime: cube.eventTime, analyzer: analyzer)
+        return Analysis(
+            text: cube.text, words: words, entities: cube.entities, speaker: cube.speaker, eventTime: cube.localTime,
+            analyzer: analyzer)
     }
 
     /// Names one part of one saying: the same words again at another time are another memory.
-    static func contentHash(_ input: MemoryInput, part: Int, scope: Scope) -> [UInt8] {
-        let fields: [String] = [
-            input.text, input.speaker ?? "", input.session ?? scope.session ?? "", input.agent ?? scope.agent ?? "",
-            input.eventTime.map { String($0.timeIntervalSince1970) } ?? "", input.reference ?? "", String(part),
-        ]
-        var bytes: [UInt8] = []
-        for field in fields {
-            bytes.append(contentsOf: field.utf8)
-            bytes.append(0)
-        }
-        return Array(SHA256.hash(data: bytes).prefix(16))
-    }
+    static func contentHash(_ input: MemoryInput, part: Int, scope: Scope) -> [UInt8] { ContentHash(input, scope: scope).of(part: part) }
 }
 
 /// A request that cannot be carried out as it is. The message says what to change.

@@ -36,6 +36,7 @@ struct CubeJSON {
         shared.field("topic", cube.topic?.description)
         if let caution = cube.caution { shared.list("caution", caution) { $0.string($1) } }
         shared.field("vouchedBy", cube.vouchedBy)
+        shared.field("utcOffset", cube.utcOffset)
         shared.key("provenance")
         shared.object {
             $0.field("source", cube.provenance.source)

@@ -169,6 +169,8 @@ public struct MemCube: Sendable, Codable, Identifiable, Equatable {
     public var speaker: String?
     /// When it happened or was said.
     public var eventTime: Date
+    /// Seconds by which the speaker's clock was ahead of UTC then; nil if nobody said.
+    public var utcOffset: Int?
     /// When Mneme first recorded it.
     public var recordedTime: Date
     /// When this version was recorded.

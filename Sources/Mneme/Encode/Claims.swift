@@ -69,14 +69,32 @@ package enum Claims {
     private static let verbs: [(words: [String], attribute: String, value: Value, isDenied: Bool)] = [
         (["lives", "in"], "home", .name, false), (["live", "in"], "home", .name, false), (["living", "in"], "home", .name, false),
         (["moved", "to"], "home", .name, false), (["relocated", "to"], "home", .name, false), (["based", "in"], "home", .name, false),
+        (["moved", "back", "to"], "home", .name, false), (["moved", "over", "to"], "home", .name, false),
+        (["moving", "to"], "home", .name, false), (["moving", "back", "to"], "home", .name, false),
+        (["moved", "back", "in"], "home", .name, false), (["moved", "out", "to"], "home", .name, false),
         (["settled", "in"], "home", .name, false), (["moved", "away", "from"], "home", .name, true), (["moved", "out", "of"], "home", .name, true),
         (["works", "at"], "employer", .name, false), (["works", "for"], "employer", .name, false), (["work", "at"], "employer", .name, false),
         (["work", "for"], "employer", .name, false), (["working", "at"], "employer", .name, false), (["working", "for"], "employer", .name, false),
-        (["joined"], "employer", .name, false), (["employed", "at"], "employer", .name, false), (["employed", "by"], "employer", .name, false),
+        (["hired", "by"], "employer", .name, false),
+        (["got", "a", "job", "at"], "employer", .name, false), (["got", "a", "new", "job", "at"], "employer", .name, false),
+        (["started", "a", "new", "job", "at"], "employer", .name, false), (["employed", "at"], "employer", .name, false),
+        (["employed", "by"], "employer", .name, false),
         (["quit"], "employer", .name, true), (["left"], "employer", .name, true),
         (["works", "as"], "job", .anything, false), (["work", "as"], "job", .anything, false), (["working", "as"], "job", .anything, false),
         (["married", "to"], "spouse", .name, false), (["drives"], "car", .anything, false),
     ]
+    /// "Joined" alone may be a club, an app or a call: what the role says decides.
+    private static let joins = ["joined"]
+    private static let visitors: Set<String> = [
+        "guest", "host", "listener", "viewer", "member", "participant", "observer", "volunteer", "player", "beginner", "spectator",
+        "moderator", "friend", "fan", "student", "subscriber", "user", "customer",
+    ]
+    /// Verbs that give what has a time another one, when a time follows: "was moved to Thursday".
+    private static let shifts: Set<String> = [
+        "moved", "rescheduled", "postponed", "pushed", "shifted", "changed", "delayed", "deferred", "brought", "put", "bumped",
+    ]
+    private static let shiftAdverbs: Set<String> = ["back", "forward", "off", "up", "out"]
+    private static let auxiliaries: Set<String> = ["was", "is", "has", "have", "been", "got", "gets", "being", "were", "had"]
     private static let likes: Set<String> = ["likes", "like", "loves", "love", "enjoys", "enjoy", "prefers", "prefer", "adores", "adore"]
     private static let dislikes: Set<String> = ["hates", "hate", "dislikes", "dislike"]
     /// Forms that go with "I".
@@ -91,8 +109,12 @@ package enum Claims {
         "version", "color", "capital", "ceo", "owner", "date", "rent", "employer", "nickname", "therapist", "landlord", "username", "host", "port", "branch",
         "leader",
     ]
-    private static let triggers: Set<String> = Set(verbs.map { $0.words[0] }).union(likes).union(dislikes).union(["is", "im", "became", "turned", "stand"])
-        .union(diets)
+    /// Words that say that it is the one of now; what it is of is the same.
+    private static let latest: Set<String> = ["new", "current", "latest", "updated", "present", "actual", "own", "correct"]
+    private static let triggers: Set<String> = Set(verbs.map { $0.words[0] }).union(joins).union(shifts).union(likes).union(dislikes).union([
+        "is", "im", "became", "turned", "stand",
+    ])
+    .union(diets)
     private static let adverbs: Set<String> = [
         "now", "currently", "just", "recently", "has", "have", "is", "am", "are", "still", "also", "finally", "actually", "really",
     ]
@@ -125,7 +147,13 @@ package enum Claims {
             // "used to live", "would like", "if she moved": nothing is stated.
             if ["if", "would", "might", "could", "wish", "hope", "wants", "want", "may", "whether", "should"].contains(tokens[i].lower) { return found }
             let word = tokens[i].lower
-            if let rule = verbs.first(where: { starts(tokens, at: i, with: $0.words) }) {
+            if let claim = shifted(tokens, at: i, speaker, isLower) {
+                found.append(claim)
+            } else if starts(tokens, at: i, with: joins) {
+                guard let claim = joined(tokens, at: i, speaker, last, isLower) else { continue }
+                last = claim.subject
+                found.append(claim)
+            } else if let rule = verbs.first(where: { starts(tokens, at: i, with: $0.words) }) {
                 guard let (who, isDenied) = subject(tokens, before: i, speaker, last, isLower),
                     let value = value(tokens, from: i + rule.words.count, rule.value, isLower)
                 else { continue }
@@ -144,6 +172,37 @@ package enum Claims {
             }
         }
         return found
+    }
+
+    /// "Ana joined Siemens as an engineer"
+    private static func joined(_ tokens: [Token], at place: Int, _ speaker: String, _ last: String?, _ isLower: Bool) -> Claim? {
+        guard let (who, isDenied) = subject(tokens, before: place, speaker, last, isLower),
+            let name = value(tokens, from: place + 1, .name, isLower),
+            let role = tokens[(place + 1)...].firstIndex(where: { $0.lower == "as" }), role <= place + 6,
+            let what = value(tokens, from: role + 1, .anything, isLower, most: 3)
+        else { return nil }
+        guard visitors.isDisjoint(with: what.split(separator: " ").map(String.init)) else { return nil }
+        return Claim(subject: who, attribute: "employer", value: name, isDenied: isDenied)
+    }
+
+    /// "The meeting was moved to Thursday at 4pm"
+    private static func shifted(_ tokens: [Token], at place: Int, _ speaker: String, _ isLower: Bool) -> Claim? {
+        guard shifts.contains(tokens[place].lower), !tokens[place].endsClause else { return nil }
+        var next = place + 1
+        while next < tokens.count, shiftAdverbs.contains(tokens[next].lower) { next += 1 }
+        guard next + 1 < tokens.count, ["to", "until", "till", "for"].contains(tokens[next].lower),
+            isTime(tokens[next + 1].lower)
+        else { return nil }
+        var end = place
+        while end > 0, auxiliaries.contains(tokens[end - 1].lower) || adverbs.contains(tokens[end - 1].lower) { end -= 1 }
+        guard end > 0, !tokens[end - 1].endsClause, let what = name(tokens, endingAt: end, speaker, isLower),
+            let value = value(tokens, from: next + 1, .anything, isLower)
+        else { return nil }
+        return Claim(subject: what, attribute: "time", value: value)
+    }
+
+    private static func isTime(_ word: String) -> Bool {
+        times.contains(word) || ["today", "tomorrow", "next"].contains(word) || word.first?.isNumber ?? false
     }
 
     private static func starts(_ tokens: [Token], at place: Int, with words: [String]) -> Bool {
@@ -252,6 +311,9 @@ package enum Claims {
         if let (subject, attribute) = attribute(tokens, before: place, speaker, isLower), let value = value(tokens, from: next, .anything, isLower) {
             return Claim(subject: subject, attribute: attribute, value: value, isDenied: isDenied)
         }
+        if times.contains(word), place >= 2, !tokens[place - 1].isCapital, let whose, let value = value(tokens, from: next, .anything, isLower) {
+            return Claim(subject: whose, attribute: "time", value: value, isDenied: isDenied)
+        }
         // Only things lie somewhere for long; people come and go.
         guard places.contains(word), let whose, place >= 2, !tokens[place - 1].isCapital, let value = value(tokens, from: next + 1, .anything, isLower) else {
             return nil
@@ -270,7 +332,8 @@ package enum Claims {
         }
         for start in stride(from: end - 2, through: max(0, end - 5), by: -1) where start >= 0 && !tokens[start].endsClause {
             let owner = tokens[start].lower == "my" ? speaker : tokens[start].isCapital || isLower ? tokens[start].possessor : nil
-            if let owner { return canonical(tokens[(start + 1)..<end]).map { (owner, $0) } }
+            // Somebody's number is that of the phone.
+            if let owner { return canonical(tokens[(start + 1)..<end]).map { (owner, $0 == "number" ? "phone" : $0) } }
             if tokens[start].lower == "the" {
                 // "The wifi password is …": of nobody's, but there is one.
                 let words = tokens[(start + 1)..<end]
@@ -287,11 +350,17 @@ package enum Claims {
         let words = tokens.map(\.lower)
         let same = [
             "favourite": "favorite", "e-mail": "email", "colour": "color", "wi-fi": "wifi", "time-zone": "timezone", "mobile": "phone", "cell": "phone",
+            "telephone": "phone", "cellphone": "phone", "mail": "email",
         ]
         var parts = words.map { same[$0] ?? $0 }
-        if parts.suffix(2) == ["phone", "number"] { parts.removeLast() }
+        while parts.count > 1, latest.contains(parts[0]) { parts.removeFirst() }
+        if parts.count > 1, parts.suffix(2) == ["phone", "number"] || parts.suffix(2) == ["email", "address"] { parts.removeLast() }
+        if parts.suffix(2) == ["phone", "phone"] { parts.removeLast() }
+        if parts == ["home", "address"] || parts == ["postal", "address"] || parts == ["street", "address"] { parts = ["address"] }
         if parts.suffix(2) == ["time", "zone"] { parts = parts.dropLast(2) + ["timezone"] }
-        guard (1...3).contains(parts.count), parts[0] == "favorite" && parts.count > 1 || attributes.contains(parts[parts.count - 1]) else { return nil }
+        guard (1...3).contains(parts.count), !latest.contains(parts[0]),
+            parts[0] == "favorite" && parts.count > 1 || attributes.contains(parts[parts.count - 1])
+        else { return nil }
         return parts.joined(separator: " ")
     }
 }

@@ -88,7 +88,7 @@ public enum UpdateOperation: Operation {
     static let text = Parameter<String>("text", "The new text.")
     static let type = Parameter<MemoryType>("type", "The new kind.")
     static let tag = Parameter<[String]>("tag", "The new tags, in place of the old.")
-    static let time = Parameter<Date>("time", "The new time.")
+    static let time = Parameter<ZonedTime>("time", "The new time.")
     static let expires = Parameter<Date>("expires", "When it stops being recalled.")
     static let sensitivity = Parameter<Sensitivity>("sensitivity", "How far it may go from now on.")
     public static let parameters: [any AnyParameter] = [id, text, type, tag, time, expires, sensitivity, reason] + ScopeParameters.owner
@@ -109,7 +109,7 @@ public enum UpdateOperation: Operation {
             if let text = input[text], text != cube.text { (cube.text, cube.vouchedBy) = (text, nil) }
             cube.type = input[type] ?? cube.type
             cube.tags = input[tag] ?? cube.tags
-            cube.eventTime = input[time] ?? cube.eventTime
+            if let time = input[time] { (cube.eventTime, cube.utcOffset) = (time.date, time.utcOffset) }
             cube.expires = input[expires] ?? cube.expires
             cube.sensitivity = input[sensitivity] ?? cube.sensitivity
             let (analysis, hash) = try memory.describe(&cube)

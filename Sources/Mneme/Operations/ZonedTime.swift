@@ -9,7 +9,6 @@ public struct ZonedTime: Sendable, Equatable, ParameterValue {
     public var utcOffset: Int?
 
     public static var schema: [String: JSONValue] { Date.schema }
-    public static var wanted: String { Date.wanted }
 
     public init?(json: JSONValue) {
         guard let text = json.string else { return nil }
@@ -43,5 +42,9 @@ extension MemoryInput {
 
 extension MemCube {
     /// When it happened, on the speaker's clock, taken as UTC: the days that its text names are counted from there.
-    var localTime: Date { eventTime.addingTimeInterval(Double(utcOffset ?? 0)) }
+    var localTime: Date {
+        // No clock on earth is further from UTC; what comes from a file may say anything.
+        let offset = utcOffset.flatMap { (-64_800...64_800).contains($0) ? $0 : nil }
+        return eventTime.addingTimeInterval(Double(offset ?? 0))
+    }
 }

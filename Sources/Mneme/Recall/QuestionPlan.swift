@@ -14,21 +14,24 @@ struct QuestionPlan: Sendable {
     var asksWhen, asksNumber, asksName, asksLatest: Bool
     /// Whether what held once is asked for, rather than what holds.
     var asksPast: Bool
+    /// Whether what held before something else is asked for: "before", "then", "used to".
+    var asksFormer: Bool
 
     init(_ question: String, speakers: [String: Int], now: Date, analyzer: TextAnalyzer) {
-        let all = TextAnalyzer.words(question), spaced = " " + all.joined(separator: " ") + " "
+        let all = TextAnalyzer.words(question), spaced = " " + all.joined(separator: " ") + " ", asked = Set(all)
         let named = speakers.keys.filter { name in
             // A speaker is named by full name, or by first name.
-            let parts = TextAnalyzer.words(name)
-            guard let first = parts.first, first.count > 1 else { return false }
-            return spaced.contains(" " + parts.joined(separator: " ") + " ") || spaced.contains(" " + first + " ")
+            guard let first = TextAnalyzer.words(name).first, first.count > 1 else { return false }
+            return asked.contains(first)
         }
         speaker = named.count == 1 ? named.first : nil
         let nameWords = Set(speakers.keys.flatMap { TextAnalyzer.words($0) })
         var seen = Set<TermCounts.Term>()
         words = []
         terms = []
-        for word in all where !TextAnalyzer.stopWords.contains(word) && !nameWords.contains(word) && !Self.latestWords.contains(word) {
+        // Only so many terms count, and single ideographs and syllables tell least.
+        let ordered = all.filter { !TextAnalyzer.isLetterAlone($0) } + all.filter(TextAnalyzer.isLetterAlone)
+        for word in ordered where !TextAnalyzer.stopWords.contains(word) && !nameWords.contains(word) && !Self.latestWords.contains(word) {
             let stem = analyzer.stem(word), term = TermCounts.hash(stem)
             if seen.insert(term).inserted {
                 terms.append(term)
@@ -37,7 +40,7 @@ struct QuestionPlan: Sendable {
         }
         // A question of names alone ("Tell me about Ana") looks for the names.
         if terms.isEmpty {
-            for word in all where !TextAnalyzer.stopWords.contains(word) {
+            for word in ordered where !TextAnalyzer.stopWords.contains(word) {
                 let stem = analyzer.stem(word), term = TermCounts.hash(stem)
                 if seen.insert(term).inserted { terms.append(term); words.append(stem) }
             }
@@ -50,6 +53,9 @@ struct QuestionPlan: Sendable {
             ["where", "who", "which"].contains(first) || spaced.contains(" name of ")
             || (first == "what" && !Self.thingsWithNames.isDisjoint(with: all))
         asksPast = !Self.pastWords.isDisjoint(with: all)
+        asksFormer =
+            !Self.formerWords.isDisjoint(with: all) || [" used to ", " at first "].contains { spaced.contains($0) }
+            || spaced.contains(" old ") && !spaced.contains(" how old ")
         asksLatest = !Self.latestWords.isDisjoint(with: all)
     }
 
@@ -60,7 +66,10 @@ struct QuestionPlan: Sendable {
     ]
     private static let pastWords: Set<String> = [
         "did", "was", "were", "used", "previously", "previous", "formerly", "former", "before", "earlier", "past", "ago", "originally", "once", "old", "ever",
-        "had",
+        "had", "then",
+    ]
+    private static let formerWords: Set<String> = [
+        "before", "previously", "previous", "formerly", "former", "originally", "earlier", "then",
     ]
     private static let latestWords: Set<String> = ["now", "currently", "current", "latest", "recently", "newest", "nowadays", "still"]
 }

@@ -1,0 +1,76 @@
+public import Foundation
+
+/// A span of time named in a text.
+public struct TimeExpression: Sendable, Equatable {
+    /// The words that name it.
+    public var text: String
+    /// The span; the end is not part of it.
+    public var start, end: Date
+    /// Whether the text fixed the year; otherwise the same days of any year are meant.
+    public var fixesYear: Bool
+
+    /// How well `date` fits, 0…1: 1 inside a short span, 0.6 inside a longer one, falling over days outside a short
+    /// one.
+    public func proximity(to date: Date) -> Double {
+        var start = start, end = end
+        if !fixesYear {
+            let calendar = TimeExpressions.calendar
+            let shift = calendar.component(.year, from: date) - calendar.component(.year, from: start)
+            start = calendar.date(byAdding: .year, value: shift, to: start) ?? start
+            end = calendar.date(byAdding: .year, value: shift, to: end) ?? end
+        }
+        let isShort = end.timeIntervalSince(start) <= 3 * 86_400
+        if date >= start && date < end { return isShort ? 1 : 0.6 }
+        guard isShort else { return 0 }
+        let days = (date < start ? start.timeIntervalSince(date) : date.timeIntervalSince(end)) / 86_400
+        return exp(-days / 3)
+    }
+}
+
+/// Finds dates in English text and resolves them against a reference time, by rule.
+///
+/// Understands days ("yesterday", "the day after tomorrow", "the Friday before last", "8 May 2023", "31.12.2026",
+/// "on the 5th", "Christmas Eve"), spans ("last week", "end of Q1 2027", "2026-W48", "this weekend", "last summer")
+/// and distances ("two weeks ago", "a week from Monday", "in half a year"). A weekday alone lies ahead, unless the
+/// verb stands in the past. What recurs ("every Monday") is no date, and a known word beside an unknown modifier is
+/// none either: a wrong date is worse than none. A date that can be read in two ways (12/11/2026) gives both.
+///
+/// Times of day are not resolved. Days are those of the clock that the reference was read from, written as UTC.
+public enum TimeExpressions {
+    static let calendar: Calendar = {
+        var calendar = Calendar(identifier: .gregorian)
+        calendar.timeZone = .gmt
+        calendar.locale = Locale(identifier: "en_US_POSIX")
+        calendar.firstWeekday = 2
+        calendar.minimumDaysInFirstWeek = 4
+        return calendar
+    }()
+
+    /// Expressions of one text that are kept.
+    private static let limit = 16
+
+    /// The time expressions of `text`, in order, the first sixteen.
+    ///
+    /// - Parameter reference: what "now" means: the time on the speaker's clock, taken as UTC.
+    /// - Complexity: linear in the words.
+    public static func find(in text: String, reference: Date) -> [TimeExpression] {
+        let tokens = TimeToken.tokens(of: text)
+        guard tokens.contains(where: { TimeMatcher.canOpen($0.text) }) else { return [] }
+        let matcher = TimeMatcher(tokens: tokens, today: calendar.startOfDay(for: reference))
+        var found: [TimeExpression] = [], i = 0
+        while i < tokens.count, found.count < limit {
+            guard let match = matcher.match(at: i) else {
+                i += 1
+                continue
+            }
+            let words = tokens[i..<i + match.count].map(\.text).joined(separator: " ")
+            if !matcher.isDenied(i) {
+                found += match.spans.map { span in
+                    TimeExpression(text: words, start: span.start, end: span.end, fixesYear: span.fixesYear)
+                }
+            }
+            i += match.count
+        }
+        return found
+    }
+}
