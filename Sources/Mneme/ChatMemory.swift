@@ -1,4 +1,5 @@
 import Foundation
+import MnemeIndex
 public import MnemeStore
 
 /// Memory for a conversation with a model: recall before the answer, remember after it.
@@ -23,8 +24,9 @@ public struct ChatMemory: Sendable {
 
     /// The memories that bear on what the user says.
     public func recall(_ text: String) async throws -> [RecalledMemory] {
-        guard text.contains(where: { !$0.isWhitespace }) else { return [] }
-        var request = RecallRequest(String(text.prefix(2000)), owner: scope.owner)
+        let question = String(text.prefix(2000))
+        guard !TextAnalyzer.words(question).isEmpty else { return [] }
+        var request = RecallRequest(question, owner: scope.owner)
         request.limit = limit
         request.also = also
         request.tokenBudget = 1000

@@ -93,7 +93,7 @@ struct AuditCommand: AsyncParsableCommand {
                 let note = [entry.outcome == .done ? nil : entry.outcome.rawValue.uppercased(), entry.detail, entry.reason].compactMap(\.self).joined(
                     separator: "; ")
                 print(
-                    "\(entry.position)  \(DateText.format(entry.time))  \(entry.principal)  \(entry.operation)  user \(whose)  \(what)\(note.isEmpty ? "" : "  " + note)"
+                    Terminal.line("\(entry.position)  \(DateText.format(entry.time))  \(entry.principal)  \(entry.operation)  user \(whose)  \(what)\(note.isEmpty ? "" : "  " + note)")
                 )
             }
         }

@@ -31,7 +31,7 @@ struct ChatCommand: AsyncParsableCommand {
         let session = session ?? "chat-" + Date().formatted(Date.ISO8601FormatStyle().year().month().day())
         let chatMemory = os.map { ChatMemory($0, scope: Scope(user: user, session: session), also: also.map { Owner(user: $0) }) }
         let profile = try await chatMemory?.profile() ?? []
-        for cube in profile { Terminal.note("  profile: \(cube.text.prefix(Terminal.width - 13))") }
+        for cube in profile { Terminal.note("  profile: " + Terminal.line(cube.text.prefix(Terminal.width - 13))) }
         var messages = ChatMemory.system(system, profile: profile).map { [ChatMessage(role: "system", content: $0)] } ?? []
         let interactive = Terminal.isInteractive(STDIN_FILENO)
         while true {
@@ -41,7 +41,7 @@ struct ChatCommand: AsyncParsableCommand {
             }
             guard let line = readLine(), line.contains(where: { !$0.isWhitespace }) else { break }
             let known = Set(profile.map(\.id)), memories = try await chatMemory?.recall(line).filter { !known.contains($0.memory.id) } ?? []
-            for item in memories { Terminal.note("  memory: \(item.memory.text.prefix(Terminal.width - 12))") }
+            for item in memories { Terminal.note("  memory: " + Terminal.line(item.memory.text.prefix(Terminal.width - 12))) }
             var turn = messages
             turn.append(ChatMessage(role: "user", content: line))
             let prompt = try engine.prompt(model, turn, at: turn.count - 1, parts: ChatMemory.parts(line, memories: memories))
@@ -50,12 +50,12 @@ struct ChatCommand: AsyncParsableCommand {
             request.maxTokens = maxTokens
             request.sources = chatMemory?.sources(memories, profile: profile) ?? []
             request.sampling = sampling.parameters
-            var answer = ""
+            var answer = "", output = AnswerOutput()
             for try await event in try engine.generate(request) {
                 switch event {
                 case .token(let text, _, _, _):
                     answer += text
-                    FileHandle.standardOutput.write(Data(text.utf8))
+                    output.write(text)
                 case .finished(_, let usage):
                     print()
                     if interactive { Terminal.note(usage.summary) }

@@ -97,11 +97,17 @@ struct GenerateCommand: AsyncParsableCommand {
         request.maxTokens = maxTokens
         request.stop = stop
         request.sampling = sampling.parameters
+        var output = AnswerOutput()
         for try await event in try engine.generate(request) {
             switch event {
-            case .token(let text, _, _, _): FileHandle.standardOutput.write(Data(text.utf8))
+            case .token(let text, _, _, _): output.write(text)
             case .finished(_, let usage):
                 print()
+                fflush(nil)
+                if output.isBlank {
+                    Terminal.note(
+                        "The model wrote nothing: it takes the text for complete. Models that follow instructions answer in `mneme chat`.")
+                }
                 if Terminal.isInteractive(STDERR_FILENO) { Terminal.note(usage.summary) }
             }
         }

@@ -72,8 +72,9 @@ struct JobsCommand: AsyncParsableCommand {
         if job.state == .waiting, job.attempts > 0 { when = "again \(DateText.format(job.due))" }
         let attempts = job.attempts > 1 || job.state == .dead ? "  attempt \(job.attempts) of \(job.maximumAttempts)" : ""
         let given = job.arguments.sorted { $0.key < $1.key }.map { " \($0.key)=\($0.value)" }.joined()
-        return "\(job.id)  \(job.state.rawValue.padding(toLength: 9, withPad: " ", startingAt: 0))  \(job.kind)\(given)  user \(whose)  \(when)\(attempts)"
-            + (job.message.map { "  " + $0 } ?? "")
+        return Terminal.line(
+            "\(job.id)  \(job.state.rawValue.padding(toLength: 9, withPad: " ", startingAt: 0))  \(job.kind)\(given)  user \(whose)  \(when)\(attempts)"
+                + (job.message.map { "  " + $0 } ?? ""))
     }
 
     private static func show(_ jobs: [Job], json: Bool) throws {

@@ -45,8 +45,7 @@ struct KeysCommand: AsyncParsableCommand {
                 key.requestsPerMinute = rateLimit
             }
             print(secret)
-            FileHandle.standardError.write(
-                Data("Keep it: it is not shown again. Send it as `Authorization: Bearer …`. The server requires a key from now on.\n".utf8))
+            Terminal.report("Keep it: it is not shown again. Send it as `Authorization: Bearer …`. The server requires a key from now on.")
         }
     }
 
@@ -73,7 +72,8 @@ struct KeysCommand: AsyncParsableCommand {
             if keys.isEmpty { print("There are no keys: the server answers callers on this machine only.") }
             for key in keys {
                 let state = key.revoked != nil ? "revoked" : key.expires.map { $0 < Date() ? "expired" : "until " + DateText.format($0) } ?? "valid"
-                print("\(key.id)  \(key.name)  \(key.permissions.map(\.rawValue).sorted().joined(separator: ","))  \(Self.reach(key))  \(state)")
+                let permissions = key.permissions.map(\.rawValue).sorted().joined(separator: ",")
+                print(Terminal.line("\(key.id)  \(key.name)  \(permissions)  \(Self.reach(key))  \(state)"))
             }
         }
 

@@ -1,8 +1,9 @@
 import ArgumentParser
 import Foundation
+import Logging
 import Mneme
-import MnemeEngine
 import MnemeBase
+import MnemeEngine
 import MnemeHub
 import MnemeKV
 import MnemeModels
@@ -54,10 +55,11 @@ struct MnemeCommand: AsyncParsableCommand {
         signal(SIGPIPE, SIG_DFL)
         // A write beyond a file size limit is an error to report, not a reason to die.
         signal(SIGXFSZ, SIG_IGN)
-        do {
         // What is written is its owner's alone, from its first byte on.
         umask(0o077)
         Home.makePrivate()
+        LoggingSystem.bootstrap { TerminalLog(label: $0) }
+        do {
             var command = try parseAsRoot()
             if var asynchronous = command as? any AsyncParsableCommand { try await asynchronous.run() } else { try command.run() }
         } catch let error as any CustomStringConvertible & Error
@@ -67,7 +69,13 @@ struct MnemeCommand: AsyncParsableCommand {
             Terminal.error(error.description)
             Foundation.exit(error is InputError ? 2 : 1)
         } catch {
-            exit(withError: error)
+            // ArgumentParser's message may quote what was typed.
+            let code = exitCode(for: error), message = fullMessage(for: error)
+            if !message.isEmpty {
+                if code.isSuccess { print(message) } else { Terminal.report(message) }
+            }
+            fflush(nil)
+            Foundation.exit(code.rawValue)
         }
     }
 }
@@ -123,14 +131,6 @@ private struct FolderMemory: DerivedMemory {
 enum Home {
     static var folder: String { ProcessInfo.processInfo.environment["MNEME_HOME"] ?? NSHomeDirectory() + "/.mneme" }
     static var store: String { folder + "/memory.db" }
-    static var models: String { folder + "/models" }
-    static var kv: String { folder + "/kv" }
-    static func kvFolder(limit: Int? = nil) throws -> KVFolder { try KVFolder(path: kv, limit: limit, key: encryptionKey()) }
-    static var model: String { models + "/all-MiniLM-L6-v2" }
-
-    /// A model by its name among the models, or by the path of a file or folder.
-    static func languageModel(_ name: String, context: Int? = nil, threads: Int? = nil) throws -> LanguageModel {
-        try LanguageModel(path: languageModelPath(name), context: context, threads: threads)
 
     /// Takes from others what they could do with a folder that an earlier version made, if it is this user's.
     static func makePrivate() {
@@ -140,6 +140,14 @@ enum Home {
         Privacy.tighten(folder)
     }
 
+    static var models: String { folder + "/models" }
+    static var kv: String { folder + "/kv" }
+    static func kvFolder(limit: Int? = nil) throws -> KVFolder { try KVFolder(path: kv, limit: limit, key: encryptionKey()) }
+    static var model: String { models + "/all-MiniLM-L6-v2" }
+
+    /// A model by its name among the models, or by the path of a file or folder.
+    static func languageModel(_ name: String, context: Int? = nil, threads: Int? = nil) throws -> LanguageModel {
+        try LanguageModel(path: languageModelPath(name), context: context, threads: threads)
     }
 
     /// The tokenizer of a model that lies here under this name, or whose file is called so.

@@ -107,7 +107,8 @@ struct ModelsCommand: AsyncParsableCommand {
             }
             do {
                 let prompt = try ChatTemplate(text).render(["add_generation_prompt": true].merging(object.mapValues(Self.value)) { $1 })
-                print(prompt, terminator: "")
+                var output = AnswerOutput()
+                output.write(prompt)
             } catch let error as TemplateError { throw InputError(error.description) }
         }
 

@@ -126,6 +126,6 @@ struct OperationCommand<Declared: Mneme.Operation>: AsyncParsableCommand, Custom
         let count = try await memory.write(
             lines, of: Principal.local.owner(tenant: arguments["tenant"]?.string, user: arguments["user"]?.string), to: output,
             by: Caller(.local, operation: Declared.name))
-        FileHandle.standardError.write(Data("Exported \(count) memories to \(output).\n".utf8))
+        Terminal.report("Exported \(count) memories to \(output).")
     }
 }

@@ -12,7 +12,7 @@ enum Rendering {
         case "get", "update", "forget", "restore", "rollback", "correct", "feedback", "freeze", "quarantine", "release": return cube(value, operation)
         case "policy", "set-policy": return policy(value)
         case "erase" where value["report"] != nil:
-            let holding = (value["filesHolding"]?.array ?? []).compactMap(\.string)
+            let holding = (value["filesHolding"]?.array ?? []).compactMap(line)
             let found =
                 holding.isEmpty
                 ? "no piece of it is left" : "pieces of it stand in \(holding.joined(separator: ", ")): another memory says the same, or a copy was made"
@@ -42,11 +42,16 @@ enum Rendering {
         }.joined()
     }
 
+    /// A memory's text with its own lines.
+    private static func text(of memory: JSONValue?) -> String { memory?["text"]?.string ?? "" }
+
+    private static func line(_ value: JSONValue) -> String? { value.string.map(Terminal.line) }
+
     private static func string(_ value: JSONValue?, _ keys: String...) -> String {
         var value = value
         for key in keys { value = value?[key] }
         switch value {
-        case .string(let text): return text
+        case .string(let text): return Terminal.line(text)
         case .number(let number): return Int(exactly: number).map(String.init) ?? String(number)
         case .bool(let flag): return String(flag)
         default: return ""
@@ -59,13 +64,13 @@ enum Rendering {
         let memory = item["memory"]
         if string(item, "duplicate") == "true" { return "Already known as \(string(item, "id")); nothing was written." }
         if string(memory, "state") == "quarantined" {
-            let signs = (memory?["caution"]?.array ?? []).compactMap(\.string)
+            let signs = (memory?["caution"]?.array ?? []).compactMap(line)
             return Terminal.styled("Held", .yellow) + " \(string(item, "id")): it reads like an instruction to a model (\(signs.joined(separator: ", "))).\n"
                 + "  It is not recalled. `mneme release \(string(item, "id"))` lets it be; `--trusted` would have done so at once."
         }
         var text = Terminal.styled("Remembered", .green) + " \(string(item, "id"))  \(string(item, "type"))"
         let dates = (memory?["dates"]?.array ?? []).map { "\(string($0, "text")) = \(string($0, "start").prefix(10))" }
-        let names = (memory?["entities"]?.array ?? []).compactMap(\.string)
+        let names = (memory?["entities"]?.array ?? []).compactMap(line)
         let notes = [dates.isEmpty ? nil : "dates: " + dates.joined(separator: ", "), names.isEmpty ? nil : "names: " + names.joined(separator: ", ")]
             .compactMap(\.self)
         if !notes.isEmpty { text += "\n  " + Terminal.styled(notes.joined(separator: "; "), .dim) }
@@ -81,7 +86,7 @@ enum Rendering {
         let isMixed = Set(memories.map { string($0["memory"]?["scope"], "user") }).count > 1
         for (i, item) in memories.enumerated() {
             let memory = item["memory"], speaker = string(memory, "speaker")
-            let head = "\(i + 1). " + (speaker.isEmpty ? "" : Terminal.styled(speaker, .bold) + ": ") + oneLine(string(memory, "text"), 400)
+            let head = "\(i + 1). " + (speaker.isEmpty ? "" : Terminal.styled(speaker, .bold) + ": ") + oneLine(text(of: memory), 400)
             lines.append(head)
             let origin = [
                 isMixed ? "of " + string(memory?["scope"], "user") : "",
@@ -93,7 +98,7 @@ enum Rendering {
             let parts = (item["explanation"]?.object ?? [:]).compactMap { key, value in value.double.map { (key, $0) } }
                 .filter { abs($0.1) >= 0.05 }.sorted { abs($0.1) > abs($1.1) }
                 .map { String(format: "%@ %+.1f", $0.0, $0.1) }
-            let matched = (item["matched"]?.array ?? []).compactMap(\.string)
+            let matched = (item["matched"]?.array ?? []).compactMap(line)
             lines.append(
                 "   "
                     + Terminal.styled(
@@ -114,7 +119,7 @@ enum Rendering {
     }
 
     private static func policy(_ value: JSONValue) -> String {
-        let redaction = (value["redaction"]?.array ?? []).compactMap(\.string), tenant = value["tenant"]?.string
+        let redaction = (value["redaction"]?.array ?? []).compactMap(line), tenant = value["tenant"]?.string
         let held = ["hold": "held until released", "mark": "recalled, and marked", "off": "recalled"][string(value, "protection")] ?? ""
         return """
             \(tenant.map { "Tenant \($0)" } ?? "All tenants without a policy of their own"):
@@ -135,7 +140,7 @@ enum Rendering {
             let state = string(memory, "state"), speaker = string(memory, "speaker")
             let mark = state == "activated" ? "" : " [\(state)]"
             return "\(string(memory, "id"))  \(Terminal.styled(day(memory, "eventTime"), .cyan))  \(string(memory, "type"))\(mark)  "
-                + (speaker.isEmpty ? "" : speaker + ": ") + oneLine(string(memory, "text"), max(20, Terminal.width - 80))
+                + (speaker.isEmpty ? "" : speaker + ": ") + oneLine(text(of: memory), max(20, Terminal.width - 80))
         }
         if let next = value["next"]?.string { lines.append(Terminal.styled("more: --after \(next)", .dim)) }
         return lines.joined(separator: "\n")
@@ -146,7 +151,7 @@ enum Rendering {
         switch operation {
         case "forget": return "Forgotten. `mneme restore \(string(memory, "id"))` takes it back."
         case "restore": return "Restored \(string(memory, "id"))."
-        case "rollback": return "\(string(memory, "id")) is again: \(oneLine(string(memory, "text"), 200))  (version \(string(memory, "version")))"
+        case "rollback": return "\(string(memory, "id")) is again: \(oneLine(text(of: memory), 200))  (version \(string(memory, "version")))"
         case "correct": return "Remembered \(string(memory, "id")) in its place. `mneme restore` of the old one takes that back."
         case "quarantine": return "Held \(string(memory, "id")). `mneme release` lets it be recalled again."
         case "release": return "Released \(string(memory, "id")): it is recalled from now on."
@@ -160,7 +165,7 @@ enum Rendering {
         case "update": return "Updated \(string(memory, "id")) to version \(string(memory, "version"))."
         default: break
         }
-        var lines = [string(memory, "text"), ""]
+        var lines = [text(of: memory), ""]
         for (label, text) in [
             ("id", string(memory, "id")), ("type", string(memory, "type")), ("tier", string(memory, "tier")),
             ("state", string(memory, "state") + ", version " + string(memory, "version")),
@@ -171,8 +176,8 @@ enum Rendering {
             ("recalled", memory?["usage"].map { "\(string($0, "count")) times, last \(day($0, "last"))" } ?? ""), ("user", string(memory?["scope"], "user")),
             ("session", string(memory?["scope"], "session")),
             ("origin", [string(memory?["provenance"], "source"), string(memory?["provenance"], "reference")].filter { !$0.isEmpty }.joined(separator: " ")),
-            ("names", (memory?["entities"]?.array ?? []).compactMap(\.string).joined(separator: ", ")),
-            ("tags", (memory?["tags"]?.array ?? []).compactMap(\.string).joined(separator: ", ")),
+            ("names", (memory?["entities"]?.array ?? []).compactMap(line).joined(separator: ", ")),
+            ("tags", (memory?["tags"]?.array ?? []).compactMap(line).joined(separator: ", ")),
             ("dates", (memory?["dates"]?.array ?? []).map { "\(string($0, "text")) = \(string($0, "start").prefix(10))" }.joined(separator: ", ")),
         ] where !text.isEmpty { lines.append(Terminal.styled(label.padding(toLength: 9, withPad: " ", startingAt: 0), .dim) + text) }
         let list = value["links"]?.array ?? []
@@ -181,7 +186,7 @@ enum Rendering {
     }
 
     private static func grant(_ value: JSONValue) -> String {
-        let permissions = (value["permissions"]?.array ?? []).compactMap(\.string).joined(separator: ", ")
+        let permissions = (value["permissions"]?.array ?? []).compactMap(line).joined(separator: ", ")
         let what = value["cube"]?.string.map { "memory \($0)" } ?? "memories of \(string(value["owner"], "user")) up to '\(string(value, "upTo"))'"
         return "\(string(value, "grantee")) may \(permissions) \(what)" + (value["expires"] == nil ? "" : " until \(day(value, "expires"))")
     }
@@ -216,6 +221,19 @@ enum Rendering {
         var text = "Imported \(string(value, "stored")) memories from \(string(value, "read")) messages or parts"
         if string(value, "duplicates") != "0" { text += "; \(string(value, "duplicates")) were known" }
         text += String(format: ", in %.1f s.", value["seconds"]?.double ?? 0)
+        let users = value["users"]?.array ?? []
+        if users.count > 1 || users.contains(where: { string($0, "user") != "default" }) {
+            let counts = users.map { user in
+                let known = string(user, "duplicates")
+                return "\(string(user, "user")) \(string(user, "stored"))" + (known == "0" ? "" : " (\(known) known)")
+            }
+            text += "\nFor users: \(counts.joined(separator: ", "))."
+        }
+        let counts = [("held", "held, as they read like instructions to a model"), ("undated", "without any time, dated now"), ("links", "links made")]
+        for (key, what) in counts where !["", "0"].contains(string(value, key)) { text += "\n\(string(value, key)) \(what)." }
+        for (reason, count) in (value["leftOut"]?.object ?? [:]).sorted(by: { $0.key < $1.key }) {
+            text += "\nLeft out: \(string(count)) \(Terminal.line(reason))."
+        }
         let problems = value["problems"]?.array ?? []
         if !problems.isEmpty {
             text += "\n" + Terminal.styled("\(string(value, "skipped")) skipped:", .yellow)
@@ -251,10 +269,10 @@ enum Rendering {
         for topic in topics {
             lines.append(
                 String(format: "           %4.1f  %8.0f  %6.0f  ", topic["heat"]?.double ?? 0, topic["memories"]?.double ?? 0, topic["visits"]?.double ?? 0)
-                    + "\(string(topic, "last").prefix(10))  \((topic["about"]?.array ?? []).compactMap(\.string).joined(separator: ", "))")
+                    + "\(string(topic, "last").prefix(10))  \((topic["about"]?.array ?? []).compactMap(line).joined(separator: ", "))")
         }
         if !profile.isEmpty { lines.append("profile") }
-        lines += profile.map { "           " + oneLine(string($0, "text"), max(40, Terminal.width - 12)) }
+        lines += profile.map { "           " + oneLine(text(of: $0), max(40, Terminal.width - 12)) }
         return lines.joined(separator: "\n")
     }
 

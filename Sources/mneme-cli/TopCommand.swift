@@ -26,7 +26,7 @@ struct TopCommand: AsyncParsableCommand {
         while true {
             let metrics = MetricsText(String(decoding: try await downloader.data(address), as: UTF8.self)), now = ContinuousClock.now
             let passed = before.map { (now - $0.time) / .seconds(1) }
-            if Terminal.isInteractive(STDOUT_FILENO) { print("\u{1b}[2J\u{1b}[H", terminator: "") }
+            if Terminal.isInteractive(STDOUT_FILENO) { Terminal.clear() }
             print(Self.screen(metrics, before: before?.metrics, seconds: passed, url: url))
             fflush(nil)
             before = (metrics, now)
@@ -109,11 +109,13 @@ struct MetricsText {
     var operations: [String] { Array(Set(values.compactMap { $0.name == "mneme_requests_total" ? $0.labels["operation"] : nil })).sorted() }
 
     private func requests(_ operation: String, where fits: (Int) -> Bool) -> Int {
-        Int(
+        Self.count(
             values.filter { $0.name == "mneme_requests_total" && $0.labels["operation"] == operation && fits(Int($0.labels["status"] ?? "") ?? 0) }.reduce(0) {
                 $0 + $1.value
             })
     }
+    /// A count as a server says it; 0 if it says none.
+    private static func count(_ value: Double) -> Int { (0...0x1p53).contains(value) ? Int(value) : 0 }
     func count(of operation: String) -> Int { requests(operation) { _ in true } }
     func failures(of operation: String) -> Int { requests(operation) { $0 >= 400 } }
 
@@ -121,7 +123,7 @@ struct MetricsText {
     func buckets(of operation: String, since earlier: MetricsText?) -> [(bound: Double, count: Int)] {
         func own(_ metrics: MetricsText) -> [(bound: Double, count: Int)] {
             metrics.values.filter { $0.name == "mneme_request_seconds_bucket" && $0.labels["operation"] == operation }.map {
-                ($0.labels["le"] == "+Inf" ? .infinity : Double($0.labels["le"] ?? "") ?? .infinity, Int($0.value))
+                ($0.labels["le"] == "+Inf" ? .infinity : Double($0.labels["le"] ?? "") ?? .infinity, Self.count($0.value))
             }
         }
         let past = earlier.map(own) ?? []

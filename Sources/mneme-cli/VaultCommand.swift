@@ -93,7 +93,7 @@ struct VaultCommand: AsyncParsableCommand {
             for row in rows {
                 let notes = [row.grants > 0 ? "\(row.grants) grants" : nil, row.from.map { "follows \($0)" }].compactMap(\.self).joined(separator: ", ")
                 let name = row.vault.tenant == "default" ? row.vault.user : "\(row.vault.user) (\(row.vault.tenant))"
-                print("\(name.padding(toLength: max(30, name.count), withPad: " ", startingAt: 0)) \(row.memories) memories  \(notes)")
+                print(Terminal.line("\(name.padding(toLength: max(30, name.count), withPad: " ", startingAt: 0)) \(row.memories) memories  \(notes)"))
             }
         }
     }
@@ -153,7 +153,7 @@ struct VaultCommand: AsyncParsableCommand {
             try memory.store.flush()
             if json { return print(try OperationTable.encode(copies, pretty: true)) }
             if copies.isEmpty { return print("No copy of '\(name)' is known.") }
-            for copy in copies { print("\(String(DateText.format(copy.export.time).prefix(10)))  \(copy.note)") }
+            for copy in copies { print(Terminal.line("\(String(DateText.format(copy.export.time).prefix(10)))  \(copy.note)")) }
         }
     }
 
@@ -252,9 +252,9 @@ struct VaultCommand: AsyncParsableCommand {
             if json {
                 print(try OperationTable.encode(difference, pretty: true))
             } else {
-                for (id, text) in difference.onlyFirst.sorted(by: { $0.key < $1.key }) { print(Terminal.styled("- \(id)  \(text)", .red)) }
-                for (id, text) in difference.onlySecond.sorted(by: { $0.key < $1.key }) { print(Terminal.styled("+ \(id)  \(text)", .green)) }
-                for change in difference.changed { print("~ \(change.id)\n  - \(change.first)\n  + \(change.second)") }
+                for (id, text) in difference.onlyFirst.sorted(by: { $0.key < $1.key }) { print(Terminal.styled(Terminal.line("- \(id)  \(text)"), .red)) }
+                for (id, text) in difference.onlySecond.sorted(by: { $0.key < $1.key }) { print(Terminal.styled(Terminal.line("+ \(id)  \(text)"), .green)) }
+                for change in difference.changed { print("~ \(change.id)\n  - \(Terminal.line(change.first))\n  + \(Terminal.line(change.second))") }
                 print(
                     "\(difference.same) the same, \(difference.onlyFirst.count) only in \(first), \(difference.onlySecond.count) only in \(second), \(difference.changed.count) different"
                 )
@@ -389,7 +389,7 @@ struct Subscription: Codable {
     }
 
     static func save(_ subscriptions: [Subscription]) throws {
-        let partial = file + ".\(getpid())", encoder = JSONEncoder()
+        let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
         try AtomicFile.write(encoder.encode(subscriptions), to: file)
     }

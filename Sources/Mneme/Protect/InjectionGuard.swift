@@ -147,7 +147,7 @@ package enum InjectionGuard {
     private static func variants(_ text: String) -> [String] {
         var variants: [String] = []
         // Plain ASCII has neither compatible forms nor letters of other scripts.
-        let isASCII = text.utf8.allSatisfy { $0 < 0x80 }, folded = isASCII ? text : text.precomposedStringWithCompatibilityMapping
+        let isASCII = text.utf8.allSatisfy { $0 < 0x80 }, folded = isASCII ? text : TextFolding.normalized(text)
         if folded != text { variants.append(folded) }
         // Letters of another script among Latin ones.
         let scalars = text.unicodeScalars

@@ -1,0 +1,37 @@
+import Logging
+import MnemeBase
+
+/// Writes log lines to standard error: what they quote from outside can neither act on a terminal nor begin a line of its own.
+struct TerminalLog: LogHandler {
+    private var lines: StreamLogHandler
+
+    init(label: String) { lines = StreamLogHandler.standardError(label: label) }
+
+    var logLevel: Logger.Level {
+        get { lines.logLevel }
+        set { lines.logLevel = newValue }
+    }
+    var metadata: Logger.Metadata {
+        get { lines.metadata }
+        set { lines.metadata = newValue.mapValues(Self.shown) }
+    }
+    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+        get { lines[metadataKey: key] }
+        set { lines[metadataKey: key] = newValue.map(Self.shown) }
+    }
+
+    func log(event: LogEvent) {
+        var event = event
+        event.message = "\(TerminalText.shown(event.message.description, onOneLine: true))"
+        event.metadata = event.metadata?.mapValues(Self.shown)
+        if let error = event.error {
+            event.error = nil
+            event.metadata = (event.metadata ?? [:]).merging(["error": Self.shown("\(error)")]) { $1 }
+        }
+        lines.log(event: event)
+    }
+
+    private static func shown(_ value: Logger.Metadata.Value) -> Logger.Metadata.Value {
+        .string(TerminalText.shown(value.description, onOneLine: true))
+    }
+}
