@@ -122,6 +122,8 @@ package struct Sampler: Sendable {
             if suffices || within == reach { break }
             within = min(reach, 2 * within)
         }
+        // Logits that are no numbers, as damaged weights give, are above nothing.
+        guard !candidates.isEmpty else { return Self.highest(logits) }
         candidates.sort { $0.probability != $1.probability ? $0.probability > $1.probability : $0.token < $1.token }
         if p.topK > 0 { candidates.removeLast(max(0, candidates.count - p.topK)) }
         let sum = p.topK > 0 ? candidates.reduce(0) { $0 + $1.probability } : whole
@@ -154,7 +156,7 @@ package struct Sampler: Sendable {
             left -= candidate.probability
             if left < 0 { return candidate.token }
         }
-        return candidates.last!.token
+        return candidates.last?.token ?? Self.highest(logits)
     }
 
     /// The weight of all tokens within `reach`, where the likeliest has 1.
@@ -181,6 +183,10 @@ package struct Sampler: Sendable {
                 if best.count > count { best.removeLast() }
             }
         }
-        return (Double(logits[Int(token)]) - norm, best.map { TokenProbability(token: $0.token, logProbability: Double($0.value) - norm) })
+        func probability(_ logit: Float) -> Double {
+            let value = Double(logit) - norm
+            return value.isNaN ? -.infinity : value
+        }
+        return (probability(logits[Int(token)]), best.map { TokenProbability(token: $0.token, logProbability: probability($0.value)) })
     }
 }

@@ -14,6 +14,7 @@ struct CubeHeader: Codable {
     var topic: CubeID?
     var caution: [String]?
     var vouchedBy: String?
+    var utcOffset: Int?
     var provenance: Provenance
     var activation: ActivationReference?
 }
@@ -26,9 +27,20 @@ enum StoreCoding {
         return String(decoding: try encoder.encode(value), as: UTF8.self)
     }
 
+    /// Seconds either way of 1970 that a time can have: beyond, calendars do not count.
+    static let times = -4e15...4e15
+
+    /// A time of the store.
+    ///
+    /// - Throws: ``StoreError`` if it is none.
+    static func time(_ seconds: Double) throws -> Date {
+        guard times.contains(seconds) else { throw StoreError(.corrupt, "A time of the store is out of range. Run `mneme doctor`.") }
+        return Date(timeIntervalSince1970: seconds)
+    }
+
     static func decode<T: Decodable>(_ type: T.Type, _ json: String) throws -> T {
         let decoder = JSONDecoder()
-        decoder.dateDecodingStrategy = .secondsSince1970
+        decoder.dateDecodingStrategy = .custom { try time($0.singleValueContainer().decode(Double.self)) }
         do { return try decoder.decode(type, from: Data(json.utf8)) } catch {
             throw StoreError(.corrupt, "A record of the store cannot be read. Run `mneme doctor`.")
         }
@@ -42,22 +54,29 @@ extension SQLiteMemoryStore {
         JOIN owner ON owner.id = cube.owner LEFT JOIN session ON session.id = cube.session
         """
 
+    /// A version after which there can be another.
+    static func version(_ number: Int) throws -> Int {
+        guard (0..<Int.max).contains(number) else { throw StoreError(.corrupt, "A memory has the version \(number). Run `mneme doctor`.") }
+        return number
+    }
+
     static func cube(_ row: Row) throws -> MemCube {
-        guard let id = CubeID(row["id"] as String), let type = MemoryType(rawValue: row["type"]),
-            let state = LifecycleState(rawValue: row["state"])
+        guard let id = CubeID(try row.read("id") as String), let type = MemoryType(rawValue: try row.read("type")),
+            let state = LifecycleState(rawValue: try row.read("state"))
         else { throw StoreError(.corrupt, "A memory has an unknown id, type or state. Run `mneme doctor`.") }
-        let header = try StoreCoding.decode(CubeHeader.self, row["header"])
-        let recorded = Date(timeIntervalSince1970: row["recorded_time"])
+        let header = try StoreCoding.decode(CubeHeader.self, try row.read("header"))
+        let recorded = try row.time("recorded_time")
         var cube = MemCube(
-            id: id, scope: Scope(tenant: row["tenant"], user: row["user"], agent: row["agent"], session: row["session_name"]),
-            type: type, text: row["text"], speaker: row["speaker"], eventTime: Date(timeIntervalSince1970: row["event_time"]),
+            id: id,
+            scope: Scope(tenant: try row.read("tenant"), user: try row.read("user"), agent: try row.read("agent"), session: try row.read("session_name")),
+            type: type, text: try row.read("text"), speaker: try row.read("speaker"), eventTime: try row.time("event_time"),
             recordedTime: recorded, provenance: header.provenance)
         cube.state = state
-        cube.version = row["version"]
-        cube.updatedTime = Date(timeIntervalSince1970: row["updated_time"])
-        cube.expires = (row["expires"] as Double?).map(Date.init(timeIntervalSince1970:))
-        cube.priority = row["priority"]
-        cube.sensitivity = Sensitivity(rawValue: row["sensitivity"]) ?? .restricted
+        cube.version = try version(row.read("version"))
+        cube.updatedTime = try row.time("updated_time")
+        cube.expires = try row.optionalTime("expires")
+        cube.priority = try row.read("priority")
+        cube.sensitivity = Sensitivity(rawValue: try row.read("sensitivity")) ?? .restricted
         cube.tags = header.tags
         cube.metadata = header.metadata
         cube.entities = header.entities
@@ -69,9 +88,10 @@ extension SQLiteMemoryStore {
         cube.topic = header.topic
         cube.caution = header.caution
         cube.vouchedBy = header.vouchedBy
-        cube.validUntil = (row["valid_until"] as Double?).map(Date.init(timeIntervalSince1970:))
+        cube.utcOffset = header.utcOffset
+        cube.validUntil = try row.optionalTime("valid_until")
         cube.activation = header.activation
-        if let last = row["last_used"] as Double? { cube.usage = Usage(count: row["uses"], last: Date(timeIntervalSince1970: last)) }
+        if let last = try row.optionalTime("last_used") { cube.usage = Usage(count: try row.read("uses"), last: last) }
         return cube
     }
 

@@ -81,14 +81,14 @@ extension SQLiteMemoryStore {
     // MARK: Grants
 
     private static func grant(_ row: Row, _ owner: Owner) throws -> Grant {
-        guard let grantee = Grantee(row["grantee"] as String) else { throw StoreError(.corrupt, "A grant is for nobody. Run `mneme doctor`.") }
-        var grant = Grant(owner: owner, cube: (row["cube"] as String?).map(CubeID.init(stored:)), grantee: grantee)
-        grant.id = row["id"]
-        grant.permissions = Set((row["permissions"] as String).split(separator: ",").compactMap { Permission(rawValue: String($0)) })
-        grant.upTo = Sensitivity(rawValue: row["up_to"]) ?? .public
-        grant.created = Date(timeIntervalSince1970: row["created"])
-        grant.grantor = row["grantor"]
-        grant.expires = (row["expires"] as Double?).map(Date.init(timeIntervalSince1970:))
+        guard let grantee = Grantee(try row.read("grantee") as String) else { throw StoreError(.corrupt, "A grant is for nobody. Run `mneme doctor`.") }
+        var grant = Grant(owner: owner, cube: (try row.read("cube") as String?).map(CubeID.init(stored:)), grantee: grantee)
+        grant.id = try row.read("id")
+        grant.permissions = Set((try row.read("permissions") as String).split(separator: ",").compactMap { Permission(rawValue: String($0)) })
+        grant.upTo = Sensitivity(rawValue: try row.read("up_to")) ?? .public
+        grant.created = try row.time("created")
+        grant.grantor = try row.read("grantor")
+        grant.expires = try row.optionalTime("expires")
         return grant
     }
 
@@ -172,7 +172,7 @@ extension SQLiteMemoryStore {
                     SELECT access_grant.*, owner.user FROM access_grant JOIN owner ON owner.id = access_grant.owner
                     WHERE owner.tenant = ? AND grantee IN (SELECT value FROM json_each(?)) AND (expires IS NULL OR expires > ?) ORDER BY access_grant.id
                     """, arguments: [tenant, grantees, caller.time.timeIntervalSince1970]
-            ).map { try Self.grant($0, Owner(tenant: tenant, user: $0["user"])) }
+            ).map { try Self.grant($0, Owner(tenant: tenant, user: try $0.read("user"))) }
         }
     }
 

@@ -42,7 +42,9 @@ extension SQLiteMemoryStore {
                     ORDER BY cube.event_time DESC, cube.seq DESC LIMIT \(compared)
                     """), arguments: [ownerID, key]
         ).reversed().compactMap { row in
-            try current(CubeID(stored: row[0]), ownerID, db).map { ($0, Claim(subject: row[1], attribute: row[2], value: row[3], isDenied: row[4])) }
+            try current(CubeID(stored: try row.read(0)), ownerID, db).map {
+                ($0, Claim(subject: try row.read(1), attribute: try row.read(2), value: try row.read(3), isDenied: try row.read(4)))
+            }
         }
     }
 

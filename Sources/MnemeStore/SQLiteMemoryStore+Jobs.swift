@@ -6,20 +6,21 @@ extension SQLiteMemoryStore {
     private static let window = 4_096
 
     private static func job(_ row: Row) throws -> Job {
-        guard let state = Job.State(rawValue: row["state"]) else { throw StoreError(.corrupt, "A job is in an unknown state. Run `mneme doctor`.") }
+        guard let state = Job.State(rawValue: try row.read("state")) else { throw StoreError(.corrupt, "A job is in an unknown state. Run `mneme doctor`.") }
         var job = Job(
-            row["kind"], owner: (row["tenant"] as String?).map { Owner(tenant: $0, user: row["user"] ?? "default") },
-            arguments: try StoreCoding.decode([String: String].self, row["arguments"]), priority: row["priority"], maximumAttempts: row["maximum_attempts"],
-            created: Date(timeIntervalSince1970: row["created"]), due: Date(timeIntervalSince1970: row["due"]))
-        job.id = row["id"]
+            try row.read("kind"), owner: try (row.read("tenant") as String?).map { Owner(tenant: $0, user: try row.read("user") ?? "default") },
+            arguments: try StoreCoding.decode([String: String].self, try row.read("arguments")), priority: try row.read("priority"),
+            maximumAttempts: try row.read("maximum_attempts"),
+            created: try row.time("created"), due: try row.time("due"))
+        job.id = try row.read("id")
         job.state = state
-        job.attempts = row["attempts"]
-        job.started = (row["started"] as Double?).map(Date.init(timeIntervalSince1970:))
-        job.finished = (row["finished"] as Double?).map(Date.init(timeIntervalSince1970:))
-        job.worker = row["worker"]
-        job.leaseEnd = (row["lease_end"] as Double?).map(Date.init(timeIntervalSince1970:))
-        job.message = row["message"]
-        job.schedule = row["schedule"]
+        job.attempts = try row.read("attempts")
+        job.started = try row.optionalTime("started")
+        job.finished = try row.optionalTime("finished")
+        job.worker = try row.read("worker")
+        job.leaseEnd = try row.optionalTime("lease_end")
+        job.message = try row.read("message")
+        job.schedule = try row.read("schedule")
         return job
     }
 
@@ -120,8 +121,8 @@ extension SQLiteMemoryStore {
     }
 
     public func removeSchedule(_ name: String, by caller: Caller) throws {
-        try administer(caller, "jobs", "unschedule \(name)") { db in
         try Self.requireWhole([name])
+        try administer(caller, "jobs", "unschedule \(name)") { db in
             try db.execute(sql: "DELETE FROM schedule WHERE name = ?", arguments: [name])
             guard db.changesCount > 0 else { throw StoreError(.notFound, "There is no schedule '\(name.prefix(64))'.") }
         }
@@ -129,9 +130,9 @@ extension SQLiteMemoryStore {
 
     private static func schedules(_ db: Database) throws -> [JobSchedule] {
         try Row.fetchAll(db, sql: "SELECT * FROM schedule ORDER BY name").map { row in
-            guard let cron = CronExpression(row["cron"]) else { throw StoreError(.corrupt, "A schedule's times cannot be read. Set it again.") }
+            guard let cron = CronExpression(try row.read("cron")) else { throw StoreError(.corrupt, "A schedule's times cannot be read. Set it again.") }
             return JobSchedule(
-                name: row["name"], cron: cron, job: try StoreCoding.decode(Job.self, row["job"]), since: Date(timeIntervalSince1970: row["last"]))
+                name: try row.read("name"), cron: cron, job: try StoreCoding.decode(Job.self, try row.read("job")), since: try row.time("last"))
         }
     }
 
@@ -218,7 +219,7 @@ extension SQLiteMemoryStore {
     public func jobCounts() throws -> [Job.State: Int] {
         try read { db in
             let rows = try Row.fetchAll(db, sql: "SELECT state, count(*) FROM job GROUP BY state")
-            return Dictionary(uniqueKeysWithValues: rows.compactMap { row in Job.State(rawValue: row[0]).map { ($0, row[1]) } })
+            return Dictionary(try rows.compactMap { row in try Job.State(rawValue: row.read(0)).map { ($0, try row.read(1)) } }, uniquingKeysWith: +)
         }
     }
 

@@ -102,13 +102,13 @@ extension SQLiteMemoryStore {
             return try Row.fetchAll(
                 db, sql: "SELECT * FROM journal WHERE cube = ? AND owner = ? ORDER BY position", arguments: [id.description, ownerID]
             ).map { row in
-                guard let operation = JournalEntry.Operation(rawValue: row["operation"]) else {
+                guard let operation = JournalEntry.Operation(rawValue: try row.read("operation")) else {
                     throw StoreError(.corrupt, "The journal holds an unknown operation. Run `mneme doctor`.")
                 }
-                let payload: String? = row["payload"], isLink = operation == .link || operation == .unlink
+                let payload: String? = try row.read("payload"), isLink = operation == .link || operation == .unlink
                 return JournalEntry(
-                    position: row["position"], time: Date(timeIntervalSince1970: row["time"]), operation: operation, cube: id,
-                    version: row["version"], principal: row["principal"], reason: row["reason"],
+                    position: try row.read("position"), time: try row.time("time"), operation: operation, cube: id,
+                    version: try row.read("version"), principal: try row.read("principal"), reason: try row.read("reason"),
                     snapshot: isLink ? nil : try payload.map { try StoreCoding.decode(MemCube.self, $0) },
                     link: isLink ? try payload.map { try StoreCoding.decode(CubeLink.self, $0) } : nil)
             }.filter { entry in
@@ -134,9 +134,9 @@ extension SQLiteMemoryStore {
         }
     }
 
-    private static func link(_ row: Row) -> CubeLink? {
-        guard let source = CubeID(row["source"] as String), let target = CubeID(row["target"] as String) else { return nil }
-        return CubeLink(source: source, target: target, kind: row["kind"], time: Date(timeIntervalSince1970: row["time"]))
+    private static func link(_ row: Row) throws -> CubeLink? {
+        guard let source = CubeID(try row.read("source") as String), let target = CubeID(try row.read("target") as String) else { return nil }
+        return CubeLink(source: source, target: target, kind: try row.read("kind"), time: try row.time("time"))
     }
 
     public func create(_ owner: Owner, by caller: Caller) throws -> Bool {
@@ -184,7 +184,7 @@ extension SQLiteMemoryStore {
 
     public func owners() throws -> [Owner] {
         try read { db in
-            try Row.fetchAll(db, sql: "SELECT tenant, user FROM owner ORDER BY id").map { Owner(tenant: $0["tenant"], user: $0["user"]) }
+            try Row.fetchAll(db, sql: "SELECT tenant, user FROM owner ORDER BY id").map { Owner(tenant: try $0.read("tenant"), user: try $0.read("user")) }
         }
     }
 
@@ -233,7 +233,7 @@ extension SQLiteMemoryStore {
                         SELECT operation, payload FROM journal WHERE owner = ? AND position > ? AND operation IN ('link', 'unlink')
                             AND payload IS NOT NULL ORDER BY position
                         """, arguments: [ownerID, position]
-                ).map { (try StoreCoding.decode(CubeLink.self, $0["payload"]), $0["operation"] == JournalEntry.Operation.unlink.rawValue) }
+                ).map { (try StoreCoding.decode(CubeLink.self, try $0.read("payload")), try $0.read("operation") == JournalEntry.Operation.unlink.rawValue) }
                 changes.erased = try String.fetchAll(
                     db, sql: "SELECT cube FROM journal WHERE owner = ? AND position > ? AND operation = 'erase'", arguments: [ownerID, position]
                 ).compactMap(CubeID.init)
@@ -249,16 +249,17 @@ extension SQLiteMemoryStore {
     }
 
     private static func indexRow(_ row: Row) throws -> IndexRow {
-        guard let type = MemoryType(rawValue: row[2]), let state = LifecycleState(rawValue: row[3]) else {
+        guard let type = MemoryType(rawValue: try row.read(2)), let state = LifecycleState(rawValue: try row.read(3)) else {
             throw StoreError(.corrupt, "A memory has an unknown id, type or state. Run `mneme doctor`.")
         }
-        let tags: String? = row[11]
+        let tags: String? = try row.read(11)
         var result = IndexRow(
-            sequence: row[0], id: CubeID(stored: row[1]), type: type, state: state, agent: row[4], session: row[5], place: row[6], speaker: row[7],
-            eventTime: Date(timeIntervalSince1970: row[8]), recordedTime: Date(timeIntervalSince1970: row[9]),
-            expires: (row[10] as Double?).map(Date.init(timeIntervalSince1970:)),
+            sequence: try row.read(0), id: CubeID(stored: try row.read(1)), type: type, state: state, agent: try row.read(4), session: try row.read(5),
+            place: try row.read(6), speaker: try row.read(7),
+            eventTime: try row.time(8), recordedTime: try row.time(9),
+            expires: try row.optionalTime(10),
             tags: try tags.map { try StoreCoding.decode([String].self, $0) } ?? [],
-            analysis: try row.withUnsafeData(atIndex: 12) { Array($0 ?? Data()) }, analyzer: row[13],
+            analysis: try row.withUnsafeData(atIndex: 12) { Array($0 ?? Data()) }, analyzer: try row.read(13),
             vector: try row.withUnsafeData(atIndex: 14) { data in
                 data.map { data in
                     [Float](unsafeUninitializedCapacity: data.count / 4) { floats, count in
@@ -267,8 +268,8 @@ extension SQLiteMemoryStore {
                     }
                 }
             })
-        result.isFormer = row[15] ?? false
-        result.validUntil = (row[16] as Double?).map(Date.init(timeIntervalSince1970:))
+        result.isFormer = try row.read(15) ?? false
+        result.validUntil = try row.optionalTime(16)
         return result
     }
 
@@ -282,7 +283,9 @@ extension SQLiteMemoryStore {
                     ORDER BY seq LIMIT ?2
                     """, arguments: [embedder, limit]
             ).compactMap { row in
-                CubeID(row["id"] as String).map { PendingEmbedding(id: $0, version: row["version"], text: row["text"], speaker: row["speaker"]) }
+                try CubeID(row.read("id") as String).map {
+                    PendingEmbedding(id: $0, version: try row.read("version"), text: try row.read("text"), speaker: try row.read("speaker"))
+                }
             }
         }
     }
@@ -308,7 +311,7 @@ extension SQLiteMemoryStore {
             func counts(_ column: String) throws -> [String: Int] {
                 let rows = try Row.fetchAll(
                     db, sql: "SELECT \(column), count(*) FROM cube WHERE :owner IS NULL OR owner = :owner GROUP BY 1", arguments: ["owner": ownerID])
-                return Dictionary(uniqueKeysWithValues: rows.map { ($0[0], $0[1]) })
+                return Dictionary(try rows.map { (try $0.read(0), try $0.read(1)) }, uniquingKeysWith: +)
             }
             let bytes = [path, path + "-wal"].reduce(0) { $0 + ((try? FileManager.default.attributesOfItem(atPath: $1)[.size] as? Int) ?? 0) }
             let mine = "WHERE :owner IS NULL OR owner = :owner"

@@ -244,7 +244,7 @@ extension SQLiteMemoryStore {
             return try transition(id, to: .merged, .merge, change, db)
         case .invalidate(let id, let date):
             return try setValidity(of: requireChangeable(id, change, db), until: date, .invalidate, change, db)
-        case .confirm(let id): return try amend(id, .confirm, change, db) { $0.confirmations = ($0.confirmations ?? 0) + 1 }
+        case .confirm(let id): return try amend(id, .confirm, change, db) { $0.confirmations = min($0.confirmations ?? 0, .max - 1) + 1 }
         case .move(let id, let tier, let topic): return try amend(id, .move, change, db) { ($0.tier, $0.topic) = (tier, topic) }
 
         case .erase(let id):
@@ -298,7 +298,7 @@ extension SQLiteMemoryStore {
                         INSERT INTO session (owner, name, next_place) VALUES (?, ?, 1)
                         ON CONFLICT (owner, name) DO UPDATE SET next_place = next_place + 1 RETURNING id, next_place - 1
                         """), arguments: [ownerID, name])!
-            (session, place) = (row[0], row[1])
+            (session, place) = (try row.read(0), try row.read(1))
         }
         try db.cachedStatement(
             sql: """

@@ -74,6 +74,8 @@ public final class SQLiteMemoryStore: MemoryStore {
             default:
                 throw StoreError(.unavailable, "\(path) failed: \(error.message ?? error.resultCode.description).")
             }
+        } catch is RowDecodingError {
+            throw StoreError(.corrupt, "\(path) holds a value of a wrong type. Run `mneme doctor`, or restore a copy.")
         }
     }
 }

@@ -46,10 +46,10 @@ extension SQLiteMemoryStore {
             let ownerID = try Self.ownerID(owner, db)
             guard try visible(.read, of: owner, ownerID, caller, db).isWhole, let ownerID else { return [] }
             return try Row.fetchAll(db, sql: "SELECT * FROM export WHERE owner = ? ORDER BY time, place", arguments: [ownerID]).compactMap { row in
-                VaultExport.Kind(rawValue: row["kind"]).map {
+                try VaultExport.Kind(rawValue: row.read("kind")).map {
                     VaultExport(
-                        owner: owner, kind: $0, place: row["place"], time: Date(timeIntervalSince1970: row["time"]), principal: row["principal"],
-                        position: row["position"])
+                        owner: owner, kind: $0, place: try row.read("place"), time: try row.time("time"), principal: try row.read("principal"),
+                        position: try row.read("position"))
                 }
             }
         }

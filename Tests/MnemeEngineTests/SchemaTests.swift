@@ -64,6 +64,10 @@ import Testing
         // Of all bytes that may follow, quotes and brackets end what is open; so each value stays as short as it can.
         let preferred = Array(#"}]",:{[tfn0123456789"#.utf8) + Array(33...126) + Array(128...255) + [32]
         while !matcher.isComplete, written.count < 2000 {
+            if matcher.isInText, matcher.advance(UInt8(ascii: "\"")) {
+                written.append(UInt8(ascii: "\""))
+                continue
+            }
             guard
                 let next = preferred.first(where: { byte in
                     var after = matcher

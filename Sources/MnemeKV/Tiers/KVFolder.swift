@@ -201,9 +201,10 @@ public final class KVFolder: KVTier {
         var chain: [KVHash] = [], next = hash
         while true {
             let header = try KVBlockFile.header(file(next), key: key)
-            chain.insert(next, at: 0)
-            guard header.position > 0 else { return chain }
-            guard chain.count <= 1 << 20 else { throw KVError(.damaged, "The chain of \(hash) has no beginning.") }
+            // A header that names another block could lead in a circle.
+            guard header.hash == next, chain.count <= 1 << 20 else { throw KVError(.damaged, "The chain of \(hash) has no beginning. It is not used.") }
+            chain.append(next)
+            guard header.position > 0 else { return chain.reversed() }
             next = header.parent
         }
     }
@@ -286,8 +287,8 @@ public final class KVFolder: KVTier {
             for hash in chain {
                 _ = try KVBlockFile.verify(file(hash), key: key)
                 let data = Data(try KVBlockFile.contents(file(hash), key: key))
-                try out.write(contentsOf: withUnsafeBytes(of: UInt64(data.count).littleEndian) { Data($0) })
-                try out.write(contentsOf: data)
+                try out.write(withUnsafeBytes(of: UInt64(data.count).littleEndian) { Data($0) })
+                try out.write(data)
             }
             try out.finish()
         } catch let error as FileError { throw KVError(.inputOutput, error.description) }

@@ -36,6 +36,7 @@ public final class RedisTier: KVTier {
     /// - Throws: ``KVError`` if that is no such address, or the server does not answer.
     public init(url: String, key: EncryptionKey? = nil) throws {
         guard let parts = URLComponents(string: url), parts.scheme == "redis", let host = parts.host, !host.isEmpty,
+            (1...65535).contains(parts.port ?? 6379),
             let database = parts.path.count < 2 ? 0 : Int(parts.path.dropFirst()), database >= 0
         else {
             throw KVError(.unsupported, "'\(url.prefix(200))' is not redis://[[user]:password@]host[:port][/database].")

@@ -41,7 +41,7 @@ final class AuditLog: Sendable {
 
         init(_ db: Database) throws {
             let last = try Row.fetchOne(db.cachedStatement(sql: "SELECT position, hash FROM audit ORDER BY position DESC LIMIT 1"))
-            (position, hash) = (last?[0] ?? 0, last?[1] ?? Data())
+            (position, hash) = (try last?.read(0) ?? 0, try last?.read(1) ?? Data())
         }
 
         /// Appends an entry.
@@ -78,7 +78,7 @@ final class AuditLog: Sendable {
         let position = chain.position, hash = chain.hash
         guard let key, position > 0 else { return }
         let signed = try Int64.fetchOne(db, sql: "SELECT max(position) FROM audit_checkpoint WHERE key = ?", arguments: [key.publicKey.rawRepresentation]) ?? 0
-        guard position - signed >= (always ? 1 : Self.signedEvery) else { return }
+        guard position &- signed >= (always ? 1 : Self.signedEvery) else { return }
         let time = Date(), signature = try key.signature(for: AuditCheckpoint.message(position: position, hash: hash, time: time))
         try db.execute(
             sql: "INSERT OR REPLACE INTO audit_checkpoint (position, hash, time, key, signature) VALUES (?, ?, ?, ?, ?)",
@@ -90,24 +90,25 @@ final class AuditLog: Sendable {
             db, sql: "SELECT position, \(columns), hash FROM audit WHERE position > ? ORDER BY position LIMIT ?", arguments: [position, limit]
         ).map { row in
             var entry = AuditEntry(
-                position: row[0], time: Date(timeIntervalSince1970: row[1]), principal: row[2], operation: row[3],
-                owner: (row[4] as String?).map { Owner(tenant: $0, user: row[5] ?? "") }, outcome: AuditEntry.Outcome(rawValue: row[6]) ?? .failed)
-            entry.cubes = unpacked(row[7] ?? Data())
-            entry.count = row[8]
-            entry.reason = row[9]
-            entry.request = row[10]
-            entry.detail = row[11]
-            entry.journalFirst = row[12]
-            entry.journalLast = row[13]
-            entry.digest = row[14]
-            entry.hash = row[15]
+                position: try row.read(0), time: try row.time(1), principal: try row.read(2), operation: try row.read(3),
+                owner: try (row.read(4) as String?).map { Owner(tenant: $0, user: try row.read(5) ?? "") },
+                outcome: AuditEntry.Outcome(rawValue: try row.read(6)) ?? .failed)
+            entry.cubes = unpacked(try row.read(7) ?? Data())
+            entry.count = try row.read(8)
+            entry.reason = try row.read(9)
+            entry.request = try row.read(10)
+            entry.detail = try row.read(11)
+            entry.journalFirst = try row.read(12)
+            entry.journalLast = try row.read(13)
+            entry.digest = try row.read(14)
+            entry.hash = try row.read(15)
             return entry
         }
     }
 
     static func checkpoints(_ db: Database) throws -> [AuditCheckpoint] {
         try Row.fetchAll(db, sql: "SELECT position, hash, time, key, signature FROM audit_checkpoint ORDER BY position").map {
-            AuditCheckpoint(position: $0[0], hash: $0[1], time: Date(timeIntervalSince1970: $0[2]), key: $0[3], signature: $0[4])
+            AuditCheckpoint(position: try $0.read(0), hash: try $0.read(1), time: try $0.time(2), key: try $0.read(3), signature: try $0.read(4))
         }
     }
 
@@ -129,8 +130,9 @@ final class AuditLog: Sendable {
         static func current(_ db: Database) throws -> Base? {
             try Row.fetchOne(db, sql: "SELECT * FROM audit_base ORDER BY position DESC LIMIT 1").map {
                 Base(
-                    position: $0["position"], hash: $0["hash"], journal: $0["journal"], written: $0["written"], digest: $0["digest"], time: $0["time"],
-                    key: $0["key"], signature: $0["signature"])
+                    position: try $0.read("position"), hash: try $0.read("hash"), journal: try $0.read("journal"), written: try $0.read("written"),
+                    digest: try $0.read("digest"), time: try $0.read("time"),
+                    key: try $0.read("key"), signature: try $0.read("signature"))
             }
         }
     }
@@ -178,14 +180,14 @@ final class AuditLog: Sendable {
             if try digest(0, base.journal, db).digest != base.digest {
                 find("journal entries up to \(base.journal) are not those of before the log was shortened")
             }
-            (report.position, report.head, report.begin, signedTo, written) = (base.position, base.hash, base.position + 1, base.position, base.written)
+            (report.position, report.head, report.begin, signedTo, written) = (base.position, base.hash, base.position &+ 1, base.position, base.written)
             if let head, head.position == base.position, head.hash == base.hash { noted = true }
             if let head, head.position < base.position { find("the noted end lies in the part that was taken away; its archive has it") }
         }
         while true {
             let entries = try entries(after: report.position, limit: page, db)
             for entry in entries {
-                if entry.position != report.position + 1 { find("entries \(report.position + 1) to \(entry.position - 1) are missing") }
+                if entry.position != report.position &+ 1 { find("entries \(report.position &+ 1) to \(entry.position &- 1) are missing") }
                 if entry.hash != entry.chained(to: report.head) { find("entry \(entry.position) was changed, or one before it taken away") }
                 for checkpoint in places[entry.position] ?? [] {
                     seen.insert(checkpoint.position)
@@ -200,7 +202,7 @@ final class AuditLog: Sendable {
                 if let first = entry.journalFirst, let last = entry.journalLast {
                     let (digest, count) = try digest(first, last, db)
                     if digest != entry.digest { find("journal entries \(first) to \(last) are not those of audit entry \(entry.position)") }
-                    written += count
+                    written &+= count
                 }
                 if let head, entry.position == head.position, entry.hash == head.hash { noted = true }
                 (report.position, report.head) = (entry.position, entry.hash)
@@ -213,7 +215,7 @@ final class AuditLog: Sendable {
             find("the log was signed up to entry \(checkpoint.position), which is gone")
         }
         if !noted, head!.position >= report.begin { find("the log does not hold the noted end: entry \(head!.position) is gone or another") }
-        report.unsigned = Int(report.position - signedTo)
+        report.unsigned = Int(report.position &- signedTo)
         report.unaudited = try verifyJournal(db, written: written, find)
         report.findings = findings
         return report
@@ -226,20 +228,21 @@ final class AuditLog: Sendable {
         let start = try Int64.fetchOne(db, sql: "SELECT min(position) FROM journal WHERE digest IS NOT NULL") ?? .max
         let rows = try Row.fetchCursor(db, sql: "SELECT * FROM journal WHERE position >= ? ORDER BY position", arguments: [start])
         while let row = try rows.next() {
-            let position: Int64 = row["position"]
-            guard let digest = row["digest"] as Data? else {
+            let position: Int64 = try row.read("position")
+            guard let digest = try row.read("digest") as Data? else {
                 find("journal entry \(position) carries no digest")
                 continue
             }
             // What is erased cannot be compared any more: its salt is gone with it.
-            guard let payload = row["payload"] as String?, let salt = row["salt"] as Data? else { continue }
+            guard let payload = try row.read("payload") as String?, let salt = try row.read("salt") as Data? else { continue }
             let expected = journalDigest(
-                salt: salt, time: row["time"], operation: row["operation"], cube: row["cube"], version: row["version"], principal: row["principal"],
-                reason: row["reason"], payload: payload)
+                salt: salt, time: try row.read("time"), operation: try row.read("operation"), cube: try row.read("cube"), version: try row.read("version"),
+                principal: try row.read("principal"),
+                reason: try row.read("reason"), payload: payload)
             if expected != digest { find("journal entry \(position) was changed") }
         }
         let all = try Int.fetchOne(db, sql: "SELECT count(*) FROM journal WHERE position >= ?", arguments: [start])
-        if all ?? 0 > written { find("\((all ?? 0) - written) journal entries belong to no write of the log") }
+        if all ?? 0 > written { find("\((all ?? 0) &- written) journal entries belong to no write of the log") }
         return try Int.fetchOne(db, sql: "SELECT count(*) FROM journal WHERE position < ?", arguments: [start]) ?? 0
     }
 
@@ -268,7 +271,7 @@ final class AuditLog: Sendable {
         let digests = try Row.fetchCursor(
             db.cachedStatement(sql: "SELECT position, digest FROM journal WHERE position BETWEEN ? AND ? ORDER BY position"), arguments: [first, last])
         while let row = try digests.next() {
-            add(row[0], row[1] ?? Data(), to: &hash)
+            add(try row.read(0), try row.read(1) ?? Data(), to: &hash)
             count += 1
         }
         return (Data(hash.finalize()), count)
