@@ -7,7 +7,11 @@ SWIFT_BUILD := swift build -c release --build-tests
 BIN := .build/release/mneme
 VENV := .build/venv
 
-.PHONY: help demo test build lint docs bench model language-model setup tsan clean
+# Caps of the instruction sets under which the arithmetic is tested: all give the same bits.
+CAPS := portable avx2 avx512 vnni amx-emulated
+ARITHMETIC := --filter 'MnemeNumericsTests' --filter 'MnemeEngineTests.(DecoderTests|ModelFileTests)'
+
+.PHONY: help demo test build lint docs bench model language-model setup tsan arm64 processors clean
 
 help:
 	@echo "make demo [FILE=…]  import a conversation, ask questions (installs, builds and fetches what is needed)"
@@ -18,6 +22,8 @@ help:
 	@echo "make bench          recall quality and speed on this machine"
 	@echo "make lint           formatting and warnings"
 	@echo "make tsan           tests under the thread sanitizer (a debug build of its own)"
+	@echo "make processors     all Swift tests under each cap of the instruction sets: $(CAPS) (long)"
+	@echo "make arm64          arm64's kernels under an emulator: the same bits as here"
 	@echo "make docs           DocC pages in .build/docs"
 
 setup:
@@ -38,6 +44,8 @@ demo: model
 test: model language-model $(VENV)/.done
 	@scripts/setup.sh --tests
 	swift test -c release --skip-build
+	MNEME_CPU=avx2 swift test -c release --skip-build $(ARITHMETIC)
+	MNEME_CPU=amx-emulated swift test -c release --skip-build $(ARITHMETIC)
 	$(VENV)/bin/python Tests/clients/run.py $(BIN)
 
 $(VENV)/.done: Tests/clients/requirements.txt
@@ -53,6 +61,13 @@ lint:
 tsan: model language-model
 	swift build --build-tests --sanitize=thread --scratch-path .build-tsan
 	TSAN_OPTIONS=suppressions=scripts/tsan-suppressions.txt swift test --skip-build --sanitize=thread --scratch-path .build-tsan
+
+processors: model language-model
+	@scripts/setup.sh --tests
+	for cap in $(CAPS); do echo "MNEME_CPU=$$cap"; MNEME_CPU=$$cap swift test -c release --skip-build || exit 1; done
+
+arm64:
+	@scripts/test-arm64.sh
 
 docs: setup
 	BUILD_DOCS=1 swift package --allow-writing-to-directory .build/docs generate-documentation --target Mneme --output-path .build/docs --disable-indexing --transform-for-static-hosting

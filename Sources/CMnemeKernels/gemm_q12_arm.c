@@ -1,0 +1,61 @@
+// arm64's product with weights of 12 bits: 16-bit products, see MNK_Q12.
+#include "arm.h"
+#include "tiles.h"
+
+#if defined(__aarch64__)
+
+enum { ROWS = 4 };
+
+/// The codes of sixteen columns at eight numbers k, from three vectors of words.
+MNK_INLINE void unpack(const uint8_t *p, int16x8_t w[8][2]) {
+    for (size_t side = 0; side < 2; side++) {  // eight columns each, even and odd k apart
+        int16x8x2_t words[3];
+        for (size_t v = 0; v < 3; v++) words[v] = vld2q_s16((const int16_t *)(const void *)(p + 64 * v + 32 * side));
+        for (size_t i = 0; i < 2; i++) {
+            int16x8_t last = vshlq_n_s16(words[0].val[i], 4);
+            last = vsliq_n_s16(last, words[1].val[i], 8);
+            last = vsliq_n_s16(last, words[2].val[i], 12);
+            for (size_t v = 0; v < 3; v++) w[2 * v + i][side] = vshrq_n_s16(words[v].val[i], 4);
+            w[6 + i][side] = vshrq_n_s16(last, 4);
+        }
+    }
+}
+
+MNK_INLINE void rows_q12(const mnk_tiles *g, size_t row, size_t column, size_t rows) {
+    size_t blocks = g->k / 32;
+    const uint8_t *t = codes_at(g, column);
+    const uint16_t *scales = scales_at(g, column);
+    f32x16 acc[ROWS];
+    for (size_t i = 0; i < rows; i++) acc[i] = splat16(0);
+    for (size_t b = 0; b < blocks; b++, t += CODES, scales += 16) {
+        int32x4_t s[ROWS][4];
+        for (size_t i = 0; i < rows; i++)
+            for (size_t c = 0; c < 4; c++) s[i][c] = vdupq_n_s32(0);
+        for (size_t part = 0; part < 4; part++) {
+            int16x8_t w[8][2];
+            unpack(t + 192 * part, w);
+            for (size_t i = 0; i < rows; i++) add_eight(s[i], w, vld1q_s16(words_at(g, row + i, b) + 8 * part));
+        }
+        for (size_t i = 0; i < rows; i++) {
+            i32x16 sums;
+            memcpy(&sums, s[i], sizeof sums);
+            f32x16 scale = load16_half(1, scales) * splat16(g->a_scale[(row + i) * blocks + b]);
+            acc[i] = fma16(__builtin_convertvector(sums, f32x16), scale, acc[i]);
+        }
+    }
+    for (size_t i = 0; i < rows; i++) finish_q12(g, row + i, column, &acc[i]);
+}
+
+void mnk_arm_gemm_q12(const mnk_tiles *g) {
+    for (size_t column = g->n_begin; column < g->n_end; column += 16)
+        for (size_t i = 0; i < (g->m + ROWS - 1) / ROWS; i++) {
+            size_t start, rows = block_rows(g->m, ROWS, i, &start);
+            switch (rows) {
+                case 1: rows_q12(g, start, column, 1); break;
+                case 2: rows_q12(g, start, column, 2); break;
+                case 3: rows_q12(g, start, column, 3); break;
+                default: rows_q12(g, start, column, 4);
+            }
+        }
+}
+#endif
