@@ -1,4 +1,5 @@
 import Foundation
+import MnemeStore
 
 /// Finds out of which form JSON is, and reads it.
 enum ImportForm {

@@ -167,8 +167,10 @@ struct VaultMerge: Sendable {
         return CubeID("\(id.description.prefix(13))-8\(String(digits[0..<3]))-a\(String(digits[3..<6]))-\(String(digits[6..<18]))")!
     }
 
-    /// Whether it says the same whenever it is said: nothing that happened, that has ended, or that a later word may end.
-    private static func isFact(_ cube: MemCube) -> Bool { cube.type != .episodic && cube.validUntil == nil && cube.claims.isEmpty }
+    /// Whether it says the same whenever it is said: nothing that happened, has ended, or may be ended by a later word.
+    private static func isFact(_ cube: MemCube) -> Bool {
+        cube.type != .episodic && cube.validUntil == nil && cube.claims.isEmpty
+    }
 
     private mutating func write() async throws {
         guard !units.isEmpty else { return }
