@@ -13,21 +13,6 @@ static void emulated_store(const emulated_tile *t, void *target, size_t stride) 
     for (size_t r = 0; r < t->rows; r++) memcpy((char *)target + r * stride, t->bytes[r], t->width);
 }
 
-static void emulated_dot_bf16(emulated_tile *c, const emulated_tile *a, const emulated_tile *b) {
-    for (size_t i = 0; i < c->rows; i++)
-        for (size_t j = 0; j < 16; j++) {
-            float s;
-            memcpy(&s, &c->bytes[i][j * 4], 4);
-            for (size_t k = 0; k < 16; k++)
-                for (size_t q = 0; q < 2; q++) {
-                    uint16_t x, y;
-                    memcpy(&x, &a->bytes[i][k * 4 + q * 2], 2);
-                    memcpy(&y, &b->bytes[k][j * 4 + q * 2], 2);
-                    s += float_of_bf16(x) * float_of_bf16(y);
-                }
-            memcpy(&c->bytes[i][j * 4], &s, 4);
-        }
-}
 static void emulated_dot_int8(emulated_tile *c, const emulated_tile *a, const emulated_tile *b) {
     for (size_t i = 0; i < c->rows; i++)
         for (size_t j = 0; j < 16; j++) {
@@ -58,14 +43,13 @@ static void emulated_dot_signed(emulated_tile *c, const emulated_tile *a, const 
 #define TILE_STORE(t, p, stride) emulated_store(&tiles[t], p, stride)
 #define TILE_END() ((void)0)
 
-void mnk_amx_gemm_emulated(const mnk_gemm *g, int kind) {
+void mnk_amx_gemm_emulated(const mnk_gemm *g) {
     emulated_tile tiles[8];
 #define TILE_CONFIGURE(upper, lower)                                                                \
     for (int t = 0; t < 8; t++) {                                                                   \
         tiles[t].rows = t >= 6 ? 16 : (t == 0 || t == 1 || t == 4) ? (upper) : (lower);             \
         tiles[t].width = 64;                                                                        \
     }
-#define TILE_DOT_BF16(c, a, b) emulated_dot_bf16(&tiles[c], &tiles[a], &tiles[b])
 #define TILE_DOT_INT8(c, a, b) emulated_dot_int8(&tiles[c], &tiles[a], &tiles[b])
 #include "amx_body.h"
 }
@@ -89,7 +73,6 @@ void mnk_amx_tiles_emulated(const mnk_tiles *g) {
 #undef TILE_END
 #undef TILE_CONFIGURE
 #undef TILE_CONFIGURE_BLOCKS
-#undef TILE_DOT_BF16
 #undef TILE_DOT_INT8
 #undef TILE_DOT_SIGNED
 
@@ -127,9 +110,8 @@ T_AMX static void configure_blocks(size_t rows) {
 #define TILE_STORE(t, p, stride) _tile_stored(t, p, stride)
 #define TILE_END() _tile_release()
 
-T_AMX void mnk_amx_gemm(const mnk_gemm *g, int kind) {
+T_AMX void mnk_amx_gemm(const mnk_gemm *g) {
 #define TILE_CONFIGURE(upper, lower) configure(upper, lower)
-#define TILE_DOT_BF16(c, a, b) _tile_dpbf16ps(c, a, b)
 #define TILE_DOT_INT8(c, a, b) _tile_dpbusd(c, a, b)
 #include "amx_body.h"
 }

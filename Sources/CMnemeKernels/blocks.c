@@ -161,7 +161,7 @@ void mnk_quantize(int type, const float *x, size_t count, void *target) {
         for (size_t b = 0; b < count / 32; b++, x += 32, p += 34) {
             float highest = 0;
             for (int i = 0; i < 32; i++) highest = fmaxf(highest, fabsf(x[i]));
-            float d = highest / 127, inverse = d > 0 ? 1 / d : 0;
+            float d = highest / 127, inverse = d > 0x1p-100f ? 1 / d : 0;  // less could be infinite
             uint16_t h = half_of(d);
             memcpy(p, &h, 2);
             for (int i = 0; i < 32; i++) p[2 + i] = (uint8_t)(int8_t)roundf(x[i] * inverse);

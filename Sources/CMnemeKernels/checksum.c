@@ -3,7 +3,7 @@
 
 #if defined(__x86_64__)
 #include <immintrin.h>
-#elif defined(__ARM_FEATURE_CRC32)
+#elif defined(__aarch64__)
 #include <arm_acle.h>
 #endif
 
@@ -31,8 +31,8 @@ static uint32_t crc_portable(uint32_t crc, const uint8_t *p, size_t n) {
 
 #if defined(__x86_64__)
 __attribute__((target("sse4.2"))) static void streams_sse(const uint8_t *p, size_t quarter, uint32_t *crc) { FOUR_STREAMS(_mm_crc32_u64) }
-#elif defined(__ARM_FEATURE_CRC32)
-static void streams_arm(const uint8_t *p, size_t quarter, uint32_t *crc) { FOUR_STREAMS(__crc32cd) }
+#elif defined(__aarch64__)
+__attribute__((target("crc"))) static void streams_arm(const uint8_t *p, size_t quarter, uint32_t *crc) { FOUR_STREAMS(__crc32cd) }
 #endif
 
 void mnk_checksum(uint32_t features, const void *source, size_t bytes, uint32_t out[4]) {
@@ -42,9 +42,8 @@ void mnk_checksum(uint32_t features, const void *source, size_t bytes, uint32_t 
 #if defined(__x86_64__)
     if (features & MNK_AVX2) streams_sse(p, quarter, out);
     else
-#elif defined(__ARM_FEATURE_CRC32)
-    (void)features;
-    if (1) streams_arm(p, quarter, out);
+#elif defined(__aarch64__)
+    if (features & MNK_NEON) streams_arm(p, quarter, out);
     else
 #else
     (void)features;

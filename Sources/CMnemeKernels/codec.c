@@ -47,7 +47,7 @@ MNK_INLINE void encode_group(const float *x, int bits, uint8_t *target) {
 }
 
 MNK_INLINE void mnk_encode_groups_body(uint32_t features, int bits, const uint16_t *source, size_t groups, size_t wide, uint8_t *target) {
-    int native = (features & MNK_AVX2) != 0;
+    int native = converts_halves(features);
     uint8_t *mask = target;
     target += mask_bytes(groups, wide);
     memset(mask, 0, mask_bytes(groups, wide));
@@ -77,7 +77,7 @@ MNK_DISPATCH(mnk_encode_groups, (uint32_t features, int bits, const uint16_t *so
              (features, bits, source, groups, wide, target))
 
 MNK_INLINE void mnk_decode_groups_body(uint32_t features, int bits, const uint8_t *source, size_t groups, size_t wide, uint16_t *target) {
-    int native = (features & MNK_AVX2) != 0;
+    int native = converts_halves(features);
     const uint8_t *mask = source;
     source += mask_bytes(groups, wide);
     for (size_t g = 0, given = 0; g < groups; g++, target += WIDTH) {

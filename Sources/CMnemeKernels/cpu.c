@@ -1,8 +1,10 @@
 #define _GNU_SOURCE
 #include "mneme_kernels.h"
 #include "amx.h"
+#include "arm.h"
 #include <math.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <string.h>
 #if defined(__x86_64__)
 #include <cpuid.h>
@@ -22,20 +24,17 @@ static uint32_t detect(void) {
     int fma = (c & bit_FMA) && (c & bit_F16C);
     uint64_t state = enabled_state();
     if (!__get_cpuid_count(7, 0, &a, &b, &c, &d)) return 0;
-    uint32_t b7 = b, c7 = c, d7 = d, a71 = 0;
-    if (__get_cpuid_count(7, 1, &a, &b, &c, &d)) a71 = a;
+    uint32_t b7 = b, c7 = c, d7 = d;
     if ((state & 0x6) != 0x6 || !fma || !(b7 & (1u << 5))) return 0;
     features |= MNK_AVX2;
     uint32_t wide = (1u << 16) | (1u << 17) | (1u << 30) | (1u << 31);  // F, DQ, BW, VL
     if ((state & 0xe6) != 0xe6 || (b7 & wide) != wide) return features;
     features |= MNK_AVX512;
     if (c7 & (1u << 11)) features |= MNK_AVX512_VNNI;
-    if (a71 & (1u << 5)) features |= MNK_AVX512_BF16;
 #if defined(__linux__)
     // Tile data needs the kernel's permission, once per process (ARCH_REQ_XCOMP_PERM, XTILEDATA).
     if ((d7 & (1u << 24)) && (state & (3u << 17)) == (3u << 17) && syscall(SYS_arch_prctl, 0x1023, 18) == 0) {
         if (d7 & (1u << 25)) features |= MNK_AMX_INT8;
-        if (d7 & (1u << 22)) features |= MNK_AMX_BF16;
     }
 #endif
     return features;
@@ -44,27 +43,23 @@ static uint32_t detect(void) {
 
 #if defined(__x86_64__)
 /// One product of 33 × 48 × 128 must equal the emulated tiles, or AMX is not used.
-static int amx_agrees(int kind) {
+static int amx_agrees(void) {
     enum { M = 33, N = 48, K = 128 };
     static const float zeros[N];
     float scale[N], row_scale[M], c[M * N], reference[M * N];
     int32_t sum[N] = {0}, zero[M];
-    uint16_t a16[M * K], b16[N * K];
-    uint8_t a8[M * K];
-    int8_t b8[N * K];
+    uint8_t a[M * K];
+    int8_t b[N * K];
     for (int i = 0; i < N; i++) scale[i] = 1;
     for (int i = 0; i < M; i++) { row_scale[i] = 1; zero[i] = 3; }
-    for (int i = 0; i < M * K; i++) { a16[i] = (uint16_t)(0x3f80 + (i * 7) % 64); a8[i] = (uint8_t)(i * 37); }
-    for (int i = 0; i < N * K; i++) { b16[i] = (uint16_t)(0x3f80 + (i * 5) % 64); b8[i] = (int8_t)(i * 29); }
-    mnk_gemm g = {.a = kind ? (const void *)a8 : a16, .lda = K, .b = kind ? (const void *)b8 : b16, .m = M, .n = N,
-                  .k = K, .n_begin = 0, .n_end = N, .bias = zeros, .c = c, .ldc = N, .a_scale = row_scale,
-                  .a_zero = zero, .b_scale = scale, .b_sum = sum};
-    mnk_amx_gemm(&g, kind);
+    for (int i = 0; i < M * K; i++) a[i] = (uint8_t)(i * 37);
+    for (int i = 0; i < N * K; i++) b[i] = (int8_t)(i * 29);
+    mnk_gemm g = {.a = a, .lda = K, .b = b, .m = M, .n = N, .k = K, .n_begin = 0, .n_end = N, .bias = zeros, .c = c, .ldc = N,
+                  .a_scale = row_scale, .a_zero = zero, .b_scale = scale, .b_sum = sum};
+    mnk_amx_gemm(&g);
     g.c = reference;
-    mnk_amx_gemm_emulated(&g, kind);
-    for (int i = 0; i < M * N; i++)
-        if (!(fabsf(c[i] - reference[i]) <= 1e-3f * fabsf(reference[i]) + 1e-3f)) return 0;
-    return 1;
+    mnk_amx_gemm_emulated(&g);
+    return !memcmp(c, reference, sizeof c);
 }
 
 /// The same for a product of 21 × 48 × 64 with quantised tiles.
@@ -85,12 +80,31 @@ static int amx_tiles_agree(void) {
         mnk_amx_tiles(&g);
         g.c = reference;
         mnk_amx_tiles_emulated(&g);
-        for (int j = 0; j < M * N; j++)
-            if (!(fabsf(c[j] - reference[j]) <= 1e-4f * fabsf(reference[j]) + 1e-2f)) return 0;
+        if (memcmp(c, reference, sizeof c)) return 0;
     }
     return 1;
 }
 #endif
+
+/// What MNEME_CPU leaves of the machine's instruction sets: all up to the one that it names.
+static uint32_t capped(uint32_t features, const char *cap) {
+    static const struct { const char *name; uint32_t kept; } caps[] = {
+        {"portable", 0},
+#if defined(__aarch64__)
+        {"neon", MNK_NEON},
+        {"dotprod", MNK_NEON | MNK_DOTPROD},
+        {"i8mm", MNK_NEON | MNK_DOTPROD | MNK_I8MM},
+#else
+        {"avx2", MNK_AVX2},
+        {"avx512", MNK_AVX2 | MNK_AVX512},
+        {"vnni", MNK_AVX2 | MNK_AVX512 | MNK_AVX512_VNNI},
+#endif
+    };
+    if (!strcmp(cap, "amx-emulated")) return (features & ~(uint32_t)MNK_AMX_INT8) | MNK_AMX_EMULATED;
+    for (size_t i = 0; i < sizeof caps / sizeof *caps; i++)
+        if (!strcmp(cap, caps[i].name)) return features & caps[i].kept;
+    return features;
+}
 
 uint32_t mnk_cpu_features(void) {
     static _Atomic uint32_t cached = 0;  // bit 31: detected
@@ -98,11 +112,12 @@ uint32_t mnk_cpu_features(void) {
     if (features) return features & 0x7fffffffu;
 #if defined(__x86_64__)
     features = detect();
-    if ((features & MNK_AMX_INT8) && !(amx_agrees(1) && amx_tiles_agree())) features &= ~MNK_AMX_INT8;
-    if ((features & MNK_AMX_BF16) && !amx_agrees(0)) features &= ~MNK_AMX_BF16;
+    if ((features & MNK_AMX_INT8) && !(amx_agrees() && amx_tiles_agree())) features &= ~(uint32_t)MNK_AMX_INT8;
 #elif defined(__aarch64__)
-    features = MNK_NEON;
+    features = mnk_arm_features();
 #endif
+    const char *cap = getenv("MNEME_CPU");
+    if (cap) features = capped(features, cap);
     atomic_store_explicit(&cached, features | 0x80000000u, memory_order_release);
     return features;
 }
@@ -110,17 +125,6 @@ uint32_t mnk_cpu_features(void) {
 // MARK: Peak
 
 #if defined(__x86_64__)
-__attribute__((target("avx512f,avx512bf16"))) static float peak_bf16(size_t n) {
-    __m512 s[16];
-    __m512bh x = (__m512bh)_mm512_set1_epi32(0x3f803f80), y = x;
-    for (int j = 0; j < 16; j++) s[j] = _mm512_setzero_ps();
-    for (size_t i = 0; i < n; i++) {
-        for (int j = 0; j < 16; j++) s[j] = _mm512_dpbf16_ps(s[j], x, y);
-        __asm__ volatile("" : "+v"(x), "+v"(y));
-    }
-    for (int j = 1; j < 16; j++) s[0] = _mm512_add_ps(s[0], s[j]);
-    return _mm512_reduce_add_ps(s[0]);
-}
 __attribute__((target("avx512f,avx512vnni"))) static float peak_int8(size_t n) {
     __m512i s[16], x = _mm512_set1_epi32(0x01010101), y = x;
     for (int j = 0; j < 16; j++) s[j] = _mm512_setzero_si512();
@@ -151,15 +155,17 @@ __attribute__((target("avx2,fma"))) static float peak_f32_avx2(size_t n) {
     for (int j = 1; j < 12; j++) s[0] = _mm256_add_ps(s[0], s[j]);
     return _mm256_cvtss_f32(s[0]);
 }
-__attribute__((target("amx-tile,amx-int8,amx-bf16,avx512f"))) static void peak_amx(size_t n, int kind) {
+__attribute__((target("amx-tile,amx-int8,avx512f"))) static void peak_amx(size_t n) {
     struct __attribute__((packed)) { uint8_t palette, start, reserved[14]; uint16_t columns[16]; uint8_t rows[16]; } c;
     memset(&c, 0, sizeof c);
     c.palette = 1;
     for (int t = 0; t < 8; t++) { c.rows[t] = 16; c.columns[t] = 64; }
     _tile_loadconfig(&c);
     for (size_t i = 0; i < n; i++) {
-        if (kind == 1) { _tile_dpbusd(0, 4, 6); _tile_dpbusd(1, 4, 7); _tile_dpbusd(2, 5, 6); _tile_dpbusd(3, 5, 7); }
-        else { _tile_dpbf16ps(0, 4, 6); _tile_dpbf16ps(1, 4, 7); _tile_dpbf16ps(2, 5, 6); _tile_dpbf16ps(3, 5, 7); }
+        _tile_dpbusd(0, 4, 6);
+        _tile_dpbusd(1, 4, 7);
+        _tile_dpbusd(2, 5, 6);
+        _tile_dpbusd(3, 5, 7);
     }
     _tile_release();
 }
@@ -169,13 +175,13 @@ double mnk_peak_operations(uint32_t features, int kind, size_t iterations) {
     double n = (double)iterations;
 #if defined(__x86_64__)
     static volatile float sink;
-    if (kind == 1 && (features & MNK_AMX_INT8)) { peak_amx(iterations, 1); return n * 4 * 16 * 16 * 64 * 2; }
-    if (kind == 2 && (features & MNK_AMX_BF16)) { peak_amx(iterations, 0); return n * 4 * 16 * 16 * 32 * 2; }
+    if (kind == 1 && (features & MNK_AMX_INT8)) { peak_amx(iterations); return n * 4 * 16 * 16 * 64 * 2; }
     if (kind == 1 && (features & MNK_AVX512_VNNI)) { sink = peak_int8(iterations); return n * 16 * 64 * 2; }
-    if (kind == 2 && (features & MNK_AVX512_BF16)) { sink = peak_bf16(iterations); return n * 16 * 32 * 2; }
     if (kind == 0 && (features & MNK_AVX512)) { sink = peak_f32(iterations); return n * 16 * 16 * 2; }
     if (kind == 0 && (features & MNK_AVX2)) { sink = peak_f32_avx2(iterations); return n * 12 * 8 * 2; }
     (void)sink;
+#elif defined(__aarch64__)
+    return mnk_arm_peak(features, kind, iterations);
 #endif
     (void)features;
     (void)kind;

@@ -7,7 +7,7 @@ MNK_INLINE void mnk_rms_norm_body(uint32_t features, const float *x, const float
         f32x16 s[2] = {splat16(0), splat16(0)};
         for (size_t i = 0; i < n; i += 16) {
             f32x16 v = load16(x + i);
-            s[i / 16 & 1] += v * v;
+            s[i / 16 & 1] = fma16(v, v, s[i / 16 & 1]);
         }
         f32x16 scale = splat16(1 / sqrtf(sum16(s[0] + s[1]) / (float)n + eps));
         for (size_t i = 0; i < n; i += 16) {
@@ -35,7 +35,7 @@ MNK_INLINE void mnk_gate_body(uint32_t features, float *gate, const float *up, s
     for (size_t i = 0; i < count; i += 16) {
         f32x16 g = load16(gate + i), x = g;
         // (1 + tanh u)/2 = 1/(1 + exp(-2u)).
-        if (gelu) x = splat16(1.5957691216f) * (g + splat16(0.044715f) * g * g * g);
+        if (gelu) x = splat16(1.5957691216f) * fma16(splat16(0.044715f) * g * g, g, g);
         store16(gate + i, g / (splat16(1) + exp16(-x)) * load16(up + i));
     }
 }
@@ -52,14 +52,14 @@ MNK_INLINE void mnk_soft_cap_body(uint32_t features, float *x, size_t count, flo
 MNK_DISPATCH(mnk_soft_cap, (uint32_t features, float *x, size_t count, float cap), (features, x, count, cap))
 
 MNK_INLINE void mnk_to_half_body(uint32_t features, const float *x, size_t count, uint16_t *y) {
-    for (size_t i = 0; i < count; i += 16) store16_half(features & MNK_AVX2, y + i, load16(x + i));
+    for (size_t i = 0; i < count; i += 16) store16_half(converts_halves(features), y + i, load16(x + i));
 }
 MNK_DISPATCH(mnk_to_half, (uint32_t features, const float *x, size_t count, uint16_t *y), (features, x, count, y))
 
 MNK_INLINE void mnk_store_keys_body(uint32_t features, const float *x, size_t count, uint16_t *y) {
     for (size_t i = 0; i < count; i += 16) {
         uint16_t h[16];
-        store16_half(features & MNK_AVX2, h, load16(x + i));
+        store16_half(converts_halves(features), h, load16(x + i));
         for (size_t e = 0; e < 16; e++) y[(i + e) * MNK_KV_BLOCK] = h[e];
     }
 }
@@ -68,15 +68,15 @@ MNK_DISPATCH(mnk_store_keys, (uint32_t features, const float *x, size_t count, u
 MNK_INLINE void mnk_move_keys_body(
     uint32_t features, const uint16_t *source, size_t from, uint16_t *target, size_t to, size_t count, size_t heads, size_t dim, size_t half,
     const float *cosine, const float *sine, int interleaved) {
-    int native = (features & MNK_AVX2) != 0;
+    int native = converts_halves(features);
     for (size_t h = 0; h < heads; h++, source += dim * MNK_KV_BLOCK, target += dim * MNK_KV_BLOCK) {
         for (size_t i = 0; i < half; i++) {
             size_t u = interleaved ? 2 * i : i, v = interleaved ? u + 1 : u + half;
             uint16_t turned[2][MNK_KV_BLOCK];
             for (size_t e = 0; e < MNK_KV_BLOCK; e += 16) {
                 f32x16 a = load16_half(native, source + u * MNK_KV_BLOCK + e), b = load16_half(native, source + v * MNK_KV_BLOCK + e);
-                store16_half(native, turned[0] + e, a * splat16(cosine[i]) - b * splat16(sine[i]));
-                store16_half(native, turned[1] + e, a * splat16(sine[i]) + b * splat16(cosine[i]));
+                store16_half(native, turned[0] + e, fma16(a, splat16(cosine[i]), -b * splat16(sine[i])));
+                store16_half(native, turned[1] + e, fma16(a, splat16(sine[i]), b * splat16(cosine[i])));
             }
             memcpy(target + u * MNK_KV_BLOCK + to, turned[0] + from, count * sizeof *target);
             memcpy(target + v * MNK_KV_BLOCK + to, turned[1] + from, count * sizeof *target);
@@ -177,7 +177,7 @@ MNK_INLINE void score_rows(int native, const float *q, const float *keys, const 
             k[e] = c ? load16_half(native, (e < 2 ? first : second) + i * MNK_KV_BLOCK + e % 2 * 16) : load16(keys + i * CHUNK + e * 16);
         for (size_t r = 0; r < ROWS; r++) {
             f32x16 x = splat16(q[r * dim + i]);
-            for (size_t e = 0; e < CHUNK / 16; e++) s[r][e] += x * k[e];
+            for (size_t e = 0; e < CHUNK / 16; e++) s[r][e] = fma16(x, k[e], s[r][e]);
         }
     }
     for (size_t r = 0; r < ROWS; r++)
@@ -204,7 +204,7 @@ MNK_INLINE void add_values(
             for (size_t c = 0; c < 4; c++) v[c] = value16(native, a, values, chunk, j, i + c * 16);
             for (size_t r = 0; r < ROWS; r++) {
                 f32x16 x = splat16(p[r * CHUNK + j]);
-                for (size_t c = 0; c < 4; c++) s[r][c] += x * v[c];
+                for (size_t c = 0; c < 4; c++) s[r][c] = fma16(x, v[c], s[r][c]);
             }
         }
         for (size_t r = 0; r < ROWS; r++)
@@ -213,7 +213,7 @@ MNK_INLINE void add_values(
     for (; i < dim; i += 16)
         for (size_t r = 0; r < ROWS; r++) {
             f32x16 s = load16(out + r * dim + i);
-            for (size_t j = 0; j < count; j++) s += splat16(p[r * CHUNK + j]) * value16(native, a, values, chunk, j, i);
+            for (size_t j = 0; j < count; j++) s = fma16(splat16(p[r * CHUNK + j]), value16(native, a, values, chunk, j, i), s);
             store16(out + r * dim + i, s);
         }
 }
@@ -233,7 +233,7 @@ static __attribute__((noinline)) void merge_row(size_t dim, float *highest, floa
         memcpy(out, other, dim * sizeof *out);
         return;
     }
-    float top = *highest > other_highest ? *highest : other_highest, mine = expf(*highest - top), its = expf(other_highest - top);
+    float top = *highest > other_highest ? *highest : other_highest, mine = exp1(*highest - top), its = exp1(other_highest - top);
     *highest = top;
     *total = *total * mine + other_total * its;
     for (size_t i = 0; i < dim; i++) out[i] = out[i] * mine + other[i] * its;
@@ -351,7 +351,7 @@ MNK_INLINE void attend_rows(
                         store16(s + j, y);
                     }
                     if (top != highest[r + e]) {
-                        float factor = highest[r + e] == -INFINITY ? 0 : expf(highest[r + e] - top);
+                        float factor = highest[r + e] == -INFINITY ? 0 : exp1(highest[r + e] - top);
                         total[r + e] *= factor;
                         for (size_t i = 0; i < dim; i += 16) store16(out + (r + e) * dim + i, load16(out + (r + e) * dim + i) * splat16(factor));
                         highest[r + e] = top;
@@ -378,7 +378,7 @@ MNK_INLINE void mnk_attend_body(uint32_t features, const mnk_decoder_attention *
             places[t] = place_of(a, u.start + t);
         }
         attention_sums s = sums_in(scratch, padded_rows(a, u.run), dim);
-        attend_rows((features & MNK_AVX2) != 0, a, u.head, u.run, queries, places, u.first, u.last, unit + 1 < unit_end ? a : NULL, &next, &s);
+        attend_rows(converts_halves(features), a, u.head, u.run, queries, places, u.first, u.last, unit + 1 < unit_end ? a : NULL, &next, &s);
         if (a->partials) {
             size_t slot = u.head * spans_of(a->position + a->tokens) + u.span_begin;
             memcpy(a->partials + slot * s.padded * (dim + 2), s.all, s.padded * (dim + 2) * sizeof *scratch);
@@ -403,7 +403,7 @@ MNK_INLINE void mnk_attend_shared_body(
         }
         attention_sums s = sums_in(scratch, padded_rows(a, count), dim);
         attention_unit next = {.head = head + 1, .first = span * SPAN, .last = (span + 1) * SPAN};
-        attend_rows((features & MNK_AVX2) != 0, a, head, count, queries, places, span * SPAN, (span + 1) * SPAN, head + 1 < head_end ? a : NULL, &next, &s);
+        attend_rows(converts_halves(features), a, head, count, queries, places, span * SPAN, (span + 1) * SPAN, head + 1 < head_end ? a : NULL, &next, &s);
         for (size_t t = 0; t < count; t++) {
             float *slot = members[t]->partials + (head * spans_of(members[t]->position + 1) + span) * padded * (dim + 2);
             memcpy(slot, s.all + t * group * dim, group * dim * sizeof *slot);
@@ -417,7 +417,7 @@ MNK_DISPATCH(mnk_attend_shared,
              (features, members, count, span, head_begin, head_end, scratch))
 
 MNK_INLINE void mnk_attention_mass_body(uint32_t features, const mnk_decoder_attention *a, size_t head, size_t last_tokens, float *mass) {
-    int native = (features & MNK_AVX2) != 0;
+    int native = converts_halves(features);
     size_t group = a->heads / a->kv_heads, dim = a->dim, begin = a->tokens - last_tokens, rows = group * last_tokens;
     float q[ROWS * MNK_MAX_HEAD], scores[ROWS * CHUNK];
     for (size_t row = 0; row < rows; row += ROWS) {
@@ -453,7 +453,7 @@ MNK_INLINE void mnk_attention_mass_body(uint32_t features, const mnk_decoder_att
                         for (size_t j = 16; j < CHUNK; j += 16) m = max16(m, load16(s + j));
                         float here = highest16(m), top = here > highest[r] ? here : highest[r];
                         if (top == -INFINITY) continue;
-                        if (highest[r] != -INFINITY) total[r] *= expf(highest[r] - top);
+                        if (highest[r] != -INFINITY) total[r] *= exp1(highest[r] - top);
                         highest[r] = top;
                     } else if (total[r] == 0) {
                         continue;

@@ -2,7 +2,7 @@
 #include <math.h>
 
 MNK_INLINE void mnk_layer_norm_body(uint32_t features, const float *x, const float *gamma, const float *beta, float eps,
-                                    size_t rows, size_t columns, float *y, uint16_t *y_bf16) {
+                                    size_t rows, size_t columns, float *y) {
     (void)features;
     for (size_t r = 0; r < rows; r++) {
         const float *in = x + r * columns;
@@ -13,28 +13,19 @@ MNK_INLINE void mnk_layer_norm_body(uint32_t features, const float *x, const flo
         f32x16 q = splat16(0);
         for (size_t c = 0; c < columns; c += 16) {
             f32x16 d = load16(in + c) - mean;
-            q += d * d;
+            q = fma16(d, d, q);
         }
         f32x16 scale = splat16(1.0f / sqrtf(sum16(q) / (float)columns + eps));
         for (size_t c = 0; c < columns; c += 16) {
-            f32x16 v = (load16(in + c) - mean) * scale * load16(gamma + c) + load16(beta + c);
+            f32x16 v = fma16((load16(in + c) - mean) * scale, load16(gamma + c), load16(beta + c));
             store16(out + c, v);
-            if (y_bf16) store16_bf16(y_bf16 + r * columns + c, v);
         }
     }
 }
 MNK_DISPATCH(mnk_layer_norm,
              (uint32_t features, const float *x, const float *gamma, const float *beta, float eps,
-              size_t rows, size_t columns, float *y, uint16_t *y_bf16),
-             (features, x, gamma, beta, eps, rows, columns, y, y_bf16))
-
-MNK_INLINE void mnk_to_bf16_body(uint32_t features, const float *x, size_t count, uint16_t *y) {
-    (void)features;
-    size_t i = 0;
-    for (; i + 16 <= count; i += 16) store16_bf16(y + i, load16(x + i));
-    for (; i < count; i++) y[i] = bf16_of(x[i]);
-}
-MNK_DISPATCH(mnk_to_bf16, (uint32_t features, const float *x, size_t count, uint16_t *y), (features, x, count, y))
+              size_t rows, size_t columns, float *y),
+             (features, x, gamma, beta, eps, rows, columns, y))
 
 MNK_INLINE void mnk_quantize_rows_body(uint32_t features, const float *x, size_t rows, size_t columns,
                                        const float *input_scale, uint8_t *y, float *scale, int32_t *zero) {
@@ -57,7 +48,7 @@ MNK_INLINE void mnk_quantize_rows_body(uint32_t features, const float *x, size_t
         for (size_t c = 0; c < columns; c += 16) {
             f32x16 v = load16(in + c);
             if (input_scale) v *= load16(input_scale + c);
-            i32x16 q = (i32x16)(v * inverse + shift) - base;
+            i32x16 q = (i32x16)fma16(v, inverse, shift) - base;
             i32x16 under = q < 0, over = q > 255;
             q = (q & ~under & ~over) | (over & 255);
             typedef uint8_t u8x16 __attribute__((vector_size(16)));
@@ -101,7 +92,7 @@ MNK_INLINE void attend(const float *qkv, size_t tokens, size_t width, size_t row
         for (size_t i = 0; i < rows; i++) s[i] = splat16(0);
         for (size_t d = 0; d < dim; d++) {
             f32x16 k = load16(keys + d * pad + j);
-            for (size_t i = 0; i < rows; i++) s[i] += splat16(query[i][d]) * k;
+            for (size_t i = 0; i < rows; i++) s[i] = fma16(splat16(query[i][d]), k, s[i]);
         }
         for (size_t i = 0; i < rows; i++) store16(scores + i * pad + j, s[i]);
     }
@@ -126,7 +117,7 @@ MNK_INLINE void attend(const float *qkv, size_t tokens, size_t width, size_t row
         const float *value = qkv + 2 * width + column + d;
         for (size_t j = 0; j < tokens; j++) {
             f32x16 v = load16(value + j * stride);
-            for (size_t i = 0; i < rows; i++) o[i] += splat16(scores[i * pad + j]) * v;
+            for (size_t i = 0; i < rows; i++) o[i] = fma16(splat16(scores[i * pad + j]), v, o[i]);
         }
         for (size_t i = 0; i < rows; i++)
             store16(out + (row + i) * width + column + d, o[i] * splat16(inverse[i]));
@@ -167,7 +158,7 @@ MNK_INLINE void mnk_mean_pool_body(uint32_t features, const float *x, size_t row
         for (size_t r = 0; r < rows; r++) s += load16(x + r * columns + c);
         s *= share;
         store16(out + c, s);
-        square += s * s;
+        square = fma16(s, s, square);
     }
     float norm = sqrtf(sum16(square));
     f32x16 scale = splat16(norm > 1e-12f ? 1.0f / norm : 0);

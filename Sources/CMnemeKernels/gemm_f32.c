@@ -11,7 +11,7 @@ MNK_INLINE void tile_f32(const mnk_gemm *g, size_t row, size_t column, size_t ro
         for (size_t p = 0; p < panels; p++) w[p] = load16(b + p * 16 * g->k + k * 16);
         for (size_t i = 0; i < rows; i++) {
             f32x16 x = splat16(a[i * g->lda + k]);
-            for (size_t p = 0; p < panels; p++) acc[i][p] += x * w[p];
+            for (size_t p = 0; p < panels; p++) acc[i][p] = fma16(x, w[p], acc[i][p]);
         }
     }
     for (size_t i = 0; i < rows; i++)

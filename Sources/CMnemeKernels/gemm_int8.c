@@ -1,10 +1,12 @@
 #include "vector.h"
 #include "amx.h"
+#include "arm.h"
 #include <math.h>
 #if defined(__x86_64__)
 #include <immintrin.h>
 #endif
 
+/// Sums of integers are exact, so that all instances agree to the bit.
 MNK_INLINE void gemm_int8_body(const mnk_gemm *g) {
     for (size_t column = g->n_begin; column < g->n_end; column += 16) {
         const int8_t *b = (const int8_t *)g->b + column * g->k;
@@ -70,12 +72,14 @@ T_VNNI static void gemm_int8_vnni(const mnk_gemm *g) {
 #endif
 
 void mnk_gemm_int8(uint32_t features, const mnk_gemm *g) {
-    if (features & MNK_AMX_EMULATED) { mnk_amx_gemm_emulated(g, 1); return; }
+    if (features & MNK_AMX_EMULATED) { mnk_amx_gemm_emulated(g); return; }
 #if defined(__x86_64__)
-    if (features & MNK_AMX_INT8) { mnk_amx_gemm(g, 1); return; }
+    if (features & MNK_AMX_INT8) { mnk_amx_gemm(g); return; }
     if (features & MNK_AVX512_VNNI) { gemm_int8_vnni(g); return; }
     if (features & MNK_AVX512) { gemm_int8_avx512(g); return; }
     if (features & MNK_AVX2) { gemm_int8_avx2(g); return; }
+#elif defined(__aarch64__)
+    if (features & MNK_NEON) { mnk_arm_gemm_int8(features, g); return; }
 #endif
     gemm_int8_portable(g);
 }

@@ -1,27 +1,12 @@
 // Products with weights of 12 bits: tiles of 16 columns by 32 of k as MNK_Q12 describes them, and inputs of 15 bits in words. The sum of a block's 32 products
 // is exact in 32 bits (32 · 2047 · 16191), so that all instances differ by the rounding of its scale at most, and those of one machine not at all.
+#include "arm.h"
 #include "tiles.h"
 #if defined(__x86_64__)
 #include <immintrin.h>
 #endif
 
 enum { ROWS = 9 };
-#define CODES code_bytes(MNK_Q12)
-#define PANEL(blocks) ((blocks) * tile_bytes(MNK_Q12))
-
-/// Where a group of 16 columns begins, and its scales.
-MNK_INLINE const uint8_t *codes_at(const mnk_tiles *g, size_t column) { return (const uint8_t *)g->b + column / 16 * PANEL(g->k / 32); }
-MNK_INLINE const uint16_t *scales_at(const mnk_tiles *g, size_t column) { return (const uint16_t *)(codes_at(g, column) + g->k / 32 * CODES); }
-
-MNK_INLINE const int16_t *words_at(const mnk_tiles *g, size_t row, size_t block) { return (const int16_t *)g->a + (row * (g->k / 32) + block) * 32; }
-
-MNK_INLINE void finish_q12(const mnk_tiles *g, size_t row, size_t column, const void *sums) {
-    f32x16 v;
-    memcpy(&v, sums, sizeof v);
-    v *= splat16(1.0f / 2047);
-    finish_tile(g, row, column, &v);
-}
-
 static void gemm_portable(const mnk_tiles *g) {
     for (size_t column = g->n_begin; column < g->n_end; column += 16)
         for (size_t row = 0; row < g->m; row++) {
@@ -34,7 +19,8 @@ static void gemm_portable(const mnk_tiles *g) {
                     for (size_t n = 0; n < 16; n++) s[n] += mnk_q12_code(t, n, k) * a[k];
                 i32x16 v;
                 memcpy(&v, s, sizeof v);
-                acc += __builtin_convertvector(v, f32x16) * (load16_half(0, scales_at(g, column) + b * 16) * splat16(g->a_scale[row * (g->k / 32) + b]));
+                f32x16 scale = load16_half(0, scales_at(g, column) + b * 16) * splat16(g->a_scale[row * (g->k / 32) + b]);
+                acc = fma16(__builtin_convertvector(v, f32x16), scale, acc);
             }
             finish_q12(g, row, column, &acc);
         }
@@ -200,6 +186,8 @@ void mnk_gemm_q12(uint32_t features, const mnk_tiles *g) {
 #if defined(__x86_64__)
     if (features & MNK_AVX512_VNNI) { gemm_vnni(g); return; }
     if (features & MNK_AVX2) { gemm_avx2(g); return; }
+#elif defined(__aarch64__)
+    if (features & MNK_NEON) { mnk_arm_gemm_q12(g); return; }
 #endif
     (void)features;
     gemm_portable(g);

@@ -1,16 +1,18 @@
 // Products with weights of 4 and 8 bits: tiles of 16 columns by 32 of k, see mnk_gemm_tiles in the header.
 #include "amx.h"
+#include "arm.h"
 #include "tiles.h"
 #if defined(__x86_64__)
 #include <immintrin.h>
 #endif
 
+/// Of blocks that reach no further all codes are zero: 16191 over less could be infinite.
+#define LEAST 0x1p-100f
+
+/// Rows from which on AMX is the fastest.
+enum { AMX_ROWS = 8 };
+
 size_t mnk_tile_bytes(int format) { return tile_bytes(format); }
-
-MNK_INLINE const int8_t *codes_of_row(const mnk_tiles *g, size_t row, size_t block) { return (const int8_t *)g->a + (row * (g->k / 32) + block) * 64; }
-
-/// What a fixed zero takes from the sums of a block.
-MNK_INLINE int32_t start_of(const mnk_tiles *g, size_t at, int format) { return zero_of(format) ? -zero_of(format) * g->a_total[at] : 0; }
 
 MNK_INLINE void gemm_tiles_body(const mnk_tiles *g) {
     size_t blocks = g->k / 32, tile = tile_bytes(g->format);
@@ -31,8 +33,9 @@ MNK_INLINE void gemm_tiles_body(const mnk_tiles *g) {
                 i32x16 v;
                 memcpy(&v, s, sizeof v);
                 const uint16_t *scales = (const uint16_t *)(t + code_bytes(g->format));
-                acc += __builtin_convertvector(v, f32x16) * load16_half(0, scales) * splat16(g->a_scale[row * blocks + b]);
-                if (!zero_of(g->format)) acc += load16_half(0, scales + 16) * splat16(g->a_sum[row * blocks + b]);
+                f32x16 scale = load16_half(0, scales) * splat16(g->a_scale[row * blocks + b]);
+                acc = fma16(__builtin_convertvector(v, f32x16), scale, acc);
+                if (!zero_of(g->format)) acc = fma16(load16_half(0, scales + 16), splat16(g->a_sum[row * blocks + b]), acc);
             }
             finish_tile(g, row, column, &acc);
         }
@@ -287,10 +290,10 @@ T_VNNI static void gemm_vnni_z8(const mnk_tiles *g) { gemm_vnni(g, MNK_Z8); }
 void mnk_gemm_tiles(uint32_t features, const mnk_tiles *g) {
     if (g->m == 0) return;
     if (g->format == MNK_Q12) { mnk_gemm_q12(features, g); return; }
-    if (features & MNK_AMX_EMULATED) { mnk_amx_tiles_emulated(g); return; }
-#if defined(__x86_64__)
     // Filling tiles pays from some rows on; the last of a prompt may be few.
-    if ((features & MNK_AMX_INT8) && g->m >= 8) { mnk_amx_tiles(g); return; }
+    if ((features & MNK_AMX_EMULATED) && g->m >= AMX_ROWS) { mnk_amx_tiles_emulated(g); return; }
+#if defined(__x86_64__)
+    if ((features & MNK_AMX_INT8) && g->m >= AMX_ROWS) { mnk_amx_tiles(g); return; }
     if (features & MNK_AVX512_VNNI) {
         switch (g->format) {
             case MNK_Q4: gemm_vnni_q4(g); return;
@@ -301,6 +304,8 @@ void mnk_gemm_tiles(uint32_t features, const mnk_tiles *g) {
     }
     // AVX-512 without VNNI has nothing to add to 16-bit products.
     if (features & MNK_AVX2) { gemm_tiles_avx2(g); return; }
+#elif defined(__aarch64__)
+    if (features & MNK_NEON) { mnk_arm_gemm_tiles(features, g); return; }
 #endif
     (void)features;
     gemm_tiles_portable(g);
@@ -313,10 +318,10 @@ MNK_INLINE void mnk_quantize_blocks_body(uint32_t features, const float *x, size
     const f32x16 magic = splat16(12582912.0f);  // adding it rounds to an integer
     for (size_t b = 0; b < count / 32; b++, x += 32) {
         f32x16 v[2] = {load16(x), load16(x + 16)};
-        float highest = highest16(max16(max16(v[0], -v[0]), max16(v[1], -v[1]))), inverse = highest > 0 ? 16191 / highest : 0;
+        float highest = highest16(max16(max16(v[0], -v[0]), max16(v[1], -v[1]))), inverse = highest > LEAST ? 16191 / highest : 0;
         i32x16 all = {0};
         for (size_t half = 0; half < 2; half++) {
-            i32x16 q = (i32x16)(v[half] * splat16(inverse) + magic) - (i32x16)magic;
+            i32x16 q = (i32x16)fma16(v[half], splat16(inverse), magic) - (i32x16)magic;
             all += q;
             if (words) {
                 i16x16 w = __builtin_convertvector(q, i16x16);

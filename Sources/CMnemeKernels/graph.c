@@ -2,6 +2,8 @@
 #include <math.h>
 #if defined(__x86_64__)
 #include <immintrin.h>
+#elif defined(__aarch64__)
+#include "arm.h"
 #endif
 
 size_t mnk_code_bytes(size_t dimension) { return (dimension + 63) / 64 * 64; }
@@ -15,15 +17,18 @@ static float highest_of(const float *x, size_t n) {
     return highest;
 }
 
+/// Codes for one; of what is so small that this could be infinite all codes are zero.
+static float inverse_of(float highest) { return highest > 0x1p-100f ? 127 / highest : 0; }
+
 float mnk_encode_query(const float *x, size_t dimension, int8_t *codes) {
-    float highest = highest_of(x, dimension), scale = highest / 127, inverse = highest > 0 ? 127 / highest : 0;
+    float highest = highest_of(x, dimension), scale = highest / 127, inverse = inverse_of(highest);
     for (size_t i = 0; i < dimension; i++) codes[i] = (int8_t)lrintf(x[i] * inverse);
     memset(codes + dimension, 0, mnk_code_bytes(dimension) - dimension);
     return scale;
 }
 
 void mnk_encode_record(const float *x, size_t dimension, uint8_t *record, uint8_t *residual) {
-    float highest = highest_of(x, dimension), scale = highest / 127, inverse = highest > 0 ? 127 / highest : 0;
+    float highest = highest_of(x, dimension), scale = highest / 127, inverse = inverse_of(highest);
     if (residual) memset(residual, 0, (dimension + 1) / 2);
     for (size_t i = 0; i < dimension; i++) {
         float v = x[i] * inverse;
@@ -71,8 +76,8 @@ MNK_INLINE void refine_body(uint32_t features, const float *query, const uint8_t
     (void)features;
     f32x16 sums[2] = {splat16(0), splat16(0)};
     float rest = 0;
-#define STEP(i, x) sums[((i) / 16) & 1] += load16(query + (i)) * (x)
-#define REST(i, x) rest += query[i] * (x)
+#define STEP(i, x) sums[((i) / 16) & 1] = fma16(load16(query + (i)), (x), sums[((i) / 16) & 1])
+#define REST(i, x) rest = fmaf(query[i], (x), rest)
     EACH_COMPONENT(STEP, REST)
 #undef STEP
 #undef REST
@@ -89,8 +94,8 @@ float mnk_refine(uint32_t features, const float *query, const uint8_t *record, c
 MNK_INLINE void mnk_add_record_body(uint32_t features, const uint8_t *record, const uint8_t *residual, size_t dimension, float *sum) {
     (void)features;
     float scale = scale_of(record, mnk_code_bytes(dimension));
-#define STEP(i, x) store16(sum + (i), load16(sum + (i)) + splat16(scale) * (x))
-#define REST(i, x) sum[i] += scale * (x)
+#define STEP(i, x) store16(sum + (i), fma16(splat16(scale), (x), load16(sum + (i))))
+#define REST(i, x) sum[i] = fmaf(scale, (x), sum[i])
     EACH_COMPONENT(STEP, REST)
 #undef STEP
 #undef REST
@@ -193,12 +198,24 @@ T_VNNI static inline __attribute__((always_inline)) int32_t dot_codes_vnni(const
 #undef TARGET
 #undef NAME
 #undef DOT
+#elif defined(__aarch64__)
+#define TARGET T_DOTPROD
+#define NAME(x) x##_dotprod
+#define DOT(row, query, n, sum) dot_codes_dotprod(row, query, n)
+#include "graph_body.h"
+#undef TARGET
+#undef NAME
+#undef DOT
 #endif
 
 #if defined(__x86_64__)
 #define CHOOSE(call)                                           \
     if (features & MNK_AVX512_VNNI) { call(_vnni); }           \
     else if (features & MNK_AVX2) { call(_avx2); }             \
+    else { call(_portable); }
+#elif defined(__aarch64__)
+#define CHOOSE(call)                                           \
+    if (features & MNK_DOTPROD) { call(_dotprod); }            \
     else { call(_portable); }
 #else
 #define CHOOSE(call) (void)features; call(_portable);

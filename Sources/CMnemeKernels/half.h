@@ -1,4 +1,4 @@
-// Half precision in C and in vectors. `native` is a constant of the instance: whether the machine converts halves itself (F16C).
+// Half precision in C and in vectors. `native` is a constant of the instance: whether the machine converts halves itself.
 #ifndef MNK_HALF_H
 #define MNK_HALF_H
 #include "vector.h"
@@ -30,6 +30,9 @@ MNK_INLINE uint16_t half_of(float x) {
     return sign | (uint16_t)(u >> 13);
 }
 
+/// F16C comes with AVX2, and every arm64 converts halves.
+MNK_INLINE int converts_halves(uint32_t features) { return (features & (MNK_AVX2 | MNK_NEON)) != 0; }
+
 typedef _Float16 h16x16 __attribute__((vector_size(32)));
 
 MNK_INLINE f32x16 load16_half(int native, const uint16_t *p) {
@@ -47,8 +50,9 @@ MNK_INLINE f32x16 load16_half(int native, const uint16_t *p) {
 
 /// As half_of for sixteen; values beyond the range become the largest half.
 MNK_INLINE void store16_half(int native, uint16_t *p, f32x16 v) {
+    v = min16(max16(v, splat16(-65504)), splat16(65504));
     if (native) {
-        h16x16 h = __builtin_convertvector(min16(max16(v, splat16(-65504)), splat16(65504)), h16x16);
+        h16x16 h = __builtin_convertvector(v, h16x16);
         memcpy(p, &h, sizeof h);
         return;
     }
@@ -56,9 +60,8 @@ MNK_INLINE void store16_half(int native, uint16_t *p, f32x16 v) {
     u &= 0x7fffffffu;
     u32x16 normal = (u + (0xc8000fffu + (u >> 13 & 1u))) >> 13;
     u32x16 small = (u32x16)((f32x16)u + splat16(0.5f)) - 0x3f000000u;
-    u32x16 is_small = (u32x16)(u < 0x38800000u), is_large = (u32x16)(u >= 0x477ff000u);
+    u32x16 is_small = (u32x16)(u < 0x38800000u);
     u32x16 r = (small & is_small) | (normal & ~is_small);
-    r = (r & ~is_large) | (0x7bffu & is_large);
     u16x16 h = __builtin_convertvector(r | sign, u16x16);
     memcpy(p, &h, sizeof h);
 }

@@ -19,6 +19,29 @@ MNK_INLINE void finish_tile(const mnk_tiles *g, size_t row, size_t column, const
     store16(c, v);
 }
 
+/// A row's codes of a block: 32 high bytes and 32 low ones.
+MNK_INLINE const int8_t *codes_of_row(const mnk_tiles *g, size_t row, size_t block) { return (const int8_t *)g->a + (row * (g->k / 32) + block) * 64; }
+
+/// What a fixed zero takes from the sums of a block.
+MNK_INLINE int32_t start_of(const mnk_tiles *g, size_t at, int format) { return zero_of(format) ? -zero_of(format) * g->a_total[at] : 0; }
+
+/// MNK_Q12: bytes of a tile's codes, and of a group of 16 columns.
+#define CODES code_bytes(MNK_Q12)
+#define PANEL(blocks) ((blocks) * tile_bytes(MNK_Q12))
+
+/// Where a group of 16 columns begins, and its scales.
+MNK_INLINE const uint8_t *codes_at(const mnk_tiles *g, size_t column) { return (const uint8_t *)g->b + column / 16 * PANEL(g->k / 32); }
+MNK_INLINE const uint16_t *scales_at(const mnk_tiles *g, size_t column) { return (const uint16_t *)(codes_at(g, column) + g->k / 32 * CODES); }
+
+MNK_INLINE const int16_t *words_at(const mnk_tiles *g, size_t row, size_t block) { return (const int16_t *)g->a + (row * (g->k / 32) + block) * 32; }
+
+MNK_INLINE void finish_q12(const mnk_tiles *g, size_t row, size_t column, const void *sums) {
+    f32x16 v;
+    memcpy(&v, sums, sizeof v);
+    v *= splat16(1.0f / 2047);
+    finish_tile(g, row, column, &v);
+}
+
 /// The weights of 12 bits; see MNK_Q12.
 void mnk_gemm_q12(uint32_t features, const mnk_tiles *g);
 
@@ -41,8 +64,8 @@ MNK_INLINE void add_block(int native, const mnk_tiles *g, size_t row, size_t row
         memcpy(&h, high + i * 16, sizeof h);
         memcpy(&l, low + i * 16, sizeof l);
         f32x16 s = __builtin_convertvector(h * 128 + l - zero * (zero ? g->a_total[at] : 0), f32x16);
-        f32x16 sum = load16(total + i * 16) + s * d * splat16(g->a_scale[at]);
-        if (!zero) sum += m * splat16(g->a_sum[at]);
+        f32x16 sum = fma16(s, d * splat16(g->a_scale[at]), load16(total + i * 16));
+        if (!zero) sum = fma16(m, splat16(g->a_sum[at]), sum);
         store16(total + i * 16, sum);
     }
 }

@@ -6,7 +6,9 @@
 #include "mneme_kernels.h"
 #include <string.h>
 
-#pragma clang fp contract(fast)
+// Products and sums round one by one unless fma16() says otherwise: what a compiler fuses differs between instruction
+// sets, and every path must give the same bits.
+#pragma clang fp contract(off)
 #pragma clang diagnostic ignored "-Wpsabi"
 
 #define MNK_INLINE static inline __attribute__((always_inline))
@@ -15,8 +17,7 @@
 #define T_AVX2 __attribute__((target("avx2,fma,f16c")))
 #define T_AVX512 __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")))
 #define T_VNNI __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c")))
-#define T_BF16 __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx2,fma,f16c")))
-#define T_AMX __attribute__((target("amx-tile,amx-int8,amx-bf16,avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")))
+#define T_AMX __attribute__((target("amx-tile,amx-int8,avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")))
 
 /// Defines `name` as a choice between three instances of `name_body`. In each, the compiler knows the bits of AVX2 and AVX-512.
 #define MNK_DISPATCH(name, PARAMETERS, ARGUMENTS)                                   \
@@ -26,6 +27,15 @@
     void name PARAMETERS {                                                          \
         if (features & MNK_AVX512) name##_avx512 ARGUMENTS;                         \
         else if (features & MNK_AVX2) name##_avx2 ARGUMENTS;                        \
+        else name##_portable ARGUMENTS;                                             \
+    }
+#elif defined(__aarch64__)
+/// Two instances: vectors compile to NEON in both, but only one knows that the machine converts halves.
+#define MNK_DISPATCH(name, PARAMETERS, ARGUMENTS)                                   \
+    static void name##_neon PARAMETERS { features |= MNK_NEON; name##_body ARGUMENTS; }                         \
+    static void name##_portable PARAMETERS { features &= ~(uint32_t)MNK_NEON; name##_body ARGUMENTS; }          \
+    void name PARAMETERS {                                                          \
+        if (features & MNK_NEON) name##_neon ARGUMENTS;                             \
         else name##_portable ARGUMENTS;                                             \
     }
 #else
@@ -40,6 +50,9 @@ typedef uint16_t u16x16 __attribute__((vector_size(32)));
 MNK_INLINE f32x16 load16(const float *p) { f32x16 v; memcpy(&v, p, sizeof v); return v; }
 MNK_INLINE void store16(float *p, f32x16 v) { memcpy(p, &v, sizeof v); }
 MNK_INLINE f32x16 splat16(float x) { return (f32x16){x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x}; }
+
+/// a·b + c, rounded once. Without an instruction for it, the C library's fmaf: slow, and the same bits.
+MNK_INLINE f32x16 fma16(f32x16 a, f32x16 b, f32x16 c) { return __builtin_elementwise_fma(a, b, c); }
 
 MNK_INLINE f32x16 max16(f32x16 a, f32x16 b) {
     i32x16 m = a > b;
@@ -68,18 +81,6 @@ MNK_INLINE float highest16(f32x16 v) {
     return v[0];
 }
 
-/// Rounds to the nearest bf16, ties to even. Finite input only.
-MNK_INLINE void store16_bf16(uint16_t *p, f32x16 v) {
-    u32x16 u = (u32x16)v;
-    u = (u + 0x7fffu + ((u >> 16) & 1u)) >> 16;
-    u16x16 h = __builtin_convertvector(u, u16x16);
-    memcpy(p, &h, sizeof h);
-}
-MNK_INLINE uint16_t bf16_of(float x) {
-    uint32_t u;
-    memcpy(&u, &x, 4);
-    return (uint16_t)((u + 0x7fffu + ((u >> 16) & 1u)) >> 16);
-}
 MNK_INLINE float float_of_bf16(uint16_t h) {
     uint32_t u = (uint32_t)h << 16;
     float x;
@@ -91,29 +92,32 @@ MNK_INLINE float float_of_bf16(uint16_t h) {
 MNK_INLINE f32x16 exp16(f32x16 x) {
     x = min16(max16(x, splat16(-87.0f)), splat16(88.0f));
     const f32x16 magic = splat16(12582912.0f);  // 1.5·2^23: adding it rounds to an integer
-    f32x16 t = x * splat16(1.44269504f) + magic;
+    f32x16 t = fma16(x, splat16(1.44269504f), magic);
     f32x16 n = t - magic;
-    f32x16 r = x - n * splat16(0.693359375f) - n * splat16(-2.12194440e-4f);
+    f32x16 r = fma16(n, splat16(2.12194440e-4f), fma16(n, splat16(-0.693359375f), x));
     f32x16 p = splat16(1.9875691500e-4f);
-    p = p * r + splat16(1.3981999507e-3f);
-    p = p * r + splat16(8.3334519073e-3f);
-    p = p * r + splat16(4.1665795894e-2f);
-    p = p * r + splat16(1.6666665459e-1f);
-    p = p * r + splat16(5.0000001201e-1f);
-    p = p * r * r + r + splat16(1.0f);
+    p = fma16(p, r, splat16(1.3981999507e-3f));
+    p = fma16(p, r, splat16(8.3334519073e-3f));
+    p = fma16(p, r, splat16(4.1665795894e-2f));
+    p = fma16(p, r, splat16(1.6666665459e-1f));
+    p = fma16(p, r, splat16(5.0000001201e-1f));
+    p = fma16(p * r, r, r) + splat16(1.0f);
     i32x16 exponent = ((i32x16)t - (i32x16)magic) << 23;
     return (f32x16)((i32x16)p + exponent);
 }
 
+/// e^x of one number, by the same steps.
+MNK_INLINE float exp1(float x) { return exp16(splat16(x))[0]; }
+
 /// x·Φ(x) with the error function of Abramowitz and Stegun 7.1.26 (absolute error below 2e-7).
 MNK_INLINE f32x16 gelu16(f32x16 x) {
     f32x16 z = max16(x, -x) * splat16(0.70710678f);
-    f32x16 t = splat16(1.0f) / (splat16(1.0f) + splat16(0.3275911f) * z);
+    f32x16 t = splat16(1.0f) / fma16(splat16(0.3275911f), z, splat16(1.0f));
     f32x16 p = splat16(1.061405429f);
-    p = p * t + splat16(-1.453152027f);
-    p = p * t + splat16(1.421413741f);
-    p = p * t + splat16(-0.284496736f);
-    p = p * t + splat16(0.254829592f);
+    p = fma16(p, t, splat16(-1.453152027f));
+    p = fma16(p, t, splat16(1.421413741f));
+    p = fma16(p, t, splat16(-0.284496736f));
+    p = fma16(p, t, splat16(0.254829592f));
     f32x16 tail = p * t * exp16(-z * z) * splat16(0.5f);  // (1 − erf|z|)/2
     i32x16 negative = x < splat16(0.0f);
     f32x16 cdf = (f32x16)(((i32x16)tail & negative) | ((i32x16)(splat16(1.0f) - tail) & ~negative));
@@ -128,8 +132,7 @@ MNK_INLINE void finish16(const mnk_gemm *g, size_t row, size_t column, const voi
     v += load16(g->bias + column);
     if (g->epilogue == MNK_EPILOGUE_GELU) v = gelu16(v);
     if (g->epilogue == MNK_EPILOGUE_RESIDUAL) v += load16(g->residual + row * g->ldc + column);
-    if (g->c) store16(g->c + row * g->ldc + column, v);
-    else store16_bf16(g->c_bf16 + row * g->ldc + column, v);
+    store16(g->c + row * g->ldc + column, v);
 }
 MNK_INLINE void finish16_int8(const mnk_gemm *g, size_t row, size_t column, const void *products) {
     i32x16 v, sums;

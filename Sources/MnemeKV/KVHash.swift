@@ -2,7 +2,6 @@ import Crypto
 import Foundation
 import MnemeBase
 public import MnemeModels
-public import MnemeNumerics
 
 /// Names a block by all that it depends on: the model, and every token up to its last.
 public struct KVHash: Sendable, Hashable, CustomStringConvertible {
@@ -19,13 +18,13 @@ public struct KVHash: Sendable, Hashable, CustomStringConvertible {
     /// 64 hexadecimal digits.
     public var description: String { Hexadecimal.string(bytes) }
 
-    /// What keys and values depend on besides the tokens: weights, positions, layout and the instructions that computed them.
+    /// What the KV cache depends on besides the tokens: weights, positions and layout. All processors compute the same bits,
+    /// so that machines of any kind can share blocks.
     ///
     /// - Parameter weights: names the model's files, see ``ModelIdentity``.
-    public static func model(_ weights: String, _ configuration: DecoderConfiguration, codec: KVCodec = .f16, features: ProcessorFeatures = .current) -> KVHash
-    {
+    public static func model(_ weights: String, _ configuration: DecoderConfiguration, codec: KVCodec = .f16) -> KVHash {
         let rope = [configuration.rope, configuration.localRope].compactMap { $0 }.map { "\($0.frequencies) \($0.magnitude) \($0.interleaved)" }
-        let text = "mneme-kv 3 \(codec.layout) \(KVShape.blockTokens) \(weights) \(rope) \(features.names)"
+        let text = "mneme-kv 4 \(codec.layout) \(KVShape.blockTokens) \(weights) \(rope)"
         return KVHash(bytes: Array(SHA256.hash(data: Data(text.utf8))))
     }
 

@@ -6,17 +6,12 @@ package struct EncoderKernels: Sendable {
 
     package init(features: ProcessorFeatures = .current) { self.features = features.rawValue }
 
-    /// Layer normalisation of `rows` rows; also writes bf16 if asked. `output` may be `input`.
+    /// Layer normalisation of `rows` rows. `output` may be `input`.
     package func layerNorm(
         _ input: UnsafePointer<Float>, gamma: UnsafePointer<Float>, beta: UnsafePointer<Float>, epsilon: Float,
-        rows: Int, columns: Int, into output: UnsafeMutablePointer<Float>, bf16: UnsafeMutablePointer<UInt16>?
+        rows: Int, columns: Int, into output: UnsafeMutablePointer<Float>
     ) {
-        mnk_layer_norm(features, input, gamma, beta, epsilon, rows, columns, output, bf16)
-    }
-
-    /// Rounds to bf16, ties to even.
-    package func convert(_ input: UnsafePointer<Float>, count: Int, into output: UnsafeMutablePointer<UInt16>) {
-        mnk_to_bf16(features, input, count, output)
+        mnk_layer_norm(features, input, gamma, beta, epsilon, rows, columns, output)
     }
 
     /// Quantises each row to 8 bits with its own scale and zero.

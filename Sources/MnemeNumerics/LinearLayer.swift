@@ -13,14 +13,7 @@ package enum Epilogue {
 /// The input rows of a ``LinearLayer``, in the form that its precision reads.
 package enum LayerInput {
     case f32(UnsafePointer<Float>)
-    case bf16(UnsafePointer<UInt16>)
     case int8(UnsafePointer<UInt8>, scale: UnsafePointer<Float>, zero: UnsafePointer<Int32>)
-}
-
-/// Where a ``LinearLayer`` writes its rows.
-package enum LayerOutput {
-    case f32(UnsafeMutablePointer<Float>)
-    case bf16(UnsafeMutablePointer<UInt16>)
 }
 
 /// y = x·Wᵀ + b with weights packed once for the machine's kernels.
@@ -34,7 +27,6 @@ package final class LinearLayer: Sendable {
     private let features: UInt32
     private let bias: AlignedBuffer<Float>
     private let packedF32: AlignedBuffer<Float>?
-    private let packedBF16: AlignedBuffer<UInt16>?
     private let packedInt8: AlignedBuffer<Int8>?
     private let scales: AlignedBuffer<Float>
     private let sums: AlignedBuffer<Int32>
@@ -58,15 +50,12 @@ package final class LinearLayer: Sendable {
         self.bias.pointer.update(from: bias.baseAddress!, count: outputs)
         scales = AlignedBuffer(outputs)
         sums = AlignedBuffer(outputs)
-        var f32: AlignedBuffer<Float>?, bf16: AlignedBuffer<UInt16>?, int8: AlignedBuffer<Int8>?
+        var f32: AlignedBuffer<Float>?, int8: AlignedBuffer<Int8>?
         var inputScale: AlignedBuffer<Float>?
         switch precision {
         case .f32:
             f32 = AlignedBuffer(outputs * inputs)
             mnk_pack_f32(weight.baseAddress, outputs, inputs, f32!.pointer)
-        case .bf16:
-            bf16 = AlignedBuffer(outputs * inputs)
-            mnk_pack_bf16(weight.baseAddress, outputs, inputs, bf16!.pointer)
         case .int8:
             int8 = AlignedBuffer(outputs * inputs)
             if let smoothing {
@@ -76,7 +65,6 @@ package final class LinearLayer: Sendable {
             mnk_pack_int8(weight.baseAddress, outputs, inputs, smoothing, int8!.pointer, scales.pointer, sums.pointer)
         }
         packedF32 = f32
-        packedBF16 = bf16
         packedInt8 = int8
         self.inputScale = inputScale
     }
@@ -85,7 +73,7 @@ package final class LinearLayer: Sendable {
     ///
     /// - Complexity: 2·rows·columns·inputs operations.
     package func apply(
-        _ input: LayerInput, rows: Int, columns: Range<Int>, epilogue: Epilogue, into output: LayerOutput
+        _ input: LayerInput, rows: Int, columns: Range<Int>, epilogue: Epilogue, into output: UnsafeMutablePointer<Float>
     ) {
         guard rows > 0, !columns.isEmpty else { return }
         var g = mnk_gemm()
@@ -96,6 +84,7 @@ package final class LinearLayer: Sendable {
         g.n_begin = columns.lowerBound
         g.n_end = columns.upperBound
         g.bias = UnsafePointer(bias.pointer)
+        g.c = output
         g.ldc = outputs
         switch epilogue {
         case .bias: g.epilogue = Int32(MNK_EPILOGUE_BIAS)
@@ -104,19 +93,11 @@ package final class LinearLayer: Sendable {
             g.epilogue = Int32(MNK_EPILOGUE_RESIDUAL)
             g.residual = residual
         }
-        switch output {
-        case .f32(let c): g.c = c
-        case .bf16(let c): g.c_bf16 = c
-        }
         switch (input, precision) {
         case (.f32(let a), .f32):
             g.a = UnsafeRawPointer(a)
             g.b = UnsafeRawPointer(packedF32!.pointer)
             mnk_gemm_f32(features, &g)
-        case (.bf16(let a), .bf16):
-            g.a = UnsafeRawPointer(a)
-            g.b = UnsafeRawPointer(packedBF16!.pointer)
-            mnk_gemm_bf16(features, &g)
         case (.int8(let a, let scale, let zero), .int8):
             g.a = UnsafeRawPointer(a)
             g.b = UnsafeRawPointer(packedInt8!.pointer)

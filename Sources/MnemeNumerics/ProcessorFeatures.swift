@@ -16,28 +16,43 @@ public struct ProcessorFeatures: OptionSet, Sendable {
     public static let avx512 = ProcessorFeatures(rawValue: MNK_AVX512)
     /// AVX-512 8-bit dot products.
     public static let avx512VNNI = ProcessorFeatures(rawValue: MNK_AVX512_VNNI)
-    /// AVX-512 bf16 dot products.
-    public static let avx512BF16 = ProcessorFeatures(rawValue: MNK_AVX512_BF16)
     /// AMX 8-bit tiles.
     public static let amxInt8 = ProcessorFeatures(rawValue: MNK_AMX_INT8)
-    /// AMX bf16 tiles.
-    public static let amxBF16 = ProcessorFeatures(rawValue: MNK_AMX_BF16)
-    /// The AMX code over tiles emulated in C. Never part of ``current``; for tests.
+    /// The AMX code over tiles emulated in C: for tests. Part of ``current`` only if the environment's MNEME_CPU asks for it.
     public static let amxEmulated = ProcessorFeatures(rawValue: MNK_AMX_EMULATED)
-    /// NEON (baseline on arm64).
+    /// arm64: NEON, half precision, CRC-32C.
     public static let neon = ProcessorFeatures(rawValue: MNK_NEON)
+    /// arm64: 8-bit dot products.
+    public static let dotProduct = ProcessorFeatures(rawValue: MNK_DOTPROD)
+    /// arm64: 8-bit matrix products.
+    public static let int8Matrix = ProcessorFeatures(rawValue: MNK_I8MM)
 
     /// No instruction set beyond the platform's baseline: the reference path.
     public static let portable: ProcessorFeatures = []
 
-    /// What this machine has, detected once.
+    /// What this machine has, detected once, and capped by MNEME_CPU where the environment has it: `portable`, `avx2`, `avx512`,
+    /// `vnni`, and on arm64 `neon`, `dotprod` and `i8mm` leave all up to the one named, `amx-emulated` runs AMX's code over tiles
+    /// emulated in C.
+    ///
+    /// All of them compute the same bits; the cap is there to show it, and to measure.
     public static let current = ProcessorFeatures(rawValue: mnk_cpu_features())
+
+    /// The paths that kernels can take on this machine, each with all that it builds on; the fastest last.
+    public static var machinePaths: [(name: String, features: ProcessorFeatures)] {
+        let wide: ProcessorFeatures = [.avx2, .avx512, .avx512VNNI]
+        let all: [(name: String, features: ProcessorFeatures)] = [
+            ("portable", .portable), ("neon", .neon), ("dotprod", [.neon, .dotProduct]),
+            ("i8mm", [.neon, .dotProduct, .int8Matrix]), ("avx2", .avx2), ("avx512", [.avx2, .avx512]), ("vnni", wide),
+            ("amx", wide.union(.amxInt8)),
+        ]
+        return all.filter { $0.features.isSubset(of: .current) }
+    }
 
     /// Names for people, the most basic first.
     public var names: [String] {
         let all: [(ProcessorFeatures, String)] = [
-            (.avx2, "avx2"), (.avx512, "avx512"), (.avx512VNNI, "avx512-vnni"), (.avx512BF16, "avx512-bf16"),
-            (.amxInt8, "amx-int8"), (.amxBF16, "amx-bf16"), (.neon, "neon"),
+            (.avx2, "avx2"), (.avx512, "avx512"), (.avx512VNNI, "avx512-vnni"), (.amxInt8, "amx-int8"),
+            (.amxEmulated, "amx-emulated"), (.neon, "neon"), (.dotProduct, "dotprod"), (.int8Matrix, "i8mm"),
         ]
         return all.filter { contains($0.0) }.map(\.1)
     }
@@ -45,15 +60,7 @@ public struct ProcessorFeatures: OptionSet, Sendable {
 
 /// How weights and activations of a matrix product are stored.
 public enum Precision: String, Sendable, CaseIterable, Codable {
-    case f32, bf16, int8
-
-    /// The fastest precision on this machine that keeps cosine 0.999 to f32.
-    public static var preferred: Precision {
-        let features = ProcessorFeatures.current
-        if !features.isDisjoint(with: [.avx512VNNI, .amxInt8]) { return .int8 }
-        if !features.isDisjoint(with: [.avx512BF16, .amxBF16]) { return .bf16 }
-        return .f32
-    }
+    case f32, int8
 }
 
 /// The multiply-add rate of this machine, measured with register-only loops.
@@ -62,15 +69,17 @@ public enum Precision: String, Sendable, CaseIterable, Codable {
 ///   - precision: which loop.
 ///   - pool: every thread of the pool runs the loop.
 ///   - seconds: how long to measure, roughly.
+///   - features: instruction sets that the loop may use.
 /// - Returns: operations (a multiply and an add count two) per second; nil where there is no such instruction.
-public func measuredPeak(_ precision: Precision, pool: ThreadPool, seconds: Double = 0.3) -> Double? {
+public func measuredPeak(
+    _ precision: Precision, pool: ThreadPool, seconds: Double = 0.3, features: ProcessorFeatures = .current
+) -> Double? {
     let kind: Int32 =
         switch precision {
-        case .f32: 0;
-        case .int8: 1;
-        case .bf16: 2
+        case .f32: 0
+        case .int8: 1
         }
-    let features = ProcessorFeatures.current.rawValue
+    let features = features.rawValue
     guard mnk_peak_operations(features, kind, 1) > 0 else { return nil }
     let clock = ContinuousClock()
     var best = 0.0

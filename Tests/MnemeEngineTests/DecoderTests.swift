@@ -79,6 +79,19 @@ import MnemeEngine
         }
     }
 
+    /// Checksums of all logits of the golden models. They are one for all processors: only a change of the arithmetic changes them.
+    @Test(arguments: models)
+    func `logits are the same bits on every processor`(model: Tiny) throws {
+        let expected = try Golden.read([String: UInt32].self, "logits-checksums")
+        let path = try Self.folder(model)
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        let decoder = try TransformerDecoder(ModelFolder(path: path, context: model.context), stepTokens: 128, stepLogits: 128)
+        let all = decoder.logits(model.tokens, at: 0, in: Cache(decoder.configuration, positions: 80), rows: 80)
+        let sums = all.flatMap { $0 }.withUnsafeBytes { Checksum.crc32c(Array($0)) }
+        let sum = sums.reduce(UInt32(0)) { ($0 << 7 | $0 >> 25) ^ $1 }
+        #expect(sum == expected[model.name], "\"\(model.name)\": \(sum)")
+    }
+
     /// Runs one step of several sequences; their logits follow each other.
     private static func step(_ decoder: TransformerDecoder, _ parts: [(tokens: ArraySlice<Int32>, cache: Cache, logits: Int)]) -> [[Float]] {
         let size = decoder.configuration.vocabularySize, count = parts.reduce(0) { $0 + $1.logits }

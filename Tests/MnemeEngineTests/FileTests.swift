@@ -81,20 +81,25 @@ import MnemeEngine
         #expect(row.allSatisfy { abs($0) <= 65_504 } && row[40] >= 65_500)
     }
 
-    @Test(arguments: blocks, [ProcessorFeatures.portable, [.avx2], .current])
-    func `a row's products are the same bits beside any others`(block: Block, features: ProcessorFeatures) throws {
-        guard features.isSubset(of: .current) else { return }
+    @Test(arguments: blocks, [ProcessorFeatures.portable, [.avx2], [.avx2, .avx512], [.avx2, .avx512, .avx512VNNI], .current, .amxEmulated])
+    func `a row's products are the same bits on every processor and beside any others`(block: Block, features: ProcessorFeatures) throws {
+        guard features == .amxEmulated || features.isSubset(of: .current) else { return }
         let raw = Golden.bytes(block.raw), shape = try #require(blockShape(type: block.type)), rowBytes = 256 / shape.weights * shape.bytes
         let source = (0..<80).flatMap { row in (0..<rowBytes).map { raw[($0 + row * shape.bytes) % raw.count] } }
-        let matrix = source.withUnsafeBytes { WeightMatrix(source: $0.baseAddress!, type: block.type, outputs: 80, inputs: 256, features: features) }
-        let kernels = DecoderKernels(features: features), input = DecoderRows(rows: 29, columns: 256, forms: matrix.reads)
-        for i in 0..<29 * 256 { input.floats[i] = sin(Float(i) * 0.3) * Float(i % 7) }
-        kernels.quantize(input, rows: 0..<29, columns: 256, forms: matrix.reads)
-        var alone = [Float](repeating: 0, count: 80), beside = [Float](repeating: 0, count: 29 * 80)
-        matrix.apply(input, rows: 1, groups: 0..<5, into: &alone, stride: 80)
-        for rows in 2...29 {
-            matrix.apply(input, rows: rows, groups: 0..<5, into: &beside, stride: 80)
-            #expect(beside[..<80].map(\.bitPattern) == alone.map(\.bitPattern), "\(rows) rows")
+        func products(_ features: ProcessorFeatures, rows: Int) -> [UInt32] {
+            let matrix = source.withUnsafeBytes { WeightMatrix(source: $0.baseAddress!, type: block.type, outputs: 80, inputs: 256, features: features) }
+            let kernels = DecoderKernels(features: features), input = DecoderRows(rows: rows, columns: 256, forms: matrix.reads)
+            for i in 0..<rows * 256 { input.floats[i] = sin(Float(i) * 0.3) * Float(i % 7) }
+            kernels.quantize(input, rows: 0..<rows, columns: 256, forms: matrix.reads)
+            var output = [Float](repeating: 0.5, count: rows * 80)
+            let bias = (0..<80).map { Float($0) / 3 }
+            matrix.apply(input, rows: rows, groups: 0..<5, accumulate: true, bias: bias, into: &output, stride: 80)
+            return output.map(\.bitPattern)
+        }
+        let expected = products(.portable, rows: 49)
+        for rows in Array(1...33) + [47, 48, 49] {
+            let found = products(features, rows: rows)
+            #expect(found == Array(expected[..<found.count]), "\(rows) rows")
         }
     }
 

@@ -106,6 +106,32 @@ private let decoderPaths: [ProcessorFeatures] = [.portable, [.avx2], [.avx2, .av
         #expect(cut == whole)
     }
 
+    @Test(arguments: decoderPaths, [(1, 1, 0, 0), (700, 20, 0, 0), (900, 3, 33, 5)])
+    func `a decoder's kernels give the portable path's bits`(features: ProcessorFeatures, shape: (Int, Int, Int, Int)) {
+        let (positions, tokens, window, cap) = shape
+        func run(_ features: ProcessorFeatures) -> [UInt32] {
+            let kernels = DecoderKernels(features: features)
+            var sequence = KVSample(positions: positions, tokens: tokens, seed: positions), scratch = scratch()
+            (sequence.manyRow, sequence.many) = (positions / 2, 7)
+            var out = sequence.run(window: window, cap: Float(cap)) { kernels.attend(&$0, units: 0..<kernels.units(&$0), scratch: &scratch) }
+            var mass = [Float](repeating: 1, count: positions)
+            _ = sequence.run(window: window, cap: Float(cap)) { kernels.addMass(&$0, head: 1, lastTokens: tokens, into: &mass) }
+            var halves = [UInt16](repeating: 0, count: out.count), normed = out, gated = out
+            kernels.toHalf(out.map { $0 * 1e5 }, count: out.count, into: &halves)
+            kernels.rmsNorm(out, weight: [Float](repeating: 1.7, count: 192), epsilon: 1e-5, rows: tokens, columns: 192, into: &normed)
+            kernels.gate(&gated, normed, count: gated.count, gelu: tokens % 2 == 0)
+            kernels.gate(&normed, out, count: gated.count, gelu: tokens % 2 == 1)
+            kernels.softCap(&out, count: out.count, cap: 3)
+            let rows = DecoderRows(rows: tokens, columns: 192, forms: [.codes, .words])
+            for i in 0..<tokens * 192 { rows.floats[i] = gated[i] + normed[i] }
+            kernels.quantize(rows, rows: 0..<tokens, columns: 192, forms: [.codes, .words])
+            let codes = (0..<2 * tokens * 192).map { UInt32(bitPattern: Int32(rows.codes.pointer[$0])) }
+            let scales = (0..<tokens * 6).map { rows.scales.pointer[$0].bitPattern ^ rows.sums.pointer[$0].bitPattern }
+            return (out + mass + normed + gated).map(\.bitPattern) + halves.map(UInt32.init) + codes + scales
+        }
+        #expect(run(features) == run(.portable))
+    }
+
     @Test(arguments: decoderPaths, [(1, 1, 1, 0, 0), (40, 40, 40, 0, 0), (700, 35, 32, 0, 0), (300, 7, 7, 64, 0), (130, 5, 3, 0, 20)])
     func `attention is added up as Double says`(features: ProcessorFeatures, shape: (Int, Int, Int, Int, Int)) {
         let (positions, tokens, observed, window, cap) = shape, kernels = DecoderKernels(features: features)

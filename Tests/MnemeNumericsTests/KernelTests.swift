@@ -4,8 +4,8 @@ import Testing
 /// Every path that this machine can run, and the emulated AMX tiles.
 private let paths: [ProcessorFeatures] = {
     let all: [ProcessorFeatures] = [
-        .portable, [.avx2], [.avx2, .avx512], [.avx2, .avx512, .avx512VNNI], [.avx2, .avx512, .avx512BF16],
-        [.amxInt8], [.amxBF16], .neon,
+        .portable, [.avx2], [.avx2, .avx512], [.avx2, .avx512, .avx512VNNI], [.avx2, .avx512, .avx512VNNI, .amxInt8], .neon,
+        [.neon, .dotProduct], [.neon, .dotProduct, .int8Matrix],
     ]
     return all.filter { ProcessorFeatures.current.isSuperset(of: $0) } + [.amxEmulated]
 }()
@@ -36,13 +36,12 @@ private func linear(_ x: [Float], _ w: [Float], _ b: [Float], rows: Int, outputs
         var random = Random(state: UInt64(rows) * 7919)
         let x = random.floats(rows * inputs), w = random.floats(outputs * inputs), b = random.floats(outputs)
         let expected = linear(x, w, b, rows: rows, outputs: outputs, inputs: inputs)
-        var bf16 = [UInt16](repeating: 0, count: x.count), bytes = [UInt8](repeating: 0, count: x.count)
+        var bytes = [UInt8](repeating: 0, count: x.count)
         var scales = [Float](repeating: 0, count: rows), zeros = [Int32](repeating: 0, count: rows)
         let kernels = EncoderKernels(features: features)
-        kernels.convert(x, count: x.count, into: &bf16)
         kernels.quantize(x, rows: rows, columns: inputs, inputScale: nil, into: &bytes, scale: &scales, zero: &zeros)
-        // Errors of a sum of 128 products of values below one: rounding, 8 bits of mantissa, 8 bits of range.
-        for (precision, tolerance) in [(Precision.f32, 1e-4), (.bf16, 0.12), (.int8, 0.25)] {
+        // Errors of a sum of 128 products of values below one: rounding, 8 bits of range.
+        for (precision, tolerance) in [(Precision.f32, 1e-4), (.int8, 0.25)] {
             let layer = w.withUnsafeBufferPointer { w in
                 b.withUnsafeBufferPointer { b in
                     LinearLayer(weight: w, bias: b, outputs: outputs, inputs: inputs, precision: precision, features: features)
@@ -52,20 +51,15 @@ private func linear(_ x: [Float], _ w: [Float], _ b: [Float], rows: Int, outputs
             // Two column ranges, as two threads would take them; the second is one panel wide.
             for columns in [0..<32, 32..<48] {
                 x.withUnsafeBufferPointer { x in
-                    bf16.withUnsafeBufferPointer { bf16 in
-                        bytes.withUnsafeBufferPointer { bytes in
-                            scales.withUnsafeBufferPointer { scales in
-                                zeros.withUnsafeBufferPointer { zeros in
-                                    let input: LayerInput =
-                                        switch precision {
-                                        case .f32: .f32(x.baseAddress!)
-                                        case .bf16: .bf16(bf16.baseAddress!)
-                                        case .int8: .int8(bytes.baseAddress!, scale: scales.baseAddress!, zero: zeros.baseAddress!)
-                                        }
-                                    y.withUnsafeMutableBufferPointer {
-                                        layer.apply(input, rows: rows, columns: columns, epilogue: .bias, into: .f32($0.baseAddress!))
+                    bytes.withUnsafeBufferPointer { bytes in
+                        scales.withUnsafeBufferPointer { scales in
+                            zeros.withUnsafeBufferPointer { zeros in
+                                let input: LayerInput =
+                                    switch precision {
+                                    case .f32: .f32(x.baseAddress!)
+                                    case .int8: .int8(bytes.baseAddress!, scale: scales.baseAddress!, zero: zeros.baseAddress!)
                                     }
-                                }
+                                layer.apply(input, rows: rows, columns: columns, epilogue: .bias, into: &y)
                             }
                         }
                     }
@@ -93,11 +87,9 @@ private func linear(_ x: [Float], _ w: [Float], _ b: [Float], rows: Int, outputs
             bytes.withUnsafeBufferPointer { bytes in
                 scales.withUnsafeBufferPointer { scales in
                     zeros.withUnsafeBufferPointer { zeros in
-                        y.withUnsafeMutableBufferPointer {
-                            layer.apply(
-                                .int8(bytes.baseAddress!, scale: scales.baseAddress!, zero: zeros.baseAddress!), rows: rows,
-                                columns: 0..<outputs, epilogue: .bias, into: .f32($0.baseAddress!))
-                        }
+                        layer.apply(
+                            .int8(bytes.baseAddress!, scale: scales.baseAddress!, zero: zeros.baseAddress!), rows: rows,
+                            columns: 0..<outputs, epilogue: .bias, into: &y)
                     }
                 }
             }
@@ -128,6 +120,37 @@ private func linear(_ x: [Float], _ w: [Float], _ b: [Float], rows: Int, outputs
         }
     }
 
+    @Test(arguments: paths, [1, 5, 33])
+    func `an encoder's kernels give the portable path's bits`(features: ProcessorFeatures, tokens: Int) {
+        let heads = 3, dim = 32, width = heads * dim
+        func run(_ features: ProcessorFeatures) -> [UInt32] {
+            var random = Random(state: UInt64(tokens))
+            let kernels = EncoderKernels(features: features), qkv = random.floats(tokens * 3 * width, in: -3...3)
+            let gamma = random.floats(width), beta = random.floats(width), weight = random.floats(2 * width * width)
+            var out = [Float](repeating: .nan, count: tokens * width), scores = out, pooled = [Float](repeating: .nan, count: width)
+            var scratch = [Float](repeating: .nan, count: EncoderKernels.attentionScratch(tokens: tokens, headDimension: dim))
+            kernels.attention(qkv: qkv, tokens: tokens, heads: heads, headDimension: dim, headRange: 0..<heads, into: &out, scratch: &scratch)
+            kernels.layerNorm(out, gamma: gamma, beta: beta, epsilon: 1e-12, rows: tokens, columns: width, into: &scores)
+            kernels.meanPool(scores, rows: tokens, columns: width, into: &pooled)
+            var bytes = [UInt8](repeating: 0, count: tokens * width), scales = [Float](repeating: 0, count: tokens)
+            var zeros = [Int32](repeating: 0, count: tokens), wide = [Float](repeating: 0, count: tokens * width)
+            kernels.quantize(scores, rows: tokens, columns: width, inputScale: nil, into: &bytes, scale: &scales, zero: &zeros)
+            let layer = weight.withUnsafeBufferPointer { weight in
+                beta.withUnsafeBufferPointer {
+                    LinearLayer(
+                        weight: UnsafeBufferPointer(rebasing: weight[..<(width * 64)]), bias: $0, outputs: width, inputs: 64, precision: .f32,
+                        features: features)
+                }
+            }
+            scores.withUnsafeBufferPointer { x in
+                layer.apply(.f32(x.baseAddress!), rows: tokens, columns: 0..<width, epilogue: .gelu, into: &wide)
+            }
+            let dot = dotProduct(out, scores, count: min(width - 1, out.count), features: features)
+            return (out + scores + pooled + scales + wide + [dot]).map(\.bitPattern) + bytes.map(UInt32.init) + zeros.map { UInt32(bitPattern: $0) }
+        }
+        #expect(run(features) == run(.portable))
+    }
+
     @Test(arguments: paths)
     func `layer norm and pooling agree with Double`(features: ProcessorFeatures) {
         let rows = 5, columns = 96
@@ -135,7 +158,7 @@ private func linear(_ x: [Float], _ w: [Float], _ b: [Float], rows: Int, outputs
         let x = random.floats(rows * columns, in: -4...9), gamma = random.floats(columns), beta = random.floats(columns)
         var y = [Float](repeating: .nan, count: x.count), pooled = [Float](repeating: .nan, count: columns)
         let kernels = EncoderKernels(features: features)
-        kernels.layerNorm(x, gamma: gamma, beta: beta, epsilon: 1e-12, rows: rows, columns: columns, into: &y, bf16: nil)
+        kernels.layerNorm(x, gamma: gamma, beta: beta, epsilon: 1e-12, rows: rows, columns: columns, into: &y)
         for r in 0..<rows {
             let row = x[r * columns..<(r + 1) * columns].map(Double.init)
             let mean = row.reduce(0, +) / Double(columns), variance = row.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(columns)

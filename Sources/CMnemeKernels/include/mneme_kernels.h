@@ -19,13 +19,17 @@ extern "C" {
 #define MNK_AVX2 (1u << 0)         // AVX2, FMA, F16C
 #define MNK_AVX512 (1u << 1)       // AVX-512 F, BW, DQ, VL
 #define MNK_AVX512_VNNI (1u << 2)
-#define MNK_AVX512_BF16 (1u << 3)
 #define MNK_AMX_INT8 (1u << 4)
-#define MNK_AMX_BF16 (1u << 5)
 #define MNK_AMX_EMULATED (1u << 6) // the AMX code over tiles emulated in C: for tests, never detected
-#define MNK_NEON (1u << 7)         // baseline of arm64; the portable code compiles to it
+#define MNK_NEON (1u << 7)         // arm64: NEON, half precision, CRC-32C
+#define MNK_DOTPROD (1u << 8)      // arm64: 8-bit dot products (FEAT_DotProd)
+#define MNK_I8MM (1u << 9)         // arm64: 8-bit matrix products (FEAT_I8MM)
 
 /// Instruction sets of this machine that passed a self-check. Cached; thread-safe.
+///
+/// The environment's MNEME_CPU caps them: "portable", "avx2", "avx512", "vnni", and on arm64 "neon", "dotprod", "i8mm" leave
+/// those up to the one named, "amx-emulated" takes AMX's code over emulated tiles (slow). All give the same bits; another value
+/// changes nothing.
 uint32_t mnk_cpu_features(void);
 
 // MARK: Threads
@@ -52,19 +56,17 @@ enum { MNK_EPILOGUE_BIAS = 0, MNK_EPILOGUE_GELU = 1, MNK_EPILOGUE_RESIDUAL = 2 }
 ///
 /// B is packed in panels of 16 columns, each panel contiguous:
 ///   f32   [n/16][k][16]
-///   bf16  [n/16][k/2][16][2]
 ///   int8  [n/16][k/4][16][4]
 /// n is a multiple of 16, k of 64. Columns [n_begin, n_end) are computed, multiples of 16.
 typedef struct {
-    const void *a;          // f32, bf16 (as uint16_t) or uint8_t, rows of `lda` elements
+    const void *a;          // f32 or uint8_t, rows of `lda` elements
     size_t lda;
     const void *b;          // packed, see above
     size_t m, n, k, n_begin, n_end;
     const float *bias;      // n
     int epilogue;           // MNK_EPILOGUE_…
     const float *residual;  // m rows of `ldc` elements, for MNK_EPILOGUE_RESIDUAL
-    float *c;               // exactly one of c, c_bf16 is set
-    uint16_t *c_bf16;
+    float *c;
     size_t ldc;
     // int8 only: a = a_scale·(byte − a_zero) per row; b = b_scale·int8 per column.
     const float *a_scale;
@@ -74,22 +76,19 @@ typedef struct {
 } mnk_gemm;
 
 void mnk_gemm_f32(uint32_t features, const mnk_gemm *g);
-void mnk_gemm_bf16(uint32_t features, const mnk_gemm *g);
 void mnk_gemm_int8(uint32_t features, const mnk_gemm *g);
 
 /// Packs W[n][k] (row-major, as a linear layer stores it) into panels of 16 columns.
 void mnk_pack_f32(const float *w, size_t n, size_t k, float *packed);
-void mnk_pack_bf16(const float *w, size_t n, size_t k, uint16_t *packed);
 /// Symmetric int8 per output column; `input_scale[k]` (or NULL) multiplies the weights first.
 void mnk_pack_int8(const float *w, size_t n, size_t k, const float *input_scale,
                    int8_t *packed, float *b_scale, int32_t *b_sum);
 
 // MARK: Encoder layers
 
-/// y = (x − mean)/sqrt(var + eps)·gamma + beta for each row; y_bf16 may be NULL. x may be y.
+/// y = (x − mean)/sqrt(var + eps)·gamma + beta for each row. x may be y.
 void mnk_layer_norm(uint32_t features, const float *x, const float *gamma, const float *beta, float eps,
-                    size_t rows, size_t columns, float *y, uint16_t *y_bf16);
-void mnk_to_bf16(uint32_t features, const float *x, size_t count, uint16_t *y);
+                    size_t rows, size_t columns, float *y);
 /// Asymmetric 8 bits per row: x/input_scale ≈ scale·(y − zero). input_scale may be NULL.
 void mnk_quantize_rows(uint32_t features, const float *x, size_t rows, size_t columns, const float *input_scale,
                        uint8_t *y, float *scale, int32_t *zero);
@@ -295,7 +294,7 @@ void mnk_checksum(uint32_t features, const void *source, size_t bytes, uint32_t 
 
 // MARK: Measurement
 
-/// Runs the machine's best f32 (kind 0), int8 (kind 1) or bf16 (kind 2) multiply-add loop and
+/// Runs the machine's best f32 (kind 0) or int8 (kind 1) multiply-add loop and
 /// returns the operations done (0 where there is none): the denominator of a share of the peak.
 double mnk_peak_operations(uint32_t features, int kind, size_t iterations);
 /// Reads `bytes` (a multiple of 256) in four streams and returns something that depends on all: for bandwidth.

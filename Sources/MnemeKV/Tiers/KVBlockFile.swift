@@ -9,7 +9,7 @@ package import MnemeSeal
 /// With a codec, the rows are codes of the whole block. The header: model and parent hashes, the tokens before, layers, heads, elements of a head, bytes and checksum of
 /// the rows, and lists with their lengths before them: tokens, the model's name, sources. Nothing in it is executable.
 public struct KVBlockFile: Sendable, Equatable {
-    /// What the block depends on besides tokens, see ``KVHash/model(_:_:codec:features:)``, and the block before.
+    /// What the block depends on besides tokens, see ``KVHash/model(_:_:codec:)``, and the block before.
     public let model: KVHash, parent: KVHash
     /// Tokens before it.
     public let position: Int

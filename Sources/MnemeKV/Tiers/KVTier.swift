@@ -22,7 +22,7 @@ public protocol KVTier: Sendable {
 
 /// What a block must be to be used.
 public struct KVBlockRequest: Sendable {
-    /// The model, see ``KVHash/model(_:_:codec:features:)``, and the block before.
+    /// The model, see ``KVHash/model(_:_:codec:)``, and the block before.
     public var model: KVHash, parent: KVHash
     /// How it is kept.
     public var codec: KVCodec

@@ -7,7 +7,10 @@ final class BertWeights: Sendable {
     }
 
     struct Layer: Sendable {
-        let queryKeyValue, attentionOutput, up, down: LinearLayer
+        let queryKeyValue, attentionOutput, up: LinearLayer
+        /// Its input, GELU's output, loses too much in 8 bits a row: it keeps 15 in blocks of 32.
+        let down: WeightMatrix
+        let downBias: AlignedBuffer<Float>
         let attentionNorm, outputNorm: Norm
     }
 
@@ -24,12 +27,6 @@ final class BertWeights: Sendable {
         ranges: [ActivationRanges]?, features: ProcessorFeatures
     ) throws {
         let hidden = c.hiddenSize, wide = c.intermediateSize
-        // The input of the down projection (GELU's output) loses too much in 8 bits; it stays wider.
-        let widePrecision: Precision =
-            precision != .int8
-            ? precision
-            : features.isDisjoint(with: [.avx512BF16, .amxBF16]) ? .f32 : .bf16
-
         func copy(_ tensor: FloatTensor, to target: UnsafeMutablePointer<Float>) {
             target.update(from: tensor.values.baseAddress!, count: tensor.values.count)
         }
@@ -41,7 +38,7 @@ final class BertWeights: Sendable {
         func norm(_ name: String) throws -> Norm {
             Norm(gamma: try vector(name + ".weight", hidden), beta: try vector(name + ".bias", hidden))
         }
-        func linear(_ names: [String], inputs: Int, outputs: Int, precision: Precision, range: [Float]?) throws -> LinearLayer {
+        func linear(_ names: [String], inputs: Int, outputs: Int, range: [Float]?) throws -> LinearLayer {
             let weight = AlignedBuffer<Float>(names.count * outputs * inputs), bias = AlignedBuffer<Float>(names.count * outputs)
             for (i, name) in names.enumerated() {
                 copy(try file.floats(name + ".weight", shape: [outputs, inputs]), to: weight.pointer + i * outputs * inputs)
@@ -55,6 +52,15 @@ final class BertWeights: Sendable {
                 features: features)
         }
 
+        func down(_ name: String) throws -> WeightMatrix {
+            let weight = try file.floats(name + ".weight", shape: [hidden, wide])
+            // ggml's numbers of Q8_0 and F32.
+            let type: Int32 = precision == .int8 ? 8 : 0
+            return quantize(Array(weight.values), type: type).withUnsafeBytes {
+                WeightMatrix(source: $0.baseAddress!, type: type, outputs: hidden, inputs: wide, features: features)
+            }
+        }
+
         words = try file.floats("embeddings.word_embeddings.weight", shape: [c.vocabularySize, hidden])
         positions = try file.floats("embeddings.position_embeddings.weight", shape: [c.positions, hidden])
         types = try file.floats("embeddings.token_type_embeddings.weight", shape: [c.typeVocabularySize, hidden])
@@ -65,11 +71,12 @@ final class BertWeights: Sendable {
             return Layer(
                 queryKeyValue: try linear(
                     ["query", "key", "value"].map { name + "attention.self." + $0 }, inputs: hidden, outputs: hidden,
-                    precision: precision, range: range?.hidden),
+                    range: range?.hidden),
                 attentionOutput: try linear(
-                    [name + "attention.output.dense"], inputs: hidden, outputs: hidden, precision: precision, range: range?.context),
-                up: try linear([name + "intermediate.dense"], inputs: hidden, outputs: wide, precision: precision, range: range?.attended),
-                down: try linear([name + "output.dense"], inputs: wide, outputs: hidden, precision: widePrecision, range: nil),
+                    [name + "attention.output.dense"], inputs: hidden, outputs: hidden, range: range?.context),
+                up: try linear([name + "intermediate.dense"], inputs: hidden, outputs: wide, range: range?.attended),
+                down: try down(name + "output.dense"),
+                downBias: try vector(name + "output.dense.bias", hidden),
                 attentionNorm: try norm(name + "attention.output.LayerNorm"),
                 outputNorm: try norm(name + "output.LayerNorm"))
         }

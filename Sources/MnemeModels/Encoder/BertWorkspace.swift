@@ -4,8 +4,7 @@ import MnemeNumerics
 final class BertWorkspace: Sendable {
     let capacity: Int
     let hidden, sum, qkv, context: AlignedBuffer<Float>
-    let hiddenBF16, contextBF16, wideBF16: AlignedBuffer<UInt16>
-    let wide: AlignedBuffer<Float>
+    let wide: DecoderRows
     let bytes: AlignedBuffer<UInt8>
     let scales: AlignedBuffer<Float>
     let zeros: AlignedBuffer<Int32>
@@ -18,10 +17,7 @@ final class BertWorkspace: Sendable {
         sum = AlignedBuffer(capacity * c.hiddenSize)
         qkv = AlignedBuffer(capacity * 3 * c.hiddenSize)
         context = AlignedBuffer(capacity * c.hiddenSize)
-        hiddenBF16 = AlignedBuffer(capacity * c.hiddenSize)
-        contextBF16 = AlignedBuffer(capacity * c.hiddenSize)
-        wide = AlignedBuffer(capacity * c.intermediateSize)
-        wideBF16 = AlignedBuffer(capacity * c.intermediateSize)
+        wide = DecoderRows(rows: capacity, columns: c.intermediateSize, forms: .codes)
         bytes = AlignedBuffer(capacity * c.hiddenSize)
         scales = AlignedBuffer(capacity)
         zeros = AlignedBuffer(capacity)

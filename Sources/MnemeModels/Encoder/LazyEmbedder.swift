@@ -14,7 +14,7 @@ public final class LazyEmbedder: TextEmbedder {
     private let loaded = NIOLockedValueBox<BertEncoder?>(nil)
 
     /// - Throws: ``ModelError`` if the folder does not hold a BERT encoder.
-    public init(folder: String, precision: Precision = .preferred) throws {
+    public init(folder: String, precision: Precision = .int8) throws {
         self.folder = folder
         self.precision = precision
         let configuration = try BertConfiguration(folder: folder)

@@ -1,0 +1,117 @@
+import Foundation
+import MnemeNumerics
+
+/// Speed of the matrix products: each weight format on each instruction set that this machine has.
+public struct KernelBenchmark: Sendable {
+    /// One measurement, by one thread.
+    public struct Row: Sendable, Codable {
+        /// The weights' format, by its name in GGUF files; `int8 encoder` is the embedding model's.
+        public var format: String
+        /// The instruction set: `portable`, `avx2`, `avx512`, `vnni`, `amx` or `neon`.
+        public var path: String
+        /// Rows of activations that meet the weights at once: 1 when one sequence decodes, many when a prompt is computed.
+        public var rows: Int
+        /// Multiply-adds of weights and activations, in 10⁹ a second; the best of the repetitions.
+        public var gigaMultiplyAdds: Double
+        /// Two operations a multiply-add, over the instruction set's measured peak in 8 bits, or f32 where it has no 8-bit products.
+        public var shareOfPeak: Double?
+    }
+
+    /// What was measured, and on what.
+    public struct Report: Sendable, Codable {
+        /// Columns of the product: the layer's outputs.
+        public var outputs: Int
+        /// Length of a row: the layer's inputs.
+        public var inputs: Int
+        /// Instruction sets in use unless a path says otherwise.
+        public var features: [String]
+        /// The measurements.
+        public var rows: [Row]
+    }
+
+    /// ggml's numbers of the types that stand for the formats: blocks with a minimum in 4 and 8 bits, without one in 4 and 8
+    /// bits, 12 bits, and floats.
+    static let types: [(name: String, type: Int32)] = [("Q4_1", 3), ("Q5_1", 7), ("Q4_0", 2), ("Q8_0", 8), ("F16", 1), ("F32", 0)]
+
+    /// Measures all products with one thread.
+    ///
+    /// - Parameters:
+    ///   - seconds: for each measurement.
+    ///   - progress: called with the measurements done and their number.
+    public static func run(
+        outputs: Int = 1536, inputs: Int = 576, rows: [Int] = [1, 8, 64, 512], seconds: Double = 0.2,
+        progress: (Int, Int) -> Void = { _, _ in }
+    ) -> Report {
+        let pool = ThreadPool(threads: 1), paths = ProcessorFeatures.machinePaths
+        var report = Report(outputs: outputs, inputs: inputs, features: ProcessorFeatures.current.names, rows: [])
+        let total = paths.count * (types.count + 1) * rows.count
+        let values = (0..<outputs * inputs).map { Float(($0 * 7919) % 2003 - 1001) / 1001 }
+        for path in paths {
+            let peak =
+                measuredPeak(.int8, pool: pool, seconds: 0.1, features: path.features)
+                ?? measuredPeak(.f32, pool: pool, seconds: 0.1, features: path.features)
+            func measure(_ format: String, _ count: Int, _ body: () -> Void) {
+                let rate = Double(count * outputs * inputs) / bestTime(seconds: seconds, body)
+                report.rows.append(
+                    Row(
+                        format: format, path: path.name, rows: count, gigaMultiplyAdds: rate / 1e9,
+                        shareOfPeak: peak.map { 2 * rate / $0 }))
+                progress(report.rows.count, total)
+            }
+            for (name, type) in types {
+                let matrix = quantize(values, as: type).withUnsafeBytes {
+                    WeightMatrix(
+                        source: $0.baseAddress!, type: type, outputs: outputs, inputs: inputs, pool: pool,
+                        features: path.features)
+                }
+                for count in rows {
+                    let input = DecoderRows(rows: count, columns: inputs, forms: matrix.reads)
+                    for i in 0..<count * inputs { input.floats[i] = values[i % values.count] }
+                    DecoderKernels(features: path.features).quantize(
+                        input, rows: 0..<count, columns: inputs, forms: matrix.reads)
+                    let output = AlignedBuffer<Float>(count * matrix.paddedOutputs)
+                    measure(name, count) {
+                        matrix.apply(
+                            input, rows: count, groups: 0..<outputs / 16, into: output.pointer, stride: matrix.paddedOutputs)
+                    }
+                }
+            }
+            let layer = values.withUnsafeBufferPointer { weight in
+                [Float](repeating: 0, count: outputs).withUnsafeBufferPointer {
+                    LinearLayer(
+                        weight: weight, bias: $0, outputs: outputs, inputs: inputs, precision: .int8, features: path.features)
+                }
+            }
+            for count in rows {
+                let bytes = AlignedBuffer<UInt8>(count * inputs), scales = AlignedBuffer<Float>(count)
+                let zeros = AlignedBuffer<Int32>(count), output = AlignedBuffer<Float>(count * outputs)
+                for i in 0..<count * inputs { bytes.pointer[i] = UInt8(truncatingIfNeeded: i * 37) }
+                let rows = LayerInput.int8(bytes.pointer, scale: scales.pointer, zero: zeros.pointer)
+                measure("int8 encoder", count) {
+                    layer.apply(rows, rows: count, columns: 0..<outputs, epilogue: .bias, into: output.pointer)
+                }
+            }
+        }
+        return report
+    }
+
+    /// Blocks of a type: of the values where the kernels can make them, else of any codes, as speed does not depend on them.
+    private static func quantize(_ values: [Float], as type: Int32) -> [UInt8] {
+        if [0, 1, 8].contains(type) { return MnemeNumerics.quantize(values, type: type) }
+        let shape = blockShape(type: type) ?? (1, 4)
+        // Every second byte is small, so that scales are finite halves.
+        return (0..<values.count / shape.weights * shape.bytes).map { UInt8(truncatingIfNeeded: $0 * 31) & 0x3f }
+    }
+
+    private static func bestTime(seconds: Double, _ body: () -> Void) -> Double {
+        let clock = ContinuousClock(), began = clock.now
+        var best = Double.infinity
+        body()
+        repeat {
+            let start = clock.now
+            body()
+            best = min(best, (clock.now - start) / .seconds(1))
+        } while (clock.now - began) / .seconds(1) < seconds
+        return best
+    }
+}
