@@ -17,15 +17,16 @@ import Testing
             for beginning in ["", "G", "GET /healthz HTTP/1.1\r\nHost: loc", head, head + "{\"text\":", Self.request] {
                 let connection = try RawConnection(port: port)
                 connection.put(beginning)
-                #expect(connection.closes(within: 10), "'\(beginning)'")
+                #expect(await connection.closes(within: 10), "'\(beginning)'")
             }
             // Whoever sends a byte now and then is not waited for either.
             for beginning in ["GET /healthz HTTP/1.1\r\nX: ", head] {
                 let connection = try RawConnection(port: port)
                 connection.put(beginning)
-                let isClosed = (0..<40).contains { _ in
+                var isClosed = false
+                for _ in 0..<40 where !isClosed {
                     connection.put("a")
-                    return connection.closes(within: 0.1)
+                    isClosed = await connection.closes(within: 0.1)
                 }
                 #expect(isClosed, "'\(beginning)' byte by byte")
             }
@@ -36,16 +37,17 @@ import Testing
     @Test func `an address has so many connections and no more, until it closes some`() async throws {
         try await withServer(change: { $0.connections.perAddress = 8 }) { base, _, _ in
             let port = UInt16(try #require(base.port))
-            func isServed(_ connection: RawConnection) -> Bool {
+            func isServed(_ connection: RawConnection) async -> Bool {
                 connection.put(Self.request)
-                return connection.received(within: 0.5).hasPrefix("HTTP/1.1 200")
+                return await connection.received(within: 0.5).hasPrefix("HTTP/1.1 200")
             }
             var held = try (0..<8).map { _ in try RawConnection(port: port) }
-            #expect(held.allSatisfy(isServed))
-            #expect(!isServed(try RawConnection(port: port)))
+            for connection in held { #expect(await isServed(connection)) }
+            let oneTooMany = try RawConnection(port: port)
+            #expect(await !isServed(oneTooMany))
             held.removeAll()
             var isServedAgain = false
-            for _ in 0..<20 where !isServedAgain { isServedAgain = isServed(try RawConnection(port: port)) }
+            for _ in 0..<20 where !isServedAgain { isServedAgain = await isServed(try RawConnection(port: port)) }
             #expect(isServedAgain)
         }
     }

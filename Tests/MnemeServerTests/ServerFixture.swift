@@ -78,8 +78,8 @@ struct ToyEmbedder: TextEmbedder {
     func tokenCount(_ text: String) -> Int { text.utf8.count }
 }
 
-/// A connection whose bytes are sent and read as they are.
-final class RawConnection {
+/// A connection whose bytes are sent and read as they are. One task uses it at a time.
+final class RawConnection: @unchecked Sendable {
     private let descriptor: Int32
     private var wasClosed = false
 
@@ -115,7 +115,14 @@ final class RawConnection {
     }
 
     /// What comes until the other side closes, or until the time is over.
-    func received(within seconds: Double) -> String {
+    func received(within seconds: Double) async -> String {
+        // The server answers on the threads that tests run on: none of them may wait here.
+        await withCheckedContinuation { continuation in
+            DispatchQueue.global().async { continuation.resume(returning: self.read(within: seconds)) }
+        }
+    }
+
+    private func read(within seconds: Double) -> String {
         var bytes: [UInt8] = [], chunk = [UInt8](repeating: 0, count: 65536)
         let end = Date().addingTimeInterval(seconds)
         while case let left = end.timeIntervalSinceNow, left > 0 {
@@ -132,8 +139,8 @@ final class RawConnection {
     }
 
     /// Whether the other side closes within the time.
-    func closes(within seconds: Double) -> Bool {
-        _ = received(within: seconds)
+    func closes(within seconds: Double) async -> Bool {
+        _ = await received(within: seconds)
         return wasClosed
     }
 }

@@ -2,8 +2,8 @@ public import Foundation
 
 /// Dates as people and programs write them.
 public enum DateText {
-    /// Seconds since 1970 of the years 1 to 9999, which ISO 8601 writes with four digits.
-    private static let range = -62_135_596_800.0...253_402_300_799.0
+    /// Seconds since 1970 of the years 1 to 9999, which ISO 8601 writes with four digits; the first are Julian.
+    private static let range = -62_135_769_600.0...253_402_300_799.0
 
     /// Such as 2026-03-01, UTC.
     static func day(_ date: Date) -> String { date.formatted(Date.ISO8601FormatStyle().year().month().day()) }
