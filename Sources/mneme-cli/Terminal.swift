@@ -2,8 +2,11 @@ import Foundation
 import MnemeBase
 import NIOConcurrencyHelpers
 
-/// Prints for people, and JSON for programs, by way of ``Terminal/write(_:)``. Stands in for Swift's in this module, so that nothing is printed past it.
-func print(_ text: String = "", terminator: String = "\n") { Terminal.write(text + terminator) }
+/// Prints for people, and JSON for programs, by way of ``Terminal/write(_:)``. Stands in for Swift's in this module, so that nothing is printed past
+/// it: for that it needs the very same parameters.
+func print(_ items: Any..., separator: String = " ", terminator: String = "\n") {
+    Terminal.write(items.map { "\($0)" }.joined(separator: separator) + terminator)
+}
 
 /// What the terminal can show.
 ///

@@ -8,6 +8,9 @@ struct TimeToken {
     /// The number of its sentence.
     var sentence = 0
 
+    /// Scalars of a word that is looked at.
+    private static let longest = 64
+
     /// The words of a text.
     ///
     /// - Complexity: linear in the text.
@@ -16,7 +19,8 @@ struct TimeToken {
         var tokens: [TimeToken] = [], word = String.UnicodeScalarView(), sentence = 0
         func endWord() {
             guard let first = word.first else { return }
-            var text = String(word).lowercased()
+            // A long run of marks is no word of a date, and to compare it would take long.
+            var text = word.isLonger(than: longest) ? "…" : String(word).lowercased()
             if text.hasSuffix("'s") { text.removeLast(2) }
             word.removeAll()
             guard !text.isEmpty else { return }
@@ -67,6 +71,10 @@ struct TimeToken {
         if mark == "-" { return previous?.isSpace ?? true && next?.isSpace ?? true }
         return mark == "," || mark == ";" || mark == ":" || mark == "(" || mark == ")" || mark == "—"
     }
+}
+
+extension String.UnicodeScalarView {
+    fileprivate func isLonger(than count: Int) -> Bool { index(startIndex, offsetBy: count + 1, limitedBy: endIndex) != nil }
 }
 
 extension Unicode.Scalar {
