@@ -53,7 +53,11 @@ let package = Package(
         .target(name: "MnemeNumerics", dependencies: ["CMnemeKernels"]),
         .target(name: "MnemeModels", dependencies: ["MnemeBase", "MnemeNumerics", crypto, locks]),
         .target(name: "MnemeHub", dependencies: ["MnemeBase", "MnemeModels", crypto, locks]),
-        .target(name: "MnemeIndex", dependencies: ["MnemeBase", "MnemeSeal", "MnemeNumerics", "CMnemeKernels", "CMnemeMemory", "CStemmer", locks]),
+        .target(
+            name: "MnemeIndex",
+            dependencies: [
+                "MnemeBase", "MnemeSeal", "MnemeNumerics", "CMnemeKernels", "CMnemeMemory", "CStemmer", locks,
+            ]),
         .target(
             name: "MnemeStore",
             dependencies: [
@@ -64,20 +68,23 @@ let package = Package(
         .target(
             name: "Mneme",
             dependencies: [
-                "MnemeBase", "MnemeSeal", "MnemeModels", "MnemeNumerics", "MnemeIndex", "MnemeStore", crypto, cryptoExtras, locks,
+                "MnemeBase", "MnemeSeal", "MnemeModels", "MnemeNumerics", "MnemeIndex", "MnemeStore", crypto,
+                cryptoExtras, locks,
                 logging, tracing,
             ]),
         .target(name: "CMnemeMemory"),
         .target(
             name: "MnemeKV",
             dependencies: [
-                "MnemeBase", "MnemeSeal", "MnemeModels", "MnemeNumerics", "CHiredis", "CMnemeKernels", "CMnemeMemory", crypto, locks,
+                "MnemeBase", "MnemeSeal", "MnemeModels", "MnemeNumerics", "CHiredis", "CMnemeKernels", "CMnemeMemory",
+                crypto, locks,
             ]),
         .target(name: "MnemeEngine", dependencies: ["MnemeBase", "MnemeKV", "MnemeModels", "MnemeNumerics", locks]),
         .target(
             name: "MnemeServer",
             dependencies: [
-                "Mneme", "MnemeBase", "MnemeEngine", "MnemeKV", "MnemeModels", "MnemeStore", crypto, locks, logging, tracing,
+                "Mneme", "MnemeBase", "MnemeEngine", "MnemeKV", "MnemeModels", "MnemeStore", crypto, locks, logging,
+                tracing,
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HummingbirdCore", package: "hummingbird"),
                 .product(name: "HummingbirdTLS", package: "hummingbird"),
@@ -90,11 +97,15 @@ let package = Package(
         ),
         .target(
             name: "MnemeBench",
-            dependencies: ["Mneme", "MnemeBase", "MnemeEngine", "MnemeIndex", "MnemeKV", "MnemeModels", "MnemeNumerics", "MnemeSeal", "MnemeStore", locks]),
+            dependencies: [
+                "Mneme", "MnemeBase", "MnemeEngine", "MnemeIndex", "MnemeKV", "MnemeModels", "MnemeNumerics",
+                "MnemeSeal", "MnemeStore", locks,
+            ]),
         .executableTarget(
             name: "mneme-cli",
             dependencies: [
-                "Mneme", "MnemeBase", "MnemeEngine", "MnemeHub", "MnemeKV", "MnemeSeal", "MnemeServer", "MnemeBench", "MnemeModels",
+                "Mneme", "MnemeBase", "MnemeEngine", "MnemeHub", "MnemeKV", "MnemeSeal", "MnemeServer", "MnemeBench",
+                "MnemeModels",
                 "MnemeNumerics", "MnemeStore", crypto, locks, logging, tracing,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]
@@ -104,23 +115,34 @@ let package = Package(
         .testTarget(name: "MnemeBaseTests", dependencies: ["MnemeBase"]),
         .testTarget(name: "MnemeNumericsTests", dependencies: ["MnemeNumerics"]),
         .testTarget(name: "MnemeIndexTests", dependencies: ["MnemeIndex", "MnemeSeal", locks]),
-        .testTarget(name: "MnemeTests", dependencies: ["Mneme", "MnemeIndex", "MnemeModels", "MnemeSeal", "MnemeStore", crypto], resources: [.copy("Guard")]),
+        .testTarget(
+            name: "MnemeTests",
+            dependencies: ["Mneme", "MnemeIndex", "MnemeModels", "MnemeSeal", "MnemeStore", crypto],
+            resources: [.copy("Guard")]),
         .testTarget(
             name: "MnemeServerTests",
             dependencies: [
-                "Mneme", "MnemeBase", "MnemeModels", "MnemeServer", "MnemeStore", .product(name: "Logging", package: "swift-log"),
+                "Mneme", "MnemeBase", "MnemeModels", "MnemeServer", "MnemeStore",
+                .product(name: "Logging", package: "swift-log"),
             ]
         ),
         .testTarget(name: "MnemeKVTests", dependencies: ["MnemeBase", "MnemeKV", "MnemeModels", "MnemeSeal", locks]),
-        .testTarget(name: "MnemeEngineTests", dependencies: ["MnemeEngine", "MnemeKV", "MnemeModels", "MnemeNumerics"], resources: [.copy("Golden")]),
         .testTarget(
-            name: "MnemeHubTests", dependencies: ["MnemeHub", "MnemeModels", .product(name: "Hummingbird", package: "hummingbird"), crypto, locks]),
+            name: "MnemeEngineTests", dependencies: ["MnemeEngine", "MnemeKV", "MnemeModels", "MnemeNumerics"],
+            resources: [.copy("Golden")]),
+        .testTarget(
+            name: "MnemeHubTests",
+            dependencies: [
+                "MnemeHub", "MnemeModels", .product(name: "Hummingbird", package: "hummingbird"), crypto, locks,
+            ]),
         .testTarget(
             name: "MnemeStoreTests",
             dependencies: [
-                "MnemeBase", "MnemeSeal", "MnemeStore", "MnemeStoreTesting", crypto, .product(name: "GRDB", package: "GRDB.swift"),
+                "MnemeBase", "MnemeSeal", "MnemeStore", "MnemeStoreTesting", crypto,
+                .product(name: "GRDB", package: "GRDB.swift"),
             ]),
-        .testTarget(name: "MnemeModelsTests", dependencies: ["MnemeModels", "MnemeNumerics"], resources: [.copy("Golden")]),
+        .testTarget(
+            name: "MnemeModelsTests", dependencies: ["MnemeModels", "MnemeNumerics"], resources: [.copy("Golden")]),
     ],
     swiftLanguageModes: [.v6]
 )

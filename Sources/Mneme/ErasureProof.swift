@@ -67,7 +67,10 @@ public struct ErasureProof: Sendable, Codable {
         for trace in traces {
             // JSON writes some characters otherwise than the text has them.
             let isText = String(validating: trace, as: UTF8.self) != nil
-            let runs = isText ? trace.split(whereSeparator: { $0 < 32 || $0 == UInt8(ascii: "\"") || $0 == UInt8(ascii: "\\") }) : [trace]
+            let runs =
+                isText
+                ? trace.split(whereSeparator: { $0 < 32 || $0 == UInt8(ascii: "\"") || $0 == UInt8(ascii: "\\") })
+                : [trace]
             for run in runs where run.count >= Self.shortest {
                 let length = min(Self.piece, run.count), last = run.count - length, step = max(1, last / Self.pieces)
                 for start in stride(from: 0, through: last, by: step) {
@@ -96,7 +99,9 @@ public struct ErasureProof: Sendable, Codable {
                 var places: [Int] = []
                 // Windows overlap, so that no piece is cut.
                 for start in stride(from: 0, to: max(0, size - longest) + 1, by: Self.window) where places.count < 100 {
-                    places += try self.places(in: file.read(start, min(Self.window + longest, size - start))).map { start + $0 }
+                    places += try self.places(in: file.read(start, min(Self.window + longest, size - start))).map {
+                        start + $0
+                    }
                 }
                 return Finding(path: path, bytes: size, places: Array(Set(places)).sorted())
             } catch {
@@ -124,7 +129,8 @@ public struct ErasureProof: Sendable, Codable {
 
     private func places(in data: Data) -> [Int] {
         var found: Set<Int> = []
-        for (length, wanted) in Dictionary(grouping: fingerprints, by: \.length) where length > 0 && length <= data.count {
+        for (length, wanted) in Dictionary(grouping: fingerprints, by: \.length)
+        where length > 0 && length <= data.count {
             let known = Dictionary(wanted.map { ($0.rolling, $0.mac) }) { first, _ in first }
             // The factor of the byte that leaves.
             let leaving = (0..<length).reduce(UInt64(1)) { power, _ in power &* base }
@@ -135,7 +141,10 @@ public struct ErasureProof: Sendable, Codable {
                     if i >= length { hash = hash &- leaving &* (UInt64(bytes[i - length]) + 1) }
                     guard i + 1 >= length, let mac = known[hash] else { continue }
                     let piece = Data(bytes[(i + 1 - length)...i])
-                    if found.count < 100, HMAC<SHA256>.isValidAuthenticationCode(mac, authenticating: piece, using: SymmetricKey(data: key)) {
+                    if found.count < 100,
+                        HMAC<SHA256>.isValidAuthenticationCode(
+                            mac, authenticating: piece, using: SymmetricKey(data: key))
+                    {
                         found.insert(i + 1 - length)
                     }
                 }
@@ -156,7 +165,8 @@ extension MemoryOS {
             // Nothing is told of it before the store has agreed to erase it.
             let traces = try store.traces(of: ids, owner: owner)
             let copies = try erase(id, owner: owner, by: caller)
-            var proof = ErasureProof(erased: ids, blocks: made.compactMap { $0.activation?.block }, owner: owner, traces: traces, by: caller)
+            var proof = ErasureProof(
+                erased: ids, blocks: made.compactMap { $0.activation?.block }, owner: owner, traces: traces, by: caller)
             proof.copies = copies
             proof.findings = try proof.search(keptFiles + exportedFiles(of: owner))
             return proof
@@ -170,16 +180,30 @@ extension MemoryOS {
         try await run { [self] in
             let findings = try proof.search(keptFiles + exportedFiles(of: proof.owner))
             // What cannot be looked into may hold it.
-            let hidden = try reachExports(of: proof.owner).filter { !$0.isReached && [.sealed, .signed, .unreadable].contains($0.outcome) }
+            let hidden = try reachExports(of: proof.owner).filter {
+                !$0.isReached && [.sealed, .signed, .unreadable].contains($0.outcome)
+            }
             var problems = hidden.map(\.note)
-            problems += findings.filter { !$0.places.isEmpty }.map { "\($0.path) holds pieces of it, the first at byte \($0.places[0])" }
+            problems += findings.filter { !$0.places.isEmpty }.map {
+                "\($0.path) holds pieces of it, the first at byte \($0.places[0])"
+            }
             for id in proof.erased {
-                if try store.cube(id, owner: proof.owner, asOf: nil, by: .mneme) != nil { problems.append("the store holds memory \(id)") }
+                if try store.cube(id, owner: proof.owner, asOf: nil, by: .mneme) != nil {
+                    problems.append("the store holds memory \(id)")
+                }
                 let history = try store.history(id, owner: proof.owner, by: .mneme)
-                if history.contains(where: { $0.snapshot != nil || $0.link != nil }) { problems.append("the journal holds a version of memory \(id)") }
-                if history.last?.operation != .erase { problems.append("the journal does not say that memory \(id) was erased") }
-                if try !store.links(of: id, owner: proof.owner, by: .mneme).isEmpty { problems.append("a link leads to memory \(id)") }
-                if try !store.traces(of: [id], owner: proof.owner).isEmpty { problems.append("tables of the store hold rows of memory \(id)") }
+                if history.contains(where: { $0.snapshot != nil || $0.link != nil }) {
+                    problems.append("the journal holds a version of memory \(id)")
+                }
+                if history.last?.operation != .erase {
+                    problems.append("the journal does not say that memory \(id) was erased")
+                }
+                if try !store.links(of: id, owner: proof.owner, by: .mneme).isEmpty {
+                    problems.append("a link leads to memory \(id)")
+                }
+                if try !store.traces(of: [id], owner: proof.owner).isEmpty {
+                    problems.append("tables of the store hold rows of memory \(id)")
+                }
             }
             return (findings, problems)
         }

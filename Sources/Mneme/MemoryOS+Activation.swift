@@ -26,8 +26,11 @@ extension MemoryOS {
         let hash = Array(SHA256.hash(data: Data("activation \(activation.block)".utf8)).prefix(16))
         return try await run { [store, cube] in
             let known = try store.cubes(activation.sources.compactMap { CubeID($0) }, owner: scope.owner, by: .mneme)
-            let links = known.map { CubeLink(source: cube.id, target: $0.id, kind: CubeLink.derivedFrom, time: caller.time) }
-            return try store.commit([.add(cube, analysis: [], contentHash: hash, links: links)], owner: scope.owner, by: caller)[0]
+            let links = known.map {
+                CubeLink(source: cube.id, target: $0.id, kind: CubeLink.derivedFrom, time: caller.time)
+            }
+            return try store.commit(
+                [.add(cube, analysis: [], contentHash: hash, links: links)], owner: scope.owner, by: caller)[0]
         }
     }
 
@@ -35,6 +38,8 @@ extension MemoryOS {
     func activations(of sources: Set<String>, owner: Owner) throws -> [MemCube] {
         var filter = CubeFilter(owner: owner, limit: .max)
         filter.onlyActivations = true
-        return try store.list(filter, by: .mneme).filter { sources.contains($0.id.description) || !sources.isDisjoint(with: $0.activation?.sources ?? []) }
+        return try store.list(filter, by: .mneme).filter {
+            sources.contains($0.id.description) || !sources.isDisjoint(with: $0.activation?.sources ?? [])
+        }
     }
 }

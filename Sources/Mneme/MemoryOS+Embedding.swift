@@ -14,7 +14,8 @@ extension MemoryOS {
         let pending = try store.pendingEmbeddings(embedder: embedder.identifier, limit: 256)
         guard !pending.isEmpty else { return 0 }
         let vectors = try embedder.embed(pending.map { Self.embeddingText($0.text, speaker: $0.speaker) })
-        try store.saveVectors(pending.enumerated().map { ($1.id, $1.version, vectors[$0]) }, embedder: embedder.identifier)
+        try store.saveVectors(
+            pending.enumerated().map { ($1.id, $1.version, vectors[$0]) }, embedder: embedder.identifier)
         return pending.count
     }
 
@@ -49,7 +50,9 @@ extension MemoryOS {
     /// - Throws: ``InputError`` if there is no embedder.
     public func embed(_ texts: [String]) async throws -> (vectors: Embeddings, tokens: Int) {
         guard let embedder else { throw InputError("There is no embedding model.") }
-        return try await run { (try embedder.embed(texts), texts.reduce(0) { $0 + min(embedder.maximumTokens, embedder.tokenCount($1)) }) }
+        return try await run {
+            (try embedder.embed(texts), texts.reduce(0) { $0 + min(embedder.maximumTokens, embedder.tokenCount($1)) })
+        }
     }
 
     /// Counts of the whole store.

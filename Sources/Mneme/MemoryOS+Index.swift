@@ -22,11 +22,15 @@ extension MemoryOS {
     /// What all of an owner's files begin with, whatever the embedder.
     private static func indexName(of owner: Owner) -> String { digits("\(owner.tenant)\0\(owner.user)", 16) }
 
-    private static func digits(_ text: String, _ count: Int) -> String { Hexadecimal.string(SHA256.hash(data: Data(text.utf8)).prefix(count)) }
+    private static func digits(_ text: String, _ count: Int) -> String {
+        Hexadecimal.string(SHA256.hash(data: Data(text.utf8)).prefix(count))
+    }
 
     /// Bytes of all kept indexes but one.
     private func keptBytes(besides file: String) -> Int {
-        guard let indexFolder, let names = try? FileManager.default.contentsOfDirectory(atPath: indexFolder) else { return 0 }
+        guard let indexFolder, let names = try? FileManager.default.contentsOfDirectory(atPath: indexFolder) else {
+            return 0
+        }
         return names.lazy.map { indexFolder + "/" + $0 }.filter { !$0.hasPrefix(file) }.reduce(0) {
             $0 + ((try? FileManager.default.attributesOfItem(atPath: $1)[.size] as? Int) ?? 0)
         }
@@ -38,16 +42,22 @@ extension MemoryOS {
 
     /// Removes what processes that ended in the middle of writing have left.
     private func removeAbandonedFiles() {
-        guard let indexFolder, let names = try? FileManager.default.contentsOfDirectory(atPath: indexFolder) else { return }
+        guard let indexFolder, let names = try? FileManager.default.contentsOfDirectory(atPath: indexFolder) else {
+            return
+        }
         for name in names where name.hasSuffix(".tmp") {
             let writer = name.split(separator: ".").dropLast().last.flatMap { pid_t($0) }
-            if writer.map({ $0 != getpid() && kill($0, 0) != 0 }) ?? true { try? FileManager.default.removeItem(atPath: indexFolder + "/" + name) }
+            if writer.map({ $0 != getpid() && kill($0, 0) != 0 }) ?? true {
+                try? FileManager.default.removeItem(atPath: indexFolder + "/" + name)
+            }
         }
     }
 
     /// Erased vectors must not stay in a file: neither in the present embedder's nor in a former one's, nor where no embedder is at hand.
     func removeIndexFile(of owner: Owner) {
-        guard let indexFolder, let names = try? FileManager.default.contentsOfDirectory(atPath: indexFolder) else { return }
+        guard let indexFolder, let names = try? FileManager.default.contentsOfDirectory(atPath: indexFolder) else {
+            return
+        }
         let own = Self.indexName(of: owner)
         for name in names where name.hasPrefix(own) || !name.contains("-") {
             // Files without a dash are named as they once were, when nobody could tell whose they are.
@@ -57,7 +67,8 @@ extension MemoryOS {
 
     /// Moves an owner's vectors to the graph soon, if there are enough.
     func scheduleIndexing(_ key: IndexKey, _ index: SharedIndex) {
-        guard let vectors = index.read({ $0.vectors }) as? TieredIndex, vectors.needsMaintenance, !closed.load(ordering: .sequentiallyConsistent),
+        guard let vectors = index.read({ $0.vectors }) as? TieredIndex, vectors.needsMaintenance,
+            !closed.load(ordering: .sequentiallyConsistent),
             !indexingScheduled.exchange(true, ordering: .sequentiallyConsistent)
         else { return }
         indexing.async { [self] in
@@ -65,7 +76,9 @@ extension MemoryOS {
             do {
                 try makeIndexFolder()
                 try vectors.maintain { closed.load(ordering: .sequentiallyConsistent) }
-            } catch { logger.debug("vectors were not moved to a graph; they are scanned", metadata: ["error": "\(error)"]) }
+            } catch {
+                logger.debug("vectors were not moved to a graph; they are scanned", metadata: ["error": "\(error)"])
+            }
             saveIndex(key, index)
         }
     }
@@ -93,7 +106,9 @@ extension MemoryOS {
                 return removeIndexFile(of: owner)
             }
             let saved = TieredIndex.savedPosition(at: file, dataKey: indexKey)
-            guard vectors.count >= Self.savedEvery, saved.map({ vectors.position - $0 >= Int64(Self.savedEvery) }) ?? true else { return }
+            guard vectors.count >= Self.savedEvery,
+                saved.map({ vectors.position - $0 >= Int64(Self.savedEvery) }) ?? true
+            else { return }
             try makeIndexFolder()
             try vectors.save(to: file) { $0 < names.count ? names[$0] : 0 }
             // Another process may have erased a memory meanwhile.
@@ -104,12 +119,16 @@ extension MemoryOS {
     /// Looks through the indexes that are kept; `repair` deletes what is damaged, which then is made again from the store.
     func checkIndexes(repair: Bool) -> [StoreFinding] {
         guard let indexFolder else { return [] }
-        let files = ((try? FileManager.default.contentsOfDirectory(atPath: indexFolder)) ?? []).filter { $0.hasSuffix(".vectors") }.map {
+        let files = ((try? FileManager.default.contentsOfDirectory(atPath: indexFolder)) ?? []).filter {
+            $0.hasSuffix(".vectors")
+        }.map {
             indexFolder + "/" + $0
         }
         let damaged = files.filter { !TieredIndex.isSound(at: $0, dataKey: indexKey) }
         if repair { for file in damaged { TieredIndex.removeFiles(at: file) } }
-        let bytes = files.reduce(0) { $0 + ((try? FileManager.default.attributesOfItem(atPath: $1)[.size] as? Int) ?? 0) }
+        let bytes = files.reduce(0) {
+            $0 + ((try? FileManager.default.attributesOfItem(atPath: $1)[.size] as? Int) ?? 0)
+        }
         return [
             StoreFinding(
                 check: "indexes", sound: damaged.isEmpty,

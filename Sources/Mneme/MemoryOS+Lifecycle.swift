@@ -18,21 +18,25 @@ extension MemoryOS {
     /// - Parameters:
     ///   - version: which one, as `history` counts them.
     /// - Throws: ``MnemeStore/StoreError`` if there is no such version, or the memory is frozen.
-    public func rollback(_ id: CubeID, to version: Int, owner: Owner, by caller: Caller = .local) async throws -> MemCube {
+    public func rollback(_ id: CubeID, to version: Int, owner: Owner, by caller: Caller = .local) async throws
+        -> MemCube
+    {
         let cube = try await run { [self] in
             guard let present = try store.cube(id, owner: owner, asOf: nil, by: caller) else {
                 throw StoreError(.notFound, "There is no memory \(id) in this scope.")
             }
             let versions = try store.history(id, owner: owner, by: caller)
             guard var former = versions.last(where: { $0.snapshot?.version == version })?.snapshot else {
-                throw StoreError(.notFound, "Memory \(id) has no version \(version); there are 1 to \(present.version).")
+                throw StoreError(
+                    .notFound, "Memory \(id) has no version \(version); there are 1 to \(present.version).")
             }
             guard version != present.version else { return present }
             former.version = present.version
             former.scope = present.scope
             if former.text != present.text { former.vouchedBy = nil }
             let (analysis, hash) = try describe(&former)
-            return try store.commit([.rollback(former, analysis: analysis, contentHash: hash)], owner: owner, by: caller)[0]
+            return try store.commit(
+                [.rollback(former, analysis: analysis, contentHash: hash)], owner: owner, by: caller)[0]
         }
         scheduleEmbedding()
         return cube
@@ -41,7 +45,9 @@ extension MemoryOS {
     /// Puts another text in a memory's place. The one that was wrong leaves recall, stays in the store, and is linked.
     ///
     /// - Returns: the new memory.
-    public func correct(_ id: CubeID, with text: String, owner: Owner, by caller: Caller = .local) async throws -> MemCube {
+    public func correct(_ id: CubeID, with text: String, owner: Owner, by caller: Caller = .local) async throws
+        -> MemCube
+    {
         try MemoryInput(text).check()
         let cube = try await run { [self] in
             guard let old = try store.cube(id, owner: owner, asOf: nil, by: caller) else {
@@ -58,12 +64,17 @@ extension MemoryOS {
             input.reference = old.id.description
             var policy = try store.policy(of: owner.tenant)
             policy.keepsOriginals = false
-            guard var draft = drafts(of: input, scope: old.scope, by: caller, policy: policy).last else { throw InputError("There is no text.") }
+            guard var draft = drafts(of: input, scope: old.scope, by: caller, policy: policy).last else {
+                throw InputError("There is no text.")
+            }
             draft.cube.priority = old.priority
             draft.cube.expires = old.expires
             let link = CubeLink(source: draft.cube.id, target: id, kind: CubeLink.corrects, time: caller.time)
             return try store.commit(
-                [.add(draft.cube, analysis: draft.analysis.encoded, contentHash: draft.contentHash, links: [link]), .merge(id, into: draft.cube.id)],
+                [
+                    .add(draft.cube, analysis: draft.analysis.encoded, contentHash: draft.contentHash, links: [link]),
+                    .merge(id, into: draft.cube.id),
+                ],
                 owner: owner, by: caller)[0]
         }
         scheduleEmbedding()
@@ -71,7 +82,9 @@ extension MemoryOS {
     }
 
     /// Takes to heart what somebody says of a memory: right ones are confirmed, wrong ones leave recall, outdated ones stand behind those that hold.
-    public func judge(_ id: CubeID, _ feedback: Feedback, owner: Owner, by caller: Caller = .local) async throws -> MemCube {
+    public func judge(_ id: CubeID, _ feedback: Feedback, owner: Owner, by caller: Caller = .local) async throws
+        -> MemCube
+    {
         let mutation: Mutation =
             switch feedback {
             case .right: .confirm(id)
@@ -84,10 +97,14 @@ extension MemoryOS {
     /// What is found in a cube's text by rule, and the names of its content, filled in anew, after what is not to be kept was taken out.
     func describe(_ cube: inout MemCube) throws -> (analysis: [UInt8], contentHash: [UInt8]) {
         let policy = try store.policy(of: cube.scope.tenant)
-        if cube.provenance.source != Provenance.redaction, let (text, _) = Redactor.redact(cube.text, policy.redaction) { cube.text = text }
+        if cube.provenance.source != Provenance.redaction, let (text, _) = Redactor.redact(cube.text, policy.redaction)
+        {
+            cube.text = text
+        }
         screen(&cube, policy)
         let analysis = enrich(&cube, words: TextAnalyzer.words(cube.text))
-        var content = MemoryInput(cube.text, speaker: cube.speaker, eventTime: cube.eventTime, session: cube.scope.session)
+        var content = MemoryInput(
+            cube.text, speaker: cube.speaker, eventTime: cube.eventTime, session: cube.scope.session)
         content.reference = cube.provenance.reference
         return (analysis.encoded, Self.contentHash(content, part: cube.provenance.part ?? 0, scope: cube.scope))
     }

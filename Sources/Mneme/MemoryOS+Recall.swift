@@ -26,19 +26,24 @@ extension MemoryOS {
         let clock = ContinuousClock(), start = clock.now
         guard request.query.contains(where: { !$0.isWhitespace }) else { throw InputError("The question is empty.") }
         guard request.query.utf8.count <= Self.maximumTextBytes else {
-            throw InputError("A question of \(request.query.utf8.count) bytes is too long; at most \(Self.maximumTextBytes) are taken.")
+            throw InputError(
+                "A question of \(request.query.utf8.count) bytes is too long; at most \(Self.maximumTextBytes) are taken."
+            )
         }
         guard !TextAnalyzer.words(request.query).isEmpty else {
             throw InputError("The question holds no words: nothing in it is a letter, a digit or an emoji.")
         }
         guard (1...1000).contains(request.limit) else { throw InputError("limit must lie between 1 and 1000.") }
         if let budget = request.tokenBudget, budget < 1 { throw InputError("The token budget must be at least 1.") }
-        guard request.also.count <= Self.maximumVaults else { throw InputError("At most \(Self.maximumVaults) vaults are asked besides one.") }
+        guard request.also.count <= Self.maximumVaults else {
+            throw InputError("At most \(Self.maximumVaults) vaults are asked besides one.")
+        }
         var result = try await run { [self] in
             let owners = request.also.reduce(into: [request.owner]) { if !$0.contains($1) { $0.append($1) } }
             // Whoever may not ask one is told so before any is asked.
             let sights = try owners.map { try store.visibility(of: $0, for: .read, by: caller) }
-            let vector = try request.mode == .words ? nil : withSpan("recall.embed") { _ in try queryVectors(request.query) }
+            let vector =
+                try request.mode == .words ? nil : withSpan("recall.embed") { _ in try queryVectors(request.query) }
             let answers = try zip(owners, sights).map { owner, sight in
                 var part = request
                 part.owner = owner
@@ -60,7 +65,9 @@ extension MemoryOS {
     private static let maximumVaults = 32
 
     /// What one owner's memories answer.
-    private func recall(_ request: RecallRequest, _ vector: QueryVectors?, _ sight: Visibility, by caller: Caller) throws -> RecallResult {
+    private func recall(_ request: RecallRequest, _ vector: QueryVectors?, _ sight: Visibility, by caller: Caller)
+        throws -> RecallResult
+    {
         if let asOf = request.asOf { return try recallPast(request, vector, asOf: asOf, sight, by: caller) }
         let (ranking, considered, waiting) = try withSpan("recall.rank") { _ in
             try withIndex(IndexKey(owner: request.owner, visibility: sight)) { index in
@@ -71,7 +78,9 @@ extension MemoryOS {
             }
         }
         let candidates = try latestFirst(ranking, request) { try store.cubes($0, owner: request.owner, by: .mneme) }
-        let cubes = try withSpan("recall.read") { _ in try store.cubes(candidates.map(\.id), owner: request.owner, by: caller) }
+        let cubes = try withSpan("recall.read") { _ in
+            try store.cubes(candidates.map(\.id), owner: request.owner, by: caller)
+        }
         return try pack(candidates, cubes, request, considered: considered, pending: waiting)
     }
 
@@ -79,7 +88,8 @@ extension MemoryOS {
     private func join(_ answers: [RecallResult], _ request: RecallRequest) -> RecallResult {
         var joined = RecallResult(
             memories: [], considered: answers.reduce(0) { $0 + $1.considered }, tokens: 0, milliseconds: 0,
-            pendingEmbeddings: answers.reduce(0) { $0 + $1.pendingEmbeddings }, held: answers.reduce(0) { $0 + $1.held })
+            pendingEmbeddings: answers.reduce(0) { $0 + $1.pendingEmbeddings }, held: answers.reduce(0) { $0 + $1.held }
+        )
         var places: [String: Int] = [:]
         // Of equals the first vault's stand first.
         let all = answers.enumerated().flatMap { place, answer in answer.memories.map { (place: place, item: $0) } }
@@ -89,7 +99,9 @@ extension MemoryOS {
                 continue
             }
             let tokens = tokenCount(item.memory)
-            guard joined.memories.count < request.limit, joined.tokens + tokens <= request.tokenBudget ?? .max else { continue }
+            guard joined.memories.count < request.limit, joined.tokens + tokens <= request.tokenBudget ?? .max else {
+                continue
+            }
             places[item.memory.text] = joined.memories.count
             joined.memories.append(item)
             joined.tokens += tokens
@@ -119,12 +131,18 @@ extension MemoryOS {
     /// Puts the latest word on each matter first, and keeps as many as are wanted.
     ///
     /// - Parameter cubes: reads memories.
-    private func latestFirst(_ ranking: Ranking, _ request: RecallRequest, _ cubes: ([CubeID]) throws -> [MemCube]) throws -> [Selected] {
+    private func latestFirst(_ ranking: Ranking, _ request: RecallRequest, _ cubes: ([CubeID]) throws -> [MemCube])
+        throws -> [Selected]
+    {
         let candidates = ranking.candidates
-        guard candidates.count > 1, LatestWord.applies(to: ranking.plan, request) else { return Array(candidates.prefix(request.limit)) }
+        guard candidates.count > 1, LatestWord.applies(to: ranking.plan, request) else {
+            return Array(candidates.prefix(request.limit))
+        }
         let read = try cubes(candidates.prefix(LatestWord.reach).map(\.id))
         let known = Dictionary(uniqueKeysWithValues: read.map { ($0.id, $0) })
-        let places = candidates.map { LatestWord.Place(id: $0.id, score: $0.score, matched: $0.matched, isEnded: $0.validity < 0) }
+        let places = candidates.map {
+            LatestWord.Place(id: $0.id, score: $0.score, matched: $0.matched, isEnded: $0.validity < 0)
+        }
         let order = LatestWord(plan: ranking.plan, analyzer: analyzer).order(places, known)
         return order.prefix(request.limit).map { place, score in
             var candidate = candidates[place]
@@ -138,7 +156,9 @@ extension MemoryOS {
     private func select(_ index: OwnerIndex, _ request: RecallRequest, _ vector: QueryVectors?) throws -> Ranking {
         let limit = max(request.limit, LatestWord.pool)
         let plan = QuestionPlan(request.query, speakers: index.speakers, now: request.now, analyzer: analyzer)
-        let ranked = try Ranker(index: index, request: request, plan: plan, query: vector?.present, formerQuery: vector?.former).ranked(
+        let ranked = try Ranker(
+            index: index, request: request, plan: plan, query: vector?.present, formerQuery: vector?.former
+        ).ranked(
             limit: limit * 2 + 10)
         var selected: [Selected] = [], numbers: [Int] = []
         for candidate in ranked {
@@ -152,20 +172,30 @@ extension MemoryOS {
                 continue
             }
             guard selected.count < limit else { break }
-            let matched = plan.words.enumerated().filter { $0.offset < 64 && candidate.matches & (1 << UInt64($0.offset)) != 0 }.map(\.element)
+            let matched = plan.words.enumerated().filter {
+                $0.offset < 64 && candidate.matches & (1 << UInt64($0.offset)) != 0
+            }.map(\.element)
             numbers.append(candidate.document)
             selected.append(
-                Selected(id: document.id, score: candidate.score, features: candidate.features, matched: matched, validity: candidate.validity, duplicates: []))
+                Selected(
+                    id: document.id, score: candidate.score, features: candidate.features, matched: matched,
+                    validity: candidate.validity, duplicates: []))
         }
         return Ranking(candidates: selected, plan: plan)
     }
 
     /// Builds the index of a past moment from the journal and asks it.
-    private func recallPast(_ request: RecallRequest, _ vector: QueryVectors?, asOf: Date, _ sight: Visibility, by caller: Caller) throws -> RecallResult {
+    private func recallPast(
+        _ request: RecallRequest, _ vector: QueryVectors?, asOf: Date, _ sight: Visibility, by caller: Caller
+    ) throws -> RecallResult {
         let past = try store.snapshot(owner: request.owner, asOf: asOf, by: caller)
         // Vectors of texts that have not changed since serve again.
-        let current = try store.changes(owner: request.owner, since: 0, vectorsSince: 0, embedder: embedder?.identifier ?? "", visibility: sight)
-        let texts = Dictionary(uniqueKeysWithValues: try store.cubes(current.rows.map(\.id), owner: request.owner, by: .mneme).map { ($0.id, $0.text) })
+        let current = try store.changes(
+            owner: request.owner, since: 0, vectorsSince: 0, embedder: embedder?.identifier ?? "", visibility: sight)
+        let texts = Dictionary(
+            uniqueKeysWithValues: try store.cubes(current.rows.map(\.id), owner: request.owner, by: .mneme).map {
+                ($0.id, $0.text)
+            })
         let rows = Dictionary(uniqueKeysWithValues: current.rows.map { ($0.id, $0) })
         var changes = IndexChanges(rows: [], erased: [], position: 1, vectorPosition: 1), analyses: [Analysis?] = []
         for (i, cube) in past.enumerated() {
@@ -173,8 +203,10 @@ extension MemoryOS {
             analyses.append(Analysis(of: cube, analyzer: analyzer))
             changes.rows.append(
                 IndexRow(
-                    sequence: Int64(i), id: cube.id, type: cube.type, state: cube.state, agent: cube.scope.agent, session: cube.scope.session,
-                    place: known?.place ?? Int64(i), speaker: cube.speaker, eventTime: cube.eventTime, recordedTime: cube.recordedTime,
+                    sequence: Int64(i), id: cube.id, type: cube.type, state: cube.state, agent: cube.scope.agent,
+                    session: cube.scope.session,
+                    place: known?.place ?? Int64(i), speaker: cube.speaker, eventTime: cube.eventTime,
+                    recordedTime: cube.recordedTime,
                     expires: cube.expires, tags: cube.tags, analysis: [], analyzer: Analysis.version,
                     vector: texts[cube.id] == cube.text ? known?.vector : nil))
             changes.rows[i].validUntil = cube.validUntil
@@ -185,7 +217,8 @@ extension MemoryOS {
         var request = request
         request.now = min(request.now, asOf)
         let cubes = Dictionary(uniqueKeysWithValues: past.map { ($0.id, $0) })
-        let candidates = try latestFirst(select(index, request, vector), request) { ids in ids.compactMap { cubes[$0] } }
+        let candidates = try latestFirst(select(index, request, vector), request) { ids in ids.compactMap { cubes[$0] }
+        }
         let result = try pack(
             candidates, candidates.compactMap { cubes[$0.id] }, request, considered: past.count,
             pending: embedder == nil ? 0 : index.liveCount - index.vectors.count - (index.formerVectors?.count ?? 0))
@@ -194,9 +227,12 @@ extension MemoryOS {
     }
 
     /// Joins ranking and text, within the token budget.
-    private func pack(_ selected: [Selected], _ cubes: [MemCube], _ request: RecallRequest, considered: Int, pending: Int) throws -> RecallResult {
+    private func pack(
+        _ selected: [Selected], _ cubes: [MemCube], _ request: RecallRequest, considered: Int, pending: Int
+    ) throws -> RecallResult {
         let byID = Dictionary(uniqueKeysWithValues: cubes.map { ($0.id, $0) })
-        var result = RecallResult(memories: [], considered: considered, tokens: 0, milliseconds: 0, pendingEmbeddings: pending)
+        var result = RecallResult(
+            memories: [], considered: considered, tokens: 0, milliseconds: 0, pendingEmbeddings: pending)
         for item in selected {
             guard let cube = byID[item.id] else { continue }  // erased since it was ranked
             let tokens = tokenCount(cube)
@@ -209,11 +245,14 @@ extension MemoryOS {
             for (i, value) in item.features.values.enumerated() where value != 0 {
                 explanation[RecallFeatures.names[i]] = Double(value * FusionWeights.standard[i])
             }
-            if item.validity != 0 { explanation[item.validity < 0 ? "superseded" : "supersedes"] = Double(item.validity) }
+            if item.validity != 0 {
+                explanation[item.validity < 0 ? "superseded" : "supersedes"] = Double(item.validity)
+            }
             if item.features.values.isEmpty { explanation[request.mode.rawValue] = Double(item.score) }
             result.memories.append(
                 RecalledMemory(
-                    memory: cube, score: Double(item.score), explanation: explanation, matched: item.matched, duplicates: item.duplicates))
+                    memory: cube, score: Double(item.score), explanation: explanation, matched: item.matched,
+                    duplicates: item.duplicates))
         }
         (result.memories, result.held) = screened(result.memories, try store.policy(of: request.owner.tenant))
         return result
@@ -227,7 +266,9 @@ extension MemoryOS {
             let vector = try queryVectors(request.query)
             return try withIndex(IndexKey(owner: request.owner)) { index in
                 let plan = QuestionPlan(request.query, speakers: index.speakers, now: request.now, analyzer: analyzer)
-                return try Ranker(index: index, request: request, plan: plan, query: vector?.present, formerQuery: vector?.former).ranked(
+                return try Ranker(
+                    index: index, request: request, plan: plan, query: vector?.present, formerQuery: vector?.former
+                ).ranked(
                     limit: index.documents.count
                 )
                 .map { (index.documents[$0.document].id, $0.features.values) }

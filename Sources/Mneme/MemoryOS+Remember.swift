@@ -56,11 +56,16 @@ extension MemoryInput {
     func check() throws {
         guard text.contains(where: { !$0.isWhitespace }) else { throw InputError("There is no text to remember.") }
         guard text.utf8.count <= MemoryOS.maximumTextBytes else {
-            throw InputError("A text of \(text.utf8.count) bytes is too long; at most \(MemoryOS.maximumTextBytes) are taken. Import it as a file.")
+            throw InputError(
+                "A text of \(text.utf8.count) bytes is too long; at most \(MemoryOS.maximumTextBytes) are taken. Import it as a file."
+            )
         }
-        let besides = tags.reduce(0) { $0 + $1.utf8.count } + metadata.reduce(0) { $0 + $1.key.utf8.count + $1.value.utf8.count }
+        let besides =
+            tags.reduce(0) { $0 + $1.utf8.count } + metadata.reduce(0) { $0 + $1.key.utf8.count + $1.value.utf8.count }
         guard besides <= MemoryOS.maximumMetadataBytes else {
-            throw InputError("Tags and metadata of \(besides) bytes are too long; at most \(MemoryOS.maximumMetadataBytes) are taken.")
+            throw InputError(
+                "Tags and metadata of \(besides) bytes are too long; at most \(MemoryOS.maximumMetadataBytes) are taken."
+            )
         }
         guard [text, speaker, session, agent].allSatisfy({ !($0?.utf8.contains(0) ?? false) }) else {
             throw InputError("The text or a name holds a NUL character. Remove it; is this a binary file?")
@@ -116,16 +121,21 @@ extension MemoryOS {
         let policy = try store.policy(of: scope.tenant)
         return try await withSpan("remember") { span -> [Remembered] in
             span.attributes["mneme.messages"] = inputs.count
-            let drafts = try await withSpan("remember.analyse") { _ in try await self.drafts(of: inputs, scope: scope, by: caller, policy: policy) }
+            let drafts = try await withSpan("remember.analyse") { _ in
+                try await self.drafts(of: inputs, scope: scope, by: caller, policy: policy)
+            }
             guard !drafts.isEmpty else { return [] }
             let write = PendingWrite(
-                drafts: drafts, owner: scope.owner, caller: caller, idempotencyKey: idempotencyKey, isBulk: isBulk, learns: policy.protection == .hold)
+                drafts: drafts, owner: scope.owner, caller: caller, idempotencyKey: idempotencyKey, isBulk: isBulk,
+                learns: policy.protection == .hold)
             return try await withSpan("remember.commit") { _ in try await writes.commit(write, in: self) }
         }
     }
 
     /// Analyses inputs: a few on the caller's thread, many on all cores.
-    private func drafts(of inputs: [MemoryInput], scope: Scope, by caller: Caller, policy: MemoryPolicy) async throws -> [Draft] {
+    private func drafts(of inputs: [MemoryInput], scope: Scope, by caller: Caller, policy: MemoryPolicy) async throws
+        -> [Draft]
+    {
         if inputs.reduce(0, { $0 + $1.text.utf8.count }) < 16_384 {
             return inputs.flatMap { drafts(of: $0, scope: scope, by: caller, policy: policy) }
         }
@@ -133,7 +143,9 @@ extension MemoryOS {
             let share = 16
             let parts = NIOLockedValueBox([[Draft]](repeating: [], count: (inputs.count + share - 1) / share))
             DispatchQueue.concurrentPerform(iterations: (inputs.count + share - 1) / share) { part in
-                let made = inputs[part * share..<min(inputs.count, (part + 1) * share)].flatMap { drafts(of: $0, scope: scope, by: caller, policy: policy) }
+                let made = inputs[part * share..<min(inputs.count, (part + 1) * share)].flatMap {
+                    drafts(of: $0, scope: scope, by: caller, policy: policy)
+                }
                 parts.withLockedValue { $0[part] = made }
             }
             return parts.withLockedValue { Array($0.joined()) }
@@ -146,7 +158,9 @@ extension MemoryOS {
         let drafts = plainDrafts(of: input, scope: scope, by: caller, policy: policy)
         guard var whole, let first = drafts.first else { return drafts }
         // What was taken out is kept aside, where few see it, and goes with what was made of it.
-        (whole.source, whole.reference, whole.sensitivity, whole.session) = (Provenance.redaction, first.cube.id.description, .restricted, nil)
+        (whole.source, whole.reference, whole.sensitivity, whole.session) = (
+            Provenance.redaction, first.cube.id.description, .restricted, nil
+        )
         var archive = MemoryPolicy(protection: .off)
         archive.redaction = []
         var aside = scope
@@ -159,7 +173,9 @@ extension MemoryOS {
         return originals
             + drafts.map { draft in
                 var draft = draft
-                draft.links = originals.map { CubeLink(source: draft.cube.id, target: $0.cube.id, kind: CubeLink.derivedFrom, time: caller.time) }
+                draft.links = originals.map {
+                    CubeLink(source: draft.cube.id, target: $0.cube.id, kind: CubeLink.derivedFrom, time: caller.time)
+                }
                 return draft
             }
     }
@@ -172,10 +188,12 @@ extension MemoryOS {
             cubeScope.session = input.session ?? scope.session
             cubeScope.agent = input.agent ?? scope.agent
             var cube = MemCube(
-                scope: cubeScope, type: input.type ?? TextFacts.type(of: text, words: words), text: text, speaker: input.speaker, eventTime: time,
+                scope: cubeScope, type: input.type ?? TextFacts.type(of: text, words: words), text: text,
+                speaker: input.speaker, eventTime: time,
                 recordedTime: caller.time,
                 provenance: Provenance(
-                    source: input.source, reference: input.reference, part: parts.count > 1 ? number : nil, parts: parts.count > 1 ? parts.count : nil))
+                    source: input.source, reference: input.reference, part: parts.count > 1 ? number : nil,
+                    parts: parts.count > 1 ? parts.count : nil))
             cube.utcOffset = input.utcOffset
             cube.tags = input.tags
             cube.sensitivity = input.sensitivity
@@ -215,7 +233,9 @@ extension MemoryOS {
     func enrich(_ cube: inout MemCube, words: [String]) -> Analysis {
         cube.entities = TextFacts.entities(in: cube.text, speaker: cube.speaker)
         // What stands for something that was taken out is nobody's name.
-        if cube.text.contains("]") { cube.entities.removeAll { cube.text.contains("[\($0)]") && Redactor.names.contains($0) } }
+        if cube.text.contains("]") {
+            cube.entities.removeAll { cube.text.contains("[\($0)]") && Redactor.names.contains($0) }
+        }
         cube.keywords = TextFacts.keywords(words)
         cube.dates = TimeExpressions.find(in: cube.text, reference: cube.localTime).prefix(16).map {
             DateMention(text: $0.text, start: $0.start, end: $0.end)
@@ -227,7 +247,9 @@ extension MemoryOS {
     }
 
     /// Names one part of one saying: the same words again at another time are another memory.
-    static func contentHash(_ input: MemoryInput, part: Int, scope: Scope) -> [UInt8] { ContentHash(input, scope: scope).of(part: part) }
+    static func contentHash(_ input: MemoryInput, part: Int, scope: Scope) -> [UInt8] {
+        ContentHash(input, scope: scope).of(part: part)
+    }
 }
 
 /// A request that cannot be carried out as it is. The message says what to change.

@@ -31,7 +31,9 @@ extension MemoryOS {
             return uses
         }
         for (owner, uses) in counted {
-            do { try store.recordUse(uses, owner: owner) } catch { logger.debug("uses are not recorded", metadata: ["error": "\(error)"]) }
+            do { try store.recordUse(uses, owner: owner) } catch {
+                logger.debug("uses are not recorded", metadata: ["error": "\(error)"])
+            }
         }
     }
 }

@@ -85,7 +85,8 @@ public final class MemoryOS: Sendable {
     ///     384 elements take 4 GiB). nil takes a quarter of the machine's memory.
     ///   - indexDisk: bytes that all that is kept in the folder may take; what would take more is not kept. nil sets no bound.
     public init(
-        store: any MemoryStore, embedder: (any TextEmbedder)?, formerEmbedder: (any TextEmbedder)? = nil, indexFolder: String? = nil, indexMemory: Int? = nil,
+        store: any MemoryStore, embedder: (any TextEmbedder)?, formerEmbedder: (any TextEmbedder)? = nil,
+        indexFolder: String? = nil, indexMemory: Int? = nil,
         indexDisk: Int? = nil
     ) {
         self.store = store
@@ -98,11 +99,16 @@ public final class MemoryOS: Sendable {
         (self.indexMemory, self.indexDisk) = (bytes, disk)
         let key = (store as? SQLiteMemoryStore)?.derivedKey("indexes")
         indexKey = key
-        makeVectors = { dimension, file in try TieredIndex(dimension: dimension, memory: bytes, disk: disk, path: file, dataKey: key) }
+        makeVectors = { dimension, file in
+            try TieredIndex(dimension: dimension, memory: bytes, disk: disk, path: file, dataKey: key)
+        }
     }
 
     /// For comparison: vectors in an index of one's choice, in memory.
-    package init(store: any MemoryStore, embedder: any TextEmbedder, vectors: @escaping @Sendable (_ dimension: Int) throws -> any VectorIndex) {
+    package init(
+        store: any MemoryStore, embedder: any TextEmbedder,
+        vectors: @escaping @Sendable (_ dimension: Int) throws -> any VectorIndex
+    ) {
         self.store = store
         self.embedder = embedder
         questions = QuestionQueue(embedder, former: nil)
@@ -129,17 +135,23 @@ public final class MemoryOS: Sendable {
         guard let cube = try store.cube(id, owner: owner, asOf: nil, by: .mneme), sight.contains(cube) else {
             // What an earlier attempt left in copies.
             if sight.isWhole { _ = try reachExports(of: owner) }
-            throw StoreError(.notFound, "There is no memory \(id) in this scope\(sight.isWhole ? "" : ", or it may not be erased").")
+            throw StoreError(
+                .notFound, "There is no memory \(id) in this scope\(sight.isWhole ? "" : ", or it may not be erased").")
         }
         // What a user said is in the prompts of the turns that followed, so all that was made for the owner goes.
-        let sources: Set = [id.description, Self.source(of: owner)], attached = derived.withLockedValue { Array($0.reversed()) }
+        let sources: Set = [id.description, Self.source(of: owner)],
+            attached = derived.withLockedValue { Array($0.reversed()) }
         // Before, so that nothing is left if this fails half-way; and after, as it may have been read meanwhile.
         let made = try activations(of: sources, owner: owner), references = made.compactMap(\.activation)
         for derived in attached { try derived.erase(madeOf: sources, references) }
         removeIndexFile(of: owner)
         // What was taken out of it before it was kept goes with it.
-        let originals = try store.links(of: id, owner: owner, by: .mneme).filter { $0.source == id && $0.kind == CubeLink.derivedFrom }.compactMap { link in
-            try store.cube(link.target, owner: owner, asOf: nil, by: .mneme).flatMap { $0.provenance.source == Provenance.redaction ? $0.id : nil }
+        let originals = try store.links(of: id, owner: owner, by: .mneme).filter {
+            $0.source == id && $0.kind == CubeLink.derivedFrom
+        }.compactMap { link in
+            try store.cube(link.target, owner: owner, asOf: nil, by: .mneme).flatMap {
+                $0.provenance.source == Provenance.redaction ? $0.id : nil
+            }
         }
         let ids = [id] + (made.map(\.id) + originals).filter { $0 != id }
         // What was made of it goes, whoever sees it.
@@ -151,7 +163,9 @@ public final class MemoryOS: Sendable {
     }
 
     /// Every file and folder in which memories, and what is made of them, are kept.
-    var keptFiles: [String] { store.files + [indexFolder].compactMap(\.self) + derived.withLockedValue { $0.flatMap(\.files) } }
+    var keptFiles: [String] {
+        store.files + [indexFolder].compactMap(\.self) + derived.withLockedValue { $0.flatMap(\.files) }
+    }
 
     /// Names an owner among the sources of what is derived.
     static func source(of owner: Owner) -> String { "owner:\(owner.tenant)/\(owner.user)" }
@@ -165,7 +179,9 @@ public final class MemoryOS: Sendable {
         await withCheckedContinuation { done in
             embedding.async { [self] in
                 flushUses()
-                do { try store.flush() } catch { logger.error("the audit log was not written to its end", metadata: ["error": "\(error)"]) }
+                do { try store.flush() } catch {
+                    logger.error("the audit log was not written to its end", metadata: ["error": "\(error)"])
+                }
                 done.resume()
             }
         }
@@ -186,7 +202,10 @@ public final class MemoryOS: Sendable {
         // Spans of what is done there belong to the caller's.
         let context = InstrumentationContext.current
         return try await withCheckedThrowingContinuation { continuation in
-            worker.async { continuation.resume(with: Result { try InstrumentationContext.$current.withValue(context, operation: body) }) }
+            worker.async {
+                continuation.resume(
+                    with: Result { try InstrumentationContext.$current.withValue(context, operation: body) })
+            }
         }
     }
 
@@ -228,8 +247,10 @@ public final class MemoryOS: Sendable {
             }
             let index = SharedIndex(
                 try OwnerIndex(
-                    owner: key.owner, visibility: key.visibility, vectors: makeVectors(embedder?.dimension ?? 1, indexFile(key)),
-                    formerDimension: formerEmbedder?.dimension, file: indexFile(key), indexMemory: indexMemory, indexDisk: indexDisk, indexKey: indexKey))
+                    owner: key.owner, visibility: key.visibility,
+                    vectors: makeVectors(embedder?.dimension ?? 1, indexFile(key)),
+                    formerDimension: formerEmbedder?.dimension, file: indexFile(key), indexMemory: indexMemory,
+                    indexDisk: indexDisk, indexKey: indexKey))
             state.held[key] = Held(index: index, used: state.clock)
             return index
         }
@@ -237,7 +258,8 @@ public final class MemoryOS: Sendable {
 
     func caughtUp<R>(_ key: IndexKey, _ index: SharedIndex, _ body: (OwnerIndex) throws -> R) throws -> R {
         let source = OwnerIndex.Source(
-            store: store, owner: key.owner, visibility: key.visibility, embedder: embedder?.identifier ?? "", former: formerEmbedder?.identifier,
+            store: store, owner: key.owner, visibility: key.visibility, embedder: embedder?.identifier ?? "",
+            former: formerEmbedder?.identifier,
             analyzer: analyzer)
         let remade = try index.catchUp(source), result = try index.read(body)
         if !remade.isEmpty { try store.saveAnalyses(remade, owner: key.owner) }

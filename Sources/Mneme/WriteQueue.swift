@@ -53,7 +53,9 @@ final class WriteQueue: Sendable {
         let writes = group.map(\.write)
         var results = Self.commit(writes, in: memory)
         // A request that is too large for the disk must not take its neighbours with it.
-        if group.count > 1, results.allSatisfy({ $0.isFailure }) { results = writes.map { Self.commit([$0], in: memory)[0] } }
+        if group.count > 1, results.allSatisfy({ $0.isFailure }) {
+            results = writes.map { Self.commit([$0], in: memory)[0] }
+        }
         for (item, result) in zip(group, results) { item.continuation.resume(with: result) }
     }
 
@@ -69,13 +71,24 @@ final class WriteQueue: Sendable {
                             draft.cube.state = .quarantined
                             draft.cube.caution = (draft.cube.caution ?? []) + [GuardSignal.lesson.rawValue]
                         }
-                        let links = near[i][number].map { [CubeLink(source: draft.cube.id, target: $0, kind: "nearDuplicateOf", time: write.caller.time)] }
-                        return .add(draft.cube, analysis: draft.analysis.encoded, contentHash: draft.contentHash, links: draft.links + (links ?? []))
+                        let links = near[i][number].map {
+                            [
+                                CubeLink(
+                                    source: draft.cube.id, target: $0, kind: "nearDuplicateOf", time: write.caller.time)
+                            ]
+                        }
+                        return .add(
+                            draft.cube, analysis: draft.analysis.encoded, contentHash: draft.contentHash,
+                            links: draft.links + (links ?? []))
                     }, owner: write.owner, by: write.caller, idempotencyKey: write.idempotencyKey)
             }
             let saved = try memory.store.commit(requests)
             return writes.indices.map { i in
-                saved[i].map { remembered($0, writes[i].drafts, near[i]).filter { $0.memory.provenance.source != Provenance.redaction } }
+                saved[i].map {
+                    remembered($0, writes[i].drafts, near[i]).filter {
+                        $0.memory.provenance.source != Provenance.redaction
+                    }
+                }
             }
         } catch { return writes.map { _ in .failure(error) } }
     }
@@ -85,21 +98,32 @@ final class WriteQueue: Sendable {
 
     /// For each draft, a memory from before the group that says nearly the same, and whether one that is held does: what was learned once is known
     /// again in other words.
-    private static func relatives(of writes: [PendingWrite], in memory: MemoryOS) throws -> (near: [[CubeID?]], held: [[Bool]]) {
-        var near = writes.map { [CubeID?](repeating: nil, count: $0.drafts.count) }, held = writes.map { [Bool](repeating: false, count: $0.drafts.count) }
+    private static func relatives(of writes: [PendingWrite], in memory: MemoryOS) throws -> (
+        near: [[CubeID?]], held: [[Bool]]
+    ) {
+        var near = writes.map { [CubeID?](repeating: nil, count: $0.drafts.count) },
+            held = writes.map { [Bool](repeating: false, count: $0.drafts.count) }
         var readers: [MemoryOS.IndexKey: [Int]] = [:]
         for (i, write) in writes.enumerated() where write.caller.principal.permissions.contains(.read) {
             // A twin out of the writer's sight must not show; whoever reaches nothing is refused when it writes.
-            guard let sight = try? memory.store.visibility(of: write.owner, for: .read, by: write.caller) else { continue }
+            guard let sight = try? memory.store.visibility(of: write.owner, for: .read, by: write.caller) else {
+                continue
+            }
             readers[MemoryOS.IndexKey(owner: write.owner, visibility: sight), default: []].append(i)
         }
         for (key, indices) in readers {
-            if indices.allSatisfy({ writes[$0].isBulk }), try memory.store.count(owner: key.owner, limit: bulkLimit) == bulkLimit { continue }
+            if indices.allSatisfy({ writes[$0].isBulk }),
+                try memory.store.count(owner: key.owner, limit: bulkLimit) == bulkLimit
+            {
+                continue
+            }
             try memory.withIndex(key) { index in
                 for i in indices {
                     near[i] = writes[i].drafts.map { index.nearDuplicate(of: $0.analysis) }
                     guard writes[i].learns else { continue }
-                    held[i] = writes[i].drafts.map { $0.cube.vouchedBy == nil && $0.cube.state == .activated && index.isLikeHeld($0.analysis) }
+                    held[i] = writes[i].drafts.map {
+                        $0.cube.vouchedBy == nil && $0.cube.state == .activated && index.isLikeHeld($0.analysis)
+                    }
                 }
             }
         }
@@ -110,7 +134,9 @@ final class WriteQueue: Sendable {
     private static func remembered(_ saved: [MemCube], _ drafts: [Draft], _ near: [CubeID?]) -> [Remembered] {
         let near = Dictionary(uniqueKeysWithValues: zip(drafts.map(\.cube.id), near))
         return saved.map { cube in
-            Remembered(id: cube.id, type: cube.type, duplicate: near[cube.id] == nil, nearDuplicateOf: near[cube.id] ?? nil, memory: cube)
+            Remembered(
+                id: cube.id, type: cube.type, duplicate: near[cube.id] == nil, nearDuplicateOf: near[cube.id] ?? nil,
+                memory: cube)
         }
     }
 }

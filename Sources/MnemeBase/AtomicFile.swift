@@ -124,7 +124,8 @@ package final class AtomicFile {
     /// - Throws: ``FileError``; a file that was there is as it was.
     @discardableResult
     package static func write(
-        _ data: some ContiguousBytes, to path: String, _ place: Place = .replacing, durability: Durability = .disk, mode: mode_t = 0o600
+        _ data: some ContiguousBytes, to path: String, _ place: Place = .replacing, durability: Durability = .disk,
+        mode: mode_t = 0o600
     ) throws -> Bool {
         let file = try AtomicFile(path, durability: durability, mode: mode)
         try file.write(data)

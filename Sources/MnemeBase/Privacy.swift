@@ -37,6 +37,7 @@ package enum Privacy {
     /// Whether everybody may put other files in the place of those in a folder.
     package static func isOpenToAll(_ folder: String) -> Bool {
         var information = stat()
-        return stat(folder, &information) == 0 && information.st_mode & S_IWOTH != 0 && information.st_mode & S_ISVTX == 0
+        return stat(folder, &information) == 0 && information.st_mode & S_IWOTH != 0
+            && information.st_mode & S_ISVTX == 0
     }
 }

@@ -54,7 +54,8 @@ public struct TerminalText: Sendable {
         case ..<32, 127...159, 0x2028, 0x2029: return false
         case ..<0x300: return scalar.value != 0xAD
         // Joiners stand between emoji, and in scripts that join letters.
-        case 0x200C, 0x200D: return previous.value >= 0x0590 && !previous.isUnseen || (0xFE00...0xFE0F).contains(previous.value)
+        case 0x200C, 0x200D:
+            return previous.value >= 0x0590 && !previous.isUnseen || (0xFE00...0xFE0F).contains(previous.value)
         case 0xFE00...0xFE0F: return previous.isStyled && !previous.isUnseen
         case 0xE0100...0xE01EF: return previous.properties.isIdeographic
         case 0xE0020...0xE007F: return isInFlag

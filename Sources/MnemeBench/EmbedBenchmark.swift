@@ -39,12 +39,16 @@ public enum EmbedBenchmark {
     public static func run(folder: String, textsFile: String?, threads: Int, seconds: Double) throws -> Report {
         var texts = Self.sample
         if let textsFile {
-            guard let content = try? String(contentsOfFile: textsFile, encoding: .utf8) else { throw InputError("\(textsFile) cannot be read.") }
+            guard let content = try? String(contentsOfFile: textsFile, encoding: .utf8) else {
+                throw InputError("\(textsFile) cannot be read.")
+            }
             texts = content.split(separator: "\n").map(String.init).filter { $0.contains { !$0.isWhitespace } }
         }
         guard texts.count >= 32 else { throw InputError("At least 32 texts are needed.") }
         let pool = ThreadPool(threads: threads)
-        var report = Report(texts: texts.count, meanTokens: 0, threads: pool.threadCount, features: ProcessorFeatures.current.names, rows: [])
+        var report = Report(
+            texts: texts.count, meanTokens: 0, threads: pool.threadCount, features: ProcessorFeatures.current.names,
+            rows: [])
         for precision in Precision.allCases {
             let encoder = try BertEncoder(folder: folder, precision: precision, pool: pool)
             let counts = texts.map { min(encoder.maximumTokens, encoder.tokenCount($0)) }
@@ -65,7 +69,8 @@ public enum EmbedBenchmark {
                 let median = times.sorted().percentile(50), total = times.reduce(0, +)
                 report.rows.append(
                     Row(
-                        precision: precision.rawValue, batch: batch, textsPerSecond: Double(batch * times.count) / total, medianMilliseconds: median * 1000,
+                        precision: precision.rawValue, batch: batch,
+                        textsPerSecond: Double(batch * times.count) / total, medianMilliseconds: median * 1000,
                         gigaflops: operations / total / 1e9, shareOfPeak: peak.map { operations / total / $0 }))
             }
         }
@@ -80,7 +85,8 @@ public enum EmbedBenchmark {
     /// Sentences of mixed length, when no file is given.
     private static let sample: [String] = (0..<256).map { i in
         let parts = [
-            "I moved to a small town near the coast last spring.", "We talked about the new printer and its endless paper jams.",
+            "I moved to a small town near the coast last spring.",
+            "We talked about the new printer and its endless paper jams.",
             "My sister is training for a half marathon in October.", "Could you remind me where the spare keys are?",
             "The chemistry exam went better than I had feared.", "He sold his guitar to pay for the trip to Porto.",
         ]

@@ -122,7 +122,9 @@ public struct IndexBenchmark: Sendable {
         queryCount = queries
         peers =
             try peersFile.map { path in
-                guard let data = FileManager.default.contents(atPath: path) else { throw InputError("\(path) cannot be read.") }
+                guard let data = FileManager.default.contents(atPath: path) else {
+                    throw InputError("\(path) cannot be read.")
+                }
                 return try JSONDecoder().decode([Row].self, from: data)
             } ?? []
     }
@@ -132,11 +134,13 @@ public struct IndexBenchmark: Sendable {
         let set = try VectorFile(path: file)
         let possible = sizes.filter { $0 > 0 && $0 + queryCount <= set.count }.sorted()
         guard queryCount > 0, let largest = possible.last else {
-            throw InputError("\(file) holds \(set.count) vectors: too few for one of the sizes and \(queryCount) queries.")
+            throw InputError(
+                "\(file) holds \(set.count) vectors: too few for one of the sizes and \(queryCount) queries.")
         }
         let bandwidth = measuredBandwidth(pool: ThreadPool(threads: 1))
         var report = Report(
-            file: file, dimension: set.dimension, queries: queryCount, bandwidth: bandwidth, rows: [], scanShare: 0, filtered: [], updates: nil, clustered: [])
+            file: file, dimension: set.dimension, queries: queryCount, bandwidth: bandwidth, rows: [], scanShare: 0,
+            filtered: [], updates: nil, clustered: [])
         try set.withValues { values in
             let d = set.dimension
             func vector(_ i: Int) -> [Float] { Array(values[i * d..<(i + 1) * d]) }
@@ -157,7 +161,9 @@ public struct IndexBenchmark: Sendable {
                 var batched = row
                 batched.name = "mneme scan, 32 at once"
                 let groups = stride(from: 0, to: few.count, by: 32).map { Array(few[$0..<min(few.count, $0 + 32)]) }
-                let seconds = try Self.cpu { for group in groups { _ = try flat.search(batch: group, VectorSearch(10)) } }
+                let seconds = try Self.cpu {
+                    for group in groups { _ = try flat.search(batch: group, VectorSearch(10)) }
+                }
                 batched.points[0].queriesPerSecond = Double(few.count) / seconds
                 (batched.p50, batched.p99) = (nil, nil)
                 report.rows.append(batched)
@@ -167,7 +173,8 @@ public struct IndexBenchmark: Sendable {
                 progress("\(size) vectors: building the graph")
                 let graph = try GraphIndex(dimension: d)
                 let build = try Self.cpu { try Self.fill(graph, size, vector) }
-                row = try measure(graph, "mneme graph", size, queries, truth, efforts: [16, 24, 32, 48, 64, 96, 128, 192, 256, 384])
+                row = try measure(
+                    graph, "mneme graph", size, queries, truth, efforts: [16, 24, 32, 48, 64, 96, 128, 192, 256, 384])
                 row.buildSeconds = build
                 let path = folder + "/graph"
                 try graph.save(to: path)
@@ -196,13 +203,17 @@ public struct IndexBenchmark: Sendable {
         }
     }
 
-    private func measure(_ index: any VectorIndex, _ name: String, _ size: Int, _ queries: [[Float]], _ truth: [[Int]], efforts: [Int]) throws -> Row {
+    private func measure(
+        _ index: any VectorIndex, _ name: String, _ size: Int, _ queries: [[Float]], _ truth: [[Int]], efforts: [Int]
+    ) throws -> Row {
         var row = Row(name: name, size: size, memory: index.footprint.memory, points: [])
         for effort in efforts {
             var recall = 0.0, best = Double.infinity
             for _ in 0..<3 {
                 var found: [[VectorMatch]] = []
-                let seconds = try Self.cpu { for query in queries { found.append(try index.search(query, VectorSearch(10, effort: effort))) } }
+                let seconds = try Self.cpu {
+                    for query in queries { found.append(try index.search(query, VectorSearch(10, effort: effort))) }
+                }
                 best = min(best, seconds)
                 recall = Self.recall(found, truth)
             }
@@ -220,32 +231,45 @@ public struct IndexBenchmark: Sendable {
     }
 
     private static func recall(_ found: [[VectorMatch]], _ truth: [[Int]]) -> Double {
-        zip(found, truth).reduce(0.0) { $0 + Double(Set($1.0.map(\.key)).intersection($1.1).count) / Double(max(1, $1.1.count)) } / Double(max(1, found.count))
+        zip(found, truth).reduce(0.0) {
+            $0 + Double(Set($1.0.map(\.key)).intersection($1.1).count) / Double(max(1, $1.1.count))
+        } / Double(max(1, found.count))
     }
 
-    private func filtered(_ graph: GraphIndex, _ size: Int, _ queries: [[Float]], _ values: UnsafeBufferPointer<Float>, _ d: Int) throws -> [Filtered] {
+    private func filtered(
+        _ graph: GraphIndex, _ size: Int, _ queries: [[Float]], _ values: UnsafeBufferPointer<Float>, _ d: Int
+    ) throws -> [Filtered] {
         let queries = Array(queries.prefix(200))
-        let plain = try (0..<3).map { _ in try Self.cpu { for query in queries { _ = try graph.search(query, VectorSearch(10)) } } }.min()!
+        let plain = try (0..<3).map { _ in
+            try Self.cpu { for query in queries { _ = try graph.search(query, VectorSearch(10)) } }
+        }.min()!
         return try [2, 5, 10, 20, 50, 100, 1000, 10_000].filter { $0 * 10 <= size }.map { every in
             // Spread by a hash, so that what passes has nothing to do with place or meaning.
-            let passes = { @Sendable (key: Int) in Int((UInt64(truncatingIfNeeded: key) &* 0x9e37_79b9_7f4a_7c15) >> 40) % every == 0 }
-            let filter = KeySet((0..<size).lazy.filter(passes)), truth = Self.exact(queries, values, d, 0..<size, where: passes)
+            let passes = { @Sendable (key: Int) in
+                Int((UInt64(truncatingIfNeeded: key) &* 0x9e37_79b9_7f4a_7c15) >> 40) % every == 0
+            }
+            let filter = KeySet((0..<size).lazy.filter(passes)),
+                truth = Self.exact(queries, values, d, 0..<size, where: passes)
             var found: [[VectorMatch]] = []
             let seconds = try (0..<3).map { _ in
                 try Self.cpu { found = try queries.map { try graph.search($0, VectorSearch(10, filter: filter)) } }
             }.min()!
-            return Filtered(share: 1 / Double(every), recall: Self.recall(found, truth), timesUnfiltered: seconds / plain)
+            return Filtered(
+                share: 1 / Double(every), recall: Self.recall(found, truth), timesUnfiltered: seconds / plain)
         }
     }
 
-    private func clustered(_ size: Int, _ queries: [[Float]], _ truth: [[Int]], _ folder: String, _ vector: (Int) -> [Float], _ d: Int) throws -> Clustered {
+    private func clustered(
+        _ size: Int, _ queries: [[Float]], _ truth: [[Int]], _ folder: String, _ vector: (Int) -> [Float], _ d: Int
+    ) throws -> Clustered {
         let path = folder + "/clusters-\(size)"
         defer { for file in [path, path + ".postings"] { try? FileManager.default.removeItem(atPath: file) } }
         let index = try ClusteredIndex(path: path, dimension: d)
         let build = try Self.cpu { try Self.fill(index, size, vector) }
         try index.save(to: path)
         var report = Clustered(
-            size: size, buildSeconds: build, memory: index.footprint.memory, disk: index.footprint.disk, centroids: index.centroidCount, points: [])
+            size: size, buildSeconds: build, memory: index.footprint.memory, disk: index.footprint.disk,
+            centroids: index.centroidCount, points: [])
         for effort in [8, 16, 32, 64, 128] {
             let before = index.readCount.pages
             var found: [[VectorMatch]] = [], warm: [Double] = [], cold: [Double] = []
@@ -263,14 +287,19 @@ public struct IndexBenchmark: Sendable {
             }
             report.points.append(
                 ClusteredPoint(
-                    effort: effort, recall: Self.recall(found, truth), pages: pages, warm: warm.sorted().percentile(50), cold: cold.sorted().percentile(50)))
+                    effort: effort, recall: Self.recall(found, truth), pages: pages, warm: warm.sorted().percentile(50),
+                    cold: cold.sorted().percentile(50)))
         }
         return report
     }
 
     /// Replaces a fifth of the vectors by themselves, in changing order: links are lost and made anew, the right answers stay.
-    private func updates(_ graph: GraphIndex, _ size: Int, _ queries: [[Float]], _ truth: [[Int]], _ vector: (Int) -> [Float]) throws -> Updates {
-        func recall() throws -> Double { Self.recall(try queries.map { try graph.search($0, VectorSearch(10)) }, truth) }
+    private func updates(
+        _ graph: GraphIndex, _ size: Int, _ queries: [[Float]], _ truth: [[Int]], _ vector: (Int) -> [Float]
+    ) throws -> Updates {
+        func recall() throws -> Double {
+            Self.recall(try queries.map { try graph.search($0, VectorSearch(10)) }, truth)
+        }
         let before = try recall(), keys = stride(from: 3, to: size, by: 5).map { $0 }.shuffled()
         let start = ContinuousClock.now
         for part in stride(from: 0, to: keys.count, by: 1000) {
@@ -279,14 +308,19 @@ public struct IndexBenchmark: Sendable {
             try graph.apply(VectorChanges(inserted: group.map { ($0, vector($0)) }))
         }
         return Updates(
-            replacementsPerSecond: Double(keys.count) / ((ContinuousClock.now - start) / .seconds(1)), recallBefore: before, recallAfter: try recall())
+            replacementsPerSecond: Double(keys.count) / ((ContinuousClock.now - start) / .seconds(1)),
+            recallBefore: before, recallAfter: try recall())
     }
 
     /// Keys of the ten nearest by floats, on all threads.
-    static func exact(_ queries: [[Float]], _ values: UnsafeBufferPointer<Float>, _ d: Int, _ keys: Range<Int>, where allowed: @Sendable (Int) -> Bool)
+    static func exact(
+        _ queries: [[Float]], _ values: UnsafeBufferPointer<Float>, _ d: Int, _ keys: Range<Int>,
+        where allowed: @Sendable (Int) -> Bool
+    )
         -> [[Int]]
     {
-        let results = Mutex([[(score: Float, key: Int)]](repeating: [], count: queries.count)), next = Atomic(keys.lowerBound), block = 512
+        let results = Mutex([[(score: Float, key: Int)]](repeating: [], count: queries.count)),
+            next = Atomic(keys.lowerBound), block = 512
         nonisolated(unsafe) let values = values
         func best(_ items: [(score: Float, key: Int)]) -> [(score: Float, key: Int)] {
             Array(items.sorted { $0.score != $1.score ? $0.score > $1.score : $0.key < $1.key }.prefix(10))
@@ -299,7 +333,9 @@ public struct IndexBenchmark: Sendable {
                 let rows = (start..<min(keys.upperBound, start + block)).filter(allowed)
                 for (q, query) in queries.enumerated() {
                     let floor = mine[q].count == 10 ? mine[q][9].score : -.infinity
-                    let better = rows.lazy.map { (score: dotProduct(query, values.baseAddress! + $0 * d, count: d), key: $0) }.filter { $0.score > floor }
+                    let better = rows.lazy.map {
+                        (score: dotProduct(query, values.baseAddress! + $0 * d, count: d), key: $0)
+                    }.filter { $0.score > floor }
                     let found = Array(better)
                     if !found.isEmpty { mine[q] = best(mine[q] + found) }
                 }
@@ -320,11 +356,14 @@ public struct IndexBenchmark: Sendable {
     public static func plot(_ report: Report, size: Int) -> String {
         let rows = report.rows.filter { $0.size == size && $0.points.count > 1 }
         return LinePlot(
-            title: "\(size.formatted(.number.locale(Locale(identifier: "en_US")))) × \(report.dimension), ten nearest, one thread", xLabel: "recall@10",
+            title:
+                "\(size.formatted(.number.locale(Locale(identifier: "en_US")))) × \(report.dimension), ten nearest, one thread",
+            xLabel: "recall@10",
             yLabel: "queries for each CPU-second",
             series: rows.map { row in
                 LinePlot.Series(
-                    name: row.name, points: row.points.filter { $0.recall >= 0.85 }.map { ($0.recall, $0.queriesPerSecond) },
+                    name: row.name,
+                    points: row.points.filter { $0.recall >= 0.85 }.map { ($0.recall, $0.queriesPerSecond) },
                     isOurs: row.name.hasPrefix("mneme"))
             }
         ).svg
@@ -339,11 +378,13 @@ public struct IndexBenchmark: Sendable {
             return a.pages + (recall - a.recall) / max(1e-9, b.recall - a.recall) * (b.pages - a.pages)
         }
         return LinePlot(
-            title: "Vectors on disk: pages of 4 KiB read for a query", xLabel: "vectors", yLabel: "pages", isLogarithmic: (true, false),
+            title: "Vectors on disk: pages of 4 KiB read for a query", xLabel: "vectors", yLabel: "pages",
+            isLogarithmic: (true, false),
             series: [0.8, 0.85, 0.9].map { recall in
                 LinePlot.Series(
                     name: String(format: "recall@10 of %.2f", recall),
-                    points: report.clustered.compactMap { row in at(recall, row).map { (Double(row.size), $0) } }, isOurs: recall == 0.9)
+                    points: report.clustered.compactMap { row in at(recall, row).map { (Double(row.size), $0) } },
+                    isOurs: recall == 0.9)
             }
         ).svg
     }

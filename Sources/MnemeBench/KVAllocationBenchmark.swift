@@ -35,7 +35,8 @@ public struct KVAllocationBenchmark: Sendable {
                     let buffer = try KVBuffer(configuration, positions: context)
                     (owner, view) = (buffer, buffer.view)
                 } else {
-                    let arena = try KVArena(shape, bytes: 2 * blocks * shape.blockBytes, addressing: name == "table" ? .table : .aliases)
+                    let arena = try KVArena(
+                        shape, bytes: 2 * blocks * shape.blockBytes, addressing: name == "table" ? .table : .aliases)
                     let range = try arena.reserve(positions: context), start = ContinuousClock().now
                     for i in 0..<blocks {
                         // Every second, so that no two are mapped in one piece.
@@ -65,7 +66,8 @@ public struct KVAllocationBenchmark: Sendable {
                     allocator: name, bytes: taken, wastedBytes: taken - total * shape.tokenBytes,
                     commitMicroseconds: min(row?.commitMicroseconds ?? .infinity, commit / Double(blocks) * 1e6),
                     touchMicroseconds: min(row?.touchMicroseconds ?? .infinity, first / Double(blocks) * 1e6),
-                    againMicroseconds: min(row?.againMicroseconds ?? .infinity, second / Double(blocks) * 1e6), prefill: max(row?.prefill ?? 0, speed.prefill),
+                    againMicroseconds: min(row?.againMicroseconds ?? .infinity, second / Double(blocks) * 1e6),
+                    prefill: max(row?.prefill ?? 0, speed.prefill),
                     decode: max(row?.decode ?? 0, speed.decode))
             }
         }
@@ -87,13 +89,16 @@ public struct KVAllocationBenchmark: Sendable {
         return (ContinuousClock().now - start) / .seconds(1)
     }
 
-    private static func run(_ model: LanguageModel, _ view: KVView, _ length: Int) -> (prefill: Double, decode: Double) {
-        let decoder = model.decoder, size = decoder.configuration.vocabularySize, tokens = (0..<length).map { Int32($0 * 7 % size) }
+    private static func run(_ model: LanguageModel, _ view: KVView, _ length: Int) -> (prefill: Double, decode: Double)
+    {
+        let decoder = model.decoder, size = decoder.configuration.vocabularySize,
+            tokens = (0..<length).map { Int32($0 * 7 % size) }
         let logits = UnsafeMutablePointer<Float>.allocate(capacity: size)
         defer { logits.deallocate() }
         func step(_ part: ArraySlice<Int32>, at position: Int) {
             part.withUnsafeBufferPointer { part in
-                withUnsafePointer(to: DecoderSegment(tokens: 0..<part.count, position: position, view: view, logits: 1)) {
+                withUnsafePointer(to: DecoderSegment(tokens: 0..<part.count, position: position, view: view, logits: 1))
+                {
                     decoder.step(tokens: part, segments: UnsafeBufferPointer(start: $0, count: 1), logits: logits)
                 }
             }

@@ -32,7 +32,10 @@ public struct KVBenchmark: Sendable {
     ///   - folder: for files; emptied.
     ///   - remote: a server to measure, too.
     /// - Throws: ``MnemeEngine/EngineError``, ``MnemeKV/KVError``.
-    public static func run(_ model: LanguageModel, tokens: Int, repetitions: Int, folder: String, remote: (any KVTier)? = nil, progress: (String) -> Void)
+    public static func run(
+        _ model: LanguageModel, tokens: Int, repetitions: Int, folder: String, remote: (any KVTier)? = nil,
+        progress: (String) -> Void
+    )
         async throws -> Report
     {
         let size = model.decoder.configuration.vocabularySize, files = FileManager.default
@@ -94,7 +97,8 @@ public struct KVBenchmark: Sendable {
             }
         }
         return Report(
-            model: model.name, tokens: tokens, rows: rows, diskBytes: diskBytes, sharing: 16, sharedTokens: shared.count, sharedBytes: one,
+            model: model.name, tokens: tokens, rows: rows, diskBytes: diskBytes, sharing: 16,
+            sharedTokens: shared.count, sharedBytes: one,
             furtherBytes: most - one)
     }
 
@@ -109,7 +113,8 @@ public struct KVBenchmark: Sendable {
     /// Has the system drop the files' pages from its cache.
     private static func forget(_ folder: String) throws {
         #if os(Linux)
-            for case let name as String in FileManager.default.enumerator(atPath: folder) ?? .init() where name.hasSuffix(".kv") {
+            for case let name as String in FileManager.default.enumerator(atPath: folder) ?? .init()
+            where name.hasSuffix(".kv") {
                 let file = open(folder + "/" + name, O_RDONLY)
                 guard file >= 0 else { continue }
                 fdatasync(file)

@@ -18,7 +18,8 @@ public struct KVPolicyBenchmark: Sendable {
         /// - Throws: ``MnemeEngine/EngineError`` if there is no such name.
         public init(_ name: String) throws {
             let parts = name.lowercased().split(separator: "+", omittingEmptySubsequences: false).map(String.init)
-            let codec = KVCodec(rawValue: parts.last ?? ""), policy = codec == nil ? parts[0] : parts.count > 1 ? parts[0] : "full"
+            let codec = KVCodec(rawValue: parts.last ?? ""),
+                policy = codec == nil ? parts[0] : parts.count > 1 ? parts[0] : "full"
             guard parts.count <= 2, PolicyCatalog.names.contains(policy), parts.count == 1 || codec != nil else {
                 throw EngineError(
                     .invalidRequest,
@@ -30,7 +31,9 @@ public struct KVPolicyBenchmark: Sendable {
         }
 
         /// As it was given.
-        public var description: String { codec == .f16 ? policy : policy == "full" ? codec.rawValue : "\(policy)+\(codec.rawValue)" }
+        public var description: String {
+            codec == .f16 ? policy : policy == "full" ? codec.rawValue : "\(policy)+\(codec.rawValue)"
+        }
     }
 
     /// What is measured.
@@ -72,22 +75,31 @@ public struct KVPolicyBenchmark: Sendable {
     /// - Returns: `full` first.
     /// - Throws: ``MnemeEngine/EngineError``, ``MnemeKV/KVError``.
     public static func run(
-        _ model: LanguageModel, tokens: [Int32], subjects: [Subject], budgets: [Double], settings: Settings = Settings(), progress: (Int, Int) -> Void
+        _ model: LanguageModel, tokens: [Int32], subjects: [Subject], budgets: [Double],
+        settings: Settings = Settings(), progress: (Int, Int) -> Void
     ) throws -> [Row] {
         let decoder = model.decoder, c = decoder.configuration, context = settings.context, tail = settings.tail
         let windows = min(settings.windows, tokens.count / (context + tail + 1))
         guard windows > 0, context >= 256, tail > 0, context + tail + 64 <= c.contextLength else {
             throw EngineError(
-                .invalidRequest, "A prompt has 256 tokens at least; the text is shorter than one and its tail, or they do not fit the model's context.")
+                .invalidRequest,
+                "A prompt has 256 tokens at least; the text is shorter than one and its tail, or they do not fit the model's context."
+            )
         }
-        guard budgets.allSatisfy({ $0 > 0 && $0 <= 1 }) else { throw EngineError(.invalidRequest, "Budgets lie above 0 and up to 1.") }
+        guard budgets.allSatisfy({ $0 > 0 && $0 <= 1 }) else {
+            throw EngineError(.invalidRequest, "Budgets lie above 0 and up to 1.")
+        }
         let whole = try Subject("full")
         var runs = [(subject: whole, budget: 1.0)]
-        for subject in subjects where subject != whole { runs += (subject.policy == "full" ? [1] : budgets).map { (subject, $0) } }
+        for subject in subjects where subject != whole {
+            runs += (subject.policy == "full" ? [1] : budgets).map { (subject, $0) }
+        }
         var policies: [KVPolicy] = []
         for run in runs {
             let rows = Int(run.budget * Double(context))
-            policies.append(try PolicyCatalog.policy(run.subject.policy, for: decoder, sample: Array(tokens.suffix(context)), budget: rows))
+            policies.append(
+                try PolicyCatalog.policy(
+                    run.subject.policy, for: decoder, sample: Array(tokens.suffix(context)), budget: rows))
         }
         var sums = runs.map { _ in Sums() }
         var exact: [[Float]] = []
@@ -95,7 +107,8 @@ public struct KVPolicyBenchmark: Sendable {
         defer { logits.deallocate() }
         func cache(_ i: Int, prompt: Int, positions: Int) throws -> CompressedCache {
             try CompressedCache(
-                decoder, policies[i], budget: Int(runs[i].budget * Double(prompt)), positions: positions, codec: runs[i].subject.codec, exact: settings.exact)
+                decoder, policies[i], budget: Int(runs[i].budget * Double(prompt)), positions: positions,
+                codec: runs[i].subject.codec, exact: settings.exact)
         }
         let steps = windows + 2 * settings.needles
         for window in 0..<windows {
@@ -122,7 +135,8 @@ public struct KVPolicyBenchmark: Sendable {
             let task = Haystack(model, tokens, context: context, number: number / 2, keys: number % 2 == 0 ? 1 : 4)
             for i in runs.indices {
                 try Task.checkCancellation()
-                let all = task.text + task.question + task.answer, seen = settings.asksLater ? task.text : task.text + task.question
+                let all = task.text + task.question + task.answer,
+                    seen = settings.asksLater ? task.text : task.text + task.question
                 let cache = try cache(i, prompt: seen.count, positions: all.count)
                 cache.feed(seen, endsPrompt: true, logits: logits.baseAddress!)
                 if settings.asksLater { cache.feed(task.question, endsPrompt: false, logits: logits.baseAddress!) }
@@ -138,8 +152,10 @@ public struct KVPolicyBenchmark: Sendable {
         return zip(runs, sums).map { run, sum in
             let count = Double(windows * tail), needles = Double(max(1, settings.needles))
             return Row(
-                policy: run.subject.description, budget: run.budget, perplexity: exp(sum.loss / count), divergence: max(0, sum.divergence / count),
-                agreement: Double(sum.agreed) / count, needle: Double(sum.found[0]) / needles, passkey: Double(sum.found[1]) / needles,
+                policy: run.subject.description, budget: run.budget, perplexity: exp(sum.loss / count),
+                divergence: max(0, sum.divergence / count),
+                agreement: Double(sum.agreed) / count, needle: Double(sum.found[0]) / needles,
+                passkey: Double(sum.found[1]) / needles,
                 bytes: sum.bytes / windows, peakBytes: sum.peak / windows, tokensPerSecond: count / sum.seconds)
         }
     }
@@ -148,11 +164,15 @@ public struct KVPolicyBenchmark: Sendable {
     public static func plot(_ rows: [Row]) -> String {
         let names = Set(rows.map(\.policy)).sorted().filter { name in rows.count { $0.policy == name } > 1 }
         return LinePlot(
-            title: "What is still found when keys and values are given up", xLabel: "share of rows kept", yLabel: "numbers found",
+            title: "What is still found when keys and values are given up", xLabel: "share of rows kept",
+            yLabel: "numbers found",
             isLogarithmic: (false, false),
             series: names.map { name in
                 LinePlot.Series(
-                    name: name, points: rows.filter { $0.policy == name }.sorted { $0.budget < $1.budget }.map { ($0.budget, ($0.needle + $0.passkey) / 2) })
+                    name: name,
+                    points: rows.filter { $0.policy == name }.sorted { $0.budget < $1.budget }.map {
+                        ($0.budget, ($0.needle + $0.passkey) / 2)
+                    })
             }
         ).svg
     }
@@ -166,12 +186,16 @@ private struct Haystack {
     init(_ model: LanguageModel, _ tokens: [Int32], context: Int, number: Int, keys: Int) {
         var random = SplitMix64(seed: UInt64(number * 2 + keys))
         func draw(_ count: Int) -> Int { Int(random.next() % UInt64(max(1, count))) }
-        let names = ["Alice", "Robert", "Maria", "Thomas", "Sophie", "Daniel", "Laura", "Peter"].shuffled(using: &random)
+        let names = ["Alice", "Robert", "Maria", "Thomas", "Sophie", "Daniel", "Laura", "Peter"].shuffled(
+            using: &random)
         let codes = (0..<keys).map { _ in String(draw(90000) + 10000) }
-        let needles = (0..<keys).map { model.tokenizer.encode(" The pass key of \(names[$0]) is \(codes[$0]). Remember it.\n", special: false) }
+        let needles = (0..<keys).map {
+            model.tokenizer.encode(" The pass key of \(names[$0]) is \(codes[$0]). Remember it.\n", special: false)
+        }
         let asked = draw(keys)
         question = model.tokenizer.encode(
-            "\n\nQuestion: What is the pass key of \(names[asked])?\nAnswer: The pass key of \(names[asked]) is", special: false)
+            "\n\nQuestion: What is the pass key of \(names[asked])?\nAnswer: The pass key of \(names[asked]) is",
+            special: false)
         answer = model.tokenizer.encode(" " + codes[asked], special: false)
         let room = context - question.count - needles.reduce(0) { $0 + $1.count }, start = draw(tokens.count - room)
         text = model.tokenizer.beginToken.map { [$0] } ?? []

@@ -31,7 +31,9 @@ public struct KernelBenchmark: Sendable {
 
     /// ggml's numbers of the types that stand for the formats: blocks with a minimum in 4 and 8 bits, without one in 4 and 8
     /// bits, 12 bits, and floats.
-    static let types: [(name: String, type: Int32)] = [("Q4_1", 3), ("Q5_1", 7), ("Q4_0", 2), ("Q8_0", 8), ("F16", 1), ("F32", 0)]
+    static let types: [(name: String, type: Int32)] = [
+        ("Q4_1", 3), ("Q5_1", 7), ("Q4_0", 2), ("Q8_0", 8), ("F16", 1), ("F32", 0),
+    ]
 
     /// Measures all products with one thread.
     ///
@@ -72,14 +74,16 @@ public struct KernelBenchmark: Sendable {
                     let output = AlignedBuffer<Float>(count * matrix.paddedOutputs)
                     measure(name, count) {
                         matrix.apply(
-                            input, rows: count, groups: 0..<outputs / 16, into: output.pointer, stride: matrix.paddedOutputs)
+                            input, rows: count, groups: 0..<outputs / 16, into: output.pointer,
+                            stride: matrix.paddedOutputs)
                     }
                 }
             }
             let layer = values.withUnsafeBufferPointer { weight in
                 [Float](repeating: 0, count: outputs).withUnsafeBufferPointer {
                     LinearLayer(
-                        weight: weight, bias: $0, outputs: outputs, inputs: inputs, precision: .int8, features: path.features)
+                        weight: weight, bias: $0, outputs: outputs, inputs: inputs, precision: .int8,
+                        features: path.features)
                 }
             }
             for count in rows {

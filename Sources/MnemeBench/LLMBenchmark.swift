@@ -41,7 +41,9 @@ public struct LLMBenchmark: Sendable {
     /// - Parameters:
     ///   - prompts: lengths of prompts.
     ///   - repetitions: of each measurement.
-    public static func run(_ model: LanguageModel, prompts: [Int], sequences: [Int], answer: Int, repetitions: Int) throws -> Report {
+    public static func run(_ model: LanguageModel, prompts: [Int], sequences: [Int], answer: Int, repetitions: Int)
+        throws -> Report
+    {
         let decoder = model.decoder, c = decoder.configuration, clock = ContinuousClock()
         let logits = UnsafeMutablePointer<Float>.allocate(capacity: decoder.stepLogits * c.vocabularySize)
         defer { logits.deallocate() }
@@ -61,11 +63,13 @@ public struct LLMBenchmark: Sendable {
                 var done = 0
                 while done < length {
                     let count = min(decoder.stepTokens, length - done)
-                    let segment = DecoderSegment(tokens: 0..<count, position: done, view: cache.view, logits: done + count == length ? 1 : 0)
+                    let segment = DecoderSegment(
+                        tokens: 0..<count, position: done, view: cache.view, logits: done + count == length ? 1 : 0)
                     tokens.withUnsafeBufferPointer { tokens in
                         withUnsafePointer(to: segment) {
                             decoder.step(
-                                tokens: UnsafeBufferPointer(rebasing: tokens[done..<done + count]), segments: UnsafeBufferPointer(start: $0, count: 1),
+                                tokens: UnsafeBufferPointer(rebasing: tokens[done..<done + count]),
+                                segments: UnsafeBufferPointer(start: $0, count: 1),
                                 logits: logits)
                         }
                     }
@@ -81,7 +85,9 @@ public struct LLMBenchmark: Sendable {
             let caches = try (0..<count).map { _ in try KVBuffer(c, positions: answer) }
             defer { withExtendedLifetime(caches) {} }
             var tokens = [Int32](repeating: 0, count: count), best = Double.infinity
-            var segments = caches.enumerated().map { DecoderSegment(tokens: $0..<$0 + 1, position: 0, view: $1.view, logits: 1) }
+            var segments = caches.enumerated().map {
+                DecoderSegment(tokens: $0..<$0 + 1, position: 0, view: $1.view, logits: 1)
+            }
             for _ in 0..<repetitions {
                 let start = clock.now
                 for position in 0..<answer {
@@ -105,10 +111,12 @@ public struct LLMBenchmark: Sendable {
             let rate = rows[i].tokensPerSecond
             rows[i].share =
                 rows[i].kind == "prefill"
-                ? peak.map { 2 * parameters * rate / $0 } : Double(decoder.weightBytes) * rate / Double(rows[i].sequences) / bandwidth
+                ? peak.map { 2 * parameters * rate / $0 }
+                : Double(decoder.weightBytes) * rate / Double(rows[i].sequences) / bandwidth
         }
         return Report(
-            model: model.name, threads: decoder.threadCount, features: ProcessorFeatures.current.names, weightBytes: decoder.weightBytes,
+            model: model.name, threads: decoder.threadCount, features: ProcessorFeatures.current.names,
+            weightBytes: decoder.weightBytes,
             peakBytes: peakBytes, bandwidth: bandwidth, rows: rows)
     }
 }

@@ -14,12 +14,18 @@ struct LinePlot {
     var isLogarithmic = (x: false, y: true)
     var series: [Series]
 
-    private static let colours = ["#7a7a7a", "#b08030", "#3f7f5f", "#8f5fa0", "#a04040", "#3f6fa0", "#607020", "#a06080"]
+    private static let colours = [
+        "#7a7a7a", "#b08030", "#3f7f5f", "#8f5fa0", "#a04040", "#3f6fa0", "#607020", "#a06080",
+    ]
 
     var svg: String {
         let width = 760.0, height = 460.0, left = 80.0, right = 170.0, top = 46.0, bottom = 56.0
-        let points = series.flatMap(\.points).filter { (!isLogarithmic.x || $0.x > 0) && (!isLogarithmic.y || $0.y > 0) }
-        guard let x0 = points.map(\.x).min(), let x1 = points.map(\.x).max(), let y0 = points.map(\.y).min(), let y1 = points.map(\.y).max() else {
+        let points = series.flatMap(\.points).filter {
+            (!isLogarithmic.x || $0.x > 0) && (!isLogarithmic.y || $0.y > 0)
+        }
+        guard let x0 = points.map(\.x).min(), let x1 = points.map(\.x).max(), let y0 = points.map(\.y).min(),
+            let y1 = points.map(\.y).max()
+        else {
             return "<svg xmlns=\"http://www.w3.org/2000/svg\"/>\n"
         }
         func scale(_ value: Double, _ low: Double, _ high: Double, _ log: Bool) -> Double {
@@ -27,7 +33,9 @@ struct LinePlot {
             return h > l ? (v - l) / (h - l) : 0.5
         }
         func x(_ value: Double) -> Double { left + scale(value, x0, x1, isLogarithmic.x) * (width - left - right) }
-        func y(_ value: Double) -> Double { height - bottom - scale(value, y0, y1, isLogarithmic.y) * (height - top - bottom) }
+        func y(_ value: Double) -> Double {
+            height - bottom - scale(value, y0, y1, isLogarithmic.y) * (height - top - bottom)
+        }
         func text(_ x: Double, _ y: Double, _ text: String, _ more: String = "") -> String {
             let safe = text.replacing("&", with: "&amp;").replacing("<", with: "&lt;")
             return "<text x=\"\(number(x))\" y=\"\(number(y))\" \(more)>\(safe)</text>\n"
@@ -40,13 +48,17 @@ struct LinePlot {
             """
         out += text(left, 24, title, "font-size=\"15\" font-weight=\"bold\"")
         out += text((left + width - right) / 2, height - 14, xLabel, "text-anchor=\"middle\"")
-        out += text(18, (top + height - bottom) / 2, yLabel, "text-anchor=\"middle\" transform=\"rotate(-90 18 \(number((top + height - bottom) / 2)))\"")
+        out += text(
+            18, (top + height - bottom) / 2, yLabel,
+            "text-anchor=\"middle\" transform=\"rotate(-90 18 \(number((top + height - bottom) / 2)))\"")
         for tick in Self.ticks(x0, x1, isLogarithmic.x) {
-            out += "<line x1=\"\(number(x(tick)))\" x2=\"\(number(x(tick)))\" y1=\"\(number(top))\" y2=\"\(number(height - bottom))\" stroke=\"#eee\"/>\n"
+            out +=
+                "<line x1=\"\(number(x(tick)))\" x2=\"\(number(x(tick)))\" y1=\"\(number(top))\" y2=\"\(number(height - bottom))\" stroke=\"#eee\"/>\n"
             out += text(x(tick), height - bottom + 18, Self.label(tick), "text-anchor=\"middle\"")
         }
         for tick in Self.ticks(y0, y1, isLogarithmic.y) {
-            out += "<line x1=\"\(number(left))\" x2=\"\(number(width - right))\" y1=\"\(number(y(tick)))\" y2=\"\(number(y(tick)))\" stroke=\"#eee\"/>\n"
+            out +=
+                "<line x1=\"\(number(left))\" x2=\"\(number(width - right))\" y1=\"\(number(y(tick)))\" y2=\"\(number(y(tick)))\" stroke=\"#eee\"/>\n"
             out += text(left - 8, y(tick) + 4, Self.label(tick), "text-anchor=\"end\"")
         }
         // Names stand at the right, in the order of the lines' ends, without covering each other.
@@ -61,9 +73,15 @@ struct LinePlot {
             let colour = s.isOurs ? "#d03020" : Self.colours[other % Self.colours.count]
             if !s.isOurs { other += 1 }
             let path = s.points.map { "\(number(x($0.x))),\(number(y($0.y)))" }.joined(separator: " ")
-            out += "<polyline points=\"\(path)\" fill=\"none\" stroke=\"\(colour)\" stroke-width=\"\(s.isOurs ? 3 : 1.6)\"/>\n"
-            for p in s.points { out += "<circle cx=\"\(number(x(p.x)))\" cy=\"\(number(y(p.y)))\" r=\"\(s.isOurs ? 3.5 : 2.5)\" fill=\"\(colour)\"/>\n" }
-            out += text(width - right + 12, (placed[i] ?? 0) + 4, s.name, "fill=\"\(colour)\"\(s.isOurs ? " font-weight=\"bold\"" : "")")
+            out +=
+                "<polyline points=\"\(path)\" fill=\"none\" stroke=\"\(colour)\" stroke-width=\"\(s.isOurs ? 3 : 1.6)\"/>\n"
+            for p in s.points {
+                out +=
+                    "<circle cx=\"\(number(x(p.x)))\" cy=\"\(number(y(p.y)))\" r=\"\(s.isOurs ? 3.5 : 2.5)\" fill=\"\(colour)\"/>\n"
+            }
+            out += text(
+                width - right + 12, (placed[i] ?? 0) + 4, s.name,
+                "fill=\"\(colour)\"\(s.isOurs ? " font-weight=\"bold\"" : "")")
         }
         return out + "</svg>\n"
     }
@@ -74,7 +92,9 @@ struct LinePlot {
         if isLogarithmic, high / low >= 4 {
             let decades = Int(log10(low).rounded(.down))...Int(log10(high).rounded(.up))
             let marks: [Double] = high / low > 1000 ? [1] : [1, 2, 5]
-            return decades.flatMap { decade in marks.map { $0 * pow(10, Double(decade)) } }.filter { $0 >= low * 0.999 && $0 <= high * 1.001 }
+            return decades.flatMap { decade in marks.map { $0 * pow(10, Double(decade)) } }.filter {
+                $0 >= low * 0.999 && $0 <= high * 1.001
+            }
         }
         let rough = (high - low) / 8, power = pow(10, log10(rough).rounded(.down))
         let step = [1, 2, 5, 10].map { $0 * power }.first { $0 >= rough } ?? rough

@@ -37,8 +37,10 @@ public struct LoadBenchmark: Sendable {
                     recall     %d done, p50 %.2f ms, p99 %.2f ms; a reader's share of the mean %@
                     errors     %d; memories of another tenant in an answer: %d
                     process    %@ MiB (begin, each minute, end); %d vectors still to make
-                    """, tenants, memories, writers, readers, seconds, writes, writeP50, writeP99, share(writerShare), recalls, recallP50, recallP99,
-                share(readerShare), errors, foreign, residentBytes.map { String($0 >> 20) }.joined(separator: " "), pendingEmbeddings)
+                    """, tenants, memories, writers, readers, seconds, writes, writeP50, writeP99, share(writerShare),
+                recalls, recallP50, recallP99,
+                share(readerShare), errors, foreign, residentBytes.map { String($0 >> 20) }.joined(separator: " "),
+                pendingEmbeddings)
                 + (firstErrors.isEmpty ? "" : "\n" + firstErrors.joined(separator: "\n"))
         }
     }
@@ -59,23 +61,33 @@ public struct LoadBenchmark: Sendable {
     ///   - writesPerSecond: of each writer.
     ///   - asksPerSecond: of each reader; nil asks again as soon as there is an answer.
     public init(
-        tenants: Int, memories: Int, writers: Int, readers: Int, writesPerSecond: Double, asksPerSecond: Double?, seconds: Double, folder: String?
+        tenants: Int, memories: Int, writers: Int, readers: Int, writesPerSecond: Double, asksPerSecond: Double?,
+        seconds: Double, folder: String?
     ) {
-        (self.tenants, self.memories, self.writers, self.readers) = (max(1, tenants), max(1, memories), max(0, writers), max(0, readers))
-        (self.writesPerSecond, self.asksPerSecond, self.seconds, self.folder) = (max(0.01, writesPerSecond), asksPerSecond, max(1, seconds), folder)
+        (self.tenants, self.memories, self.writers, self.readers) = (
+            max(1, tenants), max(1, memories), max(0, writers), max(0, readers)
+        )
+        (self.writesPerSecond, self.asksPerSecond, self.seconds, self.folder) = (
+            max(0.01, writesPerSecond), asksPerSecond, max(1, seconds), folder
+        )
     }
 
     private func scope(_ tenant: Int) -> Scope { Scope(tenant: "tenant-\(tenant)", user: "user-\(tenant)") }
 
     /// Somebody who reaches one tenant only.
     private func caller(_ tenant: Int) -> Caller {
-        Caller(Principal(name: "client-\(tenant)", permissions: [.read, .write], tenant: "tenant-\(tenant)", user: "user-\(tenant)"))
+        Caller(
+            Principal(
+                name: "client-\(tenant)", permissions: [.read, .write], tenant: "tenant-\(tenant)",
+                user: "user-\(tenant)"))
     }
 
     /// Loads what is missing, then lets all clients run.
     ///
     /// - Parameter progress: done, total and what.
-    public func run(embedder: any TextEmbedder, progress: @escaping @Sendable (Int, Int, String) -> Void) async throws -> Report {
+    public func run(embedder: any TextEmbedder, progress: @escaping @Sendable (Int, Int, String) -> Void) async throws
+        -> Report
+    {
         let folder = folder ?? NSTemporaryDirectory() + "mneme-load-\(UUID().uuidString)"
         defer { if self.folder == nil { try? FileManager.default.removeItem(atPath: folder) } }
         let store = try SQLiteMemoryStore(path: folder + "/store.db", analyzer: MemoryOS.analyzerVersion)
@@ -113,16 +125,21 @@ public struct LoadBenchmark: Sendable {
         await withTaskGroup(of: (Bool, Tally).self) { group in
             for number in 0..<writers { group.addTask { (true, await write(number, String(run), memory, until: end)) } }
             for number in 0..<readers { group.addTask { (false, await read(number, memory, until: end)) } }
-            for await (isWriter, tally) in group { if isWriter { writing.append(tally) } else { reading.append(tally) } }
+            for await (isWriter, tally) in group {
+                if isWriter { writing.append(tally) } else { reading.append(tally) }
+            }
         }
         let lasted = (clock.now - start) / .seconds(1)
         sampling.cancel()
         let writes = writing.flatMap(\.milliseconds).sorted(), recalls = reading.flatMap(\.milliseconds).sorted()
         let errors = (writing + reading).flatMap(\.errors)
         let report = Report(
-            tenants: tenants, memories: memories, writers: writers, readers: readers, seconds: lasted, writes: writes.count, recalls: recalls.count,
-            writeP50: writes.percentile(50), writeP99: writes.percentile(99), recallP50: recalls.percentile(50), recallP99: recalls.percentile(99),
-            errors: errors.count, firstErrors: Array(errors.prefix(3)), foreign: (writing + reading).reduce(0) { $0 + $1.foreign },
+            tenants: tenants, memories: memories, writers: writers, readers: readers, seconds: lasted,
+            writes: writes.count, recalls: recalls.count,
+            writeP50: writes.percentile(50), writeP99: writes.percentile(99), recallP50: recalls.percentile(50),
+            recallP99: recalls.percentile(99),
+            errors: errors.count, firstErrors: Array(errors.prefix(3)),
+            foreign: (writing + reading).reduce(0) { $0 + $1.foreign },
             writerShare: Self.shares(writing), readerShare: Self.shares(reading),
             residentBytes: resident.withLockedValue { $0 } + [ProcessMemory.bytes("VmRSS")],
             pendingEmbeddings: try store.pendingEmbeddingCount(embedder: embedder.identifier))
@@ -133,12 +150,16 @@ public struct LoadBenchmark: Sendable {
 
     /// The least and the most of what clients got done, as parts of their mean.
     private static func shares(_ tallies: [Tally]) -> [Double] {
-        let counts = tallies.map { Double($0.milliseconds.count) }, mean = counts.reduce(0, +) / Double(max(1, counts.count))
+        let counts = tallies.map { Double($0.milliseconds.count) },
+            mean = counts.reduce(0, +) / Double(max(1, counts.count))
         return mean > 0 ? [counts.min()! / mean, counts.max()! / mean] : []
     }
 
-    private func write(_ number: Int, _ run: String, _ memory: MemoryOS, until end: ContinuousClock.Instant) async -> Tally {
-        let tenant = number % tenants, clock = ContinuousClock(), scope = scope(tenant), pause = Duration.seconds(1 / writesPerSecond)
+    private func write(_ number: Int, _ run: String, _ memory: MemoryOS, until end: ContinuousClock.Instant) async
+        -> Tally
+    {
+        let tenant = number % tenants, clock = ContinuousClock(), scope = scope(tenant),
+            pause = Duration.seconds(1 / writesPerSecond)
         var sentences = Sentences(seed: UInt64(1000 + number)), tally = Tally(), next = clock.now
         while clock.now < end {
             var input = sentences.input(memories + tally.milliseconds.count)
@@ -168,7 +189,8 @@ public struct LoadBenchmark: Sendable {
         while clock.now < end {
             let start = clock.now
             do {
-                let answer = try await memory.recall(RecallRequest(sentences.question(asked), owner: scope.owner), by: caller(tenant))
+                let answer = try await memory.recall(
+                    RecallRequest(sentences.question(asked), owner: scope.owner), by: caller(tenant))
                 tally.milliseconds.append((clock.now - start) / .milliseconds(1))
                 tally.foreign += answer.memories.count { $0.memory.scope.owner != scope.owner }
             } catch { tally.errors.append("recall: \(error)") }

@@ -96,7 +96,9 @@ public struct LocomoBenchmark: Sendable {
     }
 
     /// Asks every turn of the conversations, one after the other, among all turns of all of them.
-    public func replay(embedder: any TextEmbedder, capacity: Int = 512, slacks: [Float] = [0, 0.2, 0.4, 0.6, 0.8]) throws -> [Replay] {
+    public func replay(embedder: any TextEmbedder, capacity: Int = 512, slacks: [Float] = [0, 0.2, 0.4, 0.6, 0.8])
+        throws -> [Replay]
+    {
         let vectors = try conversations.flatMap { conversation in
             let vectors = try embedder.embed(conversation.turns.map { "\($0.speaker): \($0.text)" })
             return (0..<vectors.count).map { vectors[$0] }
@@ -117,7 +119,9 @@ public struct LocomoBenchmark: Sendable {
             }
             let hits = Double(buffer.searches.hits), all = Double(max(1, vectors.count))
             replay.bufferMicroseconds /= max(1, hits)
-            (replay.hitRate, replay.recall, replay.indexMicroseconds) = (hits / all, replay.recall / all, replay.indexMicroseconds / all)
+            (replay.hitRate, replay.recall, replay.indexMicroseconds) = (
+                hits / all, replay.recall / all, replay.indexMicroseconds / all
+            )
             return replay
         }
     }
@@ -145,14 +149,21 @@ public struct LocomoBenchmark: Sendable {
     }
 
     /// Reranks the candidates of recall by token vectors on disk.
-    public func rerank(encoder: BertEncoder, candidates: Int = 50, progress: @escaping @Sendable (Int, Int, String) -> Void) async throws -> [Reranked] {
+    public func rerank(
+        encoder: BertEncoder, candidates: Int = 50, progress: @escaping @Sendable (Int, Int, String) -> Void
+    ) async throws -> [Reranked] {
         let folder = NSTemporaryDirectory() + "mneme-bench-\(UUID().uuidString)"
         defer { try? FileManager.default.removeItem(atPath: folder) }
-        let memory = MemoryOS(store: try SQLiteMemoryStore(path: folder + "/store.db", analyzer: MemoryOS.analyzerVersion), embedder: encoder)
+        let memory = MemoryOS(
+            store: try SQLiteMemoryStore(path: folder + "/store.db", analyzer: MemoryOS.analyzerVersion),
+            embedder: encoder)
         let file = try TokenVectorFile(path: folder + "/tokens", dimension: encoder.dimension)
         var keys: [String: Int] = [:], references: [String] = []
         for conversation in conversations {
-            let inputs = conversation.turns.map { MemoryInput($0.text.isEmpty ? "…" : $0.text, speaker: $0.speaker, eventTime: $0.time, session: $0.session) }
+            let inputs = conversation.turns.map {
+                MemoryInput(
+                    $0.text.isEmpty ? "…" : $0.text, speaker: $0.speaker, eventTime: $0.time, session: $0.session)
+            }
             let remembered = try await memory.record(inputs, scope: Scope(user: conversation.id), by: .local)
             let tokens = try encoder.embedTokens(inputs.map { "\($0.speaker ?? ""): \($0.text)" })
             for (i, item) in remembered.enumerated() where i < tokens.count {
@@ -185,7 +196,9 @@ public struct LocomoBenchmark: Sendable {
                     let start = ContinuousClock.now, tokens = try encoder.embedTokens([question.text])[0]
                     let order = try file.rerank(found, for: (0..<tokens.count).map { tokens[$0] }).map(\.key)
                     row.milliseconds += (ContinuousClock.now - start) / .milliseconds(1)
-                    func share(_ order: [Int], _ k: Int) -> Double { order.prefix(k).contains { evidence.contains(references[$0]) } ? 1 : 0 }
+                    func share(_ order: [Int], _ k: Int) -> Double {
+                        order.prefix(k).contains { evidence.contains(references[$0]) } ? 1 : 0
+                    }
                     row.before5 += share(found, 5)
                     row.before10 += share(found, 10)
                     row.after5 += share(order, 5)
@@ -194,7 +207,9 @@ public struct LocomoBenchmark: Sendable {
                     progress(Int(asked), 0, "questions")
                 }
             }
-            for path in [\Reranked.before5, \.before10, \.after5, \.after10, \.milliseconds] { row[keyPath: path] /= max(1, asked) }
+            for path in [\Reranked.before5, \.before10, \.after5, \.after10, \.milliseconds] {
+                row[keyPath: path] /= max(1, asked)
+            }
             let ahead = file.reads.ahead - earlier.ahead, waited = file.reads.waited - earlier.waited
             row.readAhead = Double(ahead) / Double(max(1, ahead + waited))
             rows.append(row)
@@ -207,29 +222,39 @@ public struct LocomoBenchmark: Sendable {
     ///
     /// - Parameter isLinked: whether the job `link` is done before.
     public func run(
-        embedder: any TextEmbedder, index: Index = .scan, modes: [RecallMode] = RecallMode.allCases, isLinked: Bool = false, featuresFile: String? = nil,
+        embedder: any TextEmbedder, index: Index = .scan, modes: [RecallMode] = RecallMode.allCases,
+        isLinked: Bool = false, featuresFile: String? = nil,
         progress: @escaping @Sendable (Int, Int, String) -> Void
     ) async throws -> Report {
         let folder = NSTemporaryDirectory() + "mneme-bench-\(UUID().uuidString)"
         defer { try? FileManager.default.removeItem(atPath: folder) }
-        let memory = MemoryOS(store: try SQLiteMemoryStore(path: folder + "/store.db", analyzer: MemoryOS.analyzerVersion), embedder: embedder) {
+        let memory = MemoryOS(
+            store: try SQLiteMemoryStore(path: folder + "/store.db", analyzer: MemoryOS.analyzerVersion),
+            embedder: embedder
+        ) {
             try index.make($0, folder: folder)
         }
         let clock = ContinuousClock()
         var report = Report(
-            file: (file as NSString).lastPathComponent, conversations: conversations.count, memories: 0, storeSeconds: 0, embedSeconds: 0, rows: [])
+            file: (file as NSString).lastPathComponent, conversations: conversations.count, memories: 0,
+            storeSeconds: 0, embedSeconds: 0, rows: [])
         var ids: [String: [String: String]] = [:]
         let start = clock.now
         for conversation in conversations {
             let inputs = conversation.turns.map { turn in
-                var input = MemoryInput(turn.text.isEmpty ? "…" : turn.text, speaker: turn.speaker, eventTime: turn.time, session: turn.session)
+                var input = MemoryInput(
+                    turn.text.isEmpty ? "…" : turn.text, speaker: turn.speaker, eventTime: turn.time,
+                    session: turn.session)
                 input.reference = turn.id
                 return input
             }
             for first in stride(from: 0, to: inputs.count, by: 256) {
                 let remembered = try await memory.record(
-                    Array(inputs[first..<min(first + 256, inputs.count)]), scope: Scope(user: conversation.id), by: .local)
-                for item in remembered { ids[conversation.id, default: [:]][item.id.description] = item.memory.provenance.reference }
+                    Array(inputs[first..<min(first + 256, inputs.count)]), scope: Scope(user: conversation.id),
+                    by: .local)
+                for item in remembered {
+                    ids[conversation.id, default: [:]][item.id.description] = item.memory.provenance.reference
+                }
             }
             report.memories += inputs.count
         }
@@ -253,12 +278,16 @@ public struct LocomoBenchmark: Sendable {
                     asked += 1
                     let evidence = Set(question.evidence).intersection(known)
                     guard (1...4).contains(question.category), !evidence.isEmpty else { continue }
-                    var request = RecallRequest(question.text, owner: Owner(user: conversation.id), limit: Self.depths.last!)
+                    var request = RecallRequest(
+                        question.text, owner: Owner(user: conversation.id), limit: Self.depths.last!)
                     request.mode = mode
                     request.now = conversation.turns.last?.time ?? Date()
                     let result = try await memory.recall(request)
                     let ranking = result.memories.compactMap { ids[conversation.id]?[$0.memory.id.description] }
-                    outcomes.append(Outcome(category: question.category, evidence: evidence, ranking: ranking, milliseconds: result.milliseconds))
+                    outcomes.append(
+                        Outcome(
+                            category: question.category, evidence: evidence, ranking: ranking,
+                            milliseconds: result.milliseconds))
                     if asked % 64 == 0 { progress(asked, total, "questions") }
                 }
             }
@@ -280,7 +309,9 @@ public struct LocomoBenchmark: Sendable {
 
     private static func row(_ mode: String, _ category: Int?, _ group: [Outcome]) -> Row {
         let n = Double(group.count)
-        var row = Row(mode: mode, category: category, questions: group.count, any: [:], all: [:], meanReciprocalRank: 0, p50Milliseconds: 0, p99Milliseconds: 0)
+        var row = Row(
+            mode: mode, category: category, questions: group.count, any: [:], all: [:], meanReciprocalRank: 0,
+            p50Milliseconds: 0, p99Milliseconds: 0)
         for k in depths {
             row.any[k] = Double(group.count { !$0.evidence.isDisjoint(with: $0.ranking.prefix(k)) }) / n
             row.all[k] = Double(group.count { $0.evidence.isSubset(of: $0.ranking.prefix(k)) }) / n
@@ -315,9 +346,12 @@ public struct LocomoBenchmark: Sendable {
                 var request = RecallRequest(question.text, owner: Owner(user: conversation.id), limit: 50)
                 request.now = conversation.turns.last?.time ?? Date()
                 let features = try await memory.recallFeatures(request)
-                let positive = features.indices.filter { evidence.contains(ids[conversation.id]?[features[$0].id.description] ?? "") }
+                let positive = features.indices.filter {
+                    evidence.contains(ids[conversation.id]?[features[$0].id.description] ?? "")
+                }
                 let line = Line(
-                    conversation: conversation.id, category: question.category, names: MemoryOS.recallFeatureNames, evidence: positive,
+                    conversation: conversation.id, category: question.category, names: MemoryOS.recallFeatureNames,
+                    evidence: positive,
                     features: features.map(\.values))
                 try handle.write(contentsOf: Data((try OperationTable.encode(line) + "\n").utf8))
             }

@@ -39,7 +39,8 @@ public struct StoreBenchmark: Sendable {
                     remember, %2d callers %.0f a second (each message acknowledged and durable)
                     open + first answer %.0f ms
                     recall              p50 %.2f ms, p99 %.2f ms (question embedded)
-                    """, memories, Double(bytesOnDisk) / 1_048_576, Double(residentBytes) / 1_048_576, loadPerSecond, embedPerSecond, writeP50, writeP99,
+                    """, memories, Double(bytesOnDisk) / 1_048_576, Double(residentBytes) / 1_048_576, loadPerSecond,
+                embedPerSecond, writeP50, writeP99,
                 callers, concurrentPerSecond, openMilliseconds,
                 recallP50, recallP99)
         }
@@ -62,12 +63,15 @@ public struct StoreBenchmark: Sendable {
     /// Loads, writes and asks.
     ///
     /// - Parameter progress: done, total and what.
-    public func run(embedder: any TextEmbedder, progress: @escaping @Sendable (Int, Int, String) -> Void) async throws -> Report {
+    public func run(embedder: any TextEmbedder, progress: @escaping @Sendable (Int, Int, String) -> Void) async throws
+        -> Report
+    {
         let folder = folder ?? NSTemporaryDirectory() + "mneme-bench-\(UUID().uuidString)"
         defer { if self.folder == nil { try? FileManager.default.removeItem(atPath: folder) } }
         let path = folder + "/store.db", owner = Owner(user: "bench"), scope = Scope(user: "bench")
         var report = Report(
-            memories: memories, loadPerSecond: 0, embedPerSecond: 0, writeP50: 0, writeP99: 0, concurrentPerSecond: 0, callers: Self.callers,
+            memories: memories, loadPerSecond: 0, embedPerSecond: 0, writeP50: 0, writeP99: 0, concurrentPerSecond: 0,
+            callers: Self.callers,
             openMilliseconds: 0, recallP50: 0, recallP99: 0, bytesOnDisk: 0,
             residentBytes: 0)
         let clock = ContinuousClock()
@@ -108,7 +112,8 @@ public struct StoreBenchmark: Sendable {
 
         let opening = clock.now
         let again = MemoryOS(
-            store: try SQLiteMemoryStore(path: path, analyzer: MemoryOS.analyzerVersion, key: key), embedder: embedder, indexFolder: folder + "/index")
+            store: try SQLiteMemoryStore(path: path, analyzer: MemoryOS.analyzerVersion, key: key), embedder: embedder,
+            indexFolder: folder + "/index")
         _ = try await again.recall(RecallRequest("Who sold the guitar?", owner: owner))
         report.openMilliseconds = (clock.now - opening) / .milliseconds(1)
 
@@ -137,10 +142,19 @@ struct Sentences {
         return Int((state >> 33) % UInt64(bound))
     }
 
-    private static let syllables = ["ka", "ro", "mi", "ten", "sol", "ba", "lu", "ver", "nan", "pi", "dor", "es", "ga", "qui", "hem", "ost"]
-    private static let subjects = ["My sister", "Tom", "The neighbour", "Our team", "Maria", "A friend from work", "Grandfather", "The teacher"]
-    private static let verbs = ["sold", "bought", "painted", "found", "lost", "repaired", "talked about", "dreamed of", "cooked for", "visited"]
-    private static let things = ["guitar", "garden", "recipe", "bicycle", "letter", "puppy", "museum", "river", "exam", "holiday", "printer", "concert"]
+    private static let syllables = [
+        "ka", "ro", "mi", "ten", "sol", "ba", "lu", "ver", "nan", "pi", "dor", "es", "ga", "qui", "hem", "ost",
+    ]
+    private static let subjects = [
+        "My sister", "Tom", "The neighbour", "Our team", "Maria", "A friend from work", "Grandfather", "The teacher",
+    ]
+    private static let verbs = [
+        "sold", "bought", "painted", "found", "lost", "repaired", "talked about", "dreamed of", "cooked for", "visited",
+    ]
+    private static let things = [
+        "guitar", "garden", "recipe", "bicycle", "letter", "puppy", "museum", "river", "exam", "holiday", "printer",
+        "concert",
+    ]
 
     /// A made-up name; rare ones are long.
     private mutating func name() -> String {
@@ -152,13 +166,15 @@ struct Sentences {
         let text =
             "\(Self.subjects[random(8)]) \(Self.verbs[random(10)]) the \(Self.things[random(12)]) in \(name()) with \(name()), and \(Self.verbs[random(10)]) a \(Self.things[random(12)]) called \(name())."
         return MemoryInput(
-            text, speaker: number % 2 == 0 ? "Ana" : "Ben", eventTime: Date(timeIntervalSince1970: 1_700_000_000 + Double(number) * 60),
+            text, speaker: number % 2 == 0 ? "Ana" : "Ben",
+            eventTime: Date(timeIntervalSince1970: 1_700_000_000 + Double(number) * 60),
             session: "session-\(number / 20)")
     }
 
     mutating func question(_ number: Int) -> String {
         [
-            "Who \(Self.verbs[random(10)]) the \(Self.things[random(12)]) in \(name())?", "When did Ana talk about the \(Self.things[random(12)])?",
+            "Who \(Self.verbs[random(10)]) the \(Self.things[random(12)]) in \(name())?",
+            "When did Ana talk about the \(Self.things[random(12)])?",
             "What happened with the \(Self.things[random(12)]) and the \(Self.things[random(12)])?",
         ][number % 3]
     }

@@ -16,12 +16,17 @@ public struct VectorFile: Sendable {
     ///
     /// - Throws: ``Mneme/InputError`` if it is not a two-dimensional array of f32 in rows.
     public init(path: String) throws {
-        guard let data = try? Data(contentsOf: URL(fileURLWithPath: path), options: .alwaysMapped) else { throw InputError("\(path) cannot be read.") }
+        guard let data = try? Data(contentsOf: URL(fileURLWithPath: path), options: .alwaysMapped) else {
+            throw InputError("\(path) cannot be read.")
+        }
         let wrong = InputError("\(path) is not a NumPy file of f32 in rows (version 1.0, little-endian, C order).")
         guard data.count > 10, data.prefix(8) == Self.magic else { throw wrong }
         let length = Int(data[8]) | Int(data[9]) << 8
-        guard data.count >= 10 + length, let header = String(validating: data[10..<10 + length], as: UTF8.self) else { throw wrong }
-        guard header.contains("'<f4'"), header.contains("'fortran_order': False"), let match = header.firstMatch(of: /'shape': \((\d+), (\d+)\)/),
+        guard data.count >= 10 + length, let header = String(validating: data[10..<10 + length], as: UTF8.self) else {
+            throw wrong
+        }
+        guard header.contains("'<f4'"), header.contains("'fortran_order': False"),
+            let match = header.firstMatch(of: /'shape': \((\d+), (\d+)\)/),
             let count = Int(match.1), let dimension = Int(match.2), count > 0, (1...65_536).contains(dimension)
         else { throw wrong }
         guard count <= (data.count - 10 - length) / 4 / dimension else { throw InputError("\(path) is cut off.") }
@@ -30,7 +35,11 @@ public struct VectorFile: Sendable {
 
     /// All elements, row after row.
     public func withValues<R>(_ body: (UnsafeBufferPointer<Float>) throws -> R) rethrows -> R {
-        try data.withUnsafeBytes { try body(UnsafeRawBufferPointer(rebasing: $0[offset...].prefix(count * dimension * 4)).assumingMemoryBound(to: Float.self)) }
+        try data.withUnsafeBytes {
+            try body(
+                UnsafeRawBufferPointer(rebasing: $0[offset...].prefix(count * dimension * 4)).assumingMemoryBound(
+                    to: Float.self))
+        }
     }
 
     private static let magic = Data([0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59, 1, 0])
@@ -43,15 +52,22 @@ public struct VectorFile: Sendable {
     /// Embeds the lines of a text file into `path`; goes on where an earlier run was cut off.
     ///
     /// - Parameter progress: called with done and total.
-    public static func embed(lines file: String, to path: String, embedder: any TextEmbedder, progress: (Int, Int) -> Void) throws {
-        guard let content = try? String(contentsOfFile: file, encoding: .utf8) else { throw InputError("\(file) cannot be read.") }
+    public static func embed(
+        lines file: String, to path: String, embedder: any TextEmbedder, progress: (Int, Int) -> Void
+    ) throws {
+        guard let content = try? String(contentsOfFile: file, encoding: .utf8) else {
+            throw InputError("\(file) cannot be read.")
+        }
         let texts = content.split(separator: "\n").filter { $0.contains { !$0.isWhitespace } }
         guard !texts.isEmpty else { throw InputError("\(file) holds no text.") }
-        let part = path + ".part", row = embedder.dimension * 4, start = header(count: texts.count, dimension: embedder.dimension)
+        let part = path + ".part", row = embedder.dimension * 4,
+            start = header(count: texts.count, dimension: embedder.dimension)
         if !FileManager.default.fileExists(atPath: part) { try start.write(to: URL(fileURLWithPath: part)) }
         let handle = try FileHandle(forUpdating: URL(fileURLWithPath: part))
         defer { try? handle.close() }
-        guard try handle.read(upToCount: start.count) == start else { throw InputError("\(part) was made of another file. Remove it.") }
+        guard try handle.read(upToCount: start.count) == start else {
+            throw InputError("\(part) was made of another file. Remove it.")
+        }
         var done = min(texts.count, max(0, (Int(try handle.seekToEnd()) - start.count) / row))
         try handle.truncate(atOffset: UInt64(start.count + done * row))
         try handle.seekToEnd()

@@ -24,11 +24,13 @@ extension LanguageModel {
     /// - Throws: ``EngineError`` if the model has no template or the template refuses the messages.
     public func tokens(of messages: [ChatMessage]) throws -> [Int32] {
         guard let chatForm else {
-            throw EngineError(.invalidRequest, "\(name) has no chat template; it completes text (`mneme generate`, /v1/completions).")
+            throw EngineError(
+                .invalidRequest, "\(name) has no chat template; it completes text (`mneme generate`, /v1/completions).")
         }
         let prompt: String
         do {
-            prompt = try chatForm.get().prompt(messages.map { ChatMessage(role: $0.role, content: guarded($0.content)) })
+            prompt = try chatForm.get().prompt(
+                messages.map { ChatMessage(role: $0.role, content: guarded($0.content)) })
         } catch let error as TemplateError { throw EngineError(.invalidRequest, error.description) }
         var ids = tokenizer.encode(prompt, special: true, dropping: Self.guardScalar)
         // Templates that write the begin token themselves must not get a second.
@@ -41,7 +43,9 @@ extension LanguageModel {
     /// - Throws: ``EngineError`` as ``tokens(of:)``.
     public func tokens(ofSystem message: String) throws -> [Int32] {
         // Of use is what stands before any question: what two prompts share.
-        let prompts = try ["A", "1"].map { try tokens(of: [ChatMessage(role: "system", content: message), ChatMessage(role: "user", content: $0)]) }
+        let prompts = try ["A", "1"].map {
+            try tokens(of: [ChatMessage(role: "system", content: message), ChatMessage(role: "user", content: $0)])
+        }
         return zip(prompts[0], prompts[1]).prefix { $0 == $1 }.map(\.0)
     }
 
@@ -51,9 +55,11 @@ extension LanguageModel {
     ///   - index: the message, whose content is `before`, `texts` and `after` together.
     /// - Returns: the tokens, and where each text stands among them.
     /// - Throws: ``EngineError`` as ``tokens(of:)``.
-    public func tokens(of messages: [ChatMessage], at index: Int, before: String, texts: [String], after: String) throws -> (
-        tokens: [Int32], texts: [Range<Int>]
-    ) {
+    public func tokens(of messages: [ChatMessage], at index: Int, before: String, texts: [String], after: String) throws
+        -> (
+            tokens: [Int32], texts: [Range<Int>]
+        )
+    {
         /// Tokens of the prompt with this content.
         func tokens(_ content: String) throws -> [Int32] {
             var messages = messages
@@ -61,7 +67,8 @@ extension LanguageModel {
             return try self.tokens(of: messages)
         }
         // What prompts with different words in the middle share.
-        let heads = try ["A", "1"].map { try tokens(before + $0) }, ends = try ["A", "1"].map { try tokens($0 + after) }
+        let heads = try ["A", "1"].map { try tokens(before + $0) },
+            ends = try ["A", "1"].map { try tokens($0 + after) }
         var prompt = zip(heads[0], heads[1]).prefix { $0 == $1 }.map(\.0), places: [Range<Int>] = []
         for text in texts where !text.isEmpty {
             let start = prompt.count
@@ -75,11 +82,15 @@ extension LanguageModel {
     /// after a name makes another character of its end.
     private func guarded(_ text: String) -> String {
         let scalars = text.unicodeScalars.filter { $0 != Self.guardScalar }
-        let source = Array(scalars), names = Dictionary(grouping: tokenizer.specialNames.map { Array($0.unicodeScalars) }.filter { !$0.isEmpty }) { $0[0] }
+        let source = Array(scalars),
+            names = Dictionary(grouping: tokenizer.specialNames.map { Array($0.unicodeScalars) }.filter { !$0.isEmpty })
+            { $0[0] }
         var out = String.UnicodeScalarView()
         for (i, scalar) in source.enumerated() {
             out.append(scalar)
-            if let names = names[scalar], names.contains(where: { source[i...].starts(with: $0) }) { out.append(Self.guardScalar) }
+            if let names = names[scalar], names.contains(where: { source[i...].starts(with: $0) }) {
+                out.append(Self.guardScalar)
+            }
         }
         return String(out)
     }
@@ -90,10 +101,12 @@ extension Engine {
     ///
     /// - Throws: ``EngineError`` as ``LanguageModel/tokens(of:)``.
     public func prompt(
-        _ model: LanguageModel, _ messages: [ChatMessage], at index: Int, parts: (before: String, texts: [String], after: String)
+        _ model: LanguageModel, _ messages: [ChatMessage], at index: Int,
+        parts: (before: String, texts: [String], after: String)
     ) throws -> (tokens: [Int32], texts: [Range<Int>]) {
         if reusesTexts, !parts.texts.isEmpty {
-            return try model.tokens(of: messages, at: index, before: parts.before, texts: parts.texts, after: parts.after)
+            return try model.tokens(
+                of: messages, at: index, before: parts.before, texts: parts.texts, after: parts.after)
         }
         var messages = messages
         messages[index].content = parts.before + parts.texts.joined() + parts.after

@@ -77,7 +77,9 @@ public final class Engine: Sendable {
         var usage = GenerationUsage()
 
         var tokens: Int { request.prompt.count + answer.count }
-        func token(_ index: Int) -> Int32 { index < request.prompt.count ? request.prompt[index] : answer[index - request.prompt.count] }
+        func token(_ index: Int) -> Int32 {
+            index < request.prompt.count ? request.prompt[index] : answer[index - request.prompt.count]
+        }
         var positions: Int { request.prompt.count + maxTokens }
 
         mutating func closeParts() {
@@ -108,7 +110,8 @@ public final class Engine: Sendable {
     ///   - codec: how they are kept there; all but f16 change answers a little after a restart.
     /// - Throws: ``MnemeKV/KVError`` if there is no memory for keys and values, or the model's files cannot be read.
     public init(
-        _ model: LanguageModel, limits: Limits = Limits(), folder: KVFolder? = nil, remote: (any KVTier)? = nil, codec: KVCodec = .f16
+        _ model: LanguageModel, limits: Limits = Limits(), folder: KVFolder? = nil, remote: (any KVTier)? = nil,
+        codec: KVCodec = .f16
     ) throws {
         decoder = model.decoder
         tokenizer = model.tokenizer
@@ -117,7 +120,8 @@ public final class Engine: Sendable {
         let isKept = folder != nil || remote != nil
         let weights = isKept ? try ModelIdentity.hash(model.path, cache: folder.map { $0.path + "/models" }) : ""
         cache = try KVCache(
-            shape: KVShape(decoder.configuration), model: .model(weights, decoder.configuration, codec: codec), modelName: model.name, bytes: limits.kvBytes,
+            shape: KVShape(decoder.configuration), model: .model(weights, decoder.configuration, codec: codec),
+            modelName: model.name, bytes: limits.kvBytes,
             near: folder, far: remote, codec: codec)
         reuse = limits.reuseShare.map { [cache] in TextReuse(cache, model.decoder, share: $0) }
         shared = NIOLockedValueBox(Shared())
@@ -170,15 +174,25 @@ public final class Engine: Sendable {
             throw EngineError(.invalidRequest, "The prompt holds tokens that the model does not have.")
         }
         guard request.prompt.count < context else {
-            throw EngineError(.tooLong, "The prompt has \(request.prompt.count) tokens; prompt and answer may have \(context) together.")
+            throw EngineError(
+                .tooLong,
+                "The prompt has \(request.prompt.count) tokens; prompt and answer may have \(context) together.")
         }
-        if let most = request.maxTokens, most < 1 { throw EngineError(.invalidRequest, "At least one token must be asked for.") }
-        if let count = request.alternatives, !(0...20).contains(count) { throw EngineError(.invalidRequest, "0 to 20 alternatives can be reported.") }
+        if let most = request.maxTokens, most < 1 {
+            throw EngineError(.invalidRequest, "At least one token must be asked for.")
+        }
+        if let count = request.alternatives, !(0...20).contains(count) {
+            throw EngineError(.invalidRequest, "0 to 20 alternatives can be reported.")
+        }
         // Where nothing was said, the answer may be as long as the context and memory let it.
-        let room = context - request.prompt.count, fits = max(1, cache.capacity * KVShape.blockTokens - request.prompt.count)
+        let room = context - request.prompt.count,
+            fits = max(1, cache.capacity * KVShape.blockTokens - request.prompt.count)
         let most = min(request.maxTokens ?? fits, room)
         guard KVShape.blocks(request.prompt.count + most) <= cache.capacity else {
-            throw EngineError(.tooLong, "Keys and values of \(request.prompt.count + most) tokens do not fit the engine's memory. Ask for fewer tokens.")
+            throw EngineError(
+                .tooLong,
+                "Keys and values of \(request.prompt.count + most) tokens do not fit the engine's memory. Ask for fewer tokens."
+            )
         }
         var end = 0
         for text in request.texts {
@@ -192,7 +206,9 @@ public final class Engine: Sendable {
         let now = ContinuousClock().now
         try shared.withLockedValue { shared in
             guard !shared.closed else { throw EngineError(.closed, "The engine is shut down.") }
-            guard shared.statistics.waiting < limits.waiting else { throw EngineError(.overloaded, "Too many requests wait already. Try again later.") }
+            guard shared.statistics.waiting < limits.waiting else {
+                throw EngineError(.overloaded, "Too many requests wait already. Try again later.")
+            }
             let id = shared.nextID
             shared.nextID += 1
             shared.statistics.waiting += 1
@@ -203,7 +219,8 @@ public final class Engine: Sendable {
             }
             shared.arrived.append(
                 Sequence(
-                    id: id, request: request, maxTokens: most, arrival: now, deadline: request.timeout.map { now + $0 }, continuation: continuation,
+                    id: id, request: request, maxTokens: most, arrival: now, deadline: request.timeout.map { now + $0 },
+                    continuation: continuation,
                     sampler: Sampler(request.sampling, prompt: request.prompt), constraint: constraint))
         }
         wake.signal()
@@ -227,7 +244,8 @@ public final class Engine: Sendable {
         let tokens = UnsafeMutableBufferPointer<Int32>.allocate(capacity: decoder.stepTokens)
         let segments = UnsafeMutableBufferPointer<DecoderSegment>.allocate(capacity: limits.sequences)
         let size = decoder.configuration.vocabularySize
-        let logits = UnsafeMutableBufferPointer<Float>.allocate(capacity: min(limits.sequences, decoder.stepLogits) * size)
+        let logits = UnsafeMutableBufferPointer<Float>.allocate(
+            capacity: min(limits.sequences, decoder.stepLogits) * size)
         defer {
             tokens.deallocate()
             segments.deallocate()
@@ -252,7 +270,12 @@ public final class Engine: Sendable {
                     } else if cancelled.contains(sequence.id) {
                         dropped.append((sequence, CancellationError()))
                     } else if let deadline = sequence.deadline, now > deadline {
-                        dropped.append((sequence, EngineError(.timeout, "The request took longer than it may. Ask for fewer tokens or more time.")))
+                        dropped.append(
+                            (
+                                sequence,
+                                EngineError(
+                                    .timeout, "The request took longer than it may. Ask for fewer tokens or more time.")
+                            ))
                     } else {
                         return false
                     }
@@ -289,12 +312,17 @@ public final class Engine: Sendable {
                 var sequence = waiting.remove(at: i)
                 do {
                     let tokens = (0..<sequence.tokens).map { sequence.token($0) }
-                    sequence.session = try cache.open(tokens, positions: sequence.positions, scope: sequence.request.scope, sources: sequence.request.sources) {
+                    sequence.session = try cache.open(
+                        tokens, positions: sequence.positions, scope: sequence.request.scope,
+                        sources: sequence.request.sources
+                    ) {
                         [wake] in wake.signal()
                     }
                     sequence.isLoading = true
                     // A sequence that was put back has been answered in part from exact values, or is answered exactly now.
-                    if sequence.answer.isEmpty { sequence.parts = reuse?.find(sequence.request) { [wake] in wake.signal() } ?? [] }
+                    if sequence.answer.isEmpty {
+                        sequence.parts = reuse?.find(sequence.request) { [wake] in wake.signal() } ?? []
+                    }
                     sequence.takeRestored()
                     if !sequence.isLoading, !sequence.parts.isEmpty { beginMove(&sequence) }
                     running.append(sequence)
@@ -308,7 +336,10 @@ public final class Engine: Sendable {
             if wentOn || moving != nil { continue }
             if plan.preempted != nil || !plan.admitted.isEmpty { continue }
             // Deadlines, and memory that comes free elsewhere, are looked at now and then.
-            _ = waiting.isEmpty && running.isEmpty ? wake.wait(timeout: .distantFuture) : wake.wait(timeout: .now() + .milliseconds(running.isEmpty ? 100 : 5))
+            _ =
+                waiting.isEmpty && running.isEmpty
+                ? wake.wait(timeout: .distantFuture)
+                : wake.wait(timeout: .now() + .milliseconds(running.isEmpty ? 100 : 5))
         }
     }
 
@@ -316,16 +347,22 @@ public final class Engine: Sendable {
         var keys: Set<String> = []
         return EngineView(
             running: running.map {
-                EngineView.Running(id: $0.id, position: $0.position, pending: $0.isFilling ? 0 : $0.tokens - $0.position, blocks: $0.session?.blocks ?? 0)
+                EngineView.Running(
+                    id: $0.id, position: $0.position, pending: $0.isFilling ? 0 : $0.tokens - $0.position,
+                    blocks: $0.session?.blocks ?? 0)
             },
             waiting: waiting.map { sequence in
                 // Only the first of each key may start soon.
                 let isNext = running.count < limits.sequences && keys.insert(sequence.request.key).inserted
-                let known = isNext ? cache.known((0..<sequence.tokens).map { sequence.token($0) }, scope: sequence.request.scope) : (tokens: 0, heldBlocks: 0)
+                let known =
+                    isNext
+                    ? cache.known((0..<sequence.tokens).map { sequence.token($0) }, scope: sequence.request.scope)
+                    : (tokens: 0, heldBlocks: 0)
                 return EngineView.Waiting(
                     id: sequence.id, key: sequence.request.key, prompt: sequence.tokens - known.tokens,
                     blocks: KVShape.blocks(sequence.tokens + 1) - known.heldBlocks)
-            }, served: shares.served, freeBlocks: cache.available, blockTokens: KVShape.blockTokens, stepTokens: decoder.stepTokens,
+            }, served: shares.served, freeBlocks: cache.available, blockTokens: KVShape.blockTokens,
+            stepTokens: decoder.stepTokens,
             sequences: min(limits.sequences, decoder.stepLogits))
     }
 
@@ -357,12 +394,15 @@ public final class Engine: Sendable {
     ///
     /// - Returns: false if nothing could be computed.
     private func step(
-        _ plan: StepPlan, _ running: inout [Sequence], _ shares: inout FairShare, _ tokens: UnsafeMutableBufferPointer<Int32>,
+        _ plan: StepPlan, _ running: inout [Sequence], _ shares: inout FairShare,
+        _ tokens: UnsafeMutableBufferPointer<Int32>,
         _ segments: UnsafeMutableBufferPointer<DecoderSegment>, _ logits: UnsafeMutableBufferPointer<Float>
     ) -> Bool {
         var count = 0, parts = 0, draws: [Int] = [], prompt = 0, done: Set<Int> = [], failed: [(Int, any Error)] = []
         for work in plan.work {
-            guard let i = running.firstIndex(where: { $0.id == work.id }), let session = running[i].session else { continue }
+            guard let i = running.firstIndex(where: { $0.id == work.id }), let session = running[i].session else {
+                continue
+            }
             let sequence = running[i]
             do { guard try session.prepare(positions: sequence.position + work.tokens) else { continue } } catch {
                 failed.append((i, error))
@@ -371,7 +411,8 @@ public final class Engine: Sendable {
             for j in 0..<work.tokens { tokens[count + j] = sequence.token(sequence.position + j) }
             let ends = work.tokens == sequence.tokens - sequence.position
             segments[parts] = DecoderSegment(
-                tokens: count..<count + work.tokens, position: sequence.position, view: session.view, logits: ends ? 1 : 0)
+                tokens: count..<count + work.tokens, position: sequence.position, view: session.view,
+                logits: ends ? 1 : 0)
             count += work.tokens
             parts += 1
             shares.serve(sequence.request.key, tokens: work.tokens)
@@ -388,7 +429,8 @@ public final class Engine: Sendable {
             return !done.isEmpty
         }
         decoder.step(
-            tokens: UnsafeBufferPointer(rebasing: tokens[..<count]), segments: UnsafeBufferPointer(rebasing: segments[..<parts]), logits: logits.baseAddress!)
+            tokens: UnsafeBufferPointer(rebasing: tokens[..<count]),
+            segments: UnsafeBufferPointer(rebasing: segments[..<parts]), logits: logits.baseAddress!)
         shared.withLockedValue { shared in
             shared.statistics.promptTokens += prompt
             shared.statistics.answerTokens += draws.count
@@ -417,15 +459,21 @@ public final class Engine: Sendable {
     }
 
     /// Draws one token and hands its text out; returns why the answer ends, if it does.
-    private func draw(_ logits: UnsafeMutableBufferPointer<Float>, _ sequence: inout Sequence, _ now: ContinuousClock.Instant) throws -> FinishReason? {
+    private func draw(
+        _ logits: UnsafeMutableBufferPointer<Float>, _ sequence: inout Sequence, _ now: ContinuousClock.Instant
+    ) throws -> FinishReason? {
         // Probabilities are those of the model, before penalties change the logits.
-        let original = sequence.request.alternatives == nil ? nil : UnsafeMutableBufferPointer<Float>.allocate(capacity: logits.count)
+        let original =
+            sequence.request.alternatives == nil
+            ? nil : UnsafeMutableBufferPointer<Float>.allocate(capacity: logits.count)
         defer { original?.deallocate() }
         if let original { _ = original.update(from: logits) }
         let token: Int32
         if let allowed = sequence.constraint?.allowed() {
             guard allowed.contains(where: { $0 != 0 }) else {
-                throw EngineError(.invalidRequest, "The model has no tokens for what the schema wants next. Use plain ASCII in names and values.")
+                throw EngineError(
+                    .invalidRequest,
+                    "The model has no tokens for what the schema wants next. Use plain ASCII in names and values.")
             }
             token = sequence.sampler.next(logits, allowed: allowed)
             sequence.constraint!.advance(token)
@@ -466,14 +514,17 @@ public final class Engine: Sendable {
             defer { held = "" }
             return (held, false)
         }
-        if let found = stop.filter({ !$0.isEmpty }).compactMap({ held.range(of: $0) }).min(by: { $0.lowerBound < $1.lowerBound }) {
+        if let found = stop.filter({ !$0.isEmpty }).compactMap({ held.range(of: $0) }).min(by: {
+            $0.lowerBound < $1.lowerBound
+        }) {
             defer { held = "" }
             return (String(held[..<found.lowerBound]), true)
         }
         var keep = 0
         if !all {
             for word in stop {
-                for length in stride(from: min(word.count, held.count), to: keep, by: -1) where word.hasPrefix(held.suffix(length)) { keep = max(keep, length) }
+                for length in stride(from: min(word.count, held.count), to: keep, by: -1)
+                where word.hasPrefix(held.suffix(length)) { keep = max(keep, length) }
             }
         }
         let text = String(held.dropLast(keep))
@@ -482,7 +533,9 @@ public final class Engine: Sendable {
     }
 
     private func finish(_ sequence: Sequence, throwing error: (any Error)?, last: GenerationEvent? = nil) {
-        if let reuse, let session = sequence.session, !sequence.isLoading, sequence.position >= sequence.request.prompt.count {
+        if let reuse, let session = sequence.session, !sequence.isLoading,
+            sequence.position >= sequence.request.prompt.count
+        {
             reuse.keep(sequence.request, of: session, except: sequence.moved)
         }
         sequence.release()

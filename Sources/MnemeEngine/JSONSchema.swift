@@ -26,7 +26,9 @@ public struct JSONSchema: Sendable {
 
     /// Nodes that every schema begins with: anything, an object of anything, a list of anything.
     static let looseObject = 1, looseArray = 2
-    fileprivate static let loose: [Node] = [.any, .object([], additional: 0), .array(items: 0, minimum: 0, maximum: .max)]
+    fileprivate static let loose: [Node] = [
+        .any, .object([], additional: 0), .array(items: 0, minimum: 0, maximum: .max),
+    ]
 
     private(set) var nodes = JSONSchema.loose
     private(set) var root = 0
@@ -47,7 +49,9 @@ public struct JSONSchema: Sendable {
     public init(_ text: String, at path: [String] = []) throws {
         guard text.utf8.count <= 64 << 20 else { throw EngineError(.invalidRequest, "The schema is too long.") }
         var schema: OrderedJSON
-        do { schema = try OrderedJSON(text) } catch { throw EngineError(.invalidRequest, "The schema is not JSON. \(error)") }
+        do { schema = try OrderedJSON(text) } catch {
+            throw EngineError(.invalidRequest, "The schema is not JSON. \(error)")
+        }
         for (i, name) in path.enumerated() {
             guard let inner = schema[name] else {
                 throw EngineError(.invalidRequest, "'\(path[...i].joined(separator: "."))' is missing.")
@@ -64,11 +68,13 @@ public struct JSONSchema: Sendable {
         let definitions: OrderedJSON?
         var known: [String: Int] = [:]
         private static let ignored: Set<String> = [
-            "title", "description", "default", "examples", "$schema", "$id", "$comment", "$defs", "definitions", "deprecated", "readOnly", "writeOnly",
+            "title", "description", "default", "examples", "$schema", "$id", "$comment", "$defs", "definitions",
+            "deprecated", "readOnly", "writeOnly",
             "strict",
         ]
         private static let kept: Set<String> = [
-            "type", "properties", "required", "additionalProperties", "items", "minItems", "maxItems", "enum", "const", "anyOf", "oneOf", "$ref",
+            "type", "properties", "required", "additionalProperties", "items", "minItems", "maxItems", "enum", "const",
+            "anyOf", "oneOf", "$ref",
         ]
 
         init(definitions: OrderedJSON?) { self.definitions = definitions }
@@ -92,14 +98,20 @@ public struct JSONSchema: Sendable {
             if let reference = schema["$ref"] { return try self.reference(reference, path, depth) }
             if let choices = schema["anyOf"] ?? schema["oneOf"] {
                 guard let choices = choices.elements, !choices.isEmpty else { throw fault(path, "offers no choice") }
-                return add(.anyOf(try choices.enumerated().map { try compile($1, path: "\(path)/anyOf/\($0)", depth: depth + 1) }))
+                return add(
+                    .anyOf(
+                        try choices.enumerated().map { try compile($1, path: "\(path)/anyOf/\($0)", depth: depth + 1) })
+                )
             }
             if let values = schema["enum"] ?? schema["const"].map({ .array([$0]) }) {
                 guard let values = values.elements, !values.isEmpty else { throw fault(path, "has an empty enum") }
                 return add(.literals(values.map { Array($0.text.utf8) }))
             }
             switch schema["type"] {
-            case nil: return try compile(schema, as: schema["properties"] != nil ? "object" : schema["items"] != nil ? "array" : nil, path, depth)
+            case nil:
+                return try compile(
+                    schema, as: schema["properties"] != nil ? "object" : schema["items"] != nil ? "array" : nil, path,
+                    depth)
             case .string(let type)?: return try compile(schema, as: type, path, depth)
             case .array(let types)? where !types.isEmpty:
                 return add(
@@ -112,7 +124,9 @@ public struct JSONSchema: Sendable {
             }
         }
 
-        private mutating func compile(_ schema: OrderedJSON, as type: String?, _ path: String, _ depth: Int) throws -> Int {
+        private mutating func compile(_ schema: OrderedJSON, as type: String?, _ path: String, _ depth: Int) throws
+            -> Int
+        {
             switch type {
             case nil: return 0
             case "string": return add(.string)
@@ -123,7 +137,9 @@ public struct JSONSchema: Sendable {
             case "array":
                 func bound(_ name: String, _ standard: Int) throws -> Int {
                     guard let value = schema[name] else { return standard }
-                    guard let bound = value.integer, bound >= 0 else { throw fault(path, "has a '\(name)' that is no number of items") }
+                    guard let bound = value.integer, bound >= 0 else {
+                        throw fault(path, "has a '\(name)' that is no number of items")
+                    }
                     return bound
                 }
                 let minimum = try bound("minItems", 0), maximum = try bound("maxItems", .max)
@@ -136,19 +152,23 @@ public struct JSONSchema: Sendable {
         }
 
         private mutating func object(_ schema: OrderedJSON, _ path: String, _ depth: Int) throws -> Int {
-            guard let properties = (schema["properties"] ?? .object([])).members else { throw fault(path, "has 'properties' that are no object") }
+            guard let properties = (schema["properties"] ?? .object([])).members else {
+                throw fault(path, "has 'properties' that are no object")
+            }
             guard let names = (schema["required"] ?? .array([])).elements, names.allSatisfy({ $0.string != nil }) else {
                 throw fault(path, "has a 'required' that is no list of names")
             }
             // By bytes: Swift takes names for equal that differ in the form of an accent.
-            let required = Set(names.map { Array($0.text.utf8) }), described = Set(properties.map { Array(OrderedJSON.string($0.key).text.utf8) })
+            let required = Set(names.map { Array($0.text.utf8) }),
+                described = Set(properties.map { Array(OrderedJSON.string($0.key).text.utf8) })
             guard required.isSubset(of: described) || schema["additionalProperties"] != .bool(false) else {
                 throw fault(path, "requires properties that it does not describe")
             }
             var list = try properties.map { property in
                 let name = Array(OrderedJSON.string(property.key).text.utf8)
                 return Property(
-                    key: name + [UInt8(ascii: ":")], node: try compile(property.value, path: path + "/properties/" + property.key, depth: depth + 1),
+                    key: name + [UInt8(ascii: ":")],
+                    node: try compile(property.value, path: path + "/properties/" + property.key, depth: depth + 1),
                     isRequired: required.contains(name))
             }
             // As in OpenAI's strict mode, described objects hold nothing else unless the schema says so.
@@ -167,7 +187,10 @@ public struct JSONSchema: Sendable {
 
         private mutating func reference(_ reference: OrderedJSON, _ path: String, _ depth: Int) throws -> Int {
             let text = reference.string ?? ""
-            guard let name = ["#/$defs/", "#/definitions/"].first(where: text.hasPrefix).map({ String(text.dropFirst($0.count)) }),
+            guard
+                let name = ["#/$defs/", "#/definitions/"].first(where: text.hasPrefix).map({
+                    String(text.dropFirst($0.count))
+                }),
                 let target = definitions?[name]
             else { throw fault(path, "refers to '\(text.prefix(60))', which is not in its $defs") }
             if let node = known[name] { return node }
@@ -237,7 +260,9 @@ package struct JSONMatcher: Sendable {
     }
 
     private func feed(_ stack: [Frame], _ byte: UInt8, _ out: inout [[Frame]], depth: Int) {
-        guard let top = stack.last, stack.count < Self.maximumDepth, out.count < Self.maximumStacks, depth < 32 else { return }
+        guard let top = stack.last, stack.count < Self.maximumDepth, out.count < Self.maximumStacks, depth < 32 else {
+            return
+        }
         let rest = Array(stack.dropLast())
         func keep(_ frames: Frame...) {
             let made = rest + frames
@@ -266,7 +291,9 @@ package struct JSONMatcher: Sendable {
                 feed(rest + [.key(node, next: next)], byte, &out, depth: depth + 1)
             }
         case .key(let node, let next):
-            for (frames, text) in keys(node, next) { feed(rest + frames + [.blank] + text, byte, &out, depth: depth + 1) }
+            for (frames, text) in keys(node, next) {
+                feed(rest + frames + [.blank] + text, byte, &out, depth: depth + 1)
+            }
         case .list(let node, let count):
             guard case .array(let items, let minimum, let maximum) = schema.nodes[node] else { return }
             if byte == UInt8(ascii: "]"), count >= minimum { return keep() }
@@ -285,7 +312,11 @@ package struct JSONMatcher: Sendable {
         var result: [([Frame], [Frame])] = []
         var i = next
         while i < properties.count {
-            result.append(([.object(node, next: i + 1, written: true), .value(properties[i].node)], [.literal(properties[i].key, 0)]))
+            result.append(
+                (
+                    [.object(node, next: i + 1, written: true), .value(properties[i].node)],
+                    [.literal(properties[i].key, 0)]
+                ))
             if properties[i].isRequired { return result }
             i += 1
         }

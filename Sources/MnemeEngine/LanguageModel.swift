@@ -26,7 +26,9 @@ public struct LanguageModel: Sendable {
     /// - Throws: ``MnemeModels/ModelError``.
     public init(path: String, context: Int? = nil, stepTokens: Int = 512, threads: Int? = nil) throws {
         let source = try ModelSource(path: path, context: context), file = source.path as NSString
-        name = file.pathExtension == "gguf" ? (file.lastPathComponent as NSString).deletingPathExtension : file.lastPathComponent
+        name =
+            file.pathExtension == "gguf"
+            ? (file.lastPathComponent as NSString).deletingPathExtension : file.lastPathComponent
         self.path = source.path
         let tokenizer = try source.tokenizer()
         self.tokenizer = tokenizer
@@ -34,12 +36,15 @@ public struct LanguageModel: Sendable {
         chatForm = chatTemplate.map { text in
             Result {
                 try ChatForm(
-                    text, begin: tokenizer.beginToken.flatMap { tokenizer.name($0) } ?? "", end: tokenizer.endTokens.min().flatMap { tokenizer.name($0) } ?? "")
+                    text, begin: tokenizer.beginToken.flatMap { tokenizer.name($0) } ?? "",
+                    end: tokenizer.endTokens.min().flatMap { tokenizer.name($0) } ?? "")
             }
         }
-        decoder = try TransformerDecoder(source, context: context, stepTokens: stepTokens, pool: threads.map { ThreadPool(threads: $0) } ?? .shared)
+        decoder = try TransformerDecoder(
+            source, context: context, stepTokens: stepTokens, pool: threads.map { ThreadPool(threads: $0) } ?? .shared)
         guard tokenizer.vocabularySize <= decoder.configuration.vocabularySize else {
-            throw ModelError(.invalidFile, "\(path) has more tokens in its vocabulary than in its matrix. Fetch it again.")
+            throw ModelError(
+                .invalidFile, "\(path) has more tokens in its vocabulary than in its matrix. Fetch it again.")
         }
     }
 

@@ -23,12 +23,16 @@ public enum Perplexity {
     ///   - progress: called with windows done, windows in all, and the perplexity so far.
     /// - Throws: ``EngineError`` if the text is shorter than a window, `CancellationError`.
     public static func measure(
-        _ model: LanguageModel, tokens: [Int32], context: Int = 512, limit: Int? = nil, progress: (Int, Int, Double) -> Void = { _, _, _ in }
+        _ model: LanguageModel, tokens: [Int32], context: Int = 512, limit: Int? = nil,
+        progress: (Int, Int, Double) -> Void = { _, _, _ in }
     ) throws -> Result {
-        let windows = min(tokens.count / context, limit ?? .max), decoder = model.decoder, size = decoder.configuration.vocabularySize
+        let windows = min(tokens.count / context, limit ?? .max), decoder = model.decoder,
+            size = decoder.configuration.vocabularySize
         guard windows > 0, context >= 2, context <= decoder.configuration.contextLength else {
             throw EngineError(
-                .invalidRequest, "The text has \(tokens.count) tokens, less than one window of \(context), or the window exceeds the model's context.")
+                .invalidRequest,
+                "The text has \(tokens.count) tokens, less than one window of \(context), or the window exceeds the model's context."
+            )
         }
         let buffer = try KVBuffer(decoder.configuration, positions: context)
         defer { withExtendedLifetime(buffer) {} }
@@ -44,10 +48,12 @@ public enum Perplexity {
             while start < context {
                 let end = min(start + batch, context)
                 part.withUnsafeBufferPointer { part in
-                    let segment = DecoderSegment(tokens: 0..<end - start, position: start, view: buffer.view, logits: end - start)
+                    let segment = DecoderSegment(
+                        tokens: 0..<end - start, position: start, view: buffer.view, logits: end - start)
                     withUnsafePointer(to: segment) {
                         decoder.step(
-                            tokens: UnsafeBufferPointer(rebasing: part[start..<end]), segments: UnsafeBufferPointer(start: $0, count: 1), logits: logits)
+                            tokens: UnsafeBufferPointer(rebasing: part[start..<end]),
+                            segments: UnsafeBufferPointer(start: $0, count: 1), logits: logits)
                     }
                 }
                 for i in start..<end where i >= context / 2 && i < context - 1 {

@@ -35,8 +35,12 @@ public struct SamplingParameters: Sendable, Equatable {
         try require(topP > 0 && topP <= 1, "top_p must lie above 0 and at most at 1.")
         try require((0...1).contains(minP), "min_p must lie between 0 and 1.")
         try require(typicalP > 0 && typicalP <= 1, "typical_p must lie above 0 and at most at 1.")
-        try require(repetitionPenalty > 0 && repetitionPenalty <= 100, "repetition_penalty must lie above 0 and at most at 100.")
-        try require((-100...100).contains(presencePenalty) && (-100...100).contains(frequencyPenalty), "Penalties must lie between -100 and 100.")
+        try require(
+            repetitionPenalty > 0 && repetitionPenalty <= 100, "repetition_penalty must lie above 0 and at most at 100."
+        )
+        try require(
+            (-100...100).contains(presencePenalty) && (-100...100).contains(frequencyPenalty),
+            "Penalties must lie between -100 and 100.")
         try require(
             logitBias.allSatisfy { (0..<Int32(vocabulary)).contains($0.key) && $0.value >= -1000 && $0.value <= 1000 },
             "logit_bias must name tokens below \(vocabulary), with values between -1000 and 1000.")
@@ -69,7 +73,11 @@ package struct Sampler: Sendable {
     /// - Parameter allowed: constrained decoding: a bit for each token that may come next, at least one; nil allows all.
     package mutating func next(_ logits: UnsafeMutableBufferPointer<Float>, allowed: [UInt64]? = nil) -> Int32 {
         penalize(logits)
-        if let allowed { for i in logits.indices where i >> 6 >= allowed.count || allowed[i >> 6] >> UInt64(i & 63) & 1 == 0 { logits[i] = -.infinity } }
+        if let allowed {
+            for i in logits.indices where i >> 6 >= allowed.count || allowed[i >> 6] >> UInt64(i & 63) & 1 == 0 {
+                logits[i] = -.infinity
+            }
+        }
         let token = parameters.temperature == 0 ? Self.highest(logits) : draw(logits)
         if parameters.presencePenalty != 0 || parameters.frequencyPenalty != 0 { counts[token, default: 0] += 1 }
         if parameters.repetitionPenalty != 1 { seen.insert(token) }
@@ -82,7 +90,9 @@ package struct Sampler: Sendable {
             let value = logits[Int(token)]
             logits[Int(token)] = value > 0 ? value / Float(p.repetitionPenalty) : value * Float(p.repetitionPenalty)
         }
-        for (token, count) in counts { logits[Int(token)] -= Float(p.presencePenalty + p.frequencyPenalty * Double(count)) }
+        for (token, count) in counts {
+            logits[Int(token)] -= Float(p.presencePenalty + p.frequencyPenalty * Double(count))
+        }
         for (token, bias) in p.logitBias { logits[Int(token)] += Float(bias) }
     }
 
@@ -112,13 +122,15 @@ package struct Sampler: Sendable {
         }
         // Mostly a few hundred tokens decide: the others are sorted only if they could matter.
         let whole = Self.mass(logits, top, p.temperature, reach)
-        var candidates: [(token: Int32, probability: Double)] = [], within = p.typicalP < 1 ? reach : min(reach, 5 * p.temperature)
+        var candidates: [(token: Int32, probability: Double)] = [],
+            within = p.typicalP < 1 ? reach : min(reach, 5 * p.temperature)
         while true {
             candidates = []
             for i in logits.indices where Double(logits[i]) >= top - within {
                 candidates.append((Int32(i), exp((Double(logits[i]) - top) / p.temperature)))
             }
-            let suffices = p.topK > 0 ? candidates.count >= p.topK : candidates.reduce(0) { $0 + $1.probability } >= p.topP * whole
+            let suffices =
+                p.topK > 0 ? candidates.count >= p.topK : candidates.reduce(0) { $0 + $1.probability } >= p.topP * whole
             if suffices || within == reach { break }
             within = min(reach, 2 * within)
         }
@@ -160,9 +172,13 @@ package struct Sampler: Sendable {
     }
 
     /// The weight of all tokens within `reach`, where the likeliest has 1.
-    private static func mass(_ logits: UnsafeMutableBufferPointer<Float>, _ top: Double, _ temperature: Double, _ reach: Double) -> Double {
+    private static func mass(
+        _ logits: UnsafeMutableBufferPointer<Float>, _ top: Double, _ temperature: Double, _ reach: Double
+    ) -> Double {
         var sum = 0.0
-        for i in logits.indices where Double(logits[i]) >= top - reach { sum += exp((Double(logits[i]) - top) / temperature) }
+        for i in logits.indices where Double(logits[i]) >= top - reach {
+            sum += exp((Double(logits[i]) - top) / temperature)
+        }
         return sum
     }
 
@@ -172,7 +188,9 @@ package struct Sampler: Sendable {
     }
 
     /// ln p of `token` and of the `count` likeliest tokens.
-    static func logProbabilities(_ logits: UnsafeMutableBufferPointer<Float>, token: Int32, count: Int) -> (Double, [TokenProbability]) {
+    static func logProbabilities(_ logits: UnsafeMutableBufferPointer<Float>, token: Int32, count: Int) -> (
+        Double, [TokenProbability]
+    ) {
         let top = Double(logits[Int(highest(logits))])
         let norm = top + log(logits.reduce(0) { $0 + exp(Double($1) - top) })
         var best: [(value: Float, token: Int32)] = []
@@ -187,6 +205,9 @@ package struct Sampler: Sendable {
             let value = Double(logit) - norm
             return value.isNaN ? -.infinity : value
         }
-        return (probability(logits[Int(token)]), best.map { TokenProbability(token: $0.token, logProbability: probability($0.value)) })
+        return (
+            probability(logits[Int(token)]),
+            best.map { TokenProbability(token: $0.token, logProbability: probability($0.value)) }
+        )
     }
 }

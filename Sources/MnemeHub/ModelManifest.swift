@@ -22,7 +22,9 @@ public struct ModelManifest: Codable, Sendable, Equatable {
 
     /// The manifest of a folder; nil if it was not made by a fetch.
     public init?(folder: String) {
-        guard let data = FileManager.default.contents(atPath: folder + "/" + Self.name), let value = try? JSONDecoder().decode(Self.self, from: data) else {
+        guard let data = FileManager.default.contents(atPath: folder + "/" + Self.name),
+            let value = try? JSONDecoder().decode(Self.self, from: data)
+        else {
             return nil
         }
         self = value
@@ -49,7 +51,9 @@ public struct ModelManifest: Codable, Sendable, Equatable {
     public func faults(in folder: String) -> [String] {
         files.sorted { $0.key < $1.key }.compactMap { name, expected in
             let path = folder + "/" + name
-            guard let size = try? FileManager.default.attributesOfItem(atPath: path)[.size] as? Int else { return "\(name) is missing." }
+            guard let size = try? FileManager.default.attributesOfItem(atPath: path)[.size] as? Int else {
+                return "\(name) is missing."
+            }
             guard size == expected.bytes else { return "\(name) has \(size) bytes, not \(expected.bytes)." }
             guard let sum = try? Self.sha256(path) else { return "\(name) cannot be read." }
             return sum == expected.sha256 ? nil : "\(name) has changed since it was fetched."
@@ -73,7 +77,9 @@ public struct ModelManifest: Codable, Sendable, Equatable {
     }
 
     private static func read(_ path: String, _ body: (Data) -> Void) throws {
-        guard let file = FileHandle(forReadingAtPath: path) else { throw ModelError(.missingFile, "\(path) cannot be opened.") }
+        guard let file = FileHandle(forReadingAtPath: path) else {
+            throw ModelError(.missingFile, "\(path) cannot be opened.")
+        }
         defer { try? file.close() }
         do { while let data = try file.read(upToCount: 4 << 20), !data.isEmpty { body(data) } } catch {
             throw ModelError(.missingFile, "\(path) cannot be read: \(error.localizedDescription)")

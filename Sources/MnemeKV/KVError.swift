@@ -23,7 +23,9 @@ public struct KVError: Error, Sendable, Equatable, CustomStringConvertible {
 
     /// Nothing is kept under this name.
     public static func absent(_ name: String) -> KVError {
-        KVError(.notFound, "There are no kept keys and values called '\(name.prefix(80))'. `mneme kv list` shows what there is.")
+        KVError(
+            .notFound,
+            "There are no kept keys and values called '\(name.prefix(80))'. `mneme kv list` shows what there is.")
     }
 
     init(_ code: Code, _ description: String) {

@@ -22,14 +22,19 @@ public struct KVHash: Sendable, Hashable, CustomStringConvertible {
     /// so that machines of any kind can share blocks.
     ///
     /// - Parameter weights: names the model's files, see ``ModelIdentity``.
-    public static func model(_ weights: String, _ configuration: DecoderConfiguration, codec: KVCodec = .f16) -> KVHash {
-        let rope = [configuration.rope, configuration.localRope].compactMap { $0 }.map { "\($0.frequencies) \($0.magnitude) \($0.interleaved)" }
+    public static func model(_ weights: String, _ configuration: DecoderConfiguration, codec: KVCodec = .f16) -> KVHash
+    {
+        let rope = [configuration.rope, configuration.localRope].compactMap { $0 }.map {
+            "\($0.frequencies) \($0.magnitude) \($0.interleaved)"
+        }
         let text = "mneme-kv 4 \(codec.layout) \(KVShape.blockTokens) \(weights) \(rope)"
         return KVHash(bytes: Array(SHA256.hash(data: Data(text.utf8))))
     }
 
     /// Where the texts of a scope begin.
-    func scoped(_ scope: String) -> KVHash { KVHash(bytes: Array(SHA256.hash(data: Data(bytes + Array(("scope " + scope).utf8))))) }
+    func scoped(_ scope: String) -> KVHash {
+        KVHash(bytes: Array(SHA256.hash(data: Data(bytes + Array(("scope " + scope).utf8)))))
+    }
 
     /// The block that follows with these tokens.
     func next(_ tokens: some Collection<Int32>) -> KVHash {

@@ -26,8 +26,11 @@ public enum ModelIdentity {
         var files = [path]
         if FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue {
             let names = ((try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []).sorted()
-            files = names.filter { $0.hasSuffix(".safetensors") || $0.hasSuffix(".gguf") || ["config.json", "tokenizer.json", "tokenizer.model"].contains($0) }
-                .map { path + "/" + $0 }
+            files = names.filter {
+                $0.hasSuffix(".safetensors") || $0.hasSuffix(".gguf")
+                    || ["config.json", "tokenizer.json", "tokenizer.model"].contains($0)
+            }
+            .map { path + "/" + $0 }
         }
         var all = SHA256()
         for file in files {
@@ -50,7 +53,9 @@ public enum ModelIdentity {
     }
 
     private static func digest(_ file: String) throws -> String {
-        guard let input = FileHandle(forReadingAtPath: file) else { throw KVError(.inputOutput, "\(file) cannot be read.") }
+        guard let input = FileHandle(forReadingAtPath: file) else {
+            throw KVError(.inputOutput, "\(file) cannot be read.")
+        }
         defer { try? input.close() }
         var hash = SHA256()
         while let part = try? input.read(upToCount: 4 << 20), !part.isEmpty { hash.update(data: part) }

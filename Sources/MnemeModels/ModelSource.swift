@@ -15,8 +15,14 @@ public enum ModelSource: Sendable {
             self = .gguf(try GGUFFile(path: path))
             return
         }
-        let files = ((try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []).filter { $0.hasSuffix(".gguf") }.sorted()
-        if let file = files.first { self = .gguf(try GGUFFile(path: path + "/" + file)) } else { self = .folder(try ModelFolder(path: path, context: context)) }
+        let files = ((try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []).filter {
+            $0.hasSuffix(".gguf")
+        }.sorted()
+        if let file = files.first {
+            self = .gguf(try GGUFFile(path: path + "/" + file))
+        } else {
+            self = .folder(try ModelFolder(path: path, context: context))
+        }
     }
 
     /// The file or folder.
@@ -66,7 +72,9 @@ public enum ModelSource: Sendable {
     public func faults(progress: (Int, Int) -> Void = { _, _ in }) throws -> [String] {
         var faults: [String] = []
         let configuration = try configuration(), tokenizer = try tokenizer()
-        if tokenizer.vocabularySize > configuration.vocabularySize { faults.append("It has more tokens in its vocabulary than in its matrix.") }
+        if tokenizer.vocabularySize > configuration.vocabularySize {
+            faults.append("It has more tokens in its vocabulary than in its matrix.")
+        }
         if tokenizer.endTokens.isEmpty { faults.append("No token ends an answer.") }
         let names = tensors.map(\.name).sorted()
         for (i, name) in names.enumerated() {
@@ -77,7 +85,9 @@ public enum ModelSource: Sendable {
                 file.file.discardPages()
             case .folder(let folder): values = try folder.floats(name)
             }
-            if let bad = values.firstIndex(where: { !$0.isFinite }) { faults.append("Tensor '\(name)' holds \(values[bad]) at \(bad).") }
+            if let bad = values.firstIndex(where: { !$0.isFinite }) {
+                faults.append("Tensor '\(name)' holds \(values[bad]) at \(bad).")
+            }
             progress(i + 1, names.count)
         }
         return faults

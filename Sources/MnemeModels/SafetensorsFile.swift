@@ -51,9 +51,12 @@ public final class SafetensorsFile: Sendable {
         tensors.reserveCapacity(members.count)
         for (name, entry) in members.map({ ($0.key, $0.value) }) where name != "__metadata__" {
             guard let type = entry["dtype"]?.string,
-                let shape = Self.integers(entry["shape"]), let offsets = Self.integers(entry["data_offsets"]), offsets.count == 2
+                let shape = Self.integers(entry["shape"]), let offsets = Self.integers(entry["data_offsets"]),
+                offsets.count == 2
             else { throw fault("tensor '\(name.prefix(80))' has no dtype, shape or data_offsets") }
-            guard let size = Self.elementSize[type] else { throw fault("tensor '\(name.prefix(80))' has the unknown type '\(type.prefix(20))'") }
+            guard let size = Self.elementSize[type] else {
+                throw fault("tensor '\(name.prefix(80))' has the unknown type '\(type.prefix(20))'")
+            }
             var expected = size
             for extent in shape {
                 let (product, overflow) = expected.multipliedReportingOverflow(by: extent)
@@ -63,12 +66,17 @@ public final class SafetensorsFile: Sendable {
             guard offsets[0] <= offsets[1], offsets[1] <= available, offsets[1] - offsets[0] == expected else {
                 throw fault("tensor '\(name.prefix(80))' does not lie inside the file")
             }
-            guard tensors.updateValue(Tensor(type: type, shape: shape, range: offsets[0]..<offsets[1]), forKey: name) == nil else {
+            guard
+                tensors.updateValue(Tensor(type: type, shape: shape, range: offsets[0]..<offsets[1]), forKey: name)
+                    == nil
+            else {
                 throw fault("tensor '\(name.prefix(80))' stands there twice")
             }
         }
         var end = 0
-        for tensor in tensors.values.sorted(by: { ($0.range.lowerBound, $0.range.upperBound) < ($1.range.lowerBound, $1.range.upperBound) }) {
+        for tensor in tensors.values.sorted(by: {
+            ($0.range.lowerBound, $0.range.upperBound) < ($1.range.lowerBound, $1.range.upperBound)
+        }) {
             guard tensor.range.lowerBound == end else { throw fault("its tensors overlap or leave a gap") }
             end = tensor.range.upperBound
         }
@@ -77,7 +85,8 @@ public final class SafetensorsFile: Sendable {
     }
 
     private static let elementSize = [
-        "F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U64": 8, "U32": 4, "U16": 2, "U8": 1,
+        "F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U64": 8, "U32": 4, "U16": 2,
+        "U8": 1,
         "BOOL": 1,
     ]
 
@@ -95,10 +104,12 @@ public final class SafetensorsFile: Sendable {
     /// - Complexity: aligned F32 tensors are read in place; others are copied.
     package func floats(_ name: String, shape: [Int]) throws -> FloatTensor {
         guard let tensor = tensors[name] else {
-            throw ModelError(.invalidFile, "\(file.path) has no tensor '\(name)'. It is not the model that was expected.")
+            throw ModelError(
+                .invalidFile, "\(file.path) has no tensor '\(name)'. It is not the model that was expected.")
         }
         guard tensor.shape == shape else {
-            throw ModelError(.unsupported, "Tensor '\(name)' of \(file.path) has shape \(tensor.shape), expected \(shape).")
+            throw ModelError(
+                .unsupported, "Tensor '\(name)' of \(file.path) has shape \(tensor.shape), expected \(shape).")
         }
         let start = dataStart + tensor.range.lowerBound
         let bytes = UnsafeRawBufferPointer(rebasing: file.bytes[start..<(dataStart + tensor.range.upperBound)])
@@ -108,17 +119,23 @@ public final class SafetensorsFile: Sendable {
             return FloatTensor(mapped: UnsafeBufferPointer(rebasing: bytes.bindMemory(to: Float.self)[...]), file: file)
         case "F32": return FloatTensor(count: count) { bytes.loadUnaligned(fromByteOffset: $0 * 4, as: Float.self) }
         case "BF16":
-            return FloatTensor(count: count) { Float(bitPattern: UInt32(bytes.loadUnaligned(fromByteOffset: $0 * 2, as: UInt16.self)) << 16) }
+            return FloatTensor(count: count) {
+                Float(bitPattern: UInt32(bytes.loadUnaligned(fromByteOffset: $0 * 2, as: UInt16.self)) << 16)
+            }
         case "F16":
-            return FloatTensor(count: count) { Self.float(half: bytes.loadUnaligned(fromByteOffset: $0 * 2, as: UInt16.self)) }
+            return FloatTensor(count: count) {
+                Self.float(half: bytes.loadUnaligned(fromByteOffset: $0 * 2, as: UInt16.self))
+            }
         default:
-            throw ModelError(.unsupported, "Tensor '\(name)' of \(file.path) is \(tensor.type); F32, F16 or BF16 is needed.")
+            throw ModelError(
+                .unsupported, "Tensor '\(name)' of \(file.path) is \(tensor.type); F32, F16 or BF16 is needed.")
         }
     }
 
     /// The bytes of a tensor; valid while the file lives.
     package func bytes(_ tensor: Tensor) -> UnsafeRawBufferPointer {
-        UnsafeRawBufferPointer(rebasing: file.bytes[dataStart + tensor.range.lowerBound..<dataStart + tensor.range.upperBound])
+        UnsafeRawBufferPointer(
+            rebasing: file.bytes[dataStart + tensor.range.lowerBound..<dataStart + tensor.range.upperBound])
     }
 
     private static func float(half: UInt16) -> Float {

@@ -45,20 +45,24 @@ package struct DecoderKernels: Sendable {
         guard !forms.isEmpty else { return }
         let start = rows.lowerBound * columns
         mnk_quantize_blocks(
-            features, input.floats + start, rows.count * columns, forms.contains(.codes) ? input.codes.pointer + 2 * start : nil,
-            forms.contains(.words) ? input.words.pointer + start : nil, input.scales.pointer + start / 32, input.sums.pointer + start / 32,
+            features, input.floats + start, rows.count * columns,
+            forms.contains(.codes) ? input.codes.pointer + 2 * start : nil,
+            forms.contains(.words) ? input.words.pointer + start : nil, input.scales.pointer + start / 32,
+            input.sums.pointer + start / 32,
             input.totals.pointer + start / 32)
     }
 
     /// output (+)= x/√(mean(x²) + ε)·weight for each row.
     package func rmsNorm(
-        _ input: UnsafePointer<Float>, weight: UnsafePointer<Float>, epsilon: Float, rows: Int, columns: Int, accumulate: Bool = false,
+        _ input: UnsafePointer<Float>, weight: UnsafePointer<Float>, epsilon: Float, rows: Int, columns: Int,
+        accumulate: Bool = false,
         into output: UnsafeMutablePointer<Float>
     ) { mnk_rms_norm(features, input, weight, epsilon, rows, columns, accumulate ? 1 : 0, output) }
 
     /// Rotary position embedding of `heads` heads at `x`.
     package func rope(
-        _ x: UnsafeMutablePointer<Float>, heads: Int, dimension: Int, half: Int, cosine: UnsafePointer<Float>, sine: UnsafePointer<Float>, interleaved: Bool
+        _ x: UnsafeMutablePointer<Float>, heads: Int, dimension: Int, half: Int, cosine: UnsafePointer<Float>,
+        sine: UnsafePointer<Float>, interleaved: Bool
     ) { mnk_rope(x, heads, dimension, half, cosine, sine, interleaved ? 1 : 0) }
 
     /// gate = SiLU(gate)·up, or GELU(gate)·up (the tanh form).
@@ -67,7 +71,9 @@ package struct DecoderKernels: Sendable {
     }
 
     /// x = cap·tanh(x/cap).
-    package func softCap(_ x: UnsafeMutablePointer<Float>, count: Int, cap: Float) { mnk_soft_cap(features, x, count, cap) }
+    package func softCap(_ x: UnsafeMutablePointer<Float>, count: Int, cap: Float) {
+        mnk_soft_cap(features, x, count, cap)
+    }
 
     /// Rounds one position's keys to half precision, each ``kvBlock`` elements behind the one before.
     package func storeKeys(_ input: UnsafePointer<Float>, count: Int, into output: UnsafeMutablePointer<UInt16>) {
@@ -76,15 +82,21 @@ package struct DecoderKernels: Sendable {
 
     /// Copies keys within a block's length to another place and turns them by as much; see `mnk_move_keys`.
     package func moveKeys(
-        _ source: UnsafePointer<UInt16>, from: Int, to target: UnsafeMutablePointer<UInt16>, at: Int, count: Int, heads: Int, dimension: Int,
+        _ source: UnsafePointer<UInt16>, from: Int, to target: UnsafeMutablePointer<UInt16>, at: Int, count: Int,
+        heads: Int, dimension: Int,
         cosine: UnsafePointer<Float>, sine: UnsafePointer<Float>, half: Int, interleaved: Bool
-    ) { mnk_move_keys(features, source, from, target, at, count, heads, dimension, half, cosine, sine, interleaved ? 1 : 0) }
+    ) {
+        mnk_move_keys(
+            features, source, from, target, at, count, heads, dimension, half, cosine, sine, interleaved ? 1 : 0)
+    }
 
     /// Positions of a block of keys and values.
     package static let kvBlock = Int(MNK_KV_BLOCK)
 
     /// Rounds to half precision.
-    package func toHalf(_ input: UnsafePointer<Float>, count: Int, into output: UnsafeMutablePointer<UInt16>) { mnk_to_half(features, input, count, output) }
+    package func toHalf(_ input: UnsafePointer<Float>, count: Int, into output: UnsafeMutablePointer<UInt16>) {
+        mnk_to_half(features, input, count, output)
+    }
 
     /// Causal attention of one sequence's new tokens; see `mnk_decoder_attention` in the kernels' header.
     package struct Attention {
@@ -98,15 +110,18 @@ package struct DecoderKernels: Sendable {
         ///   - places: of the tokens, ascending, if they do not follow each other from `position` on; that is then the last place + 1 - tokens.
         ///   - many: a position that stands for several, and the logarithm of their number.
         package init(
-            queries: UnsafePointer<Float>, stride: Int, keys: UnsafePointer<UInt16>, values: UnsafePointer<UInt16>, blockStride: Int,
-            table: UnsafePointer<Int32>?, tokens: Int, position: Int, heads: Int, kvHeads: Int, dimension: Int, window: Int, scale: Float, cap: Float,
+            queries: UnsafePointer<Float>, stride: Int, keys: UnsafePointer<UInt16>, values: UnsafePointer<UInt16>,
+            blockStride: Int,
+            table: UnsafePointer<Int32>?, tokens: Int, position: Int, heads: Int, kvHeads: Int, dimension: Int,
+            window: Int, scale: Float, cap: Float,
             into output: UnsafeMutablePointer<Float>,
             outputStride: Int, places: UnsafePointer<Int32>? = nil, many: (row: Int, log: Float) = (0, 0)
         ) {
             arguments = mnk_decoder_attention(
                 q: queries, ldq: stride, keys: keys, values: values, block_stride: blockStride,
                 table: table, tokens: tokens, position: position, heads: heads,
-                kv_heads: kvHeads, dim: dimension, window: window, scale: scale, cap: cap, out: output, ldo: outputStride, partials: nil, first_span: 0,
+                kv_heads: kvHeads, dim: dimension, window: window, scale: scale, cap: cap, out: output,
+                ldo: outputStride, partials: nil, first_span: 0,
                 places: places, many_row: many.row, many_log: many.log)
         }
     }
@@ -134,26 +149,39 @@ package struct DecoderKernels: Sendable {
     package static let span = Int(MNK_SPAN), sharing = Int(MNK_SHARING)
 
     /// One span that sequences of one token each have in common.
-    package func attend(shared members: UnsafeMutableBufferPointer<Attention>, span: Int, heads: Range<Int>, scratch: UnsafeMutablePointer<Float>) {
-        withUnsafeTemporaryAllocation(of: UnsafePointer<mnk_decoder_attention>?.self, capacity: members.count) { pointers in
+    package func attend(
+        shared members: UnsafeMutableBufferPointer<Attention>, span: Int, heads: Range<Int>,
+        scratch: UnsafeMutablePointer<Float>
+    ) {
+        withUnsafeTemporaryAllocation(of: UnsafePointer<mnk_decoder_attention>?.self, capacity: members.count) {
+            pointers in
             for i in members.indices {
-                pointers.initializeElement(at: i, to: UnsafeRawPointer(members.baseAddress! + i).assumingMemoryBound(to: mnk_decoder_attention.self))
+                pointers.initializeElement(
+                    at: i,
+                    to: UnsafeRawPointer(members.baseAddress! + i).assumingMemoryBound(to: mnk_decoder_attention.self))
             }
-            mnk_attend_shared(features, pointers.baseAddress, members.count, span, heads.lowerBound, heads.upperBound, scratch)
+            mnk_attend_shared(
+                features, pointers.baseAddress, members.count, span, heads.lowerBound, heads.upperBound, scratch)
         }
     }
 
     /// Ends the work of some key-value heads of an attention that is shared.
-    package func merge(_ attention: inout Attention, heads: Range<Int>) { mnk_merge_partials(&attention.arguments, heads.lowerBound, heads.upperBound) }
+    package func merge(_ attention: inout Attention, heads: Range<Int>) {
+        mnk_merge_partials(&attention.arguments, heads.lowerBound, heads.upperBound)
+    }
 
     /// Pieces of work that threads can share.
     package func units(_ attention: inout Attention) -> Int { mnk_decoder_units(&attention.arguments) }
 
     /// Floats of scratch that ``attend(_:units:scratch:)`` needs.
-    package static func scratch(heads: Int, kvHeads: Int, dimension: Int) -> Int { mnk_decoder_scratch(heads, kvHeads, dimension) }
+    package static func scratch(heads: Int, kvHeads: Int, dimension: Int) -> Int {
+        mnk_decoder_scratch(heads, kvHeads, dimension)
+    }
 
     /// Adds the weight that the last `tokens` tokens give to each position, over the query heads of one key-value head.
-    package func addMass(_ attention: inout Attention, head: Int, lastTokens tokens: Int, into mass: UnsafeMutablePointer<Float>) {
+    package func addMass(
+        _ attention: inout Attention, head: Int, lastTokens tokens: Int, into mass: UnsafeMutablePointer<Float>
+    ) {
         mnk_attention_mass(features, &attention.arguments, head, tokens, mass)
     }
 

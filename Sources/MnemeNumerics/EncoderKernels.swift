@@ -32,7 +32,8 @@ package struct EncoderKernels: Sendable {
         qkv: UnsafePointer<Float>, tokens: Int, heads: Int, headDimension: Int, headRange: Range<Int>,
         into output: UnsafeMutablePointer<Float>, scratch: UnsafeMutablePointer<Float>
     ) {
-        mnk_attention(features, qkv, tokens, heads, headDimension, headRange.lowerBound, headRange.upperBound, output, scratch)
+        mnk_attention(
+            features, qkv, tokens, heads, headDimension, headRange.lowerBound, headRange.upperBound, output, scratch)
     }
 
     /// The normalised mean of `rows` rows.

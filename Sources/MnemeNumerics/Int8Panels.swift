@@ -10,7 +10,8 @@ package enum Int8Panels {
 
     /// Puts `vector` at `row`.
     package static func set(
-        _ row: Int, _ vector: UnsafePointer<Float>, dimension: Int, codes: UnsafeMutablePointer<Int8>, scales: UnsafeMutablePointer<Float>,
+        _ row: Int, _ vector: UnsafePointer<Float>, dimension: Int, codes: UnsafeMutablePointer<Int8>,
+        scales: UnsafeMutablePointer<Float>,
         sums: UnsafeMutablePointer<Int32>
     ) {
         let width = padded(dimension), panel = codes + row / 16 * 16 * width + row % 16 * 4
@@ -33,30 +34,38 @@ package enum Int8Panels {
     ///   - scores: query by query, `stride` apart; the score of row r stands at r.
     /// - Complexity: one reading of the vectors for all queries.
     package static func scores(
-        queries: UnsafePointer<Float>, count: Int, dimension: Int, rows: Range<Int>, codes: UnsafePointer<Int8>, scales: UnsafePointer<Float>,
+        queries: UnsafePointer<Float>, count: Int, dimension: Int, rows: Range<Int>, codes: UnsafePointer<Int8>,
+        scales: UnsafePointer<Float>,
         sums: UnsafePointer<Int32>, zeros: UnsafePointer<Float>, into scores: UnsafeMutablePointer<Float>, stride: Int,
         features: ProcessorFeatures = .current
     ) {
         let width = padded(dimension)
         withUnsafeTemporaryAllocation(of: Float.self, capacity: count * width) { padded in
             padded.initialize(repeating: 0)
-            for q in 0..<count { (padded.baseAddress! + q * width).update(from: queries + q * dimension, count: dimension) }
+            for q in 0..<count {
+                (padded.baseAddress! + q * width).update(from: queries + q * dimension, count: dimension)
+            }
             withUnsafeTemporaryAllocation(of: UInt8.self, capacity: count * width) { bytes in
                 withUnsafeTemporaryAllocation(of: Float.self, capacity: count) { scale in
                     withUnsafeTemporaryAllocation(of: Int32.self, capacity: count) { zero in
                         mnk_quantize_rows(
-                            features.rawValue, padded.baseAddress!, count, width, nil, bytes.baseAddress!, scale.baseAddress!, zero.baseAddress!)
+                            features.rawValue, padded.baseAddress!, count, width, nil, bytes.baseAddress!,
+                            scale.baseAddress!, zero.baseAddress!)
                         var product = mnk_gemm()
                         product.a = UnsafeRawPointer(bytes.baseAddress!)
                         product.lda = width
                         product.b = UnsafeRawPointer(codes)
                         (product.m, product.k) = (count, width)
-                        (product.n, product.n_begin, product.n_end) = (rows.upperBound, rows.lowerBound, rows.upperBound)
+                        (product.n, product.n_begin, product.n_end) = (
+                            rows.upperBound, rows.lowerBound, rows.upperBound
+                        )
                         product.bias = zeros
                         product.epilogue = Int32(MNK_EPILOGUE_BIAS)
                         product.c = scores
                         product.ldc = stride
-                        (product.a_scale, product.a_zero) = (UnsafePointer(scale.baseAddress!), UnsafePointer(zero.baseAddress!))
+                        (product.a_scale, product.a_zero) = (
+                            UnsafePointer(scale.baseAddress!), UnsafePointer(zero.baseAddress!)
+                        )
                         (product.b_scale, product.b_sum) = (scales, sums)
                         mnk_gemm_int8(features.rawValue, &product)
                     }

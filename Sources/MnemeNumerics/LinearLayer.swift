@@ -40,7 +40,8 @@ package final class LinearLayer: Sendable {
         weight: UnsafeBufferPointer<Float>, bias: UnsafeBufferPointer<Float>, outputs: Int, inputs: Int,
         precision: Precision, smoothing: [Float]? = nil, features: ProcessorFeatures = .current
     ) {
-        precondition(weight.count == outputs * inputs && bias.count == outputs, "The weights do not have the layer's shape.")
+        precondition(
+            weight.count == outputs * inputs && bias.count == outputs, "The weights do not have the layer's shape.")
         precondition(outputs % 16 == 0 && inputs % 64 == 0, "Layers are padded to 16 outputs and 64 inputs.")
         self.inputs = inputs
         self.outputs = outputs
@@ -73,7 +74,8 @@ package final class LinearLayer: Sendable {
     ///
     /// - Complexity: 2·rows·columns·inputs operations.
     package func apply(
-        _ input: LayerInput, rows: Int, columns: Range<Int>, epilogue: Epilogue, into output: UnsafeMutablePointer<Float>
+        _ input: LayerInput, rows: Int, columns: Range<Int>, epilogue: Epilogue,
+        into output: UnsafeMutablePointer<Float>
     ) {
         guard rows > 0, !columns.isEmpty else { return }
         var g = mnk_gemm()

@@ -31,7 +31,10 @@ package final class WeightMatrix: Sendable {
     /// - Parameters:
     ///   - source: `outputs` rows of `inputs` weights in blocks of the type.
     ///   - type: ggml's number of the type; `isSupported` holds.
-    package init(source: UnsafeRawPointer, type: Int32, outputs: Int, inputs: Int, pool: ThreadPool = .shared, features: ProcessorFeatures = .current) {
+    package init(
+        source: UnsafeRawPointer, type: Int32, outputs: Int, inputs: Int, pool: ThreadPool = .shared,
+        features: ProcessorFeatures = .current
+    ) {
         precondition(Self.isSupported(type: type, inputs: inputs))
         self.inputs = inputs
         self.outputs = outputs
@@ -44,7 +47,8 @@ package final class WeightMatrix: Sendable {
             let packed = AlignedBuffer<UInt8>(padded / 16 * (inputs / 32) * mnk_tile_bytes(format))
             pool.run { thread, threads in
                 let range = shareOf(padded / 16, thread, threads)
-                mnk_pack_tiles(type, source, inputs, range.lowerBound * 16, min(outputs, range.upperBound * 16), packed.pointer)
+                mnk_pack_tiles(
+                    type, source, inputs, range.lowerBound * 16, min(outputs, range.upperBound * 16), packed.pointer)
             }
             storage = .tiles(packed, format: format)
         } else {
@@ -52,7 +56,8 @@ package final class WeightMatrix: Sendable {
             pool.run { thread, threads in
                 let range = shareOf(padded / 16, thread, threads)
                 for row in range.lowerBound * 16..<min(outputs, range.upperBound * 16) {
-                    let values = source.advanced(by: row * inputs * bytes), target = packed.pointer + row / 16 * 16 * inputs + row % 16
+                    let values = source.advanced(by: row * inputs * bytes),
+                        target = packed.pointer + row / 16 * 16 * inputs + row % 16
                     for k in 0..<inputs { dequantize(type: type, values + k * bytes, count: 1, into: target + k * 16) }
                 }
             }
@@ -72,7 +77,8 @@ package final class WeightMatrix: Sendable {
     ///
     /// Writes whole groups: `stride` holds ``paddedOutputs``.
     package func apply(
-        _ input: DecoderRows, rows: Int, groups: Range<Int>, accumulate: Bool = false, bias: UnsafePointer<Float>? = nil,
+        _ input: DecoderRows, rows: Int, groups: Range<Int>, accumulate: Bool = false,
+        bias: UnsafePointer<Float>? = nil,
         into output: UnsafeMutablePointer<Float>, stride: Int
     ) {
         guard !groups.isEmpty, rows > 0 else { return }
@@ -80,8 +86,10 @@ package final class WeightMatrix: Sendable {
         case .tiles(let packed, let format):
             let a = reads == .words ? UnsafeRawPointer(input.words.pointer) : UnsafeRawPointer(input.codes.pointer)
             var g = mnk_tiles(
-                a: a, a_scale: input.scales.pointer, a_sum: input.sums.pointer, a_total: input.totals.pointer, b: packed.pointer, format: format, m: rows,
-                n: paddedOutputs, k: inputs, n_begin: groups.lowerBound * 16, n_end: groups.upperBound * 16, bias: bias, c: output, ldc: stride,
+                a: a, a_scale: input.scales.pointer, a_sum: input.sums.pointer, a_total: input.totals.pointer,
+                b: packed.pointer, format: format, m: rows,
+                n: paddedOutputs, k: inputs, n_begin: groups.lowerBound * 16, n_end: groups.upperBound * 16, bias: bias,
+                c: output, ldc: stride,
                 accumulate: accumulate ? 1 : 0)
             mnk_gemm_tiles(features, &g)
         case .f32(let packed):
@@ -91,7 +99,8 @@ package final class WeightMatrix: Sendable {
     }
 
     private func product(
-        _ input: DecoderRows, _ weights: UnsafeRawPointer, _ rows: Int, _ groups: Range<Int>, _ accumulate: Bool, _ bias: UnsafePointer<Float>?,
+        _ input: DecoderRows, _ weights: UnsafeRawPointer, _ rows: Int, _ groups: Range<Int>, _ accumulate: Bool,
+        _ bias: UnsafePointer<Float>?,
         _ output: UnsafeMutablePointer<Float>, _ stride: Int
     ) -> mnk_gemm {
         var g = mnk_gemm()
@@ -122,7 +131,9 @@ package final class WeightMatrix: Sendable {
 }
 
 /// Thread `index`'s share of `count` pieces of work.
-package func shareOf(_ count: Int, _ index: Int, _ threads: Int) -> Range<Int> { count * index / threads..<count * (index + 1) / threads }
+package func shareOf(_ count: Int, _ index: Int, _ threads: Int) -> Range<Int> {
+    count * index / threads..<count * (index + 1) / threads
+}
 
 /// Weights of a GGUF block type, as floats.
 package func dequantize(type: Int32, _ source: UnsafeRawPointer, count: Int, into output: UnsafeMutablePointer<Float>) {

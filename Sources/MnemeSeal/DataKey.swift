@@ -14,7 +14,9 @@ package struct DataKey: Sendable {
     package init() { key = SymmetricKey(size: .bits256) }
     init(_ key: SymmetricKey) { self.key = key }
 
-    func bytes<Result>(_ body: (Data) throws -> Result) rethrows -> Result { try key.withUnsafeBytes { try body(Data($0)) } }
+    func bytes<Result>(_ body: (Data) throws -> Result) rethrows -> Result {
+        try key.withUnsafeBytes { try body(Data($0)) }
+    }
 
     /// Tells keys apart, see ``EncryptionKey/id``.
     var id: Data { Data(SHA256.hash(data: key.withUnsafeBytes { Data("mneme data key".utf8) + Data($0) }).prefix(8)) }
@@ -32,7 +34,9 @@ package struct DataKey: Sendable {
     /// - Parameters:
     ///   - context: what it is and where it stands; it opens only there.
     /// - Returns: nonce, what was encrypted, and tag.
-    package func seal(_ plain: UnsafeRawBufferPointer, context: Data) throws -> Data { try AES.GCM.seal(plain, using: key, authenticating: context).combined! }
+    package func seal(_ plain: UnsafeRawBufferPointer, context: Data) throws -> Data {
+        try AES.GCM.seal(plain, using: key, authenticating: context).combined!
+    }
 
     /// - Returns: nil if the piece is not what was encrypted with this key for this place.
     package func open(_ sealed: UnsafeRawBufferPointer, context: Data) -> Data? {

@@ -14,8 +14,13 @@ public struct EncryptionKey: Sendable, Equatable {
     ///
     /// - Throws: ``SealError``.
     public init(text: String) throws {
-        guard let bytes = Hexadecimal.bytes(text.trimmingCharacters(in: .whitespacesAndNewlines).lowercased()), bytes.count == 32 else {
-            throw SealError(.malformedKey, "An encryption key is 64 hexadecimal digits, as `openssl rand -hex 32` or `mneme encryption on` make them.")
+        guard let bytes = Hexadecimal.bytes(text.trimmingCharacters(in: .whitespacesAndNewlines).lowercased()),
+            bytes.count == 32
+        else {
+            throw SealError(
+                .malformedKey,
+                "An encryption key is 64 hexadecimal digits, as `openssl rand -hex 32` or `mneme encryption on` make them."
+            )
         }
         key = SymmetricKey(data: bytes)
     }
@@ -24,7 +29,9 @@ public struct EncryptionKey: Sendable, Equatable {
     public var text: String { key.withUnsafeBytes { Hexadecimal.string($0) } }
 
     /// Tells keys apart without telling what they are: the first eight bytes of a hash.
-    package var id: Data { Data(SHA256.hash(data: key.withUnsafeBytes { Data("mneme key".utf8) + Data($0) }).prefix(8)) }
+    package var id: Data {
+        Data(SHA256.hash(data: key.withUnsafeBytes { Data("mneme key".utf8) + Data($0) }).prefix(8))
+    }
 
     /// A key of data that needs no wrapping: whoever has this one makes it (HKDF-SHA256).
     package func derived(_ purpose: String) -> DataKey {
@@ -36,7 +43,8 @@ public struct EncryptionKey: Sendable, Equatable {
     }
 
     fileprivate func unwrap(_ wrapped: Data) -> DataKey? {
-        guard let box = try? AES.GCM.SealedBox(combined: wrapped), let bytes = try? AES.GCM.open(box, using: key, authenticating: WrappedKey.magic),
+        guard let box = try? AES.GCM.SealedBox(combined: wrapped),
+            let bytes = try? AES.GCM.open(box, using: key, authenticating: WrappedKey.magic),
             bytes.count == 32
         else { return nil }
         return DataKey(SymmetricKey(data: bytes))
@@ -63,7 +71,9 @@ package enum WrappedKey {
         return place + Data(count: pageBytes - place.count)
     }
 
-    private static func place(_ data: DataKey, for key: EncryptionKey) throws -> Data { try magic + key.id + key.wrap(data) }
+    private static func place(_ data: DataKey, for key: EncryptionKey) throws -> Data {
+        try magic + key.id + key.wrap(data)
+    }
 
     /// The data key of a file.
     ///
@@ -71,7 +81,9 @@ package enum WrappedKey {
     ///   - page: its first ``pageBytes``.
     ///   - name: what errors call it.
     /// - Throws: ``SealError``: it is encrypted with another key, or is damaged.
-    package static func open(_ page: Data, name: String, with key: EncryptionKey) throws -> DataKey { try find(page, name, key).data }
+    package static func open(_ page: Data, name: String, with key: EncryptionKey) throws -> DataKey {
+        try find(page, name, key).data
+    }
 
     private static func find(_ page: Data, _ name: String, _ key: EncryptionKey) throws -> (data: DataKey, place: Int) {
         var isOther = false
@@ -92,7 +104,9 @@ package enum WrappedKey {
     /// What to write, and where, each on disk before the next, so that `new` opens the file instead of `old`. At any moment at least one of them does.
     ///
     /// - Throws: ``SealError``.
-    package static func exchange(_ page: Data, name: String, from old: EncryptionKey, to new: EncryptionKey) throws -> [(offset: Int, bytes: Data)] {
+    package static func exchange(_ page: Data, name: String, from old: EncryptionKey, to new: EncryptionKey) throws
+        -> [(offset: Int, bytes: Data)]
+    {
         let (data, place) = try find(page, name, old), other = places.first { $0 != place }!
         return [(other, try Self.place(data, for: new)), (place, Data(count: placeBytes))]
     }

@@ -21,7 +21,10 @@ public struct SealError: Error, Sendable, Equatable, CustomStringConvertible {
 
     /// Something is encrypted, and no key was given.
     package static func keyMissing(_ path: String) -> SealError {
-        SealError(.keyMissing, "\(path) is encrypted. Give its key: MNEME_KEY_FILE names its file, MNEME_KEY is the key, MNEME_KEY_COMMAND prints it.")
+        SealError(
+            .keyMissing,
+            "\(path) is encrypted. Give its key: MNEME_KEY_FILE names its file, MNEME_KEY is the key, MNEME_KEY_COMMAND prints it."
+        )
     }
 
     /// An error of a kind, with its description.

@@ -20,7 +20,8 @@ package struct SealedBytes {
     }
 
     /// Encrypts `parts`, one behind the other, and hands out the file piece by piece.
-    package static func seal(_ parts: [UnsafeRawBufferPointer], with key: DataKey, write: (Data) throws -> Void) throws {
+    package static func seal(_ parts: [UnsafeRawBufferPointer], with key: DataKey, write: (Data) throws -> Void) throws
+    {
         let head = head(key, count: parts.reduce(0) { $0 + $1.count })
         var waiting = Data(), number: UInt64 = 0
         try write(head)
@@ -43,24 +44,32 @@ package struct SealedBytes {
     private static func head(_ key: DataKey, count: Int) -> Data {
         var random = SystemRandomNumberGenerator()
         var head = magic + key.id
-        for word in [random.next(), random.next(), UInt64(count)] { withUnsafeBytes(of: word.littleEndian) { head += $0 } }
+        for word in [random.next(), random.next(), UInt64(count)] {
+            withUnsafeBytes(of: word.littleEndian) { head += $0 }
+        }
         return head
     }
 
-    private static func context(_ head: Data, _ number: UInt64) -> Data { head + withUnsafeBytes(of: number.littleEndian) { Data($0) } }
+    private static func context(_ head: Data, _ number: UInt64) -> Data {
+        head + withUnsafeBytes(of: number.littleEndian) { Data($0) }
+    }
 
     /// - Parameters:
     ///   - size: bytes of the file.
     ///   - fill: fills a buffer from an offset of the file on; false if that is not possible.
     /// - Throws: ``SealError``: it is no such file, is cut off, or is of another key.
-    package init(name: String, size: Int, key: DataKey, fill: @escaping (UnsafeMutableRawBufferPointer, Int) -> Bool) throws {
+    package init(name: String, size: Int, key: DataKey, fill: @escaping (UnsafeMutableRawBufferPointer, Int) -> Bool)
+        throws
+    {
         var head = Data(count: Self.headBytes)
         guard size >= Self.headBytes, head.withUnsafeMutableBytes({ fill($0, 0) }), head.starts(with: Self.magic) else {
             throw SealError(.damaged, "\(name) is not encrypted, or is damaged.")
         }
         guard head[8..<16] == key.id else { throw SealError(.wrongKey, "\(name) is encrypted with another key.") }
         let count = head.suffix(8).reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
-        guard count < UInt64(size), Self.headBytes + Int(count) + (Int(count) + Self.piece - 1) / Self.piece * DataKey.overhead == size else {
+        guard count < UInt64(size),
+            Self.headBytes + Int(count) + (Int(count) + Self.piece - 1) / Self.piece * DataKey.overhead == size
+        else {
             throw SealError(.damaged, "\(name) is damaged or cut off.")
         }
         (self.count, self.key, self.head, self.fill) = (Int(count), key, head, fill)
@@ -74,7 +83,8 @@ package struct SealedBytes {
         var done = 0
         var sealed = [UInt8](repeating: 0, count: Self.piece + DataKey.overhead)
         while done < buffer.count {
-            let number = (offset + done) / Self.piece, start = number * Self.piece, length = min(Self.piece, count - start)
+            let number = (offset + done) / Self.piece, start = number * Self.piece,
+                length = min(Self.piece, count - start)
             let plain = sealed.withUnsafeMutableBytes { space -> Data? in
                 let space = UnsafeMutableRawBufferPointer(rebasing: space.prefix(length + DataKey.overhead))
                 guard fill(space, Self.headBytes + number * (Self.piece + DataKey.overhead)) else { return nil }
@@ -83,7 +93,8 @@ package struct SealedBytes {
             guard let plain else { return false }
             let from = offset + done - start, taken = min(length - from, buffer.count - done)
             plain.withUnsafeBytes {
-                UnsafeMutableRawBufferPointer(rebasing: buffer[done..<done + taken]).copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[from..<from + taken]))
+                UnsafeMutableRawBufferPointer(rebasing: buffer[done..<done + taken]).copyMemory(
+                    from: UnsafeRawBufferPointer(rebasing: $0[from..<from + taken]))
             }
             done += taken
         }

@@ -42,7 +42,8 @@ public struct APIKey: Sendable, Codable {
 
     var principal: Principal {
         Principal(
-            name: "key:" + name, permissions: permissions, tenant: tenant, user: user, agent: agent, roles: roles ?? [], clearance: clearance ?? .restricted,
+            name: "key:" + name, permissions: permissions, tenant: tenant, user: user, agent: agent, roles: roles ?? [],
+            clearance: clearance ?? .restricted,
             quota: quota)
     }
 }
@@ -80,7 +81,8 @@ public final class KeyFile: Sendable {
         decoder.dateDecodingStrategy = .iso8601
         guard let data = FileManager.default.contents(atPath: path) else { throw FileError(path, "cannot be read") }
         guard let keys = try? decoder.decode([APIKey].self, from: data) else {
-            throw InputError("\(path) is not a key file. Restore it, or remove it and make new keys with `mneme keys create`.")
+            throw InputError(
+                "\(path) is not a key file. Restore it, or remove it and make new keys with `mneme keys create`.")
         }
         return keys
     }
@@ -91,18 +93,17 @@ public final class KeyFile: Sendable {
 
         /// - Throws: ``MnemeBase/FileError`` if it cannot be told whether the file is there.
         init?(_ path: String) throws {
-            var information = stat()
-            guard stat(path, &information) == 0 else {
-                guard errno == ENOENT || errno == ENOTDIR else { throw FileError(path, "cannot be read") }
+            let attributes: [FileAttributeKey: Any]
+            do {
+                attributes = try FileManager.default.attributesOfItem(atPath: path)
+            } catch CocoaError.fileReadNoSuchFile {
                 return nil
+            } catch {
+                throw FileError(path, "cannot be read")
             }
-            #if canImport(Darwin)
-                let time = information.st_mtimespec
-            #else
-                let time = information.st_mtim
-            #endif
-            (inode, size) = (UInt64(information.st_ino), Int64(information.st_size))
-            modified = Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
+            inode = (attributes[.systemFileNumber] as? NSNumber)?.uint64Value ?? 0
+            size = (attributes[.size] as? NSNumber)?.int64Value ?? 0
+            modified = (attributes[.modificationDate] as? Date)?.timeIntervalSince1970 ?? 0
         }
     }
 
@@ -110,13 +111,15 @@ public final class KeyFile: Sendable {
     ///
     /// - Parameter limits: sets what else the key has.
     public func create(
-        name: String, permissions: Set<Permission>, user: String?, tenant: String?, expires: Date?, limits: (inout APIKey) -> Void = { _ in }
+        name: String, permissions: Set<Permission>, user: String?, tenant: String?, expires: Date?,
+        limits: (inout APIKey) -> Void = { _ in }
     ) throws -> (key: APIKey, secret: String) {
         guard !name.isEmpty, name.utf8.count <= 64 else { throw InputError("A key's name has 1 to 64 bytes.") }
         let random = (0..<32).map { _ in UInt8.random(in: 0...255) }
         let secret = "mn_" + Hexadecimal.string(random)
         var key = APIKey(
-            id: String(Self.hash(secret).prefix(8)), name: name, secretHash: Self.hash(secret), permissions: permissions, user: user, tenant: tenant,
+            id: String(Self.hash(secret).prefix(8)), name: name, secretHash: Self.hash(secret),
+            permissions: permissions, user: user, tenant: tenant,
             created: Date(), expires: expires, revoked: nil)
         limits(&key)
         // They are stored, printed and sent in headers.

@@ -28,26 +28,34 @@ struct ChatEndpoint: Sendable {
         var notes: (index: Int, parts: (before: String, texts: [String], after: String))?
         var chatMemory: ChatMemory?, used: [RecalledMemory] = [], profile: [MemCube] = [], remembers = false, said = ""
         if let options = try Self.memoryOptions(request) {
-            guard principal.permissions.contains(.read) else { throw AccessError("The key lacks the permission 'read'.") }
-            guard var last = messages.lastIndex(where: { $0.role == "user" }) else { throw InputError("'memory' needs a message of the user.") }
+            guard principal.permissions.contains(.read) else {
+                throw AccessError("The key lacks the permission 'read'.")
+            }
+            guard var last = messages.lastIndex(where: { $0.role == "user" }) else {
+                throw InputError("'memory' needs a message of the user.")
+            }
             guard !messages[last].content.utf8.contains(0) else {
                 throw InputError("A message that is remembered must not hold a NUL character.")
             }
             remembers = try options.flag("remember") ?? true
-            if remembers, !principal.permissions.contains(.write) { throw AccessError("The key lacks the permission 'write'; set memory.remember to false.") }
+            if remembers, !principal.permissions.contains(.write) {
+                throw AccessError("The key lacks the permission 'write'; set memory.remember to false.")
+            }
             let owner = try principal.owner(tenant: options.text("tenant"), user: options.text("user"))
             let limit = try options.int("limit", in: 1...50) ?? 6
             let also = try (options.texts("also") ?? []).map {
                 try principal.owner(tenant: owner.tenant, user: $0)
             }
             let store = ChatMemory(
-                memory, scope: Scope(tenant: owner.tenant, user: owner.user, session: try options.text("session")), also: also,
+                memory, scope: Scope(tenant: owner.tenant, user: owner.user, session: try options.text("session")),
+                also: also,
                 by: caller, limit: limit)
             said = messages[last].content
             profile = try await store.profile()
             if !profile.isEmpty {
                 let given = messages.first.flatMap { $0.role == "system" ? messages.removeFirst().content : nil }
-                messages.insert(ChatMessage(role: "system", content: ChatMemory.system(given, profile: profile) ?? ""), at: 0)
+                messages.insert(
+                    ChatMessage(role: "system", content: ChatMemory.system(given, profile: profile) ?? ""), at: 0)
                 if given == nil { last += 1 }
             }
             let known = Set(profile.map(\.id))
@@ -56,7 +64,9 @@ struct ChatEndpoint: Sendable {
             notes = (last, ChatMemory.parts(said, memories: used))
         }
         let prompt: (tokens: [Int32], texts: [Range<Int>]) =
-            try notes.map { try engine.prompt(model, messages, at: $0.index, parts: $0.parts) } ?? (model.tokens(of: messages), [])
+            try notes.map { try engine.prompt(model, messages, at: $0.index, parts: $0.parts) } ?? (
+                model.tokens(of: messages), []
+            )
         var generation = try Self.generation(request, body: body, prompt: prompt.tokens)
         generation.texts = prompt.texts
         if try request.flag("logprobs") ?? false {
@@ -65,16 +75,26 @@ struct ChatEndpoint: Sendable {
         generation.key = principal.name
         generation.scope = Self.scope(principal)
         generation.sources = chatMemory?.sources(used, profile: profile) ?? []
-        let id = "chatcmpl-" + Self.identifier(), created = Int(Date().timeIntervalSince1970), stream = traced(try engine.generate(generation))
+        let id = "chatcmpl-" + Self.identifier(), created = Int(Date().timeIntervalSince1970),
+            stream = traced(try engine.generate(generation))
         let memories: JSONValue? =
             chatMemory == nil
             ? nil
-            : .array(used.map { ["id": .string($0.memory.id.description), "text": .string($0.memory.text), "score": .number($0.score)] })
+            : .array(
+                used.map {
+                    [
+                        "id": .string($0.memory.id.description), "text": .string($0.memory.text),
+                        "score": .number($0.score),
+                    ]
+                })
         let keep: @Sendable (String) async throws -> Void = { [chatMemory, said, remembers] answer in
             if remembers { try await chatMemory?.remember(user: said, answer: answer) }
         }
         @Sendable func envelope(_ object: String, _ choice: JSONValue) -> [String: JSONValue] {
-            ["id": .string(id), "object": .string(object), "created": .number(Double(created)), "model": .string(model.name), "choices": [choice]]
+            [
+                "id": .string(id), "object": .string(object), "created": .number(Double(created)),
+                "model": .string(model.name), "choices": [choice],
+            ]
         }
         if streams {
             return events { writer in
@@ -88,11 +108,15 @@ struct ChatEndpoint: Sendable {
                         if first { delta["role"] = "assistant" }
                         first = false
                         var choice: [String: JSONValue] = ["index": 0, "delta": .object(delta), "finish_reason": .null]
-                        if let probability { choice["logprobs"] = ["content": [logprob(token, probability, alternatives)]] }
+                        if let probability {
+                            choice["logprobs"] = ["content": [logprob(token, probability, alternatives)]]
+                        }
                         try await writer(.object(envelope("chat.completion.chunk", .object(choice))))
                     case .finished(let reason, let usage):
                         try await keep(answer)
-                        var last = envelope("chat.completion.chunk", ["index": 0, "delta": [:], "finish_reason": .string(reason.rawValue)])
+                        var last = envelope(
+                            "chat.completion.chunk",
+                            ["index": 0, "delta": [:], "finish_reason": .string(reason.rawValue)])
                         if let memories { last["memories"] = memories }
                         try await writer(.object(last))
                         if includesUsage {
@@ -108,7 +132,8 @@ struct ChatEndpoint: Sendable {
         let (text, reason, usage, probabilities) = try await collect(stream)
         try await keep(text)
         var choice: [String: JSONValue] = [
-            "index": 0, "message": ["role": "assistant", "content": .string(text)], "finish_reason": .string(reason.rawValue),
+            "index": 0, "message": ["role": "assistant", "content": .string(text)],
+            "finish_reason": .string(reason.rawValue),
         ]
         if let probabilities { choice["logprobs"] = ["content": .array(probabilities)] }
         var answer = envelope("chat.completion", .object(choice))
@@ -118,7 +143,9 @@ struct ChatEndpoint: Sendable {
     }
 
     /// The same events, with a span from now to their end.
-    private func traced(_ stream: AsyncThrowingStream<GenerationEvent, any Error>) -> AsyncThrowingStream<GenerationEvent, any Error> {
+    private func traced(_ stream: AsyncThrowingStream<GenerationEvent, any Error>) -> AsyncThrowingStream<
+        GenerationEvent, any Error
+    > {
         let span = startSpan("generate")
         guard span.isRecording else {
             span.end()
@@ -163,22 +190,35 @@ struct ChatEndpoint: Sendable {
         case .string(let text): prompt = model.tokens(of: text)
         case .array(let ids):
             prompt = ids.compactMap { $0.int.flatMap { Int32(exactly: $0) } }
-            guard prompt.count == ids.count else { throw InputError("'prompt' must be a text, or a list of token ids.") }
+            guard prompt.count == ids.count else {
+                throw InputError("'prompt' must be a text, or a list of token ids.")
+            }
         default: throw InputError("'prompt' is missing: a text, or a list of token ids.")
         }
         for (name, plain) in [("echo", JSONValue.bool(false)), ("best_of", 1), ("suffix", .null)] {
-            if let value = request[name], value != plain, value != .null { throw InputError("'\(name)' is not done for completions.") }
+            if let value = request[name], value != plain, value != .null {
+                throw InputError("'\(name)' is not done for completions.")
+            }
         }
         var generation = try Self.generation(request, body: body, prompt: prompt)
         generation.key = principal.name
         generation.scope = Self.scope(principal)
         if generation.maxTokens == nil { generation.maxTokens = 16 }
         generation.alternatives = try request.int("logprobs", in: 0...20)
-        let id = "cmpl-" + Self.identifier(), created = Int(Date().timeIntervalSince1970), stream = traced(try engine.generate(generation))
-        @Sendable func envelope(_ text: String, _ reason: JSONValue, _ probabilities: TextProbabilities?) -> [String: JSONValue] {
+        let id = "cmpl-" + Self.identifier(), created = Int(Date().timeIntervalSince1970),
+            stream = traced(try engine.generate(generation))
+        @Sendable func envelope(_ text: String, _ reason: JSONValue, _ probabilities: TextProbabilities?) -> [String:
+            JSONValue]
+        {
             [
-                "id": .string(id), "object": "text_completion", "created": .number(Double(created)), "model": .string(model.name),
-                "choices": [["index": 0, "text": .string(text), "finish_reason": reason, "logprobs": probabilities?.json ?? .null]],
+                "id": .string(id), "object": "text_completion", "created": .number(Double(created)),
+                "model": .string(model.name),
+                "choices": [
+                    [
+                        "index": 0, "text": .string(text), "finish_reason": reason,
+                        "logprobs": probabilities?.json ?? .null,
+                    ]
+                ],
             ]
         }
         if streams {
@@ -245,7 +285,9 @@ struct ChatEndpoint: Sendable {
             throw InputError("'messages' is missing: a list of messages.")
         }
         return try list.map { message in
-            guard let role = message["role"]?.string, ["system", "developer", "user", "assistant", "tool"].contains(role) else {
+            guard let role = message["role"]?.string,
+                ["system", "developer", "user", "assistant", "tool"].contains(role)
+            else {
                 throw InputError("A message's role must be system, developer, user, assistant or tool.")
             }
             let content: String
@@ -253,7 +295,9 @@ struct ChatEndpoint: Sendable {
             case .string(let text): content = text
             case .array(let parts):
                 content = try parts.map { part in
-                    guard part["type"]?.string == "text", let text = part["text"]?.string else { throw InputError("Only text can be read in messages.") }
+                    guard part["type"]?.string == "text", let text = part["text"]?.string else {
+                        throw InputError("Only text can be read in messages.")
+                    }
                     return text
                 }.joined()
             case .null, nil: content = ""
@@ -277,7 +321,9 @@ struct ChatEndpoint: Sendable {
         case "json_object": generation.schema = .anyObject
         case "json_schema":
             generation.schema = try JSONSchema(body, at: ["response_format", "json_schema", "schema"])
-        case let other?: throw InputError("'response_format' of the type '\(other.prefix(40))' is not known: text, json_object or json_schema.")
+        case let other?:
+            throw InputError(
+                "'response_format' of the type '\(other.prefix(40))' is not known: text, json_object or json_schema.")
         }
         generation.sampling.temperature = try request.number("temperature") ?? 1
         generation.sampling.topP = try request.number("top_p") ?? 1
@@ -300,7 +346,9 @@ struct ChatEndpoint: Sendable {
         case .string(let text): generation.stop = [text]
         case .array(let list):
             generation.stop = list.compactMap(\.string)
-            guard generation.stop.count == list.count, list.count <= 16 else { throw InputError("'stop' must be a text or up to 16 texts.") }
+            guard generation.stop.count == list.count, list.count <= 16 else {
+                throw InputError("'stop' must be a text or up to 16 texts.")
+            }
         case .null, nil: break
         default: throw InputError("'stop' must be a text or up to 16 texts.")
         }
@@ -309,13 +357,17 @@ struct ChatEndpoint: Sendable {
 
     // MARK: Answers
 
-    private func collect(_ stream: AsyncThrowingStream<GenerationEvent, any Error>) async throws -> (String, FinishReason, GenerationUsage, [JSONValue]?) {
+    private func collect(_ stream: AsyncThrowingStream<GenerationEvent, any Error>) async throws -> (
+        String, FinishReason, GenerationUsage, [JSONValue]?
+    ) {
         var text = "", probabilities: [JSONValue]?
         for try await event in stream {
             switch event {
             case .token(let piece, let token, let probability, let alternatives):
                 text += piece
-                if let probability { probabilities = (probabilities ?? []) + [logprob(token, probability, alternatives)] }
+                if let probability {
+                    probabilities = (probabilities ?? []) + [logprob(token, probability, alternatives)]
+                }
             case .finished(let reason, let usage): return (text, reason, usage, probabilities)
             }
         }
@@ -337,19 +389,24 @@ struct ChatEndpoint: Sendable {
 
     /// A key that reaches one owner alone shares no computed keys and values with others: the time of an answer would tell what they asked.
     static func scope(_ principal: Principal) -> String {
-        principal.reachesAll ? "" : "\(principal.tenant ?? "")/\(principal.user ?? "")/\(principal.agent ?? "")/\(principal.clearance.name)"
+        principal.reachesAll
+            ? ""
+            : "\(principal.tenant ?? "")/\(principal.user ?? "")/\(principal.agent ?? "")/\(principal.clearance.name)"
     }
 
     private static func usage(_ usage: GenerationUsage) -> JSONValue {
         [
-            "prompt_tokens": .number(Double(usage.promptTokens)), "completion_tokens": .number(Double(usage.answerTokens)),
+            "prompt_tokens": .number(Double(usage.promptTokens)),
+            "completion_tokens": .number(Double(usage.answerTokens)),
             "total_tokens": .number(Double(usage.promptTokens + usage.answerTokens)),
             "prompt_tokens_details": ["cached_tokens": .number(Double(usage.cachedTokens))],
         ]
     }
 
     /// Server-sent events; an error that comes up late is the last event.
-    private func events(_ body: @escaping @Sendable (@escaping (JSONValue) async throws -> Void) async throws -> Void) -> Response {
+    private func events(_ body: @escaping @Sendable (@escaping (JSONValue) async throws -> Void) async throws -> Void)
+        -> Response
+    {
         Response(
             status: .ok, headers: [.contentType: "text/event-stream", .cacheControl: "no-cache"],
             body: ResponseBody { writer in
@@ -366,7 +423,9 @@ struct ChatEndpoint: Sendable {
     }
 
     private static func response(_ value: JSONValue) throws -> Response {
-        Response(status: .ok, headers: [.contentType: "application/json"], body: .init(byteBuffer: ByteBuffer(string: try OperationTable.encode(value))))
+        Response(
+            status: .ok, headers: [.contentType: "application/json"],
+            body: .init(byteBuffer: ByteBuffer(string: try OperationTable.encode(value))))
     }
 
     private static func identifier() -> String { CubeID().description.replacing("-", with: "") }
@@ -374,12 +433,15 @@ struct ChatEndpoint: Sendable {
 
 /// The log-probabilities of a completion, as `/v1/completions` lists them.
 private struct TextProbabilities: Sendable {
-    private var tokens: [JSONValue] = [], values: [JSONValue] = [], alternatives: [JSONValue] = [], offsets: [JSONValue] = []
+    private var tokens: [JSONValue] = [], values: [JSONValue] = [], alternatives: [JSONValue] = [],
+        offsets: [JSONValue] = []
     private var offset: Int
 
     init(offset: Int = 0) { self.offset = offset }
 
-    mutating func append(_ token: Int32, _ probability: Double, _ others: [TokenProbability], text: String, _ tokenizer: any Tokenizer) {
+    mutating func append(
+        _ token: Int32, _ probability: Double, _ others: [TokenProbability], text: String, _ tokenizer: any Tokenizer
+    ) {
         tokens.append(.string(tokenizer.text(token)))
         values.append(.number(max(probability, -9999)))
         let pairs = others.map { (tokenizer.text($0.token), JSONValue.number(max($0.logProbability, -9999))) }
@@ -389,7 +451,10 @@ private struct TextProbabilities: Sendable {
     }
 
     var json: JSONValue {
-        ["tokens": .array(tokens), "token_logprobs": .array(values), "top_logprobs": .array(alternatives), "text_offset": .array(offsets)]
+        [
+            "tokens": .array(tokens), "token_logprobs": .array(values), "top_logprobs": .array(alternatives),
+            "text_offset": .array(offsets),
+        ]
     }
 }
 

@@ -11,7 +11,10 @@ public struct EngineOracle: Oracle {
 
     public func answer(_ question: OracleQuestion) async throws -> String {
         var request = GenerationRequest(
-            prompt: try model.tokens(of: [ChatMessage(role: "system", content: question.instructions), ChatMessage(role: "user", content: question.text)]))
+            prompt: try model.tokens(of: [
+                ChatMessage(role: "system", content: question.instructions),
+                ChatMessage(role: "user", content: question.text),
+            ]))
         request.schema = try JSONSchema(question.schema)
         request.maxTokens = question.maxTokens
         request.key = "refine"
@@ -19,7 +22,9 @@ public struct EngineOracle: Oracle {
         request.sources = question.sources
         request.timeout = .seconds(300)
         var text = ""
-        for try await event in try engine.generate(request) { if case .token(let piece, _, _, _) = event { text += piece } }
+        for try await event in try engine.generate(request) {
+            if case .token(let piece, _, _, _) = event { text += piece }
+        }
         return text
     }
 }

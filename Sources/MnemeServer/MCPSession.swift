@@ -107,7 +107,8 @@ public struct MCPSession: Sendable {
             return success(
                 [
                     "supportedVersions": .array(([Self.statelessRevision] + Self.revisions).map { .string($0) }),
-                    "capabilities": Self.capabilities, "serverInfo": serverInfo, "instructions": .string(Self.instructions),
+                    "capabilities": Self.capabilities, "serverInfo": serverInfo,
+                    "instructions": .string(Self.instructions),
                 ], cacheable: true)
         case "initialize":
             let wanted = parameters["protocolVersion"]?.string ?? ""
@@ -118,7 +119,9 @@ public struct MCPSession: Sendable {
         case "ping": return success([:])
         case "tools/list": return success(["tools": .array(Self.tools)], cacheable: true)
         case "tools/call":
-            guard let name = parameters["name"]?.string, let operation = Self.operations.first(where: { $0.name == name }) else {
+            guard let name = parameters["name"]?.string,
+                let operation = Self.operations.first(where: { $0.name == name })
+            else {
                 return Self.failure(id, -32602, "There is no tool '\(parameters["name"]?.string?.prefix(60) ?? "")'.")
             }
             return success(await call(operation, parameters["arguments"] ?? [:]))
@@ -139,10 +142,12 @@ public struct MCPSession: Sendable {
     private static let tools: [JSONValue] = operations.map { operation in
         [
             "name": .string(operation.name), "title": .string(operation.name.capitalized),
-            "description": .string(operation.summary + (operation.discussion.isEmpty ? "" : " " + operation.discussion)),
+            "description": .string(
+                operation.summary + (operation.discussion.isEmpty ? "" : " " + operation.discussion)),
             "inputSchema": operation.inputSchema(.mcp),
             "annotations": [
-                "readOnlyHint": .bool(operation.permission == .read), "destructiveHint": .bool(operation.permission == .erase),
+                "readOnlyHint": .bool(operation.permission == .read),
+                "destructiveHint": .bool(operation.permission == .erase),
                 "openWorldHint": false,
             ],
         ]
@@ -152,11 +157,13 @@ public struct MCPSession: Sendable {
     private func call(_ operation: any Mneme.Operation.Type, _ arguments: JSONValue) async -> JSONValue {
         do {
             guard let arguments = arguments.object else { throw InputError("'arguments' must be an object.") }
-            let output = try await operation.call(arguments, OperationContext(memory: memory, principal: principal, request: request), surface: .mcp)
+            let output = try await operation.call(
+                arguments, OperationContext(memory: memory, principal: principal, request: request), surface: .mcp)
             guard case .value(let value) = output else { throw InputError("\(operation.name) is not available here.") }
             let text = try OperationTable.encode(value)
             return [
-                "content": [["type": "text", "text": .string(text)]], "structuredContent": try JSONValue(parsing: Array(text.utf8)),
+                "content": [["type": "text", "text": .string(text)]],
+                "structuredContent": try JSONValue(parsing: Array(text.utf8)),
                 "isError": false,
             ]
         } catch {

@@ -62,8 +62,12 @@ public struct MemoryServer: Sendable {
         memory: MemoryOS, language: (model: LanguageModel, engine: Engine)? = nil, configuration: ServerConfiguration,
         logger: Logger = Logger(label: "mneme.server")
     ) throws {
-        if !configuration.isLoopback, configuration.tokens == nil, configuration.keys?.keys.contains(where: { $0.revoked == nil }) != true {
-            throw InputError("Listening on \(configuration.host) needs a key, for others can reach it. Make one: mneme keys create NAME")
+        if !configuration.isLoopback, configuration.tokens == nil,
+            configuration.keys?.keys.contains(where: { $0.revoked == nil }) != true
+        {
+            throw InputError(
+                "Listening on \(configuration.host) needs a key, for others can reach it. Make one: mneme keys create NAME"
+            )
         }
         self.memory = memory
         models = ServedModels(
@@ -97,12 +101,18 @@ public struct MemoryServer: Sendable {
                 idleTimeout: TimeAmount(limits.idle)))
         guard let certificate = configuration.certificate else { return plain }
         do {
-            let chain = try NIOSSLCertificate.fromPEMFile(certificate.chain).map { NIOSSLCertificateSource.certificate($0) }
+            let chain = try NIOSSLCertificate.fromPEMFile(certificate.chain).map {
+                NIOSSLCertificateSource.certificate($0)
+            }
             var settings = TLSConfiguration.makeServerConfiguration(
-                certificateChain: chain, privateKey: .privateKey(try NIOSSLPrivateKey(file: certificate.privateKey, format: .pem)))
+                certificateChain: chain,
+                privateKey: .privateKey(try NIOSSLPrivateKey(file: certificate.privateKey, format: .pem)))
             settings.minimumTLSVersion = .tlsv12
             return try .tls(plain, tlsConfiguration: settings)
-        } catch { throw InputError("The certificate \(certificate.chain) and its key \(certificate.privateKey) cannot be used: \(error)") }
+        } catch {
+            throw InputError(
+                "The certificate \(certificate.chain) and its key \(certificate.privateKey) cannot be used: \(error)")
+        }
     }
 
     // MARK: Routes
@@ -219,7 +229,9 @@ public struct MemoryServer: Sendable {
     }
 
     /// Identifies the caller, applies the limits, counts, and turns errors into answers.
-    private func answer(_ request: Request, _ operation: String, _ body: (Caller) async throws -> Response) async -> Response {
+    private func answer(_ request: Request, _ operation: String, _ body: (Caller) async throws -> Response) async
+        -> Response
+    {
         var context = InstrumentationContext.topLevel
         InstrumentationSystem.instrument.extract(request.headers, into: &context, using: HeaderExtractor())
         return await withSpan("\(request.method.rawValue) \(operation)", context: context, ofKind: .server) { span in
@@ -235,34 +247,47 @@ public struct MemoryServer: Sendable {
         }
     }
 
-    private func answerRequest(_ request: Request, _ operation: String, _ body: (Caller) async throws -> Response) async -> Response {
+    private func answerRequest(_ request: Request, _ operation: String, _ body: (Caller) async throws -> Response) async
+        -> Response
+    {
         let clock = ContinuousClock(), start = clock.now, id = Self.requestID(request)
         var response: Response
         do {
             let (principal, perMinute) = try await identify(request)
             if let wait = limiter.wait(for: principal.name, own: perMinute) {
                 throw Refusal(
-                    ClientError(status: 429, code: "rate_limited", message: "Too many requests. Try again in \(Int(wait.rounded(.up))) s.", retryAfter: wait))
+                    ClientError(
+                        status: 429, code: "rate_limited",
+                        message: "Too many requests. Try again in \(Int(wait.rounded(.up))) s.", retryAfter: wait))
             }
             response = try await body(Caller(principal, operation: operation, request: id))
         } catch {
             let failure = (error as? Refusal)?.error ?? ClientError(error)
             if failure.status >= 500 {
                 logger.error(
-                    "request failed", metadata: ["operation": "\(operation)", "code": "\(failure.code)", "error": "\(type(of: error))", "request": "\(id)"])
+                    "request failed",
+                    metadata: [
+                        "operation": "\(operation)", "code": "\(failure.code)", "error": "\(type(of: error))",
+                        "request": "\(id)",
+                    ])
             }
             response = Self.json(HTTPResponse.Status(code: failure.status), failure.json)
             if let wait = failure.retryAfter { response.headers[.retryAfter] = String(Int(wait.rounded(.up))) }
             if failure.status == 401 { response.headers[.wwwAuthenticate] = "Bearer" }
         }
         response.headers[.requestID] = id
-        metrics.record(operation: operation, status: Int(response.status.code), seconds: (clock.now - start) / .seconds(1))
+        metrics.record(
+            operation: operation, status: Int(response.status.code), seconds: (clock.now - start) / .seconds(1))
         return response
     }
 
     /// What the client calls its request, or a name of our own: it stands in the answer, the server's log and the audit log.
     private static func requestID(_ request: Request) -> String {
-        if let given = request.headers[.requestID], (1...128).contains(given.utf8.count), given.utf8.allSatisfy({ (33...126).contains($0) }) { return given }
+        if let given = request.headers[.requestID], (1...128).contains(given.utf8.count),
+            given.utf8.allSatisfy({ (33...126).contains($0) })
+        {
+            return given
+        }
         return UUID().uuidString.lowercased()
     }
 
@@ -294,11 +319,13 @@ public struct MemoryServer: Sendable {
         throw Refusal(
             ClientError(
                 status: 401, code: "unauthorized",
-                message: "A valid key \(configuration.tokens == nil ? "" : "or token ")is needed: Authorization: Bearer …"))
+                message:
+                    "A valid key \(configuration.tokens == nil ? "" : "or token ")is needed: Authorization: Bearer …"))
     }
 
     private func run(
-        _ operation: any Mneme.Operation.Type, _ route: Route, _ request: Request, _ context: BasicRequestContext, _ caller: Caller
+        _ operation: any Mneme.Operation.Type, _ route: Route, _ request: Request, _ context: BasicRequestContext,
+        _ caller: Caller
     ) async throws -> Response {
         var arguments: [String: JSONValue] = [:]
         if route.method == .get || route.method == .delete {
@@ -316,14 +343,19 @@ public struct MemoryServer: Sendable {
             arguments = try await object(request)
         }
         for (name, value) in context.parameters {
-            guard arguments[String(name)] == nil else { throw InputError("'\(name)' stands in the path and again in the request.") }
+            guard arguments[String(name)] == nil else {
+                throw InputError("'\(name)' stands in the path and again in the request.")
+            }
             arguments[String(name)] = .string(String(value).removingPercentEncoding ?? String(value))
         }
-        if let key = request.headers[.idempotencyKey], operation.parameters.contains(where: { $0.name == "idempotency_key" }) {
+        if let key = request.headers[.idempotencyKey],
+            operation.parameters.contains(where: { $0.name == "idempotency_key" })
+        {
             arguments["idempotency_key"] = .string(key)
         }
         switch try await operation.call(
-            arguments, OperationContext(memory: memory, principal: caller.principal, request: caller.request), surface: .http)
+            arguments, OperationContext(memory: memory, principal: caller.principal, request: caller.request),
+            surface: .http)
         {
         case .value(let value):
             return Self.text(.ok, try OperationTable.encode(value))
@@ -338,7 +370,9 @@ public struct MemoryServer: Sendable {
     }
 
     private func body(_ request: Request) async throws -> [UInt8] {
-        if let length = request.headers[.contentLength].flatMap({ Int($0) }), length > configuration.maximumBody { throw tooLarge }
+        if let length = request.headers[.contentLength].flatMap({ Int($0) }), length > configuration.maximumBody {
+            throw tooLarge
+        }
         do {
             let buffer = try await request.body.collect(upTo: configuration.maximumBody)
             return Array(buffer.readableBytesView)
@@ -346,7 +380,10 @@ public struct MemoryServer: Sendable {
     }
 
     private var tooLarge: Refusal {
-        Refusal(ClientError(status: 413, code: "too_large", message: "The request is larger than \(configuration.maximumBody) bytes."))
+        Refusal(
+            ClientError(
+                status: 413, code: "too_large",
+                message: "The request is larger than \(configuration.maximumBody) bytes."))
     }
 
     private func object(_ request: Request) async throws -> [String: JSONValue] { try object(try await body(request)) }
@@ -359,7 +396,9 @@ public struct MemoryServer: Sendable {
         return object
     }
 
-    private static func gauges(_ store: StoreStatistics, _ jobs: [Job.State: Int]) -> [(name: String, help: String, value: Double)] {
+    private static func gauges(_ store: StoreStatistics, _ jobs: [Job.State: Int]) -> [(
+        name: String, help: String, value: Double
+    )] {
         [
             ("mneme_memories", "Memories in the store.", Double(store.memories)),
             ("mneme_pending_embeddings", "Memories without a vector yet.", Double(store.pendingEmbeddings)),
@@ -379,18 +418,33 @@ public struct MemoryServer: Sendable {
             ("mneme_kv_idle_bytes", "Bytes of those that nobody reads now.", Double(engine.kv.idleBytes)),
             ("mneme_kv_limit_bytes", "The most bytes of keys and values in memory.", Double(engine.kv.limit)),
             ("mneme_kv_tokens", "Tokens that requests asked for.", Double(engine.kv.tokens)),
-            ("mneme_kv_memory_tokens", "Tokens whose keys and values were found in memory.", Double(engine.kv.tokensFromMemory)),
-            ("mneme_kv_remote_tokens", "Tokens whose keys and values were found on the remote server.", Double(engine.kv.tokensFromFar)),
+            (
+                "mneme_kv_memory_tokens", "Tokens whose keys and values were found in memory.",
+                Double(engine.kv.tokensFromMemory)
+            ),
+            (
+                "mneme_kv_remote_tokens", "Tokens whose keys and values were found on the remote server.",
+                Double(engine.kv.tokensFromFar)
+            ),
             ("mneme_kv_unsent_blocks", "Blocks that could not be sent to the remote server.", Double(engine.kv.unsent)),
-            ("mneme_kv_disk_tokens", "Tokens whose keys and values were found on disk.", Double(engine.kv.tokensFromDisk)),
+            (
+                "mneme_kv_disk_tokens", "Tokens whose keys and values were found on disk.",
+                Double(engine.kv.tokensFromDisk)
+            ),
             ("mneme_kv_evicted_blocks", "Blocks given up for others.", Double(engine.kv.evicted)),
             ("mneme_kv_written_blocks", "Blocks written to disk.", Double(engine.kv.written)),
             ("mneme_kv_unwritten_blocks", "Blocks that could not be written.", Double(engine.kv.unwritten)),
             ("mneme_kv_refused_blocks", "Blocks on disk that were damaged or foreign.", Double(engine.kv.refused)),
             ("mneme_llm_prompt_tokens", "Tokens of prompts computed so far.", Double(engine.promptTokens)),
             ("mneme_llm_answer_tokens", "Tokens of answers written so far.", Double(engine.answerTokens)),
-            ("mneme_llm_first_token_seconds", "Mean time to the first token.", engine.firstTokenSeconds / Double(max(1, engine.firstTokens))),
-            ("mneme_llm_between_tokens_seconds", "Mean time between tokens.", engine.betweenTokensSeconds / Double(max(1, engine.furtherTokens))),
+            (
+                "mneme_llm_first_token_seconds", "Mean time to the first token.",
+                engine.firstTokenSeconds / Double(max(1, engine.firstTokens))
+            ),
+            (
+                "mneme_llm_between_tokens_seconds", "Mean time between tokens.",
+                engine.betweenTokensSeconds / Double(max(1, engine.furtherTokens))
+            ),
         ]
     }
 

@@ -6,10 +6,13 @@ enum OpenAPI {
     /// What the endpoints of the language model take.
     private static func generation(required field: String, _ schema: JSONValue, isChat: Bool) -> JSONValue {
         var properties: [String: JSONValue] = [
-            field: schema, "model": ["type": "string"], "max_tokens": ["type": "integer"], "temperature": ["type": "number"], "top_p": ["type": "number"],
-            "top_k": ["type": "integer"], "min_p": ["type": "number"], "repetition_penalty": ["type": "number"], "presence_penalty": ["type": "number"],
+            field: schema, "model": ["type": "string"], "max_tokens": ["type": "integer"],
+            "temperature": ["type": "number"], "top_p": ["type": "number"],
+            "top_k": ["type": "integer"], "min_p": ["type": "number"], "repetition_penalty": ["type": "number"],
+            "presence_penalty": ["type": "number"],
             "frequency_penalty": ["type": "number"], "logit_bias": ["type": "object"], "seed": ["type": "integer"],
-            "stop": ["oneOf": [["type": "string"], ["type": "array", "items": ["type": "string"]]]], "stream": ["type": "boolean"],
+            "stop": ["oneOf": [["type": "string"], ["type": "array", "items": ["type": "string"]]]],
+            "stream": ["type": "boolean"],
             "stream_options": ["type": "object"], "response_format": ["type": "object"],
         ]
         if isChat {
@@ -53,8 +56,11 @@ enum OpenAPI {
                             "schema": [
                                 "type": "object", "required": ["input"],
                                 "properties": [
-                                    "input": ["oneOf": [["type": "string"], ["type": "array", "items": ["type": "string"]]]], "model": ["type": "string"],
-                                    "encoding_format": ["type": "string", "enum": ["float", "base64"]], "dimensions": ["type": "integer"],
+                                    "input": [
+                                        "oneOf": [["type": "string"], ["type": "array", "items": ["type": "string"]]]
+                                    ], "model": ["type": "string"],
+                                    "encoding_format": ["type": "string", "enum": ["float", "base64"]],
+                                    "dimensions": ["type": "integer"],
                                 ],
                             ]
                         ]
@@ -65,7 +71,8 @@ enum OpenAPI {
         ]
         for (path, name, summary, field, schema) in [
             (
-                "/v1/chat/completions", "chat", "An answer in a conversation (OpenAI-compatible), with `memory` if asked for.", "messages",
+                "/v1/chat/completions", "chat",
+                "An answer in a conversation (OpenAI-compatible), with `memory` if asked for.", "messages",
                 [
                     "type": "array",
                     "items": [
@@ -76,13 +83,20 @@ enum OpenAPI {
                         ],
                     ],
                 ]
-            ), ("/v1/completions", "completions", "The continuation of a text (OpenAI-compatible).", "prompt", ["type": "string"]),
+            ),
+            (
+                "/v1/completions", "completions", "The continuation of a text (OpenAI-compatible).", "prompt",
+                ["type": "string"]
+            ),
         ] as [(String, String, String, String, JSONValue)] {
             paths[path] = [
                 "post": [
                     "operationId": .string(name), "summary": .string(summary),
                     "requestBody": [
-                        "required": true, "content": ["application/json": ["schema": generation(required: field, schema, isChat: name == "chat")]],
+                        "required": true,
+                        "content": [
+                            "application/json": ["schema": generation(required: field, schema, isChat: name == "chat")]
+                        ],
                     ],
                     "responses": responses,
                 ]
@@ -98,9 +112,17 @@ enum OpenAPI {
             ]
         ]
         paths["/healthz"] = [
-            "get": ["operationId": "health", "summary": "Whether the server answers.", "security": [], "responses": ["200": ["description": "It does."]]]
+            "get": [
+                "operationId": "health", "summary": "Whether the server answers.", "security": [],
+                "responses": ["200": ["description": "It does."]],
+            ]
         ]
-        paths["/metrics"] = ["get": ["operationId": "metrics", "summary": "Prometheus text.", "responses": ["200": ["description": "Metrics."]]]]
+        paths["/metrics"] = [
+            "get": [
+                "operationId": "metrics", "summary": "Prometheus text.",
+                "responses": ["200": ["description": "Metrics."]],
+            ]
+        ]
         return [
             "openapi": "3.1.0",
             "info": [
@@ -118,7 +140,10 @@ enum OpenAPI {
                         "properties": [
                             "error": [
                                 "type": "object", "required": ["type", "message"],
-                                "properties": ["type": ["type": "string"], "code": ["type": "string"], "message": ["type": "string"]],
+                                "properties": [
+                                    "type": ["type": "string"], "code": ["type": "string"],
+                                    "message": ["type": "string"],
+                                ],
                             ]
                         ],
                     ]
@@ -129,17 +154,22 @@ enum OpenAPI {
 
     private static let responses: JSONValue = [
         "200": ["description": "Done.", "content": ["application/json": ["schema": ["type": "object"]]]],
-        "default": ["description": "Refused or failed.", "content": ["application/json": ["schema": ["$ref": "#/components/schemas/Error"]]]],
+        "default": [
+            "description": "Refused or failed.",
+            "content": ["application/json": ["schema": ["$ref": "#/components/schemas/Error"]]],
+        ],
     ]
 
     private static func description(_ operation: any Mneme.Operation.Type, _ route: Route) -> JSONValue {
         let offered = operation.parameters.filter { $0.surfaces.contains(.http) }
-        let inPath = offered.filter { route.path.contains("{\($0.name)}") }, rest = offered.filter { !route.path.contains("{\($0.name)}") }
+        let inPath = offered.filter { route.path.contains("{\($0.name)}") },
+            rest = offered.filter { !route.path.contains("{\($0.name)}") }
         func parameter(_ p: any AnyParameter, _ place: String) -> JSONValue {
             var schema = p.schema.object ?? [:]
             schema["description"] = nil
             return [
-                "name": .string(p.name), "in": .string(place), "required": .bool(place == "path" || p.isRequired), "description": .string(p.help),
+                "name": .string(p.name), "in": .string(place), "required": .bool(place == "path" || p.isRequired),
+                "description": .string(p.help),
                 "schema": .object(schema),
             ]
         }
@@ -157,7 +187,8 @@ enum OpenAPI {
                 "content": [
                     "application/json": [
                         "schema": [
-                            "type": "object", "additionalProperties": false, "required": .array(rest.filter(\.isRequired).map { .string($0.name) }),
+                            "type": "object", "additionalProperties": false,
+                            "required": .array(rest.filter(\.isRequired).map { .string($0.name) }),
                             "properties": .object(Dictionary(uniqueKeysWithValues: rest.map { ($0.name, $0.schema) })),
                         ]
                     ]

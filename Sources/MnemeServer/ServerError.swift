@@ -42,7 +42,9 @@ struct ClientError {
                 case .timeout: 504
                 case .closed, .outOfMemory: 503
                 }
-            self.init(status: status, code: error.code.rawValue, message: error.description, retryAfter: error.code == .overloaded ? 1 : nil)
+            self.init(
+                status: status, code: error.code.rawValue, message: error.description,
+                retryAfter: error.code == .overloaded ? 1 : nil)
         case let error as UnknownModel: self.init(status: 404, code: "model_not_found", message: error.description)
         case is CancellationError: self.init(status: 503, code: "cancelled", message: "The request was cancelled.")
         // The cause may hold what a client must not see.

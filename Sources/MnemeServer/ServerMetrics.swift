@@ -25,10 +25,18 @@ final class ServerMetrics: Sendable {
     /// - Parameter gauges: name, help and value of what is measured now.
     func text(gauges: [(name: String, help: String, value: Double)]) -> String {
         var lines: [String] = []
-        for gauge in gauges { lines += ["# HELP \(gauge.name) \(gauge.help)", "# TYPE \(gauge.name) gauge", "\(gauge.name) \(gauge.value)"] }
+        for gauge in gauges {
+            lines += [
+                "# HELP \(gauge.name) \(gauge.help)", "# TYPE \(gauge.name) gauge", "\(gauge.name) \(gauge.value)",
+            ]
+        }
         let (requests, latency) = state.withLockedValue { ($0.requests, $0.latency) }
-        lines += ["# HELP mneme_requests_total Requests by operation and HTTP status.", "# TYPE mneme_requests_total counter"]
-        for (key, count) in requests.sorted(by: { ($0.key.operation, $0.key.status) < ($1.key.operation, $1.key.status) }) {
+        lines += [
+            "# HELP mneme_requests_total Requests by operation and HTTP status.", "# TYPE mneme_requests_total counter",
+        ]
+        for (key, count) in requests.sorted(by: {
+            ($0.key.operation, $0.key.status) < ($1.key.operation, $1.key.status)
+        }) {
             lines.append("mneme_requests_total{operation=\"\(key.operation)\",status=\"\(key.status)\"} \(count)")
         }
         lines += ["# HELP mneme_request_seconds Time to answer.", "# TYPE mneme_request_seconds histogram"]

@@ -42,7 +42,9 @@ public final class TokenVerifier: Sendable {
         state = NIOLockedValueBox((try await Self.read(path), Self.changed(path)))
     }
 
-    private static func changed(_ path: String) -> Date? { try? FileManager.default.attributesOfItem(atPath: path)[.modificationDate] as? Date }
+    private static func changed(_ path: String) -> Date? {
+        try? FileManager.default.attributesOfItem(atPath: path)[.modificationDate] as? Date
+    }
 
     private static func read(_ path: String) async throws -> JWTKeyCollection {
         guard let text = try? String(contentsOfFile: path, encoding: .utf8) else {
@@ -58,14 +60,23 @@ public final class TokenVerifier: Sendable {
     /// - Returns: nil if it is not valid; why is nobody's business but the log's.
     func principal(_ token: String) async -> Principal? {
         let now = Self.changed(path)
-        if now != state.withLockedValue({ $0.changed }), let keys = try? await Self.read(path) { state.withLockedValue { $0 = (keys, now) } }
+        if now != state.withLockedValue({ $0.changed }), let keys = try? await Self.read(path) {
+            state.withLockedValue { $0 = (keys, now) }
+        }
         let keys = state.withLockedValue { $0.keys }
-        guard token.utf8.count <= 16_384, let claims = try? await keys.verify(token, as: Claims.self), claims.iss.value == issuer,
+        guard token.utf8.count <= 16_384, let claims = try? await keys.verify(token, as: Claims.self),
+            claims.iss.value == issuer,
             claims.aud.value.contains(audience)
         else { return nil }
         let user = claims.sub.value, tenant = claims.mneme_tenant ?? "default"
-        guard [user, tenant, claims.mneme_agent ?? "x"].allSatisfy({ (1...256).contains($0.utf8.count) && !$0.utf8.contains(0) }) else { return nil }
-        let permissions = (claims.scope ?? "").split(separator: " ").compactMap { $0.hasPrefix("mneme:") ? Permission(rawValue: String($0.dropFirst(6))) : nil }
+        guard
+            [user, tenant, claims.mneme_agent ?? "x"].allSatisfy({
+                (1...256).contains($0.utf8.count) && !$0.utf8.contains(0)
+            })
+        else { return nil }
+        let permissions = (claims.scope ?? "").split(separator: " ").compactMap {
+            $0.hasPrefix("mneme:") ? Permission(rawValue: String($0.dropFirst(6))) : nil
+        }
         var clearance = Sensitivity.restricted
         if let name = claims.mneme_clearance {
             // One that is not known is no reason to show more.
@@ -73,7 +84,8 @@ public final class TokenVerifier: Sendable {
             clearance = known
         }
         return Principal(
-            name: "token:\(tenant)/\(user)", permissions: Set(permissions), tenant: tenant, user: user, agent: claims.mneme_agent,
+            name: "token:\(tenant)/\(user)", permissions: Set(permissions), tenant: tenant, user: user,
+            agent: claims.mneme_agent,
             roles: Set(claims.roles ?? []),
             clearance: clearance)
     }

@@ -31,5 +31,7 @@ public struct Claim: Hashable, Sendable, Codable {
 
 extension KeyedDecodingContainer {
     /// What was written before there were claims has none.
-    func decode(_ type: [Claim].Type, forKey key: Key) throws -> [Claim] { try decodeIfPresent(type, forKey: key) ?? [] }
+    func decode(_ type: [Claim].Type, forKey key: Key) throws -> [Claim] {
+        try decodeIfPresent(type, forKey: key) ?? []
+    }
 }

@@ -45,7 +45,8 @@ public struct CubeID: Hashable, Sendable, Codable, Comparable, CustomStringConve
     public init(from decoder: any Decoder) throws {
         let text = try decoder.singleValueContainer().decode(String.self)
         guard let id = CubeID(text) else {
-            throw DecodingError.dataCorrupted(.init(codingPath: decoder.codingPath, debugDescription: "'\(text.prefix(60))' is not a memory id."))
+            throw DecodingError.dataCorrupted(
+                .init(codingPath: decoder.codingPath, debugDescription: "'\(text.prefix(60))' is not a memory id."))
         }
         self = id
     }

@@ -161,7 +161,8 @@ struct CubeJSON {
             needsComma = true
         }
 
-        private mutating func enclosed(_ open: Unicode.Scalar, _ close: Unicode.Scalar, _ body: (inout Writer) -> Void) {
+        private mutating func enclosed(_ open: Unicode.Scalar, _ close: Unicode.Scalar, _ body: (inout Writer) -> Void)
+        {
             separate()
             bytes.append(UInt8(ascii: open))
             needsComma = false

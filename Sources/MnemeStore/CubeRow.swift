@@ -34,7 +34,9 @@ enum StoreCoding {
     ///
     /// - Throws: ``StoreError`` if it is none.
     static func time(_ seconds: Double) throws -> Date {
-        guard times.contains(seconds) else { throw StoreError(.corrupt, "A time of the store is out of range. Run `mneme doctor`.") }
+        guard times.contains(seconds) else {
+            throw StoreError(.corrupt, "A time of the store is out of range. Run `mneme doctor`.")
+        }
         return Date(timeIntervalSince1970: seconds)
     }
 
@@ -56,7 +58,9 @@ extension SQLiteMemoryStore {
 
     /// A version after which there can be another.
     static func version(_ number: Int) throws -> Int {
-        guard (0..<Int.max).contains(number) else { throw StoreError(.corrupt, "A memory has the version \(number). Run `mneme doctor`.") }
+        guard (0..<Int.max).contains(number) else {
+            throw StoreError(.corrupt, "A memory has the version \(number). Run `mneme doctor`.")
+        }
         return number
     }
 
@@ -68,8 +72,11 @@ extension SQLiteMemoryStore {
         let recorded = try row.time("recorded_time")
         var cube = MemCube(
             id: id,
-            scope: Scope(tenant: try row.read("tenant"), user: try row.read("user"), agent: try row.read("agent"), session: try row.read("session_name")),
-            type: type, text: try row.read("text"), speaker: try row.read("speaker"), eventTime: try row.time("event_time"),
+            scope: Scope(
+                tenant: try row.read("tenant"), user: try row.read("user"), agent: try row.read("agent"),
+                session: try row.read("session_name")),
+            type: type, text: try row.read("text"), speaker: try row.read("speaker"),
+            eventTime: try row.time("event_time"),
             recordedTime: recorded, provenance: header.provenance)
         cube.state = state
         cube.version = try version(row.read("version"))
@@ -97,6 +104,8 @@ extension SQLiteMemoryStore {
 
     static func ownerID(_ owner: Owner, _ db: Database) throws -> Int64? {
         try requireWhole(owner.texts)
-        return try Int64.fetchOne(db.cachedStatement(sql: "SELECT id FROM owner WHERE tenant = ? AND user = ?"), arguments: [owner.tenant, owner.user])
+        return try Int64.fetchOne(
+            db.cachedStatement(sql: "SELECT id FROM owner WHERE tenant = ? AND user = ?"),
+            arguments: [owner.tenant, owner.user])
     }
 }

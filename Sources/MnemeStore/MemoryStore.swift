@@ -46,7 +46,9 @@ extension Mutation {
         case .add(let cube, _, _, _): cube.vouchedBy == nil ? [.write] : [.write, .share]
         case .adopt: [.write]
         case .release: [.read, .write, .share]
-        case .update, .rollback, .archive, .restore, .merge, .freeze, .quarantine, .invalidate, .confirm, .move, .link, .unlink: [.read, .write]
+        case .update, .rollback, .archive, .restore, .merge, .freeze, .quarantine, .invalidate, .confirm, .move, .link,
+            .unlink:
+            [.read, .write]
         case .erase: [.erase]
         }
     }
@@ -133,8 +135,10 @@ public struct IndexRow: Sendable {
 
     /// All values.
     public init(
-        sequence: Int64, id: CubeID, type: MemoryType, state: LifecycleState, agent: String? = nil, session: String? = nil, place: Int64,
-        speaker: String? = nil, eventTime: Date, recordedTime: Date, expires: Date? = nil, tags: [String], analysis: [UInt8], analyzer: String,
+        sequence: Int64, id: CubeID, type: MemoryType, state: LifecycleState, agent: String? = nil,
+        session: String? = nil, place: Int64,
+        speaker: String? = nil, eventTime: Date, recordedTime: Date, expires: Date? = nil, tags: [String],
+        analysis: [UInt8], analyzer: String,
         vector: [Float]? = nil
     ) {
         self.sequence = sequence
@@ -248,8 +252,10 @@ public struct CubeFilter: Sendable {
 
     /// Whether a cube of the owner fits, but for the page.
     func fits(_ cube: MemCube) -> Bool {
-        (agent == nil || cube.scope.agent == agent) && (session == nil || cube.scope.session == session) && (type == nil || cube.type == type)
-            && (tag.map(cube.tags.contains) ?? true) && (state == nil || cube.state == state) && (tier == nil || cube.tier ?? .shortTerm == tier)
+        (agent == nil || cube.scope.agent == agent) && (session == nil || cube.scope.session == session)
+            && (type == nil || cube.type == type)
+            && (tag.map(cube.tags.contains) ?? true) && (state == nil || cube.state == state)
+            && (tier == nil || cube.tier ?? .shortTerm == tier)
             && (from.map { cube.eventTime >= $0 } ?? true)
             && (before.map { cube.eventTime < $0 } ?? true) && (!onlyActivations || cube.activation != nil)
             && (at.map { cube.eventTime <= $0 && cube.validUntil ?? .distantFuture > $0 } ?? true)
@@ -281,7 +287,8 @@ public struct StoreStatistics: Sendable, Codable {
 
     /// All values.
     public init(
-        memories: Int, byState: [String: Int], byType: [String: Int], owners: Int, sessions: Int, links: Int, journalEntries: Int, vectors: Int,
+        memories: Int, byState: [String: Int], byType: [String: Int], owners: Int, sessions: Int, links: Int,
+        journalEntries: Int, vectors: Int,
         pendingEmbeddings: Int, bytesOnDisk: Int
     ) {
         self.memories = memories
@@ -422,7 +429,8 @@ public protocol MemoryStore: JobStore {
     ///
     /// - Parameter former: an embedder whose vectors serve where there are none of `embedder` yet.
     func changes(
-        owner: Owner, since position: Int64, vectorsSince: Int64, embedder: String, former: String?, visibility: Visibility
+        owner: Owner, since position: Int64, vectorsSince: Int64, embedder: String, former: String?,
+        visibility: Visibility
     ) throws -> IndexChanges
     /// Records analyses made again by a newer analyzer.
     func saveAnalyses(_ analyses: [(CubeID, [UInt8])], owner: Owner) throws
@@ -453,14 +461,18 @@ extension MemoryStore {
     public func changes(
         owner: Owner, since position: Int64, vectorsSince: Int64, embedder: String, visibility: Visibility = .all
     ) throws -> IndexChanges {
-        try changes(owner: owner, since: position, vectorsSince: vectorsSince, embedder: embedder, former: nil, visibility: visibility)
+        try changes(
+            owner: owner, since: position, vectorsSince: vectorsSince, embedder: embedder, former: nil,
+            visibility: visibility)
     }
 
     /// Applies all mutations or none, and returns the cubes after them.
     ///
     /// - Throws: ``StoreError``.
     @discardableResult
-    public func commit(_ mutations: [Mutation], owner: Owner, by caller: Caller, idempotencyKey: String? = nil) throws -> [MemCube] {
+    public func commit(_ mutations: [Mutation], owner: Owner, by caller: Caller, idempotencyKey: String? = nil) throws
+        -> [MemCube]
+    {
         try commit([WriteRequest(mutations, owner: owner, by: caller, idempotencyKey: idempotencyKey)])[0].get()
     }
 }

@@ -7,14 +7,18 @@ extension SQLiteMemoryStore {
     public func visibility(of owner: Owner, for permission: Permission, by caller: Caller) throws -> Visibility {
         // Of one's own no grant needs to be looked up.
         let principal = caller.principal
-        if principal.reaches(owner), principal.agent == nil, principal.permissions.contains(permission) { return Visibility(ceiling: principal.clearance) }
+        if principal.reaches(owner), principal.agent == nil, principal.permissions.contains(permission) {
+            return Visibility(ceiling: principal.clearance)
+        }
         return try read { db in try visible(permission, of: owner, Self.ownerID(owner, db), caller, db) }
     }
 
     /// What of an owner's memories the caller reaches for something.
     ///
     /// - Throws: ``AccessError`` if nothing; it is noted in the audit log.
-    func visible(_ permission: Permission, of owner: Owner, _ ownerID: Int64?, _ caller: Caller, _ db: Database) throws -> Visibility {
+    func visible(_ permission: Permission, of owner: Owner, _ ownerID: Int64?, _ caller: Caller, _ db: Database) throws
+        -> Visibility
+    {
         let principal = caller.principal
         try Self.requireWhole(principal.texts)
         guard principal.permissions.contains(permission) else {
@@ -22,11 +26,14 @@ extension SQLiteMemoryStore {
         }
         let isOwn = principal.reaches(owner)
         var visibility = Visibility(ceiling: isOwn && principal.agent == nil ? principal.clearance : nil)
-        if isOwn, let agent = principal.agent { (visibility.agent, visibility.agentCeiling) = (agent, principal.clearance) }
+        if isOwn, let agent = principal.agent {
+            (visibility.agent, visibility.agentCeiling) = (agent, principal.clearance)
+        }
         if visibility.isWhole { return visibility }
         // A grant adds to what is the principal's own only where that is bounded by an agent: labels bound it by the clearance anyway.
         if let ownerID, principal.tenant == owner.tenant, !isOwn || principal.agent != nil {
-            for grant in try grants(ownerID, owner, to: principal, at: caller.time, db) where grant.permissions.contains(permission) {
+            for grant in try grants(ownerID, owner, to: principal, at: caller.time, db)
+            where grant.permissions.contains(permission) {
                 if let cube = grant.cube {
                     visibility.also.insert(cube)
                 } else {
@@ -62,7 +69,9 @@ extension SQLiteMemoryStore {
     /// - Throws: ``AccessError`` unless the caller may and reaches everybody.
     func requireAll(_ permission: Permission, _ caller: Caller) throws {
         guard caller.principal.permissions.contains(permission), caller.principal.reachesAll else {
-            throw refusal("'\(caller.principal.name)' may not: that takes the permission '\(permission.rawValue)' for all tenants.", nil, caller)
+            throw refusal(
+                "'\(caller.principal.name)' may not: that takes the permission '\(permission.rawValue)' for all tenants.",
+                nil, caller)
         }
     }
 
@@ -74,17 +83,24 @@ extension SQLiteMemoryStore {
             """
             (cube.sensitivity <= ? OR (cube.sensitivity <= ? AND (cube.agent IS NULL OR cube.agent = ?))
                 OR cube.id IN (SELECT value FROM json_each(?)))
-            """, [visibility.ceiling?.rawValue ?? -1, visibility.agentCeiling?.rawValue ?? -1, visibility.agent ?? "", list]
+            """,
+            [visibility.ceiling?.rawValue ?? -1, visibility.agentCeiling?.rawValue ?? -1, visibility.agent ?? "", list]
         )
     }
 
     // MARK: Grants
 
     private static func grant(_ row: Row, _ owner: Owner) throws -> Grant {
-        guard let grantee = Grantee(try row.read("grantee") as String) else { throw StoreError(.corrupt, "A grant is for nobody. Run `mneme doctor`.") }
-        var grant = Grant(owner: owner, cube: (try row.read("cube") as String?).map(CubeID.init(stored:)), grantee: grantee)
+        guard let grantee = Grantee(try row.read("grantee") as String) else {
+            throw StoreError(.corrupt, "A grant is for nobody. Run `mneme doctor`.")
+        }
+        var grant = Grant(
+            owner: owner, cube: (try row.read("cube") as String?).map(CubeID.init(stored:)), grantee: grantee)
         grant.id = try row.read("id")
-        grant.permissions = Set((try row.read("permissions") as String).split(separator: ",").compactMap { Permission(rawValue: String($0)) })
+        grant.permissions = Set(
+            (try row.read("permissions") as String).split(separator: ",").compactMap {
+                Permission(rawValue: String($0))
+            })
         grant.upTo = Sensitivity(rawValue: try row.read("up_to")) ?? .public
         grant.created = try row.time("created")
         grant.grantor = try row.read("grantor")
@@ -92,11 +108,15 @@ extension SQLiteMemoryStore {
         return grant
     }
 
-    private func grants(_ ownerID: Int64, _ owner: Owner, to principal: Principal, at time: Date, _ db: Database) throws -> [Grant] {
+    private func grants(_ ownerID: Int64, _ owner: Owner, to principal: Principal, at time: Date, _ db: Database) throws
+        -> [Grant]
+    {
         let grantees = try StoreCoding.encode(Grantee.all(of: principal).map(\.description))
         return try Row.fetchAll(
             db.cachedStatement(
-                sql: "SELECT * FROM access_grant WHERE owner = ? AND grantee IN (SELECT value FROM json_each(?)) AND (expires IS NULL OR expires > ?)"),
+                sql:
+                    "SELECT * FROM access_grant WHERE owner = ? AND grantee IN (SELECT value FROM json_each(?)) AND (expires IS NULL OR expires > ?)"
+            ),
             arguments: [ownerID, grantees, time.timeIntervalSince1970]
         ).map { try Self.grant($0, owner) }
     }
@@ -105,11 +125,14 @@ extension SQLiteMemoryStore {
         try audited { db, chain in
             var grant = grant, ownerID = try Self.ownerID(grant.owner, db)
             let own = try visible(.share, of: grant.owner, ownerID, caller, db), principal = caller.principal
-            guard principal.reaches(grant.owner) else { throw refusal("Only who owns memories shares them.", grant.owner, caller) }
+            guard principal.reaches(grant.owner) else {
+                throw refusal("Only who owns memories shares them.", grant.owner, caller)
+            }
             guard !grant.permissions.isEmpty, grant.permissions.isSubset(of: [.read, .write, .erase]) else {
                 throw StoreError(.conflict, "Shared are 'read', 'write' and 'erase', one at least.")
             }
-            guard grant.permissions.isSubset(of: principal.permissions), grant.cube != nil || own.ceiling.map({ grant.upTo <= $0 }) ?? false
+            guard grant.permissions.isSubset(of: principal.permissions),
+                grant.cube != nil || own.ceiling.map({ grant.upTo <= $0 }) ?? false
             else { throw refusal("'\(principal.name)' cannot share more than it may do itself.", grant.owner, caller) }
             try Self.requireWhole([grant.grantee.description] + caller.texts)
             if let cube = grant.cube { _ = try require(cube, ownerID ?? 0, own, db) }
@@ -121,10 +144,13 @@ extension SQLiteMemoryStore {
                 sql: "DELETE FROM access_grant WHERE owner = ? AND grantee = ? AND cube IS ?",
                 arguments: [ownerID, grant.grantee.description, grant.cube?.description])
             try db.execute(
-                sql: "INSERT INTO access_grant (owner, cube, grantee, permissions, up_to, created, grantor, expires) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                sql:
+                    "INSERT INTO access_grant (owner, cube, grantee, permissions, up_to, created, grantor, expires) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 arguments: [
-                    ownerID, grant.cube?.description, grant.grantee.description, grant.permissions.map(\.rawValue).sorted().joined(separator: ","),
-                    grant.upTo.rawValue, grant.created.timeIntervalSince1970, grant.grantor, grant.expires?.timeIntervalSince1970,
+                    ownerID, grant.cube?.description, grant.grantee.description,
+                    grant.permissions.map(\.rawValue).sorted().joined(separator: ","),
+                    grant.upTo.rawValue, grant.created.timeIntervalSince1970, grant.grantor,
+                    grant.expires?.timeIntervalSince1970,
                 ])
             grant.id = db.lastInsertedRowID
             var entry = AuditEntry(caller, grant.owner, default: "share", cubes: grant.cube.map { [$0] } ?? [])
@@ -138,7 +164,9 @@ extension SQLiteMemoryStore {
         try audited { db, chain in
             let ownerID = try Self.ownerID(owner, db)
             _ = try visible(.share, of: owner, ownerID, caller, db)
-            guard caller.principal.reaches(owner) else { throw refusal("Only who owns memories shares them.", owner, caller) }
+            guard caller.principal.reaches(owner) else {
+                throw refusal("Only who owns memories shares them.", owner, caller)
+            }
             try db.execute(sql: "DELETE FROM access_grant WHERE id = ? AND owner = ?", arguments: [id, ownerID])
             guard db.changesCount > 0 else { throw StoreError(.notFound, "There is no grant \(id) of these memories.") }
             var entry = AuditEntry(caller, owner, default: "unshare")
@@ -152,11 +180,15 @@ extension SQLiteMemoryStore {
             guard let ownerID = try Self.ownerID(owner, db) else { return [] }
             if caller.principal.reaches(owner) {
                 _ = try visible(.read, of: owner, ownerID, caller, db)
-                return try Row.fetchAll(db, sql: "SELECT * FROM access_grant WHERE owner = ? ORDER BY id", arguments: [ownerID]).map {
+                return try Row.fetchAll(
+                    db, sql: "SELECT * FROM access_grant WHERE owner = ? ORDER BY id", arguments: [ownerID]
+                ).map {
                     try Self.grant($0, owner)
                 }
             }
-            guard caller.principal.tenant == owner.tenant else { throw refusal("No grant leads to another tenant.", owner, caller) }
+            guard caller.principal.tenant == owner.tenant else {
+                throw refusal("No grant leads to another tenant.", owner, caller)
+            }
             return try grants(ownerID, owner, to: caller.principal, at: caller.time, db)
         }
     }
@@ -194,7 +226,9 @@ extension SQLiteMemoryStore {
         if !caller.isInternal { try note(AuditEntry(caller, owner, default: operation, cubes: cubes, count: count)) }
     }
 
-    public func noteRead(_ ids: [CubeID], owner: Owner, by caller: Caller) throws { try noteRead("read", ids, owner: owner, by: caller) }
+    public func noteRead(_ ids: [CubeID], owner: Owner, by caller: Caller) throws {
+        try noteRead("read", ids, owner: owner, by: caller)
+    }
 
     /// A transaction that takes what waits for the audit log with it.
     func audited<T>(_ body: (Database, inout AuditLog.Chain) throws -> T) throws -> T {
@@ -221,12 +255,16 @@ extension SQLiteMemoryStore {
         return try read(AuditLog.checkpoints)
     }
 
-    public func shortenAudit(before time: Date, by caller: Caller, archive: ([AuditEntry]) throws -> Void) throws -> Int {
+    public func shortenAudit(before time: Date, by caller: Caller, archive: ([AuditEntry]) throws -> Void) throws -> Int
+    {
         try requireAll(.admin, caller)
         // Who shortens a log that somebody changed would cover that up.
         let report = try verifyAudit(keys: nil, head: nil, by: caller)
         guard report.findings.isEmpty else {
-            throw StoreError(.corrupt, "The audit log is not whole, so nothing is taken away: \(report.findings[0]). See `mneme audit verify`.")
+            throw StoreError(
+                .corrupt,
+                "The audit log is not whole, so nothing is taken away: \(report.findings[0]). See `mneme audit verify`."
+            )
         }
         let end = try read { try AuditLog.end(before: time, $0) }
         guard end >= report.begin else { return 0 }
@@ -246,7 +284,9 @@ extension SQLiteMemoryStore {
         return Int(end - report.begin + 1)
     }
 
-    public func verifyAudit(keys: [Data]?, head: (position: Int64, hash: Data)?, by caller: Caller) throws -> AuditReport {
+    public func verifyAudit(keys: [Data]?, head: (position: Int64, hash: Data)?, by caller: Caller) throws
+        -> AuditReport
+    {
         try requireAll(.admin, caller)
         try audited { db, chain in try audit.sign(chain, always: true, db) }
         return try read { try AuditLog.verify(keys: keys, head: head, $0) }

@@ -7,7 +7,9 @@ import MnemeSeal
 extension SQLiteMemoryStore {
     /// Runs `body` while no other process or thread makes, opens or rewrites a store in a folder.
     static func alone<T>(in folder: String, _ body: () throws -> T) throws -> T {
-        do { return try FileLock.holding(folder: folder, body) } catch let error as FileError { throw StoreError(error) }
+        do { return try FileLock.holding(folder: folder, body) } catch let error as FileError {
+            throw StoreError(error)
+        }
     }
 
     /// Makes an empty store, unless something is there: under another name first, so that whoever looks finds none or a whole one.
@@ -51,16 +53,24 @@ extension SQLiteMemoryStore {
         configuration.busyMode = .timeout(10)
         configuration.maximumReaderCount = 4
         configuration.prepareDatabase { db in
-            try db.execute(sql: "PRAGMA synchronous = FULL; PRAGMA secure_delete = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16384")
+            try db.execute(
+                sql:
+                    "PRAGMA synchronous = FULL; PRAGMA secure_delete = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16384"
+            )
         }
         return try translating(path) {
             let pool = try DatabasePool(path: path, configuration: configuration)
             try pool.read { db in
                 // What an interrupted first use of an earlier version left has the table of migrations alone.
-                let tables = try Int.fetchOne(db, sql: "SELECT count(*) FROM sqlite_master WHERE tbl_name <> 'grdb_migrations'") ?? 0
+                let tables =
+                    try Int.fetchOne(db, sql: "SELECT count(*) FROM sqlite_master WHERE tbl_name <> 'grdb_migrations'")
+                    ?? 0
                 let id = try Int32.fetchOne(db, sql: "PRAGMA application_id") ?? 0
                 guard tables == 0 || id == Schema.applicationID else {
-                    throw StoreError(.corrupt, "\(path) is an SQLite file of another program. Choose another store with --store or MNEME_HOME.")
+                    throw StoreError(
+                        .corrupt,
+                        "\(path) is an SQLite file of another program. Choose another store with --store or MNEME_HOME."
+                    )
                 }
                 guard try !Schema.migrator.hasBeenSuperseded(db) else {
                     throw StoreError(.newerVersion, "\(path) was written by a newer Mneme. Update this one.")
@@ -94,8 +104,10 @@ extension StoreError {
     /// What a file's error means for a store.
     init(_ error: FileError) {
         switch error.code {
-        case _ where error.isFull: self.init(.diskFull, "\(error) Nothing of this request was written; free space and repeat it.")
-        case EROFS, EACCES, EPERM: self.init(.readOnly, "\(error) Check the permissions of its folder and the file system.")
+        case _ where error.isFull:
+            self.init(.diskFull, "\(error) Nothing of this request was written; free space and repeat it.")
+        case EROFS, EACCES, EPERM:
+            self.init(.readOnly, "\(error) Check the permissions of its folder and the file system.")
         case EWOULDBLOCK: self.init(.busy, "\(error) Try again, or end that process.")
         default: self.init(.unavailable, error.description)
         }

@@ -2,7 +2,9 @@ import Foundation
 import GRDB
 
 extension SQLiteMemoryStore {
-    public func compact() throws { try writeWithoutTransaction { try $0.execute(sql: "PRAGMA optimize; VACUUM; PRAGMA wal_checkpoint(TRUNCATE)") } }
+    public func compact() throws {
+        try writeWithoutTransaction { try $0.execute(sql: "PRAGMA optimize; VACUUM; PRAGMA wal_checkpoint(TRUNCATE)") }
+    }
 
     public func check(repair: Bool, by caller: Caller) throws -> [StoreFinding] {
         try requireAll(.admin, caller)
@@ -16,7 +18,8 @@ extension SQLiteMemoryStore {
             let dangling = try Row.fetchAll(db, sql: "PRAGMA foreign_key_check").count
             findings.append(
                 StoreFinding(
-                    check: "references", sound: dangling == 0, detail: dangling == 0 ? "every reference has its target" : "\(dangling) references lead nowhere")
+                    check: "references", sound: dangling == 0,
+                    detail: dangling == 0 ? "every reference has its target" : "\(dangling) references lead nowhere")
             )
             let unlike =
                 try Int.fetchOne(
@@ -29,7 +32,9 @@ extension SQLiteMemoryStore {
             findings.append(
                 StoreFinding(
                     check: "journal", sound: unlike == 0,
-                    detail: unlike == 0 ? "each memory equals its last journal entry" : "\(unlike) memories differ from their last journal entry"))
+                    detail: unlike == 0
+                        ? "each memory equals its last journal entry"
+                        : "\(unlike) memories differ from their last journal entry"))
             let lost =
                 try Int.fetchOne(
                     db,
@@ -40,7 +45,8 @@ extension SQLiteMemoryStore {
             findings.append(
                 StoreFinding(
                     check: "memories", sound: lost == 0,
-                    detail: lost == 0 ? "each recorded memory is there" : "\(lost) recorded memories are missing from the state"))
+                    detail: lost == 0
+                        ? "each recorded memory is there" : "\(lost) recorded memories are missing from the state"))
         }
         try findings.append(checkVectors(repair: repair))
         findings.append(checkPrivacy())
@@ -55,11 +61,14 @@ extension SQLiteMemoryStore {
                 AND (vector.cube IS NULL OR vector.version <> cube.version OR length(vector.data) % 4 <> 0 OR length(vector.data) = 0)
             """
         let count = try read { try Int.fetchOne($0, sql: "SELECT count(*) FROM (\(faulty))") ?? 0 }
-        guard count > 0 else { return StoreFinding(check: "vectors", sound: true, detail: "each memory has a vector or waits for one") }
+        guard count > 0 else {
+            return StoreFinding(check: "vectors", sound: true, detail: "each memory has a vector or waits for one")
+        }
         if repair { try write { try $0.execute(sql: "INSERT OR IGNORE INTO pending (cube) \(faulty)") } }
         return StoreFinding(
             check: "vectors", sound: false,
-            detail: "\(count) memories have no usable vector" + (repair ? "; they will be embedded again" : "; `mneme doctor --repair` makes them anew"),
+            detail: "\(count) memories have no usable vector"
+                + (repair ? "; they will be embedded again" : "; `mneme doctor --repair` makes them anew"),
             repaired: repair)
     }
 }

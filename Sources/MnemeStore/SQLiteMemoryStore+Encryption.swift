@@ -8,7 +8,9 @@ public import MnemeSeal
 /// A store's file encrypted, decrypted, or encrypted again.
 extension SQLiteMemoryStore {
     /// Whether the file at `path` is an encrypted store.
-    public static func isEncrypted(_ path: String) -> Bool { (try? firstPage(of: path)).map(WrappedKey.isStart) ?? false }
+    public static func isEncrypted(_ path: String) -> Bool {
+        (try? firstPage(of: path)).map(WrappedKey.isStart) ?? false
+    }
 
     /// A key for what is made of the store's memories and kept elsewhere; nil if it is not encrypted.
     package func derivedKey(_ purpose: String) -> DataKey? { encryption?.key.derived(purpose) }
@@ -18,7 +20,9 @@ extension SQLiteMemoryStore {
     /// - Throws: ``StoreError`` and ``MnemeSeal/SealError``. At any moment at least one of the keys opens the store.
     public static func exchangeKey(_ path: String, from old: EncryptionKey, to new: EncryptionKey) throws {
         let file = try DatabaseFile(path, isWritable: true)
-        for (offset, bytes) in try WrappedKey.exchange(file.read(0, WrappedKey.pageBytes), name: path, from: old, to: new) {
+        for (offset, bytes) in try WrappedKey.exchange(
+            file.read(0, WrappedKey.pageBytes), name: path, from: old, to: new)
+        {
             try file.write(bytes, at: offset)
             try file.synchronize()
         }
@@ -41,10 +45,15 @@ extension SQLiteMemoryStore {
     /// - Returns: pages of 4 KiB.
     /// - Throws: ``StoreError`` and ``MnemeSeal/SealError``; the store is as it was then.
     @discardableResult
-    public static func rewrite(_ path: String, from old: EncryptionKey?, to new: EncryptionKey?, progress: (_ done: Int, _ of: Int) -> Void = { _, _ in })
+    public static func rewrite(
+        _ path: String, from old: EncryptionKey?, to new: EncryptionKey?,
+        progress: (_ done: Int, _ of: Int) -> Void = { _, _ in }
+    )
         throws -> Int
     {
-        guard FileManager.default.fileExists(atPath: path) else { throw StoreError(.unavailable, "There is no store at \(path).") }
+        guard FileManager.default.fileExists(atPath: path) else {
+            throw StoreError(.unavailable, "There is no store at \(path).")
+        }
         return try alone(in: parent(of: path)) { try rewriteAlone(path, from: old, to: new, progress: progress) }
     }
 
@@ -65,14 +74,20 @@ extension SQLiteMemoryStore {
             let queue: DatabaseQueue
             do {
                 queue = try DatabaseQueue(path: path, configuration: configuration)
-            } catch let error as DatabaseError where error.resultCode == .SQLITE_BUSY || error.resultCode == .SQLITE_LOCKED { throw held(path) }
+            } catch let error as DatabaseError
+                where error.resultCode == .SQLITE_BUSY || error.resultCode == .SQLITE_LOCKED
+            { throw held(path) }
             return try queue.inDatabase { db in
                 do {
                     guard try Int32.fetchOne(db, sql: "PRAGMA application_id") == Schema.applicationID else {
                         throw StoreError(.corrupt, "\(path) is no store of Mneme.")
                     }
-                    guard try Row.fetchOne(db, sql: "PRAGMA wal_checkpoint(TRUNCATE)")?[0] as Int? == 0 else { throw held(path) }
-                } catch let error as DatabaseError where error.resultCode == .SQLITE_BUSY || error.resultCode == .SQLITE_LOCKED { throw held(path) }
+                    guard try Row.fetchOne(db, sql: "PRAGMA wal_checkpoint(TRUNCATE)")?[0] as Int? == 0 else {
+                        throw held(path)
+                    }
+                } catch let error as DatabaseError
+                    where error.resultCode == .SQLITE_BUSY || error.resultCode == .SQLITE_LOCKED
+                { throw held(path) }
                 // Nobody else has it open, and all of it is in the file. The log goes now: at the end it could be another's.
                 var keep: Int32 = 1
                 sqlite3_file_control(db.sqliteConnection, "main", SQLITE_FCNTL_PERSIST_WAL, &keep)
@@ -88,7 +103,9 @@ extension SQLiteMemoryStore {
         guard WrappedKey.isStart(first) else {
             guard key == nil else {
                 throw SealError(
-                    .notEncrypted, "\(path) is not encrypted, though a key is given. `mneme encryption on` encrypts it; without the key it is used as it is.")
+                    .notEncrypted,
+                    "\(path) is not encrypted, though a key is given. `mneme encryption on` encrypts it; without the key it is used as it is."
+                )
             }
             return nil
         }
@@ -98,12 +115,17 @@ extension SQLiteMemoryStore {
 
     // MARK: Bytes
 
-    private static func copy(_ path: String, from old: DataKey?, to new: EncryptionKey?, progress: (Int, Int) -> Void) throws -> Int {
+    private static func copy(_ path: String, from old: DataKey?, to new: EncryptionKey?, progress: (Int, Int) -> Void)
+        throws -> Int
+    {
         let target = path + ".rewritten"
         unlink(target)
         do {
-            let pages = try write(path, old, to: target, new, progress: progress), former = try DatabaseFile(path, isWritable: true)
-            do { _ = try AtomicFile.place(target, at: path, .replacing) } catch let error as FileError { throw StoreError(error) }
+            let pages = try write(path, old, to: target, new, progress: progress),
+                former = try DatabaseFile(path, isWritable: true)
+            do { _ = try AtomicFile.place(target, at: path, .replacing) } catch let error as FileError {
+                throw StoreError(error)
+            }
             // What fails here was only to be thrown away.
             if new != nil { try? former.clear() }
             return pages
@@ -118,16 +140,22 @@ extension SQLiteMemoryStore {
         let file: DatabaseFile, path: String, key: DataKey?
         let layout = SealedLayout(kind: .pages, head: WrappedKey.pageBytes, overhead: DataKey.overhead)
 
-        init(_ path: String, _ key: DataKey?) throws { (file, self.path, self.key) = (try DatabaseFile(path), path, key) }
+        init(_ path: String, _ key: DataKey?) throws {
+            (file, self.path, self.key) = (try DatabaseFile(path), path, key)
+        }
 
-        var count: Int { get throws { (key == nil ? try file.size : layout.size(of: try file.size)) / SealedLayout.page } }
+        var count: Int {
+            get throws { (key == nil ? try file.size : layout.size(of: try file.size)) / SealedLayout.page }
+        }
 
         func page(_ number: Int) throws -> Data {
             let unit = layout.unit(at: number * SealedLayout.page)
             guard let key else { return try file.read(unit.start, unit.length) }
             let data = try file.read(unit.place, unit.length + DataKey.overhead)
             // No database has anything on the page that SQLite locks.
-            if number == 0x4000_0000 / SealedLayout.page, data.allSatisfy({ $0 == 0 }) { return Data(count: SealedLayout.page) }
+            if number == 0x4000_0000 / SealedLayout.page, data.allSatisfy({ $0 == 0 }) {
+                return Data(count: SealedLayout.page)
+            }
             guard let plain = data.withUnsafeBytes({ key.open($0, context: unit.context(.pages)) }) else {
                 throw StoreError(.corrupt, "Page \(number + 1) of \(path) is damaged. Restore a copy.")
             }
@@ -137,7 +165,9 @@ extension SQLiteMemoryStore {
 
     /// Writes `source`'s pages to a new file and reads them back.
     @discardableResult
-    static func write(_ source: String, _ old: DataKey?, to target: String, _ new: EncryptionKey?, progress: (Int, Int) -> Void) throws -> Int {
+    static func write(
+        _ source: String, _ old: DataKey?, to target: String, _ new: EncryptionKey?, progress: (Int, Int) -> Void
+    ) throws -> Int {
         let pages = try Pages(source, old), count = try pages.count, key = new.map { _ in DataKey() }
         guard FileManager.default.createFile(atPath: target, contents: nil, attributes: [.posixPermissions: 0o600]),
             let out = FileHandle(forWritingAtPath: target)
@@ -164,14 +194,16 @@ extension SQLiteMemoryStore {
         guard try copy.count == count else { throw failure(target) }
         for number in 0..<count { readBack.update(data: try copy.page(number)) }
         guard written.finalize() == readBack.finalize() else {
-            throw StoreError(.corrupt, "What was written to \(target) reads otherwise. Check the disk; \(source) is as it was.")
+            throw StoreError(
+                .corrupt, "What was written to \(target) reads otherwise. Check the disk; \(source) is as it was.")
         }
         progress(count, count)
         return count
     }
 
     private static func held(_ path: String) -> StoreError {
-        StoreError(.busy, "\(path) is open elsewhere. End that program first (`mneme serve`, `mneme mcp`), then repeat this.")
+        StoreError(
+            .busy, "\(path) is open elsewhere. End that program first (`mneme serve`, `mneme mcp`), then repeat this.")
     }
 
     private static func failure(_ path: String) -> StoreError {

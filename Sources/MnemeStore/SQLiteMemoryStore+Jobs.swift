@@ -6,10 +6,16 @@ extension SQLiteMemoryStore {
     private static let window = 4_096
 
     private static func job(_ row: Row) throws -> Job {
-        guard let state = Job.State(rawValue: try row.read("state")) else { throw StoreError(.corrupt, "A job is in an unknown state. Run `mneme doctor`.") }
+        guard let state = Job.State(rawValue: try row.read("state")) else {
+            throw StoreError(.corrupt, "A job is in an unknown state. Run `mneme doctor`.")
+        }
         var job = Job(
-            try row.read("kind"), owner: try (row.read("tenant") as String?).map { Owner(tenant: $0, user: try row.read("user") ?? "default") },
-            arguments: try StoreCoding.decode([String: String].self, try row.read("arguments")), priority: try row.read("priority"),
+            try row.read("kind"),
+            owner: try (row.read("tenant") as String?).map {
+                Owner(tenant: $0, user: try row.read("user") ?? "default")
+            },
+            arguments: try StoreCoding.decode([String: String].self, try row.read("arguments")),
+            priority: try row.read("priority"),
             maximumAttempts: try row.read("maximum_attempts"),
             created: try row.time("created"), due: try row.time("due"))
         job.id = try row.read("id")
@@ -24,7 +30,8 @@ extension SQLiteMemoryStore {
         return job
     }
 
-    private static func jobs(_ db: Database, _ condition: String, _ arguments: StatementArguments = []) throws -> [Job] {
+    private static func jobs(_ db: Database, _ condition: String, _ arguments: StatementArguments = []) throws -> [Job]
+    {
         try Row.fetchAll(db, sql: "SELECT * FROM job WHERE " + condition, arguments: arguments).map(job)
     }
 
@@ -40,7 +47,8 @@ extension SQLiteMemoryStore {
                 VALUES (?, ?, ?, ?, ?, 'waiting', 0, ?, ?, ?, ?)
                 """,
             arguments: [
-                job.kind, job.owner?.tenant, job.owner?.user, arguments, job.priority, job.maximumAttempts, job.created.timeIntervalSince1970,
+                job.kind, job.owner?.tenant, job.owner?.user, arguments, job.priority, job.maximumAttempts,
+                job.created.timeIntervalSince1970,
                 job.due.timeIntervalSince1970, job.schedule,
             ])
         return try jobs(db, "id = ?", [db.lastInsertedRowID])[0]
@@ -58,7 +66,9 @@ extension SQLiteMemoryStore {
     }
 
     /// Who looks after jobs, and that it is written down.
-    private func administer<T>(_ caller: Caller, _ operation: String, _ detail: String, _ body: (Database) throws -> T) throws -> T {
+    private func administer<T>(_ caller: Caller, _ operation: String, _ detail: String, _ body: (Database) throws -> T)
+        throws -> T
+    {
         if !caller.isInternal { try requireAll(.admin, caller) }
         return try audited { db, chain in
             let result = try body(db)
@@ -87,12 +97,18 @@ extension SQLiteMemoryStore {
         return try read { try Self.jobs($0, "state IN (\(names)) ORDER BY id DESC LIMIT ?", [limit]) }
     }
 
-    private func change(_ id: Int64, _ operation: String, to assignments: String, where condition: String, else refusal: String, _ caller: Caller) throws -> Job
-    {
+    private func change(
+        _ id: Int64, _ operation: String, to assignments: String, where condition: String, else refusal: String,
+        _ caller: Caller
+    ) throws -> Job {
         try administer(caller, "jobs", "\(operation) \(id)") { db in
-            try db.execute(sql: "UPDATE job SET \(assignments) WHERE id = ? AND \(condition)", arguments: [caller.time.timeIntervalSince1970, id])
+            try db.execute(
+                sql: "UPDATE job SET \(assignments) WHERE id = ? AND \(condition)",
+                arguments: [caller.time.timeIntervalSince1970, id])
             let isChanged = db.changesCount > 0
-            guard let job = try Self.jobs(db, "id = ?", [id]).first else { throw StoreError(.notFound, "There is no job \(id).") }
+            guard let job = try Self.jobs(db, "id = ?", [id]).first else {
+                throw StoreError(.notFound, "There is no job \(id).")
+            }
             guard isChanged else { throw StoreError(.conflict, "Job \(id) is \(job.state.rawValue); \(refusal)") }
             return job
         }
@@ -100,23 +116,30 @@ extension SQLiteMemoryStore {
 
     public func cancelJob(_ id: Int64, by caller: Caller) throws -> Job {
         try change(
-            id, "cancel", to: "state = 'cancelled', finished = ?", where: "state IN ('waiting', 'running')", else: "what has ended cannot be cancelled.", caller
+            id, "cancel", to: "state = 'cancelled', finished = ?", where: "state IN ('waiting', 'running')",
+            else: "what has ended cannot be cancelled.", caller
         )
     }
 
     public func retryJob(_ id: Int64, by caller: Caller) throws -> Job {
         try change(
-            id, "retry", to: "state = 'waiting', due = ?, attempts = 0, finished = NULL, worker = NULL, lease_end = NULL",
+            id, "retry",
+            to: "state = 'waiting', due = ?, attempts = 0, finished = NULL, worker = NULL, lease_end = NULL",
             where: "state IN ('done', 'dead', 'cancelled')", else: "it will be done anyway.", caller)
     }
 
     public func setSchedule(_ schedule: JobSchedule, by caller: Caller) throws {
-        guard (1...64).contains(schedule.name.utf8.count) else { throw StoreError(.conflict, "A schedule's name has 1 to 64 bytes.") }
+        guard (1...64).contains(schedule.name.utf8.count) else {
+            throw StoreError(.conflict, "A schedule's name has 1 to 64 bytes.")
+        }
         try Self.requireWhole([schedule.name] + schedule.job.texts)
         try administer(caller, "jobs", "schedule \(schedule.name)") { db in
             try db.execute(
                 sql: "INSERT OR REPLACE INTO schedule (name, cron, job, last) VALUES (?, ?, ?, ?)",
-                arguments: [schedule.name, schedule.cron.description, try StoreCoding.encode(schedule.job), schedule.last.timeIntervalSince1970])
+                arguments: [
+                    schedule.name, schedule.cron.description, try StoreCoding.encode(schedule.job),
+                    schedule.last.timeIntervalSince1970,
+                ])
         }
     }
 
@@ -130,9 +153,12 @@ extension SQLiteMemoryStore {
 
     private static func schedules(_ db: Database) throws -> [JobSchedule] {
         try Row.fetchAll(db, sql: "SELECT * FROM schedule ORDER BY name").map { row in
-            guard let cron = CronExpression(try row.read("cron")) else { throw StoreError(.corrupt, "A schedule's times cannot be read. Set it again.") }
+            guard let cron = CronExpression(try row.read("cron")) else {
+                throw StoreError(.corrupt, "A schedule's times cannot be read. Set it again.")
+            }
             return JobSchedule(
-                name: try row.read("name"), cron: cron, job: try StoreCoding.decode(Job.self, try row.read("job")), since: try row.time("last"))
+                name: try row.read("name"), cron: cron, job: try StoreCoding.decode(Job.self, try row.read("job")),
+                since: try row.time("last"))
         }
     }
 
@@ -145,13 +171,16 @@ extension SQLiteMemoryStore {
 
     public func enqueueScheduled(now: Date) throws -> [Job] {
         // Most of the time nothing is due, and nothing need be written.
-        guard try read(Self.schedules).contains(where: { $0.cron.next(after: $0.last).map { $0 <= now } ?? false }) else { return [] }
+        guard try read(Self.schedules).contains(where: { $0.cron.next(after: $0.last).map { $0 <= now } ?? false })
+        else { return [] }
         return try write { db in
             try Self.schedules(db).compactMap { schedule in
                 guard let next = schedule.cron.next(after: schedule.last), next <= now else { return nil }
                 var job = schedule.job
                 (job.created, job.due, job.schedule) = (now, next, schedule.name)
-                try db.execute(sql: "UPDATE schedule SET last = ? WHERE name = ?", arguments: [now.timeIntervalSince1970, schedule.name])
+                try db.execute(
+                    sql: "UPDATE schedule SET last = ? WHERE name = ?",
+                    arguments: [now.timeIntervalSince1970, schedule.name])
                 return try Self.insert(job, db)
             }
         }
@@ -160,7 +189,9 @@ extension SQLiteMemoryStore {
     public func queue(now: Date) throws -> [Job] {
         try read { db in
             try Self.jobs(
-                db, "state = 'running' OR (state = 'waiting' AND due <= ?) ORDER BY priority DESC, due LIMIT \(Self.window)", [now.timeIntervalSince1970])
+                db,
+                "state = 'running' OR (state = 'waiting' AND due <= ?) ORDER BY priority DESC, due LIMIT \(Self.window)",
+                [now.timeIntervalSince1970])
         }
     }
 
@@ -184,14 +215,17 @@ extension SQLiteMemoryStore {
 
     public func expireLease(_ id: Int64, worker: String) throws {
         try write { db in
-            try db.execute(sql: "UPDATE job SET lease_end = 0 WHERE id = ? AND worker = ? AND state = 'running'", arguments: [id, worker])
+            try db.execute(
+                sql: "UPDATE job SET lease_end = 0 WHERE id = ? AND worker = ? AND state = 'running'",
+                arguments: [id, worker])
         }
     }
 
     public func renew(_ id: Int64, worker: String, until end: Date) throws -> Bool {
         try write { db in
             try db.execute(
-                sql: "UPDATE job SET lease_end = ? WHERE id = ? AND worker = ? AND state = 'running'", arguments: [end.timeIntervalSince1970, id, worker])
+                sql: "UPDATE job SET lease_end = ? WHERE id = ? AND worker = ? AND state = 'running'",
+                arguments: [end.timeIntervalSince1970, id, worker])
             return db.changesCount > 0
         }
     }
@@ -211,7 +245,11 @@ extension SQLiteMemoryStore {
                 sql: """
                     UPDATE job SET state = ?, message = coalesce(?, message), due = coalesce(?, due), finished = ?, attempts = attempts - ?, worker = NULL,
                         lease_end = NULL WHERE id = ? AND worker = ? AND state = 'running'
-                    """, arguments: [state.rawValue, message.map { String(Self.whole($0).prefix(2_000)) }, due, finished, attempt, id, worker])
+                    """,
+                arguments: [
+                    state.rawValue, message.map { String(Self.whole($0).prefix(2_000)) }, due, finished, attempt, id,
+                    worker,
+                ])
             return db.changesCount > 0
         }
     }
@@ -219,14 +257,18 @@ extension SQLiteMemoryStore {
     public func jobCounts() throws -> [Job.State: Int] {
         try read { db in
             let rows = try Row.fetchAll(db, sql: "SELECT state, count(*) FROM job GROUP BY state")
-            return Dictionary(try rows.compactMap { row in try Job.State(rawValue: row.read(0)).map { ($0, try row.read(1)) } }, uniquingKeysWith: +)
+            return Dictionary(
+                try rows.compactMap { row in try Job.State(rawValue: row.read(0)).map { ($0, try row.read(1)) } },
+                uniquingKeysWith: +)
         }
     }
 
     @discardableResult
     public func removeJobs(endedBefore date: Date) throws -> Int {
         try write { db in
-            try db.execute(sql: "DELETE FROM job WHERE state IN ('done', 'cancelled') AND finished < ?", arguments: [date.timeIntervalSince1970])
+            try db.execute(
+                sql: "DELETE FROM job WHERE state IN ('done', 'cancelled') AND finished < ?",
+                arguments: [date.timeIntervalSince1970])
             return db.changesCount
         }
     }

@@ -8,12 +8,16 @@ extension SQLiteMemoryStore {
 
     public func policy(of tenant: String) throws -> MemoryPolicy {
         let now = Date()
-        if let known = policies.withLockedValue({ $0[tenant] }), abs(now.timeIntervalSince(known.read)) < Self.policyAge { return known.policy }
+        if let known = policies.withLockedValue({ $0[tenant] }), abs(now.timeIntervalSince(known.read)) < Self.policyAge
+        {
+            return known.policy
+        }
         try Self.requireWhole([tenant])
         // A tenant's own, or that for all.
         let body = try read { db in
             try String.fetchOne(
-                db.cachedStatement(sql: "SELECT body FROM policy WHERE tenant IN (?, '') ORDER BY tenant DESC LIMIT 1"), arguments: [tenant])
+                db.cachedStatement(sql: "SELECT body FROM policy WHERE tenant IN (?, '') ORDER BY tenant DESC LIMIT 1"),
+                arguments: [tenant])
         }
         let policy = try body.map { try StoreCoding.decode(MemoryPolicy.self, $0) } ?? MemoryPolicy()
         policies.withLockedValue { policies in
@@ -25,7 +29,8 @@ extension SQLiteMemoryStore {
 
     public func setPolicy(_ policy: MemoryPolicy?, tenant: String?, by caller: Caller) throws {
         let principal = caller.principal
-        guard principal.permissions.contains(.admin), principal.user == nil, principal.agent == nil, principal.tenant == nil || principal.tenant == tenant
+        guard principal.permissions.contains(.admin), principal.user == nil, principal.agent == nil,
+            principal.tenant == nil || principal.tenant == tenant
         else {
             throw refusal(
                 "'\(principal.name)' may not set this policy: that takes the permission 'admin' for \(tenant == nil ? "all tenants" : "the whole tenant").",
@@ -36,7 +41,8 @@ extension SQLiteMemoryStore {
         try audited { db, chain in
             if let policy {
                 try db.execute(
-                    sql: "INSERT OR REPLACE INTO policy (tenant, body) VALUES (?, ?)", arguments: [tenant ?? "", try StoreCoding.encode(policy)])
+                    sql: "INSERT OR REPLACE INTO policy (tenant, body) VALUES (?, ?)",
+                    arguments: [tenant ?? "", try StoreCoding.encode(policy)])
             } else {
                 try db.execute(sql: "DELETE FROM policy WHERE tenant = ?", arguments: [tenant ?? ""])
             }

@@ -5,7 +5,9 @@ extension SQLiteMemoryStore {
     public func cube(_ id: CubeID, owner: Owner, asOf: Date? = nil, by caller: Caller) throws -> MemCube? {
         let found: MemCube? = try read { db in
             let known = try Self.ownerID(owner, db), sight = try visible(.read, of: owner, known, caller, db)
-            guard let ownerID = known, let present = try Self.current(id, ownerID, db), sight.contains(present) else { return nil }
+            guard let ownerID = known, let present = try Self.current(id, ownerID, db), sight.contains(present) else {
+                return nil
+            }
             guard let asOf else { return present }
             let payload = try String.fetchOne(
                 db,
@@ -13,7 +15,9 @@ extension SQLiteMemoryStore {
                     SELECT payload FROM journal WHERE cube = ? AND owner = ? AND time <= ? AND operation NOT IN ('link', 'unlink')
                     ORDER BY position DESC LIMIT 1
                     """, arguments: [id.description, ownerID, asOf.timeIntervalSince1970])
-            return try payload.map { try StoreCoding.decode(MemCube.self, $0) }.flatMap { sight.contains($0) ? $0 : nil }
+            return try payload.map { try StoreCoding.decode(MemCube.self, $0) }.flatMap {
+                sight.contains($0) ? $0 : nil
+            }
         }
         try noteRead("get", found.map { [$0.id] } ?? [], owner: owner, by: caller)
         return found
@@ -34,13 +38,16 @@ extension SQLiteMemoryStore {
         if let asOf = filter.asOf {
             var found = try snapshot(owner: filter.owner, asOf: asOf, by: caller).filter(filter.fits)
             if filter.newestFirst { found.reverse() }
-            if let after = filter.after { found = Array(found.drop { filter.newestFirst ? $0.id >= after : $0.id <= after }) }
+            if let after = filter.after {
+                found = Array(found.drop { filter.newestFirst ? $0.id >= after : $0.id <= after })
+            }
             found = Array(found.prefix(filter.limit))
             try noteRead("list", found.map(\.id), owner: filter.owner, by: caller)
             return found
         }
         let found: [MemCube] = try read { db in
-            let known = try Self.ownerID(filter.owner, db), sight = Self.condition(try visible(.read, of: filter.owner, known, caller, db))
+            let known = try Self.ownerID(filter.owner, db),
+                sight = Self.condition(try visible(.read, of: filter.owner, known, caller, db))
             guard let ownerID = known else { return [] }
             var conditions = ["cube.owner = ?", sight.sql], arguments: StatementArguments = [ownerID] + sight.arguments
             func add(_ condition: String, _ value: (any DatabaseValueConvertible)?) {
@@ -53,7 +60,9 @@ extension SQLiteMemoryStore {
             add("cube.type = ?", filter.type?.rawValue)
             add("cube.state = ?", filter.state?.rawValue)
             add("coalesce(json_extract(cube.header, '$.tier'), 'short-term') = ?", filter.tier?.rawValue)
-            add("cube.seq > coalesce((SELECT seq FROM progress WHERE owner = cube.owner AND work = ?), 0)", filter.afterProgress)
+            add(
+                "cube.seq > coalesce((SELECT seq FROM progress WHERE owner = cube.owner AND work = ?), 0)",
+                filter.afterProgress)
             if filter.onlyActivations { conditions.append("cube.activation IS NOT NULL") }
             add("EXISTS (SELECT 1 FROM json_each(cube.header, '$.tags') WHERE value = ?)", filter.tag)
             add("cube.event_time >= ?", filter.from?.timeIntervalSince1970)
@@ -61,9 +70,13 @@ extension SQLiteMemoryStore {
             add("cube.event_time <= ?", filter.at?.timeIntervalSince1970)
             add("(cube.valid_until IS NULL OR cube.valid_until > ?)", filter.at?.timeIntervalSince1970)
             if let after = filter.after {
-                add("cube.seq \(filter.newestFirst ? "<" : ">") coalesce((SELECT seq FROM cube WHERE id = ?), 0)", after.description)
+                add(
+                    "cube.seq \(filter.newestFirst ? "<" : ">") coalesce((SELECT seq FROM cube WHERE id = ?), 0)",
+                    after.description)
             }
-            let sql = Self.cubeQuery + " WHERE " + conditions.joined(separator: " AND ") + " ORDER BY cube.seq \(filter.newestFirst ? "DESC" : "ASC") LIMIT ?"
+            let sql =
+                Self.cubeQuery + " WHERE " + conditions.joined(separator: " AND ")
+                + " ORDER BY cube.seq \(filter.newestFirst ? "DESC" : "ASC") LIMIT ?"
             return try Row.fetchAll(db, sql: sql, arguments: arguments + [filter.limit]).map(Self.cube)
         }
         try noteRead("list", found.map(\.id), owner: filter.owner, by: caller)
@@ -80,7 +93,10 @@ extension SQLiteMemoryStore {
                 sight.isWhole
                 ? nil
                 : Set(
-                    try String.fetchAll(db, sql: "SELECT id FROM cube WHERE owner = ? AND " + present.sql, arguments: [ownerID] + present.arguments).map(
+                    try String.fetchAll(
+                        db, sql: "SELECT id FROM cube WHERE owner = ? AND " + present.sql,
+                        arguments: [ownerID] + present.arguments
+                    ).map(
                         CubeID.init(stored:)))
             return try String.fetchAll(
                 db,
@@ -89,7 +105,9 @@ extension SQLiteMemoryStore {
                         SELECT max(position) FROM journal WHERE owner = ? AND time <= ? AND operation NOT IN ('link', 'unlink') GROUP BY cube)
                     ORDER BY cube
                     """, arguments: [ownerID, asOf.timeIntervalSince1970]
-            ).map { try StoreCoding.decode(MemCube.self, $0) }.filter { sight.contains($0) && seen?.contains($0.id) ?? true }
+            ).map { try StoreCoding.decode(MemCube.self, $0) }.filter {
+                sight.contains($0) && seen?.contains($0.id) ?? true
+            }
         }
     }
 
@@ -100,7 +118,8 @@ extension SQLiteMemoryStore {
             // What is erased left nothing but that it was; whoever does not see all of the owner's is not told even that.
             guard try Self.current(id, ownerID, db).map(sight.contains) ?? sight.isWhole else { return [] }
             return try Row.fetchAll(
-                db, sql: "SELECT * FROM journal WHERE cube = ? AND owner = ? ORDER BY position", arguments: [id.description, ownerID]
+                db, sql: "SELECT * FROM journal WHERE cube = ? AND owner = ? ORDER BY position",
+                arguments: [id.description, ownerID]
             ).map { row in
                 guard let operation = JournalEntry.Operation(rawValue: try row.read("operation")) else {
                     throw StoreError(.corrupt, "The journal holds an unknown operation. Run `mneme doctor`.")
@@ -108,12 +127,15 @@ extension SQLiteMemoryStore {
                 let payload: String? = try row.read("payload"), isLink = operation == .link || operation == .unlink
                 return JournalEntry(
                     position: try row.read("position"), time: try row.time("time"), operation: operation, cube: id,
-                    version: try row.read("version"), principal: try row.read("principal"), reason: try row.read("reason"),
+                    version: try row.read("version"), principal: try row.read("principal"),
+                    reason: try row.read("reason"),
                     snapshot: isLink ? nil : try payload.map { try StoreCoding.decode(MemCube.self, $0) },
                     link: isLink ? try payload.map { try StoreCoding.decode(CubeLink.self, $0) } : nil)
             }.filter { entry in
                 if sight.isWhole { return true }
-                if let link = entry.link { return try Self.current(link.target, ownerID, db).map(sight.contains) ?? false }
+                if let link = entry.link {
+                    return try Self.current(link.target, ownerID, db).map(sight.contains) ?? false
+                }
                 return entry.snapshot.map(sight.contains) ?? false
             }
         }
@@ -129,13 +151,18 @@ extension SQLiteMemoryStore {
                 db, sql: "SELECT * FROM link WHERE owner = ? AND (source = ? OR target = ?) ORDER BY time",
                 arguments: [ownerID, id.description, id.description]
             ).compactMap(Self.link).filter { link in
-                try sight.isWhole || [link.source, link.target].allSatisfy { try Self.current($0, ownerID, db).map(sight.contains) ?? false }
+                try sight.isWhole
+                    || [link.source, link.target].allSatisfy {
+                        try Self.current($0, ownerID, db).map(sight.contains) ?? false
+                    }
             }
         }
     }
 
     private static func link(_ row: Row) throws -> CubeLink? {
-        guard let source = CubeID(try row.read("source") as String), let target = CubeID(try row.read("target") as String) else { return nil }
+        guard let source = CubeID(try row.read("source") as String),
+            let target = CubeID(try row.read("target") as String)
+        else { return nil }
         return CubeLink(source: source, target: target, kind: try row.read("kind"), time: try row.time("time"))
     }
 
@@ -153,7 +180,8 @@ extension SQLiteMemoryStore {
     public func position(of owner: Owner) throws -> Int64 {
         try read { db in
             guard let ownerID = try Self.ownerID(owner, db) else { return 0 }
-            return try Int64.fetchOne(db.cachedStatement(sql: "SELECT max(position) FROM journal WHERE owner = ?"), arguments: [ownerID]) ?? 0
+            return try Int64.fetchOne(
+                db.cachedStatement(sql: "SELECT max(position) FROM journal WHERE owner = ?"), arguments: [ownerID]) ?? 0
         }
     }
 
@@ -178,25 +206,36 @@ extension SQLiteMemoryStore {
     public func count(owner: Owner, limit: Int) throws -> Int {
         try read { db in
             guard let ownerID = try Self.ownerID(owner, db) else { return 0 }
-            return try Int.fetchOne(db, sql: "SELECT count(*) FROM (SELECT 1 FROM cube WHERE owner = ? LIMIT ?)", arguments: [ownerID, limit]) ?? 0
+            return try Int.fetchOne(
+                db, sql: "SELECT count(*) FROM (SELECT 1 FROM cube WHERE owner = ? LIMIT ?)",
+                arguments: [ownerID, limit]) ?? 0
         }
     }
 
     public func owners() throws -> [Owner] {
         try read { db in
-            try Row.fetchAll(db, sql: "SELECT tenant, user FROM owner ORDER BY id").map { Owner(tenant: try $0.read("tenant"), user: try $0.read("user")) }
+            try Row.fetchAll(db, sql: "SELECT tenant, user FROM owner ORDER BY id").map {
+                Owner(tenant: try $0.read("tenant"), user: try $0.read("user"))
+            }
         }
     }
 
-    public func changes(owner: Owner, since position: Int64, vectorsSince: Int64, embedder: String, former: String?, visibility: Visibility) throws
+    public func changes(
+        owner: Owner, since position: Int64, vectorsSince: Int64, embedder: String, former: String?,
+        visibility: Visibility
+    ) throws
         -> IndexChanges
     {
         let sight = Self.condition(visibility)
         return try read { db in
             var changes = IndexChanges(rows: [], erased: [], position: position, vectorPosition: vectorsSince)
-            changes.vectorPosition = try Int64.fetchOne(db.cachedStatement(sql: "SELECT value FROM counter WHERE name = 'vector'")) ?? 0
+            changes.vectorPosition =
+                try Int64.fetchOne(db.cachedStatement(sql: "SELECT value FROM counter WHERE name = 'vector'")) ?? 0
             guard let ownerID = try Self.ownerID(owner, db) else { return changes }
-            let reached = try Int64.fetchOne(db.cachedStatement(sql: "SELECT max(position) FROM journal WHERE owner = ?"), arguments: [ownerID]) ?? 0
+            let reached =
+                try Int64.fetchOne(
+                    db.cachedStatement(sql: "SELECT max(position) FROM journal WHERE owner = ?"), arguments: [ownerID])
+                ?? 0
             if reached <= position && changes.vectorPosition <= vectorsSince { return changes }
             changes.position = max(reached, position)
             // Vectors that the index has are not even looked up: they are the greater part of the file.
@@ -214,7 +253,8 @@ extension SQLiteMemoryStore {
             let cursor = try Row.fetchCursor(
                 db.cachedStatement(
                     sql: position == 0
-                        ? columns + " cube.owner = ?2 AND cube.activation IS NULL AND ?3 = ?3 AND \(sight.sql) ORDER BY cube.seq"
+                        ? columns
+                            + " cube.owner = ?2 AND cube.activation IS NULL AND ?3 = ?3 AND \(sight.sql) ORDER BY cube.seq"
                             // The plus keeps SQLite from walking all of the owner's cubes instead of the few that changed.
                         : columns + """
                              cube.seq IN (SELECT seq FROM cube WHERE owner = ?2 AND position > ?3
@@ -224,7 +264,9 @@ extension SQLiteMemoryStore {
                 arguments: [embedder, ownerID, position, vectorsSince, former ?? embedder + " "] + sight.arguments)
             while let row = try cursor.next() { changes.rows.append(try Self.indexRow(row)) }
             if position == 0 {
-                changes.links = try Row.fetchAll(db, sql: "SELECT * FROM link WHERE owner = ? ORDER BY time", arguments: [ownerID]).compactMap(Self.link)
+                changes.links = try Row.fetchAll(
+                    db, sql: "SELECT * FROM link WHERE owner = ? ORDER BY time", arguments: [ownerID]
+                ).compactMap(Self.link)
                     .map { ($0, false) }
             } else {
                 changes.links = try Row.fetchAll(
@@ -233,14 +275,21 @@ extension SQLiteMemoryStore {
                         SELECT operation, payload FROM journal WHERE owner = ? AND position > ? AND operation IN ('link', 'unlink')
                             AND payload IS NOT NULL ORDER BY position
                         """, arguments: [ownerID, position]
-                ).map { (try StoreCoding.decode(CubeLink.self, try $0.read("payload")), try $0.read("operation") == JournalEntry.Operation.unlink.rawValue) }
+                ).map {
+                    (
+                        try StoreCoding.decode(CubeLink.self, try $0.read("payload")),
+                        try $0.read("operation") == JournalEntry.Operation.unlink.rawValue
+                    )
+                }
                 changes.erased = try String.fetchAll(
-                    db, sql: "SELECT cube FROM journal WHERE owner = ? AND position > ? AND operation = 'erase'", arguments: [ownerID, position]
+                    db, sql: "SELECT cube FROM journal WHERE owner = ? AND position > ? AND operation = 'erase'",
+                    arguments: [ownerID, position]
                 ).compactMap(CubeID.init)
                 if !visibility.isWhole {
                     // What has gone out of sight is as good as gone.
                     changes.erased += try String.fetchAll(
-                        db, sql: "SELECT id FROM cube WHERE owner = ? AND position > ? AND NOT \(sight.sql)", arguments: [ownerID, position] + sight.arguments
+                        db, sql: "SELECT id FROM cube WHERE owner = ? AND position > ? AND NOT \(sight.sql)",
+                        arguments: [ownerID, position] + sight.arguments
                     ).map(CubeID.init(stored:))
                 }
             }
@@ -249,12 +298,14 @@ extension SQLiteMemoryStore {
     }
 
     private static func indexRow(_ row: Row) throws -> IndexRow {
-        guard let type = MemoryType(rawValue: try row.read(2)), let state = LifecycleState(rawValue: try row.read(3)) else {
+        guard let type = MemoryType(rawValue: try row.read(2)), let state = LifecycleState(rawValue: try row.read(3))
+        else {
             throw StoreError(.corrupt, "A memory has an unknown id, type or state. Run `mneme doctor`.")
         }
         let tags: String? = try row.read(11)
         var result = IndexRow(
-            sequence: try row.read(0), id: CubeID(stored: try row.read(1)), type: type, state: state, agent: try row.read(4), session: try row.read(5),
+            sequence: try row.read(0), id: CubeID(stored: try row.read(1)), type: type, state: state,
+            agent: try row.read(4), session: try row.read(5),
             place: try row.read(6), speaker: try row.read(7),
             eventTime: try row.time(8), recordedTime: try row.time(9),
             expires: try row.optionalTime(10),
@@ -284,7 +335,9 @@ extension SQLiteMemoryStore {
                     """, arguments: [embedder, limit]
             ).compactMap { row in
                 try CubeID(row.read("id") as String).map {
-                    PendingEmbedding(id: $0, version: try row.read("version"), text: try row.read("text"), speaker: try row.read("speaker"))
+                    PendingEmbedding(
+                        id: $0, version: try row.read("version"), text: try row.read("text"),
+                        speaker: try row.read("speaker"))
                 }
             }
         }
@@ -304,24 +357,34 @@ extension SQLiteMemoryStore {
         if owner == nil { try requireAll(.read, caller) }
         return try read { db in
             if let owner, try !visible(.read, of: owner, Self.ownerID(owner, db), caller, db).isWhole {
-                throw refusal("'\(caller.principal.name)' reaches a part of these memories only, and counts tell of the rest.", owner, caller)
+                throw refusal(
+                    "'\(caller.principal.name)' reaches a part of these memories only, and counts tell of the rest.",
+                    owner, caller)
             }
             let ownerID = try owner.map { try Self.ownerID($0, db) ?? -1 }
-            func count(_ sql: String) throws -> Int { try Int.fetchOne(db, sql: sql, arguments: ["owner": ownerID]) ?? 0 }
+            func count(_ sql: String) throws -> Int {
+                try Int.fetchOne(db, sql: sql, arguments: ["owner": ownerID]) ?? 0
+            }
             func counts(_ column: String) throws -> [String: Int] {
                 let rows = try Row.fetchAll(
-                    db, sql: "SELECT \(column), count(*) FROM cube WHERE :owner IS NULL OR owner = :owner GROUP BY 1", arguments: ["owner": ownerID])
+                    db, sql: "SELECT \(column), count(*) FROM cube WHERE :owner IS NULL OR owner = :owner GROUP BY 1",
+                    arguments: ["owner": ownerID])
                 return Dictionary(try rows.map { (try $0.read(0), try $0.read(1)) }, uniquingKeysWith: +)
             }
-            let bytes = [path, path + "-wal"].reduce(0) { $0 + ((try? FileManager.default.attributesOfItem(atPath: $1)[.size] as? Int) ?? 0) }
+            let bytes = [path, path + "-wal"].reduce(0) {
+                $0 + ((try? FileManager.default.attributesOfItem(atPath: $1)[.size] as? Int) ?? 0)
+            }
             let mine = "WHERE :owner IS NULL OR owner = :owner"
             return StoreStatistics(
-                memories: try count("SELECT count(*) FROM cube \(mine)"), byState: try counts("state"), byType: try counts("type"),
+                memories: try count("SELECT count(*) FROM cube \(mine)"), byState: try counts("state"),
+                byType: try counts("type"),
                 owners: try count("SELECT count(*) FROM owner WHERE :owner IS NULL OR id = :owner"),
-                sessions: try count("SELECT count(*) FROM session \(mine)"), links: try count("SELECT count(*) FROM link \(mine)"),
+                sessions: try count("SELECT count(*) FROM session \(mine)"),
+                links: try count("SELECT count(*) FROM link \(mine)"),
                 journalEntries: try count("SELECT count(*) FROM journal \(mine)"),
                 vectors: try count("SELECT count(*) FROM vector JOIN cube ON cube.seq = vector.cube \(mine)"),
-                pendingEmbeddings: try count("SELECT count(*) FROM pending JOIN cube ON cube.seq = pending.cube \(mine)"), bytesOnDisk: bytes)
+                pendingEmbeddings: try count(
+                    "SELECT count(*) FROM pending JOIN cube ON cube.seq = pending.cube \(mine)"), bytesOnDisk: bytes)
         }
     }
 }

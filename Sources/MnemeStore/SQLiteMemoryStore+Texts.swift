@@ -14,7 +14,8 @@ extension SQLiteMemoryStore {
 
     /// A text for places where refusing is too late: it says where a NUL character was.
     static func whole(_ text: String) -> String {
-        text.utf8.contains(0) ? String(String.UnicodeScalarView(text.unicodeScalars.map { $0 == "\0" ? "␀" : $0 })) : text
+        text.utf8.contains(0)
+            ? String(String.UnicodeScalarView(text.unicodeScalars.map { $0 == "\0" ? "␀" : $0 })) : text
     }
 }
 

@@ -20,7 +20,9 @@ extension SQLiteMemoryStore {
                 return .success(cubes)
             }
         }
-        if requests.contains(where: { $0.mutations.contains { if case .erase = $0 { true } else { false } } }) { try dropOldPages() }
+        if requests.contains(where: { $0.mutations.contains { if case .erase = $0 { true } else { false } } }) {
+            try dropOldPages()
+        }
         return results
     }
 
@@ -36,11 +38,16 @@ extension SQLiteMemoryStore {
         try checkQuota(request.mutations.count { $0.isAddition }, change, db)
         guard let key = request.idempotencyKey else { return try apply(request.mutations, change, &chain, db) }
         let hash = Self.requestHash(request.mutations)
-        if let known = try Row.fetchOne(db, sql: "SELECT request, cubes FROM idempotency WHERE owner = ? AND key = ?", arguments: [ownerID, key]) {
+        if let known = try Row.fetchOne(
+            db, sql: "SELECT request, cubes FROM idempotency WHERE owner = ? AND key = ?", arguments: [ownerID, key])
+        {
             guard known["request"] as Data == hash else {
-                throw StoreError(.conflict, "The idempotency key '\(key.prefix(80))' was used for another request. Use a new key.")
+                throw StoreError(
+                    .conflict, "The idempotency key '\(key.prefix(80))' was used for another request. Use a new key.")
             }
-            let cubes = try StoreCoding.decode([CubeID].self, known["cubes"]).compactMap { try Self.current($0, ownerID, db) }
+            let cubes = try StoreCoding.decode([CubeID].self, known["cubes"]).compactMap {
+                try Self.current($0, ownerID, db)
+            }
             let seen = cubes.filter(change.reaches)
             // Nothing is changed, but handed out.
             try chain.append(AuditEntry(caller, owner, default: "commit", cubes: seen.map(\.id)), db)
@@ -85,11 +92,18 @@ extension SQLiteMemoryStore {
     }
 
     /// Applies a request's mutations and writes down that it was done.
-    private func apply(_ mutations: [Mutation], _ change: Change, _ chain: inout AuditLog.Chain, _ db: Database) throws -> [MemCube] {
+    private func apply(_ mutations: [Mutation], _ change: Change, _ chain: inout AuditLog.Chain, _ db: Database) throws
+        -> [MemCube]
+    {
         let cubes = try mutations.compactMap { try apply($0, change, db) }
-        let erased = mutations.compactMap { mutation -> CubeID? in if case .erase(let id) = mutation { id } else { nil } }
+        let erased = mutations.compactMap { mutation -> CubeID? in if case .erase(let id) = mutation { id } else { nil }
+        }
         var entry = AuditEntry(change.caller, change.owner, default: "commit", cubes: cubes.map(\.id) + erased)
-        if let journal = change.journal { (entry.journalFirst, entry.journalLast, entry.digest) = (journal.lowerBound, journal.upperBound, change.digest) }
+        if let journal = change.journal {
+            (entry.journalFirst, entry.journalLast, entry.digest) = (
+                journal.lowerBound, journal.upperBound, change.digest
+            )
+        }
         try chain.append(entry, db)
         return cubes
     }
@@ -97,11 +111,13 @@ extension SQLiteMemoryStore {
     private func checkQuota(_ added: Int, _ change: Change, _ db: Database) throws {
         guard added > 0, let quota = change.caller.principal.quota else { return }
         let count = try Int.fetchOne(
-            db.cachedStatement(sql: "SELECT count(*) FROM (SELECT 1 FROM cube WHERE owner = ? LIMIT ?)"), arguments: [change.ownerID, quota + 1])
+            db.cachedStatement(sql: "SELECT count(*) FROM (SELECT 1 FROM cube WHERE owner = ? LIMIT ?)"),
+            arguments: [change.ownerID, quota + 1])
         guard (count ?? 0) + added <= quota else {
             throw StoreError(
                 .quotaReached,
-                "'\(change.caller.principal.name)' may keep \(quota) memories of user '\(change.owner.user)'. Erase some, or ask for a higher quota.")
+                "'\(change.caller.principal.name)' may keep \(quota) memories of user '\(change.owner.user)'. Erase some, or ask for a higher quota."
+            )
         }
     }
 
@@ -110,7 +126,9 @@ extension SQLiteMemoryStore {
     /// - Throws: ``StoreError`` if another process keeps reading an old state for two seconds.
     func dropOldPages() throws {
         for attempt in 1...40 {
-            let busy = try writeWithoutTransaction { try Bool.fetchOne($0, sql: "PRAGMA wal_checkpoint(TRUNCATE)") ?? true }
+            let busy = try writeWithoutTransaction {
+                try Bool.fetchOne($0, sql: "PRAGMA wal_checkpoint(TRUNCATE)") ?? true
+            }
             if !busy { return }
             if attempt < 40 { Thread.sleep(forTimeInterval: 0.05) }
         }
@@ -137,7 +155,8 @@ extension SQLiteMemoryStore {
             case .release(let id): hash.update(data: Data("release\(id)".utf8))
             case .invalidate(let id, _): hash.update(data: Data("invalidate\(id)".utf8))
             case .confirm(let id): hash.update(data: Data("confirm\(id)".utf8))
-            case .move(let id, let tier, let topic): hash.update(data: Data("move\(id)\(tier.rawValue)\(topic?.description ?? "")".utf8))
+            case .move(let id, let tier, let topic):
+                hash.update(data: Data("move\(id)\(tier.rawValue)\(topic?.description ?? "")".utf8))
             case .erase(let id): hash.update(data: Data("erase\(id)".utf8))
             case .link(let link): hash.update(data: Data("link\(link.source)\(link.target)\(link.kind)".utf8))
             case .unlink(let link): hash.update(data: Data("unlink\(link.source)\(link.target)\(link.kind)".utf8))
@@ -152,13 +171,18 @@ extension SQLiteMemoryStore {
     }
 
     static func current(_ id: CubeID, _ ownerID: Int64, _ db: Database) throws -> MemCube? {
-        try Row.fetchOne(db.cachedStatement(sql: cubeQuery + " WHERE cube.id = ? AND cube.owner = ?"), arguments: [id.description, ownerID]).map(cube)
+        try Row.fetchOne(
+            db.cachedStatement(sql: cubeQuery + " WHERE cube.id = ? AND cube.owner = ?"),
+            arguments: [id.description, ownerID]
+        ).map(cube)
     }
 
     /// A cube in sight.
     func require(_ id: CubeID, _ ownerID: Int64, _ sight: Visibility, _ db: Database) throws -> MemCube {
         guard let cube = try Self.current(id, ownerID, db), sight.contains(cube) else {
-            throw StoreError(.notFound, "There is no memory \(id) in this scope\(sight.isWhole ? "" : ", or it may not be changed").")
+            throw StoreError(
+                .notFound, "There is no memory \(id) in this scope\(sight.isWhole ? "" : ", or it may not be changed")."
+            )
         }
         return cube
     }
@@ -172,7 +196,8 @@ extension SQLiteMemoryStore {
     private func requireChangeable(_ id: CubeID, _ change: Change, _ db: Database) throws -> MemCube {
         let cube = try require(id, for: .write, change, db)
         guard cube.state != .erased, cube.state != .frozen else {
-            throw StoreError(.conflict, "Memory \(id) is \(cube.state.rawValue) and cannot be changed. Restore it first.")
+            throw StoreError(
+                .conflict, "Memory \(id) is \(cube.state.rawValue) and cannot be changed. Restore it first.")
         }
         guard cube.state != .quarantined else {
             throw StoreError(.conflict, "Memory \(id) is held, as it reads like an instruction. Release or erase it.")
@@ -192,7 +217,8 @@ extension SQLiteMemoryStore {
         }
         guard cube.sensitivity <= ceiling else {
             throw refusal(
-                "'\(name)' sees memories up to '\(ceiling.name)' here and cannot write a '\(cube.sensitivity.name)' one.", change.owner, change.caller)
+                "'\(name)' sees memories up to '\(ceiling.name)' here and cannot write a '\(cube.sensitivity.name)' one.",
+                change.owner, change.caller)
         }
         guard let agent = sight.agent, sight.agentCeiling != nil else { return }
         if isNew { cube.scope.agent = cube.scope.agent ?? agent }
@@ -207,7 +233,10 @@ extension SQLiteMemoryStore {
         case .add(var cube, let analysis, let contentHash, let links):
             try confine(&cube, change, isNew: true)
             if let known = try String.fetchOne(
-                db.cachedStatement(sql: "SELECT id FROM cube WHERE owner = ? AND content_hash = ? AND state NOT IN ('archived', 'merged') LIMIT 1"),
+                db.cachedStatement(
+                    sql:
+                        "SELECT id FROM cube WHERE owner = ? AND content_hash = ? AND state NOT IN ('archived', 'merged') LIMIT 1"
+                ),
                 arguments: [ownerID, Data(contentHash)])
             {
                 // That there is one out of sight must not show.
@@ -222,7 +251,8 @@ extension SQLiteMemoryStore {
             // To what is in sight; and to what was taken out of it, which is not.
             for link in links
             where try Self.current(link.target, ownerID, db).map({
-                change.sight(.write).contains($0) || (link.kind == CubeLink.derivedFrom && $0.provenance.source == Provenance.redaction)
+                change.sight(.write).contains($0)
+                    || (link.kind == CubeLink.derivedFrom && $0.provenance.source == Provenance.redaction)
             }) ?? false {
                 try Self.add(link, change, db)
             }
@@ -230,9 +260,12 @@ extension SQLiteMemoryStore {
             try settle(Self.saveClaims(cube, ownerID, db), change, db)
             return try Self.current(cube.id, ownerID, db)
 
-        case .adopt(let cube, let history, let analysis, let contentHash): return try adopt(cube, history, analysis, contentHash, change, db)
-        case .update(let cube, let analysis, let contentHash): return try replace(cube, analysis, contentHash, .update, change, db)
-        case .rollback(let cube, let analysis, let contentHash): return try replace(cube, analysis, contentHash, .rollback, change, db)
+        case .adopt(let cube, let history, let analysis, let contentHash):
+            return try adopt(cube, history, analysis, contentHash, change, db)
+        case .update(let cube, let analysis, let contentHash):
+            return try replace(cube, analysis, contentHash, .update, change, db)
+        case .rollback(let cube, let analysis, let contentHash):
+            return try replace(cube, analysis, contentHash, .rollback, change, db)
         case .archive(let id): return try transition(id, to: .archived, .archive, change, db)
         case .restore(let id): return try transition(id, to: .activated, .restore, change, db)
         case .quarantine(let id): return try transition(id, to: .quarantined, .quarantine, change, db)
@@ -244,8 +277,10 @@ extension SQLiteMemoryStore {
             return try transition(id, to: .merged, .merge, change, db)
         case .invalidate(let id, let date):
             return try setValidity(of: requireChangeable(id, change, db), until: date, .invalidate, change, db)
-        case .confirm(let id): return try amend(id, .confirm, change, db) { $0.confirmations = min($0.confirmations ?? 0, .max - 1) + 1 }
-        case .move(let id, let tier, let topic): return try amend(id, .move, change, db) { ($0.tier, $0.topic) = (tier, topic) }
+        case .confirm(let id):
+            return try amend(id, .confirm, change, db) { $0.confirmations = min($0.confirmations ?? 0, .max - 1) + 1 }
+        case .move(let id, let tier, let topic):
+            return try amend(id, .move, change, db) { ($0.tier, $0.topic) = (tier, topic) }
 
         case .erase(let id):
             var cube = try require(id, for: .erase, change, db)
@@ -253,16 +288,22 @@ extension SQLiteMemoryStore {
             _ = try Self.record(.erase, cube, change, db)
             // The journal keeps that it happened, never what was said.
             for column in ["cube", "target"] {
-                try db.execute(sql: "UPDATE journal SET payload = NULL, salt = NULL WHERE \(column) = ?", arguments: [id.description])
+                try db.execute(
+                    sql: "UPDATE journal SET payload = NULL, salt = NULL WHERE \(column) = ?",
+                    arguments: [id.description])
             }
             let keys = try Self.claimedKeys(id, db)
             let ended = try String.fetchAll(
-                db, sql: "SELECT target FROM link WHERE source = ? AND kind = ?", arguments: [id.description, CubeLink.supersedes])
-            try db.execute(sql: "DELETE FROM link WHERE source = ? OR target = ?", arguments: [id.description, id.description])
+                db, sql: "SELECT target FROM link WHERE source = ? AND kind = ?",
+                arguments: [id.description, CubeLink.supersedes])
+            try db.execute(
+                sql: "DELETE FROM link WHERE source = ? OR target = ?", arguments: [id.description, id.description])
             try db.execute(sql: "DELETE FROM access_grant WHERE cube = ?", arguments: [id.description])
             try db.execute(sql: "DELETE FROM cube WHERE id = ?", arguments: [id.description])
             for target in ended {
-                if let former = try Self.current(CubeID(stored: target), ownerID, db) { _ = try setValidity(of: former, until: nil, .reinstate, change, db) }
+                if let former = try Self.current(CubeID(stored: target), ownerID, db) {
+                    _ = try setValidity(of: former, until: nil, .reinstate, change, db)
+                }
             }
             try settle(keys, change, db)
             return nil
@@ -270,7 +311,9 @@ extension SQLiteMemoryStore {
         case .link(let link):
             _ = try require(link.source, for: .write, change, db)
             _ = try require(link.target, for: .write, change, db)
-            guard link.source != link.target else { throw StoreError(.conflict, "A memory cannot be linked to itself.") }
+            guard link.source != link.target else {
+                throw StoreError(.conflict, "A memory cannot be linked to itself.")
+            }
             try Self.add(link, change, db)
             return nil
 
@@ -279,7 +322,9 @@ extension SQLiteMemoryStore {
             try db.execute(
                 sql: "DELETE FROM link WHERE owner = ? AND source = ? AND target = ? AND kind = ?",
                 arguments: [ownerID, link.source.description, link.target.description, link.kind])
-            guard db.changesCount > 0 else { throw StoreError(.notFound, "There is no '\(link.kind)' link from \(link.source) to \(link.target).") }
+            guard db.changesCount > 0 else {
+                throw StoreError(.notFound, "There is no '\(link.kind)' link from \(link.source) to \(link.target).")
+            }
             try Self.record(.unlink, link, change, db)
             return nil
         }
@@ -287,7 +332,8 @@ extension SQLiteMemoryStore {
 
     /// Puts a new cube into the state.
     func insert(
-        _ cube: MemCube, _ json: CubeJSON, _ analysis: [UInt8], _ contentHash: [UInt8], _ position: Int64, _ change: Change, _ db: Database
+        _ cube: MemCube, _ json: CubeJSON, _ analysis: [UInt8], _ contentHash: [UInt8], _ position: Int64,
+        _ change: Change, _ db: Database
     ) throws {
         let ownerID = change.ownerID
         var session: Int64?, place: Int64 = 0
@@ -308,28 +354,41 @@ extension SQLiteMemoryStore {
                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                 """
         ).execute(arguments: [
-            cube.id.description, ownerID, session, place, cube.scope.agent, cube.type.rawValue, cube.state.rawValue, cube.version,
+            cube.id.description, ownerID, session, place, cube.scope.agent, cube.type.rawValue, cube.state.rawValue,
+            cube.version,
             cube.text, cube.speaker, cube.eventTime.timeIntervalSince1970, cube.recordedTime.timeIntervalSince1970,
             cube.updatedTime.timeIntervalSince1970, cube.expires?.timeIntervalSince1970, cube.priority,
-            json.header, Data(contentHash), position, Data(analysis), analyzer, cube.activation?.block, cube.sensitivity.rawValue,
+            json.header, Data(contentHash), position, Data(analysis), analyzer, cube.activation?.block,
+            cube.sensitivity.rawValue,
             cube.validUntil?.timeIntervalSince1970,
         ])
-        if cube.activation == nil { try db.cachedStatement(sql: "INSERT INTO pending (cube) VALUES (?)").execute(arguments: [db.lastInsertedRowID]) }
+        if cube.activation == nil {
+            try db.cachedStatement(sql: "INSERT INTO pending (cube) VALUES (?)").execute(arguments: [
+                db.lastInsertedRowID
+            ])
+        }
     }
 
     /// Makes a cube's next version.
     private func replace(
-        _ cube: MemCube, _ analysis: [UInt8], _ contentHash: [UInt8], _ operation: JournalEntry.Operation, _ change: Change, _ db: Database
+        _ cube: MemCube, _ analysis: [UInt8], _ contentHash: [UInt8], _ operation: JournalEntry.Operation,
+        _ change: Change, _ db: Database
     ) throws -> MemCube {
         var cube = cube
         let owner = change.owner, caller = change.caller
         let old = try requireChangeable(cube.id, change, db)
         try confine(&cube, change, isNew: false)
         guard old.activation == cube.activation, cube.activation == nil || cube.text == old.text else {
-            throw StoreError(.conflict, "Memory \(cube.id) stands for computed keys and values; its text cannot be changed. Compute and keep others.")
+            throw StoreError(
+                .conflict,
+                "Memory \(cube.id) stands for computed keys and values; its text cannot be changed. Compute and keep others."
+            )
         }
         guard cube.version == old.version else {
-            throw StoreError(.conflict, "Memory \(cube.id) was changed meanwhile, to version \(old.version). Read it again and repeat the change.")
+            throw StoreError(
+                .conflict,
+                "Memory \(cube.id) was changed meanwhile, to version \(old.version). Read it again and repeat the change."
+            )
         }
         cube.version = old.version + 1
         cube.recordedTime = old.recordedTime
@@ -342,7 +401,9 @@ extension SQLiteMemoryStore {
             if cube.state != old.state, !old.state.canBecome(cube.state) { cube.state = old.state }
         } else {
             let isHeld = cube.state == .quarantined && old.state.canBecome(.quarantined)
-            (cube.state, cube.validUntil, cube.confirmations) = (isHeld ? .quarantined : old.state, old.validUntil, old.confirmations)
+            (cube.state, cube.validUntil, cube.confirmations) = (
+                isHeld ? .quarantined : old.state, old.validUntil, old.confirmations
+            )
         }
         // A word for one text is none for another.
         cube.vouchedBy = old.text == cube.text ? old.vouchedBy : nil
@@ -356,12 +417,16 @@ extension SQLiteMemoryStore {
                 """,
             arguments: [
                 cube.scope.agent, cube.type.rawValue, cube.state.rawValue, cube.version, cube.text, cube.speaker,
-                cube.eventTime.timeIntervalSince1970, cube.updatedTime.timeIntervalSince1970, cube.expires?.timeIntervalSince1970,
-                cube.priority, json.header, Data(contentHash), position, Data(analysis), analyzer, cube.sensitivity.rawValue,
+                cube.eventTime.timeIntervalSince1970, cube.updatedTime.timeIntervalSince1970,
+                cube.expires?.timeIntervalSince1970,
+                cube.priority, json.header, Data(contentHash), position, Data(analysis), analyzer,
+                cube.sensitivity.rawValue,
                 cube.validUntil?.timeIntervalSince1970, cube.id.description,
             ])
         if old.text != cube.text || old.speaker != cube.speaker {
-            try db.execute(sql: "INSERT OR IGNORE INTO pending (cube) SELECT seq FROM cube WHERE id = ?", arguments: [cube.id.description])
+            try db.execute(
+                sql: "INSERT OR IGNORE INTO pending (cube) SELECT seq FROM cube WHERE id = ?",
+                arguments: [cube.id.description])
         } else {
             try Self.keepVector(of: cube, db)
         }
@@ -373,18 +438,23 @@ extension SQLiteMemoryStore {
 
     /// The vector of a cube whose text is the same serves its new version.
     static func keepVector(of cube: MemCube, _ db: Database) throws {
-        try db.cachedStatement(sql: "UPDATE vector SET version = ? WHERE cube = (SELECT seq FROM cube WHERE id = ?)").execute(arguments: [
-            cube.version, cube.id.description,
-        ])
+        try db.cachedStatement(sql: "UPDATE vector SET version = ? WHERE cube = (SELECT seq FROM cube WHERE id = ?)")
+            .execute(arguments: [
+                cube.version, cube.id.description,
+            ])
     }
 
     /// Changes what is in a cube's header and is none of its content.
-    private func amend(_ id: CubeID, _ operation: JournalEntry.Operation, _ change: Change, _ db: Database, _ body: (inout MemCube) -> Void) throws -> MemCube {
+    private func amend(
+        _ id: CubeID, _ operation: JournalEntry.Operation, _ change: Change, _ db: Database,
+        _ body: (inout MemCube) -> Void
+    ) throws -> MemCube {
         var cube = try requireChangeable(id, change, db)
         body(&cube)
         cube.version += 1
         cube.updatedTime = change.caller.time
-        let json = CubeJSON(cube), position = try Self.append(operation, id, version: cube.version, payload: json.payload, change, db)
+        let json = CubeJSON(cube),
+            position = try Self.append(operation, id, version: cube.version, payload: json.payload, change, db)
         try db.execute(
             sql: "UPDATE cube SET header = ?, version = ?, updated_time = ?, position = ? WHERE id = ?",
             arguments: [json.header, cube.version, cube.updatedTime.timeIntervalSince1970, position, id.description])
@@ -396,15 +466,21 @@ extension SQLiteMemoryStore {
     private func release(_ id: CubeID, _ change: Change, _ db: Database) throws -> MemCube {
         _ = try require(id, for: .share, change, db)
         var cube = try require(id, for: .write, change, db)
-        guard cube.state == .quarantined else { throw StoreError(.conflict, "Memory \(id) is \(cube.state.rawValue), not held.") }
+        guard cube.state == .quarantined else {
+            throw StoreError(.conflict, "Memory \(id) is \(cube.state.rawValue), not held.")
+        }
         cube.state = .activated
         cube.vouchedBy = change.caller.principal.name
         cube.version += 1
         cube.updatedTime = change.caller.time
-        let json = CubeJSON(cube), position = try Self.append(.release, id, version: cube.version, payload: json.payload, change, db)
+        let json = CubeJSON(cube),
+            position = try Self.append(.release, id, version: cube.version, payload: json.payload, change, db)
         try db.execute(
             sql: "UPDATE cube SET state = ?, header = ?, version = ?, updated_time = ?, position = ? WHERE id = ?",
-            arguments: [cube.state.rawValue, json.header, cube.version, cube.updatedTime.timeIntervalSince1970, position, id.description])
+            arguments: [
+                cube.state.rawValue, json.header, cube.version, cube.updatedTime.timeIntervalSince1970, position,
+                id.description,
+            ])
         try Self.keepVector(of: cube, db)
         try settle(Self.claimedKeys(id, db), change, db)
         return try Self.current(id, change.ownerID, db) ?? cube
@@ -438,7 +514,10 @@ extension SQLiteMemoryStore {
     static func add(_ link: CubeLink, _ change: Change, _ db: Database) throws {
         try db.execute(
             sql: "INSERT OR REPLACE INTO link (owner, source, target, kind, time) VALUES (?, ?, ?, ?, ?)",
-            arguments: [change.ownerID, link.source.description, link.target.description, link.kind, link.time.timeIntervalSince1970])
+            arguments: [
+                change.ownerID, link.source.description, link.target.description, link.kind,
+                link.time.timeIntervalSince1970,
+            ])
         try record(.link, link, change, db)
     }
 
@@ -452,17 +531,21 @@ extension SQLiteMemoryStore {
     static func record(
         _ operation: JournalEntry.Operation, _ link: CubeLink, _ change: Change, _ db: Database
     ) throws {
-        _ = try append(operation, link.source, version: 0, payload: try StoreCoding.encode(link), target: link.target, change, db)
+        _ = try append(
+            operation, link.source, version: 0, payload: try StoreCoding.encode(link), target: link.target, change, db)
     }
 
     static func append(
-        _ operation: JournalEntry.Operation, _ cube: CubeID, version: Int, payload: String, target: CubeID? = nil, time past: Date? = nil,
+        _ operation: JournalEntry.Operation, _ cube: CubeID, version: Int, payload: String, target: CubeID? = nil,
+        time past: Date? = nil,
         principal: String? = nil, reason: String? = nil, _ change: Change, _ db: Database
     ) throws -> Int64 {
         let caller = change.caller, salt = SymmetricKey(size: .bits128).withUnsafeBytes { Data($0) }
-        let time = (past ?? caller.time).timeIntervalSince1970, principal = principal ?? caller.principal.name, reason = past == nil ? caller.reason : reason
+        let time = (past ?? caller.time).timeIntervalSince1970, principal = principal ?? caller.principal.name,
+            reason = past == nil ? caller.reason : reason
         let digest = AuditLog.journalDigest(
-            salt: salt, time: time, operation: operation.rawValue, cube: cube.description, version: version, principal: principal, reason: reason,
+            salt: salt, time: time, operation: operation.rawValue, cube: cube.description, version: version,
+            principal: principal, reason: reason,
             payload: payload)
         try db.cachedStatement(
             sql: """
@@ -470,7 +553,8 @@ extension SQLiteMemoryStore {
                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                 """
         ).execute(arguments: [
-            change.ownerID, time, operation.rawValue, cube.description, version, principal, reason, payload, salt, digest,
+            change.ownerID, time, operation.rawValue, cube.description, version, principal, reason, payload, salt,
+            digest,
             target?.description,
         ])
         change.note(db.lastInsertedRowID, digest)
@@ -483,8 +567,11 @@ extension SQLiteMemoryStore {
         try write { db in
             guard let ownerID = try Self.ownerID(owner, db) else { return }
             for (id, use) in uses {
-                try db.cachedStatement(sql: "UPDATE cube SET uses = uses + ?, last_used = max(coalesce(last_used, 0), ?) WHERE id = ? AND owner = ?")
-                    .execute(arguments: [use.count, use.last.timeIntervalSince1970, id.description, ownerID])
+                try db.cachedStatement(
+                    sql:
+                        "UPDATE cube SET uses = uses + ?, last_used = max(coalesce(last_used, 0), ?) WHERE id = ? AND owner = ?"
+                )
+                .execute(arguments: [use.count, use.last.timeIntervalSince1970, id.description, ownerID])
             }
         }
     }
@@ -504,7 +591,8 @@ extension SQLiteMemoryStore {
             for (id, version, vector) in vectors {
                 guard
                     let seq = try Int64.fetchOne(
-                        db.cachedStatement(sql: "SELECT seq FROM cube WHERE id = ? AND version = ?"), arguments: [id.description, version])
+                        db.cachedStatement(sql: "SELECT seq FROM cube WHERE id = ? AND version = ?"),
+                        arguments: [id.description, version])
                 else { continue }
                 try db.cachedStatement(sql: "UPDATE counter SET value = value + 1 WHERE name = 'vector'").execute()
                 try db.cachedStatement(

@@ -29,7 +29,9 @@ public final class SQLiteMemoryStore: MemoryStore {
     ///   - auditKey: signs the audit log; nil leaves it unsigned, so that whoever can write the file can write another log.
     ///   - key: opens an encrypted store; a new one is made encrypted. See ``rewrite(_:from:to:progress:)``.
     /// - Throws: ``StoreError``, and ``MnemeSeal/SealError`` if the key is missing or another one, or the store is not encrypted though there is one.
-    public init(path: String, analyzer: String, auditKey: Curve25519.Signing.PrivateKey? = nil, key: EncryptionKey? = nil) throws {
+    public init(
+        path: String, analyzer: String, auditKey: Curve25519.Signing.PrivateKey? = nil, key: EncryptionKey? = nil
+    ) throws {
         self.path = path
         audit = AuditLog(key: auditKey)
         self.analyzer = analyzer
@@ -51,7 +53,9 @@ public final class SQLiteMemoryStore: MemoryStore {
     }
 
     func read<T>(_ body: (Database) throws -> T) throws -> T { try Self.translating(path) { try pool.read(body) } }
-    func writeWithoutTransaction<T>(_ body: (Database) throws -> T) throws -> T { try Self.translating(path) { try pool.writeWithoutTransaction(body) } }
+    func writeWithoutTransaction<T>(_ body: (Database) throws -> T) throws -> T {
+        try Self.translating(path) { try pool.writeWithoutTransaction(body) }
+    }
     func write<T>(_ body: (Database) throws -> T) throws -> T { try Self.translating(path) { try pool.write(body) } }
 
     /// Runs `body` and turns SQLite's errors into ``StoreError``s that say what to do.
@@ -59,18 +63,25 @@ public final class SQLiteMemoryStore: MemoryStore {
         do { return try body() } catch let error as DatabaseError {
             switch error.resultCode {
             case .SQLITE_FULL:
-                throw StoreError(.diskFull, "The disk of \(path) is full. Nothing of this request was written; free space and repeat it.")
+                throw StoreError(
+                    .diskFull,
+                    "The disk of \(path) is full. Nothing of this request was written; free space and repeat it.")
             case .SQLITE_READONLY, .SQLITE_PERM:
                 throw StoreError(.readOnly, "\(path) cannot be written. Check its permissions and the file system.")
             case .SQLITE_BUSY, .SQLITE_LOCKED:
                 throw StoreError(.busy, "Another process holds \(path). Try again, or end that process.")
             case .SQLITE_CORRUPT, .SQLITE_NOTADB:
                 throw StoreError(
-                    .corrupt, "\(path) is damaged or not a store (\(error.message ?? "SQLite gives no reason")). Run `mneme doctor`, or restore a copy.")
+                    .corrupt,
+                    "\(path) is damaged or not a store (\(error.message ?? "SQLite gives no reason")). Run `mneme doctor`, or restore a copy."
+                )
             case .SQLITE_IOERR
-            where [.SQLITE_IOERR_WRITE, .SQLITE_IOERR_FSYNC, .SQLITE_IOERR_TRUNCATE, .SQLITE_IOERR_SHMSIZE].contains(error.extendedResultCode):
+            where [.SQLITE_IOERR_WRITE, .SQLITE_IOERR_FSYNC, .SQLITE_IOERR_TRUNCATE, .SQLITE_IOERR_SHMSIZE].contains(
+                error.extendedResultCode):
                 throw StoreError(
-                    .diskFull, "Writing \(path) failed (\(error.message ?? "input or output error")). Nothing of this request was written; check the disk.")
+                    .diskFull,
+                    "Writing \(path) failed (\(error.message ?? "input or output error")). Nothing of this request was written; check the disk."
+                )
             default:
                 throw StoreError(.unavailable, "\(path) failed: \(error.message ?? error.resultCode.description).")
             }

@@ -73,11 +73,17 @@ enum Schema {
                     """)
         }
         migrator.registerMigration("2") { db in
-            try db.execute(sql: "ALTER TABLE cube ADD COLUMN uses INTEGER NOT NULL DEFAULT 0; ALTER TABLE cube ADD COLUMN last_used REAL")
+            try db.execute(
+                sql:
+                    "ALTER TABLE cube ADD COLUMN uses INTEGER NOT NULL DEFAULT 0; ALTER TABLE cube ADD COLUMN last_used REAL"
+            )
         }
         migrator.registerMigration("3") { db in
             // The block that an activation cube stands for; such cubes have no vector and no place in indexes.
-            try db.execute(sql: "ALTER TABLE cube ADD COLUMN activation TEXT; CREATE INDEX cube_activation ON cube (owner) WHERE activation IS NOT NULL")
+            try db.execute(
+                sql:
+                    "ALTER TABLE cube ADD COLUMN activation TEXT; CREATE INDEX cube_activation ON cube (owner) WHERE activation IS NOT NULL"
+            )
         }
         migrator.registerMigration("4") { db in
             try db.execute(
@@ -128,7 +134,8 @@ enum Schema {
                     """)
         }
         migrator.registerMigration("7") { db in
-            try db.execute(sql: "CREATE TABLE policy (tenant TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT, WITHOUT ROWID")
+            try db.execute(
+                sql: "CREATE TABLE policy (tenant TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT, WITHOUT ROWID")
         }
         migrator.registerMigration("8") { db in
             // What stands in place of audit entries that were taken away: where the rest begins, and what the journal was up to there.

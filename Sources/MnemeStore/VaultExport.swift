@@ -24,7 +24,9 @@ public struct VaultExport: Sendable, Codable, Hashable {
 
     /// A copy.
     public init(owner: Owner, kind: Kind, place: String, time: Date, principal: String, position: Int64) {
-        (self.owner, self.kind, self.place, self.time, self.principal, self.position) = (owner, kind, place, time, principal, position)
+        (self.owner, self.kind, self.place, self.time, self.principal, self.position) = (
+            owner, kind, place, time, principal, position
+        )
     }
 }
 
@@ -34,9 +36,11 @@ extension SQLiteMemoryStore {
         try write { db in
             guard let ownerID = try Self.ownerID(export.owner, db) else { return }  // nothing can have left
             try db.execute(
-                sql: "INSERT OR REPLACE INTO export (owner, kind, place, time, principal, position) VALUES (?, ?, ?, ?, ?, ?)",
+                sql:
+                    "INSERT OR REPLACE INTO export (owner, kind, place, time, principal, position) VALUES (?, ?, ?, ?, ?, ?)",
                 arguments: [
-                    ownerID, export.kind.rawValue, export.place, export.time.timeIntervalSince1970, export.principal, export.position,
+                    ownerID, export.kind.rawValue, export.place, export.time.timeIntervalSince1970, export.principal,
+                    export.position,
                 ])
         }
     }
@@ -45,10 +49,13 @@ extension SQLiteMemoryStore {
         try read { db in
             let ownerID = try Self.ownerID(owner, db)
             guard try visible(.read, of: owner, ownerID, caller, db).isWhole, let ownerID else { return [] }
-            return try Row.fetchAll(db, sql: "SELECT * FROM export WHERE owner = ? ORDER BY time, place", arguments: [ownerID]).compactMap { row in
+            return try Row.fetchAll(
+                db, sql: "SELECT * FROM export WHERE owner = ? ORDER BY time, place", arguments: [ownerID]
+            ).compactMap { row in
                 try VaultExport.Kind(rawValue: row.read("kind")).map {
                     VaultExport(
-                        owner: owner, kind: $0, place: try row.read("place"), time: try row.time("time"), principal: try row.read("principal"),
+                        owner: owner, kind: $0, place: try row.read("place"), time: try row.time("time"),
+                        principal: try row.read("principal"),
                         position: try row.read("position"))
                 }
             }
@@ -63,7 +70,8 @@ extension SQLiteMemoryStore {
                 throw refusal("Only who reaches all of the memories looks after their copies.", export.owner, caller)
             }
             try db.execute(
-                sql: "DELETE FROM export WHERE owner = ? AND kind = ? AND place = ?", arguments: [ownerID, export.kind.rawValue, export.place])
+                sql: "DELETE FROM export WHERE owner = ? AND kind = ? AND place = ?",
+                arguments: [ownerID, export.kind.rawValue, export.place])
             var entry = AuditEntry(caller, export.owner, default: "vault exports")
             entry.detail = "forgot \(export.place)"
             try chain.append(entry, db)
@@ -74,7 +82,8 @@ extension SQLiteMemoryStore {
         try read { db in
             guard let ownerID = try Self.ownerID(owner, db) else { return [] }
             return try String.fetchAll(
-                db, sql: "SELECT DISTINCT cube FROM journal WHERE owner = ? AND position > ? AND operation = 'erase'", arguments: [ownerID, position]
+                db, sql: "SELECT DISTINCT cube FROM journal WHERE owner = ? AND position > ? AND operation = 'erase'",
+                arguments: [ownerID, position]
             ).map(CubeID.init(stored:))
         }
     }

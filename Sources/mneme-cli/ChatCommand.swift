@@ -29,10 +29,13 @@ struct ChatCommand: AsyncParsableCommand {
         defer { engine.close() }
         let os = memory ? try store.open() : nil
         let session = session ?? "chat-" + Date().formatted(Date.ISO8601FormatStyle().year().month().day())
-        let chatMemory = os.map { ChatMemory($0, scope: Scope(user: user, session: session), also: also.map { Owner(user: $0) }) }
+        let chatMemory = os.map {
+            ChatMemory($0, scope: Scope(user: user, session: session), also: also.map { Owner(user: $0) })
+        }
         let profile = try await chatMemory?.profile() ?? []
         for cube in profile { Terminal.note("  profile: " + Terminal.line(cube.text.prefix(Terminal.width - 13))) }
-        var messages = ChatMemory.system(system, profile: profile).map { [ChatMessage(role: "system", content: $0)] } ?? []
+        var messages =
+            ChatMemory.system(system, profile: profile).map { [ChatMessage(role: "system", content: $0)] } ?? []
         let interactive = Terminal.isInteractive(STDIN_FILENO)
         while true {
             if interactive {
@@ -40,11 +43,15 @@ struct ChatCommand: AsyncParsableCommand {
                 fflush(nil)
             }
             guard let line = readLine(), line.contains(where: { !$0.isWhitespace }) else { break }
-            let known = Set(profile.map(\.id)), memories = try await chatMemory?.recall(line).filter { !known.contains($0.memory.id) } ?? []
-            for item in memories { Terminal.note("  memory: " + Terminal.line(item.memory.text.prefix(Terminal.width - 12))) }
+            let known = Set(profile.map(\.id)),
+                memories = try await chatMemory?.recall(line).filter { !known.contains($0.memory.id) } ?? []
+            for item in memories {
+                Terminal.note("  memory: " + Terminal.line(item.memory.text.prefix(Terminal.width - 12)))
+            }
             var turn = messages
             turn.append(ChatMessage(role: "user", content: line))
-            let prompt = try engine.prompt(model, turn, at: turn.count - 1, parts: ChatMemory.parts(line, memories: memories))
+            let prompt = try engine.prompt(
+                model, turn, at: turn.count - 1, parts: ChatMemory.parts(line, memories: memories))
             var request = GenerationRequest(prompt: prompt.tokens)
             request.texts = prompt.texts
             request.maxTokens = maxTokens

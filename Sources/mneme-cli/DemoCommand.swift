@@ -10,8 +10,12 @@ struct DemoCommand: AsyncParsableCommand {
         commandName: "demo", abstract: "Import a conversation, ask it questions, and show how the answers were found.",
         discussion: "Uses a store of its own, $MNEME_HOME/demo.db, made anew each time.")
 
-    @Argument(help: "A file to import instead of the sample: LoCoMo, OpenAI export, JSON lines, Markdown or text.") var file: String?
-    @Option(help: ArgumentHelp("Ask this instead of the prepared questions. May be given several times.", valueName: "question")) var ask: [String] = []
+    @Argument(help: "A file to import instead of the sample: LoCoMo, OpenAI export, JSON lines, Markdown or text.")
+    var file: String?
+    @Option(
+        help: ArgumentHelp(
+            "Ask this instead of the prepared questions. May be given several times.", valueName: "question")) var ask:
+        [String] = []
     @Option(help: "Memories to show for a question.") var limit = 3
 
     func run() async throws {
@@ -20,9 +24,13 @@ struct DemoCommand: AsyncParsableCommand {
         for suffix in ["", "-wal", "-shm"] { try? FileManager.default.removeItem(atPath: path + suffix) }
         let memory = try StoreOptions.open(store: path, noEmbedder: false)
         let progress = ProgressLine()
-        let context = OperationContext(memory: memory, principal: .local) { done, total, what in progress.show(done, total, what) }
+        let context = OperationContext(memory: memory, principal: .local) { done, total, what in
+            progress.show(done, total, what)
+        }
 
-        print(Terminal.styled("Importing \(file ?? "a sample conversation: Nora and Tomás, January to August 2026")", .bold))
+        print(
+            Terminal.styled(
+                "Importing \(file ?? "a sample conversation: Nora and Tomás, January to August 2026")", .bold))
         var conversation: LocomoConversation?
         var arguments: [String: JSONValue] = [:]
         if let file {
@@ -53,7 +61,8 @@ struct DemoCommand: AsyncParsableCommand {
         var found = 0
         for question in questions {
             print(Terminal.styled("? \(question.text)", .bold))
-            let output = try await RecallOperation.call(["query": .string(question.text), "limit": .number(Double(limit))], context, surface: .commandLine)
+            let output = try await RecallOperation.call(
+                ["query": .string(question.text), "limit": .number(Double(limit))], context, surface: .commandLine)
             guard case .value(let value) = output else { continue }
             let json = try OperationTable.encode(value)
             print(try Rendering.text(json, operation: "recall"))
@@ -63,7 +72,9 @@ struct DemoCommand: AsyncParsableCommand {
                 print(
                     hit
                         ? Terminal.styled("✓ the marked evidence is among them", .green)
-                        : Terminal.styled("✗ the marked evidence (\(question.evidence.joined(separator: ", "))) is not among the first \(limit)", .yellow))
+                        : Terminal.styled(
+                            "✗ the marked evidence (\(question.evidence.joined(separator: ", "))) is not among the first \(limit)",
+                            .yellow))
             }
             print("")
         }
@@ -76,11 +87,16 @@ struct DemoCommand: AsyncParsableCommand {
         await memory.close()
     }
 
-    private func show(_ operation: any Mneme.Operation.Type, _ arguments: [String: JSONValue], _ context: OperationContext, _ progress: ProgressLine)
+    private func show(
+        _ operation: any Mneme.Operation.Type, _ arguments: [String: JSONValue], _ context: OperationContext,
+        _ progress: ProgressLine
+    )
         async throws
     {
         let output = try await operation.call(arguments, context, surface: .commandLine)
         progress.end()
-        if case .value(let value) = output { print(try Rendering.text(try OperationTable.encode(value), operation: operation.name)) }
+        if case .value(let value) = output {
+            print(try Rendering.text(try OperationTable.encode(value), operation: operation.name))
+        }
     }
 }

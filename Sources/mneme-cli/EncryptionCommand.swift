@@ -10,9 +10,13 @@ extension Home {
     /// The key that encrypts what lies in ``folder``: from a file, the environment, or a command that prints it. Nil if none is named.
     static func encryptionKey() throws -> EncryptionKey? {
         let environment = ProcessInfo.processInfo.environment
-        let named = ["MNEME_KEY_FILE", "MNEME_KEY", "MNEME_KEY_COMMAND"].filter { environment[$0].map { !$0.isEmpty } ?? false }
+        let named = ["MNEME_KEY_FILE", "MNEME_KEY", "MNEME_KEY_COMMAND"].filter {
+            environment[$0].map { !$0.isEmpty } ?? false
+        }
         guard let name = named.first, let value = environment[name] else { return nil }
-        guard named.count == 1 else { throw InputError("\(named.joined(separator: " and ")) are set. Set one of them.") }
+        guard named.count == 1 else {
+            throw InputError("\(named.joined(separator: " and ")) are set. Set one of them.")
+        }
         switch name {
         case "MNEME_KEY_FILE": return try encryptionKey(at: value)
         case "MNEME_KEY": return try EncryptionKey(text: value)
@@ -21,7 +25,9 @@ extension Home {
     }
 
     static func encryptionKey(at path: String) throws -> EncryptionKey {
-        guard let data = FileManager.default.contents(atPath: path) else { throw InputError("The key's file \(path) cannot be read.") }
+        guard let data = FileManager.default.contents(atPath: path) else {
+            throw InputError("The key's file \(path) cannot be read.")
+        }
         return try EncryptionKey(text: String(decoding: data, as: UTF8.self))
     }
 
@@ -55,7 +61,9 @@ struct EncryptionCommand: AsyncParsableCommand {
     /// Where the store lies, its indexes, and the keys and values that go with the usual one.
     private static func folders(_ store: StoreFileOptions) -> (store: String, kv: String?, index: String) {
         let path = store.store ?? Home.store
-        return (path, store.store == nil && FileManager.default.fileExists(atPath: Home.kv) ? Home.kv : nil, path + ".index")
+        return (
+            path, store.store == nil && FileManager.default.fileExists(atPath: Home.kv) ? Home.kv : nil, path + ".index"
+        )
     }
 
     /// Reads a key from a file, or makes it and the file.
@@ -63,23 +71,30 @@ struct EncryptionCommand: AsyncParsableCommand {
         if FileManager.default.fileExists(atPath: file) { return try Home.encryptionKey(at: file) }
         let key = EncryptionKey()
         // Of two processes that make the file at once, one's key stays.
-        guard try AtomicFile.write(Data((key.text + "\n").utf8), to: file, .ifAbsent) else { return try Home.encryptionKey(at: file) }
+        guard try AtomicFile.write(Data((key.text + "\n").utf8), to: file, .ifAbsent) else {
+            return try Home.encryptionKey(at: file)
+        }
         print("A new key is in \(file). Without it nobody reads the memories again: keep a copy elsewhere.")
         return key
     }
 
     private static func rewrite(_ store: StoreFileOptions, from old: EncryptionKey?, to new: EncryptionKey?) throws {
         let (path, kv, index) = folders(store), line = ProgressLine()
-        let pages = try SQLiteMemoryStore.rewrite(path, from: old, to: new) { done, total in line.show(done, total, "pages") }
+        let pages = try SQLiteMemoryStore.rewrite(path, from: old, to: new) { done, total in
+            line.show(done, total, "pages")
+        }
         line.end()
         // They are made again from the store.
         try? FileManager.default.removeItem(atPath: index)
         let blocks = try kv.map { try KVFolder.rewrite($0, from: old, to: new) } ?? 0
-        print("\(path): \(pages) pages \(new == nil ? "decrypted" : "encrypted")\(blocks > 0 ? ", and \(blocks) blocks of keys and values" : "").")
+        print(
+            "\(path): \(pages) pages \(new == nil ? "decrypted" : "encrypted")\(blocks > 0 ? ", and \(blocks) blocks of keys and values" : "")."
+        )
     }
 
     struct Status: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Say what is encrypted, and whether the key that is set opens it.")
+        static let configuration = CommandConfiguration(
+            abstract: "Say what is encrypted, and whether the key that is set opens it.")
         @OptionGroup var store: StoreFileOptions
 
         func run() async throws {
@@ -88,11 +103,14 @@ struct EncryptionCommand: AsyncParsableCommand {
                 return print("There is no store at \(path) yet; it will \(key == nil ? "not " : "")be encrypted.")
             }
             guard SQLiteMemoryStore.isEncrypted(path) else {
-                return print("\(path) is not encrypted. `mneme encryption on --key FILE` encrypts it\(key == nil ? "" : " with the key that is set").")
+                return print(
+                    "\(path) is not encrypted. `mneme encryption on --key FILE` encrypts it\(key == nil ? "" : " with the key that is set")."
+                )
             }
             print("\(path) is encrypted.")
             guard let key else { return print("No key is set: set MNEME_KEY_FILE, MNEME_KEY or MNEME_KEY_COMMAND.") }
-            _ = try SQLiteMemoryStore(path: path, analyzer: MemoryOS.analyzerVersion, auditKey: Home.signingKey(), key: key)
+            _ = try SQLiteMemoryStore(
+                path: path, analyzer: MemoryOS.analyzerVersion, auditKey: Home.signingKey(), key: key)
             if let kv { _ = try KVFolder(path: kv, key: key) }
             print("The key that is set opens it.")
         }
@@ -101,22 +119,32 @@ struct EncryptionCommand: AsyncParsableCommand {
     struct On: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Encrypt the store and what was made of it.",
-            discussion: "End other programs that use the store first. It is written a second time, so there must be room for that.")
+            discussion:
+                "End other programs that use the store first. It is written a second time, so there must be room for that."
+        )
         @OptionGroup var store: StoreFileOptions
-        @Option(help: ArgumentHelp("The key's file; made if it is not there. The key that is set if left out.", valueName: "file")) var key: String?
+        @Option(
+            help: ArgumentHelp(
+                "The key's file; made if it is not there. The key that is set if left out.", valueName: "file"))
+        var key: String?
 
         func run() async throws {
             let path = EncryptionCommand.folders(store).store
             guard FileManager.default.fileExists(atPath: path) else {
                 throw InputError("There is no store at \(path). With a key set, a new one is encrypted.")
             }
-            guard !SQLiteMemoryStore.isEncrypted(path) else { throw InputError("\(path) is encrypted already. `mneme encryption rotate` exchanges the key.") }
+            guard !SQLiteMemoryStore.isEncrypted(path) else {
+                throw InputError("\(path) is encrypted already. `mneme encryption rotate` exchanges the key.")
+            }
             guard let used = try key.map(EncryptionCommand.key) ?? Home.encryptionKey() else {
-                throw InputError("Which key? --key FILE makes one, or set MNEME_KEY_FILE, MNEME_KEY or MNEME_KEY_COMMAND.")
+                throw InputError(
+                    "Which key? --key FILE makes one, or set MNEME_KEY_FILE, MNEME_KEY or MNEME_KEY_COMMAND.")
             }
             try EncryptionCommand.rewrite(store, from: nil, to: used)
             if let key, ProcessInfo.processInfo.environment["MNEME_KEY_FILE"] != key {
-                print("From now on: export MNEME_KEY_FILE=\(key.hasPrefix("/") ? key : FileManager.default.currentDirectoryPath + "/" + key)")
+                print(
+                    "From now on: export MNEME_KEY_FILE=\(key.hasPrefix("/") ? key : FileManager.default.currentDirectoryPath + "/" + key)"
+                )
             }
         }
     }
@@ -129,13 +157,19 @@ struct EncryptionCommand: AsyncParsableCommand {
                 programs go on. Who had the old key and an old copy of the files has these file keys: --rewrite makes new ones, and writes everything again.
                 """)
         @OptionGroup var store: StoreFileOptions
-        @Option(name: .customLong("to"), help: ArgumentHelp("The new key's file; made if it is not there.", valueName: "file")) var file: String
+        @Option(
+            name: .customLong("to"),
+            help: ArgumentHelp("The new key's file; made if it is not there.", valueName: "file")) var file: String
         @Flag(help: "Also write all files again, under new file keys. End other programs first.") var rewrite = false
 
         func run() async throws {
-            guard let old = try Home.encryptionKey() else { throw InputError("Set the present key: MNEME_KEY_FILE, MNEME_KEY or MNEME_KEY_COMMAND.") }
+            guard let old = try Home.encryptionKey() else {
+                throw InputError("Set the present key: MNEME_KEY_FILE, MNEME_KEY or MNEME_KEY_COMMAND.")
+            }
             let (path, kv, _) = EncryptionCommand.folders(store)
-            guard SQLiteMemoryStore.isEncrypted(path) else { throw InputError("\(path) is not encrypted. `mneme encryption on` encrypts it.") }
+            guard SQLiteMemoryStore.isEncrypted(path) else {
+                throw InputError("\(path) is not encrypted. `mneme encryption on` encrypts it.")
+            }
             let new = try EncryptionCommand.key(in: file)
             guard new != old else { throw InputError("\(file) holds the present key.") }
             if rewrite {
@@ -146,7 +180,9 @@ struct EncryptionCommand: AsyncParsableCommand {
                 if let kv { try KVFolder.exchangeKey(kv, from: old, to: new) }
                 print("\(path): the key is exchanged.")
             }
-            print("From now on: export MNEME_KEY_FILE=\(file.hasPrefix("/") ? file : FileManager.default.currentDirectoryPath + "/" + file)")
+            print(
+                "From now on: export MNEME_KEY_FILE=\(file.hasPrefix("/") ? file : FileManager.default.currentDirectoryPath + "/" + file)"
+            )
         }
     }
 
@@ -159,8 +195,12 @@ struct EncryptionCommand: AsyncParsableCommand {
         @OptionGroup var store: StoreFileOptions
 
         func run() async throws {
-            guard let key = try Home.encryptionKey() else { throw InputError("Set the present key: MNEME_KEY_FILE, MNEME_KEY or MNEME_KEY_COMMAND.") }
-            guard SQLiteMemoryStore.isEncrypted(EncryptionCommand.folders(store).store) else { throw InputError("The store is not encrypted.") }
+            guard let key = try Home.encryptionKey() else {
+                throw InputError("Set the present key: MNEME_KEY_FILE, MNEME_KEY or MNEME_KEY_COMMAND.")
+            }
+            guard SQLiteMemoryStore.isEncrypted(EncryptionCommand.folders(store).store) else {
+                throw InputError("The store is not encrypted.")
+            }
             try EncryptionCommand.rewrite(store, from: key, to: nil)
             print("Unset the key: it is refused for a store that is not encrypted.")
         }

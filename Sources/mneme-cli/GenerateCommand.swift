@@ -29,20 +29,29 @@ struct SamplingOptions: ParsableArguments {
 /// Which language model, and how it is run.
 struct LanguageModelOptions: ParsableArguments {
     @Option(help: "A model's name, a GGUF file, or a folder as the hub has it.") var model = "smollm2"
-    @Option(help: ArgumentHelp("Tokens of a prompt and its answer together, if not the model's.", valueName: "tokens")) var context: Int?
+    @Option(help: ArgumentHelp("Tokens of a prompt and its answer together, if not the model's.", valueName: "tokens"))
+    var context: Int?
 
     func open() throws -> LanguageModel { try Home.languageModel(model, context: context) }
 }
 
 /// Where keys and values are kept, as options.
 struct KVOptions: ParsableArguments {
-    @Option(help: ArgumentHelp("Disk for computed keys and values, so that no known beginning is computed again; 0 keeps none.", valueName: "GiB"))
+    @Option(
+        help: ArgumentHelp(
+            "Disk for computed keys and values, so that no known beginning is computed again; 0 keeps none.",
+            valueName: "GiB"))
     var kvDisk = 4.0
-    @Option(help: ArgumentHelp("Memory for keys and values, in use and kept; 4, or a quarter of the machine's, if left out.", valueName: "GiB"))
+    @Option(
+        help: ArgumentHelp(
+            "Memory for keys and values, in use and kept; 4, or a quarter of the machine's, if left out.",
+            valueName: "GiB"))
     var kvMemory: Double?
 
     @Option(
-        help: "How they are kept on disk: f16 (exact), int8, int4 or int2 (smaller, and answers differ a little after a restart).", transform: Self.codec)
+        help:
+            "How they are kept on disk: f16 (exact), int8, int4 or int2 (smaller, and answers differ a little after a restart).",
+        transform: Self.codec)
     var kvCodec = KVCodec.f16
 
     @Option(
@@ -80,7 +89,8 @@ struct KVOptions: ParsableArguments {
 
 /// Continues a text.
 struct GenerateCommand: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(commandName: "generate", abstract: "Continue a text with a language model.")
+    static let configuration = CommandConfiguration(
+        commandName: "generate", abstract: "Continue a text with a language model.")
 
     @Argument(help: "The text to continue.") var prompt: String
     @OptionGroup var language: LanguageModelOptions
@@ -106,7 +116,8 @@ struct GenerateCommand: AsyncParsableCommand {
                 fflush(nil)
                 if output.isBlank {
                     Terminal.note(
-                        "The model wrote nothing: it takes the text for complete. Models that follow instructions answer in `mneme chat`.")
+                        "The model wrote nothing: it takes the text for complete. Models that follow instructions answer in `mneme chat`."
+                    )
                 }
                 if Terminal.isInteractive(STDERR_FILENO) { Terminal.note(usage.summary) }
             }
@@ -121,7 +132,8 @@ extension GenerationUsage {
         let moved = reusedTokens > 0 ? ", \(reusedTokens) of them at another place" : ""
         let read = cachedTokens > 0 ? " (\(cachedTokens) remembered\(moved))" : ""
         return String(
-            format: "%d tokens\(read) read, first answer after %.0f ms; %d written, %.0f a second", promptTokens, firstToken * 1000, answerTokens, rate)
+            format: "%d tokens\(read) read, first answer after %.0f ms; %d written, %.0f a second", promptTokens,
+            firstToken * 1000, answerTokens, rate)
     }
 }
 
@@ -137,13 +149,19 @@ struct PerplexityCommand: AsyncParsableCommand {
     @Flag(help: "Print JSON.") var json = false
 
     func run() async throws {
-        guard let text = try? String(contentsOfFile: file, encoding: .utf8) else { throw ModelError(.missingFile, "\(file) cannot be read as UTF-8 text.") }
+        guard let text = try? String(contentsOfFile: file, encoding: .utf8) else {
+            throw ModelError(.missingFile, "\(file) cannot be read as UTF-8 text.")
+        }
         let model = try Home.languageModel(model), progress = ProgressLine()
-        let result = try Perplexity.measure(model, tokens: model.tokens(of: text), context: context, limit: windows) { done, total, value in
+        let result = try Perplexity.measure(model, tokens: model.tokens(of: text), context: context, limit: windows) {
+            done, total, value in
             progress.show(done, total, String(format: "windows, perplexity %.3f", value))
         }
         progress.end()
         if json { return print(String(decoding: try JSONEncoder().encode(result), as: UTF8.self)) }
-        print(String(format: "%.4f over %d tokens in %d windows of %d", result.perplexity, result.tokens, result.windows, context))
+        print(
+            String(
+                format: "%.4f over %d tokens in %d windows of %d", result.perplexity, result.tokens, result.windows,
+                context))
     }
 }

@@ -22,7 +22,8 @@ struct MnemeCommand: AsyncParsableCommand {
             """,
         version: version,
         subcommands: [
-            ServeCommand.self, TopCommand.self, MCPCommand.self, DemoCommand.self, BenchCommand.self, KeysCommand.self, AuditCommand.self,
+            ServeCommand.self, TopCommand.self, MCPCommand.self, DemoCommand.self, BenchCommand.self, KeysCommand.self,
+            AuditCommand.self,
             VerifyErasureCommand.self,
             JobsCommand.self, VaultCommand.self, EncryptionCommand.self,
             GenerateCommand.self,
@@ -33,16 +34,22 @@ struct MnemeCommand: AsyncParsableCommand {
             CommandGroup(
                 name: "Memory",
                 subcommands: [
-                    OperationCommand<RememberOperation>.self, OperationCommand<RecallOperation>.self, OperationCommand<GetOperation>.self,
-                    OperationCommand<ListOperation>.self, OperationCommand<UpdateOperation>.self, OperationCommand<ForgetOperation>.self,
-                    OperationCommand<RestoreOperation>.self, OperationCommand<RollbackOperation>.self, OperationCommand<CorrectOperation>.self,
+                    OperationCommand<RememberOperation>.self, OperationCommand<RecallOperation>.self,
+                    OperationCommand<GetOperation>.self,
+                    OperationCommand<ListOperation>.self, OperationCommand<UpdateOperation>.self,
+                    OperationCommand<ForgetOperation>.self,
+                    OperationCommand<RestoreOperation>.self, OperationCommand<RollbackOperation>.self,
+                    OperationCommand<CorrectOperation>.self,
                     OperationCommand<FeedbackOperation>.self, OperationCommand<FreezeOperation>.self,
-                    OperationCommand<QuarantineOperation>.self, OperationCommand<ReleaseOperation>.self, OperationCommand<EraseOperation>.self,
+                    OperationCommand<QuarantineOperation>.self, OperationCommand<ReleaseOperation>.self,
+                    OperationCommand<EraseOperation>.self,
                     OperationCommand<HistoryOperation>.self,
                     OperationCommand<LinkOperation>.self, OperationCommand<ShareOperation>.self,
-                    OperationCommand<UnshareOperation>.self, OperationCommand<GrantsOperation>.self, OperationCommand<ImportOperation>.self,
+                    OperationCommand<UnshareOperation>.self, OperationCommand<GrantsOperation>.self,
+                    OperationCommand<ImportOperation>.self,
                     OperationCommand<ExportOperation>.self,
-                    OperationCommand<StatsOperation>.self, OperationCommand<TiersOperation>.self, OperationCommand<PolicyOperation>.self,
+                    OperationCommand<StatsOperation>.self, OperationCommand<TiersOperation>.self,
+                    OperationCommand<PolicyOperation>.self,
                     OperationCommand<SetPolicyOperation>.self,
                     OperationCommand<DoctorOperation>.self,
                 ])
@@ -61,7 +68,11 @@ struct MnemeCommand: AsyncParsableCommand {
         LoggingSystem.bootstrap { TerminalLog(label: $0) }
         do {
             var command = try parseAsRoot()
-            if var asynchronous = command as? any AsyncParsableCommand { try await asynchronous.run() } else { try command.run() }
+            if var asynchronous = command as? any AsyncParsableCommand {
+                try await asynchronous.run()
+            } else {
+                try command.run()
+            }
         } catch let error as any CustomStringConvertible & Error
             where error is InputError || error is StoreError || error is ModelError || error is AccessError
             || error is EngineError || error is KVError || error is SealError || error is FileError
@@ -110,7 +121,9 @@ struct StoreFileOptions: ParsableArguments {
     func open() throws -> SQLiteMemoryStore { try Self.open(store) }
 
     static func open(_ path: String?) throws -> SQLiteMemoryStore {
-        try SQLiteMemoryStore(path: path ?? Home.store, analyzer: MemoryOS.analyzerVersion, auditKey: Home.signingKey(), key: Home.encryptionKey())
+        try SQLiteMemoryStore(
+            path: path ?? Home.store, analyzer: MemoryOS.analyzerVersion, auditKey: Home.signingKey(),
+            key: Home.encryptionKey())
     }
 }
 
@@ -122,7 +135,9 @@ private struct FolderMemory: DerivedMemory {
         try folder.erase(sources: sources)
         for activation in activations {
             // What is not there any more need not be erased.
-            do { if let end = KVHash(activation.block) { try folder.erase(text: end) } } catch let error as KVError where error.code == .notFound {}
+            do { if let end = KVHash(activation.block) { try folder.erase(text: end) } } catch let error as KVError
+                where error.code == .notFound
+            {}
         }
     }
 }
@@ -142,7 +157,9 @@ enum Home {
 
     static var models: String { folder + "/models" }
     static var kv: String { folder + "/kv" }
-    static func kvFolder(limit: Int? = nil) throws -> KVFolder { try KVFolder(path: kv, limit: limit, key: encryptionKey()) }
+    static func kvFolder(limit: Int? = nil) throws -> KVFolder {
+        try KVFolder(path: kv, limit: limit, key: encryptionKey())
+    }
     static var model: String { models + "/all-MiniLM-L6-v2" }
 
     /// A model by its name among the models, or by the path of a file or folder.
@@ -152,7 +169,9 @@ enum Home {
 
     /// The tokenizer of a model that lies here under this name, or whose file is called so.
     static func tokenizer(_ name: String) -> (any Tokenizer)? {
-        if let path = try? languageModelPath(name), let source = try? ModelSource(path: path) { return try? source.tokenizer() }
+        if let path = try? languageModelPath(name), let source = try? ModelSource(path: path) {
+            return try? source.tokenizer()
+        }
         for folder in (try? FileManager.default.contentsOfDirectory(atPath: models)) ?? [] {
             let file = "\(models)/\(folder)/\(name).gguf"
             if FileManager.default.fileExists(atPath: file) { return try? ModelSource(path: file).tokenizer() }
@@ -167,7 +186,10 @@ enum Home {
         let folder = models + "/" + (known ?? String(name.split(separator: "/").last ?? "").replacing(":", with: "-"))
         if FileManager.default.fileExists(atPath: folder) { return folder }
         if FileManager.default.fileExists(atPath: name) { return name }
-        throw ModelError(.missingFile, "There is no model '\(name)' in \(models). `mneme pull \(name)` fetches it; `mneme models` lists what is there.")
+        throw ModelError(
+            .missingFile,
+            "There is no model '\(name)' in \(models). `mneme pull \(name)` fetches it; `mneme models` lists what is there."
+        )
     }
 
     static var hasEmbedder: Bool { FileManager.default.fileExists(atPath: model + "/model.safetensors") }

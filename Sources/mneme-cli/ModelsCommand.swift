@@ -7,7 +7,8 @@ import MnemeModels
 /// Looks at model files.
 struct ModelsCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "models", abstract: "List, inspect, verify and convert models; look at their chat templates and tokens.",
+        commandName: "models",
+        abstract: "List, inspect, verify and convert models; look at their chat templates and tokens.",
         subcommands: [List.self, Inspect.self, Verify.self, Convert.self, Render.self, Tokenize.self],
         defaultSubcommand: List.self)
 
@@ -16,10 +17,12 @@ struct ModelsCommand: AsyncParsableCommand {
 
         func run() async throws {
             let files = FileManager.default
-            for folder in ((try? files.contentsOfDirectory(atPath: Home.models)) ?? []).sorted() where !folder.hasPrefix(".") {
+            for folder in ((try? files.contentsOfDirectory(atPath: Home.models)) ?? []).sorted()
+            where !folder.hasPrefix(".") {
                 for file in ((try? files.contentsOfDirectory(atPath: Home.models + "/" + folder)) ?? []).sorted()
                 where file.hasSuffix(".gguf") || file.hasSuffix(".safetensors") {
-                    let size = (try? files.attributesOfItem(atPath: "\(Home.models)/\(folder)/\(file)")[.size] as? Int) ?? 0
+                    let size =
+                        (try? files.attributesOfItem(atPath: "\(Home.models)/\(folder)/\(file)")[.size] as? Int) ?? 0
                     print(
                         "\(folder.padding(toLength: max(20, folder.count), withPad: " ", startingAt: 0))  \(String(format: "%6.0f MiB", Double(size) / 1_048_576))  \(file)"
                     )
@@ -40,7 +43,11 @@ struct ModelsCommand: AsyncParsableCommand {
             var faults: [String] = []
             if let manifest = ModelManifest(folder: path) {
                 faults = manifest.faults(in: path)
-                if faults.isEmpty { print("\(manifest.files.count) file\(manifest.files.count == 1 ? " is" : "s are") as fetched from \(manifest.source)") }
+                if faults.isEmpty {
+                    print(
+                        "\(manifest.files.count) file\(manifest.files.count == 1 ? " is" : "s are") as fetched from \(manifest.source)"
+                    )
+                }
             } else {
                 print("no checksums: it was not fetched by `mneme pull`")
             }
@@ -48,7 +55,9 @@ struct ModelsCommand: AsyncParsableCommand {
                 let source = try ModelSource(path: path)
                 faults = try source.faults { line.show($0, $1, "tensors") }
                 line.end()
-                if faults.isEmpty { print("\(source.tensors.count) tensors, all numbers finite; vocabulary and settings fit them") }
+                if faults.isEmpty {
+                    print("\(source.tensors.count) tensors, all numbers finite; vocabulary and settings fit them")
+                }
             }
             for fault in faults { Terminal.error(fault) }
             if !faults.isEmpty { throw ExitCode(1) }
@@ -58,7 +67,9 @@ struct ModelsCommand: AsyncParsableCommand {
     struct Convert: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Write a GGUF file with weights of another type.",
-            discussion: "Fewer bits lose precision; more gain none, but that F16 and BF16 run in 12 bits and F32 in all of its own.")
+            discussion:
+                "Fewer bits lose precision; more gain none, but that F16 and BF16 run in 12 bits and F32 in all of its own."
+        )
 
         @Argument(help: "A model's name, or a GGUF file.") var model: String
         @Argument(help: "The file to write.") var output: String
@@ -66,7 +77,8 @@ struct ModelsCommand: AsyncParsableCommand {
 
         private static func target(_ name: String) throws -> GGUFConversion.Target {
             guard let target = GGUFConversion.Target(rawValue: name.lowercased()) else {
-                throw ValidationError("'\(name)' is not \(GGUFConversion.Target.allCases.map(\.rawValue).joined(separator: ", ")).")
+                throw ValidationError(
+                    "'\(name)' is not \(GGUFConversion.Target.allCases.map(\.rawValue).joined(separator: ", ")).")
             }
             return target
         }
@@ -86,7 +98,9 @@ struct ModelsCommand: AsyncParsableCommand {
     struct Render: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Print the prompt that a chat template makes of messages.",
-            discussion: #"Variables come as a JSON object on standard input, such as {"messages": [{"role": "user", "content": "Hi"}]}."#)
+            discussion:
+                #"Variables come as a JSON object on standard input, such as {"messages": [{"role": "user", "content": "Hi"}]}."#
+        )
 
         @Argument(help: "A model's name, a GGUF file, or a Jinja file.") var template: String
 
@@ -99,14 +113,21 @@ struct ModelsCommand: AsyncParsableCommand {
                 text = file
             } else {
                 let file = try ModelSource(path: Home.languageModelPath(template))
-                guard let found = file.chatTemplate else { throw ModelError(.unsupported, "\(file.path) has no chat template.") }
+                guard let found = file.chatTemplate else {
+                    throw ModelError(.unsupported, "\(file.path) has no chat template.")
+                }
                 text = found
             }
-            guard let object = (try? JSONDecoder().decode(JSONValue.self, from: FileHandle.standardInput.readDataToEndOfFile()))?.object else {
+            guard
+                let object =
+                    (try? JSONDecoder().decode(JSONValue.self, from: FileHandle.standardInput.readDataToEndOfFile()))?
+                    .object
+            else {
                 throw InputError("Standard input must hold a JSON object with the template's variables.")
             }
             do {
-                let prompt = try ChatTemplate(text).render(["add_generation_prompt": true].merging(object.mapValues(Self.value)) { $1 })
+                let prompt = try ChatTemplate(text).render(
+                    ["add_generation_prompt": true].merging(object.mapValues(Self.value)) { $1 })
                 var output = AnswerOutput()
                 output.write(prompt)
             } catch let error as TemplateError { throw InputError(error.description) }
@@ -119,7 +140,8 @@ struct ModelsCommand: AsyncParsableCommand {
             case .number(let number): Int(exactly: number).map { .integer($0) } ?? .float(number)
             case .string(let text): .string(text)
             case .array(let items): .list(items.map(value))
-            case .object(let members): .object(members.sorted { $0.key < $1.key }.map { (key: $0.key, value: value($0.value)) })
+            case .object(let members):
+                .object(members.sorted { $0.key < $1.key }.map { (key: $0.key, value: value($0.value)) })
             }
         }
     }
@@ -127,7 +149,9 @@ struct ModelsCommand: AsyncParsableCommand {
     struct Tokenize: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Print the token ids of texts.",
-            discussion: "Each line of standard input is a text as a JSON string; each line of the output is the list of its ids.")
+            discussion:
+                "Each line of standard input is a text as a JSON string; each line of the output is the list of its ids."
+        )
 
         @Argument(help: "A model's name, or a GGUF file (its vocabulary is enough).") var model: String
         @Flag(help: "Read names of special tokens in the texts as those tokens.") var special = false
@@ -144,7 +168,8 @@ struct ModelsCommand: AsyncParsableCommand {
     }
 
     struct Inspect: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Show a model's architecture, shapes, bytes by type, context and template.")
+        static let configuration = CommandConfiguration(
+            abstract: "Show a model's architecture, shapes, bytes by type, context and template.")
 
         @Argument(help: "A model's name, a GGUF file, or a folder.") var model: String
         @Flag(help: "Print JSON.") var json = false
@@ -158,13 +183,17 @@ struct ModelsCommand: AsyncParsableCommand {
         }
 
         func run() async throws {
-            let file = try ModelSource(path: Home.languageModelPath(model)), c = try file.configuration(), tensors = file.tensors
+            let file = try ModelSource(path: Home.languageModelPath(model)), c = try file.configuration(),
+                tensors = file.tensors
             let report = Report(
                 path: file.path, architecture: c.architecture,
-                window: c.slidingWindow.map { "\($0) positions in \((0..<c.layers).filter { c.window(layer: $0) != nil }.count) layers" }
+                window: c.slidingWindow.map {
+                    "\($0) positions in \((0..<c.layers).filter { c.window(layer: $0) != nil }.count) layers"
+                }
                     ?? "all positions in all layers",
                 parameters: tensors.reduce(0) { $0 + $1.shape.reduce(1, *) }, layers: c.layers,
-                hiddenSize: c.hiddenSize, heads: c.heads, kvHeads: c.kvHeads, contextLength: c.contextLength, vocabularySize: c.vocabularySize,
+                hiddenSize: c.hiddenSize, heads: c.heads, kvHeads: c.kvHeads, contextLength: c.contextLength,
+                vocabularySize: c.vocabularySize,
                 bytesByType: Dictionary(tensors.map { ($0.type, $0.bytes) }, uniquingKeysWith: +),
                 kvBytesPerToken: 4 * c.layers * c.kvSize, chatTemplate: file.chatTemplate)
             if json { return print(try OperationTable.encode(report, pretty: true)) }

@@ -19,10 +19,14 @@ struct OperationCommand<Declared: Mneme.Operation>: AsyncParsableCommand, Custom
 
     init() {}
 
-    private static var parameters: [any AnyParameter] { Declared.parameters.filter { $0.surfaces.contains(.commandLine) } }
+    private static var parameters: [any AnyParameter] {
+        Declared.parameters.filter { $0.surfaces.contains(.commandLine) }
+    }
 
     /// `token_budget` is `--token-budget` here.
-    private static func optionName(_ parameter: any AnyParameter) -> String { parameter.name.replacingOccurrences(of: "_", with: "-") }
+    private static func optionName(_ parameter: any AnyParameter) -> String {
+        parameter.name.replacingOccurrences(of: "_", with: "-")
+    }
 
     var customMirror: Mirror {
         var children: [(label: String?, value: Any)] = Self.parameters.map { parameter in
@@ -30,15 +34,19 @@ struct OperationCommand<Declared: Mneme.Operation>: AsyncParsableCommand, Custom
             if parameter.isPositional {
                 value = Argument<String?>(help: ArgumentHelp(parameter.help))
             } else if parameter.isFlag {
-                value = Flag<Bool>(wrappedValue: false, name: .customLong(Self.optionName(parameter)), help: ArgumentHelp(parameter.help))
+                value = Flag<Bool>(
+                    wrappedValue: false, name: .customLong(Self.optionName(parameter)),
+                    help: ArgumentHelp(parameter.help))
             } else if parameter.isList {
                 value = Option<[String]>(
-                    wrappedValue: [], name: .customLong(Self.optionName(parameter)), help: ArgumentHelp(parameter.help + " May be given several times."))
+                    wrappedValue: [], name: .customLong(Self.optionName(parameter)),
+                    help: ArgumentHelp(parameter.help + " May be given several times."))
             } else {
                 let choices = parameter.schema["enum"]?.array?.compactMap(\.string)
                 value = Option<String?>(
                     name: .customLong(Self.optionName(parameter)),
-                    help: ArgumentHelp(parameter.help, valueName: choices?.joined(separator: "|")), completion: choices.map { .list($0) })
+                    help: ArgumentHelp(parameter.help, valueName: choices?.joined(separator: "|")),
+                    completion: choices.map { .list($0) })
             }
             return (parameter.name, value)
         }
@@ -46,7 +54,12 @@ struct OperationCommand<Declared: Mneme.Operation>: AsyncParsableCommand, Custom
         children.append(("mneme_json", Flag<Bool>(wrappedValue: false, name: .customLong("json"), help: "Print JSON.")))
         if Declared.self == ExportOperation.self {
             children.append(
-                ("mneme_output", Option<String?>(name: [.customShort("o"), .customLong("output")], help: "Write to this file; to the terminal if left out.")))
+                (
+                    "mneme_output",
+                    Option<String?>(
+                        name: [.customShort("o"), .customLong("output")],
+                        help: "Write to this file; to the terminal if left out.")
+                ))
         }
         return Mirror(self, children: children, displayStyle: .struct)
     }
@@ -64,7 +77,9 @@ struct OperationCommand<Declared: Mneme.Operation>: AsyncParsableCommand, Custom
         for parameter in Self.parameters {
             let key = Key(parameter.name)
             if parameter.isPositional {
-                if let text = try container.decode(Argument<String?>.self, forKey: key).wrappedValue { arguments[parameter.name] = .string(text) }
+                if let text = try container.decode(Argument<String?>.self, forKey: key).wrappedValue {
+                    arguments[parameter.name] = .string(text)
+                }
             } else if parameter.isFlag {
                 if try container.decode(Flag<Bool>.self, forKey: key).wrappedValue { arguments[parameter.name] = true }
             } else if parameter.isList {
@@ -83,7 +98,9 @@ struct OperationCommand<Declared: Mneme.Operation>: AsyncParsableCommand, Custom
 
     func validate() throws {
         // An argument that is missing or wrong is told before anything is opened.
-        do { _ = try OperationInput(arguments, parameters: Declared.parameters, surface: .commandLine) } catch let error as InputError {
+        do { _ = try OperationInput(arguments, parameters: Declared.parameters, surface: .commandLine) } catch let error
+            as InputError
+        {
             throw ValidationError(error.description)
         }
     }
@@ -98,7 +115,9 @@ struct OperationCommand<Declared: Mneme.Operation>: AsyncParsableCommand, Custom
         }
         let memory = try options.open(requiresModel: Declared.readsMeaning)
         let progress = ProgressLine()
-        let context = OperationContext(memory: memory, principal: .local) { done, total, what in progress.show(done, total, what) }
+        let context = OperationContext(memory: memory, principal: .local) { done, total, what in
+            progress.show(done, total, what)
+        }
         let result: OperationOutput
         do { result = try await Declared.call(arguments, context, surface: .commandLine) } catch {
             progress.end()
@@ -108,12 +127,17 @@ struct OperationCommand<Declared: Mneme.Operation>: AsyncParsableCommand, Custom
         progress.end()
         switch result {
         case .value(let value):
-            print(json ? try OperationTable.encode(value, pretty: true) : try Rendering.text(try OperationTable.encode(value), operation: Declared.name))
+            print(
+                json
+                    ? try OperationTable.encode(value, pretty: true)
+                    : try Rendering.text(try OperationTable.encode(value), operation: Declared.name))
         case .lines(let lines): try await write(lines, memory)
         }
         fflush(nil)
         if Declared.permission == .write { await memory.close() } else { try memory.store.flush() }
-        if Declared.self == DoctorOperation.self, case .value(let value) = result, try OperationTable.encode(value).contains("\"sound\":false") {
+        if Declared.self == DoctorOperation.self, case .value(let value) = result,
+            try OperationTable.encode(value).contains("\"sound\":false")
+        {
             throw ExitCode(1)
         }
     }
@@ -124,7 +148,8 @@ struct OperationCommand<Declared: Mneme.Operation>: AsyncParsableCommand, Custom
             return
         }
         let count = try await memory.write(
-            lines, of: Principal.local.owner(tenant: arguments["tenant"]?.string, user: arguments["user"]?.string), to: output,
+            lines, of: Principal.local.owner(tenant: arguments["tenant"]?.string, user: arguments["user"]?.string),
+            to: output,
             by: Caller(.local, operation: Declared.name))
         Terminal.report("Exported \(count) memories to \(output).")
     }

@@ -9,20 +9,24 @@ import Tracing
 /// serve: the HTTP interface.
 struct ServeCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "serve", abstract: "Serve memory (and a language model) over HTTP: OpenAPI, MCP, OpenAI's endpoints, metrics.",
+        commandName: "serve",
+        abstract: "Serve memory (and a language model) over HTTP: OpenAPI, MCP, OpenAI's endpoints, metrics.",
         discussion: """
             On this machine's own address no key is needed until one is made. Any other address needs a key (mneme keys create NAME), or --jwks. \
             GET /openapi.json describes every endpoint.
             """)
 
     @OptionGroup var store: StoreOptions
-    @Option(help: "Also serve this language model: its name, a GGUF file, or a folder as the hub has it.") var model: String?
-    @Option(help: ArgumentHelp("Tokens of a prompt and its answer together, if not the model's.", valueName: "tokens")) var context: Int?
+    @Option(help: "Also serve this language model: its name, a GGUF file, or a folder as the hub has it.") var model:
+        String?
+    @Option(help: ArgumentHelp("Tokens of a prompt and its answer together, if not the model's.", valueName: "tokens"))
+    var context: Int?
     @OptionGroup var kv: KVOptions
     @OptionGroup var oracle: OracleOptions
     @Option(help: "Address to listen on.") var host = "127.0.0.1"
     @Option(help: "Port; 0 lets the system choose.") var port = 8420
-    @Option(help: ArgumentHelp("Requests a minute for each key; 0 sets no limit.", valueName: "count")) var rateLimit = 6000
+    @Option(help: ArgumentHelp("Requests a minute for each key; 0 sets no limit.", valueName: "count")) var rateLimit =
+        6000
     @Option(help: ArgumentHelp("The largest request, in MiB.", valueName: "MiB")) var maxBody = 16
     @Option(
         help: ArgumentHelp(
@@ -30,19 +34,25 @@ struct ServeCommand: AsyncParsableCommand {
             valueName: "address"))
     var allowOrigin: [String] = []
 
-    @Option(help: ArgumentHelp("Serve TLS with this certificate (PEM, with those that lead to it).", valueName: "file")) var certificate: String?
+    @Option(help: ArgumentHelp("Serve TLS with this certificate (PEM, with those that lead to it).", valueName: "file"))
+    var certificate: String?
     @Option(help: ArgumentHelp("The certificate's private key (PEM).", valueName: "file")) var privateKey: String?
-    @Option(help: ArgumentHelp("Take tokens (JWT) signed by keys of this set (JWKS) besides API keys.", valueName: "file")) var jwks: String?
+    @Option(
+        help: ArgumentHelp("Take tokens (JWT) signed by keys of this set (JWKS) besides API keys.", valueName: "file"))
+    var jwks: String?
     @Option(
         help: ArgumentHelp(
-            "Send traces (OpenTelemetry, JSON) to a collector, such as http://localhost:4318, or write them to a file.", valueName: "address"))
+            "Send traces (OpenTelemetry, JSON) to a collector, such as http://localhost:4318, or write them to a file.",
+            valueName: "address"))
     var traces: String?
     @Option(help: "What a token's issuer must be.") var issuer: String?
     @Option(help: "What a token's audience must hold.") var audience = "mneme"
 
     func run() async throws {
         guard (0...65535).contains(port), rateLimit >= 0, (1...1024).contains(maxBody) else {
-            throw InputError("The port lies between 0 and 65535, the rate limit is at least 0, and the largest request 1 to 1024 MiB.")
+            throw InputError(
+                "The port lies between 0 and 65535, the rate limit is at least 0, and the largest request 1 to 1024 MiB."
+            )
         }
         var configuration = ServerConfiguration()
         configuration.host = host
@@ -54,11 +64,14 @@ struct ServeCommand: AsyncParsableCommand {
             throw InputError("--certificate goes with --private-key, and --jwks with --issuer.")
         }
         if let certificate, let privateKey { configuration.certificate = (certificate, privateKey) }
-        if let jwks, let issuer { configuration.tokens = try await TokenVerifier(keySet: jwks, issuer: issuer, audience: audience) }
+        if let jwks, let issuer {
+            configuration.tokens = try await TokenVerifier(keySet: jwks, issuer: issuer, audience: audience)
+        }
         configuration.version = MnemeCommand.version
         configuration.origins = Set(allowOrigin)
         configuration.modelAlias = model
-        let keyed = configuration.tokens != nil || configuration.keys?.keys.contains { $0.revoked == nil } ?? false, isSecure = certificate != nil
+        let keyed = configuration.tokens != nil || configuration.keys?.keys.contains { $0.revoked == nil } ?? false,
+            isSecure = certificate != nil
         let exporter = try traces.map { try TraceExporter(to: $0, version: MnemeCommand.version) }
         if let exporter { InstrumentationSystem.bootstrap(TraceRecorder(exporter: exporter)) }
         defer { exporter?.flush() }
@@ -71,10 +84,17 @@ struct ServeCommand: AsyncParsableCommand {
             return (model: model, engine: try kv.engine(model))
         }
         defer { language?.engine.close() }
-        if let asked = try oracle.remote() ?? language.map({ EngineOracle($0.model, $0.engine) }) { memory.attach(oracle: asked) }
-        if let language { memory.attach(promoter: ProfilePromoter(language.model, language.engine, keys: configuration.keys)) }
+        if let asked = try oracle.remote() ?? language.map({ EngineOracle($0.model, $0.engine) }) {
+            memory.attach(oracle: asked)
+        }
+        if let language {
+            memory.attach(promoter: ProfilePromoter(language.model, language.engine, keys: configuration.keys))
+        }
         let server = try MemoryServer(memory: memory, language: language, configuration: configuration, logger: logger)
-        let host = host, jobs = JobRunner(memory) { language.map { $0.engine.statistics.running + $0.engine.statistics.waiting > 0 } ?? false }
+        let host = host,
+            jobs = JobRunner(memory) {
+                language.map { $0.engine.statistics.running + $0.engine.statistics.waiting > 0 } ?? false
+            }
         // What is behind the answers ends with them.
         let work = Task { await jobs.run() }
         defer { work.cancel() }

@@ -8,8 +8,11 @@ import MnemeServer
 /// top: what a server does, as it does it.
 struct TopCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "top", abstract: "Watch a running server: requests and their times, memories, jobs, what was computed.",
-        discussion: "Reads GET /metrics. Where the output is no terminal, each look is printed below the one before. Ctrl-C ends it.")
+        commandName: "top",
+        abstract: "Watch a running server: requests and their times, memories, jobs, what was computed.",
+        discussion:
+            "Reads GET /metrics. Where the output is no terminal, each look is printed below the one before. Ctrl-C ends it."
+    )
 
     @Option(help: "The server.") var url = "http://127.0.0.1:8420"
     @Option(help: "A key of the server, with the permission 'admin'; MNEME_API_KEY has it otherwise.") var key: String?
@@ -17,14 +20,19 @@ struct TopCommand: AsyncParsableCommand {
     @Option(help: "Looks; without end if left out.") var count: Int?
 
     func run() async throws {
-        guard let address = URL(string: url)?.appendingPathComponent("metrics"), ["http", "https"].contains(address.scheme) else {
+        guard let address = URL(string: url)?.appendingPathComponent("metrics"),
+            ["http", "https"].contains(address.scheme)
+        else {
             throw InputError("'\(url)' is no URL such as http://127.0.0.1:8420.")
         }
-        guard (0.2...3600).contains(interval), count ?? 1 > 0 else { throw InputError("The interval lies between 0.2 and 3600 seconds; the count is above 0.") }
+        guard (0.2...3600).contains(interval), count ?? 1 > 0 else {
+            throw InputError("The interval lies between 0.2 and 3600 seconds; the count is above 0.")
+        }
         let downloader = Downloader(token: key ?? Self.keyOfEnvironment)
         var before: (metrics: MetricsText, time: ContinuousClock.Instant)?, looks = 0
         while true {
-            let metrics = MetricsText(String(decoding: try await downloader.data(address), as: UTF8.self)), now = ContinuousClock.now
+            let metrics = MetricsText(String(decoding: try await downloader.data(address), as: UTF8.self)),
+                now = ContinuousClock.now
             let passed = before.map { (now - $0.time) / .seconds(1) }
             if Terminal.isInteractive(STDOUT_FILENO) { Terminal.clear() }
             print(Self.screen(metrics, before: before?.metrics, seconds: passed, url: url))
@@ -44,26 +52,35 @@ struct TopCommand: AsyncParsableCommand {
     private static func screen(_ metrics: MetricsText, before: MetricsText?, seconds: Double?, url: String) -> String {
         var lines = ["\(Terminal.styled("mneme", .bold)) at \(url)   \(DateText.format(Date()))", ""]
         let gauges = metrics.gauges.map { name, value in
-            "\(name.dropFirst("mneme_".count).replacing("_", with: " "))".padding(toLength: 34, withPad: " ", startingAt: 0) + Self.shown(name, value)
+            "\(name.dropFirst("mneme_".count).replacing("_", with: " "))".padding(
+                toLength: 34, withPad: " ", startingAt: 0) + Self.shown(name, value)
         }
         // In two columns where there is room.
         if Terminal.width >= 100 {
             let half = (gauges.count + 1) / 2
             for row in 0..<half {
-                lines.append(gauges[row].padding(toLength: 52, withPad: " ", startingAt: 0) + (row + half < gauges.count ? gauges[row + half] : ""))
+                lines.append(
+                    gauges[row].padding(toLength: 52, withPad: " ", startingAt: 0)
+                        + (row + half < gauges.count ? gauges[row + half] : ""))
             }
         } else {
             lines += gauges
         }
-        lines += ["", Terminal.styled("operation               requests  a second   p50 ms   p99 ms  refused or failed", .dim)]
+        lines += [
+            "",
+            Terminal.styled("operation               requests  a second   p50 ms   p99 ms  refused or failed", .dim),
+        ]
         for operation in metrics.operations {
             let total = metrics.count(of: operation), earlier = before?.count(of: operation) ?? 0
             // Of this interval if anything came in it, of all time otherwise.
-            let recent = before.flatMap { total > earlier ? metrics.buckets(of: operation, since: $0) : nil } ?? metrics.buckets(of: operation, since: nil)
+            let recent =
+                before.flatMap { total > earlier ? metrics.buckets(of: operation, since: $0) : nil }
+                ?? metrics.buckets(of: operation, since: nil)
             let rate = seconds.map { String(format: "%.1f", Double(total - earlier) / $0) } ?? "-"
             let failures = metrics.failures(of: operation)
             lines.append(
-                operation.padding(toLength: 22, withPad: " ", startingAt: 0) + Self.right(String(total), 10) + Self.right(rate, 10)
+                operation.padding(toLength: 22, withPad: " ", startingAt: 0) + Self.right(String(total), 10)
+                    + Self.right(rate, 10)
                     + Self.right(Self.milliseconds(recent, 0.5), 9) + Self.right(Self.milliseconds(recent, 0.99), 9)
                     + (failures > 0 ? Terminal.styled(Self.right(String(failures), 19), .yellow) : ""))
         }
@@ -71,7 +88,9 @@ struct TopCommand: AsyncParsableCommand {
         return lines.joined(separator: "\n")
     }
 
-    private static func right(_ text: String, _ width: Int) -> String { String(repeating: " ", count: max(1, width - text.count)) + text }
+    private static func right(_ text: String, _ width: Int) -> String {
+        String(repeating: " ", count: max(1, width - text.count)) + text
+    }
 
     private static func shown(_ name: String, _ value: Double) -> String {
         if name.hasSuffix("bytes") { return String(format: "%.1f MiB", value / 1_048_576) }
@@ -82,7 +101,9 @@ struct TopCommand: AsyncParsableCommand {
     private static func milliseconds(_ buckets: [(bound: Double, count: Int)], _ part: Double) -> String {
         guard let all = buckets.last?.count, all > 0 else { return "-" }
         let bound = buckets.first { Double($0.count) >= part * Double(all) }!.bound
-        return bound.isFinite ? "≤" + String(format: "%g", bound * 1000) : ">" + String(format: "%g", (buckets.dropLast().last?.bound ?? 0) * 1000)
+        return bound.isFinite
+            ? "≤" + String(format: "%g", bound * 1000)
+            : ">" + String(format: "%g", (buckets.dropLast().last?.bound ?? 0) * 1000)
     }
 }
 
@@ -92,7 +113,9 @@ struct MetricsText {
 
     init(_ text: String) {
         for line in text.split(separator: "\n") where !line.hasPrefix("#") {
-            guard let space = line.lastIndex(of: " "), let value = Double(line[line.index(after: space)...]) else { continue }
+            guard let space = line.lastIndex(of: " "), let value = Double(line[line.index(after: space)...]) else {
+                continue
+            }
             let head = line[..<space], open = head.firstIndex(of: "{")
             var labels: [String: String] = [:]
             if let open {
@@ -106,11 +129,16 @@ struct MetricsText {
     }
 
     var gauges: [(String, Double)] { values.filter { $0.labels.isEmpty }.map { ($0.name, $0.value) } }
-    var operations: [String] { Array(Set(values.compactMap { $0.name == "mneme_requests_total" ? $0.labels["operation"] : nil })).sorted() }
+    var operations: [String] {
+        Array(Set(values.compactMap { $0.name == "mneme_requests_total" ? $0.labels["operation"] : nil })).sorted()
+    }
 
     private func requests(_ operation: String, where fits: (Int) -> Bool) -> Int {
         Self.count(
-            values.filter { $0.name == "mneme_requests_total" && $0.labels["operation"] == operation && fits(Int($0.labels["status"] ?? "") ?? 0) }.reduce(0) {
+            values.filter {
+                $0.name == "mneme_requests_total" && $0.labels["operation"] == operation
+                    && fits(Int($0.labels["status"] ?? "") ?? 0)
+            }.reduce(0) {
                 $0 + $1.value
             })
     }
@@ -122,9 +150,13 @@ struct MetricsText {
     /// Requests that took at most so many seconds, by rising bound.
     func buckets(of operation: String, since earlier: MetricsText?) -> [(bound: Double, count: Int)] {
         func own(_ metrics: MetricsText) -> [(bound: Double, count: Int)] {
-            metrics.values.filter { $0.name == "mneme_request_seconds_bucket" && $0.labels["operation"] == operation }.map {
-                ($0.labels["le"] == "+Inf" ? .infinity : Double($0.labels["le"] ?? "") ?? .infinity, Self.count($0.value))
-            }
+            metrics.values.filter { $0.name == "mneme_request_seconds_bucket" && $0.labels["operation"] == operation }
+                .map {
+                    (
+                        $0.labels["le"] == "+Inf" ? .infinity : Double($0.labels["le"] ?? "") ?? .infinity,
+                        Self.count($0.value)
+                    )
+                }
         }
         let past = earlier.map(own) ?? []
         return own(self).enumerated().map { ($1.bound, $1.count - ($0 < past.count ? past[$0].count : 0)) }

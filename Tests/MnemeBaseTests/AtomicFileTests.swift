@@ -15,7 +15,8 @@ private func mode(_ path: String) -> UInt16? {
 }
 
 @Suite struct AtomicFileTests {
-    @Test(arguments: [AtomicFile.Durability.cache, .disk]) func `a file is whole, its owner's alone, and nothing is beside it`(
+    @Test(arguments: [AtomicFile.Durability.cache, .disk])
+    func `a file is whole, its owner's alone, and nothing is beside it`(
         durability: AtomicFile.Durability
     ) throws {
         let folder = try TemporaryFolder(), path = folder.path + "/file"
@@ -62,7 +63,9 @@ private func mode(_ path: String) -> UInt16? {
     @Test func `an error names the path and what the system said`() throws {
         let folder = try TemporaryFolder(), nowhere = folder.path + "/no/file"
         let missing = #expect(throws: FileError.self) { try AtomicFile.write(Data("x".utf8), to: nowhere) }
-        #expect(missing?.code == ENOENT && missing?.description == "\(nowhere) cannot be written: No such file or directory.")
+        #expect(
+            missing?.code == ENOENT
+                && missing?.description == "\(nowhere) cannot be written: No such file or directory.")
         // A folder has the name.
         let taken = #expect(throws: FileError.self) { try AtomicFile.write(Data("x".utf8), to: folder.path) }
         #expect(taken?.path == folder.path && taken?.isFull == false)
@@ -80,7 +83,9 @@ private func mode(_ path: String) -> UInt16? {
             #else
                 setrlimit(RLIMIT_FSIZE, &limit)
             #endif
-            let error = #expect(throws: FileError.self) { try AtomicFile.write(Data(repeating: 2, count: 100_000), to: path) }
+            let error = #expect(throws: FileError.self) {
+                try AtomicFile.write(Data(repeating: 2, count: 100_000), to: path)
+            }
             #expect(error?.isFull == true && error?.description.contains(path) == true)
             #expect(FileManager.default.contents(atPath: path) == old && folder.names == ["file"])
         }
@@ -92,7 +97,9 @@ private func mode(_ path: String) -> UInt16? {
         for _ in 0..<20 {
             try? FileManager.default.removeItem(atPath: path)
             let won = try await withThrowingTaskGroup(of: Bool.self) { group in
-                for part in parts { group.addTask { try AtomicFile.write(part, to: path, .ifAbsent, durability: .cache) } }
+                for part in parts {
+                    group.addTask { try AtomicFile.write(part, to: path, .ifAbsent, durability: .cache) }
+                }
                 return try await group.reduce(0) { $0 + ($1 ? 1 : 0) }
             }
             #expect(won == 1)
@@ -171,7 +178,10 @@ private func mode(_ path: String) -> UInt16? {
     @Test func `numbers are those of the paper`() {
         var random = SplitMix64(seed: 1_234_567)
         // As the reference implementation prints them (Vigna, splitmix64.c).
-        #expect((0..<3).map { _ in random.next() } == [6_457_827_717_110_365_317, 3_203_168_211_198_807_973, 9_817_491_932_198_370_423])
+        #expect(
+            (0..<3).map { _ in random.next() } == [
+                6_457_827_717_110_365_317, 3_203_168_211_198_807_973, 9_817_491_932_198_370_423,
+            ])
         #expect((0..<1_000).allSatisfy { _ in (0..<1).contains(random.unit()) })
     }
 }

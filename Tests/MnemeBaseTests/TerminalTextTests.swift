@@ -6,7 +6,10 @@ import Testing
     @Test(arguments: [
         ("red \u{1b}[31m alert \u{1b}]0;title\u{7}", "red \\u001b[31m alert \\u001b]0;title\\u0007"),
         ("one byte \u{9b}31m and \u{9d}0;t\u{9c}", "one byte \\u009b31m and \\u009d0;t\\u009c"),
-        ("over\rwritten, back\u{8}space, del\u{7f}, nul\u{0}", "over\\u000dwritten, back\\u0008space, del\\u007f, nul\\u0000"),
+        (
+            "over\rwritten, back\u{8}space, del\u{7f}, nul\u{0}",
+            "over\\u000dwritten, back\\u0008space, del\\u007f, nul\\u0000"
+        ),
         ("\u{202e}drow\u{202c} \u{2066}x\u{2069} \u{200f}", "\\u202edrow\\u202c \\u2066x\\u2069 \\u200f"),
         ("a\u{200b}b\u{feff}c\u{2060}d\u{ad}e\u{034f}\u{3164}", "a\\u200bb\\ufeffc\\u2060d\\u00ade\\u034f\\u3164"),
         ("line\u{2028}paragraph\u{2029}", "line\\u2028paragraph\\u2029"),
@@ -14,10 +17,13 @@ import Testing
         ("smuggled a\u{fe01}\u{fe02}\u{e0101}", "smuggled a\\ufe01\\ufe02\\udb40\\udd01"),
         ("x\u{200d}y", "x\\u200dy"),
     ])
-    func `what acts on a terminal or hides is shown`(text: String, shown: String) { #expect(TerminalText.shown(text) == shown) }
+    func `what acts on a terminal or hides is shown`(text: String, shown: String) {
+        #expect(TerminalText.shown(text) == shown)
+    }
 
     @Test(arguments: [
-        "plain\ttext\nof two lines", "naïve Größe 東京 서울 🍕", "👩‍👩‍👧‍👦 🤷🏽‍♀️ ❤️ 1️⃣ 🇩🇪", "🏴\u{e0067}\u{e0062}\u{e0065}\u{e006e}\u{e0067}\u{e007f}", "می‌خواهم",
+        "plain\ttext\nof two lines", "naïve Größe 東京 서울 🍕", "👩‍👩‍👧‍👦 🤷🏽‍♀️ ❤️ 1️⃣ 🇩🇪",
+        "🏴\u{e0067}\u{e0062}\u{e0065}\u{e006e}\u{e0067}\u{e007f}", "می‌خواهم",
         "क्‍ष", "e\u{301}\u{323}", "葛\u{e0100}", "",
     ])
     func `what writing needs stays`(text: String) {
@@ -34,12 +40,18 @@ import Testing
         for value in UInt32(0)...0x10FFFF {
             guard let scalar = Unicode.Scalar(value) else { continue }
             let category = scalar.properties.generalCategory
-            let isPrepended = [0x0600, 0x0601, 0x0602, 0x0603, 0x0604, 0x0605, 0x06DD, 0x070F, 0x0890, 0x0891, 0x08E2, 0x110BD, 0x110CD].contains(value)
+            let isPrepended = [
+                0x0600, 0x0601, 0x0602, 0x0603, 0x0604, 0x0605, 0x06DD, 0x070F, 0x0890, 0x0891, 0x08E2, 0x110BD,
+                0x110CD,
+            ].contains(value)
             guard
-                category == .control && value != 9 && value != 10 || category == .format && !isPrepended || category == .lineSeparator
+                category == .control && value != 9 && value != 10 || category == .format && !isPrepended
+                    || category == .lineSeparator
                     || category == .paragraphSeparator || scalar.properties.isDefaultIgnorableCodePoint
             else { continue }
-            #expect(TerminalText.shown("a\(scalar)").utf8.allSatisfy { (32...126).contains($0) }, "U+\(String(value, radix: 16))")
+            #expect(
+                TerminalText.shown("a\(scalar)").utf8.allSatisfy { (32...126).contains($0) },
+                "U+\(String(value, radix: 16))")
         }
     }
 
@@ -54,7 +66,8 @@ import Testing
         for cut in 0...scalars.count {
             var reader = TerminalText()
             let parts = [scalars[..<cut], scalars[cut...]].map { String(String.UnicodeScalarView($0)) }
-            #expect(Array(parts.map { reader.shown($0) }.joined().utf8) == Array(TerminalText.shown(text).utf8), "\(cut)")
+            #expect(
+                Array(parts.map { reader.shown($0) }.joined().utf8) == Array(TerminalText.shown(text).utf8), "\(cut)")
         }
     }
 }

@@ -160,7 +160,9 @@ import MnemeEngine
             }
         }
         for (architecture, entry, value) in cases.shuffled(using: &random).prefix(500 * Self.rounds) {
-            var entries = Self.entries.map { (key: $0.key.replacing("llama.", with: architecture + "."), value: $0.value) }
+            var entries = Self.entries.map {
+                (key: $0.key.replacing("llama.", with: architecture + "."), value: $0.value)
+            }
             entries[0].value = .string(architecture)
             if let value { entries[entry].value = value } else { entries.remove(at: entry) }
             try Self.run(gguf: Self.gguf(entries))
@@ -203,7 +205,8 @@ import MnemeEngine
 
     @Test func `any shape of any tensor is refused or runs`() throws {
         for i in Self.tensors.indices {
-            for shape in [[0], [1], [32], [32, 32, 1, 1], [1 << 40, 1 << 40], [.max, 2], [1, .max], [32, 0]] as [[Int]] {
+            for shape in [[0], [1], [32], [32, 32, 1, 1], [1 << 40, 1 << 40], [.max, 2], [1, .max], [32, 0]] as [[Int]]
+            {
                 var shapes = Self.tensors.map(\.shape)
                 shapes[i] = shape
                 #expect(try !Self.run(gguf: Self.gguf(Self.entries, shapes: shapes)) || shape == Self.tensors[i].shape)
@@ -342,7 +345,9 @@ import MnemeEngine
         for other in Self.extremeJSON {
             // The members at the end are few and weighty, those of a vocabulary many and alike.
             let variants = Self.variants(text, other)
-            let chosen = variants.shuffled(using: &random).prefix(3 * Self.rounds) + variants.suffix(60).shuffled(using: &random).prefix(3 * Self.rounds)
+            let chosen =
+                variants.shuffled(using: &random).prefix(3 * Self.rounds)
+                + variants.suffix(60).shuffled(using: &random).prefix(3 * Self.rounds)
             for variant in chosen {
                 var files = Self.json
                 files[file].text = variant

@@ -38,12 +38,14 @@ import MnemeEngine
 
     /// A model's folder as the hub has it.
     private static func folder(_ model: Tiny) throws -> String {
-        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("mneme-tiny-\(UUID().uuidString)").path
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("mneme-tiny-\(UUID().uuidString)")
+            .path
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
         try model.config.write(toFile: folder + "/config.json", atomically: true, encoding: .utf8)
         var header: [String: Any] = [:], data = Data()
         for (name, shape) in model.shapes.sorted(by: { $0.key < $1.key }) {
-            let values = values(name, count: shape.reduce(1, *), isGemma: model.name.contains("gemma")), start = data.count
+            let values = values(name, count: shape.reduce(1, *), isGemma: model.name.contains("gemma")),
+                start = data.count
             values.withUnsafeBytes { data.append(contentsOf: $0) }
             header[name] = ["dtype": "F32", "shape": shape, "data_offsets": [start, data.count]] as [String: Any]
         }
@@ -60,7 +62,9 @@ import MnemeEngine
     func `logits equal those of transformers`(model: Tiny) throws {
         let path = try Self.folder(model)
         defer { try? FileManager.default.removeItem(atPath: path) }
-        let decoder = try TransformerDecoder(ModelFolder(path: path, context: model.context), stepTokens: 128, stepLogits: 128),
+        let
+            decoder = try TransformerDecoder(
+                ModelFolder(path: path, context: model.context), stepTokens: 128, stepLogits: 128),
             expected = Golden.floats(model.logits)
         let size = decoder.configuration.vocabularySize, cache = Cache(decoder.configuration, positions: 80)
         // Keys and values are halves, which costs some of the fourth digit.
@@ -85,7 +89,8 @@ import MnemeEngine
         let expected = try Golden.read([String: UInt32].self, "logits-checksums")
         let path = try Self.folder(model)
         defer { try? FileManager.default.removeItem(atPath: path) }
-        let decoder = try TransformerDecoder(ModelFolder(path: path, context: model.context), stepTokens: 128, stepLogits: 128)
+        let decoder = try TransformerDecoder(
+            ModelFolder(path: path, context: model.context), stepTokens: 128, stepLogits: 128)
         let all = decoder.logits(model.tokens, at: 0, in: Cache(decoder.configuration, positions: 80), rows: 80)
         let sums = all.flatMap { $0 }.withUnsafeBytes { Checksum.crc32c(Array($0)) }
         let sum = sums.reduce(UInt32(0)) { ($0 << 7 | $0 >> 25) ^ $1 }
@@ -93,26 +98,34 @@ import MnemeEngine
     }
 
     /// Runs one step of several sequences; their logits follow each other.
-    private static func step(_ decoder: TransformerDecoder, _ parts: [(tokens: ArraySlice<Int32>, cache: Cache, logits: Int)]) -> [[Float]] {
+    private static func step(
+        _ decoder: TransformerDecoder, _ parts: [(tokens: ArraySlice<Int32>, cache: Cache, logits: Int)]
+    ) -> [[Float]] {
         let size = decoder.configuration.vocabularySize, count = parts.reduce(0) { $0 + $1.logits }
         var tokens: [Int32] = [], segments: [DecoderSegment] = [], out = [Float](repeating: .nan, count: count * size)
         for part in parts {
             segments.append(
                 DecoderSegment(
-                    tokens: tokens.count..<tokens.count + part.tokens.count, position: part.tokens.startIndex, view: part.cache.view, logits: part.logits))
+                    tokens: tokens.count..<tokens.count + part.tokens.count, position: part.tokens.startIndex,
+                    view: part.cache.view, logits: part.logits))
             tokens += part.tokens
         }
         tokens.withUnsafeBufferPointer { tokens in
             segments.withUnsafeBufferPointer { segments in
-                out.withUnsafeMutableBufferPointer { decoder.step(tokens: tokens, segments: segments, logits: $0.baseAddress!) }
+                out.withUnsafeMutableBufferPointer {
+                    decoder.step(tokens: tokens, segments: segments, logits: $0.baseAddress!)
+                }
             }
         }
         return (0..<count).map { Array(out[$0 * size..<($0 + 1) * size]) }
     }
 
     /// Logits of sequences with and without logits in one step, and of what follows them; and what each token gives by itself.
-    private static func mixed(_ decoder: TransformerDecoder, _ text: [Int32], behind: Int) -> (logits: [[Float]], alone: [[Float]]) {
-        let c = decoder.configuration, whole = Cache(c, positions: text.count), caches = (0..<5).map { _ in Cache(c, positions: text.count) }
+    private static func mixed(_ decoder: TransformerDecoder, _ text: [Int32], behind: Int) -> (
+        logits: [[Float]], alone: [[Float]]
+    ) {
+        let c = decoder.configuration, whole = Cache(c, positions: text.count),
+            caches = (0..<5).map { _ in Cache(c, positions: text.count) }
         var alone: [[Float]] = []
         for cache in [whole] + caches where behind > 0 {
             for start in stride(from: 0, to: behind, by: 100) {
@@ -124,7 +137,8 @@ import MnemeEngine
         let ends = [9, 20, 3, 1, 1].map { behind + $0 }, kept = [0, 3, 3, 0, 1]
         var logits = step(decoder, caches.indices.map { (text[behind..<ends[$0]], caches[$0], kept[$0]) })
         // Nobody wants any; and what was left behind serves what follows.
-        logits += step(decoder, [(text[ends[0]..<ends[0] + 9], caches[0], 0), (text[ends[3]..<ends[3] + 2], caches[3], 0)])
+        logits += step(
+            decoder, [(text[ends[0]..<ends[0] + 9], caches[0], 0), (text[ends[3]..<ends[3] + 2], caches[3], 0)])
         let next = [ends[0] + 9, ends[1], ends[2], ends[3] + 2, ends[4]]
         logits += step(decoder, caches.indices.map { (text[next[$0]..<next[$0] + 1], caches[$0], 1) })
         let places = caches.indices.flatMap { ends[$0] - kept[$0]..<ends[$0] } + next
@@ -134,7 +148,8 @@ import MnemeEngine
     @Test(arguments: models) func `tokens without logits change nothing for the others`(model: Tiny) throws {
         let path = try Self.folder(model)
         defer { try? FileManager.default.removeItem(atPath: path) }
-        let decoder = try TransformerDecoder(ModelFolder(path: path, context: model.context), stepTokens: 128, stepLogits: 128)
+        let decoder = try TransformerDecoder(
+            ModelFolder(path: path, context: model.context), stepTokens: 128, stepLogits: 128)
         for behind in [0, 40] {
             let (logits, alone) = Self.mixed(decoder, model.tokens, behind: behind)
             #expect(logits == alone, "behind \(behind)")
@@ -151,7 +166,10 @@ import MnemeEngine
     @Test(arguments: models) func `policies go with every family, and windows keep all`(model: Tiny) throws {
         let path = try Self.folder(model)
         defer { try? FileManager.default.removeItem(atPath: path) }
-        let decoder = try TransformerDecoder(ModelFolder(path: path, context: model.context), stepTokens: 128, stepLogits: 128), c = decoder.configuration
+        let
+            decoder = try TransformerDecoder(
+                ModelFolder(path: path, context: model.context), stepTokens: 128, stepLogits: 128),
+            c = decoder.configuration
         let ordinary = Cache(c, positions: 80), prompt = Array(model.tokens.prefix(60))
         _ = decoder.logits(prompt, at: 0, in: ordinary, rows: 1)
         let expected = decoder.logits([model.tokens[60]], at: 60, in: ordinary, rows: 1)[0]
@@ -186,23 +204,29 @@ import MnemeEngine
         writer.add("general.architecture", .string(architecture))
         func integer(_ key: String) -> Int? { config[key] as? Int }
         for (key, value) in [
-            "block_count": integer("num_hidden_layers"), "embedding_length": integer("hidden_size"), "feed_forward_length": integer("intermediate_size"),
-            "attention.head_count": integer("num_attention_heads"), "attention.head_count_kv": integer("num_key_value_heads"),
-            "attention.key_length": integer("head_dim"), "context_length": model.context ?? integer("max_position_embeddings"),
+            "block_count": integer("num_hidden_layers"), "embedding_length": integer("hidden_size"),
+            "feed_forward_length": integer("intermediate_size"),
+            "attention.head_count": integer("num_attention_heads"),
+            "attention.head_count_kv": integer("num_key_value_heads"),
+            "attention.key_length": integer("head_dim"),
+            "context_length": model.context ?? integer("max_position_embeddings"),
             "attention.sliding_window": integer("sliding_window"),
         ] { if let value { writer.add("\(architecture).\(key)", .integer(Int64(value))) } }
         for (key, value) in [
             "attention.layer_norm_rms_epsilon": config["rms_norm_eps"], "rope.freq_base": config["rope_theta"],
-            "attn_logit_softcapping": config["attn_logit_softcapping"], "final_logit_softcapping": config["final_logit_softcapping"],
+            "attn_logit_softcapping": config["attn_logit_softcapping"],
+            "final_logit_softcapping": config["final_logit_softcapping"],
         ] { if let value = value as? NSNumber { writer.add("\(architecture).\(key)", .float(value.doubleValue)) } }
         let heads = integer("num_attention_heads")!, dimension = integer("head_dim") ?? integer("hidden_size")! / heads
-        var tensors = model.shapes.sorted { $0.key < $1.key }.map { name, shape -> (name: String, shape: [Int], values: [Float]) in
+        var tensors = model.shapes.sorted { $0.key < $1.key }.map {
+            name, shape -> (name: String, shape: [Int], values: [Float]) in
             var values = values(name, count: shape.reduce(1, *), isGemma: isGemma)
             if isGemma, name.contains("norm") { values = values.map { $0 + 1 } }
             if architecture == "llama", name.contains("q_proj") || name.contains("k_proj") {
                 // Pairs of a rotation stand side by side: row 2i is row i of the first half, row 2i + 1 of the second.
                 values = (0..<shape[0]).flatMap { row in
-                    let place = row % dimension, from = row - place + (place % 2 == 0 ? place / 2 : dimension / 2 + place / 2)
+                    let place = row % dimension,
+                        from = row - place + (place % 2 == 0 ? place / 2 : dimension / 2 + place / 2)
                     return values[from * shape[1]..<(from + 1) * shape[1]]
                 }
             }
@@ -213,18 +237,25 @@ import MnemeEngine
                 for kind in ["short", "long"] {
                     let factors = (rope["\(kind)_factor"] as! [NSNumber]).map(\.floatValue)
                     tensors.append(("rope_factors_\(kind).weight", [factors.count], factors))
-                    if kind == "long" { writer.add("\(architecture).rope.dimension_count", .integer(Int64(2 * factors.count))) }
+                    if kind == "long" {
+                        writer.add("\(architecture).rope.dimension_count", .integer(Int64(2 * factors.count)))
+                    }
                 }
             } else {
                 writer.add("\(architecture).rope.scaling.type", .string(rope["rope_type"] as! String))
                 writer.add("\(architecture).rope.scaling.factor", .float((rope["factor"] as! NSNumber).doubleValue))
             }
-            if let original = config["original_max_position_embeddings"] as? Int ?? rope["original_max_position_embeddings"] as? Int {
+            if let original = config["original_max_position_embeddings"] as? Int ?? rope[
+                "original_max_position_embeddings"] as? Int
+            {
                 writer.add("\(architecture).rope.scaling.original_context_length", .integer(Int64(original)))
             }
         }
-        for tensor in tensors { writer.add(tensor: tensor.name, shape: tensor.shape, type: 0, bytes: 4 * tensor.values.count) }
-        let path = FileManager.default.temporaryDirectory.appendingPathComponent("mneme-tiny-\(UUID().uuidString).gguf").path
+        for tensor in tensors {
+            writer.add(tensor: tensor.name, shape: tensor.shape, type: 0, bytes: 4 * tensor.values.count)
+        }
+        let path = FileManager.default.temporaryDirectory.appendingPathComponent("mneme-tiny-\(UUID().uuidString).gguf")
+            .path
         try writer.write(to: path) { i in tensors[i].values.withUnsafeBytes { Array($0) } }
         return path
     }
@@ -236,16 +267,21 @@ import MnemeEngine
         defer { for file in [path, small] { try? FileManager.default.removeItem(atPath: file) } }
         let file = try GGUFFile(path: path), expected = Golden.floats(model.logits)
         func worst(_ file: GGUFFile) throws -> Float {
-            let decoder = try TransformerDecoder(file, stepTokens: 128, stepLogits: 128), size = decoder.configuration.vocabularySize
+            let decoder = try TransformerDecoder(file, stepTokens: 128, stepLogits: 128),
+                size = decoder.configuration.vocabularySize
             let all = decoder.logits(model.tokens, at: 0, in: Cache(decoder.configuration, positions: 80), rows: 80)
-            return model.rows.enumerated().map { i, row in zip(all[row], expected[i * size..<(i + 1) * size]).map { abs($0 - $1) }.max()! }.max()!
+            return model.rows.enumerated().map { i, row in
+                zip(all[row], expected[i * size..<(i + 1) * size]).map { abs($0 - $1) }.max()!
+            }.max()!
         }
         // The stretch of LongRoPE is the ratio of two contexts, of which the file knows one if the test sets it.
         if model.name != "phi3-short" { #expect(try worst(file) < 1e-3) }
         // Converted to eight bits it is nearly the same model.
         try GGUFConversion.convert(file, to: .q8_0, path: small)
         let converted = try GGUFFile(path: small)
-        #expect(converted.tensors["token_embd.weight"]?.typeName == "Q8_0" && converted.tensors["output_norm.weight"]?.typeName == "F32")
+        #expect(
+            converted.tensors["token_embd.weight"]?.typeName == "Q8_0"
+                && converted.tensors["output_norm.weight"]?.typeName == "F32")
         #expect(try worst(converted) < 0.6)
     }
 
@@ -259,17 +295,22 @@ import MnemeEngine
         #expect(converted.integer("general.file_type") == 1 && converted.tensors.count == file.tensors.count)
         let error = #expect(throws: ModelError.self) { try GGUFConversion.convert(file, to: .f32, path: target) }
         #expect(error?.code == .cannotWrite)
-        let nowhere = #expect(throws: ModelError.self) { try GGUFConversion.convert(file, to: .f32, path: path + ".d/x") }
+        let nowhere = #expect(throws: ModelError.self) {
+            try GGUFConversion.convert(file, to: .f32, path: path + ".d/x")
+        }
         #expect(nowhere?.code == .cannotWrite && nowhere?.message.contains("No such file") == true)
     }
 
-    @Test(.enabled(if: RealModel.isThere, "needs the model that `make language-model` fetches"), arguments: [nil, .f16] as [GGUFConversion.Target?])
+    @Test(
+        .enabled(if: RealModel.isThere, "needs the model that `make language-model` fetches"),
+        arguments: [nil, .f16] as [GGUFConversion.Target?])
     func `greedy answers equal those of the f32 reference`(converted: GGUFConversion.Target?) throws {
         struct Answer: Decodable {
             var prompt: String
             var answer: [Int32]
         }
-        let answers = try Golden.read([Answer].self, "greedy"), file = NSTemporaryDirectory() + "mneme-\(UUID().uuidString).gguf"
+        let answers = try Golden.read([Answer].self, "greedy"),
+            file = NSTemporaryDirectory() + "mneme-\(UUID().uuidString).gguf"
         defer { try? FileManager.default.removeItem(atPath: file) }
         var model = try RealModel.loaded.get()
         if let converted, let path = RealModel.path {

@@ -25,7 +25,9 @@ import MnemeEngine
         if let eight = block.q8_0 { #expect(quantize(expected, type: 8) == Golden.bytes(eight)) }
         #expect(quantize(expected, type: 0) == Golden.bytes(block.floats))
         // One row of a matrix, packed and unpacked: codes are kept, or fitted to eight bits.
-        let matrix = raw.withUnsafeBytes { WeightMatrix(source: $0.baseAddress!, type: block.type, outputs: 1, inputs: expected.count) }
+        let matrix = raw.withUnsafeBytes {
+            WeightMatrix(source: $0.baseAddress!, type: block.type, outputs: 1, inputs: expected.count)
+        }
         var row = [Float](repeating: 0, count: expected.count)
         matrix.row(0, into: &row)
         let largest = expected.map(abs).max()!
@@ -36,9 +38,12 @@ import MnemeEngine
     func `products equal those of the floats`(block: Block, features: ProcessorFeatures) throws {
         guard features == .amxEmulated || features.isSubset(of: .current) else { return }
         // 24 outputs of 256 inputs, blocks repeated in turn.
-        let raw = Golden.bytes(block.raw), shape = try #require(blockShape(type: block.type)), rowBytes = 256 / shape.weights * shape.bytes
+        let raw = Golden.bytes(block.raw), shape = try #require(blockShape(type: block.type)),
+            rowBytes = 256 / shape.weights * shape.bytes
         let source = (0..<24).flatMap { row in (0..<rowBytes).map { raw[($0 + row * shape.bytes) % raw.count] } }
-        let matrix = source.withUnsafeBytes { WeightMatrix(source: $0.baseAddress!, type: block.type, outputs: 24, inputs: 256, features: features) }
+        let matrix = source.withUnsafeBytes {
+            WeightMatrix(source: $0.baseAddress!, type: block.type, outputs: 24, inputs: 256, features: features)
+        }
         let kernels = DecoderKernels(features: features)
         for rows in [1, 2, 5, 13, 25] {
             let input = DecoderRows(rows: rows, columns: 256, forms: matrix.reads)
@@ -49,8 +54,12 @@ import MnemeEngine
             for column in [0, 7, 15, 16, 23] {
                 matrix.row(column, into: &expected)
                 for row in 0..<rows {
-                    let exact = (0..<256).reduce(1.0) { $0 + Double(expected[$1]) * Double(input.floats[row * 256 + $1]) }
-                    let size = (0..<256).reduce(0.0) { $0 + abs(Double(expected[$1]) * Double(input.floats[row * 256 + $1])) }
+                    let exact = (0..<256).reduce(1.0) {
+                        $0 + Double(expected[$1]) * Double(input.floats[row * 256 + $1])
+                    }
+                    let size = (0..<256).reduce(0.0) {
+                        $0 + abs(Double(expected[$1]) * Double(input.floats[row * 256 + $1]))
+                    }
                     #expect(abs(Double(output[row * 32 + column]) - exact) <= size * 3e-4 + 1e-5)
                 }
             }
@@ -58,21 +67,28 @@ import MnemeEngine
     }
 
     @Test(arguments: [Int32(1), 30], [96, 80])
-    func `halves keep twelve bits of the highest of 32, or all where rows have no blocks`(type: Int32, inputs: Int) throws {
+    func `halves keep twelve bits of the highest of 32, or all where rows have no blocks`(type: Int32, inputs: Int)
+        throws
+    {
         // Wide, narrow, tiny and huge ones, and what is no number.
         let exact = (0..<17 * inputs).map { i in sin(Float(i) * 1.3) * exp2(Float(i / 32 % 7) * 4 - 14) }
         var bits = exact.map { type == 1 ? Float16($0).bitPattern : UInt16($0.bitPattern >> 16) }
         bits[16 * inputs] = type == 1 ? 0x7e00 : 0x7fc0
         bits[16 * inputs + 40] = type == 1 ? 0x7bff : 0x7f7f
-        let matrix = bits.withUnsafeBytes { WeightMatrix(source: $0.baseAddress!, type: type, outputs: 17, inputs: inputs) }
+        let matrix = bits.withUnsafeBytes {
+            WeightMatrix(source: $0.baseAddress!, type: type, outputs: 17, inputs: inputs)
+        }
         #expect(matrix.reads == (inputs == 96 ? .words : []))
         #expect(matrix.byteCount == (inputs == 96 ? 32 * 96 * 25 / 16 : 32 * 80 * 4))
         var given = [Float](repeating: 0, count: inputs), row = given
         for index in 0..<16 {
-            bits.withUnsafeBytes { dequantize(type: type, $0.baseAddress! + index * inputs * 2, count: inputs, into: &given) }
+            bits.withUnsafeBytes {
+                dequantize(type: type, $0.baseAddress! + index * inputs * 2, count: inputs, into: &given)
+            }
             matrix.row(index, into: &row)
             for start in stride(from: 0, to: inputs, by: 32) {
-                let block = start..<min(start + 32, inputs), bound = given[block].map(abs).max()! * (inputs == 96 ? 1.001 / 4094 : 0)
+                let block = start..<min(start + 32, inputs),
+                    bound = given[block].map(abs).max()! * (inputs == 96 ? 1.001 / 4094 : 0)
                 for i in block { #expect(abs(row[i] - given[i]) <= bound + 1e-8) }
             }
         }
@@ -81,14 +97,25 @@ import MnemeEngine
         #expect(row.allSatisfy { abs($0) <= 65_504 } && row[40] >= 65_500)
     }
 
-    @Test(arguments: blocks, [ProcessorFeatures.portable, [.avx2], [.avx2, .avx512], [.avx2, .avx512, .avx512VNNI], .current, .amxEmulated])
-    func `a row's products are the same bits on every processor and beside any others`(block: Block, features: ProcessorFeatures) throws {
+    @Test(
+        arguments: blocks,
+        [
+            ProcessorFeatures.portable, [.avx2], [.avx2, .avx512], [.avx2, .avx512, .avx512VNNI], .current,
+            .amxEmulated,
+        ])
+    func `a row's products are the same bits on every processor and beside any others`(
+        block: Block, features: ProcessorFeatures
+    ) throws {
         guard features == .amxEmulated || features.isSubset(of: .current) else { return }
-        let raw = Golden.bytes(block.raw), shape = try #require(blockShape(type: block.type)), rowBytes = 256 / shape.weights * shape.bytes
+        let raw = Golden.bytes(block.raw), shape = try #require(blockShape(type: block.type)),
+            rowBytes = 256 / shape.weights * shape.bytes
         let source = (0..<80).flatMap { row in (0..<rowBytes).map { raw[($0 + row * shape.bytes) % raw.count] } }
         func products(_ features: ProcessorFeatures, rows: Int) -> [UInt32] {
-            let matrix = source.withUnsafeBytes { WeightMatrix(source: $0.baseAddress!, type: block.type, outputs: 80, inputs: 256, features: features) }
-            let kernels = DecoderKernels(features: features), input = DecoderRows(rows: rows, columns: 256, forms: matrix.reads)
+            let matrix = source.withUnsafeBytes {
+                WeightMatrix(source: $0.baseAddress!, type: block.type, outputs: 80, inputs: 256, features: features)
+            }
+            let kernels = DecoderKernels(features: features),
+                input = DecoderRows(rows: rows, columns: 256, forms: matrix.reads)
             for i in 0..<rows * 256 { input.floats[i] = sin(Float(i) * 0.3) * Float(i % 7) }
             kernels.quantize(input, rows: 0..<rows, columns: 256, forms: matrix.reads)
             var output = [Float](repeating: 0.5, count: rows * 80)
@@ -106,7 +133,9 @@ import MnemeEngine
     /// A sound file with two tensors.
     static func sample() -> [UInt8] {
         var out = Array("GGUF".utf8)
-        func put<T: FixedWidthInteger>(_ value: T) { withUnsafeBytes(of: value.littleEndian) { out.append(contentsOf: $0) } }
+        func put<T: FixedWidthInteger>(_ value: T) {
+            withUnsafeBytes(of: value.littleEndian) { out.append(contentsOf: $0) }
+        }
         func put(_ text: String) {
             put(UInt64(text.utf8.count))
             out.append(contentsOf: text.utf8)
@@ -155,7 +184,9 @@ import MnemeEngine
 
     @Test func `a sound file is read`() throws {
         let file = try read(Self.sample())
-        #expect(file.tensors["x"]?.shape == [2, 32] && file.tensors["y"]?.typeName == "Q8_0" && file.integer("llama.block_count") == 1)
+        #expect(
+            file.tensors["x"]?.shape == [2, 32] && file.tensors["y"]?.typeName == "Q8_0"
+                && file.integer("llama.block_count") == 1)
         #expect(file.array("list") == [.string("a"), .string("b")] && file.bool("flag") == true)
         let error = #expect(throws: ModelError.self) { try file.decoderConfiguration() }
         #expect(error?.code == .invalidFile)
@@ -178,7 +209,8 @@ import MnemeEngine
         var bytes = Self.sample()
         let place = bytes.count - 324 - 32..<bytes.count - 324
         // The second tensor's type stands 12 bytes before the padding's end; find the 8 of Q8_0.
-        let i = try #require(place.reversed().first { bytes[$0] == 8 && bytes[$0 + 1] == 0 && bytes[$0 + 4] == 0 && bytes[$0 + 5] == 1 })
+        let i = try #require(
+            place.reversed().first { bytes[$0] == 8 && bytes[$0 + 1] == 0 && bytes[$0 + 4] == 0 && bytes[$0 + 5] == 1 })
         bytes[i] = 16
         let error = #expect(throws: ModelError.self) { try read(bytes) }
         #expect(error?.description.contains("IQ2_XXS") == true)

@@ -13,15 +13,20 @@ enum Golden {
     static func bytes(_ base64: String) -> [UInt8] { Array(Data(base64Encoded: base64) ?? Data()) }
 
     static func floats(_ base64: String) -> [Float] {
-        bytes(base64).withUnsafeBytes { bytes in (0..<bytes.count / 4).map { bytes.loadUnaligned(fromByteOffset: $0 * 4, as: Float.self) } }
+        bytes(base64).withUnsafeBytes { bytes in
+            (0..<bytes.count / 4).map { bytes.loadUnaligned(fromByteOffset: $0 * 4, as: Float.self) }
+        }
     }
 }
 
 /// The real model, which `make language-model` fetches; tests that need it are skipped without it.
 enum RealModel {
     static let path: String? = {
-        let home = ProcessInfo.processInfo.environment["MNEME_HOME"] ?? NSHomeDirectory() + "/.mneme", folder = home + "/models/smollm2"
-        return (try? FileManager.default.contentsOfDirectory(atPath: folder))?.first { $0.hasSuffix(".gguf") }.map { folder + "/" + $0 }
+        let home = ProcessInfo.processInfo.environment["MNEME_HOME"] ?? NSHomeDirectory() + "/.mneme",
+            folder = home + "/models/smollm2"
+        return (try? FileManager.default.contentsOfDirectory(atPath: folder))?.first { $0.hasSuffix(".gguf") }.map {
+            folder + "/" + $0
+        }
     }()
     static let loaded = Result { try LanguageModel(path: path ?? "", stepTokens: 256) }
     static var isThere: Bool { path != nil }
@@ -33,10 +38,13 @@ final class Cache {
     private let memory: UnsafeMutablePointer<UInt16>
 
     init(_ c: DecoderConfiguration, positions: Int) {
-        let blocks = (positions + KVView.blockTokens - 1) / KVView.blockTokens, side = KVView.blockTokens * c.kvSize, elements = 2 * c.layers * blocks * side
+        let blocks = (positions + KVView.blockTokens - 1) / KVView.blockTokens, side = KVView.blockTokens * c.kvSize,
+            elements = 2 * c.layers * blocks * side
         memory = .allocate(capacity: elements)
         memory.initialize(repeating: 0, count: elements)
-        view = KVView(keys: memory, values: memory + side, layerStride: 2 * side * blocks, blockStride: 2 * side, capacity: positions)
+        view = KVView(
+            keys: memory, values: memory + side, layerStride: 2 * side * blocks, blockStride: 2 * side,
+            capacity: positions)
     }
 
     deinit { memory.deallocate() }
@@ -51,7 +59,9 @@ extension TransformerDecoder {
         tokens.withUnsafeBufferPointer { tokens in
             withUnsafePointer(to: segment) { segment in
                 out.withUnsafeMutableBufferPointer {
-                    step(tokens: tokens, segments: UnsafeBufferPointer(start: segment, count: 1), logits: $0.baseAddress!)
+                    step(
+                        tokens: tokens, segments: UnsafeBufferPointer(start: segment, count: 1), logits: $0.baseAddress!
+                    )
                 }
             }
         }

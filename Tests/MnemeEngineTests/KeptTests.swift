@@ -33,7 +33,9 @@ struct KeptTests {
         return request
     }
 
-    private func text(_ seed: Int, _ count: Int) -> [Int32] { (0..<count).map { Int32(1000 + ($0 * $0 * 7 + $0 * seed * 31 + seed) % 40000) } }
+    private func text(_ seed: Int, _ count: Int) -> [Int32] {
+        (0..<count).map { Int32(1000 + ($0 * $0 * 7 + $0 * seed * 31 + seed) % 40000) }
+    }
 
     @Test func `answers are equal bit by bit, whether computed anew, found in memory or on disk`() async throws {
         let model = try RealModel.loaded.get(), path = NSTemporaryDirectory() + "mneme-kept-\(UUID().uuidString)"
@@ -81,7 +83,9 @@ struct KeptTests {
         let engine = try Engine(model, limits: limits)
         defer { engine.close() }
         try await withThrowingTaskGroup(of: (Int, Answer).self) { group in
-            for (i, prompt) in prompts.enumerated() { group.addTask { (i, try await answer(engine, request(prompt, 70)).0) } }
+            for (i, prompt) in prompts.enumerated() {
+                group.addTask { (i, try await answer(engine, request(prompt, 70)).0) }
+            }
             for try await (i, answer) in group { #expect(answer == expected[i]) }
         }
         let statistics = engine.statistics
@@ -103,7 +107,9 @@ struct KeptTests {
         #expect(try await answer(engine, private_).1.cachedTokens == 0)
     }
 
-    @Test func `a beginning that is kept is found after a restart, by its readers alone, and is not trimmed`() async throws {
+    @Test func `a beginning that is kept is found after a restart, by its readers alone, and is not trimmed`()
+        async throws
+    {
         let model = try RealModel.loaded.get(), path = NSTemporaryDirectory() + "mneme-kept-\(UUID().uuidString)"
         defer { try? FileManager.default.removeItem(atPath: path) }
         let beginning = text(4, 203), prompt = beginning + text(5, 40)
@@ -113,13 +119,17 @@ struct KeptTests {
         engine.close()
         let folder = try KVFolder(path: path)
         engine = try Engine(model, folder: folder)
-        let kept = try #require(try await engine.keep(beginning, scope: "ana", sources: ["m1", "m2"])), short = try await engine.keep(text(6, 31))
+        let kept = try #require(try await engine.keep(beginning, scope: "ana", sources: ["m1", "m2"])),
+            short = try await engine.keep(text(6, 31))
         #expect(kept.tokens == 192 && kept.bytes > 192 * 1_000 && short == nil)
-        let written = engine.statistics.kv.written, again = try await engine.keep(beginning, scope: "ana", sources: ["m1", "m2"])
-        #expect(again?.end == kept.end && engine.statistics.kv.written == written, "what is there is not computed again")
+        let written = engine.statistics.kv.written,
+            again = try await engine.keep(beginning, scope: "ana", sources: ["m1", "m2"])
+        #expect(
+            again?.end == kept.end && engine.statistics.kv.written == written, "what is there is not computed again")
         engine.close()
         folder.trim(to: 0)
-        #expect(folder.entries().count == 6 && folder.entries().allSatisfy { $0.isPinned && $0.sources == ["m1", "m2"] })
+        #expect(
+            folder.entries().count == 6 && folder.entries().allSatisfy { $0.isPinned && $0.sources == ["m1", "m2"] })
         engine = try Engine(model, folder: folder)
         var asked = request(prompt)
         asked.scope = "ana"
@@ -148,10 +158,14 @@ struct KeptTests {
         _ = try await answer(engine, request(shared, 1))
         let before = model.decoder.attentionBytes
         try await withThrowingTaskGroup(of: (Int, Answer).self) { group in
-            for i in 0..<5 { group.addTask { (i, try await answer(engine, request(shared + text(20 + i, 10 + i), 24)).0) } }
+            for i in 0..<5 {
+                group.addTask { (i, try await answer(engine, request(shared + text(20 + i, 10 + i), 24)).0) }
+            }
             for try await (i, answer) in group { #expect(answer == expected[i]) }
         }
         let after = model.decoder.attentionBytes
-        #expect(after.read - before.read < (after.alone - before.alone) / 4 * 3, "\(after.read - before.read) of \(after.alone - before.alone) bytes")
+        #expect(
+            after.read - before.read < (after.alone - before.alone) / 4 * 3,
+            "\(after.read - before.read) of \(after.alone - before.alone) bytes")
     }
 }

@@ -15,7 +15,8 @@ private final class SampleRows {
     }
 
     init(
-        keys: [[Float]], values: [[Float]], attention: [Float] = [], budget: Int = 4, layer: Int = 0, head: Int = 0, many: (row: Int, count: Float) = (0, 1)
+        keys: [[Float]], values: [[Float]], attention: [Float] = [], budget: Int = 4, layer: Int = 0, head: Int = 0,
+        many: (row: Int, count: Float) = (0, 1)
     ) {
         let d = keys[0].count, room = KVShape.blocks(keys.count) * KVShape.blockTokens * d
         (self.keys, self.values) = (.allocate(capacity: room), .allocate(capacity: room))
@@ -26,7 +27,8 @@ private final class SampleRows {
             }
         }
         rows = KVRows(
-            layer: layer, head: head, dimension: d, budget: budget, positions: keys.indices.map { Int32($0) }, attention: attention, many: many,
+            layer: layer, head: head, dimension: d, budget: budget, positions: keys.indices.map { Int32($0) },
+            attention: attention, many: many,
             keys: self.keys, values: self.values)
     }
 
@@ -42,7 +44,8 @@ private final class SampleRows {
     private func sample(_ count: Int, attention: [Float] = [], budget: Int = 4) -> SampleRows {
         SampleRows(
             keys: (0..<count).map { [Float](repeating: Float($0 % 7 + 1), count: 16) },
-            values: (0..<count).map { [Float](repeating: Float($0 / 32 + 1), count: 16) }, attention: attention, budget: budget)
+            values: (0..<count).map { [Float](repeating: Float($0 / 32 + 1), count: 16) }, attention: attention,
+            budget: budget)
     }
 
     @Test func `positions decide for streams, attention for heavy hitters, windows for SnapKV`() {
@@ -50,7 +53,8 @@ private final class SampleRows {
         #expect(streaming == [.infinity, .infinity, 2, 3, 4, 5])
         let attention: [Float] = [9, 0.5, 3, 0.25, 1, 2]
         #expect(sample(6, attention: attention, budget: 4).scores(H2O()) == [9, 0.5, 3, 0.25, .infinity, .infinity])
-        #expect(sample(6, attention: attention).scores(SnapKV(window: 2, pool: 3)) == [9, 9, 3, 3, .infinity, .infinity])
+        #expect(
+            sample(6, attention: attention).scores(SnapKV(window: 2, pool: 3)) == [9, 9, 3, 3, .infinity, .infinity])
     }
 
     @Test func `pages go as a whole, and the one that is being filled stays`() {
@@ -60,35 +64,54 @@ private final class SampleRows {
     }
 
     @Test func `a row's lot does not change while others go`() {
-        let all = sample(50).scores(RandomEviction(seed: 3, recent: 2)), again = sample(40).scores(RandomEviction(seed: 3, recent: 2))
-        #expect(Array(all.prefix(38)) == Array(again.prefix(38)) && all.suffix(2).allSatisfy { $0 == .infinity } && Set(all.prefix(38)).count == 38)
+        let all = sample(50).scores(RandomEviction(seed: 3, recent: 2)),
+            again = sample(40).scores(RandomEviction(seed: 3, recent: 2))
+        #expect(
+            Array(all.prefix(38)) == Array(again.prefix(38)) && all.suffix(2).allSatisfy { $0 == .infinity }
+                && Set(all.prefix(38)).count == 38)
     }
 
     @Test func `like neighbours are merged, others are lost`() {
-        let a: [Float] = [1, 0] + Self.zeros, b: [Float] = [0, 1] + Self.zeros, nearA: [Float] = [1, 0.125] + Self.zeros
+        let a: [Float] = [1, 0] + Self.zeros, b: [Float] = [0, 1] + Self.zeros,
+            nearA: [Float] = [1, 0.125] + Self.zeros
         let sample = SampleRows(keys: [a, nearA, b, b], values: [a, b, a, b])
         let changes = sample.dispose(KVMerger(threshold: 0.8), lost: [1, 2], kept: [0, 3])
         #expect(changes.map(\.row) == [0, 3])
         // One neighbour: its Gaussian weight is exp(−1/2) whatever the distance, or 1 where there is none.
         let weight = Float(exp(-0.5))
-        #expect(abs(changes[0].value[0] - 1 / (1 + weight)) < 1e-5 && abs(changes[0].value[1] - weight / (1 + weight)) < 1e-5)
+        #expect(
+            abs(changes[0].value[0] - 1 / (1 + weight)) < 1e-5
+                && abs(changes[0].value[1] - weight / (1 + weight)) < 1e-5)
         #expect(changes[1].key == b && changes[1].value[0] == 0.5)
-        #expect(SampleRows(keys: [a, a, b], values: [a, a, b]).dispose(KVMerger(threshold: 0.8), lost: [2], kept: [0, 1]).isEmpty)
+        #expect(
+            SampleRows(keys: [a, a, b], values: [a, a, b]).dispose(KVMerger(threshold: 0.8), lost: [2], kept: [0, 1])
+                .isEmpty)
     }
 
     @Test func `what is lost becomes one row that stands for all, again and again`() {
-        let keys = (0..<8).map { [Float](repeating: Float($0), count: 16) }, values = (0..<8).map { [Float](repeating: Float($0 * $0), count: 16) }
-        let first = SampleRows(keys: keys, values: values).dispose(CompensationToken(), lost: [2, 3, 4], kept: [0, 1, 5, 6, 7])
+        let keys = (0..<8).map { [Float](repeating: Float($0), count: 16) },
+            values = (0..<8).map { [Float](repeating: Float($0 * $0), count: 16) }
+        let first = SampleRows(keys: keys, values: values).dispose(
+            CompensationToken(), lost: [2, 3, 4], kept: [0, 1, 5, 6, 7])
         // The first behind the gap is part of it.
-        #expect(first == [KVChange(row: 5, key: [Float](repeating: 3.5, count: 16), value: [Float](repeating: 13.5, count: 16), many: 4)])
+        #expect(
+            first == [
+                KVChange(
+                    row: 5, key: [Float](repeating: 3.5, count: 16), value: [Float](repeating: 13.5, count: 16), many: 4
+                )
+            ])
         // It is lost in its turn, and weighs what it stands for.
         let sample = SampleRows(keys: keys, values: values, many: (2, 4))
         let second = sample.dispose(CompensationToken(), lost: [2, 3], kept: [0, 1, 4, 5, 6, 7])
         #expect(second.map(\.row) == [4] && second[0].many == 6 && second[0].key[3] == (2 * 4 + 3 + 4) / 6)
         // As long as it is kept it takes more; where there is none and the last go, the last that stays takes them.
-        #expect(sample.dispose(CompensationToken(), lost: [6, 7], kept: [0, 1, 2, 3, 4, 5]).map { [$0.row, Int($0.many)] } == [[2, 6]])
+        #expect(
+            sample.dispose(CompensationToken(), lost: [6, 7], kept: [0, 1, 2, 3, 4, 5]).map { [$0.row, Int($0.many)] }
+                == [[2, 6]])
         let plain = SampleRows(keys: keys, values: values)
-        #expect(plain.dispose(CompensationToken(), lost: [6, 7], kept: [0, 1, 2, 3, 4, 5]).map { [$0.row, Int($0.many)] } == [[5, 3]])
+        #expect(
+            plain.dispose(CompensationToken(), lost: [6, 7], kept: [0, 1, 2, 3, 4, 5]).map { [$0.row, Int($0.many)] }
+                == [[5, 3]])
         #expect(sample.dispose(CompensationToken(), lost: [], kept: Array(0..<8)).isEmpty)
     }
 
@@ -126,7 +149,9 @@ struct PolicyTests {
         #expect(cache.bytes == 150 * KVShape(c).tokenBytes && cache.rowsPerHead == 150)
     }
 
-    @Test(arguments: PolicyCatalog.names.dropFirst()) func `a policy keeps to its budget and answers`(name: String) throws {
+    @Test(arguments: PolicyCatalog.names.dropFirst()) func `a policy keeps to its budget and answers`(name: String)
+        throws
+    {
         let decoder = try RealModel.loaded.get().decoder, c = decoder.configuration, tokens = text(300), budget = 96
         let policy = try PolicyCatalog.policy(name, for: decoder, sample: tokens, budget: budget)
         let cache = try CompressedCache(decoder, policy, budget: budget, positions: 400)
@@ -138,7 +163,9 @@ struct PolicyTests {
             #expect(!row.contains { !$0.isFinite })
         }
         if case .every(let slack) = policy.trigger {
-            #expect(cache.rowsPerHead <= Double(budget + slack) && cache.peakBytes <= (budget + max(slack, 128)) * KVShape(c).tokenBytes)
+            #expect(
+                cache.rowsPerHead <= Double(budget + slack)
+                    && cache.peakBytes <= (budget + max(slack, 128)) * KVShape(c).tokenBytes)
         } else {
             #expect(cache.rowsPerHead <= Double(budget + 40))
         }
@@ -180,6 +207,8 @@ struct PolicyTests {
         let decoder = try RealModel.loaded.get().decoder
         let strengths = Array(try RetrievalHeads.strengths(decoder, tokens: 64).joined())
         // Most heads do not look back at all; some give a good part of their attention.
-        #expect(strengths.allSatisfy { $0 >= 0 && $0 <= 1.001 } && strengths.max()! > 0.2 && strengths.count { $0 < 0.05 } > strengths.count / 2)
+        #expect(
+            strengths.allSatisfy { $0 >= 0 && $0 <= 1.001 } && strengths.max()! > 0.2
+                && strengths.count { $0 < 0.05 } > strengths.count / 2)
     }
 }

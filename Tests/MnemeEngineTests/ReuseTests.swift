@@ -7,10 +7,15 @@ import Testing
 /// Texts whose keys and values were computed at another place.
 @Suite(.enabled(if: RealModel.isThere, "needs the model that `make language-model` fetches"), .serialized)
 struct ReuseTests {
-    private func text(_ seed: Int, _ count: Int) -> [Int32] { (0..<count).map { Int32(1000 + ($0 * $0 * 13 + $0 * seed * 17 + seed) % 40000) } }
+    private func text(_ seed: Int, _ count: Int) -> [Int32] {
+        (0..<count).map { Int32(1000 + ($0 * $0 * 13 + $0 * seed * 17 + seed) % 40000) }
+    }
 
     private func key(_ view: KVView, _ layer: Int, _ position: Int, _ element: Int) -> Float {
-        Float(Float16(bitPattern: view.keys[layer * view.layerStride + view.keyPlace(position) + element * KVView.blockTokens]))
+        Float(
+            Float16(
+                bitPattern: view.keys[layer * view.layerStride + view.keyPlace(position) + element * KVView.blockTokens]
+            ))
     }
 
     @Test func `keys that are moved are those of the new place, values stay`() throws {
@@ -24,35 +29,52 @@ struct ReuseTests {
         for p in 0..<70 {
             for i in 0..<c.kvSize {
                 // In the first layer nothing but the token and its place matters.
-                worst = max(worst, abs(key(target.view, 0, 99 + p, i) - key(expected.view, 0, 99 + p, i)) / max(1, abs(key(expected.view, 0, 99 + p, i))))
+                worst = max(
+                    worst,
+                    abs(key(target.view, 0, 99 + p, i) - key(expected.view, 0, 99 + p, i))
+                        / max(1, abs(key(expected.view, 0, 99 + p, i))))
                 let place = i / c.headDimension * c.headDimension * KVView.blockTokens + i % c.headDimension
                 for layer in [0, c.layers - 1] {
-                    let from = source.view.values[layer * source.view.layerStride + source.view.valuePlace(21 + p, dimension: c.headDimension) + place]
-                    let to = target.view.values[layer * target.view.layerStride + target.view.valuePlace(99 + p, dimension: c.headDimension) + place]
+                    let from = source.view.values[
+                        layer * source.view.layerStride + source.view.valuePlace(21 + p, dimension: c.headDimension)
+                            + place]
+                    let to = target.view.values[
+                        layer * target.view.layerStride + target.view.valuePlace(99 + p, dimension: c.headDimension)
+                            + place]
                     #expect(from == to)
                 }
             }
         }
         #expect(worst < 4e-3, "\(worst)")
         transplant.copy(21..<91, of: source.view, to: target.view, at: 21)
-        #expect((21..<91).allSatisfy { p in (0..<c.kvSize).allSatisfy { key(target.view, 5, p, $0) == key(source.view, 5, p, $0) } })
+        #expect(
+            (21..<91).allSatisfy { p in
+                (0..<c.kvSize).allSatisfy { key(target.view, 5, p, $0) == key(source.view, 5, p, $0) }
+            })
     }
 
     @Test func `tokens that stand apart are computed as each by itself`() throws {
-        let model = try RealModel.loaded.get(), decoder = model.decoder, c = decoder.configuration, prompt = text(4, 700)
+        let model = try RealModel.loaded.get(), decoder = model.decoder, c = decoder.configuration,
+            prompt = text(4, 700)
         func filled() -> Cache {
             let cache = Cache(c, positions: 700)
-            for start in stride(from: 0, to: 700, by: 100) { _ = decoder.logits(Array(prompt[start..<start + 100]), at: start, in: cache, rows: 1) }
+            for start in stride(from: 0, to: 700, by: 100) {
+                _ = decoder.logits(Array(prompt[start..<start + 100]), at: start, in: cache, rows: 1)
+            }
             return cache
         }
         // Few enough for threads to share the context, and more; behind each other, across blocks and spans.
-        for places in [[3, 31, 32, 300, 511, 512, 698, 699], Array(stride(from: 2, to: 700, by: 9)) + [699]] as [[Int32]] {
+        for places in [[3, 31, 32, 300, 511, 512, 698, 699], Array(stride(from: 2, to: 700, by: 9)) + [699]]
+            as [[Int32]]
+        {
             let ids = places.map { prompt[Int($0)] }
             var results: [[Float]] = []
             for together in [true, false] {
                 let cache = filled()
                 // What is there is wrong, so that it shows who reads whose.
-                for place in places { cache.view.keys[5 * cache.view.layerStride + cache.view.keyPlace(Int(place))] = 0x3c00 }
+                for place in places {
+                    cache.view.keys[5 * cache.view.layerStride + cache.view.keyPlace(Int(place))] = 0x3c00
+                }
                 var logits = [Float](repeating: 0, count: c.vocabularySize)
                 places.withUnsafeBufferPointer { places in
                     let view = cache.view
@@ -60,11 +82,15 @@ struct ReuseTests {
                         together
                         ? [DecoderSegment(tokens: 0..<places.count, places: places.baseAddress!, view: view, logits: 1)]
                         : places.indices.map {
-                            DecoderSegment(tokens: $0..<$0 + 1, position: Int(places[$0]), view: view, logits: $0 == places.count - 1 ? 1 : 0)
+                            DecoderSegment(
+                                tokens: $0..<$0 + 1, position: Int(places[$0]), view: view,
+                                logits: $0 == places.count - 1 ? 1 : 0)
                         }
                     ids.withUnsafeBufferPointer { ids in
                         all.withUnsafeBufferPointer { all in
-                            logits.withUnsafeMutableBufferPointer { decoder.step(tokens: ids, segments: all, logits: $0.baseAddress!) }
+                            logits.withUnsafeMutableBufferPointer {
+                                decoder.step(tokens: ids, segments: all, logits: $0.baseAddress!)
+                            }
                         }
                     }
                 }
@@ -76,7 +102,8 @@ struct ReuseTests {
 
     @Test func `what is computed again altogether is exact, and less of it is nearer than nothing`() throws {
         let model = try RealModel.loaded.get(), decoder = model.decoder, c = decoder.configuration, prefix = text(1, 20)
-        let parts = (0..<4).map { text($0 + 5, 60) }, question = text(2, 10), prompt = prefix + parts.flatMap { $0 } + question
+        let parts = (0..<4).map { text($0 + 5, 60) }, question = text(2, 10),
+            prompt = prefix + parts.flatMap { $0 } + question
         let whole = Cache(c, positions: 300)
         _ = decoder.logits(Array(prompt.prefix(200)), at: 0, in: whole, rows: 1)
         let expected = decoder.logits(Array(prompt.dropFirst(200)), at: 200, in: whole, rows: 1)[0]
@@ -88,9 +115,12 @@ struct ReuseTests {
         func distance(_ policy: some RecomputePolicy, _ share: Double) -> (computed: Int, distance: Float) {
             let cache = Cache(c, positions: 300)
             _ = decoder.logits(prefix, at: 0, in: cache, rows: 1)
-            let chunks = sources.enumerated().map { ChunkReuse.Chunk(place: 20 + 60 * $0..<80 + 60 * $0, source: $1.view, position: 20) }
+            let chunks = sources.enumerated().map {
+                ChunkReuse.Chunk(place: 20 + 60 * $0..<80 + 60 * $0, source: $1.view, position: 20)
+            }
             var logits = [Float](repeating: 0, count: c.vocabularySize)
-            var filling = ChunkReuse(decoder, cache.view, tokens: prompt, known: 20, chunks: chunks, policy: policy, share: share)
+            var filling = ChunkReuse(
+                decoder, cache.view, tokens: prompt, known: 20, chunks: chunks, policy: policy, share: share)
             logits.withUnsafeMutableBufferPointer { while filling.step($0.baseAddress!) {} }
             return (filling.computed, zip(logits, expected).map { abs($0 - $1) }.max()!)
         }
@@ -104,9 +134,11 @@ struct ReuseTests {
     }
 
     /// Answers of an engine, and how much of the prompt it had.
-    private func answer(_ engine: Engine, _ prompt: [Int32], texts: [Range<Int>], sources: Set<String> = []) async throws -> (
-        tokens: [Int32], usage: GenerationUsage
-    ) {
+    private func answer(_ engine: Engine, _ prompt: [Int32], texts: [Range<Int>], sources: Set<String> = [])
+        async throws -> (
+            tokens: [Int32], usage: GenerationUsage
+        )
+    {
         var request = GenerationRequest(prompt: prompt), tokens: [Int32] = [], usage: GenerationUsage?
         request.maxTokens = 12
         request.ignoresEnd = true
@@ -131,7 +163,9 @@ struct ReuseTests {
         return (tokens + text(question, 12), places)
     }
 
-    @Test func `texts of earlier prompts are taken over at other places, and nobody mistakes them for exact`() async throws {
+    @Test func `texts of earlier prompts are taken over at other places, and nobody mistakes them for exact`()
+        async throws
+    {
         let model = try RealModel.loaded.get(), path = NSTemporaryDirectory() + "mneme-reuse-\(UUID().uuidString)"
         defer { try? FileManager.default.removeItem(atPath: path) }
         let exact = try Engine(model)
@@ -162,7 +196,8 @@ struct ReuseTests {
         limits.reuseShare = 1
         let whole = try Engine(model, limits: limits, folder: KVFolder(path: path))
         defer { whole.close() }
-        let fourth = prompt([2, 0, 5, 1], question: 43), four = try await answer(whole, fourth.tokens, texts: fourth.texts)
+        let fourth = prompt([2, 0, 5, 1], question: 43),
+            four = try await answer(whole, fourth.tokens, texts: fourth.texts)
         #expect(four.usage.reusedTokens == 168)
         #expect(try await answer(exact, fourth.tokens, texts: []).tokens == four.tokens)
         await #expect(throws: EngineError.self) { try await answer(whole, fourth.tokens, texts: [10..<900]) }
@@ -177,7 +212,8 @@ struct ReuseTests {
             engine.close()
             exact.close()
         }
-        let first = prompt(Array(0..<24), question: 40), second = prompt(Array(0..<24).reversed(), question: 41), alone = text(77, 30)
+        let first = prompt(Array(0..<24), question: 40), second = prompt(Array(0..<24).reversed(), question: 41),
+            alone = text(77, 30)
         _ = try await answer(engine, first.tokens, texts: first.texts)
         let expected = try await answer(exact, alone, texts: []).tokens
         try await withThrowingTaskGroup(of: Void.self) { group in
@@ -205,7 +241,8 @@ struct ReuseTests {
         #expect(try await answer(exact, second.tokens, texts: []).tokens == last.tokens)
     }
 
-    @Test func `texts shorter than a block are kept on disk, too, and ordinary prompts do not find them`() async throws {
+    @Test func `texts shorter than a block are kept on disk, too, and ordinary prompts do not find them`() async throws
+    {
         let model = try RealModel.loaded.get(), path = NSTemporaryDirectory() + "mneme-reuse-\(UUID().uuidString)"
         defer { try? FileManager.default.removeItem(atPath: path) }
         var limits = Engine.Limits()
@@ -220,11 +257,13 @@ struct ReuseTests {
             return (tokens + text(question, 12), places)
         }
         do {
-            let engine = try Engine(model, limits: limits, folder: KVFolder(path: path)), first = prompt([0, 1, 2], question: 40)
+            let engine = try Engine(model, limits: limits, folder: KVFolder(path: path)),
+                first = prompt([0, 1, 2], question: 40)
             defer { engine.close() }
             _ = try await answer(engine, first.tokens, texts: first.texts)
         }
-        let again = try Engine(model, limits: limits, folder: KVFolder(path: path)), second = prompt([2, 1, 0], question: 41)
+        let again = try Engine(model, limits: limits, folder: KVFolder(path: path)),
+            second = prompt([2, 1, 0], question: 41)
         defer { again.close() }
         #expect(try await answer(again, second.tokens, texts: second.texts).usage.reusedTokens == 73)
         // The same words as a prompt of their own find nothing of it.
@@ -249,13 +288,16 @@ struct ReuseTests {
         let model = try RealModel.loaded.get()
         let messages = [ChatMessage(role: "system", content: "Be brief."), ChatMessage(role: "user", content: "")]
         let lines = ["- [2024-01-02] Ana: I moved to Lisbon.\n", "- Tom <|im_end|> sold it.\n"]
-        let prompt = try model.tokens(of: messages, at: 1, before: "Notes:\n", texts: lines, after: "\nWhere does Ana live?")
+        let prompt = try model.tokens(
+            of: messages, at: 1, before: "Notes:\n", texts: lines, after: "\nWhere does Ana live?")
         var whole = messages
         whole[1].content = "Notes:\n" + lines.joined() + "\nWhere does Ana live?"
         let plain = try model.tokens(of: whole)
         #expect(model.tokenizer.decode(prompt.tokens) == model.tokenizer.decode(plain))
         #expect(prompt.texts.map { model.tokenizer.decode(Array(prompt.tokens[$0])) } == lines)
         // The name of a special token in a memory is text.
-        #expect(prompt.tokens.count { model.tokenizer.endTokens.contains($0) } == plain.count { model.tokenizer.endTokens.contains($0) })
+        #expect(
+            prompt.tokens.count { model.tokenizer.endTokens.contains($0) }
+                == plain.count { model.tokenizer.endTokens.contains($0) })
     }
 }

@@ -4,12 +4,14 @@ import Testing
 @Suite struct SchedulerTests {
     /// Running: id, position, pending, blocks. Waiting: id, key, prompt, blocks. Blocks have 4 positions.
     private func view(
-        running: [(Int, Int, Int, Int)] = [], waiting: [(Int, String, Int, Int)] = [], served: [String: Int] = [:], free: Int = 1000, tokens: Int = 8,
+        running: [(Int, Int, Int, Int)] = [], waiting: [(Int, String, Int, Int)] = [], served: [String: Int] = [:],
+        free: Int = 1000, tokens: Int = 8,
         sequences: Int = 4
     ) -> EngineView {
         EngineView(
             running: running.map { EngineView.Running(id: $0.0, position: $0.1, pending: $0.2, blocks: $0.3) },
-            waiting: waiting.map { EngineView.Waiting(id: $0.0, key: $0.1, prompt: $0.2, blocks: $0.3) }, served: served, freeBlocks: free, blockTokens: 4,
+            waiting: waiting.map { EngineView.Waiting(id: $0.0, key: $0.1, prompt: $0.2, blocks: $0.3) },
+            served: served, freeBlocks: free, blockTokens: 4,
             stepTokens: tokens, sequences: sequences)
     }
 
@@ -20,7 +22,8 @@ import Testing
     }
 
     @Test func `the key that was served least goes next, and memory bounds who starts`() {
-        let plan = StepScheduler.plan(view(waiting: [(1, "a", 5, 4), (2, "a", 5, 4), (3, "b", 5, 4)], served: ["a": 100], free: 9))
+        let plan = StepScheduler.plan(
+            view(waiting: [(1, "a", 5, 4), (2, "a", 5, 4), (3, "b", 5, 4)], served: ["a": 100], free: 9))
         #expect(plan.admitted == [3, 1])
         let blocked = StepScheduler.plan(view(waiting: [(1, "a", 5, 2000), (2, "a", 5, 1), (3, "b", 5, 1)]))
         #expect(blocked.admitted == [3], "a large request is not overtaken by its own key")
@@ -29,7 +32,10 @@ import Testing
     }
 
     @Test func `no more than the places and the step's tokens are used`() {
-        let plan = StepScheduler.plan(view(running: [(1, 1, 1, 1), (2, 1, 1, 1)], waiting: (3..<20).map { ($0, "k", 3, 1) }, tokens: 4, sequences: 5))
+        let plan = StepScheduler.plan(
+            view(
+                running: [(1, 1, 1, 1), (2, 1, 1, 1)], waiting: (3..<20).map { ($0, "k", 3, 1) }, tokens: 4,
+                sequences: 5))
         #expect(plan.admitted == [3, 4, 5])
         #expect(plan.work.reduce(0) { $0 + $1.tokens } == 2)
         #expect(StepScheduler.plan(view()) == StepPlan())

@@ -23,25 +23,32 @@ import Testing
         """
 
     @Test(arguments: [
-        #"{"name":"Ana","age":3}"#, #"{"name": "A\"\u00e9\n", "age": -12, "nick": null}"#, #"{"name":"","age":0,"pets":[{"kind":"dog"}]}"#,
+        #"{"name":"Ana","age":3}"#, #"{"name": "A\"\u00e9\n", "age": -12, "nick": null}"#,
+        #"{"name":"","age":0,"pets":[{"kind":"dog"}]}"#,
         #"{"name":"é日😀","age":1,"nick":"x","pets":[{"kind":"cat"}, {"kind":"dog","young":[{"kind":"cat","young":[]}]}]}"#,
     ])
     func `what fits is read and may end`(text: String) throws {
         let result = try reads(Self.person, text)
         #expect(result.fits && result.complete)
         #expect(throws: Never.self) { try JSONSerialization.jsonObject(with: Data(text.utf8)) }
-        for end in 0..<text.utf8.count { #expect(try !reads(Self.person, String(decoding: Array(text.utf8)[..<end], as: UTF8.self)).complete) }
+        for end in 0..<text.utf8.count {
+            #expect(try !reads(Self.person, String(decoding: Array(text.utf8)[..<end], as: UTF8.self)).complete)
+        }
     }
 
     @Test(arguments: [
-        "[", "{}", #"{"age":3"#, #"{"name":3"#, #"{"name":"a"}"#, #"{"name":"a","age":1.5"#, #"{"name":"a","age":01"#, #"{"name":"a","age":1,}"#,
+        "[", "{}", #"{"age":3"#, #"{"name":3"#, #"{"name":"a"}"#, #"{"name":"a","age":1.5"#, #"{"name":"a","age":01"#,
+        #"{"name":"a","age":1,}"#,
         #"{"name":"a","age":1,"x""#,
-        #"{"name":"a","age":1,"pets":[]"#, #"{"name":"a","age":1,"pets":[{"kind":"cow""#, #"{"name":"a","age":1,"pets":[{"kind":"dog"},{"kind":"dog"},"#,
+        #"{"name":"a","age":1,"pets":[]"#, #"{"name":"a","age":1,"pets":[{"kind":"cow""#,
+        #"{"name":"a","age":1,"pets":[{"kind":"dog"},{"kind":"dog"},"#,
         "{\"name\":\"a\n", #"{"name":"\x"#, #"{"name":"a","age":1}x"#, #"{"name":"a","name""#, #"{"name":"a","age":-}"#,
     ])
     func `what does not fit is stopped at once`(text: String) throws { #expect(try !reads(Self.person, text).fits) }
 
-    @Test(arguments: ["1", "-0.5e+10", "[]", "[1, \"a\", {\"b\":[null,true]}]", "{\"a\":{},\"b\":[]}", "\"x\"", "false"])
+    @Test(arguments: [
+        "1", "-0.5e+10", "[]", "[1, \"a\", {\"b\":[null,true]}]", "{\"a\":{},\"b\":[]}", "\"x\"", "false",
+    ])
     func `anything is any JSON`(text: String) throws { #expect(try reads("{}", text) == (true, true)) }
 
     @Test func `objects of anything are objects`() {
@@ -52,11 +59,14 @@ import Testing
     }
 
     @Test(arguments: [
-        "", "3", "{", #"{"type":"string","pattern":"a"}"#, #"{"type":"number","minimum":3}"#, #"{"type":"thing"}"#, #"{"$ref":"http://x"}"#,
+        "", "3", "{", #"{"type":"string","pattern":"a"}"#, #"{"type":"number","minimum":3}"#, #"{"type":"thing"}"#,
+        #"{"$ref":"http://x"}"#,
         ##"{"$ref":"#/$defs/a"}"##,
         #"{"enum":[]}"#, #"{"anyOf":[]}"#, #"{"type":"array","minItems":3,"maxItems":1}"#,
     ])
-    func `what cannot be kept is refused`(schema: String) { #expect(throws: EngineError.self) { try JSONSchema(schema) } }
+    func `what cannot be kept is refused`(schema: String) {
+        #expect(throws: EngineError.self) { try JSONSchema(schema) }
+    }
 
     /// The names of the first object that a model could write which always takes what comes first.
     private func order(_ schema: String, at path: [String] = []) throws -> [String] {
@@ -81,15 +91,19 @@ import Testing
         return value.members?.map(\.key) ?? []
     }
 
-    private static func object(_ names: [String], kind: String = #"{"type":"boolean"}"#, required: [String]? = nil) -> String {
+    private static func object(_ names: [String], kind: String = #"{"type":"boolean"}"#, required: [String]? = nil)
+        -> String
+    {
         let properties = names.map { "\(OrderedJSON.string($0).text):\(kind)" }.joined(separator: ",")
         let wanted = (required ?? names).map { OrderedJSON.string($0).text }.joined(separator: ",")
         return #"{"required":[\#(wanted)],"type":"object","additionalProperties":false,"properties":{\#(properties)}}"#
     }
 
     @Test(arguments: [
-        ["reasoning", "answer"], ["answer", "reasoning"], ["z", "y", "x", "b", "a", "c", "10", "9", "1"], ["type", "properties", "required", "enum", "$ref"],
-        ["items", "anyOf", "name", "schema", "strict", "json_schema", "response_format"], ["", "a", " "], ["é", "e\u{301}", "e"],
+        ["reasoning", "answer"], ["answer", "reasoning"], ["z", "y", "x", "b", "a", "c", "10", "9", "1"],
+        ["type", "properties", "required", "enum", "$ref"],
+        ["items", "anyOf", "name", "schema", "strict", "json_schema", "response_format"], ["", "a", " "],
+        ["é", "e\u{301}", "e"],
         ["a\"b", "a\\", "a\nb", "ü\u{1}"], ["messages", "role", "content"],
     ])
     func `properties come in the schema's order, whatever they are called`(names: [String]) throws {
@@ -99,7 +113,8 @@ import Testing
         let noise = names.reversed().map { OrderedJSON.string($0).text }.joined(separator: ",")
         let name = OrderedJSON.string(names[names.count - 1]).text
         let schema = Self.object(names, kind: #"{"enum":[\#(noise)],"description":"x"}"#, required: names.reversed())
-        let request = #"{"messages":[\#(noise)],"response_format":{"json_schema":{"name":\#(name),"description":[\#(noise)],"schema":\#(schema)}}}"#
+        let request =
+            #"{"messages":[\#(noise)],"response_format":{"json_schema":{"name":\#(name),"description":[\#(noise)],"schema":\#(schema)}}}"#
         #expect(same(try order(request, at: ["response_format", "json_schema", "schema"])))
     }
 
@@ -109,24 +124,33 @@ import Testing
         let fits = matcher.advance(Array(#"{"a":{"b":true,"a":true},"b":{"b":false,"a":true}}"#.utf8))
         #expect(fits && matcher.isComplete)
         #expect(try !reads(outer, #"{"a":{"a""#).fits)
-        let defined = ##"{"type":"array","items":{"$ref":"#/$defs/b"},"$defs":{"a":{"const":{"y":1,"x":[2.50]}},"b":\##(inner)}}"##
+        let defined =
+            ##"{"type":"array","items":{"$ref":"#/$defs/b"},"$defs":{"a":{"const":{"y":1,"x":[2.50]}},"b":\##(inner)}}"##
         #expect(try reads(defined, #"[{"b":true,"a":true}]"#).complete && !reads(defined, #"[{"a""#).fits)
         #expect(try reads(##"{"const":{"y":1,"x":[2.50,1e400]}}"##, #"{"y":1,"x":[2.50,1e400]}"#).complete)
     }
 
     @Test func `what is required without a description is written last`() throws {
-        #expect(try order(#"{"type":"object","properties":{"b":{"type":"null"}},"required":["z","b","y"],"additionalProperties":true}"#) == ["b", "z", "y"])
+        #expect(
+            try order(
+                #"{"type":"object","properties":{"b":{"type":"null"}},"required":["z","b","y"],"additionalProperties":true}"#
+            ) == ["b", "z", "y"])
     }
 
     @Test(arguments: [
-        #"{"type":3}"#, #"{"type":[]}"#, #"{"type":["string",1]}"#, #"{"type":"object","properties":[]}"#, #"{"type":"object","required":"a"}"#,
-        #"{"type":"object","required":[1]}"#, #"{"type":"array","minItems":1e300}"#, #"{"type":"array","maxItems":-1}"#, #"{"type":"array","minItems":"1"}"#,
-        #"{"type":"array","maxItems":0.5}"#, #"{"enum":1}"#, #"{"anyOf":{}}"#, #"{"$ref":1}"#, ##"{"$ref":"#/$defs/"}"##,
+        #"{"type":3}"#, #"{"type":[]}"#, #"{"type":["string",1]}"#, #"{"type":"object","properties":[]}"#,
+        #"{"type":"object","required":"a"}"#,
+        #"{"type":"object","required":[1]}"#, #"{"type":"array","minItems":1e300}"#, #"{"type":"array","maxItems":-1}"#,
+        #"{"type":"array","minItems":"1"}"#,
+        #"{"type":"array","maxItems":0.5}"#, #"{"enum":1}"#, #"{"anyOf":{}}"#, #"{"$ref":1}"#,
+        ##"{"$ref":"#/$defs/"}"##,
         #"{"type":"object","properties":{"a":1}}"#,
         #"{"type":"string","type":"number"}"#, "[]", "null", "false", #"{"type":"array","items":[{}]}"#,
         #"{"type":"object","properties":{"a":{}},"required":["b"],"additionalProperties":false}"#,
     ])
-    func `schemas of wrong types are refused`(schema: String) { #expect(throws: EngineError.self) { try JSONSchema(schema) } }
+    func `schemas of wrong types are refused`(schema: String) {
+        #expect(throws: EngineError.self) { try JSONSchema(schema) }
+    }
 
     @Test func `a schema that is missing is named`() {
         let error = #expect(throws: EngineError.self) { try JSONSchema(#"{"a":{}}"#, at: ["a", "b", "c"]) }
@@ -134,7 +158,8 @@ import Testing
     }
 
     @Test func `hostile schemas and texts stay bounded`() throws {
-        let deep = String(repeating: #"{"type":"array","items":"#, count: 500) + "{}" + String(repeating: "}", count: 500)
+        let deep =
+            String(repeating: #"{"type":"array","items":"#, count: 500) + "{}" + String(repeating: "}", count: 500)
         #expect(throws: EngineError.self) { try JSONSchema(deep) }
         // A reference that leads only to itself matches nothing, and ends.
         let loop = try JSONSchema(##"{"$ref":"#/$defs/a","$defs":{"a":{"$ref":"#/$defs/a"}}}"##)
@@ -147,14 +172,16 @@ import Testing
     @Test(.enabled(if: RealModel.isThere, "needs the model that `make language-model` fetches"))
     func `the tokens that are allowed are those whose bytes fit`() throws {
         let tokenizer = try RealModel.loaded.get().tokenizer, vocabulary = SchemaVocabulary(tokenizer)
-        let schema = try JSONSchema(Self.person), text = #"{"name": "A\"\u00e9\n", "age": -12, "nick": null, "pets":[{"kind":"dog"}]}"#
+        let schema = try JSONSchema(Self.person),
+            text = #"{"name": "A\"\u00e9\n", "age": -12, "nick": null, "pets":[{"kind":"dog"}]}"#
         var constraint = SchemaConstraint(schema, vocabulary), matcher = JSONMatcher(schema)
         for token in tokenizer.encode(text, special: false) {
             let mask = constraint.allowed()
             for id in 0..<Int32(tokenizer.vocabularySize) {
                 let bytes = tokenizer.bytes(id), isAllowed = mask[Int(id) >> 6] >> UInt64(id & 63) & 1 == 1
                 var after = matcher
-                let fits = tokenizer.endTokens.contains(id) ? matcher.isComplete : !bytes.isEmpty && after.advance(bytes)
+                let fits =
+                    tokenizer.endTokens.contains(id) ? matcher.isComplete : !bytes.isEmpty && after.advance(bytes)
                 if isAllowed != fits { Issue.record("\(String(decoding: bytes, as: UTF8.self)) \(fits)") }
             }
             constraint.advance(token)

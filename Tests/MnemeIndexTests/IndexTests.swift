@@ -17,7 +17,9 @@ import Testing
         let counts = TermCounts(["a", "b", "a", "c"])
         #expect(try #require(TermCounts(encoded: counts.encoded)) == counts)
         #expect(counts.length == 4)
-        for length in 0..<counts.encoded.count where length % 5 != 0 { #expect(TermCounts(encoded: Array(counts.encoded.prefix(length))) == nil) }
+        for length in 0..<counts.encoded.count where length % 5 != 0 {
+            #expect(TermCounts(encoded: Array(counts.encoded.prefix(length))) == nil)
+        }
         #expect(TermCounts(encoded: [0, 0, 0, 0, 0]) == nil)
         #expect(TermCounts(encoded: Array(counts.encoded.reversed())) == nil)
         #expect(counts.similarity(to: TermCounts(["a", "b", "a", "c"])) == 1)
@@ -25,7 +27,9 @@ import Testing
     }
 
     /// BM25 by its definition, from whole documents.
-    private static func reference(_ query: [String], _ documents: [[String]], mean: Double, df: (String) -> Int, n: Int) -> [Double] {
+    private static func reference(_ query: [String], _ documents: [[String]], mean: Double, df: (String) -> Int, n: Int)
+        -> [Double]
+    {
         let
             idf = query.map {
                 let d = Double(df($0)); return log1p64((Double(n) - d + 0.5) / (d + 0.5))
@@ -55,7 +59,8 @@ import Testing
             members[thread].append(i)
         }
         for _ in 0..<10 {
-            let i = Int.random(in: 0..<40, using: &random), new = (0..<4).map { _ in words.randomElement(using: &random)! }
+            let i = Int.random(in: 0..<40, using: &random),
+                new = (0..<4).map { _ in words.randomElement(using: &random)! }
             threads.adjust(i, by: new.count - documents[i].count)
             index.replace(i, old: TermCounts(documents[i]), with: TermCounts(new))
             documents[i] = new
@@ -70,11 +75,14 @@ import Testing
             return list[max(0, place - 2)...min(list.count - 1, place + 2)].flatMap { documents[$0] }
         }
         let around = Self.reference(query, windows, mean: Double(total) / 40 * 5, df: df, n: 40)
-        let whole = Self.reference(query, members.map { $0.flatMap { documents[$0] } }, mean: Double(total) / 3, df: df, n: 40)
+        let whole = Self.reference(
+            query, members.map { $0.flatMap { documents[$0] } }, mean: Double(total) / 3, df: df, n: 40)
         for i in 0..<40 {
             #expect(abs(Double(scores.document[i]) - alone[i]) < 1e-5, "seed \(seed), document \(i)")
             #expect(abs(Double(scores.window[i]) - around[i]) < 1e-5, "seed \(seed), window \(i)")
-            #expect(abs(Double(scores.thread[i]) - whole[members.firstIndex { $0.contains(i) }!]) < 1e-5, "seed \(seed), thread of \(i)")
+            #expect(
+                abs(Double(scores.thread[i]) - whole[members.firstIndex { $0.contains(i) }!]) < 1e-5,
+                "seed \(seed), thread of \(i)")
         }
     }
 
@@ -108,7 +116,9 @@ extension Double {
     fileprivate static func logarithm(_ x: Double) -> Double {
         let exponent = Double(x.exponent), m = x.significand, t = (m - 1) / (m + 1)
         return exponent * 0.693147180559945309 + 2
-            * stride(from: 1, to: 60, by: 2).reduce(0.0) { sum, k in sum + (0..<k).reduce(1.0) { p, _ in p * t } / Double(k) }
+            * stride(from: 1, to: 60, by: 2).reduce(0.0) { sum, k in
+                sum + (0..<k).reduce(1.0) { p, _ in p * t } / Double(k)
+            }
     }
 }
 
@@ -116,14 +126,25 @@ extension Double {
     @Test(arguments: 0..<20)
     func `a row-wise product equals the dense one`(seed: UInt64) {
         var random = Seeded(state: seed &* 7 &+ 3)
-        let (n, m, p) = (Int.random(in: 1...9, using: &random), Int.random(in: 1...200, using: &random), Int.random(in: 1...300, using: &random))
+        let (n, m, p) = (
+            Int.random(in: 1...9, using: &random), Int.random(in: 1...200, using: &random),
+            Int.random(in: 1...300, using: &random)
+        )
         func matrix(_ rows: Int, _ columns: Int) -> [[Float]] {
-            (0..<rows).map { _ in (0..<columns).map { _ in Int.random(in: 0..<4, using: &random) == 0 ? Float.random(in: -1...1, using: &random) : 0 } }
+            (0..<rows).map { _ in
+                (0..<columns).map { _ in
+                    Int.random(in: 0..<4, using: &random) == 0 ? Float.random(in: -1...1, using: &random) : 0
+                }
+            }
         }
         let a = matrix(n, m), b = matrix(m, p)
         var sparse = SparseMatrix()
-        for row in a { sparse.append(row.enumerated().filter { $0.element != 0 }.map { (column: $0.offset, value: $0.element) }) }
-        let product = sparse.product { row, each in for (column, value) in b[row].enumerated() where value != 0 { each(column, value) } }
+        for row in a {
+            sparse.append(row.enumerated().filter { $0.element != 0 }.map { (column: $0.offset, value: $0.element) })
+        }
+        let product = sparse.product { row, each in
+            for (column, value) in b[row].enumerated() where value != 0 { each(column, value) }
+        }
         #expect(product.rowCount == n)
         for i in 0..<n {
             var dense = [Float](repeating: 0, count: p)
@@ -140,7 +161,9 @@ extension Double {
         graph.link(0, 3, .temporal)
         graph.link(3, 3, .related)
         graph.link(0, 1, .related, time: 99)  // already there
-        func scores(_ walk: [(node: Int, score: Float)]) -> [Int: Float] { Dictionary(uniqueKeysWithValues: walk.map { ($0.node, $0.score) }) }
+        func scores(_ walk: [(node: Int, score: Float)]) -> [Int: Float] {
+            Dictionary(uniqueKeysWithValues: walk.map { ($0.node, $0.score) })
+        }
         let near = scores(graph.walk(from: [(0, 1)], hops: 1))
         #expect(near == [1: 0.4, 3: 0.1])  // weights 2 and 0.5, of which a half goes on
         let far = scores(graph.walk(from: [(0, 1)], hops: 2))
@@ -154,7 +177,8 @@ extension Double {
     }
 
     @Test func `a walk equals the power series of the dense matrix`() {
-        var random = Seeded(state: 5), graph = MemoryGraph(), weights = [[Float]](repeating: [Float](repeating: 0, count: 40), count: 40)
+        var random = Seeded(state: 5), graph = MemoryGraph(),
+            weights = [[Float]](repeating: [Float](repeating: 0, count: 40), count: 40)
         for _ in 0..<40 { _ = graph.addNode() }
         for _ in 0..<120 {
             let a = Int.random(in: 0..<40, using: &random), b = Int.random(in: 0..<40, using: &random)
@@ -169,7 +193,8 @@ extension Double {
             state = (0..<40).map { j in (0..<40).reduce(0) { $0 + state[$1] * steps[$1][j] } }
             for j in 0..<40 { sum[j] += (hop == 1 ? 0.6 : hop == 2 ? 0.36 : 0.216) * state[j] }
         }
-        let walk = Dictionary(uniqueKeysWithValues: graph.walk(from: [(3, 1), (8, 0.5)], hops: 3, decay: 0.6).map { ($0.node, $0.score) })
+        let walk = Dictionary(
+            uniqueKeysWithValues: graph.walk(from: [(3, 1), (8, 0.5)], hops: 3, decay: 0.6).map { ($0.node, $0.score) })
         for j in 0..<40 { #expect(abs((walk[j] ?? 0) - sum[j]) < 1e-5) }
     }
 }

@@ -16,7 +16,8 @@ import Testing
             case .tiered: try TieredIndex(dimension: dimension, threshold: 700)
             case .tieredEncrypted: try TieredIndex(dimension: dimension, threshold: 700, dataKey: Self.dataKey)
             case .tieredOnDisk:
-                try TieredIndex(dimension: dimension, threshold: 500, memory: 1, path: Self.folder + "/\(UUID().uuidString)")
+                try TieredIndex(
+                    dimension: dimension, threshold: 500, memory: 1, path: Self.folder + "/\(UUID().uuidString)")
             case .clustered: try Self.clustered(dimension)
             case .lookaside: LookasideBuffer(try GraphIndex(dimension: dimension), capacity: 300)
             }
@@ -60,7 +61,9 @@ import Testing
         }
 
         /// Of the exact ten nearest, at least this share is found.
-        var recall: Double { self == .flat ? 1 : self == .clustered || self == .tieredOnDisk ? 0.9 : self == .lookaside ? 0.95 : 0.97 }
+        var recall: Double {
+            self == .flat ? 1 : self == .clustered || self == .tieredOnDisk ? 0.9 : self == .lookaside ? 0.95 : 0.97
+        }
 
         /// Work that an owner does in the background.
         func maintain(_ index: any VectorIndex) throws {
@@ -86,15 +89,21 @@ import Testing
         return norm > 0 ? vector.map { $0 / norm } : vector
     }
 
-    private static func exact(_ query: [Float], _ vectors: [Int: [Float]], _ k: Int, where allowed: (Int) -> Bool = { _ in true }) -> [VectorMatch] {
+    private static func exact(
+        _ query: [Float], _ vectors: [Int: [Float]], _ k: Int, where allowed: (Int) -> Bool = { _ in true }
+    ) -> [VectorMatch] {
         let query = unit(query)
         return Array(
-            vectors.filter { allowed($0.key) }.map { key, vector in VectorMatch(key: key, score: zip(vector, query).reduce(0) { $0 + $1.0 * $1.1 }) }
-                .sorted { $0.score != $1.score ? $0.score > $1.score : $0.key < $1.key }.prefix(k))
+            vectors.filter { allowed($0.key) }.map { key, vector in
+                VectorMatch(key: key, score: zip(vector, query).reduce(0) { $0 + $1.0 * $1.1 })
+            }
+            .sorted { $0.score != $1.score ? $0.score > $1.score : $0.key < $1.key }.prefix(k))
     }
 
     /// Share of the exact answer that was found; each score must be right.
-    private static func recall(_ found: [VectorMatch], _ expected: [VectorMatch], in vectors: [Int: [Float]], _ query: [Float]) -> Double {
+    private static func recall(
+        _ found: [VectorMatch], _ expected: [VectorMatch], in vectors: [Int: [Float]], _ query: [Float]
+    ) -> Double {
         let query = unit(query)
         for match in found {
             guard let vector = vectors[match.key] else {
@@ -106,7 +115,8 @@ import Testing
         }
         #expect(zip(found, found.dropFirst()).allSatisfy { $0.score >= $1.score })
         #expect(Set(found.map(\.key)).count == found.count)
-        return expected.isEmpty ? 1 : Double(Set(found.map(\.key)).intersection(expected.map(\.key)).count) / Double(expected.count)
+        return expected.isEmpty
+            ? 1 : Double(Set(found.map(\.key)).intersection(expected.map(\.key)).count) / Double(expected.count)
     }
 
     private static func changes(_ vectors: [[Float]], from first: Int = 0, position: Int64 = 0) -> VectorChanges {
@@ -124,7 +134,8 @@ import Testing
     func `the nearest are found`(kind: Kind, dimension: Int) throws {
         let index = try kind.make(dimension), all = Self.vectors(2500, seed: UInt64(dimension), dimension: dimension)
         for part in stride(from: 0, to: all.count, by: 600) {
-            try index.apply(Self.changes(Array(all[part..<min(all.count, part + 600)]), from: part, position: Int64(part + 1)))
+            try index.apply(
+                Self.changes(Array(all[part..<min(all.count, part + 600)]), from: part, position: Int64(part + 1)))
         }
         try kind.maintain(index)
         let model = Dictionary(uniqueKeysWithValues: all.enumerated().map { ($0, $1) })
@@ -145,9 +156,12 @@ import Testing
     }
 
     @Test(arguments: Kind.allCases, [UInt64(1), 2, 3])
-    func `any inserts, replacements and deletions, saved and opened between them, leave what a dictionary holds`(kind: Kind, seed: UInt64) throws {
+    func `any inserts, replacements and deletions, saved and opened between them, leave what a dictionary holds`(
+        kind: Kind, seed: UInt64
+    ) throws {
         try Self.withFolder { folder in
-            var random = Seeded(state: seed &* 31), index: (any VectorIndex)! = try kind.make(Self.dimension), model: [Int: [Float]] = [:], position: Int64 = 0
+            var random = Seeded(state: seed &* 31), index: (any VectorIndex)! = try kind.make(Self.dimension),
+                model: [Int: [Float]] = [:], position: Int64 = 0
             let supply = Self.vectors(6000, seed: seed)
             var next = 0
             for round in 0..<30 {
@@ -160,7 +174,9 @@ import Testing
                     next += 1
                 }
                 if round > 3 {
-                    changes.deleted = (0..<Int.random(in: 0...(round == 20 ? 2500 : 150), using: &random)).map { _ in Int.random(in: 0..<3000, using: &random) }
+                    changes.deleted = (0..<Int.random(in: 0...(round == 20 ? 2500 : 150), using: &random)).map { _ in
+                        Int.random(in: 0..<3000, using: &random)
+                    }
                 }
                 for key in changes.deleted { model[key] = nil }
                 for (key, vector) in changes.inserted { model[key] = vector }
@@ -174,14 +190,17 @@ import Testing
                 #expect(index.count == model.count && index.position == position)
                 var total = 0.0
                 for query in Self.vectors(10, seed: UInt64(round)) {
-                    total += Self.recall(try index.search(query, VectorSearch(10)), Self.exact(query, model, 10), in: model, query)
+                    total += Self.recall(
+                        try index.search(query, VectorSearch(10)), Self.exact(query, model, 10), in: model, query)
                 }
                 #expect(total / 10 >= kind.recall - 0.02, "round \(round) of \(model.count)")
             }
             for key in 0..<3000 {
                 let vector = index.vector(key)
                 #expect((vector == nil) == (model[key] == nil))
-                if let vector, let expected = model[key] { #expect(zip(vector, expected).allSatisfy { abs($0 - $1) < 2e-3 }) }
+                if let vector, let expected = model[key] {
+                    #expect(zip(vector, expected).allSatisfy { abs($0 - $1) < 2e-3 })
+                }
             }
         }
     }
@@ -205,7 +224,9 @@ import Testing
         // What passes may lie far from the query: all of one cluster, asked from another.
         let far = KeySet(Self.exact(all[0].map { -$0 }, model, 400).map(\.key))
         let found = try index.search(all[0], VectorSearch(10, filter: far))
-        #expect(Self.recall(found, Self.exact(all[0], model, 10, where: far.contains), in: model, all[0]) >= kind.recall - 0.1)
+        #expect(
+            Self.recall(found, Self.exact(all[0], model, 10, where: far.contains), in: model, all[0]) >= kind.recall
+                - 0.1)
         #expect(try index.search(all[0], VectorSearch(10, filter: KeySet())).isEmpty)
         #expect(try index.search(all[0], VectorSearch(10, filter: KeySet([9999, 100_000]))).isEmpty)
     }
@@ -218,14 +239,22 @@ import Testing
             try kind.maintain(index)
             try index.save(to: folder + "/a")
             let queries = Self.vectors(20, seed: 10), again = try kind.open(folder + "/a")
-            for query in queries { #expect(try index.search(query, VectorSearch(10)) == again.search(query, VectorSearch(10))) }
+            for query in queries {
+                #expect(try index.search(query, VectorSearch(10)) == again.search(query, VectorSearch(10)))
+            }
             #expect(again.position == 77 && again.count == 1500)
             try index.save(to: folder + "/b") { $0 + 1_000_000 }
             let renamed = try kind.open(folder + "/b") { $0 % 3 == 0 ? nil : ($0 - 1_000_000) * 2 }
-            let model = Dictionary(uniqueKeysWithValues: all.enumerated().filter { ($0.offset + 1_000_000) % 3 != 0 }.map { ($0.offset * 2, $0.element) })
+            let model = Dictionary(
+                uniqueKeysWithValues: all.enumerated().filter { ($0.offset + 1_000_000) % 3 != 0 }.map {
+                    ($0.offset * 2, $0.element)
+                })
             #expect(renamed.count == model.count)
             var total = 0.0
-            for query in queries { total += Self.recall(try renamed.search(query, VectorSearch(10)), Self.exact(query, model, 10), in: model, query) }
+            for query in queries {
+                total += Self.recall(
+                    try renamed.search(query, VectorSearch(10)), Self.exact(query, model, 10), in: model, query)
+            }
             #expect(total / 20 >= kind.recall - 0.02)
             // And it goes on from there.
             try renamed.apply(VectorChanges(inserted: [(5, all[0])], deleted: [2], position: 78))
@@ -241,10 +270,13 @@ import Testing
             try kind.maintain(index)
             try index.save(to: folder + "/x")
             func contains(_ bytes: [UInt8]) -> Bool {
-                kind.files(folder + "/x").contains { (try? Data(contentsOf: URL(fileURLWithPath: $0)))?.range(of: Data(bytes)) != nil }
+                kind.files(folder + "/x").contains {
+                    (try? Data(contentsOf: URL(fileURLWithPath: $0)))?.range(of: Data(bytes)) != nil
+                }
             }
             // Codes as the graph keeps them: 8 bits, 128 standing for 0; and floats as the scan keeps them.
-            let highest = all[7].map(abs).max()!, codes = all[7].map { UInt8(128 + ($0 / (highest / 127)).rounded(.toNearestOrEven)) }
+            let highest = all[7].map(abs).max()!,
+                codes = all[7].map { UInt8(128 + ($0 / (highest / 127)).rounded(.toNearestOrEven)) }
             let floats = all[7].withUnsafeBytes(Array.init)
             #expect((contains(codes) || contains(floats)) == (kind != .tieredEncrypted))
             try index.apply(VectorChanges(deleted: [7]))
@@ -259,7 +291,8 @@ import Testing
         #expect(try index.search(good, VectorSearch(10)).isEmpty)
         try index.apply(VectorChanges(inserted: [(3, good)], position: 1))
         for bad: [(key: Int, vector: [Float])] in [
-            [(1, good), (2, [1, 2])], [(1, good), (2, [.nan, 0, 0, 0, 0, 0, 0, 0])], [(1, good), (2, [0, 0, 0, .infinity, 0, 0, 0, 0])], [(-1, good)],
+            [(1, good), (2, [1, 2])], [(1, good), (2, [.nan, 0, 0, 0, 0, 0, 0, 0])],
+            [(1, good), (2, [0, 0, 0, .infinity, 0, 0, 0, 0])], [(-1, good)],
             [(VectorLimits.keys, good)], [(1, [])],
         ] {
             #expect(throws: IndexError.self) { try index.apply(VectorChanges(inserted: bad, position: 9)) }
@@ -274,10 +307,13 @@ import Testing
         try index.apply(
             VectorChanges(
                 inserted: [
-                    (4, [Float](repeating: 0, count: 8)), (5, [Float](repeating: 1e-30, count: 8)), (6, [Float](repeating: 3e38, count: 8)), (3, good),
+                    (4, [Float](repeating: 0, count: 8)), (5, [Float](repeating: 1e-30, count: 8)),
+                    (6, [Float](repeating: 3e38, count: 8)), (3, good),
                 ], deleted: [-7, 99, 1 << 40]))
-        let scores = Dictionary(uniqueKeysWithValues: try index.search(good, VectorSearch(10)).map { ($0.key, $0.score) })
-        #expect(scores.count == 4 && abs(scores[3]! - 1) < 1e-3 && abs(scores[4]!) < 1e-3 && abs(scores[6]! - 0.891) < 2e-2)
+        let scores = Dictionary(
+            uniqueKeysWithValues: try index.search(good, VectorSearch(10)).map { ($0.key, $0.score) })
+        #expect(
+            scores.count == 4 && abs(scores[3]! - 1) < 1e-3 && abs(scores[4]!) < 1e-3 && abs(scores[6]! - 0.891) < 2e-2)
         for dimension in [0, -1, 8193] { #expect(throws: IndexError.self) { try kind.make(dimension) } }
         #expect(throws: IndexError.self) { try index.save(to: "/nowhere/at/all") }
         #expect(throws: IndexError.self) { try kind.open("/nowhere/at/all") }
@@ -301,9 +337,14 @@ import Testing
                     case 1: bytes[Int.random(in: 0..<1200, using: &random)] ^= UInt8.random(in: 1...255, using: &random)
                     case 2:
                         for _ in 0..<5 {
-                            bytes[Int.random(in: min(65_536, bytes.count / 2)..<bytes.count, using: &random)] = UInt8.random(in: 0...255, using: &random)
+                            bytes[Int.random(in: min(65_536, bytes.count / 2)..<bytes.count, using: &random)] =
+                                UInt8.random(in: 0...255, using: &random)
                         }
-                    default: bytes = Data((0..<Int.random(in: 0..<9000, using: &random)).map { _ in UInt8.random(in: 0...255, using: &random) })
+                    default:
+                        bytes = Data(
+                            (0..<Int.random(in: 0..<9000, using: &random)).map { _ in
+                                UInt8.random(in: 0...255, using: &random)
+                            })
                     }
                     try bytes.write(to: URL(fileURLWithPath: file))
                     do {
@@ -311,7 +352,8 @@ import Testing
                         for query in all.prefix(5) { _ = try opened.search(query, VectorSearch(10)) }
                         try opened.apply(VectorChanges(inserted: [(1, all[0])], deleted: [2, 3]))
                         let isSound =
-                            try (opened as? FlatIndex)?.verify() ?? (opened as? GraphIndex)?.verify() ?? (opened as? TieredIndex)?.verify()
+                            try (opened as? FlatIndex)?.verify() ?? (opened as? GraphIndex)?.verify()
+                            ?? (opened as? TieredIndex)?.verify()
                             ?? (opened as? ClusteredIndex)?.verify() ?? GraphIndex(opening: path).verify()
                         if !isSound { unsound += 1 }
                     } catch is IndexError { refused += 1 }
@@ -332,7 +374,10 @@ import Testing
                 defer { done.withLockedValue { $0 = true } }
                 for part in 0..<90 {
                     let gone = (part * 40..<part * 40 + 30).map { $0 }
-                    try index.apply(VectorChanges(inserted: (0..<50).map { (1500 + part * 50 + $0, all[1500 + part * 50 + $0]) }, deleted: gone))
+                    try index.apply(
+                        VectorChanges(
+                            inserted: (0..<50).map { (1500 + part * 50 + $0, all[1500 + part * 50 + $0]) },
+                            deleted: gone))
                     deleted.withLockedValue { $0.formUnion(gone) }
                     if part % 10 == 9 { try kind.maintain(index) }
                 }
@@ -360,7 +405,8 @@ import Testing
         try index.catchUp { since in
             calls += 1
             let from = Int(since)
-            return from < 100 ? VectorChanges(inserted: (from..<from + 25).map { ($0, all[$0]) }, position: since + 25) : nil
+            return from < 100
+                ? VectorChanges(inserted: (from..<from + 25).map { ($0, all[$0]) }, position: since + 25) : nil
         }
         #expect(index.count == 100 && index.position == 100 && calls == 5)
     }
@@ -371,19 +417,31 @@ import Testing
         let batch = try index.search(batch: queries, VectorSearch(5))
         for (query, found) in zip(queries, batch) { #expect(try index.search(query, VectorSearch(5)) == found) }
         let filter = KeySet((0..<20_000).filter { $0 % 3 == 1 })
-        #expect(try index.search(batch: queries, VectorSearch(5, filter: filter)).allSatisfy { $0.count == 5 && $0.allSatisfy { filter.contains($0.key) } })
+        #expect(
+            try index.search(batch: queries, VectorSearch(5, filter: filter)).allSatisfy {
+                $0.count == 5 && $0.allSatisfy { filter.contains($0.key) }
+            })
     }
 
     @Test func `a lookaside buffer answers as the index would, also when vectors come and go`() throws {
-        let all = Self.vectors(4000, seed: 12), index = try FlatIndex(dimension: Self.dimension), buffer = LookasideBuffer(index, capacity: 600)
+        let all = Self.vectors(4000, seed: 12), index = try FlatIndex(dimension: Self.dimension),
+            buffer = LookasideBuffer(index, capacity: 600)
         try buffer.apply(Self.changes(Array(all[..<3000])))
         var random = Seeded(state: 1), query = all[17]
         for step in 0..<600 {
             // A conversation: mostly near what was asked before, sometimes of something else.
-            query = step % 40 == 0 ? all.randomElement(using: &random)! : Self.unit(query.map { $0 + Float.random(in: -0.01...0.01, using: &random) })
-            #expect(try buffer.search(query, VectorSearch(5)).map(\.key) == index.search(query, VectorSearch(5)).map(\.key))
-            if step % 9 == 0 { try buffer.apply(VectorChanges(inserted: [(3000 + step, Self.unit(query.map { $0 + 0.05 }))])) }
-            if step % 13 == 0 { try buffer.apply(VectorChanges(deleted: [try index.search(query, VectorSearch(1))[0].key])) }
+            query =
+                step % 40 == 0
+                ? all.randomElement(using: &random)!
+                : Self.unit(query.map { $0 + Float.random(in: -0.01...0.01, using: &random) })
+            #expect(
+                try buffer.search(query, VectorSearch(5)).map(\.key) == index.search(query, VectorSearch(5)).map(\.key))
+            if step % 9 == 0 {
+                try buffer.apply(VectorChanges(inserted: [(3000 + step, Self.unit(query.map { $0 + 0.05 }))]))
+            }
+            if step % 13 == 0 {
+                try buffer.apply(VectorChanges(deleted: [try index.search(query, VectorSearch(1))[0].key]))
+            }
         }
         #expect(buffer.searches.hits > 100 && buffer.searches.hits + buffer.searches.misses == 600)
     }
@@ -392,18 +450,23 @@ import Testing
     @Test(arguments: [UInt64(1), 2, 3])
     func `lists on disk survive a crash at any moment, and catch up`(seed: UInt64) throws {
         try Self.withFolder { folder in
-            let all = Self.vectors(5000, seed: seed), path = folder + "/c", index = try ClusteredIndex(path: path, dimension: Self.dimension)
+            let all = Self.vectors(5000, seed: seed), path = folder + "/c",
+                index = try ClusteredIndex(path: path, dimension: Self.dimension)
             var random = Seeded(state: seed), journal: [VectorChanges] = []
             for step in 0..<60 {
                 let position = Int64(step + 1)
-                let inserted = (0..<50).map { _ in (key: Int.random(in: 0..<2500, using: &random), vector: all.randomElement(using: &random)!) }
+                let inserted = (0..<50).map { _ in
+                    (key: Int.random(in: 0..<2500, using: &random), vector: all.randomElement(using: &random)!)
+                }
                 let deleted = (0..<(step > 5 ? 12 : 0)).map { _ in Int.random(in: 0..<2500, using: &random) }
                 journal.append(VectorChanges(inserted: inserted, deleted: deleted, position: position))
                 try index.apply(journal[step])
                 if Int.random(in: 0..<4, using: &random) == 0 { try index.save(to: path) }
                 guard step > 3, step % 6 == 5, FileManager.default.fileExists(atPath: path) else { continue }
                 let copy = folder + "/copy\(step)"
-                for end in ["", ".postings"] { try FileManager.default.copyItem(atPath: path + end, toPath: copy + end) }
+                for end in ["", ".postings"] {
+                    try FileManager.default.copyItem(atPath: path + end, toPath: copy + end)
+                }
                 let opened = try ClusteredIndex(opening: copy)
                 #expect(opened.verify() && opened.position <= position)
                 try opened.catchUp { since in since < position ? journal[Int(since)] : nil }
@@ -416,7 +479,8 @@ import Testing
                 for key in 0..<2500 { #expect((opened.vector(key) != nil) == (model[key] != nil)) }
                 var total = 0.0
                 for query in Self.vectors(10, seed: UInt64(step)) {
-                    total += Self.recall(try opened.search(query, VectorSearch(10)), Self.exact(query, model, 10), in: model, query)
+                    total += Self.recall(
+                        try opened.search(query, VectorSearch(10)), Self.exact(query, model, 10), in: model, query)
                 }
                 #expect(total / 10 >= 0.85)
             }
@@ -445,7 +509,9 @@ import Testing
             try file.append(texts[7]!, for: 7)
             let query = Self.vectors(5, seed: 500, dimension: 32)
             let exact = texts.mapValues { tokens in
-                query.reduce(0 as Float) { sum, q in sum + tokens.map { zip($0, q).reduce(0) { $0 + $1.0 * $1.1 } }.max()! }
+                query.reduce(0 as Float) { sum, q in
+                    sum + tokens.map { zip($0, q).reduce(0) { $0 + $1.0 * $1.1 } }.max()!
+                }
             }
             file.prefetch([3, 7, 7, 20, 4711])
             for _ in 0..<2 {
@@ -463,7 +529,9 @@ import Testing
     @Test func `sets of keys`() {
         var set = KeySet([5, 0, 64, 1000, 5])
         set.insert(63)
-        #expect(Array(set) == [0, 5, 63, 64, 1000] && set.count == 5 && Array(KeySet()).isEmpty && Array(KeySet(capacity: 500)).isEmpty)
+        #expect(
+            Array(set) == [0, 5, 63, 64, 1000] && set.count == 5 && Array(KeySet()).isEmpty
+                && Array(KeySet(capacity: 500)).isEmpty)
         #expect(set.contains(1000) && !set.contains(1001) && !set.contains(-1) && !set.contains(1 << 40))
     }
 }

@@ -24,13 +24,19 @@ private struct Reference {
         UInt16(truncatingIfNeeded: state >> UInt64(element) ^ UInt64(layer * 977 + side * 331 + element))
     }
 
-    private static func each(_ session: KVCache.Session, _ position: Int, _ body: (UnsafeMutablePointer<UInt16>, Int, Int, Int) -> Void) {
+    private static func each(
+        _ session: KVCache.Session, _ position: Int, _ body: (UnsafeMutablePointer<UInt16>, Int, Int, Int) -> Void
+    ) {
         let view = session.view
         for layer in 0..<shape.layers {
             for element in 0..<shape.kvSize {
-                body(view.keys + layer * view.layerStride + view.keyPlace(position) + element * KVView.blockTokens, layer, 0, element)
+                body(
+                    view.keys + layer * view.layerStride + view.keyPlace(position) + element * KVView.blockTokens,
+                    layer, 0, element)
                 let head = element / shape.dimension * shape.dimension * KVView.blockTokens
-                let values = view.values + layer * view.layerStride + view.valuePlace(position, dimension: shape.dimension) + head
+                let values =
+                    view.values + layer * view.layerStride + view.valuePlace(position, dimension: shape.dimension)
+                    + head
                 body(values + element % shape.dimension, layer, 1, element)
             }
         }
@@ -57,11 +63,13 @@ private func hash(_ name: String) -> KVHash {
 
 @Suite struct KVCacheTests {
     private func cache(
-        blocks: Int, folder: (any KVTier)? = nil, far: (any KVTier)? = nil, model: String = "m", evictor: any Evictor = CostAware(),
+        blocks: Int, folder: (any KVTier)? = nil, far: (any KVTier)? = nil, model: String = "m",
+        evictor: any Evictor = CostAware(),
         fails: (@Sendable (KVArena.Refusal) -> Bool)? = nil
     ) throws -> KVCache {
         try KVCache(
-            shape: Reference.shape, model: hash(model), modelName: model, bytes: blocks * Reference.shape.blockBytes, near: folder, far: far,
+            shape: Reference.shape, model: hash(model), modelName: model, bytes: blocks * Reference.shape.blockBytes,
+            near: folder, far: far,
             evictor: evictor, fails: fails)
     }
 
@@ -94,7 +102,8 @@ private func hash(_ name: String) -> KVHash {
         defer { try? FileManager.default.removeItem(atPath: path) }
         let cache = try cache(blocks: 100, folder: KVFolder(path: path))
         try run(cache, text, scope: "ana")
-        #expect(try run(cache, text, scope: "ben") == 0 && run(cache, text) == 0 && run(cache, text, scope: "ana") == 99)
+        #expect(
+            try run(cache, text, scope: "ben") == 0 && run(cache, text) == 0 && run(cache, text, scope: "ana") == 99)
         cache.flush()
         let other = try self.cache(blocks: 100, folder: KVFolder(path: path))
         #expect(try run(other, text, scope: "cleo") == 0 && run(other, text, scope: "ana") == 99)
@@ -106,7 +115,8 @@ private func hash(_ name: String) -> KVHash {
         let before = cache.statistics.bytes
         var sessions: [(KVCache.Session, [Int32])] = []
         for i in 0..<16 {
-            let tokens = prefix + (0..<40).map { Int32($0 * i + 1000) }, session = try cache.open(tokens, positions: tokens.count)
+            let tokens = prefix + (0..<40).map { Int32($0 * i + 1000) },
+                session = try cache.open(tokens, positions: tokens.count)
             #expect(session.restored == 2000)
             #expect(try session.prepare(positions: tokens.count))
             sessions.append((session, tokens))
@@ -135,7 +145,8 @@ private func hash(_ name: String) -> KVHash {
     }
 
     @Test func `memory is never exceeded, and what runs is told when it ends`() throws {
-        let cache = try cache(blocks: 10), first = (0..<256).map { Int32($0) }, second = (0..<256).map { Int32($0 + 500) }
+        let cache = try cache(blocks: 10), first = (0..<256).map { Int32($0) },
+            second = (0..<256).map { Int32($0 + 500) }
         let one = try cache.open(first, positions: 256), other = try cache.open(second, positions: 256)
         #expect(try one.prepare(positions: 256))
         #expect(try !other.prepare(positions: 256))
@@ -149,7 +160,8 @@ private func hash(_ name: String) -> KVHash {
 
     @Test func `memory that goes from one text to another is empty, and is not asked for anew`() throws {
         let refuses = NIOLockedValueBox(false)
-        let cache = try cache(blocks: 10, fails: { _ in refuses.withLockedValue { $0 } }), first = (0..<320).map { Int32($0) }
+        let cache = try cache(blocks: 10, fails: { _ in refuses.withLockedValue { $0 } }),
+            first = (0..<320).map { Int32($0) }
         try run(cache, first)
         let resident = cache.statistics.residentBytes
         #expect(cache.available == 10 && resident == cache.statistics.limit)
@@ -160,7 +172,8 @@ private func hash(_ name: String) -> KVHash {
         for layer in 0..<Reference.shape.layers {
             for position in 0..<256 {
                 let key = view.keys[layer * view.layerStride + view.keyPlace(position)]
-                let value = view.values[layer * view.layerStride + view.valuePlace(position, dimension: Reference.shape.dimension)]
+                let value = view.values[
+                    layer * view.layerStride + view.valuePlace(position, dimension: Reference.shape.dimension)]
                 #expect(key == 0 && value == 0)
             }
         }
@@ -190,7 +203,8 @@ private func hash(_ name: String) -> KVHash {
         #expect(try run(other, text) == 0)
         // A file of another model under this one's name is refused.
         other.flush()
-        let entries = try KVFolder(path: path).entries(), mine = entries.filter { $0.model == "m" }, foreign = entries.filter { $0.model == "another" }
+        let entries = try KVFolder(path: path).entries(), mine = entries.filter { $0.model == "m" },
+            foreign = entries.filter { $0.model == "another" }
         #expect(mine.count == 5 && foreign.count == 5)
         func file(_ entry: KVFolder.Entry) -> String { "\(path)/\(entry.hash.description.prefix(2))/\(entry.hash).kv" }
         try FileManager.default.removeItem(atPath: file(mine[1]))
@@ -207,7 +221,8 @@ private func hash(_ name: String) -> KVHash {
         let first = try cache(blocks: 20, folder: KVFolder(path: path, key: key))
         try run(first, text)
         first.flush()
-        let folder = try KVFolder(path: path, key: key), second = folder.entries()[1], file = "\(path)/\(second.hash.description.prefix(2))/\(second.hash).kv"
+        let folder = try KVFolder(path: path, key: key), second = folder.entries()[1],
+            file = "\(path)/\(second.hash.description.prefix(2))/\(second.hash).kv"
         var data = try Data(contentsOf: URL(fileURLWithPath: file))
         for change in 0..<2 {
             if change == 0 { data[min(offset, data.count - 1)] ^= 0x10 } else { data = data.prefix(offset) }
@@ -222,7 +237,8 @@ private func hash(_ name: String) -> KVHash {
     }
 
     @Test func `an encrypted folder tells nothing, and gives back what was computed`() throws {
-        let path = temporaryFolder(), other = temporaryFolder(), key = EncryptionKey(), next = EncryptionKey(), text = (0..<200).map { Int32($0 * 7) }
+        let path = temporaryFolder(), other = temporaryFolder(), key = EncryptionKey(), next = EncryptionKey(),
+            text = (0..<200).map { Int32($0 * 7) }
         defer { for folder in [path, other, path + ".blocks"] { try? FileManager.default.removeItem(atPath: folder) } }
         let first = try cache(blocks: 100, folder: KVFolder(path: path, key: key))
         try run(first, text, sources: ["memory-of-a-secret"])
@@ -239,7 +255,9 @@ private func hash(_ name: String) -> KVHash {
             }
         }
         let tokens = text[0..<32].withUnsafeBytes { Data($0) }
-        #expect(try files().count == 7 && files().allSatisfy { $0.range(of: tokens) == nil && $0.range(of: Data("memory-of".utf8)) == nil })
+        #expect(
+            try files().count == 7
+                && files().allSatisfy { $0.range(of: tokens) == nil && $0.range(of: Data("memory-of".utf8)) == nil })
         #expect(try #require(throws: SealError.self) { try KVFolder(path: path) }.code == .keyMissing)
         #expect(try #require(throws: SealError.self) { try KVFolder(path: path, key: next) }.code == .wrongKey)
         #expect(try found(KVFolder(path: path, key: key)) == 199)
@@ -282,7 +300,8 @@ private func hash(_ name: String) -> KVHash {
     }
 
     @Test func `erasing a memory erases what was made from it and after it`() throws {
-        let path = temporaryFolder(), system = (0..<64).map { Int32($0) }, secret = system + (0..<64).map { Int32($0 + 700) }
+        let path = temporaryFolder(), system = (0..<64).map { Int32($0) },
+            secret = system + (0..<64).map { Int32($0 + 700) }
         defer { try? FileManager.default.removeItem(atPath: path) }
         let cache = try cache(blocks: 40, folder: KVFolder(path: path))
         try run(cache, system)
@@ -307,7 +326,8 @@ private func hash(_ name: String) -> KVHash {
     }
 
     @Test func `chains are exported, imported and found by their names`() throws {
-        let path = temporaryFolder(), other = temporaryFolder(), package = temporaryFolder() + ".kvs", text = (0..<100).map { Int32($0 * 5) }
+        let path = temporaryFolder(), other = temporaryFolder(), package = temporaryFolder() + ".kvs",
+            text = (0..<100).map { Int32($0 * 5) }
         defer { for path in [path, other, package] { try? FileManager.default.removeItem(atPath: path) } }
         let first = try cache(blocks: 20, folder: KVFolder(path: path))
         try run(first, text)
@@ -338,14 +358,18 @@ private func hash(_ name: String) -> KVHash {
         // The system refuses memory and mappings now and then, and for a while everything.
         let pressure = NIOLockedValueBox(SplitMix64(seed: seed ^ 77)), isTight = NIOLockedValueBox(false)
         let fails: @Sendable (KVArena.Refusal) -> Bool = { _ in
-            pressure.withLockedValue { $0.below(40) == 0 } || isTight.withLockedValue { $0 } && pressure.withLockedValue { $0.below(2) == 0 }
+            pressure.withLockedValue { $0.below(40) == 0 }
+                || isTight.withLockedValue { $0 } && pressure.withLockedValue { $0.below(2) == 0 }
         }
         let trouble: @Sendable () -> Bool = { pressure.withLockedValue { $0.below(12) == 0 } }
         // Both tiers fail now and then; a second folder stands for the far one.
         let far = FaultyTier(folder: try KVFolder(path: path + "/far", limit: 900_000), fails: trouble)
-        let files = try KVFolder(path: path, limit: 600_000, evictor: seed % 2 == 0 ? LeastRecentlyUsed() : CostAware() as any Evictor)
+        let files = try KVFolder(
+            path: path, limit: 600_000, evictor: seed % 2 == 0 ? LeastRecentlyUsed() : CostAware() as any Evictor)
         let folder = FaultyTier(folder: files, fails: trouble)
-        let evictors: [any Evictor] = [LeastFrequentlyUsed(), CostAware(), MarkAndPredict(seed: seed), LeastRecentlyUsed()]
+        let evictors: [any Evictor] = [
+            LeastFrequentlyUsed(), CostAware(), MarkAndPredict(seed: seed), LeastRecentlyUsed(),
+        ]
         var cache = try cache(blocks: 48, folder: folder, far: far, evictor: evictors[Int(seed % 4)], fails: fails)
         var refused = 0
         struct Running {
@@ -361,7 +385,9 @@ private func hash(_ name: String) -> KVHash {
             case 0..<3 where running.count < 6:
                 // A text that goes on from another one, or parts from it.
                 let base = known[random.below(known.count)]
-                let tokens = Array(base.prefix(random.below(base.count + 1))) + (0..<1 + random.below(90)).map { _ in Int32(random.below(3)) }
+                let tokens =
+                    Array(base.prefix(random.below(base.count + 1)))
+                    + (0..<1 + random.below(90)).map { _ in Int32(random.below(3)) }
                 let sources: Set<String> = random.below(8) == 0 ? ["s\(random.below(4))"] : []
                 guard let session = try? cache.open(tokens, positions: tokens.count + 64, sources: sources) else {
                     refused += 1
@@ -377,7 +403,9 @@ private func hash(_ name: String) -> KVHash {
                     found += running[i].computed
                 }
                 let goal = min(running[i].tokens.count, running[i].computed + 1 + random.below(70))
-                if running[i].computed == goal, goal % 32 != 0 || random.below(2) == 0 { running[i].tokens.append(Int32(random.below(3))) }
+                if running[i].computed == goal, goal % 32 != 0 || random.below(2) == 0 {
+                    running[i].tokens.append(Int32(random.below(3)))
+                }
                 let end = min(goal, running[i].tokens.count, running[i].session.view.capacity)
                 if running[i].session.failure != nil {
                     refused += 1
@@ -396,23 +424,30 @@ private func hash(_ name: String) -> KVHash {
                     running.remove(at: i).session.close({ tokens[$0] }, computed: 0)
                     continue
                 }
-                if running[i].tokens.count >= 300 + 64 || running[i].computed == running[i].session.view.capacity { fallthrough }
+                if running[i].tokens.count >= 300 + 64 || running[i].computed == running[i].session.view.capacity {
+                    fallthrough
+                }
             case 7 where !running.isEmpty:
                 let ended = running.remove(at: random.below(running.count)), tokens = ended.tokens
-                if ended.isChecked { #expect(Reference.holds(ended.session, tokens, 0..<ended.computed), "step \(step)") }
+                if ended.isChecked {
+                    #expect(Reference.holds(ended.session, tokens, 0..<ended.computed), "step \(step)")
+                }
                 ended.session.close({ tokens[$0] }, computed: ended.isChecked ? ended.computed : 0)
                 known.append(tokens)
                 if known.count > 30 { known.removeFirst() }
             case 8:
                 // Somebody damages, cuts off or removes a file.
-                let files = (FileManager.default.enumerator(atPath: path)?.allObjects as? [String] ?? []).filter { $0.hasSuffix(".kv") }
+                let files = (FileManager.default.enumerator(atPath: path)?.allObjects as? [String] ?? []).filter {
+                    $0.hasSuffix(".kv")
+                }
                 guard !files.isEmpty else { continue }
                 let file = path + "/" + files[random.below(files.count)]
                 switch random.below(3) {
                 case 0: unlink(file)
                 case 1: truncate(file, off_t(random.below(4000)))
                 default:
-                    guard let handle = FileHandle(forUpdatingAtPath: file), let size = try? handle.seekToEnd(), size > 0 else { continue }
+                    guard let handle = FileHandle(forUpdatingAtPath: file), let size = try? handle.seekToEnd(), size > 0
+                    else { continue }
                     try? handle.seek(toOffset: UInt64(random.below(Int(size))))
                     try? handle.write(contentsOf: Data([UInt8(random.below(256))]))
                     try? handle.close()
@@ -429,7 +464,8 @@ private func hash(_ name: String) -> KVHash {
                     running = []
                     cache.flush()
                     #expect(cache.statistics.bytes == cache.statistics.idleBytes, "nothing is held by nobody")
-                    cache = try self.cache(blocks: 48, folder: folder, far: far, evictor: evictors[Int(seed + 1) % 4], fails: fails)
+                    cache = try self.cache(
+                        blocks: 48, folder: folder, far: far, evictor: evictors[Int(seed + 1) % 4], fails: fails)
                 }
             default: break
             }
@@ -460,7 +496,8 @@ private struct Paging {
                 if pages.count == room {
                     let choices = pages.sorted { $0.key < $1.key }.map { page, known in
                         let candidate = EvictionCandidate(
-                            bytes: 1, position: 0, tokens: 32, idle: Double(now - known.used), uses: 0, time: Double(now), isExpected: known.isExpected)
+                            bytes: 1, position: 0, tokens: 32, idle: Double(now - known.used), uses: 0,
+                            time: Double(now), isExpected: known.isExpected)
                         return (page, evictor.worth(candidate), candidate)
                     }
                     let victim = choices.min { $0.1 < $1.1 }!
@@ -508,17 +545,24 @@ private struct Paging {
     @Test func `large blocks are shared, grow and go back like small ones`() throws {
         let shape = KVShape(layers: 32, heads: 8, dimension: 128)
         #expect(shape.blockBytes == 4 << 20)
-        let arena = try KVArena(shape, bytes: 6 * shape.blockBytes), one = try arena.reserve(positions: 96), other = try arena.reserve(positions: 96)
+        let arena = try KVArena(shape, bytes: 6 * shape.blockBytes), one = try arena.reserve(positions: 96),
+            other = try arena.reserve(positions: 96)
         let blocks = (0..<3).compactMap { _ in arena.allocate() }
         try one.map(blocks, at: 0, writable: true)
         try other.map(blocks.prefix(2), at: 0, writable: false)
         let own = try #require(arena.allocate())
         try other.map([own], at: 2, writable: true)
         for position in 0..<96 {
-            for layer in [0, 31] { one.view.keys[layer * one.view.layerStride + one.view.keyPlace(position)] = UInt16(position * 7 + layer) }
+            for layer in [0, 31] {
+                one.view.keys[layer * one.view.layerStride + one.view.keyPlace(position)] = UInt16(position * 7 + layer)
+            }
         }
         other.view.keys[other.view.keyPlace(64)] = 9999
-        for position in 0..<64 { #expect(other.view.keys[31 * other.view.layerStride + other.view.keyPlace(position)] == UInt16(position * 7 + 31)) }
+        for position in 0..<64 {
+            #expect(
+                other.view.keys[31 * other.view.layerStride + other.view.keyPlace(position)]
+                    == UInt16(position * 7 + 31))
+        }
         #expect(one.view.keys[one.view.keyPlace(64)] == 448 && other.view.keys[other.view.keyPlace(64)] == 9999)
         #expect(arena.residentBytes > 0 && arena.hasMemory(own))
         withExtendedLifetime((one, other)) {}
@@ -551,7 +595,8 @@ extension SplitMix64 {
 }
 
 @Suite struct CodecTests {
-    @Test(arguments: [KVCodec.int8, .int4, .int2], [KVCodec.Side.keys, .values]) func `codes are as near as their bits allow`(
+    @Test(arguments: [KVCodec.int8, .int4, .int2], [KVCodec.Side.keys, .values])
+    func `codes are as near as their bits allow`(
         codec: KVCodec, side: KVCodec.Side
     ) {
         var random = SplitMix64(seed: 5)
@@ -560,23 +605,30 @@ extension SplitMix64 {
         let values = (0..<32 * dimension).map { i in
             i / 32 == 40 ? Float16(3.25) : Float16(Float(random.below(2001) - 1000) / 500 * (i / 32 % 7 == 0 ? 40 : 1))
         }
-        var codes = [UInt8](repeating: 0, count: codec.bytes(side, dimension: dimension)), back = [UInt16](repeating: 0, count: values.count)
-        values.map(\.bitPattern).withUnsafeBufferPointer { codec.encode(side, $0.baseAddress!, dimension: dimension, into: &codes) }
+        var codes = [UInt8](repeating: 0, count: codec.bytes(side, dimension: dimension)),
+            back = [UInt16](repeating: 0, count: values.count)
+        values.map(\.bitPattern).withUnsafeBufferPointer {
+            codec.encode(side, $0.baseAddress!, dimension: dimension, into: &codes)
+        }
         codec.decode(side, codes, dimension: dimension, into: &back)
         for group in 0..<dimension {
             // The quarter of the keys' elements with the widest range has twice the bits, all of the seventh among them.
-            let bits = codec == .int2 && side == .keys && group % 7 == 0 ? 4 : codec.bits, part = values[group * 32..<(group + 1) * 32]
+            let bits = codec == .int2 && side == .keys && group % 7 == 0 ? 4 : codec.bits,
+                part = values[group * 32..<(group + 1) * 32]
             let step = Float(part.max()! - part.min()!) / Float((1 << bits) - 1)
             for i in part.indices {
                 let distance = abs(Float(Float16(bitPattern: back[i])) - Float(values[i]))
                 #expect(distance <= step * 0.56 + abs(Float(values[i])) * 0.002, "\(distance) of \(step)")
             }
         }
-        #expect(back[40 * 32..<41 * 32].allSatisfy { Float16(bitPattern: $0) == 3.25 }, "equal values stay what they are")
+        #expect(
+            back[40 * 32..<41 * 32].allSatisfy { Float16(bitPattern: $0) == 3.25 }, "equal values stay what they are")
         #expect(KVCodec.allCases.map { $0.bytes(dimension: 64) } == [8192, 4608, 2560, 1672])
     }
 
-    @Test(arguments: [KVCodec.Side.keys, .values]) func `codes of anything are read within their bounds`(side: KVCodec.Side) {
+    @Test(arguments: [KVCodec.Side.keys, .values]) func `codes of anything are read within their bounds`(
+        side: KVCodec.Side
+    ) {
         var random = SplitMix64(seed: 9)
         for dimension in [8, 64, 104] {
             for _ in 0..<50 {
@@ -596,12 +648,15 @@ extension SplitMix64 {
         }
     }
 
-    @Test(arguments: [KVCodec.int8, .int2]) func `encoded blocks are found again, under their own names, also ends`(codec: KVCodec) throws {
+    @Test(arguments: [KVCodec.int8, .int2]) func `encoded blocks are found again, under their own names, also ends`(
+        codec: KVCodec
+    ) throws {
         let path = temporaryFolder(), tokens = (0..<90).map { Int32($0) }
         defer { try? FileManager.default.removeItem(atPath: path) }
         func cache(_ codec: KVCodec) throws -> KVCache {
             try KVCache(
-                shape: Reference.shape, model: hash(codec.rawValue), modelName: "m", bytes: 20 * Reference.shape.blockBytes, near: KVFolder(path: path),
+                shape: Reference.shape, model: hash(codec.rawValue), modelName: "m",
+                bytes: 20 * Reference.shape.blockBytes, near: KVFolder(path: path),
                 codec: codec)
         }
         let first = try cache(codec), session = try first.open(tokens, positions: 90)
@@ -612,7 +667,9 @@ extension SplitMix64 {
                 for i in 0..<16 {
                     let view = session.view, value = Float16(1 + Float((p * 5 + i * 3 + layer) % 64) / 64).bitPattern
                     view.keys[layer * view.layerStride + view.keyPlace(p) + i * KVView.blockTokens] = value
-                    view.values[layer * view.layerStride + view.valuePlace(p, dimension: 8) + i / 8 * 8 * KVView.blockTokens + i % 8] = value
+                    view.values[
+                        layer * view.layerStride + view.valuePlace(p, dimension: 8) + i / 8 * 8 * KVView.blockTokens + i
+                            % 8] = value
                 }
             }
         }
@@ -624,10 +681,15 @@ extension SplitMix64 {
         let view = restored.view
         for p in 0..<89 {
             for i in 0..<16 {
-                let expected = 1 + Float((p * 5 + i * 3 + 1) % 64) / 64, bound: Float = p < 32 ? 0.001 : codec == .int8 ? 0.01 : 0.3
-                let key = Float(Float16(bitPattern: view.keys[view.layerStride + view.keyPlace(p) + i * KVView.blockTokens]))
+                let expected = 1 + Float((p * 5 + i * 3 + 1) % 64) / 64,
+                    bound: Float = p < 32 ? 0.001 : codec == .int8 ? 0.01 : 0.3
+                let key = Float(
+                    Float16(bitPattern: view.keys[view.layerStride + view.keyPlace(p) + i * KVView.blockTokens]))
                 let value = Float(
-                    Float16(bitPattern: view.values[view.layerStride + view.valuePlace(p, dimension: 8) + i / 8 * 8 * KVView.blockTokens + i % 8]))
+                    Float16(
+                        bitPattern: view.values[
+                            view.layerStride + view.valuePlace(p, dimension: 8) + i / 8 * 8 * KVView.blockTokens + i % 8
+                        ]))
                 #expect(abs(key - expected) < bound && abs(value - expected) < bound)
             }
         }
@@ -643,21 +705,28 @@ extension SplitMix64 {
 
     @Test func `each strategy gives up what it should`() {
         #expect(LeastRecentlyUsed().worth(candidate(idle: 10, uses: 9)) < LeastRecentlyUsed().worth(candidate(idle: 1)))
-        #expect(LeastFrequentlyUsed().worth(candidate(idle: 1)) < LeastFrequentlyUsed().worth(candidate(idle: 1000, uses: 1)))
+        #expect(
+            LeastFrequentlyUsed().worth(candidate(idle: 1))
+                < LeastFrequentlyUsed().worth(candidate(idle: 1000, uses: 1)))
         #expect(MarkAndPredict().worth(candidate()) >= 2)
         let cost = CostAware()
-        #expect(cost.worth(candidate(idle: 100)) < cost.worth(candidate(position: 8000, idle: 100)), "what stands late costs more")
+        #expect(
+            cost.worth(candidate(idle: 100)) < cost.worth(candidate(position: 8000, idle: 100)),
+            "what stands late costs more")
         #expect(cost.worth(candidate(idle: 100_000, uses: 1)) < cost.worth(candidate(idle: 1)))
     }
 
-    @Test(arguments: [1, 2, 3] as [UInt64]) func `one right bit is nearly the best, a wrong one no disaster`(seed: UInt64) {
+    @Test(arguments: [1, 2, 3] as [UInt64]) func `one right bit is nearly the best, a wrong one no disaster`(
+        seed: UInt64
+    ) {
         var random = SplitMix64(seed: seed)
         // A loop that is one too long for the cache, the worst for LRU, with some pages that come once.
         let loop = Paging(trace: (0..<900).map { $0 % 9 == 8 ? 100 + $0 : $0 * 8 / 9 % 11 }, room: 10)
         let skewed = Paging(trace: (0..<900).map { _ in min(random.below(40), random.below(40)) }, room: 10)
         for paging in [loop, skewed] {
             let bits = paging.bits, least = paging.least, recent = paging.faults(LeastRecentlyUsed(), bits: bits)
-            let right = paging.faults(MarkAndPredict(seed: seed), bits: bits), wrong = paging.faults(MarkAndPredict(seed: seed), bits: bits.map { !$0 })
+            let right = paging.faults(MarkAndPredict(seed: seed), bits: bits),
+                wrong = paging.faults(MarkAndPredict(seed: seed), bits: bits.map { !$0 })
             let half = paging.faults(MarkAndPredict(seed: seed), bits: bits.map { random.below(2) == 0 ? $0 : !$0 })
             #expect(right < recent && Double(right) <= 2 * Double(least), "right \(right) of \(least), LRU \(recent)")
             #expect(right <= half && half <= wrong + wrong / 10, "\(right) \(half) \(wrong)")
@@ -671,14 +740,21 @@ extension SplitMix64 {
 private final class RedisServer {
     let port: Int
     private var process: pid_t = 0
-    static let path = ["/usr/bin/redis-server", "/usr/bin/valkey-server", "/usr/local/bin/redis-server", "/opt/homebrew/bin/redis-server"].first {
+    static let path = [
+        "/usr/bin/redis-server", "/usr/bin/valkey-server", "/usr/local/bin/redis-server",
+        "/opt/homebrew/bin/redis-server",
+    ].first {
         FileManager.default.isExecutableFile(atPath: $0)
     }
 
     init(_ options: [String] = [], port: Int? = nil) throws {
         self.port = port ?? Int.random(in: 20000..<32000)
         let path = try #require(Self.path)
-        let words = [path, "--port", "\(self.port)", "--bind", "127.0.0.1", "--save", "", "--logfile", "/dev/null", "--dir", NSTemporaryDirectory()] + options
+        let words =
+            [
+                path, "--port", "\(self.port)", "--bind", "127.0.0.1", "--save", "", "--logfile", "/dev/null", "--dir",
+                NSTemporaryDirectory(),
+            ] + options
         var arguments = words.map { strdup($0) } + [nil]
         defer { for word in arguments { free(word) } }
         // Not Foundation's Process, which loses the ends of children of short life.
@@ -694,7 +770,9 @@ private final class RedisServer {
         address.sin_port = in_port_t(port).bigEndian
         address.sin_addr.s_addr = inet_addr("127.0.0.1")
         return withUnsafePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { connect(socket, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0 }
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                connect(socket, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
+            }
         }
     }
 
@@ -716,7 +794,9 @@ private final class RedisServer {
     @discardableResult
     func command(_ words: [String]) throws -> String {
         let program = try #require(Self.path).replacingOccurrences(of: "-server", with: "-cli")
-        guard let output = popen("\(program) -p \(port) " + words.map { "'\($0)'" }.joined(separator: " "), "r") else { throw KVError.absent(program) }
+        guard let output = popen("\(program) -p \(port) " + words.map { "'\($0)'" }.joined(separator: " "), "r") else {
+            throw KVError.absent(program)
+        }
         defer { pclose(output) }
         var text = "", line = [CChar](repeating: 0, count: 4096)
         while fgets(&line, Int32(line.count), output) != nil { text += String(cString: line) }
@@ -726,13 +806,17 @@ private final class RedisServer {
 
 /// Blocks on a server that machines share; a cache is a machine here.
 @Suite(.enabled(if: RedisServer.path != nil, "needs redis-server"), .serialized) struct RedisTests {
-    private func machine(_ tier: (any KVTier)?, folder: KVFolder? = nil, model: String = "m", codec: KVCodec = .f16) throws -> KVCache {
+    private func machine(_ tier: (any KVTier)?, folder: KVFolder? = nil, model: String = "m", codec: KVCodec = .f16)
+        throws -> KVCache
+    {
         try KVCache(
-            shape: Reference.shape, model: hash(model), modelName: model, bytes: 40 * Reference.shape.blockBytes, near: folder, far: tier, codec: codec)
+            shape: Reference.shape, model: hash(model), modelName: model, bytes: 40 * Reference.shape.blockBytes,
+            near: folder, far: tier, codec: codec)
     }
 
     @discardableResult
-    private func run(_ cache: KVCache, _ tokens: [Int32], sources: Set<String> = [], checks: Bool = true) throws -> Int {
+    private func run(_ cache: KVCache, _ tokens: [Int32], sources: Set<String> = [], checks: Bool = true) throws -> Int
+    {
         let session = try cache.open(tokens, positions: tokens.count, sources: sources)
         while session.isLoading { usleep(100) }
         let restored = session.restored
@@ -760,7 +844,9 @@ private final class RedisServer {
         // Another machine has a folder, too, which holds it afterwards.
         let second = try machine(RedisTier(url: server.url), folder: KVFolder(path: path))
         #expect(try run(second, text) == 192)
-        #expect(second.statistics.tokensFromFar == 192 && second.statistics.received == 6 && second.statistics.tokensFromDisk == 0)
+        #expect(
+            second.statistics.tokensFromFar == 192 && second.statistics.received == 6
+                && second.statistics.tokensFromDisk == 0)
         #expect(try run(machine(nil, folder: KVFolder(path: path)), text) == 199)
         // A part of it on disk, the rest from afar.
         let third = try machine(RedisTier(url: server.url), folder: KVFolder(path: path))
@@ -793,7 +879,8 @@ private final class RedisServer {
         #expect(try run(machine(RedisTier(url: server.url, key: key)), text) == 0)
     }
 
-    @Test(arguments: ["flip", "cut", "header", "swap", "type"]) func `what was changed on the server is refused and computed again`(kind: String) throws {
+    @Test(arguments: ["flip", "cut", "header", "swap", "type"])
+    func `what was changed on the server is refused and computed again`(kind: String) throws {
         let server = try RedisServer()
         defer { server.stop() }
         let tier = try RedisTier(url: server.url)
@@ -801,7 +888,10 @@ private final class RedisServer {
         var parents = [hash("m")]
         for start in stride(from: 0, to: 192, by: 32) {
             parents.append(
-                KVBlockRequest(model: hash("m"), parent: parents.last!, codec: .f16, tokens: Array(text[start..<start + 32]), shape: Reference.shape).hash)
+                KVBlockRequest(
+                    model: hash("m"), parent: parents.last!, codec: .f16, tokens: Array(text[start..<start + 32]),
+                    shape: Reference.shape
+                ).hash)
         }
         let key = "mneme:kv:\(parents[3])"
         switch kind {
@@ -878,7 +968,10 @@ private final class RedisServer {
     @Test func `wrong addresses and passwords are said at once`() throws {
         let server = try RedisServer(["--requirepass", "secret word"])
         defer { server.stop() }
-        for url in ["", "redis:", "http://127.0.0.1", "redis://127.0.0.1/x", "redis://127.0.0.1:1", server.url, "redis://:wrong@127.0.0.1:\(server.port)"] {
+        for url in [
+            "", "redis:", "http://127.0.0.1", "redis://127.0.0.1/x", "redis://127.0.0.1:1", server.url,
+            "redis://:wrong@127.0.0.1:\(server.port)",
+        ] {
             #expect(throws: KVError.self, "\(url)") { try RedisTier(url: url) }
         }
         try run(machine(RedisTier(url: "redis://:secret%20word@127.0.0.1:\(server.port)/2")), text)

@@ -6,9 +6,12 @@ import Testing
 @Suite(.enabled(if: ModelFixture.isPresent, "run `make model` first"))
 struct EncoderTests {
     private static func golden() throws -> (texts: [String], vectors: [[Float]]) {
-        let texts = try #require(try JSONSerialization.jsonObject(with: ModelFixture.golden("sentences.json")) as? [String])
+        let texts = try #require(
+            try JSONSerialization.jsonObject(with: ModelFixture.golden("sentences.json")) as? [String])
         let raw = [UInt8](try ModelFixture.golden("vectors.f16"))
-        let values = stride(from: 0, to: raw.count, by: 2).map { Float(half: UInt16(raw[$0]) | UInt16(raw[$0 + 1]) << 8) }
+        let values = stride(from: 0, to: raw.count, by: 2).map {
+            Float(half: UInt16(raw[$0]) | UInt16(raw[$0 + 1]) << 8)
+        }
         let dimension = values.count / texts.count
         return (texts, texts.indices.map { Array(values[$0 * dimension..<($0 + 1) * dimension]) })
     }
@@ -28,7 +31,9 @@ struct EncoderTests {
         let encoder = try BertEncoder(folder: ModelFixture.folder, precision: precision, features: features)
         let found = try encoder.embed(texts)
         let cosines = texts.indices.map { cosine(found[$0], vectors[$0]) }
-        #expect(cosines.min()! >= least, "\(precision): least \(cosines.min()!), mean \(cosines.reduce(0, +) / Float(cosines.count))")
+        #expect(
+            cosines.min()! >= least,
+            "\(precision): least \(cosines.min()!), mean \(cosines.reduce(0, +) / Float(cosines.count))")
     }
 
     @Test func `a text has one vector, alone or in any batch`() throws {
@@ -59,8 +64,12 @@ struct EncoderTests {
         defer { try? FileManager.default.removeItem(atPath: folder) }
         try FileManager.default.copyItem(atPath: ModelFixture.folder, toPath: folder)
         let configuration = try String(contentsOfFile: folder + "/config.json", encoding: .utf8)
-        for change in [("\"bert\"", "\"gpt2\""), ("384", "448"), ("\"num_hidden_layers\": 6", "\"num_hidden_layers\": 7"), ("{", "[")] {
-            try configuration.replacingOccurrences(of: change.0, with: change.1).write(toFile: folder + "/config.json", atomically: true, encoding: .utf8)
+        for change in [
+            ("\"bert\"", "\"gpt2\""), ("384", "448"), ("\"num_hidden_layers\": 6", "\"num_hidden_layers\": 7"),
+            ("{", "["),
+        ] {
+            try configuration.replacingOccurrences(of: change.0, with: change.1).write(
+                toFile: folder + "/config.json", atomically: true, encoding: .utf8)
             #expect(throws: ModelError.self, "\(change)") { try BertEncoder(folder: folder) }
         }
     }
@@ -75,6 +84,9 @@ extension Float {
     /// IEEE half precision (`Float16` is not available on every platform).
     fileprivate init(half: UInt16) {
         let sign: Float = half & 0x8000 == 0 ? 1 : -1, exponent = Int(half >> 10) & 31, fraction = Float(half & 1023)
-        self = exponent == 0 ? sign * fraction * 0x1p-24 : sign * (1 + fraction / 1024) * Float(sign: .plus, exponent: exponent - 15, significand: 1)
+        self =
+            exponent == 0
+            ? sign * fraction * 0x1p-24
+            : sign * (1 + fraction / 1024) * Float(sign: .plus, exponent: exponent - 15, significand: 1)
     }
 }

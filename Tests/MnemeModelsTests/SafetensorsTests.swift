@@ -17,7 +17,8 @@ import Testing
     }
 
     private static let sound = file(
-        header: #"{"a":{"dtype":"F32","shape":[2,2],"data_offsets":[0,16]},"b":{"dtype":"BF16","shape":[2],"data_offsets":[16,20]}}"#,
+        header:
+            #"{"a":{"dtype":"F32","shape":[2,2],"data_offsets":[0,16]},"b":{"dtype":"BF16","shape":[2],"data_offsets":[16,20]}}"#,
         data: [0, 0, 128, 63, 0, 0, 0, 64, 0, 0, 64, 64, 0, 0, 128, 64, 128, 63, 0, 64])
 
     @Test func `tensors are read`() throws {
@@ -38,11 +39,16 @@ import Testing
         file(header: "{}", data: [], claimed: .max),
         file(header: #"{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,8]}}"#, data: [UInt8](repeating: 0, count: 8)),
         file(header: #"{"a":{"dtype":"F32","shape":[-1],"data_offsets":[0,4]}}"#, data: [0, 0, 0, 0]),
-        file(header: #"{"a":{"dtype":"F32","shape":[9223372036854775807,9223372036854775807],"data_offsets":[0,4]}}"#, data: [0, 0, 0, 0]),
+        file(
+            header: #"{"a":{"dtype":"F32","shape":[9223372036854775807,9223372036854775807],"data_offsets":[0,4]}}"#,
+            data: [0, 0, 0, 0]),
         file(header: #"{"a":{"dtype":"F32","shape":[1],"data_offsets":[4,0]}}"#, data: [0, 0, 0, 0]),
         file(header: #"{"a":{"dtype":"F32","shape":[1],"data_offsets":[1e300,4]}}"#, data: [0, 0, 0, 0]),
         file(header: #"{"a":{"dtype":"F99","shape":[1],"data_offsets":[0,4]}}"#, data: [0, 0, 0, 0]),
-        file(header: #"{"a":{"dtype":"U8","shape":[4],"data_offsets":[0,4]},"b":{"dtype":"U8","shape":[2],"data_offsets":[2,4]}}"#, data: [0, 0, 0, 0]),
+        file(
+            header:
+                #"{"a":{"dtype":"U8","shape":[4],"data_offsets":[0,4]},"b":{"dtype":"U8","shape":[2],"data_offsets":[2,4]}}"#,
+            data: [0, 0, 0, 0]),
         [UInt8](), [1, 2, 3],
     ])
     func `hostile headers are refused`(bytes: [UInt8]) throws {

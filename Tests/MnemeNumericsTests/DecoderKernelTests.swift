@@ -16,7 +16,8 @@ private struct KVSample {
         self.tokens = tokens
         let blocks = (positions + Self.block - 1) / Self.block
         func noise(_ i: Int, _ salt: Int) -> Float {
-            Float(sin(Double(i) * 12.9898 + Double(salt + seed) * 78.233) * 43758.5453).truncatingRemainder(dividingBy: 1)
+            Float(sin(Double(i) * 12.9898 + Double(salt + seed) * 78.233) * 43758.5453).truncatingRemainder(
+                dividingBy: 1)
         }
         keys = (0..<blocks * Self.side).map { Float16(noise($0, 1)).bitPattern }
         values = (0..<blocks * Self.side).map { Float16(noise($0, 2)).bitPattern }
@@ -24,26 +25,36 @@ private struct KVSample {
     }
 
     private func key(_ p: Int, _ head: Int, _ i: Int) -> Double {
-        Double(Float16(bitPattern: keys[p / Self.block * Self.side + (head * Self.dimension + i) * Self.block + p % Self.block]))
+        Double(
+            Float16(
+                bitPattern: keys[p / Self.block * Self.side + (head * Self.dimension + i) * Self.block + p % Self.block]
+            ))
     }
 
     private func value(_ p: Int, _ head: Int, _ i: Int) -> Double {
-        Double(Float16(bitPattern: values[p / Self.block * Self.side + (head * Self.block + p % Self.block) * Self.dimension + i]))
+        Double(
+            Float16(
+                bitPattern: values[
+                    p / Self.block * Self.side + (head * Self.block + p % Self.block) * Self.dimension + i]))
     }
 
     /// Outputs, and the weight that the last `observed` tokens give to each position, by key-value heads.
     func reference(window: Int, cap: Double, observed: Int = 0) -> (out: [Double], mass: [[Double]]) {
-        var out: [Double] = [], mass = [[Double]](repeating: [Double](repeating: 0, count: positions), count: Self.kvHeads)
+        var out: [Double] = [],
+            mass = [[Double]](repeating: [Double](repeating: 0, count: positions), count: Self.kvHeads)
         for t in 0..<tokens {
             let place = positions - tokens + t, first = window > 0 ? max(0, place + 1 - window) : 0
             for head in 0..<Self.heads {
                 let shared = head / (Self.heads / Self.kvHeads), q = (t * Self.heads + head) * Self.dimension
                 let weights = (first...place).map { p -> Double in
-                    let score = (0..<Self.dimension).reduce(0.0) { $0 + Double(queries[q + $1]) * key(p, shared, $1) } * 0.25
+                    let score =
+                        (0..<Self.dimension).reduce(0.0) { $0 + Double(queries[q + $1]) * key(p, shared, $1) } * 0.25
                     return exp(cap > 0 ? cap * tanh(score / cap) : score) * (p == manyRow ? Double(many) : 1)
                 }
                 let total = weights.reduce(0, +)
-                if t >= tokens - observed { for (p, weight) in zip(first...place, weights) { mass[shared][p] += weight / total } }
+                if t >= tokens - observed {
+                    for (p, weight) in zip(first...place, weights) { mass[shared][p] += weight / total }
+                }
                 for i in 0..<Self.dimension {
                     out.append(zip(first...place, weights).reduce(0.0) { $0 + $1.1 * value($1.0, shared, i) } / total)
                 }
@@ -61,9 +72,12 @@ private struct KVSample {
                 queries.withUnsafeBufferPointer { queries in
                     out.withUnsafeMutableBufferPointer { out in
                         var attention = DecoderKernels.Attention(
-                            queries: queries.baseAddress!, stride: width, keys: keys.baseAddress!, values: values.baseAddress!, blockStride: Self.side,
-                            table: nil, tokens: tokens, position: positions - tokens, heads: Self.heads, kvHeads: Self.kvHeads, dimension: Self.dimension,
-                            window: window, scale: 0.25, cap: cap, into: out.baseAddress!, outputStride: width, many: (manyRow, log(many)))
+                            queries: queries.baseAddress!, stride: width, keys: keys.baseAddress!,
+                            values: values.baseAddress!, blockStride: Self.side,
+                            table: nil, tokens: tokens, position: positions - tokens, heads: Self.heads,
+                            kvHeads: Self.kvHeads, dimension: Self.dimension,
+                            window: window, scale: 0.25, cap: cap, into: out.baseAddress!, outputStride: width,
+                            many: (manyRow, log(many)))
                         body(&attention)
                     }
                 }
@@ -73,33 +87,47 @@ private struct KVSample {
     }
 }
 
-private let decoderPaths: [ProcessorFeatures] = [.portable, [.avx2], [.avx2, .avx512]].filter { ProcessorFeatures.current.isSuperset(of: $0) }
+private let decoderPaths: [ProcessorFeatures] = [.portable, [.avx2], [.avx2, .avx512]].filter {
+    ProcessorFeatures.current.isSuperset(of: $0)
+}
 
 @Suite struct DecoderKernelTests {
     private func scratch() -> [Float] {
         [Float](
             repeating: .nan,
-            count: DecoderKernels.scratch(heads: KVSample.heads, kvHeads: KVSample.kvHeads, dimension: KVSample.dimension) + 64)
+            count: DecoderKernels.scratch(
+                heads: KVSample.heads, kvHeads: KVSample.kvHeads, dimension: KVSample.dimension) + 64)
     }
 
-    @Test(arguments: decoderPaths, [(1, 1, 0, 0), (40, 40, 0, 0), (700, 3, 0, 0), (1300, 1, 0, 0), (1300, 20, 0, 20), (1300, 5, 600, 0), (900, 1, 33, 5)])
-    func `attention agrees with Double, and cut into spans it is the same`(features: ProcessorFeatures, shape: (Int, Int, Int, Int)) {
+    @Test(
+        arguments: decoderPaths,
+        [
+            (1, 1, 0, 0), (40, 40, 0, 0), (700, 3, 0, 0), (1300, 1, 0, 0), (1300, 20, 0, 20), (1300, 5, 600, 0),
+            (900, 1, 33, 5),
+        ])
+    func `attention agrees with Double, and cut into spans it is the same`(
+        features: ProcessorFeatures, shape: (Int, Int, Int, Int)
+    ) {
         let (positions, tokens, window, cap) = shape, kernels = DecoderKernels(features: features)
         var sequence = KVSample(positions: positions, tokens: tokens, seed: positions), scratch = scratch()
         let whole = sequence.run(window: window, cap: Float(cap)) { attention in
             kernels.attend(&attention, units: 0..<kernels.units(&attention), scratch: &scratch)
         }
-        let worst = zip(whole, sequence.reference(window: window, cap: Double(cap)).out).map { abs(Double($0) - $1) }.max()!
+        let worst = zip(whole, sequence.reference(window: window, cap: Double(cap)).out).map { abs(Double($0) - $1) }
+            .max()!
         #expect(worst < 2e-6, "\(worst)")
         let needed = DecoderKernels.partials(
-            tokens: tokens, position: positions - tokens, heads: KVSample.heads, kvHeads: KVSample.kvHeads, dimension: KVSample.dimension)
+            tokens: tokens, position: positions - tokens, heads: KVSample.heads, kvHeads: KVSample.kvHeads,
+            dimension: KVSample.dimension)
         #expect((needed > 0) == (positions > DecoderKernels.span && tokens <= DecoderKernels.sharing))
         guard needed > 0 else { return }
         var partials = [Float](repeating: .nan, count: needed)
         let cut = sequence.run(window: window, cap: Float(cap)) { attention in
             partials.withUnsafeMutableBufferPointer { partials in
                 kernels.share(&attention, partials: partials.baseAddress!, firstSpan: 0)
-                for unit in (0..<kernels.units(&attention)).reversed() { kernels.attend(&attention, units: unit..<unit + 1, scratch: &scratch) }
+                for unit in (0..<kernels.units(&attention)).reversed() {
+                    kernels.attend(&attention, units: unit..<unit + 1, scratch: &scratch)
+                }
                 kernels.merge(&attention, heads: 0..<KVSample.kvHeads)
             }
         }
@@ -113,12 +141,18 @@ private let decoderPaths: [ProcessorFeatures] = [.portable, [.avx2], [.avx2, .av
             let kernels = DecoderKernels(features: features)
             var sequence = KVSample(positions: positions, tokens: tokens, seed: positions), scratch = scratch()
             (sequence.manyRow, sequence.many) = (positions / 2, 7)
-            var out = sequence.run(window: window, cap: Float(cap)) { kernels.attend(&$0, units: 0..<kernels.units(&$0), scratch: &scratch) }
+            var out = sequence.run(window: window, cap: Float(cap)) {
+                kernels.attend(&$0, units: 0..<kernels.units(&$0), scratch: &scratch)
+            }
             var mass = [Float](repeating: 1, count: positions)
-            _ = sequence.run(window: window, cap: Float(cap)) { kernels.addMass(&$0, head: 1, lastTokens: tokens, into: &mass) }
+            _ = sequence.run(window: window, cap: Float(cap)) {
+                kernels.addMass(&$0, head: 1, lastTokens: tokens, into: &mass)
+            }
             var halves = [UInt16](repeating: 0, count: out.count), normed = out, gated = out
             kernels.toHalf(out.map { $0 * 1e5 }, count: out.count, into: &halves)
-            kernels.rmsNorm(out, weight: [Float](repeating: 1.7, count: 192), epsilon: 1e-5, rows: tokens, columns: 192, into: &normed)
+            kernels.rmsNorm(
+                out, weight: [Float](repeating: 1.7, count: 192), epsilon: 1e-5, rows: tokens, columns: 192,
+                into: &normed)
             kernels.gate(&gated, normed, count: gated.count, gelu: tokens % 2 == 0)
             kernels.gate(&normed, out, count: gated.count, gelu: tokens % 2 == 1)
             kernels.softCap(&out, count: out.count, cap: 3)
@@ -132,28 +166,36 @@ private let decoderPaths: [ProcessorFeatures] = [.portable, [.avx2], [.avx2, .av
         #expect(run(features) == run(.portable))
     }
 
-    @Test(arguments: decoderPaths, [(1, 1, 1, 0, 0), (40, 40, 40, 0, 0), (700, 35, 32, 0, 0), (300, 7, 7, 64, 0), (130, 5, 3, 0, 20)])
+    @Test(
+        arguments: decoderPaths,
+        [(1, 1, 1, 0, 0), (40, 40, 40, 0, 0), (700, 35, 32, 0, 0), (300, 7, 7, 64, 0), (130, 5, 3, 0, 20)])
     func `attention is added up as Double says`(features: ProcessorFeatures, shape: (Int, Int, Int, Int, Int)) {
         let (positions, tokens, observed, window, cap) = shape, kernels = DecoderKernels(features: features)
         var sequence = KVSample(positions: positions, tokens: tokens, seed: positions)
         let expected = sequence.reference(window: window, cap: Double(cap), observed: observed).mass
         for head in 0..<KVSample.kvHeads {
             var mass = [Float](repeating: 1, count: positions)
-            _ = sequence.run(window: window, cap: Float(cap)) { kernels.addMass(&$0, head: head, lastTokens: observed, into: &mass) }
+            _ = sequence.run(window: window, cap: Float(cap)) {
+                kernels.addMass(&$0, head: head, lastTokens: observed, into: &mass)
+            }
             let worst = zip(mass, expected[head]).map { abs(Double($0) - 1 - $1) }.max()!
             #expect(worst < 2e-5 * Double(max(1, observed)), "\(worst)")
         }
     }
 
-    @Test(arguments: decoderPaths, [(1, 1, 0, 0), (70, 1, 4, 0), (700, 20, 650, 0), (300, 5, 64, 20), (130, 130, 127, 0)])
-    func `a position that stands for many weighs as they did`(features: ProcessorFeatures, shape: (Int, Int, Int, Int)) {
+    @Test(
+        arguments: decoderPaths, [(1, 1, 0, 0), (70, 1, 4, 0), (700, 20, 650, 0), (300, 5, 64, 20), (130, 130, 127, 0)])
+    func `a position that stands for many weighs as they did`(features: ProcessorFeatures, shape: (Int, Int, Int, Int))
+    {
         let (positions, tokens, row, cap) = shape, kernels = DecoderKernels(features: features)
         var sequence = KVSample(positions: positions, tokens: tokens, seed: positions), scratch = scratch()
         let before = sequence.reference(window: 0, cap: Double(cap), observed: 1).out
         (sequence.manyRow, sequence.many) = (row, 41)
         let expected = sequence.reference(window: 0, cap: Double(cap), observed: 1)
         #expect(positions == 1 || zip(before, expected.out).contains { abs($0 - $1) > 1e-3 }, "it changes something")
-        let out = sequence.run(cap: Float(cap)) { kernels.attend(&$0, units: 0..<kernels.units(&$0), scratch: &scratch) }
+        let out = sequence.run(cap: Float(cap)) {
+            kernels.attend(&$0, units: 0..<kernels.units(&$0), scratch: &scratch)
+        }
         let worst = zip(out, expected.out).map { abs(Double($0) - $1) }.max()!
         #expect(worst < 2e-6, "\(worst)")
         var mass = [Float](repeating: 0, count: positions)
@@ -161,9 +203,12 @@ private let decoderPaths: [ProcessorFeatures] = [.portable, [.avx2], [.avx2, .av
         #expect(zip(mass, expected.mass[1]).allSatisfy { abs(Double($0) - $1) < 2e-5 })
     }
 
-    @Test(arguments: decoderPaths) func `what two sequences share is read once and gives the same`(features: ProcessorFeatures) {
+    @Test(arguments: decoderPaths) func `what two sequences share is read once and gives the same`(
+        features: ProcessorFeatures
+    ) {
         let kernels = DecoderKernels(features: features)
-        var one = KVSample(positions: 1200, tokens: 1, seed: 1), other = KVSample(positions: 1100, tokens: 1, seed: 2), scratch = scratch()
+        var one = KVSample(positions: 1200, tokens: 1, seed: 1), other = KVSample(positions: 1100, tokens: 1, seed: 2),
+            scratch = scratch()
         // The first 1,024 positions are the same.
         for i in 0..<32 * KVSample.side {
             other.keys[i] = one.keys[i]
@@ -182,7 +227,9 @@ private let decoderPaths: [ProcessorFeatures] = [.portable, [.avx2], [.avx2, .av
                 kernels.share(&b, partials: partials + 100_000, firstSpan: 2)
                 var members = [a, b]
                 members.withUnsafeMutableBufferPointer { members in
-                    for span in 0..<2 { kernels.attend(shared: members, span: span, heads: 0..<KVSample.kvHeads, scratch: &scratch) }
+                    for span in 0..<2 {
+                        kernels.attend(shared: members, span: span, heads: 0..<KVSample.kvHeads, scratch: &scratch)
+                    }
                 }
                 kernels.attend(&b, units: 0..<kernels.units(&b), scratch: &scratch)
                 kernels.merge(&b, heads: 0..<KVSample.kvHeads)
@@ -195,11 +242,16 @@ private let decoderPaths: [ProcessorFeatures] = [.portable, [.avx2], [.avx2, .av
 
     @Test func `checksums are CRC-32C of the quarters, on every path`() {
         // RFC 3720, and the check value of "123456789".
-        let digits = Array("123456789".utf8), zeros = [UInt8](repeating: 0, count: 32), ascending = (0..<32).map { UInt8($0) }
+        let digits = Array("123456789".utf8), zeros = [UInt8](repeating: 0, count: 32),
+            ascending = (0..<32).map { UInt8($0) }
         for features in [ProcessorFeatures.portable, .current] {
             #expect(Checksum.crc32c(digits, features: features)[3] == 0xe306_9283)
-            #expect(Checksum.crc32c(zeros + zeros + zeros + zeros, features: features) == [UInt32](repeating: 0x8a91_36aa, count: 4))
-            #expect(Checksum.crc32c(ascending + ascending + ascending + ascending, features: features) == [UInt32](repeating: 0x46dd_794e, count: 4))
+            #expect(
+                Checksum.crc32c(zeros + zeros + zeros + zeros, features: features)
+                    == [UInt32](repeating: 0x8a91_36aa, count: 4))
+            #expect(
+                Checksum.crc32c(ascending + ascending + ascending + ascending, features: features)
+                    == [UInt32](repeating: 0x46dd_794e, count: 4))
         }
         for count in 0..<200 {
             let bytes = (0..<count).map { UInt8(truncatingIfNeeded: $0 * 37 + 11) }

@@ -4,7 +4,8 @@ import Testing
 /// Every path that this machine can run, and the emulated AMX tiles.
 private let paths: [ProcessorFeatures] = {
     let all: [ProcessorFeatures] = [
-        .portable, [.avx2], [.avx2, .avx512], [.avx2, .avx512, .avx512VNNI], [.avx2, .avx512, .avx512VNNI, .amxInt8], .neon,
+        .portable, [.avx2], [.avx2, .avx512], [.avx2, .avx512, .avx512VNNI], [.avx2, .avx512, .avx512VNNI, .amxInt8],
+        .neon,
         [.neon, .dotProduct], [.neon, .dotProduct, .int8Matrix],
     ]
     return all.filter { ProcessorFeatures.current.isSuperset(of: $0) } + [.amxEmulated]
@@ -44,7 +45,8 @@ private func linear(_ x: [Float], _ w: [Float], _ b: [Float], rows: Int, outputs
         for (precision, tolerance) in [(Precision.f32, 1e-4), (.int8, 0.25)] {
             let layer = w.withUnsafeBufferPointer { w in
                 b.withUnsafeBufferPointer { b in
-                    LinearLayer(weight: w, bias: b, outputs: outputs, inputs: inputs, precision: precision, features: features)
+                    LinearLayer(
+                        weight: w, bias: b, outputs: outputs, inputs: inputs, precision: precision, features: features)
                 }
             }
             var y = [Float](repeating: .nan, count: rows * outputs)
@@ -57,7 +59,8 @@ private func linear(_ x: [Float], _ w: [Float], _ b: [Float], rows: Int, outputs
                                 let input: LayerInput =
                                     switch precision {
                                     case .f32: .f32(x.baseAddress!)
-                                    case .int8: .int8(bytes.baseAddress!, scale: scales.baseAddress!, zero: zeros.baseAddress!)
+                                    case .int8:
+                                        .int8(bytes.baseAddress!, scale: scales.baseAddress!, zero: zeros.baseAddress!)
                                     }
                                 layer.apply(input, rows: rows, columns: columns, epilogue: .bias, into: &y)
                             }
@@ -80,7 +83,8 @@ private func linear(_ x: [Float], _ w: [Float], _ b: [Float], rows: Int, outputs
         func run(_ features: ProcessorFeatures) -> [Float] {
             let layer = w.withUnsafeBufferPointer { w in
                 b.withUnsafeBufferPointer {
-                    LinearLayer(weight: w, bias: $0, outputs: outputs, inputs: inputs, precision: .int8, features: features)
+                    LinearLayer(
+                        weight: w, bias: $0, outputs: outputs, inputs: inputs, precision: .int8, features: features)
                 }
             }
             var y = [Float](repeating: 0, count: rows * outputs)
@@ -104,13 +108,20 @@ private func linear(_ x: [Float], _ w: [Float], _ b: [Float], rows: Int, outputs
         var random = Random(state: UInt64(tokens))
         let qkv = random.floats(tokens * 3 * width, in: -3...3)
         var out = [Float](repeating: .nan, count: tokens * width)
-        var scratch = [Float](repeating: .nan, count: EncoderKernels.attentionScratch(tokens: tokens, headDimension: dim))
+        var scratch = [Float](
+            repeating: .nan, count: EncoderKernels.attentionScratch(tokens: tokens, headDimension: dim))
         EncoderKernels(features: features).attention(
-            qkv: qkv, tokens: tokens, heads: heads, headDimension: dim, headRange: 0..<heads, into: &out, scratch: &scratch)
-        func at(_ part: Int, _ token: Int, _ column: Int) -> Double { Double(qkv[token * 3 * width + part * width + column]) }
+            qkv: qkv, tokens: tokens, heads: heads, headDimension: dim, headRange: 0..<heads, into: &out,
+            scratch: &scratch)
+        func at(_ part: Int, _ token: Int, _ column: Int) -> Double {
+            Double(qkv[token * 3 * width + part * width + column])
+        }
         for h in 0..<heads {
             for i in 0..<tokens {
-                let s = (0..<tokens).map { j in (0..<dim).reduce(0.0) { $0 + at(0, i, h * dim + $1) * at(1, j, h * dim + $1) } / Double(dim).squareRoot() }
+                let s = (0..<tokens).map { j in
+                    (0..<dim).reduce(0.0) { $0 + at(0, i, h * dim + $1) * at(1, j, h * dim + $1) }
+                        / Double(dim).squareRoot()
+                }
                 let e = s.map { exp64($0 - s.max()!) }, total = e.reduce(0, +)
                 for d in 0..<dim {
                     let expected = (0..<tokens).reduce(0.0) { $0 + e[$1] / total * at(2, $1, h * dim + d) }
@@ -127,18 +138,25 @@ private func linear(_ x: [Float], _ w: [Float], _ b: [Float], rows: Int, outputs
             var random = Random(state: UInt64(tokens))
             let kernels = EncoderKernels(features: features), qkv = random.floats(tokens * 3 * width, in: -3...3)
             let gamma = random.floats(width), beta = random.floats(width), weight = random.floats(2 * width * width)
-            var out = [Float](repeating: .nan, count: tokens * width), scores = out, pooled = [Float](repeating: .nan, count: width)
-            var scratch = [Float](repeating: .nan, count: EncoderKernels.attentionScratch(tokens: tokens, headDimension: dim))
-            kernels.attention(qkv: qkv, tokens: tokens, heads: heads, headDimension: dim, headRange: 0..<heads, into: &out, scratch: &scratch)
-            kernels.layerNorm(out, gamma: gamma, beta: beta, epsilon: 1e-12, rows: tokens, columns: width, into: &scores)
+            var out = [Float](repeating: .nan, count: tokens * width), scores = out,
+                pooled = [Float](repeating: .nan, count: width)
+            var scratch = [Float](
+                repeating: .nan, count: EncoderKernels.attentionScratch(tokens: tokens, headDimension: dim))
+            kernels.attention(
+                qkv: qkv, tokens: tokens, heads: heads, headDimension: dim, headRange: 0..<heads, into: &out,
+                scratch: &scratch)
+            kernels.layerNorm(
+                out, gamma: gamma, beta: beta, epsilon: 1e-12, rows: tokens, columns: width, into: &scores)
             kernels.meanPool(scores, rows: tokens, columns: width, into: &pooled)
             var bytes = [UInt8](repeating: 0, count: tokens * width), scales = [Float](repeating: 0, count: tokens)
             var zeros = [Int32](repeating: 0, count: tokens), wide = [Float](repeating: 0, count: tokens * width)
-            kernels.quantize(scores, rows: tokens, columns: width, inputScale: nil, into: &bytes, scale: &scales, zero: &zeros)
+            kernels.quantize(
+                scores, rows: tokens, columns: width, inputScale: nil, into: &bytes, scale: &scales, zero: &zeros)
             let layer = weight.withUnsafeBufferPointer { weight in
                 beta.withUnsafeBufferPointer {
                     LinearLayer(
-                        weight: UnsafeBufferPointer(rebasing: weight[..<(width * 64)]), bias: $0, outputs: width, inputs: 64, precision: .f32,
+                        weight: UnsafeBufferPointer(rebasing: weight[..<(width * 64)]), bias: $0, outputs: width,
+                        inputs: 64, precision: .f32,
                         features: features)
                 }
             }
@@ -146,7 +164,8 @@ private func linear(_ x: [Float], _ w: [Float], _ b: [Float], rows: Int, outputs
                 layer.apply(.f32(x.baseAddress!), rows: tokens, columns: 0..<width, epilogue: .gelu, into: &wide)
             }
             let dot = dotProduct(out, scores, count: min(width - 1, out.count), features: features)
-            return (out + scores + pooled + scales + wide + [dot]).map(\.bitPattern) + bytes.map(UInt32.init) + zeros.map { UInt32(bitPattern: $0) }
+            return (out + scores + pooled + scales + wide + [dot]).map(\.bitPattern) + bytes.map(UInt32.init)
+                + zeros.map { UInt32(bitPattern: $0) }
         }
         #expect(run(features) == run(.portable))
     }
@@ -161,14 +180,16 @@ private func linear(_ x: [Float], _ w: [Float], _ b: [Float], rows: Int, outputs
         kernels.layerNorm(x, gamma: gamma, beta: beta, epsilon: 1e-12, rows: rows, columns: columns, into: &y)
         for r in 0..<rows {
             let row = x[r * columns..<(r + 1) * columns].map(Double.init)
-            let mean = row.reduce(0, +) / Double(columns), variance = row.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(columns)
+            let mean = row.reduce(0, +) / Double(columns),
+                variance = row.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(columns)
             for c in 0..<columns {
                 let expected = (row[c] - mean) / variance.squareRoot() * Double(gamma[c]) + Double(beta[c])
                 #expect(abs(Double(y[r * columns + c]) - expected) < 1e-5)
             }
         }
         kernels.meanPool(x, rows: rows, columns: columns, into: &pooled)
-        let means = (0..<columns).map { c in (0..<rows).reduce(0.0) { $0 + Double(x[$1 * columns + c]) } / Double(rows) }
+        let means = (0..<columns).map { c in (0..<rows).reduce(0.0) { $0 + Double(x[$1 * columns + c]) } / Double(rows)
+        }
         let norm = means.reduce(0) { $0 + $1 * $1 }.squareRoot()
         for c in 0..<columns { #expect(abs(Double(pooled[c]) - means[c] / norm) < 1e-6) }
     }
@@ -179,12 +200,16 @@ private func linear(_ x: [Float], _ w: [Float], _ b: [Float], rows: Int, outputs
         let count = 9
         let rows = (0..<count).map { _ in random.floats(dimension) }, query = random.floats(dimension)
         let width = Int8Panels.padded(dimension)
-        var codes = [Int8](repeating: 0, count: 16 * width), scales = [Float](repeating: 0, count: 16), sums = [Int32](repeating: 0, count: 16)
-        for (i, row) in rows.enumerated() { Int8Panels.set(i, row, dimension: dimension, codes: &codes, scales: &scales, sums: &sums) }
+        var codes = [Int8](repeating: 0, count: 16 * width), scales = [Float](repeating: 0, count: 16),
+            sums = [Int32](repeating: 0, count: 16)
+        for (i, row) in rows.enumerated() {
+            Int8Panels.set(i, row, dimension: dimension, codes: &codes, scales: &scales, sums: &sums)
+        }
         let zeros = [Float](repeating: 0, count: 16)
         var scores = [Float](repeating: .nan, count: 32)
         Int8Panels.scores(
-            queries: query + query, count: 2, dimension: dimension, rows: 0..<16, codes: codes, scales: scales, sums: sums, zeros: zeros, into: &scores,
+            queries: query + query, count: 2, dimension: dimension, rows: 0..<16, codes: codes, scales: scales,
+            sums: sums, zeros: zeros, into: &scores,
             stride: 16, features: features)
         #expect(scores[..<16] == scores[16...] && scores[count..<16].allSatisfy { $0 == 0 })
         for (i, row) in rows.enumerated() {

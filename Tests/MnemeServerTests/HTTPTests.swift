@@ -132,7 +132,9 @@ import Testing
                     headers: headers.merging(["Content-Type": type]) { $1 }
                 ).status
             }
-            let others = ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "application/jsonx"]
+            let others = [
+                "text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "application/jsonx",
+            ]
             for type in others {
                 #expect(try await status(type, page) == 415, "\(type)")
             }

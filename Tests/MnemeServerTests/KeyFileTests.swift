@@ -19,7 +19,10 @@ import Testing
                 group.addTask {
                     // As another process would: nothing is shared but the file.
                     let file = try KeyFile(path: path)
-                    for j in 0..<5 { _ = try file.create(name: "key-\(i)-\(j)", permissions: [.read], user: nil, tenant: nil, expires: nil) }
+                    for j in 0..<5 {
+                        _ = try file.create(
+                            name: "key-\(i)-\(j)", permissions: [.read], user: nil, tenant: nil, expires: nil)
+                    }
                     try file.revoke("key-\(i)-0")
                 }
             }
@@ -39,7 +42,8 @@ import Testing
         let made = await withTaskGroup(of: Bool.self) { group in
             for _ in 0..<6 {
                 group.addTask {
-                    (try? KeyFile(path: path).create(name: "one", permissions: [.read], user: nil, tenant: nil, expires: nil)) != nil
+                    (try? KeyFile(path: path).create(
+                        name: "one", permissions: [.read], user: nil, tenant: nil, expires: nil)) != nil
                 }
             }
             return await group.reduce(0) { $0 + ($1 ? 1 : 0) }
@@ -57,7 +61,9 @@ import Testing
             try Data(broken.utf8).write(to: URL(fileURLWithPath: path))
             #expect(file.keys.map(\.name) == ["one"], "a server with keys must not become one without")
             #expect(throws: (any Error).self) { try KeyFile(path: path) }
-            #expect(throws: (any Error).self) { try file.create(name: "two", permissions: [.read], user: nil, tenant: nil, expires: nil) }
+            #expect(throws: (any Error).self) {
+                try file.create(name: "two", permissions: [.read], user: nil, tenant: nil, expires: nil)
+            }
         }
         try FileManager.default.removeItem(atPath: path)
         try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: false)
@@ -67,11 +73,17 @@ import Testing
         #expect(file.keys.isEmpty)
     }
 
-    @Test(arguments: ["a\0b", "a\nb", "\u{1b}[2J", "a\u{85}b", "\u{7f}"]) func `names hold no control characters`(bad: String) throws {
+    @Test(arguments: ["a\0b", "a\nb", "\u{1b}[2J", "a\u{85}b", "\u{7f}"]) func `names hold no control characters`(
+        bad: String
+    ) throws {
         let folder = try Self.folder(), file = try KeyFile(path: folder + "/keys.json")
         defer { try? FileManager.default.removeItem(atPath: folder) }
-        func refused(_ name: String = "n", user: String? = nil, tenant: String? = nil, _ limits: (inout APIKey) -> Void = { _ in }) -> Bool {
-            (try? file.create(name: name, permissions: [.read], user: user, tenant: tenant, expires: nil, limits: limits)) == nil
+        func refused(
+            _ name: String = "n", user: String? = nil, tenant: String? = nil,
+            _ limits: (inout APIKey) -> Void = { _ in }
+        ) -> Bool {
+            (try? file.create(
+                name: name, permissions: [.read], user: user, tenant: tenant, expires: nil, limits: limits)) == nil
         }
         #expect(refused(bad) && refused(user: bad) && refused(tenant: bad))
         #expect(refused(user: "u") { $0.agent = bad } && refused { $0.roles = [bad] })

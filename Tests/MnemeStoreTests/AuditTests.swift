@@ -9,21 +9,30 @@ import Testing
 
     private static func add(_ text: String) -> Mutation {
         .add(
-            MemCube(scope: Scope(user: "ana"), type: .episodic, text: text, eventTime: Date(), recordedTime: Date(), provenance: Provenance(source: "test")),
+            MemCube(
+                scope: Scope(user: "ana"), type: .episodic, text: text, eventTime: Date(), recordedTime: Date(),
+                provenance: Provenance(source: "test")),
             analysis: [], contentHash: Array(text.utf8))
     }
 
     /// A store of some reads, writes, refusals and an erasure, signed.
-    private func fill(_ path: String, key: Curve25519.Signing.PrivateKey?) throws -> (report: AuditReport, ids: [CubeID]) {
+    private func fill(_ path: String, key: Curve25519.Signing.PrivateKey?) throws -> (
+        report: AuditReport, ids: [CubeID]
+    ) {
         let store = try SQLiteMemoryStore(path: path, analyzer: "test", auditKey: key)
         var ids: [CubeID] = []
         for i in 0..<40 {
-            ids.append(try store.commit([Self.add("memory \(i)")], owner: Self.ana, by: Caller(.local, reason: "because \(i)", request: "r\(i)"))[0].id)
+            ids.append(
+                try store.commit(
+                    [Self.add("memory \(i)")], owner: Self.ana,
+                    by: Caller(.local, reason: "because \(i)", request: "r\(i)"))[0].id)
         }
         _ = try store.list(CubeFilter(owner: Self.ana), by: Caller(.local, operation: "list"))
         _ = try store.cube(ids[3], owner: Self.ana, asOf: nil, by: Caller(.local, operation: "get"))
         _ = try store.commit([.archive(ids[4]), .archive(ids[5])], owner: Self.ana, by: .local)
-        _ = try store.commit([.link(CubeLink(source: ids[6], target: ids[7], kind: "related", time: Date()))], owner: Self.ana, by: .local)
+        _ = try store.commit(
+            [.link(CubeLink(source: ids[6], target: ids[7], kind: "related", time: Date()))], owner: Self.ana,
+            by: .local)
         _ = try store.commit([.erase(ids[8])], owner: Self.ana, by: .local)
         let bob = Caller(Principal(name: "bob", permissions: [.read], user: "bob"), operation: "get")
         #expect(throws: AccessError.self) { try store.cube(ids[0], owner: Self.ana, asOf: nil, by: bob) }
@@ -33,32 +42,47 @@ import Testing
     }
 
     @Test func `reads, writes and refusals are written down with who, why and which`() throws {
-        let folder = try TemporaryFolder(), path = folder.path + "/store.db", (report, ids) = try fill(path, key: Curve25519.Signing.PrivateKey())
+        let folder = try TemporaryFolder(), path = folder.path + "/store.db",
+            (report, ids) = try fill(path, key: Curve25519.Signing.PrivateKey())
         #expect(report.findings.isEmpty && report.unsigned == 0 && report.unaudited == 0, "\(report)")
-        let store = try SQLiteMemoryStore(path: path, analyzer: "test"), entries = try store.auditEntries(after: 0, limit: 1_000, by: .local)
+        let store = try SQLiteMemoryStore(path: path, analyzer: "test"),
+            entries = try store.auditEntries(after: 0, limit: 1_000, by: .local)
         #expect(entries.count == report.entries && entries.map(\.position) == Array(1...Int64(entries.count)))
         let write = try #require(entries.first)
-        #expect(write.principal == "local" && write.reason == "because 0" && write.request == "r0" && write.cubes == [ids[0]] && write.outcome == .done)
+        #expect(
+            write.principal == "local" && write.reason == "because 0" && write.request == "r0"
+                && write.cubes == [ids[0]] && write.outcome == .done)
         #expect(entries.first { $0.operation == "list" }?.count == 40)
         #expect(entries.first { $0.operation == "get" }?.cubes == [ids[3]])
         let refusal = try #require(entries.first { $0.outcome == .refused })
-        #expect(refusal.principal == "bob" && refusal.owner == Self.ana && refusal.cubes.isEmpty && refusal.detail?.contains("ana") == true)
+        #expect(
+            refusal.principal == "bob" && refusal.owner == Self.ana && refusal.cubes.isEmpty
+                && refusal.detail?.contains("ana") == true)
         #expect(!entries.contains { "\($0)".contains("memory 1") }, "the log names memories, it does not quote them")
-        #expect(throws: AccessError.self) { try store.auditEntries(after: 0, limit: 1, by: Caller(Principal(name: "t", permissions: [.admin], tenant: "t"))) }
-        #expect(throws: AccessError.self) { try store.verifyAudit(keys: nil, head: nil, by: Caller(Principal(name: "r", permissions: [.read]))) }
+        #expect(throws: AccessError.self) {
+            try store.auditEntries(
+                after: 0, limit: 1, by: Caller(Principal(name: "t", permissions: [.admin], tenant: "t")))
+        }
+        #expect(throws: AccessError.self) {
+            try store.verifyAudit(keys: nil, head: nil, by: Caller(Principal(name: "r", permissions: [.read])))
+        }
         try store.close()
     }
 
     @Test(
         arguments: [
-            "UPDATE audit SET principal = 'mallory' WHERE position = 5", "UPDATE audit SET count = count + 1 WHERE position = 41",
-            "DELETE FROM audit WHERE position = 7", "DELETE FROM audit WHERE position > 30", "UPDATE audit SET reason = NULL WHERE position = 2",
-            "UPDATE audit SET time = time + 0.001 WHERE position = 9", "UPDATE audit SET cubes = zeroblob(16) WHERE position = 3",
+            "UPDATE audit SET principal = 'mallory' WHERE position = 5",
+            "UPDATE audit SET count = count + 1 WHERE position = 41",
+            "DELETE FROM audit WHERE position = 7", "DELETE FROM audit WHERE position > 30",
+            "UPDATE audit SET reason = NULL WHERE position = 2",
+            "UPDATE audit SET time = time + 0.001 WHERE position = 9",
+            "UPDATE audit SET cubes = zeroblob(16) WHERE position = 3",
             "UPDATE journal SET payload = replace(payload, 'memory 1', 'memory 2') WHERE position = 2",
             "UPDATE journal SET principal = 'eve' WHERE position = 4",
             "UPDATE journal SET reason = 'other' WHERE position = 4", "DELETE FROM journal WHERE position = 6",
             "UPDATE journal SET digest = NULL WHERE position = 6",
-            "UPDATE journal SET time = time - 1 WHERE position = 8", "UPDATE journal SET digest = zeroblob(32), salt = NULL, payload = NULL WHERE position = 9",
+            "UPDATE journal SET time = time - 1 WHERE position = 8",
+            "UPDATE journal SET digest = zeroblob(32), salt = NULL, payload = NULL WHERE position = 9",
             """
             INSERT INTO journal (owner, time, operation, cube, version, principal, payload, salt, digest)
             SELECT owner, time, operation, cube, version + 1, principal, payload, salt, digest FROM journal WHERE position = 3
@@ -91,7 +115,10 @@ import Testing
         _ = try fill(path, key: other)
         let store = try SQLiteMemoryStore(path: path, analyzer: "test")
         #expect(try store.verifyAudit(keys: nil, head: nil, by: .local).findings.isEmpty, "by itself it is whole")
-        #expect(try store.verifyAudit(keys: [key.publicKey.rawRepresentation], head: nil, by: .local).findings.contains { $0.contains("not trusted") })
+        #expect(
+            try store.verifyAudit(keys: [key.publicKey.rawRepresentation], head: nil, by: .local).findings.contains {
+                $0.contains("not trusted")
+            })
         let noted = try store.verifyAudit(keys: nil, head: (report.position, report.head), by: .local)
         #expect(noted.findings.contains { $0.contains("noted end") })
         try store.close()
@@ -118,7 +145,9 @@ import Testing
         var isThere = false
         for _ in 0..<100 where !isThere {
             try await Task.sleep(for: .milliseconds(100))
-            isThere = try await reader.read { try Bool.fetchOne($0, sql: "SELECT EXISTS (SELECT 1 FROM audit WHERE operation = 'late')") ?? false }
+            isThere = try await reader.read {
+                try Bool.fetchOne($0, sql: "SELECT EXISTS (SELECT 1 FROM audit WHERE operation = 'late')") ?? false
+            }
         }
         #expect(isThere)
         for store in stores { try store.close() }
@@ -126,14 +155,18 @@ import Testing
 
     @Test(
         arguments: [
-            nil, "DELETE FROM audit_base", "UPDATE audit_base SET position = position - 1", "UPDATE audit_base SET written = written + 1",
-            "UPDATE audit_base SET journal = journal - 1", "UPDATE journal SET payload = replace(payload, 'memory 1', 'memory 2') WHERE position = 2",
+            nil, "DELETE FROM audit_base", "UPDATE audit_base SET position = position - 1",
+            "UPDATE audit_base SET written = written + 1",
+            "UPDATE audit_base SET journal = journal - 1",
+            "UPDATE journal SET payload = replace(payload, 'memory 1', 'memory 2') WHERE position = 2",
             "UPDATE journal SET digest = zeroblob(32) WHERE position = 2", "DELETE FROM journal WHERE position = 3",
-            "DELETE FROM audit WHERE position = (SELECT min(position) FROM audit)", "UPDATE audit SET principal = 'eve' WHERE position = 46",
+            "DELETE FROM audit WHERE position = (SELECT min(position) FROM audit)",
+            "UPDATE audit SET principal = 'eve' WHERE position = 46",
             "UPDATE audit_base SET signature = zeroblob(64)",
         ] as [String?])
     func `a log that was shortened is verified as before`(tampering: String?) throws {
-        let folder = try TemporaryFolder(), path = folder.path + "/store.db", key = Curve25519.Signing.PrivateKey(), (report, ids) = try fill(path, key: key)
+        let folder = try TemporaryFolder(), path = folder.path + "/store.db", key = Curve25519.Signing.PrivateKey(),
+            (report, ids) = try fill(path, key: key)
         let trusted = [key.publicKey.rawRepresentation]
         let store = try SQLiteMemoryStore(path: path, analyzer: "test", auditKey: key)
         let entries = try store.auditEntries(after: 0, limit: 1_000, by: .local), middle = entries[30].time

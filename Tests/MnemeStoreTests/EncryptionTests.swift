@@ -7,8 +7,11 @@ import Testing
 @Suite struct EncryptionTests {
     private func add(_ text: String, to store: SQLiteMemoryStore) throws -> MemCube {
         let cube = MemCube(
-            scope: Scope(tenant: "t", user: "u"), type: .episodic, text: text, eventTime: Date(), recordedTime: Date(), provenance: Provenance(source: "test"))
-        try store.commit([.add(cube, analysis: Array(text.utf8), contentHash: Array(text.utf8))], owner: cube.scope.owner, by: .local)
+            scope: Scope(tenant: "t", user: "u"), type: .episodic, text: text, eventTime: Date(), recordedTime: Date(),
+            provenance: Provenance(source: "test"))
+        try store.commit(
+            [.add(cube, analysis: Array(text.utf8), contentHash: Array(text.utf8))], owner: cube.scope.owner, by: .local
+        )
         return cube
     }
 
@@ -16,7 +19,9 @@ import Testing
 
     /// What a store says of itself, in an order.
     private func contents(_ store: SQLiteMemoryStore) throws -> [String] {
-        try store.snapshot(owner: Owner(tenant: "t", user: "u"), asOf: Date(timeIntervalSinceNow: 60), by: .local).map { "\($0.id) \($0.text)" }.sorted()
+        try store.snapshot(owner: Owner(tenant: "t", user: "u"), asOf: Date(timeIntervalSinceNow: 60), by: .local).map {
+            "\($0.id) \($0.text)"
+        }.sorted()
     }
 
     @Test(arguments: MemoryStoreConformance.all)
@@ -51,25 +56,39 @@ import Testing
         let store = try SQLiteMemoryStore(path: path, analyzer: "test", key: key), cube = try add("a secret", to: store)
         try store.close()
         #expect(SQLiteMemoryStore.isEncrypted(path))
-        #expect(try #require(throws: SealError.self) { try SQLiteMemoryStore(path: path, analyzer: "test") }.code == .keyMissing)
-        #expect(try #require(throws: SealError.self) { try SQLiteMemoryStore(path: path, analyzer: "test", key: EncryptionKey()) }.code == .wrongKey)
-        let again = try SQLiteMemoryStore(path: path, analyzer: "test", key: EncryptionKey(text: " \(key.text.uppercased())\n"))
+        #expect(
+            try #require(throws: SealError.self) { try SQLiteMemoryStore(path: path, analyzer: "test") }.code
+                == .keyMissing)
+        #expect(
+            try #require(throws: SealError.self) {
+                try SQLiteMemoryStore(path: path, analyzer: "test", key: EncryptionKey())
+            }.code == .wrongKey)
+        let again = try SQLiteMemoryStore(
+            path: path, analyzer: "test", key: EncryptionKey(text: " \(key.text.uppercased())\n"))
         #expect(try again.cube(cube.id, owner: cube.scope.owner, asOf: nil, by: .local)?.text == "a secret")
         let plain = folder.path + "/plain.db"
         try SQLiteMemoryStore(path: plain, analyzer: "test").close()
-        #expect(try #require(throws: SealError.self) { try SQLiteMemoryStore(path: plain, analyzer: "test", key: key) }.code == .notEncrypted)
+        #expect(
+            try #require(throws: SealError.self) { try SQLiteMemoryStore(path: plain, analyzer: "test", key: key) }.code
+                == .notEncrypted)
         for text in ["", "12", String(key.text.dropLast()), key.text + "0", key.text.dropLast() + "g", "ünïcödé"] {
-            #expect(try #require(throws: SealError.self, "\(text)") { try EncryptionKey(text: text) }.code == .malformedKey)
+            #expect(
+                try #require(throws: SealError.self, "\(text)") { try EncryptionKey(text: text) }.code == .malformedKey)
         }
     }
 
     @Test func `encrypting, exchanging the key and decrypting keep everything`() throws {
-        let folder = try TemporaryFolder(), path = folder.path + "/store.db", first = EncryptionKey(), second = EncryptionKey()
-        func open(_ key: EncryptionKey?) throws -> SQLiteMemoryStore { try SQLiteMemoryStore(path: path, analyzer: "test", key: key) }
+        let folder = try TemporaryFolder(), path = folder.path + "/store.db", first = EncryptionKey(),
+            second = EncryptionKey()
+        func open(_ key: EncryptionKey?) throws -> SQLiteMemoryStore {
+            try SQLiteMemoryStore(path: path, analyzer: "test", key: key)
+        }
         var store = try open(nil)
         for i in 0..<200 { _ = try add(String(repeating: "fact \(i) ", count: 1 + i * 3), to: store) }
         let expected = try contents(store)
-        #expect(try #require(throws: StoreError.self) { try SQLiteMemoryStore.rewrite(path, from: nil, to: first) }.code == .busy, "it is open")
+        #expect(
+            try #require(throws: StoreError.self) { try SQLiteMemoryStore.rewrite(path, from: nil, to: first) }.code
+                == .busy, "it is open")
         #expect(try contents(store) == expected)
         try store.close()
         func check(_ key: EncryptionKey?, not other: EncryptionKey?) throws {
@@ -95,19 +114,26 @@ import Testing
         try SQLiteMemoryStore.rewrite(path, from: first, to: nil)
         try check(nil, not: first)
         #expect(bytes(path).range(of: Data("fact 7 fact 7".utf8)) != nil)
-        #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path).filter { !["store.db", "store.db-wal", "store.db-shm"].contains($0) }.isEmpty)
+        #expect(
+            try FileManager.default.contentsOfDirectory(atPath: folder.path).filter {
+                !["store.db", "store.db-wal", "store.db-shm"].contains($0)
+            }.isEmpty)
     }
 
     @Test func `stores side by side have their own keys, or none`() throws {
         let folder = try TemporaryFolder(), keys: [EncryptionKey?] = [EncryptionKey(), nil, EncryptionKey()]
-        let stores = try keys.enumerated().map { try SQLiteMemoryStore(path: "\(folder.path)/\($0).db", analyzer: "test", key: $1) }
+        let stores = try keys.enumerated().map {
+            try SQLiteMemoryStore(path: "\(folder.path)/\($0).db", analyzer: "test", key: $1)
+        }
         let second = try SQLiteMemoryStore(path: "\(folder.path)/0.db", analyzer: "test", key: keys[0])
         for (i, store) in stores.enumerated() { _ = try add("of store \(i)", to: store) }
         #expect(try contents(second).count == 1)
         try stores[0].close()
         _ = try add("by the second", to: second)
         #expect(try contents(second).count == 2)
-        for i in 0..<3 { #expect((bytes("\(folder.path)/\(i).db-wal").range(of: Data("of store \(i)".utf8)) != nil) == (i == 1)) }
+        for i in 0..<3 {
+            #expect((bytes("\(folder.path)/\(i).db-wal").range(of: Data("of store \(i)".utf8)) != nil) == (i == 1))
+        }
         withExtendedLifetime(stores) {}
     }
 
@@ -143,8 +169,10 @@ import Testing
             try attempt(changed)
             // Pages exchanged, each of them whole.
             changed = sound
-            let pages = (sound.count - 4096) / unit, a = Int.random(in: 0..<pages, using: &random), b = Int.random(in: 0..<pages, using: &random)
-            changed.replaceSubrange(4096 + a * unit..<4096 + (a + 1) * unit, with: sound[4096 + b * unit..<4096 + (b + 1) * unit])
+            let pages = (sound.count - 4096) / unit, a = Int.random(in: 0..<pages, using: &random),
+                b = Int.random(in: 0..<pages, using: &random)
+            changed.replaceSubrange(
+                4096 + a * unit..<4096 + (a + 1) * unit, with: sound[4096 + b * unit..<4096 + (b + 1) * unit])
             try attempt(changed)
             // Overwritten with zeros.
             changed = sound
@@ -157,7 +185,9 @@ import Testing
         var head = sound
         head[40] ^= 1
         try head.write(to: URL(fileURLWithPath: path))
-        #expect(try #require(throws: SealError.self) { try SQLiteMemoryStore(path: path, analyzer: "test", key: key) }.code == .damaged)
+        #expect(
+            try #require(throws: SealError.self) { try SQLiteMemoryStore(path: path, analyzer: "test", key: key) }.code
+                == .damaged)
     }
 
     @Test func `a log that was cut off or damaged by a crash gives what was whole before`() throws {

@@ -14,7 +14,8 @@ private func setMode(_ mode: Int, _ path: String) throws {
 
 private func remember(_ text: String, in store: SQLiteMemoryStore) throws {
     let cube = MemCube(
-        scope: Scope(), type: .episodic, text: text, eventTime: Date(), recordedTime: Date(), provenance: Provenance(source: "test"))
+        scope: Scope(), type: .episodic, text: text, eventTime: Date(), recordedTime: Date(),
+        provenance: Provenance(source: "test"))
     try store.commit([.add(cube, analysis: [], contentHash: Array(text.utf8))], owner: Owner(), by: .local)
 }
 
@@ -23,9 +24,12 @@ private func texts(_ store: SQLiteMemoryStore) throws -> [String] {
 }
 
 @Suite struct FirstUseTests {
-    @Test(arguments: [false, true]) func `many that make one new store at once all keep what they say`(isEncrypted: Bool) async throws {
+    @Test(arguments: [false, true]) func `many that make one new store at once all keep what they say`(
+        isEncrypted: Bool
+    ) async throws {
         for round in 0..<15 {
-            let folder = try TemporaryFolder(), path = folder.path + "/new/home/store.db", key = isEncrypted ? EncryptionKey() : nil
+            let folder = try TemporaryFolder(), path = folder.path + "/new/home/store.db",
+                key = isEncrypted ? EncryptionKey() : nil
             await withTaskGroup(of: Void.self) { group in
                 for i in 0..<6 {
                     group.addTask {
@@ -91,11 +95,14 @@ private func texts(_ store: SQLiteMemoryStore) throws -> [String] {
         #expect(try texts(SQLiteMemoryStore(path: real, analyzer: "test")) == ["behind a link"])
     }
 
-    @Test(arguments: [false, true]) func `nobody else reads a store's files or enters its new folders`(isEncrypted: Bool) throws {
+    @Test(arguments: [false, true]) func `nobody else reads a store's files or enters its new folders`(
+        isEncrypted: Bool
+    ) throws {
         let folder = try TemporaryFolder(), home = folder.path + "/a/home", path = home + "/store.db"
         let former = umask(0)
         defer { umask(former) }
-        let key = isEncrypted ? EncryptionKey() : nil, store = try SQLiteMemoryStore(path: path, analyzer: "test", key: key)
+        let key = isEncrypted ? EncryptionKey() : nil,
+            store = try SQLiteMemoryStore(path: path, analyzer: "test", key: key)
         try remember("private", in: store)
         for suffix in ["", "-wal", "-shm"] { #expect(mode(path + suffix) == 0o600, "\(suffix)") }
         #expect(mode(home) == 0o700 && mode(folder.path + "/a") == 0o700)
@@ -116,7 +123,9 @@ private func texts(_ store: SQLiteMemoryStore) throws -> [String] {
         for suffix in ["", "-wal", "-shm"] { #expect(mode(path + suffix) == 0o600, "\(suffix)") }
         // The folder is not the store's: others' files may be in it. That anybody may put files there is said.
         try setMode(0o755, folder.path)
-        #expect(try second.check(repair: false, by: .local).first { $0.check == "privacy" }?.sound == true && mode(folder.path) == 0o755)
+        #expect(
+            try second.check(repair: false, by: .local).first { $0.check == "privacy" }?.sound == true
+                && mode(folder.path) == 0o755)
         try setMode(0o777, folder.path)
         let finding = try second.check(repair: false, by: .local).first { $0.check == "privacy" }
         #expect(finding?.sound == false && finding?.detail.contains(folder.path) == true)

@@ -39,13 +39,19 @@ import Testing
     }
 
     /// A change that is legal now, applied to the model; nil where none is.
-    private static func change(_ model: inout Model, _ owner: Owner, _ time: Double, _ random: inout Random) -> Mutation? {
+    private static func change(_ model: inout Model, _ owner: Owner, _ time: Double, _ random: inout Random)
+        -> Mutation?
+    {
         let date = Date(timeIntervalSince1970: time)
         let living = model.present.values.sorted { $0.id < $1.id }
-        guard living.count > 1, Int.random(in: 0..<10, using: &random) > 1, var cube = living.randomElement(using: &random) else {
+        guard living.count > 1, Int.random(in: 0..<10, using: &random) > 1,
+            var cube = living.randomElement(using: &random)
+        else {
             var cube = MemCube(
-                scope: Scope(tenant: owner.tenant, user: owner.user, session: Bool.random(using: &random) ? "s" : nil), type: .semantic,
-                text: "text \(random.next() % 1_000_000)", eventTime: Date(timeIntervalSince1970: Double(random.next() % 1_000)), recordedTime: date,
+                scope: Scope(tenant: owner.tenant, user: owner.user, session: Bool.random(using: &random) ? "s" : nil),
+                type: .semantic,
+                text: "text \(random.next() % 1_000_000)",
+                eventTime: Date(timeIntervalSince1970: Double(random.next() % 1_000)), recordedTime: date,
                 provenance: Provenance(source: "test"))
             cube.tags = Bool.random(using: &random) ? ["t\(random.next() % 3)"] : []
             cube.sensitivity = Sensitivity.allCases.randomElement(using: &random)!
@@ -112,7 +118,8 @@ import Testing
     }
 
     @Test func `ten thousand random histories: every instant, every version and the journal give what was`() throws {
-        let folder = try TemporaryFolder(), store = try SQLiteMemoryStore(path: folder.path + "/store.db", analyzer: "test")
+        let folder = try TemporaryFolder(),
+            store = try SQLiteMemoryStore(path: folder.path + "/store.db", analyzer: "test")
         var random = Random(state: 7), checks = 0, rollbacks = 0, erasures = 0
         // Many histories share a transaction, so that the disk is waited for a few hundred times only.
         for block in 0..<20 {
@@ -137,7 +144,9 @@ import Testing
             for (model, owner) in zip(models, owners) {
                 // At any instant, between changes, too.
                 let instant = Double.random(in: 0...150, using: &random), date = Date(timeIntervalSince1970: instant)
-                #expect(try Self.encode(store.snapshot(owner: owner, asOf: date, by: .local)) == Self.encode(model.asOf(instant)))
+                #expect(
+                    try Self.encode(store.snapshot(owner: owner, asOf: date, by: .local))
+                        == Self.encode(model.asOf(instant)))
                 var filter = CubeFilter(owner: owner, limit: 1_000)
                 filter.asOf = date
                 #expect(try Self.encode(store.list(filter, by: .local)) == Self.encode(model.asOf(instant)))
@@ -147,8 +156,12 @@ import Testing
                 #expect(try Self.encode(stored) == Self.encode(present))
                 if let cube = present.randomElement(using: &random) {
                     let history = try store.history(cube.id, owner: owner, by: .local)
-                    #expect(history.count == model.versions[cube.id]!.count && history.allSatisfy { $0.snapshot == model.versions[cube.id]![$0.version] })
-                    #expect(try store.cube(cube.id, owner: owner, asOf: date, by: .local) == model.asOf(instant).first { $0.id == cube.id })
+                    #expect(
+                        history.count == model.versions[cube.id]!.count
+                            && history.allSatisfy { $0.snapshot == model.versions[cube.id]![$0.version] })
+                    #expect(
+                        try store.cube(cube.id, owner: owner, asOf: date, by: .local)
+                            == model.asOf(instant).first { $0.id == cube.id })
                 }
                 for id in model.erased {
                     #expect(try store.cube(id, owner: owner, asOf: date, by: .local) == nil)

@@ -25,22 +25,30 @@ struct TemporaryFolder: ~Copyable {
     }
 
     @Test func `journal and state give back exactly what was recorded`() throws {
-        let folder = try TemporaryFolder(), store = try SQLiteMemoryStore(path: folder.path + "/store.db", analyzer: "test")
-        for (i, text) in ["plain", "\"quoted\" \\ back", "line\nbreak\ttab\u{1}\u{1f}end", "é 日本 😀 \u{2028}", ""].enumerated() {
+        let folder = try TemporaryFolder(),
+            store = try SQLiteMemoryStore(path: folder.path + "/store.db", analyzer: "test")
+        for (i, text) in ["plain", "\"quoted\" \\ back", "line\nbreak\ttab\u{1}\u{1f}end", "é 日本 😀 \u{2028}", ""]
+            .enumerated()
+        {
             var cube = MemCube(
-                scope: Scope(tenant: text + "t", user: "u\(i)", agent: text, session: i == 0 ? nil : text), type: .core, text: text, speaker: text,
+                scope: Scope(tenant: text + "t", user: "u\(i)", agent: text, session: i == 0 ? nil : text), type: .core,
+                text: text, speaker: text,
                 eventTime: Date(timeIntervalSince1970: -1.25), recordedTime: Date(timeIntervalSince1970: 1e10),
                 provenance: Provenance(source: text, reference: text, part: 1, parts: 3))
             cube.tags = [text, "b"]
             cube.metadata = [text: text, "k": "v"]
             cube.entities = [text]
             cube.keywords = i == 0 ? [] : [text, text]
-            cube.dates = [DateMention(text: text, start: Date(timeIntervalSince1970: 0), end: Date(timeIntervalSince1970: 0.5))]
+            cube.dates = [
+                DateMention(text: text, start: Date(timeIntervalSince1970: 0), end: Date(timeIntervalSince1970: 0.5))
+            ]
             cube.expires = i == 1 ? nil : Date(timeIntervalSince1970: 2)
             cube.priority = 1e-9
             cube.sensitivity = Sensitivity.allCases[i % 4]
             let owner = cube.scope.owner
-            try store.commit([.add(cube, analysis: [], contentHash: [1])], owner: owner, by: Caller(.local, time: Date(timeIntervalSince1970: 5)))
+            try store.commit(
+                [.add(cube, analysis: [], contentHash: [1])], owner: owner,
+                by: Caller(.local, time: Date(timeIntervalSince1970: 5)))
             #expect(try store.cube(cube.id, owner: owner, asOf: nil, by: .local) == cube)
             #expect(try store.cube(cube.id, owner: owner, asOf: Date(timeIntervalSince1970: 6), by: .local) == cube)
         }
@@ -55,7 +63,8 @@ struct TemporaryFolder: ~Copyable {
     @Test func `a foreign file, a newer file and a damaged file are refused with a reason`() throws {
         let folder = try TemporaryFolder()
         let foreign = folder.path + "/notes.db"
-        try Data("this is not a database, just some text that is long enough to be read".utf8).write(to: URL(fileURLWithPath: foreign))
+        try Data("this is not a database, just some text that is long enough to be read".utf8).write(
+            to: URL(fileURLWithPath: foreign))
         let error = #expect(throws: StoreError.self) { try SQLiteMemoryStore(path: foreign, analyzer: "test") }
         #expect(error?.code == .corrupt)
     }

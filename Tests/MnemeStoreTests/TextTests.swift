@@ -4,8 +4,10 @@ import Testing
 
 /// Texts that some layer could take for something else.
 private let oddTexts = [
-    "", " ", "\u{FFFE}", "\u{FEFF}bom", "\u{FFFD}", String(decoding: [0xED, 0xA0, 0x80, 0x61], as: UTF8.self), "é", "e\u{301}", "\u{1}\u{1f}\u{7f}",
-    "line\r\nbreak\u{2028}\u{85}", "\u{202E}right to left", "\"quoted\" \\u0000 'sql' --; %s", "👩‍👩‍👧", "\u{10FFFF}", String(repeating: "x", count: 1 << 20),
+    "", " ", "\u{FFFE}", "\u{FEFF}bom", "\u{FFFD}", String(decoding: [0xED, 0xA0, 0x80, 0x61], as: UTF8.self), "é",
+    "e\u{301}", "\u{1}\u{1f}\u{7f}",
+    "line\r\nbreak\u{2028}\u{85}", "\u{202E}right to left", "\"quoted\" \\u0000 'sql' --; %s", "👩‍👩‍👧", "\u{10FFFF}",
+    String(repeating: "x", count: 1 << 20),
     String(repeating: "é", count: 100_000),
 ]
 
@@ -13,10 +15,14 @@ private let oddTexts = [
     private static let ana = Owner(user: "ana")
 
     private static func cube(_ text: String = "text") -> MemCube {
-        MemCube(scope: Scope(user: "ana"), type: .episodic, text: text, eventTime: Date(), recordedTime: Date(), provenance: Provenance(source: "test"))
+        MemCube(
+            scope: Scope(user: "ana"), type: .episodic, text: text, eventTime: Date(), recordedTime: Date(),
+            provenance: Provenance(source: "test"))
     }
 
-    private static func add(_ cube: MemCube) -> Mutation { .add(cube, analysis: [], contentHash: Array(cube.id.description.utf8)) }
+    private static func add(_ cube: MemCube) -> Mutation {
+        .add(cube, analysis: [], contentHash: Array(cube.id.description.utf8))
+    }
 
     private static func isRefused(_ body: () throws -> Void) -> Bool {
         do { try body() } catch let error as StoreError { return error.code == .invalidText } catch { return false }
@@ -37,7 +43,9 @@ private let oddTexts = [
         _ = try store.cube(made.id, owner: Owner(tenant: text, user: text), asOf: nil, by: caller)
         _ = try store.share(Grant(owner: Owner(tenant: text, user: text), grantee: .user(text)), by: caller)
         #expect(try store.verifyAudit(keys: nil, head: nil, by: .local).findings == [])
-        let entries = try store.auditEntries(after: 0, limit: 100, by: .local).filter { $0.principal.utf8.elementsEqual(text.utf8) }
+        let entries = try store.auditEntries(after: 0, limit: 100, by: .local).filter {
+            $0.principal.utf8.elementsEqual(text.utf8)
+        }
         #expect(entries.count == 4 && entries.allSatisfy { $0.reason?.utf8.elementsEqual(text.utf8) == true })
         try store.close()
         // Nor when it is read again.
@@ -54,16 +62,22 @@ private let oddTexts = [
         try store.commit([Self.add(Self.cube())], owner: Self.ana, by: .local)
         #expect(try store.verifyAudit(keys: nil, head: nil, by: .local).findings == [])
         let entry = try #require(try store.auditEntries(after: 0, limit: 10, by: .local).first)
-        #expect(entry.principal == "a␀b" && entry.reason == "a␀b" && entry.detail == "a␀b" && entry.owner == Owner(tenant: "a␀b", user: "␀"))
+        #expect(
+            entry.principal == "a␀b" && entry.reason == "a␀b" && entry.detail == "a␀b"
+                && entry.owner == Owner(tenant: "a␀b", user: "␀"))
         try store.close()
         #expect(try self.store(folder).verifyAudit(keys: nil, head: nil, by: .local).findings == [])
     }
 
     @Test func `times that no calendar has do not break the log`() throws {
         let folder = try TemporaryFolder(), store = try store(folder)
-        for seconds in [0, -0.0, 0.1, -1e-9, 1e-300, 978_307_200.1, -1e12 + 0.3, 1e17, .infinity, .nan, Double.greatestFiniteMagnitude] {
+        for seconds in [
+            0, -0.0, 0.1, -1e-9, 1e-300, 978_307_200.1, -1e12 + 0.3, 1e17, .infinity, .nan,
+            Double.greatestFiniteMagnitude,
+        ] {
             _ = store.refuse("then", owner: nil, by: Caller(.local, time: Date(timeIntervalSince1970: seconds)))
-            _ = store.refuse("then", owner: nil, by: Caller(.local, time: Date(timeIntervalSinceReferenceDate: seconds)))
+            _ = store.refuse(
+                "then", owner: nil, by: Caller(.local, time: Date(timeIntervalSinceReferenceDate: seconds)))
         }
         #expect(try store.verifyAudit(keys: nil, head: nil, by: .local).findings == [])
     }
@@ -73,12 +87,15 @@ private let oddTexts = [
         let folder = try TemporaryFolder(), store = try store(folder)
         var whole = Self.cube()
         whole.scope = Scope(tenant: "default", user: "ana", agent: "agent", session: "session")
-        (whole.speaker, whole.tags, whole.metadata, whole.entities, whole.keywords) = ("speaker", ["tag"], ["key": "value"], ["entity"], ["word"])
+        (whole.speaker, whole.tags, whole.metadata, whole.entities, whole.keywords) = (
+            "speaker", ["tag"], ["key": "value"], ["entity"], ["word"]
+        )
         whole.dates = [DateMention(text: "today", start: Date(), end: Date())]
         whole.claims = [Claim(subject: "ana", attribute: "home", value: "porto")]
         (whole.caution, whole.vouchedBy) = (["sign"], "somebody")
         whole.provenance = Provenance(source: "source", reference: "reference")
-        whole.activation = ActivationReference(block: "block", model: "model", modelHash: "hash", tokens: 1, bytes: 1, sources: ["source"])
+        whole.activation = ActivationReference(
+            block: "block", model: "model", modelHash: "hash", tokens: 1, bytes: 1, sources: ["source"])
         // Places that are names of a closed list, ids, or the store's own to set.
         let closed: Set = ["id", "type", "state", "tier", "topic", "sensitivity", "tenant", "user"]
         let json = try JSONSerialization.jsonObject(with: JSONEncoder().encode(whole)), places = Self.places(json)
@@ -86,8 +103,12 @@ private let oddTexts = [
         for place in places where !closed.isSuperset(of: place.suffix(1)) {
             let bad = try JSONDecoder().decode(
                 MemCube.self, from: JSONSerialization.data(withJSONObject: Self.spoiled(json, place[...])))
-            #expect(Self.isRefused { _ = try store.commit([Self.add(bad)], owner: Self.ana, by: .local) }, "add \(place)")
-            #expect(Self.isRefused { _ = try store.commit([.update(bad, analysis: [], contentHash: [])], owner: Self.ana, by: .local) }, "\(place)")
+            #expect(
+                Self.isRefused { _ = try store.commit([Self.add(bad)], owner: Self.ana, by: .local) }, "add \(place)")
+            #expect(
+                Self.isRefused {
+                    _ = try store.commit([.update(bad, analysis: [], contentHash: [])], owner: Self.ana, by: .local)
+                }, "\(place)")
             let adoption = Mutation.adopt(bad, history: [], analysis: [], contentHash: [])
             #expect(Self.isRefused { _ = try store.commit([adoption], owner: Self.ana, by: .local) }, "adopt \(place)")
         }
@@ -120,7 +141,8 @@ private let oddTexts = [
 
     @Test func `a NUL in any other text is refused`() throws {
         let folder = try TemporaryFolder(), store = try store(folder), bad = "a\0b"
-        let cubes = try store.commit([Self.add(Self.cube("one")), Self.add(Self.cube("two"))], owner: Self.ana, by: .local)
+        let cubes = try store.commit(
+            [Self.add(Self.cube("one")), Self.add(Self.cube("two"))], owner: Self.ana, by: .local)
         let link = CubeLink(source: cubes[0].id, target: cubes[1].id, kind: bad, time: Date())
         func refused(_ what: String, _ body: () throws -> Void) {
             let isRefused = Self.isRefused(body)
@@ -129,9 +151,12 @@ private let oddTexts = [
         refused("link") { _ = try store.commit([.link(link)], owner: Self.ana, by: .local) }
         refused("unlink") { _ = try store.commit([.unlink(link)], owner: Self.ana, by: .local) }
         refused("links of a new memory") {
-            _ = try store.commit([.add(Self.cube(), analysis: [], contentHash: [9], links: [link])], owner: Self.ana, by: .local)
+            _ = try store.commit(
+                [.add(Self.cube(), analysis: [], contentHash: [9], links: [link])], owner: Self.ana, by: .local)
         }
-        refused("key") { _ = try store.commit([Self.add(Self.cube())], owner: Self.ana, by: .local, idempotencyKey: bad) }
+        refused("key") {
+            _ = try store.commit([Self.add(Self.cube())], owner: Self.ana, by: .local, idempotencyKey: bad)
+        }
         for owner in [Owner(user: bad), Owner(tenant: bad)] {
             refused("owner") { _ = try store.commit([Self.add(Self.cube())], owner: owner, by: .local) }
             refused("owner") { _ = try store.list(CubeFilter(owner: owner), by: .local) }
@@ -150,10 +175,13 @@ private let oddTexts = [
         let all = Set(Permission.allCases)
         for principal in [
             Principal(name: bad, permissions: all), Principal(name: "n", permissions: all, tenant: bad, user: "ana"),
-            Principal(name: "n", permissions: all, user: bad), Principal(name: "n", permissions: all, user: "ana", agent: bad),
+            Principal(name: "n", permissions: all, user: bad),
+            Principal(name: "n", permissions: all, user: "ana", agent: bad),
             Principal(name: "n", permissions: all, roles: [bad]),
         ] {
-            refused("principal") { _ = try store.commit([Self.add(Self.cube())], owner: Self.ana, by: Caller(principal)) }
+            refused("principal") {
+                _ = try store.commit([Self.add(Self.cube())], owner: Self.ana, by: Caller(principal))
+            }
             refused("principal") { _ = try store.list(CubeFilter(owner: Self.ana), by: Caller(principal)) }
             if principal.tenant != nil { refused("principal") { _ = try store.grants(to: Caller(principal)) } }
         }
@@ -168,10 +196,13 @@ private let oddTexts = [
         refused("job") { _ = try store.enqueue(Job("k", arguments: ["k": bad]), by: .local) }
         let cron = try #require(CronExpression("0 3 * * *"))
         refused("schedule") { try store.setSchedule(JobSchedule(name: bad, cron: cron, job: Job("k")), by: .local) }
-        refused("schedule") { try store.setSchedule(JobSchedule(name: "s", cron: cron, job: Job("k", arguments: ["k": bad])), by: .local) }
+        refused("schedule") {
+            try store.setSchedule(JobSchedule(name: "s", cron: cron, job: Job("k", arguments: ["k": bad])), by: .local)
+        }
         refused("schedule") { try store.removeSchedule(bad, by: .local) }
         refused("export") {
-            try store.record(VaultExport(owner: Self.ana, kind: .file, place: bad, time: Date(), principal: "local", position: 0))
+            try store.record(
+                VaultExport(owner: Self.ana, kind: .file, place: bad, time: Date(), principal: "local", position: 0))
         }
         // What a worker says of a job is kept all the same.
         let job = try store.enqueue(Job("k"), by: .local), now = Date().addingTimeInterval(1)

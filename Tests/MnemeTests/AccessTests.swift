@@ -44,34 +44,48 @@ import Testing
         }
     }
 
-    private static let tenants = ["acme", "globex"], users = ["ana", "bob", "eve"], agents = ["coder", "clerk"], roles = ["legal", "sales"]
+    private static let tenants = ["acme", "globex"], users = ["ana", "bob", "eve"], agents = ["coder", "clerk"],
+        roles = ["legal", "sales"]
 
     private static func principals(_ random: inout Random) -> [Principal] {
-        var made = [Principal(name: "root", permissions: Set(Permission.allCases)), Principal(name: "acme", permissions: [.read, .write], tenant: "acme")]
+        var made = [
+            Principal(name: "root", permissions: Set(Permission.allCases)),
+            Principal(name: "acme", permissions: [.read, .write], tenant: "acme"),
+        ]
         for tenant in tenants {
             for user in users {
                 let all: Set<Permission> = [.read, .write, .erase, .share]
                 made.append(
-                    Principal(name: "\(tenant) \(user)", permissions: all, tenant: tenant, user: user, roles: Bool.random(using: &random) ? ["legal"] : []))
+                    Principal(
+                        name: "\(tenant) \(user)", permissions: all, tenant: tenant, user: user,
+                        roles: Bool.random(using: &random) ? ["legal"] : []))
                 made.append(
                     Principal(
-                        name: "\(tenant) \(user) agent", permissions: [.read, .write], tenant: tenant, user: user, agent: agents.randomElement(using: &random)!,
+                        name: "\(tenant) \(user) agent", permissions: [.read, .write], tenant: tenant, user: user,
+                        agent: agents.randomElement(using: &random)!,
                         clearance: Sensitivity.allCases.randomElement(using: &random)!))
                 made.append(
                     Principal(
-                        name: "\(tenant) \(user) low", permissions: [.read, .write, .erase], tenant: tenant, user: user, roles: ["sales"],
+                        name: "\(tenant) \(user) low", permissions: [.read, .write, .erase], tenant: tenant, user: user,
+                        roles: ["sales"],
                         clearance: [.public, .internal].randomElement(using: &random)!))
-                made.append(Principal(name: "\(tenant) \(user) blind", permissions: [.write], tenant: tenant, user: user))
+                made.append(
+                    Principal(name: "\(tenant) \(user) blind", permissions: [.write], tenant: tenant, user: user))
             }
         }
         return made
     }
 
-    private func call(_ operation: any Mneme.Operation.Type, _ arguments: [String: JSONValue], _ memory: MemoryOS, _ principal: Principal) async -> (
+    private func call(
+        _ operation: any Mneme.Operation.Type, _ arguments: [String: JSONValue], _ memory: MemoryOS,
+        _ principal: Principal
+    ) async -> (
         text: String, isDone: Bool
     ) {
         do {
-            switch try await operation.call(arguments, OperationContext(memory: memory, principal: principal), surface: .http) {
+            switch try await operation.call(
+                arguments, OperationContext(memory: memory, principal: principal), surface: .http)
+            {
             case .value(let value): return (try OperationTable.encode(value), true)
             case .lines(let lines):
                 var text = ""
@@ -87,25 +101,32 @@ import Testing
         for tenant in Self.tenants {
             for user in Self.users {
                 for i in 0..<7 {
-                    let agent = i % 3 == 2 ? Self.agents.randomElement(using: &random)! : nil, label = Sensitivity.allCases.randomElement(using: &random)!
+                    let agent = i % 3 == 2 ? Self.agents.randomElement(using: &random)! : nil,
+                        label = Sensitivity.allCases.randomElement(using: &random)!
                     let word = "zq\(seed)\(tenant)\(user)\(i)"
                     var input = MemoryInput("The garden memory of \(word) blooms", session: "talk")
                     (input.agent, input.sensitivity) = (agent, label)
                     let made = try await memory.remember([input], scope: Scope(tenant: tenant, user: user))[0]
-                    model.known.append(Known(id: made.id, owner: Owner(tenant: tenant, user: user), agent: agent, label: label, word: word))
+                    model.known.append(
+                        Known(
+                            id: made.id, owner: Owner(tenant: tenant, user: user), agent: agent, label: label,
+                            word: word))
                 }
             }
         }
         for _ in 0..<10 {
             let item = model.known.randomElement(using: &random)!
             let grantees: [Grantee] = [
-                .everyone, .user(Self.users.randomElement(using: &random)!), .agent(Self.agents.randomElement(using: &random)!),
+                .everyone, .user(Self.users.randomElement(using: &random)!),
+                .agent(Self.agents.randomElement(using: &random)!),
                 .role(Self.roles.randomElement(using: &random)!),
             ]
             let permissions: [Set<Permission>] = [[.read], [.read, .write], [.write], [.read, .write, .erase]]
             let grant = Grant(
-                owner: item.owner, cube: Bool.random(using: &random) ? item.id : nil, grantee: grantees.randomElement(using: &random)!,
-                permissions: permissions.randomElement(using: &random)!, upTo: Sensitivity.allCases.randomElement(using: &random)!)
+                owner: item.owner, cube: Bool.random(using: &random) ? item.id : nil,
+                grantee: grantees.randomElement(using: &random)!,
+                permissions: permissions.randomElement(using: &random)!,
+                upTo: Sensitivity.allCases.randomElement(using: &random)!)
             model.grants.removeAll { $0.owner == grant.owner && $0.grantee == grant.grantee && $0.cube == grant.cube }
             model.grants.append(try memory.store.share(grant, by: .local))
         }
@@ -113,7 +134,9 @@ import Testing
     }
 
     @Test(arguments: 1...4 as ClosedRange<UInt64>)
-    func `every operation as every principal hands out what the rules allow, and nothing else`(seed: UInt64) async throws {
+    func `every operation as every principal hands out what the rules allow, and nothing else`(seed: UInt64)
+        async throws
+    {
         let folder = try TemporaryFolder(), memory = try folder.open()
         var random = Random(state: seed)
         var model = try await world(seed, memory, &random)
@@ -129,16 +152,21 @@ import Testing
             for owner in Set(model.known.map(\.owner)) {
                 let whose: [String: JSONValue] = ["tenant": .string(owner.tenant), "user": .string(owner.user)]
                 func arguments(_ more: [String: JSONValue]) -> [String: JSONValue] { whose.merging(more) { $1 } }
-                let mine = model.known.filter { $0.owner == owner }, seen = mine.filter { model.sees(principal, $0, .read) }
+                let mine = model.known.filter { $0.owner == owner },
+                    seen = mine.filter { model.sees(principal, $0, .read) }
                 let broad: [(any Mneme.Operation.Type, [String: JSONValue])] = [
-                    (ListOperation.self, ["limit": 1000]), (RecallOperation.self, ["query": "garden memory blooms", "limit": 100]),
-                    (RecallOperation.self, ["query": "garden memory blooms", "limit": 100, "as_of": "2100-01-01"]), (ExportOperation.self, [:]),
+                    (ListOperation.self, ["limit": 1000]),
+                    (RecallOperation.self, ["query": "garden memory blooms", "limit": 100]),
+                    (RecallOperation.self, ["query": "garden memory blooms", "limit": 100, "as_of": "2100-01-01"]),
+                    (ExportOperation.self, [:]),
                     (PackageOperation.self, [:]),
                 ]
                 for (operation, more) in broad {
                     let answer = await call(operation, arguments(more), memory, principal)
                     check(answer.text, principal, operation.name)
-                    #expect(seen.allSatisfy { answer.text.contains($0.word) }, "\(operation.name) as \(principal.name) of \(owner)")
+                    #expect(
+                        seen.allSatisfy { answer.text.contains($0.word) },
+                        "\(operation.name) as \(principal.name) of \(owner)")
                     #expect(answer.isDone || seen.isEmpty, "\(answer.text)")
                 }
                 for operation in [StatsOperation.self, GrantsOperation.self] as [any Mneme.Operation.Type] {
@@ -147,30 +175,43 @@ import Testing
                 for item in mine {
                     let one = arguments(["id": .string(item.id.description)])
                     let sees = model.sees(principal, item, .read), writes = model.sees(principal, item, .write)
-                    let asked = await call(RecallOperation.self, arguments(["query": .string(item.word)]), memory, principal)
+                    let asked = await call(
+                        RecallOperation.self, arguments(["query": .string(item.word)]), memory, principal)
                     check(asked.text, principal, "recall of a word")
                     for operation in [GetOperation.self, HistoryOperation.self] as [any Mneme.Operation.Type] {
                         let answer = await call(operation, one, memory, principal)
-                        #expect(answer.isDone == sees, "\(operation.name) \(item.word) as \(principal.name): \(answer.text)")
+                        #expect(
+                            answer.isDone == sees, "\(operation.name) \(item.word) as \(principal.name): \(answer.text)"
+                        )
                         check(answer.text, principal, operation.name)
                         if sees { allowed += 1 } else { refused += 1 }
                     }
-                    let update = await call(UpdateOperation.self, one.merging(["tag": ["seen"]]) { $1 }, memory, principal)
+                    let update = await call(
+                        UpdateOperation.self, one.merging(["tag": ["seen"]]) { $1 }, memory, principal)
                     // To change a memory is to read it first.
-                    #expect(update.isDone == (writes && sees), "update \(item.word) as \(principal.name): \(update.text)")
+                    #expect(
+                        update.isDone == (writes && sees), "update \(item.word) as \(principal.name): \(update.text)")
                     let forget = await call(ForgetOperation.self, one, memory, principal)
-                    #expect(forget.isDone == (writes && sees), "forget \(item.word) as \(principal.name): \(forget.text)")
+                    #expect(
+                        forget.isDone == (writes && sees), "forget \(item.word) as \(principal.name): \(forget.text)")
                     if forget.isDone { _ = await call(RestoreOperation.self, one, memory, principals[0]) }
                     let hold = await call(QuarantineOperation.self, one, memory, principal)
-                    #expect(hold.isDone == (writes && sees), "quarantine \(item.word) as \(principal.name): \(hold.text)")
+                    #expect(
+                        hold.isDone == (writes && sees), "quarantine \(item.word) as \(principal.name): \(hold.text)")
                     if hold.isDone {
                         let release = await call(ReleaseOperation.self, one, memory, principal)
-                        #expect(release.isDone == model.sees(principal, item, .share), "release \(item.word) as \(principal.name): \(release.text)")
+                        #expect(
+                            release.isDone == model.sees(principal, item, .share),
+                            "release \(item.word) as \(principal.name): \(release.text)")
                         if !release.isDone { _ = await call(ReleaseOperation.self, one, memory, principals[0]) }
                     }
                     for answer in [update, forget, hold] { check(answer.text, principal, "a change") }
-                    if let other = mine.first(where: { $0.id != item.id && model.sees(principal, $0, .write) && model.sees(principal, $0, .read) }) {
-                        let link = await call(LinkOperation.self, one.merging(["target": .string(other.id.description)]) { $1 }, memory, principal)
+                    if let other = mine.first(where: {
+                        $0.id != item.id && model.sees(principal, $0, .write) && model.sees(principal, $0, .read)
+                    }) {
+                        let link = await call(
+                            LinkOperation.self, one.merging(["target": .string(other.id.description)]) { $1 }, memory,
+                            principal)
                         #expect(link.isDone == (writes && sees), "link \(item.word) as \(principal.name): \(link.text)")
                         check(link.text, principal, "link")
                     }
@@ -182,16 +223,26 @@ import Testing
                 }
                 // Sharing is for who owns, and for no more than they have.
                 let share = await call(
-                    ShareOperation.self, arguments(["with": "user:mallory", "permission": ["read", "write"], "up_to": "restricted"]), memory, principal)
-                let owns = principal.permissions.contains(.share) && principal.reaches(owner) && principal.agent == nil && principal.clearance == .restricted
+                    ShareOperation.self,
+                    arguments(["with": "user:mallory", "permission": ["read", "write"], "up_to": "restricted"]), memory,
+                    principal)
+                let owns =
+                    principal.permissions.contains(.share) && principal.reaches(owner) && principal.agent == nil
+                    && principal.clearance == .restricted
                 #expect(share.isDone == owns, "share \(owner) as \(principal.name): \(share.text)")
             }
         }
         #expect(allowed > 300 && refused > 300)
         // What may be erased is gone for all.
         let victim = model.known[0],
-            owner = principals.first { $0.user == victim.owner.user && $0.tenant == victim.owner.tenant && $0.clearance == .restricted && $0.agent == nil }!
-        let one: [String: JSONValue] = ["id": .string(victim.id.description), "tenant": .string(victim.owner.tenant), "user": .string(victim.owner.user)]
+            owner = principals.first {
+                $0.user == victim.owner.user && $0.tenant == victim.owner.tenant && $0.clearance == .restricted
+                    && $0.agent == nil
+            }!
+        let one: [String: JSONValue] = [
+            "id": .string(victim.id.description), "tenant": .string(victim.owner.tenant),
+            "user": .string(victim.owner.user),
+        ]
         #expect(await call(EraseOperation.self, one, memory, owner).isDone)
         model.known.removeFirst()
         #expect(await !call(GetOperation.self, one, memory, principals[0]).isDone)
@@ -204,10 +255,13 @@ import Testing
             low = Principal(name: "low", permissions: [.read], user: "ana", clearance: .internal)
         let clerk = Principal(name: "clerk", permissions: [.read], user: "ana", agent: "clerk")
         let open = ["Ana keeps bees behind the barn", "The barn door is green", "Bees sleep in winter"]
-        let hidden = ["Ana hides the bees and the barn key", "Barn bees barn bees winter door", "The green door is secret"]
+        let hidden = [
+            "Ana hides the bees and the barn key", "Barn bees barn bees winter door", "The green door is secret",
+        ]
         /// All that recall says, but for ids and times.
         func answer(_ principal: Principal, withHidden: Bool, agent: String?, share: Bool) async throws -> String {
-            let folder = try TemporaryFolder(), memory = try folder.open(), time = Date(timeIntervalSince1970: 1_700_000_000)
+            let folder = try TemporaryFolder(), memory = try folder.open(),
+                time = Date(timeIntervalSince1970: 1_700_000_000)
             var ids: [CubeID] = []
             for i in open.indices {
                 if withHidden {
@@ -216,17 +270,26 @@ import Testing
                     try await memory.remember([input], scope: Scope(user: "ana"), by: Caller(.local, time: time))
                 }
                 let made = try await memory.remember(
-                    [MemoryInput(open[i], speaker: "Ana", eventTime: time)], scope: Scope(user: "ana"), by: Caller(.local, time: time))
+                    [MemoryInput(open[i], speaker: "Ana", eventTime: time)], scope: Scope(user: "ana"),
+                    by: Caller(.local, time: time))
                 ids.append(made[0].id)
             }
             if withHidden {
-                let all = try memory.store.list(CubeFilter(owner: Owner(user: "ana")), by: .local).map(\.id).filter { !ids.contains($0) }
+                let all = try memory.store.list(CubeFilter(owner: Owner(user: "ana")), by: .local).map(\.id).filter {
+                    !ids.contains($0)
+                }
                 for id in ids {
                     _ = try memory.store.commit(
-                        [.link(CubeLink(source: id, target: all[0], kind: "because", time: time))], owner: Owner(user: "ana"), by: .local)
+                        [.link(CubeLink(source: id, target: all[0], kind: "because", time: time))],
+                        owner: Owner(user: "ana"), by: .local)
                 }
             }
-            if share { for id in ids { _ = try memory.store.share(Grant(owner: Owner(user: "ana"), cube: id, grantee: .user("bob")), by: .local) } }
+            if share {
+                for id in ids {
+                    _ = try memory.store.share(
+                        Grant(owner: Owner(user: "ana"), cube: id, grantee: .user("bob")), by: .local)
+                }
+            }
             var said = ""
             for query in ["Where are the bees?", "barn door", "What does Ana hide?", "green"] {
                 var request = RecallRequest(query, owner: Owner(user: "ana"))
@@ -234,13 +297,16 @@ import Testing
                 let result = try await memory.recall(request, by: Caller(principal, time: time))
                 said += "\(query) \(result.considered) \(result.tokens)\n"
                 for item in result.memories {
-                    said += "\(item.memory.text) \(item.score) \(item.explanation.sorted { $0.key < $1.key }) \(item.matched) \(item.duplicates.count)\n"
+                    said +=
+                        "\(item.memory.text) \(item.score) \(item.explanation.sorted { $0.key < $1.key }) \(item.matched) \(item.duplicates.count)\n"
                 }
             }
             await memory.close(deadline: .zero)
             return said
         }
-        for (principal, agent, share) in [(bob, nil, true), (low, nil, false), (clerk, "coder", false)] as [(Principal, String?, Bool)] {
+        for (principal, agent, share) in [(bob, nil, true), (low, nil, false), (clerk, "coder", false)]
+            as [(Principal, String?, Bool)]
+        {
             let with = try await answer(principal, withHidden: true, agent: agent, share: share)
             let without = try await answer(principal, withHidden: false, agent: agent, share: share)
             #expect(with == without, "\(principal.name)")
@@ -252,14 +318,19 @@ import Testing
         let folder = try TemporaryFolder(), memory = try folder.open(), ana = Owner(user: "ana")
         let bob = Principal(name: "bob", permissions: [.read, .write], user: "bob"),
             low = Principal(name: "low", permissions: [.read], user: "ana", clearance: .internal)
-        let made = try await memory.remember([MemoryInput("The vault code is in the tin")], scope: Scope(user: "ana"))[0]
+        let made = try await memory.remember([MemoryInput("The vault code is in the tin")], scope: Scope(user: "ana"))[
+            0]
         func finds(_ principal: Principal) async -> Bool {
-            (try? await memory.recall(RecallRequest("vault code", owner: ana), by: Caller(principal)).memories.count) == 1
+            (try? await memory.recall(RecallRequest("vault code", owner: ana), by: Caller(principal)).memories.count)
+                == 1
         }
         #expect(await !finds(bob))
-        let grant = try memory.store.share(Grant(owner: ana, grantee: .user("bob"), expires: Date().addingTimeInterval(3600)), by: .local)
+        let grant = try memory.store.share(
+            Grant(owner: ana, grantee: .user("bob"), expires: Date().addingTimeInterval(3600)), by: .local)
         #expect(await finds(bob))
-        await #expect(throws: AccessError.self) { try await memory.remember([MemoryInput("I was here")], scope: Scope(user: "ana"), by: Caller(bob)) }
+        await #expect(throws: AccessError.self) {
+            try await memory.remember([MemoryInput("I was here")], scope: Scope(user: "ana"), by: Caller(bob))
+        }
         #expect(try memory.store.grants(to: Caller(bob)).map(\.id) == [grant.id])
         #expect(await finds(low))
         var cube = made.memory
@@ -275,7 +346,8 @@ import Testing
         #expect(throws: AccessError.self) { try memory.store.unshare(grant.id, owner: ana, by: Caller(bob)) }
         // A grant that has ended is none.
         #expect(throws: AccessError.self) {
-            try memory.store.cube(made.id, owner: ana, asOf: nil, by: Caller(bob, time: Date().addingTimeInterval(7200)))
+            try memory.store.cube(
+                made.id, owner: ana, asOf: nil, by: Caller(bob, time: Date().addingTimeInterval(7200)))
         }
         try memory.store.unshare(grant.id, owner: ana, by: .local)
         #expect(await !finds(bob))
@@ -290,17 +362,25 @@ import Testing
             return input
         }
         let low = Principal(name: "low", permissions: [.read, .write], user: "ana", clearance: .internal)
-        await #expect(throws: AccessError.self) { try await memory.remember([input("x", .confidential)], scope: scope, by: Caller(low)) }
+        await #expect(throws: AccessError.self) {
+            try await memory.remember([input("x", .confidential)], scope: scope, by: Caller(low))
+        }
         let clerk = Principal(name: "clerk", permissions: [.read, .write], user: "ana", agent: "clerk")
-        #expect(try await memory.remember([input("mine")], scope: scope, by: Caller(clerk))[0].memory.scope.agent == "clerk")
-        await #expect(throws: AccessError.self) { try await memory.remember([input("other", agent: "coder")], scope: scope, by: Caller(clerk)) }
+        #expect(
+            try await memory.remember([input("mine")], scope: scope, by: Caller(clerk))[0].memory.scope.agent == "clerk"
+        )
+        await #expect(throws: AccessError.self) {
+            try await memory.remember([input("other", agent: "coder")], scope: scope, by: Caller(clerk))
+        }
         // A twin that is out of sight does not show: the same words become another memory.
         let secret = try await memory.remember([input("same words, four of them", .restricted)], scope: scope)[0]
         let again = try await memory.remember([input("same words, four of them")], scope: scope, by: Caller(low))[0]
         #expect(again.id != secret.id && !again.duplicate && again.nearDuplicateOf == nil)
         let small = Principal(name: "small", permissions: [.read, .write], user: "carl", quota: 2)
         try await memory.remember([input("one"), input("two")], scope: Scope(user: "carl"), by: Caller(small))
-        let error = await #expect(throws: StoreError.self) { try await memory.remember([input("three")], scope: Scope(user: "carl"), by: Caller(small)) }
+        let error = await #expect(throws: StoreError.self) {
+            try await memory.remember([input("three")], scope: Scope(user: "carl"), by: Caller(small))
+        }
         #expect(error?.code == .quotaReached)
         await memory.close(deadline: .zero)
     }

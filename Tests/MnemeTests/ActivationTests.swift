@@ -24,7 +24,8 @@ import Testing
         let folder = try TemporaryFolder(), memory = try folder.open()
         let texts = ["Ana planted tulips", "Ana bought a bicycle", "Ana planted tulips and roses in the garden"]
         for (day, text) in zip([3.0, 1, 2], texts) {
-            _ = try await memory.record([MemoryInput(text, eventTime: Date(timeIntervalSince1970: day * 86400))], scope: Self.scope, by: .local)
+            _ = try await memory.record(
+                [MemoryInput(text, eventTime: Date(timeIntervalSince1970: day * 86400))], scope: Self.scope, by: .local)
         }
         let recalled = try await memory.recall(RecallRequest("tulips in the garden", owner: Self.owner)).memories
         #expect(recalled.count == 3)
@@ -35,7 +36,8 @@ import Testing
 
     @Test func `keys and values are a memory with a history and edges, and are not recalled`() async throws {
         let folder = try TemporaryFolder(), memory = try folder.open()
-        let facts = try await memory.remember([MemoryInput("Ana sails the Marigold."), MemoryInput("Bergen is cold.")], scope: Self.scope)
+        let facts = try await memory.remember(
+            [MemoryInput("Ana sails the Marigold."), MemoryInput("Bergen is cold.")], scope: Self.scope)
         let known = reference("b1", [facts[0].id.description, CubeID().description])
         let cube = try await memory.keep(
             known, text: "Notes: Ana sails the Marigold.", scope: Self.scope, by: Caller(.local, reason: "warm"))
@@ -43,7 +45,8 @@ import Testing
         let again = try await memory.keep(reference("b1"), text: "Notes: Ana sails the Marigold.", scope: Self.scope)
         #expect(again.id == cube.id)
         // Another process sees the same.
-        let other = try folder.open(), read = try #require(try other.store.cube(cube.id, owner: Self.owner, asOf: nil, by: .local))
+        let other = try folder.open(),
+            read = try #require(try other.store.cube(cube.id, owner: Self.owner, asOf: nil, by: .local))
         #expect(read.activation == known && read.provenance.source == "kv")
         #expect(try other.store.links(of: cube.id, owner: Self.owner, by: .local).map(\.target) == [facts[0].id])
         let history = try other.store.history(cube.id, owner: Self.owner, by: .local)
@@ -64,7 +67,8 @@ import Testing
     @Test func `erasing it, or what it was made of, erases the keys and values`() async throws {
         let folder = try TemporaryFolder(), memory = try folder.open(), blocks = Blocks()
         memory.attach(blocks)
-        let facts = try await memory.remember([MemoryInput("Ana sails the Marigold."), MemoryInput("Bergen is cold.")], scope: Self.scope)
+        let facts = try await memory.remember(
+            [MemoryInput("Ana sails the Marigold."), MemoryInput("Bergen is cold.")], scope: Self.scope)
         let one = try await memory.keep(reference("b1", [facts[0].id.description]), text: "one", scope: Self.scope)
         let two = try await memory.keep(reference("b2", [facts[1].id.description]), text: "two", scope: Self.scope)
         try await memory.erase(one.id, owner: Self.owner)
@@ -74,11 +78,13 @@ import Testing
         #expect(blocks.erased.withLockedValue { $0 } == ["b1", "b2"])
         #expect(try memory.store.list(CubeFilter(owner: Self.owner), by: .local).map(\.id) == [facts[0].id])
         // What any word of the user is in goes with any memory of theirs: a prompt of a chat.
-        let chat = try await memory.keep(reference("b3", Array(ChatMemory(memory, scope: Self.scope).sources([]))), text: "chat", scope: Self.scope)
+        let chat = try await memory.keep(
+            reference("b3", Array(ChatMemory(memory, scope: Self.scope).sources([]))), text: "chat", scope: Self.scope)
         try await memory.erase(facts[0].id, owner: Self.owner)
         #expect(blocks.erased.withLockedValue { $0 } == ["b1", "b2", "b3"])
         #expect(try memory.store.cube(chat.id, owner: Self.owner, asOf: nil, by: .local) == nil)
         #expect(
-            try memory.store.history(two.id, owner: Self.owner, by: .local).allSatisfy { $0.snapshot == nil }, "the journal keeps that it was, not what it was")
+            try memory.store.history(two.id, owner: Self.owner, by: .local).allSatisfy { $0.snapshot == nil },
+            "the journal keeps that it was, not what it was")
     }
 }

@@ -35,24 +35,36 @@ import Testing
             ("Ana is married to Luis.", ["ana | spouse | luis"]),
             ("The wifi password is tulip42", ["wifi | password | tulip42"]),
         ])
-    func `what holds one at a time is found`(text: String, expected: [String]) { #expect(claims(text, by: "Tom") == expected) }
+    func `what holds one at a time is found`(text: String, expected: [String]) {
+        #expect(claims(text, by: "Tom") == expected)
+    }
 
     @Test(
         arguments: [
-            "Does Ana live in Paris?", "If Ana moved to Paris, she would be happy.", "She lives in Paris.", "Sounds like fun!", "It looks like rain.",
-            "I used to live in Paris.", "I would like tea", "I want to live in Rome", "People live in houses.", "I joined a gym", "Ana is in the garden.",
-            "\"The Name of the Wind\" is great.", "Someone who lives in Paris called.", "I left the house", "", "is", "my is is", "I like", "lives in",
+            "Does Ana live in Paris?", "If Ana moved to Paris, she would be happy.", "She lives in Paris.",
+            "Sounds like fun!", "It looks like rain.",
+            "I used to live in Paris.", "I would like tea", "I want to live in Rome", "People live in houses.",
+            "I joined a gym", "Ana is in the garden.",
+            "\"The Name of the Wind\" is great.", "Someone who lives in Paris called.", "I left the house", "", "is",
+            "my is is", "I like", "lives in",
         ])
-    func `what could be anybody's, or is not stated, is passed over`(text: String) { #expect(claims(text, by: "Tom").isEmpty) }
-
-    private static let scope = Scope(user: "ana"), owner = Owner(user: "ana")
-    private static func day(_ number: Int) -> Date { Date(timeIntervalSince1970: 1_700_000_000 + Double(number) * 86_400) }
-
-    private func remember(_ memory: MemoryOS, _ text: String, day: Int) async throws -> MemCube {
-        try await memory.remember([MemoryInput(text, speaker: "Ana", eventTime: Self.day(day))], scope: Self.scope)[0].memory
+    func `what could be anybody's, or is not stated, is passed over`(text: String) {
+        #expect(claims(text, by: "Tom").isEmpty)
     }
 
-    private func first(_ memory: MemoryOS, _ question: String, _ change: (inout RecallRequest) -> Void = { _ in }) async throws -> String? {
+    private static let scope = Scope(user: "ana"), owner = Owner(user: "ana")
+    private static func day(_ number: Int) -> Date {
+        Date(timeIntervalSince1970: 1_700_000_000 + Double(number) * 86_400)
+    }
+
+    private func remember(_ memory: MemoryOS, _ text: String, day: Int) async throws -> MemCube {
+        try await memory.remember([MemoryInput(text, speaker: "Ana", eventTime: Self.day(day))], scope: Self.scope)[0]
+            .memory
+    }
+
+    private func first(_ memory: MemoryOS, _ question: String, _ change: (inout RecallRequest) -> Void = { _ in })
+        async throws -> String?
+    {
         var request = RecallRequest(question, owner: Self.owner)
         request.now = Self.day(1_000)
         change(&request)
@@ -88,7 +100,9 @@ import Testing
         #expect(try memory.store.cube(paris.id, owner: Self.owner, asOf: nil, by: .local)?.validUntil == nil)
         #expect(try await first(memory, "Where does Ana live?") == "I live in Paris")
         #expect(
-            try memory.store.history(paris.id, owner: Self.owner, by: .local).map(\.operation).filter { $0 != .unlink && $0 != .link } == [
+            try memory.store.history(paris.id, owner: Self.owner, by: .local).map(\.operation).filter {
+                $0 != .unlink && $0 != .link
+            } == [
                 .add, .supersede, .reinstate, .supersede, .reinstate,
             ])
         #expect(try memory.store.check(repair: false, by: .local).allSatisfy(\.sound))
@@ -98,7 +112,8 @@ import Testing
 
     @Test func `the outcome does not depend on the order in which things are said`() async throws {
         let said = [
-            ("I live in Paris", 1), ("I moved to Berlin", 5), ("I no longer live in Berlin", 8), ("I live in Rome", 9), ("I live in Rome", 12),
+            ("I live in Paris", 1), ("I moved to Berlin", 5), ("I no longer live in Berlin", 8), ("I live in Rome", 9),
+            ("I live in Rome", 12),
             ("I moved to Oslo", 20),
             ("I like coffee", 2), ("I don't like coffee", 7), ("I work at Siemens", 3), ("I quit Siemens", 15),
         ]
@@ -111,8 +126,13 @@ import Testing
                 order.swapAt(i, i + Int(state >> 33) % (order.count - i))
             }
             for (text, day) in order { _ = try await remember(memory, text, day: day) }
-            let cubes = try memory.store.list(CubeFilter(owner: Self.owner), by: .local).sorted { ($0.eventTime, $0.text) < ($1.eventTime, $1.text) }
-            outcomes.insert(cubes.map { "\($0.text) \($0.validUntil.map { Int($0.timeIntervalSince(Self.day(0)) / 86_400) } ?? -1)" }.joined(separator: "; "))
+            let cubes = try memory.store.list(CubeFilter(owner: Self.owner), by: .local).sorted {
+                ($0.eventTime, $0.text) < ($1.eventTime, $1.text)
+            }
+            outcomes.insert(
+                cubes.map {
+                    "\($0.text) \($0.validUntil.map { Int($0.timeIntervalSince(Self.day(0)) / 86_400) } ?? -1)"
+                }.joined(separator: "; "))
             await memory.close(deadline: .zero)
         }
         #expect(
@@ -134,18 +154,22 @@ import Testing
         }
         let open = try await say("I live in Paris", .internal, day: 1, by: .local)
         let secret = try await say("I live in Oslo", .restricted, day: 2, by: .local)
-        #expect(try memory.store.cube(open.id, owner: Self.owner, asOf: nil, by: .local)?.validUntil == nil, "what only some see ends nothing that all see")
+        #expect(
+            try memory.store.cube(open.id, owner: Self.owner, asOf: nil, by: .local)?.validUntil == nil,
+            "what only some see ends nothing that all see")
         _ = try await say("I live in Rome", .internal, day: 3, by: low)
         #expect(try memory.store.cube(open.id, owner: Self.owner, asOf: nil, by: .local)?.validUntil == Self.day(3))
         #expect(
-            try memory.store.cube(secret.id, owner: Self.owner, asOf: nil, by: .local)?.validUntil == nil, "nor does somebody end what is out of their sight")
+            try memory.store.cube(secret.id, owner: Self.owner, asOf: nil, by: .local)?.validUntil == nil,
+            "nor does somebody end what is out of their sight")
         await memory.close(deadline: .zero)
     }
 
     @Test func `corrections, feedback, rollback and freezing are versions that can be taken back`() async throws {
         let folder = try TemporaryFolder(), memory = try folder.open()
         let wrong = try await remember(memory, "The ferry leaves at nine from pier four", day: 1)
-        let right = try await memory.correct(wrong.id, with: "The ferry leaves at ten from pier four", owner: Self.owner)
+        let right = try await memory.correct(
+            wrong.id, with: "The ferry leaves at ten from pier four", owner: Self.owner)
         #expect(try await first(memory, "When does the ferry leave?") == "The ferry leaves at ten from pier four")
         #expect(try memory.store.cube(wrong.id, owner: Self.owner, asOf: nil, by: .local)?.state == .merged)
         #expect(try memory.store.links(of: right.id, owner: Self.owner, by: .local).map(\.kind) == [CubeLink.corrects])
@@ -162,7 +186,9 @@ import Testing
         var changed = frozen
         changed.text = "The ferry leaves at noon"
         changed.state = .activated
-        #expect(throws: StoreError.self) { try memory.store.commit([.update(changed, analysis: [], contentHash: [1])], owner: Self.owner, by: .local) }
+        #expect(throws: StoreError.self) {
+            try memory.store.commit([.update(changed, analysis: [], contentHash: [1])], owner: Self.owner, by: .local)
+        }
         #expect(try await first(memory, "When does the ferry leave?") == "The ferry leaves at ten from pier four")
         _ = try memory.store.commit([.restore(right.id)], owner: Self.owner, by: .local)
         await #expect(throws: StoreError.self) { try await memory.rollback(right.id, to: 99, owner: Self.owner) }
@@ -170,7 +196,10 @@ import Testing
         // An update cannot carry a cube past the rules of its life.
         var sneaked = try #require(try memory.store.cube(right.id, owner: Self.owner, asOf: nil, by: .local))
         sneaked.state = .erased
-        #expect(try memory.store.commit([.update(sneaked, analysis: [], contentHash: [1])], owner: Self.owner, by: .local)[0].state == .activated)
+        #expect(
+            try memory.store.commit([.update(sneaked, analysis: [], contentHash: [1])], owner: Self.owner, by: .local)[
+                0
+            ].state == .activated)
         await memory.close(deadline: .zero)
     }
 }

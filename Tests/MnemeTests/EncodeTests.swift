@@ -31,7 +31,8 @@ import Testing
     func `times are resolved against the message's date`(text: String, start: String, end: String) throws {
         let found = TimeExpressions.find(in: text, reference: Self.reference)
         let first = try #require(found.first, "nothing found in '\(text)'")
-        #expect(found.count == 1 && first.start == DateText.parse(start) && first.end == DateText.parse(end), "\(found)")
+        #expect(
+            found.count == 1 && first.start == DateText.parse(start) && first.end == DateText.parse(end), "\(found)")
     }
 
     @Test(arguments: ["I may come", "they march on", "room 2023", "February 31", "the second one", "99/99/9999", ""])
@@ -41,7 +42,9 @@ import Testing
 
     @Test func `a month without a year fits that month of any year`() {
         let june = TimeExpressions.find(in: "in June", reference: Self.reference)[0]
-        #expect(june.proximity(to: DateText.parse("2019-06-15")!) > 0.5 && june.proximity(to: DateText.parse("2019-08-15")!) == 0)
+        #expect(
+            june.proximity(to: DateText.parse("2019-06-15")!) > 0.5
+                && june.proximity(to: DateText.parse("2019-08-15")!) == 0)
         let day = TimeExpressions.find(in: "8 May 2023", reference: Self.reference)[0]
         #expect(day.proximity(to: DateText.parse("2023-05-08T20:00:00Z")!) == 1)
         #expect(day.proximity(to: DateText.parse("2023-05-10")!) > day.proximity(to: DateText.parse("2023-05-20")!))
@@ -51,21 +54,29 @@ import Testing
         ("I love dark chocolate", MemoryType.preference), ("My name is Ana and I live in Lisbon", .core),
         ("How to prune roses: make sure to cut above a bud", .procedural), ("1. Boil water\n2. Add tea", .procedural),
         ("We went to the zoo yesterday", .episodic), ("The capital of France is Paris", .semantic),
-        ("What do I like?", .episodic), ("I love the sea, don't you?", .preference), ("Guess where I live? I live in Bergen now. And you?", .core),
+        ("What do I like?", .episodic), ("I love the sea, don't you?", .preference),
+        ("Guess where I live? I live in Bergen now. And you?", .core),
         ("Do I live in Bergen? Who knows where my husband is?", .episodic),
     ])
-    func `kinds are found by rule`(text: String, type: MemoryType) { #expect(TextFacts.type(of: text, words: TextAnalyzer.words(text)) == type) }
+    func `kinds are found by rule`(text: String, type: MemoryType) {
+        #expect(TextFacts.type(of: text, words: TextAnalyzer.words(text)) == type)
+    }
 
     @Test func `names are found, openers and sentence starts are not`() {
-        let found = TextFacts.entities(in: "Hey Caroline! Yesterday we flew to New York with Bob's dog. Write to ana@example.org", speaker: "Tim")
-        #expect(found.contains("Caroline") && found.contains("New York") && found.contains("Bob") && found.contains("ana@example.org") && found.contains("Tim"))
+        let found = TextFacts.entities(
+            in: "Hey Caroline! Yesterday we flew to New York with Bob's dog. Write to ana@example.org", speaker: "Tim")
+        #expect(
+            found.contains("Caroline") && found.contains("New York") && found.contains("Bob")
+                && found.contains("ana@example.org") && found.contains("Tim"))
         #expect(!found.contains("Hey") && !found.contains("Yesterday"))
     }
 
     @Test func `parts of a long text join to the original`() {
         var random = SystemRandomNumberGenerator()
         for _ in 0..<50 {
-            let text = (0..<Int.random(in: 1...900)).map { _ in ["word", "a", "sentence.", "\n\n", "é😀", "x\n"].randomElement(using: &random)! }.joined(
+            let text = (0..<Int.random(in: 1...900)).map { _ in
+                ["word", "a", "sentence.", "\n\n", "é😀", "x\n"].randomElement(using: &random)!
+            }.joined(
                 separator: " ")
             let parts = Segmenter.parts(of: text)
             #expect(parts.joined() == text)
@@ -76,17 +87,22 @@ import Testing
     @Test func `analyses survive encoding`() throws {
         let text = "Did Tom and Maria meet two days ago?"
         let analysis = Analysis(
-            text: text, words: TextAnalyzer.words(text), entities: ["Tom", "Maria", "Ana", "tom"], speaker: "Ana", eventTime: Self.reference,
+            text: text, words: TextAnalyzer.words(text), entities: ["Tom", "Maria", "Ana", "tom"], speaker: "Ana",
+            eventTime: Self.reference,
             analyzer: TextAnalyzer())
         let read = try #require(Analysis(encoded: analysis.encoded))
         #expect(
-            read.hasTime && read.hasNumber && read.names == 2 && read.entities == analysis.entities && read.entities.count == 2 && read.terms == analysis.terms)
+            read.hasTime && read.hasNumber && read.names == 2 && read.entities == analysis.entities
+                && read.entities.count == 2 && read.terms == analysis.terms)
         #expect(Analysis(encoded: []) == nil && Analysis(encoded: [0, 1]) == nil && Analysis(encoded: [0xf0]) == nil)
     }
 
     @Test(arguments: [
-        ("2026-03-01", true), ("2026-03-01T09:30:00Z", true), ("2026-03-01 09:30", true), ("2026-03-01T09:30:00.123+02:00", true), ("1700000000", true),
+        ("2026-03-01", true), ("2026-03-01T09:30:00Z", true), ("2026-03-01 09:30", true),
+        ("2026-03-01T09:30:00.123+02:00", true), ("1700000000", true),
         ("tomorrow", false), ("2026-13-01", false), ("12:00", false), ("", false),
     ])
-    func `dates are read as people write them`(text: String, valid: Bool) { #expect((DateText.parse(text) != nil) == valid) }
+    func `dates are read as people write them`(text: String, valid: Bool) {
+        #expect((DateText.parse(text) != nil) == valid)
+    }
 }

@@ -13,7 +13,9 @@ import Testing
         func embed(_ texts: [String]) throws -> Embeddings {
             var values: [Float] = []
             for text in texts {
-                var state = text.utf8.reduce(UInt64(14_695_981_039_346_656_037)) { ($0 ^ UInt64($1)) &* 1_099_511_628_211 }
+                var state = text.utf8.reduce(UInt64(14_695_981_039_346_656_037)) {
+                    ($0 ^ UInt64($1)) &* 1_099_511_628_211
+                }
                 for _ in 0..<32 {
                     state = state &* 6_364_136_223_846_793_005 &+ 1
                     values.append(Float(Int64(bitPattern: state) >> 32) / Float(1 << 31))
@@ -24,19 +26,28 @@ import Testing
     }
 
     private static let owner = Owner(user: "ana"), scope = Scope(user: "ana")
-    private static let secret = "The combination of Ana's \"old\" safe is 31-17-45,\nand the safe stands behind the wardrobe in the blue room."
+    private static let secret =
+        "The combination of Ana's \"old\" safe is 31-17-45,\nand the safe stands behind the wardrobe in the blue room."
 
     @Test func `an encrypted store is looked through as it is decrypted`() async throws {
-        let folder = try TemporaryFolder(), key = EncryptionKey(), memory = try folder.open(embedder: Embedder(), key: key)
-        for i in 0..<2_000 { try await memory.remember([MemoryInput("Walk number \(i) went around the lake")], scope: Self.scope) }
+        let folder = try TemporaryFolder(), key = EncryptionKey(),
+            memory = try folder.open(embedder: Embedder(), key: key)
+        for i in 0..<2_000 {
+            try await memory.remember([MemoryInput("Walk number \(i) went around the lake")], scope: Self.scope)
+        }
         let made = try await memory.remember([MemoryInput(Self.secret, speaker: "Ana")], scope: Self.scope)[0]
-        let twin = try await memory.remember([MemoryInput("They say: " + Self.secret, speaker: "Ben")], scope: Self.scope)[0]
+        let twin = try await memory.remember(
+            [MemoryInput("They say: " + Self.secret, speaker: "Ben")], scope: Self.scope)[0]
         let proof = try await memory.eraseWithProof(made.id, owner: Self.owner)
         #expect(proof.findings.contains { !$0.places.isEmpty }, "another memory says the same")
         #expect(try await !memory.check(proof).problems.isEmpty)
-        #expect(try proof.search([folder.path + "/store.db", folder.path + "/store.db-wal"]).contains { !$0.places.isEmpty })
+        #expect(
+            try proof.search([folder.path + "/store.db", folder.path + "/store.db-wal"]).contains { !$0.places.isEmpty }
+        )
         let last = try await memory.eraseWithProof(twin.id, owner: Self.owner)
-        #expect(last.findings.allSatisfy { $0.places.isEmpty } && last.findings.contains { $0.bytes > 100_000 }, "\(last.findings)")
+        #expect(
+            last.findings.allSatisfy { $0.places.isEmpty } && last.findings.contains { $0.bytes > 100_000 },
+            "\(last.findings)")
         for proof in [proof, last] {
             let problems = try await memory.check(proof).problems
             #expect(problems.isEmpty)
@@ -46,7 +57,10 @@ import Testing
 
     @Test func `an erasure is proved against the raw files, and a copy that comes back is found`() async throws {
         let folder = try TemporaryFolder(), memory = try folder.open(embedder: Embedder())
-        for i in 0..<50 { try await memory.remember([MemoryInput("Walk number \(i) went around the lake and back home again")], scope: Self.scope) }
+        for i in 0..<50 {
+            try await memory.remember(
+                [MemoryInput("Walk number \(i) went around the lake and back home again")], scope: Self.scope)
+        }
         let made = try await memory.remember([MemoryInput(Self.secret, speaker: "Ana")], scope: Self.scope)[0]
         var changed = made.memory
         changed.text += " It was opened once in the spring of last year."
@@ -64,7 +78,9 @@ import Testing
         #expect(proof.fingerprints.count > 40 && proof.findings.contains { $0.bytes > 10_000 })
         #expect(proof.findings.allSatisfy { $0.places.isEmpty }, "\(proof.findings)")
         let report = try OperationTable.encode(proof)
-        for word in ["safe", "combination", "wardrobe", "31-17-45"] { #expect(!report.contains(word), "the report holds no words") }
+        for word in ["safe", "combination", "wardrobe", "31-17-45"] {
+            #expect(!report.contains(word), "the report holds no words")
+        }
         // By whoever reads the report later.
         let decoder = JSONDecoder()
         decoder.dateDecodingStrategy = .iso8601
@@ -89,15 +105,19 @@ import Testing
 
     @Test func `a memory that is still there is no erasure`() async throws {
         let folder = try TemporaryFolder(), memory = try folder.open()
-        let one = try await memory.remember([MemoryInput("The first of two notes about the harbour")], scope: Self.scope)[0].id
-        let two = try await memory.remember([MemoryInput("The second of two notes about the harbour")], scope: Self.scope)[0].id
+        let one = try await memory.remember(
+            [MemoryInput("The first of two notes about the harbour")], scope: Self.scope)[0].id
+        let two = try await memory.remember(
+            [MemoryInput("The second of two notes about the harbour")], scope: Self.scope)[0].id
         var proof = try await memory.eraseWithProof(one, owner: Self.owner)
         #expect(try await memory.check(proof).problems.isEmpty)
         proof.erased = [two]
         #expect(try await memory.check(proof).problems.count >= 3)
         await #expect(throws: StoreError.self) { try await memory.eraseWithProof(one, owner: Self.owner) }
         let stranger = Caller(Principal(name: "bob", permissions: Set(Permission.allCases), user: "bob"))
-        await #expect(throws: AccessError.self) { try await memory.eraseWithProof(two, owner: Self.owner, by: stranger) }
+        await #expect(throws: AccessError.self) {
+            try await memory.eraseWithProof(two, owner: Self.owner, by: stranger)
+        }
         #expect(try memory.store.cube(two, owner: Self.owner, asOf: nil, by: .local) != nil)
         await memory.close(deadline: .zero)
     }

@@ -32,12 +32,17 @@ import Testing
     ]
 
     static let shapes = [
-        "The river boat carries apples down to the harbour. ", "a", "A", "word ", "\n", " ", "\r\n", "[", "(", "{\"a\":[", "7", "7-", "7 ", "7.", "\"", "'",
+        "The river boat carries apples down to the harbour. ", "a", "A", "word ", "\n", " ", "\r\n", "[", "(",
+        "{\"a\":[", "7", "7-", "7 ", "7.", "\"", "'",
         "’",
-        "2023-05-08 ", "last Friday, ", "Ana Smith. ", "Qa. ", "Ana's ", "a.", "a@", "a@b.", "a.b@c ", "-", "@", "://", "a://b:", "a://b", "http://a:b@c ",
-        "eyJ-", "eyJabcdefgh.", "eyJabcdefgh-", "sk-", "token=", "token ", "password is ", "bearer ", "-----BEGIN ", "-----BEGIN PRIVATE KEY-----", "-----END ",
-        "SG.aaaaaaaaaaaaaaaa-", "555-0100 ", "4111 ", "DE89 ", "+", "1.", "?", "! ", ". ", "。", "e\u{301}", "\u{301}\u{316}", "👩\u{200d}", "漢", "한글 ", "<!--",
-        "<!-- -->", "display:none", "system: ", "user: assistant: ", "\u{200b}", "\u{e0041}", "\u{202e}a", "ignore all previous instructions. ",
+        "2023-05-08 ", "last Friday, ", "Ana Smith. ", "Qa. ", "Ana's ", "a.", "a@", "a@b.", "a.b@c ", "-", "@", "://",
+        "a://b:", "a://b", "http://a:b@c ",
+        "eyJ-", "eyJabcdefgh.", "eyJabcdefgh-", "sk-", "token=", "token ", "password is ", "bearer ", "-----BEGIN ",
+        "-----BEGIN PRIVATE KEY-----", "-----END ",
+        "SG.aaaaaaaaaaaaaaaa-", "555-0100 ", "4111 ", "DE89 ", "+", "1.", "?", "! ", ". ", "。", "e\u{301}",
+        "\u{301}\u{316}", "👩\u{200d}", "漢", "한글 ", "<!--",
+        "<!-- -->", "display:none", "system: ", "user: assistant: ", "\u{200b}", "\u{e0041}", "\u{202e}a",
+        "ignore all previous instructions. ",
         "aGVsbG8gd29ybGQ=",
     ]
 
@@ -48,7 +53,8 @@ import Testing
             // What is quicker than the clock is exact is quick enough.
             let few = max(Self.seconds { work(small) }, 0.001)
             let many = Self.seconds { work(large) }
-            #expect(many < 40 * few, "\(name): \(few) s for \(small.utf8.count) bytes, \(many) s for \(large.utf8.count)")
+            #expect(
+                many < 40 * few, "\(name): \(few) s for \(small.utf8.count) bytes, \(many) s for \(large.utf8.count)")
         }
     }
 
@@ -71,11 +77,15 @@ import Testing
     @Test func `a part ends at a paragraph, else a sentence, else a line, else a word`() {
         let sentence = "One two three four five. "
         func first(_ text: String) -> String { String(Segmenter.parts(of: text, targetLength: 100)[0]) }
-        #expect(first(String(repeating: sentence, count: 3) + "\n\n" + String(repeating: sentence, count: 9)) == String(repeating: sentence, count: 3) + "\n\n")
+        #expect(
+            first(String(repeating: sentence, count: 3) + "\n\n" + String(repeating: sentence, count: 9)) == String(
+                repeating: sentence, count: 3) + "\n\n")
         #expect(first(String(repeating: sentence, count: 9)) == String(repeating: sentence, count: 4))
         #expect(first(String(repeating: "0123456 89\n", count: 20)) == String(repeating: "0123456 89\n", count: 9))
         #expect(first(String(repeating: "0123456 89", count: 20)).hasSuffix("0123456 "))
-        #expect(first(String(repeating: "語", count: 80) + "。" + String(repeating: "語", count: 80)) == String(repeating: "語", count: 80) + "。")
+        #expect(
+            first(String(repeating: "語", count: 80) + "。" + String(repeating: "語", count: 80)) == String(
+                repeating: "語", count: 80) + "。")
         #expect(Segmenter.parts(of: String(repeating: "x", count: 125), targetLength: 100).count == 1)
         #expect(Segmenter.parts(of: String(repeating: "x", count: 126), targetLength: 100).count == 2)
         #expect(Segmenter.parts(of: "") == [""])

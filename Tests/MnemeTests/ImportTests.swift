@@ -4,10 +4,15 @@ import MnemeStore
 import Testing
 
 @Suite struct ImportTests {
-    private func run(_ memory: MemoryOS, _ path: String, _ extra: [String: JSONValue] = [:]) async throws -> ImportReport {
+    private func run(_ memory: MemoryOS, _ path: String, _ extra: [String: JSONValue] = [:]) async throws
+        -> ImportReport
+    {
         let context = OperationContext(memory: memory, principal: .local)
-        let output = try await ImportOperation.call(extra.merging(["path": .string(path)]) { $1 }, context, surface: .commandLine)
-        guard case .value(let value) = output, let report = value as? ImportReport else { throw InputError("no report") }
+        let output = try await ImportOperation.call(
+            extra.merging(["path": .string(path)]) { $1 }, context, surface: .commandLine)
+        guard case .value(let value) = output, let report = value as? ImportReport else {
+            throw InputError("no report")
+        }
         return report
     }
 
@@ -44,7 +49,8 @@ import Testing
         #expect(try await run(memory, locomo).stored == 1)
         let kite = try memory.store.list(CubeFilter(owner: Owner()), by: .local)[0]
         #expect(
-            kite.text == "Look! [shares a photo of a red kite]" && kite.eventTime == DateText.parse("2023-05-08T13:56:00Z")
+            kite.text == "Look! [shares a photo of a red kite]"
+                && kite.eventTime == DateText.parse("2023-05-08T13:56:00Z")
                 && kite.provenance.reference == "c1/D1:1")
         let openai = try folder.write(
             "conversations.json",
@@ -96,7 +102,9 @@ import Testing
             let format: JSONValue = ["locomo", "openai", "jsonl"][round % 3]
             let context = OperationContext(memory: memory, principal: .local)
             do {
-                _ = try await ImportOperation.call(["data": .string(String(decoding: bytes, as: UTF8.self)), "format": format], context, surface: .http)
+                _ = try await ImportOperation.call(
+                    ["data": .string(String(decoding: bytes, as: UTF8.self)), "format": format], context, surface: .http
+                )
             } catch {
                 #expect(error is InputError, "\(error)")
             }

@@ -16,7 +16,9 @@ private struct HashingEmbedder: TextEmbedder {
         for text in texts {
             var vector = [Float](repeating: 0, count: dimension)
             for word in TextAnalyzer.words(text) {
-                var hash = word.utf8.reduce(14_695_981_039_346_656_037 as UInt64) { ($0 ^ UInt64($1)) &* 1_099_511_628_211 }
+                var hash = word.utf8.reduce(14_695_981_039_346_656_037 as UInt64) {
+                    ($0 ^ UInt64($1)) &* 1_099_511_628_211
+                }
                 for _ in 0..<6 {
                     hash = hash &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
                     vector[Int(hash >> 33) % dimension] += hash >> 32 & 1 == 0 ? 1 : -1
@@ -34,7 +36,10 @@ private struct HashingEmbedder: TextEmbedder {
 /// Indexes of vectors that outlive a run: they can be lost, damaged or outdated, and nothing is missed.
 @Suite struct IndexKeepingTests {
     private static let owner = Owner(user: "ana"), scope = Scope(user: "ana")
-    private static let things = ["boat", "kettle", "violin", "ladder", "parrot", "anvil", "tunnel", "quilt", "harbor", "lantern", "saddle", "furnace"]
+    private static let things = [
+        "boat", "kettle", "violin", "ladder", "parrot", "anvil", "tunnel", "quilt", "harbor", "lantern", "saddle",
+        "furnace",
+    ]
 
     private static func text(_ i: Int) -> String {
         "Number \(i): the \(things[i % 12]) beside the \(things[i / 12 % 12]) and the \(things[i / 144 % 12]) belongs to house \(i / 1728)."
@@ -54,7 +59,9 @@ private struct HashingEmbedder: TextEmbedder {
     }
 
     private static func files(_ folder: TemporaryFolder) -> [String] {
-        ((try? FileManager.default.contentsOfDirectory(atPath: folder.path + "/index")) ?? []).map { folder.path + "/index/" + $0 }
+        ((try? FileManager.default.contentsOfDirectory(atPath: folder.path + "/index")) ?? []).map {
+            folder.path + "/index/" + $0
+        }
     }
 
     @Test func `erasing removes the files of every embedder, also where there is none`() async throws {
@@ -70,8 +77,10 @@ private struct HashingEmbedder: TextEmbedder {
         #expect(Self.files(folder).count { $0.hasSuffix(".vectors") } == 2)
         let other = folder.path + "/index/" + String(repeating: "0", count: 32) + "-00.vectors"
         try Data("another's".utf8).write(to: URL(fileURLWithPath: other))
-        try Data("of an older Mneme".utf8).write(to: URL(fileURLWithPath: folder.path + "/index/0123456789abcdef.vectors"))
-        let bare = try folder.open(), id = try #require(try bare.store.list(CubeFilter(owner: Self.owner, limit: 1), by: .local).first?.id)
+        try Data("of an older Mneme".utf8).write(
+            to: URL(fileURLWithPath: folder.path + "/index/0123456789abcdef.vectors"))
+        let bare = try folder.open(),
+            id = try #require(try bare.store.list(CubeFilter(owner: Self.owner, limit: 1), by: .local).first?.id)
         try await bare.erase(id, owner: Self.owner)
         #expect(Self.files(folder) == [other], "and no one else's")
         await bare.close()
@@ -103,7 +112,8 @@ private struct HashingEmbedder: TextEmbedder {
         try damaged.write(to: URL(fileURLWithPath: file))
         memory = try folder.open(embedder: embedder)
         let context = OperationContext(memory: memory, principal: .local)
-        guard case .value(let report) = try await DoctorOperation.call(["repair": .bool(true)], context, surface: .http) else { fatalError() }
+        guard case .value(let report) = try await DoctorOperation.call(["repair": .bool(true)], context, surface: .http)
+        else { fatalError() }
         #expect(try OperationTable.encode(report).contains("1 of 1 damaged") && Self.files(folder).isEmpty)
         #expect(try await Self.nearest(memory, query) == before)
         try await memory.prepareIndex(of: Self.owner)
@@ -129,7 +139,9 @@ private struct HashingEmbedder: TextEmbedder {
         try await stranger.embedPending()
         await stranger.close()
         try FileManager.default.createDirectory(atPath: other.path + "/index", withIntermediateDirectories: true)
-        try FileManager.default.copyItem(atPath: try #require(Self.files(folder).first), toPath: other.path + "/index/" + (file as NSString).lastPathComponent)
+        try FileManager.default.copyItem(
+            atPath: try #require(Self.files(folder).first),
+            toPath: other.path + "/index/" + (file as NSString).lastPathComponent)
         let again = try other.open(embedder: embedder)
         #expect(try await Self.nearest(again, "lantern") == ["Only the lantern is mine"])
         await again.close()
@@ -139,20 +151,27 @@ private struct HashingEmbedder: TextEmbedder {
         let folder = try TemporaryFolder(), embedder = HashingEmbedder(dimension: 32)
         func open() throws -> MemoryOS {
             MemoryOS(
-                store: try SQLiteMemoryStore(path: folder.path + "/store.db", analyzer: MemoryOS.analyzerVersion), embedder: embedder,
+                store: try SQLiteMemoryStore(path: folder.path + "/store.db", analyzer: MemoryOS.analyzerVersion),
+                embedder: embedder,
                 indexFolder: folder.path + "/index", indexMemory: 1 << 20)
         }
         var memory = try open()
         try await Self.fill(memory, 17_000)
         try await memory.prepareIndex(of: Self.owner)
         #expect(Self.files(folder).count == 3, "the table, the lists and their entries")
-        for i in stride(from: 11, to: 17_000, by: 1201) { #expect(try await Self.nearest(memory, Self.text(i), limit: 1) == [Self.text(i)]) }
+        for i in stride(from: 11, to: 17_000, by: 1201) {
+            #expect(try await Self.nearest(memory, Self.text(i), limit: 1) == [Self.text(i)])
+        }
         await memory.close()
         memory = try open()
-        for i in stride(from: 7, to: 17_000, by: 1301) { #expect(try await Self.nearest(memory, Self.text(i), limit: 1) == [Self.text(i)]) }
-        let id = try await memory.recall(RecallRequest(Self.text(777), owner: Self.owner, limit: 1)).memories[0].memory.id
+        for i in stride(from: 7, to: 17_000, by: 1301) {
+            #expect(try await Self.nearest(memory, Self.text(i), limit: 1) == [Self.text(i)])
+        }
+        let id = try await memory.recall(RecallRequest(Self.text(777), owner: Self.owner, limit: 1)).memories[0].memory
+            .id
         _ = try await EraseOperation.call(
-            ["id": .string(id.description), "user": .string("ana")], OperationContext(memory: memory, principal: .local), surface: .http)
+            ["id": .string(id.description), "user": .string("ana")],
+            OperationContext(memory: memory, principal: .local), surface: .http)
         #expect(Self.files(folder).isEmpty)
         #expect(try await Self.nearest(memory, Self.text(777), limit: 3).allSatisfy { $0 != Self.text(777) })
         try await memory.prepareIndex(of: Self.owner)
@@ -167,7 +186,8 @@ private struct HashingEmbedder: TextEmbedder {
         let folder = try TemporaryFolder(), embedder = HashingEmbedder(dimension: 32)
         func open(_ disk: Int) throws -> MemoryOS {
             MemoryOS(
-                store: try SQLiteMemoryStore(path: folder.path + "/store.db", analyzer: MemoryOS.analyzerVersion), embedder: embedder,
+                store: try SQLiteMemoryStore(path: folder.path + "/store.db", analyzer: MemoryOS.analyzerVersion),
+                embedder: embedder,
                 indexFolder: folder.path + "/index", indexDisk: disk)
         }
         for (disk, files) in [(1 << 19, 0), (1 << 22, 1), (1 << 19, 0)] {
@@ -181,18 +201,22 @@ private struct HashingEmbedder: TextEmbedder {
     }
 
     @Test func `what is erased leaves no vector in a file`() async throws {
-        let folder = try TemporaryFolder(), embedder = HashingEmbedder(dimension: 64), memory = try folder.open(embedder: embedder)
+        let folder = try TemporaryFolder(), embedder = HashingEmbedder(dimension: 64),
+            memory = try folder.open(embedder: embedder)
         try await Self.fill(memory, 4200)
         let secret = try await memory.remember([MemoryInput("Zyxwv qwertz plugh xyzzy")], scope: Self.scope)[0].id
         try await memory.embedPending()
         try await memory.prepareIndex(of: Self.owner)
         let vector = try embedder.embed(["Zyxwv qwertz plugh xyzzy"]).values.withUnsafeBytes { Data($0) }
-        func holds() -> Bool { Self.files(folder).contains { (try? Data(contentsOf: URL(fileURLWithPath: $0)))?.range(of: vector) != nil } }
+        func holds() -> Bool {
+            Self.files(folder).contains { (try? Data(contentsOf: URL(fileURLWithPath: $0)))?.range(of: vector) != nil }
+        }
         #expect(holds())
         // Another process erases; this one has the index in memory, and may write it again.
         let other = try folder.open(embedder: embedder)
         _ = try await EraseOperation.call(
-            ["id": .string(secret.description), "user": .string("ana")], OperationContext(memory: other, principal: .local), surface: .http)
+            ["id": .string(secret.description), "user": .string("ana")],
+            OperationContext(memory: other, principal: .local), surface: .http)
         #expect(!holds())
         try await memory.prepareIndex(of: Self.owner)
         #expect(!holds() && !Self.files(folder).isEmpty)
@@ -211,9 +235,13 @@ private struct HashingEmbedder: TextEmbedder {
         #expect(try await memory.recall(RecallRequest("violin", owner: Self.owner)).pendingEmbeddings == 0)
         // Half-way: some have new vectors, some old ones, each is found.
         _ = try await memory.embedPending(deadline: .zero)
-        for i in stride(from: 3, to: 1500, by: 97) { #expect(try await Self.nearest(memory, Self.text(i), limit: 1) == [Self.text(i)]) }
+        for i in stride(from: 3, to: 1500, by: 97) {
+            #expect(try await Self.nearest(memory, Self.text(i), limit: 1) == [Self.text(i)])
+        }
         try await memory.embedPending()
-        for i in stride(from: 5, to: 1500, by: 97) { #expect(try await Self.nearest(memory, Self.text(i), limit: 1) == [Self.text(i)]) }
+        for i in stride(from: 5, to: 1500, by: 97) {
+            #expect(try await Self.nearest(memory, Self.text(i), limit: 1) == [Self.text(i)])
+        }
         await memory.close()
         let without = try folder.open(embedder: new)
         #expect(try await Self.nearest(without, Self.text(777), limit: 1) == [Self.text(777)])
@@ -223,21 +251,28 @@ private struct HashingEmbedder: TextEmbedder {
     @Test func `what is linked to an answer comes with it`() async throws {
         let folder = try TemporaryFolder(), memory = try folder.open()
         let ids = try await memory.remember(
-            [MemoryInput("Ana bought the house on Cedar Street"), MemoryInput("Roof tiles cost nine thousand"), MemoryInput("Bananas are yellow")],
+            [
+                MemoryInput("Ana bought the house on Cedar Street"), MemoryInput("Roof tiles cost nine thousand"),
+                MemoryInput("Bananas are yellow"),
+            ],
             scope: Self.scope
         ).map(\.id)
         var request = RecallRequest("Which house did Ana buy on Cedar Street?", owner: Self.owner)
-        #expect(try await memory.recall(request).memories.first { $0.memory.id == ids[1] }?.explanation["related"] == nil)
+        #expect(
+            try await memory.recall(request).memories.first { $0.memory.id == ids[1] }?.explanation["related"] == nil)
         try memory.store.commit(
-            [.link(CubeLink(source: ids[1], target: ids[0], kind: "because", time: Date()))], owner: Self.owner, by: .local)
+            [.link(CubeLink(source: ids[1], target: ids[0], kind: "because", time: Date()))], owner: Self.owner,
+            by: .local)
         let linked = try await memory.recall(request)
         #expect(linked.memories.map(\.memory.id).prefix(2) == [ids[0], ids[1]])
         #expect(linked.memories[1].explanation["related"] ?? 0 > 0)
         request.asOf = Date(timeIntervalSinceNow: 60)
         #expect(try await memory.recall(request).memories.map(\.memory.id).prefix(2) == [ids[0], ids[1]])
         try memory.store.commit(
-            [.unlink(CubeLink(source: ids[1], target: ids[0], kind: "because", time: Date()))], owner: Self.owner, by: .local)
+            [.unlink(CubeLink(source: ids[1], target: ids[0], kind: "because", time: Date()))], owner: Self.owner,
+            by: .local)
         request.asOf = nil
-        #expect(try await memory.recall(request).memories.first { $0.memory.id == ids[1] }?.explanation["related"] == nil)
+        #expect(
+            try await memory.recall(request).memories.first { $0.memory.id == ids[1] }?.explanation["related"] == nil)
     }
 }

@@ -11,9 +11,12 @@ final class TemporaryFolder: Sendable {
     init() throws { try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true) }
     deinit { try? FileManager.default.removeItem(atPath: path) }
 
-    func open(embedder: (any TextEmbedder)? = nil, former: (any TextEmbedder)? = nil, key: EncryptionKey? = nil) throws -> MemoryOS {
+    func open(embedder: (any TextEmbedder)? = nil, former: (any TextEmbedder)? = nil, key: EncryptionKey? = nil) throws
+        -> MemoryOS
+    {
         MemoryOS(
-            store: try SQLiteMemoryStore(path: path + "/store.db", analyzer: MemoryOS.analyzerVersion, key: key), embedder: embedder, formerEmbedder: former,
+            store: try SQLiteMemoryStore(path: path + "/store.db", analyzer: MemoryOS.analyzerVersion, key: key),
+            embedder: embedder, formerEmbedder: former,
             indexFolder: path + "/index")
     }
 
@@ -25,7 +28,8 @@ final class TemporaryFolder: Sendable {
 
 @Suite struct MemoryTests {
     @Test func `several vaults answer one question, each only to whom it is open`() async throws {
-        let folder = try TemporaryFolder(), memory = try folder.open(), ana = Owner(user: "ana"), team = Owner(user: "team"), other = Owner(user: "other")
+        let folder = try TemporaryFolder(), memory = try folder.open(), ana = Owner(user: "ana"),
+            team = Owner(user: "team"), other = Owner(user: "other")
         func remember(_ text: String, _ owner: Owner) async throws -> CubeID {
             try await memory.remember([MemoryInput(text)], scope: Scope(user: owner.user))[0].id
         }
@@ -33,14 +37,18 @@ final class TemporaryFolder: Sendable {
         let theirs = try await remember("The stand-up of the team is at ten o'clock.", team)
         _ = try await remember("The stand-up of the others is at noon.", other)
         _ = try await remember("Lunch is in the garden.", team)
-        let both = [try await remember("The team's room is the blue one.", ana), try await remember("The team's room is the blue one.", team)]
+        let both = [
+            try await remember("The team's room is the blue one.", ana),
+            try await remember("The team's room is the blue one.", team),
+        ]
         let caller = Caller(Principal(name: "ana", permissions: [.read, .write], tenant: "default", user: "ana"))
         var request = RecallRequest("When is the stand-up of the team?", owner: ana)
         #expect(try await memory.recall(request, by: caller).memories.first?.memory.id == mine)
         request.also = [team]
         let closed = request
         await #expect(throws: AccessError.self) { _ = try await memory.recall(closed, by: caller) }
-        _ = try memory.store.share(Grant(owner: team, grantee: .user("ana"), permissions: [.read], upTo: .internal), by: .local)
+        _ = try memory.store.share(
+            Grant(owner: team, grantee: .user("ana"), permissions: [.read], upTo: .internal), by: .local)
         let found = try await memory.recall(request, by: caller)
         #expect(found.memories.prefix(2).map(\.memory.id) == [theirs, mine] && found.considered == 5)
         #expect(found.memories.allSatisfy { $0.memory.scope.user != "other" })
@@ -73,7 +81,9 @@ final class TemporaryFolder: Sendable {
 
     private static let scope = Scope(user: "ana"), owner = Owner(user: "ana")
 
-    private func recall(_ memory: MemoryOS, _ query: String, _ change: (inout RecallRequest) -> Void = { _ in }) async throws -> [String] {
+    private func recall(_ memory: MemoryOS, _ query: String, _ change: (inout RecallRequest) -> Void = { _ in })
+        async throws -> [String]
+    {
         var request = RecallRequest(query, owner: Self.owner)
         change(&request)
         return try await memory.recall(request).memories.map(\.memory.text)
@@ -82,19 +92,22 @@ final class TemporaryFolder: Sendable {
     @Test func `what is remembered is recalled by its words at once, also by another process`() async throws {
         let folder = try TemporaryFolder(), memory = try folder.open(), other = try folder.open()
         #expect(try await recall(other, "guitar").isEmpty)
-        try await memory.remember([MemoryInput("Tom sold his guitar."), MemoryInput("It rained all day.")], scope: Self.scope)
+        try await memory.remember(
+            [MemoryInput("Tom sold his guitar."), MemoryInput("It rained all day.")], scope: Self.scope)
         #expect(try await recall(memory, "Who sold a guitar?").first == "Tom sold his guitar.")
         #expect(try await recall(other, "Who sold a guitar?").first == "Tom sold his guitar.")
         #expect(try await other.recall(RecallRequest("guitar", owner: Owner(user: "bob"))).memories.isEmpty)
     }
 
     @Test func `the same saying is recorded once, nearly the same is linked`() async throws {
-        let folder = try TemporaryFolder(), memory = try folder.open(), time = Date(timeIntervalSince1970: 1_700_000_000)
+        let folder = try TemporaryFolder(), memory = try folder.open(),
+            time = Date(timeIntervalSince1970: 1_700_000_000)
         let text = "The meeting about the new budget is on the third floor"
         let first = try await memory.remember([MemoryInput(text, speaker: "Tom", eventTime: time)], scope: Self.scope)
         let again = try await memory.remember([MemoryInput(text, speaker: "Tom", eventTime: time)], scope: Self.scope)
         #expect(again[0].duplicate && again[0].id == first[0].id)
-        let near = try await memory.remember([MemoryInput(text + "!", speaker: "Tom", eventTime: time)], scope: Self.scope)
+        let near = try await memory.remember(
+            [MemoryInput(text + "!", speaker: "Tom", eventTime: time)], scope: Self.scope)
         #expect(!near[0].duplicate && near[0].nearDuplicateOf == first[0].id)
         #expect(try memory.store.links(of: near[0].id, owner: Self.owner, by: .local).first?.kind == "nearDuplicateOf")
         let result = try await memory.recall(RecallRequest("budget meeting floor", owner: Self.owner))
@@ -106,15 +119,23 @@ final class TemporaryFolder: Sendable {
         var tagged = MemoryInput("The red boat is for sale", eventTime: Date(timeIntervalSince1970: 1000))
         tagged.tags = ["boats"]
         tagged.agent = "shopper"
-        var expired = MemoryInput("The blue boat is for sale", eventTime: Date(timeIntervalSince1970: 2000), session: "s")
+        var expired = MemoryInput(
+            "The blue boat is for sale", eventTime: Date(timeIntervalSince1970: 2000), session: "s")
         expired.expires = Date(timeIntervalSinceNow: -10)
         let kept = try await memory.remember(
-            [tagged, expired, MemoryInput("The green boat is for sale", eventTime: Date(timeIntervalSince1970: 3000))], scope: Self.scope)
+            [tagged, expired, MemoryInput("The green boat is for sale", eventTime: Date(timeIntervalSince1970: 3000))],
+            scope: Self.scope)
         #expect(Set(try await recall(memory, "boat")) == ["The green boat is for sale", "The red boat is for sale"])
         #expect(try await recall(memory, "boat") { $0.tag = "boats" } == ["The red boat is for sale"])
         #expect(try await recall(memory, "boat") { $0.agent = "shopper" } == ["The red boat is for sale"])
-        #expect(try await recall(memory, "boat") { $0.from = Date(timeIntervalSince1970: 2500) } == ["The green boat is for sale"])
-        #expect(try await recall(memory, "boat") { $0.before = Date(timeIntervalSince1970: 2500) } == ["The red boat is for sale"])
+        #expect(
+            try await recall(memory, "boat") { $0.from = Date(timeIntervalSince1970: 2500) } == [
+                "The green boat is for sale"
+            ])
+        #expect(
+            try await recall(memory, "boat") { $0.before = Date(timeIntervalSince1970: 2500) } == [
+                "The red boat is for sale"
+            ])
         #expect(try await recall(memory, "boat") { $0.type = .preference }.isEmpty)
         _ = try memory.store.commit([.archive(kept[0].id)], owner: Self.owner, by: .local)
         #expect(try await recall(memory, "boat") == ["The green boat is for sale"])
@@ -125,18 +146,26 @@ final class TemporaryFolder: Sendable {
     @Test func `the past can be asked as it was known then`() async throws {
         let folder = try TemporaryFolder(), memory = try folder.open()
         let before = Date(timeIntervalSinceNow: -1000)
-        let cube = try await memory.remember([MemoryInput("Nora lives in Lyon")], scope: Self.scope, by: Caller(.local, time: before))[0]
+        let cube = try await memory.remember(
+            [MemoryInput("Nora lives in Lyon")], scope: Self.scope, by: Caller(.local, time: before))[0]
         let context = OperationContext(memory: memory, principal: .local)
-        _ = try await UpdateOperation.call(["id": .string(cube.id.description), "text": "Nora lives in Berlin", "user": "ana"], context, surface: .http)
+        _ = try await UpdateOperation.call(
+            ["id": .string(cube.id.description), "text": "Nora lives in Berlin", "user": "ana"], context, surface: .http
+        )
         #expect(try await recall(memory, "Where does Nora live?") == ["Nora lives in Berlin"])
-        #expect(try await recall(memory, "Where does Nora live?") { $0.asOf = before.addingTimeInterval(500) } == ["Nora lives in Lyon"])
+        #expect(
+            try await recall(memory, "Where does Nora live?") { $0.asOf = before.addingTimeInterval(500) } == [
+                "Nora lives in Lyon"
+            ])
         #expect(try await recall(memory, "Where does Nora live?") { $0.asOf = before.addingTimeInterval(-500) }.isEmpty)
         #expect(try await recall(memory, "Lyon").allSatisfy { !$0.contains("Lyon") })
     }
 
     @Test func `a token budget is kept`() async throws {
         let folder = try TemporaryFolder(), memory = try folder.open()
-        try await memory.remember((0..<20).map { MemoryInput("Note \($0) about the harbour and its many old fishing boats") }, scope: Self.scope)
+        try await memory.remember(
+            (0..<20).map { MemoryInput("Note \($0) about the harbour and its many old fishing boats") },
+            scope: Self.scope)
         var request = RecallRequest("harbour boats", owner: Self.owner, limit: 20)
         request.tokenBudget = 50
         let result = try await memory.recall(request)
@@ -147,7 +176,8 @@ final class TemporaryFolder: Sendable {
         let folder = try TemporaryFolder(), memory = try folder.open()
         await #expect(throws: InputError.self) { try await memory.remember([MemoryInput(" \n")], scope: Self.scope) }
         await #expect(throws: InputError.self) {
-            try await memory.remember([MemoryInput(String(repeating: "x", count: MemoryOS.maximumTextBytes + 1))], scope: Self.scope)
+            try await memory.remember(
+                [MemoryInput(String(repeating: "x", count: MemoryOS.maximumTextBytes + 1))], scope: Self.scope)
         }
         await #expect(throws: InputError.self) { try await memory.recall(RecallRequest("")) }
         await #expect(throws: InputError.self) { try await memory.recall(RecallRequest("x", limit: 0)) }
@@ -171,7 +201,9 @@ final class TemporaryFolder: Sendable {
         let first = try await memory.remember([MemoryInput("once")], scope: Self.scope, idempotencyKey: "k1")
         let again = try await memory.remember([MemoryInput("once")], scope: Self.scope, idempotencyKey: "k1")
         #expect(again.map(\.id) == first.map(\.id) && again[0].duplicate)
-        await #expect(throws: StoreError.self) { try await memory.remember([MemoryInput("twice")], scope: Self.scope, idempotencyKey: "k1") }
+        await #expect(throws: StoreError.self) {
+            try await memory.remember([MemoryInput("twice")], scope: Self.scope, idempotencyKey: "k1")
+        }
     }
 
     @Test func `many writers and readers at once`() async throws {
@@ -180,7 +212,9 @@ final class TemporaryFolder: Sendable {
             for writer in 0..<8 {
                 group.addTask {
                     for i in 0..<25 {
-                        try await memory.remember([MemoryInput("writer \(writer) says number \(i)", session: "w\(writer)")], scope: Self.scope)
+                        try await memory.remember(
+                            [MemoryInput("writer \(writer) says number \(i)", session: "w\(writer)")], scope: Self.scope
+                        )
                         if i % 5 == 0 { _ = try await memory.recall(RecallRequest("number \(i)", owner: Self.owner)) }
                     }
                 }
@@ -191,8 +225,11 @@ final class TemporaryFolder: Sendable {
         #expect(try memory.store.check(repair: false, by: .local).allSatisfy(\.sound))
     }
 
-    @Test func `the same saying from many callers at once is recorded once, and each gets an answer of its own`() async throws {
-        let folder = try TemporaryFolder(), memory = try folder.open(), time = Date(timeIntervalSince1970: 1_700_000_000)
+    @Test func `the same saying from many callers at once is recorded once, and each gets an answer of its own`()
+        async throws
+    {
+        let folder = try TemporaryFolder(), memory = try folder.open(),
+            time = Date(timeIntervalSince1970: 1_700_000_000)
         let answers = try await withThrowingTaskGroup(of: Remembered.self) { group in
             for caller in 0..<60 {
                 group.addTask {
@@ -212,7 +249,10 @@ final class TemporaryFolder: Sendable {
         try await memory.remember([MemoryInput("first")], scope: Self.scope, idempotencyKey: "k")
         let outcomes = await withTaskGroup(of: Bool.self) { group in
             for i in 0..<20 {
-                group.addTask { (try? await memory.remember([MemoryInput("text \(i)")], scope: Self.scope, idempotencyKey: i % 2 == 0 ? "k" : nil)) != nil }
+                group.addTask {
+                    (try? await memory.remember(
+                        [MemoryInput("text \(i)")], scope: Self.scope, idempotencyKey: i % 2 == 0 ? "k" : nil)) != nil
+                }
             }
             return await group.reduce(into: 0) { $0 += $1 ? 1 : 0 }
         }
@@ -231,10 +271,13 @@ final class TemporaryFolder: Sendable {
 
     @Test func `derived analyses of another version are made again`() async throws {
         let folder = try TemporaryFolder()
-        let old = MemoryOS(store: try SQLiteMemoryStore(path: folder.path + "/store.db", analyzer: "ancient"), embedder: nil)
+        let old = MemoryOS(
+            store: try SQLiteMemoryStore(path: folder.path + "/store.db", analyzer: "ancient"), embedder: nil)
         try await old.remember([MemoryInput("a lighthouse")], scope: Self.scope)
         let memory = try folder.open()
         #expect(try await recall(memory, "lighthouse") == ["a lighthouse"])
-        #expect(try memory.store.changes(owner: Self.owner, since: 0, vectorsSince: 0, embedder: "").rows[0].analyzer == MemoryOS.analyzerVersion)
+        #expect(
+            try memory.store.changes(owner: Self.owner, since: 0, vectorsSince: 0, embedder: "").rows[0].analyzer
+                == MemoryOS.analyzerVersion)
     }
 }

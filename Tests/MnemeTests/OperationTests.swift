@@ -4,10 +4,16 @@ import MnemeStore
 import Testing
 
 @Suite struct OperationTests {
-    private func call(_ operation: any Mneme.Operation.Type, _ arguments: [String: JSONValue], _ memory: MemoryOS, _ principal: Principal = .local) async throws
+    private func call(
+        _ operation: any Mneme.Operation.Type, _ arguments: [String: JSONValue], _ memory: MemoryOS,
+        _ principal: Principal = .local
+    ) async throws
         -> JSONValue
     {
-        guard case .value(let value) = try await operation.call(arguments, OperationContext(memory: memory, principal: principal), surface: .http) else {
+        guard
+            case .value(let value) = try await operation.call(
+                arguments, OperationContext(memory: memory, principal: principal), surface: .http)
+        else {
             return .null
         }
         return try JSONDecoder().decode(JSONValue.self, from: Data(try OperationTable.encode(value).utf8))
@@ -30,18 +36,30 @@ import Testing
 
     @Test func `a memory's whole life`() async throws {
         let folder = try TemporaryFolder(), memory = try folder.open()
-        let made = try await call(RememberOperation.self, ["text": "The key is under the mat", "tag": ["home"]], memory)
+        let made = try await call(
+            RememberOperation.self, ["text": "The key is under the mat", "tag": ["home"]], memory)
         let id = try #require(made["memories"]?.array?.first?["id"]?.string)
-        #expect(try await call(GetOperation.self, ["id": .string(id)], memory)["memory"]?["text"]?.string == "The key is under the mat")
-        #expect(try await call(UpdateOperation.self, ["id": .string(id), "text": "The key is in the shed"], memory)["memory"]?["version"]?.double == 2)
-        #expect(try await call(ForgetOperation.self, ["id": .string(id), "reason": "old"], memory)["memory"]?["state"]?.string == "archived")
+        #expect(
+            try await call(GetOperation.self, ["id": .string(id)], memory)["memory"]?["text"]?.string
+                == "The key is under the mat")
+        #expect(
+            try await call(UpdateOperation.self, ["id": .string(id), "text": "The key is in the shed"], memory)[
+                "memory"]?["version"]?.double == 2)
+        #expect(
+            try await call(ForgetOperation.self, ["id": .string(id), "reason": "old"], memory)["memory"]?["state"]?
+                .string == "archived")
         #expect(try await call(RecallOperation.self, ["query": "key"], memory)["memories"]?.array?.isEmpty == true)
         _ = try await call(RestoreOperation.self, ["id": .string(id)], memory)
         #expect(try await call(RecallOperation.self, ["query": "key"], memory)["memories"]?.array?.count == 1)
-        let operations = try await call(HistoryOperation.self, ["id": .string(id)], memory)["history"]?.array?.compactMap { $0["operation"]?.string }
+        let operations = try await call(HistoryOperation.self, ["id": .string(id)], memory)["history"]?.array?
+            .compactMap { $0["operation"]?.string }
         #expect(operations == ["add", "update", "archive", "restore"])
-        let other = try #require(try await call(RememberOperation.self, ["text": "The shed is green"], memory)["memories"]?.array?.first?["id"]?.string)
-        #expect(try await call(LinkOperation.self, ["id": .string(id), "target": .string(other)], memory)["links"]?.array?.count == 1)
+        let other = try #require(
+            try await call(RememberOperation.self, ["text": "The shed is green"], memory)["memories"]?.array?.first?[
+                "id"]?.string)
+        #expect(
+            try await call(LinkOperation.self, ["id": .string(id), "target": .string(other)], memory)["links"]?.array?
+                .count == 1)
         #expect(try await call(ListOperation.self, ["limit": 1], memory)["next"]?.string == other)
         #expect(try await call(StatsOperation.self, [:], memory)["memories"]?.double == 2)
         _ = try await call(EraseOperation.self, ["id": .string(id)], memory)
@@ -51,7 +69,8 @@ import Testing
 
     @Test(
         arguments: [
-            ["query": 3], ["query": "x", "limit": 0], ["query": "x", "limit": .number(1.5)], ["query": "x", "mode": "magic"],
+            ["query": 3], ["query": "x", "limit": 0], ["query": "x", "limit": .number(1.5)],
+            ["query": "x", "mode": "magic"],
             ["query": "x", "from": "whenever"],
             ["querry": "x"], [:], ["query": "x", "type": []],
         ] as [[String: JSONValue]])
@@ -64,19 +83,26 @@ import Testing
         let folder = try TemporaryFolder(), memory = try folder.open()
         let made = try await call(RememberOperation.self, ["text": "private", "user": "ana"], memory)
         let id = try #require(made["memories"]?.array?.first?["id"]?.string)
-        let nobody = Principal(name: "nobody", permissions: []), bob = Principal(name: "bob", permissions: Set(Permission.allCases), user: "bob")
+        let nobody = Principal(name: "nobody", permissions: []),
+            bob = Principal(name: "bob", permissions: Set(Permission.allCases), user: "bob")
         let arguments: [String: [String: JSONValue]] = [
-            "remember": ["text": "x"], "recall": ["query": "private"], "link": ["id": .string(id), "target": .string(id)], "list": [:],
+            "remember": ["text": "x"], "recall": ["query": "private"],
+            "link": ["id": .string(id), "target": .string(id)], "list": [:],
             "import": ["data": "{}"],
-            "export": [:], "package": [:], "policy": [:], "set-policy": [:], "stats": [:], "tiers": [:], "doctor": [:], "share": ["with": "user:carl"],
+            "export": [:], "package": [:], "policy": [:], "set-policy": [:], "stats": [:], "tiers": [:], "doctor": [:],
+            "share": ["with": "user:carl"],
             "unshare": ["grant": 1], "grants": [:],
             "correct": ["id": .string(id), "text": "x"], "feedback": ["id": .string(id), "verdict": "wrong"],
         ]
         for operation in OperationTable.all {
             let given = arguments[operation.name] ?? ["id": .string(id)]
-            await #expect(throws: AccessError.self, "\(operation.name)") { try await call(operation, given, memory, nobody) }
+            await #expect(throws: AccessError.self, "\(operation.name)") {
+                try await call(operation, given, memory, nobody)
+            }
             guard operation.parameters.contains(where: { $0.name == "user" }) else { continue }
-            await #expect(throws: AccessError.self, "\(operation.name)") { try await call(operation, given.merging(["user": "ana"]) { $1 }, memory, bob) }
+            await #expect(throws: AccessError.self, "\(operation.name)") {
+                try await call(operation, given.merging(["user": "ana"]) { $1 }, memory, bob)
+            }
             // Within the own scope the other's memory does not exist.
             let answer = try? await call(operation, given, memory, bob)
             #expect(answer.map { !String(describing: $0).contains("private") } ?? true, "\(operation.name)")

@@ -23,28 +23,39 @@ package struct Analysis: Sendable {
     ///   - words: ``TextAnalyzer/words(_:)`` of `text`.
     ///   - entities: ``TextFacts/entities(in:speaker:limit:)`` of it.
     ///   - eventTime: on the speaker's clock, taken as UTC.
-    package init(text: String, words: [String], entities: [String], speaker: String?, eventTime: Date, analyzer: TextAnalyzer) {
+    package init(
+        text: String, words: [String], entities: [String], speaker: String?, eventTime: Date, analyzer: TextAnalyzer
+    ) {
         let parts = TimeExpressions.calendar.dateComponents([.year, .month, .day], from: eventTime)
         let month = Self.monthNames[(parts.month ?? 1) - 1]
         let date = [String(parts.day ?? 1), month, String(parts.year ?? 1970)]
         terms = TermCounts(analyzer.terms(ofWords: TextAnalyzer.words(speaker ?? "") + date + words))
         for word in words {
-            if Self.timeWords.contains(word) || (word.utf8.count == 4 && Int(word).map { (1900...2099).contains($0) } ?? false) { hasTime = true }
-            if Self.numberWords.contains(word) || word.utf8.first.map({ (48...57).contains($0) }) ?? false { hasNumber = true }
+            if Self.timeWords.contains(word)
+                || (word.utf8.count == 4 && Int(word).map { (1900...2099).contains($0) } ?? false)
+            {
+                hasTime = true
+            }
+            if Self.numberWords.contains(word) || word.utf8.first.map({ (48...57).contains($0) }) ?? false {
+                hasNumber = true
+            }
         }
         names = min(2, Self.nameCount(text))
         // The speaker is a feature of its own, and would connect all that one says.
         let spoken = speaker.map(TextFolding.folded)
         for entity in entities where self.entities.count < 15 {
             let name = TextFolding.folded(entity), hash = TermCounts.hash(name)
-            if name != spoken, !Self.timeWords.contains(name), !self.entities.contains(hash) { self.entities.append(hash) }
+            if name != spoken, !Self.timeWords.contains(name), !self.entities.contains(hash) {
+                self.entities.append(hash)
+            }
         }
     }
 
     /// Analyses a memory as it stands.
     package init(of cube: MemCube, analyzer: TextAnalyzer) {
         self.init(
-            text: cube.text, words: TextAnalyzer.words(cube.text), entities: cube.entities, speaker: cube.speaker, eventTime: cube.localTime,
+            text: cube.text, words: TextAnalyzer.words(cube.text), entities: cube.entities, speaker: cube.speaker,
+            eventTime: cube.localTime,
             analyzer: analyzer)
     }
 
@@ -58,7 +69,9 @@ package struct Analysis: Sendable {
         else { return nil }
         self.terms = terms
         entities = bytes.withUnsafeBytes { bytes in
-            (0..<Int(cues >> 4)).map { UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: 1 + 4 * $0, as: UInt32.self)) }
+            (0..<Int(cues >> 4)).map {
+                UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: 1 + 4 * $0, as: UInt32.self))
+            }
         }
         hasTime = cues & 1 != 0
         hasNumber = cues & 2 != 0
@@ -67,19 +80,23 @@ package struct Analysis: Sendable {
 
     package var encoded: [UInt8] {
         [(hasTime ? 1 : 0) | (hasNumber ? 2 : 0) | UInt8(names) << 2 | UInt8(entities.count) << 4]
-            + entities.flatMap { hash in (0..<4).map { UInt8(truncatingIfNeeded: hash >> (8 * UInt32($0))) } } + terms.encoded
+            + entities.flatMap { hash in (0..<4).map { UInt8(truncatingIfNeeded: hash >> (8 * UInt32($0))) } }
+            + terms.encoded
     }
 
     static let monthNames = [
-        "january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november", "december",
+        "january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november",
+        "december",
     ]
     private static let timeWords: Set<String> = Set(
         monthNames + [
-            "yesterday", "today", "tonight", "tomorrow", "last", "next", "ago", "week", "weekend", "month", "year", "monday", "tuesday", "wednesday",
+            "yesterday", "today", "tonight", "tomorrow", "last", "next", "ago", "week", "weekend", "month", "year",
+            "monday", "tuesday", "wednesday",
             "thursday", "friday", "saturday", "sunday", "morning", "recently", "since", "day", "days",
         ])
     private static let numberWords: Set<String> = [
-        "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "once", "twice", "few", "several", "couple", "dozen", "hundred",
+        "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "once", "twice", "few",
+        "several", "couple", "dozen", "hundred",
     ]
 
     /// Capitalised words inside a sentence (after a lower-case letter or a comma and a space).

@@ -13,8 +13,11 @@ package enum Segmenter {
     package static func parts(of text: String, targetLength: Int = targetLength) -> [Substring] {
         var parts: [Substring] = [], start = text.startIndex
         while let window = window(of: text[start...], targetLength) {
-            let half = window.index(window.startIndex, offsetBy: targetLength / 2, limitedBy: window.endIndex) ?? window.startIndex
-            let end = text.utf8.index(start, offsetBy: window.utf8.distance(from: window.startIndex, to: cut(window, after: half)))
+            let half =
+                window.index(window.startIndex, offsetBy: targetLength / 2, limitedBy: window.endIndex)
+                ?? window.startIndex
+            let end = text.utf8.index(
+                start, offsetBy: window.utf8.distance(from: window.startIndex, to: cut(window, after: half)))
             parts.append(text[start..<end])
             start = end
         }
@@ -29,9 +32,13 @@ package enum Segmenter {
         let longest = targetLength * 5 / 4
         guard rest.utf8.count > longest else { return nil }
         let scalars = rest.unicodeScalars
-        let reach = scalars.index(scalars.startIndex, offsetBy: longest * scalarsPerCharacter, limitedBy: scalars.endIndex) ?? scalars.endIndex
+        let reach =
+            scalars.index(scalars.startIndex, offsetBy: longest * scalarsPerCharacter, limitedBy: scalars.endIndex)
+            ?? scalars.endIndex
         let near = String(scalars[..<reach])
-        guard let end = near.index(near.startIndex, offsetBy: targetLength, limitedBy: near.endIndex) else { return reach < rest.endIndex ? near : nil }
+        guard let end = near.index(near.startIndex, offsetBy: targetLength, limitedBy: near.endIndex) else {
+            return reach < rest.endIndex ? near : nil
+        }
         // A little more than a part stays whole.
         let isLonger = near.index(end, offsetBy: longest - targetLength + 1, limitedBy: near.endIndex) != nil
         return isLonger || reach < rest.endIndex ? String(near[..<end]) : nil

@@ -20,7 +20,8 @@ package enum TextFacts {
         if says(preferencePhrases) { return .preference }
         if says(corePhrases) { return .core }
         if says(procedurePhrases) || stepCount(text) >= 2 { return .procedural }
-        if says(eventWords) || words.contains("i") && words.contains(where: { $0.hasSuffix("ed") && $0.utf8.count > 4 }) {
+        if says(eventWords) || words.contains("i") && words.contains(where: { $0.hasSuffix("ed") && $0.utf8.count > 4 })
+        {
             return .episodic
         }
         if says(factPhrases) && !text.hasSuffix("?") { return .semantic }
@@ -28,13 +29,15 @@ package enum TextFacts {
     }
 
     private static let questionWords: Set<Substring> = [
-        "what", "where", "when", "who", "whose", "whom", "which", "why", "how", "do", "does", "did", "is", "are", "was", "were", "am", "can", "could", "would",
+        "what", "where", "when", "who", "whose", "whom", "which", "why", "how", "do", "does", "did", "is", "are", "was",
+        "were", "am", "can", "could", "would",
         "should", "will", "have", "has", "had", "may", "shall", "and", "but", "so",
     ]
 
     private static func sentences(of text: String) -> [Substring] {
         var sentences: [Substring] = [], start = text.startIndex
-        for (i, next) in zip(text.indices, text.indices.dropFirst()) where ".!?\n".contains(text[i]) && text[next].isWhitespace {
+        for (i, next) in zip(text.indices, text.indices.dropFirst())
+        where ".!?\n".contains(text[i]) && text[next].isWhitespace {
             sentences.append(text[start...i])
             start = next
         }
@@ -49,17 +52,24 @@ package enum TextFacts {
 
     // Contractions lose their apostrophe in words(): "i'm" is "im". Spaces around make them match whole words.
     private static let preferencePhrases = padded([
-        "i love", "i like", "i prefer", "i enjoy", "i hate", "i dislike", "i adore", "i cant stand", "my favorite", "my favourite", "favorite is",
-        "i would rather", "id rather", "i dont like", "im a fan of", "im into", "likes", "prefers", "loves", "hates", "dislikes",
+        "i love", "i like", "i prefer", "i enjoy", "i hate", "i dislike", "i adore", "i cant stand", "my favorite",
+        "my favourite", "favorite is",
+        "i would rather", "id rather", "i dont like", "im a fan of", "im into", "likes", "prefers", "loves", "hates",
+        "dislikes",
     ])
     private static let corePhrases = padded([
-        "my name is", "call me", "i live in", "i live at", "i was born", "my birthday", "i work as", "i work at", "i work for", "im from", "i am from",
-        "im married", "i am married", "my wife", "my husband", "my daughter", "my son", "my address", "my phone", "my email", "im allergic",
+        "my name is", "call me", "i live in", "i live at", "i was born", "my birthday", "i work as", "i work at",
+        "i work for", "im from", "i am from",
+        "im married", "i am married", "my wife", "my husband", "my daughter", "my son", "my address", "my phone",
+        "my email", "im allergic",
         "i am allergic", "years old", "i moved to",
     ])
-    private static let procedurePhrases = padded(["how to", "first you", "steps to", "step 1", "make sure to", "you need to", "in order to", "then you"])
+    private static let procedurePhrases = padded([
+        "how to", "first you", "steps to", "step 1", "make sure to", "you need to", "in order to", "then you",
+    ])
     private static let eventWords = padded([
-        "yesterday", "today", "tonight", "tomorrow", "last week", "last night", "last month", "last year", "ago", "went", "just got", "happened",
+        "yesterday", "today", "tonight", "tomorrow", "last week", "last night", "last month", "last year", "ago",
+        "went", "just got", "happened",
         "met", "visited", "bought", "started", "finished",
     ])
     private static let factPhrases = padded(["is", "are", "has", "have", "means", "costs", "contains", "consists"])
@@ -72,7 +82,9 @@ package enum TextFacts {
         return text.split(separator: "\n").count { line in
             let line = line.drop { $0 == " " }
             let digits = line.prefix { $0.isNumber }
-            return (!digits.isEmpty && digits.count <= 2 && line.dropFirst(digits.count).first.map { $0 == "." || $0 == ")" } ?? false)
+            return
+                (!digits.isEmpty && digits.count <= 2
+                && line.dropFirst(digits.count).first.map { $0 == "." || $0 == ")" } ?? false)
         }
     }
 
@@ -94,13 +106,19 @@ package enum TextFacts {
         var sentenceStart = true
         for scalars in text.unicodeScalars.split(whereSeparator: \.isSpace) {
             let raw = Substring(scalars), word = Substring(scalars.trimming { !$0.isWordPart })
-            if raw.utf8.contains(UInt8(ascii: "@")) && raw.utf8.contains(UInt8(ascii: ".")) || raw.hasPrefix("http://") || raw.hasPrefix("https://") {
+            if raw.utf8.contains(UInt8(ascii: "@")) && raw.utf8.contains(UInt8(ascii: ".")) || raw.hasPrefix("http://")
+                || raw.hasPrefix("https://")
+            {
                 end()
                 add(String(Substring(scalars.trimming { ",.;:!?()<>\"'".unicodeScalars.contains($0) })))
             } else if let first = word.unicodeScalars.first, first.isUppercase, word.utf8.count > 1 || !run.isEmpty {
                 let bare = word.hasSuffix("'s") || word.hasSuffix("’s") ? word.dropLast(2) : word
                 let common = TextAnalyzer.stopWords.contains(bare.lowercased()) || openers.contains(bare.lowercased())
-                if (sentenceStart && (common || run.isEmpty && !isName(bare, in: text))) || common { end() } else { run.append(bare) }
+                if (sentenceStart && (common || run.isEmpty && !isName(bare, in: text))) || common {
+                    end()
+                } else {
+                    run.append(bare)
+                }
                 if bare.count != word.count { end() }
             } else {
                 end()
@@ -122,8 +140,10 @@ package enum TextFacts {
     }
 
     private static let openers: Set<String> = [
-        "hey", "hi", "hello", "wow", "yeah", "yes", "no", "thanks", "thank", "oh", "well", "sure", "great", "nice", "cool", "awesome", "congrats",
-        "okay", "ok", "im", "i'm", "i've", "i'll", "it's", "that's", "also", "sorry", "please", "maybe", "good", "sounds", "glad", "haha", "lol",
+        "hey", "hi", "hello", "wow", "yeah", "yes", "no", "thanks", "thank", "oh", "well", "sure", "great", "nice",
+        "cool", "awesome", "congrats",
+        "okay", "ok", "im", "i'm", "i've", "i'll", "it's", "that's", "also", "sorry", "please", "maybe", "good",
+        "sounds", "glad", "haha", "lol",
     ]
 
     /// The longest content words, as a short description of what the text is about.
@@ -147,7 +167,9 @@ package enum TextFacts {
 
 extension Substring.UnicodeScalarView {
     func trimming(_ drop: (Unicode.Scalar) -> Bool) -> Substring.UnicodeScalarView {
-        guard let first = firstIndex(where: { !drop($0) }), let last = lastIndex(where: { !drop($0) }) else { return self[endIndex...] }
+        guard let first = firstIndex(where: { !drop($0) }), let last = lastIndex(where: { !drop($0) }) else {
+            return self[endIndex...]
+        }
         return self[first...last]
     }
 }

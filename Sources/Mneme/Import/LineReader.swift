@@ -16,9 +16,13 @@ struct LineReader {
     private(set) var bytes = 0
 
     init(path: String) throws {
-        guard let handle = FileHandle(forReadingAtPath: path) else { throw InputError("\(path) cannot be read. Does it exist?") }
+        guard let handle = FileHandle(forReadingAtPath: path) else {
+            throw InputError("\(path) cannot be read. Does it exist?")
+        }
         source = {
-            do { return try handle.read(upToCount: 256 << 10) } catch { throw InputError("The file cannot be read further: \(error.localizedDescription)") }
+            do { return try handle.read(upToCount: 256 << 10) } catch {
+                throw InputError("The file cannot be read further: \(error.localizedDescription)")
+            }
         }
         longest = Self.maximumLine
     }

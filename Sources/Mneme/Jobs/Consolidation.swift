@@ -7,7 +7,8 @@ package import MnemeStore
 package struct Consolidation {
     /// Words without which a statement says the same. "Not", numbers and names are none of them.
     private static let fillers: Set<String> = [
-        "a", "actually", "ah", "an", "and", "anyway", "basically", "btw", "by", "hey", "honestly", "just", "oh", "ok", "okay", "please", "quite", "really",
+        "a", "actually", "ah", "an", "and", "anyway", "basically", "btw", "by", "hey", "honestly", "just", "oh", "ok",
+        "okay", "please", "quite", "really",
         "right",
         "simply", "so", "that", "the", "too", "very", "way", "well", "yeah", "yes",
     ]
@@ -29,20 +30,25 @@ package struct Consolidation {
     package init() {}
 
     package mutating func add(_ cube: MemCube) {
-        guard cube.type != .episodic, cube.state == .activated, cube.activation == nil, cube.validUntil == nil, cube.expires == nil, cube.caution == nil else {
+        guard cube.type != .episodic, cube.state == .activated, cube.activation == nil, cube.validUntil == nil,
+            cube.expires == nil, cube.caution == nil
+        else {
             return
         }
         let words = TextAnalyzer.words(cube.text).map { $0.lowercased() }.filter { !Self.fillers.contains($0) }
         guard !words.isEmpty else { return }
         let key = Key(
-            words: words, type: cube.type, speaker: cube.speaker?.lowercased(), agent: cube.scope.agent, sensitivity: cube.sensitivity)
+            words: words, type: cube.type, speaker: cube.speaker?.lowercased(), agent: cube.scope.agent,
+            sensitivity: cube.sensitivity)
         groups[key, default: []].append(cube)
     }
 
     /// What to put together, in the order of what stays.
     package func mergers() -> [Merger] {
         groups.values.compactMap { cubes in
-            guard cubes.count > 1, let kept = cubes.max(by: { ($0.eventTime, $0.id) < ($1.eventTime, $1.id) }) else { return nil }
+            guard cubes.count > 1, let kept = cubes.max(by: { ($0.eventTime, $0.id) < ($1.eventTime, $1.id) }) else {
+                return nil
+            }
             // Whatever somebody gave a memory besides its text stays in use.
             let merged = cubes.filter { cube in
                 cube.id != kept.id && cube.priority <= kept.priority && Set(cube.tags).isSubset(of: kept.tags)
@@ -66,24 +72,29 @@ extension MemoryOS {
             for cube in page { consolidation.add(cube) }
             (filter.after, isLast) = (page.last?.id, page.count < filter.limit)
         }
-        let mergers = consolidation.mergers(), caller = Caller(Caller.mneme.principal, operation: "consolidate", reason: "says the same", time: now)
+        let mergers = consolidation.mergers(),
+            caller = Caller(Caller.mneme.principal, operation: "consolidate", reason: "says the same", time: now)
         var count = 0
         for merger in mergers {
             try Task.checkCancellation()
             if !isDry {
                 let mutations = merger.merged.flatMap { id -> [Mutation] in
                     [
-                        .link(CubeLink(source: merger.kept, target: id, kind: CubeLink.consolidates, time: now)), .merge(id, into: merger.kept),
+                        .link(CubeLink(source: merger.kept, target: id, kind: CubeLink.consolidates, time: now)),
+                        .merge(id, into: merger.kept),
                         .confirm(merger.kept),
                     ]
                 }
                 // All of it or nothing; what somebody changed at this moment is seen the next time.
-                do { _ = try await run { [store] in try store.commit(mutations, owner: owner, by: caller) } } catch let error as StoreError
+                do { _ = try await run { [store] in try store.commit(mutations, owner: owner, by: caller) } } catch let
+                    error as StoreError
                     where error.code == .notFound || error.code == .conflict
                 { continue }
             }
             count += merger.merged.count
         }
-        return count == 0 ? "nothing says the same" : "\(count) \(isDry ? "would be merged" : "merged") into \(mergers.count) that say the same"
+        return count == 0
+            ? "nothing says the same"
+            : "\(count) \(isDry ? "would be merged" : "merged") into \(mergers.count) that say the same"
     }
 }

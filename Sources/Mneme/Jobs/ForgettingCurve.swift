@@ -15,7 +15,9 @@ public protocol ForgettingCurve: Sendable {
 
 extension MemCube {
     /// Days since it was used last, or recorded.
-    func daysIdle(now: Date) -> Double { max(0, now.timeIntervalSince(max(usage?.last ?? recordedTime, recordedTime))) / 86_400 }
+    func daysIdle(now: Date) -> Double {
+        max(0, now.timeIntervalSince(max(usage?.last ?? recordedTime, recordedTime))) / 86_400
+    }
 }
 
 /// MemoryBank (Zhong et al. 2024) [221]: R = exp(−t / S) after Ebbinghaus. S begins at one unit and grows by one with each recall; each recall begins t anew.
@@ -44,7 +46,9 @@ public struct LayeredCurve: ForgettingCurve {
         }
     }
 
-    public func retention(of cube: MemCube, now: Date) -> Double { exp(-cube.daysIdle(now: now) / (days * Self.depth(cube.type))) }
+    public func retention(of cube: MemCube, now: Date) -> Double {
+        exp(-cube.daysIdle(now: now) / (days * Self.depth(cube.type)))
+    }
 }
 
 /// Every curve.

@@ -27,9 +27,11 @@ public enum JobKind: String, Sendable, CaseIterable {
     /// What it does and takes, for help.
     public var help: String {
         switch self {
-        case .decay: "archive what has faded: curve=memorybank|layered, days=30 (unit of time), below=0.05, dry=true only counts"
+        case .decay:
+            "archive what has faded: curve=memorybank|layered, days=30 (unit of time), below=0.05, dry=true only counts"
         case .expire: "archive what has expired"
-        case .refine: "have a language model find what contradicts what, where rules do not: count=1000 memories of a user at most"
+        case .refine:
+            "have a language model find what contradicts what, where rules do not: count=1000 memories of a user at most"
         case .consolidate: "merge facts and preferences that say the same into the latest; dry=true only counts"
         case .link: "link memories to earlier ones that are near by meaning; recall follows links"
         case .promote:
@@ -62,7 +64,8 @@ extension MemoryOS {
     ///
     /// - Throws: ``InputError`` for what no job takes, ``MnemeStore/AccessError``.
     public func enqueue(
-        _ kind: JobKind, owner: Owner? = nil, arguments: [String: String] = [:], priority: Int = 0, due: Date? = nil, by caller: Caller = .local
+        _ kind: JobKind, owner: Owner? = nil, arguments: [String: String] = [:], priority: Int = 0, due: Date? = nil,
+        by caller: Caller = .local
     ) async throws -> Job {
         let job = try Self.job(kind, owner: owner, arguments: arguments, priority: priority, due: due, now: caller.time)
         return try await run { [store] in try store.enqueue(job, by: caller) }
@@ -72,14 +75,21 @@ extension MemoryOS {
     public func jobCounts() async throws -> [Job.State: Int] { try await run { [store] in try store.jobCounts() } }
 
     /// A job, its arguments checked before anybody waits for it.
-    public static func job(_ kind: JobKind, owner: Owner?, arguments: [String: String], priority: Int = 0, due: Date? = nil, now: Date = Date()) throws -> Job {
+    public static func job(
+        _ kind: JobKind, owner: Owner?, arguments: [String: String], priority: Int = 0, due: Date? = nil,
+        now: Date = Date()
+    ) throws -> Job {
         if let unknown = arguments.keys.first(where: { !kind.arguments.contains($0) }) {
             throw InputError("\(kind.rawValue) takes no '\(unknown)': \(kind.help).")
         }
         _ = try DecayPlan(arguments)
         _ = try tierSettings(arguments)
-        if let count = arguments["count"], Int(count).map({ $0 < 1 }) ?? true { throw InputError("'count' is a number from 1 on.") }
-        if let keep = arguments["keep"], Double(keep).map({ $0 < 0 || !$0.isFinite }) ?? true { throw InputError("'keep' is a number from 0 on.") }
+        if let count = arguments["count"], Int(count).map({ $0 < 1 }) ?? true {
+            throw InputError("'count' is a number from 1 on.")
+        }
+        if let keep = arguments["keep"], Double(keep).map({ $0 < 0 || !$0.isFinite }) ?? true {
+            throw InputError("'keep' is a number from 0 on.")
+        }
         if owner != nil, !kind.isPerOwner { throw InputError("\(kind.rawValue) is done for the store as a whole.") }
         guard (-100...100).contains(priority) else { throw InputError("A priority lies between -100 and 100.") }
         return Job(kind.rawValue, owner: owner, arguments: arguments, priority: priority, created: now, due: due)
@@ -89,7 +99,9 @@ extension MemoryOS {
     ///
     /// - Returns: what came of it, in words.
     func perform(_ job: Job, now: Date) async throws -> String {
-        guard let kind = JobKind(rawValue: job.kind) else { throw InputError("This Mneme does not know the job '\(job.kind)'. Update it.") }
+        guard let kind = JobKind(rawValue: job.kind) else {
+            throw InputError("This Mneme does not know the job '\(job.kind)'. Update it.")
+        }
         if kind.isPerOwner, job.owner == nil {
             // One job an owner: each has its turn, and none holds up the others.
             let owners = try await run { [store] in try store.owners() }
@@ -102,11 +114,16 @@ extension MemoryOS {
         }
         switch kind {
         case .decay: return try await decay(job.owner!, try DecayPlan(job.arguments), now: now)
-        case .expire: return "\(try await archive(job.owner!, "expired", now: now) { $0.expires.map { $0 <= now } ?? false }) archived"
-        case .refine: return try await refine(job.owner!, count: job.arguments["count"].flatMap(Int.init) ?? 1_000, now: now)
+        case .expire:
+            return
+                "\(try await archive(job.owner!, "expired", now: now) { $0.expires.map { $0 <= now } ?? false }) archived"
+        case .refine:
+            return try await refine(job.owner!, count: job.arguments["count"].flatMap(Int.init) ?? 1_000, now: now)
         case .consolidate: return try await consolidate(job.owner!, isDry: job.arguments["dry"] == "true", now: now)
         case .link: return try await link(job.owner!, now: now)
-        case .promote: return try await promote(job.owner!, try Self.tierSettings(job.arguments), isDry: job.arguments["dry"] == "true", now: now)
+        case .promote:
+            return try await promote(
+                job.owner!, try Self.tierSettings(job.arguments), isDry: job.arguments["dry"] == "true", now: now)
         case .embed:
             let left = try await embedPending()
             return left == 0 ? "all memories have vectors" : "\(left) memories wait for vectors"
@@ -127,7 +144,9 @@ extension MemoryOS {
     private static func tierSettings(_ arguments: [String: String]) throws -> TierPlan.Settings {
         var settings = TierPlan.Settings()
         if let heat = arguments["heat"] {
-            guard let heat = Double(heat), heat >= 0, heat.isFinite else { throw InputError("'heat' is a number from 0 on.") }
+            guard let heat = Double(heat), heat >= 0, heat.isFinite else {
+                throw InputError("'heat' is a number from 0 on.")
+            }
             settings.heat = heat
         }
         if let keep = arguments["keep"].flatMap(Double.init), keep >= 0, keep <= 1e6 { settings.kept = Int(keep) }
@@ -143,10 +162,15 @@ extension MemoryOS {
         init(_ arguments: [String: String]) throws {
             let name = arguments["curve"] ?? MemoryBankCurve.name
             guard let type = ForgettingCurves.all.first(where: { $0.name == name }) else {
-                throw InputError("There is no curve '\(name)': \(ForgettingCurves.all.map { $0.name }.joined(separator: ", ")).")
+                throw InputError(
+                    "There is no curve '\(name)': \(ForgettingCurves.all.map { $0.name }.joined(separator: ", ")).")
             }
-            guard let days = Double(arguments["days"] ?? "30"), days > 0, days.isFinite else { throw InputError("'days' is a number above 0.") }
-            guard let below = Double(arguments["below"] ?? "0.05"), (0...1).contains(below) else { throw InputError("'below' lies between 0 and 1.") }
+            guard let days = Double(arguments["days"] ?? "30"), days > 0, days.isFinite else {
+                throw InputError("'days' is a number above 0.")
+            }
+            guard let below = Double(arguments["below"] ?? "0.05"), (0...1).contains(below) else {
+                throw InputError("'below' lies between 0 and 1.")
+            }
             curve = type.init(days: days)
             self.below = below
             isDry = arguments["dry"] == "true"
@@ -164,7 +188,10 @@ extension MemoryOS {
     }
 
     /// Archives an owner's memories in use that fit, some at a time.
-    private func archive(_ owner: Owner, _ reason: String, isDry: Bool = false, now: Date, where fits: @escaping @Sendable (MemCube) -> Bool) async throws
+    private func archive(
+        _ owner: Owner, _ reason: String, isDry: Bool = false, now: Date,
+        where fits: @escaping @Sendable (MemCube) -> Bool
+    ) async throws
         -> Int
     {
         var count = 0, last: CubeID?
@@ -178,8 +205,12 @@ extension MemoryOS {
                 if !chosen.isEmpty, !isDry {
                     // One request a memory: one that somebody changes at this moment does not keep the others.
                     let caller = Caller(Caller.mneme.principal, operation: "job", reason: reason, time: now)
-                    for result in try store.commit(chosen.map { WriteRequest([.archive($0.id)], owner: owner, by: caller) }) {
-                        do { _ = try result.get() } catch let error as StoreError where error.code == .notFound || error.code == .conflict {}
+                    for result in try store.commit(
+                        chosen.map { WriteRequest([.archive($0.id)], owner: owner, by: caller) })
+                    {
+                        do { _ = try result.get() } catch let error as StoreError
+                            where error.code == .notFound || error.code == .conflict
+                        {}
                     }
                 }
                 return (chosen.count, page.count < filter.limit ? nil : page.last?.id)

@@ -16,14 +16,17 @@ public final class JobRunner: Sendable {
     /// Names where process ids mean the same: a machine since it was started, and a space of ids on it.
     private static let machine: String = {
         let boot = (try? String(contentsOfFile: "/proc/sys/kernel/random/boot_id", encoding: .utf8))?.prefix(8) ?? ""
-        let space = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/ns/pid"))?.filter(\.isNumber) ?? ""
+        let space =
+            (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/ns/pid"))?.filter(\.isNumber) ?? ""
         return "\(ProcessInfo.processInfo.hostName)/\(boot)/\(space)".replacing(":", with: "-")
     }()
     private let usage = NIOLockedValueBox(JobScheduler.Usage())
     private let logger = Logger(label: "mneme.jobs")
 
     /// - Parameter isBusy: whether callers wait; then only urgent jobs begin.
-    public init(_ memory: MemoryOS, scheduler: JobScheduler = JobScheduler(), isBusy: @escaping @Sendable () -> Bool = { false }) {
+    public init(
+        _ memory: MemoryOS, scheduler: JobScheduler = JobScheduler(), isBusy: @escaping @Sendable () -> Bool = { false }
+    ) {
         self.memory = memory
         self.scheduler = scheduler
         self.isBusy = isBusy
@@ -76,9 +79,10 @@ public final class JobRunner: Sendable {
             }
             guard !queue.isEmpty else { return [] }
             let used = usage.withLockedValue { $0.used(now: now) }
-            return try scheduler.choose(JobScheduler.View(now: now, jobs: queue, used: used, isBusy: isBusy())).compactMap {
-                try store.lease($0, worker: worker, now: now, until: now.addingTimeInterval(Self.lease))
-            }
+            return try scheduler.choose(JobScheduler.View(now: now, jobs: queue, used: used, isBusy: isBusy()))
+                .compactMap {
+                    try store.lease($0, worker: worker, now: now, until: now.addingTimeInterval(Self.lease))
+                }
         }
     }
 
@@ -95,7 +99,11 @@ public final class JobRunner: Sendable {
             while true {
                 try await Task.sleep(for: .seconds(Self.heartbeat))
                 // Whoever cancelled it, or has it by now, wants it ended here.
-                if try await !memory.run({ try store.renew(job.id, worker: worker, until: Date().addingTimeInterval(Self.lease)) }) { attempt.cancel() }
+                if try await !memory.run({
+                    try store.renew(job.id, worker: worker, until: Date().addingTimeInterval(Self.lease))
+                }) {
+                    attempt.cancel()
+                }
             }
         }
         let outcome: JobOutcome
@@ -116,8 +124,13 @@ public final class JobRunner: Sendable {
         do {
             // Not through the task, which may be cancelled: the store has to know.
             try await withCheckedThrowingContinuation { (done: CheckedContinuation<Void, any Error>) in
-                memory.worker.async { done.resume(with: Result { _ = try store.finish(job.id, worker: worker, outcome, now: Date()) }) }
+                memory.worker.async {
+                    done.resume(with: Result { _ = try store.finish(job.id, worker: worker, outcome, now: Date()) })
+                }
             }
-        } catch { logger.debug("a job's end was not written; its lease will end", metadata: ["job": "\(job.id)", "error": "\(error)"]) }
+        } catch {
+            logger.debug(
+                "a job's end was not written; its lease will end", metadata: ["job": "\(job.id)", "error": "\(error)"])
+        }
     }
 }

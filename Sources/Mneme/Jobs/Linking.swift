@@ -23,8 +23,10 @@ extension OwnerIndex {
         var beside: Set<Int> = []
         threads.forEachNeighbour(of: number, reach: 2) { beside.insert($0) }
         let found = try vectors.search(vector, VectorSearch(4 * Linking.most + beside.count))
-        return found.lazy.filter { $0.score >= Linking.least && $0.key < number && isShown[$0.key] && !beside.contains($0.key) }
-            .prefix(Linking.most).map { documents[$0.key].id }
+        return found.lazy.filter {
+            $0.score >= Linking.least && $0.key < number && isShown[$0.key] && !beside.contains($0.key)
+        }
+        .prefix(Linking.most).map { documents[$0.key].id }
     }
 }
 
@@ -33,30 +35,39 @@ extension MemoryOS {
     ///
     /// - Returns: what was done, in words.
     func link(_ owner: Owner, now: Date) async throws -> String {
-        guard embedder != nil else { throw InputError("Linking compares vectors; there is no embedding model. `mneme pull minilm` fetches one.") }
+        guard embedder != nil else {
+            throw InputError("Linking compares vectors; there is no embedding model. `mneme pull minilm` fetches one.")
+        }
         var filter = CubeFilter(owner: owner, limit: 128)
         filter.afterProgress = "link"
-        let caller = Caller(Caller.mneme.principal, operation: "link", reason: "near by meaning", time: now), key = IndexKey(owner: owner)
+        let caller = Caller(Caller.mneme.principal, operation: "link", reason: "near by meaning", time: now),
+            key = IndexKey(owner: owner)
         var looked = 0, made = 0
         while true {
             try Task.checkCancellation()
             let (page, links, done) = try await run { [self, filter] () -> (Int, Int, Int) in
-                let page = try store.list(filter, by: .mneme), relatives = try withIndex(key) { index in try page.map { try index.relatives(of: $0.id) } }
+                let page = try store.list(filter, by: .mneme),
+                    relatives = try withIndex(key) { index in try page.map { try index.relatives(of: $0.id) } }
                 var requests: [WriteRequest] = [], done = 0
                 for (cube, targets) in zip(page, relatives) {
                     // What has no vector yet has its turn another time, and all behind it.
                     guard let targets else { break }
                     done += 1
                     guard !targets.isEmpty else { continue }
-                    let known = Set(try store.links(of: cube.id, owner: owner, by: .mneme).flatMap { [$0.source, $0.target] })
-                    let new = targets.filter { !known.contains($0) }.map { CubeLink(source: cube.id, target: $0, kind: Linking.kind, time: now) }
+                    let known = Set(
+                        try store.links(of: cube.id, owner: owner, by: .mneme).flatMap { [$0.source, $0.target] })
+                    let new = targets.filter { !known.contains($0) }.map {
+                        CubeLink(source: cube.id, target: $0, kind: Linking.kind, time: now)
+                    }
                     if !new.isEmpty { requests.append(WriteRequest(new.map { .link($0) }, owner: owner, by: caller)) }
                 }
                 var links = 0
                 if !requests.isEmpty {
                     for (request, result) in zip(requests, try store.commit(requests)) {
                         // One that was erased at this moment needs no link.
-                        do { _ = try result.get() } catch let error as StoreError where error.code == .notFound || error.code == .conflict { continue }
+                        do { _ = try result.get() } catch let error as StoreError
+                            where error.code == .notFound || error.code == .conflict
+                        { continue }
                         links += request.mutations.count
                     }
                 }
@@ -66,7 +77,8 @@ extension MemoryOS {
             (looked, made) = (looked + done, made + links)
             let waits = done < page
             guard page == filter.limit, !waits else {
-                return "\(made) links between \(looked) memories and those before\(waits ? "; the rest waits for vectors" : "")"
+                return
+                    "\(made) links between \(looked) memories and those before\(waits ? "; the rest waits for vectors" : "")"
             }
         }
     }

@@ -21,7 +21,8 @@ public enum GetOperation: Operation {
     public static let parameters: [any AnyParameter] = [id, asOf] + ScopeParameters.owner
 
     public static func run(_ input: OperationInput, _ context: OperationContext) async throws -> OperationOutput {
-        let owner = try ScopeParameters.owner(input, context), id = try input.require(id), date = input[asOf], caller = context.caller(self)
+        let owner = try ScopeParameters.owner(input, context), id = try input.require(id), date = input[asOf],
+            caller = context.caller(self)
         return .value(
             try await context.memory.run { [store = context.memory.store] in
                 guard let cube = try store.cube(id, owner: owner, asOf: date, by: caller) else {
@@ -46,10 +47,12 @@ public enum ListOperation: Operation {
     static let tag = Parameter<String>("tag", "Only memories with this tag.")
     static let from = Parameter<Date>("from", "Only what happened from then on.")
     static let before = Parameter<Date>("before", "Only what happened before then.")
-    static let at = Parameter<Date>("at", "Only what held at that time: nothing later, and nothing that had ceased to hold.")
+    static let at = Parameter<Date>(
+        "at", "Only what held at that time: nothing later, and nothing that had ceased to hold.")
     static let asOf = Parameter<Date>("as_of", "As it was recorded at that time.")
     static let oldest = Parameter<Bool>("oldest_first", "The oldest first.")
-    public static let parameters: [any AnyParameter] = [limit, after, type, state, tier, tag, from, before, at, asOf, oldest] + ScopeParameters.all
+    public static let parameters: [any AnyParameter] =
+        [limit, after, type, state, tier, tag, from, before, at, asOf, oldest] + ScopeParameters.all
 
     struct Output: Encodable, Sendable {
         var memories: [MemCube]
@@ -71,7 +74,9 @@ public enum ListOperation: Operation {
         filter.at = input[at]
         filter.asOf = input[asOf]
         filter.newestFirst = !(input[oldest] ?? false)
-        var cubes = try await context.memory.run { [store = context.memory.store, filter] in try store.list(filter, by: context.caller(self)) }
+        var cubes = try await context.memory.run { [store = context.memory.store, filter] in
+            try store.list(filter, by: context.caller(self))
+        }
         let more = cubes.count == filter.limit
         if more { cubes.removeLast() }
         return .value(Output(memories: cubes, next: more ? cubes.last?.id : nil))
@@ -91,13 +96,16 @@ public enum UpdateOperation: Operation {
     static let time = Parameter<ZonedTime>("time", "The new time.")
     static let expires = Parameter<Date>("expires", "When it stops being recalled.")
     static let sensitivity = Parameter<Sensitivity>("sensitivity", "How far it may go from now on.")
-    public static let parameters: [any AnyParameter] = [id, text, type, tag, time, expires, sensitivity, reason] + ScopeParameters.owner
+    public static let parameters: [any AnyParameter] =
+        [id, text, type, tag, time, expires, sensitivity, reason] + ScopeParameters.owner
 
     public static func run(_ input: OperationInput, _ context: OperationContext) async throws -> OperationOutput {
         let owner = try ScopeParameters.owner(input, context), id = try input.require(id)
         let memory = context.memory, caller = context.caller(self, reason: input[reason])
         if let text = input[text] {
-            guard text.contains(where: { !$0.isWhitespace }) else { throw InputError("There is no text. To remove a memory, forget it.") }
+            guard text.contains(where: { !$0.isWhitespace }) else {
+                throw InputError("There is no text. To remove a memory, forget it.")
+            }
             guard text.utf8.count <= MemoryOS.maximumTextBytes else {
                 throw InputError("The text is too long; at most \(MemoryOS.maximumTextBytes) bytes are taken.")
             }
@@ -165,7 +173,8 @@ public enum EraseOperation: Operation {
         "Cannot be undone. The journal keeps that something was erased, by whom and why, but not what it said. Files that `export -o` and `vault export` wrote are written again without it."
     public static let permission = Permission.erase
     public static let route: Route? = Route(.post, "/v1/memories/{id}/erase")
-    static let prove = Parameter<String>("prove", "Write a report to this file; `mneme verify-erasure` checks it.", surfaces: [.commandLine])
+    static let prove = Parameter<String>(
+        "prove", "Write a report to this file; `mneme verify-erasure` checks it.", surfaces: [.commandLine])
     public static let parameters: [any AnyParameter] = [id, reason, prove] + ScopeParameters.owner
 
     struct Output: Encodable, Sendable {
@@ -186,7 +195,8 @@ public enum EraseOperation: Operation {
     }
 
     public static func run(_ input: OperationInput, _ context: OperationContext) async throws -> OperationOutput {
-        let owner = try ScopeParameters.owner(input, context), id = try input.require(id), caller = context.caller(self, reason: input[reason])
+        let owner = try ScopeParameters.owner(input, context), id = try input.require(id),
+            caller = context.caller(self, reason: input[reason])
         guard let path = input[prove] else {
             var output = Output(erased: id)
             output.name(try await context.memory.erase(id, owner: owner, by: caller), for: context.principal)
@@ -194,12 +204,16 @@ public enum EraseOperation: Operation {
         }
         // A report that cannot be written is no reason to find out afterwards.
         let file: AtomicFile
-        do { file = try AtomicFile(path) } catch let error as FileError { throw InputError("\(error) Nothing was erased.") }
+        do { file = try AtomicFile(path) } catch let error as FileError {
+            throw InputError("\(error) Nothing was erased.")
+        }
         let proof = try await context.memory.eraseWithProof(id, owner: owner, by: caller)
         do {
             try file.write(Data(OperationTable.encode(proof, pretty: true).utf8))
             try file.finish()
-        } catch let error as FileError { throw InputError("The memory is erased, but its report is not there: \(error)") }
+        } catch let error as FileError {
+            throw InputError("The memory is erased, but its report is not there: \(error)")
+        }
         var output = Output(
             erased: id, report: path, filesSearched: proof.findings.count,
             filesHolding: proof.findings.filter { !$0.places.isEmpty }.map(\.path))
@@ -222,7 +236,9 @@ public enum HistoryOperation: Operation {
 
     public static func run(_ input: OperationInput, _ context: OperationContext) async throws -> OperationOutput {
         let owner = try ScopeParameters.owner(input, context), id = try input.require(id)
-        let entries = try await context.memory.run { [store = context.memory.store] in try store.history(id, owner: owner, by: context.caller(self)) }
+        let entries = try await context.memory.run { [store = context.memory.store] in
+            try store.history(id, owner: owner, by: context.caller(self))
+        }
         guard !entries.isEmpty else { throw StoreError(.notFound, "There is no memory \(id) in this scope.") }
         return .value(Output(history: entries))
     }
@@ -246,7 +262,8 @@ public enum LinkOperation: Operation {
     public static func run(_ input: OperationInput, _ context: OperationContext) async throws -> OperationOutput {
         let owner = try ScopeParameters.owner(input, context), kind = input[kind] ?? "related"
         guard (1...64).contains(kind.utf8.count) else { throw InputError("'kind' has 1 to 64 bytes.") }
-        let link = CubeLink(source: try input.require(id), target: try input.require(target), kind: kind, time: context.now)
+        let link = CubeLink(
+            source: try input.require(id), target: try input.require(target), kind: kind, time: context.now)
         let caller = context.caller(self, reason: input[reason]), removes = input[remove] ?? false
         return .value(
             try await context.memory.run { [store = context.memory.store] in

@@ -8,21 +8,29 @@ private let reason = Parameter<String>("reason", "Why; kept in the journal.")
 public enum RollbackOperation: Operation {
     public static let name = "rollback"
     public static let summary = "Make a former version of a memory the present one."
-    public static let discussion = "Nothing is lost: the version that is left stays in the history, and rolling back can be rolled back."
+    public static let discussion =
+        "Nothing is lost: the version that is left stays in the history, and rolling back can be rolled back."
     public static let permission = Permission.write
     public static let route: Route? = Route(.post, "/v1/memories/{id}/rollback")
-    static let version = Parameter<Int>("to", "The version, as `history` shows it; the one before if left out.", range: 1...1e9)
+    static let version = Parameter<Int>(
+        "to", "The version, as `history` shows it; the one before if left out.", range: 1...1e9)
     public static let parameters: [any AnyParameter] = [id, version, reason] + ScopeParameters.owner
 
     public static func run(_ input: OperationInput, _ context: OperationContext) async throws -> OperationOutput {
-        let owner = try ScopeParameters.owner(input, context), id = try input.require(id), caller = context.caller(self, reason: input[reason])
+        let owner = try ScopeParameters.owner(input, context), id = try input.require(id),
+            caller = context.caller(self, reason: input[reason])
         var wanted = input[version]
         if wanted == nil {
-            let present = try await context.memory.run { [store = context.memory.store] in try store.cube(id, owner: owner, asOf: nil, by: caller)?.version }
-            guard present != 1 else { throw InputError("The memory has one version only. `forget` takes it out of recall.") }
+            let present = try await context.memory.run { [store = context.memory.store] in
+                try store.cube(id, owner: owner, asOf: nil, by: caller)?.version
+            }
+            guard present != 1 else {
+                throw InputError("The memory has one version only. `forget` takes it out of recall.")
+            }
             wanted = present.map { $0 - 1 }
         }
-        return .value(CubeOutput(memory: try await context.memory.rollback(id, to: wanted ?? 1, owner: owner, by: caller)))
+        return .value(
+            CubeOutput(memory: try await context.memory.rollback(id, to: wanted ?? 1, owner: owner, by: caller)))
     }
 }
 
@@ -42,7 +50,8 @@ public enum CorrectOperation: Operation {
 
     public static func run(_ input: OperationInput, _ context: OperationContext) async throws -> OperationOutput {
         let owner = try ScopeParameters.owner(input, context), caller = context.caller(self, reason: input[reason])
-        let made = try await context.memory.correct(try input.require(id), with: try input.require(text), owner: owner, by: caller)
+        let made = try await context.memory.correct(
+            try input.require(id), with: try input.require(text), owner: owner, by: caller)
         return .value(
             try await context.memory.run { [store = context.memory.store] in
                 CubeOutput(memory: made, links: try store.links(of: made.id, owner: owner, by: caller))
@@ -73,7 +82,10 @@ public enum FeedbackOperation: Operation {
     public static func run(_ input: OperationInput, _ context: OperationContext) async throws -> OperationOutput {
         let owner = try ScopeParameters.owner(input, context), caller = context.caller(self, reason: input[reason])
         let said = try input.require(verdict)
-        return .value(Output(verdict: said, memory: try await context.memory.judge(try input.require(id), said, owner: owner, by: caller)))
+        return .value(
+            Output(
+                verdict: said,
+                memory: try await context.memory.judge(try input.require(id), said, owner: owner, by: caller)))
     }
 }
 
@@ -86,10 +98,13 @@ public enum FreezeOperation: Operation {
     public static let parameters: [any AnyParameter] = [id, reason] + ScopeParameters.owner
 
     public static func run(_ input: OperationInput, _ context: OperationContext) async throws -> OperationOutput {
-        let owner = try ScopeParameters.owner(input, context), caller = context.caller(self, reason: input[reason]), id = try input.require(id)
+        let owner = try ScopeParameters.owner(input, context), caller = context.caller(self, reason: input[reason]),
+            id = try input.require(id)
         return .value(
             CubeOutput(
-                memory: try await context.memory.run { [store = context.memory.store] in try store.commit([.freeze(id)], owner: owner, by: caller)[0] }))
+                memory: try await context.memory.run { [store = context.memory.store] in
+                    try store.commit([.freeze(id)], owner: owner, by: caller)[0]
+                }))
     }
 }
 

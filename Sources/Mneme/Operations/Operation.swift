@@ -104,15 +104,19 @@ extension Operation {
     public static var readsMeaning: Bool { false }
 
     /// Checks permission and arguments, then runs.
-    public static func call(_ arguments: [String: JSONValue], _ context: OperationContext, surface: Surface) async throws -> OperationOutput {
+    public static func call(_ arguments: [String: JSONValue], _ context: OperationContext, surface: Surface)
+        async throws -> OperationOutput
+    {
         guard context.principal.permissions.contains(permission) else {
             throw context.memory.store.refuse(
-                "'\(context.principal.name)' may not \(name): the permission '\(permission.rawValue)' is missing.", owner: nil, by: context.caller(Self.self))
+                "'\(context.principal.name)' may not \(name): the permission '\(permission.rawValue)' is missing.",
+                owner: nil, by: context.caller(Self.self))
         }
         let input = try OperationInput(arguments, parameters: parameters, surface: surface)
         // Asked before anything is done; the store asks again where it is done.
         if parameters.contains(where: { $0.name == ScopeParameters.user.name }) {
-            let owner = try ScopeParameters.owner(input, context), caller = context.caller(Self.self), store = context.memory.store
+            let owner = try ScopeParameters.owner(input, context), caller = context.caller(Self.self),
+                store = context.memory.store
             _ = try await context.memory.run { try store.visibility(of: owner, for: permission, by: caller) }
         }
         return try await run(input, context)
@@ -154,9 +158,12 @@ enum ScopeParameters {
 public enum OperationTable {
     /// Every operation, in the order of the help.
     public static let all: [any Operation.Type] = [
-        RememberOperation.self, RecallOperation.self, GetOperation.self, ListOperation.self, UpdateOperation.self, ForgetOperation.self,
-        RestoreOperation.self, RollbackOperation.self, CorrectOperation.self, FeedbackOperation.self, FreezeOperation.self,
-        QuarantineOperation.self, ReleaseOperation.self, EraseOperation.self, HistoryOperation.self, LinkOperation.self, ShareOperation.self,
+        RememberOperation.self, RecallOperation.self, GetOperation.self, ListOperation.self, UpdateOperation.self,
+        ForgetOperation.self,
+        RestoreOperation.self, RollbackOperation.self, CorrectOperation.self, FeedbackOperation.self,
+        FreezeOperation.self,
+        QuarantineOperation.self, ReleaseOperation.self, EraseOperation.self, HistoryOperation.self, LinkOperation.self,
+        ShareOperation.self,
         UnshareOperation.self,
         GrantsOperation.self, ImportOperation.self, ExportOperation.self,
         PackageOperation.self,
@@ -167,7 +174,8 @@ public enum OperationTable {
     public static func encode(_ value: some Encodable, pretty: Bool = false) throws -> String {
         let encoder = JSONEncoder()
         encoder.dateEncodingStrategy = .iso8601
-        encoder.outputFormatting = pretty ? [.sortedKeys, .withoutEscapingSlashes, .prettyPrinted] : [.sortedKeys, .withoutEscapingSlashes]
+        encoder.outputFormatting =
+            pretty ? [.sortedKeys, .withoutEscapingSlashes, .prettyPrinted] : [.sortedKeys, .withoutEscapingSlashes]
         return String(decoding: try encoder.encode(value), as: UTF8.self)
     }
 }

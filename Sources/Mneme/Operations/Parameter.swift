@@ -43,7 +43,8 @@ extension Int: ParameterValue {
     public static var schema: [String: JSONValue] { ["type": "integer"] }
     public init?(json: JSONValue) {
         // Query strings and command lines carry numbers as text.
-        guard let whole = json.int ?? json.string.flatMap({ Int($0) ?? JSONValue.number(Double($0) ?? .nan).int }) else {
+        guard let whole = json.int ?? json.string.flatMap({ Int($0) ?? JSONValue.number(Double($0) ?? .nan).int })
+        else {
             return nil
         }
         self = whole
@@ -130,14 +131,18 @@ extension CubeID: ParameterValue {
 }
 
 extension ParameterValue where Self: RawRepresentable & CaseIterable, RawValue == String {
-    public static var schema: [String: JSONValue] { ["type": "string", "enum": .array(allCases.map { .string($0.rawValue) })] }
+    public static var schema: [String: JSONValue] {
+        ["type": "string", "enum": .array(allCases.map { .string($0.rawValue) })]
+    }
     public init?(json: JSONValue) {
         guard let text = json.string, let value = Self(rawValue: text) else { return nil }
         self = value
     }
 }
 extension Sensitivity: ParameterValue {
-    public static var schema: [String: JSONValue] { ["type": "string", "enum": .array(allCases.map { .string($0.name) })] }
+    public static var schema: [String: JSONValue] {
+        ["type": "string", "enum": .array(allCases.map { .string($0.name) })]
+    }
     public init?(json: JSONValue) {
         guard let text = json.string, let value = Sensitivity(name: text) else { return nil }
         self = value
@@ -190,7 +195,8 @@ public struct Parameter<Value: ParameterValue>: AnyParameter {
 
     /// A parameter; most exist everywhere and are optional.
     public init(
-        _ name: String, _ help: String, required: Bool = false, positional: Bool = false, range: ClosedRange<Double>? = nil,
+        _ name: String, _ help: String, required: Bool = false, positional: Bool = false,
+        range: ClosedRange<Double>? = nil,
         surfaces: Set<Surface> = Set(Surface.allCases)
     ) {
         self.name = name
@@ -220,7 +226,9 @@ public struct Parameter<Value: ParameterValue>: AnyParameter {
             throw InputError("'\(name)' must be \(Value.wanted).")
         }
         if let range, let number = json.double ?? json.string.flatMap(Double.init), !range.contains(number) {
-            throw InputError("'\(name)' must lie between \(JSONValue.number(range.lowerBound).shortText) and \(JSONValue.number(range.upperBound).shortText).")
+            throw InputError(
+                "'\(name)' must lie between \(JSONValue.number(range.lowerBound).shortText) and \(JSONValue.number(range.upperBound).shortText)."
+            )
         }
     }
 }
@@ -240,7 +248,8 @@ public struct OperationInput: Sendable {
         let offered = parameters.filter { $0.surfaces.contains(surface) }
         let given = values.filter { $0.value != .null }
         for name in given.keys.sorted() where !offered.contains(where: { $0.name == name }) {
-            throw InputError("There is no parameter '\(name.prefix(60))'. Known: \(offered.map(\.name).joined(separator: ", ")).")
+            throw InputError(
+                "There is no parameter '\(name.prefix(60))'. Known: \(offered.map(\.name).joined(separator: ", ")).")
         }
         for parameter in offered {
             if let value = given[parameter.name] {
@@ -256,7 +265,9 @@ public struct OperationInput: Sendable {
     }
 
     /// The value given for `parameter`, if any.
-    public subscript<Value>(parameter: Parameter<Value>) -> Value? { values[parameter.name].flatMap { Value(json: $0) } }
+    public subscript<Value>(parameter: Parameter<Value>) -> Value? {
+        values[parameter.name].flatMap { Value(json: $0) }
+    }
 
     /// The value of a required parameter.
     ///

@@ -29,9 +29,14 @@ public enum PolicyOperation: Operation {
     public static func run(_ input: OperationInput, _ context: OperationContext) async throws -> OperationOutput {
         let name = input[tenant] ?? context.principal.home.tenant
         guard context.principal.tenant.map({ $0 == name }) ?? true else {
-            throw context.memory.store.refuse("'\(context.principal.name)' may not see another tenant's policy.", owner: nil, by: context.caller(self))
+            throw context.memory.store.refuse(
+                "'\(context.principal.name)' may not see another tenant's policy.", owner: nil, by: context.caller(self)
+            )
         }
-        return .value(PolicyOutput(try await context.memory.run { [store = context.memory.store] in try store.policy(of: name) }, tenant: name))
+        return .value(
+            PolicyOutput(
+                try await context.memory.run { [store = context.memory.store] in try store.policy(of: name) },
+                tenant: name))
     }
 }
 
@@ -48,10 +53,14 @@ public enum SetPolicyOperation: Operation {
     public static let surfaces: Set<Surface> = [.commandLine, .http]
     static let wide = Parameter<String>("tenant", "Whose policy; all who have none of their own if left out.")
     static let protection = Parameter<MemoryPolicy.Protection>(
-        "protection", "What becomes of texts that read like instructions to a model: 'hold' keeps them out of recall, 'mark' marks them, 'off' does nothing.")
-    static let redact = Parameter<[String]>("redact", "What is taken out of texts before they are kept: 'secrets', 'personal' or 'nothing'.")
+        "protection",
+        "What becomes of texts that read like instructions to a model: 'hold' keeps them out of recall, 'mark' marks them, 'off' does nothing."
+    )
+    static let redact = Parameter<[String]>(
+        "redact", "What is taken out of texts before they are kept: 'secrets', 'personal' or 'nothing'.")
     enum Originals: String, CaseIterable, ParameterValue { case keep, discard }
-    static let originals = Parameter<Originals>("originals", "What becomes of texts as they were: 'keep' archives them, labelled 'restricted'.")
+    static let originals = Parameter<Originals>(
+        "originals", "What becomes of texts as they were: 'keep' archives them, labelled 'restricted'.")
     static let reset = Parameter<Bool>("reset", "Take the policy back.")
     public static let parameters: [any AnyParameter] = [wide, protection, redact, originals, reset]
 
@@ -61,7 +70,9 @@ public enum SetPolicyOperation: Operation {
         if let words = input[redact] {
             redaction = []
             for word in words.flatMap({ $0.split(separator: ",").map(String.init) }) where word != "nothing" {
-                guard let known = MemoryPolicy.Redaction(rawValue: word) else { throw InputError("'redact' takes 'secrets', 'personal' or 'nothing'.") }
+                guard let known = MemoryPolicy.Redaction(rawValue: word) else {
+                    throw InputError("'redact' takes 'secrets', 'personal' or 'nothing'.")
+                }
                 redaction!.insert(known)
             }
         }

@@ -23,13 +23,18 @@ public enum RecallOperation: Operation {
     static let before = Parameter<Date>("before", "Only what happened before then.")
     static let asOf = Parameter<Date>("as_of", "What was known at that time.")
     static let at = Parameter<Date>("at", "What held at that time: nothing later, and nothing that had ceased to hold.")
-    static let mode = Parameter<RecallMode>("mode", "fused (the default), or a part of it to compare: words, vectors, rrf.")
+    static let mode = Parameter<RecallMode>(
+        "mode", "fused (the default), or a part of it to compare: words, vectors, rrf.")
 
-    public static let parameters: [any AnyParameter] = [query, also, limit, budget, type, tag, from, before, at, asOf, mode] + ScopeParameters.all
+    public static let parameters: [any AnyParameter] =
+        [query, also, limit, budget, type, tag, from, before, at, asOf, mode] + ScopeParameters.all
 
     public static func run(_ input: OperationInput, _ context: OperationContext) async throws -> OperationOutput {
-        var request = RecallRequest(try input.require(query), owner: try ScopeParameters.owner(input, context), limit: input[limit] ?? 10)
-        request.also = try (input[also] ?? []).map { try context.principal.owner(tenant: request.owner.tenant, user: $0) }
+        var request = RecallRequest(
+            try input.require(query), owner: try ScopeParameters.owner(input, context), limit: input[limit] ?? 10)
+        request.also = try (input[also] ?? []).map {
+            try context.principal.owner(tenant: request.owner.tenant, user: $0)
+        }
         request.agent = input[ScopeParameters.agent]
         request.session = input[ScopeParameters.session]
         request.type = input[type]

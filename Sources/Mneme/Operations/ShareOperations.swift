@@ -2,7 +2,9 @@ import Foundation
 public import MnemeStore
 
 extension Grantee: ParameterValue {
-    public static var schema: [String: JSONValue] { ["type": "string", "description": "user:NAME, agent:NAME, role:NAME or everyone (of the tenant)."] }
+    public static var schema: [String: JSONValue] {
+        ["type": "string", "description": "user:NAME, agent:NAME, role:NAME or everyone (of the tenant)."]
+    }
     public init?(json: JSONValue) {
         guard let text = json.string, let value = Grantee(text) else { return nil }
         self = value
@@ -33,10 +35,14 @@ public enum ShareOperation: Operation {
         guard permissions.count == names.count else { throw InputError("'permission' is read, write or erase.") }
         if let end = input[expires], end <= context.now { throw InputError("'expires' lies in the past.") }
         let grant = Grant(
-            owner: try ScopeParameters.owner(input, context), cube: input[id], grantee: try input.require(with), permissions: Set(permissions),
+            owner: try ScopeParameters.owner(input, context), cube: input[id], grantee: try input.require(with),
+            permissions: Set(permissions),
             upTo: input[upTo] ?? .internal, expires: input[expires])
         let caller = context.caller(self)
-        return .value(try await context.memory.run { [store = context.memory.store] in Output(grant: try store.share(grant, by: caller)) })
+        return .value(
+            try await context.memory.run { [store = context.memory.store] in
+                Output(grant: try store.share(grant, by: caller))
+            })
     }
 }
 
@@ -46,13 +52,15 @@ public enum UnshareOperation: Operation {
     public static let summary = "Take back what was shared."
     public static let permission = Permission.share
     public static let route: Route? = Route(.delete, "/v1/grants/{grant}")
-    static let grant = Parameter<Int>("grant", "The grant's number, as `grants` shows it.", required: true, positional: true, range: 1...9e15)
+    static let grant = Parameter<Int>(
+        "grant", "The grant's number, as `grants` shows it.", required: true, positional: true, range: 1...9e15)
     public static let parameters: [any AnyParameter] = [grant] + ScopeParameters.owner
 
     struct Output: Encodable, Sendable { var unshared: Int }
 
     public static func run(_ input: OperationInput, _ context: OperationContext) async throws -> OperationOutput {
-        let number = try input.require(grant), owner = try ScopeParameters.owner(input, context), caller = context.caller(self)
+        let number = try input.require(grant), owner = try ScopeParameters.owner(input, context),
+            caller = context.caller(self)
         return .value(
             try await context.memory.run { [store = context.memory.store] in
                 try store.unshare(Int64(number), owner: owner, by: caller)

@@ -19,7 +19,9 @@ public enum ImportOperation: Operation {
     public static let route: Route? = Route(.post, "/v1/import")
     public static let surfaces: Set<Surface> = [.commandLine, .http]
 
-    static let path = Parameter<String>("path", "A file, or a folder of Markdown and text files.", required: true, positional: true, surfaces: [.commandLine])
+    static let path = Parameter<String>(
+        "path", "A file, or a folder of Markdown and text files.", required: true, positional: true,
+        surfaces: [.commandLine])
     static let data = Parameter<String>("data", "The content of a file.", required: true, surfaces: [.http])
     static let format = Parameter<ImportFormat>("format", "Format; found by name and content if left out.")
     static let strict = Parameter<Bool>("strict", "Stop at the first bad line instead of skipping it.")
@@ -29,7 +31,8 @@ public enum ImportOperation: Operation {
         let scope = try ScopeParameters.scope(input, context)
         // Whoever has memories of their own only, means these.
         let importer = Importer(
-            memory: context.memory, scope: scope, chosen: input[ScopeParameters.user] ?? context.principal.user, strict: input[strict] ?? false,
+            memory: context.memory, scope: scope, chosen: input[ScopeParameters.user] ?? context.principal.user,
+            strict: input[strict] ?? false,
             context: context)
         if let path = input[path] { return .value(try await importer.importPath(path, format: input[format])) }
         return .value(try await importer.importText(try input.require(data), format: input[format]))
@@ -102,7 +105,10 @@ public enum StatsOperation: Operation {
     public static func run(_ input: OperationInput, _ context: OperationContext) async throws -> OperationOutput {
         let all = input[user] == nil && context.principal.reachesAll
         let owner = all ? nil : try ScopeParameters.owner(input, context)
-        return .value(try await context.memory.run { [store = context.memory.store] in try store.statistics(owner: owner, by: context.caller(self)) })
+        return .value(
+            try await context.memory.run { [store = context.memory.store] in
+                try store.statistics(owner: owner, by: context.caller(self))
+            })
     }
 }
 
@@ -122,7 +128,8 @@ public enum TiersOperation: Operation {
     public static func run(_ input: OperationInput, _ context: OperationContext) async throws -> OperationOutput {
         .value(
             try await context.memory.tiers(
-                of: try ScopeParameters.owner(input, context), limit: input[limit] ?? 10, now: context.now, by: context.caller(self)))
+                of: try ScopeParameters.owner(input, context), limit: input[limit] ?? 10, now: context.now,
+                by: context.caller(self)))
     }
 }
 
@@ -144,7 +151,9 @@ public enum DoctorOperation: Operation {
     public static func run(_ input: OperationInput, _ context: OperationContext) async throws -> OperationOutput {
         let repairs = input[repair] ?? false, caller = context.caller(self)
         let findings = try await context.memory.run { [memory = context.memory] in
-            try memory.store.check(repair: repairs, by: caller) + memory.checkIndexes(repair: repairs) + [memory.checkCopies(repair: repairs)]
+            try memory.store.check(repair: repairs, by: caller) + memory.checkIndexes(repair: repairs) + [
+                memory.checkCopies(repair: repairs)
+            ]
         }
         if repairs { context.memory.scheduleEmbedding() }
         return .value(Output(sound: findings.allSatisfy { $0.sound || $0.repaired }, findings: findings))
@@ -154,20 +163,26 @@ public enum DoctorOperation: Operation {
 /// package: a vault for another store.
 public enum PackageOperation: Operation {
     public static let name = "package"
-    public static let summary = "The memories of a user as a vault package, with their history, or what changed since a position."
-    public static let discussion = "`mneme vault subscribe` of another Mneme follows it. The last line carries the position of the next and a checksum."
+    public static let summary =
+        "The memories of a user as a vault package, with their history, or what changed since a position."
+    public static let discussion =
+        "`mneme vault subscribe` of another Mneme follows it. The last line carries the position of the next and a checksum."
     public static let permission = Permission.read
     public static let route: Route? = Route(.get, "/v1/package")
     public static let surfaces: Set<Surface> = [.http]
-    static let since = Parameter<Int>("since", "Only what changed after this position of the journal, as an earlier package says it.", range: 0...9e15)
+    static let since = Parameter<Int>(
+        "since", "Only what changed after this position of the journal, as an earlier package says it.", range: 0...9e15
+    )
     public static let parameters: [any AnyParameter] = [since] + ScopeParameters.owner
 
     public static func run(_ input: OperationInput, _ context: OperationContext) async throws -> OperationOutput {
-        let owner = try ScopeParameters.owner(input, context), caller = context.caller(self), since = Int64(input[since] ?? 0)
+        let owner = try ScopeParameters.owner(input, context), caller = context.caller(self),
+            since = Int64(input[since] ?? 0)
         try await context.memory.run { [store = context.memory.store] in
             try store.record(
                 VaultExport(
-                    owner: owner, kind: .server, place: caller.principal.name, time: caller.time, principal: caller.principal.name,
+                    owner: owner, kind: .server, place: caller.principal.name, time: caller.time,
+                    principal: caller.principal.name,
                     position: try store.position(of: owner)))
         }
         return .lines(context.memory.package(of: owner, since: since, by: caller))

@@ -54,7 +54,8 @@ enum GuardRules {
         "ignore": "ignore disregard forget override bypass neglect overrule disobey unlearn discard",
         "directive":
             "instruction instructions rule rules guideline guidelines prompt prompts directive directives constraint constraints guardrail guardrails restriction restrictions policy policies limits orders guidance directions programming safeguards alignment",
-        "former": "previous prior earlier above preceding former original initial system developer all any your safety content other past configured",
+        "former":
+            "previous prior earlier above preceding former original initial system developer all any your safety content other past configured",
         "actor": "you assistant agent ai model llm bot chatbot reader agents assistants models sub-agent subagent",
         "machine": "assistant ai llm chatbot agents assistants sub subagent chatgpt claude gpt gemini copilot",
         "must": "must shall should has have need needs required authorised authorized ordered supposed obliged",
@@ -69,14 +70,16 @@ enum GuardRules {
             "password passwords passphrase credential credentials secret secrets token tokens cookie cookies ssh apikey configuration diagnosis diagnoses balance confidential private env environment variables",
         "context":
             "prompt conversation conversations memory memories context history thread message messages notes typed contacts list repository address parameters name names",
-        "place": "http https www webhook endpoint url link webhooks pastebin mirror public outsiders outsider third guests server search",
+        "place":
+            "http https www webhook endpoint url link webhooks pastebin mirror public outsiders outsider third guests server search",
         "honest":
             "telling asking informing notifying saying showing mentioning revealing disclosing confirmation notice consent approval review checks warning checking verification",
         "check":
             "check checks confirmation confirmations verification verified approval approvals approver approvers filter filters limit limits guardrail guardrails logging firewall certificate certificates signature signatures factor disclaimer disclaimers warning warnings review reviews tests safety permission permissions mask authentication restrictions hooks encryption unsigned expired unverified",
         "off":
             "skip disable bypass deactivate ignore suspend cancel waive remove lift omit circumvent turn switch switched turning switching drop disabled skipped cancelled lifted suspended forbidden void annoys",
-        "memory": "memory memories note notes record records message instruction instructions paragraph text sentence command commands profile summary",
+        "memory":
+            "memory memories note notes record records message instruction instructions paragraph text sentence command commands profile summary",
         "known": "memories facts preferences reminders profile audit allergies appointments",
     ]
 

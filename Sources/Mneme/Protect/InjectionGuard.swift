@@ -14,7 +14,9 @@ package enum InjectionGuard {
     package static func inspect(_ text: String) -> (signals: Set<GuardSignal>, score: Double) {
         let text =
             text.utf8.count <= 2 * span
-            ? text : String(decoding: text.utf8.prefix(span), as: UTF8.self) + "\n" + String(decoding: text.utf8.suffix(span), as: UTF8.self)
+            ? text
+            : String(decoding: text.utf8.prefix(span), as: UTF8.self) + "\n"
+                + String(decoding: text.utf8.suffix(span), as: UTF8.self)
         let (plain, invisible, isHidden) = visible(text)
         var best = read(plain)
         if !invisible.isEmpty { best = stronger(best, read(invisible, besides: [.disguise])) }
@@ -27,7 +29,9 @@ package enum InjectionGuard {
         return best
     }
 
-    private static func stronger(_ a: (Set<GuardSignal>, Double), _ b: (Set<GuardSignal>, Double)) -> (Set<GuardSignal>, Double) { b.1 > a.1 ? b : a }
+    private static func stronger(_ a: (Set<GuardSignal>, Double), _ b: (Set<GuardSignal>, Double)) -> (
+        Set<GuardSignal>, Double
+    ) { b.1 > a.1 ? b : a }
 
     /// Signs of the sentences: those of one sentence count together, others for half.
     private static func read(_ text: String, besides: Set<GuardSignal> = []) -> (Set<GuardSignal>, Double) {
@@ -50,14 +54,17 @@ package enum InjectionGuard {
     // MARK: Forged roles
 
     private static let tokens = [
-        "<|im_start|>", "<|im_end|>", "<|system|>", "<|assistant|>", "<|user|>", "<|start_header_id|>", "<|eot_id|>", "<start_of_turn>", "<end_of_turn>",
+        "<|im_start|>", "<|im_end|>", "<|system|>", "<|assistant|>", "<|user|>", "<|start_header_id|>", "<|eot_id|>",
+        "<start_of_turn>", "<end_of_turn>",
         "[inst]",
-        "<<sys>>", "<|endoftext|>", "</system>", "<system>", "<system-reminder>", "</memory>", "</instructions>", "<|begin_of_text|>", "</s>", "[system]",
+        "<<sys>>", "<|endoftext|>", "</system>", "<system>", "<system-reminder>", "</memory>", "</instructions>",
+        "<|begin_of_text|>", "</s>", "[system]",
         "### system", "### instruction", "admin override",
     ]
     /// Before a colon, at the beginning of a line or sentence.
     private static let speakers: Set<String> = [
-        "system", "developer", "assistant", "ai", "operator", "administrator", "system message", "system prompt", "system notice", "developer message",
+        "system", "developer", "assistant", "ai", "operator", "administrator", "system message", "system prompt",
+        "system notice", "developer message",
         "operator instruction", "new system prompt", "openai security team", "system instruction",
     ]
 
@@ -92,7 +99,9 @@ package enum InjectionGuard {
             // "System: Windows 11" tells what somebody has; what follows decides.
             guard speakers.contains(speaker) else { continue }
             let said = GuardRules.matcher.sentences(of: String(head[1])).first.map(GuardRules.matcher.signals) ?? []
-            if !said.isDisjoint(with: Set(GuardSignal.allCases).subtracting([.audience, .trigger])) || head[1].split(separator: " ").prefix(3).contains("i") {
+            if !said.isDisjoint(with: Set(GuardSignal.allCases).subtracting([.audience, .trigger]))
+                || head[1].split(separator: " ").prefix(3).contains("i")
+            {
                 return [.role]
             }
         }
@@ -111,7 +120,8 @@ package enum InjectionGuard {
                 // Tags: a copy of ASCII that no font shows. Flags of regions use some, behind a black flag.
                 invisible.append(Unicode.Scalar(UInt8(scalar.value - 0xE0000)))
             case 0xE007F: break
-            case 0x200D where previous.map { $0.properties.isEmoji || $0.value == 0xFE0F } ?? false: plain.append(scalar)
+            case 0x200D where previous.map { $0.properties.isEmoji || $0.value == 0xFE0F } ?? false:
+                plain.append(scalar)
             case 0x200B, 0x200D, 0x2060...0x2064, 0xFEFF, 0x00AD: hidden += 1
             case 0x202D, 0x202E, 0x2066...0x2068: isReversed = true
             case 0x202A...0x202C, 0x2069, 0x200E, 0x200F: break
@@ -124,7 +134,8 @@ package enum InjectionGuard {
         if isReversed { seen += "\n" + String(seen.reversed()) }
         let bytes = ByteSearch(seen)
         for (open, close) in [
-            ("<!--", "-->"), ("[//]: # (", ")"), ("display:none", "</"), ("font-size:0", "</"), ("display: none", "</"), ("visibility:hidden", "</"),
+            ("<!--", "-->"), ("[//]: # (", ")"), ("display:none", "</"), ("font-size:0", "</"), ("display: none", "</"),
+            ("visibility:hidden", "</"),
         ] where bytes.contains(open) {
             var rest = seen[...]
             while let start = rest.range(of: open) {
@@ -140,8 +151,11 @@ package enum InjectionGuard {
     // MARK: Written for programs
 
     private static let lookalikes: [Unicode.Scalar: Unicode.Scalar] = Dictionary(
-        uniqueKeysWithValues: zip("аеорсухіїјѕԁһӏԛԝкмнтвАВЕКМНОРСТХІ".unicodeScalars, "aeopcyxiijsdhlqwkmhtbABEKMHOPCTXI".unicodeScalars))
-    private static let digits: [Character: Character] = ["0": "o", "1": "i", "3": "e", "4": "a", "5": "s", "7": "t", "@": "a", "$": "s", "8": "b"]
+        uniqueKeysWithValues: zip(
+            "аеорсухіїјѕԁһӏԛԝкмнтвАВЕКМНОРСТХІ".unicodeScalars, "aeopcyxiijsdhlqwkmhtbABEKMHOPCTXI".unicodeScalars))
+    private static let digits: [Character: Character] = [
+        "0": "o", "1": "i", "3": "e", "4": "a", "5": "s", "7": "t", "@": "a", "$": "s", "8": "b",
+    ]
 
     /// The text as it reads if it was disguised in one of the ways in use.
     private static func variants(_ text: String) -> [String] {
@@ -151,7 +165,9 @@ package enum InjectionGuard {
         if folded != text { variants.append(folded) }
         // Letters of another script among Latin ones.
         let scalars = text.unicodeScalars
-        if !isASCII, scalars.contains(where: { lookalikes[$0] != nil }), scalars.contains(where: { $0.isASCII && $0.properties.isAlphabetic }) {
+        if !isASCII, scalars.contains(where: { lookalikes[$0] != nil }),
+            scalars.contains(where: { $0.isASCII && $0.properties.isAlphabetic })
+        {
             variants.append(String(String.UnicodeScalarView(scalars.map { lookalikes[$0] ?? $0 })))
         }
         let words = folded.split(separator: " ")
@@ -162,10 +178,13 @@ package enum InjectionGuard {
         }
         // Letters one by one: wider gaps part words.
         if folded.split(whereSeparator: \.isWhitespace).count(where: { $0.count == 1 }) > 11 {
-            variants.append(folded.replacing("   ", with: "\u{1}").replacing("  ", with: "\u{1}").replacing(" ", with: "").replacing("\u{1}", with: " "))
+            variants.append(
+                folded.replacing("   ", with: "\u{1}").replacing("  ", with: "\u{1}").replacing(" ", with: "")
+                    .replacing("\u{1}", with: " "))
         }
         if words.count > 3 { variants.append(String(folded.reversed())) }
-        for word in folded.split(whereSeparator: { $0.isWhitespace || "\"'`()<>".contains($0) }) where word.utf8.count >= 24 && word.utf8.count <= 8192 {
+        for word in folded.split(whereSeparator: { $0.isWhitespace || "\"'`()<>".contains($0) })
+        where word.utf8.count >= 24 && word.utf8.count <= 8192 {
             if let text = decoded(String(word)) { variants.append(text) }
         }
         return variants
@@ -178,7 +197,9 @@ package enum InjectionGuard {
             base64Encoded: word.replacing("-", with: "+").replacing("_", with: "/")
                 + String(repeating: "=", count: word.hasSuffix("=") ? 0 : (4 - word.utf8.count % 4) % 4))
         if let bytes = Hexadecimal.bytes(word.lowercased()) { data = bytes }
-        guard let data, let text = String(data: data, encoding: .utf8), text.unicodeScalars.allSatisfy({ $0.value >= 32 || $0 == "\n" || $0 == "\t" }) else {
+        guard let data, let text = String(data: data, encoding: .utf8),
+            text.unicodeScalars.allSatisfy({ $0.value >= 32 || $0 == "\n" || $0 == "\t" })
+        else {
             return nil
         }
         return text

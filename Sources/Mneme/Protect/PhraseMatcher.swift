@@ -35,7 +35,11 @@ struct PhraseMatcher: Sendable {
         }
         func words(_ text: Substring) -> Set<Int> {
             text.split(whereSeparator: { $0 == "|" || $0 == " " || $0 == "\n" }).reduce(into: []) { set, word in
-                if word.hasPrefix("@") { set.formUnion(words(Substring(classes[String(word.dropFirst())]!))) } else { set.insert(number(word)) }
+                if word.hasPrefix("@") {
+                    set.formUnion(words(Substring(classes[String(word.dropFirst())]!)))
+                } else {
+                    set.insert(number(word))
+                }
             }
         }
         self.openers = words(Substring(openers))
@@ -51,7 +55,9 @@ struct PhraseMatcher: Sendable {
         }
         self.numbers = numbers
         for (number, pattern) in self.patterns.enumerated() {
-            for case .word(let words) in pattern.elements.prefix(2).drop(while: { if case .word = $0 { false } else { true } }).prefix(1) {
+            for case .word(let words) in pattern.elements.prefix(2).drop(while: {
+                if case .word = $0 { false } else { true }
+            }).prefix(1) {
                 for word in words { beginnings[word, default: []].append(number) }
             }
         }
@@ -81,7 +87,9 @@ struct PhraseMatcher: Sendable {
             switch scalar {
             case ".", "!", "?", ";", "\n":
                 // A point within a name or a number ends nothing.
-                if scalar == ".", let next = scalars.first, next.properties.isAlphabetic || next.properties.numericType != nil {
+                if scalar == ".", let next = scalars.first,
+                    next.properties.isAlphabetic || next.properties.numericType != nil
+                {
                     endWord()
                 } else {
                     endSentence()
@@ -91,7 +99,12 @@ struct PhraseMatcher: Sendable {
                 let within = scalar == "-" && !word.isEmpty && (scalars.first?.properties.isAlphabetic ?? false)
                 endWord()
                 if !within { begins = true }
-            case "'", "’": if !word.isEmpty, scalars.first?.properties.isAlphabetic ?? false { word.append("'") } else { endWord() }
+            case "'", "’":
+                if !word.isEmpty, scalars.first?.properties.isAlphabetic ?? false {
+                    word.append("'")
+                } else {
+                    endWord()
+                }
             default:
                 if scalar.properties.isAlphabetic || scalar.properties.numericType != nil || scalar == "_" {
                     word.unicodeScalars.append(scalar)
@@ -111,7 +124,9 @@ struct PhraseMatcher: Sendable {
         var found: Set<GuardSignal> = []
         for (place, id) in sentence.ids.enumerated() where id != 0 {
             for number in beginnings[id] ?? [] where !found.contains(patterns[number].signal) {
-                if Self.matches(patterns[number].elements[...], sentence, place) { found.insert(patterns[number].signal) }
+                if Self.matches(patterns[number].elements[...], sentence, place) {
+                    found.insert(patterns[number].signal)
+                }
             }
         }
         return found
@@ -121,7 +136,9 @@ struct PhraseMatcher: Sendable {
         guard let element = elements.first else { return true }
         let rest = elements.dropFirst()
         switch element {
-        case .word(let words): return place < sentence.ids.count && words.contains(sentence.ids[place]) && matches(rest, sentence, place + 1)
+        case .word(let words):
+            return place < sentence.ids.count && words.contains(sentence.ids[place])
+                && matches(rest, sentence, place + 1)
         case .command: return place < sentence.ids.count && sentence.isCommand[place] && matches(rest, sentence, place)
         case .gap(let most): return (0...most).contains { matches(rest, sentence, place + $0) }
         }

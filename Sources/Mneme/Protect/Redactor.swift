@@ -20,10 +20,13 @@ package enum Redactor {
     }
 
     private static func rule(
-        _ kind: MemoryPolicy.Redaction, _ name: String, _ pattern: String, group: Int = 0, proof: Int = 0, hint: @escaping @Sendable (String) -> Bool,
+        _ kind: MemoryPolicy.Redaction, _ name: String, _ pattern: String, group: Int = 0, proof: Int = 0,
+        hint: @escaping @Sendable (String) -> Bool,
         isReal: @escaping @Sendable (String) -> Bool = { _ in true }
     ) -> Rule {
-        Rule(kind: kind, name: name, hint: hint, pattern: try! NSRegularExpression(pattern: pattern), group: group, proof: proof, isReal: isReal)
+        Rule(
+            kind: kind, name: name, hint: hint, pattern: try! NSRegularExpression(pattern: pattern), group: group,
+            proof: proof, isReal: isReal)
     }
 
     private static func has(_ parts: String...) -> @Sendable (String) -> Bool {
@@ -36,12 +39,17 @@ package enum Redactor {
     }
 
     private static let rules: [Rule] = [
-        rule(.secrets, "PRIVATE KEY", "-----BEGIN [A-Z ]*PRIVATE KEY-----[\\s\\S]*?(-----END [A-Z ]*PRIVATE KEY-----|$)", hint: has("PRIVATE KEY")),
-        rule(.secrets, "TOKEN", "\\beyJ[A-Za-z0-9_-]{8,}+(?:\\.[A-Za-z0-9_-]{8,}+\\.[A-Za-z0-9_-]*+)?", hint: has("eyJ"), isReal: { $0.contains(".") }),
+        rule(
+            .secrets, "PRIVATE KEY", "-----BEGIN [A-Z ]*PRIVATE KEY-----[\\s\\S]*?(-----END [A-Z ]*PRIVATE KEY-----|$)",
+            hint: has("PRIVATE KEY")),
+        rule(
+            .secrets, "TOKEN", "\\beyJ[A-Za-z0-9_-]{8,}+(?:\\.[A-Za-z0-9_-]{8,}+\\.[A-Za-z0-9_-]*+)?", hint: has("eyJ"),
+            isReal: { $0.contains(".") }),
         rule(
             .secrets, "KEY",
             "\\b(?:AKIA|ASIA)[0-9A-Z]{16}\\b|\\bgh[pousr]_[A-Za-z0-9]{30,}|\\bgithub_pat_[A-Za-z0-9_]{30,}|\\bglpat-[A-Za-z0-9_-]{20,}|\\bxox[abprs]-[A-Za-z0-9-]{10,}|\\bsk-[A-Za-z0-9_-]{20,}|\\b[rs]k_(?:live|test)_[A-Za-z0-9]{16,}|\\bAIza[0-9A-Za-z_-]{35}|\\bhf_[A-Za-z0-9]{30,}|\\bnpm_[A-Za-z0-9]{30,}|\\bpypi-[A-Za-z0-9_-]{30,}|\\bSG\\.[A-Za-z0-9_-]{16,}\\.[A-Za-z0-9_-]{16,}|\\bmneme_[A-Za-z0-9_-]{20,}",
-            hint: has("AKIA", "ASIA", "gh", "glpat", "xox", "sk-", "k_", "AIza", "hf_", "npm_", "pypi-", "SG.", "mneme_")),
+            hint: has(
+                "AKIA", "ASIA", "gh", "glpat", "xox", "sk-", "k_", "AIza", "hf_", "npm_", "pypi-", "SG.", "mneme_")),
         rule(.secrets, "PASSWORD", "[a-z0-9+.-]://[^\\s:/@]++:([^\\s@]++)(@)?", group: 1, proof: 2, hint: has("://")),
         rule(.secrets, "TOKEN", "(?i)\\bbearer\\s+([A-Za-z0-9._~+/-]{16,}=*)", group: 1, hint: has("bearer")),
         rule(
@@ -50,8 +58,13 @@ package enum Redactor {
             group: 1, hint: has("pass", "pwd", "secret", "key", "token", "pin"),
             // A word, not a secret: "the password is kept in the safe".
             isReal: { $0.contains { !$0.isLetter } && $0.contains { $0.isLetter || $0.isNumber } }),
-        rule(.personal, "EMAIL", "(?<![A-Za-z0-9._%+-])[.%+-]*+([A-Za-z0-9_][A-Za-z0-9._%+-]*+@[A-Za-z0-9-]++(?:\\.[A-Za-z0-9-]++)++)", group: 1, hint: has("@")),
-        rule(.personal, "IBAN", "\\b[A-Z]{2}[0-9]{2}(?:[ ]?[A-Z0-9]{4}){2,7}(?:[ ]?[A-Z0-9]{1,4})?\\b", hint: hasDigits, isReal: isIBAN),
+        rule(
+            .personal, "EMAIL",
+            "(?<![A-Za-z0-9._%+-])[.%+-]*+([A-Za-z0-9_][A-Za-z0-9._%+-]*+@[A-Za-z0-9-]++(?:\\.[A-Za-z0-9-]++)++)",
+            group: 1, hint: has("@")),
+        rule(
+            .personal, "IBAN", "\\b[A-Z]{2}[0-9]{2}(?:[ ]?[A-Z0-9]{4}){2,7}(?:[ ]?[A-Z0-9]{1,4})?\\b", hint: hasDigits,
+            isReal: isIBAN),
         rule(.personal, "CARD", "\\b(?:[0-9][ -]?){12,18}[0-9]\\b", hint: hasDigits, isReal: isCard),
         rule(.personal, "SSN", "\\b(?!000|666|9)[0-9]{3}-(?!00)[0-9]{2}-(?!0000)[0-9]{4}\\b", hint: hasDigits),
         rule(
@@ -59,7 +72,9 @@ package enum Redactor {
             "(?<![\\w.])(?:\\+[0-9]{1,3}[ .-]?)?(?:\\([0-9]{1,5}\\)[ .-]?)?[0-9]{2,5}(?:[ .-][0-9]{2,8}){1,4}(?!\\w|[.][0-9])|(?<!\\w)\\+[0-9]{8,15}\\b",
             hint: hasDigits, isReal: isPhone),
         rule(
-            .personal, "ADDRESS", "\\b(?:(?:25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])\\.){3}(?:25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])\\b", hint: has("."),
+            .personal, "ADDRESS",
+            "\\b(?:(?:25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])\\.){3}(?:25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])\\b",
+            hint: has("."),
             isReal: { $0 != "127.0.0.1" && $0 != "0.0.0.0" }),
     ]
 
@@ -67,15 +82,20 @@ package enum Redactor {
     static let names = Set(rules.map(\.name))
 
     /// The text without what is to be taken out, and what that was; nil if there is nothing.
-    package static func redact(_ text: String, _ wanted: Set<MemoryPolicy.Redaction>) -> (text: String, found: [String])? {
+    package static func redact(_ text: String, _ wanted: Set<MemoryPolicy.Redaction>) -> (
+        text: String, found: [String]
+    )? {
         var result = text, found: [String] = []
         for rule in rules where wanted.contains(rule.kind) && rule.hint(result) {
-            let all = result as NSString, matches = rule.pattern.matches(in: result, range: NSRange(location: 0, length: all.length))
+            let all = result as NSString,
+                matches = rule.pattern.matches(in: result, range: NSRange(location: 0, length: all.length))
             var parts: [String] = [], end = 0
             for match in matches {
                 let range = match.range(at: rule.group)
-                guard range.location != NSNotFound, match.range(at: rule.proof).location != NSNotFound, range.location >= end,
-                    rule.isReal(all.substring(with: range)) else { continue }
+                guard range.location != NSNotFound, match.range(at: rule.proof).location != NSNotFound,
+                    range.location >= end,
+                    rule.isReal(all.substring(with: range))
+                else { continue }
                 parts.append(all.substring(with: NSRange(location: end, length: range.location - end)))
                 parts.append("[\(rule.name)]")
                 found.append(rule.name)
@@ -110,8 +130,16 @@ package enum Redactor {
         let digits = text.count(where: \.isNumber)
         guard (7...15).contains(digits) else { return false }
         let parts = text.split { !$0.isNumber }
-        if parts.count == 3, let year = Int(parts[0]), (1800...2200).contains(year), parts[1].count <= 2, parts[2].count <= 2 { return false }
-        if parts.count == 3, let year = Int(parts[2]), (1800...2200).contains(year), parts[0].count <= 2, parts[1].count <= 2 { return false }
+        if parts.count == 3, let year = Int(parts[0]), (1800...2200).contains(year), parts[1].count <= 2,
+            parts[2].count <= 2
+        {
+            return false
+        }
+        if parts.count == 3, let year = Int(parts[2]), (1800...2200).contains(year), parts[0].count <= 2,
+            parts[1].count <= 2
+        {
+            return false
+        }
         // "1.250.000" and "2019 2020" are numbers, four groups of digits with points an address of a machine.
         if text.contains(".") && !text.hasPrefix("+") { return false }
         return text.hasPrefix("+") || text.hasPrefix("(") || text.hasPrefix("0") || digits >= 9

@@ -45,7 +45,8 @@ extension MemoryOS {
             guard cube.vouchedBy == nil else { return true }
             let (signals, score) = inspections.inspect(cube)
             if score >= Self.held { return false }
-            guard !signals.isDisjoint(with: [.redirection, .persistence, .disarming, .concealment, .trigger]), score + GuardSignal.dissent.weight >= Self.held
+            guard !signals.isDisjoint(with: [.redirection, .persistence, .disarming, .concealment, .trigger]),
+                score + GuardSignal.dissent.weight >= Self.held
             else { return true }
             return !Self.dissents(cube, from: memories.map(\.memory))
         }
@@ -55,7 +56,9 @@ extension MemoryOS {
     /// Whether two or more others claim something else, and agree.
     private static func dissents(_ cube: MemCube, from others: [MemCube]) -> Bool {
         cube.claims.contains { claim in
-            let rivals = others.filter { $0.id != cube.id }.flatMap(\.claims).filter { $0.key == claim.key && !$0.isDenied }
+            let rivals = others.filter { $0.id != cube.id }.flatMap(\.claims).filter {
+                $0.key == claim.key && !$0.isDenied
+            }
             return rivals.count > 1 && Set(rivals.map(\.value)).count == 1 && rivals[0].value != claim.value
         }
     }

@@ -19,8 +19,12 @@ struct OwnerIndex: Sendable {
         let analysis: Analysis
 
         init(_ row: IndexRow, _ analysis: Analysis) {
-            (id, type, state, agent, session, speaker) = (row.id, row.type, row.state, row.agent, row.session, row.speaker)
-            (eventTime, expires, validUntil, tags, self.analysis) = (row.eventTime, row.expires, row.validUntil, row.tags, analysis)
+            (id, type, state, agent, session, speaker) = (
+                row.id, row.type, row.state, row.agent, row.session, row.speaker
+            )
+            (eventTime, expires, validUntil, tags, self.analysis) = (
+                row.eventTime, row.expires, row.validUntil, row.tags, analysis
+            )
         }
 
         /// What is left of an erased one.
@@ -71,7 +75,8 @@ struct OwnerIndex: Sendable {
     ///   - indexKey: decrypts what is kept.
     ///   - file: where the vectors' index is kept; nil keeps it in memory only.
     init(
-        owner: Owner, visibility: Visibility = .all, vectors: any VectorIndex, formerDimension: Int? = nil, file: String? = nil, indexMemory: Int = .max,
+        owner: Owner, visibility: Visibility = .all, vectors: any VectorIndex, formerDimension: Int? = nil,
+        file: String? = nil, indexMemory: Int = .max,
         indexDisk: Int = .max, indexKey: DataKey? = nil
     ) throws {
         self.owner = owner
@@ -84,12 +89,14 @@ struct OwnerIndex: Sendable {
 
     /// Where what it applies comes from.
     struct Source {
-        var store: any MemoryStore, owner: Owner, visibility: Visibility, embedder: String, former: String?, analyzer: TextAnalyzer
+        var store: any MemoryStore, owner: Owner, visibility: Visibility, embedder: String, former: String?,
+            analyzer: TextAnalyzer
 
         /// What has happened since positions of the journal and of vectors.
         func changes(since position: Int64, vectorsSince: Int64) throws -> IndexChanges {
             try store.changes(
-                owner: owner, since: position, vectorsSince: vectorsSince, embedder: embedder, former: former, visibility: visibility)
+                owner: owner, since: position, vectorsSince: vectorsSince, embedder: embedder, former: former,
+                visibility: visibility)
         }
     }
 
@@ -120,7 +127,9 @@ struct OwnerIndex: Sendable {
         if analyses.contains(where: { $0 == nil }) {
             let stale = changes.rows.indices.filter { analyses[$0] == nil }
             let cubes = Dictionary(
-                uniqueKeysWithValues: try source.store.cubes(stale.map { changes.rows[$0].id }, owner: owner, by: .mneme).map { ($0.id, $0) })
+                uniqueKeysWithValues: try source.store.cubes(
+                    stale.map { changes.rows[$0].id }, owner: owner, by: .mneme
+                ).map { ($0.id, $0) })
             for i in stale {
                 let row = changes.rows[i]
                 guard let cube = cubes[row.id] else { continue }  // erased between the two reads
@@ -149,11 +158,19 @@ struct OwnerIndex: Sendable {
         }
         for (link, isRemoved) in changes.links {
             if link.kind == CubeLink.supersedes {
-                if !isRemoved { successors[link.target] = link.source } else if successors[link.target] == link.source { successors[link.target] = nil }
+                if !isRemoved {
+                    successors[link.target] = link.source
+                } else if successors[link.target] == link.source {
+                    successors[link.target] = nil
+                }
             }
             guard let a = numbers[link.source], let b = numbers[link.target] else { continue }
             let kind = Self.kind(of: link)
-            if isRemoved { graph.unlink(nodes[a], nodes[b], kind) } else { graph.link(nodes[a], nodes[b], kind, time: link.time.timeIntervalSince1970) }
+            if isRemoved {
+                graph.unlink(nodes[a], nodes[b], kind)
+            } else {
+                graph.link(nodes[a], nodes[b], kind, time: link.time.timeIntervalSince1970)
+            }
         }
         let erased = changes.erased.compactMap { remove($0) }
         vectors.deleted += erased
@@ -179,7 +196,9 @@ struct OwnerIndex: Sendable {
     /// Opens the vectors' index; documents will be numbered in the order of `rows`.
     private func open(_ file: String, _ rows: [IndexRow]) throws -> TieredIndex {
         let numbers = Dictionary(rows.enumerated().map { (Self.name(of: $1.id), $0) }) { first, _ in first }
-        let index = try TieredIndex(opening: file, memory: indexMemory, disk: indexDisk, dataKey: indexKey) { numbers[$0] }
+        let index = try TieredIndex(opening: file, memory: indexMemory, disk: indexDisk, dataKey: indexKey) {
+            numbers[$0]
+        }
         guard index.dimension == vectors.dimension else { throw InputError("\(file) holds vectors of another length.") }
         return index
     }
@@ -216,7 +235,9 @@ struct OwnerIndex: Sendable {
             lexical.append(analysis.terms)
             threads.append(thread: thread(of: row.session), place: row.place, length: analysis.terms.length)
             nodes.append(addNode(number))
-            threads.forEachNeighbour(of: number, reach: 1) { if $0 < nodes.count { graph.link(nodes[number], nodes[$0], .temporal) } }
+            threads.forEachNeighbour(of: number, reach: 1) {
+                if $0 < nodes.count { graph.link(nodes[number], nodes[$0], .temporal) }
+            }
         }
         if isNew || oldEntities != analysis.entities {
             graph.isolate(nodes[number], .entity)
@@ -268,15 +289,20 @@ struct OwnerIndex: Sendable {
 
     /// Documents that lie around some others in the graph, with how much of a walk reaches them.
     func around(_ seeds: [(document: Int, weight: Float)], asOf: Date? = nil) -> [(document: Int, score: Float)] {
-        graph.walk(from: seeds.map { (nodes[$0.document], $0.weight) }, hops: 2, before: asOf?.timeIntervalSince1970 ?? .infinity)
-            .compactMap { nodeDocuments[$0.node] >= 0 ? (Int(nodeDocuments[$0.node]), $0.score) : nil }
+        graph.walk(
+            from: seeds.map { (nodes[$0.document], $0.weight) }, hops: 2,
+            before: asOf?.timeIntervalSince1970 ?? .infinity
+        )
+        .compactMap { nodeDocuments[$0.node] >= 0 ? (Int(nodeDocuments[$0.node]), $0.score) : nil }
     }
 
     /// What holds in place of a document that does not any more, if it is in sight.
     func successor(of number: Int) -> Int? {
         var number = number
         for _ in 0..<64 {
-            guard documents[number].validUntil != nil, let next = successors[documents[number].id].flatMap({ numbers[$0] }) else { return nil }
+            guard documents[number].validUntil != nil,
+                let next = successors[documents[number].id].flatMap({ numbers[$0] })
+            else { return nil }
             if documents[next].validUntil == nil { return next }
             number = next
         }
@@ -300,10 +326,13 @@ struct OwnerIndex: Sendable {
     /// Whether a memory that is held says the same in much the same words.
     func isLikeHeld(_ analysis: Analysis) -> Bool {
         guard heldCount > 0, analysis.terms.entries.count >= 4 else { return false }
-        let rare = analysis.terms.entries.map(\.term).sorted { lexical.inverseDocumentFrequency($0) > lexical.inverseDocumentFrequency($1) }
+        let rare = analysis.terms.entries.map(\.term).sorted {
+            lexical.inverseDocumentFrequency($0) > lexical.inverseDocumentFrequency($1)
+        }
         return zip(rare, rare.dropFirst()).prefix(8).contains { pair in
             lexical.documents(withAll: [pair.0, pair.1], limit: 64).contains { number in
-                documents[number].state == .quarantined && analysis.terms.similarity(to: documents[number].analysis.terms) >= 0.75
+                documents[number].state == .quarantined
+                    && analysis.terms.similarity(to: documents[number].analysis.terms) >= 0.75
             }
         }
     }
@@ -313,7 +342,9 @@ struct OwnerIndex: Sendable {
     /// Looks among the memories that hold the three rarest words; texts of fewer than four words are never near.
     func nearDuplicate(of analysis: Analysis) -> CubeID? {
         guard analysis.terms.entries.count >= 4 else { return nil }
-        let rare = analysis.terms.entries.map(\.term).sorted { lexical.inverseDocumentFrequency($0) > lexical.inverseDocumentFrequency($1) }.prefix(3)
+        let rare = analysis.terms.entries.map(\.term).sorted {
+            lexical.inverseDocumentFrequency($0) > lexical.inverseDocumentFrequency($1)
+        }.prefix(3)
         var best: (similarity: Double, id: CubeID)?
         for number in lexical.documents(withAll: Array(rare.prefix(2)), limit: 256) {
             let document = documents[number]

@@ -31,7 +31,8 @@ struct QuestionPlan: Sendable {
         terms = []
         // Only so many terms count, and single ideographs and syllables tell least.
         let ordered = all.filter { !TextAnalyzer.isLetterAlone($0) } + all.filter(TextAnalyzer.isLetterAlone)
-        for word in ordered where !TextAnalyzer.stopWords.contains(word) && !nameWords.contains(word) && !Self.latestWords.contains(word) {
+        for word in ordered
+        where !TextAnalyzer.stopWords.contains(word) && !nameWords.contains(word) && !Self.latestWords.contains(word) {
             let stem = analyzer.stem(word), term = TermCounts.hash(stem)
             if seen.insert(term).inserted {
                 terms.append(term)
@@ -47,7 +48,9 @@ struct QuestionPlan: Sendable {
         }
         times = TimeExpressions.find(in: question, reference: now)
         let first = all.first ?? "", second = all.count > 1 ? all[1] : ""
-        asksWhen = first == "when" || spaced.contains(" how long ") || (first == "what" && ["year", "month", "day", "date"].contains(second))
+        asksWhen =
+            first == "when" || spaced.contains(" how long ")
+            || (first == "what" && ["year", "month", "day", "date"].contains(second))
         asksNumber = [" how many ", " how long ", " how often "].contains { spaced.contains($0) }
         asksName =
             ["where", "who", "which"].contains(first) || spaced.contains(" name of ")
@@ -61,15 +64,19 @@ struct QuestionPlan: Sendable {
 
     /// Kinds of things that have proper names.
     private static let thingsWithNames: Set<String> = [
-        "country", "city", "state", "place", "town", "book", "movie", "film", "game", "song", "band", "restaurant", "company", "school", "name", "brand",
+        "country", "city", "state", "place", "town", "book", "movie", "film", "game", "song", "band", "restaurant",
+        "company", "school", "name", "brand",
         "team",
     ]
     private static let pastWords: Set<String> = [
-        "did", "was", "were", "used", "previously", "previous", "formerly", "former", "before", "earlier", "past", "ago", "originally", "once", "old", "ever",
+        "did", "was", "were", "used", "previously", "previous", "formerly", "former", "before", "earlier", "past",
+        "ago", "originally", "once", "old", "ever",
         "had", "then",
     ]
     private static let formerWords: Set<String> = [
         "before", "previously", "previous", "formerly", "former", "originally", "earlier", "then",
     ]
-    private static let latestWords: Set<String> = ["now", "currently", "current", "latest", "recently", "newest", "nowadays", "still"]
+    private static let latestWords: Set<String> = [
+        "now", "currently", "current", "latest", "recently", "newest", "nowadays", "still",
+    ]
 }

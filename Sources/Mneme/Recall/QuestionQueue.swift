@@ -36,7 +36,8 @@ final class QuestionQueue: Sendable {
             return waiting
         }
         let results = Result { () -> [QueryVectors] in
-            let questions = group.map(\.question), present = try embedder.embed(questions), former = try formerEmbedder?.embed(questions)
+            let questions = group.map(\.question), present = try embedder.embed(questions),
+                former = try formerEmbedder?.embed(questions)
             return questions.indices.map { QueryVectors(present: present[$0], former: former?[$0]) }
         }
         for (i, item) in group.enumerated() {

@@ -52,7 +52,9 @@ struct Ranker {
             return try nearest(limit).map { simple($0.key, $0.score, lexical) }
         case .rrf:
             var fused = [Float](repeating: 0, count: n)
-            for documents in [highest(Self.fusedRanks, of: lexical.document, where: allowed), try nearest(Self.fusedRanks).map(\.key)] {
+            for documents in [
+                highest(Self.fusedRanks, of: lexical.document, where: allowed), try nearest(Self.fusedRanks).map(\.key),
+            ] {
                 for (rank, document) in documents.enumerated() { fused[document] += 1 / Float(61 + rank) }
             }
             return simple(fused, limit, lexical)
@@ -69,20 +71,24 @@ struct Ranker {
             for document in 0..<n { add(document) }
         } else {
             let sources = [
-                highest(Self.perSource, of: lexical.document, where: allowed), highest(Self.perSource, of: lexical.window, where: allowed),
+                highest(Self.perSource, of: lexical.document, where: allowed),
+                highest(Self.perSource, of: lexical.window, where: allowed),
                 try nearest(Self.perSource).map(\.key),
             ]
             for document in sources.joined() { index.threads.forEachNeighbour(of: document, reach: 1, add) }
             if !plan.times.isEmpty {
                 let near = (0..<n).map { document in
-                    Float(plan.times.map { $0.proximity(to: index.documents[document].eventTime) }.max() ?? 0) * (0.1 + lexical.thread[document])
+                    Float(plan.times.map { $0.proximity(to: index.documents[document].eventTime) }.max() ?? 0)
+                        * (0.1 + lexical.thread[document])
                 }
                 for document in highest(Self.perSource, of: near, where: allowed) { add(document) }
             }
         }
         var result = candidates.map { candidate($0, lexical) }
         let around = related(to: result)
-        for document in around.keys where !seen[document] && allowed(document) { result.append(candidate(document, lexical)) }
+        for document in around.keys where !seen[document] && allowed(document) {
+            result.append(candidate(document, lexical))
+        }
         for i in result.indices { result[i].relate(around[result[i].document] ?? 0) }
         prefer(&result, lexical)
         return Self.best(limit, of: result)
@@ -112,7 +118,8 @@ struct Ranker {
     private static func best(_ count: Int, of candidates: [Candidate]) -> [Candidate] {
         // Places are moved about, not thousands of candidates.
         let places = candidates.indices.sorted { a, b in
-            candidates[a].score != candidates[b].score ? candidates[a].score > candidates[b].score : candidates[a].document > candidates[b].document
+            candidates[a].score != candidates[b].score
+                ? candidates[a].score > candidates[b].score : candidates[a].document > candidates[b].document
         }
         return places.prefix(count).map { candidates[$0] }
     }
@@ -132,7 +139,8 @@ struct Ranker {
     }
 
     private func simple(_ document: Int, _ score: Float, _ lexical: LexicalIndex.Scores) -> Candidate {
-        Candidate(document: document, features: RecallFeatures(values: []), score: score, matches: lexical.matches[document])
+        Candidate(
+            document: document, features: RecallFeatures(values: []), score: score, matches: lexical.matches[document])
     }
 
     /// Documents whose vectors are nearest to the question's, of those allowed.
@@ -201,7 +209,8 @@ struct Ranker {
         ])
         let validity = validity(document)
         return Candidate(
-            document: number, features: features, score: features.score(FusionWeights.standard) + validity, matches: lexical.matches[number], validity: validity
+            document: number, features: features, score: features.score(FusionWeights.standard) + validity,
+            matches: lexical.matches[number], validity: validity
         )
     }
 
@@ -209,18 +218,22 @@ struct Ranker {
     private func similarities(around number: Int) -> (own: Float, near: Float, around: Float) {
         guard let query else { return (0, 0, 0) }
         let present = sums(query, around: number, in: index.vectors)
-        guard let formerQuery, let former = index.formerVectors, present.contains(where: { $0.members < $0.documents }) else {
+        guard let formerQuery, let former = index.formerVectors, present.contains(where: { $0.members < $0.documents })
+        else {
             return (present[0].mean, present[1].mean, present[2].mean)
         }
         // Each model's part counts by how many of the vectors are its own.
         let means = zip(present, sums(formerQuery, around: number, in: former)).map { present, past -> Float in
             guard present.members < present.documents, present.members + past.members > 0 else { return present.mean }
-            return (present.mean * Float(present.members) + past.mean * Float(past.members)) / Float(present.members + past.members)
+            return (present.mean * Float(present.members) + past.mean * Float(past.members))
+                / Float(present.members + past.members)
         }
         return (means[0], means[1], means[2])
     }
 
-    private func sums(_ query: [Float], around number: Int, in vectors: any VectorIndex) -> [(mean: Float, members: Int, documents: Int)] {
+    private func sums(_ query: [Float], around number: Int, in vectors: any VectorIndex) -> [(
+        mean: Float, members: Int, documents: Int
+    )] {
         withUnsafeTemporaryAllocation(of: Float.self, capacity: query.count) { sum in
             let sum = sum.baseAddress!
             sum.initialize(repeating: 0, count: query.count)
@@ -232,7 +245,9 @@ struct Ranker {
                     if vectors.add(document, to: sum) { members += 1 }
                 }
                 let norm = members > 0 ? dotProduct(sum, sum, count: query.count).squareRoot() : 0
-                let mean = norm > 0 ? query.withUnsafeBufferPointer { dotProduct($0.baseAddress!, sum, count: query.count) } / norm : 0
+                let mean =
+                    norm > 0
+                    ? query.withUnsafeBufferPointer { dotProduct($0.baseAddress!, sum, count: query.count) } / norm : 0
                 return (mean, members, documents)
             }
         }

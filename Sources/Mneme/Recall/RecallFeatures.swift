@@ -1,7 +1,8 @@
 /// What speaks for a memory as the answer to a question; each value lies between −1 and 1.
 struct RecallFeatures: Sendable {
     static let names = [
-        "words", "wordsNearby", "wordsInSession", "meaning", "meaningNearby", "meaningAround", "speaker", "coverage", "detail", "timeAsked",
+        "words", "wordsNearby", "wordsInSession", "meaning", "meaningNearby", "meaningAround", "speaker", "coverage",
+        "detail", "timeAsked",
         "numberAsked", "nameAsked", "date", "latest", "related",
     ]
 

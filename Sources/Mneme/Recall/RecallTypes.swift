@@ -47,7 +47,9 @@ public struct RecallRequest: Sendable {
     public var now: Date
 
     /// Whether some memories are asked and others not.
-    var isFiltered: Bool { agent != nil || session != nil || type != nil || tag != nil || from != nil || before != nil || at != nil }
+    var isFiltered: Bool {
+        agent != nil || session != nil || type != nil || tag != nil || from != nil || before != nil || at != nil
+    }
 
     /// The question, for whom, and how many memories at most.
     public init(_ query: String, owner: Owner = Owner(), limit: Int = 10) {

@@ -15,7 +15,9 @@ final class SharedIndex: @unchecked Sendable {
         var position: Int64, vectorPosition: Int64
         init(_ changes: IndexChanges) { (position, vectorPosition) = (changes.position, changes.vectorPosition) }
         init(_ index: OwnerIndex) { (position, vectorPosition) = (index.position, index.vectorPosition) }
-        func changes(_ source: OwnerIndex.Source) throws -> IndexChanges { try source.changes(since: position, vectorsSince: vectorPosition) }
+        func changes(_ source: OwnerIndex.Source) throws -> IndexChanges {
+            try source.changes(since: position, vectorsSince: vectorPosition)
+        }
     }
 
     init(_ index: OwnerIndex) { self.index = index }

@@ -22,7 +22,10 @@ public struct OracleQuestion: Sendable {
     public var maxTokens: Int
 
     /// All values.
-    public init(instructions: String, text: String, schema: String, schemaName: String, sources: Set<String>, maxTokens: Int = 300) {
+    public init(
+        instructions: String, text: String, schema: String, schemaName: String, sources: Set<String>,
+        maxTokens: Int = 300
+    ) {
         (self.instructions, self.text, self.schema, self.schemaName) = (instructions, text, schema, schemaName)
         (self.sources, self.maxTokens) = (sources, maxTokens)
     }

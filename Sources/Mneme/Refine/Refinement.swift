@@ -8,12 +8,16 @@ import NIOConcurrencyHelpers
 package enum Refinement {
     /// What may be claimed: the words that the rules use, too, so that claims of both meet.
     package static let attributes = [
-        "home", "employer", "job", "spouse", "car", "name", "birthday", "age", "address", "phone", "email", "hometown", "boss", "doctor", "diet", "status",
-        "school", "budget", "salary", "deadline", "price", "location", "owner", "version", "size", "weight", "color", "date",
+        "home", "employer", "job", "spouse", "car", "name", "birthday", "age", "address", "phone", "email", "hometown",
+        "boss", "doctor", "diet", "status",
+        "school", "budget", "salary", "deadline", "price", "location", "owner", "version", "size", "weight", "color",
+        "date",
     ]
     /// Bytes of a text that a model is asked about.
     private static let longest = 2_000
-    private static let speakerWords: Set<String> = ["i", "me", "my", "myself", "speaker", "the speaker", "user", "the user"]
+    private static let speakerWords: Set<String> = [
+        "i", "me", "my", "myself", "speaker", "the speaker", "user", "the user",
+    ]
 
     struct Answer: Decodable {
         struct Item: Decodable { var subject: String, attribute: String, value: String, ended: Bool? }
@@ -22,7 +26,8 @@ package enum Refinement {
 
     /// Whether a model is to be asked about a memory.
     package static func concerns(_ cube: MemCube) -> Bool {
-        cube.state == .activated && cube.activation == nil && cube.claims.isEmpty && cube.caution == nil && cube.text.utf8.count <= longest
+        cube.state == .activated && cube.activation == nil && cube.claims.isEmpty && cube.caution == nil
+            && cube.text.utf8.count <= longest
             && TextAnalyzer.words(cube.text).count >= 3
     }
 
@@ -50,11 +55,14 @@ package enum Refinement {
     }
 
     /// - Parameter found: subject, attribute, value and whether it ended, as a model says.
-    package static func claims(_ found: [(subject: String, attribute: String, value: String, ended: Bool)], in cube: MemCube) -> [Claim] {
+    package static func claims(
+        _ found: [(subject: String, attribute: String, value: String, ended: Bool)], in cube: MemCube
+    ) -> [Claim] {
         let words = Set(TextAnalyzer.words(cube.text).map { $0.lowercased() })
         func clean(_ text: String) -> String {
             let parts = text.lowercased().split(whereSeparator: \.isWhitespace).map(String.init)
-            return parts.drop { ["a", "an", "the", "my", "is", "in", "at"].contains($0) }.joined(separator: " ").trimmingCharacters(in: .punctuationCharacters)
+            return parts.drop { ["a", "an", "the", "my", "is", "in", "at"].contains($0) }.joined(separator: " ")
+                .trimmingCharacters(in: .punctuationCharacters)
         }
         /// Whether all of it is in the text.
         func stands(_ text: String) -> Bool {
@@ -63,9 +71,13 @@ package enum Refinement {
         }
         var claims: [Claim] = []
         for item in found.prefix(4) where attributes.contains(item.attribute) {
-            let said = item.subject.lowercased().trimmingCharacters(in: .whitespacesAndNewlines), speaker = cube.speaker?.lowercased()
-            let isSpeaker = speakerWords.contains(said) || said == speaker, subject = isSpeaker ? speaker ?? "i" : clean(said), value = clean(item.value)
-            guard isSpeaker || stands(subject), stands(value), subject != value, subject.utf8.count <= 120, value.utf8.count <= 120 else { continue }
+            let said = item.subject.lowercased().trimmingCharacters(in: .whitespacesAndNewlines),
+                speaker = cube.speaker?.lowercased()
+            let isSpeaker = speakerWords.contains(said) || said == speaker,
+                subject = isSpeaker ? speaker ?? "i" : clean(said), value = clean(item.value)
+            guard isSpeaker || stands(subject), stands(value), subject != value, subject.utf8.count <= 120,
+                value.utf8.count <= 120
+            else { continue }
             claims.removeAll { $0.subject == subject && $0.attribute == item.attribute }
             claims.append(Claim(subject: subject, attribute: item.attribute, value: value, isDenied: item.ended))
         }
@@ -80,20 +92,24 @@ extension MemoryOS {
     /// - Returns: what was done, in words.
     func refine(_ owner: Owner, count: Int, now: Date) async throws -> String {
         guard let oracle = oracle.withLockedValue({ $0 }) else {
-            throw InputError("No model is configured. `mneme serve --model NAME` or `mneme jobs run --model NAME` has one; --oracle URL asks another server.")
+            throw InputError(
+                "No model is configured. `mneme serve --model NAME` or `mneme jobs run --model NAME` has one; --oracle URL asks another server."
+            )
         }
         var filter = CubeFilter(owner: owner, limit: 64)
         filter.state = .activated
         let progress = "refine \(oracle.name)"
         filter.afterProgress = progress
         var asked = 0, found = 0, unclear = 0
-        let caller = Caller(Caller.mneme.principal, operation: "refine", reason: "claims found by \(oracle.name.prefix(80))", time: now)
+        let caller = Caller(
+            Caller.mneme.principal, operation: "refine", reason: "claims found by \(oracle.name.prefix(80))", time: now)
         while true {
             let page = try await run { [store, filter] in try store.list(filter, by: .mneme) }
             for cube in page {
                 try Task.checkCancellation()
                 if asked == count {
-                    return "\(asked) looked at, claims found in \(found); more are left\(unclear == 0 ? "" : ", \(unclear) answers were unclear")"
+                    return
+                        "\(asked) looked at, claims found in \(found); more are left\(unclear == 0 ? "" : ", \(unclear) answers were unclear")"
                 }
                 if Refinement.concerns(cube) {
                     asked += 1
@@ -101,7 +117,8 @@ extension MemoryOS {
                         let claims = Refinement.checked(answer, cube)
                         if !claims.isEmpty {
                             found += 1
-                            do { try await run { [self] in try setClaims(claims, of: cube, by: caller) } } catch let error as StoreError
+                            do { try await run { [self] in try setClaims(claims, of: cube, by: caller) } } catch let
+                                error as StoreError
                                 where error.code == .notFound || error.code == .conflict
                             {}  // Somebody changed it at this moment, and the rules have looked at what it says now.
                         }
@@ -112,7 +129,8 @@ extension MemoryOS {
                 try await run { [store] in try store.setProgress(cube.id, of: progress, owner: owner) }
             }
             guard page.count == filter.limit else {
-                return "\(asked) looked at, claims found in \(found)\(unclear == 0 ? "" : "; \(unclear) answers were unclear")"
+                return
+                    "\(asked) looked at, claims found in \(found)\(unclear == 0 ? "" : "; \(unclear) answers were unclear")"
             }
         }
     }
@@ -122,7 +140,8 @@ extension MemoryOS {
         let (analysis, hash) = try describe(&cube)
         guard cube.claims.isEmpty else { return }
         cube.claims = claims
-        _ = try store.commit([.update(cube, analysis: analysis, contentHash: hash)], owner: cube.scope.owner, by: caller)
+        _ = try store.commit(
+            [.update(cube, analysis: analysis, contentHash: hash)], owner: cube.scope.owner, by: caller)
     }
 
     /// Has jobs ask a model, from now on.

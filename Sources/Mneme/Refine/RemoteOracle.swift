@@ -27,9 +27,13 @@ public struct RemoteOracle: Oracle {
         let body: JSONValue = [
             "model": .string(name), "temperature": 0, "max_tokens": .number(Double(question.maxTokens)),
             "messages": [
-                ["role": "system", "content": .string(question.instructions)], ["role": "user", "content": .string(question.text)],
+                ["role": "system", "content": .string(question.instructions)],
+                ["role": "user", "content": .string(question.text)],
             ],
-            "response_format": ["type": "json_schema", "json_schema": ["name": .string(question.schemaName), "strict": true, "schema": schema]],
+            "response_format": [
+                "type": "json_schema",
+                "json_schema": ["name": .string(question.schemaName), "strict": true, "schema": schema],
+            ],
         ]
         var request = URLRequest(url: url, timeoutInterval: 120)
         request.httpMethod = "POST"
@@ -38,7 +42,9 @@ public struct RemoteOracle: Oracle {
         request.httpBody = Data(try OperationTable.encode(body).utf8)
         let (data, response) = try await Self.send(request)
         guard let status = (response as? HTTPURLResponse)?.statusCode, status == 200 else {
-            throw OracleError("\(url.host ?? "The endpoint") answered with status \((response as? HTTPURLResponse)?.statusCode ?? 0).")
+            throw OracleError(
+                "\(url.host ?? "The endpoint") answered with status \((response as? HTTPURLResponse)?.statusCode ?? 0)."
+            )
         }
         guard let answer = try? JSONDecoder().decode(JSONValue.self, from: data),
             let text = answer["choices"]?.array?.first?["message"]?["content"]?.string
@@ -55,7 +61,9 @@ public struct RemoteOracle: Oracle {
                         continuation.resume(returning: (data, response))
                     } else {
                         continuation.resume(
-                            throwing: OracleError("\(request.url?.host ?? "The endpoint") does not answer: \(error?.localizedDescription ?? "")"))
+                            throwing: OracleError(
+                                "\(request.url?.host ?? "The endpoint") does not answer: \(error?.localizedDescription ?? "")"
+                            ))
                     }
                 }
                 running.withLockedValue { $0 = task }

@@ -30,17 +30,22 @@ public struct TierReport: Sendable, Codable {
 
 extension MemoryOS {
     /// An owner's tiers. What recall uses is counted first.
-    public func tiers(of owner: Owner, limit: Int = 20, now: Date = Date(), by caller: Caller = .local) async throws -> TierReport {
+    public func tiers(of owner: Owner, limit: Int = 20, now: Date = Date(), by caller: Caller = .local) async throws
+        -> TierReport
+    {
         try await run { [self] in
             flushUses()
             let (plan, profile) = try plan(TierPlan.Settings(), owner, by: caller)
             let topics = plan.topics.values.filter { !$0.members.isEmpty }.map { topic in
                 TierReport.Topic(
-                    id: topic.id, about: topic.about, memories: topic.count, midTerm: topic.members.count, visits: topic.visits,
+                    id: topic.id, about: topic.about, memories: topic.count, midTerm: topic.members.count,
+                    visits: topic.visits,
                     heat: topic.heat(now, plan.settings), last: topic.last)
             }.sorted { ($1.heat, $0.id) < ($0.heat, $1.id) }
             return TierReport(
-                counts: Dictionary(uniqueKeysWithValues: MemoryTier.allCases.map { ($0.rawValue, plan.counts[$0] ?? 0) }), topics: Array(topics.prefix(limit)),
+                counts: Dictionary(
+                    uniqueKeysWithValues: MemoryTier.allCases.map { ($0.rawValue, plan.counts[$0] ?? 0) }),
+                topics: Array(topics.prefix(limit)),
                 profile: profile)
         }
     }
@@ -48,16 +53,21 @@ extension MemoryOS {
     private static let modelRoles: Set = ["assistant", "system", "tool"]
 
     /// Feeds a plan with what is in use of an owner's, and hands out what is in the profile.
-    private func plan(_ settings: TierPlan.Settings, _ owner: Owner, by caller: Caller) throws -> (plan: TierPlan, profile: [MemCube]) {
+    private func plan(_ settings: TierPlan.Settings, _ owner: Owner, by caller: Caller) throws -> (
+        plan: TierPlan, profile: [MemCube]
+    ) {
         var plan = TierPlan(settings), profile: [MemCube] = []
         var filter = CubeFilter(owner: owner, limit: 1_024)
         filter.state = .activated
         let key = IndexKey(owner: owner, visibility: try store.visibility(of: owner, for: .read, by: caller))
         while true {
             try Task.checkCancellation()
-            let page = try store.list(filter, by: caller), vectors = try withIndex(key) { index in page.map { index.vector(of: $0.id) } }
+            let page = try store.list(filter, by: caller),
+                vectors = try withIndex(key) { index in page.map { index.vector(of: $0.id) } }
             for (cube, vector) in zip(page, vectors) where cube.activation == nil {
-                var memory = TierPlan.Memory(id: cube.id, type: cube.type, session: cube.scope.session, time: min(cube.recordedTime, cube.eventTime))
+                var memory = TierPlan.Memory(
+                    id: cube.id, type: cube.type, session: cube.scope.session,
+                    time: min(cube.recordedTime, cube.eventTime))
                 // What a model says is nobody's profile.
                 if Self.modelRoles.contains(cube.speaker?.lowercased() ?? "") { memory.type = .episodic }
                 memory.lastUse = cube.usage?.last
@@ -96,17 +106,21 @@ extension MemoryOS {
                         part.map { move in
                             WriteRequest(
                                 [.move(move.id, to: move.tier, topic: move.topic)], owner: owner,
-                                by: Caller(Caller.mneme.principal, operation: "promote", reason: move.reason, time: now))
+                                by: Caller(Caller.mneme.principal, operation: "promote", reason: move.reason, time: now)
+                            )
                         })
                 }
             for (move, result) in zip(part, results) {
                 // One that somebody changed at this moment, or froze, stays where it is.
-                do { _ = try result?.get() } catch let error as StoreError where error.code == .notFound || error.code == .conflict { continue }
+                do { _ = try result?.get() } catch let error as StoreError
+                    where error.code == .notFound || error.code == .conflict
+                { continue }
                 counts[move.tier, default: 0] += 1
             }
         }
         let parts = MemoryTier.allCases.compactMap { tier in counts[tier].map { "\($0) to \(tier.rawValue)" } }
-        let moved = parts.isEmpty ? "nothing moves" : (isDry ? "would move: " : "moved: ") + parts.joined(separator: ", ")
+        let moved =
+            parts.isEmpty ? "nothing moves" : (isDry ? "would move: " : "moved: ") + parts.joined(separator: ", ")
         return ([moved] + (isDry ? [] : try await promoteProfile(of: owner, now: now))).joined(separator: "; ")
     }
 }

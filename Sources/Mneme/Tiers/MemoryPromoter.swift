@@ -35,12 +35,23 @@ extension MemoryOS {
             var blocks: Set<String> = [], tokens = 0
             for reader in promoter.readers(of: owner) {
                 let profile = try await run { [self] in
-                    try self.profile(of: owner, in: store.visibility(of: owner, for: .read, by: Caller(reader, operation: "promote", time: now)), by: .mneme)
+                    try self.profile(
+                        of: owner,
+                        in: store.visibility(
+                            of: owner, for: .read, by: Caller(reader, operation: "promote", time: now)), by: .mneme)
                 }
-                guard !profile.isEmpty, let reference = try await promoter.promote(profile, for: reader) else { continue }
-                let caller = Caller(Caller.mneme.principal, operation: "promote", reason: "chats begin with the profile", time: now)
-                if let known = try await run({ [self] in try promotions(of: owner).first { $0.activation?.block == reference.block } }) {
-                    if known.state == .archived { _ = try await run { [store] in try store.commit([.restore(known.id)], owner: owner, by: caller) } }
+                guard !profile.isEmpty, let reference = try await promoter.promote(profile, for: reader) else {
+                    continue
+                }
+                let caller = Caller(
+                    Caller.mneme.principal, operation: "promote", reason: "chats begin with the profile", time: now)
+                if let known = try await run({ [self] in
+                    try promotions(of: owner).first { $0.activation?.block == reference.block }
+                }) {
+                    if known.state == .archived {
+                        _ = try await run { [store] in try store.commit([.restore(known.id)], owner: owner, by: caller)
+                        }
+                    }
                 } else {
                     // No words of memories: it outlives none of them, but a moment.
                     let count = "\(profile.count) \(profile.count == 1 ? "memory" : "memories")"
@@ -51,12 +62,17 @@ extension MemoryOS {
                 blocks.insert(reference.block)
                 tokens = max(tokens, reference.tokens)
             }
-            if tokens > 0 { made.append("the profile's keys and values are kept for \(promoter.name), \(tokens) tokens") }
+            if tokens > 0 {
+                made.append("the profile's keys and values are kept for \(promoter.name), \(tokens) tokens")
+            }
             try await run { [self, blocks] in
                 for cube in try promotions(of: owner) where cube.state == .activated {
-                    guard let activation = cube.activation, activation.model == promoter.name, !blocks.contains(activation.block) else { continue }
+                    guard let activation = cube.activation, activation.model == promoter.name,
+                        !blocks.contains(activation.block)
+                    else { continue }
                     try promoter.release(activation)
-                    let caller = Caller(Caller.mneme.principal, operation: "promote", reason: "the profile has changed", time: now)
+                    let caller = Caller(
+                        Caller.mneme.principal, operation: "promote", reason: "the profile has changed", time: now)
                     _ = try store.commit([.archive(cube.id)], owner: owner, by: caller)
                 }
             }
@@ -76,7 +92,9 @@ extension MemoryOS {
         var filter = CubeFilter(owner: owner, limit: 4 * Self.profileLimit)
         (filter.tier, filter.state) = (.profile, .activated)
         var characters = 0
-        return try store.list(filter, by: caller).filter { $0.validUntil == nil && $0.caution == nil && sight.contains($0) }.prefix(Self.profileLimit).prefix {
+        return try store.list(filter, by: caller).filter {
+            $0.validUntil == nil && $0.caution == nil && sight.contains($0)
+        }.prefix(Self.profileLimit).prefix {
             characters += $0.text.count
             return characters <= Self.profileCharacters
         }

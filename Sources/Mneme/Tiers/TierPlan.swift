@@ -40,7 +40,9 @@ package struct TierPlan {
         /// Whether it is not superseded.
         package var holds = true
 
-        package init(id: CubeID, type: MemoryType, session: String?, time: Date) { (self.id, self.type, self.session, self.time) = (id, type, session, time) }
+        package init(id: CubeID, type: MemoryType, session: String?, time: Date) {
+            (self.id, self.type, self.session, self.time) = (id, type, session, time)
+        }
     }
 
     /// A move, and why: without a word of any memory, as it stays when that is erased.
@@ -64,14 +66,22 @@ package struct TierPlan {
         /// Words that say what it is about, the commonest first.
         var about: [String] { keywords.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.prefix(5).map(\.key) }
 
-        func recency(_ now: Date, _ settings: Settings) -> Double { exp(-max(0, now.timeIntervalSince(last)) / settings.recency) }
+        func recency(_ now: Date, _ settings: Settings) -> Double {
+            exp(-max(0, now.timeIntervalSince(last)) / settings.recency)
+        }
         /// Visits and memories that are not promoted yet, and recency: each counts alike (α = β = γ = 1).
-        func heat(_ now: Date, _ settings: Settings) -> Double { Double(visits + members.count) + (members.isEmpty ? 0 : recency(now, settings)) }
+        func heat(_ now: Date, _ settings: Settings) -> Double {
+            Double(visits + members.count) + (members.isEmpty ? 0 : recency(now, settings))
+        }
 
         mutating func add(_ memory: Memory, isMember: Bool) {
             for word in memory.keywords { keywords[word, default: 0] += 1 }
             if let vector = memory.vector {
-                if sum.isEmpty { sum = vector } else if sum.count == vector.count { for i in sum.indices { sum[i] += vector[i] } }
+                if sum.isEmpty {
+                    sum = vector
+                } else if sum.count == vector.count {
+                    for i in sum.indices { sum[i] += vector[i] }
+                }
             }
             last = max(last, memory.lastUse ?? memory.time, memory.time)
             count += 1
@@ -91,7 +101,8 @@ package struct TierPlan {
                 }
                 cosine = square > 0 ? Double(dot / square.squareRoot()) : 0
             }
-            let shared = memory.keywords.count { keywords[$0] != nil }, all = keywords.count + memory.keywords.count - shared
+            let shared = memory.keywords.count { keywords[$0] != nil },
+                all = keywords.count + memory.keywords.count - shared
             return cosine + (all > 0 ? Double(shared) / Double(all) : 0)
         }
     }
@@ -112,7 +123,9 @@ package struct TierPlan {
         case .profile: profile.append(memory)
         case .midTerm, .longTerm: break
         }
-        if let topic = memory.topic { topics[topic, default: Topic(id: topic)].add(memory, isMember: memory.tier == .midTerm) }
+        if let topic = memory.topic {
+            topics[topic, default: Topic(id: topic)].add(memory, isMember: memory.tier == .midTerm)
+        }
     }
 
     /// What moves now.
@@ -150,7 +163,9 @@ package struct TierPlan {
             let topic: CubeID
             if let best, best.similarity >= settings.similarity {
                 topic = best.id
-                move(memory.id, .midTerm, topic, "\(reason); \(String(format: "%.2f", best.similarity)) like the topic of \(topic)")
+                move(
+                    memory.id, .midTerm, topic,
+                    "\(reason); \(String(format: "%.2f", best.similarity)) like the topic of \(topic)")
             } else {
                 topic = memory.id
                 move(memory.id, .midTerm, topic, reason + "; begins a topic")
@@ -164,18 +179,25 @@ package struct TierPlan {
             let heat = topic.heat(now, settings)
             guard heat > settings.heat else { continue }
             let reason = String(
-                format: "its topic is hot: %d visits + %d memories + recency %.2f = %.2f, above %g", topic.visits, topic.members.count,
+                format: "its topic is hot: %d visits + %d memories + recency %.2f = %.2f, above %g", topic.visits,
+                topic.members.count,
                 topic.recency(now, settings), heat, settings.heat)
             for member in topic.members {
-                move(member.id, member.type == .preference || member.type == .core ? .profile : .longTerm, topic.id, reason)
+                move(
+                    member.id, member.type == .preference || member.type == .core ? .profile : .longTerm, topic.id,
+                    reason)
             }
         }
         // What a profile does not hold any more, or has no room for.
         for memory in profile where !memory.holds { move(memory.id, .longTerm, memory.topic, "does not hold any more") }
         let held = profile.filter(\.holds)
         if held.count > settings.profile {
-            for memory in held.sorted(by: { ($0.lastUse ?? $0.time, $0.id) < ($1.lastUse ?? $1.time, $1.id) }).prefix(held.count - settings.profile) {
-                move(memory.id, .longTerm, memory.topic, "the profile holds \(settings.profile); this was used least recently")
+            for memory in held.sorted(by: { ($0.lastUse ?? $0.time, $0.id) < ($1.lastUse ?? $1.time, $1.id) }).prefix(
+                held.count - settings.profile)
+            {
+                move(
+                    memory.id, .longTerm, memory.topic,
+                    "the profile holds \(settings.profile); this was used least recently")
             }
         }
         return order.compactMap { moves[$0] }

@@ -32,7 +32,9 @@ public struct ExportedCopy: Sendable, Codable, Equatable {
     /// What that means, and what to do about it.
     public let note: String
 
-    init(_ export: VaultExport, _ outcome: Outcome) { (self.export, self.outcome, note) = (export, outcome, Self.note(export, outcome)) }
+    init(_ export: VaultExport, _ outcome: Outcome) {
+        (self.export, self.outcome, note) = (export, outcome, Self.note(export, outcome))
+    }
 
     /// Whether nothing that was erased stands in it.
     public var isReached: Bool { outcome == .clean || outcome == .rewritten }
@@ -42,7 +44,8 @@ public struct ExportedCopy: Sendable, Codable, Equatable {
         return switch outcome {
         case .clean: "\(place) holds nothing that was erased"
         case .rewritten: "\(place) was written again without what was erased"
-        case .followed: "'\(place)' fetched a copy on \(DateText.day(export.time)), and erases there what was erased here when it fetches again"
+        case .followed:
+            "'\(place)' fetched a copy on \(DateText.day(export.time)), and erases there what was erased here when it fetches again"
         case .missing: "\(place) is not there any more; if it was moved, delete it where it is"
         case .sealed: "\(place) is sealed: give its passphrase to `mneme vault exports`, or delete it"
         case .signed: "\(place) is signed with a key that is not here: delete it, and export it again"
@@ -59,7 +62,9 @@ public struct PackageKeys: Sendable {
     public var passphrase: String?
 
     /// None if both are left out.
-    public init(signing: Curve25519.Signing.PrivateKey? = nil, passphrase: String? = nil) { (self.signing, self.passphrase) = (signing, passphrase) }
+    public init(signing: Curve25519.Signing.PrivateKey? = nil, passphrase: String? = nil) {
+        (self.signing, self.passphrase) = (signing, passphrase)
+    }
 }
 
 extension MemoryOS {
@@ -71,7 +76,8 @@ extension MemoryOS {
     /// - Returns: how many lines were written.
     /// - Throws: ``MnemeBase/FileError`` if the file cannot be written; what was there before is left then.
     public func write(
-        _ lines: AsyncThrowingStream<String, any Error>, of owner: Owner, to path: String, passphrase: String? = nil, by caller: Caller = .local
+        _ lines: AsyncThrowingStream<String, any Error>, of owner: Owner, to path: String, passphrase: String? = nil,
+        by caller: Caller = .local
     ) async throws -> Int {
         let path = URL(fileURLWithPath: path).standardizedFileURL.path
         let position = try await run { [store] in try store.position(of: owner) }
@@ -83,12 +89,15 @@ extension MemoryOS {
             count += 1
         }
         try sealed?.finish()
-        let export = VaultExport(owner: owner, kind: .file, place: path, time: caller.time, principal: caller.principal.name, position: position)
+        let export = VaultExport(
+            owner: owner, kind: .file, place: path, time: caller.time, principal: caller.principal.name,
+            position: position)
         // First that it is there, lest it be there without anybody knowing; until then the former one stands in its place.
         try await run { [store] in
             var first = export
             first.position =
-                try store.exports(of: owner, by: .mneme).filter { $0.kind == .file && $0.place == path }.map(\.position).min().map {
+                try store.exports(of: owner, by: .mneme).filter { $0.kind == .file && $0.place == path }.map(\.position)
+                .min().map {
                     min($0, position)
                 } ?? position
             try store.record(first)
@@ -98,8 +107,12 @@ extension MemoryOS {
         // What was erased while it was written.
         _ = try await run { [self] in
             guard try !store.erased(of: owner, since: position).isEmpty else { return }
-            let reached = try reach(export, keys.withLockedValue { PackageKeys(signing: $0.signing, passphrase: passphrase ?? $0.passphrase) })
-            guard reached.isReached else { throw InputError("A memory was erased while \(path) was written. Delete it, and export it again.") }
+            let reached = try reach(
+                export,
+                keys.withLockedValue { PackageKeys(signing: $0.signing, passphrase: passphrase ?? $0.passphrase) })
+            guard reached.isReached else {
+                throw InputError("A memory was erased while \(path) was written. Delete it, and export it again.")
+            }
         }
         return count
     }
@@ -127,7 +140,9 @@ extension MemoryOS {
             let behind = try exports.filter { try !store.erased(of: owner, since: $0.position).isEmpty }
             count += behind.count
             let keys = keys.withLockedValue(\.self)
-            if repair { waiting += try behind.map { try reach($0, keys) }.filter { !$0.isReached && $0.outcome != .missing } }
+            if repair {
+                waiting += try behind.map { try reach($0, keys) }.filter { !$0.isReached && $0.outcome != .missing }
+            }
         }
         let isSound = repair ? waiting.isEmpty : count == 0
         let detail =
@@ -139,12 +154,17 @@ extension MemoryOS {
     }
 
     /// Files with copies of an owner's memories.
-    func exportedFiles(of owner: Owner) throws -> [String] { try store.exports(of: owner, by: .mneme).filter { $0.kind == .file }.map(\.place) }
+    func exportedFiles(of owner: Owner) throws -> [String] {
+        try store.exports(of: owner, by: .mneme).filter { $0.kind == .file }.map(\.place)
+    }
 
     private func reach(_ export: VaultExport, _ keys: PackageKeys) throws -> ExportedCopy {
-        let position = try store.position(of: export.owner), erased = Set(try store.erased(of: export.owner, since: export.position))
+        let position = try store.position(of: export.owner),
+            erased = Set(try store.erased(of: export.owner, since: export.position))
         guard export.kind == .file else { return ExportedCopy(export, .followed) }
-        guard !erased.isEmpty else { return ExportedCopy(export, FileManager.default.fileExists(atPath: export.place) ? .clean : .missing) }
+        guard !erased.isEmpty else {
+            return ExportedCopy(export, FileManager.default.fileExists(atPath: export.place) ? .clean : .missing)
+        }
         var copy = ExportedCopy(export, ExportedFile(export.place, keys).erase(erased))
         if copy.isReached, position > export.position {
             copy.export.position = position
@@ -158,14 +178,18 @@ extension MemoryOS {
 private struct ExportedFile {
     private let path: String, keys: PackageKeys, isSealed: Bool
 
-    init(_ path: String, _ keys: PackageKeys) { (self.path, self.keys, isSealed) = (path, keys, SealedFile.isSealed(path)) }
+    init(_ path: String, _ keys: PackageKeys) {
+        (self.path, self.keys, isSealed) = (path, keys, SealedFile.isSealed(path))
+    }
 
     /// Takes memories out. The file is whole before and after.
     ///
     /// - Complexity: one pass; two more if it holds one of them.
     func erase(_ ids: Set<CubeID>) -> ExportedCopy.Outcome {
         guard FileManager.default.fileExists(atPath: path) else { return .missing }
-        guard !isSealed || keys.passphrase != nil, var lines = try? lines(), let first = try? lines.next() else { return isSealed ? .sealed : .unreadable }
+        guard !isSealed || keys.passphrase != nil, var lines = try? lines(), let first = try? lines.next() else {
+            return isSealed ? .sealed : .unreadable
+        }
         do {
             // Most files hold nothing of it, and need not be understood for that.
             let names = ids.map(\.description)
@@ -177,20 +201,25 @@ private struct ExportedFile {
                 line = try lines.next()
             }
             guard holds else { return .clean }
-            if case .text(let bytes) = first, (try? VaultPackage.decode(bytes))?.manifest != nil { return try rewritePackage(without: ids) }
+            if case .text(let bytes) = first, (try? VaultPackage.decode(bytes))?.manifest != nil {
+                return try rewritePackage(without: ids)
+            }
             try rewrite { bytes, write in if !Self.content(bytes, ids).isAny { try write(bytes) } }
             return .rewritten
         } catch { return .unreadable }
     }
 
     private func lines() throws -> LineReader {
-        try LineReader(source: SealedFile.source(path, passphrase: keys.passphrase), maximumLine: VaultPackage.maximumLine)
+        try LineReader(
+            source: SealedFile.source(path, passphrase: keys.passphrase), maximumLine: VaultPackage.maximumLine)
     }
 
     private func rewritePackage(without ids: Set<CubeID>) throws -> ExportedCopy.Outcome {
         // What was damaged does not get a checksum that says that it is whole.
         let end = try VaultPackageReader.verify(path: path, passphrase: keys.passphrase).end
-        let signer = keys.signing.flatMap { key in end.key == Hexadecimal.string(key.publicKey.rawRepresentation) ? key : nil }
+        let signer = keys.signing.flatMap { key in
+            end.key == Hexadecimal.string(key.publicKey.rawRepresentation) ? key : nil
+        }
         guard end.key == nil || signer != nil else { return .signed }
         var hash = SHA256(), removed: Set<CubeID> = [], memories = end.memories
         try rewrite { bytes, write in
@@ -207,7 +236,10 @@ private struct ExportedFile {
                 let gone = removed.sorted()
                 if !gone.isEmpty { try keep(Array(VaultPackage.encode(.init(erased: gone)).utf8)) }
                 try write(
-                    Array(VaultPackage.end(hash.finalize(), memories: memories, erased: end.erased + gone.count, signedWith: signer).utf8))
+                    Array(
+                        VaultPackage.end(
+                            hash.finalize(), memories: memories, erased: end.erased + gone.count, signedWith: signer
+                        ).utf8))
             } else if !content.isAny {
                 try keep(bytes)
             }
@@ -218,9 +250,13 @@ private struct ExportedFile {
     /// Writes the file again, line by line.
     private func rewrite(_ body: ([UInt8], (_ line: [UInt8]) throws -> Void) throws -> Void) throws {
         let file = try AtomicFile(path)
-        var lines = try lines(), sealed = try isSealed ? keys.passphrase.map { try SealedFile.Writer(passphrase: $0, write: file.write) } : nil
+        var lines = try lines(),
+            sealed =
+                try isSealed ? keys.passphrase.map { try SealedFile.Writer(passphrase: $0, write: file.write) } : nil
         while case .text(let bytes)? = try lines.next() {
-            try body(bytes) { line in if sealed == nil { try file.write(Data(line + [10])) } else { try sealed!.add(Data(line + [10])) } }
+            try body(bytes) { line in
+                if sealed == nil { try file.write(Data(line + [10])) } else { try sealed!.add(Data(line + [10])) }
+            }
         }
         try sealed?.finish()
         try file.finish()

@@ -19,7 +19,8 @@ package enum SealedFile {
 
     private static func key(_ passphrase: String, _ header: Header) throws -> SymmetricKey {
         try KDF.Scrypt.deriveKey(
-            from: Data(passphrase.precomposedStringWithCanonicalMapping.utf8), salt: header.salt, outputByteCount: 32, rounds: header.rounds,
+            from: Data(passphrase.precomposedStringWithCanonicalMapping.utf8), salt: header.salt, outputByteCount: 32,
+            rounds: header.rounds,
             blockSize: header.blockSize,
             parallelism: 1, maxMemory: 2 * 128 * header.rounds * header.blockSize)
     }
@@ -39,7 +40,8 @@ package enum SealedFile {
         package init(passphrase: String, write: @escaping (Data) throws -> Void) throws {
             guard !passphrase.isEmpty else { throw InputError("The passphrase is empty.") }
             let random = { (count: Int) in SymmetricKey(size: .init(bitCount: count * 8)).withUnsafeBytes { Data($0) } }
-            let header = Header(format: format, version: 1, rounds: rounds, blockSize: blockSize, salt: random(16), nonce: random(7))
+            let header = Header(
+                format: format, version: 1, rounds: rounds, blockSize: blockSize, salt: random(16), nonce: random(7))
             let encoder = JSONEncoder()
             encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
             self.header = try encoder.encode(header) + [10]
@@ -58,7 +60,8 @@ package enum SealedFile {
         package mutating func finish() throws { try seal(waiting, isLast: true) }
 
         private mutating func seal(_ data: Data, isLast: Bool) throws {
-            let box = try AES.GCM.seal(data, using: key, nonce: nonce(prefix, number, isLast: isLast), authenticating: header)
+            let box = try AES.GCM.seal(
+                data, using: key, nonce: nonce(prefix, number, isLast: isLast), authenticating: header)
             try write(box.ciphertext + box.tag)
             guard number < .max else { throw InputError("The file is too long to be sealed.") }
             number += 1
@@ -78,16 +81,25 @@ package enum SealedFile {
     ///
     /// - Throws: ``InputError`` if it cannot be read, or is sealed and the passphrase is missing or wrong.
     package static func source(_ path: String, passphrase: String?) throws -> () throws -> Data? {
-        guard let handle = FileHandle(forReadingAtPath: path) else { throw InputError("\(path) cannot be read. Does it exist?") }
+        guard let handle = FileHandle(forReadingAtPath: path) else {
+            throw InputError("\(path) cannot be read. Does it exist?")
+        }
         guard isSealed(path) else {
             return {
-                do { return try handle.read(upToCount: 256 << 10) } catch { throw InputError("\(path) cannot be read further: \(error.localizedDescription)") }
+                do { return try handle.read(upToCount: 256 << 10) } catch {
+                    throw InputError("\(path) cannot be read further: \(error.localizedDescription)")
+                }
             }
         }
-        guard let passphrase else { throw InputError("\(path) is sealed. Give its passphrase: in MNEME_PASSPHRASE, or in a file with --passphrase.") }
+        guard let passphrase else {
+            throw InputError(
+                "\(path) is sealed. Give its passphrase: in MNEME_PASSPHRASE, or in a file with --passphrase.")
+        }
         var waiting = (try? handle.read(upToCount: 4096)) ?? Data()
-        guard let end = waiting.firstIndex(of: 10), let header = try? JSONDecoder().decode(Header.self, from: waiting.prefix(end)), header.format == format,
-            header.version == 1, (2...mostRounds).contains(header.rounds), header.rounds.nonzeroBitCount == 1, (1...16).contains(header.blockSize),
+        guard let end = waiting.firstIndex(of: 10),
+            let header = try? JSONDecoder().decode(Header.self, from: waiting.prefix(end)), header.format == format,
+            header.version == 1, (2...mostRounds).contains(header.rounds), header.rounds.nonzeroBitCount == 1,
+            (1...16).contains(header.blockSize),
             header.nonce.count == 7, (8...64).contains(header.salt.count)
         else { throw InputError("The head of the sealed file \(path) is damaged.") }
         let authenticated = Data(waiting.prefix(end + 1)), key = try key(passphrase, header)
@@ -105,11 +117,15 @@ package enum SealedFile {
             let isLast = waiting.count <= piece + tag, sealed = Data(waiting.prefix(piece + tag))
             waiting = Data(waiting.dropFirst(piece + tag))
             guard sealed.count >= tag, number < .max,
-                let box = try? AES.GCM.SealedBox(nonce: nonce(header.nonce, number, isLast: isLast), ciphertext: sealed.dropLast(tag), tag: sealed.suffix(tag)),
+                let box = try? AES.GCM.SealedBox(
+                    nonce: nonce(header.nonce, number, isLast: isLast), ciphertext: sealed.dropLast(tag),
+                    tag: sealed.suffix(tag)),
                 let plain = try? AES.GCM.open(box, using: key, authenticating: authenticated)
             else {
                 throw InputError(
-                    number == 0 ? "\(path) cannot be opened: the passphrase is wrong, or the file is damaged." : "\(path) is damaged, or was cut off.")
+                    number == 0
+                        ? "\(path) cannot be opened: the passphrase is wrong, or the file is damaged."
+                        : "\(path) is damaged, or was cut off.")
             }
             number += 1
             hasEnded = isLast

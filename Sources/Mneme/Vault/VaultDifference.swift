@@ -30,7 +30,9 @@ extension MemoryOS {
     /// What one holds and the other does not.
     ///
     /// - Complexity: both are in memory while they are compared.
-    public func difference(_ first: VaultSource, _ second: VaultSource, by caller: Caller = .local) async throws -> VaultDifference {
+    public func difference(_ first: VaultSource, _ second: VaultSource, by caller: Caller = .local) async throws
+        -> VaultDifference
+    {
         let (a, b) = (try await memories(in: first, by: caller), try await memories(in: second, by: caller))
         var difference = VaultDifference(), sayings: [String: CubeID] = [:], met: Set<CubeID> = []
         for cube in b.values { sayings[Self.saying(cube)] = cube.id }
@@ -56,7 +58,9 @@ extension MemoryOS {
 
     private static func saying(_ cube: MemCube) -> String { "\(cube.speaker ?? "")\0\(cube.text)" }
 
-    private static func brief(_ cube: MemCube) -> String { (cube.state == .activated ? "" : "[\(cube.state.rawValue)] ") + String(cube.text.prefix(200)) }
+    private static func brief(_ cube: MemCube) -> String {
+        (cube.state == .activated ? "" : "[\(cube.state.rawValue)] ") + String(cube.text.prefix(200))
+    }
 
     private func memories(in source: VaultSource, by caller: Caller) async throws -> [CubeID: MemCube] {
         switch source {
@@ -73,7 +77,9 @@ extension MemoryOS {
         case .package(let path, let passphrase):
             return try await run {
                 var reader = try VaultPackageReader(path: path, passphrase: passphrase), found: [CubeID: MemCube] = [:]
-                while let line = try reader.next(), line.end == nil { if let cube = line.memory { found[cube.id] = cube } }
+                while let line = try reader.next(), line.end == nil {
+                    if let cube = line.memory { found[cube.id] = cube }
+                }
                 return found
             }
         }

@@ -63,12 +63,15 @@ extension MemoryOS {
     ///   - passphrase: opens a sealed file.
     /// - Throws: ``InputError`` if the file is no package or was changed, ``MnemeStore/AccessError``, ``MnemeStore/StoreError``.
     public func takeIn(
-        package path: String, into owner: Owner, conflicts rule: ConflictRule = .keep, trusted: Data? = nil, passphrase: String? = nil,
+        package path: String, into owner: Owner, conflicts rule: ConflictRule = .keep, trusted: Data? = nil,
+        passphrase: String? = nil,
         by caller: Caller = .local, progress: (@Sendable (_ done: Int, _ total: Int, _ what: String) -> Void)? = nil
     ) async throws -> VaultReport {
         let (manifest, end) = try await run { try VaultPackageReader.verify(path: path, passphrase: passphrase) }
         if let trusted, end.key.flatMap(Hexadecimal.bytes) != trusted {
-            throw InputError("\(path) is \(end.key.map { "signed by \($0)" } ?? "not signed"), not by the key that you trust. Nothing was taken in.")
+            throw InputError(
+                "\(path) is \(end.key.map { "signed by \($0)" } ?? "not signed"), not by the key that you trust. Nothing was taken in."
+            )
         }
         var reader = try VaultPackageReader(path: path, passphrase: passphrase)
         var merge = VaultMerge(self, owner, rule, manifest, caller)
@@ -107,13 +110,15 @@ struct VaultMerge: Sendable {
     let owner: Owner
     private var caller: Caller
     var report: VaultReport
-    private var past: [JournalEntry] = [], units: [VaultPackage.Unit] = [], links: [CubeLink] = [], erased: [CubeID] = []
+    private var past: [JournalEntry] = [], units: [VaultPackage.Unit] = [], links: [CubeLink] = [],
+        erased: [CubeID] = []
     /// What a memory is called here, and which of these are new.
     private var names: [CubeID: CubeID] = [:], fresh: Set<CubeID> = []
     /// What is said here: hashes of text and speaker.
     private var said: [Data: [(id: CubeID, time: Date, isFact: Bool)]]?
 
-    init(_ memory: MemoryOS, _ owner: Owner, _ rule: ConflictRule, _ manifest: VaultPackage.Manifest, _ caller: Caller) {
+    init(_ memory: MemoryOS, _ owner: Owner, _ rule: ConflictRule, _ manifest: VaultPackage.Manifest, _ caller: Caller)
+    {
         (self.memory, self.owner, self.rule, self.caller) = (memory, owner, rule, caller)
         report = VaultReport(from: manifest.vault, created: manifest.created, position: manifest.position)
         // Erasures go by it.
@@ -148,7 +153,8 @@ struct VaultMerge: Sendable {
 
     /// What makes two memories the same, whoever they belong to.
     private struct Content: Equatable {
-        var text: String, speaker: String?, type: MemoryType, tags: [String], metadata: [String: String], sensitivity: Sensitivity, time: Date
+        var text: String, speaker: String?, type: MemoryType, tags: [String], metadata: [String: String],
+            sensitivity: Sensitivity, time: Date
         var expires: Date?, isArchived: Bool
 
         init(_ cube: MemCube) {
@@ -158,13 +164,17 @@ struct VaultMerge: Sendable {
         }
     }
 
-    private static func saying(_ cube: MemCube) -> Data { Data(SHA256.hash(data: Data("\(cube.speaker ?? "")\0\(cube.text)".utf8)).prefix(12)) }
+    private static func saying(_ cube: MemCube) -> Data {
+        Data(SHA256.hash(data: Data("\(cube.speaker ?? "")\0\(cube.text)".utf8)).prefix(12))
+    }
 
     /// The name of another vault's memory in this one: the same each time.
     static func derived(_ id: CubeID, _ owner: Owner) -> CubeID {
         let digits = Array(Hexadecimal.string(SHA256.hash(data: Data("\(id)\0\(owner.tenant)\0\(owner.user)".utf8))))
         // The time stays, so that ids sort; the rest is the hash, of version 8 (RFC 9562).
-        return CubeID("\(id.description.prefix(13))-8\(String(digits[0..<3]))-a\(String(digits[3..<6]))-\(String(digits[6..<18]))")!
+        return CubeID(
+            "\(id.description.prefix(13))-8\(String(digits[0..<3]))-a\(String(digits[3..<6]))-\(String(digits[6..<18]))"
+        )!
     }
 
     /// Whether it says the same whenever it is said: nothing that happened, has ended, or may be ended by a later word.
@@ -187,8 +197,11 @@ struct VaultMerge: Sendable {
         }
     }
 
-    private static func sayings(_ memory: MemoryOS, _ owner: Owner, _ caller: Caller) throws -> [Data: [(id: CubeID, time: Date, isFact: Bool)]] {
-        var found: [Data: [(id: CubeID, time: Date, isFact: Bool)]] = [:], filter = CubeFilter(owner: owner, limit: 1_000)
+    private static func sayings(_ memory: MemoryOS, _ owner: Owner, _ caller: Caller) throws -> [Data: [(
+        id: CubeID, time: Date, isFact: Bool
+    )]] {
+        var found: [Data: [(id: CubeID, time: Date, isFact: Bool)]] = [:],
+            filter = CubeFilter(owner: owner, limit: 1_000)
         while true {
             let page = try memory.store.list(filter, by: caller)
             for cube in page where cube.state != .archived && cube.state != .merged {
@@ -202,7 +215,8 @@ struct VaultMerge: Sendable {
     private mutating func place(_ incoming: [VaultPackage.Unit], _ policy: MemoryPolicy) throws {
         let store = memory.store
         var requests: [WriteRequest] = [], ids: [CubeID] = [], kinds: [WritableKeyPath<VaultReport, Int>] = []
-        for (unit, standing) in zip(incoming, try store.standing(of: incoming.map(\.cube.id), owner: owner, by: caller)) {
+        for (unit, standing) in zip(incoming, try store.standing(of: incoming.map(\.cube.id), owner: owner, by: caller))
+        {
             var unit = unit, standing = standing
             let original = unit.cube.id
             if standing == .elsewhere {
@@ -214,7 +228,9 @@ struct VaultMerge: Sendable {
             case .erased, .elsewhere: report.erasedHere += 1
             case .free:
                 let cube = unit.cube
-                let twin = said![Self.saying(cube)]?.first { $0.isFact && Self.isFact(cube) || abs($0.time.timeIntervalSince(cube.eventTime)) < 1 }
+                let twin = said![Self.saying(cube)]?.first {
+                    $0.isFact && Self.isFact(cube) || abs($0.time.timeIntervalSince(cube.eventTime)) < 1
+                }
                 if let twin, cube.state != .archived, cube.state != .merged {
                     names[original] = twin.id
                     report.duplicates += 1
@@ -274,7 +290,8 @@ struct VaultMerge: Sendable {
         let origin = "@\(report.from.tenant)/\(report.from.user)"
         var history = policy.redaction.isEmpty ? unit.history : []
         for i in history.indices { history[i].principal += origin }
-        return WriteRequest([.adopt(unit.cube, history: history, analysis: analysis, contentHash: hash)], owner: owner, by: caller)
+        return WriteRequest(
+            [.adopt(unit.cube, history: history, analysis: analysis, contentHash: hash)], owner: owner, by: caller)
     }
 
     private func prepare(_ cube: inout MemCube) {
@@ -283,7 +300,8 @@ struct VaultMerge: Sendable {
 
     /// A memory that is here already.
     private mutating func meet(
-        _ local: MemCube, _ unit: VaultPackage.Unit, _ policy: MemoryPolicy, _ requests: inout [WriteRequest], _ ids: inout [CubeID],
+        _ local: MemCube, _ unit: VaultPackage.Unit, _ policy: MemoryPolicy, _ requests: inout [WriteRequest],
+        _ ids: inout [CubeID],
         _ kinds: inout [WritableKeyPath<VaultReport, Int>]
     ) throws {
         let here = Content(local), there = Content(unit.cube)
@@ -293,7 +311,9 @@ struct VaultMerge: Sendable {
         }
         // One is the other's past. Where somebody went back to what was, both are, and the later counts.
         let isNext = unit.history.contains { $0.snapshot.map { Content($0) == here } ?? false }
-        if try memory.store.history(local.id, owner: owner, by: caller).contains(where: { $0.snapshot.map { Content($0) == there } ?? false }) {
+        if try memory.store.history(local.id, owner: owner, by: caller).contains(where: {
+            $0.snapshot.map { Content($0) == there } ?? false
+        }) {
             guard isNext, unit.cube.updatedTime > local.updatedTime else {
                 report.newerHere += 1
                 return
@@ -302,7 +322,9 @@ struct VaultMerge: Sendable {
         if !isNext {
             report.conflictCount += 1
             if report.conflicts.count < 100 {
-                report.conflicts.append(.init(id: local.id, here: String(local.text.prefix(200)), there: String(unit.cube.text.prefix(200))))
+                report.conflicts.append(
+                    .init(id: local.id, here: String(local.text.prefix(200)), there: String(unit.cube.text.prefix(200)))
+                )
             }
         }
         switch isNext ? .take : rule {
@@ -315,7 +337,11 @@ struct VaultMerge: Sendable {
             let (analysis, hash) = try memory.describe(&next)
             var mutations = [Mutation.update(next, analysis: analysis, contentHash: hash)]
             if there.isArchived != here.isArchived {
-                if there.isArchived { mutations.append(.archive(local.id)) } else { mutations.insert(.restore(local.id), at: 0) }
+                if there.isArchived {
+                    mutations.append(.archive(local.id))
+                } else {
+                    mutations.insert(.restore(local.id), at: 0)
+                }
             }
             if !there.isArchived && here.isArchived {
                 // Restoring is a version of its own.
@@ -327,10 +353,12 @@ struct VaultMerge: Sendable {
             kinds.append(\.updated)
         case .both:
             var other = unit
-            rename(&other, Self.derived(unit.cube.id, Owner(tenant: owner.tenant, user: owner.user + "\0" + there.text)))
+            rename(
+                &other, Self.derived(unit.cube.id, Owner(tenant: owner.tenant, user: owner.user + "\0" + there.text)))
             guard try memory.store.standing(of: [other.cube.id], owner: owner, by: caller)[0] == .free else { return }
             var request = try adoption(other, policy)
-            request.mutations.append(.link(CubeLink(source: other.cube.id, target: local.id, kind: "conflictsWith", time: caller.time)))
+            request.mutations.append(
+                .link(CubeLink(source: other.cube.id, target: local.id, kind: "conflictsWith", time: caller.time)))
             requests.append(request)
             ids.append(other.cube.id)
             kinds.append(\.added)
@@ -343,14 +371,17 @@ struct VaultMerge: Sendable {
         let (memory, owner, caller, names, fresh) = (memory, owner, caller, names, fresh)
         // What supersedes what was worked out anew.
         let wanted = links.compactMap { link -> CubeLink? in
-            guard link.kind != CubeLink.supersedes, let source = names[link.source], let target = names[link.target], source != target,
+            guard link.kind != CubeLink.supersedes, let source = names[link.source], let target = names[link.target],
+                source != target,
                 fresh.contains(source) || fresh.contains(target), link.kind.utf8.count <= 256
             else { return nil }
             return CubeLink(source: source, target: target, kind: link.kind, time: min(link.time, caller.time))
         }
         for start in stride(from: 0, to: wanted.count, by: 256) {
             let part = wanted[start..<min(wanted.count, start + 256)]
-            let made = try await memory.run { try memory.store.commit(part.map { WriteRequest([.link($0)], owner: owner, by: caller) }) }
+            let made = try await memory.run {
+                try memory.store.commit(part.map { WriteRequest([.link($0)], owner: owner, by: caller) })
+            }
             report.links += made.count { (try? $0.get()) != nil }
         }
     }
@@ -362,9 +393,12 @@ struct VaultMerge: Sendable {
                 // Only what came from that vault and was not touched since: nobody's package erases what is somebody's own.
                 let origin = "from the vault of \(report.from.user),"
                 let isTheirs = try await memory.run {
-                    guard try memory.store.standing(of: [name], owner: owner, by: caller)[0] == .here else { return false }
+                    guard try memory.store.standing(of: [name], owner: owner, by: caller)[0] == .here else {
+                        return false
+                    }
                     let last = try memory.store.history(name, owner: owner, by: .mneme).last { $0.link == nil }
-                    return (last?.operation == .adopt || last?.operation == .update) && last?.reason?.hasPrefix(origin) == true
+                    return (last?.operation == .adopt || last?.operation == .update)
+                        && last?.reason?.hasPrefix(origin) == true
                 }
                 guard isTheirs else { continue }
                 try await memory.erase(name, owner: owner, by: caller)

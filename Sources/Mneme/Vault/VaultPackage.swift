@@ -71,11 +71,14 @@ public enum VaultPackage {
     }
 
     /// The last line.
-    static func end(_ digest: SHA256Digest, memories: Int, erased: Int, signedWith key: Curve25519.Signing.PrivateKey?) throws -> String {
+    static func end(_ digest: SHA256Digest, memories: Int, erased: Int, signedWith key: Curve25519.Signing.PrivateKey?)
+        throws -> String
+    {
         try encode(
             .init(
                 end: .init(
-                    memories: memories, erased: erased, sha256: Hexadecimal.string(digest), key: key.map { Hexadecimal.string($0.publicKey.rawRepresentation) },
+                    memories: memories, erased: erased, sha256: Hexadecimal.string(digest),
+                    key: key.map { Hexadecimal.string($0.publicKey.rawRepresentation) },
                     signature: try key.map { Hexadecimal.string(try $0.signature(for: signed(digest))) })))
     }
 
@@ -86,9 +89,14 @@ public enum VaultPackage {
         let dates =
             [cube.eventTime, cube.recordedTime, cube.updatedTime] + [cube.expires, cube.validUntil].compactMap(\.self)
             + cube.dates.flatMap { [$0.start, $0.end] }
-        guard dates.allSatisfy({ abs($0.timeIntervalSince1970) < 250_000_000_000 }) else { throw InputError("a time is out of bounds") }
-        guard (1...1_000_000_000).contains(cube.version), cube.priority.isFinite else { throw InputError("a version or priority is out of bounds") }
-        guard cube.text.utf8.count <= MemoryOS.maximumTextBytes, cube.tags.count <= 1000, cube.metadata.count <= 1000, cube.claims.count <= 64,
+        guard dates.allSatisfy({ abs($0.timeIntervalSince1970) < 250_000_000_000 }) else {
+            throw InputError("a time is out of bounds")
+        }
+        guard (1...1_000_000_000).contains(cube.version), cube.priority.isFinite else {
+            throw InputError("a version or priority is out of bounds")
+        }
+        guard cube.text.utf8.count <= MemoryOS.maximumTextBytes, cube.tags.count <= 1000, cube.metadata.count <= 1000,
+            cube.claims.count <= 64,
             cube.dates.count <= 64, cube.entities.count <= 1000, cube.keywords.count <= 1000
         else { throw InputError("a text or list is too long") }
         guard cube.text.contains(where: { !$0.isWhitespace }) else { throw InputError("there is no text") }
@@ -110,8 +118,10 @@ public struct VaultPackageReader {
     /// - Throws: ``InputError`` if the file is no package, or one of a later format.
     public init(path: String, passphrase: String? = nil) throws {
         name = (path as NSString).lastPathComponent
-        var lines = try LineReader(source: SealedFile.source(path, passphrase: passphrase), maximumLine: VaultPackage.maximumLine)
-        guard case .text(let bytes)? = try lines.next(), let line = try? VaultPackage.decode(bytes), let manifest = line.manifest,
+        var lines = try LineReader(
+            source: SealedFile.source(path, passphrase: passphrase), maximumLine: VaultPackage.maximumLine)
+        guard case .text(let bytes)? = try lines.next(), let line = try? VaultPackage.decode(bytes),
+            let manifest = line.manifest,
             manifest.format == VaultPackage.format
         else { throw InputError("\(name) is no vault package: its first line is no manifest.") }
         guard manifest.version <= VaultPackage.version else {
@@ -131,19 +141,31 @@ public struct VaultPackageReader {
     ///
     /// - Throws: ``InputError`` for a line that is no such, and if the file was changed or cut off.
     mutating func next() throws -> VaultPackage.Line? {
-        guard let line = try lines.next() else { throw InputError("\(name) ends in the middle, after \(number) lines. Get it again.") }
+        guard let line = try lines.next() else {
+            throw InputError("\(name) ends in the middle, after \(number) lines. Get it again.")
+        }
         guard case .text(let bytes) = line else { throw InputError("\(name), line \(number + 1), is too long.") }
         let read: VaultPackage.Line
-        do { read = try VaultPackage.decode(bytes) } catch { throw InputError("\(name), line \(number + 1), is not of a vault package.") }
+        do { read = try VaultPackage.decode(bytes) } catch {
+            throw InputError("\(name), line \(number + 1), is not of a vault package.")
+        }
         if let end = read.end {
             let digest = hash.finalize()
             guard Hexadecimal.string(digest) == end.sha256, counts == (end.memories, end.erased) else {
-                throw InputError("\(name) was changed or damaged: its content does not match its checksum. Get it again.")
+                throw InputError(
+                    "\(name) was changed or damaged: its content does not match its checksum. Get it again.")
             }
             if let key = end.key {
-                guard let key = Hexadecimal.bytes(key).flatMap({ try? Curve25519.Signing.PublicKey(rawRepresentation: $0) }),
-                    let signature = end.signature.flatMap(Hexadecimal.bytes), key.isValidSignature(signature, for: VaultPackage.signed(digest))
-                else { throw InputError("The signature of \(name) is wrong. Somebody changed it, or the key is not theirs.") }
+                guard
+                    let key = Hexadecimal.bytes(key).flatMap({
+                        try? Curve25519.Signing.PublicKey(rawRepresentation: $0)
+                    }),
+                    let signature = end.signature.flatMap(Hexadecimal.bytes),
+                    key.isValidSignature(signature, for: VaultPackage.signed(digest))
+                else {
+                    throw InputError(
+                        "The signature of \(name) is wrong. Somebody changed it, or the key is not theirs.")
+                }
             }
             guard try lines.next() == nil else { throw InputError("\(name) goes on behind its end.") }
             return read
@@ -155,14 +177,18 @@ public struct VaultPackageReader {
                 counts.memories += 1
             }
             if let snapshot = read.past?.snapshot { try VaultPackage.check(snapshot) }
-            if let time = read.link?.time, abs(time.timeIntervalSince1970) > 250_000_000_000 { throw InputError("a time is out of bounds") }
+            if let time = read.link?.time, abs(time.timeIntervalSince1970) > 250_000_000_000 {
+                throw InputError("a time is out of bounds")
+            }
         } catch let error as InputError { throw InputError("\(name), line \(number): \(error).") }
         counts.erased += read.erased?.count ?? 0
         return read
     }
 
     /// Reads all, and says what it holds and who signed it.
-    public static func verify(path: String, passphrase: String? = nil) throws -> (manifest: VaultPackage.Manifest, end: VaultPackage.End) {
+    public static func verify(path: String, passphrase: String? = nil) throws -> (
+        manifest: VaultPackage.Manifest, end: VaultPackage.End
+    ) {
         var reader = try VaultPackageReader(path: path, passphrase: passphrase)
         while true { if let end = try reader.next()?.end { return (reader.manifest, end) } }
     }
@@ -177,7 +203,8 @@ extension MemoryOS {
     ///
     /// - Parameter key: signs it.
     public func package(
-        of owner: Owner, since: Int64 = 0, by caller: Caller = .local, signedWith key: Curve25519.Signing.PrivateKey? = nil
+        of owner: Owner, since: Int64 = 0, by caller: Caller = .local,
+        signedWith key: Curve25519.Signing.PrivateKey? = nil
     ) -> AsyncThrowingStream<String, any Error> {
         let pages = PackagePages(self, owner, since, caller, key)
         return AsyncThrowingStream { try await pages.next() }
@@ -191,7 +218,9 @@ extension MemoryOS {
         private var changed: ArraySlice<CubeID>?
         private var links: [CubeLink] = [], last: CubeID?, hasBegun = false, hasEnded = false
 
-        init(_ memory: MemoryOS, _ owner: Owner, _ since: Int64, _ caller: Caller, _ key: Curve25519.Signing.PrivateKey?) {
+        init(
+            _ memory: MemoryOS, _ owner: Owner, _ since: Int64, _ caller: Caller, _ key: Curve25519.Signing.PrivateKey?
+        ) {
             (self.memory, self.owner, self.since, self.caller, self.key) = (memory, owner, since, caller, key)
         }
 
@@ -213,31 +242,44 @@ extension MemoryOS {
             guard hasBegun else {
                 hasBegun = true
                 let (changes, position) = try await memory.run { () -> (IndexChanges?, Int64) in
-                    let sight = try store.visibility(of: owner, for: .read, by: caller), position = try store.position(of: owner)
-                    let changes = since == 0 ? nil : try store.changes(owner: owner, since: since, vectorsSince: .max, embedder: "", visibility: sight)
+                    let sight = try store.visibility(of: owner, for: .read, by: caller),
+                        position = try store.position(of: owner)
+                    let changes =
+                        since == 0
+                        ? nil
+                        : try store.changes(
+                            owner: owner, since: since, vectorsSince: .max, embedder: "", visibility: sight)
                     return (changes, max(position, changes?.position ?? 0))
                 }
                 if let changes { (changed, erased) = (changes.rows.map(\.id)[...], changes.erased) }
                 return try add(
                     .init(
                         manifest: .init(
-                            format: VaultPackage.format, version: VaultPackage.version, vault: owner, created: caller.time, principal: caller.principal.name,
+                            format: VaultPackage.format, version: VaultPackage.version, vault: owner,
+                            created: caller.time, principal: caller.principal.name,
                             since: since, position: position)))
             }
-            let page = try await memory.run { [changed, last] () -> (cubes: [MemCube], histories: [[JournalEntry]], links: [CubeLink]) in
+            let page = try await memory.run {
+                [changed, last] () -> (cubes: [MemCube], histories: [[JournalEntry]], links: [CubeLink]) in
                 var filter = CubeFilter(owner: owner, limit: 200)
                 (filter.after, filter.newestFirst) = (last, false)
-                let cubes = try changed.map { try store.cubes(Array($0.prefix(200)), owner: owner, by: caller) } ?? store.list(filter, by: caller)
+                let cubes =
+                    try changed.map { try store.cubes(Array($0.prefix(200)), owner: owner, by: caller) }
+                    ?? store.list(filter, by: caller)
                 return (
                     cubes, try cubes.map { try store.history($0.id, owner: owner, by: caller) },
-                    try cubes.flatMap { cube in try store.links(of: cube.id, owner: owner, by: caller).filter { $0.source == cube.id } }
+                    try cubes.flatMap { cube in
+                        try store.links(of: cube.id, owner: owner, by: caller).filter { $0.source == cube.id }
+                    }
                 )
             }
             let isLast = changed.map { $0.count <= 200 } ?? (page.cubes.count < 200)
             changed = changed?.dropFirst(200)
             last = page.cubes.last?.id ?? last
             for (cube, history) in zip(page.cubes, page.histories) where cube.activation == nil {
-                for entry in history where entry.snapshot != nil && entry.version < cube.version { try add(.init(past: entry)) }
+                for entry in history where entry.snapshot != nil && entry.version < cube.version {
+                    try add(.init(past: entry))
+                }
                 try add(.init(memory: cube))
                 memories += 1
             }
@@ -245,7 +287,8 @@ extension MemoryOS {
             guard isLast else { return }
             for link in links { try add(.init(link: link)) }
             if !erased.isEmpty { try add(.init(erased: erased)) }
-            buffer.append(try VaultPackage.end(hash.finalize(), memories: memories, erased: erased.count, signedWith: key))
+            buffer.append(
+                try VaultPackage.end(hash.finalize(), memories: memories, erased: erased.count, signedWith: key))
             hasEnded = true
         }
     }

@@ -79,7 +79,8 @@ public struct MemoryGraph: Sendable {
     /// - Returns: nodes with what has reached them in one step or more, without order. Seeds are among them if they are reached from others.
     /// - Complexity: O(edges of the nodes gone on from).
     public func walk(
-        from seeds: [(node: Int, weight: Float)], hops: Int = 2, decay: Float = 0.5, kinds: Set<Kind> = Set(Kind.allCases), before: Double = .infinity,
+        from seeds: [(node: Int, weight: Float)], hops: Int = 2, decay: Float = 0.5,
+        kinds: Set<Kind> = Set(Kind.allCases), before: Double = .infinity,
         limit: Int = 4096
     ) -> [(node: Int, score: Float)] {
         let weights = Kind.allCases.map { kinds.contains($0) ? $0.weight : 0 }

@@ -23,7 +23,9 @@ public struct SparseMatrix: Sendable, Equatable {
     }
 
     /// The values of a row.
-    public func row(_ row: Int) -> [(column: Int, value: Float)] { (starts[row]..<starts[row + 1]).map { (Int(columns[$0]), values[$0]) } }
+    public func row(_ row: Int) -> [(column: Int, value: Float)] {
+        (starts[row]..<starts[row + 1]).map { (Int(columns[$0]), values[$0]) }
+    }
 
     /// This matrix times another, whose rows `rows` calls out one value at a time.
     ///

@@ -39,7 +39,9 @@ public final class ClusteredIndex: VectorIndex, @unchecked Sendable {
         /// Free once the table is saved: until then a search may still come from an old list.
         var waiting: [UInt32] = []
 
-        func number(_ key: Int) -> UInt32? { key >= 0 && key < numbers.count && numbers[key] > 0 ? numbers[key] - 1 : nil }
+        func number(_ key: Int) -> UInt32? {
+            key >= 0 && key < numbers.count && numbers[key] > 0 ? numbers[key] - 1 : nil
+        }
     }
     private let table = NIOLockedValueBox(Table()), names = NIOLockedValueBox(Names())
     private let reached = NIOLockedValueBox<Int64>(0)
@@ -57,7 +59,9 @@ public final class ClusteredIndex: VectorIndex, @unchecked Sendable {
     private static func stride(_ layout: GraphLayout) -> Int { (layout.codes + 8 + layout.residual + 15) / 16 * 16 }
 
     /// Bytes on disk that so many vectors will take, about: measured on sentences, five and a half entries each with the room to grow.
-    static func estimatedBytes(_ count: Int, dimension: Int) -> Int { count * stride(GraphLayout(dimension: dimension)) * 11 / 2 }
+    static func estimatedBytes(_ count: Int, dimension: Int) -> Int {
+        count * stride(GraphLayout(dimension: dimension)) * 11 / 2
+    }
 
     /// A new index at `path`; what was there is replaced.
     ///
@@ -67,7 +71,8 @@ public final class ClusteredIndex: VectorIndex, @unchecked Sendable {
         self.dimension = dimension
         self.path = path
         layout = GraphLayout(dimension: dimension)
-        lists = try PostingFile(path: path + ".postings", stride: Self.stride(layout), entries: Self.listLimit, slotCount: nil)
+        lists = try PostingFile(
+            path: path + ".postings", stride: Self.stride(layout), entries: Self.listLimit, slotCount: nil)
         try? FileManager.default.removeItem(atPath: path)
         centroids = try GraphIndex(dimension: dimension)
     }
@@ -85,7 +90,8 @@ public final class ClusteredIndex: VectorIndex, @unchecked Sendable {
         try Vector.check(dimension: dimension)
         layout = GraphLayout(dimension: dimension)
         let total = file.values[1], placeCount = file.values[3], slotCount = file.values[4], freeCount = file.values[5]
-        guard (0..<VectorLimits.keys).contains(total), (0..<VectorLimits.keys).contains(placeCount), (0..<VectorLimits.keys).contains(slotCount),
+        guard (0..<VectorLimits.keys).contains(total), (0..<VectorLimits.keys).contains(placeCount),
+            (0..<VectorLimits.keys).contains(slotCount),
             (0...slotCount).contains(freeCount)
         else { throw damaged }
         func array<T: BitwiseCopyable>(_ section: Int, _ count: Int, _: T.Type) throws -> [T] {
@@ -99,7 +105,9 @@ public final class ClusteredIndex: VectorIndex, @unchecked Sendable {
                 slot: places[i * 6], count: places[i * 6 + 1],
                 checksum: SIMD4(places[i * 6 + 2], places[i * 6 + 3], places[i * 6 + 4], places[i * 6 + 5]))
         }
-        guard table.places.allSatisfy({ $0.count == 0 || $0.slot < slotCount && $0.count <= Self.listLimit }) else { throw damaged }
+        guard table.places.allSatisfy({ $0.count == 0 || $0.slot < slotCount && $0.count <= Self.listLimit }) else {
+            throw damaged
+        }
         names.homes = try array(2, total, UInt32.self)
         names.copies = try array(3, total, UInt8.self)
         guard names.homes.allSatisfy({ $0 < max(1, placeCount) }) else { throw damaged }
@@ -117,17 +125,24 @@ public final class ClusteredIndex: VectorIndex, @unchecked Sendable {
                 continue
             }
             guard key >= 0, key < VectorLimits.keys else { throw damaged }
-            if key >= names.numbers.count { names.numbers.append(contentsOf: repeatElement(0, count: max(key + 1 - names.numbers.count, names.numbers.count))) }
+            if key >= names.numbers.count {
+                names.numbers.append(
+                    contentsOf: repeatElement(0, count: max(key + 1 - names.numbers.count, names.numbers.count)))
+            }
             guard names.numbers[key] == 0 else { throw damaged }
             names.numbers[key] = UInt32(number + 1)
             names.keys[number] = Int32(key)
             names.count += 1
         }
-        let centroids = try GraphIndex(file: file, value: 8, section: 5, pool: nil, mendsItself: true) { $0 < placeCount ? $0 : nil }
+        let centroids = try GraphIndex(file: file, value: 8, section: 5, pool: nil, mendsItself: true) {
+            $0 < placeCount ? $0 : nil
+        }
         guard centroids.dimension == dimension else { throw damaged }
         self.centroids = centroids
         table.vacant = (0..<placeCount).filter { !centroids.contains($0) }
-        lists = try PostingFile(path: path + ".postings", stride: Self.stride(layout), entries: Self.listLimit, slotCount: slotCount, free: free)
+        lists = try PostingFile(
+            path: path + ".postings", stride: Self.stride(layout), entries: Self.listLimit, slotCount: slotCount,
+            free: free)
         reached.withLockedValue { $0 = Int64(file.values[2]) }
         self.table.withLockedValue { $0 = table }
         self.names.withLockedValue { $0 = names }
@@ -136,7 +151,9 @@ public final class ClusteredIndex: VectorIndex, @unchecked Sendable {
 
     /// Whether every list is what the table says; reads them all.
     public func verify() -> Bool {
-        table.withLockedValue { $0.places.indices.map { $0 } }.allSatisfy { (try? withList($0) { _, _ in true }) ?? false }
+        table.withLockedValue { $0.places.indices.map { $0 } }.allSatisfy {
+            (try? withList($0) { _, _ in true }) ?? false
+        }
     }
 
     public var count: Int { names.withLockedValue { $0.count } }
@@ -145,7 +162,9 @@ public final class ClusteredIndex: VectorIndex, @unchecked Sendable {
     public var centroidCount: Int { centroids.count }
     public var footprint: IndexFootprint {
         let vectors = names.withLockedValue { $0.keys.count * 9 + $0.numbers.count * 4 }
-        return IndexFootprint(memory: centroids.footprint.memory + vectors + table.withLockedValue { $0.places.count * 32 }, disk: lists.byteCount)
+        return IndexFootprint(
+            memory: centroids.footprint.memory + vectors + table.withLockedValue { $0.places.count * 32 },
+            disk: lists.byteCount)
     }
     /// Forgets what the system keeps of the lists in memory, to measure reading from disk.
     public func dropCaches() { lists.dropCaches() }
@@ -166,7 +185,9 @@ public final class ClusteredIndex: VectorIndex, @unchecked Sendable {
         return bytes
     }
 
-    private func number(_ entry: UnsafePointer<UInt8>) -> UInt32 { UnsafeRawPointer(entry).loadUnaligned(fromByteOffset: layout.codes + 4, as: UInt32.self) }
+    private func number(_ entry: UnsafePointer<UInt8>) -> UInt32 {
+        UnsafeRawPointer(entry).loadUnaligned(fromByteOffset: layout.codes + 4, as: UInt32.self)
+    }
 
     private func decoded(_ entry: UnsafePointer<UInt8>) -> [Float] {
         var vector = [Float](repeating: 0, count: dimension)
@@ -180,7 +201,9 @@ public final class ClusteredIndex: VectorIndex, @unchecked Sendable {
             var place = table.withLockedValue { $0.places[list] }
             while try place.count > 0 && !lists.read(place, into: buffer) {
                 let now = table.withLockedValue { $0.places[list] }
-                guard now != place else { throw IndexError(.corrupt, "\(lists.path) is damaged. Delete it; it is made again.") }
+                guard now != place else {
+                    throw IndexError(.corrupt, "\(lists.path) is damaged. Delete it; it is made again.")
+                }
                 place = now
             }
             return try body(buffer.baseAddress!.assumingMemoryBound(to: UInt8.self), Int(place.count))
@@ -192,7 +215,9 @@ public final class ClusteredIndex: VectorIndex, @unchecked Sendable {
     public func apply(_ changes: VectorChanges) throws {
         let inserted = try Vector.checked(changes, dimension: dimension)
         try writer.withLock {
-            let old = names.withLockedValue { names in Set((changes.deleted + inserted.map(\.key)).compactMap(names.number)) }
+            let old = names.withLockedValue { names in
+                Set((changes.deleted + inserted.map(\.key)).compactMap(names.number))
+            }
             // The new ones first: a replaced vector is always found, for a moment twice, and once in an answer.
             for (key, vector) in inserted {
                 let number = names.withLockedValue { names in
@@ -205,7 +230,9 @@ public final class ClusteredIndex: VectorIndex, @unchecked Sendable {
                 try insert(number, vector)
                 names.withLockedValue { names in
                     if key >= names.numbers.count {
-                        names.numbers.append(contentsOf: repeatElement(0, count: max(key + 1 - names.numbers.count, names.numbers.count)))
+                        names.numbers.append(
+                            contentsOf: repeatElement(0, count: max(key + 1 - names.numbers.count, names.numbers.count))
+                        )
                     }
                     if names.numbers[key] > 0 { names.keys[Int(names.numbers[key]) - 1] = -1 } else { names.count += 1 }
                     names.numbers[key] = number + 1
@@ -231,10 +258,16 @@ public final class ClusteredIndex: VectorIndex, @unchecked Sendable {
         guard let nearest = near.first else { return [] }
         var chosen: [(list: Int, centroid: [Float])] = []
         for candidate in near {
-            guard chosen.count < Self.copyLimit, 1 - candidate.score <= Self.closure * (1 - nearest.score) + 1e-6 else { break }
+            guard chosen.count < Self.copyLimit, 1 - candidate.score <= Self.closure * (1 - nearest.score) + 1e-6 else {
+                break
+            }
             guard let centroid = centroids.vector(candidate.key) else { continue }
             // One behind another chosen centroid is left out: who looks there looks at the other first.
-            if chosen.contains(where: { (1 - dotProduct($0.centroid, centroid, count: dimension)) * Self.spread < 1 - candidate.score }) { continue }
+            if chosen.contains(where: {
+                (1 - dotProduct($0.centroid, centroid, count: dimension)) * Self.spread < 1 - candidate.score
+            }) {
+                continue
+            }
             chosen.append((candidate.key, centroid))
         }
         return chosen.map(\.list)
@@ -243,7 +276,9 @@ public final class ClusteredIndex: VectorIndex, @unchecked Sendable {
     private func insert(_ number: UInt32, _ vector: [Float]) throws {
         var targets = try homes(of: vector)
         if targets.isEmpty { targets = [try newList(vector, [])] }
-        names.withLockedValue { ($0.homes[Int(number)], $0.copies[Int(number)]) = (UInt32(targets[0]), UInt8(targets.count)) }
+        names.withLockedValue {
+            ($0.homes[Int(number)], $0.copies[Int(number)]) = (UInt32(targets[0]), UInt8(targets.count))
+        }
         let entry = entry(number, vector)
         var full: [Int] = []
         for list in targets where try append(entry, to: list) { full.append(list) }
@@ -317,12 +352,18 @@ public final class ClusteredIndex: VectorIndex, @unchecked Sendable {
             }
         }
         // Who lies near a new centroid may belong there now.
-        for near in try centroids.search(second, VectorSearch(8, effort: 16)) + centroids.search(first, VectorSearch(8, effort: 16))
+        for near in try centroids.search(second, VectorSearch(8, effort: 16))
+            + centroids.search(first, VectorSearch(8, effort: 16))
         where near.key != list && near.key != other {
             for item in try entries(of: near.key) {
-                guard names.withLockedValue({ $0.homes[Int(item.number)] }) == UInt32(near.key), let centroid = centroids.vector(near.key) else { continue }
+                guard names.withLockedValue({ $0.homes[Int(item.number)] }) == UInt32(near.key),
+                    let centroid = centroids.vector(near.key)
+                else { continue }
                 let present = dotProduct(item.vector, centroid, count: dimension)
-                if max(dotProduct(item.vector, first, count: dimension), dotProduct(item.vector, second, count: dimension)) > present {
+                if max(
+                    dotProduct(item.vector, first, count: dimension), dotProduct(item.vector, second, count: dimension))
+                    > present
+                {
                     homeless.append((item.number, item.vector))
                 }
             }
@@ -337,9 +378,12 @@ public final class ClusteredIndex: VectorIndex, @unchecked Sendable {
         guard let first = targets.first, first != home else { return }
         var copies = Int(names.withLockedValue { $0.copies[Int(number)] })
         // Only the home moves; the other copies stay where they help as well.
-        let isThere = try withList(first) { base, count in (0..<count).contains { self.number(base + $0 * lists.stride) == number } }
+        let isThere = try withList(first) { base, count in
+            (0..<count).contains { self.number(base + $0 * lists.stride) == number }
+        }
         if !isThere {
-            guard table.withLockedValue({ $0.places[first].count }) < Self.listLimit - 1 else { return }  // it is as near where it is
+            // it is as near where it is
+            guard table.withLockedValue({ $0.places[first].count }) < Self.listLimit - 1 else { return }
             _ = try append(entry(number, vector), to: first)
             copies += 1
         }
@@ -348,7 +392,9 @@ public final class ClusteredIndex: VectorIndex, @unchecked Sendable {
             try replace(home, rest.filter { $0.number != number }.flatMap(\.bytes))
             copies -= 1
         }
-        names.withLockedValue { ($0.homes[Int(number)], $0.copies[Int(number)]) = (UInt32(first), UInt8(min(255, copies))) }
+        names.withLockedValue {
+            ($0.homes[Int(number)], $0.copies[Int(number)]) = (UInt32(first), UInt8(min(255, copies)))
+        }
     }
 
     /// Takes vectors out of all lists.
@@ -358,7 +404,9 @@ public final class ClusteredIndex: VectorIndex, @unchecked Sendable {
             let (home, copies) = names.withLockedValue { (Int($0.homes[Int(number)]), Int($0.copies[Int(number)])) }
             left[number] = copies
             guard left[number]! > 0, let vector = try vector(number, in: home) else { continue }
-            for near in [home] + (try centroids.search(vector, VectorSearch(48, effort: 64)).map(\.key).filter { $0 != home }) {
+            for near in [home]
+                + (try centroids.search(vector, VectorSearch(48, effort: 64)).map(\.key).filter { $0 != home })
+            {
                 guard left[number]! > 0 else { break }
                 let all = try entries(of: near), kept = all.filter { left[$0.number] == nil }
                 guard kept.count < all.count else { continue }
@@ -380,12 +428,17 @@ public final class ClusteredIndex: VectorIndex, @unchecked Sendable {
             for number in numbers { names.copies[Int(number)] = 0 }
             names.waiting.append(contentsOf: numbers)
         }
-        for list in touched where table.withLockedValue({ $0.places[list].count }) < Self.listLimit / 8 && centroids.count > 1 { try give(list) }
+        for list in touched
+        where table.withLockedValue({ $0.places[list].count }) < Self.listLimit / 8 && centroids.count > 1 {
+            try give(list)
+        }
     }
 
     private func vector(_ number: UInt32, in list: Int) throws -> [Float]? {
         try withList(list) { base, count in
-            (0..<count).first { self.number(base + $0 * lists.stride) == number }.map { decoded(base + $0 * lists.stride) }
+            (0..<count).first { self.number(base + $0 * lists.stride) == number }.map {
+                decoded(base + $0 * lists.stride)
+            }
         }
     }
 
@@ -396,15 +449,23 @@ public final class ClusteredIndex: VectorIndex, @unchecked Sendable {
         try centroids.apply(VectorChanges(deleted: [list]))
         var full: [Int] = []
         for item in all {
-            let (home, copies) = names.withLockedValue { (Int($0.homes[Int(item.number)]), Int($0.copies[Int(item.number)])) }
+            let (home, copies) = names.withLockedValue {
+                (Int($0.homes[Int(item.number)]), Int($0.copies[Int(item.number)]))
+            }
             guard home == list else {
                 names.withLockedValue { $0.copies[Int(item.number)] = UInt8(max(1, copies - 1)) }
                 continue
             }
             guard let target = try homes(of: item.vector).first else { continue }
-            let isThere = try withList(target) { base, count in (0..<count).contains { number(base + $0 * lists.stride) == item.number } }
+            let isThere = try withList(target) { base, count in
+                (0..<count).contains { number(base + $0 * lists.stride) == item.number }
+            }
             if !isThere, try append(item.bytes, to: target) { full.append(target) }
-            names.withLockedValue { ($0.homes[Int(item.number)], $0.copies[Int(item.number)]) = (UInt32(target), UInt8(isThere ? max(1, copies - 1) : copies)) }
+            names.withLockedValue {
+                ($0.homes[Int(item.number)], $0.copies[Int(item.number)]) = (
+                    UInt32(target), UInt8(isThere ? max(1, copies - 1) : copies)
+                )
+            }
             for list in full { try split(list) }
             full = []
         }
@@ -425,7 +486,9 @@ public final class ClusteredIndex: VectorIndex, @unchecked Sendable {
             if filter.count * filter.count <= effort * total {
                 let homes = names.withLockedValue { names in
                     var homes: Set<Int> = []
-                    for key in filter { if let number = names.number(key) { homes.insert(Int(names.homes[Int(number)])) } }
+                    for key in filter {
+                        if let number = names.number(key) { homes.insert(Int(names.homes[Int(number)])) }
+                    }
                     return homes
                 }
                 return try scan(query, Array(homes), options)
@@ -452,26 +515,36 @@ public final class ClusteredIndex: VectorIndex, @unchecked Sendable {
         lists.announce(places)
         reads.withLockedValue { reads in
             reads.lists += places.count
-            reads.pages += places.reduce(0) { $0 + (Int($1.count) * lists.stride + PostingFile.page - 1) / PostingFile.page }
+            reads.pages += places.reduce(0) {
+                $0 + (Int($1.count) * lists.stride + PostingFile.page - 1) / PostingFile.page
+            }
         }
         let kept = options.count + max(12, options.count / 4)
         var best: [(score: Float, number: UInt32, exact: Float)] = [], threshold = -Float.infinity
         var seen: Set<UInt32> = []
         try withUnsafeTemporaryAllocation(of: Int8.self, capacity: layout.codes) { codes in
-            let scale = mnk_encode_query(query, dimension, codes.baseAddress!), indices = (0..<UInt32(Self.listLimit)).map { $0 }
+            let scale = mnk_encode_query(query, dimension, codes.baseAddress!),
+                indices = (0..<UInt32(Self.listLimit)).map { $0 }
             try withUnsafeTemporaryAllocation(of: Float.self, capacity: Self.listLimit) { scores in
                 for list in chosen {
                     try withList(list) { base, count in
                         mnk_graph_scores(
-                            ProcessorFeatures.current.rawValue, base, lists.stride, dimension, codes.baseAddress!, scale, indices, count, scores.baseAddress!)
+                            ProcessorFeatures.current.rawValue, base, lists.stride, dimension, codes.baseAddress!,
+                            scale, indices, count, scores.baseAddress!)
                         for i in 0..<count where scores[i] > threshold {
                             let entry = base + i * lists.stride, number = number(entry)
                             guard seen.insert(number).inserted else { continue }
-                            if let filter = options.filter, !filter.contains(names.withLockedValue({ Int($0.keys[Int(number)]) })) { continue }
+                            if let filter = options.filter,
+                                !filter.contains(names.withLockedValue({ Int($0.keys[Int(number)]) }))
+                            {
+                                continue
+                            }
                             best.append(
                                 (
                                     scores[i], number,
-                                    mnk_refine(ProcessorFeatures.current.rawValue, query, entry, entry + layout.codes + 8, dimension)
+                                    mnk_refine(
+                                        ProcessorFeatures.current.rawValue, query, entry, entry + layout.codes + 8,
+                                        dimension)
                                 ))
                         }
                     }
@@ -484,15 +557,22 @@ public final class ClusteredIndex: VectorIndex, @unchecked Sendable {
             }
         }
         let matches = names.withLockedValue { names in
-            best.compactMap { item in names.keys[Int(item.number)] >= 0 ? VectorMatch(key: Int(names.keys[Int(item.number)]), score: item.exact) : nil }
+            best.compactMap { item in
+                names.keys[Int(item.number)] >= 0
+                    ? VectorMatch(key: Int(names.keys[Int(item.number)]), score: item.exact) : nil
+            }
         }
         // A vector that is being replaced may be here with its old and its new number.
         var found: Set<Int> = []
-        return Array(matches.sorted(by: VectorMatch.isBefore).filter { found.insert($0.key).inserted }.prefix(options.count))
+        return Array(
+            matches.sorted(by: VectorMatch.isBefore).filter { found.insert($0.key).inserted }.prefix(options.count))
     }
 
     public func add(_ key: Int, to sum: UnsafeMutablePointer<Float>) -> Bool {
-        guard let (number, home) = names.withLockedValue({ names in names.number(key).map { ($0, Int(names.homes[Int($0)])) } }),
+        guard
+            let (number, home) = names.withLockedValue({ names in
+                names.number(key).map { ($0, Int(names.homes[Int($0)])) }
+            }),
             let vector = try? vector(number, in: home)
         else { return false }
         for i in 0..<dimension { sum[i] += vector[i] }
@@ -507,8 +587,11 @@ public final class ClusteredIndex: VectorIndex, @unchecked Sendable {
             try lists.synchronize()
             let isOwn = path == self.path && lists.isInPlace
             if !isOwn { try lists.copy(to: path + ".postings") }
-            let (places, names) = (table.withLockedValue { $0.places }, names.withLockedValue { $0 }), free = lists.freeSlots
-            let flat = places.flatMap { [$0.slot, $0.count, $0.checksum[0], $0.checksum[1], $0.checksum[2], $0.checksum[3]] }
+            let (places, names) = (table.withLockedValue { $0.places }, names.withLockedValue { $0 }),
+                free = lists.freeSlots
+            let flat = places.flatMap {
+                [$0.slot, $0.count, $0.checksum[0], $0.checksum[1], $0.checksum[2], $0.checksum[3]]
+            }
             let titles = names.keys.map { $0 < 0 ? -1 : Int64(name(Int($0))) }
             try centroids.withParts(name: { $0 }) { values, sections in
                 try flat.withUnsafeBytes { flat in
@@ -518,7 +601,10 @@ public final class ClusteredIndex: VectorIndex, @unchecked Sendable {
                                 try free.withUnsafeBytes { free in
                                     try IndexFile.write(
                                         path, kind: .clustered,
-                                        values: [dimension, names.keys.count, Int(position), places.count, lists.slotCount, free.count / 4, 0, 0] + values,
+                                        values: [
+                                            dimension, names.keys.count, Int(position), places.count, lists.slotCount,
+                                            free.count / 4, 0, 0,
+                                        ] + values,
                                         sections: [flat, titles, homes, copies, free] + sections)
                                 }
                             }

@@ -11,7 +11,8 @@ public final class FlatIndex: VectorIndex, @unchecked Sendable {
     public let dimension: Int
     private let width: Int
     private let lock = ReadWriteLock(), writer = NIOLock()
-    private let vectors: Region<Float>, codes: Region<Int8>, scales: Region<Float>, sums: Region<Int32>, keys: Region<Int64>, zeros: Region<Float>
+    private let vectors: Region<Float>, codes: Region<Int8>, scales: Region<Float>, sums: Region<Int32>,
+        keys: Region<Int64>, zeros: Region<Float>
     /// By key: its row and one, or 0.
     private let rows: Region<UInt32>
     private var used = 0
@@ -122,7 +123,9 @@ public final class FlatIndex: VectorIndex, @unchecked Sendable {
         }
     }
 
-    private func row(_ key: Int) -> Int? { key >= 0 && key < rows.capacity && rows.base[key] > 0 ? Int(rows.base[key]) - 1 : nil }
+    private func row(_ key: Int) -> Int? {
+        key >= 0 && key < rows.capacity && rows.base[key] > 0 ? Int(rows.base[key]) - 1 : nil
+    }
 
     private func set(_ row: Int, _ vector: UnsafePointer<Float>) {
         (vectors.base + row * dimension).update(from: vector, count: dimension)
@@ -178,14 +181,17 @@ public final class FlatIndex: VectorIndex, @unchecked Sendable {
                     let end = min(count, start + Self.block)
                     queries.withUnsafeBufferPointer { queries in
                         Int8Panels.scores(
-                            queries: queries.baseAddress!, count: batch.count, dimension: dimension, rows: 0..<(end - start + 15) / 16 * 16,
-                            codes: codes.base + start * width, scales: scales.base + start, sums: sums.base + start, zeros: zeros.base,
+                            queries: queries.baseAddress!, count: batch.count, dimension: dimension,
+                            rows: 0..<(end - start + 15) / 16 * 16,
+                            codes: codes.base + start * width, scales: scales.base + start, sums: sums.base + start,
+                            zeros: zeros.base,
                             into: scores.baseAddress!, stride: stride)
                     }
                     for q in batch.indices {
                         let scores = scores.baseAddress! + q * stride
                         if let filter = options.filter {
-                            for i in 0..<end - start where scores[i] > rankings[q].threshold && filter.contains(Int(keys.base[start + i])) {
+                            for i in 0..<end - start
+                            where scores[i] > rankings[q].threshold && filter.contains(Int(keys.base[start + i])) {
                                 rankings[q].insert(UInt32(start + i), scores[i])
                             }
                         } else {
@@ -208,7 +214,8 @@ public final class FlatIndex: VectorIndex, @unchecked Sendable {
             let matches = candidates.map { row in
                 VectorMatch(
                     key: Int(keys.base[Int(row)]),
-                    score: dotProduct(queries.baseAddress! + q * dimension, vectors.base + Int(row) * dimension, count: dimension))
+                    score: dotProduct(
+                        queries.baseAddress! + q * dimension, vectors.base + Int(row) * dimension, count: dimension))
             }
             return Array(matches.sorted(by: VectorMatch.isBefore).prefix(limit))
         }
@@ -233,11 +240,15 @@ public final class FlatIndex: VectorIndex, @unchecked Sendable {
     /// What is written, while nothing changes.
     func withParts(name: (Int) -> Int, _ body: ([Int], [UnsafeRawBufferPointer]) throws -> Void) throws {
         try writer.withLock {
-            let count = used, padded = (count + 15) / 16 * 16, names = (0..<count).map { Int64(name(Int(keys.base[$0]))) }
+            let count = used, padded = (count + 15) / 16 * 16,
+                names = (0..<count).map { Int64(name(Int(keys.base[$0]))) }
             try names.withUnsafeBytes { names in
                 try body(
                     [dimension, count, Int(reached)],
-                    [names, vectors.bytes(count * dimension), codes.bytes(padded * width), scales.bytes(padded), sums.bytes(padded)])
+                    [
+                        names, vectors.bytes(count * dimension), codes.bytes(padded * width), scales.bytes(padded),
+                        sums.bytes(padded),
+                    ])
             }
         }
     }
@@ -245,10 +256,14 @@ public final class FlatIndex: VectorIndex, @unchecked Sendable {
 
 extension VectorMatch {
     /// The better one first; of equals the older key.
-    static func isBefore(_ a: VectorMatch, _ b: VectorMatch) -> Bool { a.score != b.score ? a.score > b.score : a.key < b.key }
+    static func isBefore(_ a: VectorMatch, _ b: VectorMatch) -> Bool {
+        a.score != b.score ? a.score > b.score : a.key < b.key
+    }
 }
 
 extension Region {
     /// The first `count` elements as bytes.
-    func bytes(_ count: Int) -> UnsafeRawBufferPointer { UnsafeRawBufferPointer(UnsafeBufferPointer(start: base, count: count)) }
+    func bytes(_ count: Int) -> UnsafeRawBufferPointer {
+        UnsafeRawBufferPointer(UnsafeBufferPointer(start: base, count: count))
+    }
 }

@@ -22,7 +22,8 @@ public final class GraphIndex: VectorIndex, @unchecked Sendable {
     private let locks: Region<UInt8>
     private let capacity: Int
     private let lock = ReadWriteLock(), writer = NIOLock()
-    private let used = Atomic<Int>(0), live = Atomic<Int>(0), entry = Atomic<UInt32>(UInt32.max), reached = Atomic<Int64>(0)
+    private let used = Atomic<Int>(0), live = Atomic<Int>(0), entry = Atomic<UInt32>(UInt32.max),
+        reached = Atomic<Int64>(0)
     /// Whether each key's slot is the key itself: sets of keys are then sets of slots.
     private let isOrdered = Atomic<Bool>(true)
     /// Slots that nothing leads to, for use again.
@@ -76,7 +77,8 @@ public final class GraphIndex: VectorIndex, @unchecked Sendable {
     /// - Throws: ``IndexError``.
     /// - Complexity: O(vectors) for their keys, some milliseconds for a million.
     public convenience init(opening path: String, pool: ThreadPool? = nil, key: (Int) -> Int? = { $0 }) throws {
-        try self.init(file: IndexFile(opening: path, kind: .graph), value: 0, section: 0, pool: pool, mendsItself: true, key: key)
+        try self.init(
+            file: IndexFile(opening: path, kind: .graph), value: 0, section: 0, pool: pool, mendsItself: true, key: key)
     }
 
     /// The part of a file that ``save(to:name:)`` writes: six values and five sections, from the ones given.
@@ -86,8 +88,10 @@ public final class GraphIndex: VectorIndex, @unchecked Sendable {
         dimension = values[0]
         try Vector.check(dimension: dimension)
         layout = GraphLayout(dimension: dimension)
-        guard (0...Self.maximumCount).contains(count), values[4] == layout.stride, values[5] == layout.degree, file.sections.count >= section + 5,
-            file.isSound(section), file.isSound(section + 1), file.isSound(section + 2), count == 0 || (0..<count).contains(entry)
+        guard (0...Self.maximumCount).contains(count), values[4] == layout.stride, values[5] == layout.degree,
+            file.sections.count >= section + 5,
+            file.isSound(section), file.isSound(section + 1), file.isSound(section + 2),
+            count == 0 || (0..<count).contains(entry)
         else { throw damaged }
         self.pool = pool ?? .shared
         self.mendsItself = mendsItself
@@ -128,10 +132,17 @@ public final class GraphIndex: VectorIndex, @unchecked Sendable {
     }
 
     /// Address space for the largest graph; systems that bound it give less.
-    private static func reserve(_ layout: GraphLayout, atLeast count: Int) throws -> (capacity: Int, records: Region<UInt8>, residuals: Region<UInt8>) {
+    private static func reserve(_ layout: GraphLayout, atLeast count: Int) throws -> (
+        capacity: Int, records: Region<UInt8>, residuals: Region<UInt8>
+    ) {
         var capacity = maximumCount
         while true {
-            do { return (capacity, try Region(capacity: capacity * layout.stride), try Region(capacity: capacity * layout.residual)) } catch {
+            do {
+                return (
+                    capacity, try Region(capacity: capacity * layout.stride),
+                    try Region(capacity: capacity * layout.residual)
+                )
+            } catch {
                 guard capacity / 2 >= count + 65_536 else { throw error }
                 capacity /= 2
             }
@@ -155,7 +166,8 @@ public final class GraphIndex: VectorIndex, @unchecked Sendable {
     /// The graph as the C functions see it.
     private func graph() -> mnk_graph {
         mnk_graph(
-            records: records.base, stride: layout.stride, dimension: dimension, degree: layout.degree, count: UInt32(slotCount),
+            records: records.base, stride: layout.stride, dimension: dimension, degree: layout.degree,
+            count: UInt32(slotCount),
             entry: entry.load(ordering: .acquiring), dead: dead.base, locks: locks.base)
     }
 
@@ -175,7 +187,9 @@ public final class GraphIndex: VectorIndex, @unchecked Sendable {
             guard slotCount - free.count + inserted.count <= capacity else {
                 throw IndexError(.full, "This graph holds at most \(capacity) vectors. Use a clustered index.")
             }
-            if let key = inserted.map(\.key).max(), key >= slots.capacity { try lock.write { try slots.grow(to: key + 1, used: slots.capacity) } }
+            if let key = inserted.map(\.key).max(), key >= slots.capacity {
+                try lock.write { try slots.grow(to: key + 1, used: slots.capacity) }
+            }
             for key in changes.deleted { bury(key) }
             let new = inserted.map { key, vector in
                 bury(key)
@@ -196,7 +210,9 @@ public final class GraphIndex: VectorIndex, @unchecked Sendable {
         live.subtract(1, ordering: .releasing)
     }
 
-    private func slot(_ key: Int) -> UInt32? { key >= 0 && key < slots.capacity && slots.base[key] > 0 ? slots.base[key] - 1 : nil }
+    private func slot(_ key: Int) -> UInt32? {
+        key >= 0 && key < slots.capacity && slots.base[key] > 0 ? slots.base[key] - 1 : nil
+    }
 
     /// Puts a vector into a free slot; nothing leads to it yet.
     private func place(_ key: Int, _ vector: [Float]) -> UInt32 {
@@ -219,7 +235,11 @@ public final class GraphIndex: VectorIndex, @unchecked Sendable {
         var done = new.count < 64 ? new.count : min(new.count, max(0, 1024 - older))
         withScratch(effort: Self.buildEffort) { scratch in
             for slot in new[..<done] {
-                if entry.load(ordering: .relaxed) == .max { entry.store(slot, ordering: .releasing) } else { insert(slot, scratch) }
+                if entry.load(ordering: .relaxed) == .max {
+                    entry.store(slot, ordering: .releasing)
+                } else {
+                    insert(slot, scratch)
+                }
             }
         }
         if slotCount >= entrySize * 2 { chooseEntry() }
@@ -242,7 +262,8 @@ public final class GraphIndex: VectorIndex, @unchecked Sendable {
 
     private func insert(_ slot: UInt32, _ scratch: GraphScratch) {
         var graph = graph()
-        mnk_graph_insert(ProcessorFeatures.current.rawValue, &graph, slot, Self.buildEffort, Self.alpha, &scratch.pointers)
+        mnk_graph_insert(
+            ProcessorFeatures.current.rawValue, &graph, slot, Self.buildEffort, Self.alpha, &scratch.pointers)
     }
 
     /// Searches begin at the vector that is nearest to the mean of all.
@@ -274,14 +295,19 @@ public final class GraphIndex: VectorIndex, @unchecked Sendable {
                     let start = next.add(256, ordering: .relaxed).oldValue
                     guard start < total else { break }
                     for slot in start..<min(total, start + 256) where !isDead(slot) {
-                        let links = mnk_graph_repair(ProcessorFeatures.current.rawValue, &graph, UInt32(slot), Self.alpha, &scratch.pointers)
-                        if links >= 0, links < Int32(layout.degree) / 4 { lonely.withLockedValue { $0.append(UInt32(slot)) } }
+                        let links = mnk_graph_repair(
+                            ProcessorFeatures.current.rawValue, &graph, UInt32(slot), Self.alpha, &scratch.pointers)
+                        if links >= 0, links < Int32(layout.degree) / 4 {
+                            lonely.withLockedValue { $0.append(UInt32(slot)) }
+                        }
                     }
                 }
             }
         }
         // Whose neighbours are nearly all gone looks for new ones.
-        withScratch(effort: Self.buildEffort) { scratch in for slot in lonely.withLockedValue({ $0 }) { insert(slot, scratch) } }
+        withScratch(effort: Self.buildEffort) { scratch in
+            for slot in lonely.withLockedValue({ $0 }) { insert(slot, scratch) }
+        }
         release(buried)
     }
 
@@ -302,7 +328,9 @@ public final class GraphIndex: VectorIndex, @unchecked Sendable {
         lock.write {}
         for slot in slots {
             let record = records.base + Int(slot) * layout.stride
-            mnk_encode_record([Float](repeating: 0, count: dimension), dimension, record, residuals.base + Int(slot) * layout.residual)
+            mnk_encode_record(
+                [Float](repeating: 0, count: dimension), dimension, record, residuals.base + Int(slot) * layout.residual
+            )
             mnk_clear_links(record, dimension, layout.degree)
         }
         free.append(contentsOf: slots)
@@ -312,12 +340,15 @@ public final class GraphIndex: VectorIndex, @unchecked Sendable {
     // MARK: Searching
 
     /// Slots found by walking, the best first, to 8 bits.
-    private func walk(_ query: [Float], effort: Int, allowed: UnsafePointer<UInt64>?, _ scratch: GraphScratch) -> [UInt32] {
+    private func walk(_ query: [Float], effort: Int, allowed: UnsafePointer<UInt64>?, _ scratch: GraphScratch)
+        -> [UInt32]
+    {
         withUnsafeTemporaryAllocation(of: Int8.self, capacity: layout.codes) { codes in
             let scale = mnk_encode_query(query, dimension, codes.baseAddress!)
             var graph = graph()
             let found = mnk_graph_search(
-                ProcessorFeatures.current.rawValue, &graph, codes.baseAddress!, scale, effort, allowed, &scratch.pointers)
+                ProcessorFeatures.current.rawValue, &graph, codes.baseAddress!, scale, effort, allowed,
+                &scratch.pointers)
             return Array(UnsafeBufferPointer(start: scratch.pointers.ids, count: found))
         }
     }
@@ -327,22 +358,29 @@ public final class GraphIndex: VectorIndex, @unchecked Sendable {
         guard options.count > 0, count > 0 else { return [] }
         // What is deleted and not mended around yet takes room among the candidates.
         let crowding = min(8, Double(slotCount) / Double(max(1, count)))
-        let effort = Int(Double(max(options.effort ?? Self.searchEffort, options.count + options.count / 4 + 4)) * crowding)
+        let effort = Int(
+            Double(max(options.effort ?? Self.searchEffort, options.count + options.count / 4 + 4)) * crowding)
         return lock.read {
             let plan = FilterPlan(filter: options.filter, total: count, effort: effort)
             let kept = options.count + max(12, options.count / 4)
             switch plan {
             case .unfiltered:
-                return withScratch(effort: effort) { refined(query, walk(query, effort: effort, allowed: nil, $0).prefix(kept), options.count) }
+                return withScratch(effort: effort) {
+                    refined(query, walk(query, effort: effort, allowed: nil, $0).prefix(kept), options.count)
+                }
             case .after(let effort):
                 return withScratch(effort: effort) { scratch in
-                    let found = walk(query, effort: effort, allowed: nil, scratch).lazy.filter { options.filter!.contains(Int(self.keys.base[Int($0)])) }
+                    let found = walk(query, effort: effort, allowed: nil, scratch).lazy.filter {
+                        options.filter!.contains(Int(self.keys.base[Int($0)]))
+                    }
                     return refined(query, found.prefix(kept), options.count)
                 }
             case .during(let effort):
                 return withScratch(effort: effort) { scratch in
                     scratch.allow(options.filter!, isOrdered: isOrdered.load(ordering: .acquiring), slot)
-                    return refined(query, walk(query, effort: effort, allowed: scratch.allowed, scratch).prefix(kept), options.count)
+                    return refined(
+                        query, walk(query, effort: effort, allowed: scratch.allowed, scratch).prefix(kept),
+                        options.count)
                 }
             case .scan:
                 return refined(query, best(query, of: options.filter!.compactMap(slot), kept), options.count)
@@ -361,7 +399,8 @@ public final class GraphIndex: VectorIndex, @unchecked Sendable {
                     for start in stride(from: 0, to: members.count, by: 1024) {
                         let n = min(1024, members.count - start)
                         mnk_graph_scores(
-                            ProcessorFeatures.current.rawValue, records.base, layout.stride, dimension, codes.baseAddress!, scale,
+                            ProcessorFeatures.current.rawValue, records.base, layout.stride, dimension,
+                            codes.baseAddress!, scale,
                             members.baseAddress! + start, n, scores.baseAddress!)
                         for i in 0..<n { ranking.insert(members[start + i], scores[i]) }
                     }
@@ -377,7 +416,8 @@ public final class GraphIndex: VectorIndex, @unchecked Sendable {
             VectorMatch(
                 key: Int(keys.base[Int(slot)]),
                 score: mnk_refine(
-                    ProcessorFeatures.current.rawValue, query, records.base + Int(slot) * layout.stride, residuals.base + Int(slot) * layout.residual,
+                    ProcessorFeatures.current.rawValue, query, records.base + Int(slot) * layout.stride,
+                    residuals.base + Int(slot) * layout.residual,
                     dimension))
         }
         return Array(matches.sorted(by: VectorMatch.isBefore).prefix(limit))
@@ -387,13 +427,16 @@ public final class GraphIndex: VectorIndex, @unchecked Sendable {
         lock.read {
             guard let slot = slot(key) else { return false }
             mnk_add_record(
-                ProcessorFeatures.current.rawValue, records.base + Int(slot) * layout.stride, residuals.base + Int(slot) * layout.residual, dimension, sum)
+                ProcessorFeatures.current.rawValue, records.base + Int(slot) * layout.stride,
+                residuals.base + Int(slot) * layout.residual, dimension, sum)
             return true
         }
     }
 
     /// All keys, in no order.
-    public var allKeys: [Int] { lock.read { (0..<slotCount).lazy.filter { !self.isDead($0) }.map { Int(self.keys.base[$0]) } } }
+    public var allKeys: [Int] {
+        lock.read { (0..<slotCount).lazy.filter { !self.isDead($0) }.map { Int(self.keys.base[$0]) } }
+    }
 
     /// Whether a key is here.
     public func contains(_ key: Int) -> Bool { lock.read { slot(key) != nil } }

@@ -21,7 +21,8 @@ final class GraphScratch: @unchecked Sendable {
     // Sendable: handed from one user to the next.
     var pointers = mnk_graph_scratch()
     private var seen: AlignedBuffer<UInt64>, ids: AlignedBuffer<UInt32>, scores: AlignedBuffer<Float>
-    private let gathered = AlignedBuffer<UInt32>(Int(MNK_GATHERED)), expanded = AlignedBuffer<UInt32>(Int(MNK_EXPANDED) + 512)
+    private let gathered = AlignedBuffer<UInt32>(Int(MNK_GATHERED)),
+        expanded = AlignedBuffer<UInt32>(Int(MNK_EXPANDED) + 512)
     private let expandedScores = AlignedBuffer<Float>(Int(MNK_EXPANDED) + 512)
 
     init() {
@@ -60,11 +61,15 @@ final class GraphScratch: @unchecked Sendable {
         allowed = UnsafePointer(bits.pointer)
         bits.pointer.update(repeating: 0, count: bits.count)
         if isOrdered {
-            filter.words.withUnsafeBufferPointer { bits.pointer.update(from: $0.baseAddress!, count: min($0.count, bits.count)) }
+            filter.words.withUnsafeBufferPointer {
+                bits.pointer.update(from: $0.baseAddress!, count: min($0.count, bits.count))
+            }
             return
         }
         for key in filter {
-            if let slot = slot(key), Int(slot) < bits.count * 64 { bits.pointer[Int(slot >> 6)] |= 1 << UInt64(slot & 63) }
+            if let slot = slot(key), Int(slot) < bits.count * 64 {
+                bits.pointer[Int(slot >> 6)] |= 1 << UInt64(slot & 63)
+            }
         }
     }
 }

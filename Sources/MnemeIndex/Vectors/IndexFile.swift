@@ -63,9 +63,12 @@ final class IndexFile: @unchecked Sendable {
         let version = number(8, UInt32.self)
         guard version <= Self.version else {
             (values, sections) = ([], [])
-            throw IndexError(.newerVersion, "\(path) was written by a newer Mneme. Update this one, or delete the file; it is made again.")
+            throw IndexError(
+                .newerVersion,
+                "\(path) was written by a newer Mneme. Update this one, or delete the file; it is made again.")
         }
-        let sums = Checksum.crc32c(Array(header[0..<Self.page - 16])), sectionCount = number(16 + 8 * Self.valueCount, UInt64.self)
+        let sums = Checksum.crc32c(Array(header[0..<Self.page - 16])),
+            sectionCount = number(16 + 8 * Self.valueCount, UInt64.self)
         guard number(12, UInt32.self) == kind.rawValue, sectionCount <= UInt64(Self.maximumSections),
             (0..<4).allSatisfy({ number(Self.page - 16 + 4 * $0, UInt32.self) == sums[$0] })
         else {
@@ -76,11 +79,13 @@ final class IndexFile: @unchecked Sendable {
         sections = (0..<Int(sectionCount)).map { i in
             let at = 16 + 8 * Self.valueCount + 8 + Self.sectionBytes * i
             return Section(
-                offset: Int(truncatingIfNeeded: number(at, UInt64.self)), length: Int(truncatingIfNeeded: number(at + 8, UInt64.self)),
+                offset: Int(truncatingIfNeeded: number(at, UInt64.self)),
+                length: Int(truncatingIfNeeded: number(at + 8, UInt64.self)),
                 checksum: (0..<4).map { number(at + 16 + 4 * $0, UInt32.self) })
         }
         for section in sections {
-            guard section.offset >= Self.page, section.offset % Self.alignment == 0, section.length >= 0, section.offset <= size,
+            guard section.offset >= Self.page, section.offset % Self.alignment == 0, section.length >= 0,
+                section.offset <= size,
                 section.length <= size - section.offset
             else { throw damaged }
         }
@@ -88,7 +93,8 @@ final class IndexFile: @unchecked Sendable {
 
     /// A file in memory with the beginning of what an encrypted one holds, and bytes of all of it.
     private static func decrypted(_ file: Int32, _ path: String, _ key: DataKey, _ limit: Int) throws -> (Int32, Int) {
-        let damaged = IndexError(.corrupt, "\(path) is damaged, or encrypted with another key. Delete it; it is made again.")
+        let damaged = IndexError(
+            .corrupt, "\(path) is damaged, or encrypted with another key. Delete it; it is made again.")
         let bytes: SealedBytes
         do {
             bytes = try SealedBytes(name: path, size: Int(lseek(file, 0, SEEK_END)), key: key) { buffer, offset in
@@ -118,7 +124,8 @@ final class IndexFile: @unchecked Sendable {
     /// Puts a section of `count` elements at the beginning of a region.
     func map<Element: BitwiseCopyable>(_ section: Int, count: Int, into region: Region<Element>) throws {
         guard section < sections.count, sections[section].length == count * MemoryLayout<Element>.stride else {
-            throw IndexError(.corrupt, "\(path) is damaged: a part has another size than it should. Delete it; it is made again.")
+            throw IndexError(
+                .corrupt, "\(path) is damaged: a part has another size than it should. Delete it; it is made again.")
         }
         try region.map(descriptor, offset: sections[section].offset, count: count)
     }
@@ -134,7 +141,9 @@ final class IndexFile: @unchecked Sendable {
     func isSound(_ section: Int) -> Bool {
         let section = sections[section]
         guard section.length > 0 else { return true }
-        guard let memory = mmap(nil, section.length, PROT_READ, MAP_PRIVATE, descriptor, off_t(section.offset)), memory != MAP_FAILED else { return false }
+        guard let memory = mmap(nil, section.length, PROT_READ, MAP_PRIVATE, descriptor, off_t(section.offset)),
+            memory != MAP_FAILED
+        else { return false }
         defer { munmap(memory, section.length) }
         return Checksum.crc32c(UnsafeRawBufferPointer(start: memory, count: section.length)) == section.checksum
     }
@@ -143,7 +152,9 @@ final class IndexFile: @unchecked Sendable {
     ///
     /// - Parameter dataKey: encrypts it.
     /// - Throws: ``IndexError``; nothing is left then.
-    static func write(_ path: String, kind: Kind, values: [Int], sections: [UnsafeRawBufferPointer], dataKey: DataKey? = nil) throws {
+    static func write(
+        _ path: String, kind: Kind, values: [Int], sections: [UnsafeRawBufferPointer], dataKey: DataKey? = nil
+    ) throws {
         precondition(values.count <= valueCount && sections.count <= maximumSections)
         do { try write(AtomicFile(path), kind, values, sections, dataKey) } catch let error as FileError {
             throw IndexError(error.isFull ? .full : .unavailable, error.description)
@@ -167,7 +178,9 @@ final class IndexFile: @unchecked Sendable {
             let at = 16 + 8 * valueCount + 8 + sectionBytes * i
             set(at, UInt64(offset))
             set(at + 8, UInt64(bytes.count))
-            for (j, sum) in (bytes.isEmpty ? [0, 0, 0, 0] : Checksum.crc32c(bytes)).enumerated() { set(at + 16 + 4 * j, sum) }
+            for (j, sum) in (bytes.isEmpty ? [0, 0, 0, 0] : Checksum.crc32c(bytes)).enumerated() {
+                set(at + 16 + 4 * j, sum)
+            }
             offset += (bytes.count + alignment - 1) / alignment * alignment
         }
         for (j, sum) in Checksum.crc32c(Array(header[0..<page - 16])).enumerated() { set(page - 16 + 4 * j, sum) }
@@ -183,7 +196,11 @@ final class IndexFile: @unchecked Sendable {
             }
             try [UInt8](repeating: 0, count: alignment).withUnsafeBytes { zeros in
                 let parts = ([header] + sections).flatMap { part in
-                    [part, UnsafeRawBufferPointer(rebasing: zeros.prefix((alignment - part.count % alignment) % alignment))]
+                    [
+                        part,
+                        UnsafeRawBufferPointer(
+                            rebasing: zeros.prefix((alignment - part.count % alignment) % alignment)),
+                    ]
                 }
                 try SealedBytes.seal(parts, with: dataKey) { try file.write($0) }
             }

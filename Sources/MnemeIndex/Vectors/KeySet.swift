@@ -21,7 +21,9 @@ public struct KeySet: Sendable, Equatable {
     public mutating func insert(_ key: Int) {
         precondition(key >= 0 && key < VectorLimits.keys, "A key of a set lies between 0 and \(VectorLimits.keys).")
         let word = key >> 6, bit: UInt64 = 1 << UInt64(key & 63)
-        if word >= words.count { words.append(contentsOf: repeatElement(0, count: Swift.max(word + 1 - words.count, words.count / 2))) }
+        if word >= words.count {
+            words.append(contentsOf: repeatElement(0, count: Swift.max(word + 1 - words.count, words.count / 2)))
+        }
         if words[word] & bit == 0 {
             words[word] |= bit
             count += 1
@@ -29,7 +31,9 @@ public struct KeySet: Sendable, Equatable {
     }
 
     /// Whether a key is in the set.
-    public func contains(_ key: Int) -> Bool { key >= 0 && key >> 6 < words.count && words[key >> 6] >> UInt64(key & 63) & 1 == 1 }
+    public func contains(_ key: Int) -> Bool {
+        key >= 0 && key >> 6 < words.count && words[key >> 6] >> UInt64(key & 63) & 1 == 1
+    }
 
 }
 

@@ -72,15 +72,20 @@ public final class LookasideBuffer: VectorIndex, @unchecked Sendable {
     /// What leaves may be among the nearest of a later query: then no earlier search vouches for the buffer any more.
     private func trim(_ state: inout State) {
         guard state.vectors.count > capacity else { return }
-        let oldest = state.vectors.sorted { $0.value.used < $1.value.used }.prefix(state.vectors.count - capacity * 3 / 4)
+        let oldest = state.vectors.sorted { $0.value.used < $1.value.used }.prefix(
+            state.vectors.count - capacity * 3 / 4)
         for (key, _) in oldest { state.vectors[key] = nil }
         state.questions = []
     }
 
     public func search(_ query: [Float], _ options: VectorSearch) throws -> [VectorMatch] {
-        guard options.filter == nil, options.count > 0, options.count * Self.depth <= capacity / 2 else { return try index.search(query, options) }
+        guard options.filter == nil, options.count > 0, options.count * Self.depth <= capacity / 2 else {
+            return try index.search(query, options)
+        }
         let query = try Vector.normalized(query, dimension: dimension, what: "The query")
-        let (known, changes) = state.withLockedValue { ($0.underway > 0 ? nil : answer(query, options.count, &$0), $0.changes) }
+        let (known, changes) = state.withLockedValue {
+            ($0.underway > 0 ? nil : answer(query, options.count, &$0), $0.changes)
+        }
         if let known { return known }
         var deeper = options
         deeper.count *= Self.depth
@@ -102,9 +107,12 @@ public final class LookasideBuffer: VectorIndex, @unchecked Sendable {
 
     private func answer(_ query: [Float], _ count: Int, _ state: inout State) -> [VectorMatch]? {
         // How far from this query everything nearby is known.
-        let known = state.questions.map { $0.reach - Self.angle(dotProduct($0.vector, query, count: dimension)) }.max() ?? 0
+        let known =
+            state.questions.map { $0.reach - Self.angle(dotProduct($0.vector, query, count: dimension)) }.max() ?? 0
         guard known + slack > 0 else { return nil }
-        var best = state.vectors.map { VectorMatch(key: $0.key, score: dotProduct($0.value.vector, query, count: dimension)) }
+        var best = state.vectors.map {
+            VectorMatch(key: $0.key, score: dotProduct($0.value.vector, query, count: dimension))
+        }
         best.sort(by: VectorMatch.isBefore)
         best = Array(best.prefix(count))
         guard best.count == count, let last = best.last, Self.angle(last.score) <= known + slack else { return nil }

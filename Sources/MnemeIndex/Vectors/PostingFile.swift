@@ -46,11 +46,16 @@ final class PostingFile: @unchecked Sendable {
         descriptor = open(path, O_RDWR | O_CLOEXEC | (slotCount == nil ? O_CREAT : 0), 0o600)
         guard descriptor >= 0 else { throw Self.failure("\(path) cannot be opened") }
         guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
-            throw IndexError(.unavailable, "\(path) is in use by another process. A clustered index is changed by one at a time.")
+            throw IndexError(
+                .unavailable, "\(path) is in use by another process. A clustered index is changed by one at a time.")
         }
         let length = Int(lseek(descriptor, 0, SEEK_END)), count = slotCount ?? 0
-        guard length >= count * slotBytes else { throw IndexError(.corrupt, "\(path) is cut off. Delete it; it is made again.") }
-        guard ftruncate(descriptor, off_t(count * slotBytes)) == 0 else { throw Self.failure("\(path) cannot be changed") }
+        guard length >= count * slotBytes else {
+            throw IndexError(.corrupt, "\(path) is cut off. Delete it; it is made again.")
+        }
+        guard ftruncate(descriptor, off_t(count * slotBytes)) == 0 else {
+            throw Self.failure("\(path) cannot be changed")
+        }
         slots.withLockedValue { slots in
             (slots.count, slots.free) = (count, free)
             slots.isSaved = [Bool](repeating: true, count: count)
@@ -63,7 +68,8 @@ final class PostingFile: @unchecked Sendable {
     /// Whether the file still lies under its name: somebody may have deleted it.
     var isInPlace: Bool {
         var mine = stat(), there = stat()
-        return fstat(descriptor, &mine) == 0 && stat(path, &there) == 0 && mine.st_ino == there.st_ino && mine.st_dev == there.st_dev
+        return fstat(descriptor, &mine) == 0 && stat(path, &there) == 0 && mine.st_ino == there.st_ino
+            && mine.st_dev == there.st_dev
     }
 
     var byteCount: Int { slots.withLockedValue { $0.count * slotBytes } }
@@ -78,7 +84,11 @@ final class PostingFile: @unchecked Sendable {
     /// Tells the system what will be read, so that it reads side by side.
     func announce(_ places: some Sequence<Place>) {
         #if canImport(Glibc)
-            for place in places { posix_fadvise(descriptor, off_t(Int(place.slot) * slotBytes), off_t(Int(place.count) * stride), POSIX_FADV_WILLNEED) }
+            for place in places {
+                posix_fadvise(
+                    descriptor, off_t(Int(place.slot) * slotBytes), off_t(Int(place.count) * stride),
+                    POSIX_FADV_WILLNEED)
+            }
         #endif
     }
 
@@ -87,7 +97,8 @@ final class PostingFile: @unchecked Sendable {
         let bytes = UnsafeMutableRawBufferPointer(rebasing: buffer[..<(Int(place.count) * stride)])
         var done = 0
         while done < bytes.count {
-            let n = pread(descriptor, bytes.baseAddress! + done, bytes.count - done, off_t(Int(place.slot) * slotBytes + done))
+            let n = pread(
+                descriptor, bytes.baseAddress! + done, bytes.count - done, off_t(Int(place.slot) * slotBytes + done))
             if n < 0, errno == EINTR { continue }
             guard n >= 0 else { throw Self.failure("\(path) cannot be read") }
             if n == 0 { return false }
@@ -96,7 +107,9 @@ final class PostingFile: @unchecked Sendable {
         return Self.checksum(UnsafeRawBufferPointer(bytes)) == place.checksum
     }
 
-    private static func checksum(_ bytes: UnsafeRawBufferPointer) -> SIMD4<UInt32> { bytes.isEmpty ? SIMD4() : SIMD4(Checksum.crc32c(bytes)) }
+    private static func checksum(_ bytes: UnsafeRawBufferPointer) -> SIMD4<UInt32> {
+        bytes.isEmpty ? SIMD4() : SIMD4(Checksum.crc32c(bytes))
+    }
 
     private func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws {
         var done = 0
@@ -157,7 +170,9 @@ final class PostingFile: @unchecked Sendable {
     /// Waits until all is on disk.
     func synchronize() throws {
         // The last slot need not be full.
-        guard ftruncate(descriptor, off_t(byteCount)) == 0, fsync(descriptor) == 0 else { throw Self.failure("\(path) cannot be written") }
+        guard ftruncate(descriptor, off_t(byteCount)) == 0, fsync(descriptor) == 0 else {
+            throw Self.failure("\(path) cannot be written")
+        }
     }
 
     /// The table is saved: what it does not name is overwritten and used again.
@@ -181,11 +196,17 @@ final class PostingFile: @unchecked Sendable {
         var buffer = [UInt8](repeating: 0, count: 1 << 20), offset = 0
         while offset < byteCount {
             let n = pread(descriptor, &buffer, min(buffer.count, byteCount - offset), off_t(offset))
-            guard n > 0, pwrite(target, buffer, n, off_t(offset)) == n else { throw Self.failure("\(other) cannot be written") }
+            guard n > 0, pwrite(target, buffer, n, off_t(offset)) == n else {
+                throw Self.failure("\(other) cannot be written")
+            }
             offset += n
         }
         let zeros = [UInt8](repeating: 0, count: slotBytes)
-        for slot in slots.withLockedValue({ Array($0.dirty) + $0.waiting }) { pwrite(target, zeros, slotBytes, off_t(Int(slot) * slotBytes)) }
-        guard ftruncate(target, off_t(byteCount)) == 0, fsync(target) == 0 else { throw Self.failure("\(other) cannot be written") }
+        for slot in slots.withLockedValue({ Array($0.dirty) + $0.waiting }) {
+            pwrite(target, zeros, slotBytes, off_t(Int(slot) * slotBytes))
+        }
+        guard ftruncate(target, off_t(byteCount)) == 0, fsync(target) == 0 else {
+            throw Self.failure("\(other) cannot be written")
+        }
     }
 }

@@ -29,7 +29,8 @@ final class Region<Element: BitwiseCopyable>: @unchecked Sendable {
             flags |= MAP_NORESERVE
         #endif
         guard let memory = mmap(nil, bytes, PROT_READ | PROT_WRITE, flags, -1, 0), memory != MAP_FAILED else {
-            throw IndexError(.full, "The system gives no room for \(bytes >> 20) MiB more of the index (\(errnoText())).")
+            throw IndexError(
+                .full, "The system gives no room for \(bytes >> 20) MiB more of the index (\(errnoText())).")
         }
         return memory.bindMemory(to: Element.self, capacity: bytes / MemoryLayout<Element>.stride)
     }
@@ -40,7 +41,9 @@ final class Region<Element: BitwiseCopyable>: @unchecked Sendable {
         let length = count * MemoryLayout<Element>.stride
         guard length > 0 else { return }
         let memory = mmap(base, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED, file, off_t(offset))
-        guard memory != MAP_FAILED else { throw IndexError(.unavailable, "An index file cannot be mapped (\(errnoText())).") }
+        guard memory != MAP_FAILED else {
+            throw IndexError(.unavailable, "An index file cannot be mapped (\(errnoText())).")
+        }
     }
 
     /// Gives the pages behind the first `used` elements back to the system; what was there is lost.

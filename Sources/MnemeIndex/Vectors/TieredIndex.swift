@@ -52,7 +52,8 @@ public final class TieredIndex: VectorIndex, @unchecked Sendable {
     ///   - dataKey: encrypts the file that it is saved to. Nothing is put on disk beside that then.
     /// - Throws: ``IndexError`` for a dimension of 0 or over 8,192.
     package init(
-        dimension: Int, threshold: Int = graphThreshold, memory: Int = .max, disk: Int = .max, path: String? = nil, pool: ThreadPool? = nil,
+        dimension: Int, threshold: Int = graphThreshold, memory: Int = .max, disk: Int = .max, path: String? = nil,
+        pool: ThreadPool? = nil,
         dataKey: DataKey? = nil
     ) throws {
         self.dimension = dimension
@@ -71,7 +72,8 @@ public final class TieredIndex: VectorIndex, @unchecked Sendable {
     ///   - key: the key of a name in the files, or nil if that is gone.
     /// - Throws: ``IndexError``.
     package init(
-        opening path: String, threshold: Int = graphThreshold, memory: Int = .max, disk: Int = .max, pool: ThreadPool? = nil, dataKey: DataKey? = nil,
+        opening path: String, threshold: Int = graphThreshold, memory: Int = .max, disk: Int = .max,
+        pool: ThreadPool? = nil, dataKey: DataKey? = nil,
         key: (Int) -> Int? = { $0 }
     ) throws {
         let file = try IndexFile(opening: path, kind: .tiered, dataKey: dataKey)
@@ -85,13 +87,19 @@ public final class TieredIndex: VectorIndex, @unchecked Sendable {
         state.position = recent.position
         if file.values[Self.graphValue] == Self.onDisk {
             let lists = try ClusteredIndex(opening: Self.lists(of: path), key: key)
-            guard lists.dimension == dimension else { throw IndexError(.corrupt, "\(path) is damaged. Delete it; it is made again.") }
+            guard lists.dimension == dimension else {
+                throw IndexError(.corrupt, "\(path) is damaged. Delete it; it is made again.")
+            }
             // They are written first: what came between is applied again.
             state.position = min(state.position, lists.position)
             state.large = lists
         } else if file.values[Self.graphValue] > 0 {
-            let graph = try GraphIndex(file: file, value: Self.graphValue, section: Self.graphSection, pool: self.pool, mendsItself: false, key: key)
-            guard graph.dimension == dimension else { throw IndexError(.corrupt, "\(path) is damaged. Delete it; it is made again.") }
+            let graph = try GraphIndex(
+                file: file, value: Self.graphValue, section: Self.graphSection, pool: self.pool, mendsItself: false,
+                key: key)
+            guard graph.dimension == dimension else {
+                throw IndexError(.corrupt, "\(path) is damaged. Delete it; it is made again.")
+            }
             state.large = graph
         }
         self.state = NIOLockedValueBox(state)
@@ -112,7 +120,9 @@ public final class TieredIndex: VectorIndex, @unchecked Sendable {
     /// Whether the file at `path` is a whole index, as it was written; reads it all.
     package static func isSound(at path: String, dataKey: DataKey?) -> Bool {
         guard let file = try? IndexFile(opening: path, kind: .tiered, dataKey: dataKey) else { return false }
-        let files = file.values[graphValue] == onDisk ? [file, try? IndexFile(opening: Self.lists(of: path), kind: .clustered)] : [file]
+        let files =
+            file.values[graphValue] == onDisk
+            ? [file, try? IndexFile(opening: Self.lists(of: path), kind: .clustered)] : [file]
         return files.allSatisfy { file in file.map { file in file.sections.indices.allSatisfy(file.isSound) } ?? false }
     }
 
@@ -180,8 +190,12 @@ public final class TieredIndex: VectorIndex, @unchecked Sendable {
         try maintenance.withLock {
             while needsMaintenance && !shouldStop() {
                 try withGraph { isOvertaken in
-                    let large: any VectorIndex = try state.withLockedValue { $0.large } ?? GraphIndex(dimension: dimension, pool: pool, mendsItself: false)
-                    let moved = recent.allKeys.prefix(4_096).compactMap { key in recent.vector(key).map { (key: key, vector: $0) } }
+                    let large: any VectorIndex =
+                        try state.withLockedValue { $0.large }
+                        ?? GraphIndex(dimension: dimension, pool: pool, mendsItself: false)
+                    let moved = recent.allKeys.prefix(4_096).compactMap { key in
+                        recent.vector(key).map { (key: key, vector: $0) }
+                    }
                     try large.apply(VectorChanges(inserted: moved))
                     // In the graph first: a search finds them in one or in both. What was changed meanwhile stays where it is now.
                     try writer.withLock {
@@ -191,7 +205,9 @@ public final class TieredIndex: VectorIndex, @unchecked Sendable {
                 }
             }
             guard let graph = state.withLockedValue({ $0.large }) as? GraphIndex else { return }
-            if dataKey == nil, let path, graph.footprint.memory > memory, ClusteredIndex.estimatedBytes(graph.count, dimension: dimension) <= disk {
+            if dataKey == nil, let path, graph.footprint.memory > memory,
+                ClusteredIndex.estimatedBytes(graph.count, dimension: dimension) <= disk
+            {
                 try withGraph { _ in try moveToDisk(graph, Self.lists(of: path), until: shouldStop) }
             } else {
                 try withGraph { _ in graph.maintain() }
@@ -205,7 +221,8 @@ public final class TieredIndex: VectorIndex, @unchecked Sendable {
         for start in stride(from: 0, to: keys.count, by: 1024) {
             guard !shouldStop() else { return }
             let part = keys[start..<min(keys.count, start + 1024)]
-            try lists.apply(VectorChanges(inserted: part.compactMap { key in graph.vector(key).map { (key: key, vector: $0) } }))
+            try lists.apply(
+                VectorChanges(inserted: part.compactMap { key in graph.vector(key).map { (key: key, vector: $0) } }))
         }
         state.withLockedValue { $0.large = lists }
     }
@@ -222,7 +239,8 @@ public final class TieredIndex: VectorIndex, @unchecked Sendable {
                             values,
                             try sections.map { bytes in
                                 let copy = try Region<UInt8>(capacity: bytes.count)
-                                UnsafeMutableRawBufferPointer(start: copy.base, count: bytes.count).copyMemory(from: bytes)
+                                UnsafeMutableRawBufferPointer(start: copy.base, count: bytes.count).copyMemory(
+                                    from: bytes)
                                 return copy
                             }
                         )
@@ -231,17 +249,23 @@ public final class TieredIndex: VectorIndex, @unchecked Sendable {
                 }
                 let sections = copies.map { $0.bytes($0.capacity) }
                 defer { withExtendedLifetime(copies) {} }
-                let large = state.withLockedValue { $0.large }, padding = [Int](repeating: 0, count: Self.graphValue - values.count)
+                let large = state.withLockedValue { $0.large },
+                    padding = [Int](repeating: 0, count: Self.graphValue - values.count)
                 if let lists = large as? ClusteredIndex {
                     try lists.apply(VectorChanges(position: Int64(values[2])))
                     try lists.save(to: Self.lists(of: path), name: name)
-                    return try IndexFile.write(path, kind: .tiered, values: values + padding + [Self.onDisk], sections: sections, dataKey: dataKey)
+                    return try IndexFile.write(
+                        path, kind: .tiered, values: values + padding + [Self.onDisk], sections: sections,
+                        dataKey: dataKey)
                 }
                 guard let graph = large as? GraphIndex else {
-                    return try IndexFile.write(path, kind: .tiered, values: values, sections: sections, dataKey: dataKey)
+                    return try IndexFile.write(
+                        path, kind: .tiered, values: values, sections: sections, dataKey: dataKey)
                 }
                 try graph.withParts(name: name) { graphValues, graphSections in
-                    try IndexFile.write(path, kind: .tiered, values: values + padding + graphValues, sections: sections + graphSections, dataKey: dataKey)
+                    try IndexFile.write(
+                        path, kind: .tiered, values: values + padding + graphValues, sections: sections + graphSections,
+                        dataKey: dataKey)
                 }
             }
         }

@@ -72,16 +72,21 @@ public final class TokenVectorFile: Reranker, @unchecked Sendable {
         var bytes = [UInt8](repeating: 0, count: tokens.count * stride)
         for (i, token) in tokens.enumerated() {
             let vector = try Vector.normalized(token, dimension: dimension, what: "A token's vector of key \(key)")
-            bytes.withUnsafeMutableBufferPointer { mnk_encode_record(vector, dimension, $0.baseAddress! + i * stride, nil) }
+            bytes.withUnsafeMutableBufferPointer {
+                mnk_encode_record(vector, dimension, $0.baseAddress! + i * stride, nil)
+            }
         }
         try writer.withLock {
             let offset = state.withLockedValue { $0.end }
             var done = 0
             while done < bytes.count {
-                let n = bytes.withUnsafeBytes { pwrite(descriptor, $0.baseAddress! + done, bytes.count - done, off_t(offset + done)) }
+                let n = bytes.withUnsafeBytes {
+                    pwrite(descriptor, $0.baseAddress! + done, bytes.count - done, off_t(offset + done))
+                }
                 if n < 0, errno == EINTR { continue }
                 guard n > 0 else {
-                    throw IndexError(errno == ENOSPC ? .full : .unavailable, "\(path) cannot be written (\(errnoText())).")
+                    throw IndexError(
+                        errno == ENOSPC ? .full : .unavailable, "\(path) cannot be written (\(errnoText())).")
                 }
                 done += n
             }
@@ -112,7 +117,8 @@ public final class TokenVectorFile: Reranker, @unchecked Sendable {
         let wanted = state.withLockedValue { state in
             if state.ready.count > Self.readyLimit { state.ready = [:] }
             let wanted = keys.compactMap { key in
-                state.ready[key] == nil && !state.reading.contains(key) ? state.places[key].map { (key: key, place: $0) } : nil
+                state.ready[key] == nil && !state.reading.contains(key)
+                    ? state.places[key].map { (key: key, place: $0) } : nil
             }
             state.reading.formUnion(wanted.map(\.key))
             return wanted
@@ -134,7 +140,10 @@ public final class TokenVectorFile: Reranker, @unchecked Sendable {
         var queries = [Int8](repeating: 0, count: query.count * codes), scales: [Float] = []
         for (i, token) in query.enumerated() {
             let vector = try Vector.normalized(token, dimension: dimension, what: "A token's vector of the query")
-            scales.append(queries.withUnsafeMutableBufferPointer { mnk_encode_query(vector, dimension, $0.baseAddress! + i * codes) })
+            scales.append(
+                queries.withUnsafeMutableBufferPointer {
+                    mnk_encode_query(vector, dimension, $0.baseAddress! + i * codes)
+                })
         }
         var result: [VectorMatch] = []
         for key in candidates {
@@ -144,13 +153,16 @@ public final class TokenVectorFile: Reranker, @unchecked Sendable {
                 return (state.places[key], ready)
             }
             guard let place else { continue }
-            guard let bytes = ready ?? read(place) else { throw IndexError(.unavailable, "\(path) cannot be read. Make it again.") }
+            guard let bytes = ready ?? read(place) else {
+                throw IndexError(.unavailable, "\(path) cannot be read. Make it again.")
+            }
             let ids = (0..<UInt32(place.tokens)).map { $0 }
             var scores = [Float](repeating: 0, count: place.tokens), total: Float = 0
             for i in query.indices where place.tokens > 0 {
                 queries.withUnsafeBufferPointer {
                     mnk_graph_scores(
-                        ProcessorFeatures.current.rawValue, bytes, stride, dimension, $0.baseAddress! + i * codes, scales[i], ids, place.tokens, &scores)
+                        ProcessorFeatures.current.rawValue, bytes, stride, dimension, $0.baseAddress! + i * codes,
+                        scales[i], ids, place.tokens, &scores)
                 }
                 total += scores.max() ?? 0
             }

@@ -11,14 +11,18 @@ enum TwoMeans {
         }
         // The two that are far apart: the farthest from the mean, and the farthest from that.
         func farthest(from point: [Float]) -> Int {
-            vectors.indices.min { dotProduct(vectors[$0], point, count: dimension) < dotProduct(vectors[$1], point, count: dimension) }!
+            vectors.indices.min {
+                dotProduct(vectors[$0], point, count: dimension) < dotProduct(vectors[$1], point, count: dimension)
+            }!
         }
         let all = Array(vectors.indices)
         var first = vectors[farthest(from: mean(all))], second = vectors[farthest(from: first)]
         var order = all
         var cut = all.count / 2
         for _ in 0..<8 {
-            let lean = vectors.map { dotProduct($0, second, count: dimension) - dotProduct($0, first, count: dimension) }
+            let lean = vectors.map {
+                dotProduct($0, second, count: dimension) - dotProduct($0, first, count: dimension)
+            }
             order = all.sorted { lean[$0] != lean[$1] ? lean[$0] < lean[$1] : $0 < $1 }
             cut = min(max(order.firstIndex { lean[$0] > 0 } ?? order.count, order.count / 4), order.count * 3 / 4)
             (first, second) = (mean(Array(order[..<cut])), mean(Array(order[cut...])))

@@ -7,7 +7,8 @@ enum Vector {
     /// - Throws: ``IndexError`` for another dimension or an element that is not finite.
     static func normalized(_ vector: [Float], dimension: Int, what: String) throws -> [Float] {
         guard vector.count == dimension else {
-            throw IndexError(.invalid, "\(what) has \(vector.count) elements; this index holds vectors of \(dimension).")
+            throw IndexError(
+                .invalid, "\(what) has \(vector.count) elements; this index holds vectors of \(dimension).")
         }
         let square = dotProduct(vector, vector, count: dimension)
         guard square.isFinite else {
@@ -36,7 +37,9 @@ enum Vector {
             last[item.key] = i
         }
         return try changes.inserted.enumerated().compactMap { i, item in
-            last[item.key] == i ? (item.key, try normalized(item.vector, dimension: dimension, what: "The vector of key \(item.key)")) : nil
+            last[item.key] == i
+                ? (item.key, try normalized(item.vector, dimension: dimension, what: "The vector of key \(item.key)"))
+                : nil
         }
     }
 

@@ -109,7 +109,8 @@ public struct LexicalIndex: Sendable {
         let terms = Array(terms.prefix(64)), n = count
         var scores = Scores(
             document: [Float](repeating: 0, count: n), window: [Float](repeating: 0, count: n),
-            thread: [Float](repeating: 0, count: n), matches: [UInt64](repeating: 0, count: n), weights: [], touched: [])
+            thread: [Float](repeating: 0, count: n), matches: [UInt64](repeating: 0, count: n), weights: [], touched: []
+        )
         let idf = terms.map(inverseDocumentFrequency), best = idf.reduce(0, +)
         guard best > 0, n > 0 else { return scores }
         scores.weights = idf.map { $0 / best }
@@ -143,7 +144,9 @@ public struct LexicalIndex: Sendable {
                 windowCount[Int(w)] = 0
             }
             for t in threadTouched {
-                threadScores[Int(t)] += weight * saturated(threadCounts[Int(t)], length: Float(threads.length(ofThread: Int(t))), mean: threadMean)
+                threadScores[Int(t)] +=
+                    weight
+                    * saturated(threadCounts[Int(t)], length: Float(threads.length(ofThread: Int(t))), mean: threadMean)
                 threadCounts[Int(t)] = 0
             }
             windowTouched.removeAll(keepingCapacity: true)

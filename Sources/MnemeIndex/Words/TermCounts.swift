@@ -78,6 +78,7 @@ public struct TermCounts: Sendable, Equatable {
     }
 
     public static func == (a: TermCounts, b: TermCounts) -> Bool {
-        a.entries.count == b.entries.count && zip(a.entries, b.entries).allSatisfy { $0.term == $1.term && $0.count == $1.count }
+        a.entries.count == b.entries.count
+            && zip(a.entries, b.entries).allSatisfy { $0.term == $1.term && $0.count == $1.count }
     }
 }

@@ -21,7 +21,8 @@ public final class TextAnalyzer: Sendable {
             var copy = word
             let result = copy.withUTF8 { utf8 -> String in
                 guard let stem = sb_stemmer_stem(handle, utf8.baseAddress, Int32(utf8.count)) else { return word }
-                return String(decoding: UnsafeBufferPointer(start: stem, count: Int(sb_stemmer_length(handle))), as: UTF8.self)
+                return String(
+                    decoding: UnsafeBufferPointer(start: stem, count: Int(sb_stemmer_length(handle))), as: UTF8.self)
             }
             if known.count > 200_000 { known.removeAll() }
             known[word] = result

@@ -68,7 +68,9 @@ public enum TextFolding {
             append(utf8: same, to: &bytes)
         } else if properties.isCased {
             // By way of capitals, in which letters with several small forms agree.
-            for capital in properties.uppercaseMapping.unicodeScalars { bytes += capital.properties.lowercaseMapping.utf8 }
+            for capital in properties.uppercaseMapping.unicodeScalars {
+                bytes += capital.properties.lowercaseMapping.utf8
+            }
         } else {
             append(utf8: scalar, to: &bytes)
         }

@@ -24,7 +24,9 @@ struct WordCutter {
     }
 
     static func isLetterAlone(_ word: String) -> Bool {
-        guard let letter = word.unicodeScalars.first, !letter.isASCII, word.unicodeScalars.count == 1 else { return false }
+        guard let letter = word.unicodeScalars.first, !letter.isASCII, word.unicodeScalars.count == 1 else {
+            return false
+        }
         return letter.isWordAlone
     }
 
@@ -117,7 +119,8 @@ extension Unicode.Scalar {
     fileprivate var isUnwritten: Bool {
         switch value {
         case 0x200B: return false
-        case 0x0591...0x05C7, 0x0610...0x061A, 0x0640, 0x064B...0x065F, 0x0670, 0x06D6...0x06DC, 0x06DF...0x06E8, 0x06EA...0x06ED, 0x08D3...0x08FF:
+        case 0x0591...0x05C7, 0x0610...0x061A, 0x0640, 0x064B...0x065F, 0x0670, 0x06D6...0x06DC, 0x06DF...0x06E8,
+            0x06EA...0x06ED, 0x08D3...0x08FF:
             return properties.generalCategory == .nonspacingMark || value == 0x0640
         default: break
         }
@@ -135,7 +138,8 @@ extension Unicode.Scalar {
         // Digits of these scripts are digits.
         case 0x0E00...0x0EFF, 0x1000...0x109F, 0x1780...0x17FF, 0xA9E0...0xA9FE, 0xAA60...0xAA7F:
             return properties.isAlphabetic && properties.numericType == nil
-        case 0x1100...0x11FF, 0x3005...0x3007, 0x3041...0x3096, 0x309D...0x309F, 0x30A1...0x30FA, 0x30FC...0x30FF, 0x3105...0x312F, 0x3131...0x318E,
+        case 0x1100...0x11FF, 0x3005...0x3007, 0x3041...0x3096, 0x309D...0x309F, 0x30A1...0x30FA, 0x30FC...0x30FF,
+            0x3105...0x312F, 0x3131...0x318E,
             0x31A0...0x31BF, 0x31F0...0x31FF, 0xA960...0xA97C, 0xAC00...0xD7FB, 0x1AFF0...0x1B16F:
             return true
         default: return properties.isIdeographic

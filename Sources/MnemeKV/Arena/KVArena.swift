@@ -37,7 +37,9 @@ package final class KVArena: @unchecked Sendable {
 
     /// - Parameter bytes: the most memory that blocks take.
     /// - Throws: ``KVError`` if the system refuses.
-    package init(_ shape: KVShape, bytes: Int, addressing: Addressing = .aliases, fails: (@Sendable (Refusal) -> Bool)? = nil) throws {
+    package init(
+        _ shape: KVShape, bytes: Int, addressing: Addressing = .aliases, fails: (@Sendable (Refusal) -> Bool)? = nil
+    ) throws {
         self.fails = fails
         self.shape = shape
         self.addressing = addressing
@@ -46,9 +48,12 @@ package final class KVArena: @unchecked Sendable {
         isWhole = isUsed
         let total = capacity * shape.blockBytes
         file = mnm_memory_file(total)
-        guard file >= 0 else { throw KVError(.outOfMemory, "The system gives no memory file of \(total >> 20) MiB (\(errnoText())).") }
+        guard file >= 0 else {
+            throw KVError(.outOfMemory, "The system gives no memory file of \(total >> 20) MiB (\(errnoText())).")
+        }
         guard let reservation = Reservation(total, isHuge: shape.fillsHugePages),
-            mmap(reservation.base, total, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED | MAP_NORESERVE, file, 0) != MAP_FAILED
+            mmap(reservation.base, total, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED | MAP_NORESERVE, file, 0)
+                != MAP_FAILED
         else {
             close(file)
             throw KVError(.outOfMemory, "The system gives no addresses for \(total >> 20) MiB of keys and values.")
@@ -73,7 +78,9 @@ package final class KVArena: @unchecked Sendable {
 
         init?(_ wanted: Int, isHuge: Bool) {
             bytes = wanted + (isHuge ? KVShape.hugePage : 0)
-            guard let mapped = mmap(nil, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0), mapped != MAP_FAILED else { return nil }
+            guard let mapped = mmap(nil, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0),
+                mapped != MAP_FAILED
+            else { return nil }
             start = mapped
             base = isHuge ? mapped.alignedUp(toMultipleOf: KVShape.hugePage) : mapped
         }
@@ -134,7 +141,8 @@ package final class KVArena: @unchecked Sendable {
     fileprivate func map(_ block: Int, count: Int, at address: UnsafeMutableRawPointer, writable: Bool) -> Bool {
         // What is shared or handed over is there already: its pages are entered at once, not one fault after the other.
         let isThere = !writable || isWhole[block..<block + count].allSatisfy { $0 }
-        let flags = MAP_SHARED | MAP_FIXED | (isThere ? populate : 0), protection = writable ? PROT_READ | PROT_WRITE : PROT_READ
+        let flags = MAP_SHARED | MAP_FIXED | (isThere ? populate : 0),
+            protection = writable ? PROT_READ | PROT_WRITE : PROT_READ
         if fails?(.mapping) == true { return false }
         let mapped = mmap(address, count * shape.blockBytes, protection, flags, file, off_t(block * shape.blockBytes))
         guard mapped != MAP_FAILED else { return false }
@@ -168,7 +176,8 @@ package final class KVRange: @unchecked Sendable {
         func view(_ base: UnsafeMutableRawPointer, table: UnsafePointer<Int32>?) -> KVView {
             let keys = base.assumingMemoryBound(to: UInt16.self)
             return KVView(
-                keys: keys, values: keys + side, layerStride: 2 * side, blockStride: shape.blockBytes / MemoryLayout<UInt16>.stride, table: table,
+                keys: keys, values: keys + side, layerStride: 2 * side,
+                blockStride: shape.blockBytes / MemoryLayout<UInt16>.stride, table: table,
                 blocks: names, capacity: blocks * KVShape.blockTokens)
         }
         if arena.addressing == .table {
@@ -178,7 +187,9 @@ package final class KVRange: @unchecked Sendable {
         }
         guard let reserved = KVArena.Reservation(max(1, blocks) * shape.blockBytes, isHuge: shape.fillsHugePages) else {
             throw KVError(
-                .outOfMemory, "The system gives no addresses for \(blocks * KVShape.blockTokens) tokens. End other requests, or ask for fewer tokens.")
+                .outOfMemory,
+                "The system gives no addresses for \(blocks * KVShape.blockTokens) tokens. End other requests, or ask for fewer tokens."
+            )
         }
         reservation = reserved
         base = reserved.base
@@ -197,7 +208,8 @@ package final class KVRange: @unchecked Sendable {
             var count = 1
             while count < rest.count, rest[rest.startIndex + count] == first + count { count += 1 }
             guard arena.map(first, count: count, at: base + index * arena.shape.blockBytes, writable: writable) else {
-                throw KVError(.outOfMemory, "The system has no room for more mappings (vm.max_map_count). End other requests.")
+                throw KVError(
+                    .outOfMemory, "The system has no room for more mappings (vm.max_map_count). End other requests.")
             }
             rest = rest.dropFirst(count)
             index += count

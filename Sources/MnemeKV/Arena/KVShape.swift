@@ -27,7 +27,8 @@ public struct KVShape: Sendable, Hashable {
         self.heads = heads
         self.dimension = dimension
         let page = Int(getpagesize())
-        blockBytes = (layers * 2 * Self.blockTokens * heads * dimension * MemoryLayout<UInt16>.stride + page - 1) / page * page
+        blockBytes =
+            (layers * 2 * Self.blockTokens * heads * dimension * MemoryLayout<UInt16>.stride + page - 1) / page * page
     }
 
     /// Bytes of a huge page.
@@ -60,7 +61,9 @@ public struct KVShape: Sendable, Hashable {
             for i in 0..<kvSize { for p in count..<block { keys[i * block + p] = keys[i * block + count - 1] } }
             for head in 0..<heads {
                 let values = keys + side + head * dimension * block
-                for p in count..<block { (values + p * dimension).update(from: values + (count - 1) * dimension, count: dimension) }
+                for p in count..<block {
+                    (values + p * dimension).update(from: values + (count - 1) * dimension, count: dimension)
+                }
             }
         }
     }
@@ -76,12 +79,20 @@ public struct KVShape: Sendable, Hashable {
     }
 
     /// Between blocks that have room for `stride` positions.
-    private func move(_ count: Int, from source: UnsafeRawPointer, stride: Int, to target: UnsafeMutableRawPointer, stride targetStride: Int) {
+    private func move(
+        _ count: Int, from source: UnsafeRawPointer, stride: Int, to target: UnsafeMutableRawPointer,
+        stride targetStride: Int
+    ) {
         let size = MemoryLayout<UInt16>.stride
-        if count == stride, count == targetStride { return target.copyMemory(from: source, byteCount: 2 * layers * kvSize * count * size) }
+        if count == stride, count == targetStride {
+            return target.copyMemory(from: source, byteCount: 2 * layers * kvSize * count * size)
+        }
         for layer in 0..<layers {
-            let source = source + layer * 2 * kvSize * stride * size, target = target + layer * 2 * kvSize * targetStride * size
-            for i in 0..<kvSize { (target + i * targetStride * size).copyMemory(from: source + i * stride * size, byteCount: count * size) }
+            let source = source + layer * 2 * kvSize * stride * size,
+                target = target + layer * 2 * kvSize * targetStride * size
+            for i in 0..<kvSize {
+                (target + i * targetStride * size).copyMemory(from: source + i * stride * size, byteCount: count * size)
+            }
             for head in heads..<2 * heads {
                 (target + head * dimension * targetStride * size).copyMemory(
                     from: source + head * dimension * stride * size, byteCount: count * dimension * size)

@@ -16,7 +16,9 @@ public struct EvictionCandidate: Sendable, Equatable {
     public var isExpected: Bool
 
     /// All values.
-    public init(bytes: Int, position: Int, tokens: Int, idle: Double, uses: Int, time: Double = 0, isExpected: Bool = false) {
+    public init(
+        bytes: Int, position: Int, tokens: Int, idle: Double, uses: Int, time: Double = 0, isExpected: Bool = false
+    ) {
         self.time = time
         self.isExpected = isExpected
         self.bytes = bytes
@@ -53,7 +55,9 @@ public struct LeastFrequentlyUsed: Evictor {
     /// It has no settings.
     public init() {}
     /// Uses, and a fraction for rest.
-    public func worth(_ candidate: EvictionCandidate) -> Double { Double(candidate.uses) + 1 / (2 + max(0, candidate.idle)) }
+    public func worth(_ candidate: EvictionCandidate) -> Double {
+        Double(candidate.uses) + 1 / (2 + max(0, candidate.idle))
+    }
 }
 
 /// Gives up what would cost least to have again: cost of computing × chance of another use ÷ bytes.
@@ -77,6 +81,7 @@ public struct CostAware: Evictor {
     /// Cost × chance ÷ bytes.
     public func worth(_ candidate: EvictionCandidate) -> Double {
         let cost = Double(candidate.tokens) * (1 + (Double(candidate.position) + Double(candidate.tokens) / 2) / knee)
-        return cost * Double(1 + candidate.uses) / (1 + max(0, candidate.idle) / halfLife) / Double(max(1, candidate.bytes))
+        return cost * Double(1 + candidate.uses) / (1 + max(0, candidate.idle) / halfLife)
+            / Double(max(1, candidate.bytes))
     }
 }

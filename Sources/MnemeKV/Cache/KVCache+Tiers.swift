@@ -47,7 +47,8 @@ extension KVCache {
         for (i, load) in loads.enumerated() {
             (isFar ? receivers : readers).addOperation { [self] in
                 let request = KVBlockRequest(
-                    model: model, parent: load.parent, codec: codec.at(load.position), tokens: load.tokens, shape: shape)
+                    model: model, parent: load.parent, codec: codec.at(load.position), tokens: load.tokens, shape: shape
+                )
                 let isGood = (try? tier.read(request, into: arena.pointer(load.block))) != nil
                 let good = results.withLockedValue { results -> [Bool]? in
                     results.good[i] = isGood
@@ -55,14 +56,18 @@ extension KVCache {
                     return results.left == 0 ? results.good : nil
                 }
                 guard let good else { return }
-                take(loads, good: good.prefix { $0 }.count, bad: good.count { !$0 }, into: session, limit: limit, isLast: isLast, isFar: isFar)
+                take(
+                    loads, good: good.prefix { $0 }.count, bad: good.count { !$0 }, into: session, limit: limit,
+                    isLast: isLast, isFar: isFar)
                 loaded()
             }
         }
     }
 
     /// Hands blocks that were read to the session: the first `good` of them.
-    private func take(_ loads: [Load], good: Int, bad: Int, into session: Session, limit: Int, isLast: Bool, isFar: Bool = false) {
+    private func take(
+        _ loads: [Load], good: Int, bad: Int, into session: Session, limit: Int, isLast: Bool, isFar: Bool = false
+    ) {
         let isClosed = state.withLockedValue { state in
             let now = Self.now
             if isFar { state.statistics.received += good } else { state.statistics.read += good }
@@ -73,20 +78,26 @@ extension KVCache {
                 session.own = []
             }
             for (i, load) in loads.enumerated() {
-                let isWhole = load.tokens.count == KVShape.blockTokens, start = session.chain.count * KVShape.blockTokens
+                let isWhole = load.tokens.count == KVShape.blockTokens,
+                    start = session.chain.count * KVShape.blockTokens
                 guard i < good, !session.isClosed, !session.isForgotten else {
                     arena.free(load.block)
                     continue
                 }
                 if isWhole, start + KVShape.blockTokens <= limit {
                     let (node, isNew) = state.tree.insert(
-                        session.chain.last ?? session.root!, load.tokens, block: load.block, sources: session.sources, now: now)
+                        session.chain.last ?? session.root!, load.tokens, block: load.block, sources: session.sources,
+                        now: now)
                     if !isNew { arena.free(load.block) }
                     if !isFar { node.isKept = true }
                     state.tree.pin(node)
                     state.tree.touch(node, now: now)
                     session.chain.append(node)
-                    if isFar { state.statistics.tokensFromFar += KVShape.blockTokens } else { state.statistics.tokensFromDisk += KVShape.blockTokens }
+                    if isFar {
+                        state.statistics.tokensFromFar += KVShape.blockTokens
+                    } else {
+                        state.statistics.tokensFromDisk += KVShape.blockTokens
+                    }
                     session.restored = session.chain.count * KVShape.blockTokens
                 } else {
                     // The last token is computed again, so that the block must be the session's own.
@@ -114,12 +125,15 @@ extension KVCache {
     /// Looks for what follows in the far tier.
     func fetch(_ tokens: [Int32], into session: Session, limit: Int, _ loaded: @escaping @Sendable () -> Void) {
         let known = state.withLockedValue { _ in
-            session.isClosed || session.fault != nil ? nil : (count: session.chain.count, parent: (session.chain.last ?? session.root!).hash)
+            session.isClosed || session.fault != nil
+                ? nil : (count: session.chain.count, parent: (session.chain.last ?? session.root!).hash)
         }
         var loads: [Load] = []
         if let known, let far {
             var parent = known.parent
-            for start in stride(from: known.count * KVShape.blockTokens, through: limit - KVShape.blockTokens, by: KVShape.blockTokens) {
+            for start in stride(
+                from: known.count * KVShape.blockTokens, through: limit - KVShape.blockTokens, by: KVShape.blockTokens)
+            {
                 let part = Array(tokens[start..<start + KVShape.blockTokens]), hash = parent.next(part)
                 loads.append(Load(hash: hash, parent: parent, tokens: part, position: start))
                 parent = hash
@@ -143,16 +157,22 @@ extension KVCache {
         guard let parent = node.parent else { return }
         state.tree.pin(node)
         let file = KVBlockFile(
-            model: model, parent: parent.hash, position: node.position, shape: shape, codec: codec.at(node.position), tokens: node.tokens, modelName: modelName,
+            model: model, parent: parent.hash, position: node.position, shape: shape, codec: codec.at(node.position),
+            tokens: node.tokens, modelName: modelName,
             sources: node.sources.sorted())
         nonisolated(unsafe) let node = node
         queue.async { [self] in
             let isWritten =
-                self.state.withLockedValue { _ in !node.isDetached } && (try? tier.write(file, from: arena.pointer(node.block), shape: shape)) != nil
+                self.state.withLockedValue { _ in !node.isDetached }
+                && (try? tier.write(file, from: arena.pointer(node.block), shape: shape)) != nil
             self.state.withLockedValue { state in
                 if isNear {
                     node.isKept = isWritten
-                    if isWritten { state.statistics.written += 1 } else if !node.isDetached { state.statistics.unwritten += 1 }
+                    if isWritten {
+                        state.statistics.written += 1
+                    } else if !node.isDetached {
+                        state.statistics.unwritten += 1
+                    }
                 } else if isWritten {
                     state.statistics.sent += 1
                 } else if !node.isDetached {

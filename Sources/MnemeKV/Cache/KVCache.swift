@@ -35,7 +35,8 @@ package final class KVCache: Sendable {
     ///   - fails: for tests: whether the system refuses what is asked of it next.
     /// - Throws: ``KVError`` if the system has no memory for them.
     package init(
-        shape: KVShape, model: KVHash, modelName: String, bytes: Int, near: (any KVTier)?, far: (any KVTier)? = nil, codec: KVCodec = .f16,
+        shape: KVShape, model: KVHash, modelName: String, bytes: Int, near: (any KVTier)?, far: (any KVTier)? = nil,
+        codec: KVCodec = .f16,
         evictor: any Evictor = CostAware(), fails: (@Sendable (KVArena.Refusal) -> Bool)? = nil
     ) throws {
         self.shape = shape
@@ -101,12 +102,16 @@ package final class KVCache: Sendable {
     package func erase(sources: Set<String>, blocks: Set<KVHash> = []) throws {
         state.withLockedValue { state in
             var doomed: [KVNode] = []
-            func isDoomed(_ node: KVNode) -> Bool { !node.sources.isDisjoint(with: sources) || blocks.contains(node.hash) }
+            func isDoomed(_ node: KVNode) -> Bool {
+                !node.sources.isDisjoint(with: sources) || blocks.contains(node.hash)
+            }
             state.tree.visit {
                 if !$0.isDetached, isDoomed($0), !($0.parent.map(isDoomed) ?? false) { doomed.append($0) }
             }
             for node in doomed { for block in state.tree.detach(node) { arena.free(block) } }
-            for session in state.tainted.values where !session.sources.isDisjoint(with: sources) { session.isForgotten = true }
+            for session in state.tainted.values where !session.sources.isDisjoint(with: sources) {
+                session.isForgotten = true
+            }
         }
         flush()
         for tier in [near, far].compactMap({ $0 }) {
@@ -222,7 +227,8 @@ package final class KVCache: Sendable {
             while !isForgotten, !isPrivate, chain.count < computed / KVShape.blockTokens {
                 let start = chain.count * KVShape.blockTokens, block = own.removeFirst(), parent = chain.last ?? root!
                 let (node, isNew) = state.tree.insert(
-                    parent, (start..<start + KVShape.blockTokens).map(tokens), block: block, sources: sources, now: KVCache.now)
+                    parent, (start..<start + KVShape.blockTokens).map(tokens), block: block, sources: sources,
+                    now: KVCache.now)
                 state.tree.pin(node)
                 chain.append(node)
                 guard !isNew else { continue }
@@ -261,15 +267,21 @@ package final class KVCache: Sendable {
         _ tokens: [Int32], positions: Int, scope: String = "", sources: Set<String> = [], keepsShort: Bool = false,
         loaded: @escaping @Sendable () -> Void = {}
     ) throws -> Session {
-        let session = Session(self, try arena.reserve(positions: positions), sources: sources, keepsShort: keepsShort), limit = tokens.count - 1
+        let session = Session(self, try arena.reserve(positions: positions), sources: sources, keepsShort: keepsShort),
+            limit = tokens.count - 1
         do {
             let missing = try begin(session, tokens, limit, scope)
-            let rest = (session.chain.count + missing.count { $0.tokens.count == KVShape.blockTokens }) * KVShape.blockTokens
+            let rest =
+                (session.chain.count + missing.count { $0.tokens.count == KVShape.blockTokens }) * KVShape.blockTokens
             let isFar = far != nil && rest + KVShape.blockTokens <= limit
             if let near, !missing.isEmpty {
                 session.loads = true
                 read(missing, from: near, into: session, limit: limit, isLast: !isFar) { [self] in
-                    if isFar { receivers.addOperation { [self] in fetch(tokens, into: session, limit: limit, loaded) } } else { loaded() }
+                    if isFar {
+                        receivers.addOperation { [self] in fetch(tokens, into: session, limit: limit, loaded) }
+                    } else {
+                        loaded()
+                    }
                 }
             } else if isFar {
                 session.loads = true
@@ -336,17 +348,20 @@ package final class KVCache: Sendable {
             var superseded: [KVHash] = []
             guard let parent = kept.last ?? session.root else { return }
             let start = session.chain.count * KVShape.blockTokens
-            if computed > start, computed - start < KVShape.blockTokens, let block = session.own.first, !parent.isDetached, !session.isForgotten,
+            if computed > start, computed - start < KVShape.blockTokens, let block = session.own.first,
+                !parent.isDetached, !session.isForgotten,
                 !session.isPrivate
             {
                 let rest = (start..<computed).map(tokens)
                 if !state.tree.covers(parent, rest) {
                     // An end that this one goes on from is not needed any more.
-                    for known in parent.children.values where known.pins == 0 && known.children.isEmpty && rest.starts(with: known.tokens) {
+                    for known in parent.children.values
+                    where known.pins == 0 && known.children.isEmpty && rest.starts(with: known.tokens) {
                         arena.free(state.tree.remove(known))
                         if known.isKept { superseded.append(known.hash) }
                     }
-                    let node = state.tree.insert(parent, rest, block: block, sources: session.sources, now: Self.now).node
+                    let node = state.tree.insert(parent, rest, block: block, sources: session.sources, now: Self.now)
+                        .node
                     state.tree.pin(node)
                     kept.append(node)
                     session.own.removeFirst()
@@ -358,16 +373,22 @@ package final class KVCache: Sendable {
             session.own = []
             session.spare = []
             session.chain = []
-            if near != nil || far != nil, session.keepsShort || kept.contains(where: { $0.tokens.count == KVShape.blockTokens }) {
+            if near != nil || far != nil,
+                session.keepsShort || kept.contains(where: { $0.tokens.count == KVShape.blockTokens })
+            {
                 for node in kept where !node.isKept && !node.isDetached {
                     node.isKept = true
                     if let near { write(node, &state, to: near, on: writer, isNear: true) }
                     // Ends are of use to whoever goes on from them: on the same machine.
-                    if let far, node.tokens.count == KVShape.blockTokens { write(node, &state, to: far, on: sender, isNear: false) }
+                    if let far, node.tokens.count == KVShape.blockTokens {
+                        write(node, &state, to: far, on: sender, isNear: false)
+                    }
                 }
             }
             for node in kept.reversed() { unpin(&state, node) }
-            if let near, !superseded.isEmpty { writer.async { [superseded] in for hash in superseded { near.remove(hash) } } }
+            if let near, !superseded.isEmpty {
+                writer.async { [superseded] in for hash in superseded { near.remove(hash) } }
+            }
         }
     }
 }

@@ -46,7 +46,8 @@ struct PrefixTree {
     /// Where a scope's texts begin.
     mutating func root(_ scope: String) -> KVNode {
         if let root = roots[scope] { return root }
-        let root = KVNode(parent: nil, tokens: [], hash: scope.isEmpty ? model : model.scoped(scope), block: -1, sources: [], now: 0)
+        let root = KVNode(
+            parent: nil, tokens: [], hash: scope.isEmpty ? model : model.scoped(scope), block: -1, sources: [], now: 0)
         roots[scope] = root
         return root
     }
@@ -55,9 +56,12 @@ struct PrefixTree {
     ///
     /// - Returns: whole blocks, and a further block of which the first `count` tokens fit.
     /// - Complexity: O(tokens + children of the last node).
-    func match(_ tokens: ArraySlice<Int32>, from root: KVNode) -> (path: [KVNode], partial: (node: KVNode, count: Int)?) {
+    func match(_ tokens: ArraySlice<Int32>, from root: KVNode) -> (path: [KVNode], partial: (node: KVNode, count: Int)?)
+    {
         var path: [KVNode] = [], rest = tokens
-        while rest.count >= KVShape.blockTokens, let child = (path.last ?? root).children[Array(rest.prefix(KVShape.blockTokens))] {
+        while rest.count >= KVShape.blockTokens,
+            let child = (path.last ?? root).children[Array(rest.prefix(KVShape.blockTokens))]
+        {
             path.append(child)
             rest = rest.dropFirst(KVShape.blockTokens)
         }
@@ -70,13 +74,16 @@ struct PrefixTree {
     }
 
     /// Adds a block, or finds the one that is there. It is to be pinned at once.
-    mutating func insert(_ parent: KVNode, _ tokens: [Int32], block: Int, sources: Set<String>, now: Double) -> (node: KVNode, isNew: Bool) {
+    mutating func insert(_ parent: KVNode, _ tokens: [Int32], block: Int, sources: Set<String>, now: Double) -> (
+        node: KVNode, isNew: Bool
+    ) {
         if let known = parent.children[tokens] {
             known.sources.formUnion(sources)
             return (known, false)
         }
         let node = KVNode(
-            parent: parent, tokens: tokens, hash: parent.hash.next(tokens), block: block, sources: parent.sources.union(sources), now: now)
+            parent: parent, tokens: tokens, hash: parent.hash.next(tokens), block: block,
+            sources: parent.sources.union(sources), now: now)
         // What follows a block that was cut off is not found either; it is freed when its sequence ends.
         if parent.isDetached { node.isDetached = true } else { parent.children[tokens] = node }
         count += 1
@@ -86,7 +93,8 @@ struct PrefixTree {
 
     /// Whether a block beside already holds all of these tokens.
     func covers(_ parent: KVNode, _ tokens: [Int32]) -> Bool {
-        parent.children[tokens] != nil || parent.children.values.contains { $0.tokens.count > tokens.count && $0.tokens.starts(with: tokens) }
+        parent.children[tokens] != nil
+            || parent.children.values.contains { $0.tokens.count > tokens.count && $0.tokens.starts(with: tokens) }
     }
 
     mutating func pin(_ node: KVNode) {
@@ -119,7 +127,8 @@ struct PrefixTree {
             visit { node in
                 guard node.pins == 0, node.children.isEmpty else { return }
                 let candidate = EvictionCandidate(
-                    bytes: bytes, position: node.position, tokens: node.tokens.count, idle: now - node.lastUse, uses: node.uses, time: now,
+                    bytes: bytes, position: node.position, tokens: node.tokens.count, idle: now - node.lastUse,
+                    uses: node.uses, time: now,
                     // What was found again once is thought to be found again.
                     isExpected: node.uses > 0)
                 leaves.append((evictor.worth(candidate), node, candidate))

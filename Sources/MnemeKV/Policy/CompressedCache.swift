@@ -34,13 +34,20 @@ public final class CompressedCache {
     ///   - positions: the most tokens that will come.
     ///   - exact: the last rows that stay as they are (KIVI's residual).
     /// - Throws: ``KVError`` without memory, or if the parts do not go together.
-    public init(_ decoder: TransformerDecoder, _ policy: KVPolicy, budget: Int, positions: Int, codec: KVCodec = .f16, exact: Int = 0) throws {
+    public init(
+        _ decoder: TransformerDecoder, _ policy: KVPolicy, budget: Int, positions: Int, codec: KVCodec = .f16,
+        exact: Int = 0
+    ) throws {
         let c = decoder.configuration
         if policy.movesTogether, (0..<c.layers).contains(where: { c.window(layer: $0) != nil }) {
-            throw KVError(.unsupported, "\(policy.name) moves rows together, which a model with sliding windows does not allow.")
+            throw KVError(
+                .unsupported, "\(policy.name) moves rows together, which a model with sliding windows does not allow.")
         }
         if case .every = policy.trigger, codec != .f16 {
-            throw KVError(.unsupported, "\(policy.name) gives rows up all the time; with a codec they would be encoded again and again. Use f16.")
+            throw KVError(
+                .unsupported,
+                "\(policy.name) gives rows up all the time; with a codec they would be encoded again and again. Use f16."
+            )
         }
         self.decoder = decoder
         self.policy = policy
@@ -51,8 +58,15 @@ public final class CompressedCache {
         capacity = KVShape.blocks(positions) * KVShape.blockTokens
         bytesOfHead = 2 * capacity * c.headDimension * MemoryLayout<UInt16>.stride
         let count = c.layers * c.kvHeads
-        guard let mapped = mmap(nil, count * bytesOfHead, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0), mapped != MAP_FAILED
-        else { throw KVError(.outOfMemory, "There is no memory for the keys and values of \(positions) tokens. Ask for fewer tokens.") }
+        guard
+            let mapped = mmap(
+                nil, count * bytesOfHead, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0),
+            mapped != MAP_FAILED
+        else {
+            throw KVError(
+                .outOfMemory, "There is no memory for the keys and values of \(positions) tokens. Ask for fewer tokens."
+            )
+        }
         base = mapped
         heads = .allocate(capacity: count)
         for i in 0..<count {
@@ -81,16 +95,20 @@ public final class CompressedCache {
         return positions.indices.reduce(0) { sum, i in
             // The first block stays exact.
             let codes = max(0, encoded[i] - 1)
-            return sum + (positions[i].count - codes * KVShape.blockTokens) * 2 * d * MemoryLayout<UInt16>.stride + codes * codec.bytes(dimension: d)
+            return sum + (positions[i].count - codes * KVShape.blockTokens) * 2 * d * MemoryLayout<UInt16>.stride
+                + codes * codec.bytes(dimension: d)
         }
     }
 
     /// What a head keeps; valid until the next change.
     public func rows(_ layer: Int, _ head: Int) -> KVRows {
         let i = layer * decoder.configuration.kvHeads + head
-        let attention = mass.count == 0 ? [] : Array(UnsafeBufferPointer(start: mass.pointer + i * capacity, count: positions[i].count))
+        let attention =
+            mass.count == 0
+            ? [] : Array(UnsafeBufferPointer(start: mass.pointer + i * capacity, count: positions[i].count))
         return KVRows(
-            layer: layer, head: head, dimension: decoder.configuration.headDimension, budget: budget, positions: positions[i], attention: attention,
+            layer: layer, head: head, dimension: decoder.configuration.headDimension, budget: budget,
+            positions: positions[i], attention: attention,
             many: (heads[i].manyRow, heads[i].many), keys: heads[i].keys, values: heads[i].values)
     }
 
@@ -138,10 +156,15 @@ public final class CompressedCache {
                 observation = KVObservation(mass: mass.pointer, stride: capacity, tokens: min(window, tokens.count))
             }
         }
-        let view = KVView(keys: heads[0].keys, values: heads[0].values, layerStride: 0, blockStride: 0, heads: heads, capacity: capacity)
-        let segment = DecoderSegment(tokens: 0..<tokens.count, position: next, view: view, logits: isLast ? 1 : 0, observation: observation)
+        let view = KVView(
+            keys: heads[0].keys, values: heads[0].values, layerStride: 0, blockStride: 0, heads: heads,
+            capacity: capacity)
+        let segment = DecoderSegment(
+            tokens: 0..<tokens.count, position: next, view: view, logits: isLast ? 1 : 0, observation: observation)
         tokens.withUnsafeBufferPointer { tokens in
-            withUnsafePointer(to: segment) { decoder.step(tokens: tokens, segments: UnsafeBufferPointer(start: $0, count: 1), logits: logits) }
+            withUnsafePointer(to: segment) {
+                decoder.step(tokens: tokens, segments: UnsafeBufferPointer(start: $0, count: 1), logits: logits)
+            }
         }
         for i in 0..<c.layers * c.kvHeads {
             heads[i].count += tokens.count
@@ -167,7 +190,8 @@ public final class CompressedCache {
                 let changes = policy.disposer.dispose(lost: lost, kept: kept, of: view)
                 for change in changes { write(change, to: heads[i]) }
                 // What stood for many and goes without being made part of another is gone.
-                let many = changes.first { $0.many > 1 }.map { ($0.row, $0.many) } ?? (view.manyRow, view.many), place = kept.firstIndex(of: many.0)
+                let many = changes.first { $0.many > 1 }.map { ($0.row, $0.many) } ?? (view.manyRow, view.many),
+                    place = kept.firstIndex(of: many.0)
                 gather(kept, i)
                 (heads[i].manyRow, heads[i].many) = place.map { ($0, many.1) } ?? (0, 1)
             }
@@ -192,7 +216,8 @@ public final class CompressedCache {
         for to in first..<kept.count {
             let from = kept[to]
             (rows.values + to * d).update(from: rows.values + from * d, count: d)
-            let source = rows.keys + from / block * block * d + from % block, target = rows.keys + to / block * block * d + to % block
+            let source = rows.keys + from / block * block * d + from % block,
+                target = rows.keys + to / block * block * d + to % block
             for e in 0..<d { target[e * block] = source[e * block] }
         }
         if mass.count > 0 {
@@ -206,7 +231,9 @@ public final class CompressedCache {
         // Pages behind the rows go back to the system.
         let page = Int(getpagesize())
         for start in [UnsafeMutableRawPointer(rows.keys), UnsafeMutableRawPointer(rows.values)] {
-            let used = (UInt(bitPattern: start) + UInt(KVShape.blocks(kept.count) * block * d * 2) + UInt(page) - 1) / UInt(page) * UInt(page)
+            let used =
+                (UInt(bitPattern: start) + UInt(KVShape.blocks(kept.count) * block * d * 2) + UInt(page) - 1)
+                / UInt(page) * UInt(page)
             let end = (UInt(bitPattern: start) + UInt(bytesOfHead / 2)) / UInt(page) * UInt(page)
             if end > used { madvise(UnsafeMutableRawPointer(bitPattern: used), Int(end - used), MADV_DONTNEED) }
         }
@@ -238,7 +265,9 @@ public final class CompressedCache {
                 while (encoded[i] + 1) * block + exact <= positions[i].count {
                     if encoded[i] > 0 {
                         let start = encoded[i] * elements
-                        for (side, place) in [(KVCodec.Side.keys, heads[i].keys + start), (.values, heads[i].values + start)] {
+                        for (side, place) in [
+                            (KVCodec.Side.keys, heads[i].keys + start), (.values, heads[i].values + start),
+                        ] {
                             codec.encode(side, place, dimension: d, into: codes.baseAddress!)
                             codec.decode(side, codes.baseAddress!, dimension: d, into: place)
                         }

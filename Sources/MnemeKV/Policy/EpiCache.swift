@@ -12,7 +12,9 @@ public struct LayerSensitivity: BudgetAllocator {
     public init(weights: [Double]) { self.weights = weights }
 
     public func split(_ budget: Int, lengths: [[Int]]) -> [[Int]] {
-        lengths.enumerated().map { layer, heads in heads.map { _ in max(1, Int((Double(budget) * weights[layer]).rounded())) } }
+        lengths.enumerated().map { layer, heads in
+            heads.map { _ in max(1, Int((Double(budget) * weights[layer]).rounded())) }
+        }
     }
 
     /// Measures how far keys are from those of a whole cache when rows are given up on the way.
@@ -21,9 +23,13 @@ public struct LayerSensitivity: BudgetAllocator {
     ///   - policy: with a uniform budget, of `budget` rows.
     ///   - sharpness: 0 gives all layers the same; the paper takes about 1.
     /// - Throws: ``KVError``.
-    public static func weights(_ decoder: TransformerDecoder, tokens: [Int32], policy: KVPolicy, budget: Int, sharpness: Double = 1) throws -> [Double] {
+    public static func weights(
+        _ decoder: TransformerDecoder, tokens: [Int32], policy: KVPolicy, budget: Int, sharpness: Double = 1
+    ) throws -> [Double] {
         let c = decoder.configuration, logits = AlignedBuffer<Float>(c.vocabularySize)
-        let whole = try CompressedCache(decoder, KVPolicy("full", trigger: .never, scorer: StreamingLLM()), budget: tokens.count, positions: tokens.count)
+        let whole = try CompressedCache(
+            decoder, KVPolicy("full", trigger: .never, scorer: StreamingLLM()), budget: tokens.count,
+            positions: tokens.count)
         let part = try CompressedCache(decoder, policy, budget: budget, positions: tokens.count)
         whole.feed(tokens, endsPrompt: true, logits: logits.pointer)
         part.feed(tokens, endsPrompt: true, logits: logits.pointer)
@@ -33,7 +39,9 @@ public struct LayerSensitivity: BudgetAllocator {
                 let exact = whole.rows(layer, head), kept = part.rows(layer, head)
                 for (row, position) in kept.positions.enumerated() {
                     let a = exact.key(Int(position)), b = kept.key(row)
-                    func dot(_ a: [Float], _ b: [Float]) -> Double { zip(a, b).reduce(0) { $0 + Double($1.0) * Double($1.1) } }
+                    func dot(_ a: [Float], _ b: [Float]) -> Double {
+                        zip(a, b).reduce(0) { $0 + Double($1.0) * Double($1.1) }
+                    }
                     sum += 1 - dot(a, b) / max((dot(a, a) * dot(b, b)).squareRoot(), 1e-12)
                     count += 1
                 }

@@ -22,14 +22,19 @@ public struct KVMerger: Disposer {
         var members: [Int: [Int]] = [:], next = 0
         for row in lost {
             while next < kept.count, kept[next] < row { next += 1 }
-            let beside = [next > 0 ? kept[next - 1] : nil, next < kept.count ? kept[next] : nil].compactMap { $0 }.filter { sets[$0] == sets[row] }
-            if let nearest = beside.min(by: { abs($0 - row) < abs($1 - row) }) { members[nearest, default: []].append(row) }
+            let beside = [next > 0 ? kept[next - 1] : nil, next < kept.count ? kept[next] : nil].compactMap { $0 }
+                .filter { sets[$0] == sets[row] }
+            if let nearest = beside.min(by: { abs($0 - row) < abs($1 - row) }) {
+                members[nearest, default: []].append(row)
+            }
         }
         return members.sorted { $0.key < $1.key }.map { pivot, others in
             let distances = others.map { max(0, squares[pivot] + squares[$0] - 2 * dot(keys[pivot], keys[$0])) }
             let width = max(distances.reduce(0, +) / Float(distances.count), 1e-9)
             let weights = [1] + distances.map { exp(-$0 / (2 * width)) }, total = weights.reduce(0, +)
-            var change = KVChange(row: pivot, key: [Float](repeating: 0, count: rows.dimension), value: [Float](repeating: 0, count: rows.dimension))
+            var change = KVChange(
+                row: pivot, key: [Float](repeating: 0, count: rows.dimension),
+                value: [Float](repeating: 0, count: rows.dimension))
             for (row, weight) in zip([pivot] + others, weights) {
                 let value = rows.value(row)
                 for i in 0..<rows.dimension {

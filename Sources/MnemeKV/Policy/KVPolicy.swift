@@ -29,7 +29,8 @@ public struct KVPolicy: Sendable {
 
     /// All values.
     public init(
-        _ name: String, trigger: Trigger, scorer: any TokenScorer, allocator: any BudgetAllocator = UniformBudget(), disposer: any Disposer = Drop(),
+        _ name: String, trigger: Trigger, scorer: any TokenScorer, allocator: any BudgetAllocator = UniformBudget(),
+        disposer: any Disposer = Drop(),
         movesTogether: Bool = false
     ) {
         self.name = name
@@ -112,7 +113,8 @@ public struct KVRows {
     let keys: UnsafePointer<UInt16>, values: UnsafePointer<UInt16>
 
     package init(
-        layer: Int, head: Int, dimension: Int, budget: Int, positions: [Int32], attention: [Float], many: (row: Int, count: Float) = (0, 1),
+        layer: Int, head: Int, dimension: Int, budget: Int, positions: [Int32], attention: [Float],
+        many: (row: Int, count: Float) = (0, 1),
         keys: UnsafePointer<UInt16>, values: UnsafePointer<UInt16>
     ) {
         self.layer = layer
@@ -136,7 +138,9 @@ public struct KVRows {
         return (0..<dimension).map { Float(Float16(bitPattern: start[$0 * KVShape.blockTokens])) }
     }
     /// A row's value.
-    public func value(_ row: Int) -> [Float] { (0..<dimension).map { Float(Float16(bitPattern: values[row * dimension + $0])) } }
+    public func value(_ row: Int) -> [Float] {
+        (0..<dimension).map { Float(Float16(bitPattern: values[row * dimension + $0])) }
+    }
 }
 
 /// The same for all heads.

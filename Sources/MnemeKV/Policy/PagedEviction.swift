@@ -11,7 +11,9 @@ public struct PagedEviction: TokenScorer {
         var result: [Float] = []
         for start in stride(from: 0, to: rows.count, by: page) {
             let part = start..<min(start + page, rows.count)
-            let mean = part.reduce(Float(0)) { $0 + length(rows.value($1)) / max(length(rows.key($1)), 1e-6) } / Float(part.count)
+            let mean =
+                part.reduce(Float(0)) { $0 + length(rows.value($1)) / max(length(rows.key($1)), 1e-6) }
+                / Float(part.count)
             result += part.map { _ in part.upperBound + page > rows.count ? .infinity : mean }
         }
         return result

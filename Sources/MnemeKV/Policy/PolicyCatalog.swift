@@ -4,7 +4,8 @@ public import MnemeModels
 public enum PolicyCatalog {
     /// All names: `full` keeps all, `window` and `random` are what others must beat.
     public static let names = [
-        "full", "window", "random", "streamingllm", "h2o", "snapkv", "pagedeviction", "kvmerger", "duoattention", "razor",
+        "full", "window", "random", "streamingllm", "h2o", "snapkv", "pagedeviction", "kvmerger", "duoattention",
+        "razor",
         "epicache",
     ]
 
@@ -14,7 +15,9 @@ public enum PolicyCatalog {
     ///   - sample: tokens of a text, for those that are measured.
     ///   - budget: rows that a head may keep.
     /// - Throws: ``KVError`` for a name that is not there.
-    public static func policy(_ name: String, for decoder: TransformerDecoder, sample: [Int32], budget: Int) throws -> KVPolicy {
+    public static func policy(_ name: String, for decoder: TransformerDecoder, sample: [Int32], budget: Int) throws
+        -> KVPolicy
+    {
         switch name {
         case "full": return KVPolicy(name, trigger: .never, scorer: StreamingLLM())
         case "window": return KVPolicy(name, trigger: .every(16), scorer: StreamingLLM(sinks: 0))
@@ -26,16 +29,21 @@ public enum PolicyCatalog {
         case "kvmerger": return KVPolicy(name, trigger: .promptEnd, scorer: H2O(), disposer: KVMerger())
         case "duoattention":
             return KVPolicy(
-                name, trigger: .every(32), scorer: StreamingLLM(), allocator: RetrievalHeads(strengths: try RetrievalHeads.strengths(decoder)))
+                name, trigger: .every(32), scorer: StreamingLLM(),
+                allocator: RetrievalHeads(strengths: try RetrievalHeads.strengths(decoder)))
         case "razor":
             return KVPolicy(
-                name, trigger: .promptEnd, scorer: StreamingLLM(), allocator: RetrievalHeads(strengths: try RetrievalHeads.strengths(decoder)),
+                name, trigger: .promptEnd, scorer: StreamingLLM(),
+                allocator: RetrievalHeads(strengths: try RetrievalHeads.strengths(decoder)),
                 disposer: CompensationToken())
         case "epicache":
             var policy = KVPolicy(name, trigger: .every(128), scorer: SnapKV())
-            policy.allocator = LayerSensitivity(weights: try LayerSensitivity.weights(decoder, tokens: sample, policy: policy, budget: budget))
+            policy.allocator = LayerSensitivity(
+                weights: try LayerSensitivity.weights(decoder, tokens: sample, policy: policy, budget: budget))
             return policy
-        default: throw KVError(.notFound, "There is no policy '\(name.prefix(40))'. There are \(names.joined(separator: ", ")).")
+        default:
+            throw KVError(
+                .notFound, "There is no policy '\(name.prefix(40))'. There are \(names.joined(separator: ", ")).")
         }
     }
 }

@@ -21,7 +21,8 @@ public struct RetrievalHeads: BudgetAllocator {
         let whole = lengths.joined().max() ?? 0, least = min(least, budget)
         let order = strengths.enumerated().flatMap { layer, heads in heads.indices.map { (layer, $0) } }
             .sorted { strengths[$0.0][$0.1] > strengths[$1.0][$1.1] }
-        let extra = (budget - least) * order.count, full = whole > least ? min(order.count, extra / (whole - least)) : order.count
+        let extra = (budget - least) * order.count,
+            full = whole > least ? min(order.count, extra / (whole - least)) : order.count
         let spare = full < order.count ? (extra - full * (whole - least)) / (order.count - full) : 0
         var result = lengths.map { $0.map { _ in least + spare } }
         for (layer, head) in order.prefix(full) { result[layer][head] = whole }
@@ -40,16 +41,21 @@ public struct RetrievalHeads: BudgetAllocator {
             seed = seed &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
             return Int32(truncatingIfNeeded: (seed >> 33) % UInt64(c.vocabularySize))
         }
-        let logits = AlignedBuffer<Float>(c.vocabularySize), mass = AlignedBuffer<Float>(c.layers * c.kvHeads * 2 * count)
+        let logits = AlignedBuffer<Float>(c.vocabularySize),
+            mass = AlignedBuffer<Float>(c.layers * c.kvHeads * 2 * count)
         func step(_ part: ArraySlice<Int32>, at position: Int, _ observation: KVObservation?) {
-            let segment = DecoderSegment(tokens: 0..<part.count, position: position, view: buffer.view, logits: 0, observation: observation)
+            let segment = DecoderSegment(
+                tokens: 0..<part.count, position: position, view: buffer.view, logits: 0, observation: observation)
             part.withUnsafeBufferPointer { tokens in
                 withUnsafePointer(to: segment) {
-                    decoder.step(tokens: tokens, segments: UnsafeBufferPointer(start: $0, count: 1), logits: logits.pointer)
+                    decoder.step(
+                        tokens: tokens, segments: UnsafeBufferPointer(start: $0, count: 1), logits: logits.pointer)
                 }
             }
         }
-        for start in stride(from: 0, to: count, by: decoder.stepTokens) { step(tokens[start..<min(count, start + decoder.stepTokens)], at: start, nil) }
+        for start in stride(from: 0, to: count, by: decoder.stepTokens) {
+            step(tokens[start..<min(count, start + decoder.stepTokens)], at: start, nil)
+        }
         var result = [[Float]](repeating: [Float](repeating: 0, count: c.kvHeads), count: c.layers)
         for i in 0..<count - 1 {
             mass.pointer.update(repeating: 0, count: mass.count)
@@ -74,8 +80,12 @@ public struct CompensationToken: Disposer {
     public func dispose(lost: [Int], kept: [Int], of rows: KVRows) -> [KVChange] {
         let behindGap = kept.enumerated().first { $0 != $1 }?.element ?? kept.last
         // One row of a head stands for many: it stays the one as long as it is kept.
-        guard !lost.isEmpty, let place = rows.many > 1 && kept.contains(rows.manyRow) ? rows.manyRow : behindGap else { return [] }
-        var change = KVChange(row: place, key: [Float](repeating: 0, count: rows.dimension), value: [Float](repeating: 0, count: rows.dimension), many: 0)
+        guard !lost.isEmpty, let place = rows.many > 1 && kept.contains(rows.manyRow) ? rows.manyRow : behindGap else {
+            return []
+        }
+        var change = KVChange(
+            row: place, key: [Float](repeating: 0, count: rows.dimension),
+            value: [Float](repeating: 0, count: rows.dimension), many: 0)
         for row in lost + [place] {
             let weight = rows.weight(row), key = rows.key(row), value = rows.value(row)
             for i in 0..<rows.dimension {

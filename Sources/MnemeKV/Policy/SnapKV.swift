@@ -12,7 +12,8 @@ public struct SnapKV: TokenScorer {
     public func scores(_ rows: KVRows) -> [Float] {
         let weights = rows.attention, reach = pool / 2
         return weights.indices.map { i in
-            i + window >= weights.count ? .infinity : weights[max(0, i - reach)...min(weights.count - 1, i + reach)].max() ?? 0
+            i + window >= weights.count
+                ? .infinity : weights[max(0, i - reach)...min(weights.count - 1, i + reach)].max() ?? 0
         }
     }
 }

@@ -8,7 +8,9 @@ public struct StreamingLLM: TokenScorer {
     /// The paper keeps four.
     public init(sinks: Int = 4) { self.sinks = sinks }
     public var needs: AttentionNeed { .none }
-    public func scores(_ rows: KVRows) -> [Float] { rows.positions.enumerated().map { $0 < sinks ? .infinity : Float($1) } }
+    public func scores(_ rows: KVRows) -> [Float] {
+        rows.positions.enumerated().map { $0 < sinks ? .infinity : Float($1) }
+    }
 }
 
 /// Any, but the last `recent`: what a rule must beat.
@@ -25,7 +27,9 @@ public struct RandomEviction: TokenScorer {
         // A row keeps its lot for as long as it is there.
         rows.positions.enumerated().map { i, position in
             if i + recent >= rows.count { return .infinity }
-            let lot = seed &+ UInt64(rows.layer) << 40 &+ UInt64(rows.head) << 32 &+ UInt64(UInt32(bitPattern: position)) &* 0x9e37_79b9_7f4a_7c15
+            let lot =
+                seed &+ UInt64(rows.layer) << 40 &+ UInt64(rows.head) << 32 &+ UInt64(UInt32(bitPattern: position))
+                &* 0x9e37_79b9_7f4a_7c15
             return Float(SplitMix64.mixed(lot) >> 40)
         }
     }

@@ -43,14 +43,18 @@ package struct ChunkStarts: RecomputePolicy {
 package struct CacheBlend: RecomputePolicy {
     package init() {}
     package var evidence: RecomputeEvidence { .deviations }
-    package func positions(_ chunks: [Range<Int>], share: Double, evidence: [Int: Float]) -> [Int] { highest(chunks, share, evidence) }
+    package func positions(_ chunks: [Range<Int>], share: Double, evidence: [Int: Float]) -> [Int] {
+        highest(chunks, share, evidence)
+    }
 }
 
 /// Computes again what the question attends to most (as SnapKV sees what matters; Li et al. 2024).
 package struct QuestionAttention: RecomputePolicy {
     package init() {}
     package var evidence: RecomputeEvidence { .attention }
-    package func positions(_ chunks: [Range<Int>], share: Double, evidence: [Int: Float]) -> [Int] { highest(chunks, share, evidence) }
+    package func positions(_ chunks: [Range<Int>], share: Double, evidence: [Int: Float]) -> [Int] {
+        highest(chunks, share, evidence)
+    }
 }
 
 /// Computes whole texts again, those that the question attends to most.
@@ -119,12 +123,19 @@ package struct ChunkReuse: Sendable {
     ///   - chunks: in order, behind `known`.
     ///   - share: of the chunks' tokens that are computed again.
     package init(
-        _ decoder: TransformerDecoder, _ view: KVView, tokens: [Int32], known: Int, chunks: [Chunk], policy: any RecomputePolicy, share: Double
+        _ decoder: TransformerDecoder, _ view: KVView, tokens: [Int32], known: Int, chunks: [Chunk],
+        policy: any RecomputePolicy, share: Double
     ) {
-        (self.decoder, self.view, self.tokens, self.known, self.policy, self.share) = (decoder, view, tokens, known, policy, share)
+        (self.decoder, self.view, self.tokens, self.known, self.policy, self.share) = (
+            decoder, view, tokens, known, policy, share
+        )
         places = chunks.map(\.place)
         let transplant = KVTransplant(decoder.configuration)
-        for chunk in chunks { transplant.copy(chunk.position..<chunk.position + chunk.place.count, of: chunk.source, to: view, at: chunk.place.lowerBound) }
+        for chunk in chunks {
+            transplant.copy(
+                chunk.position..<chunk.position + chunk.place.count, of: chunk.source, to: view,
+                at: chunk.place.lowerBound)
+        }
         switch policy.evidence {
         case .none: choose()
         case .deviations:
@@ -137,7 +148,8 @@ package struct ChunkReuse: Sendable {
             let count = max(1, decoder.configuration.layers - 1), first = count / 2
             let mass = AlignedBuffer<Float>((count - first) * decoder.configuration.kvHeads * tokens.count)
             (layers, self.mass) = (count, mass)
-            observation = KVObservation(mass: mass.pointer, stride: tokens.count, tokens: decoder.stepTokens, firstLayer: first)
+            observation = KVObservation(
+                mass: mass.pointer, stride: tokens.count, tokens: decoder.stepTokens, firstLayer: first)
             rest = (gaps(observed) + Array(observed..<tokens.count))[...]
         }
     }
@@ -189,7 +201,8 @@ package struct ChunkReuse: Sendable {
     /// Keys and values of the last layer that is probed.
     private func vector(_ position: Int) -> [Float] {
         let c = decoder.configuration, layer = (Self.probeLayers - 1) * view.layerStride
-        let keys = view.keys + layer + view.keyPlace(position), values = view.values + layer + view.valuePlace(position, dimension: c.headDimension)
+        let keys = view.keys + layer + view.keyPlace(position),
+            values = view.values + layer + view.valuePlace(position, dimension: c.headDimension)
         var result: [Float] = []
         result.reserveCapacity(2 * c.kvSize)
         for i in 0..<c.kvSize { result.append(Float(Float16(bitPattern: keys[i * KVView.blockTokens]))) }
@@ -203,7 +216,8 @@ package struct ChunkReuse: Sendable {
     /// Computes tokens at the given positions, over what the view holds for the others; the question's attention is added up while it is observed.
     private func compute(_ part: ArraySlice<Int>, _ logits: UnsafeMutablePointer<Float>) {
         guard !part.isEmpty else { return }
-        let ids = part.map { tokens[$0] }, positions = part.map { Int32($0) }, question = part.firstIndex { $0 >= observed } ?? part.endIndex
+        let ids = part.map { tokens[$0] }, positions = part.map { Int32($0) },
+            question = part.firstIndex { $0 >= observed } ?? part.endIndex
         positions.withUnsafeBufferPointer { positions in
             func segment(_ range: Range<Int>, _ observation: KVObservation?) -> DecoderSegment {
                 DecoderSegment(
@@ -211,9 +225,13 @@ package struct ChunkReuse: Sendable {
                     logits: rest.isEmpty && isChosen && range.upperBound == ids.count ? 1 : 0, observation: observation)
             }
             let first = question - part.startIndex
-            let segments = [segment(0..<first, nil), segment(first..<ids.count, observation)].filter { !$0.tokens.isEmpty }
+            let segments = [segment(0..<first, nil), segment(first..<ids.count, observation)].filter {
+                !$0.tokens.isEmpty
+            }
             ids.withUnsafeBufferPointer { ids in
-                segments.withUnsafeBufferPointer { decoder.step(tokens: ids, segments: $0, logits: logits, layers: layers) }
+                segments.withUnsafeBufferPointer {
+                    decoder.step(tokens: ids, segments: $0, logits: logits, layers: layers)
+                }
             }
         }
     }

@@ -30,7 +30,8 @@ public struct KVBlockFile: Sendable, Equatable {
     private static let maximumHeader = 1 << 20
 
     package init(
-        model: KVHash, parent: KVHash, position: Int, shape: KVShape, codec: KVCodec = .f16, tokens: [Int32], modelName: String, sources: [String]
+        model: KVHash, parent: KVHash, position: Int, shape: KVShape, codec: KVCodec = .f16, tokens: [Int32],
+        modelName: String, sources: [String]
     ) {
         self.model = model
         self.parent = parent
@@ -49,7 +50,8 @@ public struct KVBlockFile: Sendable, Equatable {
     /// Bytes of the rows.
     package var payloadBytes: Int {
         codec == .f16
-            ? layers * 2 * heads * dimension * tokens.count * MemoryLayout<UInt16>.stride : layers * heads * codec.bytes(dimension: dimension)
+            ? layers * 2 * heads * dimension * tokens.count * MemoryLayout<UInt16>.stride
+            : layers * heads * codec.bytes(dimension: dimension)
     }
 
     static func checksum(_ bytes: UnsafeRawBufferPointer) -> [UInt32] { Checksum.crc32c(bytes) }
@@ -79,12 +81,15 @@ public struct KVBlockFile: Sendable, Equatable {
     }
 
     /// What stands before the rows, and the rows: the caller frees them.
-    private mutating func encode(_ block: UnsafeRawPointer, _ shape: KVShape) -> (start: [UInt8], rows: UnsafeMutableRawBufferPointer) {
+    private mutating func encode(_ block: UnsafeRawPointer, _ shape: KVShape) -> (
+        start: [UInt8], rows: UnsafeMutableRawBufferPointer
+    ) {
         let rows = UnsafeMutableRawBufferPointer.allocate(byteCount: payloadBytes, alignment: 64)
         if codec == .f16 {
             shape.gather(tokens.count, from: block, to: rows.baseAddress!)
         } else {
-            let whole = UnsafeMutablePointer<UInt16>.allocate(capacity: layers * 2 * heads * dimension * KVShape.blockTokens)
+            let whole = UnsafeMutablePointer<UInt16>.allocate(
+                capacity: layers * 2 * heads * dimension * KVShape.blockTokens)
             defer { whole.deallocate() }
             shape.copyFilled(tokens.count, from: block, to: whole)
             codec.encode(whole, shape, into: rows.baseAddress!.assumingMemoryBound(to: UInt8.self))
@@ -145,7 +150,11 @@ public struct KVBlockFile: Sendable, Equatable {
         /// Fills a buffer from an offset on; false if that is not possible.
         var fill: (UnsafeMutableRawBufferPointer, Int) -> Bool
 
-        var damaged: KVError { KVError(.damaged, "\(name) is no whole block of keys and values, or has changed since it was written; it is not used.") }
+        var damaged: KVError {
+            KVError(
+                .damaged,
+                "\(name) is no whole block of keys and values, or has changed since it was written; it is not used.")
+        }
 
         func bytes(_ offset: Int, _ count: Int) throws -> [UInt8] {
             try [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
@@ -159,12 +168,17 @@ public struct KVBlockFile: Sendable, Equatable {
             guard size >= prefixBytes else { throw damaged }
             let start = try bytes(0, prefixBytes)
             func number(_ offset: Int) -> UInt32 {
-                start.withUnsafeBytes { UInt32(littleEndian: $0.loadUnaligned(fromByteOffset: offset, as: UInt32.self)) }
+                start.withUnsafeBytes {
+                    UInt32(littleEndian: $0.loadUnaligned(fromByteOffset: offset, as: UInt32.self))
+                }
             }
             let length = Int(number(8))
-            guard start.starts(with: magic), length <= maximumHeader, length <= size - prefixBytes else { throw damaged }
+            guard start.starts(with: magic), length <= maximumHeader, length <= size - prefixBytes else {
+                throw damaged
+            }
             let bytes = try bytes(prefixBytes, length)
-            guard bytes.withUnsafeBytes(checksum) == (0..<4).map({ number(12 + 4 * $0) }), let header = KVBlockFile(header: bytes),
+            guard bytes.withUnsafeBytes(checksum) == (0..<4).map({ number(12 + 4 * $0) }),
+                let header = KVBlockFile(header: bytes),
                 size == prefixBytes + length + header.payloadBytes
             else { throw damaged }
             return (header, prefixBytes + length)
@@ -182,7 +196,9 @@ public struct KVBlockFile: Sendable, Equatable {
         }
     }
 
-    private static func with<Result>(_ path: String, _ key: DataKey?, _ body: (Source) throws -> Result) throws -> Result {
+    private static func with<Result>(_ path: String, _ key: DataKey?, _ body: (Source) throws -> Result) throws
+        -> Result
+    {
         let file = open(path, O_RDONLY | O_CLOEXEC)
         guard file >= 0 else {
             throw KVError(errno == ENOENT ? .notFound : .inputOutput, "\(path) cannot be read: \(errnoText()).")
@@ -202,12 +218,16 @@ public struct KVBlockFile: Sendable, Equatable {
     }
 
     /// What stands in a file's header; the rows are not looked at.
-    package static func header(_ path: String, key: DataKey?) throws -> KVBlockFile { try with(path, key) { try $0.header().0 } }
+    package static func header(_ path: String, key: DataKey?) throws -> KVBlockFile {
+        try with(path, key) { try $0.header().0 }
+    }
 
     /// Reads a file's rows into a block, if the file is sound and fits.
     ///
     /// - Throws: ``KVError``. The block may have been written in part then.
-    package static func read(_ path: String, key: DataKey?, _ request: KVBlockRequest, into block: UnsafeMutableRawPointer) throws {
+    package static func read(
+        _ path: String, key: DataKey?, _ request: KVBlockRequest, into block: UnsafeMutableRawPointer
+    ) throws {
         try with(path, key) { try read($0, request, into: block) }
     }
 
@@ -216,7 +236,8 @@ public struct KVBlockFile: Sendable, Equatable {
     /// - Parameter name: what errors call it.
     /// - Throws: ``KVError``. The block may have been written in part then.
     package static func read(
-        _ bytes: UnsafeRawBufferPointer, name: String, key: DataKey?, _ request: KVBlockRequest, into block: UnsafeMutableRawPointer
+        _ bytes: UnsafeRawBufferPointer, name: String, key: DataKey?, _ request: KVBlockRequest,
+        into block: UnsafeMutableRawPointer
     ) throws {
         try read(opened(source(bytes, name), key), request, into: block)
     }
@@ -231,7 +252,8 @@ public struct KVBlockFile: Sendable, Equatable {
 
     private static func read(_ source: Source, _ request: KVBlockRequest, into block: UnsafeMutableRawPointer) throws {
         let (header, offset) = try source.header(), shape = request.shape
-        guard header.model == request.model, header.parent == request.parent, header.tokens == request.tokens, header.codec == request.codec,
+        guard header.model == request.model, header.parent == request.parent, header.tokens == request.tokens,
+            header.codec == request.codec,
             header.layers == shape.layers, header.heads == shape.heads, header.dimension == shape.dimension
         else {
             throw KVError(.foreign, "\(source.name) belongs to another model or text; it is not used.")
@@ -243,12 +265,16 @@ public struct KVBlockFile: Sendable, Equatable {
             ? UnsafeMutableRawBufferPointer(start: block, count: header.payloadBytes)
             : UnsafeMutableRawBufferPointer.allocate(byteCount: header.payloadBytes, alignment: 64)
         defer { if !isDirect { rows.deallocate() } }
-        guard source.fill(rows, offset), checksum(UnsafeRawBufferPointer(rows)) == header.checksum else { throw source.damaged }
+        guard source.fill(rows, offset), checksum(UnsafeRawBufferPointer(rows)) == header.checksum else {
+            throw source.damaged
+        }
         if isDirect { return }
         if header.codec == .f16 {
             shape.scatter(header.tokens.count, from: rows.baseAddress!, to: block)
         } else {
-            header.codec.decode(rows.baseAddress!.assumingMemoryBound(to: UInt8.self), shape, into: block.assumingMemoryBound(to: UInt16.self))
+            header.codec.decode(
+                rows.baseAddress!.assumingMemoryBound(to: UInt8.self), shape,
+                into: block.assumingMemoryBound(to: UInt16.self))
         }
     }
 
@@ -258,16 +284,22 @@ public struct KVBlockFile: Sendable, Equatable {
     }
 
     /// As ``verify(_:key:)``, of what is in memory and not encrypted.
-    static func verify(_ bytes: UnsafeRawBufferPointer, name: String) throws -> KVBlockFile { try verify(source(bytes, name)) }
+    static func verify(_ bytes: UnsafeRawBufferPointer, name: String) throws -> KVBlockFile {
+        try verify(source(bytes, name))
+    }
 
     private static func verify(_ source: Source) throws -> KVBlockFile {
         let (header, offset) = try source.header()
-        guard try source.bytes(offset, header.payloadBytes).withUnsafeBytes(checksum) == header.checksum else { throw source.damaged }
+        guard try source.bytes(offset, header.payloadBytes).withUnsafeBytes(checksum) == header.checksum else {
+            throw source.damaged
+        }
         return header
     }
 
     /// A file's bytes as they are without encryption.
-    package static func contents(_ path: String, key: DataKey?) throws -> [UInt8] { try with(path, key) { try $0.bytes(0, $0.size) } }
+    package static func contents(_ path: String, key: DataKey?) throws -> [UInt8] {
+        try with(path, key) { try $0.bytes(0, $0.size) }
+    }
 
     /// Writes what ``contents(_:key:)`` gave, whole or not at all.
     package static func write(contents: [UInt8], to path: String, key: DataKey?) throws {
@@ -285,12 +317,17 @@ public struct KVBlockFile: Sendable, Equatable {
             return rest.prefix(count)
         }
         func number<T: FixedWidthInteger>(_ type: T.Type) -> T? {
-            take(MemoryLayout<T>.size).map { bytes in bytes.reversed().reduce(0) { $0 << 8 | T(truncatingIfNeeded: $1) } }
+            take(MemoryLayout<T>.size).map { bytes in bytes.reversed().reduce(0) { $0 << 8 | T(truncatingIfNeeded: $1) }
+            }
         }
-        func text() -> String? { number(UInt32.self).flatMap { take(Int($0)) }.map { String(decoding: $0, as: UTF8.self) } }
-        guard let model = take(32), let parent = take(32), let position = number(UInt32.self), let bits = number(UInt32.self),
+        func text() -> String? {
+            number(UInt32.self).flatMap { take(Int($0)) }.map { String(decoding: $0, as: UTF8.self) }
+        }
+        guard let model = take(32), let parent = take(32), let position = number(UInt32.self),
+            let bits = number(UInt32.self),
             let codec = KVCodec.allCases.first(where: { $0.bits == Int(bits) }), let layers = number(UInt32.self),
-            let heads = number(UInt32.self), let dimension = number(UInt32.self), let payload = number(UInt64.self), layers <= 1 << 16, heads <= 1 << 12,
+            let heads = number(UInt32.self), let dimension = number(UInt32.self), let payload = number(UInt64.self),
+            layers <= 1 << 16, heads <= 1 << 12,
             dimension <= 1 << 12
         else { return nil }
         self.model = KVHash(bytes: Array(model))

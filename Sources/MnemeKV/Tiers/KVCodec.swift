@@ -34,27 +34,37 @@ public enum KVCodec: String, Sendable, CaseIterable {
 
     /// Bytes of a block's keys or values of one head.
     package func bytes(_ side: Side, dimension: Int) -> Int {
-        self == .f16 ? 2 * KVShape.blockTokens * dimension : mnk_encoded_bytes(Int32(bits), dimension, wide(side, dimension))
+        self == .f16
+            ? 2 * KVShape.blockTokens * dimension : mnk_encoded_bytes(Int32(bits), dimension, wide(side, dimension))
     }
 
     /// Bytes of a block of one head with so many elements.
-    public func bytes(dimension: Int) -> Int { bytes(.keys, dimension: dimension) + bytes(.values, dimension: dimension) }
+    public func bytes(dimension: Int) -> Int {
+        bytes(.keys, dimension: dimension) + bytes(.values, dimension: dimension)
+    }
 
     /// Codes of a block's keys or values of one head.
-    package func encode(_ side: Side, _ source: UnsafePointer<UInt16>, dimension: Int, into target: UnsafeMutablePointer<UInt8>) {
+    package func encode(
+        _ side: Side, _ source: UnsafePointer<UInt16>, dimension: Int, into target: UnsafeMutablePointer<UInt8>
+    ) {
         precondition(self != .f16, "Halves need no codes.")
-        mnk_encode_groups(ProcessorFeatures.current.rawValue, Int32(bits), source, dimension, wide(side, dimension), target)
+        mnk_encode_groups(
+            ProcessorFeatures.current.rawValue, Int32(bits), source, dimension, wide(side, dimension), target)
     }
 
     /// The other way.
-    package func decode(_ side: Side, _ source: UnsafePointer<UInt8>, dimension: Int, into target: UnsafeMutablePointer<UInt16>) {
+    package func decode(
+        _ side: Side, _ source: UnsafePointer<UInt8>, dimension: Int, into target: UnsafeMutablePointer<UInt16>
+    ) {
         precondition(self != .f16, "Halves need no codes.")
-        mnk_decode_groups(ProcessorFeatures.current.rawValue, Int32(bits), source, dimension, wide(side, dimension), target)
+        mnk_decode_groups(
+            ProcessorFeatures.current.rawValue, Int32(bits), source, dimension, wide(side, dimension), target)
     }
 
     /// Codes of a whole block, each head of each layer by itself, in the order of ``KVShape``.
     func encode(_ block: UnsafePointer<UInt16>, _ shape: KVShape, into target: UnsafeMutablePointer<UInt8>) {
-        each(shape) { side, rows, codes in encode(side, block + rows, dimension: shape.dimension, into: target + codes) }
+        each(shape) { side, rows, codes in encode(side, block + rows, dimension: shape.dimension, into: target + codes)
+        }
     }
 
     /// The other way.

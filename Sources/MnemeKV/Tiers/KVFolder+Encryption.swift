@@ -46,7 +46,11 @@ extension KVFolder {
     public static func rewrite(_ path: String, from old: EncryptionKey?, to new: EncryptionKey?) throws -> Int {
         guard FileManager.default.fileExists(atPath: path) else { return 0 }
         let present = try old == nil && page(path) == nil ? nil : key(path, old), next = new.map { _ in DataKey() }
-        if let next, let new { try install(WrappedKey.page(next, for: new), path, .replacing) } else { unlink(keyFile(path)) }
+        if let next, let new {
+            try install(WrappedKey.page(next, for: new), path, .replacing)
+        } else {
+            unlink(keyFile(path))
+        }
         var count = 0
         for file in files(path) {
             guard let contents = try? KVBlockFile.contents(file.path, key: present) else {

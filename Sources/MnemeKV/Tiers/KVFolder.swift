@@ -46,7 +46,9 @@ public final class KVFolder: KVTier {
     ///   - limit: bytes; what is worth least to `evictor` is deleted beyond.
     ///   - key: opens a folder whose files are encrypted; one without files is made so. See ``KVFolder/rewrite(_:from:to:)``.
     /// - Throws: ``KVError`` if the folder cannot be made, and ``MnemeSeal/SealError`` if the key is missing or another one.
-    public init(path: String, limit: Int? = nil, evictor: any Evictor = LeastRecentlyUsed(), key: EncryptionKey? = nil) throws {
+    public init(path: String, limit: Int? = nil, evictor: any Evictor = LeastRecentlyUsed(), key: EncryptionKey? = nil)
+        throws
+    {
         self.path = path
         self.limit = limit
         self.evictor = evictor
@@ -94,7 +96,9 @@ public final class KVFolder: KVTier {
     public func write(_ block: KVBlockFile, from pointer: UnsafeRawPointer, shape: KVShape) throws {
         var block = block
         let target = file(block.hash), folder = (target as NSString).deletingLastPathComponent
-        do { try Privacy.makeFolder(folder) } catch let error as FileError { throw KVError(.inputOutput, error.description) }
+        do { try Privacy.makeFolder(folder) } catch let error as FileError {
+            throw KVError(.inputOutput, error.description)
+        }
         try block.write(to: target, block: pointer, shape: shape, key: key)
         guard let limit else { return }
         let total = size.withLockedValue { size in
@@ -147,14 +151,17 @@ public final class KVFolder: KVTier {
             left[file.hash] = (file, header?.position ?? 0, header?.parent, 0)
         }
         for entry in left.values.sorted(by: { $0.position > $1.position }) {
-            guard let parent = entry.parent, let used = left[entry.file.hash]?.file.lastUse, left[parent] != nil else { continue }
+            guard let parent = entry.parent, let used = left[entry.file.hash]?.file.lastUse, left[parent] != nil else {
+                continue
+            }
             left[parent]!.children += 1
             left[parent]!.file.lastUse = max(left[parent]!.file.lastUse, used)
         }
         while total > bytes {
             let ends = left.values.filter { $0.children == 0 && !pinned.contains($0.file.hash) }.map { entry in
                 let candidate = EvictionCandidate(
-                    bytes: entry.file.bytes, position: entry.position, tokens: KVShape.blockTokens, idle: now.timeIntervalSince(entry.file.lastUse), uses: 0)
+                    bytes: entry.file.bytes, position: entry.position, tokens: KVShape.blockTokens,
+                    idle: now.timeIntervalSince(entry.file.lastUse), uses: 0)
                 return (worth: evictor.worth(candidate), entry: entry)
             }.sorted { ($0.worth, $1.entry.position) < ($1.worth, $0.entry.position) }
             if ends.isEmpty { return }
@@ -175,9 +182,12 @@ public final class KVFolder: KVTier {
     public func entries() -> [Entry] {
         let pinned = pinnedChains()
         return Self.files(path).compactMap { file in
-            guard let header = try? KVBlockFile.header(file.path, key: key), header.hash == file.hash else { return nil }
+            guard let header = try? KVBlockFile.header(file.path, key: key), header.hash == file.hash else {
+                return nil
+            }
             return Entry(
-                hash: file.hash, parent: header.parent, model: header.modelName, modelHash: header.model, position: header.position, tokens: header.tokens,
+                hash: file.hash, parent: header.parent, model: header.modelName, modelHash: header.model,
+                position: header.position, tokens: header.tokens,
                 sources: header.sources, bytes: file.bytes, lastUse: file.lastUse, isPinned: pinned.contains(file.hash))
         }.sorted { ($0.position, $0.hash.description) < ($1.position, $1.hash.description) }
     }
@@ -190,7 +200,9 @@ public final class KVFolder: KVTier {
         guard let first = found.first, !prefix.isEmpty else {
             throw KVError.absent(prefix)
         }
-        guard found.count == 1 else { throw KVError(.notFound, "'\(prefix)' fits \(found.count) names. Give more of it.") }
+        guard found.count == 1 else {
+            throw KVError(.notFound, "'\(prefix)' fits \(found.count) names. Give more of it.")
+        }
         return first
     }
 
@@ -202,7 +214,9 @@ public final class KVFolder: KVTier {
         while true {
             let header = try KVBlockFile.header(file(next), key: key)
             // A header that names another block could lead in a circle.
-            guard header.hash == next, chain.count <= 1 << 20 else { throw KVError(.damaged, "The chain of \(hash) has no beginning. It is not used.") }
+            guard header.hash == next, chain.count <= 1 << 20 else {
+                throw KVError(.damaged, "The chain of \(hash) has no beginning. It is not used.")
+            }
             chain.append(next)
             guard header.position > 0 else { return chain.reversed() }
             next = header.parent
@@ -239,14 +253,18 @@ public final class KVFolder: KVTier {
         guard has(hash) else { throw KVError.absent(hash.description) }
         let mark = path + "/pins/" + hash.description
         if isPinned {
-            do { try AtomicFile.write(Data(), to: mark) } catch let error as FileError { throw KVError(.inputOutput, error.description) }
+            do { try AtomicFile.write(Data(), to: mark) } catch let error as FileError {
+                throw KVError(.inputOutput, error.description)
+            }
         } else {
             unlink(mark)
         }
     }
 
     private func pinnedChains() -> Set<KVHash> {
-        let marks = ((try? FileManager.default.contentsOfDirectory(atPath: path + "/pins")) ?? []).compactMap { KVHash($0) }
+        let marks = ((try? FileManager.default.contentsOfDirectory(atPath: path + "/pins")) ?? []).compactMap {
+            KVHash($0)
+        }
         return marks.reduce(into: []) { $0.formUnion((try? chain($1)) ?? [$1]) }
     }
 
@@ -261,10 +279,16 @@ public final class KVFolder: KVTier {
         for entry in entries() where gone.contains(entry.parent) || doomed(entry) {
             gone.insert(entry.hash)
             unlink(path + "/pins/" + entry.hash.description)
-            if unlink(file(entry.hash)) == 0 { count += 1 } else if errno != ENOENT { left = "\(file(entry.hash)): \(errnoText())" }
+            if unlink(file(entry.hash)) == 0 {
+                count += 1
+            } else if errno != ENOENT {
+                left = "\(file(entry.hash)): \(errnoText())"
+            }
         }
         size.withLockedValue { $0 = nil }
-        if let left { throw KVError(.inputOutput, "Keys and values cannot be deleted. Delete the file by hand. \(left).") }
+        if let left {
+            throw KVError(.inputOutput, "Keys and values cannot be deleted. Delete the file by hand. \(left).")
+        }
         return count
     }
 
@@ -303,7 +327,9 @@ public final class KVFolder: KVTier {
     @discardableResult
     public func `import`(_ source: String) throws -> Int {
         let damaged = KVError(.damaged, "\(source) is no whole export of keys and values.")
-        guard let input = FileHandle(forReadingAtPath: source) else { throw KVError(.inputOutput, "\(source) cannot be read.") }
+        guard let input = FileHandle(forReadingAtPath: source) else {
+            throw KVError(.inputOutput, "\(source) cannot be read.")
+        }
         defer { try? input.close() }
         guard let magic = try? input.read(upToCount: 8), Array(magic) == Self.packageMagic else { throw damaged }
         let size = (try? FileManager.default.attributesOfItem(atPath: source)[.size] as? Int) ?? 0
@@ -311,9 +337,13 @@ public final class KVFolder: KVTier {
         while let start = try? input.read(upToCount: 8), !start.isEmpty {
             guard start.count == 8 else { throw damaged }
             let length = start.reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
-            guard length <= UInt64(size), let data = try? input.read(upToCount: Int(length)), data.count == Int(length) else { throw damaged }
-            let header = try Array(data).withUnsafeBytes { try KVBlockFile.verify($0, name: source) }, target = file(header.hash)
-            do { try Privacy.makeFolder(parent(of: target)) } catch let error as FileError { throw KVError(.inputOutput, error.description) }
+            guard length <= UInt64(size), let data = try? input.read(upToCount: Int(length)), data.count == Int(length)
+            else { throw damaged }
+            let header = try Array(data).withUnsafeBytes { try KVBlockFile.verify($0, name: source) },
+                target = file(header.hash)
+            do { try Privacy.makeFolder(parent(of: target)) } catch let error as FileError {
+                throw KVError(.inputOutput, error.description)
+            }
             try KVBlockFile.write(contents: Array(data), to: target, key: key)
             count += 1
         }

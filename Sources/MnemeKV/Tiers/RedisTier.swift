@@ -42,7 +42,8 @@ public final class RedisTier: KVTier {
             throw KVError(.unsupported, "'\(url.prefix(200))' is not redis://[[user]:password@]host[:port][/database].")
         }
         address = Address(
-            host: host, port: parts.port ?? 6379, user: parts.user.flatMap { $0.isEmpty ? nil : $0 }, password: parts.password, database: database)
+            host: host, port: parts.port ?? 6379, user: parts.user.flatMap { $0.isEmpty ? nil : $0 },
+            password: parts.password, database: database)
         let dataKey = key?.derived("remote blocks")
         self.key = dataKey
         prefix = "mneme:kv:" + (dataKey.map { $0.name + ":" } ?? "")
@@ -56,10 +57,12 @@ public final class RedisTier: KVTier {
     public func blocks() throws -> Int {
         var count = 0, cursor = "0"
         repeat {
-            guard case .array(let parts) = try command(["SCAN", cursor, "MATCH", prefix + "*", "COUNT", "1000"]), parts.count == 2,
+            guard case .array(let parts) = try command(["SCAN", cursor, "MATCH", prefix + "*", "COUNT", "1000"]),
+                parts.count == 2,
                 case .bytes(let next) = parts[0], case .array(let keys) = parts[1]
             else { throw unclear }
-            for case .bytes(let key) in keys where KVHash(String(decoding: key, as: UTF8.self).dropFirst(prefix.count)) != nil { count += 1 }
+            for case .bytes(let key) in keys
+            where KVHash(String(decoding: key, as: UTF8.self).dropFirst(prefix.count)) != nil { count += 1 }
             cursor = String(decoding: next, as: UTF8.self)
         } while cursor != "0"
         return count
@@ -87,9 +90,12 @@ public final class RedisTier: KVTier {
                 try send(connection, [Array("GET".utf8), name(hash)])
                 let reply = try receive(connection)
                 defer { freeReplyObject(reply) }
-                guard reply.pointee.type == REDIS_REPLY_STRING else { throw try failure(reply) ?? KVError.absent(hash.description) }
+                guard reply.pointee.type == REDIS_REPLY_STRING else {
+                    throw try failure(reply) ?? KVError.absent(hash.description)
+                }
                 try KVBlockFile.read(
-                    UnsafeRawBufferPointer(start: reply.pointee.str, count: Int(reply.pointee.len)), name: "\(hash) on \(address.host)", key: key, request,
+                    UnsafeRawBufferPointer(start: reply.pointee.str, count: Int(reply.pointee.len)),
+                    name: "\(hash) on \(address.host)", key: key, request,
                     into: block)
             }
         } catch let error as KVError where error.code == .damaged {
@@ -118,7 +124,8 @@ public final class RedisTier: KVTier {
                 return KVHash(String(decoding: bytes, as: UTF8.self))
             }
             for start in stride(from: 0, to: hashes.count, by: Self.batch) {
-                _ = try command([Array("DEL".utf8)] + hashes[start..<min(start + Self.batch, hashes.count)].map { self.name($0) })
+                _ = try command(
+                    [Array("DEL".utf8)] + hashes[start..<min(start + Self.batch, hashes.count)].map { self.name($0) })
             }
             _ = try command([Array("DEL".utf8), source(name)])
         }
@@ -135,7 +142,8 @@ public final class RedisTier: KVTier {
                 self = .bytes(Array(UnsafeRawBufferPointer(start: reply.pointee.str, count: Int(reply.pointee.len))))
             case REDIS_REPLY_INTEGER: self = .integer(Int(reply.pointee.integer))
             case REDIS_REPLY_ARRAY:
-                self = .array((0..<Int(reply.pointee.elements)).compactMap { reply.pointee.element[$0].map { Reply($0) } })
+                self = .array(
+                    (0..<Int(reply.pointee.elements)).compactMap { reply.pointee.element[$0].map { Reply($0) } })
             default: self = .nothing
             }
         }
@@ -174,7 +182,9 @@ public final class RedisTier: KVTier {
     private func send(_ connection: Connection, _ words: [[UInt8]]) throws {
         let lengths = words.map(\.count)
         func append(_ rest: ArraySlice<[UInt8]>, _ pointers: inout [UnsafePointer<CChar>?]) -> Int32 {
-            guard let word = rest.first else { return redisAppendCommandArgv(connection.context, Int32(words.count), &pointers, lengths) }
+            guard let word = rest.first else {
+                return redisAppendCommandArgv(connection.context, Int32(words.count), &pointers, lengths)
+            }
             return word.withUnsafeBytes { bytes in
                 pointers.append(bytes.baseAddress?.assumingMemoryBound(to: CChar.self))
                 return append(rest.dropFirst(), &pointers)
@@ -198,9 +208,13 @@ public final class RedisTier: KVTier {
     }
 
     private func broken(_ context: UnsafeMutablePointer<redisContext>) -> Broken {
-        let isEnded = context.pointee.err == REDIS_ERR_EOF || context.pointee.err == REDIS_ERR_IO && [EPIPE, ECONNRESET].contains(errno)
+        let isEnded =
+            context.pointee.err == REDIS_ERR_EOF
+            || context.pointee.err == REDIS_ERR_IO && [EPIPE, ECONNRESET].contains(errno)
         return Broken(
-            reason: withUnsafePointer(to: &context.pointee.errstr) { String(cString: UnsafeRawPointer($0).assumingMemoryBound(to: CChar.self)) },
+            reason: withUnsafePointer(to: &context.pointee.errstr) {
+                String(cString: UnsafeRawPointer($0).assumingMemoryBound(to: CChar.self))
+            },
             isEnded: isEnded)
     }
 
@@ -211,11 +225,17 @@ public final class RedisTier: KVTier {
                 if let retry = idle.retry, retry > ContinuousClock().now { return nil as Connection?? }
                 return .some(idle.connections.popLast())
             }
-            guard let known else { throw KVError(.inputOutput, "\(address.host) did not answer a moment ago; it is asked again soon.") }
+            guard let known else {
+                throw KVError(.inputOutput, "\(address.host) did not answer a moment ago; it is asked again soon.")
+            }
             do {
                 let connection = try known ?? connect()
                 // What the server refused leaves the connection sound.
-                defer { if connection.context.pointee.err == 0 { idle.withLockedValue { $0.connections.append(connection) } } }
+                defer {
+                    if connection.context.pointee.err == 0 {
+                        idle.withLockedValue { $0.connections.append(connection) }
+                    }
+                }
                 let result = try body(connection)
                 idle.withLockedValue { $0.retry = nil }
                 return result
@@ -226,20 +246,24 @@ public final class RedisTier: KVTier {
                     if !isStale { idle.retry = ContinuousClock().now + .seconds(5) }
                 }
                 if isStale { continue }
-                throw KVError(.inputOutput, "Redis at \(address.host):\(address.port) does not answer: \(error.reason).")
+                throw KVError(
+                    .inputOutput, "Redis at \(address.host):\(address.port) does not answer: \(error.reason).")
             }
         }
     }
 
     private func connect() throws -> Connection {
-        guard let context = redisConnectWithTimeout(address.host, Int32(address.port), timeval(tv_sec: 1, tv_usec: 0)) else {
+        guard let context = redisConnectWithTimeout(address.host, Int32(address.port), timeval(tv_sec: 1, tv_usec: 0))
+        else {
             throw Broken(reason: "no memory", isEnded: false)
         }
         let connection = Connection(context)
         guard context.pointee.err == 0 else { throw broken(context) }
         redisSetTimeout(context, timeval(tv_sec: 2, tv_usec: 0))
         var greetings: [[String]] = []
-        if let password = address.password { greetings.append(["AUTH"] + (address.user.map { [$0] } ?? []) + [password]) }
+        if let password = address.password {
+            greetings.append(["AUTH"] + (address.user.map { [$0] } ?? []) + [password])
+        }
         if address.database > 0 { greetings.append(["SELECT", String(address.database)]) }
         for words in greetings {
             try send(connection, words.map { Array($0.utf8) })

@@ -40,7 +40,8 @@ struct AttentionPlan {
     /// - Parameters:
     ///   - logits: whether there will be any.
     ///   - partials: floats that a segment's attention needs to be cut into spans.
-    mutating func make(_ segments: UnsafeBufferPointer<DecoderSegment>, logits: Bool, partials: (DecoderSegment) -> Int) {
+    mutating func make(_ segments: UnsafeBufferPointer<DecoderSegment>, logits: Bool, partials: (DecoderSegment) -> Int)
+    {
         var used = 0
         shared.removeAll(keepingCapacity: true)
         members.removeAll(keepingCapacity: true)
@@ -52,7 +53,8 @@ struct AttentionPlan {
             if offsets[i] >= 0 { used += needed }
             alonePositions += segment.position + segment.tokens.count
             // A single token may share spans with others, and goes on in any case.
-            lastRows[i + 1] = lastRows[i] + (segment.tokens.count == 1 ? 1 : logits ? min(segment.logits, segment.tokens.count) : 0)
+            lastRows[i + 1] =
+                lastRows[i] + (segment.tokens.count == 1 ? 1 : logits ? min(segment.logits, segment.tokens.count) : 0)
         }
         readPositions = alonePositions
         for leader in segments.indices where canShare(segments[leader], leader) && leaders[leader] < 0 {
@@ -82,13 +84,15 @@ struct AttentionPlan {
     }
 
     private func canShare(_ segment: DecoderSegment, _ index: Int) -> Bool {
-        offsets[index] >= 0 && segment.tokens.count == 1 && segment.view.blocks != nil && segment.position >= DecoderKernels.span
+        offsets[index] >= 0 && segment.tokens.count == 1 && segment.view.blocks != nil
+            && segment.position >= DecoderKernels.span
     }
 
     /// Spans at the beginning that both have in the same blocks, and stand behind.
     private func common(_ first: DecoderSegment, _ second: DecoderSegment) -> Int {
         guard let a = first.view.blocks, let b = second.view.blocks else { return 0 }
-        let perSpan = DecoderKernels.span / KVView.blockTokens, limit = min(63, min(first.position, second.position) / DecoderKernels.span)
+        let perSpan = DecoderKernels.span / KVView.blockTokens,
+            limit = min(63, min(first.position, second.position) / DecoderKernels.span)
         var blocks = 0
         while blocks < limit * perSpan, a[blocks] == b[blocks] { blocks += 1 }
         return blocks / perSpan

@@ -66,7 +66,8 @@ public struct DecoderConfiguration: Sendable, Equatable {
 
     /// All sizes; the rest is as most families have it and can be set.
     init(
-        architecture: String, layers: Int, hiddenSize: Int, heads: Int, kvHeads: Int, headDimension: Int, intermediateSize: Int, vocabularySize: Int,
+        architecture: String, layers: Int, hiddenSize: Int, heads: Int, kvHeads: Int, headDimension: Int,
+        intermediateSize: Int, vocabularySize: Int,
         contextLength: Int, normEpsilon: Float, rope: RotaryEmbedding
     ) {
         self.architecture = architecture
@@ -95,26 +96,41 @@ public struct DecoderConfiguration: Sendable, Equatable {
     /// - Throws: ``ModelError`` if a size is out of range or the kernels cannot take it.
     func checked(_ path: String) throws -> DecoderConfiguration {
         func require(_ condition: Bool, _ what: String) throws {
-            guard condition else { throw ModelError(.unsupported, "\(path) describes a model with \(what), which cannot be run.") }
+            guard condition else {
+                throw ModelError(.unsupported, "\(path) describes a model with \(what), which cannot be run.")
+            }
         }
         try require((1...1024).contains(layers), "\(layers) layers")
         try require((16...65536).contains(hiddenSize) && hiddenSize % 16 == 0, "a width of \(hiddenSize)")
-        try require((1...1024).contains(heads) && (1...heads).contains(kvHeads) && heads % kvHeads == 0, "\(heads) heads over \(kvHeads)")
+        try require(
+            (1...1024).contains(heads) && (1...heads).contains(kvHeads) && heads % kvHeads == 0,
+            "\(heads) heads over \(kvHeads)")
         try require(Self.headDimensions.contains(headDimension) && headDimension % 16 == 0, "heads of \(headDimension)")
         try require(heads / kvHeads <= 32, "\(heads / kvHeads) query heads a key-value head")
-        try require((16...1 << 20).contains(intermediateSize) && intermediateSize % 32 == 0, "a feed-forward width of \(intermediateSize)")
+        try require(
+            (16...1 << 20).contains(intermediateSize) && intermediateSize % 32 == 0,
+            "a feed-forward width of \(intermediateSize)")
         try require((1...1 << 22).contains(vocabularySize), "\(vocabularySize) tokens")
         try require((1...1 << 24).contains(contextLength), "a context of \(contextLength)")
         try require(normEpsilon > 0 && normEpsilon < 1, "a norm epsilon of \(normEpsilon)")
         try require(slidingWindow.map { $0 > 0 } ?? true, "a window of \(slidingWindow ?? 0) positions")
         if case .allButEvery(let n) = windowedLayers { try require(n > 0, "a window in every layer but each \(n)th") }
-        for cap in [attentionCap, logitCap].compactMap(\.self) { try require(cap > 0 && cap.isFinite, "a bound of \(cap)") }
+        for cap in [attentionCap, logitCap].compactMap(\.self) {
+            try require(cap > 0 && cap.isFinite, "a bound of \(cap)")
+        }
         try require(attentionScale.map { $0 > 0 && $0.isFinite } ?? true, "scores scaled by \(attentionScale ?? 0)")
         for rope in [rope, localRope].compactMap(\.self) {
-            try require(!rope.frequencies.isEmpty && (rope.frequencies + [rope.magnitude]).allSatisfy(\.isFinite), "rotary angles that are no numbers")
+            try require(
+                !rope.frequencies.isEmpty && (rope.frequencies + [rope.magnitude]).allSatisfy(\.isFinite),
+                "rotary angles that are no numbers")
         }
-        if let localRope { try require(localRope.frequencies.count == rope.frequencies.count, "two rotary embeddings of different sizes") }
-        try require(rope.frequencies.count * 2 <= headDimension, "\(rope.frequencies.count * 2) rotary dimensions in heads of \(headDimension)")
+        if let localRope {
+            try require(
+                localRope.frequencies.count == rope.frequencies.count, "two rotary embeddings of different sizes")
+        }
+        try require(
+            rope.frequencies.count * 2 <= headDimension,
+            "\(rope.frequencies.count * 2) rotary dimensions in heads of \(headDimension)")
         return self
     }
 }
@@ -144,8 +160,12 @@ public struct RotaryEmbedding: Sendable, Equatable {
 
         /// LongRoPE's choice among its two sets of divisors: by the context that the model shall run with, since keys that
         /// are kept cannot change their angles when a text outgrows the training's length.
-        static func longRope(short: [Double], long: [Double], original: Double, context: Double, factor: Double, magnitude: Double?) -> Scaling {
-            .divided(by: context > original ? long : short, magnitude: magnitude ?? (factor > 1 ? (1 + log(factor) / log(original)).squareRoot() : 1))
+        static func longRope(
+            short: [Double], long: [Double], original: Double, context: Double, factor: Double, magnitude: Double?
+        ) -> Scaling {
+            .divided(
+                by: context > original ? long : short,
+                magnitude: magnitude ?? (factor > 1 ? (1 + log(factor) / log(original)).squareRoot() : 1))
         }
     }
 
@@ -168,8 +188,11 @@ public struct RotaryEmbedding: Sendable, Equatable {
                 return (1 - smooth) * frequency / factor + smooth * frequency
             }
         case .yarn(let factor, let original, let fast, let slow, let given):
-            func dimension(_ rotations: Double) -> Double { Double(dimensions) * log(original / (rotations * 2 * .pi)) / (2 * log(base)) }
-            let low = max(dimension(fast).rounded(.down), 0), high = min(dimension(slow).rounded(.up), Double(dimensions - 1))
+            func dimension(_ rotations: Double) -> Double {
+                Double(dimensions) * log(original / (rotations * 2 * .pi)) / (2 * log(base))
+            }
+            let low = max(dimension(fast).rounded(.down), 0),
+                high = min(dimension(slow).rounded(.up), Double(dimensions - 1))
             frequencies = plain.enumerated().map { i, frequency in
                 let ramp = min(1, max(0, (Double(i) - low) / max(0.001, high - low)))
                 return frequency / factor * ramp + frequency * (1 - ramp)

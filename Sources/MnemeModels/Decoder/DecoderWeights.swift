@@ -51,12 +51,18 @@ struct DecoderWeights: Sendable {
             try tensors.matrix(role, layer: layer, outputs: outputs, inputs: inputs, rows: nil)
         }
         /// Matrices that read the same input, each by itself or all in one.
-        func matrices(_ roles: [DecoderRole], in whole: DecoderRole, _ layer: Int, _ outputs: [Int]) throws -> [WeightMatrix] {
-            guard tensors.has(whole, layer: layer) else { return try zip(roles, outputs).map { try matrix($0, layer, $1, c.hiddenSize) } }
+        func matrices(_ roles: [DecoderRole], in whole: DecoderRole, _ layer: Int, _ outputs: [Int]) throws
+            -> [WeightMatrix]
+        {
+            guard tensors.has(whole, layer: layer) else {
+                return try zip(roles, outputs).map { try matrix($0, layer, $1, c.hiddenSize) }
+            }
             var start = 0
             return try outputs.map { count in
                 defer { start += count }
-                return try tensors.matrix(whole, layer: layer, outputs: outputs.reduce(0, +), inputs: c.hiddenSize, rows: start..<start + count)
+                return try tensors.matrix(
+                    whole, layer: layer, outputs: outputs.reduce(0, +), inputs: c.hiddenSize,
+                    rows: start..<start + count)
             }
         }
         let queries = c.heads * c.headDimension
@@ -67,13 +73,18 @@ struct DecoderWeights: Sendable {
             let attention = try matrices([.query, .key, .value], in: .queryKeyValue, i, [queries, c.kvSize, c.kvSize])
             let feedForward = try matrices([.gate, .up], in: .gateUp, i, [c.intermediateSize, c.intermediateSize])
             return Layer(
-                attentionNorm: try vector(.attentionNorm, i, c.hiddenSize), feedForwardNorm: try vector(.feedForwardNorm, i, c.hiddenSize),
+                attentionNorm: try vector(.attentionNorm, i, c.hiddenSize),
+                feedForwardNorm: try vector(.feedForwardNorm, i, c.hiddenSize),
                 attentionPostNorm: try optional(.attentionPostNorm, i, c.hiddenSize),
-                feedForwardPostNorm: try optional(.feedForwardPostNorm, i, c.hiddenSize), query: attention[0], key: attention[1], value: attention[2],
-                attentionOutput: try matrix(.attentionOutput, i, c.hiddenSize, queries), gate: feedForward[0], up: feedForward[1],
-                down: try matrix(.down, i, c.hiddenSize, c.intermediateSize), queryBias: try optional(.queryBias, i, queries),
+                feedForwardPostNorm: try optional(.feedForwardPostNorm, i, c.hiddenSize), query: attention[0],
+                key: attention[1], value: attention[2],
+                attentionOutput: try matrix(.attentionOutput, i, c.hiddenSize, queries), gate: feedForward[0],
+                up: feedForward[1],
+                down: try matrix(.down, i, c.hiddenSize, c.intermediateSize),
+                queryBias: try optional(.queryBias, i, queries),
                 keyBias: try optional(.keyBias, i, c.kvSize), valueBias: try optional(.valueBias, i, c.kvSize),
-                queryNorm: try optional(.queryNorm, i, c.headDimension), keyNorm: try optional(.keyNorm, i, c.headDimension),
+                queryNorm: try optional(.queryNorm, i, c.headDimension),
+                keyNorm: try optional(.keyNorm, i, c.headDimension),
                 attentionReads: [attention[0].reads, attention[1].reads, attention[2].reads],
                 feedForwardReads: [feedForward[0].reads, feedForward[1].reads])
         }
@@ -83,7 +94,8 @@ struct DecoderWeights: Sendable {
     var byteCount: Int {
         let ends = embedding.byteCount + (output === embedding ? 0 : output.byteCount)
         return layers.reduce(ends) { total, layer in
-            [layer.query, layer.key, layer.value, layer.attentionOutput, layer.gate, layer.up, layer.down].reduce(total) { $0 + $1.byteCount }
+            [layer.query, layer.key, layer.value, layer.attentionOutput, layer.gate, layer.up, layer.down].reduce(total)
+            { $0 + $1.byteCount }
         }
     }
 }

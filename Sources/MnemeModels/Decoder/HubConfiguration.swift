@@ -20,7 +20,8 @@ struct HubConfiguration {
 
     /// Families that are run, by the hub's name, with GGUF's name.
     static let families = [
-        "llama": "llama", "mistral": "llama", "qwen2": "qwen2", "qwen3": "qwen3", "gemma2": "gemma2", "gemma3": "gemma3", "gemma3_text": "gemma3",
+        "llama": "llama", "mistral": "llama", "qwen2": "qwen2", "qwen3": "qwen3", "gemma2": "gemma2",
+        "gemma3": "gemma3", "gemma3_text": "gemma3",
         "phi3": "phi3",
     ]
 
@@ -36,19 +37,26 @@ struct HubConfiguration {
     func decoder(context wanted: Int?) throws -> DecoderConfiguration {
         let type = json["model_type"] as? String ?? "unknown"
         guard let architecture = Self.families[type] else {
-            throw ModelError(.unsupported, "\(file) describes a '\(type.prefix(40))' model. \(DecoderConfiguration.familiesAreRun)")
+            throw ModelError(
+                .unsupported, "\(file) describes a '\(type.prefix(40))' model. \(DecoderConfiguration.familiesAreRun)")
         }
-        let isGemma = architecture.hasPrefix("gemma"), activation = json["hidden_activation"] as? String ?? json["hidden_act"] as? String ?? "silu"
+        let isGemma = architecture.hasPrefix("gemma"),
+            activation = json["hidden_activation"] as? String ?? json["hidden_act"] as? String ?? "silu"
         guard activation == "silu" || isGemma else {
-            throw ModelError(.unsupported, "\(file) asks for the activation '\(activation.prefix(40))', which is not known.")
+            throw ModelError(
+                .unsupported, "\(file) asks for the activation '\(activation.prefix(40))', which is not known.")
         }
-        let heads = try integer("num_attention_heads"), hidden = try integer("hidden_size"), layers = try integer("num_hidden_layers")
+        let heads = try integer("num_attention_heads"), hidden = try integer("hidden_size"),
+            layers = try integer("num_hidden_layers")
         guard heads > 0, hidden > 0 else { throw ModelError(.invalidFile, "\(file) has a size of zero.") }
-        let dimension = json["head_dim"] as? Int ?? (isGemma ? 256 : hidden / heads), trained = try integer("max_position_embeddings")
+        let dimension = json["head_dim"] as? Int ?? (isGemma ? 256 : hidden / heads),
+            trained = try integer("max_position_embeddings")
         guard DecoderConfiguration.headDimensions.contains(dimension), dimension % 2 == 0 else {
             throw ModelError(.unsupported, "\(file) has heads of \(dimension).")
         }
-        guard trained > 0, wanted.map({ $0 > 0 }) ?? true else { throw ModelError(.invalidFile, "\(file) has a context of zero.") }
+        guard trained > 0, wanted.map({ $0 > 0 }) ?? true else {
+            throw ModelError(.invalidFile, "\(file) has a context of zero.")
+        }
         // Newer files keep everything of the rotary embedding together, and one set for each kind of layer where there are two.
         let settings = json["rope_parameters"] as? [String: Any] ?? json["rope_scaling"] as? [String: Any] ?? [:]
         let global = settings["full_attention"] as? [String: Any] ?? settings, context = wanted ?? trained
@@ -56,15 +64,20 @@ struct HubConfiguration {
             try self.rope(settings, dimension: dimension, base: base, trained: trained, context: context)
         }
         var c = DecoderConfiguration(
-            architecture: architecture, layers: layers, hiddenSize: hidden, heads: heads, kvHeads: json["num_key_value_heads"] as? Int ?? heads,
-            headDimension: dimension, intermediateSize: try integer("intermediate_size"), vocabularySize: try integer("vocab_size"),
+            architecture: architecture, layers: layers, hiddenSize: hidden, heads: heads,
+            kvHeads: json["num_key_value_heads"] as? Int ?? heads,
+            headDimension: dimension, intermediateSize: try integer("intermediate_size"),
+            vocabularySize: try integer("vocab_size"),
             contextLength: context, normEpsilon: Float(number("rms_norm_eps") ?? 1e-6),
             rope: try rope(global, base: number("rope_theta") ?? (architecture == "gemma3" ? 1_000_000 : 10_000)))
-        if json["use_sliding_window"] as? Bool ?? !architecture.hasPrefix("qwen") { c.slidingWindow = json["sliding_window"] as? Int }
+        if json["use_sliding_window"] as? Bool ?? !architecture.hasPrefix("qwen") {
+            c.slidingWindow = json["sliding_window"] as? Int
+        }
         if let types = json["layer_types"] as? [String] {
             c.windowedLayers = .listed(types.map { $0 == "sliding_attention" })
         } else if isGemma {
-            c.windowedLayers = .allButEvery(json["sliding_window_pattern"] as? Int ?? (architecture == "gemma2" ? 2 : 6))
+            c.windowedLayers = .allButEvery(
+                json["sliding_window_pattern"] as? Int ?? (architecture == "gemma2" ? 2 : 6))
         } else if let full = json["max_window_layers"] as? Int {
             c.windowedLayers = .listed((0..<max(0, min(layers, 1024))).map { $0 >= full })
         }
@@ -76,15 +89,19 @@ struct HubConfiguration {
             c.logitCap = number("final_logit_softcapping").map { Float($0) }
         }
         if architecture == "gemma3" {
-            c.localRope = try rope(settings["sliding_attention"] as? [String: Any] ?? [:], base: number("rope_local_base_freq") ?? 10_000)
+            c.localRope = try rope(
+                settings["sliding_attention"] as? [String: Any] ?? [:], base: number("rope_local_base_freq") ?? 10_000)
         }
         return try c.checked(file)
     }
 
-    private func rope(_ rope: [String: Any], dimension: Int, base standard: Double, trained: Int, context: Int) throws -> RotaryEmbedding {
+    private func rope(_ rope: [String: Any], dimension: Int, base standard: Double, trained: Int, context: Int) throws
+        -> RotaryEmbedding
+    {
         func given(_ key: String) -> Double? { (rope[key] as? NSNumber)?.doubleValue }
         let base = given("rope_theta") ?? standard, factor = given("factor") ?? 1, trained = Double(trained)
-        let original = given("original_max_position_embeddings") ?? number("original_max_position_embeddings") ?? trained
+        let original =
+            given("original_max_position_embeddings") ?? number("original_max_position_embeddings") ?? trained
         let share = given("partial_rotary_factor") ?? number("partial_rotary_factor") ?? 1
         guard base > 1, base.isFinite, factor > 0, factor.isFinite, original >= 1, (0.0...1).contains(share) else {
             throw ModelError(.invalidFile, "\(file) has a rotary base of \(base), stretched by \(factor).")
@@ -96,22 +113,27 @@ struct HubConfiguration {
         case "dynamic": scaling = .ntk(factor: factor, original: trained, context: Double(context))
         case "llama3":
             scaling = .llama3(
-                factor: given("factor") ?? 8, low: given("low_freq_factor") ?? 1, high: given("high_freq_factor") ?? 4, original: original)
+                factor: given("factor") ?? 8, low: given("low_freq_factor") ?? 1, high: given("high_freq_factor") ?? 4,
+                original: original)
         case "yarn":
             scaling = .yarn(
-                factor: factor, original: original, fast: given("beta_fast") ?? 32, slow: given("beta_slow") ?? 1, magnitude: given("attention_factor"))
+                factor: factor, original: original, fast: given("beta_fast") ?? 32, slow: given("beta_slow") ?? 1,
+                magnitude: given("attention_factor"))
         case "longrope", "su":
             func divisors(_ key: String) throws -> [Double] {
                 let values = (rope[key] as? [NSNumber] ?? []).map(\.doubleValue)
                 guard values.count == rotated / 2, values.allSatisfy({ $0 > 0 && $0.isFinite }) else {
-                    throw ModelError(.invalidFile, "\(file) has \(values.count) sound values in '\(key)', not \(rotated / 2).")
+                    throw ModelError(
+                        .invalidFile, "\(file) has \(values.count) sound values in '\(key)', not \(rotated / 2).")
                 }
                 return values
             }
             scaling = .longRope(
-                short: try divisors("short_factor"), long: try divisors("long_factor"), original: original, context: Double(context),
+                short: try divisors("short_factor"), long: try divisors("long_factor"), original: original,
+                context: Double(context),
                 factor: given("factor") ?? trained / original, magnitude: given("attention_factor"))
-        case let other: throw ModelError(.unsupported, "\(file) stretches positions by '\(other.prefix(40))', which is not known.")
+        case let other:
+            throw ModelError(.unsupported, "\(file) stretches positions by '\(other.prefix(40))', which is not known.")
         }
         return RotaryEmbedding(dimensions: rotated, base: base, scaling: scaling, interleaved: false)
     }
@@ -119,5 +141,6 @@ struct HubConfiguration {
 
 extension DecoderConfiguration {
     /// A sentence for messages about other families.
-    static let familiesAreRun = "Models of the families llama (also Mistral and SmolLM), qwen2, qwen3, gemma2, gemma3 and phi3 are run."
+    static let familiesAreRun =
+        "Models of the families llama (also Mistral and SmolLM), qwen2, qwen3, gemma2, gemma3 and phi3 are run."
 }

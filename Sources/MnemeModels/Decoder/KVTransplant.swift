@@ -16,7 +16,8 @@ package struct KVTransplant: Sendable {
     ///   - place: where its first token stands in `target`; there is room behind it.
     package func copy(_ positions: Range<Int>, of source: KVView, to target: KVView, at place: Int) {
         let c = configuration, block = KVView.blockTokens
-        let global = Turn(c.rope, by: place - positions.lowerBound), local = c.localRope.map { Turn($0, by: place - positions.lowerBound) }
+        let global = Turn(c.rope, by: place - positions.lowerBound),
+            local = c.localRope.map { Turn($0, by: place - positions.lowerBound) }
         for layer in 0..<c.layers {
             let turn = c.window(layer: layer) == nil ? global : local ?? global
             var position = positions.lowerBound
@@ -26,12 +27,14 @@ package struct KVTransplant: Sendable {
                 let from = layer * source.layerStride, into = layer * target.layerStride
                 kernels.moveKeys(
                     source.keys + from + source.keyPlace(position) - position % block, from: position % block,
-                    to: target.keys + into + target.keyPlace(to) - to % block, at: to % block, count: count, heads: c.kvHeads, dimension: c.headDimension,
+                    to: target.keys + into + target.keyPlace(to) - to % block, at: to % block, count: count,
+                    heads: c.kvHeads, dimension: c.headDimension,
                     cosine: turn.cosine, sine: turn.sine, half: turn.cosine.count, interleaved: turn.interleaved)
                 for head in 0..<c.kvHeads {
                     let offset = head * c.headDimension * block
                     (target.values + into + target.valuePlace(to, dimension: c.headDimension) + offset).update(
-                        from: source.values + from + source.valuePlace(position, dimension: c.headDimension) + offset, count: count * c.headDimension)
+                        from: source.values + from + source.valuePlace(position, dimension: c.headDimension) + offset,
+                        count: count * c.headDimension)
                 }
                 position += count
             }
@@ -49,7 +52,8 @@ package struct KVTransplant: Sendable {
         while row < rows.upperBound {
             let count = min(rows.upperBound - row, block - row % block), place = keys + row / block * block * d
             kernels.moveKeys(
-                place, from: row % block, to: place, at: row % block, count: count, heads: 1, dimension: d, cosine: turn.cosine, sine: turn.sine,
+                place, from: row % block, to: place, at: row % block, count: count, heads: 1, dimension: d,
+                cosine: turn.cosine, sine: turn.sine,
                 half: turn.cosine.count, interleaved: turn.interleaved)
             row += count
         }

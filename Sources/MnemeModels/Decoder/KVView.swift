@@ -30,7 +30,8 @@ public struct KVView: @unchecked Sendable {
     /// All values. The memory must outlive the view.
     public init(
         keys: UnsafeMutablePointer<UInt16>, values: UnsafeMutablePointer<UInt16>, layerStride: Int, blockStride: Int,
-        table: UnsafePointer<Int32>? = nil, blocks: UnsafePointer<Int32>? = nil, heads: UnsafePointer<KVHeadRows>? = nil, capacity: Int
+        table: UnsafePointer<Int32>? = nil, blocks: UnsafePointer<Int32>? = nil,
+        heads: UnsafePointer<KVHeadRows>? = nil, capacity: Int
     ) {
         self.keys = keys
         self.values = values
@@ -51,7 +52,9 @@ public struct KVView: @unchecked Sendable {
     public func keyPlace(_ position: Int) -> Int { block(position) + position % Self.blockTokens }
 
     /// Where a position's values of head 0 begin in each layer.
-    public func valuePlace(_ position: Int, dimension: Int) -> Int { block(position) + position % Self.blockTokens * dimension }
+    public func valuePlace(_ position: Int, dimension: Int) -> Int {
+        block(position) + position % Self.blockTokens * dimension
+    }
 }
 
 /// What one key-value head of one layer keeps, by itself: blocks as in ``KVView``, each of this head alone.
@@ -120,7 +123,9 @@ public struct DecoderSegment: @unchecked Sendable {
     /// Tokens anywhere in the sequence, over what the view holds for all other positions.
     ///
     /// - Parameter places: of each token, ascending; the memory must outlive the step.
-    public init(tokens: Range<Int>, places: UnsafePointer<Int32>, view: KVView, logits: Int, observation: KVObservation? = nil) {
+    public init(
+        tokens: Range<Int>, places: UnsafePointer<Int32>, view: KVView, logits: Int, observation: KVObservation? = nil
+    ) {
         let position = tokens.isEmpty ? 0 : Int(places[tokens.count - 1]) + 1 - tokens.count
         self.init(tokens: tokens, position: position, view: view, logits: logits, observation: observation)
         self.places = places

@@ -21,12 +21,16 @@ public final class ModelFolder: Sendable {
         configuration = try HubConfiguration(folder: path).decoder(context: context)
         var names = ["model.safetensors"]
         if let index = FileManager.default.contents(atPath: path + "/model.safetensors.index.json") {
-            guard let object = try? JSONSerialization.jsonObject(with: index) as? [String: Any], let map = object["weight_map"] as? [String: String] else {
-                throw ModelError(.invalidFile, "\(path)/model.safetensors.index.json has no weight_map. Fetch it again.")
+            guard let object = try? JSONSerialization.jsonObject(with: index) as? [String: Any],
+                let map = object["weight_map"] as? [String: String]
+            else {
+                throw ModelError(
+                    .invalidFile, "\(path)/model.safetensors.index.json has no weight_map. Fetch it again.")
             }
             names = Set(map.values).sorted()
             guard names.allSatisfy({ !$0.contains("/") && $0.hasSuffix(".safetensors") }) else {
-                throw ModelError(.invalidFile, "\(path)/model.safetensors.index.json names files outside of the folder.")
+                throw ModelError(
+                    .invalidFile, "\(path)/model.safetensors.index.json names files outside of the folder.")
             }
         }
         files = try names.map { try SafetensorsFile(path: path + "/" + $0) }
@@ -46,7 +50,9 @@ extension ModelFolder {
 
     /// All weights of a tensor.
     func floats(_ name: String) throws -> [Float] {
-        guard let place = places[name], let tensor = files[place].tensors[name] else { throw ModelError(.invalidFile, "\(path) has no tensor '\(name)'.") }
+        guard let place = places[name], let tensor = files[place].tensors[name] else {
+            throw ModelError(.invalidFile, "\(path) has no tensor '\(name)'.")
+        }
         return try files[place].floats(name, shape: tensor.shape).array
     }
 }
@@ -97,14 +103,18 @@ extension ModelFolder: DecoderTensors {
         let (file, name) = try place(role, layer)
         guard let tensor = file.tensors[name], tensor.shape == [outputs, inputs] else {
             throw ModelError(
-                .invalidFile, "Tensor '\(name)' of \(path) has the shape \(file.tensors[name]?.shape ?? []), not \([outputs, inputs]) as config.json says.")
+                .invalidFile,
+                "Tensor '\(name)' of \(path) has the shape \(file.tensors[name]?.shape ?? []), not \([outputs, inputs]) as config.json says."
+            )
         }
         guard let (type, size) = ["F32": (Int32(0), 4), "F16": (1, 2), "BF16": (30, 2)][tensor.type] else {
-            throw ModelError(.unsupported, "Tensor '\(name)' of \(path) is of type \(tensor.type); F32, F16 and BF16 are read.")
+            throw ModelError(
+                .unsupported, "Tensor '\(name)' of \(path) is of type \(tensor.type); F32, F16 and BF16 are read.")
         }
         let rows = rows ?? 0..<outputs
         return WeightMatrix(
-            source: file.bytes(tensor).baseAddress! + rows.lowerBound * inputs * size, type: type, outputs: rows.count, inputs: inputs)
+            source: file.bytes(tensor).baseAddress! + rows.lowerBound * inputs * size, type: type, outputs: rows.count,
+            inputs: inputs)
     }
 
     func vector(_ role: DecoderRole, layer: Int?, count: Int) throws -> [Float] {
@@ -120,7 +130,9 @@ extension TransformerDecoder {
     /// Packs the weights of a folder.
     ///
     /// - Throws: ``ModelError``.
-    public convenience init(_ folder: ModelFolder, stepTokens: Int = 512, stepLogits: Int = 64, pool: ThreadPool = .shared) throws {
+    public convenience init(
+        _ folder: ModelFolder, stepTokens: Int = 512, stepLogits: Int = 64, pool: ThreadPool = .shared
+    ) throws {
         try self.init(folder, folder.configuration, stepTokens: stepTokens, stepLogits: stepLogits, pool: pool)
     }
 }

@@ -24,13 +24,17 @@ public final class TransformerDecoder: Sendable {
 
     /// - Parameters:
     ///   - tensors: where the weights are; they are packed, and the file is not needed afterwards.
-    init(_ tensors: some DecoderTensors, _ configuration: DecoderConfiguration, stepTokens: Int, stepLogits: Int, pool: ThreadPool) throws {
+    init(
+        _ tensors: some DecoderTensors, _ configuration: DecoderConfiguration, stepTokens: Int, stepLogits: Int,
+        pool: ThreadPool
+    ) throws {
         self.configuration = configuration
         self.stepTokens = max(1, stepTokens)
         self.stepLogits = max(1, stepLogits)
         self.pool = pool
         weights = try DecoderWeights(tensors, configuration)
-        workspace = DecoderWorkspace(configuration, weights, tokens: self.stepTokens, logits: self.stepLogits, threads: pool.threadCount)
+        workspace = DecoderWorkspace(
+            configuration, weights, tokens: self.stepTokens, logits: self.stepLogits, threads: pool.threadCount)
     }
 
     /// Packs the weights of a GGUF file.
@@ -39,7 +43,9 @@ public final class TransformerDecoder: Sendable {
     ///   - stepTokens: the most tokens of a step; longer prompts come in several.
     ///   - stepLogits: the most logits of a step.
     /// - Throws: ``ModelError``.
-    public convenience init(_ file: GGUFFile, stepTokens: Int = 512, stepLogits: Int = 64, pool: ThreadPool = .shared) throws {
+    public convenience init(_ file: GGUFFile, stepTokens: Int = 512, stepLogits: Int = 64, pool: ThreadPool = .shared)
+        throws
+    {
         try self.init(file, try file.decoderConfiguration(), stepTokens: stepTokens, stepLogits: stepLogits, pool: pool)
     }
 
@@ -47,11 +53,17 @@ public final class TransformerDecoder: Sendable {
     ///
     /// - Parameter context: tokens to run with; nil takes the model's.
     /// - Throws: ``ModelError``.
-    public convenience init(_ source: ModelSource, context: Int? = nil, stepTokens: Int = 512, stepLogits: Int = 64, pool: ThreadPool = .shared) throws {
+    public convenience init(
+        _ source: ModelSource, context: Int? = nil, stepTokens: Int = 512, stepLogits: Int = 64,
+        pool: ThreadPool = .shared
+    ) throws {
         switch source {
         case .gguf(let file):
-            try self.init(file, try file.decoderConfiguration(context: context), stepTokens: stepTokens, stepLogits: stepLogits, pool: pool)
-        case .folder(let folder): try self.init(folder, folder.configuration, stepTokens: stepTokens, stepLogits: stepLogits, pool: pool)
+            try self.init(
+                file, try file.decoderConfiguration(context: context), stepTokens: stepTokens, stepLogits: stepLogits,
+                pool: pool)
+        case .folder(let folder):
+            try self.init(folder, folder.configuration, stepTokens: stepTokens, stepLogits: stepLogits, pool: pool)
         }
     }
 
@@ -76,9 +88,11 @@ public final class TransformerDecoder: Sendable {
     ///   - layers: how many are computed; fewer than all give keys and values of these layers alone, and no logits.
     /// Callers on several threads take turns.
     public func step(
-        tokens: UnsafeBufferPointer<Int32>, segments: UnsafeBufferPointer<DecoderSegment>, logits: UnsafeMutablePointer<Float>, layers: Int? = nil
+        tokens: UnsafeBufferPointer<Int32>, segments: UnsafeBufferPointer<DecoderSegment>,
+        logits: UnsafeMutablePointer<Float>, layers: Int? = nil
     ) {
-        precondition(tokens.count <= stepTokens && segments.reduce(0) { $0 + $1.logits } <= stepLogits, "The step is too large.")
+        precondition(
+            tokens.count <= stepTokens && segments.reduce(0) { $0 + $1.logits } <= stepLogits, "The step is too large.")
         guard !tokens.isEmpty else { return }
         turn.lock()
         defer { turn.unlock() }
@@ -87,7 +101,8 @@ public final class TransformerDecoder: Sendable {
             segment.view.heads != nil
                 ? 0
                 : DecoderKernels.partials(
-                    tokens: segment.tokens.count, position: segment.position, heads: configuration.heads, kvHeads: configuration.kvHeads,
+                    tokens: segment.tokens.count, position: segment.position, heads: configuration.heads,
+                    kvHeads: configuration.kvHeads,
                     dimension: configuration.headDimension)
         }
         let plan = workspace.plan.pointee
@@ -105,7 +120,8 @@ public final class TransformerDecoder: Sendable {
     }
 
     private func run(
-        _ thread: Int, _ threads: Int, _ tokens: UnsafeBufferPointer<Int32>, _ segments: UnsafeBufferPointer<DecoderSegment>,
+        _ thread: Int, _ threads: Int, _ tokens: UnsafeBufferPointer<Int32>,
+        _ segments: UnsafeBufferPointer<DecoderSegment>,
         _ logits: UnsafeMutablePointer<Float>, _ layers: Int
     ) {
         let c = configuration, w = workspace
@@ -130,27 +146,42 @@ public final class TransformerDecoder: Sendable {
             for t in mine {
                 let q = w.queries.pointer + t * queryStride, k = w.keys.pointer + t * kvStride
                 if let norm = layer.queryNorm {
-                    kernels.rmsNorm(q, weight: norm.pointer, epsilon: c.normEpsilon, rows: c.heads, columns: c.headDimension, into: q)
+                    kernels.rmsNorm(
+                        q, weight: norm.pointer, epsilon: c.normEpsilon, rows: c.heads, columns: c.headDimension,
+                        into: q)
                 }
                 if let norm = layer.keyNorm {
-                    kernels.rmsNorm(k, weight: norm.pointer, epsilon: c.normEpsilon, rows: c.kvHeads, columns: c.headDimension, into: k)
+                    kernels.rmsNorm(
+                        k, weight: norm.pointer, epsilon: c.normEpsilon, rows: c.kvHeads, columns: c.headDimension,
+                        into: k)
                 }
                 let cosine = angles.cosine.pointer + t * half, sine = angles.sine.pointer + t * half
-                kernels.rope(q, heads: c.heads, dimension: c.headDimension, half: half, cosine: cosine, sine: sine, interleaved: c.rope.interleaved)
-                kernels.rope(k, heads: c.kvHeads, dimension: c.headDimension, half: half, cosine: cosine, sine: sine, interleaved: c.rope.interleaved)
-                let segment = Self.segment(of: t, in: segments), view = segments[segment].view, offset = t - segments[segment].tokens.lowerBound
+                kernels.rope(
+                    q, heads: c.heads, dimension: c.headDimension, half: half, cosine: cosine, sine: sine,
+                    interleaved: c.rope.interleaved)
+                kernels.rope(
+                    k, heads: c.kvHeads, dimension: c.headDimension, half: half, cosine: cosine, sine: sine,
+                    interleaved: c.rope.interleaved)
+                let segment = Self.segment(of: t, in: segments), view = segments[segment].view,
+                    offset = t - segments[segment].tokens.lowerBound
                 if let heads = view.heads {
                     for head in 0..<c.kvHeads {
-                        let rows = heads[index * c.kvHeads + head], row = rows.count + offset, from = head * c.headDimension
+                        let rows = heads[index * c.kvHeads + head], row = rows.count + offset,
+                            from = head * c.headDimension
                         let block = row / KVView.blockTokens * KVView.blockTokens * c.headDimension
-                        kernels.storeKeys(k + from, count: c.headDimension, into: rows.keys + block + row % KVView.blockTokens)
-                        kernels.toHalf(w.values.pointer + t * kvStride + from, count: c.headDimension, into: rows.values + row * c.headDimension)
+                        kernels.storeKeys(
+                            k + from, count: c.headDimension, into: rows.keys + block + row % KVView.blockTokens)
+                        kernels.toHalf(
+                            w.values.pointer + t * kvStride + from, count: c.headDimension,
+                            into: rows.values + row * c.headDimension)
                     }
                     continue
                 }
                 let position = segments[segment].place(offset)
-                kernels.storeKeys(k, count: c.kvSize, into: view.keys + index * view.layerStride + view.keyPlace(position))
-                let values = view.values + index * view.layerStride + view.valuePlace(position, dimension: c.headDimension)
+                kernels.storeKeys(
+                    k, count: c.kvSize, into: view.keys + index * view.layerStride + view.keyPlace(position))
+                let values =
+                    view.values + index * view.layerStride + view.valuePlace(position, dimension: c.headDimension)
                 for head in 0..<c.kvHeads {
                     kernels.toHalf(
                         w.values.pointer + t * kvStride + head * c.headDimension, count: c.headDimension,
@@ -179,7 +210,9 @@ public final class TransformerDecoder: Sendable {
             pool.barrier()
             // Shared by elements, so that a single token keeps all threads busy.
             let blocks = shareOf(n * wide / 32, thread, threads)
-            kernels.gate(w.gated.floats + blocks.lowerBound * 32, w.up.pointer + blocks.lowerBound * 32, count: blocks.count * 32, gelu: gelu)
+            kernels.gate(
+                w.gated.floats + blocks.lowerBound * 32, w.up.pointer + blocks.lowerBound * 32,
+                count: blocks.count * 32, gelu: gelu)
             kernels.quantize(w.gated, rows: blocks, columns: 32, forms: layer.down.reads)
             pool.barrier()
             add(layer.down, w.gated, layer.feedForwardPostNorm, n, mine, thread, threads)
@@ -191,7 +224,8 @@ public final class TransformerDecoder: Sendable {
             for t in w.plan.pointee.lastRows[i]..<w.plan.pointee.lastRows[i + 1] {
                 if row % threads == thread {
                     kernels.rmsNorm(
-                        w.state.pointer + t * hidden, weight: weights.outputNorm.pointer, epsilon: c.normEpsilon, rows: 1, columns: c.hiddenSize,
+                        w.state.pointer + t * hidden, weight: weights.outputNorm.pointer, epsilon: c.normEpsilon,
+                        rows: 1, columns: c.hiddenSize,
                         into: w.input.floats + row * c.hiddenSize)
                     kernels.quantize(w.input, rows: row..<row + 1, columns: c.hiddenSize, forms: weights.output.reads)
                 }
@@ -203,41 +237,49 @@ public final class TransformerDecoder: Sendable {
         product(weights.output, w.input, row, thread, threads, nil, into: w.logits.pointer, w.logitStride)
         pool.barrier()
         for r in shareOf(row, thread, threads) {
-            if let cap = c.logitCap { kernels.softCap(w.logits.pointer + r * w.logitStride, count: w.logitStride, cap: cap) }
+            if let cap = c.logitCap {
+                kernels.softCap(w.logits.pointer + r * w.logitStride, count: w.logitStride, cap: cap)
+            }
             (logits + r * c.vocabularySize).update(from: w.logits.pointer + r * w.logitStride, count: c.vocabularySize)
         }
     }
 
     /// Moves the state of the tokens that go on together.
     private func keepLastRows(_ segments: UnsafeBufferPointer<DecoderSegment>, columns: Range<Int>) {
-        let state = workspace.state.pointer + columns.lowerBound, hidden = workspace.hiddenStride, rows = workspace.plan.pointee.lastRows
+        let state = workspace.state.pointer + columns.lowerBound, hidden = workspace.hiddenStride,
+            rows = workspace.plan.pointee.lastRows
         for (i, segment) in segments.enumerated() {
-            for (row, token) in zip(rows[i]..<rows[i + 1], segment.tokens.suffix(rows[i + 1] - rows[i])) where row != token {
+            for (row, token) in zip(rows[i]..<rows[i + 1], segment.tokens.suffix(rows[i + 1] - rows[i]))
+            where row != token {
                 (state + row * hidden).update(from: state + token * hidden, count: columns.count)
             }
         }
     }
 
     private func normalize(
-        _ state: UnsafeMutablePointer<Float>, _ weight: AlignedBuffer<Float>, into input: DecoderRows, rows: Range<Int>, forms: DecoderRows.Forms
+        _ state: UnsafeMutablePointer<Float>, _ weight: AlignedBuffer<Float>, into input: DecoderRows, rows: Range<Int>,
+        forms: DecoderRows.Forms
     ) {
         let n = configuration.hiddenSize
         kernels.rmsNorm(
-            state + rows.lowerBound * n, weight: weight.pointer, epsilon: configuration.normEpsilon, rows: rows.count, columns: n,
+            state + rows.lowerBound * n, weight: weight.pointer, epsilon: configuration.normEpsilon, rows: rows.count,
+            columns: n,
             into: input.floats + rows.lowerBound * n)
         kernels.quantize(input, rows: rows, columns: n, forms: forms)
     }
 
     /// Adds what a block computed to the state, normalised first if the model wants it so. Ends with a barrier.
     private func add(
-        _ matrix: WeightMatrix, _ input: DecoderRows, _ norm: AlignedBuffer<Float>?, _ rows: Int, _ mine: Range<Int>, _ thread: Int, _ threads: Int
+        _ matrix: WeightMatrix, _ input: DecoderRows, _ norm: AlignedBuffer<Float>?, _ rows: Int, _ mine: Range<Int>,
+        _ thread: Int, _ threads: Int
     ) {
         let w = workspace, hidden = w.hiddenStride
         if let norm {
             product(matrix, input, rows, thread, threads, nil, into: w.block.pointer, hidden)
             pool.barrier()
             kernels.rmsNorm(
-                w.block.pointer + mine.lowerBound * hidden, weight: norm.pointer, epsilon: configuration.normEpsilon, rows: mine.count, columns: hidden,
+                w.block.pointer + mine.lowerBound * hidden, weight: norm.pointer, epsilon: configuration.normEpsilon,
+                rows: mine.count, columns: hidden,
                 accumulate: true, into: w.state.pointer + mine.lowerBound * hidden)
         } else {
             product(matrix, input, rows, thread, threads, nil, accumulate: true, into: w.state.pointer, hidden)
@@ -246,7 +288,8 @@ public final class TransformerDecoder: Sendable {
     }
 
     private func product(
-        _ matrix: WeightMatrix, _ input: DecoderRows, _ rows: Int, _ thread: Int, _ threads: Int, _ bias: AlignedBuffer<Float>?, accumulate: Bool = false,
+        _ matrix: WeightMatrix, _ input: DecoderRows, _ rows: Int, _ thread: Int, _ threads: Int,
+        _ bias: AlignedBuffer<Float>?, accumulate: Bool = false,
         into output: UnsafeMutablePointer<Float>, _ stride: Int
     ) {
         matrix.apply(
@@ -258,34 +301,50 @@ public final class TransformerDecoder: Sendable {
     /// Attention of all segments; each thread takes its share of all units.
     ///
     /// - Parameter lastRows: as in the plan, where only these tokens are to attend.
-    private func attend(_ layer: Int, _ thread: Int, _ threads: Int, _ segments: UnsafeBufferPointer<DecoderSegment>, into lastRows: [Int]? = nil) {
-        let c = configuration, w = workspace, plan = w.plan, window = c.window(layer: layer), scratch = w.scratch[thread].pointer
+    private func attend(
+        _ layer: Int, _ thread: Int, _ threads: Int, _ segments: UnsafeBufferPointer<DecoderSegment>,
+        into lastRows: [Int]? = nil
+    ) {
+        let c = configuration, w = workspace, plan = w.plan, window = c.window(layer: layer),
+            scratch = w.scratch[thread].pointer
         // Heads that keep rows of their own are attended to one by one.
         func pieces(_ i: Int) -> Int {
             if let lastRows, lastRows[i] == lastRows[i + 1] { return 0 }
             return segments[i].view.heads == nil ? 1 : c.kvHeads
         }
         func attention(_ i: Int, _ head: Int = 0, of lastRows: [Int]?) -> DecoderKernels.Attention {
-            let segment = segments[i], view = segment.view, count = lastRows.map { $0[i + 1] - $0[i] } ?? segment.tokens.count
-            let skipped = segment.tokens.count - count, first = segment.tokens.lowerBound + skipped, row = lastRows?[i] ?? first
+            let segment = segments[i], view = segment.view,
+                count = lastRows.map { $0[i + 1] - $0[i] } ?? segment.tokens.count
+            let skipped = segment.tokens.count - count, first = segment.tokens.lowerBound + skipped,
+                row = lastRows?[i] ?? first
             if let rows = view.heads?[layer * c.kvHeads + head] {
                 let group = c.heads / c.kvHeads, offset = head * group * c.headDimension
                 return DecoderKernels.Attention(
-                    queries: w.queries.pointer + first * w.queryStride + offset, stride: w.queryStride, keys: rows.keys, values: rows.values,
-                    blockStride: KVView.blockTokens * c.headDimension, table: nil, tokens: count, position: rows.count + skipped, heads: group, kvHeads: 1,
-                    dimension: c.headDimension, window: window ?? 0, scale: c.attentionScale ?? 1 / Float(c.headDimension).squareRoot(),
-                    cap: c.attentionCap ?? 0, into: w.attended.floats + row * w.queryStride + offset, outputStride: w.queryStride,
+                    queries: w.queries.pointer + first * w.queryStride + offset, stride: w.queryStride, keys: rows.keys,
+                    values: rows.values,
+                    blockStride: KVView.blockTokens * c.headDimension, table: nil, tokens: count,
+                    position: rows.count + skipped, heads: group, kvHeads: 1,
+                    dimension: c.headDimension, window: window ?? 0,
+                    scale: c.attentionScale ?? 1 / Float(c.headDimension).squareRoot(),
+                    cap: c.attentionCap ?? 0, into: w.attended.floats + row * w.queryStride + offset,
+                    outputStride: w.queryStride,
                     many: (rows.manyRow, log(rows.many)))
             }
             var a = DecoderKernels.Attention(
-                queries: w.queries.pointer + first * w.queryStride, stride: w.queryStride, keys: view.keys + layer * view.layerStride,
-                values: view.values + layer * view.layerStride, blockStride: view.blockStride, table: view.table, tokens: count,
-                position: segment.position + skipped, heads: c.heads, kvHeads: c.kvHeads, dimension: c.headDimension, window: window ?? 0,
+                queries: w.queries.pointer + first * w.queryStride, stride: w.queryStride,
+                keys: view.keys + layer * view.layerStride,
+                values: view.values + layer * view.layerStride, blockStride: view.blockStride, table: view.table,
+                tokens: count,
+                position: segment.position + skipped, heads: c.heads, kvHeads: c.kvHeads, dimension: c.headDimension,
+                window: window ?? 0,
                 scale: c.attentionScale ?? 1 / Float(c.headDimension).squareRoot(), cap: c.attentionCap ?? 0,
-                into: w.attended.floats + row * w.queryStride, outputStride: w.queryStride, places: segment.places.map { $0 + skipped })
+                into: w.attended.floats + row * w.queryStride, outputStride: w.queryStride,
+                places: segment.places.map { $0 + skipped })
             // A window sees too little of what is shared.
             if plan.pointee.offsets[i] >= 0 {
-                kernels.share(&a, partials: w.partials.pointer + plan.pointee.offsets[i], firstSpan: window == nil ? plan.pointee.firstSpans[i] : 0)
+                kernels.share(
+                    &a, partials: w.partials.pointer + plan.pointee.offsets[i],
+                    firstSpan: window == nil ? plan.pointee.firstSpans[i] : 0)
             }
             return a
         }
@@ -302,7 +361,9 @@ public final class TransformerDecoder: Sendable {
         for unit in share.clamped(to: 0..<sharedUnits) {
             let part = plan.pointee.shared[unit / c.kvHeads], head = unit % c.kvHeads
             withUnsafeTemporaryAllocation(of: DecoderKernels.Attention.self, capacity: part.members.count) { members in
-                for (j, member) in part.members.enumerated() { members.initializeElement(at: j, to: attention(plan.pointee.members[member], of: lastRows)) }
+                for (j, member) in part.members.enumerated() {
+                    members.initializeElement(at: j, to: attention(plan.pointee.members[member], of: lastRows))
+                }
                 kernels.attend(shared: members, span: part.span, heads: head..<head + 1, scratch: scratch)
             }
         }
@@ -310,14 +371,17 @@ public final class TransformerDecoder: Sendable {
             for head in 0..<pieces(i) {
                 var a = attention(i, head, of: lastRows)
                 let count = kernels.units(&a), here = share.clamped(to: start..<start + count)
-                if !here.isEmpty { kernels.attend(&a, units: here.lowerBound - start..<here.upperBound - start, scratch: scratch) }
+                if !here.isEmpty {
+                    kernels.attend(&a, units: here.lowerBound - start..<here.upperBound - start, scratch: scratch)
+                }
                 start += count
             }
             guard let observation = segments[i].observation, layer >= observation.firstLayer else { continue }
             for head in 0..<c.kvHeads where head % threads == thread {
                 var a = attention(i, head, of: nil)
                 kernels.addMass(
-                    &a, head: segments[i].view.heads == nil ? head : 0, lastTokens: min(observation.tokens, segments[i].tokens.count),
+                    &a, head: segments[i].view.heads == nil ? head : 0,
+                    lastTokens: min(observation.tokens, segments[i].tokens.count),
                     into: observation.mass + ((layer - observation.firstLayer) * c.kvHeads + head) * observation.stride)
             }
         }
@@ -373,14 +437,18 @@ final class DecoderWorkspace: Sendable {
         logitStride = w.output.paddedOutputs
         state = AlignedBuffer(tokens * hiddenStride)
         input = DecoderRows(
-            rows: max(tokens, count), columns: hiddenStride, forms: w.layers.reduce(w.output.reads) { $0.union($1.attentionReads).union($1.feedForwardReads) })
+            rows: max(tokens, count), columns: hiddenStride,
+            forms: w.layers.reduce(w.output.reads) { $0.union($1.attentionReads).union($1.feedForwardReads) })
         queries = AlignedBuffer(tokens * queryStride)
         keys = AlignedBuffer(tokens * kvStride)
         values = AlignedBuffer(tokens * kvStride)
-        attended = DecoderRows(rows: tokens, columns: queryStride, forms: w.layers.reduce([]) { $0.union($1.attentionOutput.reads) })
+        attended = DecoderRows(
+            rows: tokens, columns: queryStride, forms: w.layers.reduce([]) { $0.union($1.attentionOutput.reads) })
         gated = DecoderRows(rows: tokens, columns: wideStride, forms: w.layers.reduce([]) { $0.union($1.down.reads) })
         up = AlignedBuffer(tokens * wideStride)
-        block = AlignedBuffer(w.layers.contains { $0.attentionPostNorm != nil || $0.feedForwardPostNorm != nil } ? tokens * hiddenStride : 0)
+        block = AlignedBuffer(
+            w.layers.contains { $0.attentionPostNorm != nil || $0.feedForwardPostNorm != nil }
+                ? tokens * hiddenStride : 0)
         angles = RotaryAngles(tokens: tokens, c.rope)
         localAngles = c.localRope.map { RotaryAngles(tokens: tokens, $0) }
         logits = AlignedBuffer(count * logitStride)

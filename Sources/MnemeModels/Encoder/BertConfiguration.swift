@@ -30,17 +30,25 @@ public struct BertConfiguration: Sendable, Equatable {
         let object = try Self.object(path)
         func integer(_ key: String, _ range: ClosedRange<Int>) throws -> Int {
             guard let value = object[key] as? Int, range.contains(value) else {
-                throw ModelError(.unsupported, "\(path): '\(key)' must be a whole number in \(range.lowerBound)…\(range.upperBound).")
+                throw ModelError(
+                    .unsupported, "\(path): '\(key)' must be a whole number in \(range.lowerBound)…\(range.upperBound)."
+                )
             }
             return value
         }
         guard object["model_type"] as? String == "bert" else {
-            throw ModelError(.unsupported, "\(path) describes '\(object["model_type"] as? String ?? "no model type")'; this encoder runs 'bert'.")
+            throw ModelError(
+                .unsupported,
+                "\(path) describes '\(object["model_type"] as? String ?? "no model type")'; this encoder runs 'bert'.")
         }
         let activation = object["hidden_act"] as? String ?? "gelu"
-        guard activation == "gelu" else { throw ModelError(.unsupported, "\(path): activation '\(activation)' is not supported, only 'gelu'.") }
+        guard activation == "gelu" else {
+            throw ModelError(.unsupported, "\(path): activation '\(activation)' is not supported, only 'gelu'.")
+        }
         let position = object["position_embedding_type"] as? String ?? "absolute"
-        guard position == "absolute" else { throw ModelError(.unsupported, "\(path): positions '\(position)' are not supported, only 'absolute'.") }
+        guard position == "absolute" else {
+            throw ModelError(.unsupported, "\(path): positions '\(position)' are not supported, only 'absolute'.")
+        }
         vocabularySize = try integer("vocab_size", 1...4_000_000)
         hiddenSize = try integer("hidden_size", 64...8192)
         layers = try integer("num_hidden_layers", 1...200)
@@ -51,10 +59,14 @@ public struct BertConfiguration: Sendable, Equatable {
         layerNormEpsilon = Float((object["layer_norm_eps"] as? Double) ?? 1e-12)
         guard hiddenSize % 64 == 0, intermediateSize % 64 == 0, hiddenSize % heads == 0, (hiddenSize / heads) % 16 == 0,
             hiddenSize / heads <= 128
-        else { throw ModelError(.unsupported, "\(path): hidden size \(hiddenSize) with \(heads) heads is not supported.") }
+        else {
+            throw ModelError(.unsupported, "\(path): hidden size \(hiddenSize) with \(heads) heads is not supported.")
+        }
         var maximum = positions
         let sentence = folder + "/sentence_bert_config.json"
-        if FileManager.default.fileExists(atPath: sentence), let length = try Self.object(sentence)["max_seq_length"] as? Int {
+        if FileManager.default.fileExists(atPath: sentence),
+            let length = try Self.object(sentence)["max_seq_length"] as? Int
+        {
             guard length >= 2 else { throw ModelError(.invalidFile, "\(sentence): max_seq_length must be at least 2.") }
             maximum = min(maximum, length)
         }
@@ -63,7 +75,9 @@ public struct BertConfiguration: Sendable, Equatable {
 
     private static func object(_ path: String) throws -> [String: Any] {
         let file = try MappedFile(path: path)
-        guard file.count < 4 << 20, let object = try? JSONSerialization.jsonObject(with: Data(file.bytes)) as? [String: Any] else {
+        guard file.count < 4 << 20,
+            let object = try? JSONSerialization.jsonObject(with: Data(file.bytes)) as? [String: Any]
+        else {
             throw ModelError(.invalidFile, "\(path) is not a JSON object. Fetch the model again.")
         }
         return object

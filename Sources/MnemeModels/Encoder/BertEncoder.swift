@@ -52,7 +52,8 @@ public final class BertEncoder: TextEmbedder {
         guard tokenizer.vocabularySize <= configuration.vocabularySize else {
             throw ModelError(
                 .invalidFile,
-                "\(folder): vocab.txt has \(tokenizer.vocabularySize) pieces, the model \(configuration.vocabularySize). They do not belong together.")
+                "\(folder): vocab.txt has \(tokenizer.vocabularySize) pieces, the model \(configuration.vocabularySize). They do not belong together."
+            )
         }
         let file = try SafetensorsFile(path: folder + "/model.safetensors")
         self.precision = precision
@@ -64,7 +65,8 @@ public final class BertEncoder: TextEmbedder {
         if precision == .int8 {
             ranges = try Self.calibrate(folder: folder, pool: pool, features: features)
         }
-        weights = try BertWeights(file: file, configuration: configuration, precision: precision, ranges: ranges, features: features)
+        weights = try BertWeights(
+            file: file, configuration: configuration, precision: precision, ranges: ranges, features: features)
     }
 
     /// The folder's name and a hash of the weights' header, first and last mebibyte.
@@ -76,9 +78,13 @@ public final class BertEncoder: TextEmbedder {
 
     /// Cosine to f32 rises when large activation columns are moved into the weights; a few sentences
     /// show which columns those are.
-    private static func calibrate(folder: String, pool: ThreadPool, features: ProcessorFeatures) throws -> [ActivationRanges] {
+    private static func calibrate(folder: String, pool: ThreadPool, features: ProcessorFeatures) throws
+        -> [ActivationRanges]
+    {
         let plain = try BertEncoder(folder: folder, precision: .f32, pool: pool, features: features)
-        var ranges = (0..<plain.configuration.layers).map { _ in ActivationRanges(columns: plain.configuration.hiddenSize) }
+        var ranges = (0..<plain.configuration.layers).map { _ in
+            ActivationRanges(columns: plain.configuration.hiddenSize)
+        }
         let texts = [
             "The quick brown fox jumps over the lazy dog.",
             "Memory is what remains after the conversation ends: names, dates and places.",
@@ -86,7 +92,8 @@ public final class BertEncoder: TextEmbedder {
             "Hey :) how did the interview go? I am so excited for you & your family...",
         ]
         let tokens = texts.map { plain.tokenizer.encode($0, maximumLength: plain.maximumTokens) }
-        let workspace = BertWorkspace(capacity: tokens.map(\.count).reduce(0, +), threads: 1, configuration: plain.configuration)
+        let workspace = BertWorkspace(
+            capacity: tokens.map(\.count).reduce(0, +), threads: 1, configuration: plain.configuration)
         plain.forward(tokens[...], workspace: workspace, thread: 0, threads: 1, ranges: &ranges) { _, _, _ in }
         return ranges
     }
@@ -107,7 +114,9 @@ public final class BertEncoder: TextEmbedder {
         let dimension = self.dimension
         result.values.withUnsafeMutableBufferPointer { values in
             nonisolated(unsafe) let out = values.baseAddress!
-            forEachText(tokens) { text, rows, count in kernels.meanPool(rows, rows: count, columns: dimension, into: out + text * dimension) }
+            forEachText(tokens) { text, rows, count in
+                kernels.meanPool(rows, rows: count, columns: dimension, into: out + text * dimension)
+            }
         }
         return result
     }
@@ -116,22 +125,28 @@ public final class BertEncoder: TextEmbedder {
     ///
     /// - Complexity: as ``embed(_:)``.
     public func embedTokens(_ texts: [String]) throws -> [Embeddings] {
-        let tokens = tokenized(texts), starts = tokens.reduce(into: [0]) { $0.append($0.last! + $1.count) }, dimension = self.dimension
+        let tokens = tokenized(texts), starts = tokens.reduce(into: [0]) { $0.append($0.last! + $1.count) },
+            dimension = self.dimension
         let all = AlignedBuffer<Float>(starts.last! * dimension)
         forEachText(tokens) { text, rows, count in
             // The mean of one row is the row at length 1.
             for i in 0..<count {
-                kernels.meanPool(rows + i * dimension, rows: 1, columns: dimension, into: all.pointer + (starts[text] + i) * dimension)
+                kernels.meanPool(
+                    rows + i * dimension, rows: 1, columns: dimension,
+                    into: all.pointer + (starts[text] + i) * dimension)
             }
         }
         return tokens.indices.map { i in
             let rows = starts[i] * dimension..<starts[i + 1] * dimension
-            return Embeddings(dimension: dimension, values: Array(UnsafeBufferPointer(start: all.pointer, count: all.count)[rows]))
+            return Embeddings(
+                dimension: dimension, values: Array(UnsafeBufferPointer(start: all.pointer, count: all.count)[rows]))
         }
     }
 
     /// Calls `body` with each text's last hidden states, on the pool's threads.
-    private func forEachText(_ tokens: [[Int32]], _ body: (_ text: Int, _ rows: UnsafePointer<Float>, _ count: Int) -> Void) {
+    private func forEachText(
+        _ tokens: [[Int32]], _ body: (_ text: Int, _ rows: UnsafePointer<Float>, _ count: Int) -> Void
+    ) {
         guard !tokens.isEmpty else { return }
         if tokens.count == 1, tokens[0].count <= Self.aloneTokens {
             let workspace = borrowWorkspace(tokens[0].count, threads: 1)
@@ -147,7 +162,9 @@ public final class BertEncoder: TextEmbedder {
                 let workspace = borrowWorkspace(batch.map(\.count).reduce(0, +), threads: pool.threadCount)
                 pool.run { thread, threads in
                     var none: [ActivationRanges] = []
-                    forward(batch[...], workspace: workspace, thread: thread, threads: threads, ranges: &none) { body(pass[$0], $1, $2) }
+                    forward(batch[...], workspace: workspace, thread: thread, threads: threads, ranges: &none) {
+                        body(pass[$0], $1, $2)
+                    }
                 }
                 giveBack(workspace)
             }
@@ -160,7 +177,9 @@ public final class BertEncoder: TextEmbedder {
                     let batch = passes[index].map { tokens[$0] }
                     let workspace = borrowWorkspace(batch.map(\.count).reduce(0, +), threads: 1)
                     var none: [ActivationRanges] = []
-                    forward(batch[...], workspace: workspace, thread: 0, threads: 1, ranges: &none) { body(passes[index][$0], $1, $2) }
+                    forward(batch[...], workspace: workspace, thread: 0, threads: 1, ranges: &none) {
+                        body(passes[index][$0], $1, $2)
+                    }
                     giveBack(workspace)
                 }
             }
@@ -200,11 +219,15 @@ public final class BertEncoder: TextEmbedder {
 
     private func borrowWorkspace(_ tokens: Int, threads: Int) -> BertWorkspace {
         let found = workspaces.withLockedValue { all -> BertWorkspace? in
-            guard let i = all.firstIndex(where: { $0.capacity >= tokens && $0.scratch.count >= threads }) else { return nil }
+            guard let i = all.firstIndex(where: { $0.capacity >= tokens && $0.scratch.count >= threads }) else {
+                return nil
+            }
             return all.remove(at: i)
         }
         return found
-            ?? BertWorkspace(capacity: max(tokens, Self.passTokens + maximumTokens), threads: max(threads, pool.threadCount), configuration: configuration)
+            ?? BertWorkspace(
+                capacity: max(tokens, Self.passTokens + maximumTokens), threads: max(threads, pool.threadCount),
+                configuration: configuration)
     }
 
     private func giveBack(_ workspace: BertWorkspace) {
@@ -231,7 +254,8 @@ public final class BertEncoder: TextEmbedder {
 
         func norm(_ n: BertWeights.Norm, from source: UnsafeMutablePointer<Float>) {
             kernels.layerNorm(
-                source + mine.lowerBound * hidden, gamma: n.gamma.pointer, beta: n.beta.pointer, epsilon: c.layerNormEpsilon,
+                source + mine.lowerBound * hidden, gamma: n.gamma.pointer, beta: n.beta.pointer,
+                epsilon: c.layerNormEpsilon,
                 rows: mine.count, columns: hidden, into: w.hidden.pointer + mine.lowerBound * hidden)
         }
         /// The rows of `source` in the form that `layer` reads.
@@ -242,7 +266,8 @@ public final class BertEncoder: TextEmbedder {
                 kernels.quantize(
                     source.pointer + mine.lowerBound * hidden, rows: mine.count, columns: hidden,
                     inputScale: layer.inputScale.map { UnsafePointer($0.pointer) },
-                    into: w.bytes.pointer + mine.lowerBound * hidden, scale: w.scales.pointer + mine.lowerBound, zero: w.zeros.pointer + mine.lowerBound)
+                    into: w.bytes.pointer + mine.lowerBound * hidden, scale: w.scales.pointer + mine.lowerBound,
+                    zero: w.zeros.pointer + mine.lowerBound)
                 barrier()
                 return .int8(w.bytes.pointer, scale: w.scales.pointer, zero: w.zeros.pointer)
             }
@@ -260,8 +285,10 @@ public final class BertEncoder: TextEmbedder {
             var start = 0
             for text in texts {
                 kernels.attention(
-                    qkv: w.qkv.pointer + start * 3 * hidden, tokens: text.count, heads: c.heads, headDimension: c.headDimension,
-                    headRange: share(c.heads), into: w.context.pointer + start * hidden, scratch: w.scratch[thread].pointer)
+                    qkv: w.qkv.pointer + start * 3 * hidden, tokens: text.count, heads: c.heads,
+                    headDimension: c.headDimension,
+                    headRange: share(c.heads), into: w.context.pointer + start * hidden,
+                    scratch: w.scratch[thread].pointer)
                 start += text.count
             }
             barrier()
@@ -281,7 +308,8 @@ public final class BertEncoder: TextEmbedder {
             barrier()
             // What came in is added where it stands.
             layer.down.apply(
-                w.wide, rows: rows, groups: share(hidden / 16), accumulate: true, bias: UnsafePointer(layer.downBias.pointer), into: w.hidden.pointer,
+                w.wide, rows: rows, groups: share(hidden / 16), accumulate: true,
+                bias: UnsafePointer(layer.downBias.pointer), into: w.hidden.pointer,
                 stride: hidden)
             barrier()
             norm(layer.outputNorm, from: w.hidden.pointer)

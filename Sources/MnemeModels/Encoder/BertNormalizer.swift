@@ -137,7 +137,9 @@ struct BertNormalizer: Sendable {
     /// later counts as a plain letter there.
     private static func category(_ scalar: Unicode.Scalar) -> Unicode.GeneralCategory {
         if scalar.value == 0x166d { return .otherPunctuation }  // became a symbol in Unicode 12
-        guard !scalar.isASCII, let age = scalar.properties.age, age.major > 8 else { return scalar.properties.generalCategory }
+        guard !scalar.isASCII, let age = scalar.properties.age, age.major > 8 else {
+            return scalar.properties.generalCategory
+        }
         return .otherLetter
     }
 
@@ -151,7 +153,8 @@ struct BertNormalizer: Sendable {
     /// The ranges of BERT's `_is_chinese_char`.
     private static func isCJK(_ scalar: Unicode.Scalar) -> Bool {
         switch scalar.value {
-        case 0x4e00...0x9fff, 0x3400...0x4dbf, 0x20000...0x2a6df, 0x2a700...0x2b73f, 0x2b740...0x2b81f, 0x2b920...0x2ceaf,
+        case 0x4e00...0x9fff, 0x3400...0x4dbf, 0x20000...0x2a6df, 0x2a700...0x2b73f, 0x2b740...0x2b81f,
+            0x2b920...0x2ceaf,
             0xf900...0xfaff, 0x2f800...0x2fa1f:
             true
         default: false

@@ -39,9 +39,12 @@ final class BertWeights: Sendable {
             Norm(gamma: try vector(name + ".weight", hidden), beta: try vector(name + ".bias", hidden))
         }
         func linear(_ names: [String], inputs: Int, outputs: Int, range: [Float]?) throws -> LinearLayer {
-            let weight = AlignedBuffer<Float>(names.count * outputs * inputs), bias = AlignedBuffer<Float>(names.count * outputs)
+            let weight = AlignedBuffer<Float>(names.count * outputs * inputs),
+                bias = AlignedBuffer<Float>(names.count * outputs)
             for (i, name) in names.enumerated() {
-                copy(try file.floats(name + ".weight", shape: [outputs, inputs]), to: weight.pointer + i * outputs * inputs)
+                copy(
+                    try file.floats(name + ".weight", shape: [outputs, inputs]),
+                    to: weight.pointer + i * outputs * inputs)
                 copy(try file.floats(name + ".bias", shape: [outputs]), to: bias.pointer + i * outputs)
             }
             let all = UnsafeBufferPointer(start: UnsafePointer(weight.pointer), count: weight.count)

@@ -21,7 +21,8 @@ public final class LazyEmbedder: TextEmbedder {
         dimension = configuration.hiddenSize
         maximumTokens = configuration.maximumTokens
         tokenizer = try WordPieceTokenizer(folder: folder)
-        identifier = BertEncoder.identifier(folder: folder, file: try SafetensorsFile(path: folder + "/model.safetensors"))
+        identifier = BertEncoder.identifier(
+            folder: folder, file: try SafetensorsFile(path: folder + "/model.safetensors"))
     }
 
     /// The encoder, loaded now if it was not yet.

@@ -25,7 +25,8 @@ public struct Embeddings: Sendable, Equatable {
 
     /// Vectors of `dimension` elements, one after the other.
     public init(dimension: Int, values: [Float]) {
-        precondition(dimension > 0 && values.count % dimension == 0, "\(values.count) elements are no vectors of \(dimension).")
+        precondition(
+            dimension > 0 && values.count % dimension == 0, "\(values.count) elements are no vectors of \(dimension).")
         self.dimension = dimension
         self.values = values
     }

@@ -33,7 +33,8 @@ public struct WordPieceTokenizer: Sendable {
         }
         let file = try MappedFile(path: folder + "/vocab.txt")
         guard file.count <= Self.maximumFile else {
-            throw ModelError(.invalidFile, "\(file.path) has \(file.count) bytes; a vocabulary has at most \(Self.maximumFile).")
+            throw ModelError(
+                .invalidFile, "\(file.path) has \(file.count) bytes; a vocabulary has at most \(Self.maximumFile).")
         }
         try self.init(
             vocabulary: Array(file.bytes), source: file.path, lowercase: lowercase,
@@ -170,13 +171,17 @@ private struct PieceTable: Sendable {
         self.longest = min(longest, 1024)
     }
 
-    private static func seed(_ continuation: Bool) -> UInt64 { continuation ? 0x9e37_79b9_7f4a_7c15 : 0xcbf2_9ce4_8422_2325 }
+    private static func seed(_ continuation: Bool) -> UInt64 {
+        continuation ? 0x9e37_79b9_7f4a_7c15 : 0xcbf2_9ce4_8422_2325
+    }
     private static func step(_ hash: UInt64, _ byte: UInt8) -> UInt64 { (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
     private static func finish(_ hash: UInt64) -> UInt64 { hash ^ (hash >> 29) }
 
     func id(of token: String) -> Int32? {
         var token = token
-        return token.withUTF8 { find($0, 0..<$0.count, hash: $0.reduce(Self.seed(false), Self.step), continuation: false) }
+        return token.withUTF8 {
+            find($0, 0..<$0.count, hash: $0.reduce(Self.seed(false), Self.step), continuation: false)
+        }
     }
 
     /// The longest piece that starts at `start`; a prefix's hash extends the shorter prefix's.
@@ -202,13 +207,16 @@ private struct PieceTable: Sendable {
         }
     }
 
-    private func find(_ text: UnsafeBufferPointer<UInt8>, _ range: Range<Int>, hash: UInt64, continuation wanted: Bool) -> Int32? {
+    private func find(_ text: UnsafeBufferPointer<UInt8>, _ range: Range<Int>, hash: UInt64, continuation wanted: Bool)
+        -> Int32?
+    {
         var slot = Int(truncatingIfNeeded: Self.finish(hash)) & (slots.count - 1)
         while slots[slot] >= 0 {
             let id = Int(slots[slot]), piece = pieces[id]
             if continuation[id] == wanted, Int(piece.length) == range.count {
                 let same = bytes.withUnsafeBufferPointer { bytes in
-                    memcmp(bytes.baseAddress! + Int(piece.offset), text.baseAddress! + range.lowerBound, range.count) == 0
+                    memcmp(bytes.baseAddress! + Int(piece.offset), text.baseAddress! + range.lowerBound, range.count)
+                        == 0
                 }
                 if same { return Int32(id) }
             }

@@ -12,11 +12,15 @@ extension GGUFFile {
         guard model == "gpt2" else {
             throw ModelError(
                 .unsupported,
-                "\(path) has a tokenizer of the kind '\(model.prefix(40))'; byte-level BPE ('gpt2') and SentencePiece ('llama', 't5') are read.")
+                "\(path) has a tokenizer of the kind '\(model.prefix(40))'; byte-level BPE ('gpt2') and SentencePiece ('llama', 't5') are read."
+            )
         }
         let rules = string("tokenizer.ggml.pre") ?? "none"
         guard let preTokenizer = other ?? PreTokenizer(gguf: rules) else {
-            throw ModelError(.unsupported, "\(path) cuts text by the rules '\(rules.prefix(40))'; those of gpt-2, smollm, llama-bpe and qwen2 are known.")
+            throw ModelError(
+                .unsupported,
+                "\(path) cuts text by the rules '\(rules.prefix(40))'; those of gpt-2, smollm, llama-bpe and qwen2 are known."
+            )
         }
         let tokens = try strings("tokenizer.ggml.tokens"), merges = try strings("tokenizer.ggml.merges")
         guard !tokens.isEmpty else { throw ModelError(.invalidFile, "\(path) has no vocabulary. Is it a whole model?") }
@@ -28,31 +32,44 @@ extension GGUFFile {
                 if type == 3 { hidden.insert(Int32(i)) }
             }
         }
-        func token(_ key: String) -> Int32? { integer("tokenizer.ggml.\(key)").flatMap { tokens.indices.contains($0) ? Int32($0) : nil } }
+        func token(_ key: String) -> Int32? {
+            integer("tokenizer.ggml.\(key)").flatMap { tokens.indices.contains($0) ? Int32($0) : nil }
+        }
         var ends = Set([token("eos_token_id"), token("eot_token_id")].compactMap(\.self))
         for name in ["<|im_end|>", "<|eot_id|>", "<|end|>", "<|endoftext|>"] {
             if let i = special.first(where: { tokens[Int($0)] == name }) { ends.insert(i) }
         }
         return try ByteLevelTokenizer(
-            tokens: tokens, merges: merges, ignoresMerges: other == nil && rules == "llama-bpe", preTokenizer: preTokenizer,
+            tokens: tokens, merges: merges, ignoresMerges: other == nil && rules == "llama-bpe",
+            preTokenizer: preTokenizer,
             composes: other == nil && rules == "qwen2", specialTokens: special, hidden: hidden, endTokens: ends,
             beginToken: bool("tokenizer.ggml.add_bos_token") ?? false ? token("bos_token_id") : nil, path: path)
     }
 
     private func strings(_ key: String) throws -> [String] {
         try (array(key) ?? []).map { value in
-            guard case .string(let text) = value else { throw ModelError(.invalidFile, "'\(key)' of \(path) is not a list of strings. Fetch it again.") }
+            guard case .string(let text) = value else {
+                throw ModelError(.invalidFile, "'\(key)' of \(path) is not a list of strings. Fetch it again.")
+            }
             return text
         }
     }
 
     private func sentencePieceTokenizer(_ model: SentencePieceTokenizer.Model) throws -> SentencePieceTokenizer {
         let tokens = try strings("tokenizer.ggml.tokens")
-        let scores = (array("tokenizer.ggml.scores") ?? []).map { if case .float(let score) = $0 { Float(score) } else { Float(0) } }
-        let kinds = (array("tokenizer.ggml.token_type") ?? []).map { if case .integer(let kind) = $0 { Int(clamping: kind) } else { 1 } }
-        func token(_ key: String) -> Int32? { integer("tokenizer.ggml.\(key)").flatMap { tokens.indices.contains($0) ? Int32($0) : nil } }
+        let scores = (array("tokenizer.ggml.scores") ?? []).map {
+            if case .float(let score) = $0 { Float(score) } else { Float(0) }
+        }
+        let kinds = (array("tokenizer.ggml.token_type") ?? []).map {
+            if case .integer(let kind) = $0 { Int(clamping: kind) } else { 1 }
+        }
+        func token(_ key: String) -> Int32? {
+            integer("tokenizer.ggml.\(key)").flatMap { tokens.indices.contains($0) ? Int32($0) : nil }
+        }
         var ends = Set([token("eos_token_id"), token("eot_token_id")].compactMap(\.self))
-        for name in ["<|im_end|>", "<end_of_turn>", "<|end|>"] { if let i = tokens.firstIndex(of: name) { ends.insert(Int32(i)) } }
+        for name in ["<|im_end|>", "<end_of_turn>", "<|end|>"] {
+            if let i = tokens.firstIndex(of: name) { ends.insert(Int32(i)) }
+        }
         let map = (array("tokenizer.ggml.precompiled_charsmap") ?? []).map {
             if case .integer(let byte) = $0 { UInt8(truncatingIfNeeded: byte) } else { UInt8(0) }
         }
@@ -62,9 +79,11 @@ extension GGUFFile {
         return try SentencePieceTokenizer(
             model: model, tokens: tokens, scores: scores, kinds: kinds,
             normalizer: SentencePieceNormalizer(
-                addsSpace: bool("tokenizer.ggml.add_space_prefix") ?? true, collapsesSpaces: bool("tokenizer.ggml.remove_extra_whitespaces") ?? false,
+                addsSpace: bool("tokenizer.ggml.add_space_prefix") ?? true,
+                collapsesSpaces: bool("tokenizer.ggml.remove_extra_whitespaces") ?? false,
                 map: SentencePieceNormalizer.CharacterMap(map)), endTokens: ends,
-            beginToken: bool("tokenizer.ggml.add_bos_token") ?? (model == .bpe) ? token("bos_token_id") : nil, unknown: token("unknown_token_id") ?? 0,
+            beginToken: bool("tokenizer.ggml.add_bos_token") ?? (model == .bpe) ? token("bos_token_id") : nil,
+            unknown: token("unknown_token_id") ?? 0,
             // Phi-3's files do not say that whitespace after the names of roles is swallowed, as the published tokenizer does.
             stripping: string("general.architecture") == "phi3"
                 ? Set(tokens.filter(SpecialTokens.isControl)).union(["</s>"]).subtracting(["<|endoftext|>"]) : [],

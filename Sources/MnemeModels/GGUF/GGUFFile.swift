@@ -50,9 +50,12 @@ public final class GGUFFile: Sendable {
 
     /// Names of types, also of those that are not read.
     static let typeNames: [Int32: String] = [
-        0: "F32", 1: "F16", 2: "Q4_0", 3: "Q4_1", 6: "Q5_0", 7: "Q5_1", 8: "Q8_0", 9: "Q8_1", 10: "Q2_K", 11: "Q3_K", 12: "Q4_K", 13: "Q5_K",
-        14: "Q6_K", 15: "Q8_K", 16: "IQ2_XXS", 17: "IQ2_XS", 18: "IQ3_XXS", 19: "IQ1_S", 20: "IQ4_NL", 21: "IQ3_S", 22: "IQ2_S", 23: "IQ4_XS",
-        24: "I8", 25: "I16", 26: "I32", 27: "I64", 28: "F64", 29: "IQ1_M", 30: "BF16", 34: "TQ1_0", 35: "TQ2_0", 39: "MXFP4",
+        0: "F32", 1: "F16", 2: "Q4_0", 3: "Q4_1", 6: "Q5_0", 7: "Q5_1", 8: "Q8_0", 9: "Q8_1", 10: "Q2_K", 11: "Q3_K",
+        12: "Q4_K", 13: "Q5_K",
+        14: "Q6_K", 15: "Q8_K", 16: "IQ2_XXS", 17: "IQ2_XS", 18: "IQ3_XXS", 19: "IQ1_S", 20: "IQ4_NL", 21: "IQ3_S",
+        22: "IQ2_S", 23: "IQ4_XS",
+        24: "I8", 25: "I16", 26: "I32", 27: "I64", 28: "F64", 29: "IQ1_M", 30: "BF16", 34: "TQ1_0", 35: "TQ2_0",
+        39: "MXFP4",
     ]
 
     /// - Throws: ``ModelError`` that names the first fault found.
@@ -60,25 +63,33 @@ public final class GGUFFile: Sendable {
         self.path = path
         file = try MappedFile(path: path)
         var reader = GGUFReader(bytes: file.bytes, path: path)
-        guard file.count >= 4, file.bytes[0..<4].elementsEqual("GGUF".utf8) else { throw reader.fault("it does not begin with 'GGUF'") }
+        guard file.count >= 4, file.bytes[0..<4].elementsEqual("GGUF".utf8) else {
+            throw reader.fault("it does not begin with 'GGUF'")
+        }
         reader.place = 4
         let version = try reader.integer(UInt32.self)
         guard version == 2 || version == 3 else {
-            throw ModelError(.unsupported, "\(path) is a GGUF file of version \(version); versions 2 and 3 are read. Convert it anew.")
+            throw ModelError(
+                .unsupported,
+                "\(path) is a GGUF file of version \(version); versions 2 and 3 are read. Convert it anew.")
         }
         let tensorCount = try reader.count(bytesEach: 24), entryCount = try reader.count(bytesEach: 13)
         var metadata: [String: Value] = [:]
         var entries: [(key: String, range: Range<Int>)] = []
         for _ in 0..<entryCount {
             let start = reader.place, key = try reader.string()
-            guard metadata.updateValue(try reader.value(type: reader.integer(UInt32.self), depth: 0), forKey: key) == nil else {
+            guard
+                metadata.updateValue(try reader.value(type: reader.integer(UInt32.self), depth: 0), forKey: key) == nil
+            else {
                 throw reader.fault("the key '\(key.prefix(80))' stands there twice")
             }
             entries.append((key, start..<reader.place))
         }
         let alignment: Int
         if case .integer(let value)? = metadata["general.alignment"] {
-            guard value >= 8, value <= 1 << 20, value & (value - 1) == 0 else { throw reader.fault("its alignment is \(value)") }
+            guard value >= 8, value <= 1 << 20, value & (value - 1) == 0 else {
+                throw reader.fault("its alignment is \(value)")
+            }
             alignment = Int(value)
         } else {
             alignment = 32
@@ -86,12 +97,16 @@ public final class GGUFFile: Sendable {
         var headers: [(name: String, shape: [Int], type: Int32, offset: Int, bytes: Int)] = []
         for _ in 0..<tensorCount {
             let name = try reader.string(), dimensions = try reader.integer(UInt32.self)
-            guard (1...4).contains(dimensions) else { throw reader.fault("tensor '\(name.prefix(80))' has \(dimensions) dimensions") }
+            guard (1...4).contains(dimensions) else {
+                throw reader.fault("tensor '\(name.prefix(80))' has \(dimensions) dimensions")
+            }
             var shape: [Int] = [], total = 1
             for _ in 0..<dimensions {
                 let extent = try reader.integer(UInt64.self)
                 let (product, overflow) = total.multipliedReportingOverflow(by: Int(clamping: extent))
-                guard extent > 0, !overflow, product < 1 << 48 else { throw reader.fault("tensor '\(name.prefix(80))' has the extent \(extent)") }
+                guard extent > 0, !overflow, product < 1 << 48 else {
+                    throw reader.fault("tensor '\(name.prefix(80))' has the extent \(extent)")
+                }
                 total = product
                 shape.insert(Int(extent), at: 0)
             }
@@ -102,8 +117,12 @@ public final class GGUFFile: Sendable {
                     "Tensor '\(name.prefix(80))' of \(path) is of type \(Self.typeNames[type] ?? String(type)), which is not read. Choose a file in Q4_1, Q4_K, Q8_0, F16 or the like."
                 )
             }
-            guard shape.last! % block.weights == 0 else { throw reader.fault("tensor '\(name.prefix(80))' has rows of \(shape.last!), not whole blocks") }
-            guard offset % UInt64(alignment) == 0, offset < 1 << 48 else { throw reader.fault("tensor '\(name.prefix(80))' lies at \(offset)") }
+            guard shape.last! % block.weights == 0 else {
+                throw reader.fault("tensor '\(name.prefix(80))' has rows of \(shape.last!), not whole blocks")
+            }
+            guard offset % UInt64(alignment) == 0, offset < 1 << 48 else {
+                throw reader.fault("tensor '\(name.prefix(80))' lies at \(offset)")
+            }
             headers.append((name, shape, type, Int(offset), total / block.weights * block.bytes))
         }
         let start = (reader.place + alignment - 1) / alignment * alignment
@@ -113,8 +132,11 @@ public final class GGUFFile: Sendable {
                 throw reader.fault("it ends before tensor '\(header.name.prefix(80))' does; it may be half downloaded")
             }
             let tensor = Tensor(
-                name: header.name, shape: header.shape, type: header.type, range: start + header.offset..<start + header.offset + header.bytes)
-            guard tensors.updateValue(tensor, forKey: header.name) == nil else { throw reader.fault("tensor '\(header.name.prefix(80))' stands there twice") }
+                name: header.name, shape: header.shape, type: header.type,
+                range: start + header.offset..<start + header.offset + header.bytes)
+            guard tensors.updateValue(tensor, forKey: header.name) == nil else {
+                throw reader.fault("tensor '\(header.name.prefix(80))' stands there twice")
+            }
         }
         self.metadata = metadata
         self.entries = entries
@@ -122,7 +144,9 @@ public final class GGUFFile: Sendable {
     }
 
     /// The bytes of a tensor; valid while the file lives.
-    package func bytes(_ tensor: Tensor) -> UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: file.bytes[tensor.range]) }
+    package func bytes(_ tensor: Tensor) -> UnsafeRawBufferPointer {
+        UnsafeRawBufferPointer(rebasing: file.bytes[tensor.range])
+    }
 
     /// A tensor's weights as floats.
     ///
@@ -137,15 +161,21 @@ public final class GGUFFile: Sendable {
 
     /// - Throws: ``ModelError`` if there is none of that name and shape.
     public func tensor(_ name: String, shape: [Int]) throws -> Tensor {
-        guard let tensor = tensors[name] else { throw ModelError(.invalidFile, "\(path) has no tensor '\(name)'. Is it a whole model?") }
+        guard let tensor = tensors[name] else {
+            throw ModelError(.invalidFile, "\(path) has no tensor '\(name)'. Is it a whole model?")
+        }
         guard tensor.shape == shape else {
-            throw ModelError(.invalidFile, "Tensor '\(name)' of \(path) has the shape \(tensor.shape), not \(shape) as the header says.")
+            throw ModelError(
+                .invalidFile,
+                "Tensor '\(name)' of \(path) has the shape \(tensor.shape), not \(shape) as the header says.")
         }
         return tensor
     }
 
     /// An integer of the header.
-    public func integer(_ key: String) -> Int? { if case .integer(let value)? = metadata[key] { Int(value) } else { nil } }
+    public func integer(_ key: String) -> Int? {
+        if case .integer(let value)? = metadata[key] { Int(value) } else { nil }
+    }
     /// A number of the header.
     public func number(_ key: String) -> Double? {
         switch metadata[key] {
@@ -173,7 +203,9 @@ struct GGUFReader {
         self.path = path
     }
 
-    func fault(_ what: String) -> ModelError { ModelError(.invalidFile, "\(path) is not a sound GGUF file: \(what). Fetch it again.") }
+    func fault(_ what: String) -> ModelError {
+        ModelError(.invalidFile, "\(path) is not a sound GGUF file: \(what). Fetch it again.")
+    }
 
     mutating func integer<T: FixedWidthInteger>(_ type: T.Type) throws -> T {
         let size = MemoryLayout<T>.size
@@ -185,14 +217,18 @@ struct GGUFReader {
     /// A number of things that take at least `bytesEach` bytes: no claim makes us reserve more than the file could hold.
     mutating func count(bytesEach: Int) throws -> Int {
         let count = try integer(UInt64.self)
-        guard count <= UInt64((bytes.count - place) / bytesEach) else { throw fault("it claims \(count) entries, more than it could hold") }
+        guard count <= UInt64((bytes.count - place) / bytesEach) else {
+            throw fault("it claims \(count) entries, more than it could hold")
+        }
         return Int(count)
     }
 
     mutating func string() throws -> String {
         let length = try count(bytesEach: 1)
         defer { place += length }
-        guard let text = String(validating: bytes[place..<place + length], as: UTF8.self) else { throw fault("a string is not UTF-8") }
+        guard let text = String(validating: bytes[place..<place + length], as: UTF8.self) else {
+            throw fault("a string is not UTF-8")
+        }
         return text
     }
 

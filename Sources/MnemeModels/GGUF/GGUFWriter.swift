@@ -25,7 +25,9 @@ package struct GGUFWriter {
     /// Announces a tensor; ``write(to:data:)`` asks for the bytes in this order.
     ///
     /// - Parameter shape: the slowest extent first.
-    package mutating func add(tensor name: String, shape: [Int], type: Int32, bytes: Int) { tensors.append((name, shape, type, bytes)) }
+    package mutating func add(tensor name: String, shape: [Int], type: Int32, bytes: Int) {
+        tensors.append((name, shape, type, bytes))
+    }
 
     /// - Parameter data: the bytes of the tensor of an index.
     /// - Throws: ``ModelError`` if the system does, and what `data` throws.
@@ -60,7 +62,9 @@ package struct GGUFWriter {
         try file.finish()
     }
 
-    private static func put(_ value: some FixedWidthInteger, to out: inout [UInt8]) { withUnsafeBytes(of: value.littleEndian) { out.append(contentsOf: $0) } }
+    private static func put(_ value: some FixedWidthInteger, to out: inout [UInt8]) {
+        withUnsafeBytes(of: value.littleEndian) { out.append(contentsOf: $0) }
+    }
 
     private static func put(_ text: String, to out: inout [UInt8]) {
         put(UInt64(text.utf8.count), to: &out)
@@ -79,7 +83,8 @@ package struct GGUFWriter {
 
     private static func put(_ value: GGUFFile.Value, to out: inout [UInt8]) {
         switch value {
-        case .integer(let number): if let small = UInt32(exactly: number) { put(small, to: &out) } else { put(number, to: &out) }
+        case .integer(let number):
+            if let small = UInt32(exactly: number) { put(small, to: &out) } else { put(number, to: &out) }
         case .float(let number): put(Float(number).bitPattern, to: &out)
         case .bool(let bool): out.append(bool ? 1 : 0)
         case .string(let text): put(text, to: &out)

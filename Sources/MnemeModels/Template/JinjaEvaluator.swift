@@ -65,7 +65,8 @@ struct JinjaEvaluator {
     }
 
     private mutating func loop(
-        _ names: [String], _ list: JinjaExpression, _ condition: JinjaExpression?, _ body: [JinjaNode], _ otherwise: [JinjaNode], _ output: inout String
+        _ names: [String], _ list: JinjaExpression, _ condition: JinjaExpression?, _ body: [JinjaNode],
+        _ otherwise: [JinjaNode], _ output: inout String
     ) throws {
         var items = try elements(value(list))
         scopes.append([:])
@@ -88,7 +89,8 @@ struct JinjaEvaluator {
             scopes[scopes.count - 1] = [:]
             try assign(names, item)
             var loop: [(key: String, value: JinjaValue)] = [
-                ("index", .integer(i + 1)), ("index0", .integer(i)), ("revindex", .integer(items.count - i)), ("revindex0", .integer(items.count - i - 1)),
+                ("index", .integer(i + 1)), ("index0", .integer(i)), ("revindex", .integer(items.count - i)),
+                ("revindex0", .integer(items.count - i - 1)),
                 ("first", .bool(i == 0)), ("last", .bool(i == items.count - 1)), ("length", .integer(items.count)),
             ]
             if i > 0 { loop.append(("previtem", items[i - 1])) }
@@ -112,7 +114,8 @@ struct JinjaEvaluator {
         for scope in scopes.reversed() {
             if let value = scope[name] { return value }
         }
-        return ["range", "namespace", "raise_exception", "strftime_now", "dict"].contains(name) ? .function(name) : .undefined
+        return ["range", "namespace", "raise_exception", "strftime_now", "dict"].contains(name)
+            ? .function(name) : .undefined
     }
 
     private func elements(_ value: JinjaValue) throws -> [JinjaValue] {
@@ -135,7 +138,9 @@ struct JinjaEvaluator {
 
     private mutating func visit(_ value: JinjaValue, depth: Int) throws {
         visits += 1
-        guard depth <= Self.maximumNesting, visits <= Self.maximumVisits else { throw fault("a value is nested too deeply") }
+        guard depth <= Self.maximumNesting, visits <= Self.maximumVisits else {
+            throw fault("a value is nested too deeply")
+        }
         switch value {
         case .list(let items): for item in items { try visit(item, depth: depth + 1) }
         case .object(let entries): for entry in entries { try visit(entry.value, depth: depth + 1) }
@@ -156,7 +161,9 @@ struct JinjaEvaluator {
     /// Asks before a text is made of `count` parts of so many bytes.
     private func requireRoom(_ count: Int, _ bytes: Int, beside others: Int = 0) throws {
         let (product, overflow) = max(0, count).multipliedReportingOverflow(by: bytes)
-        if overflow || product > Self.maximumText - min(others, Self.maximumText) { throw fault("a text grows beyond all bounds") }
+        if overflow || product > Self.maximumText - min(others, Self.maximumText) {
+            throw fault("a text grows beyond all bounds")
+        }
     }
 
     private func join(_ items: [JinjaValue], _ separator: String) throws -> JinjaValue {
@@ -172,7 +179,9 @@ struct JinjaEvaluator {
 
     // MARK: Expressions
 
-    private mutating func value(_ expression: JinjaExpression) throws -> JinjaValue { try bounded(unbounded(expression)) }
+    private mutating func value(_ expression: JinjaExpression) throws -> JinjaValue {
+        try bounded(unbounded(expression))
+    }
 
     private mutating func unbounded(_ expression: JinjaExpression) throws -> JinjaValue {
         try step()
@@ -190,10 +199,12 @@ struct JinjaEvaluator {
         case .attribute(let base, let name): return try member(value(base), name)
         case .item(let base, let index): return try item(value(base), value(index))
         case .slice(let base, let from, let to, let by):
-            return try slice(value(base), from.map { try value($0) }, to.map { try value($0) }, by.map { try value($0) })
+            return try slice(
+                value(base), from.map { try value($0) }, to.map { try value($0) }, by.map { try value($0) })
         case .call(let function, let positional, let named): return try call(function, positional, named)
         case .filter(let base, let name, let positional, let named):
-            return try filter(name, value(base), positional.map { try value($0) }, try named.map { ($0.0, try value($0.1)) })
+            return try filter(
+                name, value(base), positional.map { try value($0) }, try named.map { ($0.0, try value($0.1)) })
         case .test(let base, let name, let arguments, let negated):
             let result = try test(name, value(base), arguments.map { try value($0) })
             return .bool(result != negated)
@@ -220,7 +231,11 @@ struct JinjaEvaluator {
     }
 
     private static func set(_ entries: inout [(key: String, value: JinjaValue)], _ key: String, _ value: JinjaValue) {
-        if let i = entries.firstIndex(where: { $0.key == key }) { entries[i].value = value } else { entries.append((key, value)) }
+        if let i = entries.firstIndex(where: { $0.key == key }) {
+            entries[i].value = value
+        } else {
+            entries.append((key, value))
+        }
     }
 
     private func member(_ base: JinjaValue, _ name: String) throws -> JinjaValue {
@@ -246,7 +261,9 @@ struct JinjaEvaluator {
         }
     }
 
-    private func slice(_ base: JinjaValue, _ from: JinjaValue?, _ to: JinjaValue?, _ by: JinjaValue?) throws -> JinjaValue {
+    private func slice(_ base: JinjaValue, _ from: JinjaValue?, _ to: JinjaValue?, _ by: JinjaValue?) throws
+        -> JinjaValue
+    {
         func bound(_ value: JinjaValue?) throws -> Int? {
             switch value {
             case nil, JinjaValue.none?: return nil
@@ -258,7 +275,9 @@ struct JinjaEvaluator {
         func pick<T>(_ items: [T]) throws -> [T] {
             guard step != 0 else { throw fault("a slice has a step of zero") }
             let n = items.count
-            func clamp(_ i: Int) -> Int { step > 0 ? min(max(i < 0 ? n + i : i, 0), n) : min(max(i < 0 ? n + i : i, -1), n - 1) }
+            func clamp(_ i: Int) -> Int {
+                step > 0 ? min(max(i < 0 ? n + i : i, 0), n) : min(max(i < 0 ? n + i : i, -1), n - 1)
+            }
             let start = first.map(clamp) ?? (step > 0 ? 0 : n - 1), stop = last.map(clamp) ?? (step > 0 ? n : -1)
             return stride(from: start, to: stop, by: step).map { items[$0] }
         }
@@ -312,7 +331,9 @@ struct JinjaEvaluator {
             default: break
             }
         }
-        guard let x = a.number, let y = b.number else { throw fault("'\(symbol)' does not fit \(a.text.prefix(40)) and \(b.text.prefix(40))") }
+        guard let x = a.number, let y = b.number else {
+            throw fault("'\(symbol)' does not fit \(a.text.prefix(40)) and \(b.text.prefix(40))")
+        }
         switch symbol {
         case "+": return .float(x + y)
         case "-": return .float(x - y)
@@ -333,21 +354,28 @@ struct JinjaEvaluator {
 
     // MARK: Calls
 
-    private mutating func call(_ function: JinjaExpression, _ positional: [JinjaExpression], _ named: [(String, JinjaExpression)]) throws -> JinjaValue {
+    private mutating func call(
+        _ function: JinjaExpression, _ positional: [JinjaExpression], _ named: [(String, JinjaExpression)]
+    ) throws -> JinjaValue {
         let arguments = try positional.map { try value($0) }, keywords = try named.map { ($0.0, try value($0.1)) }
         if case .attribute(let base, let name) = function {
             let target = try value(base)
-            if case .object = target, let member = target[name], case .macro(let index) = member { return try macro(index, arguments, keywords) }
+            if case .object = target, let member = target[name], case .macro(let index) = member {
+                return try macro(index, arguments, keywords)
+            }
             return try method(name, target, arguments)
         }
         switch try value(function) {
         case .macro(let index): return try macro(index, arguments, keywords)
         case .function("range"):
             let bounds = arguments.compactMap { if case .integer(let i) = $0 { i } else { nil } }
-            guard (1...3).contains(bounds.count), bounds.count == arguments.count else { throw fault("range takes one to three integers") }
+            guard (1...3).contains(bounds.count), bounds.count == arguments.count else {
+                throw fault("range takes one to three integers")
+            }
             let by = bounds.count == 3 ? bounds[2] : 1
             guard by != 0 else { throw fault("range has a step of zero") }
-            let sequence = stride(from: bounds.count > 1 ? bounds[0] : 0, to: bounds.count > 1 ? bounds[1] : bounds[0], by: by)
+            let sequence = stride(
+                from: bounds.count > 1 ? bounds[0] : 0, to: bounds.count > 1 ? bounds[1] : bounds[0], by: by)
             var items: [JinjaValue] = []
             for item in sequence {
                 guard items.count < 100_000 else { throw fault("a range is too long") }
@@ -359,13 +387,16 @@ struct JinjaEvaluator {
             namespaces.append(Dictionary(keywords) { $1 })
             return .namespace(namespaces.count - 1)
         case .function("dict"): return .object(keywords.map { (key: $0.0, value: $0.1) })
-        case .function("raise_exception"): throw TemplateError(arguments.first?.text ?? "The chat template refuses these messages.")
+        case .function("raise_exception"):
+            throw TemplateError(arguments.first?.text ?? "The chat template refuses these messages.")
         case .function("strftime_now"): return .string(Self.format(now, arguments.first?.text ?? ""))
         default: throw fault("it calls what is no function")
         }
     }
 
-    private mutating func macro(_ index: Int, _ arguments: [JinjaValue], _ keywords: [(String, JinjaValue)]) throws -> JinjaValue {
+    private mutating func macro(_ index: Int, _ arguments: [JinjaValue], _ keywords: [(String, JinjaValue)]) throws
+        -> JinjaValue
+    {
         let macro = macros[index]
         guard scopes.count < Self.maximumDepth else { throw fault("macros call each other without end") }
         var scope: [String: JinjaValue] = [:]
@@ -391,9 +422,11 @@ struct JinjaEvaluator {
         case (.object(let entries), "items"): return .list(entries.map { .list([.string($0.key), $0.value]) })
         case (.object(let entries), "keys"): return .list(entries.map { .string($0.key) })
         case (.object(let entries), "values"): return .list(entries.map(\.value))
-        case (.object, "get"): return target[arguments.first?.text ?? ""] ?? (arguments.count > 1 ? arguments[1] : .none)
+        case (.object, "get"):
+            return target[arguments.first?.text ?? ""] ?? (arguments.count > 1 ? arguments[1] : .none)
         case (.list(let items), "index"):
-            guard let wanted = arguments.first, let i = items.firstIndex(where: { JinjaValue.equals($0, wanted) }) else { throw fault("a list lacks an item") }
+            guard let wanted = arguments.first, let i = items.firstIndex(where: { JinjaValue.equals($0, wanted) })
+            else { throw fault("a list lacks an item") }
             return .integer(i)
         default: throw fault("\(target.text.prefix(40)) has no method '\(name)'")
         }
@@ -405,7 +438,9 @@ struct JinjaEvaluator {
             return arguments[i].text
         }
         func strip(front: Bool, back: Bool) -> JinjaValue {
-            let set = arguments.first.flatMap { if case .string(let characters) = $0 { Set(characters.unicodeScalars) } else { nil } }
+            let set = arguments.first.flatMap {
+                if case .string(let characters) = $0 { Set(characters.unicodeScalars) } else { nil }
+            }
             func drops(_ scalar: Unicode.Scalar) -> Bool { set?.contains(scalar) ?? scalar.properties.isWhitespace }
             var scalars = text.unicodeScalars[...]
             if front { scalars = scalars.drop(while: drops) }
@@ -421,7 +456,8 @@ struct JinjaEvaluator {
         case "title": return .string(Self.title(text))
         case "capitalize": return .string(text.prefix(1).uppercased() + text.dropFirst().lowercased())
         case "startswith", "endswith":
-            let options: [JinjaValue] = if case .list(let items)? = arguments.first { items } else { [.string(try argument(0))] }
+            let options: [JinjaValue] =
+                if case .list(let items)? = arguments.first { items } else { [.string(try argument(0))] }
             return .bool(options.contains { name == "startswith" ? text.hasPrefix($0.text) : text.hasSuffix($0.text) })
         case "replace":
             let old = try argument(0), new = try argument(1)
@@ -436,18 +472,27 @@ struct JinjaEvaluator {
             }
             guard !separator.isEmpty else { throw fault("a text is split at nothing") }
             let parts = text.components(separatedBy: separator)
-            guard arguments.count > 1, case .integer(let count) = arguments[1], count >= 0, parts.count - 1 > count else {
+            guard arguments.count > 1, case .integer(let count) = arguments[1], count >= 0, parts.count - 1 > count
+            else {
                 return .list(parts.map { .string($0) })
             }
-            if name == "split" { return .list((parts[..<count] + [parts[count...].joined(separator: separator)]).map { .string($0) }) }
+            if name == "split" {
+                return .list((parts[..<count] + [parts[count...].joined(separator: separator)]).map { .string($0) })
+            }
             let head = parts.count - count
             return .list(([parts[..<head].joined(separator: separator)] + parts[head...]).map { .string($0) })
-        case "find": return .integer(text.range(of: try argument(0)).map { text.unicodeScalars.distance(from: text.startIndex, to: $0.lowerBound) } ?? -1)
+        case "find":
+            return .integer(
+                text.range(of: try argument(0)).map {
+                    text.unicodeScalars.distance(from: text.startIndex, to: $0.lowerBound)
+                } ?? -1)
         case "count": return .integer(text.components(separatedBy: try argument(0)).count - 1)
         case "join": return try join(elements(arguments.first ?? .undefined), text)
         case "isdigit": return .bool(!text.isEmpty && text.allSatisfy(\.isNumber))
-        case "removeprefix": return .string(text.hasPrefix(try argument(0)) ? String(text.dropFirst(try argument(0).count)) : text)
-        case "removesuffix": return .string(text.hasSuffix(try argument(0)) ? String(text.dropLast(try argument(0).count)) : text)
+        case "removeprefix":
+            return .string(text.hasPrefix(try argument(0)) ? String(text.dropFirst(try argument(0).count)) : text)
+        case "removesuffix":
+            return .string(text.hasSuffix(try argument(0)) ? String(text.dropLast(try argument(0).count)) : text)
         default: throw fault("texts have no method '\(name.prefix(40))'")
         }
     }
@@ -461,7 +506,9 @@ struct JinjaEvaluator {
         return result
     }
 
-    private mutating func filter(_ name: String, _ base: JinjaValue, _ arguments: [JinjaValue], _ keywords: [(String, JinjaValue)]) throws -> JinjaValue {
+    private mutating func filter(
+        _ name: String, _ base: JinjaValue, _ arguments: [JinjaValue], _ keywords: [(String, JinjaValue)]
+    ) throws -> JinjaValue {
         func keyword(_ name: String, _ place: Int) -> JinjaValue? {
             keywords.first { $0.0 == name }?.1 ?? (arguments.indices.contains(place) ? arguments[place] : nil)
         }
@@ -476,11 +523,17 @@ struct JinjaEvaluator {
             default: return .integer(try elements(base).count)
             }
         case "tojson":
-            if case .integer(let indent)? = keyword("indent", 0) { return .string(base.json(indent: max(0, min(indent, 16)))) }
+            if case .integer(let indent)? = keyword("indent", 0) {
+                return .string(base.json(indent: max(0, min(indent, 16))))
+            }
             return .string(base.json(indent: nil))
         case "default", "d":
             let usesFallback: Bool
-            if case .undefined = base { usesFallback = true } else { usesFallback = keyword("boolean", 1)?.isTrue ?? false && !base.isTrue }
+            if case .undefined = base {
+                usesFallback = true
+            } else {
+                usesFallback = keyword("boolean", 1)?.isTrue ?? false && !base.isTrue
+            }
             return usesFallback ? keyword("default_value", 0) ?? .string("") : base
         case "join":
             var items = try elements(base)
@@ -492,29 +545,40 @@ struct JinjaEvaluator {
             return .list(entries.map { .list([.string($0.key), $0.value]) })
         case "dictsort":
             guard case .object(let entries) = base else { throw fault("dictsort needs a dictionary") }
-            return .list(entries.sorted { $0.key.lowercased() < $1.key.lowercased() }.map { .list([.string($0.key), $0.value]) })
+            return .list(
+                entries.sorted { $0.key.lowercased() < $1.key.lowercased() }.map { .list([.string($0.key), $0.value]) })
         case "first": return try elements(base).first ?? .undefined
         case "last": return try elements(base).last ?? .undefined
         case "reverse": return .list(try elements(base).reversed())
         case "unique":
             return .list(
-                try elements(base).reduce(into: [JinjaValue]()) { kept, item in if !kept.contains(where: { JinjaValue.equals($0, item) }) { kept.append(item) }
+                try elements(base).reduce(into: [JinjaValue]()) { kept, item in
+                    if !kept.contains(where: { JinjaValue.equals($0, item) }) { kept.append(item) }
                 })
         case "sort":
             return .list(
-                try elements(base).sorted { a, b in if let x = a.number, let y = b.number { x < y } else { a.text.lowercased() < b.text.lowercased() } })
-        case "int": return .integer(base.number.flatMap { Int(exactly: $0.rounded(.towardZero)) } ?? Int(base.text.trimmingCharacters(in: .whitespaces)) ?? 0)
+                try elements(base).sorted { a, b in
+                    if let x = a.number, let y = b.number { x < y } else { a.text.lowercased() < b.text.lowercased() }
+                })
+        case "int":
+            return .integer(
+                base.number.flatMap { Int(exactly: $0.rounded(.towardZero)) } ?? Int(
+                    base.text.trimmingCharacters(in: .whitespaces)) ?? 0)
         case "float": return .float(base.number ?? Double(base.text.trimmingCharacters(in: .whitespaces)) ?? 0)
         case "abs": return try binary("*", base, .integer((base.number ?? 0) < 0 ? -1 : 1))
         case "round": return .float((base.number ?? 0).rounded())
         case "indent":
             let width = if case .integer(let width)? = keyword("width", 0) { max(0, min(width, 64)) } else { 4 }
-            let text = base.text, lines = text.components(separatedBy: "\n"), pad = String(repeating: " ", count: width),
+            let text = base.text, lines = text.components(separatedBy: "\n"),
+                pad = String(repeating: " ", count: width),
                 first = keyword("first", 1)?.isTrue ?? false
             try requireRoom(lines.count, width, beside: text.utf8.count)
-            return .string(lines.enumerated().map { $0 == 0 && !first || $1.isEmpty ? $1 : pad + $1 }.joined(separator: "\n"))
+            return .string(
+                lines.enumerated().map { $0 == 0 && !first || $1.isEmpty ? $1 : pad + $1 }.joined(separator: "\n"))
         case "map":
-            if let attribute = keywords.first(where: { $0.0 == "attribute" })?.1 { return .list(try elements(base).map { try member($0, attribute.text) }) }
+            if let attribute = keywords.first(where: { $0.0 == "attribute" })?.1 {
+                return .list(try elements(base).map { try member($0, attribute.text) })
+            }
             guard let filter = arguments.first?.text else { throw fault("map lacks a filter") }
             return .list(try elements(base).map { try self.filter(filter, $0, Array(arguments.dropFirst()), []) })
         case "selectattr", "rejectattr":
@@ -522,13 +586,17 @@ struct JinjaEvaluator {
             return .list(
                 try elements(base).filter { item in
                     let part = try member(item, attribute)
-                    let holds = arguments.count > 1 ? try test(arguments[1].text, part, Array(arguments.dropFirst(2))) : part.isTrue
+                    let holds =
+                        arguments.count > 1
+                        ? try test(arguments[1].text, part, Array(arguments.dropFirst(2))) : part.isTrue
                     return holds == (name == "selectattr")
                 })
         case "select", "reject":
             return .list(
                 try elements(base).filter { item in
-                    let holds = arguments.isEmpty ? item.isTrue : try test(arguments[0].text, item, Array(arguments.dropFirst()))
+                    let holds =
+                        arguments.isEmpty
+                        ? item.isTrue : try test(arguments[0].text, item, Array(arguments.dropFirst()))
                     return holds == (name == "select")
                 })
         default: throw fault("the filter '\(name.prefix(40))' is not known")
@@ -554,7 +622,8 @@ struct JinjaEvaluator {
                 default: false
                 }
             }
-        case "callable": return kind { if case .macro = $0 { true } else { if case .function = $0 { true } else { false } } }
+        case "callable":
+            return kind { if case .macro = $0 { true } else { if case .function = $0 { true } else { false } } }
         case "true": return kind { if case .bool(true) = $0 { true } else { false } }
         case "false": return kind { if case .bool(false) = $0 { true } else { false } }
         case "equalto", "eq", "==": return arguments.first.map { JinjaValue.equals(value, $0) } ?? false

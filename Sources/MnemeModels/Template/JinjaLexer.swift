@@ -14,7 +14,8 @@ struct JinjaLexer {
 
     private func has(_ text: String, at index: Int) -> Bool {
         let scalars = Array(text.unicodeScalars)
-        return index + scalars.count <= source.count && (0..<scalars.count).allSatisfy { source[index + $0] == scalars[$0] }
+        return index + scalars.count <= source.count
+            && (0..<scalars.count).allSatisfy { source[index + $0] == scalars[$0] }
     }
 
     mutating func run() throws -> [JinjaToken] {
@@ -49,7 +50,9 @@ struct JinjaLexer {
             } else if kind != "{" {
                 // lstrip_blocks: blanks between the line's start and a block go.
                 let kept = text.unicodeScalars.reversed().drop { $0 == " " || $0 == "\t" }
-                if kept.isEmpty && (tokens.isEmpty || startsLine) || kept.first == "\n" { text = String(String.UnicodeScalarView(kept.reversed())) }
+                if kept.isEmpty && (tokens.isEmpty || startsLine) || kept.first == "\n" {
+                    text = String(String.UnicodeScalarView(kept.reversed()))
+                }
             }
             if !text.isEmpty { tokens.append(.text(text)) }
             text = ""
@@ -127,7 +130,8 @@ struct JinjaLexer {
             var text = "", isFloat = false
             while place < source.count,
                 ("0"..."9").contains(source[place]) || source[place] == "_"
-                    || source[place] == "." && !isFloat && place + 1 < source.count && ("0"..."9").contains(source[place + 1])
+                    || source[place] == "." && !isFloat && place + 1 < source.count
+                        && ("0"..."9").contains(source[place + 1])
             {
                 if source[place] == "." { isFloat = true }
                 if source[place] != "_" { text.unicodeScalars.append(source[place]) }
@@ -142,7 +146,9 @@ struct JinjaLexer {
             }
         } else if s == "_" || s.properties.isAlphabetic {
             var text = ""
-            while place < source.count, source[place] == "_" || source[place].properties.isAlphabetic || ("0"..."9").contains(source[place]) {
+            while place < source.count,
+                source[place] == "_" || source[place].properties.isAlphabetic || ("0"..."9").contains(source[place])
+            {
                 text.unicodeScalars.append(source[place])
                 place += 1
             }
@@ -153,7 +159,9 @@ struct JinjaLexer {
                 place += 2
                 return
             }
-            guard "+-*/%~<>=()[]{},.:|".unicodeScalars.contains(s) else { throw TemplateError("The chat template holds the unexpected character '\(s)'.") }
+            guard "+-*/%~<>=()[]{},.:|".unicodeScalars.contains(s) else {
+                throw TemplateError("The chat template holds the unexpected character '\(s)'.")
+            }
             if s == "{" { openBraces += 1 }
             if s == "}" { openBraces = max(0, openBraces - 1) }
             tokens.append(.symbol(String(s)))

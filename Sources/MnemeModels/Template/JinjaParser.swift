@@ -61,7 +61,9 @@ struct JinjaParser {
         return true
     }
     private mutating func expect(_ token: JinjaToken) throws {
-        guard accept(token) else { throw fault("\(token) is missing, there is \(current.map { "\($0)" } ?? "the end")") }
+        guard accept(token) else {
+            throw fault("\(token) is missing, there is \(current.map { "\($0)" } ?? "the end")")
+        }
     }
     private mutating func name() throws -> String {
         guard case .name(let name)? = current else { throw fault("a name is missing") }
@@ -74,7 +76,9 @@ struct JinjaParser {
         guard links <= 1000 else { throw fault("an expression is too long") }
     }
     private func isBlock(_ names: [String]) -> Bool {
-        guard current == .blockStart, place + 1 < tokens.count, case .name(let name) = tokens[place + 1] else { return false }
+        guard current == .blockStart, place + 1 < tokens.count, case .name(let name) = tokens[place + 1] else {
+            return false
+        }
         return names.contains(name)
     }
 

@@ -156,7 +156,9 @@ public indirect enum JinjaValue: Sendable {
     }
 }
 
-extension JinjaValue: ExpressibleByStringLiteral, ExpressibleByBooleanLiteral, ExpressibleByArrayLiteral, ExpressibleByDictionaryLiteral {
+extension JinjaValue: ExpressibleByStringLiteral, ExpressibleByBooleanLiteral, ExpressibleByArrayLiteral,
+    ExpressibleByDictionaryLiteral
+{
     /// A string.
     public init(stringLiteral value: String) { self = .string(value) }
     /// A truth value.
@@ -164,5 +166,7 @@ extension JinjaValue: ExpressibleByStringLiteral, ExpressibleByBooleanLiteral, E
     /// A list.
     public init(arrayLiteral elements: JinjaValue...) { self = .list(elements) }
     /// An object.
-    public init(dictionaryLiteral elements: (String, JinjaValue)...) { self = .object(elements.map { (key: $0.0, value: $0.1) }) }
+    public init(dictionaryLiteral elements: (String, JinjaValue)...) {
+        self = .object(elements.map { (key: $0.0, value: $0.1) })
+    }
 }

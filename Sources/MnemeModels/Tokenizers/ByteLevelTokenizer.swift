@@ -25,7 +25,8 @@ public final class ByteLevelTokenizer: Tokenizer {
     ///   - ignoresMerges: whether a piece that is a token as a whole becomes it, whatever merges would make of it.
     /// - Throws: ``ModelError`` if a merge names unknown tokens or no byte is in the vocabulary.
     init(
-        tokens: [String], merges list: [String], ignoresMerges: Bool, preTokenizer: PreTokenizer, composes: Bool, specialTokens: [Int32], hidden: Set<Int32>,
+        tokens: [String], merges list: [String], ignoresMerges: Bool, preTokenizer: PreTokenizer, composes: Bool,
+        specialTokens: [Int32], hidden: Set<Int32>,
         endTokens: Set<Int32>,
         beginToken: Int32?, path: String
     ) throws {
@@ -38,7 +39,9 @@ public final class ByteLevelTokenizer: Tokenizer {
         var ids: [String: Int32] = [:]
         ids.reserveCapacity(tokens.count)
         for (i, token) in tokens.enumerated() where ids[token] == nil { ids[token] = Int32(i) }
-        let named = Dictionary(specials.filter { tokens.indices.contains(Int($0)) }.map { (tokens[Int($0)], $0) }) { first, _ in first }
+        let named = Dictionary(specials.filter { tokens.indices.contains(Int($0)) }.map { (tokens[Int($0)], $0) }) {
+            first, _ in first
+        }
         let control = named.filter { hidden.contains($1) || SpecialTokens.isControl($0) }
         special = SpecialTokens(control, plain: named.filter { control[$0.key] == nil })
         var byteOf: [Unicode.Scalar: UInt8] = [:], byteTokens = [Int32](repeating: -1, count: 256)
@@ -48,7 +51,9 @@ public final class ByteLevelTokenizer: Tokenizer {
             byteTokens[byte] = ids[String(Character(scalar))] ?? -1
         }
         self.byteTokens = byteTokens
-        guard byteTokens.contains(where: { $0 >= 0 }) else { throw ModelError(.invalidFile, "The vocabulary of \(path) has no bytes. Fetch it again.") }
+        guard byteTokens.contains(where: { $0 >= 0 }) else {
+            throw ModelError(.invalidFile, "The vocabulary of \(path) has no bytes. Fetch it again.")
+        }
         texts = tokens.enumerated().map { i, token in
             let id = Int32(i)
             if hidden.contains(id) { return [] }
@@ -61,14 +66,22 @@ public final class ByteLevelTokenizer: Tokenizer {
             return bytes
         }
         var whole: [[UInt8]: Int32] = [:]
-        if ignoresMerges { for (i, text) in texts.enumerated() where !specials.contains(Int32(i)) && whole[text] == nil { whole[text] = Int32(i) } }
+        if ignoresMerges {
+            for (i, text) in texts.enumerated() where !specials.contains(Int32(i)) && whole[text] == nil {
+                whole[text] = Int32(i)
+            }
+        }
         self.whole = whole
         var merges: [UInt64: (rank: Int32, token: Int32)] = [:]
         merges.reserveCapacity(list.count)
         for (rank, merge) in list.enumerated() {
             let parts = merge.split(separator: " ", omittingEmptySubsequences: false)
-            guard parts.count == 2, let left = ids[String(parts[0])], let right = ids[String(parts[1])], let both = ids[String(parts[0] + parts[1])] else {
-                throw ModelError(.invalidFile, "The merge '\(merge.prefix(60))' of \(path) does not fit its vocabulary. Fetch it again.")
+            guard parts.count == 2, let left = ids[String(parts[0])], let right = ids[String(parts[1])],
+                let both = ids[String(parts[0] + parts[1])]
+            else {
+                throw ModelError(
+                    .invalidFile,
+                    "The merge '\(merge.prefix(60))' of \(path) does not fit its vocabulary. Fetch it again.")
             }
             let key = Self.key(left, right)
             if merges[key] == nil { merges[key] = (Int32(rank), both) }
@@ -86,12 +99,16 @@ public final class ByteLevelTokenizer: Tokenizer {
         }
     }
 
-    private static func key(_ left: Int32, _ right: Int32) -> UInt64 { UInt64(UInt32(bitPattern: left)) << 32 | UInt64(UInt32(bitPattern: right)) }
+    private static func key(_ left: Int32, _ right: Int32) -> UInt64 {
+        UInt64(UInt32(bitPattern: left)) << 32 | UInt64(UInt32(bitPattern: right))
+    }
 
     public func encode(_ text: String, special isSpecial: Bool, dropping scalar: Unicode.Scalar?) -> [Int32] {
         var ids: [Int32] = []
         special.split(text, special: isSpecial) { part, _, _ in
-            let text = scalar.map { scalar in String(String.UnicodeScalarView(part.unicodeScalars.filter { $0 != scalar })) } ?? String(part)
+            let text =
+                scalar.map { scalar in String(String.UnicodeScalarView(part.unicodeScalars.filter { $0 != scalar })) }
+                ?? String(part)
             preTokenizer.pieces(composes ? text.precomposedStringWithCanonicalMapping : text) { merge($0, into: &ids) }
         } token: {
             ids.append($0)
@@ -113,7 +130,9 @@ public final class ByteLevelTokenizer: Tokenizer {
         while symbols.count > 1 {
             var best: (rank: Int32, token: Int32, place: Int)?
             for i in 0..<symbols.count - 1 {
-                if let merge = merges[Self.key(symbols[i], symbols[i + 1])], merge.rank < best?.rank ?? .max { best = (merge.rank, merge.token, i) }
+                if let merge = merges[Self.key(symbols[i], symbols[i + 1])], merge.rank < best?.rank ?? .max {
+                    best = (merge.rank, merge.token, i)
+                }
             }
             guard let best else { break }
             symbols[best.place] = best.token
@@ -134,7 +153,8 @@ public final class ByteLevelTokenizer: Tokenizer {
         while let entry = queue.pop() {
             // Stale entries name symbols that have merged since: then the pair is another, of another rank.
             guard symbols[entry.left] >= 0, next[entry.left] == entry.right, symbols[entry.right] >= 0,
-                let merge = merges[Self.key(symbols[entry.left], symbols[entry.right])], Float(merge.rank) == entry.priority
+                let merge = merges[Self.key(symbols[entry.left], symbols[entry.right])],
+                Float(merge.rank) == entry.priority
             else { continue }
             symbols[entry.left] = merge.token
             symbols[entry.right] = -1

@@ -35,7 +35,11 @@ enum JSONVocabulary {
             case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"):
                 let start = i
                 while i < bytes.count, ![44, 125, 93, 9, 10, 13, 32].contains(bytes[i]) { i += 1 }
-                if inside, let token = key.flatMap(text), let id = Int(String(decoding: bytes[start..<i], as: UTF8.self)) { pairs.append((token, id)) }
+                if inside, let token = key.flatMap(text),
+                    let id = Int(String(decoding: bytes[start..<i], as: UTF8.self))
+                {
+                    pairs.append((token, id))
+                }
             default: i += 1
             }
         }

@@ -6,7 +6,9 @@ struct PairQueue {
         /// Bytes of both, where that tells whether the entry is stale.
         var length: Int
 
-        func precedes(_ other: Entry) -> Bool { priority != other.priority ? priority < other.priority : left < other.left }
+        func precedes(_ other: Entry) -> Bool {
+            priority != other.priority ? priority < other.priority : left < other.left
+        }
     }
 
     private var heap: [Entry] = []
@@ -28,7 +30,9 @@ struct PairQueue {
         var i = 0
         while true {
             var least = i
-            for child in [2 * i + 1, 2 * i + 2] where child < heap.count && heap[child].precedes(heap[least]) { least = child }
+            for child in [2 * i + 1, 2 * i + 2] where child < heap.count && heap[child].precedes(heap[least]) {
+                least = child
+            }
             if least == i { return top }
             heap.swapAt(i, least)
             i = least

@@ -104,7 +104,8 @@ public struct PreTokenizer: Sendable, Equatable {
             }
             // A space (or, in the modern rules, any symbol) goes with the letters after it.
             let first = kinds[i], next = i + 1 < end ? kinds[i + 1] : nil
-            if first == .letter || next == .letter && (modern ? first != .newline && first != .number : values[i] == 32) {
+            if first == .letter || next == .letter && (modern ? first != .newline && first != .number : values[i] == 32)
+            {
                 let j = run(i + 1, { $0 == .letter })
                 emit(i..<j)
                 i = j

@@ -51,7 +51,9 @@ package struct SentencePieceNormalizer: Sendable {
             guard bytes.count > 4 else { return nil }
             let size = bytes[..<4].reversed().reduce(0) { $0 << 8 | Int($1) }
             guard size > 0, size % 4 == 0, size <= bytes.count - 4 else { return nil }
-            units = (0..<size / 4).map { i in (0..<4).reversed().reduce(UInt32(0)) { $0 << 8 | UInt32(bytes[4 + i * 4 + $1]) } }
+            units = (0..<size / 4).map { i in
+                (0..<4).reversed().reduce(UInt32(0)) { $0 << 8 | UInt32(bytes[4 + i * 4 + $1]) }
+            }
             replacements = Array(bytes[(4 + size)...])
         }
 

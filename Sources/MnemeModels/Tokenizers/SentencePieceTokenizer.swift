@@ -29,12 +29,15 @@ public final class SentencePieceTokenizer: Tokenizer {
     ///   - stripping: names of tokens that swallow the whitespace after them.
     /// - Throws: ``ModelError`` if the lists do not fit each other.
     package init(
-        model: Model, tokens: [String], scores: [Float], kinds: [Int], normalizer: SentencePieceNormalizer, endTokens: Set<Int32>, beginToken: Int32?,
+        model: Model, tokens: [String], scores: [Float], kinds: [Int], normalizer: SentencePieceNormalizer,
+        endTokens: Set<Int32>, beginToken: Int32?,
         unknown: Int32, stripping: Set<String> = [], path: String
     ) throws {
         guard tokens.count == scores.count, tokens.count == kinds.count, tokens.indices.contains(Int(unknown)) else {
             throw ModelError(
-                .invalidFile, "The vocabulary of \(path) has \(tokens.count) tokens, \(scores.count) scores and \(kinds.count) kinds. Fetch it again.")
+                .invalidFile,
+                "The vocabulary of \(path) has \(tokens.count) tokens, \(scores.count) scores and \(kinds.count) kinds. Fetch it again."
+            )
         }
         vocabularySize = tokens.count
         self.endTokens = endTokens
@@ -43,7 +46,8 @@ public final class SentencePieceTokenizer: Tokenizer {
         self.unknown = unknown
         self.model = model
         self.normalizer = normalizer
-        var pieces: [[UInt8]: Int32] = [:], specials: [String: Int32] = [:], byteTokens = [Int32](repeating: unknown, count: 256), texts: [[UInt8]] = []
+        var pieces: [[UInt8]: Int32] = [:], specials: [String: Int32] = [:],
+            byteTokens = [Int32](repeating: unknown, count: 256), texts: [[UInt8]] = []
         var plain: [String: Int32] = [:], least = Float.infinity
         for (i, token) in tokens.enumerated() {
             let id = Int32(i)
@@ -53,11 +57,17 @@ public final class SentencePieceTokenizer: Tokenizer {
                 texts.append([])
             case .userDefined?:
                 let text = Self.bytes(of: token)
-                if SpecialTokens.isControl(token) { specials[token] = id } else { plain[String(decoding: text, as: UTF8.self)] = id }
+                if SpecialTokens.isControl(token) {
+                    specials[token] = id
+                } else {
+                    plain[String(decoding: text, as: UTF8.self)] = id
+                }
                 texts.append(text)
             case .byte?:
                 guard token.hasPrefix("<0x"), let byte = UInt8(token.dropFirst(3).dropLast(), radix: 16) else {
-                    throw ModelError(.invalidFile, "The byte token '\(token.prefix(20))' of \(path) is not understood. Fetch it again.")
+                    throw ModelError(
+                        .invalidFile,
+                        "The byte token '\(token.prefix(20))' of \(path) is not understood. Fetch it again.")
                 }
                 byteTokens[Int(byte)] = id
                 texts.append([byte])
@@ -88,7 +98,9 @@ public final class SentencePieceTokenizer: Tokenizer {
     public func encode(_ text: String, special isSpecial: Bool, dropping scalar: Unicode.Scalar?) -> [Int32] {
         var ids: [Int32] = []
         special.split(text, special: isSpecial) { part, begins, ends in
-            let kept = scalar.map { scalar in String(String.UnicodeScalarView(part.unicodeScalars.filter { $0 != scalar })) } ?? String(part)
+            let kept =
+                scalar.map { scalar in String(String.UnicodeScalarView(part.unicodeScalars.filter { $0 != scalar })) }
+                ?? String(part)
             let bytes = normalizer.normalize(Array(kept.utf8), begins: begins, ends: ends)
             switch model {
             case .bpe: join(bytes, into: &ids)
@@ -147,7 +159,9 @@ public final class SentencePieceTokenizer: Tokenizer {
         // Symbols are ranges of bytes; one that was joined to its left neighbour has length 0.
         var starts: [Int] = [], lengths: [Int] = []
         for (i, byte) in bytes.enumerated() where byte & 0xc0 != 0x80 { starts.append(i) }
-        for (i, start) in starts.enumerated() { lengths.append((i + 1 < starts.count ? starts[i + 1] : bytes.count) - start) }
+        for (i, start) in starts.enumerated() {
+            lengths.append((i + 1 < starts.count ? starts[i + 1] : bytes.count) - start)
+        }
         guard !starts.isEmpty else { return }
         var next = Array(1...starts.count), previous = Array(-1..<starts.count - 1), queue = PairQueue()
         func consider(_ left: Int) {

@@ -27,7 +27,9 @@ extension Tokenizer {
     public func encode(_ text: String, special: Bool) -> [Int32] { encode(text, special: special, dropping: nil) }
 
     /// The text of `tokens`; bytes that are no UTF-8 become U+FFFD.
-    public func decode(_ tokens: some Sequence<Int32>) -> String { String(decoding: tokens.flatMap { bytes($0) }, as: UTF8.self) }
+    public func decode(_ tokens: some Sequence<Int32>) -> String {
+        String(decoding: tokens.flatMap { bytes($0) }, as: UTF8.self)
+    }
 }
 
 /// Turns tokens into text as they come, and never gives out half a character.
@@ -86,18 +88,25 @@ struct SpecialTokens: Sendable {
         let entries =
             ids.map { Entry(bytes: Array($0.key.utf8), id: $0.value, isSpecial: true) }
             + plain.map { Entry(bytes: Array($0.key.utf8), id: $0.value, isSpecial: false) }
-        byFirst = Dictionary(grouping: entries.filter { !$0.bytes.isEmpty }, by: { $0.bytes[0] }).mapValues { $0.sorted { $0.bytes.count > $1.bytes.count } }
+        byFirst = Dictionary(grouping: entries.filter { !$0.bytes.isEmpty }, by: { $0.bytes[0] }).mapValues {
+            $0.sorted { $0.bytes.count > $1.bytes.count }
+        }
     }
 
     /// Whether a token that is called so has a meaning beyond text, though its file calls it user-defined.
-    static func isControl(_ name: String) -> Bool { name.hasPrefix("<|") && name.hasSuffix("|>") || ["<start_of_turn>", "<end_of_turn>"].contains(name) }
+    static func isControl(_ name: String) -> Bool {
+        name.hasPrefix("<|") && name.hasSuffix("|>") || ["<start_of_turn>", "<end_of_turn>"].contains(name)
+    }
 
     /// Cuts `text` at the tokens.
     ///
     /// - Parameters:
     ///   - isSpecial: whether special tokens are looked for.
     ///   - plain: gets a run of text, and whether a text of its own begins and ends with it: at the ends of all, and at special tokens.
-    func split(_ text: String, special isSpecial: Bool, text plain: (Substring, _ begins: Bool, _ ends: Bool) -> Void, token: (Int32) -> Void) {
+    func split(
+        _ text: String, special isSpecial: Bool, text plain: (Substring, _ begins: Bool, _ ends: Bool) -> Void,
+        token: (Int32) -> Void
+    ) {
         var text = text
         text.makeContiguousUTF8()
         let utf8 = text.utf8
@@ -105,11 +114,15 @@ struct SpecialTokens: Sendable {
             var start = 0, i = 0, isFirst = true
             func flush(_ end: Int, isLast: Bool) {
                 guard start < end else { return }
-                plain(text[utf8.index(utf8.startIndex, offsetBy: start)..<utf8.index(utf8.startIndex, offsetBy: end)], isFirst, isLast)
+                plain(
+                    text[utf8.index(utf8.startIndex, offsetBy: start)..<utf8.index(utf8.startIndex, offsetBy: end)],
+                    isFirst, isLast)
             }
             while i < bytes.count {
                 guard let candidates = byFirst[bytes[i]],
-                    let found = candidates.first(where: { ($0.isSpecial ? isSpecial : true) && bytes[i...].starts(with: $0.bytes) })
+                    let found = candidates.first(where: {
+                        ($0.isSpecial ? isSpecial : true) && bytes[i...].starts(with: $0.bytes)
+                    })
                 else {
                     i += 1
                     continue
@@ -117,7 +130,9 @@ struct SpecialTokens: Sendable {
                 flush(i, isLast: found.isSpecial)
                 token(found.id)
                 i += found.bytes.count
-                if strips.contains(found.id) { while i < bytes.count, [9, 10, 11, 12, 13, 32].contains(bytes[i]) { i += 1 } }
+                if strips.contains(found.id) {
+                    while i < bytes.count, [9, 10, 11, 12, 13, 32].contains(bytes[i]) { i += 1 }
+                }
                 start = i
                 isFirst = found.isSpecial
             }

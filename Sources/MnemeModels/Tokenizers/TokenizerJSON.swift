@@ -23,8 +23,12 @@ package struct TokenizerJSON {
     private init(folder: String) throws {
         self.folder = folder
         path = folder + "/tokenizer.json"
-        guard let data = FileManager.default.contents(atPath: path) else { throw ModelError(.missingFile, "\(path) is not there.") }
-        guard let json = try? JSONSerialization.jsonObject(with: data) as? [String: Any], let model = json["model"] as? [String: Any] else {
+        guard let data = FileManager.default.contents(atPath: path) else {
+            throw ModelError(.missingFile, "\(path) is not there.")
+        }
+        guard let json = try? JSONSerialization.jsonObject(with: data) as? [String: Any],
+            let model = json["model"] as? [String: Any]
+        else {
             throw ModelError(.invalidFile, "\(path) is not a tokenizer. Fetch it again.")
         }
         self.json = json
@@ -40,18 +44,24 @@ package struct TokenizerJSON {
         case "Unigram":
             guard let entries = model["vocab"] as? [[Any]] else { throw fault("has no vocabulary") }
             vocabulary = try entries.enumerated().map { i, entry in
-                guard entry.count == 2, let token = entry[0] as? String, let score = entry[1] as? NSNumber else { throw fault("has a piece without a score") }
+                guard entry.count == 2, let token = entry[0] as? String, let score = entry[1] as? NSNumber else {
+                    throw fault("has a piece without a score")
+                }
                 return (token, i, score.floatValue)
             }
-        case let other: throw ModelError(.unsupported, "\(path) is a '\(other.prefix(40))' tokenizer; BPE and Unigram are read.")
+        case let other:
+            throw ModelError(.unsupported, "\(path) is a '\(other.prefix(40))' tokenizer; BPE and Unigram are read.")
         }
         let added = json["added_tokens"] as? [[String: Any]] ?? []
         let highest = max(vocabulary.map(\.id).max() ?? -1, added.compactMap { $0["id"] as? Int }.max() ?? -1)
-        guard highest >= 0, highest < 1 << 22, vocabulary.allSatisfy({ $0.id >= 0 }) else { throw fault("has ids out of range") }
+        guard highest >= 0, highest < 1 << 22, vocabulary.allSatisfy({ $0.id >= 0 }) else {
+            throw fault("has ids out of range")
+        }
         tokens = [String](repeating: "", count: highest + 1)
         for (token, id, _) in vocabulary { tokens[id] = token }
         for entry in added {
-            guard let id = entry["id"] as? Int, let content = entry["content"] as? String, tokens.indices.contains(id) else { continue }
+            guard let id = entry["id"] as? Int, let content = entry["content"] as? String, tokens.indices.contains(id)
+            else { continue }
             tokens[id] = content
             special.append(Int32(id))
             if entry["special"] as? Bool ?? false { hidden.insert(Int32(id)) }
@@ -60,21 +70,31 @@ package struct TokenizerJSON {
     }
 
     private func fault(_ what: String) -> ModelError { ModelError(.invalidFile, "\(path) \(what). Fetch it again.") }
-    private func unsupported(_ what: String) -> ModelError { ModelError(.unsupported, "\(path) \(what), which is not known.") }
+    private func unsupported(_ what: String) -> ModelError {
+        ModelError(.unsupported, "\(path) \(what), which is not known.")
+    }
 
-    private func id(_ name: String?) -> Int32? { name.flatMap { name in special.first { tokens[Int($0)].unicodeScalars.elementsEqual(name.unicodeScalars) } } }
-    private func setting(_ key: String) -> String? { settings[key] as? String ?? (settings[key] as? [String: Any])?["content"] as? String }
+    private func id(_ name: String?) -> Int32? {
+        name.flatMap { name in special.first { tokens[Int($0)].unicodeScalars.elementsEqual(name.unicodeScalars) } }
+    }
+    private func setting(_ key: String) -> String? {
+        settings[key] as? String ?? (settings[key] as? [String: Any])?["content"] as? String
+    }
 
     private var endTokens: Set<Int32> {
         var ends = Set([id(setting("eos_token"))].compactMap(\.self))
-        for name in ["<|im_end|>", "<|eot_id|>", "<|end|>", "<|endoftext|>", "<end_of_turn>"] { if let token = id(name) { ends.insert(token) } }
+        for name in ["<|im_end|>", "<|eot_id|>", "<|end|>", "<|endoftext|>", "<end_of_turn>"] {
+            if let token = id(name) { ends.insert(token) }
+        }
         return ends
     }
 
     /// What the settings say, or what the post-processor puts before a text.
     private var beginToken: Int32? {
         if let adds = settings["add_bos_token"] as? Bool { return adds ? id(setting("bos_token")) : nil }
-        let parts = json["post_processor"].flatMap { $0 as? [String: Any] }.map { $0["processors"] as? [[String: Any]] ?? [$0] } ?? []
+        let parts =
+            json["post_processor"].flatMap { $0 as? [String: Any] }.map { $0["processors"] as? [[String: Any]] ?? [$0] }
+            ?? []
         let single = parts.first { $0["type"] as? String == "TemplateProcessing" }?["single"] as? [[String: Any]]
         guard let first = single?.first?["SpecialToken"] as? [String: Any] else { return nil }
         return id(first["id"] as? String)
@@ -84,19 +104,27 @@ package struct TokenizerJSON {
 
     private func byteLevel() throws -> ByteLevelTokenizer {
         guard let preTokenizer = rules else {
-            throw ModelError(.unsupported, "\(path) cuts text by rules that are not known; those of gpt-2, smollm, llama-3 and qwen2 are.")
+            throw ModelError(
+                .unsupported,
+                "\(path) cuts text by rules that are not known; those of gpt-2, smollm, llama-3 and qwen2 are.")
         }
         // Qwen's files ask for NFC, which nearly all text is in already.
         let normalizer = (json["normalizer"] as? [String: Any])?["type"] as? String
-        guard normalizer == nil || normalizer == "NFC" else { throw unsupported("normalises text by '\(normalizer!.prefix(40))'") }
+        guard normalizer == nil || normalizer == "NFC" else {
+            throw unsupported("normalises text by '\(normalizer!.prefix(40))'")
+        }
         return try ByteLevelTokenizer(
-            tokens: tokens, merges: merges().map { "\($0) \($1)" }, ignoresMerges: model["ignore_merges"] as? Bool ?? false, preTokenizer: preTokenizer,
-            composes: normalizer == "NFC", specialTokens: special, hidden: hidden, endTokens: endTokens, beginToken: beginToken, path: path)
+            tokens: tokens, merges: merges().map { "\($0) \($1)" },
+            ignoresMerges: model["ignore_merges"] as? Bool ?? false, preTokenizer: preTokenizer,
+            composes: normalizer == "NFC", specialTokens: special, hidden: hidden, endTokens: endTokens,
+            beginToken: beginToken, path: path)
     }
 
     private func merges() throws -> [(String, String)] {
         try (model["merges"] as? [Any] ?? []).map { merge in
-            let pair = merge as? [String] ?? (merge as? String)?.split(separator: " ", omittingEmptySubsequences: false).map(String.init) ?? []
+            let pair =
+                merge as? [String] ?? (merge as? String)?.split(separator: " ", omittingEmptySubsequences: false).map(
+                    String.init) ?? []
             guard pair.count == 2 else { throw fault("has a merge of no pair") }
             return (pair[0], pair[1])
         }
@@ -105,15 +133,20 @@ package struct TokenizerJSON {
     /// The known rules that the `pre_tokenizer` stands for.
     private var rules: PreTokenizer? {
         guard let object = json["pre_tokenizer"] as? [String: Any] else { return nil }
-        let parts = object["type"] as? String == "Sequence" ? object["pretokenizers"] as? [[String: Any]] ?? [] : [object]
+        let parts =
+            object["type"] as? String == "Sequence" ? object["pretokenizers"] as? [[String: Any]] ?? [] : [object]
         let byteLevel = parts.first { $0["type"] as? String == "ByteLevel" }
         guard let byteLevel, byteLevel["add_prefix_space"] as? Bool != true else { return nil }
-        if let split = parts.first(where: { $0["type"] as? String == "Split" }), let pattern = (split["pattern"] as? [String: Any])?["Regex"] as? String {
+        if let split = parts.first(where: { $0["type"] as? String == "Split" }),
+            let pattern = (split["pattern"] as? [String: Any])?["Regex"] as? String
+        {
             let modern = #"[^\r\n\p{L}\p{N}]?\p{L}+"#
             guard pattern.contains(modern) else { return nil }
             return pattern.contains(#"\p{N}{1,3}"#) ? .llama3 : pattern.contains(#"|\p{N}|"#) ? .qwen2 : nil
         }
-        if let digits = parts.first(where: { $0["type"] as? String == "Digits" }) { return digits["individual_digits"] as? Bool == true ? .smollm : nil }
+        if let digits = parts.first(where: { $0["type"] as? String == "Digits" }) {
+            return digits["individual_digits"] as? Bool == true ? .smollm : nil
+        }
         return byteLevel["use_regex"] as? Bool != false ? .gpt2 : nil
     }
 
@@ -131,14 +164,21 @@ package struct TokenizerJSON {
             }
             for (token, id, _) in vocabulary { scores[id] = -Float(ranks[Array(token.utf8)] ?? 1 << 22) }
         }
-        for (i, token) in tokens.enumerated() where token.count == 6 && token.hasPrefix("<0x") && token.hasSuffix(">") { kinds[i] = 6 }
+        for (i, token) in tokens.enumerated() where token.count == 6 && token.hasPrefix("<0x") && token.hasSuffix(">") {
+            kinds[i] = 6
+        }
         for id in special { kinds[Int(id)] = hidden.contains(id) ? 3 : 4 }
         var unknown = model["unk_id"] as? Int ?? 0
-        if let name = model["unk_token"] as? String, let place = tokens.firstIndex(where: { $0 == name }) { unknown = place }
-        guard kinds.indices.contains(unknown) else { throw fault("has an unknown token \(unknown) that is not in its vocabulary") }
+        if let name = model["unk_token"] as? String, let place = tokens.firstIndex(where: { $0 == name }) {
+            unknown = place
+        }
+        guard kinds.indices.contains(unknown) else {
+            throw fault("has an unknown token \(unknown) that is not in its vocabulary")
+        }
         kinds[unknown] = 2
         return try SentencePieceTokenizer(
-            model: kind, tokens: tokens, scores: scores, kinds: kinds, normalizer: sentencePieceNormalizer(), endTokens: endTokens, beginToken: beginToken,
+            model: kind, tokens: tokens, scores: scores, kinds: kinds, normalizer: sentencePieceNormalizer(),
+            endTokens: endTokens, beginToken: beginToken,
             unknown: Int32(unknown), stripping: stripping, path: path)
     }
 
@@ -167,7 +207,9 @@ package struct TokenizerJSON {
         for part in parts("pre_tokenizer", "pretokenizers") {
             switch part["type"] as? String {
             case "Metaspace":
-                result.addsSpace = part["prepend_scheme"] as? String ?? ((part["add_prefix_space"] as? Bool ?? true) ? "always" : "never") != "never"
+                result.addsSpace =
+                    part["prepend_scheme"] as? String
+                    ?? ((part["add_prefix_space"] as? Bool ?? true) ? "always" : "never") != "never"
             case "WhitespaceSplit": result.collapsesSpaces = true
             // Gemma's: no space is left for it to find.
             case "Split" where (part["pattern"] as? [String: String])?["String"] == " ": break

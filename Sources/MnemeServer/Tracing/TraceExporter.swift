@@ -33,7 +33,9 @@ public final class TraceExporter: Sendable {
     /// - Throws: ``Mneme/InputError`` if that is no such address, or the file cannot be written.
     public init(to target: String, version: String) throws {
         if target.hasPrefix("http://") || target.hasPrefix("https://") {
-            guard var url = URL(string: target), url.host != nil else { throw InputError("'\(target.prefix(200))' is no address of a collector.") }
+            guard var url = URL(string: target), url.host != nil else {
+                throw InputError("'\(target.prefix(200))' is no address of a collector.")
+            }
             if url.path.isEmpty || url.path == "/" { url = url.appendingPathComponent("v1/traces") }
             self.target = .collector(url)
         } else {
@@ -42,7 +44,8 @@ public final class TraceExporter: Sendable {
             close(file)
             self.target = .file(target)
         }
-        resource = "{\"attributes\":[\(Self.attribute("service.name", .string("mneme"))),\(Self.attribute("service.version", .string(version)))]}"
+        resource =
+            "{\"attributes\":[\(Self.attribute("service.name", .string("mneme"))),\(Self.attribute("service.version", .string(version)))]}"
     }
 
     /// Spans that were not taken.
@@ -97,7 +100,9 @@ public final class TraceExporter: Sendable {
         request.httpBody = Data(text.utf8)
         let done = DispatchSemaphore(value: 0), isTaken = NIOLockedValueBox(false)
         let task = URLSession.shared.dataTask(with: request) { _, response, _ in
-            isTaken.withLockedValue { $0 = (response as? HTTPURLResponse).map { (200..<300).contains($0.statusCode) } ?? false }
+            isTaken.withLockedValue {
+                $0 = (response as? HTTPURLResponse).map { (200..<300).contains($0.statusCode) } ?? false
+            }
             done.signal()
         }
         task.resume()
@@ -120,13 +125,16 @@ public final class TraceExporter: Sendable {
             default: 1
             }
         var fields = [
-            "\"traceId\":\"\(span.identity.traceDigits)\"", "\"spanId\":\"\(TraceIdentity.digits(span.identity.span))\"", "\"name\":\(string(ended.name))",
+            "\"traceId\":\"\(span.identity.traceDigits)\"",
+            "\"spanId\":\"\(TraceIdentity.digits(span.identity.span))\"", "\"name\":\(string(ended.name))",
             "\"kind\":\(kind)", "\"startTimeUnixNano\":\"\(span.start)\"", "\"endTimeUnixNano\":\"\(end)\"",
             "\"attributes\":[\(attributes.sorted().joined(separator: ","))]",
         ]
         if let parent = span.parent { fields.append("\"parentSpanId\":\"\(TraceIdentity.digits(parent))\"") }
         if !ended.events.isEmpty {
-            fields.append("\"events\":[\(ended.events.map { "{\"timeUnixNano\":\"\($0.time)\",\"name\":\(string($0.name))}" }.joined(separator: ","))]")
+            fields.append(
+                "\"events\":[\(ended.events.map { "{\"timeUnixNano\":\"\($0.time)\",\"name\":\(string($0.name))}" }.joined(separator: ","))]"
+            )
         }
         if let error = ended.error { fields.append("\"status\":{\"code\":2,\"message\":\(string(error))}") }
         return "{\(fields.joined(separator: ","))}"

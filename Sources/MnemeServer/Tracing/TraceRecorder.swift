@@ -19,10 +19,12 @@ struct TraceIdentity: Sendable, Equatable {
     /// Reads a header `traceparent`: `00-<32 digits>-<16 digits>-<2 digits>`, see w3.org/TR/trace-context.
     init?(header: String) {
         let parts = header.split(separator: "-", omittingEmptySubsequences: false)
-        guard parts.count >= 4, parts[0].utf8.count == 2, parts[0] != "ff", parts[0] != "00" || parts.count == 4, parts[1].utf8.count == 32,
+        guard parts.count >= 4, parts[0].utf8.count == 2, parts[0] != "ff", parts[0] != "00" || parts.count == 4,
+            parts[1].utf8.count == 32,
             parts[2].utf8.count == 16, parts[3].utf8.count == 2,
             parts.prefix(4).allSatisfy({ $0.utf8.allSatisfy { (48...57).contains($0) || (97...102).contains($0) } }),
-            let high = UInt64(parts[1].prefix(16), radix: 16), let low = UInt64(parts[1].suffix(16), radix: 16), let span = UInt64(parts[2], radix: 16),
+            let high = UInt64(parts[1].prefix(16), radix: 16), let low = UInt64(parts[1].suffix(16), radix: 16),
+            let span = UInt64(parts[2], radix: 16),
             let flags = UInt8(parts[3], radix: 16), high != 0 || low != 0, span != 0
         else { return nil }
         (trace, self.span, isSampled) = ((high, low), span, flags & 1 == 1)
@@ -44,11 +46,13 @@ public struct TraceRecorder: Tracer {
     public init(exporter: TraceExporter) { self.exporter = exporter }
 
     public func startSpan<Instant: TracerInstant>(
-        _ operationName: String, context: @autoclosure () -> InstrumentationContext, ofKind kind: SpanKind, at instant: @autoclosure () -> Instant,
+        _ operationName: String, context: @autoclosure () -> InstrumentationContext, ofKind kind: SpanKind,
+        at instant: @autoclosure () -> Instant,
         function: String, file fileID: String, line: UInt
     ) -> RecordedSpan {
         var context = context()
-        let parent = context[TraceKey.self], identity = TraceIdentity(trace: parent?.trace, isSampled: parent?.isSampled ?? true)
+        let parent = context[TraceKey.self],
+            identity = TraceIdentity(trace: parent?.trace, isSampled: parent?.isSampled ?? true)
         context[TraceKey.self] = identity
         return RecordedSpan(
             operationName, context, identity, parent: parent?.span, kind: kind, start: instant().nanosecondsSinceEpoch,
@@ -57,14 +61,22 @@ public struct TraceRecorder: Tracer {
 
     public func forceFlush() { exporter.flush() }
 
-    public func extract<Carrier, Extract: Extractor>(_ carrier: Carrier, into context: inout InstrumentationContext, using extractor: Extract)
+    public func extract<Carrier, Extract: Extractor>(
+        _ carrier: Carrier, into context: inout InstrumentationContext, using extractor: Extract
+    )
     where Extract.Carrier == Carrier {
-        if let identity = extractor.extract(key: "traceparent", from: carrier).flatMap({ TraceIdentity(header: $0) }) { context[TraceKey.self] = identity }
+        if let identity = extractor.extract(key: "traceparent", from: carrier).flatMap({ TraceIdentity(header: $0) }) {
+            context[TraceKey.self] = identity
+        }
     }
 
-    public func inject<Carrier, Inject: Injector>(_ context: InstrumentationContext, into carrier: inout Carrier, using injector: Inject)
+    public func inject<Carrier, Inject: Injector>(
+        _ context: InstrumentationContext, into carrier: inout Carrier, using injector: Inject
+    )
     where Inject.Carrier == Carrier {
-        if let identity = context[TraceKey.self] { injector.inject(identity.header, forKey: "traceparent", into: &carrier) }
+        if let identity = context[TraceKey.self] {
+            injector.inject(identity.header, forKey: "traceparent", into: &carrier)
+        }
     }
 }
 
@@ -85,10 +97,13 @@ public final class RecordedSpan: Span {
     private let state: NIOLockedValueBox<State>
 
     init(
-        _ name: String, _ context: InstrumentationContext, _ identity: TraceIdentity, parent: UInt64?, kind: SpanKind, start: UInt64,
+        _ name: String, _ context: InstrumentationContext, _ identity: TraceIdentity, parent: UInt64?, kind: SpanKind,
+        start: UInt64,
         exporter: TraceExporter?
     ) {
-        (self.context, self.identity, self.parent, self.kind, self.start, self.exporter) = (context, identity, parent, kind, start, exporter)
+        (self.context, self.identity, self.parent, self.kind, self.start, self.exporter) = (
+            context, identity, parent, kind, start, exporter
+        )
         state = NIOLockedValueBox(State(name: name))
     }
 
@@ -109,11 +124,15 @@ public final class RecordedSpan: Span {
     }
 
     public func addEvent(_ event: SpanEvent) {
-        state.withLockedValue { if $0.events.count < Self.maximumEvents { $0.events.append((event.name, event.nanosecondsSinceEpoch)) } }
+        state.withLockedValue {
+            if $0.events.count < Self.maximumEvents { $0.events.append((event.name, event.nanosecondsSinceEpoch)) }
+        }
     }
 
     /// Errors are named by their kind; messages may quote what was said.
-    public func recordError<Instant: TracerInstant>(_ error: any Error, attributes: SpanAttributes, at instant: @autoclosure () -> Instant) {
+    public func recordError<Instant: TracerInstant>(
+        _ error: any Error, attributes: SpanAttributes, at instant: @autoclosure () -> Instant
+    ) {
         state.withLockedValue { $0.error = "\(type(of: error))" }
     }
 

@@ -24,7 +24,8 @@ public enum Grantee: Hashable, Sendable {
 
     /// All grantees that a principal is.
     static func all(of principal: Principal) -> [Grantee] {
-        [.everyone] + [principal.user.map(Grantee.user), principal.agent.map(Grantee.agent)].compactMap(\.self) + principal.roles.map(Grantee.role)
+        [.everyone] + [principal.user.map(Grantee.user), principal.agent.map(Grantee.agent)].compactMap(\.self)
+            + principal.roles.map(Grantee.role)
     }
 }
 
@@ -41,7 +42,8 @@ extension Grantee: CustomStringConvertible, Codable {
     public init(from decoder: any Decoder) throws {
         let text = try decoder.singleValueContainer().decode(String.self)
         guard let known = Grantee(text) else {
-            throw DecodingError.dataCorrupted(.init(codingPath: decoder.codingPath, debugDescription: "'\(text.prefix(60))' is nobody to grant to."))
+            throw DecodingError.dataCorrupted(
+                .init(codingPath: decoder.codingPath, debugDescription: "'\(text.prefix(60))' is nobody to grant to."))
         }
         self = known
     }
@@ -73,7 +75,8 @@ public struct Grant: Sendable, Codable, Identifiable, Equatable {
 
     /// All values but those that the store sets.
     public init(
-        owner: Owner, cube: CubeID? = nil, grantee: Grantee, permissions: Set<Permission> = [.read], upTo: Sensitivity = .internal, expires: Date? = nil
+        owner: Owner, cube: CubeID? = nil, grantee: Grantee, permissions: Set<Permission> = [.read],
+        upTo: Sensitivity = .internal, expires: Date? = nil
     ) {
         id = 0
         self.owner = owner

@@ -33,7 +33,8 @@ extension Sensitivity: Codable {
     public init(from decoder: any Decoder) throws {
         let name = try decoder.singleValueContainer().decode(String.self)
         guard let known = Sensitivity(name: name) else {
-            throw DecodingError.dataCorrupted(.init(codingPath: decoder.codingPath, debugDescription: "'\(name.prefix(40))' is not a sensitivity."))
+            throw DecodingError.dataCorrupted(
+                .init(codingPath: decoder.codingPath, debugDescription: "'\(name.prefix(40))' is not a sensitivity."))
         }
         self = known
     }
@@ -46,7 +47,9 @@ extension Sensitivity: Codable {
 
 extension KeyedDecodingContainer {
     /// What was written before there were labels has none.
-    func decode(_ type: Sensitivity.Type, forKey key: Key) throws -> Sensitivity { try decodeIfPresent(type, forKey: key) ?? .internal }
+    func decode(_ type: Sensitivity.Type, forKey key: Key) throws -> Sensitivity {
+        try decodeIfPresent(type, forKey: key) ?? .internal
+    }
 }
 
 /// Who calls: what they may do, and whose memories are theirs. All else is reached through a ``Grant``.
@@ -70,7 +73,8 @@ public struct Principal: Sendable, Codable, Hashable {
 
     /// A principal; what is left out sets no bound. A user without a tenant is one of the tenant `default`.
     public init(
-        name: String, permissions: Set<Permission>, tenant: String? = nil, user: String? = nil, agent: String? = nil, roles: Set<String> = [],
+        name: String, permissions: Set<Permission>, tenant: String? = nil, user: String? = nil, agent: String? = nil,
+        roles: Set<String> = [],
         clearance: Sensitivity = .restricted, quota: Int? = nil
     ) {
         self.name = name
@@ -93,7 +97,9 @@ public struct Principal: Sendable, Codable, Hashable {
     public var reachesAll: Bool { tenant == nil && user == nil && agent == nil }
 
     /// Whether an owner's memories are its own, or within its tenant.
-    public func reaches(_ owner: Owner) -> Bool { (tenant == nil || tenant == owner.tenant) && (user == nil || user == owner.user) }
+    public func reaches(_ owner: Owner) -> Bool {
+        (tenant == nil || tenant == owner.tenant) && (user == nil || user == owner.user)
+    }
 }
 
 /// One call: who makes it, and why. Every call of a ``MemoryStore`` carries one; the store checks it and writes it down.
@@ -110,7 +116,10 @@ public struct Caller: Sendable {
     public var time: Date
 
     /// A call; now, without a reason, unless told.
-    public init(_ principal: Principal, operation: String? = nil, reason: String? = nil, request: String? = nil, time: Date = Date()) {
+    public init(
+        _ principal: Principal, operation: String? = nil, reason: String? = nil, request: String? = nil,
+        time: Date = Date()
+    ) {
         self.principal = principal
         self.operation = operation
         self.reason = reason

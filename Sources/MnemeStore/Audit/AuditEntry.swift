@@ -38,7 +38,10 @@ public struct AuditEntry: Sendable, Codable, Equatable {
     /// SHA-256 of the entry before and this one.
     public var hash = Data()
 
-    init(_ caller: Caller, _ owner: Owner?, default operation: String, outcome: Outcome = .done, cubes: [CubeID] = [], count: Int? = nil) {
+    init(
+        _ caller: Caller, _ owner: Owner?, default operation: String, outcome: Outcome = .done, cubes: [CubeID] = [],
+        count: Int? = nil
+    ) {
         time = caller.time
         principal = caller.principal.name
         self.operation = caller.operation ?? operation
@@ -68,11 +71,15 @@ public struct AuditEntry: Sendable, Codable, Equatable {
             withUnsafeBytes(of: &count) { hash.update(bufferPointer: $0) }
             if let bytes { hash.update(data: bytes) }
         }
-        func add(_ number: Int64?) { add(number.map { number in withUnsafeBytes(of: number.littleEndian) { Data($0) } }) }
+        func add(_ number: Int64?) {
+            add(number.map { number in withUnsafeBytes(of: number.littleEndian) { Data($0) } })
+        }
         func add(_ text: String?) { add(text.map { Data($0.utf8) }) }
         add(position)
         add(Int64(bitPattern: time.timeIntervalSince1970.bitPattern))
-        for text in [principal, operation, owner?.tenant, owner?.user, outcome.rawValue, reason, request, detail] { add(text) }
+        for text in [principal, operation, owner?.tenant, owner?.user, outcome.rawValue, reason, request, detail] {
+            add(text)
+        }
         add(AuditLog.packed(cubes))
         for number in [Int64(count), journalFirst, journalLast] { add(number) }
         add(digest)

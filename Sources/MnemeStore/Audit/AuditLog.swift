@@ -27,7 +27,10 @@ final class AuditLog: Sendable {
     func note(_ entry: AuditEntry) throws -> Int? {
         try waiting.withLockedValue { waiting in
             guard waiting.count < Self.limit else {
-                throw StoreError(.diskFull, "The audit log cannot be written, so nothing is read. Free space on the disk, or end what holds the store.")
+                throw StoreError(
+                    .diskFull,
+                    "The audit log cannot be written, so nothing is read. Free space on the disk, or end what holds the store."
+                )
             }
             waiting.append(entry)
             return waiting.count == 1 ? 1 : waiting.count.isMultiple(of: Self.batch) ? 0 : nil
@@ -40,21 +43,28 @@ final class AuditLog: Sendable {
         fileprivate var hash: Data
 
         init(_ db: Database) throws {
-            let last = try Row.fetchOne(db.cachedStatement(sql: "SELECT position, hash FROM audit ORDER BY position DESC LIMIT 1"))
+            let last = try Row.fetchOne(
+                db.cachedStatement(sql: "SELECT position, hash FROM audit ORDER BY position DESC LIMIT 1"))
             (position, hash) = (try last?.read(0) ?? 0, try last?.read(1) ?? Data())
         }
 
         /// Appends an entry.
         mutating func append(_ entry: AuditEntry, _ db: Database) throws {
             var entry = entry.asStored
-            guard position < .max else { throw StoreError(.corrupt, "The audit log has no room behind entry \(position). Run `mneme audit verify`.") }
+            guard position < .max else {
+                throw StoreError(
+                    .corrupt, "The audit log has no room behind entry \(position). Run `mneme audit verify`.")
+            }
             entry.position = position + 1
             entry.hash = entry.chained(to: hash)
             try db.cachedStatement(
-                sql: "INSERT INTO audit (position, \(AuditLog.columns), hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+                sql:
+                    "INSERT INTO audit (position, \(AuditLog.columns), hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
             ).execute(arguments: [
-                entry.position, entry.time.timeIntervalSince1970, entry.principal, entry.operation, entry.owner?.tenant, entry.owner?.user,
-                entry.outcome.rawValue, entry.cubes.isEmpty ? nil : AuditLog.packed(entry.cubes), entry.count, entry.reason, entry.request, entry.detail,
+                entry.position, entry.time.timeIntervalSince1970, entry.principal, entry.operation, entry.owner?.tenant,
+                entry.owner?.user,
+                entry.outcome.rawValue, entry.cubes.isEmpty ? nil : AuditLog.packed(entry.cubes), entry.count,
+                entry.reason, entry.request, entry.detail,
                 entry.journalFirst, entry.journalLast, entry.digest, entry.hash,
             ])
             (position, hash) = (entry.position, entry.hash)
@@ -71,26 +81,34 @@ final class AuditLog: Sendable {
     /// Forgets entries that are on disk.
     func settle(_ count: Int) { waiting.withLockedValue { $0.removeFirst(min(count, $0.count)) } }
 
-    private static let columns = "time, principal, operation, tenant, user, outcome, cubes, count, reason, request, detail, journal_first, journal_last, digest"
+    private static let columns =
+        "time, principal, operation, tenant, user, outcome, cubes, count, reason, request, detail, journal_first, journal_last, digest"
 
     /// Signs the log if much is new; `always`, if anything is.
     func sign(_ chain: Chain, always: Bool, _ db: Database) throws {
         let position = chain.position, hash = chain.hash
         guard let key, position > 0 else { return }
-        let signed = try Int64.fetchOne(db, sql: "SELECT max(position) FROM audit_checkpoint WHERE key = ?", arguments: [key.publicKey.rawRepresentation]) ?? 0
+        let signed =
+            try Int64.fetchOne(
+                db, sql: "SELECT max(position) FROM audit_checkpoint WHERE key = ?",
+                arguments: [key.publicKey.rawRepresentation]) ?? 0
         guard position &- signed >= (always ? 1 : Self.signedEvery) else { return }
-        let time = Date(), signature = try key.signature(for: AuditCheckpoint.message(position: position, hash: hash, time: time))
+        let time = Date(),
+            signature = try key.signature(for: AuditCheckpoint.message(position: position, hash: hash, time: time))
         try db.execute(
-            sql: "INSERT OR REPLACE INTO audit_checkpoint (position, hash, time, key, signature) VALUES (?, ?, ?, ?, ?)",
+            sql:
+                "INSERT OR REPLACE INTO audit_checkpoint (position, hash, time, key, signature) VALUES (?, ?, ?, ?, ?)",
             arguments: [position, hash, time.timeIntervalSince1970, key.publicKey.rawRepresentation, signature])
     }
 
     static func entries(after position: Int64, limit: Int, _ db: Database) throws -> [AuditEntry] {
         try Row.fetchAll(
-            db, sql: "SELECT position, \(columns), hash FROM audit WHERE position > ? ORDER BY position LIMIT ?", arguments: [position, limit]
+            db, sql: "SELECT position, \(columns), hash FROM audit WHERE position > ? ORDER BY position LIMIT ?",
+            arguments: [position, limit]
         ).map { row in
             var entry = AuditEntry(
-                position: try row.read(0), time: try row.time(1), principal: try row.read(2), operation: try row.read(3),
+                position: try row.read(0), time: try row.time(1), principal: try row.read(2),
+                operation: try row.read(3),
                 owner: try (row.read(4) as String?).map { Owner(tenant: $0, user: try row.read(5) ?? "") },
                 outcome: AuditEntry.Outcome(rawValue: try row.read(6)) ?? .failed)
             entry.cubes = unpacked(try row.read(7) ?? Data())
@@ -107,9 +125,12 @@ final class AuditLog: Sendable {
     }
 
     static func checkpoints(_ db: Database) throws -> [AuditCheckpoint] {
-        try Row.fetchAll(db, sql: "SELECT position, hash, time, key, signature FROM audit_checkpoint ORDER BY position").map {
-            AuditCheckpoint(position: try $0.read(0), hash: try $0.read(1), time: try $0.time(2), key: try $0.read(3), signature: try $0.read(4))
-        }
+        try Row.fetchAll(db, sql: "SELECT position, hash, time, key, signature FROM audit_checkpoint ORDER BY position")
+            .map {
+                AuditCheckpoint(
+                    position: try $0.read(0), hash: try $0.read(1), time: try $0.time(2), key: try $0.read(3),
+                    signature: try $0.read(4))
+            }
     }
 
     // MARK: Where the log begins
@@ -125,12 +146,16 @@ final class AuditLog: Sendable {
         var message: Data {
             Data("mneme audit base \(position) \(journal) \(written) \(time.bitPattern) ".utf8) + hash + digest
         }
-        var isValid: Bool { (try? Curve25519.Signing.PublicKey(rawRepresentation: key))?.isValidSignature(signature, for: message) ?? false }
+        var isValid: Bool {
+            (try? Curve25519.Signing.PublicKey(rawRepresentation: key))?.isValidSignature(signature, for: message)
+                ?? false
+        }
 
         static func current(_ db: Database) throws -> Base? {
             try Row.fetchOne(db, sql: "SELECT * FROM audit_base ORDER BY position DESC LIMIT 1").map {
                 Base(
-                    position: try $0.read("position"), hash: try $0.read("hash"), journal: try $0.read("journal"), written: try $0.read("written"),
+                    position: try $0.read("position"), hash: try $0.read("hash"), journal: try $0.read("journal"),
+                    written: try $0.read("written"),
                     digest: try $0.read("digest"), time: try $0.read("time"),
                     key: try $0.read("key"), signature: try $0.read("signature"))
             }
@@ -139,33 +164,48 @@ final class AuditLog: Sendable {
 
     /// The last of the entries before a time, none of which is younger; 0 if there is none.
     static func end(before time: Date, _ db: Database) throws -> Int64 {
-        let next = try Int64.fetchOne(db, sql: "SELECT min(position) FROM audit WHERE time >= ?", arguments: [time.timeIntervalSince1970])
-        return try Int64.fetchOne(db, sql: "SELECT max(position) FROM audit WHERE position < ?", arguments: [next ?? .max]) ?? 0
+        let next = try Int64.fetchOne(
+            db, sql: "SELECT min(position) FROM audit WHERE time >= ?", arguments: [time.timeIntervalSince1970])
+        return try Int64.fetchOne(
+            db, sql: "SELECT max(position) FROM audit WHERE position < ?", arguments: [next ?? .max]) ?? 0
     }
 
     /// Takes all entries up to a position away, and signs what stands in their place.
     func cut(upTo position: Int64, _ db: Database) throws {
-        guard let key else { throw StoreError(.unavailable, "The audit log can be shortened only by who signs it; there is no key.") }
-        guard let hash = try Data.fetchOne(db, sql: "SELECT hash FROM audit WHERE position = ?", arguments: [position]) else {
+        guard let key else {
+            throw StoreError(.unavailable, "The audit log can be shortened only by who signs it; there is no key.")
+        }
+        guard let hash = try Data.fetchOne(db, sql: "SELECT hash FROM audit WHERE position = ?", arguments: [position])
+        else {
             throw StoreError(.conflict, "There is no audit entry \(position) any more.")
         }
-        let last = try Int64.fetchOne(db, sql: "SELECT max(journal_last) FROM audit WHERE position <= ?", arguments: [position])
+        let last = try Int64.fetchOne(
+            db, sql: "SELECT max(journal_last) FROM audit WHERE position <= ?", arguments: [position])
         let journal = try last ?? Base.current(db)?.journal ?? 0, (digest, _) = try Self.digest(0, journal, db)
-        let written = try Int.fetchOne(db, sql: "SELECT count(*) FROM journal WHERE position <= ? AND digest IS NOT NULL", arguments: [journal]) ?? 0
-        var base = Base(position: position, hash: hash, journal: journal, written: written, digest: digest, time: Date().timeIntervalSince1970)
+        let written =
+            try Int.fetchOne(
+                db, sql: "SELECT count(*) FROM journal WHERE position <= ? AND digest IS NOT NULL", arguments: [journal]
+            ) ?? 0
+        var base = Base(
+            position: position, hash: hash, journal: journal, written: written, digest: digest,
+            time: Date().timeIntervalSince1970)
         base.key = key.publicKey.rawRepresentation
         base.signature = try key.signature(for: base.message)
         try db.execute(sql: "DELETE FROM audit WHERE position <= ?", arguments: [position])
         try db.execute(sql: "DELETE FROM audit_checkpoint WHERE position <= ?", arguments: [position])
         try db.execute(sql: "DELETE FROM audit_base")
         try db.execute(
-            sql: "INSERT INTO audit_base (position, hash, journal, written, digest, time, key, signature) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            arguments: [base.position, base.hash, base.journal, base.written, base.digest, base.time, base.key, base.signature])
+            sql:
+                "INSERT INTO audit_base (position, hash, journal, written, digest, time, key, signature) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            arguments: [
+                base.position, base.hash, base.journal, base.written, base.digest, base.time, base.key, base.signature,
+            ])
     }
 
     /// Walks the chain, the signatures and the journal behind it.
     static func verify(keys: [Data]?, head: (position: Int64, hash: Data)?, _ db: Database) throws -> AuditReport {
-        var report = AuditReport(entries: 0, position: 0, head: Data(), checkpoints: 0, unsigned: 0, unaudited: 0, findings: [])
+        var report = AuditReport(
+            entries: 0, position: 0, head: Data(), checkpoints: 0, unsigned: 0, unaudited: 0, findings: [])
         var findings: [String] = []
         func find(_ text: String) { if findings.count < 100 { findings.append(text) } }
         let checkpoints = try checkpoints(db)
@@ -180,15 +220,23 @@ final class AuditLog: Sendable {
             if try digest(0, base.journal, db).digest != base.digest {
                 find("journal entries up to \(base.journal) are not those of before the log was shortened")
             }
-            (report.position, report.head, report.begin, signedTo, written) = (base.position, base.hash, base.position &+ 1, base.position, base.written)
+            (report.position, report.head, report.begin, signedTo, written) = (
+                base.position, base.hash, base.position &+ 1, base.position, base.written
+            )
             if let head, head.position == base.position, head.hash == base.hash { noted = true }
-            if let head, head.position < base.position { find("the noted end lies in the part that was taken away; its archive has it") }
+            if let head, head.position < base.position {
+                find("the noted end lies in the part that was taken away; its archive has it")
+            }
         }
         while true {
             let entries = try entries(after: report.position, limit: page, db)
             for entry in entries {
-                if entry.position != report.position &+ 1 { find("entries \(report.position &+ 1) to \(entry.position &- 1) are missing") }
-                if entry.hash != entry.chained(to: report.head) { find("entry \(entry.position) was changed, or one before it taken away") }
+                if entry.position != report.position &+ 1 {
+                    find("entries \(report.position &+ 1) to \(entry.position &- 1) are missing")
+                }
+                if entry.hash != entry.chained(to: report.head) {
+                    find("entry \(entry.position) was changed, or one before it taken away")
+                }
                 for checkpoint in places[entry.position] ?? [] {
                     seen.insert(checkpoint.position)
                     if checkpoint.hash != entry.hash || !checkpoint.isValid {
@@ -201,7 +249,9 @@ final class AuditLog: Sendable {
                 }
                 if let first = entry.journalFirst, let last = entry.journalLast {
                     let (digest, count) = try digest(first, last, db)
-                    if digest != entry.digest { find("journal entries \(first) to \(last) are not those of audit entry \(entry.position)") }
+                    if digest != entry.digest {
+                        find("journal entries \(first) to \(last) are not those of audit entry \(entry.position)")
+                    }
                     written &+= count
                 }
                 if let head, entry.position == head.position, entry.hash == head.hash { noted = true }
@@ -214,7 +264,9 @@ final class AuditLog: Sendable {
         for checkpoint in checkpoints where !seen.contains(checkpoint.position) {
             find("the log was signed up to entry \(checkpoint.position), which is gone")
         }
-        if !noted, head!.position >= report.begin { find("the log does not hold the noted end: entry \(head!.position) is gone or another") }
+        if !noted, head!.position >= report.begin {
+            find("the log does not hold the noted end: entry \(head!.position) is gone or another")
+        }
         report.unsigned = Int(report.position &- signedTo)
         report.unaudited = try verifyJournal(db, written: written, find)
         report.findings = findings
@@ -226,7 +278,8 @@ final class AuditLog: Sendable {
     /// - Returns: entries from before there was a log.
     private static func verifyJournal(_ db: Database, written: Int, _ find: (String) -> Void) throws -> Int {
         let start = try Int64.fetchOne(db, sql: "SELECT min(position) FROM journal WHERE digest IS NOT NULL") ?? .max
-        let rows = try Row.fetchCursor(db, sql: "SELECT * FROM journal WHERE position >= ? ORDER BY position", arguments: [start])
+        let rows = try Row.fetchCursor(
+            db, sql: "SELECT * FROM journal WHERE position >= ? ORDER BY position", arguments: [start])
         while let row = try rows.next() {
             let position: Int64 = try row.read("position")
             guard let digest = try row.read("digest") as Data? else {
@@ -234,9 +287,12 @@ final class AuditLog: Sendable {
                 continue
             }
             // What is erased cannot be compared any more: its salt is gone with it.
-            guard let payload = try row.read("payload") as String?, let salt = try row.read("salt") as Data? else { continue }
+            guard let payload = try row.read("payload") as String?, let salt = try row.read("salt") as Data? else {
+                continue
+            }
             let expected = journalDigest(
-                salt: salt, time: try row.read("time"), operation: try row.read("operation"), cube: try row.read("cube"), version: try row.read("version"),
+                salt: salt, time: try row.read("time"), operation: try row.read("operation"),
+                cube: try row.read("cube"), version: try row.read("version"),
                 principal: try row.read("principal"),
                 reason: try row.read("reason"), payload: payload)
             if expected != digest { find("journal entry \(position) was changed") }
@@ -248,7 +304,8 @@ final class AuditLog: Sendable {
 
     /// Names a journal entry for good, without telling what it says once its salt is gone.
     static func journalDigest(
-        salt: Data, time: Double, operation: String, cube: String, version: Int, principal: String, reason: String?, payload: String
+        salt: Data, time: Double, operation: String, cube: String, version: Int, principal: String, reason: String?,
+        payload: String
     ) -> Data {
         var hash = SHA256()
         hash.update(data: salt)
@@ -269,7 +326,9 @@ final class AuditLog: Sendable {
     static func digest(_ first: Int64, _ last: Int64, _ db: Database) throws -> (digest: Data, count: Int) {
         var hash = SHA256(), count = 0
         let digests = try Row.fetchCursor(
-            db.cachedStatement(sql: "SELECT position, digest FROM journal WHERE position BETWEEN ? AND ? ORDER BY position"), arguments: [first, last])
+            db.cachedStatement(
+                sql: "SELECT position, digest FROM journal WHERE position BETWEEN ? AND ? ORDER BY position"),
+            arguments: [first, last])
         while let row = try digests.next() {
             add(try row.read(0), try row.read(1) ?? Data(), to: &hash)
             count += 1
@@ -279,14 +338,20 @@ final class AuditLog: Sendable {
 
     static func packed(_ cubes: [CubeID]) -> Data {
         var data = Data(capacity: cubes.count * 16)
-        for cube in cubes { if let uuid = UUID(uuidString: cube.description)?.uuid { withUnsafeBytes(of: uuid) { data.append(contentsOf: $0) } } }
+        for cube in cubes {
+            if let uuid = UUID(uuidString: cube.description)?.uuid {
+                withUnsafeBytes(of: uuid) { data.append(contentsOf: $0) }
+            }
+        }
         return data
     }
 
     private static func unpacked(_ data: Data) -> [CubeID] {
         stride(from: 0, to: data.count / 16 * 16, by: 16).map { start in
             var uuid = UUID().uuid
-            withUnsafeMutableBytes(of: &uuid) { _ = data.copyBytes(to: $0, from: data.startIndex + start..<data.startIndex + start + 16) }
+            withUnsafeMutableBytes(of: &uuid) {
+                _ = data.copyBytes(to: $0, from: data.startIndex + start..<data.startIndex + start + 16)
+            }
             return CubeID(stored: UUID(uuid: uuid).uuidString.lowercased())
         }
     }

@@ -28,7 +28,8 @@ package final class DatabaseFile {
         let flags = kind | (isWritable ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY)
         guard base.pointee.xOpen(base, self.name.baseAddress, file, flags, nil) == SQLITE_OK else {
             if let methods = file.pointee.pMethods { _ = methods.pointee.xClose(file) }
-            throw StoreError(.unavailable, "\(path) cannot be \(isWritable ? "written" : "read"). Does it exist, and may you?")
+            throw StoreError(
+                .unavailable, "\(path) cannot be \(isWritable ? "written" : "read"). Does it exist, and may you?")
         }
     }
 
@@ -43,7 +44,9 @@ package final class DatabaseFile {
     package var size: Int {
         get throws {
             var size: sqlite3_int64 = 0
-            guard methods.xFileSize(file, &size) == SQLITE_OK else { throw StoreError(.unavailable, "\(path) cannot be read.") }
+            guard methods.xFileSize(file, &size) == SQLITE_OK else {
+                throw StoreError(.unavailable, "\(path) cannot be read.")
+            }
             return Int(size)
         }
     }
@@ -51,18 +54,25 @@ package final class DatabaseFile {
     package func read(_ offset: Int, _ count: Int) throws -> Data {
         var data = Data(count: count)
         let code = data.withUnsafeMutableBytes { methods.xRead(file, $0.baseAddress, Int32(count), Int64(offset)) }
-        guard code == SQLITE_OK else { throw StoreError(code == SealedVFS.shortRead ? .corrupt : .unavailable, "\(path) is cut off or cannot be read.") }
+        guard code == SQLITE_OK else {
+            throw StoreError(
+                code == SealedVFS.shortRead ? .corrupt : .unavailable, "\(path) is cut off or cannot be read.")
+        }
         return data
     }
 
     func write(_ data: Data, at offset: Int) throws {
-        guard data.withUnsafeBytes({ methods.xWrite(file, $0.baseAddress, Int32($0.count), Int64(offset)) }) == SQLITE_OK else {
+        guard
+            data.withUnsafeBytes({ methods.xWrite(file, $0.baseAddress, Int32($0.count), Int64(offset)) }) == SQLITE_OK
+        else {
             throw StoreError(.unavailable, "\(path) cannot be written.")
         }
     }
 
     func synchronize() throws {
-        guard methods.xSync(file, SQLITE_SYNC_FULL) == SQLITE_OK else { throw StoreError(.unavailable, "\(path) cannot be written.") }
+        guard methods.xSync(file, SQLITE_SYNC_FULL) == SQLITE_OK else {
+            throw StoreError(.unavailable, "\(path) cannot be written.")
+        }
     }
 
     /// Overwrites all of it with zeros.

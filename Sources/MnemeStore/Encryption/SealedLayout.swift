@@ -17,7 +17,9 @@ struct SealedLayout {
         var place: Int
 
         /// What it is encrypted for, see ``DataKey``.
-        func context(_ kind: Kind) -> Data { withUnsafeBytes(of: UInt64(number).littleEndian) { Data([kind.rawValue]) + $0 } }
+        func context(_ kind: Kind) -> Data {
+            withUnsafeBytes(of: UInt64(number).littleEndian) { Data([kind.rawValue]) + $0 }
+        }
     }
 
     static let page = 4096
@@ -35,20 +37,27 @@ struct SealedLayout {
         switch kind {
         case .pages:
             let number = offset / Self.page
-            return Unit(number: number, start: number * Self.page, length: Self.page, place: head + number * (Self.page + overhead))
+            return Unit(
+                number: number, start: number * Self.page, length: Self.page,
+                place: head + number * (Self.page + overhead))
         case .log:
-            guard offset >= Self.logHeader else { return Unit(number: 0, start: 0, length: Self.logHeader, place: head) }
+            guard offset >= Self.logHeader else {
+                return Unit(number: 0, start: 0, length: Self.logHeader, place: head)
+            }
             let number = (offset - Self.logHeader) / frame, start = Self.logHeader + number * frame
             let place = head + Self.logHeader + overhead + number * (frame + 2 * overhead)
             return offset < start + Self.frameHeader
                 ? Unit(number: 2 * number + 1, start: start, length: Self.frameHeader, place: place)
                 : Unit(
-                    number: 2 * number + 2, start: start + Self.frameHeader, length: Self.page, place: place + Self.frameHeader + overhead)
+                    number: 2 * number + 2, start: start + Self.frameHeader, length: Self.page,
+                    place: place + Self.frameHeader + overhead)
         }
     }
 
     /// Whether a log's frame begins at `offset`, so that who reads on looks through the log after a crash.
-    func isFrame(at offset: Int) -> Bool { kind == .log && offset >= Self.logHeader && (offset - Self.logHeader) % frame == 0 }
+    func isFrame(at offset: Int) -> Bool {
+        kind == .log && offset >= Self.logHeader && (offset - Self.logHeader) % frame == 0
+    }
 
     /// Bytes of a file that holds so many for SQLite.
     func fileSize(of size: Int) -> Int {
@@ -62,7 +71,11 @@ struct SealedLayout {
         switch kind {
         case .pages: max(0, fileSize - head) / (Self.page + overhead) * Self.page
         case .log:
-            if fileSize < head + Self.logHeader + overhead { 0 } else { logSize(of: fileSize - head - Self.logHeader - overhead) }
+            if fileSize < head + Self.logHeader + overhead {
+                0
+            } else {
+                logSize(of: fileSize - head - Self.logHeader - overhead)
+            }
         }
     }
 

@@ -28,8 +28,12 @@ enum SealedVFS {
         vfs.pointee.xOpen = { _, name, file, flags, outFlags in SealedVFS.open(name, file!, flags, outFlags) }
         // The system's functions find their own settings in the value that they are handed.
         vfs.pointee.xDelete = { _, name, sync in SealedVFS.base!.pointee.xDelete(SealedVFS.base, name, sync) }
-        vfs.pointee.xAccess = { _, name, flags, result in SealedVFS.base!.pointee.xAccess(SealedVFS.base, name, flags, result) }
-        vfs.pointee.xFullPathname = { _, name, count, out in SealedVFS.base!.pointee.xFullPathname(SealedVFS.base, name, count, out) }
+        vfs.pointee.xAccess = { _, name, flags, result in
+            SealedVFS.base!.pointee.xAccess(SealedVFS.base, name, flags, result)
+        }
+        vfs.pointee.xFullPathname = { _, name, count, out in
+            SealedVFS.base!.pointee.xFullPathname(SealedVFS.base, name, count, out)
+        }
         return sqlite3_vfs_register(vfs, 1) == SQLITE_OK ? vfs : nil
     }()
 
@@ -66,7 +70,8 @@ enum SealedVFS {
     }
 
     private static func open(
-        _ name: UnsafePointer<CChar>?, _ file: UnsafeMutablePointer<sqlite3_file>, _ flags: Int32, _ outFlags: UnsafeMutablePointer<Int32>?
+        _ name: UnsafePointer<CChar>?, _ file: UnsafeMutablePointer<sqlite3_file>, _ flags: Int32,
+        _ outFlags: UnsafeMutablePointer<Int32>?
     ) -> Int32 {
         guard let base else { return SQLITE_ERROR }
         let path = name.map { String(cString: $0) }
@@ -110,7 +115,8 @@ private final class SealedFile {
     private let base: UnsafeMutablePointer<sqlite3_file>
     private let key: DataKey, layout: SealedLayout
     /// A unit as it lies in the file.
-    private let scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: SealedLayout.page + DataKey.overhead, alignment: 16)
+    private let scratch = UnsafeMutableRawBufferPointer.allocate(
+        byteCount: SealedLayout.page + DataKey.overhead, alignment: 16)
 
     private init(_ base: UnsafeMutablePointer<sqlite3_file>, _ key: DataKey, _ kind: SealedLayout.Kind) {
         self.base = base
@@ -144,7 +150,8 @@ private final class SealedFile {
     }
 
     private static func of(_ file: UnsafeMutablePointer<sqlite3_file>?) -> SealedFile {
-        Unmanaged.fromOpaque(UnsafeMutableRawPointer(file!).assumingMemoryBound(to: Handle.self).pointee.file!).takeUnretainedValue()
+        Unmanaged.fromOpaque(UnsafeMutableRawPointer(file!).assumingMemoryBound(to: Handle.self).pointee.file!)
+            .takeUnretainedValue()
     }
 
     private var system: sqlite3_io_methods { base.pointee.pMethods.pointee }
@@ -154,10 +161,12 @@ private final class SealedFile {
     private enum Content { case plain(Data), absent, damaged, failure(Int32) }
 
     private func load(_ unit: SealedLayout.Unit) -> Content {
-        let count = unit.length + DataKey.overhead, code = system.xRead(base, scratch.baseAddress, Int32(count), Int64(unit.place))
+        let count = unit.length + DataKey.overhead,
+            code = system.xRead(base, scratch.baseAddress, Int32(count), Int64(unit.place))
         if code == SealedVFS.shortRead { return .absent }
         guard code == SQLITE_OK else { return .failure(code) }
-        return key.open(UnsafeRawBufferPointer(rebasing: scratch.prefix(count)), context: unit.context(layout.kind)).map { .plain($0) } ?? .damaged
+        return key.open(UnsafeRawBufferPointer(rebasing: scratch.prefix(count)), context: unit.context(layout.kind)).map
+        { .plain($0) } ?? .damaged
     }
 
     /// What a unit holds, when nobody is writing it: SQLite reads a database's header before it has any lock.
@@ -171,7 +180,9 @@ private final class SealedFile {
     }
 
     private func store(_ unit: SealedLayout.Unit, _ plain: UnsafeRawBufferPointer) -> Int32 {
-        guard let sealed = try? key.seal(plain, context: unit.context(layout.kind)) else { return SealedVFS.writeFailure }
+        guard let sealed = try? key.seal(plain, context: unit.context(layout.kind)) else {
+            return SealedVFS.writeFailure
+        }
         return sealed.withUnsafeBytes { system.xWrite(base, $0.baseAddress, Int32($0.count), Int64(unit.place)) }
     }
 
@@ -180,11 +191,14 @@ private final class SealedFile {
         // After a crash SQLite reads the log frame by frame until its own checksums tell it where to stop. What was being written then is no error.
         let isRecovery = layout.kind == .log && (offset == 0 || layout.isFrame(at: offset))
         while done < buffer.count {
-            let unit = layout.unit(at: offset + done), from = offset + done - unit.start, taken = min(unit.length - from, buffer.count - done)
+            let unit = layout.unit(at: offset + done), from = offset + done - unit.start,
+                taken = min(unit.length - from, buffer.count - done)
             let target = UnsafeMutableRawBufferPointer(rebasing: buffer[done..<done + taken])
             switch settled(unit) {
             case .plain(let data):
-                data.withUnsafeBytes { target.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[from..<from + taken])) }
+                data.withUnsafeBytes {
+                    target.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[from..<from + taken]))
+                }
             case .damaged where isRecovery:
                 target.initializeMemory(as: UInt8.self, repeating: 0)
             case .damaged: return SQLITE_CORRUPT
@@ -201,7 +215,8 @@ private final class SealedFile {
     private func write(_ buffer: UnsafeRawBufferPointer, at offset: Int) -> Int32 {
         var done = 0
         while done < buffer.count {
-            let unit = layout.unit(at: offset + done), from = offset + done - unit.start, taken = min(unit.length - from, buffer.count - done)
+            let unit = layout.unit(at: offset + done), from = offset + done - unit.start,
+                taken = min(unit.length - from, buffer.count - done)
             let source = UnsafeRawBufferPointer(rebasing: buffer[done..<done + taken])
             let code: Int32
             if taken == unit.length {
@@ -241,7 +256,9 @@ private final class SealedFile {
     }
 
     /// What the system promises of a write holds of a longer one too, except that it would be atomic.
-    private static let kept = SQLITE_IOCAP_SAFE_APPEND | SQLITE_IOCAP_SEQUENTIAL | SQLITE_IOCAP_UNDELETABLE_WHEN_OPEN | SQLITE_IOCAP_POWERSAFE_OVERWRITE
+    private static let kept =
+        SQLITE_IOCAP_SAFE_APPEND | SQLITE_IOCAP_SEQUENTIAL | SQLITE_IOCAP_UNDELETABLE_WHEN_OPEN
+        | SQLITE_IOCAP_POWERSAFE_OVERWRITE
 
     // MARK: What SQLite calls
 

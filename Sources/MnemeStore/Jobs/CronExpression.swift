@@ -11,15 +11,21 @@ public struct CronExpression: Hashable, Sendable, Codable, CustomStringConvertib
     private let minutes, hours, days, months, weekdays: Set<Int>
     private let eitherDay: Bool
 
-    private static let short = ["@hourly": "0 * * * *", "@daily": "0 0 * * *", "@weekly": "0 0 * * 0", "@monthly": "0 0 1 * *"]
-    private static let monthNames = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
+    private static let short = [
+        "@hourly": "0 * * * *", "@daily": "0 0 * * *", "@weekly": "0 0 * * 0", "@monthly": "0 0 1 * *",
+    ]
+    private static let monthNames = [
+        "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec",
+    ]
     private static let dayNames = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"]
 
     /// - Returns: nil if it is not such an expression.
     public init?(_ text: String) {
         let fields = (Self.short[text] ?? text).lowercased().split(separator: " ").map(String.init)
-        guard fields.count == 5, let minutes = Self.values(fields[0], 0...59), let hours = Self.values(fields[1], 0...23),
-            let days = Self.values(fields[2], 1...31), let months = Self.values(fields[3], 1...12, names: Self.monthNames, from: 1),
+        guard fields.count == 5, let minutes = Self.values(fields[0], 0...59),
+            let hours = Self.values(fields[1], 0...23),
+            let days = Self.values(fields[2], 1...31),
+            let months = Self.values(fields[3], 1...12, names: Self.monthNames, from: 1),
             let weekdays = Self.values(fields[4], 0...7, names: Self.dayNames, from: 0)
         else { return nil }
         description = text
@@ -29,18 +35,23 @@ public struct CronExpression: Hashable, Sendable, Codable, CustomStringConvertib
         guard next(after: Date(timeIntervalSince1970: 0)) != nil else { return nil }
     }
 
-    private static func values(_ field: String, _ range: ClosedRange<Int>, names: [String] = [], from first: Int = 0) -> Set<Int>? {
+    private static func values(_ field: String, _ range: ClosedRange<Int>, names: [String] = [], from first: Int = 0)
+        -> Set<Int>?
+    {
         var found: Set<Int> = []
         for part in field.split(separator: ",", omittingEmptySubsequences: false) {
             let pieces = part.split(separator: "/", omittingEmptySubsequences: false)
             guard pieces.count <= 2, let step = pieces.count == 2 ? Int(pieces[1]) : 1, step > 0 else { return nil }
-            func number(_ text: Substring) -> Int? { Int(text) ?? names.firstIndex(of: String(text)).map { $0 + first } }
+            func number(_ text: Substring) -> Int? {
+                Int(text) ?? names.firstIndex(of: String(text)).map { $0 + first }
+            }
             let bounds = pieces[0].split(separator: "-", omittingEmptySubsequences: false)
             var low = range.lowerBound, high = range.upperBound
             if pieces[0] != "*" {
                 guard bounds.count <= 2, let start = number(bounds[0]) else { return nil }
                 low = start
-                guard let end = bounds.count == 2 ? number(bounds[1]) : (pieces.count == 2 ? range.upperBound : start) else { return nil }
+                guard let end = bounds.count == 2 ? number(bounds[1]) : (pieces.count == 2 ? range.upperBound : start)
+                else { return nil }
                 high = end
             }
             guard range.contains(low), range.contains(high), low <= high else { return nil }
@@ -74,7 +85,9 @@ public struct CronExpression: Hashable, Sendable, Codable, CustomStringConvertib
     public init(from decoder: any Decoder) throws {
         let text = try decoder.singleValueContainer().decode(String.self)
         guard let known = CronExpression(text) else {
-            throw DecodingError.dataCorrupted(.init(codingPath: decoder.codingPath, debugDescription: "'\(text.prefix(80))' is not a cron expression."))
+            throw DecodingError.dataCorrupted(
+                .init(
+                    codingPath: decoder.codingPath, debugDescription: "'\(text.prefix(80))' is not a cron expression."))
         }
         self = known
     }

@@ -44,7 +44,8 @@ public struct Job: Sendable, Codable, Identifiable, Equatable {
 
     /// Work to be done.
     public init(
-        _ kind: String, owner: Owner? = nil, arguments: [String: String] = [:], priority: Int = 0, maximumAttempts: Int = 5, created: Date = Date(),
+        _ kind: String, owner: Owner? = nil, arguments: [String: String] = [:], priority: Int = 0,
+        maximumAttempts: Int = 5, created: Date = Date(),
         due: Date? = nil
     ) {
         self.kind = kind
