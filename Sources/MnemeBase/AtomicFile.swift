@@ -40,7 +40,7 @@ package final class AtomicFile {
     ///
     /// - Throws: ``FileError``.
     package func write(_ bytes: UnsafeRawBufferPointer) throws {
-        guard let start = bytes.baseAddress else { return }
+        guard let start = bytes.baseAddress, !bytes.isEmpty else { return }
         var done = 0
         while done < bytes.count {
             let count = pwrite(descriptor, start + done, min(bytes.count - done, 1 << 30), off_t(end + done))

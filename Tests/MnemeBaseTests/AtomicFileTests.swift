@@ -45,6 +45,8 @@ private func mode(_ path: String) -> UInt16? {
         file.skip(to: 1)
         try file.write(Data("cd".utf8))
         file.skip(to: 8)
+        // Nothing, written behind the gap, does not fill it.
+        withUnsafeBytes(of: 0) { bytes in try? file.write(UnsafeRawBufferPointer(rebasing: bytes[..<0])) }
         try file.finish()
         #expect(FileManager.default.contents(atPath: path) == Data([97, 98, 0, 0, 99, 100, 0, 0]))
     }
