@@ -8,7 +8,7 @@ struct TimeToken {
     /// The number of its sentence.
     var sentence = 0
 
-    /// Scalars of a word that is looked at.
+    /// Scalars of a word that are looked at: no word of a date is longer, and to compare a long run of marks would take long.
     private static let longest = 64
 
     /// The words of a text.
@@ -16,22 +16,26 @@ struct TimeToken {
     /// - Complexity: linear in the text.
     static func tokens(of text: String) -> [TimeToken] {
         let scalars = Array(text.unicodeScalars)
-        var tokens: [TimeToken] = [], word = String.UnicodeScalarView(), sentence = 0
+        var tokens: [TimeToken] = [], word = String.UnicodeScalarView(), length = 0, sentence = 0
+        func add(_ scalar: Unicode.Scalar) {
+            length += 1
+            if length <= longest { word.append(scalar) }
+        }
         func endWord() {
             guard let first = word.first else { return }
-            // A long run of marks is no word of a date, and to compare it would take long.
-            var text = word.isLonger(than: longest) ? "…" : String(word).lowercased()
+            var text = String(word).lowercased()
             if text.hasSuffix("'s") { text.removeLast(2) }
             word.removeAll()
+            length = 0
             guard !text.isEmpty else { return }
             tokens.append(TimeToken(text: text, isCapital: first.isUppercase, sentence: sentence))
         }
         for (i, scalar) in scalars.enumerated() {
             let next: Unicode.Scalar? = i + 1 < scalars.count ? scalars[i + 1] : nil
             if scalar.isWordPart {
-                word.append(scalar)
+                add(scalar)
             } else if !word.isEmpty, let next, joins(scalar, word, next) {
-                word.append(scalar == "’" ? "'" : scalar)
+                add(scalar == "’" ? "'" : scalar)
             } else {
                 endWord()
                 guard let last = tokens.indices.last else { continue }
@@ -71,10 +75,6 @@ struct TimeToken {
         if mark == "-" { return previous?.isSpace ?? true && next?.isSpace ?? true }
         return mark == "," || mark == ";" || mark == ":" || mark == "(" || mark == ")" || mark == "—"
     }
-}
-
-extension String.UnicodeScalarView {
-    fileprivate func isLonger(than count: Int) -> Bool { index(startIndex, offsetBy: count + 1, limitedBy: endIndex) != nil }
 }
 
 extension Unicode.Scalar {
