@@ -22,7 +22,7 @@ extension MemoryOS {
         var cube = MemCube(
             scope: scope, type: .semantic, text: text, eventTime: caller.time, recordedTime: caller.time,
             provenance: Provenance(source: source, reference: activation.block))
-        cube.activation = activation
+        cube.payload = .activation(activation, of: text)
         let hash = Array(SHA256.hash(data: Data("activation \(activation.block)".utf8)).prefix(16))
         return try await run { [store, cube] in
             let known = try store.cubes(activation.sources.compactMap { CubeID($0) }, owner: scope.owner, by: .mneme)

@@ -233,8 +233,9 @@ extension MemoryOS {
     func enrich(_ cube: inout MemCube, words: [String]) -> Analysis {
         cube.entities = TextFacts.entities(in: cube.text, speaker: cube.speaker)
         // What stands for something that was taken out is nobody's name.
-        if cube.text.contains("]") {
-            cube.entities.removeAll { cube.text.contains("[\($0)]") && Redactor.names.contains($0) }
+        let text = cube.text
+        if text.contains("]") {
+            cube.entities.removeAll { text.contains("[\($0)]") && Redactor.names.contains($0) }
         }
         cube.keywords = TextFacts.keywords(words)
         cube.dates = TimeExpressions.find(in: cube.text, reference: cube.localTime).prefix(16).map {

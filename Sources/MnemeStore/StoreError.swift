@@ -1,25 +1,27 @@
+public import MnemeBase
+
 /// Why the store refused or failed. The message says what to do.
-public struct StoreError: Error, Sendable, CustomStringConvertible {
+public struct StoreError: MnemeError {
     /// What kind of failure it is; a bounded set, fit for metrics.
     public enum Code: String, Sendable {
         /// No such memory in this scope.
-        case notFound
+        case notFound = "not_found"
         /// The request contradicts the state: an illegal transition, an idempotency key reused for another request.
         case conflict
         /// A text or a name holds a NUL character, which SQLite and PostgreSQL would cut off.
-        case invalidText
+        case invalidText = "invalid_text"
         /// The caller may not keep more memories; nothing of the request was written.
-        case quotaReached
+        case quotaReached = "quota_reached"
         /// The disk is full; nothing of the request was written.
-        case diskFull
+        case diskFull = "disk_full"
         /// The store or its folder cannot be written.
-        case readOnly
+        case readOnly = "read_only"
         /// Another process holds the store for too long.
         case busy
         /// The file is damaged or not a store.
         case corrupt
         /// The file was written by a newer Mneme.
-        case newerVersion
+        case newerVersion = "newer_version"
         /// The file cannot be opened or another input or output error.
         case unavailable
     }
@@ -35,5 +37,17 @@ public struct StoreError: Error, Sendable, CustomStringConvertible {
         self.message = message
     }
 
-    public var description: String { message }
+    public var errorCode: String { code.rawValue }
+    public var errorClass: ErrorClass {
+        switch code {
+        case .invalidText: .input
+        case .notFound: .notFound
+        case .conflict: .conflict
+        case .quotaReached: .forbidden
+        case .diskFull: .full
+        case .readOnly, .busy, .unavailable: .unavailable
+        case .corrupt: .corrupt
+        case .newerVersion: .unsupported
+        }
+    }
 }

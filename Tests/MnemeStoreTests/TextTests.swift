@@ -94,8 +94,10 @@ private let oddTexts = [
         whole.claims = [Claim(subject: "ana", attribute: "home", value: "porto")]
         (whole.caution, whole.vouchedBy) = (["sign"], "somebody")
         whole.provenance = Provenance(source: "source", reference: "reference")
-        whole.activation = ActivationReference(
-            block: "block", model: "model", modelHash: "hash", tokens: 1, bytes: 1, sources: ["source"])
+        whole.payload = .activation(
+            ActivationReference(
+                block: "block", model: "model", modelHash: "hash", tokens: 1, bytes: 1, sources: ["source"]),
+            of: whole.text)
         // Places that are names of a closed list, ids, or the store's own to set.
         let closed: Set = ["id", "type", "state", "tier", "topic", "sensitivity", "tenant", "user"]
         let json = try JSONSerialization.jsonObject(with: JSONEncoder().encode(whole)), places = Self.places(json)

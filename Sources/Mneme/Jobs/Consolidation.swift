@@ -30,7 +30,7 @@ package struct Consolidation {
     package init() {}
 
     package mutating func add(_ cube: MemCube) {
-        guard cube.type != .episodic, cube.state == .activated, cube.activation == nil, cube.validUntil == nil,
+        guard cube.type != .episodic, cube.state == .activated, cube.isPlaintext, cube.validUntil == nil,
             cube.expires == nil, cube.caution == nil
         else {
             return

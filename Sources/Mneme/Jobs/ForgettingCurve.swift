@@ -16,7 +16,8 @@ public protocol ForgettingCurve: Sendable {
 extension MemCube {
     /// Days since it was used last, or recorded.
     func daysIdle(now: Date) -> Double {
-        max(0, now.timeIntervalSince(max(usage?.last ?? recordedTime, recordedTime))) / 86_400
+        let recorded = lifecycle.recordedTime
+        return max(0, now.timeIntervalSince(max(lifecycle.usage?.last ?? recorded, recorded))) / 86_400
     }
 }
 

@@ -201,7 +201,7 @@ extension MemoryOS {
                 var filter = CubeFilter(owner: owner, limit: 512)
                 filter.state = .activated
                 filter.after = last
-                let page = try store.list(filter, by: .mneme), chosen = page.filter { $0.activation == nil && fits($0) }
+                let page = try store.list(filter, by: .mneme), chosen = page.filter { $0.isPlaintext && fits($0) }
                 if !chosen.isEmpty, !isDry {
                     // One request a memory: one that somebody changes at this moment does not keep the others.
                     let caller = Caller(Caller.mneme.principal, operation: "job", reason: reason, time: now)

@@ -44,7 +44,7 @@ extension MemCube {
     /// When it happened, on the speaker's clock, taken as UTC: the days that its text names are counted from there.
     var localTime: Date {
         // No clock on earth is further from UTC; what comes from a file may say anything.
-        let offset = utcOffset.flatMap { (-64_800...64_800).contains($0) ? $0 : nil }
-        return eventTime.addingTimeInterval(Double(offset ?? 0))
+        let offset = header.utcOffset.flatMap { (-64_800...64_800).contains($0) ? $0 : nil }
+        return header.eventTime.addingTimeInterval(Double(offset ?? 0))
     }
 }

@@ -26,7 +26,7 @@ package enum Refinement {
 
     /// Whether a model is to be asked about a memory.
     package static func concerns(_ cube: MemCube) -> Bool {
-        cube.state == .activated && cube.activation == nil && cube.claims.isEmpty && cube.caution == nil
+        cube.state == .activated && cube.isPlaintext && cube.claims.isEmpty && cube.caution == nil
             && cube.text.utf8.count <= longest
             && TextAnalyzer.words(cube.text).count >= 3
     }

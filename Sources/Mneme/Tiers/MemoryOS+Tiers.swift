@@ -64,7 +64,7 @@ extension MemoryOS {
             try Task.checkCancellation()
             let page = try store.list(filter, by: caller),
                 vectors = try withIndex(key) { index in page.map { index.vector(of: $0.id) } }
-            for (cube, vector) in zip(page, vectors) where cube.activation == nil {
+            for (cube, vector) in zip(page, vectors) where cube.isPlaintext {
                 var memory = TierPlan.Memory(
                     id: cube.id, type: cube.type, session: cube.scope.session,
                     time: min(cube.recordedTime, cube.eventTime))

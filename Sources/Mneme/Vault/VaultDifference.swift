@@ -69,7 +69,7 @@ extension MemoryOS {
                 var found: [CubeID: MemCube] = [:], filter = CubeFilter(owner: owner, limit: 1_000)
                 while true {
                     let page = try store.list(filter, by: caller)
-                    for cube in page where cube.activation == nil { found[cube.id] = cube }
+                    for cube in page where cube.isPlaintext { found[cube.id] = cube }
                     guard page.count == filter.limit, let last = page.last else { return found }
                     filter.after = last.id
                 }

@@ -276,7 +276,7 @@ extension MemoryOS {
             let isLast = changed.map { $0.count <= 200 } ?? (page.cubes.count < 200)
             changed = changed?.dropFirst(200)
             last = page.cubes.last?.id ?? last
-            for (cube, history) in zip(page.cubes, page.histories) where cube.activation == nil {
+            for (cube, history) in zip(page.cubes, page.histories) where cube.isPlaintext {
                 for entry in history where entry.snapshot != nil && entry.version < cube.version {
                     try add(.init(past: entry))
                 }

@@ -1,4 +1,5 @@
 public import Foundation
+public import MnemeBase
 
 /// What a caller may do.
 public enum Permission: String, Sendable, Codable, CaseIterable {
@@ -149,9 +150,11 @@ public struct Caller: Sendable {
 }
 
 /// A caller lacks a permission or may not reach an owner.
-public struct AccessError: Error, Sendable, CustomStringConvertible {
-    /// What is refused, and what would be needed.
-    public let description: String
-    /// - Parameter description: what is refused, for the one who asked.
-    public init(_ description: String) { self.description = description }
+public struct AccessError: MnemeError {
+    public let message: String
+
+    /// - Parameter message: what is refused and what would be needed, for the one who asked.
+    public init(_ message: String) { self.message = message }
+
+    public var errorClass: ErrorClass { .forbidden }
 }

@@ -257,7 +257,7 @@ public struct CubeFilter: Sendable {
             && (tag.map(cube.tags.contains) ?? true) && (state == nil || cube.state == state)
             && (tier == nil || cube.tier ?? .shortTerm == tier)
             && (from.map { cube.eventTime >= $0 } ?? true)
-            && (before.map { cube.eventTime < $0 } ?? true) && (!onlyActivations || cube.activation != nil)
+            && (before.map { cube.eventTime < $0 } ?? true) && (!onlyActivations || !cube.isPlaintext)
             && (at.map { cube.eventTime <= $0 && cube.validUntil ?? .distantFuture > $0 } ?? true)
     }
 }

@@ -97,7 +97,7 @@ extension SQLiteMemoryStore {
         cube.vouchedBy = header.vouchedBy
         cube.utcOffset = header.utcOffset
         cube.validUntil = try row.optionalTime("valid_until")
-        cube.activation = header.activation
+        if let activation = header.activation { cube.payload = .activation(activation, of: cube.text) }
         if let last = try row.optionalTime("last_used") { cube.usage = Usage(count: try row.read("uses"), last: last) }
         return cube
     }

@@ -10,7 +10,7 @@ extension SQLiteMemoryStore {
     ) throws -> MemCube {
         var cube = cube
         try confine(&cube, change, isNew: true)
-        guard cube.activation == nil, cube.state != .erased else {
+        guard cube.isPlaintext, cube.state != .erased else {
             throw StoreError(.conflict, "Memory \(cube.id) cannot be taken in.")
         }
         guard try standing(of: cube.id, change.ownerID, db) == .free else {

@@ -50,20 +50,29 @@ extension Mutation {
 
 extension MemCube {
     var texts: [String?] {
-        var all: [String?] = [
-            scope.agent, scope.session, text, speaker, vouchedBy, provenance.source, provenance.reference,
-            activation?.block, activation?.model, activation?.modelHash,
-        ]
-        all += scope.owner.texts
-        all += tags
-        all += metadata.flatMap { [$0.key, $0.value] }
-        all += entities
-        all += keywords
-        all += dates.map(\.text)
-        all += claims.flatMap { [$0.subject, $0.attribute, $0.value] }
-        all += caution ?? []
-        all += activation?.sources ?? []
-        return all
+        header.texts + payload.texts + derived.texts + [lifecycle.vouchedBy, provenance.source, provenance.reference]
+    }
+}
+
+extension MemCube.Header {
+    fileprivate var texts: [String?] {
+        [scope.agent, scope.session, speaker] + scope.owner.texts + tags + metadata.flatMap { [$0.key, $0.value] }
+    }
+}
+
+extension Payload {
+    fileprivate var texts: [String?] {
+        switch self {
+        case .plaintext(let text): [text]
+        case .activation(let kept, let text): [text, kept.block, kept.model, kept.modelHash] + kept.sources
+        }
+    }
+}
+
+extension MemCube.Derived {
+    fileprivate var texts: [String?] {
+        entities + keywords + dates.map(\.text) + claims.flatMap { [$0.subject, $0.attribute, $0.value] }
+            + (caution ?? [])
     }
 }
 

@@ -362,7 +362,7 @@ extension SQLiteMemoryStore {
             cube.sensitivity.rawValue,
             cube.validUntil?.timeIntervalSince1970,
         ])
-        if cube.activation == nil {
+        if cube.isPlaintext {
             try db.cachedStatement(sql: "INSERT INTO pending (cube) VALUES (?)").execute(arguments: [
                 db.lastInsertedRowID
             ])
@@ -378,7 +378,7 @@ extension SQLiteMemoryStore {
         let owner = change.owner, caller = change.caller
         let old = try requireChangeable(cube.id, change, db)
         try confine(&cube, change, isNew: false)
-        guard old.activation == cube.activation, cube.activation == nil || cube.text == old.text else {
+        guard old.isPlaintext && cube.isPlaintext || old.payload == cube.payload else {
             throw StoreError(
                 .conflict,
                 "Memory \(cube.id) stands for computed keys and values; its text cannot be changed. Compute and keep others."

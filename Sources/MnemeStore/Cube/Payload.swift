@@ -1,0 +1,78 @@
+/// The content of a cube: one case for each kind of memory.
+public enum Payload: Hashable, Sendable {
+    /// A text, exactly as it was given.
+    case plaintext(String)
+    /// A KV cache that was computed, and the text that it was computed of.
+    case activation(ActivationReference, of: String)
+
+    /// The text that is remembered, or that the KV cache was computed of.
+    public var text: String {
+        get {
+            switch self {
+            case .plaintext(let text), .activation(_, let text): text
+            }
+        }
+        set {
+            switch self {
+            case .plaintext: self = .plaintext(newValue)
+            case .activation(let reference, _): self = .activation(reference, of: newValue)
+            }
+        }
+    }
+
+    /// Where the KV cache is, if the payload is one.
+    public var activation: ActivationReference? {
+        switch self {
+        case .plaintext: nil
+        case .activation(let reference, _): reference
+        }
+    }
+
+    /// Whether it is a text: such cubes are indexed, recalled, exported and consolidated.
+    public var isPlaintext: Bool { activation == nil }
+}
+
+/// In JSON a payload is the fields `text` and, of an activation, `activation`.
+extension Payload: Codable {
+    private enum CodingKeys: String, CodingKey { case text, activation }
+
+    public init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        let text = try container.decode(String.self, forKey: .text)
+        self =
+            try container.decodeIfPresent(ActivationReference.self, forKey: .activation)
+            .map { .activation($0, of: text) } ?? .plaintext(text)
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: CodingKeys.self)
+        try container.encode(text, forKey: .text)
+        try container.encodeIfPresent(activation, forKey: .activation)
+    }
+}
+
+/// A reference to a stored KV cache: what an activation cube holds.
+public struct ActivationReference: Hashable, Sendable, Codable {
+    /// The hash that names the last block, and with it all before.
+    public var block: String
+    /// The model's name.
+    public var model: String
+    /// The hash of all that the blocks depend on besides the tokens.
+    public var modelHash: String
+    /// Tokens that the blocks cover.
+    public var tokens: Int
+    /// Bytes that the blocks take.
+    public var bytes: Int
+    /// What the blocks say they were made of: ids of memories, and owners whose words are in them.
+    public var sources: [String]
+
+    /// A reference to blocks, and what they were computed of.
+    public init(block: String, model: String, modelHash: String, tokens: Int, bytes: Int, sources: [String] = []) {
+        self.sources = sources
+        self.block = block
+        self.model = model
+        self.modelHash = modelHash
+        self.tokens = tokens
+        self.bytes = bytes
+    }
+}

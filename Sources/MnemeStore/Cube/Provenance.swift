@@ -1,0 +1,22 @@
+/// Where a memory came from.
+public struct Provenance: Hashable, Sendable, Codable {
+    /// Such as `message`, `text`, `file`, `import`.
+    public var source: String
+    /// The message id, path or URL in that source.
+    public var reference: String?
+    /// The part of a longer original, from 0, and how many parts there are.
+    public var part: Int?
+    /// How many parts the original has.
+    public var parts: Int?
+
+    /// The source of what a text was before something was taken out of it.
+    public static let redaction = "redaction"
+
+    /// A source, and where in it.
+    public init(source: String, reference: String? = nil, part: Int? = nil, parts: Int? = nil) {
+        self.source = source
+        self.reference = reference
+        self.part = part
+        self.parts = parts
+    }
+}
