@@ -51,8 +51,13 @@ let package = Package(
         .target(name: "MnemeBase"),
         .target(name: "MnemeSeal", dependencies: ["MnemeBase", crypto]),
         .target(name: "MnemeNumerics", dependencies: ["CMnemeKernels"]),
-        .target(name: "MnemeModels", dependencies: ["MnemeBase", "MnemeNumerics", crypto, locks]),
-        .target(name: "MnemeHub", dependencies: ["MnemeBase", "MnemeModels", crypto, locks]),
+        .target(name: "MnemeFormats", dependencies: ["MnemeBase", "MnemeNumerics"]),
+        .target(name: "MnemeText", dependencies: ["MnemeBase", "MnemeFormats", locks]),
+        .target(
+            name: "MnemeEmbedding", dependencies: ["MnemeBase", "MnemeFormats", "MnemeNumerics", crypto, locks]),
+        .target(
+            name: "MnemeModels", dependencies: ["MnemeBase", "MnemeFormats", "MnemeText", "MnemeNumerics", locks]),
+        .target(name: "MnemeHub", dependencies: ["MnemeBase", crypto, locks]),
         .target(
             name: "MnemeIndex",
             dependencies: [
@@ -68,7 +73,7 @@ let package = Package(
         .target(
             name: "Mneme",
             dependencies: [
-                "MnemeBase", "MnemeSeal", "MnemeModels", "MnemeNumerics", "MnemeIndex", "MnemeStore", crypto,
+                "MnemeBase", "MnemeSeal", "MnemeEmbedding", "MnemeIndex", "MnemeStore", crypto,
                 cryptoExtras, locks,
                 logging, tracing,
             ]),
@@ -98,14 +103,14 @@ let package = Package(
         .target(
             name: "MnemeBench",
             dependencies: [
-                "Mneme", "MnemeBase", "MnemeEngine", "MnemeIndex", "MnemeKV", "MnemeModels", "MnemeNumerics",
-                "MnemeSeal", "MnemeStore", locks,
+                "Mneme", "MnemeBase", "MnemeEmbedding", "MnemeEngine", "MnemeIndex", "MnemeKV", "MnemeModels",
+                "MnemeNumerics", "MnemeSeal", "MnemeStore", locks,
             ]),
         .executableTarget(
             name: "mneme-cli",
             dependencies: [
                 "Mneme", "MnemeBase", "MnemeEngine", "MnemeHub", "MnemeKV", "MnemeSeal", "MnemeServer", "MnemeBench",
-                "MnemeModels",
+                "MnemeEmbedding", "MnemeModels",
                 "MnemeNumerics", "MnemeStore", crypto, locks, logging, tracing,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]
@@ -117,7 +122,7 @@ let package = Package(
         .testTarget(name: "MnemeIndexTests", dependencies: ["MnemeIndex", "MnemeSeal", locks]),
         .testTarget(
             name: "MnemeTests",
-            dependencies: ["Mneme", "MnemeIndex", "MnemeModels", "MnemeSeal", "MnemeStore", crypto],
+            dependencies: ["Mneme", "MnemeBase", "MnemeIndex", "MnemeModels", "MnemeSeal", "MnemeStore", crypto],
             resources: [.copy("Guard")]),
         .testTarget(
             name: "MnemeServerTests",
@@ -126,14 +131,17 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
             ]
         ),
-        .testTarget(name: "MnemeKVTests", dependencies: ["MnemeBase", "MnemeKV", "MnemeModels", "MnemeSeal", locks]),
         .testTarget(
-            name: "MnemeEngineTests", dependencies: ["MnemeEngine", "MnemeKV", "MnemeModels", "MnemeNumerics"],
+            name: "MnemeKVTests",
+            dependencies: ["MnemeBase", "MnemeKV", "MnemeModels", "MnemeNumerics", "MnemeSeal", locks]),
+        .testTarget(
+            name: "MnemeEngineTests",
+            dependencies: ["MnemeBase", "MnemeEngine", "MnemeKV", "MnemeModels", "MnemeNumerics"],
             resources: [.copy("Golden")]),
         .testTarget(
             name: "MnemeHubTests",
             dependencies: [
-                "MnemeHub", "MnemeModels", .product(name: "Hummingbird", package: "hummingbird"), crypto, locks,
+                "MnemeBase", "MnemeHub", "MnemeModels", .product(name: "Hummingbird", package: "hummingbird"), crypto, locks,
             ]),
         .testTarget(
             name: "MnemeStoreTests",
@@ -142,7 +150,9 @@ let package = Package(
                 .product(name: "GRDB", package: "GRDB.swift"),
             ]),
         .testTarget(
-            name: "MnemeModelsTests", dependencies: ["MnemeModels", "MnemeNumerics"], resources: [.copy("Golden")]),
+            name: "MnemeModelsTests",
+            dependencies: ["MnemeBase", "MnemeEmbedding", "MnemeModels", "MnemeNumerics"],
+            resources: [.copy("Golden")]),
     ],
     swiftLanguageModes: [.v6]
 )

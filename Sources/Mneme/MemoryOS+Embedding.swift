@@ -1,4 +1,4 @@
-public import MnemeModels
+public import MnemeBase
 public import MnemeStore
 
 extension MemoryOS {

@@ -4,7 +4,6 @@ import Logging
 import MnemeBase
 import MnemeIndex
 import MnemeSeal
-import MnemeModels
 public import MnemeStore
 import Synchronization
 

@@ -1,6 +1,6 @@
 import Foundation
+import MnemeBase
 import MnemeIndex
-import MnemeModels
 public import MnemeStore
 import Tracing
 
@@ -8,7 +8,7 @@ extension MemoryOS {
     /// The memories that best answer a question, best first, each with an explanation.
     ///
     /// - Parameter caller: finds what it may read, as if there were nothing else.
-    /// - Throws: ``InputError`` for an empty question, ``MnemeStore/AccessError``, ``MnemeStore/StoreError``, ``MnemeModels/ModelError``.
+    /// - Throws: ``InputError`` for an empty question, ``MnemeStore/AccessError``, ``MnemeStore/StoreError``, ``MnemeBase/ModelError``.
     /// - Complexity: one pass over each owner's vectors and the postings of the question's words.
     public func recall(_ request: RecallRequest, by caller: Caller = .local) async throws -> RecallResult {
         try await withSpan("recall") { span in

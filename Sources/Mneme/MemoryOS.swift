@@ -1,8 +1,8 @@
 import Foundation
 import Logging
+public import MnemeBase
 package import MnemeIndex
 import MnemeSeal
-public import MnemeModels
 public import MnemeStore
 import NIOConcurrencyHelpers
 import Synchronization

@@ -1,5 +1,7 @@
 import Foundation
 import Mneme
+import MnemeBase
+import MnemeEmbedding
 import MnemeModels
 import MnemeNumerics
 

@@ -1,6 +1,6 @@
 import Foundation
 import Mneme
-public import MnemeModels
+public import MnemeBase
 import MnemeStore
 import NIOConcurrencyHelpers
 

@@ -1,7 +1,8 @@
 import Foundation
 public import Mneme
+public import MnemeBase
+public import MnemeEmbedding
 import MnemeIndex
-public import MnemeModels
 import MnemeStore
 
 /// Recall of evidence turns on LoCoMo conversations: each conversation is one owner, each turn one memory.

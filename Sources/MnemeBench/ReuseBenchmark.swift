@@ -1,6 +1,6 @@
 import Foundation
 import Mneme
-import MnemeBase
+public import MnemeBase
 public import MnemeEngine
 import MnemeKV
 public import MnemeModels

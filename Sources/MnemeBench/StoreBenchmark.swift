@@ -1,6 +1,6 @@
 import Foundation
 import Mneme
-public import MnemeModels
+public import MnemeBase
 public import MnemeSeal
 import MnemeStore
 

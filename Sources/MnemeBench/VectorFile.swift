@@ -1,7 +1,6 @@
 import Foundation
 import Mneme
-import MnemeBase
-public import MnemeModels
+public import MnemeBase
 
 /// Vectors in NumPy's format (`.npy`, version 1.0, little-endian f32 in rows), so that peers in Python read the same.
 public struct VectorFile: Sendable {

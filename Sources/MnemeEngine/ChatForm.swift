@@ -19,7 +19,7 @@ package struct ChatForm: Sendable {
     /// - Parameters:
     ///   - begin: the name of the token that begins a text.
     ///   - end: the name of the token that ends an answer.
-    /// - Throws: ``MnemeModels/TemplateError`` if the template cannot be read.
+    /// - Throws: ``MnemeText/TemplateError`` if the template cannot be read.
     package init(_ text: String, begin: String, end: String) throws {
         let template = try ChatTemplate(text)
         /// Whether all messages of such a conversation come into the prompt.
@@ -42,7 +42,7 @@ package struct ChatForm: Sendable {
 
     /// The prompt.
     ///
-    /// - Throws: ``MnemeModels/TemplateError`` with the template's own words if it refuses the messages.
+    /// - Throws: ``MnemeText/TemplateError`` with the template's own words if it refuses the messages.
     package func prompt(_ messages: [ChatMessage]) throws -> String {
         try Self.render(template, fitted(messages), begin, end)
     }

@@ -1,4 +1,4 @@
-import MnemeModels
+import MnemeBase
 
 /// A JSON schema, compiled for constrained decoding: every byte that a model writes keeps the text a beginning of valid JSON.
 ///

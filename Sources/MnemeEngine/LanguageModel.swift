@@ -1,4 +1,5 @@
 import Foundation
+import MnemeBase
 public import MnemeModels
 import MnemeNumerics
 
@@ -23,7 +24,7 @@ public struct LanguageModel: Sendable {
     ///   - context: tokens to run with, if not the model's; where positions are stretched by need, it decides how far.
     ///   - stepTokens: the most tokens of one step of the engine.
     ///   - threads: nil shares the process's pool, a thread a core.
-    /// - Throws: ``MnemeModels/ModelError``.
+    /// - Throws: ``MnemeBase/ModelError``.
     public init(path: String, context: Int? = nil, stepTokens: Int = 512, threads: Int? = nil) throws {
         let source = try ModelSource(path: path, context: context), file = source.path as NSString
         name =

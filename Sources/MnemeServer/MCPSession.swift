@@ -1,6 +1,6 @@
 import Foundation
 public import Mneme
-import MnemeModels
+import MnemeBase
 public import MnemeStore
 
 /// The Model Context Protocol over JSON-RPC 2.0: tools from the operation table.

@@ -5,6 +5,7 @@ import HummingbirdCore
 import HummingbirdTLS
 public import Logging
 public import Mneme
+import MnemeBase
 public import MnemeEngine
 import MnemeKV
 import MnemeModels

@@ -1,6 +1,6 @@
 import Mneme
+import MnemeBase
 import MnemeEngine
-import MnemeModels
 import MnemeStore
 
 /// How an error looks to a client: an HTTP status, a bounded code, a message that says what to do.

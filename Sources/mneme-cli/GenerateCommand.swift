@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import Mneme
+import MnemeBase
 import MnemeEngine
 import MnemeKV
 import MnemeModels

@@ -3,6 +3,7 @@ import Foundation
 import Logging
 import Mneme
 import MnemeBase
+import MnemeEmbedding
 import MnemeEngine
 import MnemeHub
 import MnemeKV

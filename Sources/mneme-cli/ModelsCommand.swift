@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import Mneme
+import MnemeBase
 import MnemeHub
 import MnemeModels
 

@@ -1,4 +1,5 @@
 import Foundation
+import MnemeBase
 import MnemeEngine
 import MnemeModels
 import Testing

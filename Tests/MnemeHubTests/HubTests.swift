@@ -1,6 +1,7 @@
 import Crypto
 import Foundation
 import Hummingbird
+import MnemeBase
 import MnemeHub
 import MnemeModels
 import NIOConcurrencyHelpers

@@ -1,4 +1,6 @@
 import Foundation
+import MnemeBase
+import MnemeEmbedding
 import MnemeModels
 import MnemeNumerics
 import Testing

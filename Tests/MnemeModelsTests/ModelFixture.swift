@@ -1,5 +1,4 @@
 import Foundation
-import MnemeModels
 import Testing
 
 /// The model that `make model` fetches. Tests that need it are skipped where it is absent.

@@ -1,4 +1,5 @@
 import Foundation
+import MnemeBase
 import MnemeModels
 import Testing
 

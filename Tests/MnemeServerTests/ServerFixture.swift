@@ -1,6 +1,7 @@
 import Foundation
 import Logging
 import Mneme
+import MnemeBase
 import MnemeModels
 import MnemeServer
 import MnemeStore

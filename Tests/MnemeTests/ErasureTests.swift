@@ -1,5 +1,6 @@
 import Foundation
 import Mneme
+import MnemeBase
 import MnemeModels
 import MnemeSeal
 import MnemeStore

@@ -1,7 +1,7 @@
 import Foundation
 import Mneme
+import MnemeBase
 import MnemeIndex
-import MnemeModels
 import MnemeStore
 import Testing
 

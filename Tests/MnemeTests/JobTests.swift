@@ -1,6 +1,6 @@
 import Foundation
 import Mneme
-import MnemeModels
+import MnemeBase
 import MnemeStore
 import Testing
 

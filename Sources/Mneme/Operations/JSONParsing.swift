@@ -1,4 +1,4 @@
-package import MnemeModels
+package import MnemeBase
 
 extension JSONValue {
     /// Reads JSON from outside. What it costs grows with the length of the text alone, whatever stands in it:

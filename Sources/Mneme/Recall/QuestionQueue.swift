@@ -1,5 +1,5 @@
 import Foundation
-import MnemeModels
+import MnemeBase
 import NIOConcurrencyHelpers
 
 /// Embeds questions. Those that come while one is worked on are embedded together: each pass over the model's weights serves all that wait.

@@ -1,6 +1,5 @@
 import Foundation
 import MnemeIndex
-import MnemeNumerics
 import MnemeStore
 
 /// Ranks one owner's memories for one question.
@@ -244,10 +243,7 @@ struct Ranker {
                     documents += 1
                     if vectors.add(document, to: sum) { members += 1 }
                 }
-                let norm = members > 0 ? dotProduct(sum, sum, count: query.count).squareRoot() : 0
-                let mean =
-                    norm > 0
-                    ? query.withUnsafeBufferPointer { dotProduct($0.baseAddress!, sum, count: query.count) } / norm : 0
+                let mean = members > 0 ? Vector.cosine(unit: query, sum: sum) : 0
                 return (mean, members, documents)
             }
         }

@@ -1,7 +1,16 @@
 import MnemeNumerics
 
 /// Vectors as all indexes treat them.
-enum Vector {
+package enum Vector {
+    /// Cosine similarity of a unit vector and a sum of vectors; 0 where they cancel out.
+    package static func cosine(unit: [Float], sum: UnsafePointer<Float>) -> Float {
+        let norm = dotProduct(sum, sum, count: unit.count).squareRoot()
+        guard norm > 0 else { return 0 }
+        return unit.withUnsafeBufferPointer { unit in
+            unit.baseAddress.map { dotProduct($0, sum, count: unit.count) / norm } ?? 0
+        }
+    }
+
     /// The vector at length 1; a zero vector stays zero.
     ///
     /// - Throws: ``IndexError`` for another dimension or an element that is not finite.

@@ -1,5 +1,4 @@
 import Foundation
-import MnemeModels
 import NIOConcurrencyHelpers
 
 /// Blocks on their way between memory and the tiers beyond.

@@ -1,4 +1,5 @@
 import Foundation
+import MnemeBase
 
 /// The shape of a decoder-only transformer: one description for every family that is read.
 public struct DecoderConfiguration: Sendable, Equatable {

@@ -1,4 +1,5 @@
 import Foundation
+import MnemeBase
 
 /// `config.json` of a model's folder as the hub has it.
 struct HubConfiguration {

@@ -1,4 +1,5 @@
 import Foundation
+import MnemeBase
 public import MnemeNumerics
 
 /// A model in a folder as the hub has it: `config.json`, safetensors (one file or an index of several), `tokenizer.json`.
@@ -124,6 +125,22 @@ extension ModelFolder: DecoderTensors {
     }
 
     func has(_ role: DecoderRole, layer: Int?) -> Bool { name(role, layer).map { places[$0] != nil } ?? false }
+}
+
+extension ModelFolder {
+    /// The folder's tokenizer.
+    ///
+    /// - Throws: ``ModelError`` for kinds that are not read.
+    public func tokenizer() throws -> any Tokenizer { try TokenizerJSON.read(folder: path) }
+
+    /// The Jinja template that turns messages into a prompt.
+    public var chatTemplate: String? {
+        if let text = try? String(contentsOfFile: path + "/chat_template.jinja", encoding: .utf8) { return text }
+        let settings = FileManager.default.contents(atPath: path + "/tokenizer_config.json").flatMap {
+            try? JSONSerialization.jsonObject(with: $0) as? [String: Any]
+        }
+        return settings?["chat_template"] as? String
+    }
 }
 
 extension TransformerDecoder {

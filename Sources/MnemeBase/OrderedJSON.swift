@@ -102,7 +102,7 @@ public enum OrderedJSON: Sendable, Equatable {
     }
 
     /// Writes a text as a JSON string, without escaping beyond what must be.
-    static func quote(_ text: String, to out: inout String) {
+    package static func quote(_ text: String, to out: inout String) {
         out += "\""
         for scalar in text.unicodeScalars {
             switch scalar {

@@ -1,3 +1,4 @@
+import MnemeFormats
 import MnemeNumerics
 
 /// The weights of a BERT encoder, packed for the kernels.

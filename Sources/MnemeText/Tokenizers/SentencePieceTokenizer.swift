@@ -1,3 +1,5 @@
+import MnemeBase
+
 /// SentencePiece (Kudo and Richardson 2018): text is cut into known pieces, spaces are "▁", what is not known is written byte by byte.
 ///
 /// Two models: BPE joins characters pair by pair, the piece of the highest score first (Llama 2, Mistral, Gemma, Phi-3); unigram

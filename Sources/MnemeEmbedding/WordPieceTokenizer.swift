@@ -1,4 +1,6 @@
 import Foundation
+import MnemeBase
+import MnemeFormats
 
 /// The WordPiece tokenizer of BERT models: greedy longest match of vocabulary pieces.
 ///

@@ -1,4 +1,6 @@
 import Foundation
+public import MnemeBase
+import MnemeFormats
 public import MnemeNumerics
 import NIOConcurrencyHelpers
 

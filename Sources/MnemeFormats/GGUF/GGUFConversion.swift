@@ -1,4 +1,5 @@
 import Foundation
+import MnemeBase
 import MnemeNumerics
 
 /// Makes a GGUF file with weights of another type of one that is there.

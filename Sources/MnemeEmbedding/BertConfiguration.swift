@@ -1,4 +1,6 @@
 import Foundation
+import MnemeBase
+import MnemeFormats
 
 /// The shape of a BERT encoder, read from `config.json` and the sentence-transformers files beside it.
 public struct BertConfiguration: Sendable, Equatable {

@@ -1,6 +1,7 @@
 import Crypto
 import Foundation
-import MnemeBase
+public import MnemeBase
+import MnemeFormats
 public import MnemeNumerics
 import NIOConcurrencyHelpers
 import Synchronization

@@ -1,4 +1,5 @@
 import Foundation
+import MnemeBase
 
 /// A value in a chat template: what JSON has, and functions.
 public indirect enum JinjaValue: Sendable {

@@ -1,3 +1,6 @@
+import MnemeBase
+public import MnemeFormats
+
 extension GGUFFile {
     /// The tokenizer in the file.
     ///

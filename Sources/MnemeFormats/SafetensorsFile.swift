@@ -1,3 +1,4 @@
+import MnemeBase
 import MnemeNumerics
 
 /// A safetensors file, memory-mapped, with every length in its header checked before use.

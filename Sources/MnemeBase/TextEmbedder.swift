@@ -21,7 +21,7 @@ public struct Embeddings: Sendable, Equatable {
     /// Elements of a vector.
     public let dimension: Int
     /// All elements, `count` × `dimension`.
-    public internal(set) var values: [Float]
+    public package(set) var values: [Float]
 
     /// Vectors of `dimension` elements, one after the other.
     public init(dimension: Int, values: [Float]) {
@@ -31,7 +31,8 @@ public struct Embeddings: Sendable, Equatable {
         self.values = values
     }
 
-    init(dimension: Int, count: Int) {
+    /// Zero vectors, to be filled.
+    package init(dimension: Int, count: Int) {
         self.dimension = dimension
         values = [Float](repeating: 0, count: dimension * count)
     }

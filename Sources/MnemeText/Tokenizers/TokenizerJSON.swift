@@ -1,4 +1,5 @@
 import Foundation
+import MnemeBase
 
 /// `tokenizer.json` of the `tokenizers` library: byte-level BPE, and SentencePiece's two models as the library writes them.
 ///
@@ -217,21 +218,5 @@ package struct TokenizerJSON {
             }
         }
         return result
-    }
-}
-
-extension ModelFolder {
-    /// The folder's tokenizer.
-    ///
-    /// - Throws: ``ModelError`` for kinds that are not read.
-    public func tokenizer() throws -> any Tokenizer { try TokenizerJSON.read(folder: path) }
-
-    /// The Jinja template that turns messages into a prompt.
-    public var chatTemplate: String? {
-        if let text = try? String(contentsOfFile: path + "/chat_template.jinja", encoding: .utf8) { return text }
-        let settings = FileManager.default.contents(atPath: path + "/tokenizer_config.json").flatMap {
-            try? JSONSerialization.jsonObject(with: $0) as? [String: Any]
-        }
-        return settings?["chat_template"] as? String
     }
 }

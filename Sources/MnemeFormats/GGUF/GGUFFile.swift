@@ -1,4 +1,5 @@
 import Foundation
+import MnemeBase
 import MnemeNumerics
 
 /// A GGUF file of version 2 or 3, memory-mapped, with every length checked before use.
@@ -44,7 +45,7 @@ public final class GGUFFile: Sendable {
     public let metadata: [String: Value]
     /// Tensors by name.
     public let tensors: [String: Tensor]
-    let file: MappedFile
+    package let file: MappedFile
     /// Where each entry of the header lies, key and all, in order.
     let entries: [(key: String, range: Range<Int>)]
 

@@ -1,4 +1,5 @@
 import Foundation
+import MnemeBase
 
 /// Byte-level BPE (Radford et al. 2019): the bytes of each piece are merged pair by pair, the pair learned first goes first.
 public final class ByteLevelTokenizer: Tokenizer {
