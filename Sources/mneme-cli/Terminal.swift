@@ -24,7 +24,9 @@ enum Terminal {
     private static let mark = "\u{1b}\(UInt64.random(in: .min ... .max))"
 
     /// Text in a style, for ``write(_:)`` and ``note(_:)``.
-    static func styled(_ text: String, _ style: Style) -> String { usesColour ? "\(mark)[\(style.rawValue)m\(text)\(mark)[0m" : text }
+    static func styled(_ text: String, _ style: Style) -> String {
+        usesColour ? "\(mark)[\(style.rawValue)m\(text)\(mark)[0m" : text
+    }
 
     /// What is written: our styles, and everything else as ``MnemeBase/TerminalText`` shows it.
     static func shown(_ text: String) -> String {
@@ -52,9 +54,13 @@ enum Terminal {
     }
 
     /// Says something beside the output.
-    static func report(_ message: String) { FileHandle.standardError.write(Data((TerminalText.shown(message) + "\n").utf8)) }
+    static func report(_ message: String) {
+        FileHandle.standardError.write(Data((TerminalText.shown(message) + "\n").utf8))
+    }
 
-    static func note(_ message: String) { FileHandle.standardError.write(Data(shown(styled(message, .dim) + "\n").utf8)) }
+    static func note(_ message: String) {
+        FileHandle.standardError.write(Data(shown(styled(message, .dim) + "\n").utf8))
+    }
 
     /// Columns of the terminal, 100 where it has none.
     static var width: Int {
@@ -76,12 +82,19 @@ final class ProgressLine: Sendable {
         guard Terminal.isInteractive(STDERR_FILENO) else { return }
         state.withLockedValue { state in
             let now = ContinuousClock.now
-            guard now - state.start > .milliseconds(300), state.last.map({ now - $0 > .milliseconds(100) || done == total }) ?? true else { return }
+            guard now - state.start > .milliseconds(300),
+                state.last.map({ now - $0 > .milliseconds(100) || done == total }) ?? true
+            else { return }
             state.last = now
             state.shown = true
-            let share = total > 0 ? min(1, Double(done) / Double(total)) : 0, width = 30, filled = Int(share * Double(width))
-            let bar = total > 0 ? "[" + String(repeating: "█", count: filled) + String(repeating: "·", count: width - filled) + "] \(Int(share * 100))%  " : ""
-            FileHandle.standardError.write(Data("\r\u{1b}[2K\(bar)\(done)\(total > 0 ? "/\(total)" : "") \(Terminal.line(what))".utf8))
+            let share = total > 0 ? min(1, Double(done) / Double(total)) : 0, width = 30,
+                filled = Int(share * Double(width))
+            let bar =
+                total > 0
+                ? "[" + String(repeating: "█", count: filled) + String(repeating: "·", count: width - filled)
+                    + "] \(Int(share * 100))%  " : ""
+            FileHandle.standardError.write(
+                Data("\r\u{1b}[2K\(bar)\(done)\(total > 0 ? "/\(total)" : "") \(Terminal.line(what))".utf8))
         }
     }
 
