@@ -97,7 +97,7 @@ public final class MemoryOS: Sendable {
         let bytes = indexMemory ?? Int(ProcessInfo.processInfo.physicalMemory / 4)
         let disk = indexDisk ?? .max
         (self.indexMemory, self.indexDisk) = (bytes, disk)
-        let key = (store as? SQLiteMemoryStore)?.derivedKey("indexes")
+        let key = store.dataKey(for: "indexes")
         indexKey = key
         makeVectors = { dimension, file in
             try TieredIndex(dimension: dimension, memory: bytes, disk: disk, path: file, dataKey: key)

@@ -5,7 +5,7 @@ import MnemeBase
 /// Encrypts what lies on disk: AES-256-GCM with a random nonce for each piece.
 ///
 /// After 2^32 pieces (16 TiB of pages) two nonces may be equal by chance with a probability of 2^-32 (NIST SP 800-38D); `mneme encryption rotate --rewrite` makes a new key.
-package struct DataKey: Sendable {
+public struct DataKey: Sendable {
     /// Bytes that a piece grows by: nonce and tag.
     package static let overhead = 28
     private let key: SymmetricKey

@@ -108,7 +108,7 @@ public struct AuditCheckpoint: Sendable, Codable, Equatable {
     }
 }
 
-/// What ``MemoryStore/verifyAudit(keys:head:)`` found.
+/// What ``AuditStore/verifyAudit(keys:head:by:)`` found.
 public struct AuditReport: Sendable, Codable {
     /// Entries looked at, and the last one's place and hash: note them elsewhere to notice if the end is cut off.
     public var entries: Int, position: Int64, head: Data

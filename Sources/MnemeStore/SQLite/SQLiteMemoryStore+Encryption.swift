@@ -13,7 +13,7 @@ extension SQLiteMemoryStore {
     }
 
     /// A key for what is made of the store's memories and kept elsewhere; nil if it is not encrypted.
-    package func derivedKey(_ purpose: String) -> DataKey? { encryption?.key.derived(purpose) }
+    public func dataKey(for purpose: String) -> DataKey? { encryption?.key.derived(purpose) }
 
     /// Lets another key open the store. Who has it open now keeps it open.
     ///

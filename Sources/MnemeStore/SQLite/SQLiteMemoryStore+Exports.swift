@@ -1,35 +1,7 @@
 public import Foundation
 import GRDB
 
-/// A copy of an owner's memories that left the store, written down so that erasing reaches it.
-public struct VaultExport: Sendable, Codable, Hashable {
-    /// How a copy left.
-    public enum Kind: String, Sendable, Codable {
-        /// Written to a file.
-        case file
-        /// Fetched from the server by somebody who follows the vault.
-        case server
-    }
-
-    /// Whose memories.
-    public var owner: Owner
-    /// How it left.
-    public var kind: Kind
-    /// The file's path, or the name of the key that fetched it.
-    public var place: String
-    /// When, and by whom; of what is fetched again and again the last time.
-    public var time: Date, principal: String
-    /// The position of the journal up to which erasures are in it: what was erased later may still stand there.
-    public var position: Int64
-
-    /// A copy.
-    public init(owner: Owner, kind: Kind, place: String, time: Date, principal: String, position: Int64) {
-        (self.owner, self.kind, self.place, self.time, self.principal, self.position) = (
-            owner, kind, place, time, principal, position
-        )
-    }
-}
-
+/// The log of copies that left, in SQLite.
 extension SQLiteMemoryStore {
     public func record(_ export: VaultExport) throws {
         try Self.requireWhole([export.place, export.principal])

@@ -1,0 +1,18 @@
+/// Access rights: who reaches which memories.
+public protocol AccessStore: Sendable {
+    /// Which of an owner's memories the caller reaches for something.
+    ///
+    /// - Throws: ``AccessError`` if none; that is noted in the audit log.
+    func visibility(of owner: Owner, for permission: Permission, by caller: Caller) throws -> Visibility
+    /// Lets somebody reach memories, until it ends or is taken back; the same grantee's
+    /// earlier grant of the same is replaced.
+    ///
+    /// - Throws: ``AccessError`` if the caller may not share, or shares more than it may do.
+    func share(_ grant: Grant, by caller: Caller) throws -> Grant
+    /// Takes a grant back.
+    func unshare(_ id: Int64, owner: Owner, by caller: Caller) throws
+    /// Grants of an owner's memories: all for who owns them, their own for others.
+    func grants(owner: Owner, by caller: Caller) throws -> [Grant]
+    /// What others share with the caller.
+    func grants(to caller: Caller) throws -> [Grant]
+}

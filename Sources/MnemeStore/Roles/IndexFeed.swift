@@ -1,0 +1,144 @@
+public import Foundation
+
+/// The feed of indexes: changes since a position, and vectors that are missing.
+public protocol IndexFeed: Sendable {
+    /// What an index of what is in sight has to apply at these positions.
+    ///
+    /// - Parameter former: an embedder whose vectors serve where there are none of `embedder` yet.
+    func changes(
+        owner: Owner, since position: Int64, vectorsSince: Int64, embedder: String, former: String?,
+        visibility: Visibility
+    ) throws -> IndexChanges
+    /// Records analyses made again by a newer analyzer.
+    func saveAnalyses(_ analyses: [(CubeID, [UInt8])], owner: Owner) throws
+    /// Cubes without a vector of `embedder`, oldest first; durable, so that a crash loses none.
+    func pendingEmbeddings(embedder: String, limit: Int) throws -> [PendingEmbedding]
+    /// How many wait.
+    func pendingEmbeddingCount(embedder: String) throws -> Int
+    /// Stores vectors; one for a version that has changed meanwhile is dropped.
+    func saveVectors(_ vectors: [(id: CubeID, version: Int, vector: [Float])], embedder: String) throws
+}
+
+extension IndexFeed {
+    /// As ``changes(owner:since:vectorsSince:embedder:former:visibility:)``, with the
+    /// vectors of one embedder only.
+    public func changes(
+        owner: Owner, since position: Int64, vectorsSince: Int64, embedder: String, visibility: Visibility = .all
+    ) throws -> IndexChanges {
+        try changes(
+            owner: owner, since: position, vectorsSince: vectorsSince, embedder: embedder, former: nil,
+            visibility: visibility)
+    }
+}
+
+/// What an index needs to know of a cube.
+public struct IndexRow: Sendable {
+    /// Order of first recording.
+    public var sequence: Int64
+    /// The cube.
+    public var id: CubeID
+    /// Its type.
+    public var type: MemoryType
+    /// Its state.
+    public var state: LifecycleState
+    /// Its agent.
+    public var agent: String?
+    /// Its session.
+    public var session: String?
+    /// Place in the session, from 0.
+    public var place: Int64
+    /// Who said it.
+    public var speaker: String?
+    /// When it happened.
+    public var eventTime: Date
+    /// When it was first recorded.
+    public var recordedTime: Date
+    /// When it stops being recalled.
+    public var expires: Date?
+    /// Since when it does not hold.
+    public var validUntil: Date?
+    /// Its tags.
+    public var tags: [String]
+    /// Encoded terms, and the analyzer that made them.
+    public var analysis: [UInt8]
+    /// The version that made ``analysis``.
+    public var analyzer: String
+    /// The vector of the requested embedder, if there is one yet, or of the former one.
+    public var vector: [Float]?
+    /// Whether ``vector`` is of the former embedder.
+    public var isFormer = false
+
+    /// All values.
+    public init(
+        sequence: Int64, id: CubeID, type: MemoryType, state: LifecycleState, agent: String? = nil,
+        session: String? = nil, place: Int64,
+        speaker: String? = nil, eventTime: Date, recordedTime: Date, expires: Date? = nil, tags: [String],
+        analysis: [UInt8], analyzer: String,
+        vector: [Float]? = nil
+    ) {
+        self.sequence = sequence
+        self.id = id
+        self.type = type
+        self.state = state
+        self.agent = agent
+        self.session = session
+        self.place = place
+        self.speaker = speaker
+        self.eventTime = eventTime
+        self.recordedTime = recordedTime
+        self.expires = expires
+        self.tags = tags
+        self.analysis = analysis
+        self.analyzer = analyzer
+        self.vector = vector
+    }
+}
+
+/// What changed in an owner's memories since a position.
+public struct IndexChanges: Sendable {
+    /// Rows added or changed, in order of sequence.
+    public var rows: [IndexRow]
+    /// Cubes that are gone.
+    public var erased: [CubeID]
+    /// Edges made and taken away, in order.
+    public var links: [(link: CubeLink, isRemoved: Bool)] = []
+    /// The journal position that these changes reach, and the same for vectors.
+    public var position: Int64
+    /// The same for vectors.
+    public var vectorPosition: Int64
+
+    /// Whether there is nothing to apply; the positions may have moved all the same.
+    public var isEmpty: Bool { rows.isEmpty && erased.isEmpty && links.isEmpty }
+
+    /// All values.
+    public init(
+        rows: [IndexRow], erased: [CubeID], position: Int64, vectorPosition: Int64
+    ) {
+        self.rows = rows
+        self.erased = erased
+        self.position = position
+        self.vectorPosition = vectorPosition
+    }
+}
+
+/// A cube that waits for its vector.
+public struct PendingEmbedding: Sendable {
+    /// The cube.
+    public var id: CubeID
+    /// The version that the vector is for.
+    public var version: Int
+    /// What to embed.
+    public var text: String
+    /// Who said it.
+    public var speaker: String?
+
+    /// All values.
+    public init(
+        id: CubeID, version: Int, text: String, speaker: String? = nil
+    ) {
+        self.id = id
+        self.version = version
+        self.text = text
+        self.speaker = speaker
+    }
+}
