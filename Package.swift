@@ -17,15 +17,35 @@ let locks = Target.Dependency.product(name: "NIOConcurrencyHelpers", package: "s
 let tracing = Target.Dependency.product(name: "Tracing", package: "swift-distributed-tracing")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 
+/// Dependencies that only the server and the command line have: without the trait nobody resolves them.
+let server = TargetDependencyCondition.when(traits: ["Server"])
+
 let package = Package(
     name: "mneme",
     platforms: [.macOS(.v15)],
     products: [
+        // Memory: `Mneme` alone is enough to remember and recall.
         .library(name: "Mneme", targets: ["Mneme"]),
-        .library(name: "MnemeEngine", targets: ["MnemeEngine"]),
-        .library(name: "MnemeServer", targets: ["MnemeServer"]),
+        .library(name: "MnemeStore", targets: ["MnemeStore"]),
+        .library(name: "MnemeIndex", targets: ["MnemeIndex"]),
+        .library(name: "MnemeSeal", targets: ["MnemeSeal"]),
+        .library(name: "MnemeBase", targets: ["MnemeBase"]),
         .library(name: "MnemeStoreTesting", targets: ["MnemeStoreTesting"]),
+        // Models.
+        .library(name: "MnemeEngine", targets: ["MnemeEngine"]),
+        .library(name: "MnemeKV", targets: ["MnemeKV"]),
+        .library(name: "MnemeModels", targets: ["MnemeModels"]),
+        .library(name: "MnemeEmbedding", targets: ["MnemeEmbedding"]),
+        .library(name: "MnemeFormats", targets: ["MnemeFormats"]),
+        .library(name: "MnemeText", targets: ["MnemeText"]),
+        .library(name: "MnemeNumerics", targets: ["MnemeNumerics"]),
+        // Where both meet, and what serves them to others.
+        .library(name: "MnemeServer", targets: ["MnemeServer"]),
         .executable(name: "mneme", targets: ["mneme-cli"]),
+    ],
+    traits: [
+        .trait(name: "Server", description: "HTTP, MCP and the command line: the products MnemeServer and mneme."),
+        .default(enabledTraits: ["Server"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.2"),
@@ -90,14 +110,14 @@ let package = Package(
             dependencies: [
                 "Mneme", "MnemeBase", "MnemeEngine", "MnemeKV", "MnemeModels", "MnemeStore", crypto, locks, logging,
                 tracing,
-                .product(name: "Hummingbird", package: "hummingbird"),
-                .product(name: "HummingbirdCore", package: "hummingbird"),
-                .product(name: "HummingbirdTLS", package: "hummingbird"),
-                .product(name: "NIOSSL", package: "swift-nio-ssl"),
-                .product(name: "JWTKit", package: "jwt-kit"),
-                .product(name: "HTTPTypes", package: "swift-http-types"),
-                .product(name: "NIOCore", package: "swift-nio"),
-                .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
+                .product(name: "Hummingbird", package: "hummingbird", condition: server),
+                .product(name: "HummingbirdCore", package: "hummingbird", condition: server),
+                .product(name: "HummingbirdTLS", package: "hummingbird", condition: server),
+                .product(name: "NIOSSL", package: "swift-nio-ssl", condition: server),
+                .product(name: "JWTKit", package: "jwt-kit", condition: server),
+                .product(name: "HTTPTypes", package: "swift-http-types", condition: server),
+                .product(name: "NIOCore", package: "swift-nio", condition: server),
+                .product(name: "NIOHTTPTypes", package: "swift-nio-extras", condition: server),
             ]
         ),
         .target(
@@ -112,7 +132,7 @@ let package = Package(
                 "Mneme", "MnemeBase", "MnemeEngine", "MnemeHub", "MnemeKV", "MnemeSeal", "MnemeServer", "MnemeBench",
                 "MnemeEmbedding", "MnemeModels",
                 "MnemeNumerics", "MnemeStore", crypto, locks, logging, tracing,
-                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "ArgumentParser", package: "swift-argument-parser", condition: server),
             ]
         ),
         .target(name: "MnemeStoreTesting", dependencies: ["MnemeStore"]),
@@ -141,7 +161,8 @@ let package = Package(
         .testTarget(
             name: "MnemeHubTests",
             dependencies: [
-                "MnemeBase", "MnemeHub", "MnemeModels", .product(name: "Hummingbird", package: "hummingbird"), crypto, locks,
+                "MnemeBase", "MnemeHub", "MnemeModels",
+                .product(name: "Hummingbird", package: "hummingbird", condition: server), crypto, locks,
             ]),
         .testTarget(
             name: "MnemeStoreTests",
