@@ -2,7 +2,7 @@ import Foundation
 import MnemeIndex
 package import MnemeStore
 
-/// Puts together what says the same, as a sleeping mind would (sleep-time compute, Lin et al. 2025 [63], without a model): facts, preferences, ways of doing things
+/// Puts together what says the same, as a sleeping mind would (sleep-time compute, Lin et al. 2025; LightMem, Fang et al. 2025 [63]; without a model): facts, preferences, ways of doing things
 /// and who somebody is, word for word alike but for case, punctuation and words that add nothing. What happened is left alone: it may have happened twice.
 package struct Consolidation {
     /// Words without which a statement says the same. "Not", numbers and names are none of them.
