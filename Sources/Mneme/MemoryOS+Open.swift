@@ -60,7 +60,7 @@ extension MemoryOS {
     /// ```
     ///
     /// Several processes may open the same file, `mneme` among them. The caller is the local user, who may do
-    /// everything; where requests of others come in, use ``init(store:embedder:formerEmbedder:indexFolder:indexMemory:indexDisk:)``
+    /// everything; where requests of others come in, use ``init(store:embedder:formerEmbedder:indexFolder:indexMemory:indexDisk:recipe:)``
     /// and name the ``MnemeStore/Caller`` with each call.
     ///
     /// - Parameters:
