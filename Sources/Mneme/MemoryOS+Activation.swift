@@ -12,7 +12,7 @@ extension MemoryOS {
     ///   - text: what the keys and values are of, or how that begins.
     ///   - source: says where it comes from.
     /// - Returns: the new memory, or the one that is there for the same keys and values.
-    /// - Throws: ``InputError`` without a text, ``MnemeStore/StoreError``.
+    /// - Throws: `InputError` without a text, `StoreError`.
     public func keep(
         _ activation: ActivationReference, text: String, scope: Scope, source: String = "kv", by caller: Caller = .local
     ) async throws -> MemCube {

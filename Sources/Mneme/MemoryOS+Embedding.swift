@@ -47,7 +47,7 @@ extension MemoryOS {
 extension MemoryOS {
     /// Vectors of texts that are not remembered, and the tokens read.
     ///
-    /// - Throws: ``InputError`` if there is no embedder.
+    /// - Throws: `InputError` if there is no embedder.
     public func embed(_ texts: [String]) async throws -> (vectors: Embeddings, tokens: Int) {
         guard let embedder else { throw InputError("There is no embedding model.") }
         return try await run {
@@ -57,7 +57,7 @@ extension MemoryOS {
 
     /// Counts of the whole store.
     ///
-    /// - Throws: ``MnemeStore/AccessError`` unless the caller reaches everybody.
+    /// - Throws: `AccessError` unless the caller reaches everybody.
     public func statistics(by caller: Caller = .local) async throws -> StoreStatistics {
         try await run { [store] in try store.statistics(owner: nil, by: caller) }
     }

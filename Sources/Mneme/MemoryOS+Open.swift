@@ -20,7 +20,7 @@ public enum EmbedderChoice: Sendable {
 
     /// The embedder; nil if there is none.
     ///
-    /// - Throws: ``MnemeBase/ModelError`` if the model's files are missing, with how to fetch them.
+    /// - Throws: `ModelError` if the model's files are missing, with how to fetch them.
     func embedder() throws -> (any TextEmbedder)? {
         switch self {
         case .none: return nil
@@ -31,7 +31,7 @@ public enum EmbedderChoice: Sendable {
 
     /// all-MiniLM-L6-v2 in a folder.
     ///
-    /// - Throws: ``MnemeBase/ModelError`` if its files are missing, with how to fetch them.
+    /// - Throws: `ModelError` if its files are missing, with how to fetch them.
     package static func miniLM(in folder: String) throws -> LazyEmbedder {
         guard FileManager.default.fileExists(atPath: folder + "/model.safetensors") else {
             throw ModelError(
@@ -61,13 +61,13 @@ extension MemoryOS {
     ///
     /// Several processes may open the same file, `mneme` among them. The caller is the local user, who may do
     /// everything; where requests of others come in, use ``init(store:embedder:formerEmbedder:indexFolder:indexMemory:indexDisk:recipe:)``
-    /// and name the ``MnemeStore/Caller`` with each call.
+    /// and name the `Caller` with each call.
     ///
     /// - Parameters:
     ///   - path: the store's file. Indexes of many memories are kept beside it, in `PATH.index`.
     ///   - embedder: ``EmbedderChoice/none`` needs no model.
-    /// - Throws: ``MnemeBase/ModelError`` if the model is missing, with how to fetch it; ``MnemeStore/StoreError`` if
-    ///   the file cannot be opened; ``MnemeSeal/SealError`` if it is encrypted.
+    /// - Throws: `ModelError` if the model is missing, with how to fetch it; `StoreError` if
+    ///   the file cannot be opened; `SealError` if it is encrypted.
     public static func open(_ path: String, embedder: EmbedderChoice = .miniLM) async throws -> MemoryOS {
         // SQLite takes an empty name for a file that is deleted when it is closed.
         guard !path.isEmpty, !path.utf8.contains(0) else {

@@ -22,7 +22,7 @@ enum ChatMessages {
 
     /// One conversation of a ShareGPT data set.
     ///
-    /// - Throws: ``InputError``.
+    /// - Throws: `InputError`.
     static func shareGPT(_ conversation: JSONValue, number: Int) throws -> ImportedDocument {
         guard let turns = conversation["conversations"]?.array ?? conversation["items"]?.array else {
             throw InputError("it has no 'conversations'")
@@ -51,7 +51,7 @@ enum ChatMessages {
 
     /// A conversation with `messages`, as APIs of language models take them.
     ///
-    /// - Throws: ``InputError``.
+    /// - Throws: `InputError`.
     static func conversation(_ conversation: JSONValue, number: Int) throws -> ImportedDocument {
         guard let list = conversation["messages"]?.array else { throw InputError("it has no 'messages'") }
         let known = named(conversation, number)
@@ -71,7 +71,7 @@ enum ChatMessages {
 
     /// One message.
     ///
-    /// - Throws: ``InputError``.
+    /// - Throws: `InputError`.
     static func one(_ message: JSONValue, session: String? = nil, user: String? = nil) throws -> ImportedDocument {
         var document = ImportedDocument()
         guard !isUnsaid(message) else {

@@ -5,7 +5,7 @@ enum ClaudeExport {
     /// What a person and the assistant said to each other, along the branch that was last shown, and texts that were
     /// attached.
     ///
-    /// - Throws: ``InputError``.
+    /// - Throws: `InputError`.
     static func read(_ conversation: JSONValue, number: Int) throws -> ImportedDocument {
         guard let messages = conversation["chat_messages"]?.array else { throw InputError("it has no 'chat_messages'") }
         var found = ImportedConversation(id: conversation["uuid"]?.string ?? "conversation-\(number)")

@@ -6,7 +6,7 @@ enum ImportForm {
     /// Reads a whole document.
     ///
     /// - Parameter format: nil finds it by what the document holds.
-    /// - Throws: ``InputError`` if it is of no form that is known.
+    /// - Throws: `InputError` if it is of no form that is known.
     static func read(_ json: JSONValue, as format: ImportFormat?, name: String) throws -> ImportedDocument {
         if let document = memories(json, format) { return document }
         guard let format = format ?? find(json) else { throw InputError(unknown(json, name)) }
@@ -27,7 +27,7 @@ enum ImportForm {
 
     /// Reads one line of JSON lines.
     ///
-    /// - Throws: ``InputError``.
+    /// - Throws: `InputError`.
     static func line(_ json: JSONValue, number: Int = 0) throws -> ImportedDocument {
         if MemoryLine.matches(json) { return try memory(json) }
         if KnowledgeGraph.holds(json) { return try KnowledgeGraph.one(json) }

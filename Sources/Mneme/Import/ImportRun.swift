@@ -43,7 +43,7 @@ struct ImportRun: Sendable {
     /// Begins a file.
     ///
     /// - Parameter users: whose memories it names.
-    /// - Throws: ``InputError`` if it is not clear whose memories are meant.
+    /// - Throws: `InputError` if it is not clear whose memories are meant.
     mutating func begin(_ file: String, users: Set<String>) throws {
         (self.file, isMixed, times) = (file, users.count > 1, TimeFiller())
         guard isMixed, let chosen, !users.contains(chosen) else { return }

@@ -4,7 +4,7 @@ import Foundation
 enum ImportText {
     /// Takes a byte order mark away.
     ///
-    /// - Throws: ``InputError`` for UTF-16 and UTF-32.
+    /// - Throws: `InputError` for UTF-16 and UTF-32.
     static func withoutMark(_ data: Data, _ name: String) throws -> Data {
         let head = Array(data.prefix(4))
         if head.starts(with: [0xEF, 0xBB, 0xBF]) { return Data(data.dropFirst(3)) }
@@ -27,7 +27,7 @@ enum ImportText {
     /// Reads JSON. Bytes that are no UTF-8 and half of a surrogate pair become U+FFFD, a number that no `Double` holds
     /// becomes null.
     ///
-    /// - Throws: ``InputError`` that says where the text stops being JSON.
+    /// - Throws: `InputError` that says where the text stops being JSON.
     static func json(_ data: Data) throws -> JSONValue { try JSONValue(parsing: mended(data)) }
 
     /// The first characters that are no space.

@@ -18,7 +18,7 @@ struct ImportEntry: Sendable {
     /// To others of the same import.
     var links: [Link] = []
 
-    /// - Throws: ``InputError`` if it cannot be remembered.
+    /// - Throws: `InputError` if it cannot be remembered.
     func check() throws {
         try input.check()
         let names = [input.reference, user].compactMap(\.self)

@@ -146,7 +146,7 @@ struct Importer: Sendable {
 
     /// The JSON that data is; nil for text.
     ///
-    /// - Throws: ``InputError`` if it should be JSON and is none.
+    /// - Throws: `InputError` if it should be JSON and is none.
     private static func json(_ data: Data, name: String, suffix: String, _ format: ImportFormat?) throws -> JSONValue? {
         let (first, second) = ImportText.start(data)
         var isMeant = format != nil || ["json", "af"].contains(suffix) || first == UInt8(ascii: "{")

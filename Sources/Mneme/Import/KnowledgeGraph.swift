@@ -22,7 +22,7 @@ enum KnowledgeGraph {
 
     /// An entity or relation of a line.
     ///
-    /// - Throws: ``InputError``.
+    /// - Throws: `InputError`.
     static func one(_ json: JSONValue) throws -> ImportedDocument {
         try json["type"]?.string == "relation" ? relation(json) : entity(json)
     }

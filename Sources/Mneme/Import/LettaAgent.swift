@@ -5,7 +5,7 @@ import MnemeStore
 enum LettaAgent {
     /// The blocks of an agent's memory, and what was said.
     ///
-    /// - Throws: ``InputError``.
+    /// - Throws: `InputError`.
     static func read(_ file: JSONValue) throws -> ImportedDocument {
         if let agents = file["agents"]?.array {
             let blocks = file["blocks"]?.array ?? []

@@ -48,7 +48,7 @@ struct MemoryLine: Codable, Sendable {
     /// Whether JSON looks like a memory.
     static func matches(_ json: JSONValue) -> Bool { json["scope"]?.object != nil && json["recordedTime"] != nil }
 
-    /// - Throws: ``InputError`` for what no store has written.
+    /// - Throws: `InputError` for what no store has written.
     init(_ json: JSONValue) throws {
         let decoder = JSONDecoder()
         decoder.dateDecodingStrategy = .custom { decoder in

@@ -3,7 +3,7 @@ import Foundation
 /// Reads one message from the JSON shapes that chat programs use.
 enum MessageReader {
     /// - Parameter template: values for what the message leaves out.
-    /// - Throws: ``InputError`` that says what is wrong.
+    /// - Throws: `InputError` that says what is wrong.
     static func input(_ json: JSONValue, template: MemoryInput = MemoryInput("")) throws -> MemoryInput {
         guard let object = json.object else { throw InputError("a message must be an object") }
         var input = template

@@ -5,7 +5,7 @@ enum OpenAIExport {
     /// The messages of a conversation along the branch that was last shown: what the user and the assistant said to
     /// each other.
     ///
-    /// - Throws: ``InputError``.
+    /// - Throws: `InputError`.
     static func read(_ conversation: JSONValue, number: Int) throws -> ImportedDocument {
         guard let nodes = conversation["mapping"]?.object else { throw InputError("it has no 'mapping'") }
         let id = [conversation["id"], conversation["conversation_id"], conversation["title"]]

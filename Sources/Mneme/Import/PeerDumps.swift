@@ -6,7 +6,7 @@ enum PeerDumps {
     /// What mem0's `get_all()` and its server's `GET /memories` answer: `{"results": [{"id", "memory", "user_id",
     /// "created_at", "metadata", …}]}`, or the list alone. Each memory says whose it is.
     ///
-    /// - Throws: ``InputError``.
+    /// - Throws: `InputError`.
     static func mem0(_ json: JSONValue) throws -> ImportedDocument {
         guard let list = json["results"]?.array ?? json["memories"]?.array ?? json.array else {
             throw InputError("The file is no mem0 export: an object with 'results', or a list, is expected.")
@@ -31,7 +31,7 @@ enum PeerDumps {
     /// What MemOS dumps: a list of `{"id", "memory", "metadata": {…}}` (`textual_memory.json`), or `{"nodes": […],
     /// "edges": […]}` of its tree. What it has archived or deleted is left out.
     ///
-    /// - Throws: ``InputError``.
+    /// - Throws: `InputError`.
     static func memos(_ json: JSONValue) throws -> ImportedDocument {
         guard let list = json["nodes"]?.array ?? json["text_mem"]?.array ?? json.array else {
             throw InputError("The file is no MemOS dump: a list of memories, or an object with 'nodes', is expected.")

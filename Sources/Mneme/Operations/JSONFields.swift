@@ -15,7 +15,7 @@ extension JSONValue {
 
 /// Members of a JSON object from outside, each read with its type and bounds.
 ///
-/// A member that is null counts as absent. Every reader returns nil for an absent member and throws ``InputError``,
+/// A member that is null counts as absent. Every reader returns nil for an absent member and throws `InputError`,
 /// which names the member, for one of another type or out of bounds.
 public struct JSONFields: Sendable {
     private let members: [String: JSONValue]

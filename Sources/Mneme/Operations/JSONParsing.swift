@@ -5,7 +5,7 @@ extension JSONValue {
     /// `JSONDecoder` takes a second for a thousand nested brackets.
     ///
     /// - Complexity: O(*n*) in the length of the text.
-    /// - Throws: ``InputError`` that says where the text is no JSON, nested too deep, or holds a number beyond `Double`.
+    /// - Throws: `InputError` that says where the text is no JSON, nested too deep, or holds a number beyond `Double`.
     public init(parsing text: [UInt8]) throws {
         let json: OrderedJSON
         do { json = try text.withUnsafeBytes { try OrderedJSON(bytes: $0) } } catch let error as JSONError {
@@ -16,7 +16,7 @@ extension JSONValue {
 
     /// The same value without the order of members.
     ///
-    /// - Throws: ``InputError`` if a number is beyond `Double`.
+    /// - Throws: `InputError` if a number is beyond `Double`.
     package init(_ json: OrderedJSON) throws {
         switch json {
         case .null: self = .null

@@ -174,7 +174,7 @@ public protocol AnyParameter: Sendable {
     var isList: Bool { get }
     /// Whether it is a switch without a value.
     var isFlag: Bool { get }
-    /// - Throws: ``InputError`` if `json` is of another type or beyond the limits.
+    /// - Throws: `InputError` if `json` is of another type or beyond the limits.
     func check(_ json: JSONValue) throws
 }
 
@@ -243,7 +243,7 @@ public struct OperationInput: Sendable {
 
     /// Checks `values` against the parameters that `surface` offers.
     ///
-    /// - Throws: ``InputError`` for an unknown, missing or mistyped argument.
+    /// - Throws: `InputError` for an unknown, missing or mistyped argument.
     public init(_ values: [String: JSONValue], parameters: [any AnyParameter], surface: Surface) throws {
         let offered = parameters.filter { $0.surfaces.contains(surface) }
         let given = values.filter { $0.value != .null }
@@ -271,7 +271,7 @@ public struct OperationInput: Sendable {
 
     /// The value of a required parameter.
     ///
-    /// - Throws: ``InputError`` if it is absent.
+    /// - Throws: `InputError` if it is absent.
     public func require<Value>(_ parameter: Parameter<Value>) throws -> Value {
         guard let value = self[parameter] else { throw InputError("'\(parameter.name)' is missing: \(parameter.help)") }
         return value

@@ -79,7 +79,7 @@ package enum SealedFile {
 
     /// Hands out a file's bytes in pieces, opened if it is sealed.
     ///
-    /// - Throws: ``InputError`` if it cannot be read, or is sealed and the passphrase is missing or wrong.
+    /// - Throws: `InputError` if it cannot be read, or is sealed and the passphrase is missing or wrong.
     package static func source(_ path: String, passphrase: String?) throws -> () throws -> Data? {
         guard let handle = FileHandle(forReadingAtPath: path) else {
             throw InputError("\(path) cannot be read. Does it exist?")

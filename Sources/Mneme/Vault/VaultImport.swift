@@ -61,7 +61,7 @@ extension MemoryOS {
     /// - Parameters:
     ///   - trusted: the only key that may have signed it; nil takes any, and none.
     ///   - passphrase: opens a sealed file.
-    /// - Throws: ``InputError`` if the file is no package or was changed, ``MnemeStore/AccessError``, ``MnemeStore/StoreError``.
+    /// - Throws: `InputError` if the file is no package or was changed, `AccessError`, `StoreError`.
     public func takeIn(
         package path: String, into owner: Owner, conflicts rule: ConflictRule = .keep, trusted: Data? = nil,
         passphrase: String? = nil,

@@ -84,7 +84,7 @@ public enum VaultPackage {
 
     static func signed(_ digest: some Sequence<UInt8>) -> Data { Data("mneme-vault-1".utf8) + Data(digest) }
 
-    /// - Throws: ``InputError`` for what no store has written: it would not do to calculate with it.
+    /// - Throws: `InputError` for what no store has written: it would not do to calculate with it.
     static func check(_ cube: MemCube) throws {
         let dates =
             [cube.eventTime, cube.recordedTime, cube.updatedTime] + [cube.expires, cube.validUntil].compactMap(\.self)
@@ -115,7 +115,7 @@ public struct VaultPackageReader {
     public let manifest: VaultPackage.Manifest
 
     /// - Parameter passphrase: opens a sealed file.
-    /// - Throws: ``InputError`` if the file is no package, or one of a later format.
+    /// - Throws: `InputError` if the file is no package, or one of a later format.
     public init(path: String, passphrase: String? = nil) throws {
         name = (path as NSString).lastPathComponent
         var lines = try LineReader(
@@ -139,7 +139,7 @@ public struct VaultPackageReader {
 
     /// The next line; the end is checked against all before it.
     ///
-    /// - Throws: ``InputError`` for a line that is no such, and if the file was changed or cut off.
+    /// - Throws: `InputError` for a line that is no such, and if the file was changed or cut off.
     mutating func next() throws -> VaultPackage.Line? {
         guard let line = try lines.next() else {
             throw InputError("\(name) ends in the middle, after \(number) lines. Get it again.")
