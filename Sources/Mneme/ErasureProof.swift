@@ -109,7 +109,7 @@ public struct ErasureProof: Sendable, Codable {
                 guard FileManager.default.fileExists(atPath: path), (error as? StoreError)?.code != .corrupt else {
                     return Finding(path: path, bytes: 0, places: [])
                 }
-                throw InputError("\(path) cannot be read, so it cannot be looked through.")
+                throw StoreError(.unavailable, "\(path) cannot be read, so it cannot be looked through.")
             }
         }
     }

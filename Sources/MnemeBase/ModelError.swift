@@ -1,5 +1,5 @@
 /// Why a model could not be read or used. The message says what to do.
-public struct ModelError: Error, Sendable, CustomStringConvertible {
+public struct ModelError: MnemeError {
     /// What kind of failure it is.
     public enum Code: String, Sendable {
         /// A file that the model needs is not there.
@@ -25,5 +25,6 @@ public struct ModelError: Error, Sendable, CustomStringConvertible {
         self.message = message
     }
 
-    public var description: String { message }
+    public var errorClass: ErrorClass { .unavailable }
+    public var errorCode: String { "model_unavailable" }
 }

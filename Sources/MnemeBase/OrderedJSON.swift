@@ -123,11 +123,13 @@ public enum OrderedJSON: Sendable, Equatable {
 }
 
 /// Why a text is not JSON.
-public struct JSONError: Error, Sendable, Equatable, CustomStringConvertible {
+public struct JSONError: MnemeError, Equatable {
     /// What is wrong, and where.
-    public let description: String
+    public let message: String
 
-    init(_ description: String) { self.description = description }
+    init(_ message: String) { self.message = message }
+
+    public var errorClass: ErrorClass { .input }
 }
 
 /// Reads bytes by recursive descent, no deeper than the bound.

@@ -54,7 +54,7 @@ public struct LocomoBenchmark: Sendable {
 
     /// Reads the data.
     ///
-    /// - Throws: ``Mneme/InputError`` if it is no LoCoMo file.
+    /// - Throws: ``MnemeBase/InputError`` if it is no LoCoMo file.
     public init(file: String) throws {
         self.file = file
         guard let data = FileManager.default.contents(atPath: file) else { throw InputError("\(file) cannot be read.") }
@@ -330,7 +330,7 @@ public struct LocomoBenchmark: Sendable {
     /// One JSON line a question: features of every turn and which are evidence.
     private func writeFeatures(_ memory: MemoryOS, _ ids: [String: [String: String]], to path: String) async throws {
         _ = FileManager.default.createFile(atPath: path, contents: nil)
-        guard let handle = FileHandle(forWritingAtPath: path) else { throw InputError("\(path) cannot be written.") }
+        guard let handle = FileHandle(forWritingAtPath: path) else { throw FileError(path) }
         defer { try? handle.close() }
         struct Line: Encodable {
             var conversation: String

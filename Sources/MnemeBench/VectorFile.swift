@@ -13,7 +13,7 @@ public struct VectorFile: Sendable {
 
     /// Maps a file.
     ///
-    /// - Throws: ``Mneme/InputError`` if it is not a two-dimensional array of f32 in rows.
+    /// - Throws: ``MnemeBase/InputError`` if it is not a two-dimensional array of f32 in rows.
     public init(path: String) throws {
         guard let data = try? Data(contentsOf: URL(fileURLWithPath: path), options: .alwaysMapped) else {
             throw InputError("\(path) cannot be read.")
@@ -77,6 +77,6 @@ public struct VectorFile: Sendable {
             progress(done, texts.count)
         }
         try handle.synchronize()
-        guard try AtomicFile.place(part, at: path, .replacing) else { throw InputError("\(path) cannot be written.") }
+        guard try AtomicFile.place(part, at: path, .replacing) else { throw FileError(path) }
     }
 }

@@ -1,25 +1,27 @@
+@_exported public import protocol MnemeBase.MnemeError
+@_exported public import enum MnemeBase.ErrorClass
+
 /// What went wrong with kept keys and values.
-public struct KVError: Error, Sendable, Equatable, CustomStringConvertible {
+public struct KVError: MnemeError, Equatable {
     /// The kind, for programs.
     public enum Code: String, Sendable {
         /// The system refuses memory, addresses or mappings.
-        case outOfMemory
+        case outOfMemory = "out_of_memory"
         /// A file is no block, was cut off or changed.
         case damaged
         /// A block belongs to another model, another layout or other instruction sets.
         case foreign
         /// A file or folder cannot be read or written.
-        case inputOutput
+        case inputOutput = "input_output"
         /// There is no such block, or its name fits several.
-        case notFound
+        case notFound = "not_found"
         /// The model, or what was asked for together, does not allow it.
         case unsupported
     }
 
     /// The kind, for programs.
     public let code: Code
-    /// What happened and what to do, for people.
-    public let description: String
+    public let message: String
 
     /// Nothing is kept under this name.
     public static func absent(_ name: String) -> KVError {
@@ -28,8 +30,19 @@ public struct KVError: Error, Sendable, Equatable, CustomStringConvertible {
             "There are no kept keys and values called '\(name.prefix(80))'. `mneme kv list` shows what there is.")
     }
 
-    init(_ code: Code, _ description: String) {
+    /// An error of a kind, with its message.
+    package init(_ code: Code, _ message: String) {
         self.code = code
-        self.description = description
+        self.message = message
+    }
+
+    public var errorCode: String { code.rawValue }
+    public var errorClass: ErrorClass {
+        switch code {
+        case .outOfMemory, .inputOutput: .unavailable
+        case .damaged: .corrupt
+        case .notFound: .notFound
+        case .foreign, .unsupported: .unsupported
+        }
     }
 }

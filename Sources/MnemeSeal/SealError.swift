@@ -1,23 +1,25 @@
+@_exported public import protocol MnemeBase.MnemeError
+@_exported public import enum MnemeBase.ErrorClass
+
 /// Why something encrypted cannot be opened, or a key not be used. The message says what to do.
-public struct SealError: Error, Sendable, Equatable, CustomStringConvertible {
+public struct SealError: MnemeError, Equatable {
     /// The kind, for programs.
     public enum Code: String, Sendable {
         /// A key is needed, and none was given.
-        case keyMissing
+        case keyMissing = "key_missing"
         /// A key was given for what is not encrypted.
-        case notEncrypted
+        case notEncrypted = "not_encrypted"
         /// It was encrypted with another key.
-        case wrongKey
+        case wrongKey = "wrong_key"
         /// The text is no key.
-        case malformedKey
+        case malformedKey = "malformed_key"
         /// What was encrypted has changed since, or was cut off.
         case damaged
     }
 
     /// The kind, for programs.
     public let code: Code
-    /// What happened and what to do, for people.
-    public let description: String
+    public let message: String
 
     /// Something is encrypted, and no key was given.
     package static func keyMissing(_ path: String) -> SealError {
@@ -28,8 +30,17 @@ public struct SealError: Error, Sendable, Equatable, CustomStringConvertible {
     }
 
     /// An error of a kind, with its description.
-    package init(_ code: Code, _ description: String) {
+    package init(_ code: Code, _ message: String) {
         self.code = code
-        self.description = description
+        self.message = message
+    }
+
+    public var errorCode: String { code.rawValue }
+    public var errorClass: ErrorClass {
+        switch code {
+        case .malformedKey: .input
+        case .damaged: .corrupt
+        case .keyMissing, .notEncrypted, .wrongKey: .unavailable
+        }
     }
 }

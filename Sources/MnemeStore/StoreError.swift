@@ -1,4 +1,5 @@
-public import MnemeBase
+@_exported public import protocol MnemeBase.MnemeError
+@_exported public import enum MnemeBase.ErrorClass
 
 /// Why the store refused or failed. The message says what to do.
 public struct StoreError: MnemeError {

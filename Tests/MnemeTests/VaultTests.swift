@@ -1,6 +1,7 @@
 import Crypto
 import Foundation
 import Mneme
+import MnemeBase
 import MnemeStore
 import Testing
 
@@ -419,7 +420,7 @@ import Testing
         #expect(try VaultPackageReader.verify(path: path).end.memories == 3)
         #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path).allSatisfy { !$0.hasSuffix(".tmp") })
         let none = memory.package(of: Self.team), nowhere = folder.path + "/none/package"
-        await #expect(throws: InputError.self) { _ = try await memory.write(none, of: Self.team, to: nowhere) }
+        await #expect(throws: FileError.self) { _ = try await memory.write(none, of: Self.team, to: nowhere) }
     }
 
     @Test func `what mem0 and MemOS export is read`() async throws {

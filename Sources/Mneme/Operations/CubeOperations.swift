@@ -205,14 +205,14 @@ public enum EraseOperation: Operation {
         // A report that cannot be written is no reason to find out afterwards.
         let file: AtomicFile
         do { file = try AtomicFile(path) } catch let error as FileError {
-            throw InputError("\(error) Nothing was erased.")
+            throw error.adding("Nothing was erased.")
         }
         let proof = try await context.memory.eraseWithProof(id, owner: owner, by: caller)
         do {
             try file.write(Data(OperationTable.encode(proof, pretty: true).utf8))
             try file.finish()
         } catch let error as FileError {
-            throw InputError("The memory is erased, but its report is not there: \(error)")
+            throw error.adding("The memory is erased, but its report is not there.")
         }
         var output = Output(
             erased: id, report: path, filesSearched: proof.findings.count,

@@ -1,4 +1,5 @@
 import Foundation
+public import MnemeBase
 
 /// A language model that is asked for facts, and whose answers are checked: it never writes anything itself.
 public protocol Oracle: Sendable {
@@ -32,11 +33,13 @@ public struct OracleQuestion: Sendable {
 }
 
 /// Why a model could not be asked.
-public struct OracleError: Error, Sendable, CustomStringConvertible {
-    /// What happened and what to do, for people.
-    public let description: String
-    /// An error with its description.
-    public init(_ description: String) { self.description = description }
+public struct OracleError: MnemeError {
+    public let message: String
+
+    /// - Parameter message: what happened and what to do, for people.
+    public init(_ message: String) { self.message = message }
+
+    public var errorClass: ErrorClass { .unavailable }
 }
 
 extension Oracle {

@@ -23,7 +23,7 @@ public struct RemoteOracle: Oracle {
     }
 
     public func answer(_ question: OracleQuestion) async throws -> String {
-        let schema = try JSONDecoder().decode(JSONValue.self, from: Data(question.schema.utf8))
+        let schema = try JSONValue(parsing: Array(question.schema.utf8))
         let body: JSONValue = [
             "model": .string(name), "temperature": 0, "max_tokens": .number(Double(question.maxTokens)),
             "messages": [
@@ -46,7 +46,7 @@ public struct RemoteOracle: Oracle {
                 "\(url.host ?? "The endpoint") answered with status \((response as? HTTPURLResponse)?.statusCode ?? 0)."
             )
         }
-        guard let answer = try? JSONDecoder().decode(JSONValue.self, from: data),
+        guard let answer = try? JSONValue(parsing: Array(data)),
             let text = answer["choices"]?.array?.first?["message"]?["content"]?.string
         else { throw OracleError("\(url.host ?? "The endpoint") answered what no OpenAI-compatible endpoint does.") }
         return text

@@ -1,3 +1,6 @@
+@_exported public import protocol MnemeBase.MnemeError
+@_exported public import enum MnemeBase.ErrorClass
+
 /// Finds the vectors nearest to a query among many, by cosine similarity.
 ///
 /// An index is derived from a journal of changes and can always be made again: it carries the ``position`` in the journal that it
@@ -125,28 +128,38 @@ public enum VectorLimits {
 }
 
 /// Why an index could not do something. The message says what to do.
-public struct IndexError: Error, Sendable, CustomStringConvertible, Equatable {
+public struct IndexError: MnemeError, Equatable {
     /// What went wrong.
     public enum Kind: String, Sendable {
         /// The request cannot be carried out as it is.
-        case invalid
+        case invalid = "invalid_request"
         /// A file is damaged or foreign; make the index again.
         case corrupt
         /// A file was written by a newer version.
-        case newerVersion
+        case newerVersion = "newer_version"
         /// A file cannot be read or written.
         case unavailable
         /// There is no memory or disk space left.
-        case full
+        case full = "disk_full"
     }
     /// What went wrong.
     public let kind: Kind
-    /// What to do.
-    public let description: String
+    public let message: String
 
     /// An error.
-    public init(_ kind: Kind, _ description: String) {
+    public init(_ kind: Kind, _ message: String) {
         self.kind = kind
-        self.description = description
+        self.message = message
+    }
+
+    public var errorCode: String { kind.rawValue }
+    public var errorClass: ErrorClass {
+        switch kind {
+        case .invalid: .input
+        case .corrupt: .corrupt
+        case .newerVersion: .unsupported
+        case .unavailable: .unavailable
+        case .full: .full
+        }
     }
 }

@@ -1,9 +1,13 @@
-/// Why a template cannot be read or rendered.
-public struct TemplateError: Error, Sendable, CustomStringConvertible {
-    /// What is wrong.
-    public let description: String
+@_exported public import protocol MnemeBase.MnemeError
+@_exported public import enum MnemeBase.ErrorClass
 
-    init(_ description: String) { self.description = description }
+/// Why a template cannot be read or rendered.
+public struct TemplateError: MnemeError {
+    public let message: String
+
+    init(_ message: String) { self.message = message }
+
+    public var errorClass: ErrorClass { .input }
 }
 
 indirect enum JinjaExpression: Sendable {

@@ -1,0 +1,9 @@
+/// A request that cannot be carried out as it is. The message says what to change.
+public struct InputError: MnemeError {
+    public let message: String
+
+    /// - Parameter message: what to change, for the one who asked.
+    public init(_ message: String) { self.message = message }
+
+    public var errorClass: ErrorClass { .input }
+}
