@@ -27,7 +27,7 @@ package struct Analysis: Sendable {
         text: String, words: [String], entities: [String], speaker: String?, eventTime: Date, analyzer: TextAnalyzer
     ) {
         let parts = TimeExpressions.calendar.dateComponents([.year, .month, .day], from: eventTime)
-        let month = Self.monthNames[(parts.month ?? 1) - 1]
+        let month = UTCCalendar.monthNames[(parts.month ?? 1) - 1]
         let date = [String(parts.day ?? 1), month, String(parts.year ?? 1970)]
         terms = TermCounts(analyzer.terms(ofWords: TextAnalyzer.words(speaker ?? "") + date + words))
         for word in words {
@@ -84,12 +84,8 @@ package struct Analysis: Sendable {
             + terms.encoded
     }
 
-    static let monthNames = [
-        "january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november",
-        "december",
-    ]
     private static let timeWords: Set<String> = Set(
-        monthNames + [
+        UTCCalendar.monthNames + [
             "yesterday", "today", "tonight", "tomorrow", "last", "next", "ago", "week", "weekend", "month", "year",
             "monday", "tuesday", "wednesday",
             "thursday", "friday", "saturday", "sunday", "morning", "recently", "since", "day", "days",

@@ -44,15 +44,15 @@ package enum Claims {
     /// Sentences that state something, cut into words.
     private static func sentences(of text: String) -> [[Token]] {
         var sentences: [[Token]] = [], tokens: [Token] = []
-        for line in text.split(whereSeparator: \.isNewline) {
+        for line in text.unicodeScalars.split(whereSeparator: \.isLineEnd) {
             for raw in line.split(separator: " ") {
-                let scalars = raw.unicodeScalars,
-                    word = Substring(scalars.trimming { !$0.isWordPart && $0 != "+" && $0 != "#" })
-                let mark = scalars.last { !"\"')”’".unicodeScalars.contains($0) }
+                let word = Substring(raw.trimming { !$0.isWordPart && $0 != "+" && $0 != "#" })
+                let mark = raw.last { !"\"')”’".unicodeScalars.contains($0) }
                 if !word.isEmpty {
+                    let lower = word.lowercased()
                     tokens.append(
                         Token(
-                            text: word, lower: word.lowercased().replacing("’", with: "'"),
+                            text: word, lower: lower.utf8.contains(0xE2) ? lower.replacing("’", with: "'") : lower,
                             endsClause: mark == "," || mark == ":" || mark == ")"))
                 }
                 if mark == "?" {
@@ -96,6 +96,7 @@ package enum Claims {
         (["working", "as"], "job", .anything, false),
         (["married", "to"], "spouse", .name, false), (["drives"], "car", .anything, false),
     ]
+    private static let verbsByFirst = Dictionary(grouping: verbs) { $0.words[0] }
     /// "Joined" alone may be a club, an app or a call: what the role says decides.
     private static let joins = ["joined"]
     private static let visitors: Set<String> = [
@@ -172,7 +173,7 @@ package enum Claims {
     ]
     private static let times: Set<String> = Set(
         ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday", "noon", "midnight"]
-            + Analysis.monthNames)
+            + UTCCalendar.monthNames)
 
     private static func claims(in tokens: [Token], speaker: String) -> [Claim] {
         var found: [Claim] = [], last: String?
@@ -194,7 +195,7 @@ package enum Claims {
                 guard let claim = joined(tokens, at: i, speaker, last, isLower) else { continue }
                 last = claim.subject
                 found.append(claim)
-            } else if let rule = verbs.first(where: { starts(tokens, at: i, with: $0.words) }) {
+            } else if let rule = verbsByFirst[word]?.first(where: { starts(tokens, at: i, with: $0.words) }) {
                 guard let (who, isDenied) = subject(tokens, before: i, speaker, last, isLower),
                     let value = value(tokens, from: i + rule.words.count, rule.value, isLower)
                 else { continue }

@@ -112,7 +112,7 @@ public struct LocomoConversation: Sendable {
         let parts = text.lowercased().split(whereSeparator: { " ,:".contains($0) })
         guard parts.count == 7, var hour = Int(parts[0]), let minute = Int(parts[1]), parts[3] == "on",
             let day = Int(parts[4]), let year = Int(parts[6]),
-            let month = Analysis.monthNames.firstIndex(of: String(parts[5])), (1...12).contains(hour),
+            let month = UTCCalendar.monthNames.firstIndex(of: String(parts[5])), (1...12).contains(hour),
             (0..<60).contains(minute)
         else { return nil }
         hour = hour % 12 + (parts[2] == "pm" ? 12 : 0)

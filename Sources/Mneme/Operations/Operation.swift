@@ -107,11 +107,7 @@ extension Operation {
     public static func call(_ arguments: [String: JSONValue], _ context: OperationContext, surface: Surface)
         async throws -> OperationOutput
     {
-        guard context.principal.permissions.contains(permission) else {
-            throw context.memory.store.refuse(
-                "'\(context.principal.name)' may not \(name): the permission '\(permission.rawValue)' is missing.",
-                owner: nil, by: context.caller(Self.self))
-        }
+        try context.memory.authorize(permission, by: context.caller(Self.self))
         let input = try OperationInput(arguments, parameters: parameters, surface: surface)
         // Asked before anything is done; the store asks again where it is done.
         if parameters.contains(where: { $0.name == ScopeParameters.user.name }) {
@@ -156,20 +152,6 @@ enum ScopeParameters {
 
 /// Every operation.
 public enum OperationTable {
-    /// Every operation, in the order of the help.
-    public static let all: [any Operation.Type] = [
-        RememberOperation.self, RecallOperation.self, GetOperation.self, ListOperation.self, UpdateOperation.self,
-        ForgetOperation.self,
-        RestoreOperation.self, RollbackOperation.self, CorrectOperation.self, FeedbackOperation.self,
-        FreezeOperation.self,
-        QuarantineOperation.self, ReleaseOperation.self, EraseOperation.self, HistoryOperation.self, LinkOperation.self,
-        ShareOperation.self,
-        UnshareOperation.self,
-        GrantsOperation.self, ImportOperation.self, ExportOperation.self,
-        PackageOperation.self,
-        StatsOperation.self, TiersOperation.self, PolicyOperation.self, SetPolicyOperation.self, DoctorOperation.self,
-    ]
-
     /// The encoder of every surface: ISO 8601 dates, stable key order.
     public static func encode(_ value: some Encodable, pretty: Bool = false) throws -> String {
         let encoder = JSONEncoder()

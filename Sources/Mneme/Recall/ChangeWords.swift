@@ -67,7 +67,7 @@ enum ChangeWords {
     /// Whether a word is rather a value than a topic: a number, a day, a time.
     static func isValue(_ word: String) -> Bool {
         word.unicodeScalars.first?.isDigit ?? false || TimeWords.weekdays[word] != nil
-            || Analysis.monthNames.contains(word)
+            || UTCCalendar.monthNames.contains(word)
             || TimeWords.numbers[word] != nil || ["today", "tomorrow", "yesterday", "noon", "am", "pm"].contains(word)
     }
 }

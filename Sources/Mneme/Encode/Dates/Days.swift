@@ -15,7 +15,7 @@ struct DaySpan: Equatable {
 
 /// Reckoning with days, in UTC and the Gregorian calendar, wherever the machine stands.
 enum Days {
-    private static var calendar: Calendar { TimeExpressions.calendar }
+    private static var calendar: Calendar { UTCCalendar.gregorian }
 
     /// - Returns: nil if there is no such day.
     static func date(_ year: Int, _ month: Int, _ day: Int) -> Date? {

@@ -37,14 +37,7 @@ public struct TimeExpression: Sendable, Equatable {
 ///
 /// Times of day are not resolved. Days are those of the clock that the reference was read from, written as UTC.
 public enum TimeExpressions {
-    static let calendar: Calendar = {
-        var calendar = Calendar(identifier: .gregorian)
-        calendar.timeZone = .gmt
-        calendar.locale = Locale(identifier: "en_US_POSIX")
-        calendar.firstWeekday = 2
-        calendar.minimumDaysInFirstWeek = 4
-        return calendar
-    }()
+    static let calendar = UTCCalendar.gregorian
 
     /// Expressions of one text that are kept.
     private static let limit = 16

@@ -4,7 +4,7 @@ import Foundation
 enum TimeWords {
     static let months: [String: Int] = {
         var months: [String: Int] = ["sept": 9]
-        for (i, name) in Analysis.monthNames.enumerated() {
+        for (i, name) in UTCCalendar.monthNames.enumerated() {
             months[name] = i + 1
             months[String(name.prefix(3))] = i + 1
         }
