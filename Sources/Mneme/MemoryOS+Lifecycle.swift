@@ -64,18 +64,22 @@ extension MemoryOS {
             input.reference = old.id.description
             var policy = try store.policy(of: owner.tenant)
             policy.keepsOriginals = false
-            guard var draft = drafts(of: input, scope: old.scope, by: caller, policy: policy).last else {
-                throw InputError("There is no text.")
+            // A long text is cut: its parts together stand in for what was wrong, the first of them by name.
+            var drafts = drafts(of: input, scope: old.scope, by: caller, policy: policy)
+            guard !drafts.isEmpty else { throw InputError("There is no text.") }
+            var mutations: [Mutation] = []
+            for i in drafts.indices {
+                drafts[i].cube.priority = old.priority
+                drafts[i].cube.expires = old.expires
+                let link = CubeLink(
+                    source: drafts[i].cube.id, target: id, kind: CubeLink.corrects, time: caller.time)
+                mutations.append(
+                    .add(
+                        drafts[i].cube, analysis: drafts[i].analysis.encoded, contentHash: drafts[i].contentHash,
+                        links: [link]))
             }
-            draft.cube.priority = old.priority
-            draft.cube.expires = old.expires
-            let link = CubeLink(source: draft.cube.id, target: id, kind: CubeLink.corrects, time: caller.time)
-            return try store.commit(
-                [
-                    .add(draft.cube, analysis: draft.analysis.encoded, contentHash: draft.contentHash, links: [link]),
-                    .merge(id, into: draft.cube.id),
-                ],
-                owner: owner, by: caller)[0]
+            mutations.append(.merge(id, into: drafts[0].cube.id))
+            return try store.commit(mutations, owner: owner, by: caller)[0]
         }
         scheduleEmbedding()
         return cube
@@ -102,7 +106,7 @@ extension MemoryOS {
             cube.text = text
         }
         screen(&cube, policy)
-        let analysis = enrich(&cube, words: TextAnalyzer.words(cube.text))
+        let analysis = enrich(&cube)
         var content = MemoryInput(
             cube.text, speaker: cube.speaker, eventTime: cube.eventTime, session: cube.scope.session)
         content.reference = cube.provenance.reference

@@ -116,7 +116,8 @@ extension MemoryOS {
     struct Selected: Sendable {
         var id: CubeID
         var score: Float
-        var features: RecallFeatures
+        /// nil where recall is by one score alone.
+        var features: RecallFeatures?
         var matched: [String]
         var validity: Float
         var duplicates: [CubeID]
@@ -152,21 +153,32 @@ extension MemoryOS {
         }
     }
 
+    /// Candidates that are ranked besides twice as many as are wanted, as some are folded into others.
+    private static let spareCandidates = 10
+    /// From this similarity of their words on, two memories of one speaker are shown as one.
+    private static let foldedSimilarity = 0.95
+
+    private func retriever(
+        _ index: OwnerIndex, _ request: RecallRequest, _ plan: QuestionPlan, _ vector: QueryVectors?
+    ) -> Retriever {
+        Retriever(
+            index: index, request: request, plan: plan, query: vector?.present, formerQuery: vector?.former,
+            retrieval: recipe.retrieval, ranker: recipe.ranker)
+    }
+
     /// Ranks, and folds memories that say the same into the best of them.
     private func select(_ index: OwnerIndex, _ request: RecallRequest, _ vector: QueryVectors?) throws -> Ranking {
         let limit = max(request.limit, LatestWord.pool)
         let plan = QuestionPlan(request.query, speakers: index.speakers, now: request.now, analyzer: analyzer)
-        let ranked = try Ranker(
-            index: index, request: request, plan: plan, query: vector?.present, formerQuery: vector?.former
-        ).ranked(
-            limit: limit * 2 + 10)
+        let ranked = try retriever(index, request, plan, vector).ranked(limit: limit * 2 + Self.spareCandidates)
         var selected: [Selected] = [], numbers: [Int] = []
         for candidate in ranked {
             let document = index.documents[candidate.document]
             if let twin = numbers.firstIndex(where: { other in
                 let terms = index.documents[other].analysis.terms
-                return document.analysis.terms.entries.count >= 4 && document.speaker == index.documents[other].speaker
-                    && document.analysis.terms.similarity(to: terms) >= 0.95
+                return document.analysis.terms.entries.count >= Likeness.leastWords
+                    && document.speaker == index.documents[other].speaker
+                    && document.analysis.terms.similarity(to: terms) >= Self.foldedSimilarity
             }) {
                 selected[twin].duplicates.append(document.id)
                 continue
@@ -242,13 +254,17 @@ extension MemoryOS {
             }
             result.tokens += tokens
             var explanation: [String: Double] = [:]
-            for (i, value) in item.features.values.enumerated() where value != 0 {
-                explanation[RecallFeatures.names[i]] = Double(value * FusionWeights.standard[i])
+            if let features = item.features {
+                let contributions = recipe.ranker.contributions(of: features)
+                for feature in RecallFeature.allCases where contributions[feature] != 0 {
+                    explanation[feature.name] = Double(contributions[feature])
+                }
+            } else {
+                explanation[request.mode.rawValue] = Double(item.score)
             }
             if item.validity != 0 {
                 explanation[item.validity < 0 ? "superseded" : "supersedes"] = Double(item.validity)
             }
-            if item.features.values.isEmpty { explanation[request.mode.rawValue] = Double(item.score) }
             result.memories.append(
                 RecalledMemory(
                     memory: cube, score: Double(item.score), explanation: explanation, matched: item.matched,
@@ -266,16 +282,14 @@ extension MemoryOS {
             let vector = try queryVectors(request.query)
             return try withIndex(IndexKey(owner: request.owner)) { index in
                 let plan = QuestionPlan(request.query, speakers: index.speakers, now: request.now, analyzer: analyzer)
-                return try Ranker(
-                    index: index, request: request, plan: plan, query: vector?.present, formerQuery: vector?.former
-                ).ranked(
-                    limit: index.documents.count
-                )
-                .map { (index.documents[$0.document].id, $0.features.values) }
+                return try retriever(index, request, plan, vector).ranked(limit: index.documents.count).map {
+                    let features = $0.features ?? RecallFeatures()
+                    return (index.documents[$0.document].id, RecallFeature.allCases.map { features[$0] })
+                }
             }
         }
     }
 
     /// Names of the features, in the order of ``recallFeatures(_:)``.
-    package static var recallFeatureNames: [String] { RecallFeatures.names }
+    package static var recallFeatureNames: [String] { RecallFeature.names }
 }

@@ -19,10 +19,10 @@ public protocol DerivedMemory: Sendable {
 /// The memory operating system: remembers, recalls, and looks after what it keeps.
 ///
 /// ```swift
-/// let memory = try MemoryOS(store: SQLiteMemoryStore(path: "memory.db"), embedder: encoder)
-/// try await memory.remember([MemoryInput("Ana moved to Lisbon.")], scope: Scope(user: "ana"))
-/// let answer = try await memory.recall(RecallRequest("Where does Ana live?", owner: Owner(user: "ana")))
-/// try await memory.close()
+/// let memory = try await MemoryOS.open("memory.db", embedder: .miniLM)
+/// try await memory.remember("Ana moved to Lisbon.", for: "ana")
+/// let answer = try await memory.recall("Where does Ana live?", for: "ana")
+/// await memory.close()
 /// ```
 ///
 /// What ``remember(_:scope:by:idempotencyKey:)`` acknowledges is on disk and found by its words
@@ -49,6 +49,8 @@ public final class MemoryOS: Sendable {
         var visibility = Visibility.all
     }
     private let indexes = NIOLockedValueBox<(held: [IndexKey: Held], clock: UInt64)>(([:], 0))
+    /// Whose memories were written without an index, see ``isIndexWanted(_:)``.
+    private let writtenWithout = NIOLockedValueBox<Set<IndexKey>>([])
     /// Blocking work runs here, off Swift's cooperative pool.
     let worker = DispatchQueue(label: "mneme.worker", attributes: .concurrent)
     private let embedding = DispatchQueue(label: "mneme.embedding")
@@ -59,7 +61,9 @@ public final class MemoryOS: Sendable {
     /// Encrypts these indexes if the store is encrypted.
     let indexKey: DataKey?
     let makeVectors: @Sendable (_ dimension: Int, _ file: String?) throws -> any VectorIndex
-    let writes = WriteQueue()
+    let writes = WriteQueue<PendingWrite, [Remembered]>()
+    /// The stages of the pipeline.
+    public let recipe: Recipe
     let questions: QuestionQueue?
     /// Uses that are not written yet, see ``recordUse(of:owner:time:)``.
     let uses = NIOLockedValueBox<[Owner: [CubeID: Usage]]>([:])
@@ -71,7 +75,7 @@ public final class MemoryOS: Sendable {
     let embeddingScheduled = Atomic<Bool>(false), indexingScheduled = Atomic<Bool>(false)
     let closed = Atomic<Bool>(false)
 
-    /// Names analyses in the store that is handed to ``init(store:embedder:)``.
+    /// Names analyses in the store that is handed to ``init(store:embedder:formerEmbedder:indexFolder:indexMemory:indexDisk:recipe:)``.
     public static var analyzerVersion: String { Analysis.version }
 
     /// - Parameters:
@@ -84,12 +88,14 @@ public final class MemoryOS: Sendable {
     ///   - indexMemory: bytes that the vectors of one owner may take in memory; beyond, they lie on disk in the folder (some 5 million vectors of
     ///     384 elements take 4 GiB). nil takes a quarter of the machine's memory.
     ///   - indexDisk: bytes that all that is kept in the folder may take; what would take more is not kept. nil sets no bound.
+    ///   - recipe: the stages of the pipeline.
     public init(
         store: any MemoryStore, embedder: (any TextEmbedder)?, formerEmbedder: (any TextEmbedder)? = nil,
         indexFolder: String? = nil, indexMemory: Int? = nil,
-        indexDisk: Int? = nil
+        indexDisk: Int? = nil, recipe: Recipe = .standard
     ) {
         self.store = store
+        self.recipe = recipe
         self.embedder = embedder
         self.formerEmbedder = formerEmbedder
         questions = embedder.map { QuestionQueue($0, former: formerEmbedder) }
@@ -110,6 +116,7 @@ public final class MemoryOS: Sendable {
         vectors: @escaping @Sendable (_ dimension: Int) throws -> any VectorIndex
     ) {
         self.store = store
+        recipe = .standard
         self.embedder = embedder
         questions = QuestionQueue(embedder, former: nil)
         (formerEmbedder, indexFolder) = (nil, nil)
@@ -233,6 +240,16 @@ public final class MemoryOS: Sendable {
         let index = try heldIndex(key), result = try caughtUp(key, index, body)
         scheduleIndexing(key, index)
         return result
+    }
+
+    /// Whether a write uses the index: if it is held, and from the second write on, when holding it is cheaper than
+    /// to read all words again.
+    func isIndexWanted(_ key: IndexKey) -> Bool {
+        if indexes.withLockedValue({ $0.held[key] != nil }) { return true }
+        return writtenWithout.withLockedValue { written in
+            if written.count >= Self.heldOwners { written.removeAll() }
+            return !written.insert(key).inserted
+        }
     }
 
     func heldIndex(_ key: IndexKey) throws -> SharedIndex {

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import Mneme
+import MnemeChat
 import MnemeEngine
 import MnemeServer
 import MnemeStore
@@ -32,7 +33,7 @@ struct JobsCommand: AsyncParsableCommand {
         discussion: """
             Jobs are in the store and survive every crash. `mneme serve` does them; without a server, `mneme jobs run` does what is due. Kinds:
 
-            \(JobKind.allCases.map { "  \($0.rawValue): \($0.help)" }.joined(separator: "\n"))
+            \(Maintainers.standard.map { "  \($0.kind.rawValue): \($0.help)" }.joined(separator: "\n"))
             """,
         subcommands: [
             List.self, Show.self, Add.self, Run.self, Retry.self, Cancel.self, Watch.self, Schedule.self,
@@ -43,7 +44,8 @@ struct JobsCommand: AsyncParsableCommand {
 
     /// What is to be done, and for whom.
     struct Work: ParsableArguments {
-        @Argument(help: "The kind: \(JobKind.allCases.map(\.rawValue).joined(separator: ", ")).") var kind: String
+        @Argument(help: "The kind: \(Maintainers.standard.map(\.kind.rawValue).joined(separator: ", ")).")
+        var kind: String
         @Option(help: "Whose memories; everybody's if left out.") var user: String?
         @Option(help: "The user's tenant.") var tenant: String?
         @Option(
@@ -53,10 +55,7 @@ struct JobsCommand: AsyncParsableCommand {
         @Option(help: "Higher ones go first; from 10 on even while callers wait.") var priority = 0
 
         func job() throws -> Job {
-            guard let known = JobKind(rawValue: kind) else {
-                throw InputError(
-                    "There is no job '\(kind)': \(JobKind.allCases.map(\.rawValue).joined(separator: ", ")).")
-            }
+            let known = try Maintainers.standard.require(JobKind(rawValue: kind)).kind
             guard tenant == nil || user != nil else {
                 throw InputError("A tenant's jobs are for one of its users: say which with --user.")
             }
@@ -157,8 +156,8 @@ struct JobsCommand: AsyncParsableCommand {
             let memory = try store.open()
             if let asked { memory.attach(oracle: asked) }
             if let language {
-                memory.attach(
-                    promoter: ProfilePromoter(language.model, language.engine, keys: try KeyFile(path: Home.keys)))
+                let keys = try KeyFile(path: Home.keys)
+                memory.attach(promoter: ProfilePromoter(language.model, language.engine) { keys.principals })
             }
             let runner = JobRunner(memory), start = Date()
             let count = try await runner.drain()

@@ -59,7 +59,7 @@ struct OwnerIndex: Sendable {
     /// What holds in place of a memory.
     private var successors: [CubeID: CubeID] = [:]
     /// Documents in quarantine.
-    private var heldCount = 0
+    private(set) var quarantinedCount = 0
     private var nodes: [Int] = []  // by document
     private var nodeDocuments: [Int32] = []  // by node: its document, or −1
     private var entityNodes: [UInt32: Int] = [:]
@@ -199,7 +199,9 @@ struct OwnerIndex: Sendable {
         let index = try TieredIndex(opening: file, memory: indexMemory, disk: indexDisk, dataKey: indexKey) {
             numbers[$0]
         }
-        guard index.dimension == vectors.dimension else { throw InputError("\(file) holds vectors of another length.") }
+        guard index.dimension == vectors.dimension else {
+            throw IndexError(.corrupt, "\(file) holds vectors of another length. Delete it; it is made again.")
+        }
         return index
     }
 
@@ -225,7 +227,7 @@ struct OwnerIndex: Sendable {
                 lexical.replace(known, old: old.analysis.terms, with: analysis.terms)
             }
             count(old.speaker, -1)
-            if old.state == .quarantined { heldCount -= 1 }
+            if old.state == .quarantined { quarantinedCount -= 1 }
             documents[known] = document
         } else {
             number = documents.count
@@ -244,7 +246,7 @@ struct OwnerIndex: Sendable {
             for entity in analysis.entities { graph.link(nodes[number], node(ofEntity: entity), .entity) }
         }
         count(row.speaker, 1)
-        if row.state == .quarantined { heldCount += 1 }
+        if row.state == .quarantined { quarantinedCount += 1 }
         isShown[number] = row.state.isRecallable && row.expires == nil
         if isShown[number] { hidden.remove(number) } else { hidden.insert(number) }
         return number
@@ -255,7 +257,7 @@ struct OwnerIndex: Sendable {
         guard let number = numbers.removeValue(forKey: id) else { return nil }
         erasedCount += 1
         let old = documents[number]
-        if old.state == .quarantined { heldCount -= 1 }
+        if old.state == .quarantined { quarantinedCount -= 1 }
         threads.adjust(number, by: -lexical.length(of: number))
         documents[number] = Document(erased: old)
         lexical.replace(number, old: old.analysis.terms, with: documents[number].analysis.terms)
@@ -321,37 +323,5 @@ struct OwnerIndex: Sendable {
         guard let speaker = speaker?.lowercased(), !speaker.isEmpty else { return }
         let count = (speakers[speaker] ?? 0) + difference
         speakers[speaker] = count > 0 ? count : nil
-    }
-
-    /// Whether a memory that is held says the same in much the same words.
-    func isLikeHeld(_ analysis: Analysis) -> Bool {
-        guard heldCount > 0, analysis.terms.entries.count >= 4 else { return false }
-        let rare = analysis.terms.entries.map(\.term).sorted {
-            lexical.inverseDocumentFrequency($0) > lexical.inverseDocumentFrequency($1)
-        }
-        return zip(rare, rare.dropFirst()).prefix(8).contains { pair in
-            lexical.documents(withAll: [pair.0, pair.1], limit: 64).contains { number in
-                documents[number].state == .quarantined
-                    && analysis.terms.similarity(to: documents[number].analysis.terms) >= 0.75
-            }
-        }
-    }
-
-    /// A memory that says nearly the same: at least nine in ten words are shared.
-    ///
-    /// Looks among the memories that hold the three rarest words; texts of fewer than four words are never near.
-    func nearDuplicate(of analysis: Analysis) -> CubeID? {
-        guard analysis.terms.entries.count >= 4 else { return nil }
-        let rare = analysis.terms.entries.map(\.term).sorted {
-            lexical.inverseDocumentFrequency($0) > lexical.inverseDocumentFrequency($1)
-        }.prefix(3)
-        var best: (similarity: Double, id: CubeID)?
-        for number in lexical.documents(withAll: Array(rare.prefix(2)), limit: 256) {
-            let document = documents[number]
-            guard document.state.isRecallable else { continue }
-            let similarity = analysis.terms.similarity(to: document.analysis.terms)
-            if similarity >= 0.9, similarity > best?.similarity ?? 0 { best = (similarity, document.id) }
-        }
-        return best?.id
     }
 }

@@ -2,95 +2,111 @@ import Foundation
 import MnemeIndex
 import MnemeStore
 
-/// Ranks one owner's memories for one question.
-struct Ranker {
+/// Runs a ``RetrievalPlan`` on an owner's index: finds candidates, computes their features, and has them ranked.
+struct Retriever {
     let index: OwnerIndex
     let request: RecallRequest
     let plan: QuestionPlan
     /// The question's vector, and that of the former embedder; nil ranks by words alone.
     let query: [Float]?
     let formerQuery: [Float]?
+    let retrieval: any RetrievalPlan
+    let ranker: any RecallRanker
 
     struct Candidate {
         var document: Int
-        var features: RecallFeatures
+        /// nil where recall is by one score alone.
+        var features: RecallFeatures?
         var score: Float
         var matches: UInt64
         /// What it loses for not holding any more, or gains from what it holds in place of.
         var validity: Float = 0
-
-        /// Adds what the graph says, see ``Ranker/related(to:)``.
-        mutating func relate(_ value: Float) {
-            features.values.append(value)
-            score = features.score(FusionWeights.standard) + validity
-        }
     }
 
     /// Puts what does not hold any more behind what does, without losing it where nothing else answers.
     private static let superseded: Float = -6
-
-    /// Memories taken from each source before the full features are computed.
-    private static let perSource = 150
     /// Ranks that reciprocal rank fusion looks at.
     private static let fusedRanks = 1_000
-    /// Memories from which the graph is walked, and those taken from where the walk comes.
-    private static let seeds = 10, perWalk = 100
-    /// Below this size every memory is a candidate.
-    private static let smallIndex = 2_000
+    /// Documents that recall passes over, up to which a search for vectors looks past them instead of filtering.
+    private static let hiddenLimit = 150
 
     /// The best candidates, best first.
     ///
     /// - Complexity: one pass over vectors and postings of all memories; features for at most a few thousand.
     /// - Throws: ``MnemeIndex/IndexError``.
     func ranked(limit: Int) throws -> [Candidate] {
-        let n = index.documents.count
         let lexical = index.lexical.score(plan.terms, threads: index.threads)
         switch request.mode {
         case .words: return simple(lexical.document, limit, lexical)
         case .vectors:
             return try nearest(limit).map { simple($0.key, $0.score, lexical) }
         case .rrf:
-            var fused = [Float](repeating: 0, count: n)
+            var fused = [Float](repeating: 0, count: index.documents.count)
             for documents in [
                 highest(Self.fusedRanks, of: lexical.document, where: allowed), try nearest(Self.fusedRanks).map(\.key),
             ] {
                 for (rank, document) in documents.enumerated() { fused[document] += 1 / Float(61 + rank) }
             }
             return simple(fused, limit, lexical)
-        case .fused: break
+        case .fused:
+            var result = try candidates(lexical)
+            prefer(&result, lexical)
+            return Self.best(limit, of: result)
         }
-        var seen = [Bool](repeating: false, count: n), candidates: [Int] = []
+    }
+
+    /// Every candidate that the plan finds, scored.
+    private func candidates(_ lexical: LexicalIndex.Scores) throws -> [Candidate] {
+        var query = RetrievalQuery(request: request, memories: index.documents.count, round: 0)
+        var isSeen = [Bool](repeating: false, count: index.documents.count)
+        var result: [Candidate] = []
+        var probes = retrieval.first(query)
+        while true {
+            for probe in probes { try run(probe, lexical, &isSeen, &result) }
+            query.round += 1
+            guard query.round < retrieval.roundLimit else { return result }
+            let hits = Self.best(retrieval.hitLimit, of: result).map {
+                RetrievalHit(number: $0.document, score: $0.score, features: $0.features ?? RecallFeatures())
+            }
+            guard case .probe(let next) = retrieval.next(query, after: hits) else { return result }
+            probes = next
+        }
+    }
+
+    /// Adds what one probe finds to the candidates.
+    private func run(
+        _ probe: Probe, _ lexical: LexicalIndex.Scores, _ isSeen: inout [Bool], _ result: inout [Candidate]
+    ) throws {
         func add(_ document: Int) {
-            if !seen[document] {
-                seen[document] = true
-                if allowed(document) { candidates.append(document) }
+            guard !isSeen[document] else { return }
+            isSeen[document] = true
+            if allowed(document) { result.append(candidate(document, lexical)) }
+        }
+        func addWithNeighbours(_ documents: [Int]) {
+            for document in documents { index.threads.forEachNeighbour(of: document, reach: 1, add) }
+        }
+        switch probe {
+        case .everything: for document in index.documents.indices { add(document) }
+        case .words(let limit): addWithNeighbours(highest(limit, of: lexical.document, where: allowed))
+        case .wordsNearby(let limit): addWithNeighbours(highest(limit, of: lexical.window, where: allowed))
+        case .dense(let limit): addWithNeighbours(try nearest(limit).map(\.key))
+        case .dates(let limit):
+            guard !plan.times.isEmpty else { return }
+            let near = index.documents.indices.map { document in
+                Float(plan.times.map { $0.proximity(to: index.documents[document].eventTime) }.max() ?? 0)
+                    * (0.1 + lexical.thread[document])
+            }
+            for document in highest(limit, of: near, where: allowed) { add(document) }
+        case .walk(let seeds, let limit):
+            let nearness = nearness(to: seeds, limit)
+            for document in nearness.keys { add(document) }
+            for i in result.indices {
+                guard var features = result[i].features else { continue }
+                features[.related] = nearness[result[i].document] ?? 0
+                result[i].features = features
+                result[i].score = ranker.score(features) + result[i].validity
             }
         }
-        if n <= Self.smallIndex {
-            for document in 0..<n { add(document) }
-        } else {
-            let sources = [
-                highest(Self.perSource, of: lexical.document, where: allowed),
-                highest(Self.perSource, of: lexical.window, where: allowed),
-                try nearest(Self.perSource).map(\.key),
-            ]
-            for document in sources.joined() { index.threads.forEachNeighbour(of: document, reach: 1, add) }
-            if !plan.times.isEmpty {
-                let near = (0..<n).map { document in
-                    Float(plan.times.map { $0.proximity(to: index.documents[document].eventTime) }.max() ?? 0)
-                        * (0.1 + lexical.thread[document])
-                }
-                for document in highest(Self.perSource, of: near, where: allowed) { add(document) }
-            }
-        }
-        var result = candidates.map { candidate($0, lexical) }
-        let around = related(to: result)
-        for document in around.keys where !seen[document] && allowed(document) {
-            result.append(candidate(document, lexical))
-        }
-        for i in result.indices { result[i].relate(around[result[i].document] ?? 0) }
-        prefer(&result, lexical)
-        return Self.best(limit, of: result)
     }
 
     /// What holds now takes the rank of what it ended: "moved to Berlin" is the answer where "lives in Paris" would have been.
@@ -101,9 +117,7 @@ struct Ranker {
             guard let next = index.successor(of: candidates[old].document), allowed(next) else { continue }
             if places[next] == nil {
                 places[next] = candidates.count
-                var added = candidate(next, lexical)
-                added.relate(0)
-                candidates.append(added)
+                candidates.append(candidate(next, lexical))
             }
             let place = places[next]!, wanted = candidates[old].score - candidates[old].validity
             if candidates[place].score < wanted {
@@ -123,12 +137,11 @@ struct Ranker {
         return places.prefix(count).map { candidates[$0] }
     }
 
-    /// Memories around the best ones in the graph, the closest with 1.
-    private func related(to candidates: [Candidate]) -> [Int: Float] {
-        let best = Self.best(Self.seeds, of: candidates)
-        guard let top = best.first?.score else { return [:] }
-        let reached = index.around(best.map { ($0.document, Float(exp(Double($0.score - top)))) }, asOf: request.asOf)
-        let closest = highest(Self.perWalk, of: reached.map { ($0.document, $0.score) })
+    /// Memories around others in the graph, the closest with 1.
+    private func nearness(to seeds: [WalkSeed], _ limit: Int) -> [Int: Float] {
+        let known = seeds.filter { index.documents.indices.contains($0.number) }
+        let reached = index.around(known.map { ($0.number, $0.weight) }, asOf: request.asOf)
+        let closest = highest(limit, of: reached.map { ($0.document, $0.score) })
         guard let most = closest.first?.score, most > 0 else { return [:] }
         return Dictionary(uniqueKeysWithValues: closest.map { ($0.item, $0.score / most) })
     }
@@ -139,14 +152,14 @@ struct Ranker {
 
     private func simple(_ document: Int, _ score: Float, _ lexical: LexicalIndex.Scores) -> Candidate {
         Candidate(
-            document: document, features: RecallFeatures(values: []), score: score, matches: lexical.matches[document])
+            document: document, features: nil, score: score, matches: lexical.matches[document])
     }
 
     /// Documents whose vectors are nearest to the question's, of those allowed.
     private func nearest(_ limit: Int) throws -> [VectorMatch] {
         guard let query else { return [] }
         var search = VectorSearch(limit)
-        if request.isFiltered || index.hidden.count > Self.perSource {
+        if request.isFiltered || index.hidden.count > Self.hiddenLimit {
             search.filter = KeySet(index.documents.indices.lazy.filter(allowed))
         } else {
             // The few that may not be shown are looked past.
@@ -195,20 +208,24 @@ struct Ranker {
         if let asked = plan.speaker { speaker = document.speaker?.lowercased() == asked ? 1 : -1 }
         let date = plan.times.map { Float($0.proximity(to: document.eventTime)) }.max() ?? 0
         let age = max(0, request.now.timeIntervalSince(document.eventTime)) / 86_400
-        let features = RecallFeatures(values: [
-            lexical.document[number], lexical.window[number], lexical.thread[number],
-            similarities.own, similarities.near, similarities.around,
-            speaker, coverage,
-            min(1, Float(log1p(Double(index.lexical.length(of: number)))) / 4),
-            plan.asksWhen && analysis.hasTime ? 1 : 0,
-            plan.asksNumber && analysis.hasNumber ? 1 : 0,
-            plan.asksName ? Float(analysis.names) / 2 : 0,
-            date,
-            plan.asksLatest ? Float(exp(-age / 90)) : 0,
-        ])
+        var features = RecallFeatures()
+        features[.words] = lexical.document[number]
+        features[.wordsNearby] = lexical.window[number]
+        features[.wordsInSession] = lexical.thread[number]
+        features[.meaning] = similarities.own
+        features[.meaningNearby] = similarities.near
+        features[.meaningAround] = similarities.around
+        features[.speaker] = speaker
+        features[.coverage] = coverage
+        features[.detail] = min(1, Float(log1p(Double(index.lexical.length(of: number)))) / 4)
+        features[.timeAsked] = plan.asksWhen && analysis.hasTime ? 1 : 0
+        features[.numberAsked] = plan.asksNumber && analysis.hasNumber ? 1 : 0
+        features[.nameAsked] = plan.asksName ? Float(analysis.names) / 2 : 0
+        features[.date] = date
+        features[.latest] = plan.asksLatest ? Float(exp(-age / 90)) : 0
         let validity = validity(document)
         return Candidate(
-            document: number, features: features, score: features.score(FusionWeights.standard) + validity,
+            document: number, features: features, score: ranker.score(features) + validity,
             matches: lexical.matches[number], validity: validity
         )
     }

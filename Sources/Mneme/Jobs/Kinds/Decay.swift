@@ -1,0 +1,53 @@
+import MnemeStore
+
+extension JobKind {
+    /// Archives what has faded, see ``ForgettingCurve``.
+    public static let decay = JobKind(rawValue: "decay")
+}
+
+/// Forgetting: archives memories whose retention on a ``ForgettingCurve`` has sunk below a bound.
+struct Decay: Maintainer {
+    let kind = JobKind.decay
+    let help =
+        "archive what has faded: curve=memorybank|layered, days=30 (unit of time), below=0.05,"
+        + " dry=true only counts"
+    let arguments: Set = ["curve", "days", "below", "dry"]
+
+    func check(_ arguments: [String: String]) throws { _ = try Settings(arguments) }
+
+    func perform(_ run: MaintenanceRun) async throws -> String {
+        let settings = try Settings(run.arguments)
+        let now = run.now
+        run.memory.flushUses()
+        let name = type(of: settings.curve).name
+        let count = try await run.memory.archive(
+            run.requireOwner(), reason: "faded (\(name))", isDry: run.isDry, now: now
+        ) { cube in
+            // What somebody gave a priority does not fade, nor who they are.
+            cube.priority <= 0 && cube.tier != .profile
+                && settings.curve.retention(of: cube, now: now) < settings.below
+        }
+        return "\(count) \(run.isDry ? "would be archived" : "archived") (\(name))"
+    }
+
+    private struct Settings: Sendable {
+        var curve: any ForgettingCurve
+        var below: Double
+
+        init(_ arguments: [String: String]) throws {
+            let name = arguments["curve"] ?? MemoryBankCurve.name
+            guard let type = ForgettingCurves.all.first(where: { $0.name == name }) else {
+                let known = ForgettingCurves.all.map { $0.name }.joined(separator: ", ")
+                throw InputError("There is no curve '\(name)': \(known).")
+            }
+            guard let days = Double(arguments["days"] ?? "30"), days > 0, days.isFinite else {
+                throw InputError("'days' is a number above 0.")
+            }
+            guard let below = Double(arguments["below"] ?? "0.05"), (0...1).contains(below) else {
+                throw InputError("'below' lies between 0 and 1.")
+            }
+            curve = type.init(days: days)
+            self.below = below
+        }
+    }
+}

@@ -1,0 +1,15 @@
+extension JobKind {
+    /// Merges memories that say the same, see ``Consolidation``.
+    public static let consolidate = JobKind(rawValue: "consolidate")
+}
+
+/// Deduplication: merges facts and preferences that say the same.
+struct MergeDuplicates: Maintainer {
+    let kind = JobKind.consolidate
+    let help = "merge facts and preferences that say the same into the latest; dry=true only counts"
+    let arguments: Set = ["dry"]
+
+    func perform(_ run: MaintenanceRun) async throws -> String {
+        try await run.memory.consolidate(run.requireOwner(), isDry: run.isDry, now: run.now)
+    }
+}

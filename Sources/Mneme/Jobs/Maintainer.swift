@@ -1,0 +1,56 @@
+public import Foundation
+public import MnemeStore
+
+/// Does the background jobs of one kind: the manage stage of a pipeline.
+///
+/// A new kind is a new file with a maintainer and its ``JobKind``, and a line in ``Maintainers/standard``.
+public protocol Maintainer: Sendable {
+    /// The kind of job that it does.
+    var kind: JobKind { get }
+    /// What it does and takes, for help.
+    var help: String { get }
+    /// Names of the arguments that it takes.
+    var arguments: Set<String> { get }
+    /// Whether each owner has a job of their own; otherwise one job serves the whole store.
+    var isPerOwner: Bool { get }
+    /// Checks the values of arguments before anybody waits for the job.
+    ///
+    /// - Throws: ``InputError`` that says what a value has to be.
+    func check(_ arguments: [String: String]) throws
+    /// Does one job.
+    ///
+    /// - Returns: the outcome, in words.
+    func perform(_ run: MaintenanceRun) async throws -> String
+}
+
+extension Maintainer {
+    /// None.
+    public var arguments: Set<String> { [] }
+    /// One job for each owner.
+    public var isPerOwner: Bool { true }
+    /// Takes every value.
+    public func check(_ arguments: [String: String]) throws {}
+}
+
+/// One run of a ``Maintainer``: on which memories, with which arguments, at which time.
+public struct MaintenanceRun: Sendable {
+    /// The memory system to look after.
+    public let memory: MemoryOS
+    /// The owner; nil where one job serves the whole store.
+    public let owner: Owner?
+    /// The job's arguments, checked.
+    public let arguments: [String: String]
+    /// The time that counts as now.
+    public let now: Date
+
+    /// Whether changes are only counted.
+    public var isDry: Bool { arguments["dry"] == "true" }
+
+    /// The owner of a job that each owner has by itself.
+    ///
+    /// - Throws: ``InputError`` if the job names none.
+    public func requireOwner() throws -> Owner {
+        guard let owner else { throw InputError("The job names no user.") }
+        return owner
+    }
+}

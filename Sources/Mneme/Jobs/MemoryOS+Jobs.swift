@@ -1,0 +1,97 @@
+public import Foundation
+public import MnemeStore
+
+extension MemoryOS {
+    /// Puts a job into the queue.
+    ///
+    /// - Throws: ``InputError`` for what no job takes, ``MnemeStore/AccessError``.
+    public func enqueue(
+        _ kind: JobKind, owner: Owner? = nil, arguments: [String: String] = [:], priority: Int = 0, due: Date? = nil,
+        by caller: Caller = .local
+    ) async throws -> Job {
+        let job = try Self.job(
+            kind, owner: owner, arguments: arguments, priority: priority, due: due, now: caller.time,
+            maintainers: recipe.maintainers)
+        return try await run { [store] in try store.enqueue(job, by: caller) }
+    }
+
+    /// Counts the jobs in each state.
+    public func jobCounts() async throws -> [Job.State: Int] { try await run { [store] in try store.jobCounts() } }
+
+    /// A job, its arguments checked before anybody waits for it.
+    ///
+    /// - Parameter maintainers: those that may be asked.
+    /// - Throws: ``InputError`` for what none of them takes.
+    public static func job(
+        _ kind: JobKind, owner: Owner?, arguments: [String: String], priority: Int = 0, due: Date? = nil,
+        now: Date = Date(), maintainers: [any Maintainer] = Maintainers.standard
+    ) throws -> Job {
+        let name = kind.rawValue
+        let maintainer = try maintainers.require(kind)
+        if let unknown = arguments.keys.first(where: { !maintainer.arguments.contains($0) }) {
+            throw InputError("\(name) takes no '\(unknown)': \(maintainer.help).")
+        }
+        try maintainer.check(arguments)
+        if owner != nil, !maintainer.isPerOwner { throw InputError("\(name) is done for the store as a whole.") }
+        guard (-100...100).contains(priority) else { throw InputError("A priority lies between -100 and 100.") }
+        return Job(name, owner: owner, arguments: arguments, priority: priority, created: now, due: due)
+    }
+
+    /// Does one job.
+    ///
+    /// - Returns: the outcome, in words.
+    func perform(_ job: Job, now: Date) async throws -> String {
+        guard let maintainer = recipe.maintainers.first(of: JobKind(rawValue: job.kind)) else {
+            throw StoreError(.newerVersion, "This Mneme does not know the job '\(job.kind)'. Update it.")
+        }
+        if maintainer.isPerOwner, job.owner == nil {
+            // One job an owner: each has its turn, and none holds up the others.
+            let owners = try await run { [store] in try store.owners() }
+            for owner in owners {
+                var part = Job(job.kind, owner: owner, arguments: job.arguments, priority: job.priority, created: now)
+                part.schedule = job.schedule
+                _ = try await run { [store, part] in try store.enqueue(part, by: .mneme) }
+            }
+            return "one job each for \(owners.count) \(owners.count == 1 ? "user" : "users")"
+        }
+        return try await maintainer.perform(
+            MaintenanceRun(memory: self, owner: job.owner, arguments: job.arguments, now: now))
+    }
+
+    /// Archives an owner's activated texts that fit, page by page.
+    ///
+    /// - Returns: how many.
+    func archive(
+        _ owner: Owner, reason: String, isDry: Bool = false, now: Date,
+        where fits: @escaping @Sendable (MemCube) -> Bool
+    ) async throws -> Int {
+        let pageSize = 512
+        var count = 0
+        var last: CubeID?
+        while true {
+            try Task.checkCancellation()
+            let (archived, next) = try await run { [store, last] () -> (Int, CubeID?) in
+                var filter = CubeFilter(owner: owner, limit: pageSize)
+                filter.state = .activated
+                filter.after = last
+                let page = try store.list(filter, by: .mneme)
+                let chosen = page.filter { $0.isPlaintext && fits($0) }
+                if !chosen.isEmpty, !isDry {
+                    // One request a memory: one that somebody changes at this moment does not keep the others.
+                    let caller = Caller(Caller.mneme.principal, operation: "job", reason: reason, time: now)
+                    for result in try store.commit(
+                        chosen.map { WriteRequest([.archive($0.id)], owner: owner, by: caller) })
+                    {
+                        do { _ = try result.get() } catch let error as StoreError
+                            where error.code == .notFound || error.code == .conflict
+                        {}
+                    }
+                }
+                return (chosen.count, page.count < filter.limit ? nil : page.last?.id)
+            }
+            count += archived
+            guard let next else { return count }
+            last = next
+        }
+    }
+}

@@ -1,0 +1,89 @@
+public import Foundation
+public import MnemeStore
+
+/// Something to remember: a message, a note, a part of a document.
+public struct MemoryInput: Sendable, Codable {
+    /// The text, kept exactly.
+    public var text: String
+    /// Who said it.
+    public var speaker: String?
+    /// When it was said or happened; nil means now.
+    public var eventTime: Date?
+    /// Seconds by which the speaker's clock was ahead of UTC; nil takes UTC for it.
+    public var utcOffset: Int?
+    /// The conversation; neighbours in it are read together.
+    public var session: String?
+    /// The agent that the memory belongs to.
+    public var agent: String?
+    /// nil lets rules decide.
+    public var type: MemoryType?
+    /// Words to filter by.
+    public var tags: [String]
+    /// Values to keep with it.
+    public var metadata: [String: String]
+    /// When it stops being recalled; nil means never.
+    public var expires: Date?
+    /// How far it may go.
+    public var sensitivity = Sensitivity.internal
+    /// Whether the caller vouches for a text that reads like an instruction to a model; takes the permission `share`.
+    public var isTrusted = false
+    /// Importance, by the caller's own scale; not used by recall yet.
+    public var priority: Double
+    /// Such as `message`, `text` or `file`.
+    public var source: String
+    /// Where in the source, such as a message id.
+    public var reference: String?
+
+    /// A text, and who said it when and where.
+    public init(_ text: String, speaker: String? = nil, eventTime: Date? = nil, session: String? = nil) {
+        self.text = text
+        self.speaker = speaker
+        self.eventTime = eventTime
+        self.session = session
+        tags = []
+        metadata = [:]
+        priority = 0
+        source = "text"
+    }
+}
+
+extension MemoryInput {
+    /// The longest text, in bytes.
+    static let maximumTextBytes = 1 << 20
+    /// The longest tags and metadata together, in bytes.
+    static let maximumMetadataBytes = 1 << 16
+
+    /// - Throws: ``InputError`` if the input cannot be remembered, whatever else is stored.
+    func check() throws {
+        guard text.contains(where: { !$0.isWhitespace }) else { throw InputError("There is no text to remember.") }
+        guard text.utf8.count <= Self.maximumTextBytes else {
+            throw InputError(
+                "A text of \(text.utf8.count) bytes is too long; at most \(Self.maximumTextBytes) are taken. Import it as a file."
+            )
+        }
+        let besides =
+            tags.reduce(0) { $0 + $1.utf8.count } + metadata.reduce(0) { $0 + $1.key.utf8.count + $1.value.utf8.count }
+        guard besides <= Self.maximumMetadataBytes else {
+            throw InputError(
+                "Tags and metadata of \(besides) bytes are too long; at most \(Self.maximumMetadataBytes) are taken."
+            )
+        }
+        guard [text, speaker, session, agent].allSatisfy({ !($0?.utf8.contains(0) ?? false) }) else {
+            throw InputError("The text or a name holds a NUL character. Remove it; is this a binary file?")
+        }
+    }
+}
+
+/// What became of a ``MemoryInput``.
+public struct Remembered: Sendable, Codable {
+    /// The memory's id.
+    public var id: CubeID
+    /// Its kind, given or found.
+    public var type: MemoryType
+    /// Whether the very same memory was there already; nothing was written then.
+    public var duplicate: Bool
+    /// An earlier memory that says nearly the same; the two are linked.
+    public var nearDuplicateOf: CubeID?
+    /// The memory as it is stored.
+    public var memory: MemCube
+}

@@ -1,0 +1,39 @@
+public import Foundation
+public import MnemeStore
+
+/// The second stage: decides what becomes of a draft, given the memories that are like it.
+///
+/// The core finds the neighbours, in sight of the caller only, and applies the operations in one transaction.
+public protocol Reconciler: Sendable {
+    /// Operations that take a draft in: usually one that adds it.
+    ///
+    /// - Parameter neighbours: memories in use that share the draft's rarest words, the oldest first.
+    func operations(for draft: MemCube, among neighbours: [Neighbour], at time: Date) -> [MemoryOperation]
+}
+
+/// A stored memory that is like a draft.
+public struct Neighbour: Sendable, Equatable {
+    /// Which one.
+    public var id: CubeID
+    /// Shared words over all words, with repetition: 1 for the same words.
+    public var similarity: Double
+
+    /// A memory and how much it is like the draft.
+    public init(_ id: CubeID, similarity: Double) {
+        self.id = id
+        self.similarity = similarity
+    }
+}
+
+/// One step of a ``Reconciler``.
+public enum MemoryOperation: Sendable {
+    /// Records the draft, with links to others.
+    case add(MemCube, links: [CubeLink])
+    /// Changes another memory: merges, archives, confirms or links it.
+    case change(Mutation)
+}
+
+extension CubeLink {
+    /// The source says nearly the same as the target, which was there before.
+    public static let nearDuplicateOf = "nearDuplicateOf"
+}

@@ -1,0 +1,23 @@
+public import Foundation
+public import MnemeStore
+
+/// Reconciliation that keeps everything: adds each draft, and links it to the memory that says nearly the same.
+public struct DuplicateLinker: Reconciler {
+    /// The least similarity of near duplicates: nine in ten words are shared.
+    public var leastSimilarity = 0.9
+
+    /// With the standard bound.
+    public init() {}
+
+    public func operations(for draft: MemCube, among neighbours: [Neighbour], at time: Date) -> [MemoryOperation] {
+        var nearest: Neighbour?
+        for neighbour in neighbours
+        where neighbour.similarity >= leastSimilarity && neighbour.similarity > nearest?.similarity ?? 0 {
+            nearest = neighbour
+        }
+        let link = nearest.map {
+            CubeLink(source: draft.id, target: $0.id, kind: CubeLink.nearDuplicateOf, time: time)
+        }
+        return [.add(draft, links: link.map { [$0] } ?? [])]
+    }
+}

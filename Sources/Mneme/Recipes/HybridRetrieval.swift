@@ -1,0 +1,31 @@
+import Foundation
+
+/// Hybrid retrieval: candidates by BM25, dense similarity and dates, then one walk of the graph from the best.
+public struct HybridRetrieval: RetrievalPlan {
+    /// Up to so many memories, each is a candidate.
+    public var smallIndex = 2_000
+    /// Memories taken from each probe of the first round.
+    public var perProbe = 150
+    /// Memories taken from the walk.
+    public var perWalk = 100
+    /// Memories from which the graph is walked.
+    public var hitLimit = 10
+    /// One round of probes, and one of walking.
+    public let roundLimit = 2
+
+    /// With the standard limits.
+    public init() {}
+
+    public func first(_ query: RetrievalQuery) -> [Probe] {
+        if query.memories <= smallIndex { return [.everything] }
+        return [
+            .words(limit: perProbe), .wordsNearby(limit: perProbe), .dense(limit: perProbe), .dates(limit: perProbe),
+        ]
+    }
+
+    public func next(_ query: RetrievalQuery, after hits: [RetrievalHit]) -> RetrievalStep {
+        guard let top = hits.first?.score else { return .answer }
+        let seeds = hits.map { WalkSeed(number: $0.number, weight: Float(exp(Double($0.score - top)))) }
+        return .probe([.walk(from: seeds, limit: perWalk)])
+    }
+}
