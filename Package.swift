@@ -142,7 +142,9 @@ let package = Package(
         .testTarget(name: "MnemeIndexTests", dependencies: ["MnemeIndex", "MnemeSeal", locks]),
         .testTarget(
             name: "MnemeTests",
-            dependencies: ["Mneme", "MnemeBase", "MnemeIndex", "MnemeModels", "MnemeSeal", "MnemeStore", crypto],
+            dependencies: [
+                "Mneme", "MnemeBase", "MnemeIndex", "MnemeModels", "MnemeSeal", "MnemeStore", crypto, locks,
+            ],
             resources: [.copy("Guard")]),
         .testTarget(
             name: "MnemeServerTests",
