@@ -1,19 +1,20 @@
+@_exported public import protocol MnemeBase.MnemeError
+@_exported public import enum MnemeBase.ErrorClass
+
 /// Why a request to the engine was refused or ended early. The message says what to do.
-public struct EngineError: Error, Sendable, CustomStringConvertible {
+public struct EngineError: MnemeError {
     /// What kind of failure it is.
     public enum Code: String, Sendable {
         /// The prompt and the answer do not fit the context or the memory for keys and values.
-        case tooLong
+        case tooLong = "context_length_exceeded"
         /// A parameter is out of its range.
-        case invalidRequest
+        case invalidRequest = "invalid_request"
         /// Too many requests wait already.
         case overloaded
         /// The request's time is over.
         case timeout
         /// The engine is shut down.
         case closed
-        /// The system has no memory for keys and values.
-        case outOfMemory
     }
 
     /// What kind of failure it is.
@@ -27,5 +28,13 @@ public struct EngineError: Error, Sendable, CustomStringConvertible {
         self.message = message
     }
 
-    public var description: String { message }
+    public var errorCode: String { code.rawValue }
+    public var errorClass: ErrorClass {
+        switch code {
+        case .tooLong, .invalidRequest: .input
+        case .overloaded: .busy
+        case .timeout: .timeout
+        case .closed: .unavailable
+        }
+    }
 }

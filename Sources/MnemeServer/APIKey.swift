@@ -53,7 +53,7 @@ public final class KeyFile: Sendable {
     private let path: String
     private let state: NIOLockedValueBox<(keys: [APIKey], stamp: Stamp?)>
 
-    /// - Throws: ``Mneme/InputError`` if the file is damaged.
+    /// - Throws: `MnemeError` of the class `corrupt` if the file is damaged.
     public init(path: String) throws {
         self.path = path
         state = NIOLockedValueBox(([], nil))
@@ -66,6 +66,9 @@ public final class KeyFile: Sendable {
         try? reload()
         return state.withLockedValue { $0.keys }
     }
+
+    /// Who the keys that are valid now stand for.
+    public var principals: [Principal] { keys.filter { $0.isValid() }.map(\.principal) }
 
     /// Another process may have made or revoked a key.
     private func reload() throws {
@@ -81,8 +84,8 @@ public final class KeyFile: Sendable {
         decoder.dateDecodingStrategy = .iso8601
         guard let data = FileManager.default.contents(atPath: path) else { throw FileError(path, "cannot be read") }
         guard let keys = try? decoder.decode([APIKey].self, from: data) else {
-            throw InputError(
-                "\(path) is not a key file. Restore it, or remove it and make new keys with `mneme keys create`.")
+            throw FileError.damaged(
+                path, "is not a key file. Restore it, or remove it and make new keys with `mneme keys create`.")
         }
         return keys
     }

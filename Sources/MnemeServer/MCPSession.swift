@@ -1,4 +1,5 @@
 import Foundation
+public import Logging
 public import Mneme
 import MnemeBase
 public import MnemeStore
@@ -19,11 +20,17 @@ public struct MCPSession: Sendable {
     private let principal: Principal
     private let request: String?
     private let version: String
+    private let logger: Logger
 
     /// - Parameters:
     ///   - request: names the message in the audit log.
     ///   - version: the server's own, told to clients.
-    public init(memory: MemoryOS, principal: Principal, request: String? = nil, version: String) {
+    ///   - logger: told of failures that are the server's own.
+    public init(
+        memory: MemoryOS, principal: Principal, request: String? = nil, version: String,
+        logger: Logger = Logger(label: "mneme.mcp")
+    ) {
+        self.logger = logger
         self.request = request
         self.memory = memory
         self.principal = principal
@@ -167,7 +174,8 @@ public struct MCPSession: Sendable {
                 "isError": false,
             ]
         } catch {
-            return ["content": [["type": "text", "text": .string(ClientError(error).message)]], "isError": true]
+            let failure = ClientError(error, log: logger, operation: operation.name, request: self.request)
+            return ["content": [["type": "text", "text": .string(failure.message)]], "isError": true]
         }
     }
 }

@@ -1,57 +1,92 @@
+package import Logging
 import Mneme
-import MnemeBase
-import MnemeEngine
-import MnemeStore
+package import MnemeBase
+import NIOCore
 
 /// How an error looks to a client: an HTTP status, a bounded code, a message that says what to do.
-struct ClientError {
-    var status: Int
-    var code: String
+///
+/// It is an error itself where the server refuses a request before any operation sees it.
+struct ClientError: MnemeError, Equatable {
+    var errorClass: ErrorClass
+    var errorCode: String
     var message: String
+    /// The HTTP status; the class's own unless HTTP has a finer one.
+    var status: Int
+    /// Seconds after which the same request may succeed.
     var retryAfter: Double?
 
-    init(status: Int, code: String, message: String, retryAfter: Double? = nil) {
-        self.status = status
-        self.code = code
+    /// - Parameters:
+    ///   - code: the class's own if left out.
+    ///   - status: the class's own if left out.
+    init(
+        _ errorClass: ErrorClass, code: String? = nil, status: Int? = nil, retryAfter: Double? = nil, _ message: String
+    ) {
+        self.errorClass = errorClass
+        errorCode = code ?? errorClass.rawValue
         self.message = message
+        self.status = status ?? errorClass.status
         self.retryAfter = retryAfter
     }
 
-    init(_ error: any Error) {
+    private init(_ error: any Error) {
         switch error {
-        case let error as InputError: self.init(status: 400, code: "invalid_request", message: error.description)
-        case let error as AccessError: self.init(status: 403, code: "forbidden", message: error.description)
-        case let error as ModelError: self.init(status: 503, code: "model_unavailable", message: error.description)
-        case let error as StoreError:
-            let status =
-                switch error.code {
-                case .notFound: 404
-                case .conflict: 409
-                case .invalidText: 400
-                case .quotaReached: 403
-                case .diskFull: 507
-                case .readOnly, .busy, .unavailable: 503
-                case .corrupt, .newerVersion: 500
-                }
-            self.init(status: status, code: error.code.rawValue, message: error.description)
-        case let error as EngineError:
-            let status =
-                switch error.code {
-                case .tooLong, .invalidRequest: 400
-                case .overloaded: 429
-                case .timeout: 504
-                case .closed, .outOfMemory: 503
-                }
+        case let error as ClientError: self = error
+        case let error as any MnemeError:
             self.init(
-                status: status, code: error.code.rawValue, message: error.description,
-                retryAfter: error.code == .overloaded ? 1 : nil)
-        case let error as UnknownModel: self.init(status: 404, code: "model_not_found", message: error.description)
-        case is CancellationError: self.init(status: 503, code: "cancelled", message: "The request was cancelled.")
+                error.errorClass, code: error.errorCode, retryAfter: error.errorClass == .busy ? 1 : nil,
+                error.message)
+        // The two of NIO: whoever asked has gone away.
+        case is CancellationError, is ChannelError, is IOError: self.init(.cancelled, "The request was cancelled.")
         // The cause may hold what a client must not see.
-        default: self.init(status: 500, code: "internal", message: "The server failed. Its log says more.")
+        default: self.init(.internal, "The server failed. Its log says more.")
         }
     }
 
     /// The shape of OpenAI's errors, which clients know.
-    var json: JSONValue { ["error": ["type": .string(code), "code": .string(code), "message": .string(message)]] }
+    var json: JSONValue {
+        ["error": ["type": .string(errorCode), "code": .string(errorCode), "message": .string(message)]]
+    }
+}
+
+extension ClientError {
+    /// What a client is told of an error. The only way there, so that what is the server's own fault stands in its log.
+    init(_ error: any Error, log: Logger, operation: String?, request: String?) {
+        self.init(error)
+        guard let level = errorClass.logLevel else { return }
+        log.log(
+            level: level, "request failed",
+            metadata: [
+                "operation": "\(operation ?? "")", "code": "\(errorCode)", "request": "\(request ?? "")",
+                "error": "\(type(of: error))", "cause": "\(error)",
+            ])
+    }
+}
+
+extension ErrorClass {
+    /// The HTTP status of an answer.
+    package var status: Int {
+        switch self {
+        case .input: 400
+        case .unauthenticated: 401
+        case .forbidden: 403
+        case .notFound: 404
+        case .conflict: 409
+        case .tooLarge: 413
+        case .busy: 429
+        case .corrupt, .unsupported, .internal: 500
+        case .cancelled, .unavailable: 503
+        case .timeout: 504
+        case .full: 507
+        }
+    }
+
+    /// How loud the server's log tells of it; nil if it is the caller's own affair, whose words stay out of the log.
+    package var logLevel: Logger.Level? {
+        switch self {
+        case .input, .unauthenticated, .forbidden, .notFound, .conflict, .tooLarge, .busy: nil
+        case .cancelled: .info
+        case .timeout: .warning
+        case .full, .corrupt, .unsupported, .unavailable, .internal: .error
+        }
+    }
 }

@@ -35,7 +35,7 @@ public final class TokenVerifier: Sendable {
     ///   - path: a JSON Web Key Set; it is read again when it changes.
     ///   - issuer: what `iss` must be.
     ///   - audience: what `aud` must hold.
-    /// - Throws: ``Mneme/InputError`` if the file is no such set.
+    /// - Throws: `InputError` if the file is no such set.
     public init(keySet path: String, issuer: String, audience: String) async throws {
         guard !issuer.isEmpty, !audience.isEmpty else { throw InputError("Tokens need an issuer and an audience.") }
         (self.path, self.issuer, self.audience) = (path, issuer, audience)

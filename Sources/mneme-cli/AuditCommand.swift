@@ -153,7 +153,7 @@ struct AuditCommand: AsyncParsableCommand {
                 throw InputError("\(file) is there already.")
             }
             guard let handle = FileHandle(forWritingAtPath: file) else {
-                throw InputError("\(file) cannot be written.")
+                throw FileError(file)
             }
             let count: Int, store: SQLiteMemoryStore
             do {
@@ -166,8 +166,7 @@ struct AuditCommand: AsyncParsableCommand {
                         }
                         try handle.synchronize()
                     } catch {
-                        throw InputError(
-                            "\(file) cannot be written: \(error.localizedDescription). Nothing was taken away.")
+                        throw FileError(file).adding("Nothing was taken away.")
                     }
                 }
             } catch {

@@ -3,6 +3,7 @@ import Foundation
 import Mneme
 import MnemeBase
 import MnemeBench
+import MnemeEmbedding
 import MnemeEngine
 import MnemeKV
 import MnemeModels
@@ -367,7 +368,7 @@ struct BenchIndexCommand: AsyncParsableCommand {
         ]
         for case (let path?, let picture?) in pictures {
             guard FileManager.default.createFile(atPath: path, contents: Data(picture.utf8)) else {
-                throw InputError("\(path) cannot be written.")
+                throw FileError(path)
             }
         }
         if json { return print(try OperationTable.encode(report, pretty: true)) }

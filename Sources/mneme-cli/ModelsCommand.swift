@@ -1,7 +1,6 @@
 import ArgumentParser
 import Foundation
 import Mneme
-import MnemeBase
 import MnemeHub
 import MnemeModels
 
@@ -119,19 +118,14 @@ struct ModelsCommand: AsyncParsableCommand {
                 }
                 text = found
             }
-            guard
-                let object =
-                    (try? JSONDecoder().decode(JSONValue.self, from: FileHandle.standardInput.readDataToEndOfFile()))?
-                    .object
-            else {
+            let variables = try JSONValue(parsing: Array(FileHandle.standardInput.readDataToEndOfFile()))
+            guard let object = variables.object else {
                 throw InputError("Standard input must hold a JSON object with the template's variables.")
             }
-            do {
-                let prompt = try ChatTemplate(text).render(
-                    ["add_generation_prompt": true].merging(object.mapValues(Self.value)) { $1 })
-                var output = AnswerOutput()
-                output.write(prompt)
-            } catch let error as TemplateError { throw InputError(error.description) }
+            let prompt = try ChatTemplate(text).render(
+                ["add_generation_prompt": true].merging(object.mapValues(Self.value)) { $1 })
+            var output = AnswerOutput()
+            output.write(prompt)
         }
 
         private static func value(_ json: JSONValue) -> JinjaValue {

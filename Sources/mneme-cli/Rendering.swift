@@ -4,7 +4,7 @@ import Mneme
 /// Answers of operations for people, made from the same JSON that programs get.
 enum Rendering {
     static func text(_ json: String, operation: String) throws -> String {
-        let value = try JSONDecoder().decode(JSONValue.self, from: Data(json.utf8))
+        let value = try JSONValue(parsing: Array(json.utf8))
         switch operation {
         case "remember": return (value["memories"]?.array ?? []).map(remembered).joined(separator: "\n")
         case "recall": return recall(value)

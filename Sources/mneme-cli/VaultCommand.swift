@@ -454,7 +454,7 @@ struct Subscription: Codable {
     static func all() throws -> [Subscription] {
         guard let data = FileManager.default.contents(atPath: file) else { return [] }
         guard let known = try? JSONDecoder().decode([Subscription].self, from: data) else {
-            throw InputError("\(file) cannot be read. Mend or remove it.")
+            throw FileError.damaged(file, "is no list of followed vaults. Mend or remove it.")
         }
         return known
     }

@@ -15,7 +15,7 @@ struct RequestGate: RouterMiddleware {
     ) async throws -> Response {
         let origin = request.headers[.origin]
         if let origin, !origins.allows(origin, host: request.head.authority) {
-            return Self.refusal(403, "forbidden", "Requests from the page \(origin.prefix(100)) are not served.")
+            return Self.refusal(ClientError(.forbidden, "Requests from the page \(origin.prefix(100)) are not served."))
         }
         var response = try await answer(request, context, fromPage: origin != nil, next)
         if let origin {
@@ -33,19 +33,25 @@ struct RequestGate: RouterMiddleware {
         let methods = routes.methods(at: request.uri.path)
         guard !methods.isEmpty else {
             let path = request.uri.path.prefix(100)
-            return Self.refusal(404, "not_found", "There is no \(path) here. GET /openapi.json lists what there is.")
+            return Self.refusal(
+                ClientError(.notFound, "There is no \(path) here. GET /openapi.json lists what there is."))
         }
         let allowed = methods.map(\.rawValue).joined(separator: ", ")
         guard methods.contains(request.method) else {
             var response = Self.refusal(
-                405, "method_not_allowed", "\(request.method.rawValue) is not served here, but \(allowed).")
+                ClientError(
+                    .input, code: "method_not_allowed", status: 405,
+                    "\(request.method.rawValue) is not served here, but \(allowed)."))
             response.headers[.allow] = allowed
             return response
         }
         if request.method == .options { return Self.preflight(request, allowed) }
         // A page can send other types to any server without asking first.
         if fromPage, Self.hasBody(request), !Self.isJSON(request.headers[.contentType] ?? "") {
-            return Self.refusal(415, "unsupported_media_type", "Pages send JSON: Content-Type: application/json.")
+            return Self.refusal(
+                ClientError(
+                    .input, code: "unsupported_media_type", status: 415,
+                    "Pages send JSON: Content-Type: application/json."))
         }
         return try await next(request, context)
     }
@@ -70,8 +76,7 @@ struct RequestGate: RouterMiddleware {
         return name == "application/json" || name.hasPrefix("application/") && name.hasSuffix("+json")
     }
 
-    private static func refusal(_ status: Int, _ code: String, _ message: String) -> Response {
-        MemoryServer.json(
-            HTTPResponse.Status(code: status), ClientError(status: status, code: code, message: message).json)
+    private static func refusal(_ error: ClientError) -> Response {
+        MemoryServer.json(HTTPResponse.Status(code: error.status), error.json)
     }
 }

@@ -30,7 +30,7 @@ public final class TraceExporter: Sendable {
     /// - Parameters:
     ///   - target: `http://host:4318` (or the full path of its receiver), or a file.
     ///   - version: the program's.
-    /// - Throws: ``Mneme/InputError`` if that is no such address, or the file cannot be written.
+    /// - Throws: `InputError` if that is no such address, an error of the file if it cannot be written.
     public init(to target: String, version: String) throws {
         if target.hasPrefix("http://") || target.hasPrefix("https://") {
             guard var url = URL(string: target), url.host != nil else {
@@ -40,7 +40,7 @@ public final class TraceExporter: Sendable {
             self.target = .collector(url)
         } else {
             let file = open(target, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o600)
-            guard file >= 0 else { throw InputError("\(target) cannot be written: \(errnoText()).") }
+            guard file >= 0 else { throw FileError(target) }
             close(file)
             self.target = .file(target)
         }
