@@ -20,7 +20,7 @@ help:
 	@echo "make model          fetch the embedding model into $(MNEME_HOME)/models"
 	@echo "make language-model fetch SmolLM2-135M-Instruct there (93 MB)"
 	@echo "make bench          recall quality and speed on this machine"
-	@echo "make lint           formatting, and that every path that the docs name is there"
+	@echo "make lint           formatting, declared imports, and that every path that the docs name is there"
 	@echo "make tsan           tests under the thread sanitizer (a debug build of its own)"
 	@echo "make processors     all Swift tests under each cap of the instruction sets: $(CAPS) (long)"
 	@echo "make arm64          arm64's kernels under an emulator: the same bits as here"
@@ -59,6 +59,7 @@ lint:
 	@twins="$$(git ls-files | sed -E ':a;p;s|/[^/]*$$||;ta' | sort -u | tr A-Z a-z | sort | uniq -d)"; \
 	[ -z "$$twins" ] || { echo "These paths differ by case only, and macOS and Windows fold them into one: $$twins" >&2; exit 1; }
 	python3 scripts/check_paths.py
+	python3 scripts/check_imports.py
 	swift format lint --strict --recursive Sources Tests Snippets Package.swift
 
 tsan: model language-model
