@@ -29,11 +29,9 @@ public struct KernelBenchmark: Sendable {
         public var rows: [Row]
     }
 
-    /// ggml's numbers of the types that stand for the formats: blocks with a minimum in 4 and 8 bits, without one in 4 and 8
+    /// The types that stand for the formats: blocks with a minimum in 4 and 8 bits, without one in 4 and 8
     /// bits, 12 bits, and floats.
-    static let types: [(name: String, type: Int32)] = [
-        ("Q4_1", 3), ("Q5_1", 7), ("Q4_0", 2), ("Q8_0", 8), ("F16", 1), ("F32", 0),
-    ]
+    static let types: [GGMLType] = [.q4_1, .q5_1, .q4_0, .q8_0, .f16, .f32]
 
     /// Measures all products with one thread.
     ///
@@ -60,7 +58,7 @@ public struct KernelBenchmark: Sendable {
                         shareOfPeak: peak.map { 2 * rate / $0 }))
                 progress(report.rows.count, total)
             }
-            for (name, type) in types {
+            for type in types {
                 let matrix = quantize(values, as: type).withUnsafeBytes {
                     WeightMatrix(
                         source: $0.baseAddress!, type: type, outputs: outputs, inputs: inputs, pool: pool,
@@ -72,7 +70,7 @@ public struct KernelBenchmark: Sendable {
                     DecoderKernels(features: path.features).quantize(
                         input, rows: 0..<count, columns: inputs, forms: matrix.reads)
                     let output = AlignedBuffer<Float>(count * matrix.paddedOutputs)
-                    measure(name, count) {
+                    measure(type.name, count) {
                         matrix.apply(
                             input, rows: count, groups: 0..<outputs / 16, into: output.pointer,
                             stride: matrix.paddedOutputs)
@@ -100,8 +98,8 @@ public struct KernelBenchmark: Sendable {
     }
 
     /// Blocks of a type: of the values where the kernels can make them, else of any codes, as speed does not depend on them.
-    private static func quantize(_ values: [Float], as type: Int32) -> [UInt8] {
-        if [0, 1, 8].contains(type) { return MnemeNumerics.quantize(values, type: type) }
+    private static func quantize(_ values: [Float], as type: GGMLType) -> [UInt8] {
+        if [.f32, .f16, .q8_0].contains(type) { return MnemeNumerics.quantize(values, type: type) }
         let shape = blockShape(type: type) ?? (1, 4)
         // Every second byte is small, so that scales are finite halves.
         return (0..<values.count / shape.weights * shape.bytes).map { UInt8(truncatingIfNeeded: $0 * 31) & 0x3f }

@@ -3,7 +3,7 @@ import Mneme
 public import MnemeBase
 public import MnemeEngine
 import MnemeKV
-public import MnemeModels
+import MnemeModels
 import MnemeStore
 
 /// Texts that were computed once, reused at other places of prompts: how much sooner the first token comes, and what it costs.
@@ -56,7 +56,7 @@ public struct ReuseBenchmark: Sendable {
     /// Questions of LoCoMo conversations with the memories that recall finds for them, as a chat puts them into its prompt.
     ///
     /// - Parameter least: tokens of memories in a prompt.
-    /// - Throws: ``Mneme/InputError`` if it is no LoCoMo file, ``MnemeEngine/EngineError`` if the model has no chat template.
+    /// - Throws: `InputError` if it is no LoCoMo file, ``MnemeEngine/EngineError`` if the model has no chat template.
     public static func prompts(
         _ model: LanguageModel, locomo file: String, embedder: any TextEmbedder, count prompts: Int, least: Int
     ) async throws -> [Prompt] {

@@ -58,8 +58,7 @@ final class BertWeights: Sendable {
 
         func down(_ name: String) throws -> WeightMatrix {
             let weight = try file.floats(name + ".weight", shape: [hidden, wide])
-            // ggml's numbers of Q8_0 and F32.
-            let type: Int32 = precision == .int8 ? 8 : 0
+            let type: GGMLType = precision == .int8 ? .q8_0 : .f32
             return quantize(Array(weight.values), type: type).withUnsafeBytes {
                 WeightMatrix(source: $0.baseAddress!, type: type, outputs: hidden, inputs: wide, features: features)
             }

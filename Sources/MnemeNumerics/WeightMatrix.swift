@@ -22,24 +22,26 @@ package final class WeightMatrix: Sendable {
     package var paddedOutputs: Int { (outputs + 15) / 16 * 16 }
 
     /// Whether a matrix of this type can be packed.
-    package static func isSupported(type: Int32, inputs: Int) -> Bool {
+    package static func isSupported(type: GGMLType, inputs: Int) -> Bool {
         var weights = 0, bytes = 0
-        guard mnk_block_shape(type, &weights, &bytes) != 0, inputs > 0, inputs % weights == 0 else { return false }
+        guard mnk_block_shape(type.rawValue, &weights, &bytes) != 0, inputs > 0, inputs % weights == 0 else {
+            return false
+        }
         return weights == 1 || inputs % 32 == 0
     }
 
     /// - Parameters:
     ///   - source: `outputs` rows of `inputs` weights in blocks of the type.
-    ///   - type: ggml's number of the type; `isSupported` holds.
+    ///   - type: of the weights; `isSupported` holds.
     package init(
-        source: UnsafeRawPointer, type: Int32, outputs: Int, inputs: Int, pool: ThreadPool = .shared,
+        source: UnsafeRawPointer, type: GGMLType, outputs: Int, inputs: Int, pool: ThreadPool = .shared,
         features: ProcessorFeatures = .current
     ) {
         precondition(Self.isSupported(type: type, inputs: inputs))
         self.inputs = inputs
         self.outputs = outputs
         self.features = features.rawValue
-        let padded = (outputs + 15) / 16 * 16, format = inputs % 32 == 0 ? mnk_tile_format(type) : -1
+        let padded = (outputs + 15) / 16 * 16, format = inputs % 32 == 0 ? mnk_tile_format(type.rawValue) : -1
         reads = format < 0 ? [] : format == Int32(MNK_Q12) ? .words : .codes
         zeros = AlignedBuffer(padded)
         nonisolated(unsafe) let source = source
@@ -48,7 +50,8 @@ package final class WeightMatrix: Sendable {
             pool.run { thread, threads in
                 let range = shareOf(padded / 16, thread, threads)
                 mnk_pack_tiles(
-                    type, source, inputs, range.lowerBound * 16, min(outputs, range.upperBound * 16), packed.pointer)
+                    type.rawValue, source, inputs, range.lowerBound * 16, min(outputs, range.upperBound * 16),
+                    packed.pointer)
             }
             storage = .tiles(packed, format: format)
         } else {
@@ -136,22 +139,24 @@ package func shareOf(_ count: Int, _ index: Int, _ threads: Int) -> Range<Int> {
 }
 
 /// Weights of a GGUF block type, as floats.
-package func dequantize(type: Int32, _ source: UnsafeRawPointer, count: Int, into output: UnsafeMutablePointer<Float>) {
-    mnk_dequantize(type, source, count, output)
+package func dequantize(
+    type: GGMLType, _ source: UnsafeRawPointer, count: Int, into output: UnsafeMutablePointer<Float>
+) {
+    mnk_dequantize(type.rawValue, source, count, output)
 }
 
 /// Floats as blocks of F32, F16 or Q8_0 (then a multiple of 32).
-package func quantize(_ values: [Float], type: Int32) -> [UInt8] {
+package func quantize(_ values: [Float], type: GGMLType) -> [UInt8] {
     guard let shape = blockShape(type: type) else { return [] }
     let bytes = values.count / shape.weights * shape.bytes
     return [UInt8](unsafeUninitializedCapacity: bytes) { out, count in
-        mnk_quantize(type, values, values.count, out.baseAddress!)
+        mnk_quantize(type.rawValue, values, values.count, out.baseAddress!)
         count = bytes
     }
 }
 
 /// Weights and bytes of a block of a GGUF type; nil for types that are not read.
-package func blockShape(type: Int32) -> (weights: Int, bytes: Int)? {
+package func blockShape(type: GGMLType) -> (weights: Int, bytes: Int)? {
     var weights = 0, bytes = 0
-    return mnk_block_shape(type, &weights, &bytes) != 0 ? (weights, bytes) : nil
+    return mnk_block_shape(type.rawValue, &weights, &bytes) != 0 ? (weights, bytes) : nil
 }

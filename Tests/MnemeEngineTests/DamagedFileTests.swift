@@ -1,6 +1,7 @@
 import Foundation
 import MnemeBase
 import MnemeModels
+import MnemeNumerics
 import Testing
 
 import MnemeEngine
@@ -89,7 +90,7 @@ import MnemeEngine
         var writer = GGUFWriter()
         for entry in entries { writer.add(entry.key, entry.value) }
         for (tensor, shape) in zip(tensors, shapes) {
-            writer.add(tensor: tensor.gguf, shape: shape, type: 0, bytes: tensor.shape.reduce(4, *))
+            writer.add(tensor: tensor.gguf, shape: shape, type: .f32, bytes: tensor.shape.reduce(4, *))
         }
         let path = Self.path() + ".gguf"
         defer { unlink(path) }

@@ -38,15 +38,20 @@ import MnemeEngine
     }
 
     /// A model's folder as the hub has it.
-    private static func folder(_ model: Tiny) throws -> String {
+    ///
+    /// - Parameter change: may change a tensor's values before they are written.
+    static func folder(_ model: Tiny, change: (_ name: String, _ values: inout [Float]) -> Void = { _, _ in }) throws
+        -> String
+    {
         let folder = FileManager.default.temporaryDirectory.appendingPathComponent("mneme-tiny-\(UUID().uuidString)")
             .path
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
         try model.config.write(toFile: folder + "/config.json", atomically: true, encoding: .utf8)
         var header: [String: Any] = [:], data = Data()
         for (name, shape) in model.shapes.sorted(by: { $0.key < $1.key }) {
-            let values = values(name, count: shape.reduce(1, *), isGemma: model.name.contains("gemma")),
-                start = data.count
+            var values = values(name, count: shape.reduce(1, *), isGemma: model.name.contains("gemma"))
+            let start = data.count
+            change(name, &values)
             values.withUnsafeBytes { data.append(contentsOf: $0) }
             header[name] = ["dtype": "F32", "shape": shape, "data_offsets": [start, data.count]] as [String: Any]
         }
@@ -253,7 +258,7 @@ import MnemeEngine
             }
         }
         for tensor in tensors {
-            writer.add(tensor: tensor.name, shape: tensor.shape, type: 0, bytes: 4 * tensor.values.count)
+            writer.add(tensor: tensor.name, shape: tensor.shape, type: .f32, bytes: 4 * tensor.values.count)
         }
         let path = FileManager.default.temporaryDirectory.appendingPathComponent("mneme-tiny-\(UUID().uuidString).gguf")
             .path

@@ -6,9 +6,11 @@ import Testing
 
 import MnemeEngine
 
+extension GGMLType: Decodable {}
+
 @Suite struct ModelFileTests {
     struct Block: Decodable, CustomTestStringConvertible {
-        var type: Int32
+        var type: GGMLType
         var raw, floats: String
         var q8_0: String?
         var testDescription: String { "type \(type)" }
@@ -23,8 +25,8 @@ import MnemeEngine
         var floats = [Float](repeating: 0, count: expected.count)
         raw.withUnsafeBytes { dequantize(type: block.type, $0.baseAddress!, count: expected.count, into: &floats) }
         for (a, b) in zip(floats, expected) { #expect(abs(a - b) <= 1e-6 * max(1, abs(b))) }
-        if let eight = block.q8_0 { #expect(quantize(expected, type: 8) == Golden.bytes(eight)) }
-        #expect(quantize(expected, type: 0) == Golden.bytes(block.floats))
+        if let eight = block.q8_0 { #expect(quantize(expected, type: .q8_0) == Golden.bytes(eight)) }
+        #expect(quantize(expected, type: .f32) == Golden.bytes(block.floats))
         // One row of a matrix, packed and unpacked: codes are kept, or fitted to eight bits.
         let matrix = raw.withUnsafeBytes {
             WeightMatrix(source: $0.baseAddress!, type: block.type, outputs: 1, inputs: expected.count)
@@ -67,15 +69,15 @@ import MnemeEngine
         }
     }
 
-    @Test(arguments: [Int32(1), 30], [96, 80])
-    func `halves keep twelve bits of the highest of 32, or all where rows have no blocks`(type: Int32, inputs: Int)
+    @Test(arguments: [GGMLType.f16, .bf16], [96, 80])
+    func `halves keep twelve bits of the highest of 32, or all where rows have no blocks`(type: GGMLType, inputs: Int)
         throws
     {
         // Wide, narrow, tiny and huge ones, and what is no number.
         let exact = (0..<17 * inputs).map { i in sin(Float(i) * 1.3) * exp2(Float(i / 32 % 7) * 4 - 14) }
-        var bits = exact.map { type == 1 ? Float16($0).bitPattern : UInt16($0.bitPattern >> 16) }
-        bits[16 * inputs] = type == 1 ? 0x7e00 : 0x7fc0
-        bits[16 * inputs + 40] = type == 1 ? 0x7bff : 0x7f7f
+        var bits = exact.map { type == .f16 ? Float16($0).bitPattern : UInt16($0.bitPattern >> 16) }
+        bits[16 * inputs] = type == .f16 ? 0x7e00 : 0x7fc0
+        bits[16 * inputs + 40] = type == .f16 ? 0x7bff : 0x7f7f
         let matrix = bits.withUnsafeBytes {
             WeightMatrix(source: $0.baseAddress!, type: type, outputs: 17, inputs: inputs)
         }

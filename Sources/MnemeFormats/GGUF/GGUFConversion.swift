@@ -10,11 +10,11 @@ public enum GGUFConversion {
         /// Eight bits and one scale for 32 weights.
         case q8_0
 
-        var type: Int32 {
+        var type: GGMLType {
             switch self {
-            case .f32: 0
-            case .f16: 1
-            case .q8_0: 8
+            case .f32: .f32
+            case .f16: .f16
+            case .q8_0: .q8_0
             }
         }
         /// llama.cpp's number for a file of mostly this type.
@@ -46,9 +46,10 @@ public enum GGUFConversion {
         writer.add("general.file_type", .integer(target.fileType))
         writer.add("general.quantization_version", .integer(2))
         let tensors = file.tensors.values.sorted { $0.range.lowerBound < $1.range.lowerBound }
-        let types = tensors.map { tensor -> Int32 in
+        let types = tensors.map { tensor -> GGMLType in
             // Rows that do not fall into whole blocks keep the precision of floats.
-            tensor.shape.count < 2 ? 0 : tensor.shape.last! % 32 == 0 ? target.type : min(target.type, 1)
+            guard tensor.shape.count > 1, let columns = tensor.shape.last else { return .f32 }
+            return columns % 32 == 0 || target == .f32 ? target.type : .f16
         }
         for (tensor, type) in zip(tensors, types) {
             guard let shape = blockShape(type: type) else { continue }

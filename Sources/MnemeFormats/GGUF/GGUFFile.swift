@@ -1,6 +1,6 @@
 import Foundation
 import MnemeBase
-import MnemeNumerics
+public import MnemeNumerics
 
 /// A GGUF file of version 2 or 3, memory-mapped, with every length checked before use.
 ///
@@ -28,13 +28,13 @@ public final class GGUFFile: Sendable {
         public let name: String
         /// Extents, the slowest first, as PyTorch has them.
         public let shape: [Int]
-        /// ggml's number of its type.
-        public let type: Int32
+        /// What its weights are stored as.
+        public let type: GGMLType
         /// Where its bytes lie in the file.
         public let range: Range<Int>
 
         /// The type's name, such as `Q4_1`.
-        public var typeName: String { GGUFFile.typeNames[type] ?? "type \(type)" }
+        public var typeName: String { type.name }
         /// Weights in it.
         public var count: Int { shape.reduce(1, *) }
     }
@@ -48,16 +48,6 @@ public final class GGUFFile: Sendable {
     package let file: MappedFile
     /// Where each entry of the header lies, key and all, in order.
     let entries: [(key: String, range: Range<Int>)]
-
-    /// Names of types, also of those that are not read.
-    static let typeNames: [Int32: String] = [
-        0: "F32", 1: "F16", 2: "Q4_0", 3: "Q4_1", 6: "Q5_0", 7: "Q5_1", 8: "Q8_0", 9: "Q8_1", 10: "Q2_K", 11: "Q3_K",
-        12: "Q4_K", 13: "Q5_K",
-        14: "Q6_K", 15: "Q8_K", 16: "IQ2_XXS", 17: "IQ2_XS", 18: "IQ3_XXS", 19: "IQ1_S", 20: "IQ4_NL", 21: "IQ3_S",
-        22: "IQ2_S", 23: "IQ4_XS",
-        24: "I8", 25: "I16", 26: "I32", 27: "I64", 28: "F64", 29: "IQ1_M", 30: "BF16", 34: "TQ1_0", 35: "TQ2_0",
-        39: "MXFP4",
-    ]
 
     /// - Throws: ``ModelError`` that names the first fault found.
     public init(path: String) throws {
@@ -95,7 +85,7 @@ public final class GGUFFile: Sendable {
         } else {
             alignment = 32
         }
-        var headers: [(name: String, shape: [Int], type: Int32, offset: Int, bytes: Int)] = []
+        var headers: [(name: String, shape: [Int], type: GGMLType, offset: Int, bytes: Int)] = []
         for _ in 0..<tensorCount {
             let name = try reader.string(), dimensions = try reader.integer(UInt32.self)
             guard (1...4).contains(dimensions) else {
@@ -111,11 +101,11 @@ public final class GGUFFile: Sendable {
                 total = product
                 shape.insert(Int(extent), at: 0)
             }
-            let type = Int32(bitPattern: try reader.integer(UInt32.self)), offset = try reader.integer(UInt64.self)
-            guard let block = blockShape(type: type) else {
+            let number = Int32(bitPattern: try reader.integer(UInt32.self)), offset = try reader.integer(UInt64.self)
+            guard let type = GGMLType(rawValue: number), let block = blockShape(type: type) else {
                 throw ModelError(
                     .unsupported,
-                    "Tensor '\(name.prefix(80))' of \(path) is of type \(Self.typeNames[type] ?? String(type)), which is not read. Choose a file in Q4_1, Q4_K, Q8_0, F16 or the like."
+                    "Tensor '\(name.prefix(80))' of \(path) is of type \(GGMLType(rawValue: number)?.name ?? String(number)), which is not read. Choose a file in Q4_1, Q4_K, Q8_0, F16 or the like."
                 )
             }
             guard shape.last! % block.weights == 0 else {

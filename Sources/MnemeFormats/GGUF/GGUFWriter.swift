@@ -1,10 +1,11 @@
 import Foundation
 import MnemeBase
+package import MnemeNumerics
 
 /// Writes a GGUF file of version 3: all at once under another name, then renamed, so that no half file is ever seen.
 package struct GGUFWriter {
     private var entries: [UInt8] = [], entryCount = 0
-    private var tensors: [(name: String, shape: [Int], type: Int32, bytes: Int)] = []
+    private var tensors: [(name: String, shape: [Int], type: GGMLType, bytes: Int)] = []
 
     package init() {}
 
@@ -25,7 +26,7 @@ package struct GGUFWriter {
     /// Announces a tensor; ``write(to:data:)`` asks for the bytes in this order.
     ///
     /// - Parameter shape: the slowest extent first.
-    package mutating func add(tensor name: String, shape: [Int], type: Int32, bytes: Int) {
+    package mutating func add(tensor name: String, shape: [Int], type: GGMLType, bytes: Int) {
         tensors.append((name, shape, type, bytes))
     }
 
@@ -49,7 +50,7 @@ package struct GGUFWriter {
             Self.put(tensor.name, to: &header)
             Self.put(UInt32(tensor.shape.count), to: &header)
             for extent in tensor.shape.reversed() { Self.put(UInt64(extent), to: &header) }
-            Self.put(UInt32(bitPattern: tensor.type), to: &header)
+            Self.put(UInt32(bitPattern: tensor.type.rawValue), to: &header)
             Self.put(UInt64(offset), to: &header)
             offset += (tensor.bytes + 31) / 32 * 32
         }

@@ -59,6 +59,8 @@ extension ModelFolder {
 }
 
 extension ModelFolder: DecoderTensors {
+    /// The types of weights that are read, by the names that safetensors files use.
+    private static let types: [String: GGMLType] = ["F32": .f32, "F16": .f16, "BF16": .bf16]
     private var isGemma: Bool { configuration.architecture.hasPrefix("gemma") }
 
     /// nil for roles that no tensor of the family plays.
@@ -100,7 +102,9 @@ extension ModelFolder: DecoderTensors {
         return (files[place], name)
     }
 
-    func matrix(_ role: DecoderRole, layer: Int?, outputs: Int, inputs: Int, rows: Range<Int>?) throws -> WeightMatrix {
+    package func matrix(_ role: DecoderRole, layer: Int?, outputs: Int, inputs: Int, rows: Range<Int>?) throws
+        -> WeightMatrix
+    {
         let (file, name) = try place(role, layer)
         guard let tensor = file.tensors[name], tensor.shape == [outputs, inputs] else {
             throw ModelError(
@@ -108,23 +112,24 @@ extension ModelFolder: DecoderTensors {
                 "Tensor '\(name)' of \(path) has the shape \(file.tensors[name]?.shape ?? []), not \([outputs, inputs]) as config.json says."
             )
         }
-        guard let (type, size) = ["F32": (Int32(0), 4), "F16": (1, 2), "BF16": (30, 2)][tensor.type] else {
+        guard let type = Self.types[tensor.type], let shape = blockShape(type: type) else {
             throw ModelError(
                 .unsupported, "Tensor '\(name)' of \(path) is of type \(tensor.type); F32, F16 and BF16 are read.")
         }
         let rows = rows ?? 0..<outputs
         return WeightMatrix(
-            source: file.bytes(tensor).baseAddress! + rows.lowerBound * inputs * size, type: type, outputs: rows.count,
+            source: file.bytes(tensor).baseAddress! + rows.lowerBound * inputs * shape.bytes, type: type,
+            outputs: rows.count,
             inputs: inputs)
     }
 
-    func vector(_ role: DecoderRole, layer: Int?, count: Int) throws -> [Float] {
+    package func vector(_ role: DecoderRole, layer: Int?, count: Int) throws -> [Float] {
         let (file, name) = try place(role, layer), values = try file.floats(name, shape: [count]).array
         // Gemma's files hold what a norm's weights have beyond 1.
         return isGemma && name.contains("norm") ? values.map { $0 + 1 } : values
     }
 
-    func has(_ role: DecoderRole, layer: Int?) -> Bool { name(role, layer).map { places[$0] != nil } ?? false }
+    package func has(_ role: DecoderRole, layer: Int?) -> Bool { name(role, layer).map { places[$0] != nil } ?? false }
 }
 
 extension ModelFolder {
