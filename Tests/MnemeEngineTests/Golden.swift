@@ -52,7 +52,9 @@ final class Cache {
 
 extension TransformerDecoder {
     /// Logits of the last `rows` of `tokens`, which stand at `position`.
-    func logits(_ tokens: [Int32], at position: Int, in cache: Cache, rows: Int) -> [[Float]] {
+    func logits(
+        _ tokens: [Int32], at position: Int, in cache: Cache, rows: Int, hook: LayerHook? = nil
+    ) -> [[Float]] {
         let size = configuration.vocabularySize
         var out = [Float](repeating: 0, count: rows * size)
         let segment = DecoderSegment(tokens: 0..<tokens.count, position: position, view: cache.view, logits: rows)
@@ -60,8 +62,8 @@ extension TransformerDecoder {
             withUnsafePointer(to: segment) { segment in
                 out.withUnsafeMutableBufferPointer {
                     step(
-                        tokens: tokens, segments: UnsafeBufferPointer(start: segment, count: 1), logits: $0.baseAddress!
-                    )
+                        tokens: tokens, segments: UnsafeBufferPointer(start: segment, count: 1),
+                        logits: $0.baseAddress!, hook: hook)
                 }
             }
         }

@@ -1,7 +1,8 @@
-import MnemeNumerics
+import MnemeBase
+package import MnemeNumerics
 
 /// Where a decoder's tensors come from, by the role they play.
-protocol DecoderTensors {
+package protocol DecoderTensors {
     /// Rows `rows` of a matrix of `outputs` rows; nil for all.
     func matrix(_ role: DecoderRole, layer: Int?, outputs: Int, inputs: Int, rows: Range<Int>?) throws -> WeightMatrix
     func vector(_ role: DecoderRole, layer: Int?, count: Int) throws -> [Float]
@@ -9,7 +10,7 @@ protocol DecoderTensors {
 }
 
 /// What a tensor of a decoder is for.
-enum DecoderRole {
+package enum DecoderRole {
     case embedding, outputNorm, output
     case attentionNorm, query, key, value, attentionOutput
     case queryBias, keyBias, valueBias, queryNorm, keyNorm
@@ -22,23 +23,18 @@ enum DecoderRole {
 
 /// A decoder's weights, packed.
 struct DecoderWeights: Sendable {
-    struct Layer: Sendable {
-        var attentionNorm, feedForwardNorm: AlignedBuffer<Float>
-        var attentionPostNorm, feedForwardPostNorm: AlignedBuffer<Float>?
-        var query, key, value, attentionOutput, gate, up, down: WeightMatrix
-        var queryBias, keyBias, valueBias: AlignedBuffer<Float>?
-        var queryNorm, keyNorm: AlignedBuffer<Float>?
-        /// The forms in which the first matrices of its two halves read their input. Made once: a step allocates nothing.
-        var attentionReads, feedForwardReads: DecoderRows.Forms
-    }
-
     var embedding: WeightMatrix
-    var layers: [Layer]
+    var layers: [DecoderLayer]
     var outputNorm: AlignedBuffer<Float>
     /// The embedding's own matrix where the two are tied.
-    var output: WeightMatrix
+    var output: Linear
 
-    init(_ tensors: some DecoderTensors, _ c: DecoderConfiguration) throws {
+    /// - Parameter deltas: the low-rank term of a layer's linear map, if it has one.
+    /// - Throws: ``MnemeBase/ModelError``.
+    init(
+        _ tensors: some DecoderTensors, _ c: DecoderConfiguration,
+        deltas: (_ layer: Int, _ linear: LayerLinear) throws -> LowRank?
+    ) throws {
         func vector(_ role: DecoderRole, _ layer: Int?, _ count: Int) throws -> AlignedBuffer<Float> {
             let values = try tensors.vector(role, layer: layer, count: count), buffer = AlignedBuffer<Float>(count)
             values.withUnsafeBufferPointer { buffer.pointer.update(from: $0.baseAddress!, count: count) }
@@ -67,24 +63,41 @@ struct DecoderWeights: Sendable {
         }
         let queries = c.heads * c.headDimension
         embedding = try matrix(.embedding, nil, c.vocabularySize, c.hiddenSize)
-        output = tensors.has(.output, layer: nil) ? try matrix(.output, nil, c.vocabularySize, c.hiddenSize) : embedding
+        output = Linear(
+            matrix: tensors.has(.output, layer: nil)
+                ? try matrix(.output, nil, c.vocabularySize, c.hiddenSize) : embedding)
         outputNorm = try vector(.outputNorm, nil, c.hiddenSize)
         layers = try (0..<c.layers).map { i in
             let attention = try matrices([.query, .key, .value], in: .queryKeyValue, i, [queries, c.kvSize, c.kvSize])
             let feedForward = try matrices([.gate, .up], in: .gateUp, i, [c.intermediateSize, c.intermediateSize])
-            return Layer(
+            func linear(_ name: LayerLinear, _ matrix: WeightMatrix, bias: DecoderRole? = nil) throws -> Linear {
+                let delta = try deltas(i, name)
+                if let delta, delta.inputs != matrix.inputs || delta.outputs != matrix.outputs {
+                    throw ModelError(
+                        .unsupported,
+                        """
+                        A low-rank term of \(delta.outputs) × \(delta.inputs) does not fit the \(name.rawValue) of \
+                        layer \(i), which is \(matrix.outputs) × \(matrix.inputs). It belongs to another model.
+                        """)
+                }
+                return Linear(
+                    matrix: matrix, bias: try bias.flatMap { try optional($0, i, matrix.outputs) }, delta: delta)
+            }
+            return DecoderLayer(
+                index: i,
                 attentionNorm: try vector(.attentionNorm, i, c.hiddenSize),
-                feedForwardNorm: try vector(.feedForwardNorm, i, c.hiddenSize),
-                attentionPostNorm: try optional(.attentionPostNorm, i, c.hiddenSize),
-                feedForwardPostNorm: try optional(.feedForwardPostNorm, i, c.hiddenSize), query: attention[0],
-                key: attention[1], value: attention[2],
-                attentionOutput: try matrix(.attentionOutput, i, c.hiddenSize, queries), gate: feedForward[0],
-                up: feedForward[1],
-                down: try matrix(.down, i, c.hiddenSize, c.intermediateSize),
-                queryBias: try optional(.queryBias, i, queries),
-                keyBias: try optional(.keyBias, i, c.kvSize), valueBias: try optional(.valueBias, i, c.kvSize),
+                query: try linear(.query, attention[0], bias: .queryBias),
+                key: try linear(.key, attention[1], bias: .keyBias),
+                value: try linear(.value, attention[2], bias: .valueBias),
                 queryNorm: try optional(.queryNorm, i, c.headDimension),
                 keyNorm: try optional(.keyNorm, i, c.headDimension),
+                attentionOutput: try linear(.attentionOutput, matrix(.attentionOutput, i, c.hiddenSize, queries)),
+                attentionPostNorm: try optional(.attentionPostNorm, i, c.hiddenSize),
+                feedForwardPostNorm: try optional(.feedForwardPostNorm, i, c.hiddenSize),
+                feedForwardNorm: try vector(.feedForwardNorm, i, c.hiddenSize),
+                gate: try linear(.gate, feedForward[0]),
+                up: try linear(.up, feedForward[1]),
+                down: try linear(.down, matrix(.down, i, c.hiddenSize, c.intermediateSize)),
                 attentionReads: [attention[0].reads, attention[1].reads, attention[2].reads],
                 feedForwardReads: [feedForward[0].reads, feedForward[1].reads])
         }
@@ -92,10 +105,7 @@ struct DecoderWeights: Sendable {
 
     /// Bytes of all packed matrices.
     var byteCount: Int {
-        let ends = embedding.byteCount + (output === embedding ? 0 : output.byteCount)
-        return layers.reduce(ends) { total, layer in
-            [layer.query, layer.key, layer.value, layer.attentionOutput, layer.gate, layer.up, layer.down].reduce(total)
-            { $0 + $1.byteCount }
-        }
+        let ends = embedding.byteCount + (output.matrix === embedding ? 0 : output.matrix.byteCount)
+        return layers.reduce(ends) { $1.linears.reduce($0) { $0 + $1.matrix.byteCount } }
     }
 }

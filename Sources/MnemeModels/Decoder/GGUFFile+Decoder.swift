@@ -1,6 +1,6 @@
 import Foundation
 import MnemeBase
-import MnemeNumerics
+package import MnemeNumerics
 
 extension GGUFFile {
     /// The decoder that the header describes.
@@ -136,7 +136,9 @@ extension GGUFFile: DecoderTensors {
         return layer.map { "blk.\($0).\(name)" } ?? name
     }
 
-    func matrix(_ role: DecoderRole, layer: Int?, outputs: Int, inputs: Int, rows: Range<Int>?) throws -> WeightMatrix {
+    package func matrix(_ role: DecoderRole, layer: Int?, outputs: Int, inputs: Int, rows: Range<Int>?) throws
+        -> WeightMatrix
+    {
         let tensor = try tensor(name(role, layer), shape: [outputs, inputs])
         guard WeightMatrix.isSupported(type: tensor.type, inputs: inputs), let shape = blockShape(type: tensor.type)
         else {
@@ -149,11 +151,11 @@ extension GGUFFile: DecoderTensors {
             source: bytes(tensor).baseAddress! + start, type: tensor.type, outputs: rows.count, inputs: inputs)
     }
 
-    func vector(_ role: DecoderRole, layer: Int?, count: Int) throws -> [Float] {
+    package func vector(_ role: DecoderRole, layer: Int?, count: Int) throws -> [Float] {
         try floats(name(role, layer), shape: [count])
     }
 
-    func has(_ role: DecoderRole, layer: Int?) -> Bool {
+    package func has(_ role: DecoderRole, layer: Int?) -> Bool {
         // A gate and its partner share the partner's name.
         if role == .gateUp, tensors[name(.gate, layer)] != nil { return false }
         return tensors[name(role, layer)] != nil

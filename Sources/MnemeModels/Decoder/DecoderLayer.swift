@@ -1,0 +1,135 @@
+import MnemeNumerics
+
+/// One layer of a decoder: its packed weights, and how attention and feed-forward are computed with them.
+struct DecoderLayer: Sendable {
+    /// Its number, from 0.
+    let index: Int
+    let attentionNorm: AlignedBuffer<Float>
+    let query: Linear
+    let key: Linear
+    let value: Linear
+    /// Norms of each query's and key's head (Qwen 3, Gemma 3).
+    let queryNorm: AlignedBuffer<Float>?
+    let keyNorm: AlignedBuffer<Float>?
+    let attentionOutput: Linear
+    /// Norms of what each half adds to the residual stream (Gemma).
+    let attentionPostNorm: AlignedBuffer<Float>?
+    let feedForwardPostNorm: AlignedBuffer<Float>?
+    let feedForwardNorm: AlignedBuffer<Float>
+    let gate: Linear
+    let up: Linear
+    let down: Linear
+    /// The formats in which the first matrices of its two halves read their input. Made once: a step allocates nothing.
+    let attentionReads: DecoderRows.Forms
+    let feedForwardReads: DecoderRows.Forms
+
+    /// All linear maps.
+    var linears: [Linear] { [query, key, value, attentionOutput, gate, up, down] }
+
+    /// Adds attention's output to the residual stream.
+    ///
+    /// - Parameter isLast: whether no layer follows; then only the tokens that get logits attend and go on.
+    func attention(_ pass: inout DecoderPass, isLast: Bool) {
+        let w = pass.workspace
+        pass.normalize(attentionNorm, forms: attentionReads)
+        pass.pool.barrier()
+        pass.apply(query, w.input, into: w.queries.pointer, stride: w.queryStride)
+        pass.apply(key, w.input, into: w.keys.pointer, stride: w.kvStride)
+        pass.apply(value, w.input, into: w.values.pointer, stride: w.kvStride)
+        pass.pool.barrier()
+        for token in pass.mine {
+            rotate(token, pass)
+            store(token, pass)
+        }
+        pass.pool.barrier()
+        if isLast {
+            pass.attend(index, into: w.plan.pointee.lastRows)
+            pass.keepLastRows()
+        } else {
+            pass.attend(index)
+        }
+        pass.pool.barrier()
+        guard pass.rows > 0 else { return }
+        pass.kernels.quantize(w.attended, rows: pass.mine, columns: w.queryStride, forms: attentionOutput.reads)
+        pass.pool.barrier()
+        pass.addToResidual(attentionOutput, w.attended, postNorm: attentionPostNorm)
+    }
+
+    /// Adds the feed-forward network's output to the residual stream.
+    func feedForward(_ pass: DecoderPass) {
+        let w = pass.workspace, stride = w.wideStride
+        pass.normalize(feedForwardNorm, forms: feedForwardReads)
+        pass.pool.barrier()
+        pass.apply(gate, w.input, into: w.gated.floats, stride: stride)
+        pass.apply(up, w.input, into: w.up.pointer, stride: stride)
+        pass.pool.barrier()
+        // Shared by blocks of 32 elements, so that a single token keeps all threads busy.
+        let blocks = pass.share(of: pass.rows * stride / 32), start = blocks.lowerBound * 32
+        pass.kernels.gate(
+            w.gated.floats + start, w.up.pointer + start, count: blocks.count * 32,
+            gelu: pass.configuration.activation == .gelu)
+        pass.kernels.quantize(w.gated, rows: blocks, columns: 32, forms: down.reads)
+        pass.pool.barrier()
+        pass.addToResidual(down, w.gated, postNorm: feedForwardPostNorm)
+    }
+
+    /// Normalises a token's query and key where the model does, and rotates them to the token's position (RoPE).
+    private func rotate(_ token: Int, _ pass: DecoderPass) {
+        let c = pass.configuration, w = pass.workspace, kernels = pass.kernels
+        let q = w.queries.pointer + token * w.queryStride, k = w.keys.pointer + token * w.kvStride
+        if let queryNorm {
+            kernels.rmsNorm(
+                q, weight: queryNorm.pointer, epsilon: c.normEpsilon, rows: c.heads, columns: c.headDimension, into: q)
+        }
+        if let keyNorm {
+            kernels.rmsNorm(
+                k, weight: keyNorm.pointer, epsilon: c.normEpsilon, rows: c.kvHeads, columns: c.headDimension, into: k)
+        }
+        let angles = c.window(layer: index) == nil ? w.angles : w.localAngles ?? w.angles
+        let half = c.rope.frequencies.count
+        let cosine = angles.cosine.pointer + token * half, sine = angles.sine.pointer + token * half
+        kernels.rope(
+            q, heads: c.heads, dimension: c.headDimension, half: half, cosine: cosine, sine: sine,
+            interleaved: c.rope.interleaved)
+        kernels.rope(
+            k, heads: c.kvHeads, dimension: c.headDimension, half: half, cosine: cosine, sine: sine,
+            interleaved: c.rope.interleaved)
+    }
+
+    /// Writes a token's key and value to its sequence's KV cache.
+    private func store(_ token: Int, _ pass: DecoderPass) {
+        let segment = pass.segments[pass.segment(of: token)], offset = token - segment.tokens.lowerBound
+        if let heads = segment.view.heads {
+            store(token, at: offset, heads: heads, pass)
+        } else {
+            store(token, at: segment.place(offset), view: segment.view, pass)
+        }
+    }
+
+    private func store(_ token: Int, at position: Int, view: KVView, _ pass: DecoderPass) {
+        let c = pass.configuration, w = pass.workspace, layer = index * view.layerStride
+        pass.kernels.storeKeys(
+            w.keys.pointer + token * w.kvStride, count: c.kvSize, into: view.keys + layer + view.keyPlace(position))
+        let values = view.values + layer + view.valuePlace(position, dimension: c.headDimension)
+        for head in 0..<c.kvHeads {
+            let from = head * c.headDimension
+            pass.kernels.toHalf(
+                w.values.pointer + token * w.kvStride + from, count: c.headDimension,
+                into: values + from * KVView.blockTokens)
+        }
+    }
+
+    /// Where heads keep rows of their own.
+    private func store(_ token: Int, at offset: Int, heads: UnsafePointer<KVHeadRows>, _ pass: DecoderPass) {
+        let c = pass.configuration, w = pass.workspace, start = token * w.kvStride
+        for head in 0..<c.kvHeads {
+            let rows = heads[index * c.kvHeads + head], row = rows.count + offset, from = head * c.headDimension
+            let block = row / KVView.blockTokens * KVView.blockTokens * c.headDimension
+            pass.kernels.storeKeys(
+                w.keys.pointer + start + from, count: c.headDimension,
+                into: rows.keys + block + row % KVView.blockTokens)
+            pass.kernels.toHalf(
+                w.values.pointer + start + from, count: c.headDimension, into: rows.values + row * c.headDimension)
+        }
+    }
+}

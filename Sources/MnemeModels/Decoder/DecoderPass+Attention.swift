@@ -1,0 +1,99 @@
+import Foundation
+import MnemeNumerics
+
+extension DecoderPass {
+    /// Attention of all segments; each thread takes its share of all units.
+    ///
+    /// - Parameter lastRows: as in the plan, where only these tokens are to attend.
+    func attend(_ layer: Int, into lastRows: [Int]? = nil) {
+        let c = configuration, w = workspace, plan = w.plan, window = c.window(layer: layer),
+            scratch = w.scratch[thread].pointer
+        // Heads that keep rows of their own are attended to one by one.
+        func pieces(_ i: Int) -> Int {
+            if let lastRows, lastRows[i] == lastRows[i + 1] { return 0 }
+            return segments[i].view.heads == nil ? 1 : c.kvHeads
+        }
+        func attention(_ i: Int, _ head: Int = 0, of lastRows: [Int]?) -> DecoderKernels.Attention {
+            let segment = segments[i], view = segment.view,
+                count = lastRows.map { $0[i + 1] - $0[i] } ?? segment.tokens.count
+            let skipped = segment.tokens.count - count, first = segment.tokens.lowerBound + skipped,
+                row = lastRows?[i] ?? first
+            if let rows = view.heads?[layer * c.kvHeads + head] {
+                let group = c.heads / c.kvHeads, offset = head * group * c.headDimension
+                return DecoderKernels.Attention(
+                    queries: w.queries.pointer + first * w.queryStride + offset, stride: w.queryStride, keys: rows.keys,
+                    values: rows.values,
+                    blockStride: KVView.blockTokens * c.headDimension, table: nil, tokens: count,
+                    position: rows.count + skipped, heads: group, kvHeads: 1,
+                    dimension: c.headDimension, window: window ?? 0,
+                    scale: c.attentionScale ?? 1 / Float(c.headDimension).squareRoot(),
+                    cap: c.attentionCap ?? 0, into: w.attended.floats + row * w.queryStride + offset,
+                    outputStride: w.queryStride,
+                    many: (rows.manyRow, log(rows.many)))
+            }
+            var a = DecoderKernels.Attention(
+                queries: w.queries.pointer + first * w.queryStride, stride: w.queryStride,
+                keys: view.keys + layer * view.layerStride,
+                values: view.values + layer * view.layerStride, blockStride: view.blockStride, table: view.table,
+                tokens: count,
+                position: segment.position + skipped, heads: c.heads, kvHeads: c.kvHeads, dimension: c.headDimension,
+                window: window ?? 0,
+                scale: c.attentionScale ?? 1 / Float(c.headDimension).squareRoot(), cap: c.attentionCap ?? 0,
+                into: w.attended.floats + row * w.queryStride, outputStride: w.queryStride,
+                places: segment.places.map { $0 + skipped })
+            // A window sees too little of what is shared.
+            if plan.pointee.offsets[i] >= 0 {
+                kernels.share(
+                    &a, partials: w.partials.pointer + plan.pointee.offsets[i],
+                    firstSpan: window == nil ? plan.pointee.firstSpans[i] : 0)
+            }
+            return a
+        }
+        let sharedUnits = window == nil ? plan.pointee.shared.count * c.kvHeads : 0
+        var total = sharedUnits, start = sharedUnits, isShared = false
+        for i in segments.indices {
+            for head in 0..<pieces(i) {
+                var a = attention(i, head, of: lastRows)
+                total += kernels.units(&a)
+            }
+            isShared = isShared || plan.pointee.offsets[i] >= 0
+        }
+        let mine = share(of: total)
+        for unit in mine.clamped(to: 0..<sharedUnits) {
+            let part = plan.pointee.shared[unit / c.kvHeads], head = unit % c.kvHeads
+            withUnsafeTemporaryAllocation(of: DecoderKernels.Attention.self, capacity: part.members.count) { members in
+                for (j, member) in part.members.enumerated() {
+                    members.initializeElement(at: j, to: attention(plan.pointee.members[member], of: lastRows))
+                }
+                kernels.attend(shared: members, span: part.span, heads: head..<head + 1, scratch: scratch)
+            }
+        }
+        for i in segments.indices {
+            for head in 0..<pieces(i) {
+                var a = attention(i, head, of: lastRows)
+                let count = kernels.units(&a), here = mine.clamped(to: start..<start + count)
+                if !here.isEmpty {
+                    kernels.attend(&a, units: here.lowerBound - start..<here.upperBound - start, scratch: scratch)
+                }
+                start += count
+            }
+            guard let observation = segments[i].observation, layer >= observation.firstLayer else { continue }
+            for head in 0..<c.kvHeads where head % threads == thread {
+                var a = attention(i, head, of: nil)
+                kernels.addMass(
+                    &a, head: segments[i].view.heads == nil ? head : 0,
+                    lastTokens: min(observation.tokens, segments[i].tokens.count),
+                    into: observation.mass + ((layer - observation.firstLayer) * c.kvHeads + head) * observation.stride)
+            }
+        }
+        guard isShared else { return }
+        pool.barrier()
+        let heads = share(of: segments.count * c.kvHeads)
+        for i in segments.indices where plan.pointee.offsets[i] >= 0 && pieces(i) > 0 {
+            let here = heads.clamped(to: i * c.kvHeads..<(i + 1) * c.kvHeads)
+            guard !here.isEmpty else { continue }
+            var a = attention(i, of: lastRows)
+            kernels.merge(&a, heads: here.lowerBound - i * c.kvHeads..<here.upperBound - i * c.kvHeads)
+        }
+    }
+}

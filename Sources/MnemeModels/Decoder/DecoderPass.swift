@@ -1,0 +1,93 @@
+import MnemeNumerics
+
+/// One thread's part of a decoder step: which rows are its own, and what the layers are computed with.
+///
+/// All threads run the same pass side by side; a barrier stands where one reads what others wrote.
+struct DecoderPass {
+    let configuration: DecoderConfiguration
+    let workspace: DecoderWorkspace
+    let kernels: DecoderKernels
+    let pool: ThreadPool
+    /// This thread's number, and of how many.
+    let thread: Int
+    let threads: Int
+    let segments: UnsafeBufferPointer<DecoderSegment>
+    /// Rows of the residual stream that are computed: all tokens, behind the last attention only those that go on.
+    private(set) var rows: Int
+    /// This thread's share of ``rows``.
+    private(set) var mine: Range<Int>
+
+    init(
+        _ configuration: DecoderConfiguration, _ workspace: DecoderWorkspace, _ kernels: DecoderKernels,
+        pool: ThreadPool, thread: Int, threads: Int, segments: UnsafeBufferPointer<DecoderSegment>, tokens: Int
+    ) {
+        self.configuration = configuration
+        self.workspace = workspace
+        self.kernels = kernels
+        self.pool = pool
+        self.thread = thread
+        self.threads = threads
+        self.segments = segments
+        rows = tokens
+        mine = shareOf(tokens, thread, threads)
+    }
+
+    /// This thread's share of `count` pieces of work.
+    func share(of count: Int) -> Range<Int> { shareOf(count, thread, threads) }
+
+    /// Which segment holds a token of the step.
+    func segment(of token: Int) -> Int {
+        var i = 0
+        while segments[i].tokens.upperBound <= token { i += 1 }
+        return i
+    }
+
+    /// output (+)= the map of all rows of `input`, this thread's columns.
+    func apply(
+        _ linear: Linear, _ input: DecoderRows, rows count: Int? = nil, accumulate: Bool = false,
+        into output: UnsafeMutablePointer<Float>, stride: Int
+    ) {
+        linear.apply(
+            input, rows: count ?? rows, groups: share(of: linear.matrix.paddedOutputs / 16), accumulate: accumulate,
+            into: output, stride: stride)
+    }
+
+    /// Normalises this thread's rows of the residual stream, as the input of matrices that read these formats.
+    func normalize(_ weight: AlignedBuffer<Float>, forms: DecoderRows.Forms) {
+        let w = workspace, n = configuration.hiddenSize
+        kernels.rmsNorm(
+            w.state.pointer + mine.lowerBound * n, weight: weight.pointer, epsilon: configuration.normEpsilon,
+            rows: mine.count, columns: n, into: w.input.floats + mine.lowerBound * n)
+        kernels.quantize(w.input, rows: mine, columns: n, forms: forms)
+    }
+
+    /// Adds a block's output to the residual stream, normalised first if the model has a post-norm. Ends with a barrier.
+    func addToResidual(_ linear: Linear, _ input: DecoderRows, postNorm: AlignedBuffer<Float>?) {
+        let w = workspace, hidden = w.hiddenStride
+        if let postNorm {
+            apply(linear, input, into: w.block.pointer, stride: hidden)
+            pool.barrier()
+            kernels.rmsNorm(
+                w.block.pointer + mine.lowerBound * hidden, weight: postNorm.pointer,
+                epsilon: configuration.normEpsilon, rows: mine.count, columns: hidden, accumulate: true,
+                into: w.state.pointer + mine.lowerBound * hidden)
+        } else {
+            apply(linear, input, accumulate: true, into: w.state.pointer, stride: hidden)
+        }
+        pool.barrier()
+    }
+
+    /// Goes on with the tokens that get logits alone: nobody reads what the others would be behind the last attention.
+    mutating func keepLastRows() {
+        let columns = share(of: workspace.hiddenStride), hidden = workspace.hiddenStride
+        let state = workspace.state.pointer + columns.lowerBound, lastRows = workspace.plan.pointee.lastRows
+        for (i, segment) in segments.enumerated() {
+            let kept = lastRows[i]..<lastRows[i + 1]
+            for (row, token) in zip(kept, segment.tokens.suffix(kept.count)) where row != token {
+                (state + row * hidden).update(from: state + token * hidden, count: columns.count)
+            }
+        }
+        rows = lastRows[segments.count]
+        mine = share(of: rows)
+    }
+}

@@ -1,0 +1,79 @@
+import Foundation
+import MnemeNumerics
+
+/// The memory of a step, made once.
+final class DecoderWorkspace: Sendable {
+    /// The residual stream; rows of ``hiddenStride``.
+    let state: AlignedBuffer<Float>
+    /// Normalised rows, input of the projections.
+    let input: DecoderRows
+    let queries, keys, values, up, logits: AlignedBuffer<Float>
+    /// What a block adds to the state, before its norm; empty in models without post-norms.
+    let block: AlignedBuffer<Float>
+    let angles: RotaryAngles
+    let localAngles: RotaryAngles?
+    let attended, gated: DecoderRows
+    let scratch: [AlignedBuffer<Float>]
+    /// Sums of spans of long contexts.
+    let partials: AlignedBuffer<Float>
+    static let partialFloats = 1 << 20
+    /// Made by each step.
+    nonisolated(unsafe) let plan: UnsafeMutablePointer<AttentionPlan>
+    let hiddenStride, queryStride, kvStride, wideStride, logitStride: Int
+
+    init(_ c: DecoderConfiguration, _ w: DecoderWeights, tokens: Int, logits count: Int, threads: Int) {
+        // Sizes are multiples of 16, so that strides are the sizes themselves; logits are padded.
+        hiddenStride = c.hiddenSize
+        queryStride = c.heads * c.headDimension
+        kvStride = c.kvSize
+        wideStride = c.intermediateSize
+        logitStride = w.output.matrix.paddedOutputs
+        state = AlignedBuffer(tokens * hiddenStride)
+        input = DecoderRows(
+            rows: max(tokens, count), columns: hiddenStride,
+            forms: w.layers.reduce(w.output.reads) { $0.union($1.attentionReads).union($1.feedForwardReads) })
+        queries = AlignedBuffer(tokens * queryStride)
+        keys = AlignedBuffer(tokens * kvStride)
+        values = AlignedBuffer(tokens * kvStride)
+        attended = DecoderRows(
+            rows: tokens, columns: queryStride, forms: w.layers.reduce([]) { $0.union($1.attentionOutput.reads) })
+        gated = DecoderRows(rows: tokens, columns: wideStride, forms: w.layers.reduce([]) { $0.union($1.down.reads) })
+        up = AlignedBuffer(tokens * wideStride)
+        block = AlignedBuffer(
+            w.layers.contains { $0.attentionPostNorm != nil || $0.feedForwardPostNorm != nil }
+                ? tokens * hiddenStride : 0)
+        angles = RotaryAngles(tokens: tokens, c.rope)
+        localAngles = c.localRope.map { RotaryAngles(tokens: tokens, $0) }
+        logits = AlignedBuffer(count * logitStride)
+        partials = AlignedBuffer(Self.partialFloats)
+        plan = .allocate(capacity: 1)
+        plan.initialize(to: AttentionPlan(segments: tokens, room: Self.partialFloats))
+        scratch = (0..<threads).map { _ in
+            AlignedBuffer(DecoderKernels.scratch(heads: c.heads, kvHeads: c.kvHeads, dimension: c.headDimension))
+        }
+    }
+
+    deinit {
+        plan.deinitialize(count: 1)
+        plan.deallocate()
+    }
+}
+
+/// Cosine and sine of each token's rotations.
+struct RotaryAngles: Sendable {
+    let cosine, sine: AlignedBuffer<Float>
+
+    init(tokens: Int, _ rope: RotaryEmbedding) {
+        cosine = AlignedBuffer(tokens * rope.frequencies.count)
+        sine = AlignedBuffer(tokens * rope.frequencies.count)
+    }
+
+    func fill(_ token: Int, position: Double, rope: RotaryEmbedding) {
+        let half = rope.frequencies.count
+        for i in 0..<half {
+            let angle = position * rope.frequencies[i]
+            cosine.pointer[token * half + i] = Float(cos(angle) * rope.magnitude)
+            sine.pointer[token * half + i] = Float(sin(angle) * rope.magnitude)
+        }
+    }
+}
