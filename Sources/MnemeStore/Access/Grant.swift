@@ -66,7 +66,8 @@ public struct Grant: Sendable, Codable, Identifiable, Equatable {
     public var grantee: Grantee
     /// What they may do, as far as they may do it at all.
     public var permissions: Set<Permission>
-    /// The highest label that is shared; a single memory is shared whatever its label. Nobody sees beyond their own clearance.
+    /// The highest label that is shared; a single memory is shared whatever its label.
+    /// Nobody sees beyond their own clearance.
     public var upTo: Sensitivity
     /// When it was given, and by whom.
     public var created: Date, grantor: String
@@ -90,7 +91,8 @@ public struct Grant: Sendable, Codable, Identifiable, Equatable {
     }
 }
 
-/// Which of an owner's memories a principal reaches. Indexes are made of nothing else, so that no score or count tells of the rest.
+/// Which of an owner's memories a principal reaches. Indexes are made of nothing else, so that
+/// no score or count tells of the rest.
 public struct Visibility: Hashable, Sendable {
     /// Memories up to this label, whatever agent they belong to; nil for none.
     public var ceiling: Sensitivity?

@@ -22,7 +22,8 @@ public struct MemoryPolicy: Sendable, Codable, Equatable {
     public var protection: Protection
     /// What is taken out.
     public var redaction: Set<Redaction>
-    /// Whether the text as it was is kept beside, archived and labelled `restricted`, when something is remembered. What an update takes out is gone.
+    /// Whether the text as it was is kept beside, archived and labelled `restricted`, when
+    /// something is remembered. What an update takes out is gone.
     public var keepsOriginals: Bool
 
     /// Holds what steers, and takes nothing out.

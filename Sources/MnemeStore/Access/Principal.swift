@@ -103,7 +103,8 @@ public struct Principal: Sendable, Codable, Hashable {
     }
 }
 
-/// One call: who makes it, and why. Every call of a ``MemoryStore`` carries one; the store checks it and writes it down.
+/// One call: who makes it, and why. Every call of a ``MemoryStore`` carries one; the store
+/// checks it and writes it down.
 public struct Caller: Sendable {
     /// Who.
     public var principal: Principal

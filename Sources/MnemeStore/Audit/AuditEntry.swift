@@ -3,7 +3,8 @@ public import Foundation
 
 /// One read, write or refusal, as the audit log keeps it. It names memories, never what they say.
 ///
-/// Entries form a chain: each carries the SHA-256 of the one before and itself, so that none can be changed, dropped or put in between
+/// Entries form a chain: each carries the SHA-256 of the one before and itself, so that none
+/// can be changed, dropped or put in between
 /// without all that follow saying so.
 public struct AuditEntry: Sendable, Codable, Equatable {
     /// What became of a request.
@@ -38,7 +39,7 @@ public struct AuditEntry: Sendable, Codable, Equatable {
     /// SHA-256 of the entry before and this one.
     public var hash = Data()
 
-    init(
+    package init(
         _ caller: Caller, _ owner: Owner?, default operation: String, outcome: Outcome = .done, cubes: [CubeID] = [],
         count: Int? = nil
     ) {
@@ -53,7 +54,7 @@ public struct AuditEntry: Sendable, Codable, Equatable {
         request = caller.request
     }
 
-    init(position: Int64, time: Date, principal: String, operation: String, owner: Owner?, outcome: Outcome) {
+    package init(position: Int64, time: Date, principal: String, operation: String, owner: Owner?, outcome: Outcome) {
         self.position = position
         self.time = time
         self.principal = principal
@@ -80,7 +81,7 @@ public struct AuditEntry: Sendable, Codable, Equatable {
         for text in [principal, operation, owner?.tenant, owner?.user, outcome.rawValue, reason, request, detail] {
             add(text)
         }
-        add(AuditLog.packed(cubes))
+        add(PackedIDs.data(of: cubes))
         for number in [Int64(count), journalFirst, journalLast] { add(number) }
         add(digest)
         return Data(hash.finalize())

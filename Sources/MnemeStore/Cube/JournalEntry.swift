@@ -41,4 +41,20 @@ public struct JournalEntry: Sendable, Codable, Equatable {
     public var snapshot: MemCube?
     /// For `link` and `unlink`.
     public var link: CubeLink?
+
+    /// An entry; what is left out is absent.
+    package init(
+        position: Int64, time: Date, operation: Operation, cube: CubeID, version: Int, principal: String,
+        reason: String? = nil, snapshot: MemCube? = nil, link: CubeLink? = nil
+    ) {
+        self.position = position
+        self.time = time
+        self.operation = operation
+        self.cube = cube
+        self.version = version
+        self.principal = principal
+        self.reason = reason
+        self.snapshot = snapshot
+        self.link = link
+    }
 }

@@ -1,4 +1,5 @@
-/// How far a memory has come on its way from what was just said to what is known of somebody: the tiers of MemoryOS (Kang et al. 2025) [95].
+/// How far a memory has come on its way from what was just said to what is known of somebody:
+/// the tiers of MemoryOS (Kang et al. 2025) [95].
 public enum MemoryTier: String, Sendable, Codable, CaseIterable {
     /// Of a conversation that goes on.
     case shortTerm = "short-term"

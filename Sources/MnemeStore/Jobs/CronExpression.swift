@@ -2,8 +2,10 @@ public import Foundation
 
 /// Times as cron writes them: minute, hour, day of the month, month, day of the week, in UTC.
 ///
-/// Each field is `*`, a number, a range `1-5`, a step `*/15` or `10-40/10`, or a list of these. Months and days of the week may be named by three
-/// letters; Sunday is 0 or 7. As in cron, where both days are given, either is enough. `@hourly`, `@daily`, `@weekly` and `@monthly` are short for
+/// Each field is `*`, a number, a range `1-5`, a step `*/15` or `10-40/10`, or a list of these.
+/// Months and days of the week may be named by three
+/// letters; Sunday is 0 or 7. As in cron, where both days are given, either is enough.
+/// `@hourly`, `@daily`, `@weekly` and `@monthly` are short for
 /// the obvious.
 public struct CronExpression: Hashable, Sendable, Codable, CustomStringConvertible {
     /// As it was written.

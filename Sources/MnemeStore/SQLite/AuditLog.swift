@@ -5,7 +5,8 @@ import NIOConcurrencyHelpers
 
 /// The audit log in SQLite: entries wait in memory for the next transaction, at most a second, and are chained in it.
 ///
-/// Writes and what they change are one transaction. Reads are told after they were answered: a crash can lose the last second of them.
+/// Writes and what they change are one transaction. Reads are told after they were answered: a
+/// crash can lose the last second of them.
 final class AuditLog: Sendable {
     /// Entries that wait at most. If they cannot be written, reading ends: what is not written down is not handed out.
     private static let limit = 100_000
@@ -39,35 +40,32 @@ final class AuditLog: Sendable {
 
     /// The end of the chain in one transaction.
     struct Chain {
-        fileprivate(set) var position: Int64
-        fileprivate var hash: Data
+        private var end: AuditChain
+        var position: Int64 { end.position }
+        var hash: Data { end.hash }
 
         init(_ db: Database) throws {
             let last = try Row.fetchOne(
                 db.cachedStatement(sql: "SELECT position, hash FROM audit ORDER BY position DESC LIMIT 1"))
-            (position, hash) = (try last?.read(0) ?? 0, try last?.read(1) ?? Data())
+            end = try AuditChain(position: last?.read(0) ?? 0, hash: last?.read(1) ?? Data())
         }
 
         /// Appends an entry.
         mutating func append(_ entry: AuditEntry, _ db: Database) throws {
-            var entry = entry.asStored
-            guard position < .max else {
-                throw StoreError(
-                    .corrupt, "The audit log has no room behind entry \(position). Run `mneme audit verify`.")
-            }
-            entry.position = position + 1
-            entry.hash = entry.chained(to: hash)
+            var next = end
+            let entry = try next.append(entry)
             try db.cachedStatement(
-                sql:
-                    "INSERT INTO audit (position, \(AuditLog.columns), hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+                sql: """
+                    INSERT INTO audit (position, \(AuditLog.columns), hash)
+                    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                    """
             ).execute(arguments: [
-                entry.position, entry.time.timeIntervalSince1970, entry.principal, entry.operation, entry.owner?.tenant,
-                entry.owner?.user,
-                entry.outcome.rawValue, entry.cubes.isEmpty ? nil : AuditLog.packed(entry.cubes), entry.count,
-                entry.reason, entry.request, entry.detail,
-                entry.journalFirst, entry.journalLast, entry.digest, entry.hash,
+                entry.position, entry.time.timeIntervalSince1970, entry.principal, entry.operation,
+                entry.owner?.tenant, entry.owner?.user, entry.outcome.rawValue,
+                entry.cubes.isEmpty ? nil : PackedIDs.data(of: entry.cubes), entry.count, entry.reason,
+                entry.request, entry.detail, entry.journalFirst, entry.journalLast, entry.digest, entry.hash,
             ])
-            (position, hash) = (entry.position, entry.hash)
+            end = next
         }
     }
 
@@ -111,7 +109,7 @@ final class AuditLog: Sendable {
                 operation: try row.read(3),
                 owner: try (row.read(4) as String?).map { Owner(tenant: $0, user: try row.read(5) ?? "") },
                 outcome: AuditEntry.Outcome(rawValue: try row.read(6)) ?? .failed)
-            entry.cubes = unpacked(try row.read(7) ?? Data())
+            entry.cubes = PackedIDs.ids(in: try row.read(7) ?? Data())
             entry.count = try row.read(8)
             entry.reason = try row.read(9)
             entry.request = try row.read(10)
@@ -290,7 +288,7 @@ final class AuditLog: Sendable {
             guard let payload = try row.read("payload") as String?, let salt = try row.read("salt") as Data? else {
                 continue
             }
-            let expected = journalDigest(
+            let expected = JournalDigest.digest(
                 salt: salt, time: try row.read("time"), operation: try row.read("operation"),
                 cube: try row.read("cube"), version: try row.read("version"),
                 principal: try row.read("principal"),
@@ -302,26 +300,6 @@ final class AuditLog: Sendable {
         return try Int.fetchOne(db, sql: "SELECT count(*) FROM journal WHERE position < ?", arguments: [start]) ?? 0
     }
 
-    /// Names a journal entry for good, without telling what it says once its salt is gone.
-    static func journalDigest(
-        salt: Data, time: Double, operation: String, cube: String, version: Int, principal: String, reason: String?,
-        payload: String
-    ) -> Data {
-        var hash = SHA256()
-        hash.update(data: salt)
-        for text in ["\(time.bitPattern)", operation, cube, String(version), principal, reason ?? "\u{1}", payload] {
-            hash.update(data: Data(text.utf8))
-            hash.update(data: [0])
-        }
-        return Data(hash.finalize())
-    }
-
-    /// Adds a journal entry to the digest of a write.
-    static func add(_ position: Int64, _ digest: Data, to hash: inout SHA256) {
-        withUnsafeBytes(of: position.littleEndian) { hash.update(bufferPointer: $0) }
-        hash.update(data: digest)
-    }
-
     /// The digest of all journal entries of one write.
     static func digest(_ first: Int64, _ last: Int64, _ db: Database) throws -> (digest: Data, count: Int) {
         var hash = SHA256(), count = 0
@@ -330,29 +308,9 @@ final class AuditLog: Sendable {
                 sql: "SELECT position, digest FROM journal WHERE position BETWEEN ? AND ? ORDER BY position"),
             arguments: [first, last])
         while let row = try digests.next() {
-            add(try row.read(0), try row.read(1) ?? Data(), to: &hash)
+            JournalDigest.add(try row.read(0), try row.read(1) ?? Data(), to: &hash)
             count += 1
         }
         return (Data(hash.finalize()), count)
-    }
-
-    static func packed(_ cubes: [CubeID]) -> Data {
-        var data = Data(capacity: cubes.count * 16)
-        for cube in cubes {
-            if let uuid = UUID(uuidString: cube.description)?.uuid {
-                withUnsafeBytes(of: uuid) { data.append(contentsOf: $0) }
-            }
-        }
-        return data
-    }
-
-    private static func unpacked(_ data: Data) -> [CubeID] {
-        stride(from: 0, to: data.count / 16 * 16, by: 16).map { start in
-            var uuid = UUID().uuid
-            withUnsafeMutableBytes(of: &uuid) {
-                _ = data.copyBytes(to: $0, from: data.startIndex + start..<data.startIndex + start + 16)
-            }
-            return CubeID(stored: UUID(uuid: uuid).uuidString.lowercased())
-        }
     }
 }

@@ -19,36 +19,6 @@ struct CubeHeader: Codable {
     var activation: ActivationReference?
 }
 
-enum StoreCoding {
-    static func encode(_ value: some Encodable) throws -> String {
-        let encoder = JSONEncoder()
-        encoder.dateEncodingStrategy = .secondsSince1970
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        return String(decoding: try encoder.encode(value), as: UTF8.self)
-    }
-
-    /// Seconds either way of 1970 that a time can have: beyond, calendars do not count.
-    static let times = -4e15...4e15
-
-    /// A time of the store.
-    ///
-    /// - Throws: ``StoreError`` if it is none.
-    static func time(_ seconds: Double) throws -> Date {
-        guard times.contains(seconds) else {
-            throw StoreError(.corrupt, "A time of the store is out of range. Run `mneme doctor`.")
-        }
-        return Date(timeIntervalSince1970: seconds)
-    }
-
-    static func decode<T: Decodable>(_ type: T.Type, _ json: String) throws -> T {
-        let decoder = JSONDecoder()
-        decoder.dateDecodingStrategy = .custom { try time($0.singleValueContainer().decode(Double.self)) }
-        do { return try decoder.decode(type, from: Data(json.utf8)) } catch {
-            throw StoreError(.corrupt, "A record of the store cannot be read. Run `mneme doctor`.")
-        }
-    }
-}
-
 extension SQLiteMemoryStore {
     /// Columns of a cube with its owner and session names.
     static let cubeQuery = """
@@ -103,7 +73,7 @@ extension SQLiteMemoryStore {
     }
 
     static func ownerID(_ owner: Owner, _ db: Database) throws -> Int64? {
-        try requireWhole(owner.texts)
+        try TextRules.requireWhole(owner.texts)
         return try Int64.fetchOne(
             db.cachedStatement(sql: "SELECT id FROM owner WHERE tenant = ? AND user = ?"),
             arguments: [owner.tenant, owner.user])

@@ -20,26 +20,14 @@ extension SQLiteMemoryStore {
         -> Visibility
     {
         let principal = caller.principal
-        try Self.requireWhole(principal.texts)
-        guard principal.permissions.contains(permission) else {
-            throw refusal("'\(principal.name)' lacks the permission '\(permission.rawValue)'.", owner, caller)
-        }
-        let isOwn = principal.reaches(owner)
-        var visibility = Visibility(ceiling: isOwn && principal.agent == nil ? principal.clearance : nil)
-        if isOwn, let agent = principal.agent {
-            (visibility.agent, visibility.agentCeiling) = (agent, principal.clearance)
-        }
+        try TextRules.requireWhole(principal.texts)
+        try noting(owner, caller) { try AccessRules.require(permission, of: principal) }
+        var visibility = AccessRules.ownVisibility(of: owner, principal)
         if visibility.isWhole { return visibility }
-        // A grant adds to what is the principal's own only where that is bounded by an agent: labels bound it by the clearance anyway.
-        if let ownerID, principal.tenant == owner.tenant, !isOwn || principal.agent != nil {
-            for grant in try grants(ownerID, owner, to: principal, at: caller.time, db)
-            where grant.permissions.contains(permission) {
-                if let cube = grant.cube {
-                    visibility.also.insert(cube)
-                } else {
-                    visibility.ceiling = max(visibility.ceiling ?? .public, min(grant.upTo, principal.clearance))
-                }
-            }
+        if let ownerID, AccessRules.takesGrants(of: owner, principal) {
+            visibility = AccessRules.visibility(
+                visibility, with: try grants(ownerID, owner, to: principal, at: caller.time, db), for: permission,
+                principal)
             // Whatever is granted, the clearance holds.
             if !visibility.also.isEmpty, principal.clearance < .restricted {
                 let ids = try String.fetchAll(
@@ -48,12 +36,15 @@ extension SQLiteMemoryStore {
                 visibility.also = Set(ids.map(CubeID.init(stored:)))
             }
         }
-        guard !visibility.isEmpty else {
-            throw refusal(
-                "'\(principal.name)' may not \(permission.rawValue) the memories of user '\(owner.user)'\(principal.tenant == owner.tenant ? "" : " there").",
-                owner, caller)
+        try noting(owner, caller) {
+            try AccessRules.requireSome(visibility, of: owner, for: permission, principal)
         }
         return visibility
+    }
+
+    /// Notes what a rule refuses.
+    func noting<T>(_ owner: Owner?, _ caller: Caller, _ rule: () throws -> T) throws -> T {
+        do { return try rule() } catch let error as AccessError { throw refusal(error.message, owner, caller) }
     }
 
     /// Notes a refusal and returns it.
@@ -68,11 +59,7 @@ extension SQLiteMemoryStore {
 
     /// - Throws: ``AccessError`` unless the caller may and reaches everybody.
     func requireAll(_ permission: Permission, _ caller: Caller) throws {
-        guard caller.principal.permissions.contains(permission), caller.principal.reachesAll else {
-            throw refusal(
-                "'\(caller.principal.name)' may not: that takes the permission '\(permission.rawValue)' for all tenants.",
-                nil, caller)
-        }
+        try noting(nil, caller) { try AccessRules.requireAll(permission, of: caller.principal) }
     }
 
     /// SQL that holds for cubes in sight.
@@ -123,18 +110,12 @@ extension SQLiteMemoryStore {
 
     public func share(_ grant: Grant, by caller: Caller) throws -> Grant {
         try audited { db, chain in
-            var grant = grant, ownerID = try Self.ownerID(grant.owner, db)
-            let own = try visible(.share, of: grant.owner, ownerID, caller, db), principal = caller.principal
-            guard principal.reaches(grant.owner) else {
-                throw refusal("Only who owns memories shares them.", grant.owner, caller)
-            }
-            guard !grant.permissions.isEmpty, grant.permissions.isSubset(of: [.read, .write, .erase]) else {
-                throw StoreError(.conflict, "Shared are 'read', 'write' and 'erase', one at least.")
-            }
-            guard grant.permissions.isSubset(of: principal.permissions),
-                grant.cube != nil || own.ceiling.map({ grant.upTo <= $0 }) ?? false
-            else { throw refusal("'\(principal.name)' cannot share more than it may do itself.", grant.owner, caller) }
-            try Self.requireWhole([grant.grantee.description] + caller.texts)
+            var grant = grant
+            var ownerID = try Self.ownerID(grant.owner, db)
+            let principal = caller.principal
+            let own = try visible(.share, of: grant.owner, ownerID, caller, db)
+            try noting(grant.owner, caller) { try AccessRules.check(grant, own: own, principal) }
+            try TextRules.requireWhole([grant.grantee.description] + caller.texts)
             if let cube = grant.cube { _ = try require(cube, ownerID ?? 0, own, db) }
             if ownerID == nil { ownerID = try Self.createOwner(grant.owner, db) }
             grant.created = caller.time
@@ -164,9 +145,7 @@ extension SQLiteMemoryStore {
         try audited { db, chain in
             let ownerID = try Self.ownerID(owner, db)
             _ = try visible(.share, of: owner, ownerID, caller, db)
-            guard caller.principal.reaches(owner) else {
-                throw refusal("Only who owns memories shares them.", owner, caller)
-            }
+            try noting(owner, caller) { try AccessRules.requireSharing(of: owner, caller.principal) }
             try db.execute(sql: "DELETE FROM access_grant WHERE id = ? AND owner = ?", arguments: [id, ownerID])
             guard db.changesCount > 0 else { throw StoreError(.notFound, "There is no grant \(id) of these memories.") }
             var entry = AuditEntry(caller, owner, default: "unshare")
@@ -195,7 +174,7 @@ extension SQLiteMemoryStore {
 
     public func grants(to caller: Caller) throws -> [Grant] {
         guard let tenant = caller.principal.tenant else { return [] }
-        try Self.requireWhole(caller.principal.texts)
+        try TextRules.requireWhole(caller.principal.texts)
         return try read { db in
             let grantees = try StoreCoding.encode(Grantee.all(of: caller.principal).map(\.description))
             return try Row.fetchAll(

@@ -10,29 +10,17 @@ extension SQLiteMemoryStore {
     ) throws -> MemCube {
         var cube = cube
         try confine(&cube, change, isNew: true)
-        guard cube.isPlaintext, cube.state != .erased else {
-            throw StoreError(.conflict, "Memory \(cube.id) cannot be taken in.")
-        }
-        guard try standing(of: cube.id, change.ownerID, db) == .free else {
-            throw StoreError(.conflict, "Memory \(cube.id) is here already, or was erased here.")
-        }
-        (cube.scope.tenant, cube.scope.user, cube.vouchedBy) = (change.owner.tenant, change.owner.user, nil)
-        for entry in history.sorted(by: { $0.version < $1.version }) {
-            guard var snapshot = entry.snapshot, snapshot.id == cube.id, entry.version <= cube.version,
-                entry.time.timeIntervalSince1970.isFinite
-            else {
-                continue
-            }
-            (snapshot.scope.tenant, snapshot.scope.user, snapshot.vouchedBy) = (
-                change.owner.tenant, change.owner.user, nil
-            )
+        try AdoptionRules.requireAdoptable(cube)
+        try AdoptionRules.requireFree(cube.id, standing(of: cube.id, change.ownerID, db))
+        cube = AdoptionRules.owned(cube, by: change.owner)
+        for entry in AdoptionRules.history(of: cube, history, owner: change.owner, by: change.caller) {
+            guard let snapshot = entry.snapshot else { continue }
             _ = try Self.append(
                 entry.operation, cube.id, version: entry.version, payload: CubeJSON(snapshot).payload,
-                time: min(entry.time, change.caller.time),
-                principal: entry.principal, reason: entry.reason, change, db)
+                time: entry.time, principal: entry.principal, reason: entry.reason, change, db)
         }
-        let json = CubeJSON(cube),
-            position = try Self.append(.adopt, cube.id, version: cube.version, payload: json.payload, change, db)
+        let json = CubeJSON(cube)
+        let position = try Self.append(.adopt, cube.id, version: cube.version, payload: json.payload, change, db)
         try insert(cube, json, analysis, contentHash, position, change, db)
         guard !cube.claims.isEmpty else { return cube }
         try settle(Self.saveClaims(cube, change.ownerID, db), change, db)

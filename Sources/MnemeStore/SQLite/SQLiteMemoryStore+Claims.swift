@@ -3,9 +3,6 @@ import GRDB
 
 /// Which memory holds, where several claim something of the same.
 extension SQLiteMemoryStore {
-    /// Claims of one thing that are compared: the latest.
-    private static let compared = 64
-
     /// Writes down what a cube claims, in place of what it claimed before.
     ///
     /// - Returns: all that it claims something of, now or before.
@@ -36,59 +33,66 @@ extension SQLiteMemoryStore {
                 arguments: [id.description]))
     }
 
-    /// Cubes in use that claim something of `key`, the earliest first.
-    private static func claimants(_ key: String, _ ownerID: Int64, _ db: Database) throws -> [(
-        cube: MemCube, claim: Claim
-    )] {
-        try Row.fetchAll(
-            db.cachedStatement(
-                sql: """
-                    SELECT cube.id, claim.subject, claim.attribute, claim.value, claim.denied FROM claim JOIN cube ON cube.seq = claim.cube
-                    WHERE claim.owner = ? AND claim.key = ? AND cube.state IN ('generated', 'activated', 'frozen')
-                    ORDER BY cube.event_time DESC, cube.seq DESC LIMIT \(compared)
-                    """), arguments: [ownerID, key]
-        ).reversed().compactMap { row in
-            try current(CubeID(stored: try row.read(0)), ownerID, db).map {
-                (
-                    $0,
+    /// Reads who claims what, each memory and each thing once.
+    private struct ClaimReader {
+        let ownerID: Int64
+        let db: Database
+        private var claimants: [String: [Claimant]] = [:]
+        private var cubes: [CubeID: MemCube] = [:]
+
+        init(_ ownerID: Int64, _ db: Database) { (self.ownerID, self.db) = (ownerID, db) }
+
+        func isRead(_ key: String) -> Bool { claimants[key] != nil }
+
+        /// Cubes in use that claim something of `key`, the earliest first.
+        mutating func claimants(_ key: String) throws -> [Claimant] {
+            if let known = claimants[key] { return known }
+            let rows = try Row.fetchAll(
+                db.cachedStatement(
+                    sql: """
+                        SELECT cube.id, claim.subject, claim.attribute, claim.value, claim.denied FROM claim JOIN cube ON cube.seq = claim.cube
+                        WHERE claim.owner = ? AND claim.key = ? AND cube.state IN ('generated', 'activated', 'frozen')
+                        ORDER BY cube.event_time DESC, cube.seq DESC LIMIT \(ClaimRules.compared)
+                        """), arguments: [ownerID, key])
+            let found = try rows.reversed().compactMap { row -> Claimant? in
+                guard let cube = try cube(CubeID(stored: try row.read(0))) else { return nil }
+                return Claimant(
+                    cube,
                     Claim(
                         subject: try row.read(1), attribute: try row.read(2), value: try row.read(3),
-                        isDenied: try row.read(4))
-                )
+                        isDenied: try row.read(4)))
             }
+            claimants[key] = found
+            return found
         }
-    }
 
-    /// Who ends what a cube claims of `key`: the next one that says otherwise, and that all see who see the cube.
-    private static func successor(of cube: MemCube, _ key: String, _ ownerID: Int64, _ db: Database) throws -> MemCube?
-    {
-        let claimants = try claimants(key, ownerID, db)
-        guard let place = claimants.firstIndex(where: { $0.cube.id == cube.id }) else { return nil }
-        return claimants[(place + 1)...].first { later in
-            later.claim.ends(claimants[place].claim) && later.cube.sensitivity <= cube.sensitivity
-                && (later.cube.scope.agent == nil || later.cube.scope.agent == cube.scope.agent)
-        }?.cube
+        private mutating func cube(_ id: CubeID) throws -> MemCube? {
+            if let known = cubes[id] { return known }
+            let cube = try current(id, ownerID, db)
+            cubes[id] = cube
+            return cube
+        }
     }
 
     /// Works out anew which of the cubes that claim something of `keys` hold, and since when others do not. The result depends on what the
     /// cubes say and on when that was, not on the order in which they came.
     ///
-    /// - Complexity: some lookups for each cube that claims something of the same.
+    /// - Complexity: some lookups for each cube that claims something of the same; a memory is read once.
     func settle(_ keys: Set<String>, _ change: Change, _ db: Database) throws {
-        var seen: Set<CubeID> = []
+        // Who ends what shows in no other memory's validity, so that what was read stays true.
+        var reader = ClaimReader(change.ownerID, db), seen: Set<CubeID> = []
         for key in keys.sorted() {
-            for (cube, _) in try Self.claimants(key, change.ownerID, db) where seen.insert(cube.id).inserted {
+            for cube in try reader.claimants(key).map(\.cube) where seen.insert(cube.id).inserted {
                 guard change.reaches(cube), cube.state != .frozen else { continue }
-                // A memory of several claims holds as long as one of them does.
-                let own = try Self.claimedKeys(cube.id, db)
-                var successors: [MemCube] = []
-                for key in own.sorted() {
-                    if let next = try Self.successor(of: cube, key, change.ownerID, db) { successors.append(next) }
+                let claimed = try Self.claimedKeys(cube.id, db)
+                // A claim that holds decides: what is read already is asked first.
+                var successors: [MemCube?] = []
+                for key in claimed.filter(reader.isRead) + claimed.filter({ !reader.isRead($0) }) {
+                    let successor = ClaimRules.successor(of: cube, among: try reader.claimants(key))
+                    successors.append(successor)
+                    if successor == nil { break }
                 }
-                let last =
-                    successors.count == own.count
-                    ? successors.max { ($0.eventTime, $0.id) < ($1.eventTime, $1.id) } : nil
-                try setSuccessor(of: cube, last, change, db)
+                try setSuccessor(of: cube, ClaimRules.successor(of: successors), change, db)
             }
         }
     }
@@ -97,41 +101,16 @@ extension SQLiteMemoryStore {
         let former = try String.fetchOne(
             db.cachedStatement(sql: "SELECT source FROM link WHERE target = ? AND kind = ?"),
             arguments: [cube.id.description, CubeLink.supersedes])
-        // What somebody said to be outdated stays so.
-        guard former != nil || cube.validUntil == nil || successor != nil else { return }
-        guard former != successor?.id.description || cube.validUntil != successor?.eventTime else { return }
-        if let former {
-            let link = CubeLink(
-                source: CubeID(stored: former), target: cube.id, kind: CubeLink.supersedes, time: change.caller.time)
+        guard
+            let settlement = ClaimRules.settlement(
+                of: cube, former: former.map(CubeID.init(stored:)), successor: successor, at: change.caller.time)
+        else { return }
+        if let link = settlement.removed {
             try db.cachedStatement(sql: "DELETE FROM link WHERE source = ? AND target = ? AND kind = ?").execute(
-                arguments: [former, cube.id.description, CubeLink.supersedes])
+                arguments: [link.source.description, link.target.description, link.kind])
             try Self.record(.unlink, link, change, db)
         }
-        _ = try setValidity(
-            of: cube, until: successor?.eventTime, successor == nil ? .reinstate : .supersede, change, db)
-        if let successor {
-            try Self.add(
-                CubeLink(source: successor.id, target: cube.id, kind: CubeLink.supersedes, time: change.caller.time),
-                change, db)
-        }
-    }
-
-    /// Says since when a memory does not hold; nil for one that does.
-    func setValidity(
-        of cube: MemCube, until date: Date?, _ operation: JournalEntry.Operation, _ change: Change, _ db: Database
-    ) throws -> MemCube {
-        var cube = cube
-        cube.validUntil = date
-        cube.version += 1
-        cube.updatedTime = change.caller.time
-        let position = try Self.record(operation, cube, change, db)
-        try db.cachedStatement(
-            sql: "UPDATE cube SET valid_until = ?, version = ?, updated_time = ?, position = ? WHERE id = ?"
-        ).execute(arguments: [
-            date?.timeIntervalSince1970, cube.version, cube.updatedTime.timeIntervalSince1970, position,
-            cube.id.description,
-        ])
-        try Self.keepVector(of: cube, db)
-        return cube
+        _ = try save(settlement.change, change, db)
+        if let link = settlement.added { try Self.add(link, change, db) }
     }
 }

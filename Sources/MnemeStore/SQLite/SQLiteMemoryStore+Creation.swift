@@ -12,7 +12,8 @@ extension SQLiteMemoryStore {
         }
     }
 
-    /// Makes an empty store, unless something is there: under another name first, so that whoever looks finds none or a whole one.
+    /// Makes an empty store, unless something is there: under another name first, so that
+    /// whoever looks finds none or a whole one.
     ///
     /// - Parameter key: encrypts it.
     static func createIfAbsent(_ path: String, key: EncryptionKey?) throws {

@@ -35,9 +35,11 @@ extension SQLiteMemoryStore {
         return try file.read(0, min(WrappedKey.pageBytes, file.size))
     }
 
-    /// Writes the store anew, encrypted with another key or none, and puts that in its place when it is on disk and was read back.
+    /// Writes the store anew, encrypted with another key or none, and puts that in its
+    /// place when it is on disk and was read back.
     ///
-    /// Needs as much room again. What the old file held is overwritten with zeros; what a file system or a solid-state disk keeps of it, nobody can reach from here.
+    /// Needs as much room again. What the old file held is overwritten with zeros; what a
+    /// file system or a solid-state disk keeps of it, nobody can reach from here.
     ///
     /// - Parameters:
     ///   - old: opens it now; nil if it is not encrypted.
@@ -88,7 +90,8 @@ extension SQLiteMemoryStore {
                 } catch let error as DatabaseError
                     where error.resultCode == .SQLITE_BUSY || error.resultCode == .SQLITE_LOCKED
                 { throw held(path) }
-                // Nobody else has it open, and all of it is in the file. The log goes now: at the end it could be another's.
+                // Nobody else has it open, and all of it is in the file. The log
+                // goes now: at the end it could be another's.
                 var keep: Int32 = 1
                 sqlite3_file_control(db.sqliteConnection, "main", SQLITE_FCNTL_PERSIST_WAL, &keep)
                 unlink(path + "-wal")

@@ -4,7 +4,7 @@ import GRDB
 /// The log of copies that left, in SQLite.
 extension SQLiteMemoryStore {
     public func record(_ export: VaultExport) throws {
-        try Self.requireWhole([export.place, export.principal])
+        try TextRules.requireWhole([export.place, export.principal])
         try write { db in
             guard let ownerID = try Self.ownerID(export.owner, db) else { return }  // nothing can have left
             try db.execute(
@@ -35,7 +35,7 @@ extension SQLiteMemoryStore {
     }
 
     public func forget(_ export: VaultExport, by caller: Caller) throws {
-        try Self.requireWhole([export.place])
+        try TextRules.requireWhole([export.place])
         try audited { db, chain in
             let ownerID = try Self.ownerID(export.owner, db)
             guard try visible(.erase, of: export.owner, ownerID, caller, db).isWhole, let ownerID else {

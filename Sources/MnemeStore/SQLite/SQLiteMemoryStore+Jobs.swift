@@ -82,7 +82,7 @@ extension SQLiteMemoryStore {
     }
 
     public func enqueue(_ job: Job, by caller: Caller) throws -> Job {
-        try Self.requireWhole(job.texts)
+        try TextRules.requireWhole(job.texts)
         return try administer(caller, "jobs", "add \(job.kind)") { try Self.insert(job, $0) }
     }
 
@@ -132,7 +132,7 @@ extension SQLiteMemoryStore {
         guard (1...64).contains(schedule.name.utf8.count) else {
             throw StoreError(.conflict, "A schedule's name has 1 to 64 bytes.")
         }
-        try Self.requireWhole([schedule.name] + schedule.job.texts)
+        try TextRules.requireWhole([schedule.name] + schedule.job.texts)
         try administer(caller, "jobs", "schedule \(schedule.name)") { db in
             try db.execute(
                 sql: "INSERT OR REPLACE INTO schedule (name, cron, job, last) VALUES (?, ?, ?, ?)",
@@ -144,7 +144,7 @@ extension SQLiteMemoryStore {
     }
 
     public func removeSchedule(_ name: String, by caller: Caller) throws {
-        try Self.requireWhole([name])
+        try TextRules.requireWhole([name])
         try administer(caller, "jobs", "unschedule \(name)") { db in
             try db.execute(sql: "DELETE FROM schedule WHERE name = ?", arguments: [name])
             guard db.changesCount > 0 else { throw StoreError(.notFound, "There is no schedule '\(name.prefix(64))'.") }
@@ -247,7 +247,8 @@ extension SQLiteMemoryStore {
                         lease_end = NULL WHERE id = ? AND worker = ? AND state = 'running'
                     """,
                 arguments: [
-                    state.rawValue, message.map { String(Self.whole($0).prefix(2_000)) }, due, finished, attempt, id,
+                    state.rawValue, message.map { String(TextRules.whole($0).prefix(2_000)) }, due, finished, attempt,
+                    id,
                     worker,
                 ])
             return db.changesCount > 0

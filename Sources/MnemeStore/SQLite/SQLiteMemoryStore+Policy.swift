@@ -12,7 +12,7 @@ extension SQLiteMemoryStore {
         {
             return known.policy
         }
-        try Self.requireWhole([tenant])
+        try TextRules.requireWhole([tenant])
         // A tenant's own, or that for all.
         let body = try read { db in
             try String.fetchOne(
@@ -37,7 +37,7 @@ extension SQLiteMemoryStore {
                 nil, caller)
         }
         if let tenant, tenant.isEmpty { throw StoreError(.conflict, "A tenant has a name.") }
-        try Self.requireWhole([tenant] + caller.texts)
+        try TextRules.requireWhole([tenant] + caller.texts)
         try audited { db, chain in
             if let policy {
                 try db.execute(

@@ -34,7 +34,7 @@ extension SQLiteMemoryStore {
     }
 
     public func list(_ filter: CubeFilter, by caller: Caller) throws -> [MemCube] {
-        try Self.requireWhole(filter.texts)
+        try TextRules.requireWhole(filter.texts)
         if let asOf = filter.asOf {
             var found = try snapshot(owner: filter.owner, asOf: asOf, by: caller).filter(filter.fits)
             if filter.newestFirst { found.reverse() }
@@ -115,7 +115,8 @@ extension SQLiteMemoryStore {
         let entries: [JournalEntry] = try read { db in
             let known = try Self.ownerID(owner, db), sight = try visible(.read, of: owner, known, caller, db)
             guard let ownerID = known else { return [] }
-            // What is erased left nothing but that it was; whoever does not see all of the owner's is not told even that.
+            // What is erased left nothing but that it was; whoever does not see all
+            // of the owner's is not told even that.
             guard try Self.current(id, ownerID, db).map(sight.contains) ?? sight.isWhole else { return [] }
             return try Row.fetchAll(
                 db, sql: "SELECT * FROM journal WHERE cube = ? AND owner = ? ORDER BY position",
@@ -255,7 +256,9 @@ extension SQLiteMemoryStore {
                     sql: position == 0
                         ? columns
                             + " cube.owner = ?2 AND cube.activation IS NULL AND ?3 = ?3 AND \(sight.sql) ORDER BY cube.seq"
-                            // The plus keeps SQLite from walking all of the owner's cubes instead of the few that changed.
+                            // The plus keeps SQLite from walking all
+                            // of the owner's cubes instead of the
+                            // few that changed.
                         : columns + """
                              cube.seq IN (SELECT seq FROM cube WHERE owner = ?2 AND position > ?3
                                 UNION SELECT cube FROM vector WHERE position > ?4) AND +cube.owner = ?2 AND cube.activation IS NULL AND \(sight.sql)

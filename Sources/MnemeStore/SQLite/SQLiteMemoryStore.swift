@@ -22,13 +22,16 @@ public final class SQLiteMemoryStore: MemoryStore {
     let encryption: SealedVFS.Use?
     let auditQueue = DispatchQueue(label: "mneme.audit")
 
-    /// Opens the store at `path`, or creates it with its folder; several processes may be the first. Its owner alone can read the files.
+    /// Opens the store at `path`, or creates it with its folder; several processes may be
+    /// the first. Its owner alone can read the files.
     ///
     /// - Parameters:
     ///   - analyzer: the version of the analyzer whose terms come with ``Mutation``s.
-    ///   - auditKey: signs the audit log; nil leaves it unsigned, so that whoever can write the file can write another log.
+    ///   - auditKey: signs the audit log; nil leaves it unsigned, so that whoever can
+    ///     write the file can write another log.
     ///   - key: opens an encrypted store; a new one is made encrypted. See ``rewrite(_:from:to:progress:)``.
-    /// - Throws: ``StoreError``, and ``MnemeSeal/SealError`` if the key is missing or another one, or the store is not encrypted though there is one.
+    /// - Throws: ``StoreError``, and ``MnemeSeal/SealError`` if the key is missing or
+    ///   another one, or the store is not encrypted though there is one.
     public init(
         path: String, analyzer: String, auditKey: Curve25519.Signing.PrivateKey? = nil, key: EncryptionKey? = nil
     ) throws {

@@ -138,7 +138,8 @@ enum Schema {
                 sql: "CREATE TABLE policy (tenant TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT, WITHOUT ROWID")
         }
         migrator.registerMigration("8") { db in
-            // What stands in place of audit entries that were taken away: where the rest begins, and what the journal was up to there.
+            // What stands in place of audit entries that were taken away: where the
+            // rest begins, and what the journal was up to there.
             try db.execute(
                 sql: """
                     CREATE TABLE audit_base (

@@ -1,9 +1,11 @@
 package import Foundation
 import GRDBSQLite
 
-/// The bytes of a database's file or log, opened as SQLite opens it: as they lie there, or as SQLite sees them if the database is encrypted and open here.
+/// The bytes of a database's file or log, opened as SQLite opens it: as they lie there, or as
+/// SQLite sees them if the database is encrypted and open here.
 ///
-/// A process that closes any descriptor of a file loses all its locks on it (POSIX), also those by which SQLite says that the database is in use. SQLite's
+/// A process that closes any descriptor of a file loses all its locks on it (POSIX), also those
+/// by which SQLite says that the database is in use. SQLite's
 /// own layer knows of this and closes later: hence nothing else may open such a file.
 package final class DatabaseFile {
     private let file: UnsafeMutablePointer<sqlite3_file>

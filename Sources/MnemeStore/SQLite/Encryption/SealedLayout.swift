@@ -2,8 +2,10 @@ import Foundation
 
 /// Where the bytes that SQLite writes lie in an encrypted file.
 ///
-/// They are cut as SQLite writes them: a database into pages of 4096 bytes behind a page with the wrapped key, its write-ahead log into the header of
-/// 32 bytes, and of each frame the header of 24 and the page. Each of these units is encrypted by itself and so becomes longer.
+/// They are cut as SQLite writes them: a database into pages of 4096 bytes behind a page with
+/// the wrapped key, its write-ahead log into the header of
+/// 32 bytes, and of each frame the header of 24 and the page. Each of these units is encrypted
+/// by itself and so becomes longer.
 struct SealedLayout {
     enum Kind: UInt8 { case pages = 1, log = 2 }
 

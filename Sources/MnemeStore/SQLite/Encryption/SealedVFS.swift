@@ -3,10 +3,13 @@ import GRDBSQLite
 import MnemeSeal
 import NIOConcurrencyHelpers
 
-/// The layer between SQLite and the file system ("VFS", sqlite.org/vfs.html) that encrypts the files of the databases it was told of.
+/// The layer between SQLite and the file system ("VFS", sqlite.org/vfs.html) that encrypts the
+/// files of the databases it was told of.
 ///
-/// It is put in front of the system's own, which does all the work, and leaves other databases of the process alone. Locks and shared memory go through
-/// unchanged; the latter holds page numbers and checksums only. Databases are in WAL mode from the start, so that there are no rollback journals.
+/// It is put in front of the system's own, which does all the work, and leaves other databases
+/// of the process alone. Locks and shared memory go through
+/// unchanged; the latter holds page numbers and checksums only. Databases are in WAL mode from
+/// the start, so that there are no rollback journals.
 enum SealedVFS {
     /// Keys of open databases by the names that SQLite has for them, and how often each is open.
     private static let keys = NIOLockedValueBox<[String: (key: DataKey, users: Int)]>([:])
@@ -104,7 +107,8 @@ enum SealedVFS {
     }
 }
 
-/// One file of an encrypted database, opened by one connection: what SQLite reads and writes, put through ``SealedLayout`` and ``DataKey``.
+/// One file of an encrypted database, opened by one connection: what SQLite reads and writes,
+/// put through ``SealedLayout`` and ``DataKey``.
 private final class SealedFile {
     /// What SQLite holds: its own part first.
     struct Handle {
@@ -188,7 +192,8 @@ private final class SealedFile {
 
     private func read(_ buffer: UnsafeMutableRawBufferPointer, at offset: Int) -> Int32 {
         var done = 0
-        // After a crash SQLite reads the log frame by frame until its own checksums tell it where to stop. What was being written then is no error.
+        // After a crash SQLite reads the log frame by frame until its own checksums tell
+        // it where to stop. What was being written then is no error.
         let isRecovery = layout.kind == .log && (offset == 0 || layout.isFrame(at: offset))
         while done < buffer.count {
             let unit = layout.unit(at: offset + done), from = offset + done - unit.start,

@@ -1,10 +1,10 @@
 import Foundation
 
-/// Which texts are kept of a value. SQLite would cut them off at a NUL character, so that one user's name could be
+/// Rules for texts that a store keeps. SQLite would cut them off at a NUL character, so that one user's name could be
 /// another's, and what is hashed would not be what is stored: they are refused before anything is done with them.
-extension SQLiteMemoryStore {
+package enum TextRules {
     /// - Throws: ``StoreError`` if a text would not be stored as it is.
-    static func requireWhole(_ texts: [String?]) throws {
+    package static func requireWhole(_ texts: [String?]) throws {
         guard texts.allSatisfy({ !($0?.utf8.contains(0) ?? false) }) else {
             throw StoreError(
                 .invalidText,
@@ -13,7 +13,7 @@ extension SQLiteMemoryStore {
     }
 
     /// A text for places where refusing is too late: it says where a NUL character was.
-    static func whole(_ text: String) -> String {
+    package static func whole(_ text: String) -> String {
         text.utf8.contains(0)
             ? String(String.UnicodeScalarView(text.unicodeScalars.map { $0 == "\0" ? "␀" : $0 })) : text
     }
@@ -90,11 +90,11 @@ extension AuditEntry {
     /// As it is read back once it is stored: what is hashed must be that.
     var asStored: AuditEntry {
         var entry = self
-        func whole(_ text: String?) -> String? { text.map(SQLiteMemoryStore.whole) }
-        entry.principal = SQLiteMemoryStore.whole(principal)
-        entry.operation = SQLiteMemoryStore.whole(operation)
+        func whole(_ text: String?) -> String? { text.map(TextRules.whole) }
+        entry.principal = TextRules.whole(principal)
+        entry.operation = TextRules.whole(operation)
         entry.owner = owner.map {
-            Owner(tenant: SQLiteMemoryStore.whole($0.tenant), user: SQLiteMemoryStore.whole($0.user))
+            Owner(tenant: TextRules.whole($0.tenant), user: TextRules.whole($0.user))
         }
         (entry.reason, entry.request, entry.detail) = (whole(reason), whole(request), whole(detail))
         let seconds = time.timeIntervalSince1970

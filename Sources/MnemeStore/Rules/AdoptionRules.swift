@@ -1,0 +1,44 @@
+import Foundation
+
+import Foundation
+
+/// Rules for cubes that come from another store, with their history there.
+package enum AdoptionRules {
+    /// - Throws: ``StoreError`` if a cube of this kind or state cannot be taken in.
+    package static func requireAdoptable(_ cube: MemCube) throws {
+        guard cube.isPlaintext, cube.state != .erased else {
+            throw StoreError(.conflict, "Memory \(cube.id) cannot be taken in.")
+        }
+    }
+
+    /// - Throws: ``StoreError`` if its id is not free.
+    package static func requireFree(_ id: CubeID, _ standing: CubeStanding) throws {
+        guard standing == .free else {
+            throw StoreError(.conflict, "Memory \(id) is here already, or was erased here.")
+        }
+    }
+
+    /// The cube as the owner's: nobody vouches for it here.
+    package static func owned(_ cube: MemCube, by owner: Owner) -> MemCube {
+        var cube = cube
+        cube.scope.tenant = owner.tenant
+        cube.scope.user = owner.user
+        cube.vouchedBy = nil
+        return cube
+    }
+
+    /// Entries of its journal elsewhere that are written here, by version, none later than the caller's time.
+    package static func history(
+        of cube: MemCube, _ entries: [JournalEntry], owner: Owner, by caller: Caller
+    ) -> [JournalEntry] {
+        entries.sorted { $0.version < $1.version }.compactMap { entry in
+            guard let snapshot = entry.snapshot, snapshot.id == cube.id, entry.version <= cube.version,
+                entry.time.timeIntervalSince1970.isFinite
+            else { return nil }
+            var entry = entry
+            entry.snapshot = owned(snapshot, by: owner)
+            entry.time = min(entry.time, caller.time)
+            return entry
+        }
+    }
+}

@@ -1,0 +1,48 @@
+public import Foundation
+import GRDB
+
+/// What is derived from cubes or counted beside them: uses, index terms, vectors.
+extension SQLiteMemoryStore {
+    public func recordUse(_ uses: [CubeID: Usage], owner: Owner) throws {
+        try write { db in
+            guard let ownerID = try Self.ownerID(owner, db) else { return }
+            for (id, use) in uses {
+                try db.cachedStatement(
+                    sql:
+                        "UPDATE cube SET uses = uses + ?, last_used = max(coalesce(last_used, 0), ?) WHERE id = ? AND owner = ?"
+                )
+                .execute(arguments: [use.count, use.last.timeIntervalSince1970, id.description, ownerID])
+            }
+        }
+    }
+
+    public func saveAnalyses(_ analyses: [(CubeID, [UInt8])], owner: Owner) throws {
+        try write { db in
+            guard let ownerID = try Self.ownerID(owner, db) else { return }
+            for (id, analysis) in analyses {
+                try db.cachedStatement(sql: "UPDATE cube SET analysis = ?, analyzer = ? WHERE id = ? AND owner = ?")
+                    .execute(arguments: [Data(analysis), analyzer, id.description, ownerID])
+            }
+        }
+    }
+
+    public func saveVectors(_ vectors: [(id: CubeID, version: Int, vector: [Float])], embedder: String) throws {
+        try write { db in
+            for (id, version, vector) in vectors {
+                guard
+                    let seq = try Int64.fetchOne(
+                        db.cachedStatement(sql: "SELECT seq FROM cube WHERE id = ? AND version = ?"),
+                        arguments: [id.description, version])
+                else { continue }
+                try db.cachedStatement(sql: "UPDATE counter SET value = value + 1 WHERE name = 'vector'").execute()
+                try db.cachedStatement(
+                    sql: """
+                        INSERT OR REPLACE INTO vector (cube, embedder, version, position, data)
+                        VALUES (?, ?, ?, (SELECT value FROM counter WHERE name = 'vector'), ?)
+                        """
+                ).execute(arguments: [seq, embedder, version, vector.withUnsafeBytes { Data($0) }])
+                try db.cachedStatement(sql: "DELETE FROM pending WHERE cube = ?").execute(arguments: [seq])
+            }
+        }
+    }
+}
