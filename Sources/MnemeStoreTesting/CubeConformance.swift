@@ -1,0 +1,222 @@
+import Foundation
+import MnemeStore
+
+/// What every ``CubeStore`` must do.
+extension MemoryStoreConformance {
+    /// Checks of cubes and their journal.
+    static let cubes: [MemoryStoreConformance] = [
+        check("what is committed can be read, with both times") { store in
+            let cube = sample("tea"), saved = try store.commit([add(cube)], owner: alice, by: at(1))
+            try expect(saved.map(\.id) == [cube.id])
+            let read = try require(store.cube(cube.id, owner: alice, asOf: nil, by: .local))
+            try expect(
+                read.text == "tea" && read.eventTime == cube.eventTime && read.recordedTime == cube.recordedTime
+                    && read.version == 1)
+            try expect(store.list(CubeFilter(owner: alice), by: .local).map(\.id) == [cube.id])
+        },
+        check("an owner never sees another's cube, and cannot change it") { store in
+            let cube = sample("secret")
+            _ = try store.commit([add(cube)], owner: alice, by: at(1))
+            try expect(store.cube(cube.id, owner: bob, asOf: nil, by: .local) == nil)
+            try expect(
+                store.cubes([cube.id], owner: bob, by: .local).isEmpty
+                    && store.list(CubeFilter(owner: bob), by: .local).isEmpty)
+            try expect(
+                store.history(cube.id, owner: bob, by: .local).isEmpty
+                    && store.snapshot(owner: bob, asOf: .distantFuture, by: .local).isEmpty)
+            for mutation in [Mutation.archive(cube.id), .erase(cube.id)] {
+                try expectError(.notFound) { _ = try store.commit([mutation], owner: bob, by: at(2)) }
+            }
+            try expect(store.changes(owner: bob, since: 0, vectorsSince: 0, embedder: "e").rows.isEmpty)
+        },
+        check("a batch is applied whole or not at all") { store in
+            let cube = sample("half")
+            try expectError(.notFound) {
+                _ = try store.commit([add(cube), .archive(CubeID())], owner: alice, by: at(1))
+            }
+            try expect(store.cube(cube.id, owner: alice, asOf: nil, by: .local) == nil)
+        },
+        check("a repeated idempotency key changes nothing; with another request it is refused") { store in
+            let first = sample("once")
+            _ = try store.commit([add(first)], owner: alice, by: at(1), idempotencyKey: "k")
+            let again = try store.commit([add(sample("once"))], owner: alice, by: at(2), idempotencyKey: "k")
+            try expect(again.map(\.id) == [first.id] && store.list(CubeFilter(owner: alice), by: .local).count == 1)
+            try expect(
+                store.auditEntries(after: 0, limit: 9, by: .local).prefix(2).allSatisfy { $0.cubes == [first.id] })
+            try expectError(.conflict) {
+                _ = try store.commit([add(sample("other"))], owner: alice, by: at(3), idempotencyKey: "k")
+            }
+        },
+        check("each version can be read as of its time") { store in
+            var cube = sample("one")
+            _ = try store.commit([add(cube)], owner: alice, by: at(10))
+            cube.text = "two"
+            _ = try store.commit([update(cube)], owner: alice, by: at(20))
+            _ = try store.commit([.archive(cube.id)], owner: alice, by: at(30))
+            try expect(store.cube(cube.id, owner: alice, asOf: Date(timeIntervalSince1970: 5), by: .local) == nil)
+            try expect(
+                store.cube(cube.id, owner: alice, asOf: Date(timeIntervalSince1970: 15), by: .local)?.text == "one")
+            try expect(
+                store.cube(cube.id, owner: alice, asOf: Date(timeIntervalSince1970: 25), by: .local)?.text == "two")
+            try expect(store.cube(cube.id, owner: alice, asOf: nil, by: .local)?.state == .archived)
+            try expect(
+                store.snapshot(owner: alice, asOf: Date(timeIntervalSince1970: 25), by: .local).map(\.text) == ["two"])
+            try expect(store.history(cube.id, owner: alice, by: .local).map(\.operation) == [.add, .update, .archive])
+            try expect(store.history(cube.id, owner: alice, by: .local).map(\.version) == [1, 2, 3])
+            let restored = try store.commit([.restore(cube.id)], owner: alice, by: at(40))
+            try expect(restored.first?.state == .activated && restored.first?.version == 4)
+        },
+        check("erase leaves no text behind, not even in the history") { store in
+            let cube = sample("gone"), other = sample("stays")
+            _ = try store.commit([add(cube), add(other)], owner: alice, by: at(1))
+            _ = try store.commit(
+                [.link(CubeLink(source: cube.id, target: other.id, kind: "related", time: Date()))], owner: alice,
+                by: at(2))
+            _ = try store.commit([.erase(cube.id)], owner: alice, by: at(3))
+            try expect(
+                store.cube(cube.id, owner: alice, asOf: nil, by: .local) == nil
+                    && store.cube(cube.id, owner: alice, asOf: .distantFuture, by: .local) == nil)
+            let history = try store.history(cube.id, owner: alice, by: .local)
+            try expect(history.last?.operation == .erase && history.allSatisfy { $0.snapshot == nil && $0.link == nil })
+            try expect(store.links(of: other.id, owner: alice, by: .local).isEmpty)
+            try expectError(.notFound) { _ = try store.commit([.restore(cube.id)], owner: alice, by: at(4)) }
+        },
+        check("of two changes to one version, the second is refused") { store in
+            var cube = sample("start")
+            _ = try store.commit([add(cube)], owner: alice, by: at(1))
+            cube.text = "first"
+            _ = try store.commit([update(cube)], owner: alice, by: at(2))
+            cube.text = "second"
+            try expectError(.conflict) { _ = try store.commit([update(cube)], owner: alice, by: at(3)) }
+            try expect(store.cube(cube.id, owner: alice, asOf: nil, by: .local)?.text == "first")
+        },
+        check("the same content is recorded once, until it is archived") { store in
+            let cube = sample("same")
+            let first = try store.commit([add(cube), add(sample("same"))], owner: alice, by: at(1))
+            try expect(first.map(\.id) == [cube.id, cube.id])
+            try expect(store.commit([add(sample("same"))], owner: bob, by: at(1))[0].id != cube.id)
+            _ = try store.commit([.archive(cube.id)], owner: alice, by: at(2))
+            try expect(store.commit([add(sample("same"))], owner: alice, by: at(3))[0].id != cube.id)
+        },
+        check("links of a new cube are kept where their target is there") { store in
+            let old = sample("old"), new = sample("new")
+            _ = try store.commit([add(old)], owner: alice, by: at(1))
+            let links = [old.id, CubeID()].map {
+                CubeLink(source: new.id, target: $0, kind: "related", time: at(2).time)
+            }
+            _ = try store.commit([.add(new, analysis: [], contentHash: [1], links: links)], owner: alice, by: at(2))
+            try expect(store.links(of: new.id, owner: alice, by: .local) == [links[0]])
+        },
+        check("requests in one transaction stand or fall one by one") { store in
+            let first = sample("first"), third = sample("third")
+            let results = try store.commit([
+                WriteRequest([add(first)], owner: alice, by: at(1)),
+                WriteRequest([add(sample("second")), .archive(CubeID())], owner: alice, by: at(1)),
+                WriteRequest([add(third)], owner: bob, by: at(1)),
+            ])
+            try expect(results[0].get().map(\.id) == [first.id] && results[2].get().map(\.id) == [third.id])
+            try expectError(.notFound) { _ = try results[1].get() }
+            try expect(
+                store.list(CubeFilter(owner: alice), by: .local).map(\.text) == ["first"]
+                    && store.list(CubeFilter(owner: bob), by: .local).map(\.text) == ["third"])
+        },
+        check("no string is cut off") { store in
+            let owner = Owner(user: "alice\0")
+            _ = try store.commit([add(sample("secret"))], owner: alice, by: at(1))
+            try expectError(.invalidText) { _ = try store.list(CubeFilter(owner: owner), by: .local) }
+            try expectError(.invalidText) { _ = try store.commit([add(sample("x"))], owner: owner, by: at(1)) }
+            try expectError(.invalidText) { _ = try store.commit([add(sample("a\0b"))], owner: alice, by: at(1)) }
+            try expectError(.invalidText) {
+                _ = try store.commit([add(sample("a", session: "s\0"))], owner: alice, by: at(1))
+            }
+        },
+        check("cubes are counted to a limit") { store in
+            for i in 0..<4 { _ = try store.commit([add(sample("\(i)"))], owner: alice, by: at(1)) }
+            try expect(
+                store.count(owner: alice, limit: 3) == 3 && store.count(owner: alice, limit: 9) == 4
+                    && store.count(owner: bob, limit: 9) == 0)
+        },
+        check("a cube's journal is in order of its versions, and positions rise") { store in
+            let first = sample("first"), second = sample("second")
+            _ = try store.commit([add(first), add(second)], owner: alice, by: at(1))
+            _ = try store.commit([.confirm(first.id)], owner: alice, by: at(2))
+            _ = try store.commit([.freeze(second.id), .restore(second.id)], owner: alice, by: at(3))
+            _ = try store.commit([.archive(first.id)], owner: alice, by: at(4))
+            let histories = try [first.id, second.id].map { try store.history($0, owner: alice, by: .local) }
+            try expect(histories[0].map(\.operation) == [.add, .confirm, .archive])
+            try expect(histories[1].map(\.operation) == [.add, .freeze, .restore])
+            for history in histories {
+                try expect(history.map(\.version) == [1, 2, 3] && history.map(\.snapshot?.version) == [1, 2, 3])
+                try expect(zip(history, history.dropFirst()).allSatisfy { $0.position < $1.position })
+                try expect(history.allSatisfy { $0.principal == "test" && $0.reason == "conformance" })
+            }
+            let last = histories.joined().map(\.position).max()
+            try expect(last == store.position(of: alice) && store.position(of: bob) == 0)
+        },
+        check("of what two cubes claim of one thing, the later holds; without it the earlier does again") { store in
+            var paris = sample("paris"), berlin = sample("berlin")
+            paris.claims = [Claim(subject: "ana", attribute: "home", value: "paris")]
+            berlin.claims = [Claim(subject: "ana", attribute: "home", value: "berlin")]
+            berlin.eventTime = paris.eventTime.addingTimeInterval(60)
+            // Whichever comes first.
+            _ = try store.commit([add(berlin)], owner: alice, by: at(1))
+            _ = try store.commit([add(paris)], owner: alice, by: at(2))
+            func end() throws -> Date? { try store.cube(paris.id, owner: alice, asOf: nil, by: .local)?.validUntil }
+            try expect(end() == berlin.eventTime)
+            try expect(
+                store.links(of: paris.id, owner: alice, by: .local).map(\.kind) == [CubeLink.supersedes])
+            try expect(
+                store.history(paris.id, owner: alice, by: .local).map(\.operation) == [.add, .supersede])
+            _ = try store.commit([.archive(berlin.id)], owner: alice, by: at(3))
+            try expect(end() == nil && store.links(of: paris.id, owner: alice, by: .local).isEmpty)
+            _ = try store.commit([.restore(berlin.id)], owner: alice, by: at(4))
+            try expect(end() == berlin.eventTime)
+            _ = try store.commit([.erase(berlin.id)], owner: alice, by: at(5))
+            try expect(end() == nil)
+        },
+        check("a quarantined cube is changed by nothing but release and erasure") { store in
+            var cube = sample("held")
+            cube.state = .quarantined
+            _ = try store.commit([add(cube)], owner: alice, by: at(1))
+            for mutation in [Mutation.archive(cube.id), .freeze(cube.id), .confirm(cube.id), update(cube)] {
+                try expectError(.conflict) { _ = try store.commit([mutation], owner: alice, by: at(2)) }
+            }
+            let free = try store.commit([.release(cube.id)], owner: alice, by: at(3))
+            try expect(free.first?.state == .activated && free.first?.vouchedBy == "test")
+            try expectError(.conflict) { _ = try store.commit([.release(cube.id)], owner: alice, by: at(4)) }
+        },
+        check("a cube of another store keeps its id and history; an id is taken in once") { store in
+            let cube = sample("from afar")
+            let past = JournalEntry(
+                position: 9, time: Date(timeIntervalSince1970: 1), operation: .add, cube: cube.id, version: 1,
+                principal: "far", snapshot: cube)
+            func adopt(_ owner: Owner) throws -> [MemCube] {
+                try store.commit(
+                    [.adopt(cube, history: [past], analysis: [], contentHash: [7])], owner: owner, by: at(5))
+            }
+            try expect(store.standing(of: [cube.id], owner: alice, by: .local) == [.free])
+            try expect(adopt(alice).map(\.id) == [cube.id])
+            let history = try store.history(cube.id, owner: alice, by: .local)
+            try expect(history.map(\.operation) == [.add, .adopt] && history.map(\.principal) == ["far", "test"])
+            try expect(
+                store.standing(of: [cube.id], owner: alice, by: .local) == [.here]
+                    && store.standing(of: [cube.id], owner: bob, by: .local) == [.elsewhere])
+            try expectError(.conflict) { _ = try adopt(bob) }
+            _ = try store.commit([.erase(cube.id)], owner: alice, by: at(6))
+            try expect(store.standing(of: [cube.id], owner: alice, by: .local) == [.erased])
+            try expectError(.conflict) { _ = try adopt(alice) }
+        },
+        check("a quota bounds what is added, not what is changed") { store in
+            let small = Caller(
+                Principal(name: "small", permissions: Set(Permission.allCases), quota: 2), time: at(1).time)
+            let first = sample("1")
+            _ = try store.commit([add(first), add(sample("2"))], owner: alice, by: small)
+            try expectError(.quotaReached) { _ = try store.commit([add(sample("3"))], owner: alice, by: small) }
+            _ = try store.commit([.archive(first.id)], owner: alice, by: small)
+            _ = try store.commit([add(sample("3"))], owner: bob, by: small)
+            _ = try store.commit([.erase(first.id)], owner: alice, by: small)
+            _ = try store.commit([add(sample("3"))], owner: alice, by: small)
+            try expect(store.count(owner: alice, limit: 9) == 2)
+        },
+    ]
+}
