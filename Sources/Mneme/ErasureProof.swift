@@ -89,7 +89,7 @@ public struct ErasureProof: Sendable, Codable {
 
     /// Looks for the pieces in every byte of files and of all files in folders. An encrypted store that is open is looked through as it is decrypted.
     ///
-    /// - Throws: ``InputError`` if a file cannot be read.
+    /// - Throws: `InputError` if a file cannot be read.
     /// - Complexity: one pass over the files for each length of pieces; some hundred MB a second.
     public func search(_ paths: [String]) throws -> [Finding] {
         let longest = fingerprints.map(\.length).max() ?? 0
@@ -157,7 +157,7 @@ public struct ErasureProof: Sendable, Codable {
 extension MemoryOS {
     /// As ``erase(_:owner:by:)``, with a report of what was looked through afterwards.
     ///
-    /// - Throws: as that, and ``InputError`` if a file cannot be looked through; the memory is erased then all the same.
+    /// - Throws: as that, and `InputError` if a file cannot be looked through; the memory is erased then all the same.
     public func eraseWithProof(_ id: CubeID, owner: Owner, by caller: Caller = .local) async throws -> ErasureProof {
         try await run { [self] in
             let made = try activations(of: [id.description, Self.source(of: owner)], owner: owner)

@@ -53,7 +53,7 @@ extension MemoryInput {
     /// The longest tags and metadata together, in bytes.
     static let maximumMetadataBytes = 1 << 16
 
-    /// - Throws: ``InputError`` if the input cannot be remembered, whatever else is stored.
+    /// - Throws: `InputError` if the input cannot be remembered, whatever else is stored.
     func check() throws {
         guard text.contains(where: { !$0.isWhitespace }) else { throw InputError("There is no text to remember.") }
         guard text.utf8.count <= Self.maximumTextBytes else {

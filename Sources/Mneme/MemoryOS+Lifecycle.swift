@@ -17,7 +17,7 @@ extension MemoryOS {
     ///
     /// - Parameters:
     ///   - version: which one, as `history` counts them.
-    /// - Throws: ``MnemeStore/StoreError`` if there is no such version, or the memory is frozen.
+    /// - Throws: `StoreError` if there is no such version, or the memory is frozen.
     public func rollback(_ id: CubeID, to version: Int, owner: Owner, by caller: Caller = .local) async throws
         -> MemCube
     {

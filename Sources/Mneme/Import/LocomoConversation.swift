@@ -30,7 +30,7 @@ public struct LocomoConversation: Sendable {
     /// Reads a file of conversations.
     ///
     /// A shared photo counts as its caption. Turns of a session are a second apart.
-    /// - Throws: ``InputError`` that names the conversation and what is wrong.
+    /// - Throws: `InputError` that names the conversation and what is wrong.
     public static func read(_ data: Data) throws -> [LocomoConversation] {
         guard let list = (try? ImportText.json(data))?.array, !list.isEmpty else {
             throw InputError("The file is not a LoCoMo file: a JSON list of conversations is expected.")

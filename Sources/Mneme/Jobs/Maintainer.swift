@@ -15,7 +15,7 @@ public protocol Maintainer: Sendable {
     var isPerOwner: Bool { get }
     /// Checks the values of arguments before anybody waits for the job.
     ///
-    /// - Throws: ``InputError`` that says what a value has to be.
+    /// - Throws: `InputError` that says what a value has to be.
     func check(_ arguments: [String: String]) throws
     /// Does one job.
     ///
@@ -48,7 +48,7 @@ public struct MaintenanceRun: Sendable {
 
     /// The owner of a job that each owner has by itself.
     ///
-    /// - Throws: ``InputError`` if the job names none.
+    /// - Throws: `InputError` if the job names none.
     public func requireOwner() throws -> Owner {
         guard let owner else { throw InputError("The job names no user.") }
         return owner

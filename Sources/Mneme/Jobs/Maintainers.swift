@@ -13,7 +13,7 @@ extension Sequence<any Maintainer> {
 
     /// The maintainer of a kind.
     ///
-    /// - Throws: ``InputError`` that names those there are.
+    /// - Throws: `InputError` that names those there are.
     public func require(_ kind: JobKind) throws -> any Maintainer {
         if let maintainer = first(of: kind) { return maintainer }
         throw InputError("There is no job '\(kind.rawValue)': \(map(\.kind.rawValue).joined(separator: ", ")).")

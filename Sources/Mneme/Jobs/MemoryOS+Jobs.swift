@@ -4,7 +4,7 @@ public import MnemeStore
 extension MemoryOS {
     /// Puts a job into the queue.
     ///
-    /// - Throws: ``InputError`` for what no job takes, ``MnemeStore/AccessError``.
+    /// - Throws: `InputError` for what no job takes, `AccessError`.
     public func enqueue(
         _ kind: JobKind, owner: Owner? = nil, arguments: [String: String] = [:], priority: Int = 0, due: Date? = nil,
         by caller: Caller = .local
@@ -21,7 +21,7 @@ extension MemoryOS {
     /// A job, its arguments checked before anybody waits for it.
     ///
     /// - Parameter maintainers: those that may be asked.
-    /// - Throws: ``InputError`` for what none of them takes.
+    /// - Throws: `InputError` for what none of them takes.
     public static func job(
         _ kind: JobKind, owner: Owner?, arguments: [String: String], priority: Int = 0, due: Date? = nil,
         now: Date = Date(), maintainers: [any Maintainer] = Maintainers.standard

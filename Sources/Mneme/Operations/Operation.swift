@@ -4,7 +4,7 @@ public import MnemeStore
 extension Principal {
     /// The owner of that name, or the principal's own. Whether the principal reaches it, the store says.
     ///
-    /// - Throws: ``InputError`` for names out of bounds.
+    /// - Throws: `InputError` for names out of bounds.
     public func owner(tenant: String?, user: String?) throws -> Owner {
         let wanted = Owner(tenant: tenant ?? home.tenant, user: user ?? home.user)
         for name in [wanted.tenant, wanted.user] where name.isEmpty || name.utf8.count > 256 {
@@ -139,7 +139,7 @@ enum ScopeParameters {
     static let owner: [any AnyParameter] = [user, tenant]
     static let all: [any AnyParameter] = [user, agent, session, tenant]
 
-    /// - Throws: ``InputError`` for names out of bounds.
+    /// - Throws: `InputError` for names out of bounds.
     static func owner(_ input: OperationInput, _ context: OperationContext) throws -> Owner {
         try context.principal.owner(tenant: input[tenant], user: input[user])
     }

@@ -71,7 +71,7 @@ struct OwnerIndex: Sendable {
     /// - Parameters:
     ///   - vectors: empty.
     ///   - formerDimension: of the former embedder, if there is one.
-    ///   - indexMemory: bytes of vectors in memory; more lie on disk, at most `indexDisk`, see ``MnemeIndex/TieredIndex``.
+    ///   - indexMemory: bytes of vectors in memory; more lie on disk, at most `indexDisk`, see `TieredIndex`.
     ///   - indexKey: decrypts what is kept.
     ///   - file: where the vectors' index is kept; nil keeps it in memory only.
     init(

@@ -33,7 +33,7 @@ struct Retriever {
     /// The best candidates, best first.
     ///
     /// - Complexity: one pass over vectors and postings of all memories; features for at most a few thousand.
-    /// - Throws: ``MnemeIndex/IndexError``.
+    /// - Throws: `IndexError`.
     func ranked(limit: Int) throws -> [Candidate] {
         let lexical = index.lexical.score(plan.terms, threads: index.threads)
         switch request.mode {

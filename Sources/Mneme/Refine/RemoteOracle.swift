@@ -14,7 +14,7 @@ public struct RemoteOracle: Oracle {
     ///   - base: such as `http://localhost:11434/v1`.
     ///   - model: as the endpoint calls it.
     ///   - key: sent as a bearer token.
-    /// - Throws: ``InputError`` if that is no address.
+    /// - Throws: `InputError` if that is no address.
     public init(base: String, model: String, key: String?) throws {
         guard let url = URL(string: base), ["http", "https"].contains(url.scheme), url.host != nil else {
             throw InputError("'\(base.prefix(200))' is no address such as http://localhost:11434/v1.")

@@ -12,7 +12,7 @@ extension MemoryOS {
     ///   - lines: JSON lines with memories of the owner, as ``package(of:since:by:signedWith:)`` makes them.
     ///   - passphrase: seals the file.
     /// - Returns: how many lines were written.
-    /// - Throws: ``MnemeBase/FileError`` if the file cannot be written; what was there before is left then.
+    /// - Throws: `FileError` if the file cannot be written; what was there before is left then.
     public func write(
         _ lines: AsyncThrowingStream<String, any Error>, of owner: Owner, to path: String, passphrase: String? = nil,
         by caller: Caller = .local

@@ -1,5 +1,5 @@
 extension JobKind {
-    /// Connects memories that are near by dense similarity, see ``Linking``.
+    /// Connects memories that are near by dense similarity, see `Linking`.
     public static let link = JobKind(rawValue: "link")
 }
 

@@ -37,7 +37,7 @@ struct PromoteTiers: Maintainer {
 extension [String: String] {
     /// The argument `keep`: how many, or how many days.
     ///
-    /// - Throws: ``InputError`` if it is no number from 0 on.
+    /// - Throws: `InputError` if it is no number from 0 on.
     func keepValue() throws -> Double? {
         guard let text = self["keep"] else { return nil }
         guard let number = Double(text), number >= 0, number.isFinite else {

@@ -1,5 +1,5 @@
 extension JobKind {
-    /// Has a language model find the claims of memories, see ``Refinement``.
+    /// Has a language model find the claims of memories, see `Refinement`.
     public static let refine = JobKind(rawValue: "refine")
 }
 
