@@ -40,6 +40,7 @@ let package = Package(
         .library(name: "MnemeText", targets: ["MnemeText"]),
         .library(name: "MnemeNumerics", targets: ["MnemeNumerics"]),
         // Where both meet, and what serves them to others.
+        .library(name: "MnemeChat", targets: ["MnemeChat"]),
         .library(name: "MnemeServer", targets: ["MnemeServer"]),
         .executable(name: "mneme", targets: ["mneme-cli"]),
     ],
@@ -105,10 +106,12 @@ let package = Package(
                 crypto, locks,
             ]),
         .target(name: "MnemeEngine", dependencies: ["MnemeBase", "MnemeKV", "MnemeModels", "MnemeNumerics", locks]),
+        .target(name: "MnemeChat", dependencies: ["Mneme", "MnemeEngine", "MnemeKV", "MnemeStore", tracing]),
         .target(
             name: "MnemeServer",
             dependencies: [
-                "Mneme", "MnemeBase", "MnemeEngine", "MnemeKV", "MnemeModels", "MnemeStore", crypto, locks, logging,
+                "Mneme", "MnemeBase", "MnemeChat", "MnemeEngine", "MnemeKV", "MnemeModels", "MnemeStore", crypto, locks,
+                logging,
                 tracing,
                 .product(name: "Hummingbird", package: "hummingbird", condition: server),
                 .product(name: "HummingbirdCore", package: "hummingbird", condition: server),
@@ -129,8 +132,8 @@ let package = Package(
         .executableTarget(
             name: "mneme-cli",
             dependencies: [
-                "Mneme", "MnemeBase", "MnemeEngine", "MnemeHub", "MnemeKV", "MnemeSeal", "MnemeServer", "MnemeBench",
-                "MnemeEmbedding", "MnemeModels",
+                "Mneme", "MnemeBase", "MnemeChat", "MnemeEngine", "MnemeHub", "MnemeKV", "MnemeSeal", "MnemeServer",
+                "MnemeBench", "MnemeEmbedding", "MnemeModels",
                 "MnemeNumerics", "MnemeStore", crypto, locks, logging, tracing,
                 .product(name: "ArgumentParser", package: "swift-argument-parser", condition: server),
             ]
@@ -149,8 +152,8 @@ let package = Package(
         .testTarget(
             name: "MnemeServerTests",
             dependencies: [
-                "Mneme", "MnemeBase", "MnemeModels", "MnemeServer", "MnemeStore",
-                .product(name: "Logging", package: "swift-log"),
+                "Mneme", "MnemeBase", "MnemeEngine", "MnemeIndex", "MnemeKV", "MnemeModels", "MnemeSeal", "MnemeServer",
+                "MnemeStore", "MnemeText", locks, logging,
             ]
         ),
         .testTarget(
@@ -163,8 +166,8 @@ let package = Package(
         .testTarget(
             name: "MnemeHubTests",
             dependencies: [
-                "MnemeBase", "MnemeHub", "MnemeModels",
-                .product(name: "Hummingbird", package: "hummingbird", condition: server), crypto, locks,
+                "MnemeBase", "MnemeHub", "MnemeModels", crypto, locks,
+                .product(name: "Hummingbird", package: "hummingbird", condition: server),
             ]),
         .testTarget(
             name: "MnemeStoreTests",

@@ -6,6 +6,7 @@ import HummingbirdTLS
 public import Logging
 public import Mneme
 import MnemeBase
+import MnemeChat
 public import MnemeEngine
 import MnemeKV
 import MnemeModels
@@ -49,7 +50,7 @@ public struct ServerConfiguration: Sendable {
 /// Mneme over HTTP: the operation table, OpenAI-compatible embeddings, MCP, health and metrics.
 public struct MemoryServer: Sendable {
     let memory: MemoryOS
-    let chat: ChatEndpoint?
+    private let language: ServedLanguage?
     private let models: ServedModels
     let configuration: ServerConfiguration
     private let metrics = ServerMetrics()
@@ -58,7 +59,7 @@ public struct MemoryServer: Sendable {
 
     /// - Parameters:
     ///   - language: a model and the engine that runs it, for the chat and completions endpoints; the caller closes the engine.
-    /// - Throws: ``Mneme/InputError`` if the address is open to others and there is no key.
+    /// - Throws: `InputError` if the address is open to others and there is no key.
     public init(
         memory: MemoryOS, language: (model: LanguageModel, engine: Engine)? = nil, configuration: ServerConfiguration,
         logger: Logger = Logger(label: "mneme.server")
@@ -73,10 +74,8 @@ public struct MemoryServer: Sendable {
         self.memory = memory
         models = ServedModels(
             language: language?.model.name, alias: configuration.modelAlias, embedder: memory.embedder?.identifier)
-        chat = language.map { [models] in
-            ChatEndpoint(model: $0.model, engine: $0.engine, memory: memory, models: models)
-        }
-        if let language { memory.attach(EngineMemory(engine: language.engine)) }
+        self.language = language.map { ServedLanguage(model: $0.model, engine: $0.engine, logger: logger) }
+        if let language { memory.attach(EngineMemory(language.engine)) }
         self.configuration = configuration
         self.logger = logger
         limiter = RateLimiter(perMinute: configuration.requestsPerMinute)
@@ -93,7 +92,7 @@ public struct MemoryServer: Sendable {
         try await application.runService()
     }
 
-    /// - Throws: ``Mneme/InputError`` if the certificate or its key cannot be read.
+    /// - Throws: `InputError` if the certificate or its key cannot be read.
     private func transport() throws -> HTTPServerBuilder {
         let limits = configuration.connections, counts = ConnectionCounts()
         let plain = HTTPServerBuilder.http1(
@@ -141,14 +140,7 @@ public struct MemoryServer: Sendable {
     private func operationEndpoints() -> [Endpoint] {
         OperationTable.all.compactMap { operation in
             guard let route = operation.route, operation.surfaces.contains(.http) else { return nil }
-            let method: HTTPRequest.Method =
-                switch route.method {
-                case .get: .get
-                case .post: .post
-                case .patch: .patch
-                case .delete: .delete
-                }
-            return Endpoint(method: method, path: route.path) { request, context in
+            return Endpoint(method: Self.method(route), path: route.path) { request, context in
                 await answer(request, operation.name) { caller in
                     try await run(operation, route, request, context, caller)
                 }
@@ -156,38 +148,62 @@ public struct MemoryServer: Sendable {
         }
     }
 
+    private static func method(_ route: Route) -> HTTPRequest.Method {
+        switch route.method {
+        case .get: .get
+        case .post: .post
+        case .patch: .patch
+        case .delete: .delete
+        }
+    }
+
     private func modelEndpoints() -> [Endpoint] {
-        let generations =
-            [
-                ("/v1/chat/completions", "chat", { @Sendable in try await $0.chat($1, body: $2, $3) }),
-                ("/v1/completions", "completions", { @Sendable in try await $0.complete($1, body: $2, $3) }),
-            ] as [(String, String, @Sendable (ChatEndpoint, JSONFields, String, Caller) async throws -> Response)]
-        return generations.map { path, name, run in
-            Endpoint(method: .post, path: path) { request, _ in
-                await answer(request, name) { caller in
-                    try Self.require(.read, caller)
-                    let bytes = try await body(request), fields = JSONFields(try object(bytes))
-                    guard let chat else { throw UnknownModel(name: try fields.text("model") ?? "", known: nil) }
-                    return try await run(chat, fields, String(decoding: bytes, as: UTF8.self), caller)
-                }
-            }
-        } + [
-            Endpoint(method: .post, path: "/v1/embeddings") { request, _ in
-                await answer(request, "embeddings") { caller in
-                    try Self.require(.read, caller)
-                    return try await EmbeddingsEndpoint.answer(JSONFields(try await object(request)), memory: memory)
-                }
+        [
+            endpoint(.chat) { request, _, caller in
+                let (language, fields, body) = try await languageRequest(request)
+                return try await ChatEndpoint(language: language, memory: memory)
+                    .answer(ChatCall(fields, body: body), caller)
             },
-            Endpoint(method: .get, path: "/v1/models") { request, _ in
-                await answer(request, "models") { _ in Self.json(.ok, models.list) }
+            endpoint(.completions) { request, _, caller in
+                let (language, fields, body) = try await languageRequest(request)
+                return try await CompletionsEndpoint(language: language)
+                    .answer(CompletionCall(fields, body: body), caller)
             },
-            Endpoint(method: .get, path: "/v1/models/{id}") { request, context in
-                await answer(request, "models") { _ in
-                    let name = context.parameters.get("id") ?? ""
-                    return Self.json(.ok, try models.entry(name.removingPercentEncoding ?? name))
-                }
+            endpoint(.embeddings) { request, _, _ in
+                try await EmbeddingsEndpoint.answer(JSONFields(try await object(request)), memory: memory)
+            },
+            endpoint(.models) { _, _, _ in Self.json(.ok, models.list) },
+            endpoint(.model) { _, context, _ in
+                let name = context.parameters.get("id") ?? ""
+                return Self.json(.ok, try models.entry(name.removingPercentEncoding ?? name))
             },
         ]
+    }
+
+    /// A route of OpenAI's API, behind the permission that it needs.
+    private func endpoint(
+        _ route: ModelRoute,
+        respond: @escaping @Sendable (Request, BasicRequestContext, Caller) async throws -> Response
+    ) -> Endpoint {
+        Endpoint(method: Self.method(route.route), path: route.route.path) { request, context in
+            await answer(request, route.operation) { caller in
+                if let permission = route.permission { try memory.authorize(permission, by: caller) }
+                return try await respond(request, context, caller)
+            }
+        }
+    }
+
+    /// The language model that a request is for, the request's fields, and the text that they were read from.
+    ///
+    /// - Throws: ``UnknownModel`` if it names another model than the one that is served.
+    private func languageRequest(
+        _ request: Request
+    ) async throws -> (language: ServedLanguage, fields: JSONFields, body: String) {
+        let bytes = try await body(request), fields = JSONFields(try object(bytes))
+        let name = try GenerationFields.model.read(fields)
+        guard let language else { throw UnknownModel(name: name ?? "", known: nil) }
+        if let name { try models.requireLanguage(name) }
+        return (language, fields, String(decoding: bytes, as: UTF8.self))
     }
 
     private func serverEndpoints() -> [Endpoint] {
@@ -202,7 +218,7 @@ public struct MemoryServer: Sendable {
                 await answer(request, "metrics") { caller in
                     let text = metrics.text(
                         gauges: Self.gauges(try await memory.statistics(by: caller), try await memory.jobCounts())
-                            + (chat.map { Self.gauges($0.engine.statistics) } ?? []))
+                            + (language.map { Self.gauges($0.engine.statistics) } ?? []))
                     return Response(
                         status: .ok, headers: [.contentType: "text/plain; version=0.0.4; charset=utf-8"],
                         body: .init(byteBuffer: ByteBuffer(string: text)))
@@ -213,7 +229,7 @@ public struct MemoryServer: Sendable {
                 await answer(request, "mcp") { caller in
                     let session = MCPSession(
                         memory: memory, principal: caller.principal, request: caller.request,
-                        version: configuration.version)
+                        version: configuration.version, logger: logger)
                     guard let reply = await session.answer(try await body(request)) else {
                         return Response(status: .accepted)
                     }
@@ -221,12 +237,6 @@ public struct MemoryServer: Sendable {
                 }
             },
         ]
-    }
-
-    private static func require(_ permission: Permission, _ caller: Caller) throws {
-        guard caller.principal.permissions.contains(permission) else {
-            throw AccessError("The key lacks the permission '\(permission.rawValue)'.")
-        }
     }
 
     /// Identifies the caller, applies the limits, counts, and turns errors into answers.
@@ -256,22 +266,13 @@ public struct MemoryServer: Sendable {
         do {
             let (principal, perMinute) = try await identify(request)
             if let wait = limiter.wait(for: principal.name, own: perMinute) {
-                throw Refusal(
-                    ClientError(
-                        status: 429, code: "rate_limited",
-                        message: "Too many requests. Try again in \(Int(wait.rounded(.up))) s.", retryAfter: wait))
+                throw ClientError(
+                    .busy, code: "rate_limited", retryAfter: wait,
+                    "Too many requests. Try again in \(Int(wait.rounded(.up))) s.")
             }
             response = try await body(Caller(principal, operation: operation, request: id))
         } catch {
-            let failure = (error as? Refusal)?.error ?? ClientError(error)
-            if failure.status >= 500 {
-                logger.error(
-                    "request failed",
-                    metadata: [
-                        "operation": "\(operation)", "code": "\(failure.code)", "error": "\(type(of: error))",
-                        "request": "\(id)",
-                    ])
-            }
+            let failure = ClientError(error, log: logger, operation: operation, request: id)
             response = Self.json(HTTPResponse.Status(code: failure.status), failure.json)
             if let wait = failure.retryAfter { response.headers[.retryAfter] = String(Int(wait.rounded(.up))) }
             if failure.status == 401 { response.headers[.wwwAuthenticate] = "Bearer" }
@@ -292,11 +293,6 @@ public struct MemoryServer: Sendable {
         return UUID().uuidString.lowercased()
     }
 
-    private struct Refusal: Error {
-        let error: ClientError
-        init(_ error: ClientError) { self.error = error }
-    }
-
     private func identify(_ request: Request) async throws -> (principal: Principal, requestsPerMinute: Int?) {
         let keys = configuration.keys
         guard configuration.tokens != nil || keys?.keys.contains(where: { $0.revoked == nil }) ?? false else {
@@ -304,10 +300,8 @@ public struct MemoryServer: Sendable {
             if let authority = request.head.authority {
                 let host = HostName.of(authority: authority)
                 guard let host, HostName.isLocal(host) || host == configuration.host.lowercased() else {
-                    throw Refusal(
-                        ClientError(
-                            status: 403, code: "forbidden",
-                            message: "Requests for the host \(authority.prefix(100)) are not served without a key."))
+                    throw ClientError(
+                        .forbidden, "Requests for the host \(authority.prefix(100)) are not served without a key.")
                 }
             }
             return (.local, nil)
@@ -317,11 +311,9 @@ public struct MemoryServer: Sendable {
             if let key = keys?.find(secret: secret) { return (key.principal, key.requestsPerMinute) }
             if let principal = await configuration.tokens?.principal(secret) { return (principal, nil) }
         }
-        throw Refusal(
-            ClientError(
-                status: 401, code: "unauthorized",
-                message:
-                    "A valid key \(configuration.tokens == nil ? "" : "or token ")is needed: Authorization: Bearer …"))
+        throw ClientError(
+            .unauthenticated,
+            "A valid key \(configuration.tokens == nil ? "" : "or token ")is needed: Authorization: Bearer …")
     }
 
     private func run(
@@ -364,7 +356,12 @@ public struct MemoryServer: Sendable {
             return Response(
                 status: .ok, headers: [.contentType: "application/x-ndjson"],
                 body: ResponseBody { writer in
-                    for try await line in lines { try await writer.write(ByteBuffer(string: line + "\n")) }
+                    do {
+                        for try await line in lines { try await writer.write(ByteBuffer(string: line + "\n")) }
+                    } catch {
+                        _ = ClientError(error, log: logger, operation: caller.operation, request: caller.request)
+                        throw error
+                    }
                     try await writer.finish(nil)
                 })
         }
@@ -380,11 +377,8 @@ public struct MemoryServer: Sendable {
         } catch is NIOTooManyBytesError { throw tooLarge }
     }
 
-    private var tooLarge: Refusal {
-        Refusal(
-            ClientError(
-                status: 413, code: "too_large",
-                message: "The request is larger than \(configuration.maximumBody) bytes."))
+    private var tooLarge: ClientError {
+        ClientError(.tooLarge, "The request is larger than \(configuration.maximumBody) bytes.")
     }
 
     private func object(_ request: Request) async throws -> [String: JSONValue] { try object(try await body(request)) }
@@ -468,16 +462,6 @@ extension HTTPField.Name {
 /// Finds what an instrument looks for in a request's headers.
 private struct HeaderExtractor: Extractor {
     func extract(key: String, from headers: HTTPFields) -> String? { HTTPField.Name(key).flatMap { headers[$0] } }
-}
-
-/// Keys and values go with the memories that they were computed from.
-private struct EngineMemory: DerivedMemory {
-    /// Its files are the folder's, which whoever opened it has attached.
-    var files: [String] { [] }
-    let engine: Engine
-    func erase(madeOf sources: Set<String>, _ activations: [ActivationReference]) throws {
-        try engine.erase(sources: sources, texts: activations.compactMap { KVHash($0.block) })
-    }
 }
 
 extension HTTPField.Name {

@@ -1,43 +1,9 @@
 import Mneme
 import MnemeStore
 
-/// The OpenAPI 3.1 document of the HTTP interface, made from the operation table.
+/// The OpenAPI 3.1 document of the HTTP interface, made from the operation table and
+/// ``ModelRoute/all``.
 enum OpenAPI {
-    /// What the endpoints of the language model take.
-    private static func generation(required field: String, _ schema: JSONValue, isChat: Bool) -> JSONValue {
-        var properties: [String: JSONValue] = [
-            field: schema, "model": ["type": "string"], "max_tokens": ["type": "integer"],
-            "temperature": ["type": "number"], "top_p": ["type": "number"],
-            "top_k": ["type": "integer"], "min_p": ["type": "number"], "repetition_penalty": ["type": "number"],
-            "presence_penalty": ["type": "number"],
-            "frequency_penalty": ["type": "number"], "logit_bias": ["type": "object"], "seed": ["type": "integer"],
-            "stop": ["oneOf": [["type": "string"], ["type": "array", "items": ["type": "string"]]]],
-            "stream": ["type": "boolean"],
-            "stream_options": ["type": "object"], "response_format": ["type": "object"],
-        ]
-        if isChat {
-            properties["logprobs"] = ["type": "boolean"]
-            properties["top_logprobs"] = ["type": "integer"]
-            properties["max_completion_tokens"] = ["type": "integer"]
-            properties["memory"] = [
-                "description": "Recall before the answer, remember after it.",
-                "oneOf": [
-                    ["type": "boolean"],
-                    [
-                        "type": "object",
-                        "properties": [
-                            "user": ["type": "string"], "tenant": ["type": "string"], "session": ["type": "string"],
-                            "limit": ["type": "integer", "minimum": 1, "maximum": 50],
-                            "also": ["type": "array", "items": ["type": "string"]],
-                            "remember": ["type": "boolean"],
-                        ],
-                    ],
-                ],
-            ]
-        }
-        return ["type": "object", "required": [.string(field)], "properties": .object(properties)]
-    }
-
     static func document(version: String) -> JSONValue {
         var paths: [String: JSONValue] = [:]
         for operation in OperationTable.all {
@@ -46,71 +12,9 @@ enum OpenAPI {
             methods[route.method.rawValue.lowercased()] = description(operation, route)
             paths[route.path] = .object(methods)
         }
-        paths["/v1/embeddings"] = [
-            "post": [
-                "operationId": "embeddings", "summary": "Vectors of texts (OpenAI-compatible).",
-                "requestBody": [
-                    "required": true,
-                    "content": [
-                        "application/json": [
-                            "schema": [
-                                "type": "object", "required": ["input"],
-                                "properties": [
-                                    "input": [
-                                        "oneOf": [["type": "string"], ["type": "array", "items": ["type": "string"]]]
-                                    ], "model": ["type": "string"],
-                                    "encoding_format": ["type": "string", "enum": ["float", "base64"]],
-                                    "dimensions": ["type": "integer"],
-                                ],
-                            ]
-                        ]
-                    ],
-                ],
-                "responses": responses,
-            ]
-        ]
-        for (path, name, summary, field, schema) in [
-            (
-                "/v1/chat/completions", "chat",
-                "An answer in a conversation (OpenAI-compatible), with `memory` if asked for.", "messages",
-                [
-                    "type": "array",
-                    "items": [
-                        "type": "object", "required": ["role"],
-                        "properties": [
-                            "role": ["type": "string", "enum": ["system", "developer", "user", "assistant", "tool"]],
-                            "content": ["type": "string"],
-                        ],
-                    ],
-                ]
-            ),
-            (
-                "/v1/completions", "completions", "The continuation of a text (OpenAI-compatible).", "prompt",
-                ["type": "string"]
-            ),
-        ] as [(String, String, String, String, JSONValue)] {
-            paths[path] = [
-                "post": [
-                    "operationId": .string(name), "summary": .string(summary),
-                    "requestBody": [
-                        "required": true,
-                        "content": [
-                            "application/json": ["schema": generation(required: field, schema, isChat: name == "chat")]
-                        ],
-                    ],
-                    "responses": responses,
-                ]
-            ]
+        for route in ModelRoute.all {
+            paths[route.route.path] = [route.route.method.rawValue.lowercased(): description(route)]
         }
-        paths["/v1/models"] = [
-            "get": ["operationId": "models", "summary": "The models that are served.", "responses": responses]
-        ]
-        paths["/v1/models/{id}"] = [
-            "get": [
-                "operationId": "model", "summary": "One model that is served.", "responses": responses,
-                "parameters": [["name": "id", "in": "path", "required": true, "schema": ["type": "string"]]],
-            ]
-        ]
         paths["/healthz"] = [
             "get": [
                 "operationId": "health", "summary": "Whether the server answers.", "security": [],
@@ -139,9 +43,10 @@ enum OpenAPI {
                         "type": "object", "required": ["error"],
                         "properties": [
                             "error": [
-                                "type": "object", "required": ["type", "message"],
+                                "type": "object", "required": ["type", "code", "message"],
                                 "properties": [
-                                    "type": ["type": "string"], "code": ["type": "string"],
+                                    "type": ["type": "string", "description": "The same as the code."],
+                                    "code": ["type": "string", "description": .string(codes)],
                                     "message": ["type": "string"],
                                 ],
                             ]
@@ -152,6 +57,11 @@ enum OpenAPI {
         ]
     }
 
+    private static var codes: String {
+        let known = ErrorClass.allCases.map(\.rawValue).joined(separator: ", ")
+        return "One of \(known), or a finer name such as context_length_exceeded, model_not_found or quota_reached."
+    }
+
     private static let responses: JSONValue = [
         "200": ["description": "Done.", "content": ["application/json": ["schema": ["type": "object"]]]],
         "default": [
@@ -159,6 +69,22 @@ enum OpenAPI {
             "content": ["application/json": ["schema": ["$ref": "#/components/schemas/Error"]]],
         ],
     ]
+
+    private static func description(_ route: ModelRoute) -> JSONValue {
+        var result: [String: JSONValue] = [
+            "operationId": .string(route.name), "summary": .string(route.summary), "responses": responses,
+        ]
+        if let permission = route.permission { result["x-permission"] = .string(permission.rawValue) }
+        if route.route.path.contains("{id}") {
+            result["parameters"] = [["name": "id", "in": "path", "required": true, "schema": ["type": "string"]]]
+        }
+        if !route.fields.isEmpty {
+            result["requestBody"] = [
+                "required": true, "content": ["application/json": ["schema": .schema(of: route.fields)]],
+            ]
+        }
+        return .object(result)
+    }
 
     private static func description(_ operation: any Mneme.Operation.Type, _ route: Route) -> JSONValue {
         let offered = operation.parameters.filter { $0.surfaces.contains(.http) }

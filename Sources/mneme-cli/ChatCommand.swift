@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import Mneme
+import MnemeChat
 import MnemeEngine
 import MnemeStore
 
@@ -27,51 +28,56 @@ struct ChatCommand: AsyncParsableCommand {
     func run() async throws {
         let model = try language.open(), engine = try kv.engine(model)
         defer { engine.close() }
-        let os = memory ? try store.open() : nil
-        let session = session ?? "chat-" + Date().formatted(Date.ISO8601FormatStyle().year().month().day())
-        let chatMemory = os.map {
-            ChatMemory($0, scope: Scope(user: user, session: session), also: also.map { Owner(user: $0) })
-        }
-        let profile = try await chatMemory?.profile() ?? []
-        for cube in profile { Terminal.note("  profile: " + Terminal.line(cube.text.prefix(Terminal.width - 13))) }
-        var messages =
-            ChatMemory.system(system, profile: profile).map { [ChatMessage(role: "system", content: $0)] } ?? []
-        let interactive = Terminal.isInteractive(STDIN_FILENO)
-        while true {
-            if interactive {
-                print(Terminal.styled("> ", .bold), terminator: "")
-                fflush(nil)
-            }
-            guard let line = readLine(), line.contains(where: { !$0.isWhitespace }) else { break }
-            let known = Set(profile.map(\.id)),
-                memories = try await chatMemory?.recall(line).filter { !known.contains($0.memory.id) } ?? []
-            for item in memories {
-                Terminal.note("  memory: " + Terminal.line(item.memory.text.prefix(Terminal.width - 12)))
-            }
-            var turn = messages
-            turn.append(ChatMessage(role: "user", content: line))
-            let prompt = try engine.prompt(
-                model, turn, at: turn.count - 1, parts: ChatMemory.parts(line, memories: memories))
-            var request = GenerationRequest(prompt: prompt.tokens)
-            request.texts = prompt.texts
-            request.maxTokens = maxTokens
-            request.sources = chatMemory?.sources(memories, profile: profile) ?? []
-            request.sampling = sampling.parameters
-            var answer = "", output = AnswerOutput()
-            for try await event in try engine.generate(request) {
-                switch event {
-                case .token(let text, _, _, _):
-                    answer += text
-                    output.write(text)
-                case .finished(_, let usage):
-                    print()
-                    if interactive { Terminal.note(usage.summary) }
-                }
-            }
+        let memory = memory ? try store.open() : nil
+        let conversation = try await Conversation(model, engine, memory: memory.map(chatMemory))
+        for cube in conversation.profile { note("profile: ", cube.text) }
+        var messages = system.map { [ChatMessage(role: "system", content: $0)] } ?? []
+        while let line = Self.nextLine() {
             messages.append(ChatMessage(role: "user", content: line))
-            messages.append(ChatMessage(role: "assistant", content: answer))
-            try await chatMemory?.remember(user: line, answer: answer)
+            var turn = ChatTurn(messages)
+            turn.generation.maxTokens = maxTokens
+            turn.generation.sampling = sampling.parameters
+            let answer = try await conversation.answer(turn)
+            for item in answer.memories { note("memory: ", item.memory.text) }
+            messages.append(ChatMessage(role: "assistant", content: try await Self.show(answer)))
         }
-        await os?.close()
+        await memory?.close()
+    }
+
+    private func chatMemory(_ memory: MemoryOS) -> ChatMemory {
+        let session = session ?? "chat-" + Date().formatted(Date.ISO8601FormatStyle().year().month().day())
+        return ChatMemory(memory, scope: Scope(user: user, session: session), also: also.map { Owner(user: $0) })
+    }
+
+    private static var isInteractive: Bool { Terminal.isInteractive(STDIN_FILENO) }
+
+    /// What the user says next; nil at the end.
+    private static func nextLine() -> String? {
+        if isInteractive {
+            print(Terminal.styled("> ", .bold), terminator: "")
+            fflush(nil)
+        }
+        guard let line = readLine(), line.contains(where: { !$0.isWhitespace }) else { return nil }
+        return line
+    }
+
+    private func note(_ kind: String, _ text: String) {
+        Terminal.note("  " + kind + Terminal.line(text.prefix(Terminal.width - kind.count - 4)))
+    }
+
+    /// Shows an answer as it comes, and returns it.
+    private static func show(_ answer: ChatAnswer) async throws -> String {
+        var text = "", output = AnswerOutput()
+        for try await event in answer {
+            switch event {
+            case .token(let piece, _, _, _):
+                text += piece
+                output.write(piece)
+            case .finished(_, let usage):
+                print()
+                if isInteractive { Terminal.note(usage.summary) }
+            }
+        }
+        return text
     }
 }

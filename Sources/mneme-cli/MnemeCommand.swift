@@ -3,6 +3,7 @@ import Foundation
 import Logging
 import Mneme
 import MnemeBase
+import MnemeChat
 import MnemeEmbedding
 import MnemeEngine
 import MnemeHub
@@ -74,12 +75,10 @@ struct MnemeCommand: AsyncParsableCommand {
             } else {
                 try command.run()
             }
-        } catch let error as any CustomStringConvertible & Error
-            where error is InputError || error is StoreError || error is ModelError || error is AccessError
-            || error is EngineError || error is KVError || error is SealError || error is FileError
-        {
-            Terminal.error(error.description)
-            Foundation.exit(error is InputError ? 2 : 1)
+        } catch let error as any MnemeError {
+            Terminal.error(error.message)
+            fflush(nil)
+            Foundation.exit(error.errorClass.exitCode)
         } catch {
             // ArgumentParser's message may quote what was typed.
             let code = exitCode(for: error), message = fullMessage(for: error)
@@ -90,6 +89,11 @@ struct MnemeCommand: AsyncParsableCommand {
             Foundation.exit(code.rawValue)
         }
     }
+}
+
+extension ErrorClass {
+    /// The program's exit code: 2 if something else has to be asked for, 1 if it failed.
+    fileprivate var exitCode: Int32 { self == .input ? 2 : 1 }
 }
 
 /// Options of every command that opens the store.
@@ -109,7 +113,7 @@ struct StoreOptions: ParsableArguments {
             store: try StoreFileOptions.open(path),
             embedder: noEmbedder ? nil : try Home.embedder(), indexFolder: (path ?? Home.store) + ".index")
         memory.attach(keys: Home.packageKeys)
-        if FileManager.default.fileExists(atPath: Home.kv) { memory.attach(FolderMemory(folder: try Home.kvFolder())) }
+        if FileManager.default.fileExists(atPath: Home.kv) { memory.attach(FolderMemory(try Home.kvFolder())) }
         return memory
     }
 }
@@ -125,21 +129,6 @@ struct StoreFileOptions: ParsableArguments {
         try SQLiteMemoryStore(
             path: path ?? Home.store, analyzer: MemoryOS.analyzerVersion, auditKey: Home.signingKey(),
             key: Home.encryptionKey())
-    }
-}
-
-/// Blocks on disk go with the memories that they were computed from.
-private struct FolderMemory: DerivedMemory {
-    let folder: KVFolder
-    var files: [String] { [folder.path] }
-    func erase(madeOf sources: Set<String>, _ activations: [ActivationReference]) throws {
-        try folder.erase(sources: sources)
-        for activation in activations {
-            // What is not there any more need not be erased.
-            do { if let end = KVHash(activation.block) { try folder.erase(text: end) } } catch let error as KVError
-                where error.code == .notFound
-            {}
-        }
     }
 }
 
@@ -161,7 +150,7 @@ enum Home {
     static func kvFolder(limit: Int? = nil) throws -> KVFolder {
         try KVFolder(path: kv, limit: limit, key: encryptionKey())
     }
-    static var model: String { models + "/all-MiniLM-L6-v2" }
+    static var model: String { EmbedderChoice.miniLMFolder }
 
     /// A model by its name among the models, or by the path of a file or folder.
     static func languageModel(_ name: String, context: Int? = nil, threads: Int? = nil) throws -> LanguageModel {
@@ -195,16 +184,5 @@ enum Home {
 
     static var hasEmbedder: Bool { FileManager.default.fileExists(atPath: model + "/model.safetensors") }
 
-    static func embedder() throws -> LazyEmbedder {
-        guard hasEmbedder else {
-            throw ModelError(
-                .missingFile,
-                """
-                The embedding model is not in \(model). `mneme pull minilm` fetches it (80 MB), or put the files of \
-                sentence-transformers/all-MiniLM-L6-v2 there (config.json, vocab.txt, model.safetensors, sentence_bert_config.json). \
-                With --no-embedder, recall works by words alone.
-                """)
-        }
-        return try LazyEmbedder(folder: model)
-    }
+    static func embedder() throws -> LazyEmbedder { try EmbedderChoice.miniLM(in: model) }
 }

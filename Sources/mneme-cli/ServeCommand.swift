@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import Logging
 import Mneme
+import MnemeChat
 import MnemeEngine
 import MnemeServer
 import Tracing
@@ -88,7 +89,8 @@ struct ServeCommand: AsyncParsableCommand {
             memory.attach(oracle: asked)
         }
         if let language {
-            memory.attach(promoter: ProfilePromoter(language.model, language.engine, keys: configuration.keys))
+            let keys = configuration.keys
+            memory.attach(promoter: ProfilePromoter(language.model, language.engine) { keys?.principals ?? [] })
         }
         let server = try MemoryServer(memory: memory, language: language, configuration: configuration, logger: logger)
         let host = host,

@@ -2,6 +2,7 @@ import Foundation
 import Logging
 import Mneme
 import MnemeBase
+import MnemeEngine
 import MnemeModels
 import MnemeServer
 import MnemeStore
@@ -13,8 +14,9 @@ import Testing
 
 /// A server on loopback with a store of its own, stopped at the end.
 func withServer(
-    keys: [(String, Set<Permission>, String?)] = [], embedder: (any TextEmbedder)? = nil,
-    change: (inout ServerConfiguration) -> Void = { _ in },
+    keys: [(String, Set<Permission>, String?)] = [], limits: (inout APIKey) -> Void = { _ in },
+    embedder: (any TextEmbedder)? = nil, language: (model: LanguageModel, engine: Engine)? = nil,
+    logger given: Logger? = nil, change: (inout ServerConfiguration) -> Void = { _ in },
     _ body: (_ base: URL, _ secrets: [String], _ memory: MemoryOS) async throws -> Void
 ) async throws {
     let folder = FileManager.default.temporaryDirectory.appendingPathComponent("mneme-\(UUID().uuidString)").path
@@ -23,15 +25,16 @@ func withServer(
     let memory = MemoryOS(store: store, embedder: embedder)
     let file = try KeyFile(path: folder + "/keys.json")
     let secrets = try keys.map {
-        try file.create(name: $0.0, permissions: $0.1, user: $0.2, tenant: nil, expires: nil).secret
+        try file.create(name: $0.0, permissions: $0.1, user: $0.2, tenant: nil, expires: nil, limits: limits).secret
     }
     var configuration = ServerConfiguration()
     configuration.port = 0
     configuration.keys = file
     change(&configuration)
-    var logger = Logger(label: "test")
-    logger.logLevel = .critical
-    let server = try MemoryServer(memory: memory, configuration: configuration, logger: logger)
+    var logger = given ?? Logger(label: "test")
+    if given == nil { logger.logLevel = .critical }
+    let server = try MemoryServer(
+        memory: memory, language: language, configuration: configuration, logger: logger)
     let (ports, continuation) = AsyncStream.makeStream(of: Int.self)
     try await withThrowingTaskGroup(of: Void.self) { group in
         group.addTask { try await server.run { continuation.yield($0) } }
@@ -51,7 +54,8 @@ func send(
     var request = URLRequest(url: url)
     request.httpMethod = method
     request.httpBody = body
-    request.timeoutInterval = 30
+    // Other tests may have the machine for minutes.
+    request.timeoutInterval = 300
     if body != nil { request.setValue("application/json", forHTTPHeaderField: "Content-Type") }
     if let key { request.setValue("Bearer " + key, forHTTPHeaderField: "Authorization") }
     for (name, value) in headers { request.setValue(value, forHTTPHeaderField: name) }
@@ -116,14 +120,16 @@ final class RawConnection: @unchecked Sendable {
     }
 
     /// What comes until the other side closes, or until the time is over.
-    func received(within seconds: Double) async -> String {
+    ///
+    /// - Parameter wanted: what an answer begins with that need not be waited out.
+    func received(within seconds: Double, until wanted: String? = nil) async -> String {
         // The server answers on the threads that tests run on: none of them may wait here.
         await withCheckedContinuation { continuation in
-            DispatchQueue.global().async { continuation.resume(returning: self.read(within: seconds)) }
+            DispatchQueue.global().async { continuation.resume(returning: self.read(within: seconds, until: wanted)) }
         }
     }
 
-    private func read(within seconds: Double) -> String {
+    private func read(within seconds: Double, until beginning: String?) -> String {
         var bytes: [UInt8] = [], chunk = [UInt8](repeating: 0, count: 65536)
         let end = Date().addingTimeInterval(seconds)
         while case let left = end.timeIntervalSinceNow, left > 0 {
@@ -135,6 +141,7 @@ final class RawConnection: @unchecked Sendable {
                 break
             }
             bytes += chunk[..<count]
+            if let beginning, bytes.starts(with: beginning.utf8) { break }
         }
         return String(decoding: bytes, as: UTF8.self)
     }
@@ -144,4 +151,9 @@ final class RawConnection: @unchecked Sendable {
         _ = await received(within: seconds)
         return wasClosed
     }
+}
+
+extension JSONValue {
+    /// An element of a list; nil out of bounds and for what is no list.
+    subscript(index: Int) -> JSONValue? { array.flatMap { $0.indices.contains(index) ? $0[index] : nil } }
 }

@@ -1,4 +1,5 @@
 import Mneme
+import MnemeBase
 
 /// The models that are served, by the names that requests may use.
 struct ServedModels: Sendable {
@@ -33,17 +34,19 @@ struct ServedModels: Sendable {
 }
 
 /// A request for a model that is not served.
-struct UnknownModel: Error, CustomStringConvertible {
-    let description: String
+struct UnknownModel: MnemeError {
+    let message: String
+    var errorClass: ErrorClass { .notFound }
+    var errorCode: String { "model_not_found" }
 
     /// - Parameter known: the language model that is served, if any.
     init(name: String, known: String?) {
         let help =
             known.map { "This server runs '\($0)'." } ?? "This server runs no language model; start it with --model."
-        description = "The model '\(name.prefix(80))' is not served. \(help)"
+        message = "The model '\(name.prefix(80))' is not served. \(help)"
     }
 
-    private init(_ description: String) { self.description = description }
+    private init(_ message: String) { self.message = message }
 
     static let embedder = UnknownModel("This server runs without an embedding model. `mneme pull minilm` fetches one.")
 }

@@ -3,25 +3,31 @@ public import MnemeEngine
 import MnemeKV
 public import MnemeStore
 
-/// Computes the keys and values of the system message that chats with a profile begin with, and keeps them on disk: the first answer of a chat starts
-/// as if the profile had been read already.
+/// Computes the KV cache of the system message that chats with a profile begin with, and keeps it
+/// on disk: the first answer of a chat starts as if the profile had been read already.
 public struct ProfilePromoter: MemoryPromoter {
-    private let model: LanguageModel, engine: Engine, keys: KeyFile?
+    private let model: LanguageModel
+    private let engine: Engine
+    private let principals: @Sendable () -> [Principal]
     public var name: String { model.name }
 
     /// - Parameters:
     ///   - engine: runs the model, and keeps keys and values in a folder.
-    ///   - keys: those of a server: what is computed for one is found by that one alone.
-    public init(_ model: LanguageModel, _ engine: Engine, keys: KeyFile? = nil) {
-        (self.model, self.engine, self.keys) = (model, engine, keys)
+    ///   - principals: who chats besides the local user, such as a server's keys: what is computed
+    ///     for one is found by that one alone.
+    public init(
+        _ model: LanguageModel, _ engine: Engine, principals: @escaping @Sendable () -> [Principal] = { [] }
+    ) {
+        self.model = model
+        self.engine = engine
+        self.principals = principals
     }
 
     public func readers(of owner: Owner) -> [Principal] {
-        var readers = [Principal.local], scopes: Set = [ChatEndpoint.scope(.local)]
-        for key in keys?.keys ?? [] where key.isValid() {
-            let principal = key.principal
+        var readers = [Principal.local], scopes: Set = [Principal.local.cacheScope]
+        for principal in principals() {
             guard principal.reaches(owner), principal.permissions.contains(.read),
-                scopes.insert(ChatEndpoint.scope(principal)).inserted
+                scopes.insert(principal.cacheScope).inserted
             else { continue }
             readers.append(principal)
         }
@@ -31,7 +37,7 @@ public struct ProfilePromoter: MemoryPromoter {
     public func promote(_ profile: [MemCube], for reader: Principal) async throws -> ActivationReference? {
         guard let system = ChatMemory.system(nil, profile: profile) else { return nil }
         let tokens = try model.tokens(ofSystem: system), sources = profile.map(\.id.description).sorted()
-        guard let text = try await engine.keep(tokens, scope: ChatEndpoint.scope(reader), sources: Set(sources)) else {
+        guard let text = try await engine.keep(tokens, scope: reader.cacheScope, sources: Set(sources)) else {
             return nil
         }
         return ActivationReference(

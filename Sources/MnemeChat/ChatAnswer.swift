@@ -1,0 +1,58 @@
+public import Mneme
+public import MnemeEngine
+
+/// The answer of a ``Conversation``, piece by piece. The turn is remembered before the last piece
+/// comes, so that an answer that ended is in memory, and one that nobody read to its end is not.
+public struct ChatAnswer: AsyncSequence, Sendable {
+    public typealias Element = GenerationEvent
+    public typealias Failure = any Error
+    typealias Remember = @Sendable (_ answer: String) async throws -> Void
+
+    /// Memories in the prompt besides the profile, the most relevant first.
+    public let memories: [RecalledMemory]
+    private let events: AsyncThrowingStream<GenerationEvent, any Error>
+    private let remember: Remember?
+
+    init(
+        _ events: AsyncThrowingStream<GenerationEvent, any Error>, memories: [RecalledMemory], remember: Remember?
+    ) {
+        self.events = events
+        self.memories = memories
+        self.remember = remember
+    }
+
+    /// An iterator over the pieces; an answer is read once.
+    public func makeAsyncIterator() -> Iterator {
+        Iterator(events: events.makeAsyncIterator(), remember: remember)
+    }
+
+    /// Reads the pieces of an answer.
+    public struct Iterator: AsyncIteratorProtocol {
+        fileprivate var events: AsyncThrowingStream<GenerationEvent, any Error>.Iterator
+        fileprivate let remember: Remember?
+        private var text = ""
+
+        fileprivate init(
+            events: AsyncThrowingStream<GenerationEvent, any Error>.Iterator, remember: Remember?
+        ) {
+            self.events = events
+            self.remember = remember
+        }
+
+        /// The next piece; nil after the last.
+        ///
+        /// - Throws: what ended the answer early, and what kept the turn from being remembered.
+        public mutating func next(isolation actor: isolated (any Actor)?) async throws -> GenerationEvent? {
+            let event = try await events.next(isolation: actor)
+            switch event {
+            case .token(let piece, _, _, _): text += piece
+            case .finished: try await remember?(text)
+            case nil: break
+            }
+            return event
+        }
+
+        /// The next piece; nil after the last.
+        public mutating func next() async throws -> GenerationEvent? { try await next(isolation: nil) }
+    }
+}

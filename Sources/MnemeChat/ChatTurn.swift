@@ -1,0 +1,15 @@
+public import MnemeEngine
+
+/// One turn of a ``Conversation``: what was said, and how it is answered.
+public struct ChatTurn: Sendable {
+    /// All messages so far; the user's last one is answered.
+    public var messages: [ChatMessage]
+    /// How the answer is generated. Its prompt, texts and sources are filled in by the
+    /// conversation.
+    public var generation = GenerationRequest(prompt: [])
+    /// Whether a conversation with memory remembers the turn.
+    public var remembers = true
+
+    /// A turn that is answered with the defaults: greedy, and remembered.
+    public init(_ messages: [ChatMessage]) { self.messages = messages }
+}

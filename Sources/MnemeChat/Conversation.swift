@@ -1,0 +1,76 @@
+public import Mneme
+public import MnemeEngine
+public import MnemeStore
+
+/// A chat with a language model that runs here, with memory if it is given one.
+///
+/// ```swift
+/// let memory = ChatMemory(os, scope: Scope(user: "ana"))
+/// let conversation = try await Conversation(model, engine, memory: memory)
+/// let turn = ChatTurn([ChatMessage(role: "user", content: "Hello!")])
+/// for try await event in try await conversation.answer(turn) {
+///     if case .token(let text, _, _, _) = event { print(text, terminator: "") }
+/// }
+/// ```
+public struct Conversation: Sendable {
+    private let model: LanguageModel
+    private let engine: Engine
+    private let memory: ChatMemory?
+    /// The user's profile as it was when the conversation began: it stands in every prompt.
+    public let profile: [MemCube]
+
+    /// Begins a conversation.
+    ///
+    /// - Parameters:
+    ///   - engine: runs the model; the caller closes it.
+    ///   - memory: what is recalled from before an answer, and remembered in after it.
+    /// - Throws: ``MnemeStore/AccessError`` if the memory's caller may not read the profile.
+    public init(_ model: LanguageModel, _ engine: Engine, memory: ChatMemory? = nil) async throws {
+        self.model = model
+        self.engine = engine
+        self.memory = memory
+        profile = try await memory?.profile() ?? []
+    }
+
+    /// Answers the user's last message. Memories that bear on it are recalled before, and the turn
+    /// is remembered at the answer's end.
+    ///
+    /// - Throws: `InputError` for messages that memory cannot go with,
+    ///   ``MnemeEngine/EngineError`` for requests that cannot be carried out; the answer throws
+    ///   what comes up later.
+    public func answer(_ turn: ChatTurn) async throws -> ChatAnswer {
+        var request = turn.generation
+        guard let memory else {
+            request.prompt = try model.tokens(of: turn.messages)
+            return ChatAnswer(try engine.generate(request, span: "generate"), memories: [], remember: nil)
+        }
+        let messages = introduced(turn.messages), place = try Self.lastWords(messages), said = messages[place].content
+        let known = Set(profile.map(\.id))
+        let recalled = try await memory.recall(said).filter { !known.contains($0.memory.id) }
+        (request.prompt, request.texts) = try engine.prompt(
+            model, messages, at: place, parts: ChatMemory.parts(said, memories: recalled))
+        request.sources = memory.sources(recalled, profile: profile)
+        let remember: ChatAnswer.Remember = { try await memory.remember(user: said, answer: $0) }
+        return ChatAnswer(
+            try engine.generate(request, span: "generate"), memories: recalled,
+            remember: turn.remembers ? remember : nil)
+    }
+
+    /// The messages with the profile in the system message.
+    private func introduced(_ messages: [ChatMessage]) -> [ChatMessage] {
+        let given = messages.first.flatMap { $0.role == "system" ? $0.content : nil }
+        guard !profile.isEmpty, let system = ChatMemory.system(given, profile: profile) else { return messages }
+        return [ChatMessage(role: "system", content: system)] + messages.dropFirst(given == nil ? 0 : 1)
+    }
+
+    /// Where the user's last message stands.
+    private static func lastWords(_ messages: [ChatMessage]) throws -> Int {
+        guard let place = messages.lastIndex(where: { $0.role == "user" }) else {
+            throw InputError("'memory' needs a message of the user.")
+        }
+        guard !messages[place].content.utf8.contains(0) else {
+            throw InputError("A message that is remembered must not hold a NUL character.")
+        }
+        return place
+    }
+}

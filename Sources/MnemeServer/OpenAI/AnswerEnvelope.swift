@@ -1,0 +1,38 @@
+import Foundation
+import Mneme
+import MnemeEngine
+import MnemeStore
+
+/// What all parts of one answer have in common.
+struct AnswerEnvelope: Sendable {
+    private let id: String
+    private let created = Int(Date().timeIntervalSince1970)
+    private let model: String
+
+    /// - Parameter prefix: what the answer's id begins with.
+    init(_ prefix: String, model: LanguageModel) {
+        id = prefix + CubeID().description.replacing("-", with: "")
+        self.model = model.name
+    }
+
+    /// A part of the answer.
+    func part(_ object: String, choices: [JSONValue], with members: [String: JSONValue] = [:]) -> JSONValue {
+        let common: [String: JSONValue] = [
+            "id": .string(id), "object": .string(object), "created": .number(Double(created)),
+            "model": .string(model), "choices": .array(choices),
+        ]
+        return .object(common.merging(members) { _, own in own })
+    }
+}
+
+extension GenerationUsage {
+    /// What a request cost, as OpenAI's API tells it.
+    var json: JSONValue {
+        [
+            "prompt_tokens": .number(Double(promptTokens)),
+            "completion_tokens": .number(Double(answerTokens)),
+            "total_tokens": .number(Double(promptTokens + answerTokens)),
+            "prompt_tokens_details": ["cached_tokens": .number(Double(cachedTokens))],
+        ]
+    }
+}

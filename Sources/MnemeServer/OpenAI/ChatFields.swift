@@ -1,0 +1,125 @@
+import Mneme
+import MnemeEngine
+
+/// A request to `/v1/chat/completions`, read.
+struct ChatCall: Sendable {
+    let messages: [ChatMessage]
+    let memory: MemoryOptions?
+    let delivery: AnswerDelivery
+    let generation: GenerationRequest
+
+    /// - Parameter body: the request as it was sent.
+    /// - Throws: `InputError`.
+    init(_ request: JSONFields, body: String) throws {
+        delivery = try AnswerDelivery(request)
+        guard let messages = try ChatFields.messages.read(request) else {
+            throw InputError("'messages' is missing: a list of messages.")
+        }
+        self.messages = messages
+        memory = try ChatFields.memory.read(request)
+        var generation = try GenerationFields.generation(request, body: body)
+        let alternatives = try ChatFields.topLogprobs.read(request)
+        if try ChatFields.logprobs.read(request) ?? false { generation.alternatives = alternatives ?? 0 }
+        self.generation = generation
+    }
+}
+
+/// What `memory` says in a request to chat: whose memories are recalled before the answer, and
+/// where the turn is remembered after it.
+struct MemoryOptions: Sendable {
+    var user: String?
+    var tenant: String?
+    var session: String?
+    /// Memories handed to the model at most.
+    var limit = 6
+    /// Users whose memories are recalled besides.
+    var also: [String] = []
+    /// Whether the turn is remembered.
+    var remembers = true
+}
+
+/// The fields of a request to chat besides ``GenerationFields``.
+enum ChatFields {
+    static let logprobs = RequestField<Bool>("logprobs")
+    static let topLogprobs = RequestField<Int>("top_logprobs", in: 0...20)
+
+    static let messages = RequestField<[ChatMessage]>(
+        "messages",
+        schema: [
+            "type": "array", "minItems": 1,
+            "items": [
+                "type": "object", "required": ["role"],
+                "properties": [
+                    "role": ["type": "string", "enum": .array(roles.map { .string($0) })],
+                    "content": ["type": "string"],
+                ],
+            ],
+        ],
+        required: true
+    ) { request, name in
+        guard let list = try request.list(name), !list.isEmpty else { return nil }
+        return try list.map(message)
+    }
+
+    /// True, false, or an object.
+    static let memory = RequestField<MemoryOptions>(
+        "memory",
+        schema: [
+            "description": "Recall before the answer, remember after it.",
+            "oneOf": [["type": "boolean"], .schema(of: Memory.all)],
+        ]
+    ) { request, name in
+        switch request[name] {
+        case nil, .bool(false): nil
+        case .bool(true): MemoryOptions()
+        default: try request.fields(name).map(Memory.options)
+        }
+    }
+
+    /// Every field, as the OpenAPI document lists them.
+    static let all: [any AnyRequestField] = [messages, memory, logprobs, topLogprobs] + GenerationFields.all
+
+    /// The fields of `memory`.
+    private enum Memory {
+        static let user = RequestField<String>("user")
+        static let tenant = RequestField<String>("tenant")
+        static let session = RequestField<String>("session")
+        static let limit = RequestField<Int>("limit", in: 1...50)
+        static let also = RequestField<[String]>("also")
+        static let remember = RequestField<Bool>("remember")
+        static let all: [any AnyRequestField] = [user, tenant, session, limit, also, remember]
+
+        static func options(_ fields: JSONFields) throws -> MemoryOptions {
+            let standard = MemoryOptions()
+            return MemoryOptions(
+                user: try user.read(fields), tenant: try tenant.read(fields), session: try session.read(fields),
+                limit: try limit.read(fields) ?? standard.limit, also: try also.read(fields) ?? standard.also,
+                remembers: try remember.read(fields) ?? standard.remembers)
+        }
+    }
+
+    private static let roles = ["system", "developer", "user", "assistant", "tool"]
+
+    @Sendable private static func message(_ json: JSONValue) throws -> ChatMessage {
+        guard let role = json["role"]?.string, roles.contains(role) else {
+            throw InputError("A message's role must be system, developer, user, assistant or tool.")
+        }
+        // The developer's word is the system's under a newer name.
+        return ChatMessage(role: role == "developer" ? "system" : role, content: try content(json["content"]))
+    }
+
+    private static func content(_ json: JSONValue?) throws -> String {
+        switch json {
+        case .string(let text): return text
+        case .array(let parts):
+            return try parts.map { part in
+                guard part["type"]?.string == "text", let text = part["text"]?.string else {
+                    throw InputError("Only text can be read in messages.")
+                }
+                return text
+            }.joined()
+        case .null, nil: return ""
+        default: throw InputError("A message's content must be a text or a list of texts.")
+        }
+    }
+}

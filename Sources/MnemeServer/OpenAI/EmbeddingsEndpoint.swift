@@ -1,0 +1,95 @@
+import Foundation
+import Hummingbird
+import Mneme
+import MnemeModels
+
+/// The fields of a request to `/v1/embeddings`.
+enum EmbeddingsFields {
+    private static let maximumInputs = 2048
+
+    /// What a vector is sent as.
+    enum Encoding: String, CaseIterable {
+        case float
+        case base64
+    }
+
+    static let model = RequestField<String>("model")
+    static let dimensions = RequestField<Int>("dimensions")
+
+    static let input = RequestField<[String]>(
+        "input",
+        schema: [
+            "oneOf": [
+                ["type": "string"],
+                [
+                    "type": "array", "minItems": 1, "maxItems": .number(Double(maximumInputs)),
+                    "items": ["type": "string"],
+                ],
+            ]
+        ],
+        required: true
+    ) { request, name in
+        guard let value = request[name] else { return nil }
+        let texts: [String]
+        switch value {
+        case .string(let text): texts = [text]
+        case .array(let list):
+            texts = list.compactMap(\.string)
+            guard texts.count == list.count else {
+                throw InputError("'\(name)' must be a text or a list of texts; token ids are not taken.")
+            }
+        default: return nil
+        }
+        guard (1...maximumInputs).contains(texts.count) else {
+            throw InputError("'\(name)' must hold 1 to \(maximumInputs) texts.")
+        }
+        guard texts.allSatisfy({ !$0.isEmpty }) else { throw InputError("'\(name)' must not hold an empty text.") }
+        return texts
+    }
+
+    static let encoding = RequestField<Encoding>(
+        "encoding_format",
+        schema: ["type": "string", "enum": .array(Encoding.allCases.map { .string($0.rawValue) })]
+    ) { request, name in
+        guard let text = try request.text(name) else { return nil }
+        guard let encoding = Encoding(rawValue: text) else {
+            throw InputError("'\(name)' must be float or base64.")
+        }
+        return encoding
+    }
+
+    /// Every field, as the OpenAPI document lists them.
+    static let all: [any AnyRequestField] = [input, model, encoding, dimensions]
+}
+
+/// `/v1/embeddings` as OpenAI's clients call it.
+enum EmbeddingsEndpoint {
+    static func answer(_ request: JSONFields, memory: MemoryOS) async throws -> Response {
+        guard let embedder = memory.embedder else { throw UnknownModel.embedder }
+        guard let texts = try EmbeddingsFields.input.read(request) else {
+            throw InputError("'input' is missing: a text or a list of texts.")
+        }
+        // Whatever it is called, the one model that is here answers.
+        _ = try EmbeddingsFields.model.read(request)
+        if let wanted = try EmbeddingsFields.dimensions.read(request), wanted != embedder.dimension {
+            throw InputError(
+                "The model \(embedder.identifier) has \(embedder.dimension) dimensions; another number cannot be had.")
+        }
+        let encoding = try EmbeddingsFields.encoding.read(request) ?? .float
+        let (vectors, tokens) = try await memory.embed(texts)
+        let data = texts.indices.map { i -> JSONValue in
+            ["object": "embedding", "index": .number(Double(i)), "embedding": json(vectors[i], encoding)]
+        }
+        return try .json([
+            "object": "list", "data": .array(data), "model": .string(embedder.identifier),
+            "usage": ["prompt_tokens": .number(Double(tokens)), "total_tokens": .number(Double(tokens))],
+        ])
+    }
+
+    private static func json(_ vector: [Float], _ encoding: EmbeddingsFields.Encoding) -> JSONValue {
+        switch encoding {
+        case .float: .array(vector.map { .number(Double($0)) })
+        case .base64: .string(vector.withUnsafeBytes { Data($0) }.base64EncodedString())
+        }
+    }
+}

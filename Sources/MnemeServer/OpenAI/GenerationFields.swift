@@ -1,0 +1,136 @@
+import Mneme
+import MnemeEngine
+
+/// What requests to the language model say about how it answers: chat and completions alike.
+enum GenerationFields {
+    static let model = RequestField<String>("model")
+    static let maxTokens = RequestField<Int>("max_tokens", in: 1...Int.max)
+    static let maxCompletionTokens = RequestField<Int>("max_completion_tokens", in: 1...Int.max)
+    static let temperature = RequestField<Double>("temperature")
+    static let topP = RequestField<Double>("top_p")
+    static let topK = RequestField<Int>("top_k", in: 0...Int.max)
+    static let minP = RequestField<Double>("min_p")
+    static let repetitionPenalty = RequestField<Double>("repetition_penalty")
+    static let presencePenalty = RequestField<Double>("presence_penalty")
+    static let frequencyPenalty = RequestField<Double>("frequency_penalty")
+    static let seed = RequestField<Int>("seed")
+    static let stream = RequestField<Bool>("stream")
+    static let includeUsage = RequestField<Bool>("include_usage")
+
+    /// Whether a stream tells at its end what it cost.
+    static let streamOptions = RequestField<Bool>("stream_options", schema: .schema(of: [includeUsage])) {
+        try $0.fields($1).flatMap { try includeUsage.read($0) }
+    }
+
+    /// Added to tokens' logits.
+    static let logitBias = RequestField<[Int32: Double]>(
+        "logit_bias", schema: ["type": "object", "additionalProperties": ["type": "number"]]
+    ) { request, name in
+        guard let biases = request[name] else { return nil }
+        let wrong = InputError("'\(name)' must map token ids to numbers.")
+        guard let members = biases.object else { throw wrong }
+        return try members.reduce(into: [:]) { result, member in
+            guard let token = Int32(member.key), let bias = member.value.double else { throw wrong }
+            result[token] = bias
+        }
+    }
+
+    /// Texts that the answer ends before.
+    static let stop = RequestField<[String]>(
+        "stop",
+        schema: ["oneOf": [["type": "string"], ["type": "array", "maxItems": 16, "items": ["type": "string"]]]]
+    ) { request, name in
+        guard let value = request[name] else { return nil }
+        if let text = value.string { return [text] }
+        guard let list = value.array, list.count <= 16, case let texts = list.compactMap(\.string),
+            texts.count == list.count
+        else { throw InputError("'\(name)' must be a text or up to 16 texts.") }
+        return texts
+    }
+
+    /// What form an answer has.
+    enum ResponseFormat: String, CaseIterable {
+        case text
+        case jsonObject = "json_object"
+        case jsonSchema = "json_schema"
+    }
+
+    static let responseFormat = RequestField<ResponseFormat>(
+        "response_format",
+        schema: [
+            "type": "object",
+            "properties": [
+                "type": ["type": "string", "enum": .array(ResponseFormat.allCases.map { .string($0.rawValue) })],
+                "json_schema": ["type": "object"],
+            ],
+        ]
+    ) { request, name in
+        guard let type = try request.fields(name)?.text("type") else { return nil }
+        guard let format = ResponseFormat(rawValue: type) else {
+            throw InputError(
+                "'\(name)' of the type '\(type.prefix(40))' is not known: text, json_object or json_schema.")
+        }
+        return format
+    }
+
+    /// What OpenAI's API has and this server does not do.
+    private static let plain = [
+        RequestField("n", only: 1, otherwise: "Only one answer at a time is given: 'n' must be 1."),
+        RequestField("tools", only: [], otherwise: "'tools' are not done yet."),
+    ]
+
+    /// Every field, as the OpenAPI document lists them.
+    static let all: [any AnyRequestField] =
+        [
+            model, maxTokens, maxCompletionTokens, temperature, topP, topK, minP, repetitionPenalty, presencePenalty,
+            frequencyPenalty, seed, stream, streamOptions, logitBias, stop, responseFormat,
+        ] + plain
+
+    private static let timeout = Duration.seconds(600)
+
+    /// A request to the engine whose prompt is still to come.
+    ///
+    /// - Parameter body: the request as it was sent: a schema's members keep their order.
+    static func generation(_ request: JSONFields, body: String) throws -> GenerationRequest {
+        for field in plain { _ = try field.read(request) }
+        var generation = GenerationRequest(prompt: [])
+        generation.maxTokens = try maxCompletionTokens.read(request) ?? maxTokens.read(request)
+        generation.timeout = timeout
+        generation.sampling = try sampling(request)
+        generation.stop = try stop.read(request) ?? []
+        switch try responseFormat.read(request) {
+        case nil, .text: break
+        case .jsonObject: generation.schema = .anyObject
+        case .jsonSchema:
+            generation.schema = try JSONSchema(body, at: [responseFormat.name, "json_schema", "schema"])
+        }
+        return generation
+    }
+
+    private static func sampling(_ request: JSONFields) throws -> SamplingParameters {
+        var sampling = SamplingParameters()
+        sampling.temperature = try temperature.read(request) ?? 1
+        sampling.topP = try topP.read(request) ?? 1
+        sampling.topK = try topK.read(request) ?? 0
+        sampling.minP = try minP.read(request) ?? 0
+        sampling.repetitionPenalty = try repetitionPenalty.read(request) ?? 1
+        sampling.presencePenalty = try presencePenalty.read(request) ?? 0
+        sampling.frequencyPenalty = try frequencyPenalty.read(request) ?? 0
+        sampling.seed = try seed.read(request).map { UInt64(bitPattern: Int64($0)) }
+        sampling.logitBias = try logitBias.read(request) ?? [:]
+        return sampling
+    }
+}
+
+/// How an answer is sent.
+struct AnswerDelivery: Sendable {
+    /// Piece by piece, as server-sent events.
+    let streams: Bool
+    /// Whether a stream tells at its end what it cost.
+    let includesUsage: Bool
+
+    init(_ request: JSONFields) throws {
+        streams = try GenerationFields.stream.read(request) ?? false
+        includesUsage = try GenerationFields.streamOptions.read(request) ?? false
+    }
+}

@@ -1,0 +1,65 @@
+import Mneme
+import MnemeEngine
+import MnemeModels
+
+/// The log-probabilities of a chat's answer, token by token, as `/v1/chat/completions` lists them.
+struct ChatLogprobs: Sendable {
+    let tokenizer: any Tokenizer
+
+    /// A token with those that were nearly taken.
+    func entry(_ token: Int32, _ probability: Double, _ alternatives: [TokenProbability]) -> JSONValue {
+        var result = members(token, probability)
+        result["top_logprobs"] = .array(alternatives.map { .object(members($0.token, $0.logProbability)) })
+        return .object(result)
+    }
+
+    private func members(_ token: Int32, _ probability: Double) -> [String: JSONValue] {
+        [
+            "token": .string(tokenizer.text(token)), "logprob": .logprob(probability),
+            "bytes": .array(tokenizer.bytes(token).map { .number(Double($0)) }),
+        ]
+    }
+}
+
+/// The log-probabilities of a completion, as `/v1/completions` lists them.
+struct CompletionLogprobs: Sendable {
+    private var tokens: [JSONValue] = []
+    private var values: [JSONValue] = []
+    private var alternatives: [JSONValue] = []
+    private var offsets: [JSONValue] = []
+    private var offset: Int
+
+    /// - Parameter offset: characters of the answer before the first token.
+    init(offset: Int = 0) { self.offset = offset }
+
+    mutating func append(
+        _ token: Int32, _ probability: Double, _ others: [TokenProbability], text: String, _ tokenizer: any Tokenizer
+    ) {
+        tokens.append(.string(tokenizer.text(token)))
+        values.append(.logprob(probability))
+        let pairs = others.map { (tokenizer.text($0.token), JSONValue.logprob($0.logProbability)) }
+        alternatives.append(.object(Dictionary(pairs) { first, _ in first }))
+        offsets.append(.number(Double(offset)))
+        offset += text.unicodeScalars.count
+    }
+
+    var json: JSONValue {
+        [
+            "tokens": .array(tokens), "token_logprobs": .array(values), "top_logprobs": .array(alternatives),
+            "text_offset": .array(offsets),
+        ]
+    }
+}
+
+extension JSONValue {
+    /// A log-probability; JSON has no infinity.
+    fileprivate static func logprob(_ value: Double) -> JSONValue { .number(max(value, -9999)) }
+}
+
+extension Tokenizer {
+    /// A token as lists of probabilities show it.
+    fileprivate func text(_ token: Int32) -> String {
+        let bytes = bytes(token)
+        return bytes.isEmpty ? name(token) ?? "" : String(decoding: bytes, as: UTF8.self)
+    }
+}
