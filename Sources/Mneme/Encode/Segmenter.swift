@@ -51,13 +51,13 @@ package enum Segmenter {
         while place < window.endIndex {
             // Characters, so that none is cut; looked at as scalars, since to compare characters costs as much as they have marks.
             let scalar = window.unicodeScalars[place], next = window.index(after: place)
-            let isLine = scalar.properties.isWhitespace && Character(scalar).isNewline
+            let isLine = scalar.isLineEnd
             if isLine {
                 line = next
                 if isBehindLine { paragraph = next }
             }
             if scalar == " " { word = next }
-            if isBehindMark && (scalar == " " || isLine) || fullStops.contains(scalar) { sentence = next }
+            if isBehindMark && (scalar == " " || isLine) || isFullStop(scalar) { sentence = next }
             isBehindLine = isLine
             isBehindMark = scalar == "." || scalar == "!" || scalar == "?"
             place = next
@@ -66,5 +66,8 @@ package enum Segmenter {
     }
 
     /// Ends of sentences behind which no space stands.
-    private static let fullStops: Set<Unicode.Scalar> = ["。", "！", "？", "।", "؟", "۔"]
+    private static func isFullStop(_ scalar: Unicode.Scalar) -> Bool {
+        guard !scalar.isASCII else { return false }
+        return scalar == "。" || scalar == "！" || scalar == "？" || scalar == "।" || scalar == "؟" || scalar == "۔"
+    }
 }

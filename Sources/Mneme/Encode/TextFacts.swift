@@ -11,81 +11,129 @@ package enum TextFacts {
         var words = words
         if text.utf8.contains(UInt8(ascii: "?")) {
             // "What do I like?" says nothing of what somebody likes.
-            let statements = sentences(of: text).filter { !isQuestion($0) }
+            let all = sentences(of: Array(text.unicodeScalars)), statements = all.filter { !isQuestion($0) }
             if statements.isEmpty { return .episodic }
-            words = statements.flatMap { TextAnalyzer.words(String($0)) }
+            if statements.count < all.count {
+                words = statements.flatMap { TextAnalyzer.words(String(decoding: Array($0).utf8, as: UTF8.self)) }
+            }
         }
-        let padded = Array((" " + words.joined(separator: " ") + " ").utf8)
-        func says(_ phrases: [[UInt8]]) -> Bool { phrases.contains { padded.holds($0) } }
-        if says(preferencePhrases) { return .preference }
-        if says(corePhrases) { return .core }
-        if says(procedurePhrases) || stepCount(text) >= 2 { return .procedural }
-        if says(eventWords) || words.contains("i") && words.contains(where: { $0.hasSuffix("ed") && $0.utf8.count > 4 })
-        {
-            return .episodic
-        }
-        if says(factPhrases) && !text.hasSuffix("?") { return .semantic }
+        let said = phrases(in: words)
+        if said.contains(.preference) { return .preference }
+        if said.contains(.core) { return .core }
+        if said.contains(.procedure) || stepCount(text) >= 2 { return .procedural }
+        if said.contains(.event) || words.contains("i") && words.contains(where: isPast) { return .episodic }
+        if said.contains(.fact) && !text.hasSuffix("?") { return .semantic }
         return .episodic
     }
 
-    private static let questionWords: Set<Substring> = [
+    private static func isPast(_ word: String) -> Bool {
+        word.utf8.count > 4 && word.utf8.suffix(2).elementsEqual("ed".utf8)
+    }
+
+    private static let questionWords: Set<String> = [
         "what", "where", "when", "who", "whose", "whom", "which", "why", "how", "do", "does", "did", "is", "are", "was",
         "were", "am", "can", "could", "would",
         "should", "will", "have", "has", "had", "may", "shall", "and", "but", "so",
     ]
 
-    private static func sentences(of text: String) -> [Substring] {
-        var sentences: [Substring] = [], start = text.startIndex
-        for (i, next) in zip(text.indices, text.indices.dropFirst())
-        where ".!?\n".contains(text[i]) && text[next].isWhitespace {
-            sentences.append(text[start...i])
-            start = next
+    private static func sentences(of text: [Unicode.Scalar]) -> [ArraySlice<Unicode.Scalar>] {
+        var sentences: [ArraySlice<Unicode.Scalar>] = [], start = 0
+        for i in text.indices.dropLast() where text[i + 1].isSpace {
+            // Both marks of a line's end are one.
+            let ends = text[i] == "\n" && (i == 0 || text[i - 1] != "\r")
+            if ends || text[i] == "." || text[i] == "!" || text[i] == "?" {
+                sentences.append(text[start...i])
+                start = i + 1
+            }
         }
-        return (sentences + [text[start...]]).map { $0.drop(while: \.isWhitespace) }.filter { !$0.isEmpty }
+        sentences.append(text[start...])
+        return sentences.map { $0.drop(while: \.isSpace) }.filter { !$0.isEmpty }
     }
 
     /// Whether a sentence asks, rather than says something and asks back ("I love it, do you?").
-    private static func isQuestion(_ sentence: Substring) -> Bool {
-        guard sentence.hasSuffix("?"), let first = sentence.split(separator: " ").first else { return false }
-        return questionWords.contains(first.lowercased().prefix { $0.isLetter })
+    private static func isQuestion(_ sentence: ArraySlice<Unicode.Scalar>) -> Bool {
+        guard sentence.last == "?" else { return false }
+        return questionWords.contains(
+            String(decoding: Array(sentence.prefix(while: \.isLetter)).lowercased().utf8, as: UTF8.self))
     }
 
-    // Contractions lose their apostrophe in words(): "i'm" is "im". Spaces around make them match whole words.
-    private static let preferencePhrases = padded([
+    // Contractions lose their apostrophe in words(): "i'm" is "im".
+    private static let preferencePhrases = [
         "i love", "i like", "i prefer", "i enjoy", "i hate", "i dislike", "i adore", "i cant stand", "my favorite",
         "my favourite", "favorite is",
         "i would rather", "id rather", "i dont like", "im a fan of", "im into", "likes", "prefers", "loves", "hates",
         "dislikes",
-    ])
-    private static let corePhrases = padded([
+    ]
+    private static let corePhrases = [
         "my name is", "call me", "i live in", "i live at", "i was born", "my birthday", "i work as", "i work at",
         "i work for", "im from", "i am from",
         "im married", "i am married", "my wife", "my husband", "my daughter", "my son", "my address", "my phone",
         "my email", "im allergic",
         "i am allergic", "years old", "i moved to",
-    ])
-    private static let procedurePhrases = padded([
+    ]
+    private static let procedurePhrases = [
         "how to", "first you", "steps to", "step 1", "make sure to", "you need to", "in order to", "then you",
-    ])
-    private static let eventWords = padded([
+    ]
+    private static let eventPhrases = [
         "yesterday", "today", "tonight", "tomorrow", "last week", "last night", "last month", "last year", "ago",
         "went", "just got", "happened",
         "met", "visited", "bought", "started", "finished",
-    ])
-    private static let factPhrases = padded(["is", "are", "has", "have", "means", "costs", "contains", "consists"])
+    ]
+    private static let factPhrases = ["is", "are", "has", "have", "means", "costs", "contains", "consists"]
 
-    private static func padded(_ phrases: [String]) -> [[UInt8]] { phrases.map { Array(" \($0) ".utf8) } }
+    /// Kinds of phrases that tell a memory's type.
+    private struct PhraseKinds: OptionSet {
+        let rawValue: UInt8
+        static let preference = PhraseKinds(rawValue: 1), core = PhraseKinds(rawValue: 2)
+        static let procedure = PhraseKinds(rawValue: 4), event = PhraseKinds(rawValue: 8)
+        static let fact = PhraseKinds(rawValue: 16)
+    }
+
+    /// The phrases by their first word, with the words behind it.
+    private static let phrases: [String: [(rest: [String], kind: PhraseKinds)]] = {
+        var phrases: [String: [(rest: [String], kind: PhraseKinds)]] = [:]
+        let lists: [(PhraseKinds, [String])] = [
+            (.preference, preferencePhrases), (.core, corePhrases), (.procedure, procedurePhrases),
+            (.event, eventPhrases), (.fact, factPhrases),
+        ]
+        for (kind, list) in lists {
+            for phrase in list {
+                let words = phrase.split(separator: " ").map(String.init)
+                phrases[words[0], default: []].append((Array(words.dropFirst()), kind))
+            }
+        }
+        return phrases
+    }()
+
+    /// The kinds of phrases that stand among `words`.
+    private static func phrases(in words: [String]) -> PhraseKinds {
+        var found: PhraseKinds = []
+        for (place, word) in words.enumerated() {
+            for (rest, kind) in phrases[word] ?? [] where !found.contains(kind) {
+                if words[(place + 1)...].starts(with: rest) { found.insert(kind) }
+            }
+        }
+        return found
+    }
 
     /// Lines that begin with a number or a bullet.
     private static func stepCount(_ text: String) -> Int {
         guard text.utf8.contains(10) else { return 0 }
-        return text.split(separator: "\n").count { line in
-            let line = line.drop { $0 == " " }
-            let digits = line.prefix { $0.isNumber }
-            return
-                (!digits.isEmpty && digits.count <= 2
-                && line.dropFirst(digits.count).first.map { $0 == "." || $0 == ")" } ?? false)
+        var count = 0, previous: Unicode.Scalar = "\n", digits = 0, isOpening = true
+        for scalar in text.unicodeScalars {
+            if scalar == "\n" && previous != "\r" {
+                (digits, isOpening) = (0, true)
+            } else if isOpening {
+                if digits > 0 && digits <= 2 && (scalar == "." || scalar == ")") { count += 1 }
+                if scalar.isASCII ? scalar.isDigit : scalar.properties.numericType != nil {
+                    digits += 1
+                } else if scalar != " " || digits > 0 {
+                    isOpening = false
+                }
+            }
+            previous = scalar
         }
+        return count
     }
 
     /// Scalars of a text that are looked at for names: more than a part of a long text has.
@@ -94,17 +142,64 @@ package enum TextFacts {
     /// Names: runs of capitalised words that do not merely begin a sentence; addresses of mail and web.
     package static func entities(in text: String, speaker: String?, limit: Int = 16) -> [String] {
         // For each word that begins a sentence the text is looked through.
-        let text = String(text.unicodeScalars.prefix(longest))
-        var found: [String] = [], run: [Substring] = []
-        func add(_ entity: String) {
-            if entity.count > 1, !found.contains(entity), found.count < limit { found.append(entity) }
+        let text = text.utf8.count <= longest ? text : String(text.unicodeScalars.prefix(longest))
+        var names = NameCollector(text: text, limit: limit), utf8 = text
+        utf8.makeContiguousUTF8()
+        for piece in utf8.utf8.split(whereSeparator: { $0 == 32 || (9...13).contains($0) }) {
+            if NameCollector.isPlain(piece) {
+                names.passPlain(piece)
+            } else {
+                for word in Substring(piece).unicodeScalars.split(whereSeparator: \.isSpace) { names.take(word) }
+            }
         }
-        func end() {
+        names.end()
+        if let speaker, !speaker.isEmpty { names.add(speaker) }
+        return names.found
+    }
+
+    /// Collects the names of one text, word by word.
+    private struct NameCollector {
+        let text: String
+        let limit: Int
+        private(set) var found: [String] = []
+        private var run: [Substring] = []
+        private var isSentenceStart = true
+
+        init(text: String, limit: Int) {
+            self.text = text
+            self.limit = limit
+        }
+
+        mutating func add(_ entity: String) {
+            if found.count < limit, entity.count > 1, !found.contains(entity) { found.append(entity) }
+        }
+
+        /// Ends a run of words that are one name.
+        mutating func end() {
             if !run.isEmpty { add(run.joined(separator: " ")) }
             run = []
         }
-        var sentenceStart = true
-        for scalars in text.unicodeScalars.split(whereSeparator: \.isSpace) {
+
+        /// Whether a word can be no name: without capitals, signs of addresses and letters beyond ASCII.
+        static func isPlain(_ word: Substring.UTF8View) -> Bool {
+            word.allSatisfy {
+                $0 < 0x80 && !(65...90).contains($0) && $0 != UInt8(ascii: "@") && $0 != UInt8(ascii: "/")
+            }
+        }
+
+        /// Takes a word that ``isPlain(_:)``.
+        mutating func passPlain(_ word: Substring.UTF8View) {
+            end()
+            passEnd(of: word)
+        }
+
+        private mutating func passEnd(of word: Substring.UTF8View) {
+            guard let last = word.last else { return }
+            isSentenceStart = ".!?:".utf8.contains(last)
+            if ",.!?:;)".utf8.contains(last) { end() }
+        }
+
+        mutating func take(_ scalars: Substring.UnicodeScalarView) {
             let raw = Substring(scalars), word = Substring(scalars.trimming { !$0.isWordPart })
             if raw.utf8.contains(UInt8(ascii: "@")) && raw.utf8.contains(UInt8(ascii: ".")) || raw.hasPrefix("http://")
                 || raw.hasPrefix("https://")
@@ -113,24 +208,19 @@ package enum TextFacts {
                 add(String(Substring(scalars.trimming { ",.;:!?()<>\"'".unicodeScalars.contains($0) })))
             } else if let first = word.unicodeScalars.first, first.isUppercase, word.utf8.count > 1 || !run.isEmpty {
                 let bare = word.hasSuffix("'s") || word.hasSuffix("’s") ? word.dropLast(2) : word
-                let common = TextAnalyzer.stopWords.contains(bare.lowercased()) || openers.contains(bare.lowercased())
-                if (sentenceStart && (common || run.isEmpty && !isName(bare, in: text))) || common {
+                let lower = bare.lowercased()
+                let isCommon = TextAnalyzer.stopWords.contains(lower) || openers.contains(lower)
+                if isCommon || isSentenceStart && run.isEmpty && !isName(bare, in: text) {
                     end()
                 } else {
                     run.append(bare)
                 }
-                if bare.count != word.count { end() }
+                if bare.endIndex != word.endIndex { end() }
             } else {
                 end()
             }
-            if let last = raw.utf8.last {
-                sentenceStart = ".!?:".utf8.contains(last)
-                if ",.!?:;)".utf8.contains(last) { end() }
-            }
+            passEnd(of: raw.utf8)
         }
-        end()
-        if let speaker, !speaker.isEmpty { add(speaker) }
-        return found
     }
 
     /// A word that opens a sentence is a name if it stands capitalised elsewhere too.
@@ -171,17 +261,6 @@ extension Substring.UnicodeScalarView {
             return self[endIndex...]
         }
         return self[first...last]
-    }
-}
-
-extension Unicode.Scalar {
-    // The properties of Unicode cost a table look-up each; most text is ASCII.
-    var isSpace: Bool { isASCII ? value == 32 || (9...13).contains(value) : properties.isWhitespace }
-    var isUppercase: Bool { isASCII ? (65...90).contains(value) : properties.isUppercase }
-    /// A letter, a digit or a mark on one.
-    var isWordPart: Bool {
-        if isASCII { return (97...122).contains(value) || (65...90).contains(value) || (48...57).contains(value) }
-        return properties.isAlphabetic || properties.numericType != nil || properties.generalCategory == .nonspacingMark
     }
 }
 

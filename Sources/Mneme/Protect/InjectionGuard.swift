@@ -17,38 +17,36 @@ package enum InjectionGuard {
             ? text
             : String(decoding: text.utf8.prefix(span), as: UTF8.self) + "\n"
                 + String(decoding: text.utf8.suffix(span), as: UTF8.self)
-        let (plain, invisible, isHidden) = visible(text)
+        let (plain, invisible, isHidden) = visible(Array(text.unicodeScalars))
         var best = read(plain)
-        if !invisible.isEmpty { best = stronger(best, read(invisible, besides: [.disguise])) }
-        if isHidden { best = stronger(best, (best.0.union([.disguise]), best.1 + GuardSignal.disguise.weight)) }
-        for variant in variants(plain) {
-            let found = read(variant, besides: [.disguise])
-            // What is decoded by chance says nothing.
-            if found.1 >= 1 { best = stronger(best, found) }
+        if !invisible.isEmpty { best = stronger(best, read(invisible, besides: .disguise)) }
+        if isHidden {
+            best = stronger(best, (best.signals.union(.disguise), best.score + GuardSignals.disguise.weight))
         }
-        return best
+        for variant in variants(plain) {
+            let found = read(variant, besides: .disguise)
+            // What is decoded by chance says nothing.
+            if found.score >= 1 { best = stronger(best, found) }
+        }
+        return (best.signals.all, best.score)
     }
 
-    private static func stronger(_ a: (Set<GuardSignal>, Double), _ b: (Set<GuardSignal>, Double)) -> (
-        Set<GuardSignal>, Double
-    ) { b.1 > a.1 ? b : a }
+    private typealias Finding = (signals: GuardSignals, score: Double)
+
+    private static func stronger(_ a: Finding, _ b: Finding) -> Finding { b.score > a.score ? b : a }
 
     /// Signs of the sentences: those of one sentence count together, others for half.
-    private static func read(_ text: String, besides: Set<GuardSignal> = []) -> (Set<GuardSignal>, Double) {
-        let sentences = GuardRules.matcher.sentences(of: text).prefix(400).map(GuardRules.matcher.signals)
-        var all = besides.union(roles(in: text)), best = 0.0
-        // Signs that mean nothing by themselves.
-        let weak: Set<GuardSignal> = [.command, .agent, .audience, .trigger]
-        for (i, signals) in sentences.enumerated() {
-            let strong = signals.subtracting(weak)
-            let around = i > 0 ? sentences[i - 1].subtracting(signals) : []
-            guard !strong.isEmpty || signals.isSuperset(of: [.trigger, .command]) else { continue }
-            let sum = signals.reduce(0) { $0 + $1.weight } + around.reduce(0) { $0 + $1.weight } / 2
-            if sum > best { best = sum }
+    private static func read(_ text: [Unicode.Scalar], besides: GuardSignals = []) -> Finding {
+        let text = text.lowercased(), matcher = GuardRules.matcher
+        var all = besides.union(roles(in: text)), best = 0.0, before: GuardSignals = []
+        for sentence in matcher.sentences(of: text).prefix(400) {
+            let signals = matcher.signals(in: sentence), around = before.subtracting(signals)
+            before = signals
+            guard !signals.subtracting(.weak).isEmpty || signals.isSuperset(of: .awaitedCommand) else { continue }
+            best = max(best, signals.weight + around.weight / 2)
             all.formUnion(signals)
         }
-        let own = all.intersection([.role, .disguise]).reduce(0) { $0 + $1.weight }
-        return (all, best + own)
+        return (all, best + all.intersection([.role, .disguise]).weight)
     }
 
     // MARK: Forged roles
@@ -79,42 +77,53 @@ package enum InjectionGuard {
         ),
     ]
 
-    private static func roles(in text: String) -> Set<GuardSignal> {
-        let lower = text.lowercased(), bytes = ByteSearch(lower)
-        if tokens.contains(where: bytes.contains) { return [.role] }
+    /// - Parameter text: in lower case.
+    private static func roles(in text: [Unicode.Scalar]) -> GuardSignals {
+        let utf8 = text.utf8, bytes = ByteSearch(utf8)
+        if tokens.contains(where: bytes.contains) { return .role }
         // Expressions are asked only where they begin.
         for (start, expression) in expressions where bytes.contains(start) {
-            if lower.range(of: expression, options: .regularExpression) != nil { return [.role] }
+            let text = String(decoding: utf8, as: UTF8.self)
+            if text.range(of: expression, options: .regularExpression) != nil { return .role }
         }
-        // A turn of the other side within a text: what is quoted so is a conversation, and kept as one by whoever imports it.
-        if bytes.contains("human:") || bytes.contains("user:"), bytes.contains("assistant:") { return [.role] }
+        // A turn of the other side within a text: what is quoted so is a conversation, and kept as one by whoever
+        // imports it.
+        if bytes.contains("human:") || bytes.contains("user:"), bytes.contains("assistant:") { return .role }
         guard bytes.contains(":") else { return [] }
-        for line in lower.split(whereSeparator: { $0.isNewline || $0 == "." }) {
-            let head = line.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
-            guard head.count == 2 else { continue }
-            var name = head[0].drop { !$0.isLetter }
-            if let open = name.firstIndex(of: "(") { name = name[..<open] }
-            let last = name.split(separator: "-").last.map(String.init) ?? String(name)
-            let speaker = last.trimmingCharacters(in: .whitespaces)
-            // "System: Windows 11" tells what somebody has; what follows decides.
-            guard speakers.contains(speaker) else { continue }
-            let said = GuardRules.matcher.sentences(of: String(head[1])).first.map(GuardRules.matcher.signals) ?? []
-            if !said.isDisjoint(with: Set(GuardSignal.allCases).subtracting([.audience, .trigger]))
-                || head[1].split(separator: " ").prefix(3).contains("i")
-            {
-                return [.role]
-            }
-        }
+        for line in text.split(whereSeparator: { $0.isLineEnd || $0 == "." }) where isTurn(line) { return .role }
         return []
     }
+
+    /// Whether a line is "system: …" and goes on like one. "System: Windows 11" tells what somebody has; what follows
+    /// decides.
+    private static func isTurn(_ line: ArraySlice<Unicode.Scalar>) -> Bool {
+        guard let colon = line.firstIndex(of: ":") else { return false }
+        var name = line[..<colon].drop { !$0.isLetter }
+        if let open = name.firstIndex(of: "(") { name = name[..<open] }
+        name = name.split(separator: "-").last ?? name
+        while let first = name.first, first.isBlank { name.removeFirst() }
+        while let last = name.last, last.isBlank { name.removeLast() }
+        guard name.count <= longestSpeaker, name.allSatisfy(\.isASCII),
+            speakers.contains(String(decoding: Array(name).utf8, as: UTF8.self))
+        else { return false }
+        let said = line[(colon + 1)...]
+        let signals = GuardRules.matcher.sentences(of: said).first.map(GuardRules.matcher.signals) ?? []
+        return !signals.subtracting(.harmless).isEmpty
+            || said.split(separator: " ", maxSplits: 3).prefix(3).contains { $0.elementsEqual(["i"]) }
+    }
+
+    private static let longestSpeaker = 32
 
     // MARK: What people do not see
 
     /// The text as it is seen, what in it is not seen, and whether that is so much that somebody hid it.
-    private static func visible(_ text: String) -> (plain: String, invisible: String, isHidden: Bool) {
-        var plain = String.UnicodeScalarView(), invisible = String.UnicodeScalarView(), hidden = 0, isReversed = false
+    private static func visible(
+        _ text: [Unicode.Scalar]
+    ) -> (plain: [Unicode.Scalar], invisible: [Unicode.Scalar], isHidden: Bool) {
+        var plain: [Unicode.Scalar] = [], invisible: [Unicode.Scalar] = [], hidden = 0, isReversed = false
+        plain.reserveCapacity(text.count)
         var previous: Unicode.Scalar?
-        for scalar in text.unicodeScalars {
+        for scalar in text {
             switch scalar.value {
             case 0xE0020...0xE007E:
                 // Tags: a copy of ASCII that no font shows. Flags of regions use some, behind a black flag.
@@ -130,69 +139,120 @@ package enum InjectionGuard {
             previous = scalar
         }
         let tags = invisible.count
-        var seen = String(plain)
-        if isReversed { seen += "\n" + String(seen.reversed()) }
-        let bytes = ByteSearch(seen)
-        for (open, close) in [
-            ("<!--", "-->"), ("[//]: # (", ")"), ("display:none", "</"), ("font-size:0", "</"), ("display: none", "</"),
-            ("visibility:hidden", "</"),
-        ] where bytes.contains(open) {
-            var rest = seen[...]
+        if isReversed { plain += ["\n"] + plain.reversedLetters() }
+        invisible += unrendered(plain)
+        // A flag of a region has six tags.
+        return (plain, invisible, tags > 7 || hidden > 3 || isReversed)
+    }
+
+    /// What begins and ends a part of a document that is not shown.
+    private static let unseen = [
+        ("<!--", "-->"), ("[//]: # (", ")"), ("display:none", "</"), ("font-size:0", "</"), ("display: none", "</"),
+        ("visibility:hidden", "</"),
+    ]
+
+    /// Comments and hidden elements, each on a line.
+    private static func unrendered(_ text: [Unicode.Scalar]) -> [Unicode.Scalar] {
+        guard text.contains("<") || text.contains("[") || text.contains(":") else { return [] }
+        let utf8 = text.utf8, bytes = ByteSearch(utf8)
+        var found = ""
+        for (open, close) in unseen where bytes.contains(open) {
+            let text = String(decoding: utf8, as: UTF8.self)
+            var rest = text[...]
             while let start = rest.range(of: open) {
                 let end = rest[start.upperBound...].range(of: close)?.lowerBound ?? rest.endIndex
-                invisible.append(contentsOf: (rest[start.upperBound..<end] + "\n").unicodeScalars)
+                found += rest[start.upperBound..<end] + "\n"
                 rest = rest[end...]
             }
         }
-        // A flag of a region has six tags.
-        return (seen, String(invisible), tags > 7 || hidden > 3 || isReversed)
+        return Array(found.unicodeScalars)
     }
 
     // MARK: Written for programs
 
-    private static let lookalikes: [Unicode.Scalar: Unicode.Scalar] = Dictionary(
-        uniqueKeysWithValues: zip(
-            "аеорсухіїјѕԁһӏԛԝкмнтвАВЕКМНОРСТХІ".unicodeScalars, "aeopcyxiijsdhlqwkmhtbABEKMHOPCTXI".unicodeScalars))
-    private static let digits: [Character: Character] = [
-        "0": "o", "1": "i", "3": "e", "4": "a", "5": "s", "7": "t", "@": "a", "$": "s", "8": "b",
-    ]
+    /// Letters of other scripts that look like Latin ones, by their place behind ``firstLookalike``.
+    private static let lookalikes: [Unicode.Scalar?] = {
+        var letters = [Unicode.Scalar?](repeating: nil, count: 0x130)
+        let pairs = zip(
+            "аеорсухіїјѕԁһӏԛԝкмнтвАВЕКМНОРСТХІ".unicodeScalars, "aeopcyxiijsdhlqwkmhtbABEKMHOPCTXI".unicodeScalars)
+        for (letter, latin) in pairs { letters[Int(letter.value - firstLookalike)] = latin }
+        return letters
+    }()
+    private static let firstLookalike: UInt32 = 0x400
+
+    private static func latin(_ scalar: Unicode.Scalar) -> Unicode.Scalar? {
+        guard scalar.value >= firstLookalike, scalar.value - firstLookalike < lookalikes.count else { return nil }
+        return lookalikes[Int(scalar.value - firstLookalike)]
+    }
+
+    /// The letter that a digit or sign stands for.
+    private static func letter(_ digit: Unicode.Scalar) -> Unicode.Scalar? {
+        switch digit {
+        case "0": "o"
+        case "1": "i"
+        case "3": "e"
+        case "4", "@": "a"
+        case "5", "$": "s"
+        case "7": "t"
+        case "8": "b"
+        default: nil
+        }
+    }
 
     /// The text as it reads if it was disguised in one of the ways in use.
-    private static func variants(_ text: String) -> [String] {
-        var variants: [String] = []
+    private static func variants(_ text: [Unicode.Scalar]) -> [[Unicode.Scalar]] {
+        var variants: [[Unicode.Scalar]] = [], folded = text
         // Plain ASCII has neither compatible forms nor letters of other scripts.
-        let isASCII = text.utf8.allSatisfy { $0 < 0x80 }, folded = isASCII ? text : TextFolding.normalized(text)
-        if folded != text { variants.append(folded) }
-        // Letters of another script among Latin ones.
-        let scalars = text.unicodeScalars
-        if !isASCII, scalars.contains(where: { lookalikes[$0] != nil }),
-            scalars.contains(where: { $0.isASCII && $0.properties.isAlphabetic })
-        {
-            variants.append(String(String.UnicodeScalarView(scalars.map { lookalikes[$0] ?? $0 })))
+        if !text.allSatisfy(\.isASCII) {
+            let plain = String(decoding: text.utf8, as: UTF8.self), form = TextFolding.normalized(plain)
+            folded = Array(form.unicodeScalars)
+            // Composed and decomposed letters are equal: to write the one or the other is no disguise.
+            if folded != text, form != plain { variants.append(folded) }
+            // Letters of another script among Latin ones.
+            if text.contains(where: { latin($0) != nil }), text.contains(where: { $0.isASCII && $0.isLetter }) {
+                variants.append(text.map { latin($0) ?? $0 })
+            }
         }
-        let words = folded.split(separator: " ")
         // Digits for letters.
-        if words.count(where: { $0.contains { digits[$0] != nil } && $0.contains(where: \.isLetter) }) > 1 {
-            variants.append(String(folded.map { digits[$0] ?? $0 }))
-            variants.append(String(folded.map { $0 == "1" ? "l" : digits[$0] ?? $0 }))
+        let words = folded.split(separator: " ")
+        if words.count(where: { $0.contains { letter($0) != nil } && $0.contains(where: \.isLetter) }) > 1 {
+            variants.append(folded.map { letter($0) ?? $0 })
+            variants.append(folded.map { $0 == "1" ? "l" : letter($0) ?? $0 })
         }
-        // Letters one by one: wider gaps part words.
-        if folded.split(whereSeparator: \.isWhitespace).count(where: { $0.count == 1 }) > 11 {
-            variants.append(
-                folded.replacing("   ", with: "\u{1}").replacing("  ", with: "\u{1}").replacing(" ", with: "")
-                    .replacing("\u{1}", with: " "))
+        // Letters one by one.
+        let pieces = folded.split(whereSeparator: { $0.isSpace || "\"'`()<>".unicodeScalars.contains($0) })
+        if folded.split(whereSeparator: \.isSpace).count(where: { $0.count == 1 }) > 11 {
+            variants.append(joined(folded))
         }
-        if words.count > 3 { variants.append(String(folded.reversed())) }
-        for word in folded.split(whereSeparator: { $0.isWhitespace || "\"'`()<>".contains($0) })
-        where word.utf8.count >= 24 && word.utf8.count <= 8192 {
-            if let text = decoded(String(word)) { variants.append(text) }
+        if words.count > 3 { variants.append(folded.reversedLetters()) }
+        for piece in pieces where piece.count >= 24 && piece.count <= 8192 {
+            if let text = decoded(piece) { variants.append(Array(text.unicodeScalars)) }
         }
         return variants
     }
 
+    /// The text without single spaces: wider gaps part words.
+    private static func joined(_ text: [Unicode.Scalar]) -> [Unicode.Scalar] {
+        var joined: [Unicode.Scalar] = [], spaces = 0
+        for scalar in text {
+            if scalar == " " {
+                spaces += 1
+                continue
+            }
+            joined += [Unicode.Scalar](repeating: " ", count: spaces / 3 + (spaces % 3 == 2 ? 1 : 0))
+            spaces = 0
+            joined.append(scalar)
+        }
+        return joined
+    }
+
     /// Text in base64 or hexadecimal digits.
-    private static func decoded(_ word: String) -> String? {
-        let word = word.trimmingCharacters(in: CharacterSet(charactersIn: ".,;:"))
+    private static func decoded(_ piece: ArraySlice<Unicode.Scalar>) -> String? {
+        var piece = piece
+        while let first = piece.first, first.isStop { piece.removeFirst() }
+        while let last = piece.last, last.isStop { piece.removeLast() }
+        guard piece.allSatisfy(\.isDigitOfBase64) else { return nil }
+        let word = String(decoding: Array(piece).utf8, as: UTF8.self)
         var data = Data(
             base64Encoded: word.replacing("-", with: "+").replacing("_", with: "/")
                 + String(repeating: "=", count: word.hasSuffix("=") ? 0 : (4 - word.utf8.count % 4) % 4))
@@ -203,5 +263,49 @@ package enum InjectionGuard {
             return nil
         }
         return text
+    }
+}
+
+extension Unicode.Scalar {
+    /// Space within a line.
+    fileprivate var isBlank: Bool {
+        isASCII ? self == " " || self == "\t" : properties.generalCategory == .spaceSeparator
+    }
+
+    fileprivate var isStop: Bool { self == "." || self == "," || self == ";" || self == ":" }
+
+    fileprivate var isDigitOfBase64: Bool {
+        isASCII && (isLetterOrDigit || self == "+" || self == "/" || self == "-" || self == "_" || self == "=")
+    }
+}
+
+extension [Unicode.Scalar] {
+    /// The text in UTF-8.
+    var utf8: [UInt8] {
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(count)
+        for scalar in self {
+            if scalar.isASCII { bytes.append(UInt8(scalar.value)) } else { bytes += scalar.utf8 }
+        }
+        return bytes
+    }
+
+    /// As `String.lowercased()`.
+    func lowercased() -> [Unicode.Scalar] {
+        var lower: [Unicode.Scalar] = []
+        lower.reserveCapacity(count)
+        for scalar in self { scalar.appendLowercase(to: &lower) }
+        return lower
+    }
+
+    /// The letters from the last to the first, each with its marks behind it.
+    fileprivate func reversedLetters() -> [Unicode.Scalar] {
+        var reversed: [Unicode.Scalar] = [], end = endIndex
+        reversed.reserveCapacity(count)
+        for place in indices.reversed() where place == 0 || !self[place].isMark {
+            reversed += self[place..<end]
+            end = place
+        }
+        return reversed
     }
 }

@@ -1,36 +1,50 @@
 /// Looks for patterns of words in sentences.
 ///
-/// A pattern is a list of elements: `word`, `one|other`, `@class` (a named set of words), `~3` (up to three words of any kind) and `^`, the place where
-/// somebody begins to tell the reader what to do: a sentence or a part of one, or behind words such as "please", "must" or "assistant". A word comes
-/// first, or `^` and a word.
+/// A pattern is a list of elements: `word`, `one|other`, `@class` (a named set of words), `~3` (up to three words of any
+/// kind) and `^`, the place where somebody begins to tell the reader what to do: a sentence or a part of one, or behind
+/// words such as "please", "must" or "assistant". A word comes first, or `^` and a word.
 struct PhraseMatcher: Sendable {
     private enum Element: Sendable {
-        case word(Set<Int>)
+        /// One of a set of words, by its place in ``PhraseMatcher/members``.
+        case word(set: Int)
         case gap(Int)
         case command
+        /// Behind the last element of a pattern.
+        case end
     }
-    struct Sentence: Sendable {
-        fileprivate var ids: [Int]
+    /// A word of a sentence.
+    struct Word: Sendable {
+        /// 0 is any word that no pattern names.
+        fileprivate var id: Int
         /// Whether a command may begin there.
-        fileprivate var isCommand: [Bool]
-        var isEmpty: Bool { ids.isEmpty }
+        fileprivate var isCommand: Bool
     }
+    typealias Sentence = ArraySlice<Word>
 
-    private var numbers: [String: Int] = [:]
-    private var patterns: [(signal: GuardSignal, elements: [Element])] = []
-    /// Patterns by the words that they can begin with.
-    private var beginnings: [Int: [Int]] = [:]
+    /// Numbers of the words that patterns name, by their hash.
+    private let numbers: [UInt64: Int]
+    /// The patterns one behind the other.
+    private let elements: [Element]
+    /// Patterns by the words that they can begin with: of what they are a sign, and where their elements stand.
+    private let beginnings: [[(signal: GuardSignals, start: Int)]]
     /// Words behind which a command may begin.
     private let openers: Set<Int>
+    /// Sets of words, each as many bits as there are numbers.
+    private let members: [UInt64]
+    /// Words of 64 bits that a set takes.
+    private let stride: Int
+    /// Scalars of a text that are looked at.
+    private static let longest = 20_000
 
     /// - Parameters:
     ///   - classes: words by the name of their class; a class may name others as `@class`.
     ///   - patterns: one a line, by what they are a sign of.
     init(classes: [String: String], openers: String, patterns: [(GuardSignal, String)]) {
-        var numbers: [String: Int] = [:]
+        var numbers: [UInt64: Int] = [:]
         func number(_ word: Substring) -> Int {
-            if let known = numbers[String(word)] { return known }
-            numbers[String(word)] = numbers.count + 1
+            let hash = word.unicodeScalars.reduce(WordHash()) { $0.adding($1) }.value
+            if let known = numbers[hash] { return known }
+            numbers[hash] = numbers.count + 1
             return numbers.count
         }
         func words(_ text: Substring) -> Set<Int> {
@@ -43,104 +57,129 @@ struct PhraseMatcher: Sendable {
             }
         }
         self.openers = words(Substring(openers))
+        var elements: [Element] = [], sets: [Set<Int>] = [], places: [Set<Int>: Int] = [:]
+        var starts: [(signal: GuardSignals, start: Int, first: Int)] = []
         for (signal, lines) in patterns {
             for line in lines.split(separator: "\n") {
-                let elements = line.split(separator: " ").map { part -> Element in
-                    if part == "^" { return .command }
-                    if part.hasPrefix("~"), let most = Int(part.dropFirst()) { return .gap(most) }
-                    return .word(words(part))
+                let start = elements.count
+                var first: Int?
+                for part in line.split(separator: " ") {
+                    if part == "^" {
+                        elements.append(.command)
+                    } else if part.hasPrefix("~"), let most = Int(part.dropFirst()) {
+                        elements.append(.gap(most))
+                    } else {
+                        let set = words(part), place = places[set] ?? sets.count
+                        if place == sets.count { sets.append(set) }
+                        places[set] = place
+                        elements.append(.word(set: place))
+                        if first == nil { first = place }
+                    }
                 }
-                self.patterns.append((signal, elements))
+                elements.append(.end)
+                if let first { starts.append((GuardSignals(signal), start, first)) }
             }
         }
-        self.numbers = numbers
-        for (number, pattern) in self.patterns.enumerated() {
-            for case .word(let words) in pattern.elements.prefix(2).drop(while: {
-                if case .word = $0 { false } else { true }
-            }).prefix(1) {
-                for word in words { beginnings[word, default: []].append(number) }
-            }
+        var beginnings = [[(signal: GuardSignals, start: Int)]](repeating: [], count: numbers.count + 1)
+        for (signal, start, first) in starts {
+            for word in sets[first] { beginnings[word].append((signal, start)) }
+        }
+        stride = numbers.count / 64 + 1
+        var members = [UInt64](repeating: 0, count: sets.count * stride)
+        for (place, set) in sets.enumerated() {
+            for word in set { members[place * stride + word / 64] |= 1 << UInt64(word % 64) }
+        }
+        (self.numbers, self.elements, self.beginnings, self.members) = (numbers, elements, beginnings, members)
+    }
+
+    /// The hash of a word, FNV-1a over its scalars. Two words of one hash would be taken for the same.
+    private struct WordHash {
+        var value: UInt64 = 0xcbf2_9ce4_8422_2325
+
+        func adding(_ scalar: Unicode.Scalar) -> WordHash {
+            WordHash(value: (value ^ UInt64(scalar.value)) &* 0x100_0000_01b3)
         }
     }
 
-    /// A text's sentences, cut into lowercase words.
-    func sentences(of text: String) -> [Sentence] {
-        var sentences: [Sentence] = [], sentence = Sentence(ids: [], isCommand: []), word = "", begins = true, count = 0
+    /// A text's sentences, cut into words.
+    ///
+    /// - Parameter text: in lower case.
+    /// - Complexity: linear, with a look-up a word.
+    func sentences(of text: some RandomAccessCollection<Unicode.Scalar>) -> [Sentence] {
+        var words: [Word] = [], ends: [Int] = [], begins = true
+        var hash = WordHash(), isWord = false
         func endWord() {
-            guard !word.isEmpty else { return }
-            let id = numbers[word] ?? 0
-            sentence.ids.append(id)
-            sentence.isCommand.append(begins)
+            guard isWord else { return }
+            let id = numbers[hash.value] ?? 0
+            words.append(Word(id: id, isCommand: begins))
             begins = openers.contains(id)
-            word = ""
+            hash = WordHash()
+            isWord = false
         }
         func endSentence() {
             endWord()
-            if !sentence.isEmpty { sentences.append(sentence) }
-            sentence = Sentence(ids: [], isCommand: [])
+            if words.count > ends.last ?? 0 { ends.append(words.count) }
             begins = true
         }
-        var scalars = text.lowercased().unicodeScalars[...]
-        while let scalar = scalars.popFirst() {
-            count += 1
-            if count > 20_000 { break }
+        let text = text.prefix(Self.longest)
+        var place = text.startIndex
+        while place < text.endIndex {
+            let scalar = text[place]
+            place = text.index(after: place)
+            if scalar.isLetterOrDigit || scalar == "_" {
+                hash = hash.adding(scalar)
+                isWord = true
+                continue
+            }
+            let next: Unicode.Scalar? = place < text.endIndex ? text[place] : nil
             switch scalar {
             case ".", "!", "?", ";", "\n":
                 // A point within a name or a number ends nothing.
-                if scalar == ".", let next = scalars.first,
-                    next.properties.isAlphabetic || next.properties.numericType != nil
-                {
-                    endWord()
-                } else {
-                    endSentence()
-                }
+                if scalar == ".", next?.isLetterOrDigit ?? false { endWord() } else { endSentence() }
             case ",", ":", ")", "(", "\"", "-", "–", "—", "[", "]", "<", ">", "“", "”":
                 // Hyphens within words part them, and nothing begins there.
-                let within = scalar == "-" && !word.isEmpty && (scalars.first?.properties.isAlphabetic ?? false)
+                let isWithin = scalar == "-" && isWord && next?.isLetter ?? false
                 endWord()
-                if !within { begins = true }
+                if !isWithin { begins = true }
             case "'", "’":
-                if !word.isEmpty, scalars.first?.properties.isAlphabetic ?? false {
-                    word.append("'")
-                } else {
-                    endWord()
-                }
-            default:
-                if scalar.properties.isAlphabetic || scalar.properties.numericType != nil || scalar == "_" {
-                    word.unicodeScalars.append(scalar)
-                } else {
-                    endWord()
-                }
+                if isWord, next?.isLetter ?? false { hash = hash.adding("'") } else { endWord() }
+            default: endWord()
             }
         }
         endSentence()
-        return sentences
+        var start = 0
+        return ends.map { end in
+            defer { start = end }
+            return words[start..<end]
+        }
     }
 
     /// What a sentence shows signs of.
     ///
     /// - Complexity: a few patterns for each known word.
-    func signals(in sentence: Sentence) -> Set<GuardSignal> {
-        var found: Set<GuardSignal> = []
-        for (place, id) in sentence.ids.enumerated() where id != 0 {
-            for number in beginnings[id] ?? [] where !found.contains(patterns[number].signal) {
-                if Self.matches(patterns[number].elements[...], sentence, place) {
-                    found.insert(patterns[number].signal)
-                }
+    func signals(in sentence: Sentence) -> GuardSignals {
+        var found: GuardSignals = []
+        for place in sentence.indices where sentence[place].id != 0 {
+            for (signal, start) in beginnings[sentence[place].id] where !found.contains(signal) {
+                if matches(start, sentence, place) { found.insert(signal) }
             }
         }
         return found
     }
 
-    private static func matches(_ elements: ArraySlice<Element>, _ sentence: Sentence, _ place: Int) -> Bool {
-        guard let element = elements.first else { return true }
-        let rest = elements.dropFirst()
-        switch element {
-        case .word(let words):
-            return place < sentence.ids.count && words.contains(sentence.ids[place])
-                && matches(rest, sentence, place + 1)
-        case .command: return place < sentence.ids.count && sentence.isCommand[place] && matches(rest, sentence, place)
-        case .gap(let most): return (0...most).contains { matches(rest, sentence, place + $0) }
+    /// Whether the elements from `element` on match the words from `place` on.
+    private func matches(_ element: Int, _ sentence: Sentence, _ place: Int) -> Bool {
+        switch elements[element] {
+        case .end: return true
+        case .word(let set):
+            guard place < sentence.endIndex else { return false }
+            let id = sentence[place].id
+            guard members[set * stride + id / 64] & (1 << UInt64(id % 64)) != 0 else { return false }
+            return matches(element + 1, sentence, place + 1)
+        case .command:
+            return place < sentence.endIndex && sentence[place].isCommand && matches(element + 1, sentence, place)
+        case .gap(let most):
+            return (0...most).contains { matches(element + 1, sentence, place + $0) }
         }
     }
 }

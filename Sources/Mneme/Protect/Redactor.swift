@@ -10,7 +10,7 @@ package enum Redactor {
         let kind: MemoryPolicy.Redaction
         let name: String
         /// A text without it is not looked through.
-        let hint: @Sendable (String) -> Bool
+        let hint: @Sendable (ByteSearch) -> Bool
         let pattern: NSRegularExpression
         /// The group that is taken out; 0 is all.
         var group = 0
@@ -21,7 +21,7 @@ package enum Redactor {
 
     private static func rule(
         _ kind: MemoryPolicy.Redaction, _ name: String, _ pattern: String, group: Int = 0, proof: Int = 0,
-        hint: @escaping @Sendable (String) -> Bool,
+        hint: @escaping @Sendable (ByteSearch) -> Bool,
         isReal: @escaping @Sendable (String) -> Bool = { _ in true }
     ) -> Rule {
         Rule(
@@ -29,27 +29,26 @@ package enum Redactor {
             proof: proof, isReal: isReal)
     }
 
-    private static func has(_ parts: String...) -> @Sendable (String) -> Bool {
-        { text in parts.contains { text.range(of: $0, options: .caseInsensitive) != nil } }
+    /// Whether one of `parts`, in lower case, stands in a text in any case. Two letters beyond ASCII are S and K to
+    /// patterns that look at no case.
+    private static func has(_ parts: String...) -> @Sendable (ByteSearch) -> Bool {
+        { text in parts.contains(where: text.contains) || text.contains("\u{17F}") || text.contains("\u{212A}") }
     }
-    private static let hasDigits: @Sendable (String) -> Bool = { text in
-        var count = 0
-        for byte in text.utf8 where (48...57).contains(byte) { count += 1 }
-        return count >= 7
-    }
+    private static let hasDigits: @Sendable (ByteSearch) -> Bool = { $0.digitCount >= 7 }
+    private static let hasDigitsAndStop: @Sendable (ByteSearch) -> Bool = { $0.digitCount >= 4 && $0.contains(".") }
 
     private static let rules: [Rule] = [
         rule(
             .secrets, "PRIVATE KEY", "-----BEGIN [A-Z ]*PRIVATE KEY-----[\\s\\S]*?(-----END [A-Z ]*PRIVATE KEY-----|$)",
-            hint: has("PRIVATE KEY")),
+            hint: has("private key")),
         rule(
-            .secrets, "TOKEN", "\\beyJ[A-Za-z0-9_-]{8,}+(?:\\.[A-Za-z0-9_-]{8,}+\\.[A-Za-z0-9_-]*+)?", hint: has("eyJ"),
+            .secrets, "TOKEN", "\\beyJ[A-Za-z0-9_-]{8,}+(?:\\.[A-Za-z0-9_-]{8,}+\\.[A-Za-z0-9_-]*+)?", hint: has("eyj"),
             isReal: { $0.contains(".") }),
         rule(
             .secrets, "KEY",
             "\\b(?:AKIA|ASIA)[0-9A-Z]{16}\\b|\\bgh[pousr]_[A-Za-z0-9]{30,}|\\bgithub_pat_[A-Za-z0-9_]{30,}|\\bglpat-[A-Za-z0-9_-]{20,}|\\bxox[abprs]-[A-Za-z0-9-]{10,}|\\bsk-[A-Za-z0-9_-]{20,}|\\b[rs]k_(?:live|test)_[A-Za-z0-9]{16,}|\\bAIza[0-9A-Za-z_-]{35}|\\bhf_[A-Za-z0-9]{30,}|\\bnpm_[A-Za-z0-9]{30,}|\\bpypi-[A-Za-z0-9_-]{30,}|\\bSG\\.[A-Za-z0-9_-]{16,}\\.[A-Za-z0-9_-]{16,}|\\bmneme_[A-Za-z0-9_-]{20,}",
             hint: has(
-                "AKIA", "ASIA", "gh", "glpat", "xox", "sk-", "k_", "AIza", "hf_", "npm_", "pypi-", "SG.", "mneme_")),
+                "akia", "asia", "gh", "glpat", "xox", "sk-", "k_", "aiza", "hf_", "npm_", "pypi-", "sg.", "mneme_")),
         rule(.secrets, "PASSWORD", "[a-z0-9+.-]://[^\\s:/@]++:([^\\s@]++)(@)?", group: 1, proof: 2, hint: has("://")),
         rule(.secrets, "TOKEN", "(?i)\\bbearer\\s+([A-Za-z0-9._~+/-]{16,}=*)", group: 1, hint: has("bearer")),
         rule(
@@ -74,7 +73,7 @@ package enum Redactor {
         rule(
             .personal, "ADDRESS",
             "\\b(?:(?:25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])\\.){3}(?:25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])\\b",
-            hint: has("."),
+            hint: hasDigitsAndStop,
             isReal: { $0 != "127.0.0.1" && $0 != "0.0.0.0" }),
     ]
 
@@ -85,8 +84,8 @@ package enum Redactor {
     package static func redact(_ text: String, _ wanted: Set<MemoryPolicy.Redaction>) -> (
         text: String, found: [String]
     )? {
-        var result = text, found: [String] = []
-        for rule in rules where wanted.contains(rule.kind) && rule.hint(result) {
+        var result = text, found: [String] = [], search = ByteSearch(lowercased: text)
+        for rule in rules where wanted.contains(rule.kind) && rule.hint(search) {
             let all = result as NSString,
                 matches = rule.pattern.matches(in: result, range: NSRange(location: 0, length: all.length))
             var parts: [String] = [], end = 0
@@ -101,7 +100,10 @@ package enum Redactor {
                 found.append(rule.name)
                 end = range.location + range.length
             }
-            if end > 0 { result = parts.joined() + all.substring(from: end) }
+            if end > 0 {
+                result = parts.joined() + all.substring(from: end)
+                search = ByteSearch(lowercased: result)
+            }
         }
         return found.isEmpty ? nil : (result, found)
     }

@@ -15,34 +15,28 @@ struct TimeToken {
     ///
     /// - Complexity: linear in the text.
     static func tokens(of text: String) -> [TimeToken] {
-        let scalars = Array(text.unicodeScalars)
-        var tokens: [TimeToken] = [], word = String.UnicodeScalarView(), length = 0, sentence = 0
-        func add(_ scalar: Unicode.Scalar) {
-            length += 1
-            if length <= longest { word.append(scalar) }
-        }
+        var tokens: [TimeToken] = [], word = Word(), sentence = 0
         func endWord() {
-            guard let first = word.first else { return }
-            var text = String(word).lowercased()
-            if text.hasSuffix("'s") { text.removeLast(2) }
+            guard word.length > 0 else { return }
+            if let token = word.token(sentence) { tokens.append(token) }
             word.removeAll()
-            length = 0
-            guard !text.isEmpty else { return }
-            tokens.append(TimeToken(text: text, isCapital: first.isUppercase, sentence: sentence))
         }
-        for (i, scalar) in scalars.enumerated() {
-            let next: Unicode.Scalar? = i + 1 < scalars.count ? scalars[i + 1] : nil
+        var previous: Unicode.Scalar?, rest = text.unicodeScalars.makeIterator(), following = rest.next()
+        while let scalar = following {
+            following = rest.next()
+            defer { previous = scalar }
             if scalar.isWordPart {
-                add(scalar)
-            } else if !word.isEmpty, let next, joins(scalar, word, next) {
-                add(scalar == "’" ? "'" : scalar)
+                word.append(scalar)
+            } else if let last = word.last, let next = following, joins(scalar, last, next) {
+                word.append(scalar == "’" ? "'" : scalar)
             } else {
                 endWord()
-                guard let last = tokens.indices.last else { continue }
-                if marksClause(scalar, before: next, after: i > 0 ? scalars[i - 1] : nil) {
+                // White space within a line says nothing of sentences.
+                guard scalar != " ", let last = tokens.indices.last else { continue }
+                if marksClause(scalar, before: following, after: previous) {
                     tokens[last].endsClause = true
                 } else if scalar == "!" || scalar == "?" || scalar == "\n" || scalar == "\r"
-                    || scalar == "." && isFullStop(after: tokens[last].text, before: next)
+                    || scalar == "." && isFullStop(after: tokens[last].text, before: following)
                 {
                     tokens[last].endsClause = true
                     if tokens[last].sentence == sentence { sentence += 1 }
@@ -53,12 +47,44 @@ struct TimeToken {
         return tokens
     }
 
+    /// A word that is being read, in lower case.
+    private struct Word {
+        private(set) var length = 0
+        /// The last scalar that is kept, as it stands in the text.
+        private(set) var last: Unicode.Scalar?
+        private var isCapital = false
+        private var utf8: [UInt8] = []
+
+        mutating func append(_ scalar: Unicode.Scalar) {
+            if length == 0 { isCapital = scalar.isUppercase }
+            length += 1
+            guard length <= longest else { return }
+            last = scalar
+            if scalar.isASCII {
+                utf8.append(UInt8(scalar.value) | ((65...90).contains(scalar.value) ? 32 : 0))
+            } else {
+                var lower: [Unicode.Scalar] = []
+                scalar.appendLowercase(to: &lower)
+                utf8 += lower.utf8
+            }
+        }
+
+        mutating func removeAll() {
+            (length, last) = (0, nil)
+            utf8.removeAll(keepingCapacity: true)
+        }
+
+        func token(_ sentence: Int) -> TimeToken? {
+            let isPossessive = utf8.count >= 2 && utf8[utf8.count - 2] == 39 && utf8[utf8.count - 1] == 115
+            let text = String(decoding: isPossessive ? utf8.dropLast(2) : utf8[...], as: UTF8.self)
+            return text.isEmpty ? nil : TimeToken(text: text, isCapital: isCapital, sentence: sentence)
+        }
+    }
+
     /// Whether a mark inside a word belongs to it.
-    private static func joins(
-        _ mark: Unicode.Scalar, _ word: String.UnicodeScalarView, _ next: Unicode.Scalar
-    ) -> Bool {
+    private static func joins(_ mark: Unicode.Scalar, _ last: Unicode.Scalar, _ next: Unicode.Scalar) -> Bool {
         if mark == "'" || mark == "’" { return next.isWordPart }
-        guard let last = word.last, last.isDigit else { return false }
+        guard last.isDigit else { return false }
         if mark == "-", next == "W" || next == "w" { return true }
         return next.isDigit && (mark == "." || mark == "/" || mark == "-" || mark == ":")
     }
@@ -75,9 +101,4 @@ struct TimeToken {
         if mark == "-" { return previous?.isSpace ?? true && next?.isSpace ?? true }
         return mark == "," || mark == ";" || mark == ":" || mark == "(" || mark == ")" || mark == "—"
     }
-}
-
-extension Unicode.Scalar {
-    /// An ASCII digit.
-    var isDigit: Bool { (48...57).contains(value) }
 }
