@@ -54,7 +54,7 @@ public struct LocomoBenchmark: Sendable {
 
     /// Reads the data.
     ///
-    /// - Throws: ``MnemeBase/InputError`` if it is no LoCoMo file.
+    /// - Throws: `InputError` if it is no LoCoMo file.
     public init(file: String) throws {
         self.file = file
         guard let data = FileManager.default.contents(atPath: file) else { throw InputError("\(file) cannot be read.") }

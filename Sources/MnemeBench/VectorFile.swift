@@ -13,7 +13,7 @@ public struct VectorFile: Sendable {
 
     /// Maps a file.
     ///
-    /// - Throws: ``MnemeBase/InputError`` if it is not a two-dimensional array of f32 in rows.
+    /// - Throws: `InputError` if it is not a two-dimensional array of f32 in rows.
     public init(path: String) throws {
         guard let data = try? Data(contentsOf: URL(fileURLWithPath: path), options: .alwaysMapped) else {
             throw InputError("\(path) cannot be read.")
