@@ -1,4 +1,4 @@
-public import Foundation
+import Foundation
 import GRDB
 
 /// What is derived from cubes or counted beside them: uses, index terms, vectors.
