@@ -38,12 +38,15 @@ extension MemoryOS {
         guard request.also.count <= Self.maximumVaults else {
             throw InputError("At most \(Self.maximumVaults) vaults are asked besides one.")
         }
+        let owners = request.also.reduce(into: [request.owner]) { if !$0.contains($1) { $0.append($1) } }
+        // Whoever may not ask one is told so before any is asked.
+        let sights = try await run { [store] in
+            try owners.map { try store.visibility(of: $0, for: .read, by: caller) }
+        }
+        let vector =
+            request.mode == .words
+            ? nil : try await withSpan("recall.embed") { _ in try await queryVectors(request.query) }
         var result = try await run { [self] in
-            let owners = request.also.reduce(into: [request.owner]) { if !$0.contains($1) { $0.append($1) } }
-            // Whoever may not ask one is told so before any is asked.
-            let sights = try owners.map { try store.visibility(of: $0, for: .read, by: caller) }
-            let vector =
-                try request.mode == .words ? nil : withSpan("recall.embed") { _ in try queryVectors(request.query) }
             let answers = try zip(owners, sights).map { owner, sight in
                 var part = request
                 part.owner = owner
@@ -111,7 +114,9 @@ extension MemoryOS {
 
     private func tokenCount(_ cube: MemCube) -> Int { embedder?.tokenCount(cube.text) ?? cube.text.utf8.count / 4 + 1 }
 
-    private func queryVectors(_ question: String) throws -> QueryVectors? { try questions?.vectors(of: question) }
+    private func queryVectors(_ question: String) async throws -> QueryVectors? {
+        try await questions?.vectors(of: question)
+    }
 
     struct Selected: Sendable {
         var id: CubeID
@@ -278,9 +283,9 @@ extension MemoryOS {
 extension MemoryOS {
     /// Features of every memory for a question, for fitting fusion weights.
     package func recallFeatures(_ request: RecallRequest) async throws -> [(id: CubeID, values: [Float])] {
-        try await run { [self] in
-            let vector = try queryVectors(request.query)
-            return try withIndex(IndexKey(owner: request.owner)) { index in
+        let vector = try await queryVectors(request.query)
+        return try await run { [self] in
+            try withIndex(IndexKey(owner: request.owner)) { index in
                 let plan = QuestionPlan(request.query, speakers: index.speakers, now: request.now, analyzer: analyzer)
                 return try retriever(index, request, plan, vector).ranked(limit: index.documents.count).map {
                     let features = $0.features ?? RecallFeatures()

@@ -46,7 +46,7 @@ extension MemoryOS {
             let write = PendingWrite(
                 drafts: drafts, owner: scope.owner, caller: caller, idempotencyKey: idempotencyKey, isBulk: isBulk,
                 learns: policy.protection == .hold)
-            return try await withSpan("remember.commit") { _ in try await writes.commit(write) { [self] in commit($0) }
+            return try await withSpan("remember.commit") { _ in try await writes.run(write) { [self] in commit($0) }
             }
         }
     }

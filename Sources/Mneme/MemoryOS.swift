@@ -61,10 +61,10 @@ public final class MemoryOS: Sendable {
     /// Encrypts these indexes if the store is encrypted.
     let indexKey: DataKey?
     let makeVectors: @Sendable (_ dimension: Int, _ file: String?) throws -> any VectorIndex
-    let writes = WriteQueue<PendingWrite, [Remembered]>()
+    let writes = BatchQueue<PendingWrite, [Remembered]>(label: "mneme.writes")
     /// The stages of the pipeline.
     public let recipe: Recipe
-    let questions: QuestionQueue?
+    let questions: QueryEmbedder?
     /// Uses that are not written yet, see ``recordUse(of:owner:time:)``.
     let uses = NIOLockedValueBox<[Owner: [CubeID: Usage]]>([:])
     let oracle = NIOLockedValueBox<(any Oracle)?>(nil)
@@ -98,7 +98,7 @@ public final class MemoryOS: Sendable {
         self.recipe = recipe
         self.embedder = embedder
         self.formerEmbedder = formerEmbedder
-        questions = embedder.map { QuestionQueue($0, former: formerEmbedder) }
+        questions = embedder.map { QueryEmbedder($0, former: formerEmbedder) }
         self.indexFolder = indexFolder
         let bytes = indexMemory ?? Int(ProcessInfo.processInfo.physicalMemory / 4)
         let disk = indexDisk ?? .max
@@ -118,7 +118,7 @@ public final class MemoryOS: Sendable {
         self.store = store
         recipe = .standard
         self.embedder = embedder
-        questions = QuestionQueue(embedder, former: nil)
+        questions = QueryEmbedder(embedder, former: nil)
         (formerEmbedder, indexFolder) = (nil, nil)
         (indexMemory, indexDisk, indexKey) = (.max, .max, nil)
         makeVectors = { dimension, _ in try vectors(dimension) }
