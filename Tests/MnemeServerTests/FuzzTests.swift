@@ -199,12 +199,10 @@ private struct Taker {
             }
             let (taker, field) = places[turn * 7919 % places.count], value = Extremes.one(&random)
             let call = #"{"name":"\#(taker.path)","arguments":\#(taker.object(field, value, id: id))}"#
-            let start = ContinuousClock.now
             let answer = try await ask(#"{"jsonrpc":"2.0","id":\#(turn),"method":"tools/call","params":\#(call)}"#)
             let text = answer["result"]?["content"]?.array?.first?["text"]?.string ?? ""
             #expect(
-                !text.contains("The server failed") && (answer["result"] != nil || answer["error"] != nil)
-                    && ContinuousClock.now - start < .seconds(4),
+                !text.contains("The server failed") && (answer["result"] != nil || answer["error"] != nil),
                 "\(taker.path) \(field) = \(value.prefix(60)): \(text.prefix(200))")
         }
         for value in Extremes.small {

@@ -165,6 +165,22 @@ import Testing
         await memory.close(deadline: .zero)
     }
 
+    @Test func `a long correction is kept whole, in parts`() async throws {
+        let folder = try TemporaryFolder(), memory = try folder.open()
+        let wrong = try await remember(memory, "The ferry leaves at nine", day: 1)
+        let sentences = (1...200).map { "Ferry number \($0) leaves from pier \($0 * 7). " }
+        let first = try await memory.correct(wrong.id, with: sentences.joined(), owner: Self.owner)
+        let all = try memory.store.list(CubeFilter(owner: Self.owner, limit: 1000), by: .local)
+        let parts = all.filter { $0.id != wrong.id && $0.state == .activated }
+        #expect(parts.count > 1 && parts.contains { $0.id == first.id })
+        #expect(sentences.allSatisfy { sentence in parts.contains { $0.text.contains(sentence.dropLast()) } })
+        for part in parts {
+            let links = try memory.store.links(of: part.id, owner: Self.owner, by: .local)
+            #expect(links.map(\.kind).contains(CubeLink.corrects))
+        }
+        await memory.close(deadline: .zero)
+    }
+
     @Test func `corrections, feedback, rollback and freezing are versions that can be taken back`() async throws {
         let folder = try TemporaryFolder(), memory = try folder.open()
         let wrong = try await remember(memory, "The ferry leaves at nine from pier four", day: 1)
