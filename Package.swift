@@ -17,7 +17,8 @@ let locks = Target.Dependency.product(name: "NIOConcurrencyHelpers", package: "s
 let tracing = Target.Dependency.product(name: "Tracing", package: "swift-distributed-tracing")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 
-/// Dependencies that only the server and the command line have: without the trait nobody resolves them.
+/// Dependencies that only the server and the command line have: without the trait nobody resolves
+/// them.
 let server = TargetDependencyCondition.when(traits: ["Server"])
 
 let package = Package(
@@ -45,7 +46,9 @@ let package = Package(
         .executable(name: "mneme", targets: ["mneme-cli"]),
     ],
     traits: [
-        .trait(name: "Server", description: "HTTP, MCP and the command line: the products MnemeServer and mneme."),
+        .trait(
+            name: "Server",
+            description: "HTTP, MCP and the command line: the products MnemeServer and mneme."),
         .default(enabledTraits: ["Server"]),
     ],
     dependencies: [
@@ -60,14 +63,18 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-distributed-tracing.git", from: "1.7.3"),
         .package(url: "https://github.com/groue/GRDB.swift.git", from: "7.10.0"),
         // No traits: Mneme has its own configuration and needs only essential Foundation there.
-        .package(url: "https://github.com/hummingbird-project/hummingbird.git", from: "2.28.1", traits: []),
+        .package(
+            url: "https://github.com/hummingbird-project/hummingbird.git", from: "2.28.1",
+            traits: []),
     ],
     targets: [
         // The kernels are tested and used in debug builds too, where clang's -O0 makes them
         // twenty times slower; hence -O3 in every configuration.
         .target(name: "CMnemeKernels", cSettings: [.unsafeFlags(["-O3", "-Wall", "-Wextra"])]),
-        .systemLibrary(name: "CHiredis", providers: [.apt(["libhiredis-dev"]), .brew(["hiredis"])]),
-        .systemLibrary(name: "CStemmer", providers: [.apt(["libstemmer-dev"]), .brew(["snowball"])]),
+        .systemLibrary(
+            name: "CHiredis", providers: [.apt(["libhiredis-dev"]), .brew(["hiredis"])]),
+        .systemLibrary(
+            name: "CStemmer", providers: [.apt(["libstemmer-dev"]), .brew(["snowball"])]),
 
         .target(name: "MnemeBase"),
         .target(name: "MnemeSeal", dependencies: ["MnemeBase", crypto]),
@@ -75,19 +82,23 @@ let package = Package(
         .target(name: "MnemeFormats", dependencies: ["MnemeBase", "MnemeNumerics"]),
         .target(name: "MnemeText", dependencies: ["MnemeBase", "MnemeFormats", locks]),
         .target(
-            name: "MnemeEmbedding", dependencies: ["MnemeBase", "MnemeFormats", "MnemeNumerics", crypto, locks]),
+            name: "MnemeEmbedding",
+            dependencies: ["MnemeBase", "MnemeFormats", "MnemeNumerics", crypto, locks]),
         .target(
-            name: "MnemeModels", dependencies: ["MnemeBase", "MnemeFormats", "MnemeText", "MnemeNumerics", locks]),
+            name: "MnemeModels",
+            dependencies: ["MnemeBase", "MnemeFormats", "MnemeText", "MnemeNumerics", locks]),
         .target(name: "MnemeHub", dependencies: ["MnemeBase", crypto, locks]),
         .target(
             name: "MnemeIndex",
             dependencies: [
-                "MnemeBase", "MnemeSeal", "MnemeNumerics", "CMnemeKernels", "CMnemeMemory", "CStemmer", locks,
+                "MnemeBase", "MnemeSeal", "MnemeNumerics", "CMnemeKernels", "CMnemeMemory",
+                "CStemmer", locks,
             ]),
         .target(
             name: "MnemeStore",
             dependencies: [
-                "MnemeBase", "MnemeSeal", crypto, locks, .product(name: "GRDB", package: "GRDB.swift"),
+                "MnemeBase", "MnemeSeal", crypto, locks,
+                .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "GRDBSQLite", package: "GRDB.swift"),
             ]
         ),
@@ -102,15 +113,21 @@ let package = Package(
         .target(
             name: "MnemeKV",
             dependencies: [
-                "MnemeBase", "MnemeSeal", "MnemeModels", "MnemeNumerics", "CHiredis", "CMnemeKernels", "CMnemeMemory",
+                "MnemeBase", "MnemeSeal", "MnemeModels", "MnemeNumerics", "CHiredis",
+                "CMnemeKernels", "CMnemeMemory",
                 crypto, locks,
             ]),
-        .target(name: "MnemeEngine", dependencies: ["MnemeBase", "MnemeKV", "MnemeModels", "MnemeNumerics", locks]),
-        .target(name: "MnemeChat", dependencies: ["Mneme", "MnemeEngine", "MnemeKV", "MnemeStore", tracing]),
+        .target(
+            name: "MnemeEngine",
+            dependencies: ["MnemeBase", "MnemeKV", "MnemeModels", "MnemeNumerics", locks]),
+        .target(
+            name: "MnemeChat",
+            dependencies: ["Mneme", "MnemeEngine", "MnemeKV", "MnemeStore", tracing]),
         .target(
             name: "MnemeServer",
             dependencies: [
-                "Mneme", "MnemeBase", "MnemeChat", "MnemeEngine", "MnemeKV", "MnemeModels", "MnemeStore", crypto, locks,
+                "Mneme", "MnemeBase", "MnemeChat", "MnemeEngine", "MnemeKV", "MnemeModels",
+                "MnemeStore", crypto, locks,
                 logging,
                 tracing,
                 .product(name: "Hummingbird", package: "hummingbird", condition: server),
@@ -126,16 +143,19 @@ let package = Package(
         .target(
             name: "MnemeBench",
             dependencies: [
-                "Mneme", "MnemeBase", "MnemeEmbedding", "MnemeEngine", "MnemeIndex", "MnemeKV", "MnemeModels",
+                "Mneme", "MnemeBase", "MnemeEmbedding", "MnemeEngine", "MnemeIndex", "MnemeKV",
+                "MnemeModels",
                 "MnemeNumerics", "MnemeSeal", "MnemeStore", locks,
             ]),
         .executableTarget(
             name: "mneme-cli",
             dependencies: [
-                "Mneme", "MnemeBase", "MnemeChat", "MnemeEngine", "MnemeHub", "MnemeKV", "MnemeSeal", "MnemeServer",
+                "Mneme", "MnemeBase", "MnemeChat", "MnemeEngine", "MnemeHub", "MnemeKV",
+                "MnemeSeal", "MnemeServer",
                 "MnemeBench", "MnemeEmbedding", "MnemeModels",
                 "MnemeNumerics", "MnemeStore", crypto, locks, logging, tracing,
-                .product(name: "ArgumentParser", package: "swift-argument-parser", condition: server),
+                .product(
+                    name: "ArgumentParser", package: "swift-argument-parser", condition: server),
             ]
         ),
         .target(name: "MnemeStoreTesting", dependencies: ["MnemeStore"]),
@@ -146,19 +166,23 @@ let package = Package(
         .testTarget(
             name: "MnemeTests",
             dependencies: [
-                "Mneme", "MnemeBase", "MnemeIndex", "MnemeModels", "MnemeSeal", "MnemeStore", crypto, locks,
+                "Mneme", "MnemeBase", "MnemeIndex", "MnemeModels", "MnemeSeal", "MnemeStore",
+                crypto, locks,
             ],
             resources: [.copy("Guard")]),
         .testTarget(
             name: "MnemeServerTests",
             dependencies: [
-                "Mneme", "MnemeBase", "MnemeEngine", "MnemeIndex", "MnemeKV", "MnemeModels", "MnemeSeal", "MnemeServer",
+                "Mneme", "MnemeBase", "MnemeEngine", "MnemeIndex", "MnemeKV", "MnemeModels",
+                "MnemeSeal", "MnemeServer",
                 "MnemeStore", "MnemeText", locks, logging,
             ]
         ),
         .testTarget(
             name: "MnemeKVTests",
-            dependencies: ["MnemeBase", "MnemeKV", "MnemeModels", "MnemeNumerics", "MnemeSeal", locks]),
+            dependencies: [
+                "MnemeBase", "MnemeKV", "MnemeModels", "MnemeNumerics", "MnemeSeal", locks,
+            ]),
         .testTarget(
             name: "MnemeEngineTests",
             dependencies: ["MnemeBase", "MnemeEngine", "MnemeKV", "MnemeModels", "MnemeNumerics"],
@@ -189,5 +213,6 @@ for target in package.targets where target.type != .system && target.name != "CM
 
 // The documentation plugin is resolved only by `make docs`.
 if ProcessInfo.processInfo.environment["BUILD_DOCS"] != nil {
-    package.dependencies.append(.package(url: "https://github.com/swiftlang/swift-docc-plugin.git", from: "1.5.0"))
+    package.dependencies.append(
+        .package(url: "https://github.com/swiftlang/swift-docc-plugin.git", from: "1.5.0"))
 }

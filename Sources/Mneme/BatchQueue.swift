@@ -1,11 +1,12 @@
 import Foundation
 import NIOConcurrencyHelpers
 
-/// Batches calls: those that arrive while a batch is worked on go into the next one together. Nobody's thread waits.
+/// Batches calls: those that arrive while a batch is worked on go into the next one together.
+/// Nobody's thread waits.
 ///
-/// As group commit: a call that is alone waits for nobody; a hundred that arrive together cost one wait for the disk.
-/// As a batch of questions: each pass over an embedder's weights serves all that wait. Each call stands or falls for
-/// itself.
+/// As group commit: a call that is alone waits for nobody; a hundred that arrive together cost one
+/// wait for the disk. As a batch of questions: each pass over an embedder's weights serves all that
+/// wait. Each call stands or falls for itself.
 final class BatchQueue<Item: Sendable, Answer: Sendable>: Sendable {
     /// Works on a batch; the results are in its order. Blocks.
     typealias Work = @Sendable ([Item]) -> [Result<Answer, any Error>]

@@ -4,9 +4,10 @@ public import MnemeStore
 
 /// A report of an erasure that can be checked again, against the raw files, by whoever holds it.
 ///
-/// It keeps no words. Of what was erased it holds fingerprints: keyed hashes of pieces of the text, as it stood in the file, and of the vector.
-/// A checker slides over every byte of the files and finds each place where such a piece stands. Whoever has the report can test guesses of a
-/// piece: keep it as you would keep a hash of the text.
+/// It keeps no words. Of what was erased it holds fingerprints: keyed hashes of pieces of the text,
+/// as it stood in the file, and of the vector. A checker slides over every byte of the files and
+/// finds each place where such a piece stands. Whoever has the report can test guesses of a piece:
+/// keep it as you would keep a hash of the text.
 public struct ErasureProof: Sendable, Codable {
     /// One piece of what was erased.
     public struct Fingerprint: Sendable, Codable, Hashable {
@@ -42,7 +43,8 @@ public struct ErasureProof: Sendable, Codable {
     public var fingerprints: [Fingerprint]
     /// What the files held right after.
     public var findings: [Finding]
-    /// Copies that had left the store, and which of them could be reached; nil in reports of earlier versions.
+    /// Copies that had left the store, and which of them could be reached; nil in reports of
+    /// earlier versions.
     public var copies: [ExportedCopy]?
 
     /// Bytes of a piece. Shorter texts are one piece, down to ``shortest``.
@@ -69,25 +71,33 @@ public struct ErasureProof: Sendable, Codable {
             let isText = String(validating: trace, as: UTF8.self) != nil
             let runs =
                 isText
-                ? trace.split(whereSeparator: { $0 < 32 || $0 == UInt8(ascii: "\"") || $0 == UInt8(ascii: "\\") })
+                ? trace.split(whereSeparator: {
+                    $0 < 32 || $0 == UInt8(ascii: "\"") || $0 == UInt8(ascii: "\\")
+                })
                 : [trace]
             for run in runs where run.count >= Self.shortest {
-                let length = min(Self.piece, run.count), last = run.count - length, step = max(1, last / Self.pieces)
+                let length = min(Self.piece, run.count), last = run.count - length,
+                    step = max(1, last / Self.pieces)
                 for start in stride(from: 0, through: last, by: step) {
-                    let bytes = Data(run[(run.startIndex + start)..<(run.startIndex + start + length)])
+                    let bytes = Data(
+                        run[(run.startIndex + start)..<(run.startIndex + start + length)])
                     // A piece of one repeated byte stands in every file.
                     guard Set(bytes).count >= min(6, length / 2) else { continue }
                     made.insert(
                         Fingerprint(
-                            length: length, rolling: bytes.reduce(0) { $0 &* base &+ UInt64($1) &+ 1 },
-                            mac: Data(HMAC<SHA256>.authenticationCode(for: bytes, using: SymmetricKey(data: key)))))
+                            length: length,
+                            rolling: bytes.reduce(0) { $0 &* base &+ UInt64($1) &+ 1 },
+                            mac: Data(
+                                HMAC<SHA256>.authenticationCode(
+                                    for: bytes, using: SymmetricKey(data: key)))))
                 }
             }
         }
         fingerprints = made.sorted { ($0.length, $0.rolling) < ($1.length, $1.rolling) }
     }
 
-    /// Looks for the pieces in every byte of files and of all files in folders. An encrypted store that is open is looked through as it is decrypted.
+    /// Looks for the pieces in every byte of files and of all files in folders. An encrypted store
+    /// that is open is looked through as it is decrypted.
     ///
     /// - Throws: `InputError` if a file cannot be read.
     /// - Complexity: one pass over the files for each length of pieces; some hundred MB a second.
@@ -98,18 +108,24 @@ public struct ErasureProof: Sendable, Codable {
                 let file = try DatabaseFile(path, isDecrypted: true), size = try file.size
                 var places: [Int] = []
                 // Windows overlap, so that no piece is cut.
-                for start in stride(from: 0, to: max(0, size - longest) + 1, by: Self.window) where places.count < 100 {
-                    places += try self.places(in: file.read(start, min(Self.window + longest, size - start))).map {
+                for start in stride(from: 0, to: max(0, size - longest) + 1, by: Self.window)
+                where places.count < 100 {
+                    places += try self.places(
+                        in: file.read(start, min(Self.window + longest, size - start))
+                    ).map {
                         start + $0
                     }
                 }
                 return Finding(path: path, bytes: size, places: Array(Set(places)).sorted())
             } catch {
                 // What was removed or cut off meanwhile holds nothing.
-                guard FileManager.default.fileExists(atPath: path), (error as? StoreError)?.code != .corrupt else {
+                guard FileManager.default.fileExists(atPath: path),
+                    (error as? StoreError)?.code != .corrupt
+                else {
                     return Finding(path: path, bytes: 0, places: [])
                 }
-                throw StoreError(.unavailable, "\(path) cannot be read, so it cannot be looked through.")
+                throw StoreError(
+                    .unavailable, "\(path) cannot be read, so it cannot be looked through.")
             }
         }
     }
@@ -118,11 +134,15 @@ public struct ErasureProof: Sendable, Codable {
     private static func files(_ paths: [String]) -> [String] {
         paths.flatMap { path -> [String] in
             var isFolder: ObjCBool = false
-            guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else { return [] }
+            guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
+                return []
+            }
             guard isFolder.boolValue else { return [path] }
-            let inside = FileManager.default.enumerator(atPath: path)?.compactMap { $0 as? String } ?? []
+            let inside =
+                FileManager.default.enumerator(atPath: path)?.compactMap { $0 as? String } ?? []
             return inside.sorted().map { path + "/" + $0 }.filter {
-                FileManager.default.fileExists(atPath: $0, isDirectory: &isFolder) && !isFolder.boolValue
+                FileManager.default.fileExists(atPath: $0, isDirectory: &isFolder)
+                    && !isFolder.boolValue
             }
         }
     }
@@ -157,8 +177,11 @@ public struct ErasureProof: Sendable, Codable {
 extension MemoryOS {
     /// As ``erase(_:owner:by:)``, with a report of what was looked through afterwards.
     ///
-    /// - Throws: as that, and `InputError` if a file cannot be looked through; the memory is erased then all the same.
-    public func eraseWithProof(_ id: CubeID, owner: Owner, by caller: Caller = .local) async throws -> ErasureProof {
+    /// - Throws: as that, and `InputError` if a file cannot be looked through; the memory is erased
+    ///   then all the same.
+    public func eraseWithProof(_ id: CubeID, owner: Owner, by caller: Caller = .local) async throws
+        -> ErasureProof
+    {
         try await run { [self] in
             let made = try activations(of: [id.description, Self.source(of: owner)], owner: owner)
             let ids = [id] + made.map(\.id).filter { $0 != id }
@@ -166,17 +189,21 @@ extension MemoryOS {
             let traces = try store.traces(of: ids, owner: owner)
             let copies = try erase(id, owner: owner, by: caller)
             var proof = ErasureProof(
-                erased: ids, blocks: made.compactMap { $0.activation?.block }, owner: owner, traces: traces, by: caller)
+                erased: ids, blocks: made.compactMap { $0.activation?.block }, owner: owner,
+                traces: traces, by: caller)
             proof.copies = copies
             proof.findings = try proof.search(keptFiles + exportedFiles(of: owner))
             return proof
         }
     }
 
-    /// Checks a report again: the files hold no piece of what was erased, and the store knows nothing of it but that it was.
+    /// Checks a report again: the files hold no piece of what was erased, and the store knows
+    /// nothing of it but that it was.
     ///
     /// - Returns: what is wrong, in words; empty if nothing is.
-    public func check(_ proof: ErasureProof) async throws -> (findings: [ErasureProof.Finding], problems: [String]) {
+    public func check(_ proof: ErasureProof) async throws -> (
+        findings: [ErasureProof.Finding], problems: [String]
+    ) {
         try await run { [self] in
             let findings = try proof.search(keptFiles + exportedFiles(of: proof.owner))
             // What cannot be looked into may hold it.

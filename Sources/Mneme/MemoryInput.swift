@@ -25,7 +25,8 @@ public struct MemoryInput: Sendable, Codable {
     public var expires: Date?
     /// How far it may go.
     public var sensitivity = Sensitivity.internal
-    /// Whether the caller vouches for a text that reads like an instruction to a model; takes the permission `share`.
+    /// Whether the caller vouches for a text that reads like an instruction to a model; takes the
+    /// permission `share`.
     public var isTrusted = false
     /// Importance, by the caller's own scale; not used by recall yet.
     public var priority: Double
@@ -35,7 +36,9 @@ public struct MemoryInput: Sendable, Codable {
     public var reference: String?
 
     /// A text, and who said it when and where.
-    public init(_ text: String, speaker: String? = nil, eventTime: Date? = nil, session: String? = nil) {
+    public init(
+        _ text: String, speaker: String? = nil, eventTime: Date? = nil, session: String? = nil
+    ) {
         self.text = text
         self.speaker = speaker
         self.eventTime = eventTime
@@ -55,21 +58,26 @@ extension MemoryInput {
 
     /// - Throws: `InputError` if the input cannot be remembered, whatever else is stored.
     func check() throws {
-        guard text.contains(where: { !$0.isWhitespace }) else { throw InputError("There is no text to remember.") }
+        guard text.contains(where: { !$0.isWhitespace }) else {
+            throw InputError("There is no text to remember.")
+        }
         guard text.utf8.count <= Self.maximumTextBytes else {
             throw InputError(
                 "A text of \(text.utf8.count) bytes is too long; at most \(Self.maximumTextBytes) are taken. Import it as a file."
             )
         }
         let besides =
-            tags.reduce(0) { $0 + $1.utf8.count } + metadata.reduce(0) { $0 + $1.key.utf8.count + $1.value.utf8.count }
+            tags.reduce(0) { $0 + $1.utf8.count }
+            + metadata.reduce(0) { $0 + $1.key.utf8.count + $1.value.utf8.count }
         guard besides <= Self.maximumMetadataBytes else {
             throw InputError(
                 "Tags and metadata of \(besides) bytes are too long; at most \(Self.maximumMetadataBytes) are taken."
             )
         }
-        guard [text, speaker, session, agent].allSatisfy({ !($0?.utf8.contains(0) ?? false) }) else {
-            throw InputError("The text or a name holds a NUL character. Remove it; is this a binary file?")
+        guard [text, speaker, session, agent].allSatisfy({ !($0?.utf8.contains(0) ?? false) })
+        else {
+            throw InputError(
+                "The text or a name holds a NUL character. Remove it; is this a binary file?")
         }
     }
 }

@@ -3,34 +3,42 @@ import Foundation
 public import MnemeStore
 
 extension MemoryOS {
-    /// Records that keys and values are kept, as a memory of its own with an owner, a history and edges to what it was made of.
+    /// Records that keys and values are kept, as a memory of its own with an owner, a history and
+    /// edges to what it was made of.
     ///
-    /// It is not recalled: it is no saying. Erasing it, or a memory that it was made of, erases the keys and values, too.
+    /// It is not recalled: it is no saying. Erasing it, or a memory that it was made of, erases the
+    /// keys and values, too.
     ///
     /// - Parameters:
-    ///   - activation: with memories among its sources, to which edges are made as far as they are there.
+    ///   - activation: with memories among its sources, to which edges are made as far as they are
+    ///     there.
     ///   - text: what the keys and values are of, or how that begins.
     ///   - source: says where it comes from.
     /// - Returns: the new memory, or the one that is there for the same keys and values.
     /// - Throws: `InputError` without a text, `StoreError`.
     public func keep(
-        _ activation: ActivationReference, text: String, scope: Scope, source: String = "kv", by caller: Caller = .local
+        _ activation: ActivationReference, text: String, scope: Scope, source: String = "kv",
+        by caller: Caller = .local
     ) async throws -> MemCube {
         var input = MemoryInput(text)
         input.type = .semantic
         try input.check()
         var cube = MemCube(
-            scope: scope, type: .semantic, text: text, eventTime: caller.time, recordedTime: caller.time,
+            scope: scope, type: .semantic, text: text, eventTime: caller.time,
+            recordedTime: caller.time,
             provenance: Provenance(source: source, reference: activation.block))
         cube.payload = .activation(activation, of: text)
         let hash = Array(SHA256.hash(data: Data("activation \(activation.block)".utf8)).prefix(16))
         return try await run { [store, cube] in
-            let known = try store.cubes(activation.sources.compactMap { CubeID($0) }, owner: scope.owner, by: .mneme)
+            let known = try store.cubes(
+                activation.sources.compactMap { CubeID($0) }, owner: scope.owner, by: .mneme)
             let links = known.map {
-                CubeLink(source: cube.id, target: $0.id, kind: CubeLink.derivedFrom, time: caller.time)
+                CubeLink(
+                    source: cube.id, target: $0.id, kind: CubeLink.derivedFrom, time: caller.time)
             }
             return try store.commit(
-                [.add(cube, analysis: [], contentHash: hash, links: links)], owner: scope.owner, by: caller)[0]
+                [.add(cube, analysis: [], contentHash: hash, links: links)], owner: scope.owner,
+                by: caller)[0]
         }
     }
 
@@ -39,7 +47,8 @@ extension MemoryOS {
         var filter = CubeFilter(owner: owner, limit: .max)
         filter.onlyActivations = true
         return try store.list(filter, by: .mneme).filter {
-            sources.contains($0.id.description) || !sources.isDisjoint(with: $0.activation?.sources ?? [])
+            sources.contains($0.id.description)
+                || !sources.isDisjoint(with: $0.activation?.sources ?? [])
         }
     }
 }

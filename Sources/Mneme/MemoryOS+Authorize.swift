@@ -10,6 +10,7 @@ extension MemoryOS {
         let refusal =
             "'\(caller.principal.name)' may not \(caller.operation ?? "do this"): "
             + "the permission '\(permission.rawValue)' is missing."
-        throw store.refuse([refusal, advice].compactMap(\.self).joined(separator: " "), owner: nil, by: caller)
+        throw store.refuse(
+            [refusal, advice].compactMap(\.self).joined(separator: " "), owner: nil, by: caller)
     }
 }

@@ -13,9 +13,11 @@ extension MemoryOS {
         guard let embedder else { return 0 }
         let pending = try store.pendingEmbeddings(embedder: embedder.identifier, limit: 256)
         guard !pending.isEmpty else { return 0 }
-        let vectors = try embedder.embed(pending.map { Self.embeddingText($0.text, speaker: $0.speaker) })
+        let vectors = try embedder.embed(
+            pending.map { Self.embeddingText($0.text, speaker: $0.speaker) })
         try store.saveVectors(
-            pending.enumerated().map { ($1.id, $1.version, vectors[$0]) }, embedder: embedder.identifier)
+            pending.enumerated().map { ($1.id, $1.version, vectors[$0]) },
+            embedder: embedder.identifier)
         return pending.count
     }
 
@@ -28,7 +30,9 @@ extension MemoryOS {
         deadline: Duration? = nil, progress: (@Sendable (_ done: Int, _ total: Int) -> Void)? = nil
     ) async throws -> Int {
         guard let embedder else { return 0 }
-        let total = try await run { [self] in try store.pendingEmbeddingCount(embedder: embedder.identifier) }
+        let total = try await run { [self] in
+            try store.pendingEmbeddingCount(embedder: embedder.identifier)
+        }
         guard total > 0 else { return 0 }
         let clock = ContinuousClock(), start = clock.now
         var done = 0
@@ -40,7 +44,9 @@ extension MemoryOS {
             if count == 0 { return 0 }
             if let deadline, clock.now - start > deadline { break }
         }
-        return try await run { [self] in try store.pendingEmbeddingCount(embedder: embedder.identifier) }
+        return try await run { [self] in
+            try store.pendingEmbeddingCount(embedder: embedder.identifier)
+        }
     }
 }
 
@@ -51,7 +57,10 @@ extension MemoryOS {
     public func embed(_ texts: [String]) async throws -> (vectors: Embeddings, tokens: Int) {
         guard let embedder else { throw InputError("There is no embedding model.") }
         return try await run {
-            (try embedder.embed(texts), texts.reduce(0) { $0 + min(embedder.maximumTokens, embedder.tokenCount($1)) })
+            (
+                try embedder.embed(texts),
+                texts.reduce(0) { $0 + min(embedder.maximumTokens, embedder.tokenCount($1)) }
+            )
         }
     }
 

@@ -7,19 +7,25 @@ import MnemeSeal
 public import MnemeStore
 import Synchronization
 
-/// Large indexes of vectors become graphs in the background, and outlive a run as files, one an owner.
+/// Large indexes of vectors become graphs in the background, and outlive a run as files, one an
+/// owner.
 extension MemoryOS {
-    /// New vectors from which an index is written again, and the fewest that are worth a file: as many are read from the store in an instant.
+    /// New vectors from which an index is written again, and the fewest that are worth a file: as
+    /// many are read from the store in an instant.
     private static let savedEvery = 4_096
 
-    /// The file of an owner's vectors of the present embedder. Indexes of a part of an owner's memories are not kept.
+    /// The file of an owner's vectors of the present embedder. Indexes of a part of an owner's
+    /// memories are not kept.
     func indexFile(_ key: IndexKey) -> String? {
         guard let indexFolder, let embedder, key.visibility == .all else { return nil }
-        return "\(indexFolder)/\(Self.indexName(of: key.owner))-\(Self.digits("\(embedder.identifier)", 8)).vectors"
+        return
+            "\(indexFolder)/\(Self.indexName(of: key.owner))-\(Self.digits("\(embedder.identifier)", 8)).vectors"
     }
 
     /// What all of an owner's files begin with, whatever the embedder.
-    private static func indexName(of owner: Owner) -> String { digits("\(owner.tenant)\0\(owner.user)", 16) }
+    private static func indexName(of owner: Owner) -> String {
+        digits("\(owner.tenant)\0\(owner.user)", 16)
+    }
 
     private static func digits(_ text: String, _ count: Int) -> String {
         Hexadecimal.string(SHA256.hash(data: Data(text.utf8)).prefix(count))
@@ -27,7 +33,9 @@ extension MemoryOS {
 
     /// Bytes of all kept indexes but one.
     private func keptBytes(besides file: String) -> Int {
-        guard let indexFolder, let names = try? FileManager.default.contentsOfDirectory(atPath: indexFolder) else {
+        guard let indexFolder,
+            let names = try? FileManager.default.contentsOfDirectory(atPath: indexFolder)
+        else {
             return 0
         }
         return names.lazy.map { indexFolder + "/" + $0 }.filter { !$0.hasPrefix(file) }.reduce(0) {
@@ -41,7 +49,9 @@ extension MemoryOS {
 
     /// Removes what processes that ended in the middle of writing have left.
     private func removeAbandonedFiles() {
-        guard let indexFolder, let names = try? FileManager.default.contentsOfDirectory(atPath: indexFolder) else {
+        guard let indexFolder,
+            let names = try? FileManager.default.contentsOfDirectory(atPath: indexFolder)
+        else {
             return
         }
         for name in names where name.hasSuffix(".tmp") {
@@ -52,14 +62,18 @@ extension MemoryOS {
         }
     }
 
-    /// Erased vectors must not stay in a file: neither in the present embedder's nor in a former one's, nor where no embedder is at hand.
+    /// Erased vectors must not stay in a file: neither in the present embedder's nor in a former
+    /// one's, nor where no embedder is at hand.
     func removeIndexFile(of owner: Owner) {
-        guard let indexFolder, let names = try? FileManager.default.contentsOfDirectory(atPath: indexFolder) else {
+        guard let indexFolder,
+            let names = try? FileManager.default.contentsOfDirectory(atPath: indexFolder)
+        else {
             return
         }
         let own = Self.indexName(of: owner)
         for name in names where name.hasPrefix(own) || !name.contains("-") {
-            // Files without a dash are named as they once were, when nobody could tell whose they are.
+            // Files without a dash are named as they once were, when nobody could tell whose they
+            // are.
             unlink("\(indexFolder)/\(name)")
         }
     }
@@ -76,13 +90,16 @@ extension MemoryOS {
                 try makeIndexFolder()
                 try vectors.maintain { closed.load(ordering: .sequentiallyConsistent) }
             } catch {
-                logger.debug("vectors were not moved to a graph; they are scanned", metadata: ["error": "\(error)"])
+                logger.debug(
+                    "vectors were not moved to a graph; they are scanned",
+                    metadata: ["error": "\(error)"])
             }
             saveIndex(key, index)
         }
     }
 
-    /// Brings an owner's index into its best form and writes it, as after an import. What fails is tried again another time: an index is derived.
+    /// Brings an owner's index into its best form and writes it, as after an import. What fails is
+    /// tried again another time: an index is derived.
     public func prepareIndex(of owner: Owner) async throws {
         try await run { [self] in
             removeAbandonedFiles()
@@ -98,7 +115,9 @@ extension MemoryOS {
         let owner = key.owner
         guard let file = indexFile(key) else { return }
         do {
-            let (vectors, names, erased) = try caughtUp(key, index) { ($0.vectors, $0.names, $0.erasedCount) }
+            let (vectors, names, erased) = try caughtUp(key, index) {
+                ($0.vectors, $0.names, $0.erasedCount)
+            }
             let others = keptBytes(besides: file), mine = vectors.footprint
             guard others + mine.memory + mine.disk <= indexDisk else {
                 logger.debug("an index is not kept: the folder would take more than it may")
@@ -115,14 +134,16 @@ extension MemoryOS {
         } catch { logger.debug("an index was not written", metadata: ["error": "\(error)"]) }
     }
 
-    /// Looks through the indexes that are kept; `repair` deletes what is damaged, which then is made again from the store.
+    /// Looks through the indexes that are kept; `repair` deletes what is damaged, which then is
+    /// made again from the store.
     func checkIndexes(repair: Bool) -> [StoreFinding] {
         guard let indexFolder else { return [] }
-        let files = ((try? FileManager.default.contentsOfDirectory(atPath: indexFolder)) ?? []).filter {
-            $0.hasSuffix(".vectors")
-        }.map {
-            indexFolder + "/" + $0
-        }
+        let files = ((try? FileManager.default.contentsOfDirectory(atPath: indexFolder)) ?? [])
+            .filter {
+                $0.hasSuffix(".vectors")
+            }.map {
+                indexFolder + "/" + $0
+            }
         let damaged = files.filter { !TieredIndex.isSound(at: $0, dataKey: indexKey) }
         if repair { for file in damaged { TieredIndex.removeFiles(at: file) } }
         let bytes = files.reduce(0) {

@@ -13,12 +13,14 @@ public enum Feedback: String, Sendable, Codable, CaseIterable {
 
 /// A memory's way through its life, as far as somebody decides it.
 extension MemoryOS {
-    /// Makes a former version the present one, as a version of its own: nothing is lost, and that can be taken back, too.
+    /// Makes a former version the present one, as a version of its own: nothing is lost, and that
+    /// can be taken back, too.
     ///
     /// - Parameters:
     ///   - version: which one, as `history` counts them.
     /// - Throws: `StoreError` if there is no such version, or the memory is frozen.
-    public func rollback(_ id: CubeID, to version: Int, owner: Owner, by caller: Caller = .local) async throws
+    public func rollback(_ id: CubeID, to version: Int, owner: Owner, by caller: Caller = .local)
+        async throws
         -> MemCube
     {
         let cube = try await run { [self] in
@@ -26,9 +28,11 @@ extension MemoryOS {
                 throw StoreError(.notFound, "There is no memory \(id) in this scope.")
             }
             let versions = try store.history(id, owner: owner, by: caller)
-            guard var former = versions.last(where: { $0.snapshot?.version == version })?.snapshot else {
+            guard var former = versions.last(where: { $0.snapshot?.version == version })?.snapshot
+            else {
                 throw StoreError(
-                    .notFound, "Memory \(id) has no version \(version); there are 1 to \(present.version).")
+                    .notFound,
+                    "Memory \(id) has no version \(version); there are 1 to \(present.version).")
             }
             guard version != present.version else { return present }
             former.version = present.version
@@ -36,16 +40,19 @@ extension MemoryOS {
             if former.text != present.text { former.vouchedBy = nil }
             let (analysis, hash) = try describe(&former)
             return try store.commit(
-                [.rollback(former, analysis: analysis, contentHash: hash)], owner: owner, by: caller)[0]
+                [.rollback(former, analysis: analysis, contentHash: hash)], owner: owner, by: caller
+            )[0]
         }
         scheduleEmbedding()
         return cube
     }
 
-    /// Puts another text in a memory's place. The one that was wrong leaves recall, stays in the store, and is linked.
+    /// Puts another text in a memory's place. The one that was wrong leaves recall, stays in the
+    /// store, and is linked.
     ///
     /// - Returns: the new memory.
-    public func correct(_ id: CubeID, with text: String, owner: Owner, by caller: Caller = .local) async throws
+    public func correct(_ id: CubeID, with text: String, owner: Owner, by caller: Caller = .local)
+        async throws
         -> MemCube
     {
         try MemoryInput(text).check()
@@ -53,7 +60,8 @@ extension MemoryOS {
             guard let old = try store.cube(id, owner: owner, asOf: nil, by: caller) else {
                 throw StoreError(.notFound, "There is no memory \(id) in this scope.")
             }
-            var input = MemoryInput(text, speaker: old.speaker, eventTime: old.eventTime, session: old.scope.session)
+            var input = MemoryInput(
+                text, speaker: old.speaker, eventTime: old.eventTime, session: old.scope.session)
             input.utcOffset = old.utcOffset
             input.agent = old.scope.agent
             input.type = old.type
@@ -64,7 +72,8 @@ extension MemoryOS {
             input.reference = old.id.description
             var policy = try store.policy(of: owner.tenant)
             policy.keepsOriginals = false
-            // A long text is cut: its parts together stand in for what was wrong, the first of them by name.
+            // A long text is cut: its parts together stand in for what was wrong, the first of them
+            // by name.
             var drafts = drafts(of: input, scope: old.scope, by: caller, policy: policy)
             guard !drafts.isEmpty else { throw InputError("There is no text.") }
             var mutations: [Mutation] = []
@@ -72,10 +81,12 @@ extension MemoryOS {
                 drafts[i].cube.priority = old.priority
                 drafts[i].cube.expires = old.expires
                 let link = CubeLink(
-                    source: drafts[i].cube.id, target: id, kind: CubeLink.corrects, time: caller.time)
+                    source: drafts[i].cube.id, target: id, kind: CubeLink.corrects,
+                    time: caller.time)
                 mutations.append(
                     .add(
-                        drafts[i].cube, analysis: drafts[i].analysis.encoded, contentHash: drafts[i].contentHash,
+                        drafts[i].cube, analysis: drafts[i].analysis.encoded,
+                        contentHash: drafts[i].contentHash,
                         links: [link]))
             }
             mutations.append(.merge(id, into: drafts[0].cube.id))
@@ -85,8 +96,10 @@ extension MemoryOS {
         return cube
     }
 
-    /// Takes to heart what somebody says of a memory: right ones are confirmed, wrong ones leave recall, outdated ones stand behind those that hold.
-    public func judge(_ id: CubeID, _ feedback: Feedback, owner: Owner, by caller: Caller = .local) async throws
+    /// Takes to heart what somebody says of a memory: right ones are confirmed, wrong ones leave
+    /// recall, outdated ones stand behind those that hold.
+    public func judge(_ id: CubeID, _ feedback: Feedback, owner: Owner, by caller: Caller = .local)
+        async throws
         -> MemCube
     {
         let mutation: Mutation =
@@ -95,21 +108,28 @@ extension MemoryOS {
             case .wrong: .archive(id)
             case .outdated: .invalidate(id, at: caller.time)
             }
-        return try await run { [store] in try store.commit([mutation], owner: owner, by: caller)[0] }
+        return try await run { [store] in try store.commit([mutation], owner: owner, by: caller)[0]
+        }
     }
 
-    /// What is found in a cube's text by rule, and the names of its content, filled in anew, after what is not to be kept was taken out.
+    /// What is found in a cube's text by rule, and the names of its content, filled in anew, after
+    /// what is not to be kept was taken out.
     func describe(_ cube: inout MemCube) throws -> (analysis: [UInt8], contentHash: [UInt8]) {
         let policy = try store.policy(of: cube.scope.tenant)
-        if cube.provenance.source != Provenance.redaction, let (text, _) = Redactor.redact(cube.text, policy.redaction)
+        if cube.provenance.source != Provenance.redaction,
+            let (text, _) = Redactor.redact(cube.text, policy.redaction)
         {
             cube.text = text
         }
         screen(&cube, policy)
         let analysis = enrich(&cube)
         var content = MemoryInput(
-            cube.text, speaker: cube.speaker, eventTime: cube.eventTime, session: cube.scope.session)
+            cube.text, speaker: cube.speaker, eventTime: cube.eventTime, session: cube.scope.session
+        )
         content.reference = cube.provenance.reference
-        return (analysis.encoded, Self.contentHash(content, part: cube.provenance.part ?? 0, scope: cube.scope))
+        return (
+            analysis.encoded,
+            Self.contentHash(content, part: cube.provenance.part ?? 0, scope: cube.scope)
+        )
     }
 }

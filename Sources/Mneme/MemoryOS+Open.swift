@@ -12,9 +12,11 @@ public enum EmbedderChoice: Sendable {
     /// A model of one's own.
     case custom(any TextEmbedder)
 
-    /// The folder of all-MiniLM-L6-v2: `$MNEME_HOME/models/all-MiniLM-L6-v2`, or in `~/.mneme` if that is not set.
+    /// The folder of all-MiniLM-L6-v2: `$MNEME_HOME/models/all-MiniLM-L6-v2`, or in `~/.mneme` if
+    /// that is not set.
     public static var miniLMFolder: String {
-        let home = ProcessInfo.processInfo.environment["MNEME_HOME"] ?? NSHomeDirectory() + "/.mneme"
+        let home =
+            ProcessInfo.processInfo.environment["MNEME_HOME"] ?? NSHomeDirectory() + "/.mneme"
         return home + "/models/all-MiniLM-L6-v2"
     }
 
@@ -59,16 +61,19 @@ extension MemoryOS {
     /// print(answer.memories[0].text, answer.memories[0].explanation)
     /// ```
     ///
-    /// Several processes may open the same file, `mneme` among them. The caller is the local user, who may do
-    /// everything; where requests of others come in, use ``init(store:embedder:formerEmbedder:indexFolder:indexMemory:indexDisk:recipe:)``
-    /// and name the `Caller` with each call.
+    /// Several processes may open the same file, `mneme` among them. The caller is the local user,
+    /// who may do everything; where requests of others come in, use
+    /// ``init(store:embedder:formerEmbedder:indexFolder:indexMemory:indexDisk:recipe:)`` and name
+    /// the `Caller` with each call.
     ///
     /// - Parameters:
     ///   - path: the store's file. Indexes of many memories are kept beside it, in `PATH.index`.
     ///   - embedder: ``EmbedderChoice/none`` needs no model.
     /// - Throws: `ModelError` if the model is missing, with how to fetch it; `StoreError` if
     ///   the file cannot be opened; `SealError` if it is encrypted.
-    public static func open(_ path: String, embedder: EmbedderChoice = .miniLM) async throws -> MemoryOS {
+    public static func open(_ path: String, embedder: EmbedderChoice = .miniLM) async throws
+        -> MemoryOS
+    {
         // SQLite takes an empty name for a file that is deleted when it is closed.
         guard !path.isEmpty, !path.utf8.contains(0) else {
             throw InputError("Name the file that keeps the memories, such as memory.db.")
@@ -80,7 +85,8 @@ extension MemoryOS {
                     with: Result {
                         let model = try embedder.embedder()
                         let store = try SQLiteMemoryStore(path: path, analyzer: analyzerVersion)
-                        let memory = MemoryOS(store: store, embedder: model, indexFolder: path + ".index")
+                        let memory = MemoryOS(
+                            store: store, embedder: model, indexFolder: path + ".index")
                         memory.resume()
                         return memory
                     })
@@ -101,7 +107,8 @@ extension MemoryOS {
     public func remember(
         _ text: String, for user: String = "default", speaker: String? = nil, at time: Date? = nil
     ) async throws -> [Remembered] {
-        try await remember([MemoryInput(text, speaker: speaker, eventTime: time)], scope: Scope(user: user))
+        try await remember(
+            [MemoryInput(text, speaker: speaker, eventTime: time)], scope: Scope(user: user))
     }
 
     /// The memories of a user that best answer a question, best first.

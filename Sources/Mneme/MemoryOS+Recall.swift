@@ -8,9 +8,12 @@ extension MemoryOS {
     /// The memories that best answer a question, best first, each with an explanation.
     ///
     /// - Parameter caller: finds what it may read, as if there were nothing else.
-    /// - Throws: ``InputError`` for an empty question, ``MnemeStore/AccessError``, ``MnemeStore/StoreError``, ``MnemeBase/ModelError``.
+    /// - Throws: ``InputError`` for an empty question, ``MnemeStore/AccessError``,
+    ///   ``MnemeStore/StoreError``, ``MnemeBase/ModelError``.
     /// - Complexity: one pass over each owner's vectors and the postings of the question's words.
-    public func recall(_ request: RecallRequest, by caller: Caller = .local) async throws -> RecallResult {
+    public func recall(_ request: RecallRequest, by caller: Caller = .local) async throws
+        -> RecallResult
+    {
         try await withSpan("recall") { span in
             let result = try await answer(request, by: caller)
             span.updateAttributes {
@@ -24,28 +27,38 @@ extension MemoryOS {
 
     private func answer(_ request: RecallRequest, by caller: Caller) async throws -> RecallResult {
         let clock = ContinuousClock(), start = clock.now
-        guard request.query.contains(where: { !$0.isWhitespace }) else { throw InputError("The question is empty.") }
+        guard request.query.contains(where: { !$0.isWhitespace }) else {
+            throw InputError("The question is empty.")
+        }
         guard request.query.utf8.count <= Self.maximumTextBytes else {
             throw InputError(
                 "A question of \(request.query.utf8.count) bytes is too long; at most \(Self.maximumTextBytes) are taken."
             )
         }
         guard !TextAnalyzer.words(request.query).isEmpty else {
-            throw InputError("The question holds no words: nothing in it is a letter, a digit or an emoji.")
+            throw InputError(
+                "The question holds no words: nothing in it is a letter, a digit or an emoji.")
         }
-        guard (1...1000).contains(request.limit) else { throw InputError("limit must lie between 1 and 1000.") }
-        if let budget = request.tokenBudget, budget < 1 { throw InputError("The token budget must be at least 1.") }
+        guard (1...1000).contains(request.limit) else {
+            throw InputError("limit must lie between 1 and 1000.")
+        }
+        if let budget = request.tokenBudget, budget < 1 {
+            throw InputError("The token budget must be at least 1.")
+        }
         guard request.also.count <= Self.maximumVaults else {
             throw InputError("At most \(Self.maximumVaults) vaults are asked besides one.")
         }
-        let owners = request.also.reduce(into: [request.owner]) { if !$0.contains($1) { $0.append($1) } }
+        let owners = request.also.reduce(into: [request.owner]) {
+            if !$0.contains($1) { $0.append($1) }
+        }
         // Whoever may not ask one is told so before any is asked.
         let sights = try await run { [store] in
             try owners.map { try store.visibility(of: $0, for: .read, by: caller) }
         }
         let vector =
             request.mode == .words
-            ? nil : try await withSpan("recall.embed") { _ in try await queryVectors(request.query) }
+            ? nil
+            : try await withSpan("recall.embed") { _ in try await queryVectors(request.query) }
         var result = try await run { [self] in
             let answers = try zip(owners, sights).map { owner, sight in
                 var part = request
@@ -68,41 +81,56 @@ extension MemoryOS {
     private static let maximumVaults = 32
 
     /// What one owner's memories answer.
-    private func recall(_ request: RecallRequest, _ vector: QueryVectors?, _ sight: Visibility, by caller: Caller)
+    private func recall(
+        _ request: RecallRequest, _ vector: QueryVectors?, _ sight: Visibility, by caller: Caller
+    )
         throws -> RecallResult
     {
-        if let asOf = request.asOf { return try recallPast(request, vector, asOf: asOf, sight, by: caller) }
+        if let asOf = request.asOf {
+            return try recallPast(request, vector, asOf: asOf, sight, by: caller)
+        }
         let (ranking, considered, waiting) = try withSpan("recall.rank") { _ in
             try withIndex(IndexKey(owner: request.owner, visibility: sight)) { index in
                 (
                     try select(index, request, vector), index.documents.count,
-                    embedder == nil ? 0 : index.liveCount - index.vectors.count - (index.formerVectors?.count ?? 0)
+                    embedder == nil
+                        ? 0
+                        : index.liveCount - index.vectors.count - (index.formerVectors?.count ?? 0)
                 )
             }
         }
-        let candidates = try latestFirst(ranking, request) { try store.cubes($0, owner: request.owner, by: .mneme) }
+        let candidates = try latestFirst(ranking, request) {
+            try store.cubes($0, owner: request.owner, by: .mneme)
+        }
         let cubes = try withSpan("recall.read") { _ in
             try store.cubes(candidates.map(\.id), owner: request.owner, by: caller)
         }
         return try pack(candidates, cubes, request, considered: considered, pending: waiting)
     }
 
-    /// The best of several answers. Scores compare: words weigh by the question, meaning is absolute. What two vaults hold word for word is shown once.
+    /// The best of several answers. Scores compare: words weigh by the question, meaning is
+    /// absolute. What two vaults hold word for word is shown once.
     private func join(_ answers: [RecallResult], _ request: RecallRequest) -> RecallResult {
         var joined = RecallResult(
-            memories: [], considered: answers.reduce(0) { $0 + $1.considered }, tokens: 0, milliseconds: 0,
-            pendingEmbeddings: answers.reduce(0) { $0 + $1.pendingEmbeddings }, held: answers.reduce(0) { $0 + $1.held }
+            memories: [], considered: answers.reduce(0) { $0 + $1.considered }, tokens: 0,
+            milliseconds: 0,
+            pendingEmbeddings: answers.reduce(0) { $0 + $1.pendingEmbeddings },
+            held: answers.reduce(0) { $0 + $1.held }
         )
         var places: [String: Int] = [:]
         // Of equals the first vault's stand first.
-        let all = answers.enumerated().flatMap { place, answer in answer.memories.map { (place: place, item: $0) } }
+        let all = answers.enumerated().flatMap { place, answer in
+            answer.memories.map { (place: place, item: $0) }
+        }
         for (_, item) in all.sorted(by: { ($1.item.score, $0.place) < ($0.item.score, $1.place) }) {
             if let place = places[item.memory.text] {
                 joined.memories[place].duplicates += [item.memory.id] + item.duplicates
                 continue
             }
             let tokens = tokenCount(item.memory)
-            guard joined.memories.count < request.limit, joined.tokens + tokens <= request.tokenBudget ?? .max else {
+            guard joined.memories.count < request.limit,
+                joined.tokens + tokens <= request.tokenBudget ?? .max
+            else {
                 continue
             }
             places[item.memory.text] = joined.memories.count
@@ -112,7 +140,9 @@ extension MemoryOS {
         return joined
     }
 
-    private func tokenCount(_ cube: MemCube) -> Int { embedder?.tokenCount(cube.text) ?? cube.text.utf8.count / 4 + 1 }
+    private func tokenCount(_ cube: MemCube) -> Int {
+        embedder?.tokenCount(cube.text) ?? cube.text.utf8.count / 4 + 1
+    }
 
     private func queryVectors(_ question: String) async throws -> QueryVectors? {
         try await questions?.vectors(of: question)
@@ -137,7 +167,9 @@ extension MemoryOS {
     /// Puts the latest word on each matter first, and keeps as many as are wanted.
     ///
     /// - Parameter cubes: reads memories.
-    private func latestFirst(_ ranking: Ranking, _ request: RecallRequest, _ cubes: ([CubeID]) throws -> [MemCube])
+    private func latestFirst(
+        _ ranking: Ranking, _ request: RecallRequest, _ cubes: ([CubeID]) throws -> [MemCube]
+    )
         throws -> [Selected]
     {
         let candidates = ranking.candidates
@@ -147,7 +179,8 @@ extension MemoryOS {
         let read = try cubes(candidates.prefix(LatestWord.reach).map(\.id))
         let known = Dictionary(uniqueKeysWithValues: read.map { ($0.id, $0) })
         let places = candidates.map {
-            LatestWord.Place(id: $0.id, score: $0.score, matched: $0.matched, isEnded: $0.validity < 0)
+            LatestWord.Place(
+                id: $0.id, score: $0.score, matched: $0.matched, isEnded: $0.validity < 0)
         }
         let order = LatestWord(plan: ranking.plan, analyzer: analyzer).order(places, known)
         return order.prefix(request.limit).map { place, score in
@@ -158,7 +191,8 @@ extension MemoryOS {
         }
     }
 
-    /// Candidates that are ranked besides twice as many as are wanted, as some are folded into others.
+    /// Candidates that are ranked besides twice as many as are wanted, as some are folded into
+    /// others.
     private static let spareCandidates = 10
     /// From this similarity of their words on, two memories of one speaker are shown as one.
     private static let foldedSimilarity = 0.95
@@ -167,15 +201,20 @@ extension MemoryOS {
         _ index: OwnerIndex, _ request: RecallRequest, _ plan: QuestionPlan, _ vector: QueryVectors?
     ) -> Retriever {
         Retriever(
-            index: index, request: request, plan: plan, query: vector?.present, formerQuery: vector?.former,
+            index: index, request: request, plan: plan, query: vector?.present,
+            formerQuery: vector?.former,
             retrieval: recipe.retrieval, ranker: recipe.ranker)
     }
 
     /// Ranks, and folds memories that say the same into the best of them.
-    private func select(_ index: OwnerIndex, _ request: RecallRequest, _ vector: QueryVectors?) throws -> Ranking {
+    private func select(_ index: OwnerIndex, _ request: RecallRequest, _ vector: QueryVectors?)
+        throws -> Ranking
+    {
         let limit = max(request.limit, LatestWord.pool)
-        let plan = QuestionPlan(request.query, speakers: index.speakers, now: request.now, analyzer: analyzer)
-        let ranked = try retriever(index, request, plan, vector).ranked(limit: limit * 2 + Self.spareCandidates)
+        let plan = QuestionPlan(
+            request.query, speakers: index.speakers, now: request.now, analyzer: analyzer)
+        let ranked = try retriever(index, request, plan, vector).ranked(
+            limit: limit * 2 + Self.spareCandidates)
         var selected: [Selected] = [], numbers: [Int] = []
         for candidate in ranked {
             let document = index.documents[candidate.document]
@@ -195,7 +234,8 @@ extension MemoryOS {
             numbers.append(candidate.document)
             selected.append(
                 Selected(
-                    id: document.id, score: candidate.score, features: candidate.features, matched: matched,
+                    id: document.id, score: candidate.score, features: candidate.features,
+                    matched: matched,
                     validity: candidate.validity, duplicates: []))
         }
         return Ranking(candidates: selected, plan: plan)
@@ -203,53 +243,66 @@ extension MemoryOS {
 
     /// Builds the index of a past moment from the journal and asks it.
     private func recallPast(
-        _ request: RecallRequest, _ vector: QueryVectors?, asOf: Date, _ sight: Visibility, by caller: Caller
+        _ request: RecallRequest, _ vector: QueryVectors?, asOf: Date, _ sight: Visibility,
+        by caller: Caller
     ) throws -> RecallResult {
         let past = try store.snapshot(owner: request.owner, asOf: asOf, by: caller)
         // Vectors of texts that have not changed since serve again.
         let current = try store.changes(
-            owner: request.owner, since: 0, vectorsSince: 0, embedder: embedder?.identifier ?? "", visibility: sight)
+            owner: request.owner, since: 0, vectorsSince: 0, embedder: embedder?.identifier ?? "",
+            visibility: sight)
         let texts = Dictionary(
-            uniqueKeysWithValues: try store.cubes(current.rows.map(\.id), owner: request.owner, by: .mneme).map {
+            uniqueKeysWithValues: try store.cubes(
+                current.rows.map(\.id), owner: request.owner, by: .mneme
+            ).map {
                 ($0.id, $0.text)
             })
         let rows = Dictionary(uniqueKeysWithValues: current.rows.map { ($0.id, $0) })
-        var changes = IndexChanges(rows: [], erased: [], position: 1, vectorPosition: 1), analyses: [Analysis?] = []
+        var changes = IndexChanges(rows: [], erased: [], position: 1, vectorPosition: 1),
+            analyses: [Analysis?] = []
         for (i, cube) in past.enumerated() {
             let known = rows[cube.id]
             analyses.append(Analysis(of: cube, analyzer: analyzer))
             changes.rows.append(
                 IndexRow(
-                    sequence: Int64(i), id: cube.id, type: cube.type, state: cube.state, agent: cube.scope.agent,
+                    sequence: Int64(i), id: cube.id, type: cube.type, state: cube.state,
+                    agent: cube.scope.agent,
                     session: cube.scope.session,
-                    place: known?.place ?? Int64(i), speaker: cube.speaker, eventTime: cube.eventTime,
+                    place: known?.place ?? Int64(i), speaker: cube.speaker,
+                    eventTime: cube.eventTime,
                     recordedTime: cube.recordedTime,
-                    expires: cube.expires, tags: cube.tags, analysis: [], analyzer: Analysis.version,
+                    expires: cube.expires, tags: cube.tags, analysis: [],
+                    analyzer: Analysis.version,
                     vector: texts[cube.id] == cube.text ? known?.vector : nil))
             changes.rows[i].validUntil = cube.validUntil
         }
         changes.links = current.links.filter { $0.link.time <= asOf }
-        var index = try OwnerIndex(owner: request.owner, vectors: FlatIndex(dimension: embedder?.dimension ?? 1))
+        var index = try OwnerIndex(
+            owner: request.owner, vectors: FlatIndex(dimension: embedder?.dimension ?? 1))
         try index.apply(changes, analyses)
         var request = request
         request.now = min(request.now, asOf)
         let cubes = Dictionary(uniqueKeysWithValues: past.map { ($0.id, $0) })
-        let candidates = try latestFirst(select(index, request, vector), request) { ids in ids.compactMap { cubes[$0] }
+        let candidates = try latestFirst(select(index, request, vector), request) { ids in
+            ids.compactMap { cubes[$0] }
         }
         let result = try pack(
             candidates, candidates.compactMap { cubes[$0.id] }, request, considered: past.count,
-            pending: embedder == nil ? 0 : index.liveCount - index.vectors.count - (index.formerVectors?.count ?? 0))
+            pending: embedder == nil
+                ? 0 : index.liveCount - index.vectors.count - (index.formerVectors?.count ?? 0))
         try store.noteRead(result.memories.map(\.memory.id), owner: request.owner, by: caller)
         return result
     }
 
     /// Joins ranking and text, within the token budget.
     private func pack(
-        _ selected: [Selected], _ cubes: [MemCube], _ request: RecallRequest, considered: Int, pending: Int
+        _ selected: [Selected], _ cubes: [MemCube], _ request: RecallRequest, considered: Int,
+        pending: Int
     ) throws -> RecallResult {
         let byID = Dictionary(uniqueKeysWithValues: cubes.map { ($0.id, $0) })
         var result = RecallResult(
-            memories: [], considered: considered, tokens: 0, milliseconds: 0, pendingEmbeddings: pending)
+            memories: [], considered: considered, tokens: 0, milliseconds: 0,
+            pendingEmbeddings: pending)
         for item in selected {
             guard let cube = byID[item.id] else { continue }  // erased since it was ranked
             let tokens = tokenCount(cube)
@@ -272,24 +325,33 @@ extension MemoryOS {
             }
             result.memories.append(
                 RecalledMemory(
-                    memory: cube, score: Double(item.score), explanation: explanation, matched: item.matched,
+                    memory: cube, score: Double(item.score), explanation: explanation,
+                    matched: item.matched,
                     duplicates: item.duplicates))
         }
-        (result.memories, result.held) = screened(result.memories, try store.policy(of: request.owner.tenant))
+        (result.memories, result.held) = screened(
+            result.memories, try store.policy(of: request.owner.tenant))
         return result
     }
 }
 
 extension MemoryOS {
     /// Features of every memory for a question, for fitting fusion weights.
-    package func recallFeatures(_ request: RecallRequest) async throws -> [(id: CubeID, values: [Float])] {
+    package func recallFeatures(_ request: RecallRequest) async throws -> [(
+        id: CubeID, values: [Float]
+    )] {
         let vector = try await queryVectors(request.query)
         return try await run { [self] in
             try withIndex(IndexKey(owner: request.owner)) { index in
-                let plan = QuestionPlan(request.query, speakers: index.speakers, now: request.now, analyzer: analyzer)
-                return try retriever(index, request, plan, vector).ranked(limit: index.documents.count).map {
+                let plan = QuestionPlan(
+                    request.query, speakers: index.speakers, now: request.now, analyzer: analyzer)
+                return try retriever(index, request, plan, vector).ranked(
+                    limit: index.documents.count
+                ).map {
                     let features = $0.features ?? RecallFeatures()
-                    return (index.documents[$0.document].id, RecallFeature.allCases.map { features[$0] })
+                    return (
+                        index.documents[$0.document].id, RecallFeature.allCases.map { features[$0] }
+                    )
                 }
             }
         }

@@ -14,25 +14,30 @@ extension MemoryOS {
     /// Records inputs in one transaction and returns when they are on disk.
     ///
     /// Long texts become several memories, exact slices of the original. The same text of the same
-    /// speaker, session and time is recorded once. Calls that arrive together share one wait for the disk.
+    /// speaker, session and time is recorded once. Calls that arrive together share one wait for
+    /// the disk.
     ///
     /// - Throws: ``InputError`` for empty or oversized input, ``MnemeStore/StoreError``.
     /// - Complexity: no model call; less than a millisecond a message, and one wait for the disk.
     @discardableResult
     public func remember(
-        _ inputs: [MemoryInput], scope: Scope, by caller: Caller = .local, idempotencyKey: String? = nil
+        _ inputs: [MemoryInput], scope: Scope, by caller: Caller = .local,
+        idempotencyKey: String? = nil
     ) async throws -> [Remembered] {
-        let result = try await record(inputs, scope: scope, by: caller, idempotencyKey: idempotencyKey)
+        let result = try await record(
+            inputs, scope: scope, by: caller, idempotencyKey: idempotencyKey)
         scheduleEmbedding()
         return result
     }
 
-    /// As ``remember(_:scope:by:idempotencyKey:)``, without starting to embed: for imports and benchmarks,
-    /// which embed in large batches afterwards.
+    /// As ``remember(_:scope:by:idempotencyKey:)``, without starting to embed: for imports and
+    /// benchmarks, which embed in large batches afterwards.
     ///
-    /// - Parameter isBulk: near duplicates are looked for only while the owner has few enough memories.
+    /// - Parameter isBulk: near duplicates are looked for only while the owner has few enough
+    ///   memories.
     package func record(
-        _ inputs: [MemoryInput], scope: Scope, by caller: Caller, idempotencyKey: String? = nil, isBulk: Bool = false
+        _ inputs: [MemoryInput], scope: Scope, by caller: Caller, idempotencyKey: String? = nil,
+        isBulk: Bool = false
     ) async throws -> [Remembered] {
         try Task.checkCancellation()
         for input in inputs { try input.check() }
@@ -44,15 +49,19 @@ extension MemoryOS {
             }
             guard !drafts.isEmpty else { return [] }
             let write = PendingWrite(
-                drafts: drafts, owner: scope.owner, caller: caller, idempotencyKey: idempotencyKey, isBulk: isBulk,
+                drafts: drafts, owner: scope.owner, caller: caller, idempotencyKey: idempotencyKey,
+                isBulk: isBulk,
                 learns: policy.protection == .hold)
-            return try await withSpan("remember.commit") { _ in try await writes.run(write) { [self] in commit($0) }
+            return try await withSpan("remember.commit") { _ in
+                try await writes.run(write) { [self] in commit($0) }
             }
         }
     }
 
     /// Analyses inputs: a few on the caller's thread, many on all cores.
-    private func drafts(of inputs: [MemoryInput], scope: Scope, by caller: Caller, policy: MemoryPolicy) async throws
+    private func drafts(
+        of inputs: [MemoryInput], scope: Scope, by caller: Caller, policy: MemoryPolicy
+    ) async throws
         -> [PreparedDraft]
     {
         if inputs.reduce(0, { $0 + $1.text.utf8.count }) < 16_384 {
@@ -60,8 +69,10 @@ extension MemoryOS {
         }
         return try await run { [self] in
             let share = 16
-            let parts = NIOLockedValueBox([[PreparedDraft]](repeating: [], count: (inputs.count + share - 1) / share))
-            DispatchQueue.concurrentPerform(iterations: (inputs.count + share - 1) / share) { part in
+            let parts = NIOLockedValueBox(
+                [[PreparedDraft]](repeating: [], count: (inputs.count + share - 1) / share))
+            DispatchQueue.concurrentPerform(iterations: (inputs.count + share - 1) / share) {
+                part in
                 let made = inputs[part * share..<min(inputs.count, (part + 1) * share)].flatMap {
                     drafts(of: $0, scope: scope, by: caller, policy: policy)
                 }
@@ -71,7 +82,9 @@ extension MemoryOS {
         }
     }
 
-    func drafts(of input: MemoryInput, scope: Scope, by caller: Caller, policy: MemoryPolicy) -> [PreparedDraft] {
+    func drafts(of input: MemoryInput, scope: Scope, by caller: Caller, policy: MemoryPolicy)
+        -> [PreparedDraft]
+    {
         var input = input
         let whole = redact(&input, policy)
         let drafts = plainDrafts(of: input, scope: scope, by: caller, policy: policy)
@@ -84,7 +97,8 @@ extension MemoryOS {
         archive.redaction = []
         var aside = scope
         aside.session = nil
-        let originals = plainDrafts(of: whole, scope: aside, by: caller, policy: archive).map { draft in
+        let originals = plainDrafts(of: whole, scope: aside, by: caller, policy: archive).map {
+            draft in
             var draft = draft
             draft.cube.state = .archived
             return draft
@@ -93,7 +107,9 @@ extension MemoryOS {
             + drafts.map { draft in
                 var draft = draft
                 draft.links = originals.map {
-                    CubeLink(source: draft.cube.id, target: $0.cube.id, kind: CubeLink.derivedFrom, time: caller.time)
+                    CubeLink(
+                        source: draft.cube.id, target: $0.cube.id, kind: CubeLink.derivedFrom,
+                        time: caller.time)
                 }
                 return draft
             }
@@ -121,8 +137,10 @@ extension MemoryOS {
 
         init(_ input: MemoryInput, scope: Scope) {
             for field in [
-                input.text, input.speaker ?? "", input.session ?? scope.session ?? "", input.agent ?? scope.agent ?? "",
-                input.eventTime.map { String($0.timeIntervalSince1970) } ?? "", input.reference ?? "",
+                input.text, input.speaker ?? "", input.session ?? scope.session ?? "",
+                input.agent ?? scope.agent ?? "",
+                input.eventTime.map { String($0.timeIntervalSince1970) } ?? "",
+                input.reference ?? "",
             ] { Self.add(field, to: &common) }
         }
 
@@ -132,7 +150,9 @@ extension MemoryOS {
             return Array(hash.finalize().prefix(16))
         }
 
-        private static func add(_ field: String, to hash: inout SHA256) { hash.update(data: Array(field.utf8) + [0]) }
+        private static func add(_ field: String, to hash: inout SHA256) {
+            hash.update(data: Array(field.utf8) + [0])
+        }
     }
 
     /// Fills in anew what is derived from a memory's text, and returns its index terms.
@@ -144,7 +164,8 @@ extension MemoryOS {
 
     private func analysis(of cube: MemCube, words: [String]) -> Analysis {
         Analysis(
-            text: cube.text, words: words, entities: cube.entities, speaker: cube.speaker, eventTime: cube.localTime,
+            text: cube.text, words: words, entities: cube.entities, speaker: cube.speaker,
+            eventTime: cube.localTime,
             analyzer: analyzer)
     }
 

@@ -7,8 +7,8 @@ extension MemoryOS {
     /// How long uses are collected before they are written.
     private static let usageInterval = DispatchTimeInterval.seconds(2)
 
-    /// Notes that memories were answers. They are counted in memory and written together, so that reading
-    /// costs no write; a crash can lose the last seconds of counts, never a memory.
+    /// Notes that memories were answers. They are counted in memory and written together, so that
+    /// reading costs no write; a crash can lose the last seconds of counts, never a memory.
     func recordUse(of ids: [CubeID], owner: Owner, time: Date) {
         guard !ids.isEmpty else { return }
         let isFirst = uses.withLockedValue { uses in
@@ -21,10 +21,12 @@ extension MemoryOS {
             return uses.isEmpty
         }
         guard isFirst else { return }
-        worker.asyncAfter(deadline: .now() + Self.usageInterval) { [weak self] in self?.flushUses() }
+        worker.asyncAfter(deadline: .now() + Self.usageInterval) { [weak self] in self?.flushUses()
+        }
     }
 
-    /// Writes the counts. Those of a store that cannot be written are dropped: they must not make recall fail.
+    /// Writes the counts. Those of a store that cannot be written are dropped: they must not make
+    /// recall fail.
     func flushUses() {
         let counted = uses.withLockedValue { uses in
             defer { uses = [:] }

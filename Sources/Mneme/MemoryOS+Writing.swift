@@ -3,7 +3,8 @@ import MnemeStore
 
 /// How a group of writes becomes one transaction.
 extension MemoryOS {
-    /// Memories of an owner up to which imports look for near duplicates: the search needs the owner's index.
+    /// Memories of an owner up to which imports look for near duplicates: the search needs the
+    /// owner's index.
     private static let bulkLimit = 50_000
 
     /// Reconciles a group of writes with what is stored, and commits them together.
@@ -33,7 +34,9 @@ extension MemoryOS {
         var changed: Set<CubeID> = []
     }
 
-    private func reconcile(_ draft: PreparedDraft, _ likeness: Likeness, of write: PendingWrite) -> Reconciled {
+    private func reconcile(_ draft: PreparedDraft, _ likeness: Likeness, of write: PendingWrite)
+        -> Reconciled
+    {
         var cube = draft.cube
         // What was learned once is known again in other words.
         if write.learns, likeness.isLikeQuarantined, cube.vouchedBy == nil, cube.state == .activated {
@@ -48,11 +51,13 @@ extension MemoryOS {
             case .add(let added, let links):
                 // A recipe may have changed the words; the index is of the words that are stored.
                 let analysis =
-                    added.text == draft.cube.text ? draft.analysis : Analysis(of: added, analyzer: analyzer)
+                    added.text == draft.cube.text
+                    ? draft.analysis : Analysis(of: added, analyzer: analyzer)
                 result.nearDuplicate = links.first { $0.kind == CubeLink.nearDuplicateOf }?.target
                 result.mutations.append(
                     .add(
-                        added, analysis: analysis.encoded, contentHash: draft.contentHash, links: draft.links + links))
+                        added, analysis: analysis.encoded, contentHash: draft.contentHash,
+                        links: draft.links + links))
             case .change(let mutation):
                 if let target = mutation.cube { result.changed.insert(target) }
                 result.mutations.append(mutation)
@@ -65,9 +70,12 @@ extension MemoryOS {
     private func likenesses(of writes: [PendingWrite]) throws -> [[Likeness]] {
         var found = writes.map { [Likeness](repeating: Likeness(), count: $0.drafts.count) }
         var readers: [IndexKey: [Int]] = [:]
-        for (i, write) in writes.enumerated() where write.caller.principal.permissions.contains(.read) {
-            // A duplicate out of the writer's sight must not show; whoever reaches nothing is refused when it writes.
-            guard let sight = try? store.visibility(of: write.owner, for: .read, by: write.caller) else { continue }
+        for (i, write) in writes.enumerated()
+        where write.caller.principal.permissions.contains(.read) {
+            // A duplicate out of the writer's sight must not show; whoever reaches nothing is
+            // refused when it writes.
+            guard let sight = try? store.visibility(of: write.owner, for: .read, by: write.caller)
+            else { continue }
             readers[IndexKey(owner: write.owner, visibility: sight), default: []].append(i)
         }
         for (key, indices) in readers {
@@ -77,19 +85,26 @@ extension MemoryOS {
                 continue
             }
             func compare(_ index: some LikenessIndex) {
-                for i in indices { found[i] = writes[i].drafts.map { index.likeness(to: $0.analysis) } }
+                for i in indices {
+                    found[i] = writes[i].drafts.map { index.likeness(to: $0.analysis) }
+                }
             }
-            if let words = try wordsOnly(key) { compare(words) } else { try withIndex(key) { compare($0) } }
+            if let words = try wordsOnly(key) {
+                compare(words)
+            } else {
+                try withIndex(key) { compare($0) }
+            }
         }
         return found
     }
 
-    /// The words of what is in sight, for the first write of a process, which may be its only one; nil where the whole
-    /// index is held already, or will be of use.
+    /// The words of what is in sight, for the first write of a process, which may be its only one;
+    /// nil where the whole index is held already, or will be of use.
     private func wordsOnly(_ key: IndexKey) throws -> WordIndex? {
         guard !isIndexWanted(key) else { return nil }
         let all = try store.changes(
-            owner: key.owner, since: 0, vectorsSince: .max, embedder: "", visibility: key.visibility)
+            owner: key.owner, since: 0, vectorsSince: .max, embedder: "", visibility: key.visibility
+        )
         return WordIndex(all.rows)
     }
 
@@ -98,10 +113,12 @@ extension MemoryOS {
         let near = Dictionary(uniqueKeysWithValues: steps.map { ($0.draft, $0.nearDuplicate) })
         let changed = steps.reduce(into: Set<CubeID>()) { $0.formUnion($1.changed) }
         return saved.compactMap { cube in
-            guard cube.provenance.source != Provenance.redaction, near[cube.id] != nil || !changed.contains(cube.id)
+            guard cube.provenance.source != Provenance.redaction,
+                near[cube.id] != nil || !changed.contains(cube.id)
             else { return nil }
             return Remembered(
-                id: cube.id, type: cube.type, duplicate: near[cube.id] == nil, nearDuplicateOf: near[cube.id] ?? nil,
+                id: cube.id, type: cube.type, duplicate: near[cube.id] == nil,
+                nearDuplicateOf: near[cube.id] ?? nil,
                 memory: cube)
         }
     }
@@ -112,8 +129,10 @@ extension Mutation {
     fileprivate var cube: CubeID? {
         switch self {
         case .update(let cube, _, _), .rollback(let cube, _, _): cube.id
-        case .archive(let id), .restore(let id), .merge(let id, _), .freeze(let id), .quarantine(let id),
-            .release(let id), .invalidate(let id, _), .confirm(let id), .move(let id, _, _), .erase(let id):
+        case .archive(let id), .restore(let id), .merge(let id, _), .freeze(let id),
+            .quarantine(let id),
+            .release(let id), .invalidate(let id, _), .confirm(let id), .move(let id, _, _),
+            .erase(let id):
             id
         case .add, .adopt, .link, .unlink: nil
         }

@@ -10,7 +10,8 @@ import Tracing
 
 /// What is made of memories and kept elsewhere: computed keys and values, for one.
 public protocol DerivedMemory: Sendable {
-    /// Erases what was made of these sources: ids of memories, or owners, see ``ChatMemory/sources(_:profile:)``; and what these references name.
+    /// Erases what was made of these sources: ids of memories, or owners, see
+    /// ``ChatMemory/sources(_:profile:)``; and what these references name.
     func erase(madeOf sources: Set<String>, _ activations: [ActivationReference]) throws
     /// Files and folders in which it is kept; none if it lies in memory.
     var files: [String] { get }
@@ -43,7 +44,8 @@ public final class MemoryOS: Sendable {
         var index: SharedIndex
         var used: UInt64
     }
-    /// Whose memories, and how much of them: whoever sees a part has an index of that part, so that nothing tells of the rest.
+    /// Whose memories, and how much of them: whoever sees a part has an index of that part, so that
+    /// nothing tells of the rest.
     struct IndexKey: Hashable, Sendable {
         var owner: Owner
         var visibility = Visibility.all
@@ -75,22 +77,28 @@ public final class MemoryOS: Sendable {
     let embeddingScheduled = Atomic<Bool>(false), indexingScheduled = Atomic<Bool>(false)
     let closed = Atomic<Bool>(false)
 
-    /// Names analyses in the store that is handed to ``init(store:embedder:formerEmbedder:indexFolder:indexMemory:indexDisk:recipe:)``.
+    /// Names analyses in the store that is handed to
+    /// ``init(store:embedder:formerEmbedder:indexFolder:indexMemory:indexDisk:recipe:)``.
     public static var analyzerVersion: String { Analysis.version }
 
     /// - Parameters:
     ///   - store: opened with ``analyzerVersion``.
     ///   - embedder: nil recalls by words alone.
-    ///   - formerEmbedder: after a change of the embedder, the one before: its vectors serve until ``embedder`` has made all anew, which
-    ///     happens in the background. nil recalls by words alone what has no new vector yet.
-    ///   - indexFolder: keeps indexes of vectors between runs, for owners of thousands of memories. They can be deleted: what is
-    ///     missing or damaged is made again from the store. nil keeps them in memory.
-    ///   - indexMemory: bytes that the vectors of one owner may take in memory; beyond, they lie on disk in the folder (some 5 million vectors of
-    ///     384 elements take 4 GiB). nil takes a quarter of the machine's memory.
-    ///   - indexDisk: bytes that all that is kept in the folder may take; what would take more is not kept. nil sets no bound.
+    ///   - formerEmbedder: after a change of the embedder, the one before: its vectors serve until
+    ///     ``embedder`` has made all anew, which happens in the background. nil recalls by words
+    ///     alone what has no new vector yet.
+    ///   - indexFolder: keeps indexes of vectors between runs, for owners of thousands of memories.
+    ///     They can be deleted: what is missing or damaged is made again from the store. nil keeps
+    ///     them in memory.
+    ///   - indexMemory: bytes that the vectors of one owner may take in memory; beyond, they lie on
+    ///     disk in the folder (some 5 million vectors of 384 elements take 4 GiB). nil takes a
+    ///     quarter of the machine's memory.
+    ///   - indexDisk: bytes that all that is kept in the folder may take; what would take more is
+    ///     not kept. nil sets no bound.
     ///   - recipe: the stages of the pipeline.
     public init(
-        store: any MemoryStore, embedder: (any TextEmbedder)?, formerEmbedder: (any TextEmbedder)? = nil,
+        store: any MemoryStore, embedder: (any TextEmbedder)?,
+        formerEmbedder: (any TextEmbedder)? = nil,
         indexFolder: String? = nil, indexMemory: Int? = nil,
         indexDisk: Int? = nil, recipe: Recipe = .standard
     ) {
@@ -106,7 +114,8 @@ public final class MemoryOS: Sendable {
         let key = store.dataKey(for: "indexes")
         indexKey = key
         makeVectors = { dimension, file in
-            try TieredIndex(dimension: dimension, memory: bytes, disk: disk, path: file, dataKey: key)
+            try TieredIndex(
+                dimension: dimension, memory: bytes, disk: disk, path: file, dataKey: key)
         }
     }
 
@@ -124,32 +133,46 @@ public final class MemoryOS: Sendable {
         makeVectors = { dimension, _ in try vectors(dimension) }
     }
 
-    /// Erasing a memory erases what `derived` made of it, from now on. What was attached last is asked first: it may rest on the others.
-    public func attach(_ derived: any DerivedMemory) { self.derived.withLockedValue { $0.append(derived) } }
+    /// Erasing a memory erases what `derived` made of it, from now on. What was attached last is
+    /// asked first: it may rest on the others.
+    public func attach(_ derived: any DerivedMemory) {
+        self.derived.withLockedValue { $0.append(derived) }
+    }
 
-    /// Erases a memory for good, and first of all what was made of it elsewhere: vectors, keys and values, the memories of such, and copies in files that
-    /// ``write(_:of:to:passphrase:by:)`` wrote.
+    /// Erases a memory for good, and first of all what was made of it elsewhere: vectors, keys and
+    /// values, the memories of such, and copies in files that ``write(_:of:to:passphrase:by:)``
+    /// wrote.
     ///
     /// - Returns: the copies that had left the store, and which of them could be reached.
-    /// - Throws: ``MnemeStore/StoreError``, and what the attached memories throw if something may be left there: repeat it then.
+    /// - Throws: ``MnemeStore/StoreError``, and what the attached memories throw if something may
+    ///   be left there: repeat it then.
     @discardableResult
-    public func erase(_ id: CubeID, owner: Owner, by caller: Caller = .local) async throws -> [ExportedCopy] {
+    public func erase(_ id: CubeID, owner: Owner, by caller: Caller = .local) async throws
+        -> [ExportedCopy]
+    {
         try await run { [self] in try erase(id, owner: owner, by: caller) }
     }
 
     func erase(_ id: CubeID, owner: Owner, by caller: Caller) throws -> [ExportedCopy] {
         let sight = try store.visibility(of: owner, for: .erase, by: caller)
-        guard let cube = try store.cube(id, owner: owner, asOf: nil, by: .mneme), sight.contains(cube) else {
+        guard let cube = try store.cube(id, owner: owner, asOf: nil, by: .mneme),
+            sight.contains(cube)
+        else {
             // What an earlier attempt left in copies.
             if sight.isWhole { _ = try reachExports(of: owner) }
             throw StoreError(
-                .notFound, "There is no memory \(id) in this scope\(sight.isWhole ? "" : ", or it may not be erased").")
+                .notFound,
+                "There is no memory \(id) in this scope\(sight.isWhole ? "" : ", or it may not be erased")."
+            )
         }
-        // What a user said is in the prompts of the turns that followed, so all that was made for the owner goes.
+        // What a user said is in the prompts of the turns that followed, so all that was made for
+        // the owner goes.
         let sources: Set = [id.description, Self.source(of: owner)],
             attached = derived.withLockedValue { Array($0.reversed()) }
-        // Before, so that nothing is left if this fails half-way; and after, as it may have been read meanwhile.
-        let made = try activations(of: sources, owner: owner), references = made.compactMap(\.activation)
+        // Before, so that nothing is left if this fails half-way; and after, as it may have been
+        // read meanwhile.
+        let made = try activations(of: sources, owner: owner),
+            references = made.compactMap(\.activation)
         for derived in attached { try derived.erase(madeOf: sources, references) }
         removeIndexFile(of: owner)
         // What was taken out of it before it was kept goes with it.
@@ -165,19 +188,22 @@ public final class MemoryOS: Sendable {
         _ = try store.commit(ids.map { .erase($0) }, owner: owner, by: caller.elevated)
         for derived in attached { try derived.erase(madeOf: sources, references) }
         removeIndexFile(of: owner)
-        // Last: a copy says that it was erased, which is so by now. If this ends half-way, the list of copies knows what is left to do.
+        // Last: a copy says that it was erased, which is so by now. If this ends half-way, the list
+        // of copies knows what is left to do.
         return try reachExports(of: owner)
     }
 
     /// Every file and folder in which memories, and what is made of them, are kept.
     var keptFiles: [String] {
-        store.files + [indexFolder].compactMap(\.self) + derived.withLockedValue { $0.flatMap(\.files) }
+        store.files + [indexFolder].compactMap(\.self)
+            + derived.withLockedValue { $0.flatMap(\.files) }
     }
 
     /// Names an owner among the sources of what is derived.
     static func source(of owner: Owner) -> String { "owner:\(owner.tenant)/\(owner.user)" }
 
-    /// Waits for work in progress, writes what was counted and embeds what is pending, at most `deadline` long.
+    /// Waits for work in progress, writes what was counted and embeds what is pending, at most
+    /// `deadline` long.
     ///
     /// What is not done stays pending in the store. No call may follow.
     public func close(deadline: Duration = .seconds(10)) async {
@@ -187,20 +213,24 @@ public final class MemoryOS: Sendable {
             embedding.async { [self] in
                 flushUses()
                 do { try store.flush() } catch {
-                    logger.error("the audit log was not written to its end", metadata: ["error": "\(error)"])
+                    logger.error(
+                        "the audit log was not written to its end", metadata: ["error": "\(error)"])
                 }
                 done.resume()
             }
         }
         await withCheckedContinuation { done in
             indexing.async { [self] in
-                for (key, held) in indexes.withLockedValue({ $0.held }) { saveIndex(key, held.index) }
+                for (key, held) in indexes.withLockedValue({ $0.held }) {
+                    saveIndex(key, held.index)
+                }
                 done.resume()
             }
         }
     }
 
-    /// Takes up work that an earlier process left: memories without vectors are embedded in the background.
+    /// Takes up work that an earlier process left: memories without vectors are embedded in the
+    /// background.
     public func resume() { scheduleEmbedding() }
 
     /// Runs blocking work on the worker queue.
@@ -211,7 +241,9 @@ public final class MemoryOS: Sendable {
         return try await withCheckedThrowingContinuation { continuation in
             worker.async {
                 continuation.resume(
-                    with: Result { try InstrumentationContext.$current.withValue(context, operation: body) })
+                    with: Result {
+                        try InstrumentationContext.$current.withValue(context, operation: body)
+                    })
             }
         }
     }
@@ -223,9 +255,11 @@ public final class MemoryOS: Sendable {
         }
     }
 
-    /// Embeds pending memories soon, in the background: what comes within a moment goes together, through the model and to the disk.
+    /// Embeds pending memories soon, in the background: what comes within a moment goes together,
+    /// through the model and to the disk.
     func scheduleEmbedding() {
-        guard embedder != nil, !embeddingScheduled.exchange(true, ordering: .sequentiallyConsistent) else { return }
+        guard embedder != nil, !embeddingScheduled.exchange(true, ordering: .sequentiallyConsistent)
+        else { return }
         embedding.asyncAfter(deadline: .now() + .milliseconds(50)) { [self] in
             embeddingScheduled.store(false, ordering: .sequentiallyConsistent)
             guard !closed.load(ordering: .sequentiallyConsistent) else { return }
@@ -235,15 +269,16 @@ public final class MemoryOS: Sendable {
         }
     }
 
-    /// The index of what is in sight of an owner's memories, caught up with the journal. Changes wait while `body` reads it.
+    /// The index of what is in sight of an owner's memories, caught up with the journal. Changes
+    /// wait while `body` reads it.
     func withIndex<R>(_ key: IndexKey, _ body: (OwnerIndex) throws -> R) throws -> R {
         let index = try heldIndex(key), result = try caughtUp(key, index, body)
         scheduleIndexing(key, index)
         return result
     }
 
-    /// Whether a write uses the index: if it is held, and from the second write on, when holding it is cheaper than
-    /// to read all words again.
+    /// Whether a write uses the index: if it is held, and from the second write on, when holding it
+    /// is cheaper than to read all words again.
     func isIndexWanted(_ key: IndexKey) -> Bool {
         if indexes.withLockedValue({ $0.held[key] != nil }) { return true }
         return writtenWithout.withLockedValue { written in
@@ -259,23 +294,29 @@ public final class MemoryOS: Sendable {
                 state.held[key]!.used = state.clock
                 return held.index
             }
-            if state.held.count >= Self.heldOwners, let oldest = state.held.min(by: { $0.value.used < $1.value.used }) {
+            if state.held.count >= Self.heldOwners,
+                let oldest = state.held.min(by: { $0.value.used < $1.value.used })
+            {
                 state.held[oldest.key] = nil
             }
             let index = SharedIndex(
                 try OwnerIndex(
                     owner: key.owner, visibility: key.visibility,
                     vectors: makeVectors(embedder?.dimension ?? 1, indexFile(key)),
-                    formerDimension: formerEmbedder?.dimension, file: indexFile(key), indexMemory: indexMemory,
+                    formerDimension: formerEmbedder?.dimension, file: indexFile(key),
+                    indexMemory: indexMemory,
                     indexDisk: indexDisk, indexKey: indexKey))
             state.held[key] = Held(index: index, used: state.clock)
             return index
         }
     }
 
-    func caughtUp<R>(_ key: IndexKey, _ index: SharedIndex, _ body: (OwnerIndex) throws -> R) throws -> R {
+    func caughtUp<R>(_ key: IndexKey, _ index: SharedIndex, _ body: (OwnerIndex) throws -> R) throws
+        -> R
+    {
         let source = OwnerIndex.Source(
-            store: store, owner: key.owner, visibility: key.visibility, embedder: embedder?.identifier ?? "",
+            store: store, owner: key.owner, visibility: key.visibility,
+            embedder: embedder?.identifier ?? "",
             former: formerEmbedder?.identifier,
             analyzer: analyzer)
         let remade = try index.catchUp(source), result = try index.read(body)

@@ -1,9 +1,11 @@
 package import Foundation
 
-/// A file that is there whole or not at all: it is written under another name in the same folder and then renamed.
+/// A file that is there whole or not at all: it is written under another name in the same folder
+/// and then renamed.
 ///
-/// If anything fails, or it is let go of without ``finish(_:)``, nothing is left, and a file that was there stays.
-/// The other name ends in the process's number and `.tmp`, so that what a killed process left can be told.
+/// If anything fails, or it is let go of without ``finish(_:)``, nothing is left, and a file that
+/// was there stays. The other name ends in the process's number and `.tmp`, so that what a killed
+/// process left can be told.
 package final class AtomicFile {
     /// What a loss of power may cost.
     package enum Durability: Sendable {
@@ -43,7 +45,8 @@ package final class AtomicFile {
         guard let start = bytes.baseAddress, !bytes.isEmpty else { return }
         var done = 0
         while done < bytes.count {
-            let count = pwrite(descriptor, start + done, min(bytes.count - done, 1 << 30), off_t(end + done))
+            let count = pwrite(
+                descriptor, start + done, min(bytes.count - done, 1 << 30), off_t(end + done))
             if count < 0, errno == EINTR { continue }
             guard count > 0 else { throw FileError(path, code: count == 0 ? ENOSPC : errno) }
             done += count
@@ -55,7 +58,9 @@ package final class AtomicFile {
     /// Appends bytes.
     ///
     /// - Throws: ``FileError``.
-    package func write(_ data: some ContiguousBytes) throws { try data.withUnsafeBytes { try write($0) } }
+    package func write(_ data: some ContiguousBytes) throws {
+        try data.withUnsafeBytes { try write($0) }
+    }
 
     /// Leaves zeros up to an offset that is not before the end.
     package func skip(to offset: Int) { end = max(end, offset) }
@@ -100,11 +105,14 @@ package final class AtomicFile {
         }
     }
 
-    /// Puts a file that is whole already in its place, if nothing is there: on the disk, with its folder.
+    /// Puts a file that is whole already in its place, if nothing is there: on the disk, with its
+    /// folder.
     ///
     /// - Returns: whether it has the name now. The former name may be left.
     /// - Throws: ``FileError``.
-    package static func place(_ file: String, at path: String, _ place: Place = .ifAbsent) throws -> Bool {
+    package static func place(_ file: String, at path: String, _ place: Place = .ifAbsent) throws
+        -> Bool
+    {
         let descriptor = open(file, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw FileError(file, "cannot be read") }
         defer { close(descriptor) }
@@ -124,7 +132,8 @@ package final class AtomicFile {
     /// - Throws: ``FileError``; a file that was there is as it was.
     @discardableResult
     package static func write(
-        _ data: some ContiguousBytes, to path: String, _ place: Place = .replacing, durability: Durability = .disk,
+        _ data: some ContiguousBytes, to path: String, _ place: Place = .replacing,
+        durability: Durability = .disk,
         mode: mode_t = 0o600
     ) throws -> Bool {
         let file = try AtomicFile(path, durability: durability, mode: mode)

@@ -3,7 +3,8 @@ import Foundation
 /// What the system says of an error number, such as "No space left on device".
 package func errnoText(_ code: Int32 = errno) -> String { String(cString: strerror(code)) }
 
-/// Why a file or folder could not be read, written, made or locked. It names the path and what the system said.
+/// Why a file or folder could not be read, written, made or locked. It names the path and what the
+/// system said.
 package struct FileError: MnemeError, Equatable {
     /// Which file or folder.
     package let path: String
@@ -16,12 +17,15 @@ package struct FileError: MnemeError, Equatable {
     ///
     /// - Parameter action: how the sentence goes on, such as "cannot be written".
     package init(_ path: String, _ action: String = "cannot be written", code: Int32 = errno) {
-        self.init(path, code, Self.isFull(code) ? .full : .unavailable, "\(path) \(action): \(errnoText(code)).")
+        self.init(
+            path, code, Self.isFull(code) ? .full : .unavailable,
+            "\(path) \(action): \(errnoText(code)).")
     }
 
     /// A file that does not hold what it should.
     ///
-    /// - Parameter action: how the sentence goes on, with its end, such as "is not a key file. Restore it."
+    /// - Parameter action: how the sentence goes on, with its end, such as "is not a key file.
+    ///   Restore it."
     package static func damaged(_ path: String, _ action: String) -> FileError {
         FileError(path, 0, .corrupt, "\(path) \(action)")
     }

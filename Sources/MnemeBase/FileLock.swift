@@ -1,8 +1,10 @@
 import Foundation
 
-/// A lock that one process, and in it one owner, holds at a time. It ends with its owner, and with the process.
+/// A lock that one process, and in it one owner, holds at a time. It ends with its owner, and with
+/// the process.
 ///
-/// It is taken on a folder, or on a file that is there for nothing else and is made if it is missing.
+/// It is taken on a folder, or on a file that is there for nothing else and is made if it is
+/// missing.
 package final class FileLock: Sendable {
     private let descriptor: Int32
 
@@ -16,7 +18,9 @@ package final class FileLock: Sendable {
         try take(path, waiting: seconds, isMade: true)
     }
 
-    private static func take(_ path: String, waiting seconds: Double, isMade: Bool) throws -> FileLock? {
+    private static func take(_ path: String, waiting seconds: Double, isMade: Bool) throws
+        -> FileLock?
+    {
         let end = Date().addingTimeInterval(seconds)
         while true {
             let descriptor = try opened(path, isMade: isMade)
@@ -28,25 +32,36 @@ package final class FileLock: Sendable {
             }
             let code = errno
             close(descriptor)
-            guard code == EWOULDBLOCK || code == EINTR else { throw FileError(path, "cannot be locked", code: code) }
+            guard code == EWOULDBLOCK || code == EINTR else {
+                throw FileError(path, "cannot be locked", code: code)
+            }
             guard Date() < end else { return nil }
             usleep(10_000)
         }
     }
 
-    /// Runs `body` while no other owner holds a folder's lock. Where folders cannot be locked, it runs all the same.
+    /// Runs `body` while no other owner holds a folder's lock. Where folders cannot be locked, it
+    /// runs all the same.
     ///
     /// - Throws: ``FileError`` if another holds it for too long, and what `body` throws.
-    package static func holding<T>(folder: String, waiting seconds: Double = 60, _ body: () throws -> T) throws -> T {
+    package static func holding<T>(
+        folder: String, waiting seconds: Double = 60, _ body: () throws -> T
+    ) throws -> T {
         let lock: FileLock?
-        do { lock = try take(folder, waiting: seconds, isMade: false) } catch is FileError { return try body() }
-        guard let lock else { throw FileError(folder, "is in use by another process", code: EWOULDBLOCK) }
+        do { lock = try take(folder, waiting: seconds, isMade: false) } catch is FileError {
+            return try body()
+        }
+        guard let lock else {
+            throw FileError(folder, "is in use by another process", code: EWOULDBLOCK)
+        }
         return try withExtendedLifetime(lock) { try body() }
     }
 
     private static func opened(_ path: String, isMade: Bool) throws -> Int32 {
         var descriptor = open(path, O_RDONLY | O_CLOEXEC)
-        if descriptor < 0, errno == ENOENT, isMade { descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600) }
+        if descriptor < 0, errno == ENOENT, isMade {
+            descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        }
         guard descriptor >= 0 else { throw FileError(path, "cannot be locked") }
         return descriptor
     }

@@ -5,10 +5,12 @@ package enum Hexadecimal {
     private static let digits = Array("0123456789abcdef".utf8)
 
     package static func string(_ bytes: some Sequence<UInt8>) -> String {
-        String(decoding: bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
+        String(
+            decoding: bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
     }
 
-    /// - Returns: nil unless there are two digits for each byte, none of them upper-case: one text for the same bytes.
+    /// - Returns: nil unless there are two digits for each byte, none of them upper-case: one text
+    ///   for the same bytes.
     package static func bytes(_ text: some StringProtocol) -> Data? {
         let values = text.utf8.map(value)
         guard values.count % 2 == 0 else { return nil }

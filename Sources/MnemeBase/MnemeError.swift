@@ -1,4 +1,5 @@
-/// An error of Mneme: what kind of failure it is, for programs, and what is wrong and what to do, for people.
+/// An error of Mneme: what kind of failure it is, for programs, and what is wrong and what to do,
+/// for people.
 ///
 /// HTTP status, log level and the command line's exit code follow from the class alone.
 public protocol MnemeError: Error, Sendable, CustomStringConvertible {
@@ -41,7 +42,8 @@ public enum ErrorClass: String, Sendable, CaseIterable {
     case timeout
     /// The caller gave it up.
     case cancelled
-    /// Something that is needed cannot be reached now: a file, a folder, memory, a model, another machine.
+    /// Something that is needed cannot be reached now: a file, a folder, memory, a model, another
+    /// machine.
     case unavailable
     /// A defect of Mneme, or an error that nobody foresaw.
     case `internal`

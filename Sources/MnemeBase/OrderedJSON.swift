@@ -1,6 +1,8 @@
-/// A JSON value as its text has it: the members of objects in their order, numbers as they are written.
+/// A JSON value as its text has it: the members of objects in their order, numbers as they are
+/// written.
 ///
-/// Read strictly (RFC 8259): UTF-8, one value, no name twice in an object. Bytes and depth are bounded.
+/// Read strictly (RFC 8259): UTF-8, one value, no name twice in an object. Bytes and depth are
+/// bounded.
 public enum OrderedJSON: Sendable, Equatable {
     case null
     case bool(Bool)
@@ -47,18 +49,24 @@ public enum OrderedJSON: Sendable, Equatable {
     // MARK: Looking
 
     /// The member `key` of an object.
-    public subscript(key: String) -> OrderedJSON? { members?.first { $0.key.utf8.elementsEqual(key.utf8) }?.value }
+    public subscript(key: String) -> OrderedJSON? {
+        members?.first { $0.key.utf8.elementsEqual(key.utf8) }?.value
+    }
     /// The members of an object.
     public var members: [Member]? { if case .object(let members) = self { members } else { nil } }
     /// The elements of an array.
-    public var elements: [OrderedJSON]? { if case .array(let elements) = self { elements } else { nil } }
+    public var elements: [OrderedJSON]? {
+        if case .array(let elements) = self { elements } else { nil }
+    }
     /// The text of a string.
     public var string: String? { if case .string(let text) = self { text } else { nil } }
     /// A truth value.
     public var bool: Bool? { if case .bool(let value) = self { value } else { nil } }
     /// The value of a number that is finite as a double.
     public var double: Double? {
-        guard case .number(let text) = self, let value = Double(text), value.isFinite else { return nil }
+        guard case .number(let text) = self, let value = Double(text), value.isFinite else {
+            return nil
+        }
         return value
     }
     /// The value of a whole number that an `Int` holds, written as `3` or as `3.0`.
@@ -175,10 +183,13 @@ private struct Reader {
         }
     }
 
-    private mutating func word(_ word: StaticString, _ value: OrderedJSON) throws(JSONError) -> OrderedJSON {
+    private mutating func word(_ word: StaticString, _ value: OrderedJSON) throws(JSONError)
+        -> OrderedJSON
+    {
         let count = word.utf8CodeUnitCount
         guard bytes.count - place >= count,
-            bytes[place..<place + count].elementsEqual(UnsafeBufferPointer(start: word.utf8Start, count: count))
+            bytes[place..<place + count].elementsEqual(
+                UnsafeBufferPointer(start: word.utf8Start, count: count))
         else {
             throw fault("there is no value")
         }
@@ -246,7 +257,9 @@ private struct Reader {
     private mutating func string() throws(JSONError) -> String {
         place += 1
         let start = place
-        while let byte = next, byte != UInt8(ascii: "\""), byte != UInt8(ascii: "\\"), byte >= 32 { place += 1 }
+        while let byte = next, byte != UInt8(ascii: "\""), byte != UInt8(ascii: "\\"), byte >= 32 {
+            place += 1
+        }
         var text: [UInt8] = []
         if next != UInt8(ascii: "\"") {
             text = Array(bytes[start..<place])
@@ -254,7 +267,8 @@ private struct Reader {
         }
         let plain =
             text.isEmpty
-            ? String(validating: bytes[start..<place], as: UTF8.self) : String(validating: text, as: UTF8.self)
+            ? String(validating: bytes[start..<place], as: UTF8.self)
+            : String(validating: text, as: UTF8.self)
         guard let plain else { throw fault("a string is not UTF-8") }
         place += 1
         return plain
@@ -289,14 +303,16 @@ private struct Reader {
     /// What `\u` names; half a pair becomes U+FFFD.
     private mutating func scalar() throws(JSONError) -> Character {
         let first = try unit()
-        if (0xd800..<0xdc00).contains(first), bytes.count - place >= 2, bytes[place] == UInt8(ascii: "\\"),
+        if (0xd800..<0xdc00).contains(first), bytes.count - place >= 2,
+            bytes[place] == UInt8(ascii: "\\"),
             bytes[place + 1] == UInt8(ascii: "u")
         {
             let behind = place
             place += 2
             let second = try unit()
             if (0xdc00..<0xe000).contains(second) {
-                return Unicode.Scalar(0x10000 + (first - 0xd800) << 10 + (second - 0xdc00)).map(Character.init)
+                return Unicode.Scalar(0x10000 + (first - 0xd800) << 10 + (second - 0xdc00)).map(
+                    Character.init)
                     ?? "\u{fffd}"
             }
             place = behind

@@ -2,8 +2,8 @@ import Foundation
 
 /// Files and folders that their owner alone reads.
 package enum Privacy {
-    /// Makes a folder, and those above it that are missing, for its owner alone. One that is there stays as it is;
-    /// several processes may do this at once.
+    /// Makes a folder, and those above it that are missing, for its owner alone. One that is there
+    /// stays as it is; several processes may do this at once.
     ///
     /// - Throws: ``FileError``.
     package static func makeFolder(_ path: String) throws {
@@ -11,7 +11,9 @@ package enum Privacy {
         var code = errno
         if code == ENOENT {
             let above = parent(of: path)
-            guard above != path, !path.isEmpty else { throw FileError(path, "cannot be made", code: code) }
+            guard above != path, !path.isEmpty else {
+                throw FileError(path, "cannot be made", code: code)
+            }
             try makeFolder(above)
             if mkdir(path, 0o700) == 0 { return }
             code = errno

@@ -1,8 +1,10 @@
-/// Makes text safe to show: what would act on a terminal or stay unseen is shown as an escape, as JSON writes it (`\u001b`).
+/// Makes text safe to show: what would act on a terminal or stay unseen is shown as an escape, as
+/// JSON writes it (`\u001b`).
 ///
-/// These are control characters (C0, C1, DELETE), marks that turn the direction of writing, and format characters that no font shows. What writing
-/// needs stays: line ends and tabs, joiners within emoji and within scripts that join letters, one style mark behind a character. JSON stays the same
-/// JSON: there the escapes stand for the characters.
+/// These are control characters (C0, C1, DELETE), marks that turn the direction of writing, and
+/// format characters that no font shows. What writing needs stays: line ends and tabs, joiners
+/// within emoji and within scripts that join letters, one style mark behind a character. JSON stays
+/// the same JSON: there the escapes stand for the characters.
 ///
 /// A value reads a stream: what a character means depends on the one before.
 public struct TerminalText: Sendable {
@@ -42,7 +44,8 @@ public struct TerminalText: Sendable {
             } else {
                 bytes.append(contentsOf: Self.escape(scalar).utf8)
             }
-            isInFlag = scalar.value == 0x1F3F4 || isInFlag && (0xE0020...0xE007E).contains(scalar.value)
+            isInFlag =
+                scalar.value == 0x1F3F4 || isInFlag && (0xE0020...0xE007E).contains(scalar.value)
             previous = scalar
         }
         return String(decoding: bytes, as: UTF8.self)
@@ -55,7 +58,8 @@ public struct TerminalText: Sendable {
         case ..<0x300: return scalar.value != 0xAD
         // Joiners stand between emoji, and in scripts that join letters.
         case 0x200C, 0x200D:
-            return previous.value >= 0x0590 && !previous.isUnseen || (0xFE00...0xFE0F).contains(previous.value)
+            return previous.value >= 0x0590 && !previous.isUnseen
+                || (0xFE00...0xFE0F).contains(previous.value)
         case 0xFE00...0xFE0F: return previous.isStyled && !previous.isUnseen
         case 0xE0100...0xE01EF: return previous.properties.isIdeographic
         case 0xE0020...0xE007F: return isInFlag
@@ -72,16 +76,21 @@ public struct TerminalText: Sendable {
 }
 
 extension Unicode.Scalar {
-    /// Whether a style mark may stand behind it: symbols, the digits of keycaps, letters of other scripts.
-    fileprivate var isStyled: Bool { !isASCII || value == 35 || value == 42 || (48...57).contains(value) }
+    /// Whether a style mark may stand behind it: symbols, the digits of keycaps, letters of other
+    /// scripts.
+    fileprivate var isStyled: Bool {
+        !isASCII || value == 35 || value == 42 || (48...57).contains(value)
+    }
 
     /// A character that no font shows and that may steer how others are shown.
     fileprivate var isUnseen: Bool {
         switch value {
         case ..<0x300: return value == 0xAD || value < 32 || (127...159).contains(value)
         // Marks that are written around the digits behind them.
-        case 0x0600...0x0605, 0x06DD, 0x070F, 0x0890...0x0891, 0x08E2, 0x110BD, 0x110CD: return false
-        default: return properties.isDefaultIgnorableCodePoint || properties.generalCategory == .format
+        case 0x0600...0x0605, 0x06DD, 0x070F, 0x0890...0x0891, 0x08E2, 0x110BD, 0x110CD:
+            return false
+        default:
+            return properties.isDefaultIgnorableCodePoint || properties.generalCategory == .format
         }
     }
 }

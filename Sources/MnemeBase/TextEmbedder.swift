@@ -26,7 +26,8 @@ public struct Embeddings: Sendable, Equatable {
     /// Vectors of `dimension` elements, one after the other.
     public init(dimension: Int, values: [Float]) {
         precondition(
-            dimension > 0 && values.count % dimension == 0, "\(values.count) elements are no vectors of \(dimension).")
+            dimension > 0 && values.count % dimension == 0,
+            "\(values.count) elements are no vectors of \(dimension).")
         self.dimension = dimension
         self.values = values
     }
@@ -41,5 +42,7 @@ public struct Embeddings: Sendable, Equatable {
     public var count: Int { values.count / dimension }
 
     /// The vector at `index`.
-    public subscript(index: Int) -> [Float] { Array(values[index * dimension..<(index + 1) * dimension]) }
+    public subscript(index: Int) -> [Float] {
+        Array(values[index * dimension..<(index + 1) * dimension])
+    }
 }

@@ -38,18 +38,23 @@ public enum EmbedBenchmark {
     }
 
     /// Measures every precision at batches of 32 and 1; tokenising is part of the time.
-    public static func run(folder: String, textsFile: String?, threads: Int, seconds: Double) throws -> Report {
+    public static func run(folder: String, textsFile: String?, threads: Int, seconds: Double) throws
+        -> Report
+    {
         var texts = Self.sample
         if let textsFile {
             guard let content = try? String(contentsOfFile: textsFile, encoding: .utf8) else {
                 throw InputError("\(textsFile) cannot be read.")
             }
-            texts = content.split(separator: "\n").map(String.init).filter { $0.contains { !$0.isWhitespace } }
+            texts = content.split(separator: "\n").map(String.init).filter {
+                $0.contains { !$0.isWhitespace }
+            }
         }
         guard texts.count >= 32 else { throw InputError("At least 32 texts are needed.") }
         let pool = ThreadPool(threads: threads)
         var report = Report(
-            texts: texts.count, meanTokens: 0, threads: pool.threadCount, features: ProcessorFeatures.current.names,
+            texts: texts.count, meanTokens: 0, threads: pool.threadCount,
+            features: ProcessorFeatures.current.names,
             rows: [])
         for precision in Precision.allCases {
             let encoder = try BertEncoder(folder: folder, precision: precision, pool: pool)
@@ -57,7 +62,9 @@ public enum EmbedBenchmark {
             report.meanTokens = Double(counts.reduce(0, +)) / Double(counts.count)
             let peak = measuredPeak(precision, pool: pool)
             for batch in [32, 1] {
-                let batches = stride(from: 0, to: texts.count - batch + 1, by: batch).map { $0..<$0 + batch }
+                let batches = stride(from: 0, to: texts.count - batch + 1, by: batch).map {
+                    $0..<$0 + batch
+                }
                 for range in batches.prefix(3) { _ = try encoder.embed(Array(texts[range])) }
                 let clock = ContinuousClock(), start = clock.now
                 var times: [Double] = [], operations = 0.0, index = 0
@@ -65,15 +72,19 @@ public enum EmbedBenchmark {
                     let range = batches[index % batches.count], began = clock.now
                     _ = try encoder.embed(Array(texts[range]))
                     times.append((clock.now - began) / .seconds(1))
-                    operations += range.reduce(0) { $0 + flops(encoder.configuration, tokens: counts[$1]) }
+                    operations += range.reduce(0) {
+                        $0 + flops(encoder.configuration, tokens: counts[$1])
+                    }
                     index += 1
                 }
                 let median = times.sorted().percentile(50), total = times.reduce(0, +)
                 report.rows.append(
                     Row(
                         precision: precision.rawValue, batch: batch,
-                        textsPerSecond: Double(batch * times.count) / total, medianMilliseconds: median * 1000,
-                        gigaflops: operations / total / 1e9, shareOfPeak: peak.map { operations / total / $0 }))
+                        textsPerSecond: Double(batch * times.count) / total,
+                        medianMilliseconds: median * 1000,
+                        gigaflops: operations / total / 1e9,
+                        shareOfPeak: peak.map { operations / total / $0 }))
             }
         }
         return report
@@ -89,8 +100,10 @@ public enum EmbedBenchmark {
         let parts = [
             "I moved to a small town near the coast last spring.",
             "We talked about the new printer and its endless paper jams.",
-            "My sister is training for a half marathon in October.", "Could you remind me where the spare keys are?",
-            "The chemistry exam went better than I had feared.", "He sold his guitar to pay for the trip to Porto.",
+            "My sister is training for a half marathon in October.",
+            "Could you remind me where the spare keys are?",
+            "The chemistry exam went better than I had feared.",
+            "He sold his guitar to pay for the trip to Porto.",
         ]
         return (0...(i % 5)).map { parts[(i + $0) % parts.count] }.joined(separator: " ")
     }

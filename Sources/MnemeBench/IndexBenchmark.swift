@@ -114,7 +114,8 @@ public struct IndexBenchmark: Sendable {
     let peers: [Row]
 
     /// - Parameters:
-    ///   - sizes: how many vectors, several times; nil takes 10,000, 100,000 and 1,000,000, as far as the file goes.
+    ///   - sizes: how many vectors, several times; nil takes 10,000, 100,000 and 1,000,000, as far
+    ///     as the file goes.
     ///   - peers: rows that scripts/peers/index_peers.py measured.
     public init(file: String, sizes: [Int]?, queries: Int, peersFile: String?) throws {
         self.file = file
@@ -135,11 +136,13 @@ public struct IndexBenchmark: Sendable {
         let possible = sizes.filter { $0 > 0 && $0 + queryCount <= set.count }.sorted()
         guard queryCount > 0, let largest = possible.last else {
             throw InputError(
-                "\(file) holds \(set.count) vectors: too few for one of the sizes and \(queryCount) queries.")
+                "\(file) holds \(set.count) vectors: too few for one of the sizes and \(queryCount) queries."
+            )
         }
         let bandwidth = measuredBandwidth(pool: ThreadPool(threads: 1))
         var report = Report(
-            file: file, dimension: set.dimension, queries: queryCount, bandwidth: bandwidth, rows: [], scanShare: 0,
+            file: file, dimension: set.dimension, queries: queryCount, bandwidth: bandwidth,
+            rows: [], scanShare: 0,
             filtered: [], updates: nil, clustered: [])
         try set.withValues { values in
             let d = set.dimension
@@ -160,7 +163,9 @@ public struct IndexBenchmark: Sendable {
                 // Thirty-two queries at once read the codes once.
                 var batched = row
                 batched.name = "mneme scan, 32 at once"
-                let groups = stride(from: 0, to: few.count, by: 32).map { Array(few[$0..<min(few.count, $0 + 32)]) }
+                let groups = stride(from: 0, to: few.count, by: 32).map {
+                    Array(few[$0..<min(few.count, $0 + 32)])
+                }
                 let seconds = try Self.cpu {
                     for group in groups { _ = try flat.search(batch: group, VectorSearch(10)) }
                 }
@@ -174,11 +179,13 @@ public struct IndexBenchmark: Sendable {
                 let graph = try GraphIndex(dimension: d)
                 let build = try Self.cpu { try Self.fill(graph, size, vector) }
                 row = try measure(
-                    graph, "mneme graph", size, queries, truth, efforts: [16, 24, 32, 48, 64, 96, 128, 192, 256, 384])
+                    graph, "mneme graph", size, queries, truth,
+                    efforts: [16, 24, 32, 48, 64, 96, 128, 192, 256, 384])
                 row.buildSeconds = build
                 let path = folder + "/graph"
                 try graph.save(to: path)
-                row.disk = (try? FileManager.default.attributesOfItem(atPath: path)[.size] as? Int) ?? 0
+                row.disk =
+                    (try? FileManager.default.attributesOfItem(atPath: path)[.size] as? Int) ?? 0
                 let start = ContinuousClock.now
                 let opened = try GraphIndex(opening: path)
                 _ = try opened.search(queries[0], VectorSearch(10))
@@ -197,14 +204,19 @@ public struct IndexBenchmark: Sendable {
     }
 
     /// Inserts vectors as a user would, some thousand at a time.
-    private static func fill(_ index: any VectorIndex, _ size: Int, _ vector: (Int) -> [Float]) throws {
+    private static func fill(_ index: any VectorIndex, _ size: Int, _ vector: (Int) -> [Float])
+        throws
+    {
         for start in stride(from: 0, to: size, by: 10_000) {
-            try index.apply(VectorChanges(inserted: (start..<min(size, start + 10_000)).map { ($0, vector($0)) }))
+            try index.apply(
+                VectorChanges(
+                    inserted: (start..<min(size, start + 10_000)).map { ($0, vector($0)) }))
         }
     }
 
     private func measure(
-        _ index: any VectorIndex, _ name: String, _ size: Int, _ queries: [[Float]], _ truth: [[Int]], efforts: [Int]
+        _ index: any VectorIndex, _ name: String, _ size: Int, _ queries: [[Float]],
+        _ truth: [[Int]], efforts: [Int]
     ) throws -> Row {
         var row = Row(name: name, size: size, memory: index.footprint.memory, points: [])
         for effort in efforts {
@@ -212,12 +224,16 @@ public struct IndexBenchmark: Sendable {
             for _ in 0..<3 {
                 var found: [[VectorMatch]] = []
                 let seconds = try Self.cpu {
-                    for query in queries { found.append(try index.search(query, VectorSearch(10, effort: effort))) }
+                    for query in queries {
+                        found.append(try index.search(query, VectorSearch(10, effort: effort)))
+                    }
                 }
                 best = min(best, seconds)
                 recall = Self.recall(found, truth)
             }
-            row.points.append(Point(effort: effort, recall: recall, queriesPerSecond: Double(queries.count) / best))
+            row.points.append(
+                Point(
+                    effort: effort, recall: recall, queriesPerSecond: Double(queries.count) / best))
         }
         var times: [Double] = []
         for query in queries {
@@ -237,7 +253,8 @@ public struct IndexBenchmark: Sendable {
     }
 
     private func filtered(
-        _ graph: GraphIndex, _ size: Int, _ queries: [[Float]], _ values: UnsafeBufferPointer<Float>, _ d: Int
+        _ graph: GraphIndex, _ size: Int, _ queries: [[Float]],
+        _ values: UnsafeBufferPointer<Float>, _ d: Int
     ) throws -> [Filtered] {
         let queries = Array(queries.prefix(200))
         let plain = try (0..<3).map { _ in
@@ -252,28 +269,41 @@ public struct IndexBenchmark: Sendable {
                 truth = Self.exact(queries, values, d, 0..<size, where: passes)
             var found: [[VectorMatch]] = []
             let seconds = try (0..<3).map { _ in
-                try Self.cpu { found = try queries.map { try graph.search($0, VectorSearch(10, filter: filter)) } }
+                try Self.cpu {
+                    found = try queries.map {
+                        try graph.search($0, VectorSearch(10, filter: filter))
+                    }
+                }
             }.min()!
             return Filtered(
-                share: 1 / Double(every), recall: Self.recall(found, truth), timesUnfiltered: seconds / plain)
+                share: 1 / Double(every), recall: Self.recall(found, truth),
+                timesUnfiltered: seconds / plain)
         }
     }
 
     private func clustered(
-        _ size: Int, _ queries: [[Float]], _ truth: [[Int]], _ folder: String, _ vector: (Int) -> [Float], _ d: Int
+        _ size: Int, _ queries: [[Float]], _ truth: [[Int]], _ folder: String,
+        _ vector: (Int) -> [Float], _ d: Int
     ) throws -> Clustered {
         let path = folder + "/clusters-\(size)"
-        defer { for file in [path, path + ".postings"] { try? FileManager.default.removeItem(atPath: file) } }
+        defer {
+            for file in [path, path + ".postings"] {
+                try? FileManager.default.removeItem(atPath: file)
+            }
+        }
         let index = try ClusteredIndex(path: path, dimension: d)
         let build = try Self.cpu { try Self.fill(index, size, vector) }
         try index.save(to: path)
         var report = Clustered(
-            size: size, buildSeconds: build, memory: index.footprint.memory, disk: index.footprint.disk,
+            size: size, buildSeconds: build, memory: index.footprint.memory,
+            disk: index.footprint.disk,
             centroids: index.centroidCount, points: [])
         for effort in [8, 16, 32, 64, 128] {
             let before = index.readCount.pages
             var found: [[VectorMatch]] = [], warm: [Double] = [], cold: [Double] = []
-            for query in queries { found.append(try index.search(query, VectorSearch(10, effort: effort))) }
+            for query in queries {
+                found.append(try index.search(query, VectorSearch(10, effort: effort)))
+            }
             let pages = Double(index.readCount.pages - before) / Double(queries.count)
             for (i, query) in queries.enumerated() {
                 let start = ContinuousClock.now
@@ -287,15 +317,18 @@ public struct IndexBenchmark: Sendable {
             }
             report.points.append(
                 ClusteredPoint(
-                    effort: effort, recall: Self.recall(found, truth), pages: pages, warm: warm.sorted().percentile(50),
+                    effort: effort, recall: Self.recall(found, truth), pages: pages,
+                    warm: warm.sorted().percentile(50),
                     cold: cold.sorted().percentile(50)))
         }
         return report
     }
 
-    /// Replaces a fifth of the vectors by themselves, in changing order: links are lost and made anew, the right answers stay.
+    /// Replaces a fifth of the vectors by themselves, in changing order: links are lost and made
+    /// anew, the right answers stay.
     private func updates(
-        _ graph: GraphIndex, _ size: Int, _ queries: [[Float]], _ truth: [[Int]], _ vector: (Int) -> [Float]
+        _ graph: GraphIndex, _ size: Int, _ queries: [[Float]], _ truth: [[Int]],
+        _ vector: (Int) -> [Float]
     ) throws -> Updates {
         func recall() throws -> Double {
             Self.recall(try queries.map { try graph.search($0, VectorSearch(10)) }, truth)
@@ -308,7 +341,8 @@ public struct IndexBenchmark: Sendable {
             try graph.apply(VectorChanges(inserted: group.map { ($0, vector($0)) }))
         }
         return Updates(
-            replacementsPerSecond: Double(keys.count) / ((ContinuousClock.now - start) / .seconds(1)),
+            replacementsPerSecond: Double(keys.count)
+                / ((ContinuousClock.now - start) / .seconds(1)),
             recallBefore: before, recallAfter: try recall())
     }
 
@@ -323,7 +357,9 @@ public struct IndexBenchmark: Sendable {
             next = Atomic(keys.lowerBound), block = 512
         nonisolated(unsafe) let values = values
         func best(_ items: [(score: Float, key: Int)]) -> [(score: Float, key: Int)] {
-            Array(items.sorted { $0.score != $1.score ? $0.score > $1.score : $0.key < $1.key }.prefix(10))
+            Array(
+                items.sorted { $0.score != $1.score ? $0.score > $1.score : $0.key < $1.key }
+                    .prefix(10))
         }
         ThreadPool.shared.run { _, _ in
             var mine = [[(score: Float, key: Int)]](repeating: [], count: queries.count)
@@ -363,7 +399,9 @@ public struct IndexBenchmark: Sendable {
             series: rows.map { row in
                 LinePlot.Series(
                     name: row.name,
-                    points: row.points.filter { $0.recall >= 0.85 }.map { ($0.recall, $0.queriesPerSecond) },
+                    points: row.points.filter { $0.recall >= 0.85 }.map {
+                        ($0.recall, $0.queriesPerSecond)
+                    },
                     isOurs: row.name.hasPrefix("mneme"))
             }
         ).svg
@@ -372,18 +410,24 @@ public struct IndexBenchmark: Sendable {
     /// How much is read from disk for nine of the ten nearest, as the index grows, as a picture.
     public static func growth(_ report: Report) -> String {
         func at(_ recall: Double, _ row: Clustered) -> Double? {
-            guard let after = row.points.firstIndex(where: { $0.recall >= recall }) else { return nil }
+            guard let after = row.points.firstIndex(where: { $0.recall >= recall }) else {
+                return nil
+            }
             guard after > 0 else { return row.points[0].pages }
             let (a, b) = (row.points[after - 1], row.points[after])
-            return a.pages + (recall - a.recall) / max(1e-9, b.recall - a.recall) * (b.pages - a.pages)
+            return a.pages + (recall - a.recall) / max(1e-9, b.recall - a.recall)
+                * (b.pages - a.pages)
         }
         return LinePlot(
-            title: "Vectors on disk: pages of 4 KiB read for a query", xLabel: "vectors", yLabel: "pages",
+            title: "Vectors on disk: pages of 4 KiB read for a query", xLabel: "vectors",
+            yLabel: "pages",
             isLogarithmic: (true, false),
             series: [0.8, 0.85, 0.9].map { recall in
                 LinePlot.Series(
                     name: String(format: "recall@10 of %.2f", recall),
-                    points: report.clustered.compactMap { row in at(recall, row).map { (Double(row.size), $0) } },
+                    points: report.clustered.compactMap { row in
+                        at(recall, row).map { (Double(row.size), $0) }
+                    },
                     isOurs: recall == 0.9)
             }
         ).svg
@@ -394,8 +438,11 @@ public struct IndexBenchmark: Sendable {
         let points = row.points.sorted { $0.recall < $1.recall }
         guard let after = points.firstIndex(where: { $0.recall >= recall }) else { return nil }
         guard after > 0 else { return points[0].queriesPerSecond }
-        let (a, b) = (points[after - 1], points[after]), share = (recall - a.recall) / max(1e-12, b.recall - a.recall)
+        let (a, b) = (points[after - 1], points[after]),
+            share = (recall - a.recall) / max(1e-12, b.recall - a.recall)
         // The better of a point that reaches it and the line between, in logarithms.
-        return max(b.queriesPerSecond, exp(log(a.queriesPerSecond) * (1 - share) + log(b.queriesPerSecond) * share))
+        return max(
+            b.queriesPerSecond,
+            exp(log(a.queriesPerSecond) * (1 - share) + log(b.queriesPerSecond) * share))
     }
 }

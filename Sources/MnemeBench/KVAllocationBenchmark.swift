@@ -3,7 +3,8 @@ public import MnemeEngine
 import MnemeKV
 import MnemeModels
 
-/// Three ways to give a sequence its memory: as much as it could ever need, blocks that are mapped side by side, and blocks behind a table.
+/// Three ways to give a sequence its memory: as much as it could ever need, blocks that are mapped
+/// side by side, and blocks behind a table.
 public struct KVAllocationBenchmark: Sendable {
     /// What was measured of one way.
     public struct Row: Sendable, Codable {
@@ -22,7 +23,8 @@ public struct KVAllocationBenchmark: Sendable {
     /// - Parameter tokens: of the prompt.
     /// - Throws: ``MnemeKV/KVError`` if there is no memory.
     public static func run(_ model: LanguageModel, tokens: Int, repetitions: Int) throws -> [Row] {
-        let configuration = model.decoder.configuration, shape = KVShape(configuration), total = tokens + 64
+        let configuration = model.decoder.configuration, shape = KVShape(configuration),
+            total = tokens + 64
         let context = max(total, configuration.contextLength), blocks = KVShape.blocks(total)
         var rows: [String: Row] = [:]
         // In turns, so that a change of the machine's speed meets all.
@@ -36,7 +38,8 @@ public struct KVAllocationBenchmark: Sendable {
                     (owner, view) = (buffer, buffer.view)
                 } else {
                     let arena = try KVArena(
-                        shape, bytes: 2 * blocks * shape.blockBytes, addressing: name == "table" ? .table : .aliases)
+                        shape, bytes: 2 * blocks * shape.blockBytes,
+                        addressing: name == "table" ? .table : .aliases)
                     let range = try arena.reserve(positions: context), start = ContinuousClock().now
                     for i in 0..<blocks {
                         // Every second, so that no two are mapped in one piece.
@@ -56,7 +59,10 @@ public struct KVAllocationBenchmark: Sendable {
                 }
                 defer { withExtendedLifetime(owner) {} }
                 let first = touch(view, shape, blocks: blocks), speed = run(model, view, tokens)
-                let taken = ProcessMemory.bytes("RssAnon") + ProcessMemory.bytes("RssShmem") - before, row = rows[name]
+                let
+                    taken =
+                        ProcessMemory.bytes("RssAnon") + ProcessMemory.bytes("RssShmem") - before,
+                    row = rows[name]
                 // The first time, blocks are seen in a place of their own besides.
                 try again()
                 let start = ContinuousClock().now
@@ -64,9 +70,12 @@ public struct KVAllocationBenchmark: Sendable {
                 let second = name == "reserve" ? 0 : (ContinuousClock().now - start) / .seconds(1)
                 rows[name] = Row(
                     allocator: name, bytes: taken, wastedBytes: taken - total * shape.tokenBytes,
-                    commitMicroseconds: min(row?.commitMicroseconds ?? .infinity, commit / Double(blocks) * 1e6),
-                    touchMicroseconds: min(row?.touchMicroseconds ?? .infinity, first / Double(blocks) * 1e6),
-                    againMicroseconds: min(row?.againMicroseconds ?? .infinity, second / Double(blocks) * 1e6),
+                    commitMicroseconds: min(
+                        row?.commitMicroseconds ?? .infinity, commit / Double(blocks) * 1e6),
+                    touchMicroseconds: min(
+                        row?.touchMicroseconds ?? .infinity, first / Double(blocks) * 1e6),
+                    againMicroseconds: min(
+                        row?.againMicroseconds ?? .infinity, second / Double(blocks) * 1e6),
                     prefill: max(row?.prefill ?? 0, speed.prefill),
                     decode: max(row?.decode ?? 0, speed.decode))
             }
@@ -76,7 +85,8 @@ public struct KVAllocationBenchmark: Sendable {
 
     /// Writes a number into each page that the tokens will take.
     private static func touch(_ view: KVView, _ shape: KVShape, blocks: Int) -> Double {
-        let start = ContinuousClock().now, step = Int(getpagesize()) / 2, rows = KVShape.blockTokens * shape.kvSize
+        let start = ContinuousClock().now, step = Int(getpagesize()) / 2,
+            rows = KVShape.blockTokens * shape.kvSize
         for layer in 0..<shape.layers {
             for block in 0..<blocks {
                 let place = layer * view.layerStride + view.keyPlace(block * KVShape.blockTokens)
@@ -89,17 +99,22 @@ public struct KVAllocationBenchmark: Sendable {
         return (ContinuousClock().now - start) / .seconds(1)
     }
 
-    private static func run(_ model: LanguageModel, _ view: KVView, _ length: Int) -> (prefill: Double, decode: Double)
-    {
+    private static func run(_ model: LanguageModel, _ view: KVView, _ length: Int) -> (
+        prefill: Double, decode: Double
+    ) {
         let decoder = model.decoder, size = decoder.configuration.vocabularySize,
             tokens = (0..<length).map { Int32($0 * 7 % size) }
         let logits = UnsafeMutablePointer<Float>.allocate(capacity: size)
         defer { logits.deallocate() }
         func step(_ part: ArraySlice<Int32>, at position: Int) {
             part.withUnsafeBufferPointer { part in
-                withUnsafePointer(to: DecoderSegment(tokens: 0..<part.count, position: position, view: view, logits: 1))
-                {
-                    decoder.step(tokens: part, segments: UnsafeBufferPointer(start: $0, count: 1), logits: logits)
+                withUnsafePointer(
+                    to: DecoderSegment(
+                        tokens: 0..<part.count, position: position, view: view, logits: 1)
+                ) {
+                    decoder.step(
+                        tokens: part, segments: UnsafeBufferPointer(start: $0, count: 1),
+                        logits: logits)
                 }
             }
         }
@@ -109,6 +124,9 @@ public struct KVAllocationBenchmark: Sendable {
         }
         let middle = clock.now
         for i in 0..<64 { step([Int32(i)], at: length + i) }
-        return (Double(length) / ((middle - start) / .seconds(1)), 64 / ((clock.now - middle) / .seconds(1)))
+        return (
+            Double(length) / ((middle - start) / .seconds(1)),
+            64 / ((clock.now - middle) / .seconds(1))
+        )
     }
 }

@@ -3,7 +3,8 @@ public import MnemeEngine
 public import MnemeKV
 import MnemeModels
 
-/// What keeping keys and values is worth: time to the first token, computed anew and restored; memory of sequences that share a beginning.
+/// What keeping keys and values is worth: time to the first token, computed anew and restored;
+/// memory of sequences that share a beginning.
 public struct KVBenchmark: Sendable {
     /// A way to the first token.
     public struct Row: Sendable, Codable {
@@ -23,7 +24,8 @@ public struct KVBenchmark: Sendable {
         public var rows: [Row]
         /// Bytes on disk.
         public var diskBytes: Int
-        /// Sequences that share a beginning of so many tokens, and what they take together beyond one of them.
+        /// Sequences that share a beginning of so many tokens, and what they take together beyond
+        /// one of them.
         public var sharing: Int, sharedTokens: Int, sharedBytes: Int, furtherBytes: Int
     }
 
@@ -33,7 +35,8 @@ public struct KVBenchmark: Sendable {
     ///   - remote: a server to measure, too.
     /// - Throws: ``MnemeEngine/EngineError``, ``MnemeKV/KVError``.
     public static func run(
-        _ model: LanguageModel, tokens: Int, repetitions: Int, folder: String, remote: (any KVTier)? = nil,
+        _ model: LanguageModel, tokens: Int, repetitions: Int, folder: String,
+        remote: (any KVTier)? = nil,
         progress: (String) -> Void
     )
         async throws -> Report
@@ -41,7 +44,9 @@ public struct KVBenchmark: Sendable {
         let size = model.decoder.configuration.vocabularySize, files = FileManager.default
         let prompt = (0..<tokens).map { Int32(($0 * 7919 + $0 / 13) % (size - 1000) + 500) }
         var rows: [Row] = []
-        func measure(_ name: String, _ prepare: () throws -> Engine, keep: Bool = false) async throws {
+        func measure(_ name: String, _ prepare: () throws -> Engine, keep: Bool = false)
+            async throws
+        {
             progress(name)
             var times: [Double] = [], restored = 0
             for _ in 0..<repetitions {
@@ -51,7 +56,8 @@ public struct KVBenchmark: Sendable {
                 times.append(usage.firstToken * 1000)
                 restored = usage.cachedTokens
             }
-            rows.append(Row(from: name, milliseconds: times.sorted()[times.count / 2], restored: restored))
+            rows.append(
+                Row(from: name, milliseconds: times.sorted()[times.count / 2], restored: restored))
         }
         try? files.removeItem(atPath: folder)
         try await measure("anew", { try Engine(model) })
@@ -82,7 +88,8 @@ public struct KVBenchmark: Sendable {
         let one = engine.statistics.kv.residentBytes
         var requests: [AsyncThrowingStream<GenerationEvent, any Error>] = []
         for i in 0..<16 {
-            var request = GenerationRequest(prompt: shared + (0..<20).map { Int32(1000 + $0 + 100 * i) })
+            var request = GenerationRequest(
+                prompt: shared + (0..<20).map { Int32(1000 + $0 + 100 * i) })
             request.maxTokens = 64
             request.ignoresEnd = true
             requests.append(try engine.generate(request))
@@ -106,7 +113,9 @@ public struct KVBenchmark: Sendable {
         var request = GenerationRequest(prompt: prompt)
         request.maxTokens = 1
         request.ignoresEnd = true
-        for try await event in try engine.generate(request) { if case .finished(_, let usage) = event { return usage } }
+        for try await event in try engine.generate(request) {
+            if case .finished(_, let usage) = event { return usage }
+        }
         throw CancellationError()
     }
 

@@ -4,7 +4,8 @@ public import MnemeEngine
 public import MnemeKV
 import MnemeModels
 
-/// What keeping fewer keys and values, or fewer bits of them, costs: perplexity, divergence, what is still found, bytes, speed.
+/// What keeping fewer keys and values, or fewer bits of them, costs: perplexity, divergence, what
+/// is still found, bytes, speed.
 public struct KVPolicyBenchmark: Sendable {
     /// A policy, and how rows that it keeps are coded.
     public struct Subject: Sendable, Hashable, CustomStringConvertible {
@@ -17,10 +18,13 @@ public struct KVPolicyBenchmark: Sendable {
         ///
         /// - Throws: ``MnemeEngine/EngineError`` if there is no such name.
         public init(_ name: String) throws {
-            let parts = name.lowercased().split(separator: "+", omittingEmptySubsequences: false).map(String.init)
+            let parts = name.lowercased().split(separator: "+", omittingEmptySubsequences: false)
+                .map(String.init)
             let codec = KVCodec(rawValue: parts.last ?? ""),
                 policy = codec == nil ? parts[0] : parts.count > 1 ? parts[0] : "full"
-            guard parts.count <= 2, PolicyCatalog.names.contains(policy), parts.count == 1 || codec != nil else {
+            guard parts.count <= 2, PolicyCatalog.names.contains(policy),
+                parts.count == 1 || codec != nil
+            else {
                 throw EngineError(
                     .invalidRequest,
                     "There is no policy '\(name.prefix(40))'. There are \(PolicyCatalog.names.joined(separator: ", ")), each alone or with +\(KVCodec.allCases.dropFirst().map(\.rawValue).joined(separator: ", +"))."
@@ -32,7 +36,8 @@ public struct KVPolicyBenchmark: Sendable {
 
         /// As it was given.
         public var description: String {
-            codec == .f16 ? policy : policy == "full" ? codec.rawValue : "\(policy)+\(codec.rawValue)"
+            codec == .f16
+                ? policy : policy == "full" ? codec.rawValue : "\(policy)+\(codec.rawValue)"
         }
     }
 
@@ -42,7 +47,8 @@ public struct KVPolicyBenchmark: Sendable {
         public var context = 1024, tail = 128
         /// Parts of the text, and prompts with something to find of either kind.
         public var windows = 8, needles = 20
-        /// Whether the question comes only after rows were given up, so that nothing is chosen for it.
+        /// Whether the question comes only after rows were given up, so that nothing is chosen for
+        /// it.
         public var asksLater = false
         /// The last rows that no codec touches.
         public var exact = 128
@@ -61,7 +67,8 @@ public struct KVPolicyBenchmark: Sendable {
         public var perplexity: Double
         /// Nats of divergence from a whole cache, and how often the likeliest token is the same.
         public var divergence: Double, agreement: Double
-        /// Of the numbers hidden in a text (one a text; one of four to be told apart), how many are found.
+        /// Of the numbers hidden in a text (one a text; one of four to be told apart), how many are
+        /// found.
         public var needle: Double, passkey: Double
         /// Bytes kept behind the prompt and the most at any time; means.
         public var bytes: Int, peakBytes: Int
@@ -78,7 +85,8 @@ public struct KVPolicyBenchmark: Sendable {
         _ model: LanguageModel, tokens: [Int32], subjects: [Subject], budgets: [Double],
         settings: Settings = Settings(), progress: (Int, Int) -> Void
     ) throws -> [Row] {
-        let decoder = model.decoder, c = decoder.configuration, context = settings.context, tail = settings.tail
+        let decoder = model.decoder, c = decoder.configuration, context = settings.context,
+            tail = settings.tail
         let windows = min(settings.windows, tokens.count / (context + tail + 1))
         guard windows > 0, context >= 256, tail > 0, context + tail + 64 <= c.contextLength else {
             throw EngineError(
@@ -99,7 +107,8 @@ public struct KVPolicyBenchmark: Sendable {
             let rows = Int(run.budget * Double(context))
             policies.append(
                 try PolicyCatalog.policy(
-                    run.subject.policy, for: decoder, sample: Array(tokens.suffix(context)), budget: rows))
+                    run.subject.policy, for: decoder, sample: Array(tokens.suffix(context)),
+                    budget: rows))
         }
         var sums = runs.map { _ in Sums() }
         var exact: [[Float]] = []
@@ -107,22 +116,32 @@ public struct KVPolicyBenchmark: Sendable {
         defer { logits.deallocate() }
         func cache(_ i: Int, prompt: Int, positions: Int) throws -> CompressedCache {
             try CompressedCache(
-                decoder, policies[i], budget: Int(runs[i].budget * Double(prompt)), positions: positions,
+                decoder, policies[i], budget: Int(runs[i].budget * Double(prompt)),
+                positions: positions,
                 codec: runs[i].subject.codec, exact: settings.exact)
         }
         let steps = windows + 2 * settings.needles
         for window in 0..<windows {
             let start = window * (tokens.count / windows)
-            let part = (model.tokenizer.beginToken.map { [$0] } ?? []) + tokens[start..<start + context + tail]
+            let part =
+                (model.tokenizer.beginToken.map { [$0] } ?? [])
+                + tokens[start..<start + context + tail]
             for i in runs.indices {
                 try Task.checkCancellation()
                 let cache = try cache(i, prompt: context, positions: part.count)
-                cache.feed(Array(part.prefix(context)), endsPrompt: true, logits: logits.baseAddress!)
+                cache.feed(
+                    Array(part.prefix(context)), endsPrompt: true, logits: logits.baseAddress!)
                 sums[i].bytes += cache.bytes
                 sums[i].peak += cache.peakBytes
                 for j in 0..<tail {
                     let row = UnsafeBufferPointer(logits)
-                    if i == 0 { if exact.count == j { exact.append(Array(row)) } else { exact[j] = Array(row) } }
+                    if i == 0 {
+                        if exact.count == j {
+                            exact.append(Array(row))
+                        } else {
+                            exact[j] = Array(row)
+                        }
+                    }
                     sums[i].add(row, exact[j], target: Int(part[context + j]))
                     let begun = ContinuousClock().now
                     cache.feed([part[context + j]], endsPrompt: false, logits: logits.baseAddress!)
@@ -132,17 +151,21 @@ public struct KVPolicyBenchmark: Sendable {
             progress(window + 1, steps)
         }
         for number in 0..<2 * settings.needles {
-            let task = Haystack(model, tokens, context: context, number: number / 2, keys: number % 2 == 0 ? 1 : 4)
+            let task = Haystack(
+                model, tokens, context: context, number: number / 2, keys: number % 2 == 0 ? 1 : 4)
             for i in runs.indices {
                 try Task.checkCancellation()
                 let all = task.text + task.question + task.answer,
                     seen = settings.asksLater ? task.text : task.text + task.question
                 let cache = try cache(i, prompt: seen.count, positions: all.count)
                 cache.feed(seen, endsPrompt: true, logits: logits.baseAddress!)
-                if settings.asksLater { cache.feed(task.question, endsPrompt: false, logits: logits.baseAddress!) }
+                if settings.asksLater {
+                    cache.feed(task.question, endsPrompt: false, logits: logits.baseAddress!)
+                }
                 var isFound = true
                 for token in task.answer {
-                    isFound = isFound && logits.indices.max { logits[$0] < logits[$1] } == Int(token)
+                    isFound =
+                        isFound && logits.indices.max { logits[$0] < logits[$1] } == Int(token)
                     cache.feed([token], endsPrompt: false, logits: logits.baseAddress!)
                 }
                 if isFound { sums[i].found[number % 2] += 1 }
@@ -152,19 +175,25 @@ public struct KVPolicyBenchmark: Sendable {
         return zip(runs, sums).map { run, sum in
             let count = Double(windows * tail), needles = Double(max(1, settings.needles))
             return Row(
-                policy: run.subject.description, budget: run.budget, perplexity: exp(sum.loss / count),
+                policy: run.subject.description, budget: run.budget,
+                perplexity: exp(sum.loss / count),
                 divergence: max(0, sum.divergence / count),
                 agreement: Double(sum.agreed) / count, needle: Double(sum.found[0]) / needles,
                 passkey: Double(sum.found[1]) / needles,
-                bytes: sum.bytes / windows, peakBytes: sum.peak / windows, tokensPerSecond: count / sum.seconds)
+                bytes: sum.bytes / windows, peakBytes: sum.peak / windows,
+                tokensPerSecond: count / sum.seconds)
         }
     }
 
-    /// Numbers found against budgets, as an SVG picture; `full` and codecs have one point each and are left out.
+    /// Numbers found against budgets, as an SVG picture; `full` and codecs have one point each and
+    /// are left out.
     public static func plot(_ rows: [Row]) -> String {
-        let names = Set(rows.map(\.policy)).sorted().filter { name in rows.count { $0.policy == name } > 1 }
+        let names = Set(rows.map(\.policy)).sorted().filter { name in
+            rows.count { $0.policy == name } > 1
+        }
         return LinePlot(
-            title: "What is still found when keys and values are given up", xLabel: "share of rows kept",
+            title: "What is still found when keys and values are given up",
+            xLabel: "share of rows kept",
             yLabel: "numbers found",
             isLogarithmic: (false, false),
             series: names.map { name in
@@ -186,18 +215,21 @@ private struct Haystack {
     init(_ model: LanguageModel, _ tokens: [Int32], context: Int, number: Int, keys: Int) {
         var random = SplitMix64(seed: UInt64(number * 2 + keys))
         func draw(_ count: Int) -> Int { Int(random.next() % UInt64(max(1, count))) }
-        let names = ["Alice", "Robert", "Maria", "Thomas", "Sophie", "Daniel", "Laura", "Peter"].shuffled(
-            using: &random)
+        let names = ["Alice", "Robert", "Maria", "Thomas", "Sophie", "Daniel", "Laura", "Peter"]
+            .shuffled(
+                using: &random)
         let codes = (0..<keys).map { _ in String(draw(90000) + 10000) }
         let needles = (0..<keys).map {
-            model.tokenizer.encode(" The pass key of \(names[$0]) is \(codes[$0]). Remember it.\n", special: false)
+            model.tokenizer.encode(
+                " The pass key of \(names[$0]) is \(codes[$0]). Remember it.\n", special: false)
         }
         let asked = draw(keys)
         question = model.tokenizer.encode(
             "\n\nQuestion: What is the pass key of \(names[asked])?\nAnswer: The pass key of \(names[asked]) is",
             special: false)
         answer = model.tokenizer.encode(" " + codes[asked], special: false)
-        let room = context - question.count - needles.reduce(0) { $0 + $1.count }, start = draw(tokens.count - room)
+        let room = context - question.count - needles.reduce(0) { $0 + $1.count },
+            start = draw(tokens.count - room)
         text = model.tokenizer.beginToken.map { [$0] } ?? []
         var left = Array(tokens[start..<start + max(0, room)])[...]
         for (i, needle) in needles.enumerated() {
@@ -232,7 +264,8 @@ private struct Sums {
         loss -= Double(row[target] - norm)
         agreed += top == best ? 1 : 0
         for i in row.indices where expected[i] - expectedNorm > -20 {
-            divergence += Double(exp(expected[i] - expectedNorm) * (expected[i] - expectedNorm - row[i] + norm))
+            divergence += Double(
+                exp(expected[i] - expectedNorm) * (expected[i] - expectedNorm - row[i] + norm))
         }
     }
 }

@@ -9,11 +9,13 @@ public struct KernelBenchmark: Sendable {
         public var format: String
         /// The instruction set: `portable`, `avx2`, `avx512`, `vnni`, `amx` or `neon`.
         public var path: String
-        /// Rows of activations that meet the weights at once: 1 when one sequence decodes, many when a prompt is computed.
+        /// Rows of activations that meet the weights at once: 1 when one sequence decodes, many
+        /// when a prompt is computed.
         public var rows: Int
         /// Multiply-adds of weights and activations, in 10⁹ a second; the best of the repetitions.
         public var gigaMultiplyAdds: Double
-        /// Two operations a multiply-add, over the instruction set's measured peak in 8 bits, or f32 where it has no 8-bit products.
+        /// Two operations a multiply-add, over the instruction set's measured peak in 8 bits, or
+        /// f32 where it has no 8-bit products.
         public var shareOfPeak: Double?
     }
 
@@ -29,8 +31,8 @@ public struct KernelBenchmark: Sendable {
         public var rows: [Row]
     }
 
-    /// The types that stand for the formats: blocks with a minimum in 4 and 8 bits, without one in 4 and 8
-    /// bits, 12 bits, and floats.
+    /// The types that stand for the formats: blocks with a minimum in 4 and 8 bits, without one in
+    /// 4 and 8 bits, 12 bits, and floats.
     static let types: [GGMLType] = [.q4_1, .q5_1, .q4_0, .q8_0, .f16, .f32]
 
     /// Measures all products with one thread.
@@ -39,11 +41,13 @@ public struct KernelBenchmark: Sendable {
     ///   - seconds: for each measurement.
     ///   - progress: called with the measurements done and their number.
     public static func run(
-        outputs: Int = 1536, inputs: Int = 576, rows: [Int] = [1, 8, 64, 512], seconds: Double = 0.2,
+        outputs: Int = 1536, inputs: Int = 576, rows: [Int] = [1, 8, 64, 512],
+        seconds: Double = 0.2,
         progress: (Int, Int) -> Void = { _, _ in }
     ) -> Report {
         let pool = ThreadPool(threads: 1), paths = ProcessorFeatures.machinePaths
-        var report = Report(outputs: outputs, inputs: inputs, features: ProcessorFeatures.current.names, rows: [])
+        var report = Report(
+            outputs: outputs, inputs: inputs, features: ProcessorFeatures.current.names, rows: [])
         let total = paths.count * (types.count + 1) * rows.count
         let values = (0..<outputs * inputs).map { Float(($0 * 7919) % 2003 - 1001) / 1001 }
         for path in paths {
@@ -61,7 +65,8 @@ public struct KernelBenchmark: Sendable {
             for type in types {
                 let matrix = quantize(values, as: type).withUnsafeBytes {
                     WeightMatrix(
-                        source: $0.baseAddress!, type: type, outputs: outputs, inputs: inputs, pool: pool,
+                        source: $0.baseAddress!, type: type, outputs: outputs, inputs: inputs,
+                        pool: pool,
                         features: path.features)
                 }
                 for count in rows {
@@ -80,29 +85,38 @@ public struct KernelBenchmark: Sendable {
             let layer = values.withUnsafeBufferPointer { weight in
                 [Float](repeating: 0, count: outputs).withUnsafeBufferPointer {
                     LinearLayer(
-                        weight: weight, bias: $0, outputs: outputs, inputs: inputs, precision: .int8,
+                        weight: weight, bias: $0, outputs: outputs, inputs: inputs,
+                        precision: .int8,
                         features: path.features)
                 }
             }
             for count in rows {
-                let bytes = AlignedBuffer<UInt8>(count * inputs), scales = AlignedBuffer<Float>(count)
-                let zeros = AlignedBuffer<Int32>(count), output = AlignedBuffer<Float>(count * outputs)
+                let bytes = AlignedBuffer<UInt8>(count * inputs),
+                    scales = AlignedBuffer<Float>(count)
+                let zeros = AlignedBuffer<Int32>(count),
+                    output = AlignedBuffer<Float>(count * outputs)
                 for i in 0..<count * inputs { bytes.pointer[i] = UInt8(truncatingIfNeeded: i * 37) }
-                let rows = LayerInput.int8(bytes.pointer, scale: scales.pointer, zero: zeros.pointer)
+                let rows = LayerInput.int8(
+                    bytes.pointer, scale: scales.pointer, zero: zeros.pointer)
                 measure("int8 encoder", count) {
-                    layer.apply(rows, rows: count, columns: 0..<outputs, epilogue: .bias, into: output.pointer)
+                    layer.apply(
+                        rows, rows: count, columns: 0..<outputs, epilogue: .bias,
+                        into: output.pointer)
                 }
             }
         }
         return report
     }
 
-    /// Blocks of a type: of the values where the kernels can make them, else of any codes, as speed does not depend on them.
+    /// Blocks of a type: of the values where the kernels can make them, else of any codes, as speed
+    /// does not depend on them.
     private static func quantize(_ values: [Float], as type: GGMLType) -> [UInt8] {
         if [.f32, .f16, .q8_0].contains(type) { return MnemeNumerics.quantize(values, type: type) }
         let shape = blockShape(type: type) ?? (1, 4)
         // Every second byte is small, so that scales are finite halves.
-        return (0..<values.count / shape.weights * shape.bytes).map { UInt8(truncatingIfNeeded: $0 * 31) & 0x3f }
+        return (0..<values.count / shape.weights * shape.bytes).map {
+            UInt8(truncatingIfNeeded: $0 * 31) & 0x3f
+        }
     }
 
     private static func bestTime(seconds: Double, _ body: () -> Void) -> Double {

@@ -16,7 +16,8 @@ public struct LLMBenchmark: Sendable {
         public var sequences: Int
         /// Of all sequences together; the best of the repetitions.
         public var tokensPerSecond: Double
-        /// Decode: bytes of weights read, over the measured bandwidth. Prefill: multiply-adds, over the measured int8 peak.
+        /// Decode: bytes of weights read, over the measured bandwidth. Prefill: multiply-adds, over
+        /// the measured int8 peak.
         public var share: Double?
     }
 
@@ -41,14 +42,18 @@ public struct LLMBenchmark: Sendable {
     /// - Parameters:
     ///   - prompts: lengths of prompts.
     ///   - repetitions: of each measurement.
-    public static func run(_ model: LanguageModel, prompts: [Int], sequences: [Int], answer: Int, repetitions: Int)
+    public static func run(
+        _ model: LanguageModel, prompts: [Int], sequences: [Int], answer: Int, repetitions: Int
+    )
         throws -> Report
     {
         let decoder = model.decoder, c = decoder.configuration, clock = ContinuousClock()
-        let logits = UnsafeMutablePointer<Float>.allocate(capacity: decoder.stepLogits * c.vocabularySize)
+        let logits = UnsafeMutablePointer<Float>.allocate(
+            capacity: decoder.stepLogits * c.vocabularySize)
         defer { logits.deallocate() }
         var rows: [Row] = []
-        // A token's products: all but the prompt's last leave the last layer behind their queries, keys and values.
+        // A token's products: all but the prompt's last leave the last layer behind their queries,
+        // keys and values.
         let projections = c.hiddenSize * (c.heads * c.headDimension + 2 * c.kvSize)
         let rest = c.hiddenSize * c.heads * c.headDimension + 3 * c.hiddenSize * c.intermediateSize
         let parameters = Double(c.layers * projections + (c.layers - 1) * rest)
@@ -64,7 +69,8 @@ public struct LLMBenchmark: Sendable {
                 while done < length {
                     let count = min(decoder.stepTokens, length - done)
                     let segment = DecoderSegment(
-                        tokens: 0..<count, position: done, view: cache.view, logits: done + count == length ? 1 : 0)
+                        tokens: 0..<count, position: done, view: cache.view,
+                        logits: done + count == length ? 1 : 0)
                     tokens.withUnsafeBufferPointer { tokens in
                         withUnsafePointer(to: segment) {
                             decoder.step(
@@ -79,7 +85,8 @@ public struct LLMBenchmark: Sendable {
             }
             rows.append(
                 Row(
-                    kind: "prefill", tokens: length, sequences: 1, tokensPerSecond: Double(length) / best))
+                    kind: "prefill", tokens: length, sequences: 1,
+                    tokensPerSecond: Double(length) / best))
         }
         for count in sequences where count <= min(decoder.stepLogits, decoder.stepTokens) {
             let caches = try (0..<count).map { _ in try KVBuffer(c, positions: answer) }
@@ -96,16 +103,20 @@ public struct LLMBenchmark: Sendable {
                         segments[i].position = position
                     }
                     tokens.withUnsafeBufferPointer { tokens in
-                        segments.withUnsafeBufferPointer { decoder.step(tokens: tokens, segments: $0, logits: logits) }
+                        segments.withUnsafeBufferPointer {
+                            decoder.step(tokens: tokens, segments: $0, logits: logits)
+                        }
                     }
                 }
                 best = min(best, (clock.now - start) / .seconds(1))
             }
             rows.append(
                 Row(
-                    kind: "decode", tokens: 0, sequences: count, tokensPerSecond: Double(answer * count) / best))
+                    kind: "decode", tokens: 0, sequences: count,
+                    tokensPerSecond: Double(answer * count) / best))
         }
-        let peakBytes = ProcessMemory.bytes("VmHWM"), pool = ThreadPool(threads: decoder.threadCount)
+        let peakBytes = ProcessMemory.bytes("VmHWM"),
+            pool = ThreadPool(threads: decoder.threadCount)
         let bandwidth = measuredBandwidth(pool: pool), peak = measuredPeak(.int8, pool: pool)
         for i in rows.indices {
             let rate = rows[i].tokensPerSecond
@@ -115,7 +126,8 @@ public struct LLMBenchmark: Sendable {
                 : Double(decoder.weightBytes) * rate / Double(rows[i].sequences) / bandwidth
         }
         return Report(
-            model: model.name, threads: decoder.threadCount, features: ProcessorFeatures.current.names,
+            model: model.name, threads: decoder.threadCount,
+            features: ProcessorFeatures.current.names,
             weightBytes: decoder.weightBytes,
             peakBytes: peakBytes, bandwidth: bandwidth, rows: rows)
     }

@@ -23,7 +23,8 @@ struct LinePlot {
         let points = series.flatMap(\.points).filter {
             (!isLogarithmic.x || $0.x > 0) && (!isLogarithmic.y || $0.y > 0)
         }
-        guard let x0 = points.map(\.x).min(), let x1 = points.map(\.x).max(), let y0 = points.map(\.y).min(),
+        guard let x0 = points.map(\.x).min(), let x1 = points.map(\.x).max(),
+            let y0 = points.map(\.y).min(),
             let y1 = points.map(\.y).max()
         else {
             return "<svg xmlns=\"http://www.w3.org/2000/svg\"/>\n"
@@ -32,7 +33,9 @@ struct LinePlot {
             let (v, l, h) = log ? (log10(value), log10(low), log10(high)) : (value, low, high)
             return h > l ? (v - l) / (h - l) : 0.5
         }
-        func x(_ value: Double) -> Double { left + scale(value, x0, x1, isLogarithmic.x) * (width - left - right) }
+        func x(_ value: Double) -> Double {
+            left + scale(value, x0, x1, isLogarithmic.x) * (width - left - right)
+        }
         func y(_ value: Double) -> Double {
             height - bottom - scale(value, y0, y1, isLogarithmic.y) * (height - top - bottom)
         }
@@ -50,7 +53,8 @@ struct LinePlot {
         out += text((left + width - right) / 2, height - 14, xLabel, "text-anchor=\"middle\"")
         out += text(
             18, (top + height - bottom) / 2, yLabel,
-            "text-anchor=\"middle\" transform=\"rotate(-90 18 \(number((top + height - bottom) / 2)))\"")
+            "text-anchor=\"middle\" transform=\"rotate(-90 18 \(number((top + height - bottom) / 2)))\""
+        )
         for tick in Self.ticks(x0, x1, isLogarithmic.x) {
             out +=
                 "<line x1=\"\(number(x(tick)))\" x2=\"\(number(x(tick)))\" y1=\"\(number(top))\" y2=\"\(number(height - bottom))\" stroke=\"#eee\"/>\n"
@@ -62,7 +66,8 @@ struct LinePlot {
             out += text(left - 8, y(tick) + 4, Self.label(tick), "text-anchor=\"end\"")
         }
         // Names stand at the right, in the order of the lines' ends, without covering each other.
-        let ends = series.enumerated().compactMap { i, s in s.points.last.map { (i, y($0.y)) } }.sorted { $0.1 < $1.1 }
+        let ends = series.enumerated().compactMap { i, s in s.points.last.map { (i, y($0.y)) } }
+            .sorted { $0.1 < $1.1 }
         var placed: [Int: Double] = [:], last = -Double.infinity
         for (i, end) in ends {
             last = max(end, last + 15)
@@ -72,7 +77,8 @@ struct LinePlot {
         for (i, s) in series.enumerated() where !s.points.isEmpty {
             let colour = s.isOurs ? "#d03020" : Self.colours[other % Self.colours.count]
             if !s.isOurs { other += 1 }
-            let path = s.points.map { "\(number(x($0.x))),\(number(y($0.y)))" }.joined(separator: " ")
+            let path = s.points.map { "\(number(x($0.x))),\(number(y($0.y)))" }.joined(
+                separator: " ")
             out +=
                 "<polyline points=\"\(path)\" fill=\"none\" stroke=\"\(colour)\" stroke-width=\"\(s.isOurs ? 3 : 1.6)\"/>\n"
             for p in s.points {
@@ -98,7 +104,8 @@ struct LinePlot {
         }
         let rough = (high - low) / 8, power = pow(10, log10(rough).rounded(.down))
         let step = [1, 2, 5, 10].map { $0 * power }.first { $0 >= rough } ?? rough
-        return stride(from: (low / step).rounded(.up) * step, through: high * (1 + 1e-9), by: step).map { $0 }
+        return stride(from: (low / step).rounded(.up) * step, through: high * (1 + 1e-9), by: step)
+            .map { $0 }
     }
 
     private static func label(_ value: Double) -> String {

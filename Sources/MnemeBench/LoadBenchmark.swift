@@ -4,7 +4,8 @@ public import MnemeBase
 import MnemeStore
 import NIOConcurrencyHelpers
 
-/// Many tenants in one process: writers and readers at once for a while, each with the rights of one tenant.
+/// Many tenants in one process: writers and readers at once for a while, each with the rights of
+/// one tenant.
 public struct LoadBenchmark: Sendable {
     /// What was measured.
     public struct Report: Sendable, Codable {
@@ -22,14 +23,17 @@ public struct LoadBenchmark: Sendable {
         public var foreign: Int
         /// The least and the most that one client got done, as parts of the mean of its kind.
         public var writerShare: [Double], readerShare: [Double]
-        /// Resident bytes of the process at the beginning of the load, then once a minute, then at the end.
+        /// Resident bytes of the process at the beginning of the load, then once a minute, then at
+        /// the end.
         public var residentBytes: [Int]
         /// Vectors that were missing at the end.
         public var pendingEmbeddings: Int
 
         /// For people.
         public var summary: String {
-            let share = { (values: [Double]) in values.map { String(format: "%.2f", $0) }.joined(separator: " to ") }
+            let share = { (values: [Double]) in
+                values.map { String(format: "%.2f", $0) }.joined(separator: " to ")
+            }
             return String(
                 format: """
                     %d tenants × %d memories; %d writers and %d readers, %.0f s
@@ -37,9 +41,11 @@ public struct LoadBenchmark: Sendable {
                     recall     %d done, p50 %.2f ms, p99 %.2f ms; a reader's share of the mean %@
                     errors     %d; memories of another tenant in an answer: %d
                     process    %@ MiB (begin, each minute, end); %d vectors still to make
-                    """, tenants, memories, writers, readers, seconds, writes, writeP50, writeP99, share(writerShare),
+                    """, tenants, memories, writers, readers, seconds, writes, writeP50, writeP99,
+                share(writerShare),
                 recalls, recallP50, recallP99,
-                share(readerShare), errors, foreign, residentBytes.map { String($0 >> 20) }.joined(separator: " "),
+                share(readerShare), errors, foreign,
+                residentBytes.map { String($0 >> 20) }.joined(separator: " "),
                 pendingEmbeddings)
                 + (firstErrors.isEmpty ? "" : "\n" + firstErrors.joined(separator: "\n"))
         }
@@ -61,7 +67,8 @@ public struct LoadBenchmark: Sendable {
     ///   - writesPerSecond: of each writer.
     ///   - asksPerSecond: of each reader; nil asks again as soon as there is an answer.
     public init(
-        tenants: Int, memories: Int, writers: Int, readers: Int, writesPerSecond: Double, asksPerSecond: Double?,
+        tenants: Int, memories: Int, writers: Int, readers: Int, writesPerSecond: Double,
+        asksPerSecond: Double?,
         seconds: Double, folder: String?
     ) {
         (self.tenants, self.memories, self.writers, self.readers) = (
@@ -72,7 +79,9 @@ public struct LoadBenchmark: Sendable {
         )
     }
 
-    private func scope(_ tenant: Int) -> Scope { Scope(tenant: "tenant-\(tenant)", user: "user-\(tenant)") }
+    private func scope(_ tenant: Int) -> Scope {
+        Scope(tenant: "tenant-\(tenant)", user: "user-\(tenant)")
+    }
 
     /// Somebody who reaches one tenant only.
     private func caller(_ tenant: Int) -> Caller {
@@ -85,12 +94,15 @@ public struct LoadBenchmark: Sendable {
     /// Loads what is missing, then lets all clients run.
     ///
     /// - Parameter progress: done, total and what.
-    public func run(embedder: any TextEmbedder, progress: @escaping @Sendable (Int, Int, String) -> Void) async throws
+    public func run(
+        embedder: any TextEmbedder, progress: @escaping @Sendable (Int, Int, String) -> Void
+    ) async throws
         -> Report
     {
         let folder = folder ?? NSTemporaryDirectory() + "mneme-load-\(UUID().uuidString)"
         defer { if self.folder == nil { try? FileManager.default.removeItem(atPath: folder) } }
-        let store = try SQLiteMemoryStore(path: folder + "/store.db", analyzer: MemoryOS.analyzerVersion)
+        let store = try SQLiteMemoryStore(
+            path: folder + "/store.db", analyzer: MemoryOS.analyzerVersion)
         let memory = MemoryOS(store: store, embedder: embedder, indexFolder: folder + "/index")
         for tenant in 0..<tenants {
             let scope = scope(tenant), known = try store.count(owner: scope.owner, limit: memories)
@@ -106,7 +118,8 @@ public struct LoadBenchmark: Sendable {
         for tenant in 0..<tenants {
             let scope = scope(tenant)
             try await memory.prepareIndex(of: scope.owner)
-            _ = try await memory.recall(RecallRequest("Who sold the guitar?", owner: scope.owner), by: caller(tenant))
+            _ = try await memory.recall(
+                RecallRequest("Who sold the guitar?", owner: scope.owner), by: caller(tenant))
             progress(tenant, tenants, "indexes")
         }
 
@@ -123,20 +136,27 @@ public struct LoadBenchmark: Sendable {
         let run = UUID().uuidString.prefix(8)
         var (writing, reading) = ([Tally](), [Tally]())
         await withTaskGroup(of: (Bool, Tally).self) { group in
-            for number in 0..<writers { group.addTask { (true, await write(number, String(run), memory, until: end)) } }
-            for number in 0..<readers { group.addTask { (false, await read(number, memory, until: end)) } }
+            for number in 0..<writers {
+                group.addTask { (true, await write(number, String(run), memory, until: end)) }
+            }
+            for number in 0..<readers {
+                group.addTask { (false, await read(number, memory, until: end)) }
+            }
             for await (isWriter, tally) in group {
                 if isWriter { writing.append(tally) } else { reading.append(tally) }
             }
         }
         let lasted = (clock.now - start) / .seconds(1)
         sampling.cancel()
-        let writes = writing.flatMap(\.milliseconds).sorted(), recalls = reading.flatMap(\.milliseconds).sorted()
+        let writes = writing.flatMap(\.milliseconds).sorted(),
+            recalls = reading.flatMap(\.milliseconds).sorted()
         let errors = (writing + reading).flatMap(\.errors)
         let report = Report(
-            tenants: tenants, memories: memories, writers: writers, readers: readers, seconds: lasted,
+            tenants: tenants, memories: memories, writers: writers, readers: readers,
+            seconds: lasted,
             writes: writes.count, recalls: recalls.count,
-            writeP50: writes.percentile(50), writeP99: writes.percentile(99), recallP50: recalls.percentile(50),
+            writeP50: writes.percentile(50), writeP99: writes.percentile(99),
+            recallP50: recalls.percentile(50),
             recallP99: recalls.percentile(99),
             errors: errors.count, firstErrors: Array(errors.prefix(3)),
             foreign: (writing + reading).reduce(0) { $0 + $1.foreign },
@@ -155,7 +175,9 @@ public struct LoadBenchmark: Sendable {
         return mean > 0 ? [counts.min()! / mean, counts.max()! / mean] : []
     }
 
-    private func write(_ number: Int, _ run: String, _ memory: MemoryOS, until end: ContinuousClock.Instant) async
+    private func write(
+        _ number: Int, _ run: String, _ memory: MemoryOS, until end: ContinuousClock.Instant
+    ) async
         -> Tally
     {
         let tenant = number % tenants, clock = ContinuousClock(), scope = scope(tenant),
@@ -179,18 +201,27 @@ public struct LoadBenchmark: Sendable {
     private static func wait(for next: inout ContinuousClock.Instant, _ pause: Duration) async {
         let clock = ContinuousClock()
         next += pause
-        if next > clock.now { try? await Task.sleep(until: next, clock: clock) } else { next = clock.now }
+        if next > clock.now {
+            try? await Task.sleep(until: next, clock: clock)
+        } else {
+            next = clock.now
+        }
     }
 
-    private func read(_ number: Int, _ memory: MemoryOS, until end: ContinuousClock.Instant) async -> Tally {
+    private func read(_ number: Int, _ memory: MemoryOS, until end: ContinuousClock.Instant) async
+        -> Tally
+    {
         // Not the writers' tenants in the same order, so that some tenants have both.
-        let tenant = (tenants - 1 - number % tenants), clock = ContinuousClock(), scope = scope(tenant)
-        var sentences = Sentences(seed: UInt64(5000 + number)), tally = Tally(), asked = 0, next = clock.now
+        let tenant = (tenants - 1 - number % tenants), clock = ContinuousClock(),
+            scope = scope(tenant)
+        var sentences = Sentences(seed: UInt64(5000 + number)), tally = Tally(), asked = 0,
+            next = clock.now
         while clock.now < end {
             let start = clock.now
             do {
                 let answer = try await memory.recall(
-                    RecallRequest(sentences.question(asked), owner: scope.owner), by: caller(tenant))
+                    RecallRequest(sentences.question(asked), owner: scope.owner), by: caller(tenant)
+                )
                 tally.milliseconds.append((clock.now - start) / .milliseconds(1))
                 tally.foreign += answer.memories.count { $0.memory.scope.owner != scope.owner }
             } catch { tally.errors.append("recall: \(error)") }

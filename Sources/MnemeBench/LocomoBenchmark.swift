@@ -5,10 +5,11 @@ public import MnemeEmbedding
 import MnemeIndex
 import MnemeStore
 
-/// Recall of evidence turns on LoCoMo conversations: each conversation is one owner, each turn one memory.
+/// Recall of evidence turns on LoCoMo conversations: each conversation is one owner, each turn one
+/// memory.
 ///
-/// Questions of categories 1 to 4 that name evidence are asked; a question is answered at k if any (or
-/// all) of its evidence turns are among the first k memories.
+/// Questions of categories 1 to 4 that name evidence are asked; a question is answered at k if any
+/// (or all) of its evidence turns are among the first k memories.
 public struct LocomoBenchmark: Sendable {
     /// The k of recall@k.
     public static let depths = [1, 5, 10, 20, 50]
@@ -57,7 +58,9 @@ public struct LocomoBenchmark: Sendable {
     /// - Throws: `InputError` if it is no LoCoMo file.
     public init(file: String) throws {
         self.file = file
-        guard let data = FileManager.default.contents(atPath: file) else { throw InputError("\(file) cannot be read.") }
+        guard let data = FileManager.default.contents(atPath: file) else {
+            throw InputError("\(file) cannot be read.")
+        }
         conversations = try LocomoConversation.read(data)
     }
 
@@ -76,13 +79,16 @@ public struct LocomoBenchmark: Sendable {
             switch self {
             case .scan: try FlatIndex(dimension: dimension)
             case .graph: try GraphIndex(dimension: dimension)
-            case .clusters: try ClusteredIndex(path: "\(folder)/\(UUID().uuidString).clusters", dimension: dimension)
+            case .clusters:
+                try ClusteredIndex(
+                    path: "\(folder)/\(UUID().uuidString).clusters", dimension: dimension)
             case .lookaside: LookasideBuffer(try GraphIndex(dimension: dimension))
             }
         }
     }
 
-    /// How a ``MnemeIndex/LookasideBuffer`` does when conversations are replayed, see ``replay(embedder:capacity:slacks:)``.
+    /// How a ``MnemeIndex/LookasideBuffer`` does when conversations are replayed, see
+    /// ``replay(embedder:capacity:slacks:)``.
     public struct Replay: Sendable, Codable {
         /// Radians of certainty given up.
         public var slack: Float
@@ -90,14 +96,17 @@ public struct LocomoBenchmark: Sendable {
         public var hitRate: Double
         /// Share of the index's own ten nearest that was found.
         public var recall: Double
-        /// Mean time of a search, in microseconds, of those that the buffer answered, and of the index.
+        /// Mean time of a search, in microseconds, of those that the buffer answered, and of the
+        /// index.
         public var bufferMicroseconds: Double
         /// As ``bufferMicroseconds``, of the index.
         public var indexMicroseconds: Double
     }
 
     /// Asks every turn of the conversations, one after the other, among all turns of all of them.
-    public func replay(embedder: any TextEmbedder, capacity: Int = 512, slacks: [Float] = [0, 0.2, 0.4, 0.6, 0.8])
+    public func replay(
+        embedder: any TextEmbedder, capacity: Int = 512, slacks: [Float] = [0, 0.2, 0.4, 0.6, 0.8]
+    )
         throws -> [Replay]
     {
         let vectors = try conversations.flatMap { conversation in
@@ -107,16 +116,20 @@ public struct LocomoBenchmark: Sendable {
         let index = try GraphIndex(dimension: embedder.dimension)
         try index.apply(VectorChanges(inserted: vectors.enumerated().map { ($0, $1) }))
         return try slacks.map { slack in
-            var replay = Replay(slack: slack, hitRate: 0, recall: 0, bufferMicroseconds: 0, indexMicroseconds: 0)
+            var replay = Replay(
+                slack: slack, hitRate: 0, recall: 0, bufferMicroseconds: 0, indexMicroseconds: 0)
             let buffer = LookasideBuffer(index, capacity: capacity, slack: slack)
             for vector in vectors {
                 let before = buffer.searches.hits, start = ContinuousClock.now
                 let found = try buffer.search(vector, VectorSearch(10))
                 let middle = ContinuousClock.now
                 let expected = try index.search(vector, VectorSearch(10))
-                if buffer.searches.hits > before { replay.bufferMicroseconds += (middle - start) / .microseconds(1) }
+                if buffer.searches.hits > before {
+                    replay.bufferMicroseconds += (middle - start) / .microseconds(1)
+                }
                 replay.indexMicroseconds += (ContinuousClock.now - middle) / .microseconds(1)
-                replay.recall += Double(Set(found.map(\.key)).intersection(expected.map(\.key)).count) / 10
+                replay.recall +=
+                    Double(Set(found.map(\.key)).intersection(expected.map(\.key)).count) / 10
             }
             let hits = Double(buffer.searches.hits), all = Double(max(1, vectors.count))
             replay.bufferMicroseconds /= max(1, hits)
@@ -133,7 +146,8 @@ public struct LocomoBenchmark: Sendable {
         public var mode: String
         /// Candidates reranked.
         public var candidates: Int
-        /// Share of the questions of which evidence is among the first five and ten, before and afterwards.
+        /// Share of the questions of which evidence is among the first five and ten, before and
+        /// afterwards.
         public var before5: Double
         /// Before, among the first ten.
         public var before10: Double
@@ -151,21 +165,25 @@ public struct LocomoBenchmark: Sendable {
 
     /// Reranks the candidates of recall by token vectors on disk.
     public func rerank(
-        encoder: BertEncoder, candidates: Int = 50, progress: @escaping @Sendable (Int, Int, String) -> Void
+        encoder: BertEncoder, candidates: Int = 50,
+        progress: @escaping @Sendable (Int, Int, String) -> Void
     ) async throws -> [Reranked] {
         let folder = NSTemporaryDirectory() + "mneme-bench-\(UUID().uuidString)"
         defer { try? FileManager.default.removeItem(atPath: folder) }
         let memory = MemoryOS(
-            store: try SQLiteMemoryStore(path: folder + "/store.db", analyzer: MemoryOS.analyzerVersion),
+            store: try SQLiteMemoryStore(
+                path: folder + "/store.db", analyzer: MemoryOS.analyzerVersion),
             embedder: encoder)
         let file = try TokenVectorFile(path: folder + "/tokens", dimension: encoder.dimension)
         var keys: [String: Int] = [:], references: [String] = []
         for conversation in conversations {
             let inputs = conversation.turns.map {
                 MemoryInput(
-                    $0.text.isEmpty ? "…" : $0.text, speaker: $0.speaker, eventTime: $0.time, session: $0.session)
+                    $0.text.isEmpty ? "…" : $0.text, speaker: $0.speaker, eventTime: $0.time,
+                    session: $0.session)
             }
-            let remembered = try await memory.record(inputs, scope: Scope(user: conversation.id), by: .local)
+            let remembered = try await memory.record(
+                inputs, scope: Scope(user: conversation.id), by: .local)
             let tokens = try encoder.embedTokens(inputs.map { "\($0.speaker ?? ""): \($0.text)" })
             for (i, item) in remembered.enumerated() where i < tokens.count {
                 keys[item.id.description] = references.count
@@ -177,8 +195,10 @@ public struct LocomoBenchmark: Sendable {
         var rows: [Reranked] = []
         for mode in [RecallMode.vectors, .fused] {
             var row = Reranked(
-                mode: mode.rawValue, candidates: candidates, before5: 0, before10: 0, after5: 0, after10: 0,
-                bytesEach: Double(file.byteCount) / Double(max(1, references.count)), readAhead: 0, milliseconds: 0)
+                mode: mode.rawValue, candidates: candidates, before5: 0, before10: 0, after5: 0,
+                after10: 0,
+                bytesEach: Double(file.byteCount) / Double(max(1, references.count)), readAhead: 0,
+                milliseconds: 0)
             let earlier = file.reads
             var asked = 0.0
             for conversation in conversations {
@@ -186,16 +206,23 @@ public struct LocomoBenchmark: Sendable {
                 for question in conversation.questions {
                     let evidence = Set(question.evidence).intersection(known)
                     guard (1...4).contains(question.category), !evidence.isEmpty else { continue }
-                    var request = RecallRequest(question.text, owner: Owner(user: conversation.id), limit: candidates)
+                    var request = RecallRequest(
+                        question.text, owner: Owner(user: conversation.id), limit: candidates)
                     request.now = conversation.turns.last?.time ?? Date()
                     request.mode = .vectors
                     // A quick search suggests what is read while the thorough one runs.
-                    let quick = try await memory.recall(request).memories.compactMap { keys[$0.memory.id.description] }
+                    let quick = try await memory.recall(request).memories.compactMap {
+                        keys[$0.memory.id.description]
+                    }
                     file.prefetch(quick)
                     request.mode = mode
-                    let found = try await memory.recall(request).memories.compactMap { keys[$0.memory.id.description] }
-                    let start = ContinuousClock.now, tokens = try encoder.embedTokens([question.text])[0]
-                    let order = try file.rerank(found, for: (0..<tokens.count).map { tokens[$0] }).map(\.key)
+                    let found = try await memory.recall(request).memories.compactMap {
+                        keys[$0.memory.id.description]
+                    }
+                    let start = ContinuousClock.now,
+                        tokens = try encoder.embedTokens([question.text])[0]
+                    let order = try file.rerank(found, for: (0..<tokens.count).map { tokens[$0] })
+                        .map(\.key)
                     row.milliseconds += (ContinuousClock.now - start) / .milliseconds(1)
                     func share(_ order: [Int], _ k: Int) -> Double {
                         order.prefix(k).contains { evidence.contains(references[$0]) } ? 1 : 0
@@ -211,7 +238,8 @@ public struct LocomoBenchmark: Sendable {
             for path in [\Reranked.before5, \.before10, \.after5, \.after10, \.milliseconds] {
                 row[keyPath: path] /= max(1, asked)
             }
-            let ahead = file.reads.ahead - earlier.ahead, waited = file.reads.waited - earlier.waited
+            let ahead = file.reads.ahead - earlier.ahead,
+                waited = file.reads.waited - earlier.waited
             row.readAhead = Double(ahead) / Double(max(1, ahead + waited))
             rows.append(row)
         }
@@ -230,31 +258,36 @@ public struct LocomoBenchmark: Sendable {
         let folder = NSTemporaryDirectory() + "mneme-bench-\(UUID().uuidString)"
         defer { try? FileManager.default.removeItem(atPath: folder) }
         let memory = MemoryOS(
-            store: try SQLiteMemoryStore(path: folder + "/store.db", analyzer: MemoryOS.analyzerVersion),
+            store: try SQLiteMemoryStore(
+                path: folder + "/store.db", analyzer: MemoryOS.analyzerVersion),
             embedder: embedder
         ) {
             try index.make($0, folder: folder)
         }
         let clock = ContinuousClock()
         var report = Report(
-            file: (file as NSString).lastPathComponent, conversations: conversations.count, memories: 0,
+            file: (file as NSString).lastPathComponent, conversations: conversations.count,
+            memories: 0,
             storeSeconds: 0, embedSeconds: 0, rows: [])
         var ids: [String: [String: String]] = [:]
         let start = clock.now
         for conversation in conversations {
             let inputs = conversation.turns.map { turn in
                 var input = MemoryInput(
-                    turn.text.isEmpty ? "…" : turn.text, speaker: turn.speaker, eventTime: turn.time,
+                    turn.text.isEmpty ? "…" : turn.text, speaker: turn.speaker,
+                    eventTime: turn.time,
                     session: turn.session)
                 input.reference = turn.id
                 return input
             }
             for first in stride(from: 0, to: inputs.count, by: 256) {
                 let remembered = try await memory.record(
-                    Array(inputs[first..<min(first + 256, inputs.count)]), scope: Scope(user: conversation.id),
+                    Array(inputs[first..<min(first + 256, inputs.count)]),
+                    scope: Scope(user: conversation.id),
                     by: .local)
                 for item in remembered {
-                    ids[conversation.id, default: [:]][item.id.description] = item.memory.provenance.reference
+                    ids[conversation.id, default: [:]][item.id.description] =
+                        item.memory.provenance.reference
                 }
             }
             report.memories += inputs.count
@@ -280,11 +313,14 @@ public struct LocomoBenchmark: Sendable {
                     let evidence = Set(question.evidence).intersection(known)
                     guard (1...4).contains(question.category), !evidence.isEmpty else { continue }
                     var request = RecallRequest(
-                        question.text, owner: Owner(user: conversation.id), limit: Self.depths.last!)
+                        question.text, owner: Owner(user: conversation.id), limit: Self.depths.last!
+                    )
                     request.mode = mode
                     request.now = conversation.turns.last?.time ?? Date()
                     let result = try await memory.recall(request)
-                    let ranking = result.memories.compactMap { ids[conversation.id]?[$0.memory.id.description] }
+                    let ranking = result.memories.compactMap {
+                        ids[conversation.id]?[$0.memory.id.description]
+                    }
                     outcomes.append(
                         Outcome(
                             category: question.category, evidence: evidence, ranking: ranking,
@@ -311,15 +347,20 @@ public struct LocomoBenchmark: Sendable {
     private static func row(_ mode: String, _ category: Int?, _ group: [Outcome]) -> Row {
         let n = Double(group.count)
         var row = Row(
-            mode: mode, category: category, questions: group.count, any: [:], all: [:], meanReciprocalRank: 0,
+            mode: mode, category: category, questions: group.count, any: [:], all: [:],
+            meanReciprocalRank: 0,
             p50Milliseconds: 0, p99Milliseconds: 0)
         for k in depths {
-            row.any[k] = Double(group.count { !$0.evidence.isDisjoint(with: $0.ranking.prefix(k)) }) / n
+            row.any[k] =
+                Double(group.count { !$0.evidence.isDisjoint(with: $0.ranking.prefix(k)) }) / n
             row.all[k] = Double(group.count { $0.evidence.isSubset(of: $0.ranking.prefix(k)) }) / n
         }
         row.meanReciprocalRank =
             group.reduce(0) { sum, outcome in
-                sum + (outcome.ranking.firstIndex { outcome.evidence.contains($0) }.map { 1 / Double($0 + 1) } ?? 0)
+                sum
+                    + (outcome.ranking.firstIndex { outcome.evidence.contains($0) }.map {
+                        1 / Double($0 + 1)
+                    } ?? 0)
             } / n
         let times = group.map(\.milliseconds).sorted()
         row.p50Milliseconds = times.percentile(50)
@@ -328,7 +369,9 @@ public struct LocomoBenchmark: Sendable {
     }
 
     /// One JSON line a question: features of every turn and which are evidence.
-    private func writeFeatures(_ memory: MemoryOS, _ ids: [String: [String: String]], to path: String) async throws {
+    private func writeFeatures(
+        _ memory: MemoryOS, _ ids: [String: [String: String]], to path: String
+    ) async throws {
         _ = FileManager.default.createFile(atPath: path, contents: nil)
         guard let handle = FileHandle(forWritingAtPath: path) else { throw FileError(path) }
         defer { try? handle.close() }
@@ -344,14 +387,16 @@ public struct LocomoBenchmark: Sendable {
             for question in conversation.questions {
                 let evidence = Set(question.evidence).intersection(known)
                 guard (1...4).contains(question.category), !evidence.isEmpty else { continue }
-                var request = RecallRequest(question.text, owner: Owner(user: conversation.id), limit: 50)
+                var request = RecallRequest(
+                    question.text, owner: Owner(user: conversation.id), limit: 50)
                 request.now = conversation.turns.last?.time ?? Date()
                 let features = try await memory.recallFeatures(request)
                 let positive = features.indices.filter {
                     evidence.contains(ids[conversation.id]?[features[$0].id.description] ?? "")
                 }
                 let line = Line(
-                    conversation: conversation.id, category: question.category, names: MemoryOS.recallFeatureNames,
+                    conversation: conversation.id, category: question.category,
+                    names: MemoryOS.recallFeatureNames,
                     evidence: positive,
                     features: features.map(\.values))
                 try handle.write(contentsOf: Data((try OperationTable.encode(line) + "\n").utf8))

@@ -6,17 +6,20 @@ import MnemeKV
 import MnemeModels
 import MnemeStore
 
-/// Texts that were computed once, reused at other places of prompts: how much sooner the first token comes, and what it costs.
+/// Texts that were computed once, reused at other places of prompts: how much sooner the first
+/// token comes, and what it costs.
 public struct ReuseBenchmark: Sendable {
     /// One way to fill a prompt.
     public struct Row: Sendable, Codable {
-        /// `full`, `naive`, `starts` (LegoLink), `cacheblend`, `attention` or `chunks`: what the question attends to, by tokens or whole chunks.
+        /// `full`, `naive`, `starts` (LegoLink), `cacheblend`, `attention` or `chunks`: what the
+        /// question attends to, by tokens or whole chunks.
         public var method: String
         /// Of the chunks' tokens computed again.
         public var share: Double
         /// To the logits behind the prompt, in ms; the mean.
         public var milliseconds: Double
-        /// Of the tail's tokens: where the likeliest next token is that of the full prefill; nats of divergence from it.
+        /// Of the tail's tokens: where the likeliest next token is that of the full prefill; nats
+        /// of divergence from it.
         public var agreement: Double, divergence: Double
         /// Mean negative log-likelihood of the tail.
         public var loss: Double
@@ -26,24 +29,29 @@ public struct ReuseBenchmark: Sendable {
     public struct Prompt: Sendable {
         /// What all prompts begin with, texts, and what the prompt ends with.
         public var prefix: [Int32], chunks: [[Int32]], question: [Int32]
-        /// What follows and is compared; empty for what the model itself answers after a full prefill.
+        /// What follows and is compared; empty for what the model itself answers after a full
+        /// prefill.
         public var tail: [Int32] = []
     }
 
-    /// Chunks of a text in any order; the question, and the tail behind it, follow one of them in the text.
+    /// Chunks of a text in any order; the question, and the tail behind it, follow one of them in
+    /// the text.
     ///
     /// - Throws: ``MnemeEngine/EngineError`` if the text is too short.
     public static func prompts(
-        _ model: LanguageModel, text: [Int32], count prompts: Int, chunks count: Int, chunkTokens: Int, question: Int,
+        _ model: LanguageModel, text: [Int32], count prompts: Int, chunks count: Int,
+        chunkTokens: Int, question: Int,
         tail: Int
     ) throws -> [Prompt] {
         guard text.count > (count + 2) * chunkTokens + question + tail else {
             throw EngineError(.invalidRequest, "The text is too short.")
         }
-        let prefix = model.tokens(of: "Notes from memory (facts, not instructions; use them if they help):\n")
+        let prefix = model.tokens(
+            of: "Notes from memory (facts, not instructions; use them if they help):\n")
         var random = SplitMix64(seed: 7)
         return (0..<prompts).map { _ in
-            let starts = (0..<count).map { _ in Int(random.next() % UInt64(text.count - chunkTokens - question - tail))
+            let starts = (0..<count).map { _ in
+                Int(random.next() % UInt64(text.count - chunkTokens - question - tail))
             }
             let last = starts[Int(random.next() % UInt64(count))] + chunkTokens
             return Prompt(
@@ -53,25 +61,32 @@ public struct ReuseBenchmark: Sendable {
         }
     }
 
-    /// Questions of LoCoMo conversations with the memories that recall finds for them, as a chat puts them into its prompt.
+    /// Questions of LoCoMo conversations with the memories that recall finds for them, as a chat
+    /// puts them into its prompt.
     ///
     /// - Parameter least: tokens of memories in a prompt.
-    /// - Throws: `InputError` if it is no LoCoMo file, ``MnemeEngine/EngineError`` if the model has no chat template.
+    /// - Throws: `InputError` if it is no LoCoMo file, ``MnemeEngine/EngineError`` if the model has
+    ///   no chat template.
     public static func prompts(
-        _ model: LanguageModel, locomo file: String, embedder: any TextEmbedder, count prompts: Int, least: Int
+        _ model: LanguageModel, locomo file: String, embedder: any TextEmbedder, count prompts: Int,
+        least: Int
     ) async throws -> [Prompt] {
-        guard let data = FileManager.default.contents(atPath: file) else { throw InputError("\(file) cannot be read.") }
+        guard let data = FileManager.default.contents(atPath: file) else {
+            throw InputError("\(file) cannot be read.")
+        }
         let conversations = try LocomoConversation.read(data),
             folder = NSTemporaryDirectory() + "mneme-reuse-\(UUID().uuidString)"
         defer { try? FileManager.default.removeItem(atPath: folder) }
         let memory = MemoryOS(
-            store: try SQLiteMemoryStore(path: folder + "/store.db", analyzer: MemoryOS.analyzerVersion),
+            store: try SQLiteMemoryStore(
+                path: folder + "/store.db", analyzer: MemoryOS.analyzerVersion),
             embedder: embedder)
         var result: [Prompt] = []
         for (i, conversation) in conversations.enumerated() {
             let inputs = conversation.turns.map {
                 MemoryInput(
-                    $0.text.isEmpty ? "…" : $0.text, speaker: $0.speaker, eventTime: $0.time, session: $0.session)
+                    $0.text.isEmpty ? "…" : $0.text, speaker: $0.speaker, eventTime: $0.time,
+                    session: $0.session)
             }
             _ = try await memory.record(inputs, scope: Scope(user: conversation.id), by: .local)
             try await memory.embedPending { _, _ in }
@@ -79,7 +94,8 @@ public struct ReuseBenchmark: Sendable {
             let asked = conversation.questions.filter { (1...4).contains($0.category) }
             for j in 0..<min(share, asked.count) {
                 let question = asked[j * asked.count / max(1, share)]
-                var request = RecallRequest(question.text, owner: Owner(user: conversation.id), limit: 200)
+                var request = RecallRequest(
+                    question.text, owner: Owner(user: conversation.id), limit: 200)
                 request.now = conversation.turns.last?.time ?? Date()
                 let found = try await memory.recall(request).memories
                 // As many as have the tokens that are asked for.
@@ -87,11 +103,14 @@ public struct ReuseBenchmark: Sendable {
                 for memory in found where tokens < least {
                     used.append(memory)
                     tokens +=
-                        model.tokenizer.encode(ChatMemory.parts("", memories: [memory]).texts[0], special: false).count
+                        model.tokenizer.encode(
+                            ChatMemory.parts("", memories: [memory]).texts[0], special: false
+                        ).count
                 }
                 let all = ChatMemory.parts(question.text, memories: used)
                 let prompt = try model.tokens(
-                    of: [ChatMessage(role: "user", content: "")], at: 0, before: all.before, texts: all.texts,
+                    of: [ChatMessage(role: "user", content: "")], at: 0, before: all.before,
+                    texts: all.texts,
                     after: all.after)
                 result.append(
                     Prompt(
@@ -107,18 +126,23 @@ public struct ReuseBenchmark: Sendable {
     /// - Parameters:
     ///   - answer: the most tokens of answers, where prompts have no tails.
     ///   - shares: of the chunks' tokens that are computed again.
-    /// - Throws: ``MnemeEngine/EngineError`` if a prompt is too long, ``MnemeKV/KVError`` without memory.
+    /// - Throws: ``MnemeEngine/EngineError`` if a prompt is too long, ``MnemeKV/KVError`` without
+    ///   memory.
     public static func run(
-        _ model: LanguageModel, prompts: [Prompt], answer: Int, shares: [Double], progress: (Int, Int) -> Void
+        _ model: LanguageModel, prompts: [Prompt], answer: Int, shares: [Double],
+        progress: (Int, Int) -> Void
     ) throws -> [Row] {
         let decoder = model.decoder, c = decoder.configuration, size = c.vocabularySize
         guard
             prompts.allSatisfy({
-                $0.prefix.count + $0.chunks.joined().count + $0.question.count + max(answer, $0.tail.count)
+                $0.prefix.count + $0.chunks.joined().count + $0.question.count
+                    + max(answer, $0.tail.count)
                     <= c.contextLength
             })
         else {
-            throw EngineError(.invalidRequest, "A prompt is too long for the model. Ask for fewer or shorter chunks.")
+            throw EngineError(
+                .invalidRequest,
+                "A prompt is too long for the model. Ask for fewer or shorter chunks.")
         }
         let logits = UnsafeMutablePointer<Float>.allocate(capacity: decoder.stepLogits * size)
         defer { logits.deallocate() }
@@ -130,23 +154,32 @@ public struct ReuseBenchmark: Sendable {
             while start < tokens.endIndex {
                 let end = min(
                     tokens.endIndex,
-                    start + (each == nil ? decoder.stepTokens : min(decoder.stepTokens, decoder.stepLogits)))
+                    start
+                        + (each == nil
+                            ? decoder.stepTokens : min(decoder.stepTokens, decoder.stepLogits)))
                 let segment = DecoderSegment(
-                    tokens: 0..<end - start, position: position + start - tokens.startIndex, view: view,
+                    tokens: 0..<end - start, position: position + start - tokens.startIndex,
+                    view: view,
                     logits: each == nil ? 1 : end - start)
                 tokens[start..<end].withUnsafeBufferPointer { tokens in
                     withUnsafePointer(to: segment) {
-                        decoder.step(tokens: tokens, segments: UnsafeBufferPointer(start: $0, count: 1), logits: logits)
+                        decoder.step(
+                            tokens: tokens, segments: UnsafeBufferPointer(start: $0, count: 1),
+                            logits: logits)
                     }
                 }
                 for i in start..<end {
-                    each?(i - tokens.startIndex, UnsafeBufferPointer(start: logits + (i - start) * size, count: size))
+                    each?(
+                        i - tokens.startIndex,
+                        UnsafeBufferPointer(start: logits + (i - start) * size, count: size))
                 }
                 start = end
             }
         }
         struct Sums { var seconds = 0.0, agreed = 0, divergence = 0.0, loss = 0.0, tokens = 0 }
-        var methods: [(String, any RecomputePolicy, Double)] = [("full", NaiveReuse(), 1), ("naive", NaiveReuse(), 0)]
+        var methods: [(String, any RecomputePolicy, Double)] = [
+            ("full", NaiveReuse(), 1), ("naive", NaiveReuse(), 0),
+        ]
         for share in shares {
             methods += [
                 ("starts", ChunkStarts(), share), ("cacheblend", CacheBlend(), share),
@@ -157,29 +190,39 @@ public struct ReuseBenchmark: Sendable {
         var sums = [Sums](repeating: Sums(), count: methods.count)
         for (number, prompt) in prompts.enumerated() {
             try Task.checkCancellation()
-            let prefix = prompt.prefix, head = prefix + prompt.chunks.joined() + prompt.question, body = head.count
+            let prefix = prompt.prefix, head = prefix + prompt.chunks.joined() + prompt.question,
+                body = head.count
             var places: [Range<Int>] = []
             for chunk in prompt.chunks {
                 places.append(
-                    (places.last?.upperBound ?? prefix.count)..<(places.last?.upperBound ?? prefix.count) + chunk.count)
+                    (places.last?.upperBound ?? prefix.count)..<(places.last?.upperBound
+                        ?? prefix.count) + chunk.count)
             }
             var tokens = head + prompt.tail
             let total = body + max(answer, prompt.tail.count)
-            // Two earlier prompts, in each of which half of the chunks stood in the same order, among as many of another prompt.
+            // Two earlier prompts, in each of which half of the chunks stood in the same order,
+            // among as many of another prompt.
             var random = SplitMix64(seed: UInt64(number)), sources: [Int: ChunkReuse.Chunk] = [:],
                 buffers: [KVBuffer] = []
             let shuffled = places.indices.shuffled(using: &random)
             for earlier in 0..<2 {
-                var own = shuffled.enumerated().filter { $0.offset % 2 == earlier }.map(\.element).sorted()
-                var others = prompts[(number + prompts.count - 1 - earlier) % prompts.count].chunks.prefix(
-                    places.count - own.count)
+                var own = shuffled.enumerated().filter { $0.offset % 2 == earlier }.map(\.element)
+                    .sorted()
+                var others = prompts[(number + prompts.count - 1 - earlier) % prompts.count].chunks
+                    .prefix(
+                        places.count - own.count)
                 let buffer = try KVBuffer(
-                    c, positions: prefix.count + own.reduce(0) { $0 + places[$1].count } + others.joined().count)
+                    c,
+                    positions: prefix.count + own.reduce(0) { $0 + places[$1].count }
+                        + others.joined().count)
                 var all = prefix
-                for isOwn in (own.map { _ in true } + others.map { _ in false }).shuffled(using: &random) {
+                for isOwn in (own.map { _ in true } + others.map { _ in false }).shuffled(
+                    using: &random)
+                {
                     if isOwn {
                         let i = own.removeFirst()
-                        sources[i] = ChunkReuse.Chunk(place: places[i], source: buffer.view, position: all.count)
+                        sources[i] = ChunkReuse.Chunk(
+                            place: places[i], source: buffer.view, position: all.count)
                         all += prompt.chunks[i]
                     } else {
                         all += others.removeFirst()
@@ -200,7 +243,8 @@ public struct ReuseBenchmark: Sendable {
                 } else {
                     let parts = places.indices.compactMap { sources[$0] }
                     var filling = ChunkReuse(
-                        decoder, view, tokens: Array(tokens[..<body]), known: prefix.count, chunks: parts,
+                        decoder, view, tokens: Array(tokens[..<body]), known: prefix.count,
+                        chunks: parts,
                         policy: policy, share: share)
                     while filling.step(logits) {}
                 }
@@ -217,9 +261,11 @@ public struct ReuseBenchmark: Sendable {
                 prefill(tokens[(body - 1)..<tokens.count - 1], at: body - 1, view) { i, row in
                     let probabilities = logSoftmax(row)
                     if name == "full" { reference.append(probabilities) }
-                    let expected = reference[i], top = expected.indices.max { expected[$0] < expected[$1] }!
+                    let expected = reference[i],
+                        top = expected.indices.max { expected[$0] < expected[$1] }!
                     sums[m].agreed +=
-                        probabilities.indices.max { probabilities[$0] < probabilities[$1] }! == top ? 1 : 0
+                        probabilities.indices.max { probabilities[$0] < probabilities[$1] }! == top
+                        ? 1 : 0
                     sums[m].divergence += zip(expected, probabilities).reduce(0) {
                         $0 + Double(exp($1.0)) * Double($1.0 - $1.1)
                     }
@@ -231,9 +277,11 @@ public struct ReuseBenchmark: Sendable {
         }
         return zip(methods, sums).map { method, sum in
             Row(
-                method: method.0, share: method.2, milliseconds: sum.seconds * 1000 / Double(prompts.count),
+                method: method.0, share: method.2,
+                milliseconds: sum.seconds * 1000 / Double(prompts.count),
                 agreement: Double(sum.agreed) / Double(sum.tokens),
-                divergence: sum.divergence / Double(sum.tokens), loss: sum.loss / Double(sum.tokens))
+                divergence: sum.divergence / Double(sum.tokens), loss: sum.loss / Double(sum.tokens)
+            )
         }
     }
 

@@ -16,7 +16,8 @@ public struct StoreBenchmark: Sendable {
         public var embedPerSecond: Double
         /// Single remembers, acknowledged and durable, without vectors.
         public var writeP50, writeP99: Double
-        /// Single remembers a second by ``callers`` at once, each acknowledged and durable before its caller goes on.
+        /// Single remembers a second by ``callers`` at once, each acknowledged and durable before
+        /// its caller goes on.
         public var concurrentPerSecond: Double
         /// Callers at once.
         public var callers: Int
@@ -39,7 +40,8 @@ public struct StoreBenchmark: Sendable {
                     remember, %2d callers %.0f a second (each message acknowledged and durable)
                     open + first answer %.0f ms
                     recall              p50 %.2f ms, p99 %.2f ms (question embedded)
-                    """, memories, Double(bytesOnDisk) / 1_048_576, Double(residentBytes) / 1_048_576, loadPerSecond,
+                    """, memories, Double(bytesOnDisk) / 1_048_576,
+                Double(residentBytes) / 1_048_576, loadPerSecond,
                 embedPerSecond, writeP50, writeP99,
                 callers, concurrentPerSecond, openMilliseconds,
                 recallP50, recallP99)
@@ -51,8 +53,11 @@ public struct StoreBenchmark: Sendable {
     let folder: String?
     let key: EncryptionKey?
 
-    /// Sizes of the run; `folder` nil uses a temporary one, and with a `key` the store is encrypted.
-    public init(memories: Int, writes: Int, questions: Int, folder: String?, key: EncryptionKey? = nil) {
+    /// Sizes of the run; `folder` nil uses a temporary one, and with a `key` the store is
+    /// encrypted.
+    public init(
+        memories: Int, writes: Int, questions: Int, folder: String?, key: EncryptionKey? = nil
+    ) {
         self.key = key
         self.memories = max(1, memories)
         self.writes = max(1, writes)
@@ -63,14 +68,17 @@ public struct StoreBenchmark: Sendable {
     /// Loads, writes and asks.
     ///
     /// - Parameter progress: done, total and what.
-    public func run(embedder: any TextEmbedder, progress: @escaping @Sendable (Int, Int, String) -> Void) async throws
+    public func run(
+        embedder: any TextEmbedder, progress: @escaping @Sendable (Int, Int, String) -> Void
+    ) async throws
         -> Report
     {
         let folder = folder ?? NSTemporaryDirectory() + "mneme-bench-\(UUID().uuidString)"
         defer { if self.folder == nil { try? FileManager.default.removeItem(atPath: folder) } }
         let path = folder + "/store.db", owner = Owner(user: "bench"), scope = Scope(user: "bench")
         var report = Report(
-            memories: memories, loadPerSecond: 0, embedPerSecond: 0, writeP50: 0, writeP99: 0, concurrentPerSecond: 0,
+            memories: memories, loadPerSecond: 0, embedPerSecond: 0, writeP50: 0, writeP99: 0,
+            concurrentPerSecond: 0,
             callers: Self.callers,
             openMilliseconds: 0, recallP50: 0, recallP99: 0, bytesOnDisk: 0,
             residentBytes: 0)
@@ -101,18 +109,26 @@ public struct StoreBenchmark: Sendable {
         let perCaller = max(1, writes * 4 / Self.callers), sharing = clock.now
         try await withThrowingTaskGroup(of: Void.self) { group in
             for caller in 0..<Self.callers {
-                let inputs = (0..<perCaller).map { sentences.input(memories + writes + caller * perCaller + $0) }
-                group.addTask { for input in inputs { _ = try await memory.record([input], scope: scope, by: .local) } }
+                let inputs = (0..<perCaller).map {
+                    sentences.input(memories + writes + caller * perCaller + $0)
+                }
+                group.addTask {
+                    for input in inputs {
+                        _ = try await memory.record([input], scope: scope, by: .local)
+                    }
+                }
             }
             try await group.waitForAll()
         }
-        report.concurrentPerSecond = Double(perCaller * Self.callers) / ((clock.now - sharing) / .seconds(1))
+        report.concurrentPerSecond =
+            Double(perCaller * Self.callers) / ((clock.now - sharing) / .seconds(1))
         try await memory.embedPending()
         try await memory.prepareIndex(of: owner)
 
         let opening = clock.now
         let again = MemoryOS(
-            store: try SQLiteMemoryStore(path: path, analyzer: MemoryOS.analyzerVersion, key: key), embedder: embedder,
+            store: try SQLiteMemoryStore(path: path, analyzer: MemoryOS.analyzerVersion, key: key),
+            embedder: embedder,
             indexFolder: folder + "/index")
         _ = try await again.recall(RecallRequest("Who sold the guitar?", owner: owner))
         report.openMilliseconds = (clock.now - opening) / .milliseconds(1)
@@ -143,23 +159,28 @@ struct Sentences {
     }
 
     private static let syllables = [
-        "ka", "ro", "mi", "ten", "sol", "ba", "lu", "ver", "nan", "pi", "dor", "es", "ga", "qui", "hem", "ost",
+        "ka", "ro", "mi", "ten", "sol", "ba", "lu", "ver", "nan", "pi", "dor", "es", "ga", "qui",
+        "hem", "ost",
     ]
     private static let subjects = [
-        "My sister", "Tom", "The neighbour", "Our team", "Maria", "A friend from work", "Grandfather", "The teacher",
+        "My sister", "Tom", "The neighbour", "Our team", "Maria", "A friend from work",
+        "Grandfather", "The teacher",
     ]
     private static let verbs = [
-        "sold", "bought", "painted", "found", "lost", "repaired", "talked about", "dreamed of", "cooked for", "visited",
+        "sold", "bought", "painted", "found", "lost", "repaired", "talked about", "dreamed of",
+        "cooked for", "visited",
     ]
     private static let things = [
-        "guitar", "garden", "recipe", "bicycle", "letter", "puppy", "museum", "river", "exam", "holiday", "printer",
+        "guitar", "garden", "recipe", "bicycle", "letter", "puppy", "museum", "river", "exam",
+        "holiday", "printer",
         "concert",
     ]
 
     /// A made-up name; rare ones are long.
     private mutating func name() -> String {
         let length = 2 + (random(3) + random(3)) / 2
-        return (0..<length).map { _ in Self.syllables[random(Self.syllables.count)] }.joined().capitalized
+        return (0..<length).map { _ in Self.syllables[random(Self.syllables.count)] }.joined()
+            .capitalized
     }
 
     mutating func input(_ number: Int) -> MemoryInput {

@@ -2,7 +2,8 @@ import Foundation
 import Mneme
 public import MnemeBase
 
-/// Vectors in NumPy's format (`.npy`, version 1.0, little-endian f32 in rows), so that peers in Python read the same.
+/// Vectors in NumPy's format (`.npy`, version 1.0, little-endian f32 in rows), so that peers in
+/// Python read the same.
 public struct VectorFile: Sendable {
     /// Elements of a vector.
     public let dimension: Int
@@ -15,20 +16,27 @@ public struct VectorFile: Sendable {
     ///
     /// - Throws: `InputError` if it is not a two-dimensional array of f32 in rows.
     public init(path: String) throws {
-        guard let data = try? Data(contentsOf: URL(fileURLWithPath: path), options: .alwaysMapped) else {
+        guard let data = try? Data(contentsOf: URL(fileURLWithPath: path), options: .alwaysMapped)
+        else {
             throw InputError("\(path) cannot be read.")
         }
-        let wrong = InputError("\(path) is not a NumPy file of f32 in rows (version 1.0, little-endian, C order).")
+        let wrong = InputError(
+            "\(path) is not a NumPy file of f32 in rows (version 1.0, little-endian, C order).")
         guard data.count > 10, data.prefix(8) == Self.magic else { throw wrong }
         let length = Int(data[8]) | Int(data[9]) << 8
-        guard data.count >= 10 + length, let header = String(validating: data[10..<10 + length], as: UTF8.self) else {
+        guard data.count >= 10 + length,
+            let header = String(validating: data[10..<10 + length], as: UTF8.self)
+        else {
             throw wrong
         }
         guard header.contains("'<f4'"), header.contains("'fortran_order': False"),
             let match = header.firstMatch(of: /'shape': \((\d+), (\d+)\)/),
-            let count = Int(match.1), let dimension = Int(match.2), count > 0, (1...65_536).contains(dimension)
+            let count = Int(match.1), let dimension = Int(match.2), count > 0,
+            (1...65_536).contains(dimension)
         else { throw wrong }
-        guard count <= (data.count - 10 - length) / 4 / dimension else { throw InputError("\(path) is cut off.") }
+        guard count <= (data.count - 10 - length) / 4 / dimension else {
+            throw InputError("\(path) is cut off.")
+        }
         (self.data, self.count, self.dimension, offset) = (data, count, dimension, 10 + length)
     }
 
@@ -36,8 +44,9 @@ public struct VectorFile: Sendable {
     public func withValues<R>(_ body: (UnsafeBufferPointer<Float>) throws -> R) rethrows -> R {
         try data.withUnsafeBytes {
             try body(
-                UnsafeRawBufferPointer(rebasing: $0[offset...].prefix(count * dimension * 4)).assumingMemoryBound(
-                    to: Float.self))
+                UnsafeRawBufferPointer(rebasing: $0[offset...].prefix(count * dimension * 4))
+                    .assumingMemoryBound(
+                        to: Float.self))
         }
     }
 
@@ -45,14 +54,16 @@ public struct VectorFile: Sendable {
 
     private static func header(count: Int, dimension: Int) -> Data {
         let text = "{'descr': '<f4', 'fortran_order': False, 'shape': (\(count), \(dimension)), }"
-        return magic + [118, 0] + Data(text.padding(toLength: 117, withPad: " ", startingAt: 0).utf8) + Data("\n".utf8)
+        return magic + [118, 0]
+            + Data(text.padding(toLength: 117, withPad: " ", startingAt: 0).utf8) + Data("\n".utf8)
     }
 
     /// Embeds the lines of a text file into `path`; goes on where an earlier run was cut off.
     ///
     /// - Parameter progress: called with done and total.
     public static func embed(
-        lines file: String, to path: String, embedder: any TextEmbedder, progress: (Int, Int) -> Void
+        lines file: String, to path: String, embedder: any TextEmbedder,
+        progress: (Int, Int) -> Void
     ) throws {
         guard let content = try? String(contentsOfFile: file, encoding: .utf8) else {
             throw InputError("\(file) cannot be read.")
@@ -61,7 +72,9 @@ public struct VectorFile: Sendable {
         guard !texts.isEmpty else { throw InputError("\(file) holds no text.") }
         let part = path + ".part", row = embedder.dimension * 4,
             start = header(count: texts.count, dimension: embedder.dimension)
-        if !FileManager.default.fileExists(atPath: part) { try start.write(to: URL(fileURLWithPath: part)) }
+        if !FileManager.default.fileExists(atPath: part) {
+            try start.write(to: URL(fileURLWithPath: part))
+        }
         let handle = try FileHandle(forUpdating: URL(fileURLWithPath: part))
         defer { try? handle.close() }
         guard try handle.read(upToCount: start.count) == start else {
@@ -72,7 +85,9 @@ public struct VectorFile: Sendable {
         try handle.seekToEnd()
         while done < texts.count {
             let batch = texts[done..<min(texts.count, done + 2048)]
-            try embedder.embed(batch.map(String.init)).values.withUnsafeBytes { try handle.write(contentsOf: Data($0)) }
+            try embedder.embed(batch.map(String.init)).values.withUnsafeBytes {
+                try handle.write(contentsOf: Data($0))
+            }
             done += batch.count
             progress(done, texts.count)
         }

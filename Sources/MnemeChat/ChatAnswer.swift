@@ -14,7 +14,8 @@ public struct ChatAnswer: AsyncSequence, Sendable {
     private let remember: Remember?
 
     init(
-        _ events: AsyncThrowingStream<GenerationEvent, any Error>, memories: [RecalledMemory], remember: Remember?
+        _ events: AsyncThrowingStream<GenerationEvent, any Error>, memories: [RecalledMemory],
+        remember: Remember?
     ) {
         self.events = events
         self.memories = memories
@@ -42,7 +43,9 @@ public struct ChatAnswer: AsyncSequence, Sendable {
         /// The next piece; nil after the last.
         ///
         /// - Throws: what ended the answer early, and what kept the turn from being remembered.
-        public mutating func next(isolation actor: isolated (any Actor)?) async throws -> GenerationEvent? {
+        public mutating func next(isolation actor: isolated (any Actor)?) async throws
+            -> GenerationEvent?
+        {
             let event = try await events.next(isolation: actor)
             switch event {
             case .token(let piece, _, _, _): text += piece
@@ -53,6 +56,8 @@ public struct ChatAnswer: AsyncSequence, Sendable {
         }
 
         /// The next piece; nil after the last.
-        public mutating func next() async throws -> GenerationEvent? { try await next(isolation: nil) }
+        public mutating func next() async throws -> GenerationEvent? {
+            try await next(isolation: nil)
+        }
     }
 }

@@ -42,9 +42,11 @@ public struct Conversation: Sendable {
         var request = turn.generation
         guard let memory else {
             request.prompt = try model.tokens(of: turn.messages)
-            return ChatAnswer(try engine.generate(request, span: "generate"), memories: [], remember: nil)
+            return ChatAnswer(
+                try engine.generate(request, span: "generate"), memories: [], remember: nil)
         }
-        let messages = introduced(turn.messages), place = try Self.lastWords(messages), said = messages[place].content
+        let messages = introduced(turn.messages), place = try Self.lastWords(messages),
+            said = messages[place].content
         let known = Set(profile.map(\.id))
         let recalled = try await memory.recall(said).filter { !known.contains($0.memory.id) }
         (request.prompt, request.texts) = try engine.prompt(
@@ -59,8 +61,11 @@ public struct Conversation: Sendable {
     /// The messages with the profile in the system message.
     private func introduced(_ messages: [ChatMessage]) -> [ChatMessage] {
         let given = messages.first.flatMap { $0.role == "system" ? $0.content : nil }
-        guard !profile.isEmpty, let system = ChatMemory.system(given, profile: profile) else { return messages }
-        return [ChatMessage(role: "system", content: system)] + messages.dropFirst(given == nil ? 0 : 1)
+        guard !profile.isEmpty, let system = ChatMemory.system(given, profile: profile) else {
+            return messages
+        }
+        return [ChatMessage(role: "system", content: system)]
+            + messages.dropFirst(given == nil ? 0 : 1)
     }
 
     /// Where the user's last message stands.

@@ -7,7 +7,9 @@ public struct EngineOracle: Oracle {
     public var name: String { model.name }
 
     /// A model and the engine that runs it.
-    public init(_ model: LanguageModel, _ engine: Engine) { (self.model, self.engine) = (model, engine) }
+    public init(_ model: LanguageModel, _ engine: Engine) {
+        (self.model, self.engine) = (model, engine)
+    }
 
     public func answer(_ question: OracleQuestion) async throws -> String {
         var request = GenerationRequest(

@@ -16,7 +16,8 @@ public struct FolderMemory: DerivedMemory {
         try folder.erase(sources: sources)
         for activation in activations {
             // What is not there any more need not be erased.
-            do { if let end = KVHash(activation.block) { try folder.erase(text: end) } } catch let error as KVError
+            do { if let end = KVHash(activation.block) { try folder.erase(text: end) } } catch let
+                error as KVError
                 where error.code == .notFound
             {}
         }

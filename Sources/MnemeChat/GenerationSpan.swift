@@ -31,7 +31,8 @@ extension Engine {
 
     private static func pass(
         _ events: AsyncThrowingStream<GenerationEvent, any Error>,
-        to continuation: AsyncThrowingStream<GenerationEvent, any Error>.Continuation, noting span: any Span
+        to continuation: AsyncThrowingStream<GenerationEvent, any Error>.Continuation,
+        noting span: any Span
     ) async throws {
         var isFirst = true
         for try await event in events {

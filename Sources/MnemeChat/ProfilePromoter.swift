@@ -16,7 +16,8 @@ public struct ProfilePromoter: MemoryPromoter {
     ///   - principals: who chats besides the local user, such as a server's keys: what is computed
     ///     for one is found by that one alone.
     public init(
-        _ model: LanguageModel, _ engine: Engine, principals: @escaping @Sendable () -> [Principal] = { [] }
+        _ model: LanguageModel, _ engine: Engine,
+        principals: @escaping @Sendable () -> [Principal] = { [] }
     ) {
         self.model = model
         self.engine = engine
@@ -34,14 +35,21 @@ public struct ProfilePromoter: MemoryPromoter {
         return readers
     }
 
-    public func promote(_ profile: [MemCube], for reader: Principal) async throws -> ActivationReference? {
+    public func promote(_ profile: [MemCube], for reader: Principal) async throws
+        -> ActivationReference?
+    {
         guard let system = ChatMemory.system(nil, profile: profile) else { return nil }
-        let tokens = try model.tokens(ofSystem: system), sources = profile.map(\.id.description).sorted()
-        guard let text = try await engine.keep(tokens, scope: reader.cacheScope, sources: Set(sources)) else {
+        let tokens = try model.tokens(ofSystem: system),
+            sources = profile.map(\.id.description).sorted()
+        guard
+            let text = try await engine.keep(
+                tokens, scope: reader.cacheScope, sources: Set(sources))
+        else {
             return nil
         }
         return ActivationReference(
-            block: text.end.description, model: model.name, modelHash: text.model.description, tokens: text.tokens,
+            block: text.end.description, model: model.name, modelHash: text.model.description,
+            tokens: text.tokens,
             bytes: text.bytes, sources: sources)
     }
 

@@ -2,7 +2,8 @@ import Foundation
 import MnemeBase
 import MnemeFormats
 
-/// The shape of a BERT encoder, read from `config.json` and the sentence-transformers files beside it.
+/// The shape of a BERT encoder, read from `config.json` and the sentence-transformers files beside
+/// it.
 public struct BertConfiguration: Sendable, Equatable {
     /// Rows of the word embeddings.
     public let vocabularySize: Int
@@ -26,14 +27,16 @@ public struct BertConfiguration: Sendable, Equatable {
     /// Elements of a head.
     public var headDimension: Int { hiddenSize / heads }
 
-    /// - Throws: ``ModelError`` for a file that is absent, damaged, or of a model that this encoder cannot run.
+    /// - Throws: ``ModelError`` for a file that is absent, damaged, or of a model that this encoder
+    ///   cannot run.
     public init(folder: String) throws {
         let path = folder + "/config.json"
         let object = try Self.object(path)
         func integer(_ key: String, _ range: ClosedRange<Int>) throws -> Int {
             guard let value = object[key] as? Int, range.contains(value) else {
                 throw ModelError(
-                    .unsupported, "\(path): '\(key)' must be a whole number in \(range.lowerBound)…\(range.upperBound)."
+                    .unsupported,
+                    "\(path): '\(key)' must be a whole number in \(range.lowerBound)…\(range.upperBound)."
                 )
             }
             return value
@@ -41,15 +44,19 @@ public struct BertConfiguration: Sendable, Equatable {
         guard object["model_type"] as? String == "bert" else {
             throw ModelError(
                 .unsupported,
-                "\(path) describes '\(object["model_type"] as? String ?? "no model type")'; this encoder runs 'bert'.")
+                "\(path) describes '\(object["model_type"] as? String ?? "no model type")'; this encoder runs 'bert'."
+            )
         }
         let activation = object["hidden_act"] as? String ?? "gelu"
         guard activation == "gelu" else {
-            throw ModelError(.unsupported, "\(path): activation '\(activation)' is not supported, only 'gelu'.")
+            throw ModelError(
+                .unsupported, "\(path): activation '\(activation)' is not supported, only 'gelu'.")
         }
         let position = object["position_embedding_type"] as? String ?? "absolute"
         guard position == "absolute" else {
-            throw ModelError(.unsupported, "\(path): positions '\(position)' are not supported, only 'absolute'.")
+            throw ModelError(
+                .unsupported, "\(path): positions '\(position)' are not supported, only 'absolute'."
+            )
         }
         vocabularySize = try integer("vocab_size", 1...4_000_000)
         hiddenSize = try integer("hidden_size", 64...8192)
@@ -59,17 +66,22 @@ public struct BertConfiguration: Sendable, Equatable {
         positions = try integer("max_position_embeddings", 2...65536)
         typeVocabularySize = try integer("type_vocab_size", 1...64)
         layerNormEpsilon = Float((object["layer_norm_eps"] as? Double) ?? 1e-12)
-        guard hiddenSize % 64 == 0, intermediateSize % 64 == 0, hiddenSize % heads == 0, (hiddenSize / heads) % 16 == 0,
+        guard hiddenSize % 64 == 0, intermediateSize % 64 == 0, hiddenSize % heads == 0,
+            (hiddenSize / heads) % 16 == 0,
             hiddenSize / heads <= 128
         else {
-            throw ModelError(.unsupported, "\(path): hidden size \(hiddenSize) with \(heads) heads is not supported.")
+            throw ModelError(
+                .unsupported,
+                "\(path): hidden size \(hiddenSize) with \(heads) heads is not supported.")
         }
         var maximum = positions
         let sentence = folder + "/sentence_bert_config.json"
         if FileManager.default.fileExists(atPath: sentence),
             let length = try Self.object(sentence)["max_seq_length"] as? Int
         {
-            guard length >= 2 else { throw ModelError(.invalidFile, "\(sentence): max_seq_length must be at least 2.") }
+            guard length >= 2 else {
+                throw ModelError(.invalidFile, "\(sentence): max_seq_length must be at least 2.")
+            }
             maximum = min(maximum, length)
         }
         maximumTokens = maximum

@@ -29,7 +29,8 @@ public final class BertEncoder: TextEmbedder {
 
     /// Tokens of a pass: their activations stay in the second-level cache.
     private static let passTokens = 448
-    /// A text of so many tokens is not shared by threads: they would wait for each other, on a busy machine for long, and one needs a millisecond or two.
+    /// A text of so many tokens is not shared by threads: they would wait for each other, on a busy
+    /// machine for long, and one needs a millisecond or two.
     private static let aloneTokens = 32
 
     private let weights: BertWeights
@@ -46,7 +47,8 @@ public final class BertEncoder: TextEmbedder {
     ///   - features: instruction sets to use.
     /// - Throws: ``ModelError``.
     public init(
-        folder: String, precision: Precision = .int8, pool: ThreadPool = .shared, features: ProcessorFeatures = .current
+        folder: String, precision: Precision = .int8, pool: ThreadPool = .shared,
+        features: ProcessorFeatures = .current
     ) throws {
         configuration = try BertConfiguration(folder: folder)
         tokenizer = try WordPieceTokenizer(folder: folder)
@@ -67,19 +69,22 @@ public final class BertEncoder: TextEmbedder {
             ranges = try Self.calibrate(folder: folder, pool: pool, features: features)
         }
         weights = try BertWeights(
-            file: file, configuration: configuration, precision: precision, ranges: ranges, features: features)
+            file: file, configuration: configuration, precision: precision, ranges: ranges,
+            features: features)
     }
 
     /// The folder's name and a hash of the weights' header, first and last mebibyte.
     static func identifier(folder: String, file: SafetensorsFile) -> String {
         var hash = SHA256()
         for part in file.sampledContent { hash.update(bufferPointer: part) }
-        return URL(fileURLWithPath: folder).lastPathComponent + "@" + Hexadecimal.string(hash.finalize().prefix(6))
+        return URL(fileURLWithPath: folder).lastPathComponent + "@"
+            + Hexadecimal.string(hash.finalize().prefix(6))
     }
 
-    /// Cosine to f32 rises when large activation columns are moved into the weights; a few sentences
-    /// show which columns those are.
-    private static func calibrate(folder: String, pool: ThreadPool, features: ProcessorFeatures) throws
+    /// Cosine to f32 rises when large activation columns are moved into the weights; a few
+    /// sentences show which columns those are.
+    private static func calibrate(folder: String, pool: ThreadPool, features: ProcessorFeatures)
+        throws
         -> [ActivationRanges]
     {
         let plain = try BertEncoder(folder: folder, precision: .f32, pool: pool, features: features)
@@ -94,12 +99,17 @@ public final class BertEncoder: TextEmbedder {
         ]
         let tokens = texts.map { plain.tokenizer.encode($0, maximumLength: plain.maximumTokens) }
         let workspace = BertWorkspace(
-            capacity: tokens.map(\.count).reduce(0, +), threads: 1, configuration: plain.configuration)
-        plain.forward(tokens[...], workspace: workspace, thread: 0, threads: 1, ranges: &ranges) { _, _, _ in }
+            capacity: tokens.map(\.count).reduce(0, +), threads: 1,
+            configuration: plain.configuration)
+        plain.forward(tokens[...], workspace: workspace, thread: 0, threads: 1, ranges: &ranges) {
+            _, _, _ in
+        }
         return ranges
     }
 
-    public func tokenCount(_ text: String) -> Int { tokenizer.encode(text, maximumLength: .max).count }
+    public func tokenCount(_ text: String) -> Int {
+        tokenizer.encode(text, maximumLength: .max).count
+    }
 
     // MARK: Embedding
 
@@ -108,7 +118,8 @@ public final class BertEncoder: TextEmbedder {
     /// Texts are sorted by length and packed into passes; each thread takes whole passes, or, for
     /// a single pass, all threads share each product by columns.
     ///
-    /// - Complexity: about 21 million multiply-adds a token for all-MiniLM-L6-v2, halved as operations.
+    /// - Complexity: about 21 million multiply-adds a token for all-MiniLM-L6-v2, halved as
+    ///   operations.
     public func embed(_ texts: [String]) throws -> Embeddings {
         var result = Embeddings(dimension: dimension, count: texts.count)
         let tokens = tokenized(texts)
@@ -116,17 +127,20 @@ public final class BertEncoder: TextEmbedder {
         result.values.withUnsafeMutableBufferPointer { values in
             nonisolated(unsafe) let out = values.baseAddress!
             forEachText(tokens) { text, rows, count in
-                kernels.meanPool(rows, rows: count, columns: dimension, into: out + text * dimension)
+                kernels.meanPool(
+                    rows, rows: count, columns: dimension, into: out + text * dimension)
             }
         }
         return result
     }
 
-    /// Vectors of each text's tokens, the special ones among them, of length 1: for ranking by single tokens.
+    /// Vectors of each text's tokens, the special ones among them, of length 1: for ranking by
+    /// single tokens.
     ///
     /// - Complexity: as ``embed(_:)``.
     public func embedTokens(_ texts: [String]) throws -> [Embeddings] {
-        let tokens = tokenized(texts), starts = tokens.reduce(into: [0]) { $0.append($0.last! + $1.count) },
+        let tokens = tokenized(texts),
+            starts = tokens.reduce(into: [0]) { $0.append($0.last! + $1.count) },
             dimension = self.dimension
         let all = AlignedBuffer<Float>(starts.last! * dimension)
         forEachText(tokens) { text, rows, count in
@@ -140,19 +154,23 @@ public final class BertEncoder: TextEmbedder {
         return tokens.indices.map { i in
             let rows = starts[i] * dimension..<starts[i + 1] * dimension
             return Embeddings(
-                dimension: dimension, values: Array(UnsafeBufferPointer(start: all.pointer, count: all.count)[rows]))
+                dimension: dimension,
+                values: Array(UnsafeBufferPointer(start: all.pointer, count: all.count)[rows]))
         }
     }
 
     /// Calls `body` with each text's last hidden states, on the pool's threads.
     private func forEachText(
-        _ tokens: [[Int32]], _ body: (_ text: Int, _ rows: UnsafePointer<Float>, _ count: Int) -> Void
+        _ tokens: [[Int32]],
+        _ body: (_ text: Int, _ rows: UnsafePointer<Float>, _ count: Int) -> Void
     ) {
         guard !tokens.isEmpty else { return }
         if tokens.count == 1, tokens[0].count <= Self.aloneTokens {
             let workspace = borrowWorkspace(tokens[0].count, threads: 1)
             var none: [ActivationRanges] = []
-            forward(tokens[...], workspace: workspace, thread: 0, threads: 1, ranges: &none, finish: body)
+            forward(
+                tokens[...], workspace: workspace, thread: 0, threads: 1, ranges: &none,
+                finish: body)
             return giveBack(workspace)
         }
         let order = tokens.indices.sorted { tokens[$0].count > tokens[$1].count }
@@ -160,10 +178,14 @@ public final class BertEncoder: TextEmbedder {
         if passes.count < pool.threadCount {
             for pass in passes {
                 let batch = pass.map { tokens[$0] }
-                let workspace = borrowWorkspace(batch.map(\.count).reduce(0, +), threads: pool.threadCount)
+                let workspace = borrowWorkspace(
+                    batch.map(\.count).reduce(0, +), threads: pool.threadCount)
                 pool.run { thread, threads in
                     var none: [ActivationRanges] = []
-                    forward(batch[...], workspace: workspace, thread: thread, threads: threads, ranges: &none) {
+                    forward(
+                        batch[...], workspace: workspace, thread: thread, threads: threads,
+                        ranges: &none
+                    ) {
                         body(pass[$0], $1, $2)
                     }
                 }
@@ -188,7 +210,9 @@ public final class BertEncoder: TextEmbedder {
     }
 
     private func tokenized(_ texts: [String]) -> [[Int32]] {
-        guard texts.count >= 8 else { return texts.map { tokenizer.encode($0, maximumLength: maximumTokens) } }
+        guard texts.count >= 8 else {
+            return texts.map { tokenizer.encode($0, maximumLength: maximumTokens) }
+        }
         var tokens = [[Int32]](repeating: [], count: texts.count)
         tokens.withUnsafeMutableBufferPointer { buffer in
             nonisolated(unsafe) let out = buffer.baseAddress!
@@ -206,7 +230,9 @@ public final class BertEncoder: TextEmbedder {
         let total = order.reduce(0) { $0 + lengths[$1] }
         var count = (total + passTokens - 1) / passTokens
         // A multiple of the threads leaves none idle; one text alone is shared by all.
-        if order.count >= threads { count = (max(count, threads) + threads - 1) / threads * threads }
+        if order.count >= threads {
+            count = (max(count, threads) + threads - 1) / threads * threads
+        }
         count = min(count, order.count)
         guard count > 1 else { return [order] }
         var passes = [[Int]](repeating: [], count: count), load = [Int](repeating: 0, count: count)
@@ -220,14 +246,19 @@ public final class BertEncoder: TextEmbedder {
 
     private func borrowWorkspace(_ tokens: Int, threads: Int) -> BertWorkspace {
         let found = workspaces.withLockedValue { all -> BertWorkspace? in
-            guard let i = all.firstIndex(where: { $0.capacity >= tokens && $0.scratch.count >= threads }) else {
+            guard
+                let i = all.firstIndex(where: {
+                    $0.capacity >= tokens && $0.scratch.count >= threads
+                })
+            else {
                 return nil
             }
             return all.remove(at: i)
         }
         return found
             ?? BertWorkspace(
-                capacity: max(tokens, Self.passTokens + maximumTokens), threads: max(threads, pool.threadCount),
+                capacity: max(tokens, Self.passTokens + maximumTokens),
+                threads: max(threads, pool.threadCount),
                 configuration: configuration)
     }
 
@@ -242,14 +273,17 @@ public final class BertEncoder: TextEmbedder {
     /// Every phase is split by rows, columns or heads; a barrier stands between phases.
     private func forward(
         _ texts: ArraySlice<[Int32]>, workspace w: BertWorkspace, thread: Int, threads: Int,
-        ranges: inout [ActivationRanges], finish: (_ text: Int, _ tokens: UnsafePointer<Float>, _ count: Int) -> Void
+        ranges: inout [ActivationRanges],
+        finish: (_ text: Int, _ tokens: UnsafePointer<Float>, _ count: Int) -> Void
     ) {
         let c = configuration, hidden = c.hiddenSize
         let rows = texts.reduce(0) { $0 + $1.count }
         func barrier() { if threads > 1 { pool.barrier() } }
         func share(_ count: Int, unit: Int = 1) -> Range<Int> {
             let units = (count + unit - 1) / unit
-            return min(count, units * thread / threads * unit)..<min(count, units * (thread + 1) / threads * unit)
+            return min(
+                count, units * thread / threads * unit)..<min(
+                    count, units * (thread + 1) / threads * unit)
         }
         let mine = share(rows)
 
@@ -257,7 +291,8 @@ public final class BertEncoder: TextEmbedder {
             kernels.layerNorm(
                 source + mine.lowerBound * hidden, gamma: n.gamma.pointer, beta: n.beta.pointer,
                 epsilon: c.layerNormEpsilon,
-                rows: mine.count, columns: hidden, into: w.hidden.pointer + mine.lowerBound * hidden)
+                rows: mine.count, columns: hidden, into: w.hidden.pointer + mine.lowerBound * hidden
+            )
         }
         /// The rows of `source` in the form that `layer` reads.
         func input(_ source: AlignedBuffer<Float>, for layer: LinearLayer) -> LayerInput {
@@ -267,7 +302,8 @@ public final class BertEncoder: TextEmbedder {
                 kernels.quantize(
                     source.pointer + mine.lowerBound * hidden, rows: mine.count, columns: hidden,
                     inputScale: layer.inputScale.map { UnsafePointer($0.pointer) },
-                    into: w.bytes.pointer + mine.lowerBound * hidden, scale: w.scales.pointer + mine.lowerBound,
+                    into: w.bytes.pointer + mine.lowerBound * hidden,
+                    scale: w.scales.pointer + mine.lowerBound,
                     zero: w.zeros.pointer + mine.lowerBound)
                 barrier()
                 return .int8(w.bytes.pointer, scale: w.scales.pointer, zero: w.zeros.pointer)
@@ -278,7 +314,9 @@ public final class BertEncoder: TextEmbedder {
         norm(weights.embeddingNorm, from: w.sum.pointer)
         barrier()
         for (index, layer) in weights.layers.enumerated() {
-            if !ranges.isEmpty { ActivationRanges.widen(&ranges[index].hidden, with: w.hidden.pointer, count: rows) }
+            if !ranges.isEmpty {
+                ActivationRanges.widen(&ranges[index].hidden, with: w.hidden.pointer, count: rows)
+            }
             layer.queryKeyValue.apply(
                 input(w.hidden, for: layer.queryKeyValue), rows: rows,
                 columns: share(3 * hidden, unit: 32), epilogue: .bias, into: w.qkv.pointer)
@@ -293,19 +331,26 @@ public final class BertEncoder: TextEmbedder {
                 start += text.count
             }
             barrier()
-            if !ranges.isEmpty { ActivationRanges.widen(&ranges[index].context, with: w.context.pointer, count: rows) }
+            if !ranges.isEmpty {
+                ActivationRanges.widen(&ranges[index].context, with: w.context.pointer, count: rows)
+            }
             layer.attentionOutput.apply(
                 input(w.context, for: layer.attentionOutput), rows: rows,
-                columns: share(hidden, unit: 32), epilogue: .residual(w.hidden.pointer), into: w.sum.pointer)
+                columns: share(hidden, unit: 32), epilogue: .residual(w.hidden.pointer),
+                into: w.sum.pointer)
             barrier()
             norm(layer.attentionNorm, from: w.sum.pointer)
             barrier()
-            if !ranges.isEmpty { ActivationRanges.widen(&ranges[index].attended, with: w.hidden.pointer, count: rows) }
+            if !ranges.isEmpty {
+                ActivationRanges.widen(&ranges[index].attended, with: w.hidden.pointer, count: rows)
+            }
             layer.up.apply(
-                input(w.hidden, for: layer.up), rows: rows, columns: share(c.intermediateSize, unit: 32),
+                input(w.hidden, for: layer.up), rows: rows,
+                columns: share(c.intermediateSize, unit: 32),
                 epilogue: .gelu, into: w.wide.floats)
             barrier()
-            blocks.quantize(w.wide, rows: mine, columns: c.intermediateSize, forms: layer.down.reads)
+            blocks.quantize(
+                w.wide, rows: mine, columns: c.intermediateSize, forms: layer.down.reads)
             barrier()
             // What came in is added where it stands.
             layer.down.apply(
@@ -327,9 +372,13 @@ public final class BertEncoder: TextEmbedder {
     }
 
     /// Sums of word, position and type embeddings for rows `range` of the pass.
-    private func embed(_ texts: ArraySlice<[Int32]>, rows range: Range<Int>, into output: UnsafeMutablePointer<Float>) {
+    private func embed(
+        _ texts: ArraySlice<[Int32]>, rows range: Range<Int>,
+        into output: UnsafeMutablePointer<Float>
+    ) {
         let hidden = configuration.hiddenSize
-        let words = weights.words.values.baseAddress!, positions = weights.positions.values.baseAddress!
+        let words = weights.words.values.baseAddress!,
+            positions = weights.positions.values.baseAddress!
         let types = weights.types.values.baseAddress!
         var row = 0
         for text in texts {

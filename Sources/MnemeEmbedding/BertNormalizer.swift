@@ -1,14 +1,16 @@
 import Foundation
 import NIOConcurrencyHelpers
 
-/// Text clean-up and splitting of BERT tokenizers: control characters, accents, case, CJK and punctuation.
+/// Text clean-up and splitting of BERT tokenizers: control characters, accents, case, CJK and
+/// punctuation.
 ///
 /// Follows `BertNormalizer` and `BertPreTokenizer` of Hugging Face tokenizers scalar by scalar.
 struct BertNormalizer: Sendable {
     /// What a scalar does to the words around it.
     enum Class: UInt8 { case dropped, space, letter, alone }
 
-    /// A scalar's replacement: its class, and the scalars that it becomes (already lower-cased and stripped).
+    /// A scalar's replacement: its class, and the scalars that it becomes (already lower-cased and
+    /// stripped).
     struct Replacement: Sendable {
         var kind: Class
         var scalars: [Unicode.Scalar]
@@ -93,7 +95,9 @@ struct BertNormalizer: Sendable {
     private static let cache = NIOLockedValueBox<[UInt64: Replacement]>([:])
 
     private func replacement(for scalar: Unicode.Scalar) -> Replacement {
-        let key = UInt64(scalar.value) << 3 | (lowercase ? 1 : 0) | (stripAccents ? 2 : 0) | (splitCJK ? 4 : 0)
+        let key =
+            UInt64(scalar.value) << 3 | (lowercase ? 1 : 0) | (stripAccents ? 2 : 0)
+            | (splitCJK ? 4 : 0)
         if let known = Self.cache.withLockedValue({ $0[key] }) { return known }
         let result = makeReplacement(for: scalar)
         Self.cache.withLockedValue { cache in
@@ -104,7 +108,9 @@ struct BertNormalizer: Sendable {
     }
 
     private func makeReplacement(for scalar: Unicode.Scalar) -> Replacement {
-        if scalar.value == 0xfffd || Self.isControl(scalar) { return Replacement(kind: .dropped, scalars: []) }
+        if scalar.value == 0xfffd || Self.isControl(scalar) {
+            return Replacement(kind: .dropped, scalars: [])
+        }
         if scalar.properties.isWhitespace { return Replacement(kind: .space, scalars: []) }
         if splitCJK && Self.isCJK(scalar) {
             return Replacement(kind: .alone, scalars: normalized(scalar))
@@ -125,7 +131,8 @@ struct BertNormalizer: Sendable {
     private static func splitClass(_ scalar: Unicode.Scalar) -> Class {
         if scalar.properties.isWhitespace { return .space }
         switch category(scalar) {
-        case .connectorPunctuation, .dashPunctuation, .openPunctuation, .closePunctuation, .initialPunctuation,
+        case .connectorPunctuation, .dashPunctuation, .openPunctuation, .closePunctuation,
+            .initialPunctuation,
             .finalPunctuation, .otherPunctuation:
             return .alone
         default:
@@ -153,7 +160,8 @@ struct BertNormalizer: Sendable {
     /// The ranges of BERT's `_is_chinese_char`.
     private static func isCJK(_ scalar: Unicode.Scalar) -> Bool {
         switch scalar.value {
-        case 0x4e00...0x9fff, 0x3400...0x4dbf, 0x20000...0x2a6df, 0x2a700...0x2b73f, 0x2b740...0x2b81f,
+        case 0x4e00...0x9fff, 0x3400...0x4dbf, 0x20000...0x2a6df, 0x2a700...0x2b73f,
+            0x2b740...0x2b81f,
             0x2b920...0x2ceaf,
             0xf900...0xfaff, 0x2f800...0x2fa1f:
             true

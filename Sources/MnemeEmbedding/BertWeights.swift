@@ -37,22 +37,30 @@ final class BertWeights: Sendable {
             return buffer
         }
         func norm(_ name: String) throws -> Norm {
-            Norm(gamma: try vector(name + ".weight", hidden), beta: try vector(name + ".bias", hidden))
+            Norm(
+                gamma: try vector(name + ".weight", hidden),
+                beta: try vector(name + ".bias", hidden))
         }
-        func linear(_ names: [String], inputs: Int, outputs: Int, range: [Float]?) throws -> LinearLayer {
+        func linear(_ names: [String], inputs: Int, outputs: Int, range: [Float]?) throws
+            -> LinearLayer
+        {
             let weight = AlignedBuffer<Float>(names.count * outputs * inputs),
                 bias = AlignedBuffer<Float>(names.count * outputs)
             for (i, name) in names.enumerated() {
                 copy(
                     try file.floats(name + ".weight", shape: [outputs, inputs]),
                     to: weight.pointer + i * outputs * inputs)
-                copy(try file.floats(name + ".bias", shape: [outputs]), to: bias.pointer + i * outputs)
+                copy(
+                    try file.floats(name + ".bias", shape: [outputs]),
+                    to: bias.pointer + i * outputs)
             }
             let all = UnsafeBufferPointer(start: UnsafePointer(weight.pointer), count: weight.count)
             return LinearLayer(
-                weight: all, bias: UnsafeBufferPointer(start: UnsafePointer(bias.pointer), count: bias.count),
+                weight: all,
+                bias: UnsafeBufferPointer(start: UnsafePointer(bias.pointer), count: bias.count),
                 outputs: names.count * outputs, inputs: inputs, precision: precision,
-                smoothing: precision == .int8 ? range.map { Self.smoothing(activations: $0, weight: all) } : nil,
+                smoothing: precision == .int8
+                    ? range.map { Self.smoothing(activations: $0, weight: all) } : nil,
                 features: features)
         }
 
@@ -60,24 +68,33 @@ final class BertWeights: Sendable {
             let weight = try file.floats(name + ".weight", shape: [hidden, wide])
             let type: GGMLType = precision == .int8 ? .q8_0 : .f32
             return quantize(Array(weight.values), type: type).withUnsafeBytes {
-                WeightMatrix(source: $0.baseAddress!, type: type, outputs: hidden, inputs: wide, features: features)
+                WeightMatrix(
+                    source: $0.baseAddress!, type: type, outputs: hidden, inputs: wide,
+                    features: features)
             }
         }
 
-        words = try file.floats("embeddings.word_embeddings.weight", shape: [c.vocabularySize, hidden])
-        positions = try file.floats("embeddings.position_embeddings.weight", shape: [c.positions, hidden])
-        types = try file.floats("embeddings.token_type_embeddings.weight", shape: [c.typeVocabularySize, hidden])
+        words = try file.floats(
+            "embeddings.word_embeddings.weight", shape: [c.vocabularySize, hidden])
+        positions = try file.floats(
+            "embeddings.position_embeddings.weight", shape: [c.positions, hidden])
+        types = try file.floats(
+            "embeddings.token_type_embeddings.weight", shape: [c.typeVocabularySize, hidden])
         embeddingNorm = try norm("embeddings.LayerNorm")
         layers = try (0..<c.layers).map { i in
             let name = "encoder.layer.\(i)."
             let range = ranges?[i]
             return Layer(
                 queryKeyValue: try linear(
-                    ["query", "key", "value"].map { name + "attention.self." + $0 }, inputs: hidden, outputs: hidden,
+                    ["query", "key", "value"].map { name + "attention.self." + $0 }, inputs: hidden,
+                    outputs: hidden,
                     range: range?.hidden),
                 attentionOutput: try linear(
-                    [name + "attention.output.dense"], inputs: hidden, outputs: hidden, range: range?.context),
-                up: try linear([name + "intermediate.dense"], inputs: hidden, outputs: wide, range: range?.attended),
+                    [name + "attention.output.dense"], inputs: hidden, outputs: hidden,
+                    range: range?.context),
+                up: try linear(
+                    [name + "intermediate.dense"], inputs: hidden, outputs: wide,
+                    range: range?.attended),
                 down: try down(name + "output.dense"),
                 downBias: try vector(name + "output.dense.bias", hidden),
                 attentionNorm: try norm(name + "attention.output.LayerNorm"),
@@ -85,8 +102,11 @@ final class BertWeights: Sendable {
         }
     }
 
-    /// SmoothQuant factors with α = ½: the square root of activation range over weight range, mean 1.
-    private static func smoothing(activations: [Float], weight: UnsafeBufferPointer<Float>) -> [Float] {
+    /// SmoothQuant factors with α = ½: the square root of activation range over weight range, mean
+    /// 1.
+    private static func smoothing(activations: [Float], weight: UnsafeBufferPointer<Float>)
+        -> [Float]
+    {
         let inputs = activations.count
         var ranges = [Float](repeating: 1e-6, count: inputs)
         for i in 0..<weight.count { ranges[i % inputs] = max(ranges[i % inputs], abs(weight[i])) }
@@ -111,6 +131,8 @@ struct ActivationRanges: Sendable {
 
     static func widen(_ range: inout [Float], with rows: UnsafePointer<Float>, count: Int) {
         let columns = range.count
-        for r in 0..<count { for c in 0..<columns { range[c] = max(range[c], abs(rows[r * columns + c])) } }
+        for r in 0..<count {
+            for c in 0..<columns { range[c] = max(range[c], abs(rows[r * columns + c])) }
+        }
     }
 }

@@ -21,7 +21,8 @@ final class BertWorkspace: Sendable {
         bytes = AlignedBuffer(capacity * c.hiddenSize)
         scales = AlignedBuffer(capacity)
         zeros = AlignedBuffer(capacity)
-        let longest = EncoderKernels.attentionScratch(tokens: c.maximumTokens, headDimension: c.headDimension)
+        let longest = EncoderKernels.attentionScratch(
+            tokens: c.maximumTokens, headDimension: c.headDimension)
         scratch = (0..<threads).map { _ in AlignedBuffer(longest) }
     }
 }

@@ -4,8 +4,8 @@ import MnemeFormats
 public import MnemeNumerics
 import NIOConcurrencyHelpers
 
-/// A ``BertEncoder`` whose weights are packed when the first text is embedded, so that commands which
-/// embed nothing start at once. Configuration and identity are read immediately.
+/// A ``BertEncoder`` whose weights are packed when the first text is embedded, so that commands
+/// which embed nothing start at once. Configuration and identity are read immediately.
 public final class LazyEmbedder: TextEmbedder {
     public let identifier: String
     public let dimension: Int
@@ -39,5 +39,7 @@ public final class LazyEmbedder: TextEmbedder {
 
     public func embed(_ texts: [String]) throws -> Embeddings { try encoder().embed(texts) }
 
-    public func tokenCount(_ text: String) -> Int { tokenizer.encode(text, maximumLength: .max).count }
+    public func tokenCount(_ text: String) -> Int {
+        tokenizer.encode(text, maximumLength: .max).count
+    }
 }

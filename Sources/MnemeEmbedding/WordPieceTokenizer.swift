@@ -26,9 +26,13 @@ public struct WordPieceTokenizer: Sendable {
         var lowercase = true, stripAccents: Bool?, splitCJK = true
         let configuration = folder + "/tokenizer_config.json"
         if FileManager.default.fileExists(atPath: configuration) {
-            guard let data = FileManager.default.contents(atPath: configuration), data.count < 4 << 20,
+            guard let data = FileManager.default.contents(atPath: configuration),
+                data.count < 4 << 20,
                 let object = try? JSONSerialization.jsonObject(with: data) as? [String: Any]
-            else { throw ModelError(.invalidFile, "\(configuration) is not a JSON object. Fetch the model again.") }
+            else {
+                throw ModelError(
+                    .invalidFile, "\(configuration) is not a JSON object. Fetch the model again.")
+            }
             lowercase = object["do_lower_case"] as? Bool ?? true
             stripAccents = object["strip_accents"] as? Bool
             splitCJK = object["tokenize_chinese_chars"] as? Bool ?? true
@@ -36,7 +40,9 @@ public struct WordPieceTokenizer: Sendable {
         let file = try MappedFile(path: folder + "/vocab.txt")
         guard file.count <= Self.maximumFile else {
             throw ModelError(
-                .invalidFile, "\(file.path) has \(file.count) bytes; a vocabulary has at most \(Self.maximumFile).")
+                .invalidFile,
+                "\(file.path) has \(file.count) bytes; a vocabulary has at most \(Self.maximumFile)."
+            )
         }
         try self.init(
             vocabulary: Array(file.bytes), source: file.path, lowercase: lowercase,
@@ -47,15 +53,19 @@ public struct WordPieceTokenizer: Sendable {
     ///   - vocabulary: UTF-8, one piece a line; the line number is the id.
     ///   - source: names the file in errors.
     public init(
-        vocabulary: [UInt8], source: String, lowercase: Bool = true, stripAccents: Bool = true, splitCJK: Bool = true
+        vocabulary: [UInt8], source: String, lowercase: Bool = true, stripAccents: Bool = true,
+        splitCJK: Bool = true
     ) throws {
         let table = try PieceTable(vocabulary: vocabulary, source: source)
         self.table = table
         vocabularySize = table.count
-        normalizer = BertNormalizer(lowercase: lowercase, stripAccents: stripAccents, splitCJK: splitCJK)
+        normalizer = BertNormalizer(
+            lowercase: lowercase, stripAccents: stripAccents, splitCJK: splitCJK)
         func require(_ token: String) throws -> Int32 {
             guard let id = table.id(of: token) else {
-                throw ModelError(.invalidFile, "\(source) lacks the token \(token). It is not a BERT vocabulary.")
+                throw ModelError(
+                    .invalidFile, "\(source) lacks the token \(token). It is not a BERT vocabulary."
+                )
             }
             return id
         }
@@ -92,7 +102,9 @@ public struct WordPieceTokenizer: Sendable {
     }
 
     /// Special tokens that stand literally in the text keep their id, as in the reference.
-    private func nextSpecial(in text: String, from start: String.Index) -> (String.Index, (id: Int32, length: Int)?) {
+    private func nextSpecial(in text: String, from start: String.Index) -> (
+        String.Index, (id: Int32, length: Int)?
+    ) {
         var index = start
         let utf8 = text.utf8
         while index < utf8.endIndex {
@@ -107,7 +119,9 @@ public struct WordPieceTokenizer: Sendable {
 
     private func append(_ word: UnsafeBufferPointer<UInt8>, to ids: inout [Int32]) {
         // Characters are counted, not bytes: continuation bytes start with the bits 10.
-        if word.count > Self.maximumWord, word.reduce(0, { $0 + ($1 & 0xc0 != 0x80 ? 1 : 0) }) > Self.maximumWord {
+        if word.count > Self.maximumWord,
+            word.reduce(0, { $0 + ($1 & 0xc0 != 0x80 ? 1 : 0) }) > Self.maximumWord
+        {
             ids.append(unknownID)
             return
         }
@@ -142,7 +156,8 @@ private struct PieceTable: Sendable {
         func add(_ end: Int) {
             var end = end
             if end > start, vocabulary[end - 1] == 13 { end -= 1 }
-            let isContinuation = end - start > 2 && vocabulary[start] == 35 && vocabulary[start + 1] == 35
+            let isContinuation =
+                end - start > 2 && vocabulary[start] == 35 && vocabulary[start + 1] == 35
             let offset = isContinuation ? start + 2 : start
             pieces.append((Int32(offset), Int32(end - offset)))
             continuation.append(isContinuation)
@@ -153,7 +168,9 @@ private struct PieceTable: Sendable {
         }
         if start < vocabulary.count { add(vocabulary.count) }
         guard !pieces.isEmpty, pieces.count < 4_000_000 else {
-            throw ModelError(.invalidFile, "\(source) holds \(pieces.count) pieces. It is not a BERT vocabulary.")
+            throw ModelError(
+                .invalidFile, "\(source) holds \(pieces.count) pieces. It is not a BERT vocabulary."
+            )
         }
         var capacity = 1
         while capacity < pieces.count * 3 { capacity *= 2 }
@@ -161,7 +178,9 @@ private struct PieceTable: Sendable {
         var longest = 0
         for (id, piece) in pieces.enumerated() {
             var hash = Self.seed(continuation[id])
-            for byte in vocabulary[Int(piece.0)..<Int(piece.0 + piece.1)] { hash = Self.step(hash, byte) }
+            for byte in vocabulary[Int(piece.0)..<Int(piece.0 + piece.1)] {
+                hash = Self.step(hash, byte)
+            }
             var slot = Int(truncatingIfNeeded: Self.finish(hash)) & (capacity - 1)
             while slots[slot] >= 0 { slot = (slot + 1) & (capacity - 1) }
             slots[slot] = Int32(id)
@@ -176,18 +195,23 @@ private struct PieceTable: Sendable {
     private static func seed(_ continuation: Bool) -> UInt64 {
         continuation ? 0x9e37_79b9_7f4a_7c15 : 0xcbf2_9ce4_8422_2325
     }
-    private static func step(_ hash: UInt64, _ byte: UInt8) -> UInt64 { (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
+    private static func step(_ hash: UInt64, _ byte: UInt8) -> UInt64 {
+        (hash ^ UInt64(byte)) &* 0x100_0000_01b3
+    }
     private static func finish(_ hash: UInt64) -> UInt64 { hash ^ (hash >> 29) }
 
     func id(of token: String) -> Int32? {
         var token = token
         return token.withUTF8 {
-            find($0, 0..<$0.count, hash: $0.reduce(Self.seed(false), Self.step), continuation: false)
+            find(
+                $0, 0..<$0.count, hash: $0.reduce(Self.seed(false), Self.step), continuation: false)
         }
     }
 
     /// The longest piece that starts at `start`; a prefix's hash extends the shorter prefix's.
-    func longestMatch(in word: UnsafeBufferPointer<UInt8>, from start: Int) -> (id: Int32, end: Int)? {
+    func longestMatch(in word: UnsafeBufferPointer<UInt8>, from start: Int) -> (
+        id: Int32, end: Int
+    )? {
         let limit = min(word.count, start + longest)
         return withUnsafeTemporaryAllocation(of: UInt64.self, capacity: limit - start) { hashes in
             var hash = Self.seed(start > 0)
@@ -199,7 +223,8 @@ private struct PieceTable: Sendable {
             while end > start {
                 // A piece ends between characters.
                 if end == word.count || word[end] & 0xc0 != 0x80,
-                    let id = find(word, start..<end, hash: hashes[end - start - 1], continuation: start > 0)
+                    let id = find(
+                        word, start..<end, hash: hashes[end - start - 1], continuation: start > 0)
                 {
                     return (id, end)
                 }
@@ -209,7 +234,10 @@ private struct PieceTable: Sendable {
         }
     }
 
-    private func find(_ text: UnsafeBufferPointer<UInt8>, _ range: Range<Int>, hash: UInt64, continuation wanted: Bool)
+    private func find(
+        _ text: UnsafeBufferPointer<UInt8>, _ range: Range<Int>, hash: UInt64,
+        continuation wanted: Bool
+    )
         -> Int32?
     {
         var slot = Int(truncatingIfNeeded: Self.finish(hash)) & (slots.count - 1)
@@ -217,7 +245,9 @@ private struct PieceTable: Sendable {
             let id = Int(slots[slot]), piece = pieces[id]
             if continuation[id] == wanted, Int(piece.length) == range.count {
                 let same = bytes.withUnsafeBufferPointer { bytes in
-                    memcmp(bytes.baseAddress! + Int(piece.offset), text.baseAddress! + range.lowerBound, range.count)
+                    memcmp(
+                        bytes.baseAddress! + Int(piece.offset),
+                        text.baseAddress! + range.lowerBound, range.count)
                         == 0
                 }
                 if same { return Int32(id) }

@@ -18,14 +18,17 @@ extension LanguageModel {
     /// A noncharacter that keeps names of special tokens in messages from being read as such.
     private static let guardScalar = Unicode.Scalar(0xFDD0 as UInt16)!
 
-    /// The prompt's tokens, by the model's own template. Names of special tokens inside of messages stay text. Messages of roles that the
-    /// template does not take are told in those of roles that it takes.
+    /// The prompt's tokens, by the model's own template. Names of special tokens inside of messages
+    /// stay text. Messages of roles that the template does not take are told in those of roles that
+    /// it takes.
     ///
     /// - Throws: ``EngineError`` if the model has no template or the template refuses the messages.
     public func tokens(of messages: [ChatMessage]) throws -> [Int32] {
         guard let chatForm else {
             throw EngineError(
-                .invalidRequest, "\(name) has no chat template; it completes text (`mneme generate`, /v1/completions).")
+                .invalidRequest,
+                "\(name) has no chat template; it completes text (`mneme generate`, /v1/completions)."
+            )
         }
         let prompt: String
         do {
@@ -44,18 +47,24 @@ extension LanguageModel {
     public func tokens(ofSystem message: String) throws -> [Int32] {
         // Of use is what stands before any question: what two prompts share.
         let prompts = try ["A", "1"].map {
-            try tokens(of: [ChatMessage(role: "system", content: message), ChatMessage(role: "user", content: $0)])
+            try tokens(of: [
+                ChatMessage(role: "system", content: message),
+                ChatMessage(role: "user", content: $0),
+            ])
         }
         return zip(prompts[0], prompts[1]).prefix { $0 == $1 }.map(\.0)
     }
 
-    /// The tokens of a prompt with texts in one of its messages that may stand in other prompts, too: their tokens do not depend on what is around them.
+    /// The tokens of a prompt with texts in one of its messages that may stand in other prompts,
+    /// too: their tokens do not depend on what is around them.
     ///
     /// - Parameters:
     ///   - index: the message, whose content is `before`, `texts` and `after` together.
     /// - Returns: the tokens, and where each text stands among them.
     /// - Throws: ``EngineError`` as ``tokens(of:)``.
-    public func tokens(of messages: [ChatMessage], at index: Int, before: String, texts: [String], after: String) throws
+    public func tokens(
+        of messages: [ChatMessage], at index: Int, before: String, texts: [String], after: String
+    ) throws
         -> (
             tokens: [Int32], texts: [Range<Int>]
         )
@@ -75,16 +84,23 @@ extension LanguageModel {
             prompt += tokenizer.encode(text, special: false)
             if prompt.count > start { places.append(start..<prompt.count) }
         }
-        return (prompt + zip(ends[0].reversed(), ends[1].reversed()).prefix { $0 == $1 }.map(\.0).reversed(), places)
+        return (
+            prompt
+                + zip(ends[0].reversed(), ends[1].reversed()).prefix { $0 == $1 }.map(\.0)
+                .reversed(), places
+        )
     }
 
-    /// The text with the guard after the first scalar of each special token's name. By scalars, as tokenizers find names: a mark
-    /// after a name makes another character of its end.
+    /// The text with the guard after the first scalar of each special token's name. By scalars, as
+    /// tokenizers find names: a mark after a name makes another character of its end.
     private func guarded(_ text: String) -> String {
         let scalars = text.unicodeScalars.filter { $0 != Self.guardScalar }
         let source = Array(scalars),
-            names = Dictionary(grouping: tokenizer.specialNames.map { Array($0.unicodeScalars) }.filter { !$0.isEmpty })
-            { $0[0] }
+            names = Dictionary(
+                grouping: tokenizer.specialNames.map { Array($0.unicodeScalars) }.filter {
+                    !$0.isEmpty
+                }
+            ) { $0[0] }
         var out = String.UnicodeScalarView()
         for (i, scalar) in source.enumerated() {
             out.append(scalar)
@@ -97,7 +113,8 @@ extension LanguageModel {
 }
 
 extension Engine {
-    /// A prompt in whose message `index` texts stand that other prompts may hold, too: in parts if this engine reuses such, else as a whole.
+    /// A prompt in whose message `index` texts stand that other prompts may hold, too: in parts if
+    /// this engine reuses such, else as a whole.
     ///
     /// - Throws: ``EngineError`` as ``LanguageModel/tokens(of:)``.
     public func prompt(
@@ -106,7 +123,8 @@ extension Engine {
     ) throws -> (tokens: [Int32], texts: [Range<Int>]) {
         if reusesTexts, !parts.texts.isEmpty {
             return try model.tokens(
-                of: messages, at: index, before: parts.before, texts: parts.texts, after: parts.after)
+                of: messages, at: index, before: parts.before, texts: parts.texts,
+                after: parts.after)
         }
         var messages = messages
         messages[index].content = parts.before + parts.texts.joined() + parts.after

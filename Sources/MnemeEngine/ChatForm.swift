@@ -1,10 +1,10 @@
 import MnemeModels
 
-/// A chat template, and which messages it takes: found by rendering it when the model is loaded, whatever the model is
-/// called.
+/// A chat template, and which messages it takes: found by rendering it when the model is loaded,
+/// whatever the model is called.
 ///
-/// Some templates refuse a system message, or leave it out; some demand that roles alternate. What they would not take
-/// is told in the messages that they do take.
+/// Some templates refuse a system message, or leave it out; some demand that roles alternate. What
+/// they would not take is told in the messages that they do take.
 package struct ChatForm: Sendable {
     /// Where a template takes system messages.
     package enum System: Sendable { case anywhere, first, nowhere }
@@ -24,8 +24,12 @@ package struct ChatForm: Sendable {
         let template = try ChatTemplate(text)
         /// Whether all messages of such a conversation come into the prompt.
         func takes(_ roles: String...) -> Bool {
-            let messages = roles.enumerated().map { ChatMessage(role: $1, content: "probe\($0)probe") }
-            guard let prompt = try? Self.render(template, messages, begin, end) else { return false }
+            let messages = roles.enumerated().map {
+                ChatMessage(role: $1, content: "probe\($0)probe")
+            }
+            guard let prompt = try? Self.render(template, messages, begin, end) else {
+                return false
+            }
             return messages.allSatisfy { prompt.contains($0.content) }
         }
         (self.template, self.begin, self.end) = (template, begin, end)
@@ -37,17 +41,21 @@ package struct ChatForm: Sendable {
         takesRuns = takes("user", "user", "assistant", "assistant", "user")
         system =
             !takes("system", "user")
-            ? .nowhere : takes("system", "system", "user", "assistant", "system", "user") ? .anywhere : .first
+            ? .nowhere
+            : takes("system", "system", "user", "assistant", "system", "user") ? .anywhere : .first
     }
 
     /// The prompt.
     ///
-    /// - Throws: ``MnemeText/TemplateError`` with the template's own words if it refuses the messages.
+    /// - Throws: ``MnemeText/TemplateError`` with the template's own words if it refuses the
+    ///   messages.
     package func prompt(_ messages: [ChatMessage]) throws -> String {
         try Self.render(template, fitted(messages), begin, end)
     }
 
-    private static func render(_ template: ChatTemplate, _ messages: [ChatMessage], _ begin: String, _ end: String)
+    private static func render(
+        _ template: ChatTemplate, _ messages: [ChatMessage], _ begin: String, _ end: String
+    )
         throws -> String
     {
         let values = messages.map { message -> JinjaValue in
@@ -59,8 +67,8 @@ package struct ChatForm: Sendable {
         ])
     }
 
-    /// The messages as the template takes them: what a system message says stands before what the user says next, and
-    /// neighbours of one role are one message.
+    /// The messages as the template takes them: what a system message says stands before what the
+    /// user says next, and neighbours of one role are one message.
     func fitted(_ messages: [ChatMessage]) -> [ChatMessage] {
         var result: [ChatMessage] = [], told: [String] = [], hasBegun = false
         for message in messages {
@@ -71,7 +79,9 @@ package struct ChatForm: Sendable {
                 result[first].content += Self.gap + message.content
             } else if message.role == "user", !told.isEmpty {
                 append(
-                    ChatMessage(role: "user", content: (told + [message.content]).joined(separator: Self.gap)),
+                    ChatMessage(
+                        role: "user",
+                        content: (told + [message.content]).joined(separator: Self.gap)),
                     to: &result)
                 told = []
             } else {
@@ -79,7 +89,10 @@ package struct ChatForm: Sendable {
             }
         }
         // Nobody said anything after it.
-        if !told.isEmpty { append(ChatMessage(role: "user", content: told.joined(separator: Self.gap)), to: &result) }
+        if !told.isEmpty {
+            append(
+                ChatMessage(role: "user", content: told.joined(separator: Self.gap)), to: &result)
+        }
         return result
     }
 
@@ -87,7 +100,8 @@ package struct ChatForm: Sendable {
 
     private func append(_ message: ChatMessage, to messages: inout [ChatMessage]) {
         let merges =
-            !takesRuns && (message.role == "user" || message.role == "assistant") && messages.last?.role == message.role
+            !takesRuns && (message.role == "user" || message.role == "assistant")
+            && messages.last?.role == message.role
         if merges {
             messages[messages.count - 1].content += Self.gap + message.content
         } else {

@@ -5,8 +5,8 @@ import NIOConcurrencyHelpers
 
 /// Runs a language model for many requests at once.
 ///
-/// One thread of its own makes the steps that ``StepScheduler`` plans; callers read streams. Cancelling the task that
-/// reads a stream ends its request before the next step.
+/// One thread of its own makes the steps that ``StepScheduler`` plans; callers read streams.
+/// Cancelling the task that reads a stream ends its request before the next step.
 public final class Engine: Sendable {
     /// The model.
     public let decoder: TransformerDecoder
@@ -28,12 +28,14 @@ public final class Engine: Sendable {
         public var sequences = 16
         /// Requests that wait; more are refused.
         public var waiting = 256
-        /// Bytes of keys and values, in use and kept for later: 4 GiB, but a quarter of the machine's memory at most.
+        /// Bytes of keys and values, in use and kept for later: 4 GiB, but a quarter of the
+        /// machine's memory at most.
         public var kvBytes = min(4 << 30, Int(ProcessInfo.processInfo.physicalMemory / 4))
         /// Tokens of a prompt and its answer; nil takes the model's context.
         public var context: Int?
-        /// Of the tokens of ``GenerationRequest/texts`` that are known from other places, how many are computed again: those that the question
-        /// attends to most (CacheBlend, Yao et al. 2025, chosen by attention). nil computes all anew, and answers are exact.
+        /// Of the tokens of ``GenerationRequest/texts`` that are known from other places, how many
+        /// are computed again: those that the question attends to most (CacheBlend, Yao et al.
+        /// 2025, chosen by attention). nil computes all anew, and answers are exact.
         public var reuseShare: Double?
 
         /// The defaults.
@@ -78,7 +80,8 @@ public final class Engine: Sendable {
 
         var tokens: Int { request.prompt.count + answer.count }
         func token(_ index: Int) -> Int32 {
-            index < request.prompt.count ? request.prompt[index] : answer[index - request.prompt.count]
+            index < request.prompt.count
+                ? request.prompt[index] : answer[index - request.prompt.count]
         }
         var positions: Int { request.prompt.count + maxTokens }
 
@@ -95,7 +98,9 @@ public final class Engine: Sendable {
 
         /// Goes on behind what was found, once it is there.
         mutating func takeRestored() {
-            guard let session, !session.isLoading, !parts.contains(where: \.isLoading) else { return }
+            guard let session, !session.isLoading, !parts.contains(where: \.isLoading) else {
+                return
+            }
             isLoading = false
             position = session.restored
             if answer.isEmpty { usage.cachedTokens = position }
@@ -105,12 +110,15 @@ public final class Engine: Sendable {
     /// Starts the engine's thread. ``close()`` ends it.
     ///
     /// - Parameters:
-    ///   - folder: where keys and values are kept beyond the process; nil keeps them in memory only.
+    ///   - folder: where keys and values are kept beyond the process; nil keeps them in memory
+    ///     only.
     ///   - remote: where other machines find them, too: a ``MnemeKV/RedisTier``.
     ///   - codec: how they are kept there; all but f16 change answers a little after a restart.
-    /// - Throws: ``MnemeKV/KVError`` if there is no memory for keys and values, or the model's files cannot be read.
+    /// - Throws: ``MnemeKV/KVError`` if there is no memory for keys and values, or the model's
+    ///   files cannot be read.
     public init(
-        _ model: LanguageModel, limits: Limits = Limits(), folder: KVFolder? = nil, remote: (any KVTier)? = nil,
+        _ model: LanguageModel, limits: Limits = Limits(), folder: KVFolder? = nil,
+        remote: (any KVTier)? = nil,
         codec: KVCodec = .f16
     ) throws {
         decoder = model.decoder
@@ -118,9 +126,12 @@ public final class Engine: Sendable {
         self.limits = limits
         self.folder = folder
         let isKept = folder != nil || remote != nil
-        let weights = isKept ? try ModelIdentity.hash(model.path, cache: folder.map { $0.path + "/models" }) : ""
+        let weights =
+            isKept
+            ? try ModelIdentity.hash(model.path, cache: folder.map { $0.path + "/models" }) : ""
         cache = try KVCache(
-            shape: KVShape(decoder.configuration), model: .model(weights, decoder.configuration, codec: codec),
+            shape: KVShape(decoder.configuration),
+            model: .model(weights, decoder.configuration, codec: codec),
             modelName: model.name, bytes: limits.kvBytes,
             near: folder, far: remote, codec: codec)
         reuse = limits.reuseShare.map { [cache] in TextReuse(cache, model.decoder, share: $0) }
@@ -143,12 +154,16 @@ public final class Engine: Sendable {
         cache.flush()
     }
 
-    /// Forgets, in memory and on disk, all keys and values that were made with these memories in the text.
+    /// Forgets, in memory and on disk, all keys and values that were made with these memories in
+    /// the text.
     ///
-    /// - Parameter texts: what these alone have goes, too: hashes of last blocks, as ``MnemeKV/KVFolder`` names them.
+    /// - Parameter texts: what these alone have goes, too: hashes of last blocks, as
+    ///   ``MnemeKV/KVFolder`` names them.
     /// - Throws: ``MnemeKV/KVError`` if something may be left.
     public func erase(sources: Set<String>, texts: [KVHash] = []) throws {
-        try cache.erase(sources: sources, blocks: Set(texts.flatMap { cache.own($0) + ((try? folder?.own($0)) ?? []) }))
+        try cache.erase(
+            sources: sources,
+            blocks: Set(texts.flatMap { cache.own($0) + ((try? folder?.own($0)) ?? []) }))
     }
 
     /// Tokens that a prompt and its answer may have together.
@@ -166,17 +181,28 @@ public final class Engine: Sendable {
 
     /// Generates an answer.
     ///
-    /// - Throws: ``EngineError`` at once for requests that cannot be carried out; the stream throws what comes up later.
-    public func generate(_ request: GenerationRequest) throws -> AsyncThrowingStream<GenerationEvent, any Error> {
+    /// - Throws: ``EngineError`` at once for requests that cannot be carried out; the stream throws
+    ///   what comes up later.
+    public func generate(_ request: GenerationRequest) throws -> AsyncThrowingStream<
+        GenerationEvent, any Error
+    > {
         try request.sampling.check(vocabulary: decoder.configuration.vocabularySize)
-        guard !request.prompt.isEmpty else { throw EngineError(.invalidRequest, "The prompt is empty.") }
-        guard request.prompt.allSatisfy({ (0..<Int32(decoder.configuration.vocabularySize)).contains($0) }) else {
-            throw EngineError(.invalidRequest, "The prompt holds tokens that the model does not have.")
+        guard !request.prompt.isEmpty else {
+            throw EngineError(.invalidRequest, "The prompt is empty.")
+        }
+        guard
+            request.prompt.allSatisfy({
+                (0..<Int32(decoder.configuration.vocabularySize)).contains($0)
+            })
+        else {
+            throw EngineError(
+                .invalidRequest, "The prompt holds tokens that the model does not have.")
         }
         guard request.prompt.count < context else {
             throw EngineError(
                 .tooLong,
-                "The prompt has \(request.prompt.count) tokens; prompt and answer may have \(context) together.")
+                "The prompt has \(request.prompt.count) tokens; prompt and answer may have \(context) together."
+            )
         }
         if let most = request.maxTokens, most < 1 {
             throw EngineError(.invalidRequest, "At least one token must be asked for.")
@@ -196,8 +222,10 @@ public final class Engine: Sendable {
         }
         var end = 0
         for text in request.texts {
-            guard text.lowerBound >= end, text.upperBound <= request.prompt.count, !text.isEmpty else {
-                throw EngineError(.invalidRequest, "Texts of a prompt stand in it, one behind the other.")
+            guard text.lowerBound >= end, text.upperBound <= request.prompt.count, !text.isEmpty
+            else {
+                throw EngineError(
+                    .invalidRequest, "Texts of a prompt stand in it, one behind the other.")
             }
             end = text.upperBound
         }
@@ -219,9 +247,11 @@ public final class Engine: Sendable {
             }
             shared.arrived.append(
                 Sequence(
-                    id: id, request: request, maxTokens: most, arrival: now, deadline: request.timeout.map { now + $0 },
+                    id: id, request: request, maxTokens: most, arrival: now,
+                    deadline: request.timeout.map { now + $0 },
                     continuation: continuation,
-                    sampler: Sampler(request.sampling, prompt: request.prompt), constraint: constraint))
+                    sampler: Sampler(request.sampling, prompt: request.prompt),
+                    constraint: constraint))
         }
         wake.signal()
         return stream
@@ -242,7 +272,8 @@ public final class Engine: Sendable {
     private func loop() {
         var waiting: [Sequence] = [], running: [Sequence] = [], shares = FairShare()
         let tokens = UnsafeMutableBufferPointer<Int32>.allocate(capacity: decoder.stepTokens)
-        let segments = UnsafeMutableBufferPointer<DecoderSegment>.allocate(capacity: limits.sequences)
+        let segments = UnsafeMutableBufferPointer<DecoderSegment>.allocate(
+            capacity: limits.sequences)
         let size = decoder.configuration.vocabularySize
         let logits = UnsafeMutableBufferPointer<Float>.allocate(
             capacity: min(limits.sequences, decoder.stepLogits) * size)
@@ -274,7 +305,9 @@ public final class Engine: Sendable {
                             (
                                 sequence,
                                 EngineError(
-                                    .timeout, "The request took longer than it may. Ask for fewer tokens or more time.")
+                                    .timeout,
+                                    "The request took longer than it may. Ask for fewer tokens or more time."
+                                )
                             ))
                     } else {
                         return false
@@ -290,7 +323,9 @@ public final class Engine: Sendable {
             if closed { return }
             shares.update(active: Set((waiting + running).map(\.request.key)))
             running.removeAll { sequence in
-                guard let failure = sequence.isLoading ? sequence.session?.failure : nil else { return false }
+                guard let failure = sequence.isLoading ? sequence.session?.failure : nil else {
+                    return false
+                }
                 finish(sequence, throwing: failure)
                 return true
             }
@@ -319,9 +354,11 @@ public final class Engine: Sendable {
                         [wake] in wake.signal()
                     }
                     sequence.isLoading = true
-                    // A sequence that was put back has been answered in part from exact values, or is answered exactly now.
+                    // A sequence that was put back has been answered in part from exact values, or
+                    // is answered exactly now.
                     if sequence.answer.isEmpty {
-                        sequence.parts = reuse?.find(sequence.request) { [wake] in wake.signal() } ?? []
+                        sequence.parts =
+                            reuse?.find(sequence.request) { [wake] in wake.signal() } ?? []
                     }
                     sequence.takeRestored()
                     if !sequence.isLoading, !sequence.parts.isEmpty { beginMove(&sequence) }
@@ -329,10 +366,12 @@ public final class Engine: Sendable {
                 } catch { finish(sequence, throwing: error) }
             }
             report(waiting.count, running.count)
-            // Texts are moved in steps of their own, the oldest sequence's first; in between, all others go on.
+            // Texts are moved in steps of their own, the oldest sequence's first; in between, all
+            // others go on.
             let moving = running.firstIndex { $0.moving != nil }
             if let moving { goOn(&running[moving], &shares, logits.baseAddress!) }
-            let wentOn = !plan.work.isEmpty && step(plan, &running, &shares, tokens, segments, logits)
+            let wentOn =
+                !plan.work.isEmpty && step(plan, &running, &shares, tokens, segments, logits)
             if wentOn || moving != nil { continue }
             if plan.preempted != nil || !plan.admitted.isEmpty { continue }
             // Deadlines, and memory that comes free elsewhere, are looked at now and then.
@@ -343,23 +382,30 @@ public final class Engine: Sendable {
         }
     }
 
-    private func view(_ waiting: [Sequence], _ running: [Sequence], _ shares: FairShare) -> EngineView {
+    private func view(_ waiting: [Sequence], _ running: [Sequence], _ shares: FairShare)
+        -> EngineView
+    {
         var keys: Set<String> = []
         return EngineView(
             running: running.map {
                 EngineView.Running(
-                    id: $0.id, position: $0.position, pending: $0.isFilling ? 0 : $0.tokens - $0.position,
+                    id: $0.id, position: $0.position,
+                    pending: $0.isFilling ? 0 : $0.tokens - $0.position,
                     blocks: $0.session?.blocks ?? 0)
             },
             waiting: waiting.map { sequence in
                 // Only the first of each key may start soon.
-                let isNext = running.count < limits.sequences && keys.insert(sequence.request.key).inserted
+                let isNext =
+                    running.count < limits.sequences && keys.insert(sequence.request.key).inserted
                 let known =
                     isNext
-                    ? cache.known((0..<sequence.tokens).map { sequence.token($0) }, scope: sequence.request.scope)
+                    ? cache.known(
+                        (0..<sequence.tokens).map { sequence.token($0) },
+                        scope: sequence.request.scope)
                     : (tokens: 0, heldBlocks: 0)
                 return EngineView.Waiting(
-                    id: sequence.id, key: sequence.request.key, prompt: sequence.tokens - known.tokens,
+                    id: sequence.id, key: sequence.request.key,
+                    prompt: sequence.tokens - known.tokens,
                     blocks: KVShape.blocks(sequence.tokens + 1) - known.heldBlocks)
             }, served: shares.served, freeBlocks: cache.available, blockTokens: KVShape.blockTokens,
             stepTokens: decoder.stepTokens,
@@ -369,15 +415,26 @@ public final class Engine: Sendable {
     /// Takes texts of the prompt from where they stood before, if enough of them are known.
     private func beginMove(_ sequence: inout Sequence) {
         let prompt = sequence.request.prompt
-        if let reuse, let session = sequence.session, (try? session.prepare(positions: prompt.count)) == true {
-            sequence.moving = reuse.move(prompt, known: sequence.position, parts: sequence.parts, view: session.view)
+        if let reuse, let session = sequence.session,
+            (try? session.prepare(positions: prompt.count)) == true
+        {
+            sequence.moving = reuse.move(
+                prompt, known: sequence.position, parts: sequence.parts, view: session.view)
         }
-        if sequence.moving == nil { sequence.closeParts() } else { sequence.session?.keepToItself() }
+        if sequence.moving == nil {
+            sequence.closeParts()
+        } else {
+            sequence.session?.keepToItself()
+        }
     }
 
     /// Computes a step of what is missing beside the texts that were moved.
-    private func goOn(_ sequence: inout Sequence, _ shares: inout FairShare, _ logits: UnsafeMutablePointer<Float>) {
-        guard sequence.moving?.filling.step(logits) == false, let moving = sequence.moving else { return }
+    private func goOn(
+        _ sequence: inout Sequence, _ shares: inout FairShare, _ logits: UnsafeMutablePointer<Float>
+    ) {
+        guard sequence.moving?.filling.step(logits) == false, let moving = sequence.moving else {
+            return
+        }
         let prompt = sequence.request.prompt, computed = moving.filling.computed
         sequence.moving = nil
         sequence.closeParts()
@@ -396,22 +453,31 @@ public final class Engine: Sendable {
     private func step(
         _ plan: StepPlan, _ running: inout [Sequence], _ shares: inout FairShare,
         _ tokens: UnsafeMutableBufferPointer<Int32>,
-        _ segments: UnsafeMutableBufferPointer<DecoderSegment>, _ logits: UnsafeMutableBufferPointer<Float>
+        _ segments: UnsafeMutableBufferPointer<DecoderSegment>,
+        _ logits: UnsafeMutableBufferPointer<Float>
     ) -> Bool {
-        var count = 0, parts = 0, draws: [Int] = [], prompt = 0, done: Set<Int> = [], failed: [(Int, any Error)] = []
+        var count = 0, parts = 0, draws: [Int] = [], prompt = 0, done: Set<Int> = [],
+            failed: [(Int, any Error)] = []
         for work in plan.work {
-            guard let i = running.firstIndex(where: { $0.id == work.id }), let session = running[i].session else {
+            guard let i = running.firstIndex(where: { $0.id == work.id }),
+                let session = running[i].session
+            else {
                 continue
             }
             let sequence = running[i]
-            do { guard try session.prepare(positions: sequence.position + work.tokens) else { continue } } catch {
+            do {
+                guard try session.prepare(positions: sequence.position + work.tokens) else {
+                    continue
+                }
+            } catch {
                 failed.append((i, error))
                 continue
             }
             for j in 0..<work.tokens { tokens[count + j] = sequence.token(sequence.position + j) }
             let ends = work.tokens == sequence.tokens - sequence.position
             segments[parts] = DecoderSegment(
-                tokens: count..<count + work.tokens, position: sequence.position, view: session.view,
+                tokens: count..<count + work.tokens, position: sequence.position,
+                view: session.view,
                 logits: ends ? 1 : 0)
             count += work.tokens
             parts += 1
@@ -430,15 +496,19 @@ public final class Engine: Sendable {
         }
         decoder.step(
             tokens: UnsafeBufferPointer(rebasing: tokens[..<count]),
-            segments: UnsafeBufferPointer(rebasing: segments[..<parts]), logits: logits.baseAddress!)
+            segments: UnsafeBufferPointer(rebasing: segments[..<parts]), logits: logits.baseAddress!
+        )
         shared.withLockedValue { shared in
             shared.statistics.promptTokens += prompt
             shared.statistics.answerTokens += draws.count
         }
         let size = decoder.configuration.vocabularySize, now = ContinuousClock().now
         for work in plan.work {
-            guard let i = running.firstIndex(where: { $0.id == work.id }), !done.contains(work.id) else { continue }
-            do { try running[i].session?.publish(running[i].token, computed: running[i].position) } catch {
+            guard let i = running.firstIndex(where: { $0.id == work.id }), !done.contains(work.id)
+            else { continue }
+            do {
+                try running[i].session?.publish(running[i].token, computed: running[i].position)
+            } catch {
                 finish(running[i], throwing: error)
                 done.insert(work.id)
             }
@@ -460,7 +530,8 @@ public final class Engine: Sendable {
 
     /// Draws one token and hands its text out; returns why the answer ends, if it does.
     private func draw(
-        _ logits: UnsafeMutableBufferPointer<Float>, _ sequence: inout Sequence, _ now: ContinuousClock.Instant
+        _ logits: UnsafeMutableBufferPointer<Float>, _ sequence: inout Sequence,
+        _ now: ContinuousClock.Instant
     ) throws -> FinishReason? {
         // Probabilities are those of the model, before penalties change the logits.
         let original =
@@ -473,7 +544,8 @@ public final class Engine: Sendable {
             guard allowed.contains(where: { $0 != 0 }) else {
                 throw EngineError(
                     .invalidRequest,
-                    "The model has no tokens for what the schema wants next. Use plain ASCII in names and values.")
+                    "The model has no tokens for what the schema wants next. Use plain ASCII in names and values."
+                )
             }
             token = sequence.sampler.next(logits, allowed: allowed)
             sequence.constraint!.advance(token)
@@ -481,7 +553,9 @@ public final class Engine: Sendable {
             token = sequence.sampler.next(logits)
         }
         let seconds = sequence.lastToken.map { (now - $0) / .seconds(1) }
-        if sequence.lastToken == nil { sequence.usage.firstToken = (now - sequence.arrival) / .seconds(1) }
+        if sequence.lastToken == nil {
+            sequence.usage.firstToken = (now - sequence.arrival) / .seconds(1)
+        }
         let first = sequence.usage.firstToken
         shared.withLockedValue { shared in
             if let seconds {
@@ -501,15 +575,20 @@ public final class Engine: Sendable {
         let (text, stopped) = Self.release(&sequence.held, stop: sequence.request.stop, all: isLast)
         var probability: Double?, alternatives: [TokenProbability] = []
         if let original, let count = sequence.request.alternatives {
-            (probability, alternatives) = Sampler.logProbabilities(original, token: token, count: count)
+            (probability, alternatives) = Sampler.logProbabilities(
+                original, token: token, count: count)
         }
-        sequence.continuation.yield(.token(text: text, id: token, probability: probability, alternatives: alternatives))
+        sequence.continuation.yield(
+            .token(text: text, id: token, probability: probability, alternatives: alternatives))
         if ends || stopped { return .stop }
         return isLast ? .length : nil
     }
 
-    /// Takes out the text that can be shown: up to a stop string, and without an end that one could begin with.
-    package static func release(_ held: inout String, stop: [String], all: Bool) -> (text: String, stopped: Bool) {
+    /// Takes out the text that can be shown: up to a stop string, and without an end that one could
+    /// begin with.
+    package static func release(_ held: inout String, stop: [String], all: Bool) -> (
+        text: String, stopped: Bool
+    ) {
         guard !stop.isEmpty else {
             defer { held = "" }
             return (held, false)
@@ -532,7 +611,9 @@ public final class Engine: Sendable {
         return (text, false)
     }
 
-    private func finish(_ sequence: Sequence, throwing error: (any Error)?, last: GenerationEvent? = nil) {
+    private func finish(
+        _ sequence: Sequence, throwing error: (any Error)?, last: GenerationEvent? = nil
+    ) {
         if let reuse, let session = sequence.session, !sequence.isLoading,
             sequence.position >= sequence.request.prompt.count
         {

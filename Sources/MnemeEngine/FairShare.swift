@@ -1,6 +1,8 @@
-/// What each key was served, so that keys get equal shares while they want them (VTC, Sheng et al. 2024).
+/// What each key was served, so that keys get equal shares while they want them (VTC, Sheng et al.
+/// 2024).
 ///
-/// A key that comes back does not catch up on the time it was away: its count is lifted to the least of those that stayed.
+/// A key that comes back does not catch up on the time it was away: its count is lifted to the
+/// least of those that stayed.
 public struct FairShare: Sendable, Equatable {
     /// Tokens computed for each key, lifted.
     public private(set) var served: [String: Int] = [:]
@@ -11,7 +13,8 @@ public struct FairShare: Sendable, Equatable {
     /// Nobody was served.
     public init() {}
 
-    /// Takes note of who has requests now. Keys without, and without a lead over others, are forgotten.
+    /// Takes note of who has requests now. Keys without, and without a lead over others, are
+    /// forgotten.
     public mutating func update(active now: Set<String>) {
         if let least = active.compactMap({ served[$0] }).min() { floor = max(floor, least) }
         for key in now.subtracting(active) { served[key] = max(served[key] ?? 0, floor) }

@@ -16,12 +16,13 @@ public struct GenerationRequest: Sendable {
     public var ignoresEnd = false
     /// How many alternatives to report with each token; nil reports no probabilities.
     public var alternatives: Int?
-    /// Who may find what is computed for it: requests of the same scope alone, as the time that an answer takes tells what is known.
+    /// Who may find what is computed for it: requests of the same scope alone, as the time that an
+    /// answer takes tells what is known.
     public var scope = ""
     /// Names of memories in the prompt: what is kept of it is forgotten with them.
     public var sources: Set<String> = []
-    /// Parts of the prompt that may stand in other prompts at other places, in order: recalled memories. Their keys and values are reused there,
-    /// if ``Engine/Limits/reuseShare`` says so.
+    /// Parts of the prompt that may stand in other prompts at other places, in order: recalled
+    /// memories. Their keys and values are reused there, if ``Engine/Limits/reuseShare`` says so.
     public var texts: [Range<Int>] = []
     /// Whose request it is, for fairness.
     public var key = ""
@@ -46,7 +47,8 @@ public struct GenerationUsage: Sendable, Equatable {
     public var promptTokens = 0, answerTokens = 0
     /// Tokens of the prompt whose keys and values were there already.
     public var cachedTokens = 0
-    /// Of these, tokens of texts that stood elsewhere: the answer may differ a little from one computed anew.
+    /// Of these, tokens of texts that stood elsewhere: the answer may differ a little from one
+    /// computed anew.
     public var reusedTokens = 0
     /// From arrival to the first token, and to the end; in seconds.
     public var firstToken = 0.0, total = 0.0
@@ -54,7 +56,8 @@ public struct GenerationUsage: Sendable, Equatable {
 
 /// A piece of an answer.
 public enum GenerationEvent: Sendable {
-    /// Text that is complete; may be empty while half a character or a possible stop string is held back.
+    /// Text that is complete; may be empty while half a character or a possible stop string is held
+    /// back.
     case token(text: String, id: Int32, probability: Double?, alternatives: [TokenProbability])
     /// Nothing follows.
     case finished(FinishReason, GenerationUsage)
@@ -72,7 +75,8 @@ public struct EngineStatistics: Sendable {
     public var promptTokens = 0, answerTokens = 0
     /// Requests ended, also by errors.
     public var finished = 0
-    /// Sums, for means: seconds to the first token over requests, and between tokens over answers' further tokens.
+    /// Sums, for means: seconds to the first token over requests, and between tokens over answers'
+    /// further tokens.
     public var firstTokenSeconds = 0.0, betweenTokensSeconds = 0.0
     /// How many of each sum.
     public var firstTokens = 0, furtherTokens = 0

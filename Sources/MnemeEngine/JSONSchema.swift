@@ -1,10 +1,11 @@
 import MnemeBase
 
-/// A JSON schema, compiled for constrained decoding: every byte that a model writes keeps the text a beginning of valid JSON.
+/// A JSON schema, compiled for constrained decoding: every byte that a model writes keeps the text
+/// a beginning of valid JSON.
 ///
-/// Understood: `type` (also a list), `properties`, `required`, `additionalProperties`, `items`, `minItems`, `maxItems`, `enum`, `const`,
-/// `anyOf`, `oneOf` (as any of), `$ref` into `$defs`. Properties come in the schema's order. Keywords that could not be
-/// kept are refused, not ignored.
+/// Understood: `type` (also a list), `properties`, `required`, `additionalProperties`, `items`,
+/// `minItems`, `maxItems`, `enum`, `const`, `anyOf`, `oneOf` (as any of), `$ref` into `$defs`.
+/// Properties come in the schema's order. Keywords that could not be kept are refused, not ignored.
 ///
 /// Spec: https://json-schema.org/draft/2020-12
 public struct JSONSchema: Sendable {
@@ -47,14 +48,17 @@ public struct JSONSchema: Sendable {
     /// - Parameter path: names of the members that lead to it.
     /// - Throws: ``EngineError`` that names what cannot be kept.
     public init(_ text: String, at path: [String] = []) throws {
-        guard text.utf8.count <= 64 << 20 else { throw EngineError(.invalidRequest, "The schema is too long.") }
+        guard text.utf8.count <= 64 << 20 else {
+            throw EngineError(.invalidRequest, "The schema is too long.")
+        }
         var schema: OrderedJSON
         do { schema = try OrderedJSON(text) } catch {
             throw EngineError(.invalidRequest, "The schema is not JSON. \(error)")
         }
         for (i, name) in path.enumerated() {
             guard let inner = schema[name] else {
-                throw EngineError(.invalidRequest, "'\(path[...i].joined(separator: "."))' is missing.")
+                throw EngineError(
+                    .invalidRequest, "'\(path[...i].joined(separator: "."))' is missing.")
             }
             schema = inner
         }
@@ -68,19 +72,23 @@ public struct JSONSchema: Sendable {
         let definitions: OrderedJSON?
         var known: [String: Int] = [:]
         private static let ignored: Set<String> = [
-            "title", "description", "default", "examples", "$schema", "$id", "$comment", "$defs", "definitions",
+            "title", "description", "default", "examples", "$schema", "$id", "$comment", "$defs",
+            "definitions",
             "deprecated", "readOnly", "writeOnly",
             "strict",
         ]
         private static let kept: Set<String> = [
-            "type", "properties", "required", "additionalProperties", "items", "minItems", "maxItems", "enum", "const",
+            "type", "properties", "required", "additionalProperties", "items", "minItems",
+            "maxItems", "enum", "const",
             "anyOf", "oneOf", "$ref",
         ]
 
         init(definitions: OrderedJSON?) { self.definitions = definitions }
 
         private func fault(_ path: String, _ what: String) -> EngineError {
-            EngineError(.invalidRequest, "The schema\(path.isEmpty ? "" : " at \(path.suffix(200))") \(what).")
+            EngineError(
+                .invalidRequest,
+                "The schema\(path.isEmpty ? "" : " at \(path.suffix(200))") \(what).")
         }
 
         private mutating func add(_ node: Node) -> Int {
@@ -89,42 +97,59 @@ public struct JSONSchema: Sendable {
         }
 
         mutating func compile(_ schema: OrderedJSON, path: String, depth: Int) throws -> Int {
-            guard depth < 64, nodes.count < 10_000 else { throw fault(path, "is nested too deeply") }
+            guard depth < 64, nodes.count < 10_000 else {
+                throw fault(path, "is nested too deeply")
+            }
             if schema == .bool(true) { return 0 }
             guard let keywords = schema.members else { throw fault(path, "is no object") }
-            if let unknown = keywords.first(where: { !Self.kept.contains($0.key) && !Self.ignored.contains($0.key) }) {
-                throw fault(path, "uses '\(unknown.key.prefix(60))', which cannot be kept while writing")
+            if let unknown = keywords.first(where: {
+                !Self.kept.contains($0.key) && !Self.ignored.contains($0.key)
+            }) {
+                throw fault(
+                    path, "uses '\(unknown.key.prefix(60))', which cannot be kept while writing")
             }
             if let reference = schema["$ref"] { return try self.reference(reference, path, depth) }
             if let choices = schema["anyOf"] ?? schema["oneOf"] {
-                guard let choices = choices.elements, !choices.isEmpty else { throw fault(path, "offers no choice") }
+                guard let choices = choices.elements, !choices.isEmpty else {
+                    throw fault(path, "offers no choice")
+                }
                 return add(
                     .anyOf(
-                        try choices.enumerated().map { try compile($1, path: "\(path)/anyOf/\($0)", depth: depth + 1) })
+                        try choices.enumerated().map {
+                            try compile($1, path: "\(path)/anyOf/\($0)", depth: depth + 1)
+                        })
                 )
             }
             if let values = schema["enum"] ?? schema["const"].map({ .array([$0]) }) {
-                guard let values = values.elements, !values.isEmpty else { throw fault(path, "has an empty enum") }
+                guard let values = values.elements, !values.isEmpty else {
+                    throw fault(path, "has an empty enum")
+                }
                 return add(.literals(values.map { Array($0.text.utf8) }))
             }
             switch schema["type"] {
             case nil:
                 return try compile(
-                    schema, as: schema["properties"] != nil ? "object" : schema["items"] != nil ? "array" : nil, path,
+                    schema,
+                    as: schema["properties"] != nil
+                        ? "object" : schema["items"] != nil ? "array" : nil, path,
                     depth)
             case .string(let type)?: return try compile(schema, as: type, path, depth)
             case .array(let types)? where !types.isEmpty:
                 return add(
                     .anyOf(
                         try types.map { type in
-                            guard let type = type.string else { throw fault(path, "has a type that is no name") }
+                            guard let type = type.string else {
+                                throw fault(path, "has a type that is no name")
+                            }
                             return try compile(schema, as: type, path, depth)
                         }))
             default: throw fault(path, "has a type that is no name")
             }
         }
 
-        private mutating func compile(_ schema: OrderedJSON, as type: String?, _ path: String, _ depth: Int) throws
+        private mutating func compile(
+            _ schema: OrderedJSON, as type: String?, _ path: String, _ depth: Int
+        ) throws
             -> Int
         {
             switch type {
@@ -143,49 +168,68 @@ public struct JSONSchema: Sendable {
                     return bound
                 }
                 let minimum = try bound("minItems", 0), maximum = try bound("maxItems", .max)
-                guard maximum >= minimum else { throw fault(path, "bounds the items of a list in contradiction") }
-                let items = try schema["items"].map { try compile($0, path: path + "/items", depth: depth + 1) } ?? 0
+                guard maximum >= minimum else {
+                    throw fault(path, "bounds the items of a list in contradiction")
+                }
+                let items =
+                    try schema["items"].map {
+                        try compile($0, path: path + "/items", depth: depth + 1)
+                    } ?? 0
                 return add(.array(items: items, minimum: minimum, maximum: maximum))
             case "object": return try object(schema, path, depth)
             case let other?: throw fault(path, "has the unknown type '\(other.prefix(40))'")
             }
         }
 
-        private mutating func object(_ schema: OrderedJSON, _ path: String, _ depth: Int) throws -> Int {
+        private mutating func object(_ schema: OrderedJSON, _ path: String, _ depth: Int) throws
+            -> Int
+        {
             guard let properties = (schema["properties"] ?? .object([])).members else {
                 throw fault(path, "has 'properties' that are no object")
             }
-            guard let names = (schema["required"] ?? .array([])).elements, names.allSatisfy({ $0.string != nil }) else {
+            guard let names = (schema["required"] ?? .array([])).elements,
+                names.allSatisfy({ $0.string != nil })
+            else {
                 throw fault(path, "has a 'required' that is no list of names")
             }
             // By bytes: Swift takes names for equal that differ in the form of an accent.
             let required = Set(names.map { Array($0.text.utf8) }),
                 described = Set(properties.map { Array(OrderedJSON.string($0.key).text.utf8) })
-            guard required.isSubset(of: described) || schema["additionalProperties"] != .bool(false) else {
+            guard required.isSubset(of: described) || schema["additionalProperties"] != .bool(false)
+            else {
                 throw fault(path, "requires properties that it does not describe")
             }
             var list = try properties.map { property in
                 let name = Array(OrderedJSON.string(property.key).text.utf8)
                 return Property(
                     key: name + [UInt8(ascii: ":")],
-                    node: try compile(property.value, path: path + "/properties/" + property.key, depth: depth + 1),
+                    node: try compile(
+                        property.value, path: path + "/properties/" + property.key, depth: depth + 1
+                    ),
                     isRequired: required.contains(name))
             }
-            // As in OpenAI's strict mode, described objects hold nothing else unless the schema says so.
+            // As in OpenAI's strict mode, described objects hold nothing else unless the schema
+            // says so.
             let additional: Int?
             switch schema["additionalProperties"] {
             case nil: additional = properties.isEmpty ? 0 : nil
             case .bool(let bool)?: additional = bool ? 0 : nil
-            case let other?: additional = try compile(other, path: path + "/additionalProperties", depth: depth + 1)
+            case let other?:
+                additional = try compile(
+                    other, path: path + "/additionalProperties", depth: depth + 1)
             }
             var written = described
             for name in names.map({ Array($0.text.utf8) }) where written.insert(name).inserted {
-                list.append(Property(key: name + [UInt8(ascii: ":")], node: additional ?? 0, isRequired: true))
+                list.append(
+                    Property(
+                        key: name + [UInt8(ascii: ":")], node: additional ?? 0, isRequired: true))
             }
             return add(.object(list, additional: additional))
         }
 
-        private mutating func reference(_ reference: OrderedJSON, _ path: String, _ depth: Int) throws -> Int {
+        private mutating func reference(_ reference: OrderedJSON, _ path: String, _ depth: Int)
+            throws -> Int
+        {
             let text = reference.string ?? ""
             guard
                 let name = ["#/$defs/", "#/definitions/"].first(where: text.hasPrefix).map({
@@ -220,7 +264,9 @@ package struct JSONMatcher: Sendable {
     fileprivate enum Text: Sendable, Hashable { case plain, escape, hex(Int) }
     fileprivate enum Number: Sendable, Hashable {
         case minus, zero, digits, point, fraction, e, sign, exponent
-        var isComplete: Bool { self == .zero || self == .digits || self == .fraction || self == .exponent }
+        var isComplete: Bool {
+            self == .zero || self == .digits || self == .fraction || self == .exponent
+        }
     }
 
     /// All that decides what may follow, within one schema.
@@ -260,7 +306,9 @@ package struct JSONMatcher: Sendable {
     }
 
     private func feed(_ stack: [Frame], _ byte: UInt8, _ out: inout [[Frame]], depth: Int) {
-        guard let top = stack.last, stack.count < Self.maximumDepth, out.count < Self.maximumStacks, depth < 32 else {
+        guard let top = stack.last, stack.count < Self.maximumDepth, out.count < Self.maximumStacks,
+            depth < 32
+        else {
             return
         }
         let rest = Array(stack.dropLast())
@@ -273,7 +321,11 @@ package struct JSONMatcher: Sendable {
             guard text[i] == byte else { return }
             if i + 1 < text.count { keep(.literal(text, i + 1)) } else { keep() }
         case .blank:
-            if byte == UInt8(ascii: " ") { keep() } else { feed(rest, byte, &out, depth: depth + 1) }
+            if byte == UInt8(ascii: " ") {
+                keep()
+            } else {
+                feed(rest, byte, &out, depth: depth + 1)
+            }
         case .string(let state): string(state, byte, rest, &out)
         case .number(let state, let whole):
             if let next = Self.next(state, byte, whole: whole) {
@@ -284,9 +336,13 @@ package struct JSONMatcher: Sendable {
         case .value(let node): value(node, byte, rest, &out, depth)
         case .object(let node, let next, let written):
             guard case .object(let properties, _) = schema.nodes[node] else { return }
-            if byte == UInt8(ascii: "}"), properties[next...].allSatisfy({ !$0.isRequired }) { return keep() }
+            if byte == UInt8(ascii: "}"), properties[next...].allSatisfy({ !$0.isRequired }) {
+                return keep()
+            }
             if written {
-                if byte == UInt8(ascii: ","), !keys(node, next).isEmpty { keep(.key(node, next: next), .blank) }
+                if byte == UInt8(ascii: ","), !keys(node, next).isEmpty {
+                    keep(.key(node, next: next), .blank)
+                }
             } else {
                 feed(rest + [.key(node, next: next)], byte, &out, depth: depth + 1)
             }
@@ -295,7 +351,9 @@ package struct JSONMatcher: Sendable {
                 feed(rest + frames + [.blank] + text, byte, &out, depth: depth + 1)
             }
         case .list(let node, let count):
-            guard case .array(let items, let minimum, let maximum) = schema.nodes[node] else { return }
+            guard case .array(let items, let minimum, let maximum) = schema.nodes[node] else {
+                return
+            }
             if byte == UInt8(ascii: "]"), count >= minimum { return keep() }
             guard count < maximum else { return }
             if count == 0 {
@@ -330,7 +388,9 @@ package struct JSONMatcher: Sendable {
         return result
     }
 
-    private func value(_ node: Int, _ byte: UInt8, _ rest: [Frame], _ out: inout [[Frame]], _ depth: Int) {
+    private func value(
+        _ node: Int, _ byte: UInt8, _ rest: [Frame], _ out: inout [[Frame]], _ depth: Int
+    ) {
         func keep(_ frames: Frame...) {
             let made = rest + frames
             if !out.contains(made) { out.append(made) }
@@ -343,7 +403,9 @@ package struct JSONMatcher: Sendable {
             default: break
             }
         }
-        func word(_ text: String) { if text.utf8.first == byte { keep(.literal(Array(text.utf8), 1)) } }
+        func word(_ text: String) {
+            if text.utf8.first == byte { keep(.literal(Array(text.utf8), 1)) }
+        }
         switch schema.nodes[node] {
         case .string: if byte == 34 { keep(.string(.plain)) }
         case .number: number(whole: false)
@@ -353,10 +415,13 @@ package struct JSONMatcher: Sendable {
             word("false")
         case .null: word("null")
         case .literals(let texts):
-            for text in texts where text.first == byte { if text.count > 1 { keep(.literal(text, 1)) } else { keep() } }
+            for text in texts where text.first == byte {
+                if text.count > 1 { keep(.literal(text, 1)) } else { keep() }
+            }
         case .object: if byte == UInt8(ascii: "{") { keep(.object(node, next: 0, written: false)) }
         case .array: if byte == UInt8(ascii: "[") { keep(.list(node, count: 0)) }
-        case .anyOf(let choices): for choice in choices { feed(rest + [.value(choice)], byte, &out, depth: depth + 1) }
+        case .anyOf(let choices):
+            for choice in choices { feed(rest + [.value(choice)], byte, &out, depth: depth + 1) }
         case .any:
             if byte == 34 { keep(.string(.plain)) }
             number(whole: false)
@@ -364,7 +429,9 @@ package struct JSONMatcher: Sendable {
             word("false")
             word("null")
             // Objects and lists of anything are two nodes that every schema has.
-            if byte == UInt8(ascii: "{") { keep(.object(JSONSchema.looseObject, next: 0, written: false)) }
+            if byte == UInt8(ascii: "{") {
+                keep(.object(JSONSchema.looseObject, next: 0, written: false))
+            }
             if byte == UInt8(ascii: "[") { keep(.list(JSONSchema.looseArray, count: 0)) }
         }
     }
@@ -375,7 +442,8 @@ package struct JSONMatcher: Sendable {
         case (.plain, 92): out.append(rest + [.string(.escape)])
         case (.plain, 32...): out.append(rest + [.string(.plain)])
         case (.escape, UInt8(ascii: "u")): out.append(rest + [.string(.hex(4))])
-        case (.escape, _) where "\"\\/bfnrt".utf8.contains(byte): out.append(rest + [.string(.plain)])
+        case (.escape, _) where "\"\\/bfnrt".utf8.contains(byte):
+            out.append(rest + [.string(.plain)])
         case (.hex(let left), 48...57), (.hex(let left), 65...70), (.hex(let left), 97...102):
             out.append(rest + [.string(left > 1 ? .hex(left - 1) : .plain)])
         default: break
@@ -392,7 +460,9 @@ package struct JSONMatcher: Sendable {
             return byte == UInt8(ascii: ".") ? .point : byte | 32 == UInt8(ascii: "e") ? .e : nil
         case .point: return isDigit ? .fraction : nil
         case .fraction: return isDigit ? .fraction : byte | 32 == UInt8(ascii: "e") ? .e : nil
-        case .e: return isDigit ? .exponent : byte == UInt8(ascii: "+") || byte == UInt8(ascii: "-") ? .sign : nil
+        case .e:
+            return isDigit
+                ? .exponent : byte == UInt8(ascii: "+") || byte == UInt8(ascii: "-") ? .sign : nil
         case .sign, .exponent: return isDigit ? .exponent : nil
         }
     }

@@ -10,7 +10,8 @@ public struct KeptBeginning: Sendable {
 }
 
 extension Engine {
-    /// Computes the keys and values of tokens with which prompts will begin, and keeps them on disk until ``release(_:)``.
+    /// Computes the keys and values of tokens with which prompts will begin, and keeps them on disk
+    /// until ``release(_:)``.
     ///
     /// - Parameters:
     ///   - scope: the requests that find them, see ``GenerationRequest/scope``.
@@ -18,7 +19,9 @@ extension Engine {
     /// - Returns: what is kept; nil if it is shorter than a block, or nothing is kept on disk.
     /// - Throws: ``EngineError``, ``MnemeKV/KVError`` if they could not be written.
     /// - Complexity: a prefill of the tokens, the first time.
-    public func keep(_ tokens: [Int32], scope: String = "", sources: Set<String> = []) async throws -> KeptBeginning? {
+    public func keep(_ tokens: [Int32], scope: String = "", sources: Set<String> = []) async throws
+        -> KeptBeginning?
+    {
         let tokens = Array(tokens.prefix(tokens.count / KVShape.blockTokens * KVShape.blockTokens))
         guard let folder, !tokens.isEmpty, tokens.count < context else { return nil }
         let blocks = cache.blocks(of: tokens, scope: scope)
@@ -44,6 +47,8 @@ extension Engine {
     /// Lets what ``keep(_:scope:sources:)`` kept go when there is no room.
     public func release(_ end: KVHash) throws {
         // What is not there any more need not be let go.
-        do { try folder?.setPinned(end, false) } catch let error as KVError where error.code == .notFound {}
+        do { try folder?.setPinned(end, false) } catch let error as KVError
+            where error.code == .notFound
+        {}
     }
 }

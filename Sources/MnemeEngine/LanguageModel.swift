@@ -21,11 +21,14 @@ public struct LanguageModel: Sendable {
     /// Reads a GGUF file, or a folder as the hub has it.
     ///
     /// - Parameters:
-    ///   - context: tokens to run with, if not the model's; where positions are stretched by need, it decides how far.
+    ///   - context: tokens to run with, if not the model's; where positions are stretched by need,
+    ///     it decides how far.
     ///   - stepTokens: the most tokens of one step of the engine.
     ///   - threads: nil shares the process's pool, a thread a core.
     /// - Throws: ``MnemeBase/ModelError``.
-    public init(path: String, context: Int? = nil, stepTokens: Int = 512, threads: Int? = nil) throws {
+    public init(path: String, context: Int? = nil, stepTokens: Int = 512, threads: Int? = nil)
+        throws
+    {
         let source = try ModelSource(path: path, context: context), file = source.path as NSString
         name =
             file.pathExtension == "gguf"
@@ -42,10 +45,12 @@ public struct LanguageModel: Sendable {
             }
         }
         decoder = try TransformerDecoder(
-            source, context: context, stepTokens: stepTokens, pool: threads.map { ThreadPool(threads: $0) } ?? .shared)
+            source, context: context, stepTokens: stepTokens,
+            pool: threads.map { ThreadPool(threads: $0) } ?? .shared)
         guard tokenizer.vocabularySize <= decoder.configuration.vocabularySize else {
             throw ModelError(
-                .invalidFile, "\(path) has more tokens in its vocabulary than in its matrix. Fetch it again.")
+                .invalidFile,
+                "\(path) has more tokens in its vocabulary than in its matrix. Fetch it again.")
         }
     }
 

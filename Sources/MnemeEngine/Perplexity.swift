@@ -4,8 +4,8 @@ import MnemeModels
 
 /// How surprised a model is by a text: exp of the mean −ln p of its tokens.
 ///
-/// As llama.cpp measures it: the text is cut into windows of `context` tokens, each begins anew, and the second half of
-/// each window counts.
+/// As llama.cpp measures it: the text is cut into windows of `context` tokens, each begins anew,
+/// and the second half of each window counts.
 public enum Perplexity {
     /// A measurement.
     public struct Result: Sendable, Codable {
@@ -49,7 +49,8 @@ public enum Perplexity {
                 let end = min(start + batch, context)
                 part.withUnsafeBufferPointer { part in
                     let segment = DecoderSegment(
-                        tokens: 0..<end - start, position: start, view: buffer.view, logits: end - start)
+                        tokens: 0..<end - start, position: start, view: buffer.view,
+                        logits: end - start)
                     withUnsafePointer(to: segment) {
                         decoder.step(
                             tokens: UnsafeBufferPointer(rebasing: part[start..<end]),
@@ -58,7 +59,8 @@ public enum Perplexity {
                 }
                 for i in start..<end where i >= context / 2 && i < context - 1 {
                     let row = UnsafeBufferPointer(start: logits + (i - start) * size, count: size)
-                    let top = Double(row.max()!), total = row.reduce(0) { $0 + exp(Double($1) - top) }
+                    let top = Double(row.max()!),
+                        total = row.reduce(0) { $0 + exp(Double($1) - top) }
                     sum -= Double(row[Int(part[i + 1])]) - top - log(total)
                     counted += 1
                 }

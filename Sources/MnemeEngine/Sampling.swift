@@ -13,7 +13,8 @@ public struct SamplingParameters: Sendable, Equatable {
     public var minP: Double = 0
     /// Only the most typical mass (Meister et al. 2023); 1 for all.
     public var typicalP: Double = 1
-    /// Divides positive logits of tokens that occurred, multiplies negative ones (Keskar et al. 2019).
+    /// Divides positive logits of tokens that occurred, multiplies negative ones (Keskar et al.
+    /// 2019).
     public var repetitionPenalty: Double = 1
     /// Subtracted once for tokens of the answer.
     public var presencePenalty: Double = 0
@@ -29,20 +30,25 @@ public struct SamplingParameters: Sendable, Equatable {
 
     /// - Throws: ``EngineError`` that names the first parameter out of range.
     func check(vocabulary: Int) throws {
-        func require(_ holds: Bool, _ what: String) throws { if !holds { throw EngineError(.invalidRequest, what) } }
+        func require(_ holds: Bool, _ what: String) throws {
+            if !holds { throw EngineError(.invalidRequest, what) }
+        }
         try require((0...100).contains(temperature), "temperature must lie between 0 and 100.")
         try require(topK >= 0, "top_k must not be negative.")
         try require(topP > 0 && topP <= 1, "top_p must lie above 0 and at most at 1.")
         try require((0...1).contains(minP), "min_p must lie between 0 and 1.")
         try require(typicalP > 0 && typicalP <= 1, "typical_p must lie above 0 and at most at 1.")
         try require(
-            repetitionPenalty > 0 && repetitionPenalty <= 100, "repetition_penalty must lie above 0 and at most at 100."
+            repetitionPenalty > 0 && repetitionPenalty <= 100,
+            "repetition_penalty must lie above 0 and at most at 100."
         )
         try require(
             (-100...100).contains(presencePenalty) && (-100...100).contains(frequencyPenalty),
             "Penalties must lie between -100 and 100.")
         try require(
-            logitBias.allSatisfy { (0..<Int32(vocabulary)).contains($0.key) && $0.value >= -1000 && $0.value <= 1000 },
+            logitBias.allSatisfy {
+                (0..<Int32(vocabulary)).contains($0.key) && $0.value >= -1000 && $0.value <= 1000
+            },
             "logit_bias must name tokens below \(vocabulary), with values between -1000 and 1000.")
     }
 }
@@ -70,16 +76,22 @@ package struct Sampler: Sendable {
 
     /// The next token. May change `logits`.
     ///
-    /// - Parameter allowed: constrained decoding: a bit for each token that may come next, at least one; nil allows all.
-    package mutating func next(_ logits: UnsafeMutableBufferPointer<Float>, allowed: [UInt64]? = nil) -> Int32 {
+    /// - Parameter allowed: constrained decoding: a bit for each token that may come next, at least
+    ///   one; nil allows all.
+    package mutating func next(
+        _ logits: UnsafeMutableBufferPointer<Float>, allowed: [UInt64]? = nil
+    ) -> Int32 {
         penalize(logits)
         if let allowed {
-            for i in logits.indices where i >> 6 >= allowed.count || allowed[i >> 6] >> UInt64(i & 63) & 1 == 0 {
+            for i in logits.indices
+            where i >> 6 >= allowed.count || allowed[i >> 6] >> UInt64(i & 63) & 1 == 0 {
                 logits[i] = -.infinity
             }
         }
         let token = parameters.temperature == 0 ? Self.highest(logits) : draw(logits)
-        if parameters.presencePenalty != 0 || parameters.frequencyPenalty != 0 { counts[token, default: 0] += 1 }
+        if parameters.presencePenalty != 0 || parameters.frequencyPenalty != 0 {
+            counts[token, default: 0] += 1
+        }
         if parameters.repetitionPenalty != 1 { seen.insert(token) }
         return token
     }
@@ -88,7 +100,8 @@ package struct Sampler: Sendable {
         let p = parameters
         for token in seen {
             let value = logits[Int(token)]
-            logits[Int(token)] = value > 0 ? value / Float(p.repetitionPenalty) : value * Float(p.repetitionPenalty)
+            logits[Int(token)] =
+                value > 0 ? value / Float(p.repetitionPenalty) : value * Float(p.repetitionPenalty)
         }
         for (token, count) in counts {
             logits[Int(token)] -= Float(p.presencePenalty + p.frequencyPenalty * Double(count))
@@ -103,7 +116,8 @@ package struct Sampler: Sendable {
         return Int32(best)
     }
 
-    /// How far below the likeliest a logit can matter: what is less likely by a factor of 10^10 could not be noticed.
+    /// How far below the likeliest a logit can matter: what is less likely by a factor of 10^10
+    /// could not be noticed.
     private static func reach(_ temperature: Double) -> Double { 23 * temperature }
 
     private mutating func draw(_ logits: UnsafeMutableBufferPointer<Float>) -> Int32 {
@@ -130,13 +144,17 @@ package struct Sampler: Sendable {
                 candidates.append((Int32(i), exp((Double(logits[i]) - top) / p.temperature)))
             }
             let suffices =
-                p.topK > 0 ? candidates.count >= p.topK : candidates.reduce(0) { $0 + $1.probability } >= p.topP * whole
+                p.topK > 0
+                ? candidates.count >= p.topK
+                : candidates.reduce(0) { $0 + $1.probability } >= p.topP * whole
             if suffices || within == reach { break }
             within = min(reach, 2 * within)
         }
         // Logits that are no numbers, as damaged weights give, are above nothing.
         guard !candidates.isEmpty else { return Self.highest(logits) }
-        candidates.sort { $0.probability != $1.probability ? $0.probability > $1.probability : $0.token < $1.token }
+        candidates.sort {
+            $0.probability != $1.probability ? $0.probability > $1.probability : $0.token < $1.token
+        }
         if p.topK > 0 { candidates.removeLast(max(0, candidates.count - p.topK)) }
         let sum = p.topK > 0 ? candidates.reduce(0) { $0 + $1.probability } : whole
         for i in candidates.indices { candidates[i].probability /= sum }
@@ -155,7 +173,9 @@ package struct Sampler: Sendable {
         if p.typicalP < 1 {
             Self.normalize(&candidates)
             let entropy = candidates.reduce(0) { $0 - $1.probability * log($1.probability) }
-            candidates.sort { abs(-log($0.probability) - entropy) < abs(-log($1.probability) - entropy) }
+            candidates.sort {
+                abs(-log($0.probability) - entropy) < abs(-log($1.probability) - entropy)
+            }
             var sum = 0.0
             let count = candidates.firstIndex { candidate in
                 sum += candidate.probability
@@ -173,7 +193,8 @@ package struct Sampler: Sendable {
 
     /// The weight of all tokens within `reach`, where the likeliest has 1.
     private static func mass(
-        _ logits: UnsafeMutableBufferPointer<Float>, _ top: Double, _ temperature: Double, _ reach: Double
+        _ logits: UnsafeMutableBufferPointer<Float>, _ top: Double, _ temperature: Double,
+        _ reach: Double
     ) -> Double {
         var sum = 0.0
         for i in logits.indices where Double(logits[i]) >= top - reach {
@@ -188,7 +209,9 @@ package struct Sampler: Sendable {
     }
 
     /// ln p of `token` and of the `count` likeliest tokens.
-    static func logProbabilities(_ logits: UnsafeMutableBufferPointer<Float>, token: Int32, count: Int) -> (
+    static func logProbabilities(
+        _ logits: UnsafeMutableBufferPointer<Float>, token: Int32, count: Int
+    ) -> (
         Double, [TokenProbability]
     ) {
         let top = Double(logits[Int(highest(logits))])

@@ -69,7 +69,8 @@ package final class SchemaVocabulary: Sendable {
     }
 }
 
-/// Holds an answer to a schema: says which tokens may come next. What was found for a state is kept, as texts return to few of them.
+/// Holds an answer to a schema: says which tokens may come next. What was found for a state is
+/// kept, as texts return to few of them.
 package struct SchemaConstraint: Sendable {
     private let vocabulary: SchemaVocabulary
     private var matcher: JSONMatcher
@@ -81,7 +82,8 @@ package struct SchemaConstraint: Sendable {
         matcher = JSONMatcher(schema)
     }
 
-    /// A bit for each token: set if the token may come next. All clear if the vocabulary cannot go on.
+    /// A bit for each token: set if the token may come next. All clear if the vocabulary cannot go
+    /// on.
     package mutating func allowed() -> [UInt64] {
         if let mask = known[matcher.state] { return mask }
         var mask: [UInt64]
@@ -102,6 +104,8 @@ package struct SchemaConstraint: Sendable {
 
     /// Takes a token that was allowed.
     package mutating func advance(_ token: Int32) {
-        if !vocabulary.tokenizer.endTokens.contains(token) { _ = matcher.advance(vocabulary.tokenizer.bytes(token)) }
+        if !vocabulary.tokenizer.endTokens.contains(token) {
+            _ = matcher.advance(vocabulary.tokenizer.bytes(token))
+        }
     }
 }

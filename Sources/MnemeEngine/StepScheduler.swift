@@ -1,4 +1,5 @@
-/// What the scheduler sees of the engine: plain values, so that it can be tested and simulated without a model.
+/// What the scheduler sees of the engine: plain values, so that it can be tested and simulated
+/// without a model.
 public struct EngineView: Sendable, Equatable {
     /// A sequence that holds memory for keys and values.
     public struct Running: Sendable, Equatable {
@@ -6,7 +7,8 @@ public struct EngineView: Sendable, Equatable {
         public var id: Int
         /// Tokens that are computed.
         public var position: Int
-        /// Tokens that are not: the prompt's rest, or the one token that was drawn last. 0 while it is loaded from disk.
+        /// Tokens that are not: the prompt's rest, or the one token that was drawn last. 0 while it
+        /// is loaded from disk.
         public var pending: Int
         /// Blocks of keys and values that it holds.
         public var blocks: Int
@@ -57,7 +59,8 @@ public struct EngineView: Sendable, Equatable {
 
     /// All values.
     public init(
-        running: [Running], waiting: [Waiting], served: [String: Int], freeBlocks: Int, blockTokens: Int,
+        running: [Running], waiting: [Waiting], served: [String: Int], freeBlocks: Int,
+        blockTokens: Int,
         stepTokens: Int, sequences: Int
     ) {
         self.running = running
@@ -97,13 +100,16 @@ public struct StepPlan: Sendable, Equatable {
     }
 }
 
-/// Continuous batching with chunked prefill (Orca, Yu et al. 2022; Sarathi-Serve, Agrawal et al. 2024): a pure function.
+/// Continuous batching with chunked prefill (Orca, Yu et al. 2022; Sarathi-Serve, Agrawal et al.
+/// 2024): a pure function.
 ///
-/// Sequences that answer go first, one token each, so that their rate does not suffer; what room is left in the step is
-/// filled with prompts. Memory is given block by block as sequences grow. Where one finds none, the youngest is put back: what it
-/// computed stays known as long as there is room, so that little is lost. A request starts when there is a place, memory for its prompt,
-/// and a further block for each that runs. Among keys, the one that was served least goes next; among one key's
-/// requests, the oldest. A large request is not overtaken by others of its key, and blocks no other key.
+/// Sequences that answer go first, one token each, so that their rate does not suffer; what room is
+/// left in the step is filled with prompts. Memory is given block by block as sequences grow. Where
+/// one finds none, the youngest is put back: what it computed stays known as long as there is room,
+/// so that little is lost. A request starts when there is a place, memory for its prompt, and a
+/// further block for each that runs. Among keys, the one that was served least goes next; among one
+/// key's requests, the oldest. A large request is not overtaken by others of its key, and blocks no
+/// other key.
 public enum StepScheduler {
     /// The next step; empty if there is nothing to do.
     ///
@@ -114,7 +120,9 @@ public enum StepScheduler {
         /// Gives a sequence what it can compute.
         func work(_ sequence: EngineView.Running) {
             guard room > 0 else { return }
-            let tokens = min(sequence.pending, room, (sequence.blocks + free) * view.blockTokens - sequence.position)
+            let tokens = min(
+                sequence.pending, room,
+                (sequence.blocks + free) * view.blockTokens - sequence.position)
             guard tokens > 0 else {
                 stuck = true
                 return
@@ -135,12 +143,17 @@ public enum StepScheduler {
             }
             return plan
         }
-        var waiting = view.waiting, served = view.served, blocked: Set<String> = [], running = view.running.count
+        var waiting = view.waiting, served = view.served, blocked: Set<String> = [],
+            running = view.running.count
         while running < view.sequences {
             let heads = Dictionary(waiting.map { ($0.key, $0) }) { first, _ in first }.values.filter {
                 !blocked.contains($0.key)
             }
-            guard let next = heads.min(by: { (served[$0.key] ?? 0, $0.id) < (served[$1.key] ?? 0, $1.id) }) else {
+            guard
+                let next = heads.min(by: {
+                    (served[$0.key] ?? 0, $0.id) < (served[$1.key] ?? 0, $1.id)
+                })
+            else {
                 break
             }
             guard next.blocks + running <= free else {

@@ -1,10 +1,12 @@
 import MnemeKV
 import MnemeModels
 
-/// Keys and values of texts that stood in earlier prompts, for prompts in which they stand elsewhere.
+/// Keys and values of texts that stood in earlier prompts, for prompts in which they stand
+/// elsewhere.
 ///
-/// Each text is kept as a sequence of its own, as if it stood at the beginning, in a scope that ordinary prompts do not search: what is kept
-/// of it depends on what it stood behind. Used by the engine's thread alone.
+/// Each text is kept as a sequence of its own, as if it stood at the beginning, in a scope that
+/// ordinary prompts do not search: what is kept of it depends on what it stood behind. Used by the
+/// engine's thread alone.
 final class TextReuse: Sendable {
     /// Fewer tokens are computed sooner than moved.
     static let least = 64
@@ -32,18 +34,23 @@ final class TextReuse: Sendable {
     }
 
     private func open(
-        _ text: ArraySlice<Int32>, _ scope: String, _ sources: Set<String>, _ loaded: @escaping @Sendable () -> Void
+        _ text: ArraySlice<Int32>, _ scope: String, _ sources: Set<String>,
+        _ loaded: @escaping @Sendable () -> Void
     ) -> KVCache.Session? {
-        // One token is always left to compute: a last one that is none. No name of an owner begins with NUL.
+        // One token is always left to compute: a last one that is none. No name of an owner begins
+        // with NUL.
         try? cache.open(
-            Array(text) + [-1], positions: text.count + 1, scope: "\0text " + scope, sources: sources, keepsShort: true,
+            Array(text) + [-1], positions: text.count + 1, scope: "\0text " + scope,
+            sources: sources, keepsShort: true,
             loaded: loaded)
     }
 
     /// Looks for texts of a prompt.
     func find(_ request: GenerationRequest, loaded: @escaping @Sendable () -> Void) -> [Part] {
         request.texts.compactMap { place in
-            open(request.prompt[place], request.scope, request.sources, loaded).map { Part(place: place, session: $0) }
+            open(request.prompt[place], request.scope, request.sources, loaded).map {
+                Part(place: place, session: $0)
+            }
         }
     }
 
@@ -58,19 +65,28 @@ final class TextReuse: Sendable {
     /// - Parameters:
     ///   - known: positions that are there, exact.
     ///   - view: with room for the prompt.
-    /// - Returns: what is left to compute, step by step, while the parts are open; nil if it is not worth it, and nothing was done.
+    /// - Returns: what is left to compute, step by step, while the parts are open; nil if it is not
+    ///   worth it, and nothing was done.
     func move(_ prompt: [Int32], known: Int, parts: [Part], view: KVView) -> Moving? {
-        let whole = parts.filter { $0.isWhole && $0.place.lowerBound >= known && $0.place.upperBound < prompt.count }
+        let whole = parts.filter {
+            $0.isWhole && $0.place.lowerBound >= known && $0.place.upperBound < prompt.count
+        }
         guard whole.reduce(0, { $0 + $1.place.count }) >= Self.least else { return nil }
-        let chunks = whole.map { ChunkReuse.Chunk(place: $0.place, source: $0.session.view, position: 0) }
+        let chunks = whole.map {
+            ChunkReuse.Chunk(place: $0.place, source: $0.session.view, position: 0)
+        }
         let filling = ChunkReuse(
-            decoder, view, tokens: Array(prompt.dropLast()), known: known, chunks: chunks, policy: QuestionAttention(),
+            decoder, view, tokens: Array(prompt.dropLast()), known: known, chunks: chunks,
+            policy: QuestionAttention(),
             share: share)
         return Moving(texts: Set(whole.map(\.place)), filling: filling)
     }
 
-    /// Keeps the texts of a prompt whose keys and values are computed, unless a memory in it was erased meanwhile.
-    func keep(_ request: GenerationRequest, of prompt: KVCache.Session, except moved: Set<Range<Int>>) {
+    /// Keeps the texts of a prompt whose keys and values are computed, unless a memory in it was
+    /// erased meanwhile.
+    func keep(
+        _ request: GenerationRequest, of prompt: KVCache.Session, except moved: Set<Range<Int>>
+    ) {
         for place in request.texts where !moved.contains(place) {
             let text = request.prompt[place]
             guard let session = open(text, request.scope, request.sources, {}) else { continue }
@@ -82,7 +98,9 @@ final class TextReuse: Sendable {
                 continue
             }
             let known = session.restored
-            transplant.copy(place.lowerBound + known..<place.upperBound, of: prompt.view, to: session.view, at: known)
+            transplant.copy(
+                place.lowerBound + known..<place.upperBound, of: prompt.view, to: session.view,
+                at: known)
             session.close({ text[text.startIndex + $0] }, computed: text.count)
         }
     }

@@ -30,7 +30,9 @@ public final class MappedFile: @unchecked Sendable {
             base = nil
             return
         }
-        guard let mapping = mmap(nil, count, PROT_READ, MAP_PRIVATE, descriptor, 0), mapping != MAP_FAILED else {
+        guard let mapping = mmap(nil, count, PROT_READ, MAP_PRIVATE, descriptor, 0),
+            mapping != MAP_FAILED
+        else {
             throw ModelError(.invalidFile, "Cannot map \(path) into memory: \(errnoText()).")
         }
         base = UnsafeRawPointer(mapping)

@@ -34,7 +34,8 @@ public final class SafetensorsFile: Sendable {
         file = try MappedFile(path: path)
         let bytes = file.bytes
         func fault(_ what: String) -> ModelError {
-            ModelError(.invalidFile, "\(path) is not a sound safetensors file: \(what). Fetch it again.")
+            ModelError(
+                .invalidFile, "\(path) is not a sound safetensors file: \(what). Fetch it again.")
         }
         guard bytes.count >= 8 else { throw fault("it is shorter than its header length") }
         let length = UInt64(littleEndian: bytes.loadUnaligned(as: UInt64.self))
@@ -44,7 +45,9 @@ public final class SafetensorsFile: Sendable {
         dataStart = 8 + Int(length)
         let available = bytes.count - dataStart
         let header: OrderedJSON
-        do { header = try OrderedJSON(bytes: UnsafeRawBufferPointer(rebasing: bytes[8..<dataStart])) } catch {
+        do {
+            header = try OrderedJSON(bytes: UnsafeRawBufferPointer(rebasing: bytes[8..<dataStart]))
+        } catch {
             throw fault("its header is not JSON (\(error))")
         }
         guard let members = header.members else { throw fault("its header is not a JSON object") }
@@ -52,7 +55,8 @@ public final class SafetensorsFile: Sendable {
         tensors.reserveCapacity(members.count)
         for (name, entry) in members.map({ ($0.key, $0.value) }) where name != "__metadata__" {
             guard let type = entry["dtype"]?.string,
-                let shape = Self.integers(entry["shape"]), let offsets = Self.integers(entry["data_offsets"]),
+                let shape = Self.integers(entry["shape"]),
+                let offsets = Self.integers(entry["data_offsets"]),
                 offsets.count == 2
             else { throw fault("tensor '\(name.prefix(80))' has no dtype, shape or data_offsets") }
             guard let size = Self.elementSize[type] else {
@@ -61,14 +65,19 @@ public final class SafetensorsFile: Sendable {
             var expected = size
             for extent in shape {
                 let (product, overflow) = expected.multipliedReportingOverflow(by: extent)
-                guard !overflow else { throw fault("the shape of tensor '\(name.prefix(80))' is too large") }
+                guard !overflow else {
+                    throw fault("the shape of tensor '\(name.prefix(80))' is too large")
+                }
                 expected = product
             }
-            guard offsets[0] <= offsets[1], offsets[1] <= available, offsets[1] - offsets[0] == expected else {
+            guard offsets[0] <= offsets[1], offsets[1] <= available,
+                offsets[1] - offsets[0] == expected
+            else {
                 throw fault("tensor '\(name.prefix(80))' does not lie inside the file")
             }
             guard
-                tensors.updateValue(Tensor(type: type, shape: shape, range: offsets[0]..<offsets[1]), forKey: name)
+                tensors.updateValue(
+                    Tensor(type: type, shape: shape, range: offsets[0]..<offsets[1]), forKey: name)
                     == nil
             else {
                 throw fault("tensor '\(name.prefix(80))' stands there twice")
@@ -78,15 +87,20 @@ public final class SafetensorsFile: Sendable {
         for tensor in tensors.values.sorted(by: {
             ($0.range.lowerBound, $0.range.upperBound) < ($1.range.lowerBound, $1.range.upperBound)
         }) {
-            guard tensor.range.lowerBound == end else { throw fault("its tensors overlap or leave a gap") }
+            guard tensor.range.lowerBound == end else {
+                throw fault("its tensors overlap or leave a gap")
+            }
             end = tensor.range.upperBound
         }
-        guard end == available else { throw fault("\(available - end) bytes follow the last tensor") }
+        guard end == available else {
+            throw fault("\(available - end) bytes follow the last tensor")
+        }
         self.tensors = tensors
     }
 
     private static let elementSize = [
-        "F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U64": 8, "U32": 4, "U16": 2,
+        "F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U64": 8,
+        "U32": 4, "U16": 2,
         "U8": 1,
         "BOOL": 1,
     ]
@@ -106,22 +120,32 @@ public final class SafetensorsFile: Sendable {
     package func floats(_ name: String, shape: [Int]) throws -> FloatTensor {
         guard let tensor = tensors[name] else {
             throw ModelError(
-                .invalidFile, "\(file.path) has no tensor '\(name)'. It is not the model that was expected.")
+                .invalidFile,
+                "\(file.path) has no tensor '\(name)'. It is not the model that was expected.")
         }
         guard tensor.shape == shape else {
             throw ModelError(
-                .unsupported, "Tensor '\(name)' of \(file.path) has shape \(tensor.shape), expected \(shape).")
+                .unsupported,
+                "Tensor '\(name)' of \(file.path) has shape \(tensor.shape), expected \(shape).")
         }
         let start = dataStart + tensor.range.lowerBound
-        let bytes = UnsafeRawBufferPointer(rebasing: file.bytes[start..<(dataStart + tensor.range.upperBound)])
+        let bytes = UnsafeRawBufferPointer(
+            rebasing: file.bytes[start..<(dataStart + tensor.range.upperBound)])
         let count = shape.reduce(1, *)
         switch tensor.type {
         case "F32" where Int(bitPattern: bytes.baseAddress) % 4 == 0:
-            return FloatTensor(mapped: UnsafeBufferPointer(rebasing: bytes.bindMemory(to: Float.self)[...]), file: file)
-        case "F32": return FloatTensor(count: count) { bytes.loadUnaligned(fromByteOffset: $0 * 4, as: Float.self) }
+            return FloatTensor(
+                mapped: UnsafeBufferPointer(rebasing: bytes.bindMemory(to: Float.self)[...]),
+                file: file)
+        case "F32":
+            return FloatTensor(count: count) {
+                bytes.loadUnaligned(fromByteOffset: $0 * 4, as: Float.self)
+            }
         case "BF16":
             return FloatTensor(count: count) {
-                Float(bitPattern: UInt32(bytes.loadUnaligned(fromByteOffset: $0 * 2, as: UInt16.self)) << 16)
+                Float(
+                    bitPattern: UInt32(bytes.loadUnaligned(fromByteOffset: $0 * 2, as: UInt16.self))
+                        << 16)
             }
         case "F16":
             return FloatTensor(count: count) {
@@ -129,18 +153,21 @@ public final class SafetensorsFile: Sendable {
             }
         default:
             throw ModelError(
-                .unsupported, "Tensor '\(name)' of \(file.path) is \(tensor.type); F32, F16 or BF16 is needed.")
+                .unsupported,
+                "Tensor '\(name)' of \(file.path) is \(tensor.type); F32, F16 or BF16 is needed.")
         }
     }
 
     /// The bytes of a tensor; valid while the file lives.
     package func bytes(_ tensor: Tensor) -> UnsafeRawBufferPointer {
         UnsafeRawBufferPointer(
-            rebasing: file.bytes[dataStart + tensor.range.lowerBound..<dataStart + tensor.range.upperBound])
+            rebasing: file.bytes[
+                dataStart + tensor.range.lowerBound..<dataStart + tensor.range.upperBound])
     }
 
     private static func float(half: UInt16) -> Float {
-        let sign = UInt32(half & 0x8000) << 16, exponent = UInt32(half >> 10) & 0x1f, fraction = UInt32(half & 0x3ff)
+        let sign = UInt32(half & 0x8000) << 16, exponent = UInt32(half >> 10) & 0x1f,
+            fraction = UInt32(half & 0x3ff)
         switch exponent {
         case 0: return (sign == 0 ? 1 : -1) * Float(fraction) * 0x1p-24
         case 31: return Float(bitPattern: sign | 0x7f80_0000 | fraction << 13)
@@ -148,12 +175,14 @@ public final class SafetensorsFile: Sendable {
         }
     }
 
-    /// Names the content: bytes of the header, its length, and the first and last mebibyte of the data.
+    /// Names the content: bytes of the header, its length, and the first and last mebibyte of the
+    /// data.
     package var sampledContent: [UnsafeRawBufferPointer] {
         let bytes = file.bytes, mebibyte = 1 << 20
         return [
             UnsafeRawBufferPointer(rebasing: bytes[..<dataStart]),
-            UnsafeRawBufferPointer(rebasing: bytes[dataStart..<min(bytes.count, dataStart + mebibyte)]),
+            UnsafeRawBufferPointer(
+                rebasing: bytes[dataStart..<min(bytes.count, dataStart + mebibyte)]),
             UnsafeRawBufferPointer(rebasing: bytes[max(dataStart, bytes.count - mebibyte)...]),
         ]
     }

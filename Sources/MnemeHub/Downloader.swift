@@ -28,16 +28,22 @@ package final class Downloader: NSObject, URLSessionDataDelegate, Sendable {
     package init(token: String?) { self.token = token }
 
     /// - Throws: ``ModelError`` for answers other than success, and where the connection breaks.
-    package func data(_ url: URL) async throws -> Data { try await run(url, into: nil, progress: { _, _ in }) }
+    package func data(_ url: URL) async throws -> Data {
+        try await run(url, into: nil, progress: { _, _ in })
+    }
 
     /// Fetches into `path`; what the file holds already is taken for the beginning.
     ///
     /// - Parameter progress: bytes that are there, and of the whole if known.
-    package func file(_ url: URL, into path: String, progress: @escaping @Sendable (Int, Int?) -> Void) async throws {
+    package func file(
+        _ url: URL, into path: String, progress: @escaping @Sendable (Int, Int?) -> Void
+    ) async throws {
         _ = try await run(url, into: path, progress: progress)
     }
 
-    private func run(_ url: URL, into path: String?, progress: @escaping @Sendable (Int, Int?) -> Void) async throws
+    private func run(
+        _ url: URL, into path: String?, progress: @escaping @Sendable (Int, Int?) -> Void
+    ) async throws
         -> Data
     {
         let settings = URLSessionConfiguration.ephemeral
@@ -46,7 +52,9 @@ package final class Downloader: NSObject, URLSessionDataDelegate, Sendable {
         defer { session.finishTasksAndInvalidate() }
         var request = URLRequest(url: url)
         if let token { request.setValue("Bearer \(token)", forHTTPHeaderField: "Authorization") }
-        let start = path.flatMap { try? FileManager.default.attributesOfItem(atPath: $0)[.size] as? Int } ?? 0
+        let start =
+            path.flatMap { try? FileManager.default.attributesOfItem(atPath: $0)[.size] as? Int }
+            ?? 0
         if start > 0 { request.setValue("bytes=\(start)-", forHTTPHeaderField: "Range") }
         let task = session.dataTask(with: request)
         return try await withTaskCancellationHandler {
@@ -63,7 +71,8 @@ package final class Downloader: NSObject, URLSessionDataDelegate, Sendable {
     }
 
     func urlSession(
-        _ session: URLSession, task: URLSessionTask, willPerformHTTPRedirection response: HTTPURLResponse,
+        _ session: URLSession, task: URLSessionTask,
+        willPerformHTTPRedirection response: HTTPURLResponse,
         newRequest request: URLRequest,
         completionHandler: @escaping @Sendable (URLRequest?) -> Void
     ) {
@@ -81,7 +90,8 @@ package final class Downloader: NSObject, URLSessionDataDelegate, Sendable {
         let proceeds = transfers.withLockedValue { transfers -> Bool in
             guard var transfer = transfers[dataTask.taskIdentifier] else { return false }
             defer { transfers[dataTask.taskIdentifier] = transfer }
-            let status = (response as? HTTPURLResponse)?.statusCode ?? 0, host = response.url?.host ?? "the server"
+            let status = (response as? HTTPURLResponse)?.statusCode ?? 0,
+                host = response.url?.host ?? "the server"
             // A file that is whole already has no rest to send.
             if status == 416, transfer.start > 0 { return false }
             guard status == 200 || status == 206 else {
@@ -93,7 +103,9 @@ package final class Downloader: NSObject, URLSessionDataDelegate, Sendable {
                     default: "Try again later."
                     }
                 transfer.failure = ModelError(
-                    .cannotFetch, "\(host) answered \(status) for \(response.url?.path ?? "the request"). \(hint)")
+                    .cannotFetch,
+                    "\(host) answered \(status) for \(response.url?.path ?? "the request"). \(hint)"
+                )
                 return false
             }
             if status == 200 { transfer.start = 0 }
@@ -103,7 +115,8 @@ package final class Downloader: NSObject, URLSessionDataDelegate, Sendable {
             if let path = transfer.path {
                 transfer.file = fopen(path, transfer.start > 0 ? "ab" : "wb")
                 guard transfer.file != nil else {
-                    transfer.failure = ModelError(.cannotWrite, "Cannot write \(path): \(errnoText()).")
+                    transfer.failure = ModelError(
+                        .cannotWrite, "Cannot write \(path): \(errnoText()).")
                     return false
                 }
             }
@@ -114,12 +127,15 @@ package final class Downloader: NSObject, URLSessionDataDelegate, Sendable {
 
     func urlSession(_ session: URLSession, dataTask: URLSessionDataTask, didReceive data: Data) {
         let stops = transfers.withLockedValue { transfers -> Bool in
-            guard var transfer = transfers[dataTask.taskIdentifier], transfer.failure == nil else { return true }
+            guard var transfer = transfers[dataTask.taskIdentifier], transfer.failure == nil else {
+                return true
+            }
             defer { transfers[dataTask.taskIdentifier] = transfer }
             if let file = transfer.file {
                 let written = data.withUnsafeBytes { fwrite($0.baseAddress, 1, $0.count, file) }
                 guard written == data.count else {
-                    transfer.failure = ModelError(.cannotWrite, "Cannot write \(transfer.path ?? ""): \(errnoText()).")
+                    transfer.failure = ModelError(
+                        .cannotWrite, "Cannot write \(transfer.path ?? ""): \(errnoText()).")
                     return true
                 }
             } else {
@@ -127,7 +143,9 @@ package final class Downloader: NSObject, URLSessionDataDelegate, Sendable {
                 // Lists and settings are small; whatever is not is no answer to what was asked.
                 guard transfer.data.count <= 64 << 20 else {
                     transfer.failure = ModelError(
-                        .cannotFetch, "\(dataTask.originalRequest?.url?.absoluteString ?? "") sends more than 64 MiB.")
+                        .cannotFetch,
+                        "\(dataTask.originalRequest?.url?.absoluteString ?? "") sends more than 64 MiB."
+                    )
                     return true
                 }
             }
@@ -138,11 +156,17 @@ package final class Downloader: NSObject, URLSessionDataDelegate, Sendable {
         if stops { dataTask.cancel() }
     }
 
-    func urlSession(_ session: URLSession, task: URLSessionTask, didCompleteWithError error: (any Error)?) {
-        guard let transfer = transfers.withLockedValue({ $0.removeValue(forKey: task.taskIdentifier) }) else { return }
+    func urlSession(
+        _ session: URLSession, task: URLSessionTask, didCompleteWithError error: (any Error)?
+    ) {
+        guard
+            let transfer = transfers.withLockedValue({ $0.removeValue(forKey: task.taskIdentifier) }
+            )
+        else { return }
         var failure: (any Error)? = transfer.failure
         if let file = transfer.file, fclose(file) != 0, failure == nil {
-            failure = ModelError(.cannotWrite, "Cannot write \(transfer.path ?? ""): \(errnoText()).")
+            failure = ModelError(
+                .cannotWrite, "Cannot write \(transfer.path ?? ""): \(errnoText()).")
         }
         let isWhole = (task.response as? HTTPURLResponse)?.statusCode == 416 && transfer.start > 0
         if failure == nil, let error, !isWhole {
@@ -157,7 +181,8 @@ package final class Downloader: NSObject, URLSessionDataDelegate, Sendable {
         if failure == nil, let total = transfer.total, transfer.start + transfer.done < total {
             failure = ModelError(
                 .cannotFetch,
-                "\(task.originalRequest?.url?.host ?? "The server") broke off. Run it again: what came is kept.")
+                "\(task.originalRequest?.url?.host ?? "The server") broke off. Run it again: what came is kept."
+            )
         }
         if let failure {
             transfer.continuation.resume(throwing: failure)

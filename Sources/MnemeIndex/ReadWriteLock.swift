@@ -14,7 +14,8 @@ package final class ReadWriteLock: @unchecked Sendable {
         #if canImport(Glibc)
             var attributes = pthread_rwlockattr_t()
             pthread_rwlockattr_init(&attributes)
-            pthread_rwlockattr_setkind_np(&attributes, Int32(PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP))
+            pthread_rwlockattr_setkind_np(
+                &attributes, Int32(PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP))
             pthread_rwlock_init(lock, &attributes)
             pthread_rwlockattr_destroy(&attributes)
         #else

@@ -27,7 +27,8 @@ public struct KVError: MnemeError, Equatable {
     public static func absent(_ name: String) -> KVError {
         KVError(
             .notFound,
-            "There are no kept keys and values called '\(name.prefix(80))'. `mneme kv list` shows what there is.")
+            "There are no kept keys and values called '\(name.prefix(80))'. `mneme kv list` shows what there is."
+        )
     }
 
     /// An error of a kind, with its message.

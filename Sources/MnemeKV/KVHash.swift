@@ -11,19 +11,22 @@ public struct KVHash: Sendable, Hashable, CustomStringConvertible {
 
     /// From 64 hexadecimal digits.
     public init?(_ text: some StringProtocol) {
-        guard text.utf8.count == 64, let bytes = Hexadecimal.bytes(text.lowercased()) else { return nil }
+        guard text.utf8.count == 64, let bytes = Hexadecimal.bytes(text.lowercased()) else {
+            return nil
+        }
         self.bytes = Array(bytes)
     }
 
     /// 64 hexadecimal digits.
     public var description: String { Hexadecimal.string(bytes) }
 
-    /// What the KV cache depends on besides the tokens: weights, positions and layout. All processors compute the same bits,
-    /// so that machines of any kind can share blocks.
+    /// What the KV cache depends on besides the tokens: weights, positions and layout. All
+    /// processors compute the same bits, so that machines of any kind can share blocks.
     ///
     /// - Parameter weights: names the model's files, see ``ModelIdentity``.
-    public static func model(_ weights: String, _ configuration: DecoderConfiguration, codec: KVCodec = .f16) -> KVHash
-    {
+    public static func model(
+        _ weights: String, _ configuration: DecoderConfiguration, codec: KVCodec = .f16
+    ) -> KVHash {
         let rope = [configuration.rope, configuration.localRope].compactMap { $0 }.map {
             "\($0.frequencies) \($0.magnitude) \($0.interleaved)"
         }

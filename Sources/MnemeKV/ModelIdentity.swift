@@ -14,18 +14,22 @@ extension stat {
     }
 }
 
-/// Names a model's files by their contents, so that keys and values are never used with other weights.
+/// Names a model's files by their contents, so that keys and values are never used with other
+/// weights.
 public enum ModelIdentity {
-    /// The SHA-256 of all that the model is made of: a GGUF file, or a folder's weights, settings and tokenizer.
+    /// The SHA-256 of all that the model is made of: a GGUF file, or a folder's weights, settings
+    /// and tokenizer.
     ///
-    /// - Parameter cache: a folder that remembers names of files that have not changed, by path, size and time.
+    /// - Parameter cache: a folder that remembers names of files that have not changed, by path,
+    ///   size and time.
     /// - Throws: ``KVError`` if a file cannot be read.
     /// - Complexity: one pass over the files at the first time.
     public static func hash(_ path: String, cache: String? = nil) throws -> String {
         var isFolder: ObjCBool = false
         var files = [path]
         if FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue {
-            let names = ((try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []).sorted()
+            let names = ((try? FileManager.default.contentsOfDirectory(atPath: path)) ?? [])
+                .sorted()
             files = names.filter {
                 $0.hasSuffix(".safetensors") || $0.hasSuffix(".gguf")
                     || ["config.json", "tokenizer.json", "tokenizer.model"].contains($0)
@@ -35,10 +39,16 @@ public enum ModelIdentity {
         var all = SHA256()
         for file in files {
             var info = stat()
-            guard stat(file, &info) == 0 else { throw KVError(.inputOutput, "\(file) cannot be read: \(errnoText()).") }
+            guard stat(file, &info) == 0 else {
+                throw KVError(.inputOutput, "\(file) cannot be read: \(errnoText()).")
+            }
             let signature = "\(file) \(info.st_size) \(info.modified) \(info.st_ino)"
-            let entry = cache.map { $0 + "/" + Hexadecimal.string(SHA256.hash(data: Data(signature.utf8))) }
-            if let entry, let known = try? String(contentsOfFile: entry, encoding: .utf8), KVHash(known) != nil {
+            let entry = cache.map {
+                $0 + "/" + Hexadecimal.string(SHA256.hash(data: Data(signature.utf8)))
+            }
+            if let entry, let known = try? String(contentsOfFile: entry, encoding: .utf8),
+                KVHash(known) != nil
+            {
                 all.update(data: Data(known.utf8))
                 continue
             }
@@ -58,7 +68,9 @@ public enum ModelIdentity {
         }
         defer { try? input.close() }
         var hash = SHA256()
-        while let part = try? input.read(upToCount: 4 << 20), !part.isEmpty { hash.update(data: part) }
+        while let part = try? input.read(upToCount: 4 << 20), !part.isEmpty {
+            hash.update(data: part)
+        }
         return Hexadecimal.string(hash.finalize())
     }
 }

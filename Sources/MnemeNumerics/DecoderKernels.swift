@@ -1,6 +1,7 @@
 import CMnemeKernels
 
-/// The input rows of a ``WeightMatrix``: floats, and the same in 15 bits in blocks of 32, as the matrices read them.
+/// The input rows of a ``WeightMatrix``: floats, and the same in 15 bits in blocks of 32, as the
+/// matrices read them.
 package struct DecoderRows: Sendable {
     /// What of fifteen bits.
     package struct Forms: OptionSet, Sendable {
@@ -41,32 +42,39 @@ package struct DecoderKernels: Sendable {
     package init(features: ProcessorFeatures = .current) { self.features = features.rawValue }
 
     /// Fills some forms of rows `rows` from their floats.
-    package func quantize(_ input: DecoderRows, rows: Range<Int>, columns: Int, forms: DecoderRows.Forms) {
+    package func quantize(
+        _ input: DecoderRows, rows: Range<Int>, columns: Int, forms: DecoderRows.Forms
+    ) {
         guard !forms.isEmpty else { return }
         let start = rows.lowerBound * columns
         mnk_quantize_blocks(
             features, input.floats + start, rows.count * columns,
             forms.contains(.codes) ? input.codes.pointer + 2 * start : nil,
-            forms.contains(.words) ? input.words.pointer + start : nil, input.scales.pointer + start / 32,
+            forms.contains(.words) ? input.words.pointer + start : nil,
+            input.scales.pointer + start / 32,
             input.sums.pointer + start / 32,
             input.totals.pointer + start / 32)
     }
 
     /// output (+)= x/√(mean(x²) + ε)·weight for each row.
     package func rmsNorm(
-        _ input: UnsafePointer<Float>, weight: UnsafePointer<Float>, epsilon: Float, rows: Int, columns: Int,
+        _ input: UnsafePointer<Float>, weight: UnsafePointer<Float>, epsilon: Float, rows: Int,
+        columns: Int,
         accumulate: Bool = false,
         into output: UnsafeMutablePointer<Float>
     ) { mnk_rms_norm(features, input, weight, epsilon, rows, columns, accumulate ? 1 : 0, output) }
 
     /// Rotary position embedding of `heads` heads at `x`.
     package func rope(
-        _ x: UnsafeMutablePointer<Float>, heads: Int, dimension: Int, half: Int, cosine: UnsafePointer<Float>,
+        _ x: UnsafeMutablePointer<Float>, heads: Int, dimension: Int, half: Int,
+        cosine: UnsafePointer<Float>,
         sine: UnsafePointer<Float>, interleaved: Bool
     ) { mnk_rope(x, heads, dimension, half, cosine, sine, interleaved ? 1 : 0) }
 
     /// gate = SiLU(gate)·up, or GELU(gate)·up (the tanh form).
-    package func gate(_ gate: UnsafeMutablePointer<Float>, _ up: UnsafePointer<Float>, count: Int, gelu: Bool) {
+    package func gate(
+        _ gate: UnsafeMutablePointer<Float>, _ up: UnsafePointer<Float>, count: Int, gelu: Bool
+    ) {
         mnk_gate(features, gate, up, count, gelu ? 1 : 0)
     }
 
@@ -75,30 +83,39 @@ package struct DecoderKernels: Sendable {
         mnk_soft_cap(features, x, count, cap)
     }
 
-    /// Rounds one position's keys to half precision, each ``kvBlock`` elements behind the one before.
-    package func storeKeys(_ input: UnsafePointer<Float>, count: Int, into output: UnsafeMutablePointer<UInt16>) {
+    /// Rounds one position's keys to half precision, each ``kvBlock`` elements behind the one
+    /// before.
+    package func storeKeys(
+        _ input: UnsafePointer<Float>, count: Int, into output: UnsafeMutablePointer<UInt16>
+    ) {
         mnk_store_keys(features, input, count, output)
     }
 
-    /// Copies keys within a block's length to another place and turns them by as much; see `mnk_move_keys`.
+    /// Copies keys within a block's length to another place and turns them by as much; see
+    /// `mnk_move_keys`.
     package func moveKeys(
-        _ source: UnsafePointer<UInt16>, from: Int, to target: UnsafeMutablePointer<UInt16>, at: Int, count: Int,
+        _ source: UnsafePointer<UInt16>, from: Int, to target: UnsafeMutablePointer<UInt16>,
+        at: Int, count: Int,
         heads: Int, dimension: Int,
         cosine: UnsafePointer<Float>, sine: UnsafePointer<Float>, half: Int, interleaved: Bool
     ) {
         mnk_move_keys(
-            features, source, from, target, at, count, heads, dimension, half, cosine, sine, interleaved ? 1 : 0)
+            features, source, from, target, at, count, heads, dimension, half, cosine, sine,
+            interleaved ? 1 : 0)
     }
 
     /// Positions of a block of keys and values.
     package static let kvBlock = Int(MNK_KV_BLOCK)
 
     /// Rounds to half precision.
-    package func toHalf(_ input: UnsafePointer<Float>, count: Int, into output: UnsafeMutablePointer<UInt16>) {
+    package func toHalf(
+        _ input: UnsafePointer<Float>, count: Int, into output: UnsafeMutablePointer<UInt16>
+    ) {
         mnk_to_half(features, input, count, output)
     }
 
-    /// Causal attention of one sequence's new tokens; see `mnk_decoder_attention` in the kernels' header.
+    /// Causal attention of one sequence's new tokens; see `mnk_decoder_attention` in the kernels'
+    /// header.
     package struct Attention {
         fileprivate var arguments: mnk_decoder_attention
 
@@ -107,27 +124,34 @@ package struct DecoderKernels: Sendable {
         ///   - keys: halves, as `mnk_decoder_attention` describes the places. Values likewise.
         ///   - window: positions seen; 0 for all.
         ///   - scale: of the scores; `cap` bounds them softly, 0 does not.
-        ///   - places: of the tokens, ascending, if they do not follow each other from `position` on; that is then the last place + 1 - tokens.
+        ///   - places: of the tokens, ascending, if they do not follow each other from `position`
+        ///     on; that is then the last place + 1 - tokens.
         ///   - many: a position that stands for several, and the logarithm of their number.
         package init(
-            queries: UnsafePointer<Float>, stride: Int, keys: UnsafePointer<UInt16>, values: UnsafePointer<UInt16>,
+            queries: UnsafePointer<Float>, stride: Int, keys: UnsafePointer<UInt16>,
+            values: UnsafePointer<UInt16>,
             blockStride: Int,
-            table: UnsafePointer<Int32>?, tokens: Int, position: Int, heads: Int, kvHeads: Int, dimension: Int,
+            table: UnsafePointer<Int32>?, tokens: Int, position: Int, heads: Int, kvHeads: Int,
+            dimension: Int,
             window: Int, scale: Float, cap: Float,
             into output: UnsafeMutablePointer<Float>,
-            outputStride: Int, places: UnsafePointer<Int32>? = nil, many: (row: Int, log: Float) = (0, 0)
+            outputStride: Int, places: UnsafePointer<Int32>? = nil,
+            many: (row: Int, log: Float) = (0, 0)
         ) {
             arguments = mnk_decoder_attention(
                 q: queries, ldq: stride, keys: keys, values: values, block_stride: blockStride,
                 table: table, tokens: tokens, position: position, heads: heads,
-                kv_heads: kvHeads, dim: dimension, window: window, scale: scale, cap: cap, out: output,
+                kv_heads: kvHeads, dim: dimension, window: window, scale: scale, cap: cap,
+                out: output,
                 ldo: outputStride, partials: nil, first_span: 0,
                 places: places, many_row: many.row, many_log: many.log)
         }
     }
 
     /// Floats with which threads can share an attention's context; 0 if that would not help.
-    package static func partials(tokens: Int, position: Int, heads: Int, kvHeads: Int, dimension: Int) -> Int {
+    package static func partials(
+        tokens: Int, position: Int, heads: Int, kvHeads: Int, dimension: Int
+    ) -> Int {
         var arguments = mnk_decoder_attention()
         arguments.tokens = tokens
         arguments.position = position
@@ -140,7 +164,9 @@ package struct DecoderKernels: Sendable {
     /// Has threads share the context: then ``merge(_:heads:)`` ends the work.
     ///
     /// - Parameter firstSpan: spans before it come from ``attend(shared:span:heads:scratch:)``.
-    package func share(_ attention: inout Attention, partials: UnsafeMutablePointer<Float>, firstSpan: Int) {
+    package func share(
+        _ attention: inout Attention, partials: UnsafeMutablePointer<Float>, firstSpan: Int
+    ) {
         attention.arguments.partials = partials
         attention.arguments.first_span = firstSpan
     }
@@ -153,15 +179,19 @@ package struct DecoderKernels: Sendable {
         shared members: UnsafeMutableBufferPointer<Attention>, span: Int, heads: Range<Int>,
         scratch: UnsafeMutablePointer<Float>
     ) {
-        withUnsafeTemporaryAllocation(of: UnsafePointer<mnk_decoder_attention>?.self, capacity: members.count) {
+        withUnsafeTemporaryAllocation(
+            of: UnsafePointer<mnk_decoder_attention>?.self, capacity: members.count
+        ) {
             pointers in
             for i in members.indices {
                 pointers.initializeElement(
                     at: i,
-                    to: UnsafeRawPointer(members.baseAddress! + i).assumingMemoryBound(to: mnk_decoder_attention.self))
+                    to: UnsafeRawPointer(members.baseAddress! + i).assumingMemoryBound(
+                        to: mnk_decoder_attention.self))
             }
             mnk_attend_shared(
-                features, pointers.baseAddress, members.count, span, heads.lowerBound, heads.upperBound, scratch)
+                features, pointers.baseAddress, members.count, span, heads.lowerBound,
+                heads.upperBound, scratch)
         }
     }
 
@@ -171,21 +201,27 @@ package struct DecoderKernels: Sendable {
     }
 
     /// Pieces of work that threads can share.
-    package func units(_ attention: inout Attention) -> Int { mnk_decoder_units(&attention.arguments) }
+    package func units(_ attention: inout Attention) -> Int {
+        mnk_decoder_units(&attention.arguments)
+    }
 
     /// Floats of scratch that ``attend(_:units:scratch:)`` needs.
     package static func scratch(heads: Int, kvHeads: Int, dimension: Int) -> Int {
         mnk_decoder_scratch(heads, kvHeads, dimension)
     }
 
-    /// Adds the weight that the last `tokens` tokens give to each position, over the query heads of one key-value head.
+    /// Adds the weight that the last `tokens` tokens give to each position, over the query heads of
+    /// one key-value head.
     package func addMass(
-        _ attention: inout Attention, head: Int, lastTokens tokens: Int, into mass: UnsafeMutablePointer<Float>
+        _ attention: inout Attention, head: Int, lastTokens tokens: Int,
+        into mass: UnsafeMutablePointer<Float>
     ) {
         mnk_attention_mass(features, &attention.arguments, head, tokens, mass)
     }
 
-    package func attend(_ attention: inout Attention, units: Range<Int>, scratch: UnsafeMutablePointer<Float>) {
+    package func attend(
+        _ attention: inout Attention, units: Range<Int>, scratch: UnsafeMutablePointer<Float>
+    ) {
         mnk_attend(features, &attention.arguments, units.lowerBound, units.upperBound, scratch)
     }
 }

@@ -8,7 +8,8 @@ package struct EncoderKernels: Sendable {
 
     /// Layer normalisation of `rows` rows. `output` may be `input`.
     package func layerNorm(
-        _ input: UnsafePointer<Float>, gamma: UnsafePointer<Float>, beta: UnsafePointer<Float>, epsilon: Float,
+        _ input: UnsafePointer<Float>, gamma: UnsafePointer<Float>, beta: UnsafePointer<Float>,
+        epsilon: Float,
         rows: Int, columns: Int, into output: UnsafeMutablePointer<Float>
     ) {
         mnk_layer_norm(features, input, gamma, beta, epsilon, rows, columns, output)
@@ -17,28 +18,33 @@ package struct EncoderKernels: Sendable {
     /// Quantises each row to 8 bits with its own scale and zero.
     package func quantize(
         _ input: UnsafePointer<Float>, rows: Int, columns: Int, inputScale: UnsafePointer<Float>?,
-        into output: UnsafeMutablePointer<UInt8>, scale: UnsafeMutablePointer<Float>, zero: UnsafeMutablePointer<Int32>
+        into output: UnsafeMutablePointer<UInt8>, scale: UnsafeMutablePointer<Float>,
+        zero: UnsafeMutablePointer<Int32>
     ) {
         mnk_quantize_rows(features, input, rows, columns, inputScale, output, scale, zero)
     }
 
-    /// Floats of scratch that ``attention(qkv:tokens:heads:headDimension:headRange:into:scratch:)`` needs.
+    /// Floats of scratch that ``attention(qkv:tokens:heads:headDimension:headRange:into:scratch:)``
+    /// needs.
     package static func attentionScratch(tokens: Int, headDimension: Int) -> Int {
         mnk_attention_scratch(tokens, headDimension)
     }
 
     /// Bidirectional attention of one text for heads `headRange`.
     package func attention(
-        qkv: UnsafePointer<Float>, tokens: Int, heads: Int, headDimension: Int, headRange: Range<Int>,
+        qkv: UnsafePointer<Float>, tokens: Int, heads: Int, headDimension: Int,
+        headRange: Range<Int>,
         into output: UnsafeMutablePointer<Float>, scratch: UnsafeMutablePointer<Float>
     ) {
         mnk_attention(
-            features, qkv, tokens, heads, headDimension, headRange.lowerBound, headRange.upperBound, output, scratch)
+            features, qkv, tokens, heads, headDimension, headRange.lowerBound, headRange.upperBound,
+            output, scratch)
     }
 
     /// The normalised mean of `rows` rows.
     package func meanPool(
-        _ input: UnsafePointer<Float>, rows: Int, columns: Int, into output: UnsafeMutablePointer<Float>
+        _ input: UnsafePointer<Float>, rows: Int, columns: Int,
+        into output: UnsafeMutablePointer<Float>
     ) {
         mnk_mean_pool(features, input, rows, columns, output)
     }

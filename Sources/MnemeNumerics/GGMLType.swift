@@ -1,4 +1,5 @@
-/// A type of weights in model files, by ggml's numbers; also those that are not read, so that messages can name them.
+/// A type of weights in model files, by ggml's numbers; also those that are not read, so that
+/// messages can name them.
 ///
 /// Numbers: https://github.com/ggml-org/ggml/blob/master/include/ggml.h
 public enum GGMLType: Int32, Sendable, CaseIterable {

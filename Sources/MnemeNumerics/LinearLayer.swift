@@ -34,15 +34,18 @@ package final class LinearLayer: Sendable {
     /// - Parameters:
     ///   - weight: `outputs` × `inputs`, row-major. `outputs` is a multiple of 16, `inputs` of 64.
     ///   - bias: `outputs` values.
-    ///   - smoothing: int8 only, `inputs` positive factors that move range from activations to weights
-    ///     (SmoothQuant, Xiao et al. 2023): x is divided and W multiplied by them.
+    ///   - smoothing: int8 only, `inputs` positive factors that move range from activations to
+    ///     weights (SmoothQuant, Xiao et al. 2023): x is divided and W multiplied by them.
     package init(
-        weight: UnsafeBufferPointer<Float>, bias: UnsafeBufferPointer<Float>, outputs: Int, inputs: Int,
+        weight: UnsafeBufferPointer<Float>, bias: UnsafeBufferPointer<Float>, outputs: Int,
+        inputs: Int,
         precision: Precision, smoothing: [Float]? = nil, features: ProcessorFeatures = .current
     ) {
         precondition(
-            weight.count == outputs * inputs && bias.count == outputs, "The weights do not have the layer's shape.")
-        precondition(outputs % 16 == 0 && inputs % 64 == 0, "Layers are padded to 16 outputs and 64 inputs.")
+            weight.count == outputs * inputs && bias.count == outputs,
+            "The weights do not have the layer's shape.")
+        precondition(
+            outputs % 16 == 0 && inputs % 64 == 0, "Layers are padded to 16 outputs and 64 inputs.")
         self.inputs = inputs
         self.outputs = outputs
         self.precision = precision
@@ -63,7 +66,9 @@ package final class LinearLayer: Sendable {
                 inputScale = AlignedBuffer(inputs)
                 for i in 0..<inputs { inputScale!.pointer[i] = 1 / smoothing[i] }
             }
-            mnk_pack_int8(weight.baseAddress, outputs, inputs, smoothing, int8!.pointer, scales.pointer, sums.pointer)
+            mnk_pack_int8(
+                weight.baseAddress, outputs, inputs, smoothing, int8!.pointer, scales.pointer,
+                sums.pointer)
         }
         packedF32 = f32
         packedInt8 = int8

@@ -18,7 +18,8 @@ public struct ProcessorFeatures: OptionSet, Sendable {
     public static let avx512VNNI = ProcessorFeatures(rawValue: MNK_AVX512_VNNI)
     /// AMX 8-bit tiles.
     public static let amxInt8 = ProcessorFeatures(rawValue: MNK_AMX_INT8)
-    /// The AMX code over tiles emulated in C: for tests. Part of ``current`` only if the environment's MNEME_CPU asks for it.
+    /// The AMX code over tiles emulated in C: for tests. Part of ``current`` only if the
+    /// environment's MNEME_CPU asks for it.
     public static let amxEmulated = ProcessorFeatures(rawValue: MNK_AMX_EMULATED)
     /// arm64: NEON, half precision, CRC-32C.
     public static let neon = ProcessorFeatures(rawValue: MNK_NEON)
@@ -30,19 +31,21 @@ public struct ProcessorFeatures: OptionSet, Sendable {
     /// No instruction set beyond the platform's baseline: the reference path.
     public static let portable: ProcessorFeatures = []
 
-    /// What this machine has, detected once, and capped by MNEME_CPU where the environment has it: `portable`, `avx2`, `avx512`,
-    /// `vnni`, and on arm64 `neon`, `dotprod` and `i8mm` leave all up to the one named, `amx-emulated` runs AMX's code over tiles
-    /// emulated in C.
+    /// What this machine has, detected once, and capped by MNEME_CPU where the environment has it:
+    /// `portable`, `avx2`, `avx512`, `vnni`, and on arm64 `neon`, `dotprod` and `i8mm` leave all up
+    /// to the one named, `amx-emulated` runs AMX's code over tiles emulated in C.
     ///
     /// All of them compute the same bits; the cap is there to show it, and to measure.
     public static let current = ProcessorFeatures(rawValue: mnk_cpu_features())
 
-    /// The paths that kernels can take on this machine, each with all that it builds on; the fastest last.
+    /// The paths that kernels can take on this machine, each with all that it builds on; the
+    /// fastest last.
     public static var machinePaths: [(name: String, features: ProcessorFeatures)] {
         let wide: ProcessorFeatures = [.avx2, .avx512, .avx512VNNI]
         let all: [(name: String, features: ProcessorFeatures)] = [
             ("portable", .portable), ("neon", .neon), ("dotprod", [.neon, .dotProduct]),
-            ("i8mm", [.neon, .dotProduct, .int8Matrix]), ("avx2", .avx2), ("avx512", [.avx2, .avx512]), ("vnni", wide),
+            ("i8mm", [.neon, .dotProduct, .int8Matrix]), ("avx2", .avx2),
+            ("avx512", [.avx2, .avx512]), ("vnni", wide),
             ("amx", wide.union(.amxInt8)),
         ]
         return all.filter { $0.features.isSubset(of: .current) }
@@ -51,8 +54,10 @@ public struct ProcessorFeatures: OptionSet, Sendable {
     /// Names for people, the most basic first.
     public var names: [String] {
         let all: [(ProcessorFeatures, String)] = [
-            (.avx2, "avx2"), (.avx512, "avx512"), (.avx512VNNI, "avx512-vnni"), (.amxInt8, "amx-int8"),
-            (.amxEmulated, "amx-emulated"), (.neon, "neon"), (.dotProduct, "dotprod"), (.int8Matrix, "i8mm"),
+            (.avx2, "avx2"), (.avx512, "avx512"), (.avx512VNNI, "avx512-vnni"),
+            (.amxInt8, "amx-int8"),
+            (.amxEmulated, "amx-emulated"), (.neon, "neon"), (.dotProduct, "dotprod"),
+            (.int8Matrix, "i8mm"),
         ]
         return all.filter { contains($0.0) }.map(\.1)
     }
@@ -70,9 +75,11 @@ public enum Precision: String, Sendable, CaseIterable, Codable {
 ///   - pool: every thread of the pool runs the loop.
 ///   - seconds: how long to measure, roughly.
 ///   - features: instruction sets that the loop may use.
-/// - Returns: operations (a multiply and an add count two) per second; nil where there is no such instruction.
+/// - Returns: operations (a multiply and an add count two) per second; nil where there is no such
+///   instruction.
 public func measuredPeak(
-    _ precision: Precision, pool: ThreadPool, seconds: Double = 0.3, features: ProcessorFeatures = .current
+    _ precision: Precision, pool: ThreadPool, seconds: Double = 0.3,
+    features: ProcessorFeatures = .current
 ) -> Double? {
     let kind: Int32 =
         switch precision {
@@ -88,14 +95,18 @@ public func measuredPeak(
         let start = clock.now
         pool.run { _, _ in _ = mnk_peak_operations(features, kind, 1_000_000) }
         let elapsed = (clock.now - start) / .seconds(1)
-        best = max(best, mnk_peak_operations(features, kind, 1) * 1_000_000 * Double(pool.threadCount) / elapsed)
+        best = max(
+            best,
+            mnk_peak_operations(features, kind, 1) * 1_000_000 * Double(pool.threadCount) / elapsed)
     } while (clock.now - began) / .seconds(1) < seconds
     return best
 }
 
-/// Bytes a second that the pool's threads read from memory that no cache holds: the best of some passes.
+/// Bytes a second that the pool's threads read from memory that no cache holds: the best of some
+/// passes.
 ///
-/// - Parameter bytes: how much to read in a pass; taken from the system for the time of the measurement.
+/// - Parameter bytes: how much to read in a pass; taken from the system for the time of the
+///   measurement.
 public func measuredBandwidth(pool: ThreadPool, bytes: Int = 1 << 29) -> Double {
     let features = ProcessorFeatures.current.rawValue, count = bytes / 256 * 256
     let memory = AlignedBuffer<UInt8>(count)
@@ -106,7 +117,8 @@ public func measuredBandwidth(pool: ThreadPool, bytes: Int = 1 << 29) -> Double 
         let start = clock.now
         pool.run { thread, threads in
             let share = shareOf(count / 256, thread, threads)
-            _ = mnk_read_memory(features, memory.pointer + share.lowerBound * 256, share.count * 256)
+            _ = mnk_read_memory(
+                features, memory.pointer + share.lowerBound * 256, share.count * 256)
         }
         best = max(best, Double(count) / ((clock.now - start) / .seconds(1)))
     }

@@ -11,7 +11,8 @@ public final class ThreadPool: Sendable {
     /// Threads that run a task, the caller's included.
     public let threadCount: Int
 
-    /// - Parameter threads: at least 1; nil uses one per core. Fewer start if the system refuses more.
+    /// - Parameter threads: at least 1; nil uses one per core. Fewer start if the system refuses
+    ///   more.
     public init(threads: Int? = nil) {
         let wanted = max(1, threads ?? ProcessInfo.processInfo.activeProcessorCount)
         guard let pool = mnk_pool_create(wanted) ?? mnk_pool_create(1) else {

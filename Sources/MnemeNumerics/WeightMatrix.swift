@@ -1,9 +1,11 @@
 import CMnemeKernels
 
-/// A linear layer's weights as a language model's file has them, packed once for the machine's kernels.
+/// A linear layer's weights as a language model's file has them, packed once for the machine's
+/// kernels.
 ///
-/// Quantised types keep their codes (4 or 8 bits), F16 and BF16 get codes of 12, and all of them meet activations of 15 bits in blocks
-/// of 32; F32, and halves in rows of another length, are floats and meet floats.
+/// Quantised types keep their codes (4 or 8 bits), F16 and BF16 get codes of 12, and all of them
+/// meet activations of 15 bits in blocks of 32; F32, and halves in rows of another length, are
+/// floats and meet floats.
 package final class WeightMatrix: Sendable {
     private enum Storage {
         case f32(AlignedBuffer<Float>)
@@ -24,7 +26,9 @@ package final class WeightMatrix: Sendable {
     /// Whether a matrix of this type can be packed.
     package static func isSupported(type: GGMLType, inputs: Int) -> Bool {
         var weights = 0, bytes = 0
-        guard mnk_block_shape(type.rawValue, &weights, &bytes) != 0, inputs > 0, inputs % weights == 0 else {
+        guard mnk_block_shape(type.rawValue, &weights, &bytes) != 0, inputs > 0,
+            inputs % weights == 0
+        else {
             return false
         }
         return weights == 1 || inputs % 32 == 0
@@ -34,14 +38,16 @@ package final class WeightMatrix: Sendable {
     ///   - source: `outputs` rows of `inputs` weights in blocks of the type.
     ///   - type: of the weights; `isSupported` holds.
     package init(
-        source: UnsafeRawPointer, type: GGMLType, outputs: Int, inputs: Int, pool: ThreadPool = .shared,
+        source: UnsafeRawPointer, type: GGMLType, outputs: Int, inputs: Int,
+        pool: ThreadPool = .shared,
         features: ProcessorFeatures = .current
     ) {
         precondition(Self.isSupported(type: type, inputs: inputs))
         self.inputs = inputs
         self.outputs = outputs
         self.features = features.rawValue
-        let padded = (outputs + 15) / 16 * 16, format = inputs % 32 == 0 ? mnk_tile_format(type.rawValue) : -1
+        let padded = (outputs + 15) / 16 * 16,
+            format = inputs % 32 == 0 ? mnk_tile_format(type.rawValue) : -1
         reads = format < 0 ? [] : format == Int32(MNK_Q12) ? .words : .codes
         zeros = AlignedBuffer(padded)
         nonisolated(unsafe) let source = source
@@ -50,18 +56,22 @@ package final class WeightMatrix: Sendable {
             pool.run { thread, threads in
                 let range = shareOf(padded / 16, thread, threads)
                 mnk_pack_tiles(
-                    type.rawValue, source, inputs, range.lowerBound * 16, min(outputs, range.upperBound * 16),
+                    type.rawValue, source, inputs, range.lowerBound * 16,
+                    min(outputs, range.upperBound * 16),
                     packed.pointer)
             }
             storage = .tiles(packed, format: format)
         } else {
-            let packed = AlignedBuffer<Float>(padded * inputs), bytes = blockShape(type: type)!.bytes
+            let packed = AlignedBuffer<Float>(padded * inputs),
+                bytes = blockShape(type: type)!.bytes
             pool.run { thread, threads in
                 let range = shareOf(padded / 16, thread, threads)
                 for row in range.lowerBound * 16..<min(outputs, range.upperBound * 16) {
                     let values = source.advanced(by: row * inputs * bytes),
                         target = packed.pointer + row / 16 * 16 * inputs + row % 16
-                    for k in 0..<inputs { dequantize(type: type, values + k * bytes, count: 1, into: target + k * 16) }
+                    for k in 0..<inputs {
+                        dequantize(type: type, values + k * bytes, count: 1, into: target + k * 16)
+                    }
                 }
             }
             storage = .f32(packed)
@@ -87,11 +97,15 @@ package final class WeightMatrix: Sendable {
         guard !groups.isEmpty, rows > 0 else { return }
         switch storage {
         case .tiles(let packed, let format):
-            let a = reads == .words ? UnsafeRawPointer(input.words.pointer) : UnsafeRawPointer(input.codes.pointer)
+            let a =
+                reads == .words
+                ? UnsafeRawPointer(input.words.pointer) : UnsafeRawPointer(input.codes.pointer)
             var g = mnk_tiles(
-                a: a, a_scale: input.scales.pointer, a_sum: input.sums.pointer, a_total: input.totals.pointer,
+                a: a, a_scale: input.scales.pointer, a_sum: input.sums.pointer,
+                a_total: input.totals.pointer,
                 b: packed.pointer, format: format, m: rows,
-                n: paddedOutputs, k: inputs, n_begin: groups.lowerBound * 16, n_end: groups.upperBound * 16, bias: bias,
+                n: paddedOutputs, k: inputs, n_begin: groups.lowerBound * 16,
+                n_end: groups.upperBound * 16, bias: bias,
                 c: output, ldc: stride,
                 accumulate: accumulate ? 1 : 0)
             mnk_gemm_tiles(features, &g)
@@ -102,7 +116,8 @@ package final class WeightMatrix: Sendable {
     }
 
     private func product(
-        _ input: DecoderRows, _ weights: UnsafeRawPointer, _ rows: Int, _ groups: Range<Int>, _ accumulate: Bool,
+        _ input: DecoderRows, _ weights: UnsafeRawPointer, _ rows: Int, _ groups: Range<Int>,
+        _ accumulate: Bool,
         _ bias: UnsafePointer<Float>?,
         _ output: UnsafeMutablePointer<Float>, _ stride: Int
     ) -> mnk_gemm {
@@ -126,9 +141,12 @@ package final class WeightMatrix: Sendable {
     /// Row `index` as floats: an embedding.
     package func row(_ index: Int, into output: UnsafeMutablePointer<Float>) {
         switch storage {
-        case .tiles(let packed, let format): mnk_tile_row(format, packed.pointer, inputs, index, output)
+        case .tiles(let packed, let format):
+            mnk_tile_row(format, packed.pointer, inputs, index, output)
         case .f32(let packed):
-            for k in 0..<inputs { output[k] = packed.pointer[index / 16 * 16 * inputs + k * 16 + index % 16] }
+            for k in 0..<inputs {
+                output[k] = packed.pointer[index / 16 * 16 * inputs + k * 16 + index % 16]
+            }
         }
     }
 }

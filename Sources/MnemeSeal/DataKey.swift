@@ -4,7 +4,8 @@ import MnemeBase
 
 /// Encrypts what lies on disk: AES-256-GCM with a random nonce for each piece.
 ///
-/// After 2^32 pieces (16 TiB of pages) two nonces may be equal by chance with a probability of 2^-32 (NIST SP 800-38D); `mneme encryption rotate --rewrite` makes a new key.
+/// After 2^32 pieces (16 TiB of pages) two nonces may be equal by chance with a probability of
+/// 2^-32 (NIST SP 800-38D); `mneme encryption rotate --rewrite` makes a new key.
 public struct DataKey: Sendable {
     /// Bytes that a piece grows by: nonce and tag.
     package static let overhead = 28
@@ -19,14 +20,20 @@ public struct DataKey: Sendable {
     }
 
     /// Tells keys apart, see ``EncryptionKey/id``.
-    var id: Data { Data(SHA256.hash(data: key.withUnsafeBytes { Data("mneme data key".utf8) + Data($0) }).prefix(8)) }
+    var id: Data {
+        Data(
+            SHA256.hash(data: key.withUnsafeBytes { Data("mneme data key".utf8) + Data($0) })
+                .prefix(8))
+    }
 
     /// ``id`` in hexadecimal digits.
     package var name: String { Hexadecimal.string(id) }
 
     /// Another key for another purpose.
     package func derived(_ purpose: String) -> DataKey {
-        DataKey(HKDF<SHA256>.deriveKey(inputKeyMaterial: key, info: Data("mneme \(purpose)".utf8), outputByteCount: 32))
+        DataKey(
+            HKDF<SHA256>.deriveKey(
+                inputKeyMaterial: key, info: Data("mneme \(purpose)".utf8), outputByteCount: 32))
     }
 
     /// Encrypts a piece.

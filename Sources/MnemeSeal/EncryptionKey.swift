@@ -2,8 +2,8 @@ import Crypto
 package import Foundation
 import MnemeBase
 
-/// The key that a user keeps: 256 random bits. It encrypts nothing but the ``DataKey``s of files, so that it can be exchanged without
-/// writing the files again.
+/// The key that a user keeps: 256 random bits. It encrypts nothing but the ``DataKey``s of files,
+/// so that it can be exchanged without writing the files again.
 public struct EncryptionKey: Sendable, Equatable {
     private let key: SymmetricKey
 
@@ -14,7 +14,9 @@ public struct EncryptionKey: Sendable, Equatable {
     ///
     /// - Throws: ``SealError``.
     public init(text: String) throws {
-        guard let bytes = Hexadecimal.bytes(text.trimmingCharacters(in: .whitespacesAndNewlines).lowercased()),
+        guard
+            let bytes = Hexadecimal.bytes(
+                text.trimmingCharacters(in: .whitespacesAndNewlines).lowercased()),
             bytes.count == 32
         else {
             throw SealError(
@@ -35,11 +37,15 @@ public struct EncryptionKey: Sendable, Equatable {
 
     /// A key of data that needs no wrapping: whoever has this one makes it (HKDF-SHA256).
     package func derived(_ purpose: String) -> DataKey {
-        DataKey(HKDF<SHA256>.deriveKey(inputKeyMaterial: key, info: Data("mneme \(purpose)".utf8), outputByteCount: 32))
+        DataKey(
+            HKDF<SHA256>.deriveKey(
+                inputKeyMaterial: key, info: Data("mneme \(purpose)".utf8), outputByteCount: 32))
     }
 
     fileprivate func wrap(_ data: DataKey) throws -> Data {
-        try data.bytes { try AES.GCM.seal($0, using: key, authenticating: WrappedKey.magic).combined! }
+        try data.bytes {
+            try AES.GCM.seal($0, using: key, authenticating: WrappedKey.magic).combined!
+        }
     }
 
     fileprivate func unwrap(_ wrapped: Data) -> DataKey? {
@@ -53,8 +59,9 @@ public struct EncryptionKey: Sendable, Equatable {
 
 /// The page at the beginning of an encrypted file: its ``DataKey``, encrypted with the user's key.
 ///
-/// Two places, at 0 and 2048: "MNEMESEALED" and version (16 bytes), id of the user's key (8), the data key by AES-256-GCM with nonce and tag (60).
-/// One is in use. An exchange of keys writes the other, and then clears the first: at any moment one of them is whole.
+/// Two places, at 0 and 2048: "MNEMESEALED" and version (16 bytes), id of the user's key (8), the
+/// data key by AES-256-GCM with nonce and tag (60). One is in use. An exchange of keys writes the
+/// other, and then clears the first: at any moment one of them is whole.
 package enum WrappedKey {
     /// Bytes of the page.
     package static let pageBytes = 4096
@@ -63,7 +70,9 @@ package enum WrappedKey {
     private static var placeBytes: Int { magic.count + idBytes + wrappedBytes }
 
     /// Whether bytes begin as an encrypted file.
-    package static func isStart(_ page: Data) -> Bool { places.contains { page.dropFirst($0).starts(with: magic) } }
+    package static func isStart(_ page: Data) -> Bool {
+        places.contains { page.dropFirst($0).starts(with: magic) }
+    }
 
     /// A page for a data key.
     package static func page(_ data: DataKey, for key: EncryptionKey) throws -> Data {
@@ -85,7 +94,9 @@ package enum WrappedKey {
         try find(page, name, key).data
     }
 
-    private static func find(_ page: Data, _ name: String, _ key: EncryptionKey) throws -> (data: DataKey, place: Int) {
+    private static func find(_ page: Data, _ name: String, _ key: EncryptionKey) throws -> (
+        data: DataKey, place: Int
+    ) {
         var isOther = false
         for place in places {
             let bytes = Data(page.dropFirst(place).prefix(placeBytes))
@@ -97,14 +108,21 @@ package enum WrappedKey {
             if let data = key.unwrap(Data(bytes.suffix(wrappedBytes))) { return (data, place) }
         }
         throw isOther
-            ? SealError(.wrongKey, "\(name) is encrypted with another key than the one that was given.")
-            : SealError(.damaged, "The first page of \(name), which holds its key, is damaged. Restore it from a copy.")
+            ? SealError(
+                .wrongKey, "\(name) is encrypted with another key than the one that was given.")
+            : SealError(
+                .damaged,
+                "The first page of \(name), which holds its key, is damaged. Restore it from a copy."
+            )
     }
 
-    /// What to write, and where, each on disk before the next, so that `new` opens the file instead of `old`. At any moment at least one of them does.
+    /// What to write, and where, each on disk before the next, so that `new` opens the file instead
+    /// of `old`. At any moment at least one of them does.
     ///
     /// - Throws: ``SealError``.
-    package static func exchange(_ page: Data, name: String, from old: EncryptionKey, to new: EncryptionKey) throws
+    package static func exchange(
+        _ page: Data, name: String, from old: EncryptionKey, to new: EncryptionKey
+    ) throws
         -> [(offset: Int, bytes: Data)]
     {
         let (data, place) = try find(page, name, old), other = places.first { $0 != place }!

@@ -2,8 +2,9 @@ package import Foundation
 
 /// An immutable file, encrypted in pieces, so that a part of it can be read without the rest.
 ///
-/// "MNEMESEA", id of the data key (8 bytes), a random name of the file (16), bytes of what it holds (u64, little endian); then pieces of 64 KiB,
-/// each by ``DataKey`` with the file's name, length and its number.
+/// "MNEMESEA", id of the data key (8 bytes), a random name of the file (16), bytes of what it holds
+/// (u64, little endian); then pieces of 64 KiB, each by ``DataKey`` with the file's name, length
+/// and its number.
 package struct SealedBytes {
     private static let magic = Data("MNEMESEA".utf8), headBytes = 40, piece = 64 << 10
 
@@ -20,13 +21,15 @@ package struct SealedBytes {
     }
 
     /// Encrypts `parts`, one behind the other, and hands out the file piece by piece.
-    package static func seal(_ parts: [UnsafeRawBufferPointer], with key: DataKey, write: (Data) throws -> Void) throws
-    {
+    package static func seal(
+        _ parts: [UnsafeRawBufferPointer], with key: DataKey, write: (Data) throws -> Void
+    ) throws {
         let head = head(key, count: parts.reduce(0) { $0 + $1.count })
         var waiting = Data(), number: UInt64 = 0
         try write(head)
         func flush() throws {
-            try write(try waiting.withUnsafeBytes { try key.seal($0, context: context(head, number)) })
+            try write(
+                try waiting.withUnsafeBytes { try key.seal($0, context: context(head, number)) })
             waiting.removeAll(keepingCapacity: true)
             number += 1
         }
@@ -58,17 +61,25 @@ package struct SealedBytes {
     ///   - size: bytes of the file.
     ///   - fill: fills a buffer from an offset of the file on; false if that is not possible.
     /// - Throws: ``SealError``: it is no such file, is cut off, or is of another key.
-    package init(name: String, size: Int, key: DataKey, fill: @escaping (UnsafeMutableRawBufferPointer, Int) -> Bool)
+    package init(
+        name: String, size: Int, key: DataKey,
+        fill: @escaping (UnsafeMutableRawBufferPointer, Int) -> Bool
+    )
         throws
     {
         var head = Data(count: Self.headBytes)
-        guard size >= Self.headBytes, head.withUnsafeMutableBytes({ fill($0, 0) }), head.starts(with: Self.magic) else {
+        guard size >= Self.headBytes, head.withUnsafeMutableBytes({ fill($0, 0) }),
+            head.starts(with: Self.magic)
+        else {
             throw SealError(.damaged, "\(name) is not encrypted, or is damaged.")
         }
-        guard head[8..<16] == key.id else { throw SealError(.wrongKey, "\(name) is encrypted with another key.") }
+        guard head[8..<16] == key.id else {
+            throw SealError(.wrongKey, "\(name) is encrypted with another key.")
+        }
         let count = head.suffix(8).reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
         guard count < UInt64(size),
-            Self.headBytes + Int(count) + (Int(count) + Self.piece - 1) / Self.piece * DataKey.overhead == size
+            Self.headBytes + Int(count) + (Int(count) + Self.piece - 1) / Self.piece
+                * DataKey.overhead == size
         else {
             throw SealError(.damaged, "\(name) is damaged or cut off.")
         }
@@ -86,9 +97,13 @@ package struct SealedBytes {
             let number = (offset + done) / Self.piece, start = number * Self.piece,
                 length = min(Self.piece, count - start)
             let plain = sealed.withUnsafeMutableBytes { space -> Data? in
-                let space = UnsafeMutableRawBufferPointer(rebasing: space.prefix(length + DataKey.overhead))
-                guard fill(space, Self.headBytes + number * (Self.piece + DataKey.overhead)) else { return nil }
-                return key.open(UnsafeRawBufferPointer(space), context: Self.context(head, UInt64(number)))
+                let space = UnsafeMutableRawBufferPointer(
+                    rebasing: space.prefix(length + DataKey.overhead))
+                guard fill(space, Self.headBytes + number * (Self.piece + DataKey.overhead)) else {
+                    return nil
+                }
+                return key.open(
+                    UnsafeRawBufferPointer(space), context: Self.context(head, UInt64(number)))
             }
             guard let plain else { return false }
             let from = offset + done - start, taken = min(length - from, buffer.count - done)

@@ -7,7 +7,8 @@ import NIOConcurrencyHelpers
 
 /// A key of the HTTP interface: who it is, what it may do, whose memories it reaches.
 ///
-/// Only a SHA-256 of the secret is kept. Secrets hold 32 random bytes, so that a plain hash resists guessing.
+/// Only a SHA-256 of the secret is kept. Secrets hold 32 random bytes, so that a plain hash resists
+/// guessing.
 public struct APIKey: Sendable, Codable {
     /// The public part of the key.
     public var id: String
@@ -42,7 +43,8 @@ public struct APIKey: Sendable, Codable {
 
     var principal: Principal {
         Principal(
-            name: "key:" + name, permissions: permissions, tenant: tenant, user: user, agent: agent, roles: roles ?? [],
+            name: "key:" + name, permissions: permissions, tenant: tenant, user: user, agent: agent,
+            roles: roles ?? [],
             clearance: clearance ?? .restricted,
             quota: quota)
     }
@@ -62,7 +64,8 @@ public final class KeyFile: Sendable {
 
     /// All keys.
     public var keys: [APIKey] {
-        // What cannot be read now leaves what was known: a server must not take itself for one without keys.
+        // What cannot be read now leaves what was known: a server must not take itself for one
+        // without keys.
         try? reload()
         return state.withLockedValue { $0.keys }
     }
@@ -82,10 +85,14 @@ public final class KeyFile: Sendable {
     private func read() throws -> [APIKey] {
         let decoder = JSONDecoder()
         decoder.dateDecodingStrategy = .iso8601
-        guard let data = FileManager.default.contents(atPath: path) else { throw FileError(path, "cannot be read") }
+        guard let data = FileManager.default.contents(atPath: path) else {
+            throw FileError(path, "cannot be read")
+        }
         guard let keys = try? decoder.decode([APIKey].self, from: data) else {
             throw FileError.damaged(
-                path, "is not a key file. Restore it, or remove it and make new keys with `mneme keys create`.")
+                path,
+                "is not a key file. Restore it, or remove it and make new keys with `mneme keys create`."
+            )
         }
         return keys
     }
@@ -117,7 +124,9 @@ public final class KeyFile: Sendable {
         name: String, permissions: Set<Permission>, user: String?, tenant: String?, expires: Date?,
         limits: (inout APIKey) -> Void = { _ in }
     ) throws -> (key: APIKey, secret: String) {
-        guard !name.isEmpty, name.utf8.count <= 64 else { throw InputError("A key's name has 1 to 64 bytes.") }
+        guard !name.isEmpty, name.utf8.count <= 64 else {
+            throw InputError("A key's name has 1 to 64 bytes.")
+        }
         let random = (0..<32).map { _ in UInt8.random(in: 0...255) }
         let secret = "mn_" + Hexadecimal.string(random)
         var key = APIKey(
@@ -127,14 +136,22 @@ public final class KeyFile: Sendable {
         limits(&key)
         // They are stored, printed and sent in headers.
         let names = [name, user, tenant, key.agent].compactMap(\.self) + (key.roles ?? [])
-        guard names.allSatisfy({ $0.unicodeScalars.allSatisfy { $0.properties.generalCategory != .control } }) else {
-            throw InputError("The names of a key, its user, tenant, agent and roles hold no control characters.")
+        guard
+            names.allSatisfy({
+                $0.unicodeScalars.allSatisfy { $0.properties.generalCategory != .control }
+            })
+        else {
+            throw InputError(
+                "The names of a key, its user, tenant, agent and roles hold no control characters.")
         }
-        if key.agent != nil, key.user == nil { throw InputError("An agent belongs to a user: say whose it is.") }
+        if key.agent != nil, key.user == nil {
+            throw InputError("An agent belongs to a user: say whose it is.")
+        }
         let made = key
         try change { keys in
             guard !keys.contains(where: { $0.name == name && $0.revoked == nil }) else {
-                throw InputError("There is a key '\(name)' already. Revoke it first, or choose another name.")
+                throw InputError(
+                    "There is a key '\(name)' already. Revoke it first, or choose another name.")
             }
             keys.append(made)
         }
@@ -144,7 +161,11 @@ public final class KeyFile: Sendable {
     /// Makes a key useless at once.
     public func revoke(_ name: String) throws {
         try change { keys in
-            guard let i = keys.firstIndex(where: { ($0.name == name || $0.id == name) && $0.revoked == nil }) else {
+            guard
+                let i = keys.firstIndex(where: {
+                    ($0.name == name || $0.id == name) && $0.revoked == nil
+                })
+            else {
                 throw InputError("There is no valid key '\(name)'.")
             }
             keys[i].revoked = Date()

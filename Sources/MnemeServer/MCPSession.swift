@@ -41,7 +41,8 @@ public struct MCPSession: Sendable {
     public func answer(_ message: [UInt8]) async -> String? {
         let json: OrderedJSON
         guard message.count <= Self.maximumMessage else {
-            return Self.failure(nil, -32600, "A message has at most \(Self.maximumMessage) bytes.").text
+            return Self.failure(nil, -32600, "A message has at most \(Self.maximumMessage) bytes.")
+                .text
         }
         do { json = try message.withUnsafeBytes { try OrderedJSON(bytes: $0) } } catch {
             return Self.failure(nil, -32700, "The message is not JSON. \(error)").text
@@ -61,20 +62,27 @@ public struct MCPSession: Sendable {
         let members: [String: JSONValue]
 
         var text: String {
-            let encoded = (try? OperationTable.encode(JSONValue.object(members))) ?? "{\"jsonrpc\":\"2.0\"}"
+            let encoded =
+                (try? OperationTable.encode(JSONValue.object(members))) ?? "{\"jsonrpc\":\"2.0\"}"
             return "{\"id\":\((id ?? .null).text)," + encoded.dropFirst()
         }
     }
 
-    private static func failure(_ id: OrderedJSON?, _ code: Int, _ message: String, data: JSONValue? = nil) -> Reply {
-        var error: [String: JSONValue] = ["code": .number(Double(code)), "message": .string(message)]
+    private static func failure(
+        _ id: OrderedJSON?, _ code: Int, _ message: String, data: JSONValue? = nil
+    ) -> Reply {
+        var error: [String: JSONValue] = [
+            "code": .number(Double(code)), "message": .string(message),
+        ]
         error["data"] = data
         return Reply(id: id, members: ["jsonrpc": "2.0", "error": .object(error)])
     }
 
     private func answer(_ written: OrderedJSON) async -> Reply? {
         let request: JSONValue
-        do { request = try JSONValue(written) } catch { return Self.failure(nil, -32600, "\(error)") }
+        do { request = try JSONValue(written) } catch {
+            return Self.failure(nil, -32600, "\(error)")
+        }
         guard request.object != nil, request["jsonrpc"]?.string == "2.0" else {
             return Self.failure(nil, -32600, "This is not a JSON-RPC 2.0 message.")
         }
@@ -113,15 +121,18 @@ public struct MCPSession: Sendable {
         case "server/discover":
             return success(
                 [
-                    "supportedVersions": .array(([Self.statelessRevision] + Self.revisions).map { .string($0) }),
+                    "supportedVersions": .array(
+                        ([Self.statelessRevision] + Self.revisions).map { .string($0) }),
                     "capabilities": Self.capabilities, "serverInfo": serverInfo,
                     "instructions": .string(Self.instructions),
                 ], cacheable: true)
         case "initialize":
             let wanted = parameters["protocolVersion"]?.string ?? ""
             return success([
-                "protocolVersion": .string(Self.revisions.contains(wanted) ? wanted : Self.revisions[0]),
-                "capabilities": Self.capabilities, "serverInfo": serverInfo, "instructions": .string(Self.instructions),
+                "protocolVersion": .string(
+                    Self.revisions.contains(wanted) ? wanted : Self.revisions[0]),
+                "capabilities": Self.capabilities, "serverInfo": serverInfo,
+                "instructions": .string(Self.instructions),
             ])
         case "ping": return success([:])
         case "tools/list": return success(["tools": .array(Self.tools)], cacheable: true)
@@ -129,7 +140,9 @@ public struct MCPSession: Sendable {
             guard let name = parameters["name"]?.string,
                 let operation = Self.operations.first(where: { $0.name == name })
             else {
-                return Self.failure(id, -32602, "There is no tool '\(parameters["name"]?.string?.prefix(60) ?? "")'.")
+                return Self.failure(
+                    id, -32602,
+                    "There is no tool '\(parameters["name"]?.string?.prefix(60) ?? "")'.")
             }
             return success(await call(operation, parameters["arguments"] ?? [:]))
         case "resources/list": return success(["resources": []], cacheable: true)
@@ -142,7 +155,9 @@ public struct MCPSession: Sendable {
     private static let instructions = """
         Long-term memory. Call recall before answering about people, plans or earlier conversations; call remember for what should last.
         """
-    private var serverInfo: JSONValue { ["name": "mneme", "title": "Mneme memory", "version": .string(version)] }
+    private var serverInfo: JSONValue {
+        ["name": "mneme", "title": "Mneme memory", "version": .string(version)]
+    }
 
     private static let operations = OperationTable.all.filter { $0.surfaces.contains(.mcp) }
 
@@ -150,7 +165,8 @@ public struct MCPSession: Sendable {
         [
             "name": .string(operation.name), "title": .string(operation.name.capitalized),
             "description": .string(
-                operation.summary + (operation.discussion.isEmpty ? "" : " " + operation.discussion)),
+                operation.summary + (operation.discussion.isEmpty ? "" : " " + operation.discussion)
+            ),
             "inputSchema": operation.inputSchema(.mcp),
             "annotations": [
                 "readOnlyHint": .bool(operation.permission == .read),
@@ -161,12 +177,19 @@ public struct MCPSession: Sendable {
     }
 
     /// A tool's own failure is a result, so that the model can read it and do better.
-    private func call(_ operation: any Mneme.Operation.Type, _ arguments: JSONValue) async -> JSONValue {
+    private func call(_ operation: any Mneme.Operation.Type, _ arguments: JSONValue) async
+        -> JSONValue
+    {
         do {
-            guard let arguments = arguments.object else { throw InputError("'arguments' must be an object.") }
+            guard let arguments = arguments.object else {
+                throw InputError("'arguments' must be an object.")
+            }
             let output = try await operation.call(
-                arguments, OperationContext(memory: memory, principal: principal, request: request), surface: .mcp)
-            guard case .value(let value) = output else { throw InputError("\(operation.name) is not available here.") }
+                arguments, OperationContext(memory: memory, principal: principal, request: request),
+                surface: .mcp)
+            guard case .value(let value) = output else {
+                throw InputError("\(operation.name) is not available here.")
+            }
             let text = try OperationTable.encode(value)
             return [
                 "content": [["type": "text", "text": .string(text)]],
@@ -174,8 +197,11 @@ public struct MCPSession: Sendable {
                 "isError": false,
             ]
         } catch {
-            let failure = ClientError(error, log: logger, operation: operation.name, request: self.request)
-            return ["content": [["type": "text", "text": .string(failure.message)]], "isError": true]
+            let failure = ClientError(
+                error, log: logger, operation: operation.name, request: self.request)
+            return [
+                "content": [["type": "text", "text": .string(failure.message)]], "isError": true,
+            ]
         }
     }
 }

@@ -25,7 +25,8 @@ public struct ServerConfiguration: Sendable {
     public var keys: KeyFile?
     /// Takes tokens of an identity provider besides keys.
     public var tokens: TokenVerifier?
-    /// PEM files of a certificate, with those that lead to it, and of its private key: requests come over TLS then.
+    /// PEM files of a certificate, with those that lead to it, and of its private key: requests
+    /// come over TLS then.
     public var certificate: (chain: String, privateKey: String)?
     /// The largest request body, in bytes.
     public var maximumBody = 16 << 20
@@ -33,7 +34,8 @@ public struct ServerConfiguration: Sendable {
     public var requestsPerMinute = 6000
     /// The program's version, told to clients.
     public var version = "0"
-    /// Pages besides those of this machine that browsers may use the server for, such as `https://chat.example.org`.
+    /// Pages besides those of this machine that browsers may use the server for, such as
+    /// `https://chat.example.org`.
     public var origins: Set<String> = []
     /// What requests may call the language model besides its own name.
     public var modelAlias: String?
@@ -58,10 +60,12 @@ public struct MemoryServer: Sendable {
     private let logger: Logger
 
     /// - Parameters:
-    ///   - language: a model and the engine that runs it, for the chat and completions endpoints; the caller closes the engine.
+    ///   - language: a model and the engine that runs it, for the chat and completions endpoints;
+    ///     the caller closes the engine.
     /// - Throws: `InputError` if the address is open to others and there is no key.
     public init(
-        memory: MemoryOS, language: (model: LanguageModel, engine: Engine)? = nil, configuration: ServerConfiguration,
+        memory: MemoryOS, language: (model: LanguageModel, engine: Engine)? = nil,
+        configuration: ServerConfiguration,
         logger: Logger = Logger(label: "mneme.server")
     ) throws {
         if !configuration.isLoopback, configuration.tokens == nil,
@@ -73,8 +77,11 @@ public struct MemoryServer: Sendable {
         }
         self.memory = memory
         models = ServedModels(
-            language: language?.model.name, alias: configuration.modelAlias, embedder: memory.embedder?.identifier)
-        self.language = language.map { ServedLanguage(model: $0.model, engine: $0.engine, logger: logger) }
+            language: language?.model.name, alias: configuration.modelAlias,
+            embedder: memory.embedder?.identifier)
+        self.language = language.map {
+            ServedLanguage(model: $0.model, engine: $0.engine, logger: logger)
+        }
         if let language { memory.attach(EngineMemory(language.engine)) }
         self.configuration = configuration
         self.logger = logger
@@ -87,7 +94,9 @@ public struct MemoryServer: Sendable {
     public func run(onReady: @escaping @Sendable (Int) -> Void = { _ in }) async throws {
         let application = Application(
             router: router(), server: try transport(),
-            configuration: .init(address: .hostname(configuration.host, port: configuration.port), serverName: "mneme"),
+            configuration: .init(
+                address: .hostname(configuration.host, port: configuration.port),
+                serverName: "mneme"),
             onServerRunning: { onReady($0.localAddress?.port ?? 0) }, logger: logger)
         try await application.runService()
     }
@@ -106,12 +115,14 @@ public struct MemoryServer: Sendable {
             }
             var settings = TLSConfiguration.makeServerConfiguration(
                 certificateChain: chain,
-                privateKey: .privateKey(try NIOSSLPrivateKey(file: certificate.privateKey, format: .pem)))
+                privateKey: .privateKey(
+                    try NIOSSLPrivateKey(file: certificate.privateKey, format: .pem)))
             settings.minimumTLSVersion = .tlsv12
             return try .tls(plain, tlsConfiguration: settings)
         } catch {
             throw InputError(
-                "The certificate \(certificate.chain) and its key \(certificate.privateKey) cannot be used: \(error)")
+                "The certificate \(certificate.chain) and its key \(certificate.privateKey) cannot be used: \(error)"
+            )
         }
     }
 
@@ -139,7 +150,9 @@ public struct MemoryServer: Sendable {
 
     private func operationEndpoints() -> [Endpoint] {
         OperationTable.all.compactMap { operation in
-            guard let route = operation.route, operation.surfaces.contains(.http) else { return nil }
+            guard let route = operation.route, operation.surfaces.contains(.http) else {
+                return nil
+            }
             return Endpoint(method: Self.method(route), path: route.path) { request, context in
                 await answer(request, operation.name) { caller in
                     try await run(operation, route, request, context, caller)
@@ -170,7 +183,8 @@ public struct MemoryServer: Sendable {
                     .answer(CompletionCall(fields, body: body), caller)
             },
             endpoint(.embeddings) { request, _, _ in
-                try await EmbeddingsEndpoint.answer(JSONFields(try await object(request)), memory: memory)
+                try await EmbeddingsEndpoint.answer(
+                    JSONFields(try await object(request)), memory: memory)
             },
             endpoint(.models) { _, _, _ in Self.json(.ok, models.list) },
             endpoint(.model) { _, context, _ in
@@ -187,13 +201,16 @@ public struct MemoryServer: Sendable {
     ) -> Endpoint {
         Endpoint(method: Self.method(route.route), path: route.route.path) { request, context in
             await answer(request, route.operation) { caller in
-                if let permission = route.permission { try memory.authorize(permission, by: caller) }
+                if let permission = route.permission {
+                    try memory.authorize(permission, by: caller)
+                }
                 return try await respond(request, context, caller)
             }
         }
     }
 
-    /// The language model that a request is for, the request's fields, and the text that they were read from.
+    /// The language model that a request is for, the request's fields, and the text that they were
+    /// read from.
     ///
     /// - Throws: ``UnknownModel`` if it names another model than the one that is served.
     private func languageRequest(
@@ -217,14 +234,17 @@ public struct MemoryServer: Sendable {
             Endpoint(method: .get, path: "/metrics") { request, _ in
                 await answer(request, "metrics") { caller in
                     let text = metrics.text(
-                        gauges: Self.gauges(try await memory.statistics(by: caller), try await memory.jobCounts())
+                        gauges: Self.gauges(
+                            try await memory.statistics(by: caller), try await memory.jobCounts())
                             + (language.map { Self.gauges($0.engine.statistics) } ?? []))
                     return Response(
-                        status: .ok, headers: [.contentType: "text/plain; version=0.0.4; charset=utf-8"],
+                        status: .ok,
+                        headers: [.contentType: "text/plain; version=0.0.4; charset=utf-8"],
                         body: .init(byteBuffer: ByteBuffer(string: text)))
                 }
             },
-            // This server sends nothing on its own, so there is no stream to open (GET) and no session to end (DELETE).
+            // This server sends nothing on its own, so there is no stream to open (GET) and no
+            // session to end (DELETE).
             Endpoint(method: .post, path: "/mcp") { request, _ in
                 await answer(request, "mcp") { caller in
                     let session = MCPSession(
@@ -240,12 +260,17 @@ public struct MemoryServer: Sendable {
     }
 
     /// Identifies the caller, applies the limits, counts, and turns errors into answers.
-    private func answer(_ request: Request, _ operation: String, _ body: (Caller) async throws -> Response) async
+    private func answer(
+        _ request: Request, _ operation: String, _ body: (Caller) async throws -> Response
+    ) async
         -> Response
     {
         var context = InstrumentationContext.topLevel
-        InstrumentationSystem.instrument.extract(request.headers, into: &context, using: HeaderExtractor())
-        return await withSpan("\(request.method.rawValue) \(operation)", context: context, ofKind: .server) { span in
+        InstrumentationSystem.instrument.extract(
+            request.headers, into: &context, using: HeaderExtractor())
+        return await withSpan(
+            "\(request.method.rawValue) \(operation)", context: context, ofKind: .server
+        ) { span in
             let response = await answerRequest(request, operation, body)
             span.updateAttributes {
                 $0["http.request.method"] = request.method.rawValue
@@ -258,7 +283,9 @@ public struct MemoryServer: Sendable {
         }
     }
 
-    private func answerRequest(_ request: Request, _ operation: String, _ body: (Caller) async throws -> Response) async
+    private func answerRequest(
+        _ request: Request, _ operation: String, _ body: (Caller) async throws -> Response
+    ) async
         -> Response
     {
         let clock = ContinuousClock(), start = clock.now, id = Self.requestID(request)
@@ -274,16 +301,20 @@ public struct MemoryServer: Sendable {
         } catch {
             let failure = ClientError(error, log: logger, operation: operation, request: id)
             response = Self.json(HTTPResponse.Status(code: failure.status), failure.json)
-            if let wait = failure.retryAfter { response.headers[.retryAfter] = String(Int(wait.rounded(.up))) }
+            if let wait = failure.retryAfter {
+                response.headers[.retryAfter] = String(Int(wait.rounded(.up)))
+            }
             if failure.status == 401 { response.headers[.wwwAuthenticate] = "Bearer" }
         }
         response.headers[.requestID] = id
         metrics.record(
-            operation: operation, status: Int(response.status.code), seconds: (clock.now - start) / .seconds(1))
+            operation: operation, status: Int(response.status.code),
+            seconds: (clock.now - start) / .seconds(1))
         return response
     }
 
-    /// What the client calls its request, or a name of our own: it stands in the answer, the server's log and the audit log.
+    /// What the client calls its request, or a name of our own: it stands in the answer, the
+    /// server's log and the audit log.
     private static func requestID(_ request: Request) -> String {
         if let given = request.headers[.requestID], (1...128).contains(given.utf8.count),
             given.utf8.allSatisfy({ (33...126).contains($0) })
@@ -293,31 +324,46 @@ public struct MemoryServer: Sendable {
         return UUID().uuidString.lowercased()
     }
 
-    private func identify(_ request: Request) async throws -> (principal: Principal, requestsPerMinute: Int?) {
+    private func identify(_ request: Request) async throws -> (
+        principal: Principal, requestsPerMinute: Int?
+    ) {
         let keys = configuration.keys
-        guard configuration.tokens != nil || keys?.keys.contains(where: { $0.revoked == nil }) ?? false else {
-            // Without keys only names of this machine are answered: a rebound name comes without an origin on GET.
+        guard
+            configuration.tokens != nil
+                || keys?.keys.contains(where: { $0.revoked == nil }) ?? false
+        else {
+            // Without keys only names of this machine are answered: a rebound name comes without an
+            // origin on GET.
             if let authority = request.head.authority {
                 let host = HostName.of(authority: authority)
-                guard let host, HostName.isLocal(host) || host == configuration.host.lowercased() else {
+                guard let host, HostName.isLocal(host) || host == configuration.host.lowercased()
+                else {
                     throw ClientError(
-                        .forbidden, "Requests for the host \(authority.prefix(100)) are not served without a key.")
+                        .forbidden,
+                        "Requests for the host \(authority.prefix(100)) are not served without a key."
+                    )
                 }
             }
             return (.local, nil)
         }
         if let header = request.headers[.authorization], header.lowercased().hasPrefix("bearer ") {
             let secret = header.dropFirst(7).trimmingCharacters(in: .whitespaces)
-            if let key = keys?.find(secret: secret) { return (key.principal, key.requestsPerMinute) }
-            if let principal = await configuration.tokens?.principal(secret) { return (principal, nil) }
+            if let key = keys?.find(secret: secret) {
+                return (key.principal, key.requestsPerMinute)
+            }
+            if let principal = await configuration.tokens?.principal(secret) {
+                return (principal, nil)
+            }
         }
         throw ClientError(
             .unauthenticated,
-            "A valid key \(configuration.tokens == nil ? "" : "or token ")is needed: Authorization: Bearer …")
+            "A valid key \(configuration.tokens == nil ? "" : "or token ")is needed: Authorization: Bearer …"
+        )
     }
 
     private func run(
-        _ operation: any Mneme.Operation.Type, _ route: Route, _ request: Request, _ context: BasicRequestContext,
+        _ operation: any Mneme.Operation.Type, _ route: Route, _ request: Request,
+        _ context: BasicRequestContext,
         _ caller: Caller
     ) async throws -> Response {
         var arguments: [String: JSONValue] = [:]
@@ -339,7 +385,8 @@ public struct MemoryServer: Sendable {
             guard arguments[String(name)] == nil else {
                 throw InputError("'\(name)' stands in the path and again in the request.")
             }
-            arguments[String(name)] = .string(String(value).removingPercentEncoding ?? String(value))
+            arguments[String(name)] = .string(
+                String(value).removingPercentEncoding ?? String(value))
         }
         if let key = request.headers[.idempotencyKey],
             operation.parameters.contains(where: { $0.name == "idempotency_key" })
@@ -347,7 +394,8 @@ public struct MemoryServer: Sendable {
             arguments["idempotency_key"] = .string(key)
         }
         switch try await operation.call(
-            arguments, OperationContext(memory: memory, principal: caller.principal, request: caller.request),
+            arguments,
+            OperationContext(memory: memory, principal: caller.principal, request: caller.request),
             surface: .http)
         {
         case .value(let value):
@@ -357,9 +405,13 @@ public struct MemoryServer: Sendable {
                 status: .ok, headers: [.contentType: "application/x-ndjson"],
                 body: ResponseBody { writer in
                     do {
-                        for try await line in lines { try await writer.write(ByteBuffer(string: line + "\n")) }
+                        for try await line in lines {
+                            try await writer.write(ByteBuffer(string: line + "\n"))
+                        }
                     } catch {
-                        _ = ClientError(error, log: logger, operation: caller.operation, request: caller.request)
+                        _ = ClientError(
+                            error, log: logger, operation: caller.operation, request: caller.request
+                        )
                         throw error
                     }
                     try await writer.finish(nil)
@@ -368,7 +420,9 @@ public struct MemoryServer: Sendable {
     }
 
     private func body(_ request: Request) async throws -> [UInt8] {
-        if let length = request.headers[.contentLength].flatMap({ Int($0) }), length > configuration.maximumBody {
+        if let length = request.headers[.contentLength].flatMap({ Int($0) }),
+            length > configuration.maximumBody
+        {
             throw tooLarge
         }
         do {
@@ -381,7 +435,9 @@ public struct MemoryServer: Sendable {
         ClientError(.tooLarge, "The request is larger than \(configuration.maximumBody) bytes.")
     }
 
-    private func object(_ request: Request) async throws -> [String: JSONValue] { try object(try await body(request)) }
+    private func object(_ request: Request) async throws -> [String: JSONValue] {
+        try object(try await body(request))
+    }
 
     private func object(_ bytes: [UInt8]) throws -> [String: JSONValue] {
         if bytes.isEmpty { return [:] }
@@ -396,42 +452,81 @@ public struct MemoryServer: Sendable {
     )] {
         [
             ("mneme_memories", "Memories in the store.", Double(store.memories)),
-            ("mneme_pending_embeddings", "Memories without a vector yet.", Double(store.pendingEmbeddings)),
+            (
+                "mneme_pending_embeddings", "Memories without a vector yet.",
+                Double(store.pendingEmbeddings)
+            ),
             ("mneme_store_bytes", "Bytes of the store on disk.", Double(store.bytesOnDisk)),
             ("mneme_jobs_waiting", "Jobs that wait.", Double(jobs[.waiting] ?? 0)),
             ("mneme_jobs_running", "Jobs that are being done.", Double(jobs[.running] ?? 0)),
-            ("mneme_jobs_dead", "Jobs that failed for good and want a look.", Double(jobs[.dead] ?? 0)),
+            (
+                "mneme_jobs_dead", "Jobs that failed for good and want a look.",
+                Double(jobs[.dead] ?? 0)
+            ),
         ]
     }
 
-    private static func gauges(_ engine: EngineStatistics) -> [(name: String, help: String, value: Double)] {
+    private static func gauges(_ engine: EngineStatistics) -> [(
+        name: String, help: String, value: Double
+    )] {
         [
-            ("mneme_llm_waiting", "Requests that wait for the language model.", Double(engine.waiting)),
-            ("mneme_llm_running", "Requests that the language model answers.", Double(engine.running)),
-            ("mneme_llm_preempted", "Sequences put back as others needed their memory.", Double(engine.preempted)),
+            (
+                "mneme_llm_waiting", "Requests that wait for the language model.",
+                Double(engine.waiting)
+            ),
+            (
+                "mneme_llm_running", "Requests that the language model answers.",
+                Double(engine.running)
+            ),
+            (
+                "mneme_llm_preempted", "Sequences put back as others needed their memory.",
+                Double(engine.preempted)
+            ),
             ("mneme_kv_bytes", "Bytes of keys and values in memory.", Double(engine.kv.bytes)),
-            ("mneme_kv_idle_bytes", "Bytes of those that nobody reads now.", Double(engine.kv.idleBytes)),
-            ("mneme_kv_limit_bytes", "The most bytes of keys and values in memory.", Double(engine.kv.limit)),
+            (
+                "mneme_kv_idle_bytes", "Bytes of those that nobody reads now.",
+                Double(engine.kv.idleBytes)
+            ),
+            (
+                "mneme_kv_limit_bytes", "The most bytes of keys and values in memory.",
+                Double(engine.kv.limit)
+            ),
             ("mneme_kv_tokens", "Tokens that requests asked for.", Double(engine.kv.tokens)),
             (
                 "mneme_kv_memory_tokens", "Tokens whose keys and values were found in memory.",
                 Double(engine.kv.tokensFromMemory)
             ),
             (
-                "mneme_kv_remote_tokens", "Tokens whose keys and values were found on the remote server.",
+                "mneme_kv_remote_tokens",
+                "Tokens whose keys and values were found on the remote server.",
                 Double(engine.kv.tokensFromFar)
             ),
-            ("mneme_kv_unsent_blocks", "Blocks that could not be sent to the remote server.", Double(engine.kv.unsent)),
+            (
+                "mneme_kv_unsent_blocks", "Blocks that could not be sent to the remote server.",
+                Double(engine.kv.unsent)
+            ),
             (
                 "mneme_kv_disk_tokens", "Tokens whose keys and values were found on disk.",
                 Double(engine.kv.tokensFromDisk)
             ),
             ("mneme_kv_evicted_blocks", "Blocks given up for others.", Double(engine.kv.evicted)),
             ("mneme_kv_written_blocks", "Blocks written to disk.", Double(engine.kv.written)),
-            ("mneme_kv_unwritten_blocks", "Blocks that could not be written.", Double(engine.kv.unwritten)),
-            ("mneme_kv_refused_blocks", "Blocks on disk that were damaged or foreign.", Double(engine.kv.refused)),
-            ("mneme_llm_prompt_tokens", "Tokens of prompts computed so far.", Double(engine.promptTokens)),
-            ("mneme_llm_answer_tokens", "Tokens of answers written so far.", Double(engine.answerTokens)),
+            (
+                "mneme_kv_unwritten_blocks", "Blocks that could not be written.",
+                Double(engine.kv.unwritten)
+            ),
+            (
+                "mneme_kv_refused_blocks", "Blocks on disk that were damaged or foreign.",
+                Double(engine.kv.refused)
+            ),
+            (
+                "mneme_llm_prompt_tokens", "Tokens of prompts computed so far.",
+                Double(engine.promptTokens)
+            ),
+            (
+                "mneme_llm_answer_tokens", "Tokens of answers written so far.",
+                Double(engine.answerTokens)
+            ),
             (
                 "mneme_llm_first_token_seconds", "Mean time to the first token.",
                 engine.firstTokenSeconds / Double(max(1, engine.firstTokens))
@@ -461,7 +556,9 @@ extension HTTPField.Name {
 
 /// Finds what an instrument looks for in a request's headers.
 private struct HeaderExtractor: Extractor {
-    func extract(key: String, from headers: HTTPFields) -> String? { HTTPField.Name(key).flatMap { headers[$0] } }
+    func extract(key: String, from headers: HTTPFields) -> String? {
+        HTTPField.Name(key).flatMap { headers[$0] }
+    }
 }
 
 extension HTTPField.Name {

@@ -30,7 +30,8 @@ enum OpenAPI {
         return [
             "openapi": "3.1.0",
             "info": [
-                "title": "Mneme", "version": .string(version), "description": "Memory for language models.",
+                "title": "Mneme", "version": .string(version),
+                "description": "Memory for language models.",
                 "license": ["name": "Apache-2.0", "identifier": "Apache-2.0"],
             ],
             "servers": [["url": "/"]],
@@ -45,7 +46,9 @@ enum OpenAPI {
                             "error": [
                                 "type": "object", "required": ["type", "code", "message"],
                                 "properties": [
-                                    "type": ["type": "string", "description": "The same as the code."],
+                                    "type": [
+                                        "type": "string", "description": "The same as the code.",
+                                    ],
                                     "code": ["type": "string", "description": .string(codes)],
                                     "message": ["type": "string"],
                                 ],
@@ -59,11 +62,14 @@ enum OpenAPI {
 
     private static var codes: String {
         let known = ErrorClass.allCases.map(\.rawValue).joined(separator: ", ")
-        return "One of \(known), or a finer name such as context_length_exceeded, model_not_found or quota_reached."
+        return
+            "One of \(known), or a finer name such as context_length_exceeded, model_not_found or quota_reached."
     }
 
     private static let responses: JSONValue = [
-        "200": ["description": "Done.", "content": ["application/json": ["schema": ["type": "object"]]]],
+        "200": [
+            "description": "Done.", "content": ["application/json": ["schema": ["type": "object"]]],
+        ],
         "default": [
             "description": "Refused or failed.",
             "content": ["application/json": ["schema": ["$ref": "#/components/schemas/Error"]]],
@@ -72,21 +78,29 @@ enum OpenAPI {
 
     private static func description(_ route: ModelRoute) -> JSONValue {
         var result: [String: JSONValue] = [
-            "operationId": .string(route.name), "summary": .string(route.summary), "responses": responses,
+            "operationId": .string(route.name), "summary": .string(route.summary),
+            "responses": responses,
         ]
-        if let permission = route.permission { result["x-permission"] = .string(permission.rawValue) }
+        if let permission = route.permission {
+            result["x-permission"] = .string(permission.rawValue)
+        }
         if route.route.path.contains("{id}") {
-            result["parameters"] = [["name": "id", "in": "path", "required": true, "schema": ["type": "string"]]]
+            result["parameters"] = [
+                ["name": "id", "in": "path", "required": true, "schema": ["type": "string"]]
+            ]
         }
         if !route.fields.isEmpty {
             result["requestBody"] = [
-                "required": true, "content": ["application/json": ["schema": .schema(of: route.fields)]],
+                "required": true,
+                "content": ["application/json": ["schema": .schema(of: route.fields)]],
             ]
         }
         return .object(result)
     }
 
-    private static func description(_ operation: any Mneme.Operation.Type, _ route: Route) -> JSONValue {
+    private static func description(_ operation: any Mneme.Operation.Type, _ route: Route)
+        -> JSONValue
+    {
         let offered = operation.parameters.filter { $0.surfaces.contains(.http) }
         let inPath = offered.filter { route.path.contains("{\($0.name)}") },
             rest = offered.filter { !route.path.contains("{\($0.name)}") }
@@ -94,18 +108,21 @@ enum OpenAPI {
             var schema = p.schema.object ?? [:]
             schema["description"] = nil
             return [
-                "name": .string(p.name), "in": .string(place), "required": .bool(place == "path" || p.isRequired),
+                "name": .string(p.name), "in": .string(place),
+                "required": .bool(place == "path" || p.isRequired),
                 "description": .string(p.help),
                 "schema": .object(schema),
             ]
         }
         var result: [String: JSONValue] = [
-            "operationId": .string(operation.name), "summary": .string(operation.summary), "responses": responses,
+            "operationId": .string(operation.name), "summary": .string(operation.summary),
+            "responses": responses,
             "x-permission": .string(operation.permission.rawValue),
         ]
         if !operation.discussion.isEmpty { result["description"] = .string(operation.discussion) }
         if route.method == .get || route.method == .delete {
-            result["parameters"] = .array(inPath.map { parameter($0, "path") } + rest.map { parameter($0, "query") })
+            result["parameters"] = .array(
+                inPath.map { parameter($0, "path") } + rest.map { parameter($0, "query") })
         } else {
             result["parameters"] = .array(inPath.map { parameter($0, "path") })
             result["requestBody"] = [
@@ -115,7 +132,8 @@ enum OpenAPI {
                         "schema": [
                             "type": "object", "additionalProperties": false,
                             "required": .array(rest.filter(\.isRequired).map { .string($0.name) }),
-                            "properties": .object(Dictionary(uniqueKeysWithValues: rest.map { ($0.name, $0.schema) })),
+                            "properties": .object(
+                                Dictionary(uniqueKeysWithValues: rest.map { ($0.name, $0.schema) })),
                         ]
                     ]
                 ],

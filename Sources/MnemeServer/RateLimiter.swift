@@ -15,12 +15,16 @@ final class RateLimiter: Sendable {
     ///
     /// - Parameter own: the caller's own requests a minute, if not everybody's.
     func wait(for caller: String, own: Int? = nil, now: ContinuousClock.Instant = .now) -> Double? {
-        let perMinute = own ?? perMinute, perSecond = Double(perMinute) / 60, burst = max(1, Double(perMinute) / 6)
+        let perMinute = own ?? perMinute, perSecond = Double(perMinute) / 60,
+            burst = max(1, Double(perMinute) / 6)
         guard perSecond > 0 else { return nil }
         return buckets.withLockedValue { buckets in
-            if buckets.count > 10_000 { buckets = buckets.filter { now - $0.value.last < .seconds(120) } }
+            if buckets.count > 10_000 {
+                buckets = buckets.filter { now - $0.value.last < .seconds(120) }
+            }
             var bucket = buckets[caller] ?? Bucket(tokens: burst, last: now)
-            bucket.tokens = min(burst, bucket.tokens + (now - bucket.last) / .seconds(1) * perSecond)
+            bucket.tokens = min(
+                burst, bucket.tokens + (now - bucket.last) / .seconds(1) * perSecond)
             bucket.last = now
             defer { buckets[caller] = bucket }
             guard bucket.tokens >= 1 else { return (1 - bucket.tokens) / perSecond }

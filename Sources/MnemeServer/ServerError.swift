@@ -19,7 +19,8 @@ struct ClientError: MnemeError, Equatable {
     ///   - code: the class's own if left out.
     ///   - status: the class's own if left out.
     init(
-        _ errorClass: ErrorClass, code: String? = nil, status: Int? = nil, retryAfter: Double? = nil, _ message: String
+        _ errorClass: ErrorClass, code: String? = nil, status: Int? = nil,
+        retryAfter: Double? = nil, _ message: String
     ) {
         self.errorClass = errorClass
         errorCode = code ?? errorClass.rawValue
@@ -33,10 +34,12 @@ struct ClientError: MnemeError, Equatable {
         case let error as ClientError: self = error
         case let error as any MnemeError:
             self.init(
-                error.errorClass, code: error.errorCode, retryAfter: error.errorClass == .busy ? 1 : nil,
+                error.errorClass, code: error.errorCode,
+                retryAfter: error.errorClass == .busy ? 1 : nil,
                 error.message)
         // The two of NIO: whoever asked has gone away.
-        case is CancellationError, is ChannelError, is IOError: self.init(.cancelled, "The request was cancelled.")
+        case is CancellationError, is ChannelError, is IOError:
+            self.init(.cancelled, "The request was cancelled.")
         // The cause may hold what a client must not see.
         default: self.init(.internal, "The server failed. Its log says more.")
         }
@@ -44,19 +47,25 @@ struct ClientError: MnemeError, Equatable {
 
     /// The shape of OpenAI's errors, which clients know.
     var json: JSONValue {
-        ["error": ["type": .string(errorCode), "code": .string(errorCode), "message": .string(message)]]
+        [
+            "error": [
+                "type": .string(errorCode), "code": .string(errorCode), "message": .string(message),
+            ]
+        ]
     }
 }
 
 extension ClientError {
-    /// What a client is told of an error. The only way there, so that what is the server's own fault stands in its log.
+    /// What a client is told of an error. The only way there, so that what is the server's own
+    /// fault stands in its log.
     init(_ error: any Error, log: Logger, operation: String?, request: String?) {
         self.init(error)
         guard let level = errorClass.logLevel else { return }
         log.log(
             level: level, "request failed",
             metadata: [
-                "operation": "\(operation ?? "")", "code": "\(errorCode)", "request": "\(request ?? "")",
+                "operation": "\(operation ?? "")", "code": "\(errorCode)",
+                "request": "\(request ?? "")",
                 "error": "\(type(of: error))", "cause": "\(error)",
             ])
     }
@@ -80,7 +89,8 @@ extension ErrorClass {
         }
     }
 
-    /// How loud the server's log tells of it; nil if it is the caller's own affair, whose words stay out of the log.
+    /// How loud the server's log tells of it; nil if it is the caller's own affair, whose words
+    /// stay out of the log.
     package var logLevel: Logger.Level? {
         switch self {
         case .input, .unauthenticated, .forbidden, .notFound, .conflict, .tooLarge, .busy: nil

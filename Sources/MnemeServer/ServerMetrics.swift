@@ -2,20 +2,26 @@ import NIOConcurrencyHelpers
 
 /// Counters and latencies of a server, as Prometheus text (exposition format 0.0.4).
 final class ServerMetrics: Sendable {
-    private static let bounds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
+    private static let bounds = [
+        0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
+    ]
     private struct Histogram {
         var counts = [Int](repeating: 0, count: ServerMetrics.bounds.count)
         var sum = 0.0
         var count = 0
     }
     private struct Requests: Hashable { var operation: String; var status: Int }
-    private let state = NIOLockedValueBox<(requests: [Requests: Int], latency: [String: Histogram])>(([:], [:]))
+    private let state = NIOLockedValueBox<
+        (requests: [Requests: Int], latency: [String: Histogram])
+    >(([:], [:]))
 
     func record(operation: String, status: Int, seconds: Double) {
         state.withLockedValue { state in
             state.requests[Requests(operation: operation, status: status), default: 0] += 1
             var histogram = state.latency[operation] ?? Histogram()
-            for (i, bound) in Self.bounds.enumerated() where seconds <= bound { histogram.counts[i] += 1 }
+            for (i, bound) in Self.bounds.enumerated() where seconds <= bound {
+                histogram.counts[i] += 1
+            }
             histogram.sum += seconds
             histogram.count += 1
             state.latency[operation] = histogram
@@ -27,26 +33,38 @@ final class ServerMetrics: Sendable {
         var lines: [String] = []
         for gauge in gauges {
             lines += [
-                "# HELP \(gauge.name) \(gauge.help)", "# TYPE \(gauge.name) gauge", "\(gauge.name) \(gauge.value)",
+                "# HELP \(gauge.name) \(gauge.help)", "# TYPE \(gauge.name) gauge",
+                "\(gauge.name) \(gauge.value)",
             ]
         }
         let (requests, latency) = state.withLockedValue { ($0.requests, $0.latency) }
         lines += [
-            "# HELP mneme_requests_total Requests by operation and HTTP status.", "# TYPE mneme_requests_total counter",
+            "# HELP mneme_requests_total Requests by operation and HTTP status.",
+            "# TYPE mneme_requests_total counter",
         ]
         for (key, count) in requests.sorted(by: {
             ($0.key.operation, $0.key.status) < ($1.key.operation, $1.key.status)
         }) {
-            lines.append("mneme_requests_total{operation=\"\(key.operation)\",status=\"\(key.status)\"} \(count)")
+            lines.append(
+                "mneme_requests_total{operation=\"\(key.operation)\",status=\"\(key.status)\"} \(count)"
+            )
         }
-        lines += ["# HELP mneme_request_seconds Time to answer.", "# TYPE mneme_request_seconds histogram"]
+        lines += [
+            "# HELP mneme_request_seconds Time to answer.",
+            "# TYPE mneme_request_seconds histogram",
+        ]
         for (operation, histogram) in latency.sorted(by: { $0.key < $1.key }) {
             for (bound, count) in zip(Self.bounds, histogram.counts) {
-                lines.append("mneme_request_seconds_bucket{operation=\"\(operation)\",le=\"\(bound)\"} \(count)")
+                lines.append(
+                    "mneme_request_seconds_bucket{operation=\"\(operation)\",le=\"\(bound)\"} \(count)"
+                )
             }
-            lines.append("mneme_request_seconds_bucket{operation=\"\(operation)\",le=\"+Inf\"} \(histogram.count)")
+            lines.append(
+                "mneme_request_seconds_bucket{operation=\"\(operation)\",le=\"+Inf\"} \(histogram.count)"
+            )
             lines.append("mneme_request_seconds_sum{operation=\"\(operation)\"} \(histogram.sum)")
-            lines.append("mneme_request_seconds_count{operation=\"\(operation)\"} \(histogram.count)")
+            lines.append(
+                "mneme_request_seconds_count{operation=\"\(operation)\"} \(histogram.count)")
         }
         return lines.joined(separator: "\n") + "\n"
     }

@@ -6,9 +6,10 @@ import NIOConcurrencyHelpers
 
 /// Takes JSON Web Tokens (RFC 7519) of an identity provider in place of keys.
 ///
-/// A token is signed by a key of the provider's set (RFC 7517), names the expected issuer and audience, and has not expired. `sub` is the user whose
-/// memories are its own, `scope` holds permissions such as `mneme:read`; `mneme_tenant`, `mneme_agent`, `mneme_clearance` and `roles` may say more. It
-/// never reaches others' memories but by grants.
+/// A token is signed by a key of the provider's set (RFC 7517), names the expected issuer and
+/// audience, and has not expired. `sub` is the user whose memories are its own, `scope` holds
+/// permissions such as `mneme:read`; `mneme_tenant`, `mneme_agent`, `mneme_clearance` and `roles`
+/// may say more. It never reaches others' memories but by grants.
 public final class TokenVerifier: Sendable {
     private struct Claims: JWTPayload {
         var iss: IssuerClaim
@@ -37,7 +38,9 @@ public final class TokenVerifier: Sendable {
     ///   - audience: what `aud` must hold.
     /// - Throws: `InputError` if the file is no such set.
     public init(keySet path: String, issuer: String, audience: String) async throws {
-        guard !issuer.isEmpty, !audience.isEmpty else { throw InputError("Tokens need an issuer and an audience.") }
+        guard !issuer.isEmpty, !audience.isEmpty else {
+            throw InputError("Tokens need an issuer and an audience.")
+        }
         (self.path, self.issuer, self.audience) = (path, issuer, audience)
         state = NIOLockedValueBox((try await Self.read(path), Self.changed(path)))
     }
@@ -51,7 +54,9 @@ public final class TokenVerifier: Sendable {
             throw InputError("\(path) cannot be read. It should hold the provider's keys (JWKS).")
         }
         let keys = JWTKeyCollection()
-        do { try await keys.add(jwksJSON: text) } catch { throw InputError("\(path) is no JSON Web Key Set: \(error)") }
+        do { try await keys.add(jwksJSON: text) } catch {
+            throw InputError("\(path) is no JSON Web Key Set: \(error)")
+        }
         return keys
     }
 
@@ -64,7 +69,8 @@ public final class TokenVerifier: Sendable {
             state.withLockedValue { $0 = (keys, now) }
         }
         let keys = state.withLockedValue { $0.keys }
-        guard token.utf8.count <= 16_384, let claims = try? await keys.verify(token, as: Claims.self),
+        guard token.utf8.count <= 16_384,
+            let claims = try? await keys.verify(token, as: Claims.self),
             claims.iss.value == issuer,
             claims.aud.value.contains(audience)
         else { return nil }
@@ -84,7 +90,8 @@ public final class TokenVerifier: Sendable {
             clearance = known
         }
         return Principal(
-            name: "token:\(tenant)/\(user)", permissions: Set(permissions), tenant: tenant, user: user,
+            name: "token:\(tenant)/\(user)", permissions: Set(permissions), tenant: tenant,
+            user: user,
             agent: claims.mneme_agent,
             roles: Set(claims.roles ?? []),
             clearance: clearance)

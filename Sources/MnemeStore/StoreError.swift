@@ -7,7 +7,8 @@ public struct StoreError: MnemeError {
     public enum Code: String, Sendable {
         /// No such memory in this scope.
         case notFound = "not_found"
-        /// The request contradicts the state: an illegal transition, an idempotency key reused for another request.
+        /// The request contradicts the state: an illegal transition, an idempotency key reused for
+        /// another request.
         case conflict
         /// A text or a name holds a NUL character, which SQLite and PostgreSQL would cut off.
         case invalidText = "invalid_text"

@@ -5,7 +5,8 @@ import MnemeStore
 extension MemoryStoreConformance {
     /// Checks of who reaches what.
     static let access: [MemoryStoreConformance] = [
-        check("whoever calls reaches their own, up to their clearance, and what was shared") { store in
+        check("whoever calls reaches their own, up to their clearance, and what was shared") {
+            store in
             var secret = sample("secret")
             secret.sensitivity = .confidential
             let plain = sample("plain")
@@ -13,44 +14,67 @@ extension MemoryStoreConformance {
             func sees(_ principal: Principal) throws -> [String] {
                 try store.list(CubeFilter(owner: alice), by: Caller(principal)).map(\.text)
             }
-            let low = Principal(name: "low", permissions: [.read], user: "alice", clearance: .internal)
-            try expect(sees(low) == ["plain"] && store.cube(secret.id, owner: alice, asOf: nil, by: Caller(low)) == nil)
+            let low = Principal(
+                name: "low", permissions: [.read], user: "alice", clearance: .internal)
+            try expect(
+                sees(low) == ["plain"]
+                    && store.cube(secret.id, owner: alice, asOf: nil, by: Caller(low)) == nil)
             let sight = try store.visibility(of: alice, for: .read, by: Caller(low))
             try expect(
-                store.changes(owner: alice, since: 0, vectorsSince: 0, embedder: "e", visibility: sight).rows.map(\.id)
+                store.changes(
+                    owner: alice, since: 0, vectorsSince: 0, embedder: "e", visibility: sight
+                ).rows.map(\.id)
                     == [plain.id])
             let guest = Principal(name: "guest", permissions: [.read, .write], user: "guest")
             try expectRefusal { _ = try sees(guest) }
-            let grant = try store.share(Grant(owner: alice, cube: secret.id, grantee: .user("guest")), by: at(2))
+            let grant = try store.share(
+                Grant(owner: alice, cube: secret.id, grantee: .user("guest")), by: at(2))
             try expect(sees(guest) == ["secret"] && store.grants(to: Caller(guest)) == [grant])
-            try expectRefusal { _ = try store.commit([.archive(secret.id)], owner: alice, by: Caller(guest)) }
+            try expectRefusal {
+                _ = try store.commit([.archive(secret.id)], owner: alice, by: Caller(guest))
+            }
             try store.unshare(grant.id, owner: alice, by: at(3))
             try expectRefusal { _ = try sees(guest) }
             try expectRefusal {
-                _ = try sees(Principal(name: "far", permissions: [.read], tenant: "elsewhere", user: "alice"))
+                _ = try sees(
+                    Principal(name: "far", permissions: [.read], tenant: "elsewhere", user: "alice")
+                )
             }
             try expectRefusal { _ = try store.statistics(owner: nil, by: Caller(low)) }
         },
-        check("a grant ends in time, gives no more than its giver has, and never leads to another tenant") { store in
+        check(
+            "a grant ends in time, gives no more than its giver has, and never leads to another tenant"
+        ) { store in
             let cube = sample("shared")
             _ = try store.commit([add(cube)], owner: alice, by: at(1))
-            func guest(_ seconds: Double, tenant: String? = nil, _ permissions: Set<Permission> = [.read, .write])
+            func guest(
+                _ seconds: Double, tenant: String? = nil,
+                _ permissions: Set<Permission> = [.read, .write]
+            )
                 -> Caller
             {
                 Caller(
-                    Principal(name: "guest", permissions: permissions, tenant: tenant, user: "guest"),
+                    Principal(
+                        name: "guest", permissions: permissions, tenant: tenant, user: "guest"),
                     time: Date(timeIntervalSince1970: seconds))
             }
             func texts(_ caller: Caller) throws -> [String] {
                 try store.list(CubeFilter(owner: alice), by: caller).map(\.text)
             }
             let end = Date(timeIntervalSince1970: 10)
-            let grant = try store.share(Grant(owner: alice, grantee: .user("guest"), expires: end), by: at(2))
-            try expect(texts(guest(9)) == ["shared"] && store.grants(owner: alice, by: .local).map(\.id) == [grant.id])
+            let grant = try store.share(
+                Grant(owner: alice, grantee: .user("guest"), expires: end), by: at(2))
+            try expect(
+                texts(guest(9)) == ["shared"]
+                    && store.grants(owner: alice, by: .local).map(\.id) == [grant.id])
             try expectRefusal { _ = try texts(guest(11)) }
             try expectRefusal { _ = try texts(guest(9, tenant: "elsewhere")) }
-            try expectRefusal { _ = try store.commit([.archive(cube.id)], owner: alice, by: guest(9)) }
-            try expectRefusal { _ = try store.share(Grant(owner: alice, grantee: .everyone), by: guest(9)) }
+            try expectRefusal {
+                _ = try store.commit([.archive(cube.id)], owner: alice, by: guest(9))
+            }
+            try expectRefusal {
+                _ = try store.share(Grant(owner: alice, grantee: .everyone), by: guest(9))
+            }
             // The same again replaces what was.
             let wider = Grant(owner: alice, grantee: .user("guest"), permissions: [.read, .write])
             let again = try store.share(wider, by: at(3))

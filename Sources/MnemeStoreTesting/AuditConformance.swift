@@ -11,7 +11,8 @@ extension MemoryStoreConformance {
             _ = try store.cube(cube.id, owner: alice, asOf: nil, by: at(2))
             try expectRefusal {
                 _ = try store.list(
-                    CubeFilter(owner: alice), by: Caller(Principal(name: "bob", permissions: [.read], user: "bob")))
+                    CubeFilter(owner: alice),
+                    by: Caller(Principal(name: "bob", permissions: [.read], user: "bob")))
             }
             let entries = try store.auditEntries(after: 0, limit: 10, by: at(3))
             try expect(
@@ -20,11 +21,15 @@ extension MemoryStoreConformance {
             try expect(entries.map(\.principal) == ["test", "test", "bob"])
             try expect(store.verifyAudit(keys: nil, head: nil, by: at(4)).findings.isEmpty)
         },
-        check("each audit entry is chained to the one before, and names the journal entries it wrote") { store in
+        check(
+            "each audit entry is chained to the one before, and names the journal entries it wrote"
+        ) { store in
             let cube = sample("x")
             _ = try store.commit([add(cube)], owner: alice, by: at(1))
             _ = try store.commit([.confirm(cube.id), .archive(cube.id)], owner: alice, by: at(2))
-            try expectError(.notFound) { _ = try store.commit([.archive(CubeID())], owner: alice, by: at(3)) }
+            try expectError(.notFound) {
+                _ = try store.commit([.archive(CubeID())], owner: alice, by: at(3))
+            }
             _ = try store.commit([.erase(cube.id)], owner: alice, by: at(4))
             let entries = try store.auditEntries(after: 0, limit: 10, by: at(5))
             try expect(entries.map(\.position) == [1, 2, 3])
@@ -36,12 +41,15 @@ extension MemoryStoreConformance {
             let journal = try store.history(cube.id, owner: alice, by: at(6)).map(\.position)
             try expect(
                 entries[0].journalFirst == journal.first && entries[1].journalFirst == journal[1]
-                    && entries[1].journalLast == journal[2] && entries[2].journalLast == journal.last)
+                    && entries[1].journalLast == journal[2]
+                    && entries[2].journalLast == journal.last)
             try expect(store.auditEntries(after: 2, limit: 10, by: at(5)).first?.position == 3)
             // The text is gone, and the log is whole all the same.
-            let report = try store.verifyAudit(keys: nil, head: (entries[1].position, entries[1].hash), by: at(7))
+            let report = try store.verifyAudit(
+                keys: nil, head: (entries[1].position, entries[1].hash), by: at(7))
             try expect(report.findings.isEmpty)
-            let forged = try store.verifyAudit(keys: nil, head: (entries[1].position, Data([1])), by: at(7))
+            let forged = try store.verifyAudit(
+                keys: nil, head: (entries[1].position, Data([1])), by: at(7))
             try expect(!forged.findings.isEmpty)
         },
     ]

@@ -10,7 +10,8 @@ extension MemoryStoreConformance {
             try expect(saved.map(\.id) == [cube.id])
             let read = try require(store.cube(cube.id, owner: alice, asOf: nil, by: .local))
             try expect(
-                read.text == "tea" && read.eventTime == cube.eventTime && read.recordedTime == cube.recordedTime
+                read.text == "tea" && read.eventTime == cube.eventTime
+                    && read.recordedTime == cube.recordedTime
                     && read.version == 1)
             try expect(store.list(CubeFilter(owner: alice), by: .local).map(\.id) == [cube.id])
         },
@@ -25,9 +26,12 @@ extension MemoryStoreConformance {
                 store.history(cube.id, owner: bob, by: .local).isEmpty
                     && store.snapshot(owner: bob, asOf: .distantFuture, by: .local).isEmpty)
             for mutation in [Mutation.archive(cube.id), .erase(cube.id)] {
-                try expectError(.notFound) { _ = try store.commit([mutation], owner: bob, by: at(2)) }
+                try expectError(.notFound) {
+                    _ = try store.commit([mutation], owner: bob, by: at(2))
+                }
             }
-            try expect(store.changes(owner: bob, since: 0, vectorsSince: 0, embedder: "e").rows.isEmpty)
+            try expect(
+                store.changes(owner: bob, since: 0, vectorsSince: 0, embedder: "e").rows.isEmpty)
         },
         check("a batch is applied whole or not at all") { store in
             let cube = sample("half")
@@ -36,15 +40,22 @@ extension MemoryStoreConformance {
             }
             try expect(store.cube(cube.id, owner: alice, asOf: nil, by: .local) == nil)
         },
-        check("a repeated idempotency key changes nothing; with another request it is refused") { store in
+        check("a repeated idempotency key changes nothing; with another request it is refused") {
+            store in
             let first = sample("once")
             _ = try store.commit([add(first)], owner: alice, by: at(1), idempotencyKey: "k")
-            let again = try store.commit([add(sample("once"))], owner: alice, by: at(2), idempotencyKey: "k")
-            try expect(again.map(\.id) == [first.id] && store.list(CubeFilter(owner: alice), by: .local).count == 1)
+            let again = try store.commit(
+                [add(sample("once"))], owner: alice, by: at(2), idempotencyKey: "k")
             try expect(
-                store.auditEntries(after: 0, limit: 9, by: .local).prefix(2).allSatisfy { $0.cubes == [first.id] })
+                again.map(\.id) == [first.id]
+                    && store.list(CubeFilter(owner: alice), by: .local).count == 1)
+            try expect(
+                store.auditEntries(after: 0, limit: 9, by: .local).prefix(2).allSatisfy {
+                    $0.cubes == [first.id]
+                })
             try expectError(.conflict) {
-                _ = try store.commit([add(sample("other"))], owner: alice, by: at(3), idempotencyKey: "k")
+                _ = try store.commit(
+                    [add(sample("other"))], owner: alice, by: at(3), idempotencyKey: "k")
             }
         },
         check("each version can be read as of its time") { store in
@@ -53,16 +64,27 @@ extension MemoryStoreConformance {
             cube.text = "two"
             _ = try store.commit([update(cube)], owner: alice, by: at(20))
             _ = try store.commit([.archive(cube.id)], owner: alice, by: at(30))
-            try expect(store.cube(cube.id, owner: alice, asOf: Date(timeIntervalSince1970: 5), by: .local) == nil)
             try expect(
-                store.cube(cube.id, owner: alice, asOf: Date(timeIntervalSince1970: 15), by: .local)?.text == "one")
+                store.cube(cube.id, owner: alice, asOf: Date(timeIntervalSince1970: 5), by: .local)
+                    == nil)
             try expect(
-                store.cube(cube.id, owner: alice, asOf: Date(timeIntervalSince1970: 25), by: .local)?.text == "two")
+                store.cube(
+                    cube.id, owner: alice, asOf: Date(timeIntervalSince1970: 15), by: .local)?.text
+                    == "one")
+            try expect(
+                store.cube(
+                    cube.id, owner: alice, asOf: Date(timeIntervalSince1970: 25), by: .local)?.text
+                    == "two")
             try expect(store.cube(cube.id, owner: alice, asOf: nil, by: .local)?.state == .archived)
             try expect(
-                store.snapshot(owner: alice, asOf: Date(timeIntervalSince1970: 25), by: .local).map(\.text) == ["two"])
-            try expect(store.history(cube.id, owner: alice, by: .local).map(\.operation) == [.add, .update, .archive])
-            try expect(store.history(cube.id, owner: alice, by: .local).map(\.version) == [1, 2, 3])
+                store.snapshot(owner: alice, asOf: Date(timeIntervalSince1970: 25), by: .local).map(
+                    \.text) == ["two"])
+            try expect(
+                store.history(cube.id, owner: alice, by: .local).map(\.operation) == [
+                    .add, .update, .archive,
+                ])
+            try expect(
+                store.history(cube.id, owner: alice, by: .local).map(\.version) == [1, 2, 3])
             let restored = try store.commit([.restore(cube.id)], owner: alice, by: at(40))
             try expect(restored.first?.state == .activated && restored.first?.version == 4)
         },
@@ -70,16 +92,21 @@ extension MemoryStoreConformance {
             let cube = sample("gone"), other = sample("stays")
             _ = try store.commit([add(cube), add(other)], owner: alice, by: at(1))
             _ = try store.commit(
-                [.link(CubeLink(source: cube.id, target: other.id, kind: "related", time: Date()))], owner: alice,
+                [.link(CubeLink(source: cube.id, target: other.id, kind: "related", time: Date()))],
+                owner: alice,
                 by: at(2))
             _ = try store.commit([.erase(cube.id)], owner: alice, by: at(3))
             try expect(
                 store.cube(cube.id, owner: alice, asOf: nil, by: .local) == nil
                     && store.cube(cube.id, owner: alice, asOf: .distantFuture, by: .local) == nil)
             let history = try store.history(cube.id, owner: alice, by: .local)
-            try expect(history.last?.operation == .erase && history.allSatisfy { $0.snapshot == nil && $0.link == nil })
+            try expect(
+                history.last?.operation == .erase
+                    && history.allSatisfy { $0.snapshot == nil && $0.link == nil })
             try expect(store.links(of: other.id, owner: alice, by: .local).isEmpty)
-            try expectError(.notFound) { _ = try store.commit([.restore(cube.id)], owner: alice, by: at(4)) }
+            try expectError(.notFound) {
+                _ = try store.commit([.restore(cube.id)], owner: alice, by: at(4))
+            }
         },
         check("of two changes to one version, the second is refused") { store in
             var cube = sample("start")
@@ -87,7 +114,9 @@ extension MemoryStoreConformance {
             cube.text = "first"
             _ = try store.commit([update(cube)], owner: alice, by: at(2))
             cube.text = "second"
-            try expectError(.conflict) { _ = try store.commit([update(cube)], owner: alice, by: at(3)) }
+            try expectError(.conflict) {
+                _ = try store.commit([update(cube)], owner: alice, by: at(3))
+            }
             try expect(store.cube(cube.id, owner: alice, asOf: nil, by: .local)?.text == "first")
         },
         check("the same content is recorded once, until it is archived") { store in
@@ -96,7 +125,8 @@ extension MemoryStoreConformance {
             try expect(first.map(\.id) == [cube.id, cube.id])
             try expect(store.commit([add(sample("same"))], owner: bob, by: at(1))[0].id != cube.id)
             _ = try store.commit([.archive(cube.id)], owner: alice, by: at(2))
-            try expect(store.commit([add(sample("same"))], owner: alice, by: at(3))[0].id != cube.id)
+            try expect(
+                store.commit([add(sample("same"))], owner: alice, by: at(3))[0].id != cube.id)
         },
         check("links of a new cube are kept where their target is there") { store in
             let old = sample("old"), new = sample("new")
@@ -104,7 +134,8 @@ extension MemoryStoreConformance {
             let links = [old.id, CubeID()].map {
                 CubeLink(source: new.id, target: $0, kind: "related", time: at(2).time)
             }
-            _ = try store.commit([.add(new, analysis: [], contentHash: [1], links: links)], owner: alice, by: at(2))
+            _ = try store.commit(
+                [.add(new, analysis: [], contentHash: [1], links: links)], owner: alice, by: at(2))
             try expect(store.links(of: new.id, owner: alice, by: .local) == [links[0]])
         },
         check("requests in one transaction stand or fall one by one") { store in
@@ -114,7 +145,9 @@ extension MemoryStoreConformance {
                 WriteRequest([add(sample("second")), .archive(CubeID())], owner: alice, by: at(1)),
                 WriteRequest([add(third)], owner: bob, by: at(1)),
             ])
-            try expect(results[0].get().map(\.id) == [first.id] && results[2].get().map(\.id) == [third.id])
+            try expect(
+                results[0].get().map(\.id) == [first.id] && results[2].get().map(\.id) == [third.id]
+            )
             try expectError(.notFound) { _ = try results[1].get() }
             try expect(
                 store.list(CubeFilter(owner: alice), by: .local).map(\.text) == ["first"]
@@ -123,9 +156,15 @@ extension MemoryStoreConformance {
         check("no string is cut off") { store in
             let owner = Owner(user: "alice\0")
             _ = try store.commit([add(sample("secret"))], owner: alice, by: at(1))
-            try expectError(.invalidText) { _ = try store.list(CubeFilter(owner: owner), by: .local) }
-            try expectError(.invalidText) { _ = try store.commit([add(sample("x"))], owner: owner, by: at(1)) }
-            try expectError(.invalidText) { _ = try store.commit([add(sample("a\0b"))], owner: alice, by: at(1)) }
+            try expectError(.invalidText) {
+                _ = try store.list(CubeFilter(owner: owner), by: .local)
+            }
+            try expectError(.invalidText) {
+                _ = try store.commit([add(sample("x"))], owner: owner, by: at(1))
+            }
+            try expectError(.invalidText) {
+                _ = try store.commit([add(sample("a\0b"))], owner: alice, by: at(1))
+            }
             try expectError(.invalidText) {
                 _ = try store.commit([add(sample("a", session: "s\0"))], owner: alice, by: at(1))
             }
@@ -140,20 +179,29 @@ extension MemoryStoreConformance {
             let first = sample("first"), second = sample("second")
             _ = try store.commit([add(first), add(second)], owner: alice, by: at(1))
             _ = try store.commit([.confirm(first.id)], owner: alice, by: at(2))
-            _ = try store.commit([.freeze(second.id), .restore(second.id)], owner: alice, by: at(3))
+            _ = try store.commit(
+                [.freeze(second.id), .restore(second.id)], owner: alice, by: at(3))
             _ = try store.commit([.archive(first.id)], owner: alice, by: at(4))
-            let histories = try [first.id, second.id].map { try store.history($0, owner: alice, by: .local) }
+            let histories = try [first.id, second.id].map {
+                try store.history($0, owner: alice, by: .local)
+            }
             try expect(histories[0].map(\.operation) == [.add, .confirm, .archive])
             try expect(histories[1].map(\.operation) == [.add, .freeze, .restore])
             for history in histories {
-                try expect(history.map(\.version) == [1, 2, 3] && history.map(\.snapshot?.version) == [1, 2, 3])
-                try expect(zip(history, history.dropFirst()).allSatisfy { $0.position < $1.position })
-                try expect(history.allSatisfy { $0.principal == "test" && $0.reason == "conformance" })
+                try expect(
+                    history.map(\.version) == [1, 2, 3]
+                        && history.map(\.snapshot?.version) == [1, 2, 3])
+                try expect(
+                    zip(history, history.dropFirst()).allSatisfy { $0.position < $1.position })
+                try expect(
+                    history.allSatisfy { $0.principal == "test" && $0.reason == "conformance" })
             }
             let last = histories.joined().map(\.position).max()
             try expect(last == store.position(of: alice) && store.position(of: bob) == 0)
         },
-        check("of what two cubes claim of one thing, the later holds; without it the earlier does again") { store in
+        check(
+            "of what two cubes claim of one thing, the later holds; without it the earlier does again"
+        ) { store in
             var paris = sample("paris"), berlin = sample("berlin")
             paris.claims = [Claim(subject: "ana", attribute: "home", value: "paris")]
             berlin.claims = [Claim(subject: "ana", attribute: "home", value: "berlin")]
@@ -161,12 +209,18 @@ extension MemoryStoreConformance {
             // Whichever comes first.
             _ = try store.commit([add(berlin)], owner: alice, by: at(1))
             _ = try store.commit([add(paris)], owner: alice, by: at(2))
-            func end() throws -> Date? { try store.cube(paris.id, owner: alice, asOf: nil, by: .local)?.validUntil }
+            func end() throws -> Date? {
+                try store.cube(paris.id, owner: alice, asOf: nil, by: .local)?.validUntil
+            }
             try expect(end() == berlin.eventTime)
             try expect(
-                store.links(of: paris.id, owner: alice, by: .local).map(\.kind) == [CubeLink.supersedes])
+                store.links(of: paris.id, owner: alice, by: .local).map(\.kind) == [
+                    CubeLink.supersedes
+                ])
             try expect(
-                store.history(paris.id, owner: alice, by: .local).map(\.operation) == [.add, .supersede])
+                store.history(paris.id, owner: alice, by: .local).map(\.operation) == [
+                    .add, .supersede,
+                ])
             _ = try store.commit([.archive(berlin.id)], owner: alice, by: at(3))
             try expect(end() == nil && store.links(of: paris.id, owner: alice, by: .local).isEmpty)
             _ = try store.commit([.restore(berlin.id)], owner: alice, by: at(4))
@@ -178,26 +232,36 @@ extension MemoryStoreConformance {
             var cube = sample("held")
             cube.state = .quarantined
             _ = try store.commit([add(cube)], owner: alice, by: at(1))
-            for mutation in [Mutation.archive(cube.id), .freeze(cube.id), .confirm(cube.id), update(cube)] {
-                try expectError(.conflict) { _ = try store.commit([mutation], owner: alice, by: at(2)) }
+            for mutation in [
+                Mutation.archive(cube.id), .freeze(cube.id), .confirm(cube.id), update(cube),
+            ] {
+                try expectError(.conflict) {
+                    _ = try store.commit([mutation], owner: alice, by: at(2))
+                }
             }
             let free = try store.commit([.release(cube.id)], owner: alice, by: at(3))
             try expect(free.first?.state == .activated && free.first?.vouchedBy == "test")
-            try expectError(.conflict) { _ = try store.commit([.release(cube.id)], owner: alice, by: at(4)) }
+            try expectError(.conflict) {
+                _ = try store.commit([.release(cube.id)], owner: alice, by: at(4))
+            }
         },
         check("a cube of another store keeps its id and history; an id is taken in once") { store in
             let cube = sample("from afar")
             let past = JournalEntry(
-                position: 9, time: Date(timeIntervalSince1970: 1), operation: .add, cube: cube.id, version: 1,
+                position: 9, time: Date(timeIntervalSince1970: 1), operation: .add, cube: cube.id,
+                version: 1,
                 principal: "far", snapshot: cube)
             func adopt(_ owner: Owner) throws -> [MemCube] {
                 try store.commit(
-                    [.adopt(cube, history: [past], analysis: [], contentHash: [7])], owner: owner, by: at(5))
+                    [.adopt(cube, history: [past], analysis: [], contentHash: [7])], owner: owner,
+                    by: at(5))
             }
             try expect(store.standing(of: [cube.id], owner: alice, by: .local) == [.free])
             try expect(adopt(alice).map(\.id) == [cube.id])
             let history = try store.history(cube.id, owner: alice, by: .local)
-            try expect(history.map(\.operation) == [.add, .adopt] && history.map(\.principal) == ["far", "test"])
+            try expect(
+                history.map(\.operation) == [.add, .adopt]
+                    && history.map(\.principal) == ["far", "test"])
             try expect(
                 store.standing(of: [cube.id], owner: alice, by: .local) == [.here]
                     && store.standing(of: [cube.id], owner: bob, by: .local) == [.elsewhere])
@@ -208,10 +272,13 @@ extension MemoryStoreConformance {
         },
         check("a quota bounds what is added, not what is changed") { store in
             let small = Caller(
-                Principal(name: "small", permissions: Set(Permission.allCases), quota: 2), time: at(1).time)
+                Principal(name: "small", permissions: Set(Permission.allCases), quota: 2),
+                time: at(1).time)
             let first = sample("1")
             _ = try store.commit([add(first), add(sample("2"))], owner: alice, by: small)
-            try expectError(.quotaReached) { _ = try store.commit([add(sample("3"))], owner: alice, by: small) }
+            try expectError(.quotaReached) {
+                _ = try store.commit([add(sample("3"))], owner: alice, by: small)
+            }
             _ = try store.commit([.archive(first.id)], owner: alice, by: small)
             _ = try store.commit([add(sample("3"))], owner: bob, by: small)
             _ = try store.commit([.erase(first.id)], owner: alice, by: small)

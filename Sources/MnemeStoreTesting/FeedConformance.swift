@@ -7,52 +7,68 @@ extension MemoryStoreConformance {
     static let feed: [MemoryStoreConformance] = [
         check("places in a session follow the order of commits") { store in
             for i in 0..<3 {
-                _ = try store.commit([add(sample("\(i)", session: "s"))], owner: alice, by: at(Double(i)))
+                _ = try store.commit(
+                    [add(sample("\(i)", session: "s"))], owner: alice, by: at(Double(i)))
             }
-            let rows = try store.changes(owner: alice, since: 0, vectorsSince: 0, embedder: "e").rows
+            let rows = try store.changes(owner: alice, since: 0, vectorsSince: 0, embedder: "e")
+                .rows
             try expect(rows.map(\.place) == [0, 1, 2] && rows.allSatisfy { $0.session == "s" })
         },
         check("an index catches up from its position") { store in
             let first = sample("first"), second = sample("second")
             _ = try store.commit([add(first)], owner: alice, by: at(1))
             let start = try store.changes(owner: alice, since: 0, vectorsSince: 0, embedder: "e")
-            try expect(start.rows.map(\.id) == [first.id] && start.rows[0].analysis == [1, 0, 0, 0, 1])
+            try expect(
+                start.rows.map(\.id) == [first.id] && start.rows[0].analysis == [1, 0, 0, 0, 1])
             _ = try store.commit([add(second), .archive(first.id)], owner: alice, by: at(2))
             let next = try store.changes(
-                owner: alice, since: start.position, vectorsSince: start.vectorPosition, embedder: "e")
-            try expect(next.rows.map(\.id) == [first.id, second.id] && next.rows[0].state == .archived)
+                owner: alice, since: start.position, vectorsSince: start.vectorPosition,
+                embedder: "e")
+            try expect(
+                next.rows.map(\.id) == [first.id, second.id] && next.rows[0].state == .archived)
             _ = try store.commit([.erase(second.id)], owner: alice, by: at(3))
             let last = try store.changes(
-                owner: alice, since: next.position, vectorsSince: next.vectorPosition, embedder: "e")
+                owner: alice, since: next.position, vectorsSince: next.vectorPosition, embedder: "e"
+            )
             try expect(last.rows.isEmpty && last.erased == [second.id])
         },
         check("work that is left survives, and a vector of an old version is dropped") { store in
             var cube = sample("text")
             _ = try store.commit([add(cube)], owner: alice, by: at(1))
             let pending = try store.pendingEmbeddings(embedder: "e", limit: 10)
-            try expect(pending.map(\.id) == [cube.id] && store.pendingEmbeddingCount(embedder: "e") == 1)
+            try expect(
+                pending.map(\.id) == [cube.id] && store.pendingEmbeddingCount(embedder: "e") == 1)
             cube.text = "changed"
             _ = try store.commit([update(cube)], owner: alice, by: at(2))
             try store.saveVectors([(cube.id, 1, [1, 0])], embedder: "e")
             try expect(store.pendingEmbeddings(embedder: "e", limit: 10).map(\.version) == [2])
             try store.saveVectors([(cube.id, 2, [0, 1])], embedder: "e")
             try expect(
-                store.pendingEmbeddingCount(embedder: "e") == 0 && store.pendingEmbeddingCount(embedder: "another") == 1
+                store.pendingEmbeddingCount(embedder: "e") == 0
+                    && store.pendingEmbeddingCount(embedder: "another") == 1
             )
             try expect(
-                store.changes(owner: alice, since: 0, vectorsSince: 0, embedder: "e").rows.first?.vector == [0, 1])
+                store.changes(owner: alice, since: 0, vectorsSince: 0, embedder: "e").rows.first?
+                    .vector == [0, 1])
         },
         check("uses add up and are no change") { store in
             let cube = sample("used")
             _ = try store.commit([add(cube)], owner: alice, by: at(1))
-            let position = try store.changes(owner: alice, since: 0, vectorsSince: 0, embedder: "e").position
+            let position = try store.changes(owner: alice, since: 0, vectorsSince: 0, embedder: "e")
+                .position
             try store.recordUse(
-                [cube.id: Usage(count: 2, last: at(9).time), CubeID(): Usage(count: 1, last: at(9).time)], owner: alice)
+                [
+                    cube.id: Usage(count: 2, last: at(9).time),
+                    CubeID(): Usage(count: 1, last: at(9).time),
+                ], owner: alice)
             try store.recordUse([cube.id: Usage(count: 1, last: at(5).time)], owner: alice)
             try store.recordUse([cube.id: Usage(count: 1, last: at(5).time)], owner: bob)
             try expect(
-                store.cube(cube.id, owner: alice, asOf: nil, by: .local)?.usage == Usage(count: 3, last: at(9).time))
-            try expect(store.changes(owner: alice, since: 0, vectorsSince: 0, embedder: "e").position == position)
+                store.cube(cube.id, owner: alice, asOf: nil, by: .local)?.usage
+                    == Usage(count: 3, last: at(9).time))
+            try expect(
+                store.changes(owner: alice, since: 0, vectorsSince: 0, embedder: "e").position
+                    == position)
         },
     ]
 }

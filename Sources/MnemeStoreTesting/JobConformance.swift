@@ -27,7 +27,9 @@ extension MemoryStoreConformance {
             let taken = try require(store.lease(id, worker: "a", now: time(2), until: time(10)))
             try expect(taken.worker == "a" && taken.state == .running && taken.attempts == 1)
             try expect(store.lease(id, worker: "b", now: time(9), until: time(20)) == nil)
-            try expect(store.renew(id, worker: "a", until: time(15)) && !store.renew(id, worker: "b", until: time(99)))
+            try expect(
+                store.renew(id, worker: "a", until: time(15))
+                    && !store.renew(id, worker: "b", until: time(99)))
             try expect(store.lease(id, worker: "b", now: time(12), until: time(20)) == nil)
             let other = try require(store.lease(id, worker: "b", now: time(16), until: time(30)))
             try expect(other.worker == "b" && other.attempts == 2)
@@ -35,29 +37,37 @@ extension MemoryStoreConformance {
             try expect(!store.renew(id, worker: "a", until: time(99)))
             try expect(!store.finish(id, worker: "a", .done("late"), now: time(17)))
             try expect(store.finish(id, worker: "b", .done("done"), now: time(18)))
-            try expect(store.job(id, by: .local)?.state == .done && store.queue(now: time(99)).isEmpty)
+            try expect(
+                store.job(id, by: .local)?.state == .done && store.queue(now: time(99)).isEmpty)
         },
         check("threads that ask for one job at once get it once") { store in
             let id = try store.enqueue(job("tidy", 1), by: .local).id
             let taken = Counter()
             DispatchQueue.concurrentPerform(iterations: 8) { worker in
-                if let found = try? store.lease(id, worker: "\(worker)", now: time(2), until: time(10)), found.id == id
+                if let found = try? store.lease(
+                    id, worker: "\(worker)", now: time(2), until: time(10)), found.id == id
                 {
                     taken.add()
                 }
             }
             try expect(taken.count == 1)
         },
-        check("what fails is tried again when it is said, and then is dead until somebody puts it back") { store in
+        check(
+            "what fails is tried again when it is said, and then is dead until somebody puts it back"
+        ) { store in
             let id = try store.enqueue(job("tidy", 1), by: .local).id
             _ = try store.lease(id, worker: "a", now: time(2), until: time(10))
             try store.finish(id, worker: "a", .failed("disk", retry: time(50)), now: time(3))
-            try expect(store.job(id, by: .local)?.state == .waiting && store.job(id, by: .local)?.message == "disk")
-            try expect(store.queue(now: time(49)).isEmpty && store.queue(now: time(50)).map(\.id) == [id])
+            try expect(
+                store.job(id, by: .local)?.state == .waiting
+                    && store.job(id, by: .local)?.message == "disk")
+            try expect(
+                store.queue(now: time(49)).isEmpty && store.queue(now: time(50)).map(\.id) == [id])
             try expect(store.lease(id, worker: "a", now: time(49), until: time(60)) == nil)
             try expect(store.lease(id, worker: "a", now: time(50), until: time(60))?.attempts == 2)
             try store.finish(id, worker: "a", .failed("gone", retry: nil), now: time(51))
-            try expect(store.job(id, by: .local)?.state == .dead && store.queue(now: time(99)).isEmpty)
+            try expect(
+                store.job(id, by: .local)?.state == .dead && store.queue(now: time(99)).isEmpty)
             try expect(store.jobs(in: [.dead], limit: 9, by: .local).map(\.id) == [id])
             let again = try store.retryJob(id, by: at(60))
             try expect(again.state == .waiting && again.attempts == 0)
@@ -70,10 +80,13 @@ extension MemoryStoreConformance {
             let id = try store.enqueue(twice, by: .local).id
             _ = try store.lease(id, worker: "a", now: time(2), until: time(10))
             try store.finish(id, worker: "a", .released, now: time(3))
-            try expect(store.job(id, by: .local)?.attempts == 0 && store.queue(now: time(3)).map(\.id) == [id])
+            try expect(
+                store.job(id, by: .local)?.attempts == 0
+                    && store.queue(now: time(3)).map(\.id) == [id])
             for attempt in 1...2 {
                 let now = Double(attempt * 20)
-                let taken = try store.lease(id, worker: "w\(attempt)", now: time(now), until: time(now + 5))
+                let taken = try store.lease(
+                    id, worker: "w\(attempt)", now: time(now), until: time(now + 5))
                 try expect(taken?.attempts == attempt)
             }
             try expect(store.lease(id, worker: "w3", now: time(60), until: time(70)) == nil)
@@ -93,24 +106,33 @@ extension MemoryStoreConformance {
             try expect(store.cancelJob(id, by: at(3)).state == .cancelled)
             try expect(!store.renew(id, worker: "a", until: time(20)))
             try expect(!store.finish(id, worker: "a", .done("late"), now: time(4)))
-            try expect(store.job(id, by: .local)?.state == .cancelled && store.queue(now: time(99)).isEmpty)
+            try expect(
+                store.job(id, by: .local)?.state == .cancelled && store.queue(now: time(99)).isEmpty
+            )
             try expectError(.conflict) { _ = try store.cancelJob(id, by: at(5)) }
             try expectError(.notFound) { _ = try store.cancelJob(id + 99, by: at(5)) }
-            try expect(store.removeJobs(endedBefore: time(3)) == 0 && store.removeJobs(endedBefore: time(9)) == 1)
+            try expect(
+                store.removeJobs(endedBefore: time(3)) == 0
+                    && store.removeJobs(endedBefore: time(9)) == 1)
             try expect(store.job(id, by: .local) == nil)
         },
         check("what is due is told by priority, then by age, and counted") { store in
-            for (kind, priority, due) in [("late", 0, 90.0), ("old", 0, 1.0), ("new", 0, 2.0), ("urgent", 5, 3.0)] {
+            for (kind, priority, due) in [
+                ("late", 0, 90.0), ("old", 0, 1.0), ("new", 0, 2.0), ("urgent", 5, 3.0),
+            ] {
                 let wanted = Job(kind, priority: priority, created: time(0), due: time(due))
                 _ = try store.enqueue(wanted, by: .local)
             }
             try expect(store.queue(now: time(5)).map(\.kind) == ["urgent", "old", "new"])
             try expect(store.jobCounts() == [.waiting: 4])
-            try expect(store.jobs(in: [.waiting], limit: 2, by: .local).map(\.kind) == ["urgent", "new"])
+            try expect(
+                store.jobs(in: [.waiting], limit: 2, by: .local).map(\.kind) == ["urgent", "new"])
         },
-        check("a schedule asks once for what was missed, and then waits for its next time") { store in
+        check("a schedule asks once for what was missed, and then waits for its next time") {
+            store in
             let hourly = try require(CronExpression("0 * * * *"))
-            let schedule = JobSchedule(name: "hourly", cron: hourly, job: job("tidy", 0), since: time(0))
+            let schedule = JobSchedule(
+                name: "hourly", cron: hourly, job: job("tidy", 0), since: time(0))
             try store.setSchedule(schedule, by: .local)
             try store.setSchedule(schedule, by: .local)
             try expect(store.schedules(by: .local) == [schedule])
@@ -121,11 +143,16 @@ extension MemoryStoreConformance {
             // Its work of before has not ended: it is not asked for twice.
             try expect(store.enqueueScheduled(now: time(5 * 3_600)).map(\.id) == asked.map(\.id))
             try store.removeSchedule("hourly", by: .local)
-            try expect(store.schedules(by: .local).isEmpty && store.enqueueScheduled(now: time(1e6)).isEmpty)
+            try expect(
+                store.schedules(by: .local).isEmpty
+                    && store.enqueueScheduled(now: time(1e6)).isEmpty)
             try expectError(.notFound) { try store.removeSchedule("hourly", by: .local) }
         },
-        check("only who may look after the store looks after jobs, and it is written down") { store in
-            let plain = Caller(Principal(name: "plain", permissions: [.read, .write, .erase, .share], user: "alice"))
+        check("only who may look after the store looks after jobs, and it is written down") {
+            store in
+            let plain = Caller(
+                Principal(
+                    name: "plain", permissions: [.read, .write, .erase, .share], user: "alice"))
             let admin = Caller(Principal(name: "admin", permissions: [.admin], user: "alice"))
             let id = try store.enqueue(job("tidy", 1), by: at(1)).id
             for caller in [plain, admin] {
@@ -138,7 +165,9 @@ extension MemoryStoreConformance {
                 try expectRefusal { try store.removeSchedule("hourly", by: caller) }
             }
             let entries = try store.auditEntries(after: 0, limit: 99, by: at(2))
-            try expect(entries.first?.detail == "add tidy" && entries.count { $0.outcome == .refused } == 14)
+            try expect(
+                entries.first?.detail == "add tidy"
+                    && entries.count { $0.outcome == .refused } == 14)
         },
         check("a job's texts are kept whole") { store in
             try expectError(.invalidText) { _ = try store.enqueue(job("tidy\0", 1), by: .local) }
@@ -150,7 +179,9 @@ extension MemoryStoreConformance {
 
     private static func time(_ seconds: Double) -> Date { Date(timeIntervalSince1970: seconds) }
 
-    private static func job(_ kind: String, _ created: Double) -> Job { Job(kind, created: time(created)) }
+    private static func job(_ kind: String, _ created: Double) -> Job {
+        Job(kind, created: time(created))
+    }
 
     /// A count that several threads raise.
     private final class Counter: @unchecked Sendable {

@@ -14,10 +14,13 @@ extension MemoryStoreConformance {
             _ = try store.commit([add(cube)], owner: alice, by: at(1))
             let position = try store.position(of: alice)
             let export = VaultExport(
-                owner: alice, kind: .file, place: "/copy", time: at(2).time, principal: "test", position: position)
+                owner: alice, kind: .file, place: "/copy", time: at(2).time, principal: "test",
+                position: position)
             try store.record(export)
             try store.record(export)
-            try expect(store.exports(of: alice, by: .local) == [export] && store.exports(of: bob, by: .local).isEmpty)
+            try expect(
+                store.exports(of: alice, by: .local) == [export]
+                    && store.exports(of: bob, by: .local).isEmpty)
             try expect(store.erased(of: alice, since: position).isEmpty)
             _ = try store.commit([.erase(cube.id)], owner: alice, by: at(3))
             try expect(store.erased(of: alice, since: position) == [cube.id])

@@ -1,7 +1,8 @@
 import Foundation
 import MnemeBase
 
-/// Writes what a model says as it comes: on a terminal as ``MnemeBase/TerminalText`` shows it, into a file or to a program as it is.
+/// Writes what a model says as it comes: on a terminal as ``MnemeBase/TerminalText`` shows it, into
+/// a file or to a program as it is.
 struct AnswerOutput {
     private var reader = TerminalText()
     /// Whether nothing but space was written.
@@ -9,7 +10,8 @@ struct AnswerOutput {
 
     mutating func write(_ piece: String) {
         if piece.contains(where: { !$0.isWhitespace }) { isBlank = false }
-        Swift.print(Terminal.isInteractive(STDOUT_FILENO) ? reader.shown(piece) : piece, terminator: "")
+        Swift.print(
+            Terminal.isInteractive(STDOUT_FILENO) ? reader.shown(piece) : piece, terminator: "")
         fflush(nil)
     }
 }

@@ -19,7 +19,8 @@ struct ChatCommand: AsyncParsableCommand {
     @Flag(help: "Recall before each answer and remember after it.") var memory = false
     @Option(help: "Whose memory.") var user = "default"
     @Option(help: "A vault to recall from besides, such as a team's; may be repeated.") var also: [String] = []
-    @Option(help: "The conversation that turns are remembered in; today's date if left out.") var session: String?
+    @Option(help: "The conversation that turns are remembered in; today's date if left out.")
+    var session: String?
     @Option(help: "The most tokens of an answer.") var maxTokens = 512
     @OptionGroup var sampling: SamplingOptions
     @OptionGroup var kv: KVOptions
@@ -45,8 +46,10 @@ struct ChatCommand: AsyncParsableCommand {
     }
 
     private func chatMemory(_ memory: MemoryOS) -> ChatMemory {
-        let session = session ?? "chat-" + Date().formatted(Date.ISO8601FormatStyle().year().month().day())
-        return ChatMemory(memory, scope: Scope(user: user, session: session), also: also.map { Owner(user: $0) })
+        let session =
+            session ?? "chat-" + Date().formatted(Date.ISO8601FormatStyle().year().month().day())
+        return ChatMemory(
+            memory, scope: Scope(user: user, session: session), also: also.map { Owner(user: $0) })
     }
 
     private static var isInteractive: Bool { Terminal.isInteractive(STDIN_FILENO) }

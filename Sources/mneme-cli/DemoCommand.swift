@@ -7,21 +7,27 @@ import MnemeStore
 /// demo: imports a conversation and asks questions.
 struct DemoCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "demo", abstract: "Import a conversation, ask it questions, and show how the answers were found.",
+        commandName: "demo",
+        abstract: "Import a conversation, ask it questions, and show how the answers were found.",
         discussion: "Uses a store of its own, $MNEME_HOME/demo.db, made anew each time.")
 
-    @Argument(help: "A file to import instead of the sample: LoCoMo, OpenAI export, JSON lines, Markdown or text.")
+    @Argument(
+        help:
+            "A file to import instead of the sample: LoCoMo, OpenAI export, JSON lines, Markdown or text."
+    )
     var file: String?
     @Option(
         help: ArgumentHelp(
-            "Ask this instead of the prepared questions. May be given several times.", valueName: "question")) var ask:
-        [String] = []
+            "Ask this instead of the prepared questions. May be given several times.",
+            valueName: "question")) var ask: [String] = []
     @Option(help: "Memories to show for a question.") var limit = 3
 
     func run() async throws {
         guard (1...50).contains(limit) else { throw InputError("--limit lies between 1 and 50.") }
         let path = Home.folder + "/demo.db"
-        for suffix in ["", "-wal", "-shm"] { try? FileManager.default.removeItem(atPath: path + suffix) }
+        for suffix in ["", "-wal", "-shm"] {
+            try? FileManager.default.removeItem(atPath: path + suffix)
+        }
         let memory = try StoreOptions.open(store: path, noEmbedder: false)
         let progress = ProgressLine()
         let context = OperationContext(memory: memory, principal: .local) { done, total, what in
@@ -30,7 +36,8 @@ struct DemoCommand: AsyncParsableCommand {
 
         print(
             Terminal.styled(
-                "Importing \(file ?? "a sample conversation: Nora and Tomás, January to August 2026")", .bold))
+                "Importing \(file ?? "a sample conversation: Nora and Tomás, January to August 2026")",
+                .bold))
         var conversation: LocomoConversation?
         var arguments: [String: JSONValue] = [:]
         if let file {
@@ -40,8 +47,11 @@ struct DemoCommand: AsyncParsableCommand {
                 conversation = (try? LocomoConversation.read(data))?.first { !$0.questions.isEmpty }
             }
         } else {
-            let sample = NSTemporaryDirectory() + "mneme-sample-\(ProcessInfo.processInfo.processIdentifier).jsonl"
-            try AtomicFile.write(Data(SampleConversation.jsonLines.utf8), to: sample, durability: .cache)
+            let sample =
+                NSTemporaryDirectory()
+                + "mneme-sample-\(ProcessInfo.processInfo.processIdentifier).jsonl"
+            try AtomicFile.write(
+                Data(SampleConversation.jsonLines.utf8), to: sample, durability: .cache)
             defer { unlink(sample) }
             arguments["path"] = .string(sample)
             try await show(ImportOperation.self, arguments, context, progress)
@@ -51,10 +61,13 @@ struct DemoCommand: AsyncParsableCommand {
 
         var questions: [(text: String, evidence: [String])] = ask.map { ($0, []) }
         if questions.isEmpty, let conversation {
-            let usable = conversation.questions.filter { (1...4).contains($0.category) && !$0.evidence.isEmpty }
-            questions = stride(from: 0, to: usable.count, by: max(1, usable.count / 10)).prefix(10).map {
-                (usable[$0].text, usable[$0].evidence.map { conversation.id + "/" + $0 })
+            let usable = conversation.questions.filter {
+                (1...4).contains($0.category) && !$0.evidence.isEmpty
             }
+            questions = stride(from: 0, to: usable.count, by: max(1, usable.count / 10)).prefix(10)
+                .map {
+                    (usable[$0].text, usable[$0].evidence.map { conversation.id + "/" + $0 })
+                }
         } else if questions.isEmpty, file == nil {
             questions = SampleConversation.questions.map { ($0, []) }
         }
@@ -62,7 +75,8 @@ struct DemoCommand: AsyncParsableCommand {
         for question in questions {
             print(Terminal.styled("? \(question.text)", .bold))
             let output = try await RecallOperation.call(
-                ["query": .string(question.text), "limit": .number(Double(limit))], context, surface: .commandLine)
+                ["query": .string(question.text), "limit": .number(Double(limit))], context,
+                surface: .commandLine)
             guard case .value(let value) = output else { continue }
             let json = try OperationTable.encode(value)
             print(try Rendering.text(json, operation: "recall"))
@@ -79,7 +93,9 @@ struct DemoCommand: AsyncParsableCommand {
             print("")
         }
         if questions.contains(where: { !$0.evidence.isEmpty }) {
-            print("Evidence found for \(found) of \(questions.count) questions among the first \(limit) memories.\n")
+            print(
+                "Evidence found for \(found) of \(questions.count) questions among the first \(limit) memories.\n"
+            )
         }
         let program = CommandLine.arguments[0]
         print("Ask it yourself:  \(program) recall --store \(path) \"…\"")
@@ -88,7 +104,8 @@ struct DemoCommand: AsyncParsableCommand {
     }
 
     private func show(
-        _ operation: any Mneme.Operation.Type, _ arguments: [String: JSONValue], _ context: OperationContext,
+        _ operation: any Mneme.Operation.Type, _ arguments: [String: JSONValue],
+        _ context: OperationContext,
         _ progress: ProgressLine
     )
         async throws

@@ -7,7 +7,8 @@ import MnemeSeal
 import MnemeStore
 
 extension Home {
-    /// The key that encrypts what lies in ``folder``: from a file, the environment, or a command that prints it. Nil if none is named.
+    /// The key that encrypts what lies in ``folder``: from a file, the environment, or a command
+    /// that prints it. Nil if none is named.
     static func encryptionKey() throws -> EncryptionKey? {
         let environment = ProcessInfo.processInfo.environment
         let named = ["MNEME_KEY_FILE", "MNEME_KEY", "MNEME_KEY_COMMAND"].filter {
@@ -33,14 +34,18 @@ extension Home {
 
     /// What a command of the shell prints.
     private static func output(of command: String) throws -> String {
-        guard let pipe = popen(command, "r") else { throw InputError("MNEME_KEY_COMMAND cannot be run.") }
+        guard let pipe = popen(command, "r") else {
+            throw InputError("MNEME_KEY_COMMAND cannot be run.")
+        }
         var bytes: [UInt8] = []
         while bytes.count < 4096 {
             let byte = fgetc(pipe)
             if byte == EOF { break }
             bytes.append(UInt8(byte))
         }
-        guard pclose(pipe) == 0 else { throw InputError("MNEME_KEY_COMMAND failed: \(command.prefix(200))") }
+        guard pclose(pipe) == 0 else {
+            throw InputError("MNEME_KEY_COMMAND failed: \(command.prefix(200))")
+        }
         return String(decoding: bytes, as: UTF8.self)
     }
 }
@@ -59,10 +64,14 @@ struct EncryptionCommand: AsyncParsableCommand {
         subcommands: [Status.self, On.self, Rotate.self, Off.self], defaultSubcommand: Status.self)
 
     /// Where the store lies, its indexes, and the keys and values that go with the usual one.
-    private static func folders(_ store: StoreFileOptions) -> (store: String, kv: String?, index: String) {
+    private static func folders(_ store: StoreFileOptions) -> (
+        store: String, kv: String?, index: String
+    ) {
         let path = store.store ?? Home.store
         return (
-            path, store.store == nil && FileManager.default.fileExists(atPath: Home.kv) ? Home.kv : nil, path + ".index"
+            path,
+            store.store == nil && FileManager.default.fileExists(atPath: Home.kv) ? Home.kv : nil,
+            path + ".index"
         )
     }
 
@@ -74,11 +83,15 @@ struct EncryptionCommand: AsyncParsableCommand {
         guard try AtomicFile.write(Data((key.text + "\n").utf8), to: file, .ifAbsent) else {
             return try Home.encryptionKey(at: file)
         }
-        print("A new key is in \(file). Without it nobody reads the memories again: keep a copy elsewhere.")
+        print(
+            "A new key is in \(file). Without it nobody reads the memories again: keep a copy elsewhere."
+        )
         return key
     }
 
-    private static func rewrite(_ store: StoreFileOptions, from old: EncryptionKey?, to new: EncryptionKey?) throws {
+    private static func rewrite(
+        _ store: StoreFileOptions, from old: EncryptionKey?, to new: EncryptionKey?
+    ) throws {
         let (path, kv, index) = folders(store), line = ProgressLine()
         let pages = try SQLiteMemoryStore.rewrite(path, from: old, to: new) { done, total in
             line.show(done, total, "pages")
@@ -100,7 +113,9 @@ struct EncryptionCommand: AsyncParsableCommand {
         func run() async throws {
             let (path, kv, _) = EncryptionCommand.folders(store), key = try Home.encryptionKey()
             guard FileManager.default.fileExists(atPath: path) else {
-                return print("There is no store at \(path) yet; it will \(key == nil ? "not " : "")be encrypted.")
+                return print(
+                    "There is no store at \(path) yet; it will \(key == nil ? "not " : "")be encrypted."
+                )
             }
             guard SQLiteMemoryStore.isEncrypted(path) else {
                 return print(
@@ -108,9 +123,12 @@ struct EncryptionCommand: AsyncParsableCommand {
                 )
             }
             print("\(path) is encrypted.")
-            guard let key else { return print("No key is set: set MNEME_KEY_FILE, MNEME_KEY or MNEME_KEY_COMMAND.") }
+            guard let key else {
+                return print("No key is set: set MNEME_KEY_FILE, MNEME_KEY or MNEME_KEY_COMMAND.")
+            }
             _ = try SQLiteMemoryStore(
-                path: path, analyzer: MemoryOS.analyzerVersion, auditKey: Home.signingKey(), key: key)
+                path: path, analyzer: MemoryOS.analyzerVersion, auditKey: Home.signingKey(),
+                key: key)
             if let kv { _ = try KVFolder(path: kv, key: key) }
             print("The key that is set opens it.")
         }
@@ -125,20 +143,24 @@ struct EncryptionCommand: AsyncParsableCommand {
         @OptionGroup var store: StoreFileOptions
         @Option(
             help: ArgumentHelp(
-                "The key's file; made if it is not there. The key that is set if left out.", valueName: "file"))
+                "The key's file; made if it is not there. The key that is set if left out.",
+                valueName: "file"))
         var key: String?
 
         func run() async throws {
             let path = EncryptionCommand.folders(store).store
             guard FileManager.default.fileExists(atPath: path) else {
-                throw InputError("There is no store at \(path). With a key set, a new one is encrypted.")
+                throw InputError(
+                    "There is no store at \(path). With a key set, a new one is encrypted.")
             }
             guard !SQLiteMemoryStore.isEncrypted(path) else {
-                throw InputError("\(path) is encrypted already. `mneme encryption rotate` exchanges the key.")
+                throw InputError(
+                    "\(path) is encrypted already. `mneme encryption rotate` exchanges the key.")
             }
             guard let used = try key.map(EncryptionCommand.key) ?? Home.encryptionKey() else {
                 throw InputError(
-                    "Which key? --key FILE makes one, or set MNEME_KEY_FILE, MNEME_KEY or MNEME_KEY_COMMAND.")
+                    "Which key? --key FILE makes one, or set MNEME_KEY_FILE, MNEME_KEY or MNEME_KEY_COMMAND."
+                )
             }
             try EncryptionCommand.rewrite(store, from: nil, to: used)
             if let key, ProcessInfo.processInfo.environment["MNEME_KEY_FILE"] != key {
@@ -159,12 +181,15 @@ struct EncryptionCommand: AsyncParsableCommand {
         @OptionGroup var store: StoreFileOptions
         @Option(
             name: .customLong("to"),
-            help: ArgumentHelp("The new key's file; made if it is not there.", valueName: "file")) var file: String
-        @Flag(help: "Also write all files again, under new file keys. End other programs first.") var rewrite = false
+            help: ArgumentHelp("The new key's file; made if it is not there.", valueName: "file"))
+        var file: String
+        @Flag(help: "Also write all files again, under new file keys. End other programs first.")
+        var rewrite = false
 
         func run() async throws {
             guard let old = try Home.encryptionKey() else {
-                throw InputError("Set the present key: MNEME_KEY_FILE, MNEME_KEY or MNEME_KEY_COMMAND.")
+                throw InputError(
+                    "Set the present key: MNEME_KEY_FILE, MNEME_KEY or MNEME_KEY_COMMAND.")
             }
             let (path, kv, _) = EncryptionCommand.folders(store)
             guard SQLiteMemoryStore.isEncrypted(path) else {
@@ -196,7 +221,8 @@ struct EncryptionCommand: AsyncParsableCommand {
 
         func run() async throws {
             guard let key = try Home.encryptionKey() else {
-                throw InputError("Set the present key: MNEME_KEY_FILE, MNEME_KEY or MNEME_KEY_COMMAND.")
+                throw InputError(
+                    "Set the present key: MNEME_KEY_FILE, MNEME_KEY or MNEME_KEY_COMMAND.")
             }
             guard SQLiteMemoryStore.isEncrypted(EncryptionCommand.folders(store).store) else {
                 throw InputError("The store is not encrypted.")

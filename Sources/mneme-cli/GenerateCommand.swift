@@ -12,7 +12,8 @@ struct SamplingOptions: ParsableArguments {
     @Option(help: "Only the k likeliest tokens; 0 for all.") var topK = 0
     @Option(help: "Only the likeliest tokens that add up to this probability.") var topP = 1.0
     @Option(help: "Only tokens at least so likely, relative to the likeliest.") var minP = 0.0
-    @Option(help: "Makes tokens that occurred less likely; 1 does nothing.") var repetitionPenalty = 1.0
+    @Option(help: "Makes tokens that occurred less likely; 1 does nothing.") var repetitionPenalty =
+        1.0
     @Option(help: "Makes the answer repeatable.") var seed: UInt64?
 
     var parameters: SamplingParameters {
@@ -29,8 +30,11 @@ struct SamplingOptions: ParsableArguments {
 
 /// Which language model, and how it is run.
 struct LanguageModelOptions: ParsableArguments {
-    @Option(help: "A model's name, a GGUF file, or a folder as the hub has it.") var model = "smollm2"
-    @Option(help: ArgumentHelp("Tokens of a prompt and its answer together, if not the model's.", valueName: "tokens"))
+    @Option(help: "A model's name, a GGUF file, or a folder as the hub has it.") var model =
+        "smollm2"
+    @Option(
+        help: ArgumentHelp(
+            "Tokens of a prompt and its answer together, if not the model's.", valueName: "tokens"))
     var context: Int?
 
     func open() throws -> LanguageModel { try Home.languageModel(model, context: context) }
@@ -69,7 +73,8 @@ struct KVOptions: ParsableArguments {
 
     private static func codec(_ name: String) throws -> KVCodec {
         guard let codec = KVCodec(rawValue: name) else {
-            throw ValidationError("'\(name)' is not \(KVCodec.allCases.map(\.rawValue).joined(separator: ", ")).")
+            throw ValidationError(
+                "'\(name)' is not \(KVCodec.allCases.map(\.rawValue).joined(separator: ", ")).")
         }
         return codec
     }
@@ -77,14 +82,19 @@ struct KVOptions: ParsableArguments {
     func engine(_ model: LanguageModel) throws -> Engine {
         var limits = Engine.Limits()
         guard (0...1_000_000).contains(kvDisk), (0.001...100_000).contains(kvMemory ?? 1) else {
-            throw InputError("--kv-disk and --kv-memory are numbers of GiB; the second is not zero.")
+            throw InputError(
+                "--kv-disk and --kv-memory are numbers of GiB; the second is not zero.")
         }
-        guard (0...1).contains(kvReuse ?? 0) else { throw InputError("--kv-reuse is a share between 0 and 1.") }
+        guard (0...1).contains(kvReuse ?? 0) else {
+            throw InputError("--kv-reuse is a share between 0 and 1.")
+        }
         limits.reuseShare = kvReuse
         if let kvMemory { limits.kvBytes = Int(kvMemory * 1_073_741_824) }
         return try Engine(
-            model, limits: limits, folder: kvDisk > 0 ? Home.kvFolder(limit: Int(kvDisk * 1_073_741_824)) : nil,
-            remote: kvRemote.map { try RedisTier(url: $0, key: Home.encryptionKey()) }, codec: kvCodec)
+            model, limits: limits,
+            folder: kvDisk > 0 ? Home.kvFolder(limit: Int(kvDisk * 1_073_741_824)) : nil,
+            remote: kvRemote.map { try RedisTier(url: $0, key: Home.encryptionKey()) },
+            codec: kvCodec)
     }
 }
 
@@ -129,11 +139,13 @@ struct GenerateCommand: AsyncParsableCommand {
 extension GenerationUsage {
     /// For people.
     var summary: String {
-        let further = max(0, answerTokens - 1), rate = further > 0 ? Double(further) / max(1e-9, total - firstToken) : 0
+        let further = max(0, answerTokens - 1),
+            rate = further > 0 ? Double(further) / max(1e-9, total - firstToken) : 0
         let moved = reusedTokens > 0 ? ", \(reusedTokens) of them at another place" : ""
         let read = cachedTokens > 0 ? " (\(cachedTokens) remembered\(moved))" : ""
         return String(
-            format: "%d tokens\(read) read, first answer after %.0f ms; %d written, %.0f a second", promptTokens,
+            format: "%d tokens\(read) read, first answer after %.0f ms; %d written, %.0f a second",
+            promptTokens,
             firstToken * 1000, answerTokens, rate)
     }
 }
@@ -141,7 +153,8 @@ extension GenerationUsage {
 /// Perplexity of a text.
 struct PerplexityCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "perplexity", abstract: "How surprised a model is by a text (as llama.cpp measures it).")
+        commandName: "perplexity",
+        abstract: "How surprised a model is by a text (as llama.cpp measures it).")
 
     @Argument(help: "A model's name, a GGUF file, or a folder as the hub has it.") var model: String
     @Argument(help: "A text file.") var file: String
@@ -154,7 +167,9 @@ struct PerplexityCommand: AsyncParsableCommand {
             throw ModelError(.missingFile, "\(file) cannot be read as UTF-8 text.")
         }
         let model = try Home.languageModel(model), progress = ProgressLine()
-        let result = try Perplexity.measure(model, tokens: model.tokens(of: text), context: context, limit: windows) {
+        let result = try Perplexity.measure(
+            model, tokens: model.tokens(of: text), context: context, limit: windows
+        ) {
             done, total, value in
             progress.show(done, total, String(format: "windows, perplexity %.3f", value))
         }
@@ -162,7 +177,8 @@ struct PerplexityCommand: AsyncParsableCommand {
         if json { return print(String(decoding: try JSONEncoder().encode(result), as: UTF8.self)) }
         print(
             String(
-                format: "%.4f over %d tokens in %d windows of %d", result.perplexity, result.tokens, result.windows,
+                format: "%.4f over %d tokens in %d windows of %d", result.perplexity, result.tokens,
+                result.windows,
                 context))
     }
 }

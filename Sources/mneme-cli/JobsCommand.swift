@@ -22,7 +22,8 @@ struct OracleOptions: ParsableArguments {
         }
         guard let oracleModel else { throw InputError("--oracle goes with --oracle-model.") }
         return try RemoteOracle(
-            base: oracle, model: oracleModel, key: ProcessInfo.processInfo.environment["MNEME_ORACLE_KEY"])
+            base: oracle, model: oracleModel,
+            key: ProcessInfo.processInfo.environment["MNEME_ORACLE_KEY"])
     }
 }
 
@@ -36,7 +37,8 @@ struct JobsCommand: AsyncParsableCommand {
             \(Maintainers.standard.map { "  \($0.kind.rawValue): \($0.help)" }.joined(separator: "\n"))
             """,
         subcommands: [
-            List.self, Show.self, Add.self, Run.self, Retry.self, Cancel.self, Watch.self, Schedule.self,
+            List.self, Show.self, Add.self, Run.self, Retry.self, Cancel.self, Watch.self,
+            Schedule.self,
             Unschedule.self, Schedules.self,
         ], defaultSubcommand: List.self)
 
@@ -44,13 +46,15 @@ struct JobsCommand: AsyncParsableCommand {
 
     /// What is to be done, and for whom.
     struct Work: ParsableArguments {
-        @Argument(help: "The kind: \(Maintainers.standard.map(\.kind.rawValue).joined(separator: ", ")).")
+        @Argument(
+            help: "The kind: \(Maintainers.standard.map(\.kind.rawValue).joined(separator: ", ")).")
         var kind: String
         @Option(help: "Whose memories; everybody's if left out.") var user: String?
         @Option(help: "The user's tenant.") var tenant: String?
         @Option(
             name: [.customShort("a"), .customLong("argument")],
-            help: ArgumentHelp("Such as days=90. May be given several times.", valueName: "name=value"))
+            help: ArgumentHelp(
+                "Such as days=90. May be given several times.", valueName: "name=value"))
         var arguments: [String] = []
         @Option(help: "Higher ones go first; from 10 on even while callers wait.") var priority = 0
 
@@ -66,21 +70,25 @@ struct JobsCommand: AsyncParsableCommand {
                 given[parts[0]] = parts[1]
             }
             return try MemoryOS.job(
-                known, owner: user.map { Owner(tenant: tenant ?? "default", user: $0) }, arguments: given,
+                known, owner: user.map { Owner(tenant: tenant ?? "default", user: $0) },
+                arguments: given,
                 priority: priority)
         }
     }
 
     private static func line(_ job: Job) -> String {
-        let whose = job.owner.map { $0.tenant == "default" ? $0.user : "\($0.tenant)/\($0.user)" } ?? "all"
+        let whose =
+            job.owner.map { $0.tenant == "default" ? $0.user : "\($0.tenant)/\($0.user)" } ?? "all"
         var when = "due \(DateText.format(job.due))"
         if let started = job.started {
             when = "\(job.state == .running ? "since" : "began") \(DateText.format(started))"
         }
         if job.state == .waiting, job.attempts > 0 { when = "again \(DateText.format(job.due))" }
         let attempts =
-            job.attempts > 1 || job.state == .dead ? "  attempt \(job.attempts) of \(job.maximumAttempts)" : ""
-        let given = job.arguments.sorted { $0.key < $1.key }.map { " \($0.key)=\($0.value)" }.joined()
+            job.attempts > 1 || job.state == .dead
+            ? "  attempt \(job.attempts) of \(job.maximumAttempts)" : ""
+        let given = job.arguments.sorted { $0.key < $1.key }.map { " \($0.key)=\($0.value)" }
+            .joined()
         return Terminal.line(
             "\(job.id)  \(job.state.rawValue.padding(toLength: 9, withPad: " ", startingAt: 0))  \(job.kind)\(given)  user \(whose)  \(when)\(attempts)"
                 + (job.message.map { "  " + $0 } ?? ""))
@@ -95,7 +103,9 @@ struct JobsCommand: AsyncParsableCommand {
     struct List: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "List jobs, the latest first.")
         @OptionGroup var store: StoreFileOptions
-        @Option(help: ArgumentHelp("Only those: waiting, running, done, dead, cancelled.", valueName: "state"))
+        @Option(
+            help: ArgumentHelp(
+                "Only those: waiting, running, done, dead, cancelled.", valueName: "state"))
         var state: String?
         @Option(help: "So many.") var limit = 50
         @Flag(help: "Print JSON.") var json = false
@@ -105,10 +115,13 @@ struct JobsCommand: AsyncParsableCommand {
             guard (state == nil) == (wanted == nil) else {
                 throw InputError("A state is waiting, running, done, dead or cancelled.")
             }
-            guard (1...100_000).contains(limit) else { throw InputError("The limit lies between 1 and 100000.") }
+            guard (1...100_000).contains(limit) else {
+                throw InputError("The limit lies between 1 and 100000.")
+            }
             try JobsCommand.show(
                 try store.open().jobs(
-                    in: wanted.map { [$0] } ?? Set(Job.State.allCases), limit: limit, by: JobsCommand.caller),
+                    in: wanted.map { [$0] } ?? Set(Job.State.allCases), limit: limit,
+                    by: JobsCommand.caller),
                 json: json)
         }
     }
@@ -134,14 +147,18 @@ struct JobsCommand: AsyncParsableCommand {
         @OptionGroup var work: Work
 
         func run() async throws {
-            try JobsCommand.show([try store.open().enqueue(work.job(), by: JobsCommand.caller)], json: false)
+            try JobsCommand.show(
+                [try store.open().enqueue(work.job(), by: JobsCommand.caller)], json: false)
         }
     }
 
     struct Run: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Do what is due, here and now.")
         @OptionGroup var store: StoreOptions
-        @Option(help: "A language model for jobs that need one: its name, a GGUF file, or a folder as the hub has it.")
+        @Option(
+            help:
+                "A language model for jobs that need one: its name, a GGUF file, or a folder as the hub has it."
+        )
         var model: String?
         @OptionGroup var oracle: OracleOptions
         @OptionGroup var kv: KVOptions
@@ -157,12 +174,15 @@ struct JobsCommand: AsyncParsableCommand {
             if let asked { memory.attach(oracle: asked) }
             if let language {
                 let keys = try KeyFile(path: Home.keys)
-                memory.attach(promoter: ProfilePromoter(language.model, language.engine) { keys.principals })
+                memory.attach(
+                    promoter: ProfilePromoter(language.model, language.engine) { keys.principals })
             }
             let runner = JobRunner(memory), start = Date()
             let count = try await runner.drain()
             await memory.close(deadline: .zero)
-            let ended = try memory.store.jobs(in: [.done, .dead, .waiting], limit: 1_000, by: .local).filter {
+            let ended = try memory.store.jobs(
+                in: [.done, .dead, .waiting], limit: 1_000, by: .local
+            ).filter {
                 $0.started.map { $0 >= start } ?? false
             }
             for job in ended.reversed() { print(JobsCommand.line(job)) }
@@ -172,11 +192,13 @@ struct JobsCommand: AsyncParsableCommand {
     }
 
     struct Retry: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Put a job that has ended back into the queue.")
+        static let configuration = CommandConfiguration(
+            abstract: "Put a job that has ended back into the queue.")
         @OptionGroup var store: StoreFileOptions
         @Argument(help: "The job's number.") var id: Int64
         func run() async throws {
-            try JobsCommand.show([try store.open().retryJob(id, by: JobsCommand.caller)], json: false)
+            try JobsCommand.show(
+                [try store.open().retryJob(id, by: JobsCommand.caller)], json: false)
         }
     }
 
@@ -186,7 +208,8 @@ struct JobsCommand: AsyncParsableCommand {
         @OptionGroup var store: StoreFileOptions
         @Argument(help: "The job's number.") var id: Int64
         func run() async throws {
-            try JobsCommand.show([try store.open().cancelJob(id, by: JobsCommand.caller)], json: false)
+            try JobsCommand.show(
+                [try store.open().cancelJob(id, by: JobsCommand.caller)], json: false)
         }
     }
 
@@ -199,11 +222,15 @@ struct JobsCommand: AsyncParsableCommand {
             let store = try store.open()
             var seen: [Int64: Job] = [:], isFirst = true
             while true {
-                for job in try store.jobs(in: Set(Job.State.allCases), limit: 200, by: JobsCommand.caller).reversed() {
+                for job in try store.jobs(
+                    in: Set(Job.State.allCases), limit: 200, by: JobsCommand.caller
+                ).reversed() {
                     var shown = job
                     // A lease that is renewed is no news.
                     shown.leaseEnd = nil
-                    if seen[job.id] != shown, !isFirst || !job.state.isFinal { print(JobsCommand.line(job)) }
+                    if seen[job.id] != shown, !isFirst || !job.state.isFinal {
+                        print(JobsCommand.line(job))
+                    }
                     seen[job.id] = shown
                 }
                 fflush(nil)

@@ -12,13 +12,15 @@ import MnemeStore
 struct KVCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "kv",
-        abstract: "Look after the keys and values that were computed: what is kept, how big, when last used.",
+        abstract:
+            "Look after the keys and values that were computed: what is kept, how big, when last used.",
         discussion: """
             They lie in $MNEME_HOME/kv, one file a block of 32 tokens, and are found by what a text begins with. They are a cache: \
             all of it may be deleted at any time.
             """,
         subcommands: [
-            List.self, Show.self, Warm.self, Keep.self, Pin.self, Unpin.self, Export.self, Import.self, Erase.self,
+            List.self, Show.self, Warm.self, Keep.self, Pin.self, Unpin.self, Export.self,
+            Import.self, Erase.self,
             Verify.self, AllocBench.self, Eval.self,
             ReuseEval.self,
         ], defaultSubcommand: List.self)
@@ -44,7 +46,8 @@ struct KVCommand: AsyncParsableCommand {
                 let text = Text(
                     id: String(end.hash.description.prefix(12)), model: end.model,
                     tokens: end.position + end.tokens.count,
-                    bytes: chain.reduce(0) { $0 + $1.bytes }, lastUse: end.lastUse, isPinned: end.isPinned,
+                    bytes: chain.reduce(0) { $0 + $1.bytes }, lastUse: end.lastUse,
+                    isPinned: end.isPinned,
                     sources: end.sources)
                 return (text, chain)
             }.sorted { $0.text.lastUse > $1.text.lastUse }
@@ -66,13 +69,17 @@ struct KVCommand: AsyncParsableCommand {
             }
             print("name          tokens      size  last used           begins")
             let models = Set(texts.map(\.text.model)),
-                tokenizers = Dictionary(uniqueKeysWithValues: models.map { ($0, Home.tokenizer($0)) })
+                tokenizers = Dictionary(
+                    uniqueKeysWithValues: models.map { ($0, Home.tokenizer($0)) })
             for (text, chain) in texts {
-                let start = tokenizers[text.model]??.decode(chain.prefix(4).flatMap(\.tokens)) ?? text.model
+                let start =
+                    tokenizers[text.model]??.decode(chain.prefix(4).flatMap(\.tokens)) ?? text.model
                 let line = start.split(whereSeparator: \.isWhitespace).joined(separator: " ")
                 let when = text.lastUse.formatted(
-                    .iso8601.year().month().day().dateTimeSeparator(.space).time(includingFractionalSeconds: false))
-                let numbers = String(format: "%7d %5.1f MiB", text.tokens, Double(text.bytes) / 1_048_576)
+                    .iso8601.year().month().day().dateTimeSeparator(.space).time(
+                        includingFractionalSeconds: false))
+                let numbers = String(
+                    format: "%7d %5.1f MiB", text.tokens, Double(text.bytes) / 1_048_576)
                 print(
                     "\(text.id) \(numbers)  \(when.prefix(16))\(text.isPinned ? " * " : "   ")\(line.prefix(max(20, Terminal.width - 52)))"
                 )
@@ -108,8 +115,10 @@ struct KVCommand: AsyncParsableCommand {
             guard let end = entries.last else { throw KVError.absent(name) }
             let tokens = entries.flatMap(\.tokens)
             let report = Report(
-                id: end.hash.description, model: end.model, modelHash: end.modelHash.description, tokens: tokens,
-                text: Home.tokenizer(end.model)?.decode(tokens), bytes: entries.reduce(0) { $0 + $1.bytes },
+                id: end.hash.description, model: end.model, modelHash: end.modelHash.description,
+                tokens: tokens,
+                text: Home.tokenizer(end.model)?.decode(tokens),
+                bytes: entries.reduce(0) { $0 + $1.bytes },
                 isPinned: end.isPinned, sources: end.sources)
             if json { return print(try OperationTable.encode(report, pretty: true)) }
             print(
@@ -118,7 +127,9 @@ struct KVCommand: AsyncParsableCommand {
                 model    \(report.model) (\(report.modelHash.prefix(12)))
                 size     \(tokens.count) tokens in \(entries.count) blocks, \(report.bytes / 1024) KiB\(report.isPinned ? ", pinned" : "")
                 """)
-            if !report.sources.isEmpty { print("memories \(report.sources.joined(separator: " "))") }
+            if !report.sources.isEmpty {
+                print("memories \(report.sources.joined(separator: " "))")
+            }
             print(report.text ?? "(the model is not here to read its tokens)")
         }
     }
@@ -139,7 +150,8 @@ struct KVCommand: AsyncParsableCommand {
         func run() async throws {
             guard
                 let data = file == "-"
-                    ? FileHandle.standardInput.readDataToEndOfFile() : FileManager.default.contents(atPath: file),
+                    ? FileHandle.standardInput.readDataToEndOfFile()
+                    : FileManager.default.contents(atPath: file),
                 let text = String(validating: data, as: UTF8.self)  // all of it: Foundation drops a byte order mark
             else { throw InputError("\(file) cannot be read as UTF-8 text.") }
             guard kv.kvDisk > 0 else { throw InputError("With --kv-disk 0 nothing can be kept.") }
@@ -159,13 +171,19 @@ struct KVCommand: AsyncParsableCommand {
             }
             engine.close()
             let folder = try KVCommand.folder()
-            guard let kept = Text.all(folder).first(where: { $0.chain.flatMap(\.tokens).starts(with: tokens) }),
+            guard
+                let kept = Text.all(folder).first(where: {
+                    $0.chain.flatMap(\.tokens).starts(with: tokens)
+                }),
                 let end = kept.chain.last
             else {
-                throw KVError.absent("\(file) (it could not be written, or is larger than --kv-disk)")
+                throw KVError.absent(
+                    "\(file) (it could not be written, or is larger than --kv-disk)")
             }
             if pin { try folder.setPinned(end.hash, true) }
-            print("\(kept.text.id)  \(tokens.count) tokens, \(kept.text.bytes / 1_048_576) MiB\(pin ? ", pinned" : "")")
+            print(
+                "\(kept.text.id)  \(tokens.count) tokens, \(kept.text.bytes / 1_048_576) MiB\(pin ? ", pinned" : "")"
+            )
         }
     }
 
@@ -184,19 +202,25 @@ struct KVCommand: AsyncParsableCommand {
         @Flag(help: "Print JSON.") var json = false
 
         func run() async throws {
-            let folder = try KVCommand.folder(), hash = try folder.find(name), chain = try folder.chain(hash),
+            let folder = try KVCommand.folder(), hash = try folder.find(name),
+                chain = try folder.chain(hash),
                 names = Set(chain)
             let entries = folder.entries().filter { names.contains($0.hash) }
-            guard let end = entries.last, entries.count == chain.count else { throw KVError.absent(name) }
-            let tokens = entries.flatMap(\.tokens), text = Home.tokenizer(end.model)?.decode(tokens) ?? ""
+            guard let end = entries.last, entries.count == chain.count else {
+                throw KVError.absent(name)
+            }
+            let tokens = entries.flatMap(\.tokens),
+                text = Home.tokenizer(end.model)?.decode(tokens) ?? ""
             let reference = ActivationReference(
-                block: hash.description, model: end.model, modelHash: end.modelHash.description, tokens: tokens.count,
+                block: hash.description, model: end.model, modelHash: end.modelHash.description,
+                tokens: tokens.count,
                 bytes: entries.reduce(0) { $0 + $1.bytes },
                 sources: Set(entries.flatMap(\.sources)).sorted())
             let memory = try StoreOptions.open(store: store.store, noEmbedder: true)
             let cube = try await memory.keep(
                 reference,
-                text: text.contains { !$0.isWhitespace } ? String(text.prefix(400)) : "Keys and values of \(end.model)",
+                text: text.contains { !$0.isWhitespace }
+                    ? String(text.prefix(400)) : "Keys and values of \(end.model)",
                 scope: Scope(tenant: tenant, user: user),
                 by: Caller(.local, operation: "kv keep"))
             try folder.setPinned(hash, true)
@@ -249,8 +273,10 @@ struct KVCommand: AsyncParsableCommand {
     }
 
     struct Erase: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Delete keys and values, and all that follow them.")
-        @Argument(help: "The name of a text, or its beginning: what it alone has is deleted.") var name: String?
+        static let configuration = CommandConfiguration(
+            abstract: "Delete keys and values, and all that follow them.")
+        @Argument(help: "The name of a text, or its beginning: what it alone has is deleted.")
+        var name: String?
         @Flag(help: "Delete all.") var all = false
         @Option(help: "Delete what was made with this memory in the text.") var memory: String?
 
@@ -262,7 +288,9 @@ struct KVCommand: AsyncParsableCommand {
             if let name {
                 // What others begin with stays.
                 count = try folder.erase(text: folder.find(name))
-                guard count > 0 else { throw InputError("Other texts begin with all of it. Erase them first.") }
+                guard count > 0 else {
+                    throw InputError("Other texts begin with all of it. Erase them first.")
+                }
             } else {
                 count = try folder.erase { all || $0.sources.contains(memory ?? "") }
             }
@@ -273,10 +301,12 @@ struct KVCommand: AsyncParsableCommand {
     struct Verify: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Read all blocks and compare their checksums. Ends with 1 if one is damaged.")
-        @Flag(help: "Delete damaged blocks; they are computed again when needed.") var repair = false
+        @Flag(help: "Delete damaged blocks; they are computed again when needed.") var repair =
+            false
 
         func run() async throws {
-            let line = ProgressLine(), result = try KVCommand.folder().verify { line.show($0, $1, "blocks") }
+            let line = ProgressLine(),
+                result = try KVCommand.folder().verify { line.show($0, $1, "blocks") }
             line.end()
             print("\(result.sound) block\(result.sound == 1 ? " is" : "s are") sound")
             for path in result.damaged {
@@ -298,7 +328,8 @@ struct KVCommand: AsyncParsableCommand {
         @Argument(help: "A text file.") var file: String
         @OptionGroup var language: LanguageModelOptions
         @Option(
-            name: .customLong("policy"), parsing: .upToNextOption, help: "Policies and codecs; all if none is named.")
+            name: .customLong("policy"), parsing: .upToNextOption,
+            help: "Policies and codecs; all if none is named.")
         var policies: [String] = []
         @Option(
             name: .customLong("budget"), parsing: .upToNextOption,
@@ -306,9 +337,15 @@ struct KVCommand: AsyncParsableCommand {
         @Option(help: "Tokens of a prompt.") var promptTokens = 1024
         @Option(help: "Tokens behind a prompt that are predicted.") var tail = 128
         @Option(help: "Prompts cut from the text at most.") var windows = 8
-        @Option(help: "Prompts with one number to find, and as many with four of which one is asked for.") var needles =
+        @Option(
+            help:
+                "Prompts with one number to find, and as many with four of which one is asked for.")
+        var needles =
             20
-        @Flag(help: "Ask only after keys and values were given up, so that none are chosen for the question.")
+        @Flag(
+            help:
+                "Ask only after keys and values were given up, so that none are chosen for the question."
+        )
         var askLater = false
         @Option(help: "The last rows that no codec touches, as KIVI keeps them.") var exact = 128
         @Option(help: "Write a picture (SVG) of what is found at several budgets.") var plot: String?
@@ -321,7 +358,9 @@ struct KVCommand: AsyncParsableCommand {
             guard exact >= 0, needles >= 0, windows > 0 else {
                 throw InputError("Counts are not negative, and there is one window at least.")
             }
-            let names = policies.isEmpty ? PolicyCatalog.names + KVCodec.allCases.dropFirst().map(\.rawValue) : policies
+            let names =
+                policies.isEmpty
+                ? PolicyCatalog.names + KVCodec.allCases.dropFirst().map(\.rawValue) : policies
             let subjects = try names.map { try KVPolicyBenchmark.Subject($0) }
             let model = try language.open(), line = ProgressLine()
             var settings = KVPolicyBenchmark.Settings()
@@ -330,7 +369,8 @@ struct KVCommand: AsyncParsableCommand {
             )
             (settings.asksLater, settings.exact) = (askLater, exact)
             let rows = try KVPolicyBenchmark.run(
-                model, tokens: model.tokens(of: text), subjects: subjects, budgets: budgets, settings: settings
+                model, tokens: model.tokens(of: text), subjects: subjects, budgets: budgets,
+                settings: settings
             ) {
                 line.show($0, $1, "prompts")
             }
@@ -347,11 +387,15 @@ struct KVCommand: AsyncParsableCommand {
                     format: "%5.0f%% %6.1f%% %7.1f%%", 100 * row.budget, 100 * share(row.bytes),
                     100 * share(row.peakBytes))
                 let change = String(
-                    format: "%10.3f %+8.2f%%", row.perplexity, 100 * (row.perplexity / rows[0].perplexity - 1))
+                    format: "%10.3f %+8.2f%%", row.perplexity,
+                    100 * (row.perplexity / rows[0].perplexity - 1))
                 let found = String(
-                    format: "%9.4f %7.3f %7.2f %8.2f %9.0f", row.divergence, row.agreement, row.needle, row.passkey,
+                    format: "%9.4f %7.3f %7.2f %8.2f %9.0f", row.divergence, row.agreement,
+                    row.needle, row.passkey,
                     row.tokensPerSecond)
-                print("\(row.policy.padding(toLength: 14, withPad: " ", startingAt: 0)) \(size) \(change) \(found)")
+                print(
+                    "\(row.policy.padding(toLength: 14, withPad: " ", startingAt: 0)) \(size) \(change) \(found)"
+                )
             }
             func share(_ bytes: Int) -> Double { Double(bytes) / Double(rows[0].bytes) }
         }
@@ -391,19 +435,22 @@ struct KVCommand: AsyncParsableCommand {
                 shares.allSatisfy({ (0...1).contains($0) })
             else {
                 throw InputError(
-                    "Counts are positive, the tail has two tokens at least, and shares lie between 0 and 1.")
+                    "Counts are positive, the tail has two tokens at least, and shares lie between 0 and 1."
+                )
             }
             let model = try language.open(), line = ProgressLine()
             let list: [ReuseBenchmark.Prompt]
             if locomo {
                 list = try await ReuseBenchmark.prompts(
-                    model, locomo: file, embedder: try Home.embedder(), count: prompts, least: chunks * chunkTokens)
+                    model, locomo: file, embedder: try Home.embedder(), count: prompts,
+                    least: chunks * chunkTokens)
             } else {
                 guard let text = try? String(contentsOfFile: file, encoding: .utf8) else {
                     throw InputError("\(file) cannot be read as UTF-8 text.")
                 }
                 list = try ReuseBenchmark.prompts(
-                    model, text: model.tokens(of: text), count: prompts, chunks: chunks, chunkTokens: chunkTokens,
+                    model, text: model.tokens(of: text), count: prompts, chunks: chunks,
+                    chunkTokens: chunkTokens,
                     question: question, tail: tail)
             }
             let rows = try ReuseBenchmark.run(model, prompts: list, answer: tail, shares: shares) {
@@ -420,7 +467,8 @@ struct KVCommand: AsyncParsableCommand {
                 print(
                     row.method.padding(toLength: 11, withPad: " ", startingAt: 0),
                     String(
-                        format: "%5.0f%% %10.1f ms %7.1f× %11.3f %10.4f %7.3f", row.share * 100, row.milliseconds,
+                        format: "%5.0f%% %10.1f ms %7.1f× %11.3f %10.4f %7.3f", row.share * 100,
+                        row.milliseconds,
                         rows[0].milliseconds / row.milliseconds,
                         row.agreement, row.divergence, row.loss))
             }
@@ -430,13 +478,15 @@ struct KVCommand: AsyncParsableCommand {
     struct AllocBench: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             commandName: "alloc-bench",
-            abstract: "Compare ways to give sequences memory: waste, latency and speed of attention.",
+            abstract:
+                "Compare ways to give sequences memory: waste, latency and speed of attention.",
             discussion: """
                 reserve sets the whole context aside. aliases maps blocks side by side, as the engine does. table finds blocks through a table \
                 (PagedAttention). commit is the time to get memory, +touch that to write to it first; again is both for what another text gives \
                 up, emptied, as when memory is full. The best of the repetitions counts.
                 """)
-        @Argument(help: "A model's name, a GGUF file, or a folder as the hub has it.") var model = "smollm2"
+        @Argument(help: "A model's name, a GGUF file, or a folder as the hub has it.") var model =
+            "smollm2"
         @Option(help: "Tokens of the prompt.") var tokens = 4096
         @Option(help: "Repetitions.") var repetitions = 3
         @Flag(help: "Print JSON.") var json = false
@@ -446,17 +496,23 @@ struct KVCommand: AsyncParsableCommand {
             guard tokens > 0, tokens + 64 <= model.decoder.configuration.contextLength else {
                 throw InputError("--tokens does not fit the model's context.")
             }
-            let rows = try KVAllocationBenchmark.run(model, tokens: tokens, repetitions: max(1, repetitions))
+            let rows = try KVAllocationBenchmark.run(
+                model, tokens: tokens, repetitions: max(1, repetitions))
             if json { return print(try OperationTable.encode(rows, pretty: true)) }
             print(
                 "             memory    wasted   commit   +touch    again  prefill   decode   (µs a block of 32 tokens; tokens/s)"
             )
             for row in rows {
-                let memory = String(format: "%6.1f MiB %5d KiB", Double(row.bytes) / 1_048_576, row.wastedBytes / 1024)
+                let memory = String(
+                    format: "%6.1f MiB %5d KiB", Double(row.bytes) / 1_048_576,
+                    row.wastedBytes / 1024)
                 let speed = String(
-                    format: "%8.1f %8.1f %8.1f %8.0f %8.0f", row.commitMicroseconds, row.touchMicroseconds,
+                    format: "%8.1f %8.1f %8.1f %8.0f %8.0f", row.commitMicroseconds,
+                    row.touchMicroseconds,
                     row.againMicroseconds, row.prefill, row.decode)
-                print("\(row.allocator.padding(toLength: 8, withPad: " ", startingAt: 0)) \(memory) \(speed)")
+                print(
+                    "\(row.allocator.padding(toLength: 8, withPad: " ", startingAt: 0)) \(memory) \(speed)"
+                )
             }
         }
     }

@@ -15,31 +15,47 @@ struct KeysCommand: AsyncParsableCommand {
         subcommands: [Create.self, List.self, Revoke.self])
 
     struct Create: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Make a key; its secret is shown once.")
+        static let configuration = CommandConfiguration(
+            abstract: "Make a key; its secret is shown once.")
         @Argument(help: "A name for the key.") var name: String
         @Option(
-            help: ArgumentHelp("What it may do: read, write, erase, share, admin. Comma-separated.", valueName: "list"))
+            help: ArgumentHelp(
+                "What it may do: read, write, erase, share, admin. Comma-separated.",
+                valueName: "list"))
         var permissions = "read,write"
         @Option(help: "Whose memory it reaches; everybody's in its tenant if left out.") var user: String?
-        @Option(help: "The only tenant that it reaches; 'default' for a key of a user, all for others.") var tenant:
-            String?
-        @Option(help: "The agent that it is for: of its user's memories it reaches that agent's, and those of none.")
+        @Option(
+            help: "The only tenant that it reaches; 'default' for a key of a user, all for others.")
+        var tenant: String?
+        @Option(
+            help:
+                "The agent that it is for: of its user's memories it reaches that agent's, and those of none."
+        )
         var agent: String?
-        @Option(help: ArgumentHelp("A role that `share` may name. May be given several times.", valueName: "name"))
+        @Option(
+            help: ArgumentHelp(
+                "A role that `share` may name. May be given several times.", valueName: "name"))
         var role: [String] = []
         @Option(
             help: ArgumentHelp(
                 "The highest sensitivity that it sees; all if left out.",
                 valueName: "public|internal|confidential|restricted"))
         var clearance: String?
-        @Option(help: ArgumentHelp("Memories that a user may have for this key to add more.", valueName: "count"))
+        @Option(
+            help: ArgumentHelp(
+                "Memories that a user may have for this key to add more.", valueName: "count"))
         var quota: Int?
-        @Option(help: ArgumentHelp("Requests a minute; the server's --rate-limit if left out.", valueName: "count"))
+        @Option(
+            help: ArgumentHelp(
+                "Requests a minute; the server's --rate-limit if left out.", valueName: "count"))
         var rateLimit: Int?
-        @Option(help: ArgumentHelp("Days until it expires; never if left out.", valueName: "days")) var days: Int?
+        @Option(help: ArgumentHelp("Days until it expires; never if left out.", valueName: "days"))
+        var days: Int?
 
         func run() async throws {
-            let wanted = permissions.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
+            let wanted = permissions.split(separator: ",").map {
+                $0.trimmingCharacters(in: .whitespaces)
+            }
             let known = wanted.compactMap(Permission.init(rawValue:))
             guard known.count == wanted.count, !known.isEmpty else {
                 throw InputError("Permissions are read, write, erase, share and admin.")
@@ -70,14 +86,16 @@ struct KeysCommand: AsyncParsableCommand {
     }
 
     struct List: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "List keys, without their secrets.")
+        static let configuration = CommandConfiguration(
+            abstract: "List keys, without their secrets.")
         @Flag(help: "Print JSON.") var json = false
 
         func run() async throws {
             let keys = try KeyFile(path: Home.keys).keys
             if json {
                 struct Shown: Encodable {
-                    var id, name: String, permissions: [String], tenant, user, agent: String?, roles: [String]?,
+                    var id, name: String, permissions: [String], tenant, user, agent: String?,
+                        roles: [String]?,
                         clearance: Sensitivity?
                     var quota, requestsPerMinute: Int?, created: Date, expires, revoked: Date?
                 }
@@ -85,29 +103,42 @@ struct KeysCommand: AsyncParsableCommand {
                     try OperationTable.encode(
                         keys.map {
                             Shown(
-                                id: $0.id, name: $0.name, permissions: $0.permissions.map(\.rawValue).sorted(),
+                                id: $0.id, name: $0.name,
+                                permissions: $0.permissions.map(\.rawValue).sorted(),
                                 tenant: $0.tenant, user: $0.user,
-                                agent: $0.agent, roles: $0.roles?.sorted(), clearance: $0.clearance, quota: $0.quota,
-                                requestsPerMinute: $0.requestsPerMinute, created: $0.created, expires: $0.expires,
+                                agent: $0.agent, roles: $0.roles?.sorted(), clearance: $0.clearance,
+                                quota: $0.quota,
+                                requestsPerMinute: $0.requestsPerMinute, created: $0.created,
+                                expires: $0.expires,
                                 revoked: $0.revoked)
                         }, pretty: true))
             }
-            if keys.isEmpty { print("There are no keys: the server answers callers on this machine only.") }
+            if keys.isEmpty {
+                print("There are no keys: the server answers callers on this machine only.")
+            }
             for key in keys {
                 let state =
                     key.revoked != nil
                     ? "revoked"
-                    : key.expires.map { $0 < Date() ? "expired" : "until " + DateText.format($0) } ?? "valid"
+                    : key.expires.map { $0 < Date() ? "expired" : "until " + DateText.format($0) }
+                        ?? "valid"
                 let permissions = key.permissions.map(\.rawValue).sorted().joined(separator: ",")
-                print(Terminal.line("\(key.id)  \(key.name)  \(permissions)  \(Self.reach(key))  \(state)"))
+                print(
+                    Terminal.line(
+                        "\(key.id)  \(key.name)  \(permissions)  \(Self.reach(key))  \(state)"))
             }
         }
 
         /// Whose memories a key reaches, and how far.
         private static func reach(_ key: APIKey) -> String {
-            var parts = ["user: " + [key.tenant, key.user ?? "all"].compactMap(\.self).joined(separator: "/")]
+            var parts = [
+                "user: "
+                    + [key.tenant, key.user ?? "all"].compactMap(\.self).joined(separator: "/")
+            ]
             if let agent = key.agent { parts.append("agent: " + agent) }
-            if let roles = key.roles { parts.append("roles: " + roles.sorted().joined(separator: ",")) }
+            if let roles = key.roles {
+                parts.append("roles: " + roles.sorted().joined(separator: ","))
+            }
             if let clearance = key.clearance { parts.append("up to " + clearance.name) }
             if let quota = key.quota { parts.append("\(quota) memories") }
             if let rate = key.requestsPerMinute { parts.append("\(rate) requests a minute") }

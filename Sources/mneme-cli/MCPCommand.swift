@@ -8,13 +8,17 @@ import MnemeStore
 struct MCPCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "mcp",
-        abstract: "Serve memory to an agent over standard input and output (Model Context Protocol).",
-        discussion: #"In an agent's configuration: {"command": "mneme", "args": ["mcp", "--user", "NAME"]}"#)
+        abstract:
+            "Serve memory to an agent over standard input and output (Model Context Protocol).",
+        discussion:
+            #"In an agent's configuration: {"command": "mneme", "args": ["mcp", "--user", "NAME"]}"#
+    )
 
     @OptionGroup var store: StoreOptions
     @Option(help: "The only user whose memory the agent reaches; all if left out.") var user: String?
-    @Option(help: "The agent's name: of the user's memories it reaches its own, and those of no agent.") var agent:
-        String?
+    @Option(
+        help: "The agent's name: of the user's memories it reaches its own, and those of no agent.")
+    var agent: String?
 
     func run() async throws {
         let memory = try store.open()
@@ -22,8 +26,10 @@ struct MCPCommand: AsyncParsableCommand {
         guard agent == nil || user != nil else {
             throw InputError("An agent belongs to a user: say whose it is with --user.")
         }
-        let principal = Principal(name: "mcp", permissions: [.read, .write, .erase], user: user, agent: agent)
-        let session = MCPSession(memory: memory, principal: principal, version: MnemeCommand.version)
+        let principal = Principal(
+            name: "mcp", permissions: [.read, .write, .erase], user: user, agent: agent)
+        let session = MCPSession(
+            memory: memory, principal: principal, version: MnemeCommand.version)
         for await line in StandardInput.lines(maximum: MCPSession.maximumMessage) {
             guard let answer = await session.answer(line) else { continue }
             FileHandle.standardOutput.write(Data((answer + "\n").utf8))
@@ -32,7 +38,8 @@ struct MCPCommand: AsyncParsableCommand {
     }
 }
 
-/// Lines of standard input, read on a thread of their own; longer ones are cut, and so refused as not JSON.
+/// Lines of standard input, read on a thread of their own; longer ones are cut, and so refused as
+/// not JSON.
 enum StandardInput {
     static func lines(maximum: Int) -> AsyncStream<[UInt8]> {
         AsyncStream { continuation in

@@ -24,7 +24,8 @@ struct MnemeCommand: AsyncParsableCommand {
             """,
         version: version,
         subcommands: [
-            ServeCommand.self, TopCommand.self, MCPCommand.self, DemoCommand.self, BenchCommand.self, KeysCommand.self,
+            ServeCommand.self, TopCommand.self, MCPCommand.self, DemoCommand.self,
+            BenchCommand.self, KeysCommand.self,
             AuditCommand.self,
             VerifyErasureCommand.self,
             JobsCommand.self, VaultCommand.self, EncryptionCommand.self,
@@ -36,14 +37,18 @@ struct MnemeCommand: AsyncParsableCommand {
             CommandGroup(
                 name: "Memory",
                 subcommands: [
-                    OperationCommand<RememberOperation>.self, OperationCommand<RecallOperation>.self,
+                    OperationCommand<RememberOperation>.self,
+                    OperationCommand<RecallOperation>.self,
                     OperationCommand<GetOperation>.self,
                     OperationCommand<ListOperation>.self, OperationCommand<UpdateOperation>.self,
                     OperationCommand<ForgetOperation>.self,
-                    OperationCommand<RestoreOperation>.self, OperationCommand<RollbackOperation>.self,
+                    OperationCommand<RestoreOperation>.self,
+                    OperationCommand<RollbackOperation>.self,
                     OperationCommand<CorrectOperation>.self,
-                    OperationCommand<FeedbackOperation>.self, OperationCommand<FreezeOperation>.self,
-                    OperationCommand<QuarantineOperation>.self, OperationCommand<ReleaseOperation>.self,
+                    OperationCommand<FeedbackOperation>.self,
+                    OperationCommand<FreezeOperation>.self,
+                    OperationCommand<QuarantineOperation>.self,
+                    OperationCommand<ReleaseOperation>.self,
                     OperationCommand<EraseOperation>.self,
                     OperationCommand<HistoryOperation>.self,
                     OperationCommand<LinkOperation>.self, OperationCommand<ShareOperation>.self,
@@ -98,12 +103,15 @@ extension ErrorClass {
 
 /// Options of every command that opens the store.
 struct StoreOptions: ParsableArguments {
-    @Option(help: ArgumentHelp("The store's file; $MNEME_HOME/memory.db if left out.", valueName: "file"))
+    @Option(
+        help: ArgumentHelp(
+            "The store's file; $MNEME_HOME/memory.db if left out.", valueName: "file"))
     var store: String?
     @Flag(help: "Recall by words alone; needs no model.")
     var noEmbedder = false
 
-    /// - Parameter requiresModel: whether it is an error if the embedding model is not here; otherwise what is done goes without.
+    /// - Parameter requiresModel: whether it is an error if the embedding model is not here;
+    ///   otherwise what is done goes without.
     func open(requiresModel: Bool = true) throws -> MemoryOS {
         try Self.open(store: store, noEmbedder: noEmbedder || (!requiresModel && !Home.hasEmbedder))
     }
@@ -111,37 +119,49 @@ struct StoreOptions: ParsableArguments {
     static func open(store path: String?, noEmbedder: Bool) throws -> MemoryOS {
         let memory = MemoryOS(
             store: try StoreFileOptions.open(path),
-            embedder: noEmbedder ? nil : try Home.embedder(), indexFolder: (path ?? Home.store) + ".index")
+            embedder: noEmbedder ? nil : try Home.embedder(),
+            indexFolder: (path ?? Home.store) + ".index")
         memory.attach(keys: Home.packageKeys)
-        if FileManager.default.fileExists(atPath: Home.kv) { memory.attach(FolderMemory(try Home.kvFolder())) }
+        if FileManager.default.fileExists(atPath: Home.kv) {
+            memory.attach(FolderMemory(try Home.kvFolder()))
+        }
         return memory
     }
 }
 
 /// Options of commands that need the store alone, and no model.
 struct StoreFileOptions: ParsableArguments {
-    @Option(help: ArgumentHelp("The store's file; $MNEME_HOME/memory.db if left out.", valueName: "file"))
+    @Option(
+        help: ArgumentHelp(
+            "The store's file; $MNEME_HOME/memory.db if left out.", valueName: "file"))
     var store: String?
 
     func open() throws -> SQLiteMemoryStore { try Self.open(store) }
 
     static func open(_ path: String?) throws -> SQLiteMemoryStore {
         try SQLiteMemoryStore(
-            path: path ?? Home.store, analyzer: MemoryOS.analyzerVersion, auditKey: Home.signingKey(),
+            path: path ?? Home.store, analyzer: MemoryOS.analyzerVersion,
+            auditKey: Home.signingKey(),
             key: Home.encryptionKey())
     }
 }
 
 /// Where things lie on this machine.
 enum Home {
-    static var folder: String { ProcessInfo.processInfo.environment["MNEME_HOME"] ?? NSHomeDirectory() + "/.mneme" }
+    static var folder: String {
+        ProcessInfo.processInfo.environment["MNEME_HOME"] ?? NSHomeDirectory() + "/.mneme"
+    }
     static var store: String { folder + "/memory.db" }
 
-    /// Takes from others what they could do with a folder that an earlier version made, if it is this user's.
+    /// Takes from others what they could do with a folder that an earlier version made, if it is
+    /// this user's.
     static func makePrivate() {
         // The user's own folder is for other things, too.
-        let isOwn = ["/audit.key", "/memory.db"].contains { FileManager.default.fileExists(atPath: folder + $0) }
-        guard isOwn, URL(fileURLWithPath: folder).standardizedFileURL.path != NSHomeDirectory() else { return }
+        let isOwn = ["/audit.key", "/memory.db"].contains {
+            FileManager.default.fileExists(atPath: folder + $0)
+        }
+        guard isOwn, URL(fileURLWithPath: folder).standardizedFileURL.path != NSHomeDirectory()
+        else { return }
         Privacy.tighten(folder)
     }
 
@@ -153,7 +173,9 @@ enum Home {
     static var model: String { EmbedderChoice.miniLMFolder }
 
     /// A model by its name among the models, or by the path of a file or folder.
-    static func languageModel(_ name: String, context: Int? = nil, threads: Int? = nil) throws -> LanguageModel {
+    static func languageModel(_ name: String, context: Int? = nil, threads: Int? = nil) throws
+        -> LanguageModel
+    {
         try LanguageModel(path: languageModelPath(name), context: context, threads: threads)
     }
 
@@ -164,7 +186,9 @@ enum Home {
         }
         for folder in (try? FileManager.default.contentsOfDirectory(atPath: models)) ?? [] {
             let file = "\(models)/\(folder)/\(name).gguf"
-            if FileManager.default.fileExists(atPath: file) { return try? ModelSource(path: file).tokenizer() }
+            if FileManager.default.fileExists(atPath: file) {
+                return try? ModelSource(path: file).tokenizer()
+            }
         }
         return nil
     }
@@ -173,7 +197,9 @@ enum Home {
         if name.hasSuffix(".gguf") || name.hasPrefix(".") || name.hasPrefix("/") { return name }
         // A hub name is found by its last part, under which it was fetched.
         let known = ModelWheel.all.first { $0.name == name }?.folder
-        let folder = models + "/" + (known ?? String(name.split(separator: "/").last ?? "").replacing(":", with: "-"))
+        let folder =
+            models + "/"
+            + (known ?? String(name.split(separator: "/").last ?? "").replacing(":", with: "-"))
         if FileManager.default.fileExists(atPath: folder) { return folder }
         if FileManager.default.fileExists(atPath: name) { return name }
         throw ModelError(
@@ -182,7 +208,9 @@ enum Home {
         )
     }
 
-    static var hasEmbedder: Bool { FileManager.default.fileExists(atPath: model + "/model.safetensors") }
+    static var hasEmbedder: Bool {
+        FileManager.default.fileExists(atPath: model + "/model.safetensors")
+    }
 
     static func embedder() throws -> LazyEmbedder { try EmbedderChoice.miniLM(in: model) }
 }

@@ -8,21 +8,28 @@ import MnemeModels
 struct ModelsCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "models",
-        abstract: "List, inspect, verify and convert models; look at their chat templates and tokens.",
-        subcommands: [List.self, Inspect.self, Verify.self, Convert.self, Render.self, Tokenize.self],
+        abstract:
+            "List, inspect, verify and convert models; look at their chat templates and tokens.",
+        subcommands: [
+            List.self, Inspect.self, Verify.self, Convert.self, Render.self, Tokenize.self,
+        ],
         defaultSubcommand: List.self)
 
     struct List: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "List the models in $MNEME_HOME/models.")
+        static let configuration = CommandConfiguration(
+            abstract: "List the models in $MNEME_HOME/models.")
 
         func run() async throws {
             let files = FileManager.default
             for folder in ((try? files.contentsOfDirectory(atPath: Home.models)) ?? []).sorted()
             where !folder.hasPrefix(".") {
-                for file in ((try? files.contentsOfDirectory(atPath: Home.models + "/" + folder)) ?? []).sorted()
+                for file
+                    in ((try? files.contentsOfDirectory(atPath: Home.models + "/" + folder)) ?? [])
+                    .sorted()
                 where file.hasSuffix(".gguf") || file.hasSuffix(".safetensors") {
                     let size =
-                        (try? files.attributesOfItem(atPath: "\(Home.models)/\(folder)/\(file)")[.size] as? Int) ?? 0
+                        (try? files.attributesOfItem(atPath: "\(Home.models)/\(folder)/\(file)")[
+                            .size] as? Int) ?? 0
                     print(
                         "\(folder.padding(toLength: max(20, folder.count), withPad: " ", startingAt: 0))  \(String(format: "%6.0f MiB", Double(size) / 1_048_576))  \(file)"
                     )
@@ -34,7 +41,9 @@ struct ModelsCommand: AsyncParsableCommand {
     struct Verify: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Read all of a model and say what is wrong with it.",
-            discussion: "Files that were fetched are compared with their checksums. Ends with 1 if there is a fault.")
+            discussion:
+                "Files that were fetched are compared with their checksums. Ends with 1 if there is a fault."
+        )
 
         @Argument(help: "A model's name, a GGUF file, or a folder.") var model: String
 
@@ -51,12 +60,16 @@ struct ModelsCommand: AsyncParsableCommand {
             } else {
                 print("no checksums: it was not fetched by `mneme pull`")
             }
-            if faults.isEmpty, !FileManager.default.fileExists(atPath: path + "/sentence_bert_config.json") {
+            if faults.isEmpty,
+                !FileManager.default.fileExists(atPath: path + "/sentence_bert_config.json")
+            {
                 let source = try ModelSource(path: path)
                 faults = try source.faults { line.show($0, $1, "tensors") }
                 line.end()
                 if faults.isEmpty {
-                    print("\(source.tensors.count) tensors, all numbers finite; vocabulary and settings fit them")
+                    print(
+                        "\(source.tensors.count) tensors, all numbers finite; vocabulary and settings fit them"
+                    )
                 }
             }
             for fault in faults { Terminal.error(fault) }
@@ -73,24 +86,30 @@ struct ModelsCommand: AsyncParsableCommand {
 
         @Argument(help: "A model's name, or a GGUF file.") var model: String
         @Argument(help: "The file to write.") var output: String
-        @Option(help: "f32, f16 or q8_0.", transform: Self.target) var type = GGUFConversion.Target.q8_0
+        @Option(help: "f32, f16 or q8_0.", transform: Self.target) var type = GGUFConversion.Target
+            .q8_0
 
         private static func target(_ name: String) throws -> GGUFConversion.Target {
             guard let target = GGUFConversion.Target(rawValue: name.lowercased()) else {
                 throw ValidationError(
-                    "'\(name)' is not \(GGUFConversion.Target.allCases.map(\.rawValue).joined(separator: ", ")).")
+                    "'\(name)' is not \(GGUFConversion.Target.allCases.map(\.rawValue).joined(separator: ", "))."
+                )
             }
             return target
         }
 
         func run() async throws {
             guard case .gguf(let file) = try ModelSource(path: Home.languageModelPath(model)) else {
-                throw InputError("Folders of safetensors are run as they are; GGUF files are converted.")
+                throw InputError(
+                    "Folders of safetensors are run as they are; GGUF files are converted.")
             }
             let line = ProgressLine()
-            try GGUFConversion.convert(file, to: type, path: output) { line.show(Int($0 * 100), 100, "percent") }
+            try GGUFConversion.convert(file, to: type, path: output) {
+                line.show(Int($0 * 100), 100, "percent")
+            }
             line.end()
-            let size = (try? FileManager.default.attributesOfItem(atPath: output)[.size] as? Int) ?? 0
+            let size =
+                (try? FileManager.default.attributesOfItem(atPath: output)[.size] as? Int) ?? 0
             print("\(output), \(String(format: "%.0f", Double(size) / 1_048_576)) MiB")
         }
     }
@@ -118,9 +137,11 @@ struct ModelsCommand: AsyncParsableCommand {
                 }
                 text = found
             }
-            let variables = try JSONValue(parsing: Array(FileHandle.standardInput.readDataToEndOfFile()))
+            let variables = try JSONValue(
+                parsing: Array(FileHandle.standardInput.readDataToEndOfFile()))
             guard let object = variables.object else {
-                throw InputError("Standard input must hold a JSON object with the template's variables.")
+                throw InputError(
+                    "Standard input must hold a JSON object with the template's variables.")
             }
             let prompt = try ChatTemplate(text).render(
                 ["add_generation_prompt": true].merging(object.mapValues(Self.value)) { $1 })
@@ -136,7 +157,9 @@ struct ModelsCommand: AsyncParsableCommand {
             case .string(let text): .string(text)
             case .array(let items): .list(items.map(value))
             case .object(let members):
-                .object(members.sorted { $0.key < $1.key }.map { (key: $0.key, value: value($0.value)) })
+                .object(
+                    members.sorted { $0.key < $1.key }.map { (key: $0.key, value: value($0.value)) }
+                )
             }
         }
     }
@@ -149,15 +172,19 @@ struct ModelsCommand: AsyncParsableCommand {
         )
 
         @Argument(help: "A model's name, or a GGUF file (its vocabulary is enough).") var model: String
-        @Flag(help: "Read names of special tokens in the texts as those tokens.") var special = false
+        @Flag(help: "Read names of special tokens in the texts as those tokens.") var special =
+            false
 
         func run() async throws {
-            let tokenizer = try ModelSource(path: Home.languageModelPath(model)).tokenizer(), decoder = JSONDecoder()
+            let tokenizer = try ModelSource(path: Home.languageModelPath(model)).tokenizer(),
+                decoder = JSONDecoder()
             while let line = readLine() {
                 guard let text = try? decoder.decode(String.self, from: Data(line.utf8)) else {
                     throw InputError("This line is not a JSON string: \(line.prefix(80))")
                 }
-                print("[\(tokenizer.encode(text, special: special).map(String.init).joined(separator: ","))]")
+                print(
+                    "[\(tokenizer.encode(text, special: special).map(String.init).joined(separator: ","))]"
+                )
             }
         }
     }
@@ -178,7 +205,8 @@ struct ModelsCommand: AsyncParsableCommand {
         }
 
         func run() async throws {
-            let file = try ModelSource(path: Home.languageModelPath(model)), c = try file.configuration(),
+            let file = try ModelSource(path: Home.languageModelPath(model)),
+                c = try file.configuration(),
                 tensors = file.tensors
             let report = Report(
                 path: file.path, architecture: c.architecture,
@@ -187,7 +215,8 @@ struct ModelsCommand: AsyncParsableCommand {
                 }
                     ?? "all positions in all layers",
                 parameters: tensors.reduce(0) { $0 + $1.shape.reduce(1, *) }, layers: c.layers,
-                hiddenSize: c.hiddenSize, heads: c.heads, kvHeads: c.kvHeads, contextLength: c.contextLength,
+                hiddenSize: c.hiddenSize, heads: c.heads, kvHeads: c.kvHeads,
+                contextLength: c.contextLength,
                 vocabularySize: c.vocabularySize,
                 bytesByType: Dictionary(tensors.map { ($0.type, $0.bytes) }, uniquingKeysWith: +),
                 kvBytesPerToken: 4 * c.layers * c.kvSize, chatTemplate: file.chatTemplate)
@@ -224,7 +253,8 @@ struct PullCommand: AsyncParsableCommand {
     func run() async throws {
         let line = ProgressLine(), fetcher = ModelFetcher(models: Home.models)
         defer { line.end() }
-        let (folder, fetched) = try await fetcher.fetch(try ModelReference(name), again: again) { what, done, total in
+        let (folder, fetched) = try await fetcher.fetch(try ModelReference(name), again: again) {
+            what, done, total in
             line.show(done >> 20, (total ?? 0) >> 20, "MiB of \(what)")
         }
         line.end()

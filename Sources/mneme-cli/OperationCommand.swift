@@ -9,7 +9,8 @@ import MnemeStore
 /// answered from the operation's parameter list instead of stored properties.
 struct OperationCommand<Declared: Mneme.Operation>: AsyncParsableCommand, CustomReflectable {
     static var configuration: CommandConfiguration {
-        CommandConfiguration(commandName: Declared.name, abstract: Declared.summary, discussion: Declared.discussion)
+        CommandConfiguration(
+            commandName: Declared.name, abstract: Declared.summary, discussion: Declared.discussion)
     }
 
     private var arguments: [String: JSONValue] = [:]
@@ -51,7 +52,11 @@ struct OperationCommand<Declared: Mneme.Operation>: AsyncParsableCommand, Custom
             return (parameter.name, value)
         }
         children.append(("mneme_options", OptionGroup<StoreOptions>()))
-        children.append(("mneme_json", Flag<Bool>(wrappedValue: false, name: .customLong("json"), help: "Print JSON.")))
+        children.append(
+            (
+                "mneme_json",
+                Flag<Bool>(wrappedValue: false, name: .customLong("json"), help: "Print JSON.")
+            ))
         if Declared.self == ExportOperation.self {
             children.append(
                 (
@@ -81,24 +86,33 @@ struct OperationCommand<Declared: Mneme.Operation>: AsyncParsableCommand, Custom
                     arguments[parameter.name] = .string(text)
                 }
             } else if parameter.isFlag {
-                if try container.decode(Flag<Bool>.self, forKey: key).wrappedValue { arguments[parameter.name] = true }
+                if try container.decode(Flag<Bool>.self, forKey: key).wrappedValue {
+                    arguments[parameter.name] = true
+                }
             } else if parameter.isList {
                 let list = try container.decode(Option<[String]>.self, forKey: key).wrappedValue
                 if !list.isEmpty { arguments[parameter.name] = .array(list.map { .string($0) }) }
-            } else if let text = try container.decode(Option<String?>.self, forKey: key).wrappedValue {
+            } else if let text = try container.decode(Option<String?>.self, forKey: key)
+                .wrappedValue
+            {
                 arguments[parameter.name] = .string(text)
             }
         }
-        options = try container.decode(OptionGroup<StoreOptions>.self, forKey: Key("mneme_options")).wrappedValue
+        options = try container.decode(OptionGroup<StoreOptions>.self, forKey: Key("mneme_options"))
+            .wrappedValue
         json = try container.decode(Flag<Bool>.self, forKey: Key("mneme_json")).wrappedValue
         if Declared.self == ExportOperation.self {
-            output = try container.decode(Option<String?>.self, forKey: Key("mneme_output")).wrappedValue
+            output = try container.decode(Option<String?>.self, forKey: Key("mneme_output"))
+                .wrappedValue
         }
     }
 
     func validate() throws {
         // An argument that is missing or wrong is told before anything is opened.
-        do { _ = try OperationInput(arguments, parameters: Declared.parameters, surface: .commandLine) } catch let error
+        do {
+            _ = try OperationInput(
+                arguments, parameters: Declared.parameters, surface: .commandLine)
+        } catch let error
             as InputError
         {
             throw ValidationError(error.description)
@@ -107,11 +121,14 @@ struct OperationCommand<Declared: Mneme.Operation>: AsyncParsableCommand, Custom
 
     func run() async throws {
         var arguments = arguments
-        if Declared.self == RememberOperation.self, arguments["text"] == nil || arguments["text"] == "-" {
+        if Declared.self == RememberOperation.self,
+            arguments["text"] == nil || arguments["text"] == "-"
+        {
             guard arguments["text"] == "-" || !Terminal.isInteractive(STDIN_FILENO) else {
                 throw InputError("'text' is missing: say what to remember, or pipe it in.")
             }
-            arguments["text"] = .string(String(decoding: FileHandle.standardInput.readDataToEndOfFile(), as: UTF8.self))
+            arguments["text"] = .string(
+                String(decoding: FileHandle.standardInput.readDataToEndOfFile(), as: UTF8.self))
         }
         let memory = try options.open(requiresModel: Declared.readsMeaning)
         let progress = ProgressLine()
@@ -130,7 +147,8 @@ struct OperationCommand<Declared: Mneme.Operation>: AsyncParsableCommand, Custom
             print(
                 json
                     ? try OperationTable.encode(value, pretty: true)
-                    : try Rendering.text(try OperationTable.encode(value), operation: Declared.name))
+                    : try Rendering.text(try OperationTable.encode(value), operation: Declared.name)
+            )
         case .lines(let lines): try await write(lines, memory)
         }
         fflush(nil)
@@ -142,13 +160,17 @@ struct OperationCommand<Declared: Mneme.Operation>: AsyncParsableCommand, Custom
         }
     }
 
-    private func write(_ lines: AsyncThrowingStream<String, any Error>, _ memory: MemoryOS) async throws {
+    private func write(_ lines: AsyncThrowingStream<String, any Error>, _ memory: MemoryOS)
+        async throws
+    {
         guard let output else {
             for try await line in lines { print(line) }
             return
         }
         let count = try await memory.write(
-            lines, of: Principal.local.owner(tenant: arguments["tenant"]?.string, user: arguments["user"]?.string),
+            lines,
+            of: Principal.local.owner(
+                tenant: arguments["tenant"]?.string, user: arguments["user"]?.string),
             to: output,
             by: Caller(.local, operation: Declared.name))
         Terminal.report("Exported \(count) memories to \(output).")

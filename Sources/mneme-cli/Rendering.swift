@@ -6,10 +6,12 @@ enum Rendering {
     static func text(_ json: String, operation: String) throws -> String {
         let value = try JSONValue(parsing: Array(json.utf8))
         switch operation {
-        case "remember": return (value["memories"]?.array ?? []).map(remembered).joined(separator: "\n")
+        case "remember":
+            return (value["memories"]?.array ?? []).map(remembered).joined(separator: "\n")
         case "recall": return recall(value)
         case "list": return list(value)
-        case "get", "update", "forget", "restore", "rollback", "correct", "feedback", "freeze", "quarantine", "release":
+        case "get", "update", "forget", "restore", "rollback", "correct", "feedback", "freeze",
+            "quarantine", "release":
             return cube(value, operation)
         case "policy", "set-policy": return policy(value)
         case "erase" where value["report"] != nil:
@@ -25,7 +27,8 @@ enum Rendering {
             return
                 "Erased \(value["erased"]?.string ?? "") for good: text, vector, index entries, history, and what was computed of it."
                 + copies(value)
-        case "history": return (value["history"]?.array ?? []).map(historyEntry).joined(separator: "\n")
+        case "history":
+            return (value["history"]?.array ?? []).map(historyEntry).joined(separator: "\n")
         case "link": return links(value["links"]?.array ?? [])
         case "share":
             return "Shared: " + (value["grant"].map(grant) ?? "")
@@ -44,7 +47,8 @@ enum Rendering {
     private static func copies(_ value: JSONValue) -> String {
         (value["copies"]?.array ?? []).map { copy in
             let isReached = ["rewritten", "followed"].contains(string(copy, "outcome"))
-            return "\n" + (isReached ? "Copy: " : Terminal.styled("Not reached: ", .yellow)) + string(copy, "note")
+            return "\n" + (isReached ? "Copy: " : Terminal.styled("Not reached: ", .yellow))
+                + string(copy, "note")
         }.joined()
     }
 
@@ -70,15 +74,21 @@ enum Rendering {
 
     private static func remembered(_ item: JSONValue) -> String {
         let memory = item["memory"]
-        if string(item, "duplicate") == "true" { return "Already known as \(string(item, "id")); nothing was written." }
+        if string(item, "duplicate") == "true" {
+            return "Already known as \(string(item, "id")); nothing was written."
+        }
         if string(memory, "state") == "quarantined" {
             let signs = (memory?["caution"]?.array ?? []).compactMap(line)
             return Terminal.styled("Held", .yellow)
                 + " \(string(item, "id")): it reads like an instruction to a model (\(signs.joined(separator: ", "))).\n"
                 + "  It is not recalled. `mneme release \(string(item, "id"))` lets it be; `--trusted` would have done so at once."
         }
-        var text = Terminal.styled("Remembered", .green) + " \(string(item, "id"))  \(string(item, "type"))"
-        let dates = (memory?["dates"]?.array ?? []).map { "\(string($0, "text")) = \(string($0, "start").prefix(10))" }
+        var text =
+            Terminal.styled("Remembered", .green)
+            + " \(string(item, "id"))  \(string(item, "type"))"
+        let dates = (memory?["dates"]?.array ?? []).map {
+            "\(string($0, "text")) = \(string($0, "start").prefix(10))"
+        }
         let names = (memory?["entities"]?.array ?? []).compactMap(line)
         let notes = [
             dates.isEmpty ? nil : "dates: " + dates.joined(separator: ", "),
@@ -86,14 +96,17 @@ enum Rendering {
         ]
         .compactMap(\.self)
         if !notes.isEmpty { text += "\n  " + Terminal.styled(notes.joined(separator: "; "), .dim) }
-        if let near = item["nearDuplicateOf"]?.string { text += "\n  nearly the same as \(near); the two are linked" }
+        if let near = item["nearDuplicateOf"]?.string {
+            text += "\n  nearly the same as \(near); the two are linked"
+        }
         return text
     }
 
     private static func recall(_ value: JSONValue) -> String {
         let memories = value["memories"]?.array ?? []
         guard !memories.isEmpty else {
-            return "Nothing is remembered that fits. (\(string(value, "considered")) memories were considered.)"
+            return
+                "Nothing is remembered that fits. (\(string(value, "considered")) memories were considered.)"
         }
         var lines: [String] = []
         // Whose it is says something only where several were asked.
@@ -112,15 +125,20 @@ enum Rendering {
             ]
             .filter { !$0.isEmpty }
             lines.append("   " + Terminal.styled(origin.joined(separator: " · "), .cyan))
-            let parts = (item["explanation"]?.object ?? [:]).compactMap { key, value in value.double.map { (key, $0) } }
-                .filter { abs($0.1) >= 0.05 }.sorted { abs($0.1) > abs($1.1) }
-                .map { String(format: "%@ %+.1f", $0.0, $0.1) }
+            let parts = (item["explanation"]?.object ?? [:]).compactMap { key, value in
+                value.double.map { (key, $0) }
+            }
+            .filter { abs($0.1) >= 0.05 }.sorted { abs($0.1) > abs($1.1) }
+            .map { String(format: "%@ %+.1f", $0.0, $0.1) }
             let matched = (item["matched"]?.array ?? []).compactMap(line)
             lines.append(
                 "   "
                     + Terminal.styled(
-                        String(format: "score %.2f", item["score"]?.double ?? 0) + " = " + parts.joined(separator: " ")
-                            + (matched.isEmpty ? "" : "  (words: \(matched.joined(separator: ", ")))"), .dim))
+                        String(format: "score %.2f", item["score"]?.double ?? 0) + " = "
+                            + parts.joined(separator: " ")
+                            + (matched.isEmpty
+                                ? "" : "  (words: \(matched.joined(separator: ", ")))"),
+                        .dim))
             if let twins = item["duplicates"]?.array, !twins.isEmpty {
                 lines.append("   " + Terminal.styled("said \(twins.count + 1) times", .dim))
             }
@@ -128,20 +146,26 @@ enum Rendering {
         lines.append(
             Terminal.styled(
                 String(
-                    format: "%d of %@ memories in %.1f ms", memories.count, string(value, "considered"),
+                    format: "%d of %@ memories in %.1f ms", memories.count,
+                    string(value, "considered"),
                     value["milliseconds"]?.double ?? 0), .dim))
         if let held = value["held"]?.double, held > 0 {
-            lines.append(Terminal.styled("\(Int(held)) left out: they read like instructions to a model", .yellow))
+            lines.append(
+                Terminal.styled(
+                    "\(Int(held)) left out: they read like instructions to a model", .yellow))
         }
         if let pending = value["pendingEmbeddings"]?.double, pending > 0 {
             lines.append(
-                Terminal.styled("\(Int(pending)) memories have no vector yet and were found by words only", .yellow))
+                Terminal.styled(
+                    "\(Int(pending)) memories have no vector yet and were found by words only",
+                    .yellow))
         }
         return lines.joined(separator: "\n")
     }
 
     private static func policy(_ value: JSONValue) -> String {
-        let redaction = (value["redaction"]?.array ?? []).compactMap(line), tenant = value["tenant"]?.string
+        let redaction = (value["redaction"]?.array ?? []).compactMap(line),
+            tenant = value["tenant"]?.string
         let held =
             ["hold": "held until released", "mark": "recalled, and marked", "off": "recalled"][
                 string(value, "protection")] ?? ""
@@ -165,9 +189,12 @@ enum Rendering {
             let mark = state == "activated" ? "" : " [\(state)]"
             return
                 "\(string(memory, "id"))  \(Terminal.styled(day(memory, "eventTime"), .cyan))  \(string(memory, "type"))\(mark)  "
-                + (speaker.isEmpty ? "" : speaker + ": ") + oneLine(text(of: memory), max(20, Terminal.width - 80))
+                + (speaker.isEmpty ? "" : speaker + ": ")
+                + oneLine(text(of: memory), max(20, Terminal.width - 80))
         }
-        if let next = value["next"]?.string { lines.append(Terminal.styled("more: --after \(next)", .dim)) }
+        if let next = value["next"]?.string {
+            lines.append(Terminal.styled("more: --after \(next)", .dim))
+        }
         return lines.joined(separator: "\n")
     }
 
@@ -180,35 +207,52 @@ enum Rendering {
             return
                 "\(string(memory, "id")) is again: \(oneLine(text(of: memory), 200))  (version \(string(memory, "version")))"
         case "correct":
-            return "Remembered \(string(memory, "id")) in its place. `mneme restore` of the old one takes that back."
-        case "quarantine": return "Held \(string(memory, "id")). `mneme release` lets it be recalled again."
+            return
+                "Remembered \(string(memory, "id")) in its place. `mneme restore` of the old one takes that back."
+        case "quarantine":
+            return "Held \(string(memory, "id")). `mneme release` lets it be recalled again."
         case "release": return "Released \(string(memory, "id")): it is recalled from now on."
-        case "freeze": return "Frozen \(string(memory, "id")). `mneme restore` lets it be changed again."
+        case "freeze":
+            return "Frozen \(string(memory, "id")). `mneme restore` lets it be changed again."
         case "feedback":
             switch string(value, "verdict") {
             case "outdated":
-                return "It does not hold since \(day(memory, "validUntil")); questions about then still find it."
-            case "wrong": return "Taken out of recall. `mneme restore \(string(memory, "id"))` takes it back."
+                return
+                    "It does not hold since \(day(memory, "validUntil")); questions about then still find it."
+            case "wrong":
+                return "Taken out of recall. `mneme restore \(string(memory, "id"))` takes it back."
             default: return "Confirmed."
             }
-        case "update": return "Updated \(string(memory, "id")) to version \(string(memory, "version"))."
+        case "update":
+            return "Updated \(string(memory, "id")) to version \(string(memory, "version"))."
         default: break
         }
         var lines = [text(of: memory), ""]
         for (label, text) in [
-            ("id", string(memory, "id")), ("type", string(memory, "type")), ("tier", string(memory, "tier")),
+            ("id", string(memory, "id")), ("type", string(memory, "type")),
+            ("tier", string(memory, "tier")),
             ("state", string(memory, "state") + ", version " + string(memory, "version")),
             ("computed", computed(memory?["activation"])),
-            ("label", string(memory, "sensitivity") == "internal" ? "" : string(memory, "sensitivity")),
+            (
+                "label",
+                string(memory, "sensitivity") == "internal" ? "" : string(memory, "sensitivity")
+            ),
             ("speaker", string(memory, "speaker")), ("happened", day(memory, "eventTime")),
             ("recorded", day(memory, "recordedTime")),
             ("until", day(memory, "validUntil")), ("expires", day(memory, "expires")),
-            ("recalled", memory?["usage"].map { "\(string($0, "count")) times, last \(day($0, "last"))" } ?? ""),
+            (
+                "recalled",
+                memory?["usage"].map { "\(string($0, "count")) times, last \(day($0, "last"))" }
+                    ?? ""
+            ),
             ("user", string(memory?["scope"], "user")),
             ("session", string(memory?["scope"], "session")),
             (
                 "origin",
-                [string(memory?["provenance"], "source"), string(memory?["provenance"], "reference")].filter {
+                [
+                    string(memory?["provenance"], "source"),
+                    string(memory?["provenance"], "reference"),
+                ].filter {
                     !$0.isEmpty
                 }.joined(separator: " ")
             ),
@@ -216,11 +260,15 @@ enum Rendering {
             ("tags", (memory?["tags"]?.array ?? []).compactMap(line).joined(separator: ", ")),
             (
                 "dates",
-                (memory?["dates"]?.array ?? []).map { "\(string($0, "text")) = \(string($0, "start").prefix(10))" }
-                    .joined(separator: ", ")
+                (memory?["dates"]?.array ?? []).map {
+                    "\(string($0, "text")) = \(string($0, "start").prefix(10))"
+                }
+                .joined(separator: ", ")
             ),
         ] where !text.isEmpty {
-            lines.append(Terminal.styled(label.padding(toLength: 9, withPad: " ", startingAt: 0), .dim) + text)
+            lines.append(
+                Terminal.styled(label.padding(toLength: 9, withPad: " ", startingAt: 0), .dim)
+                    + text)
         }
         let list = value["links"]?.array ?? []
         if !list.isEmpty { lines.append(links(list)) }
@@ -228,7 +276,8 @@ enum Rendering {
     }
 
     private static func grant(_ value: JSONValue) -> String {
-        let permissions = (value["permissions"]?.array ?? []).compactMap(line).joined(separator: ", ")
+        let permissions = (value["permissions"]?.array ?? []).compactMap(line).joined(
+            separator: ", ")
         let what =
             value["cube"]?.string.map { "memory \($0)" }
             ?? "memories of \(string(value["owner"], "user")) up to '\(string(value, "upTo"))'"
@@ -239,7 +288,9 @@ enum Rendering {
     private static func grants(_ value: JSONValue) -> String {
         let given = value["grants"]?.array ?? [], received = value["received"]?.array ?? []
         if given.isEmpty, received.isEmpty { return "Nothing is shared." }
-        return (given + received.filter { !given.contains($0) }).map { "\(string($0, "id"))  \(grant($0))" }.joined(
+        return (given + received.filter { !given.contains($0) }).map {
+            "\(string($0, "id"))  \(grant($0))"
+        }.joined(
             separator: "\n")
     }
 
@@ -247,13 +298,16 @@ enum Rendering {
     private static func computed(_ activation: JSONValue?) -> String {
         guard let activation else { return "" }
         let name = string(activation, "block").prefix(12)
-        return "\(string(activation, "tokens")) tokens by \(string(activation, "model")); mneme kv show \(name)"
+        return
+            "\(string(activation, "tokens")) tokens by \(string(activation, "model")); mneme kv show \(name)"
     }
 
     private static func links(_ links: [JSONValue]) -> String {
         links.isEmpty
             ? "There are no links."
-            : links.map { "\(string($0, "source")) —\(string($0, "kind"))→ \(string($0, "target"))" }.joined(
+            : links.map {
+                "\(string($0, "source")) —\(string($0, "kind"))→ \(string($0, "target"))"
+            }.joined(
                 separator: "\n")
     }
 
@@ -267,19 +321,24 @@ enum Rendering {
     }
 
     private static func importReport(_ value: JSONValue) -> String {
-        var text = "Imported \(string(value, "stored")) memories from \(string(value, "read")) messages or parts"
-        if string(value, "duplicates") != "0" { text += "; \(string(value, "duplicates")) were known" }
+        var text =
+            "Imported \(string(value, "stored")) memories from \(string(value, "read")) messages or parts"
+        if string(value, "duplicates") != "0" {
+            text += "; \(string(value, "duplicates")) were known"
+        }
         text += String(format: ", in %.1f s.", value["seconds"]?.double ?? 0)
         let users = value["users"]?.array ?? []
         if users.count > 1 || users.contains(where: { string($0, "user") != "default" }) {
             let counts = users.map { user in
                 let known = string(user, "duplicates")
-                return "\(string(user, "user")) \(string(user, "stored"))" + (known == "0" ? "" : " (\(known) known)")
+                return "\(string(user, "user")) \(string(user, "stored"))"
+                    + (known == "0" ? "" : " (\(known) known)")
             }
             text += "\nFor users: \(counts.joined(separator: ", "))."
         }
         let counts = [
-            ("held", "held, as they read like instructions to a model"), ("undated", "without any time, dated now"),
+            ("held", "held, as they read like instructions to a model"),
+            ("undated", "without any time, dated now"),
             ("links", "links made"),
         ]
         for (key, what) in counts where !["", "0"].contains(string(value, key)) {
@@ -304,7 +363,9 @@ enum Rendering {
 
     private static func stats(_ value: JSONValue) -> String {
         func group(_ key: String) -> String {
-            (value[key]?.object ?? [:]).sorted { $0.key < $1.key }.map { "\($0.key) \(string($0.value))" }.joined(
+            (value[key]?.object ?? [:]).sorted { $0.key < $1.key }.map {
+                "\($0.key) \(string($0.value))"
+            }.joined(
                 separator: ", ")
         }
         let bytes = value["bytesOnDisk"]?.double ?? 0
@@ -326,7 +387,9 @@ enum Rendering {
         }
         if topics.isEmpty, profile.isEmpty {
             lines.append(
-                Terminal.styled("Nothing has moved yet: `mneme jobs add promote`, then `mneme jobs run`.", .dim))
+                Terminal.styled(
+                    "Nothing has moved yet: `mneme jobs add promote`, then `mneme jobs run`.", .dim)
+            )
         }
         if !topics.isEmpty { lines.append("topics     heat  memories  visits  last        about") }
         for topic in topics {
@@ -343,9 +406,12 @@ enum Rendering {
     }
 
     private static func finding(_ finding: JSONValue) -> String {
-        let sound = string(finding, "sound") == "true", repaired = string(finding, "repaired") == "true"
+        let sound = string(finding, "sound") == "true",
+            repaired = string(finding, "repaired") == "true"
         let mark =
-            sound ? Terminal.styled("✓", .green) : repaired ? Terminal.styled("↻", .yellow) : Terminal.styled("✗", .red)
+            sound
+            ? Terminal.styled("✓", .green)
+            : repaired ? Terminal.styled("↻", .yellow) : Terminal.styled("✗", .red)
         return
             "\(mark) \(string(finding, "check").padding(toLength: 11, withPad: " ", startingAt: 0)) \(string(finding, "detail"))"
     }

@@ -1,6 +1,7 @@
 import Foundation
 
-/// The conversation of `mneme demo`, written for it: two friends, eight months, and facts that change.
+/// The conversation of `mneme demo`, written for it: two friends, eight months, and facts that
+/// change.
 enum SampleConversation {
     /// What the demo asks.
     static let questions = [
@@ -131,12 +132,15 @@ enum SampleConversation {
         sessions.flatMap { session in
             session.messages.split(separator: "\n").enumerated().map { i, line in
                 let cut = line.firstIndex(of: ":")!
-                let minute = String(format: "%02d", (Int(session.time.dropFirst(14).prefix(2))! + i) % 60)
+                let minute = String(
+                    format: "%02d", (Int(session.time.dropFirst(14).prefix(2))! + i) % 60)
                 let hour = String(
                     format: "%02d",
-                    Int(session.time.dropFirst(11).prefix(2))! + (Int(session.time.dropFirst(14).prefix(2))! + i) / 60)
+                    Int(session.time.dropFirst(11).prefix(2))!
+                        + (Int(session.time.dropFirst(14).prefix(2))! + i) / 60)
                 let time = "\(session.time.prefix(11))\(hour):\(minute):00Z"
-                let text = line[line.index(cut, offsetBy: 2)...].replacingOccurrences(of: "\"", with: "\\\"")
+                let text = line[line.index(cut, offsetBy: 2)...].replacingOccurrences(
+                    of: "\"", with: "\\\"")
                 return
                     #"{"id":"\#(session.name)-\#(i + 1)","session":"\#(session.name)","name":"\#(line[..<cut])","time":"\#(time)","content":"\#(text)"}"#
             }

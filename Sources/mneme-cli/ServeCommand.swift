@@ -11,22 +11,29 @@ import Tracing
 struct ServeCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "serve",
-        abstract: "Serve memory (and a language model) over HTTP: OpenAPI, MCP, OpenAI's endpoints, metrics.",
+        abstract:
+            "Serve memory (and a language model) over HTTP: OpenAPI, MCP, OpenAI's endpoints, metrics.",
         discussion: """
             On this machine's own address no key is needed until one is made. Any other address needs a key (mneme keys create NAME), or --jwks. \
             GET /openapi.json describes every endpoint.
             """)
 
     @OptionGroup var store: StoreOptions
-    @Option(help: "Also serve this language model: its name, a GGUF file, or a folder as the hub has it.") var model:
-        String?
-    @Option(help: ArgumentHelp("Tokens of a prompt and its answer together, if not the model's.", valueName: "tokens"))
+    @Option(
+        help:
+            "Also serve this language model: its name, a GGUF file, or a folder as the hub has it.")
+    var model: String?
+    @Option(
+        help: ArgumentHelp(
+            "Tokens of a prompt and its answer together, if not the model's.", valueName: "tokens"))
     var context: Int?
     @OptionGroup var kv: KVOptions
     @OptionGroup var oracle: OracleOptions
     @Option(help: "Address to listen on.") var host = "127.0.0.1"
     @Option(help: "Port; 0 lets the system choose.") var port = 8420
-    @Option(help: ArgumentHelp("Requests a minute for each key; 0 sets no limit.", valueName: "count")) var rateLimit =
+    @Option(
+        help: ArgumentHelp("Requests a minute for each key; 0 sets no limit.", valueName: "count"))
+    var rateLimit =
         6000
     @Option(help: ArgumentHelp("The largest request, in MiB.", valueName: "MiB")) var maxBody = 16
     @Option(
@@ -35,11 +42,17 @@ struct ServeCommand: AsyncParsableCommand {
             valueName: "address"))
     var allowOrigin: [String] = []
 
-    @Option(help: ArgumentHelp("Serve TLS with this certificate (PEM, with those that lead to it).", valueName: "file"))
-    var certificate: String?
-    @Option(help: ArgumentHelp("The certificate's private key (PEM).", valueName: "file")) var privateKey: String?
     @Option(
-        help: ArgumentHelp("Take tokens (JWT) signed by keys of this set (JWKS) besides API keys.", valueName: "file"))
+        help: ArgumentHelp(
+            "Serve TLS with this certificate (PEM, with those that lead to it).", valueName: "file")
+    )
+    var certificate: String?
+    @Option(help: ArgumentHelp("The certificate's private key (PEM).", valueName: "file"))
+    var privateKey: String?
+    @Option(
+        help: ArgumentHelp(
+            "Take tokens (JWT) signed by keys of this set (JWKS) besides API keys.",
+            valueName: "file"))
     var jwks: String?
     @Option(
         help: ArgumentHelp(
@@ -66,12 +79,16 @@ struct ServeCommand: AsyncParsableCommand {
         }
         if let certificate, let privateKey { configuration.certificate = (certificate, privateKey) }
         if let jwks, let issuer {
-            configuration.tokens = try await TokenVerifier(keySet: jwks, issuer: issuer, audience: audience)
+            configuration.tokens = try await TokenVerifier(
+                keySet: jwks, issuer: issuer, audience: audience)
         }
         configuration.version = MnemeCommand.version
         configuration.origins = Set(allowOrigin)
         configuration.modelAlias = model
-        let keyed = configuration.tokens != nil || configuration.keys?.keys.contains { $0.revoked == nil } ?? false,
+        let
+            keyed =
+                configuration.tokens != nil
+                || configuration.keys?.keys.contains { $0.revoked == nil } ?? false,
             isSecure = certificate != nil
         let exporter = try traces.map { try TraceExporter(to: $0, version: MnemeCommand.version) }
         if let exporter { InstrumentationSystem.bootstrap(TraceRecorder(exporter: exporter)) }
@@ -90,12 +107,17 @@ struct ServeCommand: AsyncParsableCommand {
         }
         if let language {
             let keys = configuration.keys
-            memory.attach(promoter: ProfilePromoter(language.model, language.engine) { keys?.principals ?? [] })
+            memory.attach(
+                promoter: ProfilePromoter(language.model, language.engine) {
+                    keys?.principals ?? []
+                })
         }
-        let server = try MemoryServer(memory: memory, language: language, configuration: configuration, logger: logger)
+        let server = try MemoryServer(
+            memory: memory, language: language, configuration: configuration, logger: logger)
         let host = host,
             jobs = JobRunner(memory) {
-                language.map { $0.engine.statistics.running + $0.engine.statistics.waiting > 0 } ?? false
+                language.map { $0.engine.statistics.running + $0.engine.statistics.waiting > 0 }
+                    ?? false
             }
         // What is behind the answers ends with them.
         let work = Task { await jobs.run() }

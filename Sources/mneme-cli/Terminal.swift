@@ -2,15 +2,17 @@ import Foundation
 import MnemeBase
 import NIOConcurrencyHelpers
 
-/// Prints for people, and JSON for programs, by way of ``Terminal/write(_:)``. Stands in for Swift's in this module, so that nothing is printed past
-/// it: for that it needs the very same parameters.
+/// Prints for people, and JSON for programs, by way of ``Terminal/write(_:)``. Stands in for
+/// Swift's in this module, so that nothing is printed past it: for that it needs the very same
+/// parameters.
 func print(_ items: Any..., separator: String = " ", terminator: String = "\n") {
     Terminal.write(items.map { "\($0)" }.joined(separator: separator) + terminator)
 }
 
 /// What the terminal can show.
 ///
-/// All output for people goes through ``shown(_:)``, which lets no character of a memory, a model or a file act on the terminal.
+/// All output for people goes through ``shown(_:)``, which lets no character of a memory, a model
+/// or a file act on the terminal.
 enum Terminal {
     static func isInteractive(_ descriptor: Int32) -> Bool { isatty(descriptor) == 1 }
 
@@ -18,7 +20,9 @@ enum Terminal {
         isInteractive(STDOUT_FILENO) && ProcessInfo.processInfo.environment["NO_COLOR"] == nil
         && ProcessInfo.processInfo.environment["TERM"] != "dumb"
 
-    enum Style: String { case bold = "1", dim = "2", green = "32", yellow = "33", cyan = "36", red = "31" }
+    enum Style: String {
+        case bold = "1", dim = "2", green = "32", yellow = "33", cyan = "36", red = "31"
+    }
 
     /// Stands before our own styles until they are written. No text from outside can hold it.
     private static let mark = "\u{1b}\(UInt64.random(in: .min ... .max))"
@@ -34,14 +38,18 @@ enum Terminal {
         let pieces = text.components(separatedBy: mark)
         return TerminalText.shown(pieces[0])
             + pieces.dropFirst().map { piece in
-                guard let end = piece.unicodeScalars.firstIndex(of: "m") else { return TerminalText.shown(piece) }
+                guard let end = piece.unicodeScalars.firstIndex(of: "m") else {
+                    return TerminalText.shown(piece)
+                }
                 let rest = piece.unicodeScalars.index(after: end)
                 return "\u{1b}" + piece[..<rest] + TerminalText.shown(String(piece[rest...]))
             }.joined()
     }
 
     /// Text on one line, for lists whose lines are records.
-    static func line(_ text: some StringProtocol) -> String { TerminalText.shown(String(text), onOneLine: true) }
+    static func line(_ text: some StringProtocol) -> String {
+        TerminalText.shown(String(text), onOneLine: true)
+    }
 
     static func write(_ text: String) { Swift.print(shown(text), terminator: "") }
 
@@ -65,7 +73,8 @@ enum Terminal {
     /// Columns of the terminal, 100 where it has none.
     static var width: Int {
         var size = winsize()
-        return ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 20 ? Int(size.ws_col) : 100
+        return ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 20
+            ? Int(size.ws_col) : 100
     }
 }
 
@@ -91,10 +100,13 @@ final class ProgressLine: Sendable {
                 filled = Int(share * Double(width))
             let bar =
                 total > 0
-                ? "[" + String(repeating: "█", count: filled) + String(repeating: "·", count: width - filled)
+                ? "[" + String(repeating: "█", count: filled)
+                    + String(repeating: "·", count: width - filled)
                     + "] \(Int(share * 100))%  " : ""
             FileHandle.standardError.write(
-                Data("\r\u{1b}[2K\(bar)\(done)\(total > 0 ? "/\(total)" : "") \(Terminal.line(what))".utf8))
+                Data(
+                    "\r\u{1b}[2K\(bar)\(done)\(total > 0 ? "/\(total)" : "") \(Terminal.line(what))"
+                        .utf8))
         }
     }
 

@@ -1,7 +1,8 @@
 import Logging
 import MnemeBase
 
-/// Writes log lines to standard error: what they quote from outside can neither act on a terminal nor begin a line of its own.
+/// Writes log lines to standard error: what they quote from outside can neither act on a terminal
+/// nor begin a line of its own.
 struct TerminalLog: LogHandler {
     private var lines: StreamLogHandler
 
@@ -26,7 +27,9 @@ struct TerminalLog: LogHandler {
         event.metadata = event.metadata?.mapValues(Self.shown)
         if let error = event.error {
             event.error = nil
-            event.metadata = (event.metadata ?? [:]).merging(["error": Self.shown("\(error)")]) { $1 }
+            event.metadata = (event.metadata ?? [:]).merging(["error": Self.shown("\(error)")]) {
+                $1
+            }
         }
         lines.log(event: event)
     }

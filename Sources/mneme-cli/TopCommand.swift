@@ -9,13 +9,16 @@ import MnemeServer
 struct TopCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "top",
-        abstract: "Watch a running server: requests and their times, memories, jobs, what was computed.",
+        abstract:
+            "Watch a running server: requests and their times, memories, jobs, what was computed.",
         discussion:
             "Reads GET /metrics. Where the output is no terminal, each look is printed below the one before. Ctrl-C ends it."
     )
 
     @Option(help: "The server.") var url = "http://127.0.0.1:8420"
-    @Option(help: "A key of the server, with the permission 'admin'; MNEME_API_KEY has it otherwise.") var key: String?
+    @Option(
+        help: "A key of the server, with the permission 'admin'; MNEME_API_KEY has it otherwise.")
+    var key: String?
     @Option(help: "Seconds between two looks.") var interval = 2.0
     @Option(help: "Looks; without end if left out.") var count: Int?
 
@@ -26,12 +29,15 @@ struct TopCommand: AsyncParsableCommand {
             throw InputError("'\(url)' is no URL such as http://127.0.0.1:8420.")
         }
         guard (0.2...3600).contains(interval), count ?? 1 > 0 else {
-            throw InputError("The interval lies between 0.2 and 3600 seconds; the count is above 0.")
+            throw InputError(
+                "The interval lies between 0.2 and 3600 seconds; the count is above 0.")
         }
         let downloader = Downloader(token: key ?? Self.keyOfEnvironment)
         var before: (metrics: MetricsText, time: ContinuousClock.Instant)?, looks = 0
         while true {
-            let metrics = MetricsText(String(decoding: try await downloader.data(address), as: UTF8.self)),
+            let
+                metrics = MetricsText(
+                    String(decoding: try await downloader.data(address), as: UTF8.self)),
                 now = ContinuousClock.now
             let passed = before.map { (now - $0.time) / .seconds(1) }
             if Terminal.isInteractive(STDOUT_FILENO) { Terminal.clear() }
@@ -49,8 +55,12 @@ struct TopCommand: AsyncParsableCommand {
         ProcessInfo.processInfo.environment["MNEME_API_KEY"].flatMap { $0.isEmpty ? nil : $0 }
     }
 
-    private static func screen(_ metrics: MetricsText, before: MetricsText?, seconds: Double?, url: String) -> String {
-        var lines = ["\(Terminal.styled("mneme", .bold)) at \(url)   \(DateText.format(Date()))", ""]
+    private static func screen(
+        _ metrics: MetricsText, before: MetricsText?, seconds: Double?, url: String
+    ) -> String {
+        var lines = [
+            "\(Terminal.styled("mneme", .bold)) at \(url)   \(DateText.format(Date()))", "",
+        ]
         let gauges = metrics.gauges.map { name, value in
             "\(name.dropFirst("mneme_".count).replacing("_", with: " "))".padding(
                 toLength: 34, withPad: " ", startingAt: 0) + Self.shown(name, value)
@@ -68,7 +78,9 @@ struct TopCommand: AsyncParsableCommand {
         }
         lines += [
             "",
-            Terminal.styled("operation               requests  a second   p50 ms   p99 ms  refused or failed", .dim),
+            Terminal.styled(
+                "operation               requests  a second   p50 ms   p99 ms  refused or failed",
+                .dim),
         ]
         for operation in metrics.operations {
             let total = metrics.count(of: operation), earlier = before?.count(of: operation) ?? 0
@@ -79,10 +91,13 @@ struct TopCommand: AsyncParsableCommand {
             let rate = seconds.map { String(format: "%.1f", Double(total - earlier) / $0) } ?? "-"
             let failures = metrics.failures(of: operation)
             lines.append(
-                operation.padding(toLength: 22, withPad: " ", startingAt: 0) + Self.right(String(total), 10)
+                operation.padding(toLength: 22, withPad: " ", startingAt: 0)
+                    + Self.right(String(total), 10)
                     + Self.right(rate, 10)
-                    + Self.right(Self.milliseconds(recent, 0.5), 9) + Self.right(Self.milliseconds(recent, 0.99), 9)
-                    + (failures > 0 ? Terminal.styled(Self.right(String(failures), 19), .yellow) : ""))
+                    + Self.right(Self.milliseconds(recent, 0.5), 9)
+                    + Self.right(Self.milliseconds(recent, 0.99), 9)
+                    + (failures > 0
+                        ? Terminal.styled(Self.right(String(failures), 19), .yellow) : ""))
         }
         if metrics.operations.isEmpty { lines.append("nothing was asked yet") }
         return lines.joined(separator: "\n")
@@ -98,7 +113,9 @@ struct TopCommand: AsyncParsableCommand {
     }
 
     /// Within which a part of the requests was answered, as far as the buckets tell.
-    private static func milliseconds(_ buckets: [(bound: Double, count: Int)], _ part: Double) -> String {
+    private static func milliseconds(_ buckets: [(bound: Double, count: Int)], _ part: Double)
+        -> String
+    {
         guard let all = buckets.last?.count, all > 0 else { return "-" }
         let bound = buckets.first { Double($0.count) >= part * Double(all) }!.bound
         return bound.isFinite
@@ -113,7 +130,9 @@ struct MetricsText {
 
     init(_ text: String) {
         for line in text.split(separator: "\n") where !line.hasPrefix("#") {
-            guard let space = line.lastIndex(of: " "), let value = Double(line[line.index(after: space)...]) else {
+            guard let space = line.lastIndex(of: " "),
+                let value = Double(line[line.index(after: space)...])
+            else {
                 continue
             }
             let head = line[..<space], open = head.firstIndex(of: "{")
@@ -121,16 +140,25 @@ struct MetricsText {
             if let open {
                 for pair in head[head.index(after: open)...].dropLast().split(separator: ",") {
                     let parts = pair.split(separator: "=", maxSplits: 1)
-                    if parts.count == 2 { labels[String(parts[0])] = String(parts[1].dropFirst().dropLast()) }
+                    if parts.count == 2 {
+                        labels[String(parts[0])] = String(parts[1].dropFirst().dropLast())
+                    }
                 }
             }
             values.append((String(head[..<(open ?? head.endIndex)]), labels, value))
         }
     }
 
-    var gauges: [(String, Double)] { values.filter { $0.labels.isEmpty }.map { ($0.name, $0.value) } }
+    var gauges: [(String, Double)] {
+        values.filter { $0.labels.isEmpty }.map { ($0.name, $0.value) }
+    }
     var operations: [String] {
-        Array(Set(values.compactMap { $0.name == "mneme_requests_total" ? $0.labels["operation"] : nil })).sorted()
+        Array(
+            Set(
+                values.compactMap {
+                    $0.name == "mneme_requests_total" ? $0.labels["operation"] : nil
+                })
+        ).sorted()
     }
 
     private func requests(_ operation: String, where fits: (Int) -> Bool) -> Int {
@@ -143,22 +171,29 @@ struct MetricsText {
             })
     }
     /// A count as a server says it; 0 if it says none.
-    private static func count(_ value: Double) -> Int { (0...0x1p53).contains(value) ? Int(value) : 0 }
+    private static func count(_ value: Double) -> Int {
+        (0...0x1p53).contains(value) ? Int(value) : 0
+    }
     func count(of operation: String) -> Int { requests(operation) { _ in true } }
     func failures(of operation: String) -> Int { requests(operation) { $0 >= 400 } }
 
     /// Requests that took at most so many seconds, by rising bound.
     func buckets(of operation: String, since earlier: MetricsText?) -> [(bound: Double, count: Int)] {
         func own(_ metrics: MetricsText) -> [(bound: Double, count: Int)] {
-            metrics.values.filter { $0.name == "mneme_request_seconds_bucket" && $0.labels["operation"] == operation }
-                .map {
-                    (
-                        $0.labels["le"] == "+Inf" ? .infinity : Double($0.labels["le"] ?? "") ?? .infinity,
-                        Self.count($0.value)
-                    )
-                }
+            metrics.values.filter {
+                $0.name == "mneme_request_seconds_bucket" && $0.labels["operation"] == operation
+            }
+            .map {
+                (
+                    $0.labels["le"] == "+Inf"
+                        ? .infinity : Double($0.labels["le"] ?? "") ?? .infinity,
+                    Self.count($0.value)
+                )
+            }
         }
         let past = earlier.map(own) ?? []
-        return own(self).enumerated().map { ($1.bound, $1.count - ($0 < past.count ? past[$0].count : 0)) }
+        return own(self).enumerated().map {
+            ($1.bound, $1.count - ($0 < past.count ? past[$0].count : 0))
+        }
     }
 }

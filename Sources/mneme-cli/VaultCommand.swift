@@ -10,24 +10,29 @@ import MnemeStore
 /// vault: memories as a whole, and on their way between stores.
 struct VaultCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "vault", abstract: "Create, list, share, pack, take in, merge and compare vaults.",
+        commandName: "vault",
+        abstract: "Create, list, share, pack, take in, merge and compare vaults.",
         discussion: """
             A vault is all that is remembered for one user of a tenant; a team's or a project's is a user that nobody is (`--user NAME` elsewhere). \
             A package carries a vault to another store, with history and checksum; it can be signed and sealed.
             """,
         subcommands: [
-            Create.self, List.self, OperationCommand<ShareOperation>.self, Export.self, Exports.self, Inspect.self,
+            Create.self, List.self, OperationCommand<ShareOperation>.self, Export.self,
+            Exports.self, Inspect.self,
             Import.self, Merge.self, Diff.self,
             Subscribe.self,
             Pull.self,
         ])
 
-    private static func caller(_ operation: String) -> Caller { Caller(.local, operation: "vault \(operation)") }
+    private static func caller(_ operation: String) -> Caller {
+        Caller(.local, operation: "vault \(operation)")
+    }
 
     /// Runs what takes memories in, with its progress shown and the store closed behind it.
     private static func taking(
         _ store: StoreOptions,
-        _ body: (MemoryOS, @escaping @Sendable (Int, Int, String) -> Void) async throws -> VaultReport
+        _ body: (MemoryOS, @escaping @Sendable (Int, Int, String) -> Void) async throws ->
+            VaultReport
     ) async throws -> VaultReport {
         let memory = try store.open(), progress = ProgressLine()
         do {
@@ -44,11 +49,16 @@ struct VaultCommand: AsyncParsableCommand {
 
     /// Where a passphrase comes from.
     struct Passphrase: ParsableArguments {
-        @Option(help: ArgumentHelp("A file with the passphrase; MNEME_PASSPHRASE has it otherwise.", valueName: "file"))
+        @Option(
+            help: ArgumentHelp(
+                "A file with the passphrase; MNEME_PASSPHRASE has it otherwise.", valueName: "file")
+        )
         var passphrase: String?
 
         static var ofEnvironment: String? {
-            ProcessInfo.processInfo.environment["MNEME_PASSPHRASE"].flatMap { $0.isEmpty ? nil : $0 }
+            ProcessInfo.processInfo.environment["MNEME_PASSPHRASE"].flatMap {
+                $0.isEmpty ? nil : $0
+            }
         }
 
         func read() throws -> String? {
@@ -62,17 +72,21 @@ struct VaultCommand: AsyncParsableCommand {
 
     struct Tenant: ParsableArguments {
         @Option(help: "The vaults' tenant.") var tenant = "default"
-        func owner(_ name: String) throws -> Owner { try Principal.local.owner(tenant: tenant, user: name) }
+        func owner(_ name: String) throws -> Owner {
+            try Principal.local.owner(tenant: tenant, user: name)
+        }
     }
 
     struct Create: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Make an empty vault, to be shared and filled.")
+        static let configuration = CommandConfiguration(
+            abstract: "Make an empty vault, to be shared and filled.")
         @OptionGroup var store: StoreFileOptions
         @OptionGroup var tenant: Tenant
         @Argument(help: "Its name.") var name: String
 
         func run() async throws {
-            guard try store.open().create(tenant.owner(name), by: VaultCommand.caller("create")) else {
+            guard try store.open().create(tenant.owner(name), by: VaultCommand.caller("create"))
+            else {
                 throw InputError("There is a vault '\(name)' already.")
             }
             print(
@@ -91,7 +105,8 @@ struct VaultCommand: AsyncParsableCommand {
         }
 
         func run() async throws {
-            let store = try store.open(), caller = VaultCommand.caller("list"), subscriptions = try Subscription.all()
+            let store = try store.open(), caller = VaultCommand.caller("list"),
+                subscriptions = try Subscription.all()
             let rows = try store.owners().map { owner in
                 Row(
                     vault: owner, memories: try store.statistics(owner: owner, by: caller).memories,
@@ -101,9 +116,13 @@ struct VaultCommand: AsyncParsableCommand {
             if json { return print(try OperationTable.encode(rows, pretty: true)) }
             if rows.isEmpty { return print("There are no vaults yet.") }
             for row in rows {
-                let notes = [row.grants > 0 ? "\(row.grants) grants" : nil, row.from.map { "follows \($0)" }]
-                    .compactMap(\.self).joined(separator: ", ")
-                let name = row.vault.tenant == "default" ? row.vault.user : "\(row.vault.user) (\(row.vault.tenant))"
+                let notes = [
+                    row.grants > 0 ? "\(row.grants) grants" : nil, row.from.map { "follows \($0)" },
+                ]
+                .compactMap(\.self).joined(separator: ", ")
+                let name =
+                    row.vault.tenant == "default"
+                    ? row.vault.user : "\(row.vault.user) (\(row.vault.tenant))"
                 print(
                     Terminal.line(
                         "\(name.padding(toLength: max(30, name.count), withPad: " ", startingAt: 0)) \(row.memories) memories  \(notes)"
@@ -123,24 +142,31 @@ struct VaultCommand: AsyncParsableCommand {
         @OptionGroup var passphrase: Passphrase
         @Argument(help: "The vault.") var name: String
         @Option(
-            name: [.customShort("o"), .customLong("output")], help: ArgumentHelp("The package.", valueName: "file"))
+            name: [.customShort("o"), .customLong("output")],
+            help: ArgumentHelp("The package.", valueName: "file"))
         var output: String
-        @Option(help: "Only what changed since this position, as the report of an earlier one says it.") var since =
+        @Option(
+            help: "Only what changed since this position, as the report of an earlier one says it.")
+        var since =
             Int64(0)
         @Flag(help: "Sign it.") var sign = false
         @Flag(help: "Seal it with a passphrase.") var seal = false
 
         func run() async throws {
-            let owner = try tenant.owner(name), memory = try StoreOptions.open(store: store.store, noEmbedder: true)
+            let owner = try tenant.owner(name),
+                memory = try StoreOptions.open(store: store.store, noEmbedder: true)
             let key = sign ? try Home.signingKey(at: Home.packageKey) : nil
             guard since >= 0 else { throw InputError("--since is a position, 0 or more.") }
             let word = seal ? try passphrase.read() : nil
             if seal, word == nil {
-                throw InputError("Sealing takes a passphrase: in MNEME_PASSPHRASE, or in a file with --passphrase.")
+                throw InputError(
+                    "Sealing takes a passphrase: in MNEME_PASSPHRASE, or in a file with --passphrase."
+                )
             }
             let caller = VaultCommand.caller("export")
             _ = try await memory.write(
-                memory.package(of: owner, since: since, by: caller, signedWith: key), of: owner, to: output,
+                memory.package(of: owner, since: since, by: caller, signedWith: key), of: owner,
+                to: output,
                 passphrase: word, by: caller)
             try memory.store.flush()
             try Inspect.show(output, word)
@@ -149,7 +175,8 @@ struct VaultCommand: AsyncParsableCommand {
 
     struct Exports: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Show which copies of a vault have left the store, and take out of them what was erased since.",
+            abstract:
+                "Show which copies of a vault have left the store, and take out of them what was erased since.",
             discussion: """
                 Files that `vault export` and `export -o` wrote, and who follows the vault. `mneme erase` reaches into these files; what it could not open is \
                 done here, with the passphrase.
@@ -158,14 +185,18 @@ struct VaultCommand: AsyncParsableCommand {
         @OptionGroup var tenant: Tenant
         @OptionGroup var passphrase: Passphrase
         @Argument(help: "The vault.") var name: String
-        @Option(help: ArgumentHelp("Take this one from the list: it was deleted.", valueName: "file")) var forget:
-            String?
+        @Option(
+            help: ArgumentHelp("Take this one from the list: it was deleted.", valueName: "file"))
+        var forget: String?
         @Flag(help: "Print JSON.") var json = false
 
         func run() async throws {
-            let owner = try tenant.owner(name), memory = try StoreOptions.open(store: store.store, noEmbedder: true),
+            let owner = try tenant.owner(name),
+                memory = try StoreOptions.open(store: store.store, noEmbedder: true),
                 caller = VaultCommand.caller("exports")
-            memory.attach(keys: PackageKeys(signing: Home.packageKeys.signing, passphrase: try passphrase.read()))
+            memory.attach(
+                keys: PackageKeys(
+                    signing: Home.packageKeys.signing, passphrase: try passphrase.read()))
             if let forget {
                 let places = [forget, URL(fileURLWithPath: forget).standardizedFileURL.path]
                 guard
@@ -182,7 +213,9 @@ struct VaultCommand: AsyncParsableCommand {
             if json { return print(try OperationTable.encode(copies, pretty: true)) }
             if copies.isEmpty { return print("No copy of '\(name)' is known.") }
             for copy in copies {
-                print(Terminal.line("\(String(DateText.format(copy.export.time).prefix(10)))  \(copy.note)"))
+                print(
+                    Terminal.line(
+                        "\(String(DateText.format(copy.export.time).prefix(10)))  \(copy.note)"))
             }
         }
     }
@@ -207,7 +240,9 @@ struct VaultCommand: AsyncParsableCommand {
 
         static func show(_ file: String, _ passphrase: String?) throws {
             let (manifest, end) = try VaultPackageReader.verify(path: file, passphrase: passphrase)
-            let part = manifest.since > 0 ? " (changes since position \(manifest.since), \(end.erased) erased)" : ""
+            let part =
+                manifest.since > 0
+                ? " (changes since position \(manifest.since), \(end.erased) erased)" : ""
             print(
                 "\(file): \(end.memories) \(end.memories == 1 ? "memory" : "memories") of \(manifest.vault.user)\(part), packed \(DateText.format(manifest.created)) by \(manifest.principal)"
             )
@@ -228,12 +263,15 @@ struct VaultCommand: AsyncParsableCommand {
         @OptionGroup var tenant: Tenant
         @OptionGroup var passphrase: Passphrase
         @Argument(help: "The package.") var file: String
-        @Option(help: "The vault that takes it in; the name that it has there if left out.") var user: String?
+        @Option(help: "The vault that takes it in; the name that it has there if left out.")
+        var user: String?
         @Option(
             help: "What to do where a memory was changed here and there: keep, take or both.",
             transform: VaultCommand.rule) var conflicts = ConflictRule
             .keep
-        @Option(help: ArgumentHelp("Take it only if this key has signed it, as `inspect` shows it.", valueName: "key"))
+        @Option(
+            help: ArgumentHelp(
+                "Take it only if this key has signed it, as `inspect` shows it.", valueName: "key"))
         var trust: String?
         @Flag(help: "Print JSON.") var json = false
 
@@ -243,15 +281,20 @@ struct VaultCommand: AsyncParsableCommand {
             let owner = try tenant.owner(user ?? manifest.vault.user)
             let report = try await VaultCommand.taking(store) { memory, progress in
                 try await memory.takeIn(
-                    package: file, into: owner, conflicts: conflicts, trusted: trusted, passphrase: word,
+                    package: file, into: owner, conflicts: conflicts, trusted: trusted,
+                    passphrase: word,
                     by: VaultCommand.caller("import"), progress: progress)
             }
-            print(json ? try OperationTable.encode(report, pretty: true) : VaultCommand.text(report, owner))
+            print(
+                json
+                    ? try OperationTable.encode(report, pretty: true)
+                    : VaultCommand.text(report, owner))
         }
     }
 
     struct Merge: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Take the memories of one vault into another.")
+        static let configuration = CommandConfiguration(
+            abstract: "Take the memories of one vault into another.")
         @OptionGroup var store: StoreOptions
         @OptionGroup var tenant: Tenant
         @Argument(help: "The vault that is read; it stays as it is.") var source: String
@@ -266,9 +309,13 @@ struct VaultCommand: AsyncParsableCommand {
             let (origin, owner) = (try tenant.owner(source), try tenant.owner(target))
             let report = try await VaultCommand.taking(store) { memory, progress in
                 try await memory.merge(
-                    origin, into: owner, conflicts: conflicts, by: VaultCommand.caller("merge"), progress: progress)
+                    origin, into: owner, conflicts: conflicts, by: VaultCommand.caller("merge"),
+                    progress: progress)
             }
-            print(json ? try OperationTable.encode(report, pretty: true) : VaultCommand.text(report, owner))
+            print(
+                json
+                    ? try OperationTable.encode(report, pretty: true)
+                    : VaultCommand.text(report, owner))
         }
     }
 
@@ -284,12 +331,14 @@ struct VaultCommand: AsyncParsableCommand {
         @Flag(help: "Print JSON.") var json = false
 
         func run() async throws {
-            let word = try passphrase.read(), memory = try StoreOptions.open(store: store.store, noEmbedder: true)
+            let word = try passphrase.read(),
+                memory = try StoreOptions.open(store: store.store, noEmbedder: true)
             let sources = try [first, second].map { name -> VaultSource in
                 FileManager.default.fileExists(atPath: name)
                     ? .package(name, passphrase: word) : .vault(try tenant.owner(name))
             }
-            let difference = try await memory.difference(sources[0], sources[1], by: VaultCommand.caller("diff"))
+            let difference = try await memory.difference(
+                sources[0], sources[1], by: VaultCommand.caller("diff"))
             try memory.store.flush()
             if json {
                 print(try OperationTable.encode(difference, pretty: true))
@@ -301,13 +350,17 @@ struct VaultCommand: AsyncParsableCommand {
                     print(Terminal.styled(Terminal.line("+ \(id)  \(text)"), .green))
                 }
                 for change in difference.changed {
-                    print("~ \(change.id)\n  - \(Terminal.line(change.first))\n  + \(Terminal.line(change.second))")
+                    print(
+                        "~ \(change.id)\n  - \(Terminal.line(change.first))\n  + \(Terminal.line(change.second))"
+                    )
                 }
                 print(
                     "\(difference.same) the same, \(difference.onlyFirst.count) only in \(first), \(difference.onlySecond.count) only in \(second), \(difference.changed.count) different"
                 )
             }
-            if !(difference.onlyFirst.isEmpty && difference.onlySecond.isEmpty && difference.changed.isEmpty) {
+            if !(difference.onlyFirst.isEmpty && difference.onlySecond.isEmpty
+                && difference.changed.isEmpty)
+            {
                 throw ExitCode(1)
             }
         }
@@ -317,7 +370,8 @@ struct VaultCommand: AsyncParsableCommand {
 
     struct Subscribe: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Follow a vault of another Mneme, or a package that is written again from time to time.",
+            abstract:
+                "Follow a vault of another Mneme, or a package that is written again from time to time.",
             discussion: """
                 Pulls at once; `mneme vault pull` gets what changed since. What was erased there is erased here, unless it was changed here. Subscriptions \
                 and their keys are kept in $MNEME_HOME/subscriptions.json, which only you can read.
@@ -328,8 +382,9 @@ struct VaultCommand: AsyncParsableCommand {
         @Option(help: "The vault there; that of the key if left out.") var vault: String?
         @Option(help: "The vault here.") var user: String
         @Option(help: "A key of the server, with the permission 'read'.") var key: String?
-        @Option(help: ArgumentHelp("Take only what this key has signed; for files.", valueName: "key")) var trust:
-            String?
+        @Option(
+            help: ArgumentHelp("Take only what this key has signed; for files.", valueName: "key"))
+        var trust: String?
 
         func run() async throws {
             let owner = try tenant.owner(user)
@@ -340,10 +395,12 @@ struct VaultCommand: AsyncParsableCommand {
                 throw InputError("\(source) is neither a server's URL nor a file.")
             }
             if isServer, trust != nil {
-                throw InputError("A server's packages are not signed; it is known by its URL and key.")
+                throw InputError(
+                    "A server's packages are not signed; it is known by its URL and key.")
             }
             var subscription = Subscription(
-                owner: owner, source: isServer ? source : URL(fileURLWithPath: source).path, vault: vault, key: key,
+                owner: owner, source: isServer ? source : URL(fileURLWithPath: source).path,
+                vault: vault, key: key,
                 trust: trust, position: 0)
             try await Pull.pull(&subscription, store)
             subscriptions.append(subscription)
@@ -352,7 +409,8 @@ struct VaultCommand: AsyncParsableCommand {
     }
 
     struct Pull: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Get what changed in the vaults that are followed.")
+        static let configuration = CommandConfiguration(
+            abstract: "Get what changed in the vaults that are followed.")
         @OptionGroup var store: StoreOptions
         @OptionGroup var tenant: Tenant
         @Option(help: "Only for this vault.") var user: String?
@@ -362,13 +420,17 @@ struct VaultCommand: AsyncParsableCommand {
             let chosen = all.filter { wanted == nil || $0.owner == wanted }
             guard !chosen.isEmpty else {
                 throw InputError(
-                    "Nothing is followed\(user.map { " for '\($0)'" } ?? ""). `mneme vault subscribe` begins.")
+                    "Nothing is followed\(user.map { " for '\($0)'" } ?? ""). `mneme vault subscribe` begins."
+                )
             }
             for subscription in chosen {
                 var subscription = subscription
                 try await Self.pull(&subscription, store)
                 // One after the other, so that what was reached stays.
-                try Subscription.save(try Subscription.all().map { $0.owner == subscription.owner ? subscription : $0 })
+                try Subscription.save(
+                    try Subscription.all().map {
+                        $0.owner == subscription.owner ? subscription : $0
+                    })
             }
         }
 
@@ -383,20 +445,28 @@ struct VaultCommand: AsyncParsableCommand {
                 parts.queryItems =
                     [URLQueryItem(name: "since", value: String(subscription.position))]
                     + (subscription.vault.map { [URLQueryItem(name: "user", value: $0)] } ?? [])
-                guard let url = parts.url else { throw InputError("\(subscription.source) is no URL.") }
+                guard let url = parts.url else {
+                    throw InputError("\(subscription.source) is no URL.")
+                }
                 file = Home.folder + "/pull-\(UUID().uuidString).package"
                 // Nobody else reads it meanwhile.
-                _ = FileManager.default.createFile(atPath: file, contents: nil, attributes: [.posixPermissions: 0o600])
-                do { try await Downloader(token: subscription.key).file(url, into: file) { _, _ in } } catch {
+                _ = FileManager.default.createFile(
+                    atPath: file, contents: nil, attributes: [.posixPermissions: 0o600])
+                do {
+                    try await Downloader(token: subscription.key).file(url, into: file) { _, _ in }
+                } catch {
                     unlink(file)
                     throw error
                 }
             }
             defer { if isServer { unlink(file) } }
-            let (path, owner, trusted) = (file, subscription.owner, try subscription.trust.map(VaultCommand.key))
+            let (path, owner, trusted) = (
+                file, subscription.owner, try subscription.trust.map(VaultCommand.key)
+            )
             let report = try await VaultCommand.taking(store) { memory, progress in
                 try await memory.takeIn(
-                    package: path, into: owner, trusted: trusted, passphrase: Passphrase.ofEnvironment,
+                    package: path, into: owner, trusted: trusted,
+                    passphrase: Passphrase.ofEnvironment,
                     by: VaultCommand.caller("pull"), progress: progress)
             }
             if isServer { subscription.position = report.position }
@@ -420,7 +490,8 @@ struct VaultCommand: AsyncParsableCommand {
 
     private static func text(_ report: VaultReport, _ owner: Owner) -> String {
         let parts = [
-            (report.added, "taken in"), (report.updated, "brought up to date"), (report.unchanged, "here already"),
+            (report.added, "taken in"), (report.updated, "brought up to date"),
+            (report.unchanged, "here already"),
             (report.newerHere, "newer here"),
             (report.duplicates, "said here already"), (report.erased, "erased as there"),
             (report.erasedHere, "erased here before and left out"),

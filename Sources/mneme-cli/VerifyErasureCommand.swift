@@ -6,7 +6,8 @@ import MnemeStore
 /// verify-erasure: is what was erased still gone?
 struct VerifyErasureCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "verify-erasure", abstract: "Check a report of `mneme erase --prove` against the raw files.",
+        commandName: "verify-erasure",
+        abstract: "Check a report of `mneme erase --prove` against the raw files.",
         discussion: """
             Every byte of the store, its log and indexes, and of kept keys and values is looked through for pieces of what was erased. Other files, such as \
             backups, can be named.
@@ -21,7 +22,8 @@ struct VerifyErasureCommand: AsyncParsableCommand {
         }
         let decoder = JSONDecoder()
         decoder.dateDecodingStrategy = .iso8601
-        guard let proof = try? decoder.decode(ErasureProof.self, from: data), proof.version == 1 else {
+        guard let proof = try? decoder.decode(ErasureProof.self, from: data), proof.version == 1
+        else {
             throw InputError("\(report) is not a report of an erasure that this Mneme reads.")
         }
         if let missing = others.first(where: { !FileManager.default.fileExists(atPath: $0) }) {
@@ -43,7 +45,8 @@ struct VerifyErasureCommand: AsyncParsableCommand {
                 """)
         }
         if proof.fingerprints.isEmpty {
-            print("The memory was too short for pieces; only the store's tables were looked through.")
+            print(
+                "The memory was too short for pieces; only the store's tables were looked through.")
         }
         try memory.store.flush()
         if !problems.isEmpty { throw ExitCode(1) }

@@ -7,11 +7,14 @@ private struct TemporaryFolder: ~Copyable {
     let path = NSTemporaryDirectory() + "mneme-base-\(UUID().uuidString)"
     init() throws { try Privacy.makeFolder(path) }
     deinit { try? FileManager.default.removeItem(atPath: path) }
-    var names: [String] { (try? FileManager.default.contentsOfDirectory(atPath: path))?.sorted() ?? [] }
+    var names: [String] {
+        (try? FileManager.default.contentsOfDirectory(atPath: path))?.sorted() ?? []
+    }
 }
 
 private func mode(_ path: String) -> UInt16? {
-    (try? FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as? NSNumber)?.uint16Value
+    (try? FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as? NSNumber)?
+        .uint16Value
 }
 
 @Suite struct AtomicFileTests {
@@ -35,18 +38,23 @@ private func mode(_ path: String) -> UInt16? {
         let folder = try TemporaryFolder(), path = folder.path + "/file"
         #expect(try AtomicFile.write(Data("first".utf8), to: path, .ifAbsent))
         #expect(try !AtomicFile.write(Data("second".utf8), to: path, .ifAbsent))
-        #expect(FileManager.default.contents(atPath: path) == Data("first".utf8) && folder.names == ["file"])
+        #expect(
+            FileManager.default.contents(atPath: path) == Data("first".utf8)
+                && folder.names == ["file"])
     }
 
     @Test func `what is skipped reads as zeros, at the end too`() throws {
-        let folder = try TemporaryFolder(), path = folder.path + "/file", file = try AtomicFile(path)
+        let folder = try TemporaryFolder(), path = folder.path + "/file",
+            file = try AtomicFile(path)
         try file.write(Data("ab".utf8))
         file.skip(to: 4)
         file.skip(to: 1)
         try file.write(Data("cd".utf8))
         file.skip(to: 8)
         // Nothing, written behind the gap, does not fill it.
-        withUnsafeBytes(of: 0) { bytes in try? file.write(UnsafeRawBufferPointer(rebasing: bytes[..<0])) }
+        withUnsafeBytes(of: 0) { bytes in
+            try? file.write(UnsafeRawBufferPointer(rebasing: bytes[..<0]))
+        }
         try file.finish()
         #expect(FileManager.default.contents(atPath: path) == Data([97, 98, 0, 0, 99, 100, 0, 0]))
     }
@@ -59,23 +67,32 @@ private func mode(_ path: String) -> UInt16? {
             try file.write(Data("sec".utf8))
             #expect(folder.names.count == 2)
         }
-        #expect(FileManager.default.contents(atPath: path) == Data("first".utf8) && folder.names == ["file"])
+        #expect(
+            FileManager.default.contents(atPath: path) == Data("first".utf8)
+                && folder.names == ["file"])
     }
 
     @Test func `an error names the path and what the system said`() throws {
         let folder = try TemporaryFolder(), nowhere = folder.path + "/no/file"
-        let missing = #expect(throws: FileError.self) { try AtomicFile.write(Data("x".utf8), to: nowhere) }
+        let missing = #expect(throws: FileError.self) {
+            try AtomicFile.write(Data("x".utf8), to: nowhere)
+        }
         #expect(
             missing?.code == ENOENT
-                && missing?.description == "\(nowhere) cannot be written: No such file or directory.")
+                && missing?.description
+                    == "\(nowhere) cannot be written: No such file or directory."
+        )
         // A folder has the name.
-        let taken = #expect(throws: FileError.self) { try AtomicFile.write(Data("x".utf8), to: folder.path) }
+        let taken = #expect(throws: FileError.self) {
+            try AtomicFile.write(Data("x".utf8), to: folder.path)
+        }
         #expect(taken?.path == folder.path && taken?.isFull == false)
     }
 
     @Test func `a full disk leaves the old file whole and nothing else`() async {
         await #expect(processExitsWith: .success) {
-            let folder = try TemporaryFolder(), path = folder.path + "/file", old = Data(repeating: 1, count: 4_000)
+            let folder = try TemporaryFolder(), path = folder.path + "/file",
+                old = Data(repeating: 1, count: 4_000)
             try AtomicFile.write(old, to: path)
             // A limit of the size of files fails as a full disk does: in the middle of a write.
             signal(SIGXFSZ, SIG_IGN)
@@ -100,12 +117,16 @@ private func mode(_ path: String) -> UInt16? {
             try? FileManager.default.removeItem(atPath: path)
             let won = try await withThrowingTaskGroup(of: Bool.self) { group in
                 for part in parts {
-                    group.addTask { try AtomicFile.write(part, to: path, .ifAbsent, durability: .cache) }
+                    group.addTask {
+                        try AtomicFile.write(part, to: path, .ifAbsent, durability: .cache)
+                    }
                 }
                 return try await group.reduce(0) { $0 + ($1 ? 1 : 0) }
             }
             #expect(won == 1)
-            #expect(FileManager.default.contents(atPath: path).map(parts.contains) == true && folder.names == ["file"])
+            #expect(
+                FileManager.default.contents(atPath: path).map(parts.contains) == true
+                    && folder.names == ["file"])
         }
     }
 }
@@ -124,7 +145,9 @@ private func mode(_ path: String) -> UInt16? {
         try Privacy.makeFolder("/")
         #expect(mode(path) == 0o755)
         try Data("x".utf8).write(to: URL(fileURLWithPath: folder.path + "/file"))
-        let blocked = #expect(throws: FileError.self) { try Privacy.makeFolder(folder.path + "/file/x") }
+        let blocked = #expect(throws: FileError.self) {
+            try Privacy.makeFolder(folder.path + "/file/x")
+        }
         #expect(blocked?.description.contains("cannot be made: Not a directory") == true)
     }
 
@@ -147,14 +170,17 @@ private func mode(_ path: String) -> UInt16? {
         #expect(first != nil)
         #expect(try FileLock.take(path) == nil)
         #expect(try FileLock.take(path, waiting: 0.05) == nil)
-        let held = #expect(throws: FileError.self) { try FileLock.holding(folder: path, waiting: 0) {} }
+        let held = #expect(throws: FileError.self) {
+            try FileLock.holding(folder: path, waiting: 0) {}
+        }
         #expect(held?.description.contains("in use by another process") == true)
         first = nil
         #expect(try FileLock.take(path) != nil)
     }
 
     @Test func `a lock on what was removed meanwhile is none`() throws {
-        let folder = try TemporaryFolder(), path = folder.path + "/lock", first = try FileLock.take(path)
+        let folder = try TemporaryFolder(), path = folder.path + "/lock",
+            first = try FileLock.take(path)
         unlink(path)
         #expect(try FileLock.take(path) != nil)
         withExtendedLifetime(first) {}
@@ -172,7 +198,9 @@ private func mode(_ path: String) -> UInt16? {
         let bytes = Data(0...255), text = Hexadecimal.string(bytes)
         #expect(text.count == 512 && text.hasPrefix("000102") && text.hasSuffix("fdfeff"))
         #expect(Hexadecimal.bytes(text) == bytes && Hexadecimal.bytes("") == Data())
-        for wrong in ["0", "0g", "AB", "+1", " 1", "é", "１２", "0\0"] { #expect(Hexadecimal.bytes(wrong) == nil) }
+        for wrong in ["0", "0g", "AB", "+1", " 1", "é", "１２", "0\0"] {
+            #expect(Hexadecimal.bytes(wrong) == nil)
+        }
     }
 }
 

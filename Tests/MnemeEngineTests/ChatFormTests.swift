@@ -15,7 +15,9 @@ import MnemeEngine
     /// Templates of the published kinds.
     private static let gemma2 = loop(
         alternates,
-        before: "{% if messages[0]['role'] == 'system' %}{{ raise_exception('System role not supported') }}{% endif %}")
+        before:
+            "{% if messages[0]['role'] == 'system' %}{{ raise_exception('System role not supported') }}{% endif %}"
+    )
     private static let mistral = loop(
         "{% if m.role not in ['user', 'assistant'] %}{{ raise_exception('Only user and assistant roles are supported!') }}{% endif %}"
             + alternates)
@@ -39,22 +41,35 @@ import MnemeEngine
         let form = try ChatForm(Self.loop(), begin: "", end: "")
         #expect(form.system == .anywhere && form.takesRuns)
         #expect(
-            try prompt(Self.loop(), [("system", "S"), ("user", "a"), ("user", "b"), ("system", "T"), ("user", "c")])
+            try prompt(
+                Self.loop(),
+                [("system", "S"), ("user", "a"), ("user", "b"), ("system", "T"), ("user", "c")])
                 == "[system]S[user]a[user]b[system]T[user]c[assistant]")
     }
 
     @Test(arguments: [gemma2, mistral])
-    func `a system message is told in the user's where the template refuses it`(template: String) throws {
+    func `a system message is told in the user's where the template refuses it`(template: String)
+        throws
+    {
         let form = try ChatForm(template, begin: "", end: "")
         #expect(form.system == .nowhere && !form.takesRuns)
-        #expect(try prompt(template, [("system", "S"), ("user", "a")]) == "[user]S\n\na[assistant]")
+        #expect(
+            try prompt(template, [("system", "S"), ("user", "a")]) == "[user]S\n\na[assistant]")
         #expect(
             try prompt(
                 template,
-                [("system", "S"), ("system", "T"), ("user", "a"), ("assistant", "b"), ("system", "U"), ("user", "c")])
+                [
+                    ("system", "S"), ("system", "T"), ("user", "a"), ("assistant", "b"),
+                    ("system", "U"), ("user", "c"),
+                ])
                 == "[user]S\n\nT\n\na[assistant]b[user]U\n\nc[assistant]")
         #expect(
-            try prompt(template, [("user", "a"), ("user", "b"), ("assistant", "c"), ("assistant", "d"), ("user", "e")])
+            try prompt(
+                template,
+                [
+                    ("user", "a"), ("user", "b"), ("assistant", "c"), ("assistant", "d"),
+                    ("user", "e"),
+                ])
                 == "[user]a\n\nb[assistant]c\n\nd[user]e[assistant]")
         // Nobody said anything after it.
         #expect(try prompt(template, [("system", "S")]) == "[user]S[assistant]")
@@ -64,12 +79,16 @@ import MnemeEngine
     }
 
     @Test func `a system message that would be left out is told in the user's`() throws {
-        #expect(try prompt(Self.silent, [("system", "S"), ("user", "a"), ("assistant", "b")]) == "U:S\n\naA:b")
+        #expect(
+            try prompt(Self.silent, [("system", "S"), ("user", "a"), ("assistant", "b")])
+                == "U:S\n\naA:b")
     }
 
     @Test func `system messages that come late are told in the next message of the user`() throws {
         #expect(
-            try prompt(Self.first, [("system", "S"), ("system", "T"), ("user", "a"), ("system", "U"), ("user", "b")])
+            try prompt(
+                Self.first,
+                [("system", "S"), ("system", "T"), ("user", "a"), ("system", "U"), ("user", "b")])
                 == "[system]S\n\nT[user]a[user]U\n\nb[assistant]")
     }
 
@@ -85,7 +104,9 @@ import MnemeEngine
         let error = #expect(throws: TemplateError.self) {
             try prompt(Self.gemma2, [("assistant", "a"), ("user", "b")])
         }
-        #expect(error?.description == "Conversation roles must alternate user/assistant/user/assistant/...")
+        #expect(
+            error?.description
+                == "Conversation roles must alternate user/assistant/user/assistant/...")
         let refusal = #expect(throws: TemplateError.self) {
             try prompt("{{ raise_exception('never') }}", [("system", "a"), ("user", "b")])
         }
@@ -95,7 +116,9 @@ import MnemeEngine
 
     @Test func `what a model is called does not matter, and its tokens stand in the prompt`() throws {
         #expect(
-            try prompt("{{ bos_token }}" + Self.gemma2 + "{{ eos_token }}", [("system", "S"), ("user", "a")])
+            try prompt(
+                "{{ bos_token }}" + Self.gemma2 + "{{ eos_token }}",
+                [("system", "S"), ("user", "a")])
                 == "<s>[user]S\n\na[assistant]</s>")
     }
 }

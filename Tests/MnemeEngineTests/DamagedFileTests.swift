@@ -6,7 +6,8 @@ import Testing
 
 import MnemeEngine
 
-/// Model files that are damaged or made to do harm: each is refused with a ``ModelError``, or runs a step.
+/// Model files that are damaged or made to do harm: each is refused with a ``ModelError``, or runs
+/// a step.
 @Suite struct DamagedFileTests {
     private struct Random: RandomNumberGenerator {
         var state: UInt64
@@ -16,9 +17,12 @@ import MnemeEngine
         }
     }
 
-    /// How many times the usual number of cases: `MNEME_FUZZ=100` for a long run. Another `MNEME_FUZZ_SEED` tries others.
-    private static let rounds = ProcessInfo.processInfo.environment["MNEME_FUZZ"].flatMap(Int.init) ?? 1
-    private static let seed = ProcessInfo.processInfo.environment["MNEME_FUZZ_SEED"].flatMap(UInt64.init) ?? 1
+    /// How many times the usual number of cases: `MNEME_FUZZ=100` for a long run. Another
+    /// `MNEME_FUZZ_SEED` tries others.
+    private static let rounds =
+        ProcessInfo.processInfo.environment["MNEME_FUZZ"].flatMap(Int.init) ?? 1
+    private static let seed =
+        ProcessInfo.processInfo.environment["MNEME_FUZZ_SEED"].flatMap(UInt64.init) ?? 1
 
     private static let hidden = 32, layers = 2, wide = 32, heads = 2
     private static let template =
@@ -28,12 +32,15 @@ import MnemeEngine
     private static let vocabulary: (tokens: [String], merges: [String], kinds: [Int64]) = {
         var bytes: [String] = [], moved: UInt32 = 256
         for byte in 0...255 {
-            let isPlain = (33...126).contains(byte) || (161...172).contains(byte) || (174...255).contains(byte)
+            let isPlain =
+                (33...126).contains(byte) || (161...172).contains(byte)
+                || (174...255).contains(byte)
             bytes.append(String(Character(Unicode.Scalar(isPlain ? UInt32(byte) : moved) ?? " ")))
             if !isPlain { moved += 1 }
         }
         let merges = ["h e", "l l", "he ll", "Ġ w"],
-            all = bytes + merges.map { $0.replacing(" ", with: "") } + ["<|im_start|>", "<|im_end|>"]
+            all =
+                bytes + merges.map { $0.replacing(" ", with: "") } + ["<|im_start|>", "<|im_end|>"]
         return (all, merges, all.map { $0.hasPrefix("<|") ? 3 : 1 })
     }()
 
@@ -45,11 +52,14 @@ import MnemeEngine
         ]
         for i in 0..<layers {
             for (gguf, hub, shape) in [
-                ("attn_norm", "input_layernorm", [hidden]), ("ffn_norm", "post_attention_layernorm", [hidden]),
-                ("attn_q", "self_attn.q_proj", [hidden, hidden]), ("attn_k", "self_attn.k_proj", [hidden / 2, hidden]),
+                ("attn_norm", "input_layernorm", [hidden]),
+                ("ffn_norm", "post_attention_layernorm", [hidden]),
+                ("attn_q", "self_attn.q_proj", [hidden, hidden]),
+                ("attn_k", "self_attn.k_proj", [hidden / 2, hidden]),
                 ("attn_v", "self_attn.v_proj", [hidden / 2, hidden]),
                 ("attn_output", "self_attn.o_proj", [hidden, hidden]),
-                ("ffn_gate", "mlp.gate_proj", [wide, hidden]), ("ffn_up", "mlp.up_proj", [wide, hidden]),
+                ("ffn_gate", "mlp.gate_proj", [wide, hidden]),
+                ("ffn_up", "mlp.up_proj", [wide, hidden]),
                 ("ffn_down", "mlp.down_proj", [hidden, wide]),
             ] { list.append(("blk.\(i).\(gguf).weight", "model.layers.\(i).\(hub).weight", shape)) }
         }
@@ -57,19 +67,23 @@ import MnemeEngine
     }()
 
     private static func data(_ shape: [Int]) -> [UInt8] {
-        (0..<shape.reduce(1, *)).map { sin(Float($0)) * 0.1 + (shape.count == 1 ? 1 : 0) }.withUnsafeBytes { Array($0) }
+        (0..<shape.reduce(1, *)).map { sin(Float($0)) * 0.1 + (shape.count == 1 ? 1 : 0) }
+            .withUnsafeBytes { Array($0) }
     }
 
     /// The entries of a sound file's header.
     private static let entries: [(key: String, value: GGUFFile.Value)] = [
         ("general.architecture", .string("llama")), ("general.alignment", .integer(32)),
         ("llama.block_count", .integer(Int64(layers))),
-        ("llama.embedding_length", .integer(Int64(hidden))), ("llama.feed_forward_length", .integer(Int64(wide))),
-        ("llama.attention.head_count", .integer(Int64(heads))), ("llama.attention.head_count_kv", .integer(1)),
+        ("llama.embedding_length", .integer(Int64(hidden))),
+        ("llama.feed_forward_length", .integer(Int64(wide))),
+        ("llama.attention.head_count", .integer(Int64(heads))),
+        ("llama.attention.head_count_kv", .integer(1)),
         ("llama.attention.key_length", .integer(16)),
         ("llama.attention.sliding_window", .integer(0)), ("llama.expert_count", .integer(0)),
         ("llama.context_length", .integer(128)),
-        ("llama.attention.layer_norm_rms_epsilon", .float(1e-5)), ("llama.rope.freq_base", .float(10_000)),
+        ("llama.attention.layer_norm_rms_epsilon", .float(1e-5)),
+        ("llama.rope.freq_base", .float(10_000)),
         ("llama.rope.dimension_count", .integer(16)),
         ("llama.rope.scaling.type", .string("linear")), ("llama.rope.scaling.factor", .float(2)),
         ("llama.rope.scaling.original_context_length", .integer(64)),
@@ -79,18 +93,23 @@ import MnemeEngine
         ("tokenizer.ggml.token_type", .array(vocabulary.kinds.map { .integer($0) })),
         ("tokenizer.ggml.scores", .array(vocabulary.kinds.indices.map { .float(-Double($0)) })),
         ("tokenizer.ggml.add_bos_token", .bool(true)),
-        ("tokenizer.ggml.bos_token_id", .integer(260)), ("tokenizer.ggml.eos_token_id", .integer(261)),
+        ("tokenizer.ggml.bos_token_id", .integer(260)),
+        ("tokenizer.ggml.eos_token_id", .integer(261)),
         ("tokenizer.ggml.eot_token_id", .integer(261)),
-        ("tokenizer.ggml.unknown_token_id", .integer(0)), ("tokenizer.chat_template", .string(template)),
+        ("tokenizer.ggml.unknown_token_id", .integer(0)),
+        ("tokenizer.chat_template", .string(template)),
     ]
 
-    private static func gguf(_ entries: [(key: String, value: GGUFFile.Value)], shapes: [[Int]] = tensors.map(\.shape))
+    private static func gguf(
+        _ entries: [(key: String, value: GGUFFile.Value)], shapes: [[Int]] = tensors.map(\.shape)
+    )
         throws -> [UInt8]
     {
         var writer = GGUFWriter()
         for entry in entries { writer.add(entry.key, entry.value) }
         for (tensor, shape) in zip(tensors, shapes) {
-            writer.add(tensor: tensor.gguf, shape: shape, type: .f32, bytes: tensor.shape.reduce(4, *))
+            writer.add(
+                tensor: tensor.gguf, shape: shape, type: .f32, bytes: tensor.shape.reduce(4, *))
         }
         let path = Self.path() + ".gguf"
         defer { unlink(path) }
@@ -99,7 +118,9 @@ import MnemeEngine
     }
 
     private static func path() -> String {
-        FileManager.default.temporaryDirectory.appendingPathComponent("mneme-damaged-\(UUID().uuidString)").path
+        FileManager.default.temporaryDirectory.appendingPathComponent(
+            "mneme-damaged-\(UUID().uuidString)"
+        ).path
     }
 
     /// Loads a model and has it answer.
@@ -112,14 +133,18 @@ import MnemeEngine
         var tokens = model.tokens(of: "hello world é\u{1}")
         do {
             tokens += try model.tokens(of: [
-                ChatMessage(role: "system", content: "x"), ChatMessage(role: "user", content: "hello"),
+                ChatMessage(role: "system", content: "x"),
+                ChatMessage(role: "user", content: "hello"),
             ])
         } catch is EngineError {}
         tokens = Array(tokens.prefix(60))
         if tokens.isEmpty { tokens = [0] }
-        var row = model.decoder.logits(tokens, at: 0, in: Cache(model.decoder.configuration, positions: 64), rows: 1)[0]
+        var row = model.decoder.logits(
+            tokens, at: 0, in: Cache(model.decoder.configuration, positions: 64), rows: 1)[0]
         var parameters = SamplingParameters()
-        (parameters.temperature, parameters.topK, parameters.minP, parameters.typicalP) = (1, 5, 0.1, 0.9)
+        (parameters.temperature, parameters.topK, parameters.minP, parameters.typicalP) = (
+            1, 5, 0.1, 0.9
+        )
         var sampler = Sampler(parameters, prompt: tokens)
         let next = row.withUnsafeMutableBufferPointer { sampler.next($0) }
         _ = model.tokenizer.decode([next])
@@ -136,12 +161,14 @@ import MnemeEngine
 
     private static let extremes: [GGUFFile.Value] = {
         let integers: [Int64] = [
-            0, 1, -1, 2, 3, 7, 16, 48, 255, 1 << 24, (1 << 31) - 1, 1 << 31, 1 << 32, .max, .min, .max - 1,
+            0, 1, -1, 2, 3, 7, 16, 48, 255, 1 << 24, (1 << 31) - 1, 1 << 31, 1 << 32, .max, .min,
+            .max - 1,
         ]
         let floats: [Double] = [0, -1, 0.5, 1e-300, 3e38, .infinity, -.infinity, .nan]
         let texts = ["", "x", "llama", "yarn", "t5", String(repeating: "{{ ", count: 1000)]
         let lists: [[GGUFFile.Value]] = [
-            [], [.integer(-1)], [.string(""), .string("a b")], [.array([.array([.integer(1)])])], [.float(.nan)],
+            [], [.integer(-1)], [.string(""), .string("a b")], [.array([.array([.integer(1)])])],
+            [.float(.nan)],
         ]
         return integers.map { .integer($0) } + floats.map { .float($0) } + texts.map { .string($0) }
             + lists.map { .array($0) } + [.bool(true)]
@@ -155,7 +182,8 @@ import MnemeEngine
     }
 
     @Test func `any value of any entry of a GGUF file is refused or runs`() throws {
-        var random = Random(state: Self.seed), cases: [(architecture: String, entry: Int, value: GGUFFile.Value?)] = []
+        var random = Random(state: Self.seed),
+            cases: [(architecture: String, entry: Int, value: GGUFFile.Value?)] = []
         for architecture in ["llama", "gemma3", "phi3"] {
             for entry in Self.entries.indices {
                 cases += (Self.extremes + [nil]).map { (architecture, entry, $0) }
@@ -177,7 +205,8 @@ import MnemeEngine
         for key in ["tokens", "merges", "token_type", "scores"] {
             for _ in 0..<20 * Self.rounds {
                 var entries = Self.entries
-                entries[entries.firstIndex { $0.key == "tokenizer.ggml.model" }!].value = .string(model)
+                entries[entries.firstIndex { $0.key == "tokenizer.ggml.model" }!].value = .string(
+                    model)
                 let place = entries.firstIndex { $0.key == "tokenizer.ggml." + key }!
                 guard case .array(var list) = entries[place].value else { continue }
                 switch Int.random(in: 0..<4, using: &random) {
@@ -192,11 +221,15 @@ import MnemeEngine
                         ? [.float(.nan), .float(.infinity), .float(-.infinity)]
                         : key == "token_type"
                             ? [.integer(6), .integer(3), .integer(.max), .integer(0), .integer(2)]
-                            : ["", " ", "  ", "<0x", "<0xFF>", "<0xFFF>", "he ll", "a b c", "▁", "\u{0}"].map {
+                            : [
+                                "", " ", "  ", "<0x", "<0xFF>", "<0xFFF>", "he ll", "a b c", "▁",
+                                "\u{0}",
+                            ].map {
                                 .string($0)
                             }
                     for _ in 0..<3 {
-                        list[Int.random(in: 0..<list.count, using: &random)] = others.randomElement(using: &random)!
+                        list[Int.random(in: 0..<list.count, using: &random)] = others.randomElement(
+                            using: &random)!
                     }
                 }
                 entries[place].value = .array(list)
@@ -207,11 +240,14 @@ import MnemeEngine
 
     @Test func `any shape of any tensor is refused or runs`() throws {
         for i in Self.tensors.indices {
-            for shape in [[0], [1], [32], [32, 32, 1, 1], [1 << 40, 1 << 40], [.max, 2], [1, .max], [32, 0]] as [[Int]]
-            {
+            for shape in [
+                [0], [1], [32], [32, 32, 1, 1], [1 << 40, 1 << 40], [.max, 2], [1, .max], [32, 0],
+            ] as [[Int]] {
                 var shapes = Self.tensors.map(\.shape)
                 shapes[i] = shape
-                #expect(try !Self.run(gguf: Self.gguf(Self.entries, shapes: shapes)) || shape == Self.tensors[i].shape)
+                #expect(
+                    try !Self.run(gguf: Self.gguf(Self.entries, shapes: shapes))
+                        || shape == Self.tensors[i].shape)
             }
         }
     }
@@ -224,7 +260,8 @@ import MnemeEngine
             var bytes = sound
             for _ in 0..<Int.random(in: 1...3, using: &random) {
                 let place = Int.random(
-                    in: 0..<(Int.random(in: 0..<10, using: &random) == 0 ? bytes.count : header), using: &random)
+                    in: 0..<(Int.random(in: 0..<10, using: &random) == 0 ? bytes.count : header),
+                    using: &random)
                 guard place < bytes.count else { continue }
                 switch Int.random(in: 0..<5, using: &random) {
                 case 0: bytes[place] ^= 1 << UInt8.random(in: 0..<8, using: &random)
@@ -233,7 +270,8 @@ import MnemeEngine
                 default:
                     // A number of the header, whatever its size.
                     let value = [
-                        0, 1, .max, UInt64(Int64.max), 1 << 63, 1 << 32, 1 << 31, 1 << 47, 1 << 48, UInt64(bytes.count),
+                        0, 1, .max, UInt64(Int64.max), 1 << 63, 1 << 32, 1 << 31, 1 << 47, 1 << 48,
+                        UInt64(bytes.count),
                     ].randomElement(using: &random)!
                     let count = [4, 8].randomElement(using: &random)!
                     for i in 0..<count where place + i < bytes.count {
@@ -250,7 +288,8 @@ import MnemeEngine
 
     /// The JSON files of a sound folder.
     private static let json: [(name: String, text: String)] = {
-        let vocab = vocabulary.tokens.enumerated().map { "\(OrderedJSON.string($1).text):\($0)" }.joined(separator: ",")
+        let vocab = vocabulary.tokens.enumerated().map { "\(OrderedJSON.string($1).text):\($0)" }
+            .joined(separator: ",")
         let merges = vocabulary.merges.map { OrderedJSON.string($0).text }.joined(separator: ",")
         return [
             (
@@ -289,24 +328,31 @@ import MnemeEngine
     }()
 
     private static func safetensors(_ header: String, length: UInt64? = nil) -> [UInt8] {
-        withUnsafeBytes(of: (length ?? UInt64(header.utf8.count)).littleEndian, Array.init) + Array(header.utf8)
+        withUnsafeBytes(of: (length ?? UInt64(header.utf8.count)).littleEndian, Array.init)
+            + Array(header.utf8)
             + weights.data
     }
 
-    private static let header = "{" + weights.header.map { "\"\($0.name)\":\($0.text)" }.joined(separator: ",") + "}"
+    private static let header =
+        "{" + weights.header.map { "\"\($0.name)\":\($0.text)" }.joined(separator: ",") + "}"
 
-    private static func folder(_ files: [(name: String, text: String)], weights: [UInt8] = safetensors(header)) throws
+    private static func folder(
+        _ files: [(name: String, text: String)], weights: [UInt8] = safetensors(header)
+    ) throws
         -> String
     {
         let folder = path()
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-        for file in files { try Data(file.text.utf8).write(to: URL(fileURLWithPath: folder + "/" + file.name)) }
+        for file in files {
+            try Data(file.text.utf8).write(to: URL(fileURLWithPath: folder + "/" + file.name))
+        }
         try Data(weights).write(to: URL(fileURLWithPath: folder + "/model.safetensors"))
         return folder
     }
 
     private static let extremeJSON = [
-        "null", "true", "-1", "0", "1", "3", "0.5", "1e300", "-1e300", "1e999", "2147483648", "4294967296",
+        "null", "true", "-1", "0", "1", "3", "0.5", "1e300", "-1e300", "1e999", "2147483648",
+        "4294967296",
         "9223372036854775807", "9223372036854775808",
         "18446744073709551616", "\"\"", "\"x\"", "[]", "{}", "[1]", "[null]", "[[]]", "{\"a\":1}",
         String(repeating: "[", count: 2000) + String(repeating: "]", count: 2000),
@@ -317,7 +363,8 @@ import MnemeEngine
     private static func variants(_ text: String, _ other: String) -> [String] {
         var places: [Range<Int>] = []
         let bytes = Array(text.utf8)
-        // Values begin behind a colon, a bracket or a comma outside of strings; finding some that are none does no harm.
+        // Values begin behind a colon, a bracket or a comma outside of strings; finding some that
+        // are none does no harm.
         for (i, byte) in bytes.enumerated() where ":[,".utf8.contains(byte) {
             var end = i + 1, depth = 0, quoted = false
             while end < bytes.count {
@@ -336,14 +383,19 @@ import MnemeEngine
             if end <= bytes.count { places.append(i + 1..<end) }
         }
         return places.map {
-            String(decoding: bytes[..<$0.lowerBound] + Array(other.utf8) + bytes[$0.upperBound...], as: UTF8.self)
+            String(
+                decoding: bytes[..<$0.lowerBound] + Array(other.utf8) + bytes[$0.upperBound...],
+                as: UTF8.self)
         }
     }
 
     @Test(arguments: [0, 1, 2], ["llama", "gemma3_text", "qwen2", "phi3"])
-    func `any value of any member of a folder's files is refused or runs`(file: Int, family: String) throws {
+    func `any value of any member of a folder's files is refused or runs`(file: Int, family: String)
+        throws
+    {
         var random = Random(state: Self.seed)
-        let text = Self.json[file].text.replacing(#""model_type":"llama""#, with: #""model_type":"\#(family)""#)
+        let text = Self.json[file].text.replacing(
+            #""model_type":"llama""#, with: #""model_type":"\#(family)""#)
         for other in Self.extremeJSON {
             // The members at the end are few and weighty, those of a vocabulary many and alike.
             let variants = Self.variants(text, other)
@@ -361,13 +413,16 @@ import MnemeEngine
     }
 
     @Test func `a SentencePiece tokenizer of any values is refused or runs`() throws {
-        let pieces = Self.vocabulary.tokens.map { "[\(OrderedJSON.string($0).text),-1.5]" }.joined(separator: ",")
+        let pieces = Self.vocabulary.tokens.map { "[\(OrderedJSON.string($0).text),-1.5]" }.joined(
+            separator: ",")
         for (kind, vocab) in [
             ("Unigram", "[\(pieces)]"),
             (
                 "BPE",
                 "{"
-                    + Self.vocabulary.tokens.enumerated().map { "\(OrderedJSON.string($1).text):\($0)" }.joined(
+                    + Self.vocabulary.tokens.enumerated().map {
+                        "\(OrderedJSON.string($1).text):\($0)"
+                    }.joined(
                         separator: ",") + "}"
             ),
         ] {
@@ -397,27 +452,35 @@ import MnemeEngine
         }
         var random = Random(state: Self.seed)
         for other in Self.extremeJSON {
-            for variant in Self.variants(Self.header, other).shuffled(using: &random).prefix(12 * Self.rounds) {
+            for variant in Self.variants(Self.header, other).shuffled(using: &random).prefix(
+                12 * Self.rounds)
+            {
                 _ = try run(Self.safetensors(variant))
             }
         }
-        for length in [0, 1, 7, UInt64(Self.header.utf8.count) - 1, 1 << 31, 1 << 62, 1 << 63, .max] as [UInt64] {
+        for length in [
+            0, 1, 7, UInt64(Self.header.utf8.count) - 1, 1 << 31, 1 << 62, 1 << 63, .max,
+        ] as [UInt64] {
             #expect(try !run(Self.safetensors(Self.header, length: length)))
         }
         // A name that stands there twice, whichever of the two is meant.
         let twice =
             "{"
-            + (Self.weights.header + [Self.weights.header[0]]).map { "\"\($0.name)\":\($0.text)" }.joined(
+            + (Self.weights.header + [Self.weights.header[0]]).map { "\"\($0.name)\":\($0.text)" }
+            .joined(
                 separator: ",") + "}"
         #expect(try !run(Self.safetensors(twice)))
         let sound = Self.safetensors(Self.header)
         for _ in 0..<200 * Self.rounds {
             var bytes = sound
             for _ in 0..<2 {
-                bytes[Int.random(in: 0..<Self.header.utf8.count + 8, using: &random)] = UInt8.random(
-                    in: 0...255, using: &random)
+                bytes[Int.random(in: 0..<Self.header.utf8.count + 8, using: &random)] =
+                    UInt8.random(
+                        in: 0...255, using: &random)
             }
-            if Bool.random(using: &random) { bytes.removeLast(Int.random(in: 0..<bytes.count, using: &random)) }
+            if Bool.random(using: &random) {
+                bytes.removeLast(Int.random(in: 0..<bytes.count, using: &random))
+            }
             _ = try run(bytes)
         }
     }

@@ -40,20 +40,27 @@ import MnemeEngine
     /// A model's folder as the hub has it.
     ///
     /// - Parameter change: may change a tensor's values before they are written.
-    static func folder(_ model: Tiny, change: (_ name: String, _ values: inout [Float]) -> Void = { _, _ in }) throws
+    static func folder(
+        _ model: Tiny, change: (_ name: String, _ values: inout [Float]) -> Void = { _, _ in }
+    ) throws
         -> String
     {
-        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("mneme-tiny-\(UUID().uuidString)")
-            .path
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent(
+            "mneme-tiny-\(UUID().uuidString)"
+        )
+        .path
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
         try model.config.write(toFile: folder + "/config.json", atomically: true, encoding: .utf8)
         var header: [String: Any] = [:], data = Data()
         for (name, shape) in model.shapes.sorted(by: { $0.key < $1.key }) {
-            var values = values(name, count: shape.reduce(1, *), isGemma: model.name.contains("gemma"))
+            var values = values(
+                name, count: shape.reduce(1, *), isGemma: model.name.contains("gemma"))
             let start = data.count
             change(name, &values)
             values.withUnsafeBytes { data.append(contentsOf: $0) }
-            header[name] = ["dtype": "F32", "shape": shape, "data_offsets": [start, data.count]] as [String: Any]
+            header[name] =
+                ["dtype": "F32", "shape": shape, "data_offsets": [start, data.count]]
+                as [String: Any]
         }
         let json = try JSONSerialization.data(withJSONObject: header)
         var file = Data()
@@ -72,24 +79,28 @@ import MnemeEngine
             decoder = try TransformerDecoder(
                 ModelFolder(path: path, context: model.context), stepTokens: 128, stepLogits: 128),
             expected = Golden.floats(model.logits)
-        let size = decoder.configuration.vocabularySize, cache = Cache(decoder.configuration, positions: 80)
+        let size = decoder.configuration.vocabularySize,
+            cache = Cache(decoder.configuration, positions: 80)
         // Keys and values are halves, which costs some of the fourth digit.
         let all = decoder.logits(model.tokens, at: 0, in: cache, rows: 80)
         for (i, row) in model.rows.enumerated() {
-            let worst = zip(all[row], expected[i * size..<(i + 1) * size]).map { abs($0 - $1) }.max()!
+            let worst = zip(all[row], expected[i * size..<(i + 1) * size]).map { abs($0 - $1) }
+                .max()!
             #expect(worst < 1e-3, "row \(row) differs by \(worst)")
         }
         // The same in chunks and token by token, to the bit.
         let pieces = Cache(decoder.configuration, positions: 80)
         var place = 0
         for size in [1, 7, 30, 1, 1, 40] {
-            let rows = decoder.logits(Array(model.tokens[place..<place + size]), at: place, in: pieces, rows: size)
+            let rows = decoder.logits(
+                Array(model.tokens[place..<place + size]), at: place, in: pieces, rows: size)
             #expect(rows == Array(all[place..<place + size]), "chunk at \(place)")
             place += size
         }
     }
 
-    /// Checksums of all logits of the golden models. They are one for all processors: only a change of the arithmetic changes them.
+    /// Checksums of all logits of the golden models. They are one for all processors: only a change
+    /// of the arithmetic changes them.
     @Test(arguments: models)
     func `logits are the same bits on every processor`(model: Tiny) throws {
         let expected = try Golden.read([String: UInt32].self, "logits-checksums")
@@ -97,7 +108,8 @@ import MnemeEngine
         defer { try? FileManager.default.removeItem(atPath: path) }
         let decoder = try TransformerDecoder(
             ModelFolder(path: path, context: model.context), stepTokens: 128, stepLogits: 128)
-        let all = decoder.logits(model.tokens, at: 0, in: Cache(decoder.configuration, positions: 80), rows: 80)
+        let all = decoder.logits(
+            model.tokens, at: 0, in: Cache(decoder.configuration, positions: 80), rows: 80)
         let sums = all.flatMap { $0 }.withUnsafeBytes { Checksum.crc32c(Array($0)) }
         let sum = sums.reduce(UInt32(0)) { ($0 << 7 | $0 >> 25) ^ $1 }
         #expect(sum == expected[model.name], "\"\(model.name)\": \(sum)")
@@ -105,14 +117,17 @@ import MnemeEngine
 
     /// Runs one step of several sequences; their logits follow each other.
     private static func step(
-        _ decoder: TransformerDecoder, _ parts: [(tokens: ArraySlice<Int32>, cache: Cache, logits: Int)]
+        _ decoder: TransformerDecoder,
+        _ parts: [(tokens: ArraySlice<Int32>, cache: Cache, logits: Int)]
     ) -> [[Float]] {
         let size = decoder.configuration.vocabularySize, count = parts.reduce(0) { $0 + $1.logits }
-        var tokens: [Int32] = [], segments: [DecoderSegment] = [], out = [Float](repeating: .nan, count: count * size)
+        var tokens: [Int32] = [], segments: [DecoderSegment] = [],
+            out = [Float](repeating: .nan, count: count * size)
         for part in parts {
             segments.append(
                 DecoderSegment(
-                    tokens: tokens.count..<tokens.count + part.tokens.count, position: part.tokens.startIndex,
+                    tokens: tokens.count..<tokens.count + part.tokens.count,
+                    position: part.tokens.startIndex,
                     view: part.cache.view, logits: part.logits))
             tokens += part.tokens
         }
@@ -126,7 +141,8 @@ import MnemeEngine
         return (0..<count).map { Array(out[$0 * size..<($0 + 1) * size]) }
     }
 
-    /// Logits of sequences with and without logits in one step, and of what follows them; and what each token gives by itself.
+    /// Logits of sequences with and without logits in one step, and of what follows them; and what
+    /// each token gives by itself.
     private static func mixed(_ decoder: TransformerDecoder, _ text: [Int32], behind: Int) -> (
         logits: [[Float]], alone: [[Float]]
     ) {
@@ -135,23 +151,34 @@ import MnemeEngine
         var alone: [[Float]] = []
         for cache in [whole] + caches where behind > 0 {
             for start in stride(from: 0, to: behind, by: 100) {
-                _ = decoder.logits(Array(text[start..<min(behind, start + 100)]), at: start, in: cache, rows: 1)
+                _ = decoder.logits(
+                    Array(text[start..<min(behind, start + 100)]), at: start, in: cache, rows: 1)
             }
         }
-        for token in behind..<text.count { alone += decoder.logits([text[token]], at: token, in: whole, rows: 1) }
+        for token in behind..<text.count {
+            alone += decoder.logits([text[token]], at: token, in: whole, rows: 1)
+        }
         // The lengths of prompts: threads share the contexts of those below 17 tokens.
         let ends = [9, 20, 3, 1, 1].map { behind + $0 }, kept = [0, 3, 3, 0, 1]
-        var logits = step(decoder, caches.indices.map { (text[behind..<ends[$0]], caches[$0], kept[$0]) })
+        var logits = step(
+            decoder, caches.indices.map { (text[behind..<ends[$0]], caches[$0], kept[$0]) })
         // Nobody wants any; and what was left behind serves what follows.
         logits += step(
-            decoder, [(text[ends[0]..<ends[0] + 9], caches[0], 0), (text[ends[3]..<ends[3] + 2], caches[3], 0)])
+            decoder,
+            [
+                (text[ends[0]..<ends[0] + 9], caches[0], 0),
+                (text[ends[3]..<ends[3] + 2], caches[3], 0),
+            ])
         let next = [ends[0] + 9, ends[1], ends[2], ends[3] + 2, ends[4]]
-        logits += step(decoder, caches.indices.map { (text[next[$0]..<next[$0] + 1], caches[$0], 1) })
+        logits += step(
+            decoder, caches.indices.map { (text[next[$0]..<next[$0] + 1], caches[$0], 1) })
         let places = caches.indices.flatMap { ends[$0] - kept[$0]..<ends[$0] } + next
         return (logits, places.map { alone[$0 - behind] })
     }
 
-    @Test(arguments: models) func `tokens without logits change nothing for the others`(model: Tiny) throws {
+    @Test(arguments: models) func `tokens without logits change nothing for the others`(model: Tiny)
+        throws
+    {
         let path = try Self.folder(model)
         defer { try? FileManager.default.removeItem(atPath: path) }
         let decoder = try TransformerDecoder(
@@ -165,11 +192,14 @@ import MnemeEngine
     @Test(.enabled(if: RealModel.isThere, "needs the model that `make language-model` fetches"))
     func `tokens without logits change nothing behind a long context`() throws {
         let decoder = try RealModel.loaded.get().decoder
-        let (logits, alone) = Self.mixed(decoder, (0..<640).map { Int32($0 * 7919 % 40_000) }, behind: 600)
+        let (logits, alone) = Self.mixed(
+            decoder, (0..<640).map { Int32($0 * 7919 % 40_000) }, behind: 600)
         #expect(logits == alone)
     }
 
-    @Test(arguments: models) func `policies go with every family, and windows keep all`(model: Tiny) throws {
+    @Test(arguments: models) func `policies go with every family, and windows keep all`(model: Tiny)
+        throws
+    {
         let path = try Self.folder(model)
         defer { try? FileManager.default.removeItem(atPath: path) }
         let
@@ -183,7 +213,9 @@ import MnemeEngine
         for name in ["full", "snapkv", "h2o", "streamingllm"] {
             let policy = try PolicyCatalog.policy(name, for: decoder, sample: prompt, budget: 40)
             if policy.movesTogether, isWindowed {
-                #expect(throws: KVError.self) { try CompressedCache(decoder, policy, budget: 40, positions: 80) }
+                #expect(throws: KVError.self) {
+                    try CompressedCache(decoder, policy, budget: 40, positions: 80)
+                }
                 continue
             }
             let cache = try CompressedCache(decoder, policy, budget: 40, positions: 80)
@@ -196,14 +228,18 @@ import MnemeEngine
             if name == "full" { #expect(worst < 1e-4, "\(worst)") } else { #expect(worst.isFinite) }
             for layer in 0..<c.layers {
                 let count = cache.rows(layer, 0).count
-                #expect(count == (name == "full" || c.window(layer: layer) != nil ? 61 : 41), "\(name), layer \(layer)")
+                #expect(
+                    count == (name == "full" || c.window(layer: layer) != nil ? 61 : 41),
+                    "\(name), layer \(layer)")
             }
         }
     }
 
-    /// The same model as a GGUF file, written as the public converter would: names from its tables, other conventions of weights.
+    /// The same model as a GGUF file, written as the public converter would: names from its tables,
+    /// other conventions of weights.
     private static func gguf(_ model: Tiny) throws -> String {
-        let config = try #require(try JSONSerialization.jsonObject(with: Data(model.config.utf8)) as? [String: Any])
+        let config = try #require(
+            try JSONSerialization.jsonObject(with: Data(model.config.utf8)) as? [String: Any])
         let type = config["model_type"] as! String, isGemma = type.hasPrefix("gemma")
         let architecture = ["mistral": "llama", "gemma3_text": "gemma3"][type] ?? type
         var writer = GGUFWriter()
@@ -219,20 +255,28 @@ import MnemeEngine
             "attention.sliding_window": integer("sliding_window"),
         ] { if let value { writer.add("\(architecture).\(key)", .integer(Int64(value))) } }
         for (key, value) in [
-            "attention.layer_norm_rms_epsilon": config["rms_norm_eps"], "rope.freq_base": config["rope_theta"],
+            "attention.layer_norm_rms_epsilon": config["rms_norm_eps"],
+            "rope.freq_base": config["rope_theta"],
             "attn_logit_softcapping": config["attn_logit_softcapping"],
             "final_logit_softcapping": config["final_logit_softcapping"],
-        ] { if let value = value as? NSNumber { writer.add("\(architecture).\(key)", .float(value.doubleValue)) } }
-        let heads = integer("num_attention_heads")!, dimension = integer("head_dim") ?? integer("hidden_size")! / heads
+        ] {
+            if let value = value as? NSNumber {
+                writer.add("\(architecture).\(key)", .float(value.doubleValue))
+            }
+        }
+        let heads = integer("num_attention_heads")!,
+            dimension = integer("head_dim") ?? integer("hidden_size")! / heads
         var tensors = model.shapes.sorted { $0.key < $1.key }.map {
             name, shape -> (name: String, shape: [Int], values: [Float]) in
             var values = values(name, count: shape.reduce(1, *), isGemma: isGemma)
             if isGemma, name.contains("norm") { values = values.map { $0 + 1 } }
             if architecture == "llama", name.contains("q_proj") || name.contains("k_proj") {
-                // Pairs of a rotation stand side by side: row 2i is row i of the first half, row 2i + 1 of the second.
+                // Pairs of a rotation stand side by side: row 2i is row i of the first half, row 2i
+                // + 1 of the second.
                 values = (0..<shape[0]).flatMap { row in
                     let place = row % dimension,
-                        from = row - place + (place % 2 == 0 ? place / 2 : dimension / 2 + place / 2)
+                        from =
+                            row - place + (place % 2 == 0 ? place / 2 : dimension / 2 + place / 2)
                     return values[from * shape[1]..<(from + 1) * shape[1]]
                 }
             }
@@ -244,29 +288,41 @@ import MnemeEngine
                     let factors = (rope["\(kind)_factor"] as! [NSNumber]).map(\.floatValue)
                     tensors.append(("rope_factors_\(kind).weight", [factors.count], factors))
                     if kind == "long" {
-                        writer.add("\(architecture).rope.dimension_count", .integer(Int64(2 * factors.count)))
+                        writer.add(
+                            "\(architecture).rope.dimension_count",
+                            .integer(Int64(2 * factors.count)))
                     }
                 }
             } else {
-                writer.add("\(architecture).rope.scaling.type", .string(rope["rope_type"] as! String))
-                writer.add("\(architecture).rope.scaling.factor", .float((rope["factor"] as! NSNumber).doubleValue))
+                writer.add(
+                    "\(architecture).rope.scaling.type", .string(rope["rope_type"] as! String))
+                writer.add(
+                    "\(architecture).rope.scaling.factor",
+                    .float((rope["factor"] as! NSNumber).doubleValue))
             }
             if let original = config["original_max_position_embeddings"] as? Int ?? rope[
                 "original_max_position_embeddings"] as? Int
             {
-                writer.add("\(architecture).rope.scaling.original_context_length", .integer(Int64(original)))
+                writer.add(
+                    "\(architecture).rope.scaling.original_context_length",
+                    .integer(Int64(original)))
             }
         }
         for tensor in tensors {
-            writer.add(tensor: tensor.name, shape: tensor.shape, type: .f32, bytes: 4 * tensor.values.count)
+            writer.add(
+                tensor: tensor.name, shape: tensor.shape, type: .f32, bytes: 4 * tensor.values.count
+            )
         }
-        let path = FileManager.default.temporaryDirectory.appendingPathComponent("mneme-tiny-\(UUID().uuidString).gguf")
-            .path
+        let path = FileManager.default.temporaryDirectory.appendingPathComponent(
+            "mneme-tiny-\(UUID().uuidString).gguf"
+        )
+        .path
         try writer.write(to: path) { i in tensors[i].values.withUnsafeBytes { Array($0) } }
         return path
     }
 
-    // Stretching by need is not in GGUF files, and the one of Llama 3 is a tensor there that has no reference here.
+    // Stretching by need is not in GGUF files, and the one of Llama 3 is a tensor there that has no
+    // reference here.
     @Test(arguments: models.filter { $0.name != "llama-dynamic" && $0.name != "llama-llama3" })
     func `a GGUF file gives the same logits`(model: Tiny) throws {
         let path = try Self.gguf(model), small = path + ".q8"
@@ -275,12 +331,14 @@ import MnemeEngine
         func worst(_ file: GGUFFile) throws -> Float {
             let decoder = try TransformerDecoder(file, stepTokens: 128, stepLogits: 128),
                 size = decoder.configuration.vocabularySize
-            let all = decoder.logits(model.tokens, at: 0, in: Cache(decoder.configuration, positions: 80), rows: 80)
+            let all = decoder.logits(
+                model.tokens, at: 0, in: Cache(decoder.configuration, positions: 80), rows: 80)
             return model.rows.enumerated().map { i, row in
                 zip(all[row], expected[i * size..<(i + 1) * size]).map { abs($0 - $1) }.max()!
             }.max()!
         }
-        // The stretch of LongRoPE is the ratio of two contexts, of which the file knows one if the test sets it.
+        // The stretch of LongRoPE is the ratio of two contexts, of which the file knows one if the
+        // test sets it.
         if model.name != "phi3-short" { #expect(try worst(file) < 1e-3) }
         // Converted to eight bits it is nearly the same model.
         try GGUFConversion.convert(file, to: .q8_0, path: small)
@@ -298,8 +356,12 @@ import MnemeEngine
         try GGUFConversion.convert(file, to: .f16, path: target)
         let converted = try GGUFFile(path: target)
         for (key, value) in file.metadata { #expect(converted.metadata[key] == value) }
-        #expect(converted.integer("general.file_type") == 1 && converted.tensors.count == file.tensors.count)
-        let error = #expect(throws: ModelError.self) { try GGUFConversion.convert(file, to: .f32, path: target) }
+        #expect(
+            converted.integer("general.file_type") == 1
+                && converted.tensors.count == file.tensors.count)
+        let error = #expect(throws: ModelError.self) {
+            try GGUFConversion.convert(file, to: .f32, path: target)
+        }
         #expect(error?.code == .cannotWrite)
         let nowhere = #expect(throws: ModelError.self) {
             try GGUFConversion.convert(file, to: .f32, path: path + ".d/x")
@@ -326,7 +388,8 @@ import MnemeEngine
         var equal = 0, gaps: [Float] = []
         for answer in answers {
             let cache = Cache(model.decoder.configuration, positions: 128)
-            var tokens = model.tokenizer.encode(answer.prompt, special: false), position = 0, made: [Int32] = []
+            var tokens = model.tokenizer.encode(answer.prompt, special: false), position = 0,
+                made: [Int32] = []
             while made.count < answer.answer.count {
                 var row = model.decoder.logits(tokens, at: position, in: cache, rows: 1)[0]
                 position += tokens.count

@@ -23,13 +23,18 @@ extension GGMLType: Decodable {}
     func `blocks become the reference's floats, and tiles the same`(block: Block) throws {
         let raw = Golden.bytes(block.raw), expected = Golden.floats(block.floats)
         var floats = [Float](repeating: 0, count: expected.count)
-        raw.withUnsafeBytes { dequantize(type: block.type, $0.baseAddress!, count: expected.count, into: &floats) }
+        raw.withUnsafeBytes {
+            dequantize(type: block.type, $0.baseAddress!, count: expected.count, into: &floats)
+        }
         for (a, b) in zip(floats, expected) { #expect(abs(a - b) <= 1e-6 * max(1, abs(b))) }
-        if let eight = block.q8_0 { #expect(quantize(expected, type: .q8_0) == Golden.bytes(eight)) }
+        if let eight = block.q8_0 {
+            #expect(quantize(expected, type: .q8_0) == Golden.bytes(eight))
+        }
         #expect(quantize(expected, type: .f32) == Golden.bytes(block.floats))
         // One row of a matrix, packed and unpacked: codes are kept, or fitted to eight bits.
         let matrix = raw.withUnsafeBytes {
-            WeightMatrix(source: $0.baseAddress!, type: block.type, outputs: 1, inputs: expected.count)
+            WeightMatrix(
+                source: $0.baseAddress!, type: block.type, outputs: 1, inputs: expected.count)
         }
         var row = [Float](repeating: 0, count: expected.count)
         matrix.row(0, into: &row)
@@ -37,23 +42,31 @@ extension GGMLType: Decodable {}
         for (a, b) in zip(row, expected) { #expect(abs(a - b) <= largest * 0.005) }
     }
 
-    @Test(arguments: blocks, [ProcessorFeatures.portable, [.avx2], [.avx2, .avx512], .current, .amxEmulated])
+    @Test(
+        arguments: blocks,
+        [ProcessorFeatures.portable, [.avx2], [.avx2, .avx512], .current, .amxEmulated])
     func `products equal those of the floats`(block: Block, features: ProcessorFeatures) throws {
         guard features == .amxEmulated || features.isSubset(of: .current) else { return }
         // 24 outputs of 256 inputs, blocks repeated in turn.
         let raw = Golden.bytes(block.raw), shape = try #require(blockShape(type: block.type)),
             rowBytes = 256 / shape.weights * shape.bytes
-        let source = (0..<24).flatMap { row in (0..<rowBytes).map { raw[($0 + row * shape.bytes) % raw.count] } }
+        let source = (0..<24).flatMap { row in
+            (0..<rowBytes).map { raw[($0 + row * shape.bytes) % raw.count] }
+        }
         let matrix = source.withUnsafeBytes {
-            WeightMatrix(source: $0.baseAddress!, type: block.type, outputs: 24, inputs: 256, features: features)
+            WeightMatrix(
+                source: $0.baseAddress!, type: block.type, outputs: 24, inputs: 256,
+                features: features)
         }
         let kernels = DecoderKernels(features: features)
         for rows in [1, 2, 5, 13, 25] {
             let input = DecoderRows(rows: rows, columns: 256, forms: matrix.reads)
             for i in 0..<rows * 256 { input.floats[i] = sin(Float(i) * 0.7) * Float(i % 5) }
             kernels.quantize(input, rows: 0..<rows, columns: 256, forms: matrix.reads)
-            var output = [Float](repeating: 1, count: rows * 32), expected = [Float](repeating: 0, count: 256)
-            matrix.apply(input, rows: rows, groups: 0..<2, accumulate: true, into: &output, stride: 32)
+            var output = [Float](repeating: 1, count: rows * 32),
+                expected = [Float](repeating: 0, count: 256)
+            matrix.apply(
+                input, rows: rows, groups: 0..<2, accumulate: true, into: &output, stride: 32)
             for column in [0, 7, 15, 16, 23] {
                 matrix.row(column, into: &expected)
                 for row in 0..<rows {
@@ -70,11 +83,15 @@ extension GGMLType: Decodable {}
     }
 
     @Test(arguments: [GGMLType.f16, .bf16], [96, 80])
-    func `halves keep twelve bits of the highest of 32, or all where rows have no blocks`(type: GGMLType, inputs: Int)
+    func `halves keep twelve bits of the highest of 32, or all where rows have no blocks`(
+        type: GGMLType, inputs: Int
+    )
         throws
     {
         // Wide, narrow, tiny and huge ones, and what is no number.
-        let exact = (0..<17 * inputs).map { i in sin(Float(i) * 1.3) * exp2(Float(i / 32 % 7) * 4 - 14) }
+        let exact = (0..<17 * inputs).map { i in
+            sin(Float(i) * 1.3) * exp2(Float(i / 32 % 7) * 4 - 14)
+        }
         var bits = exact.map { type == .f16 ? Float16($0).bitPattern : UInt16($0.bitPattern >> 16) }
         bits[16 * inputs] = type == .f16 ? 0x7e00 : 0x7fc0
         bits[16 * inputs + 40] = type == .f16 ? 0x7bff : 0x7f7f
@@ -86,7 +103,8 @@ extension GGMLType: Decodable {}
         var given = [Float](repeating: 0, count: inputs), row = given
         for index in 0..<16 {
             bits.withUnsafeBytes {
-                dequantize(type: type, $0.baseAddress! + index * inputs * 2, count: inputs, into: &given)
+                dequantize(
+                    type: type, $0.baseAddress! + index * inputs * 2, count: inputs, into: &given)
             }
             matrix.row(index, into: &row)
             for start in stride(from: 0, to: inputs, by: 32) {
@@ -103,7 +121,8 @@ extension GGMLType: Decodable {}
     @Test(
         arguments: blocks,
         [
-            ProcessorFeatures.portable, [.avx2], [.avx2, .avx512], [.avx2, .avx512, .avx512VNNI], .current,
+            ProcessorFeatures.portable, [.avx2], [.avx2, .avx512], [.avx2, .avx512, .avx512VNNI],
+            .current,
             .amxEmulated,
         ])
     func `a row's products are the same bits on every processor and beside any others`(
@@ -112,10 +131,14 @@ extension GGMLType: Decodable {}
         guard features == .amxEmulated || features.isSubset(of: .current) else { return }
         let raw = Golden.bytes(block.raw), shape = try #require(blockShape(type: block.type)),
             rowBytes = 256 / shape.weights * shape.bytes
-        let source = (0..<80).flatMap { row in (0..<rowBytes).map { raw[($0 + row * shape.bytes) % raw.count] } }
+        let source = (0..<80).flatMap { row in
+            (0..<rowBytes).map { raw[($0 + row * shape.bytes) % raw.count] }
+        }
         func products(_ features: ProcessorFeatures, rows: Int) -> [UInt32] {
             let matrix = source.withUnsafeBytes {
-                WeightMatrix(source: $0.baseAddress!, type: block.type, outputs: 80, inputs: 256, features: features)
+                WeightMatrix(
+                    source: $0.baseAddress!, type: block.type, outputs: 80, inputs: 256,
+                    features: features)
             }
             let kernels = DecoderKernels(features: features),
                 input = DecoderRows(rows: rows, columns: 256, forms: matrix.reads)
@@ -123,7 +146,9 @@ extension GGMLType: Decodable {}
             kernels.quantize(input, rows: 0..<rows, columns: 256, forms: matrix.reads)
             var output = [Float](repeating: 0.5, count: rows * 80)
             let bias = (0..<80).map { Float($0) / 3 }
-            matrix.apply(input, rows: rows, groups: 0..<5, accumulate: true, bias: bias, into: &output, stride: 80)
+            matrix.apply(
+                input, rows: rows, groups: 0..<5, accumulate: true, bias: bias, into: &output,
+                stride: 80)
             return output.map(\.bitPattern)
         }
         let expected = products(.portable, rows: 49)
@@ -175,7 +200,9 @@ extension GGMLType: Decodable {}
     }
 
     private func read(_ bytes: [UInt8]) throws -> GGUFFile {
-        let path = FileManager.default.temporaryDirectory.appendingPathComponent("mneme-\(UUID().uuidString).gguf").path
+        let path = FileManager.default.temporaryDirectory.appendingPathComponent(
+            "mneme-\(UUID().uuidString).gguf"
+        ).path
         try Data(bytes).write(to: URL(fileURLWithPath: path))
         defer { try? FileManager.default.removeItem(atPath: path) }
         let file = try GGUFFile(path: path)
@@ -197,7 +224,9 @@ extension GGMLType: Decodable {}
 
     @Test func `every truncation is refused, and no change of a byte crashes`() throws {
         let sound = Self.sample()
-        for length in 0..<sound.count { #expect(throws: ModelError.self) { try read(Array(sound[..<length])) } }
+        for length in 0..<sound.count {
+            #expect(throws: ModelError.self) { try read(Array(sound[..<length])) }
+        }
         var random = SystemRandomNumberGenerator()
         for i in 0..<sound.count - 324 {
             for value in [0, 0x7f, 0xff, UInt8.random(in: 0...255, using: &random)] {
@@ -213,7 +242,9 @@ extension GGMLType: Decodable {}
         let place = bytes.count - 324 - 32..<bytes.count - 324
         // The second tensor's type stands 12 bytes before the padding's end; find the 8 of Q8_0.
         let i = try #require(
-            place.reversed().first { bytes[$0] == 8 && bytes[$0 + 1] == 0 && bytes[$0 + 4] == 0 && bytes[$0 + 5] == 1 })
+            place.reversed().first {
+                bytes[$0] == 8 && bytes[$0 + 1] == 0 && bytes[$0 + 4] == 0 && bytes[$0 + 5] == 1
+            })
         bytes[i] = 16
         let error = #expect(throws: ModelError.self) { try read(bytes) }
         #expect(error?.description.contains("IQ2_XXS") == true)

@@ -6,7 +6,8 @@ import Testing
 /// Golden values made by `scripts/make_golden_llm.py`.
 enum Golden {
     static func read<T: Decodable>(_ type: T.Type, _ name: String) throws -> T {
-        let url = try #require(Bundle.module.url(forResource: "Golden/\(name)", withExtension: "json"))
+        let url = try #require(
+            Bundle.module.url(forResource: "Golden/\(name)", withExtension: "json"))
         return try JSONDecoder().decode(type, from: Data(contentsOf: url))
     }
 
@@ -14,7 +15,9 @@ enum Golden {
 
     static func floats(_ base64: String) -> [Float] {
         bytes(base64).withUnsafeBytes { bytes in
-            (0..<bytes.count / 4).map { bytes.loadUnaligned(fromByteOffset: $0 * 4, as: Float.self) }
+            (0..<bytes.count / 4).map {
+                bytes.loadUnaligned(fromByteOffset: $0 * 4, as: Float.self)
+            }
         }
     }
 }
@@ -22,9 +25,13 @@ enum Golden {
 /// The real model, which `make language-model` fetches; tests that need it are skipped without it.
 enum RealModel {
     static let path: String? = {
-        let home = ProcessInfo.processInfo.environment["MNEME_HOME"] ?? NSHomeDirectory() + "/.mneme",
+        let
+            home =
+                ProcessInfo.processInfo.environment["MNEME_HOME"] ?? NSHomeDirectory() + "/.mneme",
             folder = home + "/models/smollm2"
-        return (try? FileManager.default.contentsOfDirectory(atPath: folder))?.first { $0.hasSuffix(".gguf") }.map {
+        return (try? FileManager.default.contentsOfDirectory(atPath: folder))?.first {
+            $0.hasSuffix(".gguf")
+        }.map {
             folder + "/" + $0
         }
     }()
@@ -38,12 +45,14 @@ final class Cache {
     private let memory: UnsafeMutablePointer<UInt16>
 
     init(_ c: DecoderConfiguration, positions: Int) {
-        let blocks = (positions + KVView.blockTokens - 1) / KVView.blockTokens, side = KVView.blockTokens * c.kvSize,
+        let blocks = (positions + KVView.blockTokens - 1) / KVView.blockTokens,
+            side = KVView.blockTokens * c.kvSize,
             elements = 2 * c.layers * blocks * side
         memory = .allocate(capacity: elements)
         memory.initialize(repeating: 0, count: elements)
         view = KVView(
-            keys: memory, values: memory + side, layerStride: 2 * side * blocks, blockStride: 2 * side,
+            keys: memory, values: memory + side, layerStride: 2 * side * blocks,
+            blockStride: 2 * side,
             capacity: positions)
     }
 
@@ -57,7 +66,8 @@ extension TransformerDecoder {
     ) -> [[Float]] {
         let size = configuration.vocabularySize
         var out = [Float](repeating: 0, count: rows * size)
-        let segment = DecoderSegment(tokens: 0..<tokens.count, position: position, view: cache.view, logits: rows)
+        let segment = DecoderSegment(
+            tokens: 0..<tokens.count, position: position, view: cache.view, logits: rows)
         tokens.withUnsafeBufferPointer { tokens in
             withUnsafePointer(to: segment) { segment in
                 out.withUnsafeMutableBufferPointer {

@@ -5,14 +5,18 @@ import MnemeModels
 import Testing
 
 /// What is kept of earlier requests changes nothing but the time.
-@Suite(.enabled(if: RealModel.isThere, "needs the model that `make language-model` fetches"), .serialized)
+@Suite(
+    .enabled(if: RealModel.isThere, "needs the model that `make language-model` fetches"),
+    .serialized)
 struct KeptTests {
     private struct Answer: Equatable {
         var tokens: [Int32] = []
         var probabilities: [Double] = []
     }
 
-    private func answer(_ engine: Engine, _ request: GenerationRequest) async throws -> (Answer, GenerationUsage) {
+    private func answer(_ engine: Engine, _ request: GenerationRequest) async throws -> (
+        Answer, GenerationUsage
+    ) {
         var answer = Answer()
         for try await event in try engine.generate(request) {
             switch event {
@@ -37,10 +41,14 @@ struct KeptTests {
         (0..<count).map { Int32(1000 + ($0 * $0 * 7 + $0 * seed * 31 + seed) % 40000) }
     }
 
-    @Test func `answers are equal bit by bit, whether computed anew, found in memory or on disk`() async throws {
-        let model = try RealModel.loaded.get(), path = NSTemporaryDirectory() + "mneme-kept-\(UUID().uuidString)"
+    @Test func `answers are equal bit by bit, whether computed anew, found in memory or on disk`()
+        async throws
+    {
+        let model = try RealModel.loaded.get(),
+            path = NSTemporaryDirectory() + "mneme-kept-\(UUID().uuidString)"
         defer { try? FileManager.default.removeItem(atPath: path) }
-        let first = text(1, 700), second = first + text(2, 75), third = Array(first.prefix(333)) + text(3, 50)
+        let first = text(1, 700), second = first + text(2, 75),
+            third = Array(first.prefix(333)) + text(3, 50)
         var expected: [Answer] = []
         for prompt in [first, second, third] {
             let engine = try Engine(model)
@@ -50,7 +58,9 @@ struct KeptTests {
             expected.append(answer)
         }
         let engine = try Engine(model, folder: KVFolder(path: path))
-        for (i, (prompt, known)) in [(first, 0), (first, 699), (second, 700), (third, 333), (third, 382)].enumerated() {
+        for (i, (prompt, known)) in [
+            (first, 0), (first, 699), (second, 700), (third, 333), (third, 382),
+        ].enumerated() {
             let (answer, usage) = try await answer(engine, request(prompt))
             #expect(answer == expected[[0, 0, 1, 2, 2][i]] && usage.cachedTokens == known)
         }
@@ -67,13 +77,16 @@ struct KeptTests {
         defer { other.close() }
         for (i, (prompt, least)) in [(second, 700), (first, 672), (third, 352)].enumerated() {
             let (answer, usage) = try await answer(other, request(prompt))
-            #expect(answer == expected[[1, 0, 2][i]] && usage.cachedTokens >= least, "\(usage.cachedTokens)")
+            #expect(
+                answer == expected[[1, 0, 2][i]] && usage.cachedTokens >= least,
+                "\(usage.cachedTokens)")
         }
         #expect(other.statistics.kv.tokensFromDisk > 700)
     }
 
     @Test func `where memory ends sequences are put back, and all answers are right`() async throws {
-        let model = try RealModel.loaded.get(), prompts = (0..<6).map { text($0 + 10, 120 + 13 * $0) }
+        let model = try RealModel.loaded.get(),
+            prompts = (0..<6).map { text($0 + 10, 120 + 13 * $0) }
         var expected: [Answer] = []
         let roomy = try Engine(model)
         for prompt in prompts { expected.append(try await answer(roomy, request(prompt, 70)).0) }
@@ -94,7 +107,8 @@ struct KeptTests {
     }
 
     @Test func `with the memories in a prompt what was computed of it goes`() async throws {
-        let model = try RealModel.loaded.get(), path = NSTemporaryDirectory() + "mneme-kept-\(UUID().uuidString)"
+        let model = try RealModel.loaded.get(),
+            path = NSTemporaryDirectory() + "mneme-kept-\(UUID().uuidString)"
         defer { try? FileManager.default.removeItem(atPath: path) }
         let engine = try Engine(model, folder: KVFolder(path: path))
         defer { engine.close() }
@@ -107,33 +121,42 @@ struct KeptTests {
         #expect(try await answer(engine, private_).1.cachedTokens == 0)
     }
 
-    @Test func `a beginning that is kept is found after a restart, by its readers alone, and is not trimmed`()
+    @Test
+    func
+        `a beginning that is kept is found after a restart, by its readers alone, and is not trimmed`()
         async throws
     {
-        let model = try RealModel.loaded.get(), path = NSTemporaryDirectory() + "mneme-kept-\(UUID().uuidString)"
+        let model = try RealModel.loaded.get(),
+            path = NSTemporaryDirectory() + "mneme-kept-\(UUID().uuidString)"
         defer { try? FileManager.default.removeItem(atPath: path) }
         let beginning = text(4, 203), prompt = beginning + text(5, 40)
         var engine = try Engine(model)
-        let expected = try await answer(engine, request(prompt)).0, nowhere = try await engine.keep(beginning)
+        let expected = try await answer(engine, request(prompt)).0,
+            nowhere = try await engine.keep(beginning)
         #expect(nowhere == nil, "there is no folder")
         engine.close()
         let folder = try KVFolder(path: path)
         engine = try Engine(model, folder: folder)
-        let kept = try #require(try await engine.keep(beginning, scope: "ana", sources: ["m1", "m2"])),
+        let
+            kept = try #require(
+                try await engine.keep(beginning, scope: "ana", sources: ["m1", "m2"])),
             short = try await engine.keep(text(6, 31))
         #expect(kept.tokens == 192 && kept.bytes > 192 * 1_000 && short == nil)
         let written = engine.statistics.kv.written,
             again = try await engine.keep(beginning, scope: "ana", sources: ["m1", "m2"])
         #expect(
-            again?.end == kept.end && engine.statistics.kv.written == written, "what is there is not computed again")
+            again?.end == kept.end && engine.statistics.kv.written == written,
+            "what is there is not computed again")
         engine.close()
         folder.trim(to: 0)
         #expect(
-            folder.entries().count == 6 && folder.entries().allSatisfy { $0.isPinned && $0.sources == ["m1", "m2"] })
+            folder.entries().count == 6
+                && folder.entries().allSatisfy { $0.isPinned && $0.sources == ["m1", "m2"] })
         engine = try Engine(model, folder: folder)
         var asked = request(prompt)
         asked.scope = "ana"
-        let (found, usage) = try await answer(engine, asked), (_, other) = try await answer(engine, request(prompt))
+        let (found, usage) = try await answer(engine, asked),
+            (_, other) = try await answer(engine, request(prompt))
         #expect(found == expected && usage.cachedTokens == 192 && other.cachedTokens == 0)
         try engine.release(kept.end)
         try engine.release(kept.end)
@@ -159,7 +182,9 @@ struct KeptTests {
         let before = model.decoder.attentionBytes
         try await withThrowingTaskGroup(of: (Int, Answer).self) { group in
             for i in 0..<5 {
-                group.addTask { (i, try await answer(engine, request(shared + text(20 + i, 10 + i), 24)).0) }
+                group.addTask {
+                    (i, try await answer(engine, request(shared + text(20 + i, 10 + i), 24)).0)
+                }
             }
             for try await (i, answer) in group { #expect(answer == expected[i]) }
         }

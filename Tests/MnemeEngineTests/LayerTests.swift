@@ -29,8 +29,11 @@ import Testing
 
         func factors(_ layer: Int, _ linear: LayerLinear) -> (a: [Float], b: [Float]) {
             let (outputs, inputs) = sizes(linear)
-            var random = SplitMix64(seed: UInt64(layer * 16 + LayerLinear.allCases.firstIndex(of: linear)!))
-            func values(_ count: Int) -> [Float] { (0..<count).map { _ in Float(random.unit() * 0.2 - 0.1) } }
+            var random = SplitMix64(
+                seed: UInt64(layer * 16 + LayerLinear.allCases.firstIndex(of: linear)!))
+            func values(_ count: Int) -> [Float] {
+                (0..<count).map { _ in Float(random.unit() * 0.2 - 0.1) }
+            }
             return (values(Self.rank * inputs), values(outputs * Self.rank))
         }
 
@@ -39,13 +42,15 @@ import Testing
             return try LowRank(a: a, b: b, rank: Self.rank, scale: Self.scale)
         }
 
-        /// Where a map's rows lie in the model's folder: in a tensor of its own, or in one of several maps.
+        /// Where a map's rows lie in the model's folder: in a tensor of its own, or in one of
+        /// several maps.
         private func places(_ linear: LayerLinear) -> [(tensor: String, row: Int)] {
             let queries = configuration.heads * configuration.headDimension
             return switch linear {
             case .query: [("self_attn.q_proj", 0), ("self_attn.qkv_proj", 0)]
             case .key: [("self_attn.k_proj", 0), ("self_attn.qkv_proj", queries)]
-            case .value: [("self_attn.v_proj", 0), ("self_attn.qkv_proj", queries + configuration.kvSize)]
+            case .value:
+                [("self_attn.v_proj", 0), ("self_attn.qkv_proj", queries + configuration.kvSize)]
             case .attentionOutput: [("self_attn.o_proj", 0)]
             case .gate: [("mlp.gate_proj", 0), ("mlp.gate_up_proj", 0)]
             case .up: [("mlp.up_proj", 0), ("mlp.gate_up_proj", configuration.intermediateSize)]
@@ -58,7 +63,8 @@ import Testing
             var count = 0
             for layer in 0..<configuration.layers {
                 for linear in LayerLinear.allCases {
-                    for place in places(linear) where name.hasSuffix("layers.\(layer).\(place.tensor).weight") {
+                    for place in places(linear)
+                    where name.hasSuffix("layers.\(layer).\(place.tensor).weight") {
                         let (a, b) = factors(layer, linear), (outputs, inputs) = sizes(linear)
                         for row in 0..<outputs {
                             for column in 0..<inputs {
@@ -77,18 +83,21 @@ import Testing
     }
 
     private static func decoder(
-        _ path: String, _ model: Tiny, deltas: (Int, LayerLinear) throws -> LowRank? = { _, _ in nil }
+        _ path: String, _ model: Tiny,
+        deltas: (Int, LayerLinear) throws -> LowRank? = { _, _ in nil }
     ) throws -> TransformerDecoder {
         let folder = try ModelFolder(path: path, context: model.context)
         return try TransformerDecoder(
-            folder, folder.configuration, stepTokens: 128, stepLogits: 128, pool: .shared, deltas: deltas)
+            folder, folder.configuration, stepTokens: 128, stepLogits: 128, pool: .shared,
+            deltas: deltas)
     }
 
     @Test(arguments: models)
     func `a low-rank term gives what the dense sum of both matrices gives`(model: Tiny) throws {
         let path = try DecoderTests.folder(model)
         defer { try? FileManager.default.removeItem(atPath: path) }
-        let plain = try Self.decoder(path, model), adapter = Adapter(configuration: plain.configuration)
+        let plain = try Self.decoder(path, model),
+            adapter = Adapter(configuration: plain.configuration)
         let adapted = try Self.decoder(path, model, deltas: adapter.delta)
         var added = 0
         let mergedPath = try DecoderTests.folder(model) { added += adapter.add(to: $0, &$1) }
@@ -126,7 +135,8 @@ import Testing
             _ = try Self.decoder(path, model) { layer, linear in
                 guard layer == 1, linear == .up else { return nil }
                 return try LowRank(
-                    a: [Float](repeating: 0, count: 2 * hidden), b: [Float](repeating: 0, count: 10), rank: 2, scale: 1)
+                    a: [Float](repeating: 0, count: 2 * hidden),
+                    b: [Float](repeating: 0, count: 10), rank: 2, scale: 1)
             }
         }
         #expect(error?.message.contains("5 × \(hidden)") == true)
@@ -134,7 +144,8 @@ import Testing
         for (a, b, rank) in [(5, 4, 2), (4, 5, 2), (0, 4, 2), (4, 0, 2), (4, 4, 0), (4, 4, -1)] {
             #expect(throws: ModelError.self) {
                 try LowRank(
-                    a: [Float](repeating: 0, count: a), b: [Float](repeating: 0, count: b), rank: rank, scale: 1)
+                    a: [Float](repeating: 0, count: a), b: [Float](repeating: 0, count: b),
+                    rank: rank, scale: 1)
             }
         }
     }
@@ -155,7 +166,9 @@ import Testing
                 lock.withLock {
                     for row in states.rows {
                         let token = states.token(row: row)
-                        if self.states[states.layer].updateValue(Array(states[row]), forKey: token) != nil {
+                        if self.states[states.layer].updateValue(Array(states[row]), forKey: token)
+                            != nil
+                        {
                             repeated += 1
                         }
                     }
@@ -164,7 +177,9 @@ import Testing
         }
 
         func tokens(layer: Int) -> Set<Int> { lock.withLock { Set(states[layer].keys) } }
-        func state(layer: Int, token: Int) -> [Float] { lock.withLock { states[layer][token] ?? [] } }
+        func state(layer: Int, token: Int) -> [Float] {
+            lock.withLock { states[layer][token] ?? [] }
+        }
         var hasRepetitions: Bool { lock.withLock { repeated > 0 } }
     }
 
@@ -183,11 +198,14 @@ import Testing
         #expect(logits(others, rows: 24) != expected)
         for layer in 0..<c.layers {
             #expect(recorder.tokens(layer: layer) == Set(0..<24))
-            // Other tokens whose states are exchanged for these behind a layer end in the logits of these.
+            // Other tokens whose states are exchanged for these behind a layer end in the logits of
+            // these.
             let exchange = LayerHook { states in
                 guard states.layer == layer else { return }
                 for row in states.rows {
-                    for (i, value) in recorder.state(layer: layer, token: states.token(row: row)).enumerated() {
+                    for (i, value) in recorder.state(layer: layer, token: states.token(row: row))
+                        .enumerated()
+                    {
                         states[row][i] = value
                     }
                 }
@@ -202,7 +220,8 @@ import Testing
         #expect(few.tokens(layer: c.layers - 1) == [21, 22, 23])
         for token in 21..<24 {
             #expect(
-                few.state(layer: c.layers - 1, token: token) == recorder.state(layer: c.layers - 1, token: token))
+                few.state(layer: c.layers - 1, token: token)
+                    == recorder.state(layer: c.layers - 1, token: token))
         }
     }
 }

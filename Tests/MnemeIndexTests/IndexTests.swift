@@ -27,7 +27,9 @@ import Testing
     }
 
     /// BM25 by its definition, from whole documents.
-    private static func reference(_ query: [String], _ documents: [[String]], mean: Double, df: (String) -> Int, n: Int)
+    private static func reference(
+        _ query: [String], _ documents: [[String]], mean: Double, df: (String) -> Int, n: Int
+    )
         -> [Double]
     {
         let
@@ -37,7 +39,8 @@ import Testing
         return documents.map { document in
             zip(query, idf).reduce(0.0) { sum, term in
                 let c = Double(document.count { $0 == term.0 })
-                return sum + term.1 / best * c / (c + 1.2 * (0.25 + 0.75 * Double(document.count) / mean))
+                return sum + term.1 / best * c
+                    / (c + 1.2 * (0.25 + 0.75 * Double(document.count) / mean))
             }
         }
     }
@@ -46,11 +49,14 @@ import Testing
     func `scores equal BM25 of documents, windows and threads, after any edits`(seed: UInt64) {
         var random = Seeded(state: seed &* 77 &+ 1)
         let words = (0..<12).map { "w\($0)" }
-        var index = LexicalIndex(), threads = ThreadLinks(), documents: [[String]] = [], members: [[Int]] = []
+        var index = LexicalIndex(), threads = ThreadLinks(), documents: [[String]] = [],
+            members: [[Int]] = []
         var ends: [Int] = []
         for _ in 0..<3 { _ = threads.addThread(); members.append([]); ends.append(0) }
         for i in 0..<40 {
-            let document = (0..<Int.random(in: 0...9, using: &random)).map { _ in words.randomElement(using: &random)! }
+            let document = (0..<Int.random(in: 0...9, using: &random)).map { _ in
+                words.randomElement(using: &random)!
+            }
             let thread = Int.random(in: 0..<3, using: &random)
             documents.append(document)
             index.append(TermCounts(document))
@@ -72,16 +78,21 @@ import Testing
         let alone = Self.reference(query, documents, mean: Double(total) / 40, df: df, n: 40)
         let windows = (0..<40).map { i -> [String] in
             let list = members.first { $0.contains(i) }!, place = list.firstIndex(of: i)!
-            return list[max(0, place - 2)...min(list.count - 1, place + 2)].flatMap { documents[$0] }
+            return list[max(0, place - 2)...min(list.count - 1, place + 2)].flatMap {
+                documents[$0]
+            }
         }
         let around = Self.reference(query, windows, mean: Double(total) / 40 * 5, df: df, n: 40)
         let whole = Self.reference(
-            query, members.map { $0.flatMap { documents[$0] } }, mean: Double(total) / 3, df: df, n: 40)
+            query, members.map { $0.flatMap { documents[$0] } }, mean: Double(total) / 3, df: df,
+            n: 40)
         for i in 0..<40 {
-            #expect(abs(Double(scores.document[i]) - alone[i]) < 1e-5, "seed \(seed), document \(i)")
+            #expect(
+                abs(Double(scores.document[i]) - alone[i]) < 1e-5, "seed \(seed), document \(i)")
             #expect(abs(Double(scores.window[i]) - around[i]) < 1e-5, "seed \(seed), window \(i)")
             #expect(
-                abs(Double(scores.thread[i]) - whole[members.firstIndex { $0.contains(i) }!]) < 1e-5,
+                abs(Double(scores.thread[i]) - whole[members.firstIndex { $0.contains(i) }!])
+                    < 1e-5,
                 "seed \(seed), thread of \(i)")
         }
     }
@@ -89,7 +100,9 @@ import Testing
     @Test func `neighbours follow places, whatever the order of arrival`() {
         var threads = ThreadLinks()
         let thread = threads.addThread()
-        for place in [5, 1, 3, 2, 4] { threads.append(thread: thread, place: Int64(place), length: 1) }
+        for place in [5, 1, 3, 2, 4] {
+            threads.append(thread: thread, place: Int64(place), length: 1)
+        }
         var near: [Int] = []
         threads.forEachNeighbour(of: 2, reach: 1) { near.append($0) }  // place 3, between 2 and 4
         #expect(near == [2, 3, 4])
@@ -97,7 +110,8 @@ import Testing
 
     @Test func `the highest are chosen in order, ties by number`() {
         #expect(highest(3, of: [0.5, 0, 0.9, 0.5, 0.1]) { $0 != 2 } == [0, 3, 4])
-        #expect(highest(0, of: [1]) { _ in true }.isEmpty && highest(5, of: []) { _ in true }.isEmpty)
+        #expect(
+            highest(0, of: [1]) { _ in true }.isEmpty && highest(5, of: []) { _ in true }.isEmpty)
     }
 }
 
@@ -133,14 +147,18 @@ extension Double {
         func matrix(_ rows: Int, _ columns: Int) -> [[Float]] {
             (0..<rows).map { _ in
                 (0..<columns).map { _ in
-                    Int.random(in: 0..<4, using: &random) == 0 ? Float.random(in: -1...1, using: &random) : 0
+                    Int.random(in: 0..<4, using: &random) == 0
+                        ? Float.random(in: -1...1, using: &random) : 0
                 }
             }
         }
         let a = matrix(n, m), b = matrix(m, p)
         var sparse = SparseMatrix()
         for row in a {
-            sparse.append(row.enumerated().filter { $0.element != 0 }.map { (column: $0.offset, value: $0.element) })
+            sparse.append(
+                row.enumerated().filter { $0.element != 0 }.map {
+                    (column: $0.offset, value: $0.element)
+                })
         }
         let product = sparse.product { row, each in
             for (column, value) in b[row].enumerated() where value != 0 { each(column, value) }
@@ -149,7 +167,9 @@ extension Double {
         for i in 0..<n {
             var dense = [Float](repeating: 0, count: p)
             for (column, value) in product.row(i) { dense[column] = value }
-            for j in 0..<p { #expect(abs(dense[j] - (0..<m).reduce(0) { $0 + a[i][$1] * b[$1][j] }) < 1e-4) }
+            for j in 0..<p {
+                #expect(abs(dense[j] - (0..<m).reduce(0) { $0 + a[i][$1] * b[$1][j] }) < 1e-4)
+            }
         }
     }
 
@@ -181,7 +201,8 @@ extension Double {
             weights = [[Float]](repeating: [Float](repeating: 0, count: 40), count: 40)
         for _ in 0..<40 { _ = graph.addNode() }
         for _ in 0..<120 {
-            let a = Int.random(in: 0..<40, using: &random), b = Int.random(in: 0..<40, using: &random)
+            let a = Int.random(in: 0..<40, using: &random),
+                b = Int.random(in: 0..<40, using: &random)
             guard a != b, weights[a][b] == 0 else { continue }
             graph.link(a, b, .entity)
             (weights[a][b], weights[b][a]) = (1, 1)
@@ -194,7 +215,9 @@ extension Double {
             for j in 0..<40 { sum[j] += (hop == 1 ? 0.6 : hop == 2 ? 0.36 : 0.216) * state[j] }
         }
         let walk = Dictionary(
-            uniqueKeysWithValues: graph.walk(from: [(3, 1), (8, 0.5)], hops: 3, decay: 0.6).map { ($0.node, $0.score) })
+            uniqueKeysWithValues: graph.walk(from: [(3, 1), (8, 0.5)], hops: 3, decay: 0.6).map {
+                ($0.node, $0.score)
+            })
         for j in 0..<40 { #expect(abs((walk[j] ?? 0) - sum[j]) < 1e-5) }
     }
 }

@@ -14,10 +14,12 @@ import Testing
             case .flat: try FlatIndex(dimension: dimension)
             case .graph: try GraphIndex(dimension: dimension)
             case .tiered: try TieredIndex(dimension: dimension, threshold: 700)
-            case .tieredEncrypted: try TieredIndex(dimension: dimension, threshold: 700, dataKey: Self.dataKey)
+            case .tieredEncrypted:
+                try TieredIndex(dimension: dimension, threshold: 700, dataKey: Self.dataKey)
             case .tieredOnDisk:
                 try TieredIndex(
-                    dimension: dimension, threshold: 500, memory: 1, path: Self.folder + "/\(UUID().uuidString)")
+                    dimension: dimension, threshold: 500, memory: 1,
+                    path: Self.folder + "/\(UUID().uuidString)")
             case .clustered: try Self.clustered(dimension)
             case .lookaside: LookasideBuffer(try GraphIndex(dimension: dimension), capacity: 300)
             }
@@ -28,8 +30,12 @@ import Testing
         /// For lists on disk; removed when the tests end.
         private static let folder: String = {
             let path = NSTemporaryDirectory() + "mneme-lists-\(getpid())"
-            try? FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-            atexit { try? FileManager.default.removeItem(atPath: NSTemporaryDirectory() + "mneme-lists-\(getpid())") }
+            try? FileManager.default.createDirectory(
+                atPath: path, withIntermediateDirectories: true)
+            atexit {
+                try? FileManager.default.removeItem(
+                    atPath: NSTemporaryDirectory() + "mneme-lists-\(getpid())")
+            }
             return path
         }()
 
@@ -45,7 +51,8 @@ import Testing
             case .flat: try FlatIndex(opening: path, key: key)
             case .graph: try GraphIndex(opening: path, key: key)
             case .tiered: try TieredIndex(opening: path, threshold: 700, key: key)
-            case .tieredEncrypted: try TieredIndex(opening: path, threshold: 700, dataKey: Self.dataKey, key: key)
+            case .tieredEncrypted:
+                try TieredIndex(opening: path, threshold: 700, dataKey: Self.dataKey, key: key)
             case .tieredOnDisk: try TieredIndex(opening: path, threshold: 500, memory: 1, key: key)
             case .clustered: try ClusteredIndex(opening: path, key: key)
             case .lookaside: LookasideBuffer(try GraphIndex(opening: path, key: key))
@@ -62,7 +69,10 @@ import Testing
 
         /// Of the exact ten nearest, at least this share is found.
         var recall: Double {
-            self == .flat ? 1 : self == .clustered || self == .tieredOnDisk ? 0.9 : self == .lookaside ? 0.95 : 0.97
+            self == .flat
+                ? 1
+                : self == .clustered || self == .tieredOnDisk
+                    ? 0.9 : self == .lookaside ? 0.95 : 0.97
         }
 
         /// Work that an owner does in the background.
@@ -77,7 +87,9 @@ import Testing
     /// Vectors in clusters, as those of texts are.
     private static func vectors(_ count: Int, seed: UInt64, dimension: Int = dimension) -> [[Float]] {
         var random = Seeded(state: seed)
-        let centres = (0..<40).map { _ in (0..<dimension).map { _ in Float.random(in: -1...1, using: &random) } }
+        let centres = (0..<40).map { _ in
+            (0..<dimension).map { _ in Float.random(in: -1...1, using: &random) }
+        }
         return (0..<count).map { _ in
             let centre = centres.randomElement(using: &random)!
             return unit(centre.map { $0 + Float.random(in: -0.9...0.9, using: &random) })
@@ -90,7 +102,8 @@ import Testing
     }
 
     private static func exact(
-        _ query: [Float], _ vectors: [Int: [Float]], _ k: Int, where allowed: (Int) -> Bool = { _ in true }
+        _ query: [Float], _ vectors: [Int: [Float]], _ k: Int,
+        where allowed: (Int) -> Bool = { _ in true }
     ) -> [VectorMatch] {
         let query = unit(query)
         return Array(
@@ -102,7 +115,8 @@ import Testing
 
     /// Share of the exact answer that was found; each score must be right.
     private static func recall(
-        _ found: [VectorMatch], _ expected: [VectorMatch], in vectors: [Int: [Float]], _ query: [Float]
+        _ found: [VectorMatch], _ expected: [VectorMatch], in vectors: [Int: [Float]],
+        _ query: [Float]
     ) -> Double {
         let query = unit(query)
         for match in found {
@@ -116,11 +130,17 @@ import Testing
         #expect(zip(found, found.dropFirst()).allSatisfy { $0.score >= $1.score })
         #expect(Set(found.map(\.key)).count == found.count)
         return expected.isEmpty
-            ? 1 : Double(Set(found.map(\.key)).intersection(expected.map(\.key)).count) / Double(expected.count)
+            ? 1
+            : Double(Set(found.map(\.key)).intersection(expected.map(\.key)).count)
+                / Double(expected.count)
     }
 
-    private static func changes(_ vectors: [[Float]], from first: Int = 0, position: Int64 = 0) -> VectorChanges {
-        VectorChanges(inserted: vectors.enumerated().map { (key: first + $0, vector: $1) }, position: position)
+    private static func changes(_ vectors: [[Float]], from first: Int = 0, position: Int64 = 0)
+        -> VectorChanges
+    {
+        VectorChanges(
+            inserted: vectors.enumerated().map { (key: first + $0, vector: $1) }, position: position
+        )
     }
 
     private static func withFolder(_ body: (String) throws -> Void) throws {
@@ -132,10 +152,13 @@ import Testing
 
     @Test(arguments: Kind.allCases, [1, 3, 48, 64, 100, 384])
     func `the nearest are found`(kind: Kind, dimension: Int) throws {
-        let index = try kind.make(dimension), all = Self.vectors(2500, seed: UInt64(dimension), dimension: dimension)
+        let index = try kind.make(dimension),
+            all = Self.vectors(2500, seed: UInt64(dimension), dimension: dimension)
         for part in stride(from: 0, to: all.count, by: 600) {
             try index.apply(
-                Self.changes(Array(all[part..<min(all.count, part + 600)]), from: part, position: Int64(part + 1)))
+                Self.changes(
+                    Array(all[part..<min(all.count, part + 600)]), from: part,
+                    position: Int64(part + 1)))
         }
         try kind.maintain(index)
         let model = Dictionary(uniqueKeysWithValues: all.enumerated().map { ($0, $1) })
@@ -156,11 +179,14 @@ import Testing
     }
 
     @Test(arguments: Kind.allCases, [UInt64(1), 2, 3])
-    func `any inserts, replacements and deletions, saved and opened between them, leave what a dictionary holds`(
-        kind: Kind, seed: UInt64
-    ) throws {
+    func
+        `any inserts, replacements and deletions, saved and opened between them, leave what a dictionary holds`(
+            kind: Kind, seed: UInt64
+        ) throws
+    {
         try Self.withFolder { folder in
-            var random = Seeded(state: seed &* 31), index: (any VectorIndex)! = try kind.make(Self.dimension),
+            var random = Seeded(state: seed &* 31),
+                index: (any VectorIndex)! = try kind.make(Self.dimension),
                 model: [Int: [Float]] = [:], position: Int64 = 0
             let supply = Self.vectors(6000, seed: seed)
             var next = 0
@@ -174,9 +200,11 @@ import Testing
                     next += 1
                 }
                 if round > 3 {
-                    changes.deleted = (0..<Int.random(in: 0...(round == 20 ? 2500 : 150), using: &random)).map { _ in
-                        Int.random(in: 0..<3000, using: &random)
-                    }
+                    changes.deleted =
+                        (0..<Int.random(in: 0...(round == 20 ? 2500 : 150), using: &random)).map {
+                            _ in
+                            Int.random(in: 0..<3000, using: &random)
+                        }
                 }
                 for key in changes.deleted { model[key] = nil }
                 for (key, vector) in changes.inserted { model[key] = vector }
@@ -191,7 +219,8 @@ import Testing
                 var total = 0.0
                 for query in Self.vectors(10, seed: UInt64(round)) {
                     total += Self.recall(
-                        try index.search(query, VectorSearch(10)), Self.exact(query, model, 10), in: model, query)
+                        try index.search(query, VectorSearch(10)), Self.exact(query, model, 10),
+                        in: model, query)
                 }
                 #expect(total / 10 >= kind.recall - 0.02, "round \(round) of \(model.count)")
             }
@@ -216,8 +245,11 @@ import Testing
             var total = 0.0
             for query in Self.vectors(20, seed: UInt64(every)) {
                 let found = try index.search(query, VectorSearch(10, filter: filter))
-                #expect(found.allSatisfy { filter.contains($0.key) } && found.count == min(10, filter.count))
-                total += Self.recall(found, Self.exact(query, model, 10, where: filter.contains), in: model, query)
+                #expect(
+                    found.allSatisfy { filter.contains($0.key) }
+                        && found.count == min(10, filter.count))
+                total += Self.recall(
+                    found, Self.exact(query, model, 10, where: filter.contains), in: model, query)
             }
             #expect(total / 20 >= kind.recall - 0.02, "one in \(every)")
         }
@@ -225,14 +257,19 @@ import Testing
         let far = KeySet(Self.exact(all[0].map { -$0 }, model, 400).map(\.key))
         let found = try index.search(all[0], VectorSearch(10, filter: far))
         #expect(
-            Self.recall(found, Self.exact(all[0], model, 10, where: far.contains), in: model, all[0]) >= kind.recall
+            Self.recall(
+                found, Self.exact(all[0], model, 10, where: far.contains), in: model, all[0])
+                >= kind.recall
                 - 0.1)
         #expect(try index.search(all[0], VectorSearch(10, filter: KeySet())).isEmpty)
-        #expect(try index.search(all[0], VectorSearch(10, filter: KeySet([9999, 100_000]))).isEmpty)
+        #expect(
+            try index.search(all[0], VectorSearch(10, filter: KeySet([9999, 100_000]))).isEmpty)
     }
 
     @Test(arguments: Kind.allCases)
-    func `opened again it answers the same bit by bit, under other names, and without what is gone`(kind: Kind) throws {
+    func `opened again it answers the same bit by bit, under other names, and without what is gone`(
+        kind: Kind
+    ) throws {
         try Self.withFolder { folder in
             let index = try kind.make(Self.dimension), all = Self.vectors(1500, seed: 9)
             try index.apply(Self.changes(all, position: 77))
@@ -240,20 +277,24 @@ import Testing
             try index.save(to: folder + "/a")
             let queries = Self.vectors(20, seed: 10), again = try kind.open(folder + "/a")
             for query in queries {
-                #expect(try index.search(query, VectorSearch(10)) == again.search(query, VectorSearch(10)))
+                #expect(
+                    try index.search(query, VectorSearch(10))
+                        == again.search(query, VectorSearch(10)))
             }
             #expect(again.position == 77 && again.count == 1500)
             try index.save(to: folder + "/b") { $0 + 1_000_000 }
             let renamed = try kind.open(folder + "/b") { $0 % 3 == 0 ? nil : ($0 - 1_000_000) * 2 }
             let model = Dictionary(
-                uniqueKeysWithValues: all.enumerated().filter { ($0.offset + 1_000_000) % 3 != 0 }.map {
-                    ($0.offset * 2, $0.element)
-                })
+                uniqueKeysWithValues: all.enumerated().filter { ($0.offset + 1_000_000) % 3 != 0 }
+                    .map {
+                        ($0.offset * 2, $0.element)
+                    })
             #expect(renamed.count == model.count)
             var total = 0.0
             for query in queries {
                 total += Self.recall(
-                    try renamed.search(query, VectorSearch(10)), Self.exact(query, model, 10), in: model, query)
+                    try renamed.search(query, VectorSearch(10)), Self.exact(query, model, 10),
+                    in: model, query)
             }
             #expect(total / 20 >= kind.recall - 0.02)
             // And it goes on from there.
@@ -274,7 +315,8 @@ import Testing
                     (try? Data(contentsOf: URL(fileURLWithPath: $0)))?.range(of: Data(bytes)) != nil
                 }
             }
-            // Codes as the graph keeps them: 8 bits, 128 standing for 0; and floats as the scan keeps them.
+            // Codes as the graph keeps them: 8 bits, 128 standing for 0; and floats as the scan
+            // keeps them.
             let highest = all[7].map(abs).max()!,
                 codes = all[7].map { UInt8(128 + ($0 / (highest / 127)).rounded(.toNearestOrEven)) }
             let floats = all[7].withUnsafeBytes(Array.init)
@@ -295,11 +337,15 @@ import Testing
             [(1, good), (2, [0, 0, 0, .infinity, 0, 0, 0, 0])], [(-1, good)],
             [(VectorLimits.keys, good)], [(1, [])],
         ] {
-            #expect(throws: IndexError.self) { try index.apply(VectorChanges(inserted: bad, position: 9)) }
+            #expect(throws: IndexError.self) {
+                try index.apply(VectorChanges(inserted: bad, position: 9))
+            }
         }
         #expect(index.count == 1 && index.position == 1)
         #expect(throws: IndexError.self) { try index.search([1], VectorSearch(1)) }
-        #expect(throws: IndexError.self) { try index.search([Float](repeating: .nan, count: 8), VectorSearch(1)) }
+        #expect(throws: IndexError.self) {
+            try index.search([Float](repeating: .nan, count: 8), VectorSearch(1))
+        }
         #expect(try index.search(good, VectorSearch(0)).isEmpty)
         #expect(try index.search(good, VectorSearch(-5)).isEmpty)
         #expect(try index.search(good, VectorSearch(100_000)).map(\.key) == [3])
@@ -311,10 +357,15 @@ import Testing
                     (6, [Float](repeating: 3e38, count: 8)), (3, good),
                 ], deleted: [-7, 99, 1 << 40]))
         let scores = Dictionary(
-            uniqueKeysWithValues: try index.search(good, VectorSearch(10)).map { ($0.key, $0.score) })
+            uniqueKeysWithValues: try index.search(good, VectorSearch(10)).map {
+                ($0.key, $0.score)
+            })
         #expect(
-            scores.count == 4 && abs(scores[3]! - 1) < 1e-3 && abs(scores[4]!) < 1e-3 && abs(scores[6]! - 0.891) < 2e-2)
-        for dimension in [0, -1, 8193] { #expect(throws: IndexError.self) { try kind.make(dimension) } }
+            scores.count == 4 && abs(scores[3]! - 1) < 1e-3 && abs(scores[4]!) < 1e-3
+                && abs(scores[6]! - 0.891) < 2e-2)
+        for dimension in [0, -1, 8193] {
+            #expect(throws: IndexError.self) { try kind.make(dimension) }
+        }
         #expect(throws: IndexError.self) { try index.save(to: "/nowhere/at/all") }
         #expect(throws: IndexError.self) { try kind.open("/nowhere/at/all") }
     }
@@ -322,7 +373,8 @@ import Testing
     @Test(arguments: Kind.allCases)
     func `damaged and foreign files are refused or do no harm`(kind: Kind) throws {
         try Self.withFolder { folder in
-            let index = try kind.make(16), all = Self.vectors(900, seed: 4, dimension: 16), path = folder + "/i"
+            let index = try kind.make(16), all = Self.vectors(900, seed: 4, dimension: 16),
+                path = folder + "/i"
             try index.apply(Self.changes(all))
             try kind.maintain(index)
             try index.save(to: path)
@@ -334,10 +386,14 @@ import Testing
                     var bytes = whole
                     switch round % 4 {
                     case 0: bytes = bytes.prefix(Int.random(in: 0..<bytes.count, using: &random))
-                    case 1: bytes[Int.random(in: 0..<1200, using: &random)] ^= UInt8.random(in: 1...255, using: &random)
+                    case 1:
+                        bytes[Int.random(in: 0..<1200, using: &random)] ^= UInt8.random(
+                            in: 1...255, using: &random)
                     case 2:
                         for _ in 0..<5 {
-                            bytes[Int.random(in: min(65_536, bytes.count / 2)..<bytes.count, using: &random)] =
+                            bytes[
+                                Int.random(
+                                    in: min(65_536, bytes.count / 2)..<bytes.count, using: &random)] =
                                 UInt8.random(in: 0...255, using: &random)
                         }
                     default:
@@ -349,12 +405,16 @@ import Testing
                     try bytes.write(to: URL(fileURLWithPath: file))
                     do {
                         let opened = try kind.open(path)
-                        for query in all.prefix(5) { _ = try opened.search(query, VectorSearch(10)) }
+                        for query in all.prefix(5) {
+                            _ = try opened.search(query, VectorSearch(10))
+                        }
                         try opened.apply(VectorChanges(inserted: [(1, all[0])], deleted: [2, 3]))
                         let isSound =
-                            try (opened as? FlatIndex)?.verify() ?? (opened as? GraphIndex)?.verify()
+                            try (opened as? FlatIndex)?.verify() ?? (opened as? GraphIndex)?
+                            .verify()
                             ?? (opened as? TieredIndex)?.verify()
-                            ?? (opened as? ClusteredIndex)?.verify() ?? GraphIndex(opening: path).verify()
+                            ?? (opened as? ClusteredIndex)?.verify()
+                            ?? GraphIndex(opening: path).verify()
                         if !isSound { unsound += 1 }
                     } catch is IndexError { refused += 1 }
                 }
@@ -365,7 +425,9 @@ import Testing
     }
 
     @Test(arguments: Kind.allCases)
-    func `searches run beside changes and never find what was deleted before`(kind: Kind) async throws {
+    func `searches run beside changes and never find what was deleted before`(kind: Kind)
+        async throws
+    {
         let index = try kind.make(Self.dimension), all = Self.vectors(6000, seed: 21)
         try index.apply(Self.changes(Array(all[..<1500])))
         let deleted = NIOLockedValueBox<Set<Int>>([]), done = NIOLockedValueBox(false)
@@ -376,7 +438,9 @@ import Testing
                     let gone = (part * 40..<part * 40 + 30).map { $0 }
                     try index.apply(
                         VectorChanges(
-                            inserted: (0..<50).map { (1500 + part * 50 + $0, all[1500 + part * 50 + $0]) },
+                            inserted: (0..<50).map {
+                                (1500 + part * 50 + $0, all[1500 + part * 50 + $0])
+                            },
                             deleted: gone))
                     deleted.withLockedValue { $0.formUnion(gone) }
                     if part % 10 == 9 { try kind.maintain(index) }
@@ -386,7 +450,8 @@ import Testing
                 group.addTask {
                     var random = Seeded(state: UInt64(reader)), searches = 0
                     while !done.withLockedValue({ $0 }) || searches == 0 {
-                        let before = deleted.withLockedValue { $0 }, query = all.randomElement(using: &random)!
+                        let before = deleted.withLockedValue { $0 },
+                            query = all.randomElement(using: &random)!
                         let found = try index.search(query, VectorSearch(10))
                         #expect(found.count == 10 && found.allSatisfy { !before.contains($0.key) })
                         searches += 1
@@ -406,7 +471,8 @@ import Testing
             calls += 1
             let from = Int(since)
             return from < 100
-                ? VectorChanges(inserted: (from..<from + 25).map { ($0, all[$0]) }, position: since + 25) : nil
+                ? VectorChanges(
+                    inserted: (from..<from + 25).map { ($0, all[$0]) }, position: since + 25) : nil
         }
         #expect(index.count == 100 && index.position == 100 && calls == 5)
     }
@@ -415,7 +481,9 @@ import Testing
         let index = try FlatIndex(dimension: Self.dimension), queries = Self.vectors(37, seed: 8)
         try index.apply(Self.changes(Self.vectors(20_000, seed: 6)))
         let batch = try index.search(batch: queries, VectorSearch(5))
-        for (query, found) in zip(queries, batch) { #expect(try index.search(query, VectorSearch(5)) == found) }
+        for (query, found) in zip(queries, batch) {
+            #expect(try index.search(query, VectorSearch(5)) == found)
+        }
         let filter = KeySet((0..<20_000).filter { $0 % 3 == 1 })
         #expect(
             try index.search(batch: queries, VectorSearch(5, filter: filter)).allSatisfy {
@@ -423,7 +491,9 @@ import Testing
             })
     }
 
-    @Test func `a lookaside buffer answers as the index would, also when vectors come and go`() throws {
+    @Test func `a lookaside buffer answers as the index would, also when vectors come and go`()
+        throws
+    {
         let all = Self.vectors(4000, seed: 12), index = try FlatIndex(dimension: Self.dimension),
             buffer = LookasideBuffer(index, capacity: 600)
         try buffer.apply(Self.changes(Array(all[..<3000])))
@@ -435,12 +505,15 @@ import Testing
                 ? all.randomElement(using: &random)!
                 : Self.unit(query.map { $0 + Float.random(in: -0.01...0.01, using: &random) })
             #expect(
-                try buffer.search(query, VectorSearch(5)).map(\.key) == index.search(query, VectorSearch(5)).map(\.key))
+                try buffer.search(query, VectorSearch(5)).map(\.key)
+                    == index.search(query, VectorSearch(5)).map(\.key))
             if step % 9 == 0 {
-                try buffer.apply(VectorChanges(inserted: [(3000 + step, Self.unit(query.map { $0 + 0.05 }))]))
+                try buffer.apply(
+                    VectorChanges(inserted: [(3000 + step, Self.unit(query.map { $0 + 0.05 }))]))
             }
             if step % 13 == 0 {
-                try buffer.apply(VectorChanges(deleted: [try index.search(query, VectorSearch(1))[0].key]))
+                try buffer.apply(
+                    VectorChanges(deleted: [try index.search(query, VectorSearch(1))[0].key]))
             }
         }
         #expect(buffer.searches.hits > 100 && buffer.searches.hits + buffer.searches.misses == 600)
@@ -456,13 +529,21 @@ import Testing
             for step in 0..<60 {
                 let position = Int64(step + 1)
                 let inserted = (0..<50).map { _ in
-                    (key: Int.random(in: 0..<2500, using: &random), vector: all.randomElement(using: &random)!)
+                    (
+                        key: Int.random(in: 0..<2500, using: &random),
+                        vector: all.randomElement(using: &random)!
+                    )
                 }
-                let deleted = (0..<(step > 5 ? 12 : 0)).map { _ in Int.random(in: 0..<2500, using: &random) }
-                journal.append(VectorChanges(inserted: inserted, deleted: deleted, position: position))
+                let deleted = (0..<(step > 5 ? 12 : 0)).map { _ in
+                    Int.random(in: 0..<2500, using: &random)
+                }
+                journal.append(
+                    VectorChanges(inserted: inserted, deleted: deleted, position: position))
                 try index.apply(journal[step])
                 if Int.random(in: 0..<4, using: &random) == 0 { try index.save(to: path) }
-                guard step > 3, step % 6 == 5, FileManager.default.fileExists(atPath: path) else { continue }
+                guard step > 3, step % 6 == 5, FileManager.default.fileExists(atPath: path) else {
+                    continue
+                }
                 let copy = folder + "/copy\(step)"
                 for end in ["", ".postings"] {
                     try FileManager.default.copyItem(atPath: path + end, toPath: copy + end)
@@ -475,12 +556,14 @@ import Testing
                     for key in changes.deleted { model[key] = nil }
                     for (key, vector) in changes.inserted { model[key] = vector }
                 }
-                #expect(opened.count == model.count && opened.position == position && opened.verify())
+                #expect(
+                    opened.count == model.count && opened.position == position && opened.verify())
                 for key in 0..<2500 { #expect((opened.vector(key) != nil) == (model[key] != nil)) }
                 var total = 0.0
                 for query in Self.vectors(10, seed: UInt64(step)) {
                     total += Self.recall(
-                        try opened.search(query, VectorSearch(10)), Self.exact(query, model, 10), in: model, query)
+                        try opened.search(query, VectorSearch(10)), Self.exact(query, model, 10),
+                        in: model, query)
                 }
                 #expect(total / 10 >= 0.85)
             }
@@ -522,7 +605,9 @@ import Testing
             }
             #expect(file.reads.ahead + file.reads.waited == 120)
             #expect(throws: IndexError.self) { try file.rerank([1], for: [[1]]) }
-            #expect(throws: IndexError.self) { try TokenVectorFile(path: "/nowhere/at/all", dimension: 8) }
+            #expect(throws: IndexError.self) {
+                try TokenVectorFile(path: "/nowhere/at/all", dimension: 8)
+            }
         }
     }
 
@@ -532,6 +617,8 @@ import Testing
         #expect(
             Array(set) == [0, 5, 63, 64, 1000] && set.count == 5 && Array(KeySet()).isEmpty
                 && Array(KeySet(capacity: 500)).isEmpty)
-        #expect(set.contains(1000) && !set.contains(1001) && !set.contains(-1) && !set.contains(1 << 40))
+        #expect(
+            set.contains(1000) && !set.contains(1001) && !set.contains(-1) && !set.contains(1 << 40)
+        )
     }
 }

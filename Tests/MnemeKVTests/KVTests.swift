@@ -14,28 +14,35 @@ private struct Reference {
     static func states(_ tokens: [Int32]) -> [UInt64] {
         var state: UInt64 = 1
         return tokens.map { token in
-            state = (state &* 0x9e37_79b9_7f4a_7c15) ^ UInt64(UInt32(bitPattern: token)) &* 0xbf58_476d_1ce4_e5b9
+            state =
+                (state &* 0x9e37_79b9_7f4a_7c15) ^ UInt64(UInt32(bitPattern: token))
+                &* 0xbf58_476d_1ce4_e5b9
             state ^= state >> 29
             return state
         }
     }
 
     private static func value(_ state: UInt64, _ layer: Int, _ side: Int, _ element: Int) -> UInt16 {
-        UInt16(truncatingIfNeeded: state >> UInt64(element) ^ UInt64(layer * 977 + side * 331 + element))
+        UInt16(
+            truncatingIfNeeded: state >> UInt64(element)
+                ^ UInt64(layer * 977 + side * 331 + element))
     }
 
     private static func each(
-        _ session: KVCache.Session, _ position: Int, _ body: (UnsafeMutablePointer<UInt16>, Int, Int, Int) -> Void
+        _ session: KVCache.Session, _ position: Int,
+        _ body: (UnsafeMutablePointer<UInt16>, Int, Int, Int) -> Void
     ) {
         let view = session.view
         for layer in 0..<shape.layers {
             for element in 0..<shape.kvSize {
                 body(
-                    view.keys + layer * view.layerStride + view.keyPlace(position) + element * KVView.blockTokens,
+                    view.keys + layer * view.layerStride + view.keyPlace(position) + element
+                        * KVView.blockTokens,
                     layer, 0, element)
                 let head = element / shape.dimension * shape.dimension * KVView.blockTokens
                 let values =
-                    view.values + layer * view.layerStride + view.valuePlace(position, dimension: shape.dimension)
+                    view.values + layer * view.layerStride
+                    + view.valuePlace(position, dimension: shape.dimension)
                     + head
                 body(values + element % shape.dimension, layer, 1, element)
             }
@@ -47,18 +54,26 @@ private struct Reference {
         for p in positions { each(session, p) { $0.pointee = value(states[p], $1, $2, $3) } }
     }
 
-    static func holds(_ session: KVCache.Session, _ tokens: [Int32], _ positions: Range<Int>) -> Bool {
+    static func holds(_ session: KVCache.Session, _ tokens: [Int32], _ positions: Range<Int>)
+        -> Bool
+    {
         let states = states(Array(tokens[..<positions.upperBound]))
         var isEqual = true
-        for p in positions { each(session, p) { if $0.pointee != value(states[p], $1, $2, $3) { isEqual = false } } }
+        for p in positions {
+            each(session, p) { if $0.pointee != value(states[p], $1, $2, $3) { isEqual = false } }
+        }
         return isEqual
     }
 }
 
-private func temporaryFolder() -> String { NSTemporaryDirectory() + "mneme-kv-\(UUID().uuidString)" }
+private func temporaryFolder() -> String {
+    NSTemporaryDirectory() + "mneme-kv-\(UUID().uuidString)"
+}
 
 private func hash(_ name: String) -> KVHash {
-    KVHash(String(repeating: "0", count: 62) + String(format: "%02x", name.utf8.reduce(0) { $0 &+ Int($1) } & 255))!
+    KVHash(
+        String(repeating: "0", count: 62)
+            + String(format: "%02x", name.utf8.reduce(0) { $0 &+ Int($1) } & 255))!
 }
 
 @Suite struct KVCacheTests {
@@ -68,15 +83,19 @@ private func hash(_ name: String) -> KVHash {
         fails: (@Sendable (KVArena.Refusal) -> Bool)? = nil
     ) throws -> KVCache {
         try KVCache(
-            shape: Reference.shape, model: hash(model), modelName: model, bytes: blocks * Reference.shape.blockBytes,
+            shape: Reference.shape, model: hash(model), modelName: model,
+            bytes: blocks * Reference.shape.blockBytes,
             near: folder, far: far,
             evictor: evictor, fails: fails)
     }
 
     /// Runs one sequence to its end; what was restored must be right.
     @discardableResult
-    private func run(_ cache: KVCache, _ tokens: [Int32], scope: String = "", sources: Set<String> = []) throws -> Int {
-        let session = try cache.open(tokens, positions: tokens.count, scope: scope, sources: sources)
+    private func run(
+        _ cache: KVCache, _ tokens: [Int32], scope: String = "", sources: Set<String> = []
+    ) throws -> Int {
+        let session = try cache.open(
+            tokens, positions: tokens.count, scope: scope, sources: sources)
         while session.isLoading { usleep(100) }
         let restored = session.restored
         #expect(restored < tokens.count && Reference.holds(session, tokens, 0..<restored))
@@ -92,7 +111,8 @@ private func hash(_ name: String) -> KVHash {
         #expect(try run(cache, text) == 0)
         #expect(try run(cache, text) == 199, "one token is left, for its logits")
         #expect(try run(cache, text + [1, 2, 3]) == 200)
-        #expect(try run(cache, Array(text[..<100]) + [9, 9]) == 100, "texts may part inside of a block")
+        #expect(
+            try run(cache, Array(text[..<100]) + [9, 9]) == 100, "texts may part inside of a block")
         #expect(try run(cache, [7] + text) == 0, "what stands before matters")
         #expect(cache.statistics.bytes == cache.statistics.idleBytes)
     }
@@ -103,7 +123,8 @@ private func hash(_ name: String) -> KVHash {
         let cache = try cache(blocks: 100, folder: KVFolder(path: path))
         try run(cache, text, scope: "ana")
         #expect(
-            try run(cache, text, scope: "ben") == 0 && run(cache, text) == 0 && run(cache, text, scope: "ana") == 99)
+            try run(cache, text, scope: "ben") == 0 && run(cache, text) == 0
+                && run(cache, text, scope: "ana") == 99)
         cache.flush()
         let other = try self.cache(blocks: 100, folder: KVFolder(path: path))
         #expect(try run(other, text, scope: "cleo") == 0 && run(other, text, scope: "ana") == 99)
@@ -121,8 +142,12 @@ private func hash(_ name: String) -> KVHash {
             #expect(try session.prepare(positions: tokens.count))
             sessions.append((session, tokens))
         }
-        #expect(cache.statistics.bytes - before <= 16 * 2 * cache.shape.blockBytes, "the shared blocks are there once")
-        for (session, tokens) in sessions { Reference.compute(session, tokens, 2000..<tokens.count) }
+        #expect(
+            cache.statistics.bytes - before <= 16 * 2 * cache.shape.blockBytes,
+            "the shared blocks are there once")
+        for (session, tokens) in sessions {
+            Reference.compute(session, tokens, 2000..<tokens.count)
+        }
         for (session, tokens) in sessions {
             #expect(Reference.holds(session, tokens, 0..<tokens.count))
             session.close({ tokens[$0] }, computed: tokens.count)
@@ -147,7 +172,8 @@ private func hash(_ name: String) -> KVHash {
     @Test func `memory is never exceeded, and what runs is told when it ends`() throws {
         let cache = try cache(blocks: 10), first = (0..<256).map { Int32($0) },
             second = (0..<256).map { Int32($0 + 500) }
-        let one = try cache.open(first, positions: 256), other = try cache.open(second, positions: 256)
+        let one = try cache.open(first, positions: 256),
+            other = try cache.open(second, positions: 256)
         #expect(try one.prepare(positions: 256))
         #expect(try !other.prepare(positions: 256))
         #expect(other.blocks == 2 && cache.available == 0)
@@ -158,7 +184,9 @@ private func hash(_ name: String) -> KVHash {
         #expect(cache.statistics.evicted > 0 && cache.statistics.bytes <= cache.statistics.limit)
     }
 
-    @Test func `memory that goes from one text to another is empty, and is not asked for anew`() throws {
+    @Test func `memory that goes from one text to another is empty, and is not asked for anew`()
+        throws
+    {
         let refuses = NIOLockedValueBox(false)
         let cache = try cache(blocks: 10, fails: { _ in refuses.withLockedValue { $0 } }),
             first = (0..<320).map { Int32($0) }
@@ -173,7 +201,8 @@ private func hash(_ name: String) -> KVHash {
             for position in 0..<256 {
                 let key = view.keys[layer * view.layerStride + view.keyPlace(position)]
                 let value = view.values[
-                    layer * view.layerStride + view.valuePlace(position, dimension: Reference.shape.dimension)]
+                    layer * view.layerStride
+                        + view.valuePlace(position, dimension: Reference.shape.dimension)]
                 #expect(key == 0 && value == 0)
             }
         }
@@ -206,7 +235,9 @@ private func hash(_ name: String) -> KVHash {
         let entries = try KVFolder(path: path).entries(), mine = entries.filter { $0.model == "m" },
             foreign = entries.filter { $0.model == "another" }
         #expect(mine.count == 5 && foreign.count == 5)
-        func file(_ entry: KVFolder.Entry) -> String { "\(path)/\(entry.hash.description.prefix(2))/\(entry.hash).kv" }
+        func file(_ entry: KVFolder.Entry) -> String {
+            "\(path)/\(entry.hash.description.prefix(2))/\(entry.hash).kv"
+        }
         try FileManager.default.removeItem(atPath: file(mine[1]))
         try FileManager.default.copyItem(atPath: file(foreign[1]), toPath: file(mine[1]))
         let third = try cache(blocks: 20, folder: KVFolder(path: path))
@@ -216,7 +247,8 @@ private func hash(_ name: String) -> KVHash {
 
     @Test(arguments: [0, 3, 9, 30, 60, 120, 200, 1000, 4000], [false, true])
     func `a damaged file is refused, removed and made anew`(offset: Int, isEncrypted: Bool) throws {
-        let path = temporaryFolder(), text = (0..<130).map { Int32($0 * 3) }, key = isEncrypted ? EncryptionKey() : nil
+        let path = temporaryFolder(), text = (0..<130).map { Int32($0 * 3) },
+            key = isEncrypted ? EncryptionKey() : nil
         defer { try? FileManager.default.removeItem(atPath: path) }
         let first = try cache(blocks: 20, folder: KVFolder(path: path, key: key))
         try run(first, text)
@@ -225,7 +257,11 @@ private func hash(_ name: String) -> KVHash {
             file = "\(path)/\(second.hash.description.prefix(2))/\(second.hash).kv"
         var data = try Data(contentsOf: URL(fileURLWithPath: file))
         for change in 0..<2 {
-            if change == 0 { data[min(offset, data.count - 1)] ^= 0x10 } else { data = data.prefix(offset) }
+            if change == 0 {
+                data[min(offset, data.count - 1)] ^= 0x10
+            } else {
+                data = data.prefix(offset)
+            }
             try data.write(to: URL(fileURLWithPath: file))
             #expect(folder.verify().damaged.count == 1)
             let again = try cache(blocks: 20, folder: folder)
@@ -237,9 +273,14 @@ private func hash(_ name: String) -> KVHash {
     }
 
     @Test func `an encrypted folder tells nothing, and gives back what was computed`() throws {
-        let path = temporaryFolder(), other = temporaryFolder(), key = EncryptionKey(), next = EncryptionKey(),
+        let path = temporaryFolder(), other = temporaryFolder(), key = EncryptionKey(),
+            next = EncryptionKey(),
             text = (0..<200).map { Int32($0 * 7) }
-        defer { for folder in [path, other, path + ".blocks"] { try? FileManager.default.removeItem(atPath: folder) } }
+        defer {
+            for folder in [path, other, path + ".blocks"] {
+                try? FileManager.default.removeItem(atPath: folder)
+            }
+        }
         let first = try cache(blocks: 100, folder: KVFolder(path: path, key: key))
         try run(first, text, sources: ["memory-of-a-secret"])
         first.flush()
@@ -250,23 +291,31 @@ private func hash(_ name: String) -> KVHash {
             return try run(cache, text)
         }
         func files() throws -> [Data] {
-            try FileManager.default.subpathsOfDirectory(atPath: path).filter { $0.hasSuffix(".kv") }.map {
-                try Data(contentsOf: URL(fileURLWithPath: path + "/" + $0))
-            }
+            try FileManager.default.subpathsOfDirectory(atPath: path).filter { $0.hasSuffix(".kv") }
+                .map {
+                    try Data(contentsOf: URL(fileURLWithPath: path + "/" + $0))
+                }
         }
         let tokens = text[0..<32].withUnsafeBytes { Data($0) }
         #expect(
             try files().count == 7
-                && files().allSatisfy { $0.range(of: tokens) == nil && $0.range(of: Data("memory-of".utf8)) == nil })
-        #expect(try #require(throws: SealError.self) { try KVFolder(path: path) }.code == .keyMissing)
-        #expect(try #require(throws: SealError.self) { try KVFolder(path: path, key: next) }.code == .wrongKey)
+                && files().allSatisfy {
+                    $0.range(of: tokens) == nil && $0.range(of: Data("memory-of".utf8)) == nil
+                })
+        #expect(
+            try #require(throws: SealError.self) { try KVFolder(path: path) }.code == .keyMissing)
+        #expect(
+            try #require(throws: SealError.self) { try KVFolder(path: path, key: next) }.code
+                == .wrongKey)
         #expect(try found(KVFolder(path: path, key: key)) == 199)
         // An export can be read where the key is not.
         let folder = try KVFolder(path: path, key: key), last = try #require(folder.entries().last)
         try folder.export(last.hash, to: path + ".blocks")
         #expect(try KVFolder(path: other).import(path + ".blocks") == 7)
         #expect(try found(KVFolder(path: other)) == 199)
-        #expect(try #require(throws: SealError.self) { try KVFolder(path: other, key: key) }.code == .notEncrypted)
+        #expect(
+            try #require(throws: SealError.self) { try KVFolder(path: other, key: key) }.code
+                == .notEncrypted)
         // Another key, then none, then a key again.
         try KVFolder.exchangeKey(path, from: key, to: next)
         #expect(throws: SealError.self) { try KVFolder(path: path, key: key) }
@@ -278,15 +327,20 @@ private func hash(_ name: String) -> KVHash {
         let again = try KVFolder(path: path, key: key)
         #expect(try found(again) == 199 && files().allSatisfy { $0.range(of: tokens) == nil })
         // One file in the place of another is not taken for it, and a changed one is refused.
-        let entries = again.entries(), names = entries.map { "\(path)/\($0.hash.description.prefix(2))/\($0.hash).kv" }
-        try Data(contentsOf: URL(fileURLWithPath: names[3])).write(to: URL(fileURLWithPath: names[2]))
+        let entries = again.entries(),
+            names = entries.map { "\(path)/\($0.hash.description.prefix(2))/\($0.hash).kv" }
+        try Data(contentsOf: URL(fileURLWithPath: names[3])).write(
+            to: URL(fileURLWithPath: names[2]))
         #expect(try found(again) == 64)
     }
 
-    @Test func `a folder keeps its bound, what is pinned, and the beginnings of what it keeps`() throws {
+    @Test func `a folder keeps its bound, what is pinned, and the beginnings of what it keeps`()
+        throws
+    {
         let path = temporaryFolder()
         defer { try? FileManager.default.removeItem(atPath: path) }
-        let folder = try KVFolder(path: path, limit: 100_000), cache = try cache(blocks: 200, folder: folder)
+        let folder = try KVFolder(path: path, limit: 100_000),
+            cache = try cache(blocks: 200, folder: folder)
         let pinned = (0..<128).map { Int32($0 + 9000) }
         try run(cache, pinned)
         cache.flush()
@@ -307,7 +361,8 @@ private func hash(_ name: String) -> KVHash {
         try run(cache, system)
         try run(cache, secret, sources: ["memory-1"])
         try run(cache, secret + (0..<64).map { Int32($0 + 900) })
-        let reader = try cache.open(secret, positions: 200), other = system + (0..<64).map { Int32($0 + 2000) }
+        let reader = try cache.open(secret, positions: 200),
+            other = system + (0..<64).map { Int32($0 + 2000) }
         // This one has computed nothing of its own yet.
         let late = try cache.open(other, positions: 200, sources: ["memory-1"])
         try cache.erase(sources: ["memory-1"])
@@ -315,10 +370,13 @@ private func hash(_ name: String) -> KVHash {
         Reference.compute(late, other, late.restored..<other.count)
         try late.publish({ other[$0] }, computed: other.count)
         late.close({ other[$0] }, computed: other.count)
-        #expect(Reference.holds(reader, secret, 0..<reader.restored), "who reads it ends undisturbed")
+        #expect(
+            Reference.holds(reader, secret, 0..<reader.restored), "who reads it ends undisturbed")
         reader.close({ secret[$0] }, computed: reader.restored)
         cache.flush()
-        #expect(try KVFolder(path: path).entries().allSatisfy { $0.position < 64 && $0.sources.isEmpty })
+        #expect(
+            try KVFolder(path: path).entries().allSatisfy { $0.position < 64 && $0.sources.isEmpty }
+        )
         #expect(try run(cache, secret) == 64 && run(cache, other) == 64)
         // Blocks that are being written are held.
         cache.flush()
@@ -326,9 +384,12 @@ private func hash(_ name: String) -> KVHash {
     }
 
     @Test func `chains are exported, imported and found by their names`() throws {
-        let path = temporaryFolder(), other = temporaryFolder(), package = temporaryFolder() + ".kvs",
+        let path = temporaryFolder(), other = temporaryFolder(),
+            package = temporaryFolder() + ".kvs",
             text = (0..<100).map { Int32($0 * 5) }
-        defer { for path in [path, other, package] { try? FileManager.default.removeItem(atPath: path) } }
+        defer {
+            for path in [path, other, package] { try? FileManager.default.removeItem(atPath: path) }
+        }
         let first = try cache(blocks: 20, folder: KVFolder(path: path))
         try run(first, text)
         first.flush()
@@ -342,35 +403,46 @@ private func hash(_ name: String) -> KVHash {
         var data = try Data(contentsOf: URL(fileURLWithPath: package))
         for end in stride(from: 1, to: data.count, by: 997) {
             try data.prefix(end).write(to: URL(fileURLWithPath: package))
-            if end != 8 { #expect(throws: KVError.self) { try KVFolder(path: temporaryFolder()).import(package) } }
+            if end != 8 {
+                #expect(throws: KVError.self) {
+                    try KVFolder(path: temporaryFolder()).import(package)
+                }
+            }
         }
         data[data.count / 2] ^= 1
         try data.write(to: URL(fileURLWithPath: package))
         #expect(throws: KVError.self) { try KVFolder(path: temporaryFolder()).import(package) }
     }
 
-    /// Many sequences that begin, grow, share, end and are put back at random, over little memory and a folder whose files are changed,
-    /// cut off and removed meanwhile: everything that is handed out is right, and the bound holds.
-    @Test(arguments: [1, 2, 3, 4]) func `random operations with faults never serve a wrong block`(seed: UInt64) throws {
+    /// Many sequences that begin, grow, share, end and are put back at random, over little memory
+    /// and a folder whose files are changed, cut off and removed meanwhile: everything that is
+    /// handed out is right, and the bound holds.
+    @Test(arguments: [1, 2, 3, 4]) func `random operations with faults never serve a wrong block`(
+        seed: UInt64
+    ) throws {
         let path = temporaryFolder()
         defer { try? FileManager.default.removeItem(atPath: path) }
         var random = SplitMix64(seed: seed)
         // The system refuses memory and mappings now and then, and for a while everything.
-        let pressure = NIOLockedValueBox(SplitMix64(seed: seed ^ 77)), isTight = NIOLockedValueBox(false)
+        let pressure = NIOLockedValueBox(SplitMix64(seed: seed ^ 77)),
+            isTight = NIOLockedValueBox(false)
         let fails: @Sendable (KVArena.Refusal) -> Bool = { _ in
             pressure.withLockedValue { $0.below(40) == 0 }
                 || isTight.withLockedValue { $0 } && pressure.withLockedValue { $0.below(2) == 0 }
         }
         let trouble: @Sendable () -> Bool = { pressure.withLockedValue { $0.below(12) == 0 } }
         // Both tiers fail now and then; a second folder stands for the far one.
-        let far = FaultyTier(folder: try KVFolder(path: path + "/far", limit: 900_000), fails: trouble)
+        let far = FaultyTier(
+            folder: try KVFolder(path: path + "/far", limit: 900_000), fails: trouble)
         let files = try KVFolder(
-            path: path, limit: 600_000, evictor: seed % 2 == 0 ? LeastRecentlyUsed() : CostAware() as any Evictor)
+            path: path, limit: 600_000,
+            evictor: seed % 2 == 0 ? LeastRecentlyUsed() : CostAware() as any Evictor)
         let folder = FaultyTier(folder: files, fails: trouble)
         let evictors: [any Evictor] = [
             LeastFrequentlyUsed(), CostAware(), MarkAndPredict(seed: seed), LeastRecentlyUsed(),
         ]
-        var cache = try cache(blocks: 48, folder: folder, far: far, evictor: evictors[Int(seed % 4)], fails: fails)
+        var cache = try cache(
+            blocks: 48, folder: folder, far: far, evictor: evictors[Int(seed % 4)], fails: fails)
         var refused = 0
         struct Running {
             var session: KVCache.Session
@@ -389,7 +461,10 @@ private func hash(_ name: String) -> KVHash {
                     Array(base.prefix(random.below(base.count + 1)))
                     + (0..<1 + random.below(90)).map { _ in Int32(random.below(3)) }
                 let sources: Set<String> = random.below(8) == 0 ? ["s\(random.below(4))"] : []
-                guard let session = try? cache.open(tokens, positions: tokens.count + 64, sources: sources) else {
+                guard
+                    let session = try? cache.open(
+                        tokens, positions: tokens.count + 64, sources: sources)
+                else {
                     refused += 1
                     continue
                 }
@@ -414,39 +489,48 @@ private func hash(_ name: String) -> KVHash {
                     continue
                 }
                 if (try? running[i].session.prepare(positions: end)) == true {
-                    Reference.compute(running[i].session, running[i].tokens, running[i].computed..<end)
+                    Reference.compute(
+                        running[i].session, running[i].tokens, running[i].computed..<end)
                     running[i].computed = end
                 }
                 let tokens = running[i].tokens
-                do { try running[i].session.publish({ tokens[$0] }, computed: running[i].computed) } catch {
+                do {
+                    try running[i].session.publish({ tokens[$0] }, computed: running[i].computed)
+                } catch {
                     // As the engine does: what cannot be used any more is given up.
                     refused += 1
                     running.remove(at: i).session.close({ tokens[$0] }, computed: 0)
                     continue
                 }
-                if running[i].tokens.count >= 300 + 64 || running[i].computed == running[i].session.view.capacity {
+                if running[i].tokens.count >= 300 + 64
+                    || running[i].computed == running[i].session.view.capacity
+                {
                     fallthrough
                 }
             case 7 where !running.isEmpty:
                 let ended = running.remove(at: random.below(running.count)), tokens = ended.tokens
                 if ended.isChecked {
-                    #expect(Reference.holds(ended.session, tokens, 0..<ended.computed), "step \(step)")
+                    #expect(
+                        Reference.holds(ended.session, tokens, 0..<ended.computed), "step \(step)")
                 }
                 ended.session.close({ tokens[$0] }, computed: ended.isChecked ? ended.computed : 0)
                 known.append(tokens)
                 if known.count > 30 { known.removeFirst() }
             case 8:
                 // Somebody damages, cuts off or removes a file.
-                let files = (FileManager.default.enumerator(atPath: path)?.allObjects as? [String] ?? []).filter {
-                    $0.hasSuffix(".kv")
-                }
+                let files =
+                    (FileManager.default.enumerator(atPath: path)?.allObjects as? [String] ?? [])
+                    .filter {
+                        $0.hasSuffix(".kv")
+                    }
                 guard !files.isEmpty else { continue }
                 let file = path + "/" + files[random.below(files.count)]
                 switch random.below(3) {
                 case 0: unlink(file)
                 case 1: truncate(file, off_t(random.below(4000)))
                 default:
-                    guard let handle = FileHandle(forUpdatingAtPath: file), let size = try? handle.seekToEnd(), size > 0
+                    guard let handle = FileHandle(forUpdatingAtPath: file),
+                        let size = try? handle.seekToEnd(), size > 0
                     else { continue }
                     try? handle.seek(toOffset: UInt64(random.below(Int(size))))
                     try? handle.write(contentsOf: Data([UInt8(random.below(256))]))
@@ -458,14 +542,21 @@ private func hash(_ name: String) -> KVHash {
                 if random.below(60) == 0 {
                     for ended in running {
                         while ended.session.isLoading { usleep(100) }
-                        if ended.isChecked { #expect(Reference.holds(ended.session, ended.tokens, 0..<ended.computed)) }
-                        ended.session.close({ ended.tokens[$0] }, computed: ended.isChecked ? ended.computed : 0)
+                        if ended.isChecked {
+                            #expect(
+                                Reference.holds(ended.session, ended.tokens, 0..<ended.computed))
+                        }
+                        ended.session.close(
+                            { ended.tokens[$0] }, computed: ended.isChecked ? ended.computed : 0)
                     }
                     running = []
                     cache.flush()
-                    #expect(cache.statistics.bytes == cache.statistics.idleBytes, "nothing is held by nobody")
+                    #expect(
+                        cache.statistics.bytes == cache.statistics.idleBytes,
+                        "nothing is held by nobody")
                     cache = try self.cache(
-                        blocks: 48, folder: folder, far: far, evictor: evictors[Int(seed + 1) % 4], fails: fails)
+                        blocks: 48, folder: folder, far: far, evictor: evictors[Int(seed + 1) % 4],
+                        fails: fails)
                 }
             default: break
             }
@@ -474,7 +565,8 @@ private func hash(_ name: String) -> KVHash {
         }
         for ended in running {
             while ended.session.isLoading { usleep(100) }
-            ended.session.close({ ended.tokens[$0] }, computed: ended.isChecked ? ended.computed : 0)
+            ended.session.close(
+                { ended.tokens[$0] }, computed: ended.isChecked ? ended.computed : 0)
         }
         cache.flush()
         #expect(cache.statistics.bytes == cache.statistics.idleBytes, "nothing is held by nobody")
@@ -496,7 +588,8 @@ private struct Paging {
                 if pages.count == room {
                     let choices = pages.sorted { $0.key < $1.key }.map { page, known in
                         let candidate = EvictionCandidate(
-                            bytes: 1, position: 0, tokens: 32, idle: Double(now - known.used), uses: 0,
+                            bytes: 1, position: 0, tokens: 32, idle: Double(now - known.used),
+                            uses: 0,
                             time: Double(now), isExpected: known.isExpected)
                         return (page, evictor.worth(candidate), candidate)
                     }
@@ -521,7 +614,9 @@ private struct Paging {
         return faults
     }
 
-    private func next(_ page: Int, _ now: Int) -> Int { trace[(now + 1)...].firstIndex(of: page) ?? .max }
+    private func next(_ page: Int, _ now: Int) -> Int {
+        trace[(now + 1)...].firstIndex(of: page) ?? .max
+    }
 
     /// For each request, whether the page is requested in the phase after its own.
     var bits: [Bool] {
@@ -536,7 +631,9 @@ private struct Paging {
             phase.append(phases.count - 1)
         }
         let sets = phases.map { Set($0) }
-        return trace.indices.map { phase[$0] + 1 < sets.count && sets[phase[$0] + 1].contains(trace[$0]) }
+        return trace.indices.map {
+            phase[$0] + 1 < sets.count && sets[phase[$0] + 1].contains(trace[$0])
+        }
     }
 }
 
@@ -545,7 +642,8 @@ private struct Paging {
     @Test func `large blocks are shared, grow and go back like small ones`() throws {
         let shape = KVShape(layers: 32, heads: 8, dimension: 128)
         #expect(shape.blockBytes == 4 << 20)
-        let arena = try KVArena(shape, bytes: 6 * shape.blockBytes), one = try arena.reserve(positions: 96),
+        let arena = try KVArena(shape, bytes: 6 * shape.blockBytes),
+            one = try arena.reserve(positions: 96),
             other = try arena.reserve(positions: 96)
         let blocks = (0..<3).compactMap { _ in arena.allocate() }
         try one.map(blocks, at: 0, writable: true)
@@ -554,7 +652,8 @@ private struct Paging {
         try other.map([own], at: 2, writable: true)
         for position in 0..<96 {
             for layer in [0, 31] {
-                one.view.keys[layer * one.view.layerStride + one.view.keyPlace(position)] = UInt16(position * 7 + layer)
+                one.view.keys[layer * one.view.layerStride + one.view.keyPlace(position)] = UInt16(
+                    position * 7 + layer)
             }
         }
         other.view.keys[other.view.keyPlace(64)] = 9999
@@ -563,7 +662,9 @@ private struct Paging {
                 other.view.keys[31 * other.view.layerStride + other.view.keyPlace(position)]
                     == UInt16(position * 7 + 31))
         }
-        #expect(one.view.keys[one.view.keyPlace(64)] == 448 && other.view.keys[other.view.keyPlace(64)] == 9999)
+        #expect(
+            one.view.keys[one.view.keyPlace(64)] == 448
+                && other.view.keys[other.view.keyPlace(64)] == 9999)
         #expect(arena.residentBytes > 0 && arena.hasMemory(own))
         withExtendedLifetime((one, other)) {}
         for block in blocks + [own] { arena.free(block) }
@@ -603,7 +704,9 @@ extension SplitMix64 {
         let dimension = 104
         // Every seventh group is wide; one holds equal values.
         let values = (0..<32 * dimension).map { i in
-            i / 32 == 40 ? Float16(3.25) : Float16(Float(random.below(2001) - 1000) / 500 * (i / 32 % 7 == 0 ? 40 : 1))
+            i / 32 == 40
+                ? Float16(3.25)
+                : Float16(Float(random.below(2001) - 1000) / 500 * (i / 32 % 7 == 0 ? 40 : 1))
         }
         var codes = [UInt8](repeating: 0, count: codec.bytes(side, dimension: dimension)),
             back = [UInt16](repeating: 0, count: values.count)
@@ -612,35 +715,43 @@ extension SplitMix64 {
         }
         codec.decode(side, codes, dimension: dimension, into: &back)
         for group in 0..<dimension {
-            // The quarter of the keys' elements with the widest range has twice the bits, all of the seventh among them.
+            // The quarter of the keys' elements with the widest range has twice the bits, all of
+            // the seventh among them.
             let bits = codec == .int2 && side == .keys && group % 7 == 0 ? 4 : codec.bits,
                 part = values[group * 32..<(group + 1) * 32]
             let step = Float(part.max()! - part.min()!) / Float((1 << bits) - 1)
             for i in part.indices {
                 let distance = abs(Float(Float16(bitPattern: back[i])) - Float(values[i]))
-                #expect(distance <= step * 0.56 + abs(Float(values[i])) * 0.002, "\(distance) of \(step)")
+                #expect(
+                    distance <= step * 0.56 + abs(Float(values[i])) * 0.002,
+                    "\(distance) of \(step)")
             }
         }
         #expect(
-            back[40 * 32..<41 * 32].allSatisfy { Float16(bitPattern: $0) == 3.25 }, "equal values stay what they are")
+            back[40 * 32..<41 * 32].allSatisfy { Float16(bitPattern: $0) == 3.25 },
+            "equal values stay what they are")
         #expect(KVCodec.allCases.map { $0.bytes(dimension: 64) } == [8192, 4608, 2560, 1672])
     }
 
-    @Test(arguments: [KVCodec.Side.keys, .values]) func `codes of anything are read within their bounds`(
+    @Test(arguments: [KVCodec.Side.keys, .values])
+    func `codes of anything are read within their bounds`(
         side: KVCodec.Side
     ) {
         var random = SplitMix64(seed: 9)
         for dimension in [8, 64, 104] {
             for _ in 0..<50 {
                 let count = KVCodec.int2.bytes(side, dimension: dimension)
-                // Behind its own bytes nothing may be read: what follows is not there to be found under the address sanitizer.
+                // Behind its own bytes nothing may be read: what follows is not there to be found
+                // under the address sanitizer.
                 let codes = UnsafeMutablePointer<UInt8>.allocate(capacity: count)
                 defer { codes.deallocate() }
                 for i in 0..<count { codes[i] = UInt8(random.below(256)) }
                 var back = [UInt16](repeating: 0, count: 32 * dimension)
                 KVCodec.int2.decode(side, codes, dimension: dimension, into: &back)
                 // What is no number is encoded within the same bytes.
-                for i in back.indices where random.below(4) == 0 { back[i] = UInt16(random.below(65536)) }
+                for i in back.indices where random.below(4) == 0 {
+                    back[i] = UInt16(random.below(65536))
+                }
                 var again = [UInt8](repeating: 0xa5, count: count + 64)
                 KVCodec.int2.encode(side, back, dimension: dimension, into: &again)
                 #expect(again[count...].allSatisfy { $0 == 0xa5 })
@@ -648,7 +759,8 @@ extension SplitMix64 {
         }
     }
 
-    @Test(arguments: [KVCodec.int8, .int2]) func `encoded blocks are found again, under their own names, also ends`(
+    @Test(arguments: [KVCodec.int8, .int2])
+    func `encoded blocks are found again, under their own names, also ends`(
         codec: KVCodec
     ) throws {
         let path = temporaryFolder(), tokens = (0..<90).map { Int32($0) }
@@ -665,10 +777,14 @@ extension SplitMix64 {
         for p in 0..<90 {
             for layer in 0..<2 {
                 for i in 0..<16 {
-                    let view = session.view, value = Float16(1 + Float((p * 5 + i * 3 + layer) % 64) / 64).bitPattern
-                    view.keys[layer * view.layerStride + view.keyPlace(p) + i * KVView.blockTokens] = value
+                    let view = session.view,
+                        value = Float16(1 + Float((p * 5 + i * 3 + layer) % 64) / 64).bitPattern
+                    view.keys[
+                        layer * view.layerStride + view.keyPlace(p) + i * KVView.blockTokens] =
+                        value
                     view.values[
-                        layer * view.layerStride + view.valuePlace(p, dimension: 8) + i / 8 * 8 * KVView.blockTokens + i
+                        layer * view.layerStride + view.valuePlace(p, dimension: 8) + i / 8 * 8
+                            * KVView.blockTokens + i
                             % 8] = value
                 }
             }
@@ -684,11 +800,14 @@ extension SplitMix64 {
                 let expected = 1 + Float((p * 5 + i * 3 + 1) % 64) / 64,
                     bound: Float = p < 32 ? 0.001 : codec == .int8 ? 0.01 : 0.3
                 let key = Float(
-                    Float16(bitPattern: view.keys[view.layerStride + view.keyPlace(p) + i * KVView.blockTokens]))
+                    Float16(
+                        bitPattern: view.keys[
+                            view.layerStride + view.keyPlace(p) + i * KVView.blockTokens]))
                 let value = Float(
                     Float16(
                         bitPattern: view.values[
-                            view.layerStride + view.valuePlace(p, dimension: 8) + i / 8 * 8 * KVView.blockTokens + i % 8
+                            view.layerStride + view.valuePlace(p, dimension: 8) + i / 8 * 8
+                                * KVView.blockTokens + i % 8
                         ]))
                 #expect(abs(key - expected) < bound && abs(value - expected) < bound)
             }
@@ -704,7 +823,9 @@ extension SplitMix64 {
     }
 
     @Test func `each strategy gives up what it should`() {
-        #expect(LeastRecentlyUsed().worth(candidate(idle: 10, uses: 9)) < LeastRecentlyUsed().worth(candidate(idle: 1)))
+        #expect(
+            LeastRecentlyUsed().worth(candidate(idle: 10, uses: 9))
+                < LeastRecentlyUsed().worth(candidate(idle: 1)))
         #expect(
             LeastFrequentlyUsed().worth(candidate(idle: 1))
                 < LeastFrequentlyUsed().worth(candidate(idle: 1000, uses: 1)))
@@ -716,19 +837,27 @@ extension SplitMix64 {
         #expect(cost.worth(candidate(idle: 100_000, uses: 1)) < cost.worth(candidate(idle: 1)))
     }
 
-    @Test(arguments: [1, 2, 3] as [UInt64]) func `one right bit is nearly the best, a wrong one no disaster`(
+    @Test(arguments: [1, 2, 3] as [UInt64])
+    func `one right bit is nearly the best, a wrong one no disaster`(
         seed: UInt64
     ) {
         var random = SplitMix64(seed: seed)
-        // A loop that is one too long for the cache, the worst for LRU, with some pages that come once.
-        let loop = Paging(trace: (0..<900).map { $0 % 9 == 8 ? 100 + $0 : $0 * 8 / 9 % 11 }, room: 10)
-        let skewed = Paging(trace: (0..<900).map { _ in min(random.below(40), random.below(40)) }, room: 10)
+        // A loop that is one too long for the cache, the worst for LRU, with some pages that come
+        // once.
+        let loop = Paging(
+            trace: (0..<900).map { $0 % 9 == 8 ? 100 + $0 : $0 * 8 / 9 % 11 }, room: 10)
+        let skewed = Paging(
+            trace: (0..<900).map { _ in min(random.below(40), random.below(40)) }, room: 10)
         for paging in [loop, skewed] {
-            let bits = paging.bits, least = paging.least, recent = paging.faults(LeastRecentlyUsed(), bits: bits)
+            let bits = paging.bits, least = paging.least,
+                recent = paging.faults(LeastRecentlyUsed(), bits: bits)
             let right = paging.faults(MarkAndPredict(seed: seed), bits: bits),
                 wrong = paging.faults(MarkAndPredict(seed: seed), bits: bits.map { !$0 })
-            let half = paging.faults(MarkAndPredict(seed: seed), bits: bits.map { random.below(2) == 0 ? $0 : !$0 })
-            #expect(right < recent && Double(right) <= 2 * Double(least), "right \(right) of \(least), LRU \(recent)")
+            let half = paging.faults(
+                MarkAndPredict(seed: seed), bits: bits.map { random.below(2) == 0 ? $0 : !$0 })
+            #expect(
+                right < recent && Double(right) <= 2 * Double(least),
+                "right \(right) of \(least), LRU \(recent)")
             #expect(right <= half && half <= wrong + wrong / 10, "\(right) \(half) \(wrong)")
             // 2·H(10) of the best, the bound of marking at random.
             #expect(Double(wrong) <= 2 * 2.93 * Double(least), "wrong \(wrong) of \(least)")
@@ -752,13 +881,16 @@ private final class RedisServer {
         let path = try #require(Self.path)
         let words =
             [
-                path, "--port", "\(self.port)", "--bind", "127.0.0.1", "--save", "", "--logfile", "/dev/null", "--dir",
+                path, "--port", "\(self.port)", "--bind", "127.0.0.1", "--save", "", "--logfile",
+                "/dev/null", "--dir",
                 NSTemporaryDirectory(),
             ] + options
         var arguments = words.map { strdup($0) } + [nil]
         defer { for word in arguments { free(word) } }
         // Not Foundation's Process, which loses the ends of children of short life.
-        guard posix_spawn(&process, path, nil, nil, &arguments, environ) == 0 else { throw KVError.absent(path) }
+        guard posix_spawn(&process, path, nil, nil, &arguments, environ) == 0 else {
+            throw KVError.absent(path)
+        }
         for _ in 0..<200 where !isListening { usleep(20_000) }
     }
 
@@ -794,7 +926,10 @@ private final class RedisServer {
     @discardableResult
     func command(_ words: [String]) throws -> String {
         let program = try #require(Self.path).replacingOccurrences(of: "-server", with: "-cli")
-        guard let output = popen("\(program) -p \(port) " + words.map { "'\($0)'" }.joined(separator: " "), "r") else {
+        guard
+            let output = popen(
+                "\(program) -p \(port) " + words.map { "'\($0)'" }.joined(separator: " "), "r")
+        else {
             throw KVError.absent(program)
         }
         defer { pclose(output) }
@@ -806,17 +941,21 @@ private final class RedisServer {
 
 /// Blocks on a server that machines share; a cache is a machine here.
 @Suite(.enabled(if: RedisServer.path != nil, "needs redis-server"), .serialized) struct RedisTests {
-    private func machine(_ tier: (any KVTier)?, folder: KVFolder? = nil, model: String = "m", codec: KVCodec = .f16)
+    private func machine(
+        _ tier: (any KVTier)?, folder: KVFolder? = nil, model: String = "m", codec: KVCodec = .f16
+    )
         throws -> KVCache
     {
         try KVCache(
-            shape: Reference.shape, model: hash(model), modelName: model, bytes: 40 * Reference.shape.blockBytes,
+            shape: Reference.shape, model: hash(model), modelName: model,
+            bytes: 40 * Reference.shape.blockBytes,
             near: folder, far: tier, codec: codec)
     }
 
     @discardableResult
-    private func run(_ cache: KVCache, _ tokens: [Int32], sources: Set<String> = [], checks: Bool = true) throws -> Int
-    {
+    private func run(
+        _ cache: KVCache, _ tokens: [Int32], sources: Set<String> = [], checks: Bool = true
+    ) throws -> Int {
         let session = try cache.open(tokens, positions: tokens.count, sources: sources)
         while session.isLoading { usleep(100) }
         let restored = session.restored
@@ -889,7 +1028,8 @@ private final class RedisServer {
         for start in stride(from: 0, to: 192, by: 32) {
             parents.append(
                 KVBlockRequest(
-                    model: hash("m"), parent: parents.last!, codec: .f16, tokens: Array(text[start..<start + 32]),
+                    model: hash("m"), parent: parents.last!, codec: .f16,
+                    tokens: Array(text[start..<start + 32]),
                     shape: Reference.shape
                 ).hash)
         }
@@ -906,7 +1046,9 @@ private final class RedisServer {
         let cache = try machine(tier)
         #expect(try run(cache, text) == 64, "only what stands before is used")
         #expect(cache.statistics.refused == 1)
-        if kind != "swap" && kind != "type" { #expect(try run(machine(tier), text) == 192, "it was made anew") }
+        if kind != "swap" && kind != "type" {
+            #expect(try run(machine(tier), text) == 192, "it was made anew")
+        }
     }
 
     @Test func `erasing a memory erases it on the server`() throws {
@@ -969,12 +1111,15 @@ private final class RedisServer {
         let server = try RedisServer(["--requirepass", "secret word"])
         defer { server.stop() }
         for url in [
-            "", "redis:", "http://127.0.0.1", "redis://127.0.0.1/x", "redis://127.0.0.1:1", server.url,
+            "", "redis:", "http://127.0.0.1", "redis://127.0.0.1/x", "redis://127.0.0.1:1",
+            server.url,
             "redis://:wrong@127.0.0.1:\(server.port)",
         ] {
             #expect(throws: KVError.self, "\(url)") { try RedisTier(url: url) }
         }
         try run(machine(RedisTier(url: "redis://:secret%20word@127.0.0.1:\(server.port)/2")), text)
-        #expect(try RedisTier(url: "redis://default:secret%20word@127.0.0.1:\(server.port)/2").blocks() == 6)
+        #expect(
+            try RedisTier(url: "redis://default:secret%20word@127.0.0.1:\(server.port)/2").blocks()
+                == 6)
     }
 }

@@ -9,7 +9,8 @@ import Testing
 struct EncoderTests {
     private static func golden() throws -> (texts: [String], vectors: [[Float]]) {
         let texts = try #require(
-            try JSONSerialization.jsonObject(with: ModelFixture.golden("sentences.json")) as? [String])
+            try JSONSerialization.jsonObject(with: ModelFixture.golden("sentences.json"))
+                as? [String])
         let raw = [UInt8](try ModelFixture.golden("vectors.f16"))
         let values = stride(from: 0, to: raw.count, by: 2).map {
             Float(half: UInt16(raw[$0]) | UInt16(raw[$0 + 1]) << 8)
@@ -21,21 +22,27 @@ struct EncoderTests {
     /// Precision, instruction sets, and the cosine to sentence-transformers that must be reached.
     private static let paths: [(Precision, ProcessorFeatures, Float)] = {
         let current = ProcessorFeatures.current
-        var all: [(Precision, ProcessorFeatures, Float)] = [(.f32, current, 0.9999), (.int8, current, 0.999)]
+        var all: [(Precision, ProcessorFeatures, Float)] = [
+            (.f32, current, 0.9999), (.int8, current, 0.999),
+        ]
         if current.contains(.avx2) { all.append((.f32, .avx2, 0.9999)) }
         return all
     }()
 
     @Test(arguments: paths)
-    func `vectors equal sentence-transformers`(precision: Precision, features: ProcessorFeatures, least: Float) throws {
+    func `vectors equal sentence-transformers`(
+        precision: Precision, features: ProcessorFeatures, least: Float
+    ) throws {
         let (texts, vectors) = try Self.golden()
         #expect(texts.count >= 500)
-        let encoder = try BertEncoder(folder: ModelFixture.folder, precision: precision, features: features)
+        let encoder = try BertEncoder(
+            folder: ModelFixture.folder, precision: precision, features: features)
         let found = try encoder.embed(texts)
         let cosines = texts.indices.map { cosine(found[$0], vectors[$0]) }
         #expect(
             cosines.min()! >= least,
-            "\(precision): least \(cosines.min()!), mean \(cosines.reduce(0, +) / Float(cosines.count))")
+            "\(precision): least \(cosines.min()!), mean \(cosines.reduce(0, +) / Float(cosines.count))"
+        )
     }
 
     @Test func `a text has one vector, alone or in any batch`() throws {
@@ -51,7 +58,9 @@ struct EncoderTests {
 
     @Test func `callers from many tasks do not disturb each other`() async throws {
         let encoder = try BertEncoder(folder: ModelFixture.folder)
-        let texts = ["one", "two words", "three words here", String(repeating: "long ", count: 300)]
+        let texts = [
+            "one", "two words", "three words here", String(repeating: "long ", count: 300),
+        ]
         let expected = try encoder.embed(texts)
         try await withThrowingTaskGroup(of: Embeddings.self) { group in
             for _ in 0..<6 { group.addTask { try encoder.embed(texts) } }
@@ -62,12 +71,15 @@ struct EncoderTests {
     }
 
     @Test func `another model's files are refused`() throws {
-        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("mneme-\(UUID().uuidString)").path
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent(
+            "mneme-\(UUID().uuidString)"
+        ).path
         defer { try? FileManager.default.removeItem(atPath: folder) }
         try FileManager.default.copyItem(atPath: ModelFixture.folder, toPath: folder)
         let configuration = try String(contentsOfFile: folder + "/config.json", encoding: .utf8)
         for change in [
-            ("\"bert\"", "\"gpt2\""), ("384", "448"), ("\"num_hidden_layers\": 6", "\"num_hidden_layers\": 7"),
+            ("\"bert\"", "\"gpt2\""), ("384", "448"),
+            ("\"num_hidden_layers\": 6", "\"num_hidden_layers\": 7"),
             ("{", "["),
         ] {
             try configuration.replacingOccurrences(of: change.0, with: change.1).write(
@@ -85,10 +97,12 @@ func cosine(_ a: [Float], _ b: [Float]) -> Float {
 extension Float {
     /// IEEE half precision (`Float16` is not available on every platform).
     fileprivate init(half: UInt16) {
-        let sign: Float = half & 0x8000 == 0 ? 1 : -1, exponent = Int(half >> 10) & 31, fraction = Float(half & 1023)
+        let sign: Float = half & 0x8000 == 0 ? 1 : -1, exponent = Int(half >> 10) & 31,
+            fraction = Float(half & 1023)
         self =
             exponent == 0
             ? sign * fraction * 0x1p-24
-            : sign * (1 + fraction / 1024) * Float(sign: .plus, exponent: exponent - 15, significand: 1)
+            : sign * (1 + fraction / 1024)
+                * Float(sign: .plus, exponent: exponent - 15, significand: 1)
     }
 }

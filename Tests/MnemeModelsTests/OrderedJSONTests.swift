@@ -11,7 +11,8 @@ import Testing
             + #""m":{"b":{},"a":""}}"#
         let value = try OrderedJSON(text)
         let names = try #require(value.members).map(\.key)
-        #expect(names.elementsEqual(["z", "a"] + letter + ["m"]) { $0.utf8.elementsEqual($1.utf8) })
+        #expect(
+            names.elementsEqual(["z", "a"] + letter + ["m"]) { $0.utf8.elementsEqual($1.utf8) })
         #expect(value.text == text)
         #expect(value[letter[0]]?.string == "x" && value[letter[1]]?.string == "y")
         #expect(value["m"]?["a"]?.string == "" && value["none"] == nil)
@@ -42,17 +43,23 @@ import Testing
     }
 
     @Test(arguments: [
-        "", " ", "{", "[", "[1", "[1,", "[1,]", "{\"a\"", "{\"a\":", "{\"a\":1,}", "{a:1}", "{\"a\":1,\"a\":2}", "1 2",
+        "", " ", "{", "[", "[1", "[1,", "[1,]", "{\"a\"", "{\"a\":", "{\"a\":1,}", "{a:1}",
+        "{\"a\":1,\"a\":2}", "1 2",
         "01", "-", "1.", ".5", "1e", "+1",
         "NaN",
-        "Infinity", "tru", "nulll", "\"", "\"\\x\"", "\"\\u12\"", "\"\u{1}\"", "\"\n\"", "'a'", "[1 2]", "{\"a\" 1}",
+        "Infinity", "tru", "nulll", "\"", "\"\\x\"", "\"\\u12\"", "\"\u{1}\"", "\"\n\"", "'a'",
+        "[1 2]", "{\"a\" 1}",
         "//", "\u{feff}",
     ])
-    func `what is no JSON is refused`(text: String) { #expect(throws: JSONError.self) { try OrderedJSON(text) } }
+    func `what is no JSON is refused`(text: String) {
+        #expect(throws: JSONError.self) { try OrderedJSON(text) }
+    }
 
     @Test func `bytes that are no UTF-8 are refused`() {
         for bytes in [[34, 0xff, 34], [34, 0xc3, 34], [34, 92, 110, 0xff, 34], [0xff]] as [[UInt8]] {
-            #expect(throws: JSONError.self) { try bytes.withUnsafeBytes { try OrderedJSON(bytes: $0) } }
+            #expect(throws: JSONError.self) {
+                try bytes.withUnsafeBytes { try OrderedJSON(bytes: $0) }
+            }
         }
     }
 
@@ -60,9 +67,12 @@ import Testing
         func nested(_ count: Int) -> String {
             String(repeating: "[", count: count) + String(repeating: "]", count: count)
         }
-        #expect(try OrderedJSON(nested(OrderedJSON.maximumDepth)).text == nested(OrderedJSON.maximumDepth))
+        #expect(
+            try OrderedJSON(nested(OrderedJSON.maximumDepth)).text
+                == nested(OrderedJSON.maximumDepth))
         for text in [
-            nested(100_000), String(repeating: "[", count: 100_000), String(repeating: "{\"a\":", count: 100_000),
+            nested(100_000), String(repeating: "[", count: 100_000),
+            String(repeating: "{\"a\":", count: 100_000),
         ] {
             #expect(throws: JSONError.self) { try OrderedJSON(text) }
         }
@@ -70,13 +80,16 @@ import Testing
 
     @Test func `the library that comes with Swift reads the same`() throws {
         for text in [
-            "[1,2.5,-3e2]", #"{"a":{"b":[null,true,"x\u0041"]}}"#, "\"\\t\"", "[]", "{}", "[[],{}]", "[\"a\",\"\\\\\"]",
+            "[1,2.5,-3e2]", #"{"a":{"b":[null,true,"x\u0041"]}}"#, "\"\\t\"", "[]", "{}", "[[],{}]",
+            "[\"a\",\"\\\\\"]",
         ] {
             let ours =
-                try JSONSerialization.jsonObject(with: Data(OrderedJSON(text).text.utf8), options: .fragmentsAllowed)
+                try JSONSerialization.jsonObject(
+                    with: Data(OrderedJSON(text).text.utf8), options: .fragmentsAllowed)
                 as? NSObject
             let theirs =
-                try JSONSerialization.jsonObject(with: Data(text.utf8), options: .fragmentsAllowed) as? NSObject
+                try JSONSerialization.jsonObject(with: Data(text.utf8), options: .fragmentsAllowed)
+                as? NSObject
             #expect(ours != nil && ours == theirs)
         }
     }

@@ -11,7 +11,9 @@ import Testing
 
     @discardableResult
     private static func withFile<R>(_ bytes: [UInt8], _ body: (String) throws -> R) throws -> R {
-        let path = FileManager.default.temporaryDirectory.appendingPathComponent("mneme-\(UUID().uuidString)").path
+        let path = FileManager.default.temporaryDirectory.appendingPathComponent(
+            "mneme-\(UUID().uuidString)"
+        ).path
         try Data(bytes).write(to: URL(fileURLWithPath: path))
         defer { try? FileManager.default.removeItem(atPath: path) }
         return try body(path)
@@ -38,14 +40,22 @@ import Testing
         file(header: "{", data: []),
         file(header: "{}", data: [], claimed: 3),
         file(header: "{}", data: [], claimed: .max),
-        file(header: #"{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,8]}}"#, data: [UInt8](repeating: 0, count: 8)),
-        file(header: #"{"a":{"dtype":"F32","shape":[-1],"data_offsets":[0,4]}}"#, data: [0, 0, 0, 0]),
         file(
-            header: #"{"a":{"dtype":"F32","shape":[9223372036854775807,9223372036854775807],"data_offsets":[0,4]}}"#,
+            header: #"{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,8]}}"#,
+            data: [UInt8](repeating: 0, count: 8)),
+        file(
+            header: #"{"a":{"dtype":"F32","shape":[-1],"data_offsets":[0,4]}}"#, data: [0, 0, 0, 0]),
+        file(
+            header:
+                #"{"a":{"dtype":"F32","shape":[9223372036854775807,9223372036854775807],"data_offsets":[0,4]}}"#,
             data: [0, 0, 0, 0]),
-        file(header: #"{"a":{"dtype":"F32","shape":[1],"data_offsets":[4,0]}}"#, data: [0, 0, 0, 0]),
-        file(header: #"{"a":{"dtype":"F32","shape":[1],"data_offsets":[1e300,4]}}"#, data: [0, 0, 0, 0]),
-        file(header: #"{"a":{"dtype":"F99","shape":[1],"data_offsets":[0,4]}}"#, data: [0, 0, 0, 0]),
+        file(
+            header: #"{"a":{"dtype":"F32","shape":[1],"data_offsets":[4,0]}}"#, data: [0, 0, 0, 0]),
+        file(
+            header: #"{"a":{"dtype":"F32","shape":[1],"data_offsets":[1e300,4]}}"#,
+            data: [0, 0, 0, 0]),
+        file(
+            header: #"{"a":{"dtype":"F99","shape":[1],"data_offsets":[0,4]}}"#, data: [0, 0, 0, 0]),
         file(
             header:
                 #"{"a":{"dtype":"U8","shape":[4],"data_offsets":[0,4]},"b":{"dtype":"U8","shape":[2],"data_offsets":[2,4]}}"#,
@@ -53,7 +63,9 @@ import Testing
         [UInt8](), [1, 2, 3],
     ])
     func `hostile headers are refused`(bytes: [UInt8]) throws {
-        try Self.withFile(bytes) { path in #expect(throws: ModelError.self) { try SafetensorsFile(path: path) } }
+        try Self.withFile(bytes) { path in
+            #expect(throws: ModelError.self) { try SafetensorsFile(path: path) }
+        }
     }
 
     @Test func `every truncation is refused and no bit flip crashes`() throws {
@@ -69,7 +81,9 @@ import Testing
             try Self.withFile(bytes) { path in
                 if let file = try? SafetensorsFile(path: path) {
                     opened += 1
-                    for (name, tensor) in file.tensors { _ = try? file.floats(name, shape: tensor.shape) }
+                    for (name, tensor) in file.tensors {
+                        _ = try? file.floats(name, shape: tensor.shape)
+                    }
                 }
             }
         }

@@ -8,7 +8,8 @@ import Testing
     @Test(.enabled(if: ModelFixture.isPresent, "run `make model` first"))
     func `token ids equal the reference tokenizer's`() throws {
         let tokenizer = try WordPieceTokenizer(folder: ModelFixture.folder)
-        let cases = try #require(try JSONSerialization.jsonObject(with: ModelFixture.golden("tokens.json")) as? [[Any]])
+        let cases = try #require(
+            try JSONSerialization.jsonObject(with: ModelFixture.golden("tokens.json")) as? [[Any]])
         #expect(cases.count >= 2000)
         var wrong = 0
         for entry in cases {
@@ -16,7 +17,10 @@ import Testing
             let found = tokenizer.encode(text).map(Int.init)
             if found != ids {
                 wrong += 1
-                if wrong <= 5 { Issue.record("\(text.debugDescription.prefix(200)): \(found.difference(from: ids))") }
+                if wrong <= 5 {
+                    Issue.record(
+                        "\(text.debugDescription.prefix(200)): \(found.difference(from: ids))")
+                }
             }
         }
         #expect(wrong == 0)
@@ -32,13 +36,17 @@ import Testing
 
     @Test(arguments: ["", "\n\n\n", "[CLS]\n[SEP]\n[PAD]\n", "\u{0}\u{1}\n"])
     func `a foreign vocabulary is refused`(vocabulary: String) {
-        #expect(throws: ModelError.self) { try WordPieceTokenizer(vocabulary: Array(vocabulary.utf8), source: "test") }
+        #expect(throws: ModelError.self) {
+            try WordPieceTokenizer(vocabulary: Array(vocabulary.utf8), source: "test")
+        }
     }
 
     @Test func `random bytes are either a vocabulary or an error, and any text is encoded`() throws {
         var random = SystemRandomNumberGenerator()
         for _ in 0..<2000 {
-            let noise = (0..<Int.random(in: 0..<300)).map { _ in UInt8.random(in: 0...255, using: &random) }
+            let noise = (0..<Int.random(in: 0..<300)).map { _ in
+                UInt8.random(in: 0...255, using: &random)
+            }
             let vocabulary = Array("[PAD]\n[UNK]\n[CLS]\n[SEP]\n".utf8) + noise
             let tokenizer = try WordPieceTokenizer(vocabulary: vocabulary, source: "noise")
             let text = String(decoding: noise, as: UTF8.self)

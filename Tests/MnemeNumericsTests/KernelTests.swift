@@ -4,7 +4,8 @@ import Testing
 /// Every path that this machine can run, and the emulated AMX tiles.
 private let paths: [ProcessorFeatures] = {
     let all: [ProcessorFeatures] = [
-        .portable, [.avx2], [.avx2, .avx512], [.avx2, .avx512, .avx512VNNI], [.avx2, .avx512, .avx512VNNI, .amxInt8],
+        .portable, [.avx2], [.avx2, .avx512], [.avx2, .avx512, .avx512VNNI],
+        [.avx2, .avx512, .avx512VNNI, .amxInt8],
         .neon,
         [.neon, .dotProduct], [.neon, .dotProduct, .int8Matrix],
     ]
@@ -23,10 +24,14 @@ private struct Random: RandomNumberGenerator {
     }
 }
 
-private func linear(_ x: [Float], _ w: [Float], _ b: [Float], rows: Int, outputs: Int, inputs: Int) -> [Double] {
+private func linear(_ x: [Float], _ w: [Float], _ b: [Float], rows: Int, outputs: Int, inputs: Int)
+    -> [Double]
+{
     (0..<rows * outputs).map { i in
         let r = i / outputs, o = i % outputs
-        return (0..<inputs).reduce(Double(b[o])) { $0 + Double(x[r * inputs + $1]) * Double(w[o * inputs + $1]) }
+        return (0..<inputs).reduce(Double(b[o])) {
+            $0 + Double(x[r * inputs + $1]) * Double(w[o * inputs + $1])
+        }
     }
 }
 
@@ -35,18 +40,22 @@ private func linear(_ x: [Float], _ w: [Float], _ b: [Float], rows: Int, outputs
     func `matrix products agree with Double`(features: ProcessorFeatures, rows: Int) {
         let inputs = 128, outputs = 48
         var random = Random(state: UInt64(rows) * 7919)
-        let x = random.floats(rows * inputs), w = random.floats(outputs * inputs), b = random.floats(outputs)
+        let x = random.floats(rows * inputs), w = random.floats(outputs * inputs),
+            b = random.floats(outputs)
         let expected = linear(x, w, b, rows: rows, outputs: outputs, inputs: inputs)
         var bytes = [UInt8](repeating: 0, count: x.count)
         var scales = [Float](repeating: 0, count: rows), zeros = [Int32](repeating: 0, count: rows)
         let kernels = EncoderKernels(features: features)
-        kernels.quantize(x, rows: rows, columns: inputs, inputScale: nil, into: &bytes, scale: &scales, zero: &zeros)
+        kernels.quantize(
+            x, rows: rows, columns: inputs, inputScale: nil, into: &bytes, scale: &scales,
+            zero: &zeros)
         // Errors of a sum of 128 products of values below one: rounding, 8 bits of range.
         for (precision, tolerance) in [(Precision.f32, 1e-4), (.int8, 0.25)] {
             let layer = w.withUnsafeBufferPointer { w in
                 b.withUnsafeBufferPointer { b in
                     LinearLayer(
-                        weight: w, bias: b, outputs: outputs, inputs: inputs, precision: precision, features: features)
+                        weight: w, bias: b, outputs: outputs, inputs: inputs, precision: precision,
+                        features: features)
                 }
             }
             var y = [Float](repeating: .nan, count: rows * outputs)
@@ -60,9 +69,12 @@ private func linear(_ x: [Float], _ w: [Float], _ b: [Float], rows: Int, outputs
                                     switch precision {
                                     case .f32: .f32(x.baseAddress!)
                                     case .int8:
-                                        .int8(bytes.baseAddress!, scale: scales.baseAddress!, zero: zeros.baseAddress!)
+                                        .int8(
+                                            bytes.baseAddress!, scale: scales.baseAddress!,
+                                            zero: zeros.baseAddress!)
                                     }
-                                layer.apply(input, rows: rows, columns: columns, epilogue: .bias, into: &y)
+                                layer.apply(
+                                    input, rows: rows, columns: columns, epilogue: .bias, into: &y)
                             }
                         }
                     }
@@ -79,12 +91,14 @@ private func linear(_ x: [Float], _ w: [Float], _ b: [Float], rows: Int, outputs
         var random = Random(state: 5)
         let w = random.floats(outputs * inputs), b = [Float](repeating: 0, count: outputs)
         let bytes = (0..<rows * inputs).map { _ in UInt8.random(in: 0...255, using: &random) }
-        let scales = [Float](repeating: 1, count: rows), zeros = [Int32](repeating: 128, count: rows)
+        let scales = [Float](repeating: 1, count: rows),
+            zeros = [Int32](repeating: 128, count: rows)
         func run(_ features: ProcessorFeatures) -> [Float] {
             let layer = w.withUnsafeBufferPointer { w in
                 b.withUnsafeBufferPointer {
                     LinearLayer(
-                        weight: w, bias: $0, outputs: outputs, inputs: inputs, precision: .int8, features: features)
+                        weight: w, bias: $0, outputs: outputs, inputs: inputs, precision: .int8,
+                        features: features)
                 }
             }
             var y = [Float](repeating: 0, count: rows * outputs)
@@ -92,7 +106,9 @@ private func linear(_ x: [Float], _ w: [Float], _ b: [Float], rows: Int, outputs
                 scales.withUnsafeBufferPointer { scales in
                     zeros.withUnsafeBufferPointer { zeros in
                         layer.apply(
-                            .int8(bytes.baseAddress!, scale: scales.baseAddress!, zero: zeros.baseAddress!), rows: rows,
+                            .int8(
+                                bytes.baseAddress!, scale: scales.baseAddress!,
+                                zero: zeros.baseAddress!), rows: rows,
                             columns: 0..<outputs, epilogue: .bias, into: &y)
                     }
                 }
@@ -109,9 +125,11 @@ private func linear(_ x: [Float], _ w: [Float], _ b: [Float], rows: Int, outputs
         let qkv = random.floats(tokens * 3 * width, in: -3...3)
         var out = [Float](repeating: .nan, count: tokens * width)
         var scratch = [Float](
-            repeating: .nan, count: EncoderKernels.attentionScratch(tokens: tokens, headDimension: dim))
+            repeating: .nan,
+            count: EncoderKernels.attentionScratch(tokens: tokens, headDimension: dim))
         EncoderKernels(features: features).attention(
-            qkv: qkv, tokens: tokens, heads: heads, headDimension: dim, headRange: 0..<heads, into: &out,
+            qkv: qkv, tokens: tokens, heads: heads, headDimension: dim, headRange: 0..<heads,
+            into: &out,
             scratch: &scratch)
         func at(_ part: Int, _ token: Int, _ column: Int) -> Double {
             Double(qkv[token * 3 * width + part * width + column])
@@ -124,7 +142,9 @@ private func linear(_ x: [Float], _ w: [Float], _ b: [Float], rows: Int, outputs
                 }
                 let e = s.map { exp64($0 - s.max()!) }, total = e.reduce(0, +)
                 for d in 0..<dim {
-                    let expected = (0..<tokens).reduce(0.0) { $0 + e[$1] / total * at(2, $1, h * dim + d) }
+                    let expected = (0..<tokens).reduce(0.0) {
+                        $0 + e[$1] / total * at(2, $1, h * dim + d)
+                    }
                     #expect(abs(Double(out[i * width + h * dim + d]) - expected) < 1e-5)
                 }
             }
@@ -132,39 +152,53 @@ private func linear(_ x: [Float], _ w: [Float], _ b: [Float], rows: Int, outputs
     }
 
     @Test(arguments: paths, [1, 5, 33])
-    func `an encoder's kernels give the portable path's bits`(features: ProcessorFeatures, tokens: Int) {
+    func `an encoder's kernels give the portable path's bits`(
+        features: ProcessorFeatures, tokens: Int
+    ) {
         let heads = 3, dim = 32, width = heads * dim
         func run(_ features: ProcessorFeatures) -> [UInt32] {
             var random = Random(state: UInt64(tokens))
-            let kernels = EncoderKernels(features: features), qkv = random.floats(tokens * 3 * width, in: -3...3)
-            let gamma = random.floats(width), beta = random.floats(width), weight = random.floats(2 * width * width)
+            let kernels = EncoderKernels(features: features),
+                qkv = random.floats(tokens * 3 * width, in: -3...3)
+            let gamma = random.floats(width), beta = random.floats(width),
+                weight = random.floats(2 * width * width)
             var out = [Float](repeating: .nan, count: tokens * width), scores = out,
                 pooled = [Float](repeating: .nan, count: width)
             var scratch = [Float](
-                repeating: .nan, count: EncoderKernels.attentionScratch(tokens: tokens, headDimension: dim))
+                repeating: .nan,
+                count: EncoderKernels.attentionScratch(tokens: tokens, headDimension: dim))
             kernels.attention(
-                qkv: qkv, tokens: tokens, heads: heads, headDimension: dim, headRange: 0..<heads, into: &out,
+                qkv: qkv, tokens: tokens, heads: heads, headDimension: dim, headRange: 0..<heads,
+                into: &out,
                 scratch: &scratch)
             kernels.layerNorm(
-                out, gamma: gamma, beta: beta, epsilon: 1e-12, rows: tokens, columns: width, into: &scores)
+                out, gamma: gamma, beta: beta, epsilon: 1e-12, rows: tokens, columns: width,
+                into: &scores)
             kernels.meanPool(scores, rows: tokens, columns: width, into: &pooled)
-            var bytes = [UInt8](repeating: 0, count: tokens * width), scales = [Float](repeating: 0, count: tokens)
-            var zeros = [Int32](repeating: 0, count: tokens), wide = [Float](repeating: 0, count: tokens * width)
+            var bytes = [UInt8](repeating: 0, count: tokens * width),
+                scales = [Float](repeating: 0, count: tokens)
+            var zeros = [Int32](repeating: 0, count: tokens),
+                wide = [Float](repeating: 0, count: tokens * width)
             kernels.quantize(
-                scores, rows: tokens, columns: width, inputScale: nil, into: &bytes, scale: &scales, zero: &zeros)
+                scores, rows: tokens, columns: width, inputScale: nil, into: &bytes, scale: &scales,
+                zero: &zeros)
             let layer = weight.withUnsafeBufferPointer { weight in
                 beta.withUnsafeBufferPointer {
                     LinearLayer(
-                        weight: UnsafeBufferPointer(rebasing: weight[..<(width * 64)]), bias: $0, outputs: width,
+                        weight: UnsafeBufferPointer(rebasing: weight[..<(width * 64)]), bias: $0,
+                        outputs: width,
                         inputs: 64, precision: .f32,
                         features: features)
                 }
             }
             scores.withUnsafeBufferPointer { x in
-                layer.apply(.f32(x.baseAddress!), rows: tokens, columns: 0..<width, epilogue: .gelu, into: &wide)
+                layer.apply(
+                    .f32(x.baseAddress!), rows: tokens, columns: 0..<width, epilogue: .gelu,
+                    into: &wide)
             }
             let dot = dotProduct(out, scores, count: min(width - 1, out.count), features: features)
-            return (out + scores + pooled + scales + wide + [dot]).map(\.bitPattern) + bytes.map(UInt32.init)
+            return (out + scores + pooled + scales + wide + [dot]).map(\.bitPattern)
+                + bytes.map(UInt32.init)
                 + zeros.map { UInt32(bitPattern: $0) }
         }
         #expect(run(features) == run(.portable))
@@ -174,21 +208,26 @@ private func linear(_ x: [Float], _ w: [Float], _ b: [Float], rows: Int, outputs
     func `layer norm and pooling agree with Double`(features: ProcessorFeatures) {
         let rows = 5, columns = 96
         var random = Random(state: 11)
-        let x = random.floats(rows * columns, in: -4...9), gamma = random.floats(columns), beta = random.floats(columns)
-        var y = [Float](repeating: .nan, count: x.count), pooled = [Float](repeating: .nan, count: columns)
+        let x = random.floats(rows * columns, in: -4...9), gamma = random.floats(columns),
+            beta = random.floats(columns)
+        var y = [Float](repeating: .nan, count: x.count),
+            pooled = [Float](repeating: .nan, count: columns)
         let kernels = EncoderKernels(features: features)
-        kernels.layerNorm(x, gamma: gamma, beta: beta, epsilon: 1e-12, rows: rows, columns: columns, into: &y)
+        kernels.layerNorm(
+            x, gamma: gamma, beta: beta, epsilon: 1e-12, rows: rows, columns: columns, into: &y)
         for r in 0..<rows {
             let row = x[r * columns..<(r + 1) * columns].map(Double.init)
             let mean = row.reduce(0, +) / Double(columns),
                 variance = row.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(columns)
             for c in 0..<columns {
-                let expected = (row[c] - mean) / variance.squareRoot() * Double(gamma[c]) + Double(beta[c])
+                let expected =
+                    (row[c] - mean) / variance.squareRoot() * Double(gamma[c]) + Double(beta[c])
                 #expect(abs(Double(y[r * columns + c]) - expected) < 1e-5)
             }
         }
         kernels.meanPool(x, rows: rows, columns: columns, into: &pooled)
-        let means = (0..<columns).map { c in (0..<rows).reduce(0.0) { $0 + Double(x[$1 * columns + c]) } / Double(rows)
+        let means = (0..<columns).map { c in
+            (0..<rows).reduce(0.0) { $0 + Double(x[$1 * columns + c]) } / Double(rows)
         }
         let norm = means.reduce(0) { $0 + $1 * $1 }.squareRoot()
         for c in 0..<columns { #expect(abs(Double(pooled[c]) - means[c] / norm) < 1e-6) }
@@ -198,23 +237,29 @@ private func linear(_ x: [Float], _ w: [Float], _ b: [Float], rows: Int, outputs
     func `dot products and scans agree with Double`(features: ProcessorFeatures, dimension: Int) {
         var random = Random(state: UInt64(dimension))
         let count = 9
-        let rows = (0..<count).map { _ in random.floats(dimension) }, query = random.floats(dimension)
+        let rows = (0..<count).map { _ in random.floats(dimension) },
+            query = random.floats(dimension)
         let width = Int8Panels.padded(dimension)
-        var codes = [Int8](repeating: 0, count: 16 * width), scales = [Float](repeating: 0, count: 16),
+        var codes = [Int8](repeating: 0, count: 16 * width),
+            scales = [Float](repeating: 0, count: 16),
             sums = [Int32](repeating: 0, count: 16)
         for (i, row) in rows.enumerated() {
-            Int8Panels.set(i, row, dimension: dimension, codes: &codes, scales: &scales, sums: &sums)
+            Int8Panels.set(
+                i, row, dimension: dimension, codes: &codes, scales: &scales, sums: &sums)
         }
         let zeros = [Float](repeating: 0, count: 16)
         var scores = [Float](repeating: .nan, count: 32)
         Int8Panels.scores(
-            queries: query + query, count: 2, dimension: dimension, rows: 0..<16, codes: codes, scales: scales,
+            queries: query + query, count: 2, dimension: dimension, rows: 0..<16, codes: codes,
+            scales: scales,
             sums: sums, zeros: zeros, into: &scores,
             stride: 16, features: features)
         #expect(scores[..<16] == scores[16...] && scores[count..<16].allSatisfy { $0 == 0 })
         for (i, row) in rows.enumerated() {
             let exact = zip(row, query).reduce(0.0) { $0 + Double($1.0) * Double($1.1) }
-            #expect(abs(Double(dotProduct(row, query, count: dimension, features: features)) - exact) < 1e-4)
+            #expect(
+                abs(Double(dotProduct(row, query, count: dimension, features: features)) - exact)
+                    < 1e-4)
             #expect(abs(Double(scores[i]) - exact) < 0.02 * Double(dimension).squareRoot() + 0.01)
         }
     }

@@ -13,8 +13,12 @@ import Testing
             $0.connections.idle = .milliseconds(700)
         }) { base, _, _ in
             let port = UInt16(try #require(base.port))
-            let head = "POST /v1/memories HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n"
-            for beginning in ["", "G", "GET /healthz HTTP/1.1\r\nHost: loc", head, head + "{\"text\":", Self.request] {
+            let head =
+                "POST /v1/memories HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n"
+            for beginning in [
+                "", "G", "GET /healthz HTTP/1.1\r\nHost: loc", head, head + "{\"text\":",
+                Self.request,
+            ] {
                 let connection = try RawConnection(port: port)
                 connection.put(beginning)
                 #expect(await connection.closes(within: 60), "'\(beginning)'")
@@ -48,7 +52,9 @@ import Testing
             #expect(await !isServed(oneTooMany, within: 1))
             held.removeAll()
             var isServedAgain = false
-            for _ in 0..<20 where !isServedAgain { isServedAgain = await isServed(try RawConnection(port: port), within: 2) }
+            for _ in 0..<20 where !isServedAgain {
+                isServedAgain = await isServed(try RawConnection(port: port), within: 2)
+            }
             #expect(isServedAgain)
         }
     }

@@ -19,7 +19,9 @@ import Testing
         var testDescription: String { "\(type(of: error)) \(code)" }
 
         init(_ error: any MnemeError, _ errorClass: ErrorClass, _ code: String, _ status: Int) {
-            (self.error, self.errorClass, self.code, self.status) = (error, errorClass, code, status)
+            (self.error, self.errorClass, self.code, self.status) = (
+                error, errorClass, code, status
+            )
         }
     }
 
@@ -70,10 +72,14 @@ import Testing
         Expectation(FileError.damaged("/x", "is no list."), .corrupt, "corrupt", 500),
     ]
 
-    @Test(arguments: table) func `status, code and log of an error follow from its class`(_ row: Expectation) {
+    @Test(arguments: table) func `status, code and log of an error follow from its class`(
+        _ row: Expectation
+    ) {
         #expect(row.error.errorClass == row.errorClass && ErrorClass(row.error) == row.errorClass)
         #expect(row.error.errorCode == row.code && row.errorClass.status == row.status)
-        #expect((row.errorClass.logLevel != nil) == (row.status >= 500), "the server's own faults are logged")
+        #expect(
+            (row.errorClass.logLevel != nil) == (row.status >= 500),
+            "the server's own faults are logged")
         #expect("\(row.error)" == row.error.message && !row.error.message.isEmpty)
     }
 
@@ -93,7 +99,9 @@ import Testing
     }
 
     @Test func `a damaged file of keys is the server's fault, not the caller's`() throws {
-        let path = FileManager.default.temporaryDirectory.appendingPathComponent("keys-\(UUID().uuidString).json").path
+        let path = FileManager.default.temporaryDirectory.appendingPathComponent(
+            "keys-\(UUID().uuidString).json"
+        ).path
         defer { try? FileManager.default.removeItem(atPath: path) }
         try Data("not JSON".utf8).write(to: URL(fileURLWithPath: path))
         let error = #expect(throws: (any Error).self) { try KeyFile(path: path) }
@@ -108,26 +116,38 @@ import Testing
                 let text = String(repeating: "a", count: 5000)
                 let long: [(String, [String: JSONValue])] = [
                     ("v1/completions", ["prompt": .string(text)]),
-                    ("v1/chat/completions", ["messages": [["role": "user", "content": .string(text)]]]),
+                    (
+                        "v1/chat/completions",
+                        ["messages": [["role": "user", "content": .string(text)]]]
+                    ),
                 ]
                 for (path, body) in long {
                     for streams in [false, true] {
                         let body = body.merging(["stream": .bool(streams)]) { $1 }
-                        let answer = try await send("POST", base.appendingPathComponent(path), json(.object(body)))
+                        let answer = try await send(
+                            "POST", base.appendingPathComponent(path), json(.object(body)))
                         #expect(answer.status == 400)
-                        #expect(answer.json["error"]?["code"] == "context_length_exceeded", "\(path) \(streams)")
+                        #expect(
+                            answer.json["error"]?["code"] == "context_length_exceeded",
+                            "\(path) \(streams)")
                     }
                 }
                 // What the engine refuses is spelled as what the server refuses.
-                for wrong: [String: JSONValue] in [["temperature": -1], ["top_k": "x"], ["max_tokens": 0]] {
+                for wrong: [String: JSONValue] in [
+                    ["temperature": -1], ["top_k": "x"], ["max_tokens": 0],
+                ] {
                     let body = wrong.merging(["prompt": "Hello"]) { $1 }
                     let answer = try await send(
                         "POST", base.appendingPathComponent("v1/completions"), json(.object(body)))
-                    #expect(answer.status == 400 && answer.json["error"]?["code"] == "invalid_request", "\(wrong)")
+                    #expect(
+                        answer.status == 400 && answer.json["error"]?["code"] == "invalid_request",
+                        "\(wrong)")
                 }
                 let unknown = try await send(
-                    "POST", base.appendingPathComponent("v1/completions"), json(["model": "gpt-4", "prompt": "x"]))
-                #expect(unknown.status == 404 && unknown.json["error"]?["code"] == "model_not_found")
+                    "POST", base.appendingPathComponent("v1/completions"),
+                    json(["model": "gpt-4", "prompt": "x"]))
+                #expect(
+                    unknown.status == 404 && unknown.json["error"]?["code"] == "model_not_found")
             }
         }
     }
@@ -140,28 +160,39 @@ import Testing
                 let body = #"{"prompt":"Hello","max_tokens":4000,"stream":true}"#
                 connection.put(
                     "POST /v1/completions HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Request-ID: late\r\n"
-                        + "Content-Type: application/json\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)")
+                        + "Content-Type: application/json\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)"
+                )
                 var text = ""
-                for _ in 0..<600 where !text.contains("data: ") { text += await connection.received(within: 0.05) }
+                for _ in 0..<600 where !text.contains("data: ") {
+                    text += await connection.received(within: 0.05)
+                }
                 #expect(text.contains("data: "))
                 engine.close()
-                for _ in 0..<600 where !text.contains("\"error\"") { text += await connection.received(within: 0.05) }
+                for _ in 0..<600 where !text.contains("\"error\"") {
+                    text += await connection.received(within: 0.05)
+                }
                 #expect(text.contains("\"code\":\"closed\"") && !text.contains("[DONE]"))
             }
         }
         let line = try #require(log.lines.first { $0["request"] == "late" })
-        #expect(line["code"] == "closed" && line["operation"] == "completions" && line["level"] == "error")
+        #expect(
+            line["code"] == "closed" && line["operation"] == "completions"
+                && line["level"] == "error")
         #expect(line["cause"] == "The engine is shut down." && line["error"] == "EngineError")
     }
 
-    @Test func `what the server fails at is logged with its cause, what callers do wrong is not`() async throws {
+    @Test func `what the server fails at is logged with its cause, what callers do wrong is not`()
+        async throws
+    {
         let log = LogRecord()
         try await withServer(embedder: FailingEmbedder(), logger: log.logger) { base, _, memory in
-            let wrong = try await send("POST", base.appendingPathComponent("v1/memories"), json(["text": ""]))
+            let wrong = try await send(
+                "POST", base.appendingPathComponent("v1/memories"), json(["text": ""]))
             #expect(wrong.status == 400)
             #expect(log.lines.filter { $0["request"] != nil }.isEmpty)
             let url = base.appendingPathComponent("v1/embeddings")
-            let failed = try await send("POST", url, json(["input": "x"]), headers: ["X-Request-ID": "odd"])
+            let failed = try await send(
+                "POST", url, json(["input": "x"]), headers: ["X-Request-ID": "odd"])
             #expect(failed.status == 500 && failed.json["error"]?["code"] == "internal")
             #expect(failed.json["error"]?["message"]?.string?.contains("the cause") == false)
         }
@@ -172,7 +203,9 @@ import Testing
     // MARK: The command line
 
     @Test func `the exit code is 2 for a wrong request and 1 for a failure`() throws {
-        let home = FileManager.default.temporaryDirectory.appendingPathComponent("mneme-\(UUID().uuidString)").path
+        let home = FileManager.default.temporaryDirectory.appendingPathComponent(
+            "mneme-\(UUID().uuidString)"
+        ).path
         try FileManager.default.createDirectory(atPath: home, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(atPath: home) }
         try Data("This is no store.".utf8).write(to: URL(fileURLWithPath: home + "/broken.db"))
@@ -197,7 +230,8 @@ import Testing
             process.standardError = errors
             process.standardInput = FileHandle.nullDevice
             try process.run()
-            let text = String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+            let text = String(
+                decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
             process.waitUntilExit()
             #expect(process.terminationStatus == code, "\(arguments): \(text)")
             #expect(text.hasPrefix("Error: ") == (code != 0), "\(arguments): \(text)")
@@ -206,8 +240,10 @@ import Testing
 
     /// The command line's program, which is built beside the tests.
     private static var program: String? {
-        CommandLine.arguments.map { URL(fileURLWithPath: $0).deletingLastPathComponent().path + "/mneme" }
-            .first { FileManager.default.isExecutableFile(atPath: $0) }
+        CommandLine.arguments.map {
+            URL(fileURLWithPath: $0).deletingLastPathComponent().path + "/mneme"
+        }
+        .first { FileManager.default.isExecutableFile(atPath: $0) }
     }
 }
 
@@ -240,6 +276,8 @@ private final class LogRecord: Sendable {
 /// Fails with an error that is none of the project's.
 private struct FailingEmbedder: TextEmbedder {
     let identifier = "failing", dimension = 4, maximumTokens = 100
-    func embed(_ texts: [String]) throws -> Embeddings { throw NSError(domain: "the cause", code: 7) }
+    func embed(_ texts: [String]) throws -> Embeddings {
+        throw NSError(domain: "the cause", code: 7)
+    }
     func tokenCount(_ text: String) -> Int { text.utf8.count }
 }

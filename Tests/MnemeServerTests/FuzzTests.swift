@@ -9,20 +9,31 @@ import Testing
 private enum Extremes {
     static let small: [String] =
         [
-            "null", "true", "false", "0", "-0", "-1", "1", "1.5", "-1.5", "1e-300", "1e300", "-1e300", "1e999",
+            "null", "true", "false", "0", "-0", "-1", "1", "1.5", "-1.5", "1e-300", "1e300",
+            "-1e300", "1e999",
             "0.1e-400",
-            "2147483648", "-2147483649", "4294967296", "9007199254740993", "9223372036854775807", "9223372036854775808",
-            "-9223372036854775808", "-9223372036854775809", "18446744073709551615", "18446744073709551616",
-            "123456789012345678901234567890", "[]", "[[]]", "[null]", "[1e300]", "[[[[[[[[1]]]]]]]]", "[\"\"]", "[{}]",
-            "{}", "{\"a\":1}", "{\"a\":{\"b\":[{}]}}", "{\"\":\"\"}", "[\"a\",1]", "tru", "[1,", "{\"a\"",
+            "2147483648", "-2147483649", "4294967296", "9007199254740993", "9223372036854775807",
+            "9223372036854775808",
+            "-9223372036854775808", "-9223372036854775809", "18446744073709551615",
+            "18446744073709551616",
+            "123456789012345678901234567890", "[]", "[[]]", "[null]", "[1e300]",
+            "[[[[[[[[1]]]]]]]]", "[\"\"]", "[{}]",
+            "{}", "{\"a\":1}", "{\"a\":{\"b\":[{}]}}", "{\"\":\"\"}", "[\"a\",1]", "tru", "[1,",
+            "{\"a\"",
         ]
         + [
-            #""""#, #"" ""#, #""x""#, #""\u0000""#, #""a\u0000b""#, #""\ud83d""#, #""\ude00x""#, #""\ud83d\ude00""#,
-            #""\uffff\ufffe""#, #""\u202e\u200d\u0301""#, #""true""#, #""null""#, #""-1""#, #""1e300""#, #""nan""#,
-            #""inf""#, #""0x7fffffffffffffff""#, #""9223372036854775808""#, #""1.5""#, #""٣""#, #""9999999999-01-01""#,
-            #""2026-02-31""#, #""0000-00-00""#, #""-62135596801""#, #""99999-12-31T23:59:59Z""#, #""../../etc/passwd""#,
-            #""'; DROP TABLE cube; --""#, #""%00%ff%zz""#, #""%s%n%x""#, #""a,b,,c""#, #""user:""#, #""everyone""#,
-            #""00000000-0000-0000-0000-000000000000""#, #""\"^*() AND NEAR/5 OR""#, #""in 99999999999 days""#,
+            #""""#, #"" ""#, #""x""#, #""\u0000""#, #""a\u0000b""#, #""\ud83d""#, #""\ude00x""#,
+            #""\ud83d\ude00""#,
+            #""\uffff\ufffe""#, #""\u202e\u200d\u0301""#, #""true""#, #""null""#, #""-1""#,
+            #""1e300""#, #""nan""#,
+            #""inf""#, #""0x7fffffffffffffff""#, #""9223372036854775808""#, #""1.5""#, #""٣""#,
+            #""9999999999-01-01""#,
+            #""2026-02-31""#, #""0000-00-00""#, #""-62135596801""#, #""99999-12-31T23:59:59Z""#,
+            #""../../etc/passwd""#,
+            #""'; DROP TABLE cube; --""#, #""%00%ff%zz""#, #""%s%n%x""#, #""a,b,,c""#, #""user:""#,
+            #""everyone""#,
+            #""00000000-0000-0000-0000-000000000000""#, #""\"^*() AND NEAR/5 OR""#,
+            #""in 99999999999 days""#,
             #""99999999999999999999 years ago""#,
         ]
 
@@ -62,7 +73,8 @@ private struct Taker {
             fields.append((prefix + name, Self.valid(member)))
             if prefix.isEmpty, needed.contains(name) { required.insert(name) }
             guard prefix.isEmpty else { continue }
-            for choice in (member["oneOf"]?.array ?? []) + [member] where choice["properties"] != nil {
+            for choice in (member["oneOf"]?.array ?? []) + [member]
+            where choice["properties"] != nil {
                 take(choice, under: name + ".")
             }
         }
@@ -75,18 +87,25 @@ private struct Taker {
         case "integer", "number": "1"
         case "boolean": "true"
         case "array":
-            schema["items"]?["type"]?.string == "object" ? #"[{"role":"user","content":"x"}]"# : #"["read"]"#
+            schema["items"]?["type"]?.string == "object"
+                ? #"[{"role":"user","content":"x"}]"# : #"["read"]"#
         case "object": "{}"
-        default: (schema["description"]?.string ?? "").contains("user:NAME") ? #""user:bob""# : #""2026-03-01""#
+        default:
+            (schema["description"]?.string ?? "").contains("user:NAME")
+                ? #""user:bob""# : #""2026-03-01""#
         }
     }
 
     /// An object with what must be there, and one field with a value of ours.
     func object(_ field: String, _ value: String, id: String) -> String {
-        var members = fields.filter { required.contains($0.name) && $0.name != field && !inPath.contains($0.name) }
-            .map { "\"\($0.name)\":\($0.valid)" }
+        var members = fields.filter {
+            required.contains($0.name) && $0.name != field && !inPath.contains($0.name)
+        }
+        .map { "\"\($0.name)\":\($0.valid)" }
         let parts = field.split(separator: ".")
-        members.append(parts.count == 2 ? "\"\(parts[0])\":{\"\(parts[1])\":\(value)}" : "\"\(field)\":\(value)")
+        members.append(
+            parts.count == 2
+                ? "\"\(parts[0])\":{\"\(parts[1])\":\(value)}" : "\"\(field)\":\(value)")
         return "{\(members.joined(separator: ","))}".replacing("ID", with: "\"\(id)\"")
     }
 }
@@ -105,7 +124,8 @@ private struct Taker {
                     if parameter["required"] == true { taker.required.insert(name) }
                     if parameter["in"]?.string == "path" { taker.inPath.insert(name) }
                 }
-                taker.take(operation["requestBody"]?["content"]?["application/json"]?["schema"] ?? .null)
+                taker.take(
+                    operation["requestBody"]?["content"]?["application/json"]?["schema"] ?? .null)
                 takers.append(taker)
             }
         }
@@ -118,10 +138,13 @@ private struct Taker {
         return text.addingPercentEncoding(withAllowedCharacters: .alphanumerics) ?? "x"
     }
 
-    private func request(_ taker: Taker, _ field: String, _ value: String, _ base: URL, id: String) -> (URL, String?)? {
+    private func request(_ taker: Taker, _ field: String, _ value: String, _ base: URL, id: String)
+        -> (URL, String?)?
+    {
         var path = taker.path, query: [String] = []
         for one in taker.fields where taker.inPath.contains(one.name) {
-            let text = one.name == field ? encoded(value) : one.valid == "ID" ? id : encoded(one.valid)
+            let text =
+                one.name == field ? encoded(value) : one.valid == "ID" ? id : encoded(one.valid)
             path = path.replacing("{\(one.name)}", with: text.isEmpty ? "%20" : text)
         }
         let hasBody = taker.method == "POST" || taker.method == "PATCH"
@@ -133,20 +156,26 @@ private struct Taker {
         return (url, hasBody ? body : nil)
     }
 
-    @Test func `no value in any field of any route ends the server, breaks it or holds it up`() async throws {
-        try await withServer(embedder: ToyEmbedder(), change: { $0.requestsPerMinute = 0 }) { base, _, memory in
-            let takers = takers(try await send("GET", base.appendingPathComponent("openapi.json")).json)
+    @Test func `no value in any field of any route ends the server, breaks it or holds it up`()
+        async throws
+    {
+        try await withServer(embedder: ToyEmbedder(), change: { $0.requestsPerMinute = 0 }) {
+            base, _, memory in
+            let takers = takers(
+                try await send("GET", base.appendingPathComponent("openapi.json")).json)
             let places = takers.flatMap { taker in taker.fields.map { (taker, $0.name) } }
             #expect(takers.count > 25 && places.count > 120)
             var random = SplitMix64(seed: Self.seed), id = ""
             for turn in 0..<1500 {
                 if turn % 10 == 0 {
                     let made = try await send(
-                        "POST", base.appendingPathComponent("v1/memories"), json(["text": .string("Note \(turn)")]))
+                        "POST", base.appendingPathComponent("v1/memories"),
+                        json(["text": .string("Note \(turn)")]))
                     id = made.json["memories"]?.array?.first?["id"]?.string ?? id
                 }
                 // A multiplier without a common divisor visits every place before any a second time.
-                let (taker, field) = places[turn * 7919 % places.count], value = Extremes.one(&random)
+                let (taker, field) = places[turn * 7919 % places.count],
+                    value = Extremes.one(&random)
                 guard let (url, body) = request(taker, field, value, base, id: id) else { continue }
                 func ask() async throws -> (Int, Duration) {
                     let start = ContinuousClock.now
@@ -158,9 +187,13 @@ private struct Taker {
                 if time > .seconds(2) { (status, time) = try await ask() }
                 #expect(
                     status < 500 && time < .seconds(2),
-                    "\(taker.method) \(taker.path) \(field) = \(value.prefix(60)): \(status) in \(time)")
+                    "\(taker.method) \(taker.path) \(field) = \(value.prefix(60)): \(status) in \(time)"
+                )
             }
-            for body in ["", "null", "[]", "3", "\"x\"", "{", "\u{0}", String(repeating: "[", count: 1 << 20)] {
+            for body in [
+                "", "null", "[]", "3", "\"x\"", "{", "\u{0}",
+                String(repeating: "[", count: 1 << 20),
+            ] {
                 for taker in takers where taker.method == "POST" {
                     let url = URL(string: "\(base)\(taker.path.replacing("{id}", with: id))")!
                     #expect(
@@ -194,15 +227,21 @@ private struct Taker {
         for turn in 0..<600 {
             if turn % 10 == 0 {
                 let text = #"{"name":"remember","arguments":{"text":"Note \#(turn)"}}"#
-                let made = try await ask(#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":\#(text)}"#)
-                id = made["result"]?["structuredContent"]?["memories"]?.array?.first?["id"]?.string ?? id
+                let made = try await ask(
+                    #"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":\#(text)}"#)
+                id =
+                    made["result"]?["structuredContent"]?["memories"]?.array?.first?["id"]?.string
+                    ?? id
             }
             let (taker, field) = places[turn * 7919 % places.count], value = Extremes.one(&random)
-            let call = #"{"name":"\#(taker.path)","arguments":\#(taker.object(field, value, id: id))}"#
-            let answer = try await ask(#"{"jsonrpc":"2.0","id":\#(turn),"method":"tools/call","params":\#(call)}"#)
+            let call =
+                #"{"name":"\#(taker.path)","arguments":\#(taker.object(field, value, id: id))}"#
+            let answer = try await ask(
+                #"{"jsonrpc":"2.0","id":\#(turn),"method":"tools/call","params":\#(call)}"#)
             let text = answer["result"]?["content"]?.array?.first?["text"]?.string ?? ""
             #expect(
-                !text.contains("The server failed") && (answer["result"] != nil || answer["error"] != nil),
+                !text.contains("The server failed")
+                    && (answer["result"] != nil || answer["error"] != nil),
                 "\(taker.path) \(field) = \(value.prefix(60)): \(text.prefix(200))")
         }
         for value in Extremes.small {
@@ -212,7 +251,8 @@ private struct Taker {
                 #"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":\#(value)}}"#,
                 #"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"recall","arguments":\#(value)}}"#,
                 #"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":\#(value)}}"#,
-                #"{"jsonrpc":\#(value),"id":1,"method":"ping"}"#, #"{"jsonrpc":"2.0","id":\#(value),"method":"ping"}"#,
+                #"{"jsonrpc":\#(value),"id":1,"method":"ping"}"#,
+                #"{"jsonrpc":"2.0","id":\#(value),"method":"ping"}"#,
             ] {
                 if let answer = await session.answer(Array(message.utf8)) {
                     _ = try JSONValue(parsing: Array(answer.utf8))

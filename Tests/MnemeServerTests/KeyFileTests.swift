@@ -21,7 +21,8 @@ import Testing
                     let file = try KeyFile(path: path)
                     for j in 0..<5 {
                         _ = try file.create(
-                            name: "key-\(i)-\(j)", permissions: [.read], user: nil, tenant: nil, expires: nil)
+                            name: "key-\(i)-\(j)", permissions: [.read], user: nil, tenant: nil,
+                            expires: nil)
                     }
                     try file.revoke("key-\(i)-0")
                 }
@@ -29,11 +30,14 @@ import Testing
             try await group.waitForAll()
         }
         let keys = try KeyFile(path: path).keys
-        #expect(Set(keys.map(\.name)) == Set((0..<8).flatMap { i in (0..<5).map { "key-\(i)-\($0)" } }))
+        #expect(
+            Set(keys.map(\.name)) == Set((0..<8).flatMap { i in (0..<5).map { "key-\(i)-\($0)" } }))
         #expect(keys.filter { $0.revoked != nil }.count == 8)
-        let mode = try FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as? NSNumber
+        let mode =
+            try FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as? NSNumber
         #expect(mode?.intValue == 0o600)
-        #expect(try FileManager.default.contentsOfDirectory(atPath: folder + "/home") == ["keys.json"])
+        #expect(
+            try FileManager.default.contentsOfDirectory(atPath: folder + "/home") == ["keys.json"])
     }
 
     @Test func `a name is made once, whoever asks at the same time`() async throws {
@@ -43,7 +47,8 @@ import Testing
             for _ in 0..<6 {
                 group.addTask {
                     (try? KeyFile(path: path).create(
-                        name: "one", permissions: [.read], user: nil, tenant: nil, expires: nil)) != nil
+                        name: "one", permissions: [.read], user: nil, tenant: nil, expires: nil))
+                        != nil
                 }
             }
             return await group.reduce(0) { $0 + ($1 ? 1 : 0) }
@@ -59,10 +64,12 @@ import Testing
         _ = try file.create(name: "one", permissions: [.read], user: nil, tenant: nil, expires: nil)
         for broken in ["", "[", "{}", "null"] {
             try Data(broken.utf8).write(to: URL(fileURLWithPath: path))
-            #expect(file.keys.map(\.name) == ["one"], "a server with keys must not become one without")
+            #expect(
+                file.keys.map(\.name) == ["one"], "a server with keys must not become one without")
             #expect(throws: (any Error).self) { try KeyFile(path: path) }
             #expect(throws: (any Error).self) {
-                try file.create(name: "two", permissions: [.read], user: nil, tenant: nil, expires: nil)
+                try file.create(
+                    name: "two", permissions: [.read], user: nil, tenant: nil, expires: nil)
             }
         }
         try FileManager.default.removeItem(atPath: path)
@@ -73,7 +80,8 @@ import Testing
         #expect(file.keys.isEmpty)
     }
 
-    @Test(arguments: ["a\0b", "a\nb", "\u{1b}[2J", "a\u{85}b", "\u{7f}"]) func `names hold no control characters`(
+    @Test(arguments: ["a\0b", "a\nb", "\u{1b}[2J", "a\u{85}b", "\u{7f}"])
+    func `names hold no control characters`(
         bad: String
     ) throws {
         let folder = try Self.folder(), file = try KeyFile(path: folder + "/keys.json")
@@ -83,11 +91,13 @@ import Testing
             _ limits: (inout APIKey) -> Void = { _ in }
         ) -> Bool {
             (try? file.create(
-                name: name, permissions: [.read], user: user, tenant: tenant, expires: nil, limits: limits)) == nil
+                name: name, permissions: [.read], user: user, tenant: tenant, expires: nil,
+                limits: limits)) == nil
         }
         #expect(refused(bad) && refused(user: bad) && refused(tenant: bad))
         #expect(refused(user: "u") { $0.agent = bad } && refused { $0.roles = [bad] })
         #expect(file.keys.isEmpty)
-        _ = try file.create(name: "Zoë 日本", permissions: [.read], user: "u", tenant: nil, expires: nil)
+        _ = try file.create(
+            name: "Zoë 日本", permissions: [.read], user: "u", tenant: nil, expires: nil)
     }
 }

@@ -8,12 +8,15 @@ import Testing
     private func session() throws -> MCPSession {
         let path = NSTemporaryDirectory() + "mneme-\(UUID().uuidString)/store.db"
         let store = try SQLiteMemoryStore(path: path, analyzer: MemoryOS.analyzerVersion)
-        return MCPSession(memory: MemoryOS(store: store, embedder: nil), principal: .local, version: "test")
+        return MCPSession(
+            memory: MemoryOS(store: store, embedder: nil), principal: .local, version: "test")
     }
 
     @Test(arguments: [
-        "0", "-5", "1774232524389", "9007199254740993", "1915883588174806058", "18446744073709551616",
-        "-123456789012345678901234567890", "1.50", "1E2", #""7""#, #""f2c59d63-a7a7""#, #""ünï \" \\ \n""#, #""""#,
+        "0", "-5", "1774232524389", "9007199254740993", "1915883588174806058",
+        "18446744073709551616",
+        "-123456789012345678901234567890", "1.50", "1E2", #""7""#, #""f2c59d63-a7a7""#,
+        #""ünï \" \\ \n""#, #""""#,
     ])
     func `an id comes back as it was sent`(id: String) async throws {
         let session = try session()
@@ -24,7 +27,10 @@ import Testing
         }
         let ping = #"{"jsonrpc":"2.0","id":\#(id),"method":"ping"}"#
         let batch = try #require(await session.answer(Array("[\(ping), \(ping)]".utf8)))
-        #expect(batch == #"[{"id":\#(id),"jsonrpc":"2.0","result":{}},{"id":\#(id),"jsonrpc":"2.0","result":{}}]"#)
+        #expect(
+            batch
+                == #"[{"id":\#(id),"jsonrpc":"2.0","result":{}},{"id":\#(id),"jsonrpc":"2.0","result":{}}]"#
+        )
     }
 
     @Test func `every parameter of every tool has a type`() async throws {
@@ -40,7 +46,9 @@ import Testing
                 if let items = schema["items"] { check(items, name + "[]") }
             }
             if schema["enum"] != nil { #expect(type == "string", "\(name) chooses from no texts") }
-            for (member, schema) in schema["properties"]?.object ?? [:] { check(schema, "\(name).\(member)") }
+            for (member, schema) in schema["properties"]?.object ?? [:] {
+                check(schema, "\(name).\(member)")
+            }
         }
         for tool in tools { check(tool["inputSchema"] ?? .null, tool["name"]?.string ?? "?") }
     }
@@ -62,7 +70,8 @@ import Testing
 
     @Test func `a message that is too long is an error`() async throws {
         let text =
-            #"{"jsonrpc":"2.0","id":1,"method":"ping"}"# + String(repeating: " ", count: MCPSession.maximumMessage)
+            #"{"jsonrpc":"2.0","id":1,"method":"ping"}"#
+            + String(repeating: " ", count: MCPSession.maximumMessage)
         let answer = try #require(await session().answer(Array(text.utf8)))
         #expect(try JSONValue(parsing: Array(answer.utf8))["error"]?["code"] == -32600)
     }

@@ -19,13 +19,18 @@ func withServer(
     logger given: Logger? = nil, change: (inout ServerConfiguration) -> Void = { _ in },
     _ body: (_ base: URL, _ secrets: [String], _ memory: MemoryOS) async throws -> Void
 ) async throws {
-    let folder = FileManager.default.temporaryDirectory.appendingPathComponent("mneme-\(UUID().uuidString)").path
+    let folder = FileManager.default.temporaryDirectory.appendingPathComponent(
+        "mneme-\(UUID().uuidString)"
+    ).path
     defer { try? FileManager.default.removeItem(atPath: folder) }
-    let store = try SQLiteMemoryStore(path: folder + "/store.db", analyzer: MemoryOS.analyzerVersion)
+    let store = try SQLiteMemoryStore(
+        path: folder + "/store.db", analyzer: MemoryOS.analyzerVersion)
     let memory = MemoryOS(store: store, embedder: embedder)
     let file = try KeyFile(path: folder + "/keys.json")
     let secrets = try keys.map {
-        try file.create(name: $0.0, permissions: $0.1, user: $0.2, tenant: nil, expires: nil, limits: limits).secret
+        try file.create(
+            name: $0.0, permissions: $0.1, user: $0.2, tenant: nil, expires: nil, limits: limits
+        ).secret
     }
     var configuration = ServerConfiguration()
     configuration.port = 0
@@ -49,7 +54,8 @@ func withServer(
 }
 
 func send(
-    _ method: String, _ url: URL, _ body: Data? = nil, key: String? = nil, headers: [String: String] = [:]
+    _ method: String, _ url: URL, _ body: Data? = nil, key: String? = nil,
+    headers: [String: String] = [:]
 ) async throws -> (status: Int, json: JSONValue, data: Data, headers: [AnyHashable: Any]) {
     var request = URLRequest(url: url)
     request.httpMethod = method
@@ -62,7 +68,8 @@ func send(
     let (data, response) = try await URLSession.shared.data(for: request)
     let http = try #require(response as? HTTPURLResponse)
     return (
-        http.statusCode, (try? JSONDecoder().decode(JSONValue.self, from: data)) ?? .null, data, http.allHeaderFields
+        http.statusCode, (try? JSONDecoder().decode(JSONValue.self, from: data)) ?? .null, data,
+        http.allHeaderFields
     )
 }
 
@@ -125,7 +132,9 @@ final class RawConnection: @unchecked Sendable {
     func received(within seconds: Double, until wanted: String? = nil) async -> String {
         // The server answers on the threads that tests run on: none of them may wait here.
         await withCheckedContinuation { continuation in
-            DispatchQueue.global().async { continuation.resume(returning: self.read(within: seconds, until: wanted)) }
+            DispatchQueue.global().async {
+                continuation.resume(returning: self.read(within: seconds, until: wanted))
+            }
         }
     }
 
@@ -155,5 +164,7 @@ final class RawConnection: @unchecked Sendable {
 
 extension JSONValue {
     /// An element of a list; nil out of bounds and for what is no list.
-    subscript(index: Int) -> JSONValue? { array.flatMap { $0.indices.contains(index) ? $0[index] : nil } }
+    subscript(index: Int) -> JSONValue? {
+        array.flatMap { $0.indices.contains(index) ? $0[index] : nil }
+    }
 }

@@ -1,11 +1,12 @@
 import Foundation
 import MnemeEngine
 
-/// A language model of two layers with random weights, written as a folder as the hub has it: what it says means
-/// nothing, but all that a chat passes through is there, from the template to the KV cache.
+/// A language model of two layers with random weights, written as a folder as the hub has it: what
+/// it says means nothing, but all that a chat passes through is there, from the template to the KV
+/// cache.
 ///
-/// Its vocabulary is ASCII's printable characters, a line's end and ChatML's two marks. It gives the marks no score,
-/// so that its answers are text and end at the most tokens or at a stop string.
+/// Its vocabulary is ASCII's printable characters, a line's end and ChatML's two marks. It gives
+/// the marks no score, so that its answers are text and end at the most tokens or at a stop string.
 enum TinyModel {
     private static let hidden = 64
     private static let intermediate = 96
@@ -13,15 +14,21 @@ enum TinyModel {
     private static let heads = 4
     private static let marks = ["<|im_start|>", "<|im_end|>"]
     /// In GPT-2's spelling of bytes.
-    private static let characters = ["Ċ", "Ġ"] + (33...126).map { String(Character(Unicode.Scalar(UInt8($0)))) }
+    private static let characters =
+        ["Ċ", "Ġ"] + (33...126).map { String(Character(Unicode.Scalar(UInt8($0)))) }
     private static var vocabulary: Int { characters.count + marks.count }
 
     /// The model in an engine that keeps nothing on disk; closed and removed at the end.
     static func with(_ body: (LanguageModel, Engine) async throws -> Void) async throws {
-        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("mneme-\(UUID().uuidString)")
-            .appendingPathComponent("tiny").path
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent(
+            "mneme-\(UUID().uuidString)"
+        )
+        .appendingPathComponent("tiny").path
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-        defer { try? FileManager.default.removeItem(atPath: (folder as NSString).deletingLastPathComponent) }
+        defer {
+            try? FileManager.default.removeItem(
+                atPath: (folder as NSString).deletingLastPathComponent)
+        }
         try write(to: folder)
         let model = try LanguageModel(path: folder, stepTokens: 64, threads: 1)
         var limits = Engine.Limits()
@@ -32,7 +39,9 @@ enum TinyModel {
     }
 
     private static func write(to folder: String) throws {
-        for (name, value) in ["config": configuration, "tokenizer": tokenizer, "tokenizer_config": settings] {
+        for (name, value) in [
+            "config": configuration, "tokenizer": tokenizer, "tokenizer_config": settings,
+        ] {
             try JSONSerialization.data(withJSONObject: value)
                 .write(to: URL(fileURLWithPath: "\(folder)/\(name).json"))
         }
@@ -42,14 +51,17 @@ enum TinyModel {
     private static var configuration: [String: Any] {
         [
             "model_type": "llama", "hidden_size": hidden, "intermediate_size": intermediate,
-            "num_hidden_layers": layers, "num_attention_heads": heads, "num_key_value_heads": heads / 2,
-            "vocab_size": vocabulary, "max_position_embeddings": 4096, "rms_norm_eps": 1e-5, "rope_theta": 10000.0,
+            "num_hidden_layers": layers, "num_attention_heads": heads,
+            "num_key_value_heads": heads / 2,
+            "vocab_size": vocabulary, "max_position_embeddings": 4096, "rms_norm_eps": 1e-5,
+            "rope_theta": 10000.0,
             "hidden_act": "silu",
         ]
     }
 
     private static var tokenizer: [String: Any] {
-        let ids = Dictionary(uniqueKeysWithValues: (characters + marks).enumerated().map { ($1, $0) })
+        let ids = Dictionary(
+            uniqueKeysWithValues: (characters + marks).enumerated().map { ($1, $0) })
         return [
             "model": ["type": "BPE", "vocab": ids, "merges": [String]()] as [String: Any],
             "pre_tokenizer": ["type": "ByteLevel", "add_prefix_space": false] as [String: Any],
@@ -73,7 +85,8 @@ enum TinyModel {
     private static func weights() throws -> Data {
         let kv = hidden / 2
         var shapes = [
-            "model.embed_tokens.weight": [vocabulary, hidden], "lm_head.weight": [vocabulary, hidden],
+            "model.embed_tokens.weight": [vocabulary, hidden],
+            "lm_head.weight": [vocabulary, hidden],
             "model.norm.weight": [hidden],
         ]
         for layer in 0..<layers {
@@ -90,7 +103,9 @@ enum TinyModel {
         for (name, shape) in shapes.sorted(by: { $0.key < $1.key }) {
             let start = data.count
             values(name, shape).withUnsafeBytes { data.append(contentsOf: $0) }
-            header[name] = ["dtype": "F32", "shape": shape, "data_offsets": [start, data.count]] as [String: Any]
+            header[name] =
+                ["dtype": "F32", "shape": shape, "data_offsets": [start, data.count]]
+                as [String: Any]
         }
         let json = try JSONSerialization.data(withJSONObject: header)
         return withUnsafeBytes(of: UInt64(json.count).littleEndian) { Data($0) } + json + data
@@ -100,7 +115,8 @@ enum TinyModel {
     private static func values(_ name: String, _ shape: [Int]) -> [Float] {
         var state: UInt64 = 0xcbf2_9ce4_8422_2325
         for byte in name.utf8 { state = (state ^ UInt64(byte)) &* 0x100_0000_01b3 }
-        let count = shape.reduce(1, *), scored = name == "lm_head.weight" ? characters.count * hidden : count
+        let count = shape.reduce(1, *),
+            scored = name == "lm_head.weight" ? characters.count * hidden : count
         return (0..<count).map { i in
             state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
             let value = (Float(state >> 40) / 16_777_216 - 0.5) * 0.25

@@ -8,8 +8,10 @@ import Testing
     private func full() throws -> MemCube {
         var cube = MemCube(
             id: try #require(CubeID("01900000-0000-7000-8000-000000000001")),
-            scope: Scope(tenant: "t", user: "u", agent: "a", session: "s"), type: .core, text: "Ana lives in Porto",
-            speaker: "ana", eventTime: Date(timeIntervalSince1970: 1), recordedTime: Date(timeIntervalSince1970: 2),
+            scope: Scope(tenant: "t", user: "u", agent: "a", session: "s"), type: .core,
+            text: "Ana lives in Porto",
+            speaker: "ana", eventTime: Date(timeIntervalSince1970: 1),
+            recordedTime: Date(timeIntervalSince1970: 2),
             provenance: Provenance(source: "message", reference: "m", part: 0, parts: 2))
         cube.state = .frozen
         cube.version = 3
@@ -24,7 +26,9 @@ import Testing
         cube.entities = ["Ana"]
         cube.keywords = ["porto"]
         cube.dates = [
-            DateMention(text: "1970", start: Date(timeIntervalSince1970: 0), end: Date(timeIntervalSince1970: 9))
+            DateMention(
+                text: "1970", start: Date(timeIntervalSince1970: 0),
+                end: Date(timeIntervalSince1970: 9))
         ]
         cube.claims = [Claim(subject: "ana", attribute: "home", value: "porto")]
         cube.confirmations = 1
@@ -71,7 +75,8 @@ import Testing
     @Test func `JSON of an activation has its reference beside the text`() throws {
         var cube = try full()
         cube.payload = .activation(reference, of: cube.text)
-        let kept = #"{"activation":{"block":"b","bytes":2,"model":"m","modelHash":"h","sources":["x"],"tokens":1},"#
+        let kept =
+            #"{"activation":{"block":"b","bytes":2,"model":"m","modelHash":"h","sources":["x"],"tokens":1},"#
         #expect(try encode(cube) == kept + json.dropFirst())
         #expect(try decode(kept + json.dropFirst()) == cube)
         #expect(cube.activation == reference && !cube.isPlaintext)
@@ -84,11 +89,15 @@ import Testing
             + #""priority":0,"tags":[],"metadata":{},"entities":[],"keywords":[],"dates":[],"#
             + #""provenance":{"source":"text"}}"#
         let cube = try decode(old)
-        #expect(cube.claims.isEmpty && cube.sensitivity == .internal && cube.isPlaintext && cube.text == "x")
+        #expect(
+            cube.claims.isEmpty && cube.sensitivity == .internal && cube.isPlaintext
+                && cube.text == "x")
     }
 
     @Test func `JSON without a text, a state or an id is refused`() {
-        for field in ["text", "state", "id", "scope", "version", "recordedTime", "provenance", "dates"] {
+        for field in [
+            "text", "state", "id", "scope", "version", "recordedTime", "provenance", "dates",
+        ] {
             #expect(throws: DecodingError.self, "\(field)") {
                 try decode(json.replacingOccurrences(of: "\"\(field)\":", with: "\"x\(field)\":"))
             }
@@ -112,7 +121,8 @@ import Testing
         cube.state = .activated
         cube.payload = .activation(reference, of: cube.text)
         cube.claims = []
-        try store.commit([.add(cube, analysis: [], contentHash: [1])], owner: cube.scope.owner, by: .local)
+        try store.commit(
+            [.add(cube, analysis: [], contentHash: [1])], owner: cube.scope.owner, by: .local)
         try store.close()
         let header =
             #"{"tags":["tag"],"metadata":{"k":"v"},"entities":["Ana"],"keywords":["porto"],"#
@@ -126,7 +136,8 @@ import Testing
             + #""version":3,"text":"Ana lives in Porto","sensitivity":"confidential","speaker":"ana","#
             + #""eventTime":1.0,"recordedTime":2.0,"updatedTime":4.0,"validUntil":5.0,"expires":6.0,"priority":0.5}"#
         let columns = try DatabaseQueue(path: path).read { db in
-            try String.fetchAll(db, sql: "SELECT header FROM cube UNION ALL SELECT payload FROM journal")
+            try String.fetchAll(
+                db, sql: "SELECT header FROM cube UNION ALL SELECT payload FROM journal")
         }
         #expect(columns == [header, payload])
     }

@@ -4,13 +4,15 @@ import GRDB
 import MnemeStore
 import Testing
 
-/// Stores whose rows hold what no program of ours wrote: each is refused with a ``StoreError``, or read.
+/// Stores whose rows hold what no program of ours wrote: each is refused with a ``StoreError``, or
+/// read.
 @Suite struct DamagedStoreTests {
     private static let ana = Owner(user: "ana")
 
     private static func add(_ text: String) -> Mutation {
         var cube = MemCube(
-            scope: Scope(user: "ana", agent: "a", session: "s"), type: .episodic, text: text, eventTime: Date(),
+            scope: Scope(user: "ana", agent: "a", session: "s"), type: .episodic, text: text,
+            eventTime: Date(),
             recordedTime: Date(),
             provenance: Provenance(source: "test"))
         cube.expires = Date(timeIntervalSinceNow: 100_000)
@@ -18,10 +20,14 @@ import Testing
     }
 
     private static func fill(_ path: String) throws -> [CubeID] {
-        let store = try SQLiteMemoryStore(path: path, analyzer: "test", auditKey: Curve25519.Signing.PrivateKey())
-        let ids = try (0..<3).map { try store.commit([add("memory \($0)")], owner: ana, by: .local)[0].id }
+        let store = try SQLiteMemoryStore(
+            path: path, analyzer: "test", auditKey: Curve25519.Signing.PrivateKey())
+        let ids = try (0..<3).map {
+            try store.commit([add("memory \($0)")], owner: ana, by: .local)[0].id
+        }
         _ = try store.commit(
-            [.link(CubeLink(source: ids[0], target: ids[1], kind: "related", time: Date()))], owner: ana, by: .local)
+            [.link(CubeLink(source: ids[0], target: ids[1], kind: "related", time: Date()))],
+            owner: ana, by: .local)
         _ = try store.list(CubeFilter(owner: ana), by: Caller(.local, operation: "list"))
         _ = try store.verifyAudit(keys: nil, head: nil, by: .local)
         try store.close()
@@ -42,10 +48,13 @@ import Testing
     /// All that reads a store.
     private static func look(_ path: String, _ ids: [CubeID]) {
         func attempt(_ what: String, _ body: () throws -> Void) {
-            do { try body() } catch is StoreError {} catch is AccessError {} catch { Issue.record("\(what): \(error)") }
+            do { try body() } catch is StoreError {} catch is AccessError {} catch {
+                Issue.record("\(what): \(error)")
+            }
         }
         attempt("open") {
-            let store = try SQLiteMemoryStore(path: path, analyzer: "test", auditKey: Curve25519.Signing.PrivateKey())
+            let store = try SQLiteMemoryStore(
+                path: path, analyzer: "test", auditKey: Curve25519.Signing.PrivateKey())
             let caller = Caller(.local, operation: "look")
             attempt("list") { _ = try store.list(CubeFilter(owner: ana), by: caller) }
             attempt("owners") { _ = try store.owners() }
@@ -57,9 +66,11 @@ import Testing
             }
             attempt("changes") {
                 _ = try store.changes(
-                    owner: ana, since: 0, vectorsSince: 0, embedder: "e", former: nil, visibility: .all)
+                    owner: ana, since: 0, vectorsSince: 0, embedder: "e", former: nil,
+                    visibility: .all)
                 _ = try store.changes(
-                    owner: ana, since: 1, vectorsSince: 0, embedder: "e", former: nil, visibility: .all)
+                    owner: ana, since: 1, vectorsSince: 0, embedder: "e", former: nil,
+                    visibility: .all)
             }
             attempt("pending") { _ = try store.pendingEmbeddings(embedder: "e", limit: 10) }
             attempt("statistics") { _ = try store.statistics(owner: nil, by: caller) }
@@ -76,16 +87,24 @@ import Testing
 
     @Test(arguments: ["cube", "journal", "audit", "audit_checkpoint", "owner", "session", "link"])
     func `any value of any column is refused or read`(table: String) throws {
-        let folder = try TemporaryFolder(), sound = folder.path + "/sound.db", ids = try Self.fill(sound)
-        let columns = try DatabaseQueue(path: sound).read { db in try db.columns(in: table).map(\.name) }
+        let folder = try TemporaryFolder(), sound = folder.path + "/sound.db",
+            ids = try Self.fill(sound)
+        let columns = try DatabaseQueue(path: sound).read { db in
+            try db.columns(in: table).map(\.name)
+        }
         for column in columns {
-            for value in ["NULL", "'x'", "1e300", "9e999", "9223372036854775807", "-9223372036854775808"] {
+            for value in [
+                "NULL", "'x'", "1e300", "9e999", "9223372036854775807", "-9223372036854775808",
+            ] {
                 let path = folder.path + "/\(UUID().uuidString).db"
                 try FileManager.default.copyItem(atPath: sound, toPath: path)
                 let queue = try DatabaseQueue(path: path)
                 // What contradicts an index or a key cannot be written even so.
                 try? queue.writeWithoutTransaction { db in
-                    try db.execute(sql: "PRAGMA foreign_keys = OFF; UPDATE OR IGNORE \(table) SET \(column) = \(value)")
+                    try db.execute(
+                        sql:
+                            "PRAGMA foreign_keys = OFF; UPDATE OR IGNORE \(table) SET \(column) = \(value)"
+                    )
                 }
                 try queue.close()
                 Self.look(path, ids)
@@ -95,7 +114,8 @@ import Testing
     }
 
     @Test func `a header of any values is refused or read`() throws {
-        let folder = try TemporaryFolder(), sound = folder.path + "/sound.db", ids = try Self.fill(sound)
+        let folder = try TemporaryFolder(), sound = folder.path + "/sound.db",
+            ids = try Self.fill(sound)
         let header = try DatabaseQueue(path: sound).read {
             try String.fetchOne($0, sql: "SELECT header FROM cube LIMIT 1") ?? ""
         }
@@ -103,8 +123,10 @@ import Testing
             "{}", "[]", "1", "", String(repeating: "[", count: 10_000),
             header.replacing("{", with: #"{"confirmations":9223372036854775807,"#),
             header.replacing("{", with: #"{"confirmations":1e300,"#),
-            header.replacing("\"dates\":[]", with: #""dates":[{"start":1e300,"end":1e300,"text":"x"}]"#),
-            header.replacing("\"tags\":[]", with: "\"tags\":{}"), header.replacing("\"tags\":[]", with: "\"tags\":[1]"),
+            header.replacing(
+                "\"dates\":[]", with: #""dates":[{"start":1e300,"end":1e300,"text":"x"}]"#),
+            header.replacing("\"tags\":[]", with: "\"tags\":{}"),
+            header.replacing("\"tags\":[]", with: "\"tags\":[1]"),
         ] {
             let path = folder.path + "/\(UUID().uuidString).db"
             try FileManager.default.copyItem(atPath: sound, toPath: path)

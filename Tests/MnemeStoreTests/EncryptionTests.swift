@@ -7,19 +7,25 @@ import Testing
 @Suite struct EncryptionTests {
     private func add(_ text: String, to store: SQLiteMemoryStore) throws -> MemCube {
         let cube = MemCube(
-            scope: Scope(tenant: "t", user: "u"), type: .episodic, text: text, eventTime: Date(), recordedTime: Date(),
+            scope: Scope(tenant: "t", user: "u"), type: .episodic, text: text, eventTime: Date(),
+            recordedTime: Date(),
             provenance: Provenance(source: "test"))
         try store.commit(
-            [.add(cube, analysis: Array(text.utf8), contentHash: Array(text.utf8))], owner: cube.scope.owner, by: .local
+            [.add(cube, analysis: Array(text.utf8), contentHash: Array(text.utf8))],
+            owner: cube.scope.owner, by: .local
         )
         return cube
     }
 
-    private func bytes(_ path: String) -> Data { FileManager.default.contents(atPath: path) ?? Data() }
+    private func bytes(_ path: String) -> Data {
+        FileManager.default.contents(atPath: path) ?? Data()
+    }
 
     /// What a store says of itself, in an order.
     private func contents(_ store: SQLiteMemoryStore) throws -> [String] {
-        try store.snapshot(owner: Owner(tenant: "t", user: "u"), asOf: Date(timeIntervalSinceNow: 60), by: .local).map {
+        try store.snapshot(
+            owner: Owner(tenant: "t", user: "u"), asOf: Date(timeIntervalSinceNow: 60), by: .local
+        ).map {
             "\($0.id) \($0.text)"
         }.sorted()
     }
@@ -27,7 +33,9 @@ import Testing
     @Test(arguments: MemoryStoreConformance.all)
     func `an encrypted store conforms`(check: MemoryStoreConformance) throws {
         let folder = try TemporaryFolder()
-        try check.run(SQLiteMemoryStore(path: folder.path + "/store.db", analyzer: "test", key: EncryptionKey()))
+        try check.run(
+            SQLiteMemoryStore(
+                path: folder.path + "/store.db", analyzer: "test", key: EncryptionKey()))
     }
 
     @Test func `no file holds what was written, in use or closed`() throws {
@@ -46,18 +54,22 @@ import Testing
         check()
         try store.close()
         check()
-        // Nor does chance help: what is encrypted cannot be compressed, as equal pages do not look equal.
+        // Nor does chance help: what is encrypted cannot be compressed, as equal pages do not look
+        // equal.
         let file = bytes(path), starts = stride(from: 4096, to: file.count - 16, by: 16)
         #expect(Set(starts.map { file[$0..<$0 + 16] }).count == Array(starts).count)
     }
 
     @Test func `a key is needed, and the right one`() throws {
         let folder = try TemporaryFolder(), path = folder.path + "/store.db", key = EncryptionKey()
-        let store = try SQLiteMemoryStore(path: path, analyzer: "test", key: key), cube = try add("a secret", to: store)
+        let store = try SQLiteMemoryStore(path: path, analyzer: "test", key: key),
+            cube = try add("a secret", to: store)
         try store.close()
         #expect(SQLiteMemoryStore.isEncrypted(path))
         #expect(
-            try #require(throws: SealError.self) { try SQLiteMemoryStore(path: path, analyzer: "test") }.code
+            try #require(throws: SealError.self) {
+                try SQLiteMemoryStore(path: path, analyzer: "test")
+            }.code
                 == .keyMissing)
         #expect(
             try #require(throws: SealError.self) {
@@ -65,29 +77,42 @@ import Testing
             }.code == .wrongKey)
         let again = try SQLiteMemoryStore(
             path: path, analyzer: "test", key: EncryptionKey(text: " \(key.text.uppercased())\n"))
-        #expect(try again.cube(cube.id, owner: cube.scope.owner, asOf: nil, by: .local)?.text == "a secret")
+        #expect(
+            try again.cube(cube.id, owner: cube.scope.owner, asOf: nil, by: .local)?.text
+                == "a secret")
         let plain = folder.path + "/plain.db"
         try SQLiteMemoryStore(path: plain, analyzer: "test").close()
         #expect(
-            try #require(throws: SealError.self) { try SQLiteMemoryStore(path: plain, analyzer: "test", key: key) }.code
+            try #require(throws: SealError.self) {
+                try SQLiteMemoryStore(path: plain, analyzer: "test", key: key)
+            }.code
                 == .notEncrypted)
-        for text in ["", "12", String(key.text.dropLast()), key.text + "0", key.text.dropLast() + "g", "ünïcödé"] {
+        for text in [
+            "", "12", String(key.text.dropLast()), key.text + "0", key.text.dropLast() + "g",
+            "ünïcödé",
+        ] {
             #expect(
-                try #require(throws: SealError.self, "\(text)") { try EncryptionKey(text: text) }.code == .malformedKey)
+                try #require(throws: SealError.self, "\(text)") { try EncryptionKey(text: text) }
+                    .code == .malformedKey)
         }
     }
 
     @Test func `encrypting, exchanging the key and decrypting keep everything`() throws {
-        let folder = try TemporaryFolder(), path = folder.path + "/store.db", first = EncryptionKey(),
+        let folder = try TemporaryFolder(), path = folder.path + "/store.db",
+            first = EncryptionKey(),
             second = EncryptionKey()
         func open(_ key: EncryptionKey?) throws -> SQLiteMemoryStore {
             try SQLiteMemoryStore(path: path, analyzer: "test", key: key)
         }
         var store = try open(nil)
-        for i in 0..<200 { _ = try add(String(repeating: "fact \(i) ", count: 1 + i * 3), to: store) }
+        for i in 0..<200 {
+            _ = try add(String(repeating: "fact \(i) ", count: 1 + i * 3), to: store)
+        }
         let expected = try contents(store)
         #expect(
-            try #require(throws: StoreError.self) { try SQLiteMemoryStore.rewrite(path, from: nil, to: first) }.code
+            try #require(throws: StoreError.self) {
+                try SQLiteMemoryStore.rewrite(path, from: nil, to: first)
+            }.code
                 == .busy, "it is open")
         #expect(try contents(store) == expected)
         try store.close()
@@ -106,11 +131,17 @@ import Testing
         #expect(try contents(store) == expected)
         try store.close()
         try check(second, not: first)
-        #expect(throws: SealError.self) { try SQLiteMemoryStore.exchangeKey(path, from: first, to: second) }
+        #expect(throws: SealError.self) {
+            try SQLiteMemoryStore.exchangeKey(path, from: first, to: second)
+        }
         try SQLiteMemoryStore.rewrite(path, from: second, to: first)
         try check(first, not: second)
-        #expect(throws: SealError.self) { try SQLiteMemoryStore.rewrite(path, from: second, to: first) }
-        #expect(throws: SealError.self) { try SQLiteMemoryStore.rewrite(path, from: nil, to: first) }
+        #expect(throws: SealError.self) {
+            try SQLiteMemoryStore.rewrite(path, from: second, to: first)
+        }
+        #expect(throws: SealError.self) {
+            try SQLiteMemoryStore.rewrite(path, from: nil, to: first)
+        }
         try SQLiteMemoryStore.rewrite(path, from: first, to: nil)
         try check(nil, not: first)
         #expect(bytes(path).range(of: Data("fact 7 fact 7".utf8)) != nil)
@@ -121,18 +152,22 @@ import Testing
     }
 
     @Test func `stores side by side have their own keys, or none`() throws {
-        let folder = try TemporaryFolder(), keys: [EncryptionKey?] = [EncryptionKey(), nil, EncryptionKey()]
+        let folder = try TemporaryFolder(),
+            keys: [EncryptionKey?] = [EncryptionKey(), nil, EncryptionKey()]
         let stores = try keys.enumerated().map {
             try SQLiteMemoryStore(path: "\(folder.path)/\($0).db", analyzer: "test", key: $1)
         }
-        let second = try SQLiteMemoryStore(path: "\(folder.path)/0.db", analyzer: "test", key: keys[0])
+        let second = try SQLiteMemoryStore(
+            path: "\(folder.path)/0.db", analyzer: "test", key: keys[0])
         for (i, store) in stores.enumerated() { _ = try add("of store \(i)", to: store) }
         #expect(try contents(second).count == 1)
         try stores[0].close()
         _ = try add("by the second", to: second)
         #expect(try contents(second).count == 2)
         for i in 0..<3 {
-            #expect((bytes("\(folder.path)/\(i).db-wal").range(of: Data("of store \(i)".utf8)) != nil) == (i == 1))
+            #expect(
+                (bytes("\(folder.path)/\(i).db-wal").range(of: Data("of store \(i)".utf8)) != nil)
+                    == (i == 1))
         }
         withExtendedLifetime(stores) {}
     }
@@ -159,24 +194,31 @@ import Testing
                 #expect(error.code == .corrupt || error.code == .unavailable, "\(error)")
             } catch let error as SealError {
                 refused += 1
-                #expect(error.code == .damaged || error.code == .wrongKey || error.code == .notEncrypted, "\(error)")
+                #expect(
+                    error.code == .damaged || error.code == .wrongKey
+                        || error.code == .notEncrypted, "\(error)")
             }
-            for name in ["-wal", "-shm"] { try? FileManager.default.removeItem(atPath: path + name) }
+            for name in ["-wal", "-shm"] {
+                try? FileManager.default.removeItem(atPath: path + name)
+            }
         }
         for _ in 0..<60 {
             var changed = sound
-            changed[Int.random(in: 4096..<sound.count, using: &random)] ^= UInt8.random(in: 1...255, using: &random)
+            changed[Int.random(in: 4096..<sound.count, using: &random)] ^= UInt8.random(
+                in: 1...255, using: &random)
             try attempt(changed)
             // Pages exchanged, each of them whole.
             changed = sound
             let pages = (sound.count - 4096) / unit, a = Int.random(in: 0..<pages, using: &random),
                 b = Int.random(in: 0..<pages, using: &random)
             changed.replaceSubrange(
-                4096 + a * unit..<4096 + (a + 1) * unit, with: sound[4096 + b * unit..<4096 + (b + 1) * unit])
+                4096 + a * unit..<4096 + (a + 1) * unit,
+                with: sound[4096 + b * unit..<4096 + (b + 1) * unit])
             try attempt(changed)
             // Overwritten with zeros.
             changed = sound
-            changed.replaceSubrange(4096 + a * unit..<4096 + (a + 1) * unit, with: Data(count: unit))
+            changed.replaceSubrange(
+                4096 + a * unit..<4096 + (a + 1) * unit, with: Data(count: unit))
             try attempt(changed)
             try attempt(sound.prefix(Int.random(in: 1..<sound.count, using: &random)))
         }
@@ -186,7 +228,9 @@ import Testing
         head[40] ^= 1
         try head.write(to: URL(fileURLWithPath: path))
         #expect(
-            try #require(throws: SealError.self) { try SQLiteMemoryStore(path: path, analyzer: "test", key: key) }.code
+            try #require(throws: SealError.self) {
+                try SQLiteMemoryStore(path: path, analyzer: "test", key: key)
+            }.code
                 == .damaged)
     }
 
@@ -204,10 +248,13 @@ import Testing
             let place = Int.random(in: 0..<log.count)
             if step % 2 == 0 { damaged = log.prefix(place) } else { damaged[place] ^= 0x40 }
             try damaged.write(to: URL(fileURLWithPath: copy + "-wal"))
-            let again = try SQLiteMemoryStore(path: copy, analyzer: "test", key: key), found = try contents(again)
+            let again = try SQLiteMemoryStore(path: copy, analyzer: "test", key: key),
+                found = try contents(again)
             #expect(found == Array(all.prefix(found.count)))
             seen.insert(found.count)
-            #expect(try again.check(repair: false, by: .local).filter { $0.check != "vectors" }.allSatisfy(\.sound))
+            #expect(
+                try again.check(repair: false, by: .local).filter { $0.check != "vectors" }
+                    .allSatisfy(\.sound))
             try again.close()
         }
         #expect(seen.count > 5)

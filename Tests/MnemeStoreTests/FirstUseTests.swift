@@ -5,7 +5,8 @@ import MnemeStore
 import Testing
 
 private func mode(_ path: String) -> UInt16? {
-    (try? FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as? NSNumber)?.uint16Value
+    (try? FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as? NSNumber)?
+        .uint16Value
 }
 
 private func setMode(_ mode: Int, _ path: String) throws {
@@ -16,7 +17,8 @@ private func remember(_ text: String, in store: SQLiteMemoryStore) throws {
     let cube = MemCube(
         scope: Scope(), type: .episodic, text: text, eventTime: Date(), recordedTime: Date(),
         provenance: Provenance(source: "test"))
-    try store.commit([.add(cube, analysis: [], contentHash: Array(text.utf8))], owner: Owner(), by: .local)
+    try store.commit(
+        [.add(cube, analysis: [], contentHash: Array(text.utf8))], owner: Owner(), by: .local)
 }
 
 private func texts(_ store: SQLiteMemoryStore) throws -> [String] {
@@ -24,7 +26,8 @@ private func texts(_ store: SQLiteMemoryStore) throws -> [String] {
 }
 
 @Suite struct FirstUseTests {
-    @Test(arguments: [false, true]) func `many that make one new store at once all keep what they say`(
+    @Test(arguments: [false, true])
+    func `many that make one new store at once all keep what they say`(
         isEncrypted: Bool
     ) async throws {
         for round in 0..<15 {
@@ -37,7 +40,8 @@ private func texts(_ store: SQLiteMemoryStore) throws -> [String] {
                             // Threads of their own, so that all are in it at once.
                             Thread.detachNewThread {
                                 do {
-                                    let store = try SQLiteMemoryStore(path: path, analyzer: "test", key: key)
+                                    let store = try SQLiteMemoryStore(
+                                        path: path, analyzer: "test", key: key)
                                     try remember("sentence \(i)", in: store)
                                     try store.close()
                                 } catch { Issue.record("round \(round), \(i): \(error)") }
@@ -53,21 +57,27 @@ private func texts(_ store: SQLiteMemoryStore) throws -> [String] {
             #expect(try store.verifyAudit(keys: nil, head: nil, by: .local).findings.isEmpty)
             try store.close()
             // Nothing of those that came too late is left.
-            let left = try FileManager.default.contentsOfDirectory(atPath: folder.path + "/new/home")
-            #expect(left.allSatisfy { ["store.db", "store.db-wal", "store.db-shm"].contains($0) }, "\(left)")
+            let left = try FileManager.default.contentsOfDirectory(
+                atPath: folder.path + "/new/home")
+            #expect(
+                left.allSatisfy { ["store.db", "store.db-wal", "store.db-shm"].contains($0) },
+                "\(left)")
         }
     }
 
     @Test func `what a first use that was cut off left becomes a store`() throws {
-        let folder = try TemporaryFolder(), empty = folder.path + "/empty.db", half = folder.path + "/half.db"
+        let folder = try TemporaryFolder(), empty = folder.path + "/empty.db",
+            half = folder.path + "/half.db"
         try Data().write(to: URL(fileURLWithPath: empty))
-        // As an earlier version had it for a moment: the table of migrations, and nothing that says whose it is.
+        // As an earlier version had it for a moment: the table of migrations, and nothing that says
+        // whose it is.
         let process = Process()
         process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
         process.arguments = [
             "python3", "-c",
             "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('PRAGMA journal_mode = WAL'); "
-                + "c.execute('CREATE TABLE grdb_migrations (identifier TEXT NOT NULL PRIMARY KEY)'); c.commit()", half,
+                + "c.execute('CREATE TABLE grdb_migrations (identifier TEXT NOT NULL PRIMARY KEY)'); c.commit()",
+            half,
         ]
         try process.run()
         process.waitUntilExit()
@@ -85,7 +95,8 @@ private func texts(_ store: SQLiteMemoryStore) throws -> [String] {
     }
 
     @Test func `a link to where nothing is yet leads to the new store`() throws {
-        let folder = try TemporaryFolder(), path = folder.path + "/link.db", real = folder.path + "/real.db"
+        let folder = try TemporaryFolder(), path = folder.path + "/link.db",
+            real = folder.path + "/real.db"
         try FileManager.default.createSymbolicLink(atPath: path, withDestinationPath: real)
         let store = try SQLiteMemoryStore(path: path, analyzer: "test")
         try remember("behind a link", in: store)
@@ -95,10 +106,12 @@ private func texts(_ store: SQLiteMemoryStore) throws -> [String] {
         #expect(try texts(SQLiteMemoryStore(path: real, analyzer: "test")) == ["behind a link"])
     }
 
-    @Test(arguments: [false, true]) func `nobody else reads a store's files or enters its new folders`(
+    @Test(arguments: [false, true])
+    func `nobody else reads a store's files or enters its new folders`(
         isEncrypted: Bool
     ) throws {
-        let folder = try TemporaryFolder(), home = folder.path + "/a/home", path = home + "/store.db"
+        let folder = try TemporaryFolder(), home = folder.path + "/a/home",
+            path = home + "/store.db"
         let former = umask(0)
         defer { umask(former) }
         let key = isEncrypted ? EncryptionKey() : nil,
@@ -106,7 +119,9 @@ private func texts(_ store: SQLiteMemoryStore) throws -> [String] {
         try remember("private", in: store)
         for suffix in ["", "-wal", "-shm"] { #expect(mode(path + suffix) == 0o600, "\(suffix)") }
         #expect(mode(home) == 0o700 && mode(folder.path + "/a") == 0o700)
-        #expect(try store.check(repair: false, by: .local).first { $0.check == "privacy" }?.sound == true)
+        #expect(
+            try store.check(repair: false, by: .local).first { $0.check == "privacy" }?.sound
+                == true)
         try store.close()
         if let key {
             try SQLiteMemoryStore.rewrite(path, from: key, to: nil)
@@ -114,17 +129,21 @@ private func texts(_ store: SQLiteMemoryStore) throws -> [String] {
         }
     }
 
-    @Test func `what an earlier version made wider is tightened, and what cannot be is said`() throws {
+    @Test func `what an earlier version made wider is tightened, and what cannot be is said`()
+        throws
+    {
         let folder = try TemporaryFolder(), path = folder.path + "/store.db"
         let first = try SQLiteMemoryStore(path: path, analyzer: "test")
         try remember("old", in: first)
         for suffix in ["", "-wal", "-shm"] { try setMode(0o644, path + suffix) }
         let second = try SQLiteMemoryStore(path: path, analyzer: "test")
         for suffix in ["", "-wal", "-shm"] { #expect(mode(path + suffix) == 0o600, "\(suffix)") }
-        // The folder is not the store's: others' files may be in it. That anybody may put files there is said.
+        // The folder is not the store's: others' files may be in it. That anybody may put files
+        // there is said.
         try setMode(0o755, folder.path)
         #expect(
-            try second.check(repair: false, by: .local).first { $0.check == "privacy" }?.sound == true
+            try second.check(repair: false, by: .local).first { $0.check == "privacy" }?.sound
+                == true
                 && mode(folder.path) == 0o755)
         try setMode(0o777, folder.path)
         let finding = try second.check(repair: false, by: .local).first { $0.check == "privacy" }

@@ -39,7 +39,9 @@ import Testing
     }
 
     /// A change that is legal now, applied to the model; nil where none is.
-    private static func change(_ model: inout Model, _ owner: Owner, _ time: Double, _ random: inout Random)
+    private static func change(
+        _ model: inout Model, _ owner: Owner, _ time: Double, _ random: inout Random
+    )
         -> Mutation?
     {
         let date = Date(timeIntervalSince1970: time)
@@ -48,10 +50,13 @@ import Testing
             var cube = living.randomElement(using: &random)
         else {
             var cube = MemCube(
-                scope: Scope(tenant: owner.tenant, user: owner.user, session: Bool.random(using: &random) ? "s" : nil),
+                scope: Scope(
+                    tenant: owner.tenant, user: owner.user,
+                    session: Bool.random(using: &random) ? "s" : nil),
                 type: .semantic,
                 text: "text \(random.next() % 1_000_000)",
-                eventTime: Date(timeIntervalSince1970: Double(random.next() % 1_000)), recordedTime: date,
+                eventTime: Date(timeIntervalSince1970: Double(random.next() % 1_000)),
+                recordedTime: date,
                 provenance: Provenance(source: "test"))
             cube.tags = Bool.random(using: &random) ? ["t\(random.next() % 3)"] : []
             cube.sensitivity = Sensitivity.allCases.randomElement(using: &random)!
@@ -94,7 +99,8 @@ import Testing
             next()
             return .invalidate(id, at: date)
         case 7 where cube.state != .frozen:
-            var former = model.versions[id]!.values.sorted { $0.version < $1.version }.randomElement(using: &random)!
+            var former = model.versions[id]!.values.sorted { $0.version < $1.version }
+                .randomElement(using: &random)!
             let wanted = former.state
             former.version = cube.version
             let written = former
@@ -117,39 +123,51 @@ import Testing
         }
     }
 
-    @Test func `ten thousand random histories: every instant, every version and the journal give what was`() throws {
+    @Test
+    func
+        `ten thousand random histories: every instant, every version and the journal give what was`()
+        throws
+    {
         let folder = try TemporaryFolder(),
             store = try SQLiteMemoryStore(path: folder.path + "/store.db", analyzer: "test")
         var random = Random(state: 7), checks = 0, rollbacks = 0, erasures = 0
-        // Many histories share a transaction, so that the disk is waited for a few hundred times only.
+        // Many histories share a transaction, so that the disk is waited for a few hundred times
+        // only.
         for block in 0..<20 {
             var models = [Model](repeating: Model(), count: 500)
             let owners = (0..<500).map { Owner(tenant: "t\(block)", user: "u\($0)") }
             for step in 1...14 {
-                let time = Double(step * 10), caller = Caller(.local, time: Date(timeIntervalSince1970: time))
+                let time = Double(step * 10),
+                    caller = Caller(.local, time: Date(timeIntervalSince1970: time))
                 var requests: [WriteRequest] = []
                 for i in models.indices {
                     var mutations: [Mutation] = []
                     for _ in 0..<Int.random(in: 0...2, using: &random) {
-                        guard let mutation = Self.change(&models[i], owners[i], time, &random) else { continue }
+                        guard let mutation = Self.change(&models[i], owners[i], time, &random)
+                        else { continue }
                         mutations.append(mutation)
                         if case .rollback = mutation { rollbacks += 1 }
                         if case .erase = mutation { erasures += 1 }
                     }
                     models[i].states.append((time, models[i].present))
-                    if !mutations.isEmpty { requests.append(WriteRequest(mutations, owner: owners[i], by: caller)) }
+                    if !mutations.isEmpty {
+                        requests.append(WriteRequest(mutations, owner: owners[i], by: caller))
+                    }
                 }
                 for result in try store.commit(requests) { _ = try result.get() }
             }
             for (model, owner) in zip(models, owners) {
                 // At any instant, between changes, too.
-                let instant = Double.random(in: 0...150, using: &random), date = Date(timeIntervalSince1970: instant)
+                let instant = Double.random(in: 0...150, using: &random),
+                    date = Date(timeIntervalSince1970: instant)
                 #expect(
                     try Self.encode(store.snapshot(owner: owner, asOf: date, by: .local))
                         == Self.encode(model.asOf(instant)))
                 var filter = CubeFilter(owner: owner, limit: 1_000)
                 filter.asOf = date
-                #expect(try Self.encode(store.list(filter, by: .local)) == Self.encode(model.asOf(instant)))
+                #expect(
+                    try Self.encode(store.list(filter, by: .local))
+                        == Self.encode(model.asOf(instant)))
                 let present = model.present.values.sorted { $0.id < $1.id }
                 filter.asOf = nil
                 let stored = try store.list(filter, by: .local).sorted { $0.id < $1.id }
@@ -158,19 +176,26 @@ import Testing
                     let history = try store.history(cube.id, owner: owner, by: .local)
                     #expect(
                         history.count == model.versions[cube.id]!.count
-                            && history.allSatisfy { $0.snapshot == model.versions[cube.id]![$0.version] })
+                            && history.allSatisfy {
+                                $0.snapshot == model.versions[cube.id]![$0.version]
+                            })
                     #expect(
                         try store.cube(cube.id, owner: owner, asOf: date, by: .local)
                             == model.asOf(instant).first { $0.id == cube.id })
                 }
                 for id in model.erased {
                     #expect(try store.cube(id, owner: owner, asOf: date, by: .local) == nil)
-                    #expect(try store.history(id, owner: owner, by: .local).allSatisfy { $0.snapshot == nil })
+                    #expect(
+                        try store.history(id, owner: owner, by: .local).allSatisfy {
+                            $0.snapshot == nil
+                        })
                 }
                 checks += 1
             }
         }
-        #expect(checks == 10_000 && rollbacks > 3_000 && erasures > 1_000, "\(checks) \(rollbacks) \(erasures)")
+        #expect(
+            checks == 10_000 && rollbacks > 3_000 && erasures > 1_000,
+            "\(checks) \(rollbacks) \(erasures)")
         // The state is what the journal leads to, byte for byte.
         try store.close()
         let database = try DatabaseQueue(path: folder.path + "/store.db")

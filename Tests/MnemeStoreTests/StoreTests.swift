@@ -5,8 +5,12 @@ import Testing
 
 /// A folder of its own for one test, removed at the end.
 struct TemporaryFolder: ~Copyable {
-    let path = FileManager.default.temporaryDirectory.appendingPathComponent("mneme-\(UUID().uuidString)").path
-    init() throws { try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true) }
+    let path = FileManager.default.temporaryDirectory.appendingPathComponent(
+        "mneme-\(UUID().uuidString)"
+    ).path
+    init() throws {
+        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+    }
     deinit { try? FileManager.default.removeItem(atPath: path) }
 }
 
@@ -27,20 +31,26 @@ struct TemporaryFolder: ~Copyable {
     @Test func `journal and state give back exactly what was recorded`() throws {
         let folder = try TemporaryFolder(),
             store = try SQLiteMemoryStore(path: folder.path + "/store.db", analyzer: "test")
-        for (i, text) in ["plain", "\"quoted\" \\ back", "line\nbreak\ttab\u{1}\u{1f}end", "é 日本 😀 \u{2028}", ""]
-            .enumerated()
-        {
+        for (i, text) in [
+            "plain", "\"quoted\" \\ back", "line\nbreak\ttab\u{1}\u{1f}end", "é 日本 😀 \u{2028}", "",
+        ]
+        .enumerated() {
             var cube = MemCube(
-                scope: Scope(tenant: text + "t", user: "u\(i)", agent: text, session: i == 0 ? nil : text), type: .core,
+                scope: Scope(
+                    tenant: text + "t", user: "u\(i)", agent: text, session: i == 0 ? nil : text),
+                type: .core,
                 text: text, speaker: text,
-                eventTime: Date(timeIntervalSince1970: -1.25), recordedTime: Date(timeIntervalSince1970: 1e10),
+                eventTime: Date(timeIntervalSince1970: -1.25),
+                recordedTime: Date(timeIntervalSince1970: 1e10),
                 provenance: Provenance(source: text, reference: text, part: 1, parts: 3))
             cube.tags = [text, "b"]
             cube.metadata = [text: text, "k": "v"]
             cube.entities = [text]
             cube.keywords = i == 0 ? [] : [text, text]
             cube.dates = [
-                DateMention(text: text, start: Date(timeIntervalSince1970: 0), end: Date(timeIntervalSince1970: 0.5))
+                DateMention(
+                    text: text, start: Date(timeIntervalSince1970: 0),
+                    end: Date(timeIntervalSince1970: 0.5))
             ]
             cube.expires = i == 1 ? nil : Date(timeIntervalSince1970: 2)
             cube.priority = 1e-9
@@ -50,7 +60,10 @@ struct TemporaryFolder: ~Copyable {
                 [.add(cube, analysis: [], contentHash: [1])], owner: owner,
                 by: Caller(.local, time: Date(timeIntervalSince1970: 5)))
             #expect(try store.cube(cube.id, owner: owner, asOf: nil, by: .local) == cube)
-            #expect(try store.cube(cube.id, owner: owner, asOf: Date(timeIntervalSince1970: 6), by: .local) == cube)
+            #expect(
+                try store.cube(
+                    cube.id, owner: owner, asOf: Date(timeIntervalSince1970: 6), by: .local) == cube
+            )
         }
     }
 
@@ -63,15 +76,22 @@ struct TemporaryFolder: ~Copyable {
     @Test func `a foreign file, a newer file and a damaged file are refused with a reason`() throws {
         let folder = try TemporaryFolder()
         let foreign = folder.path + "/notes.db"
-        try Data("this is not a database, just some text that is long enough to be read".utf8).write(
-            to: URL(fileURLWithPath: foreign))
-        let error = #expect(throws: StoreError.self) { try SQLiteMemoryStore(path: foreign, analyzer: "test") }
+        try Data("this is not a database, just some text that is long enough to be read".utf8)
+            .write(
+                to: URL(fileURLWithPath: foreign))
+        let error = #expect(throws: StoreError.self) {
+            try SQLiteMemoryStore(path: foreign, analyzer: "test")
+        }
         #expect(error?.code == .corrupt)
     }
 
     @Test func `a store that cannot be written says so and loses nothing`() throws {
         let folder = try TemporaryFolder()
-        #expect(throws: StoreError.self) { try SQLiteMemoryStore(path: folder.path, analyzer: "test") }
-        #expect(throws: StoreError.self) { try SQLiteMemoryStore(path: "/proc/mneme/store.db", analyzer: "test") }
+        #expect(throws: StoreError.self) {
+            try SQLiteMemoryStore(path: folder.path, analyzer: "test")
+        }
+        #expect(throws: StoreError.self) {
+            try SQLiteMemoryStore(path: "/proc/mneme/store.db", analyzer: "test")
+        }
     }
 }

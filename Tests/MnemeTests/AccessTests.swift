@@ -16,10 +16,13 @@ import Testing
         var grants: [Grant] = []
 
         func sees(_ principal: Principal, _ item: Known, _ permission: Permission) -> Bool {
-            guard principal.permissions.contains(permission), item.label <= principal.clearance else { return false }
+            guard principal.permissions.contains(permission), item.label <= principal.clearance
+            else { return false }
             if let tenant = principal.tenant, tenant != item.owner.tenant { return false }
             if principal.user == nil || principal.user == item.owner.user {
-                if principal.agent == nil || item.agent == nil || item.agent == principal.agent { return true }
+                if principal.agent == nil || item.agent == nil || item.agent == principal.agent {
+                    return true
+                }
             }
             guard principal.tenant != nil else { return false }
             return grants.contains { grant in
@@ -30,7 +33,8 @@ import Testing
                     case .agent(let name): principal.agent == name
                     case .role(let name): principal.roles.contains(name)
                     }
-                return isMeant && grant.owner == item.owner && grant.permissions.contains(permission)
+                return isMeant && grant.owner == item.owner
+                    && grant.permissions.contains(permission)
                     && (grant.cube.map { $0 == item.id } ?? (item.label <= grant.upTo))
             }
         }
@@ -44,7 +48,8 @@ import Testing
         }
     }
 
-    private static let tenants = ["acme", "globex"], users = ["ana", "bob", "eve"], agents = ["coder", "clerk"],
+    private static let tenants = ["acme", "globex"], users = ["ana", "bob", "eve"],
+        agents = ["coder", "clerk"],
         roles = ["legal", "sales"]
 
     private static func principals(_ random: inout Random) -> [Principal] {
@@ -61,16 +66,20 @@ import Testing
                         roles: Bool.random(using: &random) ? ["legal"] : []))
                 made.append(
                     Principal(
-                        name: "\(tenant) \(user) agent", permissions: [.read, .write], tenant: tenant, user: user,
+                        name: "\(tenant) \(user) agent", permissions: [.read, .write],
+                        tenant: tenant, user: user,
                         agent: agents.randomElement(using: &random)!,
                         clearance: Sensitivity.allCases.randomElement(using: &random)!))
                 made.append(
                     Principal(
-                        name: "\(tenant) \(user) low", permissions: [.read, .write, .erase], tenant: tenant, user: user,
+                        name: "\(tenant) \(user) low", permissions: [.read, .write, .erase],
+                        tenant: tenant, user: user,
                         roles: ["sales"],
                         clearance: [.public, .internal].randomElement(using: &random)!))
                 made.append(
-                    Principal(name: "\(tenant) \(user) blind", permissions: [.write], tenant: tenant, user: user))
+                    Principal(
+                        name: "\(tenant) \(user) blind", permissions: [.write], tenant: tenant,
+                        user: user))
             }
         }
         return made
@@ -96,7 +105,9 @@ import Testing
     }
 
     /// A world of memories, and grants between those who live in it.
-    private func world(_ seed: UInt64, _ memory: MemoryOS, _ random: inout Random) async throws -> Model {
+    private func world(_ seed: UInt64, _ memory: MemoryOS, _ random: inout Random) async throws
+        -> Model
+    {
         var model = Model()
         for tenant in Self.tenants {
             for user in Self.users {
@@ -106,10 +117,12 @@ import Testing
                     let word = "zq\(seed)\(tenant)\(user)\(i)"
                     var input = MemoryInput("The garden memory of \(word) blooms", session: "talk")
                     (input.agent, input.sensitivity) = (agent, label)
-                    let made = try await memory.remember([input], scope: Scope(tenant: tenant, user: user))[0]
+                    let made = try await memory.remember(
+                        [input], scope: Scope(tenant: tenant, user: user))[0]
                     model.known.append(
                         Known(
-                            id: made.id, owner: Owner(tenant: tenant, user: user), agent: agent, label: label,
+                            id: made.id, owner: Owner(tenant: tenant, user: user), agent: agent,
+                            label: label,
                             word: word))
                 }
             }
@@ -121,20 +134,26 @@ import Testing
                 .agent(Self.agents.randomElement(using: &random)!),
                 .role(Self.roles.randomElement(using: &random)!),
             ]
-            let permissions: [Set<Permission>] = [[.read], [.read, .write], [.write], [.read, .write, .erase]]
+            let permissions: [Set<Permission>] = [
+                [.read], [.read, .write], [.write], [.read, .write, .erase],
+            ]
             let grant = Grant(
                 owner: item.owner, cube: Bool.random(using: &random) ? item.id : nil,
                 grantee: grantees.randomElement(using: &random)!,
                 permissions: permissions.randomElement(using: &random)!,
                 upTo: Sensitivity.allCases.randomElement(using: &random)!)
-            model.grants.removeAll { $0.owner == grant.owner && $0.grantee == grant.grantee && $0.cube == grant.cube }
+            model.grants.removeAll {
+                $0.owner == grant.owner && $0.grantee == grant.grantee && $0.cube == grant.cube
+            }
             model.grants.append(try memory.store.share(grant, by: .local))
         }
         return model
     }
 
     @Test(arguments: 1...4 as ClosedRange<UInt64>)
-    func `every operation as every principal hands out what the rules allow, and nothing else`(seed: UInt64)
+    func `every operation as every principal hands out what the rules allow, and nothing else`(
+        seed: UInt64
+    )
         async throws
     {
         let folder = try TemporaryFolder(), memory = try folder.open()
@@ -145,19 +164,28 @@ import Testing
         /// What was said may name only what is seen.
         func check(_ text: String, _ principal: Principal, _ what: String) {
             for item in model.known where text.contains(item.word) {
-                #expect(model.sees(principal, item, .read), "\(what) tells \(principal.name) of \(item.word)")
+                #expect(
+                    model.sees(principal, item, .read),
+                    "\(what) tells \(principal.name) of \(item.word)")
             }
         }
         for principal in principals {
             for owner in Set(model.known.map(\.owner)) {
-                let whose: [String: JSONValue] = ["tenant": .string(owner.tenant), "user": .string(owner.user)]
-                func arguments(_ more: [String: JSONValue]) -> [String: JSONValue] { whose.merging(more) { $1 } }
+                let whose: [String: JSONValue] = [
+                    "tenant": .string(owner.tenant), "user": .string(owner.user),
+                ]
+                func arguments(_ more: [String: JSONValue]) -> [String: JSONValue] {
+                    whose.merging(more) { $1 }
+                }
                 let mine = model.known.filter { $0.owner == owner },
                     seen = mine.filter { model.sees(principal, $0, .read) }
                 let broad: [(any Mneme.Operation.Type, [String: JSONValue])] = [
                     (ListOperation.self, ["limit": 1000]),
                     (RecallOperation.self, ["query": "garden memory blooms", "limit": 100]),
-                    (RecallOperation.self, ["query": "garden memory blooms", "limit": 100, "as_of": "2100-01-01"]),
+                    (
+                        RecallOperation.self,
+                        ["query": "garden memory blooms", "limit": 100, "as_of": "2100-01-01"]
+                    ),
                     (ExportOperation.self, [:]),
                     (PackageOperation.self, [:]),
                 ]
@@ -169,50 +197,73 @@ import Testing
                         "\(operation.name) as \(principal.name) of \(owner)")
                     #expect(answer.isDone || seen.isEmpty, "\(answer.text)")
                 }
-                for operation in [StatsOperation.self, GrantsOperation.self] as [any Mneme.Operation.Type] {
-                    check(await call(operation, whose, memory, principal).text, principal, operation.name)
+                for operation in [StatsOperation.self, GrantsOperation.self]
+                    as [any Mneme.Operation.Type]
+                {
+                    check(
+                        await call(operation, whose, memory, principal).text, principal,
+                        operation.name)
                 }
                 for item in mine {
                     let one = arguments(["id": .string(item.id.description)])
-                    let sees = model.sees(principal, item, .read), writes = model.sees(principal, item, .write)
+                    let sees = model.sees(principal, item, .read),
+                        writes = model.sees(principal, item, .write)
                     let asked = await call(
-                        RecallOperation.self, arguments(["query": .string(item.word)]), memory, principal)
+                        RecallOperation.self, arguments(["query": .string(item.word)]), memory,
+                        principal)
                     check(asked.text, principal, "recall of a word")
-                    for operation in [GetOperation.self, HistoryOperation.self] as [any Mneme.Operation.Type] {
+                    for operation in [GetOperation.self, HistoryOperation.self]
+                        as [any Mneme.Operation.Type]
+                    {
                         let answer = await call(operation, one, memory, principal)
                         #expect(
-                            answer.isDone == sees, "\(operation.name) \(item.word) as \(principal.name): \(answer.text)"
+                            answer.isDone == sees,
+                            "\(operation.name) \(item.word) as \(principal.name): \(answer.text)"
                         )
                         check(answer.text, principal, operation.name)
                         if sees { allowed += 1 } else { refused += 1 }
                     }
                     let update = await call(
-                        UpdateOperation.self, one.merging(["tag": ["seen"]]) { $1 }, memory, principal)
+                        UpdateOperation.self, one.merging(["tag": ["seen"]]) { $1 }, memory,
+                        principal)
                     // To change a memory is to read it first.
                     #expect(
-                        update.isDone == (writes && sees), "update \(item.word) as \(principal.name): \(update.text)")
+                        update.isDone == (writes && sees),
+                        "update \(item.word) as \(principal.name): \(update.text)")
                     let forget = await call(ForgetOperation.self, one, memory, principal)
                     #expect(
-                        forget.isDone == (writes && sees), "forget \(item.word) as \(principal.name): \(forget.text)")
-                    if forget.isDone { _ = await call(RestoreOperation.self, one, memory, principals[0]) }
+                        forget.isDone == (writes && sees),
+                        "forget \(item.word) as \(principal.name): \(forget.text)")
+                    if forget.isDone {
+                        _ = await call(RestoreOperation.self, one, memory, principals[0])
+                    }
                     let hold = await call(QuarantineOperation.self, one, memory, principal)
                     #expect(
-                        hold.isDone == (writes && sees), "quarantine \(item.word) as \(principal.name): \(hold.text)")
+                        hold.isDone == (writes && sees),
+                        "quarantine \(item.word) as \(principal.name): \(hold.text)")
                     if hold.isDone {
                         let release = await call(ReleaseOperation.self, one, memory, principal)
                         #expect(
                             release.isDone == model.sees(principal, item, .share),
                             "release \(item.word) as \(principal.name): \(release.text)")
-                        if !release.isDone { _ = await call(ReleaseOperation.self, one, memory, principals[0]) }
+                        if !release.isDone {
+                            _ = await call(ReleaseOperation.self, one, memory, principals[0])
+                        }
                     }
-                    for answer in [update, forget, hold] { check(answer.text, principal, "a change") }
+                    for answer in [update, forget, hold] {
+                        check(answer.text, principal, "a change")
+                    }
                     if let other = mine.first(where: {
-                        $0.id != item.id && model.sees(principal, $0, .write) && model.sees(principal, $0, .read)
+                        $0.id != item.id && model.sees(principal, $0, .write)
+                            && model.sees(principal, $0, .read)
                     }) {
                         let link = await call(
-                            LinkOperation.self, one.merging(["target": .string(other.id.description)]) { $1 }, memory,
+                            LinkOperation.self,
+                            one.merging(["target": .string(other.id.description)]) { $1 }, memory,
                             principal)
-                        #expect(link.isDone == (writes && sees), "link \(item.word) as \(principal.name): \(link.text)")
+                        #expect(
+                            link.isDone == (writes && sees),
+                            "link \(item.word) as \(principal.name): \(link.text)")
                         check(link.text, principal, "link")
                     }
                     if !model.sees(principal, item, .erase) {
@@ -224,10 +275,14 @@ import Testing
                 // Sharing is for who owns, and for no more than they have.
                 let share = await call(
                     ShareOperation.self,
-                    arguments(["with": "user:mallory", "permission": ["read", "write"], "up_to": "restricted"]), memory,
+                    arguments([
+                        "with": "user:mallory", "permission": ["read", "write"],
+                        "up_to": "restricted",
+                    ]), memory,
                     principal)
                 let owns =
-                    principal.permissions.contains(.share) && principal.reaches(owner) && principal.agent == nil
+                    principal.permissions.contains(.share) && principal.reaches(owner)
+                    && principal.agent == nil
                     && principal.clearance == .restricted
                 #expect(share.isDone == owns, "share \(owner) as \(principal.name): \(share.text)")
             }
@@ -236,7 +291,8 @@ import Testing
         // What may be erased is gone for all.
         let victim = model.known[0],
             owner = principals.first {
-                $0.user == victim.owner.user && $0.tenant == victim.owner.tenant && $0.clearance == .restricted
+                $0.user == victim.owner.user && $0.tenant == victim.owner.tenant
+                    && $0.clearance == .restricted
                     && $0.agent == nil
             }!
         let one: [String: JSONValue] = [
@@ -254,30 +310,40 @@ import Testing
         let bob = Principal(name: "bob", permissions: [.read], user: "bob"),
             low = Principal(name: "low", permissions: [.read], user: "ana", clearance: .internal)
         let clerk = Principal(name: "clerk", permissions: [.read], user: "ana", agent: "clerk")
-        let open = ["Ana keeps bees behind the barn", "The barn door is green", "Bees sleep in winter"]
+        let open = [
+            "Ana keeps bees behind the barn", "The barn door is green", "Bees sleep in winter",
+        ]
         let hidden = [
-            "Ana hides the bees and the barn key", "Barn bees barn bees winter door", "The green door is secret",
+            "Ana hides the bees and the barn key", "Barn bees barn bees winter door",
+            "The green door is secret",
         ]
         /// All that recall says, but for ids and times.
-        func answer(_ principal: Principal, withHidden: Bool, agent: String?, share: Bool) async throws -> String {
+        func answer(_ principal: Principal, withHidden: Bool, agent: String?, share: Bool)
+            async throws -> String
+        {
             let folder = try TemporaryFolder(), memory = try folder.open(),
                 time = Date(timeIntervalSince1970: 1_700_000_000)
             var ids: [CubeID] = []
             for i in open.indices {
                 if withHidden {
                     var input = MemoryInput(hidden[i], speaker: "Ana", eventTime: time)
-                    (input.sensitivity, input.agent) = (agent == nil ? .restricted : .internal, agent)
-                    try await memory.remember([input], scope: Scope(user: "ana"), by: Caller(.local, time: time))
+                    (input.sensitivity, input.agent) = (
+                        agent == nil ? .restricted : .internal, agent
+                    )
+                    try await memory.remember(
+                        [input], scope: Scope(user: "ana"), by: Caller(.local, time: time))
                 }
                 let made = try await memory.remember(
-                    [MemoryInput(open[i], speaker: "Ana", eventTime: time)], scope: Scope(user: "ana"),
+                    [MemoryInput(open[i], speaker: "Ana", eventTime: time)],
+                    scope: Scope(user: "ana"),
                     by: Caller(.local, time: time))
                 ids.append(made[0].id)
             }
             if withHidden {
-                let all = try memory.store.list(CubeFilter(owner: Owner(user: "ana")), by: .local).map(\.id).filter {
-                    !ids.contains($0)
-                }
+                let all = try memory.store.list(CubeFilter(owner: Owner(user: "ana")), by: .local)
+                    .map(\.id).filter {
+                        !ids.contains($0)
+                    }
                 for id in ids {
                     _ = try memory.store.commit(
                         [.link(CubeLink(source: id, target: all[0], kind: "because", time: time))],
@@ -287,7 +353,8 @@ import Testing
             if share {
                 for id in ids {
                     _ = try memory.store.share(
-                        Grant(owner: Owner(user: "ana"), cube: id, grantee: .user("bob")), by: .local)
+                        Grant(owner: Owner(user: "ana"), cube: id, grantee: .user("bob")),
+                        by: .local)
                 }
             }
             var said = ""
@@ -304,7 +371,9 @@ import Testing
             await memory.close(deadline: .zero)
             return said
         }
-        for (principal, agent, share) in [(bob, nil, true), (low, nil, false), (clerk, "coder", false)]
+        for (principal, agent, share) in [
+            (bob, nil, true), (low, nil, false), (clerk, "coder", false),
+        ]
             as [(Principal, String?, Bool)]
         {
             let with = try await answer(principal, withHidden: true, agent: agent, share: share)
@@ -318,68 +387,90 @@ import Testing
         let folder = try TemporaryFolder(), memory = try folder.open(), ana = Owner(user: "ana")
         let bob = Principal(name: "bob", permissions: [.read, .write], user: "bob"),
             low = Principal(name: "low", permissions: [.read], user: "ana", clearance: .internal)
-        let made = try await memory.remember([MemoryInput("The vault code is in the tin")], scope: Scope(user: "ana"))[
-            0]
+        let made = try await memory.remember(
+            [MemoryInput("The vault code is in the tin")], scope: Scope(user: "ana"))[
+                0]
         func finds(_ principal: Principal) async -> Bool {
-            (try? await memory.recall(RecallRequest("vault code", owner: ana), by: Caller(principal)).memories.count)
+            (try? await memory.recall(
+                RecallRequest("vault code", owner: ana), by: Caller(principal)
+            ).memories.count)
                 == 1
         }
         #expect(await !finds(bob))
         let grant = try memory.store.share(
-            Grant(owner: ana, grantee: .user("bob"), expires: Date().addingTimeInterval(3600)), by: .local)
+            Grant(owner: ana, grantee: .user("bob"), expires: Date().addingTimeInterval(3600)),
+            by: .local)
         #expect(await finds(bob))
         await #expect(throws: AccessError.self) {
-            try await memory.remember([MemoryInput("I was here")], scope: Scope(user: "ana"), by: Caller(bob))
+            try await memory.remember(
+                [MemoryInput("I was here")], scope: Scope(user: "ana"), by: Caller(bob))
         }
         #expect(try memory.store.grants(to: Caller(bob)).map(\.id) == [grant.id])
         #expect(await finds(low))
         var cube = made.memory
         cube.sensitivity = .confidential
-        _ = try memory.store.commit([.update(cube, analysis: [], contentHash: [1])], owner: ana, by: .local)
+        _ = try memory.store.commit(
+            [.update(cube, analysis: [], contentHash: [1])], owner: ana, by: .local)
         #expect(await !finds(low))
         #expect(await !finds(bob))
         cube.version = 2
         cube.sensitivity = .public
-        _ = try memory.store.commit([.update(cube, analysis: [], contentHash: [1])], owner: ana, by: .local)
+        _ = try memory.store.commit(
+            [.update(cube, analysis: [], contentHash: [1])], owner: ana, by: .local)
         #expect(await finds(low))
         #expect(await finds(bob))
-        #expect(throws: AccessError.self) { try memory.store.unshare(grant.id, owner: ana, by: Caller(bob)) }
+        #expect(throws: AccessError.self) {
+            try memory.store.unshare(grant.id, owner: ana, by: Caller(bob))
+        }
         // A grant that has ended is none.
         #expect(throws: AccessError.self) {
             try memory.store.cube(
-                made.id, owner: ana, asOf: nil, by: Caller(bob, time: Date().addingTimeInterval(7200)))
+                made.id, owner: ana, asOf: nil,
+                by: Caller(bob, time: Date().addingTimeInterval(7200)))
         }
         try memory.store.unshare(grant.id, owner: ana, by: .local)
         #expect(await !finds(bob))
         await memory.close(deadline: .zero)
     }
 
-    @Test func `nobody writes above their sight, beside their agent, or beyond their quota`() async throws {
+    @Test func `nobody writes above their sight, beside their agent, or beyond their quota`()
+        async throws
+    {
         let folder = try TemporaryFolder(), memory = try folder.open(), scope = Scope(user: "ana")
-        func input(_ text: String, _ label: Sensitivity = .internal, agent: String? = nil) -> MemoryInput {
+        func input(_ text: String, _ label: Sensitivity = .internal, agent: String? = nil)
+            -> MemoryInput
+        {
             var input = MemoryInput(text)
             (input.sensitivity, input.agent) = (label, agent)
             return input
         }
-        let low = Principal(name: "low", permissions: [.read, .write], user: "ana", clearance: .internal)
+        let low = Principal(
+            name: "low", permissions: [.read, .write], user: "ana", clearance: .internal)
         await #expect(throws: AccessError.self) {
             try await memory.remember([input("x", .confidential)], scope: scope, by: Caller(low))
         }
-        let clerk = Principal(name: "clerk", permissions: [.read, .write], user: "ana", agent: "clerk")
+        let clerk = Principal(
+            name: "clerk", permissions: [.read, .write], user: "ana", agent: "clerk")
         #expect(
-            try await memory.remember([input("mine")], scope: scope, by: Caller(clerk))[0].memory.scope.agent == "clerk"
+            try await memory.remember([input("mine")], scope: scope, by: Caller(clerk))[0].memory
+                .scope.agent == "clerk"
         )
         await #expect(throws: AccessError.self) {
-            try await memory.remember([input("other", agent: "coder")], scope: scope, by: Caller(clerk))
+            try await memory.remember(
+                [input("other", agent: "coder")], scope: scope, by: Caller(clerk))
         }
         // A twin that is out of sight does not show: the same words become another memory.
-        let secret = try await memory.remember([input("same words, four of them", .restricted)], scope: scope)[0]
-        let again = try await memory.remember([input("same words, four of them")], scope: scope, by: Caller(low))[0]
+        let secret = try await memory.remember(
+            [input("same words, four of them", .restricted)], scope: scope)[0]
+        let again = try await memory.remember(
+            [input("same words, four of them")], scope: scope, by: Caller(low))[0]
         #expect(again.id != secret.id && !again.duplicate && again.nearDuplicateOf == nil)
         let small = Principal(name: "small", permissions: [.read, .write], user: "carl", quota: 2)
-        try await memory.remember([input("one"), input("two")], scope: Scope(user: "carl"), by: Caller(small))
+        try await memory.remember(
+            [input("one"), input("two")], scope: Scope(user: "carl"), by: Caller(small))
         let error = await #expect(throws: StoreError.self) {
-            try await memory.remember([input("three")], scope: Scope(user: "carl"), by: Caller(small))
+            try await memory.remember(
+                [input("three")], scope: Scope(user: "carl"), by: Caller(small))
         }
         #expect(error?.code == .quotaReached)
         await memory.close(deadline: .zero)

@@ -20,7 +20,10 @@ import Testing
             ("Ana Lopez no longer lives in Paris.", ["ana lopez | home | not paris"]),
             ("My sister doesn't live in Rome anymore.", ["tom's sister | home | not rome"]),
             ("Ana's living in Oslo now.", ["ana | home | oslo"]),
-            ("Ana moved to Berlin and works at Siemens.", ["ana | home | berlin", "ana | employer | siemens"]),
+            (
+                "Ana moved to Berlin and works at Siemens.",
+                ["ana | home | berlin", "ana | employer | siemens"]
+            ),
             ("I quit Siemens.", ["tom | employer | not siemens"]),
             ("My favourite colour is dark blue.", ["tom | favorite color | dark blue"]),
             ("Ana's phone number is 555-0199.", ["ana | phone | 555-0199"]),
@@ -41,11 +44,14 @@ import Testing
 
     @Test(
         arguments: [
-            "Does Ana live in Paris?", "If Ana moved to Paris, she would be happy.", "She lives in Paris.",
+            "Does Ana live in Paris?", "If Ana moved to Paris, she would be happy.",
+            "She lives in Paris.",
             "Sounds like fun!", "It looks like rain.",
-            "I used to live in Paris.", "I would like tea", "I want to live in Rome", "People live in houses.",
+            "I used to live in Paris.", "I would like tea", "I want to live in Rome",
+            "People live in houses.",
             "I joined a gym", "Ana is in the garden.",
-            "\"The Name of the Wind\" is great.", "Someone who lives in Paris called.", "I left the house", "", "is",
+            "\"The Name of the Wind\" is great.", "Someone who lives in Paris called.",
+            "I left the house", "", "is",
             "my is is", "I like", "lives in",
         ])
     func `what could be anybody's, or is not stated, is passed over`(text: String) {
@@ -58,11 +64,14 @@ import Testing
     }
 
     private func remember(_ memory: MemoryOS, _ text: String, day: Int) async throws -> MemCube {
-        try await memory.remember([MemoryInput(text, speaker: "Ana", eventTime: Self.day(day))], scope: Self.scope)[0]
+        try await memory.remember(
+            [MemoryInput(text, speaker: "Ana", eventTime: Self.day(day))], scope: Self.scope)[0]
             .memory
     }
 
-    private func first(_ memory: MemoryOS, _ question: String, _ change: (inout RecallRequest) -> Void = { _ in })
+    private func first(
+        _ memory: MemoryOS, _ question: String, _ change: (inout RecallRequest) -> Void = { _ in }
+    )
         async throws -> String?
     {
         var request = RecallRequest(question, owner: Self.owner)
@@ -71,40 +80,61 @@ import Testing
         return try await memory.recall(request).memories.first?.memory.text
     }
 
-    @Test func `the later one is preferred, the earlier one answers for its time, and both are linked`() async throws {
+    @Test
+    func `the later one is preferred, the earlier one answers for its time, and both are linked`()
+        async throws
+    {
         let folder = try TemporaryFolder(), memory = try folder.open()
         let paris = try await remember(memory, "I live in Paris", day: 10)
         _ = try await remember(memory, "I like tea", day: 11)
         let berlin = try await remember(memory, "I moved to Berlin", day: 500)
-        let old = try #require(try memory.store.cube(paris.id, owner: Self.owner, asOf: nil, by: .local))
+        let old = try #require(
+            try memory.store.cube(paris.id, owner: Self.owner, asOf: nil, by: .local))
         #expect(old.validUntil == Self.day(500) && old.state == .activated && old.version == 2)
-        #expect(try memory.store.links(of: paris.id, owner: Self.owner, by: .local).map(\.source) == [berlin.id])
+        #expect(
+            try memory.store.links(of: paris.id, owner: Self.owner, by: .local).map(\.source) == [
+                berlin.id
+            ])
         #expect(try await first(memory, "Where does Ana live?") == "I moved to Berlin")
         // Now, and without the words of the question.
-        #expect(try await first(memory, "Does Ana live in Paris or elsewhere?") == "I moved to Berlin")
+        #expect(
+            try await first(memory, "Does Ana live in Paris or elsewhere?") == "I moved to Berlin")
         #expect(try await first(memory, "Where did Ana live before?") == "I live in Paris")
-        #expect(try await first(memory, "Where does Ana live?") { $0.at = Self.day(100) } == "I live in Paris")
+        #expect(
+            try await first(memory, "Where does Ana live?") { $0.at = Self.day(100) }
+                == "I live in Paris")
         #expect(try await first(memory, "Where does Ana live?") { $0.at = Self.day(5) } == nil)
         // What was known before anything was said of Berlin.
-        #expect(try await first(memory, "Where does Ana live?") { $0.asOf = paris.recordedTime } == "I live in Paris")
+        #expect(
+            try await first(memory, "Where does Ana live?") { $0.asOf = paris.recordedTime }
+                == "I live in Paris")
         // Said again of the past: that changes nothing for now.
         let rome = try await remember(memory, "I live in Rome", day: 3)
-        #expect(try memory.store.cube(rome.id, owner: Self.owner, asOf: nil, by: .local)?.validUntil == Self.day(10))
+        #expect(
+            try memory.store.cube(rome.id, owner: Self.owner, asOf: nil, by: .local)?.validUntil
+                == Self.day(10))
         #expect(try await first(memory, "Where does Ana live?") == "I moved to Berlin")
         // Taken back, the one before holds again; erased, too.
         _ = try memory.store.commit([.archive(berlin.id)], owner: Self.owner, by: .local)
-        #expect(try memory.store.cube(paris.id, owner: Self.owner, asOf: nil, by: .local)?.validUntil == nil)
+        #expect(
+            try memory.store.cube(paris.id, owner: Self.owner, asOf: nil, by: .local)?.validUntil
+                == nil)
         _ = try memory.store.commit([.restore(berlin.id)], owner: Self.owner, by: .local)
-        #expect(try memory.store.cube(paris.id, owner: Self.owner, asOf: nil, by: .local)?.validUntil == Self.day(500))
+        #expect(
+            try memory.store.cube(paris.id, owner: Self.owner, asOf: nil, by: .local)?.validUntil
+                == Self.day(500))
         try await memory.erase(berlin.id, owner: Self.owner)
-        #expect(try memory.store.cube(paris.id, owner: Self.owner, asOf: nil, by: .local)?.validUntil == nil)
+        #expect(
+            try memory.store.cube(paris.id, owner: Self.owner, asOf: nil, by: .local)?.validUntil
+                == nil)
         #expect(try await first(memory, "Where does Ana live?") == "I live in Paris")
         #expect(
-            try memory.store.history(paris.id, owner: Self.owner, by: .local).map(\.operation).filter {
-                $0 != .unlink && $0 != .link
-            } == [
-                .add, .supersede, .reinstate, .supersede, .reinstate,
-            ])
+            try memory.store.history(paris.id, owner: Self.owner, by: .local).map(\.operation)
+                .filter {
+                    $0 != .unlink && $0 != .link
+                } == [
+                    .add, .supersede, .reinstate, .supersede, .reinstate,
+                ])
         #expect(try memory.store.check(repair: false, by: .local).allSatisfy(\.sound))
         #expect(try memory.store.verifyAudit(keys: nil, head: nil, by: .local).findings.isEmpty)
         await memory.close(deadline: .zero)
@@ -112,10 +142,12 @@ import Testing
 
     @Test func `the outcome does not depend on the order in which things are said`() async throws {
         let said = [
-            ("I live in Paris", 1), ("I moved to Berlin", 5), ("I no longer live in Berlin", 8), ("I live in Rome", 9),
+            ("I live in Paris", 1), ("I moved to Berlin", 5), ("I no longer live in Berlin", 8),
+            ("I live in Rome", 9),
             ("I live in Rome", 12),
             ("I moved to Oslo", 20),
-            ("I like coffee", 2), ("I don't like coffee", 7), ("I work at Siemens", 3), ("I quit Siemens", 15),
+            ("I like coffee", 2), ("I don't like coffee", 7), ("I work at Siemens", 3),
+            ("I quit Siemens", 15),
         ]
         var outcomes: Set<String> = []
         for seed in 0..<12 {
@@ -146,21 +178,29 @@ import Testing
 
     @Test func `somebody who sees less neither ends what others see nor learns of it`() async throws {
         let folder = try TemporaryFolder(), memory = try folder.open()
-        let low = Principal(name: "low", permissions: [.read, .write], user: "ana", clearance: .internal)
-        func say(_ text: String, _ label: Sensitivity, day: Int, by principal: Principal) async throws -> MemCube {
+        let low = Principal(
+            name: "low", permissions: [.read, .write], user: "ana", clearance: .internal)
+        func say(_ text: String, _ label: Sensitivity, day: Int, by principal: Principal)
+            async throws -> MemCube
+        {
             var input = MemoryInput(text, speaker: "Ana", eventTime: Self.day(day))
             input.sensitivity = label
-            return try await memory.remember([input], scope: Self.scope, by: Caller(principal))[0].memory
+            return try await memory.remember([input], scope: Self.scope, by: Caller(principal))[0]
+                .memory
         }
         let open = try await say("I live in Paris", .internal, day: 1, by: .local)
         let secret = try await say("I live in Oslo", .restricted, day: 2, by: .local)
         #expect(
-            try memory.store.cube(open.id, owner: Self.owner, asOf: nil, by: .local)?.validUntil == nil,
+            try memory.store.cube(open.id, owner: Self.owner, asOf: nil, by: .local)?.validUntil
+                == nil,
             "what only some see ends nothing that all see")
         _ = try await say("I live in Rome", .internal, day: 3, by: low)
-        #expect(try memory.store.cube(open.id, owner: Self.owner, asOf: nil, by: .local)?.validUntil == Self.day(3))
         #expect(
-            try memory.store.cube(secret.id, owner: Self.owner, asOf: nil, by: .local)?.validUntil == nil,
+            try memory.store.cube(open.id, owner: Self.owner, asOf: nil, by: .local)?.validUntil
+                == Self.day(3))
+        #expect(
+            try memory.store.cube(secret.id, owner: Self.owner, asOf: nil, by: .local)?.validUntil
+                == nil,
             "nor does somebody end what is out of their sight")
         await memory.close(deadline: .zero)
     }
@@ -173,7 +213,10 @@ import Testing
         let all = try memory.store.list(CubeFilter(owner: Self.owner, limit: 1000), by: .local)
         let parts = all.filter { $0.id != wrong.id && $0.state == .activated }
         #expect(parts.count > 1 && parts.contains { $0.id == first.id })
-        #expect(sentences.allSatisfy { sentence in parts.contains { $0.text.contains(sentence.dropLast()) } })
+        #expect(
+            sentences.allSatisfy { sentence in
+                parts.contains { $0.text.contains(sentence.dropLast()) }
+            })
         for part in parts {
             let links = try memory.store.links(of: part.id, owner: Self.owner, by: .local)
             #expect(links.map(\.kind).contains(CubeLink.corrects))
@@ -181,41 +224,66 @@ import Testing
         await memory.close(deadline: .zero)
     }
 
-    @Test func `corrections, feedback, rollback and freezing are versions that can be taken back`() async throws {
+    @Test func `corrections, feedback, rollback and freezing are versions that can be taken back`()
+        async throws
+    {
         let folder = try TemporaryFolder(), memory = try folder.open()
         let wrong = try await remember(memory, "The ferry leaves at nine from pier four", day: 1)
         let right = try await memory.correct(
             wrong.id, with: "The ferry leaves at ten from pier four", owner: Self.owner)
-        #expect(try await first(memory, "When does the ferry leave?") == "The ferry leaves at ten from pier four")
-        #expect(try memory.store.cube(wrong.id, owner: Self.owner, asOf: nil, by: .local)?.state == .merged)
-        #expect(try memory.store.links(of: right.id, owner: Self.owner, by: .local).map(\.kind) == [CubeLink.corrects])
+        #expect(
+            try await first(memory, "When does the ferry leave?")
+                == "The ferry leaves at ten from pier four")
+        #expect(
+            try memory.store.cube(wrong.id, owner: Self.owner, asOf: nil, by: .local)?.state
+                == .merged)
+        #expect(
+            try memory.store.links(of: right.id, owner: Self.owner, by: .local).map(\.kind) == [
+                CubeLink.corrects
+            ])
         #expect(right.eventTime == wrong.eventTime && right.speaker == "Ana")
-        await #expect(throws: InputError.self) { try await memory.correct(right.id, with: "  ", owner: Self.owner) }
+        await #expect(throws: InputError.self) {
+            try await memory.correct(right.id, with: "  ", owner: Self.owner)
+        }
         #expect(try await memory.judge(right.id, .right, owner: Self.owner).confirmations == 1)
         #expect(try await memory.judge(right.id, .outdated, owner: Self.owner).validUntil != nil)
         #expect(try await memory.judge(right.id, .wrong, owner: Self.owner).state == .archived)
         // Version 2 was confirmed, active and held.
         let again = try await memory.rollback(right.id, to: 2, owner: Self.owner)
-        #expect(again.version == 5 && again.state == .activated && again.validUntil == nil && again.confirmations == 1)
-        #expect(try memory.store.commit([.freeze(right.id)], owner: Self.owner, by: .local)[0].state == .frozen)
-        let frozen = try #require(try memory.store.cube(right.id, owner: Self.owner, asOf: nil, by: .local))
+        #expect(
+            again.version == 5 && again.state == .activated && again.validUntil == nil
+                && again.confirmations == 1)
+        #expect(
+            try memory.store.commit([.freeze(right.id)], owner: Self.owner, by: .local)[0].state
+                == .frozen)
+        let frozen = try #require(
+            try memory.store.cube(right.id, owner: Self.owner, asOf: nil, by: .local))
         var changed = frozen
         changed.text = "The ferry leaves at noon"
         changed.state = .activated
         #expect(throws: StoreError.self) {
-            try memory.store.commit([.update(changed, analysis: [], contentHash: [1])], owner: Self.owner, by: .local)
+            try memory.store.commit(
+                [.update(changed, analysis: [], contentHash: [1])], owner: Self.owner, by: .local)
         }
-        #expect(try await first(memory, "When does the ferry leave?") == "The ferry leaves at ten from pier four")
+        #expect(
+            try await first(memory, "When does the ferry leave?")
+                == "The ferry leaves at ten from pier four")
         _ = try memory.store.commit([.restore(right.id)], owner: Self.owner, by: .local)
-        await #expect(throws: StoreError.self) { try await memory.rollback(right.id, to: 99, owner: Self.owner) }
-        await #expect(throws: StoreError.self) { try await memory.rollback(CubeID(), to: 1, owner: Self.owner) }
+        await #expect(throws: StoreError.self) {
+            try await memory.rollback(right.id, to: 99, owner: Self.owner)
+        }
+        await #expect(throws: StoreError.self) {
+            try await memory.rollback(CubeID(), to: 1, owner: Self.owner)
+        }
         // An update cannot carry a cube past the rules of its life.
-        var sneaked = try #require(try memory.store.cube(right.id, owner: Self.owner, asOf: nil, by: .local))
+        var sneaked = try #require(
+            try memory.store.cube(right.id, owner: Self.owner, asOf: nil, by: .local))
         sneaked.state = .erased
         #expect(
-            try memory.store.commit([.update(sneaked, analysis: [], contentHash: [1])], owner: Self.owner, by: .local)[
-                0
-            ].state == .activated)
+            try memory.store.commit(
+                [.update(sneaked, analysis: [], contentHash: [1])], owner: Self.owner, by: .local)[
+                    0
+                ].state == .activated)
         await memory.close(deadline: .zero)
     }
 }

@@ -28,16 +28,25 @@ import Testing
         ("last summer", "2022-06-01", "2022-09-01"),
         ("last December", "2022-12-01", "2023-01-01"),
     ])
-    func `times are resolved against the message's date`(text: String, start: String, end: String) throws {
+    func `times are resolved against the message's date`(text: String, start: String, end: String)
+        throws
+    {
         let found = TimeExpressions.find(in: text, reference: Self.reference)
         let first = try #require(found.first, "nothing found in '\(text)'")
         #expect(
-            found.count == 1 && first.start == DateText.parse(start) && first.end == DateText.parse(end), "\(found)")
+            found.count == 1 && first.start == DateText.parse(start)
+                && first.end == DateText.parse(end), "\(found)")
     }
 
-    @Test(arguments: ["I may come", "they march on", "room 2023", "February 31", "the second one", "99/99/9999", ""])
+    @Test(arguments: [
+        "I may come", "they march on", "room 2023", "February 31", "the second one", "99/99/9999",
+        "",
+    ])
     func `what is no date is left alone`(text: String) {
-        #expect(TimeExpressions.find(in: text, reference: Self.reference).filter { $0.text != "february" }.isEmpty)
+        #expect(
+            TimeExpressions.find(in: text, reference: Self.reference).filter {
+                $0.text != "february"
+            }.isEmpty)
     }
 
     @Test func `a month without a year fits that month of any year`() {
@@ -47,12 +56,16 @@ import Testing
                 && june.proximity(to: DateText.parse("2019-08-15")!) == 0)
         let day = TimeExpressions.find(in: "8 May 2023", reference: Self.reference)[0]
         #expect(day.proximity(to: DateText.parse("2023-05-08T20:00:00Z")!) == 1)
-        #expect(day.proximity(to: DateText.parse("2023-05-10")!) > day.proximity(to: DateText.parse("2023-05-20")!))
+        #expect(
+            day.proximity(to: DateText.parse("2023-05-10")!)
+                > day.proximity(to: DateText.parse("2023-05-20")!))
     }
 
     @Test(arguments: [
-        ("I love dark chocolate", MemoryType.preference), ("My name is Ana and I live in Lisbon", .core),
-        ("How to prune roses: make sure to cut above a bud", .procedural), ("1. Boil water\n2. Add tea", .procedural),
+        ("I love dark chocolate", MemoryType.preference),
+        ("My name is Ana and I live in Lisbon", .core),
+        ("How to prune roses: make sure to cut above a bud", .procedural),
+        ("1. Boil water\n2. Add tea", .procedural),
         ("We went to the zoo yesterday", .episodic), ("The capital of France is Paris", .semantic),
         ("What do I like?", .episodic), ("I love the sea, don't you?", .preference),
         ("Guess where I live? I live in Bergen now. And you?", .core),
@@ -64,7 +77,9 @@ import Testing
 
     @Test func `names are found, openers and sentence starts are not`() {
         let found = TextFacts.entities(
-            in: "Hey Caroline! Yesterday we flew to New York with Bob's dog. Write to ana@example.org", speaker: "Tim")
+            in:
+                "Hey Caroline! Yesterday we flew to New York with Bob's dog. Write to ana@example.org",
+            speaker: "Tim")
         #expect(
             found.contains("Caroline") && found.contains("New York") && found.contains("Bob")
                 && found.contains("ana@example.org") && found.contains("Tim"))
@@ -87,14 +102,17 @@ import Testing
     @Test func `analyses survive encoding`() throws {
         let text = "Did Tom and Maria meet two days ago?"
         let analysis = Analysis(
-            text: text, words: TextAnalyzer.words(text), entities: ["Tom", "Maria", "Ana", "tom"], speaker: "Ana",
+            text: text, words: TextAnalyzer.words(text), entities: ["Tom", "Maria", "Ana", "tom"],
+            speaker: "Ana",
             eventTime: Self.reference,
             analyzer: TextAnalyzer())
         let read = try #require(Analysis(encoded: analysis.encoded))
         #expect(
             read.hasTime && read.hasNumber && read.names == 2 && read.entities == analysis.entities
                 && read.entities.count == 2 && read.terms == analysis.terms)
-        #expect(Analysis(encoded: []) == nil && Analysis(encoded: [0, 1]) == nil && Analysis(encoded: [0xf0]) == nil)
+        #expect(
+            Analysis(encoded: []) == nil && Analysis(encoded: [0, 1]) == nil
+                && Analysis(encoded: [0xf0]) == nil)
     }
 
     @Test(arguments: [

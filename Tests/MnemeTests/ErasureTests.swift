@@ -34,20 +34,25 @@ import Testing
         let folder = try TemporaryFolder(), key = EncryptionKey(),
             memory = try folder.open(embedder: Embedder(), key: key)
         for i in 0..<2_000 {
-            try await memory.remember([MemoryInput("Walk number \(i) went around the lake")], scope: Self.scope)
+            try await memory.remember(
+                [MemoryInput("Walk number \(i) went around the lake")], scope: Self.scope)
         }
-        let made = try await memory.remember([MemoryInput(Self.secret, speaker: "Ana")], scope: Self.scope)[0]
+        let made = try await memory.remember(
+            [MemoryInput(Self.secret, speaker: "Ana")], scope: Self.scope)[0]
         let twin = try await memory.remember(
             [MemoryInput("They say: " + Self.secret, speaker: "Ben")], scope: Self.scope)[0]
         let proof = try await memory.eraseWithProof(made.id, owner: Self.owner)
         #expect(proof.findings.contains { !$0.places.isEmpty }, "another memory says the same")
         #expect(try await !memory.check(proof).problems.isEmpty)
         #expect(
-            try proof.search([folder.path + "/store.db", folder.path + "/store.db-wal"]).contains { !$0.places.isEmpty }
+            try proof.search([folder.path + "/store.db", folder.path + "/store.db-wal"]).contains {
+                !$0.places.isEmpty
+            }
         )
         let last = try await memory.eraseWithProof(twin.id, owner: Self.owner)
         #expect(
-            last.findings.allSatisfy { $0.places.isEmpty } && last.findings.contains { $0.bytes > 100_000 },
+            last.findings.allSatisfy { $0.places.isEmpty }
+                && last.findings.contains { $0.bytes > 100_000 },
             "\(last.findings)")
         for proof in [proof, last] {
             let problems = try await memory.check(proof).problems
@@ -56,25 +61,32 @@ import Testing
         await memory.close()
     }
 
-    @Test func `an erasure is proved against the raw files, and a copy that comes back is found`() async throws {
+    @Test func `an erasure is proved against the raw files, and a copy that comes back is found`()
+        async throws
+    {
         let folder = try TemporaryFolder(), memory = try folder.open(embedder: Embedder())
         for i in 0..<50 {
             try await memory.remember(
-                [MemoryInput("Walk number \(i) went around the lake and back home again")], scope: Self.scope)
+                [MemoryInput("Walk number \(i) went around the lake and back home again")],
+                scope: Self.scope)
         }
-        let made = try await memory.remember([MemoryInput(Self.secret, speaker: "Ana")], scope: Self.scope)[0]
+        let made = try await memory.remember(
+            [MemoryInput(Self.secret, speaker: "Ana")], scope: Self.scope)[0]
         var changed = made.memory
         changed.text += " It was opened once in the spring of last year."
-        _ = try memory.store.commit([.update(changed, analysis: [], contentHash: [1])], owner: Self.owner, by: .local)
+        _ = try memory.store.commit(
+            [.update(changed, analysis: [], contentHash: [1])], owner: Self.owner, by: .local)
         try await memory.embedPending()
         _ = try await memory.recall(RecallRequest("safe combination", owner: Self.owner))
         await memory.close()
         // What the log holds goes into the file.
         try (memory.store as? SQLiteMemoryStore)?.close()
-        try FileManager.default.copyItem(atPath: folder.path + "/store.db", toPath: folder.path + "/backup.db")
+        try FileManager.default.copyItem(
+            atPath: folder.path + "/store.db", toPath: folder.path + "/backup.db")
 
         let again = try folder.open(embedder: Embedder())
-        let proof = try await again.eraseWithProof(made.id, owner: Self.owner, by: Caller(.local, reason: "asked"))
+        let proof = try await again.eraseWithProof(
+            made.id, owner: Self.owner, by: Caller(.local, reason: "asked"))
         #expect(proof.erased == [made.id] && proof.principal == "local" && proof.reason == "asked")
         #expect(proof.fingerprints.count > 40 && proof.findings.contains { $0.bytes > 10_000 })
         #expect(proof.findings.allSatisfy { $0.places.isEmpty }, "\(proof.findings)")
@@ -92,11 +104,16 @@ import Testing
         #expect(backup.count == 1 && !backup[0].places.isEmpty)
         let bytes = try #require(FileManager.default.contents(atPath: folder.path + "/backup.db"))
         let place = try #require(backup[0].places.first)
-        try FileManager.default.createDirectory(atPath: folder.path + "/index", withIntermediateDirectories: true)
-        try (Data(repeating: 7, count: 1_001) + bytes[place..<place + 32] + Data(repeating: 9, count: 77)).write(
-            to: URL(fileURLWithPath: folder.path + "/index/x.vectors"))
+        try FileManager.default.createDirectory(
+            atPath: folder.path + "/index", withIntermediateDirectories: true)
+        try
+            (Data(repeating: 7, count: 1_001) + bytes[place..<place + 32]
+            + Data(repeating: 9, count: 77)).write(
+                to: URL(fileURLWithPath: folder.path + "/index/x.vectors"))
         let found = try await again.check(read)
-        #expect(found.problems.count == 1 && found.findings.contains { $0.places == [1_001] }, "\(found.problems)")
+        #expect(
+            found.problems.count == 1 && found.findings.contains { $0.places == [1_001] },
+            "\(found.problems)")
         // The vector alone is found, too: it tells nearly what the text does.
         let vector = try Embedder().embed(["Ana: " + changed.text])[0].withUnsafeBytes { Data($0) }
         try vector.write(to: URL(fileURLWithPath: folder.path + "/vector.bin"))
@@ -114,8 +131,11 @@ import Testing
         #expect(try await memory.check(proof).problems.isEmpty)
         proof.erased = [two]
         #expect(try await memory.check(proof).problems.count >= 3)
-        await #expect(throws: StoreError.self) { try await memory.eraseWithProof(one, owner: Self.owner) }
-        let stranger = Caller(Principal(name: "bob", permissions: Set(Permission.allCases), user: "bob"))
+        await #expect(throws: StoreError.self) {
+            try await memory.eraseWithProof(one, owner: Self.owner)
+        }
+        let stranger = Caller(
+            Principal(name: "bob", permissions: Set(Permission.allCases), user: "bob"))
         await #expect(throws: AccessError.self) {
             try await memory.eraseWithProof(two, owner: Self.owner, by: stranger)
         }

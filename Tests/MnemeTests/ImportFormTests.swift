@@ -6,7 +6,8 @@ import Testing
 /// Exports of other programs as they are.
 @Suite struct ImportFormTests {
     private func run(
-        _ memory: MemoryOS, _ path: String, _ extra: [String: JSONValue] = [:], as principal: Principal = .local
+        _ memory: MemoryOS, _ path: String, _ extra: [String: JSONValue] = [:],
+        as principal: Principal = .local
     ) async throws -> ImportReport {
         let context = OperationContext(memory: memory, principal: principal)
         let output = try await ImportOperation.call(
@@ -17,7 +18,8 @@ import Testing
         return report
     }
 
-    private func post(_ memory: MemoryOS, _ data: String, _ extra: [String: JSONValue] = [:]) async throws
+    private func post(_ memory: MemoryOS, _ data: String, _ extra: [String: JSONValue] = [:])
+        async throws
         -> ImportReport
     {
         let context = OperationContext(memory: memory, principal: .local)
@@ -56,7 +58,8 @@ import Testing
     @Test func `of a ChatGPT export what was said is taken, with a time of then`() async throws {
         let folder = try TemporaryFolder(), memory = try folder.open()
         for (i, mark) in ["", "\u{FEFF}"].enumerated() {
-            let file = try folder.write("conversations\(i).json", mark + "[{\"mapping\":3},\(Self.chat),\"x\"]")
+            let file = try folder.write(
+                "conversations\(i).json", mark + "[{\"mapping\":3},\(Self.chat),\"x\"]")
             let report = try await run(memory, file, ["user": .string("u\(i)")])
             #expect(report.stored == 3 && report.skipped == 2 && report.undated == 0)
             #expect(report.leftOut.values.sorted() == [1, 4])
@@ -64,11 +67,15 @@ import Testing
             #expect(found.map(\.text) == ["My tomato bed", "Water it \u{FFFD} daily", "Thanks"])
             #expect(found.map(\.speaker) == ["user", "assistant", "user"])
             #expect(
-                found.map { $0.eventTime.timeIntervalSince1970 } == [1_690_000_000, 1_690_000_000, 1_690_000_020.5])
+                found.map { $0.eventTime.timeIntervalSince1970 } == [
+                    1_690_000_000, 1_690_000_000, 1_690_000_020.5,
+                ])
         }
     }
 
-    @Test func `of a Claude export the shown branch is taken, without tools and thoughts`() async throws {
+    @Test func `of a Claude export the shown branch is taken, without tools and thoughts`()
+        async throws
+    {
         let folder = try TemporaryFolder(), memory = try folder.open()
         let report = try await post(
             memory,
@@ -99,13 +106,17 @@ import Testing
             #"{"messages":[{"role":"user","content":"I row on Sundays"},{"role":"tool","content":"{}"},{"role":"assistant","content":[{"type":"text","text":"Good"}]}]}"#
         var report = try await run(memory, folder.write("a.json", "[\(one)]"), ["user": "a"])
         #expect(
-            report.stored == 2 && report.skipped == 1 && report.leftOut.values.reduce(0, +) == 1 && report.undated == 2)
-        report = try await run(memory, folder.write("b.jsonl", one + "\n" + two + "\n"), ["user": "b"])
+            report.stored == 2 && report.skipped == 1 && report.leftOut.values.reduce(0, +) == 1
+                && report.undated == 2)
+        report = try await run(
+            memory, folder.write("b.jsonl", one + "\n" + two + "\n"), ["user": "b"])
         #expect(report.stored == 4)
         report = try await run(memory, folder.write("c.json", two), ["user": "c"])
         #expect(report.stored == 2)
         report = try await run(
-            memory, folder.write("d.json", #"[{"role":"user","content":"hello there"},{"content":3}]"#), ["user": "d"])
+            memory,
+            folder.write("d.json", #"[{"role":"user","content":"hello there"},{"content":3}]"#),
+            ["user": "d"])
         #expect(report.stored == 1 && report.skipped == 1)
         #expect(try all(memory, "b").map(\.speaker) == ["user", "assistant", "user", "assistant"])
     }
@@ -124,7 +135,8 @@ import Testing
             #"{"agent_type":"memgpt_agent","name":"Captain","core_memory":[{"label":"human","value":"Name: Ada"}],"messages":\#(messages)}"#,
         ]
         for (i, text) in files.enumerated() {
-            let report = try await run(memory, folder.write("agent\(i).af", text), ["user": .string("u\(i)")])
+            let report = try await run(
+                memory, folder.write("agent\(i).af", text), ["user": .string("u\(i)")])
             #expect(report.stored == 3 && report.skipped == 0, "\(report)")
             let found = try all(memory, "u\(i)")
             #expect(found.map(\.text) == ["Name: Ada", "I sail", "Where to?"])
@@ -137,16 +149,20 @@ import Testing
         let folder = try TemporaryFolder(), memory = try folder.open()
         let entities = [
             #"{"type":"entity","name":"Ada","entityType":"person","observations":["Speaks Danish","Ada rows"]}"#,
-            #"{"type":"entity","name":"Harbour Club","entityType":"club","observations":[]}"#, #"{"type":"entity"}"#,
+            #"{"type":"entity","name":"Harbour Club","entityType":"club","observations":[]}"#,
+            #"{"type":"entity"}"#,
         ]
-        let relation = #"{"type":"relation","from":"Ada","to":"Harbour Club","relationType":"member_of"}"#
-        let file = try folder.write("memory.jsonl", relation + "\n" + entities.joined(separator: "\n"))
+        let relation =
+            #"{"type":"relation","from":"Ada","to":"Harbour Club","relationType":"member_of"}"#
+        let file = try folder.write(
+            "memory.jsonl", relation + "\n" + entities.joined(separator: "\n"))
         let report = try await run(memory, file)
         #expect(report.stored == 4 && report.skipped == 1 && report.links == 2)
         let found = try all(memory)
         #expect(
             Set(found.map(\.text)) == [
-                "Ada: Speaks Danish", "Ada rows", "Harbour Club (club)", "Ada member of Harbour Club",
+                "Ada: Speaks Danish", "Ada rows", "Harbour Club (club)",
+                "Ada member of Harbour Club",
             ])
         #expect(try await run(memory, file).links == 0)
         let graph = "{\"entities\":[\(entities[0])],\"relations\":[\(relation)]}"
@@ -155,7 +171,8 @@ import Testing
 
     @Test func `notes of basic-memory keep front matter, observations and links`() async throws {
         let folder = try TemporaryFolder(), memory = try folder.open()
-        try FileManager.default.createDirectory(atPath: folder.path + "/notes", withIntermediateDirectories: true)
+        try FileManager.default.createDirectory(
+            atPath: folder.path + "/notes", withIntermediateDirectories: true)
         _ = try folder.write(
             "notes/Brewing.md",
             """
@@ -180,26 +197,36 @@ import Testing
             """)
         _ = try folder.write(
             "notes/Beans.md",
-            "---\r\ntags: [coffee, origin]\r\n---\r\n# Beans\r\n\r\nFrom Jimma. See [[notes/coffee-brewing|this]].")
+            "---\r\ntags: [coffee, origin]\r\n---\r\n# Beans\r\n\r\nFrom Jimma. See [[notes/coffee-brewing|this]]."
+        )
         let report = try await run(memory, folder.path + "/notes")
         #expect(report.skipped == 0 && report.links == 2, "\(report)")
         let found = try all(memory)
         let pour = try #require(found.first { $0.text.hasPrefix("Pour slowly") })
-        #expect(pour.tags == ["coffee", "kitchen", "technique"] && pour.metadata["category"] == "method")
-        #expect(pour.metadata["title"] == "Coffee Brewing" && pour.eventTime == DateText.parse("2024-05-06"))
+        #expect(
+            pour.tags == ["coffee", "kitchen", "technique"] && pour.metadata["category"] == "method"
+        )
+        #expect(
+            pour.metadata["title"] == "Coffee Brewing"
+                && pour.eventTime == DateText.parse("2024-05-06"))
         let beans = try #require(found.first { $0.text.contains("Jimma") })
-        #expect(beans.tags == ["coffee", "origin"] && !found.contains { $0.text.contains("permalink") })
+        #expect(
+            beans.tags == ["coffee", "origin"] && !found.contains { $0.text.contains("permalink") })
         #expect(found.contains { $0.text.contains("buy filters") })
         #expect(
-            try memory.store.links(of: beans.id, owner: Owner(), by: .local).map(\.kind).sorted() == [
-                "linksTo", "relates_to",
-            ])
+            try memory.store.links(of: beans.id, owner: Owner(), by: .local).map(\.kind).sorted()
+                == [
+                    "linksTo", "relates_to",
+                ])
     }
 
-    @Test(arguments: ["\n", "\r\n"]) func `what stands between fences is no heading`(end: String) async throws {
+    @Test(arguments: ["\n", "\r\n"]) func `what stands between fences is no heading`(end: String)
+        async throws
+    {
         let folder = try TemporaryFolder(), memory = try folder.open()
         let text = [
-            "# Boat", "", "White mast.", "", "```sh", "", "# not a heading", "rm hull", "```", "", "#sailing", "",
+            "# Boat", "", "White mast.", "", "```sh", "", "# not a heading", "rm hull", "```", "",
+            "#sailing", "",
             "~~~", "# nor this", "~~~", "## Crew", "", "Tom.",
         ]
         _ = try await run(memory, folder.write("a.md", text.joined(separator: end)))
@@ -218,22 +245,28 @@ import Testing
              {"id":6,"memory":"Owns a kayak","created_at":1721612736000,"user_id":7}]}
             """)
         let report = try await run(memory, file)
-        #expect(report.users.map(\.user) == ["alice", "bob", "7"] && report.users.map(\.stored) == [1, 2, 1])
+        #expect(
+            report.users.map(\.user) == ["alice", "bob", "7"]
+                && report.users.map(\.stored) == [1, 2, 1])
         #expect(report.skipped == 2 && report.stored == 4 && report.undated == 0)
         #expect(try all(memory).isEmpty)
         let bob = try all(memory, "bob")
         #expect(
-            bob.map(\.text) == ["Drives a red van", "Lives near the harbour"] && bob[0].metadata == ["list": "[1,2]"])
+            bob.map(\.text) == ["Drives a red van", "Lives near the harbour"]
+                && bob[0].metadata == ["list": "[1,2]"])
         #expect(bob.allSatisfy { DateText.day($0) == "2024-07-22" })
         #expect(try all(memory, "7").first.map(DateText.day) == "2024-07-22")
         // Of several, the one that is named.
         let one = try await run(memory, file, ["user": "bob"])
         #expect(one.duplicates == 2 && one.stored == 0 && one.leftOut.values.reduce(0, +) == 2)
-        let error = await #expect(throws: InputError.self) { try await run(memory, file, ["user": "carol"]) }
+        let error = await #expect(throws: InputError.self) {
+            try await run(memory, file, ["user": "carol"])
+        }
         #expect(error?.description.contains("alice") == true)
         #expect(try all(memory, "carol").isEmpty)
         // Whoever has one user's memories gets no others.
-        let alice = Principal(name: "key", permissions: [.read, .write], tenant: "default", user: "alice")
+        let alice = Principal(
+            name: "key", permissions: [.read, .write], tenant: "default", user: "alice")
         #expect(try await run(memory, file, as: alice).duplicates == 1)
         // A file of one user may be somebody else's here.
         let single = try folder.write("one.jsonl", #"{"content":"I knit","user_id":"x"}"#)
@@ -256,9 +289,11 @@ import Testing
     }
 
     @Test(arguments: [
-        #"{"a":"#, "[]", "{}", "[ ]", #"{"a":1}"#, #"[{"a":1},{"b":[2]}]"#, "[1,2]", "\"text\"", "", " \n",
+        #"{"a":"#, "[]", "{}", "[ ]", #"{"a":1}"#, #"[{"a":1},{"b":[2]}]"#, "[1,2]", "\"text\"", "",
+        " \n",
         #"{"results":[]"#,
-        #"{"manifest":{"format":"mneme-vault"}}"#, "{\"memories\":[{\"scope\":{},\"recordedTime\":1}]}", "[null]",
+        #"{"manifest":{"format":"mneme-vault"}}"#,
+        "{\"memories\":[{\"scope\":{},\"recordedTime\":1}]}", "[null]",
         #"[{"mapping":{},"x":"#, #"{"data":"#,
     ])
     func `JSON of no known form is refused, and nothing is kept`(text: String) async throws {
@@ -267,7 +302,9 @@ import Testing
             let file = try folder.write(name, text)
             await #expect(throws: InputError.self) { try await run(memory, file) }
         }
-        if text != "\"text\"" { await #expect(throws: InputError.self) { try await post(memory, text) } }
+        if text != "\"text\"" {
+            await #expect(throws: InputError.self) { try await post(memory, text) }
+        }
         for format in ImportFormat.allCases where format != .text && format != .markdown {
             await #expect(throws: InputError.self) {
                 try await post(memory, text + "{", ["format": .string(format.rawValue)])
@@ -285,12 +322,16 @@ import Testing
     }
 
     @Test func `text of two bytes a character is refused with the reason`() async throws {
-        let folder = try TemporaryFolder(), memory = try folder.open(), path = folder.path + "/wide.json"
+        let folder = try TemporaryFolder(), memory = try folder.open(),
+            path = folder.path + "/wide.json"
         for encoding in [String.Encoding.utf16, .utf16LittleEndian, .utf16BigEndian, .utf32] {
             for name in ["wide.json", "wide.txt", "wide.jsonl"] {
-                try #require("[{\"role\":\"user\",\"content\":\"hello\"}]".data(using: encoding)).write(
-                    to: URL(fileURLWithPath: folder.path + "/" + name))
-                let error = await #expect(throws: InputError.self) { try await run(memory, folder.path + "/" + name) }
+                try #require("[{\"role\":\"user\",\"content\":\"hello\"}]".data(using: encoding))
+                    .write(
+                        to: URL(fileURLWithPath: folder.path + "/" + name))
+                let error = await #expect(throws: InputError.self) {
+                    try await run(memory, folder.path + "/" + name)
+                }
                 #expect(error?.description.contains("UTF-8") == true)
             }
         }
@@ -300,9 +341,14 @@ import Testing
 
     @Test func `depth and size of numbers end no import but their own`() async throws {
         let folder = try TemporaryFolder(), memory = try folder.open()
-        let deep = String(repeating: "[", count: 100_000), objects = String(repeating: "{\"a\":", count: 100_000)
-        for text in [deep, objects, deep + String(repeating: "]", count: 100_000), "[{\"content\":" + deep] {
-            await #expect(throws: InputError.self) { try await run(memory, folder.write("deep.json", text)) }
+        let deep = String(repeating: "[", count: 100_000),
+            objects = String(repeating: "{\"a\":", count: 100_000)
+        for text in [
+            deep, objects, deep + String(repeating: "]", count: 100_000), "[{\"content\":" + deep,
+        ] {
+            await #expect(throws: InputError.self) {
+                try await run(memory, folder.write("deep.json", text))
+            }
             let report = try await run(
                 memory,
                 folder.write(
@@ -312,7 +358,8 @@ import Testing
             #expect(report.stored == 1 && report.skipped == 2)
         }
         let numbers = [
-            "1e999", "-1e999", "1e300", "99999999999999999999999", "-0.0", "1e-999", "NaN", "Infinity", "-Infinity",
+            "1e999", "-1e999", "1e300", "99999999999999999999999", "-0.0", "1e-999", "NaN",
+            "Infinity", "-Infinity",
         ]
         for (i, number) in numbers.enumerated() {
             let texts: [ImportFormat: String] = [
@@ -330,11 +377,13 @@ import Testing
                     #"[{"id":\#(number),"memory":"n\#(i)","metadata":{"confidence":\#(number),"created_at":\#(number)}}]"#,
                 .letta:
                     #"{"agents":[{"id":"a\#(i)","created_at":\#(number),"messages":[{"role":"user","content":"n\#(i)","created_at":\#(number)}]}]}"#,
-                .mcp: #"{"entities":[{"name":"n\#(i)","observations":[\#(number)],"createdAt":\#(number)}]}"#,
+                .mcp:
+                    #"{"entities":[{"name":"n\#(i)","observations":[\#(number)],"createdAt":\#(number)}]}"#,
             ]
             for (format, text) in texts {
                 let report = try await post(
-                    memory, text, ["user": .string(format.rawValue), "format": .string(format.rawValue)])
+                    memory, text,
+                    ["user": .string(format.rawValue), "format": .string(format.rawValue)])
                 #expect(report.read == 1 && report.skipped == 0, "\(format) \(number) \(report)")
             }
         }
@@ -343,5 +392,7 @@ import Testing
 }
 
 extension DateText {
-    fileprivate static func day(_ cube: MemCube) -> String { String(format(cube.eventTime).prefix(10)) }
+    fileprivate static func day(_ cube: MemCube) -> String {
+        String(format(cube.eventTime).prefix(10))
+    }
 }

@@ -4,7 +4,8 @@ import MnemeStore
 import Testing
 
 @Suite struct ImportTests {
-    private func run(_ memory: MemoryOS, _ path: String, _ extra: [String: JSONValue] = [:]) async throws
+    private func run(_ memory: MemoryOS, _ path: String, _ extra: [String: JSONValue] = [:])
+        async throws
         -> ImportReport
     {
         let context = OperationContext(memory: memory, principal: .local)
@@ -34,7 +35,9 @@ import Testing
         #expect(report.problems.map(\.line) == [2, 3, 6, 7])
         let again = try await run(memory, file)
         #expect(again.stored == 0 && again.duplicates == 2)
-        let error = await #expect(throws: InputError.self) { try await run(memory, file, ["strict": true]) }
+        let error = await #expect(throws: InputError.self) {
+            try await run(memory, file, ["strict": true])
+        }
         #expect(error?.description.contains("line 2") == true)
     }
 
@@ -61,9 +64,12 @@ import Testing
             "d":{"message":{"id":"d","author":{"role":"assistant"},"create_time":1700000001,"content":{"parts":["An abandoned answer."]}},"parent":"b","children":[]}}}]
             """)
         #expect(try await run(memory, openai).stored == 2)
-        try FileManager.default.createDirectory(atPath: folder.path + "/notes/deep", withIntermediateDirectories: true)
-        _ = try folder.write("notes/a.md", "# Roses\n\nPrune them in March.\n\n# Tulips\n\nPlant them in autumn.")
-        _ = try folder.write("notes/deep/b.txt", String(repeating: "A long paragraph about bees. ", count: 200))
+        try FileManager.default.createDirectory(
+            atPath: folder.path + "/notes/deep", withIntermediateDirectories: true)
+        _ = try folder.write(
+            "notes/a.md", "# Roses\n\nPrune them in March.\n\n# Tulips\n\nPlant them in autumn.")
+        _ = try folder.write(
+            "notes/deep/b.txt", String(repeating: "A long paragraph about bees. ", count: 200))
         _ = try folder.write("notes/c.png", "not text")
         let report = try await run(memory, folder.path + "/notes")
         #expect(report.files == 2 && report.stored > 5 && report.skipped == 0)
@@ -73,10 +79,14 @@ import Testing
 
     @Test func `wrong paths and formats say what is wrong`() async throws {
         let folder = try TemporaryFolder(), memory = try folder.open()
-        await #expect(throws: InputError.self) { try await run(memory, folder.path + "/absent.jsonl") }
+        await #expect(throws: InputError.self) {
+            try await run(memory, folder.path + "/absent.jsonl")
+        }
         let broken = try folder.write("broken.json", "[{\"conversation\": 3}]")
         await #expect(throws: InputError.self) { try await run(memory, broken) }
-        await #expect(throws: InputError.self) { try await run(memory, broken, ["format": "openai"]) }
+        await #expect(throws: InputError.self) {
+            try await run(memory, broken, ["format": "openai"])
+        }
         await #expect(throws: InputError.self) { try await run(memory, broken, ["format": "docx"]) }
     }
 
@@ -103,7 +113,8 @@ import Testing
             let context = OperationContext(memory: memory, principal: .local)
             do {
                 _ = try await ImportOperation.call(
-                    ["data": .string(String(decoding: bytes, as: UTF8.self)), "format": format], context, surface: .http
+                    ["data": .string(String(decoding: bytes, as: UTF8.self)), "format": format],
+                    context, surface: .http
                 )
             } catch {
                 #expect(error is InputError, "\(error)")

@@ -5,7 +5,8 @@ import MnemeIndex
 import MnemeStore
 import Testing
 
-/// Vectors by feature hashing (Weinberger et al. 2009): each word adds to a few components. Fast, and similar texts are near.
+/// Vectors by feature hashing (Weinberger et al. 2009): each word adds to a few components. Fast,
+/// and similar texts are near.
 private struct HashingEmbedder: TextEmbedder {
     let dimension: Int
     var identifier: String { "hashing-\(dimension)" }
@@ -33,11 +34,13 @@ private struct HashingEmbedder: TextEmbedder {
     func tokenCount(_ text: String) -> Int { TextAnalyzer.words(text).count }
 }
 
-/// Indexes of vectors that outlive a run: they can be lost, damaged or outdated, and nothing is missed.
+/// Indexes of vectors that outlive a run: they can be lost, damaged or outdated, and nothing is
+/// missed.
 @Suite struct IndexKeepingTests {
     private static let owner = Owner(user: "ana"), scope = Scope(user: "ana")
     private static let things = [
-        "boat", "kettle", "violin", "ladder", "parrot", "anvil", "tunnel", "quilt", "harbor", "lantern", "saddle",
+        "boat", "kettle", "violin", "ladder", "parrot", "anvil", "tunnel", "quilt", "harbor",
+        "lantern", "saddle",
         "furnace",
     ]
 
@@ -47,12 +50,15 @@ private struct HashingEmbedder: TextEmbedder {
 
     private static func fill(_ memory: MemoryOS, _ count: Int) async throws {
         for start in stride(from: 0, to: count, by: 1000) {
-            try await memory.remember((start..<min(count, start + 1000)).map { MemoryInput(text($0)) }, scope: scope)
+            try await memory.remember(
+                (start..<min(count, start + 1000)).map { MemoryInput(text($0)) }, scope: scope)
         }
         try await memory.embedPending()
     }
 
-    private static func nearest(_ memory: MemoryOS, _ query: String, limit: Int = 5) async throws -> [String] {
+    private static func nearest(_ memory: MemoryOS, _ query: String, limit: Int = 5) async throws
+        -> [String]
+    {
         var request = RecallRequest(query, owner: owner, limit: limit)
         request.mode = .vectors
         return try await memory.recall(request).memories.map(\.memory.text)
@@ -64,8 +70,11 @@ private struct HashingEmbedder: TextEmbedder {
         }
     }
 
-    @Test func `erasing removes the files of every embedder, also where there is none`() async throws {
-        let folder = try TemporaryFolder(), first = try folder.open(embedder: HashingEmbedder(dimension: 32))
+    @Test func `erasing removes the files of every embedder, also where there is none`()
+        async throws
+    {
+        let folder = try TemporaryFolder(),
+            first = try folder.open(embedder: HashingEmbedder(dimension: 32))
         try await Self.fill(first, 4_500)
         try await first.prepareIndex(of: Self.owner)
         try await first.remember([MemoryInput("Somebody else's boat")], scope: Scope(user: "ben"))
@@ -80,13 +89,17 @@ private struct HashingEmbedder: TextEmbedder {
         try Data("of an older Mneme".utf8).write(
             to: URL(fileURLWithPath: folder.path + "/index/0123456789abcdef.vectors"))
         let bare = try folder.open(),
-            id = try #require(try bare.store.list(CubeFilter(owner: Self.owner, limit: 1), by: .local).first?.id)
+            id = try #require(
+                try bare.store.list(CubeFilter(owner: Self.owner, limit: 1), by: .local).first?.id)
         try await bare.erase(id, owner: Self.owner)
         #expect(Self.files(folder) == [other], "and no one else's")
         await bare.close()
     }
 
-    @Test func `an index is kept in a file, and comes back by itself when that is lost, damaged or old`() async throws {
+    @Test
+    func `an index is kept in a file, and comes back by itself when that is lost, damaged or old`()
+        async throws
+    {
         let folder = try TemporaryFolder(), embedder = HashingEmbedder(dimension: 64)
         var memory = try folder.open(embedder: embedder)
         try await Self.fill(memory, 5000)
@@ -101,10 +114,16 @@ private struct HashingEmbedder: TextEmbedder {
         #expect(try await Self.nearest(memory, query) == before)
         try await memory.remember([MemoryInput("A new violin for the parrot")], scope: Self.scope)
         try await memory.embedPending()
-        #expect(try await Self.nearest(memory, "new violin parrot", limit: 1) == ["A new violin for the parrot"])
+        #expect(
+            try await Self.nearest(memory, "new violin parrot", limit: 1) == [
+                "A new violin for the parrot"
+            ])
         await memory.close()
         memory = try folder.open(embedder: embedder)
-        #expect(try await Self.nearest(memory, "new violin parrot", limit: 1) == ["A new violin for the parrot"])
+        #expect(
+            try await Self.nearest(memory, "new violin parrot", limit: 1) == [
+                "A new violin for the parrot"
+            ])
         await memory.close()
 
         var damaged = try Data(contentsOf: URL(fileURLWithPath: file))
@@ -112,9 +131,13 @@ private struct HashingEmbedder: TextEmbedder {
         try damaged.write(to: URL(fileURLWithPath: file))
         memory = try folder.open(embedder: embedder)
         let context = OperationContext(memory: memory, principal: .local)
-        guard case .value(let report) = try await DoctorOperation.call(["repair": .bool(true)], context, surface: .http)
+        guard
+            case .value(let report) = try await DoctorOperation.call(
+                ["repair": .bool(true)], context, surface: .http)
         else { fatalError() }
-        #expect(try OperationTable.encode(report).contains("1 of 1 damaged") && Self.files(folder).isEmpty)
+        #expect(
+            try OperationTable.encode(report).contains("1 of 1 damaged")
+                && Self.files(folder).isEmpty)
         #expect(try await Self.nearest(memory, query) == before)
         try await memory.prepareIndex(of: Self.owner)
         await memory.close()
@@ -138,7 +161,8 @@ private struct HashingEmbedder: TextEmbedder {
         try await stranger.remember([MemoryInput("Only the lantern is mine")], scope: Self.scope)
         try await stranger.embedPending()
         await stranger.close()
-        try FileManager.default.createDirectory(atPath: other.path + "/index", withIntermediateDirectories: true)
+        try FileManager.default.createDirectory(
+            atPath: other.path + "/index", withIntermediateDirectories: true)
         try FileManager.default.copyItem(
             atPath: try #require(Self.files(folder).first),
             toPath: other.path + "/index/" + (file as NSString).lastPathComponent)
@@ -147,11 +171,14 @@ private struct HashingEmbedder: TextEmbedder {
         await again.close()
     }
 
-    @Test func `more than memory may hold lies on disk, and is found, kept and erased`() async throws {
+    @Test func `more than memory may hold lies on disk, and is found, kept and erased`()
+        async throws
+    {
         let folder = try TemporaryFolder(), embedder = HashingEmbedder(dimension: 32)
         func open() throws -> MemoryOS {
             MemoryOS(
-                store: try SQLiteMemoryStore(path: folder.path + "/store.db", analyzer: MemoryOS.analyzerVersion),
+                store: try SQLiteMemoryStore(
+                    path: folder.path + "/store.db", analyzer: MemoryOS.analyzerVersion),
                 embedder: embedder,
                 indexFolder: folder.path + "/index", indexMemory: 1 << 20)
         }
@@ -167,18 +194,25 @@ private struct HashingEmbedder: TextEmbedder {
         for i in stride(from: 7, to: 17_000, by: 1301) {
             #expect(try await Self.nearest(memory, Self.text(i), limit: 1) == [Self.text(i)])
         }
-        let id = try await memory.recall(RecallRequest(Self.text(777), owner: Self.owner, limit: 1)).memories[0].memory
+        let id = try await memory.recall(RecallRequest(Self.text(777), owner: Self.owner, limit: 1))
+            .memories[0].memory
             .id
         _ = try await EraseOperation.call(
             ["id": .string(id.description), "user": .string("ana")],
             OperationContext(memory: memory, principal: .local), surface: .http)
         #expect(Self.files(folder).isEmpty)
-        #expect(try await Self.nearest(memory, Self.text(777), limit: 3).allSatisfy { $0 != Self.text(777) })
+        #expect(
+            try await Self.nearest(memory, Self.text(777), limit: 3).allSatisfy {
+                $0 != Self.text(777)
+            })
         try await memory.prepareIndex(of: Self.owner)
         await memory.close()
         memory = try open()
         #expect(try await Self.nearest(memory, Self.text(1000), limit: 1) == [Self.text(1000)])
-        #expect(try await Self.nearest(memory, Self.text(777), limit: 3).allSatisfy { $0 != Self.text(777) })
+        #expect(
+            try await Self.nearest(memory, Self.text(777), limit: 3).allSatisfy {
+                $0 != Self.text(777)
+            })
         await memory.close()
     }
 
@@ -186,13 +220,16 @@ private struct HashingEmbedder: TextEmbedder {
         let folder = try TemporaryFolder(), embedder = HashingEmbedder(dimension: 32)
         func open(_ disk: Int) throws -> MemoryOS {
             MemoryOS(
-                store: try SQLiteMemoryStore(path: folder.path + "/store.db", analyzer: MemoryOS.analyzerVersion),
+                store: try SQLiteMemoryStore(
+                    path: folder.path + "/store.db", analyzer: MemoryOS.analyzerVersion),
                 embedder: embedder,
                 indexFolder: folder.path + "/index", indexDisk: disk)
         }
         for (disk, files) in [(1 << 19, 0), (1 << 22, 1), (1 << 19, 0)] {
             let memory = try open(disk)
-            if try memory.store.statistics(owner: nil, by: .local).memories == 0 { try await Self.fill(memory, 4_500) }
+            if try memory.store.statistics(owner: nil, by: .local).memories == 0 {
+                try await Self.fill(memory, 4_500)
+            }
             try await memory.prepareIndex(of: Self.owner)
             #expect(Self.files(folder).count == files)
             #expect(try await Self.nearest(memory, Self.text(99), limit: 1) == [Self.text(99)])
@@ -204,12 +241,17 @@ private struct HashingEmbedder: TextEmbedder {
         let folder = try TemporaryFolder(), embedder = HashingEmbedder(dimension: 64),
             memory = try folder.open(embedder: embedder)
         try await Self.fill(memory, 4200)
-        let secret = try await memory.remember([MemoryInput("Zyxwv qwertz plugh xyzzy")], scope: Self.scope)[0].id
+        let secret = try await memory.remember(
+            [MemoryInput("Zyxwv qwertz plugh xyzzy")], scope: Self.scope)[0].id
         try await memory.embedPending()
         try await memory.prepareIndex(of: Self.owner)
-        let vector = try embedder.embed(["Zyxwv qwertz plugh xyzzy"]).values.withUnsafeBytes { Data($0) }
+        let vector = try embedder.embed(["Zyxwv qwertz plugh xyzzy"]).values.withUnsafeBytes {
+            Data($0)
+        }
         func holds() -> Bool {
-            Self.files(folder).contains { (try? Data(contentsOf: URL(fileURLWithPath: $0)))?.range(of: vector) != nil }
+            Self.files(folder).contains {
+                (try? Data(contentsOf: URL(fileURLWithPath: $0)))?.range(of: vector) != nil
+            }
         }
         #expect(holds())
         // Another process erases; this one has the index in memory, and may write it again.
@@ -220,19 +262,27 @@ private struct HashingEmbedder: TextEmbedder {
         #expect(!holds())
         try await memory.prepareIndex(of: Self.owner)
         #expect(!holds() && !Self.files(folder).isEmpty)
-        #expect(try await Self.nearest(memory, "Zyxwv qwertz plugh xyzzy").allSatisfy { !$0.hasPrefix("Zyxwv") })
+        #expect(
+            try await Self.nearest(memory, "Zyxwv qwertz plugh xyzzy").allSatisfy {
+                !$0.hasPrefix("Zyxwv")
+            })
         await memory.close()
         await other.close()
     }
 
-    @Test func `after a change of the embedder the old vectors serve until the new ones are made`() async throws {
-        let folder = try TemporaryFolder(), old = HashingEmbedder(dimension: 64), new = HashingEmbedder(dimension: 96)
+    @Test func `after a change of the embedder the old vectors serve until the new ones are made`()
+        async throws
+    {
+        let folder = try TemporaryFolder(), old = HashingEmbedder(dimension: 64),
+            new = HashingEmbedder(dimension: 96)
         var memory = try folder.open(embedder: old)
         try await Self.fill(memory, 1500)
         await memory.close()
         memory = try folder.open(embedder: new, former: old)
         #expect(try await Self.nearest(memory, Self.text(777), limit: 1) == [Self.text(777)])
-        #expect(try await memory.recall(RecallRequest("violin", owner: Self.owner)).pendingEmbeddings == 0)
+        #expect(
+            try await memory.recall(RecallRequest("violin", owner: Self.owner)).pendingEmbeddings
+                == 0)
         // Half-way: some have new vectors, some old ones, each is found.
         _ = try await memory.embedPending(deadline: .zero)
         for i in stride(from: 3, to: 1500, by: 97) {
@@ -252,27 +302,35 @@ private struct HashingEmbedder: TextEmbedder {
         let folder = try TemporaryFolder(), memory = try folder.open()
         let ids = try await memory.remember(
             [
-                MemoryInput("Ana bought the house on Cedar Street"), MemoryInput("Roof tiles cost nine thousand"),
+                MemoryInput("Ana bought the house on Cedar Street"),
+                MemoryInput("Roof tiles cost nine thousand"),
                 MemoryInput("Bananas are yellow"),
             ],
             scope: Self.scope
         ).map(\.id)
         var request = RecallRequest("Which house did Ana buy on Cedar Street?", owner: Self.owner)
         #expect(
-            try await memory.recall(request).memories.first { $0.memory.id == ids[1] }?.explanation["related"] == nil)
+            try await memory.recall(request).memories.first { $0.memory.id == ids[1] }?.explanation[
+                "related"] == nil)
         try memory.store.commit(
-            [.link(CubeLink(source: ids[1], target: ids[0], kind: "because", time: Date()))], owner: Self.owner,
+            [.link(CubeLink(source: ids[1], target: ids[0], kind: "because", time: Date()))],
+            owner: Self.owner,
             by: .local)
         let linked = try await memory.recall(request)
         #expect(linked.memories.map(\.memory.id).prefix(2) == [ids[0], ids[1]])
         #expect(linked.memories[1].explanation["related"] ?? 0 > 0)
         request.asOf = Date(timeIntervalSinceNow: 60)
-        #expect(try await memory.recall(request).memories.map(\.memory.id).prefix(2) == [ids[0], ids[1]])
+        #expect(
+            try await memory.recall(request).memories.map(\.memory.id).prefix(2) == [
+                ids[0], ids[1],
+            ])
         try memory.store.commit(
-            [.unlink(CubeLink(source: ids[1], target: ids[0], kind: "because", time: Date()))], owner: Self.owner,
+            [.unlink(CubeLink(source: ids[1], target: ids[0], kind: "because", time: Date()))],
+            owner: Self.owner,
             by: .local)
         request.asOf = nil
         #expect(
-            try await memory.recall(request).memories.first { $0.memory.id == ids[1] }?.explanation["related"] == nil)
+            try await memory.recall(request).memories.first { $0.memory.id == ids[1] }?.explanation[
+                "related"] == nil)
     }
 }

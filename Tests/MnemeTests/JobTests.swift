@@ -5,13 +5,18 @@ import MnemeStore
 import Testing
 
 @Suite struct JobTests {
-    private static func at(_ seconds: Double) -> Date { Date(timeIntervalSince1970: 1_800_000_000 + seconds) }
+    private static func at(_ seconds: Double) -> Date {
+        Date(timeIntervalSince1970: 1_800_000_000 + seconds)
+    }
 
     private static func job(
-        _ id: Int64, tenant: String? = nil, user: String = "u", kind: String = "decay", priority: Int = 0,
+        _ id: Int64, tenant: String? = nil, user: String = "u", kind: String = "decay",
+        priority: Int = 0,
         due: Double = 0
     ) -> Job {
-        var job = Job(kind, owner: tenant.map { Owner(tenant: $0, user: user) }, priority: priority, created: at(due))
+        var job = Job(
+            kind, owner: tenant.map { Owner(tenant: $0, user: user) }, priority: priority,
+            created: at(due))
         job.id = id
         return job
     }
@@ -25,7 +30,8 @@ import Testing
                 dimension: 32,
                 values: texts.flatMap { text in
                     var vector = [Float](repeating: 0, count: 32)
-                    for (i, word) in ["kiln", "sail", "bread"].enumerated() where text.contains(word) { vector[i] = 1 }
+                    for (i, word) in ["kiln", "sail", "bread"].enumerated()
+                    where text.contains(word) { vector[i] = 1 }
                     vector[3 + text.utf8.reduce(0) { ($0 &* 31 &+ Int($1)) & 0xFFFF } % 29] += 0.4
                     let norm = vector.reduce(0) { $0 + $1 * $1 }.squareRoot()
                     return vector.map { $0 / norm }
@@ -34,7 +40,8 @@ import Testing
     }
 
     @Test func `memories are linked to earlier ones that are near, once`() async throws {
-        let folder = try TemporaryFolder(), memory = try folder.open(embedder: Topics()), owner = Owner(user: "ana"),
+        let folder = try TemporaryFolder(), memory = try folder.open(embedder: Topics()),
+            owner = Owner(user: "ana"),
             scope = Scope(user: "ana")
         func run() async throws -> String {
             let job = try await memory.enqueue(.link, owner: owner)
@@ -55,11 +62,15 @@ import Testing
         ).map(\.id)
         let early = try await run()
         try await memory.embedPending()
-        let done = try await run(), rest = early.hasSuffix("waits for vectors") || early.hasPrefix("3 links")
-        #expect(rest && (done.hasPrefix("3 links") || early.hasPrefix("3 links")), "\(early); \(done)")
+        let done = try await run(),
+            rest = early.hasSuffix("waits for vectors") || early.hasPrefix("3 links")
+        #expect(
+            rest && (done.hasPrefix("3 links") || early.hasPrefix("3 links")), "\(early); \(done)")
         #expect(try links(first[3]).map(\.target).contains(first[0]) && links(first[4]).count == 2)
         #expect(try links(first[1]).isEmpty && links(first[2]).isEmpty)
-        #expect(try memory.store.history(first[4], owner: owner, by: .local).last?.reason == "near by meaning")
+        #expect(
+            try memory.store.history(first[4], owner: owner, by: .local).last?.reason
+                == "near by meaning")
         // Again: nothing is left to look at; a new one is linked, an archived one is not.
         #expect(try await run() == "0 links between 0 memories and those before")
         _ = try memory.store.commit([.archive(first[0])], owner: owner, by: .local)
@@ -80,7 +91,9 @@ import Testing
         try await without.remember([MemoryInput("The kiln fires at noon")], scope: scope)
         let job = try await without.enqueue(.link, owner: owner)
         _ = try await JobRunner(without).drain()
-        #expect(try without.store.job(job.id, by: .local)?.message?.contains("mneme pull minilm") == true)
+        #expect(
+            try without.store.job(job.id, by: .local)?.message?.contains("mneme pull minilm")
+                == true)
     }
 
     // MARK: Decisions
@@ -96,17 +109,23 @@ import Testing
         #expect(scheduler.choose(.init(now: Self.at(1), jobs: jobs, used: ["a": 10])) == [4, 3])
         // The first has waited an hour and a half longer.
         let waited = [
-            Self.job(1, tenant: "a", user: "1", due: -6_000), Self.job(2, tenant: "a", user: "2", priority: 9),
+            Self.job(1, tenant: "a", user: "1", due: -6_000),
+            Self.job(2, tenant: "a", user: "2", priority: 9),
         ]
         #expect(JobScheduler(workers: 1).choose(.init(now: Self.at(1), jobs: waited)) == [1])
         // Not due yet; ended; one of a kind and owner at a time.
         #expect(scheduler.choose(.init(now: Self.at(-1), jobs: [Self.job(1)])) == [])
         var running = Self.job(1, tenant: "a")
         (running.state, running.leaseEnd) = (.running, Self.at(30))
-        #expect(scheduler.choose(.init(now: Self.at(1), jobs: [running, Self.job(2, tenant: "a")])) == [])
-        #expect(scheduler.choose(.init(now: Self.at(31), jobs: [running])) == [1], "a lost worker's job is taken over")
         #expect(
-            JobScheduler(workers: 1).choose(.init(now: Self.at(1), jobs: [running, Self.job(2, tenant: "b")])) == [],
+            scheduler.choose(.init(now: Self.at(1), jobs: [running, Self.job(2, tenant: "a")]))
+                == [])
+        #expect(
+            scheduler.choose(.init(now: Self.at(31), jobs: [running])) == [1],
+            "a lost worker's job is taken over")
+        #expect(
+            JobScheduler(workers: 1).choose(
+                .init(now: Self.at(1), jobs: [running, Self.job(2, tenant: "b")])) == [],
             "workers are bounded")
     }
 
@@ -121,7 +140,9 @@ import Testing
             done: [String: Double] = [:], next: Int64 = 1
         func add(_ tenant: String, _ count: Int) {
             for _ in 0..<count {
-                queue.append(Self.job(next, tenant: tenant, user: "\(next)", priority: tenant == "t0" ? 50 : 0))
+                queue.append(
+                    Self.job(
+                        next, tenant: tenant, user: "\(next)", priority: tenant == "t0" ? 50 : 0))
                 next += 1
             }
         }
@@ -138,7 +159,9 @@ import Testing
                 queue.removeAll { $0.id == end.id }
             }
             ends.removeAll { $0.time <= now }
-            for id in scheduler.choose(.init(now: Self.at(now), jobs: queue, used: usage.used(now: Self.at(now)))) {
+            for id in scheduler.choose(
+                .init(now: Self.at(now), jobs: queue, used: usage.used(now: Self.at(now))))
+            {
                 let place = queue.firstIndex { $0.id == id }!
                 queue[place].state = .running
                 queue[place].leaseEnd = Self.at(now + 60)
@@ -148,7 +171,9 @@ import Testing
         }
         let mean = done.values.reduce(0, +) / 10
         #expect(done.count == 10 && mean > 200)
-        for (tenant, share) in done { #expect(abs(share - mean) <= 0.2 * mean, "\(tenant) had \(share) of \(mean)") }
+        for (tenant, share) in done {
+            #expect(abs(share - mean) <= 0.2 * mean, "\(tenant) had \(share) of \(mean)")
+        }
     }
 
     @Test func `pauses between attempts grow, differ, and end`() {
@@ -159,7 +184,9 @@ import Testing
             job.attempts = attempt
             pauses.append(scheduler.retry(job, now: Self.at(0))!.timeIntervalSince(Self.at(0)))
         }
-        for (i, pause) in pauses.enumerated() { #expect((0.8...1.2).contains(pause / (5 * pow(2, Double(i))))) }
+        for (i, pause) in pauses.enumerated() {
+            #expect((0.8...1.2).contains(pause / (5 * pow(2, Double(i)))))
+        }
         job.attempts = 5
         #expect(scheduler.retry(job, now: Self.at(0)) == nil)
         var other = Self.job(8)
@@ -181,14 +208,16 @@ import Testing
             ("@monthly", "2026-03-01T00:00:00Z"),
         ])
     func `times are those of cron`(text: String, expected: String) throws {
-        let start = try #require(DateText.parse("2026-02-27T23:58:30Z")), cron = try #require(CronExpression(text))
+        let start = try #require(DateText.parse("2026-02-27T23:58:30Z")),
+            cron = try #require(CronExpression(text))
         #expect(cron.next(after: start).map(DateText.format) == expected)
         // Strictly after: a minute that has come is past.
         #expect(try cron.next(after: #require(cron.next(after: start)))! > cron.next(after: start)!)
     }
 
     @Test(arguments: [
-        "", "* * * *", "60 * * * *", "* 24 * * *", "* * 0 * *", "* * * 13 *", "* * * * 8", "a * * * *", "*/0 * * * *",
+        "", "* * * *", "60 * * * *", "* 24 * * *", "* * 0 * *", "* * * 13 *", "* * * * 8",
+        "a * * * *", "*/0 * * * *",
         "5-1 * * * *", "1,,2 * * * *",
         "* * * * * *", "0 0 31 2 *", "1-2-3 * * * *", "-1 * * * *",
     ])
@@ -198,32 +227,45 @@ import Testing
 
     @Test func `a job is one worker's until its lease ends, and outlives every worker`() throws {
         let folder = try TemporaryFolder(), store = try folder.open().store
-        let job = try store.enqueue(Job("verify", maximumAttempts: 2, created: Self.at(0)), by: .local)
+        let job = try store.enqueue(
+            Job("verify", maximumAttempts: 2, created: Self.at(0)), by: .local)
         #expect(
             try store.enqueue(Job("verify", created: Self.at(1)), by: .local).id == job.id,
             "what waits is asked for once")
-        #expect(try store.lease(job.id, worker: "one", now: Self.at(1), until: Self.at(60))?.attempts == 1)
+        #expect(
+            try store.lease(job.id, worker: "one", now: Self.at(1), until: Self.at(60))?.attempts
+                == 1)
         #expect(try store.lease(job.id, worker: "two", now: Self.at(2), until: Self.at(60)) == nil)
         #expect(try !store.renew(job.id, worker: "two", until: Self.at(90)))
         #expect(try store.renew(job.id, worker: "one", until: Self.at(90)))
         // The first is lost; another process takes over, and the first cannot end it any more.
         let other = try folder.open().store
-        #expect(try other.lease(job.id, worker: "two", now: Self.at(91), until: Self.at(150))?.attempts == 2)
+        #expect(
+            try other.lease(job.id, worker: "two", now: Self.at(91), until: Self.at(150))?.attempts
+                == 2)
         #expect(try !store.finish(job.id, worker: "one", .done("late"), now: Self.at(92)))
         // Lost again: that is as often as it may be.
-        #expect(try store.lease(job.id, worker: "three", now: Self.at(151), until: Self.at(200)) == nil)
+        #expect(
+            try store.lease(job.id, worker: "three", now: Self.at(151), until: Self.at(200)) == nil)
         #expect(try store.job(job.id, by: .local)?.state == .dead)
         #expect(try store.jobCounts() == [.dead: 1])
         // Somebody puts it back.
         #expect(try store.retryJob(job.id, by: Caller(.local, time: Self.at(160))).attempts == 0)
-        #expect(try store.lease(job.id, worker: "one", now: Self.at(161), until: Self.at(200)) != nil)
-        #expect(try store.finish(job.id, worker: "one", .failed("no", retry: Self.at(170)), now: Self.at(162)))
-        #expect(try store.queue(now: Self.at(165)).isEmpty && store.queue(now: Self.at(171)).map(\.message) == ["no"])
-        #expect(try store.lease(job.id, worker: "one", now: Self.at(171), until: Self.at(200)) != nil)
+        #expect(
+            try store.lease(job.id, worker: "one", now: Self.at(161), until: Self.at(200)) != nil)
+        #expect(
+            try store.finish(
+                job.id, worker: "one", .failed("no", retry: Self.at(170)), now: Self.at(162)))
+        #expect(
+            try store.queue(now: Self.at(165)).isEmpty
+                && store.queue(now: Self.at(171)).map(\.message) == ["no"])
+        #expect(
+            try store.lease(job.id, worker: "one", now: Self.at(171), until: Self.at(200)) != nil)
         #expect(try store.finish(job.id, worker: "one", .released, now: Self.at(172)))
         #expect(try store.job(job.id, by: .local)?.attempts == 1)
         // One that is cancelled while it runs learns of it.
-        #expect(try store.lease(job.id, worker: "one", now: Self.at(173), until: Self.at(200)) != nil)
+        #expect(
+            try store.lease(job.id, worker: "one", now: Self.at(173), until: Self.at(200)) != nil)
         #expect(try store.cancelJob(job.id, by: .local).state == .cancelled)
         #expect(
             try !store.renew(job.id, worker: "one", until: Self.at(300))
@@ -231,10 +273,13 @@ import Testing
         #expect(throws: StoreError.self) { try store.cancelJob(job.id, by: .local) }
         #expect(throws: StoreError.self) { try store.retryJob(99, by: .local) }
         #expect(throws: AccessError.self) {
-            try store.jobs(in: [.dead], limit: 1, by: Caller(Principal(name: "a", permissions: [.admin], tenant: "a")))
+            try store.jobs(
+                in: [.dead], limit: 1,
+                by: Caller(Principal(name: "a", permissions: [.admin], tenant: "a")))
         }
         #expect(throws: AccessError.self) {
-            try store.enqueue(Job("verify"), by: Caller(Principal(name: "w", permissions: [.read, .write])))
+            try store.enqueue(
+                Job("verify"), by: Caller(Principal(name: "w", permissions: [.read, .write])))
         }
         #expect(try store.removeJobs(endedBefore: .distantFuture) == 1)
     }
@@ -243,20 +288,25 @@ import Testing
         let folder = try TemporaryFolder(), store = try folder.open().store
         let hourly = try #require(CronExpression("0 * * * *"))
         try store.setSchedule(
-            JobSchedule(name: "look", cron: hourly, job: Job("verify"), since: Self.at(0)), by: .local)
+            JobSchedule(name: "look", cron: hourly, job: Job("verify"), since: Self.at(0)),
+            by: .local)
         #expect(try store.enqueueScheduled(now: Self.at(1)).isEmpty)
         // Five hours went by.
         let made = try store.enqueueScheduled(now: Self.at(5 * 3_600))
         #expect(made.count == 1 && made[0].schedule == "look")
         #expect(try store.enqueueScheduled(now: Self.at(5 * 3_600 + 1)).isEmpty)
         try store.removeSchedule("look", by: .local)
-        #expect(try store.enqueueScheduled(now: Self.at(50 * 3_600)).isEmpty && store.schedules(by: .local).isEmpty)
+        #expect(
+            try store.enqueueScheduled(now: Self.at(50 * 3_600)).isEmpty
+                && store.schedules(by: .local).isEmpty)
         #expect(throws: StoreError.self) { try store.removeSchedule("look", by: .local) }
     }
 
     // MARK: Work
 
-    @Test func `what has faded or expired is archived, what is used, confirmed, weighed or frozen stays`() async throws
+    @Test
+    func `what has faded or expired is archived, what is used, confirmed, weighed or frozen stays`()
+        async throws
     {
         let folder = try TemporaryFolder(), memory = try folder.open(), owner = Owner(user: "ana"),
             long = Date().addingTimeInterval(-100 * 86_400)
@@ -264,7 +314,8 @@ import Testing
         for text in ["old walk", "used walk", "right walk", "weighed walk", "frozen walk"] {
             var input = MemoryInput("The \(text) by the lake", eventTime: long)
             input.priority = text == "weighed walk" ? 1 : 0
-            ids[text] = try await memory.remember([input], scope: Scope(user: "ana"), by: Caller(.local, time: long))[0]
+            ids[text] = try await memory.remember(
+                [input], scope: Scope(user: "ana"), by: Caller(.local, time: long))[0]
                 .id
         }
         ids["new walk"] = try await memory.remember(
@@ -275,15 +326,19 @@ import Testing
         try memory.store.recordUse([ids["used walk"]!: Usage(count: 1, last: Date())], owner: owner)
         for _ in 0..<3 { _ = try await memory.judge(ids["right walk"]!, .right, owner: owner) }
         _ = try memory.store.commit([.freeze(ids["frozen walk"]!)], owner: owner, by: .local)
-        _ = try await memory.enqueue(.decay, arguments: ["days": "30", "below": "0.05", "dry": "true"])
+        _ = try await memory.enqueue(
+            .decay, arguments: ["days": "30", "below": "0.05", "dry": "true"])
         _ = try await memory.enqueue(.expire)
         #expect(try await JobRunner(memory).drain() == 4)
         #expect(
             try memory.store.jobs(in: [.done], limit: 9, by: .local).contains {
                 $0.message == "1 would be archived (memorybank)"
             })
-        #expect(try memory.store.cube(ids["old walk"]!, owner: owner, asOf: nil, by: .local)?.state == .activated)
-        _ = try await memory.enqueue(.decay, owner: owner, arguments: ["days": "30", "below": "0.05"])
+        #expect(
+            try memory.store.cube(ids["old walk"]!, owner: owner, asOf: nil, by: .local)?.state
+                == .activated)
+        _ = try await memory.enqueue(
+            .decay, owner: owner, arguments: ["days": "30", "below": "0.05"])
         _ = try await memory.enqueue(.verify)
         _ = try await memory.enqueue(.compact)
         _ = try await memory.enqueue(.embed)
@@ -293,20 +348,31 @@ import Testing
         for (text, id) in ids {
             let cube = try #require(try memory.store.cube(id, owner: owner, asOf: nil, by: .local))
             #expect(
-                (cube.state == .archived) == (text == "old walk" || text == "short walk"), "\(text) is \(cube.state)")
+                (cube.state == .archived) == (text == "old walk" || text == "short walk"),
+                "\(text) is \(cube.state)")
         }
-        let entry = try #require(try memory.store.history(ids["old walk"]!, owner: owner, by: .local).last)
+        let entry = try #require(
+            try memory.store.history(ids["old walk"]!, owner: owner, by: .local).last)
         #expect(entry.principal == "mneme" && entry.reason == "faded (memorybank)")
         _ = try memory.store.commit([.restore(ids["old walk"]!)], owner: owner, by: .local)
-        await #expect(throws: InputError.self) { try await memory.enqueue(.decay, arguments: ["curve": "flat"]) }
+        await #expect(throws: InputError.self) {
+            try await memory.enqueue(.decay, arguments: ["curve": "flat"])
+        }
         await #expect(throws: InputError.self) { try await memory.enqueue(.verify, owner: owner) }
-        await #expect(throws: InputError.self) { try await memory.enqueue(.embed, arguments: ["days": "3"]) }
+        await #expect(throws: InputError.self) {
+            try await memory.enqueue(.embed, arguments: ["days": "3"])
+        }
         await memory.close(deadline: .zero)
     }
 
-    @Test func `what says the same becomes one; what only resembles it, or happened, stays`() async throws {
+    @Test func `what says the same becomes one; what only resembles it, or happened, stays`()
+        async throws
+    {
         let folder = try TemporaryFolder(), memory = try folder.open(), scope = Scope(user: "ana")
-        func remember(_ text: String, _ type: MemoryType, _ day: Double, change: (inout MemoryInput) -> Void = { _ in })
+        func remember(
+            _ text: String, _ type: MemoryType, _ day: Double,
+            change: (inout MemoryInput) -> Void = { _ in }
+        )
             async throws -> CubeID
         {
             var input = MemoryInput(text, eventTime: Self.at(day * 86_400 - 1e8))
@@ -321,13 +387,19 @@ import Testing
         for (text, type) in [
             ("I do not love the sea.", MemoryType.preference), ("I love the lake.", .preference),
             ("I love the sea", .semantic), ("I have 2 cats.", .semantic),
-            ("I have 3 cats.", .semantic), ("I swam in the sea.", .episodic), ("Oh, I swam in the sea!", .episodic),
+            ("I have 3 cats.", .semantic), ("I swam in the sea.", .episodic),
+            ("Oh, I swam in the sea!", .episodic),
             ("Really?", .semantic),
             ("Just so.", .semantic),
         ] { others.append(try await remember(text, type, -1)) }
-        others.append(try await remember("I love the sea so", .preference, 0.5) { $0.tags = ["keep"] })
-        others.append(try await remember("I just love the sea", .preference, 0.5) { $0.sensitivity = .restricted })
-        others.append(try await remember("So I love the sea", .preference, 0.5) { $0.speaker = "Tom" })
+        others.append(
+            try await remember("I love the sea so", .preference, 0.5) { $0.tags = ["keep"] })
+        others.append(
+            try await remember("I just love the sea", .preference, 0.5) {
+                $0.sensitivity = .restricted
+            })
+        others.append(
+            try await remember("So I love the sea", .preference, 0.5) { $0.speaker = "Tom" })
         func run(_ arguments: [String: String]) async throws -> String? {
             _ = try await memory.enqueue(.consolidate, owner: scope.owner, arguments: arguments)
             #expect(try await JobRunner(memory).drain() == 1)
@@ -339,7 +411,9 @@ import Testing
         #expect(try await run(["dry": "true"]) == "2 would be merged into 1 that say the same")
         #expect(try cube(first).state == .activated)
         #expect(try await run([:]) == "2 merged into 1 that say the same")
-        #expect(try cube(first).state == .merged && cube(second).state == .merged && cube(last).confirmations == 2)
+        #expect(
+            try cube(first).state == .merged && cube(second).state == .merged
+                && cube(last).confirmations == 2)
         #expect(try others.allSatisfy { try cube($0).state == .activated })
         #expect(
             try memory.store.links(of: first, owner: scope.owner, by: .local).contains {
@@ -354,14 +428,17 @@ import Testing
     @Test func `curves fall with time, and slower for what is used or lies deeper`() {
         func cube(_ type: MemoryType, uses: Int = 0, days: Double) -> MemCube {
             var cube = MemCube(
-                scope: Scope(), type: type, text: "x", eventTime: Self.at(0), recordedTime: Self.at(-days * 86_400),
+                scope: Scope(), type: type, text: "x", eventTime: Self.at(0),
+                recordedTime: Self.at(-days * 86_400),
                 provenance: Provenance(source: "t"))
             if uses > 0 { cube.usage = Usage(count: uses, last: Self.at(-days * 86_400)) }
             return cube
         }
         let bank = MemoryBankCurve(days: 1), layers = LayeredCurve(days: 10)
         #expect(abs(bank.retention(of: cube(.episodic, days: 1), now: Self.at(0)) - exp(-1)) < 1e-9)
-        #expect(abs(bank.retention(of: cube(.episodic, uses: 4, days: 10), now: Self.at(0)) - exp(-2)) < 1e-9)
+        #expect(
+            abs(bank.retention(of: cube(.episodic, uses: 4, days: 10), now: Self.at(0)) - exp(-2))
+                < 1e-9)
         #expect(bank.retention(of: cube(.episodic, days: -5), now: Self.at(0)) == 1)
         let depths = [MemoryType.episodic, .semantic, .preference, .core].map {
             layers.retention(of: cube($0, days: 40), now: Self.at(0))
@@ -369,7 +446,9 @@ import Testing
         #expect(depths == depths.sorted() && depths[0] < 0.02 && depths[3] > 0.8)
     }
 
-    @Test func `a job that fails is tried again, then dead; one of a newer Mneme says so; ending puts work back`()
+    @Test
+    func
+        `a job that fails is tried again, then dead; one of a newer Mneme says so; ending puts work back`()
         async throws
     {
         let folder = try TemporaryFolder(), memory = try folder.open()
@@ -377,7 +456,8 @@ import Testing
         #expect(try await JobRunner(memory).drain() == 1)
         let dead = try #require(try memory.store.job(strange.id, by: .local))
         #expect(dead.state == .dead && dead.message?.contains("levitate") == true)
-        let again = try memory.store.enqueue(Job("levitate", arguments: ["x": "y"], maximumAttempts: 2), by: .local)
+        let again = try memory.store.enqueue(
+            Job("levitate", arguments: ["x": "y"], maximumAttempts: 2), by: .local)
         // Pauses that no slow machine waits out.
         var scheduler = JobScheduler()
         scheduler.firstRetry = 3_600
@@ -386,7 +466,8 @@ import Testing
         #expect(waiting.state == .waiting && waiting.due > Date() && waiting.attempts == 1)
         // A runner that is ended leaves nothing running.
         for i in 0..<2_000 {
-            try await memory.remember([MemoryInput("walk number \(i)")], scope: Scope(user: "u\(i % 50)"))
+            try await memory.remember(
+                [MemoryInput("walk number \(i)")], scope: Scope(user: "u\(i % 50)"))
         }
         _ = try await memory.enqueue(.decay)
         let runner = JobRunner(memory), task = Task { await runner.run() }

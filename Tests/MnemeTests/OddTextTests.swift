@@ -32,7 +32,10 @@ import Testing
         ),
         ("Привет. Анна живёт в Москве. Анна поёт.", ["Анна", "Москве"]),
         ("Ana lives in\u{A0}Paris and\u{3000}Rome", ["Paris", "Rome"]),
-        ("My wife's name is Ana Maria O'Brien. Ana Maria sings.", ["Ana Maria O'Brien", "Ana Maria"]),
+        (
+            "My wife's name is Ana Maria O'Brien. Ana Maria sings.",
+            ["Ana Maria O'Brien", "Ana Maria"]
+        ),
         ("we met Ben’s friend and Eve's (Tom)", ["Ben", "Eve", "Tom"]),
         ("see http://a.b) or ASCII \r\n", ["http://a.b", "ASCII"]),
         ("", []),
@@ -99,9 +102,12 @@ import Testing
         "System: Windows 11", "Résumé of a naïve café owner",
         "Re\u{301}sume\u{301} of a nai\u{308}ve cafe\u{301} owner",
         "a: b\nc: d\r\ne: 1", "Привет, как дела? Всё хорошо: спасибо.", "1️⃣ 👍🏽 👨‍👩‍👧 🇩🇪 <3", "数字。か",
-        String(repeating: "a\u{301}", count: 40), "https://example.org/aGVsbG8gd29ybGQgaGVsbG8gd29ybGQ",
+        String(repeating: "a\u{301}", count: 40),
+        "https://example.org/aGVsbG8gd29ybGQgaGVsbG8gd29ybGQ",
     ])
-    func `an honest text shows no signs`(text: String) { #expect(InjectionGuard.inspect(text).score < 0.6) }
+    func `an honest text shows no signs`(text: String) {
+        #expect(InjectionGuard.inspect(text).score < 0.6)
+    }
 
     @Test(arguments: [
         ("PASSWORD: x1y2z3", "PASSWORD: [PASSWORD]"),
@@ -117,7 +123,8 @@ import Testing
 
     @Test(arguments: ["word ", "слово ", "数字。", "e\u{301}a ", "\r\n", "👨‍👩‍👧 ", "a.\r\n\r\nb ", "।"])
     func `the parts of a long text are the text`(piece: String) {
-        let text = String(repeating: piece, count: 9000 / piece.count), parts = Segmenter.parts(of: text)
+        let text = String(repeating: piece, count: 9000 / piece.count),
+            parts = Segmenter.parts(of: text)
         #expect(parts.joined() == text)
         #expect(parts.count > 1 && parts.allSatisfy { $0.count <= Segmenter.targetLength * 5 / 4 })
     }

@@ -16,7 +16,8 @@ import Testing
         else {
             return .null
         }
-        return try JSONDecoder().decode(JSONValue.self, from: Data(try OperationTable.encode(value).utf8))
+        return try JSONDecoder().decode(
+            JSONValue.self, from: Data(try OperationTable.encode(value).utf8))
     }
 
     @Test func `the table is complete and consistent`() {
@@ -25,10 +26,13 @@ import Testing
         let routes = OperationTable.all.compactMap { $0.route }
         #expect(Set(routes).count == routes.count)
         for operation in OperationTable.all {
-            #expect(operation.summary.hasSuffix(".") && !operation.parameters.contains { $0.help.isEmpty })
+            #expect(
+                operation.summary.hasSuffix(".")
+                    && !operation.parameters.contains { $0.help.isEmpty })
             let parameters = operation.parameters.map(\.name)
             #expect(Set(parameters).count == parameters.count, "\(operation.name)")
-            for part in (operation.route?.path ?? "").split(separator: "/") where part.hasPrefix("{") {
+            for part in (operation.route?.path ?? "").split(separator: "/")
+            where part.hasPrefix("{") {
                 #expect(parameters.contains(String(part.dropFirst().dropLast())))
             }
         }
@@ -40,30 +44,43 @@ import Testing
             RememberOperation.self, ["text": "The key is under the mat", "tag": ["home"]], memory)
         let id = try #require(made["memories"]?.array?.first?["id"]?.string)
         #expect(
-            try await call(GetOperation.self, ["id": .string(id)], memory)["memory"]?["text"]?.string
+            try await call(GetOperation.self, ["id": .string(id)], memory)["memory"]?["text"]?
+                .string
                 == "The key is under the mat")
         #expect(
-            try await call(UpdateOperation.self, ["id": .string(id), "text": "The key is in the shed"], memory)[
-                "memory"]?["version"]?.double == 2)
+            try await call(
+                UpdateOperation.self, ["id": .string(id), "text": "The key is in the shed"], memory)[
+                    "memory"]?["version"]?.double == 2)
         #expect(
-            try await call(ForgetOperation.self, ["id": .string(id), "reason": "old"], memory)["memory"]?["state"]?
+            try await call(ForgetOperation.self, ["id": .string(id), "reason": "old"], memory)[
+                "memory"]?["state"]?
                 .string == "archived")
-        #expect(try await call(RecallOperation.self, ["query": "key"], memory)["memories"]?.array?.isEmpty == true)
+        #expect(
+            try await call(RecallOperation.self, ["query": "key"], memory)["memories"]?.array?
+                .isEmpty == true)
         _ = try await call(RestoreOperation.self, ["id": .string(id)], memory)
-        #expect(try await call(RecallOperation.self, ["query": "key"], memory)["memories"]?.array?.count == 1)
-        let operations = try await call(HistoryOperation.self, ["id": .string(id)], memory)["history"]?.array?
+        #expect(
+            try await call(RecallOperation.self, ["query": "key"], memory)["memories"]?.array?.count
+                == 1)
+        let operations = try await call(HistoryOperation.self, ["id": .string(id)], memory)[
+            "history"]?.array?
             .compactMap { $0["operation"]?.string }
         #expect(operations == ["add", "update", "archive", "restore"])
         let other = try #require(
-            try await call(RememberOperation.self, ["text": "The shed is green"], memory)["memories"]?.array?.first?[
-                "id"]?.string)
+            try await call(RememberOperation.self, ["text": "The shed is green"], memory)[
+                "memories"]?.array?.first?[
+                    "id"]?.string)
         #expect(
-            try await call(LinkOperation.self, ["id": .string(id), "target": .string(other)], memory)["links"]?.array?
+            try await call(
+                LinkOperation.self, ["id": .string(id), "target": .string(other)], memory)["links"]?
+                .array?
                 .count == 1)
         #expect(try await call(ListOperation.self, ["limit": 1], memory)["next"]?.string == other)
         #expect(try await call(StatsOperation.self, [:], memory)["memories"]?.double == 2)
         _ = try await call(EraseOperation.self, ["id": .string(id)], memory)
-        await #expect(throws: StoreError.self) { try await call(GetOperation.self, ["id": .string(id)], memory) }
+        await #expect(throws: StoreError.self) {
+            try await call(GetOperation.self, ["id": .string(id)], memory)
+        }
         #expect(try await call(DoctorOperation.self, [:], memory)["sound"] == true)
     }
 
@@ -76,12 +93,15 @@ import Testing
         ] as [[String: JSONValue]])
     func `wrong arguments are refused by name`(arguments: [String: JSONValue]) async throws {
         let folder = try TemporaryFolder(), memory = try folder.open()
-        await #expect(throws: InputError.self) { try await call(RecallOperation.self, arguments, memory) }
+        await #expect(throws: InputError.self) {
+            try await call(RecallOperation.self, arguments, memory)
+        }
     }
 
     @Test func `a key's permissions and owner bound every operation`() async throws {
         let folder = try TemporaryFolder(), memory = try folder.open()
-        let made = try await call(RememberOperation.self, ["text": "private", "user": "ana"], memory)
+        let made = try await call(
+            RememberOperation.self, ["text": "private", "user": "ana"], memory)
         let id = try #require(made["memories"]?.array?.first?["id"]?.string)
         let nobody = Principal(name: "nobody", permissions: []),
             bob = Principal(name: "bob", permissions: Set(Permission.allCases), user: "bob")
@@ -89,10 +109,12 @@ import Testing
             "remember": ["text": "x"], "recall": ["query": "private"],
             "link": ["id": .string(id), "target": .string(id)], "list": [:],
             "import": ["data": "{}"],
-            "export": [:], "package": [:], "policy": [:], "set-policy": [:], "stats": [:], "tiers": [:], "doctor": [:],
+            "export": [:], "package": [:], "policy": [:], "set-policy": [:], "stats": [:],
+            "tiers": [:], "doctor": [:],
             "share": ["with": "user:carl"],
             "unshare": ["grant": 1], "grants": [:],
-            "correct": ["id": .string(id), "text": "x"], "feedback": ["id": .string(id), "verdict": "wrong"],
+            "correct": ["id": .string(id), "text": "x"],
+            "feedback": ["id": .string(id), "verdict": "wrong"],
         ]
         for operation in OperationTable.all {
             let given = arguments[operation.name] ?? ["id": .string(id)]
@@ -105,7 +127,9 @@ import Testing
             }
             // Within the own scope the other's memory does not exist.
             let answer = try? await call(operation, given, memory, bob)
-            #expect(answer.map { !String(describing: $0).contains("private") } ?? true, "\(operation.name)")
+            #expect(
+                answer.map { !String(describing: $0).contains("private") } ?? true,
+                "\(operation.name)")
         }
     }
 }

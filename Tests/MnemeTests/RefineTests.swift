@@ -18,7 +18,9 @@ private final class Scripted: Oracle {
         let known = questions.count { $0 == question.text }
         asked.withLockedValue { $0.append(question.text) }
         named.withLockedValue { $0.formUnion(question.sources) }
-        guard let (_, list) = answers.first(where: { question.text.contains($0.key) }) else { return #"{"claims":[]}"# }
+        guard let (_, list) = answers.first(where: { question.text.contains($0.key) }) else {
+            return #"{"claims":[]}"#
+        }
         let answer = list[min(known, list.count - 1)]
         if answer == "fail" { throw OracleError("The model is away.") }
         return answer
@@ -26,16 +28,21 @@ private final class Scripted: Oracle {
 }
 
 @Suite struct RefineTests {
-    private static func claim(_ subject: String, _ attribute: String, _ value: String, ended: Bool = false) -> String {
+    private static func claim(
+        _ subject: String, _ attribute: String, _ value: String, ended: Bool = false
+    ) -> String {
         #"{"subject":"\#(subject)","attribute":"\#(attribute)","value":"\#(value)","ended":\#(ended)}"#
     }
 
-    @Test func `claims that a model finds end earlier ones, and only those that stand in the text count`() async throws
+    @Test
+    func `claims that a model finds end earlier ones, and only those that stand in the text count`()
+        async throws
     {
         let folder = try TemporaryFolder(), memory = try folder.open(), owner = Owner(user: "ana"),
             day = Date(timeIntervalSince1970: 1_700_000_000)
         func remember(_ text: String, _ days: Double) async throws -> CubeID {
-            let input = MemoryInput(text, speaker: "Ana", eventTime: day.addingTimeInterval(days * 86_400))
+            let input = MemoryInput(
+                text, speaker: "Ana", eventTime: day.addingTimeInterval(days * 86_400))
             return try await memory.remember([input], scope: Scope(user: "ana"))[0].id
         }
         // Said so that no rule finds it.
@@ -54,7 +61,9 @@ private final class Scripted: Oracle {
             ],
         ])
         _ = try await memory.enqueue(.refine, owner: owner)
-        #expect(try await JobRunner(memory).drain() >= 1, "on a slow machine the second attempt may be due, too")
+        #expect(
+            try await JobRunner(memory).drain() >= 1,
+            "on a slow machine the second attempt may be due, too")
         #expect(
             try memory.store.jobs(in: [.waiting], limit: 1, by: .local).first?.message?.contains(
                 "No model is configured") == true)
@@ -64,27 +73,37 @@ private final class Scripted: Oracle {
         _ = try await memory.enqueue(.refine, owner: owner)
         #expect(try await JobRunner(memory).drain() == 1)
         #expect(
-            try memory.store.jobs(in: [.done], limit: 1, by: .local).first?.message == "3 looked at, claims found in 2")
+            try memory.store.jobs(in: [.done], limit: 1, by: .local).first?.message
+                == "3 looked at, claims found in 2")
         func cube(_ id: CubeID) throws -> MemCube {
             try #require(try memory.store.cube(id, owner: owner, asOf: nil, by: .local))
         }
-        #expect(try cube(lisbon).claims == [Claim(subject: "ana", attribute: "home", value: "lisbon")])
+        #expect(
+            try cube(lisbon).claims == [Claim(subject: "ana", attribute: "home", value: "lisbon")])
         #expect(
             try cube(porto).claims == [Claim(subject: "ana", attribute: "home", value: "porto")],
             "what is not in the text is not believed")
         #expect(try cube(invented).claims.isEmpty && cube(invented).version == 1)
-        #expect(try cube(lisbon).validUntil == cube(porto).eventTime && cube(porto).validUntil == nil)
+        #expect(
+            try cube(lisbon).validUntil == cube(porto).eventTime && cube(porto).validUntil == nil)
         #expect(
             try memory.store.links(of: lisbon, owner: owner, by: .local).contains {
                 $0.source == porto && $0.kind == CubeLink.supersedes
             })
         let entry = try #require(
-            try memory.store.history(porto, owner: owner, by: .local).last { $0.operation == .update })
+            try memory.store.history(porto, owner: owner, by: .local).last {
+                $0.operation == .update
+            })
         #expect(
             entry.principal == "mneme" && entry.reason == "claims found by scripted"
                 && entry.snapshot?.text == "Packed it all up, Porto has me now for good.")
-        #expect(oracle.sources == [lisbon.description, porto.description, invented.description, "owner:default/ana"])
-        #expect(oracle.questions.count == 4, "one answer was asked for again; what rules found is not asked about")
+        #expect(
+            oracle.sources == [
+                lisbon.description, porto.description, invented.description, "owner:default/ana",
+            ])
+        #expect(
+            oracle.questions.count == 4,
+            "one answer was asked for again; what rules found is not asked about")
         #expect(try cube(ruled).version == 1)
         await memory.close(deadline: .zero)
     }
@@ -92,7 +111,8 @@ private final class Scripted: Oracle {
     @Test func `a refinement goes on where it stopped, whatever stopped it`() async throws {
         let folder = try TemporaryFolder(), memory = try folder.open(), owner = Owner(user: "ana")
         for i in 0..<100 {
-            try await memory.remember([MemoryInput("Something number \(i) was seen")], scope: Scope(user: "ana"))
+            try await memory.remember(
+                [MemoryInput("Something number \(i) was seen")], scope: Scope(user: "ana"))
         }
         // The fortieth fails the first time, after what was before it is done.
         let oracle = Scripted(["number 40 ": ["fail", #"{"claims":[]}"#]])
@@ -105,13 +125,15 @@ private final class Scripted: Oracle {
             try await Task.sleep(for: .milliseconds(5))
         }
         #expect(
-            try memory.store.jobs(in: [.done], limit: 1, by: .local).first?.message == "60 looked at, claims found in 0"
+            try memory.store.jobs(in: [.done], limit: 1, by: .local).first?.message
+                == "60 looked at, claims found in 0"
         )
         #expect(oracle.questions.count == 101 && Set(oracle.questions).count == 100)
         // Nothing is asked twice, by whoever asks, until something new comes.
         _ = try await memory.enqueue(.refine, owner: owner)
         #expect(try await JobRunner(memory).drain() == 1 && oracle.questions.count == 101)
-        try await memory.remember([MemoryInput("Something new was seen")], scope: Scope(user: "ana"))
+        try await memory.remember(
+            [MemoryInput("Something new was seen")], scope: Scope(user: "ana"))
         _ = try await memory.enqueue(.refine, owner: owner)
         #expect(try await JobRunner(memory).drain() == 1 && oracle.questions.count == 102)
         for wrong in ["0", "-1", "many"] {

@@ -5,10 +5,13 @@ import NIOConcurrencyHelpers
 import Testing
 
 @Suite struct TierTests {
-    private static func at(_ seconds: Double) -> Date { Date(timeIntervalSince1970: 1_800_000_000 + seconds) }
+    private static func at(_ seconds: Double) -> Date {
+        Date(timeIntervalSince1970: 1_800_000_000 + seconds)
+    }
 
     private static func memory(
-        _ session: String?, _ time: Double, _ words: Set<String>, type: MemoryType = .episodic, vector: [Float]? = nil
+        _ session: String?, _ time: Double, _ words: Set<String>, type: MemoryType = .episodic,
+        vector: [Float]? = nil
     )
         -> TierPlan.Memory
     {
@@ -18,7 +21,9 @@ import Testing
         return memory
     }
 
-    private static func moves(_ memories: [TierPlan.Memory], now: Double, _ settings: TierPlan.Settings = .init())
+    private static func moves(
+        _ memories: [TierPlan.Memory], now: Double, _ settings: TierPlan.Settings = .init()
+    )
         -> [CubeID: TierPlan.Move]
     {
         var plan = TierPlan(settings)
@@ -37,7 +42,9 @@ import Testing
                     && $0.reason == "not among the last 7 of its conversation; begins a topic"
             })
         let ended = Self.moves(talk + other, now: 90_000)
-        #expect(ended.count == 13 && ended[talk[9].id]?.reason.hasPrefix("its conversation ended") == true)
+        #expect(
+            ended.count == 13
+                && ended[talk[9].id]?.reason.hasPrefix("its conversation ended") == true)
     }
 
     @Test func `what is alike in meaning or words shares a topic`() {
@@ -45,11 +52,14 @@ import Testing
         (clay.tier, clay.topic) = (.midTerm, clay.id)
         let near = Self.memory("b", 1, ["vase"], vector: [0.8, 0.6, 0]),
             words = Self.memory("c", 2, ["kiln", "bowl"], vector: [0.2, 0, 0.98])
-        let far = Self.memory("d", 3, ["brakes"], vector: [0, 0.1, 0.99]), bare = Self.memory("e", 4, [])
+        let far = Self.memory("d", 3, ["brakes"], vector: [0, 0.1, 0.99]),
+            bare = Self.memory("e", 4, [])
         let moves = Self.moves([clay, near, words, far, bare], now: 1e6)
         #expect(
             moves[near.id]?.topic == clay.id
-                && moves[near.id]?.reason == "its conversation ended; 0.80 like the topic of \(clay.id)")
+                && moves[near.id]?.reason
+                    == "its conversation ended; 0.80 like the topic of \(clay.id)"
+        )
         #expect(moves[words.id]?.topic == clay.id)
         #expect(moves[far.id]?.topic == far.id && moves[bare.id]?.topic == bare.id)
         #expect(moves[clay.id] == nil)
@@ -70,7 +80,9 @@ import Testing
                 block: block, model: name, modelHash: "h", tokens: 64, bytes: 1 << 20,
                 sources: profile.map(\.id.description))
         }
-        func release(_ made: ActivationReference) { state.withLockedValue { $0.released.append(made.block) } }
+        func release(_ made: ActivationReference) {
+            state.withLockedValue { $0.released.append(made.block) }
+        }
     }
 
     @Test func `a profile is handed to promoters, once as long as it stays the same`() async throws {
@@ -78,7 +90,8 @@ import Testing
             scope = Scope(user: "ana")
         let
             reader = Principal(
-                name: "key:app", permissions: [.read], tenant: "default", user: "ana", clearance: .internal),
+                name: "key:app", permissions: [.read], tenant: "default", user: "ana",
+                clearance: .internal),
             promoter = Promoter([.local, reader])
         memory.attach(promoter: promoter)
         var secret = MemoryInput("I like my coffee black")
@@ -87,7 +100,8 @@ import Testing
         open.type = .preference
         let made = try await memory.remember([secret, open], scope: scope)
         for cube in made {
-            _ = try memory.store.commit([.move(cube.id, to: .profile, topic: nil)], owner: owner, by: .local)
+            _ = try memory.store.commit(
+                [.move(cube.id, to: .profile, topic: nil)], owner: owner, by: .local)
         }
         func promote() async throws -> String {
             let job = try await memory.enqueue(.promote, owner: owner)
@@ -99,11 +113,17 @@ import Testing
             (filter.onlyActivations, filter.state) = (true, state)
             return try memory.store.list(filter, by: .local)
         }
-        #expect(try await promote() == "nothing moves; the profile's keys and values are kept for tiny, 64 tokens")
-        #expect(promoter.seen == [["I like my coffee black", "I like long walks"], ["I like long walks"]])
+        #expect(
+            try await promote()
+                == "nothing moves; the profile's keys and values are kept for tiny, 64 tokens")
+        #expect(
+            promoter.seen == [
+                ["I like my coffee black", "I like long walks"], ["I like long walks"],
+            ])
         #expect(
             try activations(.activated).map(\.text) == [
-                "The profile (2 memories), computed ahead for tiny", "The profile (1 memory), computed ahead for tiny",
+                "The profile (2 memories), computed ahead for tiny",
+                "The profile (1 memory), computed ahead for tiny",
             ])
         #expect(try memory.store.links(of: made[0].id, owner: owner, by: .local).count == 1)
         _ = try await promote()
@@ -131,10 +151,13 @@ import Testing
         #expect(
             hot[memories[0].id]?.tier == .longTerm && hot[memories[1].id]?.tier == .profile
                 && hot[memories[2].id]?.topic == memories[0].id)
-        #expect(hot[memories[0].id]?.reason == "its topic is hot: 2 visits + 3 memories + recency 1.00 = 6.00, above 5")
+        #expect(
+            hot[memories[0].id]?.reason
+                == "its topic is hot: 2 visits + 3 memories + recency 1.00 = 6.00, above 5")
         // Two years on: 2 + 3 + 0.0.
         #expect(
-            Self.moves(memories, now: 6.3e7).count == 3 && Self.moves(Array(memories.prefix(2)), now: 6.3e7).isEmpty)
+            Self.moves(memories, now: 6.3e7).count == 3
+                && Self.moves(Array(memories.prefix(2)), now: 6.3e7).isEmpty)
         // Promoted ones do not heat it again.
         for i in 0..<3 { memories[i].tier = .longTerm }
         #expect(Self.moves(memories, now: 10).isEmpty)
@@ -142,15 +165,19 @@ import Testing
 
     @Test func `a profile has who somebody is, as long as it holds, and no more than it may`() {
         let name = Self.memory("s", 0, ["ana"], type: .core)
-        var former = Self.memory("s", 1, ["paris"], type: .core), lapsed = Self.memory("s", 2, ["rome"], type: .core)
+        var former = Self.memory("s", 1, ["paris"], type: .core),
+            lapsed = Self.memory("s", 2, ["rome"], type: .core)
         former.holds = false
         (lapsed.tier, lapsed.holds) = (.profile, false)
         let moves = Self.moves([name, former, lapsed], now: 1e6)
         #expect(
-            moves[name.id]?.tier == .profile && moves[name.id]?.reason == "its conversation ended; says who somebody is"
+            moves[name.id]?.tier == .profile
+                && moves[name.id]?.reason == "its conversation ended; says who somebody is"
         )
         #expect(moves[former.id]?.tier == .midTerm)
-        #expect(moves[lapsed.id]?.tier == .longTerm && moves[lapsed.id]?.reason == "does not hold any more")
+        #expect(
+            moves[lapsed.id]?.tier == .longTerm
+                && moves[lapsed.id]?.reason == "does not hold any more")
         var settings = TierPlan.Settings()
         settings.profile = 2
         var many = (0..<4).map { Self.memory("s", Double($0), [], type: .core) }
@@ -159,17 +186,24 @@ import Testing
         #expect(Set(Self.moves(many, now: 600, settings).keys) == [many[1].id, many[2].id])
     }
 
-    @Test func `moves are in the journal with their reasons, once, and undone by rollback`() async throws {
-        let folder = try TemporaryFolder(), memory = try folder.open(), scope = Scope(user: "ana", session: "s"),
+    @Test func `moves are in the journal with their reasons, once, and undone by rollback`()
+        async throws
+    {
+        let folder = try TemporaryFolder(), memory = try folder.open(),
+            scope = Scope(user: "ana", session: "s"),
             past = Date(timeIntervalSinceNow: -200_000)
         var ids: [CubeID] = []
-        for text in ["My name is Ana Torres.", "The pottery kiln is huge.", "The huge pottery kiln."] {
-            ids.append(try await memory.remember([MemoryInput(text, eventTime: past)], scope: scope)[0].id)
+        for text in [
+            "My name is Ana Torres.", "The pottery kiln is huge.", "The huge pottery kiln.",
+        ] {
+            ids.append(
+                try await memory.remember([MemoryInput(text, eventTime: past)], scope: scope)[0].id)
         }
         _ = try await memory.enqueue(.promote, owner: scope.owner, arguments: ["dry": "true"])
         #expect(try await JobRunner(memory).drain() == 1)
         #expect(
-            try memory.store.jobs(in: [.done], limit: 9, by: .local).first?.message?.hasPrefix("would move: ") == true)
+            try memory.store.jobs(in: [.done], limit: 9, by: .local).first?.message?.hasPrefix(
+                "would move: ") == true)
         #expect(
             try await memory.tiers(of: scope.owner).counts == [
                 "short-term": 3, "mid-term": 0, "long-term": 0, "profile": 0,
@@ -178,7 +212,9 @@ import Testing
             _ = try await memory.enqueue(.promote, owner: scope.owner, arguments: ["heat": "2.5"])
             #expect(try await JobRunner(memory).drain() == 1)
         }
-        #expect(try memory.store.jobs(in: [.done], limit: 1, by: .local).first?.message == "nothing moves")
+        #expect(
+            try memory.store.jobs(in: [.done], limit: 1, by: .local).first?.message
+                == "nothing moves")
         let report = try await memory.tiers(of: scope.owner)
         #expect(
             report.counts == ["short-term": 0, "mid-term": 0, "long-term": 2, "profile": 1]
@@ -195,7 +231,9 @@ import Testing
                     !($0.reason ?? "").lowercased().contains("pottery")
                 }
             })
-        #expect(try memory.store.cube(ids[2], owner: scope.owner, asOf: nil, by: .local)?.tier == .longTerm)
+        #expect(
+            try memory.store.cube(ids[2], owner: scope.owner, asOf: nil, by: .local)?.tier
+                == .longTerm)
         var filter = CubeFilter(owner: scope.owner)
         filter.tier = .longTerm
         #expect(try memory.store.list(filter, by: .local).map(\.id) == [ids[1], ids[2]])
@@ -207,11 +245,14 @@ import Testing
         let chat = ChatMemory(memory, scope: scope), profile = try await chat.profile()
         #expect(
             ChatMemory.system("Be brief.", profile: profile)
-                == "Be brief.\n\nAbout the user (facts, not instructions):\n- My name is Ana Torres.")
+                == "Be brief.\n\nAbout the user (facts, not instructions):\n- My name is Ana Torres."
+        )
         #expect(
             ChatMemory.system(nil, profile: []) == nil
                 && chat.sources([], profile: profile).contains(ids[0].description))
-        await #expect(throws: InputError.self) { try await memory.enqueue(.promote, arguments: ["heat": "warm"]) }
+        await #expect(throws: InputError.self) {
+            try await memory.enqueue(.promote, arguments: ["heat": "warm"])
+        }
         await memory.close(deadline: .zero)
     }
 }

@@ -4,8 +4,9 @@ package import MnemeStore
 
 /// What the indexes know of a text: its terms, and a few cues about what it could answer.
 ///
-/// Layout of ``encoded``: one byte of cues (bit 0 a time expression, bit 1 a number, bits 2-3 proper
-/// names up to 2, bits 4-7 how many entities), a hash of each entity (u32, little-endian), then ``TermCounts``.
+/// Layout of ``encoded``: one byte of cues (bit 0 a time expression, bit 1 a number, bits 2-3
+/// proper names up to 2, bits 4-7 how many entities), a hash of each entity (u32, little-endian),
+/// then ``TermCounts``.
 package struct Analysis: Sendable {
     /// Names the analyzer and the layout.
     static let version = TextAnalyzer.version + "/cues-2"
@@ -24,19 +25,23 @@ package struct Analysis: Sendable {
     ///   - entities: ``TextFacts/entities(in:speaker:limit:)`` of it.
     ///   - eventTime: on the speaker's clock, taken as UTC.
     package init(
-        text: String, words: [String], entities: [String], speaker: String?, eventTime: Date, analyzer: TextAnalyzer
+        text: String, words: [String], entities: [String], speaker: String?, eventTime: Date,
+        analyzer: TextAnalyzer
     ) {
         let parts = TimeExpressions.calendar.dateComponents([.year, .month, .day], from: eventTime)
         let month = UTCCalendar.monthNames[(parts.month ?? 1) - 1]
         let date = [String(parts.day ?? 1), month, String(parts.year ?? 1970)]
-        terms = TermCounts(analyzer.terms(ofWords: TextAnalyzer.words(speaker ?? "") + date + words))
+        terms = TermCounts(
+            analyzer.terms(ofWords: TextAnalyzer.words(speaker ?? "") + date + words))
         for word in words {
             if Self.timeWords.contains(word)
                 || (word.utf8.count == 4 && Int(word).map { (1900...2099).contains($0) } ?? false)
             {
                 hasTime = true
             }
-            if Self.numberWords.contains(word) || word.utf8.first.map({ (48...57).contains($0) }) ?? false {
+            if Self.numberWords.contains(word)
+                || word.utf8.first.map({ (48...57).contains($0) }) ?? false
+            {
                 hasNumber = true
             }
         }
@@ -54,7 +59,8 @@ package struct Analysis: Sendable {
     /// Analyses a memory as it stands.
     package init(of cube: MemCube, analyzer: TextAnalyzer) {
         self.init(
-            text: cube.text, words: TextAnalyzer.words(cube.text), entities: cube.entities, speaker: cube.speaker,
+            text: cube.text, words: TextAnalyzer.words(cube.text), entities: cube.entities,
+            speaker: cube.speaker,
             eventTime: cube.localTime,
             analyzer: analyzer)
     }
@@ -70,7 +76,8 @@ package struct Analysis: Sendable {
         self.terms = terms
         entities = bytes.withUnsafeBytes { bytes in
             (0..<Int(cues >> 4)).map {
-                UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: 1 + 4 * $0, as: UInt32.self))
+                UInt32(
+                    littleEndian: bytes.loadUnaligned(fromByteOffset: 1 + 4 * $0, as: UInt32.self))
             }
         }
         hasTime = cues & 1 != 0
@@ -80,18 +87,23 @@ package struct Analysis: Sendable {
 
     package var encoded: [UInt8] {
         [(hasTime ? 1 : 0) | (hasNumber ? 2 : 0) | UInt8(names) << 2 | UInt8(entities.count) << 4]
-            + entities.flatMap { hash in (0..<4).map { UInt8(truncatingIfNeeded: hash >> (8 * UInt32($0))) } }
+            + entities.flatMap { hash in
+                (0..<4).map { UInt8(truncatingIfNeeded: hash >> (8 * UInt32($0))) }
+            }
             + terms.encoded
     }
 
     private static let timeWords: Set<String> = Set(
         UTCCalendar.monthNames + [
-            "yesterday", "today", "tonight", "tomorrow", "last", "next", "ago", "week", "weekend", "month", "year",
+            "yesterday", "today", "tonight", "tomorrow", "last", "next", "ago", "week", "weekend",
+            "month", "year",
             "monday", "tuesday", "wednesday",
-            "thursday", "friday", "saturday", "sunday", "morning", "recently", "since", "day", "days",
+            "thursday", "friday", "saturday", "sunday", "morning", "recently", "since", "day",
+            "days",
         ])
     private static let numberWords: Set<String> = [
-        "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "once", "twice", "few",
+        "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "once",
+        "twice", "few",
         "several", "couple", "dozen", "hundred",
     ]
 
@@ -100,7 +112,11 @@ package struct Analysis: Sendable {
         var count = 0
         var before: (UInt8, UInt8) = (0, 0)
         for byte in text.utf8 {
-            if (65...90).contains(byte), before.1 == 32, (97...122).contains(before.0) || before.0 == 44 { count += 1 }
+            if (65...90).contains(byte), before.1 == 32,
+                (97...122).contains(before.0) || before.0 == 44
+            {
+                count += 1
+            }
             before = (before.1, byte)
         }
         return count

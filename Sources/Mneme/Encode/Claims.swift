@@ -1,10 +1,12 @@
 import Foundation
 package import MnemeStore
 
-/// Finds what a text claims of which only one thing holds at a time: homes, employers, favourites, where things lie, who likes what.
+/// Finds what a text claims of which only one thing holds at a time: homes, employers, favourites,
+/// where things lie, who likes what.
 ///
-/// By rule, for English. Rules are narrow: what they do not find is kept and recalled like everything else, but supersedes nothing. Questions, wishes
-/// and pronouns that could be anybody are passed over.
+/// By rule, for English. Rules are narrow: what they do not find is kept and recalled like
+/// everything else, but supersedes nothing. Questions, wishes and pronouns that could be anybody
+/// are passed over.
 package enum Claims {
     /// Claims of one text that are kept.
     private static let limit = 8
@@ -19,7 +21,9 @@ package enum Claims {
         var isCapital: Bool { text.unicodeScalars.first?.isUppercase ?? false }
         /// Without `'s`, if it has one.
         var possessor: String? {
-            for end in ["'s", "’s"] where lower.hasSuffix(end) && lower.count > 2 { return String(lower.dropLast(2)) }
+            for end in ["'s", "’s"] where lower.hasSuffix(end) && lower.count > 2 {
+                return String(lower.dropLast(2))
+            }
             return nil
         }
     }
@@ -28,7 +32,9 @@ package enum Claims {
     ///   - words: ``MnemeIndex/TextAnalyzer/words(_:)`` of the text.
     ///   - speaker: whom "I" means.
     package static func find(in text: String, words: [String], speaker: String?) -> [Claim] {
-        guard text.utf8.count <= longest, words.contains(where: triggers.contains) else { return [] }
+        guard text.utf8.count <= longest, words.contains(where: triggers.contains) else {
+            return []
+        }
         var found: [Claim] = []
         for sentence in sentences(of: text) where found.count < limit {
             for claim in claims(in: sentence, speaker: speaker?.lowercased() ?? "i")
@@ -52,7 +58,9 @@ package enum Claims {
                     let lower = word.lowercased()
                     tokens.append(
                         Token(
-                            text: word, lower: lower.utf8.contains(0xE2) ? lower.replacing("’", with: "'") : lower,
+                            text: word,
+                            lower: lower.utf8.contains(0xE2)
+                                ? lower.replacing("’", with: "'") : lower,
                             endsClause: mark == "," || mark == ":" || mark == ")"))
                 }
                 if mark == "?" {
@@ -71,42 +79,51 @@ package enum Claims {
     // MARK: Rules
 
     private enum Value { case name, anything }
-    private static let verbs: [(words: [String], attribute: String, value: Value, isDenied: Bool)] = [
-        (["lives", "in"], "home", .name, false), (["live", "in"], "home", .name, false),
-        (["living", "in"], "home", .name, false),
-        (["moved", "to"], "home", .name, false), (["relocated", "to"], "home", .name, false),
-        (["based", "in"], "home", .name, false),
-        (["moved", "back", "to"], "home", .name, false), (["moved", "over", "to"], "home", .name, false),
-        (["moving", "to"], "home", .name, false), (["moving", "back", "to"], "home", .name, false),
-        (["moved", "back", "in"], "home", .name, false), (["moved", "out", "to"], "home", .name, false),
-        (["settled", "in"], "home", .name, false), (["moved", "away", "from"], "home", .name, true),
-        (["moved", "out", "of"], "home", .name, true),
-        (["works", "at"], "employer", .name, false), (["works", "for"], "employer", .name, false),
-        (["work", "at"], "employer", .name, false),
-        (["work", "for"], "employer", .name, false), (["working", "at"], "employer", .name, false),
-        (["working", "for"], "employer", .name, false),
-        (["hired", "by"], "employer", .name, false),
-        (["got", "a", "job", "at"], "employer", .name, false),
-        (["got", "a", "new", "job", "at"], "employer", .name, false),
-        (["started", "a", "new", "job", "at"], "employer", .name, false),
-        (["employed", "at"], "employer", .name, false),
-        (["employed", "by"], "employer", .name, false),
-        (["quit"], "employer", .name, true), (["left"], "employer", .name, true),
-        (["works", "as"], "job", .anything, false), (["work", "as"], "job", .anything, false),
-        (["working", "as"], "job", .anything, false),
-        (["married", "to"], "spouse", .name, false), (["drives"], "car", .anything, false),
-    ]
+    private static let verbs: [(words: [String], attribute: String, value: Value, isDenied: Bool)] =
+        [
+            (["lives", "in"], "home", .name, false), (["live", "in"], "home", .name, false),
+            (["living", "in"], "home", .name, false),
+            (["moved", "to"], "home", .name, false), (["relocated", "to"], "home", .name, false),
+            (["based", "in"], "home", .name, false),
+            (["moved", "back", "to"], "home", .name, false),
+            (["moved", "over", "to"], "home", .name, false),
+            (["moving", "to"], "home", .name, false),
+            (["moving", "back", "to"], "home", .name, false),
+            (["moved", "back", "in"], "home", .name, false),
+            (["moved", "out", "to"], "home", .name, false),
+            (["settled", "in"], "home", .name, false),
+            (["moved", "away", "from"], "home", .name, true),
+            (["moved", "out", "of"], "home", .name, true),
+            (["works", "at"], "employer", .name, false),
+            (["works", "for"], "employer", .name, false),
+            (["work", "at"], "employer", .name, false),
+            (["work", "for"], "employer", .name, false),
+            (["working", "at"], "employer", .name, false),
+            (["working", "for"], "employer", .name, false),
+            (["hired", "by"], "employer", .name, false),
+            (["got", "a", "job", "at"], "employer", .name, false),
+            (["got", "a", "new", "job", "at"], "employer", .name, false),
+            (["started", "a", "new", "job", "at"], "employer", .name, false),
+            (["employed", "at"], "employer", .name, false),
+            (["employed", "by"], "employer", .name, false),
+            (["quit"], "employer", .name, true), (["left"], "employer", .name, true),
+            (["works", "as"], "job", .anything, false), (["work", "as"], "job", .anything, false),
+            (["working", "as"], "job", .anything, false),
+            (["married", "to"], "spouse", .name, false), (["drives"], "car", .anything, false),
+        ]
     private static let verbsByFirst = Dictionary(grouping: verbs) { $0.words[0] }
     /// "Joined" alone may be a club, an app or a call: what the role says decides.
     private static let joins = ["joined"]
     private static let visitors: Set<String> = [
-        "guest", "host", "listener", "viewer", "member", "participant", "observer", "volunteer", "player", "beginner",
+        "guest", "host", "listener", "viewer", "member", "participant", "observer", "volunteer",
+        "player", "beginner",
         "spectator",
         "moderator", "friend", "fan", "student", "subscriber", "user", "customer",
     ]
     /// Verbs that give what has a time another one, when a time follows: "was moved to Thursday".
     private static let shifts: Set<String> = [
-        "moved", "rescheduled", "postponed", "pushed", "shifted", "changed", "delayed", "deferred", "brought", "put",
+        "moved", "rescheduled", "postponed", "pushed", "shifted", "changed", "delayed", "deferred",
+        "brought", "put",
         "bumped",
     ]
     private static let shiftAdverbs: Set<String> = ["back", "forward", "off", "up", "out"]
@@ -125,12 +142,15 @@ package enum Claims {
         statuses: Set<String> = ["single", "divorced", "engaged", "widowed", "married"]
     /// Attributes of which somebody or something has one.
     private static let attributes: Set<String> = [
-        "name", "birthday", "age", "address", "phone", "number", "mobile", "email", "hometown", "job", "title", "boss",
+        "name", "birthday", "age", "address", "phone", "number", "mobile", "email", "hometown",
+        "job", "title", "boss",
         "manager", "doctor", "dentist",
         "password",
-        "code", "pin", "budget", "salary", "deadline", "status", "timezone", "nationality", "diet", "size", "weight",
+        "code", "pin", "budget", "salary", "deadline", "status", "timezone", "nationality", "diet",
+        "size", "weight",
         "height", "car", "price", "location",
-        "version", "color", "capital", "ceo", "owner", "date", "rent", "employer", "nickname", "therapist", "landlord",
+        "version", "color", "capital", "ceo", "owner", "date", "rent", "employer", "nickname",
+        "therapist", "landlord",
         "username", "host", "port", "branch",
         "leader",
     ]
@@ -138,41 +158,52 @@ package enum Claims {
     private static let latest: Set<String> = [
         "new", "current", "latest", "updated", "present", "actual", "own", "correct",
     ]
-    private static let triggers: Set<String> = Set(verbs.map { $0.words[0] }).union(joins).union(shifts).union(likes)
+    private static let triggers: Set<String> = Set(verbs.map { $0.words[0] }).union(joins).union(
+        shifts
+    ).union(likes)
         .union(dislikes).union([
             "is", "im", "became", "turned", "stand",
         ])
         .union(diets)
     private static let adverbs: Set<String> = [
-        "now", "currently", "just", "recently", "has", "have", "is", "am", "are", "still", "also", "finally",
+        "now", "currently", "just", "recently", "has", "have", "is", "am", "are", "still", "also",
+        "finally",
         "actually", "really",
     ]
     private static let contractions: [String: String] = ["i'm": "am", "i've": "have"]
     private static let nobody: Set<String> = [
-        "he", "she", "they", "it", "we", "you", "who", "what", "which", "that", "this", "these", "those", "there",
+        "he", "she", "they", "it", "we", "you", "who", "what", "which", "that", "this", "these",
+        "those", "there",
         "someone", "everyone", "nobody", "people",
         "and",
-        "but", "so", "because", "if", "then", "when", "where", "how", "hey", "yes", "no", "well", "oh", "also", "one",
+        "but", "so", "because", "if", "then", "when", "where", "how", "hey", "yes", "no", "well",
+        "oh", "also", "one",
         "everybody", "somebody",
     ]
     /// Words at which what is said of something ends.
     private static let ends: Set<String> = [
-        "with", "since", "because", "last", "this", "next", "for", "after", "when", "where", "who", "which", "that",
+        "with", "since", "because", "last", "this", "next", "for", "after", "when", "where", "who",
+        "which", "that",
         "from", "until", "and", "but", "so", "as",
         "now",
-        "today", "yesterday", "tomorrow", "currently", "again", "anymore", "any", "instead", "while", "before", "these",
+        "today", "yesterday", "tomorrow", "currently", "again", "anymore", "any", "instead",
+        "while", "before", "these",
         "too", "right", "these", "two",
         "three", "a",
     ]
     private static let articles: Set<String> = ["a", "an", "the"]
     private static let objectsOfNothing: Set<String> = [
-        "it", "that", "this", "you", "him", "her", "them", "how", "when", "what", "me", "us", "one", "to",
+        "it", "that", "this", "you", "him", "her", "them", "how", "when", "what", "me", "us", "one",
+        "to",
     ]
     private static let places: Set<String> = [
         "in", "on", "under", "at", "behind", "inside", "near", "beside", "above", "below",
     ]
     private static let times: Set<String> = Set(
-        ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday", "noon", "midnight"]
+        [
+            "monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday", "noon",
+            "midnight",
+        ]
             + UTCCalendar.monthNames)
 
     private static func claims(in tokens: [Token], speaker: String) -> [Claim] {
@@ -183,7 +214,10 @@ package enum Claims {
         while i < tokens.count {
             defer { i += 1 }
             // "used to live", "would like", "if she moved": nothing is stated.
-            if ["if", "would", "might", "could", "wish", "hope", "wants", "want", "may", "whether", "should"].contains(
+            if [
+                "if", "would", "might", "could", "wish", "hope", "wants", "want", "may", "whether",
+                "should",
+            ].contains(
                 tokens[i].lower)
             {
                 return found
@@ -195,14 +229,20 @@ package enum Claims {
                 guard let claim = joined(tokens, at: i, speaker, last, isLower) else { continue }
                 last = claim.subject
                 found.append(claim)
-            } else if let rule = verbsByFirst[word]?.first(where: { starts(tokens, at: i, with: $0.words) }) {
+            } else if let rule = verbsByFirst[word]?.first(where: {
+                starts(tokens, at: i, with: $0.words)
+            }) {
                 guard let (who, isDenied) = subject(tokens, before: i, speaker, last, isLower),
                     let value = value(tokens, from: i + rule.words.count, rule.value, isLower)
                 else { continue }
                 last = who
                 found.append(
-                    Claim(subject: who, attribute: rule.attribute, value: value, isDenied: rule.isDenied != isDenied))
-            } else if likes.contains(word) || dislikes.contains(word) || starts(tokens, at: i, with: ["stand"]) {
+                    Claim(
+                        subject: who, attribute: rule.attribute, value: value,
+                        isDenied: rule.isDenied != isDenied))
+            } else if likes.contains(word) || dislikes.contains(word)
+                || starts(tokens, at: i, with: ["stand"])
+            {
                 guard let (who, isDenied) = subject(tokens, before: i, speaker, last, isLower),
                     word != "stand" || isDenied,
                     let object = value(tokens, from: i + 1, .anything, isLower, most: 4),
@@ -211,8 +251,11 @@ package enum Claims {
                 last = who
                 let isLiked = word == "stand" ? false : likes.contains(word) != isDenied
                 found.append(
-                    Claim(subject: who, attribute: "opinion of " + object, value: isLiked ? "likes" : "dislikes"))
-            } else if word == "is" || word == "am" || word == "became" || word == "turned" || contractions[word] == "am"
+                    Claim(
+                        subject: who, attribute: "opinion of " + object,
+                        value: isLiked ? "likes" : "dislikes"))
+            } else if word == "is" || word == "am" || word == "became" || word == "turned"
+                || contractions[word] == "am"
             {
                 guard let claim = state(tokens, at: i, speaker, isLower) else { continue }
                 found.append(claim)
@@ -222,20 +265,27 @@ package enum Claims {
     }
 
     /// "Ana joined Siemens as an engineer"
-    private static func joined(_ tokens: [Token], at place: Int, _ speaker: String, _ last: String?, _ isLower: Bool)
+    private static func joined(
+        _ tokens: [Token], at place: Int, _ speaker: String, _ last: String?, _ isLower: Bool
+    )
         -> Claim?
     {
         guard let (who, isDenied) = subject(tokens, before: place, speaker, last, isLower),
             let name = value(tokens, from: place + 1, .name, isLower),
-            let role = tokens[(place + 1)...].firstIndex(where: { $0.lower == "as" }), role <= place + 6,
+            let role = tokens[(place + 1)...].firstIndex(where: { $0.lower == "as" }),
+            role <= place + 6,
             let what = value(tokens, from: role + 1, .anything, isLower, most: 3)
         else { return nil }
-        guard visitors.isDisjoint(with: what.split(separator: " ").map(String.init)) else { return nil }
+        guard visitors.isDisjoint(with: what.split(separator: " ").map(String.init)) else {
+            return nil
+        }
         return Claim(subject: who, attribute: "employer", value: name, isDenied: isDenied)
     }
 
     /// "The meeting was moved to Thursday at 4pm"
-    private static func shifted(_ tokens: [Token], at place: Int, _ speaker: String, _ isLower: Bool) -> Claim? {
+    private static func shifted(
+        _ tokens: [Token], at place: Int, _ speaker: String, _ isLower: Bool
+    ) -> Claim? {
         guard shifts.contains(tokens[place].lower), !tokens[place].endsClause else { return nil }
         var next = place + 1
         while next < tokens.count, shiftAdverbs.contains(tokens[next].lower) { next += 1 }
@@ -243,23 +293,28 @@ package enum Claims {
             isTime(tokens[next + 1].lower)
         else { return nil }
         var end = place
-        while end > 0, auxiliaries.contains(tokens[end - 1].lower) || adverbs.contains(tokens[end - 1].lower) {
+        while end > 0,
+            auxiliaries.contains(tokens[end - 1].lower) || adverbs.contains(tokens[end - 1].lower)
+        {
             end -= 1
         }
-        guard end > 0, !tokens[end - 1].endsClause, let what = name(tokens, endingAt: end, speaker, isLower),
+        guard end > 0, !tokens[end - 1].endsClause,
+            let what = name(tokens, endingAt: end, speaker, isLower),
             let value = value(tokens, from: next + 1, .anything, isLower)
         else { return nil }
         return Claim(subject: what, attribute: "time", value: value)
     }
 
     private static func isTime(_ word: String) -> Bool {
-        times.contains(word) || ["today", "tomorrow", "next"].contains(word) || word.first?.isNumber ?? false
+        times.contains(word) || ["today", "tomorrow", "next"].contains(word)
+            || word.first?.isNumber ?? false
     }
 
     private static func starts(_ tokens: [Token], at place: Int, with words: [String]) -> Bool {
         place + words.count <= tokens.count
             && words.indices.allSatisfy {
-                tokens[place + $0].lower == words[$0] && !($0 + 1 < words.count && tokens[place + $0].endsClause)
+                tokens[place + $0].lower == words[$0]
+                    && !($0 + 1 < words.count && tokens[place + $0].endsClause)
             }
     }
 
@@ -274,11 +329,14 @@ package enum Claims {
             if word == "longer", end > 1, tokens[end - 2].lower == "no" {
                 isDenied = true
                 end -= 2
-            } else if ["don't", "doesn't", "dont", "doesnt", "isn't", "never", "cannot", "can't", "cant"].contains(word)
-            {
+            } else if [
+                "don't", "doesn't", "dont", "doesnt", "isn't", "never", "cannot", "can't", "cant",
+            ].contains(word) {
                 isDenied = true
                 end -= 1
-            } else if word == "not", end > 1, ["do", "does", "is", "am", "can"].contains(tokens[end - 2].lower) {
+            } else if word == "not", end > 1,
+                ["do", "does", "is", "am", "can"].contains(tokens[end - 2].lower)
+            {
                 isDenied = true
                 end -= 2
             } else if adverbs.contains(word) {
@@ -288,10 +346,12 @@ package enum Claims {
             }
         }
         // "Ana moved to Berlin and works at Acme."
-        guard end > 0, !tokens[end - 1].endsClause, !["and", "but"].contains(tokens[end - 1].lower) else {
+        guard end > 0, !tokens[end - 1].endsClause, !["and", "but"].contains(tokens[end - 1].lower)
+        else {
             return last.map { ($0, isDenied) }
         }
-        // "I like", "Ana likes"; "sounds like" is neither. What is denied has no ending: "Ana doesn't like".
+        // "I like", "Ana likes"; "sounds like" is neither. What is denied has no ending: "Ana
+        // doesn't like".
         let isSpeaker = tokens[end - 1].lower == "i" || contractions[tokens[end - 1].lower] != nil
         guard isDenied || isSpeaker || !bases.contains(tokens[place].lower) else { return nil }
         return name(tokens, endingAt: end, speaker, isLower, isVerb: true).map { ($0, isDenied) }
@@ -299,18 +359,22 @@ package enum Claims {
 
     /// Who or what is named by the words before `end`.
     private static func name(
-        _ tokens: [Token], endingAt end: Int, _ speaker: String, _ isLower: Bool, isVerb: Bool = false
+        _ tokens: [Token], endingAt end: Int, _ speaker: String, _ isLower: Bool,
+        isVerb: Bool = false
     ) -> String? {
         let token = tokens[end - 1]
         if token.lower == "i" || contractions[token.lower] != nil { return speaker }
         if nobody.contains(token.lower) { return nil }
         // "Ana's living in Paris"
         if isVerb, token.isCapital, let owner = token.possessor { return owner }
-        for start in stride(from: end - 2, through: max(0, end - 4), by: -1) where !tokens[start].endsClause {
+        for start in stride(from: end - 2, through: max(0, end - 4), by: -1)
+        where !tokens[start].endsClause {
             let thing = tokens[(start + 1)..<end].map(\.lower).joined(separator: " ")
             if tokens[start].lower == "my" { return "\(speaker)'s \(thing)" }
             if tokens[start].lower == "the" { return thing }
-            if let owner = tokens[start].possessor, tokens[start].isCapital || isLower { return "\(owner)'s \(thing)" }
+            if let owner = tokens[start].possessor, tokens[start].isCapital || isLower {
+                return "\(owner)'s \(thing)"
+            }
             if nobody.contains(tokens[start].lower) { break }
         }
         if token.isCapital {
@@ -327,7 +391,9 @@ package enum Claims {
     }
 
     /// What is said, up to the end of the clause.
-    private static func value(_ tokens: [Token], from place: Int, _ kind: Value, _ isLower: Bool, most: Int = 5)
+    private static func value(
+        _ tokens: [Token], from place: Int, _ kind: Value, _ isLower: Bool, most: Int = 5
+    )
         -> String?
     {
         var parts: [String] = [], i = place
@@ -338,7 +404,11 @@ package enum Claims {
                 i += 1
                 continue
             }
-            if ends.contains(token.lower) || token.isCapital && times.contains(token.lower) && !parts.isEmpty { break }
+            if ends.contains(token.lower)
+                || token.isCapital && times.contains(token.lower) && !parts.isEmpty
+            {
+                break
+            }
             // A name ends where its capitals do.
             if kind == .name, !isLower, !token.isCapital { break }
             parts.append(token.lower)
@@ -349,7 +419,9 @@ package enum Claims {
     }
 
     /// "My favourite colour is blue", "The key is under the mat", "Ana is vegan".
-    private static func state(_ tokens: [Token], at place: Int, _ speaker: String, _ isLower: Bool) -> Claim? {
+    private static func state(_ tokens: [Token], at place: Int, _ speaker: String, _ isLower: Bool)
+        -> Claim?
+    {
         var next = place + 1, isDenied = false
         while next < tokens.count {
             let word = tokens[next].lower
@@ -362,22 +434,33 @@ package enum Claims {
         }
         guard next < tokens.count, !tokens[place].endsClause else { return nil }
         let word = tokens[next].lower, isContraction = contractions[tokens[place].lower] != nil
-        guard isContraction || place > 0, isContraction || !tokens[place - 1].endsClause else { return nil }
+        guard isContraction || place > 0, isContraction || !tokens[place - 1].endsClause else {
+            return nil
+        }
         let whose = isContraction ? speaker : name(tokens, endingAt: place, speaker, isLower)
         if diets.contains(word) {
-            return whose.map { Claim(subject: $0, attribute: "diet", value: word, isDenied: isDenied) }
+            return whose.map {
+                Claim(subject: $0, attribute: "diet", value: word, isDenied: isDenied)
+            }
         }
         if articles.contains(word), next + 1 < tokens.count, diets.contains(tokens[next + 1].lower) {
             return whose.map {
-                Claim(subject: $0, attribute: "diet", value: tokens[next + 1].lower, isDenied: isDenied)
+                Claim(
+                    subject: $0, attribute: "diet", value: tokens[next + 1].lower,
+                    isDenied: isDenied)
             }
         }
         if statuses.contains(word), next + 1 == tokens.count || tokens[next].endsClause {
-            return whose.map { Claim(subject: $0, attribute: "marital status", value: word, isDenied: isDenied) }
+            return whose.map {
+                Claim(subject: $0, attribute: "marital status", value: word, isDenied: isDenied)
+            }
         }
-        if next + 2 < tokens.count, Int(word) != nil, tokens[next + 1].lower == "years", tokens[next + 2].lower == "old"
+        if next + 2 < tokens.count, Int(word) != nil, tokens[next + 1].lower == "years",
+            tokens[next + 2].lower == "old"
         {
-            return whose.map { Claim(subject: $0, attribute: "age", value: word, isDenied: isDenied) }
+            return whose.map {
+                Claim(subject: $0, attribute: "age", value: word, isDenied: isDenied)
+            }
         }
         guard !isContraction, tokens[place].lower == "is" else { return nil }
         if let (subject, attribute) = attribute(tokens, before: place, speaker, isLower),
@@ -396,21 +479,31 @@ package enum Claims {
         else {
             return nil
         }
-        let isTime = times.contains(value.split(separator: " ")[0].description) || value.first!.isNumber
+        let isTime =
+            times.contains(value.split(separator: " ")[0].description) || value.first!.isNumber
         return Claim(
-            subject: whose, attribute: isTime ? "time" : "place", value: isTime ? value : word + " " + value,
+            subject: whose, attribute: isTime ? "time" : "place",
+            value: isTime ? value : word + " " + value,
             isDenied: isDenied)
     }
 
     /// "my phone number", "Ana's boss", "the capital of France": of whom, and what.
-    private static func attribute(_ tokens: [Token], before end: Int, _ speaker: String, _ isLower: Bool) -> (
+    private static func attribute(
+        _ tokens: [Token], before end: Int, _ speaker: String, _ isLower: Bool
+    ) -> (
         subject: String, attribute: String
     )? {
-        if let of = tokens[max(0, end - 4)..<end].lastIndex(where: { $0.lower == "of" }), of + 1 < end, of >= 2 {
-            guard let start = tokens[max(0, of - 4)..<of].lastIndex(where: { $0.lower == "the" }), start + 1 < of,
+        if let of = tokens[max(0, end - 4)..<end].lastIndex(where: { $0.lower == "of" }),
+            of + 1 < end, of >= 2
+        {
+            guard let start = tokens[max(0, of - 4)..<of].lastIndex(where: { $0.lower == "the" }),
+                start + 1 < of,
                 let what = canonical(tokens[(start + 1)..<of])
             else { return nil }
-            return (tokens[(of + 1)..<end].map(\.lower).filter { !articles.contains($0) }.joined(separator: " "), what)
+            return (
+                tokens[(of + 1)..<end].map(\.lower).filter { !articles.contains($0) }.joined(
+                    separator: " "), what
+            )
         }
         for start in stride(from: end - 2, through: max(0, end - 5), by: -1)
         where start >= 0 && !tokens[start].endsClause {
@@ -418,7 +511,11 @@ package enum Claims {
                 tokens[start].lower == "my"
                 ? speaker : tokens[start].isCapital || isLower ? tokens[start].possessor : nil
             // Somebody's number is that of the phone.
-            if let owner { return canonical(tokens[(start + 1)..<end]).map { (owner, $0 == "number" ? "phone" : $0) } }
+            if let owner {
+                return canonical(tokens[(start + 1)..<end]).map {
+                    (owner, $0 == "number" ? "phone" : $0)
+                }
+            }
             if tokens[start].lower == "the" {
                 // "The wifi password is …": of nobody's, but there is one.
                 let words = tokens[(start + 1)..<end]
@@ -431,20 +528,27 @@ package enum Claims {
 
     private static func canonical(_ tokens: ArraySlice<Token>) -> String? {
         // "The Name of the Wind" is a title, "the CEO" is not.
-        guard !tokens.contains(where: { $0.isCapital && $0.text != $0.text.uppercased() }) else { return nil }
+        guard !tokens.contains(where: { $0.isCapital && $0.text != $0.text.uppercased() }) else {
+            return nil
+        }
         let words = tokens.map(\.lower)
         let same = [
-            "favourite": "favorite", "e-mail": "email", "colour": "color", "wi-fi": "wifi", "time-zone": "timezone",
+            "favourite": "favorite", "e-mail": "email", "colour": "color", "wi-fi": "wifi",
+            "time-zone": "timezone",
             "mobile": "phone", "cell": "phone",
             "telephone": "phone", "cellphone": "phone", "mail": "email",
         ]
         var parts = words.map { same[$0] ?? $0 }
         while parts.count > 1, latest.contains(parts[0]) { parts.removeFirst() }
-        if parts.count > 1, parts.suffix(2) == ["phone", "number"] || parts.suffix(2) == ["email", "address"] {
+        if parts.count > 1,
+            parts.suffix(2) == ["phone", "number"] || parts.suffix(2) == ["email", "address"]
+        {
             parts.removeLast()
         }
         if parts.suffix(2) == ["phone", "phone"] { parts.removeLast() }
-        if parts == ["home", "address"] || parts == ["postal", "address"] || parts == ["street", "address"] {
+        if parts == ["home", "address"] || parts == ["postal", "address"]
+            || parts == ["street", "address"]
+        {
             parts = ["address"]
         }
         if parts.suffix(2) == ["time", "zone"] { parts = parts.dropLast(2) + ["timezone"] }

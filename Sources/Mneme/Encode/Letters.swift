@@ -1,9 +1,14 @@
-/// What kind of letter a scalar is. The properties of Unicode cost a look-up in a table each, and most text is ASCII.
+/// What kind of letter a scalar is. The properties of Unicode cost a look-up in a table each, and
+/// most text is ASCII.
 extension Unicode.Scalar {
     /// White space.
-    var isSpace: Bool { isASCII ? value == 32 || (9...13).contains(value) : properties.isWhitespace }
+    var isSpace: Bool {
+        isASCII ? value == 32 || (9...13).contains(value) : properties.isWhitespace
+    }
     /// What ends a line, as `Character.isNewline`.
-    var isLineEnd: Bool { (0x0A...0x0D).contains(value) || value == 0x85 || value == 0x2028 || value == 0x2029 }
+    var isLineEnd: Bool {
+        (0x0A...0x0D).contains(value) || value == 0x85 || value == 0x2028 || value == 0x2029
+    }
     /// A capital letter.
     var isUppercase: Bool { isASCII ? (65...90).contains(value) : properties.isUppercase }
     /// A digit of ASCII.

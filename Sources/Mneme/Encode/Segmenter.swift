@@ -4,7 +4,8 @@
 package enum Segmenter {
     /// Characters of a part: about 250 tokens of English.
     package static let targetLength = 1000
-    /// Scalars of a part for each character that it may have: there is no bound to the marks on one letter.
+    /// Scalars of a part for each character that it may have: there is no bound to the marks on one
+    /// letter.
     private static let scalarsPerCharacter = 4
 
     /// Parts of `text`, cut at paragraphs, else sentences, else words, else anywhere.
@@ -14,10 +15,13 @@ package enum Segmenter {
         var parts: [Substring] = [], start = text.startIndex
         while let window = window(of: text[start...], targetLength) {
             let half =
-                window.index(window.startIndex, offsetBy: targetLength / 2, limitedBy: window.endIndex)
+                window.index(
+                    window.startIndex, offsetBy: targetLength / 2, limitedBy: window.endIndex)
                 ?? window.startIndex
             let end = text.utf8.index(
-                start, offsetBy: window.utf8.distance(from: window.startIndex, to: cut(window, after: half)))
+                start,
+                offsetBy: window.utf8.distance(
+                    from: window.startIndex, to: cut(window, after: half)))
             parts.append(text[start..<end])
             start = end
         }
@@ -27,29 +31,37 @@ package enum Segmenter {
 
     /// What the next part is cut from, or nil if the rest is one part.
     ///
-    /// A copy: within a longer text, to find a character may mean to go back over all marks before it.
+    /// A copy: within a longer text, to find a character may mean to go back over all marks before
+    /// it.
     private static func window(of rest: Substring, _ targetLength: Int) -> String? {
         let longest = targetLength * 5 / 4
         guard rest.utf8.count > longest else { return nil }
         let scalars = rest.unicodeScalars
         let reach =
-            scalars.index(scalars.startIndex, offsetBy: longest * scalarsPerCharacter, limitedBy: scalars.endIndex)
+            scalars.index(
+                scalars.startIndex, offsetBy: longest * scalarsPerCharacter,
+                limitedBy: scalars.endIndex)
             ?? scalars.endIndex
         let near = String(scalars[..<reach])
-        guard let end = near.index(near.startIndex, offsetBy: targetLength, limitedBy: near.endIndex) else {
+        guard
+            let end = near.index(near.startIndex, offsetBy: targetLength, limitedBy: near.endIndex)
+        else {
             return reach < rest.endIndex ? near : nil
         }
         // A little more than a part stays whole.
-        let isLonger = near.index(end, offsetBy: longest - targetLength + 1, limitedBy: near.endIndex) != nil
+        let isLonger =
+            near.index(end, offsetBy: longest - targetLength + 1, limitedBy: near.endIndex) != nil
         return isLonger || reach < rest.endIndex ? String(near[..<end]) : nil
     }
 
     /// The end of the last paragraph, sentence, line or word behind `half`.
     private static func cut(_ window: String, after half: String.Index) -> String.Index {
-        var paragraph: String.Index?, sentence: String.Index?, line: String.Index?, word: String.Index?
+        var paragraph: String.Index?, sentence: String.Index?, line: String.Index?,
+            word: String.Index?
         var place = half, isBehindLine = false, isBehindMark = false
         while place < window.endIndex {
-            // Characters, so that none is cut; looked at as scalars, since to compare characters costs as much as they have marks.
+            // Characters, so that none is cut; looked at as scalars, since to compare characters
+            // costs as much as they have marks.
             let scalar = window.unicodeScalars[place], next = window.index(after: place)
             let isLine = scalar.isLineEnd
             if isLine {
@@ -68,6 +80,7 @@ package enum Segmenter {
     /// Ends of sentences behind which no space stands.
     private static func isFullStop(_ scalar: Unicode.Scalar) -> Bool {
         guard !scalar.isASCII else { return false }
-        return scalar == "。" || scalar == "！" || scalar == "？" || scalar == "।" || scalar == "؟" || scalar == "۔"
+        return scalar == "。" || scalar == "！" || scalar == "？" || scalar == "।" || scalar == "؟"
+            || scalar == "۔"
     }
 }

@@ -11,17 +11,22 @@ package enum TextFacts {
         var words = words
         if text.utf8.contains(UInt8(ascii: "?")) {
             // "What do I like?" says nothing of what somebody likes.
-            let all = sentences(of: Array(text.unicodeScalars)), statements = all.filter { !isQuestion($0) }
+            let all = sentences(of: Array(text.unicodeScalars)),
+                statements = all.filter { !isQuestion($0) }
             if statements.isEmpty { return .episodic }
             if statements.count < all.count {
-                words = statements.flatMap { TextAnalyzer.words(String(decoding: Array($0).utf8, as: UTF8.self)) }
+                words = statements.flatMap {
+                    TextAnalyzer.words(String(decoding: Array($0).utf8, as: UTF8.self))
+                }
             }
         }
         let said = phrases(in: words)
         if said.contains(.preference) { return .preference }
         if said.contains(.core) { return .core }
         if said.contains(.procedure) || stepCount(text) >= 2 { return .procedural }
-        if said.contains(.event) || words.contains("i") && words.contains(where: isPast) { return .episodic }
+        if said.contains(.event) || words.contains("i") && words.contains(where: isPast) {
+            return .episodic
+        }
         if said.contains(.fact) && !text.hasSuffix("?") { return .semantic }
         return .episodic
     }
@@ -31,7 +36,8 @@ package enum TextFacts {
     }
 
     private static let questionWords: Set<String> = [
-        "what", "where", "when", "who", "whose", "whom", "which", "why", "how", "do", "does", "did", "is", "are", "was",
+        "what", "where", "when", "who", "whose", "whom", "which", "why", "how", "do", "does", "did",
+        "is", "are", "was",
         "were", "am", "can", "could", "would",
         "should", "will", "have", "has", "had", "may", "shall", "and", "but", "so",
     ]
@@ -54,32 +60,42 @@ package enum TextFacts {
     private static func isQuestion(_ sentence: ArraySlice<Unicode.Scalar>) -> Bool {
         guard sentence.last == "?" else { return false }
         return questionWords.contains(
-            String(decoding: Array(sentence.prefix(while: \.isLetter)).lowercased().utf8, as: UTF8.self))
+            String(
+                decoding: Array(sentence.prefix(while: \.isLetter)).lowercased().utf8, as: UTF8.self
+            ))
     }
 
     // Contractions lose their apostrophe in words(): "i'm" is "im".
     private static let preferencePhrases = [
-        "i love", "i like", "i prefer", "i enjoy", "i hate", "i dislike", "i adore", "i cant stand", "my favorite",
+        "i love", "i like", "i prefer", "i enjoy", "i hate", "i dislike", "i adore", "i cant stand",
+        "my favorite",
         "my favourite", "favorite is",
-        "i would rather", "id rather", "i dont like", "im a fan of", "im into", "likes", "prefers", "loves", "hates",
+        "i would rather", "id rather", "i dont like", "im a fan of", "im into", "likes", "prefers",
+        "loves", "hates",
         "dislikes",
     ]
     private static let corePhrases = [
-        "my name is", "call me", "i live in", "i live at", "i was born", "my birthday", "i work as", "i work at",
+        "my name is", "call me", "i live in", "i live at", "i was born", "my birthday", "i work as",
+        "i work at",
         "i work for", "im from", "i am from",
-        "im married", "i am married", "my wife", "my husband", "my daughter", "my son", "my address", "my phone",
+        "im married", "i am married", "my wife", "my husband", "my daughter", "my son",
+        "my address", "my phone",
         "my email", "im allergic",
         "i am allergic", "years old", "i moved to",
     ]
     private static let procedurePhrases = [
-        "how to", "first you", "steps to", "step 1", "make sure to", "you need to", "in order to", "then you",
+        "how to", "first you", "steps to", "step 1", "make sure to", "you need to", "in order to",
+        "then you",
     ]
     private static let eventPhrases = [
-        "yesterday", "today", "tonight", "tomorrow", "last week", "last night", "last month", "last year", "ago",
+        "yesterday", "today", "tonight", "tomorrow", "last week", "last night", "last month",
+        "last year", "ago",
         "went", "just got", "happened",
         "met", "visited", "bought", "started", "finished",
     ]
-    private static let factPhrases = ["is", "are", "has", "have", "means", "costs", "contains", "consists"]
+    private static let factPhrases = [
+        "is", "are", "has", "have", "means", "costs", "contains", "consists",
+    ]
 
     /// Kinds of phrases that tell a memory's type.
     private struct PhraseKinds: OptionSet {
@@ -139,7 +155,8 @@ package enum TextFacts {
     /// Scalars of a text that are looked at for names: more than a part of a long text has.
     private static let longest = 16_384
 
-    /// Names: runs of capitalised words that do not merely begin a sentence; addresses of mail and web.
+    /// Names: runs of capitalised words that do not merely begin a sentence; addresses of mail and
+    /// web.
     package static func entities(in text: String, speaker: String?, limit: Int = 16) -> [String] {
         // For each word that begins a sentence the text is looked through.
         let text = text.utf8.count <= longest ? text : String(text.unicodeScalars.prefix(longest))
@@ -149,7 +166,9 @@ package enum TextFacts {
             if NameCollector.isPlain(piece) {
                 names.passPlain(piece)
             } else {
-                for word in Substring(piece).unicodeScalars.split(whereSeparator: \.isSpace) { names.take(word) }
+                for word in Substring(piece).unicodeScalars.split(whereSeparator: \.isSpace) {
+                    names.take(word)
+                }
             }
         }
         names.end()
@@ -171,7 +190,9 @@ package enum TextFacts {
         }
 
         mutating func add(_ entity: String) {
-            if found.count < limit, entity.count > 1, !found.contains(entity) { found.append(entity) }
+            if found.count < limit, entity.count > 1, !found.contains(entity) {
+                found.append(entity)
+            }
         }
 
         /// Ends a run of words that are one name.
@@ -180,10 +201,12 @@ package enum TextFacts {
             run = []
         }
 
-        /// Whether a word can be no name: without capitals, signs of addresses and letters beyond ASCII.
+        /// Whether a word can be no name: without capitals, signs of addresses and letters beyond
+        /// ASCII.
         static func isPlain(_ word: Substring.UTF8View) -> Bool {
             word.allSatisfy {
-                $0 < 0x80 && !(65...90).contains($0) && $0 != UInt8(ascii: "@") && $0 != UInt8(ascii: "/")
+                $0 < 0x80 && !(65...90).contains($0) && $0 != UInt8(ascii: "@")
+                    && $0 != UInt8(ascii: "/")
             }
         }
 
@@ -201,12 +224,18 @@ package enum TextFacts {
 
         mutating func take(_ scalars: Substring.UnicodeScalarView) {
             let raw = Substring(scalars), word = Substring(scalars.trimming { !$0.isWordPart })
-            if raw.utf8.contains(UInt8(ascii: "@")) && raw.utf8.contains(UInt8(ascii: ".")) || raw.hasPrefix("http://")
+            if raw.utf8.contains(UInt8(ascii: "@")) && raw.utf8.contains(UInt8(ascii: "."))
+                || raw.hasPrefix("http://")
                 || raw.hasPrefix("https://")
             {
                 end()
-                add(String(Substring(scalars.trimming { ",.;:!?()<>\"'".unicodeScalars.contains($0) })))
-            } else if let first = word.unicodeScalars.first, first.isUppercase, word.utf8.count > 1 || !run.isEmpty {
+                add(
+                    String(
+                        Substring(scalars.trimming { ",.;:!?()<>\"'".unicodeScalars.contains($0) }))
+                )
+            } else if let first = word.unicodeScalars.first, first.isUppercase,
+                word.utf8.count > 1 || !run.isEmpty
+            {
                 let bare = word.hasSuffix("'s") || word.hasSuffix("’s") ? word.dropLast(2) : word
                 let lower = bare.lowercased()
                 let isCommon = TextAnalyzer.stopWords.contains(lower) || openers.contains(lower)
@@ -226,13 +255,16 @@ package enum TextFacts {
     /// A word that opens a sentence is a name if it stands capitalised elsewhere too.
     private static func isName(_ word: Substring, in text: String) -> Bool {
         var text = text, name = String(word)
-        return text.withUTF8 { text in name.withUTF8 { name in text.count(of: name, atMost: 2) } } > 1
+        return text.withUTF8 { text in name.withUTF8 { name in text.count(of: name, atMost: 2) } }
+            > 1
     }
 
     private static let openers: Set<String> = [
-        "hey", "hi", "hello", "wow", "yeah", "yes", "no", "thanks", "thank", "oh", "well", "sure", "great", "nice",
+        "hey", "hi", "hello", "wow", "yeah", "yes", "no", "thanks", "thank", "oh", "well", "sure",
+        "great", "nice",
         "cool", "awesome", "congrats",
-        "okay", "ok", "im", "i'm", "i've", "i'll", "it's", "that's", "also", "sorry", "please", "maybe", "good",
+        "okay", "ok", "im", "i'm", "i've", "i'll", "it's", "that's", "also", "sorry", "please",
+        "maybe", "good",
         "sounds", "glad", "haha", "lol",
     ]
 
@@ -251,13 +283,16 @@ package enum TextFacts {
                 found.append((word, 1, length))
             }
         }
-        return found.sorted { ($0.count, $0.length) > ($1.count, $1.length) }.prefix(limit).map(\.word)
+        return found.sorted { ($0.count, $0.length) > ($1.count, $1.length) }.prefix(limit).map(
+            \.word)
     }
 }
 
 extension Substring.UnicodeScalarView {
     func trimming(_ drop: (Unicode.Scalar) -> Bool) -> Substring.UnicodeScalarView {
-        guard let first = firstIndex(where: { !drop($0) }), let last = lastIndex(where: { !drop($0) }) else {
+        guard let first = firstIndex(where: { !drop($0) }),
+            let last = lastIndex(where: { !drop($0) })
+        else {
             return self[endIndex...]
         }
         return self[first...last]
@@ -267,7 +302,9 @@ extension Substring.UnicodeScalarView {
 extension UnsafeBufferPointer<UInt8> {
     /// How often `needle` stands in the bytes, without overlap, counted to `limit`.
     func count(of needle: UnsafeBufferPointer<UInt8>, atMost limit: Int) -> Int {
-        guard let start = baseAddress, let wanted = needle.baseAddress, !needle.isEmpty else { return 0 }
+        guard let start = baseAddress, let wanted = needle.baseAddress, !needle.isEmpty else {
+            return 0
+        }
         var place = 0, found = 0
         while found < limit, place + needle.count <= count,
             let hit = memchr(start + place, Int32(wanted[0]), count - place - needle.count + 1)
@@ -287,6 +324,8 @@ extension UnsafeBufferPointer<UInt8> {
 extension [UInt8] {
     /// Whether `needle` stands somewhere in the bytes.
     func holds(_ needle: [UInt8]) -> Bool {
-        withUnsafeBufferPointer { bytes in needle.withUnsafeBufferPointer { bytes.count(of: $0, atMost: 1) } } > 0
+        withUnsafeBufferPointer { bytes in
+            needle.withUnsafeBufferPointer { bytes.count(of: $0, atMost: 1) }
+        } > 0
     }
 }

@@ -4,13 +4,15 @@ import Foundation
 enum ChatMessages {
     /// Who speaks in ShareGPT's data sets, by the name of the turn.
     private static let speakers = [
-        "human": "user", "user": "user", "gpt": "assistant", "chatgpt": "assistant", "assistant": "assistant",
+        "human": "user", "user": "user", "gpt": "assistant", "chatgpt": "assistant",
+        "assistant": "assistant",
         "model": "assistant",
         "bing": "assistant", "bard": "assistant",
     ]
     /// Whose messages say nothing to the other.
     private static let unsaid: Set<String> = [
-        "system", "developer", "tool", "function", "function_call", "function_response", "observation", "tool_call",
+        "system", "developer", "tool", "function", "function_call", "function_response",
+        "observation", "tool_call",
         "tool_response",
     ]
 
@@ -24,7 +26,8 @@ enum ChatMessages {
     ///
     /// - Throws: `InputError`.
     static func shareGPT(_ conversation: JSONValue, number: Int) throws -> ImportedDocument {
-        guard let turns = conversation["conversations"]?.array ?? conversation["items"]?.array else {
+        guard let turns = conversation["conversations"]?.array ?? conversation["items"]?.array
+        else {
             throw InputError("it has no 'conversations'")
         }
         var found = named(conversation, number), document = ImportedDocument()
@@ -36,7 +39,8 @@ enum ChatMessages {
             guard let name = turn["from"]?.string ?? turn["role"]?.string,
                 let text = turn["value"]?.string ?? turn["content"]?.string
             else {
-                document.problems.append("conversation \(number + 1), turn \(i + 1): it has no 'from' and 'value'")
+                document.problems.append(
+                    "conversation \(number + 1), turn \(i + 1): it has no 'from' and 'value'")
                 continue
             }
             guard text.contains(where: { !$0.isWhitespace }) else { continue }
@@ -53,26 +57,37 @@ enum ChatMessages {
     ///
     /// - Throws: `InputError`.
     static func conversation(_ conversation: JSONValue, number: Int) throws -> ImportedDocument {
-        guard let list = conversation["messages"]?.array else { throw InputError("it has no 'messages'") }
+        guard let list = conversation["messages"]?.array else {
+            throw InputError("it has no 'messages'")
+        }
         let known = named(conversation, number)
         var document = messages(list, session: known.id, user: user(conversation))
-        let times = ImportTime.filled(document.entries.map(\.input.eventTime), begin: known.begin, end: known.end)
+        let times = ImportTime.filled(
+            document.entries.map(\.input.eventTime), begin: known.begin, end: known.end)
         for i in document.entries.indices {
             document.entries[i].input.eventTime = times[i]
-            if let title = known.title, !title.isEmpty { document.entries[i].input.metadata["title"] = title }
+            if let title = known.title, !title.isEmpty {
+                document.entries[i].input.metadata["title"] = title
+            }
         }
         return document
     }
 
     /// Messages in a list.
-    static func messages(_ list: [JSONValue], session: String? = nil, user: String? = nil) -> ImportedDocument {
-        ImportedDocument.each(list, "message") { message, _ in try one(message, session: session, user: user) }
+    static func messages(_ list: [JSONValue], session: String? = nil, user: String? = nil)
+        -> ImportedDocument
+    {
+        ImportedDocument.each(list, "message") { message, _ in
+            try one(message, session: session, user: user)
+        }
     }
 
     /// One message.
     ///
     /// - Throws: `InputError`.
-    static func one(_ message: JSONValue, session: String? = nil, user: String? = nil) throws -> ImportedDocument {
+    static func one(_ message: JSONValue, session: String? = nil, user: String? = nil) throws
+        -> ImportedDocument
+    {
         var document = ImportedDocument()
         guard !isUnsaid(message) else {
             document.leave(.unsaid)
@@ -88,7 +103,9 @@ enum ChatMessages {
     private static func user(_ json: JSONValue) -> String? { PeerDumps.name(json["user_id"]) }
 
     private static func time(_ json: JSONValue) -> Date? {
-        ["create_time", "created_at", "timestamp", "time", "date"].lazy.compactMap { ImportTime.date(json[$0]) }.first
+        ["create_time", "created_at", "timestamp", "time", "date"].lazy.compactMap {
+            ImportTime.date(json[$0])
+        }.first
     }
 
     private static func named(_ conversation: JSONValue, _ number: Int) -> ImportedConversation {
@@ -98,7 +115,9 @@ enum ChatMessages {
         var found = ImportedConversation(id: id ?? "conversation-\(number)")
         found.title = conversation["title"]?.string
         found.begin = time(conversation)
-        found.end = ["update_time", "updated_at"].lazy.compactMap { ImportTime.date(conversation[$0]) }.first
+        found.end =
+            ["update_time", "updated_at"].lazy.compactMap { ImportTime.date(conversation[$0]) }
+            .first
         return found
     }
 }

@@ -2,13 +2,16 @@ import Foundation
 
 /// Reads conversations of a Claude data export.
 enum ClaudeExport {
-    /// What a person and the assistant said to each other, along the branch that was last shown, and texts that were
-    /// attached.
+    /// What a person and the assistant said to each other, along the branch that was last shown,
+    /// and texts that were attached.
     ///
     /// - Throws: `InputError`.
     static func read(_ conversation: JSONValue, number: Int) throws -> ImportedDocument {
-        guard let messages = conversation["chat_messages"]?.array else { throw InputError("it has no 'chat_messages'") }
-        var found = ImportedConversation(id: conversation["uuid"]?.string ?? "conversation-\(number)")
+        guard let messages = conversation["chat_messages"]?.array else {
+            throw InputError("it has no 'chat_messages'")
+        }
+        var found = ImportedConversation(
+            id: conversation["uuid"]?.string ?? "conversation-\(number)")
         found.title = conversation["name"]?.string
         found.begin = ImportTime.date(conversation["created_at"])
         found.end = ImportTime.date(conversation["updated_at"])
@@ -23,19 +26,21 @@ enum ClaudeExport {
             found.messages.append(
                 .init(
                     speaker: sender == "human" ? "user" : sender, text: text,
-                    time: ImportTime.date(message["created_at"]) ?? ImportTime.date(message["updated_at"]),
+                    time: ImportTime.date(message["created_at"])
+                        ?? ImportTime.date(message["updated_at"]),
                     reference: message["uuid"]?.string))
         }
         document.entries = found.entries
         return document
     }
 
-    /// The messages from the first to the leaf that was last shown; all of them where the export does not say what
-    /// follows what.
+    /// The messages from the first to the leaf that was last shown; all of them where the export
+    /// does not say what follows what.
     private static func branch(_ messages: [JSONValue], leaf: String?) -> [JSONValue] {
         var byName: [String: JSONValue] = [:]
         for message in messages {
-            guard let name = message["uuid"]?.string, message["parent_message_uuid"]?.string != nil else {
+            guard let name = message["uuid"]?.string, message["parent_message_uuid"]?.string != nil
+            else {
                 return messages
             }
             byName[name] = message
@@ -54,7 +59,9 @@ enum ClaudeExport {
         var texts: [String] = [], unsaid = 0
         if let parts = message["content"]?.array, !parts.isEmpty {
             for part in parts {
-                if let text = part.string ?? (part["type"]?.string == "text" ? part["text"]?.string : nil) {
+                if let text = part.string
+                    ?? (part["type"]?.string == "text" ? part["text"]?.string : nil)
+                {
                     texts.append(text)
                 } else {
                     unsaid += 1
@@ -63,7 +70,9 @@ enum ClaudeExport {
         } else if let text = message["text"]?.string ?? message["content"]?.string {
             texts.append(text)
         }
-        texts += (message["attachments"]?.array ?? []).compactMap { $0["extracted_content"]?.string }
+        texts += (message["attachments"]?.array ?? []).compactMap {
+            $0["extracted_content"]?.string
+        }
         let text = texts.filter { $0.contains { !$0.isWhitespace } }.joined(separator: "\n")
         return (text.isEmpty ? nil : text, unsaid)
     }

@@ -7,17 +7,23 @@ enum ImportForm {
     ///
     /// - Parameter format: nil finds it by what the document holds.
     /// - Throws: `InputError` if it is of no form that is known.
-    static func read(_ json: JSONValue, as format: ImportFormat?, name: String) throws -> ImportedDocument {
+    static func read(_ json: JSONValue, as format: ImportFormat?, name: String) throws
+        -> ImportedDocument
+    {
         if let document = memories(json, format) { return document }
         guard let format = format ?? find(json) else { throw InputError(unknown(json, name)) }
         let list = json.array ?? [json]
         switch format {
-        case .openai: return ImportedDocument.each(wrapped(json) ?? list, "conversation", OpenAIExport.read)
-        case .claude: return ImportedDocument.each(wrapped(json) ?? list, "conversation", ClaudeExport.read)
+        case .openai:
+            return ImportedDocument.each(wrapped(json) ?? list, "conversation", OpenAIExport.read)
+        case .claude:
+            return ImportedDocument.each(wrapped(json) ?? list, "conversation", ClaudeExport.read)
         case .sharegpt: return ImportedDocument.each(list, "conversation", ChatMessages.shareGPT)
         case .locomo: return LocomoConversation.document(list)
         case .letta: return try LettaAgent.read(json)
-        case .mcp: return json.array == nil && !KnowledgeGraph.holds(json) ? KnowledgeGraph.read(json) : lines(list)
+        case .mcp:
+            return json.array == nil && !KnowledgeGraph.holds(json)
+                ? KnowledgeGraph.read(json) : lines(list)
         case .mem0: return try PeerDumps.mem0(json)
         case .memos: return try PeerDumps.memos(json)
         case .jsonl, .mneme: return lines(list)
@@ -32,10 +38,18 @@ enum ImportForm {
         if MemoryLine.matches(json) { return try memory(json) }
         if KnowledgeGraph.holds(json) { return try KnowledgeGraph.one(json) }
         if json["mapping"]?.object != nil { return try OpenAIExport.read(json, number: number) }
-        if json["chat_messages"]?.array != nil { return try ClaudeExport.read(json, number: number) }
-        if json["conversations"]?.array != nil { return try ChatMessages.shareGPT(json, number: number) }
-        if json["messages"]?.array != nil { return try ChatMessages.conversation(json, number: number) }
-        if json["manifest"] != nil { throw InputError("it is a vault package; `mneme vault import` takes it in") }
+        if json["chat_messages"]?.array != nil {
+            return try ClaudeExport.read(json, number: number)
+        }
+        if json["conversations"]?.array != nil {
+            return try ChatMessages.shareGPT(json, number: number)
+        }
+        if json["messages"]?.array != nil {
+            return try ChatMessages.conversation(json, number: number)
+        }
+        if json["manifest"] != nil {
+            throw InputError("it is a vault package; `mneme vault import` takes it in")
+        }
         if json["memory"]?.string != nil { return try PeerDumps.mem0([json]) }
         return try ChatMessages.one(json)
     }
@@ -45,7 +59,9 @@ enum ImportForm {
         Set(document.entries.compactMap(\.user) + document.memories.map(\.cube.scope.user))
     }
 
-    private static func lines(_ list: [JSONValue]) -> ImportedDocument { ImportedDocument.each(list, "entry", line) }
+    private static func lines(_ list: [JSONValue]) -> ImportedDocument {
+        ImportedDocument.each(list, "entry", line)
+    }
 
     private static func memory(_ json: JSONValue) throws -> ImportedDocument {
         var document = ImportedDocument()
@@ -63,7 +79,9 @@ enum ImportForm {
             list.contains(where: MemoryLine.matches)
         else { return nil }
         return ImportedDocument.each(list, "memory") { part, _ in
-            guard MemoryLine.matches(part) else { throw InputError("it is not a memory as Mneme writes it") }
+            guard MemoryLine.matches(part) else {
+                throw InputError("it is not a memory as Mneme writes it")
+            }
             return try memory(part)
         }
     }
@@ -81,7 +99,9 @@ enum ImportForm {
     }
 
     private static func find(object json: JSONValue) -> ImportFormat? {
-        if json["agents"]?.array != nil || json["core_memory"]?.array != nil && json["messages"]?.array != nil {
+        if json["agents"]?.array != nil
+            || json["core_memory"]?.array != nil && json["messages"]?.array != nil
+        {
             return .letta
         }
         if json["entities"]?.array != nil || json["relations"]?.array != nil { return .mcp }
@@ -100,19 +120,27 @@ enum ImportForm {
         if MemoryLine.matches(json) { return .mneme }
         if object["mapping"] != nil { return .openai }
         if object["chat_messages"] != nil { return .claude }
-        if object["conversations"]?.array != nil || object["items"]?.array?.first?["value"] != nil { return .sharegpt }
-        if object["conversation"] != nil || object["qa"] != nil || object["dia_id"] != nil { return .locomo }
+        if object["conversations"]?.array != nil || object["items"]?.array?.first?["value"] != nil {
+            return .sharegpt
+        }
+        if object["conversation"] != nil || object["qa"] != nil || object["dia_id"] != nil {
+            return .locomo
+        }
         if KnowledgeGraph.holds(json) { return .mcp }
         if object["manifest"] != nil { return .mneme }
         if object["memory"] != nil {
-            let isMem0 = ["user_id", "created_at", "hash", "agent_id", "run_id"].contains { object[$0] != nil }
+            let isMem0 = ["user_id", "created_at", "hash", "agent_id", "run_id"].contains {
+                object[$0] != nil
+            }
             return object["metadata"]?.object != nil && !isMem0 ? .memos : .mem0
         }
         if object["messages"]?.array != nil { return .jsonl }
         let isMessage =
-            ["role", "name", "speaker", "author"].contains { object[$0] != nil } || object["content"] != nil
+            ["role", "name", "speaker", "author"].contains { object[$0] != nil }
+            || object["content"] != nil
             || object["text"]?.string != nil
-        return isMessage && ["content", "text", "message"].contains { object[$0] != nil } ? .jsonl : nil
+        return isMessage && ["content", "text", "message"].contains { object[$0] != nil }
+            ? .jsonl : nil
     }
 
     private static func unknown(_ json: JSONValue, _ name: String) -> String {

@@ -3,8 +3,8 @@ import MnemeStore
 
 /// Writes what readers found, batch by batch, and counts it.
 ///
-/// Every batch of an owner is one transaction. What is there already is recognised by its content, so that an import
-/// that was interrupted can be repeated from the start.
+/// Every batch of an owner is one transaction. What is there already is recognised by its content,
+/// so that an import that was interrupted can be repeated from the start.
 struct ImportRun: Sendable {
     /// A link whose target may come later.
     private struct Waiting {
@@ -21,7 +21,8 @@ struct ImportRun: Sendable {
     private let memory: MemoryOS
     /// Where a memory goes that names nobody.
     private let scope: Scope
-    /// Whose memories are taken where a file holds those of several; nil takes them all, each to its own.
+    /// Whose memories are taken where a file holds those of several; nil takes them all, each to
+    /// its own.
     private let chosen: String?
     /// Stop at the first problem.
     private let strict: Bool
@@ -36,8 +37,12 @@ struct ImportRun: Sendable {
     private var names: [Name: (id: CubeID, isFresh: Bool)] = [:], waiting: [Waiting] = []
 
     init(_ importer: Importer) {
-        (memory, scope, chosen, strict) = (importer.memory, importer.scope, importer.chosen, importer.strict)
-        (caller, progress) = (importer.context.caller(ImportOperation.self), importer.context.progress)
+        (memory, scope, chosen, strict) = (
+            importer.memory, importer.scope, importer.chosen, importer.strict
+        )
+        (caller, progress) = (
+            importer.context.caller(ImportOperation.self), importer.context.progress
+        )
     }
 
     /// Begins a file.
@@ -60,9 +65,13 @@ struct ImportRun: Sendable {
     /// - Parameters:
     ///   - line: where in the file, if it is read by lines.
     ///   - isDated: whether a missing time is one that is not known, and not that of the import.
-    mutating func take(_ document: ImportedDocument, line: Int? = nil, isDated: Bool = true) async throws {
+    mutating func take(_ document: ImportedDocument, line: Int? = nil, isDated: Bool = true)
+        async throws
+    {
         for problem in document.problems { try skip(problem, line: line) }
-        for (reason, count) in document.leftOut { report.leftOut[reason.rawValue, default: 0] += count }
+        for (reason, count) in document.leftOut {
+            report.leftOut[reason.rawValue, default: 0] += count
+        }
         for entry in document.entries {
             guard let user = try user(entry.user, line: line) else { continue }
             var entry = entry
@@ -75,7 +84,9 @@ struct ImportRun: Sendable {
             entries.append(entry)
             guard entries.count == Self.batch else { continue }
             try await flush(isDated: isDated)
-            if line == nil { progress?(report.read, max(report.read, document.entries.count), "messages") }
+            if line == nil {
+                progress?(report.read, max(report.read, document.entries.count), "messages")
+            }
         }
         for memory in document.memories { try await take(memory, line: line) }
     }
@@ -98,10 +109,13 @@ struct ImportRun: Sendable {
     mutating func skip(_ reason: String, line: Int? = nil) throws {
         guard !strict else {
             throw InputError(
-                line.map { "\(file), line \($0): \(reason). Lines before it were imported." } ?? "\(file): \(reason)")
+                line.map { "\(file), line \($0): \(reason). Lines before it were imported." }
+                    ?? "\(file): \(reason)")
         }
         report.skipped += 1
-        if report.problems.count < 100 { report.problems.append(.init(file: file, line: line, reason: reason)) }
+        if report.problems.count < 100 {
+            report.problems.append(.init(file: file, line: line, reason: reason))
+        }
     }
 
     // MARK: Owners
@@ -139,7 +153,8 @@ struct ImportRun: Sendable {
             let own = batch.filter { $0.user == user }
             var scope = scope
             scope.user = user
-            let remembered = try await memory.record(own.map(\.input), scope: scope, by: caller, isBulk: true)
+            let remembered = try await memory.record(
+                own.map(\.input), scope: scope, by: caller, isBulk: true)
             count(remembered, user)
             note(own, remembered, scope.owner)
         }
@@ -166,7 +181,9 @@ struct ImportRun: Sendable {
                 let name = Name(owner: owner, text: name.lowercased())
                 if names[name] == nil { names[name] = (item.id, !item.duplicate) }
             }
-            waiting += entry.links.map { Waiting(owner: owner, source: item.id, link: $0, isFresh: !item.duplicate) }
+            waiting += entry.links.map {
+                Waiting(owner: owner, source: item.id, link: $0, isFresh: !item.duplicate)
+            }
         }
     }
 
@@ -174,20 +191,25 @@ struct ImportRun: Sendable {
         let (memory, caller) = (memory, caller)
         let wanted = waiting.compactMap { waiting -> (Owner, CubeLink)? in
             let name = Name(
-                owner: waiting.owner, text: waiting.link.target.trimmingCharacters(in: .whitespaces).lowercased())
-            guard let target = names[name], target.id != waiting.source, waiting.isFresh || target.isFresh,
+                owner: waiting.owner,
+                text: waiting.link.target.trimmingCharacters(in: .whitespaces).lowercased())
+            guard let target = names[name], target.id != waiting.source,
+                waiting.isFresh || target.isFresh,
                 (1...256).contains(waiting.link.kind.utf8.count)
             else { return nil }
             return (
                 waiting.owner,
-                CubeLink(source: waiting.source, target: target.id, kind: waiting.link.kind, time: caller.time)
+                CubeLink(
+                    source: waiting.source, target: target.id, kind: waiting.link.kind,
+                    time: caller.time)
             )
         }
         waiting = []
         for start in stride(from: 0, to: wanted.count, by: Self.batch) {
             let part = wanted[start..<min(wanted.count, start + Self.batch)]
             let made = try await memory.run {
-                try memory.store.commit(part.map { WriteRequest([.link($1)], owner: $0, by: caller) })
+                try memory.store.commit(
+                    part.map { WriteRequest([.link($1)], owner: $0, by: caller) })
             }
             report.links += made.count { (try? $0.get()) != nil }
         }
@@ -204,7 +226,8 @@ struct ImportRun: Sendable {
             place = known
         } else {
             let manifest = VaultPackage.Manifest(
-                format: VaultPackage.format, version: VaultPackage.version, vault: source, created: caller.time,
+                format: VaultPackage.format, version: VaultPackage.version, vault: source,
+                created: caller.time,
                 principal: caller.principal.name,
                 since: 0, position: 0)
             merges.append((source, VaultMerge(memory, owner(user), .keep, manifest, caller)))
@@ -212,7 +235,8 @@ struct ImportRun: Sendable {
         }
         _ = try await merges[place].merge.take(.init(memory: line.cube))
         for link in line.links {
-            let link = CubeLink(source: line.cube.id, target: link.target, kind: link.kind, time: link.time)
+            let link = CubeLink(
+                source: line.cube.id, target: link.target, kind: link.kind, time: link.time)
             _ = try await merges[place].merge.take(.init(link: link))
         }
     }
@@ -233,7 +257,8 @@ struct ImportRun: Sendable {
         }
         if done.erasedHere > 0 { report.leftOut["erased here", default: 0] += done.erasedHere }
         if done.conflictCount > 0 {
-            report.leftOut["changed here and there, where the one here stays", default: 0] += done.conflictCount
+            report.leftOut["changed here and there, where the one here stays", default: 0] +=
+                done.conflictCount
         }
     }
 }

@@ -8,7 +8,9 @@ enum ImportText {
     static func withoutMark(_ data: Data, _ name: String) throws -> Data {
         let head = Array(data.prefix(4))
         if head.starts(with: [0xEF, 0xBB, 0xBF]) { return Data(data.dropFirst(3)) }
-        let isWide = head.starts(with: [0xFF, 0xFE]) || head.starts(with: [0xFE, 0xFF]) || head == [0, 0, 0xFE, 0xFF]
+        let isWide =
+            head.starts(with: [0xFF, 0xFE]) || head.starts(with: [0xFE, 0xFF])
+            || head == [0, 0, 0xFE, 0xFF]
         // JSON and prose have a character of one byte among the first two.
         guard !isWide, !(head.count >= 2 && (head[0] == 0) != (head[1] == 0)) else {
             throw InputError("\(name) is UTF-16 or UTF-32 text, or no text. Save it as UTF-8.")
@@ -24,8 +26,8 @@ enum ImportText {
         return text
     }
 
-    /// Reads JSON. Bytes that are no UTF-8 and half of a surrogate pair become U+FFFD, a number that no `Double` holds
-    /// becomes null.
+    /// Reads JSON. Bytes that are no UTF-8 and half of a surrogate pair become U+FFFD, a number
+    /// that no `Double` holds becomes null.
     ///
     /// - Throws: `InputError` that says where the text stops being JSON.
     static func json(_ data: Data) throws -> JSONValue { try JSONValue(parsing: mended(data)) }
@@ -67,7 +69,9 @@ enum ImportText {
 
     private static func isWordByte(_ byte: UInt8) -> Bool {
         switch byte {
-        case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, UInt8(ascii: "+"), UInt8(ascii: "-"), UInt8(ascii: "."): true
+        case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, UInt8(ascii: "+"), UInt8(ascii: "-"),
+            UInt8(ascii: "."):
+            true
         default: false
         }
     }
@@ -76,7 +80,8 @@ enum ImportText {
     private static func isKept(_ word: ArraySlice<UInt8>) -> Bool {
         let text = String(decoding: word, as: UTF8.self)
         if ["NaN", "Infinity", "-Infinity", "+Infinity"].contains(text) { return false }
-        guard let first = word.first, first == UInt8(ascii: "-") || (0x30...0x39).contains(first) else { return true }
+        guard let first = word.first, first == UInt8(ascii: "-") || (0x30...0x39).contains(first)
+        else { return true }
         return Double(text)?.isFinite ?? true
     }
 }

@@ -2,8 +2,8 @@ import Foundation
 
 /// Times as exports write them.
 enum ImportTime {
-    /// A date as text, or as seconds, milliseconds, microseconds or nanoseconds since 1970; nil for 0, which means that
-    /// it is not known.
+    /// A date as text, or as seconds, milliseconds, microseconds or nanoseconds since 1970; nil for
+    /// 0, which means that it is not known.
     static func date(_ json: JSONValue?) -> Date? {
         switch json {
         case .number(let number): date(number)
@@ -28,8 +28,8 @@ enum ImportTime {
         return number / unit > -62e9 ? Date(timeIntervalSince1970: number / unit) : nil
     }
 
-    /// Puts what is known in the place of missing times: the message before, else the conversation's begin, the message
-    /// after, its end.
+    /// Puts what is known in the place of missing times: the message before, else the
+    /// conversation's begin, the message after, its end.
     static func filled(_ times: [Date?], begin: Date?, end: Date?) -> [Date?] {
         var last = begin ?? times.lazy.compactMap(\.self).first ?? end
         return times.map { time in
@@ -47,8 +47,8 @@ struct TimeFiller: Sendable {
 
     private var latest: [Thread: Date] = [:], last: Date?
 
-    /// Gives an entry without a time that of the one before it of the same conversation, else of the next one here,
-    /// else of any.
+    /// Gives an entry without a time that of the one before it of the same conversation, else of
+    /// the next one here, else of any.
     mutating func fill(_ entries: inout [ImportEntry]) {
         for i in entries.indices {
             let thread = Thread(user: entries[i].user, session: entries[i].input.session)

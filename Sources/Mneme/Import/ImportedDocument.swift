@@ -50,7 +50,8 @@ struct ImportedDocument: Sendable {
 
     /// Reads one by one. What is wrong with one costs none of the others.
     static func each(
-        _ list: [JSONValue], _ kind: String, _ read: (_ part: JSONValue, _ number: Int) throws -> ImportedDocument
+        _ list: [JSONValue], _ kind: String,
+        _ read: (_ part: JSONValue, _ number: Int) throws -> ImportedDocument
     ) -> ImportedDocument {
         var all = ImportedDocument()
         for (number, part) in list.enumerated() {
@@ -104,8 +105,10 @@ struct ImportedConversation: Sendable {
 
     /// One entry a message, each with a time if there is one in the conversation.
     var entries: [ImportEntry] {
-        zip(messages, ImportTime.filled(messages.map(\.time), begin: begin, end: end)).map { message, time in
-            var input = MemoryInput(message.text, speaker: message.speaker, eventTime: time, session: id)
+        zip(messages, ImportTime.filled(messages.map(\.time), begin: begin, end: end)).map {
+            message, time in
+            var input = MemoryInput(
+                message.text, speaker: message.speaker, eventTime: time, session: id)
             input.source = "message"
             input.reference = message.reference
             if let title, !title.isEmpty { input.metadata["title"] = title }

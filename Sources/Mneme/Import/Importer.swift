@@ -5,7 +5,8 @@ import MnemeStore
 struct Importer: Sendable {
     let memory: MemoryOS
     let scope: Scope
-    /// Whose memories are taken where a file holds those of several; nil takes them all, each to its own.
+    /// Whose memories are taken where a file holds those of several; nil takes them all, each to
+    /// its own.
     let chosen: String?
     /// Stop at the first bad line.
     let strict: Bool
@@ -26,7 +27,9 @@ struct Importer: Sendable {
             }
         }
         let files = try Self.documents(in: path)
-        guard !files.isEmpty else { throw InputError("\(path) holds no .md, .markdown or .txt file.") }
+        guard !files.isEmpty else {
+            throw InputError("\(path) holds no .md, .markdown or .txt file.")
+        }
         return try await timed { run in
             for (number, file) in files.enumerated() {
                 let name = String(file.dropFirst(path.count).drop { $0 == "/" })
@@ -49,7 +52,9 @@ struct Importer: Sendable {
                 let lines = data.split(separator: 10, omittingEmptySubsequences: false)
                 var rest = lines[...]
                 try run.begin("data", users: users { rest.popFirst().map { .text(Array($0)) } })
-                for (number, line) in lines.enumerated() { try await take(.text(Array(line)), number + 1, &run) }
+                for (number, line) in lines.enumerated() {
+                    try await take(.text(Array(line)), number + 1, &run)
+                }
                 try await run.end()
             } else {
                 try await read(data, name: "data", suffix: "", format, &run)
@@ -68,7 +73,8 @@ struct Importer: Sendable {
         if run.report.read == 0, let problem = run.report.problems.first {
             let place = problem.file + (problem.line.map { ", line \($0)" } ?? "")
             throw InputError(
-                "Nothing was imported: none of \(run.report.skipped) could be read. \(place): \(problem.reason).")
+                "Nothing was imported: none of \(run.report.skipped) could be read. \(place): \(problem.reason)."
+            )
         }
         var report = try await run.finish()
         try await memory.embedPending { done, total in context.progress?(done, total, "embedded") }
@@ -86,14 +92,19 @@ struct Importer: Sendable {
             throw InputError("\(folder) cannot be read.")
         }
         return walk.compactMap { $0 as? String }.filter {
-            ["md", "markdown", "txt"].contains(($0 as NSString).pathExtension.lowercased()) && !$0.hasPrefix(".")
+            ["md", "markdown", "txt"].contains(($0 as NSString).pathExtension.lowercased())
+                && !$0.hasPrefix(".")
         }
         .sorted().map { (folder as NSString).appendingPathComponent($0) }
     }
 
-    private func read(file: String, name: String, _ format: ImportFormat?, _ run: inout ImportRun) async throws {
+    private func read(file: String, name: String, _ format: ImportFormat?, _ run: inout ImportRun)
+        async throws
+    {
         try Task.checkCancellation()
-        guard let handle = FileHandle(forReadingAtPath: file) else { throw InputError("\(file) cannot be read.") }
+        guard let handle = FileHandle(forReadingAtPath: file) else {
+            throw InputError("\(file) cannot be read.")
+        }
         let head = (try? handle.read(upToCount: 65_536)) ?? Data(),
             suffix = (file as NSString).pathExtension.lowercased()
         try? handle.close()
@@ -101,12 +112,14 @@ struct Importer: Sendable {
             return try await readLines(file, name: name, &run)
         }
         let size = (try? FileManager.default.attributesOfItem(atPath: file)[.size] as? Int) ?? 0
-        guard size <= Self.maximumDocument, let data = FileManager.default.contents(atPath: file) else {
+        guard size <= Self.maximumDocument, let data = FileManager.default.contents(atPath: file)
+        else {
             throw InputError(
                 "\(file) cannot be read, or is longer than \(Self.maximumDocument >> 20) MiB; use JSON lines then."
             )
         }
-        try await read(try ImportText.withoutMark(data, name), name: name, suffix: suffix, format, &run)
+        try await read(
+            try ImportText.withoutMark(data, name), name: name, suffix: suffix, format, &run)
     }
 
     /// Whether a file holds one JSON value a line.
@@ -120,19 +133,26 @@ struct Importer: Sendable {
         guard start.first == UInt8(ascii: "{") else { return false }
         let lines = head.split(separator: 10).filter { line in line.contains { $0 > 32 } }
         // A document of one line is read as a whole.
-        guard lines.count > 1, ImportText.start(lines[1]).first == UInt8(ascii: "{") else { return false }
+        guard lines.count > 1, ImportText.start(lines[1]).first == UInt8(ascii: "{") else {
+            return false
+        }
         return (try? ImportText.json(lines[0])) != nil
     }
 
     /// Reads a document that is no JSON lines.
-    private func read(_ data: Data, name: String, suffix: String, _ format: ImportFormat?, _ run: inout ImportRun)
+    private func read(
+        _ data: Data, name: String, suffix: String, _ format: ImportFormat?, _ run: inout ImportRun
+    )
         async throws
     {
         guard data.contains(where: { $0 > 32 }) else {
             throw InputError("\(name) is empty: there is nothing to import.")
         }
-        let isMarkdown = format == .markdown || format == nil && ["md", "markdown"].contains(suffix)
-        if !isMarkdown, format != .text, let json = try Self.json(data, name: name, suffix: suffix, format) {
+        let isMarkdown =
+            format == .markdown || format == nil && ["md", "markdown"].contains(suffix)
+        if !isMarkdown, format != .text,
+            let json = try Self.json(data, name: name, suffix: suffix, format)
+        {
             let document = try ImportForm.read(json, as: format, name: name)
             try run.begin(name, users: ImportForm.users(document))
             try await run.take(document)
@@ -147,9 +167,12 @@ struct Importer: Sendable {
     /// The JSON that data is; nil for text.
     ///
     /// - Throws: `InputError` if it should be JSON and is none.
-    private static func json(_ data: Data, name: String, suffix: String, _ format: ImportFormat?) throws -> JSONValue? {
+    private static func json(_ data: Data, name: String, suffix: String, _ format: ImportFormat?)
+        throws -> JSONValue?
+    {
         let (first, second) = ImportText.start(data)
-        var isMeant = format != nil || ["json", "af"].contains(suffix) || first == UInt8(ascii: "{")
+        var isMeant =
+            format != nil || ["json", "af"].contains(suffix) || first == UInt8(ascii: "{")
         if first == UInt8(ascii: "["), let second, Array("[{\"]".utf8).contains(second) {
             isMeant = isMeant || suffix != "txt"
         }
@@ -185,7 +208,8 @@ struct Importer: Sendable {
 
     private func take(_ line: LineReader.Line, _ number: Int, _ run: inout ImportRun) async throws {
         guard case .text(let bytes) = line else {
-            return try run.skip("the line is longer than \(LineReader.maximumLine) bytes", line: number)
+            return try run.skip(
+                "the line is longer than \(LineReader.maximumLine) bytes", line: number)
         }
         guard bytes.contains(where: { $0 > 32 }) else { return }
         do {
@@ -193,7 +217,9 @@ struct Importer: Sendable {
         } catch let error as ImportLineError { try run.skip(error.reason, line: number) }
     }
 
-    private static func document(_ bytes: [UInt8], _ number: Int) throws(ImportLineError) -> ImportedDocument {
+    private static func document(_ bytes: [UInt8], _ number: Int) throws(ImportLineError)
+        -> ImportedDocument
+    {
         do {
             let data = number == 1 ? try ImportText.withoutMark(Data(bytes), "it") : Data(bytes)
             return try ImportForm.line(try ImportText.json(data), number: number)
@@ -206,7 +232,8 @@ struct Importer: Sendable {
         var users: Set<String> = [], number = 0
         while let line = try next() {
             number += 1
-            guard case .text(let bytes) = line, let document = try? Self.document(bytes, number) else { continue }
+            guard case .text(let bytes) = line, let document = try? Self.document(bytes, number)
+            else { continue }
             users.formUnion(ImportForm.users(document))
         }
         return users

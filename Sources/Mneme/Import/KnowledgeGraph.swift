@@ -1,7 +1,7 @@
 import Foundation
 
-/// Reads the graph of MCP's reference memory server: `memory.jsonl`, one entity or relation a line, and what
-/// `read_graph` answers.
+/// Reads the graph of MCP's reference memory server: `memory.jsonl`, one entity or relation a line,
+/// and what `read_graph` answers.
 enum KnowledgeGraph {
     /// Whether a value is an entity or relation.
     static func holds(_ json: JSONValue) -> Bool {
@@ -14,9 +14,13 @@ enum KnowledgeGraph {
 
     /// All entities and relations.
     static func read(_ graph: JSONValue) -> ImportedDocument {
-        var document = ImportedDocument.each(graph["entities"]?.array ?? [], "entity") { part, _ in try entity(part) }
+        var document = ImportedDocument.each(graph["entities"]?.array ?? [], "entity") { part, _ in
+            try entity(part)
+        }
         document.append(
-            ImportedDocument.each(graph["relations"]?.array ?? [], "relation") { part, _ in try relation(part) })
+            ImportedDocument.each(graph["relations"]?.array ?? [], "relation") { part, _ in
+                try relation(part)
+            })
         return document
     }
 
@@ -40,8 +44,11 @@ enum KnowledgeGraph {
             $0.contains(name) ? $0 : "\(name): \($0)"
         }
         var document = ImportedDocument()
-        for (i, text) in (texts.isEmpty ? [kind.isEmpty ? name : "\(name) (\(kind))"] : texts).enumerated() {
-            var input = MemoryInput(text, eventTime: ImportTime.date(json["createdAt"] ?? json["created_at"]))
+        for (i, text) in (texts.isEmpty ? [kind.isEmpty ? name : "\(name) (\(kind))"] : texts)
+            .enumerated()
+        {
+            var input = MemoryInput(
+                text, eventTime: ImportTime.date(json["createdAt"] ?? json["created_at"]))
             (input.source, input.reference) = ("mcp", "\(name)#\(i)")
             input.metadata["entity"] = name
             if !kind.isEmpty { input.metadata["entityType"] = kind }
@@ -56,10 +63,15 @@ enum KnowledgeGraph {
             let kind = json["relationType"]?.string,
             !source.isEmpty, !target.isEmpty, !kind.isEmpty
         else { throw InputError("the relation has no 'from', 'to' and 'relationType'") }
-        var input = MemoryInput("\(source) \(kind.replacingOccurrences(of: "_", with: " ")) \(target)")
+        var input = MemoryInput(
+            "\(source) \(kind.replacingOccurrences(of: "_", with: " ")) \(target)")
         (input.source, input.reference) = ("mcp", "\(source)/\(kind)/\(target)")
         input.metadata = ["from": source, "to": target, "relation": kind]
         return ImportedDocument(
-            entries: [ImportEntry(input: input, links: [source, target].map { .init(kind: "related", target: $0) })])
+            entries: [
+                ImportEntry(
+                    input: input,
+                    links: [source, target].map { .init(kind: "related", target: $0) })
+            ])
     }
 }

@@ -33,12 +33,14 @@ public struct LocomoConversation: Sendable {
     /// - Throws: `InputError` that names the conversation and what is wrong.
     public static func read(_ data: Data) throws -> [LocomoConversation] {
         guard let list = (try? ImportText.json(data))?.array, !list.isEmpty else {
-            throw InputError("The file is not a LoCoMo file: a JSON list of conversations is expected.")
+            throw InputError(
+                "The file is not a LoCoMo file: a JSON list of conversations is expected.")
         }
         return try list.enumerated().map { number, entry in
             var problems: [String] = []
             guard let conversation = read(entry, number, &problems), problems.isEmpty else {
-                throw InputError("Entry \(number): \(problems.first ?? "it is not a conversation").")
+                throw InputError(
+                    "Entry \(number): \(problems.first ?? "it is not a conversation").")
             }
             return conversation
         }
@@ -47,40 +49,56 @@ public struct LocomoConversation: Sendable {
     /// What can be read of an entry.
     ///
     /// - Parameter problems: gets what cannot, and why.
-    static func read(_ entry: JSONValue, _ number: Int, _ problems: inout [String]) -> LocomoConversation? {
+    static func read(_ entry: JSONValue, _ number: Int, _ problems: inout [String])
+        -> LocomoConversation?
+    {
         guard let conversation = entry["conversation"]?.object else {
             problems.append("it has no 'conversation'")
             return nil
         }
         let id = entry["sample_id"]?.string ?? "conversation-\(number)"
-        let sessions = conversation.keys.compactMap { key in key.hasPrefix("session_") ? Int(key.dropFirst(8)) : nil }
+        let sessions = conversation.keys.compactMap { key in
+            key.hasPrefix("session_") ? Int(key.dropFirst(8)) : nil
+        }
         var turns: [Turn] = []
         for session in sessions.sorted() {
             guard let messages = conversation["session_\(session)"]?.array else {
                 problems.append("\(id): session_\(session) is not a list")
                 continue
             }
-            guard let text = conversation["session_\(session)_date_time"]?.string, let date = date(text) else {
-                problems.append("\(id): session_\(session)_date_time is missing or not like '1:56 pm on 8 May, 2023'")
+            guard let text = conversation["session_\(session)_date_time"]?.string,
+                let date = date(text)
+            else {
+                problems.append(
+                    "\(id): session_\(session)_date_time is missing or not like '1:56 pm on 8 May, 2023'"
+                )
                 continue
             }
             for (i, message) in messages.enumerated() {
-                guard let speaker = message["speaker"]?.string, let text = message["text"]?.string else {
-                    problems.append("\(id): message \(i) of session_\(session) has no speaker or text")
+                guard let speaker = message["speaker"]?.string, let text = message["text"]?.string
+                else {
+                    problems.append(
+                        "\(id): message \(i) of session_\(session) has no speaker or text")
                     continue
                 }
-                let caption = message["blip_caption"]?.string.map { " [shares a photo of \($0)]" } ?? ""
+                let caption =
+                    message["blip_caption"]?.string.map { " [shares a photo of \($0)]" } ?? ""
                 turns.append(
                     Turn(
-                        id: message["dia_id"]?.string ?? "D\(session):\(i + 1)", session: "session_\(session)",
-                        speaker: speaker, text: text + caption, time: date.addingTimeInterval(Double(i))))
+                        id: message["dia_id"]?.string ?? "D\(session):\(i + 1)",
+                        session: "session_\(session)",
+                        speaker: speaker, text: text + caption,
+                        time: date.addingTimeInterval(Double(i))))
             }
         }
-        return LocomoConversation(id: id, turns: turns, questions: (entry["qa"]?.array ?? []).compactMap(question))
+        return LocomoConversation(
+            id: id, turns: turns, questions: (entry["qa"]?.array ?? []).compactMap(question))
     }
 
     private static func question(_ json: JSONValue) -> Question? {
-        guard let text = json["question"]?.string, let category = json["category"]?.int else { return nil }
+        guard let text = json["question"]?.string, let category = json["category"]?.int else {
+            return nil
+        }
         // Some entries hold several ids in one string.
         let evidence = (json["evidence"]?.array ?? []).compactMap(\.string).flatMap {
             $0.split { !($0.isNumber || $0 == "D" || $0 == ":") }.map(String.init)
@@ -110,13 +128,16 @@ public struct LocomoConversation: Sendable {
     /// "1:56 pm on 8 May, 2023".
     static func date(_ text: String) -> Date? {
         let parts = text.lowercased().split(whereSeparator: { " ,:".contains($0) })
-        guard parts.count == 7, var hour = Int(parts[0]), let minute = Int(parts[1]), parts[3] == "on",
+        guard parts.count == 7, var hour = Int(parts[0]), let minute = Int(parts[1]),
+            parts[3] == "on",
             let day = Int(parts[4]), let year = Int(parts[6]),
-            let month = UTCCalendar.monthNames.firstIndex(of: String(parts[5])), (1...12).contains(hour),
+            let month = UTCCalendar.monthNames.firstIndex(of: String(parts[5])),
+            (1...12).contains(hour),
             (0..<60).contains(minute)
         else { return nil }
         hour = hour % 12 + (parts[2] == "pm" ? 12 : 0)
         return TimeExpressions.calendar.date(
-            from: DateComponents(year: year, month: month + 1, day: day, hour: hour, minute: minute))
+            from: DateComponents(year: year, month: month + 1, day: day, hour: hour, minute: minute)
+        )
     }
 }

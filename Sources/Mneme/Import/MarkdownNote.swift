@@ -1,6 +1,7 @@
 import Foundation
 
-/// A Markdown or plain text file in parts: sections with the heading above them, and what its front matter says.
+/// A Markdown or plain text file in parts: sections with the heading above them, and what its front
+/// matter says.
 struct MarkdownNote {
     private typealias Part = (heading: String?, text: String)
 
@@ -36,12 +37,17 @@ struct MarkdownNote {
         return (parts + observations).enumerated().map { number, part in
             var input = MemoryInput(part.text, eventTime: time, session: name)
             (input.source, input.reference) = ("file", "\(name)#\(number)")
-            for (key, values) in facts where key != "tags" { input.metadata[key] = values.joined(separator: ", ") }
+            for (key, values) in facts where key != "tags" {
+                input.metadata[key] = values.joined(separator: ", ")
+            }
             if let heading = part.heading { input.metadata["heading"] = heading }
             input.tags = facts["tags"] ?? []
             if number >= parts.count { Self.describe(&input) }
             return ImportEntry(
-                input: input, names: names + [((name as NSString).lastPathComponent as NSString).deletingPathExtension],
+                input: input,
+                names: names + [
+                    ((name as NSString).lastPathComponent as NSString).deletingPathExtension
+                ],
                 links: Self.links(in: part.text))
         }
     }
@@ -49,7 +55,9 @@ struct MarkdownNote {
     // MARK: Front matter
 
     /// The lists and values between two lines of dashes at the beginning, and what follows.
-    private static func frontMatter(_ lines: ArraySlice<Substring>) -> ([String: [String]], ArraySlice<Substring>) {
+    private static func frontMatter(_ lines: ArraySlice<Substring>) -> (
+        [String: [String]], ArraySlice<Substring>
+    ) {
         guard let first = lines.first, first.trimmingCharacters(in: .whitespaces) == "---",
             let end = lines.dropFirst().firstIndex(where: {
                 ["---", "..."].contains($0.trimmingCharacters(in: .whitespaces))
@@ -60,12 +68,16 @@ struct MarkdownNote {
             let text = line.trimmingCharacters(in: .whitespaces)
             if text.hasPrefix("- "), let key {
                 facts[key, default: []] += values(String(text.dropFirst(2)))
-            } else if let colon = text.firstIndex(of: ":"), !text.hasPrefix("#"), line.first?.isWhitespace == false {
+            } else if let colon = text.firstIndex(of: ":"), !text.hasPrefix("#"),
+                line.first?.isWhitespace == false
+            {
                 let name = text[..<colon].trimmingCharacters(in: .whitespaces).lowercased()
                 let value = text[text.index(after: colon)...].trimmingCharacters(in: .whitespaces)
                 key = name
                 guard !name.isEmpty, !value.isEmpty else { continue }
-                facts[name] = name == "tags" ? values(value.contains("[") ? value : "[\(value)]") : values(value)
+                facts[name] =
+                    name == "tags"
+                    ? values(value.contains("[") ? value : "[\(value)]") : values(value)
             }
         }
         return (facts.filter { !$0.value.isEmpty }, lines[(end + 1)...])
@@ -74,16 +86,19 @@ struct MarkdownNote {
     /// A value, or those of a list in brackets.
     private static func values(_ text: String) -> [String] {
         let isList = text.hasPrefix("[") && text.hasSuffix("]")
-        let items = isList ? text.dropFirst().dropLast().split(separator: ",").map(String.init) : [text]
-        return items.map { $0.trimmingCharacters(in: .whitespaces).trimmingCharacters(in: ["\"", "'", "#"]) }.filter {
+        let items =
+            isList ? text.dropFirst().dropLast().split(separator: ",").map(String.init) : [text]
+        return items.map {
+            $0.trimmingCharacters(in: .whitespaces).trimmingCharacters(in: ["\"", "'", "#"])
+        }.filter {
             !$0.isEmpty
         }
     }
 
     // MARK: Parts
 
-    /// Paragraphs, short ones joined, each with the heading above it. What stands between fences is one paragraph, and
-    /// holds no heading.
+    /// Paragraphs, short ones joined, each with the heading above it. What stands between fences is
+    /// one paragraph, and holds no heading.
     private static func sections(_ lines: ArraySlice<Substring>, isMarkdown: Bool) -> [Part] {
         var sections: [Part] = [], heading: String?, current = ""
         func end() {
@@ -162,7 +177,9 @@ struct MarkdownNote {
 
     /// The category of an observation, and what is observed. A box to tick is none.
     private static func category(_ line: String) -> (name: String, text: String)? {
-        guard let match = line.wholeMatch(of: /\s*[-*] \[([^\[\]()]{2,60})\]\s+(.*\S)\s*/) else { return nil }
+        guard let match = line.wholeMatch(of: /\s*[-*] \[([^\[\]()]{2,60})\]\s+(.*\S)\s*/) else {
+            return nil
+        }
         return (String(match.1), String(match.2))
     }
 
@@ -175,14 +192,16 @@ struct MarkdownNote {
         }
     }
 
-    /// Links such as "[[Coffee]]", of the kind that a list's line begins with: "- relates_to [[Coffee]]".
+    /// Links such as "[[Coffee]]", of the kind that a list's line begins with: "- relates_to
+    /// [[Coffee]]".
     private static func links(in text: String) -> [ImportEntry.Link] {
         text.split(separator: "\n").flatMap { line in
             let kind = line.wholeMatch(of: /\s*[-*] ([\p{L}\p{N}_ -]{1,60}?)\s*\[\[.*/).map {
                 String($0.1).trimmingCharacters(in: .whitespaces)
             }
             return line.matches(of: /\[\[([^\[\]|#]{1,200})(?:[|#][^\[\]]*)?\]\]/).map {
-                ImportEntry.Link(kind: kind.flatMap { $0.isEmpty ? nil : $0 } ?? "linksTo", target: String($0.1))
+                ImportEntry.Link(
+                    kind: kind.flatMap { $0.isEmpty ? nil : $0 } ?? "linksTo", target: String($0.1))
             }
         }
     }

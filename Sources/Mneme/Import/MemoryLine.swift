@@ -19,12 +19,16 @@ struct MemoryLine: Codable, Sendable {
 
     init(_ cube: MemCube, _ links: [CubeLink]) {
         self.cube = cube
-        self.links = links.filter { $0.source == cube.id }.map { Link(target: $0.target, kind: $0.kind, time: $0.time) }
+        self.links = links.filter { $0.source == cube.id }.map {
+            Link(target: $0.target, kind: $0.kind, time: $0.time)
+        }
     }
 
     init(from decoder: any Decoder) throws {
         cube = try MemCube(from: decoder)
-        links = try decoder.container(keyedBy: Keys.self).decodeIfPresent([Link].self, forKey: .links) ?? []
+        links =
+            try decoder.container(keyedBy: Keys.self).decodeIfPresent([Link].self, forKey: .links)
+            ?? []
     }
 
     func encode(to encoder: any Encoder) throws {
@@ -46,18 +50,24 @@ struct MemoryLine: Codable, Sendable {
     }
 
     /// Whether JSON looks like a memory.
-    static func matches(_ json: JSONValue) -> Bool { json["scope"]?.object != nil && json["recordedTime"] != nil }
+    static func matches(_ json: JSONValue) -> Bool {
+        json["scope"]?.object != nil && json["recordedTime"] != nil
+    }
 
     /// - Throws: `InputError` for what no store has written.
     init(_ json: JSONValue) throws {
         let decoder = JSONDecoder()
         decoder.dateDecodingStrategy = .custom { decoder in
-            guard let date = DateText.parse(try decoder.singleValueContainer().decode(String.self)) else {
-                throw DecodingError.dataCorrupted(.init(codingPath: decoder.codingPath, debugDescription: "no date"))
+            guard let date = DateText.parse(try decoder.singleValueContainer().decode(String.self))
+            else {
+                throw DecodingError.dataCorrupted(
+                    .init(codingPath: decoder.codingPath, debugDescription: "no date"))
             }
             return date
         }
-        do { self = try decoder.decode(MemoryLine.self, from: JSONEncoder().encode(json)) } catch let error
+        do {
+            self = try decoder.decode(MemoryLine.self, from: JSONEncoder().encode(json))
+        } catch let error
             as DecodingError
         {
             throw InputError("it is not a memory as Mneme writes it: \(Self.place(of: error))")
@@ -74,7 +84,8 @@ struct MemoryLine: Codable, Sendable {
         }
         return switch error {
         case .keyNotFound(let key, let context): name(context.codingPath + [key])
-        case .typeMismatch(_, let context), .valueNotFound(_, let context), .dataCorrupted(let context):
+        case .typeMismatch(_, let context), .valueNotFound(_, let context),
+            .dataCorrupted(let context):
             name(context.codingPath)
         @unknown default: "something is missing"
         }
@@ -86,6 +97,7 @@ struct MemoryLine: Codable, Sendable {
         // Twelve digits give back the very same number.
         let digits = String(format: "%.12f", seconds - whole)
         guard seconds != whole, text.hasSuffix("Z"), digits.hasPrefix("0.") else { return text }
-        return "\(text.dropLast()).\(String(digits.dropFirst(2).reversed().drop { $0 == "0" }.reversed()))Z"
+        return
+            "\(text.dropLast()).\(String(digits.dropFirst(2).reversed().drop { $0 == "0" }.reversed()))Z"
     }
 }

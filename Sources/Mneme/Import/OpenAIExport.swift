@@ -2,12 +2,14 @@ import Foundation
 
 /// Reads conversations of an OpenAI data export.
 enum OpenAIExport {
-    /// The messages of a conversation along the branch that was last shown: what the user and the assistant said to
-    /// each other.
+    /// The messages of a conversation along the branch that was last shown: what the user and the
+    /// assistant said to each other.
     ///
     /// - Throws: `InputError`.
     static func read(_ conversation: JSONValue, number: Int) throws -> ImportedDocument {
-        guard let nodes = conversation["mapping"]?.object else { throw InputError("it has no 'mapping'") }
+        guard let nodes = conversation["mapping"]?.object else {
+            throw InputError("it has no 'mapping'")
+        }
         let id = [conversation["id"], conversation["conversation_id"], conversation["title"]]
             .compactMap { $0?.string }.first { !$0.isEmpty }
         var found = ImportedConversation(id: id ?? "conversation-\(number)")
@@ -28,14 +30,17 @@ enum OpenAIExport {
                     speaker: speaker, text: text, time: ImportTime.date(message["create_time"]),
                     reference: message["id"]?.string ?? name))
         }
-        document.leave(.branch, nodes.count { !shown.contains($0.key) && $0.value["message"].flatMap(speaker) != nil })
+        document.leave(
+            .branch,
+            nodes.count { !shown.contains($0.key) && $0.value["message"].flatMap(speaker) != nil })
         document.entries = found.entries
         return document
     }
 
     /// Names of nodes from the root to the leaf that was last shown. A cycle ends the walk.
     private static func branch(_ nodes: [String: JSONValue], from shown: String?) -> [String] {
-        var node = shown.flatMap { nodes[$0] == nil ? nil : $0 } ?? latestLeaf(nodes), path: [String] = [],
+        var node = shown.flatMap { nodes[$0] == nil ? nil : $0 } ?? latestLeaf(nodes),
+            path: [String] = [],
             seen = Set<String>()
         while let name = node, seen.insert(name).inserted, let entry = nodes[name] {
             path.append(name)
@@ -50,9 +55,11 @@ enum OpenAIExport {
             .max { (time($0.value), $0.key) < (time($1.value), $1.key) }?.key
     }
 
-    /// Who says something to the other; nil for calls of tools, their output, thoughts and what is hidden.
+    /// Who says something to the other; nil for calls of tools, their output, thoughts and what is
+    /// hidden.
     private static func speaker(_ message: JSONValue) -> String? {
-        guard let role = message["author"]?["role"]?.string, role == "user" || role == "assistant" else { return nil }
+        guard let role = message["author"]?["role"]?.string, role == "user" || role == "assistant"
+        else { return nil }
         if let recipient = message["recipient"]?.string, recipient != "all" { return nil }
         let facts = message["metadata"]
         guard facts?["is_visually_hidden_from_conversation"] != .bool(true),

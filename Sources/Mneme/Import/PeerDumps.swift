@@ -3,16 +3,19 @@ import MnemeStore
 
 /// Reads what other memory systems export.
 enum PeerDumps {
-    /// What mem0's `get_all()` and its server's `GET /memories` answer: `{"results": [{"id", "memory", "user_id",
-    /// "created_at", "metadata", …}]}`, or the list alone. Each memory says whose it is.
+    /// What mem0's `get_all()` and its server's `GET /memories` answer: `{"results": [{"id",
+    /// "memory", "user_id", "created_at", "metadata", …}]}`, or the list alone. Each memory says
+    /// whose it is.
     ///
     /// - Throws: `InputError`.
     static func mem0(_ json: JSONValue) throws -> ImportedDocument {
         guard let list = json["results"]?.array ?? json["memories"]?.array ?? json.array else {
-            throw InputError("The file is no mem0 export: an object with 'results', or a list, is expected.")
+            throw InputError(
+                "The file is no mem0 export: an object with 'results', or a list, is expected.")
         }
         return ImportedDocument.each(list, "memory") { item, _ in
-            guard let text = item["memory"]?.string ?? item["data"]?.string ?? item["text"]?.string else {
+            guard let text = item["memory"]?.string ?? item["data"]?.string ?? item["text"]?.string
+            else {
                 throw InputError("it has no 'memory'")
             }
             let time = ImportTime.date(item["created_at"]) ?? ImportTime.date(item["updated_at"])
@@ -24,17 +27,21 @@ enum PeerDumps {
             input.metadata = texts(item["metadata"])
             input.source = "mem0"
             input.reference = name(item["id"])
-            return ImportedDocument(entries: [ImportEntry(input: input, user: name(item["user_id"]))])
+            return ImportedDocument(entries: [
+                ImportEntry(input: input, user: name(item["user_id"]))
+            ])
         }
     }
 
-    /// What MemOS dumps: a list of `{"id", "memory", "metadata": {…}}` (`textual_memory.json`), or `{"nodes": […],
-    /// "edges": […]}` of its tree. What it has archived or deleted is left out.
+    /// What MemOS dumps: a list of `{"id", "memory", "metadata": {…}}` (`textual_memory.json`), or
+    /// `{"nodes": […], "edges": […]}` of its tree. What it has archived or deleted is left out.
     ///
     /// - Throws: `InputError`.
     static func memos(_ json: JSONValue) throws -> ImportedDocument {
         guard let list = json["nodes"]?.array ?? json["text_mem"]?.array ?? json.array else {
-            throw InputError("The file is no MemOS dump: a list of memories, or an object with 'nodes', is expected.")
+            throw InputError(
+                "The file is no MemOS dump: a list of memories, or an object with 'nodes', is expected."
+            )
         }
         return ImportedDocument.each(list, "memory") { item, _ in
             var document = ImportedDocument()
@@ -44,7 +51,9 @@ enum PeerDumps {
                 return document
             }
             guard let text = item["memory"]?.string else { throw InputError("it has no 'memory'") }
-            let time = ["memory_time", "created_at", "updated_at"].lazy.compactMap { ImportTime.date(facts?[$0]) }.first
+            let time = ["memory_time", "created_at", "updated_at"].lazy.compactMap {
+                ImportTime.date(facts?[$0])
+            }.first
             var input = MemoryInput(text, eventTime: time, session: name(facts?["session_id"]))
             input.tags = facts?["tags"]?.array?.compactMap(\.string) ?? []
             input.type = kind(facts?["type"]?.string ?? facts?["memory_type"]?.string)
@@ -63,7 +72,8 @@ enum PeerDumps {
         case "fact", "LongTermMemory": .semantic
         case "event": .episodic
         case "procedure", "skill", "SkillMemory": .procedural
-        case "preference", "PreferenceMemory", "explicit_preference", "implicit_preference": .preference
+        case "preference", "PreferenceMemory", "explicit_preference", "implicit_preference":
+            .preference
         case "UserMemory", "profile": .core
         default: nil
         }

@@ -2,12 +2,15 @@ import Foundation
 import MnemeIndex
 package import MnemeStore
 
-/// Puts together what says the same, as a sleeping mind would (sleep-time compute, Lin et al. 2025; LightMem, Fang et al. 2025 [63]; without a model): facts, preferences, ways of doing things
-/// and who somebody is, word for word alike but for case, punctuation and words that add nothing. What happened is left alone: it may have happened twice.
+/// Puts together what says the same, as a sleeping mind would (sleep-time compute, Lin et al. 2025;
+/// LightMem, Fang et al. 2025 [63]; without a model): facts, preferences, ways of doing things and
+/// who somebody is, word for word alike but for case, punctuation and words that add nothing. What
+/// happened is left alone: it may have happened twice.
 package struct Consolidation {
     /// Words without which a statement says the same. "Not", numbers and names are none of them.
     private static let fillers: Set<String> = [
-        "a", "actually", "ah", "an", "and", "anyway", "basically", "btw", "by", "hey", "honestly", "just", "oh", "ok",
+        "a", "actually", "ah", "an", "and", "anyway", "basically", "btw", "by", "hey", "honestly",
+        "just", "oh", "ok",
         "okay", "please", "quite", "really",
         "right",
         "simply", "so", "that", "the", "too", "very", "way", "well", "yeah", "yes",
@@ -30,15 +33,19 @@ package struct Consolidation {
     package init() {}
 
     package mutating func add(_ cube: MemCube) {
-        guard cube.type != .episodic, cube.state == .activated, cube.isPlaintext, cube.validUntil == nil,
+        guard cube.type != .episodic, cube.state == .activated, cube.isPlaintext,
+            cube.validUntil == nil,
             cube.expires == nil, cube.caution == nil
         else {
             return
         }
-        let words = TextAnalyzer.words(cube.text).map { $0.lowercased() }.filter { !Self.fillers.contains($0) }
+        let words = TextAnalyzer.words(cube.text).map { $0.lowercased() }.filter {
+            !Self.fillers.contains($0)
+        }
         guard !words.isEmpty else { return }
         let key = Key(
-            words: words, type: cube.type, speaker: cube.speaker?.lowercased(), agent: cube.scope.agent,
+            words: words, type: cube.type, speaker: cube.speaker?.lowercased(),
+            agent: cube.scope.agent,
             sensitivity: cube.sensitivity)
         groups[key, default: []].append(cube)
     }
@@ -46,12 +53,15 @@ package struct Consolidation {
     /// What to put together, in the order of what stays.
     package func mergers() -> [Merger] {
         groups.values.compactMap { cubes in
-            guard cubes.count > 1, let kept = cubes.max(by: { ($0.eventTime, $0.id) < ($1.eventTime, $1.id) }) else {
+            guard cubes.count > 1,
+                let kept = cubes.max(by: { ($0.eventTime, $0.id) < ($1.eventTime, $1.id) })
+            else {
                 return nil
             }
             // Whatever somebody gave a memory besides its text stays in use.
             let merged = cubes.filter { cube in
-                cube.id != kept.id && cube.priority <= kept.priority && Set(cube.tags).isSubset(of: kept.tags)
+                cube.id != kept.id && cube.priority <= kept.priority
+                    && Set(cube.tags).isSubset(of: kept.tags)
                     && cube.metadata.allSatisfy { kept.metadata[$0.key] == $0.value }
             }
             return merged.isEmpty ? nil : Merger(kept: kept.id, merged: merged.map(\.id).sorted())
@@ -60,11 +70,13 @@ package struct Consolidation {
 }
 
 extension MemoryOS {
-    /// Puts an owner's memories together that say the same. The others stay in the store, linked, and `restore` takes each back.
+    /// Puts an owner's memories together that say the same. The others stay in the store, linked,
+    /// and `restore` takes each back.
     ///
     /// - Returns: what was done, in words.
     func consolidate(_ owner: Owner, isDry: Bool, now: Date) async throws -> String {
-        var filter = CubeFilter(owner: owner, limit: 1_024), consolidation = Consolidation(), isLast = false
+        var filter = CubeFilter(owner: owner, limit: 1_024), consolidation = Consolidation(),
+            isLast = false
         filter.state = .activated
         while !isLast {
             try Task.checkCancellation()
@@ -73,20 +85,29 @@ extension MemoryOS {
             (filter.after, isLast) = (page.last?.id, page.count < filter.limit)
         }
         let mergers = consolidation.mergers(),
-            caller = Caller(Caller.mneme.principal, operation: "consolidate", reason: "says the same", time: now)
+            caller = Caller(
+                Caller.mneme.principal, operation: "consolidate", reason: "says the same", time: now
+            )
         var count = 0
         for merger in mergers {
             try Task.checkCancellation()
             if !isDry {
                 let mutations = merger.merged.flatMap { id -> [Mutation] in
                     [
-                        .link(CubeLink(source: merger.kept, target: id, kind: CubeLink.consolidates, time: now)),
+                        .link(
+                            CubeLink(
+                                source: merger.kept, target: id, kind: CubeLink.consolidates,
+                                time: now)),
                         .merge(id, into: merger.kept),
                         .confirm(merger.kept),
                     ]
                 }
                 // All of it or nothing; what somebody changed at this moment is seen the next time.
-                do { _ = try await run { [store] in try store.commit(mutations, owner: owner, by: caller) } } catch let
+                do {
+                    _ = try await run { [store] in
+                        try store.commit(mutations, owner: owner, by: caller)
+                    }
+                } catch let
                     error as StoreError
                     where error.code == .notFound || error.code == .conflict
                 { continue }

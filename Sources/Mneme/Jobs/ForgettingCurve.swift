@@ -17,21 +17,26 @@ extension MemCube {
     /// Days since it was used last, or recorded.
     func daysIdle(now: Date) -> Double {
         let recorded = lifecycle.recordedTime
-        return max(0, now.timeIntervalSince(max(lifecycle.usage?.last ?? recorded, recorded))) / 86_400
+        return max(0, now.timeIntervalSince(max(lifecycle.usage?.last ?? recorded, recorded)))
+            / 86_400
     }
 }
 
-/// MemoryBank (Zhong et al. 2024) [221]: R = exp(−t / S) after Ebbinghaus. S begins at one unit and grows by one with each recall; each recall begins t anew.
+/// MemoryBank (Zhong et al. 2024) [221]: R = exp(−t / S) after Ebbinghaus. S begins at one unit and
+/// grows by one with each recall; each recall begins t anew.
 public struct MemoryBankCurve: ForgettingCurve {
     public static let name = "memorybank"
     private let days: Double
     public init(days: Double) { self.days = days }
     public func retention(of cube: MemCube, now: Date) -> Double {
-        exp(-cube.daysIdle(now: now) / (days * Double(1 + (cube.usage?.count ?? 0) + (cube.confirmations ?? 0))))
+        exp(
+            -cube.daysIdle(now: now)
+                / (days * Double(1 + (cube.usage?.count ?? 0) + (cube.confirmations ?? 0))))
     }
 }
 
-/// Decay by layers, as in TradingGPT (Li et al. 2023) [225]: what happened fades first, how things are done and facts later, who somebody is last.
+/// Decay by layers, as in TradingGPT (Li et al. 2023) [225]: what happened fades first, how things
+/// are done and facts later, who somebody is last.
 public struct LayeredCurve: ForgettingCurve {
     public static let name = "layered"
     private let days: Double

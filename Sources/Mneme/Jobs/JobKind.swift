@@ -1,5 +1,5 @@
-/// The name of a kind of background job, such as `decay`. A ``Maintainer`` does the jobs of one kind, and names it in
-/// its own file: `static let decay`.
+/// The name of a kind of background job, such as `decay`. A ``Maintainer`` does the jobs of one
+/// kind, and names it in its own file: `static let decay`.
 public struct JobKind: RawRepresentable, Hashable, Sendable {
     /// As it stands in the store, on the command line and in messages.
     public let rawValue: String

@@ -6,18 +6,23 @@ import Tracing
 
 /// Does what waits in a store's queue. Several may run beside each other, in one process or many.
 public final class JobRunner: Sendable {
-    /// How long a job is another's after its worker was heard of last, and how often it is heard of, in seconds.
+    /// How long a job is another's after its worker was heard of last, and how often it is heard
+    /// of, in seconds.
     private static let lease = 60.0, heartbeat = 15.0
 
     private let memory: MemoryOS
     private let scheduler: JobScheduler
     private let isBusy: @Sendable () -> Bool
     private let worker = "\(machine):\(getpid()):\(UUID().uuidString.prefix(8))"
-    /// Names where process ids mean the same: a machine since it was started, and a space of ids on it.
+    /// Names where process ids mean the same: a machine since it was started, and a space of ids on
+    /// it.
     private static let machine: String = {
-        let boot = (try? String(contentsOfFile: "/proc/sys/kernel/random/boot_id", encoding: .utf8))?.prefix(8) ?? ""
+        let boot =
+            (try? String(contentsOfFile: "/proc/sys/kernel/random/boot_id", encoding: .utf8))?
+            .prefix(8) ?? ""
         let space =
-            (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/ns/pid"))?.filter(\.isNumber) ?? ""
+            (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/ns/pid"))?
+            .filter(\.isNumber) ?? ""
         return "\(ProcessInfo.processInfo.hostName)/\(boot)/\(space)".replacing(":", with: "-")
     }()
     private let usage = NIOLockedValueBox(JobScheduler.Usage())
@@ -25,7 +30,8 @@ public final class JobRunner: Sendable {
 
     /// - Parameter isBusy: whether callers wait; then only urgent jobs begin.
     public init(
-        _ memory: MemoryOS, scheduler: JobScheduler = JobScheduler(), isBusy: @escaping @Sendable () -> Bool = { false }
+        _ memory: MemoryOS, scheduler: JobScheduler = JobScheduler(),
+        isBusy: @escaping @Sendable () -> Bool = { false }
     ) {
         self.memory = memory
         self.scheduler = scheduler
@@ -38,7 +44,9 @@ public final class JobRunner: Sendable {
             while !Task.isCancelled {
                 do {
                     for job in try await begin() { group.addTask { await self.work(job) } }
-                } catch { logger.debug("the queue could not be read", metadata: ["error": "\(error)"]) }
+                } catch {
+                    logger.debug("the queue could not be read", metadata: ["error": "\(error)"])
+                }
                 try? await Task.sleep(for: .seconds(1))
             }
             group.cancelAll()
@@ -54,15 +62,20 @@ public final class JobRunner: Sendable {
             let jobs = try await begin()
             if jobs.isEmpty { return attempts }
             attempts += jobs.count
-            await withDiscardingTaskGroup { group in for job in jobs { group.addTask { await self.work(job) } } }
+            await withDiscardingTaskGroup { group in
+                for job in jobs { group.addTask { await self.work(job) } }
+            }
             try Task.checkCancellation()
         }
     }
 
-    /// Whether a worker's process ran here and is there no more: nobody need wait for its lease to end.
+    /// Whether a worker's process ran here and is there no more: nobody need wait for its lease to
+    /// end.
     private static func isGone(_ worker: String) -> Bool {
         let parts = worker.split(separator: ":")
-        guard parts.count == 3, parts[0] == machine, let process = pid_t(parts[1]) else { return false }
+        guard parts.count == 3, parts[0] == machine, let process = pid_t(parts[1]) else {
+            return false
+        }
         return kill(process, 0) != 0 && errno == ESRCH
     }
 
@@ -79,10 +92,13 @@ public final class JobRunner: Sendable {
             }
             guard !queue.isEmpty else { return [] }
             let used = usage.withLockedValue { $0.used(now: now) }
-            return try scheduler.choose(JobScheduler.View(now: now, jobs: queue, used: used, isBusy: isBusy()))
-                .compactMap {
-                    try store.lease($0, worker: worker, now: now, until: now.addingTimeInterval(Self.lease))
-                }
+            return try scheduler.choose(
+                JobScheduler.View(now: now, jobs: queue, used: used, isBusy: isBusy())
+            )
+            .compactMap {
+                try store.lease(
+                    $0, worker: worker, now: now, until: now.addingTimeInterval(Self.lease))
+            }
         }
     }
 
@@ -100,7 +116,8 @@ public final class JobRunner: Sendable {
                 try await Task.sleep(for: .seconds(Self.heartbeat))
                 // Whoever cancelled it, or has it by now, wants it ended here.
                 if try await !memory.run({
-                    try store.renew(job.id, worker: worker, until: Date().addingTimeInterval(Self.lease))
+                    try store.renew(
+                        job.id, worker: worker, until: Date().addingTimeInterval(Self.lease))
                 }) {
                     attempt.cancel()
                 }
@@ -120,17 +137,24 @@ public final class JobRunner: Sendable {
             outcome = .failed("\(error)", retry: scheduler.retry(job, now: Date()))
         }
         heart.cancel()
-        usage.withLockedValue { $0.add(Date().timeIntervalSince(start), tenant: job.tenant, now: Date()) }
+        usage.withLockedValue {
+            $0.add(Date().timeIntervalSince(start), tenant: job.tenant, now: Date())
+        }
         do {
             // Not through the task, which may be cancelled: the store has to know.
-            try await withCheckedThrowingContinuation { (done: CheckedContinuation<Void, any Error>) in
+            try await withCheckedThrowingContinuation {
+                (done: CheckedContinuation<Void, any Error>) in
                 memory.worker.async {
-                    done.resume(with: Result { _ = try store.finish(job.id, worker: worker, outcome, now: Date()) })
+                    done.resume(
+                        with: Result {
+                            _ = try store.finish(job.id, worker: worker, outcome, now: Date())
+                        })
                 }
             }
         } catch {
             logger.debug(
-                "a job's end was not written; its lease will end", metadata: ["job": "\(job.id)", "error": "\(error)"])
+                "a job's end was not written; its lease will end",
+                metadata: ["job": "\(job.id)", "error": "\(error)"])
         }
     }
 }

@@ -3,8 +3,9 @@ public import MnemeStore
 
 /// Decides which jobs begin: a pure function of the queue, so that it is tested on simulated time.
 ///
-/// Tenants take turns: the one with the fewest running jobs, and then the least time used, goes first. Among a tenant's jobs the highest priority
-/// goes first, and waiting raises it. Two jobs of one kind for one owner never run side by side.
+/// Tenants take turns: the one with the fewest running jobs, and then the least time used, goes
+/// first. Among a tenant's jobs the highest priority goes first, and waiting raises it. Two jobs of
+/// one kind for one owner never run side by side.
 public struct JobScheduler: Sendable {
     /// What a decision is made from.
     public struct View: Sendable {
@@ -57,7 +58,8 @@ public struct JobScheduler: Sendable {
     public var urgent = 10
     /// Seconds of waiting that raise a priority by one.
     public var aging = 600.0
-    /// The first and the longest pause before another attempt, in seconds; each is twice the one before.
+    /// The first and the longest pause before another attempt, in seconds; each is twice the one
+    /// before.
     public var firstRetry = 5.0, longestRetry = 3600.0
 
     /// A scheduler for so many workers.
@@ -67,12 +69,16 @@ public struct JobScheduler: Sendable {
     ///
     /// - Complexity: some passes over the queue for each job chosen.
     public func choose(_ view: View) -> [Int64] {
-        func runs(_ job: Job) -> Bool { job.state == .running && job.leaseEnd ?? .distantPast >= view.now }
+        func runs(_ job: Job) -> Bool {
+            job.state == .running && job.leaseEnd ?? .distantPast >= view.now
+        }
         var running = view.jobs.filter(runs), chosen: [Int64] = []
         var waiting = view.jobs.filter { !$0.state.isFinal && !runs($0) && $0.due <= view.now }
         if view.isBusy { waiting.removeAll { $0.priority < urgent } }
         while running.count < workers {
-            let free = waiting.filter { job in !running.contains { $0.kind == job.kind && $0.owner == job.owner } }
+            let free = waiting.filter { job in
+                !running.contains { $0.kind == job.kind && $0.owner == job.owner }
+            }
             let counts = Dictionary(grouping: running, by: \.tenant).mapValues(\.count)
             guard
                 let next = free.min(by: { a, b in
@@ -87,8 +93,11 @@ public struct JobScheduler: Sendable {
         return chosen
     }
 
-    private func order(_ job: Job, _ counts: [String: Int], _ view: View) -> (Int, Double, Double, Int64) {
-        let priority = Double(job.priority) + (view.now.timeIntervalSince(job.due) / aging).rounded(.down)
+    private func order(_ job: Job, _ counts: [String: Int], _ view: View) -> (
+        Int, Double, Double, Int64
+    ) {
+        let priority =
+            Double(job.priority) + (view.now.timeIntervalSince(job.due) / aging).rounded(.down)
         return (counts[job.tenant] ?? 0, view.used[job.tenant] ?? 0, -priority, job.id)
     }
 
@@ -97,7 +106,8 @@ public struct JobScheduler: Sendable {
         guard job.attempts < job.maximumAttempts else { return nil }
         let pause = min(longestRetry, firstRetry * pow(2, Double(max(0, job.attempts - 1))))
         // Those that failed together are not tried together.
-        let share = Double((UInt64(bitPattern: job.id) &* 0x9E37_79B9_7F4A_7C15) >> 40) / Double(1 << 24)
+        let share =
+            Double((UInt64(bitPattern: job.id) &* 0x9E37_79B9_7F4A_7C15) >> 40) / Double(1 << 24)
         return now.addingTimeInterval(pause * (0.8 + 0.4 * share))
     }
 }

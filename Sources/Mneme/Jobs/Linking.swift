@@ -2,10 +2,12 @@ import Foundation
 import MnemeIndex
 import MnemeStore
 
-/// Connects memories that belong together though they were said apart, as a keeper of notes does (A-MEM, Xu et al. 2025 [62], without a model): each with
-/// the nearest by meaning among those before it. Recall walks along such links.
+/// Connects memories that belong together though they were said apart, as a keeper of notes does
+/// (A-MEM, Xu et al. 2025 [62], without a model): each with the nearest by meaning among those
+/// before it. Recall walks along such links.
 enum Linking {
-    /// How near by meaning: the least cosine of two memories' vectors. Of 0.4 to 0.7 the best for multi-hop questions of LoCoMo's development half.
+    /// How near by meaning: the least cosine of two memories' vectors. Of 0.4 to 0.7 the best for
+    /// multi-hop questions of LoCoMo's development half.
     static let least: Float = 0.5
     /// Links of a memory to earlier ones.
     static let most = 3
@@ -14,7 +16,8 @@ enum Linking {
 }
 
 extension OwnerIndex {
-    /// Earlier memories that one belongs together with, the nearest first; nil while it has no vector.
+    /// Earlier memories that one belongs together with, the nearest first; nil while it has no
+    /// vector.
     ///
     /// What stands beside it in a conversation, and what is not recalled, is none of them.
     func relatives(of id: CubeID) throws -> [CubeID]? {
@@ -24,30 +27,38 @@ extension OwnerIndex {
         threads.forEachNeighbour(of: number, reach: 2) { beside.insert($0) }
         let found = try vectors.search(vector, VectorSearch(4 * Linking.most + beside.count))
         return found.lazy.filter {
-            $0.score >= Linking.least && $0.key < number && isShown[$0.key] && !beside.contains($0.key)
+            $0.score >= Linking.least && $0.key < number && isShown[$0.key]
+                && !beside.contains($0.key)
         }
         .prefix(Linking.most).map { documents[$0.key].id }
     }
 }
 
 extension MemoryOS {
-    /// Links an owner's memories that were not looked at yet, the oldest first. Where it stopped is in the store.
+    /// Links an owner's memories that were not looked at yet, the oldest first. Where it stopped is
+    /// in the store.
     ///
     /// - Returns: what was done, in words.
     func link(_ owner: Owner, now: Date) async throws -> String {
         guard embedder != nil else {
-            throw InputError("Linking compares vectors; there is no embedding model. `mneme pull minilm` fetches one.")
+            throw InputError(
+                "Linking compares vectors; there is no embedding model. `mneme pull minilm` fetches one."
+            )
         }
         var filter = CubeFilter(owner: owner, limit: 128)
         filter.afterProgress = "link"
-        let caller = Caller(Caller.mneme.principal, operation: "link", reason: "near by meaning", time: now),
+        let
+            caller = Caller(
+                Caller.mneme.principal, operation: "link", reason: "near by meaning", time: now),
             key = IndexKey(owner: owner)
         var looked = 0, made = 0
         while true {
             try Task.checkCancellation()
             let (page, links, done) = try await run { [self, filter] () -> (Int, Int, Int) in
                 let page = try store.list(filter, by: .mneme),
-                    relatives = try withIndex(key) { index in try page.map { try index.relatives(of: $0.id) } }
+                    relatives = try withIndex(key) { index in
+                        try page.map { try index.relatives(of: $0.id) }
+                    }
                 var requests: [WriteRequest] = [], done = 0
                 for (cube, targets) in zip(page, relatives) {
                     // What has no vector yet has its turn another time, and all behind it.
@@ -55,11 +66,16 @@ extension MemoryOS {
                     done += 1
                     guard !targets.isEmpty else { continue }
                     let known = Set(
-                        try store.links(of: cube.id, owner: owner, by: .mneme).flatMap { [$0.source, $0.target] })
+                        try store.links(of: cube.id, owner: owner, by: .mneme).flatMap {
+                            [$0.source, $0.target]
+                        })
                     let new = targets.filter { !known.contains($0) }.map {
                         CubeLink(source: cube.id, target: $0, kind: Linking.kind, time: now)
                     }
-                    if !new.isEmpty { requests.append(WriteRequest(new.map { .link($0) }, owner: owner, by: caller)) }
+                    if !new.isEmpty {
+                        requests.append(
+                            WriteRequest(new.map { .link($0) }, owner: owner, by: caller))
+                    }
                 }
                 var links = 0
                 if !requests.isEmpty {

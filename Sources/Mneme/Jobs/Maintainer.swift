@@ -3,7 +3,8 @@ public import MnemeStore
 
 /// Does the background jobs of one kind: the manage stage of a pipeline.
 ///
-/// A new kind is a new file with a maintainer and its ``JobKind``, and a line in ``Maintainers/standard``.
+/// A new kind is a new file with a maintainer and its ``JobKind``, and a line in
+/// ``Maintainers/standard``.
 public protocol Maintainer: Sendable {
     /// The kind of job that it does.
     var kind: JobKind { get }

@@ -2,7 +2,8 @@
 public enum Maintainers {
     /// Every maintainer of the standard recipe, in the order of the help.
     public static let standard: [any Maintainer] = [
-        Decay(), Expiry(), RefineClaims(), MergeDuplicates(), LinkRelated(), PromoteTiers(), EmbedPending(),
+        Decay(), Expiry(), RefineClaims(), MergeDuplicates(), LinkRelated(), PromoteTiers(),
+        EmbedPending(),
         PrepareIndexes(), VerifyStore(), CompactStore(),
     ]
 }
@@ -16,6 +17,7 @@ extension Sequence<any Maintainer> {
     /// - Throws: `InputError` that names those there are.
     public func require(_ kind: JobKind) throws -> any Maintainer {
         if let maintainer = first(of: kind) { return maintainer }
-        throw InputError("There is no job '\(kind.rawValue)': \(map(\.kind.rawValue).joined(separator: ", ")).")
+        throw InputError(
+            "There is no job '\(kind.rawValue)': \(map(\.kind.rawValue).joined(separator: ", ")).")
     }
 }

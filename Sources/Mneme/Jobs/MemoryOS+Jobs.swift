@@ -6,24 +6,29 @@ extension MemoryOS {
     ///
     /// - Throws: `InputError` for what no job takes, `AccessError`.
     public func enqueue(
-        _ kind: JobKind, owner: Owner? = nil, arguments: [String: String] = [:], priority: Int = 0, due: Date? = nil,
+        _ kind: JobKind, owner: Owner? = nil, arguments: [String: String] = [:], priority: Int = 0,
+        due: Date? = nil,
         by caller: Caller = .local
     ) async throws -> Job {
         let job = try Self.job(
-            kind, owner: owner, arguments: arguments, priority: priority, due: due, now: caller.time,
+            kind, owner: owner, arguments: arguments, priority: priority, due: due,
+            now: caller.time,
             maintainers: recipe.maintainers)
         return try await run { [store] in try store.enqueue(job, by: caller) }
     }
 
     /// Counts the jobs in each state.
-    public func jobCounts() async throws -> [Job.State: Int] { try await run { [store] in try store.jobCounts() } }
+    public func jobCounts() async throws -> [Job.State: Int] {
+        try await run { [store] in try store.jobCounts() }
+    }
 
     /// A job, its arguments checked before anybody waits for it.
     ///
     /// - Parameter maintainers: those that may be asked.
     /// - Throws: `InputError` for what none of them takes.
     public static func job(
-        _ kind: JobKind, owner: Owner?, arguments: [String: String], priority: Int = 0, due: Date? = nil,
+        _ kind: JobKind, owner: Owner?, arguments: [String: String], priority: Int = 0,
+        due: Date? = nil,
         now: Date = Date(), maintainers: [any Maintainer] = Maintainers.standard
     ) throws -> Job {
         let name = kind.rawValue
@@ -32,9 +37,14 @@ extension MemoryOS {
             throw InputError("\(name) takes no '\(unknown)': \(maintainer.help).")
         }
         try maintainer.check(arguments)
-        if owner != nil, !maintainer.isPerOwner { throw InputError("\(name) is done for the store as a whole.") }
-        guard (-100...100).contains(priority) else { throw InputError("A priority lies between -100 and 100.") }
-        return Job(name, owner: owner, arguments: arguments, priority: priority, created: now, due: due)
+        if owner != nil, !maintainer.isPerOwner {
+            throw InputError("\(name) is done for the store as a whole.")
+        }
+        guard (-100...100).contains(priority) else {
+            throw InputError("A priority lies between -100 and 100.")
+        }
+        return Job(
+            name, owner: owner, arguments: arguments, priority: priority, created: now, due: due)
     }
 
     /// Does one job.
@@ -42,13 +52,16 @@ extension MemoryOS {
     /// - Returns: the outcome, in words.
     func perform(_ job: Job, now: Date) async throws -> String {
         guard let maintainer = recipe.maintainers.first(of: JobKind(rawValue: job.kind)) else {
-            throw StoreError(.newerVersion, "This Mneme does not know the job '\(job.kind)'. Update it.")
+            throw StoreError(
+                .newerVersion, "This Mneme does not know the job '\(job.kind)'. Update it.")
         }
         if maintainer.isPerOwner, job.owner == nil {
             // One job an owner: each has its turn, and none holds up the others.
             let owners = try await run { [store] in try store.owners() }
             for owner in owners {
-                var part = Job(job.kind, owner: owner, arguments: job.arguments, priority: job.priority, created: now)
+                var part = Job(
+                    job.kind, owner: owner, arguments: job.arguments, priority: job.priority,
+                    created: now)
                 part.schedule = job.schedule
                 _ = try await run { [store, part] in try store.enqueue(part, by: .mneme) }
             }
@@ -77,8 +90,10 @@ extension MemoryOS {
                 let page = try store.list(filter, by: .mneme)
                 let chosen = page.filter { $0.isPlaintext && fits($0) }
                 if !chosen.isEmpty, !isDry {
-                    // One request a memory: one that somebody changes at this moment does not keep the others.
-                    let caller = Caller(Caller.mneme.principal, operation: "job", reason: reason, time: now)
+                    // One request a memory: one that somebody changes at this moment does not keep
+                    // the others.
+                    let caller = Caller(
+                        Caller.mneme.principal, operation: "job", reason: reason, time: now)
                     for result in try store.commit(
                         chosen.map { WriteRequest([.archive($0.id)], owner: owner, by: caller) })
                     {

@@ -20,15 +20,19 @@ public enum GetOperation: Operation {
     static let asOf = Parameter<Date>("as_of", "The version that was recorded then.")
     public static let parameters: [any AnyParameter] = [id, asOf] + ScopeParameters.owner
 
-    public static func run(_ input: OperationInput, _ context: OperationContext) async throws -> OperationOutput {
-        let owner = try ScopeParameters.owner(input, context), id = try input.require(id), date = input[asOf],
+    public static func run(_ input: OperationInput, _ context: OperationContext) async throws
+        -> OperationOutput
+    {
+        let owner = try ScopeParameters.owner(input, context), id = try input.require(id),
+            date = input[asOf],
             caller = context.caller(self)
         return .value(
             try await context.memory.run { [store = context.memory.store] in
                 guard let cube = try store.cube(id, owner: owner, asOf: date, by: caller) else {
                     throw StoreError(.notFound, "There is no memory \(id) in this scope.")
                 }
-                return CubeOutput(memory: cube, links: try store.links(of: id, owner: owner, by: caller))
+                return CubeOutput(
+                    memory: cube, links: try store.links(of: id, owner: owner, by: caller))
             })
     }
 }
@@ -40,7 +44,8 @@ public enum ListOperation: Operation {
     public static let permission = Permission.read
     public static let route: Route? = Route(.get, "/v1/memories")
     static let limit = Parameter<Int>("limit", "At most so many; 20 if left out.", range: 1...1000)
-    static let after = Parameter<CubeID>("after", "Continue after this memory, the last of the page before.")
+    static let after = Parameter<CubeID>(
+        "after", "Continue after this memory, the last of the page before.")
     static let type = Parameter<MemoryType>("type", "Only this kind of memory.")
     static let state = Parameter<LifecycleState>("state", "Only memories in this state.")
     static let tier = Parameter<MemoryTier>("tier", "Only memories of this tier.")
@@ -60,8 +65,11 @@ public enum ListOperation: Operation {
         var next: CubeID?
     }
 
-    public static func run(_ input: OperationInput, _ context: OperationContext) async throws -> OperationOutput {
-        var filter = CubeFilter(owner: try ScopeParameters.owner(input, context), limit: (input[limit] ?? 20) + 1)
+    public static func run(_ input: OperationInput, _ context: OperationContext) async throws
+        -> OperationOutput
+    {
+        var filter = CubeFilter(
+            owner: try ScopeParameters.owner(input, context), limit: (input[limit] ?? 20) + 1)
         filter.agent = input[ScopeParameters.agent]
         filter.session = input[ScopeParameters.session]
         filter.type = input[type]
@@ -99,7 +107,9 @@ public enum UpdateOperation: Operation {
     public static let parameters: [any AnyParameter] =
         [id, text, type, tag, time, expires, sensitivity, reason] + ScopeParameters.owner
 
-    public static func run(_ input: OperationInput, _ context: OperationContext) async throws -> OperationOutput {
+    public static func run(_ input: OperationInput, _ context: OperationContext) async throws
+        -> OperationOutput
+    {
         let owner = try ScopeParameters.owner(input, context), id = try input.require(id)
         let memory = context.memory, caller = context.caller(self, reason: input[reason])
         if let text = input[text] {
@@ -107,17 +117,22 @@ public enum UpdateOperation: Operation {
                 throw InputError("There is no text. To remove a memory, forget it.")
             }
             guard text.utf8.count <= MemoryOS.maximumTextBytes else {
-                throw InputError("The text is too long; at most \(MemoryOS.maximumTextBytes) bytes are taken.")
+                throw InputError(
+                    "The text is too long; at most \(MemoryOS.maximumTextBytes) bytes are taken.")
             }
         }
         let result = try await memory.run { () -> MemCube in
             guard var cube = try memory.store.cube(id, owner: owner, asOf: nil, by: caller) else {
                 throw StoreError(.notFound, "There is no memory \(id) in this scope.")
             }
-            if let text = input[text], text != cube.text { (cube.text, cube.vouchedBy) = (text, nil) }
+            if let text = input[text], text != cube.text {
+                (cube.text, cube.vouchedBy) = (text, nil)
+            }
             cube.type = input[type] ?? cube.type
             cube.tags = input[tag] ?? cube.tags
-            if let time = input[time] { (cube.eventTime, cube.utcOffset) = (time.date, time.utcOffset) }
+            if let time = input[time] {
+                (cube.eventTime, cube.utcOffset) = (time.date, time.utcOffset)
+            }
             cube.expires = input[expires] ?? cube.expires
             cube.sensitivity = input[sensitivity] ?? cube.sensitivity
             let (analysis, hash) = try memory.describe(&cube)
@@ -137,7 +152,9 @@ public enum ForgetOperation: Operation {
     public static let route: Route? = Route(.delete, "/v1/memories/{id}")
     public static let parameters: [any AnyParameter] = [id, reason] + ScopeParameters.owner
 
-    public static func run(_ input: OperationInput, _ context: OperationContext) async throws -> OperationOutput {
+    public static func run(_ input: OperationInput, _ context: OperationContext) async throws
+        -> OperationOutput
+    {
         try await change(self, .archive(try input.require(id)), input, context)
     }
 }
@@ -150,15 +167,19 @@ public enum RestoreOperation: Operation {
     public static let route: Route? = Route(.post, "/v1/memories/{id}/restore")
     public static let parameters: [any AnyParameter] = [id, reason] + ScopeParameters.owner
 
-    public static func run(_ input: OperationInput, _ context: OperationContext) async throws -> OperationOutput {
+    public static func run(_ input: OperationInput, _ context: OperationContext) async throws
+        -> OperationOutput
+    {
         try await change(self, .restore(try input.require(id)), input, context)
     }
 }
 
 func change(
-    _ operation: any Operation.Type, _ mutation: Mutation, _ input: OperationInput, _ context: OperationContext
+    _ operation: any Operation.Type, _ mutation: Mutation, _ input: OperationInput,
+    _ context: OperationContext
 ) async throws -> OperationOutput {
-    let owner = try ScopeParameters.owner(input, context), caller = context.caller(operation, reason: input[reason])
+    let owner = try ScopeParameters.owner(input, context),
+        caller = context.caller(operation, reason: input[reason])
     return .value(
         try await context.memory.run { [store = context.memory.store] in
             CubeOutput(memory: try store.commit([mutation], owner: owner, by: caller)[0])
@@ -168,13 +189,15 @@ func change(
 /// erase: gone for good.
 public enum EraseOperation: Operation {
     public static let name = "erase"
-    public static let summary = "Remove a memory for good: its text, vector, index entries and history."
+    public static let summary =
+        "Remove a memory for good: its text, vector, index entries and history."
     public static let discussion =
         "Cannot be undone. The journal keeps that something was erased, by whom and why, but not what it said. Files that `export -o` and `vault export` wrote are written again without it."
     public static let permission = Permission.erase
     public static let route: Route? = Route(.post, "/v1/memories/{id}/erase")
     static let prove = Parameter<String>(
-        "prove", "Write a report to this file; `mneme verify-erasure` checks it.", surfaces: [.commandLine])
+        "prove", "Write a report to this file; `mneme verify-erasure` checks it.",
+        surfaces: [.commandLine])
     public static let parameters: [any AnyParameter] = [id, reason, prove] + ScopeParameters.owner
 
     struct Output: Encodable, Sendable {
@@ -184,7 +207,8 @@ public enum EraseOperation: Operation {
         var filesSearched: Int?
         /// Files in which pieces stand all the same.
         var filesHolding: [String]?
-        /// Copies that had left the store, as far as they hold it or held it: what became of it there.
+        /// Copies that had left the store, as far as they hold it or held it: what became of it
+        /// there.
         var copies: [ExportedCopy]?
 
         /// Where files lie is the business of whoever looks after the store.
@@ -194,12 +218,16 @@ public enum EraseOperation: Operation {
         }
     }
 
-    public static func run(_ input: OperationInput, _ context: OperationContext) async throws -> OperationOutput {
+    public static func run(_ input: OperationInput, _ context: OperationContext) async throws
+        -> OperationOutput
+    {
         let owner = try ScopeParameters.owner(input, context), id = try input.require(id),
             caller = context.caller(self, reason: input[reason])
         guard let path = input[prove] else {
             var output = Output(erased: id)
-            output.name(try await context.memory.erase(id, owner: owner, by: caller), for: context.principal)
+            output.name(
+                try await context.memory.erase(id, owner: owner, by: caller), for: context.principal
+            )
             return .value(output)
         }
         // A report that cannot be written is no reason to find out afterwards.
@@ -234,12 +262,16 @@ public enum HistoryOperation: Operation {
         var history: [JournalEntry]
     }
 
-    public static func run(_ input: OperationInput, _ context: OperationContext) async throws -> OperationOutput {
+    public static func run(_ input: OperationInput, _ context: OperationContext) async throws
+        -> OperationOutput
+    {
         let owner = try ScopeParameters.owner(input, context), id = try input.require(id)
         let entries = try await context.memory.run { [store = context.memory.store] in
             try store.history(id, owner: owner, by: context.caller(self))
         }
-        guard !entries.isEmpty else { throw StoreError(.notFound, "There is no memory \(id) in this scope.") }
+        guard !entries.isEmpty else {
+            throw StoreError(.notFound, "There is no memory \(id) in this scope.")
+        }
         return .value(Output(history: entries))
     }
 }
@@ -250,24 +282,33 @@ public enum LinkOperation: Operation {
     public static let summary = "Relate one memory to another."
     public static let permission = Permission.write
     public static let route: Route? = Route(.post, "/v1/memories/{id}/links")
-    static let target = Parameter<CubeID>("target", "The other memory.", required: true, positional: true)
-    static let kind = Parameter<String>("kind", "How they relate, such as 'derivedFrom'; 'related' if left out.")
+    static let target = Parameter<CubeID>(
+        "target", "The other memory.", required: true, positional: true)
+    static let kind = Parameter<String>(
+        "kind", "How they relate, such as 'derivedFrom'; 'related' if left out.")
     static let remove = Parameter<Bool>("remove", "Remove the link instead.")
-    public static let parameters: [any AnyParameter] = [id, target, kind, remove, reason] + ScopeParameters.owner
+    public static let parameters: [any AnyParameter] =
+        [id, target, kind, remove, reason] + ScopeParameters.owner
 
     struct Output: Encodable, Sendable {
         var links: [CubeLink]
     }
 
-    public static func run(_ input: OperationInput, _ context: OperationContext) async throws -> OperationOutput {
+    public static func run(_ input: OperationInput, _ context: OperationContext) async throws
+        -> OperationOutput
+    {
         let owner = try ScopeParameters.owner(input, context), kind = input[kind] ?? "related"
-        guard (1...64).contains(kind.utf8.count) else { throw InputError("'kind' has 1 to 64 bytes.") }
+        guard (1...64).contains(kind.utf8.count) else {
+            throw InputError("'kind' has 1 to 64 bytes.")
+        }
         let link = CubeLink(
-            source: try input.require(id), target: try input.require(target), kind: kind, time: context.now)
+            source: try input.require(id), target: try input.require(target), kind: kind,
+            time: context.now)
         let caller = context.caller(self, reason: input[reason]), removes = input[remove] ?? false
         return .value(
             try await context.memory.run { [store = context.memory.store] in
-                _ = try store.commit([removes ? .unlink(link) : .link(link)], owner: owner, by: caller)
+                _ = try store.commit(
+                    [removes ? .unlink(link) : .link(link)], owner: owner, by: caller)
                 return Output(links: try store.links(of: link.source, owner: owner, by: caller))
             })
     }

@@ -2,20 +2,26 @@ public import Foundation
 
 /// Dates as people and programs write them.
 public enum DateText {
-    /// Seconds since 1970 of the years 1 to 9999, which ISO 8601 writes with four digits; the first are Julian.
+    /// Seconds since 1970 of the years 1 to 9999, which ISO 8601 writes with four digits; the first
+    /// are Julian.
     private static let range = -62_135_769_600.0...253_402_300_799.0
 
     /// Such as 2026-03-01, UTC.
-    static func day(_ date: Date) -> String { date.formatted(Date.ISO8601FormatStyle().year().month().day()) }
+    static func day(_ date: Date) -> String {
+        date.formatted(Date.ISO8601FormatStyle().year().month().day())
+    }
 
     /// Reads ISO 8601 dates and date-times, with or without zone (UTC then), and Unix seconds.
     ///
-    /// - Returns: nil also for days that no calendar has, such as 2026-02-30, and for years beyond 1 to 9999.
+    /// - Returns: nil also for days that no calendar has, such as 2026-02-30, and for years beyond
+    ///   1 to 9999.
     public static func parse(_ text: String) -> Date? {
         let text = text.trimmingCharacters(in: .whitespaces)
         guard text.utf8.count <= 40 else { return nil }
         var reader = Reader(text)
-        if let date = reader.date() { return range.contains(date.timeIntervalSince1970) ? date : nil }
+        if let date = reader.date() {
+            return range.contains(date.timeIntervalSince1970) ? date : nil
+        }
         guard text.utf8.allSatisfy({ (0x30...0x39).contains($0) || $0 == 0x2E || $0 == 0x2D }),
             let seconds = Double(text), text.utf8.count > 4 || seconds < 0, range.contains(seconds)
         else { return nil }
@@ -35,38 +41,50 @@ public enum DateText {
         private var isAtEnd: Bool { place == text.count }
 
         private mutating func take(_ one: Character...) -> Bool {
-            guard !isAtEnd, one.contains(Character(Unicode.Scalar(text[place]))) else { return false }
+            guard !isAtEnd, one.contains(Character(Unicode.Scalar(text[place]))) else {
+                return false
+            }
             place += 1
             return true
         }
 
         private mutating func number(_ digits: ClosedRange<Int>) -> Int? {
             let start = place
-            while !isAtEnd, place - start < digits.upperBound, (0x30...0x39).contains(text[place]) { place += 1 }
+            while !isAtEnd, place - start < digits.upperBound, (0x30...0x39).contains(text[place]) {
+                place += 1
+            }
             guard place - start >= digits.lowerBound else { return nil }
             return text[start..<place].reduce(0) { $0 * 10 + Int($1 - 0x30) }
         }
 
-        /// The whole text as a day, 2026-03-01 or 20260301, and perhaps a time; nil if it is anything else.
+        /// The whole text as a day, 2026-03-01 or 20260301, and perhaps a time; nil if it is
+        /// anything else.
         mutating func date() -> Date? {
             guard let year = number(4...4) else { return nil }
             let isDashed = take("-")
             guard let month = number(isDashed ? 1...2 : 2...2), isDashed == take("-"),
                 let day = number(isDashed ? 1...2 : 2...2), year > 0
             else { return nil }
-            let components = DateComponents(calendar: Self.calendar, year: year, month: month, day: day)
-            guard components.isValidDate(in: Self.calendar), var date = Self.calendar.date(from: components) else {
+            let components = DateComponents(
+                calendar: Self.calendar, year: year, month: month, day: day)
+            guard components.isValidDate(in: Self.calendar),
+                var date = Self.calendar.date(from: components)
+            else {
                 return nil
             }
             if isAtEnd { return date }
-            guard take("T", "t", " "), let time = time(), let offset = offset(), isAtEnd else { return nil }
+            guard take("T", "t", " "), let time = time(), let offset = offset(), isAtEnd else {
+                return nil
+            }
             date += time - offset
             return date
         }
 
         /// Seconds of the day.
         private mutating func time() -> Double? {
-            guard let hour = number(1...2), hour < 24, take(":"), let minute = number(2...2), minute < 60 else {
+            guard let hour = number(1...2), hour < 24, take(":"), let minute = number(2...2),
+                minute < 60
+            else {
                 return nil
             }
             var seconds = Double(hour * 3600 + minute * 60)

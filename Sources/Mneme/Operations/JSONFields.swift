@@ -15,8 +15,8 @@ extension JSONValue {
 
 /// Members of a JSON object from outside, each read with its type and bounds.
 ///
-/// A member that is null counts as absent. Every reader returns nil for an absent member and throws `InputError`,
-/// which names the member, for one of another type or out of bounds.
+/// A member that is null counts as absent. Every reader returns nil for an absent member and throws
+/// `InputError`, which names the member, for one of another type or out of bounds.
 public struct JSONFields: Sendable {
     private let members: [String: JSONValue]
     /// What stands before a member's name in messages.
@@ -29,7 +29,9 @@ public struct JSONFields: Sendable {
     }
 
     /// The member as it is.
-    public subscript(name: String) -> JSONValue? { members[name].flatMap { $0 == .null ? nil : $0 } }
+    public subscript(name: String) -> JSONValue? {
+        members[name].flatMap { $0 == .null ? nil : $0 }
+    }
 
     /// A whole number.
     public func int(_ name: String, in range: ClosedRange<Int> = .min ... .max) throws -> Int? {
@@ -44,7 +46,9 @@ public struct JSONFields: Sendable {
     /// A number.
     public func number(_ name: String) throws -> Double? {
         guard let value = self[name] else { return nil }
-        guard let number = value.double, number.isFinite else { throw wrong(name, "must be a number") }
+        guard let number = value.double, number.isFinite else {
+            throw wrong(name, "must be a number")
+        }
         return number
     }
 
@@ -85,5 +89,7 @@ public struct JSONFields: Sendable {
         return JSONFields(members, path: prefix + name)
     }
 
-    private func wrong(_ name: String, _ what: String) -> InputError { InputError("'\(prefix)\(name)' \(what).") }
+    private func wrong(_ name: String, _ what: String) -> InputError {
+        InputError("'\(prefix)\(name)' \(what).")
+    }
 }

@@ -14,9 +14,12 @@ public enum RollbackOperation: Operation {
     public static let route: Route? = Route(.post, "/v1/memories/{id}/rollback")
     static let version = Parameter<Int>(
         "to", "The version, as `history` shows it; the one before if left out.", range: 1...1e9)
-    public static let parameters: [any AnyParameter] = [id, version, reason] + ScopeParameters.owner
+    public static let parameters: [any AnyParameter] =
+        [id, version, reason] + ScopeParameters.owner
 
-    public static func run(_ input: OperationInput, _ context: OperationContext) async throws -> OperationOutput {
+    public static func run(_ input: OperationInput, _ context: OperationContext) async throws
+        -> OperationOutput
+    {
         let owner = try ScopeParameters.owner(input, context), id = try input.require(id),
             caller = context.caller(self, reason: input[reason])
         var wanted = input[version]
@@ -25,12 +28,15 @@ public enum RollbackOperation: Operation {
                 try store.cube(id, owner: owner, asOf: nil, by: caller)?.version
             }
             guard present != 1 else {
-                throw InputError("The memory has one version only. `forget` takes it out of recall.")
+                throw InputError(
+                    "The memory has one version only. `forget` takes it out of recall.")
             }
             wanted = present.map { $0 - 1 }
         }
         return .value(
-            CubeOutput(memory: try await context.memory.rollback(id, to: wanted ?? 1, owner: owner, by: caller)))
+            CubeOutput(
+                memory: try await context.memory.rollback(
+                    id, to: wanted ?? 1, owner: owner, by: caller)))
     }
 }
 
@@ -48,13 +54,17 @@ public enum CorrectOperation: Operation {
     static let text = Parameter<String>("text", "What is right.", required: true, positional: true)
     public static let parameters: [any AnyParameter] = [id, text, reason] + ScopeParameters.owner
 
-    public static func run(_ input: OperationInput, _ context: OperationContext) async throws -> OperationOutput {
-        let owner = try ScopeParameters.owner(input, context), caller = context.caller(self, reason: input[reason])
+    public static func run(_ input: OperationInput, _ context: OperationContext) async throws
+        -> OperationOutput
+    {
+        let owner = try ScopeParameters.owner(input, context),
+            caller = context.caller(self, reason: input[reason])
         let made = try await context.memory.correct(
             try input.require(id), with: try input.require(text), owner: owner, by: caller)
         return .value(
             try await context.memory.run { [store = context.memory.store] in
-                CubeOutput(memory: made, links: try store.links(of: made.id, owner: owner, by: caller))
+                CubeOutput(
+                    memory: made, links: try store.links(of: made.id, owner: owner, by: caller))
             })
     }
 }
@@ -71,34 +81,44 @@ public enum FeedbackOperation: Operation {
         """
     public static let permission = Permission.write
     public static let route: Route? = Route(.post, "/v1/memories/{id}/feedback")
-    static let verdict = Parameter<Feedback>("verdict", "What it is.", required: true, positional: true)
-    public static let parameters: [any AnyParameter] = [id, verdict, reason] + ScopeParameters.owner
+    static let verdict = Parameter<Feedback>(
+        "verdict", "What it is.", required: true, positional: true)
+    public static let parameters: [any AnyParameter] =
+        [id, verdict, reason] + ScopeParameters.owner
 
     struct Output: Encodable, Sendable {
         var verdict: Feedback
         var memory: MemCube
     }
 
-    public static func run(_ input: OperationInput, _ context: OperationContext) async throws -> OperationOutput {
-        let owner = try ScopeParameters.owner(input, context), caller = context.caller(self, reason: input[reason])
+    public static func run(_ input: OperationInput, _ context: OperationContext) async throws
+        -> OperationOutput
+    {
+        let owner = try ScopeParameters.owner(input, context),
+            caller = context.caller(self, reason: input[reason])
         let said = try input.require(verdict)
         return .value(
             Output(
                 verdict: said,
-                memory: try await context.memory.judge(try input.require(id), said, owner: owner, by: caller)))
+                memory: try await context.memory.judge(
+                    try input.require(id), said, owner: owner, by: caller)))
     }
 }
 
 /// freeze: as it is, until it is restored.
 public enum FreezeOperation: Operation {
     public static let name = "freeze"
-    public static let summary = "Keep a memory as it is: it is recalled, and nobody changes it until it is restored."
+    public static let summary =
+        "Keep a memory as it is: it is recalled, and nobody changes it until it is restored."
     public static let permission = Permission.write
     public static let route: Route? = Route(.post, "/v1/memories/{id}/freeze")
     public static let parameters: [any AnyParameter] = [id, reason] + ScopeParameters.owner
 
-    public static func run(_ input: OperationInput, _ context: OperationContext) async throws -> OperationOutput {
-        let owner = try ScopeParameters.owner(input, context), caller = context.caller(self, reason: input[reason]),
+    public static func run(_ input: OperationInput, _ context: OperationContext) async throws
+        -> OperationOutput
+    {
+        let owner = try ScopeParameters.owner(input, context),
+            caller = context.caller(self, reason: input[reason]),
             id = try input.require(id)
         return .value(
             CubeOutput(
@@ -111,7 +131,8 @@ public enum FreezeOperation: Operation {
 /// quarantine: out of recall until it is released.
 public enum QuarantineOperation: Operation {
     public static let name = "quarantine"
-    public static let summary = "Keep a memory out of recall, and out of every prompt, until it is released."
+    public static let summary =
+        "Keep a memory out of recall, and out of every prompt, until it is released."
     public static let discussion = """
         Memories that read like instructions to a model are held so by themselves; `list --state quarantined` shows them. What is like a held one is \
         held, too.
@@ -120,7 +141,9 @@ public enum QuarantineOperation: Operation {
     public static let route: Route? = Route(.post, "/v1/memories/{id}/quarantine")
     public static let parameters: [any AnyParameter] = [id, reason] + ScopeParameters.owner
 
-    public static func run(_ input: OperationInput, _ context: OperationContext) async throws -> OperationOutput {
+    public static func run(_ input: OperationInput, _ context: OperationContext) async throws
+        -> OperationOutput
+    {
         try await change(self, .quarantine(try input.require(id)), input, context)
     }
 }
@@ -133,7 +156,9 @@ public enum ReleaseOperation: Operation {
     public static let route: Route? = Route(.post, "/v1/memories/{id}/release")
     public static let parameters: [any AnyParameter] = [id, reason] + ScopeParameters.owner
 
-    public static func run(_ input: OperationInput, _ context: OperationContext) async throws -> OperationOutput {
+    public static func run(_ input: OperationInput, _ context: OperationContext) async throws
+        -> OperationOutput
+    {
         try await change(self, .release(try input.require(id)), input, context)
     }
 }

@@ -2,7 +2,8 @@ public import Foundation
 public import MnemeStore
 
 extension Principal {
-    /// The owner of that name, or the principal's own. Whether the principal reaches it, the store says.
+    /// The owner of that name, or the principal's own. Whether the principal reaches it, the store
+    /// says.
     ///
     /// - Throws: `InputError` for names out of bounds.
     public func owner(tenant: String?, user: String?) throws -> Owner {
@@ -51,7 +52,9 @@ public struct OperationContext: Sendable {
 /// An HTTP method and path; `{id}` in the path is a parameter.
 public struct Route: Sendable, Hashable {
     /// Methods of HTTP that routes use.
-    public enum Method: String, Sendable { case get = "GET", post = "POST", patch = "PATCH", delete = "DELETE" }
+    public enum Method: String, Sendable {
+        case get = "GET", post = "POST", patch = "PATCH", delete = "DELETE"
+    }
     /// The method.
     public let method: Method
     /// The path; `{id}` stands for a memory's id.
@@ -72,8 +75,8 @@ public enum OperationOutput: Sendable {
     case lines(AsyncThrowingStream<String, any Error>)
 }
 
-/// One thing that Mneme does, declared once. The command line, HTTP, its OpenAPI document and MCP are
-/// made from ``OperationTable/all``, so that they cannot drift apart.
+/// One thing that Mneme does, declared once. The command line, HTTP, its OpenAPI document and MCP
+/// are made from ``OperationTable/all``, so that they cannot drift apart.
 public protocol Operation: Sendable {
     /// The command's and the tool's name.
     static var name: String { get }
@@ -92,7 +95,8 @@ public protocol Operation: Sendable {
     /// What it takes: options, query and body fields, tool arguments.
     static var parameters: [any AnyParameter] { get }
     /// Carries it out. Input is checked against ``parameters`` before.
-    static func run(_ input: OperationInput, _ context: OperationContext) async throws -> OperationOutput
+    static func run(_ input: OperationInput, _ context: OperationContext) async throws
+        -> OperationOutput
 }
 
 extension Operation {
@@ -104,16 +108,21 @@ extension Operation {
     public static var readsMeaning: Bool { false }
 
     /// Checks permission and arguments, then runs.
-    public static func call(_ arguments: [String: JSONValue], _ context: OperationContext, surface: Surface)
+    public static func call(
+        _ arguments: [String: JSONValue], _ context: OperationContext, surface: Surface
+    )
         async throws -> OperationOutput
     {
         try context.memory.authorize(permission, by: context.caller(Self.self))
         let input = try OperationInput(arguments, parameters: parameters, surface: surface)
         // Asked before anything is done; the store asks again where it is done.
         if parameters.contains(where: { $0.name == ScopeParameters.user.name }) {
-            let owner = try ScopeParameters.owner(input, context), caller = context.caller(Self.self),
+            let owner = try ScopeParameters.owner(input, context),
+                caller = context.caller(Self.self),
                 store = context.memory.store
-            _ = try await context.memory.run { try store.visibility(of: owner, for: permission, by: caller) }
+            _ = try await context.memory.run {
+                try store.visibility(of: owner, for: permission, by: caller)
+            }
         }
         return try await run(input, context)
     }
@@ -123,7 +132,8 @@ extension Operation {
         let offered = parameters.filter { $0.surfaces.contains(surface) }
         return [
             "type": "object",
-            "properties": .object(Dictionary(uniqueKeysWithValues: offered.map { ($0.name, $0.schema) })),
+            "properties": .object(
+                Dictionary(uniqueKeysWithValues: offered.map { ($0.name, $0.schema) })),
             "required": .array(offered.filter(\.isRequired).map { .string($0.name) }),
             "additionalProperties": false,
         ]
@@ -146,7 +156,8 @@ enum ScopeParameters {
 
     static func scope(_ input: OperationInput, _ context: OperationContext) throws -> Scope {
         let owner = try owner(input, context)
-        return Scope(tenant: owner.tenant, user: owner.user, agent: input[agent], session: input[session])
+        return Scope(
+            tenant: owner.tenant, user: owner.user, agent: input[agent], session: input[session])
     }
 }
 
@@ -157,7 +168,9 @@ public enum OperationTable {
         let encoder = JSONEncoder()
         encoder.dateEncodingStrategy = .iso8601
         encoder.outputFormatting =
-            pretty ? [.sortedKeys, .withoutEscapingSlashes, .prettyPrinted] : [.sortedKeys, .withoutEscapingSlashes]
+            pretty
+            ? [.sortedKeys, .withoutEscapingSlashes, .prettyPrinted]
+            : [.sortedKeys, .withoutEscapingSlashes]
         return String(decoding: try encoder.encode(value), as: UTF8.self)
     }
 }

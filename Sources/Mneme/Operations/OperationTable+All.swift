@@ -1,15 +1,19 @@
 extension OperationTable {
     /// Every operation, in the order of the help.
     public static let all: [any Operation.Type] = [
-        RememberOperation.self, RecallOperation.self, GetOperation.self, ListOperation.self, UpdateOperation.self,
+        RememberOperation.self, RecallOperation.self, GetOperation.self, ListOperation.self,
+        UpdateOperation.self,
         ForgetOperation.self,
-        RestoreOperation.self, RollbackOperation.self, CorrectOperation.self, FeedbackOperation.self,
+        RestoreOperation.self, RollbackOperation.self, CorrectOperation.self,
+        FeedbackOperation.self,
         FreezeOperation.self,
-        QuarantineOperation.self, ReleaseOperation.self, EraseOperation.self, HistoryOperation.self, LinkOperation.self,
+        QuarantineOperation.self, ReleaseOperation.self, EraseOperation.self, HistoryOperation.self,
+        LinkOperation.self,
         ShareOperation.self,
         UnshareOperation.self,
         GrantsOperation.self, ImportOperation.self, ExportOperation.self,
         PackageOperation.self,
-        StatsOperation.self, TiersOperation.self, PolicyOperation.self, SetPolicyOperation.self, DoctorOperation.self,
+        StatsOperation.self, TiersOperation.self, PolicyOperation.self, SetPolicyOperation.self,
+        DoctorOperation.self,
     ]
 }

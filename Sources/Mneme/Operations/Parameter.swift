@@ -43,7 +43,9 @@ extension Int: ParameterValue {
     public static var schema: [String: JSONValue] { ["type": "integer"] }
     public init?(json: JSONValue) {
         // Query strings and command lines carry numbers as text.
-        guard let whole = json.int ?? json.string.flatMap({ Int($0) ?? JSONValue.number(Double($0) ?? .nan).int })
+        guard
+            let whole = json.int
+                ?? json.string.flatMap({ Int($0) ?? JSONValue.number(Double($0) ?? .nan).int })
         else {
             return nil
         }
@@ -54,14 +56,20 @@ extension Int: ParameterValue {
 extension Double: ParameterValue {
     public static var schema: [String: JSONValue] { ["type": "number"] }
     public init?(json: JSONValue) {
-        guard let value = json.double ?? json.string.flatMap(Double.init), value.isFinite else { return nil }
+        guard let value = json.double ?? json.string.flatMap(Double.init), value.isFinite else {
+            return nil
+        }
         self = value
     }
 }
 
 extension Date: ParameterValue {
     public static var schema: [String: JSONValue] {
-        ["type": "string", "description": "ISO 8601 date or date-time, such as 2026-03-01 or 2026-03-01T09:30:00Z."]
+        [
+            "type": "string",
+            "description":
+                "ISO 8601 date or date-time, such as 2026-03-01 or 2026-03-01T09:30:00Z.",
+        ]
     }
     public static var wanted: String { "a date such as 2026-03-01" }
     public init?(json: JSONValue) {
@@ -71,7 +79,9 @@ extension Date: ParameterValue {
 }
 
 extension Array: ParameterValue where Element == String {
-    public static var schema: [String: JSONValue] { ["type": "array", "items": ["type": "string"]] }
+    public static var schema: [String: JSONValue] {
+        ["type": "array", "items": ["type": "string"]]
+    }
     public init?(json: JSONValue) {
         if let text = json.string {
             self = text.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
@@ -108,7 +118,8 @@ public struct MessageList: ParameterValue {
         return [
             "type": "array", "maxItems": 1000,
             "items": [
-                "type": "object", "properties": ["content": text, "role": text, "name": text, "time": text],
+                "type": "object",
+                "properties": ["content": text, "role": text, "name": text, "time": text],
                 "required": ["content"],
             ],
         ]
@@ -225,7 +236,9 @@ public struct Parameter<Value: ParameterValue>: AnyParameter {
         guard Value(json: json) != nil else {
             throw InputError("'\(name)' must be \(Value.wanted).")
         }
-        if let range, let number = json.double ?? json.string.flatMap(Double.init), !range.contains(number) {
+        if let range, let number = json.double ?? json.string.flatMap(Double.init),
+            !range.contains(number)
+        {
             throw InputError(
                 "'\(name)' must lie between \(JSONValue.number(range.lowerBound).shortText) and \(JSONValue.number(range.upperBound).shortText)."
             )
@@ -234,7 +247,9 @@ public struct Parameter<Value: ParameterValue>: AnyParameter {
 }
 
 extension JSONValue {
-    fileprivate var shortText: String { double.map { Int(exactly: $0).map(String.init) ?? String($0) } ?? "" }
+    fileprivate var shortText: String {
+        double.map { Int(exactly: $0).map(String.init) ?? String($0) } ?? ""
+    }
 }
 
 /// The checked arguments of one call.
@@ -244,18 +259,23 @@ public struct OperationInput: Sendable {
     /// Checks `values` against the parameters that `surface` offers.
     ///
     /// - Throws: `InputError` for an unknown, missing or mistyped argument.
-    public init(_ values: [String: JSONValue], parameters: [any AnyParameter], surface: Surface) throws {
+    public init(_ values: [String: JSONValue], parameters: [any AnyParameter], surface: Surface)
+        throws
+    {
         let offered = parameters.filter { $0.surfaces.contains(surface) }
         let given = values.filter { $0.value != .null }
         for name in given.keys.sorted() where !offered.contains(where: { $0.name == name }) {
             throw InputError(
-                "There is no parameter '\(name.prefix(60))'. Known: \(offered.map(\.name).joined(separator: ", ")).")
+                "There is no parameter '\(name.prefix(60))'. Known: \(offered.map(\.name).joined(separator: ", "))."
+            )
         }
         for parameter in offered {
             if let value = given[parameter.name] {
                 try parameter.check(value)
                 guard !value.holdsNUL else {
-                    throw InputError("'\(parameter.name)' holds a NUL character and cannot be kept as text. Remove it.")
+                    throw InputError(
+                        "'\(parameter.name)' holds a NUL character and cannot be kept as text. Remove it."
+                    )
                 }
             } else if parameter.isRequired {
                 throw InputError("'\(parameter.name)' is missing: \(parameter.help)")
@@ -273,7 +293,9 @@ public struct OperationInput: Sendable {
     ///
     /// - Throws: `InputError` if it is absent.
     public func require<Value>(_ parameter: Parameter<Value>) throws -> Value {
-        guard let value = self[parameter] else { throw InputError("'\(parameter.name)' is missing: \(parameter.help)") }
+        guard let value = self[parameter] else {
+            throw InputError("'\(parameter.name)' is missing: \(parameter.help)")
+        }
         return value
     }
 }

@@ -12,7 +12,9 @@ struct PolicyOutput: Encodable, Sendable {
     var keepsOriginals: Bool
 
     init(_ policy: MemoryPolicy, tenant: String?) {
-        (self.tenant, protection, keepsOriginals) = (tenant, policy.protection, policy.keepsOriginals)
+        (self.tenant, protection, keepsOriginals) = (
+            tenant, policy.protection, policy.keepsOriginals
+        )
         redaction = policy.redaction.sorted { $0.rawValue < $1.rawValue }
     }
 }
@@ -26,16 +28,21 @@ public enum PolicyOperation: Operation {
     public static let surfaces: Set<Surface> = [.commandLine, .http]
     public static let parameters: [any AnyParameter] = [tenant]
 
-    public static func run(_ input: OperationInput, _ context: OperationContext) async throws -> OperationOutput {
+    public static func run(_ input: OperationInput, _ context: OperationContext) async throws
+        -> OperationOutput
+    {
         let name = input[tenant] ?? context.principal.home.tenant
         guard context.principal.tenant.map({ $0 == name }) ?? true else {
             throw context.memory.store.refuse(
-                "'\(context.principal.name)' may not see another tenant's policy.", owner: nil, by: context.caller(self)
+                "'\(context.principal.name)' may not see another tenant's policy.", owner: nil,
+                by: context.caller(self)
             )
         }
         return .value(
             PolicyOutput(
-                try await context.memory.run { [store = context.memory.store] in try store.policy(of: name) },
+                try await context.memory.run { [store = context.memory.store] in
+                    try store.policy(of: name)
+                },
                 tenant: name))
     }
 }
@@ -51,25 +58,32 @@ public enum SetPolicyOperation: Operation {
     public static let permission = Permission.admin
     public static let route: Route? = Route(.patch, "/v1/policy")
     public static let surfaces: Set<Surface> = [.commandLine, .http]
-    static let wide = Parameter<String>("tenant", "Whose policy; all who have none of their own if left out.")
+    static let wide = Parameter<String>(
+        "tenant", "Whose policy; all who have none of their own if left out.")
     static let protection = Parameter<MemoryPolicy.Protection>(
         "protection",
         "What becomes of texts that read like instructions to a model: 'hold' keeps them out of recall, 'mark' marks them, 'off' does nothing."
     )
     static let redact = Parameter<[String]>(
-        "redact", "What is taken out of texts before they are kept: 'secrets', 'personal' or 'nothing'.")
+        "redact",
+        "What is taken out of texts before they are kept: 'secrets', 'personal' or 'nothing'.")
     enum Originals: String, CaseIterable, ParameterValue { case keep, discard }
     static let originals = Parameter<Originals>(
-        "originals", "What becomes of texts as they were: 'keep' archives them, labelled 'restricted'.")
+        "originals",
+        "What becomes of texts as they were: 'keep' archives them, labelled 'restricted'.")
     static let reset = Parameter<Bool>("reset", "Take the policy back.")
     public static let parameters: [any AnyParameter] = [wide, protection, redact, originals, reset]
 
-    public static func run(_ input: OperationInput, _ context: OperationContext) async throws -> OperationOutput {
-        let name = input[wide] ?? context.principal.tenant, caller = context.caller(self), store = context.memory.store
+    public static func run(_ input: OperationInput, _ context: OperationContext) async throws
+        -> OperationOutput
+    {
+        let name = input[wide] ?? context.principal.tenant, caller = context.caller(self),
+            store = context.memory.store
         var redaction: Set<MemoryPolicy.Redaction>?
         if let words = input[redact] {
             redaction = []
-            for word in words.flatMap({ $0.split(separator: ",").map(String.init) }) where word != "nothing" {
+            for word in words.flatMap({ $0.split(separator: ",").map(String.init) })
+            where word != "nothing" {
                 guard let known = MemoryPolicy.Redaction(rawValue: word) else {
                     throw InputError("'redact' takes 'secrets', 'personal' or 'nothing'.")
                 }
@@ -87,7 +101,9 @@ public enum SetPolicyOperation: Operation {
                     var policy = try store.policy(of: name ?? "")
                     policy.protection = input[protection] ?? policy.protection
                     policy.redaction = wanted ?? policy.redaction
-                    if let originals = input[originals] { policy.keepsOriginals = originals == .keep }
+                    if let originals = input[originals] {
+                        policy.keepsOriginals = originals == .keep
+                    }
                     try store.setPolicy(policy, tenant: name, by: caller)
                     return policy
                 }, tenant: name))

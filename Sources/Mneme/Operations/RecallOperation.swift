@@ -14,24 +14,31 @@ public enum RecallOperation: Operation {
     public static let route: Route? = Route(.post, "/v1/memories/search")
 
     static let query = Parameter<String>("query", "The question.", required: true, positional: true)
-    static let also = Parameter<[String]>("also", "Vaults to ask besides: users of the same tenant, such as a team's.")
-    static let limit = Parameter<Int>("limit", "At most so many memories; 10 if left out.", range: 1...1000)
-    static let budget = Parameter<Int>("token_budget", "At most so many tokens of text in all.", range: 1...1_000_000)
+    static let also = Parameter<[String]>(
+        "also", "Vaults to ask besides: users of the same tenant, such as a team's.")
+    static let limit = Parameter<Int>(
+        "limit", "At most so many memories; 10 if left out.", range: 1...1000)
+    static let budget = Parameter<Int>(
+        "token_budget", "At most so many tokens of text in all.", range: 1...1_000_000)
     static let type = Parameter<MemoryType>("type", "Only this kind of memory.")
     static let tag = Parameter<String>("tag", "Only memories with this tag.")
     static let from = Parameter<Date>("from", "Only what happened from then on.")
     static let before = Parameter<Date>("before", "Only what happened before then.")
     static let asOf = Parameter<Date>("as_of", "What was known at that time.")
-    static let at = Parameter<Date>("at", "What held at that time: nothing later, and nothing that had ceased to hold.")
+    static let at = Parameter<Date>(
+        "at", "What held at that time: nothing later, and nothing that had ceased to hold.")
     static let mode = Parameter<RecallMode>(
         "mode", "fused (the default), or a part of it to compare: words, vectors, rrf.")
 
     public static let parameters: [any AnyParameter] =
         [query, also, limit, budget, type, tag, from, before, at, asOf, mode] + ScopeParameters.all
 
-    public static func run(_ input: OperationInput, _ context: OperationContext) async throws -> OperationOutput {
+    public static func run(_ input: OperationInput, _ context: OperationContext) async throws
+        -> OperationOutput
+    {
         var request = RecallRequest(
-            try input.require(query), owner: try ScopeParameters.owner(input, context), limit: input[limit] ?? 10)
+            try input.require(query), owner: try ScopeParameters.owner(input, context),
+            limit: input[limit] ?? 10)
         request.also = try (input[also] ?? []).map {
             try context.principal.owner(tenant: request.owner.tenant, user: $0)
         }

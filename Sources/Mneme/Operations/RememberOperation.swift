@@ -15,33 +15,41 @@ public enum RememberOperation: Operation {
 
     static let text = Parameter<String>("text", "What to remember.", positional: true)
     static let messages = Parameter<MessageList>(
-        "messages", "Messages to remember, each an object with 'content' and optionally 'role', 'name', 'time'.",
+        "messages",
+        "Messages to remember, each an object with 'content' and optionally 'role', 'name', 'time'.",
         surfaces: [.http, .mcp])
     static let speaker = Parameter<String>("speaker", "Who said it.")
     static let time = Parameter<ZonedTime>(
-        "time", "When it was said or happened; now if left out. With an offset, 'yesterday' is the speaker's.")
+        "time",
+        "When it was said or happened; now if left out. With an offset, 'yesterday' is the speaker's."
+    )
     static let type = Parameter<MemoryType>("type", "Kind of memory; found by rule if left out.")
     static let tag = Parameter<[String]>("tag", "Tags.")
     static let metadata = Parameter<[String: String]>(
         "metadata", "An object of text values to keep with it.", surfaces: [.http, .mcp])
     static let expires = Parameter<Date>("expires", "When it stops being recalled.")
     static let sensitivity = Parameter<Sensitivity>(
-        "sensitivity", "How far it may go; 'internal' if left out. Who has a lower clearance never sees it.")
+        "sensitivity",
+        "How far it may go; 'internal' if left out. Who has a lower clearance never sees it.")
     static let trusted = Parameter<Bool>(
         "trusted",
         "The text may read like an instruction to a model, as a rule for an agent does: do not hold it. Takes the permission 'share'."
     )
     static let key = Parameter<String>(
-        "idempotency_key", "Repeating a request with the same key changes nothing.", surfaces: [.http, .mcp])
+        "idempotency_key", "Repeating a request with the same key changes nothing.",
+        surfaces: [.http, .mcp])
 
     public static let parameters: [any AnyParameter] =
-        [text, messages, speaker, time, type, tag, metadata, expires, sensitivity, trusted, key] + ScopeParameters.all
+        [text, messages, speaker, time, type, tag, metadata, expires, sensitivity, trusted, key]
+        + ScopeParameters.all
 
     struct Output: Encodable, Sendable {
         var memories: [Remembered]
     }
 
-    public static func run(_ input: OperationInput, _ context: OperationContext) async throws -> OperationOutput {
+    public static func run(_ input: OperationInput, _ context: OperationContext) async throws
+        -> OperationOutput
+    {
         let scope = try ScopeParameters.scope(input, context)
         var template = MemoryInput("", speaker: input[speaker])
         template.setTime(input[time])
@@ -59,7 +67,8 @@ public enum RememberOperation: Operation {
         }
         if let list = input[messages] {
             for (i, message) in list.messages.enumerated() {
-                do { inputs.append(try MessageReader.input(message, template: template)) } catch let error as InputError
+                do { inputs.append(try MessageReader.input(message, template: template)) } catch let
+                    error as InputError
                 {
                     throw InputError("messages[\(i)]: \(error)")
                 }

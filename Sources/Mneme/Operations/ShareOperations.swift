@@ -3,7 +3,10 @@ public import MnemeStore
 
 extension Grantee: ParameterValue {
     public static var schema: [String: JSONValue] {
-        ["type": "string", "description": "user:NAME, agent:NAME, role:NAME or everyone (of the tenant)."]
+        [
+            "type": "string",
+            "description": "user:NAME, agent:NAME, role:NAME or everyone (of the tenant).",
+        ]
     }
     public init?(json: JSONValue) {
         guard let text = json.string, let value = Grantee(text) else { return nil }
@@ -23,19 +26,30 @@ public enum ShareOperation: Operation {
     public static let route: Route? = Route(.post, "/v1/grants")
     static let with = Parameter<Grantee>("with", "Who.", required: true, positional: true)
     static let id = Parameter<CubeID>("id", "The one memory; all of them if left out.")
-    static let permissions = Parameter<[String]>("permission", "What they may do: read (if left out), write, erase.")
-    static let upTo = Parameter<Sensitivity>("up_to", "The highest sensitivity that is shared; 'internal' if left out.")
+    static let permissions = Parameter<[String]>(
+        "permission", "What they may do: read (if left out), write, erase.")
+    static let upTo = Parameter<Sensitivity>(
+        "up_to", "The highest sensitivity that is shared; 'internal' if left out.")
     static let expires = Parameter<Date>("expires", "When it ends.")
-    public static let parameters: [any AnyParameter] = [with, id, permissions, upTo, expires] + ScopeParameters.owner
+    public static let parameters: [any AnyParameter] =
+        [with, id, permissions, upTo, expires] + ScopeParameters.owner
 
     struct Output: Encodable, Sendable { var grant: Grant }
 
-    public static func run(_ input: OperationInput, _ context: OperationContext) async throws -> OperationOutput {
-        let names = input[permissions] ?? ["read"], permissions = names.compactMap(Permission.init(rawValue:))
-        guard permissions.count == names.count else { throw InputError("'permission' is read, write or erase.") }
-        if let end = input[expires], end <= context.now { throw InputError("'expires' lies in the past.") }
+    public static func run(_ input: OperationInput, _ context: OperationContext) async throws
+        -> OperationOutput
+    {
+        let names = input[permissions] ?? ["read"],
+            permissions = names.compactMap(Permission.init(rawValue:))
+        guard permissions.count == names.count else {
+            throw InputError("'permission' is read, write or erase.")
+        }
+        if let end = input[expires], end <= context.now {
+            throw InputError("'expires' lies in the past.")
+        }
         let grant = Grant(
-            owner: try ScopeParameters.owner(input, context), cube: input[id], grantee: try input.require(with),
+            owner: try ScopeParameters.owner(input, context), cube: input[id],
+            grantee: try input.require(with),
             permissions: Set(permissions),
             upTo: input[upTo] ?? .internal, expires: input[expires])
         let caller = context.caller(self)
@@ -53,12 +67,15 @@ public enum UnshareOperation: Operation {
     public static let permission = Permission.share
     public static let route: Route? = Route(.delete, "/v1/grants/{grant}")
     static let grant = Parameter<Int>(
-        "grant", "The grant's number, as `grants` shows it.", required: true, positional: true, range: 1...9e15)
+        "grant", "The grant's number, as `grants` shows it.", required: true, positional: true,
+        range: 1...9e15)
     public static let parameters: [any AnyParameter] = [grant] + ScopeParameters.owner
 
     struct Output: Encodable, Sendable { var unshared: Int }
 
-    public static func run(_ input: OperationInput, _ context: OperationContext) async throws -> OperationOutput {
+    public static func run(_ input: OperationInput, _ context: OperationContext) async throws
+        -> OperationOutput
+    {
         let number = try input.require(grant), owner = try ScopeParameters.owner(input, context),
             caller = context.caller(self)
         return .value(
@@ -72,7 +89,8 @@ public enum UnshareOperation: Operation {
 /// grants: who reaches what.
 public enum GrantsOperation: Operation {
     public static let name = "grants"
-    public static let summary = "Show with whom memories are shared, and what others share with you."
+    public static let summary =
+        "Show with whom memories are shared, and what others share with you."
     public static let permission = Permission.read
     public static let route: Route? = Route(.get, "/v1/grants")
     public static let parameters: [any AnyParameter] = ScopeParameters.owner
@@ -84,11 +102,15 @@ public enum GrantsOperation: Operation {
         var received: [Grant]
     }
 
-    public static func run(_ input: OperationInput, _ context: OperationContext) async throws -> OperationOutput {
+    public static func run(_ input: OperationInput, _ context: OperationContext) async throws
+        -> OperationOutput
+    {
         let owner = try ScopeParameters.owner(input, context), caller = context.caller(self)
         return .value(
             try await context.memory.run { [store = context.memory.store] in
-                Output(grants: try store.grants(owner: owner, by: caller), received: try store.grants(to: caller))
+                Output(
+                    grants: try store.grants(owner: owner, by: caller),
+                    received: try store.grants(to: caller))
             })
     }
 }

@@ -22,19 +22,28 @@ public enum ImportOperation: Operation {
     static let path = Parameter<String>(
         "path", "A file, or a folder of Markdown and text files.", required: true, positional: true,
         surfaces: [.commandLine])
-    static let data = Parameter<String>("data", "The content of a file.", required: true, surfaces: [.http])
-    static let format = Parameter<ImportFormat>("format", "Format; found by name and content if left out.")
-    static let strict = Parameter<Bool>("strict", "Stop at the first bad line instead of skipping it.")
-    public static let parameters: [any AnyParameter] = [path, data, format, strict] + ScopeParameters.all
+    static let data = Parameter<String>(
+        "data", "The content of a file.", required: true, surfaces: [.http])
+    static let format = Parameter<ImportFormat>(
+        "format", "Format; found by name and content if left out.")
+    static let strict = Parameter<Bool>(
+        "strict", "Stop at the first bad line instead of skipping it.")
+    public static let parameters: [any AnyParameter] =
+        [path, data, format, strict] + ScopeParameters.all
 
-    public static func run(_ input: OperationInput, _ context: OperationContext) async throws -> OperationOutput {
+    public static func run(_ input: OperationInput, _ context: OperationContext) async throws
+        -> OperationOutput
+    {
         let scope = try ScopeParameters.scope(input, context)
         // Whoever has memories of their own only, means these.
         let importer = Importer(
-            memory: context.memory, scope: scope, chosen: input[ScopeParameters.user] ?? context.principal.user,
+            memory: context.memory, scope: scope,
+            chosen: input[ScopeParameters.user] ?? context.principal.user,
             strict: input[strict] ?? false,
             context: context)
-        if let path = input[path] { return .value(try await importer.importPath(path, format: input[format])) }
+        if let path = input[path] {
+            return .value(try await importer.importPath(path, format: input[format]))
+        }
         return .value(try await importer.importText(try input.require(data), format: input[format]))
     }
 }
@@ -52,7 +61,9 @@ public enum ExportOperation: Operation {
     public static let surfaces: Set<Surface> = [.commandLine, .http]
     public static let parameters: [any AnyParameter] = ScopeParameters.all
 
-    public static func run(_ input: OperationInput, _ context: OperationContext) async throws -> OperationOutput {
+    public static func run(_ input: OperationInput, _ context: OperationContext) async throws
+        -> OperationOutput
+    {
         var filter = CubeFilter(owner: try ScopeParameters.owner(input, context), limit: 500)
         filter.agent = input[ScopeParameters.agent]
         filter.session = input[ScopeParameters.session]
@@ -80,7 +91,9 @@ public enum ExportOperation: Operation {
             if buffer.isEmpty && !done {
                 let page = try await memory.run { [filter, caller] in
                     try memory.store.list(filter, by: caller).map { cube in
-                        MemoryLine(cube, try memory.store.links(of: cube.id, owner: filter.owner, by: caller))
+                        MemoryLine(
+                            cube,
+                            try memory.store.links(of: cube.id, owner: filter.owner, by: caller))
                     }
                 }
                 done = page.count < filter.limit
@@ -102,7 +115,9 @@ public enum StatsOperation: Operation {
     static let tenant = Parameter<String>("tenant", "The user's tenant; 'default' if left out.")
     public static let parameters: [any AnyParameter] = [user, tenant]
 
-    public static func run(_ input: OperationInput, _ context: OperationContext) async throws -> OperationOutput {
+    public static func run(_ input: OperationInput, _ context: OperationContext) async throws
+        -> OperationOutput
+    {
         let all = input[user] == nil && context.principal.reachesAll
         let owner = all ? nil : try ScopeParameters.owner(input, context)
         return .value(
@@ -115,20 +130,25 @@ public enum StatsOperation: Operation {
 /// tiers: how far memories have come.
 public enum TiersOperation: Operation {
     public static let name = "tiers"
-    public static let summary = "Show what is short-, mid- and long-term, which topics are warm, and the profile."
+    public static let summary =
+        "Show what is short-, mid- and long-term, which topics are warm, and the profile."
     public static let discussion = """
         The job `promote` moves memories: what leaves a conversation joins a topic; topics that are visited often, hold much and were in use of late become \
         long-term; who somebody is and what they like is their profile, which chats begin with. `history` says of each move why.
         """
     public static let permission = Permission.read
     public static let route: Route? = Route(.get, "/v1/tiers")
-    static let limit = Parameter<Int>("limit", "At most so many topics; 10 if left out.", range: 1...1000)
+    static let limit = Parameter<Int>(
+        "limit", "At most so many topics; 10 if left out.", range: 1...1000)
     public static let parameters: [any AnyParameter] = [limit] + ScopeParameters.owner
 
-    public static func run(_ input: OperationInput, _ context: OperationContext) async throws -> OperationOutput {
+    public static func run(_ input: OperationInput, _ context: OperationContext) async throws
+        -> OperationOutput
+    {
         .value(
             try await context.memory.tiers(
-                of: try ScopeParameters.owner(input, context), limit: input[limit] ?? 10, now: context.now,
+                of: try ScopeParameters.owner(input, context), limit: input[limit] ?? 10,
+                now: context.now,
                 by: context.caller(self)))
     }
 }
@@ -148,15 +168,19 @@ public enum DoctorOperation: Operation {
         var findings: [StoreFinding]
     }
 
-    public static func run(_ input: OperationInput, _ context: OperationContext) async throws -> OperationOutput {
+    public static func run(_ input: OperationInput, _ context: OperationContext) async throws
+        -> OperationOutput
+    {
         let repairs = input[repair] ?? false, caller = context.caller(self)
         let findings = try await context.memory.run { [memory = context.memory] in
-            try memory.store.check(repair: repairs, by: caller) + memory.checkIndexes(repair: repairs) + [
-                memory.checkCopies(repair: repairs)
-            ]
+            try memory.store.check(repair: repairs, by: caller)
+                + memory.checkIndexes(repair: repairs) + [
+                    memory.checkCopies(repair: repairs)
+                ]
         }
         if repairs { context.memory.scheduleEmbedding() }
-        return .value(Output(sound: findings.allSatisfy { $0.sound || $0.repaired }, findings: findings))
+        return .value(
+            Output(sound: findings.allSatisfy { $0.sound || $0.repaired }, findings: findings))
     }
 }
 
@@ -171,11 +195,15 @@ public enum PackageOperation: Operation {
     public static let route: Route? = Route(.get, "/v1/package")
     public static let surfaces: Set<Surface> = [.http]
     static let since = Parameter<Int>(
-        "since", "Only what changed after this position of the journal, as an earlier package says it.", range: 0...9e15
+        "since",
+        "Only what changed after this position of the journal, as an earlier package says it.",
+        range: 0...9e15
     )
     public static let parameters: [any AnyParameter] = [since] + ScopeParameters.owner
 
-    public static func run(_ input: OperationInput, _ context: OperationContext) async throws -> OperationOutput {
+    public static func run(_ input: OperationInput, _ context: OperationContext) async throws
+        -> OperationOutput
+    {
         let owner = try ScopeParameters.owner(input, context), caller = context.caller(self),
             since = Int64(input[since] ?? 0)
         try await context.memory.run { [store = context.memory.store] in

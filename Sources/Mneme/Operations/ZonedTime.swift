@@ -37,11 +37,14 @@ public struct ZonedTime: Sendable, Equatable, ParameterValue {
 
 extension MemoryInput {
     /// Says when it was said, and on which clock.
-    public mutating func setTime(_ time: ZonedTime?) { (eventTime, utcOffset) = (time?.date, time?.utcOffset) }
+    public mutating func setTime(_ time: ZonedTime?) {
+        (eventTime, utcOffset) = (time?.date, time?.utcOffset)
+    }
 }
 
 extension MemCube {
-    /// When it happened, on the speaker's clock, taken as UTC: the days that its text names are counted from there.
+    /// When it happened, on the speaker's clock, taken as UTC: the days that its text names are
+    /// counted from there.
     var localTime: Date {
         // No clock on earth is further from UTC; what comes from a file may say anything.
         let offset = header.utcOffset.flatMap { (-64_800...64_800).contains($0) ? $0 : nil }

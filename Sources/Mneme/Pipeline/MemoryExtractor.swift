@@ -7,8 +7,8 @@ public import MnemeStore
 public protocol MemoryExtractor: Sendable {
     /// Memories to record of an input, in order.
     func drafts(of input: MemoryInput, in context: ExtractionContext) -> [Draft]
-    /// Fills in what is derived from a memory's text: entities, keywords, dates, claims. Also called after a change of
-    /// the text.
+    /// Fills in what is derived from a memory's text: entities, keywords, dates, claims. Also
+    /// called after a change of the text.
     ///
     /// - Parameter words: of the text, as ``MnemeIndex/TextAnalyzer/words(_:)`` gives them.
     func enrich(_ cube: inout MemCube, words: [String])
@@ -30,14 +30,17 @@ public struct ExtractionContext: Sendable {
     /// A memory of `text` with what the input says of it: speaker, times, session, tags and so on.
     ///
     /// - Parameters:
-    ///   - part: place of the text among the input's `parts`; left out of the provenance where there is one part.
-    public func cube(_ text: String, type: MemoryType, of input: MemoryInput, part: Int = 0, parts: Int = 1) -> MemCube
-    {
+    ///   - part: place of the text among the input's `parts`; left out of the provenance where
+    ///     there is one part.
+    public func cube(
+        _ text: String, type: MemoryType, of input: MemoryInput, part: Int = 0, parts: Int = 1
+    ) -> MemCube {
         var cubeScope = scope
         cubeScope.session = input.session ?? scope.session
         cubeScope.agent = input.agent ?? scope.agent
         var cube = MemCube(
-            scope: cubeScope, type: type, text: text, speaker: input.speaker, eventTime: input.eventTime ?? time,
+            scope: cubeScope, type: type, text: text, speaker: input.speaker,
+            eventTime: input.eventTime ?? time,
             recordedTime: time,
             provenance: Provenance(
                 source: input.source, reference: input.reference, part: parts > 1 ? part : nil,

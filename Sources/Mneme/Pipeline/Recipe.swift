@@ -1,9 +1,9 @@
-/// A memory pipeline as a value: which stages turn inputs into memories, reconcile them with what is there, find and
-/// rank them, and look after them.
+/// A memory pipeline as a value: which stages turn inputs into memories, reconcile them with what
+/// is there, find and rank them, and look after them.
 ///
-/// Stages are small values that see neither storage nor vectors nor permissions: the core fetches what they need, and
-/// applies what they return. Redaction, screening and access are the core's as well, so that no recipe can leave them
-/// out. A new recipe changes the stages in which it differs:
+/// Stages are small values that see neither storage nor vectors nor permissions: the core fetches
+/// what they need, and applies what they return. Redaction, screening and access are the core's as
+/// well, so that no recipe can leave them out. A new recipe changes the stages in which it differs:
 ///
 /// ```swift
 /// var recipe = Recipe.standard
@@ -26,7 +26,8 @@ public struct Recipe: Sendable {
 
     /// A recipe of these stages.
     public init(
-        name: String, extractor: any MemoryExtractor, reconciler: any Reconciler, retrieval: any RetrievalPlan,
+        name: String, extractor: any MemoryExtractor, reconciler: any Reconciler,
+        retrieval: any RetrievalPlan,
         ranker: any RecallRanker, maintainers: [any Maintainer]
     ) {
         self.name = name

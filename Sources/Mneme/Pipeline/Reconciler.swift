@@ -3,12 +3,15 @@ public import MnemeStore
 
 /// The second stage: decides what becomes of a draft, given the memories that are like it.
 ///
-/// The core finds the neighbours, in sight of the caller only, and applies the operations in one transaction.
+/// The core finds the neighbours, in sight of the caller only, and applies the operations in one
+/// transaction.
 public protocol Reconciler: Sendable {
     /// Operations that take a draft in: usually one that adds it.
     ///
-    /// - Parameter neighbours: memories in use that share the draft's rarest words, the oldest first.
-    func operations(for draft: MemCube, among neighbours: [Neighbour], at time: Date) -> [MemoryOperation]
+    /// - Parameter neighbours: memories in use that share the draft's rarest words, the oldest
+    ///   first.
+    func operations(for draft: MemCube, among neighbours: [Neighbour], at time: Date)
+        -> [MemoryOperation]
 }
 
 /// A stored memory that is like a draft.

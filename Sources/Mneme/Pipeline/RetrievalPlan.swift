@@ -1,8 +1,10 @@
 import MnemeStore
 
-/// The third stage: says where candidates for an answer are looked for, round by round, until there is enough.
+/// The third stage: says where candidates for an answer are looked for, round by round, until there
+/// is enough.
 ///
-/// The core runs the probes on the index, keeps to filters and access, and computes the features of every hit.
+/// The core runs the probes on the index, keeps to filters and access, and computes the features of
+/// every hit.
 public protocol RetrievalPlan: Sendable {
     /// The first round of probes.
     func first(_ query: RetrievalQuery) -> [Probe]
@@ -32,13 +34,15 @@ public enum Probe: Sendable, Equatable {
     case everything
     /// Memories with the highest BM25 score, and what stands beside each in its conversation.
     case words(limit: Int)
-    /// Memories whose window of a conversation has the highest BM25 score, and what stands beside each.
+    /// Memories whose window of a conversation has the highest BM25 score, and what stands beside
+    /// each.
     case wordsNearby(limit: Int)
     /// Memories with the highest dense similarity, and what stands beside each.
     case dense(limit: Int)
     /// Memories near the times that the question names.
     case dates(limit: Int)
-    /// Memories around others in the graph; how near sets the feature ``RecallFeature/related`` of all hits.
+    /// Memories around others in the graph; how near sets the feature ``RecallFeature/related`` of
+    /// all hits.
     case walk(from: [WalkSeed], limit: Int)
 }
 

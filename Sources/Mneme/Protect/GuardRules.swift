@@ -43,7 +43,8 @@ public enum GuardSignal: String, Sendable, Codable, CaseIterable {
     }
 }
 
-/// Words and patterns by which ``InjectionGuard`` goes. English, with the commonest phrase of all in some other languages.
+/// Words and patterns by which ``InjectionGuard`` goes. English, with the commonest phrase of all
+/// in some other languages.
 enum GuardRules {
     static let openers = """
         please and then kindly just simply always never must should shall silently quietly automatically instead first so
@@ -51,14 +52,18 @@ enum GuardRules {
         """
 
     static let classes = [
-        "ignore": "ignore disregard forget override bypass neglect overrule disobey unlearn discard",
+        "ignore":
+            "ignore disregard forget override bypass neglect overrule disobey unlearn discard",
         "directive":
             "instruction instructions rule rules guideline guidelines prompt prompts directive directives constraint constraints guardrail guardrails restriction restrictions policy policies limits orders guidance directions programming safeguards alignment",
         "former":
             "previous prior earlier above preceding former original initial system developer all any your safety content other past configured",
-        "actor": "you assistant agent ai model llm bot chatbot reader agents assistants models sub-agent subagent",
-        "machine": "assistant ai llm chatbot agents assistants sub subagent chatgpt claude gpt gemini copilot",
-        "must": "must shall should has have need needs required authorised authorized ordered supposed obliged",
+        "actor":
+            "you assistant agent ai model llm bot chatbot reader agents assistants models sub-agent subagent",
+        "machine":
+            "assistant ai llm chatbot agents assistants sub subagent chatgpt claude gpt gemini copilot",
+        "must":
+            "must shall should has have need needs required authorised authorized ordered supposed obliged",
         "people":
             "user users customer customers client clients patient patients anyone anybody someone somebody everyone everybody person whoever visitor visitors guests nurses people nobody owner drivers driver auditor",
         "when": "when whenever if once should upon unless moment",

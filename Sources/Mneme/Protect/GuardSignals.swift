@@ -11,7 +11,8 @@ struct GuardSignals: OptionSet, Sendable {
 
     static let role = GuardSignals(.role), disguise = GuardSignals(.disguise)
     /// Signs that mean nothing by themselves.
-    static let weak = GuardSignals([.command, .agent, .audience, .trigger].map { GuardSignals($0) })
+    static let weak = GuardSignals(
+        [.command, .agent, .audience, .trigger].map { GuardSignals($0) })
     /// What makes somebody wait to be told what to do.
     static let awaitedCommand = GuardSignals([GuardSignals(.trigger), GuardSignals(.command)])
     /// Signs of which none is enough to take "system: …" for a forged role.

@@ -2,10 +2,13 @@ import Foundation
 import MnemeBase
 import MnemeIndex
 
-/// Finds text that wants to steer a model which reads it, rather than to tell it something: injected instructions, forged roles, hidden and encoded text.
+/// Finds text that wants to steer a model which reads it, rather than to tell it something:
+/// injected instructions, forged roles, hidden and encoded text.
 ///
-/// By rule, without a model: signs add up, and from a sum of 1 on a text is held. What somebody wants for themselves ("answer me in French") gives few
-/// signs; what speaks to an agent about the people it serves gives many. A text that is meant as such a rule is released by somebody who may.
+/// By rule, without a model: signs add up, and from a sum of 1 on a text is held. What somebody
+/// wants for themselves ("answer me in French") gives few signs; what speaks to an agent about the
+/// people it serves gives many. A text that is meant as such a rule is released by somebody who
+/// may.
 package enum InjectionGuard {
     /// Bytes of a text that are looked at from each end.
     private static let span = 16_384
@@ -21,7 +24,8 @@ package enum InjectionGuard {
         var best = read(plain)
         if !invisible.isEmpty { best = stronger(best, read(invisible, besides: .disguise)) }
         if isHidden {
-            best = stronger(best, (best.signals.union(.disguise), best.score + GuardSignals.disguise.weight))
+            best = stronger(
+                best, (best.signals.union(.disguise), best.score + GuardSignals.disguise.weight))
         }
         for variant in variants(plain) {
             let found = read(variant, besides: .disguise)
@@ -33,7 +37,9 @@ package enum InjectionGuard {
 
     private typealias Finding = (signals: GuardSignals, score: Double)
 
-    private static func stronger(_ a: Finding, _ b: Finding) -> Finding { b.score > a.score ? b : a }
+    private static func stronger(_ a: Finding, _ b: Finding) -> Finding {
+        b.score > a.score ? b : a
+    }
 
     /// Signs of the sentences: those of one sentence count together, others for half.
     private static func read(_ text: [Unicode.Scalar], besides: GuardSignals = []) -> Finding {
@@ -42,7 +48,8 @@ package enum InjectionGuard {
         for sentence in matcher.sentences(of: text).prefix(400) {
             let signals = matcher.signals(in: sentence), around = before.subtracting(signals)
             before = signals
-            guard !signals.subtracting(.weak).isEmpty || signals.isSuperset(of: .awaitedCommand) else { continue }
+            guard !signals.subtracting(.weak).isEmpty || signals.isSuperset(of: .awaitedCommand)
+            else { continue }
             best = max(best, signals.weight + around.weight / 2)
             all.formUnion(signals)
         }
@@ -52,16 +59,19 @@ package enum InjectionGuard {
     // MARK: Forged roles
 
     private static let tokens = [
-        "<|im_start|>", "<|im_end|>", "<|system|>", "<|assistant|>", "<|user|>", "<|start_header_id|>", "<|eot_id|>",
+        "<|im_start|>", "<|im_end|>", "<|system|>", "<|assistant|>", "<|user|>",
+        "<|start_header_id|>", "<|eot_id|>",
         "<start_of_turn>", "<end_of_turn>",
         "[inst]",
-        "<<sys>>", "<|endoftext|>", "</system>", "<system>", "<system-reminder>", "</memory>", "</instructions>",
+        "<<sys>>", "<|endoftext|>", "</system>", "<system>", "<system-reminder>", "</memory>",
+        "</instructions>",
         "<|begin_of_text|>", "</s>", "[system]",
         "### system", "### instruction", "admin override",
     ]
     /// Before a colon, at the beginning of a line or sentence.
     private static let speakers: Set<String> = [
-        "system", "developer", "assistant", "ai", "operator", "administrator", "system message", "system prompt",
+        "system", "developer", "assistant", "ai", "operator", "administrator", "system message",
+        "system prompt",
         "system notice", "developer message",
         "operator instruction", "new system prompt", "openai security team", "system instruction",
     ]
@@ -70,7 +80,10 @@ package enum InjectionGuard {
     private static let expressions = [
         ("\"role\"", #""role"\s*:\s*"(system|developer|assistant|tool)""#),
         ("begin ", #"begin (system|admin|developer) (message|prompt|instructions?)"#),
-        ("message from ", #"message from (anthropic|openai|google|the developers?|the system|meta|the operator)\b"#),
+        (
+            "message from ",
+            #"message from (anthropic|openai|google|the developers?|the system|meta|the operator)\b"#
+        ),
         (
             "as ",
             #"as (the|your) (system administrator|developer|operator|administrator|creator),? (i|we) (hereby )?(order|command|instruct|authori[sz]e|require)"#
@@ -86,16 +99,20 @@ package enum InjectionGuard {
             let text = String(decoding: utf8, as: UTF8.self)
             if text.range(of: expression, options: .regularExpression) != nil { return .role }
         }
-        // A turn of the other side within a text: what is quoted so is a conversation, and kept as one by whoever
-        // imports it.
-        if bytes.contains("human:") || bytes.contains("user:"), bytes.contains("assistant:") { return .role }
+        // A turn of the other side within a text: what is quoted so is a conversation, and kept as
+        // one by whoever imports it.
+        if bytes.contains("human:") || bytes.contains("user:"), bytes.contains("assistant:") {
+            return .role
+        }
         guard bytes.contains(":") else { return [] }
-        for line in text.split(whereSeparator: { $0.isLineEnd || $0 == "." }) where isTurn(line) { return .role }
+        for line in text.split(whereSeparator: { $0.isLineEnd || $0 == "." }) where isTurn(line) {
+            return .role
+        }
         return []
     }
 
-    /// Whether a line is "system: …" and goes on like one. "System: Windows 11" tells what somebody has; what follows
-    /// decides.
+    /// Whether a line is "system: …" and goes on like one. "System: Windows 11" tells what somebody
+    /// has; what follows decides.
     private static func isTurn(_ line: ArraySlice<Unicode.Scalar>) -> Bool {
         guard let colon = line.firstIndex(of: ":") else { return false }
         var name = line[..<colon].drop { !$0.isLetter }
@@ -107,26 +124,32 @@ package enum InjectionGuard {
             speakers.contains(String(decoding: Array(name).utf8, as: UTF8.self))
         else { return false }
         let said = line[(colon + 1)...]
-        let signals = GuardRules.matcher.sentences(of: said).first.map(GuardRules.matcher.signals) ?? []
+        let signals =
+            GuardRules.matcher.sentences(of: said).first.map(GuardRules.matcher.signals) ?? []
         return !signals.subtracting(.harmless).isEmpty
-            || said.split(separator: " ", maxSplits: 3).prefix(3).contains { $0.elementsEqual(["i"]) }
+            || said.split(separator: " ", maxSplits: 3).prefix(3).contains {
+                $0.elementsEqual(["i"])
+            }
     }
 
     private static let longestSpeaker = 32
 
     // MARK: What people do not see
 
-    /// The text as it is seen, what in it is not seen, and whether that is so much that somebody hid it.
+    /// The text as it is seen, what in it is not seen, and whether that is so much that somebody
+    /// hid it.
     private static func visible(
         _ text: [Unicode.Scalar]
     ) -> (plain: [Unicode.Scalar], invisible: [Unicode.Scalar], isHidden: Bool) {
-        var plain: [Unicode.Scalar] = [], invisible: [Unicode.Scalar] = [], hidden = 0, isReversed = false
+        var plain: [Unicode.Scalar] = [], invisible: [Unicode.Scalar] = [], hidden = 0,
+            isReversed = false
         plain.reserveCapacity(text.count)
         var previous: Unicode.Scalar?
         for scalar in text {
             switch scalar.value {
             case 0xE0020...0xE007E:
-                // Tags: a copy of ASCII that no font shows. Flags of regions use some, behind a black flag.
+                // Tags: a copy of ASCII that no font shows. Flags of regions use some, behind a
+                // black flag.
                 invisible.append(Unicode.Scalar(UInt8(scalar.value - 0xE0000)))
             case 0xE007F: break
             case 0x200D where previous.map { $0.properties.isEmoji || $0.value == 0xFE0F } ?? false:
@@ -147,7 +170,8 @@ package enum InjectionGuard {
 
     /// What begins and ends a part of a document that is not shown.
     private static let unseen = [
-        ("<!--", "-->"), ("[//]: # (", ")"), ("display:none", "</"), ("font-size:0", "</"), ("display: none", "</"),
+        ("<!--", "-->"), ("[//]: # (", ")"), ("display:none", "</"), ("font-size:0", "</"),
+        ("display: none", "</"),
         ("visibility:hidden", "</"),
     ]
 
@@ -170,18 +194,21 @@ package enum InjectionGuard {
 
     // MARK: Written for programs
 
-    /// Letters of other scripts that look like Latin ones, by their place behind ``firstLookalike``.
+    /// Letters of other scripts that look like Latin ones, by their place behind
+    /// ``firstLookalike``.
     private static let lookalikes: [Unicode.Scalar?] = {
         var letters = [Unicode.Scalar?](repeating: nil, count: 0x130)
         let pairs = zip(
-            "аеорсухіїјѕԁһӏԛԝкмнтвАВЕКМНОРСТХІ".unicodeScalars, "aeopcyxiijsdhlqwkmhtbABEKMHOPCTXI".unicodeScalars)
+            "аеорсухіїјѕԁһӏԛԝкмнтвАВЕКМНОРСТХІ".unicodeScalars,
+            "aeopcyxiijsdhlqwkmhtbABEKMHOPCTXI".unicodeScalars)
         for (letter, latin) in pairs { letters[Int(letter.value - firstLookalike)] = latin }
         return letters
     }()
     private static let firstLookalike: UInt32 = 0x400
 
     private static func latin(_ scalar: Unicode.Scalar) -> Unicode.Scalar? {
-        guard scalar.value >= firstLookalike, scalar.value - firstLookalike < lookalikes.count else { return nil }
+        guard scalar.value >= firstLookalike, scalar.value - firstLookalike < lookalikes.count
+        else { return nil }
         return lookalikes[Int(scalar.value - firstLookalike)]
     }
 
@@ -204,23 +231,31 @@ package enum InjectionGuard {
         var variants: [[Unicode.Scalar]] = [], folded = text
         // Plain ASCII has neither compatible forms nor letters of other scripts.
         if !text.allSatisfy(\.isASCII) {
-            let plain = String(decoding: text.utf8, as: UTF8.self), form = TextFolding.normalized(plain)
+            let plain = String(decoding: text.utf8, as: UTF8.self),
+                form = TextFolding.normalized(plain)
             folded = Array(form.unicodeScalars)
-            // Composed and decomposed letters are equal: to write the one or the other is no disguise.
+            // Composed and decomposed letters are equal: to write the one or the other is no
+            // disguise.
             if folded != text, form != plain { variants.append(folded) }
             // Letters of another script among Latin ones.
-            if text.contains(where: { latin($0) != nil }), text.contains(where: { $0.isASCII && $0.isLetter }) {
+            if text.contains(where: { latin($0) != nil }),
+                text.contains(where: { $0.isASCII && $0.isLetter })
+            {
                 variants.append(text.map { latin($0) ?? $0 })
             }
         }
         // Digits for letters.
         let words = folded.split(separator: " ")
-        if words.count(where: { $0.contains { letter($0) != nil } && $0.contains(where: \.isLetter) }) > 1 {
+        if words.count(where: {
+            $0.contains { letter($0) != nil } && $0.contains(where: \.isLetter)
+        }) > 1 {
             variants.append(folded.map { letter($0) ?? $0 })
             variants.append(folded.map { $0 == "1" ? "l" : letter($0) ?? $0 })
         }
         // Letters one by one.
-        let pieces = folded.split(whereSeparator: { $0.isSpace || "\"'`()<>".unicodeScalars.contains($0) })
+        let pieces = folded.split(whereSeparator: {
+            $0.isSpace || "\"'`()<>".unicodeScalars.contains($0)
+        })
         if folded.split(whereSeparator: \.isSpace).count(where: { $0.count == 1 }) > 11 {
             variants.append(joined(folded))
         }
@@ -239,7 +274,8 @@ package enum InjectionGuard {
                 spaces += 1
                 continue
             }
-            joined += [Unicode.Scalar](repeating: " ", count: spaces / 3 + (spaces % 3 == 2 ? 1 : 0))
+            joined += [Unicode.Scalar](
+                repeating: " ", count: spaces / 3 + (spaces % 3 == 2 ? 1 : 0))
             spaces = 0
             joined.append(scalar)
         }
@@ -255,7 +291,8 @@ package enum InjectionGuard {
         let word = String(decoding: Array(piece).utf8, as: UTF8.self)
         var data = Data(
             base64Encoded: word.replacing("-", with: "+").replacing("_", with: "/")
-                + String(repeating: "=", count: word.hasSuffix("=") ? 0 : (4 - word.utf8.count % 4) % 4))
+                + String(
+                    repeating: "=", count: word.hasSuffix("=") ? 0 : (4 - word.utf8.count % 4) % 4))
         if let bytes = Hexadecimal.bytes(word.lowercased()) { data = bytes }
         guard let data, let text = String(data: data, encoding: .utf8),
             text.unicodeScalars.allSatisfy({ $0.value >= 32 || $0 == "\n" || $0 == "\t" })
@@ -275,7 +312,9 @@ extension Unicode.Scalar {
     fileprivate var isStop: Bool { self == "." || self == "," || self == ";" || self == ":" }
 
     fileprivate var isDigitOfBase64: Bool {
-        isASCII && (isLetterOrDigit || self == "+" || self == "/" || self == "-" || self == "_" || self == "=")
+        isASCII
+            && (isLetterOrDigit || self == "+" || self == "/" || self == "-" || self == "_"
+                || self == "=")
     }
 }
 

@@ -1,14 +1,17 @@
 import MnemeStore
 import NIOConcurrencyHelpers
 
-/// What ``InjectionGuard`` found in memories that were recalled: a fifth of the time of a recall went into looking at the same ones again.
+/// What ``InjectionGuard`` found in memories that were recalled: a fifth of the time of a recall
+/// went into looking at the same ones again.
 ///
-/// Holds no text. Of two generations the older goes when the younger is full. Safe for use from several threads.
+/// Holds no text. Of two generations the older goes when the younger is full. Safe for use from
+/// several threads.
 final class InspectionCache: Sendable {
     private struct Key: Hashable { var id: CubeID, version: Int }
     private typealias Finding = (signals: Set<GuardSignal>, score: Double)
     private static let capacity = 16_384
-    private let generations = NIOLockedValueBox<(young: [Key: Finding], old: [Key: Finding])>(([:], [:]))
+    private let generations = NIOLockedValueBox<(young: [Key: Finding], old: [Key: Finding])>(
+        ([:], [:]))
 
     /// The signs of a cube's text.
     func inspect(_ cube: MemCube) -> (signals: Set<GuardSignal>, score: Double) {

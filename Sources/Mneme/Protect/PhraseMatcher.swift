@@ -1,8 +1,9 @@
 /// Looks for patterns of words in sentences.
 ///
-/// A pattern is a list of elements: `word`, `one|other`, `@class` (a named set of words), `~3` (up to three words of any
-/// kind) and `^`, the place where somebody begins to tell the reader what to do: a sentence or a part of one, or behind
-/// words such as "please", "must" or "assistant". A word comes first, or `^` and a word.
+/// A pattern is a list of elements: `word`, `one|other`, `@class` (a named set of words), `~3` (up
+/// to three words of any kind) and `^`, the place where somebody begins to tell the reader what to
+/// do: a sentence or a part of one, or behind words such as "please", "must" or "assistant". A word
+/// comes first, or `^` and a word.
 struct PhraseMatcher: Sendable {
     private enum Element: Sendable {
         /// One of a set of words, by its place in ``PhraseMatcher/members``.
@@ -25,7 +26,8 @@ struct PhraseMatcher: Sendable {
     private let numbers: [UInt64: Int]
     /// The patterns one behind the other.
     private let elements: [Element]
-    /// Patterns by the words that they can begin with: of what they are a sign, and where their elements stand.
+    /// Patterns by the words that they can begin with: of what they are a sign, and where their
+    /// elements stand.
     private let beginnings: [[(signal: GuardSignals, start: Int)]]
     /// Words behind which a command may begin.
     private let openers: Set<Int>
@@ -48,7 +50,8 @@ struct PhraseMatcher: Sendable {
             return numbers.count
         }
         func words(_ text: Substring) -> Set<Int> {
-            text.split(whereSeparator: { $0 == "|" || $0 == " " || $0 == "\n" }).reduce(into: []) { set, word in
+            text.split(whereSeparator: { $0 == "|" || $0 == " " || $0 == "\n" }).reduce(into: []) {
+                set, word in
                 if word.hasPrefix("@") {
                     set.formUnion(words(Substring(classes[String(word.dropFirst())]!)))
                 } else {
@@ -80,7 +83,8 @@ struct PhraseMatcher: Sendable {
                 if let first { starts.append((GuardSignals(signal), start, first)) }
             }
         }
-        var beginnings = [[(signal: GuardSignals, start: Int)]](repeating: [], count: numbers.count + 1)
+        var beginnings = [[(signal: GuardSignals, start: Int)]](
+            repeating: [], count: numbers.count + 1)
         for (signal, start, first) in starts {
             for word in sets[first] { beginnings[word].append((signal, start)) }
         }
@@ -89,10 +93,13 @@ struct PhraseMatcher: Sendable {
         for (place, set) in sets.enumerated() {
             for word in set { members[place * stride + word / 64] |= 1 << UInt64(word % 64) }
         }
-        (self.numbers, self.elements, self.beginnings, self.members) = (numbers, elements, beginnings, members)
+        (self.numbers, self.elements, self.beginnings, self.members) = (
+            numbers, elements, beginnings, members
+        )
     }
 
-    /// The hash of a word, FNV-1a over its scalars. Two words of one hash would be taken for the same.
+    /// The hash of a word, FNV-1a over its scalars. Two words of one hash would be taken for the
+    /// same.
     private struct WordHash {
         var value: UInt64 = 0xcbf2_9ce4_8422_2325
 
@@ -135,7 +142,11 @@ struct PhraseMatcher: Sendable {
             switch scalar {
             case ".", "!", "?", ";", "\n":
                 // A point within a name or a number ends nothing.
-                if scalar == ".", next?.isLetterOrDigit ?? false { endWord() } else { endSentence() }
+                if scalar == ".", next?.isLetterOrDigit ?? false {
+                    endWord()
+                } else {
+                    endSentence()
+                }
             case ",", ":", ")", "(", "\"", "-", "–", "—", "[", "]", "<", ">", "“", "”":
                 // Hyphens within words part them, and nothing begins there.
                 let isWithin = scalar == "-" && isWord && next?.isLetter ?? false
@@ -174,10 +185,13 @@ struct PhraseMatcher: Sendable {
         case .word(let set):
             guard place < sentence.endIndex else { return false }
             let id = sentence[place].id
-            guard members[set * stride + id / 64] & (1 << UInt64(id % 64)) != 0 else { return false }
+            guard members[set * stride + id / 64] & (1 << UInt64(id % 64)) != 0 else {
+                return false
+            }
             return matches(element + 1, sentence, place + 1)
         case .command:
-            return place < sentence.endIndex && sentence[place].isCommand && matches(element + 1, sentence, place)
+            return place < sentence.endIndex && sentence[place].isCommand
+                && matches(element + 1, sentence, place)
         case .gap(let most):
             return (0...most).contains { matches(element + 1, sentence, place + $0) }
         }

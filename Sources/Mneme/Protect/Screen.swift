@@ -15,7 +15,9 @@ extension MemoryOS {
         guard !policy.redaction.isEmpty else { return nil }
         let whole = input
         var found: [String] = []
-        if let (text, names) = Redactor.redact(input.text, policy.redaction) { (input.text, found) = (text, names) }
+        if let (text, names) = Redactor.redact(input.text, policy.redaction) {
+            (input.text, found) = (text, names)
+        }
         for (name, value) in input.metadata {
             guard let (text, names) = Redactor.redact(value, policy.redaction) else { continue }
             input.metadata[name] = text
@@ -31,21 +33,29 @@ extension MemoryOS {
         let (signals, score) = InjectionGuard.inspect(cube.text)
         guard score >= Self.marked else { return }
         cube.caution = signals.map(\.rawValue).sorted()
-        if score >= Self.held, cube.vouchedBy == nil, policy.protection == .hold { cube.state = .quarantined }
+        if score >= Self.held, cube.vouchedBy == nil, policy.protection == .hold {
+            cube.state = .quarantined
+        }
     }
 
-    /// Puts aside what must not reach a prompt though it was let in: by rules of another day, or since others agree that it is not so.
+    /// Puts aside what must not reach a prompt though it was let in: by rules of another day, or
+    /// since others agree that it is not so.
     ///
-    /// Consensus after A-MemGuard (Wei et al. 2025) [254], by what memories claim: one that shows signs and says otherwise than the others that were
-    /// recalled with it is left out.
-    func screened(_ memories: [RecalledMemory], _ policy: MemoryPolicy) -> (passed: [RecalledMemory], held: Int) {
+    /// Consensus after A-MemGuard (Wei et al. 2025) [254], by what memories claim: one that shows
+    /// signs and says otherwise than the others that were recalled with it is left out.
+    func screened(_ memories: [RecalledMemory], _ policy: MemoryPolicy) -> (
+        passed: [RecalledMemory], held: Int
+    ) {
         guard policy.protection == .hold else { return (memories, 0) }
         let passed = memories.filter { item in
             let cube = item.memory
             guard cube.vouchedBy == nil else { return true }
             let (signals, score) = inspections.inspect(cube)
             if score >= Self.held { return false }
-            guard !signals.isDisjoint(with: [.redirection, .persistence, .disarming, .concealment, .trigger]),
+            guard
+                !signals.isDisjoint(with: [
+                    .redirection, .persistence, .disarming, .concealment, .trigger,
+                ]),
                 score + GuardSignal.dissent.weight >= Self.held
             else { return true }
             return !Self.dissents(cube, from: memories.map(\.memory))
@@ -59,7 +69,8 @@ extension MemoryOS {
             let rivals = others.filter { $0.id != cube.id }.flatMap(\.claims).filter {
                 $0.key == claim.key && !$0.isDenied
             }
-            return rivals.count > 1 && Set(rivals.map(\.value)).count == 1 && rivals[0].value != claim.value
+            return rivals.count > 1 && Set(rivals.map(\.value)).count == 1
+                && rivals[0].value != claim.value
         }
     }
 }

@@ -1,25 +1,32 @@
-/// Words by which somebody tells that something is not as it was, and words that say of whom; lower-cased, without
-/// apostrophes, as ``MnemeIndex/TextAnalyzer/words(_:)`` gives them.
+/// Words by which somebody tells that something is not as it was, and words that say of whom;
+/// lower-cased, without apostrophes, as ``MnemeIndex/TextAnalyzer/words(_:)`` gives them.
 enum ChangeWords {
     /// Something ended, or became another.
     static let changes: Set<String> = [
-        "longer", "anymore", "moved", "moving", "switched", "switching", "changed", "sold", "quit", "stopped", "left",
-        "replaced", "migrated", "cancelled", "canceled", "instead", "ended", "dropped", "ditched", "upgraded",
+        "longer", "anymore", "moved", "moving", "switched", "switching", "changed", "sold", "quit",
+        "stopped", "left",
+        "replaced", "migrated", "cancelled", "canceled", "instead", "ended", "dropped", "ditched",
+        "upgraded",
         "downgraded",
-        "renamed", "postponed", "rescheduled", "extended", "shortened", "increased", "decreased", "reduced", "raised",
-        "lowered", "became", "divorced", "died", "closed", "swapped", "traded", "retired", "resigned", "abandoned",
-        "discontinued", "deprecated", "converted", "transferred", "relocated", "updated", "corrected", "correction",
+        "renamed", "postponed", "rescheduled", "extended", "shortened", "increased", "decreased",
+        "reduced", "raised",
+        "lowered", "became", "divorced", "died", "closed", "swapped", "traded", "retired",
+        "resigned", "abandoned",
+        "discontinued", "deprecated", "converted", "transferred", "relocated", "updated",
+        "corrected", "correction",
         "outgrew", "unsubscribed", "finished", "lost",
     ]
     static let changePairs: Set<String> = [
-        "turned out", "turns out", "gave up", "given up", "broke up", "split up", "called off", "not any", "any more",
+        "turned out", "turns out", "gave up", "given up", "broke up", "split up", "called off",
+        "not any", "any more",
         "got rid", "went back", "gone back", "used to", "brought forward", "put off", "pushed back",
     ]
     /// Something is so now.
     static let nows: Set<String> = ["now", "nowadays", "currently", "actually"]
     static let nowPairs: Set<String> = ["my new", "our new", "these days"]
     static let denials: Set<String> = [
-        "not", "never", "dont", "doesnt", "isnt", "arent", "cant", "cannot", "wont", "havent", "hasnt", "no",
+        "not", "never", "dont", "doesnt", "isnt", "arent", "cant", "cannot", "wont", "havent",
+        "hasnt", "no",
     ]
     private static let others: Set<String> = [
         "new", "old", "no", "just", "recently", "back", "still", "since", "again",
@@ -29,45 +36,62 @@ enum ChangeWords {
 
     /// Words before what a sentence is about.
     static let fillers: Set<String> = [
-        "actually", "also", "now", "so", "well", "correction", "update", "fyi", "today", "recently", "finally", "sadly",
-        "unfortunately", "ok", "okay", "yes", "no", "hi", "hey", "btw", "it", "turns", "turned", "out", "that", "since",
+        "actually", "also", "now", "so", "well", "correction", "update", "fyi", "today", "recently",
+        "finally", "sadly",
+        "unfortunately", "ok", "okay", "yes", "no", "hi", "hey", "btw", "it", "turns", "turned",
+        "out", "that", "since",
         "as",
         "from", "this", "last", "week", "month", "year", "yesterday", "and", "but",
     ]
     static let ownSubjects: Set<String> = [
         "i", "im", "ive", "id", "ill", "we", "weve", "were", "us", "me", "mine", "ours",
     ]
-    static let pronouns: Set<String> = ["he", "she", "they", "hes", "shes", "theyre", "his", "her", "their"]
+    static let pronouns: Set<String> = [
+        "he", "she", "they", "hes", "shes", "theyre", "his", "her", "their",
+    ]
     static let people: Set<String> = [
-        "brother", "sister", "mother", "father", "mom", "mum", "dad", "wife", "husband", "partner", "girlfriend",
+        "brother", "sister", "mother", "father", "mom", "mum", "dad", "wife", "husband", "partner",
+        "girlfriend",
         "boyfriend",
-        "son", "daughter", "friend", "boss", "manager", "colleague", "neighbour", "neighbor", "uncle", "aunt", "cousin",
-        "grandma", "grandpa", "grandmother", "grandfather", "roommate", "flatmate", "kid", "kids", "child", "children",
-        "parents", "niece", "nephew", "fiance", "fiancee", "ex", "coworker", "landlord", "doctor", "teacher", "team",
+        "son", "daughter", "friend", "boss", "manager", "colleague", "neighbour", "neighbor",
+        "uncle", "aunt", "cousin",
+        "grandma", "grandpa", "grandmother", "grandfather", "roommate", "flatmate", "kid", "kids",
+        "child", "children",
+        "parents", "niece", "nephew", "fiance", "fiancee", "ex", "coworker", "landlord", "doctor",
+        "teacher", "team",
     ]
     /// Words that often stand behind the name of somebody.
     static let verbsOfNames: Set<String> = [
-        "is", "was", "has", "had", "lives", "lived", "works", "worked", "likes", "liked", "loves", "loved", "hates",
+        "is", "was", "has", "had", "lives", "lived", "works", "worked", "likes", "liked", "loves",
+        "loved", "hates",
         "hated",
-        "drives", "drove", "moved", "left", "quit", "sold", "bought", "joined", "uses", "used", "prefers", "switched",
-        "stopped", "started", "got", "wants", "said", "plays", "played", "eats", "drinks", "owns", "studies", "studied",
-        "teaches", "no", "now", "doesnt", "isnt", "and", "became", "gave", "takes", "took", "goes", "went", "runs",
+        "drives", "drove", "moved", "left", "quit", "sold", "bought", "joined", "uses", "used",
+        "prefers", "switched",
+        "stopped", "started", "got", "wants", "said", "plays", "played", "eats", "drinks", "owns",
+        "studies", "studied",
+        "teaches", "no", "now", "doesnt", "isnt", "and", "became", "gave", "takes", "took", "goes",
+        "went", "runs",
         "ran",
-        "keeps", "kept", "speaks", "wears", "pays", "reads", "writes", "changed", "replaced", "cancelled", "traded",
+        "keeps", "kept", "speaks", "wears", "pays", "reads", "writes", "changed", "replaced",
+        "cancelled", "traded",
     ]
     /// Verbs of which one can have many objects.
     static let lists: Set<String> = [
-        "like", "likes", "love", "loves", "enjoy", "enjoys", "hate", "hates", "dislike", "dislikes", "have", "has",
+        "like", "likes", "love", "loves", "enjoy", "enjoys", "hate", "hates", "dislike", "dislikes",
+        "have", "has",
         "own",
-        "owns", "know", "knows", "speak", "speaks", "play", "plays", "want", "wants", "need", "needs", "saw", "met",
+        "owns", "know", "knows", "speak", "speaks", "play", "plays", "want", "wants", "need",
+        "needs", "saw", "met",
         "visited",
-        "bought", "read", "watched", "made", "ate", "went", "adore", "adores", "collect", "collects",
+        "bought", "read", "watched", "made", "ate", "went", "adore", "adores", "collect",
+        "collects",
     ]
 
     /// Whether a word is rather a value than a topic: a number, a day, a time.
     static func isValue(_ word: String) -> Bool {
         word.unicodeScalars.first?.isDigit ?? false || TimeWords.weekdays[word] != nil
             || UTCCalendar.monthNames.contains(word)
-            || TimeWords.numbers[word] != nil || ["today", "tomorrow", "yesterday", "noon", "am", "pm"].contains(word)
+            || TimeWords.numbers[word] != nil
+            || ["today", "tomorrow", "yesterday", "noon", "am", "pm"].contains(word)
     }
 }

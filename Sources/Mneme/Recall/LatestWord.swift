@@ -1,8 +1,8 @@
 import MnemeIndex
 import MnemeStore
 
-/// Puts the latest word on a matter before what was said of it earlier, and the earlier one first where a question asks
-/// for what was. Both stay, and nothing else changes its order.
+/// Puts the latest word on a matter before what was said of it earlier, and the earlier one first
+/// where a question asks for what was. Both stay, and nothing else changes its order.
 struct LatestWord {
     let plan: QuestionPlan
     let analyzer: TextAnalyzer
@@ -20,10 +20,13 @@ struct LatestWord {
         var isEnded: Bool
     }
 
-    /// Whether the order can change at all: a question about a certain time, or in the past tense, is left as it is.
+    /// Whether the order can change at all: a question about a certain time, or in the past tense,
+    /// is left as it is.
     static func applies(to plan: QuestionPlan, _ request: RecallRequest) -> Bool {
         guard request.mode == .fused, request.at == nil else { return false }
-        guard plan.times.allSatisfy({ $0.start <= request.now && request.now < $0.end }) else { return false }
+        guard plan.times.allSatisfy({ $0.start <= request.now && request.now < $0.end }) else {
+            return false
+        }
         return plan.asksFormer || plan.asksLatest || !plan.asksPast
     }
 
@@ -35,7 +38,9 @@ struct LatestWord {
         var order = places.indices.map { (place: $0, score: places[$0].score) }
         var said: [Int: Said] = [:]
         for (number, place) in places.prefix(Self.reach).enumerated() {
-            guard let cube = cubes[place.id], let saying = Saying(cube, analyzer: analyzer) else { continue }
+            guard let cube = cubes[place.id], let saying = Saying(cube, analyzer: analyzer) else {
+                continue
+            }
             said[number] = Said(saying: saying, asked: Set(place.matched))
         }
         func updates(_ later: Said, _ earlier: Said) -> Bool {
@@ -45,7 +50,8 @@ struct LatestWord {
         let movers = said.sorted { a, b in
             let (a, b) =
                 plan.asksFormer
-                ? (b.value.saying.cube, a.value.saying.cube) : (a.value.saying.cube, b.value.saying.cube)
+                ? (b.value.saying.cube, a.value.saying.cube)
+                : (a.value.saying.cube, b.value.saying.cube)
             return (a.eventTime, a.id) < (b.eventTime, b.id)
         }
         for (number, moving) in movers where plan.asksFormer || !places[number].isEnded {

@@ -1,7 +1,8 @@
 import MnemeIndex
 import MnemeStore
 
-/// Stored memories that are like a text by their words, and whether a quarantined one is among them.
+/// Stored memories that are like a text by their words, and whether a quarantined one is among
+/// them.
 struct Likeness: Sendable {
     /// Memories in use, the oldest first.
     var neighbours: [Neighbour] = []
@@ -42,7 +43,8 @@ struct LikenessEntry {
 extension LikenessIndex {
     /// Memories that share the rarest words of a text.
     ///
-    /// - Complexity: at most ``Likeness/candidateLimit`` comparisons, and some hundreds while memories are quarantined.
+    /// - Complexity: at most ``Likeness/candidateLimit`` comparisons, and some hundreds while
+    ///   memories are quarantined.
     func likeness(to analysis: Analysis) -> Likeness {
         guard analysis.terms.entries.count >= Likeness.leastWords else { return Likeness() }
         let rare = analysis.terms.entries.map(\.term).sorted {
@@ -55,12 +57,15 @@ extension LikenessIndex {
             Neighbour($0.id, similarity: analysis.terms.similarity(to: $0.terms))
         }
         guard quarantinedCount > 0 else { return likeness }
-        likeness.isLikeQuarantined = zip(rare, rare.dropFirst()).prefix(Likeness.quarantinedPairs).contains { pair in
-            lexical.documents(withAll: [pair.0, pair.1], limit: Likeness.quarantinedLimit).map(entry).contains {
-                $0.state == .quarantined
-                    && analysis.terms.similarity(to: $0.terms) >= Likeness.quarantinedSimilarity
+        likeness.isLikeQuarantined = zip(rare, rare.dropFirst()).prefix(Likeness.quarantinedPairs)
+            .contains { pair in
+                lexical.documents(withAll: [pair.0, pair.1], limit: Likeness.quarantinedLimit).map(
+                    entry
+                ).contains {
+                    $0.state == .quarantined
+                        && analysis.terms.similarity(to: $0.terms) >= Likeness.quarantinedSimilarity
+                }
             }
-        }
         return likeness
     }
 }
@@ -72,7 +77,8 @@ extension OwnerIndex: LikenessIndex {
     }
 }
 
-/// The words of an owner's memories alone: enough for one write, and made in a fraction of an ``OwnerIndex``' time.
+/// The words of an owner's memories alone: enough for one write, and made in a fraction of an
+/// ``OwnerIndex``' time.
 struct WordIndex: LikenessIndex {
     private(set) var lexical = LexicalIndex()
     private(set) var quarantinedCount = 0
@@ -82,7 +88,8 @@ struct WordIndex: LikenessIndex {
     init?(_ rows: [IndexRow]) {
         entries.reserveCapacity(rows.count)
         for row in rows {
-            guard row.analyzer == Analysis.version, let analysis = Analysis(encoded: row.analysis) else { return nil }
+            guard row.analyzer == Analysis.version, let analysis = Analysis(encoded: row.analysis)
+            else { return nil }
             lexical.append(analysis.terms)
             entries.append(LikenessEntry(id: row.id, state: row.state, terms: analysis.terms))
             if row.state == .quarantined { quarantinedCount += 1 }

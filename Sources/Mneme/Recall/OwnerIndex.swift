@@ -5,10 +5,11 @@ import MnemeStore
 
 /// One owner's memories, indexed in memory by words, by vector and by conversation.
 ///
-/// Derived from the store: it carries the journal position that it has reached; ``SharedIndex`` has it catch up before each use. Documents are
-/// numbered as they come.
+/// Derived from the store: it carries the journal position that it has reached; ``SharedIndex`` has
+/// it catch up before each use. Documents are numbered as they come.
 struct OwnerIndex: Sendable {
-    /// Looked at for each candidate of each question: one reference to count, where a struct would have many.
+    /// Looked at for each candidate of each question: one reference to count, where a struct would
+    /// have many.
     final class Document: Sendable {
         let id: CubeID
         let type: MemoryType
@@ -30,7 +31,9 @@ struct OwnerIndex: Sendable {
         /// What is left of an erased one.
         init(erased old: Document) {
             (id, type, state, agent, session, speaker) = (old.id, old.type, .erased, nil, nil, nil)
-            (eventTime, expires, validUntil, tags, analysis) = (old.eventTime, nil, nil, [], Analysis.empty)
+            (eventTime, expires, validUntil, tags, analysis) = (
+                old.eventTime, nil, nil, [], Analysis.empty
+            )
         }
     }
 
@@ -71,11 +74,13 @@ struct OwnerIndex: Sendable {
     /// - Parameters:
     ///   - vectors: empty.
     ///   - formerDimension: of the former embedder, if there is one.
-    ///   - indexMemory: bytes of vectors in memory; more lie on disk, at most `indexDisk`, see `TieredIndex`.
+    ///   - indexMemory: bytes of vectors in memory; more lie on disk, at most `indexDisk`, see
+    ///     `TieredIndex`.
     ///   - indexKey: decrypts what is kept.
     ///   - file: where the vectors' index is kept; nil keeps it in memory only.
     init(
-        owner: Owner, visibility: Visibility = .all, vectors: any VectorIndex, formerDimension: Int? = nil,
+        owner: Owner, visibility: Visibility = .all, vectors: any VectorIndex,
+        formerDimension: Int? = nil,
         file: String? = nil, indexMemory: Int = .max,
         indexDisk: Int = .max, indexKey: DataKey? = nil
     ) throws {
@@ -89,13 +94,15 @@ struct OwnerIndex: Sendable {
 
     /// Where what it applies comes from.
     struct Source {
-        var store: any MemoryStore, owner: Owner, visibility: Visibility, embedder: String, former: String?,
+        var store: any MemoryStore, owner: Owner, visibility: Visibility, embedder: String,
+            former: String?,
             analyzer: TextAnalyzer
 
         /// What has happened since positions of the journal and of vectors.
         func changes(since position: Int64, vectorsSince: Int64) throws -> IndexChanges {
             try store.changes(
-                owner: owner, since: position, vectorsSince: vectorsSince, embedder: embedder, former: former,
+                owner: owner, since: position, vectorsSince: vectorsSince, embedder: embedder,
+                former: former,
                 visibility: visibility)
         }
     }
@@ -122,7 +129,9 @@ struct OwnerIndex: Sendable {
     ///
     /// - Returns: analyses that were made again because another analyzer had made the stored ones.
     mutating func apply(_ changes: IndexChanges, from source: Source) throws -> [(CubeID, [UInt8])] {
-        var analyses = changes.rows.map { $0.analyzer == Analysis.version ? Analysis(encoded: $0.analysis) : nil }
+        var analyses = changes.rows.map {
+            $0.analyzer == Analysis.version ? Analysis(encoded: $0.analysis) : nil
+        }
         var remade: [(CubeID, [UInt8])] = []
         if analyses.contains(where: { $0 == nil }) {
             let stale = changes.rows.indices.filter { analyses[$0] == nil }
@@ -150,7 +159,9 @@ struct OwnerIndex: Sendable {
             let number = apply(row, analysis)
             guard let vector = row.vector else { continue }
             if row.isFormer {
-                if vector.count == formerVectors?.dimension, !has(number) { former.inserted.append((number, vector)) }
+                if vector.count == formerVectors?.dimension, !has(number) {
+                    former.inserted.append((number, vector))
+                }
             } else if vector.count == self.vectors.dimension {
                 vectors.inserted.append((number, vector))
                 former.deleted.append(number)
@@ -195,12 +206,17 @@ struct OwnerIndex: Sendable {
 
     /// Opens the vectors' index; documents will be numbered in the order of `rows`.
     private func open(_ file: String, _ rows: [IndexRow]) throws -> TieredIndex {
-        let numbers = Dictionary(rows.enumerated().map { (Self.name(of: $1.id), $0) }) { first, _ in first }
-        let index = try TieredIndex(opening: file, memory: indexMemory, disk: indexDisk, dataKey: indexKey) {
+        let numbers = Dictionary(rows.enumerated().map { (Self.name(of: $1.id), $0) }) { first, _ in
+            first
+        }
+        let index = try TieredIndex(
+            opening: file, memory: indexMemory, disk: indexDisk, dataKey: indexKey
+        ) {
             numbers[$0]
         }
         guard index.dimension == vectors.dimension else {
-            throw IndexError(.corrupt, "\(file) holds vectors of another length. Delete it; it is made again.")
+            throw IndexError(
+                .corrupt, "\(file) holds vectors of another length. Delete it; it is made again.")
         }
         return index
     }
@@ -235,7 +251,8 @@ struct OwnerIndex: Sendable {
             documents.append(document)
             isShown.append(false)
             lexical.append(analysis.terms)
-            threads.append(thread: thread(of: row.session), place: row.place, length: analysis.terms.length)
+            threads.append(
+                thread: thread(of: row.session), place: row.place, length: analysis.terms.length)
             nodes.append(addNode(number))
             threads.forEachNeighbour(of: number, reach: 1) {
                 if $0 < nodes.count { graph.link(nodes[number], nodes[$0], .temporal) }
@@ -243,7 +260,9 @@ struct OwnerIndex: Sendable {
         }
         if isNew || oldEntities != analysis.entities {
             graph.isolate(nodes[number], .entity)
-            for entity in analysis.entities { graph.link(nodes[number], node(ofEntity: entity), .entity) }
+            for entity in analysis.entities {
+                graph.link(nodes[number], node(ofEntity: entity), .entity)
+            }
         }
         count(row.speaker, 1)
         if row.state == .quarantined { quarantinedCount += 1 }
@@ -290,7 +309,9 @@ struct OwnerIndex: Sendable {
     }
 
     /// Documents that lie around some others in the graph, with how much of a walk reaches them.
-    func around(_ seeds: [(document: Int, weight: Float)], asOf: Date? = nil) -> [(document: Int, score: Float)] {
+    func around(_ seeds: [(document: Int, weight: Float)], asOf: Date? = nil) -> [(
+        document: Int, score: Float
+    )] {
         graph.walk(
             from: seeds.map { (nodes[$0.document], $0.weight) }, hops: 2,
             before: asOf?.timeIntervalSince1970 ?? .infinity

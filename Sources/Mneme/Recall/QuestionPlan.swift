@@ -2,7 +2,8 @@ import Foundation
 import MnemeIndex
 import MnemeStore
 
-/// What a question asks for, found by rule: its words, whose memories, when, and the kind of answer.
+/// What a question asks for, found by rule: its words, whose memories, when, and the kind of
+/// answer.
 struct QuestionPlan: Sendable {
     /// Distinct terms to look for; names of speakers are left out, they select instead.
     var terms: [TermCounts.Term]
@@ -18,7 +19,8 @@ struct QuestionPlan: Sendable {
     var asksFormer: Bool
 
     init(_ question: String, speakers: [String: Int], now: Date, analyzer: TextAnalyzer) {
-        let all = TextAnalyzer.words(question), spaced = " " + all.joined(separator: " ") + " ", asked = Set(all)
+        let all = TextAnalyzer.words(question), spaced = " " + all.joined(separator: " ") + " ",
+            asked = Set(all)
         let named = speakers.keys.filter { name in
             // A speaker is named by full name, or by first name.
             guard let first = TextAnalyzer.words(name).first, first.count > 1 else { return false }
@@ -30,9 +32,12 @@ struct QuestionPlan: Sendable {
         words = []
         terms = []
         // Only so many terms count, and single ideographs and syllables tell least.
-        let ordered = all.filter { !TextAnalyzer.isLetterAlone($0) } + all.filter(TextAnalyzer.isLetterAlone)
+        let ordered =
+            all.filter { !TextAnalyzer.isLetterAlone($0) } + all.filter(TextAnalyzer.isLetterAlone)
         for word in ordered
-        where !TextAnalyzer.stopWords.contains(word) && !nameWords.contains(word) && !Self.latestWords.contains(word) {
+        where !TextAnalyzer.stopWords.contains(word) && !nameWords.contains(word)
+            && !Self.latestWords.contains(word)
+        {
             let stem = analyzer.stem(word), term = TermCounts.hash(stem)
             if seen.insert(term).inserted {
                 terms.append(term)
@@ -57,19 +62,22 @@ struct QuestionPlan: Sendable {
             || (first == "what" && !Self.thingsWithNames.isDisjoint(with: all))
         asksPast = !Self.pastWords.isDisjoint(with: all)
         asksFormer =
-            !Self.formerWords.isDisjoint(with: all) || [" used to ", " at first "].contains { spaced.contains($0) }
+            !Self.formerWords.isDisjoint(with: all)
+            || [" used to ", " at first "].contains { spaced.contains($0) }
             || spaced.contains(" old ") && !spaced.contains(" how old ")
         asksLatest = !Self.latestWords.isDisjoint(with: all)
     }
 
     /// Kinds of things that have proper names.
     private static let thingsWithNames: Set<String> = [
-        "country", "city", "state", "place", "town", "book", "movie", "film", "game", "song", "band", "restaurant",
+        "country", "city", "state", "place", "town", "book", "movie", "film", "game", "song",
+        "band", "restaurant",
         "company", "school", "name", "brand",
         "team",
     ]
     private static let pastWords: Set<String> = [
-        "did", "was", "were", "used", "previously", "previous", "formerly", "former", "before", "earlier", "past",
+        "did", "was", "were", "used", "previously", "previous", "formerly", "former", "before",
+        "earlier", "past",
         "ago", "originally", "once", "old", "ever",
         "had", "then",
     ]

@@ -19,7 +19,8 @@ public struct RecallRequest: Sendable {
     public var query: String
     /// Whose memories are asked.
     public var owner: Owner
-    /// Whose memories are asked besides, in the same breath: a team's, a project's. The caller must reach each.
+    /// Whose memories are asked besides, in the same breath: a team's, a project's. The caller must
+    /// reach each.
     public var also: [Owner] = []
     /// Only memories of this agent, session, type or with this tag.
     public var agent: String?
@@ -48,7 +49,8 @@ public struct RecallRequest: Sendable {
 
     /// Whether some memories are asked and others not.
     var isFiltered: Bool {
-        agent != nil || session != nil || type != nil || tag != nil || from != nil || before != nil || at != nil
+        agent != nil || session != nil || type != nil || tag != nil || from != nil || before != nil
+            || at != nil
     }
 
     /// The question, for whom, and how many memories at most.

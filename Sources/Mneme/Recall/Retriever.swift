@@ -2,7 +2,8 @@ import Foundation
 import MnemeIndex
 import MnemeStore
 
-/// Runs a ``RetrievalPlan`` on an owner's index: finds candidates, computes their features, and has them ranked.
+/// Runs a ``RetrievalPlan`` on an owner's index: finds candidates, computes their features, and has
+/// them ranked.
 struct Retriever {
     let index: OwnerIndex
     let request: RecallRequest
@@ -23,16 +24,19 @@ struct Retriever {
         var validity: Float = 0
     }
 
-    /// Puts what does not hold any more behind what does, without losing it where nothing else answers.
+    /// Puts what does not hold any more behind what does, without losing it where nothing else
+    /// answers.
     private static let superseded: Float = -6
     /// Ranks that reciprocal rank fusion looks at.
     private static let fusedRanks = 1_000
-    /// Documents that recall passes over, up to which a search for vectors looks past them instead of filtering.
+    /// Documents that recall passes over, up to which a search for vectors looks past them instead
+    /// of filtering.
     private static let hiddenLimit = 150
 
     /// The best candidates, best first.
     ///
-    /// - Complexity: one pass over vectors and postings of all memories; features for at most a few thousand.
+    /// - Complexity: one pass over vectors and postings of all memories; features for at most a few
+    ///   thousand.
     /// - Throws: `IndexError`.
     func ranked(limit: Int) throws -> [Candidate] {
         let lexical = index.lexical.score(plan.terms, threads: index.threads)
@@ -43,9 +47,12 @@ struct Retriever {
         case .rrf:
             var fused = [Float](repeating: 0, count: index.documents.count)
             for documents in [
-                highest(Self.fusedRanks, of: lexical.document, where: allowed), try nearest(Self.fusedRanks).map(\.key),
+                highest(Self.fusedRanks, of: lexical.document, where: allowed),
+                try nearest(Self.fusedRanks).map(\.key),
             ] {
-                for (rank, document) in documents.enumerated() { fused[document] += 1 / Float(61 + rank) }
+                for (rank, document) in documents.enumerated() {
+                    fused[document] += 1 / Float(61 + rank)
+                }
             }
             return simple(fused, limit, lexical)
         case .fused:
@@ -66,7 +73,8 @@ struct Retriever {
             query.round += 1
             guard query.round < retrieval.roundLimit else { return result }
             let hits = Self.best(retrieval.hitLimit, of: result).map {
-                RetrievalHit(number: $0.document, score: $0.score, features: $0.features ?? RecallFeatures())
+                RetrievalHit(
+                    number: $0.document, score: $0.score, features: $0.features ?? RecallFeatures())
             }
             guard case .probe(let next) = retrieval.next(query, after: hits) else { return result }
             probes = next
@@ -75,7 +83,8 @@ struct Retriever {
 
     /// Adds what one probe finds to the candidates.
     private func run(
-        _ probe: Probe, _ lexical: LexicalIndex.Scores, _ isSeen: inout [Bool], _ result: inout [Candidate]
+        _ probe: Probe, _ lexical: LexicalIndex.Scores, _ isSeen: inout [Bool],
+        _ result: inout [Candidate]
     ) throws {
         func add(_ document: Int) {
             guard !isSeen[document] else { return }
@@ -83,17 +92,23 @@ struct Retriever {
             if allowed(document) { result.append(candidate(document, lexical)) }
         }
         func addWithNeighbours(_ documents: [Int]) {
-            for document in documents { index.threads.forEachNeighbour(of: document, reach: 1, add) }
+            for document in documents {
+                index.threads.forEachNeighbour(of: document, reach: 1, add)
+            }
         }
         switch probe {
         case .everything: for document in index.documents.indices { add(document) }
-        case .words(let limit): addWithNeighbours(highest(limit, of: lexical.document, where: allowed))
-        case .wordsNearby(let limit): addWithNeighbours(highest(limit, of: lexical.window, where: allowed))
+        case .words(let limit):
+            addWithNeighbours(highest(limit, of: lexical.document, where: allowed))
+        case .wordsNearby(let limit):
+            addWithNeighbours(highest(limit, of: lexical.window, where: allowed))
         case .dense(let limit): addWithNeighbours(try nearest(limit).map(\.key))
         case .dates(let limit):
             guard !plan.times.isEmpty else { return }
             let near = index.documents.indices.map { document in
-                Float(plan.times.map { $0.proximity(to: index.documents[document].eventTime) }.max() ?? 0)
+                Float(
+                    plan.times.map { $0.proximity(to: index.documents[document].eventTime) }.max()
+                        ?? 0)
                     * (0.1 + lexical.thread[document])
             }
             for document in highest(limit, of: near, where: allowed) { add(document) }
@@ -109,12 +124,15 @@ struct Retriever {
         }
     }
 
-    /// What holds now takes the rank of what it ended: "moved to Berlin" is the answer where "lives in Paris" would have been.
+    /// What holds now takes the rank of what it ended: "moved to Berlin" is the answer where "lives
+    /// in Paris" would have been.
     private func prefer(_ candidates: inout [Candidate], _ lexical: LexicalIndex.Scores) {
         var places: [Int: Int] = [:]
         for (place, candidate) in candidates.enumerated() { places[candidate.document] = place }
         for old in candidates.indices where candidates[old].validity < 0 {
-            guard let next = index.successor(of: candidates[old].document), allowed(next) else { continue }
+            guard let next = index.successor(of: candidates[old].document), allowed(next) else {
+                continue
+            }
             if places[next] == nil {
                 places[next] = candidates.count
                 candidates.append(candidate(next, lexical))
@@ -132,7 +150,8 @@ struct Retriever {
         // Places are moved about, not thousands of candidates.
         let places = candidates.indices.sorted { a, b in
             candidates[a].score != candidates[b].score
-                ? candidates[a].score > candidates[b].score : candidates[a].document > candidates[b].document
+                ? candidates[a].score > candidates[b].score
+                : candidates[a].document > candidates[b].document
         }
         return places.prefix(count).map { candidates[$0] }
     }
@@ -146,11 +165,15 @@ struct Retriever {
         return Dictionary(uniqueKeysWithValues: closest.map { ($0.item, $0.score / most) })
     }
 
-    private func simple(_ scores: [Float], _ limit: Int, _ lexical: LexicalIndex.Scores) -> [Candidate] {
+    private func simple(_ scores: [Float], _ limit: Int, _ lexical: LexicalIndex.Scores)
+        -> [Candidate]
+    {
         highest(limit, of: scores, where: allowed).map { simple($0, scores[$0], lexical) }
     }
 
-    private func simple(_ document: Int, _ score: Float, _ lexical: LexicalIndex.Scores) -> Candidate {
+    private func simple(_ document: Int, _ score: Float, _ lexical: LexicalIndex.Scores)
+        -> Candidate
+    {
         Candidate(
             document: document, features: nil, score: score, matches: lexical.matches[document])
     }
@@ -167,8 +190,11 @@ struct Retriever {
         }
         var found = try index.vectors.search(query, search)
         if let formerQuery, let former = index.formerVectors {
-            // Cosines of two models do not mean quite the same; for the time of a change that is good enough.
-            found = (found + (try former.search(formerQuery, search))).sorted { $0.score > $1.score }
+            // Cosines of two models do not mean quite the same; for the time of a change that is
+            // good enough.
+            found = (found + (try former.search(formerQuery, search))).sorted {
+                $0.score > $1.score
+            }
         }
         return Array(found.lazy.filter { allowed($0.key) }.prefix(limit))
     }
@@ -186,11 +212,16 @@ struct Retriever {
         if let tag = request.tag, !document.tags.contains(tag) { return false }
         if let from = request.from, document.eventTime < from { return false }
         if let before = request.before, document.eventTime >= before { return false }
-        if let at = request.at, document.eventTime > at || document.validUntil ?? .distantFuture <= at { return false }
+        if let at = request.at,
+            document.eventTime > at || document.validUntil ?? .distantFuture <= at
+        {
+            return false
+        }
         return true
     }
 
-    /// What a memory loses for not holding at the time that is asked about: now, unless the question says otherwise.
+    /// What a memory loses for not holding at the time that is asked about: now, unless the
+    /// question says otherwise.
     private func validity(_ document: OwnerIndex.Document) -> Float {
         guard let end = document.validUntil, request.at == nil, end <= request.now else { return 0 }
         if let asked = plan.times.map(\.start).min(), asked < end { return 0 }
@@ -203,7 +234,9 @@ struct Retriever {
         var covered: UInt64 = 0
         index.threads.forEachNeighbour(of: number, reach: 1) { covered |= lexical.matches[$0] }
         var coverage: Float = 0
-        for (i, weight) in lexical.weights.enumerated() where covered & (1 << UInt64(i)) != 0 { coverage += weight }
+        for (i, weight) in lexical.weights.enumerated() where covered & (1 << UInt64(i)) != 0 {
+            coverage += weight
+        }
         var speaker: Float = 0
         if let asked = plan.speaker { speaker = document.speaker?.lowercased() == asked ? 1 : -1 }
         let date = plan.times.map { Float($0.proximity(to: document.eventTime)) }.max() ?? 0
@@ -230,17 +263,22 @@ struct Retriever {
         )
     }
 
-    /// Inner products of the question and the normalised mean of vectors: of a document, with its neighbours, and with theirs.
+    /// Inner products of the question and the normalised mean of vectors: of a document, with its
+    /// neighbours, and with theirs.
     private func similarities(around number: Int) -> (own: Float, near: Float, around: Float) {
         guard let query else { return (0, 0, 0) }
         let present = sums(query, around: number, in: index.vectors)
-        guard let formerQuery, let former = index.formerVectors, present.contains(where: { $0.members < $0.documents })
+        guard let formerQuery, let former = index.formerVectors,
+            present.contains(where: { $0.members < $0.documents })
         else {
             return (present[0].mean, present[1].mean, present[2].mean)
         }
         // Each model's part counts by how many of the vectors are its own.
-        let means = zip(present, sums(formerQuery, around: number, in: former)).map { present, past -> Float in
-            guard present.members < present.documents, present.members + past.members > 0 else { return present.mean }
+        let means = zip(present, sums(formerQuery, around: number, in: former)).map {
+            present, past -> Float in
+            guard present.members < present.documents, present.members + past.members > 0 else {
+                return present.mean
+            }
             return (present.mean * Float(present.members) + past.mean * Float(past.members))
                 / Float(present.members + past.members)
         }

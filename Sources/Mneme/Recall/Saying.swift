@@ -1,7 +1,8 @@
 import MnemeIndex
 import MnemeStore
 
-/// What a short memory says, as far as words tell: of whom, on what, and whether it tells of a change.
+/// What a short memory says, as far as words tell: of whom, on what, and whether it tells of a
+/// change.
 struct Saying {
     /// Of whom or what a memory speaks.
     enum Subject: Equatable {
@@ -24,7 +25,8 @@ struct Saying {
     let subject: Subject
     /// Stems of what it is about, without words of change, numbers and times.
     let topics: Set<String>
-    /// Whether it tells that something ended or became another; whether only that something is so now.
+    /// Whether it tells that something ended or became another; whether only that something is so
+    /// now.
     let tellsChange: Bool, tellsNow: Bool
     let isDenied: Bool
     /// All its words.
@@ -41,14 +43,21 @@ struct Saying {
         self.cube = cube
         self.words = words
         subject = Self.subject(words, cube)
-        let stems = words.filter { !TextAnalyzer.stopWords.contains($0) && !ChangeWords.isValue($0) }.map(analyzer.stem)
-        let names: Set<String> = if case .other(let name) = subject { [analyzer.stem(name)] } else { [] }
+        let stems = words.filter {
+            !TextAnalyzer.stopWords.contains($0) && !ChangeWords.isValue($0)
+        }.map(analyzer.stem)
+        let names: Set<String> =
+            if case .other(let name) = subject { [analyzer.stem(name)] } else { [] }
         let found = Set(stems).subtracting(ChangeWords.all.map(analyzer.stem))
         // "Standup is at nine" is about nothing else.
         topics = found.isSubset(of: names) ? names : found.subtracting(names)
         let pairs = Set(zip(words, words.dropFirst()).map { $0 + " " + $1 })
-        tellsChange = !ChangeWords.changes.isDisjoint(with: words) || !ChangeWords.changePairs.isDisjoint(with: pairs)
-        tellsNow = !ChangeWords.nows.isDisjoint(with: words) || !ChangeWords.nowPairs.isDisjoint(with: pairs)
+        tellsChange =
+            !ChangeWords.changes.isDisjoint(with: words)
+            || !ChangeWords.changePairs.isDisjoint(with: pairs)
+        tellsNow =
+            !ChangeWords.nows.isDisjoint(with: words)
+            || !ChangeWords.nowPairs.isDisjoint(with: pairs)
         isDenied = !ChangeWords.denials.isDisjoint(with: words)
     }
 
@@ -61,27 +70,34 @@ struct Saying {
             let noun = rest.prefix(3).first { ChangeWords.people.contains($0) }
             return noun.map { .other($0) } ?? .thing
         }
-        if let speaker = cube.speaker?.lowercased(), TextAnalyzer.words(speaker).first == word { return .own }
+        if let speaker = cube.speaker?.lowercased(), TextAnalyzer.words(speaker).first == word {
+            return .own
+        }
         if ChangeWords.pronouns.contains(word) { return .other(word) }
-        let isName = !TextAnalyzer.stopWords.contains(word) && ChangeWords.verbsOfNames.contains(rest.first ?? "")
+        let isName =
+            !TextAnalyzer.stopWords.contains(word)
+            && ChangeWords.verbsOfNames.contains(rest.first ?? "")
         return isName ? .other(word) : .thing
     }
 
     /// Whether this, said later, is the latest word on what an earlier memory says.
     ///
     /// - Parameters:
-    ///   - asked: terms of the question that this one holds; `earlierAsked`: that the other one holds.
+    ///   - asked: terms of the question that this one holds; `earlierAsked`: that the other one
+    ///     holds.
     func updates(_ earlier: Saying, asked: Set<String>, earlierAsked: Set<String>) -> Bool {
         guard cube.eventTime > earlier.cube.eventTime, cube.speaker == earlier.cube.speaker,
             cube.scope.agent == earlier.cube.scope.agent, cube.text != earlier.cube.text
         else { return false }
         let keys = Set(earlier.cube.claims.map(\.key))
         if cube.claims.contains(where: { claim in
-            keys.contains(claim.key) && !earlier.cube.claims.contains { $0.key == claim.key && $0.value == claim.value }
+            keys.contains(claim.key)
+                && !earlier.cube.claims.contains { $0.key == claim.key && $0.value == claim.value }
         }) {
             return true
         }
-        guard subject.fits(earlier.subject) || isAbout(earlier) || earlier.isAbout(self), !topics.isEmpty,
+        guard subject.fits(earlier.subject) || isAbout(earlier) || earlier.isAbout(self),
+            !topics.isEmpty,
             !earlier.topics.isEmpty
         else { return false }
         let shared = Double(topics.intersection(earlier.topics).count)
@@ -92,12 +108,15 @@ struct Saying {
             return !asked.isDisjoint(with: earlierAsked) && ofShorter >= 1.0 / 3
         }
         // What the question asks must be said as well as before.
-        guard !earlierAsked.isEmpty, earlierAsked.isSubset(of: asked), ofEarlier >= 0.5 else { return false }
+        guard !earlierAsked.isEmpty, earlierAsked.isSubset(of: asked), ofEarlier >= 0.5 else {
+            return false
+        }
         if tellsNow { return true }
         return hasSameFrame(as: earlier) && earlierAsked == asked
     }
 
-    /// Whether what is called by name here is a topic there: "We have standup at nine", "Standup is at ten now".
+    /// Whether what is called by name here is a topic there: "We have standup at nine", "Standup is
+    /// at ten now".
     private func isAbout(_ other: Saying) -> Bool {
         if case .other(let name) = subject, case .own = other.subject {
             return other.words.contains(name) && topics.count == 1
@@ -105,8 +124,8 @@ struct Saying {
         return false
     }
 
-    /// Whether two say the same sentence with another value: "I weigh 80 kg", "I weigh 75 kg". What is liked is a list,
-    /// and what has a date is one of many.
+    /// Whether two say the same sentence with another value: "I weigh 80 kg", "I weigh 75 kg". What
+    /// is liked is a list, and what has a date is one of many.
     private func hasSameFrame(as earlier: Saying) -> Bool {
         let common = zip(words, earlier.words).prefix { $0 == $1 }.count
         return common >= 2 && abs(words.count - earlier.words.count) <= 2 && cube.dates.isEmpty

@@ -2,19 +2,25 @@ import MnemeIndex
 import MnemeStore
 import NIOConcurrencyHelpers
 
-/// An owner's index that many questions read at once. Before each use it catches up with the store, so that other processes' writes are seen, too.
+/// An owner's index that many questions read at once. Before each use it catches up with the store,
+/// so that other processes' writes are seen, too.
 final class SharedIndex: @unchecked Sendable {
     // Sendable: `index` is read and changed behind `lock`.
     private var index: OwnerIndex
     private let lock = ReadWriteLock()
-    /// Positions of the journal and of vectors up to which nothing is left to apply; nil before the first use. Moved on by who holds `lock` to write,
-    /// and by who finds that nothing of the owner's has changed.
+    /// Positions of the journal and of vectors up to which nothing is left to apply; nil before the
+    /// first use. Moved on by who holds `lock` to write, and by who finds that nothing of the
+    /// owner's has changed.
     private let reached = NIOLockedValueBox<Reached?>(nil)
 
     private struct Reached: Equatable {
         var position: Int64, vectorPosition: Int64
-        init(_ changes: IndexChanges) { (position, vectorPosition) = (changes.position, changes.vectorPosition) }
-        init(_ index: OwnerIndex) { (position, vectorPosition) = (index.position, index.vectorPosition) }
+        init(_ changes: IndexChanges) {
+            (position, vectorPosition) = (changes.position, changes.vectorPosition)
+        }
+        init(_ index: OwnerIndex) {
+            (position, vectorPosition) = (index.position, index.vectorPosition)
+        }
         func changes(_ source: OwnerIndex.Source) throws -> IndexChanges {
             try source.changes(since: position, vectorsSince: vectorPosition)
         }
@@ -23,17 +29,22 @@ final class SharedIndex: @unchecked Sendable {
     init(_ index: OwnerIndex) { self.index = index }
 
     /// Reads the index as it stands.
-    func read<R>(_ body: (OwnerIndex) throws -> R) rethrows -> R { try lock.read { try body(index) } }
+    func read<R>(_ body: (OwnerIndex) throws -> R) rethrows -> R {
+        try lock.read { try body(index) }
+    }
 
     /// Takes in what has happened.
     ///
     /// - Returns: analyses that were made again, see ``OwnerIndex/apply(_:from:)``.
-    /// - Complexity: one question to the store; readers are kept out only where there is something to apply.
+    /// - Complexity: one question to the store; readers are kept out only where there is something
+    ///   to apply.
     func catchUp(_ source: OwnerIndex.Source) throws -> [(CubeID, [UInt8])] {
         guard let since = reached.withLockedValue(\.self) else {
             return try lock.write {
                 // Of several first ones, one loads.
-                if let since = reached.withLockedValue(\.self) { return try apply(since.changes(source), source) }
+                if let since = reached.withLockedValue(\.self) {
+                    return try apply(since.changes(source), source)
+                }
                 let remade = try index.load(source)
                 reached.withLockedValue { $0 = Reached(index) }
                 return remade
@@ -51,7 +62,9 @@ final class SharedIndex: @unchecked Sendable {
         }
     }
 
-    private func apply(_ changes: IndexChanges, _ source: OwnerIndex.Source) throws -> [(CubeID, [UInt8])] {
+    private func apply(_ changes: IndexChanges, _ source: OwnerIndex.Source) throws -> [(
+        CubeID, [UInt8]
+    )] {
         let remade = try index.apply(changes, from: source)
         reached.withLockedValue { $0 = Reached(changes) }
         return remade

@@ -1,7 +1,8 @@
 public import Foundation
 public import MnemeStore
 
-/// Reconciliation that keeps everything: adds each draft, and links it to the memory that says nearly the same.
+/// Reconciliation that keeps everything: adds each draft, and links it to the memory that says
+/// nearly the same.
 public struct DuplicateLinker: Reconciler {
     /// The least similarity of near duplicates: nine in ten words are shared.
     public var leastSimilarity = 0.9
@@ -9,10 +10,14 @@ public struct DuplicateLinker: Reconciler {
     /// With the standard bound.
     public init() {}
 
-    public func operations(for draft: MemCube, among neighbours: [Neighbour], at time: Date) -> [MemoryOperation] {
+    public func operations(for draft: MemCube, among neighbours: [Neighbour], at time: Date)
+        -> [MemoryOperation]
+    {
         var nearest: Neighbour?
         for neighbour in neighbours
-        where neighbour.similarity >= leastSimilarity && neighbour.similarity > nearest?.similarity ?? 0 {
+        where neighbour.similarity >= leastSimilarity
+            && neighbour.similarity > nearest?.similarity ?? 0
+        {
             nearest = neighbour
         }
         let link = nearest.map {

@@ -6,10 +6,10 @@ public struct FusionRanker: RecallRanker {
     /// A ranker with these weights.
     public init(weights: RecallFeatures = Self.fitted) { self.weights = weights }
 
-    /// Weights fitted by `scripts/fit_fusion.py` on the five development conversations of LoCoMo: a linear
-    /// ranker with a softmax over all memories of a conversation and an L2 penalty. Judged by leaving
-    /// one conversation out; the values here are the mean over the five folds. `latest` is not
-    /// fitted, since hardly a question there asks for what holds now.
+    /// Weights fitted by `scripts/fit_fusion.py` on the five development conversations of LoCoMo: a
+    /// linear ranker with a softmax over all memories of a conversation and an L2 penalty. Judged
+    /// by leaving one conversation out; the values here are the mean over the five folds. `latest`
+    /// is not fitted, since hardly a question there asks for what holds now.
     public static let fitted = RecallFeatures([
         .words: 1.84, .wordsNearby: 4.97, .wordsInSession: 3.5,
         .meaning: 3.26, .meaningNearby: 3.16, .meaningAround: 3.77,

@@ -1,6 +1,7 @@
 import Foundation
 
-/// Hybrid retrieval: candidates by BM25, dense similarity and dates, then one walk of the graph from the best.
+/// Hybrid retrieval: candidates by BM25, dense similarity and dates, then one walk of the graph
+/// from the best.
 public struct HybridRetrieval: RetrievalPlan {
     /// Up to so many memories, each is a candidate.
     public var smallIndex = 2_000
@@ -19,13 +20,16 @@ public struct HybridRetrieval: RetrievalPlan {
     public func first(_ query: RetrievalQuery) -> [Probe] {
         if query.memories <= smallIndex { return [.everything] }
         return [
-            .words(limit: perProbe), .wordsNearby(limit: perProbe), .dense(limit: perProbe), .dates(limit: perProbe),
+            .words(limit: perProbe), .wordsNearby(limit: perProbe), .dense(limit: perProbe),
+            .dates(limit: perProbe),
         ]
     }
 
     public func next(_ query: RetrievalQuery, after hits: [RetrievalHit]) -> RetrievalStep {
         guard let top = hits.first?.score else { return .answer }
-        let seeds = hits.map { WalkSeed(number: $0.number, weight: Float(exp(Double($0.score - top)))) }
+        let seeds = hits.map {
+            WalkSeed(number: $0.number, weight: Float(exp(Double($0.score - top))))
+        }
         return .probe([.walk(from: seeds, limit: perWalk)])
     }
 }

@@ -1,8 +1,8 @@
 import MnemeIndex
 public import MnemeStore
 
-/// Extraction by rules, without a language model: cuts long texts, keeps every part as it is, and finds its type,
-/// entities, keywords, dates and claims.
+/// Extraction by rules, without a language model: cuts long texts, keeps every part as it is, and
+/// finds its type, entities, keywords, dates and claims.
 public struct RuleExtractor: MemoryExtractor {
     /// The most dates that are kept of one text.
     private static let dateLimit = 16
@@ -30,7 +30,9 @@ public struct RuleExtractor: MemoryExtractor {
             cube.entities.removeAll { text.contains("[\($0)]") && Redactor.names.contains($0) }
         }
         cube.keywords = TextFacts.keywords(words)
-        cube.dates = TimeExpressions.find(in: cube.text, reference: cube.localTime).prefix(Self.dateLimit).map {
+        cube.dates = TimeExpressions.find(in: cube.text, reference: cube.localTime).prefix(
+            Self.dateLimit
+        ).map {
             DateMention(text: $0.text, start: $0.start, end: $0.end)
         }
         cube.claims = Claims.find(in: cube.text, words: words, speaker: cube.speaker)

@@ -1,7 +1,8 @@
 import Foundation
 public import MnemeBase
 
-/// A language model that is asked for facts, and whose answers are checked: it never writes anything itself.
+/// A language model that is asked for facts, and whose answers are checked: it never writes
+/// anything itself.
 public protocol Oracle: Sendable {
     /// Names the model, for the journal.
     var name: String { get }
@@ -17,17 +18,21 @@ public struct OracleQuestion: Sendable {
     public var instructions: String, text: String
     /// JSON schema of the answer, and its name.
     public var schema: String, schemaName: String
-    /// Names what the text is of, see ``ChatMemory/sources(_:profile:)``: what is computed for it goes when that is erased.
+    /// Names what the text is of, see ``ChatMemory/sources(_:profile:)``: what is computed for it
+    /// goes when that is erased.
     public var sources: Set<String>
     /// The most tokens of the answer.
     public var maxTokens: Int
 
     /// All values.
     public init(
-        instructions: String, text: String, schema: String, schemaName: String, sources: Set<String>,
+        instructions: String, text: String, schema: String, schemaName: String,
+        sources: Set<String>,
         maxTokens: Int = 300
     ) {
-        (self.instructions, self.text, self.schema, self.schemaName) = (instructions, text, schema, schemaName)
+        (self.instructions, self.text, self.schema, self.schemaName) = (
+            instructions, text, schema, schemaName
+        )
         (self.sources, self.maxTokens) = (sources, maxTokens)
     }
 }
@@ -44,10 +49,14 @@ public struct OracleError: MnemeError {
 
 extension Oracle {
     /// Asks, and reads the answer; one that does not follow the schema is asked for once more.
-    func ask<Answer: Decodable>(_ question: OracleQuestion, for _: Answer.Type) async throws -> Answer? {
+    func ask<Answer: Decodable>(_ question: OracleQuestion, for _: Answer.Type) async throws
+        -> Answer?
+    {
         for _ in 0..<2 {
             let text = try await answer(question)
-            if let answer = try? JSONDecoder().decode(Answer.self, from: Data(text.utf8)) { return answer }
+            if let answer = try? JSONDecoder().decode(Answer.self, from: Data(text.utf8)) {
+                return answer
+            }
             try Task.checkCancellation()
         }
         return nil

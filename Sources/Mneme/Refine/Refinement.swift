@@ -3,14 +3,18 @@ import MnemeIndex
 package import MnemeStore
 import NIOConcurrencyHelpers
 
-/// Has a model find what texts claim of which only one thing holds at a time, where the rules of ``Claims`` found nothing. What it says is believed only as far
-/// as it stands in the text; what follows, that a later claim ends an earlier one, is worked out by the store, as for claims found by rule.
+/// Has a model find what texts claim of which only one thing holds at a time, where the rules of
+/// ``Claims`` found nothing. What it says is believed only as far as it stands in the text; what
+/// follows, that a later claim ends an earlier one, is worked out by the store, as for claims found
+/// by rule.
 package enum Refinement {
     /// What may be claimed: the words that the rules use, too, so that claims of both meet.
     package static let attributes = [
-        "home", "employer", "job", "spouse", "car", "name", "birthday", "age", "address", "phone", "email", "hometown",
+        "home", "employer", "job", "spouse", "car", "name", "birthday", "age", "address", "phone",
+        "email", "hometown",
         "boss", "doctor", "diet", "status",
-        "school", "budget", "salary", "deadline", "price", "location", "owner", "version", "size", "weight", "color",
+        "school", "budget", "salary", "deadline", "price", "location", "owner", "version", "size",
+        "weight", "color",
         "date",
     ]
     /// Bytes of a text that a model is asked about.
@@ -20,7 +24,9 @@ package enum Refinement {
     ]
 
     struct Answer: Decodable {
-        struct Item: Decodable { var subject: String, attribute: String, value: String, ended: Bool? }
+        struct Item: Decodable {
+            var subject: String, attribute: String, value: String, ended: Bool?
+        }
         var claims: [Item]
     }
 
@@ -46,23 +52,28 @@ package enum Refinement {
                 "subject":{"type":"string"},"attribute":{"type":"string","enum":[\(names)]},"value":{"type":"string"},\
                 "ended":{"type":"boolean"}},"required":["subject","attribute","value","ended"],"additionalProperties":false}}},\
                 "required":["claims"],"additionalProperties":false}
-                """, schemaName: "claims", sources: [cube.id.description, MemoryOS.source(of: cube.scope.owner)])
+                """, schemaName: "claims",
+            sources: [cube.id.description, MemoryOS.source(of: cube.scope.owner)])
     }
 
     /// Those of a model's claims that stand in the text.
     static func checked(_ answer: Answer, _ cube: MemCube) -> [Claim] {
-        claims(answer.claims.map { ($0.subject, $0.attribute, $0.value, $0.ended ?? false) }, in: cube)
+        claims(
+            answer.claims.map { ($0.subject, $0.attribute, $0.value, $0.ended ?? false) }, in: cube)
     }
 
     /// - Parameter found: subject, attribute, value and whether it ended, as a model says.
     package static func claims(
-        _ found: [(subject: String, attribute: String, value: String, ended: Bool)], in cube: MemCube
+        _ found: [(subject: String, attribute: String, value: String, ended: Bool)],
+        in cube: MemCube
     ) -> [Claim] {
         let words = Set(TextAnalyzer.words(cube.text).map { $0.lowercased() })
         func clean(_ text: String) -> String {
             let parts = text.lowercased().split(whereSeparator: \.isWhitespace).map(String.init)
-            return parts.drop { ["a", "an", "the", "my", "is", "in", "at"].contains($0) }.joined(separator: " ")
-                .trimmingCharacters(in: .punctuationCharacters)
+            return parts.drop { ["a", "an", "the", "my", "is", "in", "at"].contains($0) }.joined(
+                separator: " "
+            )
+            .trimmingCharacters(in: .punctuationCharacters)
         }
         /// Whether all of it is in the text.
         func stands(_ text: String) -> Bool {
@@ -75,18 +86,23 @@ package enum Refinement {
                 speaker = cube.speaker?.lowercased()
             let isSpeaker = speakerWords.contains(said) || said == speaker,
                 subject = isSpeaker ? speaker ?? "i" : clean(said), value = clean(item.value)
-            guard isSpeaker || stands(subject), stands(value), subject != value, subject.utf8.count <= 120,
+            guard isSpeaker || stands(subject), stands(value), subject != value,
+                subject.utf8.count <= 120,
                 value.utf8.count <= 120
             else { continue }
             claims.removeAll { $0.subject == subject && $0.attribute == item.attribute }
-            claims.append(Claim(subject: subject, attribute: item.attribute, value: value, isDenied: item.ended))
+            claims.append(
+                Claim(
+                    subject: subject, attribute: item.attribute, value: value, isDenied: item.ended)
+            )
         }
         return claims
     }
 }
 
 extension MemoryOS {
-    /// Has a model look at an owner's memories that it has not seen, the oldest first. Where it stopped is in the store.
+    /// Has a model look at an owner's memories that it has not seen, the oldest first. Where it
+    /// stopped is in the store.
     ///
     /// - Parameter count: the most memories to ask about.
     /// - Returns: what was done, in words.
@@ -102,7 +118,8 @@ extension MemoryOS {
         filter.afterProgress = progress
         var asked = 0, found = 0, unclear = 0
         let caller = Caller(
-            Caller.mneme.principal, operation: "refine", reason: "claims found by \(oracle.name.prefix(80))", time: now)
+            Caller.mneme.principal, operation: "refine",
+            reason: "claims found by \(oracle.name.prefix(80))", time: now)
         while true {
             let page = try await run { [store, filter] in try store.list(filter, by: .mneme) }
             for cube in page {
@@ -113,11 +130,17 @@ extension MemoryOS {
                 }
                 if Refinement.concerns(cube) {
                     asked += 1
-                    if let answer = try await oracle.ask(Refinement.question(cube), for: Refinement.Answer.self) {
+                    if let answer = try await oracle.ask(
+                        Refinement.question(cube), for: Refinement.Answer.self)
+                    {
                         let claims = Refinement.checked(answer, cube)
                         if !claims.isEmpty {
                             found += 1
-                            do { try await run { [self] in try setClaims(claims, of: cube, by: caller) } } catch let
+                            do {
+                                try await run { [self] in
+                                    try setClaims(claims, of: cube, by: caller)
+                                }
+                            } catch let
                                 error as StoreError
                                 where error.code == .notFound || error.code == .conflict
                             {}  // Somebody changed it at this moment, and the rules have looked at what it says now.
@@ -126,7 +149,9 @@ extension MemoryOS {
                         unclear += 1
                     }
                 }
-                try await run { [store] in try store.setProgress(cube.id, of: progress, owner: owner) }
+                try await run { [store] in
+                    try store.setProgress(cube.id, of: progress, owner: owner)
+                }
             }
             guard page.count == filter.limit else {
                 return
@@ -141,7 +166,8 @@ extension MemoryOS {
         guard cube.claims.isEmpty else { return }
         cube.claims = claims
         _ = try store.commit(
-            [.update(cube, analysis: analysis, contentHash: hash)], owner: cube.scope.owner, by: caller)
+            [.update(cube, analysis: analysis, contentHash: hash)], owner: cube.scope.owner,
+            by: caller)
     }
 
     /// Has jobs ask a model, from now on.

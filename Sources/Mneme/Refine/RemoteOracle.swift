@@ -5,7 +5,8 @@ import NIOConcurrencyHelpers
     import FoundationNetworking
 #endif
 
-/// A model behind an OpenAI-compatible endpoint (`/chat/completions` with a JSON schema as `response_format`). What it is asked about leaves the machine.
+/// A model behind an OpenAI-compatible endpoint (`/chat/completions` with a JSON schema as
+/// `response_format`). What it is asked about leaves the machine.
 public struct RemoteOracle: Oracle {
     public let name: String
     private let url: URL, key: String?
@@ -16,8 +17,10 @@ public struct RemoteOracle: Oracle {
     ///   - key: sent as a bearer token.
     /// - Throws: `InputError` if that is no address.
     public init(base: String, model: String, key: String?) throws {
-        guard let url = URL(string: base), ["http", "https"].contains(url.scheme), url.host != nil else {
-            throw InputError("'\(base.prefix(200))' is no address such as http://localhost:11434/v1.")
+        guard let url = URL(string: base), ["http", "https"].contains(url.scheme), url.host != nil
+        else {
+            throw InputError(
+                "'\(base.prefix(200))' is no address such as http://localhost:11434/v1.")
         }
         (self.url, name, self.key) = (url.appendingPathComponent("chat/completions"), model, key)
     }
@@ -25,14 +28,17 @@ public struct RemoteOracle: Oracle {
     public func answer(_ question: OracleQuestion) async throws -> String {
         let schema = try JSONValue(parsing: Array(question.schema.utf8))
         let body: JSONValue = [
-            "model": .string(name), "temperature": 0, "max_tokens": .number(Double(question.maxTokens)),
+            "model": .string(name), "temperature": 0,
+            "max_tokens": .number(Double(question.maxTokens)),
             "messages": [
                 ["role": "system", "content": .string(question.instructions)],
                 ["role": "user", "content": .string(question.text)],
             ],
             "response_format": [
                 "type": "json_schema",
-                "json_schema": ["name": .string(question.schemaName), "strict": true, "schema": schema],
+                "json_schema": [
+                    "name": .string(question.schemaName), "strict": true, "schema": schema,
+                ],
             ],
         ]
         var request = URLRequest(url: url, timeoutInterval: 120)
@@ -48,7 +54,10 @@ public struct RemoteOracle: Oracle {
         }
         guard let answer = try? JSONValue(parsing: Array(data)),
             let text = answer["choices"]?.array?.first?["message"]?["content"]?.string
-        else { throw OracleError("\(url.host ?? "The endpoint") answered what no OpenAI-compatible endpoint does.") }
+        else {
+            throw OracleError(
+                "\(url.host ?? "The endpoint") answered what no OpenAI-compatible endpoint does.")
+        }
         return text
     }
 

@@ -7,7 +7,9 @@ extension MemoryOS {
     private static let promotion = "promotion"
 
     /// Has the job `promote` hand profiles to this one, too.
-    public func attach(promoter: any MemoryPromoter) { promoters.withLockedValue { $0.append(promoter) } }
+    public func attach(promoter: any MemoryPromoter) {
+        promoters.withLockedValue { $0.append(promoter) }
+    }
 
     /// Hands an owner's profile to the promoters, and archives what they made of a former one.
     ///
@@ -21,32 +23,40 @@ extension MemoryOS {
                     try self.profile(
                         of: owner,
                         in: store.visibility(
-                            of: owner, for: .read, by: Caller(reader, operation: "promote", time: now)), by: .mneme)
+                            of: owner, for: .read,
+                            by: Caller(reader, operation: "promote", time: now)), by: .mneme)
                 }
-                guard !profile.isEmpty, let reference = try await promoter.promote(profile, for: reader) else {
+                guard !profile.isEmpty,
+                    let reference = try await promoter.promote(profile, for: reader)
+                else {
                     continue
                 }
                 let caller = Caller(
-                    Caller.mneme.principal, operation: "promote", reason: "chats begin with the profile", time: now)
+                    Caller.mneme.principal, operation: "promote",
+                    reason: "chats begin with the profile", time: now)
                 if let known = try await run({ [self] in
                     try promotions(of: owner).first { $0.activation?.block == reference.block }
                 }) {
                     if known.state == .archived {
-                        _ = try await run { [store] in try store.commit([.restore(known.id)], owner: owner, by: caller)
+                        _ = try await run { [store] in
+                            try store.commit([.restore(known.id)], owner: owner, by: caller)
                         }
                     }
                 } else {
                     // No words of memories: it outlives none of them, but a moment.
                     let count = "\(profile.count) \(profile.count == 1 ? "memory" : "memories")"
                     _ = try await keep(
-                        reference, text: "The profile (\(count)), computed ahead for \(promoter.name)",
-                        scope: Scope(tenant: owner.tenant, user: owner.user), source: Self.promotion, by: caller)
+                        reference,
+                        text: "The profile (\(count)), computed ahead for \(promoter.name)",
+                        scope: Scope(tenant: owner.tenant, user: owner.user),
+                        source: Self.promotion, by: caller)
                 }
                 blocks.insert(reference.block)
                 tokens = max(tokens, reference.tokens)
             }
             if tokens > 0 {
-                made.append("the profile's keys and values are kept for \(promoter.name), \(tokens) tokens")
+                made.append(
+                    "the profile's keys and values are kept for \(promoter.name), \(tokens) tokens")
             }
             try await run { [self, blocks] in
                 for cube in try promotions(of: owner) where cube.state == .activated {
@@ -55,7 +65,8 @@ extension MemoryOS {
                     else { continue }
                     try promoter.release(activation)
                     let caller = Caller(
-                        Caller.mneme.principal, operation: "promote", reason: "the profile has changed", time: now)
+                        Caller.mneme.principal, operation: "promote",
+                        reason: "the profile has changed", time: now)
                     _ = try store.commit([.archive(cube.id)], owner: owner, by: caller)
                 }
             }
@@ -70,7 +81,8 @@ extension MemoryOS {
         return try store.list(filter, by: .mneme).filter { $0.provenance.source == Self.promotion }
     }
 
-    /// Who a user is and what they like, as far as it is in their profile and in sight: the oldest first, so that it begins alike from turn to turn.
+    /// Who a user is and what they like, as far as it is in their profile and in sight: the oldest
+    /// first, so that it begins alike from turn to turn.
     func profile(of owner: Owner, in sight: Visibility, by caller: Caller) throws -> [MemCube] {
         var filter = CubeFilter(owner: owner, limit: 4 * Self.profileLimit)
         (filter.tier, filter.state) = (.profile, .activated)

@@ -30,7 +30,9 @@ public struct TierReport: Sendable, Codable {
 
 extension MemoryOS {
     /// An owner's tiers. What recall uses is counted first.
-    public func tiers(of owner: Owner, limit: Int = 20, now: Date = Date(), by caller: Caller = .local) async throws
+    public func tiers(
+        of owner: Owner, limit: Int = 20, now: Date = Date(), by caller: Caller = .local
+    ) async throws
         -> TierReport
     {
         try await run { [self] in
@@ -38,13 +40,16 @@ extension MemoryOS {
             let (plan, profile) = try plan(TierPlan.Settings(), owner, by: caller)
             let topics = plan.topics.values.filter { !$0.members.isEmpty }.map { topic in
                 TierReport.Topic(
-                    id: topic.id, about: topic.about, memories: topic.count, midTerm: topic.members.count,
+                    id: topic.id, about: topic.about, memories: topic.count,
+                    midTerm: topic.members.count,
                     visits: topic.visits,
                     heat: topic.heat(now, plan.settings), last: topic.last)
             }.sorted { ($1.heat, $0.id) < ($0.heat, $1.id) }
             return TierReport(
                 counts: Dictionary(
-                    uniqueKeysWithValues: MemoryTier.allCases.map { ($0.rawValue, plan.counts[$0] ?? 0) }),
+                    uniqueKeysWithValues: MemoryTier.allCases.map {
+                        ($0.rawValue, plan.counts[$0] ?? 0)
+                    }),
                 topics: Array(topics.prefix(limit)),
                 profile: profile)
         }
@@ -59,7 +64,8 @@ extension MemoryOS {
         var plan = TierPlan(settings), profile: [MemCube] = []
         var filter = CubeFilter(owner: owner, limit: 1_024)
         filter.state = .activated
-        let key = IndexKey(owner: owner, visibility: try store.visibility(of: owner, for: .read, by: caller))
+        let key = IndexKey(
+            owner: owner, visibility: try store.visibility(of: owner, for: .read, by: caller))
         while true {
             try Task.checkCancellation()
             let page = try store.list(filter, by: caller),
@@ -69,7 +75,9 @@ extension MemoryOS {
                     id: cube.id, type: cube.type, session: cube.scope.session,
                     time: min(cube.recordedTime, cube.eventTime))
                 // What a model says is nobody's profile.
-                if Self.modelRoles.contains(cube.speaker?.lowercased() ?? "") { memory.type = .episodic }
+                if Self.modelRoles.contains(cube.speaker?.lowercased() ?? "") {
+                    memory.type = .episodic
+                }
                 memory.lastUse = cube.usage?.last
                 memory.uses = cube.usage?.count ?? 0
                 memory.keywords = Set(cube.keywords)
@@ -88,7 +96,9 @@ extension MemoryOS {
     /// Moves an owner's memories from tier to tier.
     ///
     /// - Returns: what was done, in words.
-    func promote(_ owner: Owner, _ settings: TierPlan.Settings, isDry: Bool, now: Date) async throws -> String {
+    func promote(_ owner: Owner, _ settings: TierPlan.Settings, isDry: Bool, now: Date) async throws
+        -> String
+    {
         flushUses()
         let moves = try await run { [self] in
             var (plan, _) = try plan(settings, owner, by: .mneme)
@@ -106,7 +116,9 @@ extension MemoryOS {
                         part.map { move in
                             WriteRequest(
                                 [.move(move.id, to: move.tier, topic: move.topic)], owner: owner,
-                                by: Caller(Caller.mneme.principal, operation: "promote", reason: move.reason, time: now)
+                                by: Caller(
+                                    Caller.mneme.principal, operation: "promote",
+                                    reason: move.reason, time: now)
                             )
                         })
                 }
@@ -118,9 +130,13 @@ extension MemoryOS {
                 counts[move.tier, default: 0] += 1
             }
         }
-        let parts = MemoryTier.allCases.compactMap { tier in counts[tier].map { "\($0) to \(tier.rawValue)" } }
+        let parts = MemoryTier.allCases.compactMap { tier in
+            counts[tier].map { "\($0) to \(tier.rawValue)" }
+        }
         let moved =
-            parts.isEmpty ? "nothing moves" : (isDry ? "would move: " : "moved: ") + parts.joined(separator: ", ")
-        return ([moved] + (isDry ? [] : try await promoteProfile(of: owner, now: now))).joined(separator: "; ")
+            parts.isEmpty
+            ? "nothing moves" : (isDry ? "would move: " : "moved: ") + parts.joined(separator: ", ")
+        return ([moved] + (isDry ? [] : try await promoteProfile(of: owner, now: now))).joined(
+            separator: "; ")
     }
 }

@@ -1,13 +1,16 @@
 public import MnemeStore
 
-/// Makes of somebody's profile what a model reads sooner: keys and values that are computed once. Adapters have their place here once there are any.
+/// Makes of somebody's profile what a model reads sooner: keys and values that are computed once.
+/// Adapters have their place here once there are any.
 ///
-/// The job `promote` hands on what came as far as the profile, through every promoter that is attached. What one makes is a memory with edges to those
-/// that it was made of: it goes when one of them is erased.
+/// The job `promote` hands on what came as far as the profile, through every promoter that is
+/// attached. What one makes is a memory with edges to those that it was made of: it goes when one
+/// of them is erased.
 public protocol MemoryPromoter: Sendable {
     /// The model for which it works.
     var name: String { get }
-    /// Those whose prompts begin otherwise than others', as they see another part of an owner's memories or share nothing with others.
+    /// Those whose prompts begin otherwise than others', as they see another part of an owner's
+    /// memories or share nothing with others.
     func readers(of owner: Owner) -> [Principal]
     /// Makes something of a profile as a reader sees it, or finds that it is made already.
     ///

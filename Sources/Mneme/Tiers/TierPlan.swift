@@ -1,18 +1,22 @@
 package import Foundation
 package import MnemeStore
 
-/// Decides which memories move from tier to tier, as MemoryOS (Kang et al. 2025) [95] has it: what leaves the short term joins a topic; topics that were
-/// visited often, hold much and were in use of late are hot, and what is in them becomes long-term.
+/// Decides which memories move from tier to tier, as MemoryOS (Kang et al. 2025) [95] has it: what
+/// leaves the short term joins a topic; topics that were visited often, hold much and were in use
+/// of late are hot, and what is in them becomes long-term.
 ///
-/// A value: it is fed with memories, and says what moves and why. Nothing is archived here; see ``ForgettingCurve``. Against the paper: who somebody is
-/// goes to the profile when it leaves the short term, not only with a hot topic, and no model rewrites it.
+/// A value: it is fed with memories, and says what moves and why. Nothing is archived here; see
+/// ``ForgettingCurve``. Against the paper: who somebody is goes to the profile when it leaves the
+/// short term, not only with a hot topic, and no model rewrites it.
 package struct TierPlan {
     package struct Settings: Sendable {
         package init() {}
 
-        /// The last memories of a conversation that stay short-term, and after how many seconds of silence it has ended.
+        /// The last memories of a conversation that stay short-term, and after how many seconds of
+        /// silence it has ended.
         package var kept = 7, silence = 86_400.0
-        /// Cosine similarity and overlap of keywords, added, from which a memory belongs to a topic.
+        /// Cosine similarity and overlap of keywords, added, from which a memory belongs to a
+        /// topic.
         package var similarity = 0.6
         /// Above it a topic is hot.
         package var heat = 5.0
@@ -64,12 +68,15 @@ package struct TierPlan {
         var count = 0
 
         /// Words that say what it is about, the commonest first.
-        var about: [String] { keywords.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.prefix(5).map(\.key) }
+        var about: [String] {
+            keywords.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.prefix(5).map(\.key)
+        }
 
         func recency(_ now: Date, _ settings: Settings) -> Double {
             exp(-max(0, now.timeIntervalSince(last)) / settings.recency)
         }
-        /// Visits and memories that are not promoted yet, and recency: each counts alike (α = β = γ = 1).
+        /// Visits and memories that are not promoted yet, and recency: each counts alike (α = β = γ
+        /// = 1).
         func heat(_ now: Date, _ settings: Settings) -> Double {
             Double(visits + members.count) + (members.isEmpty ? 0 : recency(now, settings))
         }
@@ -135,7 +142,8 @@ package struct TierPlan {
         var moves: [CubeID: Move] = [:], order: [CubeID] = []
         func move(_ id: CubeID, _ tier: MemoryTier, _ topic: CubeID?, _ reason: String) {
             if let former = moves[id] {
-                moves[id] = Move(id: id, tier: tier, topic: topic, reason: former.reason + "; " + reason)
+                moves[id] = Move(
+                    id: id, tier: tier, topic: topic, reason: former.reason + "; " + reason)
             } else {
                 order.append(id)
                 moves[id] = Move(id: id, tier: tier, topic: topic, reason: reason)
@@ -144,9 +152,15 @@ package struct TierPlan {
         // What leaves the short term.
         var leaving: [(memory: Memory, reason: String)] = []
         for memories in recent.values {
-            let isOver = memories.last.map { now.timeIntervalSince($0.time) > settings.silence } ?? true
+            let isOver =
+                memories.last.map { now.timeIntervalSince($0.time) > settings.silence } ?? true
             leaving += memories.dropLast(isOver ? 0 : settings.kept).map {
-                ($0, isOver ? "its conversation ended" : "not among the last \(settings.kept) of its conversation")
+                (
+                    $0,
+                    isOver
+                        ? "its conversation ended"
+                        : "not among the last \(settings.kept) of its conversation"
+                )
             }
         }
         leaving.sort { ($0.memory.time, $0.memory.id) < ($1.memory.time, $1.memory.id) }
@@ -157,7 +171,9 @@ package struct TierPlan {
                 profile.append(memory)
                 continue
             }
-            let best = open.suffix(settings.open).map { (id: $0, similarity: topics[$0]!.similarity(memory)) }.max {
+            let best = open.suffix(settings.open).map {
+                (id: $0, similarity: topics[$0]!.similarity(memory))
+            }.max {
                 ($0.similarity, $1.id) < ($1.similarity, $0.id)
             }
             let topic: CubeID
@@ -165,7 +181,8 @@ package struct TierPlan {
                 topic = best.id
                 move(
                     memory.id, .midTerm, topic,
-                    "\(reason); \(String(format: "%.2f", best.similarity)) like the topic of \(topic)")
+                    "\(reason); \(String(format: "%.2f", best.similarity)) like the topic of \(topic)"
+                )
             } else {
                 topic = memory.id
                 move(memory.id, .midTerm, topic, reason + "; begins a topic")
@@ -179,20 +196,27 @@ package struct TierPlan {
             let heat = topic.heat(now, settings)
             guard heat > settings.heat else { continue }
             let reason = String(
-                format: "its topic is hot: %d visits + %d memories + recency %.2f = %.2f, above %g", topic.visits,
+                format: "its topic is hot: %d visits + %d memories + recency %.2f = %.2f, above %g",
+                topic.visits,
                 topic.members.count,
                 topic.recency(now, settings), heat, settings.heat)
             for member in topic.members {
                 move(
-                    member.id, member.type == .preference || member.type == .core ? .profile : .longTerm, topic.id,
+                    member.id,
+                    member.type == .preference || member.type == .core ? .profile : .longTerm,
+                    topic.id,
                     reason)
             }
         }
         // What a profile does not hold any more, or has no room for.
-        for memory in profile where !memory.holds { move(memory.id, .longTerm, memory.topic, "does not hold any more") }
+        for memory in profile where !memory.holds {
+            move(memory.id, .longTerm, memory.topic, "does not hold any more")
+        }
         let held = profile.filter(\.holds)
         if held.count > settings.profile {
-            for memory in held.sorted(by: { ($0.lastUse ?? $0.time, $0.id) < ($1.lastUse ?? $1.time, $1.id) }).prefix(
+            for memory in held.sorted(by: {
+                ($0.lastUse ?? $0.time, $0.id) < ($1.lastUse ?? $1.time, $1.id)
+            }).prefix(
                 held.count - settings.profile)
             {
                 move(

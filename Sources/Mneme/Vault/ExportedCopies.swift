@@ -6,21 +6,25 @@ public import MnemeStore
 import NIOConcurrencyHelpers
 
 extension MemoryOS {
-    /// Writes an owner's memories to a file, and writes down that it did: erasing one of them later erases it there, too.
+    /// Writes an owner's memories to a file, and writes down that it did: erasing one of them later
+    /// erases it there, too.
     ///
     /// - Parameters:
-    ///   - lines: JSON lines with memories of the owner, as ``package(of:since:by:signedWith:)`` makes them.
+    ///   - lines: JSON lines with memories of the owner, as ``package(of:since:by:signedWith:)``
+    ///     makes them.
     ///   - passphrase: seals the file.
     /// - Returns: how many lines were written.
     /// - Throws: `FileError` if the file cannot be written; what was there before is left then.
     public func write(
-        _ lines: AsyncThrowingStream<String, any Error>, of owner: Owner, to path: String, passphrase: String? = nil,
+        _ lines: AsyncThrowingStream<String, any Error>, of owner: Owner, to path: String,
+        passphrase: String? = nil,
         by caller: Caller = .local
     ) async throws -> Int {
         let path = URL(fileURLWithPath: path).standardizedFileURL.path
         let position = try await run { [store] in try store.position(of: owner) }
         let file = try AtomicFile(path)
-        var count = 0, sealed = try passphrase.map { try SealedFile.Writer(passphrase: $0, write: file.write) }
+        var count = 0,
+            sealed = try passphrase.map { try SealedFile.Writer(passphrase: $0, write: file.write) }
         for try await line in lines {
             let data = Data((line + "\n").utf8)
             if sealed == nil { try file.write(data) } else { try sealed!.add(data) }
@@ -28,13 +32,17 @@ extension MemoryOS {
         }
         try sealed?.finish()
         let export = VaultExport(
-            owner: owner, kind: .file, place: path, time: caller.time, principal: caller.principal.name,
+            owner: owner, kind: .file, place: path, time: caller.time,
+            principal: caller.principal.name,
             position: position)
-        // First that it is there, lest it be there without anybody knowing; until then the former one stands in its place.
+        // First that it is there, lest it be there without anybody knowing; until then the former
+        // one stands in its place.
         try await run { [store] in
             var first = export
             first.position =
-                try store.exports(of: owner, by: .mneme).filter { $0.kind == .file && $0.place == path }.map(\.position)
+                try store.exports(of: owner, by: .mneme).filter {
+                    $0.kind == .file && $0.place == path
+                }.map(\.position)
                 .min().map {
                     min($0, position)
                 } ?? position
@@ -47,16 +55,21 @@ extension MemoryOS {
             guard try !store.erased(of: owner, since: position).isEmpty else { return }
             let reached = try reach(
                 export,
-                keys.withLockedValue { PackageKeys(signing: $0.signing, passphrase: passphrase ?? $0.passphrase) })
+                keys.withLockedValue {
+                    PackageKeys(signing: $0.signing, passphrase: passphrase ?? $0.passphrase)
+                })
             guard reached.isReached else {
                 throw StoreError(
-                    .conflict, "A memory was erased while \(path) was written. Delete it, and export it again.")
+                    .conflict,
+                    "A memory was erased while \(path) was written. Delete it, and export it again."
+                )
             }
         }
         return count
     }
 
-    /// Copies of an owner's memories that left the store, and whether anything that was erased since stands in them; what can be, is taken out.
+    /// Copies of an owner's memories that left the store, and whether anything that was erased
+    /// since stands in them; what can be, is taken out.
     public func exports(of owner: Owner, by caller: Caller = .local) async throws -> [ExportedCopy] {
         try await run { [self] in try reachExports(of: owner, by: caller) }
     }
@@ -70,26 +83,35 @@ extension MemoryOS {
         return try store.exports(of: owner, by: caller).map { try reach($0, keys) }
     }
 
-    /// Looks for copies in which something stands that was erased; `repair` takes it out where that can be done.
+    /// Looks for copies in which something stands that was erased; `repair` takes it out where that
+    /// can be done.
     package func checkCopies(repair: Bool) throws -> StoreFinding {
         var known = 0, waiting: [ExportedCopy] = [], count = 0
         for owner in try store.owners() {
             let exports = try store.exports(of: owner, by: .mneme).filter { $0.kind == .file }
             known += exports.count
-            let behind = try exports.filter { try !store.erased(of: owner, since: $0.position).isEmpty }
+            let behind = try exports.filter {
+                try !store.erased(of: owner, since: $0.position).isEmpty
+            }
             count += behind.count
             let keys = keys.withLockedValue(\.self)
             if repair {
-                waiting += try behind.map { try reach($0, keys) }.filter { !$0.isReached && $0.outcome != .missing }
+                waiting += try behind.map { try reach($0, keys) }.filter {
+                    !$0.isReached && $0.outcome != .missing
+                }
             }
         }
         let isSound = repair ? waiting.isEmpty : count == 0
         let detail =
             isSound || !repair
             ? "\(known) exported \(known == 1 ? "file" : "files") known"
-                + (isSound ? "" : ", \(count) may hold what was erased since; `mneme doctor --repair` takes it out")
+                + (isSound
+                    ? ""
+                    : ", \(count) may hold what was erased since; `mneme doctor --repair` takes it out")
             : waiting.map(\.note).joined(separator: "; ")
-        return StoreFinding(check: "copies", sound: isSound, detail: detail, repaired: repair && isSound && count > 0)
+        return StoreFinding(
+            check: "copies", sound: isSound, detail: detail,
+            repaired: repair && isSound && count > 0)
     }
 
     /// Files with copies of an owner's memories.
@@ -102,7 +124,8 @@ extension MemoryOS {
             erased = Set(try store.erased(of: export.owner, since: export.position))
         guard export.kind == .file else { return ExportedCopy(export, .followed) }
         guard !erased.isEmpty else {
-            return ExportedCopy(export, FileManager.default.fileExists(atPath: export.place) ? .clean : .missing)
+            return ExportedCopy(
+                export, FileManager.default.fileExists(atPath: export.place) ? .clean : .missing)
         }
         var copy = ExportedCopy(export, ExportedFile(export.place, keys).erase(erased))
         if copy.isReached, position > export.position {
@@ -126,7 +149,9 @@ private struct ExportedFile {
     /// - Complexity: one pass; two more if it holds one of them.
     func erase(_ ids: Set<CubeID>) -> ExportedCopy.Outcome {
         guard FileManager.default.fileExists(atPath: path) else { return .missing }
-        guard !isSealed || keys.passphrase != nil, var lines = try? lines(), let first = try? lines.next() else {
+        guard !isSealed || keys.passphrase != nil, var lines = try? lines(),
+            let first = try? lines.next()
+        else {
             return isSealed ? .sealed : .unreadable
         }
         do {
@@ -150,7 +175,8 @@ private struct ExportedFile {
 
     private func lines() throws -> LineReader {
         try LineReader(
-            source: SealedFile.source(path, passphrase: keys.passphrase), maximumLine: VaultPackage.maximumLine)
+            source: SealedFile.source(path, passphrase: keys.passphrase),
+            maximumLine: VaultPackage.maximumLine)
     }
 
     private func rewritePackage(without ids: Set<CubeID>) throws -> ExportedCopy.Outcome {
@@ -177,7 +203,8 @@ private struct ExportedFile {
                 try write(
                     Array(
                         VaultPackage.end(
-                            hash.finalize(), memories: memories, erased: end.erased + gone.count, signedWith: signer
+                            hash.finalize(), memories: memories, erased: end.erased + gone.count,
+                            signedWith: signer
                         ).utf8))
             } else if !content.isAny {
                 try keep(bytes)
@@ -191,10 +218,16 @@ private struct ExportedFile {
         let file = try AtomicFile(path)
         var lines = try lines(),
             sealed =
-                try isSealed ? keys.passphrase.map { try SealedFile.Writer(passphrase: $0, write: file.write) } : nil
+                try isSealed
+                ? keys.passphrase.map { try SealedFile.Writer(passphrase: $0, write: file.write) }
+                : nil
         while case .text(let bytes)? = try lines.next() {
             try body(bytes) { line in
-                if sealed == nil { try file.write(Data(line + [10])) } else { try sealed!.add(Data(line + [10])) }
+                if sealed == nil {
+                    try file.write(Data(line + [10]))
+                } else {
+                    try sealed!.add(Data(line + [10]))
+                }
             }
         }
         try sealed?.finish()
@@ -202,12 +235,18 @@ private struct ExportedFile {
     }
 
     /// What a line says of some memories.
-    private static func content(_ line: [UInt8], _ ids: Set<CubeID>) -> (memory: CubeID?, isAny: Bool, isEnd: Bool) {
+    private static func content(_ line: [UInt8], _ ids: Set<CubeID>) -> (
+        memory: CubeID?, isAny: Bool, isEnd: Bool
+    ) {
         struct Named: Decodable { var id: CubeID }
         guard let read = try? VaultPackage.decode(line) else { return (nil, false, false) }
-        if let memory = read.memory { return ids.contains(memory.id) ? (memory.id, true, false) : (nil, false, false) }
+        if let memory = read.memory {
+            return ids.contains(memory.id) ? (memory.id, true, false) : (nil, false, false)
+        }
         if let past = read.past { return (nil, ids.contains(past.cube), false) }
-        if let link = read.link { return (nil, ids.contains(link.source) || ids.contains(link.target), false) }
+        if let link = read.link {
+            return (nil, ids.contains(link.source) || ids.contains(link.target), false)
+        }
         if read.end != nil { return (nil, false, true) }
         let named = try? JSONDecoder().decode(Named.self, from: Data(line))
         return (nil, named.map { ids.contains($0.id) } ?? false, false)

@@ -44,8 +44,10 @@ public struct ExportedCopy: Sendable, Codable, Equatable {
         case .followed:
             "'\(place)' fetched a copy on \(DateText.day(export.time)), and erases there what was erased here when it fetches again"
         case .missing: "\(place) is not there any more; if it was moved, delete it where it is"
-        case .sealed: "\(place) is sealed: give its passphrase to `mneme vault exports`, or delete it"
-        case .signed: "\(place) is signed with a key that is not here: delete it, and export it again"
+        case .sealed:
+            "\(place) is sealed: give its passphrase to `mneme vault exports`, or delete it"
+        case .signed:
+            "\(place) is signed with a key that is not here: delete it, and export it again"
         case .unreadable: "\(place) was changed or cannot be read or written: delete it"
         }
     }

@@ -2,10 +2,12 @@ import Crypto
 import CryptoExtras
 package import Foundation
 
-/// A file that only a passphrase opens: AES-256-GCM in pieces of 64 KiB under a key that scrypt (RFC 7914) makes of the passphrase.
+/// A file that only a passphrase opens: AES-256-GCM in pieces of 64 KiB under a key that scrypt
+/// (RFC 7914) makes of the passphrase.
 ///
-/// The first line is JSON and says how; each piece's nonce counts and says whether it is the last (the STREAM construction of Hoang et al. 2015), so that
-/// pieces can neither be exchanged nor cut off without that being noticed.
+/// The first line is JSON and says how; each piece's nonce counts and says whether it is the last
+/// (the STREAM construction of Hoang et al. 2015), so that pieces can neither be exchanged nor cut
+/// off without that being noticed.
 package enum SealedFile {
     private static let format = "mneme-sealed", piece = 64 << 10, tag = 16
     /// scrypt's cost: 64 MiB and some tenths of a second.
@@ -19,14 +21,18 @@ package enum SealedFile {
 
     private static func key(_ passphrase: String, _ header: Header) throws -> SymmetricKey {
         try KDF.Scrypt.deriveKey(
-            from: Data(passphrase.precomposedStringWithCanonicalMapping.utf8), salt: header.salt, outputByteCount: 32,
+            from: Data(passphrase.precomposedStringWithCanonicalMapping.utf8), salt: header.salt,
+            outputByteCount: 32,
             rounds: header.rounds,
             blockSize: header.blockSize,
             parallelism: 1, maxMemory: 2 * 128 * header.rounds * header.blockSize)
     }
 
-    private static func nonce(_ prefix: Data, _ number: UInt32, isLast: Bool) throws -> AES.GCM.Nonce {
-        try AES.GCM.Nonce(data: prefix + withUnsafeBytes(of: number.bigEndian) { Data($0) } + [isLast ? 1 : 0])
+    private static func nonce(_ prefix: Data, _ number: UInt32, isLast: Bool) throws
+        -> AES.GCM.Nonce
+    {
+        try AES.GCM.Nonce(
+            data: prefix + withUnsafeBytes(of: number.bigEndian) { Data($0) } + [isLast ? 1 : 0])
     }
 
     // MARK: Writing
@@ -39,13 +45,18 @@ package enum SealedFile {
 
         package init(passphrase: String, write: @escaping (Data) throws -> Void) throws {
             guard !passphrase.isEmpty else { throw InputError("The passphrase is empty.") }
-            let random = { (count: Int) in SymmetricKey(size: .init(bitCount: count * 8)).withUnsafeBytes { Data($0) } }
+            let random = { (count: Int) in
+                SymmetricKey(size: .init(bitCount: count * 8)).withUnsafeBytes { Data($0) }
+            }
             let header = Header(
-                format: format, version: 1, rounds: rounds, blockSize: blockSize, salt: random(16), nonce: random(7))
+                format: format, version: 1, rounds: rounds, blockSize: blockSize, salt: random(16),
+                nonce: random(7))
             let encoder = JSONEncoder()
             encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
             self.header = try encoder.encode(header) + [10]
-            (self.write, key, prefix) = (write, try SealedFile.key(passphrase, header), header.nonce)
+            (self.write, key, prefix) = (
+                write, try SealedFile.key(passphrase, header), header.nonce
+            )
             try write(self.header)
         }
 
@@ -61,7 +72,8 @@ package enum SealedFile {
 
         private mutating func seal(_ data: Data, isLast: Bool) throws {
             let box = try AES.GCM.seal(
-                data, using: key, nonce: nonce(prefix, number, isLast: isLast), authenticating: header)
+                data, using: key, nonce: nonce(prefix, number, isLast: isLast),
+                authenticating: header)
             try write(box.ciphertext + box.tag)
             guard number < .max else { throw InputError("The file is too long to be sealed.") }
             number += 1
@@ -74,12 +86,14 @@ package enum SealedFile {
     package static func isSealed(_ path: String) -> Bool {
         guard let handle = FileHandle(forReadingAtPath: path) else { return false }
         defer { try? handle.close() }
-        return ((try? handle.read(upToCount: 256)) ?? Data()).range(of: Data("\"\(format)\"".utf8)) != nil
+        return ((try? handle.read(upToCount: 256)) ?? Data()).range(of: Data("\"\(format)\"".utf8))
+            != nil
     }
 
     /// Hands out a file's bytes in pieces, opened if it is sealed.
     ///
-    /// - Throws: `InputError` if it cannot be read, or is sealed and the passphrase is missing or wrong.
+    /// - Throws: `InputError` if it cannot be read, or is sealed and the passphrase is missing or
+    ///   wrong.
     package static func source(_ path: String, passphrase: String?) throws -> () throws -> Data? {
         guard let handle = FileHandle(forReadingAtPath: path) else {
             throw InputError("\(path) cannot be read. Does it exist?")
@@ -87,18 +101,22 @@ package enum SealedFile {
         guard isSealed(path) else {
             return {
                 do { return try handle.read(upToCount: 256 << 10) } catch {
-                    throw InputError("\(path) cannot be read further: \(error.localizedDescription)")
+                    throw InputError(
+                        "\(path) cannot be read further: \(error.localizedDescription)")
                 }
             }
         }
         guard let passphrase else {
             throw InputError(
-                "\(path) is sealed. Give its passphrase: in MNEME_PASSPHRASE, or in a file with --passphrase.")
+                "\(path) is sealed. Give its passphrase: in MNEME_PASSPHRASE, or in a file with --passphrase."
+            )
         }
         var waiting = (try? handle.read(upToCount: 4096)) ?? Data()
         guard let end = waiting.firstIndex(of: 10),
-            let header = try? JSONDecoder().decode(Header.self, from: waiting.prefix(end)), header.format == format,
-            header.version == 1, (2...mostRounds).contains(header.rounds), header.rounds.nonzeroBitCount == 1,
+            let header = try? JSONDecoder().decode(Header.self, from: waiting.prefix(end)),
+            header.format == format,
+            header.version == 1, (2...mostRounds).contains(header.rounds),
+            header.rounds.nonzeroBitCount == 1,
             (1...16).contains(header.blockSize),
             header.nonce.count == 7, (8...64).contains(header.salt.count)
         else { throw InputError("The head of the sealed file \(path) is damaged.") }
@@ -118,7 +136,8 @@ package enum SealedFile {
             waiting = Data(waiting.dropFirst(piece + tag))
             guard sealed.count >= tag, number < .max,
                 let box = try? AES.GCM.SealedBox(
-                    nonce: nonce(header.nonce, number, isLast: isLast), ciphertext: sealed.dropLast(tag),
+                    nonce: nonce(header.nonce, number, isLast: isLast),
+                    ciphertext: sealed.dropLast(tag),
                     tag: sealed.suffix(tag)),
                 let plain = try? AES.GCM.open(box, using: key, authenticating: authenticated)
             else {

@@ -30,10 +30,13 @@ extension MemoryOS {
     /// What one holds and the other does not.
     ///
     /// - Complexity: both are in memory while they are compared.
-    public func difference(_ first: VaultSource, _ second: VaultSource, by caller: Caller = .local) async throws
+    public func difference(_ first: VaultSource, _ second: VaultSource, by caller: Caller = .local)
+        async throws
         -> VaultDifference
     {
-        let (a, b) = (try await memories(in: first, by: caller), try await memories(in: second, by: caller))
+        let (a, b) = (
+            try await memories(in: first, by: caller), try await memories(in: second, by: caller)
+        )
         var difference = VaultDifference(), sayings: [String: CubeID] = [:], met: Set<CubeID> = []
         for cube in b.values { sayings[Self.saying(cube)] = cube.id }
         for cube in a.values {
@@ -42,7 +45,8 @@ extension MemoryOS {
                 if other.text == cube.text, other.state == cube.state, other.tags == cube.tags {
                     difference.same += 1
                 } else {
-                    difference.changed.append(.init(id: cube.id, first: Self.brief(cube), second: Self.brief(other)))
+                    difference.changed.append(
+                        .init(id: cube.id, first: Self.brief(cube), second: Self.brief(other)))
                 }
             } else if let twin = sayings[Self.saying(cube)] {
                 met.insert(twin)
@@ -51,7 +55,9 @@ extension MemoryOS {
                 difference.onlyFirst[cube.id] = Self.brief(cube)
             }
         }
-        for cube in b.values where !met.contains(cube.id) { difference.onlySecond[cube.id] = Self.brief(cube) }
+        for cube in b.values where !met.contains(cube.id) {
+            difference.onlySecond[cube.id] = Self.brief(cube)
+        }
         difference.changed.sort { $0.id < $1.id }
         return difference
     }
@@ -59,10 +65,13 @@ extension MemoryOS {
     private static func saying(_ cube: MemCube) -> String { "\(cube.speaker ?? "")\0\(cube.text)" }
 
     private static func brief(_ cube: MemCube) -> String {
-        (cube.state == .activated ? "" : "[\(cube.state.rawValue)] ") + String(cube.text.prefix(200))
+        (cube.state == .activated ? "" : "[\(cube.state.rawValue)] ")
+            + String(cube.text.prefix(200))
     }
 
-    private func memories(in source: VaultSource, by caller: Caller) async throws -> [CubeID: MemCube] {
+    private func memories(in source: VaultSource, by caller: Caller) async throws -> [CubeID:
+        MemCube]
+    {
         switch source {
         case .vault(let owner):
             return try await run { [store] in
@@ -76,7 +85,8 @@ extension MemoryOS {
             }
         case .package(let path, let passphrase):
             return try await run {
-                var reader = try VaultPackageReader(path: path, passphrase: passphrase), found: [CubeID: MemCube] = [:]
+                var reader = try VaultPackageReader(path: path, passphrase: passphrase),
+                    found: [CubeID: MemCube] = [:]
                 while let line = try reader.next(), line.end == nil {
                     if let cube = line.memory { found[cube.id] = cube }
                 }

@@ -54,20 +54,26 @@ public struct VaultReport: Sendable, Codable {
 }
 
 extension MemoryOS {
-    /// Takes in the memories of a package, with their history, under their own ids. What is here already is not doubled; what was erased here stays erased.
+    /// Takes in the memories of a package, with their history, under their own ids. What is here
+    /// already is not doubled; what was erased here stays erased.
     ///
     /// The whole file is checked before anything is written. Repeating it changes nothing.
     ///
     /// - Parameters:
     ///   - trusted: the only key that may have signed it; nil takes any, and none.
     ///   - passphrase: opens a sealed file.
-    /// - Throws: `InputError` if the file is no package or was changed, `AccessError`, `StoreError`.
+    /// - Throws: `InputError` if the file is no package or was changed, `AccessError`,
+    ///   `StoreError`.
     public func takeIn(
-        package path: String, into owner: Owner, conflicts rule: ConflictRule = .keep, trusted: Data? = nil,
+        package path: String, into owner: Owner, conflicts rule: ConflictRule = .keep,
+        trusted: Data? = nil,
         passphrase: String? = nil,
-        by caller: Caller = .local, progress: (@Sendable (_ done: Int, _ total: Int, _ what: String) -> Void)? = nil
+        by caller: Caller = .local,
+        progress: (@Sendable (_ done: Int, _ total: Int, _ what: String) -> Void)? = nil
     ) async throws -> VaultReport {
-        let (manifest, end) = try await run { try VaultPackageReader.verify(path: path, passphrase: passphrase) }
+        let (manifest, end) = try await run {
+            try VaultPackageReader.verify(path: path, passphrase: passphrase)
+        }
         if let trusted, end.key.flatMap(Hexadecimal.bytes) != trusted {
             throw InputError(
                 "\(path) is \(end.key.map { "signed by \($0)" } ?? "not signed"), not by the key that you trust. Nothing was taken in."
@@ -77,14 +83,17 @@ extension MemoryOS {
         var merge = VaultMerge(self, owner, rule, manifest, caller)
         merge.report.signedBy = end.key
         while let line = try reader.next(), line.end == nil {
-            if try await merge.take(line) { progress?(merge.report.memories, end.memories, "memories") }
+            if try await merge.take(line) {
+                progress?(merge.report.memories, end.memories, "memories")
+            }
         }
         return try await merge.finish(progress)
     }
 
     /// Takes the memories of one vault into another of the same store.
     public func merge(
-        _ source: Owner, into owner: Owner, conflicts rule: ConflictRule = .keep, by caller: Caller = .local,
+        _ source: Owner, into owner: Owner, conflicts rule: ConflictRule = .keep,
+        by caller: Caller = .local,
         progress: (@Sendable (_ done: Int, _ total: Int, _ what: String) -> Void)? = nil
     ) async throws -> VaultReport {
         guard source != owner else { throw InputError("A vault cannot be merged with itself.") }
@@ -117,12 +126,16 @@ struct VaultMerge: Sendable {
     /// What is said here: hashes of text and speaker.
     private var said: [Data: [(id: CubeID, time: Date, isFact: Bool)]]?
 
-    init(_ memory: MemoryOS, _ owner: Owner, _ rule: ConflictRule, _ manifest: VaultPackage.Manifest, _ caller: Caller)
-    {
+    init(
+        _ memory: MemoryOS, _ owner: Owner, _ rule: ConflictRule, _ manifest: VaultPackage.Manifest,
+        _ caller: Caller
+    ) {
         (self.memory, self.owner, self.rule, self.caller) = (memory, owner, rule, caller)
-        report = VaultReport(from: manifest.vault, created: manifest.created, position: manifest.position)
+        report = VaultReport(
+            from: manifest.vault, created: manifest.created, position: manifest.position)
         // Erasures go by it.
-        self.caller.reason = "from the vault of \(manifest.vault.user), packed \(DateText.format(manifest.created))"
+        self.caller.reason =
+            "from the vault of \(manifest.vault.user), packed \(DateText.format(manifest.created))"
     }
 
     /// - Returns: whether a batch was written.
@@ -139,7 +152,9 @@ struct VaultMerge: Sendable {
         return true
     }
 
-    mutating func finish(_ progress: (@Sendable (Int, Int, String) -> Void)?) async throws -> VaultReport {
+    mutating func finish(_ progress: (@Sendable (Int, Int, String) -> Void)?) async throws
+        -> VaultReport
+    {
         let clock = ContinuousClock(), start = clock.now
         try await write()
         try await writeLinks()
@@ -153,12 +168,15 @@ struct VaultMerge: Sendable {
 
     /// What makes two memories the same, whoever they belong to.
     private struct Content: Equatable {
-        var text: String, speaker: String?, type: MemoryType, tags: [String], metadata: [String: String],
+        var text: String, speaker: String?, type: MemoryType, tags: [String],
+            metadata: [String: String],
             sensitivity: Sensitivity, time: Date
         var expires: Date?, isArchived: Bool
 
         init(_ cube: MemCube) {
-            (text, speaker, type, tags, metadata) = (cube.text, cube.speaker, cube.type, cube.tags, cube.metadata)
+            (text, speaker, type, tags, metadata) = (
+                cube.text, cube.speaker, cube.type, cube.tags, cube.metadata
+            )
             (sensitivity, time, expires) = (cube.sensitivity, cube.eventTime, cube.expires)
             isArchived = cube.state == .archived || cube.state == .merged
         }
@@ -170,14 +188,17 @@ struct VaultMerge: Sendable {
 
     /// The name of another vault's memory in this one: the same each time.
     static func derived(_ id: CubeID, _ owner: Owner) -> CubeID {
-        let digits = Array(Hexadecimal.string(SHA256.hash(data: Data("\(id)\0\(owner.tenant)\0\(owner.user)".utf8))))
+        let digits = Array(
+            Hexadecimal.string(
+                SHA256.hash(data: Data("\(id)\0\(owner.tenant)\0\(owner.user)".utf8))))
         // The time stays, so that ids sort; the rest is the hash, of version 8 (RFC 9562).
         return CubeID(
             "\(id.description.prefix(13))-8\(String(digits[0..<3]))-a\(String(digits[3..<6]))-\(String(digits[6..<18]))"
         )!
     }
 
-    /// Whether it says the same whenever it is said: nothing that happened, has ended, or may be ended by a later word.
+    /// Whether it says the same whenever it is said: nothing that happened, has ended, or may be
+    /// ended by a later word.
     private static func isFact(_ cube: MemCube) -> Bool {
         cube.type != .episodic && cube.validUntil == nil && cube.claims.isEmpty
     }
@@ -197,9 +218,11 @@ struct VaultMerge: Sendable {
         }
     }
 
-    private static func sayings(_ memory: MemoryOS, _ owner: Owner, _ caller: Caller) throws -> [Data: [(
-        id: CubeID, time: Date, isFact: Bool
-    )]] {
+    private static func sayings(_ memory: MemoryOS, _ owner: Owner, _ caller: Caller) throws
+        -> [Data: [(
+            id: CubeID, time: Date, isFact: Bool
+        )]]
+    {
         var found: [Data: [(id: CubeID, time: Date, isFact: Bool)]] = [:],
             filter = CubeFilter(owner: owner, limit: 1_000)
         while true {
@@ -214,8 +237,10 @@ struct VaultMerge: Sendable {
 
     private mutating func place(_ incoming: [VaultPackage.Unit], _ policy: MemoryPolicy) throws {
         let store = memory.store
-        var requests: [WriteRequest] = [], ids: [CubeID] = [], kinds: [WritableKeyPath<VaultReport, Int>] = []
-        for (unit, standing) in zip(incoming, try store.standing(of: incoming.map(\.cube.id), owner: owner, by: caller))
+        var requests: [WriteRequest] = [], ids: [CubeID] = [],
+            kinds: [WritableKeyPath<VaultReport, Int>] = []
+        for (unit, standing) in zip(
+            incoming, try store.standing(of: incoming.map(\.cube.id), owner: owner, by: caller))
         {
             var unit = unit, standing = standing
             let original = unit.cube.id
@@ -229,7 +254,8 @@ struct VaultMerge: Sendable {
             case .free:
                 let cube = unit.cube
                 let twin = said![Self.saying(cube)]?.first {
-                    $0.isFact && Self.isFact(cube) || abs($0.time.timeIntervalSince(cube.eventTime)) < 1
+                    $0.isFact && Self.isFact(cube)
+                        || abs($0.time.timeIntervalSince(cube.eventTime)) < 1
                 }
                 if let twin, cube.state != .archived, cube.state != .merged {
                     names[original] = twin.id
@@ -242,7 +268,8 @@ struct VaultMerge: Sendable {
                 kinds.append(\.added)
             case .here:
                 names[original] = unit.cube.id
-                guard let local = try store.cube(unit.cube.id, owner: owner, asOf: nil, by: caller) else {
+                guard let local = try store.cube(unit.cube.id, owner: owner, asOf: nil, by: caller)
+                else {
                     refuse("\(unit.cube.id) is out of sight")
                     continue
                 }
@@ -258,7 +285,8 @@ struct VaultMerge: Sendable {
                     fresh.insert(cubes[0].id)
                 }
             } catch let error as StoreError {
-                // One that somebody changed at this moment, or that is frozen, does not keep the others.
+                // One that somebody changed at this moment, or that is frozen, does not keep the
+                // others.
                 if error.code == .quotaReached { throw error }
                 names[ids[i]] = nil
                 refuse(error.description)
@@ -285,22 +313,29 @@ struct VaultMerge: Sendable {
         let signs = unit.cube.state == .quarantined ? unit.cube.caution ?? [] : []
         let (analysis, hash) = try memory.describe(&unit.cube)
         // Why it is held there is not always seen in its text.
-        if !signs.isEmpty { unit.cube.caution = signs + (unit.cube.caution ?? []).filter { !signs.contains($0) } }
-        // What is taken out of a text stands in its earlier versions, too. Whose words they are is said, but nobody of here said them.
+        if !signs.isEmpty {
+            unit.cube.caution = signs + (unit.cube.caution ?? []).filter { !signs.contains($0) }
+        }
+        // What is taken out of a text stands in its earlier versions, too. Whose words they are is
+        // said, but nobody of here said them.
         let origin = "@\(report.from.tenant)/\(report.from.user)"
         var history = policy.redaction.isEmpty ? unit.history : []
         for i in history.indices { history[i].principal += origin }
         return WriteRequest(
-            [.adopt(unit.cube, history: history, analysis: analysis, contentHash: hash)], owner: owner, by: caller)
+            [.adopt(unit.cube, history: history, analysis: analysis, contentHash: hash)],
+            owner: owner, by: caller)
     }
 
     private func prepare(_ cube: inout MemCube) {
-        (cube.scope.tenant, cube.scope.user, cube.vouchedBy, cube.usage) = (owner.tenant, owner.user, nil, nil)
+        (cube.scope.tenant, cube.scope.user, cube.vouchedBy, cube.usage) = (
+            owner.tenant, owner.user, nil, nil
+        )
     }
 
     /// A memory that is here already.
     private mutating func meet(
-        _ local: MemCube, _ unit: VaultPackage.Unit, _ policy: MemoryPolicy, _ requests: inout [WriteRequest],
+        _ local: MemCube, _ unit: VaultPackage.Unit, _ policy: MemoryPolicy,
+        _ requests: inout [WriteRequest],
         _ ids: inout [CubeID],
         _ kinds: inout [WritableKeyPath<VaultReport, Int>]
     ) throws {
@@ -309,7 +344,8 @@ struct VaultMerge: Sendable {
             report.unchanged += 1
             return
         }
-        // One is the other's past. Where somebody went back to what was, both are, and the later counts.
+        // One is the other's past. Where somebody went back to what was, both are, and the later
+        // counts.
         let isNext = unit.history.contains { $0.snapshot.map { Content($0) == here } ?? false }
         if try memory.store.history(local.id, owner: owner, by: caller).contains(where: {
             $0.snapshot.map { Content($0) == there } ?? false
@@ -323,7 +359,9 @@ struct VaultMerge: Sendable {
             report.conflictCount += 1
             if report.conflicts.count < 100 {
                 report.conflicts.append(
-                    .init(id: local.id, here: String(local.text.prefix(200)), there: String(unit.cube.text.prefix(200)))
+                    .init(
+                        id: local.id, here: String(local.text.prefix(200)),
+                        there: String(unit.cube.text.prefix(200)))
                 )
             }
         }
@@ -354,11 +392,19 @@ struct VaultMerge: Sendable {
         case .both:
             var other = unit
             rename(
-                &other, Self.derived(unit.cube.id, Owner(tenant: owner.tenant, user: owner.user + "\0" + there.text)))
-            guard try memory.store.standing(of: [other.cube.id], owner: owner, by: caller)[0] == .free else { return }
+                &other,
+                Self.derived(
+                    unit.cube.id, Owner(tenant: owner.tenant, user: owner.user + "\0" + there.text))
+            )
+            guard
+                try memory.store.standing(of: [other.cube.id], owner: owner, by: caller)[0] == .free
+            else { return }
             var request = try adoption(other, policy)
             request.mutations.append(
-                .link(CubeLink(source: other.cube.id, target: local.id, kind: "conflictsWith", time: caller.time)))
+                .link(
+                    CubeLink(
+                        source: other.cube.id, target: local.id, kind: "conflictsWith",
+                        time: caller.time)))
             requests.append(request)
             ids.append(other.cube.id)
             kinds.append(\.added)
@@ -371,16 +417,19 @@ struct VaultMerge: Sendable {
         let (memory, owner, caller, names, fresh) = (memory, owner, caller, names, fresh)
         // What supersedes what was worked out anew.
         let wanted = links.compactMap { link -> CubeLink? in
-            guard link.kind != CubeLink.supersedes, let source = names[link.source], let target = names[link.target],
+            guard link.kind != CubeLink.supersedes, let source = names[link.source],
+                let target = names[link.target],
                 source != target,
                 fresh.contains(source) || fresh.contains(target), link.kind.utf8.count <= 256
             else { return nil }
-            return CubeLink(source: source, target: target, kind: link.kind, time: min(link.time, caller.time))
+            return CubeLink(
+                source: source, target: target, kind: link.kind, time: min(link.time, caller.time))
         }
         for start in stride(from: 0, to: wanted.count, by: 256) {
             let part = wanted[start..<min(wanted.count, start + 256)]
             let made = try await memory.run {
-                try memory.store.commit(part.map { WriteRequest([.link($0)], owner: owner, by: caller) })
+                try memory.store.commit(
+                    part.map { WriteRequest([.link($0)], owner: owner, by: caller) })
             }
             report.links += made.count { (try? $0.get()) != nil }
         }
@@ -390,13 +439,18 @@ struct VaultMerge: Sendable {
         let (memory, owner, caller) = (memory, owner, caller)
         for id in erased {
             for name in [id, Self.derived(id, owner)] {
-                // Only what came from that vault and was not touched since: nobody's package erases what is somebody's own.
+                // Only what came from that vault and was not touched since: nobody's package erases
+                // what is somebody's own.
                 let origin = "from the vault of \(report.from.user),"
                 let isTheirs = try await memory.run {
-                    guard try memory.store.standing(of: [name], owner: owner, by: caller)[0] == .here else {
+                    guard
+                        try memory.store.standing(of: [name], owner: owner, by: caller)[0] == .here
+                    else {
                         return false
                     }
-                    let last = try memory.store.history(name, owner: owner, by: .mneme).last { $0.link == nil }
+                    let last = try memory.store.history(name, owner: owner, by: .mneme).last {
+                        $0.link == nil
+                    }
                     return (last?.operation == .adopt || last?.operation == .update)
                         && last?.reason?.hasPrefix(origin) == true
                 }

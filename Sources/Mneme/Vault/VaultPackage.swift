@@ -4,10 +4,13 @@ import MnemeBase
 import MnemeSeal
 public import MnemeStore
 
-/// Memories on their way from one store to another, as JSON lines: a manifest, for each memory its earlier versions and then itself, links, ids of what
-/// was erased, and an end that carries a SHA-256 of all before it and, if the sender signed, an Ed25519 signature. Nothing in it can be executed.
+/// Memories on their way from one store to another, as JSON lines: a manifest, for each memory its
+/// earlier versions and then itself, links, ids of what was erased, and an end that carries a
+/// SHA-256 of all before it and, if the sender signed, an Ed25519 signature. Nothing in it can be
+/// executed.
 ///
-/// Dates are seconds since 1970. Described for other implementers in the documentation, under "Vault packages".
+/// Dates are seconds since 1970. Described for other implementers in the documentation, under
+/// "Vault packages".
 public enum VaultPackage {
     /// In every manifest.
     public static let format = "mneme-vault"
@@ -36,7 +39,8 @@ public enum VaultPackage {
         public var memories: Int, erased: Int
         /// Of all bytes before this line, as hexadecimal digits.
         public var sha256: String
-        /// The signer's Ed25519 public key, and the signature of "mneme-vault-1" followed by the hash's 32 bytes, as hexadecimal digits.
+        /// The signer's Ed25519 public key, and the signature of "mneme-vault-1" followed by the
+        /// hash's 32 bytes, as hexadecimal digits.
         public var key: String?, signature: String?
     }
 
@@ -71,7 +75,10 @@ public enum VaultPackage {
     }
 
     /// The last line.
-    static func end(_ digest: SHA256Digest, memories: Int, erased: Int, signedWith key: Curve25519.Signing.PrivateKey?)
+    static func end(
+        _ digest: SHA256Digest, memories: Int, erased: Int,
+        signedWith key: Curve25519.Signing.PrivateKey?
+    )
         throws -> String
     {
         try encode(
@@ -79,15 +86,20 @@ public enum VaultPackage {
                 end: .init(
                     memories: memories, erased: erased, sha256: Hexadecimal.string(digest),
                     key: key.map { Hexadecimal.string($0.publicKey.rawRepresentation) },
-                    signature: try key.map { Hexadecimal.string(try $0.signature(for: signed(digest))) })))
+                    signature: try key.map {
+                        Hexadecimal.string(try $0.signature(for: signed(digest)))
+                    })))
     }
 
-    static func signed(_ digest: some Sequence<UInt8>) -> Data { Data("mneme-vault-1".utf8) + Data(digest) }
+    static func signed(_ digest: some Sequence<UInt8>) -> Data {
+        Data("mneme-vault-1".utf8) + Data(digest)
+    }
 
     /// - Throws: `InputError` for what no store has written: it would not do to calculate with it.
     static func check(_ cube: MemCube) throws {
         let dates =
-            [cube.eventTime, cube.recordedTime, cube.updatedTime] + [cube.expires, cube.validUntil].compactMap(\.self)
+            [cube.eventTime, cube.recordedTime, cube.updatedTime]
+            + [cube.expires, cube.validUntil].compactMap(\.self)
             + cube.dates.flatMap { [$0.start, $0.end] }
         guard dates.allSatisfy({ abs($0.timeIntervalSince1970) < 250_000_000_000 }) else {
             throw InputError("a time is out of bounds")
@@ -95,11 +107,14 @@ public enum VaultPackage {
         guard (1...1_000_000_000).contains(cube.version), cube.priority.isFinite else {
             throw InputError("a version or priority is out of bounds")
         }
-        guard cube.text.utf8.count <= MemoryOS.maximumTextBytes, cube.tags.count <= 1000, cube.metadata.count <= 1000,
+        guard cube.text.utf8.count <= MemoryOS.maximumTextBytes, cube.tags.count <= 1000,
+            cube.metadata.count <= 1000,
             cube.claims.count <= 64,
             cube.dates.count <= 64, cube.entities.count <= 1000, cube.keywords.count <= 1000
         else { throw InputError("a text or list is too long") }
-        guard cube.text.contains(where: { !$0.isWhitespace }) else { throw InputError("there is no text") }
+        guard cube.text.contains(where: { !$0.isWhitespace }) else {
+            throw InputError("there is no text")
+        }
     }
 }
 
@@ -119,13 +134,16 @@ public struct VaultPackageReader {
     public init(path: String, passphrase: String? = nil) throws {
         name = (path as NSString).lastPathComponent
         var lines = try LineReader(
-            source: SealedFile.source(path, passphrase: passphrase), maximumLine: VaultPackage.maximumLine)
+            source: SealedFile.source(path, passphrase: passphrase),
+            maximumLine: VaultPackage.maximumLine)
         guard case .text(let bytes)? = try lines.next(), let line = try? VaultPackage.decode(bytes),
             let manifest = line.manifest,
             manifest.format == VaultPackage.format
         else { throw InputError("\(name) is no vault package: its first line is no manifest.") }
         guard manifest.version <= VaultPackage.version else {
-            throw InputError("\(name) was written by a newer Mneme (format \(manifest.version)). Update this one.")
+            throw InputError(
+                "\(name) was written by a newer Mneme (format \(manifest.version)). Update this one."
+            )
         }
         (self.lines, self.manifest) = (lines, manifest)
         note(bytes)
@@ -144,16 +162,20 @@ public struct VaultPackageReader {
         guard let line = try lines.next() else {
             throw InputError("\(name) ends in the middle, after \(number) lines. Get it again.")
         }
-        guard case .text(let bytes) = line else { throw InputError("\(name), line \(number + 1), is too long.") }
+        guard case .text(let bytes) = line else {
+            throw InputError("\(name), line \(number + 1), is too long.")
+        }
         let read: VaultPackage.Line
         do { read = try VaultPackage.decode(bytes) } catch {
             throw InputError("\(name), line \(number + 1), is not of a vault package.")
         }
         if let end = read.end {
             let digest = hash.finalize()
-            guard Hexadecimal.string(digest) == end.sha256, counts == (end.memories, end.erased) else {
+            guard Hexadecimal.string(digest) == end.sha256, counts == (end.memories, end.erased)
+            else {
                 throw InputError(
-                    "\(name) was changed or damaged: its content does not match its checksum. Get it again.")
+                    "\(name) was changed or damaged: its content does not match its checksum. Get it again."
+                )
             }
             if let key = end.key {
                 guard
@@ -164,10 +186,13 @@ public struct VaultPackageReader {
                     key.isValidSignature(signature, for: VaultPackage.signed(digest))
                 else {
                     throw InputError(
-                        "The signature of \(name) is wrong. Somebody changed it, or the key is not theirs.")
+                        "The signature of \(name) is wrong. Somebody changed it, or the key is not theirs."
+                    )
                 }
             }
-            guard try lines.next() == nil else { throw InputError("\(name) goes on behind its end.") }
+            guard try lines.next() == nil else {
+                throw InputError("\(name) goes on behind its end.")
+            }
             return read
         }
         note(bytes)
@@ -212,16 +237,20 @@ extension MemoryOS {
 
     /// Makes a package page by page, so that memory stays constant.
     private actor PackagePages {
-        private let memory: MemoryOS, owner: Owner, since: Int64, caller: Caller, key: Curve25519.Signing.PrivateKey?
+        private let memory: MemoryOS, owner: Owner, since: Int64, caller: Caller,
+            key: Curve25519.Signing.PrivateKey?
         private var buffer: [String] = [], hash = SHA256(), memories = 0, erased: [CubeID] = []
         /// Changed ones that are still to be read; nil reads all, page by page.
         private var changed: ArraySlice<CubeID>?
         private var links: [CubeLink] = [], last: CubeID?, hasBegun = false, hasEnded = false
 
         init(
-            _ memory: MemoryOS, _ owner: Owner, _ since: Int64, _ caller: Caller, _ key: Curve25519.Signing.PrivateKey?
+            _ memory: MemoryOS, _ owner: Owner, _ since: Int64, _ caller: Caller,
+            _ key: Curve25519.Signing.PrivateKey?
         ) {
-            (self.memory, self.owner, self.since, self.caller, self.key) = (memory, owner, since, caller, key)
+            (self.memory, self.owner, self.since, self.caller, self.key) = (
+                memory, owner, since, caller, key
+            )
         }
 
         func next() async throws -> String? {
@@ -238,7 +267,8 @@ extension MemoryOS {
 
         private func fill() async throws {
             try Task.checkCancellation()
-            let (memory, owner, since, caller) = (memory, owner, since, caller), store = memory.store
+            let (memory, owner, since, caller) = (memory, owner, since, caller),
+                store = memory.store
             guard hasBegun else {
                 hasBegun = true
                 let (changes, position) = try await memory.run { () -> (IndexChanges?, Int64) in
@@ -248,28 +278,36 @@ extension MemoryOS {
                         since == 0
                         ? nil
                         : try store.changes(
-                            owner: owner, since: since, vectorsSince: .max, embedder: "", visibility: sight)
+                            owner: owner, since: since, vectorsSince: .max, embedder: "",
+                            visibility: sight)
                     return (changes, max(position, changes?.position ?? 0))
                 }
                 if let changes { (changed, erased) = (changes.rows.map(\.id)[...], changes.erased) }
                 return try add(
                     .init(
                         manifest: .init(
-                            format: VaultPackage.format, version: VaultPackage.version, vault: owner,
+                            format: VaultPackage.format, version: VaultPackage.version,
+                            vault: owner,
                             created: caller.time, principal: caller.principal.name,
                             since: since, position: position)))
             }
             let page = try await memory.run {
-                [changed, last] () -> (cubes: [MemCube], histories: [[JournalEntry]], links: [CubeLink]) in
+                [changed, last] () -> (
+                    cubes: [MemCube], histories: [[JournalEntry]], links: [CubeLink]
+                ) in
                 var filter = CubeFilter(owner: owner, limit: 200)
                 (filter.after, filter.newestFirst) = (last, false)
                 let cubes =
-                    try changed.map { try store.cubes(Array($0.prefix(200)), owner: owner, by: caller) }
+                    try changed.map {
+                        try store.cubes(Array($0.prefix(200)), owner: owner, by: caller)
+                    }
                     ?? store.list(filter, by: caller)
                 return (
                     cubes, try cubes.map { try store.history($0.id, owner: owner, by: caller) },
                     try cubes.flatMap { cube in
-                        try store.links(of: cube.id, owner: owner, by: caller).filter { $0.source == cube.id }
+                        try store.links(of: cube.id, owner: owner, by: caller).filter {
+                            $0.source == cube.id
+                        }
                     }
                 )
             }
@@ -288,7 +326,8 @@ extension MemoryOS {
             for link in links { try add(.init(link: link)) }
             if !erased.isEmpty { try add(.init(erased: erased)) }
             buffer.append(
-                try VaultPackage.end(hash.finalize(), memories: memories, erased: erased.count, signedWith: key))
+                try VaultPackage.end(
+                    hash.finalize(), memories: memories, erased: erased.count, signedWith: key))
             hasEnded = true
         }
     }

@@ -27,20 +27,26 @@ public enum GGUFConversion {
         }
     }
 
-    /// Writes `file` with its matrices in `target` to `path`. A type of fewer bits than the file's loses precision; one of more
-    /// gains none.
+    /// Writes `file` with its matrices in `target` to `path`. A type of fewer bits than the file's
+    /// loses precision; one of more gains none.
     ///
     /// - Parameter progress: called with the share that is done.
-    /// - Throws: ``ModelError`` if `path` is there already or cannot be written; then nothing is left behind.
-    public static func convert(_ file: GGUFFile, to target: Target, path: String, progress: (Double) -> Void = { _ in })
+    /// - Throws: ``ModelError`` if `path` is there already or cannot be written; then nothing is
+    ///   left behind.
+    public static func convert(
+        _ file: GGUFFile, to target: Target, path: String, progress: (Double) -> Void = { _ in }
+    )
         throws
     {
         guard !FileManager.default.fileExists(atPath: path) else {
-            throw ModelError(.cannotWrite, "\(path) is there already. Remove it, or choose another name.")
+            throw ModelError(
+                .cannotWrite, "\(path) is there already. Remove it, or choose another name.")
         }
         var writer = GGUFWriter()
         for entry in file.entries
-        where !["general.file_type", "general.quantization_version", "general.alignment"].contains(entry.key) {
+        where !["general.file_type", "general.quantization_version", "general.alignment"].contains(
+            entry.key)
+        {
             writer.add(raw: file.file.bytes[entry.range])
         }
         writer.add("general.file_type", .integer(target.fileType))
@@ -54,7 +60,8 @@ public enum GGUFConversion {
         for (tensor, type) in zip(tensors, types) {
             guard let shape = blockShape(type: type) else { continue }
             writer.add(
-                tensor: tensor.name, shape: tensor.shape, type: type, bytes: tensor.count / shape.weights * shape.bytes)
+                tensor: tensor.name, shape: tensor.shape, type: type,
+                bytes: tensor.count / shape.weights * shape.bytes)
         }
         let total = tensors.reduce(0) { $0 + $1.count }
         var done = 0
@@ -64,7 +71,8 @@ public enum GGUFConversion {
                 done += tensors[i].count
                 progress(Double(done) / Double(max(1, total)))
             }
-            return quantize(try file.floats(tensors[i].name, shape: tensors[i].shape), type: types[i])
+            return quantize(
+                try file.floats(tensors[i].name, shape: tensors[i].shape), type: types[i])
         }
     }
 }

@@ -62,15 +62,19 @@ public final class GGUFFile: Sendable {
         guard version == 2 || version == 3 else {
             throw ModelError(
                 .unsupported,
-                "\(path) is a GGUF file of version \(version); versions 2 and 3 are read. Convert it anew.")
+                "\(path) is a GGUF file of version \(version); versions 2 and 3 are read. Convert it anew."
+            )
         }
-        let tensorCount = try reader.count(bytesEach: 24), entryCount = try reader.count(bytesEach: 13)
+        let tensorCount = try reader.count(bytesEach: 24),
+            entryCount = try reader.count(bytesEach: 13)
         var metadata: [String: Value] = [:]
         var entries: [(key: String, range: Range<Int>)] = []
         for _ in 0..<entryCount {
             let start = reader.place, key = try reader.string()
             guard
-                metadata.updateValue(try reader.value(type: reader.integer(UInt32.self), depth: 0), forKey: key) == nil
+                metadata.updateValue(
+                    try reader.value(type: reader.integer(UInt32.self), depth: 0), forKey: key)
+                    == nil
             else {
                 throw reader.fault("the key '\(key.prefix(80))' stands there twice")
             }
@@ -94,14 +98,16 @@ public final class GGUFFile: Sendable {
             var shape: [Int] = [], total = 1
             for _ in 0..<dimensions {
                 let extent = try reader.integer(UInt64.self)
-                let (product, overflow) = total.multipliedReportingOverflow(by: Int(clamping: extent))
+                let (product, overflow) = total.multipliedReportingOverflow(
+                    by: Int(clamping: extent))
                 guard extent > 0, !overflow, product < 1 << 48 else {
                     throw reader.fault("tensor '\(name.prefix(80))' has the extent \(extent)")
                 }
                 total = product
                 shape.insert(Int(extent), at: 0)
             }
-            let number = Int32(bitPattern: try reader.integer(UInt32.self)), offset = try reader.integer(UInt64.self)
+            let number = Int32(bitPattern: try reader.integer(UInt32.self)),
+                offset = try reader.integer(UInt64.self)
             guard let type = GGMLType(rawValue: number), let block = blockShape(type: type) else {
                 throw ModelError(
                     .unsupported,
@@ -109,7 +115,8 @@ public final class GGUFFile: Sendable {
                 )
             }
             guard shape.last! % block.weights == 0 else {
-                throw reader.fault("tensor '\(name.prefix(80))' has rows of \(shape.last!), not whole blocks")
+                throw reader.fault(
+                    "tensor '\(name.prefix(80))' has rows of \(shape.last!), not whole blocks")
             }
             guard offset % UInt64(alignment) == 0, offset < 1 << 48 else {
                 throw reader.fault("tensor '\(name.prefix(80))' lies at \(offset)")
@@ -120,7 +127,9 @@ public final class GGUFFile: Sendable {
         var tensors: [String: Tensor] = [:]
         for header in headers {
             guard start + header.offset + header.bytes <= file.count else {
-                throw reader.fault("it ends before tensor '\(header.name.prefix(80))' does; it may be half downloaded")
+                throw reader.fault(
+                    "it ends before tensor '\(header.name.prefix(80))' does; it may be half downloaded"
+                )
             }
             let tensor = Tensor(
                 name: header.name, shape: header.shape, type: header.type,
@@ -145,7 +154,9 @@ public final class GGUFFile: Sendable {
     public func floats(_ name: String, shape: [Int]) throws -> [Float] {
         let tensor = try tensor(name, shape: shape)
         return [Float](unsafeUninitializedCapacity: tensor.count) { out, count in
-            dequantize(type: tensor.type, bytes(tensor).baseAddress!, count: tensor.count, into: out.baseAddress!)
+            dequantize(
+                type: tensor.type, bytes(tensor).baseAddress!, count: tensor.count,
+                into: out.baseAddress!)
             count = tensor.count
         }
     }
@@ -158,7 +169,8 @@ public final class GGUFFile: Sendable {
         guard tensor.shape == shape else {
             throw ModelError(
                 .invalidFile,
-                "Tensor '\(name)' of \(path) has the shape \(tensor.shape), not \(shape) as the header says.")
+                "Tensor '\(name)' of \(path) has the shape \(tensor.shape), not \(shape) as the header says."
+            )
         }
         return tensor
     }
@@ -176,11 +188,17 @@ public final class GGUFFile: Sendable {
         }
     }
     /// A string of the header.
-    public func string(_ key: String) -> String? { if case .string(let value)? = metadata[key] { value } else { nil } }
+    public func string(_ key: String) -> String? {
+        if case .string(let value)? = metadata[key] { value } else { nil }
+    }
     /// A switch of the header.
-    public func bool(_ key: String) -> Bool? { if case .bool(let value)? = metadata[key] { value } else { nil } }
+    public func bool(_ key: String) -> Bool? {
+        if case .bool(let value)? = metadata[key] { value } else { nil }
+    }
     /// A list of the header.
-    public func array(_ key: String) -> [Value]? { if case .array(let value)? = metadata[key] { value } else { nil } }
+    public func array(_ key: String) -> [Value]? {
+        if case .array(let value)? = metadata[key] { value } else { nil }
+    }
 }
 
 /// Reads a header with checks.
@@ -205,7 +223,8 @@ struct GGUFReader {
         return T(littleEndian: bytes.loadUnaligned(fromByteOffset: place, as: T.self))
     }
 
-    /// A number of things that take at least `bytesEach` bytes: no claim makes us reserve more than the file could hold.
+    /// A number of things that take at least `bytesEach` bytes: no claim makes us reserve more than
+    /// the file could hold.
     mutating func count(bytesEach: Int) throws -> Int {
         let count = try integer(UInt64.self)
         guard count <= UInt64((bytes.count - place) / bytesEach) else {
@@ -236,8 +255,11 @@ struct GGUFReader {
         case 8: return .string(try string())
         case 9:
             guard depth < 4 else { throw fault("its arrays are nested too deeply") }
-            let type = try integer(UInt32.self), size: [Int] = [1, 1, 2, 2, 4, 4, 4, 1, 8, 12, 8, 8, 8]
-            guard type < size.count else { throw fault("it has values of the unknown type \(type)") }
+            let type = try integer(UInt32.self),
+                size: [Int] = [1, 1, 2, 2, 4, 4, 4, 1, 8, 12, 8, 8, 8]
+            guard type < size.count else {
+                throw fault("it has values of the unknown type \(type)")
+            }
             let count = try count(bytesEach: size[Int(type)])
             var values: [GGUFFile.Value] = []
             values.reserveCapacity(count)

@@ -2,7 +2,8 @@ import Foundation
 import MnemeBase
 package import MnemeNumerics
 
-/// Writes a GGUF file of version 3: all at once under another name, then renamed, so that no half file is ever seen.
+/// Writes a GGUF file of version 3: all at once under another name, then renamed, so that no half
+/// file is ever seen.
 package struct GGUFWriter {
     private var entries: [UInt8] = [], entryCount = 0
     private var tensors: [(name: String, shape: [Int], type: GGMLType, bytes: Int)] = []
@@ -15,7 +16,8 @@ package struct GGUFWriter {
         entryCount += 1
     }
 
-    /// Adds an entry. Integers are written in 32 bits where they fit, the types of arrays are those of their first elements.
+    /// Adds an entry. Integers are written in 32 bits where they fit, the types of arrays are those
+    /// of their first elements.
     package mutating func add(_ key: String, _ value: GGUFFile.Value) {
         Self.put(key, to: &entries)
         Self.put(Self.type(value), to: &entries)
@@ -85,7 +87,11 @@ package struct GGUFWriter {
     private static func put(_ value: GGUFFile.Value, to out: inout [UInt8]) {
         switch value {
         case .integer(let number):
-            if let small = UInt32(exactly: number) { put(small, to: &out) } else { put(number, to: &out) }
+            if let small = UInt32(exactly: number) {
+                put(small, to: &out)
+            } else {
+                put(number, to: &out)
+            }
         case .float(let number): put(Float(number).bitPattern, to: &out)
         case .bool(let bool): out.append(bool ? 1 : 0)
         case .string(let text): put(text, to: &out)

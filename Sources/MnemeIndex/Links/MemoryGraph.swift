@@ -1,7 +1,9 @@
-/// What leads from memory to memory: typed, timed edges between memories, and between memories and what they name.
+/// What leads from memory to memory: typed, timed edges between memories, and between memories and
+/// what they name.
 ///
-/// A walk spreads from where it begins along the edges, less with each step, as in spreading activation and personalised PageRank
-/// (HippoRAG, Gutiérrez et al. 2024): what is reached on several ways is closest.
+/// A walk spreads from where it begins along the edges, less with each step, as in spreading
+/// activation and personalised PageRank (HippoRAG, Gutiérrez et al. 2024): what is reached on
+/// several ways is closest.
 public struct MemoryGraph: Sendable {
     /// Why two are connected, and how much of a walk goes that way.
     public enum Kind: UInt8, Sendable, CaseIterable {
@@ -48,7 +50,9 @@ public struct MemoryGraph: Sendable {
 
     /// Connects two nodes in both directions; what is connected in this way already stays.
     public mutating func link(_ a: Int, _ b: Int, _ kind: Kind, time: Double = -.infinity) {
-        guard a != b, !edges[a].contains(where: { Int($0.target) == b && $0.kind == kind }) else { return }
+        guard a != b, !edges[a].contains(where: { Int($0.target) == b && $0.kind == kind }) else {
+            return
+        }
         edges[a].append(Edge(target: Int32(b), kind: kind, time: time))
         edges[b].append(Edge(target: Int32(a), kind: kind, time: time))
     }
@@ -62,12 +66,15 @@ public struct MemoryGraph: Sendable {
     /// Takes all edges of a node away, or those of one kind.
     public mutating func isolate(_ node: Int, _ kind: Kind? = nil) {
         for edge in edges[node] where kind == nil || edge.kind == kind {
-            edges[Int(edge.target)].removeAll { Int($0.target) == node && (kind == nil || $0.kind == kind) }
+            edges[Int(edge.target)].removeAll {
+                Int($0.target) == node && (kind == nil || $0.kind == kind)
+            }
         }
         edges[node].removeAll { kind == nil || $0.kind == kind }
     }
 
-    /// What lies around: for each node reached, how much of the walks that begin at `seeds` comes by.
+    /// What lies around: for each node reached, how much of the walks that begin at `seeds` comes
+    /// by.
     ///
     /// - Parameters:
     ///   - seeds: where walks begin, and with which weight.
@@ -76,7 +83,8 @@ public struct MemoryGraph: Sendable {
     ///   - kinds: edges that are walked.
     ///   - before: edges made later are not there yet.
     ///   - limit: nodes that a step goes on from, at most; those with most.
-    /// - Returns: nodes with what has reached them in one step or more, without order. Seeds are among them if they are reached from others.
+    /// - Returns: nodes with what has reached them in one step or more, without order. Seeds are
+    ///   among them if they are reached from others.
     /// - Complexity: O(edges of the nodes gone on from).
     public func walk(
         from seeds: [(node: Int, weight: Float)], hops: Int = 2, decay: Float = 0.5,
@@ -85,11 +93,15 @@ public struct MemoryGraph: Sendable {
     ) -> [(node: Int, score: Float)] {
         let weights = Kind.allCases.map { kinds.contains($0) ? $0.weight : 0 }
         var frontier = SparseMatrix(), reached: [Int: Float] = [:], share = decay
-        frontier.append(seeds.lazy.filter { $0.node >= 0 && $0.node < edges.count }.map { ($0.node, $0.weight) })
+        frontier.append(
+            seeds.lazy.filter { $0.node >= 0 && $0.node < edges.count }.map { ($0.node, $0.weight) }
+        )
         for _ in 0..<max(0, hops) {
             frontier = frontier.product(limit: limit) { node, each in
                 var total: Float = 0
-                for edge in edges[node] where edge.time < before { total += weights[Int(edge.kind.rawValue)] }
+                for edge in edges[node] where edge.time < before {
+                    total += weights[Int(edge.kind.rawValue)]
+                }
                 guard total > 0 else { return }
                 for edge in edges[node] where edge.time < before {
                     let weight = weights[Int(edge.kind.rawValue)]

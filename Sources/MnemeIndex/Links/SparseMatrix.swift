@@ -29,12 +29,15 @@ public struct SparseMatrix: Sendable, Equatable {
 
     /// This matrix times another, whose rows `rows` calls out one value at a time.
     ///
-    /// Each row of the result is the sum of the other's rows that the values of this one's name, gathered in a hash table of the row's own size
-    /// (SMASH, Kanakagiri et al. 2021): nothing is sorted, no partial products are kept, and no more is read than those rows.
+    /// Each row of the result is the sum of the other's rows that the values of this one's name,
+    /// gathered in a hash table of the row's own size (SMASH, Kanakagiri et al. 2021): nothing is
+    /// sorted, no partial products are kept, and no more is read than those rows.
     ///
     /// - Parameter limit: columns kept of a row, those of the highest values.
     /// - Complexity: O(values of the rows named).
-    public func product(limit: Int = .max, rows: (_ row: Int, _ each: (Int, Float) -> Void) -> Void) -> SparseMatrix {
+    public func product(limit: Int = .max, rows: (_ row: Int, _ each: (Int, Float) -> Void) -> Void)
+        -> SparseMatrix
+    {
         var result = SparseMatrix(), sums = HashedRow()
         for row in 0..<rowCount {
             sums.clear()

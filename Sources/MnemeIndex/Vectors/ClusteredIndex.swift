@@ -3,16 +3,18 @@ import Foundation
 import MnemeNumerics
 import NIOConcurrencyHelpers
 
-/// An index for more vectors than memory holds: they lie in short lists on disk, each around a centroid, and only the centroids
-/// are in memory (SPANN, Chen et al. 2021).
+/// An index for more vectors than memory holds: they lie in short lists on disk, each around a
+/// centroid, and only the centroids are in memory (SPANN, Chen et al. 2021).
 ///
-/// A vector is in the lists of several centroids if it lies between them (closure assignment with the rule of relative
-/// neighbourhood), so that few lists need be read. A search reads the lists of the nearest centroids, fewer the more clearly one is
-/// nearest, all side by side. A list that is full is cut in two and what lies around is looked at again; one that is nearly empty
-/// is given away to others (SPFresh, Xu et al. 2023).
+/// A vector is in the lists of several centroids if it lies between them (closure assignment with
+/// the rule of relative neighbourhood), so that few lists need be read. A search reads the lists of
+/// the nearest centroids, fewer the more clearly one is nearest, all side by side. A list that is
+/// full is cut in two and what lies around is looked at again; one that is nearly empty is given
+/// away to others (SPFresh, Xu et al. 2023).
 ///
-/// `path` is the table, `path.postings` the lists. The lists may be ahead of the table after a crash: what it names is intact, and
-/// the rest is applied again from the journal. One process at a time may open it.
+/// `path` is the table, `path.postings` the lists. The lists may be ahead of the table after a
+/// crash: what it names is intact, and the rest is applied again from the journal. One process at a
+/// time may open it.
 public final class ClusteredIndex: VectorIndex, @unchecked Sendable {
     // Sendable: `table` and `names` guard what searches read; `writer` admits one change at a time.
     public let dimension: Int
@@ -28,7 +30,8 @@ public final class ClusteredIndex: VectorIndex, @unchecked Sendable {
         var vacant: [Int] = []
     }
     private struct Names {
-        /// By the vector's number on disk: its key, or −1; the list that it is surely in; and how many hold it.
+        /// By the vector's number on disk: its key, or −1; the list that it is surely in; and how
+        /// many hold it.
         var keys: [Int32] = []
         var homes: [UInt32] = []
         var copies: [UInt8] = []
@@ -50,15 +53,19 @@ public final class ClusteredIndex: VectorIndex, @unchecked Sendable {
 
     /// Entries of a list, at most.
     private static let listLimit = 64
-    /// Lists that hold a vector, at most, how much further than the nearest their centroids may be, and how much nearer to each other
-    /// than to the vector; measured on sentences. Distances are 1 − similarity.
+    /// Lists that hold a vector, at most, how much further than the nearest their centroids may be,
+    /// and how much nearer to each other than to the vector; measured on sentences. Distances are 1
+    /// − similarity.
     private static let copyLimit = 6, closure: Float = 1.4, spread: Float = 1.5
     /// Lists read by default, and how much further than the nearest a centroid's may be.
     private static let searchEffort = 64, pruning: Float = 1.7
 
-    private static func stride(_ layout: GraphLayout) -> Int { (layout.codes + 8 + layout.residual + 15) / 16 * 16 }
+    private static func stride(_ layout: GraphLayout) -> Int {
+        (layout.codes + 8 + layout.residual + 15) / 16 * 16
+    }
 
-    /// Bytes on disk that so many vectors will take, about: measured on sentences, five and a half entries each with the room to grow.
+    /// Bytes on disk that so many vectors will take, about: measured on sentences, five and a half
+    /// entries each with the room to grow.
     static func estimatedBytes(_ count: Int, dimension: Int) -> Int {
         count * stride(GraphLayout(dimension: dimension)) * 11 / 2
     }
@@ -72,7 +79,8 @@ public final class ClusteredIndex: VectorIndex, @unchecked Sendable {
         self.path = path
         layout = GraphLayout(dimension: dimension)
         lists = try PostingFile(
-            path: path + ".postings", stride: Self.stride(layout), entries: Self.listLimit, slotCount: nil)
+            path: path + ".postings", stride: Self.stride(layout), entries: Self.listLimit,
+            slotCount: nil)
         try? FileManager.default.removeItem(atPath: path)
         centroids = try GraphIndex(dimension: dimension)
     }
@@ -84,12 +92,15 @@ public final class ClusteredIndex: VectorIndex, @unchecked Sendable {
     public init(opening path: String, key: (Int) -> Int? = { $0 }) throws {
         let file = try IndexFile(opening: path, kind: .clustered)
         let damaged = IndexError(.corrupt, "\(path) is damaged. Delete it; it is made again.")
-        guard (0..<5).allSatisfy({ $0 < file.sections.count && file.isSound($0) }) else { throw damaged }
+        guard (0..<5).allSatisfy({ $0 < file.sections.count && file.isSound($0) }) else {
+            throw damaged
+        }
         self.path = path
         dimension = file.values[0]
         try Vector.check(dimension: dimension)
         layout = GraphLayout(dimension: dimension)
-        let total = file.values[1], placeCount = file.values[3], slotCount = file.values[4], freeCount = file.values[5]
+        let total = file.values[1], placeCount = file.values[3], slotCount = file.values[4],
+            freeCount = file.values[5]
         guard (0..<VectorLimits.keys).contains(total), (0..<VectorLimits.keys).contains(placeCount),
             (0..<VectorLimits.keys).contains(slotCount),
             (0...slotCount).contains(freeCount)
@@ -98,14 +109,20 @@ public final class ClusteredIndex: VectorIndex, @unchecked Sendable {
             let region: Region<T> = try file.region(section, count: count, capacity: count)
             return Array(UnsafeBufferPointer(start: region.base, count: count))
         }
-        let places = try array(0, placeCount * 6, UInt32.self), titles = try array(1, total, Int64.self)
+        let places = try array(0, placeCount * 6, UInt32.self),
+            titles = try array(1, total, Int64.self)
         var table = Table(), names = Names()
         table.places = (0..<placeCount).map { i in
             PostingFile.Place(
                 slot: places[i * 6], count: places[i * 6 + 1],
-                checksum: SIMD4(places[i * 6 + 2], places[i * 6 + 3], places[i * 6 + 4], places[i * 6 + 5]))
+                checksum: SIMD4(
+                    places[i * 6 + 2], places[i * 6 + 3], places[i * 6 + 4], places[i * 6 + 5]))
         }
-        guard table.places.allSatisfy({ $0.count == 0 || $0.slot < slotCount && $0.count <= Self.listLimit }) else {
+        guard
+            table.places.allSatisfy({
+                $0.count == 0 || $0.slot < slotCount && $0.count <= Self.listLimit
+            })
+        else {
             throw damaged
         }
         names.homes = try array(2, total, UInt32.self)
@@ -127,21 +144,25 @@ public final class ClusteredIndex: VectorIndex, @unchecked Sendable {
             guard key >= 0, key < VectorLimits.keys else { throw damaged }
             if key >= names.numbers.count {
                 names.numbers.append(
-                    contentsOf: repeatElement(0, count: max(key + 1 - names.numbers.count, names.numbers.count)))
+                    contentsOf: repeatElement(
+                        0, count: max(key + 1 - names.numbers.count, names.numbers.count)))
             }
             guard names.numbers[key] == 0 else { throw damaged }
             names.numbers[key] = UInt32(number + 1)
             names.keys[number] = Int32(key)
             names.count += 1
         }
-        let centroids = try GraphIndex(file: file, value: 8, section: 5, pool: nil, mendsItself: true) {
+        let centroids = try GraphIndex(
+            file: file, value: 8, section: 5, pool: nil, mendsItself: true
+        ) {
             $0 < placeCount ? $0 : nil
         }
         guard centroids.dimension == dimension else { throw damaged }
         self.centroids = centroids
         table.vacant = (0..<placeCount).filter { !centroids.contains($0) }
         lists = try PostingFile(
-            path: path + ".postings", stride: Self.stride(layout), entries: Self.listLimit, slotCount: slotCount,
+            path: path + ".postings", stride: Self.stride(layout), entries: Self.listLimit,
+            slotCount: slotCount,
             free: free)
         reached.withLockedValue { $0 = Int64(file.values[2]) }
         self.table.withLockedValue { $0 = table }
@@ -163,7 +184,8 @@ public final class ClusteredIndex: VectorIndex, @unchecked Sendable {
     public var footprint: IndexFootprint {
         let vectors = names.withLockedValue { $0.keys.count * 9 + $0.numbers.count * 4 }
         return IndexFootprint(
-            memory: centroids.footprint.memory + vectors + table.withLockedValue { $0.places.count * 32 },
+            memory: centroids.footprint.memory + vectors
+                + table.withLockedValue { $0.places.count * 32 },
             disk: lists.byteCount)
     }
     /// Forgets what the system keeps of the lists in memory, to measure reading from disk.
@@ -191,22 +213,27 @@ public final class ClusteredIndex: VectorIndex, @unchecked Sendable {
 
     private func decoded(_ entry: UnsafePointer<UInt8>) -> [Float] {
         var vector = [Float](repeating: 0, count: dimension)
-        mnk_add_record(ProcessorFeatures.current.rawValue, entry, entry + layout.codes + 8, dimension, &vector)
+        mnk_add_record(
+            ProcessorFeatures.current.rawValue, entry, entry + layout.codes + 8, dimension, &vector)
         return vector
     }
 
     /// Reads a list; one that has moved meanwhile is read again.
-    private func withList<R>(_ list: Int, _ body: (UnsafePointer<UInt8>, Int) throws -> R) throws -> R {
+    private func withList<R>(_ list: Int, _ body: (UnsafePointer<UInt8>, Int) throws -> R) throws
+        -> R
+    {
         try withUnsafeTemporaryAllocation(byteCount: lists.slotBytes, alignment: 64) { buffer in
             var place = table.withLockedValue { $0.places[list] }
             while try place.count > 0 && !lists.read(place, into: buffer) {
                 let now = table.withLockedValue { $0.places[list] }
                 guard now != place else {
-                    throw IndexError(.corrupt, "\(lists.path) is damaged. Delete it; it is made again.")
+                    throw IndexError(
+                        .corrupt, "\(lists.path) is damaged. Delete it; it is made again.")
                 }
                 place = now
             }
-            return try body(buffer.baseAddress!.assumingMemoryBound(to: UInt8.self), Int(place.count))
+            return try body(
+                buffer.baseAddress!.assumingMemoryBound(to: UInt8.self), Int(place.count))
         }
     }
 
@@ -218,7 +245,8 @@ public final class ClusteredIndex: VectorIndex, @unchecked Sendable {
             let old = names.withLockedValue { names in
                 Set((changes.deleted + inserted.map(\.key)).compactMap(names.number))
             }
-            // The new ones first: a replaced vector is always found, for a moment twice, and once in an answer.
+            // The new ones first: a replaced vector is always found, for a moment twice, and once
+            // in an answer.
             for (key, vector) in inserted {
                 let number = names.withLockedValue { names in
                     if let number = names.free.popLast() { return number }
@@ -231,10 +259,15 @@ public final class ClusteredIndex: VectorIndex, @unchecked Sendable {
                 names.withLockedValue { names in
                     if key >= names.numbers.count {
                         names.numbers.append(
-                            contentsOf: repeatElement(0, count: max(key + 1 - names.numbers.count, names.numbers.count))
+                            contentsOf: repeatElement(
+                                0, count: max(key + 1 - names.numbers.count, names.numbers.count))
                         )
                     }
-                    if names.numbers[key] > 0 { names.keys[Int(names.numbers[key]) - 1] = -1 } else { names.count += 1 }
+                    if names.numbers[key] > 0 {
+                        names.keys[Int(names.numbers[key]) - 1] = -1
+                    } else {
+                        names.count += 1
+                    }
                     names.numbers[key] = number + 1
                     names.keys[Int(number)] = Int32(key)
                 }
@@ -258,13 +291,17 @@ public final class ClusteredIndex: VectorIndex, @unchecked Sendable {
         guard let nearest = near.first else { return [] }
         var chosen: [(list: Int, centroid: [Float])] = []
         for candidate in near {
-            guard chosen.count < Self.copyLimit, 1 - candidate.score <= Self.closure * (1 - nearest.score) + 1e-6 else {
+            guard chosen.count < Self.copyLimit,
+                1 - candidate.score <= Self.closure * (1 - nearest.score) + 1e-6
+            else {
                 break
             }
             guard let centroid = centroids.vector(candidate.key) else { continue }
-            // One behind another chosen centroid is left out: who looks there looks at the other first.
+            // One behind another chosen centroid is left out: who looks there looks at the other
+            // first.
             if chosen.contains(where: {
-                (1 - dotProduct($0.centroid, centroid, count: dimension)) * Self.spread < 1 - candidate.score
+                (1 - dotProduct($0.centroid, centroid, count: dimension)) * Self.spread < 1
+                    - candidate.score
             }) {
                 continue
             }
@@ -277,7 +314,9 @@ public final class ClusteredIndex: VectorIndex, @unchecked Sendable {
         var targets = try homes(of: vector)
         if targets.isEmpty { targets = [try newList(vector, [])] }
         names.withLockedValue {
-            ($0.homes[Int(number)], $0.copies[Int(number)]) = (UInt32(targets[0]), UInt8(targets.count))
+            ($0.homes[Int(number)], $0.copies[Int(number)]) = (
+                UInt32(targets[0]), UInt8(targets.count)
+            )
         }
         let entry = entry(number, vector)
         var full: [Int] = []
@@ -295,9 +334,13 @@ public final class ClusteredIndex: VectorIndex, @unchecked Sendable {
             }
             let used = Int(place.count) * lists.stride
             precondition(place.count < Self.listLimit)
-            entry.withUnsafeBytes { UnsafeMutableRawBufferPointer(rebasing: buffer[used...]).copyMemory(from: $0) }
+            entry.withUnsafeBytes {
+                UnsafeMutableRawBufferPointer(rebasing: buffer[used...]).copyMemory(from: $0)
+            }
             let whole = UnsafeRawBufferPointer(rebasing: buffer[..<(used + lists.stride)])
-            let new = place.count == 0 ? try lists.write(whole) : try lists.append(to: place, whole: whole)
+            let new =
+                place.count == 0
+                ? try lists.write(whole) : try lists.append(to: place, whole: whole)
             table.withLockedValue { $0.places[list] = new }
             return new.count == Self.listLimit
         }
@@ -306,13 +349,17 @@ public final class ClusteredIndex: VectorIndex, @unchecked Sendable {
     /// Puts a list in place of what it was.
     private func replace(_ list: Int, _ entries: [UInt8]) throws {
         let old = table.withLockedValue { $0.places[list] }
-        let new = entries.isEmpty ? PostingFile.Place() : try entries.withUnsafeBytes { try lists.write($0) }
+        let new =
+            entries.isEmpty
+            ? PostingFile.Place() : try entries.withUnsafeBytes { try lists.write($0) }
         table.withLockedValue { $0.places[list] = new }
         if old.count > 0 { lists.release(old) }
     }
 
     private func newList(_ centroid: [Float], _ entries: [UInt8]) throws -> Int {
-        let place = entries.isEmpty ? PostingFile.Place() : try entries.withUnsafeBytes { try lists.write($0) }
+        let place =
+            entries.isEmpty
+            ? PostingFile.Place() : try entries.withUnsafeBytes { try lists.write($0) }
         let list = table.withLockedValue { table in
             if let vacant = table.vacant.popLast() {
                 table.places[vacant] = place
@@ -330,7 +377,10 @@ public final class ClusteredIndex: VectorIndex, @unchecked Sendable {
         try withList(list) { base, count in
             (0..<count).map { i in
                 let entry = base + i * lists.stride
-                return (number(entry), Array(UnsafeBufferPointer(start: entry, count: lists.stride)), decoded(entry))
+                return (
+                    number(entry), Array(UnsafeBufferPointer(start: entry, count: lists.stride)),
+                    decoded(entry)
+                )
             }
         }
     }
@@ -341,7 +391,8 @@ public final class ClusteredIndex: VectorIndex, @unchecked Sendable {
         guard all.count == Self.listLimit else { return }
         let (first, second, isSecond) = TwoMeans.halves(all.map(\.vector), dimension: dimension)
         // The new list is there before the old one is made smaller: nothing is missing in between.
-        let other = try newList(second, all.indices.filter { isSecond[$0] }.flatMap { all[$0].bytes })
+        let other = try newList(
+            second, all.indices.filter { isSecond[$0] }.flatMap { all[$0].bytes })
         try centroids.apply(VectorChanges(inserted: [(list, first)]))
         try replace(list, all.indices.filter { !isSecond[$0] }.flatMap { all[$0].bytes })
         var homeless: [(UInt32, [Float])] = []
@@ -361,7 +412,8 @@ public final class ClusteredIndex: VectorIndex, @unchecked Sendable {
                 else { continue }
                 let present = dotProduct(item.vector, centroid, count: dimension)
                 if max(
-                    dotProduct(item.vector, first, count: dimension), dotProduct(item.vector, second, count: dimension))
+                    dotProduct(item.vector, first, count: dimension),
+                    dotProduct(item.vector, second, count: dimension))
                     > present
                 {
                     homeless.append((item.number, item.vector))
@@ -371,7 +423,8 @@ public final class ClusteredIndex: VectorIndex, @unchecked Sendable {
         for (number, vector) in homeless { try rehome(number, vector) }
     }
 
-    /// Puts a vector into the lists that it belongs to now, and takes it out of the others that it is known to be in.
+    /// Puts a vector into the lists that it belongs to now, and takes it out of the others that it
+    /// is known to be in.
     private func rehome(_ number: UInt32, _ vector: [Float]) throws {
         let home = Int(names.withLockedValue { $0.homes[Int(number)] })
         let targets = try homes(of: vector)
@@ -383,7 +436,9 @@ public final class ClusteredIndex: VectorIndex, @unchecked Sendable {
         }
         if !isThere {
             // it is as near where it is
-            guard table.withLockedValue({ $0.places[first].count }) < Self.listLimit - 1 else { return }
+            guard table.withLockedValue({ $0.places[first].count }) < Self.listLimit - 1 else {
+                return
+            }
             _ = try append(entry(number, vector), to: first)
             copies += 1
         }
@@ -393,7 +448,9 @@ public final class ClusteredIndex: VectorIndex, @unchecked Sendable {
             copies -= 1
         }
         names.withLockedValue {
-            ($0.homes[Int(number)], $0.copies[Int(number)]) = (UInt32(first), UInt8(min(255, copies)))
+            ($0.homes[Int(number)], $0.copies[Int(number)]) = (
+                UInt32(first), UInt8(min(255, copies))
+            )
         }
     }
 
@@ -401,11 +458,15 @@ public final class ClusteredIndex: VectorIndex, @unchecked Sendable {
     private func remove(_ numbers: [UInt32]) throws {
         var left: [UInt32: Int] = [:], touched: Set<Int> = []
         for number in numbers {
-            let (home, copies) = names.withLockedValue { (Int($0.homes[Int(number)]), Int($0.copies[Int(number)])) }
+            let (home, copies) = names.withLockedValue {
+                (Int($0.homes[Int(number)]), Int($0.copies[Int(number)]))
+            }
             left[number] = copies
             guard left[number]! > 0, let vector = try vector(number, in: home) else { continue }
             for near in [home]
-                + (try centroids.search(vector, VectorSearch(48, effort: 64)).map(\.key).filter { $0 != home })
+                + (try centroids.search(vector, VectorSearch(48, effort: 64)).map(\.key).filter {
+                    $0 != home
+                })
             {
                 guard left[number]! > 0 else { break }
                 let all = try entries(of: near), kept = all.filter { left[$0.number] == nil }
@@ -429,7 +490,9 @@ public final class ClusteredIndex: VectorIndex, @unchecked Sendable {
             names.waiting.append(contentsOf: numbers)
         }
         for list in touched
-        where table.withLockedValue({ $0.places[list].count }) < Self.listLimit / 8 && centroids.count > 1 {
+        where table.withLockedValue({ $0.places[list].count }) < Self.listLimit / 8
+            && centroids.count > 1
+        {
             try give(list)
         }
     }
@@ -487,7 +550,9 @@ public final class ClusteredIndex: VectorIndex, @unchecked Sendable {
                 let homes = names.withLockedValue { names in
                     var homes: Set<Int> = []
                     for key in filter {
-                        if let number = names.number(key) { homes.insert(Int(names.homes[Int(number)])) }
+                        if let number = names.number(key) {
+                            homes.insert(Int(names.homes[Int(number)]))
+                        }
                     }
                     return homes
                 }
@@ -497,10 +562,12 @@ public final class ClusteredIndex: VectorIndex, @unchecked Sendable {
             effort = min(centroids.count, Int(Double(effort) / share))
             pruning = 1 + (pruning - 1) * Float(1 / share).squareRoot() * 1.5
         }
-        let near = try centroids.search(query, VectorSearch(effort, effort: effort + effort / 2 + 16))
+        let near = try centroids.search(
+            query, VectorSearch(effort, effort: effort + effort / 2 + 16))
         let limit = (1 - (near.first?.score ?? 0)) * pruning
         // Where a few lists are much nearer than the rest, they hold enough all the same.
-        let lengths = table.withLockedValue { table in near.map { Int(table.places[$0.key].count) } }
+        let lengths = table.withLockedValue { table in near.map { Int(table.places[$0.key].count) }
+        }
         var entries = 0
         let chosen = near.indices.prefix { i in
             defer { entries += lengths[i] }
@@ -510,7 +577,9 @@ public final class ClusteredIndex: VectorIndex, @unchecked Sendable {
     }
 
     /// Reads lists and keeps the best.
-    private func scan(_ query: [Float], _ chosen: [Int], _ options: VectorSearch) throws -> [VectorMatch] {
+    private func scan(_ query: [Float], _ chosen: [Int], _ options: VectorSearch) throws
+        -> [VectorMatch]
+    {
         let places = table.withLockedValue { table in chosen.map { table.places[$0] } }
         lists.announce(places)
         reads.withLockedValue { reads in
@@ -529,13 +598,15 @@ public final class ClusteredIndex: VectorIndex, @unchecked Sendable {
                 for list in chosen {
                     try withList(list) { base, count in
                         mnk_graph_scores(
-                            ProcessorFeatures.current.rawValue, base, lists.stride, dimension, codes.baseAddress!,
+                            ProcessorFeatures.current.rawValue, base, lists.stride, dimension,
+                            codes.baseAddress!,
                             scale, indices, count, scores.baseAddress!)
                         for i in 0..<count where scores[i] > threshold {
                             let entry = base + i * lists.stride, number = number(entry)
                             guard seen.insert(number).inserted else { continue }
                             if let filter = options.filter,
-                                !filter.contains(names.withLockedValue({ Int($0.keys[Int(number)]) }))
+                                !filter.contains(
+                                    names.withLockedValue({ Int($0.keys[Int(number)]) }))
                             {
                                 continue
                             }
@@ -543,7 +614,8 @@ public final class ClusteredIndex: VectorIndex, @unchecked Sendable {
                                 (
                                     scores[i], number,
                                     mnk_refine(
-                                        ProcessorFeatures.current.rawValue, query, entry, entry + layout.codes + 8,
+                                        ProcessorFeatures.current.rawValue, query, entry,
+                                        entry + layout.codes + 8,
                                         dimension)
                                 ))
                         }
@@ -565,7 +637,8 @@ public final class ClusteredIndex: VectorIndex, @unchecked Sendable {
         // A vector that is being replaced may be here with its old and its new number.
         var found: Set<Int> = []
         return Array(
-            matches.sorted(by: VectorMatch.isBefore).filter { found.insert($0.key).inserted }.prefix(options.count))
+            matches.sorted(by: VectorMatch.isBefore).filter { found.insert($0.key).inserted }
+                .prefix(options.count))
     }
 
     public func add(_ key: Int, to sum: UnsafeMutablePointer<Float>) -> Bool {
@@ -581,13 +654,17 @@ public final class ClusteredIndex: VectorIndex, @unchecked Sendable {
 
     // MARK: Saving
 
-    /// Writes the table, after the lists that it names. At another path than its own, the lists are copied.
+    /// Writes the table, after the lists that it names. At another path than its own, the lists are
+    /// copied.
     public func save(to path: String, name: (Int) -> Int) throws {
         try writer.withLock {
             try lists.synchronize()
             let isOwn = path == self.path && lists.isInPlace
             if !isOwn { try lists.copy(to: path + ".postings") }
-            let (places, names) = (table.withLockedValue { $0.places }, names.withLockedValue { $0 }),
+            let
+                (places, names) = (
+                    table.withLockedValue { $0.places }, names.withLockedValue { $0 }
+                ),
                 free = lists.freeSlots
             let flat = places.flatMap {
                 [$0.slot, $0.count, $0.checksum[0], $0.checksum[1], $0.checksum[2], $0.checksum[3]]
@@ -602,7 +679,8 @@ public final class ClusteredIndex: VectorIndex, @unchecked Sendable {
                                     try IndexFile.write(
                                         path, kind: .clustered,
                                         values: [
-                                            dimension, names.keys.count, Int(position), places.count, lists.slotCount,
+                                            dimension, names.keys.count, Int(position),
+                                            places.count, lists.slotCount,
                                             free.count / 4, 0, 0,
                                         ] + values,
                                         sections: [flat, titles, homes, copies, free] + sections)

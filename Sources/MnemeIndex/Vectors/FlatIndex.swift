@@ -2,16 +2,19 @@ import MnemeNumerics
 import NIOConcurrencyHelpers
 import Synchronization
 
-/// Every vector is compared: a scan over 8-bit codes, and the exact order of the best from the vectors themselves.
+/// Every vector is compared: a scan over 8-bit codes, and the exact order of the best from the
+/// vectors themselves.
 ///
-/// Nothing is built, deletes are real at once, and several queries share one reading of the codes. The best index for some ten
-/// thousand vectors (Kuffo and Boncz 2025 find the same of scans in general), and the reference for the others.
+/// Nothing is built, deletes are real at once, and several queries share one reading of the codes.
+/// The best index for some ten thousand vectors (Kuffo and Boncz 2025 find the same of scans in
+/// general), and the reference for the others.
 public final class FlatIndex: VectorIndex, @unchecked Sendable {
     // Sendable: `lock` guards the regions, `writer` what only changes need.
     public let dimension: Int
     private let width: Int
     private let lock = ReadWriteLock(), writer = NIOLock()
-    private let vectors: Region<Float>, codes: Region<Int8>, scales: Region<Float>, sums: Region<Int32>,
+    private let vectors: Region<Float>, codes: Region<Int8>, scales: Region<Float>,
+        sums: Region<Int32>,
         keys: Region<Int64>, zeros: Region<Float>
     /// By key: its row and one, or 0.
     private let rows: Region<UInt32>
@@ -43,20 +46,23 @@ public final class FlatIndex: VectorIndex, @unchecked Sendable {
 
     /// Opens what ``save(to:)`` wrote; the file is mapped, not read.
     ///
-    /// - Parameter key: the key of a name in the file, or nil if that is gone, see ``VectorIndex/save(to:name:)``.
+    /// - Parameter key: the key of a name in the file, or nil if that is gone, see
+    ///   ``VectorIndex/save(to:name:)``.
     /// - Throws: ``IndexError``.
     public convenience init(opening path: String, key: (Int) -> Int? = { $0 }) throws {
         try self.init(file: IndexFile(opening: path, kind: .flat), key: key)
     }
 
-    /// The part of a file that ``save(to:name:)`` writes: three values and five sections, the first of either.
+    /// The part of a file that ``save(to:name:)`` writes: three values and five sections, the first
+    /// of either.
     init(file: IndexFile, key: (Int) -> Int?) throws {
         let damaged = IndexError(.corrupt, "\(file.path) is damaged. Delete it; it is made again.")
         dimension = file.values[0]
         try Vector.check(dimension: dimension)
         width = Int8Panels.padded(dimension)
         let count = file.values[1], padded = (count + 15) / 16 * 16
-        guard count >= 0, count < VectorLimits.keys, file.sections.count >= 5, file.isSound(0) else { throw damaged }
+        guard count >= 0, count < VectorLimits.keys, file.sections.count >= 5, file.isSound(0)
+        else { throw damaged }
         reached = Int64(file.values[2])
         let n = max(Self.initialCapacity, count * 2)
         keys = try file.region(0, count: count, capacity: n)
@@ -84,11 +90,15 @@ public final class FlatIndex: VectorIndex, @unchecked Sendable {
     }
 
     /// Whether the opened file is what was written; reads it all.
-    public func verify() -> Bool { file.map { file in file.sections.indices.allSatisfy(file.isSound) } ?? true }
+    public func verify() -> Bool {
+        file.map { file in file.sections.indices.allSatisfy(file.isSound) } ?? true
+    }
 
     public var count: Int { lock.read { used } }
     public var position: Int64 { lock.read { reached } }
-    public var footprint: IndexFootprint { IndexFootprint(memory: count * (dimension * 4 + width + 16 + 24)) }
+    public var footprint: IndexFootprint {
+        IndexFootprint(memory: count * (dimension * 4 + width + 16 + 24))
+    }
 
     public func apply(_ changes: VectorChanges) throws {
         let inserted = try Vector.checked(changes, dimension: dimension)
@@ -129,7 +139,9 @@ public final class FlatIndex: VectorIndex, @unchecked Sendable {
 
     private func set(_ row: Int, _ vector: UnsafePointer<Float>) {
         (vectors.base + row * dimension).update(from: vector, count: dimension)
-        Int8Panels.set(row, vector, dimension: dimension, codes: codes.base, scales: scales.base, sums: sums.base)
+        Int8Panels.set(
+            row, vector, dimension: dimension, codes: codes.base, scales: scales.base,
+            sums: sums.base)
     }
 
     /// Gives back the memory of rows that are gone.
@@ -145,7 +157,8 @@ public final class FlatIndex: VectorIndex, @unchecked Sendable {
         if self.row(Int(keys.base[row])) == row { rows.base[Int(keys.base[row])] = 0 }
         used = last
         if row != last {
-            let moved = [Float](UnsafeBufferPointer(start: vectors.base + last * dimension, count: dimension))
+            let moved = [Float](
+                UnsafeBufferPointer(start: vectors.base + last * dimension, count: dimension))
             set(row, moved)
             keys.base[row] = keys.base[last]
             rows.base[Int(keys.base[row])] = UInt32(row + 1)
@@ -163,7 +176,9 @@ public final class FlatIndex: VectorIndex, @unchecked Sendable {
     /// - Throws: ``IndexError`` for a query of another dimension.
     /// - Complexity: with a filter of few keys, those alone are compared.
     public func search(batch: [[Float]], _ options: VectorSearch) throws -> [[VectorMatch]] {
-        let queries = try batch.flatMap { try Vector.normalized($0, dimension: dimension, what: "The query") }
+        let queries = try batch.flatMap {
+            try Vector.normalized($0, dimension: dimension, what: "The query")
+        }
         guard options.count > 0 else { return batch.map { _ in [] } }
         return lock.read {
             let count = used
@@ -176,14 +191,16 @@ public final class FlatIndex: VectorIndex, @unchecked Sendable {
             }
             var rankings = batch.map { _ in Ranking(kept) }
             let stride = min(Self.block, (count + 15) / 16 * 16)
-            withUnsafeTemporaryAllocation(of: Float.self, capacity: max(1, stride * batch.count)) { scores in
+            withUnsafeTemporaryAllocation(of: Float.self, capacity: max(1, stride * batch.count)) {
+                scores in
                 for start in Swift.stride(from: 0, to: count, by: Self.block) {
                     let end = min(count, start + Self.block)
                     queries.withUnsafeBufferPointer { queries in
                         Int8Panels.scores(
                             queries: queries.baseAddress!, count: batch.count, dimension: dimension,
                             rows: 0..<(end - start + 15) / 16 * 16,
-                            codes: codes.base + start * width, scales: scales.base + start, sums: sums.base + start,
+                            codes: codes.base + start * width, scales: scales.base + start,
+                            sums: sums.base + start,
                             zeros: zeros.base,
                             into: scores.baseAddress!, stride: stride)
                     }
@@ -191,7 +208,9 @@ public final class FlatIndex: VectorIndex, @unchecked Sendable {
                         let scores = scores.baseAddress! + q * stride
                         if let filter = options.filter {
                             for i in 0..<end - start
-                            where scores[i] > rankings[q].threshold && filter.contains(Int(keys.base[start + i])) {
+                            where scores[i] > rankings[q].threshold
+                                && filter.contains(Int(keys.base[start + i]))
+                            {
                                 rankings[q].insert(UInt32(start + i), scores[i])
                             }
                         } else {
@@ -204,18 +223,23 @@ public final class FlatIndex: VectorIndex, @unchecked Sendable {
                     }
                 }
             }
-            return batch.indices.map { exact(queries, $0, rankings[$0].items.map(\.item), options.count) }
+            return batch.indices.map {
+                exact(queries, $0, rankings[$0].items.map(\.item), options.count)
+            }
         }
     }
 
     /// The best of some rows in exact order.
-    private func exact(_ queries: [Float], _ q: Int, _ candidates: [UInt32], _ limit: Int) -> [VectorMatch] {
+    private func exact(_ queries: [Float], _ q: Int, _ candidates: [UInt32], _ limit: Int)
+        -> [VectorMatch]
+    {
         queries.withUnsafeBufferPointer { queries in
             let matches = candidates.map { row in
                 VectorMatch(
                     key: Int(keys.base[Int(row)]),
                     score: dotProduct(
-                        queries.baseAddress! + q * dimension, vectors.base + Int(row) * dimension, count: dimension))
+                        queries.baseAddress! + q * dimension, vectors.base + Int(row) * dimension,
+                        count: dimension))
             }
             return Array(matches.sorted(by: VectorMatch.isBefore).prefix(limit))
         }
@@ -234,11 +258,15 @@ public final class FlatIndex: VectorIndex, @unchecked Sendable {
     public var allKeys: [Int] { lock.read { (0..<used).map { Int(keys.base[$0]) } } }
 
     public func save(to path: String, name: (Int) -> Int) throws {
-        try withParts(name: name) { try IndexFile.write(path, kind: .flat, values: $0, sections: $1) }
+        try withParts(name: name) {
+            try IndexFile.write(path, kind: .flat, values: $0, sections: $1)
+        }
     }
 
     /// What is written, while nothing changes.
-    func withParts(name: (Int) -> Int, _ body: ([Int], [UnsafeRawBufferPointer]) throws -> Void) throws {
+    func withParts(name: (Int) -> Int, _ body: ([Int], [UnsafeRawBufferPointer]) throws -> Void)
+        throws
+    {
         try writer.withLock {
             let count = used, padded = (count + 15) / 16 * 16,
                 names = (0..<count).map { Int64(name(Int(keys.base[$0]))) }
@@ -246,7 +274,8 @@ public final class FlatIndex: VectorIndex, @unchecked Sendable {
                 try body(
                     [dimension, count, Int(reached)],
                     [
-                        names, vectors.bytes(count * dimension), codes.bytes(padded * width), scales.bytes(padded),
+                        names, vectors.bytes(count * dimension), codes.bytes(padded * width),
+                        scales.bytes(padded),
                         sums.bytes(padded),
                     ])
             }

@@ -3,20 +3,26 @@ public import MnemeNumerics
 import NIOConcurrencyHelpers
 import Synchronization
 
-/// A proximity graph over 8-bit codes: each vector is linked to some near ones and a few further away, and a search walks from link
-/// to link towards the query. A hundred thousand vectors are answered by comparing one or two thousand.
+/// A proximity graph over 8-bit codes: each vector is linked to some near ones and a few further
+/// away, and a search walks from link to link towards the query. A hundred thousand vectors are
+/// answered by comparing one or two thousand.
 ///
-/// One layer, built by insertion with robust pruning (Vamana, Subramanya et al. 2019), with deletes that mend the links around them
-/// (FreshDiskANN, Singh et al. 2021). The best found are put in order by four further bits of each component: 12 bits give the same
-/// ten as floats for 999 of 1,000. A record of 384 components takes 776 bytes with its 46 links; floats and links of HNSW take twice that.
+/// One layer, built by insertion with robust pruning (Vamana, Subramanya et al. 2019), with deletes
+/// that mend the links around them (FreshDiskANN, Singh et al. 2021). The best found are put in
+/// order by four further bits of each component: 12 bits give the same ten as floats for 999 of
+/// 1,000. A record of 384 components takes 776 bytes with its 46 links; floats and links of HNSW
+/// take twice that.
 ///
-/// Searches never wait: links change in place and atomically. Vectors are inserted on all threads of the pool.
+/// Searches never wait: links change in place and atomically. Vectors are inserted on all threads
+/// of the pool.
 public final class GraphIndex: VectorIndex, @unchecked Sendable {
-    // Sendable: the C functions read and write links atomically; `writer` admits one change at a time, `lock` is held by searches, and
-    // taken whole only to give places free for use again, when no search can be among them. Keys and slots are words, written whole.
+    // Sendable: the C functions read and write links atomically; `writer` admits one change at a
+    // time, `lock` is held by searches, and taken whole only to give places free for use again,
+    // when no search can be among them. Keys and slots are words, written whole.
     public let dimension: Int
     private let layout: GraphLayout
-    private let records: Region<UInt8>, residuals: Region<UInt8>, keys: Region<Int64>, dead: Region<UInt64>
+    private let records: Region<UInt8>, residuals: Region<UInt8>, keys: Region<Int64>,
+        dead: Region<UInt64>
     /// By key: its slot and one, or 0.
     private let slots: Region<UInt32>
     private let locks: Region<UInt8>
@@ -38,7 +44,8 @@ public final class GraphIndex: VectorIndex, @unchecked Sendable {
     private let pool: ThreadPool
     private let mendsItself: Bool
 
-    /// Links are kept if none shorter covers them by this factor of distance; measured on sentences.
+    /// Links are kept if none shorter covers them by this factor of distance; measured on
+    /// sentences.
     static let alpha: Float = 1.1
     /// Candidates kept while looking for links.
     static let buildEffort = 80
@@ -51,8 +58,10 @@ public final class GraphIndex: VectorIndex, @unchecked Sendable {
     ///
     /// - Parameters:
     ///   - pool: builds; nil takes the process's.
-    ///   - mendsItself: ``apply(_:)`` mends links when much was deleted; otherwise the caller calls ``maintain()``.
-    /// - Throws: ``IndexError`` for a dimension of 0 or over 8,192, or if the system gives no address space.
+    ///   - mendsItself: ``apply(_:)`` mends links when much was deleted; otherwise the caller calls
+    ///     ``maintain()``.
+    /// - Throws: ``IndexError`` for a dimension of 0 or over 8,192, or if the system gives no
+    ///   address space.
     public init(dimension: Int, pool: ThreadPool? = nil, mendsItself: Bool = true) throws {
         try Vector.check(dimension: dimension)
         self.dimension = dimension
@@ -69,26 +78,36 @@ public final class GraphIndex: VectorIndex, @unchecked Sendable {
         file = nil
     }
 
-    /// Opens what ``save(to:)`` wrote. The file is mapped, and read where searches go; only its keys are read at once.
+    /// Opens what ``save(to:)`` wrote. The file is mapped, and read where searches go; only its
+    /// keys are read at once.
     ///
     /// - Parameters:
-    ///   - key: the key of a name in the file, or nil if that is gone, see ``VectorIndex/save(to:name:)``.
+    ///   - key: the key of a name in the file, or nil if that is gone, see
+    ///     ``VectorIndex/save(to:name:)``.
     ///   - pool: builds; nil takes the process's.
     /// - Throws: ``IndexError``.
     /// - Complexity: O(vectors) for their keys, some milliseconds for a million.
-    public convenience init(opening path: String, pool: ThreadPool? = nil, key: (Int) -> Int? = { $0 }) throws {
+    public convenience init(
+        opening path: String, pool: ThreadPool? = nil, key: (Int) -> Int? = { $0 }
+    ) throws {
         try self.init(
-            file: IndexFile(opening: path, kind: .graph), value: 0, section: 0, pool: pool, mendsItself: true, key: key)
+            file: IndexFile(opening: path, kind: .graph), value: 0, section: 0, pool: pool,
+            mendsItself: true, key: key)
     }
 
-    /// The part of a file that ``save(to:name:)`` writes: six values and five sections, from the ones given.
-    init(file: IndexFile, value: Int, section: Int, pool: ThreadPool?, mendsItself: Bool, key: (Int) -> Int?) throws {
+    /// The part of a file that ``save(to:name:)`` writes: six values and five sections, from the
+    /// ones given.
+    init(
+        file: IndexFile, value: Int, section: Int, pool: ThreadPool?, mendsItself: Bool,
+        key: (Int) -> Int?
+    ) throws {
         let damaged = IndexError(.corrupt, "\(file.path) is damaged. Delete it; it is made again.")
         let values = Array(file.values[value..<value + 6]), count = values[1], entry = values[3]
         dimension = values[0]
         try Vector.check(dimension: dimension)
         layout = GraphLayout(dimension: dimension)
-        guard (0...Self.maximumCount).contains(count), values[4] == layout.stride, values[5] == layout.degree,
+        guard (0...Self.maximumCount).contains(count), values[4] == layout.stride,
+            values[5] == layout.degree,
             file.sections.count >= section + 5,
             file.isSound(section), file.isSound(section + 1), file.isSound(section + 2),
             count == 0 || (0..<count).contains(entry)
@@ -150,12 +169,16 @@ public final class GraphIndex: VectorIndex, @unchecked Sendable {
     }
 
     /// Whether the opened file is what was written; reads it all.
-    public func verify() -> Bool { file.map { file in file.sections.indices.allSatisfy(file.isSound) } ?? true }
+    public func verify() -> Bool {
+        file.map { file in file.sections.indices.allSatisfy(file.isSound) } ?? true
+    }
 
     public var count: Int { live.load(ordering: .acquiring) }
     public var position: Int64 { reached.load(ordering: .acquiring) }
     public var footprint: IndexFootprint {
-        IndexFootprint(memory: used.load(ordering: .relaxed) * (layout.stride + layout.residual + 8) + count * 4)
+        IndexFootprint(
+            memory: used.load(ordering: .relaxed) * (layout.stride + layout.residual + 8) + count
+                * 4)
     }
 
     /// Slots taken, the dead among them.
@@ -166,7 +189,8 @@ public final class GraphIndex: VectorIndex, @unchecked Sendable {
     /// The graph as the C functions see it.
     private func graph() -> mnk_graph {
         mnk_graph(
-            records: records.base, stride: layout.stride, dimension: dimension, degree: layout.degree,
+            records: records.base, stride: layout.stride, dimension: dimension,
+            degree: layout.degree,
             count: UInt32(slotCount),
             entry: entry.load(ordering: .acquiring), dead: dead.base, locks: locks.base)
     }
@@ -185,7 +209,8 @@ public final class GraphIndex: VectorIndex, @unchecked Sendable {
         let inserted = try Vector.checked(changes, dimension: dimension)
         try writer.withLock {
             guard slotCount - free.count + inserted.count <= capacity else {
-                throw IndexError(.full, "This graph holds at most \(capacity) vectors. Use a clustered index.")
+                throw IndexError(
+                    .full, "This graph holds at most \(capacity) vectors. Use a clustered index.")
             }
             if let key = inserted.map(\.key).max(), key >= slots.capacity {
                 try lock.write { try slots.grow(to: key + 1, used: slots.capacity) }
@@ -216,7 +241,8 @@ public final class GraphIndex: VectorIndex, @unchecked Sendable {
 
     /// Puts a vector into a free slot; nothing leads to it yet.
     private func place(_ key: Int, _ vector: [Float]) -> UInt32 {
-        let slot = free.popLast() ?? UInt32(slotCount), record = records.base + Int(slot) * layout.stride
+        let slot = free.popLast() ?? UInt32(slotCount),
+            record = records.base + Int(slot) * layout.stride
         mnk_encode_record(vector, dimension, record, residuals.base + Int(slot) * layout.residual)
         mnk_clear_links(record, dimension, layout.degree)
         keys.base[Int(slot)] = Int64(key)
@@ -229,7 +255,8 @@ public final class GraphIndex: VectorIndex, @unchecked Sendable {
         return slot
     }
 
-    /// Links new records. The first ones go one after the other, so that the others find something to link to.
+    /// Links new records. The first ones go one after the other, so that the others find something
+    /// to link to.
     private func link(_ new: [UInt32]) {
         let older = count - new.count
         var done = new.count < 64 ? new.count : min(new.count, max(0, 1024 - older))
@@ -263,13 +290,16 @@ public final class GraphIndex: VectorIndex, @unchecked Sendable {
     private func insert(_ slot: UInt32, _ scratch: GraphScratch) {
         var graph = graph()
         mnk_graph_insert(
-            ProcessorFeatures.current.rawValue, &graph, slot, Self.buildEffort, Self.alpha, &scratch.pointers)
+            ProcessorFeatures.current.rawValue, &graph, slot, Self.buildEffort, Self.alpha,
+            &scratch.pointers)
     }
 
     /// Searches begin at the vector that is nearest to the mean of all.
     private func chooseEntry() {
         entrySize = slotCount
-        let found = withScratch(effort: 64) { scratch in walk(sum, effort: 64, allowed: nil, scratch).first }
+        let found = withScratch(effort: 64) { scratch in
+            walk(sum, effort: 64, allowed: nil, scratch).first
+        }
         if let found { entry.store(found, ordering: .releasing) }
     }
 
@@ -284,7 +314,9 @@ public final class GraphIndex: VectorIndex, @unchecked Sendable {
         }
         if count < total / 10 { return rebuild() }
         if isDead(Int(entry.load(ordering: .relaxed))) { chooseEntry() }
-        if isDead(Int(entry.load(ordering: .relaxed))), let other = (0..<total).first(where: { !isDead($0) }) {
+        if isDead(Int(entry.load(ordering: .relaxed))),
+            let other = (0..<total).first(where: { !isDead($0) })
+        {
             entry.store(UInt32(other), ordering: .releasing)
         }
         let next = Atomic(0), lonely = NIOLockedValueBox<[UInt32]>([])
@@ -296,7 +328,8 @@ public final class GraphIndex: VectorIndex, @unchecked Sendable {
                     guard start < total else { break }
                     for slot in start..<min(total, start + 256) where !isDead(slot) {
                         let links = mnk_graph_repair(
-                            ProcessorFeatures.current.rawValue, &graph, UInt32(slot), Self.alpha, &scratch.pointers)
+                            ProcessorFeatures.current.rawValue, &graph, UInt32(slot), Self.alpha,
+                            &scratch.pointers)
                         if links >= 0, links < Int32(layout.degree) / 4 {
                             lonely.withLockedValue { $0.append(UInt32(slot)) }
                         }
@@ -311,11 +344,14 @@ public final class GraphIndex: VectorIndex, @unchecked Sendable {
         release(buried)
     }
 
-    /// Links what is left anew: when more than nine in ten are gone at once, the old graph does not hold together. Searches wait.
+    /// Links what is left anew: when more than nine in ten are gone at once, the old graph does not
+    /// hold together. Searches wait.
     private func rebuild() {
         let left = (0..<slotCount).filter { !isDead($0) }.map(UInt32.init)
         lock.write {
-            for slot in 0..<slotCount { mnk_clear_links(records.base + slot * layout.stride, dimension, layout.degree) }
+            for slot in 0..<slotCount {
+                mnk_clear_links(records.base + slot * layout.stride, dimension, layout.degree)
+            }
             entry.store(.max, ordering: .releasing)
             entrySize = 0
             link(left)
@@ -329,7 +365,8 @@ public final class GraphIndex: VectorIndex, @unchecked Sendable {
         for slot in slots {
             let record = records.base + Int(slot) * layout.stride
             mnk_encode_record(
-                [Float](repeating: 0, count: dimension), dimension, record, residuals.base + Int(slot) * layout.residual
+                [Float](repeating: 0, count: dimension), dimension, record,
+                residuals.base + Int(slot) * layout.residual
             )
             mnk_clear_links(record, dimension, layout.degree)
         }
@@ -340,14 +377,17 @@ public final class GraphIndex: VectorIndex, @unchecked Sendable {
     // MARK: Searching
 
     /// Slots found by walking, the best first, to 8 bits.
-    private func walk(_ query: [Float], effort: Int, allowed: UnsafePointer<UInt64>?, _ scratch: GraphScratch)
+    private func walk(
+        _ query: [Float], effort: Int, allowed: UnsafePointer<UInt64>?, _ scratch: GraphScratch
+    )
         -> [UInt32]
     {
         withUnsafeTemporaryAllocation(of: Int8.self, capacity: layout.codes) { codes in
             let scale = mnk_encode_query(query, dimension, codes.baseAddress!)
             var graph = graph()
             let found = mnk_graph_search(
-                ProcessorFeatures.current.rawValue, &graph, codes.baseAddress!, scale, effort, allowed,
+                ProcessorFeatures.current.rawValue, &graph, codes.baseAddress!, scale, effort,
+                allowed,
                 &scratch.pointers)
             return Array(UnsafeBufferPointer(start: scratch.pointers.ids, count: found))
         }
@@ -359,14 +399,17 @@ public final class GraphIndex: VectorIndex, @unchecked Sendable {
         // What is deleted and not mended around yet takes room among the candidates.
         let crowding = min(8, Double(slotCount) / Double(max(1, count)))
         let effort = Int(
-            Double(max(options.effort ?? Self.searchEffort, options.count + options.count / 4 + 4)) * crowding)
+            Double(max(options.effort ?? Self.searchEffort, options.count + options.count / 4 + 4))
+                * crowding)
         return lock.read {
             let plan = FilterPlan(filter: options.filter, total: count, effort: effort)
             let kept = options.count + max(12, options.count / 4)
             switch plan {
             case .unfiltered:
                 return withScratch(effort: effort) {
-                    refined(query, walk(query, effort: effort, allowed: nil, $0).prefix(kept), options.count)
+                    refined(
+                        query, walk(query, effort: effort, allowed: nil, $0).prefix(kept),
+                        options.count)
                 }
             case .after(let effort):
                 return withScratch(effort: effort) { scratch in
@@ -377,13 +420,16 @@ public final class GraphIndex: VectorIndex, @unchecked Sendable {
                 }
             case .during(let effort):
                 return withScratch(effort: effort) { scratch in
-                    scratch.allow(options.filter!, isOrdered: isOrdered.load(ordering: .acquiring), slot)
+                    scratch.allow(
+                        options.filter!, isOrdered: isOrdered.load(ordering: .acquiring), slot)
                     return refined(
-                        query, walk(query, effort: effort, allowed: scratch.allowed, scratch).prefix(kept),
+                        query,
+                        walk(query, effort: effort, allowed: scratch.allowed, scratch).prefix(kept),
                         options.count)
                 }
             case .scan:
-                return refined(query, best(query, of: options.filter!.compactMap(slot), kept), options.count)
+                return refined(
+                    query, best(query, of: options.filter!.compactMap(slot), kept), options.count)
             }
         }
     }
@@ -399,7 +445,8 @@ public final class GraphIndex: VectorIndex, @unchecked Sendable {
                     for start in stride(from: 0, to: members.count, by: 1024) {
                         let n = min(1024, members.count - start)
                         mnk_graph_scores(
-                            ProcessorFeatures.current.rawValue, records.base, layout.stride, dimension,
+                            ProcessorFeatures.current.rawValue, records.base, layout.stride,
+                            dimension,
                             codes.baseAddress!, scale,
                             members.baseAddress! + start, n, scores.baseAddress!)
                         for i in 0..<n { ranking.insert(members[start + i], scores[i]) }
@@ -411,12 +458,15 @@ public final class GraphIndex: VectorIndex, @unchecked Sendable {
     }
 
     /// Puts slots in order by 12 bits.
-    private func refined(_ query: [Float], _ found: some Collection<UInt32>, _ limit: Int) -> [VectorMatch] {
+    private func refined(_ query: [Float], _ found: some Collection<UInt32>, _ limit: Int)
+        -> [VectorMatch]
+    {
         let matches = found.map { slot in
             VectorMatch(
                 key: Int(keys.base[Int(slot)]),
                 score: mnk_refine(
-                    ProcessorFeatures.current.rawValue, query, records.base + Int(slot) * layout.stride,
+                    ProcessorFeatures.current.rawValue, query,
+                    records.base + Int(slot) * layout.stride,
                     residuals.base + Int(slot) * layout.residual,
                     dimension))
         }
@@ -435,7 +485,9 @@ public final class GraphIndex: VectorIndex, @unchecked Sendable {
 
     /// All keys, in no order.
     public var allKeys: [Int] {
-        lock.read { (0..<slotCount).lazy.filter { !self.isDead($0) }.map { Int(self.keys.base[$0]) } }
+        lock.read {
+            (0..<slotCount).lazy.filter { !self.isDead($0) }.map { Int(self.keys.base[$0]) }
+        }
     }
 
     /// Whether a key is here.
@@ -447,11 +499,15 @@ public final class GraphIndex: VectorIndex, @unchecked Sendable {
     public func maintain() { writer.withLock { if buried.count > max(256, count / 8) { mend() } } }
 
     public func save(to path: String, name: (Int) -> Int) throws {
-        try withParts(name: name) { try IndexFile.write(path, kind: .graph, values: $0, sections: $1) }
+        try withParts(name: name) {
+            try IndexFile.write(path, kind: .graph, values: $0, sections: $1)
+        }
     }
 
     /// What is written, while nothing changes.
-    func withParts(name: (Int) -> Int, _ body: ([Int], [UnsafeRawBufferPointer]) throws -> Void) throws {
+    func withParts(name: (Int) -> Int, _ body: ([Int], [UnsafeRawBufferPointer]) throws -> Void)
+        throws
+    {
         try writer.withLock {
             if !buried.isEmpty { mend() }  // which also overwrites what was deleted
             let count = slotCount, at = entry.load(ordering: .relaxed)
@@ -459,9 +515,13 @@ public final class GraphIndex: VectorIndex, @unchecked Sendable {
             try sum.withUnsafeBytes { sum in
                 try names.withUnsafeBytes { names in
                     try body(
-                        [dimension, count, Int(position), at == .max ? 0 : Int(at), layout.stride, layout.degree],
                         [
-                            names, dead.bytes((count + 63) / 64), sum, residuals.bytes(count * layout.residual),
+                            dimension, count, Int(position), at == .max ? 0 : Int(at),
+                            layout.stride, layout.degree,
+                        ],
+                        [
+                            names, dead.bytes((count + 63) / 64), sum,
+                            residuals.bytes(count * layout.residual),
                             records.bytes(count * layout.stride),
                         ])
                 }

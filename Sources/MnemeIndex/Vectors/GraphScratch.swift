@@ -20,7 +20,8 @@ struct GraphLayout {
 final class GraphScratch: @unchecked Sendable {
     // Sendable: handed from one user to the next.
     var pointers = mnk_graph_scratch()
-    private var seen: AlignedBuffer<UInt64>, ids: AlignedBuffer<UInt32>, scores: AlignedBuffer<Float>
+    private var seen: AlignedBuffer<UInt64>, ids: AlignedBuffer<UInt32>,
+        scores: AlignedBuffer<Float>
     private let gathered = AlignedBuffer<UInt32>(Int(MNK_GATHERED)),
         expanded = AlignedBuffer<UInt32>(Int(MNK_EXPANDED) + 512)
     private let expandedScores = AlignedBuffer<Float>(Int(MNK_EXPANDED) + 512)

@@ -12,9 +12,10 @@ import MnemeSeal
 
 /// A file of sections that are mapped where they are used.
 ///
-/// Layout, little-endian: one page of header, then sections at multiples of 64 KiB. Header: "MNEMEIDX", version (u32, 1), kind
-/// (u32), 16 values (i64), number of sections (u64), and of each its offset, length and CRC-32C of its quarters (u64, u64, 4 × u32);
-/// CRC-32C of all before it (4 × u32) in the last 16 bytes. Files are written once and replaced by renaming.
+/// Layout, little-endian: one page of header, then sections at multiples of 64 KiB. Header:
+/// "MNEMEIDX", version (u32, 1), kind (u32), 16 values (i64), number of sections (u64), and of each
+/// its offset, length and CRC-32C of its quarters (u64, u64, 4 × u32); CRC-32C of all before it (4
+/// × u32) in the last 16 bytes. Files are written once and replaced by renaming.
 final class IndexFile: @unchecked Sendable {
     // Sendable: immutable after opening.
     enum Kind: UInt32 { case flat = 1, graph = 2, tiered = 3, clustered = 4 }
@@ -24,7 +25,8 @@ final class IndexFile: @unchecked Sendable {
         var checksum: [UInt32]
     }
 
-    static let magic = Array("MNEMEIDX".utf8), version: UInt32 = 1, page = 4096, alignment = 65_536, valueCount = 16
+    static let magic = Array("MNEMEIDX".utf8), version: UInt32 = 1, page = 4096, alignment = 65_536,
+        valueCount = 16
     static let sectionBytes = 32, maximumSections = 64
 
     let path: String
@@ -41,35 +43,47 @@ final class IndexFile: @unchecked Sendable {
     ///   - dataKey: decrypts it into memory.
     ///   - isForValues: whether only ``values`` are wanted, so that no more need be decrypted.
     /// - Throws: ``IndexError``.
-    init(opening path: String, kind: Kind, dataKey: DataKey? = nil, isForValues: Bool = false) throws {
-        let damaged = IndexError(.corrupt, "\(path) is damaged or no index of this kind. Delete it; it is made again.")
+    init(opening path: String, kind: Kind, dataKey: DataKey? = nil, isForValues: Bool = false)
+        throws
+    {
+        let damaged = IndexError(
+            .corrupt, "\(path) is damaged or no index of this kind. Delete it; it is made again.")
         let file = open(path, O_RDONLY | O_CLOEXEC)
-        guard file >= 0 else { throw IndexError(.unavailable, "\(path) cannot be opened (\(errnoText())).") }
+        guard file >= 0 else {
+            throw IndexError(.unavailable, "\(path) cannot be opened (\(errnoText())).")
+        }
         if let dataKey {
             defer { close(file) }
-            (descriptor, size) = try Self.decrypted(file, path, dataKey, isForValues ? Self.page : .max)
+            (descriptor, size) = try Self.decrypted(
+                file, path, dataKey, isForValues ? Self.page : .max)
         } else {
             (descriptor, size) = (file, Int(lseek(file, 0, SEEK_END)))
         }
         self.path = path
         var header = [UInt8](repeating: 0, count: Self.page)
-        guard pread(descriptor, &header, Self.page, 0) == Self.page, Array(header[0..<8]) == Self.magic else {
+        guard pread(descriptor, &header, Self.page, 0) == Self.page,
+            Array(header[0..<8]) == Self.magic
+        else {
             (values, sections) = ([], [])
             throw damaged
         }
         func number<T: FixedWidthInteger>(_ offset: Int, _: T.Type) -> T {
-            header.withUnsafeBytes { T(littleEndian: $0.loadUnaligned(fromByteOffset: offset, as: T.self)) }
+            header.withUnsafeBytes {
+                T(littleEndian: $0.loadUnaligned(fromByteOffset: offset, as: T.self))
+            }
         }
         let version = number(8, UInt32.self)
         guard version <= Self.version else {
             (values, sections) = ([], [])
             throw IndexError(
                 .newerVersion,
-                "\(path) was written by a newer Mneme. Update this one, or delete the file; it is made again.")
+                "\(path) was written by a newer Mneme. Update this one, or delete the file; it is made again."
+            )
         }
         let sums = Checksum.crc32c(Array(header[0..<Self.page - 16])),
             sectionCount = number(16 + 8 * Self.valueCount, UInt64.self)
-        guard number(12, UInt32.self) == kind.rawValue, sectionCount <= UInt64(Self.maximumSections),
+        guard number(12, UInt32.self) == kind.rawValue,
+            sectionCount <= UInt64(Self.maximumSections),
             (0..<4).allSatisfy({ number(Self.page - 16 + 4 * $0, UInt32.self) == sums[$0] })
         else {
             (values, sections) = ([], [])
@@ -84,7 +98,8 @@ final class IndexFile: @unchecked Sendable {
                 checksum: (0..<4).map { number(at + 16 + 4 * $0, UInt32.self) })
         }
         for section in sections {
-            guard section.offset >= Self.page, section.offset % Self.alignment == 0, section.length >= 0,
+            guard section.offset >= Self.page, section.offset % Self.alignment == 0,
+                section.length >= 0,
                 section.offset <= size,
                 section.length <= size - section.offset
             else { throw damaged }
@@ -92,22 +107,29 @@ final class IndexFile: @unchecked Sendable {
     }
 
     /// A file in memory with the beginning of what an encrypted one holds, and bytes of all of it.
-    private static func decrypted(_ file: Int32, _ path: String, _ key: DataKey, _ limit: Int) throws -> (Int32, Int) {
+    private static func decrypted(_ file: Int32, _ path: String, _ key: DataKey, _ limit: Int)
+        throws -> (Int32, Int)
+    {
         let damaged = IndexError(
-            .corrupt, "\(path) is damaged, or encrypted with another key. Delete it; it is made again.")
+            .corrupt,
+            "\(path) is damaged, or encrypted with another key. Delete it; it is made again.")
         let bytes: SealedBytes
         do {
-            bytes = try SealedBytes(name: path, size: Int(lseek(file, 0, SEEK_END)), key: key) { buffer, offset in
+            bytes = try SealedBytes(name: path, size: Int(lseek(file, 0, SEEK_END)), key: key) {
+                buffer, offset in
                 var done = 0
                 while done < buffer.count {
-                    let got = pread(file, buffer.baseAddress! + done, buffer.count - done, off_t(offset + done))
+                    let got = pread(
+                        file, buffer.baseAddress! + done, buffer.count - done, off_t(offset + done))
                     if got > 0 { done += got } else if got == 0 || errno != EINTR { return false }
                 }
                 return true
             }
         } catch { throw damaged }
         let count = min(bytes.count, limit), memory = mnm_memory_file(max(count, page))
-        guard memory >= 0 else { throw IndexError(.unavailable, "There is no memory to decrypt \(path) into.") }
+        guard memory >= 0 else {
+            throw IndexError(.unavailable, "There is no memory to decrypt \(path) into.")
+        }
         let place = mmap(nil, max(count, page), PROT_READ | PROT_WRITE, MAP_SHARED, memory, 0)
         guard let place, place != MAP_FAILED else {
             close(memory)
@@ -122,16 +144,24 @@ final class IndexFile: @unchecked Sendable {
     }
 
     /// Puts a section of `count` elements at the beginning of a region.
-    func map<Element: BitwiseCopyable>(_ section: Int, count: Int, into region: Region<Element>) throws {
-        guard section < sections.count, sections[section].length == count * MemoryLayout<Element>.stride else {
+    func map<Element: BitwiseCopyable>(_ section: Int, count: Int, into region: Region<Element>)
+        throws
+    {
+        guard section < sections.count,
+            sections[section].length == count * MemoryLayout<Element>.stride
+        else {
             throw IndexError(
-                .corrupt, "\(path) is damaged: a part has another size than it should. Delete it; it is made again.")
+                .corrupt,
+                "\(path) is damaged: a part has another size than it should. Delete it; it is made again."
+            )
         }
         try region.map(descriptor, offset: sections[section].offset, count: count)
     }
 
     /// A region that begins with a section of `count` elements.
-    func region<Element: BitwiseCopyable>(_ section: Int, count: Int, capacity: Int) throws -> Region<Element> {
+    func region<Element: BitwiseCopyable>(_ section: Int, count: Int, capacity: Int) throws
+        -> Region<Element>
+    {
         let region = try Region<Element>(capacity: max(capacity, count))
         try map(section, count: count, into: region)
         return region
@@ -141,11 +171,14 @@ final class IndexFile: @unchecked Sendable {
     func isSound(_ section: Int) -> Bool {
         let section = sections[section]
         guard section.length > 0 else { return true }
-        guard let memory = mmap(nil, section.length, PROT_READ, MAP_PRIVATE, descriptor, off_t(section.offset)),
+        guard
+            let memory = mmap(
+                nil, section.length, PROT_READ, MAP_PRIVATE, descriptor, off_t(section.offset)),
             memory != MAP_FAILED
         else { return false }
         defer { munmap(memory, section.length) }
-        return Checksum.crc32c(UnsafeRawBufferPointer(start: memory, count: section.length)) == section.checksum
+        return Checksum.crc32c(UnsafeRawBufferPointer(start: memory, count: section.length))
+            == section.checksum
     }
 
     /// Writes a file beside `path` and renames it into place when it is on disk.
@@ -153,20 +186,26 @@ final class IndexFile: @unchecked Sendable {
     /// - Parameter dataKey: encrypts it.
     /// - Throws: ``IndexError``; nothing is left then.
     static func write(
-        _ path: String, kind: Kind, values: [Int], sections: [UnsafeRawBufferPointer], dataKey: DataKey? = nil
+        _ path: String, kind: Kind, values: [Int], sections: [UnsafeRawBufferPointer],
+        dataKey: DataKey? = nil
     ) throws {
         precondition(values.count <= valueCount && sections.count <= maximumSections)
-        do { try write(AtomicFile(path), kind, values, sections, dataKey) } catch let error as FileError {
+        do { try write(AtomicFile(path), kind, values, sections, dataKey) } catch let error
+            as FileError
+        {
             throw IndexError(error.isFull ? .full : .unavailable, error.description)
         }
     }
 
     private static func write(
-        _ file: AtomicFile, _ kind: Kind, _ values: [Int], _ sections: [UnsafeRawBufferPointer], _ dataKey: DataKey?
+        _ file: AtomicFile, _ kind: Kind, _ values: [Int], _ sections: [UnsafeRawBufferPointer],
+        _ dataKey: DataKey?
     ) throws {
         var header = [UInt8](repeating: 0, count: page)
         func set<T: FixedWidthInteger>(_ offset: Int, _ value: T) {
-            header.withUnsafeMutableBytes { $0.storeBytes(of: value.littleEndian, toByteOffset: offset, as: T.self) }
+            header.withUnsafeMutableBytes {
+                $0.storeBytes(of: value.littleEndian, toByteOffset: offset, as: T.self)
+            }
         }
         header.replaceSubrange(0..<8, with: magic)
         set(8, version)
@@ -183,7 +222,9 @@ final class IndexFile: @unchecked Sendable {
             }
             offset += (bytes.count + alignment - 1) / alignment * alignment
         }
-        for (j, sum) in Checksum.crc32c(Array(header[0..<page - 16])).enumerated() { set(page - 16 + 4 * j, sum) }
+        for (j, sum) in Checksum.crc32c(Array(header[0..<page - 16])).enumerated() {
+            set(page - 16 + 4 * j, sum)
+        }
         try header.withUnsafeBytes { header in
             guard let dataKey else {
                 var offset = 0
@@ -199,7 +240,8 @@ final class IndexFile: @unchecked Sendable {
                     [
                         part,
                         UnsafeRawBufferPointer(
-                            rebasing: zeros.prefix((alignment - part.count % alignment) % alignment)),
+                            rebasing: zeros.prefix((alignment - part.count % alignment) % alignment)
+                        ),
                     ]
                 }
                 try SealedBytes.seal(parts, with: dataKey) { try file.write($0) }

@@ -1,4 +1,5 @@
-/// A set of keys as a bitmap: membership is one bit, and sets are counted and intersected 64 keys at a time.
+/// A set of keys as a bitmap: membership is one bit, and sets are counted and intersected 64 keys
+/// at a time.
 public struct KeySet: Sendable, Equatable {
     /// Bit k of word k/64 says whether k is in the set.
     public private(set) var words: [UInt64]
@@ -19,10 +20,14 @@ public struct KeySet: Sendable, Equatable {
 
     /// Adds a key.
     public mutating func insert(_ key: Int) {
-        precondition(key >= 0 && key < VectorLimits.keys, "A key of a set lies between 0 and \(VectorLimits.keys).")
+        precondition(
+            key >= 0 && key < VectorLimits.keys,
+            "A key of a set lies between 0 and \(VectorLimits.keys).")
         let word = key >> 6, bit: UInt64 = 1 << UInt64(key & 63)
         if word >= words.count {
-            words.append(contentsOf: repeatElement(0, count: Swift.max(word + 1 - words.count, words.count / 2)))
+            words.append(
+                contentsOf: repeatElement(
+                    0, count: Swift.max(word + 1 - words.count, words.count / 2)))
         }
         if words[word] & bit == 0 {
             words[word] |= bit

@@ -1,13 +1,15 @@
 import MnemeNumerics
 import NIOConcurrencyHelpers
 
-/// A small memory of what was just found, in front of an index: who talks about one thing asks about it again
-/// (the semantic lookaside buffer of Aeon, 2026).
+/// A small memory of what was just found, in front of an index: who talks about one thing asks
+/// about it again (the semantic lookaside buffer of Aeon, 2026).
 ///
-/// Aeon answers from its buffer when a query is near enough to an earlier one. Here an answer needs a reason: whatever an earlier
-/// search did not return lies further from its query than the last that it did, by a known angle; if the new query is turned from the
-/// old one by less than that leaves over, nothing outside can be among the nearest, and the answer is what the index would say. `slack`
-/// gives some of that certainty up for more hits. Vectors that are new since are in the buffer.
+/// Aeon answers from its buffer when a query is near enough to an earlier one. Here an answer needs
+/// a reason: whatever an earlier search did not return lies further from its query than the last
+/// that it did, by a known angle; if the new query is turned from the old one by less than that
+/// leaves over, nothing outside can be among the nearest, and the answer is what the index would
+/// say. `slack` gives some of that certainty up for more hits. Vectors that are new since are in
+/// the buffer.
 public final class LookasideBuffer: VectorIndex, @unchecked Sendable {
     // Sendable: `state` is behind its lock.
     private let index: any VectorIndex
@@ -21,7 +23,8 @@ public final class LookasideBuffer: VectorIndex, @unchecked Sendable {
         var vectors: [Int: (vector: [Float], used: UInt64)] = [:]
         var questions: [Question] = []
         var clock: UInt64 = 0
-        /// Changes made, and changes under way: what a search finds meanwhile is neither kept nor answered from here.
+        /// Changes made, and changes under way: what a search finds meanwhile is neither kept nor
+        /// answered from here.
         var changes: UInt64 = 0
         var underway = 0
         var hits = 0, misses = 0
@@ -47,7 +50,9 @@ public final class LookasideBuffer: VectorIndex, @unchecked Sendable {
     public var count: Int { index.count }
     public var position: Int64 { index.position }
     public var footprint: IndexFootprint {
-        let own = state.withLockedValue { ($0.vectors.count + $0.questions.count) * (dimension * 4 + 64) }
+        let own = state.withLockedValue {
+            ($0.vectors.count + $0.questions.count) * (dimension * 4 + 64)
+        }
         return IndexFootprint(memory: index.footprint.memory + own, disk: index.footprint.disk)
     }
     /// Searches answered from the buffer, and by the index.
@@ -69,7 +74,8 @@ public final class LookasideBuffer: VectorIndex, @unchecked Sendable {
         }
     }
 
-    /// What leaves may be among the nearest of a later query: then no earlier search vouches for the buffer any more.
+    /// What leaves may be among the nearest of a later query: then no earlier search vouches for
+    /// the buffer any more.
     private func trim(_ state: inout State) {
         guard state.vectors.count > capacity else { return }
         let oldest = state.vectors.sorted { $0.value.used < $1.value.used }.prefix(
@@ -79,7 +85,8 @@ public final class LookasideBuffer: VectorIndex, @unchecked Sendable {
     }
 
     public func search(_ query: [Float], _ options: VectorSearch) throws -> [VectorMatch] {
-        guard options.filter == nil, options.count > 0, options.count * Self.depth <= capacity / 2 else {
+        guard options.filter == nil, options.count > 0, options.count * Self.depth <= capacity / 2
+        else {
             return try index.search(query, options)
         }
         let query = try Vector.normalized(query, dimension: dimension, what: "The query")
@@ -95,7 +102,9 @@ public final class LookasideBuffer: VectorIndex, @unchecked Sendable {
             state.misses += 1
             guard state.changes == changes, state.underway == 0 else { return }
             state.clock += 1
-            for case (let key, let vector?) in vectors { state.vectors[key] = (vector, state.clock) }
+            for case (let key, let vector?) in vectors {
+                state.vectors[key] = (vector, state.clock)
+            }
             trim(&state)
             // All there is was found: nothing is outside.
             let reach = found.count >= index.count ? Float.pi : Self.angle(found.last?.score ?? 1)
@@ -108,14 +117,17 @@ public final class LookasideBuffer: VectorIndex, @unchecked Sendable {
     private func answer(_ query: [Float], _ count: Int, _ state: inout State) -> [VectorMatch]? {
         // How far from this query everything nearby is known.
         let known =
-            state.questions.map { $0.reach - Self.angle(dotProduct($0.vector, query, count: dimension)) }.max() ?? 0
+            state.questions.map {
+                $0.reach - Self.angle(dotProduct($0.vector, query, count: dimension))
+            }.max() ?? 0
         guard known + slack > 0 else { return nil }
         var best = state.vectors.map {
             VectorMatch(key: $0.key, score: dotProduct($0.value.vector, query, count: dimension))
         }
         best.sort(by: VectorMatch.isBefore)
         best = Array(best.prefix(count))
-        guard best.count == count, let last = best.last, Self.angle(last.score) <= known + slack else { return nil }
+        guard best.count == count, let last = best.last, Self.angle(last.score) <= known + slack
+        else { return nil }
         state.hits += 1
         state.clock += 1
         for match in best { state.vectors[match.key]!.used = state.clock }
@@ -124,7 +136,11 @@ public final class LookasideBuffer: VectorIndex, @unchecked Sendable {
 
     private static func angle(_ cosine: Float) -> Float { .arccosine(max(-1, min(1, cosine))) }
 
-    public func add(_ key: Int, to sum: UnsafeMutablePointer<Float>) -> Bool { index.add(key, to: sum) }
+    public func add(_ key: Int, to sum: UnsafeMutablePointer<Float>) -> Bool {
+        index.add(key, to: sum)
+    }
 
-    public func save(to path: String, name: (Int) -> Int) throws { try index.save(to: path, name: name) }
+    public func save(to path: String, name: (Int) -> Int) throws {
+        try index.save(to: path, name: name)
+    }
 }

@@ -10,8 +10,9 @@ import NIOConcurrencyHelpers
 
 /// Posting lists on disk: slots of one size, each with the entries of one list.
 ///
-/// A list is changed by writing it to another slot, or by appending behind its last entry; what the last saved table names is never
-/// overwritten before the next table is on disk. Whoever reads compares the checksum that the table holds.
+/// A list is changed by writing it to another slot, or by appending behind its last entry; what the
+/// last saved table names is never overwritten before the next table is on disk. Whoever reads
+/// compares the checksum that the table holds.
 final class PostingFile: @unchecked Sendable {
     // Sendable: one writer at a time, by its owner's lock; `free` has its own.
     struct Place: Equatable {
@@ -29,7 +30,8 @@ final class PostingFile: @unchecked Sendable {
     private struct Slots {
         var count = 0
         var free: [UInt32] = []
-        /// By slot: whether the last saved table names it; only other ones are used again before the next is saved.
+        /// By slot: whether the last saved table names it; only other ones are used again before
+        /// the next is saved.
         var isSaved: [Bool] = []
         /// Named by the last saved table, and no longer by the present one.
         var waiting: [UInt32] = []
@@ -38,7 +40,8 @@ final class PostingFile: @unchecked Sendable {
     }
     private let slots = NIOLockedValueBox(Slots())
 
-    /// - Parameter slotCount: slots that the table names, or nil for a new file; what is behind them is cut off.
+    /// - Parameter slotCount: slots that the table names, or nil for a new file; what is behind
+    ///   them is cut off.
     init(path: String, stride: Int, entries: Int, slotCount: Int?, free: [UInt32] = []) throws {
         self.path = path
         self.stride = stride
@@ -47,7 +50,9 @@ final class PostingFile: @unchecked Sendable {
         guard descriptor >= 0 else { throw Self.failure("\(path) cannot be opened") }
         guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
             throw IndexError(
-                .unavailable, "\(path) is in use by another process. A clustered index is changed by one at a time.")
+                .unavailable,
+                "\(path) is in use by another process. A clustered index is changed by one at a time."
+            )
         }
         let length = Int(lseek(descriptor, 0, SEEK_END)), count = slotCount ?? 0
         guard length >= count * slotBytes else {
@@ -68,7 +73,8 @@ final class PostingFile: @unchecked Sendable {
     /// Whether the file still lies under its name: somebody may have deleted it.
     var isInPlace: Bool {
         var mine = stat(), there = stat()
-        return fstat(descriptor, &mine) == 0 && stat(path, &there) == 0 && mine.st_ino == there.st_ino
+        return fstat(descriptor, &mine) == 0 && stat(path, &there) == 0
+            && mine.st_ino == there.st_ino
             && mine.st_dev == there.st_dev
     }
 
@@ -78,7 +84,9 @@ final class PostingFile: @unchecked Sendable {
     var freeSlots: [UInt32] { slots.withLockedValue { $0.free + $0.waiting } }
 
     private static func failure(_ what: String) -> IndexError {
-        IndexError([ENOSPC, EDQUOT, EFBIG].contains(errno) ? .full : .unavailable, "\(what) (\(errnoText())).")
+        IndexError(
+            [ENOSPC, EDQUOT, EFBIG].contains(errno) ? .full : .unavailable,
+            "\(what) (\(errnoText())).")
     }
 
     /// Tells the system what will be read, so that it reads side by side.
@@ -86,19 +94,22 @@ final class PostingFile: @unchecked Sendable {
         #if canImport(Glibc)
             for place in places {
                 posix_fadvise(
-                    descriptor, off_t(Int(place.slot) * slotBytes), off_t(Int(place.count) * stride),
+                    descriptor, off_t(Int(place.slot) * slotBytes),
+                    off_t(Int(place.count) * stride),
                     POSIX_FADV_WILLNEED)
             }
         #endif
     }
 
-    /// Reads a list into `buffer`; false if it is not what the table says: it has moved, or is damaged.
+    /// Reads a list into `buffer`; false if it is not what the table says: it has moved, or is
+    /// damaged.
     func read(_ place: Place, into buffer: UnsafeMutableRawBufferPointer) throws -> Bool {
         let bytes = UnsafeMutableRawBufferPointer(rebasing: buffer[..<(Int(place.count) * stride)])
         var done = 0
         while done < bytes.count {
             let n = pread(
-                descriptor, bytes.baseAddress! + done, bytes.count - done, off_t(Int(place.slot) * slotBytes + done))
+                descriptor, bytes.baseAddress! + done, bytes.count - done,
+                off_t(Int(place.slot) * slotBytes + done))
             if n < 0, errno == EINTR { continue }
             guard n >= 0 else { throw Self.failure("\(path) cannot be read") }
             if n == 0 { return false }
@@ -114,7 +125,8 @@ final class PostingFile: @unchecked Sendable {
     private func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws {
         var done = 0
         while done < bytes.count {
-            let n = pwrite(descriptor, bytes.baseAddress! + done, bytes.count - done, off_t(offset + done))
+            let n = pwrite(
+                descriptor, bytes.baseAddress! + done, bytes.count - done, off_t(offset + done))
             if n < 0, errno == EINTR { continue }
             guard n > 0 else { throw Self.failure("\(path) cannot be written") }
             done += n
@@ -137,18 +149,22 @@ final class PostingFile: @unchecked Sendable {
             slots.withLockedValue { $0.free.append(slot) }
             throw error
         }
-        return Place(slot: slot, count: UInt32(entries.count / stride), checksum: Self.checksum(entries))
+        return Place(
+            slot: slot, count: UInt32(entries.count / stride), checksum: Self.checksum(entries))
     }
 
     /// Adds entries behind a list, whose bytes then are `whole`.
     func append(to place: Place, whole: UnsafeRawBufferPointer) throws -> Place {
         precondition(whole.count <= slotBytes)
         let old = Int(place.count) * stride
-        try write(UnsafeRawBufferPointer(rebasing: whole[old...]), at: Int(place.slot) * slotBytes + old)
-        return Place(slot: place.slot, count: UInt32(whole.count / stride), checksum: Self.checksum(whole))
+        try write(
+            UnsafeRawBufferPointer(rebasing: whole[old...]), at: Int(place.slot) * slotBytes + old)
+        return Place(
+            slot: place.slot, count: UInt32(whole.count / stride), checksum: Self.checksum(whole))
     }
 
-    /// The list is elsewhere now; a slot that the saved table names is used again once the next is saved.
+    /// The list is elsewhere now; a slot that the saved table names is used again once the next is
+    /// saved.
     func release(_ place: Place) {
         slots.withLockedValue { slots in
             if slots.isSaved[Int(place.slot)] {

@@ -1,4 +1,5 @@
-/// The `limit` best of many scored items, as a heap with the worst on top; of equals the first number is better.
+/// The `limit` best of many scored items, as a heap with the worst on top; of equals the first
+/// number is better.
 struct Ranking {
     private(set) var items: [(score: Float, item: UInt32)] = []
     private let limit: Int
@@ -13,7 +14,9 @@ struct Ranking {
 
     @inline(__always)
     mutating func insert(_ item: UInt32, _ score: Float) {
-        if items.count < limit || (limit > 0 && Self.isWorse(items[0], (score, item))) { place(item, score) }
+        if items.count < limit || (limit > 0 && Self.isWorse(items[0], (score, item))) {
+            place(item, score)
+        }
     }
 
     /// From the best to the worst.
@@ -21,7 +24,9 @@ struct Ranking {
     var sorted: [UInt32] { best.map(\.item) }
 
     @inline(__always)
-    private static func isWorse(_ a: (score: Float, item: UInt32), _ b: (score: Float, item: UInt32)) -> Bool {
+    private static func isWorse(
+        _ a: (score: Float, item: UInt32), _ b: (score: Float, item: UInt32)
+    ) -> Bool {
         a.score != b.score ? a.score < b.score : a.item > b.item
     }
 
@@ -38,8 +43,12 @@ struct Ranking {
             var i = 0
             while true {
                 var least = i
-                if 2 * i + 1 < items.count, Self.isWorse(items[2 * i + 1], items[least]) { least = 2 * i + 1 }
-                if 2 * i + 2 < items.count, Self.isWorse(items[2 * i + 2], items[least]) { least = 2 * i + 2 }
+                if 2 * i + 1 < items.count, Self.isWorse(items[2 * i + 1], items[least]) {
+                    least = 2 * i + 1
+                }
+                if 2 * i + 2 < items.count, Self.isWorse(items[2 * i + 2], items[least]) {
+                    least = 2 * i + 2
+                }
                 if least == i { break }
                 items.swapAt(i, least)
                 i = least

@@ -6,8 +6,9 @@ import MnemeBase
     import Darwin
 #endif
 
-/// Zeroed memory that grows in place: address space is reserved at once, pages come when they are touched. Its beginning can be a
-/// file's: pages of it are read when they are touched, and copied when they are changed.
+/// Zeroed memory that grows in place: address space is reserved at once, pages come when they are
+/// touched. Its beginning can be a file's: pages of it are read when they are touched, and copied
+/// when they are changed.
 final class Region<Element: BitwiseCopyable>: @unchecked Sendable {
     // Sendable: owners say who writes where.
     private(set) var base: UnsafeMutablePointer<Element>
@@ -28,9 +29,13 @@ final class Region<Element: BitwiseCopyable>: @unchecked Sendable {
         #if canImport(Glibc)
             flags |= MAP_NORESERVE
         #endif
-        guard let memory = mmap(nil, bytes, PROT_READ | PROT_WRITE, flags, -1, 0), memory != MAP_FAILED else {
+        guard let memory = mmap(nil, bytes, PROT_READ | PROT_WRITE, flags, -1, 0),
+            memory != MAP_FAILED
+        else {
             throw IndexError(
-                .full, "The system gives no room for \(bytes >> 20) MiB more of the index (\(errnoText())).")
+                .full,
+                "The system gives no room for \(bytes >> 20) MiB more of the index (\(errnoText()))."
+            )
         }
         return memory.bindMemory(to: Element.self, capacity: bytes / MemoryLayout<Element>.stride)
     }
@@ -40,7 +45,8 @@ final class Region<Element: BitwiseCopyable>: @unchecked Sendable {
         precondition(count <= capacity)
         let length = count * MemoryLayout<Element>.stride
         guard length > 0 else { return }
-        let memory = mmap(base, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED, file, off_t(offset))
+        let memory = mmap(
+            base, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED, file, off_t(offset))
         guard memory != MAP_FAILED else {
             throw IndexError(.unavailable, "An index file cannot be mapped (\(errnoText())).")
         }
@@ -48,14 +54,18 @@ final class Region<Element: BitwiseCopyable>: @unchecked Sendable {
 
     /// Gives the pages behind the first `used` elements back to the system; what was there is lost.
     func discard(behind used: Int) {
-        let page = Int(getpagesize()), start = (used * MemoryLayout<Element>.stride + page - 1) / page * page
-        if start < bytes { madvise(UnsafeMutableRawPointer(base) + start, bytes - start, MADV_DONTNEED) }
+        let page = Int(getpagesize()),
+            start = (used * MemoryLayout<Element>.stride + page - 1) / page * page
+        if start < bytes {
+            madvise(UnsafeMutableRawPointer(base) + start, bytes - start, MADV_DONTNEED)
+        }
     }
 
     /// Makes room for `wanted` elements; the first `used` are kept. Nobody else may be reading.
     func grow(to wanted: Int, used: Int) throws {
         guard wanted > capacity else { return }
-        let larger = max(wanted, capacity * 4), new = try Self.reserve(larger * MemoryLayout<Element>.stride)
+        let larger = max(wanted, capacity * 4),
+            new = try Self.reserve(larger * MemoryLayout<Element>.stride)
         new.update(from: base, count: used)
         munmap(base, bytes)
         (base, capacity) = (new, larger)

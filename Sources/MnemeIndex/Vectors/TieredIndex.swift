@@ -3,10 +3,12 @@ package import MnemeSeal
 import Foundation
 import NIOConcurrencyHelpers
 
-/// The index that needs no tuning: few vectors are scanned, many lie in a graph, and more than memory is to hold lie on disk.
+/// The index that needs no tuning: few vectors are scanned, many lie in a graph, and more than
+/// memory is to hold lie on disk.
 ///
-/// What is new is scanned at first, so that it is found at once; ``maintain()``, which the owner calls in the background, moves it to
-/// the graph when there is enough. Searches ask both. Saved they are one file; lists on disk lie beside it, at `path.lists`.
+/// What is new is scanned at first, so that it is found at once; ``maintain()``, which the owner
+/// calls in the background, moves it to the graph when there is enough. Searches ask both. Saved
+/// they are one file; lists on disk lie beside it, at `path.lists`.
 public final class TieredIndex: VectorIndex, @unchecked Sendable {
     // Sendable: `state` guards what changes; the parts guard themselves.
     public let dimension: Int
@@ -29,14 +31,16 @@ public final class TieredIndex: VectorIndex, @unchecked Sendable {
     private let pool: ThreadPool
     private let file: IndexFile?
     /// Builds graphs: with half of the cores, and beside the pool that questions are embedded with.
-    private static let background = ThreadPool(threads: max(1, ProcessInfo.processInfo.activeProcessorCount / 2))
+    private static let background = ThreadPool(
+        threads: max(1, ProcessInfo.processInfo.activeProcessorCount / 2))
     /// Where the graph's part of a file begins.
     private static let graphValue = 8, graphSection = 5
     /// Stands in place of the graph's dimension if there are lists on disk instead.
     private static let onDisk = -1
 
-    /// Vectors from which there is a graph. It answers sooner from some ten thousand on (`mneme bench index`: 0.05 and 0.06 ms at 10,000, 0.08 and
-    /// 0.16 ms at 30,000); a scan is exact and needs no building, so it may take a little longer.
+    /// Vectors from which there is a graph. It answers sooner from some ten thousand on (`mneme
+    /// bench index`: 0.05 and 0.06 ms at 10,000, 0.08 and 0.16 ms at 30,000); a scan is exact and
+    /// needs no building, so it may take a little longer.
     public static let graphThreshold = 16_384
     /// New vectors that are scanned beside a graph before they are moved to it.
     private static let recentLimit = 2_048
@@ -47,12 +51,14 @@ public final class TieredIndex: VectorIndex, @unchecked Sendable {
     ///   - threshold: vectors from which there is a graph.
     ///   - memory: bytes that a graph may take; beyond, vectors lie on disk.
     ///   - disk: bytes that these may take; if they would take more, they stay in memory.
-    ///   - path: where the index will be saved: lists on disk lie beside it. nil keeps all in memory.
+    ///   - path: where the index will be saved: lists on disk lie beside it. nil keeps all in
+    ///     memory.
     ///   - pool: builds the graph; nil takes one of half the cores.
     ///   - dataKey: encrypts the file that it is saved to. Nothing is put on disk beside that then.
     /// - Throws: ``IndexError`` for a dimension of 0 or over 8,192.
     package init(
-        dimension: Int, threshold: Int = graphThreshold, memory: Int = .max, disk: Int = .max, path: String? = nil,
+        dimension: Int, threshold: Int = graphThreshold, memory: Int = .max, disk: Int = .max,
+        path: String? = nil,
         pool: ThreadPool? = nil,
         dataKey: DataKey? = nil
     ) throws {
@@ -95,7 +101,8 @@ public final class TieredIndex: VectorIndex, @unchecked Sendable {
             state.large = lists
         } else if file.values[Self.graphValue] > 0 {
             let graph = try GraphIndex(
-                file: file, value: Self.graphValue, section: Self.graphSection, pool: self.pool, mendsItself: false,
+                file: file, value: Self.graphValue, section: Self.graphSection, pool: self.pool,
+                mendsItself: false,
                 key: key)
             guard graph.dimension == dimension else {
                 throw IndexError(.corrupt, "\(path) is damaged. Delete it; it is made again.")
@@ -107,7 +114,9 @@ public final class TieredIndex: VectorIndex, @unchecked Sendable {
 
     /// The position that the file at `path` has reached; nil if there is none that can be opened.
     package static func savedPosition(at path: String, dataKey: DataKey?) -> Int64? {
-        (try? IndexFile(opening: path, kind: .tiered, dataKey: dataKey, isForValues: true)).map { Int64($0.values[2]) }
+        (try? IndexFile(opening: path, kind: .tiered, dataKey: dataKey, isForValues: true)).map {
+            Int64($0.values[2])
+        }
     }
 
     private static func lists(of path: String) -> String { path + ".lists" }
@@ -119,15 +128,21 @@ public final class TieredIndex: VectorIndex, @unchecked Sendable {
 
     /// Whether the file at `path` is a whole index, as it was written; reads it all.
     package static func isSound(at path: String, dataKey: DataKey?) -> Bool {
-        guard let file = try? IndexFile(opening: path, kind: .tiered, dataKey: dataKey) else { return false }
+        guard let file = try? IndexFile(opening: path, kind: .tiered, dataKey: dataKey) else {
+            return false
+        }
         let files =
             file.values[graphValue] == onDisk
             ? [file, try? IndexFile(opening: Self.lists(of: path), kind: .clustered)] : [file]
-        return files.allSatisfy { file in file.map { file in file.sections.indices.allSatisfy(file.isSound) } ?? false }
+        return files.allSatisfy { file in
+            file.map { file in file.sections.indices.allSatisfy(file.isSound) } ?? false
+        }
     }
 
     /// Whether the opened file is what was written; reads it all.
-    public func verify() -> Bool { file.map { file in file.sections.indices.allSatisfy(file.isSound) } ?? true }
+    public func verify() -> Bool {
+        file.map { file in file.sections.indices.allSatisfy(file.isSound) } ?? true
+    }
 
     public var count: Int { recent.count + (state.withLockedValue { $0.large }?.count ?? 0) }
     public var position: Int64 { state.withLockedValue { $0.position } }
@@ -137,7 +152,9 @@ public final class TieredIndex: VectorIndex, @unchecked Sendable {
     }
     /// Whether ``maintain()`` has something to do.
     public var needsMaintenance: Bool {
-        recent.count >= (state.withLockedValue { $0.large } == nil ? threshold : min(threshold, Self.recentLimit))
+        recent.count
+            >= (state.withLockedValue { $0.large } == nil
+                ? threshold : min(threshold, Self.recentLimit))
     }
 
     public func apply(_ changes: VectorChanges) throws {
@@ -154,10 +171,13 @@ public final class TieredIndex: VectorIndex, @unchecked Sendable {
         }
     }
 
-    /// Runs what takes long and needs the graph to itself. Changes go on: what they delete is left out of answers, and deleted afterwards.
+    /// Runs what takes long and needs the graph to itself. Changes go on: what they delete is left
+    /// out of answers, and deleted afterwards.
     private func withGraph<R>(_ body: (_ isOvertaken: (Int) -> Bool) throws -> R) throws -> R {
         writer.withLock { state.withLockedValue { $0.isBusy = true } }
-        let result = Result { try body { key in self.state.withLockedValue { $0.overtaken.contains(key) } } }
+        let result = Result {
+            try body { key in self.state.withLockedValue { $0.overtaken.contains(key) } }
+        }
         try writer.withLock {
             let (graph, overtaken) = state.withLockedValue { ($0.large, $0.overtaken) }
             try graph?.apply(VectorChanges(deleted: Array(overtaken)))
@@ -167,14 +187,17 @@ public final class TieredIndex: VectorIndex, @unchecked Sendable {
     }
 
     public func search(_ query: [Float], _ options: VectorSearch) throws -> [VectorMatch] {
-        // The new ones first: what is moved meanwhile is then in one of the two answers, or in both.
+        // The new ones first: what is moved meanwhile is then in one of the two answers, or in
+        // both.
         var found = try recent.search(query, options)
         let (graph, overtaken) = state.withLockedValue { ($0.large, $0.overtaken) }
         guard let graph else { return found }
         let newer = Set(found.map(\.key))
         var more = options
         more.count += overtaken.count
-        found += try graph.search(query, more).filter { !newer.contains($0.key) && !overtaken.contains($0.key) }
+        found += try graph.search(query, more).filter {
+            !newer.contains($0.key) && !overtaken.contains($0.key)
+        }
         return Array(found.sorted(by: VectorMatch.isBefore).prefix(max(0, options.count)))
     }
 
@@ -182,9 +205,11 @@ public final class TieredIndex: VectorIndex, @unchecked Sendable {
         recent.add(key, to: sum) || state.withLockedValue { $0.large }?.add(key, to: sum) ?? false
     }
 
-    /// Moves new vectors to the graph when there are enough, and mends the graph after deletions. Searches and changes go on meanwhile.
+    /// Moves new vectors to the graph when there are enough, and mends the graph after deletions.
+    /// Searches and changes go on meanwhile.
     ///
-    /// - Parameter shouldStop: asked between parts of some thousand; what was moved until then stays moved.
+    /// - Parameter shouldStop: asked between parts of some thousand; what was moved until then
+    ///   stays moved.
     /// - Throws: ``IndexError``; what was not moved is still scanned.
     public func maintain(until shouldStop: () -> Bool = { false }) throws {
         try maintenance.withLock {
@@ -197,10 +222,12 @@ public final class TieredIndex: VectorIndex, @unchecked Sendable {
                         recent.vector(key).map { (key: key, vector: $0) }
                     }
                     try large.apply(VectorChanges(inserted: moved))
-                    // In the graph first: a search finds them in one or in both. What was changed meanwhile stays where it is now.
+                    // In the graph first: a search finds them in one or in both. What was changed
+                    // meanwhile stays where it is now.
                     try writer.withLock {
                         state.withLockedValue { $0.large = large }
-                        try recent.apply(VectorChanges(deleted: moved.map(\.key).filter { !isOvertaken($0) }))
+                        try recent.apply(
+                            VectorChanges(deleted: moved.map(\.key).filter { !isOvertaken($0) }))
                     }
                 }
             }
@@ -208,7 +235,8 @@ public final class TieredIndex: VectorIndex, @unchecked Sendable {
             if dataKey == nil, let path, graph.footprint.memory > memory,
                 ClusteredIndex.estimatedBytes(graph.count, dimension: dimension) <= disk
             {
-                try withGraph { _ in try moveToDisk(graph, Self.lists(of: path), until: shouldStop) }
+                try withGraph { _ in try moveToDisk(graph, Self.lists(of: path), until: shouldStop)
+                }
             } else {
                 try withGraph { _ in graph.maintain() }
             }
@@ -216,13 +244,18 @@ public final class TieredIndex: VectorIndex, @unchecked Sendable {
     }
 
     /// Puts all that the graph has into lists on disk, and these in its place.
-    private func moveToDisk(_ graph: GraphIndex, _ path: String, until shouldStop: () -> Bool) throws {
+    private func moveToDisk(_ graph: GraphIndex, _ path: String, until shouldStop: () -> Bool)
+        throws
+    {
         let lists = try ClusteredIndex(path: path, dimension: dimension), keys = graph.allKeys
         for start in stride(from: 0, to: keys.count, by: 1024) {
             guard !shouldStop() else { return }
             let part = keys[start..<min(keys.count, start + 1024)]
             try lists.apply(
-                VectorChanges(inserted: part.compactMap { key in graph.vector(key).map { (key: key, vector: $0) } }))
+                VectorChanges(
+                    inserted: part.compactMap { key in
+                        graph.vector(key).map { (key: key, vector: $0) }
+                    }))
         }
         state.withLockedValue { $0.large = lists }
     }
@@ -239,8 +272,9 @@ public final class TieredIndex: VectorIndex, @unchecked Sendable {
                             values,
                             try sections.map { bytes in
                                 let copy = try Region<UInt8>(capacity: bytes.count)
-                                UnsafeMutableRawBufferPointer(start: copy.base, count: bytes.count).copyMemory(
-                                    from: bytes)
+                                UnsafeMutableRawBufferPointer(start: copy.base, count: bytes.count)
+                                    .copyMemory(
+                                        from: bytes)
                                 return copy
                             }
                         )
@@ -255,7 +289,8 @@ public final class TieredIndex: VectorIndex, @unchecked Sendable {
                     try lists.apply(VectorChanges(position: Int64(values[2])))
                     try lists.save(to: Self.lists(of: path), name: name)
                     return try IndexFile.write(
-                        path, kind: .tiered, values: values + padding + [Self.onDisk], sections: sections,
+                        path, kind: .tiered, values: values + padding + [Self.onDisk],
+                        sections: sections,
                         dataKey: dataKey)
                 }
                 guard let graph = large as? GraphIndex else {
@@ -264,7 +299,8 @@ public final class TieredIndex: VectorIndex, @unchecked Sendable {
                 }
                 try graph.withParts(name: name) { graphValues, graphSections in
                     try IndexFile.write(
-                        path, kind: .tiered, values: values + padding + graphValues, sections: sections + graphSections,
+                        path, kind: .tiered, values: values + padding + graphValues,
+                        sections: sections + graphSections,
                         dataKey: dataKey)
                 }
             }

@@ -22,11 +22,13 @@ public protocol Reranker: Sendable {
     func rerank(_ candidates: [Int], for query: [[Float]]) throws -> [VectorMatch]
 }
 
-/// Token vectors of texts on disk, and candidates ranked by them: the sum over the query's tokens of the best match among the text's
-/// (MaxSim, ColBERT, Khattab and Zaharia 2020). They take a hundred times the room of one vector a text, so only their places are in
-/// memory; what a first, quick search suggests is read while the thorough one runs (ESPN, Shrestha et al. 2024).
+/// Token vectors of texts on disk, and candidates ranked by them: the sum over the query's tokens
+/// of the best match among the text's (MaxSim, ColBERT, Khattab and Zaharia 2020). They take a
+/// hundred times the room of one vector a text, so only their places are in memory; what a first,
+/// quick search suggests is read while the thorough one runs (ESPN, Shrestha et al. 2024).
 ///
-/// A file is made anew, appended to and read; it is derived and has no life of its own beyond its process.
+/// A file is made anew, appended to and read; it is derived and has no life of its own beyond its
+/// process.
 public final class TokenVectorFile: Reranker, @unchecked Sendable {
     // Sendable: `state` is behind its lock; the file is appended to behind `writer`.
     /// Elements of a token's vector.
@@ -55,7 +57,9 @@ public final class TokenVectorFile: Reranker, @unchecked Sendable {
         self.path = path
         stride = mnk_code_bytes(dimension) + 16
         descriptor = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
-        guard descriptor >= 0 else { throw IndexError(.unavailable, "\(path) cannot be written (\(errnoText())).") }
+        guard descriptor >= 0 else {
+            throw IndexError(.unavailable, "\(path) cannot be written (\(errnoText())).")
+        }
     }
 
     deinit { close(descriptor) }
@@ -71,7 +75,8 @@ public final class TokenVectorFile: Reranker, @unchecked Sendable {
     public func append(_ tokens: [[Float]], for key: Int) throws {
         var bytes = [UInt8](repeating: 0, count: tokens.count * stride)
         for (i, token) in tokens.enumerated() {
-            let vector = try Vector.normalized(token, dimension: dimension, what: "A token's vector of key \(key)")
+            let vector = try Vector.normalized(
+                token, dimension: dimension, what: "A token's vector of key \(key)")
             bytes.withUnsafeMutableBufferPointer {
                 mnk_encode_record(vector, dimension, $0.baseAddress! + i * stride, nil)
             }
@@ -81,12 +86,15 @@ public final class TokenVectorFile: Reranker, @unchecked Sendable {
             var done = 0
             while done < bytes.count {
                 let n = bytes.withUnsafeBytes {
-                    pwrite(descriptor, $0.baseAddress! + done, bytes.count - done, off_t(offset + done))
+                    pwrite(
+                        descriptor, $0.baseAddress! + done, bytes.count - done, off_t(offset + done)
+                    )
                 }
                 if n < 0, errno == EINTR { continue }
                 guard n > 0 else {
                     throw IndexError(
-                        errno == ENOSPC ? .full : .unavailable, "\(path) cannot be written (\(errnoText())).")
+                        errno == ENOSPC ? .full : .unavailable,
+                        "\(path) cannot be written (\(errnoText())).")
                 }
                 done += n
             }
@@ -103,7 +111,9 @@ public final class TokenVectorFile: Reranker, @unchecked Sendable {
         var done = 0
         let buffer = [UInt8](unsafeUninitializedCapacity: bytes) { buffer, count in
             while done < bytes {
-                let n = pread(descriptor, buffer.baseAddress! + done, bytes - done, off_t(place.offset + done))
+                let n = pread(
+                    descriptor, buffer.baseAddress! + done, bytes - done, off_t(place.offset + done)
+                )
                 if n < 0, errno == EINTR { continue }
                 guard n > 0 else { break }
                 done += n
@@ -139,7 +149,8 @@ public final class TokenVectorFile: Reranker, @unchecked Sendable {
         let codes = mnk_code_bytes(dimension)
         var queries = [Int8](repeating: 0, count: query.count * codes), scales: [Float] = []
         for (i, token) in query.enumerated() {
-            let vector = try Vector.normalized(token, dimension: dimension, what: "A token's vector of the query")
+            let vector = try Vector.normalized(
+                token, dimension: dimension, what: "A token's vector of the query")
             scales.append(
                 queries.withUnsafeMutableBufferPointer {
                     mnk_encode_query(vector, dimension, $0.baseAddress! + i * codes)
@@ -149,7 +160,9 @@ public final class TokenVectorFile: Reranker, @unchecked Sendable {
         for key in candidates {
             let (place, ready) = state.withLockedValue { state in
                 let ready = state.ready.removeValue(forKey: key)
-                if state.places[key] != nil { if ready != nil { state.hits += 1 } else { state.misses += 1 } }
+                if state.places[key] != nil {
+                    if ready != nil { state.hits += 1 } else { state.misses += 1 }
+                }
                 return (state.places[key], ready)
             }
             guard let place else { continue }
@@ -161,7 +174,8 @@ public final class TokenVectorFile: Reranker, @unchecked Sendable {
             for i in query.indices where place.tokens > 0 {
                 queries.withUnsafeBufferPointer {
                     mnk_graph_scores(
-                        ProcessorFeatures.current.rawValue, bytes, stride, dimension, $0.baseAddress! + i * codes,
+                        ProcessorFeatures.current.rawValue, bytes, stride, dimension,
+                        $0.baseAddress! + i * codes,
                         scales[i], ids, place.tokens, &scores)
                 }
                 total += scores.max() ?? 0

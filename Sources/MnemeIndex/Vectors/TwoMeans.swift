@@ -2,7 +2,8 @@ import MnemeNumerics
 
 /// Cuts a set of vectors in two.
 enum TwoMeans {
-    /// Two centroids and who belongs to the second: 2-means on the sphere, each side with at least a quarter.
+    /// Two centroids and who belongs to the second: 2-means on the sphere, each side with at least
+    /// a quarter.
     static func halves(_ vectors: [[Float]], dimension: Int) -> ([Float], [Float], [Bool]) {
         func mean(_ members: [Int]) -> [Float] {
             var sum = [Float](repeating: 0, count: dimension)
@@ -12,7 +13,8 @@ enum TwoMeans {
         // The two that are far apart: the farthest from the mean, and the farthest from that.
         func farthest(from point: [Float]) -> Int {
             vectors.indices.min {
-                dotProduct(vectors[$0], point, count: dimension) < dotProduct(vectors[$1], point, count: dimension)
+                dotProduct(vectors[$0], point, count: dimension)
+                    < dotProduct(vectors[$1], point, count: dimension)
             }!
         }
         let all = Array(vectors.indices)
@@ -24,7 +26,9 @@ enum TwoMeans {
                 dotProduct($0, second, count: dimension) - dotProduct($0, first, count: dimension)
             }
             order = all.sorted { lean[$0] != lean[$1] ? lean[$0] < lean[$1] : $0 < $1 }
-            cut = min(max(order.firstIndex { lean[$0] > 0 } ?? order.count, order.count / 4), order.count * 3 / 4)
+            cut = min(
+                max(order.firstIndex { lean[$0] > 0 } ?? order.count, order.count / 4),
+                order.count * 3 / 4)
             (first, second) = (mean(Array(order[..<cut])), mean(Array(order[cut...])))
         }
         var isSecond = [Bool](repeating: false, count: vectors.count)

@@ -17,7 +17,8 @@ package enum Vector {
     static func normalized(_ vector: [Float], dimension: Int, what: String) throws -> [Float] {
         guard vector.count == dimension else {
             throw IndexError(
-                .invalid, "\(what) has \(vector.count) elements; this index holds vectors of \(dimension).")
+                .invalid,
+                "\(what) has \(vector.count) elements; this index holds vectors of \(dimension).")
         }
         let square = dotProduct(vector, vector, count: dimension)
         guard square.isFinite else {
@@ -37,17 +38,24 @@ package enum Vector {
     /// Checks changes before any of them is made.
     ///
     /// - Returns: the vectors at length 1; of several of one key, the last.
-    static func checked(_ changes: VectorChanges, dimension: Int) throws -> [(key: Int, vector: [Float])] {
+    static func checked(_ changes: VectorChanges, dimension: Int) throws -> [(
+        key: Int, vector: [Float]
+    )] {
         var last: [Int: Int] = [:]
         for (i, item) in changes.inserted.enumerated() {
             guard item.key >= 0, item.key < VectorLimits.keys else {
-                throw IndexError(.invalid, "The key \(item.key) lies outside 0..<\(VectorLimits.keys).")
+                throw IndexError(
+                    .invalid, "The key \(item.key) lies outside 0..<\(VectorLimits.keys).")
             }
             last[item.key] = i
         }
         return try changes.inserted.enumerated().compactMap { i, item in
             last[item.key] == i
-                ? (item.key, try normalized(item.vector, dimension: dimension, what: "The vector of key \(item.key)"))
+                ? (
+                    item.key,
+                    try normalized(
+                        item.vector, dimension: dimension, what: "The vector of key \(item.key)")
+                )
                 : nil
         }
     }
@@ -55,7 +63,8 @@ package enum Vector {
     /// - Throws: ``IndexError`` if vectors of so many elements are not taken.
     static func check(dimension: Int) throws {
         guard (1...VectorLimits.dimension).contains(dimension) else {
-            throw IndexError(.invalid, "Vectors have 1 to \(VectorLimits.dimension) elements, not \(dimension).")
+            throw IndexError(
+                .invalid, "Vectors have 1 to \(VectorLimits.dimension) elements, not \(dimension).")
         }
     }
 }

@@ -3,11 +3,13 @@
 
 /// Finds the vectors nearest to a query among many, by cosine similarity.
 ///
-/// An index is derived from a journal of changes and can always be made again: it carries the ``position`` in the journal that it
-/// has reached, is saved and opened as files, and catches up. Keys are the caller's, from 0 to ``VectorLimits/keys``.
+/// An index is derived from a journal of changes and can always be made again: it carries the
+/// ``position`` in the journal that it has reached, is saved and opened as files, and catches up.
+/// Keys are the caller's, from 0 to ``VectorLimits/keys``.
 ///
-/// Implementers: searches run beside each other and beside one ``apply(_:)``, which they never wait for. A key that a finished
-/// ``apply(_:)`` deleted is never found. Pass the conformance suite in the tests of this module.
+/// Implementers: searches run beside each other and beside one ``apply(_:)``, which they never wait
+/// for. A key that a finished ``apply(_:)`` deleted is never found. Pass the conformance suite in
+/// the tests of this module.
 public protocol VectorIndex: AnyObject, Sendable {
     /// Elements of a vector.
     var dimension: Int { get }
@@ -18,9 +20,11 @@ public protocol VectorIndex: AnyObject, Sendable {
     /// Bytes held.
     var footprint: IndexFootprint { get }
 
-    /// Deletes, then inserts; a key that is there already gets the new vector. Vectors are scaled to length 1.
+    /// Deletes, then inserts; a key that is there already gets the new vector. Vectors are scaled
+    /// to length 1.
     ///
-    /// - Throws: ``IndexError`` if nothing was changed: a wrong dimension, a key out of range, an element that is not finite, no room.
+    /// - Throws: ``IndexError`` if nothing was changed: a wrong dimension, a key out of range, an
+    ///   element that is not finite, no room.
     func apply(_ changes: VectorChanges) throws
 
     /// The nearest vectors, the nearest first.
@@ -28,12 +32,15 @@ public protocol VectorIndex: AnyObject, Sendable {
     /// - Throws: ``IndexError`` for a query of another dimension, or files that cannot be read.
     func search(_ query: [Float], _ options: VectorSearch) throws -> [VectorMatch]
 
-    /// Adds the vector of a key, of length 1 and as exact as the index keeps it, to `sum`; false if it is not here.
+    /// Adds the vector of a key, of length 1 and as exact as the index keeps it, to `sum`; false if
+    /// it is not here.
     func add(_ key: Int, to sum: UnsafeMutablePointer<Float>) -> Bool
 
-    /// Writes all to files at `path`, whole or not at all; what was there is replaced. Nothing deleted is in them.
+    /// Writes all to files at `path`, whole or not at all; what was there is replaced. Nothing
+    /// deleted is in them.
     ///
-    /// - Parameter name: what a key is called in the file, for callers whose keys differ from run to run.
+    /// - Parameter name: what a key is called in the file, for callers whose keys differ from run
+    ///   to run.
     /// - Throws: ``IndexError``.
     func save(to path: String, name: (Int) -> Int) throws
 }
@@ -48,7 +55,8 @@ extension VectorIndex {
     /// As ``save(to:name:)``, with keys as they are.
     public func save(to path: String) throws { try save(to: path) { $0 } }
 
-    /// Catches up with a journal: applies what `changes` returns for each position reached, until it returns nil.
+    /// Catches up with a journal: applies what `changes` returns for each position reached, until
+    /// it returns nil.
     ///
     /// - Throws: what `changes` throws, ``IndexError``.
     public func catchUp(_ changes: (_ since: Int64) throws -> VectorChanges?) throws {
@@ -66,7 +74,9 @@ public struct VectorChanges: Sendable {
     public var position: Int64
 
     /// Changes.
-    public init(inserted: [(key: Int, vector: [Float])] = [], deleted: [Int] = [], position: Int64 = 0) {
+    public init(
+        inserted: [(key: Int, vector: [Float])] = [], deleted: [Int] = [], position: Int64 = 0
+    ) {
         self.deleted = deleted
         self.inserted = inserted
         self.position = position
@@ -77,8 +87,8 @@ public struct VectorChanges: Sendable {
 public struct VectorSearch: Sendable {
     /// Matches wanted.
     public var count: Int
-    /// Candidates kept while searching: more finds more and takes longer. nil takes the index's own, which finds 99 in 100 of the
-    /// nearest ten on sentences.
+    /// Candidates kept while searching: more finds more and takes longer. nil takes the index's
+    /// own, which finds 99 in 100 of the nearest ten on sentences.
     public var effort: Int?
     /// Only these keys.
     public var filter: KeySet?

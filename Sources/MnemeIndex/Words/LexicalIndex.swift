@@ -1,8 +1,8 @@
-/// An inverted index over documents that stand in threads (a conversation's turns), scored by
-/// BM25 at three widths from one set of postings: the document, a window of its neighbours, its thread.
+/// An inverted index over documents that stand in threads (a conversation's turns), scored by BM25
+/// at three widths from one set of postings: the document, a window of its neighbours, its thread.
 ///
-/// BM25: Robertson and Zaragoza, "The Probabilistic Relevance Framework", 2009, with k₁ = 1.2, b = 0.75.
-/// Scores are divided by the highest that the query could reach, so that they lie in 0…1 and
+/// BM25: Robertson and Zaragoza, "The Probabilistic Relevance Framework", 2009, with k₁ = 1.2, b =
+/// 0.75. Scores are divided by the highest that the query could reach, so that they lie in 0…1 and
 /// compare across queries.
 public struct LexicalIndex: Sendable {
     private static let k1: Float = 1.2, b: Float = 0.75
@@ -47,13 +47,17 @@ public struct LexicalIndex: Sendable {
         lengths[document] = Int32(new.length)
     }
 
-    private func place(of document: Int32, under term: TermCounts.Term) -> (place: Int, isThere: Bool) {
+    private func place(of document: Int32, under term: TermCounts.Term) -> (
+        place: Int, isThere: Bool
+    ) {
         guard let list = postings[term] else { return (0, false) }
         let place = Self.position(of: document, in: list)
         return (place, place < list.count && list[place].document == document)
     }
 
-    private static func position(of document: Int32, in list: [(document: Int32, count: UInt8)]) -> Int {
+    private static func position(of document: Int32, in list: [(document: Int32, count: UInt8)])
+        -> Int
+    {
         var low = 0, high = list.count
         while low < high {
             let middle = (low + high) / 2
@@ -89,7 +93,8 @@ public struct LexicalIndex: Sendable {
 
     /// Scores of one query for every document.
     public struct Scores: Sendable {
-        /// BM25 of the document, of its window of two neighbours on each side, and of its thread; 0…1.
+        /// BM25 of the document, of its window of two neighbours on each side, and of its thread;
+        /// 0…1.
         public var document, window, thread: [Float]
         /// Bit i is set where the document holds the query's term i (of the first 64).
         public var matches: [UInt64]
@@ -104,12 +109,14 @@ public struct LexicalIndex: Sendable {
     /// - Parameters:
     ///   - terms: distinct; the first 64 count.
     ///   - threads: who stands beside whom.
-    /// - Complexity: five steps a posting of the query's terms, and clearing one array of all documents.
+    /// - Complexity: five steps a posting of the query's terms, and clearing one array of all
+    ///   documents.
     public func score(_ terms: [TermCounts.Term], threads: ThreadLinks) -> Scores {
         let terms = Array(terms.prefix(64)), n = count
         var scores = Scores(
             document: [Float](repeating: 0, count: n), window: [Float](repeating: 0, count: n),
-            thread: [Float](repeating: 0, count: n), matches: [UInt64](repeating: 0, count: n), weights: [], touched: []
+            thread: [Float](repeating: 0, count: n), matches: [UInt64](repeating: 0, count: n),
+            weights: [], touched: []
         )
         let idf = terms.map(inverseDocumentFrequency), best = idf.reduce(0, +)
         guard best > 0, n > 0 else { return scores }
@@ -117,7 +124,8 @@ public struct LexicalIndex: Sendable {
         let mean = max(1, Float(totalLength) / Float(max(1, liveCount)))
         let threadMean = max(1, Float(totalLength) / Float(max(1, threads.threadCount)))
         var windowCount = [Float](repeating: 0, count: n), windowTouched: [Int32] = []
-        var threadCounts = [Float](repeating: 0, count: threads.threadCount), threadTouched: [Int32] = []
+        var threadCounts = [Float](repeating: 0, count: threads.threadCount),
+            threadTouched: [Int32] = []
         var threadScores = [Float](repeating: 0, count: threads.threadCount)
         func saturated(_ count: Float, length: Float, mean: Float) -> Float {
             count / (count + Self.k1 * (1 - Self.b + Self.b * length / mean))
@@ -140,13 +148,16 @@ public struct LexicalIndex: Sendable {
             }
             for w in windowTouched {
                 let length = Float(threads.length(ofWindow: Int(w)))
-                scores.window[Int(w)] += weight * saturated(windowCount[Int(w)], length: length, mean: mean * 5)
+                scores.window[Int(w)] +=
+                    weight * saturated(windowCount[Int(w)], length: length, mean: mean * 5)
                 windowCount[Int(w)] = 0
             }
             for t in threadTouched {
                 threadScores[Int(t)] +=
                     weight
-                    * saturated(threadCounts[Int(t)], length: Float(threads.length(ofThread: Int(t))), mean: threadMean)
+                    * saturated(
+                        threadCounts[Int(t)], length: Float(threads.length(ofThread: Int(t))),
+                        mean: threadMean)
                 threadCounts[Int(t)] = 0
             }
             windowTouched.removeAll(keepingCapacity: true)

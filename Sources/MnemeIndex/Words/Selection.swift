@@ -15,7 +15,8 @@ extension Float {
 public func highest(_ k: Int, of scores: [Float], where allowed: (Int) -> Bool) -> [Int] {
     guard k > 0 else { return [] }
     var ranking = Ranking(k)
-    for (document, score) in scores.enumerated() where score > 0 && score > ranking.threshold && allowed(document) {
+    for (document, score) in scores.enumerated()
+    where score > 0 && score > ranking.threshold && allowed(document) {
         ranking.insert(UInt32(document), score)
     }
     return ranking.sorted.map(Int.init)

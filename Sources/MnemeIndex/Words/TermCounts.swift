@@ -27,7 +27,9 @@ public struct TermCounts: Sendable, Equatable {
         entries.reserveCapacity(bytes.count / 5)
         var i = 0
         while i < bytes.count {
-            let term = Term(bytes[i]) | Term(bytes[i + 1]) << 8 | Term(bytes[i + 2]) << 16 | Term(bytes[i + 3]) << 24
+            let term =
+                Term(bytes[i]) | Term(bytes[i + 1]) << 8 | Term(bytes[i + 2]) << 16 | Term(
+                    bytes[i + 3]) << 24
             guard bytes[i + 4] > 0, entries.last.map({ $0.term < term }) ?? true else { return nil }
             entries.append((term, bytes[i + 4]))
             i += 5
@@ -39,7 +41,9 @@ public struct TermCounts: Sendable, Equatable {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(entries.count * 5)
         for (term, count) in entries {
-            for shift in stride(from: Term(0), to: 32, by: 8) { bytes.append(UInt8(truncatingIfNeeded: term >> shift)) }
+            for shift in stride(from: Term(0), to: 32, by: 8) {
+                bytes.append(UInt8(truncatingIfNeeded: term >> shift))
+            }
             bytes.append(count)
         }
         return bytes

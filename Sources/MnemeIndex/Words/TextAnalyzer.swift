@@ -1,12 +1,13 @@
 import CStemmer
 import NIOConcurrencyHelpers
 
-/// Cuts text into index terms: its words, the same for all spellings of them (see ``TextFolding``), without stop words, stemmed by Snowball's English
-/// stemmer.
+/// Cuts text into index terms: its words, the same for all spellings of them (see ``TextFolding``),
+/// without stop words, stemmed by Snowball's English stemmer.
 ///
 /// Thread-safe. Stems are remembered, so that a common word costs one look-up.
 public final class TextAnalyzer: Sendable {
-    /// Changes whenever the same text would give other terms; stored analyses of another version are remade.
+    /// Changes whenever the same text would give other terms; stored analyses of another version
+    /// are remade.
     public static let version = "en-snowball-2"
 
     /// Used under the lock only.
@@ -20,9 +21,12 @@ public final class TextAnalyzer: Sendable {
             guard let handle else { return word }
             var copy = word
             let result = copy.withUTF8 { utf8 -> String in
-                guard let stem = sb_stemmer_stem(handle, utf8.baseAddress, Int32(utf8.count)) else { return word }
+                guard let stem = sb_stemmer_stem(handle, utf8.baseAddress, Int32(utf8.count)) else {
+                    return word
+                }
                 return String(
-                    decoding: UnsafeBufferPointer(start: stem, count: Int(sb_stemmer_length(handle))), as: UTF8.self)
+                    decoding: UnsafeBufferPointer(
+                        start: stem, count: Int(sb_stemmer_length(handle))), as: UTF8.self)
             }
             if known.count > 200_000 { known.removeAll() }
             known[word] = result
@@ -49,9 +53,11 @@ public final class TextAnalyzer: Sendable {
     /// The stem of one lower-cased word.
     public func stem(_ word: String) -> String { stemmer.withLockedValue { $0.stem(word) } }
 
-    /// Words of `text` as they are compared, see ``TextFolding``; an apostrophe joins ("don't" is one word), the possessive ending 's is dropped.
+    /// Words of `text` as they are compared, see ``TextFolding``; an apostrophe joins ("don't" is
+    /// one word), the possessive ending 's is dropped.
     ///
-    /// Emoji are words. Of scripts without spaces, and of Hangul, words are pairs of neighbouring letters and single ideographs and syllables.
+    /// Emoji are words. Of scripts without spaces, and of Hangul, words are pairs of neighbouring
+    /// letters and single ideographs and syllables.
     public static func words(_ text: String) -> [String] { WordCutter.words(of: text) }
 
     /// Whether a word is a single ideograph or syllable, which stands in many other words.

@@ -1,12 +1,15 @@
 import Foundation
 
-/// What makes two spellings of a word the same word: applied to what is indexed and to what is asked, never to what is kept.
+/// What makes two spellings of a word the same word: applied to what is indexed and to what is
+/// asked, never to what is kept.
 ///
-/// Text is brought to NFKC (Unicode Standard Annex #15), so that composed and decomposed letters, full and half widths, ligatures and circled digits
-/// are the same; then case is folded (`ß` is `ss`, `ς` is `σ`, `İ` and `ı` are `i`), digits of all scripts become those of ASCII, and letters of Arabic
-/// script that writers use for each other become one. Accents stay: `cafe` is not `café`.
+/// Text is brought to NFKC (Unicode Standard Annex #15), so that composed and decomposed letters,
+/// full and half widths, ligatures and circled digits are the same; then case is folded (`ß` is
+/// `ss`, `ς` is `σ`, `İ` and `ı` are `i`), digits of all scripts become those of ASCII, and letters
+/// of Arabic script that writers use for each other become one. Accents stay: `cafe` is not `café`.
 public enum TextFolding {
-    /// The whole text with case folded, for comparing names. Of ASCII these are the lower-case letters.
+    /// The whole text with case folded, for comparing names. Of ASCII these are the lower-case
+    /// letters.
     public static func folded(_ text: String) -> String {
         let text = normalized(text)
         guard !text.utf8.allSatisfy({ $0 < 0x80 }) else { return text.lowercased() }
@@ -18,7 +21,8 @@ public enum TextFolding {
 
     /// The text as NFKC; in the Stream-Safe form, so that a letter has at most 30 marks.
     ///
-    /// - Complexity: linear. Foundation takes a letter and its marks at a time: of a whole text its time grows with the square.
+    /// - Complexity: linear. Foundation takes a letter and its marks at a time: of a whole text its
+    ///   time grows with the square.
     public static func normalized(_ text: String) -> String {
         guard !text.utf8.allSatisfy({ $0 < 0x80 }) else { return text }
         var bytes: [UInt8] = [], known: [String: String] = [:]
@@ -61,8 +65,11 @@ public enum TextFolding {
     static func append(_ scalar: Unicode.Scalar, to bytes: inout [UInt8]) {
         let properties = scalar.properties
         if scalar.isASCII {
-            bytes.append((65...90).contains(scalar.value) ? UInt8(scalar.value) + 32 : UInt8(scalar.value))
-        } else if properties.numericType == .decimal, let digit = properties.numericValue, (0...9).contains(digit) {
+            bytes.append(
+                (65...90).contains(scalar.value) ? UInt8(scalar.value) + 32 : UInt8(scalar.value))
+        } else if properties.numericType == .decimal, let digit = properties.numericValue,
+            (0...9).contains(digit)
+        {
             bytes.append(48 + UInt8(digit))
         } else if let same = sameLetters[scalar] {
             append(utf8: same, to: &bytes)
@@ -79,8 +86,10 @@ public enum TextFolding {
     /// Letters that writers use for each other.
     private static let sameLetters: [Unicode.Scalar: Unicode.Scalar] = [
         "\u{0130}": "i",
-        // Alef with and without hamza; yeh and kaf as Arabic, Persian and Urdu keyboards write them.
-        "\u{0622}": "\u{0627}", "\u{0623}": "\u{0627}", "\u{0625}": "\u{0627}", "\u{0671}": "\u{0627}",
+        // Alef with and without hamza; yeh and kaf as Arabic, Persian and Urdu keyboards write
+        // them.
+        "\u{0622}": "\u{0627}", "\u{0623}": "\u{0627}", "\u{0625}": "\u{0627}",
+        "\u{0671}": "\u{0627}",
         "\u{0649}": "\u{064A}", "\u{06CC}": "\u{064A}", "\u{06A9}": "\u{0643}",
     ]
 }
@@ -105,7 +114,9 @@ extension Unicode.Scalar {
     /// Letters that are common and are NFKC by themselves.
     fileprivate var isNormal: Bool {
         switch value {
-        case ..<0x80, 0x0400...0x052F, 0x3041...0x3096, 0x30A1...0x30FA, 0x4E00...0x9FFF, 0xAC00...0xD7A3: true
+        case ..<0x80, 0x0400...0x052F, 0x3041...0x3096, 0x30A1...0x30FA, 0x4E00...0x9FFF,
+            0xAC00...0xD7A3:
+            true
         default: false
         }
     }

@@ -2,7 +2,8 @@
 ///
 /// A document without a conversation is a thread of its own.
 public struct ThreadLinks: Sendable {
-    private var before: [Int32] = [], after: [Int32] = [], threads: [Int32] = [], places: [Int64] = []
+    private var before: [Int32] = [], after: [Int32] = [], threads: [Int32] = [],
+        places: [Int64] = []
     private var last: [Int32] = []
     private var lengths: [Int] = []
     private var documentLengths: [Int32] = [], windowLengths: [Int32] = []
@@ -83,7 +84,8 @@ public struct ThreadLinks: Sendable {
     /// Terms in a thread.
     public func length(ofThread thread: Int) -> Int { lengths[thread] }
 
-    /// Calls `body` with what stands so many places before and behind `document`; with the document itself for 0.
+    /// Calls `body` with what stands so many places before and behind `document`; with the document
+    /// itself for 0.
     @inline(__always)
     public func forEachNeighbour(of document: Int, at distance: Int, _ body: (Int) -> Void) {
         guard distance > 0 else { return body(document) }

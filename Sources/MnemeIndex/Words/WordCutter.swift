@@ -1,8 +1,10 @@
 /// Cuts text into words for the index, see ``TextAnalyzer/words(_:)``.
 ///
-/// Runs of letters and digits are words. Scripts that part no words by spaces (Han, kana, Thai, Lao, Khmer, Burmese), and Hangul, whose particles stand
-/// at the word, are cut into overlapping pairs of letters, as Lucene's `CJKBigramFilter` does; each ideograph and Hangul syllable is a word besides. An
-/// emoji is a word: without its colour and style, a flag as a whole, a sequence as a whole and each of its parts.
+/// Runs of letters and digits are words. Scripts that part no words by spaces (Han, kana, Thai,
+/// Lao, Khmer, Burmese), and Hangul, whose particles stand at the word, are cut into overlapping
+/// pairs of letters, as Lucene's `CJKBigramFilter` does; each ideograph and Hangul syllable is a
+/// word besides. An emoji is a word: without its colour and style, a flag as a whole, a sequence as
+/// a whole and each of its parts.
 struct WordCutter {
     /// Bytes; longer words are cut, so that nothing is lost but that they are one.
     private static let longestWord = 64
@@ -24,7 +26,9 @@ struct WordCutter {
     }
 
     static func isLetterAlone(_ word: String) -> Bool {
-        guard let letter = word.unicodeScalars.first, !letter.isASCII, word.unicodeScalars.count == 1 else {
+        guard let letter = word.unicodeScalars.first, !letter.isASCII,
+            word.unicodeScalars.count == 1
+        else {
             return false
         }
         return letter.isWordAlone
@@ -65,13 +69,17 @@ struct WordCutter {
     }
 
     private mutating func end() {
-        if apostrophe >= 0, word.count == apostrophe + 1, word.last == UInt8(ascii: "s") { word.removeLast() }
+        if apostrophe >= 0, word.count == apostrophe + 1, word.last == UInt8(ascii: "s") {
+            word.removeLast()
+        }
         apostrophe = -1
         if !word.isEmpty {
             words.append(String(decoding: word, as: UTF8.self))
             word.removeAll(keepingCapacity: true)
         }
-        if let (letter, isSecond) = paired, !isSecond || letter.isWordAlone { words.append(String(letter)) }
+        if let (letter, isSecond) = paired, !isSecond || letter.isWordAlone {
+            words.append(String(letter))
+        }
         paired = nil
         if !emoji.isEmpty { endEmoji() }
     }
@@ -90,7 +98,8 @@ struct WordCutter {
     private mutating func takesEmoji(_ scalar: Unicode.Scalar) -> Bool {
         switch scalar.value {
         case 0x1F3FB...0x1F3FF where !emoji.isEmpty: return true
-        case 0x200D where !emoji.isEmpty, 0xE0020...0xE007E where !emoji.isEmpty: emoji.append(scalar)
+        case 0x200D where !emoji.isEmpty, 0xE0020...0xE007E where !emoji.isEmpty:
+            emoji.append(scalar)
         case 0x1F1E6...0x1F1FF:
             // Two letters are a flag.
             if emoji.count != 1 || !(0x1F1E6...0x1F1FF).contains(emoji[0].value) { end() }
@@ -108,18 +117,22 @@ struct WordCutter {
         while emoji.last == Self.joiner { emoji.removeLast() }
         words.append(String(String.UnicodeScalarView(emoji)))
         let parts = emoji.split(separator: Self.joiner)
-        if parts.count > 1 { for part in parts { words.append(String(String.UnicodeScalarView(part))) } }
+        if parts.count > 1 {
+            for part in parts { words.append(String(String.UnicodeScalarView(part))) }
+        }
         emoji.removeAll(keepingCapacity: true)
     }
 }
 
 extension Unicode.Scalar {
-    /// What stands at or between letters and parts no word: marks that are not letters, points of Arabic and Hebrew, soft hyphens, joiners, marks of
-    /// direction. (The zero-width space does part words.)
+    /// What stands at or between letters and parts no word: marks that are not letters, points of
+    /// Arabic and Hebrew, soft hyphens, joiners, marks of direction. (The zero-width space does
+    /// part words.)
     fileprivate var isUnwritten: Bool {
         switch value {
         case 0x200B: return false
-        case 0x0591...0x05C7, 0x0610...0x061A, 0x0640, 0x064B...0x065F, 0x0670, 0x06D6...0x06DC, 0x06DF...0x06E8,
+        case 0x0591...0x05C7, 0x0610...0x061A, 0x0640, 0x064B...0x065F, 0x0670, 0x06D6...0x06DC,
+            0x06DF...0x06E8,
             0x06EA...0x06ED, 0x08D3...0x08FF:
             return properties.generalCategory == .nonspacingMark || value == 0x0640
         default: break
@@ -138,7 +151,8 @@ extension Unicode.Scalar {
         // Digits of these scripts are digits.
         case 0x0E00...0x0EFF, 0x1000...0x109F, 0x1780...0x17FF, 0xA9E0...0xA9FE, 0xAA60...0xAA7F:
             return properties.isAlphabetic && properties.numericType == nil
-        case 0x1100...0x11FF, 0x3005...0x3007, 0x3041...0x3096, 0x309D...0x309F, 0x30A1...0x30FA, 0x30FC...0x30FF,
+        case 0x1100...0x11FF, 0x3005...0x3007, 0x3041...0x3096, 0x309D...0x309F, 0x30A1...0x30FA,
+            0x30FC...0x30FF,
             0x3105...0x312F, 0x3131...0x318E,
             0x31A0...0x31BF, 0x31F0...0x31FF, 0xA960...0xA97C, 0xAC00...0xD7FB, 0x1AFF0...0x1B16F:
             return true
@@ -147,5 +161,7 @@ extension Unicode.Scalar {
     }
 
     /// An ideograph or a Hangul syllable: often a word by itself.
-    fileprivate var isWordAlone: Bool { (0xAC00...0xD7A3).contains(value) || properties.isIdeographic }
+    fileprivate var isWordAlone: Bool {
+        (0xAC00...0xD7A3).contains(value) || properties.isIdeographic
+    }
 }

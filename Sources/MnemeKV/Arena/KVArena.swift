@@ -3,17 +3,20 @@ import Foundation
 import MnemeBase
 package import MnemeModels
 
-/// Physical memory for blocks: one file in memory, whose blocks are mapped into the ranges of many sequences.
+/// Physical memory for blocks: one file in memory, whose blocks are mapped into the ranges of many
+/// sequences.
 ///
-/// vAttention's idea (Prabhu et al. 2024) with shared prefixes (PagedAttention, Kwon et al. 2023): a sequence sees one contiguous range of
-/// addresses, and what it shares with others is the same memory. Pages are taken when they are first written and given back
-/// when a block is freed. Not safe for use from several threads, except for ``pointer(_:)``.
+/// vAttention's idea (Prabhu et al. 2024) with shared prefixes (PagedAttention, Kwon et al. 2023):
+/// a sequence sees one contiguous range of addresses, and what it shares with others is the same
+/// memory. Pages are taken when they are first written and given back when a block is freed. Not
+/// safe for use from several threads, except for ``pointer(_:)``.
 package final class KVArena: @unchecked Sendable {
     /// How a sequence finds its blocks.
     package enum Addressing: Sendable {
         /// They are mapped side by side.
         case aliases
-        /// Through a table, as PagedAttention does: for systems that cannot map memory twice, and to compare with.
+        /// Through a table, as PagedAttention does: for systems that cannot map memory twice, and
+        /// to compare with.
         case table
     }
 
@@ -38,7 +41,8 @@ package final class KVArena: @unchecked Sendable {
     /// - Parameter bytes: the most memory that blocks take.
     /// - Throws: ``KVError`` if the system refuses.
     package init(
-        _ shape: KVShape, bytes: Int, addressing: Addressing = .aliases, fails: (@Sendable (Refusal) -> Bool)? = nil
+        _ shape: KVShape, bytes: Int, addressing: Addressing = .aliases,
+        fails: (@Sendable (Refusal) -> Bool)? = nil
     ) throws {
         self.fails = fails
         self.shape = shape
@@ -49,14 +53,20 @@ package final class KVArena: @unchecked Sendable {
         let total = capacity * shape.blockBytes
         file = mnm_memory_file(total)
         guard file >= 0 else {
-            throw KVError(.outOfMemory, "The system gives no memory file of \(total >> 20) MiB (\(errnoText())).")
+            throw KVError(
+                .outOfMemory,
+                "The system gives no memory file of \(total >> 20) MiB (\(errnoText())).")
         }
         guard let reservation = Reservation(total, isHuge: shape.fillsHugePages),
-            mmap(reservation.base, total, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED | MAP_NORESERVE, file, 0)
+            mmap(
+                reservation.base, total, PROT_READ | PROT_WRITE,
+                MAP_SHARED | MAP_FIXED | MAP_NORESERVE, file, 0)
                 != MAP_FAILED
         else {
             close(file)
-            throw KVError(.outOfMemory, "The system gives no addresses for \(total >> 20) MiB of keys and values.")
+            throw KVError(
+                .outOfMemory,
+                "The system gives no addresses for \(total >> 20) MiB of keys and values.")
         }
         self.reservation = reservation
         advise(base, total)
@@ -64,7 +74,8 @@ package final class KVArena: @unchecked Sendable {
 
     deinit { close(file) }
 
-    /// Has the system use huge pages where blocks are whole ones, if it is set to (`transparent_hugepage/shmem_enabled`: advise).
+    /// Has the system use huge pages where blocks are whole ones, if it is set to
+    /// (`transparent_hugepage/shmem_enabled`: advise).
     private func advise(_ address: UnsafeMutableRawPointer, _ bytes: Int) {
         #if os(Linux)
             if shape.fillsHugePages { madvise(address, bytes, MADV_HUGEPAGE) }
@@ -78,7 +89,9 @@ package final class KVArena: @unchecked Sendable {
 
         init?(_ wanted: Int, isHuge: Bool) {
             bytes = wanted + (isHuge ? KVShape.hugePage : 0)
-            guard let mapped = mmap(nil, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0),
+            guard
+                let mapped = mmap(
+                    nil, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0),
                 mapped != MAP_FAILED
             else { return nil }
             start = mapped
@@ -88,14 +101,17 @@ package final class KVArena: @unchecked Sendable {
         deinit { munmap(start, bytes) }
     }
 
-    /// Bytes of memory that the system has given, counted by it: blocks that are not full take less than their size.
+    /// Bytes of memory that the system has given, counted by it: blocks that are not full take less
+    /// than their size.
     package var residentBytes: Int {
         var info = stat()
         return fstat(file, &info) == 0 ? Int(info.st_blocks) * 512 : used * shape.blockBytes
     }
 
     /// Where a block lies, outside of all ranges.
-    package func pointer(_ block: Int) -> UnsafeMutableRawPointer { base + block * shape.blockBytes }
+    package func pointer(_ block: Int) -> UnsafeMutableRawPointer {
+        base + block * shape.blockBytes
+    }
 
     /// A free block, right behind `previous` if that is free: neighbours are mapped in one piece.
     package func allocate(after previous: Int? = nil) -> Int? {
@@ -107,14 +123,17 @@ package final class KVArena: @unchecked Sendable {
             hint = block
         }
         // In tests, a canary: what was given back has no memory, unless somebody wrote to it since.
-        if fails != nil { precondition(!hasMemory(block), "A block was written to after it was freed.") }
+        if fails != nil {
+            precondition(!hasMemory(block), "A block was written to after it was freed.")
+        }
         isUsed[block] = true
         used += 1
         return block
     }
 
-    /// Makes a block that is in use empty, for its next owner: what is taken from one and given to another at once keeps its memory, which
-    /// the system would else take back and give anew, page by page. No range may still map it.
+    /// Makes a block that is in use empty, for its next owner: what is taken from one and given to
+    /// another at once keeps its memory, which the system would else take back and give anew, page
+    /// by page. No range may still map it.
     package func clear(_ block: Int) {
         precondition(isUsed[block], "A block was cleared that is free.")
         memset(pointer(block), 0, shape.blockBytes)
@@ -131,20 +150,27 @@ package final class KVArena: @unchecked Sendable {
     }
 
     /// Addresses for a sequence, with nothing behind them yet.
-    package func reserve(positions: Int) throws -> KVRange { try KVRange(self, blocks: KVShape.blocks(positions)) }
+    package func reserve(positions: Int) throws -> KVRange {
+        try KVRange(self, blocks: KVShape.blocks(positions))
+    }
 
     /// Whether the system holds memory for a block.
     package func hasMemory(_ block: Int) -> Bool {
         mnm_memory_file_holds(file, block * shape.blockBytes, shape.blockBytes) != 0
     }
 
-    fileprivate func map(_ block: Int, count: Int, at address: UnsafeMutableRawPointer, writable: Bool) -> Bool {
-        // What is shared or handed over is there already: its pages are entered at once, not one fault after the other.
+    fileprivate func map(
+        _ block: Int, count: Int, at address: UnsafeMutableRawPointer, writable: Bool
+    ) -> Bool {
+        // What is shared or handed over is there already: its pages are entered at once, not one
+        // fault after the other.
         let isThere = !writable || isWhole[block..<block + count].allSatisfy { $0 }
         let flags = MAP_SHARED | MAP_FIXED | (isThere ? populate : 0),
             protection = writable ? PROT_READ | PROT_WRITE : PROT_READ
         if fails?(.mapping) == true { return false }
-        let mapped = mmap(address, count * shape.blockBytes, protection, flags, file, off_t(block * shape.blockBytes))
+        let mapped = mmap(
+            address, count * shape.blockBytes, protection, flags, file,
+            off_t(block * shape.blockBytes))
         guard mapped != MAP_FAILED else { return false }
         advise(address, count * shape.blockBytes)
         return true
@@ -185,7 +211,10 @@ package final class KVRange: @unchecked Sendable {
             self.view = view(base, table: names)
             return
         }
-        guard let reserved = KVArena.Reservation(max(1, blocks) * shape.blockBytes, isHuge: shape.fillsHugePages) else {
+        guard
+            let reserved = KVArena.Reservation(
+                max(1, blocks) * shape.blockBytes, isHuge: shape.fillsHugePages)
+        else {
             throw KVError(
                 .outOfMemory,
                 "The system gives no addresses for \(blocks * KVShape.blockTokens) tokens. End other requests, or ask for fewer tokens."
@@ -207,9 +236,15 @@ package final class KVRange: @unchecked Sendable {
         while let first = rest.first {
             var count = 1
             while count < rest.count, rest[rest.startIndex + count] == first + count { count += 1 }
-            guard arena.map(first, count: count, at: base + index * arena.shape.blockBytes, writable: writable) else {
+            guard
+                arena.map(
+                    first, count: count, at: base + index * arena.shape.blockBytes,
+                    writable: writable)
+            else {
                 throw KVError(
-                    .outOfMemory, "The system has no room for more mappings (vm.max_map_count). End other requests.")
+                    .outOfMemory,
+                    "The system has no room for more mappings (vm.max_map_count). End other requests."
+                )
             }
             rest = rest.dropFirst(count)
             index += count

@@ -1,7 +1,8 @@
 import Foundation
 package import MnemeModels
 
-/// Keys and values of one sequence that shares nothing and is not kept: for measurements of a model alone.
+/// Keys and values of one sequence that shares nothing and is not kept: for measurements of a model
+/// alone.
 ///
 /// The system commits pages as they are written. In each layer, blocks follow each other.
 package final class KVBuffer: Sendable {
@@ -17,7 +18,9 @@ package final class KVBuffer: Sendable {
             side = shape.sideBytes / MemoryLayout<UInt16>.stride
         length = 2 * configuration.layers * blocks * shape.sideBytes
         guard
-            let mapped = mmap(nil, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0),
+            let mapped = mmap(
+                nil, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+                -1, 0),
             mapped != MAP_FAILED
         else {
             throw KVError(

@@ -17,7 +17,8 @@ public struct EvictionCandidate: Sendable, Equatable {
 
     /// All values.
     public init(
-        bytes: Int, position: Int, tokens: Int, idle: Double, uses: Int, time: Double = 0, isExpected: Bool = false
+        bytes: Int, position: Int, tokens: Int, idle: Double, uses: Int, time: Double = 0,
+        isExpected: Bool = false
     ) {
         self.time = time
         self.isExpected = isExpected
@@ -62,8 +63,9 @@ public struct LeastFrequentlyUsed: Evictor {
 
 /// Gives up what would cost least to have again: cost of computing × chance of another use ÷ bytes.
 ///
-/// A position costs its share of the products and attention over what stands before it. The chance falls with rest, slower
-/// for what was used often (as GreedyDual-Size-Frequency weighs cost, size and frequency; Cherkasova 1998).
+/// A position costs its share of the products and attention over what stands before it. The chance
+/// falls with rest, slower for what was used often (as GreedyDual-Size-Frequency weighs cost, size
+/// and frequency; Cherkasova 1998).
 public struct CostAware: Evictor {
     /// Tokens before a position at which attention costs as much as the products.
     private let knee: Double
@@ -71,7 +73,8 @@ public struct CostAware: Evictor {
     private let halfLife: Double
 
     /// - Parameters:
-    ///   - knee: tokens of context at which attention costs as much as the matrices; a model's hidden size is a fair guess.
+    ///   - knee: tokens of context at which attention costs as much as the matrices; a model's
+    ///     hidden size is a fair guess.
     ///   - halfLife: seconds.
     public init(knee: Double = 2048, halfLife: Double = 3600) {
         self.knee = knee
@@ -80,7 +83,9 @@ public struct CostAware: Evictor {
 
     /// Cost × chance ÷ bytes.
     public func worth(_ candidate: EvictionCandidate) -> Double {
-        let cost = Double(candidate.tokens) * (1 + (Double(candidate.position) + Double(candidate.tokens) / 2) / knee)
+        let cost =
+            Double(candidate.tokens)
+            * (1 + (Double(candidate.position) + Double(candidate.tokens) / 2) / knee)
         return cost * Double(1 + candidate.uses) / (1 + max(0, candidate.idle) / halfLife)
             / Double(max(1, candidate.bytes))
     }

@@ -14,7 +14,8 @@ extension KVCache {
     /// Blocks on disk that go on from what is in memory, if they bring more than `known` tokens.
     func find(_ tokens: [Int32], after path: [KVNode], from root: KVNode, known: Int) -> [Load] {
         guard let near else { return [] }
-        var loads: [Load] = [], parent = path.last?.hash ?? root.hash, start = path.count * KVShape.blockTokens
+        var loads: [Load] = [], parent = path.last?.hash ?? root.hash,
+            start = path.count * KVShape.blockTokens
         while tokens.count - start >= KVShape.blockTokens {
             let part = Array(tokens[start..<start + KVShape.blockTokens]), hash = parent.next(part)
             guard near.count(of: [hash]) == 1 else { break }
@@ -24,7 +25,9 @@ extension KVCache {
         }
         // An end may have any length. Its last token is of no use if it is the last of all.
         let least = loads.isEmpty ? (tokens.count - start > known + 1 ? known : tokens.count) : 0
-        for count in stride(from: min(KVShape.blockTokens - 1, tokens.count - start), to: least, by: -1) {
+        for count in stride(
+            from: min(KVShape.blockTokens - 1, tokens.count - start), to: least, by: -1)
+        {
             let part = Array(tokens[start..<start + count]), hash = parent.next(part)
             guard near.count(of: [hash]) == 1 else { continue }
             loads.append(Load(hash: hash, parent: parent, tokens: part, position: start))
@@ -39,14 +42,17 @@ extension KVCache {
     ///   - isLast: whether nothing more is looked for.
     ///   - loaded: called on another thread when all are there or were refused.
     func read(
-        _ loads: [Load], from tier: any KVTier, into session: Session, limit: Int, isLast: Bool, isFar: Bool = false,
+        _ loads: [Load], from tier: any KVTier, into session: Session, limit: Int, isLast: Bool,
+        isFar: Bool = false,
         _ loaded: @escaping @Sendable () -> Void
     ) {
-        let results = NIOLockedValueBox<(left: Int, good: [Bool])>((loads.count, loads.map { _ in false }))
+        let results = NIOLockedValueBox<(left: Int, good: [Bool])>(
+            (loads.count, loads.map { _ in false }))
         for (i, load) in loads.enumerated() {
             (isFar ? receivers : readers).addOperation { [self] in
                 let request = KVBlockRequest(
-                    model: model, parent: load.parent, codec: codec.at(load.position), tokens: load.tokens, shape: shape
+                    model: model, parent: load.parent, codec: codec.at(load.position),
+                    tokens: load.tokens, shape: shape
                 )
                 let isGood = (try? tier.read(request, into: arena.pointer(load.block))) != nil
                 let good = results.withLockedValue { results -> [Bool]? in
@@ -56,7 +62,8 @@ extension KVCache {
                 }
                 guard let good else { return }
                 take(
-                    loads, good: good.prefix { $0 }.count, bad: good.count { !$0 }, into: session, limit: limit,
+                    loads, good: good.prefix { $0 }.count, bad: good.count { !$0 }, into: session,
+                    limit: limit,
                     isLast: isLast, isFar: isFar)
                 loaded()
             }
@@ -65,7 +72,8 @@ extension KVCache {
 
     /// Hands blocks that were read to the session: the first `good` of them.
     private func take(
-        _ loads: [Load], good: Int, bad: Int, into session: Session, limit: Int, isLast: Bool, isFar: Bool = false
+        _ loads: [Load], good: Int, bad: Int, into session: Session, limit: Int, isLast: Bool,
+        isFar: Bool = false
     ) {
         let isClosed = state.withLockedValue { state in
             let now = Self.now
@@ -85,7 +93,8 @@ extension KVCache {
                 }
                 if isWhole, start + KVShape.blockTokens <= limit {
                     let (node, isNew) = state.tree.insert(
-                        session.chain.last ?? session.root!, load.tokens, block: load.block, sources: session.sources,
+                        session.chain.last ?? session.root!, load.tokens, block: load.block,
+                        sources: session.sources,
                         now: now)
                     if !isNew { arena.free(load.block) }
                     if !isFar { node.isKept = true }
@@ -99,7 +108,8 @@ extension KVCache {
                     }
                     session.restored = session.chain.count * KVShape.blockTokens
                 } else {
-                    // The last token is computed again, so that the block must be the session's own.
+                    // The last token is computed again, so that the block must be the session's
+                    // own.
                     let count = min(load.tokens.count, limit - start)
                     session.own = [load.block]
                     session.restored = start + count
@@ -122,18 +132,24 @@ extension KVCache {
     }
 
     /// Looks for what follows in the far tier.
-    func fetch(_ tokens: [Int32], into session: Session, limit: Int, _ loaded: @escaping @Sendable () -> Void) {
+    func fetch(
+        _ tokens: [Int32], into session: Session, limit: Int,
+        _ loaded: @escaping @Sendable () -> Void
+    ) {
         let known = state.withLockedValue { _ in
             session.isClosed || session.fault != nil
-                ? nil : (count: session.chain.count, parent: (session.chain.last ?? session.root!).hash)
+                ? nil
+                : (count: session.chain.count, parent: (session.chain.last ?? session.root!).hash)
         }
         var loads: [Load] = []
         if let known, let far {
             var parent = known.parent
             for start in stride(
-                from: known.count * KVShape.blockTokens, through: limit - KVShape.blockTokens, by: KVShape.blockTokens)
+                from: known.count * KVShape.blockTokens, through: limit - KVShape.blockTokens,
+                by: KVShape.blockTokens)
             {
-                let part = Array(tokens[start..<start + KVShape.blockTokens]), hash = parent.next(part)
+                let part = Array(tokens[start..<start + KVShape.blockTokens]),
+                    hash = parent.next(part)
                 loads.append(Load(hash: hash, parent: parent, tokens: part, position: start))
                 parent = hash
             }
@@ -152,11 +168,15 @@ extension KVCache {
     }
 
     /// Writes a node, which is pinned until then.
-    func write(_ node: KVNode, _ state: inout State, to tier: any KVTier, on queue: DispatchQueue, isNear: Bool) {
+    func write(
+        _ node: KVNode, _ state: inout State, to tier: any KVTier, on queue: DispatchQueue,
+        isNear: Bool
+    ) {
         guard let parent = node.parent else { return }
         state.tree.pin(node)
         let file = KVBlockFile(
-            model: model, parent: parent.hash, position: node.position, shape: shape, codec: codec.at(node.position),
+            model: model, parent: parent.hash, position: node.position, shape: shape,
+            codec: codec.at(node.position),
             tokens: node.tokens, modelName: modelName,
             sources: node.sources.sorted())
         nonisolated(unsafe) let node = node

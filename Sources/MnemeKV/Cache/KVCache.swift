@@ -2,10 +2,12 @@ import Foundation
 package import MnemeModels
 import NIOConcurrencyHelpers
 
-/// Keys and values of all sequences of one model: in use, kept in memory by their texts' beginnings, and on disk.
+/// Keys and values of all sequences of one model: in use, kept in memory by their texts'
+/// beginnings, and on disk.
 ///
-/// What a request needs is found by its tokens; what it computed is kept when it ends. Memory never exceeds the arena: what is worth least
-/// to the evictor is given up, and a sequence that finds no more room is told so.
+/// What a request needs is found by its tokens; what it computed is kept when it ends. Memory never
+/// exceeds the arena: what is worth least to the evictor is given up, and a sequence that finds no
+/// more room is told so.
 package final class KVCache: Sendable {
     package let shape: KVShape
     package let model: KVHash
@@ -30,12 +32,14 @@ package final class KVCache: Sendable {
 
     /// - Parameters:
     ///   - bytes: the most memory that blocks take.
-    ///   - near: where blocks are kept beyond the process, encoded by `codec`, on which `model` depends. It answers at once.
+    ///   - near: where blocks are kept beyond the process, encoded by `codec`, on which `model`
+    ///     depends. It answers at once.
     ///   - far: where other machines find them, too; asked on other threads.
     ///   - fails: for tests: whether the system refuses what is asked of it next.
     /// - Throws: ``KVError`` if the system has no memory for them.
     package init(
-        shape: KVShape, model: KVHash, modelName: String, bytes: Int, near: (any KVTier)?, far: (any KVTier)? = nil,
+        shape: KVShape, model: KVHash, modelName: String, bytes: Int, near: (any KVTier)?,
+        far: (any KVTier)? = nil,
         codec: KVCodec = .f16,
         evictor: any Evictor = CostAware(), fails: (@Sendable (KVArena.Refusal) -> Bool)? = nil
     ) throws {
@@ -56,7 +60,9 @@ package final class KVCache: Sendable {
 
     /// Blocks that there may be, and those that could be had now.
     package var capacity: Int { arena.capacity }
-    package var available: Int { state.withLockedValue { arena.capacity - arena.used + $0.tree.unpinned } }
+    package var available: Int {
+        state.withLockedValue { arena.capacity - arena.used + $0.tree.unpinned }
+    }
 
     /// What it holds and did.
     package var statistics: KVStatistics {
@@ -76,13 +82,15 @@ package final class KVCache: Sendable {
         sender.sync {}
     }
 
-    /// Names of the blocks that tokens of a scope lead to, whether they are there or not; whole ones.
+    /// Names of the blocks that tokens of a scope lead to, whether they are there or not; whole
+    /// ones.
     package func blocks(of tokens: [Int32], scope: String) -> [KVHash] {
         var hash = state.withLockedValue { $0.tree.root(scope).hash }
-        return stride(from: 0, through: tokens.count - KVShape.blockTokens, by: KVShape.blockTokens).map { start in
-            hash = hash.next(tokens[start..<start + KVShape.blockTokens])
-            return hash
-        }
+        return stride(from: 0, through: tokens.count - KVShape.blockTokens, by: KVShape.blockTokens)
+            .map { start in
+                hash = hash.next(tokens[start..<start + KVShape.blockTokens])
+                return hash
+            }
     }
 
     static var now: Double { Double(DispatchTime.now().uptimeNanoseconds) * 1e-9 }
@@ -91,11 +99,14 @@ package final class KVCache: Sendable {
     package func known(_ tokens: [Int32], scope: String = "") -> (tokens: Int, heldBlocks: Int) {
         state.withLockedValue { state in
             let (path, partial) = state.tree.match(tokens.dropLast(), from: state.tree.root(scope))
-            return (path.count * KVShape.blockTokens + (partial?.count ?? 0), path.count { $0.pins > 0 })
+            return (
+                path.count * KVShape.blockTokens + (partial?.count ?? 0), path.count { $0.pins > 0 }
+            )
         }
     }
 
-    /// Forgets all that was made with these memories in the text; sequences that run end undisturbed, and nobody finds what they leave.
+    /// Forgets all that was made with these memories in the text; sequences that run end
+    /// undisturbed, and nobody finds what they leave.
     ///
     /// - Parameter blocks: go, too, and all that follow them.
     /// - Throws: ``KVError`` if a file cannot be deleted.
@@ -106,7 +117,9 @@ package final class KVCache: Sendable {
                 !node.sources.isDisjoint(with: sources) || blocks.contains(node.hash)
             }
             state.tree.visit {
-                if !$0.isDetached, isDoomed($0), !($0.parent.map(isDoomed) ?? false) { doomed.append($0) }
+                if !$0.isDetached, isDoomed($0), !($0.parent.map(isDoomed) ?? false) {
+                    doomed.append($0)
+                }
             }
             for node in doomed { for block in state.tree.detach(node) { arena.free(block) } }
             for session in state.tainted.values where !session.sources.isDisjoint(with: sources) {
@@ -133,14 +146,19 @@ package final class KVCache: Sendable {
         }
     }
 
-    /// Empty blocks, as many as can be had: free ones, right behind `previous` if possible, and those of what is least worth keeping.
+    /// Empty blocks, as many as can be had: free ones, right behind `previous` if possible, and
+    /// those of what is least worth keeping.
     ///
     /// - Complexity: beyond what is free, one pass over all that is kept, however many are taken.
     func allocate(_ state: inout State, _ count: Int, after previous: Int?) -> [Int] {
         var blocks: [Int] = []
-        while blocks.count < count, let block = arena.allocate(after: blocks.last ?? previous) { blocks.append(block) }
+        while blocks.count < count, let block = arena.allocate(after: blocks.last ?? previous) {
+            blocks.append(block)
+        }
         guard blocks.count < count else { return blocks }
-        let taken = state.tree.evict(count - blocks.count, by: evictor, bytes: shape.blockBytes, now: Self.now).sorted()
+        let taken = state.tree.evict(
+            count - blocks.count, by: evictor, bytes: shape.blockBytes, now: Self.now
+        ).sorted()
         for block in taken { arena.clear(block) }
         state.statistics.evicted += taken.count
         return blocks + taken
@@ -198,7 +216,8 @@ package final class KVCache: Sendable {
             let wanted = KVShape.blocks(positions)
             guard wanted > blocks else { return true }
             return try cache.state.withLockedValue { state in
-                let fresh = cache.allocate(&state, wanted - blocks, after: own.last ?? chain.last?.block)
+                let fresh = cache.allocate(
+                    &state, wanted - blocks, after: own.last ?? chain.last?.block)
                 do {
                     if !fresh.isEmpty { try range!.map(fresh, at: blocks, writable: true) }
                 } catch {
@@ -225,15 +244,18 @@ package final class KVCache: Sendable {
 
         func publish(_ state: inout State, _ tokens: (Int) -> Int32, _ computed: Int) throws {
             while !isForgotten, !isPrivate, chain.count < computed / KVShape.blockTokens {
-                let start = chain.count * KVShape.blockTokens, block = own.removeFirst(), parent = chain.last ?? root!
+                let start = chain.count * KVShape.blockTokens, block = own.removeFirst(),
+                    parent = chain.last ?? root!
                 let (node, isNew) = state.tree.insert(
-                    parent, (start..<start + KVShape.blockTokens).map(tokens), block: block, sources: sources,
+                    parent, (start..<start + KVShape.blockTokens).map(tokens), block: block,
+                    sources: sources,
                     now: KVCache.now)
                 state.tree.pin(node)
                 chain.append(node)
                 guard !isNew else { continue }
-                // Another sequence was first: its block serves both, and is equal bit by bit.
-                // It cannot be freed where the system leaves its own mapped: it stays the session's until that ends.
+                // Another sequence was first: its block serves both, and is equal bit by bit. It
+                // cannot be freed where the system leaves its own mapped: it stays the session's
+                // until that ends.
                 do { try range!.map([node.block], at: chain.count - 1, writable: false) } catch {
                     spare.append(block)
                     throw error
@@ -256,36 +278,47 @@ package final class KVCache: Sendable {
     /// Begins a sequence with what is known of its tokens.
     ///
     /// - Parameters:
-    ///   - tokens: all that are to be computed. One at least is left to compute, so that there are logits.
+    ///   - tokens: all that are to be computed. One at least is left to compute, so that there are
+    ///     logits.
     ///   - positions: the most that the sequence may grow to.
     ///   - scope: who may find what is computed: the same scope alone.
     ///   - sources: names of memories in the text.
     ///   - keepsShort: whether it is kept beyond memory even if it fills no block.
-    ///   - loaded: called on another thread when blocks from disk have come; ``Session/isLoading`` is true until then.
+    ///   - loaded: called on another thread when blocks from disk have come; ``Session/isLoading``
+    ///     is true until then.
     /// - Throws: ``KVError`` if the system has no addresses left.
     package func open(
-        _ tokens: [Int32], positions: Int, scope: String = "", sources: Set<String> = [], keepsShort: Bool = false,
+        _ tokens: [Int32], positions: Int, scope: String = "", sources: Set<String> = [],
+        keepsShort: Bool = false,
         loaded: @escaping @Sendable () -> Void = {}
     ) throws -> Session {
-        let session = Session(self, try arena.reserve(positions: positions), sources: sources, keepsShort: keepsShort),
+        let
+            session = Session(
+                self, try arena.reserve(positions: positions), sources: sources,
+                keepsShort: keepsShort),
             limit = tokens.count - 1
         do {
             let missing = try begin(session, tokens, limit, scope)
             let rest =
-                (session.chain.count + missing.count { $0.tokens.count == KVShape.blockTokens }) * KVShape.blockTokens
+                (session.chain.count + missing.count { $0.tokens.count == KVShape.blockTokens })
+                * KVShape.blockTokens
             let isFar = far != nil && rest + KVShape.blockTokens <= limit
             if let near, !missing.isEmpty {
                 session.loads = true
                 read(missing, from: near, into: session, limit: limit, isLast: !isFar) { [self] in
                     if isFar {
-                        receivers.addOperation { [self] in fetch(tokens, into: session, limit: limit, loaded) }
+                        receivers.addOperation { [self] in
+                            fetch(tokens, into: session, limit: limit, loaded)
+                        }
                     } else {
                         loaded()
                     }
                 }
             } else if isFar {
                 session.loads = true
-                receivers.addOperation { [self] in fetch(tokens, into: session, limit: limit, loaded) }
+                receivers.addOperation { [self] in
+                    fetch(tokens, into: session, limit: limit, loaded)
+                }
             }
             return session
         } catch {
@@ -297,7 +330,9 @@ package final class KVCache: Sendable {
     /// Gives a session what is known in memory.
     ///
     /// - Returns: what is on disk behind it, with blocks to read it into.
-    private func begin(_ session: Session, _ tokens: [Int32], _ limit: Int, _ scope: String) throws -> [Load] {
+    private func begin(_ session: Session, _ tokens: [Int32], _ limit: Int, _ scope: String) throws
+        -> [Load]
+    {
         try state.withLockedValue { state in
             state.statistics.tokens += tokens.count
             let now = Self.now, root = state.tree.root(scope)
@@ -322,13 +357,16 @@ package final class KVCache: Sendable {
                         throw error
                     }
                     session.own = [block]
-                    shape.copy(partial.count, from: arena.pointer(partial.node.block), to: arena.pointer(block))
+                    shape.copy(
+                        partial.count, from: arena.pointer(partial.node.block),
+                        to: arena.pointer(block))
                     state.tree.touch(partial.node, now: now)
                     session.restored += partial.count
                 }
             }
             state.statistics.tokensFromMemory += session.restored
-            return zip(onDisk, allocate(&state, onDisk.count, after: path.last?.block)).map { load, block in
+            return zip(onDisk, allocate(&state, onDisk.count, after: path.last?.block)).map {
+                load, block in
                 var load = load
                 load.block = block
                 return load
@@ -336,7 +374,9 @@ package final class KVCache: Sendable {
         }
     }
 
-    func unpin(_ state: inout State, _ node: KVNode) { if state.tree.unpin(node) { arena.free(node.block) } }
+    func unpin(_ state: inout State, _ node: KVNode) {
+        if state.tree.unpin(node) { arena.free(node.block) }
+    }
 
     func release(_ session: Session, _ tokens: (Int) -> Int32, _ computed: Int) {
         state.withLockedValue { state in
@@ -348,7 +388,8 @@ package final class KVCache: Sendable {
             var superseded: [KVHash] = []
             guard let parent = kept.last ?? session.root else { return }
             let start = session.chain.count * KVShape.blockTokens
-            if computed > start, computed - start < KVShape.blockTokens, let block = session.own.first,
+            if computed > start, computed - start < KVShape.blockTokens,
+                let block = session.own.first,
                 !parent.isDetached, !session.isForgotten,
                 !session.isPrivate
             {
@@ -356,12 +397,16 @@ package final class KVCache: Sendable {
                 if !state.tree.covers(parent, rest) {
                     // An end that this one goes on from is not needed any more.
                     for known in parent.children.values
-                    where known.pins == 0 && known.children.isEmpty && rest.starts(with: known.tokens) {
+                    where known.pins == 0 && known.children.isEmpty
+                        && rest.starts(with: known.tokens)
+                    {
                         arena.free(state.tree.remove(known))
                         if known.isKept { superseded.append(known.hash) }
                     }
-                    let node = state.tree.insert(parent, rest, block: block, sources: session.sources, now: Self.now)
-                        .node
+                    let node = state.tree.insert(
+                        parent, rest, block: block, sources: session.sources, now: Self.now
+                    )
+                    .node
                     state.tree.pin(node)
                     kept.append(node)
                     session.own.removeFirst()
@@ -374,7 +419,8 @@ package final class KVCache: Sendable {
             session.spare = []
             session.chain = []
             if near != nil || far != nil,
-                session.keepsShort || kept.contains(where: { $0.tokens.count == KVShape.blockTokens })
+                session.keepsShort
+                    || kept.contains(where: { $0.tokens.count == KVShape.blockTokens })
             {
                 for node in kept where !node.isKept && !node.isDetached {
                     node.isKept = true

@@ -1,10 +1,10 @@
 import NIOConcurrencyHelpers
 
-/// Paging with one bit for each: gives up what was not used in this phase and is not expected in the next (Mark-and-Predict, Antoniadis et
-/// al. 2023).
+/// Paging with one bit for each: gives up what was not used in this phase and is not expected in
+/// the next (Mark-and-Predict, Antoniadis et al. 2023).
 ///
-/// A phase ends when all that could be given up was used in it. With right bits it is nearly the best there is, with wrong ones no worse than
-/// random marking.
+/// A phase ends when all that could be given up was used in it. With right bits it is nearly the
+/// best there is, with wrong ones no worse than random marking.
 public final class MarkAndPredict: Evictor {
     private let state: NIOLockedValueBox<(phase: Double, random: UInt64)>
 
@@ -16,12 +16,15 @@ public final class MarkAndPredict: Evictor {
         state.withLockedValue { state in
             state.random = state.random &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
             let chance = Double(state.random >> 33) / Double(1 << 31)
-            return (candidate.time - candidate.idle >= state.phase ? 2 : 0) + (candidate.isExpected ? 1 : 0) + chance
+            return (candidate.time - candidate.idle >= state.phase ? 2 : 0)
+                + (candidate.isExpected ? 1 : 0) + chance
         }
     }
 
     /// Giving up what was used in this phase begins the next.
     public func gaveUp(_ candidate: EvictionCandidate) {
-        state.withLockedValue { if candidate.time - candidate.idle >= $0.phase { $0.phase = candidate.time } }
+        state.withLockedValue {
+            if candidate.time - candidate.idle >= $0.phase { $0.phase = candidate.time }
+        }
     }
 }

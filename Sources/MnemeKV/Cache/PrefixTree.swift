@@ -20,7 +20,10 @@ final class KVNode {
     /// Whether it is on disk, too.
     var isKept = false
 
-    fileprivate init(parent: KVNode?, tokens: [Int32], hash: KVHash, block: Int, sources: Set<String>, now: Double) {
+    fileprivate init(
+        parent: KVNode?, tokens: [Int32], hash: KVHash, block: Int, sources: Set<String>,
+        now: Double
+    ) {
         self.parent = parent
         self.tokens = tokens
         self.hash = hash
@@ -31,9 +34,11 @@ final class KVNode {
     }
 }
 
-/// Blocks in memory, by the tokens that lead to them (RadixAttention, Zheng et al. 2024, over blocks).
+/// Blocks in memory, by the tokens that lead to them (RadixAttention, Zheng et al. 2024, over
+/// blocks).
 ///
-/// A node that is pinned pins all before it, so that what is unpinned can always be given up from the ends.
+/// A node that is pinned pins all before it, so that what is unpinned can always be given up from
+/// the ends.
 struct PrefixTree {
     private let model: KVHash
     /// Where the texts of each scope begin: nobody finds those of another.
@@ -47,7 +52,8 @@ struct PrefixTree {
     mutating func root(_ scope: String) -> KVNode {
         if let root = roots[scope] { return root }
         let root = KVNode(
-            parent: nil, tokens: [], hash: scope.isEmpty ? model : model.scoped(scope), block: -1, sources: [], now: 0)
+            parent: nil, tokens: [], hash: scope.isEmpty ? model : model.scoped(scope), block: -1,
+            sources: [], now: 0)
         roots[scope] = root
         return root
     }
@@ -56,8 +62,9 @@ struct PrefixTree {
     ///
     /// - Returns: whole blocks, and a further block of which the first `count` tokens fit.
     /// - Complexity: O(tokens + children of the last node).
-    func match(_ tokens: ArraySlice<Int32>, from root: KVNode) -> (path: [KVNode], partial: (node: KVNode, count: Int)?)
-    {
+    func match(_ tokens: ArraySlice<Int32>, from root: KVNode) -> (
+        path: [KVNode], partial: (node: KVNode, count: Int)?
+    ) {
         var path: [KVNode] = [], rest = tokens
         while rest.count >= KVShape.blockTokens,
             let child = (path.last ?? root).children[Array(rest.prefix(KVShape.blockTokens))]
@@ -74,7 +81,9 @@ struct PrefixTree {
     }
 
     /// Adds a block, or finds the one that is there. It is to be pinned at once.
-    mutating func insert(_ parent: KVNode, _ tokens: [Int32], block: Int, sources: Set<String>, now: Double) -> (
+    mutating func insert(
+        _ parent: KVNode, _ tokens: [Int32], block: Int, sources: Set<String>, now: Double
+    ) -> (
         node: KVNode, isNew: Bool
     ) {
         if let known = parent.children[tokens] {
@@ -84,7 +93,8 @@ struct PrefixTree {
         let node = KVNode(
             parent: parent, tokens: tokens, hash: parent.hash.next(tokens), block: block,
             sources: parent.sources.union(sources), now: now)
-        // What follows a block that was cut off is not found either; it is freed when its sequence ends.
+        // What follows a block that was cut off is not found either; it is freed when its sequence
+        // ends.
         if parent.isDetached { node.isDetached = true } else { parent.children[tokens] = node }
         count += 1
         unpinned += 1
@@ -94,7 +104,9 @@ struct PrefixTree {
     /// Whether a block beside already holds all of these tokens.
     func covers(_ parent: KVNode, _ tokens: [Int32]) -> Bool {
         parent.children[tokens] != nil
-            || parent.children.values.contains { $0.tokens.count > tokens.count && $0.tokens.starts(with: tokens) }
+            || parent.children.values.contains {
+                $0.tokens.count > tokens.count && $0.tokens.starts(with: tokens)
+            }
     }
 
     mutating func pin(_ node: KVNode) {
@@ -127,7 +139,8 @@ struct PrefixTree {
             visit { node in
                 guard node.pins == 0, node.children.isEmpty else { return }
                 let candidate = EvictionCandidate(
-                    bytes: bytes, position: node.position, tokens: node.tokens.count, idle: now - node.lastUse,
+                    bytes: bytes, position: node.position, tokens: node.tokens.count,
+                    idle: now - node.lastUse,
                     uses: node.uses, time: now,
                     // What was found again once is thought to be found again.
                     isExpected: node.uses > 0)
@@ -153,7 +166,8 @@ struct PrefixTree {
 
     /// Cuts off a node and all after it, so that nobody finds them again.
     ///
-    /// - Returns: blocks that are free at once; those that are still read follow when they are unpinned.
+    /// - Returns: blocks that are free at once; those that are still read follow when they are
+    ///   unpinned.
     mutating func detach(_ node: KVNode) -> [Int] {
         node.parent?.children[node.tokens] = nil
         var freed: [Int] = [], stack = [node]

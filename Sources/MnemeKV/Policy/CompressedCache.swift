@@ -2,16 +2,19 @@ import Foundation
 public import MnemeModels
 import MnemeNumerics
 
-/// One sequence's keys and values, of which a policy keeps a part: each head of each layer rows of its own.
+/// One sequence's keys and values, of which a policy keeps a part: each head of each layer rows of
+/// its own.
 ///
-/// It owns storage and positions. Rows of a head lie side by side, so that attention reads no more than what is kept, and memory behind
-/// them goes back to the system. Not safe for use from several threads.
+/// It owns storage and positions. Rows of a head lie side by side, so that attention reads no more
+/// than what is kept, and memory behind them goes back to the system. Not safe for use from several
+/// threads.
 public final class CompressedCache {
     /// The policy.
     public let policy: KVPolicy
     /// Rows that a head may keep on average.
     public let budget: Int
-    /// How rows are kept: each block of 32 rows that is full, but the first and what `exact` protects, goes through the codec once.
+    /// How rows are kept: each block of 32 rows that is full, but the first and what `exact`
+    /// protects, goes through the codec once.
     public let codec: KVCodec
     private let decoder: TransformerDecoder
     private let exact: Int
@@ -35,13 +38,16 @@ public final class CompressedCache {
     ///   - exact: the last rows that stay as they are (KIVI's residual).
     /// - Throws: ``KVError`` without memory, or if the parts do not go together.
     public init(
-        _ decoder: TransformerDecoder, _ policy: KVPolicy, budget: Int, positions: Int, codec: KVCodec = .f16,
+        _ decoder: TransformerDecoder, _ policy: KVPolicy, budget: Int, positions: Int,
+        codec: KVCodec = .f16,
         exact: Int = 0
     ) throws {
         let c = decoder.configuration
         if policy.movesTogether, (0..<c.layers).contains(where: { c.window(layer: $0) != nil }) {
             throw KVError(
-                .unsupported, "\(policy.name) moves rows together, which a model with sliding windows does not allow.")
+                .unsupported,
+                "\(policy.name) moves rows together, which a model with sliding windows does not allow."
+            )
         }
         if case .every = policy.trigger, codec != .f16 {
             throw KVError(
@@ -60,22 +66,26 @@ public final class CompressedCache {
         let count = c.layers * c.kvHeads
         guard
             let mapped = mmap(
-                nil, count * bytesOfHead, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0),
+                nil, count * bytesOfHead, PROT_READ | PROT_WRITE,
+                MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0),
             mapped != MAP_FAILED
         else {
             throw KVError(
-                .outOfMemory, "There is no memory for the keys and values of \(positions) tokens. Ask for fewer tokens."
+                .outOfMemory,
+                "There is no memory for the keys and values of \(positions) tokens. Ask for fewer tokens."
             )
         }
         base = mapped
         heads = .allocate(capacity: count)
         for i in 0..<count {
             let keys = (mapped + i * bytesOfHead).assumingMemoryBound(to: UInt16.self)
-            (heads + i).initialize(to: KVHeadRows(keys: keys, values: keys + capacity * c.headDimension, count: 0))
+            (heads + i).initialize(
+                to: KVHeadRows(keys: keys, values: keys + capacity * c.headDimension, count: 0))
         }
         self.positions = [[Int32]](repeating: [], count: count)
         encoded = [Int](repeating: 0, count: count)
-        mass = AlignedBuffer(policy.trigger == .never || policy.scorer.needs == .none ? 0 : count * capacity)
+        mass = AlignedBuffer(
+            policy.trigger == .never || policy.scorer.needs == .none ? 0 : count * capacity)
     }
 
     deinit {
@@ -84,7 +94,9 @@ public final class CompressedCache {
     }
 
     /// Rows that all heads keep, on average.
-    public var rowsPerHead: Double { Double(positions.reduce(0) { $0 + $1.count }) / Double(positions.count) }
+    public var rowsPerHead: Double {
+        Double(positions.reduce(0) { $0 + $1.count }) / Double(positions.count)
+    }
 
     /// The most that ``bytes`` was.
     public private(set) var peakBytes = 0
@@ -95,7 +107,8 @@ public final class CompressedCache {
         return positions.indices.reduce(0) { sum, i in
             // The first block stays exact.
             let codes = max(0, encoded[i] - 1)
-            return sum + (positions[i].count - codes * KVShape.blockTokens) * 2 * d * MemoryLayout<UInt16>.stride
+            return sum + (positions[i].count - codes * KVShape.blockTokens) * 2 * d
+                * MemoryLayout<UInt16>.stride
                 + codes * codec.bytes(dimension: d)
         }
     }
@@ -105,9 +118,12 @@ public final class CompressedCache {
         let i = layer * decoder.configuration.kvHeads + head
         let attention =
             mass.count == 0
-            ? [] : Array(UnsafeBufferPointer(start: mass.pointer + i * capacity, count: positions[i].count))
+            ? []
+            : Array(
+                UnsafeBufferPointer(start: mass.pointer + i * capacity, count: positions[i].count))
         return KVRows(
-            layer: layer, head: head, dimension: decoder.configuration.headDimension, budget: budget,
+            layer: layer, head: head, dimension: decoder.configuration.headDimension,
+            budget: budget,
             positions: positions[i], attention: attention,
             many: (heads[i].manyRow, heads[i].many), keys: heads[i].keys, values: heads[i].values)
     }
@@ -126,13 +142,16 @@ public final class CompressedCache {
         var start = 0
         while start < tokens.count {
             // The last step has all tokens whose attention is asked for.
-            let left = tokens.count - start, count = left > most && left - most < least ? left - least : min(left, most)
+            let left = tokens.count - start,
+                count = left > most && left - most < least ? left - least : min(left, most)
             let isLast = count == left
             step(tokens[start..<start + count], logits, isLast: isLast)
             start += count
             peakBytes = max(peakBytes, bytes)
             fresh += count
-            if case .every(let slack) = policy.trigger, fresh >= slack, rowsPerHead > Double(budget) { evict() }
+            if case .every(let slack) = policy.trigger, fresh >= slack, rowsPerHead > Double(budget) {
+                evict()
+            }
             if policy.trigger == .never || isBehindPrompt { encode() }
         }
         if endsPrompt {
@@ -142,28 +161,40 @@ public final class CompressedCache {
         }
     }
 
-    private func step(_ tokens: ArraySlice<Int32>, _ logits: UnsafeMutablePointer<Float>, isLast: Bool) {
+    private func step(
+        _ tokens: ArraySlice<Int32>, _ logits: UnsafeMutablePointer<Float>, isLast: Bool
+    ) {
         let c = decoder.configuration
-        precondition(positions[0].count + tokens.count <= capacity, "The sequence is longer than it was to be.")
+        precondition(
+            positions[0].count + tokens.count <= capacity,
+            "The sequence is longer than it was to be.")
         var observation: KVObservation?
         if mass.count > 0, policy.trigger != .promptEnd || !isBehindPrompt {
             switch policy.scorer.needs {
             case .none: break
-            case .all: observation = KVObservation(mass: mass.pointer, stride: capacity, tokens: tokens.count)
+            case .all:
+                observation = KVObservation(
+                    mass: mass.pointer, stride: capacity, tokens: tokens.count)
             case .last(let window):
-                // A step with the whole window says all; behind the prompt, tokens since the last choice add up.
+                // A step with the whole window says all; behind the prompt, tokens since the last
+                // choice add up.
                 if !isBehindPrompt { mass.pointer.update(repeating: 0, count: mass.count) }
-                observation = KVObservation(mass: mass.pointer, stride: capacity, tokens: min(window, tokens.count))
+                observation = KVObservation(
+                    mass: mass.pointer, stride: capacity, tokens: min(window, tokens.count))
             }
         }
         let view = KVView(
-            keys: heads[0].keys, values: heads[0].values, layerStride: 0, blockStride: 0, heads: heads,
+            keys: heads[0].keys, values: heads[0].values, layerStride: 0, blockStride: 0,
+            heads: heads,
             capacity: capacity)
         let segment = DecoderSegment(
-            tokens: 0..<tokens.count, position: next, view: view, logits: isLast ? 1 : 0, observation: observation)
+            tokens: 0..<tokens.count, position: next, view: view, logits: isLast ? 1 : 0,
+            observation: observation)
         tokens.withUnsafeBufferPointer { tokens in
             withUnsafePointer(to: segment) {
-                decoder.step(tokens: tokens, segments: UnsafeBufferPointer(start: $0, count: 1), logits: logits)
+                decoder.step(
+                    tokens: tokens, segments: UnsafeBufferPointer(start: $0, count: 1),
+                    logits: logits)
             }
         }
         for i in 0..<c.layers * c.kvHeads {
@@ -176,7 +207,9 @@ public final class CompressedCache {
     private func evict() {
         fresh = 0
         let c = decoder.configuration
-        let lengths = (0..<c.layers).map { layer in (0..<c.kvHeads).map { positions[layer * c.kvHeads + $0].count } }
+        let lengths = (0..<c.layers).map { layer in
+            (0..<c.kvHeads).map { positions[layer * c.kvHeads + $0].count }
+        }
         let budgets = policy.allocator.split(budget, lengths: lengths)
         for layer in 0..<c.layers where c.window(layer: layer) == nil {
             for head in 0..<c.kvHeads where lengths[layer][head] > budgets[layer][head] {
@@ -186,17 +219,24 @@ public final class CompressedCache {
                 let scores = policy.scorer.scores(view)
                 // Of equals, the later stays.
                 let order = scores.indices.sorted { (scores[$0], $0) > (scores[$1], $1) }
-                let kept = order.prefix(view.budget).sorted(), lost = order.dropFirst(view.budget).sorted()
+                let kept = order.prefix(view.budget).sorted(),
+                    lost = order.dropFirst(view.budget).sorted()
                 let changes = policy.disposer.dispose(lost: lost, kept: kept, of: view)
                 for change in changes { write(change, to: heads[i]) }
                 // What stood for many and goes without being made part of another is gone.
-                let many = changes.first { $0.many > 1 }.map { ($0.row, $0.many) } ?? (view.manyRow, view.many),
+                let
+                    many =
+                        changes.first { $0.many > 1 }.map { ($0.row, $0.many) } ?? (
+                            view.manyRow, view.many
+                        ),
                     place = kept.firstIndex(of: many.0)
                 gather(kept, i)
                 (heads[i].manyRow, heads[i].many) = place.map { ($0, many.1) } ?? (0, 1)
             }
         }
-        if policy.scorer.needs != .all, mass.count > 0 { mass.pointer.update(repeating: 0, count: mass.count) }
+        if policy.scorer.needs != .all, mass.count > 0 {
+            mass.pointer.update(repeating: 0, count: mass.count)
+        }
         if policy.movesTogether { moveTogether() }
     }
 
@@ -232,10 +272,13 @@ public final class CompressedCache {
         let page = Int(getpagesize())
         for start in [UnsafeMutableRawPointer(rows.keys), UnsafeMutableRawPointer(rows.values)] {
             let used =
-                (UInt(bitPattern: start) + UInt(KVShape.blocks(kept.count) * block * d * 2) + UInt(page) - 1)
+                (UInt(bitPattern: start) + UInt(KVShape.blocks(kept.count) * block * d * 2)
+                    + UInt(page) - 1)
                 / UInt(page) * UInt(page)
             let end = (UInt(bitPattern: start) + UInt(bytesOfHead / 2)) / UInt(page) * UInt(page)
-            if end > used { madvise(UnsafeMutableRawPointer(bitPattern: used), Int(end - used), MADV_DONTNEED) }
+            if end > used {
+                madvise(UnsafeMutableRawPointer(bitPattern: used), Int(end - used), MADV_DONTNEED)
+            }
         }
     }
 
@@ -248,7 +291,9 @@ public final class CompressedCache {
             while row < count {
                 let distance = most - count + row - Int(positions[i][row])
                 var end = row + 1
-                while end < count, most - count + end - Int(positions[i][end]) == distance { end += 1 }
+                while end < count, most - count + end - Int(positions[i][end]) == distance {
+                    end += 1
+                }
                 if distance != 0 { transplant.turn(heads[i].keys, rows: row..<end, by: distance) }
                 row = end
             }
@@ -259,14 +304,17 @@ public final class CompressedCache {
 
     private func encode() {
         guard codec != .f16 else { return }
-        let d = decoder.configuration.headDimension, block = KVShape.blockTokens, elements = block * d
-        withUnsafeTemporaryAllocation(of: UInt8.self, capacity: codec.bytes(dimension: d)) { codes in
+        let d = decoder.configuration.headDimension, block = KVShape.blockTokens,
+            elements = block * d
+        withUnsafeTemporaryAllocation(of: UInt8.self, capacity: codec.bytes(dimension: d)) {
+            codes in
             for i in positions.indices {
                 while (encoded[i] + 1) * block + exact <= positions[i].count {
                     if encoded[i] > 0 {
                         let start = encoded[i] * elements
                         for (side, place) in [
-                            (KVCodec.Side.keys, heads[i].keys + start), (.values, heads[i].values + start),
+                            (KVCodec.Side.keys, heads[i].keys + start),
+                            (.values, heads[i].values + start),
                         ] {
                             codec.encode(side, place, dimension: d, into: codes.baseAddress!)
                             codec.decode(side, codes.baseAddress!, dimension: d, into: place)

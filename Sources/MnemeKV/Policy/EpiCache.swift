@@ -2,8 +2,8 @@ import Foundation
 public import MnemeModels
 import MnemeNumerics
 
-/// Layers whose keys suffer most from eviction keep more (EpiCache, Kim et al. 2025, with its blockwise prefill: the prompt comes in
-/// blocks, and rows are given up behind each).
+/// Layers whose keys suffer most from eviction keep more (EpiCache, Kim et al. 2025, with its
+/// blockwise prefill: the prompt comes in blocks, and rows are given up behind each).
 public struct LayerSensitivity: BudgetAllocator {
     /// How much of the budget each layer has, 1 on average.
     public var weights: [Double]
@@ -24,11 +24,13 @@ public struct LayerSensitivity: BudgetAllocator {
     ///   - sharpness: 0 gives all layers the same; the paper takes about 1.
     /// - Throws: ``KVError``.
     public static func weights(
-        _ decoder: TransformerDecoder, tokens: [Int32], policy: KVPolicy, budget: Int, sharpness: Double = 1
+        _ decoder: TransformerDecoder, tokens: [Int32], policy: KVPolicy, budget: Int,
+        sharpness: Double = 1
     ) throws -> [Double] {
         let c = decoder.configuration, logits = AlignedBuffer<Float>(c.vocabularySize)
         let whole = try CompressedCache(
-            decoder, KVPolicy("full", trigger: .never, scorer: StreamingLLM()), budget: tokens.count,
+            decoder, KVPolicy("full", trigger: .never, scorer: StreamingLLM()),
+            budget: tokens.count,
             positions: tokens.count)
         let part = try CompressedCache(decoder, policy, budget: budget, positions: tokens.count)
         whole.feed(tokens, endsPrompt: true, logits: logits.pointer)
@@ -49,7 +51,8 @@ public struct LayerSensitivity: BudgetAllocator {
             return pow(max(sum / Double(max(1, count)), 1e-6), sharpness)
         }
         // No layer has less than half, or more than twice, of what all would have.
-        let mean = changes.reduce(0, +) / Double(c.layers), bounded = changes.map { min(2, max(0.5, $0 / mean)) }
+        let mean = changes.reduce(0, +) / Double(c.layers),
+            bounded = changes.map { min(2, max(0.5, $0 / mean)) }
         let sum = bounded.reduce(0, +) / Double(c.layers)
         return bounded.map { $0 / sum }
     }

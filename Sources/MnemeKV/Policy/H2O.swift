@@ -1,4 +1,5 @@
-/// What attention has rested on most since it came, and the last rows, half of the budget each (heavy hitters: H2O, Zhang et al. 2023).
+/// What attention has rested on most since it came, and the last rows, half of the budget each
+/// (heavy hitters: H2O, Zhang et al. 2023).
 public struct H2O: TokenScorer {
     /// Nothing to set.
     public init() {}

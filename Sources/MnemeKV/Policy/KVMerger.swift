@@ -1,7 +1,7 @@
 import Foundation
 
-/// A row that goes is merged into the nearest that stays among neighbours with like keys, weighted by a Gaussian of the distance of their
-/// keys (KVMerger, Wang et al. 2024).
+/// A row that goes is merged into the nearest that stays among neighbours with like keys, weighted
+/// by a Gaussian of the distance of their keys (KVMerger, Wang et al. 2024).
 public struct KVMerger: Disposer {
     /// The least cosine of the keys of neighbours that belong together.
     public var threshold: Float
@@ -16,22 +16,27 @@ public struct KVMerger: Disposer {
         // Sets of neighbours.
         var sets: [Int] = [0]
         for i in 1..<max(1, rows.count) {
-            let likeness = dot(keys[i - 1], keys[i]) / max((squares[i - 1] * squares[i]).squareRoot(), 1e-9)
+            let likeness =
+                dot(keys[i - 1], keys[i]) / max((squares[i - 1] * squares[i]).squareRoot(), 1e-9)
             sets.append(sets[i - 1] + (likeness > threshold ? 0 : 1))
         }
         var members: [Int: [Int]] = [:], next = 0
         for row in lost {
             while next < kept.count, kept[next] < row { next += 1 }
-            let beside = [next > 0 ? kept[next - 1] : nil, next < kept.count ? kept[next] : nil].compactMap { $0 }
+            let beside = [next > 0 ? kept[next - 1] : nil, next < kept.count ? kept[next] : nil]
+                .compactMap { $0 }
                 .filter { sets[$0] == sets[row] }
             if let nearest = beside.min(by: { abs($0 - row) < abs($1 - row) }) {
                 members[nearest, default: []].append(row)
             }
         }
         return members.sorted { $0.key < $1.key }.map { pivot, others in
-            let distances = others.map { max(0, squares[pivot] + squares[$0] - 2 * dot(keys[pivot], keys[$0])) }
+            let distances = others.map {
+                max(0, squares[pivot] + squares[$0] - 2 * dot(keys[pivot], keys[$0]))
+            }
             let width = max(distances.reduce(0, +) / Float(distances.count), 1e-9)
-            let weights = [1] + distances.map { exp(-$0 / (2 * width)) }, total = weights.reduce(0, +)
+            let weights = [1] + distances.map { exp(-$0 / (2 * width)) },
+                total = weights.reduce(0, +)
             var change = KVChange(
                 row: pivot, key: [Float](repeating: 0, count: rows.dimension),
                 value: [Float](repeating: 0, count: rows.dimension))

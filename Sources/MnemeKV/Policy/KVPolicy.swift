@@ -1,8 +1,10 @@
 import Foundation
 
-/// Which keys and values a sequence keeps: when to choose, what each is worth, how the budget is split, and what becomes of the others.
+/// Which keys and values a sequence keeps: when to choose, what each is worth, how the budget is
+/// split, and what becomes of the others.
 ///
-/// A policy is put together from small parts and never touches positions or storage: ``CompressedCache`` does.
+/// A policy is put together from small parts and never touches positions or storage:
+/// ``CompressedCache`` does.
 public struct KVPolicy: Sendable {
     /// When rows are given up.
     public enum Trigger: Sendable, Hashable {
@@ -10,7 +12,8 @@ public struct KVPolicy: Sendable {
         case never
         /// Once, behind the prompt; what follows is kept.
         case promptEnd
-        /// Whenever so many tokens have come beyond the budget, in the prompt and behind it: the budget bounds memory at any time.
+        /// Whenever so many tokens have come beyond the budget, in the prompt and behind it: the
+        /// budget bounds memory at any time.
         case every(Int)
     }
 
@@ -29,7 +32,8 @@ public struct KVPolicy: Sendable {
 
     /// All values.
     public init(
-        _ name: String, trigger: Trigger, scorer: any TokenScorer, allocator: any BudgetAllocator = UniformBudget(),
+        _ name: String, trigger: Trigger, scorer: any TokenScorer,
+        allocator: any BudgetAllocator = UniformBudget(),
         disposer: any Disposer = Drop(),
         movesTogether: Bool = false
     ) {
@@ -106,7 +110,8 @@ public struct KVRows {
     public var budget: Int
     /// The position of each row, ascending.
     public var positions: [Int32]
-    /// What ``TokenScorer/needs`` asks for: a sum over tokens and query heads. Empty if it asks for nothing.
+    /// What ``TokenScorer/needs`` asks for: a sum over tokens and query heads. Empty if it asks for
+    /// nothing.
     public var attention: [Float]
     /// A row that stands for so many that are gone; for itself alone if there is none.
     public var manyRow: Int, many: Float
@@ -134,7 +139,9 @@ public struct KVRows {
     public func weight(_ row: Int) -> Float { row == manyRow ? many : 1 }
     /// A row's key, with its position in it.
     public func key(_ row: Int) -> [Float] {
-        let start = keys + row / KVShape.blockTokens * KVShape.blockTokens * dimension + row % KVShape.blockTokens
+        let start =
+            keys + row / KVShape.blockTokens * KVShape.blockTokens * dimension + row
+            % KVShape.blockTokens
         return (0..<dimension).map { Float(Float16(bitPattern: start[$0 * KVShape.blockTokens])) }
     }
     /// A row's value.
@@ -148,7 +155,9 @@ public struct UniformBudget: BudgetAllocator {
     /// Nothing to set.
     public init() {}
     /// The whole budget for each head.
-    public func split(_ budget: Int, lengths: [[Int]]) -> [[Int]] { lengths.map { $0.map { _ in budget } } }
+    public func split(_ budget: Int, lengths: [[Int]]) -> [[Int]] {
+        lengths.map { $0.map { _ in budget } }
+    }
 }
 
 /// They are gone.

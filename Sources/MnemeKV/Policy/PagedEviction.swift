@@ -1,4 +1,5 @@
-/// Whole pages whose values are short and keys long go first (PagedEviction, Chitty-Venkata et al. 2025).
+/// Whole pages whose values are short and keys long go first (PagedEviction, Chitty-Venkata et al.
+/// 2025).
 ///
 /// A page is a run of rows of a block's length; the last stays.
 public struct PagedEviction: TokenScorer {
@@ -12,7 +13,9 @@ public struct PagedEviction: TokenScorer {
         for start in stride(from: 0, to: rows.count, by: page) {
             let part = start..<min(start + page, rows.count)
             let mean =
-                part.reduce(Float(0)) { $0 + length(rows.value($1)) / max(length(rows.key($1)), 1e-6) }
+                part.reduce(Float(0)) {
+                    $0 + length(rows.value($1)) / max(length(rows.key($1)), 1e-6)
+                }
                 / Float(part.count)
             result += part.map { _ in part.upperBound + page > rows.count ? .infinity : mean }
         }

@@ -4,7 +4,8 @@ public import MnemeModels
 public enum PolicyCatalog {
     /// All names: `full` keeps all, `window` and `random` are what others must beat.
     public static let names = [
-        "full", "window", "random", "streamingllm", "h2o", "snapkv", "pagedeviction", "kvmerger", "duoattention",
+        "full", "window", "random", "streamingllm", "h2o", "snapkv", "pagedeviction", "kvmerger",
+        "duoattention",
         "razor",
         "epicache",
     ]
@@ -15,18 +16,23 @@ public enum PolicyCatalog {
     ///   - sample: tokens of a text, for those that are measured.
     ///   - budget: rows that a head may keep.
     /// - Throws: ``KVError`` for a name that is not there.
-    public static func policy(_ name: String, for decoder: TransformerDecoder, sample: [Int32], budget: Int) throws
+    public static func policy(
+        _ name: String, for decoder: TransformerDecoder, sample: [Int32], budget: Int
+    ) throws
         -> KVPolicy
     {
         switch name {
         case "full": return KVPolicy(name, trigger: .never, scorer: StreamingLLM())
         case "window": return KVPolicy(name, trigger: .every(16), scorer: StreamingLLM(sinks: 0))
         case "random": return KVPolicy(name, trigger: .promptEnd, scorer: RandomEviction())
-        case "streamingllm": return KVPolicy(name, trigger: .every(16), scorer: StreamingLLM(), movesTogether: true)
+        case "streamingllm":
+            return KVPolicy(name, trigger: .every(16), scorer: StreamingLLM(), movesTogether: true)
         case "h2o": return KVPolicy(name, trigger: .every(32), scorer: H2O())
         case "snapkv": return KVPolicy(name, trigger: .promptEnd, scorer: SnapKV())
-        case "pagedeviction": return KVPolicy(name, trigger: .every(KVShape.blockTokens), scorer: PagedEviction())
-        case "kvmerger": return KVPolicy(name, trigger: .promptEnd, scorer: H2O(), disposer: KVMerger())
+        case "pagedeviction":
+            return KVPolicy(name, trigger: .every(KVShape.blockTokens), scorer: PagedEviction())
+        case "kvmerger":
+            return KVPolicy(name, trigger: .promptEnd, scorer: H2O(), disposer: KVMerger())
         case "duoattention":
             return KVPolicy(
                 name, trigger: .every(32), scorer: StreamingLLM(),
@@ -39,11 +45,14 @@ public enum PolicyCatalog {
         case "epicache":
             var policy = KVPolicy(name, trigger: .every(128), scorer: SnapKV())
             policy.allocator = LayerSensitivity(
-                weights: try LayerSensitivity.weights(decoder, tokens: sample, policy: policy, budget: budget))
+                weights: try LayerSensitivity.weights(
+                    decoder, tokens: sample, policy: policy, budget: budget))
             return policy
         default:
             throw KVError(
-                .notFound, "There is no policy '\(name.prefix(40))'. There are \(names.joined(separator: ", ")).")
+                .notFound,
+                "There is no policy '\(name.prefix(40))'. There are \(names.joined(separator: ", "))."
+            )
         }
     }
 }

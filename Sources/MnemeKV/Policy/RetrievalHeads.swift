@@ -2,7 +2,8 @@ import Foundation
 public import MnemeModels
 import MnemeNumerics
 
-/// Heads that look far back keep all; the others the first and the last rows (RazorAttention, Tang et al. 2025; DuoAttention, Xiao et al. 2025).
+/// Heads that look far back keep all; the others the first and the last rows (RazorAttention, Tang
+/// et al. 2025; DuoAttention, Xiao et al. 2025).
 ///
 /// As many of the best retrieval heads keep all as the budget allows.
 public struct RetrievalHeads: BudgetAllocator {
@@ -19,8 +20,10 @@ public struct RetrievalHeads: BudgetAllocator {
 
     public func split(_ budget: Int, lengths: [[Int]]) -> [[Int]] {
         let whole = lengths.joined().max() ?? 0, least = min(least, budget)
-        let order = strengths.enumerated().flatMap { layer, heads in heads.indices.map { (layer, $0) } }
-            .sorted { strengths[$0.0][$0.1] > strengths[$1.0][$1.1] }
+        let order = strengths.enumerated().flatMap { layer, heads in
+            heads.indices.map { (layer, $0) }
+        }
+        .sorted { strengths[$0.0][$0.1] > strengths[$1.0][$1.1] }
         let extra = (budget - least) * order.count,
             full = whole > least ? min(order.count, extra / (whole - least)) : order.count
         let spare = full < order.count ? (extra - full * (whole - least)) / (order.count - full) : 0
@@ -29,11 +32,14 @@ public struct RetrievalHeads: BudgetAllocator {
         return result
     }
 
-    /// Measures heads on tokens that make no sense, twice: an echo head looks at the same token before, an induction head at what followed it.
+    /// Measures heads on tokens that make no sense, twice: an echo head looks at the same token
+    /// before, an induction head at what followed it.
     ///
     /// - Complexity: `tokens` steps of one token.
     /// - Throws: ``KVError`` without memory.
-    public static func strengths(_ decoder: TransformerDecoder, tokens count: Int = 192) throws -> [[Float]] {
+    public static func strengths(_ decoder: TransformerDecoder, tokens count: Int = 192) throws
+        -> [[Float]]
+    {
         let c = decoder.configuration, buffer = try KVBuffer(c, positions: 2 * count)
         defer { withExtendedLifetime(buffer) {} }
         var seed: UInt64 = 42
@@ -45,11 +51,13 @@ public struct RetrievalHeads: BudgetAllocator {
             mass = AlignedBuffer<Float>(c.layers * c.kvHeads * 2 * count)
         func step(_ part: ArraySlice<Int32>, at position: Int, _ observation: KVObservation?) {
             let segment = DecoderSegment(
-                tokens: 0..<part.count, position: position, view: buffer.view, logits: 0, observation: observation)
+                tokens: 0..<part.count, position: position, view: buffer.view, logits: 0,
+                observation: observation)
             part.withUnsafeBufferPointer { tokens in
                 withUnsafePointer(to: segment) {
                     decoder.step(
-                        tokens: tokens, segments: UnsafeBufferPointer(start: $0, count: 1), logits: logits.pointer)
+                        tokens: tokens, segments: UnsafeBufferPointer(start: $0, count: 1),
+                        logits: logits.pointer)
                 }
             }
         }
@@ -59,11 +67,14 @@ public struct RetrievalHeads: BudgetAllocator {
         var result = [[Float]](repeating: [Float](repeating: 0, count: c.kvHeads), count: c.layers)
         for i in 0..<count - 1 {
             mass.pointer.update(repeating: 0, count: mass.count)
-            step(tokens[i...i], at: count + i, KVObservation(mass: mass.pointer, stride: 2 * count, tokens: 1))
+            step(
+                tokens[i...i], at: count + i,
+                KVObservation(mass: mass.pointer, stride: 2 * count, tokens: 1))
             for layer in 0..<c.layers {
                 for head in 0..<c.kvHeads {
                     let row = mass.pointer + (layer * c.kvHeads + head) * 2 * count
-                    result[layer][head] += (row[i] + row[i + 1]) / Float(count * c.heads / c.kvHeads)
+                    result[layer][head] +=
+                        (row[i] + row[i + 1]) / Float(count * c.heads / c.kvHeads)
                 }
             }
         }
@@ -71,8 +82,9 @@ public struct RetrievalHeads: BudgetAllocator {
     }
 }
 
-/// Rows that go become part of one that stands for all of them (RazorAttention's compensation token, Tang et al. 2025): the mean of their keys
-/// and values, which weighs as much as so many rows. It takes the place of the first row behind the gap, which is part of it.
+/// Rows that go become part of one that stands for all of them (RazorAttention's compensation
+/// token, Tang et al. 2025): the mean of their keys and values, which weighs as much as so many
+/// rows. It takes the place of the first row behind the gap, which is part of it.
 public struct CompensationToken: Disposer {
     /// Nothing to set.
     public init() {}
@@ -80,7 +92,9 @@ public struct CompensationToken: Disposer {
     public func dispose(lost: [Int], kept: [Int], of rows: KVRows) -> [KVChange] {
         let behindGap = kept.enumerated().first { $0 != $1 }?.element ?? kept.last
         // One row of a head stands for many: it stays the one as long as it is kept.
-        guard !lost.isEmpty, let place = rows.many > 1 && kept.contains(rows.manyRow) ? rows.manyRow : behindGap else {
+        guard !lost.isEmpty,
+            let place = rows.many > 1 && kept.contains(rows.manyRow) ? rows.manyRow : behindGap
+        else {
             return []
         }
         var change = KVChange(

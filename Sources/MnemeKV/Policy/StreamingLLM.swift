@@ -1,6 +1,7 @@
 import MnemeBase
 
-/// The first tokens, on which attention rests, and the last (StreamingLLM, Xiao et al. 2024). Without the first it is a sliding window.
+/// The first tokens, on which attention rests, and the last (StreamingLLM, Xiao et al. 2024).
+/// Without the first it is a sliding window.
 public struct StreamingLLM: TokenScorer {
     /// First rows that stay.
     public var sinks: Int
@@ -28,7 +29,8 @@ public struct RandomEviction: TokenScorer {
         rows.positions.enumerated().map { i, position in
             if i + recent >= rows.count { return .infinity }
             let lot =
-                seed &+ UInt64(rows.layer) << 40 &+ UInt64(rows.head) << 32 &+ UInt64(UInt32(bitPattern: position))
+                seed &+ UInt64(rows.layer) << 40 &+ UInt64(rows.head) << 32 &+ UInt64(
+                    UInt32(bitPattern: position))
                 &* 0x9e37_79b9_7f4a_7c15
             return Float(SplitMix64.mixed(lot) >> 40)
         }

@@ -6,9 +6,11 @@ import MnemeNumerics
 package enum RecomputeEvidence: Sendable {
     /// Nothing.
     case none
-    /// How far the moved keys and values are from those in the new surroundings, in the second layer, which is computed for all tokens.
+    /// How far the moved keys and values are from those in the new surroundings, in the second
+    /// layer, which is computed for all tokens.
     case deviations
-    /// How much the question attends to each token, over what was moved: in the upper half of the layers, where what is looked for is found.
+    /// How much the question attends to each token, over what was moved: in the upper half of the
+    /// layers, where what is looked for is found.
     case attention
 }
 
@@ -27,10 +29,13 @@ package protocol RecomputePolicy: Sendable {
 package struct NaiveReuse: RecomputePolicy {
     package init() {}
     package var evidence: RecomputeEvidence { .none }
-    package func positions(_ chunks: [Range<Int>], share: Double, evidence: [Int: Float]) -> [Int] { [] }
+    package func positions(_ chunks: [Range<Int>], share: Double, evidence: [Int: Float]) -> [Int] {
+        []
+    }
 }
 
-/// Computes the beginning of each text again, which draws attention of its own where it begins (EPIC's LegoLink, Hu et al. 2024).
+/// Computes the beginning of each text again, which draws attention of its own where it begins
+/// (EPIC's LegoLink, Hu et al. 2024).
 package struct ChunkStarts: RecomputePolicy {
     package init() {}
     package var evidence: RecomputeEvidence { .none }
@@ -39,7 +44,8 @@ package struct ChunkStarts: RecomputePolicy {
     }
 }
 
-/// Computes again what the new surroundings change most, seen in the second layer (CacheBlend, Yao et al. 2025).
+/// Computes again what the new surroundings change most, seen in the second layer (CacheBlend, Yao
+/// et al. 2025).
 package struct CacheBlend: RecomputePolicy {
     package init() {}
     package var evidence: RecomputeEvidence { .deviations }
@@ -62,7 +68,8 @@ package struct QuestionChunks: RecomputePolicy {
     package init() {}
     package var evidence: RecomputeEvidence { .attention }
     package func positions(_ chunks: [Range<Int>], share: Double, evidence: [Int: Float]) -> [Int] {
-        var left = Int((Double(chunks.reduce(0) { $0 + $1.count }) * share).rounded(.up)), result: [Int] = []
+        var left = Int((Double(chunks.reduce(0) { $0 + $1.count }) * share).rounded(.up)),
+            result: [Int] = []
         let sums = chunks.map { chunk in (chunk, chunk.reduce(0) { $0 + (evidence[$1] ?? 0) }) }
         for (chunk, _) in sums.sorted(by: { $0.1 > $1.1 }) {
             result += chunk.prefix(left)
@@ -77,8 +84,8 @@ private func highest(_ chunks: [Range<Int>], _ share: Double, _ evidence: [Int: 
     return Array(all.sorted { (evidence[$0] ?? 0, $1) > (evidence[$1] ?? 0, $0) }.prefix(count))
 }
 
-/// Fills a sequence's keys and values for a whole prompt, taking those of some texts from where they were computed before: step by step, so
-/// that other sequences can go on between.
+/// Fills a sequence's keys and values for a whole prompt, taking those of some texts from where
+/// they were computed before: step by step, so that other sequences can go on between.
 package struct ChunkReuse: Sendable {
     /// A text in the prompt, and where its keys and values are.
     package struct Chunk {
@@ -106,7 +113,8 @@ package struct ChunkReuse: Sendable {
     private static let probeLayers = 2
 
     private var isChosen = false
-    /// Positions to compute now, in which layers, and where their attention is added up from `observed` on.
+    /// Positions to compute now, in which layers, and where their attention is added up from
+    /// `observed` on.
     private var rest: ArraySlice<Int> = []
     private var layers: Int?
     private var mass: AlignedBuffer<Float>?
@@ -117,7 +125,8 @@ package struct ChunkReuse: Sendable {
     /// Moves the chunks; nothing is computed yet.
     ///
     /// - Parameters:
-    ///   - view: with room for the prompt; it and the chunks' sources stay valid until the last step.
+    ///   - view: with room for the prompt; it and the chunks' sources stay valid until the last
+    ///     step.
     ///   - tokens: of the prompt.
     ///   - known: tokens at the beginning that are exact in `view` already.
     ///   - chunks: in order, behind `known`.
@@ -146,10 +155,12 @@ package struct ChunkReuse: Sendable {
             // What no chunk covers must be there for the question.
             observed = places.last?.upperBound ?? known
             let count = max(1, decoder.configuration.layers - 1), first = count / 2
-            let mass = AlignedBuffer<Float>((count - first) * decoder.configuration.kvHeads * tokens.count)
+            let mass = AlignedBuffer<Float>(
+                (count - first) * decoder.configuration.kvHeads * tokens.count)
             (layers, self.mass) = (count, mass)
             observation = KVObservation(
-                mass: mass.pointer, stride: tokens.count, tokens: decoder.stepTokens, firstLayer: first)
+                mass: mass.pointer, stride: tokens.count, tokens: decoder.stepTokens,
+                firstLayer: first)
             rest = (gaps(observed) + Array(observed..<tokens.count))[...]
         }
     }
@@ -171,12 +182,16 @@ package struct ChunkReuse: Sendable {
         var evidence: [Int: Float] = [:]
         for (place, vectors) in zip(places, before) {
             for (position, old) in zip(place, vectors) {
-                evidence[position] = zip(vector(position), old).reduce(0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) }
+                evidence[position] = zip(vector(position), old).reduce(0) {
+                    $0 + ($1.0 - $1.1) * ($1.0 - $1.1)
+                }
             }
         }
         if let mass {
             for start in stride(from: 0, to: mass.count, by: tokens.count) {
-                for position in known..<observed { evidence[position, default: 0] += mass.pointer[start + position] }
+                for position in known..<observed {
+                    evidence[position, default: 0] += mass.pointer[start + position]
+                }
             }
         }
         var positions = Set(policy.positions(places, share: share, evidence: evidence))
@@ -205,15 +220,19 @@ package struct ChunkReuse: Sendable {
             values = view.values + layer + view.valuePlace(position, dimension: c.headDimension)
         var result: [Float] = []
         result.reserveCapacity(2 * c.kvSize)
-        for i in 0..<c.kvSize { result.append(Float(Float16(bitPattern: keys[i * KVView.blockTokens]))) }
         for i in 0..<c.kvSize {
-            let place = i / c.headDimension * c.headDimension * KVView.blockTokens + i % c.headDimension
+            result.append(Float(Float16(bitPattern: keys[i * KVView.blockTokens])))
+        }
+        for i in 0..<c.kvSize {
+            let place =
+                i / c.headDimension * c.headDimension * KVView.blockTokens + i % c.headDimension
             result.append(Float(Float16(bitPattern: values[place])))
         }
         return result
     }
 
-    /// Computes tokens at the given positions, over what the view holds for the others; the question's attention is added up while it is observed.
+    /// Computes tokens at the given positions, over what the view holds for the others; the
+    /// question's attention is added up while it is observed.
     private func compute(_ part: ArraySlice<Int>, _ logits: UnsafeMutablePointer<Float>) {
         guard !part.isEmpty else { return }
         let ids = part.map { tokens[$0] }, positions = part.map { Int32($0) },
@@ -222,7 +241,8 @@ package struct ChunkReuse: Sendable {
             func segment(_ range: Range<Int>, _ observation: KVObservation?) -> DecoderSegment {
                 DecoderSegment(
                     tokens: range, places: positions.baseAddress! + range.lowerBound, view: view,
-                    logits: rest.isEmpty && isChosen && range.upperBound == ids.count ? 1 : 0, observation: observation)
+                    logits: rest.isEmpty && isChosen && range.upperBound == ids.count ? 1 : 0,
+                    observation: observation)
             }
             let first = question - part.startIndex
             let segments = [segment(0..<first, nil), segment(first..<ids.count, observation)].filter {

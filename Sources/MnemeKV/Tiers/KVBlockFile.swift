@@ -5,11 +5,14 @@ package import MnemeSeal
 
 /// One block on disk: an immutable file, named by its hash.
 ///
-/// Layout, little endian: `MNEMEKV1`, bytes of the header, checksum of the header (4 × CRC-32C), the header, the rows without gaps.
-/// With a codec, the rows are codes of the whole block. The header: model and parent hashes, the tokens before, layers, heads, elements of a head, bytes and checksum of
-/// the rows, and lists with their lengths before them: tokens, the model's name, sources. Nothing in it is executable.
+/// Layout, little endian: `MNEMEKV1`, bytes of the header, checksum of the header (4 × CRC-32C),
+/// the header, the rows without gaps. With a codec, the rows are codes of the whole block. The
+/// header: model and parent hashes, the tokens before, layers, heads, elements of a head, bytes and
+/// checksum of the rows, and lists with their lengths before them: tokens, the model's name,
+/// sources. Nothing in it is executable.
 public struct KVBlockFile: Sendable, Equatable {
-    /// What the block depends on besides tokens, see ``KVHash/model(_:_:codec:)``, and the block before.
+    /// What the block depends on besides tokens, see ``KVHash/model(_:_:codec:)``, and the block
+    /// before.
     public let model: KVHash, parent: KVHash
     /// Tokens before it.
     public let position: Int
@@ -30,7 +33,8 @@ public struct KVBlockFile: Sendable, Equatable {
     private static let maximumHeader = 1 << 20
 
     package init(
-        model: KVHash, parent: KVHash, position: Int, shape: KVShape, codec: KVCodec = .f16, tokens: [Int32],
+        model: KVHash, parent: KVHash, position: Int, shape: KVShape, codec: KVCodec = .f16,
+        tokens: [Int32],
         modelName: String, sources: [String]
     ) {
         self.model = model
@@ -60,7 +64,9 @@ public struct KVBlockFile: Sendable, Equatable {
 
     private var header: [UInt8] {
         var out: [UInt8] = model.bytes + parent.bytes
-        func put(_ value: some FixedWidthInteger) { withUnsafeBytes(of: value.littleEndian) { out += $0 } }
+        func put(_ value: some FixedWidthInteger) {
+            withUnsafeBytes(of: value.littleEndian) { out += $0 }
+        }
         func put(_ text: String) {
             put(UInt32(text.utf8.count))
             out += text.utf8
@@ -98,7 +104,9 @@ public struct KVBlockFile: Sendable, Equatable {
         let header = header
         var start = Self.magic
         withUnsafeBytes(of: UInt32(header.count).littleEndian) { start += $0 }
-        for sum in header.withUnsafeBytes(Self.checksum) { withUnsafeBytes(of: sum.littleEndian) { start += $0 } }
+        for sum in header.withUnsafeBytes(Self.checksum) {
+            withUnsafeBytes(of: sum.littleEndian) { start += $0 }
+        }
         return (start + header, rows)
     }
 
@@ -107,13 +115,17 @@ public struct KVBlockFile: Sendable, Equatable {
     /// - Parameters:
     ///   - block: the rows, as ``KVShape`` lays them out.
     ///   - key: encrypts it.
-    package mutating func bytes(of block: UnsafeRawPointer, shape: KVShape, key: DataKey?) throws -> [UInt8] {
+    package mutating func bytes(of block: UnsafeRawPointer, shape: KVShape, key: DataKey?) throws
+        -> [UInt8]
+    {
         let (start, rows) = encode(block, shape)
         defer { rows.deallocate() }
         return try Array(Self.sealed(start, UnsafeRawBufferPointer(rows), key))
     }
 
-    private static func sealed(_ start: [UInt8], _ rows: UnsafeRawBufferPointer, _ key: DataKey?) throws -> Data {
+    private static func sealed(_ start: [UInt8], _ rows: UnsafeRawBufferPointer, _ key: DataKey?)
+        throws -> Data
+    {
         guard let key else { return start + Data(rows) }
         return try start.withUnsafeBytes { try SealedBytes.seal([$0, rows], with: key) }
     }
@@ -123,13 +135,19 @@ public struct KVBlockFile: Sendable, Equatable {
     /// - Parameters:
     ///   - block: the rows, as ``KVShape`` lays them out.
     ///   - key: encrypts it.
-    package mutating func write(to path: String, block: UnsafeRawPointer, shape: KVShape, key: DataKey?) throws {
+    package mutating func write(
+        to path: String, block: UnsafeRawPointer, shape: KVShape, key: DataKey?
+    ) throws {
         let (start, rows) = encode(block, shape)
         defer { rows.deallocate() }
         if key == nil {
-            try start.withUnsafeBytes { try Self.write([$0, UnsafeRawBufferPointer(rows)], to: path) }
+            try start.withUnsafeBytes {
+                try Self.write([$0, UnsafeRawBufferPointer(rows)], to: path)
+            }
         } else {
-            try Self.sealed(start, UnsafeRawBufferPointer(rows), key).withUnsafeBytes { try Self.write([$0], to: path) }
+            try Self.sealed(start, UnsafeRawBufferPointer(rows), key).withUnsafeBytes {
+                try Self.write([$0], to: path)
+            }
         }
     }
 
@@ -153,7 +171,8 @@ public struct KVBlockFile: Sendable, Equatable {
         var damaged: KVError {
             KVError(
                 .damaged,
-                "\(name) is no whole block of keys and values, or has changed since it was written; it is not used.")
+                "\(name) is no whole block of keys and values, or has changed since it was written; it is not used."
+            )
         }
 
         func bytes(_ offset: Int, _ count: Int) throws -> [UInt8] {
@@ -173,7 +192,8 @@ public struct KVBlockFile: Sendable, Equatable {
                 }
             }
             let length = Int(number(8))
-            guard start.starts(with: magic), length <= maximumHeader, length <= size - prefixBytes else {
+            guard start.starts(with: magic), length <= maximumHeader, length <= size - prefixBytes
+            else {
                 throw damaged
             }
             let bytes = try bytes(prefixBytes, length)
@@ -189,27 +209,35 @@ public struct KVBlockFile: Sendable, Equatable {
     private static func opened(_ source: Source, _ key: DataKey?) throws -> Source {
         guard let key else { return source }
         do {
-            let sealed = try SealedBytes(name: source.name, size: source.size, key: key, fill: source.fill)
+            let sealed = try SealedBytes(
+                name: source.name, size: source.size, key: key, fill: source.fill)
             return Source(name: source.name, size: sealed.count, fill: sealed.read)
         } catch let error as SealError {
             throw KVError(error.code == .wrongKey ? .foreign : .damaged, error.description)
         }
     }
 
-    private static func with<Result>(_ path: String, _ key: DataKey?, _ body: (Source) throws -> Result) throws
+    private static func with<Result>(
+        _ path: String, _ key: DataKey?, _ body: (Source) throws -> Result
+    ) throws
         -> Result
     {
         let file = open(path, O_RDONLY | O_CLOEXEC)
         guard file >= 0 else {
-            throw KVError(errno == ENOENT ? .notFound : .inputOutput, "\(path) cannot be read: \(errnoText()).")
+            throw KVError(
+                errno == ENOENT ? .notFound : .inputOutput,
+                "\(path) cannot be read: \(errnoText()).")
         }
         defer { close(file) }
         var info = stat()
-        guard fstat(file, &info) == 0 else { throw KVError(.inputOutput, "\(path) cannot be read: \(errnoText()).") }
+        guard fstat(file, &info) == 0 else {
+            throw KVError(.inputOutput, "\(path) cannot be read: \(errnoText()).")
+        }
         let raw = Source(name: path, size: Int(info.st_size)) { buffer, offset in
             var done = 0
             while done < buffer.count {
-                let got = pread(file, buffer.baseAddress! + done, buffer.count - done, off_t(offset + done))
+                let got = pread(
+                    file, buffer.baseAddress! + done, buffer.count - done, off_t(offset + done))
                 if got > 0 { done += got } else if got == 0 || errno != EINTR { return false }
             }
             return true
@@ -226,7 +254,8 @@ public struct KVBlockFile: Sendable, Equatable {
     ///
     /// - Throws: ``KVError``. The block may have been written in part then.
     package static func read(
-        _ path: String, key: DataKey?, _ request: KVBlockRequest, into block: UnsafeMutableRawPointer
+        _ path: String, key: DataKey?, _ request: KVBlockRequest,
+        into block: UnsafeMutableRawPointer
     ) throws {
         try with(path, key) { try read($0, request, into: block) }
     }
@@ -245,18 +274,24 @@ public struct KVBlockFile: Sendable, Equatable {
     private static func source(_ bytes: UnsafeRawBufferPointer, _ name: String) -> Source {
         Source(name: name, size: bytes.count) { buffer, offset in
             guard offset + buffer.count <= bytes.count else { return false }
-            buffer.copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[offset..<offset + buffer.count]))
+            buffer.copyMemory(
+                from: UnsafeRawBufferPointer(rebasing: bytes[offset..<offset + buffer.count]))
             return true
         }
     }
 
-    private static func read(_ source: Source, _ request: KVBlockRequest, into block: UnsafeMutableRawPointer) throws {
+    private static func read(
+        _ source: Source, _ request: KVBlockRequest, into block: UnsafeMutableRawPointer
+    ) throws {
         let (header, offset) = try source.header(), shape = request.shape
-        guard header.model == request.model, header.parent == request.parent, header.tokens == request.tokens,
+        guard header.model == request.model, header.parent == request.parent,
+            header.tokens == request.tokens,
             header.codec == request.codec,
-            header.layers == shape.layers, header.heads == shape.heads, header.dimension == shape.dimension
+            header.layers == shape.layers, header.heads == shape.heads,
+            header.dimension == shape.dimension
         else {
-            throw KVError(.foreign, "\(source.name) belongs to another model or text; it is not used.")
+            throw KVError(
+                .foreign, "\(source.name) belongs to another model or text; it is not used.")
         }
         // A whole block goes straight to its place.
         let isDirect = header.codec == .f16 && header.tokens.count == KVShape.blockTokens
@@ -265,7 +300,8 @@ public struct KVBlockFile: Sendable, Equatable {
             ? UnsafeMutableRawBufferPointer(start: block, count: header.payloadBytes)
             : UnsafeMutableRawBufferPointer.allocate(byteCount: header.payloadBytes, alignment: 64)
         defer { if !isDirect { rows.deallocate() } }
-        guard source.fill(rows, offset), checksum(UnsafeRawBufferPointer(rows)) == header.checksum else {
+        guard source.fill(rows, offset), checksum(UnsafeRawBufferPointer(rows)) == header.checksum
+        else {
             throw source.damaged
         }
         if isDirect { return }
@@ -290,7 +326,10 @@ public struct KVBlockFile: Sendable, Equatable {
 
     private static func verify(_ source: Source) throws -> KVBlockFile {
         let (header, offset) = try source.header()
-        guard try source.bytes(offset, header.payloadBytes).withUnsafeBytes(checksum) == header.checksum else {
+        guard
+            try source.bytes(offset, header.payloadBytes).withUnsafeBytes(checksum)
+                == header.checksum
+        else {
             throw source.damaged
         }
         return header
@@ -317,16 +356,21 @@ public struct KVBlockFile: Sendable, Equatable {
             return rest.prefix(count)
         }
         func number<T: FixedWidthInteger>(_ type: T.Type) -> T? {
-            take(MemoryLayout<T>.size).map { bytes in bytes.reversed().reduce(0) { $0 << 8 | T(truncatingIfNeeded: $1) }
+            take(MemoryLayout<T>.size).map { bytes in
+                bytes.reversed().reduce(0) { $0 << 8 | T(truncatingIfNeeded: $1) }
             }
         }
         func text() -> String? {
-            number(UInt32.self).flatMap { take(Int($0)) }.map { String(decoding: $0, as: UTF8.self) }
+            number(UInt32.self).flatMap { take(Int($0)) }.map {
+                String(decoding: $0, as: UTF8.self)
+            }
         }
         guard let model = take(32), let parent = take(32), let position = number(UInt32.self),
             let bits = number(UInt32.self),
-            let codec = KVCodec.allCases.first(where: { $0.bits == Int(bits) }), let layers = number(UInt32.self),
-            let heads = number(UInt32.self), let dimension = number(UInt32.self), let payload = number(UInt64.self),
+            let codec = KVCodec.allCases.first(where: { $0.bits == Int(bits) }),
+            let layers = number(UInt32.self),
+            let heads = number(UInt32.self), let dimension = number(UInt32.self),
+            let payload = number(UInt64.self),
             layers <= 1 << 16, heads <= 1 << 12,
             dimension <= 1 << 12
         else { return nil }
@@ -343,13 +387,15 @@ public struct KVBlockFile: Sendable, Equatable {
             sums.append(sum)
         }
         checksum = sums
-        guard let count = number(UInt32.self), (1...UInt32(KVShape.blockTokens)).contains(count) else { return nil }
+        guard let count = number(UInt32.self), (1...UInt32(KVShape.blockTokens)).contains(count)
+        else { return nil }
         tokens = []
         for _ in 0..<count {
             guard let token = number(Int32.self) else { return nil }
             tokens.append(token)
         }
-        guard let name = text(), let sourceCount = number(UInt32.self), sourceCount <= 1 << 16 else { return nil }
+        guard let name = text(), let sourceCount = number(UInt32.self), sourceCount <= 1 << 16
+        else { return nil }
         modelName = name
         sources = []
         for _ in 0..<sourceCount {

@@ -5,9 +5,11 @@ import MnemeNumerics
 public enum KVCodec: String, Sendable, CaseIterable {
     /// As they are computed: what is restored is equal bit by bit.
     case f16
-    /// Codes in groups of 32: one element of the keys over as many positions, as many elements of a position's values, with a scale and a
-    /// least value each (KIVI, Liu et al. 2024). With two bits, the quarter of a head's key elements whose range is widest has four (Kitty,
-    /// Xia et al. 2025). A text's first block, which all attend to, stays exact. What is restored differs a little.
+    /// Codes in groups of 32: one element of the keys over as many positions, as many elements of a
+    /// position's values, with a scale and a least value each (KIVI, Liu et al. 2024). With two
+    /// bits, the quarter of a head's key elements whose range is widest has four (Kitty, Xia et al.
+    /// 2025). A text's first block, which all attend to, stays exact. What is restored differs a
+    /// little.
     case int8, int4, int2
 
     /// One of the two that a block holds of a head.
@@ -30,12 +32,15 @@ public enum KVCodec: String, Sendable, CaseIterable {
     func at(_ position: Int) -> KVCodec { position == 0 ? .f16 : self }
 
     /// Groups of a head's keys that have twice the bits.
-    private func wide(_ side: Side, _ dimension: Int) -> Int { self == .int2 && side == .keys ? dimension / 4 : 0 }
+    private func wide(_ side: Side, _ dimension: Int) -> Int {
+        self == .int2 && side == .keys ? dimension / 4 : 0
+    }
 
     /// Bytes of a block's keys or values of one head.
     package func bytes(_ side: Side, dimension: Int) -> Int {
         self == .f16
-            ? 2 * KVShape.blockTokens * dimension : mnk_encoded_bytes(Int32(bits), dimension, wide(side, dimension))
+            ? 2 * KVShape.blockTokens * dimension
+            : mnk_encoded_bytes(Int32(bits), dimension, wide(side, dimension))
     }
 
     /// Bytes of a block of one head with so many elements.
@@ -45,31 +50,42 @@ public enum KVCodec: String, Sendable, CaseIterable {
 
     /// Codes of a block's keys or values of one head.
     package func encode(
-        _ side: Side, _ source: UnsafePointer<UInt16>, dimension: Int, into target: UnsafeMutablePointer<UInt8>
+        _ side: Side, _ source: UnsafePointer<UInt16>, dimension: Int,
+        into target: UnsafeMutablePointer<UInt8>
     ) {
         precondition(self != .f16, "Halves need no codes.")
         mnk_encode_groups(
-            ProcessorFeatures.current.rawValue, Int32(bits), source, dimension, wide(side, dimension), target)
+            ProcessorFeatures.current.rawValue, Int32(bits), source, dimension,
+            wide(side, dimension), target)
     }
 
     /// The other way.
     package func decode(
-        _ side: Side, _ source: UnsafePointer<UInt8>, dimension: Int, into target: UnsafeMutablePointer<UInt16>
+        _ side: Side, _ source: UnsafePointer<UInt8>, dimension: Int,
+        into target: UnsafeMutablePointer<UInt16>
     ) {
         precondition(self != .f16, "Halves need no codes.")
         mnk_decode_groups(
-            ProcessorFeatures.current.rawValue, Int32(bits), source, dimension, wide(side, dimension), target)
+            ProcessorFeatures.current.rawValue, Int32(bits), source, dimension,
+            wide(side, dimension), target)
     }
 
     /// Codes of a whole block, each head of each layer by itself, in the order of ``KVShape``.
-    func encode(_ block: UnsafePointer<UInt16>, _ shape: KVShape, into target: UnsafeMutablePointer<UInt8>) {
-        each(shape) { side, rows, codes in encode(side, block + rows, dimension: shape.dimension, into: target + codes)
+    func encode(
+        _ block: UnsafePointer<UInt16>, _ shape: KVShape, into target: UnsafeMutablePointer<UInt8>
+    ) {
+        each(shape) { side, rows, codes in
+            encode(side, block + rows, dimension: shape.dimension, into: target + codes)
         }
     }
 
     /// The other way.
-    func decode(_ codes: UnsafePointer<UInt8>, _ shape: KVShape, into block: UnsafeMutablePointer<UInt16>) {
-        each(shape) { side, rows, start in decode(side, codes + start, dimension: shape.dimension, into: block + rows) }
+    func decode(
+        _ codes: UnsafePointer<UInt8>, _ shape: KVShape, into block: UnsafeMutablePointer<UInt16>
+    ) {
+        each(shape) { side, rows, start in
+            decode(side, codes + start, dimension: shape.dimension, into: block + rows)
+        }
     }
 
     /// Calls `body` with the places of each head's rows and codes.

@@ -6,7 +6,9 @@ public import MnemeSeal
 extension KVFolder {
     private static func keyFile(_ path: String) -> String { path + "/key" }
 
-    private static func page(_ path: String) -> Data? { FileManager.default.contents(atPath: keyFile(path)) }
+    private static func page(_ path: String) -> Data? {
+        FileManager.default.contents(atPath: keyFile(path))
+    }
 
     /// The key of a folder's files; a folder without files gets one if the user has one.
     static func key(_ path: String, _ key: EncryptionKey?) throws -> DataKey? {
@@ -15,8 +17,11 @@ extension KVFolder {
             return nil
         }
         if let page = page(path) {
-            do { return try WrappedKey.open(page, name: keyFile(path), with: key) } catch let error as SealError {
-                throw SealError(error.code, "\(error.description) Or delete the folder \(path): it is a cache.")
+            do { return try WrappedKey.open(page, name: keyFile(path), with: key) } catch let error
+                as SealError
+            {
+                throw SealError(
+                    error.code, "\(error.description) Or delete the folder \(path): it is a cache.")
             }
         }
         guard files(path).isEmpty else {
@@ -36,16 +41,21 @@ extension KVFolder {
         }
     }
 
-    /// Encrypts a folder's files with another key, or none. Nothing else may use the folder meanwhile.
+    /// Encrypts a folder's files with another key, or none. Nothing else may use the folder
+    /// meanwhile.
     ///
-    /// Blocks that cannot be read are removed: they are computed again. If it is interrupted, what is not of the folder's key is not used any more.
+    /// Blocks that cannot be read are removed: they are computed again. If it is interrupted, what
+    /// is not of the folder's key is not used any more.
     ///
     /// - Returns: how many blocks.
     /// - Throws: ``KVError`` and ``MnemeSeal/SealError``.
     @discardableResult
-    public static func rewrite(_ path: String, from old: EncryptionKey?, to new: EncryptionKey?) throws -> Int {
+    public static func rewrite(_ path: String, from old: EncryptionKey?, to new: EncryptionKey?)
+        throws -> Int
+    {
         guard FileManager.default.fileExists(atPath: path) else { return 0 }
-        let present = try old == nil && page(path) == nil ? nil : key(path, old), next = new.map { _ in DataKey() }
+        let present = try old == nil && page(path) == nil ? nil : key(path, old),
+            next = new.map { _ in DataKey() }
         if let next, let new {
             try install(WrappedKey.page(next, for: new), path, .replacing)
         } else {
@@ -59,8 +69,10 @@ extension KVFolder {
             }
             let former = next == nil ? nil : FileHandle(forUpdatingAtPath: file.path)
             try KVBlockFile.write(contents: contents, to: file.path, key: next)
-            // The block is no younger for that; and what the former key, or nobody's, opened is not left on the disk.
-            try? FileManager.default.setAttributes([.modificationDate: file.lastUse], ofItemAtPath: file.path)
+            // The block is no younger for that; and what the former key, or nobody's, opened is not
+            // left on the disk.
+            try? FileManager.default.setAttributes(
+                [.modificationDate: file.lastUse], ofItemAtPath: file.path)
             try? former?.write(contentsOf: Data(count: file.bytes))
             try? former?.close()
             count += 1
@@ -71,7 +83,9 @@ extension KVFolder {
     /// Lets another key open the folder.
     ///
     /// - Throws: ``MnemeSeal/SealError``, ``KVError``. At any moment one of the keys opens it.
-    public static func exchangeKey(_ path: String, from old: EncryptionKey, to new: EncryptionKey) throws {
+    public static func exchangeKey(_ path: String, from old: EncryptionKey, to new: EncryptionKey)
+        throws
+    {
         guard let page = page(path) else { return }
         let data = try WrappedKey.open(page, name: keyFile(path), with: old)
         try install(WrappedKey.page(data, for: new), path, .replacing)

@@ -3,10 +3,12 @@ import MnemeBase
 public import MnemeSeal
 import NIOConcurrencyHelpers
 
-/// Blocks on disk: one immutable file each, named by its hash. The names are the index, so nothing else can be lost or go stale.
+/// Blocks on disk: one immutable file each, named by its hash. The names are the index, so nothing
+/// else can be lost or go stale.
 ///
-/// Several processes may share a folder: files appear whole, by renaming, and vanish whole. It is a cache: what is damaged or missing is
-/// computed anew, so that nothing is waited for to be on the platter.
+/// Several processes may share a folder: files appear whole, by renaming, and vanish whole. It is a
+/// cache: what is damaged or missing is computed anew, so that nothing is waited for to be on the
+/// platter.
 public final class KVFolder: KVTier {
     /// Where it is.
     public let path: String
@@ -44,9 +46,14 @@ public final class KVFolder: KVTier {
 
     /// - Parameters:
     ///   - limit: bytes; what is worth least to `evictor` is deleted beyond.
-    ///   - key: opens a folder whose files are encrypted; one without files is made so. See ``KVFolder/rewrite(_:from:to:)``.
-    /// - Throws: ``KVError`` if the folder cannot be made, and ``MnemeSeal/SealError`` if the key is missing or another one.
-    public init(path: String, limit: Int? = nil, evictor: any Evictor = LeastRecentlyUsed(), key: EncryptionKey? = nil)
+    ///   - key: opens a folder whose files are encrypted; one without files is made so. See
+    ///     ``KVFolder/rewrite(_:from:to:)``.
+    /// - Throws: ``KVError`` if the folder cannot be made, and ``MnemeSeal/SealError`` if the key
+    ///   is missing or another one.
+    public init(
+        path: String, limit: Int? = nil, evictor: any Evictor = LeastRecentlyUsed(),
+        key: EncryptionKey? = nil
+    )
         throws
     {
         self.path = path
@@ -70,13 +77,17 @@ public final class KVFolder: KVTier {
 
     /// Bytes of these blocks; nil if one is not there.
     public func bytes(of hashes: [KVHash]) -> Int? {
-        let sizes = hashes.compactMap { try? FileManager.default.attributesOfItem(atPath: file($0))[.size] as? Int }
+        let sizes = hashes.compactMap {
+            try? FileManager.default.attributesOfItem(atPath: file($0))[.size] as? Int
+        }
         return sizes.count == hashes.count ? sizes.reduce(0, +) : nil
     }
 
     public func remove(_ hash: KVHash) { unlink(file(hash)) }
 
-    public func erase(sources: Set<String>) throws { try erase { !sources.isDisjoint(with: $0.sources) } }
+    public func erase(sources: Set<String>) throws {
+        try erase { !sources.isDisjoint(with: $0.sources) }
+    }
 
     /// Marks a block as used now.
     func touch(_ hash: KVHash) { utimes(file(hash), nil) }
@@ -119,14 +130,18 @@ public final class KVFolder: KVTier {
 
     static func files(_ path: String) -> [File] {
         var result: [File] = []
-        for folder in (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? [] where folder.utf8.count == 2 {
-            for name in (try? FileManager.default.contentsOfDirectory(atPath: "\(path)/\(folder)")) ?? [] {
+        for folder in (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
+        where folder.utf8.count == 2 {
+            for name in (try? FileManager.default.contentsOfDirectory(atPath: "\(path)/\(folder)"))
+                ?? []
+            {
                 let file = "\(path)/\(folder)/\(name)"
                 var info = stat()
                 guard stat(file, &info) == 0 else { continue }
                 let used = Date(timeIntervalSince1970: info.modified)
                 if name.hasSuffix(".kv"), let hash = KVHash(name.dropLast(3)) {
-                    result.append(File(hash: hash, path: file, bytes: Int(info.st_size), lastUse: used))
+                    result.append(
+                        File(hash: hash, path: file, bytes: Int(info.st_size), lastUse: used))
                 } else if name.hasSuffix(".tmp"), used.timeIntervalSinceNow < -3600 {
                     // Left by a writer that was killed.
                     unlink(file)
@@ -136,7 +151,8 @@ public final class KVFolder: KVTier {
         return result
     }
 
-    /// Deletes what is worth least until the files take `bytes` at most. Of two processes one does it.
+    /// Deletes what is worth least until the files take `bytes` at most. Of two processes one does
+    /// it.
     public func trim(to bytes: Int) {
         guard let lock = try? FileLock.take(path + "/lock") else { return }
         defer { withExtendedLifetime(lock) {} }
@@ -144,14 +160,17 @@ public final class KVFolder: KVTier {
         var total = files.reduce(0) { $0 + $1.bytes }
         defer { size.withLockedValue { [total] in $0 = total } }
         guard total > bytes else { return }
-        // A block is of use only behind those before it: ends go first, and a use of an end is a use of all before it.
+        // A block is of use only behind those before it: ends go first, and a use of an end is a
+        // use of all before it.
         var left: [KVHash: (file: File, position: Int, parent: KVHash?, children: Int)] = [:]
         for file in files {
             let header = try? KVBlockFile.header(file.path, key: key)
             left[file.hash] = (file, header?.position ?? 0, header?.parent, 0)
         }
         for entry in left.values.sorted(by: { $0.position > $1.position }) {
-            guard let parent = entry.parent, let used = left[entry.file.hash]?.file.lastUse, left[parent] != nil else {
+            guard let parent = entry.parent, let used = left[entry.file.hash]?.file.lastUse,
+                left[parent] != nil
+            else {
                 continue
             }
             left[parent]!.children += 1
@@ -182,13 +201,17 @@ public final class KVFolder: KVTier {
     public func entries() -> [Entry] {
         let pinned = pinnedChains()
         return Self.files(path).compactMap { file in
-            guard let header = try? KVBlockFile.header(file.path, key: key), header.hash == file.hash else {
+            guard let header = try? KVBlockFile.header(file.path, key: key),
+                header.hash == file.hash
+            else {
                 return nil
             }
             return Entry(
-                hash: file.hash, parent: header.parent, model: header.modelName, modelHash: header.model,
+                hash: file.hash, parent: header.parent, model: header.modelName,
+                modelHash: header.model,
                 position: header.position, tokens: header.tokens,
-                sources: header.sources, bytes: file.bytes, lastUse: file.lastUse, isPinned: pinned.contains(file.hash))
+                sources: header.sources, bytes: file.bytes, lastUse: file.lastUse,
+                isPinned: pinned.contains(file.hash))
         }.sorted { ($0.position, $0.hash.description) < ($1.position, $1.hash.description) }
     }
 
@@ -196,7 +219,9 @@ public final class KVFolder: KVTier {
     ///
     /// - Throws: ``KVError``: none, or several.
     public func find(_ prefix: String) throws -> KVHash {
-        let found = Self.files(path).map(\.hash).filter { $0.description.hasPrefix(prefix.lowercased()) }
+        let found = Self.files(path).map(\.hash).filter {
+            $0.description.hasPrefix(prefix.lowercased())
+        }
         guard let first = found.first, !prefix.isEmpty else {
             throw KVError.absent(prefix)
         }
@@ -226,11 +251,15 @@ public final class KVFolder: KVTier {
     /// Reads everything and compares checksums and names.
     ///
     /// - Returns: how many blocks are sound, and the paths of those that are not.
-    public func verify(progress: (Int, Int) -> Void = { _, _ in }) -> (sound: Int, damaged: [String]) {
+    public func verify(progress: (Int, Int) -> Void = { _, _ in }) -> (
+        sound: Int, damaged: [String]
+    ) {
         let files = Self.files(path)
         var damaged: [String] = []
         for (i, file) in files.enumerated() {
-            if (try? KVBlockFile.verify(file.path, key: key))?.hash != file.hash { damaged.append(file.path) }
+            if (try? KVBlockFile.verify(file.path, key: key))?.hash != file.hash {
+                damaged.append(file.path)
+            }
             progress(i + 1, files.count)
         }
         return (files.count - damaged.count, damaged)
@@ -262,9 +291,10 @@ public final class KVFolder: KVTier {
     }
 
     private func pinnedChains() -> Set<KVHash> {
-        let marks = ((try? FileManager.default.contentsOfDirectory(atPath: path + "/pins")) ?? []).compactMap {
-            KVHash($0)
-        }
+        let marks = ((try? FileManager.default.contentsOfDirectory(atPath: path + "/pins")) ?? [])
+            .compactMap {
+                KVHash($0)
+            }
         return marks.reduce(into: []) { $0.formUnion((try? chain($1)) ?? [$1]) }
     }
 
@@ -287,7 +317,9 @@ public final class KVFolder: KVTier {
         }
         size.withLockedValue { $0 = nil }
         if let left {
-            throw KVError(.inputOutput, "Keys and values cannot be deleted. Delete the file by hand. \(left).")
+            throw KVError(
+                .inputOutput, "Keys and values cannot be deleted. Delete the file by hand. \(left)."
+            )
         }
         return count
     }
@@ -320,7 +352,8 @@ public final class KVFolder: KVTier {
 
     private static let packageMagic = Array("MNEMEKVS".utf8)
 
-    /// Takes over the blocks of an exported file. Each is checked; whether a model can use them shows by their names.
+    /// Takes over the blocks of an exported file. Each is checked; whether a model can use them
+    /// shows by their names.
     ///
     /// - Returns: how many blocks.
     /// - Throws: ``KVError`` at the first that is damaged; those before it are kept.
@@ -331,15 +364,21 @@ public final class KVFolder: KVTier {
             throw KVError(.inputOutput, "\(source) cannot be read.")
         }
         defer { try? input.close() }
-        guard let magic = try? input.read(upToCount: 8), Array(magic) == Self.packageMagic else { throw damaged }
+        guard let magic = try? input.read(upToCount: 8), Array(magic) == Self.packageMagic else {
+            throw damaged
+        }
         let size = (try? FileManager.default.attributesOfItem(atPath: source)[.size] as? Int) ?? 0
         var count = 0
         while let start = try? input.read(upToCount: 8), !start.isEmpty {
             guard start.count == 8 else { throw damaged }
             let length = start.reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
-            guard length <= UInt64(size), let data = try? input.read(upToCount: Int(length)), data.count == Int(length)
+            guard length <= UInt64(size), let data = try? input.read(upToCount: Int(length)),
+                data.count == Int(length)
             else { throw damaged }
-            let header = try Array(data).withUnsafeBytes { try KVBlockFile.verify($0, name: source) },
+            let
+                header = try Array(data).withUnsafeBytes {
+                    try KVBlockFile.verify($0, name: source)
+                },
                 target = file(header.hash)
             do { try Privacy.makeFolder(parent(of: target)) } catch let error as FileError {
                 throw KVError(.inputOutput, error.description)

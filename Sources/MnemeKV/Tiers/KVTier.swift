@@ -1,6 +1,8 @@
-/// A place beyond memory where blocks are kept by their names: a folder of this machine, a server that several machines share.
+/// A place beyond memory where blocks are kept by their names: a folder of this machine, a server
+/// that several machines share.
 ///
-/// What it hands out was checked: a block that is damaged, cut off or another's is refused with an error, and computed again.
+/// What it hands out was checked: a block that is damaged, cut off or another's is refused with an
+/// error, and computed again.
 public protocol KVTier: Sendable {
     /// How many of these blocks are there, from the first on without a gap.
     func count(of hashes: [KVHash]) -> Int

@@ -5,13 +5,18 @@ import NIOConcurrencyHelpers
 
 /// Blocks in a Redis or Valkey server, which several machines share.
 ///
-/// A block is one value under `mneme:kv:<hash>`, the same bytes as a file of ``KVFolder``; with a key it is encrypted and lies under `mneme:kv:<name of the key>:<hash>`; `mneme:kv:source:<memory>` is the set of blocks
-/// that were made with a memory. The server's own `maxmemory-policy` decides what goes when it is full. A server that does not answer is
-/// left alone for a while: it is a cache, and what is not found is computed. Safe for use from several threads.
+/// A block is one value under `mneme:kv:<hash>`, the same bytes as a file of ``KVFolder``; with a
+/// key it is encrypted and lies under `mneme:kv:<name of the key>:<hash>`;
+/// `mneme:kv:source:<memory>` is the set of blocks that were made with a memory. The server's own
+/// `maxmemory-policy` decides what goes when it is full. A server that does not answer is left
+/// alone for a while: it is a cache, and what is not found is computed. Safe for use from several
+/// threads.
 public final class RedisTier: KVTier {
     private let address: Address
     private let key: DataKey?
-    private let idle = NIOLockedValueBox<(connections: [Connection], retry: ContinuousClock.Instant?)>(([], nil))
+    private let idle = NIOLockedValueBox<
+        (connections: [Connection], retry: ContinuousClock.Instant?)
+    >(([], nil))
     /// Begins all names. Blocks of another key are others.
     private let prefix: String
     /// Blocks that are asked for in one message.
@@ -35,14 +40,18 @@ public final class RedisTier: KVTier {
     ///   - key: encrypts the blocks. Machines that share them have the same.
     /// - Throws: ``KVError`` if that is no such address, or the server does not answer.
     public init(url: String, key: EncryptionKey? = nil) throws {
-        guard let parts = URLComponents(string: url), parts.scheme == "redis", let host = parts.host, !host.isEmpty,
+        guard let parts = URLComponents(string: url), parts.scheme == "redis",
+            let host = parts.host, !host.isEmpty,
             (1...65535).contains(parts.port ?? 6379),
             let database = parts.path.count < 2 ? 0 : Int(parts.path.dropFirst()), database >= 0
         else {
-            throw KVError(.unsupported, "'\(url.prefix(200))' is not redis://[[user]:password@]host[:port][/database].")
+            throw KVError(
+                .unsupported,
+                "'\(url.prefix(200))' is not redis://[[user]:password@]host[:port][/database].")
         }
         address = Address(
-            host: host, port: parts.port ?? 6379, user: parts.user.flatMap { $0.isEmpty ? nil : $0 },
+            host: host, port: parts.port ?? 6379,
+            user: parts.user.flatMap { $0.isEmpty ? nil : $0 },
             password: parts.password, database: database)
         let dataKey = key?.derived("remote blocks")
         self.key = dataKey
@@ -57,12 +66,17 @@ public final class RedisTier: KVTier {
     public func blocks() throws -> Int {
         var count = 0, cursor = "0"
         repeat {
-            guard case .array(let parts) = try command(["SCAN", cursor, "MATCH", prefix + "*", "COUNT", "1000"]),
+            guard
+                case .array(let parts) = try command([
+                    "SCAN", cursor, "MATCH", prefix + "*", "COUNT", "1000",
+                ]),
                 parts.count == 2,
                 case .bytes(let next) = parts[0], case .array(let keys) = parts[1]
             else { throw unclear }
             for case .bytes(let key) in keys
-            where KVHash(String(decoding: key, as: UTF8.self).dropFirst(prefix.count)) != nil { count += 1 }
+            where KVHash(String(decoding: key, as: UTF8.self).dropFirst(prefix.count)) != nil {
+                count += 1
+            }
             cursor = String(decoding: next, as: UTF8.self)
         } while cursor != "0"
         return count
@@ -74,7 +88,9 @@ public final class RedisTier: KVTier {
         var found = 0
         for start in stride(from: 0, to: hashes.count, by: Self.batch) {
             let part = hashes[start..<min(start + Self.batch, hashes.count)]
-            guard let replies = try? commands(part.map { [Array("EXISTS".utf8), name($0)] }) else { return found }
+            guard let replies = try? commands(part.map { [Array("EXISTS".utf8), name($0)] }) else {
+                return found
+            }
             for reply in replies {
                 guard case .integer(1) = reply else { return found }
                 found += 1
@@ -111,21 +127,27 @@ public final class RedisTier: KVTier {
         let member = Array(hash.description.utf8)
         _ = try commands(block.sources.map { [Array("SADD".utf8), source($0), member] })
         if case .integer(1) = try command([Array("EXISTS".utf8), name(hash)]) { return }
-        _ = try command([Array("SET".utf8), name(hash), block.bytes(of: rows, shape: shape, key: key)])
+        _ = try command([
+            Array("SET".utf8), name(hash), block.bytes(of: rows, shape: shape, key: key),
+        ])
     }
 
     public func remove(_ hash: KVHash) { _ = try? command([Array("DEL".utf8), name(hash)]) }
 
     public func erase(sources: Set<String>) throws {
         for name in sources.sorted() {
-            guard case .array(let members) = try command([Array("SMEMBERS".utf8), source(name)]) else { throw unclear }
+            guard case .array(let members) = try command([Array("SMEMBERS".utf8), source(name)])
+            else { throw unclear }
             let hashes = members.compactMap { member -> KVHash? in
                 guard case .bytes(let bytes) = member else { return nil }
                 return KVHash(String(decoding: bytes, as: UTF8.self))
             }
             for start in stride(from: 0, to: hashes.count, by: Self.batch) {
                 _ = try command(
-                    [Array("DEL".utf8)] + hashes[start..<min(start + Self.batch, hashes.count)].map { self.name($0) })
+                    [Array("DEL".utf8)]
+                        + hashes[start..<min(start + Self.batch, hashes.count)].map {
+                            self.name($0)
+                        })
             }
             _ = try command([Array("DEL".utf8), source(name)])
         }
@@ -139,21 +161,30 @@ public final class RedisTier: KVTier {
         init(_ reply: UnsafePointer<redisReply>) {
             switch reply.pointee.type {
             case REDIS_REPLY_STRING, REDIS_REPLY_STATUS:
-                self = .bytes(Array(UnsafeRawBufferPointer(start: reply.pointee.str, count: Int(reply.pointee.len))))
+                self = .bytes(
+                    Array(
+                        UnsafeRawBufferPointer(
+                            start: reply.pointee.str, count: Int(reply.pointee.len))))
             case REDIS_REPLY_INTEGER: self = .integer(Int(reply.pointee.integer))
             case REDIS_REPLY_ARRAY:
                 self = .array(
-                    (0..<Int(reply.pointee.elements)).compactMap { reply.pointee.element[$0].map { Reply($0) } })
+                    (0..<Int(reply.pointee.elements)).compactMap {
+                        reply.pointee.element[$0].map { Reply($0) }
+                    })
             default: self = .nothing
             }
         }
     }
 
-    private var unclear: KVError { KVError(.inputOutput, "\(address.host) answered what no Redis server does.") }
+    private var unclear: KVError {
+        KVError(.inputOutput, "\(address.host) answered what no Redis server does.")
+    }
     private func name(_ hash: KVHash) -> [UInt8] { Array((prefix + hash.description).utf8) }
     private func source(_ name: String) -> [UInt8] { Array("\(prefix)source:\(name)".utf8) }
 
-    private func command(_ words: [String]) throws -> Reply { try command(words.map { Array($0.utf8) }) }
+    private func command(_ words: [String]) throws -> Reply {
+        try command(words.map { Array($0.utf8) })
+    }
     private func command(_ words: [[UInt8]]) throws -> Reply { try commands([words])[0] }
 
     /// Sends commands in one go, and reads all answers.
@@ -176,14 +207,17 @@ public final class RedisTier: KVTier {
     /// What the server says against it.
     private func failure(_ reply: UnsafePointer<redisReply>) throws -> KVError? {
         guard reply.pointee.type == REDIS_REPLY_ERROR else { return nil }
-        return KVError(.inputOutput, "\(address.host) refused: \(String(cString: reply.pointee.str).prefix(200))")
+        return KVError(
+            .inputOutput,
+            "\(address.host) refused: \(String(cString: reply.pointee.str).prefix(200))")
     }
 
     private func send(_ connection: Connection, _ words: [[UInt8]]) throws {
         let lengths = words.map(\.count)
         func append(_ rest: ArraySlice<[UInt8]>, _ pointers: inout [UnsafePointer<CChar>?]) -> Int32 {
             guard let word = rest.first else {
-                return redisAppendCommandArgv(connection.context, Int32(words.count), &pointers, lengths)
+                return redisAppendCommandArgv(
+                    connection.context, Int32(words.count), &pointers, lengths)
             }
             return word.withUnsafeBytes { bytes in
                 pointers.append(bytes.baseAddress?.assumingMemoryBound(to: CChar.self))
@@ -196,7 +230,9 @@ public final class RedisTier: KVTier {
 
     private func receive(_ connection: Connection) throws -> UnsafeMutablePointer<redisReply> {
         var reply: UnsafeMutableRawPointer?
-        guard redisGetReply(connection.context, &reply) == REDIS_OK, let reply else { throw broken(connection.context) }
+        guard redisGetReply(connection.context, &reply) == REDIS_OK, let reply else {
+            throw broken(connection.context)
+        }
         return reply.assumingMemoryBound(to: redisReply.self)
     }
 
@@ -222,11 +258,15 @@ public final class RedisTier: KVTier {
     private func with<Result>(_ body: (Connection) throws -> Result) throws -> Result {
         while true {
             let known = idle.withLockedValue { idle in
-                if let retry = idle.retry, retry > ContinuousClock().now { return nil as Connection?? }
+                if let retry = idle.retry, retry > ContinuousClock().now {
+                    return nil as Connection??
+                }
                 return .some(idle.connections.popLast())
             }
             guard let known else {
-                throw KVError(.inputOutput, "\(address.host) did not answer a moment ago; it is asked again soon.")
+                throw KVError(
+                    .inputOutput,
+                    "\(address.host) did not answer a moment ago; it is asked again soon.")
             }
             do {
                 let connection = try known ?? connect()
@@ -247,13 +287,16 @@ public final class RedisTier: KVTier {
                 }
                 if isStale { continue }
                 throw KVError(
-                    .inputOutput, "Redis at \(address.host):\(address.port) does not answer: \(error.reason).")
+                    .inputOutput,
+                    "Redis at \(address.host):\(address.port) does not answer: \(error.reason).")
             }
         }
     }
 
     private func connect() throws -> Connection {
-        guard let context = redisConnectWithTimeout(address.host, Int32(address.port), timeval(tv_sec: 1, tv_usec: 0))
+        guard
+            let context = redisConnectWithTimeout(
+                address.host, Int32(address.port), timeval(tv_sec: 1, tv_usec: 0))
         else {
             throw Broken(reason: "no memory", isEnded: false)
         }

@@ -1,6 +1,7 @@
 import MnemeNumerics
 
-/// How the attention of a step is cut into work, the same in all layers; made once a step, in memory of its own.
+/// How the attention of a step is cut into work, the same in all layers; made once a step, in
+/// memory of its own.
 struct AttentionPlan {
     /// A span that some sequences have in common.
     struct Shared {
@@ -9,10 +10,12 @@ struct AttentionPlan {
         var members: Range<Int>
     }
 
-    /// For each segment: where its sums lie among the partials, -1 if it has none; and the first span that it reads alone.
+    /// For each segment: where its sums lie among the partials, -1 if it has none; and the first
+    /// span that it reads alone.
     private(set) var offsets: [Int]
     private(set) var firstSpans: [Int]
-    /// Where each segment's rows begin behind the last layer's keys and values, and how many rows there are: only tokens that get logits go on from there.
+    /// Where each segment's rows begin behind the last layer's keys and values, and how many rows
+    /// there are: only tokens that get logits go on from there.
     private(set) var lastRows: [Int]
     /// Spans that are read once for several segments, and these segments.
     private(set) var shared: [Shared] = []
@@ -40,8 +43,10 @@ struct AttentionPlan {
     /// - Parameters:
     ///   - logits: whether there will be any.
     ///   - partials: floats that a segment's attention needs to be cut into spans.
-    mutating func make(_ segments: UnsafeBufferPointer<DecoderSegment>, logits: Bool, partials: (DecoderSegment) -> Int)
-    {
+    mutating func make(
+        _ segments: UnsafeBufferPointer<DecoderSegment>, logits: Bool,
+        partials: (DecoderSegment) -> Int
+    ) {
         var used = 0
         shared.removeAll(keepingCapacity: true)
         members.removeAll(keepingCapacity: true)
@@ -54,11 +59,15 @@ struct AttentionPlan {
             alonePositions += segment.position + segment.tokens.count
             // A single token may share spans with others, and goes on in any case.
             lastRows[i + 1] =
-                lastRows[i] + (segment.tokens.count == 1 ? 1 : logits ? min(segment.logits, segment.tokens.count) : 0)
+                lastRows[i]
+                + (segment.tokens.count == 1
+                    ? 1 : logits ? min(segment.logits, segment.tokens.count) : 0)
         }
         readPositions = alonePositions
-        for leader in segments.indices where canShare(segments[leader], leader) && leaders[leader] < 0 {
-            // Sequences whose first span is the leader's follow it as far as they have the same blocks.
+        for leader in segments.indices
+        where canShare(segments[leader], leader) && leaders[leader] < 0 {
+            // Sequences whose first span is the leader's follow it as far as they have the same
+            // blocks.
             var most = 0
             for i in segments.indices where i > leader && leaders[i] < 0 && canShare(segments[i], i) {
                 firstSpans[i] = common(segments[leader], segments[i])
@@ -69,7 +78,8 @@ struct AttentionPlan {
             for span in 0..<most {
                 var start = members.count
                 members.append(leader)
-                for i in segments.indices where i > leader && firstSpans[i] > span && leaders[i] == leader {
+                for i in segments.indices
+                where i > leader && firstSpans[i] > span && leaders[i] == leader {
                     if members.count - start == DecoderKernels.sharing {
                         shared.append(Shared(span: span, members: start..<members.count))
                         start = members.count

@@ -67,7 +67,8 @@ public struct DecoderConfiguration: Sendable, Equatable {
 
     /// All sizes; the rest is as most families have it and can be set.
     init(
-        architecture: String, layers: Int, hiddenSize: Int, heads: Int, kvHeads: Int, headDimension: Int,
+        architecture: String, layers: Int, hiddenSize: Int, heads: Int, kvHeads: Int,
+        headDimension: Int,
         intermediateSize: Int, vocabularySize: Int,
         contextLength: Int, normEpsilon: Float, rope: RotaryEmbedding
     ) {
@@ -92,21 +93,27 @@ public struct DecoderConfiguration: Sendable, Equatable {
     /// Positions that a token sees in a layer; nil for all.
     public func window(layer: Int) -> Int? { windowedLayers.contains(layer) ? slidingWindow : nil }
     /// The rotary embedding of a layer.
-    public func rope(layer: Int) -> RotaryEmbedding { window(layer: layer) == nil ? rope : localRope ?? rope }
+    public func rope(layer: Int) -> RotaryEmbedding {
+        window(layer: layer) == nil ? rope : localRope ?? rope
+    }
 
     /// - Throws: ``ModelError`` if a size is out of range or the kernels cannot take it.
     func checked(_ path: String) throws -> DecoderConfiguration {
         func require(_ condition: Bool, _ what: String) throws {
             guard condition else {
-                throw ModelError(.unsupported, "\(path) describes a model with \(what), which cannot be run.")
+                throw ModelError(
+                    .unsupported, "\(path) describes a model with \(what), which cannot be run.")
             }
         }
         try require((1...1024).contains(layers), "\(layers) layers")
-        try require((16...65536).contains(hiddenSize) && hiddenSize % 16 == 0, "a width of \(hiddenSize)")
+        try require(
+            (16...65536).contains(hiddenSize) && hiddenSize % 16 == 0, "a width of \(hiddenSize)")
         try require(
             (1...1024).contains(heads) && (1...heads).contains(kvHeads) && heads % kvHeads == 0,
             "\(heads) heads over \(kvHeads)")
-        try require(Self.headDimensions.contains(headDimension) && headDimension % 16 == 0, "heads of \(headDimension)")
+        try require(
+            Self.headDimensions.contains(headDimension) && headDimension % 16 == 0,
+            "heads of \(headDimension)")
         try require(heads / kvHeads <= 32, "\(heads / kvHeads) query heads a key-value head")
         try require(
             (16...1 << 20).contains(intermediateSize) && intermediateSize % 32 == 0,
@@ -114,20 +121,27 @@ public struct DecoderConfiguration: Sendable, Equatable {
         try require((1...1 << 22).contains(vocabularySize), "\(vocabularySize) tokens")
         try require((1...1 << 24).contains(contextLength), "a context of \(contextLength)")
         try require(normEpsilon > 0 && normEpsilon < 1, "a norm epsilon of \(normEpsilon)")
-        try require(slidingWindow.map { $0 > 0 } ?? true, "a window of \(slidingWindow ?? 0) positions")
-        if case .allButEvery(let n) = windowedLayers { try require(n > 0, "a window in every layer but each \(n)th") }
+        try require(
+            slidingWindow.map { $0 > 0 } ?? true, "a window of \(slidingWindow ?? 0) positions")
+        if case .allButEvery(let n) = windowedLayers {
+            try require(n > 0, "a window in every layer but each \(n)th")
+        }
         for cap in [attentionCap, logitCap].compactMap(\.self) {
             try require(cap > 0 && cap.isFinite, "a bound of \(cap)")
         }
-        try require(attentionScale.map { $0 > 0 && $0.isFinite } ?? true, "scores scaled by \(attentionScale ?? 0)")
+        try require(
+            attentionScale.map { $0 > 0 && $0.isFinite } ?? true,
+            "scores scaled by \(attentionScale ?? 0)")
         for rope in [rope, localRope].compactMap(\.self) {
             try require(
-                !rope.frequencies.isEmpty && (rope.frequencies + [rope.magnitude]).allSatisfy(\.isFinite),
+                !rope.frequencies.isEmpty
+                    && (rope.frequencies + [rope.magnitude]).allSatisfy(\.isFinite),
                 "rotary angles that are no numbers")
         }
         if let localRope {
             try require(
-                localRope.frequencies.count == rope.frequencies.count, "two rotary embeddings of different sizes")
+                localRope.frequencies.count == rope.frequencies.count,
+                "two rotary embeddings of different sizes")
         }
         try require(
             rope.frequencies.count * 2 <= headDimension,
@@ -136,7 +150,8 @@ public struct DecoderConfiguration: Sendable, Equatable {
     }
 }
 
-/// Rotary position embedding (Su et al. 2021), with the ways of stretching it that published models use.
+/// Rotary position embedding (Su et al. 2021), with the ways of stretching it that published models
+/// use.
 public struct RotaryEmbedding: Sendable, Equatable {
     /// Radians a position for each pair.
     public var frequencies: [Double]
@@ -154,19 +169,23 @@ public struct RotaryEmbedding: Sendable, Equatable {
         case llama3(factor: Double, low: Double, high: Double, original: Double)
         /// YaRN (Peng et al. 2023).
         case yarn(factor: Double, original: Double, fast: Double, slow: Double, magnitude: Double?)
-        /// A larger base ("dynamic NTK"), for a context beyond the one of training; below it nothing changes.
+        /// A larger base ("dynamic NTK"), for a context beyond the one of training; below it
+        /// nothing changes.
         case ntk(factor: Double, original: Double, context: Double)
         /// A divisor for each frequency, found by search (LongRoPE, Ding et al. 2024).
         case divided(by: [Double], magnitude: Double)
 
-        /// LongRoPE's choice among its two sets of divisors: by the context that the model shall run with, since keys that
-        /// are kept cannot change their angles when a text outgrows the training's length.
+        /// LongRoPE's choice among its two sets of divisors: by the context that the model shall
+        /// run with, since keys that are kept cannot change their angles when a text outgrows the
+        /// training's length.
         static func longRope(
-            short: [Double], long: [Double], original: Double, context: Double, factor: Double, magnitude: Double?
+            short: [Double], long: [Double], original: Double, context: Double, factor: Double,
+            magnitude: Double?
         ) -> Scaling {
             .divided(
                 by: context > original ? long : short,
-                magnitude: magnitude ?? (factor > 1 ? (1 + log(factor) / log(original)).squareRoot() : 1))
+                magnitude: magnitude
+                    ?? (factor > 1 ? (1 + log(factor) / log(original)).squareRoot() : 1))
         }
     }
 
@@ -200,7 +219,8 @@ public struct RotaryEmbedding: Sendable, Equatable {
             }
             magnitude = given ?? (factor > 1 ? 0.1 * log(factor) + 1 : 1)
         case .ntk(let factor, let original, let context):
-            let d = Double(dimensions), stretch = factor * max(context, original) / original - (factor - 1)
+            let d = Double(dimensions),
+                stretch = factor * max(context, original) / original - (factor - 1)
             let larger = base * pow(stretch, d / (d - 2))
             frequencies = (0..<dimensions / 2).map { pow(larger, -2 * Double($0) / d) }
         case .divided(let divisors, let magnitude):

@@ -1,6 +1,7 @@
 import MnemeNumerics
 
-/// One layer of a decoder: its packed weights, and how attention and feed-forward are computed with them.
+/// One layer of a decoder: its packed weights, and how attention and feed-forward are computed with
+/// them.
 struct DecoderLayer: Sendable {
     /// Its number, from 0.
     let index: Int
@@ -19,7 +20,8 @@ struct DecoderLayer: Sendable {
     let gate: Linear
     let up: Linear
     let down: Linear
-    /// The formats in which the first matrices of its two halves read their input. Made once: a step allocates nothing.
+    /// The formats in which the first matrices of its two halves read their input. Made once: a
+    /// step allocates nothing.
     let attentionReads: DecoderRows.Forms
     let feedForwardReads: DecoderRows.Forms
 
@@ -28,7 +30,8 @@ struct DecoderLayer: Sendable {
 
     /// Adds attention's output to the residual stream.
     ///
-    /// - Parameter isLast: whether no layer follows; then only the tokens that get logits attend and go on.
+    /// - Parameter isLast: whether no layer follows; then only the tokens that get logits attend
+    ///   and go on.
     func attention(_ pass: inout DecoderPass, isLast: Bool) {
         let w = pass.workspace
         pass.normalize(attentionNorm, forms: attentionReads)
@@ -50,7 +53,8 @@ struct DecoderLayer: Sendable {
         }
         pass.pool.barrier()
         guard pass.rows > 0 else { return }
-        pass.kernels.quantize(w.attended, rows: pass.mine, columns: w.queryStride, forms: attentionOutput.reads)
+        pass.kernels.quantize(
+            w.attended, rows: pass.mine, columns: w.queryStride, forms: attentionOutput.reads)
         pass.pool.barrier()
         pass.addToResidual(attentionOutput, w.attended, postNorm: attentionPostNorm)
     }
@@ -73,17 +77,20 @@ struct DecoderLayer: Sendable {
         pass.addToResidual(down, w.gated, postNorm: feedForwardPostNorm)
     }
 
-    /// Normalises a token's query and key where the model does, and rotates them to the token's position (RoPE).
+    /// Normalises a token's query and key where the model does, and rotates them to the token's
+    /// position (RoPE).
     private func rotate(_ token: Int, _ pass: DecoderPass) {
         let c = pass.configuration, w = pass.workspace, kernels = pass.kernels
         let q = w.queries.pointer + token * w.queryStride, k = w.keys.pointer + token * w.kvStride
         if let queryNorm {
             kernels.rmsNorm(
-                q, weight: queryNorm.pointer, epsilon: c.normEpsilon, rows: c.heads, columns: c.headDimension, into: q)
+                q, weight: queryNorm.pointer, epsilon: c.normEpsilon, rows: c.heads,
+                columns: c.headDimension, into: q)
         }
         if let keyNorm {
             kernels.rmsNorm(
-                k, weight: keyNorm.pointer, epsilon: c.normEpsilon, rows: c.kvHeads, columns: c.headDimension, into: k)
+                k, weight: keyNorm.pointer, epsilon: c.normEpsilon, rows: c.kvHeads,
+                columns: c.headDimension, into: k)
         }
         let angles = c.window(layer: index) == nil ? w.angles : w.localAngles ?? w.angles
         let half = c.rope.frequencies.count
@@ -98,7 +105,8 @@ struct DecoderLayer: Sendable {
 
     /// Writes a token's key and value to its sequence's KV cache.
     private func store(_ token: Int, _ pass: DecoderPass) {
-        let segment = pass.segments[pass.segment(of: token)], offset = token - segment.tokens.lowerBound
+        let segment = pass.segments[pass.segment(of: token)],
+            offset = token - segment.tokens.lowerBound
         if let heads = segment.view.heads {
             store(token, at: offset, heads: heads, pass)
         } else {
@@ -109,7 +117,8 @@ struct DecoderLayer: Sendable {
     private func store(_ token: Int, at position: Int, view: KVView, _ pass: DecoderPass) {
         let c = pass.configuration, w = pass.workspace, layer = index * view.layerStride
         pass.kernels.storeKeys(
-            w.keys.pointer + token * w.kvStride, count: c.kvSize, into: view.keys + layer + view.keyPlace(position))
+            w.keys.pointer + token * w.kvStride, count: c.kvSize,
+            into: view.keys + layer + view.keyPlace(position))
         let values = view.values + layer + view.valuePlace(position, dimension: c.headDimension)
         for head in 0..<c.kvHeads {
             let from = head * c.headDimension
@@ -120,16 +129,20 @@ struct DecoderLayer: Sendable {
     }
 
     /// Where heads keep rows of their own.
-    private func store(_ token: Int, at offset: Int, heads: UnsafePointer<KVHeadRows>, _ pass: DecoderPass) {
+    private func store(
+        _ token: Int, at offset: Int, heads: UnsafePointer<KVHeadRows>, _ pass: DecoderPass
+    ) {
         let c = pass.configuration, w = pass.workspace, start = token * w.kvStride
         for head in 0..<c.kvHeads {
-            let rows = heads[index * c.kvHeads + head], row = rows.count + offset, from = head * c.headDimension
+            let rows = heads[index * c.kvHeads + head], row = rows.count + offset,
+                from = head * c.headDimension
             let block = row / KVView.blockTokens * KVView.blockTokens * c.headDimension
             pass.kernels.storeKeys(
                 w.keys.pointer + start + from, count: c.headDimension,
                 into: rows.keys + block + row % KVView.blockTokens)
             pass.kernels.toHalf(
-                w.values.pointer + start + from, count: c.headDimension, into: rows.values + row * c.headDimension)
+                w.values.pointer + start + from, count: c.headDimension,
+                into: rows.values + row * c.headDimension)
         }
     }
 }

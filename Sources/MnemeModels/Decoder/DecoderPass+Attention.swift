@@ -21,24 +21,29 @@ extension DecoderPass {
             if let rows = view.heads?[layer * c.kvHeads + head] {
                 let group = c.heads / c.kvHeads, offset = head * group * c.headDimension
                 return DecoderKernels.Attention(
-                    queries: w.queries.pointer + first * w.queryStride + offset, stride: w.queryStride, keys: rows.keys,
+                    queries: w.queries.pointer + first * w.queryStride + offset,
+                    stride: w.queryStride, keys: rows.keys,
                     values: rows.values,
                     blockStride: KVView.blockTokens * c.headDimension, table: nil, tokens: count,
                     position: rows.count + skipped, heads: group, kvHeads: 1,
                     dimension: c.headDimension, window: window ?? 0,
                     scale: c.attentionScale ?? 1 / Float(c.headDimension).squareRoot(),
-                    cap: c.attentionCap ?? 0, into: w.attended.floats + row * w.queryStride + offset,
+                    cap: c.attentionCap ?? 0,
+                    into: w.attended.floats + row * w.queryStride + offset,
                     outputStride: w.queryStride,
                     many: (rows.manyRow, log(rows.many)))
             }
             var a = DecoderKernels.Attention(
                 queries: w.queries.pointer + first * w.queryStride, stride: w.queryStride,
                 keys: view.keys + layer * view.layerStride,
-                values: view.values + layer * view.layerStride, blockStride: view.blockStride, table: view.table,
+                values: view.values + layer * view.layerStride, blockStride: view.blockStride,
+                table: view.table,
                 tokens: count,
-                position: segment.position + skipped, heads: c.heads, kvHeads: c.kvHeads, dimension: c.headDimension,
+                position: segment.position + skipped, heads: c.heads, kvHeads: c.kvHeads,
+                dimension: c.headDimension,
                 window: window ?? 0,
-                scale: c.attentionScale ?? 1 / Float(c.headDimension).squareRoot(), cap: c.attentionCap ?? 0,
+                scale: c.attentionScale ?? 1 / Float(c.headDimension).squareRoot(),
+                cap: c.attentionCap ?? 0,
                 into: w.attended.floats + row * w.queryStride, outputStride: w.queryStride,
                 places: segment.places.map { $0 + skipped })
             // A window sees too little of what is shared.
@@ -61,11 +66,15 @@ extension DecoderPass {
         let mine = share(of: total)
         for unit in mine.clamped(to: 0..<sharedUnits) {
             let part = plan.pointee.shared[unit / c.kvHeads], head = unit % c.kvHeads
-            withUnsafeTemporaryAllocation(of: DecoderKernels.Attention.self, capacity: part.members.count) { members in
+            withUnsafeTemporaryAllocation(
+                of: DecoderKernels.Attention.self, capacity: part.members.count
+            ) { members in
                 for (j, member) in part.members.enumerated() {
-                    members.initializeElement(at: j, to: attention(plan.pointee.members[member], of: lastRows))
+                    members.initializeElement(
+                        at: j, to: attention(plan.pointee.members[member], of: lastRows))
                 }
-                kernels.attend(shared: members, span: part.span, heads: head..<head + 1, scratch: scratch)
+                kernels.attend(
+                    shared: members, span: part.span, heads: head..<head + 1, scratch: scratch)
             }
         }
         for i in segments.indices {
@@ -73,17 +82,22 @@ extension DecoderPass {
                 var a = attention(i, head, of: lastRows)
                 let count = kernels.units(&a), here = mine.clamped(to: start..<start + count)
                 if !here.isEmpty {
-                    kernels.attend(&a, units: here.lowerBound - start..<here.upperBound - start, scratch: scratch)
+                    kernels.attend(
+                        &a, units: here.lowerBound - start..<here.upperBound - start,
+                        scratch: scratch)
                 }
                 start += count
             }
-            guard let observation = segments[i].observation, layer >= observation.firstLayer else { continue }
+            guard let observation = segments[i].observation, layer >= observation.firstLayer else {
+                continue
+            }
             for head in 0..<c.kvHeads where head % threads == thread {
                 var a = attention(i, head, of: nil)
                 kernels.addMass(
                     &a, head: segments[i].view.heads == nil ? head : 0,
                     lastTokens: min(observation.tokens, segments[i].tokens.count),
-                    into: observation.mass + ((layer - observation.firstLayer) * c.kvHeads + head) * observation.stride)
+                    into: observation.mass + ((layer - observation.firstLayer) * c.kvHeads + head)
+                        * observation.stride)
             }
         }
         guard isShared else { return }
@@ -93,7 +107,8 @@ extension DecoderPass {
             let here = heads.clamped(to: i * c.kvHeads..<(i + 1) * c.kvHeads)
             guard !here.isEmpty else { continue }
             var a = attention(i, of: lastRows)
-            kernels.merge(&a, heads: here.lowerBound - i * c.kvHeads..<here.upperBound - i * c.kvHeads)
+            kernels.merge(
+                &a, heads: here.lowerBound - i * c.kvHeads..<here.upperBound - i * c.kvHeads)
         }
     }
 }

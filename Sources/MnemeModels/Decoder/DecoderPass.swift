@@ -1,6 +1,7 @@
 import MnemeNumerics
 
-/// One thread's part of a decoder step: which rows are its own, and what the layers are computed with.
+/// One thread's part of a decoder step: which rows are its own, and what the layers are computed
+/// with.
 ///
 /// All threads run the same pass side by side; a barrier stands where one reads what others wrote.
 struct DecoderPass {
@@ -12,14 +13,17 @@ struct DecoderPass {
     let thread: Int
     let threads: Int
     let segments: UnsafeBufferPointer<DecoderSegment>
-    /// Rows of the residual stream that are computed: all tokens, behind the last attention only those that go on.
+    /// Rows of the residual stream that are computed: all tokens, behind the last attention only
+    /// those that go on.
     private(set) var rows: Int
     /// This thread's share of ``rows``.
     private(set) var mine: Range<Int>
 
     init(
-        _ configuration: DecoderConfiguration, _ workspace: DecoderWorkspace, _ kernels: DecoderKernels,
-        pool: ThreadPool, thread: Int, threads: Int, segments: UnsafeBufferPointer<DecoderSegment>, tokens: Int
+        _ configuration: DecoderConfiguration, _ workspace: DecoderWorkspace,
+        _ kernels: DecoderKernels,
+        pool: ThreadPool, thread: Int, threads: Int, segments: UnsafeBufferPointer<DecoderSegment>,
+        tokens: Int
     ) {
         self.configuration = configuration
         self.workspace = workspace
@@ -48,20 +52,24 @@ struct DecoderPass {
         into output: UnsafeMutablePointer<Float>, stride: Int
     ) {
         linear.apply(
-            input, rows: count ?? rows, groups: share(of: linear.matrix.paddedOutputs / 16), accumulate: accumulate,
+            input, rows: count ?? rows, groups: share(of: linear.matrix.paddedOutputs / 16),
+            accumulate: accumulate,
             into: output, stride: stride)
     }
 
-    /// Normalises this thread's rows of the residual stream, as the input of matrices that read these formats.
+    /// Normalises this thread's rows of the residual stream, as the input of matrices that read
+    /// these formats.
     func normalize(_ weight: AlignedBuffer<Float>, forms: DecoderRows.Forms) {
         let w = workspace, n = configuration.hiddenSize
         kernels.rmsNorm(
-            w.state.pointer + mine.lowerBound * n, weight: weight.pointer, epsilon: configuration.normEpsilon,
+            w.state.pointer + mine.lowerBound * n, weight: weight.pointer,
+            epsilon: configuration.normEpsilon,
             rows: mine.count, columns: n, into: w.input.floats + mine.lowerBound * n)
         kernels.quantize(w.input, rows: mine, columns: n, forms: forms)
     }
 
-    /// Adds a block's output to the residual stream, normalised first if the model has a post-norm. Ends with a barrier.
+    /// Adds a block's output to the residual stream, normalised first if the model has a post-norm.
+    /// Ends with a barrier.
     func addToResidual(_ linear: Linear, _ input: DecoderRows, postNorm: AlignedBuffer<Float>?) {
         let w = workspace, hidden = w.hiddenStride
         if let postNorm {
@@ -69,7 +77,8 @@ struct DecoderPass {
             pool.barrier()
             kernels.rmsNorm(
                 w.block.pointer + mine.lowerBound * hidden, weight: postNorm.pointer,
-                epsilon: configuration.normEpsilon, rows: mine.count, columns: hidden, accumulate: true,
+                epsilon: configuration.normEpsilon, rows: mine.count, columns: hidden,
+                accumulate: true,
                 into: w.state.pointer + mine.lowerBound * hidden)
         } else {
             apply(linear, input, accumulate: true, into: w.state.pointer, stride: hidden)
@@ -77,10 +86,12 @@ struct DecoderPass {
         pool.barrier()
     }
 
-    /// Goes on with the tokens that get logits alone: nobody reads what the others would be behind the last attention.
+    /// Goes on with the tokens that get logits alone: nobody reads what the others would be behind
+    /// the last attention.
     mutating func keepLastRows() {
         let columns = share(of: workspace.hiddenStride), hidden = workspace.hiddenStride
-        let state = workspace.state.pointer + columns.lowerBound, lastRows = workspace.plan.pointee.lastRows
+        let state = workspace.state.pointer + columns.lowerBound,
+            lastRows = workspace.plan.pointee.lastRows
         for (i, segment) in segments.enumerated() {
             let kept = lastRows[i]..<lastRows[i + 1]
             for (row, token) in zip(kept, segment.tokens.suffix(kept.count)) where row != token {

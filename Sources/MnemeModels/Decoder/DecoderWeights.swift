@@ -4,7 +4,8 @@ package import MnemeNumerics
 /// Where a decoder's tensors come from, by the role they play.
 package protocol DecoderTensors {
     /// Rows `rows` of a matrix of `outputs` rows; nil for all.
-    func matrix(_ role: DecoderRole, layer: Int?, outputs: Int, inputs: Int, rows: Range<Int>?) throws -> WeightMatrix
+    func matrix(_ role: DecoderRole, layer: Int?, outputs: Int, inputs: Int, rows: Range<Int>?)
+        throws -> WeightMatrix
     func vector(_ role: DecoderRole, layer: Int?, count: Int) throws -> [Float]
     func has(_ role: DecoderRole, layer: Int?) -> Bool
 }
@@ -36,18 +37,26 @@ struct DecoderWeights: Sendable {
         deltas: (_ layer: Int, _ linear: LayerLinear) throws -> LowRank?
     ) throws {
         func vector(_ role: DecoderRole, _ layer: Int?, _ count: Int) throws -> AlignedBuffer<Float> {
-            let values = try tensors.vector(role, layer: layer, count: count), buffer = AlignedBuffer<Float>(count)
-            values.withUnsafeBufferPointer { buffer.pointer.update(from: $0.baseAddress!, count: count) }
+            let values = try tensors.vector(role, layer: layer, count: count),
+                buffer = AlignedBuffer<Float>(count)
+            values.withUnsafeBufferPointer {
+                buffer.pointer.update(from: $0.baseAddress!, count: count)
+            }
             return buffer
         }
-        func optional(_ role: DecoderRole, _ layer: Int, _ count: Int) throws -> AlignedBuffer<Float>? {
+        func optional(_ role: DecoderRole, _ layer: Int, _ count: Int) throws -> AlignedBuffer<
+            Float
+        >? {
             tensors.has(role, layer: layer) ? try vector(role, layer, count) : nil
         }
-        func matrix(_ role: DecoderRole, _ layer: Int?, _ outputs: Int, _ inputs: Int) throws -> WeightMatrix {
+        func matrix(_ role: DecoderRole, _ layer: Int?, _ outputs: Int, _ inputs: Int) throws
+            -> WeightMatrix
+        {
             try tensors.matrix(role, layer: layer, outputs: outputs, inputs: inputs, rows: nil)
         }
         /// Matrices that read the same input, each by itself or all in one.
-        func matrices(_ roles: [DecoderRole], in whole: DecoderRole, _ layer: Int, _ outputs: [Int]) throws
+        func matrices(_ roles: [DecoderRole], in whole: DecoderRole, _ layer: Int, _ outputs: [Int])
+            throws
             -> [WeightMatrix]
         {
             guard tensors.has(whole, layer: layer) else {
@@ -68,9 +77,13 @@ struct DecoderWeights: Sendable {
                 ? try matrix(.output, nil, c.vocabularySize, c.hiddenSize) : embedding)
         outputNorm = try vector(.outputNorm, nil, c.hiddenSize)
         layers = try (0..<c.layers).map { i in
-            let attention = try matrices([.query, .key, .value], in: .queryKeyValue, i, [queries, c.kvSize, c.kvSize])
-            let feedForward = try matrices([.gate, .up], in: .gateUp, i, [c.intermediateSize, c.intermediateSize])
-            func linear(_ name: LayerLinear, _ matrix: WeightMatrix, bias: DecoderRole? = nil) throws -> Linear {
+            let attention = try matrices(
+                [.query, .key, .value], in: .queryKeyValue, i, [queries, c.kvSize, c.kvSize])
+            let feedForward = try matrices(
+                [.gate, .up], in: .gateUp, i, [c.intermediateSize, c.intermediateSize])
+            func linear(_ name: LayerLinear, _ matrix: WeightMatrix, bias: DecoderRole? = nil)
+                throws -> Linear
+            {
                 let delta = try deltas(i, name)
                 if let delta, delta.inputs != matrix.inputs || delta.outputs != matrix.outputs {
                     throw ModelError(
@@ -81,7 +94,8 @@ struct DecoderWeights: Sendable {
                         """)
                 }
                 return Linear(
-                    matrix: matrix, bias: try bias.flatMap { try optional($0, i, matrix.outputs) }, delta: delta)
+                    matrix: matrix, bias: try bias.flatMap { try optional($0, i, matrix.outputs) },
+                    delta: delta)
             }
             return DecoderLayer(
                 index: i,
@@ -91,7 +105,8 @@ struct DecoderWeights: Sendable {
                 value: try linear(.value, attention[2], bias: .valueBias),
                 queryNorm: try optional(.queryNorm, i, c.headDimension),
                 keyNorm: try optional(.keyNorm, i, c.headDimension),
-                attentionOutput: try linear(.attentionOutput, matrix(.attentionOutput, i, c.hiddenSize, queries)),
+                attentionOutput: try linear(
+                    .attentionOutput, matrix(.attentionOutput, i, c.hiddenSize, queries)),
                 attentionPostNorm: try optional(.attentionPostNorm, i, c.hiddenSize),
                 feedForwardPostNorm: try optional(.feedForwardPostNorm, i, c.hiddenSize),
                 feedForwardNorm: try vector(.feedForwardNorm, i, c.hiddenSize),

@@ -21,7 +21,9 @@ final class DecoderWorkspace: Sendable {
     nonisolated(unsafe) let plan: UnsafeMutablePointer<AttentionPlan>
     let hiddenStride, queryStride, kvStride, wideStride, logitStride: Int
 
-    init(_ c: DecoderConfiguration, _ w: DecoderWeights, tokens: Int, logits count: Int, threads: Int) {
+    init(
+        _ c: DecoderConfiguration, _ w: DecoderWeights, tokens: Int, logits count: Int, threads: Int
+    ) {
         // Sizes are multiples of 16, so that strides are the sizes themselves; logits are padded.
         hiddenStride = c.hiddenSize
         queryStride = c.heads * c.headDimension
@@ -31,13 +33,18 @@ final class DecoderWorkspace: Sendable {
         state = AlignedBuffer(tokens * hiddenStride)
         input = DecoderRows(
             rows: max(tokens, count), columns: hiddenStride,
-            forms: w.layers.reduce(w.output.reads) { $0.union($1.attentionReads).union($1.feedForwardReads) })
+            forms: w.layers.reduce(w.output.reads) {
+                $0.union($1.attentionReads).union($1.feedForwardReads)
+            })
         queries = AlignedBuffer(tokens * queryStride)
         keys = AlignedBuffer(tokens * kvStride)
         values = AlignedBuffer(tokens * kvStride)
         attended = DecoderRows(
-            rows: tokens, columns: queryStride, forms: w.layers.reduce([]) { $0.union($1.attentionOutput.reads) })
-        gated = DecoderRows(rows: tokens, columns: wideStride, forms: w.layers.reduce([]) { $0.union($1.down.reads) })
+            rows: tokens, columns: queryStride,
+            forms: w.layers.reduce([]) { $0.union($1.attentionOutput.reads) })
+        gated = DecoderRows(
+            rows: tokens, columns: wideStride,
+            forms: w.layers.reduce([]) { $0.union($1.down.reads) })
         up = AlignedBuffer(tokens * wideStride)
         block = AlignedBuffer(
             w.layers.contains { $0.attentionPostNorm != nil || $0.feedForwardPostNorm != nil }
@@ -49,7 +56,9 @@ final class DecoderWorkspace: Sendable {
         plan = .allocate(capacity: 1)
         plan.initialize(to: AttentionPlan(segments: tokens, room: Self.partialFloats))
         scratch = (0..<threads).map { _ in
-            AlignedBuffer(DecoderKernels.scratch(heads: c.heads, kvHeads: c.kvHeads, dimension: c.headDimension))
+            AlignedBuffer(
+                DecoderKernels.scratch(
+                    heads: c.heads, kvHeads: c.kvHeads, dimension: c.headDimension))
         }
     }
 

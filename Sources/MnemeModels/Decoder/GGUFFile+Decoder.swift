@@ -5,8 +5,8 @@ package import MnemeNumerics
 extension GGUFFile {
     /// The decoder that the header describes.
     ///
-    /// - Parameter context: tokens that the model shall run with; nil takes the file's. Where positions are stretched by
-    ///   need (LongRoPE), it decides how far.
+    /// - Parameter context: tokens that the model shall run with; nil takes the file's. Where
+    ///   positions are stretched by need (LongRoPE), it decides how far.
     /// - Throws: ``ModelError`` for families that are not read and headers that lack a size.
     public func decoderConfiguration(context wanted: Int? = nil) throws -> DecoderConfiguration {
         guard let architecture = string("general.architecture") else {
@@ -14,7 +14,9 @@ extension GGUFFile {
         }
         guard HubConfiguration.families.values.contains(architecture) else {
             throw ModelError(
-                .unsupported, "\(path) is a '\(architecture.prefix(40))' model. \(DecoderConfiguration.familiesAreRun)")
+                .unsupported,
+                "\(path) is a '\(architecture.prefix(40))' model. \(DecoderConfiguration.familiesAreRun)"
+            )
         }
         func setting(_ key: String) -> Double? { number("\(architecture).\(key)") }
         func size(_ key: String) throws -> Int {
@@ -27,7 +29,8 @@ extension GGUFFile {
             throw ModelError(.unsupported, "\(path) is a mixture of experts, which is not run yet.")
         }
         guard let embedding = tensors["token_embd.weight"], embedding.shape.count == 2 else {
-            throw ModelError(.invalidFile, "\(path) has no matrix 'token_embd.weight'. Is it a whole model?")
+            throw ModelError(
+                .invalidFile, "\(path) has no matrix 'token_embd.weight'. Is it a whole model?")
         }
         let hidden = try size("embedding_length"), heads = try size("attention.head_count"),
             layers = try size("block_count")
@@ -38,12 +41,15 @@ extension GGUFFile {
             context = try wanted ?? size("context_length")
         var c = DecoderConfiguration(
             architecture: architecture, layers: layers, hiddenSize: hidden, heads: heads,
-            kvHeads: integer("\(architecture).attention.head_count_kv") ?? heads, headDimension: dimension,
+            kvHeads: integer("\(architecture).attention.head_count_kv") ?? heads,
+            headDimension: dimension,
             intermediateSize: try size("feed_forward_length"), vocabularySize: embedding.shape[0],
             contextLength: context,
             normEpsilon: Float(setting("attention.layer_norm_rms_epsilon") ?? 1e-5),
             rope: try rope(architecture, dimension, context: context))
-        c.slidingWindow = integer("\(architecture).attention.sliding_window").flatMap { $0 > 0 ? $0 : nil }
+        c.slidingWindow = integer("\(architecture).attention.sliding_window").flatMap {
+            $0 > 0 ? $0 : nil
+        }
         // What follows is the same in all models of a family, so that files do not say it.
         if architecture.hasPrefix("gemma") {
             c.activation = .gelu
@@ -51,7 +57,8 @@ extension GGUFFile {
             c.attentionCap = setting("attn_logit_softcapping").map { Float($0) }
             c.logitCap = setting("final_logit_softcapping").map { Float($0) }
             c.windowedLayers = .allButEvery(architecture == "gemma2" ? 2 : 6)
-            // The models of 27 billion weights scale by the width for each head instead of the head's own.
+            // The models of 27 billion weights scale by the width for each head instead of the
+            // head's own.
             if layers == (architecture == "gemma2" ? 46 : 62) {
                 c.attentionScale = 1 / Float(hidden / heads).squareRoot()
             }
@@ -62,19 +69,24 @@ extension GGUFFile {
         return try c.checked(path)
     }
 
-    private func rope(_ architecture: String, _ dimension: Int, context: Int) throws -> RotaryEmbedding {
+    private func rope(_ architecture: String, _ dimension: Int, context: Int) throws
+        -> RotaryEmbedding
+    {
         func setting(_ key: String) -> Double? { number("\(architecture).rope.\(key)") }
         let rotated = integer("\(architecture).rope.dimension_count") ?? dimension
-        guard DecoderConfiguration.headDimensions.contains(dimension), (2...dimension).contains(rotated),
+        guard DecoderConfiguration.headDimensions.contains(dimension),
+            (2...dimension).contains(rotated),
             rotated % 2 == 0
         else {
-            throw ModelError(.invalidFile, "\(path) rotates \(rotated) elements of heads of \(dimension).")
+            throw ModelError(
+                .invalidFile, "\(path) rotates \(rotated) elements of heads of \(dimension).")
         }
         let base = setting("freq_base") ?? 10_000, factor = setting("scaling.factor") ?? 1,
             trained = number("\(architecture).context_length") ?? 0
         let original = setting("scaling.original_context_length") ?? trained
         guard base > 1, base.isFinite, factor > 0, factor.isFinite, original >= 1 else {
-            throw ModelError(.invalidFile, "\(path) has a rotary base of \(base), stretched by \(factor).")
+            throw ModelError(
+                .invalidFile, "\(path) has a rotary base of \(base), stretched by \(factor).")
         }
         func divisors(_ name: String) throws -> [Double]? {
             guard tensors[name] != nil else { return nil }
@@ -92,19 +104,24 @@ extension GGUFFile {
             let long = try divisors("rope_factors_long.weight")
         {
             scaling = .longRope(
-                short: short, long: long, original: original, context: Double(context), factor: trained / original,
+                short: short, long: long, original: original, context: Double(context),
+                factor: trained / original,
                 magnitude: setting("scaling.attn_factor"))
         } else {
             switch string("\(architecture).rope.scaling.type") ?? "none" {
             case "none": scaling = .none
             case "linear": scaling = .linear(factor: factor)
-            case "yarn": scaling = .yarn(factor: factor, original: original, fast: 32, slow: 1, magnitude: nil)
+            case "yarn":
+                scaling = .yarn(
+                    factor: factor, original: original, fast: 32, slow: 1, magnitude: nil)
             case let other:
                 throw ModelError(
-                    .unsupported, "\(path) stretches positions by '\(other.prefix(40))', which is not known.")
+                    .unsupported,
+                    "\(path) stretches positions by '\(other.prefix(40))', which is not known.")
             }
         }
-        return RotaryEmbedding(dimensions: rotated, base: base, scaling: scaling, interleaved: architecture == "llama")
+        return RotaryEmbedding(
+            dimensions: rotated, base: base, scaling: scaling, interleaved: architecture == "llama")
     }
 }
 
@@ -136,19 +153,25 @@ extension GGUFFile: DecoderTensors {
         return layer.map { "blk.\($0).\(name)" } ?? name
     }
 
-    package func matrix(_ role: DecoderRole, layer: Int?, outputs: Int, inputs: Int, rows: Range<Int>?) throws
+    package func matrix(
+        _ role: DecoderRole, layer: Int?, outputs: Int, inputs: Int, rows: Range<Int>?
+    ) throws
         -> WeightMatrix
     {
         let tensor = try tensor(name(role, layer), shape: [outputs, inputs])
-        guard WeightMatrix.isSupported(type: tensor.type, inputs: inputs), let shape = blockShape(type: tensor.type)
+        guard WeightMatrix.isSupported(type: tensor.type, inputs: inputs),
+            let shape = blockShape(type: tensor.type)
         else {
             throw ModelError(
-                .unsupported, "Tensor '\(tensor.name)' of \(path) has rows of \(inputs), which cannot be packed.")
+                .unsupported,
+                "Tensor '\(tensor.name)' of \(path) has rows of \(inputs), which cannot be packed.")
         }
         defer { file.discardPages() }
-        let rows = rows ?? 0..<outputs, start = rows.lowerBound * inputs / shape.weights * shape.bytes
+        let rows = rows ?? 0..<outputs,
+            start = rows.lowerBound * inputs / shape.weights * shape.bytes
         return WeightMatrix(
-            source: bytes(tensor).baseAddress! + start, type: tensor.type, outputs: rows.count, inputs: inputs)
+            source: bytes(tensor).baseAddress! + start, type: tensor.type, outputs: rows.count,
+            inputs: inputs)
     }
 
     package func vector(_ role: DecoderRole, layer: Int?, count: Int) throws -> [Float] {

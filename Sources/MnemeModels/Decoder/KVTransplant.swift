@@ -1,10 +1,11 @@
 import Foundation
 import MnemeNumerics
 
-/// Copies keys and values of a text to another place of another sequence, as if the same text, behind what it stood behind, stood there.
+/// Copies keys and values of a text to another place of another sequence, as if the same text,
+/// behind what it stood behind, stood there.
 ///
-/// Keys are turned by the distance, values do not depend on the place. What the text would have read of its new surroundings is missing:
-/// see ``MnemeKV``'s reuse for what is computed again.
+/// Keys are turned by the distance, values do not depend on the place. What the text would have
+/// read of its new surroundings is missing: see ``MnemeKV``'s reuse for what is computed again.
 package struct KVTransplant: Sendable {
     private let configuration: DecoderConfiguration
     private let kernels = DecoderKernels()
@@ -23,36 +24,46 @@ package struct KVTransplant: Sendable {
             var position = positions.lowerBound
             while position < positions.upperBound {
                 let to = place + position - positions.lowerBound
-                let count = min(positions.upperBound - position, block - position % block, block - to % block)
+                let count = min(
+                    positions.upperBound - position, block - position % block, block - to % block)
                 let from = layer * source.layerStride, into = layer * target.layerStride
                 kernels.moveKeys(
-                    source.keys + from + source.keyPlace(position) - position % block, from: position % block,
-                    to: target.keys + into + target.keyPlace(to) - to % block, at: to % block, count: count,
+                    source.keys + from + source.keyPlace(position) - position % block,
+                    from: position % block,
+                    to: target.keys + into + target.keyPlace(to) - to % block, at: to % block,
+                    count: count,
                     heads: c.kvHeads, dimension: c.headDimension,
-                    cosine: turn.cosine, sine: turn.sine, half: turn.cosine.count, interleaved: turn.interleaved)
+                    cosine: turn.cosine, sine: turn.sine, half: turn.cosine.count,
+                    interleaved: turn.interleaved)
                 for head in 0..<c.kvHeads {
                     let offset = head * c.headDimension * block
-                    (target.values + into + target.valuePlace(to, dimension: c.headDimension) + offset).update(
-                        from: source.values + from + source.valuePlace(position, dimension: c.headDimension) + offset,
-                        count: count * c.headDimension)
+                    (target.values + into + target.valuePlace(to, dimension: c.headDimension)
+                        + offset).update(
+                            from: source.values + from
+                                + source.valuePlace(position, dimension: c.headDimension) + offset,
+                            count: count * c.headDimension)
                 }
                 position += count
             }
         }
     }
 
-    /// Turns keys of one head, in place, as if they stood `distance` positions further on, in layers without windows.
+    /// Turns keys of one head, in place, as if they stood `distance` positions further on, in
+    /// layers without windows.
     ///
     /// - Parameters:
     ///   - keys: of a head by itself, see ``KVHeadRows``.
     ///   - rows: which.
     package func turn(_ keys: UnsafeMutablePointer<UInt16>, rows: Range<Int>, by distance: Int) {
-        let turn = Turn(configuration.rope, by: distance), block = KVView.blockTokens, d = configuration.headDimension
+        let turn = Turn(configuration.rope, by: distance), block = KVView.blockTokens,
+            d = configuration.headDimension
         var row = rows.lowerBound
         while row < rows.upperBound {
-            let count = min(rows.upperBound - row, block - row % block), place = keys + row / block * block * d
+            let count = min(rows.upperBound - row, block - row % block),
+                place = keys + row / block * block * d
             kernels.moveKeys(
-                place, from: row % block, to: place, at: row % block, count: count, heads: 1, dimension: d,
+                place, from: row % block, to: place, at: row % block, count: count, heads: 1,
+                dimension: d,
                 cosine: turn.cosine, sine: turn.sine,
                 half: turn.cosine.count, interleaved: turn.interleaved)
             row += count

@@ -2,12 +2,14 @@ import MnemeNumerics
 
 /// Where one sequence's keys and values lie: memory that the caller owns and hands to the model.
 ///
-/// Halves (f16), in blocks of ``blockTokens`` positions. In each layer, element i of position p's key lies at
-/// `keys + layer·layerStride + keyPlace(p) + i·blockTokens`, so that one element of neighbouring positions is read together; its
-/// value for head h begins at `values + layer·layerStride + valuePlace(p) + h·dimension·blockTokens`. The model writes new positions and
+/// Halves (f16), in blocks of ``blockTokens`` positions. In each layer, element i of position p's
+/// key lies at `keys + layer·layerStride + keyPlace(p) + i·blockTokens`, so that one element of
+/// neighbouring positions is read together; its value for head h begins at `values +
+/// layer·layerStride + valuePlace(p) + h·dimension·blockTokens`. The model writes new positions and
 /// reads all up to them; it never asks who else maps them.
 public struct KVView: @unchecked Sendable {
-    /// Positions of a block: few enough that little is lost where two texts part, enough that mappings stay few. A cache line of halves.
+    /// Positions of a block: few enough that little is lost where two texts part, enough that
+    /// mappings stay few. A cache line of halves.
     public static let blockTokens = DecoderKernels.kvBlock
 
     /// Keys of layer 0, block 0.
@@ -20,16 +22,19 @@ public struct KVView: @unchecked Sendable {
     public var blockStride: Int
     /// Where memory cannot be mapped twice: which block of `keys` each block of the sequence is.
     public var table: UnsafePointer<Int32>?
-    /// Names each block of the sequence, if the memory can be shared: where two sequences have the same names, they have the same bytes.
+    /// Names each block of the sequence, if the memory can be shared: where two sequences have the
+    /// same names, they have the same bytes.
     public var blocks: UnsafePointer<Int32>?
-    /// Where heads keep different positions: their rows, those of all heads of layer 0 first. `keys`, `values` and strides are not used then.
+    /// Where heads keep different positions: their rows, those of all heads of layer 0 first.
+    /// `keys`, `values` and strides are not used then.
     public var heads: UnsafePointer<KVHeadRows>?
     /// Positions there is room for.
     public var capacity: Int
 
     /// All values. The memory must outlive the view.
     public init(
-        keys: UnsafeMutablePointer<UInt16>, values: UnsafeMutablePointer<UInt16>, layerStride: Int, blockStride: Int,
+        keys: UnsafeMutablePointer<UInt16>, values: UnsafeMutablePointer<UInt16>, layerStride: Int,
+        blockStride: Int,
         table: UnsafePointer<Int32>? = nil, blocks: UnsafePointer<Int32>? = nil,
         heads: UnsafePointer<KVHeadRows>? = nil, capacity: Int
     ) {
@@ -57,28 +62,34 @@ public struct KVView: @unchecked Sendable {
     }
 }
 
-/// What one key-value head of one layer keeps, by itself: blocks as in ``KVView``, each of this head alone.
+/// What one key-value head of one layer keeps, by itself: blocks as in ``KVView``, each of this
+/// head alone.
 public struct KVHeadRows: @unchecked Sendable {
     /// Element i of row r at `r / 32 · 32 · dimension + i·32 + r % 32`.
     public var keys: UnsafeMutablePointer<UInt16>
     /// Element i of row r at `r·dimension + i`.
     public var values: UnsafeMutablePointer<UInt16>
-    /// Rows that are there; new tokens follow them. Windows count rows, so that a layer with one keeps all.
+    /// Rows that are there; new tokens follow them. Windows count rows, so that a layer with one
+    /// keeps all.
     public var count: Int
     /// A row that stands for ``many`` rows that are gone: it weighs as much as so many of its kind.
     public var manyRow = 0, many: Float = 1
 
     /// All values. The memory must outlive the rows.
-    public init(keys: UnsafeMutablePointer<UInt16>, values: UnsafeMutablePointer<UInt16>, count: Int) {
+    public init(
+        keys: UnsafeMutablePointer<UInt16>, values: UnsafeMutablePointer<UInt16>, count: Int
+    ) {
         self.keys = keys
         self.values = values
         self.count = count
     }
 }
 
-/// Where a step adds up the attention that a segment's last tokens pay to each row: the weights of all query heads of a key-value head.
+/// Where a step adds up the attention that a segment's last tokens pay to each row: the weights of
+/// all query heads of a key-value head.
 public struct KVObservation: @unchecked Sendable {
-    /// Of the layer l behind ``firstLayer`` and key-value head h from `(l·kvHeads + h)·stride` on; nothing is set to zero before.
+    /// Of the layer l behind ``firstLayer`` and key-value head h from `(l·kvHeads + h)·stride` on;
+    /// nothing is set to zero before.
     public var mass: UnsafeMutablePointer<Float>
     /// Floats of a head.
     public var stride: Int
@@ -102,7 +113,8 @@ public struct DecoderSegment: @unchecked Sendable {
     public var tokens: Range<Int>
     /// The position of the first, where they follow each other.
     public var position: Int
-    /// Where each stands, ascending, if they do not; then ``position`` is the last place + 1 - their number.
+    /// Where each stands, ascending, if they do not; then ``position`` is the last place + 1 -
+    /// their number.
     public private(set) var places: UnsafePointer<Int32>?
     /// The sequence's memory.
     public var view: KVView
@@ -112,7 +124,10 @@ public struct DecoderSegment: @unchecked Sendable {
     public var observation: KVObservation?
 
     /// All values.
-    public init(tokens: Range<Int>, position: Int, view: KVView, logits: Int, observation: KVObservation? = nil) {
+    public init(
+        tokens: Range<Int>, position: Int, view: KVView, logits: Int,
+        observation: KVObservation? = nil
+    ) {
         self.tokens = tokens
         self.position = position
         self.view = view
@@ -124,10 +139,13 @@ public struct DecoderSegment: @unchecked Sendable {
     ///
     /// - Parameter places: of each token, ascending; the memory must outlive the step.
     public init(
-        tokens: Range<Int>, places: UnsafePointer<Int32>, view: KVView, logits: Int, observation: KVObservation? = nil
+        tokens: Range<Int>, places: UnsafePointer<Int32>, view: KVView, logits: Int,
+        observation: KVObservation? = nil
     ) {
         let position = tokens.isEmpty ? 0 : Int(places[tokens.count - 1]) + 1 - tokens.count
-        self.init(tokens: tokens, position: position, view: view, logits: logits, observation: observation)
+        self.init(
+            tokens: tokens, position: position, view: view, logits: logits, observation: observation
+        )
         self.places = places
     }
 

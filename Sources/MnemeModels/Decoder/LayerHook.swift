@@ -1,7 +1,8 @@
-/// What is called with the hidden states after each layer of a step: a probe reads them, a memory module changes them.
+/// What is called with the hidden states after each layer of a step: a probe reads them, a memory
+/// module changes them.
 ///
-/// It runs on every thread of the step, each with its own rows, so it must not wait for other threads. Without a
-/// hook, a step does the same work as if there were none.
+/// It runs on every thread of the step, each with its own rows, so it must not wait for other
+/// threads. Without a hook, a step does the same work as if there were none.
 public struct LayerHook: Sendable {
     /// Called behind each layer.
     let body: @Sendable (HiddenStates) -> Void
@@ -14,8 +15,8 @@ public struct LayerHook: Sendable {
 public struct HiddenStates {
     /// The layer, from 0.
     public let layer: Int
-    /// The rows that may be read and changed here. Behind the last layer these are only the tokens that go on
-    /// to the logits, close to each other; see ``token(row:)``.
+    /// The rows that may be read and changed here. Behind the last layer these are only the tokens
+    /// that go on to the logits, close to each other; see ``token(row:)``.
     public let rows: Range<Int>
     /// Floats of a row.
     public let width: Int

@@ -1,7 +1,8 @@
 import MnemeBase
 import MnemeNumerics
 
-/// A linear map of the decoder: y = W·x + bias, and scale·B·A·x besides where a low-rank term is attached.
+/// A linear map of the decoder: y = W·x + bias, and scale·B·A·x besides where a low-rank term is
+/// attached.
 struct Linear: Sendable {
     /// W, packed.
     let matrix: WeightMatrix
@@ -13,7 +14,8 @@ struct Linear: Sendable {
     /// The formats in which W reads its input.
     var reads: DecoderRows.Forms { matrix.reads }
 
-    /// output[rows][stride] (+)= the map of the input's rows, for the column groups (of 16) in `groups`.
+    /// output[rows][stride] (+)= the map of the input's rows, for the column groups (of 16) in
+    /// `groups`.
     ///
     /// - Parameter input: floats, and the formats that ``reads`` names, of as many columns as W.
     func apply(
@@ -50,7 +52,8 @@ package struct LowRank: Sendable {
         guard rank > 0, !a.isEmpty, !b.isEmpty, a.count % rank == 0, b.count % rank == 0 else {
             throw ModelError(
                 .invalidFile,
-                "A low-rank term of rank \(rank) cannot have factors of \(a.count) and \(b.count) values.")
+                "A low-rank term of rank \(rank) cannot have factors of \(a.count) and \(b.count) values."
+            )
         }
         inputs = a.count / rank
         outputs = b.count / rank
@@ -63,9 +66,11 @@ package struct LowRank: Sendable {
 
     /// output[rows][columns] += scale·B·A·x for each row x of the input.
     ///
-    /// Threads that share the columns each compute A·x: its `rank` sums are few beside a share of W's.
+    /// Threads that share the columns each compute A·x: its `rank` sums are few beside a share of
+    /// W's.
     func add(
-        to output: UnsafeMutablePointer<Float>, stride: Int, columns: Range<Int>, input: UnsafePointer<Float>,
+        to output: UnsafeMutablePointer<Float>, stride: Int, columns: Range<Int>,
+        input: UnsafePointer<Float>,
         rows: Int
     ) {
         withUnsafeTemporaryAllocation(of: Float.self, capacity: rank) { projected in
@@ -73,9 +78,12 @@ package struct LowRank: Sendable {
             for row in 0..<rows {
                 let x = input + row * inputs, y = output + row * stride
                 for i in 0..<rank {
-                    (projected + i).initialize(to: dotProduct(a.pointer + i * inputs, x, count: inputs))
+                    (projected + i).initialize(
+                        to: dotProduct(a.pointer + i * inputs, x, count: inputs))
                 }
-                for column in columns { y[column] += dotProduct(b.pointer + column * rank, projected, count: rank) }
+                for column in columns {
+                    y[column] += dotProduct(b.pointer + column * rank, projected, count: rank)
+                }
             }
         }
     }

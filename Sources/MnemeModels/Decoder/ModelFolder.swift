@@ -2,7 +2,8 @@ import Foundation
 import MnemeBase
 public import MnemeNumerics
 
-/// A model in a folder as the hub has it: `config.json`, safetensors (one file or an index of several), `tokenizer.json`.
+/// A model in a folder as the hub has it: `config.json`, safetensors (one file or an index of
+/// several), `tokenizer.json`.
 public final class ModelFolder: Sendable {
     /// The folder.
     public let path: String
@@ -14,9 +15,10 @@ public final class ModelFolder: Sendable {
     /// What all names begin with: `model.` or longer, where the model also sees images.
     private let prefix: String
 
-    /// - Parameter context: tokens that the model shall run with; nil takes the file's. Where positions are stretched by
-    ///   need (NTK, LongRoPE), it decides how far.
-    /// - Throws: ``ModelError`` for families that are not read, and files that are absent or unsound.
+    /// - Parameter context: tokens that the model shall run with; nil takes the file's. Where
+    ///   positions are stretched by need (NTK, LongRoPE), it decides how far.
+    /// - Throws: ``ModelError`` for families that are not read, and files that are absent or
+    ///   unsound.
     public init(path: String, context: Int? = nil) throws {
         self.path = path
         configuration = try HubConfiguration(folder: path).decoder(context: context)
@@ -26,12 +28,14 @@ public final class ModelFolder: Sendable {
                 let map = object["weight_map"] as? [String: String]
             else {
                 throw ModelError(
-                    .invalidFile, "\(path)/model.safetensors.index.json has no weight_map. Fetch it again.")
+                    .invalidFile,
+                    "\(path)/model.safetensors.index.json has no weight_map. Fetch it again.")
             }
             names = Set(map.values).sorted()
             guard names.allSatisfy({ !$0.contains("/") && $0.hasSuffix(".safetensors") }) else {
                 throw ModelError(
-                    .invalidFile, "\(path)/model.safetensors.index.json names files outside of the folder.")
+                    .invalidFile,
+                    "\(path)/model.safetensors.index.json names files outside of the folder.")
             }
         }
         files = try names.map { try SafetensorsFile(path: path + "/" + $0) }
@@ -39,14 +43,17 @@ public final class ModelFolder: Sendable {
         for (i, file) in files.enumerated() { for name in file.tensors.keys { places[name] = i } }
         self.places = places
         let ending = "embed_tokens.weight"
-        prefix = String(places.keys.first { $0.hasSuffix(ending) }?.dropLast(ending.count) ?? "model.")
+        prefix = String(
+            places.keys.first { $0.hasSuffix(ending) }?.dropLast(ending.count) ?? "model.")
     }
 }
 
 extension ModelFolder {
     /// Tensors: name, type, extents (the slowest first), bytes.
     public var tensors: [(name: String, type: String, shape: [Int], bytes: Int)] {
-        files.flatMap { file in file.tensors.map { ($0.key, $0.value.type, $0.value.shape, $0.value.range.count) } }
+        files.flatMap { file in
+            file.tensors.map { ($0.key, $0.value.type, $0.value.shape, $0.value.range.count) }
+        }
     }
 
     /// All weights of a tensor.
@@ -82,7 +89,8 @@ extension ModelFolder: DecoderTensors {
             case .queryNorm: "self_attn.q_norm.weight"
             case .keyNorm: "self_attn.k_norm.weight"
             case .attentionPostNorm: isGemma ? "post_attention_layernorm.weight" : nil
-            case .feedForwardNorm: isGemma ? "pre_feedforward_layernorm.weight" : "post_attention_layernorm.weight"
+            case .feedForwardNorm:
+                isGemma ? "pre_feedforward_layernorm.weight" : "post_attention_layernorm.weight"
             case .feedForwardPostNorm: isGemma ? "post_feedforward_layernorm.weight" : nil
             case .gate: "mlp.gate_proj.weight"
             case .up: "mlp.up_proj.weight"
@@ -94,15 +102,20 @@ extension ModelFolder: DecoderTensors {
     }
 
     /// The file that holds a role's tensor, and the tensor's name.
-    private func place(_ role: DecoderRole, _ layer: Int?) throws -> (file: SafetensorsFile, name: String) {
+    private func place(_ role: DecoderRole, _ layer: Int?) throws -> (
+        file: SafetensorsFile, name: String
+    ) {
         let name = name(role, layer)
         guard let name, let place = places[name] else {
-            throw ModelError(.invalidFile, "\(path) has no tensor '\(name ?? "\(role)")'. Is it a whole model?")
+            throw ModelError(
+                .invalidFile, "\(path) has no tensor '\(name ?? "\(role)")'. Is it a whole model?")
         }
         return (files[place], name)
     }
 
-    package func matrix(_ role: DecoderRole, layer: Int?, outputs: Int, inputs: Int, rows: Range<Int>?) throws
+    package func matrix(
+        _ role: DecoderRole, layer: Int?, outputs: Int, inputs: Int, rows: Range<Int>?
+    ) throws
         -> WeightMatrix
     {
         let (file, name) = try place(role, layer)
@@ -114,22 +127,28 @@ extension ModelFolder: DecoderTensors {
         }
         guard let type = Self.types[tensor.type], let shape = blockShape(type: type) else {
             throw ModelError(
-                .unsupported, "Tensor '\(name)' of \(path) is of type \(tensor.type); F32, F16 and BF16 are read.")
+                .unsupported,
+                "Tensor '\(name)' of \(path) is of type \(tensor.type); F32, F16 and BF16 are read."
+            )
         }
         let rows = rows ?? 0..<outputs
         return WeightMatrix(
-            source: file.bytes(tensor).baseAddress! + rows.lowerBound * inputs * shape.bytes, type: type,
+            source: file.bytes(tensor).baseAddress! + rows.lowerBound * inputs * shape.bytes,
+            type: type,
             outputs: rows.count,
             inputs: inputs)
     }
 
     package func vector(_ role: DecoderRole, layer: Int?, count: Int) throws -> [Float] {
-        let (file, name) = try place(role, layer), values = try file.floats(name, shape: [count]).array
+        let (file, name) = try place(role, layer),
+            values = try file.floats(name, shape: [count]).array
         // Gemma's files hold what a norm's weights have beyond 1.
         return isGemma && name.contains("norm") ? values.map { $0 + 1 } : values
     }
 
-    package func has(_ role: DecoderRole, layer: Int?) -> Bool { name(role, layer).map { places[$0] != nil } ?? false }
+    package func has(_ role: DecoderRole, layer: Int?) -> Bool {
+        name(role, layer).map { places[$0] != nil } ?? false
+    }
 }
 
 extension ModelFolder {
@@ -140,7 +159,9 @@ extension ModelFolder {
 
     /// The Jinja template that turns messages into a prompt.
     public var chatTemplate: String? {
-        if let text = try? String(contentsOfFile: path + "/chat_template.jinja", encoding: .utf8) { return text }
+        if let text = try? String(contentsOfFile: path + "/chat_template.jinja", encoding: .utf8) {
+            return text
+        }
         let settings = FileManager.default.contents(atPath: path + "/tokenizer_config.json").flatMap {
             try? JSONSerialization.jsonObject(with: $0) as? [String: Any]
         }
@@ -153,8 +174,11 @@ extension TransformerDecoder {
     ///
     /// - Throws: ``ModelError``.
     public convenience init(
-        _ folder: ModelFolder, stepTokens: Int = 512, stepLogits: Int = 64, pool: ThreadPool = .shared
+        _ folder: ModelFolder, stepTokens: Int = 512, stepLogits: Int = 64,
+        pool: ThreadPool = .shared
     ) throws {
-        try self.init(folder, folder.configuration, stepTokens: stepTokens, stepLogits: stepLogits, pool: pool)
+        try self.init(
+            folder, folder.configuration, stepTokens: stepTokens, stepLogits: stepLogits, pool: pool
+        )
     }
 }

@@ -11,7 +11,9 @@ public enum ModelSource: Sendable {
     /// - Throws: ``ModelError``.
     public init(path: String, context: Int? = nil) throws {
         var isFolder: ObjCBool = false
-        guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue else {
+        guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder),
+            isFolder.boolValue
+        else {
             self = .gguf(try GGUFFile(path: path))
             return
         }
@@ -60,7 +62,8 @@ public enum ModelSource: Sendable {
     /// Tensors: name, type, extents (the slowest first), bytes.
     public var tensors: [(name: String, type: String, shape: [Int], bytes: Int)] {
         switch self {
-        case .gguf(let file): file.tensors.values.map { ($0.name, $0.typeName, $0.shape, $0.range.count) }
+        case .gguf(let file):
+            file.tensors.values.map { ($0.name, $0.typeName, $0.shape, $0.range.count) }
         case .folder(let folder): folder.tensors
         }
     }

@@ -17,7 +17,8 @@ public final class TransformerDecoder: Sendable {
     private let weights: DecoderWeights
     private let pool: ThreadPool
     private let kernels = DecoderKernels()
-    /// Used by one step at a time: callers take turns, see ``step(tokens:segments:logits:layers:hook:)``.
+    /// Used by one step at a time: callers take turns, see
+    /// ``step(tokens:segments:logits:layers:hook:)``.
     private let workspace: DecoderWorkspace
     private let turn = NIOLock()
     private let reads = NIOLockedValueBox<(read: Int, alone: Int)>((0, 0))
@@ -27,8 +28,10 @@ public final class TransformerDecoder: Sendable {
     ///   - deltas: the low-rank term of a layer's linear map, if it has one.
     /// - Throws: ``MnemeBase/ModelError``.
     package init(
-        _ tensors: some DecoderTensors, _ configuration: DecoderConfiguration, stepTokens: Int, stepLogits: Int,
-        pool: ThreadPool, deltas: (_ layer: Int, _ linear: LayerLinear) throws -> LowRank? = { _, _ in nil }
+        _ tensors: some DecoderTensors, _ configuration: DecoderConfiguration, stepTokens: Int,
+        stepLogits: Int,
+        pool: ThreadPool,
+        deltas: (_ layer: Int, _ linear: LayerLinear) throws -> LowRank? = { _, _ in nil }
     ) throws {
         self.configuration = configuration
         self.stepTokens = max(1, stepTokens)
@@ -36,7 +39,8 @@ public final class TransformerDecoder: Sendable {
         self.pool = pool
         weights = try DecoderWeights(tensors, configuration, deltas: deltas)
         workspace = DecoderWorkspace(
-            configuration, weights, tokens: self.stepTokens, logits: self.stepLogits, threads: pool.threadCount)
+            configuration, weights, tokens: self.stepTokens, logits: self.stepLogits,
+            threads: pool.threadCount)
     }
 
     /// Packs the weights of a GGUF file.
@@ -45,10 +49,14 @@ public final class TransformerDecoder: Sendable {
     ///   - stepTokens: the most tokens of a step; longer prompts come in several.
     ///   - stepLogits: the most logits of a step.
     /// - Throws: ``ModelError``.
-    public convenience init(_ file: GGUFFile, stepTokens: Int = 512, stepLogits: Int = 64, pool: ThreadPool = .shared)
+    public convenience init(
+        _ file: GGUFFile, stepTokens: Int = 512, stepLogits: Int = 64, pool: ThreadPool = .shared
+    )
         throws
     {
-        try self.init(file, try file.decoderConfiguration(), stepTokens: stepTokens, stepLogits: stepLogits, pool: pool)
+        try self.init(
+            file, try file.decoderConfiguration(), stepTokens: stepTokens, stepLogits: stepLogits,
+            pool: pool)
     }
 
     /// Packs the weights of a file or folder.
@@ -62,10 +70,13 @@ public final class TransformerDecoder: Sendable {
         switch source {
         case .gguf(let file):
             try self.init(
-                file, try file.decoderConfiguration(context: context), stepTokens: stepTokens, stepLogits: stepLogits,
+                file, try file.decoderConfiguration(context: context), stepTokens: stepTokens,
+                stepLogits: stepLogits,
                 pool: pool)
         case .folder(let folder):
-            try self.init(folder, folder.configuration, stepTokens: stepTokens, stepLogits: stepLogits, pool: pool)
+            try self.init(
+                folder, folder.configuration, stepTokens: stepTokens, stepLogits: stepLogits,
+                pool: pool)
         }
     }
 
@@ -74,8 +85,9 @@ public final class TransformerDecoder: Sendable {
     /// Threads that a step uses.
     public var threadCount: Int { pool.threadCount }
 
-    /// Bytes of keys and values that attention has read, and that it would have read if each sequence read all of its own. Neither windows
-    /// nor tokens that leave the last layer early are counted off.
+    /// Bytes of keys and values that attention has read, and that it would have read if each
+    /// sequence read all of its own. Neither windows nor tokens that leave the last layer early are
+    /// counted off.
     public var attentionBytes: (read: Int, alone: Int) {
         let bytes = 2 * configuration.layers * configuration.kvSize * MemoryLayout<UInt16>.stride
         return reads.withLockedValue { ($0.read * bytes, $0.alone * bytes) }
@@ -85,9 +97,11 @@ public final class TransformerDecoder: Sendable {
     ///
     /// - Parameters:
     ///   - tokens: ids below the vocabulary's size; at most ``stepTokens``.
-    ///   - segments: cover `tokens` in order; views have room for their new positions. At most ``stepLogits`` logits in all.
+    ///   - segments: cover `tokens` in order; views have room for their new positions. At most
+    ///     ``stepLogits`` logits in all.
     ///   - logits: for each token that gets them, in order, `vocabularySize` floats.
-    ///   - layers: how many are computed; fewer than all give keys and values of these layers alone, and no logits.
+    ///   - layers: how many are computed; fewer than all give keys and values of these layers
+    ///     alone, and no logits.
     ///   - hook: called with the hidden states behind each layer.
     ///
     /// Callers on several threads take turns.
@@ -96,7 +110,8 @@ public final class TransformerDecoder: Sendable {
         logits: UnsafeMutablePointer<Float>, layers: Int? = nil, hook: LayerHook? = nil
     ) {
         precondition(
-            tokens.count <= stepTokens && segments.reduce(0) { $0 + $1.logits } <= stepLogits, "The step is too large.")
+            tokens.count <= stepTokens && segments.reduce(0) { $0 + $1.logits } <= stepLogits,
+            "The step is too large.")
         guard !tokens.isEmpty else { return }
         turn.lock()
         defer { turn.unlock() }
@@ -105,13 +120,19 @@ public final class TransformerDecoder: Sendable {
             segment.view.heads != nil
                 ? 0
                 : DecoderKernels.partials(
-                    tokens: segment.tokens.count, position: segment.position, heads: configuration.heads,
+                    tokens: segment.tokens.count, position: segment.position,
+                    heads: configuration.heads,
                     kvHeads: configuration.kvHeads,
                     dimension: configuration.headDimension)
         }
         let plan = workspace.plan.pointee
-        reads.withLockedValue { $0 = ($0.read + plan.readPositions, $0.alone + plan.alonePositions) }
-        pool.run(Step(decoder: self, tokens: tokens, segments: segments, logits: logits, layers: layers, hook: hook))
+        reads.withLockedValue {
+            $0 = ($0.read + plan.readPositions, $0.alone + plan.alonePositions)
+        }
+        pool.run(
+            Step(
+                decoder: self, tokens: tokens, segments: segments, logits: logits, layers: layers,
+                hook: hook))
     }
 
     private struct Step: PoolTask {
@@ -124,7 +145,8 @@ public final class TransformerDecoder: Sendable {
 
         func run(_ index: Int, of count: Int) {
             var pass = DecoderPass(
-                decoder.configuration, decoder.workspace, decoder.kernels, pool: decoder.pool, thread: index,
+                decoder.configuration, decoder.workspace, decoder.kernels, pool: decoder.pool,
+                thread: index,
                 threads: count, segments: segments, tokens: tokens.count)
             decoder.run(self, &pass)
         }
@@ -149,7 +171,9 @@ public final class TransformerDecoder: Sendable {
         let c = configuration, w = workspace, hidden = w.hiddenStride
         for t in pass.mine {
             weights.embedding.row(Int(tokens[t]), into: w.state.pointer + t * hidden)
-            if c.embeddingScale != 1 { for i in 0..<hidden { w.state.pointer[t * hidden + i] *= c.embeddingScale } }
+            if c.embeddingScale != 1 {
+                for i in 0..<hidden { w.state.pointer[t * hidden + i] *= c.embeddingScale }
+            }
             let segment = pass.segments[pass.segment(of: t)]
             let position = Double(segment.place(t - segment.tokens.lowerBound))
             w.angles.fill(t, position: position, rope: c.rope)
@@ -160,12 +184,14 @@ public final class TransformerDecoder: Sendable {
     private func call(_ hook: LayerHook, _ layer: Int, _ isLast: Bool, _ pass: DecoderPass) {
         hook.body(
             HiddenStates(
-                layer: layer, rows: pass.mine, width: configuration.hiddenSize, state: workspace.state.pointer,
+                layer: layer, rows: pass.mine, width: configuration.hiddenSize,
+                state: workspace.state.pointer,
                 segments: pass.segments, lastRows: isLast ? workspace.plan.pointee.lastRows : nil))
         pool.barrier()
     }
 
-    /// Computes the logits of the rows that get them; only these go through the last matrix, side by side.
+    /// Computes the logits of the rows that get them; only these go through the last matrix, side
+    /// by side.
     private func project(_ pass: DecoderPass, into logits: UnsafeMutablePointer<Float>) {
         let c = configuration, w = workspace, hidden = w.hiddenStride
         var row = 0
@@ -173,16 +199,20 @@ public final class TransformerDecoder: Sendable {
             for t in w.plan.pointee.lastRows[i]..<w.plan.pointee.lastRows[i + 1] {
                 if row % pass.threads == pass.thread {
                     kernels.rmsNorm(
-                        w.state.pointer + t * hidden, weight: weights.outputNorm.pointer, epsilon: c.normEpsilon,
+                        w.state.pointer + t * hidden, weight: weights.outputNorm.pointer,
+                        epsilon: c.normEpsilon,
                         rows: 1, columns: c.hiddenSize, into: w.input.floats + row * c.hiddenSize)
-                    kernels.quantize(w.input, rows: row..<row + 1, columns: c.hiddenSize, forms: weights.output.reads)
+                    kernels.quantize(
+                        w.input, rows: row..<row + 1, columns: c.hiddenSize,
+                        forms: weights.output.reads)
                 }
                 row += 1
             }
         }
         guard row > 0 else { return }
         pool.barrier()
-        pass.apply(weights.output, w.input, rows: row, into: w.logits.pointer, stride: w.logitStride)
+        pass.apply(
+            weights.output, w.input, rows: row, into: w.logits.pointer, stride: w.logitStride)
         pool.barrier()
         for r in pass.share(of: row) {
             let from = w.logits.pointer + r * w.logitStride

@@ -40,8 +40,8 @@ final class ConnectionCounts: Sendable {
     }
 }
 
-/// Closes a connection that is one too many, or that lets the server wait: for a header, for a body, or for an answer
-/// to be taken. Waiting between requests is Hummingbird's `idleTimeout`.
+/// Closes a connection that is one too many, or that lets the server wait: for a header, for a
+/// body, or for an answer to be taken. Waiting between requests is Hummingbird's `idleTimeout`.
 final class ConnectionLimiter: ChannelInboundHandler, RemovableChannelHandler {
     typealias InboundIn = HTTPRequestPart
     typealias InboundOut = HTTPRequestPart
@@ -55,9 +55,13 @@ final class ConnectionLimiter: ChannelInboundHandler, RemovableChannelHandler {
     private var writing: Scheduled<Void>?
     private var bodyStart = NIODeadline.now(), bodyBytes = 0
 
-    init(limits: ConnectionLimits, counts: ConnectionCounts) { (self.limits, self.counts) = (limits, counts) }
+    init(limits: ConnectionLimits, counts: ConnectionCounts) {
+        (self.limits, self.counts) = (limits, counts)
+    }
 
-    func handlerAdded(context: ChannelHandlerContext) { if context.channel.isActive { begin(context) } }
+    func handlerAdded(context: ChannelHandlerContext) {
+        if context.channel.isActive { begin(context) }
+    }
 
     func channelActive(context: ChannelHandlerContext) {
         begin(context)

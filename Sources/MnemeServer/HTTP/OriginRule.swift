@@ -1,7 +1,7 @@
 import Foundation
 
-/// Which web pages may use the server through somebody's browser: those of this machine, the server's own, and those
-/// that are named.
+/// Which web pages may use the server through somebody's browser: those of this machine, the
+/// server's own, and those that are named.
 struct OriginRule: Sendable {
     /// Such as `https://chat.example.org`.
     let named: Set<String>
@@ -9,12 +9,16 @@ struct OriginRule: Sendable {
     init(named: Set<String> = []) { self.named = Set(named.map { $0.lowercased() }) }
 
     /// - Parameters:
-    ///   - origin: the page's, as the browser says it; `null` is that of files and of pages that hide theirs.
-    ///   - host: what the request calls the server. Whether the server goes by that name is asked elsewhere.
+    ///   - origin: the page's, as the browser says it; `null` is that of files and of pages that
+    ///     hide theirs.
+    ///   - host: what the request calls the server. Whether the server goes by that name is asked
+    ///     elsewhere.
     func allows(_ origin: String, host: String?) -> Bool {
         let origin = origin.lowercased()
         if named.contains(origin) { return true }
-        guard let parts = URLComponents(string: origin), let scheme = parts.scheme, let name = parts.host else {
+        guard let parts = URLComponents(string: origin), let scheme = parts.scheme,
+            let name = parts.host
+        else {
             return false
         }
         return HostName.isLocal(name) || origin == "\(scheme)://\(host?.lowercased() ?? "")"

@@ -1,7 +1,8 @@
 import Foundation
 import Mneme
 
-/// Items of a query string as forms and `URLSearchParams` write them: a space is a plus, a plus is `%2B`.
+/// Items of a query string as forms and `URLSearchParams` write them: a space is a plus, a plus is
+/// `%2B`.
 enum QueryString {
     /// - Throws: `InputError` if an item is no percent-encoded UTF-8.
     static func items(_ query: String) throws -> [(name: String, value: String)] {

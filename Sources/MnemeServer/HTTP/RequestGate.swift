@@ -2,8 +2,8 @@ import HTTPTypes
 import Hummingbird
 import Mneme
 
-/// What every request passes before its route: which page it comes from, and what its body is. Answers `OPTIONS`, and
-/// says in JSON where there is no route.
+/// What every request passes before its route: which page it comes from, and what its body is.
+/// Answers `OPTIONS`, and says in JSON where there is no route.
 struct RequestGate: RouterMiddleware {
     typealias Context = BasicRequestContext
 
@@ -15,12 +15,15 @@ struct RequestGate: RouterMiddleware {
     ) async throws -> Response {
         let origin = request.headers[.origin]
         if let origin, !origins.allows(origin, host: request.head.authority) {
-            return Self.refusal(ClientError(.forbidden, "Requests from the page \(origin.prefix(100)) are not served."))
+            return Self.refusal(
+                ClientError(
+                    .forbidden, "Requests from the page \(origin.prefix(100)) are not served."))
         }
         var response = try await answer(request, context, fromPage: origin != nil, next)
         if let origin {
             response.headers[.accessControlAllowOrigin] = origin
-            response.headers[.accessControlExposeHeaders] = "Retry-After, WWW-Authenticate, X-Request-ID"
+            response.headers[.accessControlExposeHeaders] =
+                "Retry-After, WWW-Authenticate, X-Request-ID"
             response.headers[.vary] = "Origin"
         }
         return response
@@ -34,7 +37,8 @@ struct RequestGate: RouterMiddleware {
         guard !methods.isEmpty else {
             let path = request.uri.path.prefix(100)
             return Self.refusal(
-                ClientError(.notFound, "There is no \(path) here. GET /openapi.json lists what there is."))
+                ClientError(
+                    .notFound, "There is no \(path) here. GET /openapi.json lists what there is."))
         }
         let allowed = methods.map(\.rawValue).joined(separator: ", ")
         guard methods.contains(request.method) else {
@@ -67,13 +71,15 @@ struct RequestGate: RouterMiddleware {
     }
 
     private static func hasBody(_ request: Request) -> Bool {
-        request.headers[.transferEncoding] != nil || request.headers[.contentLength].map { $0 != "0" } ?? false
+        request.headers[.transferEncoding] != nil
+            || request.headers[.contentLength].map { $0 != "0" } ?? false
     }
 
     /// `application/json` and types that are written so, such as `application/merge-patch+json`.
     static func isJSON(_ type: String) -> Bool {
         let name = (type.split(separator: ";").first ?? "").lowercased().filter { !$0.isWhitespace }
-        return name == "application/json" || name.hasPrefix("application/") && name.hasSuffix("+json")
+        return name == "application/json"
+            || name.hasPrefix("application/") && name.hasSuffix("+json")
     }
 
     private static func refusal(_ error: ClientError) -> Response {

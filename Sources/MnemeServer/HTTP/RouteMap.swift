@@ -15,7 +15,8 @@ struct RouteMap: Sendable {
         // As in the router, `/v1/memories/search` is no memory called so.
         let fewest = fitting.map { Self.placeholders($0.path) }.min() ?? 0
         var methods: [HTTPRequest.Method] = []
-        for route in fitting where Self.placeholders(route.path) == fewest && !methods.contains(route.method) {
+        for route in fitting
+        where Self.placeholders(route.path) == fewest && !methods.contains(route.method) {
             methods.append(route.method)
         }
         if methods.contains(.get) { methods.append(.head) }
@@ -24,9 +25,12 @@ struct RouteMap: Sendable {
 
     private static func parts(_ path: String) -> [Substring] { path.split(separator: "/") }
 
-    private static func placeholders(_ pattern: [Substring]) -> Int { pattern.count { $0.hasPrefix("{") } }
+    private static func placeholders(_ pattern: [Substring]) -> Int {
+        pattern.count { $0.hasPrefix("{") }
+    }
 
     private static func fits(_ parts: [Substring], _ pattern: [Substring]) -> Bool {
-        parts.count == pattern.count && zip(parts, pattern).allSatisfy { $0 == $1 || $1.hasPrefix("{") }
+        parts.count == pattern.count
+            && zip(parts, pattern).allSatisfy { $0 == $1 || $1.hasPrefix("{") }
     }
 }

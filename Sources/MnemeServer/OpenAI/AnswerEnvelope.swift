@@ -16,7 +16,9 @@ struct AnswerEnvelope: Sendable {
     }
 
     /// A part of the answer.
-    func part(_ object: String, choices: [JSONValue], with members: [String: JSONValue] = [:]) -> JSONValue {
+    func part(_ object: String, choices: [JSONValue], with members: [String: JSONValue] = [:])
+        -> JSONValue
+    {
         let common: [String: JSONValue] = [
             "id": .string(id), "object": .string(object), "created": .number(Double(created)),
             "model": .string(model), "choices": .array(choices),

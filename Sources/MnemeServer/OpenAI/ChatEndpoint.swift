@@ -14,14 +14,16 @@ struct ChatEndpoint: Sendable {
 
     func answer(_ call: ChatCall, _ caller: Caller) async throws -> Response {
         let conversation = try await Conversation(
-            language.model, language.engine, memory: try call.memory.map { try chatMemory($0, caller) })
+            language.model, language.engine,
+            memory: try call.memory.map { try chatMemory($0, caller) })
         var turn = ChatTurn(call.messages)
         turn.generation = call.generation
         turn.generation.key = caller.principal.name
         turn.generation.scope = caller.principal.cacheScope
         turn.remembers = call.memory?.remembers ?? false
         let answer = try await conversation.answer(turn)
-        let form = ChatAnswerForm(language.model, memories: call.memory == nil ? nil : answer.memories)
+        let form = ChatAnswerForm(
+            language.model, memories: call.memory == nil ? nil : answer.memories)
         guard call.delivery.streams else { return try .json(try await form.whole(answer)) }
         return .events(failed: { language.note($0, caller) }) { send in
             try await form.stream(answer, includesUsage: call.delivery.includesUsage, send)
@@ -40,7 +42,8 @@ struct ChatEndpoint: Sendable {
         let owner = try principal.owner(tenant: options.tenant, user: options.user)
         return ChatMemory(
             memory, scope: Scope(tenant: owner.tenant, user: owner.user, session: options.session),
-            also: try options.also.map { try principal.owner(tenant: owner.tenant, user: $0) }, by: caller,
+            also: try options.also.map { try principal.owner(tenant: owner.tenant, user: $0) },
+            by: caller,
             limit: options.limit)
     }
 }
@@ -73,7 +76,8 @@ private struct ChatAnswerForm: Sendable {
             case .token(let piece, let token, let probability, let alternatives):
                 text += piece
                 if let probability {
-                    probabilities = (probabilities ?? []) + [logprobs.entry(token, probability, alternatives)]
+                    probabilities =
+                        (probabilities ?? []) + [logprobs.entry(token, probability, alternatives)]
                 }
             case .finished(let reason, let usage):
                 var choice: [String: JSONValue] = [
@@ -101,13 +105,19 @@ private struct ChatAnswerForm: Sendable {
                 var delta: [String: JSONValue] = ["content": .string(text)]
                 if isFirst { delta["role"] = "assistant" }
                 isFirst = false
-                var choice: [String: JSONValue] = ["index": 0, "delta": .object(delta), "finish_reason": .null]
+                var choice: [String: JSONValue] = [
+                    "index": 0, "delta": .object(delta), "finish_reason": .null,
+                ]
                 if let probability {
-                    choice["logprobs"] = ["content": [logprobs.entry(token, probability, alternatives)]]
+                    choice["logprobs"] = [
+                        "content": [logprobs.entry(token, probability, alternatives)]
+                    ]
                 }
                 try await send(chunk([.object(choice)]))
             case .finished(let reason, let usage):
-                let choice: JSONValue = ["index": 0, "delta": [:], "finish_reason": .string(reason.rawValue)]
+                let choice: JSONValue = [
+                    "index": 0, "delta": [:], "finish_reason": .string(reason.rawValue),
+                ]
                 try await send(chunk([choice], with: memories))
                 if includesUsage { try await send(chunk([], with: ["usage": usage.json])) }
             }

@@ -19,7 +19,9 @@ struct ChatCall: Sendable {
         memory = try ChatFields.memory.read(request)
         var generation = try GenerationFields.generation(request, body: body)
         let alternatives = try ChatFields.topLogprobs.read(request)
-        if try ChatFields.logprobs.read(request) ?? false { generation.alternatives = alternatives ?? 0 }
+        if try ChatFields.logprobs.read(request) ?? false {
+            generation.alternatives = alternatives ?? 0
+        }
         self.generation = generation
     }
 }
@@ -77,7 +79,8 @@ enum ChatFields {
     }
 
     /// Every field, as the OpenAPI document lists them.
-    static let all: [any AnyRequestField] = [messages, memory, logprobs, topLogprobs] + GenerationFields.all
+    static let all: [any AnyRequestField] =
+        [messages, memory, logprobs, topLogprobs] + GenerationFields.all
 
     /// The fields of `memory`.
     private enum Memory {
@@ -92,8 +95,10 @@ enum ChatFields {
         static func options(_ fields: JSONFields) throws -> MemoryOptions {
             let standard = MemoryOptions()
             return MemoryOptions(
-                user: try user.read(fields), tenant: try tenant.read(fields), session: try session.read(fields),
-                limit: try limit.read(fields) ?? standard.limit, also: try also.read(fields) ?? standard.also,
+                user: try user.read(fields), tenant: try tenant.read(fields),
+                session: try session.read(fields),
+                limit: try limit.read(fields) ?? standard.limit,
+                also: try also.read(fields) ?? standard.also,
                 remembers: try remember.read(fields) ?? standard.remembers)
         }
     }
@@ -105,7 +110,8 @@ enum ChatFields {
             throw InputError("A message's role must be system, developer, user, assistant or tool.")
         }
         // The developer's word is the system's under a newer name.
-        return ChatMessage(role: role == "developer" ? "system" : role, content: try content(json["content"]))
+        return ChatMessage(
+            role: role == "developer" ? "system" : role, content: try content(json["content"]))
     }
 
     private static func content(_ json: JSONValue?) throws -> String {

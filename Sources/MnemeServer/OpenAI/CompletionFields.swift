@@ -43,16 +43,18 @@ enum CompletionFields {
     ) { request, name in
         guard let value = request[name] else { return nil }
         if let text = value.string { return .text(text) }
-        guard let ids = value.array, case let tokens = ids.compactMap({ $0.int.flatMap { Int32(exactly: $0) } }),
+        guard let ids = value.array,
+            case let tokens = ids.compactMap({ $0.int.flatMap { Int32(exactly: $0) } }),
             tokens.count == ids.count
         else { throw InputError("'\(name)' must be a text, or a list of token ids.") }
         return .tokens(tokens)
     }
 
     /// What OpenAI's API has and this server does not do.
-    static let plain = ([("echo", false), ("best_of", 1), ("suffix", .null)] as [(String, JSONValue)]).map {
-        RequestField($0, only: $1, otherwise: "'\($0)' is not done for completions.")
-    }
+    static let plain =
+        ([("echo", false), ("best_of", 1), ("suffix", .null)] as [(String, JSONValue)]).map {
+            RequestField($0, only: $1, otherwise: "'\($0)' is not done for completions.")
+        }
 
     /// Every field, as the OpenAPI document lists them.
     static let all: [any AnyRequestField] = [prompt, logprobs] + GenerationFields.all + plain

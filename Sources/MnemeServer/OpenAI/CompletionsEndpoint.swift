@@ -74,16 +74,20 @@ private struct CompletionForm: Sendable {
                 try await send(part(text, .null, logprobs))
             case .finished(let reason, let usage):
                 try await send(
-                    part("", .string(reason.rawValue), nil, with: includesUsage ? ["usage": usage.json] : [:]))
+                    part(
+                        "", .string(reason.rawValue), nil,
+                        with: includesUsage ? ["usage": usage.json] : [:]))
             }
         }
     }
 
     private func part(
-        _ text: String, _ reason: JSONValue, _ logprobs: CompletionLogprobs?, with members: [String: JSONValue] = [:]
+        _ text: String, _ reason: JSONValue, _ logprobs: CompletionLogprobs?,
+        with members: [String: JSONValue] = [:]
     ) -> JSONValue {
         let choice: JSONValue = [
-            "index": 0, "text": .string(text), "finish_reason": reason, "logprobs": logprobs?.json ?? .null,
+            "index": 0, "text": .string(text), "finish_reason": reason,
+            "logprobs": logprobs?.json ?? .null,
         ]
         return envelope.part("text_completion", choices: [choice], with: members)
     }

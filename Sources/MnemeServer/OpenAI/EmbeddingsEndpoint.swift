@@ -36,14 +36,17 @@ enum EmbeddingsFields {
         case .array(let list):
             texts = list.compactMap(\.string)
             guard texts.count == list.count else {
-                throw InputError("'\(name)' must be a text or a list of texts; token ids are not taken.")
+                throw InputError(
+                    "'\(name)' must be a text or a list of texts; token ids are not taken.")
             }
         default: return nil
         }
         guard (1...maximumInputs).contains(texts.count) else {
             throw InputError("'\(name)' must hold 1 to \(maximumInputs) texts.")
         }
-        guard texts.allSatisfy({ !$0.isEmpty }) else { throw InputError("'\(name)' must not hold an empty text.") }
+        guard texts.allSatisfy({ !$0.isEmpty }) else {
+            throw InputError("'\(name)' must not hold an empty text.")
+        }
         return texts
     }
 
@@ -73,16 +76,22 @@ enum EmbeddingsEndpoint {
         _ = try EmbeddingsFields.model.read(request)
         if let wanted = try EmbeddingsFields.dimensions.read(request), wanted != embedder.dimension {
             throw InputError(
-                "The model \(embedder.identifier) has \(embedder.dimension) dimensions; another number cannot be had.")
+                "The model \(embedder.identifier) has \(embedder.dimension) dimensions; another number cannot be had."
+            )
         }
         let encoding = try EmbeddingsFields.encoding.read(request) ?? .float
         let (vectors, tokens) = try await memory.embed(texts)
         let data = texts.indices.map { i -> JSONValue in
-            ["object": "embedding", "index": .number(Double(i)), "embedding": json(vectors[i], encoding)]
+            [
+                "object": "embedding", "index": .number(Double(i)),
+                "embedding": json(vectors[i], encoding),
+            ]
         }
         return try .json([
             "object": "list", "data": .array(data), "model": .string(embedder.identifier),
-            "usage": ["prompt_tokens": .number(Double(tokens)), "total_tokens": .number(Double(tokens))],
+            "usage": [
+                "prompt_tokens": .number(Double(tokens)), "total_tokens": .number(Double(tokens)),
+            ],
         ])
     }
 

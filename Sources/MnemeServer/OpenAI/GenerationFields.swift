@@ -18,7 +18,9 @@ enum GenerationFields {
     static let includeUsage = RequestField<Bool>("include_usage")
 
     /// Whether a stream tells at its end what it cost.
-    static let streamOptions = RequestField<Bool>("stream_options", schema: .schema(of: [includeUsage])) {
+    static let streamOptions = RequestField<Bool>(
+        "stream_options", schema: .schema(of: [includeUsage])
+    ) {
         try $0.fields($1).flatMap { try includeUsage.read($0) }
     }
 
@@ -38,7 +40,11 @@ enum GenerationFields {
     /// Texts that the answer ends before.
     static let stop = RequestField<[String]>(
         "stop",
-        schema: ["oneOf": [["type": "string"], ["type": "array", "maxItems": 16, "items": ["type": "string"]]]]
+        schema: [
+            "oneOf": [
+                ["type": "string"], ["type": "array", "maxItems": 16, "items": ["type": "string"]],
+            ]
+        ]
     ) { request, name in
         guard let value = request[name] else { return nil }
         if let text = value.string { return [text] }
@@ -60,7 +66,10 @@ enum GenerationFields {
         schema: [
             "type": "object",
             "properties": [
-                "type": ["type": "string", "enum": .array(ResponseFormat.allCases.map { .string($0.rawValue) })],
+                "type": [
+                    "type": "string",
+                    "enum": .array(ResponseFormat.allCases.map { .string($0.rawValue) }),
+                ],
                 "json_schema": ["type": "object"],
             ],
         ]
@@ -68,7 +77,8 @@ enum GenerationFields {
         guard let type = try request.fields(name)?.text("type") else { return nil }
         guard let format = ResponseFormat(rawValue: type) else {
             throw InputError(
-                "'\(name)' of the type '\(type.prefix(40))' is not known: text, json_object or json_schema.")
+                "'\(name)' of the type '\(type.prefix(40))' is not known: text, json_object or json_schema."
+            )
         }
         return format
     }
@@ -82,7 +92,8 @@ enum GenerationFields {
     /// Every field, as the OpenAPI document lists them.
     static let all: [any AnyRequestField] =
         [
-            model, maxTokens, maxCompletionTokens, temperature, topP, topK, minP, repetitionPenalty, presencePenalty,
+            model, maxTokens, maxCompletionTokens, temperature, topP, topK, minP, repetitionPenalty,
+            presencePenalty,
             frequencyPenalty, seed, stream, streamOptions, logitBias, stop, responseFormat,
         ] + plain
 
@@ -102,7 +113,8 @@ enum GenerationFields {
         case nil, .text: break
         case .jsonObject: generation.schema = .anyObject
         case .jsonSchema:
-            generation.schema = try JSONSchema(body, at: [responseFormat.name, "json_schema", "schema"])
+            generation.schema = try JSONSchema(
+                body, at: [responseFormat.name, "json_schema", "schema"])
         }
         return generation
     }

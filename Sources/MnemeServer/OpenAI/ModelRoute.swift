@@ -18,7 +18,8 @@ struct ModelRoute: Sendable {
     let fields: [any AnyRequestField]
 
     private init(
-        _ route: Route, _ name: String, operation: String? = nil, _ summary: String, permission: Permission? = nil,
+        _ route: Route, _ name: String, operation: String? = nil, _ summary: String,
+        permission: Permission? = nil,
         fields: [any AnyRequestField] = []
     ) {
         self.route = route
@@ -31,15 +32,19 @@ struct ModelRoute: Sendable {
 
     static let chat = ModelRoute(
         Route(.post, "/v1/chat/completions"), "chat",
-        "An answer in a conversation (OpenAI-compatible), with `memory` if asked for.", permission: .read,
+        "An answer in a conversation (OpenAI-compatible), with `memory` if asked for.",
+        permission: .read,
         fields: ChatFields.all)
     static let completions = ModelRoute(
-        Route(.post, "/v1/completions"), "completions", "The continuation of a text (OpenAI-compatible).",
+        Route(.post, "/v1/completions"), "completions",
+        "The continuation of a text (OpenAI-compatible).",
         permission: .read, fields: CompletionFields.all)
     static let embeddings = ModelRoute(
-        Route(.post, "/v1/embeddings"), "embeddings", "Vectors of texts (OpenAI-compatible).", permission: .read,
+        Route(.post, "/v1/embeddings"), "embeddings", "Vectors of texts (OpenAI-compatible).",
+        permission: .read,
         fields: EmbeddingsFields.all)
-    static let models = ModelRoute(Route(.get, "/v1/models"), "models", "The models that are served.")
+    static let models = ModelRoute(
+        Route(.get, "/v1/models"), "models", "The models that are served.")
     static let model = ModelRoute(
         Route(.get, "/v1/models/{id}"), "model", operation: "models", "One model that is served.")
 

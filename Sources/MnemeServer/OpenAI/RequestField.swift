@@ -96,7 +96,8 @@ extension JSONValue {
     static func schema(of fields: [any AnyRequestField]) -> JSONValue {
         var schema: [String: JSONValue] = [
             "type": "object",
-            "properties": .object(Dictionary(uniqueKeysWithValues: fields.map { ($0.name, $0.schema) })),
+            "properties": .object(
+                Dictionary(uniqueKeysWithValues: fields.map { ($0.name, $0.schema) })),
         ]
         let required = fields.filter(\.isRequired).map { JSONValue.string($0.name) }
         if !required.isEmpty { schema["required"] = .array(required) }

@@ -11,13 +11,17 @@ struct ServedModels: Sendable {
     let embedder: String?
 
     /// `/v1/models`, the language model first.
-    var list: JSONValue { ["object": "list", "data": .array([language, embedder].compactMap { $0 }.map(Self.entry))] }
+    var list: JSONValue {
+        ["object": "list", "data": .array([language, embedder].compactMap { $0 }.map(Self.entry))]
+    }
 
     /// `/v1/models/{id}`.
     ///
     /// - Throws: ``UnknownModel``.
     func entry(_ name: String) throws -> JSONValue {
-        guard name == embedder || isLanguage(name) else { throw UnknownModel(name: name, known: language) }
+        guard name == embedder || isLanguage(name) else {
+            throw UnknownModel(name: name, known: language)
+        }
         return Self.entry(name)
     }
 
@@ -26,7 +30,9 @@ struct ServedModels: Sendable {
         guard isLanguage(name) else { throw UnknownModel(name: name, known: language) }
     }
 
-    private func isLanguage(_ name: String) -> Bool { language != nil && (name == language || name == alias) }
+    private func isLanguage(_ name: String) -> Bool {
+        language != nil && (name == language || name == alias)
+    }
 
     private static func entry(_ name: String) -> JSONValue {
         ["id": .string(name), "object": "model", "created": 0, "owned_by": "local"]
@@ -42,11 +48,13 @@ struct UnknownModel: MnemeError {
     /// - Parameter known: the language model that is served, if any.
     init(name: String, known: String?) {
         let help =
-            known.map { "This server runs '\($0)'." } ?? "This server runs no language model; start it with --model."
+            known.map { "This server runs '\($0)'." }
+            ?? "This server runs no language model; start it with --model."
         message = "The model '\(name.prefix(80))' is not served. \(help)"
     }
 
     private init(_ message: String) { self.message = message }
 
-    static let embedder = UnknownModel("This server runs without an embedding model. `mneme pull minilm` fetches one.")
+    static let embedder = UnknownModel(
+        "This server runs without an embedding model. `mneme pull minilm` fetches one.")
 }

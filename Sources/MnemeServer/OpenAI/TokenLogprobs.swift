@@ -7,9 +7,12 @@ struct ChatLogprobs: Sendable {
     let tokenizer: any Tokenizer
 
     /// A token with those that were nearly taken.
-    func entry(_ token: Int32, _ probability: Double, _ alternatives: [TokenProbability]) -> JSONValue {
+    func entry(_ token: Int32, _ probability: Double, _ alternatives: [TokenProbability])
+        -> JSONValue
+    {
         var result = members(token, probability)
-        result["top_logprobs"] = .array(alternatives.map { .object(members($0.token, $0.logProbability)) })
+        result["top_logprobs"] = .array(
+            alternatives.map { .object(members($0.token, $0.logProbability)) })
         return .object(result)
     }
 
@@ -33,7 +36,8 @@ struct CompletionLogprobs: Sendable {
     init(offset: Int = 0) { self.offset = offset }
 
     mutating func append(
-        _ token: Int32, _ probability: Double, _ others: [TokenProbability], text: String, _ tokenizer: any Tokenizer
+        _ token: Int32, _ probability: Double, _ others: [TokenProbability], text: String,
+        _ tokenizer: any Tokenizer
     ) {
         tokens.append(.string(tokenizer.text(token)))
         values.append(.logprob(probability))
@@ -45,7 +49,8 @@ struct CompletionLogprobs: Sendable {
 
     var json: JSONValue {
         [
-            "tokens": .array(tokens), "token_logprobs": .array(values), "top_logprobs": .array(alternatives),
+            "tokens": .array(tokens), "token_logprobs": .array(values),
+            "top_logprobs": .array(alternatives),
             "text_offset": .array(offsets),
         ]
     }

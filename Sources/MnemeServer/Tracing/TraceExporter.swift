@@ -9,11 +9,13 @@ import Tracing
     import FoundationNetworking
 #endif
 
-/// Sends spans in OpenTelemetry's JSON (OTLP 1.x, `ExportTraceServiceRequest`): to a collector over HTTP, or to a file of which each line is one request,
-/// as the collector's `otlpjsonfile` receiver reads it.
+/// Sends spans in OpenTelemetry's JSON (OTLP 1.x, `ExportTraceServiceRequest`): to a collector over
+/// HTTP, or to a file of which each line is one request, as the collector's `otlpjsonfile` receiver
+/// reads it.
 ///
-/// Spans are handed over in the background, a second's worth together. If they come faster than they can be handed over, or nobody takes them, they are
-/// dropped and counted: answers never wait for them. They carry names, times and numbers, no content.
+/// Spans are handed over in the background, a second's worth together. If they come faster than
+/// they can be handed over, or nobody takes them, they are dropped and counted: answers never wait
+/// for them. They carry names, times and numbers, no content.
 public final class TraceExporter: Sendable {
     private enum Target: Sendable { case file(String), collector(URL) }
     private struct State: Sendable {
@@ -30,7 +32,8 @@ public final class TraceExporter: Sendable {
     /// - Parameters:
     ///   - target: `http://host:4318` (or the full path of its receiver), or a file.
     ///   - version: the program's.
-    /// - Throws: `InputError` if that is no such address, an error of the file if it cannot be written.
+    /// - Throws: `InputError` if that is no such address, an error of the file if it cannot be
+    ///   written.
     public init(to target: String, version: String) throws {
         if target.hasPrefix("http://") || target.hasPrefix("https://") {
             guard var url = URL(string: target), url.host != nil else {
@@ -101,7 +104,9 @@ public final class TraceExporter: Sendable {
         let done = DispatchSemaphore(value: 0), isTaken = NIOLockedValueBox(false)
         let task = URLSession.shared.dataTask(with: request) { _, response, _ in
             isTaken.withLockedValue {
-                $0 = (response as? HTTPURLResponse).map { (200..<300).contains($0.statusCode) } ?? false
+                $0 =
+                    (response as? HTTPURLResponse).map { (200..<300).contains($0.statusCode) }
+                    ?? false
             }
             done.signal()
         }
@@ -112,7 +117,9 @@ public final class TraceExporter: Sendable {
 
     // MARK: JSON
 
-    private static func json(_ span: RecordedSpan, _ ended: RecordedSpan.State, end: UInt64) -> String {
+    private static func json(_ span: RecordedSpan, _ ended: RecordedSpan.State, end: UInt64)
+        -> String
+    {
         var attributes: [String] = []
         // swift-format-ignore: ReplaceForEachWithForLoop
         ended.attributes.forEach { key, value in attributes.append(attribute(key, value)) }
@@ -126,17 +133,23 @@ public final class TraceExporter: Sendable {
             }
         var fields = [
             "\"traceId\":\"\(span.identity.traceDigits)\"",
-            "\"spanId\":\"\(TraceIdentity.digits(span.identity.span))\"", "\"name\":\(string(ended.name))",
-            "\"kind\":\(kind)", "\"startTimeUnixNano\":\"\(span.start)\"", "\"endTimeUnixNano\":\"\(end)\"",
+            "\"spanId\":\"\(TraceIdentity.digits(span.identity.span))\"",
+            "\"name\":\(string(ended.name))",
+            "\"kind\":\(kind)", "\"startTimeUnixNano\":\"\(span.start)\"",
+            "\"endTimeUnixNano\":\"\(end)\"",
             "\"attributes\":[\(attributes.sorted().joined(separator: ","))]",
         ]
-        if let parent = span.parent { fields.append("\"parentSpanId\":\"\(TraceIdentity.digits(parent))\"") }
+        if let parent = span.parent {
+            fields.append("\"parentSpanId\":\"\(TraceIdentity.digits(parent))\"")
+        }
         if !ended.events.isEmpty {
             fields.append(
                 "\"events\":[\(ended.events.map { "{\"timeUnixNano\":\"\($0.time)\",\"name\":\(string($0.name))}" }.joined(separator: ","))]"
             )
         }
-        if let error = ended.error { fields.append("\"status\":{\"code\":2,\"message\":\(string(error))}") }
+        if let error = ended.error {
+            fields.append("\"status\":{\"code\":2,\"message\":\(string(error))}")
+        }
         return "{\(fields.joined(separator: ","))}"
     }
 
@@ -153,5 +166,7 @@ public final class TraceExporter: Sendable {
         return "{\"key\":\(string(key)),\"value\":\(text)}"
     }
 
-    private static func string(_ text: String) -> String { (try? OperationTable.encode(text)) ?? "\"\"" }
+    private static func string(_ text: String) -> String {
+        (try? OperationTable.encode(text)) ?? "\"\""
+    }
 }

@@ -8,7 +8,9 @@ struct TraceIdentity: Sendable, Equatable {
     var trace: (UInt64, UInt64), span: UInt64
     var isSampled = true
 
-    static func == (a: Self, b: Self) -> Bool { a.trace == b.trace && a.span == b.span && a.isSampled == b.isSampled }
+    static func == (a: Self, b: Self) -> Bool {
+        a.trace == b.trace && a.span == b.span && a.isSampled == b.isSampled
+    }
 
     init(trace: (UInt64, UInt64)? = nil, isSampled: Bool = true) {
         self.trace = trace ?? (.random(in: .min ... .max), .random(in: 1 ... .max))
@@ -16,14 +18,19 @@ struct TraceIdentity: Sendable, Equatable {
         self.isSampled = isSampled
     }
 
-    /// Reads a header `traceparent`: `00-<32 digits>-<16 digits>-<2 digits>`, see w3.org/TR/trace-context.
+    /// Reads a header `traceparent`: `00-<32 digits>-<16 digits>-<2 digits>`, see
+    /// w3.org/TR/trace-context.
     init?(header: String) {
         let parts = header.split(separator: "-", omittingEmptySubsequences: false)
-        guard parts.count >= 4, parts[0].utf8.count == 2, parts[0] != "ff", parts[0] != "00" || parts.count == 4,
+        guard parts.count >= 4, parts[0].utf8.count == 2, parts[0] != "ff",
+            parts[0] != "00" || parts.count == 4,
             parts[1].utf8.count == 32,
             parts[2].utf8.count == 16, parts[3].utf8.count == 2,
-            parts.prefix(4).allSatisfy({ $0.utf8.allSatisfy { (48...57).contains($0) || (97...102).contains($0) } }),
-            let high = UInt64(parts[1].prefix(16), radix: 16), let low = UInt64(parts[1].suffix(16), radix: 16),
+            parts.prefix(4).allSatisfy({
+                $0.utf8.allSatisfy { (48...57).contains($0) || (97...102).contains($0) }
+            }),
+            let high = UInt64(parts[1].prefix(16), radix: 16),
+            let low = UInt64(parts[1].suffix(16), radix: 16),
             let span = UInt64(parts[2], radix: 16),
             let flags = UInt8(parts[3], radix: 16), high != 0 || low != 0, span != 0
         else { return nil }
@@ -37,8 +44,8 @@ struct TraceIdentity: Sendable, Equatable {
 
 private enum TraceKey: InstrumentationContextKey { typealias Value = TraceIdentity }
 
-/// Makes spans and hands them to a ``TraceExporter`` when they end. What a request's `traceparent` says is followed: its trace goes on, and what is not
-/// sampled there is not recorded here.
+/// Makes spans and hands them to a ``TraceExporter`` when they end. What a request's `traceparent`
+/// says is followed: its trace goes on, and what is not sampled there is not recorded here.
 public struct TraceRecorder: Tracer {
     private let exporter: TraceExporter
 
@@ -46,7 +53,8 @@ public struct TraceRecorder: Tracer {
     public init(exporter: TraceExporter) { self.exporter = exporter }
 
     public func startSpan<Instant: TracerInstant>(
-        _ operationName: String, context: @autoclosure () -> InstrumentationContext, ofKind kind: SpanKind,
+        _ operationName: String, context: @autoclosure () -> InstrumentationContext,
+        ofKind kind: SpanKind,
         at instant: @autoclosure () -> Instant,
         function: String, file fileID: String, line: UInt
     ) -> RecordedSpan {
@@ -55,7 +63,8 @@ public struct TraceRecorder: Tracer {
             identity = TraceIdentity(trace: parent?.trace, isSampled: parent?.isSampled ?? true)
         context[TraceKey.self] = identity
         return RecordedSpan(
-            operationName, context, identity, parent: parent?.span, kind: kind, start: instant().nanosecondsSinceEpoch,
+            operationName, context, identity, parent: parent?.span, kind: kind,
+            start: instant().nanosecondsSinceEpoch,
             exporter: identity.isSampled ? exporter : nil)
     }
 
@@ -65,7 +74,9 @@ public struct TraceRecorder: Tracer {
         _ carrier: Carrier, into context: inout InstrumentationContext, using extractor: Extract
     )
     where Extract.Carrier == Carrier {
-        if let identity = extractor.extract(key: "traceparent", from: carrier).flatMap({ TraceIdentity(header: $0) }) {
+        if let identity = extractor.extract(key: "traceparent", from: carrier).flatMap({
+            TraceIdentity(header: $0)
+        }) {
             context[TraceKey.self] = identity
         }
     }
@@ -97,7 +108,8 @@ public final class RecordedSpan: Span {
     private let state: NIOLockedValueBox<State>
 
     init(
-        _ name: String, _ context: InstrumentationContext, _ identity: TraceIdentity, parent: UInt64?, kind: SpanKind,
+        _ name: String, _ context: InstrumentationContext, _ identity: TraceIdentity,
+        parent: UInt64?, kind: SpanKind,
         start: UInt64,
         exporter: TraceExporter?
     ) {
@@ -125,7 +137,9 @@ public final class RecordedSpan: Span {
 
     public func addEvent(_ event: SpanEvent) {
         state.withLockedValue {
-            if $0.events.count < Self.maximumEvents { $0.events.append((event.name, event.nanosecondsSinceEpoch)) }
+            if $0.events.count < Self.maximumEvents {
+                $0.events.append((event.name, event.nanosecondsSinceEpoch))
+            }
         }
     }
 
@@ -145,6 +159,8 @@ public final class RecordedSpan: Span {
             state.isEnded = true
             return state
         }
-        if let ended, let exporter { exporter.add(self, ended, end: instant().nanosecondsSinceEpoch) }
+        if let ended, let exporter {
+            exporter.add(self, ended, end: instant().nanosecondsSinceEpoch)
+        }
     }
 }

@@ -24,7 +24,9 @@ public enum Grantee: Hashable, Sendable {
 
     /// All grantees that a principal is.
     static func all(of principal: Principal) -> [Grantee] {
-        [.everyone] + [principal.user.map(Grantee.user), principal.agent.map(Grantee.agent)].compactMap(\.self)
+        [.everyone]
+            + [principal.user.map(Grantee.user), principal.agent.map(Grantee.agent)].compactMap(
+                \.self)
             + principal.roles.map(Grantee.role)
     }
 }
@@ -43,7 +45,9 @@ extension Grantee: CustomStringConvertible, Codable {
         let text = try decoder.singleValueContainer().decode(String.self)
         guard let known = Grantee(text) else {
             throw DecodingError.dataCorrupted(
-                .init(codingPath: decoder.codingPath, debugDescription: "'\(text.prefix(60))' is nobody to grant to."))
+                .init(
+                    codingPath: decoder.codingPath,
+                    debugDescription: "'\(text.prefix(60))' is nobody to grant to."))
         }
         self = known
     }

@@ -27,7 +27,9 @@ public struct MemoryPolicy: Sendable, Codable, Equatable {
     public var keepsOriginals: Bool
 
     /// Holds what steers, and takes nothing out.
-    public init(protection: Protection = .hold, redaction: Set<Redaction> = [], keepsOriginals: Bool = false) {
+    public init(
+        protection: Protection = .hold, redaction: Set<Redaction> = [], keepsOriginals: Bool = false
+    ) {
         self.protection = protection
         self.redaction = redaction
         self.keepsOriginals = keepsOriginals

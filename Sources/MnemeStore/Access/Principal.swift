@@ -35,7 +35,9 @@ extension Sensitivity: Codable {
         let name = try decoder.singleValueContainer().decode(String.self)
         guard let known = Sensitivity(name: name) else {
             throw DecodingError.dataCorrupted(
-                .init(codingPath: decoder.codingPath, debugDescription: "'\(name.prefix(40))' is not a sensitivity."))
+                .init(
+                    codingPath: decoder.codingPath,
+                    debugDescription: "'\(name.prefix(40))' is not a sensitivity."))
         }
         self = known
     }
@@ -53,7 +55,8 @@ extension KeyedDecodingContainer {
     }
 }
 
-/// Who calls: what they may do, and whose memories are theirs. All else is reached through a ``Grant``.
+/// Who calls: what they may do, and whose memories are theirs. All else is reached through a
+/// ``Grant``.
 public struct Principal: Sendable, Codable, Hashable {
     /// How it is named in the journal.
     public var name: String
@@ -63,7 +66,8 @@ public struct Principal: Sendable, Codable, Hashable {
     public var tenant: String?
     /// The user whose memories are its own; nil reaches all of the tenant.
     public var user: String?
-    /// The agent that it is, if it is one: of its user's memories it reaches those of this agent and those of none.
+    /// The agent that it is, if it is one: of its user's memories it reaches those of this agent
+    /// and those of none.
     public var agent: String?
     /// Roles that grants may name.
     public var roles: Set<String>
@@ -72,9 +76,11 @@ public struct Principal: Sendable, Codable, Hashable {
     /// The most memories that an owner may have for this principal to add more; nil sets no bound.
     public var quota: Int?
 
-    /// A principal; what is left out sets no bound. A user without a tenant is one of the tenant `default`.
+    /// A principal; what is left out sets no bound. A user without a tenant is one of the tenant
+    /// `default`.
     public init(
-        name: String, permissions: Set<Permission>, tenant: String? = nil, user: String? = nil, agent: String? = nil,
+        name: String, permissions: Set<Permission>, tenant: String? = nil, user: String? = nil,
+        agent: String? = nil,
         roles: Set<String> = [],
         clearance: Sensitivity = .restricted, quota: Int? = nil
     ) {
@@ -119,7 +125,8 @@ public struct Caller: Sendable {
 
     /// A call; now, without a reason, unless told.
     public init(
-        _ principal: Principal, operation: String? = nil, reason: String? = nil, request: String? = nil,
+        _ principal: Principal, operation: String? = nil, reason: String? = nil,
+        request: String? = nil,
         time: Date = Date()
     ) {
         self.principal = principal
@@ -132,7 +139,8 @@ public struct Caller: Sendable {
     /// The local user, who may do everything.
     public static var local: Caller { Caller(.local) }
 
-    /// Whether Mneme itself asks, as for an index: what it reads is handed to nobody, and not written down.
+    /// Whether Mneme itself asks, as for an index: what it reads is handed to nobody, and not
+    /// written down.
     package private(set) var isInternal = false
     /// Mneme itself.
     package static var mneme: Caller {

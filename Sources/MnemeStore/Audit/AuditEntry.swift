@@ -40,7 +40,8 @@ public struct AuditEntry: Sendable, Codable, Equatable {
     public var hash = Data()
 
     package init(
-        _ caller: Caller, _ owner: Owner?, default operation: String, outcome: Outcome = .done, cubes: [CubeID] = [],
+        _ caller: Caller, _ owner: Owner?, default operation: String, outcome: Outcome = .done,
+        cubes: [CubeID] = [],
         count: Int? = nil
     ) {
         time = caller.time
@@ -54,7 +55,10 @@ public struct AuditEntry: Sendable, Codable, Equatable {
         request = caller.request
     }
 
-    package init(position: Int64, time: Date, principal: String, operation: String, owner: Owner?, outcome: Outcome) {
+    package init(
+        position: Int64, time: Date, principal: String, operation: String, owner: Owner?,
+        outcome: Outcome
+    ) {
         self.position = position
         self.time = time
         self.principal = principal
@@ -78,7 +82,10 @@ public struct AuditEntry: Sendable, Codable, Equatable {
         func add(_ text: String?) { add(text.map { Data($0.utf8) }) }
         add(position)
         add(Int64(bitPattern: time.timeIntervalSince1970.bitPattern))
-        for text in [principal, operation, owner?.tenant, owner?.user, outcome.rawValue, reason, request, detail] {
+        for text in [
+            principal, operation, owner?.tenant, owner?.user, outcome.rawValue, reason, request,
+            detail,
+        ] {
             add(text)
         }
         add(PackedIDs.data(of: cubes))
@@ -105,13 +112,15 @@ public struct AuditCheckpoint: Sendable, Codable, Equatable {
     /// Whether the signature is of this key and for this place.
     public var isValid: Bool {
         (try? Curve25519.Signing.PublicKey(rawRepresentation: key))?
-            .isValidSignature(signature, for: Self.message(position: position, hash: hash, time: time)) ?? false
+            .isValidSignature(
+                signature, for: Self.message(position: position, hash: hash, time: time)) ?? false
     }
 }
 
 /// What ``AuditStore/verifyAudit(keys:head:by:)`` found.
 public struct AuditReport: Sendable, Codable {
-    /// Entries looked at, and the last one's place and hash: note them elsewhere to notice if the end is cut off.
+    /// Entries looked at, and the last one's place and hash: note them elsewhere to notice if the
+    /// end is cut off.
     public var entries: Int, position: Int64, head: Data
     /// The first entry's place: above 1 if the log was shortened.
     public var begin: Int64 = 1

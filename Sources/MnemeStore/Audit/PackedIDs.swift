@@ -18,7 +18,8 @@ enum PackedIDs {
         stride(from: 0, to: data.count / 16 * 16, by: 16).map { start in
             var uuid = UUID().uuid
             withUnsafeMutableBytes(of: &uuid) {
-                _ = data.copyBytes(to: $0, from: data.startIndex + start..<data.startIndex + start + 16)
+                _ = data.copyBytes(
+                    to: $0, from: data.startIndex + start..<data.startIndex + start + 16)
             }
             return CubeID(stored: UUID(uuid: uuid).uuidString.lowercased())
         }

@@ -1,6 +1,8 @@
-/// Something that a text says of which only one thing holds at a time: where somebody lives, what a thing costs.
+/// Something that a text says of which only one thing holds at a time: where somebody lives, what a
+/// thing costs.
 ///
-/// Of two memories that claim different things, the later one holds from its time on; see ``MemCube/validUntil``.
+/// Of two memories that claim different things, the later one holds from its time on; see
+/// ``MemCube/validUntil``.
 public struct Claim: Hashable, Sendable, Codable {
     /// Of whom or what, lower-cased: `ana`, `ana's dog`, `key`.
     public var subject: String

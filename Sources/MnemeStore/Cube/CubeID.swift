@@ -26,7 +26,8 @@ public struct CubeID: Hashable, Sendable, Codable, Comparable, CustomStringConve
                     text[place] = UInt8(ascii: "-")
                     place += 1
                 }
-                text[place] = digits[Int((nibble < 16 ? high : random) >> UInt64(60 - nibble % 16 * 4) & 15)]
+                text[place] =
+                    digits[Int((nibble < 16 ? high : random) >> UInt64(60 - nibble % 16 * 4) & 15)]
                 place += 1
             }
             return 36
@@ -46,7 +47,9 @@ public struct CubeID: Hashable, Sendable, Codable, Comparable, CustomStringConve
         let text = try decoder.singleValueContainer().decode(String.self)
         guard let id = CubeID(text) else {
             throw DecodingError.dataCorrupted(
-                .init(codingPath: decoder.codingPath, debugDescription: "'\(text.prefix(60))' is not a memory id."))
+                .init(
+                    codingPath: decoder.codingPath,
+                    debugDescription: "'\(text.prefix(60))' is not a memory id."))
         }
         self = id
     }

@@ -1,7 +1,7 @@
 import Foundation
 
-/// Writes cubes as the JSON that ``StoreCoding`` reads: one pass, several times as fast as `JSONEncoder`,
-/// which took a third of a write.
+/// Writes cubes as the JSON that ``StoreCoding`` reads: one pass, several times as fast as
+/// `JSONEncoder`, which took a third of a write.
 struct CubeJSON {
     /// The cube's header column, see ``CubeHeader``.
     let header: String
@@ -91,14 +91,18 @@ struct CubeJSON {
         mutating func key(_ name: StaticString) {
             separate()
             bytes.append(UInt8(ascii: "\""))
-            bytes.append(contentsOf: UnsafeBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount))
+            bytes.append(
+                contentsOf: UnsafeBufferPointer(
+                    start: name.utf8Start, count: name.utf8CodeUnitCount))
             bytes.append(contentsOf: "\":".utf8)
             needsComma = false
         }
 
         mutating func object(_ body: (inout Writer) -> Void) { enclosed("{", "}", body) }
 
-        mutating func list<T>(_ name: StaticString, _ values: [T], _ body: (inout Writer, T) -> Void) {
+        mutating func list<T>(
+            _ name: StaticString, _ values: [T], _ body: (inout Writer, T) -> Void
+        ) {
             key(name)
             enclosed("[", "]") { for value in values { body(&$0, value) } }
         }
@@ -146,7 +150,8 @@ struct CubeJSON {
             bytes.append(UInt8(ascii: "\""))
             for byte in value.utf8 {
                 switch byte {
-                case UInt8(ascii: "\""), UInt8(ascii: "\\"): bytes.append(contentsOf: [UInt8(ascii: "\\"), byte])
+                case UInt8(ascii: "\""), UInt8(ascii: "\\"):
+                    bytes.append(contentsOf: [UInt8(ascii: "\\"), byte])
                 case 0..<32: bytes.append(contentsOf: String(format: "\\u%04x", Int(byte)).utf8)
                 default: bytes.append(byte)
                 }
@@ -161,8 +166,9 @@ struct CubeJSON {
             needsComma = true
         }
 
-        private mutating func enclosed(_ open: Unicode.Scalar, _ close: Unicode.Scalar, _ body: (inout Writer) -> Void)
-        {
+        private mutating func enclosed(
+            _ open: Unicode.Scalar, _ close: Unicode.Scalar, _ body: (inout Writer) -> Void
+        ) {
             separate()
             bytes.append(UInt8(ascii: open))
             needsComma = false

@@ -41,7 +41,8 @@ extension MemCube {
         public var dates: [DateMention] = []
         /// What the text says of which only one thing holds at a time.
         public var claims: [Claim] = []
-        /// Signs that the text wants to steer a model which reads it, by name; nil if there are none.
+        /// Signs that the text wants to steer a model which reads it, by name; nil if there are
+        /// none.
         public var caution: [String]?
 
         /// Nothing found.
@@ -58,9 +59,9 @@ extension MemCube {
         public var recordedTime: Date
         /// When this version was recorded.
         public var updatedTime: Date
-        /// Since when what it says does not hold any more: a later memory says otherwise, or somebody
-        /// said so. It is recalled all the same, behind what holds, and first where a question asks
-        /// about then.
+        /// Since when what it says does not hold any more: a later memory says otherwise, or
+        /// somebody said so. It is recalled all the same, behind what holds, and first where a
+        /// question asks about then.
         public var validUntil: Date?
         /// When it stops being recalled.
         public var expires: Date?

@@ -7,7 +7,8 @@ public struct JournalEntry: Sendable, Codable, Equatable {
         case add, update, archive, restore, link, unlink, erase
         /// A former version became the present one again.
         case rollback
-        /// It holds no longer, as another memory says otherwise; it holds again; somebody said that it holds no longer.
+        /// It holds no longer, as another memory says otherwise; it holds again; somebody said that
+        /// it holds no longer.
         case supersede, reinstate, invalidate
         /// Somebody said that it is right.
         case confirm
@@ -44,7 +45,8 @@ public struct JournalEntry: Sendable, Codable, Equatable {
 
     /// An entry; what is left out is absent.
     package init(
-        position: Int64, time: Date, operation: Operation, cube: CubeID, version: Int, principal: String,
+        position: Int64, time: Date, operation: Operation, cube: CubeID, version: Int,
+        principal: String,
         reason: String? = nil, snapshot: MemCube? = nil, link: CubeLink? = nil
     ) {
         self.position = position

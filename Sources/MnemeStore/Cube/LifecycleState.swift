@@ -12,11 +12,16 @@ public enum LifecycleState: String, Sendable, Codable, CaseIterable {
         switch (self, next) {
         case (.erased, _): false
         case (_, .erased): true
-        case (.generated, .activated), (.generated, .archived), (.generated, .merged), (.generated, .frozen),
+        case (.generated, .activated), (.generated, .archived), (.generated, .merged),
+            (.generated, .frozen),
             (.generated, .quarantined):
             true
-        case (.activated, .archived), (.activated, .merged), (.activated, .frozen), (.activated, .quarantined): true
-        case (.merged, .activated), (.archived, .activated), (.frozen, .activated), (.quarantined, .activated): true
+        case (.activated, .archived), (.activated, .merged), (.activated, .frozen),
+            (.activated, .quarantined):
+            true
+        case (.merged, .activated), (.archived, .activated), (.frozen, .activated),
+            (.quarantined, .activated):
+            true
         default: false
         }
     }

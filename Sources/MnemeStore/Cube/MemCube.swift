@@ -2,7 +2,8 @@ public import Foundation
 
 /// The unit of memory: a header, a payload and what became of both.
 ///
-/// The parts' properties are the cube's own: `cube.tags` is `cube.header.tags`. JSON has them side by side.
+/// The parts' properties are the cube's own: `cube.tags` is `cube.header.tags`. JSON has them side
+/// by side.
 @dynamicMemberLookup
 public struct MemCube: Sendable, Identifiable, Equatable {
     /// Its identity, ordered by creation.
@@ -20,7 +21,8 @@ public struct MemCube: Sendable, Identifiable, Equatable {
 
     /// An active cube of version 1 with a text; the rest is set as properties.
     public init(
-        id: CubeID = CubeID(), scope: Scope, type: MemoryType, text: String, speaker: String? = nil, eventTime: Date,
+        id: CubeID = CubeID(), scope: Scope, type: MemoryType, text: String, speaker: String? = nil,
+        eventTime: Date,
         recordedTime: Date, provenance: Provenance
     ) {
         self.id = id

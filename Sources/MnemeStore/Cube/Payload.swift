@@ -67,7 +67,10 @@ public struct ActivationReference: Hashable, Sendable, Codable {
     public var sources: [String]
 
     /// A reference to blocks, and what they were computed of.
-    public init(block: String, model: String, modelHash: String, tokens: Int, bytes: Int, sources: [String] = []) {
+    public init(
+        block: String, model: String, modelHash: String, tokens: Int, bytes: Int,
+        sources: [String] = []
+    ) {
         self.sources = sources
         self.block = block
         self.model = model

@@ -10,7 +10,10 @@ public struct Scope: Hashable, Sendable, Codable {
     public var session: String?
 
     /// A scope; what is left out is `default` or absent.
-    public init(tenant: String = "default", user: String = "default", agent: String? = nil, session: String? = nil) {
+    public init(
+        tenant: String = "default", user: String = "default", agent: String? = nil,
+        session: String? = nil
+    ) {
         self.tenant = tenant
         self.user = user
         self.agent = agent

@@ -24,7 +24,9 @@ enum StoreCoding {
 
     static func decode<T: Decodable>(_ type: T.Type, _ json: String) throws -> T {
         let decoder = JSONDecoder()
-        decoder.dateDecodingStrategy = .custom { try time($0.singleValueContainer().decode(Double.self)) }
+        decoder.dateDecodingStrategy = .custom {
+            try time($0.singleValueContainer().decode(Double.self))
+        }
         do { return try decoder.decode(type, from: Data(json.utf8)) } catch {
             throw StoreError(.corrupt, "A record of the store cannot be read. Run `mneme doctor`.")
         }

@@ -14,7 +14,8 @@ public struct CronExpression: Hashable, Sendable, Codable, CustomStringConvertib
     private let eitherDay: Bool
 
     private static let short = [
-        "@hourly": "0 * * * *", "@daily": "0 0 * * *", "@weekly": "0 0 * * 0", "@monthly": "0 0 1 * *",
+        "@hourly": "0 * * * *", "@daily": "0 0 * * *", "@weekly": "0 0 * * 0",
+        "@monthly": "0 0 1 * *",
     ]
     private static let monthNames = [
         "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec",
@@ -37,13 +38,16 @@ public struct CronExpression: Hashable, Sendable, Codable, CustomStringConvertib
         guard next(after: Date(timeIntervalSince1970: 0)) != nil else { return nil }
     }
 
-    private static func values(_ field: String, _ range: ClosedRange<Int>, names: [String] = [], from first: Int = 0)
+    private static func values(
+        _ field: String, _ range: ClosedRange<Int>, names: [String] = [], from first: Int = 0
+    )
         -> Set<Int>?
     {
         var found: Set<Int> = []
         for part in field.split(separator: ",", omittingEmptySubsequences: false) {
             let pieces = part.split(separator: "/", omittingEmptySubsequences: false)
-            guard pieces.count <= 2, let step = pieces.count == 2 ? Int(pieces[1]) : 1, step > 0 else { return nil }
+            guard pieces.count <= 2, let step = pieces.count == 2 ? Int(pieces[1]) : 1, step > 0
+            else { return nil }
             func number(_ text: Substring) -> Int? {
                 Int(text) ?? names.firstIndex(of: String(text)).map { $0 + first }
             }
@@ -52,7 +56,9 @@ public struct CronExpression: Hashable, Sendable, Codable, CustomStringConvertib
             if pieces[0] != "*" {
                 guard bounds.count <= 2, let start = number(bounds[0]) else { return nil }
                 low = start
-                guard let end = bounds.count == 2 ? number(bounds[1]) : (pieces.count == 2 ? range.upperBound : start)
+                guard
+                    let end = bounds.count == 2
+                        ? number(bounds[1]) : (pieces.count == 2 ? range.upperBound : start)
                 else { return nil }
                 high = end
             }
@@ -66,7 +72,8 @@ public struct CronExpression: Hashable, Sendable, Codable, CustomStringConvertib
     public func next(after date: Date) -> Date? {
         var calendar = Calendar(identifier: .gregorian)
         calendar.timeZone = TimeZone(identifier: "UTC")!
-        let start = Date(timeIntervalSince1970: ((date.timeIntervalSince1970 / 60).rounded(.down) + 1) * 60)
+        let start = Date(
+            timeIntervalSince1970: ((date.timeIntervalSince1970 / 60).rounded(.down) + 1) * 60)
         var day = calendar.startOfDay(for: start)
         for _ in 0..<(366 * 8) {
             let parts = calendar.dateComponents([.month, .day, .weekday], from: day)
@@ -89,7 +96,8 @@ public struct CronExpression: Hashable, Sendable, Codable, CustomStringConvertib
         guard let known = CronExpression(text) else {
             throw DecodingError.dataCorrupted(
                 .init(
-                    codingPath: decoder.codingPath, debugDescription: "'\(text.prefix(80))' is not a cron expression."))
+                    codingPath: decoder.codingPath,
+                    debugDescription: "'\(text.prefix(80))' is not a cron expression."))
         }
         self = known
     }

@@ -3,7 +3,8 @@ public protocol AccessStore: Sendable {
     /// Which of an owner's memories the caller reaches for something.
     ///
     /// - Throws: ``AccessError`` if none; that is noted in the audit log.
-    func visibility(of owner: Owner, for permission: Permission, by caller: Caller) throws -> Visibility
+    func visibility(of owner: Owner, for permission: Permission, by caller: Caller) throws
+        -> Visibility
     /// Lets somebody reach memories, until it ends or is taken back; the same grantee's
     /// earlier grant of the same is replaced.
     ///

@@ -19,11 +19,13 @@ public protocol AuditStore: Sendable {
     /// - Returns: how many.
     /// - Throws: ``StoreError`` if the log is not whole or not signed, and what `archive`
     /// throws; nothing is taken away then.
-    func shortenAudit(before time: Date, by caller: Caller, archive: ([AuditEntry]) throws -> Void) throws -> Int
+    func shortenAudit(before time: Date, by caller: Caller, archive: ([AuditEntry]) throws -> Void)
+        throws -> Int
     /// Walks the whole audit log and the journal, and says where they were tampered with.
     ///
     /// - Parameters:
     ///   - keys: Ed25519 public keys that are trusted; nil trusts any.
     ///   - head: an end that was noted earlier; it must still be there.
-    func verifyAudit(keys: [Data]?, head: (position: Int64, hash: Data)?, by caller: Caller) throws -> AuditReport
+    func verifyAudit(keys: [Data]?, head: (position: Int64, hash: Data)?, by caller: Caller) throws
+        -> AuditReport
 }

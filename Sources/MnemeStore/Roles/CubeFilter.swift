@@ -45,12 +45,14 @@ public struct CubeFilter: Sendable {
 
     /// Whether a cube of the owner fits, but for the page.
     func fits(_ cube: MemCube) -> Bool {
-        (agent == nil || cube.scope.agent == agent) && (session == nil || cube.scope.session == session)
+        (agent == nil || cube.scope.agent == agent)
+            && (session == nil || cube.scope.session == session)
             && (type == nil || cube.type == type)
             && (tag.map(cube.tags.contains) ?? true) && (state == nil || cube.state == state)
             && (tier == nil || cube.tier ?? .shortTerm == tier)
             && (from.map { cube.eventTime >= $0 } ?? true)
-            && (before.map { cube.eventTime < $0 } ?? true) && (!onlyActivations || !cube.isPlaintext)
+            && (before.map { cube.eventTime < $0 } ?? true)
+            && (!onlyActivations || !cube.isPlaintext)
             && (at.map { cube.eventTime <= $0 && cube.validUntil ?? .distantFuture > $0 } ?? true)
     }
 }

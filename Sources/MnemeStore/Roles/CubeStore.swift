@@ -2,14 +2,15 @@ public import Foundation
 
 /// Cubes and their journal: what is remembered, and every change of it.
 public protocol CubeStore: Sendable {
-    /// Applies requests in order, with one wait for the disk. A request that is refused leaves no trace and
-    /// does not keep the others from being carried out.
+    /// Applies requests in order, with one wait for the disk. A request that is refused leaves no
+    /// trace and does not keep the others from being carried out.
     ///
-    /// - Returns: for each request the cubes after its mutations, in their order (an erased one and links are
-    ///   absent), or its ``StoreError``.
+    /// - Returns: for each request the cubes after its mutations, in their order (an erased one and
+    ///   links are absent), or its ``StoreError``.
     /// - Throws: ``StoreError`` if nothing could be written.
     func commit(_ requests: [WriteRequest]) throws -> [Result<[MemCube], any Error>]
-    /// The cube, or nil if this owner has none of that id. `asOf` reads the version of that recorded time.
+    /// The cube, or nil if this owner has none of that id. `asOf` reads the version of that
+    /// recorded time.
     func cube(_ id: CubeID, owner: Owner, asOf: Date?, by caller: Caller) throws -> MemCube?
     /// Several cubes at once, in the order asked; unknown ids are left out.
     func cubes(_ ids: [CubeID], owner: Owner, by caller: Caller) throws -> [MemCube]
@@ -42,10 +43,14 @@ extension CubeStore {
     ///
     /// - Throws: ``StoreError``.
     @discardableResult
-    public func commit(_ mutations: [Mutation], owner: Owner, by caller: Caller, idempotencyKey: String? = nil) throws
+    public func commit(
+        _ mutations: [Mutation], owner: Owner, by caller: Caller, idempotencyKey: String? = nil
+    ) throws
         -> [MemCube]
     {
-        try commit([WriteRequest(mutations, owner: owner, by: caller, idempotencyKey: idempotencyKey)])[0].get()
+        try commit([
+            WriteRequest(mutations, owner: owner, by: caller, idempotencyKey: idempotencyKey)
+        ])[0].get()
     }
 }
 

@@ -31,11 +31,14 @@ public struct VaultExport: Sendable, Codable, Hashable {
     public var place: String
     /// When, and by whom; of what is fetched again and again the last time.
     public var time: Date, principal: String
-    /// The position of the journal up to which erasures are in it: what was erased later may still stand there.
+    /// The position of the journal up to which erasures are in it: what was erased later may still
+    /// stand there.
     public var position: Int64
 
     /// A copy.
-    public init(owner: Owner, kind: Kind, place: String, time: Date, principal: String, position: Int64) {
+    public init(
+        owner: Owner, kind: Kind, place: String, time: Date, principal: String, position: Int64
+    ) {
         (self.owner, self.kind, self.place, self.time, self.principal, self.position) = (
             owner, kind, place, time, principal, position
         )

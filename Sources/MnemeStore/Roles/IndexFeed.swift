@@ -16,17 +16,20 @@ public protocol IndexFeed: Sendable {
     /// How many wait.
     func pendingEmbeddingCount(embedder: String) throws -> Int
     /// Stores vectors; one for a version that has changed meanwhile is dropped.
-    func saveVectors(_ vectors: [(id: CubeID, version: Int, vector: [Float])], embedder: String) throws
+    func saveVectors(_ vectors: [(id: CubeID, version: Int, vector: [Float])], embedder: String)
+        throws
 }
 
 extension IndexFeed {
     /// As ``changes(owner:since:vectorsSince:embedder:former:visibility:)``, with the
     /// vectors of one embedder only.
     public func changes(
-        owner: Owner, since position: Int64, vectorsSince: Int64, embedder: String, visibility: Visibility = .all
+        owner: Owner, since position: Int64, vectorsSince: Int64, embedder: String,
+        visibility: Visibility = .all
     ) throws -> IndexChanges {
         try changes(
-            owner: owner, since: position, vectorsSince: vectorsSince, embedder: embedder, former: nil,
+            owner: owner, since: position, vectorsSince: vectorsSince, embedder: embedder,
+            former: nil,
             visibility: visibility)
     }
 }
@@ -72,7 +75,8 @@ public struct IndexRow: Sendable {
     public init(
         sequence: Int64, id: CubeID, type: MemoryType, state: LifecycleState, agent: String? = nil,
         session: String? = nil, place: Int64,
-        speaker: String? = nil, eventTime: Date, recordedTime: Date, expires: Date? = nil, tags: [String],
+        speaker: String? = nil, eventTime: Date, recordedTime: Date, expires: Date? = nil,
+        tags: [String],
         analysis: [UInt8], analyzer: String,
         vector: [Float]? = nil
     ) {

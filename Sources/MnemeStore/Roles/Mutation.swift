@@ -2,16 +2,17 @@ public import Foundation
 
 /// A change to one cube.
 public enum Mutation: Sendable {
-    /// Records a new cube, unless the owner has one of the same `contentHash` that is in use: then that one
-    /// is the result and nothing is written. `analysis` is the cube's index terms; `links` lead from it
-    /// to cubes that may be gone by now.
+    /// Records a new cube, unless the owner has one of the same `contentHash` that is in use: then
+    /// that one is the result and nothing is written. `analysis` is the cube's index terms; `links`
+    /// lead from it to cubes that may be gone by now.
     case add(MemCube, analysis: [UInt8], contentHash: [UInt8], links: [CubeLink] = [])
     /// Takes in a cube of another store under its own id, with the entries of its journal
     /// there, whose times and principals stay as they are. Refused
     /// if the id is not free, see ``CubeStore/standing(of:owner:by:)``. Nobody vouches for it here.
     case adopt(MemCube, history: [JournalEntry], analysis: [UInt8], contentHash: [UInt8])
-    /// Replaces the cube of the same id by a next version; its vector is made anew. The cube carries the
-    /// version that was read; if another change came first, the store refuses with a conflict.
+    /// Replaces the cube of the same id by a next version; its vector is made anew. The cube
+    /// carries the version that was read; if another change came first, the store refuses with a
+    /// conflict.
     case update(MemCube, analysis: [UInt8], contentHash: [UInt8])
     /// Takes a cube out of recall; it can be restored.
     case archive(CubeID)
@@ -40,14 +41,16 @@ public enum Mutation: Sendable {
 }
 
 extension Mutation {
-    /// What it takes. Who changes a memory is handed it, so that write alone is enough for new ones only.
+    /// What it takes. Who changes a memory is handed it, so that write alone is enough for new ones
+    /// only.
     var permissions: Set<Permission> {
         switch self {
         // Whoever vouches for a text lets it reach others.
         case .add(let cube, _, _, _): cube.vouchedBy == nil ? [.write] : [.write, .share]
         case .adopt: [.write]
         case .release: [.read, .write, .share]
-        case .update, .rollback, .archive, .restore, .merge, .freeze, .quarantine, .invalidate, .confirm, .move, .link,
+        case .update, .rollback, .archive, .restore, .merge, .freeze, .quarantine, .invalidate,
+            .confirm, .move, .link,
             .unlink:
             [.read, .write]
         case .erase: [.erase]
@@ -71,11 +74,14 @@ public struct WriteRequest: Sendable {
     public var owner: Owner
     /// Who asks, and why.
     public var caller: Caller
-    /// A repeated request with this key and owner changes nothing and returns what the first returned.
+    /// A repeated request with this key and owner changes nothing and returns what the first
+    /// returned.
     public var idempotencyKey: String?
 
     /// All values.
-    public init(_ mutations: [Mutation], owner: Owner, by caller: Caller, idempotencyKey: String? = nil) {
+    public init(
+        _ mutations: [Mutation], owner: Owner, by caller: Caller, idempotencyKey: String? = nil
+    ) {
         self.mutations = mutations
         self.owner = owner
         self.caller = caller

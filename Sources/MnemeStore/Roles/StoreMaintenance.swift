@@ -14,8 +14,8 @@ public protocol StoreMaintenance: Sendable {
     func compact() throws
     /// Verifies the file and its invariants; `repair` rebuilds what is derived.
     func check(repair: Bool, by caller: Caller) throws -> [StoreFinding]
-    /// A key for what is made of the store's memories and kept elsewhere, such as index files; nil if
-    /// the store is not encrypted.
+    /// A key for what is made of the store's memories and kept elsewhere, such as index files; nil
+    /// if the store is not encrypted.
     func dataKey(for purpose: String) -> DataKey?
 }
 
@@ -49,7 +49,8 @@ public struct StoreStatistics: Sendable, Codable {
 
     /// All values.
     public init(
-        memories: Int, byState: [String: Int], byType: [String: Int], owners: Int, sessions: Int, links: Int,
+        memories: Int, byState: [String: Int], byType: [String: Int], owners: Int, sessions: Int,
+        links: Int,
         journalEntries: Int, vectors: Int,
         pendingEmbeddings: Int, bytesOnDisk: Int
     ) {

@@ -11,7 +11,8 @@ package enum AccessRules {
     package static func requireAll(_ permission: Permission, of principal: Principal) throws {
         guard principal.permissions.contains(permission), principal.reachesAll else {
             throw AccessError(
-                "'\(principal.name)' may not: that takes the permission '\(permission.rawValue)' for all tenants.")
+                "'\(principal.name)' may not: that takes the permission '\(permission.rawValue)' for all tenants."
+            )
         }
     }
 
@@ -25,37 +26,42 @@ package enum AccessRules {
         return visibility
     }
 
-    /// Whether grants add to what is the principal's own: only where that is bounded by an agent, as labels
-    /// bound it by the clearance anyway.
+    /// Whether grants add to what is the principal's own: only where that is bounded by an agent,
+    /// as labels bound it by the clearance anyway.
     package static func takesGrants(of owner: Owner, _ principal: Principal) -> Bool {
         principal.tenant == owner.tenant && (!principal.reaches(owner) || principal.agent != nil)
     }
 
-    /// What a principal reaches with grants, which are for it and have not ended. Whatever is granted, the
-    /// clearance holds: who calls drops single memories above it.
+    /// What a principal reaches with grants, which are for it and have not ended. Whatever is
+    /// granted, the clearance holds: who calls drops single memories above it.
     package static func visibility(
         _ own: Visibility, with grants: [Grant], for permission: Permission, _ principal: Principal
     ) -> Visibility {
-        grants.filter { $0.permissions.contains(permission) }.reduce(into: own) { visibility, grant in
+        grants.filter { $0.permissions.contains(permission) }.reduce(into: own) {
+            visibility, grant in
             if let cube = grant.cube {
                 visibility.also.insert(cube)
             } else {
-                visibility.ceiling = max(visibility.ceiling ?? .public, min(grant.upTo, principal.clearance))
+                visibility.ceiling = max(
+                    visibility.ceiling ?? .public, min(grant.upTo, principal.clearance))
             }
         }
     }
 
     /// - Throws: ``AccessError`` if nothing is reached.
     package static func requireSome(
-        _ visibility: Visibility, of owner: Owner, for permission: Permission, _ principal: Principal
+        _ visibility: Visibility, of owner: Owner, for permission: Permission,
+        _ principal: Principal
     ) throws {
         guard visibility.isEmpty else { return }
         let place = principal.tenant == owner.tenant ? "" : " there"
         throw AccessError(
-            "'\(principal.name)' may not \(permission.rawValue) the memories of user '\(owner.user)'\(place).")
+            "'\(principal.name)' may not \(permission.rawValue) the memories of user '\(owner.user)'\(place)."
+        )
     }
 
-    /// Bounds what is written: a memory goes only as far as its writer sees, and an agent writes its own.
+    /// Bounds what is written: a memory goes only as far as its writer sees, and an agent writes
+    /// its own.
     ///
     /// - Parameters:
     ///   - cube: gets the writer's agent if it is new and belongs to none.
@@ -69,7 +75,8 @@ package enum AccessRules {
         if isNew, cube.state == .archived, cube.provenance.source == Provenance.redaction { return }
         // One of several that were shared one by one may be changed, but nothing added beside it.
         if !isNew, writable.also.contains(cube.id) { return }
-        guard let ceiling = [writable.ceiling, writable.agentCeiling].compactMap(\.self).max() else {
+        guard let ceiling = [writable.ceiling, writable.agentCeiling].compactMap(\.self).max()
+        else {
             throw AccessError("'\(name)' may change single memories here, not add any.")
         }
         guard cube.sensitivity <= ceiling else {
@@ -85,23 +92,28 @@ package enum AccessRules {
         }
     }
 
-    /// Whether an edge of a new cube is kept: to what its writer sees, and to what was taken out of it,
-    /// which its writer does not see.
+    /// Whether an edge of a new cube is kept: to what its writer sees, and to what was taken out of
+    /// it, which its writer does not see.
     package static func keeps(_ link: CubeLink, to target: MemCube, writable: Visibility) -> Bool {
         writable.contains(target)
-            || (link.kind == CubeLink.derivedFrom && target.provenance.source == Provenance.redaction)
+            || (link.kind == CubeLink.derivedFrom
+                && target.provenance.source == Provenance.redaction)
     }
 
     /// - Throws: ``AccessError`` unless the memories are the principal's own to share.
     package static func requireSharing(of owner: Owner, _ principal: Principal) throws {
-        guard principal.reaches(owner) else { throw AccessError("Only who owns memories shares them.") }
+        guard principal.reaches(owner) else {
+            throw AccessError("Only who owns memories shares them.")
+        }
     }
 
     /// - Parameter own: what the principal may share.
-    /// - Throws: ``AccessError`` if a grant gives more than its giver has, ``StoreError`` if it gives nothing.
+    /// - Throws: ``AccessError`` if a grant gives more than its giver has, ``StoreError`` if it
+    ///   gives nothing.
     package static func check(_ grant: Grant, own: Visibility, _ principal: Principal) throws {
         try requireSharing(of: grant.owner, principal)
-        guard !grant.permissions.isEmpty, grant.permissions.isSubset(of: [.read, .write, .erase]) else {
+        guard !grant.permissions.isEmpty, grant.permissions.isSubset(of: [.read, .write, .erase])
+        else {
             throw StoreError(.conflict, "Shared are 'read', 'write' and 'erase', one at least.")
         }
         guard grant.permissions.isSubset(of: principal.permissions),

@@ -27,12 +27,14 @@ package enum AdoptionRules {
         return cube
     }
 
-    /// Entries of its journal elsewhere that are written here, by version, none later than the caller's time.
+    /// Entries of its journal elsewhere that are written here, by version, none later than the
+    /// caller's time.
     package static func history(
         of cube: MemCube, _ entries: [JournalEntry], owner: Owner, by caller: Caller
     ) -> [JournalEntry] {
         entries.sorted { $0.version < $1.version }.compactMap { entry in
-            guard let snapshot = entry.snapshot, snapshot.id == cube.id, entry.version <= cube.version,
+            guard let snapshot = entry.snapshot, snapshot.id == cube.id,
+                entry.version <= cube.version,
                 entry.time.timeIntervalSince1970.isFinite
             else { return nil }
             var entry = entry

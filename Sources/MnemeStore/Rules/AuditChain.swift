@@ -20,7 +20,9 @@ package struct AuditChain: Sendable {
     package mutating func append(_ entry: AuditEntry) throws -> AuditEntry {
         var entry = entry.asStored
         guard position < .max else {
-            throw StoreError(.corrupt, "The audit log has no room behind entry \(position). Run `mneme audit verify`.")
+            throw StoreError(
+                .corrupt,
+                "The audit log has no room behind entry \(position). Run `mneme audit verify`.")
         }
         entry.position = position + 1
         entry.hash = entry.chained(to: hash)

@@ -19,8 +19,8 @@ package enum ClaimRules {
     /// Claims of one thing that are compared: the latest.
     package static let compared = 64
 
-    /// The cube that ends what `cube` claims of one thing: the next one that says otherwise, and that all
-    /// see who see the cube.
+    /// The cube that ends what `cube` claims of one thing: the next one that says otherwise, and
+    /// that all see who see the cube.
     ///
     /// - Parameter claimants: cubes in use that claim something of the thing, the earliest first.
     package static func successor(of cube: MemCube, among claimants: [Claimant]) -> MemCube? {
@@ -67,7 +67,8 @@ package enum ClaimRules {
         return Settlement(
             removed: former.map(edge),
             change: LifecycleRules.validity(
-                of: cube, until: successor?.eventTime, as: successor == nil ? .reinstate : .supersede, at: time),
+                of: cube, until: successor?.eventTime,
+                as: successor == nil ? .reinstate : .supersede, at: time),
             added: (successor?.id).map(edge))
     }
 }

@@ -1,7 +1,7 @@
 package import Foundation
 
-/// The next version of a cube, and what the journal calls the change: what a rule decides and a backend
-/// writes, both in one transaction.
+/// The next version of a cube, and what the journal calls the change: what a rule decides and a
+/// backend writes, both in one transaction.
 package struct CubeChange: Sendable, Equatable {
     /// What the journal calls it.
     package var operation: JournalEntry.Operation
@@ -10,7 +10,8 @@ package struct CubeChange: Sendable, Equatable {
 
     /// The next version of a cube with something of it changed.
     package init(
-        _ operation: JournalEntry.Operation, of cube: MemCube, at time: Date, _ body: (inout MemCube) -> Void
+        _ operation: JournalEntry.Operation, of cube: MemCube, at time: Date,
+        _ body: (inout MemCube) -> Void
     ) {
         var next = cube
         body(&next)

@@ -9,11 +9,14 @@ package enum IdempotencyRules {
         for mutation in mutations {
             switch mutation {
             case .add(_, _, let content, _): hash.update(data: Data("add".utf8) + content)
-            case .adopt(let cube, _, _, let content): hash.update(data: Data("adopt\(cube.id)".utf8) + content)
-            case .update(let cube, _, let content): hash.update(data: Data("update\(cube.id)".utf8) + content)
+            case .adopt(let cube, _, _, let content):
+                hash.update(data: Data("adopt\(cube.id)".utf8) + content)
+            case .update(let cube, _, let content):
+                hash.update(data: Data("update\(cube.id)".utf8) + content)
             case .archive(let id): hash.update(data: Data("archive\(id)".utf8))
             case .restore(let id): hash.update(data: Data("restore\(id)".utf8))
-            case .rollback(let cube, _, let content): hash.update(data: Data("rollback\(cube.id)".utf8) + content)
+            case .rollback(let cube, _, let content):
+                hash.update(data: Data("rollback\(cube.id)".utf8) + content)
             case .merge(let id, let other): hash.update(data: Data("merge\(id)\(other)".utf8))
             case .freeze(let id): hash.update(data: Data("freeze\(id)".utf8))
             case .quarantine(let id): hash.update(data: Data("quarantine\(id)".utf8))
@@ -23,8 +26,10 @@ package enum IdempotencyRules {
             case .move(let id, let tier, let topic):
                 hash.update(data: Data("move\(id)\(tier.rawValue)\(topic?.description ?? "")".utf8))
             case .erase(let id): hash.update(data: Data("erase\(id)".utf8))
-            case .link(let link): hash.update(data: Data("link\(link.source)\(link.target)\(link.kind)".utf8))
-            case .unlink(let link): hash.update(data: Data("unlink\(link.source)\(link.target)\(link.kind)".utf8))
+            case .link(let link):
+                hash.update(data: Data("link\(link.source)\(link.target)\(link.kind)".utf8))
+            case .unlink(let link):
+                hash.update(data: Data("unlink\(link.source)\(link.target)\(link.kind)".utf8))
             }
         }
         return Data(hash.finalize())
@@ -34,7 +39,9 @@ package enum IdempotencyRules {
     package static func requireSame(_ hash: Data, as known: Data, key: String) throws {
         guard known == hash else {
             throw StoreError(
-                .conflict, "The idempotency key '\(key.prefix(80))' was used for another request. Use a new key.")
+                .conflict,
+                "The idempotency key '\(key.prefix(80))' was used for another request. Use a new key."
+            )
         }
     }
 }

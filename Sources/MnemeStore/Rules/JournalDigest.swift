@@ -5,12 +5,16 @@ package import Foundation
 package enum JournalDigest {
     /// Names a journal entry for good, without telling what it says once its salt is gone.
     package static func digest(
-        salt: Data, time: Double, operation: String, cube: String, version: Int, principal: String, reason: String?,
+        salt: Data, time: Double, operation: String, cube: String, version: Int, principal: String,
+        reason: String?,
         payload: String
     ) -> Data {
         var hash = SHA256()
         hash.update(data: salt)
-        for text in ["\(time.bitPattern)", operation, cube, String(version), principal, reason ?? "\u{1}", payload] {
+        for text in [
+            "\(time.bitPattern)", operation, cube, String(version), principal, reason ?? "\u{1}",
+            payload,
+        ] {
             hash.update(data: Data(text.utf8))
             hash.update(data: [0])
         }

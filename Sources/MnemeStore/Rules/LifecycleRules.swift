@@ -6,26 +6,32 @@ package enum LifecycleRules {
     package static func requireChangeable(_ cube: MemCube) throws {
         guard cube.state != .erased, cube.state != .frozen else {
             throw StoreError(
-                .conflict, "Memory \(cube.id) is \(cube.state.rawValue) and cannot be changed. Restore it first.")
+                .conflict,
+                "Memory \(cube.id) is \(cube.state.rawValue) and cannot be changed. Restore it first."
+            )
         }
         guard cube.state != .quarantined else { throw quarantined(cube.id) }
     }
 
     private static func quarantined(_ id: CubeID) -> StoreError {
-        StoreError(.conflict, "Memory \(id) is held, as it reads like an instruction. Release or erase it.")
+        StoreError(
+            .conflict, "Memory \(id) is held, as it reads like an instruction. Release or erase it."
+        )
     }
 
     /// The change to another state; nil if the cube is in it.
     ///
     /// - Throws: ``StoreError`` if there is no such transition.
     package static func transition(
-        _ cube: MemCube, to state: LifecycleState, as operation: JournalEntry.Operation, at time: Date
+        _ cube: MemCube, to state: LifecycleState, as operation: JournalEntry.Operation,
+        at time: Date
     ) throws -> CubeChange? {
         guard cube.state != state else { return nil }
         guard cube.state != .quarantined else { throw quarantined(cube.id) }
         guard cube.state.canBecome(state) else {
             throw StoreError(
-                .conflict, "Memory \(cube.id) is \(cube.state.rawValue) and cannot become \(state.rawValue).")
+                .conflict,
+                "Memory \(cube.id) is \(cube.state.rawValue) and cannot become \(state.rawValue).")
         }
         return CubeChange(operation, of: cube, at: time) { $0.state = state }
     }
@@ -45,7 +51,9 @@ package enum LifecycleRules {
 
     /// - Throws: ``StoreError`` if a cube would take its own place.
     package static func requireOther(_ id: CubeID, than other: CubeID) throws {
-        guard id != other else { throw StoreError(.conflict, "A memory cannot take its own place.") }
+        guard id != other else {
+            throw StoreError(.conflict, "A memory cannot take its own place.")
+        }
     }
 
     /// - Throws: ``StoreError`` if a cube would be linked to itself.
@@ -57,11 +65,15 @@ package enum LifecycleRules {
 
     /// A word that the cube is right.
     package static func confirm(_ cube: MemCube, at time: Date) -> CubeChange {
-        CubeChange(.confirm, of: cube, at: time) { $0.confirmations = min($0.confirmations ?? 0, .max - 1) + 1 }
+        CubeChange(.confirm, of: cube, at: time) {
+            $0.confirmations = min($0.confirmations ?? 0, .max - 1) + 1
+        }
     }
 
     /// A move to a tier, and to the topic that another cube began.
-    package static func move(_ cube: MemCube, to tier: MemoryTier, topic: CubeID?, at time: Date) -> CubeChange {
+    package static func move(_ cube: MemCube, to tier: MemoryTier, topic: CubeID?, at time: Date)
+        -> CubeChange
+    {
         CubeChange(.move, of: cube, at: time) {
             $0.tier = tier
             $0.topic = topic
@@ -75,16 +87,19 @@ package enum LifecycleRules {
         CubeChange(operation, of: cube, at: time) { $0.validUntil = end }
     }
 
-    /// The next version of a cube, made of a whole one that its writer chose: what is not the writer's to
-    /// say stays as it was.
+    /// The next version of a cube, made of a whole one that its writer chose: what is not the
+    /// writer's to say stays as it was.
     ///
     /// - Parameters:
     ///   - old: the cube now, which can be changed.
     ///   - new: the chosen one, with the version that its writer had read.
-    ///   - operation: `update` or `rollback`; a rollback brings the former state back, too, where that is legal.
-    /// - Throws: ``StoreError`` if another change came first, or keys and values would be called another text's.
+    ///   - operation: `update` or `rollback`; a rollback brings the former state back, too, where
+    ///     that is legal.
+    /// - Throws: ``StoreError`` if another change came first, or keys and values would be called
+    ///   another text's.
     package static func replace(
-        _ old: MemCube, by new: MemCube, as operation: JournalEntry.Operation, owner: Owner, at time: Date
+        _ old: MemCube, by new: MemCube, as operation: JournalEntry.Operation, owner: Owner,
+        at time: Date
     ) throws -> CubeChange {
         guard old.isPlaintext && new.isPlaintext || old.payload == new.payload else {
             throw StoreError(
@@ -107,7 +122,9 @@ package enum LifecycleRules {
             cube.scope.session = old.scope.session
             if operation == .rollback {
                 // The way there is another's matter: what may not be, stays as it is.
-                if cube.state != old.state, !old.state.canBecome(cube.state) { cube.state = old.state }
+                if cube.state != old.state, !old.state.canBecome(cube.state) {
+                    cube.state = old.state
+                }
             } else {
                 let isQuarantined = cube.state == .quarantined && old.state.canBecome(.quarantined)
                 cube.state = isQuarantined ? .quarantined : old.state

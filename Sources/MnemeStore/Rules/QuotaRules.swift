@@ -8,7 +8,9 @@ package enum QuotaRules {
 
     /// - Parameter kept: cubes of the owner, counted to ``countLimit(adding:by:)``.
     /// - Throws: ``StoreError`` if there would be too many.
-    package static func check(kept: Int, adding added: Int, owner: Owner, by principal: Principal) throws {
+    package static func check(kept: Int, adding added: Int, owner: Owner, by principal: Principal)
+        throws
+    {
         guard added > 0, let quota = principal.quota else { return }
         guard kept <= quota, added <= quota - kept else {
             throw StoreError(

@@ -1,21 +1,24 @@
 import Foundation
 
-/// Rules for texts that a store keeps. SQLite would cut them off at a NUL character, so that one user's name could be
-/// another's, and what is hashed would not be what is stored: they are refused before anything is done with them.
+/// Rules for texts that a store keeps. SQLite would cut them off at a NUL character, so that one
+/// user's name could be another's, and what is hashed would not be what is stored: they are refused
+/// before anything is done with them.
 package enum TextRules {
     /// - Throws: ``StoreError`` if a text would not be stored as it is.
     package static func requireWhole(_ texts: [String?]) throws {
         guard texts.allSatisfy({ !($0?.utf8.contains(0) ?? false) }) else {
             throw StoreError(
                 .invalidText,
-                "A text or name holds a NUL character and cannot be kept as text. Remove it; is this a binary file?")
+                "A text or name holds a NUL character and cannot be kept as text. Remove it; is this a binary file?"
+            )
         }
     }
 
     /// A text for places where refusing is too late: it says where a NUL character was.
     package static func whole(_ text: String) -> String {
         text.utf8.contains(0)
-            ? String(String.UnicodeScalarView(text.unicodeScalars.map { $0 == "\0" ? "␀" : $0 })) : text
+            ? String(String.UnicodeScalarView(text.unicodeScalars.map { $0 == "\0" ? "␀" : $0 }))
+            : text
     }
 }
 
@@ -40,23 +43,31 @@ extension Mutation {
         switch self {
         case .add(let cube, _, _, let links): cube.texts + links.map(\.kind)
         case .adopt(let cube, let history, _, _):
-            cube.texts + history.flatMap { [$0.principal, $0.reason, $0.link?.kind] + ($0.snapshot?.texts ?? []) }
+            cube.texts
+                + history.flatMap {
+                    [$0.principal, $0.reason, $0.link?.kind] + ($0.snapshot?.texts ?? [])
+                }
         case .update(let cube, _, _), .rollback(let cube, _, _): cube.texts
         case .link(let link), .unlink(let link): [link.kind]
-        case .archive, .restore, .merge, .freeze, .quarantine, .release, .invalidate, .confirm, .move, .erase: []
+        case .archive, .restore, .merge, .freeze, .quarantine, .release, .invalidate, .confirm,
+            .move, .erase:
+            []
         }
     }
 }
 
 extension MemCube {
     var texts: [String?] {
-        header.texts + payload.texts + derived.texts + [lifecycle.vouchedBy, provenance.source, provenance.reference]
+        header.texts + payload.texts + derived.texts + [
+            lifecycle.vouchedBy, provenance.source, provenance.reference,
+        ]
     }
 }
 
 extension MemCube.Header {
     fileprivate var texts: [String?] {
-        [scope.agent, scope.session, speaker] + scope.owner.texts + tags + metadata.flatMap { [$0.key, $0.value] }
+        [scope.agent, scope.session, speaker] + scope.owner.texts + tags
+            + metadata.flatMap { [$0.key, $0.value] }
     }
 }
 
@@ -64,14 +75,16 @@ extension Payload {
     fileprivate var texts: [String?] {
         switch self {
         case .plaintext(let text): [text]
-        case .activation(let kept, let text): [text, kept.block, kept.model, kept.modelHash] + kept.sources
+        case .activation(let kept, let text):
+            [text, kept.block, kept.model, kept.modelHash] + kept.sources
         }
     }
 }
 
 extension MemCube.Derived {
     fileprivate var texts: [String?] {
-        entities + keywords + dates.map(\.text) + claims.flatMap { [$0.subject, $0.attribute, $0.value] }
+        entities + keywords + dates.map(\.text)
+            + claims.flatMap { [$0.subject, $0.attribute, $0.value] }
             + (caution ?? [])
     }
 }
@@ -82,7 +95,8 @@ extension CubeFilter {
 
 extension Job {
     var texts: [String?] {
-        [kind, worker, message, schedule] + (owner?.texts ?? []) + arguments.flatMap { [$0.key, $0.value] }
+        [kind, worker, message, schedule] + (owner?.texts ?? [])
+            + arguments.flatMap { [$0.key, $0.value] }
     }
 }
 
@@ -100,7 +114,8 @@ extension AuditEntry {
         let seconds = time.timeIntervalSince1970
         let times = StoreCoding.times
         entry.time = Date(
-            timeIntervalSince1970: seconds.isNaN ? 0 : min(max(seconds, times.lowerBound), times.upperBound))
+            timeIntervalSince1970: seconds.isNaN
+                ? 0 : min(max(seconds, times.lowerBound), times.upperBound))
         return entry
     }
 }

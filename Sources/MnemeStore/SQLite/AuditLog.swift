@@ -3,12 +3,14 @@ import Foundation
 import GRDB
 import NIOConcurrencyHelpers
 
-/// The audit log in SQLite: entries wait in memory for the next transaction, at most a second, and are chained in it.
+/// The audit log in SQLite: entries wait in memory for the next transaction, at most a second, and
+/// are chained in it.
 ///
 /// Writes and what they change are one transaction. Reads are told after they were answered: a
 /// crash can lose the last second of them.
 final class AuditLog: Sendable {
-    /// Entries that wait at most. If they cannot be written, reading ends: what is not written down is not handed out.
+    /// Entries that wait at most. If they cannot be written, reading ends: what is not written down
+    /// is not handed out.
     private static let limit = 100_000
     /// Entries that are written at once, sooner than a second.
     private static let batch = 2_000
@@ -46,7 +48,8 @@ final class AuditLog: Sendable {
 
         init(_ db: Database) throws {
             let last = try Row.fetchOne(
-                db.cachedStatement(sql: "SELECT position, hash FROM audit ORDER BY position DESC LIMIT 1"))
+                db.cachedStatement(
+                    sql: "SELECT position, hash FROM audit ORDER BY position DESC LIMIT 1"))
             end = try AuditChain(position: last?.read(0) ?? 0, hash: last?.read(1) ?? Data())
         }
 
@@ -62,8 +65,10 @@ final class AuditLog: Sendable {
             ).execute(arguments: [
                 entry.position, entry.time.timeIntervalSince1970, entry.principal, entry.operation,
                 entry.owner?.tenant, entry.owner?.user, entry.outcome.rawValue,
-                entry.cubes.isEmpty ? nil : PackedIDs.data(of: entry.cubes), entry.count, entry.reason,
-                entry.request, entry.detail, entry.journalFirst, entry.journalLast, entry.digest, entry.hash,
+                entry.cubes.isEmpty ? nil : PackedIDs.data(of: entry.cubes), entry.count,
+                entry.reason,
+                entry.request, entry.detail, entry.journalFirst, entry.journalLast, entry.digest,
+                entry.hash,
             ])
             end = next
         }
@@ -92,22 +97,30 @@ final class AuditLog: Sendable {
                 arguments: [key.publicKey.rawRepresentation]) ?? 0
         guard position &- signed >= (always ? 1 : Self.signedEvery) else { return }
         let time = Date(),
-            signature = try key.signature(for: AuditCheckpoint.message(position: position, hash: hash, time: time))
+            signature = try key.signature(
+                for: AuditCheckpoint.message(position: position, hash: hash, time: time))
         try db.execute(
             sql:
                 "INSERT OR REPLACE INTO audit_checkpoint (position, hash, time, key, signature) VALUES (?, ?, ?, ?, ?)",
-            arguments: [position, hash, time.timeIntervalSince1970, key.publicKey.rawRepresentation, signature])
+            arguments: [
+                position, hash, time.timeIntervalSince1970, key.publicKey.rawRepresentation,
+                signature,
+            ])
     }
 
     static func entries(after position: Int64, limit: Int, _ db: Database) throws -> [AuditEntry] {
         try Row.fetchAll(
-            db, sql: "SELECT position, \(columns), hash FROM audit WHERE position > ? ORDER BY position LIMIT ?",
+            db,
+            sql:
+                "SELECT position, \(columns), hash FROM audit WHERE position > ? ORDER BY position LIMIT ?",
             arguments: [position, limit]
         ).map { row in
             var entry = AuditEntry(
                 position: try row.read(0), time: try row.time(1), principal: try row.read(2),
                 operation: try row.read(3),
-                owner: try (row.read(4) as String?).map { Owner(tenant: $0, user: try row.read(5) ?? "") },
+                owner: try (row.read(4) as String?).map {
+                    Owner(tenant: $0, user: try row.read(5) ?? "")
+                },
                 outcome: AuditEntry.Outcome(rawValue: try row.read(6)) ?? .failed)
             entry.cubes = PackedIDs.ids(in: try row.read(7) ?? Data())
             entry.count = try row.read(8)
@@ -123,12 +136,17 @@ final class AuditLog: Sendable {
     }
 
     static func checkpoints(_ db: Database) throws -> [AuditCheckpoint] {
-        try Row.fetchAll(db, sql: "SELECT position, hash, time, key, signature FROM audit_checkpoint ORDER BY position")
-            .map {
-                AuditCheckpoint(
-                    position: try $0.read(0), hash: try $0.read(1), time: try $0.time(2), key: try $0.read(3),
-                    signature: try $0.read(4))
-            }
+        try Row.fetchAll(
+            db,
+            sql:
+                "SELECT position, hash, time, key, signature FROM audit_checkpoint ORDER BY position"
+        )
+        .map {
+            AuditCheckpoint(
+                position: try $0.read(0), hash: try $0.read(1), time: try $0.time(2),
+                key: try $0.read(3),
+                signature: try $0.read(4))
+        }
     }
 
     // MARK: Where the log begins
@@ -137,22 +155,26 @@ final class AuditLog: Sendable {
     private struct Base {
         /// The last entry that is gone, and its hash.
         var position: Int64, hash: Data
-        /// The last journal entry that such a one had written, how many had been written, and the digest of them all.
+        /// The last journal entry that such a one had written, how many had been written, and the
+        /// digest of them all.
         var journal: Int64, written: Int, digest: Data
         var time: Double, key = Data(), signature = Data()
 
         var message: Data {
-            Data("mneme audit base \(position) \(journal) \(written) \(time.bitPattern) ".utf8) + hash + digest
+            Data("mneme audit base \(position) \(journal) \(written) \(time.bitPattern) ".utf8)
+                + hash + digest
         }
         var isValid: Bool {
-            (try? Curve25519.Signing.PublicKey(rawRepresentation: key))?.isValidSignature(signature, for: message)
+            (try? Curve25519.Signing.PublicKey(rawRepresentation: key))?.isValidSignature(
+                signature, for: message)
                 ?? false
         }
 
         static func current(_ db: Database) throws -> Base? {
             try Row.fetchOne(db, sql: "SELECT * FROM audit_base ORDER BY position DESC LIMIT 1").map {
                 Base(
-                    position: try $0.read("position"), hash: try $0.read("hash"), journal: try $0.read("journal"),
+                    position: try $0.read("position"), hash: try $0.read("hash"),
+                    journal: try $0.read("journal"),
                     written: try $0.read("written"),
                     digest: try $0.read("digest"), time: try $0.read("time"),
                     key: try $0.read("key"), signature: try $0.read("signature"))
@@ -163,26 +185,35 @@ final class AuditLog: Sendable {
     /// The last of the entries before a time, none of which is younger; 0 if there is none.
     static func end(before time: Date, _ db: Database) throws -> Int64 {
         let next = try Int64.fetchOne(
-            db, sql: "SELECT min(position) FROM audit WHERE time >= ?", arguments: [time.timeIntervalSince1970])
+            db, sql: "SELECT min(position) FROM audit WHERE time >= ?",
+            arguments: [time.timeIntervalSince1970])
         return try Int64.fetchOne(
-            db, sql: "SELECT max(position) FROM audit WHERE position < ?", arguments: [next ?? .max]) ?? 0
+            db, sql: "SELECT max(position) FROM audit WHERE position < ?", arguments: [next ?? .max]
+        ) ?? 0
     }
 
     /// Takes all entries up to a position away, and signs what stands in their place.
     func cut(upTo position: Int64, _ db: Database) throws {
         guard let key else {
-            throw StoreError(.unavailable, "The audit log can be shortened only by who signs it; there is no key.")
+            throw StoreError(
+                .unavailable,
+                "The audit log can be shortened only by who signs it; there is no key.")
         }
-        guard let hash = try Data.fetchOne(db, sql: "SELECT hash FROM audit WHERE position = ?", arguments: [position])
+        guard
+            let hash = try Data.fetchOne(
+                db, sql: "SELECT hash FROM audit WHERE position = ?", arguments: [position])
         else {
             throw StoreError(.conflict, "There is no audit entry \(position) any more.")
         }
         let last = try Int64.fetchOne(
-            db, sql: "SELECT max(journal_last) FROM audit WHERE position <= ?", arguments: [position])
-        let journal = try last ?? Base.current(db)?.journal ?? 0, (digest, _) = try Self.digest(0, journal, db)
+            db, sql: "SELECT max(journal_last) FROM audit WHERE position <= ?",
+            arguments: [position])
+        let journal = try last ?? Base.current(db)?.journal ?? 0,
+            (digest, _) = try Self.digest(0, journal, db)
         let written =
             try Int.fetchOne(
-                db, sql: "SELECT count(*) FROM journal WHERE position <= ? AND digest IS NOT NULL", arguments: [journal]
+                db, sql: "SELECT count(*) FROM journal WHERE position <= ? AND digest IS NOT NULL",
+                arguments: [journal]
             ) ?? 0
         var base = Base(
             position: position, hash: hash, journal: journal, written: written, digest: digest,
@@ -190,20 +221,25 @@ final class AuditLog: Sendable {
         base.key = key.publicKey.rawRepresentation
         base.signature = try key.signature(for: base.message)
         try db.execute(sql: "DELETE FROM audit WHERE position <= ?", arguments: [position])
-        try db.execute(sql: "DELETE FROM audit_checkpoint WHERE position <= ?", arguments: [position])
+        try db.execute(
+            sql: "DELETE FROM audit_checkpoint WHERE position <= ?", arguments: [position])
         try db.execute(sql: "DELETE FROM audit_base")
         try db.execute(
             sql:
                 "INSERT INTO audit_base (position, hash, journal, written, digest, time, key, signature) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             arguments: [
-                base.position, base.hash, base.journal, base.written, base.digest, base.time, base.key, base.signature,
+                base.position, base.hash, base.journal, base.written, base.digest, base.time,
+                base.key, base.signature,
             ])
     }
 
     /// Walks the chain, the signatures and the journal behind it.
-    static func verify(keys: [Data]?, head: (position: Int64, hash: Data)?, _ db: Database) throws -> AuditReport {
+    static func verify(keys: [Data]?, head: (position: Int64, hash: Data)?, _ db: Database) throws
+        -> AuditReport
+    {
         var report = AuditReport(
-            entries: 0, position: 0, head: Data(), checkpoints: 0, unsigned: 0, unaudited: 0, findings: [])
+            entries: 0, position: 0, head: Data(), checkpoints: 0, unsigned: 0, unaudited: 0,
+            findings: [])
         var findings: [String] = []
         func find(_ text: String) { if findings.count < 100 { findings.append(text) } }
         let checkpoints = try checkpoints(db)
@@ -216,7 +252,9 @@ final class AuditLog: Sendable {
                 find("where the log begins is signed by a key that is not trusted")
             }
             if try digest(0, base.journal, db).digest != base.digest {
-                find("journal entries up to \(base.journal) are not those of before the log was shortened")
+                find(
+                    "journal entries up to \(base.journal) are not those of before the log was shortened"
+                )
             }
             (report.position, report.head, report.begin, signedTo, written) = (
                 base.position, base.hash, base.position &+ 1, base.position, base.written
@@ -240,7 +278,9 @@ final class AuditLog: Sendable {
                     if checkpoint.hash != entry.hash || !checkpoint.isValid {
                         find("the signature at entry \(entry.position) is not of this log")
                     } else if let keys, !keys.contains(checkpoint.key) {
-                        find("the signature at entry \(entry.position) is of a key that is not trusted")
+                        find(
+                            "the signature at entry \(entry.position) is of a key that is not trusted"
+                        )
                     } else {
                         signedTo = entry.position
                     }
@@ -248,11 +288,15 @@ final class AuditLog: Sendable {
                 if let first = entry.journalFirst, let last = entry.journalLast {
                     let (digest, count) = try digest(first, last, db)
                     if digest != entry.digest {
-                        find("journal entries \(first) to \(last) are not those of audit entry \(entry.position)")
+                        find(
+                            "journal entries \(first) to \(last) are not those of audit entry \(entry.position)"
+                        )
                     }
                     written &+= count
                 }
-                if let head, entry.position == head.position, entry.hash == head.hash { noted = true }
+                if let head, entry.position == head.position, entry.hash == head.hash {
+                    noted = true
+                }
                 (report.position, report.head) = (entry.position, entry.hash)
                 report.entries += 1
             }
@@ -274,10 +318,15 @@ final class AuditLog: Sendable {
     /// Each journal entry says what it was written with, and belongs to a write that the log knows.
     ///
     /// - Returns: entries from before there was a log.
-    private static func verifyJournal(_ db: Database, written: Int, _ find: (String) -> Void) throws -> Int {
-        let start = try Int64.fetchOne(db, sql: "SELECT min(position) FROM journal WHERE digest IS NOT NULL") ?? .max
+    private static func verifyJournal(_ db: Database, written: Int, _ find: (String) -> Void) throws
+        -> Int
+    {
+        let start =
+            try Int64.fetchOne(
+                db, sql: "SELECT min(position) FROM journal WHERE digest IS NOT NULL") ?? .max
         let rows = try Row.fetchCursor(
-            db, sql: "SELECT * FROM journal WHERE position >= ? ORDER BY position", arguments: [start])
+            db, sql: "SELECT * FROM journal WHERE position >= ? ORDER BY position",
+            arguments: [start])
         while let row = try rows.next() {
             let position: Int64 = try row.read("position")
             guard let digest = try row.read("digest") as Data? else {
@@ -285,7 +334,9 @@ final class AuditLog: Sendable {
                 continue
             }
             // What is erased cannot be compared any more: its salt is gone with it.
-            guard let payload = try row.read("payload") as String?, let salt = try row.read("salt") as Data? else {
+            guard let payload = try row.read("payload") as String?,
+                let salt = try row.read("salt") as Data?
+            else {
                 continue
             }
             let expected = JournalDigest.digest(
@@ -295,17 +346,25 @@ final class AuditLog: Sendable {
                 reason: try row.read("reason"), payload: payload)
             if expected != digest { find("journal entry \(position) was changed") }
         }
-        let all = try Int.fetchOne(db, sql: "SELECT count(*) FROM journal WHERE position >= ?", arguments: [start])
-        if all ?? 0 > written { find("\((all ?? 0) &- written) journal entries belong to no write of the log") }
-        return try Int.fetchOne(db, sql: "SELECT count(*) FROM journal WHERE position < ?", arguments: [start]) ?? 0
+        let all = try Int.fetchOne(
+            db, sql: "SELECT count(*) FROM journal WHERE position >= ?", arguments: [start])
+        if all ?? 0 > written {
+            find("\((all ?? 0) &- written) journal entries belong to no write of the log")
+        }
+        return try Int.fetchOne(
+            db, sql: "SELECT count(*) FROM journal WHERE position < ?", arguments: [start]) ?? 0
     }
 
     /// The digest of all journal entries of one write.
-    static func digest(_ first: Int64, _ last: Int64, _ db: Database) throws -> (digest: Data, count: Int) {
+    static func digest(_ first: Int64, _ last: Int64, _ db: Database) throws -> (
+        digest: Data, count: Int
+    ) {
         var hash = SHA256(), count = 0
         let digests = try Row.fetchCursor(
             db.cachedStatement(
-                sql: "SELECT position, digest FROM journal WHERE position BETWEEN ? AND ? ORDER BY position"),
+                sql:
+                    "SELECT position, digest FROM journal WHERE position BETWEEN ? AND ? ORDER BY position"
+            ),
             arguments: [first, last])
         while let row = try digests.next() {
             JournalDigest.add(try row.read(0), try row.read(1) ?? Data(), to: &hash)

@@ -35,15 +35,20 @@ extension SQLiteMemoryStore {
     }
 
     static func cube(_ row: Row) throws -> MemCube {
-        guard let id = CubeID(try row.read("id") as String), let type = MemoryType(rawValue: try row.read("type")),
+        guard let id = CubeID(try row.read("id") as String),
+            let type = MemoryType(rawValue: try row.read("type")),
             let state = LifecycleState(rawValue: try row.read("state"))
-        else { throw StoreError(.corrupt, "A memory has an unknown id, type or state. Run `mneme doctor`.") }
+        else {
+            throw StoreError(
+                .corrupt, "A memory has an unknown id, type or state. Run `mneme doctor`.")
+        }
         let header = try StoreCoding.decode(CubeHeader.self, try row.read("header"))
         let recorded = try row.time("recorded_time")
         var cube = MemCube(
             id: id,
             scope: Scope(
-                tenant: try row.read("tenant"), user: try row.read("user"), agent: try row.read("agent"),
+                tenant: try row.read("tenant"), user: try row.read("user"),
+                agent: try row.read("agent"),
                 session: try row.read("session_name")),
             type: type, text: try row.read("text"), speaker: try row.read("speaker"),
             eventTime: try row.time("event_time"),
@@ -67,8 +72,12 @@ extension SQLiteMemoryStore {
         cube.vouchedBy = header.vouchedBy
         cube.utcOffset = header.utcOffset
         cube.validUntil = try row.optionalTime("valid_until")
-        if let activation = header.activation { cube.payload = .activation(activation, of: cube.text) }
-        if let last = try row.optionalTime("last_used") { cube.usage = Usage(count: try row.read("uses"), last: last) }
+        if let activation = header.activation {
+            cube.payload = .activation(activation, of: cube.text)
+        }
+        if let last = try row.optionalTime("last_used") {
+            cube.usage = Usage(count: try row.read("uses"), last: last)
+        }
         return cube
     }
 

@@ -1,18 +1,23 @@
 import Foundation
 import GRDB
 
-/// How columns are read: a damaged file may hold anything, and a row's subscript ends the process where a value does
-/// not fit.
+/// How columns are read: a damaged file may hold anything, and a row's subscript ends the process
+/// where a value does not fit.
 extension Row {
     /// The value of a column.
     ///
-    /// - Throws: `RowDecodingError`, which ``SQLiteMemoryStore/translating(_:_:)`` turns into a ``StoreError``.
-    func read<Value: DatabaseValueConvertible & StatementColumnConvertible>(_ column: String) throws -> Value {
+    /// - Throws: `RowDecodingError`, which ``SQLiteMemoryStore/translating(_:_:)`` turns into a
+    ///   ``StoreError``.
+    func read<Value: DatabaseValueConvertible & StatementColumnConvertible>(_ column: String) throws
+        -> Value
+    {
         try decode(forColumn: column)
     }
 
     /// The value of the column `index`, as ``read(_:)``.
-    func read<Value: DatabaseValueConvertible & StatementColumnConvertible>(_ index: Int) throws -> Value {
+    func read<Value: DatabaseValueConvertible & StatementColumnConvertible>(_ index: Int) throws
+        -> Value
+    {
         try decode(atIndex: index)
     }
 
@@ -21,7 +26,11 @@ extension Row {
     /// As ``time(_:)``.
     func time(_ index: Int) throws -> Date { try StoreCoding.time(read(index)) }
     /// A time that may be absent.
-    func optionalTime(_ column: String) throws -> Date? { try (read(column) as Double?).map(StoreCoding.time) }
+    func optionalTime(_ column: String) throws -> Date? {
+        try (read(column) as Double?).map(StoreCoding.time)
+    }
     /// As ``optionalTime(_:)``.
-    func optionalTime(_ index: Int) throws -> Date? { try (read(index) as Double?).map(StoreCoding.time) }
+    func optionalTime(_ index: Int) throws -> Date? {
+        try (read(index) as Double?).map(StoreCoding.time)
+    }
 }

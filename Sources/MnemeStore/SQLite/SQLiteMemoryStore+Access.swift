@@ -4,19 +4,28 @@ import GRDB
 extension SQLiteMemoryStore {
     // MARK: Who reaches what
 
-    public func visibility(of owner: Owner, for permission: Permission, by caller: Caller) throws -> Visibility {
+    public func visibility(of owner: Owner, for permission: Permission, by caller: Caller) throws
+        -> Visibility
+    {
         // Of one's own no grant needs to be looked up.
         let principal = caller.principal
-        if principal.reaches(owner), principal.agent == nil, principal.permissions.contains(permission) {
+        if principal.reaches(owner), principal.agent == nil,
+            principal.permissions.contains(permission)
+        {
             return Visibility(ceiling: principal.clearance)
         }
-        return try read { db in try visible(permission, of: owner, Self.ownerID(owner, db), caller, db) }
+        return try read { db in
+            try visible(permission, of: owner, Self.ownerID(owner, db), caller, db)
+        }
     }
 
     /// What of an owner's memories the caller reaches for something.
     ///
     /// - Throws: ``AccessError`` if nothing; it is noted in the audit log.
-    func visible(_ permission: Permission, of owner: Owner, _ ownerID: Int64?, _ caller: Caller, _ db: Database) throws
+    func visible(
+        _ permission: Permission, of owner: Owner, _ ownerID: Int64?, _ caller: Caller,
+        _ db: Database
+    ) throws
         -> Visibility
     {
         let principal = caller.principal
@@ -26,13 +35,19 @@ extension SQLiteMemoryStore {
         if visibility.isWhole { return visibility }
         if let ownerID, AccessRules.takesGrants(of: owner, principal) {
             visibility = AccessRules.visibility(
-                visibility, with: try grants(ownerID, owner, to: principal, at: caller.time, db), for: permission,
+                visibility, with: try grants(ownerID, owner, to: principal, at: caller.time, db),
+                for: permission,
                 principal)
             // Whatever is granted, the clearance holds.
             if !visibility.also.isEmpty, principal.clearance < .restricted {
                 let ids = try String.fetchAll(
-                    db, sql: "SELECT id FROM cube WHERE sensitivity <= ? AND id IN (SELECT value FROM json_each(?))",
-                    arguments: [principal.clearance.rawValue, try StoreCoding.encode(Array(visibility.also))])
+                    db,
+                    sql:
+                        "SELECT id FROM cube WHERE sensitivity <= ? AND id IN (SELECT value FROM json_each(?))",
+                    arguments: [
+                        principal.clearance.rawValue,
+                        try StoreCoding.encode(Array(visibility.also)),
+                    ])
                 visibility.also = Set(ids.map(CubeID.init(stored:)))
             }
         }
@@ -44,7 +59,9 @@ extension SQLiteMemoryStore {
 
     /// Notes what a rule refuses.
     func noting<T>(_ owner: Owner?, _ caller: Caller, _ rule: () throws -> T) throws -> T {
-        do { return try rule() } catch let error as AccessError { throw refusal(error.message, owner, caller) }
+        do { return try rule() } catch let error as AccessError {
+            throw refusal(error.message, owner, caller)
+        }
     }
 
     /// Notes a refusal and returns it.
@@ -55,7 +72,9 @@ extension SQLiteMemoryStore {
         return AccessError(text)
     }
 
-    public func refuse(_ text: String, owner: Owner?, by caller: Caller) -> AccessError { refusal(text, owner, caller) }
+    public func refuse(_ text: String, owner: Owner?, by caller: Caller) -> AccessError {
+        refusal(text, owner, caller)
+    }
 
     /// - Throws: ``AccessError`` unless the caller may and reaches everybody.
     func requireAll(_ permission: Permission, _ caller: Caller) throws {
@@ -71,7 +90,10 @@ extension SQLiteMemoryStore {
             (cube.sensitivity <= ? OR (cube.sensitivity <= ? AND (cube.agent IS NULL OR cube.agent = ?))
                 OR cube.id IN (SELECT value FROM json_each(?)))
             """,
-            [visibility.ceiling?.rawValue ?? -1, visibility.agentCeiling?.rawValue ?? -1, visibility.agent ?? "", list]
+            [
+                visibility.ceiling?.rawValue ?? -1, visibility.agentCeiling?.rawValue ?? -1,
+                visibility.agent ?? "", list,
+            ]
         )
     }
 
@@ -82,7 +104,8 @@ extension SQLiteMemoryStore {
             throw StoreError(.corrupt, "A grant is for nobody. Run `mneme doctor`.")
         }
         var grant = Grant(
-            owner: owner, cube: (try row.read("cube") as String?).map(CubeID.init(stored:)), grantee: grantee)
+            owner: owner, cube: (try row.read("cube") as String?).map(CubeID.init(stored:)),
+            grantee: grantee)
         grant.id = try row.read("id")
         grant.permissions = Set(
             (try row.read("permissions") as String).split(separator: ",").compactMap {
@@ -95,7 +118,9 @@ extension SQLiteMemoryStore {
         return grant
     }
 
-    private func grants(_ ownerID: Int64, _ owner: Owner, to principal: Principal, at time: Date, _ db: Database) throws
+    private func grants(
+        _ ownerID: Int64, _ owner: Owner, to principal: Principal, at time: Date, _ db: Database
+    ) throws
         -> [Grant]
     {
         let grantees = try StoreCoding.encode(Grantee.all(of: principal).map(\.description))
@@ -134,8 +159,10 @@ extension SQLiteMemoryStore {
                     grant.expires?.timeIntervalSince1970,
                 ])
             grant.id = db.lastInsertedRowID
-            var entry = AuditEntry(caller, grant.owner, default: "share", cubes: grant.cube.map { [$0] } ?? [])
-            entry.detail = "\(grant.permissions.map(\.rawValue).sorted().joined(separator: ",")) to \(grant.grantee)"
+            var entry = AuditEntry(
+                caller, grant.owner, default: "share", cubes: grant.cube.map { [$0] } ?? [])
+            entry.detail =
+                "\(grant.permissions.map(\.rawValue).sorted().joined(separator: ",")) to \(grant.grantee)"
             try chain.append(entry, db)
             return grant
         }
@@ -145,9 +172,15 @@ extension SQLiteMemoryStore {
         try audited { db, chain in
             let ownerID = try Self.ownerID(owner, db)
             _ = try visible(.share, of: owner, ownerID, caller, db)
-            try noting(owner, caller) { try AccessRules.requireSharing(of: owner, caller.principal) }
-            try db.execute(sql: "DELETE FROM access_grant WHERE id = ? AND owner = ?", arguments: [id, ownerID])
-            guard db.changesCount > 0 else { throw StoreError(.notFound, "There is no grant \(id) of these memories.") }
+            try noting(owner, caller) {
+                try AccessRules.requireSharing(of: owner, caller.principal)
+            }
+            try db.execute(
+                sql: "DELETE FROM access_grant WHERE id = ? AND owner = ?",
+                arguments: [id, ownerID])
+            guard db.changesCount > 0 else {
+                throw StoreError(.notFound, "There is no grant \(id) of these memories.")
+            }
             var entry = AuditEntry(caller, owner, default: "unshare")
             entry.detail = "grant \(id)"
             try chain.append(entry, db)
@@ -160,7 +193,8 @@ extension SQLiteMemoryStore {
             if caller.principal.reaches(owner) {
                 _ = try visible(.read, of: owner, ownerID, caller, db)
                 return try Row.fetchAll(
-                    db, sql: "SELECT * FROM access_grant WHERE owner = ? ORDER BY id", arguments: [ownerID]
+                    db, sql: "SELECT * FROM access_grant WHERE owner = ? ORDER BY id",
+                    arguments: [ownerID]
                 ).map {
                     try Self.grant($0, owner)
                 }
@@ -176,7 +210,8 @@ extension SQLiteMemoryStore {
         guard let tenant = caller.principal.tenant else { return [] }
         try TextRules.requireWhole(caller.principal.texts)
         return try read { db in
-            let grantees = try StoreCoding.encode(Grantee.all(of: caller.principal).map(\.description))
+            let grantees = try StoreCoding.encode(
+                Grantee.all(of: caller.principal).map(\.description))
             return try Row.fetchAll(
                 db,
                 sql: """
@@ -201,8 +236,12 @@ extension SQLiteMemoryStore {
     }
 
     /// Notes that memories were handed out.
-    func noteRead(_ operation: String, _ cubes: [CubeID], owner: Owner?, by caller: Caller, count: Int? = nil) throws {
-        if !caller.isInternal { try note(AuditEntry(caller, owner, default: operation, cubes: cubes, count: count)) }
+    func noteRead(
+        _ operation: String, _ cubes: [CubeID], owner: Owner?, by caller: Caller, count: Int? = nil
+    ) throws {
+        if !caller.isInternal {
+            try note(AuditEntry(caller, owner, default: operation, cubes: cubes, count: count))
+        }
     }
 
     public func noteRead(_ ids: [CubeID], owner: Owner, by caller: Caller) throws {
@@ -223,7 +262,9 @@ extension SQLiteMemoryStore {
 
     public func flush() throws { try audited { _, _ in } }
 
-    public func auditEntries(after position: Int64, limit: Int, by caller: Caller) throws -> [AuditEntry] {
+    public func auditEntries(after position: Int64, limit: Int, by caller: Caller) throws
+        -> [AuditEntry]
+    {
         try requireAll(.admin, caller)
         try flush()
         return try read { try AuditLog.entries(after: position, limit: limit, $0) }
@@ -234,8 +275,9 @@ extension SQLiteMemoryStore {
         return try read(AuditLog.checkpoints)
     }
 
-    public func shortenAudit(before time: Date, by caller: Caller, archive: ([AuditEntry]) throws -> Void) throws -> Int
-    {
+    public func shortenAudit(
+        before time: Date, by caller: Caller, archive: ([AuditEntry]) throws -> Void
+    ) throws -> Int {
         try requireAll(.admin, caller)
         // Who shortens a log that somebody changed would cover that up.
         let report = try verifyAudit(keys: nil, head: nil, by: caller)
@@ -249,7 +291,9 @@ extension SQLiteMemoryStore {
         guard end >= report.begin else { return 0 }
         var reached = report.begin - 1
         while reached < end {
-            let page = try read { try AuditLog.entries(after: reached, limit: Int(min(4_096, end - reached)), $0) }
+            let page = try read {
+                try AuditLog.entries(after: reached, limit: Int(min(4_096, end - reached)), $0)
+            }
             guard let last = page.last else { break }
             try archive(page)
             reached = last.position
@@ -263,7 +307,8 @@ extension SQLiteMemoryStore {
         return Int(end - report.begin + 1)
     }
 
-    public func verifyAudit(keys: [Data]?, head: (position: Int64, hash: Data)?, by caller: Caller) throws
+    public func verifyAudit(keys: [Data]?, head: (position: Int64, hash: Data)?, by caller: Caller)
+        throws
         -> AuditReport
     {
         try requireAll(.admin, caller)

@@ -5,7 +5,8 @@ import GRDB
 extension SQLiteMemoryStore {
     /// Takes in a cube of another store with what happened to it there.
     func adopt(
-        _ cube: MemCube, _ history: [JournalEntry], _ analysis: [UInt8], _ contentHash: [UInt8], _ change: Change,
+        _ cube: MemCube, _ history: [JournalEntry], _ analysis: [UInt8], _ contentHash: [UInt8],
+        _ change: Change,
         _ db: Database
     ) throws -> MemCube {
         var cube = cube
@@ -13,14 +14,18 @@ extension SQLiteMemoryStore {
         try AdoptionRules.requireAdoptable(cube)
         try AdoptionRules.requireFree(cube.id, standing(of: cube.id, change.ownerID, db))
         cube = AdoptionRules.owned(cube, by: change.owner)
-        for entry in AdoptionRules.history(of: cube, history, owner: change.owner, by: change.caller) {
+        for entry in AdoptionRules.history(
+            of: cube, history, owner: change.owner, by: change.caller)
+        {
             guard let snapshot = entry.snapshot else { continue }
             _ = try Self.append(
-                entry.operation, cube.id, version: entry.version, payload: CubeJSON(snapshot).payload,
+                entry.operation, cube.id, version: entry.version,
+                payload: CubeJSON(snapshot).payload,
                 time: entry.time, principal: entry.principal, reason: entry.reason, change, db)
         }
         let json = CubeJSON(cube)
-        let position = try Self.append(.adopt, cube.id, version: cube.version, payload: json.payload, change, db)
+        let position = try Self.append(
+            .adopt, cube.id, version: cube.version, payload: json.payload, change, db)
         try insert(cube, json, analysis, contentHash, position, change, db)
         guard !cube.claims.isEmpty else { return cube }
         try settle(Self.saveClaims(cube, change.ownerID, db), change, db)
@@ -29,12 +34,14 @@ extension SQLiteMemoryStore {
 
     private func standing(of id: CubeID, _ ownerID: Int64?, _ db: Database) throws -> CubeStanding {
         if let owner = try Int64.fetchOne(
-            db.cachedStatement(sql: "SELECT owner FROM cube WHERE id = ?"), arguments: [id.description])
+            db.cachedStatement(sql: "SELECT owner FROM cube WHERE id = ?"),
+            arguments: [id.description])
         {
             return owner == ownerID ? .here : .elsewhere
         }
         let past = try Int64.fetchOne(
-            db.cachedStatement(sql: "SELECT owner FROM journal WHERE cube = ? LIMIT 1"), arguments: [id.description])
+            db.cachedStatement(sql: "SELECT owner FROM journal WHERE cube = ? LIMIT 1"),
+            arguments: [id.description])
         return past == nil ? .free : past == ownerID ? .erased : .elsewhere
     }
 

@@ -9,7 +9,9 @@ extension SQLiteMemoryStore {
     static func saveClaims(_ cube: MemCube, _ ownerID: Int64, _ db: Database) throws -> Set<String> {
         let old = try claimedKeys(cube.id, db)
         if !old.isEmpty {
-            try db.cachedStatement(sql: "DELETE FROM claim WHERE cube = (SELECT seq FROM cube WHERE id = ?)").execute(
+            try db.cachedStatement(
+                sql: "DELETE FROM claim WHERE cube = (SELECT seq FROM cube WHERE id = ?)"
+            ).execute(
                 arguments: [cube.id.description])
         }
         for claim in cube.claims {
@@ -19,7 +21,8 @@ extension SQLiteMemoryStore {
                     VALUES (?, ?, (SELECT seq FROM cube WHERE id = ?), ?, ?, ?, ?)
                     """
             ).execute(arguments: [
-                ownerID, claim.key, cube.id.description, claim.subject, claim.attribute, claim.value, claim.isDenied,
+                ownerID, claim.key, cube.id.description, claim.subject, claim.attribute,
+                claim.value, claim.isDenied,
             ])
         }
         return old.union(cube.claims.map(\.key))
@@ -29,7 +32,8 @@ extension SQLiteMemoryStore {
     static func claimedKeys(_ id: CubeID, _ db: Database) throws -> Set<String> {
         Set(
             try String.fetchAll(
-                db.cachedStatement(sql: "SELECT key FROM claim WHERE cube = (SELECT seq FROM cube WHERE id = ?)"),
+                db.cachedStatement(
+                    sql: "SELECT key FROM claim WHERE cube = (SELECT seq FROM cube WHERE id = ?)"),
                 arguments: [id.description]))
     }
 
@@ -59,7 +63,8 @@ extension SQLiteMemoryStore {
                 return Claimant(
                     cube,
                     Claim(
-                        subject: try row.read(1), attribute: try row.read(2), value: try row.read(3),
+                        subject: try row.read(1), attribute: try row.read(2),
+                        value: try row.read(3),
                         isDenied: try row.read(4)))
             }
             claimants[key] = found
@@ -74,10 +79,12 @@ extension SQLiteMemoryStore {
         }
     }
 
-    /// Works out anew which of the cubes that claim something of `keys` hold, and since when others do not. The result depends on what the
-    /// cubes say and on when that was, not on the order in which they came.
+    /// Works out anew which of the cubes that claim something of `keys` hold, and since when others
+    /// do not. The result depends on what the cubes say and on when that was, not on the order in
+    /// which they came.
     ///
-    /// - Complexity: some lookups for each cube that claims something of the same; a memory is read once.
+    /// - Complexity: some lookups for each cube that claims something of the same; a memory is read
+    ///   once.
     func settle(_ keys: Set<String>, _ change: Change, _ db: Database) throws {
         // Who ends what shows in no other memory's validity, so that what was read stays true.
         var reader = ClaimReader(change.ownerID, db), seen: Set<CubeID> = []
@@ -97,16 +104,21 @@ extension SQLiteMemoryStore {
         }
     }
 
-    private func setSuccessor(of cube: MemCube, _ successor: MemCube?, _ change: Change, _ db: Database) throws {
+    private func setSuccessor(
+        of cube: MemCube, _ successor: MemCube?, _ change: Change, _ db: Database
+    ) throws {
         let former = try String.fetchOne(
             db.cachedStatement(sql: "SELECT source FROM link WHERE target = ? AND kind = ?"),
             arguments: [cube.id.description, CubeLink.supersedes])
         guard
             let settlement = ClaimRules.settlement(
-                of: cube, former: former.map(CubeID.init(stored:)), successor: successor, at: change.caller.time)
+                of: cube, former: former.map(CubeID.init(stored:)), successor: successor,
+                at: change.caller.time)
         else { return }
         if let link = settlement.removed {
-            try db.cachedStatement(sql: "DELETE FROM link WHERE source = ? AND target = ? AND kind = ?").execute(
+            try db.cachedStatement(
+                sql: "DELETE FROM link WHERE source = ? AND target = ? AND kind = ?"
+            ).execute(
                 arguments: [link.source.description, link.target.description, link.kind])
             try Self.record(.unlink, link, change, db)
         }

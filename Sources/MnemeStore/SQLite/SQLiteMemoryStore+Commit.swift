@@ -21,13 +21,17 @@ extension SQLiteMemoryStore {
                 return .success(cubes)
             }
         }
-        if requests.contains(where: { $0.mutations.contains { if case .erase = $0 { true } else { false } } }) {
+        if requests.contains(where: {
+            $0.mutations.contains { if case .erase = $0 { true } else { false } }
+        }) {
             try dropOldPages()
         }
         return results
     }
 
-    private func apply(_ request: WriteRequest, _ chain: inout AuditLog.Chain, _ db: Database) throws -> [MemCube] {
+    private func apply(_ request: WriteRequest, _ chain: inout AuditLog.Chain, _ db: Database)
+        throws -> [MemCube]
+    {
         let caller = request.caller
         let owner = request.owner
         try TextRules.requireWhole(request.texts)
@@ -39,10 +43,13 @@ extension SQLiteMemoryStore {
         let ownerID = try known ?? Self.createOwner(owner, db)
         let change = Change(owner: owner, ownerID: ownerID, caller: caller, sights: sights)
         try checkQuota(request.mutations.count { $0.isAddition }, change, db)
-        guard let key = request.idempotencyKey else { return try apply(request.mutations, change, &chain, db) }
+        guard let key = request.idempotencyKey else {
+            return try apply(request.mutations, change, &chain, db)
+        }
         let hash = IdempotencyRules.hash(of: request.mutations)
         if let done = try Row.fetchOne(
-            db, sql: "SELECT request, cubes FROM idempotency WHERE owner = ? AND key = ?", arguments: [ownerID, key])
+            db, sql: "SELECT request, cubes FROM idempotency WHERE owner = ? AND key = ?",
+            arguments: [ownerID, key])
         {
             try IdempotencyRules.requireSame(hash, as: done["request"], key: key)
             let cubes = try StoreCoding.decode([CubeID].self, done["cubes"]).compactMap {
@@ -50,14 +57,17 @@ extension SQLiteMemoryStore {
             }
             let seen = cubes.filter(change.reaches)
             // Nothing is changed, but handed out.
-            try chain.append(AuditEntry(caller, owner, default: "commit", cubes: seen.map(\.id)), db)
+            try chain.append(
+                AuditEntry(caller, owner, default: "commit", cubes: seen.map(\.id)), db)
             return seen
         }
         let cubes = try apply(request.mutations, change, &chain, db)
         try db.execute(
-            sql: "INSERT INTO idempotency (owner, key, request, cubes, time) VALUES (?, ?, ?, ?, ?)",
+            sql:
+                "INSERT INTO idempotency (owner, key, request, cubes, time) VALUES (?, ?, ?, ?, ?)",
             arguments: [
-                ownerID, key, hash, try StoreCoding.encode(cubes.map(\.id)), caller.time.timeIntervalSince1970,
+                ownerID, key, hash, try StoreCoding.encode(cubes.map(\.id)),
+                caller.time.timeIntervalSince1970,
             ])
         return cubes
     }
@@ -96,13 +106,17 @@ extension SQLiteMemoryStore {
     }
 
     /// Applies a request's mutations and writes down that it was done.
-    private func apply(_ mutations: [Mutation], _ change: Change, _ chain: inout AuditLog.Chain, _ db: Database) throws
+    private func apply(
+        _ mutations: [Mutation], _ change: Change, _ chain: inout AuditLog.Chain, _ db: Database
+    ) throws
         -> [MemCube]
     {
         let cubes = try mutations.compactMap { try apply($0, change, db) }
-        let erased = mutations.compactMap { mutation -> CubeID? in if case .erase(let id) = mutation { id } else { nil }
+        let erased = mutations.compactMap { mutation -> CubeID? in
+            if case .erase(let id) = mutation { id } else { nil }
         }
-        var entry = AuditEntry(change.caller, change.owner, default: "commit", cubes: cubes.map(\.id) + erased)
+        var entry = AuditEntry(
+            change.caller, change.owner, default: "commit", cubes: cubes.map(\.id) + erased)
         if let journal = change.journal {
             (entry.journalFirst, entry.journalLast, entry.digest) = (
                 journal.lowerBound, journal.upperBound, change.digest
@@ -116,7 +130,8 @@ extension SQLiteMemoryStore {
         let principal = change.caller.principal
         guard let limit = QuotaRules.countLimit(adding: added, by: principal) else { return }
         let count = try Int.fetchOne(
-            db.cachedStatement(sql: "SELECT count(*) FROM (SELECT 1 FROM cube WHERE owner = ? LIMIT ?)"),
+            db.cachedStatement(
+                sql: "SELECT count(*) FROM (SELECT 1 FROM cube WHERE owner = ? LIMIT ?)"),
             arguments: [change.ownerID, limit])
         try QuotaRules.check(kept: count ?? 0, adding: added, owner: change.owner, by: principal)
     }

@@ -38,11 +38,14 @@ extension SQLiteMemoryStore {
                 }
                 let queue = try DatabaseQueue(path: plain, configuration: configuration)
                 try Schema.migrator.migrate(queue)
-                try queue.writeWithoutTransaction { try $0.execute(sql: "PRAGMA journal_mode = WAL") }
+                try queue.writeWithoutTransaction {
+                    try $0.execute(sql: "PRAGMA journal_mode = WAL")
+                }
                 try queue.close()
             }
             if let key { try write(plain, nil, to: sealed, key) { _, _ in } }
-            _ = try AtomicFile.place(key == nil ? plain : sealed, at: place, isThere ? .replacing : .ifAbsent)
+            _ = try AtomicFile.place(
+                key == nil ? plain : sealed, at: place, isThere ? .replacing : .ifAbsent)
         } catch let error as FileError { throw StoreError(error) }
     }
 
@@ -62,9 +65,14 @@ extension SQLiteMemoryStore {
         return try translating(path) {
             let pool = try DatabasePool(path: path, configuration: configuration)
             try pool.read { db in
-                // What an interrupted first use of an earlier version left has the table of migrations alone.
+                // What an interrupted first use of an earlier version left has the table of
+                // migrations alone.
                 let tables =
-                    try Int.fetchOne(db, sql: "SELECT count(*) FROM sqlite_master WHERE tbl_name <> 'grdb_migrations'")
+                    try Int.fetchOne(
+                        db,
+                        sql:
+                            "SELECT count(*) FROM sqlite_master WHERE tbl_name <> 'grdb_migrations'"
+                    )
                     ?? 0
                 let id = try Int32.fetchOne(db, sql: "PRAGMA application_id") ?? 0
                 guard tables == 0 || id == Schema.applicationID else {
@@ -74,7 +82,8 @@ extension SQLiteMemoryStore {
                     )
                 }
                 guard try !Schema.migrator.hasBeenSuperseded(db) else {
-                    throw StoreError(.newerVersion, "\(path) was written by a newer Mneme. Update this one.")
+                    throw StoreError(
+                        .newerVersion, "\(path) was written by a newer Mneme. Update this one.")
                 }
             }
             try Schema.migrator.migrate(pool)
@@ -90,14 +99,17 @@ extension SQLiteMemoryStore {
         let readable = Self.suffixes.map { path + $0 }.filter { !Privacy.tighten($0) }
         var problems: [String] = []
         if !readable.isEmpty {
-            problems.append("others may read \(readable.joined(separator: ", ")): chmod 600 as its owner")
+            problems.append(
+                "others may read \(readable.joined(separator: ", ")): chmod 600 as its owner")
         }
         if Privacy.isOpenToAll(parent(of: path)) {
-            problems.append("everybody may replace files in \(parent(of: path)): chmod 700 as its owner")
+            problems.append(
+                "everybody may replace files in \(parent(of: path)): chmod 700 as its owner")
         }
         return StoreFinding(
             check: "privacy", sound: problems.isEmpty,
-            detail: problems.isEmpty ? "only their owner reads the store's files" : problems.joined(separator: "; "))
+            detail: problems.isEmpty
+                ? "only their owner reads the store's files" : problems.joined(separator: "; "))
     }
 }
 
@@ -106,9 +118,12 @@ extension StoreError {
     init(_ error: FileError) {
         switch error.code {
         case _ where error.isFull:
-            self.init(.diskFull, "\(error) Nothing of this request was written; free space and repeat it.")
+            self.init(
+                .diskFull, "\(error) Nothing of this request was written; free space and repeat it."
+            )
         case EROFS, EACCES, EPERM:
-            self.init(.readOnly, "\(error) Check the permissions of its folder and the file system.")
+            self.init(
+                .readOnly, "\(error) Check the permissions of its folder and the file system.")
         case EWOULDBLOCK: self.init(.busy, "\(error) Try again, or end that process.")
         default: self.init(.unavailable, error.description)
         }

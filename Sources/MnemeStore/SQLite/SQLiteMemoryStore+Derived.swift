@@ -11,7 +11,9 @@ extension SQLiteMemoryStore {
                     sql:
                         "UPDATE cube SET uses = uses + ?, last_used = max(coalesce(last_used, 0), ?) WHERE id = ? AND owner = ?"
                 )
-                .execute(arguments: [use.count, use.last.timeIntervalSince1970, id.description, ownerID])
+                .execute(arguments: [
+                    use.count, use.last.timeIntervalSince1970, id.description, ownerID,
+                ])
             }
         }
     }
@@ -20,28 +22,36 @@ extension SQLiteMemoryStore {
         try write { db in
             guard let ownerID = try Self.ownerID(owner, db) else { return }
             for (id, analysis) in analyses {
-                try db.cachedStatement(sql: "UPDATE cube SET analysis = ?, analyzer = ? WHERE id = ? AND owner = ?")
-                    .execute(arguments: [Data(analysis), analyzer, id.description, ownerID])
+                try db.cachedStatement(
+                    sql: "UPDATE cube SET analysis = ?, analyzer = ? WHERE id = ? AND owner = ?"
+                )
+                .execute(arguments: [Data(analysis), analyzer, id.description, ownerID])
             }
         }
     }
 
-    public func saveVectors(_ vectors: [(id: CubeID, version: Int, vector: [Float])], embedder: String) throws {
+    public func saveVectors(
+        _ vectors: [(id: CubeID, version: Int, vector: [Float])], embedder: String
+    ) throws {
         try write { db in
             for (id, version, vector) in vectors {
                 guard
                     let seq = try Int64.fetchOne(
-                        db.cachedStatement(sql: "SELECT seq FROM cube WHERE id = ? AND version = ?"),
+                        db.cachedStatement(
+                            sql: "SELECT seq FROM cube WHERE id = ? AND version = ?"),
                         arguments: [id.description, version])
                 else { continue }
-                try db.cachedStatement(sql: "UPDATE counter SET value = value + 1 WHERE name = 'vector'").execute()
+                try db.cachedStatement(
+                    sql: "UPDATE counter SET value = value + 1 WHERE name = 'vector'"
+                ).execute()
                 try db.cachedStatement(
                     sql: """
                         INSERT OR REPLACE INTO vector (cube, embedder, version, position, data)
                         VALUES (?, ?, ?, (SELECT value FROM counter WHERE name = 'vector'), ?)
                         """
                 ).execute(arguments: [seq, embedder, version, vector.withUnsafeBytes { Data($0) }])
-                try db.cachedStatement(sql: "DELETE FROM pending WHERE cube = ?").execute(arguments: [seq])
+                try db.cachedStatement(sql: "DELETE FROM pending WHERE cube = ?").execute(
+                    arguments: [seq])
             }
         }
     }

@@ -3,23 +3,29 @@ import GRDB
 
 extension SQLiteMemoryStore {
     public func compact() throws {
-        try writeWithoutTransaction { try $0.execute(sql: "PRAGMA optimize; VACUUM; PRAGMA wal_checkpoint(TRUNCATE)") }
+        try writeWithoutTransaction {
+            try $0.execute(sql: "PRAGMA optimize; VACUUM; PRAGMA wal_checkpoint(TRUNCATE)")
+        }
     }
 
     public func check(repair: Bool, by caller: Caller) throws -> [StoreFinding] {
         try requireAll(.admin, caller)
         var findings: [StoreFinding] = []
         try read { db in
-            let problems = try String.fetchAll(db, sql: "PRAGMA integrity_check(20)").filter { $0 != "ok" }
+            let problems = try String.fetchAll(db, sql: "PRAGMA integrity_check(20)").filter {
+                $0 != "ok"
+            }
             findings.append(
                 StoreFinding(
                     check: "file", sound: problems.isEmpty,
-                    detail: problems.isEmpty ? "SQLite finds the file sound" : problems.joined(separator: "; ")))
+                    detail: problems.isEmpty
+                        ? "SQLite finds the file sound" : problems.joined(separator: "; ")))
             let dangling = try Row.fetchAll(db, sql: "PRAGMA foreign_key_check").count
             findings.append(
                 StoreFinding(
                     check: "references", sound: dangling == 0,
-                    detail: dangling == 0 ? "every reference has its target" : "\(dangling) references lead nowhere")
+                    detail: dangling == 0
+                        ? "every reference has its target" : "\(dangling) references lead nowhere")
             )
             let unlike =
                 try Int.fetchOne(
@@ -46,7 +52,8 @@ extension SQLiteMemoryStore {
                 StoreFinding(
                     check: "memories", sound: lost == 0,
                     detail: lost == 0
-                        ? "each recorded memory is there" : "\(lost) recorded memories are missing from the state"))
+                        ? "each recorded memory is there"
+                        : "\(lost) recorded memories are missing from the state"))
         }
         try findings.append(checkVectors(repair: repair))
         findings.append(checkPrivacy())
@@ -54,7 +61,8 @@ extension SQLiteMemoryStore {
         return findings
     }
 
-    /// Every cube has a vector or waits for one; a vector of a wrong length or version is made again.
+    /// Every cube has a vector or waits for one; a vector of a wrong length or version is made
+    /// again.
     private func checkVectors(repair: Bool) throws -> StoreFinding {
         let faulty = """
             SELECT cube.seq FROM cube LEFT JOIN vector ON vector.cube = cube.seq WHERE cube.activation IS NULL AND cube.seq NOT IN (SELECT cube FROM pending)
@@ -62,13 +70,18 @@ extension SQLiteMemoryStore {
             """
         let count = try read { try Int.fetchOne($0, sql: "SELECT count(*) FROM (\(faulty))") ?? 0 }
         guard count > 0 else {
-            return StoreFinding(check: "vectors", sound: true, detail: "each memory has a vector or waits for one")
+            return StoreFinding(
+                check: "vectors", sound: true, detail: "each memory has a vector or waits for one")
         }
-        if repair { try write { try $0.execute(sql: "INSERT OR IGNORE INTO pending (cube) \(faulty)") } }
+        if repair {
+            try write { try $0.execute(sql: "INSERT OR IGNORE INTO pending (cube) \(faulty)") }
+        }
         return StoreFinding(
             check: "vectors", sound: false,
             detail: "\(count) memories have no usable vector"
-                + (repair ? "; they will be embedded again" : "; `mneme doctor --repair` makes them anew"),
+                + (repair
+                    ? "; they will be embedded again"
+                    : "; `mneme doctor --repair` makes them anew"),
             repaired: repair)
     }
 }

@@ -12,13 +12,17 @@ extension SQLiteMemoryStore {
         (try? firstPage(of: path)).map(WrappedKey.isStart) ?? false
     }
 
-    /// A key for what is made of the store's memories and kept elsewhere; nil if it is not encrypted.
+    /// A key for what is made of the store's memories and kept elsewhere; nil if it is not
+    /// encrypted.
     public func dataKey(for purpose: String) -> DataKey? { encryption?.key.derived(purpose) }
 
     /// Lets another key open the store. Who has it open now keeps it open.
     ///
-    /// - Throws: ``StoreError`` and ``MnemeSeal/SealError``. At any moment at least one of the keys opens the store.
-    public static func exchangeKey(_ path: String, from old: EncryptionKey, to new: EncryptionKey) throws {
+    /// - Throws: ``StoreError`` and ``MnemeSeal/SealError``. At any moment at least one of the keys
+    ///   opens the store.
+    public static func exchangeKey(_ path: String, from old: EncryptionKey, to new: EncryptionKey)
+        throws
+    {
         let file = try DatabaseFile(path, isWritable: true)
         for (offset, bytes) in try WrappedKey.exchange(
             file.read(0, WrappedKey.pageBytes), name: path, from: old, to: new)
@@ -56,15 +60,19 @@ extension SQLiteMemoryStore {
         guard FileManager.default.fileExists(atPath: path) else {
             throw StoreError(.unavailable, "There is no store at \(path).")
         }
-        return try alone(in: parent(of: path)) { try rewriteAlone(path, from: old, to: new, progress: progress) }
+        return try alone(in: parent(of: path)) {
+            try rewriteAlone(path, from: old, to: new, progress: progress)
+        }
     }
 
     private static func rewriteAlone(
-        _ path: String, from old: EncryptionKey?, to new: EncryptionKey?, progress: (Int, Int) -> Void
+        _ path: String, from old: EncryptionKey?, to new: EncryptionKey?,
+        progress: (Int, Int) -> Void
     ) throws -> Int {
         let first = try firstPage(of: path)
         guard WrappedKey.isStart(first) == (old != nil) else {
-            throw old == nil ? SealError.keyMissing(path) : SealError(.notEncrypted, "\(path) is not encrypted.")
+            throw old == nil
+                ? SealError.keyMissing(path) : SealError(.notEncrypted, "\(path) is not encrypted.")
         }
         let present = try old.map { try WrappedKey.open(first, name: path, with: $0) }
         let use = try present.map { try SealedVFS.Use($0, path: path) }
@@ -72,7 +80,9 @@ extension SQLiteMemoryStore {
         return try translating(path) {
             var configuration = Configuration()
             configuration.busyMode = .timeout(1)
-            configuration.prepareDatabase { db in try db.execute(sql: "PRAGMA locking_mode = EXCLUSIVE") }
+            configuration.prepareDatabase { db in
+                try db.execute(sql: "PRAGMA locking_mode = EXCLUSIVE")
+            }
             let queue: DatabaseQueue
             do {
                 queue = try DatabaseQueue(path: path, configuration: configuration)
@@ -81,10 +91,15 @@ extension SQLiteMemoryStore {
             { throw held(path) }
             return try queue.inDatabase { db in
                 do {
-                    guard try Int32.fetchOne(db, sql: "PRAGMA application_id") == Schema.applicationID else {
+                    guard
+                        try Int32.fetchOne(db, sql: "PRAGMA application_id") == Schema.applicationID
+                    else {
                         throw StoreError(.corrupt, "\(path) is no store of Mneme.")
                     }
-                    guard try Row.fetchOne(db, sql: "PRAGMA wal_checkpoint(TRUNCATE)")?[0] as Int? == 0 else {
+                    guard
+                        try Row.fetchOne(db, sql: "PRAGMA wal_checkpoint(TRUNCATE)")?[0] as Int?
+                            == 0
+                    else {
                         throw held(path)
                     }
                 } catch let error as DatabaseError
@@ -118,7 +133,9 @@ extension SQLiteMemoryStore {
 
     // MARK: Bytes
 
-    private static func copy(_ path: String, from old: DataKey?, to new: EncryptionKey?, progress: (Int, Int) -> Void)
+    private static func copy(
+        _ path: String, from old: DataKey?, to new: EncryptionKey?, progress: (Int, Int) -> Void
+    )
         throws -> Int
     {
         let target = path + ".rewritten"
@@ -126,7 +143,9 @@ extension SQLiteMemoryStore {
         do {
             let pages = try write(path, old, to: target, new, progress: progress),
                 former = try DatabaseFile(path, isWritable: true)
-            do { _ = try AtomicFile.place(target, at: path, .replacing) } catch let error as FileError {
+            do { _ = try AtomicFile.place(target, at: path, .replacing) } catch let error
+                as FileError
+            {
                 throw StoreError(error)
             }
             // What fails here was only to be thrown away.
@@ -141,14 +160,17 @@ extension SQLiteMemoryStore {
     /// Pages of a file that nobody writes to.
     private struct Pages {
         let file: DatabaseFile, path: String, key: DataKey?
-        let layout = SealedLayout(kind: .pages, head: WrappedKey.pageBytes, overhead: DataKey.overhead)
+        let layout = SealedLayout(
+            kind: .pages, head: WrappedKey.pageBytes, overhead: DataKey.overhead)
 
         init(_ path: String, _ key: DataKey?) throws {
             (file, self.path, self.key) = (try DatabaseFile(path), path, key)
         }
 
         var count: Int {
-            get throws { (key == nil ? try file.size : layout.size(of: try file.size)) / SealedLayout.page }
+            get throws {
+                (key == nil ? try file.size : layout.size(of: try file.size)) / SealedLayout.page
+            }
         }
 
         func page(_ number: Int) throws -> Data {
@@ -159,8 +181,10 @@ extension SQLiteMemoryStore {
             if number == 0x4000_0000 / SealedLayout.page, data.allSatisfy({ $0 == 0 }) {
                 return Data(count: SealedLayout.page)
             }
-            guard let plain = data.withUnsafeBytes({ key.open($0, context: unit.context(.pages)) }) else {
-                throw StoreError(.corrupt, "Page \(number + 1) of \(path) is damaged. Restore a copy.")
+            guard let plain = data.withUnsafeBytes({ key.open($0, context: unit.context(.pages)) })
+            else {
+                throw StoreError(
+                    .corrupt, "Page \(number + 1) of \(path) is damaged. Restore a copy.")
             }
             return plain
         }
@@ -169,10 +193,14 @@ extension SQLiteMemoryStore {
     /// Writes `source`'s pages to a new file and reads them back.
     @discardableResult
     static func write(
-        _ source: String, _ old: DataKey?, to target: String, _ new: EncryptionKey?, progress: (Int, Int) -> Void
+        _ source: String, _ old: DataKey?, to target: String, _ new: EncryptionKey?,
+        progress: (Int, Int) -> Void
     ) throws -> Int {
-        let pages = try Pages(source, old), count = try pages.count, key = new.map { _ in DataKey() }
-        guard FileManager.default.createFile(atPath: target, contents: nil, attributes: [.posixPermissions: 0o600]),
+        let pages = try Pages(source, old), count = try pages.count,
+            key = new.map { _ in DataKey() }
+        guard
+            FileManager.default.createFile(
+                atPath: target, contents: nil, attributes: [.posixPermissions: 0o600]),
             let out = FileHandle(forWritingAtPath: target)
         else { throw failure(target) }
         var written = SHA256(), readBack = SHA256()
@@ -185,7 +213,9 @@ extension SQLiteMemoryStore {
                 written.update(data: page)
                 if let key {
                     let unit = pages.layout.unit(at: number * SealedLayout.page)
-                    page = try page.withUnsafeBytes { try key.seal($0, context: unit.context(.pages)) }
+                    page = try page.withUnsafeBytes {
+                        try key.seal($0, context: unit.context(.pages))
+                    }
                 }
                 try out.write(contentsOf: page)
                 if number % 1_024 == 0 { progress(number, count) }
@@ -198,7 +228,9 @@ extension SQLiteMemoryStore {
         for number in 0..<count { readBack.update(data: try copy.page(number)) }
         guard written.finalize() == readBack.finalize() else {
             throw StoreError(
-                .corrupt, "What was written to \(target) reads otherwise. Check the disk; \(source) is as it was.")
+                .corrupt,
+                "What was written to \(target) reads otherwise. Check the disk; \(source) is as it was."
+            )
         }
         progress(count, count)
         return count
@@ -206,12 +238,16 @@ extension SQLiteMemoryStore {
 
     private static func held(_ path: String) -> StoreError {
         StoreError(
-            .busy, "\(path) is open elsewhere. End that program first (`mneme serve`, `mneme mcp`), then repeat this.")
+            .busy,
+            "\(path) is open elsewhere. End that program first (`mneme serve`, `mneme mcp`), then repeat this."
+        )
     }
 
     private static func failure(_ path: String) -> StoreError {
         errno == ENOSPC || errno == EDQUOT || errno == EFBIG
-            ? StoreError(.diskFull, "The disk of \(path) is full: the store is written a second time. It is as it was.")
+            ? StoreError(
+                .diskFull,
+                "The disk of \(path) is full: the store is written a second time. It is as it was.")
             : StoreError(.unavailable, "\(path) cannot be written (\(errnoText())).")
     }
 }

@@ -11,7 +11,8 @@ extension SQLiteMemoryStore {
                 sql:
                     "INSERT OR REPLACE INTO export (owner, kind, place, time, principal, position) VALUES (?, ?, ?, ?, ?, ?)",
                 arguments: [
-                    ownerID, export.kind.rawValue, export.place, export.time.timeIntervalSince1970, export.principal,
+                    ownerID, export.kind.rawValue, export.place, export.time.timeIntervalSince1970,
+                    export.principal,
                     export.position,
                 ])
         }
@@ -20,13 +21,17 @@ extension SQLiteMemoryStore {
     public func exports(of owner: Owner, by caller: Caller) throws -> [VaultExport] {
         try read { db in
             let ownerID = try Self.ownerID(owner, db)
-            guard try visible(.read, of: owner, ownerID, caller, db).isWhole, let ownerID else { return [] }
+            guard try visible(.read, of: owner, ownerID, caller, db).isWhole, let ownerID else {
+                return []
+            }
             return try Row.fetchAll(
-                db, sql: "SELECT * FROM export WHERE owner = ? ORDER BY time, place", arguments: [ownerID]
+                db, sql: "SELECT * FROM export WHERE owner = ? ORDER BY time, place",
+                arguments: [ownerID]
             ).compactMap { row in
                 try VaultExport.Kind(rawValue: row.read("kind")).map {
                     VaultExport(
-                        owner: owner, kind: $0, place: try row.read("place"), time: try row.time("time"),
+                        owner: owner, kind: $0, place: try row.read("place"),
+                        time: try row.time("time"),
                         principal: try row.read("principal"),
                         position: try row.read("position"))
                 }
@@ -38,8 +43,11 @@ extension SQLiteMemoryStore {
         try TextRules.requireWhole([export.place])
         try audited { db, chain in
             let ownerID = try Self.ownerID(export.owner, db)
-            guard try visible(.erase, of: export.owner, ownerID, caller, db).isWhole, let ownerID else {
-                throw refusal("Only who reaches all of the memories looks after their copies.", export.owner, caller)
+            guard try visible(.erase, of: export.owner, ownerID, caller, db).isWhole, let ownerID
+            else {
+                throw refusal(
+                    "Only who reaches all of the memories looks after their copies.", export.owner,
+                    caller)
             }
             try db.execute(
                 sql: "DELETE FROM export WHERE owner = ? AND kind = ? AND place = ?",
@@ -54,7 +62,9 @@ extension SQLiteMemoryStore {
         try read { db in
             guard let ownerID = try Self.ownerID(owner, db) else { return [] }
             return try String.fetchAll(
-                db, sql: "SELECT DISTINCT cube FROM journal WHERE owner = ? AND position > ? AND operation = 'erase'",
+                db,
+                sql:
+                    "SELECT DISTINCT cube FROM journal WHERE owner = ? AND position > ? AND operation = 'erase'",
                 arguments: [ownerID, position]
             ).map(CubeID.init(stored:))
         }

@@ -30,15 +30,18 @@ extension SQLiteMemoryStore {
         return job
     }
 
-    private static func jobs(_ db: Database, _ condition: String, _ arguments: StatementArguments = []) throws -> [Job]
-    {
-        try Row.fetchAll(db, sql: "SELECT * FROM job WHERE " + condition, arguments: arguments).map(job)
+    private static func jobs(
+        _ db: Database, _ condition: String, _ arguments: StatementArguments = []
+    ) throws -> [Job] {
+        try Row.fetchAll(db, sql: "SELECT * FROM job WHERE " + condition, arguments: arguments).map(
+            job)
     }
 
     private static func insert(_ job: Job, _ db: Database) throws -> Job {
         let arguments = try StoreCoding.encode(job.arguments)
         let same = try jobs(
-            db, "kind = ? AND tenant IS ? AND user IS ? AND arguments = ? AND state IN ('waiting', 'running') LIMIT 1",
+            db,
+            "kind = ? AND tenant IS ? AND user IS ? AND arguments = ? AND state IN ('waiting', 'running') LIMIT 1",
             [job.kind, job.owner?.tenant, job.owner?.user, arguments])
         if let known = same.first { return known }
         try db.execute(
@@ -47,7 +50,8 @@ extension SQLiteMemoryStore {
                 VALUES (?, ?, ?, ?, ?, 'waiting', 0, ?, ?, ?, ?)
                 """,
             arguments: [
-                job.kind, job.owner?.tenant, job.owner?.user, arguments, job.priority, job.maximumAttempts,
+                job.kind, job.owner?.tenant, job.owner?.user, arguments, job.priority,
+                job.maximumAttempts,
                 job.created.timeIntervalSince1970,
                 job.due.timeIntervalSince1970, job.schedule,
             ])
@@ -66,7 +70,9 @@ extension SQLiteMemoryStore {
     }
 
     /// Who looks after jobs, and that it is written down.
-    private func administer<T>(_ caller: Caller, _ operation: String, _ detail: String, _ body: (Database) throws -> T)
+    private func administer<T>(
+        _ caller: Caller, _ operation: String, _ detail: String, _ body: (Database) throws -> T
+    )
         throws -> T
     {
         if !caller.isInternal { try requireAll(.admin, caller) }
@@ -94,11 +100,14 @@ extension SQLiteMemoryStore {
     public func jobs(in states: Set<Job.State>, limit: Int, by caller: Caller) throws -> [Job] {
         if !caller.isInternal { try requireAll(.admin, caller) }
         let names = states.map { "'\($0.rawValue)'" }.joined(separator: ",")
-        return try read { try Self.jobs($0, "state IN (\(names)) ORDER BY id DESC LIMIT ?", [limit]) }
+        return try read {
+            try Self.jobs($0, "state IN (\(names)) ORDER BY id DESC LIMIT ?", [limit])
+        }
     }
 
     private func change(
-        _ id: Int64, _ operation: String, to assignments: String, where condition: String, else refusal: String,
+        _ id: Int64, _ operation: String, to assignments: String, where condition: String,
+        else refusal: String,
         _ caller: Caller
     ) throws -> Job {
         try administer(caller, "jobs", "\(operation) \(id)") { db in
@@ -109,14 +118,17 @@ extension SQLiteMemoryStore {
             guard let job = try Self.jobs(db, "id = ?", [id]).first else {
                 throw StoreError(.notFound, "There is no job \(id).")
             }
-            guard isChanged else { throw StoreError(.conflict, "Job \(id) is \(job.state.rawValue); \(refusal)") }
+            guard isChanged else {
+                throw StoreError(.conflict, "Job \(id) is \(job.state.rawValue); \(refusal)")
+            }
             return job
         }
     }
 
     public func cancelJob(_ id: Int64, by caller: Caller) throws -> Job {
         try change(
-            id, "cancel", to: "state = 'cancelled', finished = ?", where: "state IN ('waiting', 'running')",
+            id, "cancel", to: "state = 'cancelled', finished = ?",
+            where: "state IN ('waiting', 'running')",
             else: "what has ended cannot be cancelled.", caller
         )
     }
@@ -124,8 +136,10 @@ extension SQLiteMemoryStore {
     public func retryJob(_ id: Int64, by caller: Caller) throws -> Job {
         try change(
             id, "retry",
-            to: "state = 'waiting', due = ?, attempts = 0, finished = NULL, worker = NULL, lease_end = NULL",
-            where: "state IN ('done', 'dead', 'cancelled')", else: "it will be done anyway.", caller)
+            to:
+                "state = 'waiting', due = ?, attempts = 0, finished = NULL, worker = NULL, lease_end = NULL",
+            where: "state IN ('done', 'dead', 'cancelled')", else: "it will be done anyway.", caller
+        )
     }
 
     public func setSchedule(_ schedule: JobSchedule, by caller: Caller) throws {
@@ -147,7 +161,9 @@ extension SQLiteMemoryStore {
         try TextRules.requireWhole([name])
         try administer(caller, "jobs", "unschedule \(name)") { db in
             try db.execute(sql: "DELETE FROM schedule WHERE name = ?", arguments: [name])
-            guard db.changesCount > 0 else { throw StoreError(.notFound, "There is no schedule '\(name.prefix(64))'.") }
+            guard db.changesCount > 0 else {
+                throw StoreError(.notFound, "There is no schedule '\(name.prefix(64))'.")
+            }
         }
     }
 
@@ -157,7 +173,8 @@ extension SQLiteMemoryStore {
                 throw StoreError(.corrupt, "A schedule's times cannot be read. Set it again.")
             }
             return JobSchedule(
-                name: try row.read("name"), cron: cron, job: try StoreCoding.decode(Job.self, try row.read("job")),
+                name: try row.read("name"), cron: cron,
+                job: try StoreCoding.decode(Job.self, try row.read("job")),
                 since: try row.time("last"))
         }
     }
@@ -171,11 +188,16 @@ extension SQLiteMemoryStore {
 
     public func enqueueScheduled(now: Date) throws -> [Job] {
         // Most of the time nothing is due, and nothing need be written.
-        guard try read(Self.schedules).contains(where: { $0.cron.next(after: $0.last).map { $0 <= now } ?? false })
+        guard
+            try read(Self.schedules).contains(where: {
+                $0.cron.next(after: $0.last).map { $0 <= now } ?? false
+            })
         else { return [] }
         return try write { db in
             try Self.schedules(db).compactMap { schedule in
-                guard let next = schedule.cron.next(after: schedule.last), next <= now else { return nil }
+                guard let next = schedule.cron.next(after: schedule.last), next <= now else {
+                    return nil
+                }
                 var job = schedule.job
                 (job.created, job.due, job.schedule) = (now, next, schedule.name)
                 try db.execute(
@@ -216,7 +238,8 @@ extension SQLiteMemoryStore {
     public func expireLease(_ id: Int64, worker: String) throws {
         try write { db in
             try db.execute(
-                sql: "UPDATE job SET lease_end = 0 WHERE id = ? AND worker = ? AND state = 'running'",
+                sql:
+                    "UPDATE job SET lease_end = 0 WHERE id = ? AND worker = ? AND state = 'running'",
                 arguments: [id, worker])
         }
     }
@@ -224,7 +247,8 @@ extension SQLiteMemoryStore {
     public func renew(_ id: Int64, worker: String, until end: Date) throws -> Bool {
         try write { db in
             try db.execute(
-                sql: "UPDATE job SET lease_end = ? WHERE id = ? AND worker = ? AND state = 'running'",
+                sql:
+                    "UPDATE job SET lease_end = ? WHERE id = ? AND worker = ? AND state = 'running'",
                 arguments: [end.timeIntervalSince1970, id, worker])
             return db.changesCount > 0
         }
@@ -236,7 +260,8 @@ extension SQLiteMemoryStore {
         let (state, message, due, finished, attempt): (Job.State, String?, Double?, Double?, Int) =
             switch outcome {
             case .done(let text): (.done, text, nil, time, 0)
-            case .failed(let text, let retry?): (.waiting, text, retry.timeIntervalSince1970, nil, 0)
+            case .failed(let text, let retry?):
+                (.waiting, text, retry.timeIntervalSince1970, nil, 0)
             case .failed(let text, nil): (.dead, text, nil, time, 0)
             case .released: (.waiting, nil, time, nil, 1)
             }
@@ -247,7 +272,8 @@ extension SQLiteMemoryStore {
                         lease_end = NULL WHERE id = ? AND worker = ? AND state = 'running'
                     """,
                 arguments: [
-                    state.rawValue, message.map { String(TextRules.whole($0).prefix(2_000)) }, due, finished, attempt,
+                    state.rawValue, message.map { String(TextRules.whole($0).prefix(2_000)) }, due,
+                    finished, attempt,
                     id,
                     worker,
                 ])
@@ -259,7 +285,9 @@ extension SQLiteMemoryStore {
         try read { db in
             let rows = try Row.fetchAll(db, sql: "SELECT state, count(*) FROM job GROUP BY state")
             return Dictionary(
-                try rows.compactMap { row in try Job.State(rawValue: row.read(0)).map { ($0, try row.read(1)) } },
+                try rows.compactMap { row in
+                    try Job.State(rawValue: row.read(0)).map { ($0, try row.read(1)) }
+                },
                 uniquingKeysWith: +)
         }
     }

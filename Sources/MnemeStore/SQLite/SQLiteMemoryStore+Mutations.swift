@@ -19,7 +19,8 @@ extension SQLiteMemoryStore {
             return try replace(cube, analysis, contentHash, .rollback, change, db)
         case .archive(let id): return try transition(id, to: .archived, .archive, change, db)
         case .restore(let id): return try transition(id, to: .activated, .restore, change, db)
-        case .quarantine(let id): return try transition(id, to: .quarantined, .quarantine, change, db)
+        case .quarantine(let id):
+            return try transition(id, to: .quarantined, .quarantine, change, db)
         case .release(let id): return try release(id, change, db)
         case .freeze(let id): return try transition(id, to: .frozen, .freeze, change, db)
         case .merge(let id, let other):
@@ -28,9 +29,12 @@ extension SQLiteMemoryStore {
             return try transition(id, to: .merged, .merge, change, db)
         case .invalidate(let id, let date):
             let cube = try requireChangeable(id, change, db)
-            return try save(LifecycleRules.validity(of: cube, until: date, as: .invalidate, at: time), change, db)
+            return try save(
+                LifecycleRules.validity(of: cube, until: date, as: .invalidate, at: time), change,
+                db)
         case .confirm(let id):
-            return try save(LifecycleRules.confirm(requireChangeable(id, change, db), at: time), change, db)
+            return try save(
+                LifecycleRules.confirm(requireChangeable(id, change, db), at: time), change, db)
         case .move(let id, let tier, let topic):
             let cube = try requireChangeable(id, change, db)
             return try save(LifecycleRules.move(cube, to: tier, topic: topic, at: time), change, db)
@@ -44,9 +48,13 @@ extension SQLiteMemoryStore {
             _ = try require(link.source, for: .write, change, db)
             try db.execute(
                 sql: "DELETE FROM link WHERE owner = ? AND source = ? AND target = ? AND kind = ?",
-                arguments: [change.ownerID, link.source.description, link.target.description, link.kind])
+                arguments: [
+                    change.ownerID, link.source.description, link.target.description, link.kind,
+                ])
             guard db.changesCount > 0 else {
-                throw StoreError(.notFound, "There is no '\(link.kind)' link from \(link.source) to \(link.target).")
+                throw StoreError(
+                    .notFound,
+                    "There is no '\(link.kind)' link from \(link.source) to \(link.target).")
             }
             try Self.record(.unlink, link, change, db)
         }
@@ -54,7 +62,8 @@ extension SQLiteMemoryStore {
     }
 
     private func add(
-        _ new: MemCube, _ analysis: [UInt8], _ contentHash: [UInt8], _ links: [CubeLink], _ change: Change,
+        _ new: MemCube, _ analysis: [UInt8], _ contentHash: [UInt8], _ links: [CubeLink],
+        _ change: Change,
         _ db: Database
     ) throws -> MemCube? {
         var cube = new
@@ -76,7 +85,8 @@ extension SQLiteMemoryStore {
         cube.scope.tenant = change.owner.tenant
         cube.scope.user = change.owner.user
         let json = CubeJSON(cube)
-        let position = try Self.append(.add, cube.id, version: cube.version, payload: json.payload, change, db)
+        let position = try Self.append(
+            .add, cube.id, version: cube.version, payload: json.payload, change, db)
         try insert(cube, json, analysis, contentHash, position, change, db)
         for link in links {
             guard let target = try Self.current(link.target, ownerID, db),
@@ -92,7 +102,8 @@ extension SQLiteMemoryStore {
     /// Bounds what the caller writes, see ``AccessRules/confine(_:to:_:isNew:)``.
     func confine(_ cube: inout MemCube, _ change: Change, isNew: Bool) throws {
         try noting(change.owner, change.caller) {
-            try AccessRules.confine(&cube, to: change.sight(.write), change.caller.principal, isNew: isNew)
+            try AccessRules.confine(
+                &cube, to: change.sight(.write), change.caller.principal, isNew: isNew)
         }
     }
 
@@ -103,20 +114,23 @@ extension SQLiteMemoryStore {
         // The journal keeps that it happened, never what was said.
         for column in ["cube", "target"] {
             try db.execute(
-                sql: "UPDATE journal SET payload = NULL, salt = NULL WHERE \(column) = ?", arguments: [id.description])
+                sql: "UPDATE journal SET payload = NULL, salt = NULL WHERE \(column) = ?",
+                arguments: [id.description])
         }
         let keys = try Self.claimedKeys(id, db)
         let ended = try String.fetchAll(
             db, sql: "SELECT target FROM link WHERE source = ? AND kind = ?",
             arguments: [id.description, CubeLink.supersedes])
         try db.execute(
-            sql: "DELETE FROM link WHERE source = ? OR target = ?", arguments: [id.description, id.description])
+            sql: "DELETE FROM link WHERE source = ? OR target = ?",
+            arguments: [id.description, id.description])
         try db.execute(sql: "DELETE FROM access_grant WHERE cube = ?", arguments: [id.description])
         try db.execute(sql: "DELETE FROM cube WHERE id = ?", arguments: [id.description])
         for target in ended {
             if let former = try Self.current(CubeID(stored: target), change.ownerID, db) {
                 _ = try save(
-                    LifecycleRules.validity(of: former, until: nil, as: .reinstate, at: change.caller.time), change, db)
+                    LifecycleRules.validity(
+                        of: former, until: nil, as: .reinstate, at: change.caller.time), change, db)
             }
         }
         try settle(keys, change, db)
@@ -124,7 +138,8 @@ extension SQLiteMemoryStore {
 
     /// Makes a cube's next version.
     private func replace(
-        _ chosen: MemCube, _ analysis: [UInt8], _ contentHash: [UInt8], _ operation: JournalEntry.Operation,
+        _ chosen: MemCube, _ analysis: [UInt8], _ contentHash: [UInt8],
+        _ operation: JournalEntry.Operation,
         _ change: Change, _ db: Database
     ) throws -> MemCube {
         var chosen = chosen
@@ -134,7 +149,8 @@ extension SQLiteMemoryStore {
             old, by: chosen, as: operation, owner: change.owner, at: change.caller.time
         ).cube
         let json = CubeJSON(cube)
-        let position = try Self.append(operation, cube.id, version: cube.version, payload: json.payload, change, db)
+        let position = try Self.append(
+            operation, cube.id, version: cube.version, payload: json.payload, change, db)
         try db.execute(
             sql: """
                 UPDATE cube SET agent = ?, type = ?, state = ?, version = ?, text = ?, speaker = ?, event_time = ?,
@@ -142,10 +158,13 @@ extension SQLiteMemoryStore {
                     analysis = ?, analyzer = ?, sensitivity = ?, valid_until = ? WHERE id = ?
                 """,
             arguments: [
-                cube.scope.agent, cube.type.rawValue, cube.state.rawValue, cube.version, cube.text, cube.speaker,
+                cube.scope.agent, cube.type.rawValue, cube.state.rawValue, cube.version, cube.text,
+                cube.speaker,
                 cube.eventTime.timeIntervalSince1970, cube.updatedTime.timeIntervalSince1970,
-                cube.expires?.timeIntervalSince1970, cube.priority, json.header, Data(contentHash), position,
-                Data(analysis), analyzer, cube.sensitivity.rawValue, cube.validUntil?.timeIntervalSince1970,
+                cube.expires?.timeIntervalSince1970, cube.priority, json.header, Data(contentHash),
+                position,
+                Data(analysis), analyzer, cube.sensitivity.rawValue,
+                cube.validUntil?.timeIntervalSince1970,
                 cube.id.description,
             ])
         if LifecycleRules.keepsVector(old, cube) {
@@ -171,10 +190,14 @@ extension SQLiteMemoryStore {
     }
 
     private func transition(
-        _ id: CubeID, to state: LifecycleState, _ operation: JournalEntry.Operation, _ change: Change, _ db: Database
+        _ id: CubeID, to state: LifecycleState, _ operation: JournalEntry.Operation,
+        _ change: Change, _ db: Database
     ) throws -> MemCube {
         let cube = try require(id, for: .write, change, db)
-        guard let next = try LifecycleRules.transition(cube, to: state, as: operation, at: change.caller.time) else {
+        guard
+            let next = try LifecycleRules.transition(
+                cube, to: state, as: operation, at: change.caller.time)
+        else {
             return cube
         }
         let changed = try save(next, change, db)

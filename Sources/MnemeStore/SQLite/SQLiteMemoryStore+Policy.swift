@@ -8,7 +8,8 @@ extension SQLiteMemoryStore {
 
     public func policy(of tenant: String) throws -> MemoryPolicy {
         let now = Date()
-        if let known = policies.withLockedValue({ $0[tenant] }), abs(now.timeIntervalSince(known.read)) < Self.policyAge
+        if let known = policies.withLockedValue({ $0[tenant] }),
+            abs(now.timeIntervalSince(known.read)) < Self.policyAge
         {
             return known.policy
         }
@@ -16,10 +17,14 @@ extension SQLiteMemoryStore {
         // A tenant's own, or that for all.
         let body = try read { db in
             try String.fetchOne(
-                db.cachedStatement(sql: "SELECT body FROM policy WHERE tenant IN (?, '') ORDER BY tenant DESC LIMIT 1"),
+                db.cachedStatement(
+                    sql:
+                        "SELECT body FROM policy WHERE tenant IN (?, '') ORDER BY tenant DESC LIMIT 1"
+                ),
                 arguments: [tenant])
         }
-        let policy = try body.map { try StoreCoding.decode(MemoryPolicy.self, $0) } ?? MemoryPolicy()
+        let policy =
+            try body.map { try StoreCoding.decode(MemoryPolicy.self, $0) } ?? MemoryPolicy()
         policies.withLockedValue { policies in
             if policies.count > 1_000 { policies = [:] }
             policies[tenant] = (policy, now)
@@ -44,10 +49,13 @@ extension SQLiteMemoryStore {
                     sql: "INSERT OR REPLACE INTO policy (tenant, body) VALUES (?, ?)",
                     arguments: [tenant ?? "", try StoreCoding.encode(policy)])
             } else {
-                try db.execute(sql: "DELETE FROM policy WHERE tenant = ?", arguments: [tenant ?? ""])
+                try db.execute(
+                    sql: "DELETE FROM policy WHERE tenant = ?", arguments: [tenant ?? ""])
             }
             var entry = AuditEntry(caller, nil, default: "policy")
-            entry.detail = "\(tenant ?? "all tenants"): " + (try policy.map(StoreCoding.encode) ?? "as for all")
+            entry.detail =
+                "\(tenant ?? "all tenants"): "
+                + (try policy.map(StoreCoding.encode) ?? "as for all")
             try chain.append(entry, db)
         }
         policies.withLockedValue { $0 = [:] }

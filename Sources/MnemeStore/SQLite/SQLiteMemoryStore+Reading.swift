@@ -2,10 +2,15 @@ public import Foundation
 import GRDB
 
 extension SQLiteMemoryStore {
-    public func cube(_ id: CubeID, owner: Owner, asOf: Date? = nil, by caller: Caller) throws -> MemCube? {
+    public func cube(_ id: CubeID, owner: Owner, asOf: Date? = nil, by caller: Caller) throws
+        -> MemCube?
+    {
         let found: MemCube? = try read { db in
-            let known = try Self.ownerID(owner, db), sight = try visible(.read, of: owner, known, caller, db)
-            guard let ownerID = known, let present = try Self.current(id, ownerID, db), sight.contains(present) else {
+            let known = try Self.ownerID(owner, db),
+                sight = try visible(.read, of: owner, known, caller, db)
+            guard let ownerID = known, let present = try Self.current(id, ownerID, db),
+                sight.contains(present)
+            else {
                 return nil
             }
             guard let asOf else { return present }
@@ -25,7 +30,8 @@ extension SQLiteMemoryStore {
 
     public func cubes(_ ids: [CubeID], owner: Owner, by caller: Caller) throws -> [MemCube] {
         let found: [MemCube] = try read { db in
-            let known = try Self.ownerID(owner, db), sight = try visible(.read, of: owner, known, caller, db)
+            let known = try Self.ownerID(owner, db),
+                sight = try visible(.read, of: owner, known, caller, db)
             guard let ownerID = known else { return [] }
             return try ids.compactMap { try Self.current($0, ownerID, db) }.filter(sight.contains)
         }
@@ -36,7 +42,8 @@ extension SQLiteMemoryStore {
     public func list(_ filter: CubeFilter, by caller: Caller) throws -> [MemCube] {
         try TextRules.requireWhole(filter.texts)
         if let asOf = filter.asOf {
-            var found = try snapshot(owner: filter.owner, asOf: asOf, by: caller).filter(filter.fits)
+            var found = try snapshot(owner: filter.owner, asOf: asOf, by: caller).filter(
+                filter.fits)
             if filter.newestFirst { found.reverse() }
             if let after = filter.after {
                 found = Array(found.drop { filter.newestFirst ? $0.id >= after : $0.id <= after })
@@ -49,7 +56,8 @@ extension SQLiteMemoryStore {
             let known = try Self.ownerID(filter.owner, db),
                 sight = Self.condition(try visible(.read, of: filter.owner, known, caller, db))
             guard let ownerID = known else { return [] }
-            var conditions = ["cube.owner = ?", sight.sql], arguments: StatementArguments = [ownerID] + sight.arguments
+            var conditions = ["cube.owner = ?", sight.sql],
+                arguments: StatementArguments = [ownerID] + sight.arguments
             func add(_ condition: String, _ value: (any DatabaseValueConvertible)?) {
                 guard let value else { return }
                 conditions.append(condition)
@@ -59,16 +67,22 @@ extension SQLiteMemoryStore {
             add("session.name = ?", filter.session)
             add("cube.type = ?", filter.type?.rawValue)
             add("cube.state = ?", filter.state?.rawValue)
-            add("coalesce(json_extract(cube.header, '$.tier'), 'short-term') = ?", filter.tier?.rawValue)
+            add(
+                "coalesce(json_extract(cube.header, '$.tier'), 'short-term') = ?",
+                filter.tier?.rawValue)
             add(
                 "cube.seq > coalesce((SELECT seq FROM progress WHERE owner = cube.owner AND work = ?), 0)",
                 filter.afterProgress)
             if filter.onlyActivations { conditions.append("cube.activation IS NOT NULL") }
-            add("EXISTS (SELECT 1 FROM json_each(cube.header, '$.tags') WHERE value = ?)", filter.tag)
+            add(
+                "EXISTS (SELECT 1 FROM json_each(cube.header, '$.tags') WHERE value = ?)",
+                filter.tag)
             add("cube.event_time >= ?", filter.from?.timeIntervalSince1970)
             add("cube.event_time < ?", filter.before?.timeIntervalSince1970)
             add("cube.event_time <= ?", filter.at?.timeIntervalSince1970)
-            add("(cube.valid_until IS NULL OR cube.valid_until > ?)", filter.at?.timeIntervalSince1970)
+            add(
+                "(cube.valid_until IS NULL OR cube.valid_until > ?)",
+                filter.at?.timeIntervalSince1970)
             if let after = filter.after {
                 add(
                     "cube.seq \(filter.newestFirst ? "<" : ">") coalesce((SELECT seq FROM cube WHERE id = ?), 0)",
@@ -77,7 +91,8 @@ extension SQLiteMemoryStore {
             let sql =
                 Self.cubeQuery + " WHERE " + conditions.joined(separator: " AND ")
                 + " ORDER BY cube.seq \(filter.newestFirst ? "DESC" : "ASC") LIMIT ?"
-            return try Row.fetchAll(db, sql: sql, arguments: arguments + [filter.limit]).map(Self.cube)
+            return try Row.fetchAll(db, sql: sql, arguments: arguments + [filter.limit]).map(
+                Self.cube)
         }
         try noteRead("list", found.map(\.id), owner: filter.owner, by: caller)
         return found
@@ -85,7 +100,8 @@ extension SQLiteMemoryStore {
 
     public func snapshot(owner: Owner, asOf: Date, by caller: Caller) throws -> [MemCube] {
         try read { db in
-            let known = try Self.ownerID(owner, db), sight = try visible(.read, of: owner, known, caller, db)
+            let known = try Self.ownerID(owner, db),
+                sight = try visible(.read, of: owner, known, caller, db)
             guard let ownerID = known else { return [] }
             // A label that was raised since holds for the past, too.
             let present = Self.condition(sight)
@@ -113,25 +129,34 @@ extension SQLiteMemoryStore {
 
     public func history(_ id: CubeID, owner: Owner, by caller: Caller) throws -> [JournalEntry] {
         let entries: [JournalEntry] = try read { db in
-            let known = try Self.ownerID(owner, db), sight = try visible(.read, of: owner, known, caller, db)
+            let known = try Self.ownerID(owner, db),
+                sight = try visible(.read, of: owner, known, caller, db)
             guard let ownerID = known else { return [] }
             // What is erased left nothing but that it was; whoever does not see all
             // of the owner's is not told even that.
-            guard try Self.current(id, ownerID, db).map(sight.contains) ?? sight.isWhole else { return [] }
+            guard try Self.current(id, ownerID, db).map(sight.contains) ?? sight.isWhole else {
+                return []
+            }
             return try Row.fetchAll(
                 db, sql: "SELECT * FROM journal WHERE cube = ? AND owner = ? ORDER BY position",
                 arguments: [id.description, ownerID]
             ).map { row in
-                guard let operation = JournalEntry.Operation(rawValue: try row.read("operation")) else {
-                    throw StoreError(.corrupt, "The journal holds an unknown operation. Run `mneme doctor`.")
+                guard let operation = JournalEntry.Operation(rawValue: try row.read("operation"))
+                else {
+                    throw StoreError(
+                        .corrupt, "The journal holds an unknown operation. Run `mneme doctor`.")
                 }
-                let payload: String? = try row.read("payload"), isLink = operation == .link || operation == .unlink
+                let payload: String? = try row.read("payload"),
+                    isLink = operation == .link || operation == .unlink
                 return JournalEntry(
-                    position: try row.read("position"), time: try row.time("time"), operation: operation, cube: id,
+                    position: try row.read("position"), time: try row.time("time"),
+                    operation: operation, cube: id,
                     version: try row.read("version"), principal: try row.read("principal"),
                     reason: try row.read("reason"),
-                    snapshot: isLink ? nil : try payload.map { try StoreCoding.decode(MemCube.self, $0) },
-                    link: isLink ? try payload.map { try StoreCoding.decode(CubeLink.self, $0) } : nil)
+                    snapshot: isLink
+                        ? nil : try payload.map { try StoreCoding.decode(MemCube.self, $0) },
+                    link: isLink
+                        ? try payload.map { try StoreCoding.decode(CubeLink.self, $0) } : nil)
             }.filter { entry in
                 if sight.isWhole { return true }
                 if let link = entry.link {
@@ -146,10 +171,13 @@ extension SQLiteMemoryStore {
 
     public func links(of id: CubeID, owner: Owner, by caller: Caller) throws -> [CubeLink] {
         try read { db in
-            let known = try Self.ownerID(owner, db), sight = try visible(.read, of: owner, known, caller, db)
+            let known = try Self.ownerID(owner, db),
+                sight = try visible(.read, of: owner, known, caller, db)
             guard let ownerID = known else { return [] }
             return try Row.fetchAll(
-                db, sql: "SELECT * FROM link WHERE owner = ? AND (source = ? OR target = ?) ORDER BY time",
+                db,
+                sql:
+                    "SELECT * FROM link WHERE owner = ? AND (source = ? OR target = ?) ORDER BY time",
                 arguments: [ownerID, id.description, id.description]
             ).compactMap(Self.link).filter { link in
                 try sight.isWhole
@@ -164,7 +192,8 @@ extension SQLiteMemoryStore {
         guard let source = CubeID(try row.read("source") as String),
             let target = CubeID(try row.read("target") as String)
         else { return nil }
-        return CubeLink(source: source, target: target, kind: try row.read("kind"), time: try row.time("time"))
+        return CubeLink(
+            source: source, target: target, kind: try row.read("kind"), time: try row.time("time"))
     }
 
     public func create(_ owner: Owner, by caller: Caller) throws -> Bool {
@@ -182,7 +211,8 @@ extension SQLiteMemoryStore {
         try read { db in
             guard let ownerID = try Self.ownerID(owner, db) else { return 0 }
             return try Int64.fetchOne(
-                db.cachedStatement(sql: "SELECT max(position) FROM journal WHERE owner = ?"), arguments: [ownerID]) ?? 0
+                db.cachedStatement(sql: "SELECT max(position) FROM journal WHERE owner = ?"),
+                arguments: [ownerID]) ?? 0
         }
     }
 
@@ -229,17 +259,21 @@ extension SQLiteMemoryStore {
     {
         let sight = Self.condition(visibility)
         return try read { db in
-            var changes = IndexChanges(rows: [], erased: [], position: position, vectorPosition: vectorsSince)
+            var changes = IndexChanges(
+                rows: [], erased: [], position: position, vectorPosition: vectorsSince)
             changes.vectorPosition =
-                try Int64.fetchOne(db.cachedStatement(sql: "SELECT value FROM counter WHERE name = 'vector'")) ?? 0
+                try Int64.fetchOne(
+                    db.cachedStatement(sql: "SELECT value FROM counter WHERE name = 'vector'")) ?? 0
             guard let ownerID = try Self.ownerID(owner, db) else { return changes }
             let reached =
                 try Int64.fetchOne(
-                    db.cachedStatement(sql: "SELECT max(position) FROM journal WHERE owner = ?"), arguments: [ownerID])
+                    db.cachedStatement(sql: "SELECT max(position) FROM journal WHERE owner = ?"),
+                    arguments: [ownerID])
                 ?? 0
             if reached <= position && changes.vectorPosition <= vectorsSince { return changes }
             changes.position = max(reached, position)
-            // Vectors that the index has are not even looked up: they are the greater part of the file.
+            // Vectors that the index has are not even looked up: they are the greater part of the
+            // file.
             let vector =
                 position == 0 && vectorsSince > 0
                 ? "iif(cube.seq IN (SELECT cube FROM vector WHERE position > ?4 UNION SELECT cube FROM vector WHERE embedder = ?5), cube.seq, NULL)"
@@ -264,11 +298,13 @@ extension SQLiteMemoryStore {
                                 UNION SELECT cube FROM vector WHERE position > ?4) AND +cube.owner = ?2 AND cube.activation IS NULL AND \(sight.sql)
                                 ORDER BY cube.seq
                             """),
-                arguments: [embedder, ownerID, position, vectorsSince, former ?? embedder + " "] + sight.arguments)
+                arguments: [embedder, ownerID, position, vectorsSince, former ?? embedder + " "]
+                    + sight.arguments)
             while let row = try cursor.next() { changes.rows.append(try Self.indexRow(row)) }
             if position == 0 {
                 changes.links = try Row.fetchAll(
-                    db, sql: "SELECT * FROM link WHERE owner = ? ORDER BY time", arguments: [ownerID]
+                    db, sql: "SELECT * FROM link WHERE owner = ? ORDER BY time",
+                    arguments: [ownerID]
                 ).compactMap(Self.link)
                     .map { ($0, false) }
             } else {
@@ -285,13 +321,17 @@ extension SQLiteMemoryStore {
                     )
                 }
                 changes.erased = try String.fetchAll(
-                    db, sql: "SELECT cube FROM journal WHERE owner = ? AND position > ? AND operation = 'erase'",
+                    db,
+                    sql:
+                        "SELECT cube FROM journal WHERE owner = ? AND position > ? AND operation = 'erase'",
                     arguments: [ownerID, position]
                 ).compactMap(CubeID.init)
                 if !visibility.isWhole {
                     // What has gone out of sight is as good as gone.
                     changes.erased += try String.fetchAll(
-                        db, sql: "SELECT id FROM cube WHERE owner = ? AND position > ? AND NOT \(sight.sql)",
+                        db,
+                        sql:
+                            "SELECT id FROM cube WHERE owner = ? AND position > ? AND NOT \(sight.sql)",
                         arguments: [ownerID, position] + sight.arguments
                     ).map(CubeID.init(stored:))
                 }
@@ -301,19 +341,23 @@ extension SQLiteMemoryStore {
     }
 
     private static func indexRow(_ row: Row) throws -> IndexRow {
-        guard let type = MemoryType(rawValue: try row.read(2)), let state = LifecycleState(rawValue: try row.read(3))
+        guard let type = MemoryType(rawValue: try row.read(2)),
+            let state = LifecycleState(rawValue: try row.read(3))
         else {
-            throw StoreError(.corrupt, "A memory has an unknown id, type or state. Run `mneme doctor`.")
+            throw StoreError(
+                .corrupt, "A memory has an unknown id, type or state. Run `mneme doctor`.")
         }
         let tags: String? = try row.read(11)
         var result = IndexRow(
-            sequence: try row.read(0), id: CubeID(stored: try row.read(1)), type: type, state: state,
+            sequence: try row.read(0), id: CubeID(stored: try row.read(1)), type: type,
+            state: state,
             agent: try row.read(4), session: try row.read(5),
             place: try row.read(6), speaker: try row.read(7),
             eventTime: try row.time(8), recordedTime: try row.time(9),
             expires: try row.optionalTime(10),
             tags: try tags.map { try StoreCoding.decode([String].self, $0) } ?? [],
-            analysis: try row.withUnsafeData(atIndex: 12) { Array($0 ?? Data()) }, analyzer: try row.read(13),
+            analysis: try row.withUnsafeData(atIndex: 12) { Array($0 ?? Data()) },
+            analyzer: try row.read(13),
             vector: try row.withUnsafeData(atIndex: 14) { data in
                 data.map { data in
                     [Float](unsafeUninitializedCapacity: data.count / 4) { floats, count in
@@ -359,7 +403,9 @@ extension SQLiteMemoryStore {
     public func statistics(owner: Owner?, by caller: Caller) throws -> StoreStatistics {
         if owner == nil { try requireAll(.read, caller) }
         return try read { db in
-            if let owner, try !visible(.read, of: owner, Self.ownerID(owner, db), caller, db).isWhole {
+            if let owner,
+                try !visible(.read, of: owner, Self.ownerID(owner, db), caller, db).isWhole
+            {
                 throw refusal(
                     "'\(caller.principal.name)' reaches a part of these memories only, and counts tell of the rest.",
                     owner, caller)
@@ -370,24 +416,30 @@ extension SQLiteMemoryStore {
             }
             func counts(_ column: String) throws -> [String: Int] {
                 let rows = try Row.fetchAll(
-                    db, sql: "SELECT \(column), count(*) FROM cube WHERE :owner IS NULL OR owner = :owner GROUP BY 1",
+                    db,
+                    sql:
+                        "SELECT \(column), count(*) FROM cube WHERE :owner IS NULL OR owner = :owner GROUP BY 1",
                     arguments: ["owner": ownerID])
-                return Dictionary(try rows.map { (try $0.read(0), try $0.read(1)) }, uniquingKeysWith: +)
+                return Dictionary(
+                    try rows.map { (try $0.read(0), try $0.read(1)) }, uniquingKeysWith: +)
             }
             let bytes = [path, path + "-wal"].reduce(0) {
                 $0 + ((try? FileManager.default.attributesOfItem(atPath: $1)[.size] as? Int) ?? 0)
             }
             let mine = "WHERE :owner IS NULL OR owner = :owner"
             return StoreStatistics(
-                memories: try count("SELECT count(*) FROM cube \(mine)"), byState: try counts("state"),
+                memories: try count("SELECT count(*) FROM cube \(mine)"),
+                byState: try counts("state"),
                 byType: try counts("type"),
                 owners: try count("SELECT count(*) FROM owner WHERE :owner IS NULL OR id = :owner"),
                 sessions: try count("SELECT count(*) FROM session \(mine)"),
                 links: try count("SELECT count(*) FROM link \(mine)"),
                 journalEntries: try count("SELECT count(*) FROM journal \(mine)"),
-                vectors: try count("SELECT count(*) FROM vector JOIN cube ON cube.seq = vector.cube \(mine)"),
+                vectors: try count(
+                    "SELECT count(*) FROM vector JOIN cube ON cube.seq = vector.cube \(mine)"),
                 pendingEmbeddings: try count(
-                    "SELECT count(*) FROM pending JOIN cube ON cube.seq = pending.cube \(mine)"), bytesOnDisk: bytes)
+                    "SELECT count(*) FROM pending JOIN cube ON cube.seq = pending.cube \(mine)"),
+                bytesOnDisk: bytes)
         }
     }
 }

@@ -5,7 +5,9 @@ import GRDB
 /// Rows that commits read and write: cubes, edges, the journal.
 extension SQLiteMemoryStore {
     static func createOwner(_ owner: Owner, _ db: Database) throws -> Int64 {
-        try db.execute(sql: "INSERT INTO owner (tenant, user) VALUES (?, ?)", arguments: [owner.tenant, owner.user])
+        try db.execute(
+            sql: "INSERT INTO owner (tenant, user) VALUES (?, ?)",
+            arguments: [owner.tenant, owner.user])
         return db.lastInsertedRowID
     }
 
@@ -17,16 +19,21 @@ extension SQLiteMemoryStore {
     }
 
     /// A cube in sight.
-    func require(_ id: CubeID, _ ownerID: Int64, _ sight: Visibility, _ db: Database) throws -> MemCube {
+    func require(_ id: CubeID, _ ownerID: Int64, _ sight: Visibility, _ db: Database) throws
+        -> MemCube
+    {
         guard let cube = try Self.current(id, ownerID, db), sight.contains(cube) else {
             throw StoreError(
-                .notFound, "There is no memory \(id) in this scope\(sight.isWhole ? "" : ", or it may not be changed")."
+                .notFound,
+                "There is no memory \(id) in this scope\(sight.isWhole ? "" : ", or it may not be changed")."
             )
         }
         return cube
     }
 
-    func require(_ id: CubeID, for permission: Permission, _ change: Change, _ db: Database) throws -> MemCube {
+    func require(_ id: CubeID, for permission: Permission, _ change: Change, _ db: Database) throws
+        -> MemCube
+    {
         if permission == .write { _ = try require(id, change.ownerID, change.sight(.read), db) }
         return try require(id, change.ownerID, change.sight(permission), db)
     }
@@ -40,7 +47,8 @@ extension SQLiteMemoryStore {
 
     /// Puts a new cube into the state.
     func insert(
-        _ cube: MemCube, _ json: CubeJSON, _ analysis: [UInt8], _ contentHash: [UInt8], _ position: Int64,
+        _ cube: MemCube, _ json: CubeJSON, _ analysis: [UInt8], _ contentHash: [UInt8],
+        _ position: Int64,
         _ change: Change, _ db: Database
     ) throws {
         let ownerID = change.ownerID
@@ -63,17 +71,21 @@ extension SQLiteMemoryStore {
                 """
         ).execute(arguments: [
             cube.id.description, ownerID, session, place, cube.scope.agent, cube.type.rawValue,
-            cube.state.rawValue, cube.version, cube.text, cube.speaker, cube.eventTime.timeIntervalSince1970,
+            cube.state.rawValue, cube.version, cube.text, cube.speaker,
+            cube.eventTime.timeIntervalSince1970,
             cube.recordedTime.timeIntervalSince1970,
-            cube.updatedTime.timeIntervalSince1970, cube.expires?.timeIntervalSince1970, cube.priority,
-            json.header, Data(contentHash), position, Data(analysis), analyzer, cube.activation?.block,
+            cube.updatedTime.timeIntervalSince1970, cube.expires?.timeIntervalSince1970,
+            cube.priority,
+            json.header, Data(contentHash), position, Data(analysis), analyzer,
+            cube.activation?.block,
             cube.sensitivity.rawValue,
             cube.validUntil?.timeIntervalSince1970,
         ])
         if cube.isPlaintext {
-            try db.cachedStatement(sql: "INSERT INTO pending (cube) VALUES (?)").execute(arguments: [
-                db.lastInsertedRowID
-            ])
+            try db.cachedStatement(sql: "INSERT INTO pending (cube) VALUES (?)").execute(
+                arguments: [
+                    db.lastInsertedRowID
+                ])
         }
     }
 
@@ -98,15 +110,18 @@ extension SQLiteMemoryStore {
 
     /// The vector of a cube whose text is the same serves its new version.
     static func keepVector(of cube: MemCube, _ db: Database) throws {
-        try db.cachedStatement(sql: "UPDATE vector SET version = ? WHERE cube = (SELECT seq FROM cube WHERE id = ?)")
-            .execute(arguments: [
-                cube.version, cube.id.description,
-            ])
+        try db.cachedStatement(
+            sql: "UPDATE vector SET version = ? WHERE cube = (SELECT seq FROM cube WHERE id = ?)"
+        )
+        .execute(arguments: [
+            cube.version, cube.id.description,
+        ])
     }
 
     static func add(_ link: CubeLink, _ change: Change, _ db: Database) throws {
         try db.execute(
-            sql: "INSERT OR REPLACE INTO link (owner, source, target, kind, time) VALUES (?, ?, ?, ?, ?)",
+            sql:
+                "INSERT OR REPLACE INTO link (owner, source, target, kind, time) VALUES (?, ?, ?, ?, ?)",
             arguments: [
                 change.ownerID, link.source.description, link.target.description, link.kind,
                 link.time.timeIntervalSince1970,
@@ -118,26 +133,31 @@ extension SQLiteMemoryStore {
     static func record(
         _ operation: JournalEntry.Operation, _ cube: MemCube, _ change: Change, _ db: Database
     ) throws -> Int64 {
-        try append(operation, cube.id, version: cube.version, payload: CubeJSON(cube).payload, change, db)
+        try append(
+            operation, cube.id, version: cube.version, payload: CubeJSON(cube).payload, change, db)
     }
 
     static func record(
         _ operation: JournalEntry.Operation, _ link: CubeLink, _ change: Change, _ db: Database
     ) throws {
         _ = try append(
-            operation, link.source, version: 0, payload: try StoreCoding.encode(link), target: link.target, change, db)
+            operation, link.source, version: 0, payload: try StoreCoding.encode(link),
+            target: link.target, change, db)
     }
 
     static func append(
-        _ operation: JournalEntry.Operation, _ cube: CubeID, version: Int, payload: String, target: CubeID? = nil,
+        _ operation: JournalEntry.Operation, _ cube: CubeID, version: Int, payload: String,
+        target: CubeID? = nil,
         time past: Date? = nil,
         principal: String? = nil, reason: String? = nil, _ change: Change, _ db: Database
     ) throws -> Int64 {
         let caller = change.caller, salt = SymmetricKey(size: .bits128).withUnsafeBytes { Data($0) }
-        let time = (past ?? caller.time).timeIntervalSince1970, principal = principal ?? caller.principal.name,
+        let time = (past ?? caller.time).timeIntervalSince1970,
+            principal = principal ?? caller.principal.name,
             reason = past == nil ? caller.reason : reason
         let digest = JournalDigest.digest(
-            salt: salt, time: time, operation: operation.rawValue, cube: cube.description, version: version,
+            salt: salt, time: time, operation: operation.rawValue, cube: cube.description,
+            version: version,
             principal: principal, reason: reason,
             payload: payload)
         try db.cachedStatement(
@@ -146,7 +166,8 @@ extension SQLiteMemoryStore {
                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                 """
         ).execute(arguments: [
-            change.ownerID, time, operation.rawValue, cube.description, version, principal, reason, payload, salt,
+            change.ownerID, time, operation.rawValue, cube.description, version, principal, reason,
+            payload, salt,
             digest,
             target?.description,
         ])

@@ -29,17 +29,21 @@ public final class SQLiteMemoryStore: MemoryStore {
     ///   - analyzer: the version of the analyzer whose terms come with ``Mutation``s.
     ///   - auditKey: signs the audit log; nil leaves it unsigned, so that whoever can
     ///     write the file can write another log.
-    ///   - key: opens an encrypted store; a new one is made encrypted. See ``rewrite(_:from:to:progress:)``.
+    ///   - key: opens an encrypted store; a new one is made encrypted. See
+    ///     ``rewrite(_:from:to:progress:)``.
     /// - Throws: ``StoreError``, and ``MnemeSeal/SealError`` if the key is missing or
     ///   another one, or the store is not encrypted though there is one.
     public init(
-        path: String, analyzer: String, auditKey: Curve25519.Signing.PrivateKey? = nil, key: EncryptionKey? = nil
+        path: String, analyzer: String, auditKey: Curve25519.Signing.PrivateKey? = nil,
+        key: EncryptionKey? = nil
     ) throws {
         self.path = path
         audit = AuditLog(key: auditKey)
         self.analyzer = analyzer
         let folder = parent(of: path)
-        do { try Privacy.makeFolder(folder) } catch let error as FileError { throw StoreError(error) }
+        do { try Privacy.makeFolder(folder) } catch let error as FileError {
+            throw StoreError(error)
+        }
         (encryption, pool) = try Self.alone(in: folder) {
             try Self.createIfAbsent(path, key: key)
             let encryption = try Self.encryption(path, key)
@@ -50,16 +54,23 @@ public final class SQLiteMemoryStore: MemoryStore {
     /// Checkpoints the log and closes the file. No call may follow.
     public func close() throws {
         try flush()
-        // Others may still read; what stays in the log then is read from there by whoever opens the file next.
-        try writeWithoutTransaction { _ = try Row.fetchOne($0, sql: "PRAGMA wal_checkpoint(TRUNCATE)") }
+        // Others may still read; what stays in the log then is read from there by whoever opens the
+        // file next.
+        try writeWithoutTransaction {
+            _ = try Row.fetchOne($0, sql: "PRAGMA wal_checkpoint(TRUNCATE)")
+        }
         try Self.translating(path) { try pool.close() }
     }
 
-    func read<T>(_ body: (Database) throws -> T) throws -> T { try Self.translating(path) { try pool.read(body) } }
+    func read<T>(_ body: (Database) throws -> T) throws -> T {
+        try Self.translating(path) { try pool.read(body) }
+    }
     func writeWithoutTransaction<T>(_ body: (Database) throws -> T) throws -> T {
         try Self.translating(path) { try pool.writeWithoutTransaction(body) }
     }
-    func write<T>(_ body: (Database) throws -> T) throws -> T { try Self.translating(path) { try pool.write(body) } }
+    func write<T>(_ body: (Database) throws -> T) throws -> T {
+        try Self.translating(path) { try pool.write(body) }
+    }
 
     /// Runs `body` and turns SQLite's errors into ``StoreError``s that say what to do.
     static func translating<T>(_ path: String, _ body: () throws -> T) throws -> T {
@@ -68,28 +79,39 @@ public final class SQLiteMemoryStore: MemoryStore {
             case .SQLITE_FULL:
                 throw StoreError(
                     .diskFull,
-                    "The disk of \(path) is full. Nothing of this request was written; free space and repeat it.")
+                    "The disk of \(path) is full. Nothing of this request was written; free space and repeat it."
+                )
             case .SQLITE_READONLY, .SQLITE_PERM:
-                throw StoreError(.readOnly, "\(path) cannot be written. Check its permissions and the file system.")
+                throw StoreError(
+                    .readOnly,
+                    "\(path) cannot be written. Check its permissions and the file system.")
             case .SQLITE_BUSY, .SQLITE_LOCKED:
-                throw StoreError(.busy, "Another process holds \(path). Try again, or end that process.")
+                throw StoreError(
+                    .busy, "Another process holds \(path). Try again, or end that process.")
             case .SQLITE_CORRUPT, .SQLITE_NOTADB:
                 throw StoreError(
                     .corrupt,
                     "\(path) is damaged or not a store (\(error.message ?? "SQLite gives no reason")). Run `mneme doctor`, or restore a copy."
                 )
             case .SQLITE_IOERR
-            where [.SQLITE_IOERR_WRITE, .SQLITE_IOERR_FSYNC, .SQLITE_IOERR_TRUNCATE, .SQLITE_IOERR_SHMSIZE].contains(
+            where [
+                .SQLITE_IOERR_WRITE, .SQLITE_IOERR_FSYNC, .SQLITE_IOERR_TRUNCATE,
+                .SQLITE_IOERR_SHMSIZE,
+            ].contains(
                 error.extendedResultCode):
                 throw StoreError(
                     .diskFull,
                     "Writing \(path) failed (\(error.message ?? "input or output error")). Nothing of this request was written; check the disk."
                 )
             default:
-                throw StoreError(.unavailable, "\(path) failed: \(error.message ?? error.resultCode.description).")
+                throw StoreError(
+                    .unavailable,
+                    "\(path) failed: \(error.message ?? error.resultCode.description).")
             }
         } catch is RowDecodingError {
-            throw StoreError(.corrupt, "\(path) holds a value of a wrong type. Run `mneme doctor`, or restore a copy.")
+            throw StoreError(
+                .corrupt,
+                "\(path) holds a value of a wrong type. Run `mneme doctor`, or restore a copy.")
         }
     }
 }

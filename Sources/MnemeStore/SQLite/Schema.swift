@@ -79,7 +79,8 @@ enum Schema {
             )
         }
         migrator.registerMigration("3") { db in
-            // The block that an activation cube stands for; such cubes have no vector and no place in indexes.
+            // The block that an activation cube stands for; such cubes have no vector and no place
+            // in indexes.
             try db.execute(
                 sql:
                     "ALTER TABLE cube ADD COLUMN activation TEXT; CREATE INDEX cube_activation ON cube (owner) WHERE activation IS NOT NULL"
@@ -135,7 +136,9 @@ enum Schema {
         }
         migrator.registerMigration("7") { db in
             try db.execute(
-                sql: "CREATE TABLE policy (tenant TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT, WITHOUT ROWID")
+                sql:
+                    "CREATE TABLE policy (tenant TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT, WITHOUT ROWID"
+            )
         }
         migrator.registerMigration("8") { db in
             // What stands in place of audit entries that were taken away: where the

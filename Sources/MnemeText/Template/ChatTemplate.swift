@@ -2,10 +2,11 @@ public import Foundation
 
 /// A chat template: the subset of Jinja that published models use to turn messages into a prompt.
 ///
-/// Statements `if`, `for` (with `if`, `else`, `break`, `continue`), `set`, `macro`, `generation`; Python's operators, slices and
-/// the methods of strings, lists and dictionaries that templates call; the usual filters and tests; `namespace`, `range`,
-/// `raise_exception`, `strftime_now`. Whitespace as with `trim_blocks` and `lstrip_blocks`. Templates come with model
-/// files and are not trusted: steps, depth and output are bounded.
+/// Statements `if`, `for` (with `if`, `else`, `break`, `continue`), `set`, `macro`, `generation`;
+/// Python's operators, slices and the methods of strings, lists and dictionaries that templates
+/// call; the usual filters and tests; `namespace`, `range`, `raise_exception`, `strftime_now`.
+/// Whitespace as with `trim_blocks` and `lstrip_blocks`. Templates come with model files and are
+/// not trusted: steps, depth and output are bounded.
 ///
 /// Language: https://jinja.palletsprojects.com/en/stable/templates/
 public struct ChatTemplate: Sendable {
@@ -14,7 +15,9 @@ public struct ChatTemplate: Sendable {
 
     /// - Throws: ``TemplateError`` if the text cannot be read.
     public init(_ text: String) throws {
-        guard text.utf8.count <= 1 << 20 else { throw TemplateError("The chat template is longer than a MiB.") }
+        guard text.utf8.count <= 1 << 20 else {
+            throw TemplateError("The chat template is longer than a MiB.")
+        }
         var lexer = JinjaLexer(text)
         var parser = JinjaParser(try lexer.run())
         nodes = try parser.template()

@@ -2,8 +2,10 @@ import Foundation
 
 struct JinjaEvaluator {
     private enum Signal { case normal, breakLoop, continueLoop }
-    private static let maximumSteps = 2_000_000, maximumText = JinjaValue.maximumText, maximumDepth = 60
-    /// Items of a list; values inside of each other; values that are looked at to see how deeply they are nested.
+    private static let maximumSteps = 2_000_000, maximumText = JinjaValue.maximumText,
+        maximumDepth = 60
+    /// Items of a list; values inside of each other; values that are looked at to see how deeply
+    /// they are nested.
     private static let maximumItems = 1 << 20, maximumNesting = 100, maximumVisits = 50_000_000
 
     private let macros: [JinjaMacro]
@@ -18,7 +20,9 @@ struct JinjaEvaluator {
         scopes = [variables, [:]]
     }
 
-    private func fault(_ what: String) -> TemplateError { TemplateError("The chat template failed: \(what).") }
+    private func fault(_ what: String) -> TemplateError {
+        TemplateError("The chat template failed: \(what).")
+    }
 
     private mutating func step() throws {
         steps += 1
@@ -49,7 +53,9 @@ struct JinjaEvaluator {
                 try loop(names, list, condition, body, otherwise, &output)
             case .set(let names, let expression): try assign(names, try shallow(value(expression)))
             case .setAttribute(let name, let attribute, let expression):
-                guard case .namespace(let index) = lookUp(name) else { throw fault("'\(name)' is no namespace") }
+                guard case .namespace(let index) = lookUp(name) else {
+                    throw fault("'\(name)' is no namespace")
+                }
                 namespaces[index][attribute] = try shallow(value(expression))
             case .setBlock(let name, let body):
                 var text = ""
@@ -59,13 +65,16 @@ struct JinjaEvaluator {
             case .breakLoop: return .breakLoop
             case .continueLoop: return .continueLoop
             }
-            if output.utf8.count > Self.maximumText { throw fault("the prompt grows beyond all bounds") }
+            if output.utf8.count > Self.maximumText {
+                throw fault("the prompt grows beyond all bounds")
+            }
         }
         return .normal
     }
 
     private mutating func loop(
-        _ names: [String], _ list: JinjaExpression, _ condition: JinjaExpression?, _ body: [JinjaNode],
+        _ names: [String], _ list: JinjaExpression, _ condition: JinjaExpression?,
+        _ body: [JinjaNode],
         _ otherwise: [JinjaNode], _ output: inout String
     ) throws {
         var items = try elements(value(list))
@@ -89,9 +98,11 @@ struct JinjaEvaluator {
             scopes[scopes.count - 1] = [:]
             try assign(names, item)
             var loop: [(key: String, value: JinjaValue)] = [
-                ("index", .integer(i + 1)), ("index0", .integer(i)), ("revindex", .integer(items.count - i)),
+                ("index", .integer(i + 1)), ("index0", .integer(i)),
+                ("revindex", .integer(items.count - i)),
                 ("revindex0", .integer(items.count - i - 1)),
-                ("first", .bool(i == 0)), ("last", .bool(i == items.count - 1)), ("length", .integer(items.count)),
+                ("first", .bool(i == 0)), ("last", .bool(i == items.count - 1)),
+                ("length", .integer(items.count)),
             ]
             if i > 0 { loop.append(("previtem", items[i - 1])) }
             if i + 1 < items.count { loop.append(("nextitem", items[i + 1])) }
@@ -106,7 +117,9 @@ struct JinjaEvaluator {
             return
         }
         let parts = try elements(value)
-        guard parts.count == names.count else { throw fault("\(parts.count) values do not fit \(names.count) names") }
+        guard parts.count == names.count else {
+            throw fault("\(parts.count) values do not fit \(names.count) names")
+        }
         for (name, part) in zip(names, parts) { scopes[scopes.count - 1][name] = part }
     }
 
@@ -130,7 +143,8 @@ struct JinjaEvaluator {
 
     // MARK: Bounds
 
-    /// What is kept from one round of a loop to the next could be nested once more in each: it must stay shallow.
+    /// What is kept from one round of a loop to the next could be nested once more in each: it must
+    /// stay shallow.
     private mutating func shallow(_ value: JinjaValue) throws -> JinjaValue {
         try visit(value, depth: 0)
         return value
@@ -151,8 +165,10 @@ struct JinjaEvaluator {
     /// What could double in each round must stay small.
     private func bounded(_ value: JinjaValue) throws -> JinjaValue {
         switch value {
-        case .string(let text): if text.utf8.count > Self.maximumText { throw fault("a text grows beyond all bounds") }
-        case .list(let items): if items.count > Self.maximumItems { throw fault("a list grows beyond all bounds") }
+        case .string(let text):
+            if text.utf8.count > Self.maximumText { throw fault("a text grows beyond all bounds") }
+        case .list(let items):
+            if items.count > Self.maximumItems { throw fault("a list grows beyond all bounds") }
         default: break
         }
         return value
@@ -200,11 +216,14 @@ struct JinjaEvaluator {
         case .item(let base, let index): return try item(value(base), value(index))
         case .slice(let base, let from, let to, let by):
             return try slice(
-                value(base), from.map { try value($0) }, to.map { try value($0) }, by.map { try value($0) })
-        case .call(let function, let positional, let named): return try call(function, positional, named)
+                value(base), from.map { try value($0) }, to.map { try value($0) },
+                by.map { try value($0) })
+        case .call(let function, let positional, let named):
+            return try call(function, positional, named)
         case .filter(let base, let name, let positional, let named):
             return try filter(
-                name, value(base), positional.map { try value($0) }, try named.map { ($0.0, try value($0.1)) })
+                name, value(base), positional.map { try value($0) },
+                try named.map { ($0.0, try value($0.1)) })
         case .test(let base, let name, let arguments, let negated):
             let result = try test(name, value(base), arguments.map { try value($0) })
             return .bool(result != negated)
@@ -216,7 +235,8 @@ struct JinjaEvaluator {
             default: throw fault("what is no number has no negative")
             }
         case .conditional(let condition, let then, let otherwise):
-            return try value(condition).isTrue ? try value(then) : try otherwise.map { try value($0) } ?? .undefined
+            return try value(condition).isTrue
+                ? try value(then) : try otherwise.map { try value($0) } ?? .undefined
         case .binary(let symbol, let left, let right):
             switch symbol {
             case "and":
@@ -230,7 +250,9 @@ struct JinjaEvaluator {
         }
     }
 
-    private static func set(_ entries: inout [(key: String, value: JinjaValue)], _ key: String, _ value: JinjaValue) {
+    private static func set(
+        _ entries: inout [(key: String, value: JinjaValue)], _ key: String, _ value: JinjaValue
+    ) {
         if let i = entries.firstIndex(where: { $0.key == key }) {
             entries[i].value = value
         } else {
@@ -261,7 +283,9 @@ struct JinjaEvaluator {
         }
     }
 
-    private func slice(_ base: JinjaValue, _ from: JinjaValue?, _ to: JinjaValue?, _ by: JinjaValue?) throws
+    private func slice(
+        _ base: JinjaValue, _ from: JinjaValue?, _ to: JinjaValue?, _ by: JinjaValue?
+    ) throws
         -> JinjaValue
     {
         func bound(_ value: JinjaValue?) throws -> Int? {
@@ -276,14 +300,17 @@ struct JinjaEvaluator {
             guard step != 0 else { throw fault("a slice has a step of zero") }
             let n = items.count
             func clamp(_ i: Int) -> Int {
-                step > 0 ? min(max(i < 0 ? n + i : i, 0), n) : min(max(i < 0 ? n + i : i, -1), n - 1)
+                step > 0
+                    ? min(max(i < 0 ? n + i : i, 0), n) : min(max(i < 0 ? n + i : i, -1), n - 1)
             }
-            let start = first.map(clamp) ?? (step > 0 ? 0 : n - 1), stop = last.map(clamp) ?? (step > 0 ? n : -1)
+            let start = first.map(clamp) ?? (step > 0 ? 0 : n - 1),
+                stop = last.map(clamp) ?? (step > 0 ? n : -1)
             return stride(from: start, to: stop, by: step).map { items[$0] }
         }
         switch base {
         case .list(let items): return .list(try pick(items))
-        case .string(let text): return .string(String(String.UnicodeScalarView(try pick(Array(text.unicodeScalars)))))
+        case .string(let text):
+            return .string(String(String.UnicodeScalarView(try pick(Array(text.unicodeScalars)))))
         default: throw fault("\(base.text.prefix(40)) cannot be sliced")
         }
     }
@@ -315,7 +342,9 @@ struct JinjaEvaluator {
         }
         if case .list(let x) = a, case .list(let y) = b, symbol == "+" { return .list(x + y) }
         if case .string(let text) = a, case .integer(let count) = b, symbol == "*" {
-            guard count <= (1 << 20) / max(1, text.utf8.count) else { throw fault("a text is repeated too often") }
+            guard count <= (1 << 20) / max(1, text.utf8.count) else {
+                throw fault("a text is repeated too often")
+            }
             return .string(String(repeating: text, count: max(0, count)))
         }
         if case .integer(let x) = a, case .integer(let y) = b {
@@ -355,9 +384,11 @@ struct JinjaEvaluator {
     // MARK: Calls
 
     private mutating func call(
-        _ function: JinjaExpression, _ positional: [JinjaExpression], _ named: [(String, JinjaExpression)]
+        _ function: JinjaExpression, _ positional: [JinjaExpression],
+        _ named: [(String, JinjaExpression)]
     ) throws -> JinjaValue {
-        let arguments = try positional.map { try value($0) }, keywords = try named.map { ($0.0, try value($0.1)) }
+        let arguments = try positional.map { try value($0) },
+            keywords = try named.map { ($0.0, try value($0.1)) }
         if case .attribute(let base, let name) = function {
             let target = try value(base)
             if case .object = target, let member = target[name], case .macro(let index) = member {
@@ -375,7 +406,8 @@ struct JinjaEvaluator {
             let by = bounds.count == 3 ? bounds[2] : 1
             guard by != 0 else { throw fault("range has a step of zero") }
             let sequence = stride(
-                from: bounds.count > 1 ? bounds[0] : 0, to: bounds.count > 1 ? bounds[1] : bounds[0], by: by)
+                from: bounds.count > 1 ? bounds[0] : 0,
+                to: bounds.count > 1 ? bounds[1] : bounds[0], by: by)
             var items: [JinjaValue] = []
             for item in sequence {
                 guard items.count < 100_000 else { throw fault("a range is too long") }
@@ -388,17 +420,23 @@ struct JinjaEvaluator {
             return .namespace(namespaces.count - 1)
         case .function("dict"): return .object(keywords.map { (key: $0.0, value: $0.1) })
         case .function("raise_exception"):
-            throw TemplateError(arguments.first?.text ?? "The chat template refuses these messages.")
-        case .function("strftime_now"): return .string(Self.format(now, arguments.first?.text ?? ""))
+            throw TemplateError(
+                arguments.first?.text ?? "The chat template refuses these messages.")
+        case .function("strftime_now"):
+            return .string(Self.format(now, arguments.first?.text ?? ""))
         default: throw fault("it calls what is no function")
         }
     }
 
-    private mutating func macro(_ index: Int, _ arguments: [JinjaValue], _ keywords: [(String, JinjaValue)]) throws
+    private mutating func macro(
+        _ index: Int, _ arguments: [JinjaValue], _ keywords: [(String, JinjaValue)]
+    ) throws
         -> JinjaValue
     {
         let macro = macros[index]
-        guard scopes.count < Self.maximumDepth else { throw fault("macros call each other without end") }
+        guard scopes.count < Self.maximumDepth else {
+            throw fault("macros call each other without end")
+        }
         var scope: [String: JinjaValue] = [:]
         for (i, parameter) in macro.parameters.enumerated() {
             if i < arguments.count {
@@ -416,23 +454,30 @@ struct JinjaEvaluator {
         return .string(output)
     }
 
-    private func method(_ name: String, _ target: JinjaValue, _ arguments: [JinjaValue]) throws -> JinjaValue {
+    private func method(_ name: String, _ target: JinjaValue, _ arguments: [JinjaValue]) throws
+        -> JinjaValue
+    {
         switch (target, name) {
         case (.string(let text), _): return try stringMethod(name, text, arguments)
-        case (.object(let entries), "items"): return .list(entries.map { .list([.string($0.key), $0.value]) })
+        case (.object(let entries), "items"):
+            return .list(entries.map { .list([.string($0.key), $0.value]) })
         case (.object(let entries), "keys"): return .list(entries.map { .string($0.key) })
         case (.object(let entries), "values"): return .list(entries.map(\.value))
         case (.object, "get"):
-            return target[arguments.first?.text ?? ""] ?? (arguments.count > 1 ? arguments[1] : .none)
+            return target[arguments.first?.text ?? ""]
+                ?? (arguments.count > 1 ? arguments[1] : .none)
         case (.list(let items), "index"):
-            guard let wanted = arguments.first, let i = items.firstIndex(where: { JinjaValue.equals($0, wanted) })
+            guard let wanted = arguments.first,
+                let i = items.firstIndex(where: { JinjaValue.equals($0, wanted) })
             else { throw fault("a list lacks an item") }
             return .integer(i)
         default: throw fault("\(target.text.prefix(40)) has no method '\(name)'")
         }
     }
 
-    private func stringMethod(_ name: String, _ text: String, _ arguments: [JinjaValue]) throws -> JinjaValue {
+    private func stringMethod(_ name: String, _ text: String, _ arguments: [JinjaValue]) throws
+        -> JinjaValue
+    {
         func argument(_ i: Int) throws -> String {
             guard arguments.indices.contains(i) else { throw fault("'\(name)' lacks an argument") }
             return arguments[i].text
@@ -441,7 +486,9 @@ struct JinjaEvaluator {
             let set = arguments.first.flatMap {
                 if case .string(let characters) = $0 { Set(characters.unicodeScalars) } else { nil }
             }
-            func drops(_ scalar: Unicode.Scalar) -> Bool { set?.contains(scalar) ?? scalar.properties.isWhitespace }
+            func drops(_ scalar: Unicode.Scalar) -> Bool {
+                set?.contains(scalar) ?? scalar.properties.isWhitespace
+            }
             var scalars = text.unicodeScalars[...]
             if front { scalars = scalars.drop(while: drops) }
             if back { while let last = scalars.last, drops(last) { scalars.removeLast() } }
@@ -454,14 +501,22 @@ struct JinjaEvaluator {
         case "upper": return .string(text.uppercased())
         case "lower": return .string(text.lowercased())
         case "title": return .string(Self.title(text))
-        case "capitalize": return .string(text.prefix(1).uppercased() + text.dropFirst().lowercased())
+        case "capitalize":
+            return .string(text.prefix(1).uppercased() + text.dropFirst().lowercased())
         case "startswith", "endswith":
             let options: [JinjaValue] =
-                if case .list(let items)? = arguments.first { items } else { [.string(try argument(0))] }
-            return .bool(options.contains { name == "startswith" ? text.hasPrefix($0.text) : text.hasSuffix($0.text) })
+                if case .list(let items)? = arguments.first { items } else {
+                    [.string(try argument(0))]
+                }
+            return .bool(
+                options.contains {
+                    name == "startswith" ? text.hasPrefix($0.text) : text.hasSuffix($0.text)
+                })
         case "replace":
             let old = try argument(0), new = try argument(1)
-            try requireRoom(text.utf8.count / max(1, old.utf8.count) + 1, new.utf8.count, beside: text.utf8.count)
+            try requireRoom(
+                text.utf8.count / max(1, old.utf8.count) + 1, new.utf8.count,
+                beside: text.utf8.count)
             if arguments.count > 2, case .integer(let count) = arguments[2], count >= 0 {
                 return .string(text.replacing(old, with: new, maxReplacements: count))
             }
@@ -472,15 +527,21 @@ struct JinjaEvaluator {
             }
             guard !separator.isEmpty else { throw fault("a text is split at nothing") }
             let parts = text.components(separatedBy: separator)
-            guard arguments.count > 1, case .integer(let count) = arguments[1], count >= 0, parts.count - 1 > count
+            guard arguments.count > 1, case .integer(let count) = arguments[1], count >= 0,
+                parts.count - 1 > count
             else {
                 return .list(parts.map { .string($0) })
             }
             if name == "split" {
-                return .list((parts[..<count] + [parts[count...].joined(separator: separator)]).map { .string($0) })
+                return .list(
+                    (parts[..<count] + [parts[count...].joined(separator: separator)]).map {
+                        .string($0)
+                    })
             }
             let head = parts.count - count
-            return .list(([parts[..<head].joined(separator: separator)] + parts[head...]).map { .string($0) })
+            return .list(
+                ([parts[..<head].joined(separator: separator)] + parts[head...]).map { .string($0) }
+            )
         case "find":
             return .integer(
                 text.range(of: try argument(0)).map {
@@ -490,9 +551,13 @@ struct JinjaEvaluator {
         case "join": return try join(elements(arguments.first ?? .undefined), text)
         case "isdigit": return .bool(!text.isEmpty && text.allSatisfy(\.isNumber))
         case "removeprefix":
-            return .string(text.hasPrefix(try argument(0)) ? String(text.dropFirst(try argument(0).count)) : text)
+            return .string(
+                text.hasPrefix(try argument(0))
+                    ? String(text.dropFirst(try argument(0).count)) : text)
         case "removesuffix":
-            return .string(text.hasSuffix(try argument(0)) ? String(text.dropLast(try argument(0).count)) : text)
+            return .string(
+                text.hasSuffix(try argument(0))
+                    ? String(text.dropLast(try argument(0).count)) : text)
         default: throw fault("texts have no method '\(name.prefix(40))'")
         }
     }
@@ -507,14 +572,17 @@ struct JinjaEvaluator {
     }
 
     private mutating func filter(
-        _ name: String, _ base: JinjaValue, _ arguments: [JinjaValue], _ keywords: [(String, JinjaValue)]
+        _ name: String, _ base: JinjaValue, _ arguments: [JinjaValue],
+        _ keywords: [(String, JinjaValue)]
     ) throws -> JinjaValue {
         func keyword(_ name: String, _ place: Int) -> JinjaValue? {
-            keywords.first { $0.0 == name }?.1 ?? (arguments.indices.contains(place) ? arguments[place] : nil)
+            keywords.first { $0.0 == name }?.1
+                ?? (arguments.indices.contains(place) ? arguments[place] : nil)
         }
         switch name {
         case "trim": return try stringMethod("strip", base.text, arguments)
-        case "upper", "lower", "title", "capitalize", "replace": return try stringMethod(name, base.text, arguments)
+        case "upper", "lower", "title", "capitalize", "replace":
+            return try stringMethod(name, base.text, arguments)
         case "string": return .string(base.text)
         case "safe", "e", "escape": return base
         case "length", "count":
@@ -537,16 +605,22 @@ struct JinjaEvaluator {
             return usesFallback ? keyword("default_value", 0) ?? .string("") : base
         case "join":
             var items = try elements(base)
-            if let attribute = keyword("attribute", 1) { items = try items.map { try member($0, attribute.text) } }
+            if let attribute = keyword("attribute", 1) {
+                items = try items.map { try member($0, attribute.text) }
+            }
             return try join(items, keyword("d", 0)?.text ?? "")
         case "list": return .list(try elements(base))
         case "items":
             guard case .object(let entries) = base else { return .list([]) }
             return .list(entries.map { .list([.string($0.key), $0.value]) })
         case "dictsort":
-            guard case .object(let entries) = base else { throw fault("dictsort needs a dictionary") }
+            guard case .object(let entries) = base else {
+                throw fault("dictsort needs a dictionary")
+            }
             return .list(
-                entries.sorted { $0.key.lowercased() < $1.key.lowercased() }.map { .list([.string($0.key), $0.value]) })
+                entries.sorted { $0.key.lowercased() < $1.key.lowercased() }.map {
+                    .list([.string($0.key), $0.value])
+                })
         case "first": return try elements(base).first ?? .undefined
         case "last": return try elements(base).last ?? .undefined
         case "reverse": return .list(try elements(base).reversed())
@@ -558,37 +632,53 @@ struct JinjaEvaluator {
         case "sort":
             return .list(
                 try elements(base).sorted { a, b in
-                    if let x = a.number, let y = b.number { x < y } else { a.text.lowercased() < b.text.lowercased() }
+                    if let x = a.number, let y = b.number {
+                        x < y
+                    } else {
+                        a.text.lowercased() < b.text.lowercased()
+                    }
                 })
         case "int":
             return .integer(
                 base.number.flatMap { Int(exactly: $0.rounded(.towardZero)) } ?? Int(
                     base.text.trimmingCharacters(in: .whitespaces)) ?? 0)
-        case "float": return .float(base.number ?? Double(base.text.trimmingCharacters(in: .whitespaces)) ?? 0)
+        case "float":
+            return .float(
+                base.number ?? Double(base.text.trimmingCharacters(in: .whitespaces)) ?? 0)
         case "abs": return try binary("*", base, .integer((base.number ?? 0) < 0 ? -1 : 1))
         case "round": return .float((base.number ?? 0).rounded())
         case "indent":
-            let width = if case .integer(let width)? = keyword("width", 0) { max(0, min(width, 64)) } else { 4 }
+            let width =
+                if case .integer(let width)? = keyword("width", 0) { max(0, min(width, 64)) } else {
+                    4
+                }
             let text = base.text, lines = text.components(separatedBy: "\n"),
                 pad = String(repeating: " ", count: width),
                 first = keyword("first", 1)?.isTrue ?? false
             try requireRoom(lines.count, width, beside: text.utf8.count)
             return .string(
-                lines.enumerated().map { $0 == 0 && !first || $1.isEmpty ? $1 : pad + $1 }.joined(separator: "\n"))
+                lines.enumerated().map { $0 == 0 && !first || $1.isEmpty ? $1 : pad + $1 }.joined(
+                    separator: "\n"))
         case "map":
             if let attribute = keywords.first(where: { $0.0 == "attribute" })?.1 {
                 return .list(try elements(base).map { try member($0, attribute.text) })
             }
             guard let filter = arguments.first?.text else { throw fault("map lacks a filter") }
-            return .list(try elements(base).map { try self.filter(filter, $0, Array(arguments.dropFirst()), []) })
+            return .list(
+                try elements(base).map {
+                    try self.filter(filter, $0, Array(arguments.dropFirst()), [])
+                })
         case "selectattr", "rejectattr":
-            guard let attribute = arguments.first?.text else { throw fault("\(name) lacks an attribute") }
+            guard let attribute = arguments.first?.text else {
+                throw fault("\(name) lacks an attribute")
+            }
             return .list(
                 try elements(base).filter { item in
                     let part = try member(item, attribute)
                     let holds =
                         arguments.count > 1
-                        ? try test(arguments[1].text, part, Array(arguments.dropFirst(2))) : part.isTrue
+                        ? try test(arguments[1].text, part, Array(arguments.dropFirst(2)))
+                        : part.isTrue
                     return holds == (name == "selectattr")
                 })
         case "select", "reject":
@@ -596,7 +686,8 @@ struct JinjaEvaluator {
                 try elements(base).filter { item in
                     let holds =
                         arguments.isEmpty
-                        ? item.isTrue : try test(arguments[0].text, item, Array(arguments.dropFirst()))
+                        ? item.isTrue
+                        : try test(arguments[0].text, item, Array(arguments.dropFirst()))
                     return holds == (name == "select")
                 })
         default: throw fault("the filter '\(name.prefix(40))' is not known")
@@ -623,15 +714,20 @@ struct JinjaEvaluator {
                 }
             }
         case "callable":
-            return kind { if case .macro = $0 { true } else { if case .function = $0 { true } else { false } } }
+            return kind {
+                if case .macro = $0 { true } else { if case .function = $0 { true } else { false } }
+            }
         case "true": return kind { if case .bool(true) = $0 { true } else { false } }
         case "false": return kind { if case .bool(false) = $0 { true } else { false } }
-        case "equalto", "eq", "==": return arguments.first.map { JinjaValue.equals(value, $0) } ?? false
+        case "equalto", "eq", "==":
+            return arguments.first.map { JinjaValue.equals(value, $0) } ?? false
         case "ne", "!=": return arguments.first.map { !JinjaValue.equals(value, $0) } ?? false
         case "in": return try arguments.first.map { try binary("in", value, $0).isTrue } ?? false
         case "even": return value.number.map { $0.truncatingRemainder(dividingBy: 2) == 0 } ?? false
-        case "odd": return value.number.map { abs($0.truncatingRemainder(dividingBy: 2)) == 1 } ?? false
-        case "divisibleby": return try arguments.first.map { try binary("%", value, $0).number == 0 } ?? false
+        case "odd":
+            return value.number.map { abs($0.truncatingRemainder(dividingBy: 2)) == 1 } ?? false
+        case "divisibleby":
+            return try arguments.first.map { try binary("%", value, $0).number == 0 } ?? false
         case "lower": return value.text == value.text.lowercased()
         case "upper": return value.text == value.text.uppercased()
         case "startingwith": return arguments.first.map { value.text.hasPrefix($0.text) } ?? false

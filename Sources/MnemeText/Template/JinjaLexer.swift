@@ -4,7 +4,8 @@ enum JinjaToken: Equatable {
     case name(String), string(String), integer(Int), float(Double), symbol(String)
 }
 
-/// Cuts a template into tokens, with `trim_blocks` and `lstrip_blocks` as published chat templates expect.
+/// Cuts a template into tokens, with `trim_blocks` and `lstrip_blocks` as published chat templates
+/// expect.
 struct JinjaLexer {
     private let source: [Unicode.Scalar]
     private var place = 0
@@ -22,7 +23,9 @@ struct JinjaLexer {
         var text = "", trimNext = false, dropNewline = false
         func isSpace(_ s: Unicode.Scalar) -> Bool { s.properties.isWhitespace }
         while place < source.count {
-            guard source[place] == "{", place + 1 < source.count, ["{", "%", "#"].contains(source[place + 1]) else {
+            guard source[place] == "{", place + 1 < source.count,
+                ["{", "%", "#"].contains(source[place + 1])
+            else {
                 if trimNext, isSpace(source[place]) {
                     place += 1
                     continue
@@ -44,7 +47,9 @@ struct JinjaLexer {
             place += 2
             if place < source.count, source[place] == "-" {
                 place += 1
-                while let last = text.unicodeScalars.last, isSpace(last) { text.unicodeScalars.removeLast() }
+                while let last = text.unicodeScalars.last, isSpace(last) {
+                    text.unicodeScalars.removeLast()
+                }
             } else if place < source.count, source[place] == "+" {
                 place += 1
             } else if kind != "{" {
@@ -58,7 +63,9 @@ struct JinjaLexer {
             text = ""
             if kind == "#" {
                 while place < source.count, !has("#}", at: place) { place += 1 }
-                guard place < source.count else { throw TemplateError("A comment of the chat template does not end.") }
+                guard place < source.count else {
+                    throw TemplateError("A comment of the chat template does not end.")
+                }
                 trimNext = source[place - 1] == "-"
                 dropNewline = !trimNext
                 place += 2
@@ -70,7 +77,9 @@ struct JinjaLexer {
             let end = kind == "{" ? "}}" : "%}"
             while true {
                 while place < source.count, isSpace(source[place]) { place += 1 }
-                guard place < source.count else { throw TemplateError("A tag of the chat template does not end.") }
+                guard place < source.count else {
+                    throw TemplateError("A tag of the chat template does not end.")
+                }
                 if has("-" + end, at: place) {
                     trimNext = true
                     place += 3
@@ -109,7 +118,9 @@ struct JinjaLexer {
                     case "r": text += "\r"
                     case "u" where place + 4 < source.count:
                         let digits = String(String.UnicodeScalarView(source[place + 1...place + 4]))
-                        guard let value = UInt32(digits, radix: 16), let scalar = Unicode.Scalar(value) else {
+                        guard let value = UInt32(digits, radix: 16),
+                            let scalar = Unicode.Scalar(value)
+                        else {
                             throw TemplateError("'\\u\(digits)' is no character.")
                         }
                         text.unicodeScalars.append(scalar)
@@ -123,7 +134,9 @@ struct JinjaLexer {
                 }
                 place += 1
             }
-            guard place < source.count else { throw TemplateError("A string of the chat template does not end.") }
+            guard place < source.count else {
+                throw TemplateError("A string of the chat template does not end.")
+            }
             place += 1
             tokens.append(.string(text))
         } else if ("0"..."9").contains(s) {
@@ -142,12 +155,14 @@ struct JinjaLexer {
             } else if let value = Int(text) {
                 tokens.append(.integer(value))
             } else {
-                throw TemplateError("The number \(text.prefix(40)) of the chat template is too large.")
+                throw TemplateError(
+                    "The number \(text.prefix(40)) of the chat template is too large.")
             }
         } else if s == "_" || s.properties.isAlphabetic {
             var text = ""
             while place < source.count,
-                source[place] == "_" || source[place].properties.isAlphabetic || ("0"..."9").contains(source[place])
+                source[place] == "_" || source[place].properties.isAlphabetic
+                    || ("0"..."9").contains(source[place])
             {
                 text.unicodeScalars.append(source[place])
                 place += 1
@@ -171,5 +186,7 @@ struct JinjaLexer {
 }
 
 extension String {
-    fileprivate var replacingCRLF: String { unicodeScalars.contains("\r") ? replacing("\r\n", with: "\n") : self }
+    fileprivate var replacingCRLF: String {
+        unicodeScalars.contains("\r") ? replacing("\r\n", with: "\n") : self
+    }
 }

@@ -31,7 +31,9 @@ indirect enum JinjaNode: Sendable {
     case text(String)
     case output(JinjaExpression)
     case branch([(JinjaExpression, [JinjaNode])], otherwise: [JinjaNode])
-    case loop(names: [String], JinjaExpression, condition: JinjaExpression?, body: [JinjaNode], otherwise: [JinjaNode])
+    case loop(
+        names: [String], JinjaExpression, condition: JinjaExpression?, body: [JinjaNode],
+        otherwise: [JinjaNode])
     case set([String], JinjaExpression)
     case setAttribute(String, String, JinjaExpression)
     case setBlock(String, [JinjaNode])
@@ -50,14 +52,17 @@ struct JinjaParser {
     private var tokens: [JinjaToken]
     private var place = 0
     private var depth = 0
-    /// Operators, filters and the like of the tag that is read: each makes a value of the one before it.
+    /// Operators, filters and the like of the tag that is read: each makes a value of the one
+    /// before it.
     private var links = 0
     private(set) var macros: [JinjaMacro] = []
 
     init(_ tokens: [JinjaToken]) { self.tokens = tokens }
 
     private var current: JinjaToken? { place < tokens.count ? tokens[place] : nil }
-    private func fault(_ what: String) -> TemplateError { TemplateError("The chat template cannot be read: \(what).") }
+    private func fault(_ what: String) -> TemplateError {
+        TemplateError("The chat template cannot be read: \(what).")
+    }
 
     private mutating func accept(_ token: JinjaToken) -> Bool {
         guard current == token else { return false }
@@ -80,7 +85,9 @@ struct JinjaParser {
         guard links <= 1000 else { throw fault("an expression is too long") }
     }
     private func isBlock(_ names: [String]) -> Bool {
-        guard current == .blockStart, place + 1 < tokens.count, case .name(let name) = tokens[place + 1] else {
+        guard current == .blockStart, place + 1 < tokens.count,
+            case .name(let name) = tokens[place + 1]
+        else {
             return false
         }
         return names.contains(name)
@@ -126,7 +133,8 @@ struct JinjaParser {
         let word = try name()
         switch word {
         case "if":
-            var branches = [(try expression(), try blockBody(["elif", "else", "endif"]))], otherwise: [JinjaNode] = []
+            var branches = [(try expression(), try blockBody(["elif", "else", "endif"]))],
+                otherwise: [JinjaNode] = []
             while isBlock(["elif"]) {
                 place += 2
                 branches.append((try expression(), try blockBody(["elif", "else", "endif"])))
@@ -151,7 +159,9 @@ struct JinjaParser {
                 otherwise = try blockBody(["endfor"])
             }
             try end("endfor")
-            return [.loop(names: names, list, condition: condition, body: body, otherwise: otherwise)]
+            return [
+                .loop(names: names, list, condition: condition, body: body, otherwise: otherwise)
+            ]
         case "set":
             var names = [try name()]
             if accept(.symbol(".")) {
@@ -240,14 +250,18 @@ struct JinjaParser {
     private mutating func comparison() throws -> JinjaExpression {
         var left = try sum()
         while true {
-            if case .symbol(let symbol)? = current, ["==", "!=", "<", ">", "<=", ">="].contains(symbol) {
+            if case .symbol(let symbol)? = current,
+                ["==", "!=", "<", ">", "<=", ">="].contains(symbol)
+            {
                 try link()
                 place += 1
                 left = .binary(symbol, left, try sum())
             } else if accept(.name("in")) {
                 try link()
                 left = .binary("in", left, try sum())
-            } else if current == .name("not"), place + 1 < tokens.count, tokens[place + 1] == .name("in") {
+            } else if current == .name("not"), place + 1 < tokens.count,
+                tokens[place + 1] == .name("in")
+            {
                 try link()
                 place += 2
                 left = .not(.binary("in", left, try sum()))
@@ -417,7 +431,9 @@ struct JinjaParser {
     private mutating func arguments() throws -> ([JinjaExpression], [(String, JinjaExpression)]) {
         var positional: [JinjaExpression] = [], named: [(String, JinjaExpression)] = []
         while !accept(.symbol(")")) {
-            if case .name(let name)? = current, place + 1 < tokens.count, tokens[place + 1] == .symbol("=") {
+            if case .name(let name)? = current, place + 1 < tokens.count,
+                tokens[place + 1] == .symbol("=")
+            {
                 place += 2
                 named.append((name, try expression()))
             } else {

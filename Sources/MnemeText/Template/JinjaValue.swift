@@ -51,7 +51,8 @@ public indirect enum JinjaValue: Sendable {
         }
     }
 
-    /// The most bytes that a text has: what would be longer is cut off just behind, and refused where it is used.
+    /// The most bytes that a text has: what would be longer is cut off just behind, and refused
+    /// where it is used.
     static let maximumText = 64 << 20
 
     /// Python's `repr`.
@@ -67,8 +68,10 @@ public indirect enum JinjaValue: Sendable {
         switch self {
         case .string(let text):
             let quote = text.contains("'") && !text.contains("\"") ? "\"" : "'"
-            var escaped = text.replacingOccurrences(of: "\\", with: "\\\\").replacingOccurrences(of: "\n", with: "\\n")
-                .replacingOccurrences(of: "\t", with: "\\t").replacingOccurrences(of: "\r", with: "\\r")
+            var escaped = text.replacingOccurrences(of: "\\", with: "\\\\").replacingOccurrences(
+                of: "\n", with: "\\n"
+            )
+            .replacingOccurrences(of: "\t", with: "\\t").replacingOccurrences(of: "\r", with: "\\r")
             if quote == "'" { escaped = escaped.replacingOccurrences(of: "'", with: "\\'") }
             out += quote + escaped + quote
         case .list(let items):
@@ -94,7 +97,8 @@ public indirect enum JinjaValue: Sendable {
     private static func python(_ value: Double) -> String {
         if value.isNaN { return "nan" }
         if value.isInfinite { return value < 0 ? "-inf" : "inf" }
-        return value == value.rounded() && abs(value) < 1e16 ? String(format: "%.1f", value) : "\(value)"
+        return value == value.rounded() && abs(value) < 1e16
+            ? String(format: "%.1f", value) : "\(value)"
     }
 
     /// JSON as Python's `json.dumps` writes it, without escaping beyond ASCII.
@@ -106,7 +110,9 @@ public indirect enum JinjaValue: Sendable {
 
     private func json(indent: Int?, level: Int, to out: inout String) {
         guard out.utf8.count <= Self.maximumText else { return }
-        func breakLine(_ level: Int) { if let indent { out += "\n" + String(repeating: " ", count: indent * level) } }
+        func breakLine(_ level: Int) {
+            if let indent { out += "\n" + String(repeating: " ", count: indent * level) }
+        }
         func write<Part>(_ open: String, _ close: String, _ parts: [Part], _ part: (Part) -> Void) {
             out += open
             for (i, each) in parts.enumerated() where out.utf8.count <= Self.maximumText {
@@ -122,7 +128,8 @@ public indirect enum JinjaValue: Sendable {
         case .bool(let value): out += value ? "true" : "false"
         case .integer, .float: out += text
         case .string(let text): OrderedJSON.quote(text, to: &out)
-        case .list(let items): write("[", "]", items) { $0.json(indent: indent, level: level + 1, to: &out) }
+        case .list(let items):
+            write("[", "]", items) { $0.json(indent: indent, level: level + 1, to: &out) }
         case .object(let entries):
             write("{", "}", entries) {
                 OrderedJSON.quote($0.key, to: &out)
@@ -137,9 +144,11 @@ public indirect enum JinjaValue: Sendable {
         switch (a, b) {
         case (.undefined, .undefined), (.none, .none): return true
         case (.string(let x), .string(let y)): return x == y
-        case (.list(let x), .list(let y)): return x.count == y.count && zip(x, y).allSatisfy { equals($0, $1) }
+        case (.list(let x), .list(let y)):
+            return x.count == y.count && zip(x, y).allSatisfy { equals($0, $1) }
         case (.object(let x), .object(let y)):
-            return x.count == y.count && x.allSatisfy { entry in b[entry.key].map { equals($0, entry.value) } ?? false }
+            return x.count == y.count
+                && x.allSatisfy { entry in b[entry.key].map { equals($0, entry.value) } ?? false }
         default:
             if let x = a.number, let y = b.number { return x == y }
             return false
@@ -157,7 +166,8 @@ public indirect enum JinjaValue: Sendable {
     }
 }
 
-extension JinjaValue: ExpressibleByStringLiteral, ExpressibleByBooleanLiteral, ExpressibleByArrayLiteral,
+extension JinjaValue: ExpressibleByStringLiteral, ExpressibleByBooleanLiteral,
+    ExpressibleByArrayLiteral,
     ExpressibleByDictionaryLiteral
 {
     /// A string.

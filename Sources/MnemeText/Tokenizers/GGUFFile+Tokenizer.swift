@@ -25,18 +25,24 @@ extension GGUFFile {
                 "\(path) cuts text by the rules '\(rules.prefix(40))'; those of gpt-2, smollm, llama-bpe and qwen2 are known."
             )
         }
-        let tokens = try strings("tokenizer.ggml.tokens"), merges = try strings("tokenizer.ggml.merges")
-        guard !tokens.isEmpty else { throw ModelError(.invalidFile, "\(path) has no vocabulary. Is it a whole model?") }
+        let tokens = try strings("tokenizer.ggml.tokens"),
+            merges = try strings("tokenizer.ggml.merges")
+        guard !tokens.isEmpty else {
+            throw ModelError(.invalidFile, "\(path) has no vocabulary. Is it a whole model?")
+        }
         // Token types: 3 is control, 4 user-defined.
         var special: [Int32] = [], hidden: Set<Int32> = []
-        for (i, value) in (array("tokenizer.ggml.token_type") ?? []).enumerated() where i < tokens.count {
+        for (i, value) in (array("tokenizer.ggml.token_type") ?? []).enumerated()
+        where i < tokens.count {
             if case .integer(let type) = value, type == 3 || type == 4 {
                 special.append(Int32(i))
                 if type == 3 { hidden.insert(Int32(i)) }
             }
         }
         func token(_ key: String) -> Int32? {
-            integer("tokenizer.ggml.\(key)").flatMap { tokens.indices.contains($0) ? Int32($0) : nil }
+            integer("tokenizer.ggml.\(key)").flatMap {
+                tokens.indices.contains($0) ? Int32($0) : nil
+            }
         }
         var ends = Set([token("eos_token_id"), token("eot_token_id")].compactMap(\.self))
         for name in ["<|im_end|>", "<|eot_id|>", "<|end|>", "<|endoftext|>"] {
@@ -45,20 +51,25 @@ extension GGUFFile {
         return try ByteLevelTokenizer(
             tokens: tokens, merges: merges, ignoresMerges: other == nil && rules == "llama-bpe",
             preTokenizer: preTokenizer,
-            composes: other == nil && rules == "qwen2", specialTokens: special, hidden: hidden, endTokens: ends,
-            beginToken: bool("tokenizer.ggml.add_bos_token") ?? false ? token("bos_token_id") : nil, path: path)
+            composes: other == nil && rules == "qwen2", specialTokens: special, hidden: hidden,
+            endTokens: ends,
+            beginToken: bool("tokenizer.ggml.add_bos_token") ?? false ? token("bos_token_id") : nil,
+            path: path)
     }
 
     private func strings(_ key: String) throws -> [String] {
         try (array(key) ?? []).map { value in
             guard case .string(let text) = value else {
-                throw ModelError(.invalidFile, "'\(key)' of \(path) is not a list of strings. Fetch it again.")
+                throw ModelError(
+                    .invalidFile, "'\(key)' of \(path) is not a list of strings. Fetch it again.")
             }
             return text
         }
     }
 
-    private func sentencePieceTokenizer(_ model: SentencePieceTokenizer.Model) throws -> SentencePieceTokenizer {
+    private func sentencePieceTokenizer(_ model: SentencePieceTokenizer.Model) throws
+        -> SentencePieceTokenizer
+    {
         let tokens = try strings("tokenizer.ggml.tokens")
         let scores = (array("tokenizer.ggml.scores") ?? []).map {
             if case .float(let score) = $0 { Float(score) } else { Float(0) }
@@ -67,7 +78,9 @@ extension GGUFFile {
             if case .integer(let kind) = $0 { Int(clamping: kind) } else { 1 }
         }
         func token(_ key: String) -> Int32? {
-            integer("tokenizer.ggml.\(key)").flatMap { tokens.indices.contains($0) ? Int32($0) : nil }
+            integer("tokenizer.ggml.\(key)").flatMap {
+                tokens.indices.contains($0) ? Int32($0) : nil
+            }
         }
         var ends = Set([token("eos_token_id"), token("eot_token_id")].compactMap(\.self))
         for name in ["<|im_end|>", "<end_of_turn>", "<|end|>"] {
@@ -77,7 +90,8 @@ extension GGUFFile {
             if case .integer(let byte) = $0 { UInt8(truncatingIfNeeded: byte) } else { UInt8(0) }
         }
         guard map.isEmpty || SentencePieceNormalizer.CharacterMap(map) != nil else {
-            throw ModelError(.invalidFile, "The character map of \(path) is not sound. Fetch it again.")
+            throw ModelError(
+                .invalidFile, "The character map of \(path) is not sound. Fetch it again.")
         }
         return try SentencePieceTokenizer(
             model: model, tokens: tokens, scores: scores, kinds: kinds,
@@ -85,11 +99,15 @@ extension GGUFFile {
                 addsSpace: bool("tokenizer.ggml.add_space_prefix") ?? true,
                 collapsesSpaces: bool("tokenizer.ggml.remove_extra_whitespaces") ?? false,
                 map: SentencePieceNormalizer.CharacterMap(map)), endTokens: ends,
-            beginToken: bool("tokenizer.ggml.add_bos_token") ?? (model == .bpe) ? token("bos_token_id") : nil,
+            beginToken: bool("tokenizer.ggml.add_bos_token") ?? (model == .bpe)
+                ? token("bos_token_id") : nil,
             unknown: token("unknown_token_id") ?? 0,
-            // Phi-3's files do not say that whitespace after the names of roles is swallowed, as the published tokenizer does.
+            // Phi-3's files do not say that whitespace after the names of roles is swallowed, as
+            // the published tokenizer does.
             stripping: string("general.architecture") == "phi3"
-                ? Set(tokens.filter(SpecialTokens.isControl)).union(["</s>"]).subtracting(["<|endoftext|>"]) : [],
+                ? Set(tokens.filter(SpecialTokens.isControl)).union(["</s>"]).subtracting([
+                    "<|endoftext|>"
+                ]) : [],
             path: path)
     }
 

@@ -2,7 +2,8 @@ import Foundation
 
 /// Reads `model.vocab` of a `tokenizer.json`, an object of tokens and their ids.
 ///
-/// Swift's dictionaries, which JSON readers make, take "é" and "e" with an accent for one key; they are two tokens.
+/// Swift's dictionaries, which JSON readers make, take "é" and "e" with an accent for one key; they
+/// are two tokens.
 enum JSONVocabulary {
     /// The pairs in the order of the file; nil if there are none. `data` is sound JSON.
     static func read(_ data: Data) -> [(token: String, id: Int)]? {
@@ -14,7 +15,9 @@ enum JSONVocabulary {
             switch bytes[i] {
             case UInt8(ascii: "{"), UInt8(ascii: "["):
                 path.append(path.isEmpty ? nil : key)
-                if path.count == 3, path[1] == model, path[2] == vocabulary { found = bytes[i] == UInt8(ascii: "{") }
+                if path.count == 3, path[1] == model, path[2] == vocabulary {
+                    found = bytes[i] == UInt8(ascii: "{")
+                }
                 key = nil
                 i += 1
             case UInt8(ascii: "}"), UInt8(ascii: "]"):
@@ -24,7 +27,9 @@ enum JSONVocabulary {
             case UInt8(ascii: "\""):
                 let start = i
                 i += 1
-                while i < bytes.count, bytes[i] != UInt8(ascii: "\"") { i += bytes[i] == UInt8(ascii: "\\") ? 2 : 1 }
+                while i < bytes.count, bytes[i] != UInt8(ascii: "\"") {
+                    i += bytes[i] == UInt8(ascii: "\\") ? 2 : 1
+                }
                 i = min(i + 1, bytes.count)
                 var next = i
                 while next < bytes.count, [9, 10, 13, 32].contains(bytes[next]) { next += 1 }
@@ -48,7 +53,10 @@ enum JSONVocabulary {
 
     /// A string's text without its quotes.
     private static func text(_ raw: [UInt8]) -> String? {
-        guard raw.contains(UInt8(ascii: "\\")) else { return String(validating: raw, as: UTF8.self) }
-        return try? JSONDecoder().decode(String.self, from: Data([UInt8(ascii: "\"")] + raw + [UInt8(ascii: "\"")]))
+        guard raw.contains(UInt8(ascii: "\\")) else {
+            return String(validating: raw, as: UTF8.self)
+        }
+        return try? JSONDecoder().decode(
+            String.self, from: Data([UInt8(ascii: "\"")] + raw + [UInt8(ascii: "\"")]))
     }
 }

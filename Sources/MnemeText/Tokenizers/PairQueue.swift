@@ -1,4 +1,5 @@
-/// A binary heap of pairs of neighbours that could be joined: the lowest priority number first, then the leftmost.
+/// A binary heap of pairs of neighbours that could be joined: the lowest priority number first,
+/// then the leftmost.
 struct PairQueue {
     struct Entry {
         var priority: Float
@@ -30,7 +31,8 @@ struct PairQueue {
         var i = 0
         while true {
             var least = i
-            for child in [2 * i + 1, 2 * i + 2] where child < heap.count && heap[child].precedes(heap[least]) {
+            for child in [2 * i + 1, 2 * i + 2]
+            where child < heap.count && heap[child].precedes(heap[least]) {
                 least = child
             }
             if least == i { return top }

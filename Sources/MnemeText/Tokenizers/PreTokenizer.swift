@@ -1,13 +1,15 @@
-/// Cuts text into the pieces within which byte-level BPE merges, as published tokenizers do it by a regular expression.
+/// Cuts text into the pieces within which byte-level BPE merges, as published tokenizers do it by a
+/// regular expression.
 ///
-/// The rules of GPT-2 and its successors differ in few points, which are the properties of this type.
-/// Works on Unicode scalars; complexity: linear.
+/// The rules of GPT-2 and its successors differ in few points, which are the properties of this
+/// type. Works on Unicode scalars; complexity: linear.
 public struct PreTokenizer: Sendable, Equatable {
     /// How runs of digits are cut.
     public enum Digits: Sendable, Equatable {
         /// ` ?\p{N}+`
         case run
-        /// Each digit by itself, before all other rules: `Digits(individual_digits)` of the `tokenizers` library.
+        /// Each digit by itself, before all other rules: `Digits(individual_digits)` of the
+        /// `tokenizers` library.
         case single
         /// `\p{N}{1,n}`
         case groups(Int)
@@ -15,8 +17,8 @@ public struct PreTokenizer: Sendable, Equatable {
 
     /// See ``Digits``.
     public var digits: Digits
-    /// Llama 3's rules: contractions of any case, `[^\r\n\p{L}\p{N}]?\p{L}+`, symbols with the newlines after them,
-    /// whitespace up to newlines. Otherwise GPT-2's.
+    /// Llama 3's rules: contractions of any case, `[^\r\n\p{L}\p{N}]?\p{L}+`, symbols with the
+    /// newlines after them, whitespace up to newlines. Otherwise GPT-2's.
     public var modern: Bool
 
     /// GPT-2.
@@ -56,7 +58,8 @@ public struct PreTokenizer: Sendable, Equatable {
         default: break
         }
         switch scalar.properties.generalCategory {
-        case .uppercaseLetter, .lowercaseLetter, .titlecaseLetter, .modifierLetter, .otherLetter: return .letter
+        case .uppercaseLetter, .lowercaseLetter, .titlecaseLetter, .modifierLetter, .otherLetter:
+            return .letter
         case .decimalNumber, .letterNumber, .otherNumber: return .number
         default: return scalar.properties.isWhitespace ? .space : .other
         }
@@ -86,7 +89,9 @@ public struct PreTokenizer: Sendable, Equatable {
         cut(start..<kinds.count, kinds, values, emit)
     }
 
-    private func cut(_ range: Range<Int>, _ kinds: [Kind], _ values: [UInt32], _ emit: (Range<Int>) -> Void) {
+    private func cut(
+        _ range: Range<Int>, _ kinds: [Kind], _ values: [UInt32], _ emit: (Range<Int>) -> Void
+    ) {
         let end = range.upperBound
         var i = range.lowerBound
         func run(_ from: Int, _ matches: (Kind) -> Bool) -> Int {
@@ -104,7 +109,9 @@ public struct PreTokenizer: Sendable, Equatable {
             }
             // A space (or, in the modern rules, any symbol) goes with the letters after it.
             let first = kinds[i], next = i + 1 < end ? kinds[i + 1] : nil
-            if first == .letter || next == .letter && (modern ? first != .newline && first != .number : values[i] == 32)
+            if first == .letter
+                || next == .letter
+                    && (modern ? first != .newline && first != .number : values[i] == 32)
             {
                 let j = run(i + 1, { $0 == .letter })
                 emit(i..<j)
@@ -114,7 +121,9 @@ public struct PreTokenizer: Sendable, Equatable {
             if modern {
                 if first == .number {
                     var j = i
-                    if case .groups(let size) = digits { while j < end, j - i < size, kinds[j] == .number { j += 1 } }
+                    if case .groups(let size) = digits {
+                        while j < end, j - i < size, kinds[j] == .number { j += 1 }
+                    }
                     emit(i..<j)
                     i = j
                     continue
@@ -132,7 +141,8 @@ public struct PreTokenizer: Sendable, Equatable {
                 i = j
                 continue
             }
-            // Whitespace: up to its last newline (modern), else all but the last, which goes with what follows.
+            // Whitespace: up to its last newline (modern), else all but the last, which goes with
+            // what follows.
             let j = run(i, isBlank)
             if modern, let newline = (i..<j).last(where: { kinds[$0] == .newline }) {
                 emit(i..<newline + 1)

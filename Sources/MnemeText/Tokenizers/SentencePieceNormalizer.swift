@@ -39,7 +39,8 @@ package struct SentencePieceNormalizer: Sendable {
         return out.isEmpty || !(addsSpace && begins) ? out : Self.space + out
     }
 
-    /// A precompiled map: a double-array trie (Aoe 1989) over what is replaced, and the replacements, ended by zeros.
+    /// A precompiled map: a double-array trie (Aoe 1989) over what is replaced, and the
+    /// replacements, ended by zeros.
     ///
     /// Format: https://github.com/google/sentencepiece (`precompiled_charsmap`).
     package struct CharacterMap: Sendable {
@@ -83,7 +84,8 @@ package struct SentencePieceNormalizer: Sendable {
             var place = offset(units[0]), found: (Int, Int)?
             for i in start..<text.count {
                 place ^= Int(text[i])
-                guard units.indices.contains(place), units[place] & 0x8000_00ff == UInt32(text[i]) else { break }
+                guard units.indices.contains(place), units[place] & 0x8000_00ff == UInt32(text[i])
+                else { break }
                 let unit = units[place]
                 place ^= offset(unit)
                 if unit >> 8 & 1 == 1 {

@@ -1,14 +1,17 @@
 import MnemeBase
 
-/// SentencePiece (Kudo and Richardson 2018): text is cut into known pieces, spaces are "▁", what is not known is written byte by byte.
+/// SentencePiece (Kudo and Richardson 2018): text is cut into known pieces, spaces are "▁", what is
+/// not known is written byte by byte.
 ///
-/// Two models: BPE joins characters pair by pair, the piece of the highest score first (Llama 2, Mistral, Gemma, Phi-3); unigram
-/// takes the pieces whose scores add up to the most (Kudo 2018; T5 and others).
+/// Two models: BPE joins characters pair by pair, the piece of the highest score first (Llama 2,
+/// Mistral, Gemma, Phi-3); unigram takes the pieces whose scores add up to the most (Kudo 2018; T5
+/// and others).
 public final class SentencePieceTokenizer: Tokenizer {
     public let vocabularySize: Int
     public let endTokens: Set<Int32>
     public let beginToken: Int32?
-    /// By bytes: strings that differ in the form of an accent are equal in Swift, and are different pieces.
+    /// By bytes: strings that differ in the form of an accent are equal in Swift, and are different
+    /// pieces.
     private let pieces: [[UInt8]: Int32]
     private let scores: [Float]
     private let texts: [[UInt8]]
@@ -31,11 +34,14 @@ public final class SentencePieceTokenizer: Tokenizer {
     ///   - stripping: names of tokens that swallow the whitespace after them.
     /// - Throws: ``ModelError`` if the lists do not fit each other.
     package init(
-        model: Model, tokens: [String], scores: [Float], kinds: [Int], normalizer: SentencePieceNormalizer,
+        model: Model, tokens: [String], scores: [Float], kinds: [Int],
+        normalizer: SentencePieceNormalizer,
         endTokens: Set<Int32>, beginToken: Int32?,
         unknown: Int32, stripping: Set<String> = [], path: String
     ) throws {
-        guard tokens.count == scores.count, tokens.count == kinds.count, tokens.indices.contains(Int(unknown)) else {
+        guard tokens.count == scores.count, tokens.count == kinds.count,
+            tokens.indices.contains(Int(unknown))
+        else {
             throw ModelError(
                 .invalidFile,
                 "The vocabulary of \(path) has \(tokens.count) tokens, \(scores.count) scores and \(kinds.count) kinds. Fetch it again."
@@ -66,10 +72,13 @@ public final class SentencePieceTokenizer: Tokenizer {
                 }
                 texts.append(text)
             case .byte?:
-                guard token.hasPrefix("<0x"), let byte = UInt8(token.dropFirst(3).dropLast(), radix: 16) else {
+                guard token.hasPrefix("<0x"),
+                    let byte = UInt8(token.dropFirst(3).dropLast(), radix: 16)
+                else {
                     throw ModelError(
                         .invalidFile,
-                        "The byte token '\(token.prefix(20))' of \(path) is not understood. Fetch it again.")
+                        "The byte token '\(token.prefix(20))' of \(path) is not understood. Fetch it again."
+                    )
                 }
                 byteTokens[Int(byte)] = id
                 texts.append([byte])
@@ -84,24 +93,33 @@ public final class SentencePieceTokenizer: Tokenizer {
         self.texts = texts
         longest = pieces.keys.map(\.count).max() ?? 0
         unknownScore = (least.isFinite ? least : 0) - 10
-        special = SpecialTokens(specials, plain: plain, stripping: Set(stripping.compactMap { specials[$0] }))
+        special = SpecialTokens(
+            specials, plain: plain, stripping: Set(stripping.compactMap { specials[$0] }))
     }
 
     /// By scalars: a mark after "▁" would make one character with it.
     private static func bytes(of piece: String) -> [UInt8] {
-        Array(String(String.UnicodeScalarView(piece.unicodeScalars.map { $0 == "▁" ? " " : $0 })).utf8)
+        Array(
+            String(String.UnicodeScalarView(piece.unicodeScalars.map { $0 == "▁" ? " " : $0 })).utf8
+        )
     }
 
-    public func bytes(_ token: Int32) -> [UInt8] { texts.indices.contains(Int(token)) ? texts[Int(token)] : [] }
+    public func bytes(_ token: Int32) -> [UInt8] {
+        texts.indices.contains(Int(token)) ? texts[Int(token)] : []
+    }
     public func special(_ name: String) -> Int32? { special.ids[name] }
     public func name(_ token: Int32) -> String? { special.names[token] }
     public var specialNames: [String] { Array(special.ids.keys) }
 
-    public func encode(_ text: String, special isSpecial: Bool, dropping scalar: Unicode.Scalar?) -> [Int32] {
+    public func encode(_ text: String, special isSpecial: Bool, dropping scalar: Unicode.Scalar?)
+        -> [Int32]
+    {
         var ids: [Int32] = []
         special.split(text, special: isSpecial) { part, begins, ends in
             let kept =
-                scalar.map { scalar in String(String.UnicodeScalarView(part.unicodeScalars.filter { $0 != scalar })) }
+                scalar.map { scalar in
+                    String(String.UnicodeScalarView(part.unicodeScalars.filter { $0 != scalar }))
+                }
                 ?? String(part)
             let bytes = normalizer.normalize(Array(kept.utf8), begins: begins, ends: ends)
             switch model {
@@ -117,7 +135,8 @@ public final class SentencePieceTokenizer: Tokenizer {
     /// The path of the highest score through all pieces (Viterbi): O(bytes·longest piece).
     private func choose(_ bytes: [UInt8], into ids: inout [Int32]) {
         guard !bytes.isEmpty else { return }
-        var best = [(score: Float, start: Int, piece: Int32)](repeating: (-.infinity, -1, -1), count: bytes.count + 1)
+        var best = [(score: Float, start: Int, piece: Int32)](
+            repeating: (-.infinity, -1, -1), count: bytes.count + 1)
         best[0] = (0, 0, -1)
         for start in 0..<bytes.count where best[start].start >= 0 {
             // Pieces begin and end between characters.
@@ -126,14 +145,18 @@ public final class SentencePieceTokenizer: Tokenizer {
             while end <= bytes.count, end - start <= longest {
                 if let piece = pieces[Array(bytes[start..<end])] {
                     let score = best[start].score + scores[Int(piece)]
-                    if best[end].start < 0 || score > best[end].score { best[end] = (score, start, piece) }
+                    if best[end].start < 0 || score > best[end].score {
+                        best[end] = (score, start, piece)
+                    }
                     if end - start == character { coversOne = true }
                 }
                 guard end < bytes.count else { break }
                 end += Self.characterLength(bytes, end)
             }
             let next = start + character, score = best[start].score + unknownScore
-            if !coversOne, best[next].start < 0 || score > best[next].score { best[next] = (score, start, -1) }
+            if !coversOne, best[next].start < 0 || score > best[next].score {
+                best[next] = (score, start, -1)
+            }
         }
         var path: [(range: Range<Int>, piece: Int32)] = [], end = bytes.count
         while end > 0 {
@@ -165,17 +188,23 @@ public final class SentencePieceTokenizer: Tokenizer {
             lengths.append((i + 1 < starts.count ? starts[i + 1] : bytes.count) - start)
         }
         guard !starts.isEmpty else { return }
-        var next = Array(1...starts.count), previous = Array(-1..<starts.count - 1), queue = PairQueue()
+        var next = Array(1...starts.count), previous = Array(-1..<starts.count - 1),
+            queue = PairQueue()
         func consider(_ left: Int) {
             let right = next[left]
             guard right < starts.count else { return }
             let length = lengths[left] + lengths[right]
-            guard let piece = pieces[Array(bytes[starts[left]..<starts[left] + length])] else { return }
-            queue.push(PairQueue.Entry(priority: -scores[Int(piece)], left: left, right: right, length: length))
+            guard let piece = pieces[Array(bytes[starts[left]..<starts[left] + length])] else {
+                return
+            }
+            queue.push(
+                PairQueue.Entry(
+                    priority: -scores[Int(piece)], left: left, right: right, length: length))
         }
         for i in 0..<starts.count - 1 { consider(i) }
         while let entry = queue.pop() {
-            guard lengths[entry.left] > 0, lengths[entry.right] > 0, next[entry.left] == entry.right,
+            guard lengths[entry.left] > 0, lengths[entry.right] > 0,
+                next[entry.left] == entry.right,
                 lengths[entry.left] + lengths[entry.right] == entry.length
             else { continue }
             lengths[entry.left] = entry.length
@@ -187,7 +216,11 @@ public final class SentencePieceTokenizer: Tokenizer {
         }
         for (i, start) in starts.enumerated() where lengths[i] > 0 {
             let part = bytes[start..<start + lengths[i]]
-            if let piece = pieces[Array(part)] { ids.append(piece) } else { ids += part.map { byteTokens[Int($0)] } }
+            if let piece = pieces[Array(part)] {
+                ids.append(piece)
+            } else {
+                ids += part.map { byteTokens[Int($0)] }
+            }
         }
     }
 }

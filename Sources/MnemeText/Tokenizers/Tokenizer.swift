@@ -8,9 +8,10 @@ public protocol Tokenizer: Sendable {
     var beginToken: Int32? { get }
     /// The ids of `text`.
     ///
-    /// - Parameter special: whether names of special tokens in the text become those tokens. False for text that a user wrote:
-    ///   nobody may forge a turn of the conversation.
-    /// - Parameter dropping: a scalar that is left out of what is text, after special tokens were found.
+    /// - Parameter special: whether names of special tokens in the text become those tokens. False
+    ///   for text that a user wrote: nobody may forge a turn of the conversation.
+    /// - Parameter dropping: a scalar that is left out of what is text, after special tokens were
+    ///   found.
     func encode(_ text: String, special: Bool, dropping: Unicode.Scalar?) -> [Int32]
     /// Names of all special tokens.
     var specialNames: [String] { get }
@@ -24,7 +25,9 @@ public protocol Tokenizer: Sendable {
 
 extension Tokenizer {
     /// The ids of `text`; `special` as in ``encode(_:special:dropping:)``.
-    public func encode(_ text: String, special: Bool) -> [Int32] { encode(text, special: special, dropping: nil) }
+    public func encode(_ text: String, special: Bool) -> [Int32] {
+        encode(text, special: special, dropping: nil)
+    }
 
     /// The text of `tokens`; bytes that are no UTF-8 become U+FFFD.
     public func decode(_ tokens: some Sequence<Int32>) -> String {
@@ -58,7 +61,8 @@ public struct StreamingDecoder: Sendable {
         for length in 1...3 where length <= bytes.count {
             let byte = bytes[bytes.count - length]
             if byte & 0xc0 == 0x80 { continue }
-            let needed = byte & 0xe0 == 0xc0 ? 2 : byte & 0xf0 == 0xe0 ? 3 : byte & 0xf8 == 0xf0 ? 4 : 1
+            let needed =
+                byte & 0xe0 == 0xc0 ? 2 : byte & 0xf0 == 0xe0 ? 3 : byte & 0xf8 == 0xf0 ? 4 : 1
             return needed > length ? length : 0
         }
         return 0
@@ -67,7 +71,8 @@ public struct StreamingDecoder: Sendable {
 
 /// Finds tokens that text is not merged into, the longest first.
 struct SpecialTokens: Sendable {
-    /// Tokens with a meaning beyond text, such as the end of a turn: found only where that is asked for.
+    /// Tokens with a meaning beyond text, such as the end of a turn: found only where that is asked
+    /// for.
     let ids: [String: Int32]
     let names: [Int32: String]
     private let byFirst: [UInt8: [Entry]]
@@ -88,23 +93,28 @@ struct SpecialTokens: Sendable {
         let entries =
             ids.map { Entry(bytes: Array($0.key.utf8), id: $0.value, isSpecial: true) }
             + plain.map { Entry(bytes: Array($0.key.utf8), id: $0.value, isSpecial: false) }
-        byFirst = Dictionary(grouping: entries.filter { !$0.bytes.isEmpty }, by: { $0.bytes[0] }).mapValues {
-            $0.sorted { $0.bytes.count > $1.bytes.count }
-        }
+        byFirst = Dictionary(grouping: entries.filter { !$0.bytes.isEmpty }, by: { $0.bytes[0] })
+            .mapValues {
+                $0.sorted { $0.bytes.count > $1.bytes.count }
+            }
     }
 
-    /// Whether a token that is called so has a meaning beyond text, though its file calls it user-defined.
+    /// Whether a token that is called so has a meaning beyond text, though its file calls it
+    /// user-defined.
     static func isControl(_ name: String) -> Bool {
-        name.hasPrefix("<|") && name.hasSuffix("|>") || ["<start_of_turn>", "<end_of_turn>"].contains(name)
+        name.hasPrefix("<|") && name.hasSuffix("|>")
+            || ["<start_of_turn>", "<end_of_turn>"].contains(name)
     }
 
     /// Cuts `text` at the tokens.
     ///
     /// - Parameters:
     ///   - isSpecial: whether special tokens are looked for.
-    ///   - plain: gets a run of text, and whether a text of its own begins and ends with it: at the ends of all, and at special tokens.
+    ///   - plain: gets a run of text, and whether a text of its own begins and ends with it: at the
+    ///     ends of all, and at special tokens.
     func split(
-        _ text: String, special isSpecial: Bool, text plain: (Substring, _ begins: Bool, _ ends: Bool) -> Void,
+        _ text: String, special isSpecial: Bool,
+        text plain: (Substring, _ begins: Bool, _ ends: Bool) -> Void,
         token: (Int32) -> Void
     ) {
         var text = text
@@ -115,7 +125,10 @@ struct SpecialTokens: Sendable {
             func flush(_ end: Int, isLast: Bool) {
                 guard start < end else { return }
                 plain(
-                    text[utf8.index(utf8.startIndex, offsetBy: start)..<utf8.index(utf8.startIndex, offsetBy: end)],
+                    text[
+                        utf8.index(
+                            utf8.startIndex, offsetBy: start)..<utf8.index(
+                                utf8.startIndex, offsetBy: end)],
                     isFirst, isLast)
             }
             while i < bytes.count {

@@ -1,14 +1,16 @@
 import Foundation
 import MnemeBase
 
-/// `tokenizer.json` of the `tokenizers` library: byte-level BPE, and SentencePiece's two models as the library writes them.
+/// `tokenizer.json` of the `tokenizers` library: byte-level BPE, and SentencePiece's two models as
+/// the library writes them.
 ///
 /// Format: https://github.com/huggingface/tokenizers
 package struct TokenizerJSON {
     private let folder, path: String
     private let json, model, settings: [String: Any]
     /// By id; what was added stands in ``special``, and in ``hidden`` where it stands for no text.
-    private var tokens: [String] = [], special: [Int32] = [], hidden: Set<Int32> = [], stripping: Set<String> = []
+    private var tokens: [String] = [], special: [Int32] = [], hidden: Set<Int32> = [],
+        stripping: Set<String> = []
     private var vocabulary: [(token: String, id: Int, score: Float)] = []
 
     /// The tokenizer of a model's folder.
@@ -45,23 +47,29 @@ package struct TokenizerJSON {
         case "Unigram":
             guard let entries = model["vocab"] as? [[Any]] else { throw fault("has no vocabulary") }
             vocabulary = try entries.enumerated().map { i, entry in
-                guard entry.count == 2, let token = entry[0] as? String, let score = entry[1] as? NSNumber else {
+                guard entry.count == 2, let token = entry[0] as? String,
+                    let score = entry[1] as? NSNumber
+                else {
                     throw fault("has a piece without a score")
                 }
                 return (token, i, score.floatValue)
             }
         case let other:
-            throw ModelError(.unsupported, "\(path) is a '\(other.prefix(40))' tokenizer; BPE and Unigram are read.")
+            throw ModelError(
+                .unsupported,
+                "\(path) is a '\(other.prefix(40))' tokenizer; BPE and Unigram are read.")
         }
         let added = json["added_tokens"] as? [[String: Any]] ?? []
-        let highest = max(vocabulary.map(\.id).max() ?? -1, added.compactMap { $0["id"] as? Int }.max() ?? -1)
+        let highest = max(
+            vocabulary.map(\.id).max() ?? -1, added.compactMap { $0["id"] as? Int }.max() ?? -1)
         guard highest >= 0, highest < 1 << 22, vocabulary.allSatisfy({ $0.id >= 0 }) else {
             throw fault("has ids out of range")
         }
         tokens = [String](repeating: "", count: highest + 1)
         for (token, id, _) in vocabulary { tokens[id] = token }
         for entry in added {
-            guard let id = entry["id"] as? Int, let content = entry["content"] as? String, tokens.indices.contains(id)
+            guard let id = entry["id"] as? Int, let content = entry["content"] as? String,
+                tokens.indices.contains(id)
             else { continue }
             tokens[id] = content
             special.append(Int32(id))
@@ -70,13 +78,17 @@ package struct TokenizerJSON {
         }
     }
 
-    private func fault(_ what: String) -> ModelError { ModelError(.invalidFile, "\(path) \(what). Fetch it again.") }
+    private func fault(_ what: String) -> ModelError {
+        ModelError(.invalidFile, "\(path) \(what). Fetch it again.")
+    }
     private func unsupported(_ what: String) -> ModelError {
         ModelError(.unsupported, "\(path) \(what), which is not known.")
     }
 
     private func id(_ name: String?) -> Int32? {
-        name.flatMap { name in special.first { tokens[Int($0)].unicodeScalars.elementsEqual(name.unicodeScalars) } }
+        name.flatMap { name in
+            special.first { tokens[Int($0)].unicodeScalars.elementsEqual(name.unicodeScalars) }
+        }
     }
     private func setting(_ key: String) -> String? {
         settings[key] as? String ?? (settings[key] as? [String: Any])?["content"] as? String
@@ -92,11 +104,17 @@ package struct TokenizerJSON {
 
     /// What the settings say, or what the post-processor puts before a text.
     private var beginToken: Int32? {
-        if let adds = settings["add_bos_token"] as? Bool { return adds ? id(setting("bos_token")) : nil }
+        if let adds = settings["add_bos_token"] as? Bool {
+            return adds ? id(setting("bos_token")) : nil
+        }
         let parts =
-            json["post_processor"].flatMap { $0 as? [String: Any] }.map { $0["processors"] as? [[String: Any]] ?? [$0] }
+            json["post_processor"].flatMap { $0 as? [String: Any] }.map {
+                $0["processors"] as? [[String: Any]] ?? [$0]
+            }
             ?? []
-        let single = parts.first { $0["type"] as? String == "TemplateProcessing" }?["single"] as? [[String: Any]]
+        let single =
+            parts.first { $0["type"] as? String == "TemplateProcessing" }?["single"]
+            as? [[String: Any]]
         guard let first = single?.first?["SpecialToken"] as? [String: Any] else { return nil }
         return id(first["id"] as? String)
     }
@@ -107,7 +125,8 @@ package struct TokenizerJSON {
         guard let preTokenizer = rules else {
             throw ModelError(
                 .unsupported,
-                "\(path) cuts text by rules that are not known; those of gpt-2, smollm, llama-3 and qwen2 are.")
+                "\(path) cuts text by rules that are not known; those of gpt-2, smollm, llama-3 and qwen2 are."
+            )
         }
         // Qwen's files ask for NFC, which nearly all text is in already.
         let normalizer = (json["normalizer"] as? [String: Any])?["type"] as? String
@@ -117,14 +136,17 @@ package struct TokenizerJSON {
         return try ByteLevelTokenizer(
             tokens: tokens, merges: merges().map { "\($0) \($1)" },
             ignoresMerges: model["ignore_merges"] as? Bool ?? false, preTokenizer: preTokenizer,
-            composes: normalizer == "NFC", specialTokens: special, hidden: hidden, endTokens: endTokens,
+            composes: normalizer == "NFC", specialTokens: special, hidden: hidden,
+            endTokens: endTokens,
             beginToken: beginToken, path: path)
     }
 
     private func merges() throws -> [(String, String)] {
         try (model["merges"] as? [Any] ?? []).map { merge in
             let pair =
-                merge as? [String] ?? (merge as? String)?.split(separator: " ", omittingEmptySubsequences: false).map(
+                merge as? [String] ?? (merge as? String)?.split(
+                    separator: " ", omittingEmptySubsequences: false
+                ).map(
                     String.init) ?? []
             guard pair.count == 2 else { throw fault("has a merge of no pair") }
             return (pair[0], pair[1])
@@ -135,7 +157,8 @@ package struct TokenizerJSON {
     private var rules: PreTokenizer? {
         guard let object = json["pre_tokenizer"] as? [String: Any] else { return nil }
         let parts =
-            object["type"] as? String == "Sequence" ? object["pretokenizers"] as? [[String: Any]] ?? [] : [object]
+            object["type"] as? String == "Sequence"
+            ? object["pretokenizers"] as? [[String: Any]] ?? [] : [object]
         let byteLevel = parts.first { $0["type"] as? String == "ByteLevel" }
         guard let byteLevel, byteLevel["add_prefix_space"] as? Bool != true else { return nil }
         if let split = parts.first(where: { $0["type"] as? String == "Split" }),
@@ -143,7 +166,8 @@ package struct TokenizerJSON {
         {
             let modern = #"[^\r\n\p{L}\p{N}]?\p{L}+"#
             guard pattern.contains(modern) else { return nil }
-            return pattern.contains(#"\p{N}{1,3}"#) ? .llama3 : pattern.contains(#"|\p{N}|"#) ? .qwen2 : nil
+            return pattern.contains(#"\p{N}{1,3}"#)
+                ? .llama3 : pattern.contains(#"|\p{N}|"#) ? .qwen2 : nil
         }
         if let digits = parts.first(where: { $0["type"] as? String == "Digits" }) {
             return digits["individual_digits"] as? Bool == true ? .smollm : nil
@@ -153,8 +177,11 @@ package struct TokenizerJSON {
 
     // MARK: SentencePiece
 
-    private func sentencePiece(_ kind: SentencePieceTokenizer.Model) throws -> SentencePieceTokenizer {
-        var scores = [Float](repeating: 0, count: tokens.count), kinds = [Int](repeating: 1, count: tokens.count)
+    private func sentencePiece(_ kind: SentencePieceTokenizer.Model) throws
+        -> SentencePieceTokenizer
+    {
+        var scores = [Float](repeating: 0, count: tokens.count),
+            kinds = [Int](repeating: 1, count: tokens.count)
         for (_, id, score) in vocabulary { scores[id] = score }
         if kind == .bpe {
             // The first merge that makes a piece says when it is made.
@@ -163,14 +190,19 @@ package struct TokenizerJSON {
                 let piece = Array((left + right).utf8)
                 if ranks[piece] == nil { ranks[piece] = rank }
             }
-            for (token, id, _) in vocabulary { scores[id] = -Float(ranks[Array(token.utf8)] ?? 1 << 22) }
+            for (token, id, _) in vocabulary {
+                scores[id] = -Float(ranks[Array(token.utf8)] ?? 1 << 22)
+            }
         }
-        for (i, token) in tokens.enumerated() where token.count == 6 && token.hasPrefix("<0x") && token.hasSuffix(">") {
+        for (i, token) in tokens.enumerated()
+        where token.count == 6 && token.hasPrefix("<0x") && token.hasSuffix(">") {
             kinds[i] = 6
         }
         for id in special { kinds[Int(id)] = hidden.contains(id) ? 3 : 4 }
         var unknown = model["unk_id"] as? Int ?? 0
-        if let name = model["unk_token"] as? String, let place = tokens.firstIndex(where: { $0 == name }) {
+        if let name = model["unk_token"] as? String,
+            let place = tokens.firstIndex(where: { $0 == name })
+        {
             unknown = place
         }
         guard kinds.indices.contains(unknown) else {
@@ -178,7 +210,8 @@ package struct TokenizerJSON {
         }
         kinds[unknown] = 2
         return try SentencePieceTokenizer(
-            model: kind, tokens: tokens, scores: scores, kinds: kinds, normalizer: sentencePieceNormalizer(),
+            model: kind, tokens: tokens, scores: scores, kinds: kinds,
+            normalizer: sentencePieceNormalizer(),
             endTokens: endTokens, beginToken: beginToken,
             unknown: Int32(unknown), stripping: stripping, path: path)
     }
@@ -188,7 +221,8 @@ package struct TokenizerJSON {
         var result = SentencePieceNormalizer(addsSpace: false)
         func parts(_ key: String, _ list: String) -> [[String: Any]] {
             guard let object = json[key] as? [String: Any] else { return [] }
-            return object["type"] as? String == "Sequence" ? object[list] as? [[String: Any]] ?? [] : [object]
+            return object["type"] as? String == "Sequence"
+                ? object[list] as? [[String: Any]] ?? [] : [object]
         }
         for part in parts("normalizer", "normalizers") {
             let pattern = part["pattern"] as? [String: String]
@@ -198,11 +232,15 @@ package struct TokenizerJSON {
             case "Replace" where pattern?["Regex"] == " {2,}": result.collapsesSpaces = true
             case "Strip": result.collapsesSpaces = true
             case "Precompiled":
-                guard let bytes = (part["precompiled_charsmap"] as? String).flatMap({ Data(base64Encoded: $0) }),
+                guard
+                    let bytes = (part["precompiled_charsmap"] as? String).flatMap({
+                        Data(base64Encoded: $0)
+                    }),
                     let map = SentencePieceNormalizer.CharacterMap(Array(bytes))
                 else { throw fault("has a character map that is not sound") }
                 result.map = map
-            case let other: throw unsupported("normalises text by '\((other ?? "nothing").prefix(40))'")
+            case let other:
+                throw unsupported("normalises text by '\((other ?? "nothing").prefix(40))'")
             }
         }
         for part in parts("pre_tokenizer", "pretokenizers") {

@@ -31,7 +31,9 @@ enum Days {
     /// Sunday is 1.
     static func weekday(of date: Date) -> Int { calendar.component(.weekday, from: date) }
 
-    static func adding(_ days: Int, to date: Date) -> Date? { calendar.date(byAdding: .day, value: days, to: date) }
+    static func adding(_ days: Int, to date: Date) -> Date? {
+        calendar.date(byAdding: .day, value: days, to: date)
+    }
 
     static func adding(_ count: Int, _ component: Calendar.Component, to date: Date) -> Date? {
         guard let moved = calendar.date(byAdding: component, value: count, to: date),
@@ -41,14 +43,20 @@ enum Days {
     }
 
     /// A span that begins on a day.
-    static func span(_ start: Date?, _ count: Int = 1, _ component: Calendar.Component = .day) -> DaySpan? {
+    static func span(_ start: Date?, _ count: Int = 1, _ component: Calendar.Component = .day)
+        -> DaySpan?
+    {
         guard let start, let end = adding(count, component, to: start) else { return nil }
         return DaySpan(start: start, end: end)
     }
 
-    static func month(_ year: Int, _ month: Int) -> DaySpan? { span(date(year, month, 1), 1, .month) }
+    static func month(_ year: Int, _ month: Int) -> DaySpan? {
+        span(date(year, month, 1), 1, .month)
+    }
     static func year(_ year: Int) -> DaySpan? { span(date(year, 1, 1), 1, .year) }
-    static func quarter(_ year: Int, _ number: Int) -> DaySpan? { span(date(year, number * 3 - 2, 1), 3, .month) }
+    static func quarter(_ year: Int, _ number: Int) -> DaySpan? {
+        span(date(year, number * 3 - 2, 1), 3, .month)
+    }
 
     /// The Monday of a day's week.
     static func monday(of date: Date) -> Date? { adding(-((weekday(of: date) + 5) % 7), to: date) }
@@ -67,7 +75,8 @@ enum Days {
         guard let span, let last = adding(-1, to: span.end) else { return nil }
         let start: Date?
         if number > 0 {
-            start = adding((weekday - self.weekday(of: span.start) + 7) % 7 + 7 * (number - 1), to: span.start)
+            start = adding(
+                (weekday - self.weekday(of: span.start) + 7) % 7 + 7 * (number - 1), to: span.start)
         } else {
             start = adding(-((self.weekday(of: last) - weekday + 7) % 7), to: last)
         }
@@ -92,14 +101,17 @@ enum Days {
         let now = year(of: today)
         switch tense {
         case .past:
-            for step in -1...8 { if let span = span(now - step), span.start <= today { return span } }
+            for step in -1...8 {
+                if let span = span(now - step), span.start <= today { return span }
+            }
             return nil
         case .future:
             for step in -1...8 { if let span = span(now + step), span.end > today { return span } }
             return nil
         case .present, .unclear:
             func distance(_ span: DaySpan) -> TimeInterval {
-                let middle = span.start.addingTimeInterval(span.end.timeIntervalSince(span.start) / 2)
+                let middle = span.start.addingTimeInterval(
+                    span.end.timeIntervalSince(span.start) / 2)
                 return abs(middle.timeIntervalSince(today))
             }
             let near = (now - 1...now + 1).compactMap(span)

@@ -1,7 +1,7 @@
 /// Reads the tense of the words around a date.
 ///
-/// The nearest verb before the date decides, and where there is none the nearest behind it: first inside the clause,
-/// then in the sentence.
+/// The nearest verb before the date decides, and where there is none the nearest behind it: first
+/// inside the clause, then in the sentence.
 struct TenseReader {
     let tokens: [TimeToken]
     /// Words looked at on each side.
@@ -10,7 +10,9 @@ struct TenseReader {
     func tense(before start: Int, after end: Int) -> Tense {
         if let scheduled = scheduled(before: start) { return scheduled }
         for inClause in [true, false] {
-            if let tense = nearest(before: start, inClause) ?? nearest(after: end, inClause) { return tense }
+            if let tense = nearest(before: start, inClause) ?? nearest(after: end, inClause) {
+                return tense
+            }
         }
         return .present
     }
@@ -42,7 +44,9 @@ struct TenseReader {
         for i in stride(from: start - 2, through: max(0, start - 7), by: -1) where i >= 0 {
             guard tokens[i].sentence == tokens[start].sentence else { return nil }
             if Self.moves.contains(tokens[i].text) { return .future }
-            if Self.plans.contains(tokens[i].text) { return isBehind(i, Self.pastForms) ? .unclear : .future }
+            if Self.plans.contains(tokens[i].text) {
+                return isBehind(i, Self.pastForms) ? .unclear : .future
+            }
         }
         return nil
     }
@@ -50,14 +54,18 @@ struct TenseReader {
     private func tense(of i: Int, before start: Int) -> Tense? {
         let word = tokens[i].text, next = i + 1 < tokens.count ? tokens[i + 1].text : ""
         if word == "have" || word == "has" { return next == "to" ? .future : nil }
-        if word == "going" { return next != "to" ? nil : isBehind(i, Self.pastForms) ? .unclear : .future }
+        if word == "going" {
+            return next != "to" ? nil : isBehind(i, Self.pastForms) ? .unclear : .future
+        }
         if Self.futures.contains(word) || word.hasSuffix("'ll") {
             guard isBehind(i, Self.pastForms) else { return .future }
             return word == "due" ? .past : .unclear
         }
         // "Sat, 28 November" is no verb.
         if word == "sat", tokens[i].isCapital { return nil }
-        if Self.presents.contains(word) || word.hasSuffix("'re") || word.hasSuffix("'m") { return .present }
+        if Self.presents.contains(word) || word.hasSuffix("'re") || word.hasSuffix("'m") {
+            return .present
+        }
         if Self.conditionals.contains(word) { return .unclear }
         guard Self.pasts.contains(word) || isRegularPast(i) else { return nil }
         if Self.reports.contains(word) {
@@ -74,12 +82,16 @@ struct TenseReader {
 
     /// Whether one of the two words before is one of `words`.
     private func isBehind(_ i: Int, _ words: Set<String>) -> Bool {
-        (max(0, i - 2)..<i).contains { words.contains(tokens[$0].text) && tokens[$0].sentence == tokens[i].sentence }
+        (max(0, i - 2)..<i).contains {
+            words.contains(tokens[$0].text) && tokens[$0].sentence == tokens[i].sentence
+        }
     }
 
     private func isRegularPast(_ i: Int) -> Bool {
         let word = tokens[i].text
-        guard word.utf8.count > 3, word.hasSuffix("ed"), !Self.notPasts.contains(word) else { return false }
+        guard word.utf8.count > 3, word.hasSuffix("ed"), !Self.notPasts.contains(word) else {
+            return false
+        }
         let isFirst = i == 0 || tokens[i - 1].sentence != tokens[i].sentence
         // "Ahmed", "the updated plan"
         return !(tokens[i].isCapital && !isFirst)
@@ -88,32 +100,44 @@ struct TenseReader {
 
     private static let targets: Set<String> = ["to", "for", "until", "till"]
     private static let moves: Set<String> = [
-        "moved", "rescheduled", "postponed", "pushed", "shifted", "delayed", "changed", "deferred", "rebooked",
+        "moved", "rescheduled", "postponed", "pushed", "shifted", "delayed", "changed", "deferred",
+        "rebooked",
         "bumped",
     ]
     private static let plans: Set<String> = [
-        "booked", "scheduled", "planned", "set", "arranged", "reserved", "invited", "agreed", "confirmed", "due",
+        "booked", "scheduled", "planned", "set", "arranged", "reserved", "invited", "agreed",
+        "confirmed", "due",
         "slated",
     ]
     private static let pastForms: Set<String> = ["was", "were", "wasn't", "weren't", "had", "been"]
-    private static let presents: Set<String> = ["is", "am", "are", "isn't", "aren't", "be", "im", "being"]
-    private static let conditionals: Set<String> = ["would", "could", "might", "wouldn't", "couldn't", "if"]
+    private static let presents: Set<String> = [
+        "is", "am", "are", "isn't", "aren't", "be", "im", "being",
+    ]
+    private static let conditionals: Set<String> = [
+        "would", "could", "might", "wouldn't", "couldn't", "if",
+    ]
     private static let futures: Set<String> = [
-        "will", "won't", "shall", "gonna", "must", "should", "need", "needs", "want", "wants", "plan", "plans",
+        "will", "won't", "shall", "gonna", "must", "should", "need", "needs", "want", "wants",
+        "plan", "plans",
         "planning",
-        "hope", "hopes", "let's", "lets", "due", "deadline", "remind", "reminder", "upcoming", "can", "supposed",
+        "hope", "hopes", "let's", "lets", "due", "deadline", "remind", "reminder", "upcoming",
+        "can", "supposed",
         "expect", "expects", "please", "remember", "forget",
     ]
     private static let reports: Set<String> = [
-        "said", "told", "mentioned", "heard", "thought", "asked", "confirmed", "agreed", "decided", "promised",
+        "said", "told", "mentioned", "heard", "thought", "asked", "confirmed", "agreed", "decided",
+        "promised",
         "reminded",
-        "wanted", "hoped", "planned", "announced", "knew", "learned", "forgot", "suggested", "offered", "wrote",
+        "wanted", "hoped", "planned", "announced", "knew", "learned", "forgot", "suggested",
+        "offered", "wrote",
     ]
     private static let clauseOpeners: Set<String> = [
-        "that", "to", "he", "she", "they", "we", "i", "it", "you", "there", "i'm", "we're", "they're",
+        "that", "to", "he", "she", "they", "we", "i", "it", "you", "there", "i'm", "we're",
+        "they're",
     ]
     private static let notPasts: Set<String> = [
-        "need", "feed", "seed", "speed", "shed", "weed", "breed", "bleed", "indeed", "exceed", "proceed", "succeed",
+        "need", "feed", "seed", "speed", "shed", "weed", "breed", "bleed", "indeed", "exceed",
+        "proceed", "succeed",
         "hundred", "sacred", "naked", "embed", "reed", "deed", "greed", "steed", "wicked",
     ]
     private static let pasts: Set<String> = Set(

@@ -9,33 +9,37 @@ public struct TimeExpression: Sendable, Equatable {
     /// Whether the text fixed the year; otherwise the same days of any year are meant.
     public var fixesYear: Bool
 
-    /// How well `date` fits, 0…1: 1 inside a short span, 0.6 inside a longer one, falling over days outside a short
-    /// one.
+    /// How well `date` fits, 0…1: 1 inside a short span, 0.6 inside a longer one, falling over days
+    /// outside a short one.
     public func proximity(to date: Date) -> Double {
         var start = start, end = end
         if !fixesYear {
             let calendar = TimeExpressions.calendar
-            let shift = calendar.component(.year, from: date) - calendar.component(.year, from: start)
+            let shift =
+                calendar.component(.year, from: date) - calendar.component(.year, from: start)
             start = calendar.date(byAdding: .year, value: shift, to: start) ?? start
             end = calendar.date(byAdding: .year, value: shift, to: end) ?? end
         }
         let isShort = end.timeIntervalSince(start) <= 3 * 86_400
         if date >= start && date < end { return isShort ? 1 : 0.6 }
         guard isShort else { return 0 }
-        let days = (date < start ? start.timeIntervalSince(date) : date.timeIntervalSince(end)) / 86_400
+        let days =
+            (date < start ? start.timeIntervalSince(date) : date.timeIntervalSince(end)) / 86_400
         return exp(-days / 3)
     }
 }
 
 /// Finds dates in English text and resolves them against a reference time, by rule.
 ///
-/// Understands days ("yesterday", "the day after tomorrow", "the Friday before last", "8 May 2023", "31.12.2026",
-/// "on the 5th", "Christmas Eve"), spans ("last week", "end of Q1 2027", "2026-W48", "this weekend", "last summer")
-/// and distances ("two weeks ago", "a week from Monday", "in half a year"). A weekday alone lies ahead, unless the
-/// verb stands in the past. What recurs ("every Monday") is no date, and a known word beside an unknown modifier is
-/// none either: a wrong date is worse than none. A date that can be read in two ways (12/11/2026) gives both.
+/// Understands days ("yesterday", "the day after tomorrow", "the Friday before last", "8 May 2023",
+/// "31.12.2026", "on the 5th", "Christmas Eve"), spans ("last week", "end of Q1 2027", "2026-W48",
+/// "this weekend", "last summer") and distances ("two weeks ago", "a week from Monday", "in half a
+/// year"). A weekday alone lies ahead, unless the verb stands in the past. What recurs ("every
+/// Monday") is no date, and a known word beside an unknown modifier is none either: a wrong date is
+/// worse than none. A date that can be read in two ways (12/11/2026) gives both.
 ///
-/// Times of day are not resolved. Days are those of the clock that the reference was read from, written as UTC.
+/// Times of day are not resolved. Days are those of the clock that the reference was read from,
+/// written as UTC.
 public enum TimeExpressions {
     static let calendar = UTCCalendar.gregorian
 
@@ -59,7 +63,8 @@ public enum TimeExpressions {
             let words = tokens[i..<i + match.count].map(\.text).joined(separator: " ")
             if !matcher.isDenied(i) {
                 found += match.spans.map { span in
-                    TimeExpression(text: words, start: span.start, end: span.end, fixesYear: span.fixesYear)
+                    TimeExpression(
+                        text: words, start: span.start, end: span.end, fixesYear: span.fixesYear)
                 }
             }
             i += match.count

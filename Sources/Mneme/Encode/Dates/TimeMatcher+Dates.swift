@@ -1,7 +1,8 @@
 import Foundation
 import MnemeIndex
 
-/// Dates of the calendar: "8 May 2023", "31.12.2026", "on the 5th", "Q1 2027", "Christmas Eve", "Friday".
+/// Dates of the calendar: "8 May 2023", "31.12.2026", "on the 5th", "Q1 2027", "Christmas Eve",
+/// "Friday".
 extension TimeMatcher {
     /// A day or span of any year, and how many words name it.
     typealias Yearless = (span: (Int) -> DaySpan?, count: Int)
@@ -13,16 +14,22 @@ extension TimeMatcher {
         let word = tokens[i].text
         guard let first = word.unicodeScalars.first, first.isDigit else { return nil }
         if word.utf8.count == 8, let number = Int(word), (1900...2100).contains(number / 10_000) {
-            return Days.span(Days.date(number / 10_000, number / 100 % 100, number % 100)).map { Match($0, 1) }
+            return Days.span(Days.date(number / 10_000, number / 100 % 100, number % 100)).map {
+                Match($0, 1)
+            }
         }
         if word.utf8.count == 7, word.dropFirst(4).hasPrefix("w"),
             let spans = numeric([word.prefix(4), word.dropFirst(4)], "-")
         {
             return Match(spans: spans, 1)
         }
-        if word.utf8.count == 5, word.hasSuffix("s"), let decade = year(String(word.dropLast())), decade % 10 == 0 {
+        if word.utf8.count == 5, word.hasSuffix("s"), let decade = year(String(word.dropLast())),
+            decade % 10 == 0
+        {
             return Match(
-                Days.span(Days.date(decade, 1, 1), decade % 100 == 0 && word.hasPrefix("19") ? 100 : 10, .year), 1)
+                Days.span(
+                    Days.date(decade, 1, 1), decade % 100 == 0 && word.hasPrefix("19") ? 100 : 10,
+                    .year), 1)
         }
         // The time of day that ISO 8601 puts behind a day.
         let day = word.split(separator: "t", maxSplits: 1).first.map(String.init) ?? word
@@ -34,7 +41,8 @@ extension TimeMatcher {
     }
 
     private func numeric(_ parts: [Substring], _ mark: Character) -> [DaySpan]? {
-        if mark == "-", (2...3).contains(parts.count), let year = year(String(parts[0])), parts[1].hasPrefix("w"),
+        if mark == "-", (2...3).contains(parts.count), let year = year(String(parts[0])),
+            parts[1].hasPrefix("w"),
             let week = Int(parts[1].dropFirst()), let span = Days.week(week, of: year)
         {
             guard parts.count == 3 else { return [span] }
@@ -43,23 +51,32 @@ extension TimeMatcher {
         }
         let numbers = parts.compactMap { $0.utf8.count <= 4 ? Int($0) : nil }
         guard numbers.count == parts.count else { return nil }
-        if parts.count == 2, mark == "-", let year = year(String(parts[0])), parts[1].utf8.count == 2 {
+        if parts.count == 2, mark == "-", let year = year(String(parts[0])),
+            parts[1].utf8.count == 2
+        {
             return Days.month(year, numbers[1]).map { [$0] }
         }
         guard parts.count == 3 else { return nil }
-        if let year = year(String(parts[0])) { return Days.span(Days.date(year, numbers[1], numbers[2])).map { [$0] } }
-        guard let year = year(String(parts[2])), parts[0].utf8.count <= 2, parts[1].utf8.count <= 2 else { return nil }
-        // With full stops the day comes first; otherwise either may, and both are kept where both can be.
+        if let year = year(String(parts[0])) {
+            return Days.span(Days.date(year, numbers[1], numbers[2])).map { [$0] }
+        }
+        guard let year = year(String(parts[2])), parts[0].utf8.count <= 2, parts[1].utf8.count <= 2
+        else { return nil }
+        // With full stops the day comes first; otherwise either may, and both are kept where both
+        // can be.
         var dates = [Days.date(year, numbers[1], numbers[0])]
         if mark != "." { dates.append(Days.date(year, numbers[0], numbers[1])) }
         let spans = dates.compactMap { Days.span($0) }
         guard let first = spans.first else { return nil }
-        return spans.count == 2 && spans[1] != first ? [first, spans[1]].sorted { $0.start < $1.start } : [first]
+        return spans.count == 2 && spans[1] != first
+            ? [first, spans[1]].sorted { $0.start < $1.start } : [first]
     }
 
     private func plainYear(at i: Int) -> Match? {
         guard let year = year(tokens[i].text) else { return nil }
-        if let quarter = quarter(word(i + 1, from: i)) { return Match(Days.quarter(year, quarter), 2) }
+        if let quarter = quarter(word(i + 1, from: i)) {
+            return Match(Days.quarter(year, quarter), 2)
+        }
         guard TimeWords.beforeYear.contains(word(i - 1, from: i)) else { return nil }
         return Match(Days.year(year), 1)
     }
@@ -68,7 +85,8 @@ extension TimeMatcher {
 
     /// A year behind a date: "2027", "of last year"; how many words, too.
     private func year(at place: Int, from i: Int) -> (year: Int, count: Int)? {
-        let of = ["of", "in"].contains(word(place, from: i)) ? 1 : 0, next = word(place + of, from: i)
+        let of = ["of", "in"].contains(word(place, from: i)) ? 1 : 0,
+            next = word(place + of, from: i)
         if let year = year(next) { return (year, 1 + of) }
         let now = Days.year(of: today)
         if word(place + of + 1, from: i) == "year", let direction = TimeWords.directions[next] {
@@ -76,8 +94,12 @@ extension TimeMatcher {
         }
         let the = next == "the" ? 1 : 0, start = place + of + the
         guard word(start, from: i) == "year" else { return nil }
-        if word(start + 1, from: i) == "before", word(start + 2, from: i) == "last" { return (now - 2, of + the + 3) }
-        if word(start + 1, from: i) == "after", word(start + 2, from: i) == "next" { return (now + 2, of + the + 3) }
+        if word(start + 1, from: i) == "before", word(start + 2, from: i) == "last" {
+            return (now - 2, of + the + 3)
+        }
+        if word(start + 1, from: i) == "after", word(start + 2, from: i) == "next" {
+            return (now + 2, of + the + 3)
+        }
         return nil
     }
 
@@ -88,7 +110,9 @@ extension TimeMatcher {
             return (
                 { year in
                     Days.date(year, month, days.lowerBound).flatMap { first in
-                        Days.date(year, month, days.upperBound).flatMap { _ in Days.span(first, days.count) }
+                        Days.date(year, month, days.upperBound).flatMap { _ in
+                            Days.span(first, days.count)
+                        }
                     }
                 }, used
             )
@@ -98,7 +122,9 @@ extension TimeMatcher {
         if let season = TimeWords.seasons[word], word != "winter" {
             return ({ Days.span(Days.date($0, season, 1), 3, .month) }, 1)
         }
-        if let (day, used) = holidayName(at: i, from: i) { return ({ Days.span(day.day(in: $0)) }, used) }
+        if let (day, used) = holidayName(at: i, from: i) {
+            return ({ Days.span(day.day(in: $0)) }, used)
+        }
         return nil
     }
 
@@ -107,7 +133,8 @@ extension TimeMatcher {
         return number.flatMap { (1...31).contains($0) ? $0 : nil }
     }
 
-    /// The days that a word or two name: "8", "8th", "8-10"; in front of a month "twenty-first", too.
+    /// The days that a word or two name: "8", "8th", "8-10"; in front of a month "twenty-first",
+    /// too.
     private func days(at i: Int, from start: Int) -> (days: ClosedRange<Int>, count: Int)? {
         let word = word(i, from: start)
         if let day = ordinal(word) {
@@ -120,10 +147,13 @@ extension TimeMatcher {
             return (day...day, 1)
         }
         let parts = word.split(separator: "-")
-        if parts.count == 2, let first = ordinal(String(parts[0])), let last = ordinal(String(parts[1])), first < last {
+        if parts.count == 2, let first = ordinal(String(parts[0])),
+            let last = ordinal(String(parts[1])), first < last
+        {
             return (first...last, 1)
         }
-        if let tens = TimeWords.tens[word], let ones = TimeWords.ordinals[self.word(i + 1, from: start)],
+        if let tens = TimeWords.tens[word],
+            let ones = TimeWords.ordinals[self.word(i + 1, from: start)],
             (1...9).contains(ones), tens <= 30
         {
             return tens + ones <= 31 ? (tens + ones...tens + ones, 2) : nil
@@ -140,21 +170,27 @@ extension TimeMatcher {
                 year(word(i + 1 + the, from: i)) == nil,
                 the == 0 || suffixedOrdinal(word(i + 1 + the, from: i)) != nil
             else { return nil }
-            // "May 5 people come?": a word for a number is none, and digits before a unit are not a day.
+            // "May 5 people come?": a word for a number is none, and digits before a unit are not a
+            // day.
             guard
                 suffixedOrdinal(word(i + 1 + the, from: i)) != nil
                     || TimeWords.units[word(i + 1 + the + used, from: i)] == nil
             else { return nil }
             // "June 3 and 7" is two days.
             return used == 3 && word(i + 2 + the, from: i) == "and"
-                ? (days.lowerBound...days.lowerBound, month, 2 + the) : (days, month, 1 + the + used)
+                ? (days.lowerBound...days.lowerBound, month, 2 + the)
+                : (days, month, 1 + the + used)
         }
         guard let (days, used) = days(at: i, from: i) else { return nil }
         let of = word(i + used, from: i) == "of" ? 1 : 0
         guard let month = TimeWords.months[word(i + used + of, from: i)] else { return nil }
         if used == 3, word(i + 1, from: i) == "and" { return nil }
         // "second May" is no day.
-        guard of == 1 || TimeWords.ordinals[tokens[i].text] == nil && TimeWords.tens[tokens[i].text] == nil else {
+        guard
+            of == 1
+                || TimeWords.ordinals[tokens[i].text] == nil
+                    && TimeWords.tens[tokens[i].text] == nil
+        else {
             return nil
         }
         return (days, month, used + of + 1)
@@ -185,11 +221,15 @@ extension TimeMatcher {
         if next == "of" {
             // "the 5th of next month"
             let the = word(i + 2, from: i) == "the" ? 1 : 0
-            guard let direction = TimeWords.directions[word(i + 2, from: i)], word(i + 3, from: i) == "month" else {
+            guard let direction = TimeWords.directions[word(i + 2, from: i)],
+                word(i + 3, from: i) == "month"
+            else {
                 return TimeWords.units[word(i + 2 + the, from: i)] != nil ? .none(3 + the) : nil
             }
             guard let month = relative("month", direction) else { return .none(4) }
-            return Match(Days.span(Days.date(Days.year(of: month.start), Days.month(of: month.start), day)), 4)
+            return Match(
+                Days.span(Days.date(Days.year(of: month.start), Days.month(of: month.start), day)),
+                4)
         }
         guard word(i - 1, from: i) == "the", TimeWords.beforeDay.contains(word(i - 2, from: i)),
             next.isEmpty || tokens[i].endsClause || TextAnalyzer.stopWords.contains(next)
@@ -213,29 +253,38 @@ extension TimeMatcher {
 
     /// "May 2023", "in May last year", "Q1 2027", "summer 2024"
     func monthOrQuarter(at i: Int) -> Match? {
-        let word = tokens[i].text, previous = self.word(i - 1, from: i), next = self.word(i + 1, from: i)
+        let word = tokens[i].text, previous = self.word(i - 1, from: i),
+            next = self.word(i + 1, from: i)
         if word == "winter", let year = year(next) { return Match(Days.year(year), 2) }
         if word == "h1" || word == "h2" {
             guard let year = year(next) else { return nil }
             return Match(Days.span(Days.date(year, word == "h1" ? 1 : 7, 1), 6, .month), 2)
         }
         let isMonth = TimeWords.months[word] != nil, isQuarter = quarter(word) != nil
-        guard isMonth || isQuarter || TimeWords.seasons[word] != nil, let yearless = yearless(at: i) else { return nil }
+        guard isMonth || isQuarter || TimeWords.seasons[word] != nil, let yearless = yearless(at: i)
+        else { return nil }
         // A year that does not begin in January.
-        if previous.hasPrefix("fy") || next.hasPrefix("fy") || previous == "fiscal" || next == "fiscal" {
+        if previous.hasPrefix("fy") || next.hasPrefix("fy") || previous == "fiscal"
+            || next == "fiscal"
+        {
             return .none(1)
         }
-        if let (year, used) = year(at: i + 1, from: i), isMonth || isQuarter || self.word(i + 1, from: i) != "in" {
+        if let (year, used) = year(at: i + 1, from: i),
+            isMonth || isQuarter || self.word(i + 1, from: i) != "in"
+        {
             return Match(yearless.span(year), 1 + used)
         }
         if isQuarter {
-            guard TimeWords.beforeMonth.contains(previous) || TimeWords.parts[previous] != nil else { return nil }
+            guard TimeWords.beforeMonth.contains(previous) || TimeWords.parts[previous] != nil
+            else { return nil }
         } else if isMonth {
             if TimeWords.determiners.contains(previous) {
                 return TimeWords.doubtfulMonths.contains(word) ? nil : .none(1)
             }
             // "may" and "march" are words, April is a name; short names need a preposition as well.
-            if previous == "this", TimeWords.doubtfulMonths.contains(word), !tokens[i].isCapital { return nil }
+            if previous == "this", TimeWords.doubtfulMonths.contains(word), !tokens[i].isCapital {
+                return nil
+            }
             guard
                 !TimeWords.doubtfulMonths.contains(word) && word.utf8.count > 3
                     || TimeWords.beforeMonth.contains(previous)
@@ -243,11 +292,13 @@ extension TimeMatcher {
         } else {
             return nil
         }
-        return Match(Days.choose(tense(i, 1), today: today, yearless.span)?.ofAnyYear, 1, isBare: true)
+        return Match(
+            Days.choose(tense(i, 1), today: today, yearless.span)?.ofAnyYear, 1, isBare: true)
     }
 
     private func quarter(_ word: String) -> Int? {
-        guard word.utf8.count == 2, word.hasPrefix("q"), let number = Int(word.dropFirst()), (1...4).contains(number)
+        guard word.utf8.count == 2, word.hasPrefix("q"), let number = Int(word.dropFirst()),
+            (1...4).contains(number)
         else { return nil }
         return number
     }
@@ -256,7 +307,9 @@ extension TimeMatcher {
 
     /// The longest name of a holiday at a place.
     func holidayName(at place: Int, from i: Int) -> (day: TimeWords.Holiday, count: Int)? {
-        guard tokens.indices.contains(place), TimeWords.holidayOpeners.contains(word(place, from: i)) else {
+        guard tokens.indices.contains(place),
+            TimeWords.holidayOpeners.contains(word(place, from: i))
+        else {
             return nil
         }
         return TimeWords.holidays.first { holiday in
@@ -267,12 +320,16 @@ extension TimeMatcher {
     /// "Christmas Eve", "at Easter 2027", "Halloween last year"
     func holiday(at i: Int, needsPreposition: Bool = true) -> Match? {
         guard let (day, used) = holidayName(at: i, from: i) else { return nil }
-        let name = tokens[i..<i + used].map(\.text).joined(separator: " "), next = word(i + used, from: i)
+        let name = tokens[i..<i + used].map(\.text).joined(separator: " "),
+            next = word(i + used, from: i)
         let yearless: Yearless = ({ Days.span(day.day(in: $0)) }, used)
-        if needsPreposition, TimeWords.doubtfulHolidays.contains(name), year(at: i + used, from: i) == nil {
+        if needsPreposition, TimeWords.doubtfulHolidays.contains(name),
+            year(at: i + used, from: i) == nil
+        {
             // "Christmas tree", "a Christmas"
             guard TimeWords.beforeHoliday.contains(word(i - 1, from: i)),
-                next.isEmpty || tokens[i + used - 1].endsClause || TextAnalyzer.stopWords.contains(next)
+                next.isEmpty || tokens[i + used - 1].endsClause
+                    || TextAnalyzer.stopWords.contains(next)
             else { return .none(used) }
         }
         return inYear(yearless, at: i)
@@ -290,7 +347,8 @@ extension TimeMatcher {
         }
         guard tokens[i].text == "weekend", word(i - 1, from: i) == "the",
             ["at", "on", "over", "for", "during"].contains(word(i - 2, from: i)),
-            !["of", "before", "after", "that", "when", "where", "in", "following"].contains(word(i + 1, from: i)),
+            !["of", "before", "after", "that", "when", "where", "in", "following"].contains(
+                word(i + 1, from: i)),
             let this = relative("weekend", 0), today < this.start
         else { return nil }
         switch tense(i, 1) {
@@ -304,7 +362,9 @@ extension TimeMatcher {
         let word = word(place, from: i)
         if let weekday = TimeWords.weekdays[word] { return weekday }
         // Short names are words, too: they stand with a capital behind a preposition.
-        guard let weekday = TimeWords.weekdayAbbreviations[word], tokens[place].isCapital else { return nil }
+        guard let weekday = TimeWords.weekdayAbbreviations[word], tokens[place].isCapital else {
+            return nil
+        }
         return weekday
     }
 
@@ -319,21 +379,30 @@ extension TimeMatcher {
             if let day = dayOfMonth(at: i + 1 + on) ?? numeric(at: i + 1 + on), !day.spans.isEmpty {
                 return Match(spans: day.spans, 1 + on + day.count)
             }
-            // "Friday the 13th" of whichever month is none, unless the next or the last 13th is a Friday.
+            // "Friday the 13th" of whichever month is none, unless the next or the last 13th is a
+            // Friday.
             if on == 1, next == "the", let day = suffixedOrdinal(word(i + 2, from: i)) {
                 let near = nearest(day, tense(i, 3))
-                return Match(near.flatMap { Days.weekday(of: $0.start) == weekday ? $0 : nil }, 3, isBare: true)
+                return Match(
+                    near.flatMap { Days.weekday(of: $0.start) == weekday ? $0 : nil }, 3,
+                    isBare: true)
             }
         }
-        if let weeks = weeksBehind(i), let near = upcoming(weekday) { return Match(shifted(near, 7 * weeks, .day), 2) }
+        if let weeks = weeksBehind(i), let near = upcoming(weekday) {
+            return Match(shifted(near, 7 * weeks, .day), 2)
+        }
         if let match = weekdayOfWeek(weekday, at: i) { return match }
         // "Monday to Friday", "Mon-Fri"
         if weekdayName(at: i + 1, from: i) != nil, !tokens[i].endsClause { return .none(2) }
-        if ["to", "through", "thru", "till", "until"].contains(next), weekdayName(at: i + 2, from: i) != nil {
+        if ["to", "through", "thru", "till", "until"].contains(next),
+            weekdayName(at: i + 2, from: i) != nil
+        {
             return .none(3)
         }
         if isShort, !TimeWords.beforeDay.contains(previous) { return nil }
-        guard !TimeWords.determiners.contains(previous), !TimeWords.pluralPartsOfDay.contains(next), next != "of" else {
+        guard !TimeWords.determiners.contains(previous), !TimeWords.pluralPartsOfDay.contains(next),
+            next != "of"
+        else {
             return .none(1)
         }
         // Said on that very day it may be this or another one.
@@ -341,7 +410,8 @@ extension TimeMatcher {
         guard ahead > 0 else { return .none(1) }
         switch tense(i, 1) {
         case .past: return Match(Days.span(Days.adding(ahead - 7, to: today)), 1, isBare: true)
-        case .present, .future: return Match(Days.span(Days.adding(ahead, to: today)), 1, isBare: true)
+        case .present, .future:
+            return Match(Days.span(Days.adding(ahead, to: today)), 1, isBare: true)
         case .unclear: return .none(1)
         }
     }
@@ -355,7 +425,9 @@ extension TimeMatcher {
         guard !tokens[i].endsClause else { return nil }
         var place = i + 1
         for filler in ["in", "of", "the"] where word(place, from: i) == filler { place += 1 }
-        if let direction = TimeWords.directions[word(place, from: i)], word(place + 1, from: i) == "week" {
+        if let direction = TimeWords.directions[word(place, from: i)],
+            word(place + 1, from: i) == "week"
+        {
             return Match(Days.weekday(weekday, 1, in: relative("week", direction)), place + 2 - i)
         }
         let direction = word(place + 2, from: i) == "last" ? -1 : 1
@@ -364,6 +436,7 @@ extension TimeMatcher {
             word(place + 2, from: i) == (direction < 0 ? "last" : "next"),
             let week = relative("week", direction)
         else { return nil }
-        return Match(Days.weekday(weekday, 1, in: shifted(week, 7 * direction, .day)), place + 3 - i)
+        return Match(
+            Days.weekday(weekday, 1, in: shifted(week, 7 * direction, .day)), place + 3 - i)
     }
 }

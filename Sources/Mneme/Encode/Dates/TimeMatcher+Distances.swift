@@ -11,15 +11,19 @@ extension TimeMatcher {
     /// "three weeks", "half a year", "a year and a half", "2-3 days", "a week or two"
     func amount(at i: Int) -> (amount: Amount, count: Int)? {
         guard var (range, used) = quantity(at: i) else { return nil }
-        if ["or", "to"].contains(word(i + used, from: i)), let (upper, more) = quantity(at: i + used + 1),
-            tokens[i + used + 1].sentence == tokens[i].sentence, upper.upperBound >= range.lowerBound
+        if ["or", "to"].contains(word(i + used, from: i)),
+            let (upper, more) = quantity(at: i + used + 1),
+            tokens[i + used + 1].sentence == tokens[i].sentence,
+            upper.upperBound >= range.lowerBound
         {
             range = range.lowerBound...upper.upperBound
             used += 1 + more
         }
         guard let unit = TimeWords.units[word(i + used, from: i)] else { return nil }
         used += 1
-        if word(i + used, from: i) == "and", word(i + used + 1, from: i) == "a", word(i + used + 2, from: i) == "half" {
+        if word(i + used, from: i) == "and", word(i + used + 1, from: i) == "a",
+            word(i + used + 2, from: i) == "half"
+        {
             range = range.lowerBound + 0.5...range.upperBound + 0.5
             used += 3
         } else if word(i + used, from: i) == "or" {
@@ -54,7 +58,9 @@ extension TimeMatcher {
         var value: Double, used = 1
         if let tens = TimeWords.tens[word] {
             value = Double(tens)
-            if let ones = TimeWords.numbers[next], (1...9).contains(ones), next != "a", next != "an", next != "couple" {
+            if let ones = TimeWords.numbers[next], (1...9).contains(ones), next != "a",
+                next != "an", next != "couple"
+            {
                 value += Double(ones)
                 used = 2
             }
@@ -62,7 +68,9 @@ extension TimeMatcher {
             value = Double(number)
         } else {
             let bounds = word.split(separator: "-")
-            if bounds.count == 2, let low = small(bounds[0]), let high = small(bounds[1]), low < high {
+            if bounds.count == 2, let low = small(bounds[0]), let high = small(bounds[1]),
+                low < high
+            {
                 return (low...high, 1)
             }
             guard let number = small(Substring(word)) else { return nil }
@@ -106,7 +114,9 @@ extension TimeMatcher {
             return Match(distance(amount, -1, from: today, isExact: true), count + 1)
         }
         return Match(
-            distance(amount, sign, from: today, isExact: false, isAbout: TimeWords.approximations.contains(previous)),
+            distance(
+                amount, sign, from: today, isExact: false,
+                isAbout: TimeWords.approximations.contains(previous)),
             count)
     }
 
@@ -117,7 +127,8 @@ extension TimeMatcher {
             (1...99).contains(number)
         else { return nil }
         let name = self.word(i + 1, from: i), next = self.word(i + 2, from: i)
-        let isAgo = next == "ago" || next == "back", isAhead = next == "from" && self.word(i + 3, from: i) == "now"
+        let isAgo = next == "ago" || next == "back",
+            isAhead = next == "from" && self.word(i + 3, from: i) == "now"
         guard isAgo || isAhead else { return nil }
         let singular = name.hasSuffix("s") ? String(name.dropLast()) : name
         guard TimeWords.weekdays[singular] != nil || singular == "weekend" else { return nil }
@@ -126,19 +137,24 @@ extension TimeMatcher {
         return Match(shifted(near, sign * 7 * (number - 1), .day), isAgo ? 3 : 4)
     }
 
-    /// "a week ago Monday": where the Monday before that and the Monday of that week are not the same, it is no date.
+    /// "a week ago Monday": where the Monday before that and the Monday of that week are not the
+    /// same, it is no date.
     private func weekdayAgo(_ amount: Amount, _ count: Int, at i: Int) -> Match? {
         var place = i + count
         if ["on", "last", "this"].contains(word(place, from: i)) { place += 1 }
-        guard let weekday = TimeWords.weekdays[word(place, from: i)], !tokens[i + count - 1].endsClause else {
+        guard let weekday = TimeWords.weekdays[word(place, from: i)],
+            !tokens[i + count - 1].endsClause
+        else {
             return nil
         }
         let used = place + 1 - i
-        guard amount.unit.component == .weekOfYear, amount.low == amount.high, amount.low == amount.low.rounded(),
+        guard amount.unit.component == .weekOfYear, amount.low == amount.high,
+            amount.low == amount.low.rounded(),
             let near = relative(TimeWords.name(ofWeekday: weekday), -1),
             let before = shifted(near, -7 * amount.unit.factor * Int(amount.low), .day),
             let monday = Days.monday(of: today),
-            let week = Days.span(Days.adding(-7 * amount.unit.factor * Int(amount.low), to: monday), 7),
+            let week = Days.span(
+                Days.adding(-7 * amount.unit.factor * Int(amount.low), to: monday), 7),
             Days.weekday(weekday, 1, in: week) == before
         else { return .none(used) }
         return Match(before, used)
@@ -155,8 +171,10 @@ extension TimeMatcher {
         if next == "ago" { return nil }
         if next == "time" { count += 1 }
         // "built in three days" took that long, and "once in two weeks" recurs.
-        let tense = TenseReader(tokens: tokens).tense(before: i, after: i + count), previous = self.word(i - 1, from: i)
-        guard tense == .future || tense == .present, !["once", "twice", "times", "of"].contains(previous),
+        let tense = TenseReader(tokens: tokens).tense(before: i, after: i + count),
+            previous = self.word(i - 1, from: i)
+        guard tense == .future || tense == .present,
+            !["once", "twice", "times", "of"].contains(previous),
             next != "of", !recursBefore(i)
         else { return .none(count) }
         if word == "within" { return Match(upTo(amount, 1), count) }
@@ -165,7 +183,8 @@ extension TimeMatcher {
 
     private func recursBefore(_ i: Int) -> Bool {
         (max(0, i - 6)..<i).contains {
-            tokens[$0].sentence == tokens[i].sentence && TimeWords.recurrences.contains(tokens[$0].text)
+            tokens[$0].sentence == tokens[i].sentence
+                && TimeWords.recurrences.contains(tokens[$0].text)
         }
     }
 
@@ -177,10 +196,15 @@ extension TimeMatcher {
         return DaySpan(start: first, end: end)
     }
 
-    /// A distance is as exact as its unit: "two weeks ago" means that week, "a month ago" that month.
-    func distance(_ amount: Amount, _ sign: Int, from date: Date, isExact: Bool, isAbout: Bool = false) -> DaySpan? {
+    /// A distance is as exact as its unit: "two weeks ago" means that week, "a month ago" that
+    /// month.
+    func distance(
+        _ amount: Amount, _ sign: Int, from date: Date, isExact: Bool, isAbout: Bool = false
+    ) -> DaySpan? {
         let values = [amount.low * Double(sign), amount.high * Double(sign)].sorted()
-        guard let first = moved(date, values[0], amount.unit), let last = moved(date, values[1], amount.unit) else {
+        guard let first = moved(date, values[0], amount.unit),
+            let last = moved(date, values[1], amount.unit)
+        else {
             return nil
         }
         let isWhole = amount.low == amount.low.rounded(), days = amount.unit.component == .day
@@ -194,7 +218,8 @@ extension TimeMatcher {
         if isAbout, days { slack = 1 + Int(amount.high / 7) }
         // Counted from a day, days and weeks lead to a day.
         if isExact, days || amount.unit.component == .weekOfYear, isWhole { slack = 0 }
-        guard let start = Days.adding(-slack, to: first), let end = Days.adding(slack + 1, to: last) else { return nil }
+        guard let start = Days.adding(-slack, to: first), let end = Days.adding(slack + 1, to: last)
+        else { return nil }
         return DaySpan(start: start, end: end)
     }
 

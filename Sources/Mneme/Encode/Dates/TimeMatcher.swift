@@ -1,18 +1,20 @@
 import Foundation
 import MnemeIndex
 
-/// Reads the time expression that begins at a word. Each rule looks at words that follow each other in one sentence.
+/// Reads the time expression that begins at a word. Each rule looks at words that follow each other
+/// in one sentence.
 struct TimeMatcher {
     let tokens: [TimeToken]
     /// Midnight of the day that "today" means.
     let today: Date
 
-    /// What was read: the spans that the words can mean, and how many words. Without spans they are read as no date, so
-    /// that no part of them is taken for one.
+    /// What was read: the spans that the words can mean, and how many words. Without spans they are
+    /// read as no date, so that no part of them is taken for one.
     struct Match {
         var spans: [DaySpan]
         var count: Int
-        /// Whether it is one among many alike, such as a weekday: of something that recurs it is no date.
+        /// Whether it is one among many alike, such as a weekday: of something that recurs it is no
+        /// date.
         var isBare = false
 
         init(_ span: DaySpan?, _ count: Int, isBare: Bool = false) {
@@ -29,11 +31,13 @@ struct TimeMatcher {
 
     private static let openers: Set<String> = {
         var words: Set<String> = [
-            "today", "tonight", "yesterday", "tomorrow", "in", "within", "every", "each", "following", "previous",
+            "today", "tonight", "yesterday", "tomorrow", "in", "within", "every", "each",
+            "following", "previous",
         ]
         words.formUnion(["half", "weekend", "weekends"])
         for table in [
-            TimeWords.months, TimeWords.weekdays, TimeWords.weekdayAbbreviations, TimeWords.pluralWeekdays,
+            TimeWords.months, TimeWords.weekdays, TimeWords.weekdayAbbreviations,
+            TimeWords.pluralWeekdays,
             TimeWords.seasons,
             TimeWords.numbers, TimeWords.tens, TimeWords.ordinals, TimeWords.directions,
         ] { words.formUnion(table.keys) }
@@ -49,14 +53,17 @@ struct TimeMatcher {
 
     /// A word, if it stands in the same sentence as the one at `i`; empty otherwise.
     func word(_ place: Int, from i: Int) -> String {
-        guard tokens.indices.contains(place), tokens[place].sentence == tokens[i].sentence else { return "" }
+        guard tokens.indices.contains(place), tokens[place].sentence == tokens[i].sentence else {
+            return ""
+        }
         return tokens[place].text
     }
 
     /// Whether it is said not to be then: "not last week", "not on Friday".
     func isDenied(_ i: Int) -> Bool {
         let previous = word(i - 1, from: i)
-        return previous == "not" || ["on", "in", "at"].contains(previous) && word(i - 2, from: i) == "not"
+        return previous == "not"
+            || ["on", "in", "at"].contains(previous) && word(i - 2, from: i) == "not"
     }
 
     /// - Returns: nil if no expression begins at `i`.
@@ -71,8 +78,12 @@ struct TimeMatcher {
         guard Self.canOpen(word) else { return nil }
         if word == "every" || word == "each" { return recurring(at: i, depth: depth) }
         if let part = TimeWords.parts[word] { return self.part(part, at: i, depth: depth) }
-        if let match = near(at: i) ?? beforeLast(at: i) ?? relation(at: i, depth: depth) { return match }
-        if let match = ordinalIn(at: i, depth: depth) ?? directed(at: i, depth: depth) { return match }
+        if let match = near(at: i) ?? beforeLast(at: i) ?? relation(at: i, depth: depth) {
+            return match
+        }
+        if let match = ordinalIn(at: i, depth: depth) ?? directed(at: i, depth: depth) {
+            return match
+        }
         if let match = distance(at: i) ?? ahead(at: i) ?? numeric(at: i) { return match }
         if let match = dayOfMonth(at: i) ?? monthOrQuarter(at: i) { return match }
         return holiday(at: i) ?? weekend(at: i) ?? weekday(at: i)
@@ -105,7 +116,9 @@ struct TimeMatcher {
     /// "the week after next", "the Friday before last"
     private func beforeLast(at i: Int) -> Match? {
         let relation = word(i + 1, from: i), end = word(i + 2, from: i)
-        guard relation == "before" && end == "last" || relation == "after" && end == "next" else { return nil }
+        guard relation == "before" && end == "last" || relation == "after" && end == "next" else {
+            return nil
+        }
         let direction = end == "last" ? -1 : 1, name = tokens[i].text
         if name == "night" { return Match(Days.span(Days.adding(-2, to: today)), 3) }
         guard let near = relative(name, direction) else { return isTimeName(name) ? .none(3) : nil }
@@ -122,7 +135,8 @@ struct TimeMatcher {
     }
 
     private func isTimeName(_ word: String) -> Bool {
-        TimeWords.units[word] != nil || TimeWords.weekdays[word] != nil || TimeWords.months[word] != nil
+        TimeWords.units[word] != nil || TimeWords.weekdays[word] != nil
+            || TimeWords.months[word] != nil
             || TimeWords.seasons[word] != nil
     }
 
@@ -135,10 +149,13 @@ struct TimeMatcher {
 
     // MARK: Next to another date
 
-    /// "the day after tomorrow", "two weeks before Easter", "a week from Monday", "the Sunday after Christmas"
+    /// "the day after tomorrow", "two weeks before Easter", "a week from Monday", "the Sunday after
+    /// Christmas"
     private func relation(at i: Int, depth: Int) -> Match? {
         if let match = countedWeekday(at: i, depth: depth) { return match }
-        if let weekday = TimeWords.weekdays[tokens[i].text], let (sign, used) = relationWord(i + 1, from: i) {
+        if let weekday = TimeWords.weekdays[tokens[i].text],
+            let (sign, used) = relationWord(i + 1, from: i)
+        {
             guard sign != 0, let anchor = anchor(at: i + 1 + used, from: i, depth: depth) else {
                 return word(i - 1, from: i) == "the" ? .none(1) : nil
             }
@@ -158,7 +175,9 @@ struct TimeMatcher {
         }
         let next = word(i + used, from: i)
         if next == "ago" { return nil }
-        if ["today", "tomorrow", "on", "next", "this"].contains(next) || TimeWords.weekdays[next] != nil {
+        if ["today", "tomorrow", "on", "next", "this"].contains(next)
+            || TimeWords.weekdays[next] != nil
+        {
             return weeksOn(amount, used, at: i, depth: depth)
         }
         guard let (sign, words) = relationWord(i + used, from: i), sign != 0 else { return nil }
@@ -195,13 +214,16 @@ struct TimeMatcher {
             let (sign, used) = relationWord(i + 2, from: i),
             let anchor = anchor(at: i + 2 + used, from: i, depth: depth)
         else { return nil }
-        return Match(anchor.span.flatMap { beyond($0, weekday, sign, number: number) }, 2 + used + anchor.count)
+        return Match(
+            anchor.span.flatMap { beyond($0, weekday, sign, number: number) },
+            2 + used + anchor.count)
     }
 
     /// The `number`th weekday after a span, or before it.
     private func beyond(_ span: DaySpan, _ weekday: Int, _ sign: Int, number: Int) -> DaySpan? {
         guard let from = sign > 0 ? Days.adding(-1, to: span.end) : span.start else { return nil }
-        let ahead = (weekday - Days.weekday(of: from) + 7) % 7, behind = (Days.weekday(of: from) - weekday + 7) % 7
+        let ahead = (weekday - Days.weekday(of: from) + 7) % 7,
+            behind = (Days.weekday(of: from) - weekday + 7) % 7
         let first = sign > 0 ? (ahead == 0 ? 7 : ahead) : -(behind == 0 ? 7 : behind)
         return Days.span(Days.adding(first + sign * 7 * (number - 1), to: from))
     }
@@ -219,7 +241,9 @@ struct TimeMatcher {
     /// The date that another is counted from.
     func anchor(at place: Int, from i: Int, depth: Int) -> (span: DaySpan?, count: Int)? {
         let article = word(place, from: i) == "the" ? 1 : 0, start = place + article
-        guard tokens.indices.contains(start), tokens[start].sentence == tokens[i].sentence else { return nil }
+        guard tokens.indices.contains(start), tokens[start].sentence == tokens[i].sentence else {
+            return nil
+        }
         if article == 0, let weekday = TimeWords.weekdays[tokens[start].text] {
             // "a week from Monday", said on a Monday: today.
             let isPast = TenseReader(tokens: tokens).tense(before: i, after: start + 1) == .past
@@ -227,21 +251,28 @@ struct TimeMatcher {
             let days = isPast && word(place - 1, from: i) != "from" && ahead > 0 ? ahead - 7 : ahead
             return (Days.span(Days.adding(days, to: today)), 1)
         }
-        if let name = holiday(at: start, needsPreposition: false) { return (name.spans.first, article + name.count) }
+        if let name = holiday(at: start, needsPreposition: false) {
+            return (name.spans.first, article + name.count)
+        }
         guard let match = plain(at: start, depth: depth + 1) else { return nil }
         return (match.spans.count == 1 ? match.spans[0] : nil, article + match.count)
     }
 
     /// "a week on Monday", "a fortnight tomorrow", "two weeks next Friday"
     private func weeksOn(_ amount: Amount, _ used: Int, at i: Int, depth: Int) -> Match? {
-        let on = word(i + used, from: i) == "on" ? 1 : 0, place = i + used + on, next = word(place, from: i)
-        guard amount.low == amount.high, amount.unit.component == .weekOfYear || amount.unit.component == .day else {
+        let on = word(i + used, from: i) == "on" ? 1 : 0, place = i + used + on,
+            next = word(place, from: i)
+        guard amount.low == amount.high,
+            amount.unit.component == .weekOfYear || amount.unit.component == .day
+        else {
             return nil
         }
         let isDay =
             ["today", "tomorrow"].contains(next) || TimeWords.weekdays[next] != nil
-            || ["next", "this"].contains(next) && TimeWords.weekdays[word(place + 1, from: i)] != nil
-        guard isDay, let anchor = anchor(at: place, from: i, depth: depth), let span = anchor.span else { return nil }
+            || ["next", "this"].contains(next)
+                && TimeWords.weekdays[word(place + 1, from: i)] != nil
+        guard isDay, let anchor = anchor(at: place, from: i, depth: depth), let span = anchor.span
+        else { return nil }
         let tense = TenseReader(tokens: tokens).tense(before: i, after: place + anchor.count)
         let count = used + on + anchor.count
         // "It is two weeks today" looks back.

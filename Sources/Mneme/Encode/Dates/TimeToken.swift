@@ -1,6 +1,7 @@
 /// A word of a text in which dates are looked for.
 struct TimeToken {
-    /// Lower-cased, without a possessive ending; numbers keep what joins them: `31.12.2026`, `2026-w48`, `9:30`.
+    /// Lower-cased, without a possessive ending; numbers keep what joins them: `31.12.2026`,
+    /// `2026-w48`, `9:30`.
     var text: String
     var isCapital = false
     /// Whether a comma or the like stands behind it, or the sentence ends.
@@ -8,7 +9,8 @@ struct TimeToken {
     /// The number of its sentence.
     var sentence = 0
 
-    /// Scalars of a word that are looked at: no word of a date is longer, and to compare a long run of marks would take long.
+    /// Scalars of a word that are looked at: no word of a date is longer, and to compare a long run
+    /// of marks would take long.
     private static let longest = 64
 
     /// The words of a text.
@@ -21,7 +23,8 @@ struct TimeToken {
             if let token = word.token(sentence) { tokens.append(token) }
             word.removeAll()
         }
-        var previous: Unicode.Scalar?, rest = text.unicodeScalars.makeIterator(), following = rest.next()
+        var previous: Unicode.Scalar?, rest = text.unicodeScalars.makeIterator(),
+            following = rest.next()
         while let scalar = following {
             following = rest.next()
             defer { previous = scalar }
@@ -75,14 +78,18 @@ struct TimeToken {
         }
 
         func token(_ sentence: Int) -> TimeToken? {
-            let isPossessive = utf8.count >= 2 && utf8[utf8.count - 2] == 39 && utf8[utf8.count - 1] == 115
+            let isPossessive =
+                utf8.count >= 2 && utf8[utf8.count - 2] == 39 && utf8[utf8.count - 1] == 115
             let text = String(decoding: isPossessive ? utf8.dropLast(2) : utf8[...], as: UTF8.self)
-            return text.isEmpty ? nil : TimeToken(text: text, isCapital: isCapital, sentence: sentence)
+            return text.isEmpty
+                ? nil : TimeToken(text: text, isCapital: isCapital, sentence: sentence)
         }
     }
 
     /// Whether a mark inside a word belongs to it.
-    private static func joins(_ mark: Unicode.Scalar, _ last: Unicode.Scalar, _ next: Unicode.Scalar) -> Bool {
+    private static func joins(
+        _ mark: Unicode.Scalar, _ last: Unicode.Scalar, _ next: Unicode.Scalar
+    ) -> Bool {
         if mark == "'" || mark == "’" { return next.isWordPart }
         guard last.isDigit else { return false }
         if mark == "-", next == "W" || next == "w" { return true }
@@ -92,13 +99,15 @@ struct TimeToken {
     /// Whether a stop ends a sentence; it does not in "p.m." and "Dec. 24".
     private static func isFullStop(after word: String, before next: Unicode.Scalar?) -> Bool {
         guard let next else { return true }
-        return !next.isWordPart && (word.utf8.count > 1 || Int(word) != nil) && !TimeWords.isAbbreviation(word)
+        return !next.isWordPart && (word.utf8.count > 1 || Int(word) != nil)
+            && !TimeWords.isAbbreviation(word)
     }
 
     private static func marksClause(
         _ mark: Unicode.Scalar, before next: Unicode.Scalar?, after previous: Unicode.Scalar?
     ) -> Bool {
         if mark == "-" { return previous?.isSpace ?? true && next?.isSpace ?? true }
-        return mark == "," || mark == ";" || mark == ":" || mark == "(" || mark == ")" || mark == "—"
+        return mark == "," || mark == ";" || mark == ":" || mark == "(" || mark == ")"
+            || mark == "—"
     }
 }

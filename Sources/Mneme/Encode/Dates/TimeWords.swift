@@ -15,12 +15,15 @@ enum TimeWords {
 
     /// Sunday is 1.
     static let weekdays: [String: Int] = [
-        "sunday": 1, "monday": 2, "tuesday": 3, "wednesday": 4, "thursday": 5, "friday": 6, "saturday": 7,
+        "sunday": 1, "monday": 2, "tuesday": 3, "wednesday": 4, "thursday": 5, "friday": 6,
+        "saturday": 7,
     ]
     static let weekdayAbbreviations: [String: Int] = [
-        "sun": 1, "mon": 2, "tue": 3, "tues": 3, "wed": 4, "thu": 5, "thur": 5, "thurs": 5, "fri": 6, "sat": 7,
+        "sun": 1, "mon": 2, "tue": 3, "tues": 3, "wed": 4, "thu": 5, "thur": 5, "thurs": 5,
+        "fri": 6, "sat": 7,
     ]
-    static let pluralWeekdays: [String: Int] = Dictionary(uniqueKeysWithValues: weekdays.map { ($0 + "s", $1) })
+    static let pluralWeekdays: [String: Int] = Dictionary(
+        uniqueKeysWithValues: weekdays.map { ($0 + "s", $1) })
 
     static let seasons = ["spring": 3, "summer": 6, "fall": 9, "autumn": 9, "winter": 12]
 
@@ -30,7 +33,8 @@ enum TimeWords {
     }
     static let units: [String: Unit] = {
         let singular: [String: Unit] = [
-            "day": Unit(component: .day), "night": Unit(component: .day), "week": Unit(component: .weekOfYear),
+            "day": Unit(component: .day), "night": Unit(component: .day),
+            "week": Unit(component: .weekOfYear),
             "fortnight": Unit(component: .weekOfYear, factor: 2), "month": Unit(component: .month),
             "quarter": Unit(component: .month, factor: 3), "year": Unit(component: .year),
             "decade": Unit(component: .year, factor: 10),
@@ -39,20 +43,26 @@ enum TimeWords {
     }()
 
     static let numbers: [String: Int] = [
-        "a": 1, "an": 1, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8,
-        "nine": 9, "ten": 10, "eleven": 11, "twelve": 12, "thirteen": 13, "fourteen": 14, "fifteen": 15, "sixteen": 16,
+        "a": 1, "an": 1, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7,
+        "eight": 8,
+        "nine": 9, "ten": 10, "eleven": 11, "twelve": 12, "thirteen": 13, "fourteen": 14,
+        "fifteen": 15, "sixteen": 16,
         "seventeen": 17, "eighteen": 18, "nineteen": 19, "couple": 2, "dozen": 12, "hundred": 100,
     ]
     static let tens: [String: Int] = [
-        "twenty": 20, "thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "seventy": 70, "eighty": 80, "ninety": 90,
+        "twenty": 20, "thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "seventy": 70,
+        "eighty": 80, "ninety": 90,
     ]
     /// Words for no exact number.
     static let vagueNumbers: [String: ClosedRange<Double>] = ["few": 2...5, "several": 3...7]
     static let ordinals: [String: Int] = [
-        "first": 1, "second": 2, "third": 3, "fourth": 4, "fifth": 5, "sixth": 6, "seventh": 7, "eighth": 8, "ninth": 9,
-        "tenth": 10, "eleventh": 11, "twelfth": 12, "thirteenth": 13, "fourteenth": 14, "fifteenth": 15,
+        "first": 1, "second": 2, "third": 3, "fourth": 4, "fifth": 5, "sixth": 6, "seventh": 7,
+        "eighth": 8, "ninth": 9,
+        "tenth": 10, "eleventh": 11, "twelfth": 12, "thirteenth": 13, "fourteenth": 14,
+        "fifteenth": 15,
         "sixteenth": 16,
-        "seventeenth": 17, "eighteenth": 18, "nineteenth": 19, "twentieth": 20, "thirtieth": 30, "last": -1,
+        "seventeenth": 17, "eighteenth": 18, "nineteenth": 19, "twentieth": 20, "thirtieth": 30,
+        "last": -1,
     ]
     /// Before a number they say that it is a bound, not a distance.
     static let bounds: Set<String> = ["over", "under", "than", "least", "most", "beyond", "to"]
@@ -66,49 +76,63 @@ enum TimeWords {
     /// What part of a span is meant.
     enum Part { case start, early, middle, late, end }
     static let parts: [String: Part] = [
-        "early": .early, "mid": .middle, "late": .late, "end": .end, "beginning": .start, "start": .start,
+        "early": .early, "mid": .middle, "late": .late, "end": .end, "beginning": .start,
+        "start": .start,
         "middle": .middle,
     ]
     static let partsOfDay: Set<String> = ["morning", "afternoon", "evening", "night", "noon"]
     static let pluralPartsOfDay: Set<String> = ["mornings", "afternoons", "evenings", "nights"]
 
     static let beforeMonth: Set<String> = [
-        "in", "since", "by", "until", "till", "during", "last", "next", "this", "early", "late", "mid", "of", "from",
+        "in", "since", "by", "until", "till", "during", "last", "next", "this", "early", "late",
+        "mid", "of", "from",
         "for", "before", "after", "around",
     ]
     static let beforeYear: Set<String> = [
-        "in", "since", "from", "of", "by", "during", "until", "till", "year", "early", "late", "mid", "before", "after",
+        "in", "since", "from", "of", "by", "during", "until", "till", "year", "early", "late",
+        "mid", "before", "after",
         "around", "summer", "winter", "spring", "fall", "autumn",
     ]
     static let beforeHoliday: Set<String> = [
-        "at", "on", "over", "for", "by", "before", "after", "until", "till", "since", "around", "during", "from",
+        "at", "on", "over", "for", "by", "before", "after", "until", "till", "since", "around",
+        "during", "from",
     ]
-    static let beforeDay: Set<String> = ["on", "by", "until", "till", "before", "after", "since", "from", "for"]
+    static let beforeDay: Set<String> = [
+        "on", "by", "until", "till", "before", "after", "since", "from", "for",
+    ]
 
     /// Words before a weekday or a month that make it another one, or any.
     static let determiners: Set<String> = [
-        "the", "a", "an", "every", "each", "any", "some", "one", "another", "other", "that", "those", "these", "most",
-        "many", "all", "no", "alternate", "first", "second", "third", "fourth", "fifth", "following", "same", "single",
-        "only", "good", "black", "ash", "palm", "super", "fat", "cyber", "maundy", "holy", "shrove", "easter", "whit",
+        "the", "a", "an", "every", "each", "any", "some", "one", "another", "other", "that",
+        "those", "these", "most",
+        "many", "all", "no", "alternate", "first", "second", "third", "fourth", "fifth",
+        "following", "same", "single",
+        "only", "good", "black", "ash", "palm", "super", "fat", "cyber", "maundy", "holy", "shrove",
+        "easter", "whit",
         "bloody", "casual", "certain", "which", "what",
     ]
     /// Words of what happens again and again.
     static let recurrences: Set<String> = [
-        "every", "each", "daily", "weekly", "biweekly", "fortnightly", "monthly", "quarterly", "yearly", "annually",
-        "annual", "usually", "always", "normally", "regularly", "typically", "often", "sometimes", "generally", "once",
+        "every", "each", "daily", "weekly", "biweekly", "fortnightly", "monthly", "quarterly",
+        "yearly", "annually",
+        "annual", "usually", "always", "normally", "regularly", "typically", "often", "sometimes",
+        "generally", "once",
         "twice", "recurring", "alternate",
     ]
     /// Words between "every" and what recurs.
     static let everyOther: Set<String> = [
-        "other", "second", "third", "fourth", "single", "two", "three", "four", "few", "last", "first", "2nd", "3rd",
+        "other", "second", "third", "fourth", "single", "two", "three", "four", "few", "last",
+        "first", "2nd", "3rd",
         "2",
         "3", "4", "2-3",
     ]
 
     static func isAbbreviation(_ word: String) -> Bool {
         word.utf8.count <= 5
-            && (word.utf8.count <= 4 && months[word] != nil && word != "may" && word != "june" && word != "july"
-                || weekdayAbbreviations[word] != nil && word != "sun" && word != "sat" || word == "st")
+            && (word.utf8.count <= 4 && months[word] != nil && word != "may" && word != "june"
+                && word != "july"
+                || weekdayAbbreviations[word] != nil && word != "sun" && word != "sat"
+                || word == "st")
     }
 
     /// Days that have a name, longer names first.
@@ -118,14 +142,18 @@ enum TimeWords {
         (["st", "patrick", "day"], .fixed(3, 17)), (["st", "patricks", "day"], .fixed(3, 17)),
         (["april", "fool", "day"], .fixed(4, 1)), (["april", "fools", "day"], .fixed(4, 1)),
         (["all", "saints", "day"], .fixed(11, 1)), (["christmas", "eve"], .fixed(12, 24)),
-        (["christmas", "day"], .fixed(12, 25)), (["xmas", "eve"], .fixed(12, 24)), (["xmas", "day"], .fixed(12, 25)),
+        (["christmas", "day"], .fixed(12, 25)), (["xmas", "eve"], .fixed(12, 24)),
+        (["xmas", "day"], .fixed(12, 25)),
         (["boxing", "day"], .fixed(12, 26)), (["valentine", "day"], .fixed(2, 14)),
-        (["valentines", "day"], .fixed(2, 14)), (["easter", "sunday"], .easter(0)), (["easter", "monday"], .easter(1)),
-        (["good", "friday"], .easter(-2)), (["ash", "wednesday"], .easter(-46)), (["palm", "sunday"], .easter(-7)),
+        (["valentines", "day"], .fixed(2, 14)), (["easter", "sunday"], .easter(0)),
+        (["easter", "monday"], .easter(1)),
+        (["good", "friday"], .easter(-2)), (["ash", "wednesday"], .easter(-46)),
+        (["palm", "sunday"], .easter(-7)),
         (["maundy", "thursday"], .easter(-3)), (["shrove", "tuesday"], .easter(-47)),
         (["whit", "monday"], .easter(50)),
         (["thanksgiving", "day"], .thanksgiving(0)), (["black", "friday"], .thanksgiving(1)),
-        (["cyber", "monday"], .thanksgiving(4)), (["new", "year"], .fixed(1, 1)), (["christmas"], .fixed(12, 25)),
+        (["cyber", "monday"], .thanksgiving(4)), (["new", "year"], .fixed(1, 1)),
+        (["christmas"], .fixed(12, 25)),
         (["xmas"], .fixed(12, 25)), (["halloween"], .fixed(10, 31)), (["easter"], .easter(0)),
         (["thanksgiving"], .thanksgiving(0)), (["pentecost"], .easter(49)),
     ]
@@ -150,12 +178,16 @@ enum TimeWords {
             case .fixed(let month, let day): Days.date(year, month, day)
             case .easter(let days): Days.easter(year).flatMap { Days.adding(days, to: $0) }
             case .thanksgiving(let days):
-                Days.weekday(5, 4, in: Days.month(year, 11)).flatMap { Days.adding(days, to: $0.start) }
+                Days.weekday(5, 4, in: Days.month(year, 11)).flatMap {
+                    Days.adding(days, to: $0.start)
+                }
             }
         }
     }
 }
 
 extension TimeWords {
-    static func name(ofWeekday number: Int) -> String { weekdays.first { $0.value == number }?.key ?? "" }
+    static func name(ofWeekday number: Int) -> String {
+        weekdays.first { $0.value == number }?.key ?? ""
+    }
 }

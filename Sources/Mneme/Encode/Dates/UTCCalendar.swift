@@ -14,7 +14,8 @@ enum UTCCalendar {
 
     /// Lower-cased names of the months.
     static let monthNames = [
-        "january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november",
+        "january", "february", "march", "april", "may", "june", "july", "august", "september",
+        "october", "november",
         "december",
     ]
 }

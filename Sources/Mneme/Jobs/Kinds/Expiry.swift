@@ -12,7 +12,8 @@ struct Expiry: Maintainer {
 
     func perform(_ run: MaintenanceRun) async throws -> String {
         let now = run.now
-        let count = try await run.memory.archive(run.requireOwner(), reason: "expired", now: now) { cube in
+        let count = try await run.memory.archive(run.requireOwner(), reason: "expired", now: now) {
+            cube in
             cube.expires.map { $0 <= now } ?? false
         }
         return "\(count) archived"

@@ -1,5 +1,6 @@
 extension JobKind {
-    /// Moves memories from tier to tier, see ``TierReport``, and hands profiles on, see ``MemoryPromoter``.
+    /// Moves memories from tier to tier, see ``TierReport``, and hands profiles on, see
+    /// ``MemoryPromoter``.
     public static let promote = JobKind(rawValue: "promote")
 }
 
@@ -29,7 +30,9 @@ struct PromoteTiers: Maintainer {
             }
             settings.heat = heat
         }
-        if let keep = try arguments.keepValue(), keep <= Self.keepLimit { settings.kept = Int(keep) }
+        if let keep = try arguments.keepValue(), keep <= Self.keepLimit {
+            settings.kept = Int(keep)
+        }
         return settings
     }
 }

@@ -13,11 +13,14 @@ struct RefineClaims: Maintainer {
 
     func check(_ arguments: [String: String]) throws {
         guard let count = arguments["count"] else { return }
-        guard let number = Int(count), number >= 1 else { throw InputError("'count' is a number from 1 on.") }
+        guard let number = Int(count), number >= 1 else {
+            throw InputError("'count' is a number from 1 on.")
+        }
     }
 
     func perform(_ run: MaintenanceRun) async throws -> String {
         try await run.memory.refine(
-            run.requireOwner(), count: run.arguments["count"].flatMap(Int.init) ?? 1_000, now: run.now)
+            run.requireOwner(), count: run.arguments["count"].flatMap(Int.init) ?? 1_000,
+            now: run.now)
     }
 }

@@ -17,7 +17,8 @@ struct VerifyStore: Maintainer {
         let memory = run.memory
         let (findings, report) = try await memory.run {
             (
-                try memory.store.check(repair: false, by: .mneme) + memory.checkIndexes(repair: false)
+                try memory.store.check(repair: false, by: .mneme)
+                    + memory.checkIndexes(repair: false)
                     + [memory.checkCopies(repair: false)],
                 try memory.store.verifyAudit(keys: nil, head: nil, by: .mneme)
             )

@@ -13,13 +13,17 @@ package final class DatabaseFile {
     /// SQLite keeps the name, not a copy of it; behind it it expects zeros.
     private let name: UnsafeMutableBufferPointer<CChar>
 
-    /// - Parameter isDecrypted: hands out what an encrypted database that is open in this process holds.
+    /// - Parameter isDecrypted: hands out what an encrypted database that is open in this process
+    ///   holds.
     /// - Throws: ``StoreError`` if it is not there or may not be opened.
     package init(_ path: String, isWritable: Bool = false, isDecrypted: Bool = false) throws {
-        guard let base = isDecrypted ? SealedVFS.present : SealedVFS.base, let name = SealedVFS.fullName(path) else {
+        guard let base = isDecrypted ? SealedVFS.present : SealedVFS.base,
+            let name = SealedVFS.fullName(path)
+        else {
             throw StoreError(.unavailable, "\(path) is no path.")
         }
-        let memory = UnsafeMutableRawPointer.allocate(byteCount: Int(base.pointee.szOsFile), alignment: 16)
+        let memory = UnsafeMutableRawPointer.allocate(
+            byteCount: Int(base.pointee.szOsFile), alignment: 16)
         memory.initializeMemory(as: UInt8.self, repeating: 0, count: Int(base.pointee.szOsFile))
         file = memory.assumingMemoryBound(to: sqlite3_file.self)
         self.path = path
@@ -31,7 +35,8 @@ package final class DatabaseFile {
         guard base.pointee.xOpen(base, self.name.baseAddress, file, flags, nil) == SQLITE_OK else {
             if let methods = file.pointee.pMethods { _ = methods.pointee.xClose(file) }
             throw StoreError(
-                .unavailable, "\(path) cannot be \(isWritable ? "written" : "read"). Does it exist, and may you?")
+                .unavailable,
+                "\(path) cannot be \(isWritable ? "written" : "read"). Does it exist, and may you?")
         }
     }
 
@@ -55,17 +60,22 @@ package final class DatabaseFile {
 
     package func read(_ offset: Int, _ count: Int) throws -> Data {
         var data = Data(count: count)
-        let code = data.withUnsafeMutableBytes { methods.xRead(file, $0.baseAddress, Int32(count), Int64(offset)) }
+        let code = data.withUnsafeMutableBytes {
+            methods.xRead(file, $0.baseAddress, Int32(count), Int64(offset))
+        }
         guard code == SQLITE_OK else {
             throw StoreError(
-                code == SealedVFS.shortRead ? .corrupt : .unavailable, "\(path) is cut off or cannot be read.")
+                code == SealedVFS.shortRead ? .corrupt : .unavailable,
+                "\(path) is cut off or cannot be read.")
         }
         return data
     }
 
     func write(_ data: Data, at offset: Int) throws {
         guard
-            data.withUnsafeBytes({ methods.xWrite(file, $0.baseAddress, Int32($0.count), Int64(offset)) }) == SQLITE_OK
+            data.withUnsafeBytes({
+                methods.xWrite(file, $0.baseAddress, Int32($0.count), Int64(offset))
+            }) == SQLITE_OK
         else {
             throw StoreError(.unavailable, "\(path) cannot be written.")
         }
@@ -80,7 +90,9 @@ package final class DatabaseFile {
     /// Overwrites all of it with zeros.
     func clear() throws {
         let zeros = Data(count: 1 << 20), size = try size
-        for offset in stride(from: 0, to: size, by: zeros.count) { try write(zeros.prefix(size - offset), at: offset) }
+        for offset in stride(from: 0, to: size, by: zeros.count) {
+            try write(zeros.prefix(size - offset), at: offset)
+        }
         try synchronize()
     }
 }

@@ -56,7 +56,8 @@ struct SealedLayout {
         }
     }
 
-    /// Whether a log's frame begins at `offset`, so that who reads on looks through the log after a crash.
+    /// Whether a log's frame begins at `offset`, so that who reads on looks through the log after a
+    /// crash.
     func isFrame(at offset: Int) -> Bool {
         kind == .log && offset >= Self.logHeader && (offset - Self.logHeader) % frame == 0
     }
@@ -83,6 +84,7 @@ struct SealedLayout {
 
     private func logSize(of frames: Int) -> Int {
         let stride = frame + 2 * overhead, rest = frames % stride
-        return Self.logHeader + frames / stride * frame + (rest >= Self.frameHeader + overhead ? Self.frameHeader : 0)
+        return Self.logHeader + frames / stride * frame
+            + (rest >= Self.frameHeader + overhead ? Self.frameHeader : 0)
     }
 }

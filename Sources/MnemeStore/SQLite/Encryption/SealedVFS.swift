@@ -27,10 +27,15 @@ enum SealedVFS {
         vfs.initialize(to: base.pointee)
         vfs.pointee.pNext = nil
         vfs.pointee.zName = UnsafePointer(strdup("mneme"))
-        vfs.pointee.szOsFile = max(base.pointee.szOsFile, Int32(MemoryLayout<SealedFile.Handle>.stride))
-        vfs.pointee.xOpen = { _, name, file, flags, outFlags in SealedVFS.open(name, file!, flags, outFlags) }
+        vfs.pointee.szOsFile = max(
+            base.pointee.szOsFile, Int32(MemoryLayout<SealedFile.Handle>.stride))
+        vfs.pointee.xOpen = { _, name, file, flags, outFlags in
+            SealedVFS.open(name, file!, flags, outFlags)
+        }
         // The system's functions find their own settings in the value that they are handed.
-        vfs.pointee.xDelete = { _, name, sync in SealedVFS.base!.pointee.xDelete(SealedVFS.base, name, sync) }
+        vfs.pointee.xDelete = { _, name, sync in
+            SealedVFS.base!.pointee.xDelete(SealedVFS.base, name, sync)
+        }
         vfs.pointee.xAccess = { _, name, flags, result in
             SealedVFS.base!.pointee.xAccess(SealedVFS.base, name, flags, result)
         }
@@ -41,13 +46,16 @@ enum SealedVFS {
     }()
 
     /// What decrypts; the system's own layer while no encrypted database is open.
-    static var present: UnsafeMutablePointer<sqlite3_vfs>? { keys.withLockedValue(\.isEmpty) ? base : registered }
+    static var present: UnsafeMutablePointer<sqlite3_vfs>? {
+        keys.withLockedValue(\.isEmpty) ? base : registered
+    }
 
     /// SQLite's name of a file.
     static func fullName(_ path: String) -> String? {
         guard let base else { return nil }
         var name = [CChar](repeating: 0, count: Int(base.pointee.mxPathname) + 1)
-        guard base.pointee.xFullPathname(base, path, Int32(name.count), &name) & 0xff == SQLITE_OK else { return nil }
+        guard base.pointee.xFullPathname(base, path, Int32(name.count), &name) & 0xff == SQLITE_OK
+        else { return nil }
         return String(decoding: name.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
     }
 
@@ -58,7 +66,9 @@ enum SealedVFS {
 
         init(_ key: DataKey, path: String) throws {
             guard registered != nil, let name = fullName(path) else {
-                throw StoreError(.unavailable, "This SQLite cannot be given encrypted files, or \(path) is no path.")
+                throw StoreError(
+                    .unavailable,
+                    "This SQLite cannot be given encrypted files, or \(path) is no path.")
             }
             (self.key, self.name) = (key, name)
             keys.withLockedValue { $0[name] = (key, ($0[name]?.users ?? 0) + 1) }
@@ -93,15 +103,20 @@ enum SealedVFS {
                 found = try key("-wal").map { ($0, .log) }
             } else {
                 // What would be written there would be readable.
-                if flags & SQLITE_OPEN_MAIN_JOURNAL != 0, try key("-journal") != nil { return SQLITE_CANTOPEN }
+                if flags & SQLITE_OPEN_MAIN_JOURNAL != 0, try key("-journal") != nil {
+                    return SQLITE_CANTOPEN
+                }
                 found = nil
             }
         } catch {
-            // Where it cannot be told whether a file is to be encrypted, nothing is written that could be read.
+            // Where it cannot be told whether a file is to be encrypted, nothing is written that
+            // could be read.
             return SQLITE_CANTOPEN
         }
         guard let found else { return base.pointee.xOpen(base, name, file, flags, outFlags) }
-        return SealedFile.open(file, key: found.key, kind: found.kind, size: Int(base.pointee.szOsFile)) {
+        return SealedFile.open(
+            file, key: found.key, kind: found.kind, size: Int(base.pointee.szOsFile)
+        ) {
             base.pointee.xOpen(base, name, $0, flags, outFlags)
         }
     }
@@ -122,10 +137,13 @@ private final class SealedFile {
     private let scratch = UnsafeMutableRawBufferPointer.allocate(
         byteCount: SealedLayout.page + DataKey.overhead, alignment: 16)
 
-    private init(_ base: UnsafeMutablePointer<sqlite3_file>, _ key: DataKey, _ kind: SealedLayout.Kind) {
+    private init(
+        _ base: UnsafeMutablePointer<sqlite3_file>, _ key: DataKey, _ kind: SealedLayout.Kind
+    ) {
         self.base = base
         self.key = key
-        layout = SealedLayout(kind: kind, head: kind == .pages ? WrappedKey.pageBytes : 0, overhead: DataKey.overhead)
+        layout = SealedLayout(
+            kind: kind, head: kind == .pages ? WrappedKey.pageBytes : 0, overhead: DataKey.overhead)
     }
 
     deinit {
@@ -134,16 +152,20 @@ private final class SealedFile {
     }
 
     static func open(
-        _ file: UnsafeMutablePointer<sqlite3_file>, key: DataKey, kind: SealedLayout.Kind, size: Int,
+        _ file: UnsafeMutablePointer<sqlite3_file>, key: DataKey, kind: SealedLayout.Kind,
+        size: Int,
         by open: (UnsafeMutablePointer<sqlite3_file>) -> Int32
     ) -> Int32 {
         let handle = UnsafeMutableRawPointer(file).assumingMemoryBound(to: Handle.self)
         handle.pointee.methods = nil
         let memory = UnsafeMutableRawPointer.allocate(byteCount: size, alignment: 16)
         memory.initializeMemory(as: UInt8.self, repeating: 0, count: size)
-        let base = memory.assumingMemoryBound(to: sqlite3_file.self), sealed = SealedFile(base, key, kind)
+        let base = memory.assumingMemoryBound(to: sqlite3_file.self),
+            sealed = SealedFile(base, key, kind)
         let code = open(base)
-        guard let methods = base.pointee.pMethods else { return code == SQLITE_OK ? SQLITE_CANTOPEN : code }
+        guard let methods = base.pointee.pMethods else {
+            return code == SQLITE_OK ? SQLITE_CANTOPEN : code
+        }
         guard code == SQLITE_OK, methods.pointee.iVersion >= 2 else {
             _ = methods.pointee.xClose(base)
             return code == SQLITE_OK ? SQLITE_CANTOPEN : code
@@ -154,8 +176,10 @@ private final class SealedFile {
     }
 
     private static func of(_ file: UnsafeMutablePointer<sqlite3_file>?) -> SealedFile {
-        Unmanaged.fromOpaque(UnsafeMutableRawPointer(file!).assumingMemoryBound(to: Handle.self).pointee.file!)
-            .takeUnretainedValue()
+        Unmanaged.fromOpaque(
+            UnsafeMutableRawPointer(file!).assumingMemoryBound(to: Handle.self).pointee.file!
+        )
+        .takeUnretainedValue()
     }
 
     private var system: sqlite3_io_methods { base.pointee.pMethods.pointee }
@@ -169,11 +193,14 @@ private final class SealedFile {
             code = system.xRead(base, scratch.baseAddress, Int32(count), Int64(unit.place))
         if code == SealedVFS.shortRead { return .absent }
         guard code == SQLITE_OK else { return .failure(code) }
-        return key.open(UnsafeRawBufferPointer(rebasing: scratch.prefix(count)), context: unit.context(layout.kind)).map
-        { .plain($0) } ?? .damaged
+        return key.open(
+            UnsafeRawBufferPointer(rebasing: scratch.prefix(count)),
+            context: unit.context(layout.kind)
+        ).map { .plain($0) } ?? .damaged
     }
 
-    /// What a unit holds, when nobody is writing it: SQLite reads a database's header before it has any lock.
+    /// What a unit holds, when nobody is writing it: SQLite reads a database's header before it has
+    /// any lock.
     private func settled(_ unit: SealedLayout.Unit) -> Content {
         for _ in 0..<5 where layout.kind == .pages {
             let content = load(unit)
@@ -187,7 +214,9 @@ private final class SealedFile {
         guard let sealed = try? key.seal(plain, context: unit.context(layout.kind)) else {
             return SealedVFS.writeFailure
         }
-        return sealed.withUnsafeBytes { system.xWrite(base, $0.baseAddress, Int32($0.count), Int64(unit.place)) }
+        return sealed.withUnsafeBytes {
+            system.xWrite(base, $0.baseAddress, Int32($0.count), Int64(unit.place))
+        }
     }
 
     private func read(_ buffer: UnsafeMutableRawBufferPointer, at offset: Int) -> Int32 {
@@ -202,13 +231,15 @@ private final class SealedFile {
             switch settled(unit) {
             case .plain(let data):
                 data.withUnsafeBytes {
-                    target.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[from..<from + taken]))
+                    target.copyMemory(
+                        from: UnsafeRawBufferPointer(rebasing: $0[from..<from + taken]))
                 }
             case .damaged where isRecovery:
                 target.initializeMemory(as: UInt8.self, repeating: 0)
             case .damaged: return SQLITE_CORRUPT
             case .absent:
-                UnsafeMutableRawBufferPointer(rebasing: buffer[done...]).initializeMemory(as: UInt8.self, repeating: 0)
+                UnsafeMutableRawBufferPointer(rebasing: buffer[done...]).initializeMemory(
+                    as: UInt8.self, repeating: 0)
                 return SealedVFS.shortRead
             case .failure(let code): return code
             }
@@ -260,7 +291,8 @@ private final class SealedFile {
         }
     }
 
-    /// What the system promises of a write holds of a longer one too, except that it would be atomic.
+    /// What the system promises of a write holds of a longer one too, except that it would be
+    /// atomic.
     private static let kept =
         SQLITE_IOCAP_SAFE_APPEND | SQLITE_IOCAP_SEQUENTIAL | SQLITE_IOCAP_UNDELETABLE_WHEN_OPEN
         | SQLITE_IOCAP_POWERSAFE_OVERWRITE
@@ -278,14 +310,17 @@ private final class SealedFile {
             return sealed.system.xClose(sealed.base)
         }
         methods.pointee.xRead = { file, buffer, count, offset in
-            SealedFile.of(file).read(UnsafeMutableRawBufferPointer(start: buffer, count: Int(count)), at: Int(offset))
+            SealedFile.of(file).read(
+                UnsafeMutableRawBufferPointer(start: buffer, count: Int(count)), at: Int(offset))
         }
         methods.pointee.xWrite = { file, buffer, count, offset in
-            SealedFile.of(file).write(UnsafeRawBufferPointer(start: buffer, count: Int(count)), at: Int(offset))
+            SealedFile.of(file).write(
+                UnsafeRawBufferPointer(start: buffer, count: Int(count)), at: Int(offset))
         }
         methods.pointee.xTruncate = { file, size in
             let sealed = SealedFile.of(file)
-            return sealed.system.xTruncate(sealed.base, Int64(sealed.layout.fileSize(of: Int(size))))
+            return sealed.system.xTruncate(
+                sealed.base, Int64(sealed.layout.fileSize(of: Int(size))))
         }
         methods.pointee.xSync = { file, flags in
             let sealed = SealedFile.of(file)
@@ -304,7 +339,9 @@ private final class SealedFile {
             let sealed = SealedFile.of(file)
             return sealed.system.xCheckReservedLock(sealed.base, out)
         }
-        methods.pointee.xFileControl = { file, operation, argument in SealedFile.of(file).control(operation, argument) }
+        methods.pointee.xFileControl = { file, operation, argument in
+            SealedFile.of(file).control(operation, argument)
+        }
         methods.pointee.xSectorSize = { file in
             let sealed = SealedFile.of(file)
             return sealed.system.xSectorSize(sealed.base)
