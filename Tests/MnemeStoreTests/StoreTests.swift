@@ -8,8 +8,10 @@ struct TemporaryFolder: ~Copyable {
     let path = FileManager.default.temporaryDirectory.appendingPathComponent(
         "mneme-\(UUID().uuidString)"
     ).path
+    /// Others may not write into it, whatever another test makes of the process's file mode mask.
     init() throws {
-        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+        try FileManager.default.createDirectory(
+            atPath: path, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
     }
     deinit { try? FileManager.default.removeItem(atPath: path) }
 }
