@@ -19,7 +19,12 @@ enum TinyModel {
     private static var vocabulary: Int { characters.count + marks.count }
 
     /// The model in an engine that keeps nothing on disk; closed and removed at the end.
-    static func with(_ body: (LanguageModel, Engine) async throws -> Void) async throws {
+    ///
+    /// - Parameter sequences: how many run at once.
+    static func with(
+        sequences: Int = Engine.Limits().sequences,
+        _ body: (LanguageModel, Engine) async throws -> Void
+    ) async throws {
         let folder = FileManager.default.temporaryDirectory.appendingPathComponent(
             "mneme-\(UUID().uuidString)"
         )
@@ -33,6 +38,7 @@ enum TinyModel {
         let model = try LanguageModel(path: folder, stepTokens: 64, threads: 1)
         var limits = Engine.Limits()
         limits.kvBytes = 64 << 20
+        limits.sequences = sequences
         let engine = try Engine(model, limits: limits)
         defer { engine.close() }
         try await body(model, engine)
