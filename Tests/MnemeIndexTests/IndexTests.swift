@@ -26,6 +26,23 @@ import Testing
         #expect(counts.similarity(to: TermCounts(["x"])) == 0)
     }
 
+    @Test func `what was removed weighs no more in what terms tell`() {
+        let kept = ["ferry harbour", "harbour boat", "apple"], gone = "ferry apple boat river stone lake"
+        var index = LexicalIndex(), expected = LexicalIndex()
+        for text in kept {
+            index.append(TermCounts(TextAnalyzer().terms(text)))
+            expected.append(TermCounts(TextAnalyzer().terms(text)))
+        }
+        let terms = TermCounts(TextAnalyzer().terms(gone))
+        for _ in 0..<200 { index.append(terms) }
+        for document in kept.count..<index.count { index.remove(document, old: terms) }
+        for (term, _) in TermCounts(TextAnalyzer().terms("ferry harbour apple river")).entries {
+            let tells = index.inverseDocumentFrequency(term)
+            #expect(tells == expected.inverseDocumentFrequency(term))
+        }
+        #expect(index.count == kept.count + 200)
+    }
+
     /// BM25 by its definition, from whole documents.
     private static func reference(
         _ query: [String], _ documents: [[String]], mean: Double, df: (String) -> Int, n: Int

@@ -279,7 +279,7 @@ struct OwnerIndex: Sendable {
         if old.state == .quarantined { quarantinedCount -= 1 }
         threads.adjust(number, by: -lexical.length(of: number))
         documents[number] = Document(erased: old)
-        lexical.replace(number, old: old.analysis.terms, with: documents[number].analysis.terms)
+        lexical.remove(number, old: old.analysis.terms)
         count(old.speaker, -1)
         hidden.remove(number)
         isShown[number] = false

@@ -10,7 +10,8 @@ public struct LexicalIndex: Sendable {
     private var postings: [TermCounts.Term: [(document: Int32, count: UInt8)]] = [:]
     private var lengths: [Int32] = []
     private var totalLength = 0
-    private var liveCount = 0
+    /// Documents that were not removed: the N of BM25.
+    private var keptCount = 0
 
     /// An empty index.
     public init() {}
@@ -25,7 +26,7 @@ public struct LexicalIndex: Sendable {
         let length = terms.length
         lengths.append(Int32(length))
         totalLength += length
-        liveCount += 1
+        keptCount += 1
     }
 
     /// Replaces a document's terms; `old` is what was added before.
@@ -45,6 +46,13 @@ public struct LexicalIndex: Sendable {
         }
         totalLength += new.length - Int(lengths[document])
         lengths[document] = Int32(new.length)
+    }
+
+    /// Takes a document's terms out; its number stays, and it counts no more in what terms and
+    /// lengths tell.
+    public mutating func remove(_ document: Int, old: TermCounts) {
+        replace(document, old: old, with: TermCounts([]))
+        keptCount -= 1
     }
 
     private func place(of document: Int32, under term: TermCounts.Term) -> (
@@ -71,7 +79,7 @@ public struct LexicalIndex: Sendable {
 
     /// How much a term tells: ln(1 + (N − n + ½)/(n + ½)).
     public func inverseDocumentFrequency(_ term: TermCounts.Term) -> Float {
-        let n = Float(postings[term]?.count ?? 0), all = Float(liveCount)
+        let n = Float(postings[term]?.count ?? 0), all = Float(keptCount)
         return Float.logarithm(1 + (all - n + 0.5) / (n + 0.5))
     }
 
@@ -121,7 +129,7 @@ public struct LexicalIndex: Sendable {
         let idf = terms.map(inverseDocumentFrequency), best = idf.reduce(0, +)
         guard best > 0, n > 0 else { return scores }
         scores.weights = idf.map { $0 / best }
-        let mean = max(1, Float(totalLength) / Float(max(1, liveCount)))
+        let mean = max(1, Float(totalLength) / Float(max(1, keptCount)))
         let threadMean = max(1, Float(totalLength) / Float(max(1, threads.threadCount)))
         var windowCount = [Float](repeating: 0, count: n), windowTouched: [Int32] = []
         var threadCounts = [Float](repeating: 0, count: threads.threadCount),
