@@ -47,6 +47,15 @@ public struct ServerConfiguration: Sendable {
 
     /// Whether `host` is reachable from this machine only.
     public var isLoopback: Bool { HostName.isLocal(host) }
+    /// Whether a caller can be let in: a key that is not revoked, or an issuer of tokens.
+    public var hasKeys: Bool {
+        tokens != nil || keys?.keys.contains { $0.revoked == nil } ?? false
+    }
+    /// Whether callers must show a key or token. Revoking the last key closes the server, it never
+    /// opens it; an address that others can reach is always closed.
+    public var requiresKey: Bool {
+        tokens != nil || keys?.keys.isEmpty == false || !isLoopback
+    }
 }
 
 /// Mneme over HTTP: the operation table, OpenAI-compatible embeddings, MCP, health and metrics.
@@ -68,9 +77,7 @@ public struct MemoryServer: Sendable {
         configuration: ServerConfiguration,
         logger: Logger = Logger(label: "mneme.server")
     ) throws {
-        if !configuration.isLoopback, configuration.tokens == nil,
-            configuration.keys?.keys.contains(where: { $0.revoked == nil }) != true
-        {
+        if !configuration.isLoopback, !configuration.hasKeys {
             throw InputError(
                 "Listening on \(configuration.host) needs a key, for others can reach it. Make one: mneme keys create NAME"
             )
@@ -328,10 +335,7 @@ public struct MemoryServer: Sendable {
         principal: Principal, requestsPerMinute: Int?
     ) {
         let keys = configuration.keys
-        guard
-            configuration.tokens != nil
-                || keys?.keys.contains(where: { $0.revoked == nil }) ?? false
-        else {
+        guard configuration.requiresKey else {
             // Without keys only names of this machine are answered: a rebound name comes without an
             // origin on GET.
             if let authority = request.head.authority {

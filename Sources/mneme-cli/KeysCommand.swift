@@ -115,6 +115,8 @@ struct KeysCommand: AsyncParsableCommand {
             }
             if keys.isEmpty {
                 print("There are no keys: the server answers callers on this machine only.")
+            } else if keys.allSatisfy({ $0.revoked != nil }) {
+                print("All keys are revoked: the server refuses everybody until you make one.")
             }
             for key in keys {
                 let state =

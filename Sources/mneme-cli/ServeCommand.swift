@@ -85,11 +85,8 @@ struct ServeCommand: AsyncParsableCommand {
         configuration.version = MnemeCommand.version
         configuration.origins = Set(allowOrigin)
         configuration.modelAlias = model
-        let
-            keyed =
-                configuration.tokens != nil
-                || configuration.keys?.keys.contains { $0.revoked == nil } ?? false,
-            isSecure = certificate != nil
+        let keyed = configuration.requiresKey
+        let isSecure = certificate != nil
         let exporter = try traces.map { try TraceExporter(to: $0, version: MnemeCommand.version) }
         if let exporter { InstrumentationSystem.bootstrap(TraceRecorder(exporter: exporter)) }
         defer { exporter?.flush() }

@@ -157,9 +157,13 @@ import Testing
         try await TinyModel.with(sequences: 1) { model, engine in
             try await withServer(language: (model, engine), logger: log.logger) { base, _, _ in
                 let port = UInt16(try #require(base.port)), head = "HTTP/1.1 200"
-                let body = #"{"prompt":"Hello","max_tokens":4000,"stream":true}"#
+                // Without its marks an answer ends at the most tokens only.
+                let marks = TinyModel.marks.compactMap { model.tokenizer.encode($0, special: true).first }
+                let bias = marks.map { "\"\($0)\":-1000" }.joined(separator: ",")
+                let body =
+                    #"{"prompt":"Hello","max_tokens":4000,"stream":true,"logit_bias":{\#(bias)}}"#
                 // One runs at a time: the last one's answer has begun, but not its tokens.
-                let connections = try (1...6).map { _ in try RawConnection(port: port) }
+                let connections = try (1...12).map { _ in try RawConnection(port: port) }
                 for (number, connection) in connections.enumerated() {
                     connection.put(
                         "POST /v1/completions HTTP/1.1\r\nHost: 127.0.0.1\r\n"
@@ -171,12 +175,12 @@ import Testing
                 engine.close()
                 var text = ""
                 for _ in 0..<60 where !text.contains("\"error\"") {
-                    text += await connections[5].received(within: 0.5)
+                    text += await connections[11].received(within: 0.5)
                 }
                 #expect(text.contains("\"code\":\"closed\"") && !text.contains("[DONE]"), "\(text)")
             }
         }
-        let line = try #require(log.lines.first { $0["request"] == "late-5" })
+        let line = try #require(log.lines.first { $0["request"] == "late-11" })
         #expect(
             line["code"] == "closed" && line["operation"] == "completions"
                 && line["level"] == "error")

@@ -40,6 +40,23 @@ import Testing
             try FileManager.default.contentsOfDirectory(atPath: folder + "/home") == ["keys.json"])
     }
 
+    @Test func `revoking the last key closes a server, on any address`() throws {
+        let folder = try Self.folder()
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        for host in ["127.0.0.1", "0.0.0.0"] {
+            let keys = try KeyFile(path: "\(folder)/\(host).json")
+            var configuration = ServerConfiguration()
+            configuration.host = host
+            configuration.keys = keys
+            #expect(configuration.requiresKey == (host == "0.0.0.0") && !configuration.hasKeys)
+            _ = try keys.create(
+                name: "only", permissions: [.read], user: nil, tenant: nil, expires: nil)
+            #expect(configuration.requiresKey && configuration.hasKeys)
+            try keys.revoke("only")
+            #expect(configuration.requiresKey && !configuration.hasKeys)
+        }
+    }
+
     @Test func `a name is made once, whoever asks at the same time`() async throws {
         let folder = try Self.folder(), path = folder + "/keys.json"
         defer { try? FileManager.default.removeItem(atPath: folder) }

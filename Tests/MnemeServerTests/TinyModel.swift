@@ -12,7 +12,7 @@ enum TinyModel {
     private static let intermediate = 96
     private static let layers = 2
     private static let heads = 4
-    private static let marks = ["<|im_start|>", "<|im_end|>"]
+    static let marks = ["<|im_start|>", "<|im_end|>"]
     /// In GPT-2's spelling of bytes.
     private static let characters =
         ["Ċ", "Ġ"] + (33...126).map { String(Character(Unicode.Scalar(UInt8($0)))) }
