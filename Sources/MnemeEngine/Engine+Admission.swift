@@ -1,0 +1,96 @@
+import Foundation
+import MnemeKV
+import MnemeModels
+import NIOConcurrencyHelpers
+
+/// Admission: which requests an engine takes. Whatever cannot be carried out is refused here,
+/// before it waits.
+extension Engine {
+    /// Generates an answer.
+    ///
+    /// - Throws: ``EngineError`` at once for requests that cannot be carried out; the stream throws
+    ///   what comes up later.
+    public func generate(_ request: GenerationRequest) throws -> AsyncThrowingStream<
+        GenerationEvent, any Error
+    > {
+        try request.sampling.check(vocabulary: decoder.configuration.vocabularySize)
+        guard !request.prompt.isEmpty else {
+            throw EngineError(.invalidRequest, "The prompt is empty.")
+        }
+        guard
+            request.prompt.allSatisfy({
+                (0..<Int32(decoder.configuration.vocabularySize)).contains($0)
+            })
+        else {
+            throw EngineError(
+                .invalidRequest, "The prompt holds tokens that the model does not have.")
+        }
+        guard request.prompt.count < context else {
+            throw EngineError(
+                .tooLong,
+                "The prompt has \(request.prompt.count) tokens; prompt and answer may have \(context) together."
+            )
+        }
+        if let most = request.maxTokens, most < 1 {
+            throw EngineError(.invalidRequest, "At least one token must be asked for.")
+        }
+        if let count = request.alternatives, !(0...20).contains(count) {
+            throw EngineError(.invalidRequest, "0 to 20 alternatives can be reported.")
+        }
+        // Where nothing was said, the answer may be as long as the context and memory let it.
+        let room = context - request.prompt.count,
+            fits = max(1, cache.capacity * KVShape.blockTokens - request.prompt.count)
+        let most = min(request.maxTokens ?? fits, room)
+        guard KVShape.blocks(request.prompt.count + most) <= cache.capacity else {
+            throw EngineError(
+                .tooLong,
+                "Keys and values of \(request.prompt.count + most) tokens do not fit the engine's memory. Ask for fewer tokens."
+            )
+        }
+        var end = 0
+        for text in request.texts {
+            guard text.lowerBound >= end, text.upperBound <= request.prompt.count, !text.isEmpty
+            else {
+                throw EngineError(
+                    .invalidRequest, "Texts of a prompt stand in it, one behind the other.")
+            }
+            end = text.upperBound
+        }
+        let constraint = request.schema.map { SchemaConstraint($0, vocabulary()) }
+        let (stream, continuation) = AsyncThrowingStream<GenerationEvent, any Error>.makeStream()
+        let now = ContinuousClock().now
+        try shared.withLockedValue { shared in
+            guard !shared.closed else { throw EngineError(.closed, "The engine is shut down.") }
+            guard shared.statistics.waiting < limits.waiting else {
+                throw EngineError(.overloaded, "Too many requests wait already. Try again later.")
+            }
+            let id = shared.nextID
+            shared.nextID += 1
+            shared.statistics.waiting += 1
+            continuation.onTermination = { [weak self] reason in
+                guard case .cancelled = reason, let self else { return }
+                self.shared.withLockedValue { _ = $0.cancelled.insert(id) }
+                wake.signal()
+            }
+            shared.arrived.append(
+                EngineSequence(
+                    id: id, request: request, maxTokens: most, arrival: now,
+                    deadline: request.timeout.map { now + $0 },
+                    continuation: continuation,
+                    sampler: Sampler(request.sampling, prompt: request.prompt),
+                    constraint: constraint))
+        }
+        wake.signal()
+        return stream
+    }
+
+    /// The vocabulary as schemas want it; made when the first is asked for.
+    func vocabulary() -> SchemaVocabulary {
+        sorted.withLockedValue { sorted in
+            if let sorted { return sorted }
+            let made = SchemaVocabulary(tokenizer)
+            sorted = made
+            return made
+        }
+    }
+}

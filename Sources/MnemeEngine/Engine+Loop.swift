@@ -1,0 +1,173 @@
+import Foundation
+import MnemeKV
+import MnemeModels
+import NIOConcurrencyHelpers
+
+/// The loop of the engine's thread: takes in what arrived, drops what ended, starts what the plan
+/// admits, makes a step.
+extension Engine {
+    /// Runs until ``close()``. Waiting and running sequences belong to this thread alone.
+    func loop() {
+        var waiting: [EngineSequence] = [], running: [EngineSequence] = [], shares = FairShare()
+        let tokens = UnsafeMutableBufferPointer<Int32>.allocate(capacity: decoder.stepTokens)
+        let segments = UnsafeMutableBufferPointer<DecoderSegment>.allocate(
+            capacity: limits.sequences)
+        let size = decoder.configuration.vocabularySize
+        let logits = UnsafeMutableBufferPointer<Float>.allocate(
+            capacity: min(limits.sequences, decoder.stepLogits) * size)
+        defer {
+            tokens.deallocate()
+            segments.deallocate()
+            logits.deallocate()
+            ended.signal()
+        }
+        while true {
+            let (arrived, cancelled, closed) = shared.withLockedValue { shared in
+                defer {
+                    shared.arrived = []
+                    shared.cancelled = []
+                }
+                return (shared.arrived, shared.cancelled, shared.closed)
+            }
+            waiting += arrived
+            let now = ContinuousClock().now
+            var dropped: [(sequence: EngineSequence, error: any Error)] = []
+            func drop(_ list: inout [EngineSequence]) {
+                list.removeAll { sequence in
+                    if closed {
+                        dropped.append((sequence, EngineError(.closed, "The engine is shut down.")))
+                    } else if cancelled.contains(sequence.id) {
+                        dropped.append((sequence, CancellationError()))
+                    } else if let deadline = sequence.deadline, now > deadline {
+                        dropped.append(
+                            (
+                                sequence,
+                                EngineError(
+                                    .timeout,
+                                    "The request took longer than it may. Ask for fewer tokens or more time."
+                                )
+                            ))
+                    } else {
+                        return false
+                    }
+                    return true
+                }
+            }
+            drop(&waiting)
+            drop(&running)
+            // Who hears of it finds the place free.
+            if !dropped.isEmpty { report(waiting.count, running.count) }
+            for (sequence, error) in dropped { finish(sequence, throwing: error) }
+            if closed { return }
+            shares.update(active: Set((waiting + running).map(\.request.key)))
+            running.removeAll { sequence in
+                guard let failure = sequence.isLoading ? sequence.session?.failure : nil else {
+                    return false
+                }
+                finish(sequence, throwing: failure)
+                return true
+            }
+            for i in running.indices where running[i].isLoading {
+                running[i].takeRestored()
+                if !running[i].isLoading, !running[i].parts.isEmpty { beginMove(&running[i]) }
+            }
+            let plan = StepScheduler.plan(view(waiting, running, shares))
+            if let id = plan.preempted, let i = running.firstIndex(where: { $0.id == id }) {
+                var sequence = running.remove(at: i)
+                sequence.release()
+                sequence.position = 0
+                (sequence.parts, sequence.moving, sequence.moved) = ([], nil, [])
+                waiting.insert(sequence, at: 0)
+                shared.withLockedValue { $0.statistics.preempted += 1 }
+            }
+            for id in plan.admitted {
+                guard let i = waiting.firstIndex(where: { $0.id == id }) else { continue }
+                var sequence = waiting.remove(at: i)
+                do {
+                    let tokens = (0..<sequence.tokens).map { sequence.token($0) }
+                    sequence.session = try cache.open(
+                        tokens, positions: sequence.positions, scope: sequence.request.scope,
+                        sources: sequence.request.sources
+                    ) {
+                        [wake] in wake.signal()
+                    }
+                    sequence.isLoading = true
+                    // A sequence that was put back has been answered in part from exact values, or
+                    // is answered exactly now.
+                    if sequence.answer.isEmpty {
+                        sequence.parts =
+                            reuse?.find(sequence.request) { [wake] in wake.signal() } ?? []
+                    }
+                    sequence.takeRestored()
+                    if !sequence.isLoading, !sequence.parts.isEmpty { beginMove(&sequence) }
+                    running.append(sequence)
+                } catch { finish(sequence, throwing: error) }
+            }
+            report(waiting.count, running.count)
+            // Texts are moved in steps of their own, the oldest sequence's first; in between, all
+            // others go on.
+            let moving = running.firstIndex { $0.moving != nil }
+            if let moving { goOn(&running[moving], &shares, logits.baseAddress!) }
+            let wentOn =
+                !plan.work.isEmpty && step(plan, &running, &shares, tokens, segments, logits)
+            if wentOn || moving != nil { continue }
+            if plan.preempted != nil || !plan.admitted.isEmpty { continue }
+            // Deadlines, and memory that comes free elsewhere, are looked at now and then.
+            _ =
+                waiting.isEmpty && running.isEmpty
+                ? wake.wait(timeout: .distantFuture)
+                : wake.wait(timeout: .now() + .milliseconds(running.isEmpty ? 100 : 5))
+        }
+    }
+
+    func view(_ waiting: [EngineSequence], _ running: [EngineSequence], _ shares: FairShare)
+        -> EngineView
+    {
+        var keys: Set<String> = []
+        return EngineView(
+            running: running.map {
+                EngineView.Running(
+                    id: $0.id, position: $0.position,
+                    pending: $0.isFilling ? 0 : $0.tokens - $0.position,
+                    blocks: $0.session?.blocks ?? 0)
+            },
+            waiting: waiting.map { sequence in
+                // Only the first of each key may start soon.
+                let isNext =
+                    running.count < limits.sequences && keys.insert(sequence.request.key).inserted
+                let known =
+                    isNext
+                    ? cache.known(
+                        (0..<sequence.tokens).map { sequence.token($0) },
+                        scope: sequence.request.scope)
+                    : (tokens: 0, heldBlocks: 0)
+                return EngineView.Waiting(
+                    id: sequence.id, key: sequence.request.key,
+                    prompt: sequence.tokens - known.tokens,
+                    blocks: KVShape.blocks(sequence.tokens + 1) - known.heldBlocks)
+            }, served: shares.served, freeBlocks: cache.available, blockTokens: KVShape.blockTokens,
+            stepTokens: decoder.stepTokens,
+            sequences: min(limits.sequences, decoder.stepLogits))
+    }
+
+    func finish(
+        _ sequence: EngineSequence, throwing error: (any Error)?, last: GenerationEvent? = nil
+    ) {
+        if let reuse, let session = sequence.session, !sequence.isLoading,
+            sequence.position >= sequence.request.prompt.count
+        {
+            reuse.keep(sequence.request, of: session, except: sequence.moved)
+        }
+        sequence.release()
+        shared.withLockedValue { $0.statistics.finished += 1 }
+        if let last { sequence.continuation.yield(last) }
+        sequence.continuation.finish(throwing: error)
+    }
+
+    func report(_ waiting: Int, _ running: Int) {
+        shared.withLockedValue { shared in
+            shared.statistics.waiting = waiting + shared.arrived.count
+            shared.statistics.running = running
+        }
+    }
+}

@@ -1,0 +1,206 @@
+import Foundation
+import MnemeKV
+import MnemeModels
+import NIOConcurrencyHelpers
+
+/// One step of the model for the sequences of a plan, and the tokens sampled behind it.
+extension Engine {
+    /// Takes texts of the prompt from where they stood before, if enough of them are known.
+    func beginMove(_ sequence: inout EngineSequence) {
+        let prompt = sequence.request.prompt
+        if let reuse, let session = sequence.session,
+            (try? session.prepare(positions: prompt.count)) == true
+        {
+            sequence.moving = reuse.move(
+                prompt, known: sequence.position, parts: sequence.parts, view: session.view)
+        }
+        if sequence.moving == nil {
+            sequence.closeParts()
+        } else {
+            sequence.session?.keepToItself()
+        }
+    }
+
+    /// Computes a step of what is missing beside the texts that were moved.
+    func goOn(
+        _ sequence: inout EngineSequence, _ shares: inout FairShare, _ logits: UnsafeMutablePointer<Float>
+    ) {
+        guard sequence.moving?.filling.step(logits) == false, let moving = sequence.moving else {
+            return
+        }
+        let prompt = sequence.request.prompt, computed = moving.filling.computed
+        sequence.moving = nil
+        sequence.closeParts()
+        shares.serve(sequence.request.key, tokens: computed)
+        shared.withLockedValue { $0.statistics.promptTokens += computed }
+        sequence.moved = moving.texts
+        sequence.usage.reusedTokens = moving.texts.reduce(0) { $0 + $1.count }
+        sequence.usage.cachedTokens = sequence.position + sequence.usage.reusedTokens
+        // The last token is computed by a step, which draws behind it.
+        sequence.position = prompt.count - 1
+    }
+
+    /// Makes one step.
+    ///
+    /// - Returns: false if nothing could be computed.
+    func step(
+        _ plan: StepPlan, _ running: inout [EngineSequence], _ shares: inout FairShare,
+        _ tokens: UnsafeMutableBufferPointer<Int32>,
+        _ segments: UnsafeMutableBufferPointer<DecoderSegment>,
+        _ logits: UnsafeMutableBufferPointer<Float>
+    ) -> Bool {
+        var count = 0, parts = 0, draws: [Int] = [], prompt = 0, done: Set<Int> = [],
+            failed: [(Int, any Error)] = []
+        for work in plan.work {
+            guard let i = running.firstIndex(where: { $0.id == work.id }),
+                let session = running[i].session
+            else {
+                continue
+            }
+            let sequence = running[i]
+            do {
+                guard try session.prepare(positions: sequence.position + work.tokens) else {
+                    continue
+                }
+            } catch {
+                failed.append((i, error))
+                continue
+            }
+            for j in 0..<work.tokens { tokens[count + j] = sequence.token(sequence.position + j) }
+            let ends = work.tokens == sequence.tokens - sequence.position
+            segments[parts] = DecoderSegment(
+                tokens: count..<count + work.tokens, position: sequence.position,
+                view: session.view,
+                logits: ends ? 1 : 0)
+            count += work.tokens
+            parts += 1
+            shares.serve(sequence.request.key, tokens: work.tokens)
+            if sequence.answer.isEmpty { prompt += work.tokens }
+            running[i].position += work.tokens
+            if ends { draws.append(i) }
+        }
+        for (i, error) in failed {
+            finish(running[i], throwing: error)
+            done.insert(running[i].id)
+        }
+        guard count > 0 else {
+            running.removeAll { done.contains($0.id) }
+            return !done.isEmpty
+        }
+        decoder.step(
+            tokens: UnsafeBufferPointer(rebasing: tokens[..<count]),
+            segments: UnsafeBufferPointer(rebasing: segments[..<parts]), logits: logits.baseAddress!
+        )
+        shared.withLockedValue { shared in
+            shared.statistics.promptTokens += prompt
+            shared.statistics.answerTokens += draws.count
+        }
+        let size = decoder.configuration.vocabularySize, now = ContinuousClock().now
+        for work in plan.work {
+            guard let i = running.firstIndex(where: { $0.id == work.id }), !done.contains(work.id)
+            else { continue }
+            do {
+                try running[i].session?.publish(running[i].token, computed: running[i].position)
+            } catch {
+                finish(running[i], throwing: error)
+                done.insert(work.id)
+            }
+        }
+        for (row, i) in draws.enumerated() where !done.contains(running[i].id) {
+            let slice = UnsafeMutableBufferPointer(rebasing: logits[row * size..<(row + 1) * size])
+            do {
+                guard let reason = try draw(slice, &running[i], now) else { continue }
+                running[i].usage.total = (now - running[i].arrival) / .seconds(1)
+                running[i].usage.promptTokens = running[i].request.prompt.count
+                running[i].usage.answerTokens = running[i].answer.count
+                finish(running[i], throwing: nil, last: .finished(reason, running[i].usage))
+            } catch { finish(running[i], throwing: error) }
+            done.insert(running[i].id)
+        }
+        running.removeAll { done.contains($0.id) }
+        return true
+    }
+
+    /// Draws one token and hands its text out; returns why the answer ends, if it does.
+    func draw(
+        _ logits: UnsafeMutableBufferPointer<Float>, _ sequence: inout EngineSequence,
+        _ now: ContinuousClock.Instant
+    ) throws -> FinishReason? {
+        // Probabilities are those of the model, before penalties change the logits.
+        let original =
+            sequence.request.alternatives == nil
+            ? nil : UnsafeMutableBufferPointer<Float>.allocate(capacity: logits.count)
+        defer { original?.deallocate() }
+        if let original { _ = original.update(from: logits) }
+        let token: Int32
+        if let allowed = sequence.constraint?.allowed() {
+            guard allowed.contains(where: { $0 != 0 }) else {
+                throw EngineError(
+                    .invalidRequest,
+                    "The model has no tokens for what the schema wants next. Use plain ASCII in names and values."
+                )
+            }
+            token = sequence.sampler.next(logits, allowed: allowed)
+            sequence.constraint!.advance(token)
+        } else {
+            token = sequence.sampler.next(logits)
+        }
+        let seconds = sequence.lastToken.map { (now - $0) / .seconds(1) }
+        if sequence.lastToken == nil {
+            sequence.usage.firstToken = (now - sequence.arrival) / .seconds(1)
+        }
+        let first = sequence.usage.firstToken
+        shared.withLockedValue { shared in
+            if let seconds {
+                shared.statistics.betweenTokensSeconds += seconds
+                shared.statistics.furtherTokens += 1
+            } else {
+                shared.statistics.firstTokenSeconds += first
+                shared.statistics.firstTokens += 1
+            }
+        }
+        sequence.lastToken = now
+        sequence.answer.append(token)
+        let ends = !sequence.request.ignoresEnd && tokenizer.endTokens.contains(token)
+        if !ends { sequence.held += sequence.text.append(tokenizer.bytes(token)) }
+        let isLast = ends || sequence.answer.count >= sequence.maxTokens
+        if isLast { sequence.held += sequence.text.finish() }
+        let (text, stopped) = Self.release(&sequence.held, stop: sequence.request.stop, all: isLast)
+        var probability: Double?, alternatives: [TokenProbability] = []
+        if let original, let count = sequence.request.alternatives {
+            (probability, alternatives) = Sampler.logProbabilities(
+                original, token: token, count: count)
+        }
+        sequence.continuation.yield(
+            .token(text: text, id: token, probability: probability, alternatives: alternatives))
+        if ends || stopped { return .stop }
+        return isLast ? .length : nil
+    }
+
+    /// Takes out the text that can be shown: up to a stop string, and without an end that one could
+    /// begin with.
+    package static func release(_ held: inout String, stop: [String], all: Bool) -> (
+        text: String, stopped: Bool
+    ) {
+        guard !stop.isEmpty else {
+            defer { held = "" }
+            return (held, false)
+        }
+        if let found = stop.filter({ !$0.isEmpty }).compactMap({ held.range(of: $0) }).min(by: {
+            $0.lowerBound < $1.lowerBound
+        }) {
+            defer { held = "" }
+            return (String(held[..<found.lowerBound]), true)
+        }
+        var keep = 0
+        if !all {
+            for word in stop {
+                for length in stride(from: min(word.count, held.count), to: keep, by: -1)
+                where word.hasPrefix(held.suffix(length)) { keep = max(keep, length) }
+            }
+        }
+        let text = String(held.dropLast(keep))
+        held = String(held.suffix(keep))
+        return (text, false)
+    }
+}
