@@ -1,0 +1,63 @@
+import ArgumentParser
+import Mneme
+import MnemeBase
+import MnemeStore
+
+extension AuditCommand {
+    struct List: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Show the last entries.")
+        @OptionGroup var store: StoreFileOptions
+        @Option(help: "So many.") var limit = 20
+        @Option(
+            help: ArgumentHelp(
+                "Only of this principal, such as local or key:NAME.", valueName: "name"))
+        var principal: String?
+        @Option(help: ArgumentHelp("Only where this memory was read or changed.", valueName: "id"))
+        var memory: String?
+        @Flag(help: "Only refusals.") var refused = false
+        @Flag(help: "Print JSON.") var json = false
+
+        func run() async throws {
+            guard (1...100_000).contains(limit) else {
+                throw InputError("The limit lies between 1 and 100000.")
+            }
+            let wanted = try memory.map { text in
+                guard let id = CubeID(text) else {
+                    throw InputError("'\(text)' is not a memory's id.")
+                }
+                return id
+            }
+            var found: [AuditEntry] = []
+            try AuditCommand.forEachPage(try store.open(), after: 0) { page in
+                found += page.filter { entry in
+                    (principal == nil || entry.principal == principal)
+                        && (!refused || entry.outcome == .refused)
+                        && (wanted.map(entry.cubes.contains) ?? true)
+                }
+                if found.count > limit { found.removeFirst(found.count - limit) }
+                return true
+            }
+            if json { return print(try OperationTable.encode(found, pretty: true)) }
+            if found.isEmpty { print("There are no such entries.") }
+            for entry in found {
+                let whose =
+                    entry.owner.map { $0.tenant == "default" ? $0.user : "\($0.tenant)/\($0.user)" }
+                    ?? "-"
+                let what =
+                    entry.count == 1 && !entry.cubes.isEmpty
+                    ? entry.cubes[0].description
+                    : entry.count == 0 ? "-" : "\(entry.count) memories"
+                let note = [
+                    entry.outcome == .done ? nil : entry.outcome.rawValue.uppercased(),
+                    entry.detail, entry.reason,
+                ].compactMap(\.self).joined(
+                    separator: "; ")
+                print(
+                    Terminal.line(
+                        "\(entry.position)  \(DateText.format(entry.time))  \(entry.principal)  \(entry.operation)  user \(whose)  \(what)\(note.isEmpty ? "" : "  " + note)"
+                    )
+                )
+            }
+        }
+    }
+}

@@ -1,0 +1,57 @@
+import ArgumentParser
+import Foundation
+import Mneme
+import MnemeBase
+import MnemeStore
+
+extension AuditCommand {
+    struct Shorten: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Move old entries to a file.",
+            discussion:
+                "A signature stands in their place, so that the rest, and every memory's history, can be verified as before. Keep the file."
+        )
+        @OptionGroup var store: StoreFileOptions
+        @Option(help: ArgumentHelp("What is older goes, such as 2026-01-01.", valueName: "date"))
+        var before: String
+        @Option(
+            name: .customLong("to"),
+            help: ArgumentHelp(
+                "The file, as JSON lines; it must not be there yet.", valueName: "file")) var file: String
+
+        func run() async throws {
+            guard let time = DateText.parse(before) else {
+                throw InputError("'\(before)' is no date such as 2026-01-01.")
+            }
+            guard try AtomicFile.write(Data(), to: file, .ifAbsent) else {
+                throw InputError("\(file) is there already.")
+            }
+            guard let handle = FileHandle(forWritingAtPath: file) else {
+                throw FileError(file)
+            }
+            let count: Int, store: SQLiteMemoryStore
+            do {
+                store = try self.store.open()
+                count = try store.shortenAudit(before: time, by: AuditCommand.caller) { page in
+                    // On disk before anything is taken away.
+                    do {
+                        for entry in page {
+                            try handle.write(
+                                contentsOf: Data((OperationTable.encode(entry) + "\n").utf8))
+                        }
+                        try handle.synchronize()
+                    } catch {
+                        throw FileError(file).adding("Nothing was taken away.")
+                    }
+                }
+            } catch {
+                unlink(file)
+                throw error
+            }
+            if count == 0 { unlink(file) }
+            // From here on the file holds what the store does not, whatever happens.
+            if count > 0 { try store.compact() }
+            print(count == 0 ? "Nothing is older." : "\(count) entries are in \(file).")
+        }
+    }
+}

@@ -1,0 +1,53 @@
+import ArgumentParser
+import Foundation
+import Mneme
+
+/// verify-erasure: is what was erased still gone?
+struct VerifyErasureCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "verify-erasure",
+        abstract: "Check a report of `mneme erase --prove` against the raw files.",
+        discussion: """
+            Every byte of the store, its log and indexes, and of kept keys and values is looked through for pieces of what was erased. Other files, such as \
+            backups, can be named.
+            """)
+    @OptionGroup var store: StoreOptions
+    @Argument(help: "The report.") var report: String
+    @Argument(help: "Other files and folders to look through.") var others: [String] = []
+
+    func run() async throws {
+        guard let data = FileManager.default.contents(atPath: report) else {
+            throw InputError("\(report) cannot be read.")
+        }
+        let decoder = JSONDecoder()
+        decoder.dateDecodingStrategy = .iso8601
+        guard let proof = try? decoder.decode(ErasureProof.self, from: data), proof.version == 1
+        else {
+            throw InputError("\(report) is not a report of an erasure that this Mneme reads.")
+        }
+        if let missing = others.first(where: { !FileManager.default.fileExists(atPath: $0) }) {
+            throw InputError("\(missing) is not there.")
+        }
+        let memory = try store.open()
+        var (findings, problems) = try await memory.check(proof)
+        let more = try proof.search(others)
+        findings += more
+        problems += more.filter { !$0.places.isEmpty }.map {
+            "\($0.path) holds pieces of it, the first at byte \($0.places[0])"
+        }
+        for problem in problems { print("WRONG  \(problem)") }
+        if problems.isEmpty {
+            print(
+                """
+                Erased \(DateText.format(proof.time)) by \(proof.principal): \(proof.erased.count) \(proof.erased.count == 1 ? "memory" : "memories"), \(proof.fingerprints.count) pieces of them. \
+                None stands in \(findings.count) files (\(findings.reduce(0) { $0 + $1.bytes } >> 10) KiB).
+                """)
+        }
+        if proof.fingerprints.isEmpty {
+            print(
+                "The memory was too short for pieces; only the store's tables were looked through.")
+        }
+        try memory.store.flush()
+        if !problems.isEmpty { throw ExitCode(1) }
+    }
+}

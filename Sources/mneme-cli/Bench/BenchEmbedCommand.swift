@@ -1,0 +1,38 @@
+import ArgumentParser
+import Foundation
+import Mneme
+import MnemeBench
+
+struct BenchEmbedCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "embed",
+        abstract: "Texts a second of the embedder, per precision, and its share of the matrix peak."
+    )
+
+    @Option(
+        help: ArgumentHelp("One text a line; a built-in sample if left out.", valueName: "file"))
+    var texts: String?
+    @Option(help: "Threads.") var threads = ProcessInfo.processInfo.activeProcessorCount
+    @Option(help: "Seconds for each measurement.") var seconds = 3.0
+    @Flag(help: "Print JSON.") var json = false
+
+    func run() async throws {
+        _ = try Home.embedder()
+        let report = try EmbedBenchmark.run(
+            folder: Home.model, textsFile: texts, threads: threads, seconds: seconds)
+        if json { return print(try OperationTable.encode(report, pretty: true)) }
+        print(
+            "\(report.texts) texts of \(String(format: "%.1f", report.meanTokens)) tokens, \(report.threads) threads, \(report.features.joined(separator: " "))"
+        )
+        print("precision  batch  texts/s  median ms  GFLOP/s  share of peak")
+        for row in report.rows {
+            print(
+                row.precision.padded(to: 10),
+                String(
+                    format: "%5d %8.1f  %9.2f  %7.0f", row.batch, row.textsPerSecond,
+                    row.medianMilliseconds,
+                    row.gigaflops),
+                row.shareOfPeak.map { String(format: "  %4.0f%%", $0 * 100) } ?? "     –")
+        }
+    }
+}

@@ -1,0 +1,64 @@
+import ArgumentParser
+import Foundation
+import Mneme
+import MnemeBase
+import MnemeBench
+import MnemeEngine
+import MnemeKV
+import MnemeModels
+
+struct BenchKVCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "kv",
+        abstract:
+            "Time to the first token of a remembered context, and memory of sequences that share a beginning."
+    )
+
+    @Argument(help: "A model's name, a GGUF file, or a folder as the hub has it.") var model =
+        "smollm2"
+    @Option(help: "Tokens of the prompt, 2000 at least.") var tokens = 4000
+    @Option(help: "Repetitions; the median counts.") var repetitions = 3
+    @Option(help: "A Redis or Valkey server to measure, too; its blocks of this prompt stay there.")
+    var remote: String?
+    @Flag(help: "Print JSON.") var json = false
+
+    func run() async throws {
+        let model = try Home.languageModel(model), folder = Home.folder + "/bench-kv-\(getpid())"
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        guard tokens >= 2000, tokens < model.decoder.configuration.contextLength, repetitions > 0
+        else {
+            throw InputError(
+                "--tokens lies between 2000 and the model's context, \(model.decoder.configuration.contextLength)."
+            )
+        }
+        let report = try await KVBenchmark.run(
+            model, tokens: tokens, repetitions: repetitions, folder: folder,
+            remote: remote.map { try RedisTier(url: $0) }
+        ) {
+            if Terminal.isInteractive(STDERR_FILENO) { Terminal.note($0) }
+        }
+        if json { return print(try OperationTable.encode(report, pretty: true)) }
+        print(
+            "\(report.model), a prompt of \(report.tokens) tokens, \(report.diskBytes / 1_048_576) MiB on disk"
+        )
+        print("                              first token   sooner")
+        let names = [
+            "anew": "computed anew", "memory": "from memory", "disk": "from disk, in its cache",
+            "disk-cold": "from disk, cold", "remote": "from the server",
+        ]
+        for row in report.rows {
+            let times =
+                row.from == "anew"
+                ? "" : String(format: "%7.0f×", report.rows[0].milliseconds / row.milliseconds)
+            print(
+                (names[row.from] ?? row.from).padded(to: 28)
+                    + String(format: "%9.1f ms", row.milliseconds) + times)
+        }
+        print(
+            String(
+                format:
+                    "%d sequences share %d tokens: %.1f MiB once, and %.1f MiB for what each has of its own",
+                report.sharing, report.sharedTokens,
+                Double(report.sharedBytes) / 1_048_576, Double(report.furtherBytes) / 1_048_576))
+    }
+}

@@ -1,0 +1,55 @@
+import ArgumentParser
+import Foundation
+import Mneme
+import MnemeBench
+
+struct BenchKernelsCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "kernels",
+        abstract:
+            "Speed of each matrix product on each instruction set of this machine, by one thread.")
+
+    @Option(help: "Columns of the product, a multiple of 16.") var outputs = 1536
+    @Option(help: "Length of a row, a multiple of 64.") var inputs = 576
+    @Option(parsing: .upToNextOption, help: "Rows of activations.") var rows = [1, 8, 64, 512]
+    @Option(help: "Seconds for each measurement.") var seconds = 0.2
+    @Flag(help: "Print JSON.") var json = false
+
+    func validate() throws {
+        guard (16...65_536).contains(outputs), outputs % 16 == 0 else {
+            throw ValidationError("--outputs is a multiple of 16, at most 65536.")
+        }
+        guard (64...65_536).contains(inputs), inputs % 64 == 0 else {
+            throw ValidationError("--inputs is a multiple of 64, at most 65536.")
+        }
+        guard rows.allSatisfy((1...4096).contains) else {
+            throw ValidationError("--rows are 1 to 4096.")
+        }
+    }
+
+    func run() throws {
+        let progress = ProgressLine()
+        let report = KernelBenchmark.run(
+            outputs: outputs, inputs: inputs, rows: rows, seconds: seconds
+        ) {
+            progress.show($0, $1, "measured")
+        }
+        progress.end()
+        if json { return print(try OperationTable.encode(report, pretty: true)) }
+        print(
+            "rows × \(inputs) × \(outputs), one thread, billions of multiply-adds a second (share of the path's peak)"
+        )
+        print("format        path    " + rows.map { "\($0) rows".leftPadded(to: 15) }.joined())
+        for start in stride(from: 0, to: report.rows.count, by: rows.count) {
+            let line = report.rows[start..<start + rows.count]
+            let cells = line.map { row in
+                let share = row.shareOfPeak.map { String(format: " (%2.0f%%)", $0 * 100) } ?? ""
+                return (String(format: "%.1f", row.gigaMultiplyAdds) + share).leftPadded(to: 15)
+            }
+            let name = line[start].format.padded(to: 14)
+            print(
+                name + line[start].path.padded(to: 8)
+                    + cells.joined())
+        }
+    }
+}

@@ -1,0 +1,48 @@
+import ArgumentParser
+import Mneme
+import MnemeBase
+import MnemeBench
+
+struct BenchLoadCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "load",
+        abstract:
+            "Many tenants at once: writers and readers for some minutes, with latencies, errors and memory.",
+        discussion: "Each client has the rights of one tenant.")
+
+    @Option(help: "Tenants, each with one user.") var tenants = 10
+    @Option(help: "Memories of each tenant before the load.") var memories = 10_000
+    @Option(help: "Clients that remember.") var writers = 8
+    @Option(help: "Memories a second of each writer.") var rate = 10.0
+    @Option(help: "Clients that recall.") var readers = 8
+    @Option(help: "Questions a second of each reader; as fast as the answers come if left out.")
+    var asks: Double?
+    @Option(help: "How long.") var minutes = 1.0
+    @Option(
+        help: ArgumentHelp(
+            "Folder for the store; a temporary one if left out. What it holds is not loaded again.",
+            valueName: "folder"
+        )) var folder: String?
+    @Flag(help: "Print JSON.") var json = false
+
+    func run() async throws {
+        guard tenants > 0, memories > 0, writers >= 0, readers >= 0, rate > 0, asks ?? 1 > 0,
+            minutes > 0,
+            writers < 1000, readers < 1000
+        else {
+            throw InputError(
+                "Tenants, memories, rate and minutes are above 0; there are fewer than 1,000 writers and readers."
+            )
+        }
+        let progress = ProgressLine()
+        let report = try await LoadBenchmark(
+            tenants: tenants, memories: memories, writers: writers, readers: readers,
+            writesPerSecond: rate,
+            asksPerSecond: asks,
+            seconds: minutes * 60, folder: folder
+        ).run(embedder: try Home.embedder()) { progress.show($0, $1, $2) }
+        progress.end()
+        if json { return print(try OperationTable.encode(report, pretty: true)) }
+        print(report.summary)
+    }
+}

@@ -1,0 +1,29 @@
+import ArgumentParser
+import Mneme
+import MnemeBench
+
+struct BenchStoreCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "store",
+        abstract: "Writes and recalls a second, with latencies, at a size of your choice.")
+
+    @Option(help: "Memories to load before recalling.") var memories = 10_000
+    @Option(help: "Single writes to time.") var writes = 500
+    @Option(help: "Questions to time.") var questions = 300
+    @Option(
+        help: ArgumentHelp(
+            "Folder for the store; a temporary one if left out.", valueName: "folder")) var folder: String?
+    @Flag(help: "Print JSON.") var json = false
+
+    func run() async throws {
+        let progress = ProgressLine()
+        let report = try await StoreBenchmark(
+            memories: memories, writes: writes, questions: questions, folder: folder,
+            key: Home.encryptionKey()
+        )
+        .run(embedder: try Home.embedder()) { progress.show($0, $1, $2) }
+        progress.end()
+        if json { return print(try OperationTable.encode(report, pretty: true)) }
+        print(report.summary)
+    }
+}

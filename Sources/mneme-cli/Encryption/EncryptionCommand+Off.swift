@@ -1,0 +1,27 @@
+import ArgumentParser
+import Mneme
+import MnemeBase
+import MnemeStore
+
+extension EncryptionCommand {
+    struct Off: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Decrypt the store: whoever reads the disk reads the memories.",
+            discussion:
+                "End other programs that use the store first. If it is interrupted, FILE.rewritten may be left, readable by anybody: repeat it, or delete that."
+        )
+        @OptionGroup var store: StoreFileOptions
+
+        func run() async throws {
+            guard let key = try Home.encryptionKey() else {
+                throw InputError(
+                    "Set the present key: MNEME_KEY_FILE, MNEME_KEY or MNEME_KEY_COMMAND.")
+            }
+            guard SQLiteMemoryStore.isEncrypted(EncryptionCommand.folders(store).store) else {
+                throw InputError("The store is not encrypted.")
+            }
+            try EncryptionCommand.rewrite(store, from: key, to: nil)
+            print("Unset the key: it is refused for a store that is not encrypted.")
+        }
+    }
+}

@@ -1,0 +1,44 @@
+import ArgumentParser
+import Foundation
+import Mneme
+import MnemeBase
+import MnemeStore
+
+extension EncryptionCommand {
+    struct On: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Encrypt the store and what was made of it.",
+            discussion:
+                "End other programs that use the store first. It is written a second time, so there must be room for that."
+        )
+        @OptionGroup var store: StoreFileOptions
+        @Option(
+            help: ArgumentHelp(
+                "The key's file; made if it is not there. The key that is set if left out.",
+                valueName: "file"))
+        var key: String?
+
+        func run() async throws {
+            let path = EncryptionCommand.folders(store).store
+            guard FileManager.default.fileExists(atPath: path) else {
+                throw InputError(
+                    "There is no store at \(path). With a key set, a new one is encrypted.")
+            }
+            guard !SQLiteMemoryStore.isEncrypted(path) else {
+                throw InputError(
+                    "\(path) is encrypted already. `mneme encryption rotate` exchanges the key.")
+            }
+            guard let used = try key.map(EncryptionCommand.key) ?? Home.encryptionKey() else {
+                throw InputError(
+                    "Which key? --key FILE makes one, or set MNEME_KEY_FILE, MNEME_KEY or MNEME_KEY_COMMAND."
+                )
+            }
+            try EncryptionCommand.rewrite(store, from: nil, to: used)
+            if let key, ProcessInfo.processInfo.environment["MNEME_KEY_FILE"] != key {
+                print(
+                    "From now on: export MNEME_KEY_FILE=\(key.hasPrefix("/") ? key : FileManager.default.currentDirectoryPath + "/" + key)"
+                )
+            }
+        }
+    }
+}

@@ -1,0 +1,48 @@
+import ArgumentParser
+import Foundation
+import Mneme
+import MnemeBase
+import MnemeKV
+import MnemeStore
+
+extension EncryptionCommand {
+    struct Rotate: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Exchange the key. The old one opens nothing then.",
+            discussion: """
+                The key that is set opens the store. It encrypts only the keys that the files are encrypted with, so this takes an instant, and running \
+                programs go on. Who had the old key and an old copy of the files has these file keys: --rewrite makes new ones, and writes everything again.
+                """)
+        @OptionGroup var store: StoreFileOptions
+        @Option(
+            name: .customLong("to"),
+            help: ArgumentHelp("The new key's file; made if it is not there.", valueName: "file"))
+        var file: String
+        @Flag(help: "Also write all files again, under new file keys. End other programs first.")
+        var rewrite = false
+
+        func run() async throws {
+            guard let old = try Home.encryptionKey() else {
+                throw InputError(
+                    "Set the present key: MNEME_KEY_FILE, MNEME_KEY or MNEME_KEY_COMMAND.")
+            }
+            let (path, kv, _) = EncryptionCommand.folders(store)
+            guard SQLiteMemoryStore.isEncrypted(path) else {
+                throw InputError("\(path) is not encrypted. `mneme encryption on` encrypts it.")
+            }
+            let new = try EncryptionCommand.key(in: file)
+            guard new != old else { throw InputError("\(file) holds the present key.") }
+            if rewrite {
+                try EncryptionCommand.rewrite(store, from: old, to: new)
+            } else {
+                // The store first: if the cache fails, it can be deleted.
+                try SQLiteMemoryStore.exchangeKey(path, from: old, to: new)
+                if let kv { try KVFolder.exchangeKey(kv, from: old, to: new) }
+                print("\(path): the key is exchanged.")
+            }
+            print(
+                "From now on: export MNEME_KEY_FILE=\(file.hasPrefix("/") ? file : FileManager.default.currentDirectoryPath + "/" + file)"
+            )
+        }
+    }
+}

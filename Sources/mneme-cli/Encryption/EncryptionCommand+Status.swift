@@ -1,0 +1,36 @@
+import ArgumentParser
+import Foundation
+import Mneme
+import MnemeKV
+import MnemeStore
+
+extension EncryptionCommand {
+    struct Status: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Say what is encrypted, and whether the key that is set opens it.")
+        @OptionGroup var store: StoreFileOptions
+
+        func run() async throws {
+            let (path, kv, _) = EncryptionCommand.folders(store), key = try Home.encryptionKey()
+            guard FileManager.default.fileExists(atPath: path) else {
+                return print(
+                    "There is no store at \(path) yet; it will \(key == nil ? "not " : "")be encrypted."
+                )
+            }
+            guard SQLiteMemoryStore.isEncrypted(path) else {
+                return print(
+                    "\(path) is not encrypted. `mneme encryption on --key FILE` encrypts it\(key == nil ? "" : " with the key that is set")."
+                )
+            }
+            print("\(path) is encrypted.")
+            guard let key else {
+                return print("No key is set: set MNEME_KEY_FILE, MNEME_KEY or MNEME_KEY_COMMAND.")
+            }
+            _ = try SQLiteMemoryStore(
+                path: path, analyzer: MemoryOS.analyzerVersion, auditKey: Home.signingKey(),
+                key: key)
+            if let kv { _ = try KVFolder(path: kv, key: key) }
+            print("The key that is set opens it.")
+        }
+    }
+}

@@ -1,0 +1,62 @@
+import ArgumentParser
+import Foundation
+import MnemeBase
+import MnemeKV
+import MnemeSeal
+import MnemeStore
+
+/// encryption: whether what lies on disk can be read without a key.
+struct EncryptionCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "encryption", abstract: "Encrypt what lies on disk, and exchange the key.",
+        discussion: """
+            The store, its log and indexes, and computed keys and values are encrypted (AES-256-GCM) once this is on. The key is 64 hexadecimal digits. \
+            Every command takes it from the file that MNEME_KEY_FILE names, from MNEME_KEY, or from what MNEME_KEY_COMMAND prints (`pass show mneme`). \
+            Without the key nobody reads the memories again: keep a copy elsewhere. A new store is encrypted if there is a key. \
+            Not encrypted: models, API keys (hashes), signing keys, subscriptions to vaults with their servers' keys, names of kept blocks (hashes of what they \
+            hold), files that you export.
+            """,
+        subcommands: [Status.self, On.self, Rotate.self, Off.self], defaultSubcommand: Status.self)
+
+    /// Where the store lies, its indexes, and the keys and values that go with the usual one.
+    static func folders(_ store: StoreFileOptions) -> (
+        store: String, kv: String?, index: String
+    ) {
+        let path = store.store ?? Home.store
+        return (
+            path,
+            store.store == nil && FileManager.default.fileExists(atPath: Home.kv) ? Home.kv : nil,
+            path + ".index"
+        )
+    }
+
+    /// Reads a key from a file, or makes it and the file.
+    static func key(in file: String) throws -> EncryptionKey {
+        if FileManager.default.fileExists(atPath: file) { return try Home.encryptionKey(at: file) }
+        let key = EncryptionKey()
+        // Of two processes that make the file at once, one's key stays.
+        guard try AtomicFile.write(Data((key.text + "\n").utf8), to: file, .ifAbsent) else {
+            return try Home.encryptionKey(at: file)
+        }
+        print(
+            "A new key is in \(file). Without it nobody reads the memories again: keep a copy elsewhere."
+        )
+        return key
+    }
+
+    static func rewrite(
+        _ store: StoreFileOptions, from old: EncryptionKey?, to new: EncryptionKey?
+    ) throws {
+        let (path, kv, index) = folders(store), line = ProgressLine()
+        let pages = try SQLiteMemoryStore.rewrite(path, from: old, to: new) { done, total in
+            line.show(done, total, "pages")
+        }
+        line.end()
+        // They are made again from the store.
+        try? FileManager.default.removeItem(atPath: index)
+        let blocks = try kv.map { try KVFolder.rewrite($0, from: old, to: new) } ?? 0
+        print(
+            "\(path): \(pages) pages \(new == nil ? "decrypted" : "encrypted")\(blocks > 0 ? ", and \(blocks) blocks of keys and values" : "")."
+        )
+    }
+}

@@ -1,0 +1,49 @@
+import Crypto
+import Foundation
+import Mneme
+import MnemeBase
+
+extension Home {
+    static var auditKey: String {
+        ProcessInfo.processInfo.environment["MNEME_AUDIT_KEY"] ?? folder + "/audit.key"
+    }
+
+    /// The key that signs the audit log; made when it is first needed.
+    static func signingKey() throws -> Curve25519.Signing.PrivateKey {
+        try signingKey(at: auditKey)
+    }
+
+    /// Signs packages.
+    static let packageKey = folder + "/vault.key"
+    /// What opens and signs packages again; a key that is not there is not made.
+    static var packageKeys: PackageKeys {
+        PackageKeys(
+            signing: FileManager.default.fileExists(atPath: packageKey)
+                ? try? signingKey(at: packageKey) : nil,
+            passphrase: VaultCommand.Passphrase.ofEnvironment)
+    }
+
+    /// An Ed25519 key that lies in a file; made when it is first needed.
+    static func signingKey(at path: String) throws -> Curve25519.Signing.PrivateKey {
+        if !FileManager.default.fileExists(atPath: path) {
+            do {
+                try Privacy.makeFolder(parent(of: path))
+                // Of two processes that are the first, one's key stays.
+                try AtomicFile.write(
+                    Curve25519.Signing.PrivateKey().rawRepresentation, to: path, .ifAbsent)
+            } catch let error as FileError {
+                throw InputError(
+                    "\(error.description) It would hold a key; MNEME_AUDIT_KEY names another place for that of the audit log."
+                )
+            }
+        }
+        guard let data = FileManager.default.contents(atPath: path),
+            let key = try? Curve25519.Signing.PrivateKey(rawRepresentation: data)
+        else {
+            throw InputError(
+                "\(path) is not a key of 32 bytes. Restore it, or remove it: a new one is made, and older signatures are then of another key."
+            )
+        }
+        return key
+    }
+}

@@ -1,0 +1,79 @@
+import Foundation
+import Mneme
+import MnemeBase
+import MnemeEmbedding
+import MnemeEngine
+import MnemeHub
+import MnemeKV
+import MnemeModels
+
+/// Where things lie on this machine.
+enum Home {
+    static var folder: String {
+        ProcessInfo.processInfo.environment["MNEME_HOME"] ?? NSHomeDirectory() + "/.mneme"
+    }
+    static var store: String { folder + "/memory.db" }
+    /// Keys of the HTTP interface.
+    static var keys: String { folder + "/keys.json" }
+
+    /// Takes from others what they could do with a folder that an earlier version made, if it is
+    /// this user's.
+    static func makePrivate() {
+        // The user's own folder is for other things, too.
+        let isOwn = ["/audit.key", "/memory.db"].contains {
+            FileManager.default.fileExists(atPath: folder + $0)
+        }
+        guard isOwn, URL(fileURLWithPath: folder).standardizedFileURL.path != NSHomeDirectory()
+        else { return }
+        Privacy.tighten(folder)
+    }
+
+    static var models: String { folder + "/models" }
+    static var kv: String { folder + "/kv" }
+    static func kvFolder(limit: Int? = nil) throws -> KVFolder {
+        try KVFolder(path: kv, limit: limit, key: encryptionKey())
+    }
+    static var model: String { EmbedderChoice.miniLMFolder }
+
+    /// A model by its name among the models, or by the path of a file or folder.
+    static func languageModel(_ name: String, context: Int? = nil, threads: Int? = nil) throws
+        -> LanguageModel
+    {
+        try LanguageModel(path: languageModelPath(name), context: context, threads: threads)
+    }
+
+    /// The tokenizer of a model that lies here under this name, or whose file is called so.
+    static func tokenizer(_ name: String) -> (any Tokenizer)? {
+        if let path = try? languageModelPath(name), let source = try? ModelSource(path: path) {
+            return try? source.tokenizer()
+        }
+        for folder in (try? FileManager.default.contentsOfDirectory(atPath: models)) ?? [] {
+            let file = "\(models)/\(folder)/\(name).gguf"
+            if FileManager.default.fileExists(atPath: file) {
+                return try? ModelSource(path: file).tokenizer()
+            }
+        }
+        return nil
+    }
+
+    static func languageModelPath(_ name: String) throws -> String {
+        if name.hasSuffix(".gguf") || name.hasPrefix(".") || name.hasPrefix("/") { return name }
+        // A hub name is found by its last part, under which it was fetched.
+        let known = ModelWheel.all.first { $0.name == name }?.folder
+        let folder =
+            models + "/"
+            + (known ?? String(name.split(separator: "/").last ?? "").replacing(":", with: "-"))
+        if FileManager.default.fileExists(atPath: folder) { return folder }
+        if FileManager.default.fileExists(atPath: name) { return name }
+        throw ModelError(
+            .missingFile,
+            "There is no model '\(name)' in \(models). `mneme pull \(name)` fetches it; `mneme models` lists what is there."
+        )
+    }
+
+    static var hasEmbedder: Bool {
+        FileManager.default.fileExists(atPath: model + "/model.safetensors")
+    }
+
+    static func embedder() throws -> LazyEmbedder { try EmbedderChoice.miniLM(in: model) }
+}

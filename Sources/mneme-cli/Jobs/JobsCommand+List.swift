@@ -1,0 +1,32 @@
+import ArgumentParser
+import MnemeBase
+import MnemeEngine
+import MnemeStore
+
+extension JobsCommand {
+    struct List: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "List jobs, the latest first.")
+        @OptionGroup var store: StoreFileOptions
+        @Option(
+            help: ArgumentHelp(
+                "Only those: waiting, running, done, dead, cancelled.", valueName: "state"))
+        var state: String?
+        @Option(help: "So many.") var limit = 50
+        @Flag(help: "Print JSON.") var json = false
+
+        func run() async throws {
+            let wanted = state.flatMap(Job.State.init(rawValue:))
+            guard (state == nil) == (wanted == nil) else {
+                throw InputError("A state is waiting, running, done, dead or cancelled.")
+            }
+            guard (1...100_000).contains(limit) else {
+                throw InputError("The limit lies between 1 and 100000.")
+            }
+            try JobsCommand.show(
+                try store.open().jobs(
+                    in: wanted.map { [$0] } ?? Set(Job.State.allCases), limit: limit,
+                    by: JobsCommand.caller),
+                json: json)
+        }
+    }
+}

@@ -1,0 +1,47 @@
+import ArgumentParser
+import Foundation
+import Mneme
+import MnemeChat
+import MnemeEngine
+import MnemeServer
+
+extension JobsCommand {
+    struct Run: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Do what is due, here and now.")
+        @OptionGroup var store: StoreOptions
+        @Option(
+            help:
+                "A language model for jobs that need one: its name, a GGUF file, or a folder as the hub has it."
+        )
+        var model: String?
+        @OptionGroup var oracle: OracleOptions
+        @OptionGroup var kv: KVOptions
+
+        func run() async throws {
+            let language = try model.map { name in
+                let model = try Home.languageModel(name)
+                return (model: model, engine: try kv.engine(model))
+            }
+            defer { language?.engine.close() }
+            let asked = try oracle.remote() ?? language.map { EngineOracle($0.model, $0.engine) }
+            let memory = try store.open()
+            if let asked { memory.attach(oracle: asked) }
+            if let language {
+                let keys = try KeyFile(path: Home.keys)
+                memory.attach(
+                    promoter: ProfilePromoter(language.model, language.engine) { keys.principals })
+            }
+            let runner = JobRunner(memory), start = Date()
+            let count = try await runner.drain()
+            await memory.close(deadline: .zero)
+            let ended = try memory.store.jobs(
+                in: [.done, .dead, .waiting], limit: 1_000, by: .local
+            ).filter {
+                $0.started.map { $0 >= start } ?? false
+            }
+            for job in ended.reversed() { print(JobsCommand.line(job)) }
+            if count == 0 { print("Nothing is due.") }
+            if ended.contains(where: { $0.state != .done }) { throw ExitCode(1) }
+        }
+    }
+}

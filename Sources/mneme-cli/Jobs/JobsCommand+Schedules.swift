@@ -1,0 +1,21 @@
+import ArgumentParser
+import Mneme
+
+extension JobsCommand {
+    struct Schedules: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "List schedules.")
+        @OptionGroup var store: StoreFileOptions
+        @Flag(help: "Print JSON.") var json = false
+
+        func run() async throws {
+            let schedules = try store.open().schedules(by: JobsCommand.caller)
+            if json { return print(try OperationTable.encode(schedules, pretty: true)) }
+            if schedules.isEmpty { print("Nothing is scheduled.") }
+            for schedule in schedules {
+                print(
+                    "\(schedule.name)  '\(schedule.cron)'  \(schedule.job.kind)  next \(schedule.cron.next(after: schedule.last).map(DateText.format) ?? "never")"
+                )
+            }
+        }
+    }
+}

@@ -1,0 +1,18 @@
+import ArgumentParser
+import MnemeStore
+
+extension JobsCommand {
+    struct Show: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Show one job.")
+        @OptionGroup var store: StoreFileOptions
+        @Argument(help: "The job's number.") var id: Int64
+        @Flag(help: "Print JSON.") var json = false
+
+        func run() async throws {
+            guard let job = try store.open().job(id, by: JobsCommand.caller) else {
+                throw StoreError(.notFound, "There is no job \(id).")
+            }
+            try JobsCommand.show([job], json: json)
+        }
+    }
+}

@@ -1,0 +1,15 @@
+import ArgumentParser
+import MnemeStore
+
+extension JobsCommand {
+    struct Unschedule: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Take a schedule away.")
+        @OptionGroup var store: StoreFileOptions
+        @Argument(help: "Its name.") var name: String
+
+        func run() async throws {
+            try store.open().removeSchedule(name, by: JobsCommand.caller)
+            print("Taken away.")
+        }
+    }
+}

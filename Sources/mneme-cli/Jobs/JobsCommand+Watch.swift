@@ -1,0 +1,33 @@
+import ArgumentParser
+import Foundation
+import MnemeEngine
+import MnemeStore
+
+extension JobsCommand {
+    struct Watch: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Show what becomes of jobs as it happens, until Control-C.")
+        @OptionGroup var store: StoreFileOptions
+
+        func run() async throws {
+            let store = try store.open()
+            var seen: [Int64: Job] = [:], isFirst = true
+            while true {
+                for job in try store.jobs(
+                    in: Set(Job.State.allCases), limit: 200, by: JobsCommand.caller
+                ).reversed() {
+                    var shown = job
+                    // A lease that is renewed is no news.
+                    shown.leaseEnd = nil
+                    if seen[job.id] != shown, !isFirst || !job.state.isFinal {
+                        print(JobsCommand.line(job))
+                    }
+                    seen[job.id] = shown
+                }
+                fflush(nil)
+                isFirst = false
+                try await Task.sleep(for: .seconds(1))
+            }
+        }
+    }
+}

@@ -1,0 +1,38 @@
+import ArgumentParser
+import Mneme
+import MnemeEngine
+import MnemeStore
+
+extension JobsCommand {
+    /// What is to be done, and for whom.
+    struct Work: ParsableArguments {
+        @Argument(
+            help: "The kind: \(Maintainers.standard.map(\.kind.rawValue).joined(separator: ", ")).")
+        var kind: String
+        @Option(help: "Whose memories; everybody's if left out.") var user: String?
+        @Option(help: "The user's tenant.") var tenant: String?
+        @Option(
+            name: [.customShort("a"), .customLong("argument")],
+            help: ArgumentHelp(
+                "Such as days=90. May be given several times.", valueName: "name=value"))
+        var arguments: [String] = []
+        @Option(help: "Higher ones go first; from 10 on even while callers wait.") var priority = 0
+
+        func job() throws -> Job {
+            let known = try Maintainers.standard.require(JobKind(rawValue: kind)).kind
+            guard tenant == nil || user != nil else {
+                throw InputError("A tenant's jobs are for one of its users: say which with --user.")
+            }
+            var given: [String: String] = [:]
+            for text in arguments {
+                let parts = text.split(separator: "=", maxSplits: 1).map(String.init)
+                guard parts.count == 2 else { throw InputError("An argument looks like days=90.") }
+                given[parts[0]] = parts[1]
+            }
+            return try MemoryOS.job(
+                known, owner: user.map { Owner(tenant: tenant ?? "default", user: $0) },
+                arguments: given,
+                priority: priority)
+        }
+    }
+}

@@ -1,0 +1,46 @@
+import ArgumentParser
+import Foundation
+import Mneme
+import MnemeStore
+
+/// jobs: work behind the answers.
+struct JobsCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "jobs", abstract: "Show and look after work that is done behind the answers.",
+        discussion: """
+            Jobs are in the store and survive every crash. `mneme serve` does them; without a server, `mneme jobs run` does what is due. Kinds:
+
+            \(Maintainers.standard.map { "  \($0.kind.rawValue): \($0.help)" }.joined(separator: "\n"))
+            """,
+        subcommands: [
+            List.self, Show.self, Add.self, Run.self, Retry.self, Cancel.self, Watch.self,
+            Schedule.self,
+            Unschedule.self, Schedules.self,
+        ], defaultSubcommand: List.self)
+
+    static let caller = Caller(.local, operation: "jobs")
+
+    static func line(_ job: Job) -> String {
+        let whose =
+            job.owner.map { $0.tenant == "default" ? $0.user : "\($0.tenant)/\($0.user)" } ?? "all"
+        var when = "due \(DateText.format(job.due))"
+        if let started = job.started {
+            when = "\(job.state == .running ? "since" : "began") \(DateText.format(started))"
+        }
+        if job.state == .waiting, job.attempts > 0 { when = "again \(DateText.format(job.due))" }
+        let attempts =
+            job.attempts > 1 || job.state == .dead
+            ? "  attempt \(job.attempts) of \(job.maximumAttempts)" : ""
+        let given = job.arguments.sorted { $0.key < $1.key }.map { " \($0.key)=\($0.value)" }
+            .joined()
+        return Terminal.line(
+            "\(job.id)  \(job.state.rawValue.padded(to: 9))  \(job.kind)\(given)  user \(whose)  \(when)\(attempts)"
+                + (job.message.map { "  " + $0 } ?? ""))
+    }
+
+    static func show(_ jobs: [Job], json: Bool) throws {
+        if json { return print(try OperationTable.encode(jobs, pretty: true)) }
+        if jobs.isEmpty { print("There are no such jobs.") }
+        for job in jobs { print(line(job)) }
+    }
+}

@@ -1,0 +1,31 @@
+import ArgumentParser
+import MnemeBase
+import MnemeKV
+
+extension KVCommand {
+    struct Erase: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Delete keys and values, and all that follow them.")
+        @Argument(help: "The name of a text, or its beginning: what it alone has is deleted.")
+        var name: String?
+        @Flag(help: "Delete all.") var all = false
+        @Option(help: "Delete what was made with this memory in the text.") var memory: String?
+
+        func run() async throws {
+            guard [name != nil, all, memory != nil].count(where: { $0 }) == 1 else {
+                throw InputError("Give a name, --memory ID or --all.")
+            }
+            let folder = try KVCommand.folder(), count: Int
+            if let name {
+                // What others begin with stays.
+                count = try folder.erase(text: folder.find(name))
+                guard count > 0 else {
+                    throw InputError("Other texts begin with all of it. Erase them first.")
+                }
+            } else {
+                count = try folder.erase { all || $0.sources.contains(memory ?? "") }
+            }
+            print("\(count) block\(count == 1 ? "" : "s") deleted")
+        }
+    }
+}

@@ -1,0 +1,15 @@
+import ArgumentParser
+import MnemeKV
+
+extension KVCommand {
+    struct Export: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Write a text's keys and values into one file, for another machine.")
+        @Argument(help: "The name, or its beginning.") var name: String
+        @Argument(help: "The file to write.") var file: String
+        func run() async throws {
+            let folder = try KVCommand.folder()
+            try folder.export(folder.find(name), to: file)
+        }
+    }
+}

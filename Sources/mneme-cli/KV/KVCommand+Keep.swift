@@ -1,0 +1,52 @@
+import ArgumentParser
+import Mneme
+import MnemeKV
+import MnemeStore
+import MnemeText
+
+extension KVCommand {
+    struct Keep: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract:
+                "Make a text's keys and values a memory: with an owner, a history, and edges to the memories that it was made of.",
+            discussion: """
+                They are not trimmed any more. `mneme get`, `list` and `history` show the memory; it is no saying, so `recall` does not. \
+                `mneme erase` of it, or of a memory that it was made of, deletes the keys and values, too.
+                """)
+        @Argument(help: "The name, or its beginning.") var name: String
+        @Option(help: "Whose memory it is.") var user = "default"
+        @Option(help: "An organisation or deployment.") var tenant = "default"
+        @OptionGroup var store: StoreOptions
+        @Flag(help: "Print JSON.") var json = false
+
+        func run() async throws {
+            let folder = try KVCommand.folder(), hash = try folder.find(name),
+                chain = try folder.chain(hash),
+                names = Set(chain)
+            let entries = folder.entries().filter { names.contains($0.hash) }
+            guard let end = entries.last, entries.count == chain.count else {
+                throw KVError.absent(name)
+            }
+            let tokens = entries.flatMap(\.tokens),
+                text = Home.tokenizer(end.model)?.decode(tokens) ?? ""
+            let reference = ActivationReference(
+                block: hash.description, model: end.model, modelHash: end.modelHash.description,
+                tokens: tokens.count,
+                bytes: entries.reduce(0) { $0 + $1.bytes },
+                sources: Set(entries.flatMap(\.sources)).sorted())
+            let memory = try StoreOptions.open(store: store.store, noEmbedder: true)
+            let cube = try await memory.keep(
+                reference,
+                text: text.contains { !$0.isWhitespace }
+                    ? String(text.prefix(400)) : "Keys and values of \(end.model)",
+                scope: Scope(tenant: tenant, user: user),
+                by: Caller(.local, operation: "kv keep"))
+            try folder.setPinned(hash, true)
+            await memory.close()
+            if json { return print(try OperationTable.encode(cube, pretty: true)) }
+            print(
+                "\(cube.id)  \(tokens.count) tokens, \(reference.bytes / 1_048_576) MiB, kept until `mneme erase \(cube.id)`"
+            )
+        }
+    }
+}

@@ -1,0 +1,45 @@
+import ArgumentParser
+import Foundation
+import Mneme
+import MnemeKV
+import MnemeText
+
+extension KVCommand {
+    struct List: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Texts whose keys and values are on disk, the last used first.")
+        @Flag(help: "Print JSON.") var json = false
+
+        func run() async throws {
+            let folder = try KVCommand.folder(), texts = Text.all(folder)
+            if json { return print(try OperationTable.encode(texts.map(\.text), pretty: true)) }
+            if texts.isEmpty {
+                return print(
+                    "No keys and values are kept in \(folder.path). `mneme chat`, `generate` and `serve` keep them by themselves."
+                )
+            }
+            print("name          tokens      size  last used           begins")
+            let models = Set(texts.map(\.text.model)),
+                tokenizers = Dictionary(
+                    uniqueKeysWithValues: models.map { ($0, Home.tokenizer($0)) })
+            for (text, chain) in texts {
+                let start =
+                    tokenizers[text.model]??.decode(chain.prefix(4).flatMap(\.tokens)) ?? text.model
+                let line = start.split(whereSeparator: \.isWhitespace).joined(separator: " ")
+                let when = text.lastUse.formatted(
+                    .iso8601.year().month().day().dateTimeSeparator(.space).time(
+                        includingFractionalSeconds: false))
+                let numbers = String(
+                    format: "%7d %5.1f MiB", text.tokens, Double(text.bytes) / 1_048_576)
+                print(
+                    "\(text.id) \(numbers)  \(when.prefix(16))\(text.isPinned ? " * " : "   ")\(line.prefix(max(20, Terminal.width - 52)))"
+                )
+            }
+            let blocks = Set(texts.flatMap { $0.chain.map(\.hash) }).count,
+                bytes = folder.entries().reduce(0) { $0 + $1.bytes }
+            print(
+                "\(texts.count) text\(texts.count == 1 ? "" : "s"), \(blocks) blocks, \(bytes / 1_048_576) MiB; beginnings that texts share are kept once\(texts.contains { $0.text.isPinned } ? "; * is pinned" : "")"
+            )
+        }
+    }
+}

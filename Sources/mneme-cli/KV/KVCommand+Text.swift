@@ -1,0 +1,31 @@
+import Foundation
+import MnemeKV
+
+extension KVCommand {
+    /// A text: the end of a chain, and all before it.
+    struct Text: Encodable {
+        var id: String
+        var model: String
+        var tokens: Int
+        var bytes: Int
+        var lastUse: Date
+        var isPinned: Bool
+        var sources: [String]
+
+        static func all(_ folder: KVFolder) -> [(text: Text, chain: [KVFolder.Entry])] {
+            let entries = folder.entries(), parents = Set(entries.map(\.parent))
+            let known = Dictionary(entries.map { ($0.hash, $0) }) { first, _ in first }
+            return entries.filter { !parents.contains($0.hash) }.map { end in
+                var chain = [end]
+                while let before = known[chain[0].parent] { chain.insert(before, at: 0) }
+                let text = Text(
+                    id: String(end.hash.description.prefix(12)), model: end.model,
+                    tokens: end.position + end.tokens.count,
+                    bytes: chain.reduce(0) { $0 + $1.bytes }, lastUse: end.lastUse,
+                    isPinned: end.isPinned,
+                    sources: end.sources)
+                return (text, chain)
+            }.sorted { $0.text.lastUse > $1.text.lastUse }
+        }
+    }
+}

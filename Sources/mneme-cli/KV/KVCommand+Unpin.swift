@@ -1,0 +1,13 @@
+import ArgumentParser
+import MnemeKV
+
+extension KVCommand {
+    struct Unpin: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Let a text be trimmed again.")
+        @Argument(help: "The name, or its beginning.") var name: String
+        func run() async throws {
+            let folder = try KVCommand.folder()
+            try folder.setPinned(folder.find(name), false)
+        }
+    }
+}

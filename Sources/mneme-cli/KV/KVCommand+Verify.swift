@@ -1,0 +1,24 @@
+import ArgumentParser
+import Foundation
+import MnemeKV
+
+extension KVCommand {
+    struct Verify: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Read all blocks and compare their checksums. Ends with 1 if one is damaged.")
+        @Flag(help: "Delete damaged blocks; they are computed again when needed.") var repair =
+            false
+
+        func run() async throws {
+            let line = ProgressLine(),
+                result = try KVCommand.folder().verify { line.show($0, $1, "blocks") }
+            line.end()
+            print("\(result.sound) block\(result.sound == 1 ? " is" : "s are") sound")
+            for path in result.damaged {
+                if repair { unlink(path) }
+                Terminal.error("\(path) is damaged\(repair ? "; deleted" : "")")
+            }
+            if !result.damaged.isEmpty, !repair { throw ExitCode(1) }
+        }
+    }
+}

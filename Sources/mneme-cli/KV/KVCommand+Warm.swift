@@ -1,0 +1,60 @@
+import ArgumentParser
+import Foundation
+import MnemeBase
+import MnemeEngine
+import MnemeKV
+
+extension KVCommand {
+    struct Warm: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Compute the keys and values of a text before it is asked about.",
+            discussion: """
+                A prompt that begins with the text then starts at once, also after a restart. With --system the text is the system message of a \
+                chat, as `mneme chat --system` and the chat endpoint write it.
+                """)
+        @Argument(help: "A text file; - reads standard input.") var file: String
+        @Flag(help: "As the system message of a chat.") var system = false
+        @Flag(help: "Also keep it from being trimmed.") var pin = false
+        @OptionGroup var language: LanguageModelOptions
+        @OptionGroup var kv: KVOptions
+
+        func run() async throws {
+            guard
+                let data = file == "-"
+                    ? FileHandle.standardInput.readDataToEndOfFile()
+                    : FileManager.default.contents(atPath: file),
+                let text = String(validating: data, as: UTF8.self)  // all of it: Foundation drops a byte order mark
+            else { throw InputError("\(file) cannot be read as UTF-8 text.") }
+            guard kv.kvDisk > 0 else { throw InputError("With --kv-disk 0 nothing can be kept.") }
+            let model = try language.open()
+            let tokens = system ? try model.tokens(ofSystem: text) : model.tokens(of: text)
+            guard tokens.count >= KVShape.blockTokens else {
+                throw InputError(
+                    "The text has \(tokens.count) tokens; fewer than \(KVShape.blockTokens) are computed sooner than read."
+                )
+            }
+            let engine = try kv.engine(model)
+            var request = GenerationRequest(prompt: tokens)
+            request.maxTokens = 1
+            request.ignoresEnd = true
+            for try await event in try engine.generate(request) {
+                if case .finished(_, let usage) = event { Terminal.note(usage.summary) }
+            }
+            engine.close()
+            let folder = try KVCommand.folder()
+            guard
+                let kept = Text.all(folder).first(where: {
+                    $0.chain.flatMap(\.tokens).starts(with: tokens)
+                }),
+                let end = kept.chain.last
+            else {
+                throw KVError.absent(
+                    "\(file) (it could not be written, or is larger than --kv-disk)")
+            }
+            if pin { try folder.setPinned(end.hash, true) }
+            print(
+                "\(kept.text.id)  \(tokens.count) tokens, \(kept.text.bytes / 1_048_576) MiB\(pin ? ", pinned" : "")"
+            )
+        }
+    }
+}

@@ -1,0 +1,22 @@
+import ArgumentParser
+import MnemeKV
+
+/// Looks after computed keys and values.
+struct KVCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "kv",
+        abstract:
+            "Look after the keys and values that were computed: what is kept, how big, when last used.",
+        discussion: """
+            They lie in $MNEME_HOME/kv, one file a block of 32 tokens, and are found by what a text begins with. They are a cache: \
+            all of it may be deleted at any time.
+            """,
+        subcommands: [
+            List.self, Show.self, Warm.self, Keep.self, Pin.self, Unpin.self, Export.self,
+            Import.self, Erase.self,
+            Verify.self, AllocBench.self, Eval.self,
+            ReuseEval.self,
+        ], defaultSubcommand: List.self)
+
+    static func folder() throws -> KVFolder { try Home.kvFolder() }
+}

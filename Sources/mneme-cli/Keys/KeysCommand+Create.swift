@@ -1,0 +1,78 @@
+import ArgumentParser
+import Foundation
+import MnemeBase
+import MnemeServer
+import MnemeStore
+
+extension KeysCommand {
+    struct Create: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Make a key; its secret is shown once.")
+        @Argument(help: "A name for the key.") var name: String
+        @Option(
+            help: ArgumentHelp(
+                "What it may do: read, write, erase, share, admin. Comma-separated.",
+                valueName: "list"))
+        var permissions = "read,write"
+        @Option(help: "Whose memory it reaches; everybody's in its tenant if left out.") var user: String?
+        @Option(
+            help: "The only tenant that it reaches; 'default' for a key of a user, all for others.")
+        var tenant: String?
+        @Option(
+            help:
+                "The agent that it is for: of its user's memories it reaches that agent's, and those of none."
+        )
+        var agent: String?
+        @Option(
+            help: ArgumentHelp(
+                "A role that `share` may name. May be given several times.", valueName: "name"))
+        var role: [String] = []
+        @Option(
+            help: ArgumentHelp(
+                "The highest sensitivity that it sees; all if left out.",
+                valueName: "public|internal|confidential|restricted"))
+        var clearance: String?
+        @Option(
+            help: ArgumentHelp(
+                "Memories that a user may have for this key to add more.", valueName: "count"))
+        var quota: Int?
+        @Option(
+            help: ArgumentHelp(
+                "Requests a minute; the server's --rate-limit if left out.", valueName: "count"))
+        var rateLimit: Int?
+        @Option(help: ArgumentHelp("Days until it expires; never if left out.", valueName: "days"))
+        var days: Int?
+
+        func run() async throws {
+            let wanted = permissions.split(separator: ",").map {
+                $0.trimmingCharacters(in: .whitespaces)
+            }
+            let known = wanted.compactMap(Permission.init(rawValue:))
+            guard known.count == wanted.count, !known.isEmpty else {
+                throw InputError("Permissions are read, write, erase, share and admin.")
+            }
+            if let days, days < 1 { throw InputError("A key lives at least one day.") }
+            let label = clearance.flatMap(Sensitivity.init(name:))
+            guard (clearance == nil) == (label == nil) else {
+                throw InputError("The clearance is public, internal, confidential or restricted.")
+            }
+            guard quota ?? 1 >= 0, rateLimit ?? 1 >= 1 else {
+                throw InputError("A quota is at least 0, a rate limit at least 1.")
+            }
+            let (_, secret) = try KeyFile(path: Home.keys).create(
+                name: name, permissions: Set(known), user: user, tenant: tenant,
+                expires: days.map { Date().addingTimeInterval(Double($0) * 86_400) }
+            ) { key in
+                key.agent = agent
+                key.roles = role.isEmpty ? nil : Set(role)
+                key.clearance = label
+                key.quota = quota
+                key.requestsPerMinute = rateLimit
+            }
+            print(secret)
+            Terminal.report(
+                "Keep it: it is not shown again. Send it as `Authorization: Bearer …`. The server requires a key from now on."
+            )
+        }
+    }
+}

@@ -1,0 +1,70 @@
+import ArgumentParser
+import Foundation
+import Mneme
+import MnemeServer
+import MnemeStore
+
+extension KeysCommand {
+    struct List: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "List keys, without their secrets.")
+        @Flag(help: "Print JSON.") var json = false
+
+        func run() async throws {
+            let keys = try KeyFile(path: Home.keys).keys
+            if json {
+                struct Shown: Encodable {
+                    var id, name: String, permissions: [String], tenant, user, agent: String?,
+                        roles: [String]?,
+                        clearance: Sensitivity?
+                    var quota, requestsPerMinute: Int?, created: Date, expires, revoked: Date?
+                }
+                return print(
+                    try OperationTable.encode(
+                        keys.map {
+                            Shown(
+                                id: $0.id, name: $0.name,
+                                permissions: $0.permissions.map(\.rawValue).sorted(),
+                                tenant: $0.tenant, user: $0.user,
+                                agent: $0.agent, roles: $0.roles?.sorted(), clearance: $0.clearance,
+                                quota: $0.quota,
+                                requestsPerMinute: $0.requestsPerMinute, created: $0.created,
+                                expires: $0.expires,
+                                revoked: $0.revoked)
+                        }, pretty: true))
+            }
+            if keys.isEmpty {
+                print("There are no keys: the server answers callers on this machine only.")
+            } else if keys.allSatisfy({ $0.revoked != nil }) {
+                print("All keys are revoked: the server refuses everybody until you make one.")
+            }
+            for key in keys {
+                let state =
+                    key.revoked != nil
+                    ? "revoked"
+                    : key.expires.map { $0 < Date() ? "expired" : "until " + DateText.format($0) }
+                        ?? "valid"
+                let permissions = key.permissions.map(\.rawValue).sorted().joined(separator: ",")
+                print(
+                    Terminal.line(
+                        "\(key.id)  \(key.name)  \(permissions)  \(Self.reach(key))  \(state)"))
+            }
+        }
+
+        /// Whose memories a key reaches, and how far.
+        private static func reach(_ key: APIKey) -> String {
+            var parts = [
+                "user: "
+                    + [key.tenant, key.user ?? "all"].compactMap(\.self).joined(separator: "/")
+            ]
+            if let agent = key.agent { parts.append("agent: " + agent) }
+            if let roles = key.roles {
+                parts.append("roles: " + roles.sorted().joined(separator: ","))
+            }
+            if let clearance = key.clearance { parts.append("up to " + clearance.name) }
+            if let quota = key.quota { parts.append("\(quota) memories") }
+            if let rate = key.requestsPerMinute { parts.append("\(rate) requests a minute") }
+            return parts.joined(separator: "  ")
+        }
+    }
+}

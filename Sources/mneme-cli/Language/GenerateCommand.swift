@@ -1,0 +1,42 @@
+import ArgumentParser
+import Foundation
+import Mneme
+import MnemeEngine
+
+/// Continues a text.
+struct GenerateCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "generate", abstract: "Continue a text with a language model.")
+
+    @Argument(help: "The text to continue.") var prompt: String
+    @OptionGroup var language: LanguageModelOptions
+    @Option(help: "The most tokens to write.") var maxTokens = 256
+    @Option(help: "End before this text; may be given several times.") var stop: [String] = []
+    @Flag(help: "Read names of special tokens in the prompt as those tokens.") var special = false
+    @OptionGroup var sampling: SamplingOptions
+    @OptionGroup var kv: KVOptions
+
+    func run() async throws {
+        let model = try language.open(), engine = try kv.engine(model)
+        defer { engine.close() }
+        var request = GenerationRequest(prompt: model.tokens(of: prompt, special: special))
+        request.maxTokens = maxTokens
+        request.stop = stop
+        request.sampling = sampling.parameters
+        var output = AnswerOutput()
+        for try await event in try engine.generate(request) {
+            switch event {
+            case .token(let text, _, _, _): output.write(text)
+            case .finished(_, let usage):
+                print()
+                fflush(nil)
+                if output.isBlank {
+                    Terminal.note(
+                        "The model wrote nothing: it takes the text for complete. Models that follow instructions answer in `mneme chat`."
+                    )
+                }
+                if Terminal.isInteractive(STDERR_FILENO) { Terminal.note(usage.summary) }
+            }
+        }
+    }
+}

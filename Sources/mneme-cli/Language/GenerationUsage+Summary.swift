@@ -1,0 +1,16 @@
+import Foundation
+import MnemeEngine
+
+extension GenerationUsage {
+    /// For people.
+    var summary: String {
+        let further = max(0, answerTokens - 1),
+            rate = further > 0 ? Double(further) / max(1e-9, total - firstToken) : 0
+        let moved = reusedTokens > 0 ? ", \(reusedTokens) of them at another place" : ""
+        let read = cachedTokens > 0 ? " (\(cachedTokens) remembered\(moved))" : ""
+        return String(
+            format: "%d tokens\(read) read, first answer after %.0f ms; %d written, %.0f a second",
+            promptTokens,
+            firstToken * 1000, answerTokens, rate)
+    }
+}

@@ -1,0 +1,37 @@
+import ArgumentParser
+import Foundation
+import MnemeBase
+import MnemeEngine
+
+/// Perplexity of a text.
+struct PerplexityCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "perplexity",
+        abstract: "How surprised a model is by a text (as llama.cpp measures it).")
+
+    @Argument(help: "A model's name, a GGUF file, or a folder as the hub has it.") var model: String
+    @Argument(help: "A text file.") var file: String
+    @Option(help: "Tokens of a window.") var context = 512
+    @Option(help: "Windows at most.") var windows: Int?
+    @Flag(help: "Print JSON.") var json = false
+
+    func run() async throws {
+        guard let text = try? String(contentsOfFile: file, encoding: .utf8) else {
+            throw ModelError(.missingFile, "\(file) cannot be read as UTF-8 text.")
+        }
+        let model = try Home.languageModel(model), progress = ProgressLine()
+        let result = try Perplexity.measure(
+            model, tokens: model.tokens(of: text), context: context, limit: windows
+        ) {
+            done, total, value in
+            progress.show(done, total, String(format: "windows, perplexity %.3f", value))
+        }
+        progress.end()
+        if json { return print(String(decoding: try JSONEncoder().encode(result), as: UTF8.self)) }
+        print(
+            String(
+                format: "%.4f over %d tokens in %d windows of %d", result.perplexity, result.tokens,
+                result.windows,
+                context))
+    }
+}

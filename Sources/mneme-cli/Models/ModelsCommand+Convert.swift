@@ -1,0 +1,43 @@
+import ArgumentParser
+import Foundation
+import MnemeBase
+import MnemeModels
+
+extension ModelsCommand {
+    struct Convert: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Write a GGUF file with weights of another type.",
+            discussion:
+                "Fewer bits lose precision; more gain none, but that F16 and BF16 run in 12 bits and F32 in all of its own."
+        )
+
+        @Argument(help: "A model's name, or a GGUF file.") var model: String
+        @Argument(help: "The file to write.") var output: String
+        @Option(help: "f32, f16 or q8_0.", transform: Self.target) var type = GGUFConversion.Target
+            .q8_0
+
+        private static func target(_ name: String) throws -> GGUFConversion.Target {
+            guard let target = GGUFConversion.Target(rawValue: name.lowercased()) else {
+                throw ValidationError(
+                    "'\(name)' is not \(GGUFConversion.Target.allCases.map(\.rawValue).joined(separator: ", "))."
+                )
+            }
+            return target
+        }
+
+        func run() async throws {
+            guard case .gguf(let file) = try ModelSource(path: Home.languageModelPath(model)) else {
+                throw InputError(
+                    "Folders of safetensors are run as they are; GGUF files are converted.")
+            }
+            let line = ProgressLine()
+            try GGUFConversion.convert(file, to: type, path: output) {
+                line.show(Int($0 * 100), 100, "percent")
+            }
+            line.end()
+            let size =
+                (try? FileManager.default.attributesOfItem(atPath: output)[.size] as? Int) ?? 0
+            print("\(output), \(String(format: "%.0f", Double(size) / 1_048_576)) MiB")
+        }
+    }
+}

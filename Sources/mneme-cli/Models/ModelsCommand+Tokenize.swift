@@ -1,0 +1,31 @@
+import ArgumentParser
+import Foundation
+import MnemeBase
+import MnemeModels
+
+extension ModelsCommand {
+    struct Tokenize: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Print the token ids of texts.",
+            discussion:
+                "Each line of standard input is a text as a JSON string; each line of the output is the list of its ids."
+        )
+
+        @Argument(help: "A model's name, or a GGUF file (its vocabulary is enough).") var model: String
+        @Flag(help: "Read names of special tokens in the texts as those tokens.") var special =
+            false
+
+        func run() async throws {
+            let tokenizer = try ModelSource(path: Home.languageModelPath(model)).tokenizer(),
+                decoder = JSONDecoder()
+            while let line = readLine() {
+                guard let text = try? decoder.decode(String.self, from: Data(line.utf8)) else {
+                    throw InputError("This line is not a JSON string: \(line.prefix(80))")
+                }
+                print(
+                    "[\(tokenizer.encode(text, special: special).map(String.init).joined(separator: ","))]"
+                )
+            }
+        }
+    }
+}

@@ -1,0 +1,45 @@
+import ArgumentParser
+import Foundation
+import MnemeHub
+import MnemeModels
+
+extension ModelsCommand {
+    struct Verify: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Read all of a model and say what is wrong with it.",
+            discussion:
+                "Files that were fetched are compared with their checksums. Ends with 1 if there is a fault."
+        )
+
+        @Argument(help: "A model's name, a GGUF file, or a folder.") var model: String
+
+        func run() async throws {
+            let path = try Home.languageModelPath(model), line = ProgressLine()
+            var faults: [String] = []
+            if let manifest = ModelManifest(folder: path) {
+                faults = manifest.faults(in: path)
+                if faults.isEmpty {
+                    print(
+                        "\(manifest.files.count) file\(manifest.files.count == 1 ? " is" : "s are") as fetched from \(manifest.source)"
+                    )
+                }
+            } else {
+                print("no checksums: it was not fetched by `mneme pull`")
+            }
+            if faults.isEmpty,
+                !FileManager.default.fileExists(atPath: path + "/sentence_bert_config.json")
+            {
+                let source = try ModelSource(path: path)
+                faults = try source.faults { line.show($0, $1, "tensors") }
+                line.end()
+                if faults.isEmpty {
+                    print(
+                        "\(source.tensors.count) tensors, all numbers finite; vocabulary and settings fit them"
+                    )
+                }
+            }
+            for fault in faults { Terminal.error(fault) }
+            if !faults.isEmpty { throw ExitCode(1) }
+        }
+    }
+}

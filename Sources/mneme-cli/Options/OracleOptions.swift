@@ -1,0 +1,24 @@
+import ArgumentParser
+import Foundation
+import Mneme
+
+/// A model on another server, for jobs that need one.
+struct OracleOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "Ask the model of an OpenAI-compatible server, such as http://localhost:11434/v1: memories are sent there. MNEME_ORACLE_KEY holds its key.",
+            valueName: "address"))
+    var oracle: String?
+    @Option(help: "What that server calls the model.") var oracleModel: String?
+
+    func remote() throws -> (any Oracle)? {
+        guard let oracle else {
+            guard oracleModel == nil else { throw InputError("--oracle-model goes with --oracle.") }
+            return nil
+        }
+        guard let oracleModel else { throw InputError("--oracle goes with --oracle-model.") }
+        return try RemoteOracle(
+            base: oracle, model: oracleModel,
+            key: ProcessInfo.processInfo.environment["MNEME_ORACLE_KEY"])
+    }
+}

@@ -1,0 +1,24 @@
+import ArgumentParser
+import MnemeEngine
+
+/// How tokens are chosen, as options.
+struct SamplingOptions: ParsableArguments {
+    @Option(help: "0 takes the likeliest token; higher is more varied.") var temperature = 0.0
+    @Option(help: "Only the k likeliest tokens; 0 for all.") var topK = 0
+    @Option(help: "Only the likeliest tokens that add up to this probability.") var topP = 1.0
+    @Option(help: "Only tokens at least so likely, relative to the likeliest.") var minP = 0.0
+    @Option(help: "Makes tokens that occurred less likely; 1 does nothing.") var repetitionPenalty =
+        1.0
+    @Option(help: "Makes the answer repeatable.") var seed: UInt64?
+
+    var parameters: SamplingParameters {
+        var parameters = SamplingParameters()
+        parameters.temperature = temperature
+        parameters.topK = topK
+        parameters.topP = topP
+        parameters.minP = minP
+        parameters.repetitionPenalty = repetitionPenalty
+        parameters.seed = seed
+        return parameters
+    }
+}

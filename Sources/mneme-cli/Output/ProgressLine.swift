@@ -1,0 +1,42 @@
+import Foundation
+import NIOConcurrencyHelpers
+
+/// A bar on standard error for work of over a second; nothing where that is not a terminal.
+final class ProgressLine: Sendable {
+    private struct State {
+        var start = ContinuousClock.now
+        var last: ContinuousClock.Instant?
+        var shown = false
+    }
+    private let state = NIOLockedValueBox(State())
+
+    func show(_ done: Int, _ total: Int, _ what: String) {
+        guard Terminal.isInteractive(STDERR_FILENO) else { return }
+        state.withLockedValue { state in
+            let now = ContinuousClock.now
+            guard now - state.start > .milliseconds(300),
+                state.last.map({ now - $0 > .milliseconds(100) || done == total }) ?? true
+            else { return }
+            state.last = now
+            state.shown = true
+            let share = total > 0 ? min(1, Double(done) / Double(total)) : 0, width = 30,
+                filled = Int(share * Double(width))
+            let bar =
+                total > 0
+                ? "[" + String(repeating: "█", count: filled)
+                    + String(repeating: "·", count: width - filled)
+                    + "] \(Int(share * 100))%  " : ""
+            FileHandle.standardError.write(
+                Data(
+                    "\r\u{1b}[2K\(bar)\(done)\(total > 0 ? "/\(total)" : "") \(Terminal.line(what))"
+                        .utf8))
+        }
+    }
+
+    func end() {
+        state.withLockedValue { state in
+            if state.shown { FileHandle.standardError.write(Data("\r\u{1b}[2K".utf8)) }
+            state.shown = false
+        }
+    }
+}

@@ -1,0 +1,75 @@
+import Foundation
+
+/// Prometheus text, as far as Mneme writes it.
+struct MetricsText {
+    private var values: [(name: String, labels: [String: String], value: Double)] = []
+
+    init(_ text: String) {
+        for line in text.split(separator: "\n") where !line.hasPrefix("#") {
+            guard let space = line.lastIndex(of: " "),
+                let value = Double(line[line.index(after: space)...])
+            else {
+                continue
+            }
+            let head = line[..<space], open = head.firstIndex(of: "{")
+            var labels: [String: String] = [:]
+            if let open {
+                for pair in head[head.index(after: open)...].dropLast().split(separator: ",") {
+                    let parts = pair.split(separator: "=", maxSplits: 1)
+                    if parts.count == 2 {
+                        labels[String(parts[0])] = String(parts[1].dropFirst().dropLast())
+                    }
+                }
+            }
+            values.append((String(head[..<(open ?? head.endIndex)]), labels, value))
+        }
+    }
+
+    var gauges: [(String, Double)] {
+        values.filter { $0.labels.isEmpty }.map { ($0.name, $0.value) }
+    }
+    var operations: [String] {
+        Array(
+            Set(
+                values.compactMap {
+                    $0.name == "mneme_requests_total" ? $0.labels["operation"] : nil
+                })
+        ).sorted()
+    }
+
+    private func requests(_ operation: String, where fits: (Int) -> Bool) -> Int {
+        Self.count(
+            values.filter {
+                $0.name == "mneme_requests_total" && $0.labels["operation"] == operation
+                    && fits(Int($0.labels["status"] ?? "") ?? 0)
+            }.reduce(0) {
+                $0 + $1.value
+            })
+    }
+    /// A count as a server says it; 0 if it says none.
+    private static func count(_ value: Double) -> Int {
+        (0...0x1p53).contains(value) ? Int(value) : 0
+    }
+    func count(of operation: String) -> Int { requests(operation) { _ in true } }
+    func failures(of operation: String) -> Int { requests(operation) { $0 >= 400 } }
+
+    /// Requests that took at most so many seconds, by rising bound.
+    func buckets(of operation: String, since earlier: MetricsText?) -> [(bound: Double, count: Int)] {
+        func own(_ metrics: MetricsText) -> [(bound: Double, count: Int)] {
+            metrics.values.filter {
+                $0.name == "mneme_request_seconds_bucket" && $0.labels["operation"] == operation
+            }
+            .map {
+                (
+                    $0.labels["le"] == "+Inf"
+                        ? .infinity : Double($0.labels["le"] ?? "") ?? .infinity,
+                    Self.count($0.value)
+                )
+            }
+        }
+        let past = earlier.map(own) ?? []
+        return own(self).enumerated().map {
+            ($1.bound, $1.count - ($0 < past.count ? past[$0].count : 0))
+        }
+    }
+}

@@ -1,0 +1,23 @@
+import ArgumentParser
+import MnemeBase
+import MnemeStore
+
+extension VaultCommand {
+    struct Create: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Make an empty vault, to be shared and filled.")
+        @OptionGroup var store: StoreFileOptions
+        @OptionGroup var tenant: Tenant
+        @Argument(help: "Its name.") var name: String
+
+        func run() async throws {
+            guard try store.open().create(tenant.owner(name), by: VaultCommand.caller("create"))
+            else {
+                throw InputError("There is a vault '\(name)' already.")
+            }
+            print(
+                "Made '\(name)'. `mneme remember … --user \(name)` fills it, `mneme vault share user:NAME --user \(name)` shares it."
+            )
+        }
+    }
+}

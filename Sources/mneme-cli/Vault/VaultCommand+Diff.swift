@@ -1,0 +1,52 @@
+import ArgumentParser
+import Foundation
+import Mneme
+
+extension VaultCommand {
+    struct Diff: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Show how two vaults, or a vault and a package, differ.",
+            discussion: "What names a file is a package. Ends with 1 if they differ.")
+        @OptionGroup var store: StoreOptions
+        @OptionGroup var tenant: Tenant
+        @OptionGroup var passphrase: Passphrase
+        @Argument(help: "A vault or package.") var first: String
+        @Argument(help: "Another.") var second: String
+        @Flag(help: "Print JSON.") var json = false
+
+        func run() async throws {
+            let word = try passphrase.read(),
+                memory = try StoreOptions.open(store: store.store, noEmbedder: true)
+            let sources = try [first, second].map { name -> VaultSource in
+                FileManager.default.fileExists(atPath: name)
+                    ? .package(name, passphrase: word) : .vault(try tenant.owner(name))
+            }
+            let difference = try await memory.difference(
+                sources[0], sources[1], by: VaultCommand.caller("diff"))
+            try memory.store.flush()
+            if json {
+                print(try OperationTable.encode(difference, pretty: true))
+            } else {
+                for (id, text) in difference.onlyFirst.sorted(by: { $0.key < $1.key }) {
+                    print(Terminal.styled(Terminal.line("- \(id)  \(text)"), .red))
+                }
+                for (id, text) in difference.onlySecond.sorted(by: { $0.key < $1.key }) {
+                    print(Terminal.styled(Terminal.line("+ \(id)  \(text)"), .green))
+                }
+                for change in difference.changed {
+                    print(
+                        "~ \(change.id)\n  - \(Terminal.line(change.first))\n  + \(Terminal.line(change.second))"
+                    )
+                }
+                print(
+                    "\(difference.same) the same, \(difference.onlyFirst.count) only in \(first), \(difference.onlySecond.count) only in \(second), \(difference.changed.count) different"
+                )
+            }
+            if !(difference.onlyFirst.isEmpty && difference.onlySecond.isEmpty
+                && difference.changed.isEmpty)
+            {
+                throw ExitCode(1)
+            }
+        }
+    }
+}

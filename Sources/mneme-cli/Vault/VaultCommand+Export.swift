@@ -1,0 +1,48 @@
+import ArgumentParser
+import Mneme
+import MnemeBase
+import MnemeStore
+
+extension VaultCommand {
+    struct Export: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "export", abstract: "Write a vault to a package, with history and links.",
+            discussion:
+                "Readable JSON lines unless it is sealed. --sign uses $MNEME_HOME/vault.key, which is made when it is first needed."
+        )
+        @OptionGroup var store: StoreOptions
+        @OptionGroup var tenant: Tenant
+        @OptionGroup var passphrase: Passphrase
+        @Argument(help: "The vault.") var name: String
+        @Option(
+            name: [.customShort("o"), .customLong("output")],
+            help: ArgumentHelp("The package.", valueName: "file"))
+        var output: String
+        @Option(
+            help: "Only what changed since this position, as the report of an earlier one says it.")
+        var since =
+            Int64(0)
+        @Flag(help: "Sign it.") var sign = false
+        @Flag(help: "Seal it with a passphrase.") var seal = false
+
+        func run() async throws {
+            let owner = try tenant.owner(name),
+                memory = try StoreOptions.open(store: store.store, noEmbedder: true)
+            let key = sign ? try Home.signingKey(at: Home.packageKey) : nil
+            guard since >= 0 else { throw InputError("--since is a position, 0 or more.") }
+            let word = seal ? try passphrase.read() : nil
+            if seal, word == nil {
+                throw InputError(
+                    "Sealing takes a passphrase: in MNEME_PASSPHRASE, or in a file with --passphrase."
+                )
+            }
+            let caller = VaultCommand.caller("export")
+            _ = try await memory.write(
+                memory.package(of: owner, since: since, by: caller, signedWith: key), of: owner,
+                to: output,
+                passphrase: word, by: caller)
+            try memory.store.flush()
+            try Inspect.show(output, word)
+        }
+    }
+}

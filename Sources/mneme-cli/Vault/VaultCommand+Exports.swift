@@ -1,0 +1,53 @@
+import ArgumentParser
+import Foundation
+import Mneme
+import MnemeBase
+
+extension VaultCommand {
+    struct Exports: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract:
+                "Show which copies of a vault have left the store, and take out of them what was erased since.",
+            discussion: """
+                Files that `vault export` and `export -o` wrote, and who follows the vault. `mneme erase` reaches into these files; what it could not open is \
+                done here, with the passphrase.
+                """)
+        @OptionGroup var store: StoreFileOptions
+        @OptionGroup var tenant: Tenant
+        @OptionGroup var passphrase: Passphrase
+        @Argument(help: "The vault.") var name: String
+        @Option(
+            help: ArgumentHelp("Take this one from the list: it was deleted.", valueName: "file"))
+        var forget: String?
+        @Flag(help: "Print JSON.") var json = false
+
+        func run() async throws {
+            let owner = try tenant.owner(name),
+                memory = try StoreOptions.open(store: store.store, noEmbedder: true),
+                caller = VaultCommand.caller("exports")
+            memory.attach(
+                keys: PackageKeys(
+                    signing: Home.packageKeys.signing, passphrase: try passphrase.read()))
+            if let forget {
+                let places = [forget, URL(fileURLWithPath: forget).standardizedFileURL.path]
+                guard
+                    let known = try memory.store.exports(of: owner, by: caller).first(where: {
+                        places.contains($0.place)
+                    })
+                else {
+                    throw InputError("\(forget) is not known as a copy of '\(name)'.")
+                }
+                try memory.store.forget(known, by: caller)
+            }
+            let copies = try await memory.exports(of: owner, by: caller)
+            try memory.store.flush()
+            if json { return print(try OperationTable.encode(copies, pretty: true)) }
+            if copies.isEmpty { return print("No copy of '\(name)' is known.") }
+            for copy in copies {
+                print(
+                    Terminal.line(
+                        "\(String(DateText.format(copy.export.time).prefix(10)))  \(copy.note)"))
+            }
+        }
+    }
+}

@@ -1,0 +1,44 @@
+import ArgumentParser
+import Mneme
+
+extension VaultCommand {
+    struct Import: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "import", abstract: "Take a package into a vault.",
+            discussion: """
+                The whole file is checked first. What is here already is not doubled, what was erased here stays erased, what reads like an instruction to \
+                a model is held. Repeating it changes nothing. For exports of other systems see `mneme import`.
+                """)
+        @OptionGroup var store: StoreOptions
+        @OptionGroup var tenant: Tenant
+        @OptionGroup var passphrase: Passphrase
+        @Argument(help: "The package.") var file: String
+        @Option(help: "The vault that takes it in; the name that it has there if left out.")
+        var user: String?
+        @Option(
+            help: "What to do where a memory was changed here and there: keep, take or both.",
+            transform: VaultCommand.rule) var conflicts = ConflictRule
+            .keep
+        @Option(
+            help: ArgumentHelp(
+                "Take it only if this key has signed it, as `inspect` shows it.", valueName: "key"))
+        var trust: String?
+        @Flag(help: "Print JSON.") var json = false
+
+        func run() async throws {
+            let word = try passphrase.read(), trusted = try trust.map(VaultCommand.key)
+            let (manifest, _) = try VaultPackageReader.verify(path: file, passphrase: word)
+            let owner = try tenant.owner(user ?? manifest.vault.user)
+            let report = try await VaultCommand.taking(store) { memory, progress in
+                try await memory.takeIn(
+                    package: file, into: owner, conflicts: conflicts, trusted: trusted,
+                    passphrase: word,
+                    by: VaultCommand.caller("import"), progress: progress)
+            }
+            print(
+                json
+                    ? try OperationTable.encode(report, pretty: true)
+                    : VaultCommand.text(report, owner))
+        }
+    }
+}

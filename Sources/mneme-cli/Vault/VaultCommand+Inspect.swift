@@ -1,0 +1,36 @@
+import ArgumentParser
+import Mneme
+
+extension VaultCommand {
+    struct Inspect: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Check a package, and show whose it is and who signed it.")
+        @OptionGroup var passphrase: Passphrase
+        @Argument(help: "The package.") var file: String
+        @Flag(help: "Print JSON.") var json = false
+
+        struct Output: Encodable {
+            var manifest: VaultPackage.Manifest, end: VaultPackage.End
+        }
+
+        func run() async throws {
+            let word = try passphrase.read()
+            if !json { return try Self.show(file, word) }
+            let (manifest, end) = try VaultPackageReader.verify(path: file, passphrase: word)
+            print(try OperationTable.encode(Output(manifest: manifest, end: end), pretty: true))
+        }
+
+        static func show(_ file: String, _ passphrase: String?) throws {
+            let (manifest, end) = try VaultPackageReader.verify(path: file, passphrase: passphrase)
+            let part =
+                manifest.since > 0
+                ? " (changes since position \(manifest.since), \(end.erased) erased)" : ""
+            print(
+                "\(file): \(end.memories) \(end.memories == 1 ? "memory" : "memories") of \(manifest.vault.user)\(part), packed \(DateText.format(manifest.created)) by \(manifest.principal)"
+            )
+            print(
+                "  whole, SHA-256 \(end.sha256.prefix(16))…; \(end.key.map { "signed by \($0)" } ?? "not signed"); position \(manifest.position)"
+            )
+        }
+    }
+}

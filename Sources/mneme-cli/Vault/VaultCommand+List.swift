@@ -1,0 +1,42 @@
+import ArgumentParser
+import Foundation
+import Mneme
+import MnemeStore
+
+extension VaultCommand {
+    struct List: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Show all vaults.")
+        @OptionGroup var store: StoreFileOptions
+        @Flag(help: "Print JSON.") var json = false
+
+        struct Row: Encodable {
+            var vault: Owner, memories: Int, grants: Int, from: String?
+        }
+
+        func run() async throws {
+            let store = try store.open(), caller = VaultCommand.caller("list"),
+                subscriptions = try Subscription.all()
+            let rows = try store.owners().map { owner in
+                Row(
+                    vault: owner, memories: try store.statistics(owner: owner, by: caller).memories,
+                    grants: try store.grants(owner: owner, by: caller).count,
+                    from: subscriptions.first { $0.owner == owner }?.source)
+            }
+            if json { return print(try OperationTable.encode(rows, pretty: true)) }
+            if rows.isEmpty { return print("There are no vaults yet.") }
+            for row in rows {
+                let notes = [
+                    row.grants > 0 ? "\(row.grants) grants" : nil, row.from.map { "follows \($0)" },
+                ]
+                .compactMap(\.self).joined(separator: ", ")
+                let name =
+                    row.vault.tenant == "default"
+                    ? row.vault.user : "\(row.vault.user) (\(row.vault.tenant))"
+                print(
+                    Terminal.line(
+                        "\(name.padded(to: 30)) \(row.memories) memories  \(notes)"
+                    ))
+            }
+        }
+    }
+}

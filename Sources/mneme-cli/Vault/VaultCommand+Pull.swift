@@ -1,0 +1,73 @@
+import ArgumentParser
+import Foundation
+import Mneme
+import MnemeBase
+import MnemeHub
+
+extension VaultCommand {
+    struct Pull: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Get what changed in the vaults that are followed.")
+        @OptionGroup var store: StoreOptions
+        @OptionGroup var tenant: Tenant
+        @Option(help: "Only for this vault.") var user: String?
+
+        func run() async throws {
+            let wanted = try user.map(tenant.owner), all = try Subscription.all()
+            let chosen = all.filter { wanted == nil || $0.owner == wanted }
+            guard !chosen.isEmpty else {
+                throw InputError(
+                    "Nothing is followed\(user.map { " for '\($0)'" } ?? ""). `mneme vault subscribe` begins."
+                )
+            }
+            for subscription in chosen {
+                var subscription = subscription
+                try await Self.pull(&subscription, store)
+                // One after the other, so that what was reached stays.
+                try Subscription.save(
+                    try Subscription.all().map {
+                        $0.owner == subscription.owner ? subscription : $0
+                    })
+            }
+        }
+
+        static func pull(_ subscription: inout Subscription, _ store: StoreOptions) async throws {
+            var file = subscription.source
+            let isServer = file.hasPrefix("http")
+            if isServer {
+                guard var parts = URLComponents(string: subscription.source) else {
+                    throw InputError("\(subscription.source) is no URL.")
+                }
+                parts.path += (parts.path.hasSuffix("/") ? "" : "/") + "v1/package"
+                parts.queryItems =
+                    [URLQueryItem(name: "since", value: String(subscription.position))]
+                    + (subscription.vault.map { [URLQueryItem(name: "user", value: $0)] } ?? [])
+                guard let url = parts.url else {
+                    throw InputError("\(subscription.source) is no URL.")
+                }
+                file = Home.folder + "/pull-\(UUID().uuidString).package"
+                // Nobody else reads it meanwhile.
+                _ = FileManager.default.createFile(
+                    atPath: file, contents: nil, attributes: [.posixPermissions: 0o600])
+                do {
+                    try await Downloader(token: subscription.key).file(url, into: file) { _, _ in }
+                } catch {
+                    unlink(file)
+                    throw error
+                }
+            }
+            defer { if isServer { unlink(file) } }
+            let (path, owner, trusted) = (
+                file, subscription.owner, try subscription.trust.map(VaultCommand.key)
+            )
+            let report = try await VaultCommand.taking(store) { memory, progress in
+                try await memory.takeIn(
+                    package: path, into: owner, trusted: trusted,
+                    passphrase: Passphrase.ofEnvironment,
+                    by: VaultCommand.caller("pull"), progress: progress)
+            }
+            if isServer { subscription.position = report.position }
+            print(VaultCommand.text(report, subscription.owner))
+        }
+    }
+}

@@ -1,0 +1,45 @@
+import ArgumentParser
+import Foundation
+import MnemeBase
+
+extension VaultCommand {
+    struct Subscribe: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract:
+                "Follow a vault of another Mneme, or a package that is written again from time to time.",
+            discussion: """
+                Pulls at once; `mneme vault pull` gets what changed since. What was erased there is erased here, unless it was changed here. Subscriptions \
+                and their keys are kept in $MNEME_HOME/subscriptions.json, which only you can read.
+                """)
+        @OptionGroup var store: StoreOptions
+        @OptionGroup var tenant: Tenant
+        @Argument(help: "A server such as https://host:8080, or a file.") var source: String
+        @Option(help: "The vault there; that of the key if left out.") var vault: String?
+        @Option(help: "The vault here.") var user: String
+        @Option(help: "A key of the server, with the permission 'read'.") var key: String?
+        @Option(
+            help: ArgumentHelp("Take only what this key has signed; for files.", valueName: "key"))
+        var trust: String?
+
+        func run() async throws {
+            let owner = try tenant.owner(user)
+            _ = try trust.map(VaultCommand.key)
+            var subscriptions = try Subscription.all().filter { $0.owner != owner }
+            let isServer = source.hasPrefix("http://") || source.hasPrefix("https://")
+            guard isServer || FileManager.default.fileExists(atPath: source) else {
+                throw InputError("\(source) is neither a server's URL nor a file.")
+            }
+            if isServer, trust != nil {
+                throw InputError(
+                    "A server's packages are not signed; it is known by its URL and key.")
+            }
+            var subscription = Subscription(
+                owner: owner, source: isServer ? source : URL(fileURLWithPath: source).path,
+                vault: vault, key: key,
+                trust: trust, position: 0)
+            try await Pull.pull(&subscription, store)
+            subscriptions.append(subscription)
+            try Subscription.save(subscriptions)
+        }
+    }
+}
