@@ -153,7 +153,7 @@ let package = Package(
                 "Mneme", "MnemeBase", "MnemeChat", "MnemeEngine", "MnemeHub", "MnemeKV",
                 "MnemeSeal", "MnemeServer",
                 "MnemeBench", "MnemeEmbedding", "MnemeModels",
-                "MnemeNumerics", "MnemeStore", crypto, locks, logging, tracing,
+                "MnemeNumerics", "MnemeStore", "MnemeText", crypto, locks, logging, tracing,
                 .product(
                     name: "ArgumentParser", package: "swift-argument-parser", condition: server),
             ]
