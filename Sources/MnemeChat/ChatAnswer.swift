@@ -1,10 +1,10 @@
 public import Mneme
-public import MnemeEngine
+import MnemeEngine
 
 /// The answer of a ``Conversation``, piece by piece. The turn is remembered before the last piece
 /// comes, so that an answer that ended is in memory, and one that nobody read to its end is not.
 public struct ChatAnswer: AsyncSequence, Sendable {
-    public typealias Element = GenerationEvent
+    public typealias Element = ChatEvent
     public typealias Failure = any Error
     typealias Remember = @Sendable (_ answer: String) async throws -> Void
 
@@ -20,6 +20,19 @@ public struct ChatAnswer: AsyncSequence, Sendable {
         self.events = events
         self.memories = memories
         self.remember = remember
+    }
+
+    /// The answer in one piece.
+    ///
+    /// - Throws: what ended the answer early, and what kept the turn from being remembered.
+    public func whole() async throws -> ChatReply {
+        var reply = ChatReply(), isComplete = false
+        for try await event in self {
+            reply.append(event)
+            if case .finished = event { isComplete = true }
+        }
+        guard isComplete else { throw CancellationError() }
+        return reply
     }
 
     /// An iterator over the pieces; an answer is read once.
@@ -44,19 +57,23 @@ public struct ChatAnswer: AsyncSequence, Sendable {
         ///
         /// - Throws: what ended the answer early, and what kept the turn from being remembered.
         public mutating func next(isolation actor: isolated (any Actor)?) async throws
-            -> GenerationEvent?
+            -> ChatEvent?
         {
-            let event = try await events.next(isolation: actor)
-            switch event {
-            case .token(let piece, _, _, _): text += piece
-            case .finished: try await remember?(text)
-            case nil: break
+            switch try await events.next(isolation: actor) {
+            case .token(let piece, let id, let probability, let alternatives):
+                text += piece
+                let token = SampledToken(
+                    id: id, logProbability: probability, alternatives: alternatives)
+                return .text(piece, tokens: [token])
+            case .finished(let reason, let usage):
+                try await remember?(text)
+                return .finished(reason, usage)
+            case nil: return nil
             }
-            return event
         }
 
         /// The next piece; nil after the last.
-        public mutating func next() async throws -> GenerationEvent? {
+        public mutating func next() async throws -> ChatEvent? {
             try await next(isolation: nil)
         }
     }

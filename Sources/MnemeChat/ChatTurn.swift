@@ -4,6 +4,8 @@ public import MnemeEngine
 public struct ChatTurn: Sendable {
     /// All messages so far; the user's last one is answered.
     public var messages: [ChatMessage]
+    /// The tools that the model may call in its answer.
+    public var tools: ToolSet?
     /// How the answer is generated. Its prompt, texts and sources are filled in by the
     /// conversation.
     public var generation = GenerationRequest(prompt: [])

@@ -9,7 +9,7 @@ public import MnemeStore
 /// let conversation = try await Conversation(model, engine, memory: memory)
 /// let turn = ChatTurn([ChatMessage(role: "user", content: "Hello!")])
 /// for try await event in try await conversation.answer(turn) {
-///     if case .token(let text, _, _, _) = event { print(text, terminator: "") }
+///     if case .text(let text, _) = event { print(text, terminator: "") }
 /// }
 /// ```
 public struct Conversation: Sendable {

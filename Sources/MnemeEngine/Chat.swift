@@ -4,13 +4,21 @@ import MnemeModels
 public struct ChatMessage: Sendable, Equatable {
     /// `system`, `user`, `assistant` or `tool`.
     public var role: String
-    /// What was said.
+    /// What was said; of a `tool`, the call's result.
     public var content: String
+    /// Of an `assistant`: the tools that it called behind the text.
+    public var toolCalls: [ToolCall]
+    /// Of a `tool`: the ``ToolCall/id`` of the call that it answers.
+    public var toolCallID: String?
 
     /// All values.
-    public init(role: String, content: String) {
+    public init(
+        role: String, content: String, toolCalls: [ToolCall] = [], toolCallID: String? = nil
+    ) {
         self.role = role
         self.content = content
+        self.toolCalls = toolCalls
+        self.toolCallID = toolCallID
     }
 }
 

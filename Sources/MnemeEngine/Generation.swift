@@ -39,6 +39,8 @@ public enum FinishReason: String, Sendable, Codable {
     case stop
     /// The most tokens were reached.
     case length
+    /// The model called tools; their results are the next messages of the conversation.
+    case toolCalls = "tool_calls"
 }
 
 /// What a request cost.
@@ -52,6 +54,9 @@ public struct GenerationUsage: Sendable, Equatable {
     public var reusedTokens = 0
     /// From arrival to the first token, and to the end; in seconds.
     public var firstToken = 0.0, total = 0.0
+
+    /// Nothing yet.
+    public init() {}
 }
 
 /// A piece of an answer.

@@ -70,27 +70,23 @@ private struct ChatAnswerForm: Sendable {
 
     /// The answer in one piece.
     func whole(_ answer: ChatAnswer) async throws -> JSONValue {
-        var text = "", probabilities: [JSONValue]?
-        for try await event in answer {
-            switch event {
-            case .token(let piece, let token, let probability, let alternatives):
-                text += piece
-                if let probability {
-                    probabilities =
-                        (probabilities ?? []) + [logprobs.entry(token, probability, alternatives)]
-                }
-            case .finished(let reason, let usage):
-                var choice: [String: JSONValue] = [
-                    "index": 0, "message": ["role": "assistant", "content": .string(text)],
-                    "finish_reason": .string(reason.rawValue),
-                ]
-                if let probabilities { choice["logprobs"] = ["content": .array(probabilities)] }
-                return envelope.part(
-                    "chat.completion", choices: [.object(choice)],
-                    with: memories.merging(["usage": usage.json]) { $1 })
-            }
+        let reply = try await answer.whole()
+        var message: [String: JSONValue] = [
+            "role": "assistant",
+            "content": reply.text.isEmpty && !reply.toolCalls.isEmpty ? .null : .string(reply.text),
+        ]
+        if !reply.toolCalls.isEmpty {
+            message["tool_calls"] = .array(
+                reply.toolCalls.map { Self.call($0.id, $0.name, $0.arguments) })
         }
-        throw CancellationError()
+        var choice: [String: JSONValue] = [
+            "index": 0, "message": .object(message),
+            "finish_reason": .string(reply.reason.rawValue),
+        ]
+        choice["logprobs"] = probabilities(of: reply.tokens)
+        return envelope.part(
+            "chat.completion", choices: [.object(choice)],
+            with: memories.merging(["usage": reply.usage.json]) { $1 })
     }
 
     /// The answer piece by piece.
@@ -98,22 +94,31 @@ private struct ChatAnswerForm: Sendable {
         _ answer: ChatAnswer, includesUsage: Bool, _ send: (JSONValue) async throws -> Void
     ) async throws {
         var isFirst = true
+        func choice(_ delta: [String: JSONValue], _ probabilities: JSONValue? = nil) -> JSONValue {
+            var delta = delta
+            if isFirst { delta["role"] = "assistant" }
+            isFirst = false
+            var choice: [String: JSONValue] = [
+                "index": 0, "delta": .object(delta), "finish_reason": .null,
+            ]
+            choice["logprobs"] = probabilities
+            return .object(choice)
+        }
         for try await event in answer {
             switch event {
-            case .token(let text, let token, let probability, let alternatives):
-                guard isFirst || !text.isEmpty || probability != nil else { continue }
-                var delta: [String: JSONValue] = ["content": .string(text)]
-                if isFirst { delta["role"] = "assistant" }
-                isFirst = false
-                var choice: [String: JSONValue] = [
-                    "index": 0, "delta": .object(delta), "finish_reason": .null,
+            case .text(let text, let tokens):
+                let probabilities = probabilities(of: tokens)
+                guard isFirst || !text.isEmpty || probabilities != nil else { continue }
+                try await send(chunk([choice(["content": .string(text)], probabilities)]))
+            case .toolCall(let index, let id, let name):
+                let call = Self.call(id, name, "").object ?? [:]
+                let delta = call.merging(["index": .number(Double(index))]) { $1 }
+                try await send(chunk([choice(["tool_calls": [.object(delta)]])]))
+            case .toolArguments(let index, let text):
+                let delta: JSONValue = [
+                    "index": .number(Double(index)), "function": ["arguments": .string(text)],
                 ]
-                if let probability {
-                    choice["logprobs"] = [
-                        "content": [logprobs.entry(token, probability, alternatives)]
-                    ]
-                }
-                try await send(chunk([.object(choice)]))
+                try await send(chunk([choice(["tool_calls": [delta]])]))
             case .finished(let reason, let usage):
                 let choice: JSONValue = [
                     "index": 0, "delta": [:], "finish_reason": .string(reason.rawValue),
@@ -122,6 +127,21 @@ private struct ChatAnswerForm: Sendable {
                 if includesUsage { try await send(chunk([], with: ["usage": usage.json])) }
             }
         }
+    }
+
+    private static func call(_ id: String, _ name: String, _ arguments: String) -> JSONValue {
+        [
+            "id": .string(id), "type": "function",
+            "function": ["name": .string(name), "arguments": .string(arguments)],
+        ]
+    }
+
+    /// The probabilities of tokens; nil if the request did not ask for them.
+    private func probabilities(of tokens: [SampledToken]) -> JSONValue? {
+        let entries = tokens.compactMap { token in
+            token.logProbability.map { logprobs.entry(token.id, $0, token.alternatives) }
+        }
+        return entries.isEmpty ? nil : ["content": .array(entries)]
     }
 
     private func chunk(_ choices: [JSONValue], with members: [String: JSONValue] = [:]) -> JSONValue {

@@ -73,9 +73,10 @@ struct ChatCommand: AsyncParsableCommand {
         var text = "", output = AnswerOutput()
         for try await event in answer {
             switch event {
-            case .token(let piece, _, _, _):
+            case .text(let piece, _):
                 text += piece
                 output.write(piece)
+            case .toolCall, .toolArguments: break  // No tools were offered.
             case .finished(_, let usage):
                 print()
                 if isInteractive { Terminal.note(usage.summary) }
