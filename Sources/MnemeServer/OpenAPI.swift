@@ -1,8 +1,9 @@
+import HTTPTypes
 import Mneme
 import MnemeStore
 
 /// The OpenAPI 3.1 document of the HTTP interface, made from the operation table and
-/// ``ModelRoute/all``.
+/// ``WireRoute/all``.
 enum OpenAPI {
     static func document(version: String) -> JSONValue {
         var paths: [String: JSONValue] = [:]
@@ -12,21 +13,12 @@ enum OpenAPI {
             methods[route.method.rawValue.lowercased()] = description(operation, route)
             paths[route.path] = .object(methods)
         }
-        for route in ModelRoute.all {
-            paths[route.route.path] = [route.route.method.rawValue.lowercased(): description(route)]
+        for route in WireRoute.all {
+            var methods = paths[route.path]?.object ?? [:]
+            methods[route.method.rawValue.lowercased()] = description(route)
+            paths[route.path] = .object(methods)
         }
-        paths["/healthz"] = [
-            "get": [
-                "operationId": "health", "summary": "Whether the server answers.", "security": [],
-                "responses": ["200": ["description": "It does."]],
-            ]
-        ]
-        paths["/metrics"] = [
-            "get": [
-                "operationId": "metrics", "summary": "Prometheus text.",
-                "responses": ["200": ["description": "Metrics."]],
-            ]
-        ]
+        for (path, methods) in serverPaths { paths[path] = methods }
         return [
             "openapi": "3.1.0",
             "info": [
@@ -39,24 +31,83 @@ enum OpenAPI {
             "security": [["key": []]],
             "components": [
                 "securitySchemes": ["key": ["type": "http", "scheme": "bearer"]],
-                "schemas": [
-                    "Error": [
-                        "type": "object", "required": ["error"],
-                        "properties": [
-                            "error": [
-                                "type": "object", "required": ["type", "code", "message"],
+                "schemas": .object(errors),
+            ],
+        ]
+    }
+
+    /// What the server says of itself, and MCP.
+    private static let serverPaths: [String: JSONValue] = [
+        "/healthz": [
+            "get": [
+                "operationId": "health", "summary": "Whether the server answers.", "security": [],
+                "responses": ["200": ["description": "It does."]],
+            ]
+        ],
+        "/openapi.json": [
+            "get": [
+                "operationId": "openapi", "summary": "This document.", "security": [],
+                "responses": ["200": ["description": "An OpenAPI 3.1 document."]],
+            ]
+        ],
+        "/metrics": [
+            "get": [
+                "operationId": "metrics", "summary": "Prometheus text.",
+                "responses": ["200": ["description": "Metrics."]],
+            ]
+        ],
+        "/mcp": [
+            "post": [
+                "operationId": "mcp",
+                "summary": "The Model Context Protocol: one JSON-RPC 2.0 message, or a batch.",
+                "requestBody": [
+                    "required": true,
+                    "content": [
+                        "application/json": [
+                            "schema": [
+                                "type": "object", "required": ["jsonrpc", "method"],
                                 "properties": [
-                                    "type": [
-                                        "type": "string", "description": "The same as the code.",
-                                    ],
-                                    "code": ["type": "string", "description": .string(codes)],
-                                    "message": ["type": "string"],
+                                    "jsonrpc": ["type": "string", "enum": ["2.0"]],
+                                    "id": ["type": ["string", "integer"]],
+                                    "method": ["type": "string"],
+                                    "params": ["type": "object"],
                                 ],
                             ]
-                        ],
-                    ]
+                        ]
+                    ],
                 ],
-            ],
+                "responses": [
+                    "200": [
+                        "description": "The answer, also where the call failed.",
+                        "content": ["application/json": ["schema": ["type": "object"]]],
+                    ],
+                    "202": ["description": "Taken; a notification has no answer."],
+                ],
+            ]
+        ],
+    ]
+
+    /// A schema for each API's errors.
+    private static var errors: [String: JSONValue] {
+        let text: JSONValue = ["type": "string"]
+        func object(_ members: [String: JSONValue]) -> JSONValue {
+            [
+                "type": "object", "properties": .object(members),
+                "required": .array(members.keys.sorted().map { .string($0) }),
+            ]
+        }
+        return [
+            WireForm.openAI.schemaName: object([
+                "error": object([
+                    "type": ["type": "string", "description": "The same as the code."],
+                    "code": ["type": "string", "description": .string(codes)], "message": text,
+                ])
+            ]),
+            WireForm.anthropic.schemaName: object([
+                "type": text, "error": object(["type": text, "message": text]),
+            ]),
+            WireForm.ollama.schemaName: object(["error": text]),
+            WireForm.mem0.schemaName: object(["detail": text, "code": text]),
         ]
     }
 
@@ -66,30 +117,44 @@ enum OpenAPI {
             "One of \(known), or a finer name such as context_length_exceeded, model_not_found or quota_reached."
     }
 
-    private static let responses: JSONValue = [
-        "200": [
-            "description": "Done.", "content": ["application/json": ["schema": ["type": "object"]]],
-        ],
-        "default": [
-            "description": "Refused or failed.",
-            "content": ["application/json": ["schema": ["$ref": "#/components/schemas/Error"]]],
-        ],
-    ]
+    private static func responses(_ form: WireForm) -> JSONValue {
+        [
+            "200": [
+                "description": "Done.",
+                "content": ["application/json": ["schema": ["type": "object"]]],
+            ],
+            "default": [
+                "description": "Refused or failed.",
+                "content": [
+                    "application/json": [
+                        "schema": ["$ref": .string("#/components/schemas/\(form.schemaName)")]
+                    ]
+                ],
+            ],
+        ]
+    }
 
-    private static func description(_ route: ModelRoute) -> JSONValue {
+    private static func description(_ route: WireRoute) -> JSONValue {
         var result: [String: JSONValue] = [
             "operationId": .string(route.name), "summary": .string(route.summary),
-            "responses": responses,
+            "responses": responses(route.form),
         ]
         if let permission = route.permission {
             result["x-permission"] = .string(permission.rawValue)
         }
-        if route.route.path.contains("{id}") {
-            result["parameters"] = [
-                ["name": "id", "in": "path", "required": true, "schema": ["type": "string"]]
-            ]
+        var parameters = route.placeholders.map { name -> JSONValue in
+            ["name": .string(name), "in": "path", "required": true, "schema": ["type": "string"]]
         }
-        if !route.fields.isEmpty {
+        if route.readsQuery {
+            parameters += route.fields.map { field in
+                [
+                    "name": .string(field.name), "in": "query",
+                    "required": .bool(field.isRequired), "schema": field.schema,
+                ]
+            }
+        }
+        if !parameters.isEmpty { result["parameters"] = .array(parameters) }
+        if !route.readsQuery, !route.fields.isEmpty {
             result["requestBody"] = [
                 "required": true,
                 "content": ["application/json": ["schema": .schema(of: route.fields)]],
@@ -116,7 +181,7 @@ enum OpenAPI {
         }
         var result: [String: JSONValue] = [
             "operationId": .string(operation.name), "summary": .string(operation.summary),
-            "responses": responses,
+            "responses": responses(.openAI),
             "x-permission": .string(operation.permission.rawValue),
         ]
         if !operation.discussion.isEmpty { result["description"] = .string(operation.discussion) }
@@ -140,5 +205,17 @@ enum OpenAPI {
             ]
         }
         return .object(result)
+    }
+}
+
+extension WireForm {
+    /// The name of the schema of its errors in the OpenAPI document.
+    fileprivate var schemaName: String {
+        switch self {
+        case .openAI: "Error"
+        case .anthropic: "AnthropicError"
+        case .ollama: "OllamaError"
+        case .mem0: "Mem0Error"
+        }
     }
 }

@@ -44,15 +44,6 @@ struct ClientError: MnemeError, Equatable {
         default: self.init(.internal, "The server failed. Its log says more.")
         }
     }
-
-    /// The shape of OpenAI's errors, which clients know.
-    var json: JSONValue {
-        [
-            "error": [
-                "type": .string(errorCode), "code": .string(errorCode), "message": .string(message),
-            ]
-        ]
-    }
 }
 
 extension ClientError {

@@ -29,7 +29,7 @@ final class ServerMetrics: Sendable {
     }
 
     /// - Parameter gauges: name, help and value of what is measured now.
-    func text(gauges: [(name: String, help: String, value: Double)]) -> String {
+    func text(gauges: [Gauge]) -> String {
         var lines: [String] = []
         for gauge in gauges {
             lines += [

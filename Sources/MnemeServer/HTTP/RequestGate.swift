@@ -15,9 +15,10 @@ struct RequestGate: RouterMiddleware {
     ) async throws -> Response {
         let origin = request.headers[.origin]
         if let origin, !origins.allows(origin, host: request.head.authority) {
-            return Self.refusal(
+            return Response.refusal(
                 ClientError(
-                    .forbidden, "Requests from the page \(origin.prefix(100)) are not served."))
+                    .forbidden, "Requests from the page \(origin.prefix(100)) are not served."),
+                routes.form(at: request.uri.path))
         }
         var response = try await answer(request, context, fromPage: origin != nil, next)
         if let origin {
@@ -33,29 +34,31 @@ struct RequestGate: RouterMiddleware {
         _ request: Request, _ context: Context, fromPage: Bool,
         _ next: (Request, Context) async throws -> Response
     ) async throws -> Response {
-        let methods = routes.methods(at: request.uri.path)
+        let methods = routes.methods(at: request.uri.path),
+            form = routes.form(at: request.uri.path)
         guard !methods.isEmpty else {
             let path = request.uri.path.prefix(100)
-            return Self.refusal(
+            return Response.refusal(
                 ClientError(
-                    .notFound, "There is no \(path) here. GET /openapi.json lists what there is."))
+                    .notFound, "There is no \(path) here. GET /openapi.json lists what there is."),
+                form)
         }
         let allowed = methods.map(\.rawValue).joined(separator: ", ")
         guard methods.contains(request.method) else {
-            var response = Self.refusal(
+            var response = Response.refusal(
                 ClientError(
                     .input, code: "method_not_allowed", status: 405,
-                    "\(request.method.rawValue) is not served here, but \(allowed)."))
+                    "\(request.method.rawValue) is not served here, but \(allowed)."), form)
             response.headers[.allow] = allowed
             return response
         }
         if request.method == .options { return Self.preflight(request, allowed) }
         // A page can send other types to any server without asking first.
         if fromPage, Self.hasBody(request), !Self.isJSON(request.headers[.contentType] ?? "") {
-            return Self.refusal(
+            return Response.refusal(
                 ClientError(
                     .input, code: "unsupported_media_type", status: 415,
-                    "Pages send JSON: Content-Type: application/json."))
+                    "Pages send JSON: Content-Type: application/json."), form)
         }
         return try await next(request, context)
     }
@@ -80,9 +83,5 @@ struct RequestGate: RouterMiddleware {
         let name = (type.split(separator: ";").first ?? "").lowercased().filter { !$0.isWhitespace }
         return name == "application/json"
             || name.hasPrefix("application/") && name.hasSuffix("+json")
-    }
-
-    private static func refusal(_ error: ClientError) -> Response {
-        MemoryServer.json(HTTPResponse.Status(code: error.status), error.json)
     }
 }

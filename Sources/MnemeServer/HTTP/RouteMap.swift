@@ -1,26 +1,54 @@
 import HTTPTypes
 
-/// Which methods each path has, to tell a wrong method from a wrong path.
+/// Which methods each path has, to tell a wrong method from a wrong path, and whose API a path
+/// belongs to.
 struct RouteMap: Sendable {
-    private let routes: [(path: [Substring], method: HTTPRequest.Method)]
+    private struct Entry {
+        let parts: [Substring]
+        let endsInSlash: Bool
+        let method: HTTPRequest.Method
+        let form: WireForm
+    }
 
-    /// - Parameter routes: paths as routers write them; `{id}` stands for any one part.
-    init(_ routes: [(path: String, method: HTTPRequest.Method)]) {
-        self.routes = routes.map { (Self.parts($0.path), $0.method) }
+    private let entries: [Entry]
+
+    /// - Parameter routes: paths as routers write them; `{id}` stands for any one part. A path that
+    ///   ends in a slash may be another API's than the one without.
+    init(_ routes: [(path: String, method: HTTPRequest.Method, form: WireForm)]) {
+        entries = routes.map {
+            Entry(
+                parts: Self.parts($0.path), endsInSlash: $0.path.hasSuffix("/"), method: $0.method,
+                form: $0.form)
+        }
     }
 
     /// The methods of a path, `HEAD` and `OPTIONS` among them; empty if nothing is there.
     func methods(at path: String) -> [HTTPRequest.Method] {
-        let parts = Self.parts(path), fitting = routes.filter { Self.fits(parts, $0.path) }
-        // As in the router, `/v1/memories/search` is no memory called so.
-        let fewest = fitting.map { Self.placeholders($0.path) }.min() ?? 0
         var methods: [HTTPRequest.Method] = []
-        for route in fitting
-        where Self.placeholders(route.path) == fewest && !methods.contains(route.method) {
-            methods.append(route.method)
+        for entry in entries(at: path) where !methods.contains(entry.method) {
+            methods.append(entry.method)
         }
         if methods.contains(.get) { methods.append(.head) }
         return methods.isEmpty ? [] : methods + [.options]
+    }
+
+    /// What errors at a path look like.
+    func form(at path: String) -> WireForm {
+        let entries = entries(at: path)
+        return (entries.first { $0.endsInSlash == path.hasSuffix("/") } ?? entries.first)?.form
+            ?? .openAI
+    }
+
+    /// A path without a slash at its end.
+    static func withoutEnd(_ path: String) -> String {
+        path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path
+    }
+
+    private func entries(at path: String) -> [Entry] {
+        let parts = Self.parts(path), fitting = entries.filter { Self.fits(parts, $0.parts) }
+        // As in the router, `/v1/memories/search` is no memory called so.
+        let fewest = fitting.map { Self.placeholders($0.parts) }.min() ?? 0
+        return fitting.filter { Self.placeholders($0.parts) == fewest }
     }
 
     private static func parts(_ path: String) -> [Substring] { path.split(separator: "/") }

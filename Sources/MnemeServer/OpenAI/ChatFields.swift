@@ -53,7 +53,20 @@ enum ChatFields {
                 "type": "object", "required": ["role"],
                 "properties": [
                     "role": ["type": "string", "enum": .array(roles.map { .string($0) })],
-                    "content": ["type": "string"],
+                    "content": [
+                        "oneOf": [
+                            ["type": "string"], ["type": "null"],
+                            [
+                                "type": "array",
+                                "items": [
+                                    "type": "object", "required": ["type", "text"],
+                                    "properties": [
+                                        "type": ["const": "text"], "text": ["type": "string"],
+                                    ],
+                                ],
+                            ],
+                        ]
+                    ],
                 ],
             ],
         ],

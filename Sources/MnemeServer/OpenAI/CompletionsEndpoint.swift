@@ -73,10 +73,11 @@ private struct CompletionForm: Sendable {
                 offset += text.unicodeScalars.count
                 try await send(part(text, .null, logprobs))
             case .finished(let reason, let usage):
-                try await send(
-                    part(
-                        "", .string(reason.rawValue), nil,
-                        with: includesUsage ? ["usage": usage.json] : [:]))
+                try await send(part("", .string(reason.rawValue), nil))
+                if includesUsage {
+                    try await send(
+                        envelope.part("text_completion", choices: [], with: ["usage": usage.json]))
+                }
             }
         }
     }

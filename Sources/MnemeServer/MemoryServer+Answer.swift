@@ -1,0 +1,131 @@
+import Foundation
+import HTTPTypes
+import Hummingbird
+import Mneme
+import MnemeBase
+import MnemeStore
+import Tracing
+
+/// What every request passes, whatever its route: who asks, limits, metrics, a trace's span, and how
+/// errors become answers.
+extension MemoryServer {
+    /// Identifies the caller, applies the limits, counts, and turns errors into answers.
+    ///
+    /// - Parameter form: what errors look like.
+    func answer(
+        _ request: Request, _ operation: String, _ form: WireForm = .openAI,
+        _ body: (Caller) async throws -> Response
+    ) async -> Response {
+        var context = InstrumentationContext.topLevel
+        InstrumentationSystem.instrument.extract(
+            request.headers, into: &context, using: HeaderExtractor())
+        return await withSpan(
+            "\(request.method.rawValue) \(operation)", context: context, ofKind: .server
+        ) { span in
+            let response = await answerRequest(request, operation, form, body)
+            span.updateAttributes {
+                $0["http.request.method"] = request.method.rawValue
+                $0["http.response.status_code"] = Int(response.status.code)
+                $0["mneme.operation"] = operation
+                $0["mneme.request"] = response.headers[.requestID]
+            }
+            if response.status.code >= 500 { span.setStatus(SpanStatus(code: .error)) }
+            return response
+        }
+    }
+
+    private func answerRequest(
+        _ request: Request, _ operation: String, _ form: WireForm,
+        _ body: (Caller) async throws -> Response
+    ) async -> Response {
+        let clock = ContinuousClock(), start = clock.now, id = Self.requestID(request)
+        var response: Response
+        do {
+            let (principal, perMinute) = try await identify(request)
+            if let wait = limiter.wait(for: principal.name, own: perMinute) {
+                throw ClientError(
+                    .busy, code: "rate_limited", retryAfter: wait,
+                    "Too many requests. Try again in \(Int(wait.rounded(.up))) s.")
+            }
+            response = try await body(Caller(principal, operation: operation, request: id))
+        } catch {
+            let failure = ClientError(error, log: logger, operation: operation, request: id)
+            response = .refusal(failure, form)
+            if let wait = failure.retryAfter {
+                response.headers[.retryAfter] = String(Int(wait.rounded(.up)))
+            }
+            if failure.status == 401 { response.headers[.wwwAuthenticate] = "Bearer" }
+        }
+        response.headers[.requestID] = id
+        metrics.record(
+            operation: operation, status: Int(response.status.code),
+            seconds: (clock.now - start) / .seconds(1))
+        return response
+    }
+
+    /// What the client calls its request, or a name of our own: it stands in the answer, the
+    /// server's log and the audit log.
+    private static func requestID(_ request: Request) -> String {
+        if let given = request.headers[.requestID], (1...128).contains(given.utf8.count),
+            given.utf8.allSatisfy({ (33...126).contains($0) })
+        {
+            return given
+        }
+        return UUID().uuidString.lowercased()
+    }
+
+    private func identify(_ request: Request) async throws -> (
+        principal: Principal, requestsPerMinute: Int?
+    ) {
+        let keys = configuration.keys
+        guard configuration.requiresKey else {
+            // Without keys only names of this machine are answered: a rebound name comes without an
+            // origin on GET.
+            if let authority = request.head.authority {
+                let host = HostName.of(authority: authority)
+                guard let host, HostName.isLocal(host) || host == configuration.host.lowercased()
+                else {
+                    throw ClientError(
+                        .forbidden,
+                        "Requests for the host \(authority.prefix(100)) are not served without a key."
+                    )
+                }
+            }
+            return (.local, nil)
+        }
+        if let secret = Self.secret(request) {
+            if let key = keys?.find(secret: secret) {
+                return (key.principal, key.requestsPerMinute)
+            }
+            if let principal = await configuration.tokens?.principal(secret) {
+                return (principal, nil)
+            }
+        }
+        throw ClientError(
+            .unauthenticated,
+            "A valid key \(configuration.tokens == nil ? "" : "or token ")is needed: Authorization: Bearer …"
+        )
+    }
+
+    /// The key or token that a request shows: as `Authorization: Bearer …`, as mem0's clients say it
+    /// (`Token …`), or as Anthropic's do (`x-api-key`).
+    private static func secret(_ request: Request) -> String? {
+        let header = request.headers[.authorization] ?? ""
+        for scheme in ["bearer ", "token "] where header.lowercased().hasPrefix(scheme) {
+            return header.dropFirst(scheme.utf8.count).trimmingCharacters(in: .whitespaces)
+        }
+        return request.headers[.apiKey]
+    }
+}
+
+/// Finds what an instrument looks for in a request's headers.
+private struct HeaderExtractor: Extractor {
+    func extract(key: String, from headers: HTTPFields) -> String? {
+        HTTPField.Name(key).flatMap { headers[$0] }
+    }
+}
+
+extension HTTPField.Name {
+    static let requestID = HTTPField.Name("X-Request-ID")!
+    fileprivate static let apiKey = Self("X-Api-Key")!
+}

@@ -1,0 +1,138 @@
+import Foundation
+import HTTPTypes
+import Hummingbird
+import Mneme
+import MnemeEngine
+import MnemeStore
+import NIOCore
+
+/// A route and what answers it.
+struct Endpoint: Sendable {
+    /// The HTTP method.
+    let method: HTTPRequest.Method
+    /// The path; `{name}` stands for any one part.
+    let path: String
+    /// What its errors look like.
+    var form = WireForm.openAI
+    /// Answers a request; errors are answers, too.
+    let respond: @Sendable (Request, BasicRequestContext) async -> Response
+}
+
+extension MemoryServer {
+    func router() -> Router<BasicRequestContext> {
+        let endpoints = operationEndpoints() + wireEndpoints() + serverEndpoints()
+        let routes = RouteMap(endpoints.map { ($0.path, $0.method, $0.form) })
+        let router = Router(options: .autoGenerateHeadEndpoints)
+        router.add(
+            middleware: RequestGate(
+                origins: OriginRule(named: configuration.origins), routes: routes))
+        // Hummingbird writes a path's parameter as {id} too; a slash at the end says nothing to it.
+        let places = Dictionary(grouping: endpoints) {
+            "\($0.method.rawValue) \(RouteMap.withoutEnd($0.path))"
+        }
+        for (_, group) in places.sorted(by: { $0.key < $1.key }) {
+            router.on(RouterPath(group[0].path), method: group[0].method) { request, context in
+                let endpoint = group.first {
+                    $0.path.hasSuffix("/") == request.uri.path.hasSuffix("/")
+                }
+                return await (endpoint ?? group[0]).respond(request, context)
+            }
+        }
+        return router
+    }
+
+    private func operationEndpoints() -> [Endpoint] {
+        OperationTable.all.compactMap { operation in
+            guard let route = operation.route, operation.surfaces.contains(.http) else {
+                return nil
+            }
+            let method = HTTPRequest.Method(route.method.rawValue) ?? .get
+            return Endpoint(method: method, path: route.path) { request, context in
+                await answer(request, operation.name) { caller in
+                    try await run(operation, route, request, context, caller)
+                }
+            }
+        }
+    }
+
+    /// The routes of all APIs that other programs speak.
+    private func wireEndpoints() -> [Endpoint] { openAIEndpoints() }
+
+    /// A route of another API, behind the permission that it needs.
+    func endpoint(
+        _ route: WireRoute,
+        respond: @escaping @Sendable (WireRequest) async throws -> Response
+    ) -> Endpoint {
+        Endpoint(method: route.method, path: route.path, form: route.form) { request, context in
+            await answer(request, route.operation, route.form) { caller in
+                if let permission = route.permission {
+                    try memory.authorize(permission, by: caller)
+                }
+                return try await respond(
+                    WireRequest(
+                        caller, body: try await body(request), query: request.uri.query,
+                        parameters: context.parameters))
+            }
+        }
+    }
+
+    /// The language model that a request is for.
+    ///
+    /// - Throws: ``UnknownModel`` if it names another model than the one that is served.
+    func language(for request: WireRequest) throws -> ServedLanguage {
+        let name = try GenerationFields.model.read(request.fields)
+        guard let language else { throw UnknownModel(name: name ?? "", known: nil) }
+        if let name { try models.requireLanguage(name) }
+        return language
+    }
+
+    private func serverEndpoints() -> [Endpoint] {
+        [
+            Endpoint(method: .get, path: "/healthz") { request, _ in
+                await published(request, "health") {
+                    ["status": "ok", "version": .string(configuration.version)]
+                }
+            },
+            Endpoint(method: .get, path: "/openapi.json") { request, _ in
+                await published(request, "openapi") {
+                    OpenAPI.document(version: configuration.version)
+                }
+            },
+            Endpoint(method: .get, path: "/metrics") { request, _ in
+                await answer(request, "metrics") { caller in
+                    let text = metrics.text(
+                        gauges: Gauges.of(
+                            try await memory.statistics(by: caller), try await memory.jobCounts())
+                            + (language.map { Gauges.of($0.engine.statistics) } ?? []))
+                    return Response(
+                        status: .ok,
+                        headers: [.contentType: "text/plain; version=0.0.4; charset=utf-8"],
+                        body: .init(byteBuffer: ByteBuffer(string: text)))
+                }
+            },
+            // This server sends nothing on its own, so there is no stream to open (GET) and no
+            // session to end (DELETE).
+            Endpoint(method: .post, path: "/mcp") { request, _ in
+                await answer(request, "mcp") { caller in
+                    let session = MCPSession(
+                        memory: memory, principal: caller.principal, request: caller.request,
+                        version: configuration.version, logger: logger)
+                    guard let reply = await session.answer(try await body(request)) else {
+                        return Response(status: .accepted)
+                    }
+                    return .json(text: reply)
+                }
+            },
+        ]
+    }
+
+    /// What anybody may read, without a key.
+    private func published(
+        _ request: Request, _ operation: String, _ value: () throws -> JSONValue
+    ) async -> Response {
+        do { return try .json(value()) } catch {
+            return .refusal(
+                ClientError(error, log: logger, operation: operation, request: nil), .openAI)
+        }
+    }
+}
