@@ -191,66 +191,71 @@ import Testing
 
     // MARK: Claims
 
-    private func home(_ value: String, at time: Double, denied: Bool = false) -> Claimant {
-        Claimant(
-            cube(value, at: time),
-            Claim(subject: "ana", attribute: "home", value: value, isDenied: denied))
+    private func home(
+        _ value: String, at time: Double, _ sensitivity: Sensitivity = .internal,
+        agent: String? = nil
+    ) -> Claimant {
+        var cube = cube(value, at: time)
+        (cube.sensitivity, cube.scope.agent) = (sensitivity, agent)
+        return Claimant(
+            ClaimHolder(cube), Claim(subject: "ana", attribute: "home", value: value))
     }
 
     @Test func `the next claimant that says otherwise ends a claim`() {
         let all = [
             home("paris", at: 1), home("paris", at: 2), home("berlin", at: 3), home("rome", at: 4),
         ]
-        #expect(ClaimRules.successor(of: all[0].cube, among: all)?.id == all[2].cube.id)
-        #expect(ClaimRules.successor(of: all[2].cube, among: all)?.id == all[3].cube.id)
-        #expect(ClaimRules.successor(of: all[3].cube, among: all) == nil)
-        #expect(ClaimRules.successor(of: cube(), among: all) == nil)
+        #expect(ClaimRules.successor(of: all[0].holder, among: all) === all[2].holder)
+        #expect(ClaimRules.successor(of: all[2].holder, among: all) === all[3].holder)
+        #expect(ClaimRules.successor(of: all[3].holder, among: all) == nil)
+        #expect(ClaimRules.successor(of: ClaimHolder(cube()), among: all) == nil)
     }
 
     @Test func `what not all see who see a memory does not end it`() {
         let paris = home("paris", at: 1)
-        var berlin = home("berlin", at: 2)
-        berlin.cube.sensitivity = .restricted
-        #expect(ClaimRules.successor(of: paris.cube, among: [paris, berlin]) == nil)
-        berlin.cube.sensitivity = .internal
-        berlin.cube.scope.agent = "coder"
-        #expect(ClaimRules.successor(of: paris.cube, among: [paris, berlin]) == nil)
-        var own = paris
-        own.cube.scope.agent = "coder"
-        #expect(ClaimRules.successor(of: own.cube, among: [own, berlin])?.id == berlin.cube.id)
+        let secret = home("berlin", at: 2, .restricted)
+        #expect(ClaimRules.successor(of: paris.holder, among: [paris, secret]) == nil)
+        let coders = home("berlin", at: 2, agent: "coder")
+        #expect(ClaimRules.successor(of: paris.holder, among: [paris, coders]) == nil)
+        let own = home("paris", at: 1, agent: "coder")
+        #expect(
+            ClaimRules.successor(of: own.holder, among: [own, coders]) === coders.holder)
     }
 
     @Test func `a memory of several claims ends with the last of them`() {
-        let first = cube("a", at: 1)
-        let last = cube("b", at: 2)
-        #expect(ClaimRules.successor(of: [first, last])?.id == last.id)
+        let first = home("a", at: 1).holder
+        let last = home("b", at: 2).holder
+        #expect(ClaimRules.successor(of: [first, last]) === last)
         #expect(
             ClaimRules.successor(of: [first, nil]) == nil && ClaimRules.successor(of: []) == nil)
     }
 
-    @Test func `a settlement writes the difference only`() throws {
+    @Test func `a settlement writes the difference only`() {
         var old = cube("old", at: 1)
-        let next = cube("next", at: 2)
+        let next = home("next", at: 2).holder
         let other = CubeID()
-        #expect(ClaimRules.settlement(of: old, former: nil, successor: nil, at: now) == nil)
-        let ended = try #require(
-            ClaimRules.settlement(of: old, former: nil, successor: next, at: now))
+        func isSettled(_ former: CubeID?, _ successor: ClaimHolder?) -> Bool {
+            let holder = ClaimHolder(
+                id: old.id, seconds: 1, validUntil: old.validUntil, sensitivity: old.sensitivity,
+                agent: nil, isFrozen: false, keys: [], former: former)
+            return ClaimRules.isSettled(holder, by: successor)
+        }
+        #expect(isSettled(nil, nil) && !isSettled(nil, next))
+        let ended = ClaimRules.settlement(of: old, former: nil, successor: next, at: now)
         #expect(
             ended.removed == nil && ended.change.operation == .supersede
                 && ended.added?.source == next.id)
         #expect(ended.change.cube.validUntil == next.eventTime && ended.added?.target == old.id)
         old.validUntil = next.eventTime
-        #expect(ClaimRules.settlement(of: old, former: next.id, successor: next, at: now) == nil)
-        let moved = try #require(
-            ClaimRules.settlement(of: old, former: other, successor: next, at: now))
+        #expect(isSettled(next.id, next) && !isSettled(other, next) && !isSettled(next.id, nil))
+        let moved = ClaimRules.settlement(of: old, former: other, successor: next, at: now)
         #expect(moved.removed?.source == other && moved.added?.source == next.id)
-        let free = try #require(
-            ClaimRules.settlement(of: old, former: next.id, successor: nil, at: now))
+        let free = ClaimRules.settlement(of: old, former: next.id, successor: nil, at: now)
         #expect(
             free.change.operation == .reinstate && free.change.cube.validUntil == nil
                 && free.added == nil)
         // What somebody said to be outdated stays so.
-        #expect(ClaimRules.settlement(of: old, former: nil, successor: nil, at: now) == nil)
+        #expect(isSettled(nil, nil))
     }
 
     // MARK: Access

@@ -118,9 +118,14 @@ public struct Visibility: Hashable, Sendable {
 
     /// Whether a memory is seen.
     public func contains(_ cube: MemCube) -> Bool {
-        if also.contains(cube.id) { return true }
-        if let ceiling, cube.sensitivity <= ceiling { return true }
-        guard let agentCeiling, cube.sensitivity <= agentCeiling else { return false }
-        return cube.scope.agent == nil || cube.scope.agent == agent
+        contains(cube.id, cube.sensitivity, agent: cube.scope.agent)
+    }
+
+    /// Whether a memory of this label is seen that belongs to `owner`, an agent, or to none.
+    func contains(_ id: CubeID, _ sensitivity: Sensitivity, agent owner: String?) -> Bool {
+        if also.contains(id) { return true }
+        if let ceiling, sensitivity <= ceiling { return true }
+        guard let agentCeiling, sensitivity <= agentCeiling else { return false }
+        return owner == nil || owner == agent
     }
 }

@@ -1,15 +1,71 @@
 package import Foundation
 
-/// A cube in use, and what it claims of one thing.
-package struct Claimant: Sendable {
+/// A cube that claims something: what settling needs of it. Whole cubes are read only where one has
+/// to be changed, as a header costs as much as a hundred of these.
+///
+/// A class, so that each claim of a cube leads to the one value; it stays within a transaction.
+package final class ClaimHolder {
     /// The cube.
-    package var cube: MemCube
-    /// What it claims.
+    package let id: CubeID
+    /// When it happened or was said, in seconds since 1970 as the store keeps them: claims are
+    /// ordered by this and, where it is equal, by the order in which they were added.
+    package let seconds: Double
+    /// How far it may go.
+    package let sensitivity: Sensitivity
+    /// The agent that it belongs to.
+    package let agent: String?
+    /// Frozen cubes are compared with others, but never changed.
+    package let isFrozen: Bool
+    /// Everything that it claims something of.
+    package let keys: Set<String>
+    /// Since when it does not hold; nil while it does.
+    package private(set) var validUntil: Date?
+    /// The cube that ended it, by its edge.
+    package private(set) var former: CubeID?
+
+    /// A holder with the columns of its cube.
+    package init(
+        id: CubeID, seconds: Double, validUntil: Date?, sensitivity: Sensitivity, agent: String?,
+        isFrozen: Bool, keys: Set<String>, former: CubeID?
+    ) {
+        self.id = id
+        self.seconds = seconds
+        self.validUntil = validUntil
+        self.sensitivity = sensitivity
+        self.agent = agent
+        self.isFrozen = isFrozen
+        self.keys = keys
+        self.former = former
+    }
+
+    /// A cube that no other has ended.
+    package convenience init(_ cube: MemCube) {
+        self.init(
+            id: cube.id, seconds: cube.eventTime.timeIntervalSince1970, validUntil: cube.validUntil,
+            sensitivity: cube.sensitivity, agent: cube.scope.agent,
+            isFrozen: cube.state == .frozen, keys: Set(cube.claims.map(\.key)), former: nil)
+    }
+
+    /// Notes what was written of its end.
+    package func settle(by successor: ClaimHolder?) {
+        validUntil = successor?.eventTime
+        former = successor?.id
+    }
+
+    /// The event time, to the bit as a cube has it that was read from the store.
+    package var eventTime: Date { Date(timeIntervalSince1970: seconds) }
+}
+
+/// A cube in use, and its claim about one thing.
+package struct Claimant {
+    /// The cube.
+    package var holder: ClaimHolder
+    /// The claim.
     package var claim: Claim
 
     /// A cube and its claim.
-    package init(_ cube: MemCube, _ claim: Claim) {
-        self.cube = cube
+    package init(_ holder: ClaimHolder, _ claim: Claim) {
+        self.holder = holder
         self.claim = claim
     }
 }
@@ -19,22 +75,25 @@ package enum ClaimRules {
     /// Claims of one thing that are compared: the latest.
     package static let compared = 64
 
-    /// The cube that ends what `cube` claims of one thing: the next one that says otherwise, and
+    /// The cube that ends what `holder` claims of one thing: the next one that says otherwise, and
     /// that all see who see the cube.
     ///
     /// - Parameter claimants: cubes in use that claim something of the thing, the earliest first.
-    package static func successor(of cube: MemCube, among claimants: [Claimant]) -> MemCube? {
-        guard let place = claimants.firstIndex(where: { $0.cube.id == cube.id }) else { return nil }
+    package static func successor(of holder: ClaimHolder, among claimants: [Claimant])
+        -> ClaimHolder?
+    {
+        guard let place = claimants.firstIndex(where: { $0.holder === holder }) else { return nil }
         return claimants[(place + 1)...].first { later in
-            later.claim.ends(claimants[place].claim) && later.cube.sensitivity <= cube.sensitivity
-                && (later.cube.scope.agent == nil || later.cube.scope.agent == cube.scope.agent)
-        }?.cube
+            later.claim.ends(claimants[place].claim)
+                && later.holder.sensitivity <= holder.sensitivity
+                && (later.holder.agent == nil || later.holder.agent == holder.agent)
+        }?.holder
     }
 
     /// The cube that ends a memory as a whole: it holds as long as one of its claims does.
     ///
     /// - Parameter successors: for each thing that it claims something of, who ends that.
-    package static func successor(of successors: [MemCube?]) -> MemCube? {
+    package static func successor(of successors: [ClaimHolder?]) -> ClaimHolder? {
         let known = successors.compactMap(\.self)
         guard known.count == successors.count else { return nil }
         return known.max { ($0.eventTime, $0.id) < ($1.eventTime, $1.id) }
@@ -50,17 +109,24 @@ package enum ClaimRules {
         package var added: CubeLink?
     }
 
-    /// What has to be written for a cube; nil if it says so already.
+    /// Whether a cube says already who ends it, and since when.
+    ///
+    /// - Parameter successor: who ends it; nil if it holds.
+    package static func isSettled(_ holder: ClaimHolder, by successor: ClaimHolder?) -> Bool {
+        // What somebody said to be outdated stays so.
+        if holder.former == nil, holder.validUntil != nil, successor == nil { return true }
+        return holder.former == successor?.id && holder.validUntil == successor?.eventTime
+    }
+
+    /// What has to be written for a cube that does not say yet who ends it.
     ///
     /// - Parameters:
+    ///   - cube: the whole cube of a holder that is not settled.
     ///   - former: who ended it before, by its edge.
     ///   - successor: who ends it; nil if it holds.
     package static func settlement(
-        of cube: MemCube, former: CubeID?, successor: MemCube?, at time: Date
-    ) -> Settlement? {
-        // What somebody said to be outdated stays so.
-        guard former != nil || cube.validUntil == nil || successor != nil else { return nil }
-        guard former != successor?.id || cube.validUntil != successor?.eventTime else { return nil }
+        of cube: MemCube, former: CubeID?, successor: ClaimHolder?, at time: Date
+    ) -> Settlement {
         func edge(from source: CubeID) -> CubeLink {
             CubeLink(source: source, target: cube.id, kind: CubeLink.supersedes, time: time)
         }

@@ -27,9 +27,7 @@ extension SQLiteMemoryStore {
         let position = try Self.append(
             .adopt, cube.id, version: cube.version, payload: json.payload, change, db)
         try insert(cube, json, analysis, contentHash, position, change, db)
-        guard !cube.claims.isEmpty else { return cube }
-        try settle(Self.saveClaims(cube, change.ownerID, db), change, db)
-        return try Self.current(cube.id, change.ownerID, db) ?? cube
+        return try settleNew(cube, change, db)
     }
 
     private func standing(of id: CubeID, _ ownerID: Int64?, _ db: Database) throws -> CubeStanding {

@@ -37,92 +37,96 @@ extension SQLiteMemoryStore {
                 arguments: [id.description]))
     }
 
-    /// Reads who claims what, each memory and each thing once.
-    private struct ClaimReader {
-        let ownerID: Int64
-        let db: Database
-        private var claimants: [String: [Claimant]] = [:]
-        private var cubes: [CubeID: MemCube] = [:]
-
-        init(_ ownerID: Int64, _ db: Database) { (self.ownerID, self.db) = (ownerID, db) }
-
-        func isRead(_ key: String) -> Bool { claimants[key] != nil }
-
-        /// Cubes in use that claim something of `key`, the earliest first.
-        mutating func claimants(_ key: String) throws -> [Claimant] {
-            if let known = claimants[key] { return known }
-            let rows = try Row.fetchAll(
-                db.cachedStatement(
-                    sql: """
-                        SELECT cube.id, claim.subject, claim.attribute, claim.value, claim.denied FROM claim JOIN cube ON cube.seq = claim.cube
-                        WHERE claim.owner = ? AND claim.key = ? AND cube.state IN ('generated', 'activated', 'frozen')
-                        ORDER BY cube.event_time DESC, cube.seq DESC LIMIT \(ClaimRules.compared)
-                        """), arguments: [ownerID, key])
-            let found = try rows.reversed().compactMap { row -> Claimant? in
-                guard let cube = try cube(CubeID(stored: try row.read(0))) else { return nil }
-                return Claimant(
-                    cube,
-                    Claim(
-                        subject: try row.read(1), attribute: try row.read(2),
-                        value: try row.read(3),
-                        isDenied: try row.read(4)))
-            }
-            claimants[key] = found
-            return found
+    /// The latest cubes in use that claim something of `key`, the earliest first: three statements
+    /// for all of them.
+    private static func claimants(_ key: String, _ ownerID: Int64, _ db: Database) throws
+        -> [Claimant]
+    {
+        let states = LifecycleState.allCases.filter(\.isRecallable).map { "'\($0.rawValue)'" }
+        let rows = try Row.fetchAll(
+            db.cachedStatement(
+                sql: """
+                    SELECT cube.seq, cube.id, cube.event_time, cube.valid_until, cube.sensitivity, cube.agent, cube.state,
+                        claim.subject, claim.attribute, claim.value, claim.denied
+                    FROM claim JOIN cube ON cube.seq = claim.cube AND cube.owner = claim.owner
+                    WHERE claim.owner = ? AND claim.key = ? AND cube.state IN (\(states.joined(separator: ", ")))
+                    ORDER BY cube.event_time DESC, cube.seq DESC LIMIT \(ClaimRules.compared)
+                    """), arguments: [ownerID, key])
+        let sequences = try rows.map { try $0.read(0) as Int64 }
+        let ids = try rows.map { try $0.read(1) as String }
+        let keys = try keys(of: sequences, db), formers = try formers(of: ids, db)
+        return try zip(rows, zip(sequences, ids)).reversed().map { row, name in
+            let seconds: Double = try row.read(2)
+            _ = try StoreCoding.time(seconds)
+            let holder = ClaimHolder(
+                id: CubeID(stored: name.1), seconds: seconds,
+                validUntil: try row.optionalTime(3),
+                sensitivity: Sensitivity(rawValue: try row.read(4)) ?? .restricted,
+                agent: try row.read(5),
+                isFrozen: try row.read(6) == LifecycleState.frozen.rawValue,
+                keys: keys[name.0] ?? [], former: formers[name.1])
+            return Claimant(
+                holder,
+                Claim(
+                    subject: try row.read(7), attribute: try row.read(8), value: try row.read(9),
+                    isDenied: try row.read(10)))
         }
+    }
 
-        private mutating func cube(_ id: CubeID) throws -> MemCube? {
-            if let known = cubes[id] { return known }
-            let cube = try current(id, ownerID, db)
-            cubes[id] = cube
-            return cube
+    /// Everything that cubes claim something of, by their rows' numbers.
+    private static func keys(of sequences: [Int64], _ db: Database) throws -> [Int64: Set<String>] {
+        try Row.fetchAll(
+            db.cachedStatement(
+                sql: """
+                    SELECT claim.cube, claim.key FROM json_each(?) AS chosen
+                    CROSS JOIN claim ON claim.cube = chosen.value
+                    """), arguments: [try StoreCoding.encode(sequences)]
+        ).reduce(into: [:]) { keys, row in
+            keys[try row.read(0), default: []].insert(try row.read(1))
+        }
+    }
+
+    /// Who ended cubes, by their edges.
+    private static func formers(of ids: [String], _ db: Database) throws -> [String: CubeID] {
+        try Row.fetchAll(
+            db.cachedStatement(
+                sql: """
+                    SELECT link.target, min(link.source) FROM json_each(?) AS chosen
+                    CROSS JOIN link ON link.target = chosen.value AND link.kind = ? GROUP BY 1
+                    """), arguments: [try StoreCoding.encode(ids), CubeLink.supersedes]
+        ).reduce(into: [:]) { formers, row in
+            formers[try row.read(0)] = CubeID(stored: try row.read(1))
         }
     }
 
     /// Works out anew which of the cubes that claim something of `keys` hold, and since when others
-    /// do not. The result depends on what the cubes say and on when that was, not on the order in
-    /// which they came.
+    /// do not.
     ///
-    /// - Complexity: some lookups for each cube that claims something of the same; a memory is read
-    ///   once.
-    func settle(_ keys: Set<String>, _ change: Change, _ db: Database) throws {
-        // Who ends what shows in no other memory's validity, so that what was read stays true.
-        var reader = ClaimReader(change.ownerID, db), seen: Set<CubeID> = []
-        for key in keys.sorted() {
-            for cube in try reader.claimants(key).map(\.cube) where seen.insert(cube.id).inserted {
-                guard change.reaches(cube), cube.state != .frozen else { continue }
-                let claimed = try Self.claimedKeys(cube.id, db)
-                // A claim that holds decides: what is read already is asked first.
-                var successors: [MemCube?] = []
-                for key in claimed.filter(reader.isRead) + claimed.filter({ !reader.isRead($0) }) {
-                    let successor = ClaimRules.successor(of: cube, among: try reader.claimants(key))
-                    successors.append(successor)
-                    if successor == nil { break }
-                }
-                try setSuccessor(of: cube, ClaimRules.successor(of: successors), change, db)
-            }
+    /// - Returns: the cubes that were changed.
+    /// - Complexity: three statements for each thing that the request has not read yet, and a few
+    ///   for each cube that is changed; see ``ClaimCache``.
+    @discardableResult
+    func settle(_ keys: Set<String>, _ change: Change, _ db: Database) throws -> [CubeID: MemCube] {
+        let unsettled = try change.claims.unsettled(keys, reaches: change.reaches) {
+            try Self.claimants($0, change.ownerID, db)
         }
-    }
-
-    private func setSuccessor(
-        of cube: MemCube, _ successor: MemCube?, _ change: Change, _ db: Database
-    ) throws {
-        let former = try String.fetchOne(
-            db.cachedStatement(sql: "SELECT source FROM link WHERE target = ? AND kind = ?"),
-            arguments: [cube.id.description, CubeLink.supersedes])
-        guard
+        var changed: [CubeID: MemCube] = [:]
+        for found in unsettled {
+            guard let cube = try Self.current(found.holder.id, change.ownerID, db) else { continue }
             let settlement = ClaimRules.settlement(
-                of: cube, former: former.map(CubeID.init(stored:)), successor: successor,
+                of: cube, former: found.holder.former, successor: found.successor,
                 at: change.caller.time)
-        else { return }
-        if let link = settlement.removed {
-            try db.cachedStatement(
-                sql: "DELETE FROM link WHERE source = ? AND target = ? AND kind = ?"
-            ).execute(
-                arguments: [link.source.description, link.target.description, link.kind])
-            try Self.record(.unlink, link, change, db)
+            if let link = settlement.removed {
+                try db.cachedStatement(
+                    sql: "DELETE FROM link WHERE source = ? AND target = ? AND kind = ?"
+                ).execute(
+                    arguments: [link.source.description, link.target.description, link.kind])
+                try Self.record(.unlink, link, change, db)
+            }
+            changed[cube.id] = try write(settlement.change, change, db)
+            if let link = settlement.added { try Self.insert(link, change, db) }
+            found.holder.settle(by: found.successor)
         }
-        _ = try save(settlement.change, change, db)
-        if let link = settlement.added { try Self.add(link, change, db) }
+        return changed
     }
 }

@@ -82,6 +82,8 @@ extension SQLiteMemoryStore {
         /// Journal entries so far, and what they are called by together.
         private(set) var journal: ClosedRange<Int64>?
         private var digests = SHA256()
+        /// Who claims what, as far as it was read.
+        var claims = ClaimCache()
 
         init(owner: Owner, ownerID: Int64, caller: Caller, sights: [Permission: Visibility]) {
             self.owner = owner
@@ -103,6 +105,12 @@ extension SQLiteMemoryStore {
 
         /// Whether what follows from the request may change a cube.
         func reaches(_ cube: MemCube) -> Bool { sights.values.contains { $0.contains(cube) } }
+
+        func reaches(_ holder: ClaimHolder) -> Bool {
+            sights.values.contains {
+                $0.contains(holder.id, holder.sensitivity, agent: holder.agent)
+            }
+        }
     }
 
     /// Applies a request's mutations and writes down that it was done.

@@ -56,6 +56,7 @@ extension SQLiteMemoryStore {
                     .notFound,
                     "There is no '\(link.kind)' link from \(link.source) to \(link.target).")
             }
+            Self.forgetEnd(by: link, change)
             try Self.record(.unlink, link, change, db)
         }
         return nil
@@ -94,9 +95,17 @@ extension SQLiteMemoryStore {
             else { continue }
             try Self.add(link, change, db)
         }
+        return try settleNew(cube, change, db)
+    }
+
+    /// Writes down what a cube that was just inserted claims, and who ends whom since.
+    ///
+    /// - Returns: the cube as it is then.
+    func settleNew(_ cube: MemCube, _ change: Change, _ db: Database) throws -> MemCube {
         guard !cube.claims.isEmpty else { return cube }
-        try settle(Self.saveClaims(cube, ownerID, db), change, db)
-        return try Self.current(cube.id, ownerID, db)
+        let keys = try Self.saveClaims(cube, change.ownerID, db)
+        change.claims.insert(cube)
+        return try settle(keys, change, db)[cube.id] ?? cube
     }
 
     /// Bounds what the caller writes, see ``AccessRules/confine(_:to:_:isNew:)``.
@@ -126,6 +135,7 @@ extension SQLiteMemoryStore {
             arguments: [id.description, id.description])
         try db.execute(sql: "DELETE FROM access_grant WHERE cube = ?", arguments: [id.description])
         try db.execute(sql: "DELETE FROM cube WHERE id = ?", arguments: [id.description])
+        change.claims.forget(id, claiming: keys)
         for target in ended {
             if let former = try Self.current(CubeID(stored: target), change.ownerID, db) {
                 _ = try save(
@@ -176,8 +186,8 @@ extension SQLiteMemoryStore {
         }
         let keys = try Self.saveClaims(cube, change.ownerID, db)
         guard !keys.isEmpty else { return cube }
-        try settle(keys, change, db)
-        return try require(cube.id, for: .write, change, db)
+        change.claims.forget(cube.id, claiming: keys)
+        return try settle(keys, change, db)[cube.id] ?? cube
     }
 
     /// Lets a quarantined cube into recall.

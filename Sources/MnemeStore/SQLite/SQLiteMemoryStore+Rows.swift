@@ -91,6 +91,12 @@ extension SQLiteMemoryStore {
 
     /// Writes a cube's next version, whose text is the same, and its journal entry.
     func save(_ next: CubeChange, _ change: Change, _ db: Database) throws -> MemCube {
+        change.claims.forget(next.cube.id, claiming: next.cube.claims.map(\.key))
+        return try write(next, change, db)
+    }
+
+    /// As ``save(_:_:_:)``, for who keeps ``Change/claims`` true.
+    func write(_ next: CubeChange, _ change: Change, _ db: Database) throws -> MemCube {
         let cube = next.cube
         let json = CubeJSON(cube)
         let position = try Self.append(
@@ -119,6 +125,17 @@ extension SQLiteMemoryStore {
     }
 
     static func add(_ link: CubeLink, _ change: Change, _ db: Database) throws {
+        forgetEnd(by: link, change)
+        try insert(link, change, db)
+    }
+
+    /// Who ends a cube is read anew where an edge that says so comes or goes.
+    static func forgetEnd(by link: CubeLink, _ change: Change) {
+        if link.kind == CubeLink.supersedes { change.claims.forget(link.target, claiming: []) }
+    }
+
+    /// As ``add(_:_:_:)``, for who keeps ``Change/claims`` true.
+    static func insert(_ link: CubeLink, _ change: Change, _ db: Database) throws {
         try db.execute(
             sql:
                 "INSERT OR REPLACE INTO link (owner, source, target, kind, time) VALUES (?, ?, ?, ?, ?)",

@@ -1,0 +1,111 @@
+/// Who claims what, as far as one request has read it.
+///
+/// A text of many parts adds hundreds of cubes that claim something of the same few things. Each
+/// of them is settled when it is added, as its parts come in order; the claims that it is compared
+/// with are read once for the request, and kept up here as cubes are added.
+///
+/// Invariant: each list is what `read` would return now. Whoever changes a cube behind the cache's
+/// back calls ``forget(_:claiming:)``.
+package struct ClaimCache {
+    /// Reads the latest ``ClaimRules/compared`` cubes in use that claim something of a thing, the
+    /// earliest first.
+    package typealias Reader = (_ key: String) throws -> [Claimant]
+
+    /// A cube whose end is not written yet.
+    package struct Unsettled {
+        /// The cube.
+        package var holder: ClaimHolder
+        /// Who ends it; nil if it holds again.
+        package var successor: ClaimHolder?
+    }
+
+    private var claimants: [String: [Claimant]] = [:]
+    /// One value a cube, whichever claim it was read by.
+    private var holders: [CubeID: ClaimHolder] = [:]
+
+    /// An empty cache.
+    package init() {}
+
+    /// Takes in a cube that was just added to the store, the last of all.
+    package mutating func insert(_ cube: MemCube) {
+        guard cube.state.isRecallable else { return }
+        let holder = ClaimHolder(cube)
+        holders[cube.id] = holder
+        // Of several claims of one thing the store keeps the last.
+        let claims = Dictionary(cube.claims.map { ($0.key, $0) }, uniquingKeysWith: { $1 })
+        for (key, claim) in claims {
+            // What was not read yet will be read with this cube.
+            guard let known = claimants[key] else { continue }
+            let place = known.lastIndex { $0.holder.seconds <= holder.seconds }.map { $0 + 1 } ?? 0
+            claimants[key]!.insert(Claimant(holder, claim), at: place)
+            if known.count == ClaimRules.compared { claimants[key]!.removeFirst() }
+        }
+    }
+
+    /// Drops what is known of a cube that was changed, and of what it claims.
+    ///
+    /// - Parameter keys: what it claims something of, before or after the change.
+    package mutating func forget(_ id: CubeID, claiming keys: some Sequence<String>) {
+        for key in holders.removeValue(forKey: id)?.keys ?? [] { claimants[key] = nil }
+        for key in keys { claimants[key] = nil }
+    }
+
+    /// Cubes whose end is another than they say, among all that claim something of `keys`.
+    ///
+    /// The result depends on what the cubes say and on when that was, not on the order in which
+    /// they came.
+    ///
+    /// - Parameters:
+    ///   - reaches: whether the request may change a cube.
+    ///   - read: called once for each key that the cache does not know.
+    /// - Complexity: for each of `keys`, the claims of at most ``ClaimRules/compared`` cubes.
+    package mutating func unsettled(
+        _ keys: Set<String>, reaches: (ClaimHolder) -> Bool, read: Reader
+    ) throws -> [Unsettled] {
+        var found: [Unsettled] = [], seen: Set<ObjectIdentifier> = []
+        for key in keys.sorted() {
+            for holder in try claimants(key, read).map(\.holder)
+            where seen.insert(ObjectIdentifier(holder)).inserted {
+                guard reaches(holder), !holder.isFrozen else { continue }
+                let successor = try successor(of: holder, read)
+                if !ClaimRules.isSettled(holder, by: successor) {
+                    found.append(Unsettled(holder: holder, successor: successor))
+                }
+            }
+        }
+        return found
+    }
+
+    private mutating func claimants(_ key: String, _ read: Reader) throws -> [Claimant] {
+        if let known = claimants[key] { return known }
+        let found = try read(key).map { claimant in
+            let holder = holders[claimant.holder.id] ?? claimant.holder
+            holders[holder.id] = holder
+            return Claimant(holder, claimant.claim)
+        }
+        claimants[key] = found
+        return found
+    }
+
+    /// Who ends a cube as a whole. One claim that holds decides: what is read already is asked
+    /// first.
+    private mutating func successor(of holder: ClaimHolder, _ read: Reader) throws -> ClaimHolder? {
+        var successors: [ClaimHolder?] = [], unread: [String] = []
+        for key in holder.keys {
+            guard let known = claimants[key] else {
+                unread.append(key)
+                continue
+            }
+            guard let successor = ClaimRules.successor(of: holder, among: known) else { return nil }
+            successors.append(successor)
+        }
+        for key in unread {
+            let claimants = try claimants(key, read)
+            guard let successor = ClaimRules.successor(of: holder, among: claimants) else {
+                return nil
+            }
+            successors.append(successor)
+        }
+        return ClaimRules.successor(of: successors)
+    }
+}
