@@ -15,9 +15,7 @@ public enum EmbedderChoice: Sendable {
     /// The folder of all-MiniLM-L6-v2: `$MNEME_HOME/models/all-MiniLM-L6-v2`, or in `~/.mneme` if
     /// that is not set.
     public static var miniLMFolder: String {
-        let home =
-            ProcessInfo.processInfo.environment["MNEME_HOME"] ?? NSHomeDirectory() + "/.mneme"
-        return home + "/models/all-MiniLM-L6-v2"
+        HomeFolder.path + "/models/all-MiniLM-L6-v2"
     }
 
     /// The embedder; nil if there is none.

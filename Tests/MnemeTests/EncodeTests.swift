@@ -86,6 +86,23 @@ import Testing
         #expect(!found.contains("Hey") && !found.contains("Yesterday"))
     }
 
+    @Test(arguments: [
+        ("Ana moved to Lisbon in May.", ["Lisbon"]),
+        ("We meet Tom on Monday and Thursday", ["Tom"]),
+        ("It rains in Bergen every October, on Sundays above all", ["Bergen"]),
+        ("The Porto office moves on 5 May, not in April 2027", ["Porto"]),
+        ("We missed the May deadline in Faro", ["Faro"]),
+        ("Yesterday I met May and April in Faro", ["May", "April", "Faro"]),
+        ("In May we visited June in Porto", ["June", "Porto"]),
+        ("We heard June Carter on Friday", ["June Carter"]),
+        ("My brother Jan came on 3 Jan", ["Jan"]),
+    ])
+    func `months and weekdays are no names, but people called so are`(
+        text: String, names: [String]
+    ) {
+        #expect(TextFacts.entities(in: text, speaker: nil) == names)
+    }
+
     @Test func `parts of a long text join to the original`() {
         var random = SystemRandomNumberGenerator()
         for _ in 0..<50 {

@@ -440,6 +440,10 @@ import Testing
             abs(bank.retention(of: cube(.episodic, uses: 4, days: 10), now: Self.at(0)) - exp(-2))
                 < 1e-9)
         #expect(bank.retention(of: cube(.episodic, days: -5), now: Self.at(0)) == 1)
+        // Counts of another store, which nobody's hands have made.
+        var confirmed = cube(.episodic, uses: .max, days: 1)
+        confirmed.confirmations = .max
+        #expect(bank.retention(of: confirmed, now: Self.at(0)) > 0.99)
         let depths = [MemoryType.episodic, .semantic, .preference, .core].map {
             layers.retention(of: cube($0, days: 40), now: Self.at(0))
         }

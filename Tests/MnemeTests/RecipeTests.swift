@@ -234,11 +234,37 @@ import Testing
             (JobKind.compact, ["keep": "soon"]), (.promote, ["keep": "-1"]),
             (.promote, ["heat": "nan"]),
             (.refine, ["count": "0"]), (.decay, ["below": "2"]),
+            (.decay, ["days": "0"]), (.decay, ["dry": "yes"]), (.consolidate, ["dry": "1"]),
+            (.promote, ["dry": ""]), (.promote, ["keep": "2000000"]),
+            (.promote, ["heat": "1e300"]), (.compact, ["keep": "1e300"]),
+            (.refine, ["count": "99999999999999999999"]),
         ] {
-            #expect(throws: InputError.self) {
+            #expect(throws: InputError.self, "\(kind.rawValue) \(arguments)") {
                 try MemoryOS.job(kind, owner: nil, arguments: arguments)
             }
         }
+        #expect(try MemoryOS.job(.decay, owner: nil, arguments: ["dry": "false"]).kind == "decay")
+    }
+
+    @Test func `a job in the queue with an argument that means nothing fails, and changes nothing`()
+        async throws
+    {
+        let folder = try TemporaryFolder()
+        let memory = try open(folder, .standard)
+        for second in [0.0, 1] {
+            var input = MemoryInput("The kiln is blue", eventTime: Self.at(second))
+            input.type = .semantic
+            _ = try await memory.remember([input], scope: Self.scope)
+        }
+        // As an earlier version took it.
+        let job = try memory.store.enqueue(
+            Job(
+                "consolidate", owner: Self.owner, arguments: ["dry": "yes"], maximumAttempts: 1),
+            by: .local)
+        _ = try await JobRunner(memory).drain()
+        #expect(try memory.store.job(job.id, by: .local)?.message?.contains("'dry'") == true)
+        let kept = try memory.store.list(CubeFilter(owner: Self.owner), by: .local)
+        #expect(kept.count == 2 && kept.allSatisfy { $0.state == .activated })
     }
 
     @Test func `the first write of a process finds near duplicates and lessons as later ones do`()

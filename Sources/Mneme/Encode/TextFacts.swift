@@ -197,7 +197,9 @@ package enum TextFacts {
 
         /// Ends a run of words that are one name.
         mutating func end() {
-            if !run.isEmpty { add(run.joined(separator: " ")) }
+            if !run.isEmpty, !DateNames.nameOnlyTimes(run, in: text) {
+                add(run.joined(separator: " "))
+            }
             run = []
         }
 

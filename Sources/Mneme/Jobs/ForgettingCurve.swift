@@ -29,9 +29,9 @@ public struct MemoryBankCurve: ForgettingCurve {
     private let days: Double
     public init(days: Double) { self.days = days }
     public func retention(of cube: MemCube, now: Date) -> Double {
-        exp(
-            -cube.daysIdle(now: now)
-                / (days * Double(1 + (cube.usage?.count ?? 0) + (cube.confirmations ?? 0))))
+        // In Double: the counts come from other stores, too, and their sum need not fit an Int.
+        let strength = 1 + Double(cube.usage?.count ?? 0) + Double(cube.confirmations ?? 0)
+        return exp(-cube.daysIdle(now: now) / (days * max(1, strength)))
     }
 }
 

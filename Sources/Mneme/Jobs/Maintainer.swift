@@ -25,6 +25,23 @@ public protocol Maintainer: Sendable {
 }
 
 extension Maintainer {
+    /// Refuses arguments that the job does not know, and values that it would not heed.
+    ///
+    /// `dry` means the same for every job, so it is checked here; the other values are ``check(_:)``'s.
+    ///
+    /// - Throws: `InputError` that names the argument and what it takes.
+    func requireValid(_ arguments: [String: String]) throws {
+        if let unknown = arguments.keys.sorted().first(where: { !self.arguments.contains($0) }) {
+            throw InputError("\(kind.rawValue) takes no '\(unknown)': \(help).")
+        }
+        if let dry = arguments["dry"], !["true", "false"].contains(dry) {
+            throw InputError("'dry' is true or false, not '\(dry)'.")
+        }
+        try check(arguments)
+    }
+}
+
+extension Maintainer {
     /// None.
     public var arguments: Set<String> { [] }
     /// One job for each owner.
@@ -44,7 +61,8 @@ public struct MaintenanceRun: Sendable {
     /// The time that counts as now.
     public let now: Date
 
-    /// Whether changes are only counted.
+    /// Whether changes are only counted: `dry=true`. Other values than true and false are refused
+    /// before a run begins.
     public var isDry: Bool { arguments["dry"] == "true" }
 
     /// The owner of a job that each owner has by itself.

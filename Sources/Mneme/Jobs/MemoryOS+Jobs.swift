@@ -33,10 +33,7 @@ extension MemoryOS {
     ) throws -> Job {
         let name = kind.rawValue
         let maintainer = try maintainers.require(kind)
-        if let unknown = arguments.keys.first(where: { !maintainer.arguments.contains($0) }) {
-            throw InputError("\(name) takes no '\(unknown)': \(maintainer.help).")
-        }
-        try maintainer.check(arguments)
+        try maintainer.requireValid(arguments)
         if owner != nil, !maintainer.isPerOwner {
             throw InputError("\(name) is done for the store as a whole.")
         }
@@ -55,6 +52,8 @@ extension MemoryOS {
             throw StoreError(
                 .newerVersion, "This Mneme does not know the job '\(job.kind)'. Update it.")
         }
+        // The queue may hold a job of an earlier version, which took values that mean nothing.
+        try maintainer.requireValid(job.arguments)
         if maintainer.isPerOwner, job.owner == nil {
             // One job an owner: each has its turn, and none holds up the others.
             let owners = try await run { [store] in try store.owners() }

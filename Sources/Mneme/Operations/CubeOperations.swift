@@ -3,14 +3,6 @@ import MnemeBase
 import MnemeIndex
 public import MnemeStore
 
-private let id = Parameter<CubeID>("id", "The memory's id.", required: true, positional: true)
-private let reason = Parameter<String>("reason", "Why; kept in the journal.")
-
-struct CubeOutput: Encodable, Sendable {
-    var memory: MemCube
-    var links: [CubeLink]?
-}
-
 /// get: one memory.
 public enum GetOperation: Operation {
     public static let name = "get"
@@ -18,12 +10,12 @@ public enum GetOperation: Operation {
     public static let permission = Permission.read
     public static let route: Route? = Route(.get, "/v1/memories/{id}")
     static let asOf = Parameter<Date>("as_of", "The version that was recorded then.")
-    public static let parameters: [any AnyParameter] = [id, asOf] + ScopeParameters.owner
+    public static let parameters: [any AnyParameter] = [MemoryParameters.id, asOf] + ScopeParameters.owner
 
     public static func run(_ input: OperationInput, _ context: OperationContext) async throws
         -> OperationOutput
     {
-        let owner = try ScopeParameters.owner(input, context), id = try input.require(id),
+        let owner = try ScopeParameters.owner(input, context), id = try input.require(MemoryParameters.id),
             date = input[asOf],
             caller = context.caller(self)
         return .value(
@@ -105,13 +97,13 @@ public enum UpdateOperation: Operation {
     static let expires = Parameter<Date>("expires", "When it stops being recalled.")
     static let sensitivity = Parameter<Sensitivity>("sensitivity", "How far it may go from now on.")
     public static let parameters: [any AnyParameter] =
-        [id, text, type, tag, time, expires, sensitivity, reason] + ScopeParameters.owner
+        MemoryParameters.forChange(text, type, tag, time, expires, sensitivity)
 
     public static func run(_ input: OperationInput, _ context: OperationContext) async throws
         -> OperationOutput
     {
-        let owner = try ScopeParameters.owner(input, context), id = try input.require(id)
-        let memory = context.memory, caller = context.caller(self, reason: input[reason])
+        let owner = try ScopeParameters.owner(input, context), id = try input.require(MemoryParameters.id)
+        let memory = context.memory, caller = context.caller(self, reason: input[MemoryParameters.reason])
         if let text = input[text] {
             guard text.contains(where: { !$0.isWhitespace }) else {
                 throw InputError("There is no text. To remove a memory, forget it.")
@@ -150,12 +142,12 @@ public enum ForgetOperation: Operation {
     public static let summary = "Take a memory out of recall; `restore` undoes it."
     public static let permission = Permission.write
     public static let route: Route? = Route(.delete, "/v1/memories/{id}")
-    public static let parameters: [any AnyParameter] = [id, reason] + ScopeParameters.owner
+    public static let parameters: [any AnyParameter] = MemoryParameters.forChange()
 
     public static func run(_ input: OperationInput, _ context: OperationContext) async throws
         -> OperationOutput
     {
-        try await change(self, .archive(try input.require(id)), input, context)
+        try await MemoryParameters.change(self, input, context, Mutation.archive)
     }
 }
 
@@ -165,25 +157,13 @@ public enum RestoreOperation: Operation {
     public static let summary = "Take a memory back that was forgotten, corrected or frozen."
     public static let permission = Permission.write
     public static let route: Route? = Route(.post, "/v1/memories/{id}/restore")
-    public static let parameters: [any AnyParameter] = [id, reason] + ScopeParameters.owner
+    public static let parameters: [any AnyParameter] = MemoryParameters.forChange()
 
     public static func run(_ input: OperationInput, _ context: OperationContext) async throws
         -> OperationOutput
     {
-        try await change(self, .restore(try input.require(id)), input, context)
+        try await MemoryParameters.change(self, input, context, Mutation.restore)
     }
-}
-
-func change(
-    _ operation: any Operation.Type, _ mutation: Mutation, _ input: OperationInput,
-    _ context: OperationContext
-) async throws -> OperationOutput {
-    let owner = try ScopeParameters.owner(input, context),
-        caller = context.caller(operation, reason: input[reason])
-    return .value(
-        try await context.memory.run { [store = context.memory.store] in
-            CubeOutput(memory: try store.commit([mutation], owner: owner, by: caller)[0])
-        })
 }
 
 /// erase: gone for good.
@@ -198,7 +178,7 @@ public enum EraseOperation: Operation {
     static let prove = Parameter<String>(
         "prove", "Write a report to this file; `mneme verify-erasure` checks it.",
         surfaces: [.commandLine])
-    public static let parameters: [any AnyParameter] = [id, reason, prove] + ScopeParameters.owner
+    public static let parameters: [any AnyParameter] = MemoryParameters.forChange(prove)
 
     struct Output: Encodable, Sendable {
         var erased: CubeID
@@ -221,8 +201,8 @@ public enum EraseOperation: Operation {
     public static func run(_ input: OperationInput, _ context: OperationContext) async throws
         -> OperationOutput
     {
-        let owner = try ScopeParameters.owner(input, context), id = try input.require(id),
-            caller = context.caller(self, reason: input[reason])
+        let owner = try ScopeParameters.owner(input, context), id = try input.require(MemoryParameters.id),
+            caller = context.caller(self, reason: input[MemoryParameters.reason])
         guard let path = input[prove] else {
             var output = Output(erased: id)
             output.name(
@@ -256,7 +236,7 @@ public enum HistoryOperation: Operation {
     public static let summary = "Show every change of a memory: what, when, by whom, why."
     public static let permission = Permission.read
     public static let route: Route? = Route(.get, "/v1/memories/{id}/history")
-    public static let parameters: [any AnyParameter] = [id] + ScopeParameters.owner
+    public static let parameters: [any AnyParameter] = [MemoryParameters.id] + ScopeParameters.owner
 
     struct Output: Encodable, Sendable {
         var history: [JournalEntry]
@@ -265,7 +245,7 @@ public enum HistoryOperation: Operation {
     public static func run(_ input: OperationInput, _ context: OperationContext) async throws
         -> OperationOutput
     {
-        let owner = try ScopeParameters.owner(input, context), id = try input.require(id)
+        let owner = try ScopeParameters.owner(input, context), id = try input.require(MemoryParameters.id)
         let entries = try await context.memory.run { [store = context.memory.store] in
             try store.history(id, owner: owner, by: context.caller(self))
         }
@@ -288,7 +268,7 @@ public enum LinkOperation: Operation {
         "kind", "How they relate, such as 'derivedFrom'; 'related' if left out.")
     static let remove = Parameter<Bool>("remove", "Remove the link instead.")
     public static let parameters: [any AnyParameter] =
-        [id, target, kind, remove, reason] + ScopeParameters.owner
+        MemoryParameters.forChange(target, kind, remove)
 
     struct Output: Encodable, Sendable {
         var links: [CubeLink]
@@ -302,9 +282,9 @@ public enum LinkOperation: Operation {
             throw InputError("'kind' has 1 to 64 bytes.")
         }
         let link = CubeLink(
-            source: try input.require(id), target: try input.require(target), kind: kind,
+            source: try input.require(MemoryParameters.id), target: try input.require(target), kind: kind,
             time: context.now)
-        let caller = context.caller(self, reason: input[reason]), removes = input[remove] ?? false
+        let caller = context.caller(self, reason: input[MemoryParameters.reason]), removes = input[remove] ?? false
         return .value(
             try await context.memory.run { [store = context.memory.store] in
                 _ = try store.commit(

@@ -1,9 +1,6 @@
 import Foundation
 public import MnemeStore
 
-private let id = Parameter<CubeID>("id", "The memory's id.", required: true, positional: true)
-private let reason = Parameter<String>("reason", "Why; kept in the journal.")
-
 /// rollback: a former version again.
 public enum RollbackOperation: Operation {
     public static let name = "rollback"
@@ -15,13 +12,13 @@ public enum RollbackOperation: Operation {
     static let version = Parameter<Int>(
         "to", "The version, as `history` shows it; the one before if left out.", range: 1...1e9)
     public static let parameters: [any AnyParameter] =
-        [id, version, reason] + ScopeParameters.owner
+        MemoryParameters.forChange(version)
 
     public static func run(_ input: OperationInput, _ context: OperationContext) async throws
         -> OperationOutput
     {
-        let owner = try ScopeParameters.owner(input, context), id = try input.require(id),
-            caller = context.caller(self, reason: input[reason])
+        let owner = try ScopeParameters.owner(input, context), id = try input.require(MemoryParameters.id),
+            caller = context.caller(self, reason: input[MemoryParameters.reason])
         var wanted = input[version]
         if wanted == nil {
             let present = try await context.memory.run { [store = context.memory.store] in
@@ -52,15 +49,15 @@ public enum CorrectOperation: Operation {
     public static let permission = Permission.write
     public static let route: Route? = Route(.post, "/v1/memories/{id}/correct")
     static let text = Parameter<String>("text", "What is right.", required: true, positional: true)
-    public static let parameters: [any AnyParameter] = [id, text, reason] + ScopeParameters.owner
+    public static let parameters: [any AnyParameter] = MemoryParameters.forChange(text)
 
     public static func run(_ input: OperationInput, _ context: OperationContext) async throws
         -> OperationOutput
     {
         let owner = try ScopeParameters.owner(input, context),
-            caller = context.caller(self, reason: input[reason])
+            caller = context.caller(self, reason: input[MemoryParameters.reason])
         let made = try await context.memory.correct(
-            try input.require(id), with: try input.require(text), owner: owner, by: caller)
+            try input.require(MemoryParameters.id), with: try input.require(text), owner: owner, by: caller)
         return .value(
             try await context.memory.run { [store = context.memory.store] in
                 CubeOutput(
@@ -84,7 +81,7 @@ public enum FeedbackOperation: Operation {
     static let verdict = Parameter<Feedback>(
         "verdict", "What it is.", required: true, positional: true)
     public static let parameters: [any AnyParameter] =
-        [id, verdict, reason] + ScopeParameters.owner
+        MemoryParameters.forChange(verdict)
 
     struct Output: Encodable, Sendable {
         var verdict: Feedback
@@ -95,13 +92,13 @@ public enum FeedbackOperation: Operation {
         -> OperationOutput
     {
         let owner = try ScopeParameters.owner(input, context),
-            caller = context.caller(self, reason: input[reason])
+            caller = context.caller(self, reason: input[MemoryParameters.reason])
         let said = try input.require(verdict)
         return .value(
             Output(
                 verdict: said,
                 memory: try await context.memory.judge(
-                    try input.require(id), said, owner: owner, by: caller)))
+                    try input.require(MemoryParameters.id), said, owner: owner, by: caller)))
     }
 }
 
@@ -112,19 +109,12 @@ public enum FreezeOperation: Operation {
         "Keep a memory as it is: it is recalled, and nobody changes it until it is restored."
     public static let permission = Permission.write
     public static let route: Route? = Route(.post, "/v1/memories/{id}/freeze")
-    public static let parameters: [any AnyParameter] = [id, reason] + ScopeParameters.owner
+    public static let parameters: [any AnyParameter] = MemoryParameters.forChange()
 
     public static func run(_ input: OperationInput, _ context: OperationContext) async throws
         -> OperationOutput
     {
-        let owner = try ScopeParameters.owner(input, context),
-            caller = context.caller(self, reason: input[reason]),
-            id = try input.require(id)
-        return .value(
-            CubeOutput(
-                memory: try await context.memory.run { [store = context.memory.store] in
-                    try store.commit([.freeze(id)], owner: owner, by: caller)[0]
-                }))
+        try await MemoryParameters.change(self, input, context, Mutation.freeze)
     }
 }
 
@@ -139,12 +129,12 @@ public enum QuarantineOperation: Operation {
         """
     public static let permission = Permission.write
     public static let route: Route? = Route(.post, "/v1/memories/{id}/quarantine")
-    public static let parameters: [any AnyParameter] = [id, reason] + ScopeParameters.owner
+    public static let parameters: [any AnyParameter] = MemoryParameters.forChange()
 
     public static func run(_ input: OperationInput, _ context: OperationContext) async throws
         -> OperationOutput
     {
-        try await change(self, .quarantine(try input.require(id)), input, context)
+        try await MemoryParameters.change(self, input, context, Mutation.quarantine)
     }
 }
 
@@ -154,11 +144,11 @@ public enum ReleaseOperation: Operation {
     public static let summary = "Let a memory into recall that was held, on your word."
     public static let permission = Permission.share
     public static let route: Route? = Route(.post, "/v1/memories/{id}/release")
-    public static let parameters: [any AnyParameter] = [id, reason] + ScopeParameters.owner
+    public static let parameters: [any AnyParameter] = MemoryParameters.forChange()
 
     public static func run(_ input: OperationInput, _ context: OperationContext) async throws
         -> OperationOutput
     {
-        try await change(self, .release(try input.require(id)), input, context)
+        try await MemoryParameters.change(self, input, context, Mutation.release)
     }
 }

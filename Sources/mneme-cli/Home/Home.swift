@@ -10,7 +10,7 @@ import MnemeModels
 /// Where things lie on this machine.
 enum Home {
     static var folder: String {
-        ProcessInfo.processInfo.environment["MNEME_HOME"] ?? NSHomeDirectory() + "/.mneme"
+        HomeFolder.path
     }
     static var store: String { folder + "/memory.db" }
     /// Keys of the HTTP interface.

@@ -13,13 +13,18 @@ struct CompactStore: Maintainer {
     let isPerOwner = false
     /// Days for which jobs that ended are kept, if the job does not say.
     private static let keptDays = 30.0
+    /// The most days that may be asked for: ten thousand years, which dates still hold.
+    private static let daysLimit = 3_650_000.0
     private static let secondsPerDay = 86_400.0
 
-    func check(_ arguments: [String: String]) throws { _ = try arguments.keepValue() }
+    func check(_ arguments: [String: String]) throws { _ = try days(arguments) }
+
+    private func days(_ arguments: [String: String]) throws -> Double {
+        try arguments.number("keep", in: 0...Self.daysLimit) ?? Self.keptDays
+    }
 
     func perform(_ run: MaintenanceRun) async throws -> String {
-        let days = try run.arguments.keepValue() ?? Self.keptDays
-        let end = run.now.addingTimeInterval(-days * Self.secondsPerDay)
+        let end = run.now.addingTimeInterval(-(try days(run.arguments)) * Self.secondsPerDay)
         return try await run.memory.run { [store = run.memory.store] in
             let removed = try store.removeJobs(endedBefore: end)
             try store.compact()

@@ -40,14 +40,10 @@ struct Decay: Maintainer {
                 let known = ForgettingCurves.all.map { $0.name }.joined(separator: ", ")
                 throw InputError("There is no curve '\(name)': \(known).")
             }
-            guard let days = Double(arguments["days"] ?? "30"), days > 0, days.isFinite else {
-                throw InputError("'days' is a number above 0.")
-            }
-            guard let below = Double(arguments["below"] ?? "0.05"), (0...1).contains(below) else {
-                throw InputError("'below' lies between 0 and 1.")
-            }
-            curve = type.init(days: days)
-            self.below = below
+            // A unit of less than a second would archive what was said a moment ago.
+            let days = try arguments.number("days", in: 1e-5...1e9)
+            curve = type.init(days: days ?? 30)
+            below = try arguments.number("below", in: 0...1) ?? 0.05
         }
     }
 }

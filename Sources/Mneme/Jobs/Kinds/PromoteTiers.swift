@@ -14,6 +14,8 @@ struct PromoteTiers: Maintainer {
     let arguments: Set = ["heat", "keep", "dry"]
     /// The most short-term memories that a conversation may be told to keep.
     private static let keepLimit = 1e6
+    /// The highest heat that may be asked of a topic: more than any topic reaches.
+    private static let heatLimit = 1e9
 
     func check(_ arguments: [String: String]) throws { _ = try settings(arguments) }
 
@@ -24,28 +26,10 @@ struct PromoteTiers: Maintainer {
 
     private func settings(_ arguments: [String: String]) throws -> TierPlan.Settings {
         var settings = TierPlan.Settings()
-        if let heat = arguments["heat"] {
-            guard let heat = Double(heat), heat >= 0, heat.isFinite else {
-                throw InputError("'heat' is a number from 0 on.")
-            }
-            settings.heat = heat
-        }
-        if let keep = try arguments.keepValue(), keep <= Self.keepLimit {
+        if let heat = try arguments.number("heat", in: 0...Self.heatLimit) { settings.heat = heat }
+        if let keep = try arguments.number("keep", in: 0...Self.keepLimit) {
             settings.kept = Int(keep)
         }
         return settings
-    }
-}
-
-extension [String: String] {
-    /// The argument `keep`: how many, or how many days.
-    ///
-    /// - Throws: `InputError` if it is no number from 0 on.
-    func keepValue() throws -> Double? {
-        guard let text = self["keep"] else { return nil }
-        guard let number = Double(text), number >= 0, number.isFinite else {
-            throw InputError("'keep' is a number from 0 on.")
-        }
-        return number
     }
 }

@@ -11,16 +11,17 @@ struct RefineClaims: Maintainer {
         + " count=1000 memories of a user at most"
     let arguments: Set = ["count"]
 
-    func check(_ arguments: [String: String]) throws {
-        guard let count = arguments["count"] else { return }
-        guard let number = Int(count), number >= 1 else {
-            throw InputError("'count' is a number from 1 on.")
-        }
-    }
+    /// Memories that a job looks at if it names no number.
+    private static let standardCount = 1_000
+
+    func check(_ arguments: [String: String]) throws { _ = try count(arguments) }
 
     func perform(_ run: MaintenanceRun) async throws -> String {
         try await run.memory.refine(
-            run.requireOwner(), count: run.arguments["count"].flatMap(Int.init) ?? 1_000,
-            now: run.now)
+            run.requireOwner(), count: count(run.arguments), now: run.now)
+    }
+
+    private func count(_ arguments: [String: String]) throws -> Int {
+        try arguments.wholeNumber("count", in: 1...1_000_000_000) ?? Self.standardCount
     }
 }
