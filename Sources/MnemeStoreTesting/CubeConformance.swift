@@ -33,6 +33,13 @@ extension MemoryStoreConformance {
             try expect(
                 store.changes(owner: bob, since: 0, vectorsSince: 0, embedder: "e").rows.isEmpty)
         },
+        check("an id is found by its ending, among the owner's own") { store in
+            let cube = sample("by its ending"), ending = String(cube.id.description.suffix(8))
+            _ = try store.commit([add(cube), add(sample("other"))], owner: alice, by: at(1))
+            try expect(store.ids(endingWith: ending, owner: alice, by: .local) == [cube.id])
+            try expect(store.ids(endingWith: ending, owner: bob, by: .local).isEmpty)
+            try expect(store.ids(endingWith: "%", owner: alice, by: .local).isEmpty)
+        },
         check("a batch is applied whole or not at all") { store in
             let cube = sample("half")
             try expectError(.notFound) {

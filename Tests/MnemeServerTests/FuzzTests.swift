@@ -82,7 +82,8 @@ private struct Taker {
 
     static func valid(_ schema: JSONValue) -> String {
         if let choice = schema["enum"]?.array?.first?.string { return "\"\(choice)\"" }
-        if schema["format"]?.string == "uuid" { return "ID" }
+        // Over MCP an id may be short.
+        if schema["format"]?.string == "uuid" || schema["maxLength"] == 36 { return "ID" }
         return switch schema["type"]?.string {
         case "integer", "number": "1"
         case "boolean": "true"

@@ -14,6 +14,10 @@ public protocol CubeStore: Sendable {
     func cube(_ id: CubeID, owner: Owner, asOf: Date?, by caller: Caller) throws -> MemCube?
     /// Several cubes at once, in the order asked; unknown ids are left out.
     func cubes(_ ids: [CubeID], owner: Owner, by caller: Caller) throws -> [MemCube]
+    /// Ids of an owner's cubes that end so, at most three: more than one is too many for a short id.
+    ///
+    /// - Complexity: one pass over the ids of all owners, without their cubes.
+    func ids(endingWith ending: String, owner: Owner, by caller: Caller) throws -> [CubeID]
     /// Cubes that fit, by first recording.
     func list(_ filter: CubeFilter, by caller: Caller) throws -> [MemCube]
     /// Every cube as it was at a recorded time, in order of first recording.

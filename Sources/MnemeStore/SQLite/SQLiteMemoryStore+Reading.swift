@@ -39,6 +39,23 @@ extension SQLiteMemoryStore {
         return found
     }
 
+    public func ids(endingWith ending: String, owner: Owner, by caller: Caller) throws -> [CubeID] {
+        try TextRules.requireWhole([ending])
+        return try read { db in
+            let known = try Self.ownerID(owner, db),
+                sight = Self.condition(try visible(.read, of: owner, known, caller, db))
+            guard let ownerID = known else { return [] }
+            // The inner query reads the index of ids alone, not the rows with their texts.
+            let sql = """
+                SELECT id FROM cube WHERE id IN (SELECT id FROM cube WHERE substr(id, -length(?)) = ?)
+                    AND owner = ? AND \(sight.sql) ORDER BY id LIMIT 3
+                """
+            return try String.fetchAll(
+                db, sql: sql, arguments: [ending, ending, ownerID] + sight.arguments
+            ).map(CubeID.init(stored:))
+        }
+    }
+
     public func list(_ filter: CubeFilter, by caller: Caller) throws -> [MemCube] {
         try TextRules.requireWhole(filter.texts)
         if let asOf = filter.asOf {

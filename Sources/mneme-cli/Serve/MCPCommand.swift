@@ -20,21 +20,32 @@ struct MCPCommand: AsyncParsableCommand {
     @Option(
         help: "The agent's name: of the user's memories it reaches its own, and those of no agent.")
     var agent: String?
+    @Option(
+        help: ArgumentHelp(
+            "Tools to offer: core, all, or names with commas between them.", valueName: "tools"))
+    var tools = "core"
 
     func run() async throws {
-        let memory = try store.open()
-        memory.resume()
+        let tools = try MCPToolSet(tools)
         guard agent == nil || user != nil else {
             throw InputError("An agent belongs to a user: say whose it is with --user.")
         }
+        // Without the embedding model an agent that has some memory is better off than with none.
+        let memory = try store.open(requiresModel: false)
+        if memory.embedder == nil, !store.noEmbedder {
+            Terminal.note(
+                "Recall goes by words alone: the embedding model is not here. `mneme pull minilm` fetches it."
+            )
+        }
+        memory.resume()
         let principal = Principal(
             name: "mcp", permissions: [.read, .write, .erase], user: user, agent: agent)
         let session = MCPSession(
-            memory: memory, principal: principal, version: MnemeCommand.version)
-        for await line in StandardInput.lines(maximum: MCPSession.maximumMessage) {
-            guard let answer = await session.answer(line) else { continue }
-            FileHandle.standardOutput.write(Data((answer + "\n").utf8))
+            memory: memory, principal: principal, version: MnemeCommand.version, tools: tools)
+        let connection = MCPConnection(session) { message in
+            FileHandle.standardOutput.write(Data((message + "\n").utf8))
         }
+        await connection.serve(StandardInput.lines(maximum: MCPSession.maximumMessage))
         await memory.close()
     }
 }

@@ -1,0 +1,147 @@
+import Foundation
+import HTTPTypes
+import Hummingbird
+import Logging
+import Mneme
+import MnemeBase
+import MnemeStore
+import NIOCore
+
+/// `/mcp`: the Model Context Protocol over HTTP, a message a request ("Streamable HTTP").
+///
+/// An answer is JSON, or a stream of events where the client wants to hear of progress. This server
+/// sends nothing on its own, so that there is no stream to open (`GET`) and no session to end
+/// (`DELETE`).
+struct MCPEndpoint: Sendable {
+    let memory: MemoryOS
+    let version: String
+    let logger: Logger
+    /// The scheme and host that the client calls the server by.
+    let base: String
+
+    /// Answers one request's body.
+    ///
+    /// - Throws: `InputError` for a query `tools` that names no tools.
+    func answer(_ request: Request, _ body: [UInt8], by caller: Caller) async throws -> Response {
+        let session = MCPSession(
+            memory: memory, principal: caller.principal, request: caller.request, version: version,
+            tools: try Self.tools(request), base: base, logger: logger)
+        let (messages, isBatch) = MCPMessage.read(body)
+        guard !isBatch else {
+            return await session.answer(body).map { Self.json($0) } ?? Response(status: .accepted)
+        }
+        switch messages[0] {
+        case .request(let message):
+            do { try Self.check(request.headers, message) } catch {
+                return Self.json(MCPReply(id: message.id, error: error))
+            }
+            if message.progressToken != nil,
+                request.headers[.accept]?.contains("text/event-stream") ?? false
+            {
+                return Self.events(session, message)
+            }
+            let reply = await session.reply(to: message)
+            return message.isStateless ? Self.json(reply) : Self.json(reply.text)
+        case .malformed(let reply): return Self.json(reply)
+        // Closing the connection is how a call is cancelled here.
+        case .notification, .unasked: return Response(status: .accepted)
+        }
+    }
+
+    /// The tools that the address asks for.
+    private static func tools(_ request: Request) throws -> MCPToolSet {
+        let named = try QueryString.items(request.uri.query ?? "").filter { $0.name == "tools" }
+        guard let wanted = named.last?.value else { return .served }
+        return try MCPToolSet(wanted)
+    }
+
+    // MARK: Headers
+
+    /// Compares a request's headers with its message: what routes by one must not be fooled by the
+    /// other.
+    ///
+    /// - Throws: ``MCPError`` if they differ, or name a revision that is not spoken.
+    static func check(_ headers: HTTPFields, _ message: MCPRequest) throws(MCPError) {
+        let version = headers[.protocolVersion]
+        if let version, !MCPRevision.all.contains(version) {
+            throw MCPRevision.unsupported(version)
+        }
+        guard message.isStateless || version == MCPRevision.stateless else { return }
+        guard let revision = message.revision else {
+            throw MCPError(
+                .invalidParams,
+                "'_meta' lacks 'io.modelcontextprotocol/protocolVersion', which \(MCPRevision.stateless) needs."
+            )
+        }
+        try require(headers, .protocolVersion, revision)
+        try require(headers, .method, message.method)
+        if let target = message.target { try require(headers, .target, target) }
+    }
+
+    private static func require(
+        _ headers: HTTPFields, _ name: HTTPField.Name, _ wanted: String
+    ) throws(MCPError) {
+        guard let value = headers[name] else {
+            throw MCPError(.headerMismatch, "The header \(name.rawName) is missing.")
+        }
+        guard decoded(value) == wanted else {
+            throw MCPError(
+                .headerMismatch,
+                "The header \(name.rawName) says '\(value.prefix(60))', the message '\(wanted.prefix(60))'."
+            )
+        }
+    }
+
+    /// A header's value: texts that no header holds come as `=?base64?…?=`.
+    private static func decoded(_ value: String) -> String? {
+        let start = "=?base64?", end = "?="
+        guard value.hasPrefix(start), value.hasSuffix(end), value.count > start.count + 1 else {
+            return value
+        }
+        let inner = value.dropFirst(start.count).dropLast(end.count)
+        return Data(base64Encoded: String(inner)).map { String(decoding: $0, as: UTF8.self) }
+    }
+
+    // MARK: Answers
+
+    private static func json(_ reply: MCPReply) -> Response {
+        json(reply.text, status: .init(code: reply.error?.status ?? 200))
+    }
+
+    private static func json(_ text: String, status: HTTPResponse.Status = .ok) -> Response {
+        Response(
+            status: status, headers: [.contentType: "application/json"],
+            body: .init(byteBuffer: ByteBuffer(string: text)))
+    }
+
+    /// Notices of progress, then the answer. A client that goes away cancels the call.
+    private static func events(_ session: MCPSession, _ message: MCPRequest) -> Response {
+        Response(
+            status: .ok,
+            headers: [
+                .contentType: "text/event-stream", .cacheControl: "no-cache",
+                .proxyBuffering: "no",
+            ],
+            body: ResponseBody { writer in
+                let (texts, continuation) = AsyncStream.makeStream(of: String.self)
+                let call = Task {
+                    let reply = await session.reply(to: message) { continuation.yield($0) }
+                    continuation.yield(reply.text)
+                    continuation.finish()
+                }
+                defer { call.cancel() }
+                for await text in texts {
+                    try await writer.write(ByteBuffer(string: "event: message\ndata: \(text)\n\n"))
+                }
+                try await writer.finish(nil)
+            })
+    }
+}
+
+extension HTTPField.Name {
+    fileprivate static let protocolVersion = Self("MCP-Protocol-Version")!
+    fileprivate static let method = Self("Mcp-Method")!
+    fileprivate static let target = Self("Mcp-Name")!
+    /// Keeps proxies from collecting events.
+    fileprivate static let proxyBuffering = Self("X-Accel-Buffering")!
+}

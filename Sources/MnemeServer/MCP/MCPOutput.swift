@@ -1,0 +1,148 @@
+import Mneme
+import MnemeStore
+
+extension JSONValue {
+    /// The schema of an object.
+    static func objectSchema(properties: [String: JSONValue], required: [String]?) -> JSONValue {
+        var schema: [String: JSONValue] = [
+            "type": "object", "properties": .object(properties),
+        ]
+        schema["required"] = required.map { .array($0.map { .string($0) }) }
+        return .object(schema)
+    }
+
+    /// The schema of a list.
+    static func listSchema(of items: JSONValue) -> JSONValue { ["type": "array", "items": items] }
+}
+
+/// What tools answer as structure, and its schemas.
+///
+/// It is what HTTP answers, without what analysis found in texts and what is as it always is: many
+/// hosts put the structure before their model, not the text. `get` has the whole memory.
+enum MCPOutput {
+    // MARK: Schemas
+
+    private static let text: JSONValue = ["type": "string"]
+    private static let count: JSONValue = ["type": "integer"]
+    private static let memory: JSONValue = .objectSchema(
+        properties: ["id": text, "text": text, "eventTime": text, "speaker": text],
+        required: ["id", "text", "eventTime"])
+    private static let link: JSONValue = .objectSchema(
+        properties: ["source": text, "target": text, "kind": text, "time": text],
+        required: ["source", "target", "kind"])
+    private static let grant: JSONValue = .objectSchema(
+        properties: ["id": count, "grantee": text, "permissions": .listSchema(of: text), "upTo": text],
+        required: ["id", "grantee", "permissions"])
+    private static let counts: JSONValue = ["type": "object", "additionalProperties": count]
+
+    /// The schema of what a tool answers.
+    static func schema(of operation: String) -> JSONValue {
+        switch operation {
+        case "remember":
+            one(
+                "memories",
+                .listSchema(
+                    of: .objectSchema(
+                        properties: [
+                            "id": text, "duplicate": ["type": "boolean"], "memory": memory,
+                        ],
+                        required: ["id", "duplicate", "memory"])))
+        case "recall":
+            one(
+                "memories",
+                .listSchema(
+                    of: .objectSchema(
+                        properties: ["memory": memory, "score": ["type": "number"]],
+                        required: ["memory", "score"])))
+        case "list":
+            .objectSchema(
+                properties: ["memories": .listSchema(of: memory), "next": text], required: ["memories"])
+        case "erase": one("erased", text)
+        case "history":
+            one(
+                "history",
+                .listSchema(
+                    of: .objectSchema(
+                        properties: [
+                            "version": count, "operation": text, "time": text, "principal": text,
+                            "snapshot": memory,
+                        ], required: ["version", "operation", "time", "principal"])))
+        case "link": one("links", .listSchema(of: link))
+        case "share": one("grant", grant)
+        case "unshare": one("unshared", count)
+        case "grants":
+            .objectSchema(
+                properties: ["grants": .listSchema(of: grant), "received": .listSchema(of: grant)],
+                required: ["grants", "received"])
+        case "stats":
+            .objectSchema(
+                properties: ["memories": count, "byState": counts, "byType": counts],
+                required: ["memories"])
+        case "tiers":
+            .objectSchema(
+                properties: [
+                    "counts": counts, "profile": .listSchema(of: ["type": "object"]),
+                    "topics": .listSchema(of: ["type": "object"]),
+                ], required: ["counts", "profile", "topics"])
+        // All that change or show one memory.
+        default: one("memory", memory)
+        }
+    }
+
+    private static func one(_ name: String, _ schema: JSONValue) -> JSONValue {
+        .objectSchema(properties: [name: schema], required: [name])
+    }
+
+    // MARK: Values
+
+    /// An operation's answer as it is sent.
+    static func structure(_ value: JSONValue, of operation: String, home: Owner) -> JSONValue {
+        operation == "get" ? value : lean(value, home: home)
+    }
+
+    /// What analysis and bookkeeping add to a memory, by the names of its members.
+    private static let derived: Set<String> = [
+        "claims", "dates", "entities", "keywords", "provenance", "usage", "recordedTime",
+        "updatedTime", "utcOffset", "topic", "explanation", "matched",
+    ]
+    /// What members are mostly.
+    private static let usual: [String: JSONValue] = [
+        "state": "activated", "version": 1, "sensitivity": "internal", "priority": 0,
+    ]
+
+    private static func lean(_ value: JSONValue, home: Owner) -> JSONValue {
+        switch value {
+        case .array(let elements): return .array(elements.map { lean($0, home: home) })
+        case .object(let members):
+            // Elsewhere the same names are what was asked for.
+            guard members["scope"] != nil || members["explanation"] != nil else {
+                return .object(members.mapValues { lean($0, home: home) })
+            }
+            var kept: [String: JSONValue] = [:]
+            for (name, member) in members
+            where !derived.contains(name) && usual[name] != member && !isEmpty(member) {
+                kept[name] = lean(member, home: home)
+            }
+            kept["scope"] = members["scope"].flatMap { scope($0, home: home) }
+            return .object(kept)
+        default: return value
+        }
+    }
+
+    /// A scope without the owner's name where it is the caller's own.
+    private static func scope(_ scope: JSONValue, home: Owner) -> JSONValue? {
+        var members = scope.object ?? [:]
+        if members["tenant"] == .string(home.tenant) { members["tenant"] = nil }
+        if members["user"] == .string(home.user) { members["user"] = nil }
+        return members.isEmpty ? nil : .object(members)
+    }
+
+    private static func isEmpty(_ value: JSONValue) -> Bool {
+        switch value {
+        case .null: true
+        case .array(let elements): elements.isEmpty
+        case .object(let members): members.isEmpty
+        default: false
+        }
+    }
+}

@@ -1,0 +1,40 @@
+import Mneme
+import MnemeBase
+
+/// Tells a client, if it asked, that a call goes on: at its beginning and then every second. Many
+/// clients give up on a call of which they hear nothing.
+struct MCPProgress: Sendable {
+    private let token: OrderedJSON?
+    private let notify: (@Sendable (String) -> Void)?
+
+    /// - Parameter notify: sends a notice.
+    init(_ request: MCPRequest, _ notify: (@Sendable (String) -> Void)?) {
+        (token, self.notify) = (request.progressToken, notify)
+    }
+
+    /// Runs `body`, with notices until it ends.
+    func report<Result: Sendable>(
+        _ name: String, _ body: @escaping @Sendable () async -> Result
+    ) async -> Result {
+        guard let token, let notify else { return await body() }
+        notify(Self.notice(token, seconds: 0, "\(name) has begun"))
+        return await withTaskGroup(of: Void.self) { group in
+            group.addTask {
+                var seconds = 0
+                while (try? await Task.sleep(for: .seconds(1))) != nil {
+                    seconds += 1
+                    notify(Self.notice(token, seconds: seconds, "\(name) goes on"))
+                }
+            }
+            let result = await body()
+            group.cancelAll()
+            return result
+        }
+    }
+
+    /// How far a call is, nobody knows: what grows is its time.
+    private static func notice(_ token: OrderedJSON, seconds: Int, _ message: String) -> String {
+        #"{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":"#
+            + "\(token.text),\"progress\":\(seconds),\"message\":\"\(message)\"}}"
+    }
+}

@@ -1,0 +1,98 @@
+import Mneme
+import MnemeStore
+
+/// Prompts that a user chooses in their host: what memory is used for most.
+struct MCPPrompts: Sendable {
+    private struct Prompt {
+        let name: String, title: String, description: String
+        let argument: (name: String, description: String, isRequired: Bool)
+        let permission: Permission
+        /// What is recalled for it, if the argument asks for something.
+        let recalls: Bool
+        /// The words before the memories; `{}` stands for the argument.
+        let words: String
+    }
+
+    private static let all = [
+        Prompt(
+            name: "answer", title: "Answer from memory",
+            description: "Answer a question from what is remembered.",
+            argument: ("question", "What you want to know.", true), permission: .read,
+            recalls: true,
+            words: """
+                Answer this question from the memories below. Name the dates that matter, prefer the \
+                later of two that differ, and say so if they do not tell.
+
+                Question: {}
+                """),
+        Prompt(
+            name: "brief", title: "What is known about",
+            description: "Sum up what is remembered about somebody or something.",
+            argument: ("topic", "A person, project or thing.", true), permission: .read,
+            recalls: true,
+            words: "Sum up what the memories below tell about this, with dates: {}"),
+        Prompt(
+            name: "save", title: "Remember this conversation",
+            description: "Remember what should last of this conversation.",
+            argument: ("focus", "What matters most; all if left out.", false), permission: .write,
+            recalls: false,
+            words: """
+                Go through our conversation and remember what should last: facts about people, \
+                preferences, decisions with their reasons, plans with their dates. Write each as one \
+                sentence that stands for itself, call recall first to see what is known, and update \
+                what has changed instead of adding to it. Leave out small talk and secrets. {}
+                """),
+    ]
+
+    let context: OperationContext
+
+    /// `prompts/list`: those that the caller's permissions allow.
+    static func list(for principal: Principal) -> MCPResult {
+        MCPResult(
+            [
+                "prompts": .array(
+                    all.filter { principal.permissions.contains($0.permission) }.map { prompt in
+                        [
+                            "name": .string(prompt.name), "title": .string(prompt.title),
+                            "description": .string(prompt.description),
+                            "arguments": [
+                                [
+                                    "name": .string(prompt.argument.name),
+                                    "description": .string(prompt.argument.description),
+                                    "required": .bool(prompt.argument.isRequired),
+                                ]
+                            ],
+                        ]
+                    })
+            ], lifetime: MCPResult.listLifetime)
+    }
+
+    /// `prompts/get`: the words, and the memories that they are about.
+    ///
+    /// - Throws: ``MCPError`` for a name or arguments that are wrong, and what recall throws.
+    func get(_ name: String?, _ arguments: JSONValue?) async throws -> MCPResult {
+        guard
+            let prompt = Self.all.first(where: {
+                $0.name == name && context.principal.permissions.contains($0.permission)
+            })
+        else {
+            throw MCPError(
+                .invalidParams,
+                "There is no prompt '\(name?.prefix(60) ?? "")'. prompts/list names them.")
+        }
+        let given = arguments?[prompt.argument.name]?.string ?? ""
+        guard !given.isEmpty || !prompt.argument.isRequired else {
+            throw MCPError(.invalidParams, "'\(prompt.argument.name)' is missing, a text.")
+        }
+        var text = prompt.words.replacing("{}", with: given)
+        if prompt.recalls {
+            let found = try await MCPTools.answer(
+                RecallOperation.self, ["query": .string(given), "limit": 20], context)
+            text += "\n\nMemories:\n" + MCPText.of(RecallOperation.name, found)
+        }
+        return MCPResult([
+            "description": .string(prompt.description),
+            "messages": [["role": "user", "content": ["type": "text", "text": .string(text)]]],
+        ])
+    }
+}

@@ -1,0 +1,141 @@
+import Mneme
+
+/// What tools answer as text, for the model: what it needs to go on, and no more.
+enum MCPText {
+    /// - Parameter value: the operation's whole answer.
+    static func of(_ operation: String, _ value: JSONValue) -> String {
+        switch operation {
+        case "remember":
+            (value["memories"]?.array ?? []).map(remembered).joined(separator: "\n")
+        case "recall":
+            memories(value["memories"]?.array?.compactMap { $0["memory"] }, else: "Nothing fits.")
+        case "list": list(value)
+        case "get": whole(value)
+        case "history":
+            (value["history"]?.array ?? []).map(change).joined(separator: "\n")
+        case "link": links(value["links"])
+        case "erase": "Erased for good: \(ShortID.of(value["erased"]?.string ?? ""))."
+        case "share": "Shared: " + (value["grant"].map(grant) ?? "")
+        case "unshare": "Taken back."
+        case "grants": grants(value)
+        case "stats": plain(value)
+        case "tiers": tiers(value)
+        default: changed(operation, value["memory"] ?? .null)
+        }
+    }
+
+    private static func memories(_ memories: [JSONValue]?, else nothing: String) -> String {
+        guard let memories, !memories.isEmpty else { return nothing }
+        return MemoryText.lines(memories)
+    }
+
+    private static func list(_ value: JSONValue) -> String {
+        let page = memories(value["memories"]?.array, else: "Nothing is remembered.")
+        guard let next = value["next"]?.string else { return page }
+        return page + "\nMore: list with after=\(ShortID.of(next))."
+    }
+
+    private static func remembered(_ item: JSONValue) -> String {
+        let id = ShortID.of(item["id"]?.string ?? "")
+        if item["duplicate"] == true { return "Known already: \(id)." }
+        if item["memory"]?["state"] == "quarantined" {
+            return "Held: \(id). It reads like an instruction to a model, so that recall leaves it "
+                + "out until a person releases it."
+        }
+        let near = item["nearDuplicateOf"]?.string.map { ", nearly the same as \(ShortID.of($0))" }
+        return "Remembered: \(id)\(near ?? "")."
+    }
+
+    /// What was done, and the memory as it is now.
+    private static func changed(_ operation: String, _ memory: JSONValue) -> String {
+        let done =
+            switch operation {
+            case "update": "Changed"
+            case "forget": "Forgotten (restore brings it back)"
+            case "restore": "Restored"
+            case "rollback": "Rolled back"
+            case "correct": "Corrected; this stands in its place"
+            case "feedback": "Noted"
+            case "freeze": "Frozen"
+            case "quarantine": "Held out of recall"
+            case "release": "Released"
+            default: "Done"
+            }
+        return "\(done): \(MemoryText.line(memory))"
+    }
+
+    /// A memory with what is known of it.
+    private static func whole(_ value: JSONValue) -> String {
+        let memory = value["memory"] ?? .null
+        var facts: [String] = []
+        for name in ["type", "state", "sensitivity", "tier", "expires"] {
+            if let fact = memory[name]?.string { facts.append("\(name) \(fact)") }
+        }
+        if let session = memory["scope"]?["session"]?.string { facts.append("session \(session)") }
+        let tags = memory["tags"]?.array?.compactMap(\.string) ?? []
+        if !tags.isEmpty { facts.append("tags " + tags.joined(separator: ", ")) }
+        for (name, value) in (memory["metadata"]?.object ?? [:]).sorted(by: { $0.key < $1.key }) {
+            facts.append("\(name) \(value.string ?? "")")
+        }
+        let lines = [MemoryText.line(memory), MemoryText.oneLine(facts.joined(separator: "; "))]
+        let related = value["links"]?.array ?? []
+        return (lines + (related.isEmpty ? [] : [links(value["links"])])).joined(separator: "\n")
+    }
+
+    private static func links(_ value: JSONValue?) -> String {
+        let links = value?.array ?? []
+        guard !links.isEmpty else { return "No links." }
+        return links.map { link in
+            let ends = ["source", "target"].map { ShortID.of(link[$0]?.string ?? "") }
+            return "\(ends[0]) \(link["kind"]?.string ?? "") \(ends[1])"
+        }.joined(separator: "\n")
+    }
+
+    private static func change(_ entry: JSONValue) -> String {
+        let version = entry["version"]?.double.map { "v\(Int($0)) " } ?? ""
+        let reason = entry["reason"]?.string.map { " (\(MemoryText.oneLine($0)))" } ?? ""
+        let text = entry["snapshot"]?["text"]?.string.map { ": " + MemoryText.oneLine($0) } ?? ""
+        return version
+            + ["time", "operation", "principal"].compactMap { entry[$0]?.string }
+            .joined(separator: " ") + reason + text
+    }
+
+    private static func grant(_ grant: JSONValue) -> String {
+        let may = (grant["permissions"]?.array ?? []).compactMap(\.string).joined(separator: ", ")
+        let what = grant["cube"]?.string.map { "memory \(ShortID.of($0))" } ?? "all memories"
+        return "grant \(plain(grant["id"] ?? .null)): \(grant["grantee"]?.string ?? "") may \(may) "
+            + "\(what) of \(grant["owner"]?["user"]?.string ?? "")"
+    }
+
+    private static func grants(_ value: JSONValue) -> String {
+        let given = value["grants"]?.array ?? [], received = value["received"]?.array ?? []
+        guard !given.isEmpty || !received.isEmpty else { return "Nothing is shared." }
+        return (given + received).map(grant).joined(separator: "\n")
+    }
+
+    private static func tiers(_ value: JSONValue) -> String {
+        let topics = (value["topics"]?.array ?? []).map { topic in
+            let about = (topic["about"]?.array ?? []).compactMap(\.string).joined(separator: ", ")
+            return "\(ShortID.of(topic["id"]?.string ?? "")) \(about): "
+                + "\(plain(topic["memories"] ?? .null)) memories"
+        }
+        let profile = value["profile"]?.array ?? []
+        return
+            ([plain(value["counts"] ?? .null)] + (topics.isEmpty ? [] : ["Topics:"]) + topics
+            + (profile.isEmpty ? [] : ["Profile:", MemoryText.lines(profile)]))
+            .joined(separator: "\n")
+    }
+
+    /// Counts by their names.
+    private static func plain(_ value: JSONValue) -> String {
+        switch value {
+        case .object(let members):
+            members.sorted { $0.key < $1.key }.map { name, member in
+                member.object == nil ? "\(name) \(plain(member))" : "\(name): \(plain(member))"
+            }.joined(separator: ", ")
+        case .number(let number): Int(exactly: number).map(String.init) ?? String(number)
+        case .string(let text): text
+        default: ""
+        }
+    }
+}
