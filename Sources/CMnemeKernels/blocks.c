@@ -164,7 +164,11 @@ void mnk_quantize(int type, const float *x, size_t count, void *target) {
             float d = highest / 127, inverse = d > 0x1p-100f ? 1 / d : 0;  // less could be infinite
             uint16_t h = half_of(d);
             memcpy(p, &h, 2);
-            for (int i = 0; i < 32; i++) p[2 + i] = (uint8_t)(int8_t)roundf(x[i] * inverse);
+            for (int i = 0; i < 32; i++) {
+                float code = x[i] * inverse;
+                // What is no number becomes zero: its conversion to an integer is undefined.
+                p[2 + i] = (uint8_t)(int8_t)(code == code ? roundf(code) : 0);
+            }
         }
 }
 
@@ -181,7 +185,7 @@ int mnk_tile_format(int type) {
 
 /// Eight bits between the least and the greatest of 32 weights.
 static void affine_fit(const float *y, affine *a) {
-    float low = y[0], high = y[0];
+    float low = y[0] == y[0] ? y[0] : 0, high = low;
     for (int i = 1; i < 32; i++) {
         low = y[i] < low ? y[i] : low;
         high = y[i] > high ? y[i] : high;
@@ -191,7 +195,8 @@ static void affine_fit(const float *y, affine *a) {
     float inverse = a->d > 0 ? 1 / a->d : 0;
     for (int i = 0; i < 32; i++) {
         float q = (y[i] - a->m) * inverse + 0.5f;
-        a->q[i] = (uint8_t)(q < 0 ? 0 : q > 255 ? 255 : q);
+        // What is no number becomes the least weight.
+        a->q[i] = (uint8_t)(q > 255 ? 255 : q > 0 ? q : 0);
     }
 }
 

@@ -4,6 +4,7 @@
 #include "arm.h"
 #include <math.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #if defined(__x86_64__)
@@ -86,24 +87,40 @@ static int amx_tiles_agree(void) {
 }
 #endif
 
-/// What MNEME_CPU leaves of the machine's instruction sets: all up to the one that it names.
-static uint32_t capped(uint32_t features, const char *cap) {
-    static const struct { const char *name; uint32_t kept; } caps[] = {
-        {"portable", 0},
+/// The names of caps that this kind of processor knows, each with the instruction sets up to it.
+static const struct { const char *name; uint32_t kept; } caps[] = {
+    {"portable", 0},
 #if defined(__aarch64__)
-        {"neon", MNK_NEON},
-        {"dotprod", MNK_NEON | MNK_DOTPROD},
-        {"i8mm", MNK_NEON | MNK_DOTPROD | MNK_I8MM},
-#else
-        {"avx2", MNK_AVX2},
-        {"avx512", MNK_AVX2 | MNK_AVX512},
-        {"vnni", MNK_AVX2 | MNK_AVX512 | MNK_AVX512_VNNI},
+    {"neon", MNK_NEON},
+    {"dotprod", MNK_NEON | MNK_DOTPROD},
+    {"i8mm", MNK_NEON | MNK_DOTPROD | MNK_I8MM},
+#elif defined(__x86_64__)
+    {"avx2", MNK_AVX2},
+    {"avx512", MNK_AVX2 | MNK_AVX512},
+    {"vnni", MNK_AVX2 | MNK_AVX512 | MNK_AVX512_VNNI},
 #endif
-    };
-    if (!strcmp(cap, "amx-emulated")) return (features & ~(uint32_t)MNK_AMX_INT8) | MNK_AMX_EMULATED;
-    for (size_t i = 0; i < sizeof caps / sizeof *caps; i++)
-        if (!strcmp(cap, caps[i].name)) return features & caps[i].kept;
-    return features;
+    {"amx-emulated", MNK_AMX_EMULATED},
+};
+enum { CAPS = sizeof caps / sizeof *caps };
+
+const char *mnk_cpu_cap_name(size_t index) { return index < CAPS ? caps[index].name : NULL; }
+
+int mnk_cpu_capped(const char *cap, uint32_t features, uint32_t *kept) {
+    for (size_t i = 0; i < CAPS; i++) {
+        if (strcmp(cap, caps[i].name)) continue;
+        // The emulation stands in for AMX, beside all that the machine has.
+        *kept = caps[i].kept == MNK_AMX_EMULATED ? (features & ~(uint32_t)MNK_AMX_INT8) | MNK_AMX_EMULATED : features & caps[i].kept;
+        return 1;
+    }
+    return 0;
+}
+
+/// Ends the process: a cap that is not understood would measure, or test, something else than was asked for.
+static void refuse_cap(const char *cap) {
+    fprintf(stderr, "Error: MNEME_CPU is '%.40s'. On this kind of processor it can be", cap);
+    for (size_t i = 0; i < CAPS; i++) fprintf(stderr, "%s %s", i ? "," : "", caps[i].name);
+    fprintf(stderr, "; without it, all that the machine has is used.\n");
+    _Exit(2);
 }
 
 uint32_t mnk_cpu_features(void) {
@@ -117,7 +134,7 @@ uint32_t mnk_cpu_features(void) {
     features = mnk_arm_features();
 #endif
     const char *cap = getenv("MNEME_CPU");
-    if (cap) features = capped(features, cap);
+    if (cap && *cap && !mnk_cpu_capped(cap, features, &features)) refuse_cap(cap);
     atomic_store_explicit(&cached, features | 0x80000000u, memory_order_release);
     return features;
 }

@@ -1,5 +1,7 @@
-// Products with weights of 12 bits: tiles of 16 columns by 32 of k as MNK_Q12 describes them, and inputs of 15 bits in words. The sum of a block's 32 products
-// is exact in 32 bits (32 · 2047 · 16191), so that all instances differ by the rounding of its scale at most, and those of one machine not at all.
+// Products of weights of 12 bits, in tiles of 16 columns by 32 of k (see MNK_Q12), with activations of 15 bits in words.
+//
+// The sum of a block's 32 products is exact in 32 bits (at most 32 · 2047 · 16191), and the scales are applied block by block in one
+// order: all paths give the same bits, on every processor and for any number of rows.
 #include "arm.h"
 #include "tiles.h"
 #if defined(__x86_64__)

@@ -7,7 +7,8 @@ public struct KernelBenchmark: Sendable {
     public struct Row: Sendable, Codable {
         /// The weights' format, by its name in GGUF files; `int8 encoder` is the embedding model's.
         public var format: String
-        /// The instruction set: `portable`, `avx2`, `avx512`, `vnni`, `amx` or `neon`.
+        /// The instruction set, see ``MnemeNumerics/ProcessorFeatures/machinePaths``: `portable`,
+        /// `avx2`, `avx512`, `vnni` or `amx`; on arm64 `neon`, `dotprod` or `i8mm`.
         public var path: String
         /// Rows of activations that meet the weights at once: 1 when one sequence decodes, many
         /// when a prompt is computed.

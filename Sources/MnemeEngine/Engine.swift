@@ -102,11 +102,19 @@ public final class Engine: Sendable {
     ///
     /// - Parameter texts: what these alone have goes, too: hashes of last blocks, as
     ///   ``MnemeKV/KVFolder`` names them.
-    /// - Throws: ``MnemeKV/KVError`` if something may be left.
+    /// - Throws: ``MnemeKV/KVError`` if something may be left; what can be found is erased even so.
     public func erase(sources: Set<String>, texts: [KVHash] = []) throws {
-        try cache.erase(
-            sources: sources,
-            blocks: Set(texts.flatMap { cache.own($0) + ((try? folder?.own($0)) ?? []) }))
+        var blocks = Set(texts.flatMap { cache.own($0) }), left: KVError?
+        for text in texts {
+            // What is not there any more need not be erased.
+            do {
+                guard let (own, fault) = try folder?.traceOwn(text) else { continue }
+                blocks.formUnion(own)
+                left = left ?? fault
+            } catch let error as KVError where error.code == .notFound {}
+        }
+        try cache.erase(sources: sources, blocks: blocks)
+        if let left { throw KVFolder.leftBefore(left) }
     }
 
     /// Tokens that a prompt and its answer may have together.

@@ -137,20 +137,9 @@ public final class SafetensorsFile: Sendable {
             return FloatTensor(
                 mapped: UnsafeBufferPointer(rebasing: bytes.bindMemory(to: Float.self)[...]),
                 file: file)
-        case "F32":
-            return FloatTensor(count: count) {
-                bytes.loadUnaligned(fromByteOffset: $0 * 4, as: Float.self)
-            }
-        case "BF16":
-            return FloatTensor(count: count) {
-                Float(
-                    bitPattern: UInt32(bytes.loadUnaligned(fromByteOffset: $0 * 2, as: UInt16.self))
-                        << 16)
-            }
-        case "F16":
-            return FloatTensor(count: count) {
-                Self.float(half: bytes.loadUnaligned(fromByteOffset: $0 * 2, as: UInt16.self))
-            }
+        case "F32": return FloatTensor(count: count, of: .f32, bytes)
+        case "BF16": return FloatTensor(count: count, of: .bf16, bytes)
+        case "F16": return FloatTensor(count: count, of: .f16, bytes)
         default:
             throw ModelError(
                 .unsupported,
@@ -163,16 +152,6 @@ public final class SafetensorsFile: Sendable {
         UnsafeRawBufferPointer(
             rebasing: file.bytes[
                 dataStart + tensor.range.lowerBound..<dataStart + tensor.range.upperBound])
-    }
-
-    private static func float(half: UInt16) -> Float {
-        let sign = UInt32(half & 0x8000) << 16, exponent = UInt32(half >> 10) & 0x1f,
-            fraction = UInt32(half & 0x3ff)
-        switch exponent {
-        case 0: return (sign == 0 ? 1 : -1) * Float(fraction) * 0x1p-24
-        case 31: return Float(bitPattern: sign | 0x7f80_0000 | fraction << 13)
-        default: return Float(bitPattern: sign | (exponent + 112) << 23 | fraction << 13)
-        }
     }
 
     /// Names the content: bytes of the header, its length, and the first and last mebibyte of the
@@ -200,9 +179,12 @@ package final class FloatTensor: @unchecked Sendable {
         owner = file
     }
 
-    init(count: Int, _ element: (Int) -> Float) {
+    /// Converts `count` values of a type that has one value a block, wherever the bytes lie.
+    init(count: Int, of type: GGMLType, _ bytes: UnsafeRawBufferPointer) {
         let buffer = AlignedBuffer<Float>(count)
-        for i in 0..<count { buffer.pointer[i] = element(i) }
+        if let source = bytes.baseAddress {
+            dequantize(type: type, source, count: count, into: buffer.pointer)
+        }
         values = UnsafeBufferPointer(start: UnsafePointer(buffer.pointer), count: count)
         owner = buffer
     }

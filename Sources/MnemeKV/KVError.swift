@@ -9,7 +9,7 @@ public struct KVError: MnemeError, Equatable {
         case outOfMemory = "out_of_memory"
         /// A file is no block, was cut off or changed.
         case damaged
-        /// A block belongs to another model, another layout or other instruction sets.
+        /// A block belongs to another model, text or layout, or was encrypted with another key.
         case foreign
         /// A file or folder cannot be read or written.
         case inputOutput = "input_output"

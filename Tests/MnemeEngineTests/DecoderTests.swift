@@ -243,7 +243,7 @@ import MnemeEngine
         let type = config["model_type"] as! String, isGemma = type.hasPrefix("gemma")
         let architecture = ["mistral": "llama", "gemma3_text": "gemma3"][type] ?? type
         var writer = GGUFWriter()
-        writer.add("general.architecture", .string(architecture))
+        try writer.add("general.architecture", .string(architecture))
         func integer(_ key: String) -> Int? { config[key] as? Int }
         for (key, value) in [
             "block_count": integer("num_hidden_layers"), "embedding_length": integer("hidden_size"),
@@ -253,7 +253,7 @@ import MnemeEngine
             "attention.key_length": integer("head_dim"),
             "context_length": model.context ?? integer("max_position_embeddings"),
             "attention.sliding_window": integer("sliding_window"),
-        ] { if let value { writer.add("\(architecture).\(key)", .integer(Int64(value))) } }
+        ] { if let value { try writer.add("\(architecture).\(key)", .integer(Int64(value))) } }
         for (key, value) in [
             "attention.layer_norm_rms_epsilon": config["rms_norm_eps"],
             "rope.freq_base": config["rope_theta"],
@@ -261,7 +261,7 @@ import MnemeEngine
             "final_logit_softcapping": config["final_logit_softcapping"],
         ] {
             if let value = value as? NSNumber {
-                writer.add("\(architecture).\(key)", .float(value.doubleValue))
+                try writer.add("\(architecture).\(key)", .float(value.doubleValue))
             }
         }
         let heads = integer("num_attention_heads")!,
@@ -288,22 +288,22 @@ import MnemeEngine
                     let factors = (rope["\(kind)_factor"] as! [NSNumber]).map(\.floatValue)
                     tensors.append(("rope_factors_\(kind).weight", [factors.count], factors))
                     if kind == "long" {
-                        writer.add(
+                        try writer.add(
                             "\(architecture).rope.dimension_count",
                             .integer(Int64(2 * factors.count)))
                     }
                 }
             } else {
-                writer.add(
+                try writer.add(
                     "\(architecture).rope.scaling.type", .string(rope["rope_type"] as! String))
-                writer.add(
+                try writer.add(
                     "\(architecture).rope.scaling.factor",
                     .float((rope["factor"] as! NSNumber).doubleValue))
             }
             if let original = config["original_max_position_embeddings"] as? Int ?? rope[
                 "original_max_position_embeddings"] as? Int
             {
-                writer.add(
+                try writer.add(
                     "\(architecture).rope.scaling.original_context_length",
                     .integer(Int64(original)))
             }
@@ -367,6 +367,30 @@ import MnemeEngine
             try GGUFConversion.convert(file, to: .f32, path: path + ".d/x")
         }
         #expect(nowhere?.code == .cannotWrite && nowhere?.message.contains("No such file") == true)
+    }
+
+    @Test(arguments: [Float.infinity, .nan], GGUFConversion.Target.allCases)
+    func `a weight that is not finite is found, and not converted`(
+        bad: Float, target: GGUFConversion.Target
+    ) throws {
+        let path = try Self.gguf(Self.models[0]), converted = path + ".converted"
+        defer { for file in [path, converted] { try? FileManager.default.removeItem(atPath: file) } }
+        let sound = try GGUFFile(path: path),
+            place = try #require(sound.tensors["blk.0.attn_q.weight"]).range.lowerBound + 4 * 5
+        #expect(try ModelSource(path: path).faults().filter { $0.contains("attn_q") } == [])
+        var bytes = try Data(contentsOf: URL(fileURLWithPath: path))
+        withUnsafeBytes(of: bad.bitPattern.littleEndian) {
+            bytes.replaceSubrange(place..<place + 4, with: $0)
+        }
+        try bytes.write(to: URL(fileURLWithPath: path))
+        let error = #expect(throws: ModelError.self) {
+            try GGUFConversion.convert(GGUFFile(path: path), to: target, path: converted)
+        }
+        #expect(
+            error?.code == .invalidFile
+                && error?.message.contains("'blk.0.attn_q.weight'") == true
+                && error?.message.contains("at 5") == true)
+        #expect(!FileManager.default.fileExists(atPath: converted))
     }
 
     @Test(

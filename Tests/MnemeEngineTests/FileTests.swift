@@ -42,6 +42,73 @@ extension GGMLType: Decodable {}
         for (a, b) in zip(row, expected) { #expect(abs(a - b) <= largest * 0.005) }
     }
 
+    @Test func `halves are read as IEEE 754 says, infinities and NaNs, too`() {
+        let halves = (0...UInt16.max).map { $0 }, isFinite = { (half: UInt16) in half & 0x7c00 != 0x7c00 }
+        var floats = [Float](repeating: 0, count: halves.count)
+        halves.withUnsafeBytes {
+            dequantize(type: .f16, $0.baseAddress!, count: halves.count, into: &floats)
+        }
+        // The sign, and a sum of powers of two; an exponent of all ones is no number.
+        let wrong = halves.filter { half in
+            let value = floats[Int(half)], exponent = Int(half >> 10 & 31),
+                fraction = Double(half & 1023) / 1024
+            guard isFinite(half) else {
+                return half & 1023 == 0
+                    ? value != (half < 0x8000 ? .infinity : -.infinity) : !value.isNaN
+            }
+            let magnitude =
+                exponent == 0
+                ? fraction * 0x1p-14
+                : (1 + fraction) * Double(sign: .plus, exponent: exponent - 15, significand: 1)
+            return Double(value.magnitude) != magnitude || (value.sign == .minus) != (half >= 0x8000)
+        }
+        #expect(wrong.isEmpty)
+        #expect(floats.count { $0.isNaN } == 2 * 1023)
+    }
+
+    @Test(arguments: [GGMLType.f16, .q8_0, .q2_k, .q6_k, .q4_k])
+    func `blocks that hold no numbers are packed without harm`(type: GGMLType) throws {
+        let shape = try #require(blockShape(type: type)), columns = 256
+        // All bits set: NaNs wherever the type has halves.
+        let source = [UInt8](repeating: 0xff, count: columns / shape.weights * shape.bytes)
+        let matrix = source.withUnsafeBytes {
+            WeightMatrix(source: $0.baseAddress!, type: type, outputs: 1, inputs: columns)
+        }
+        var row = [Float](repeating: 0, count: columns)
+        matrix.row(0, into: &row)
+        #expect(!row.contains { !$0.isFinite }, "packed scales are finite halves")
+    }
+
+    @Test func `quantizing to eight bits makes zero of what is no number`() {
+        var values = (0..<64).map { Float($0) - 32 }
+        (values[3], values[40]) = (.nan, .infinity)
+        let blocks = quantize(values, type: .q8_0)
+        var back = [Float](repeating: 1, count: 64)
+        blocks.withUnsafeBytes {
+            dequantize(type: .q8_0, $0.baseAddress!, count: 64, into: &back)
+        }
+        #expect(back[3] == 0 && abs(back[0] + 32) < 0.2 && !back.contains { !$0.isFinite })
+    }
+
+    @Test func `arrays of small and large integers are written as they are`() throws {
+        let path = NSTemporaryDirectory() + "mneme-\(UUID().uuidString).gguf"
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        let entries: [String: GGUFFile.Value] = [
+            "small": .array([.integer(1), .integer(2)]),
+            "mixed": .array([.integer(1), .integer(-1), .integer(.max), .integer(1 << 32)]),
+            "nested": .array([.array([.integer(1)]), .array([.integer(-1), .integer(7)])]),
+            "empty": .array([]), "after": .string("still found"),
+        ]
+        var writer = GGUFWriter()
+        for (key, value) in entries.sorted(by: { $0.key < $1.key }) { try writer.add(key, value) }
+        let error = #expect(throws: ModelError.self) {
+            try writer.add("several", .array([.integer(1), .string("a")]))
+        }
+        #expect(error?.code == .unsupported && error?.message.contains("several") == true)
+        try writer.write(to: path) { _ in [] }
+        #expect(try GGUFFile(path: path).metadata == entries)
+    }
+
     @Test(
         arguments: blocks,
         [ProcessorFeatures.portable, [.avx2], [.avx2, .avx512], .current, .amxEmulated])

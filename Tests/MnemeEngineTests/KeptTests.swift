@@ -168,6 +168,28 @@ struct KeptTests {
         await #expect(throws: EngineError.self) { _ = try await engine.keep(text(7, 64)) }
     }
 
+    @Test func `erasing a kept text of which a block is missing says that some may be left`()
+        async throws
+    {
+        let model = try RealModel.loaded.get(),
+            path = NSTemporaryDirectory() + "mneme-kept-\(UUID().uuidString)"
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        let folder = try KVFolder(path: path)
+        var engine = try Engine(model, folder: folder)
+        let kept = try #require(try await engine.keep(text(8, 128)))
+        engine.close()
+        let chain = try folder.chain(kept.end)
+        #expect(chain.count == 4)
+        try folder.remove(chain[1])
+        engine = try Engine(model, folder: folder)
+        defer { engine.close() }
+        let error = #expect(throws: KVError.self) { try engine.erase(sources: [], texts: [kept.end]) }
+        #expect(error?.code == .damaged && error?.message.contains("may be left") == true)
+        #expect(folder.count(of: [chain[2]]) == 0 && folder.count(of: [chain[3]]) == 0)
+        // What is not there need not be erased.
+        try engine.erase(sources: [], texts: [kept.end])
+    }
+
     @Test func `what sequences share is read once for all, and changes nothing`() async throws {
         let model = try RealModel.loaded.get(), shared = text(7, 1100)
         var expected: [Answer] = []

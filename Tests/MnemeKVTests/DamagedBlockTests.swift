@@ -48,7 +48,11 @@ import Testing
     }
 
     /// Reads a file in every way.
-    private static func look(_ bytes: [UInt8], _ folder: KVFolder, _ file: KVBlockFile) throws {
+    ///
+    /// - Returns: whether its rows were read.
+    private static func look(_ bytes: [UInt8], _ folder: KVFolder, _ file: KVBlockFile) throws
+        -> Bool
+    {
         let name = file.hash.description, path = "\(folder.path)/\(name.prefix(2))/\(name).kv"
         try FileManager.default.createDirectory(
             atPath: (path as NSString).deletingLastPathComponent, withIntermediateDirectories: true)
@@ -57,6 +61,7 @@ import Testing
         let request = KVBlockRequest(
             model: file.model, parent: file.parent, codec: file.codec, tokens: file.tokens,
             shape: shape)
+        var isRead = false
         func attempt(_ body: () throws -> Void) throws { do { try body() } catch is KVError {} }
         for _ in 0..<2 { try Data(bytes).write(to: URL(fileURLWithPath: path)) }
         _ = folder.entries()
@@ -67,6 +72,7 @@ import Testing
         try attempt {
             try bytes.withUnsafeBytes {
                 try KVBlockFile.read($0, name: "memory", key: nil, request, into: memory)
+                isRead = true
             }
         }
         try attempt { try folder.read(request, into: memory) }
@@ -81,6 +87,7 @@ import Testing
             try attempt { try folder.import(package) }
         }
         unlink(package)
+        return isRead
     }
 
     @Test(arguments: KVCodec.allCases, [1, 32])
@@ -91,6 +98,7 @@ import Testing
             (file, sound) = try Self.block(codec, tokens: (0..<Int32(count)).map { $0 })
         #expect(Self.signed(sound) == sound && file.tokens.count == count)
         let length = Int(sound[8]) | Int(sound[9]) << 8
+        var read = 0, refused = 0
         for place in Self.start + 64..<Self.start + length - 3
         where (place - Self.start - 64) % 4 == 0 {
             for value in [0, 1, 33, 1 << 12, 1 << 16, 0x7fff_ffff, 0x8000_0000, .max] as [UInt32] {
@@ -98,9 +106,11 @@ import Testing
                 withUnsafeBytes(of: value.littleEndian) {
                     bytes.replaceSubrange(place..<place + 4, with: $0)
                 }
-                try Self.look(Self.signed(bytes), folder, file)
+                if try Self.look(Self.signed(bytes), folder, file) { read += 1 } else { refused += 1 }
             }
         }
+        // The position, and values that are there already, change nothing that is asked for.
+        #expect(read > 0 && refused > read, "\(read) read, \(refused) refused")
     }
 
     @Test(arguments: [KVCodec.f16, .int4])
@@ -109,7 +119,7 @@ import Testing
         defer { try? FileManager.default.removeItem(atPath: path) }
         let folder = try KVFolder(path: path),
             (file, sound) = try Self.block(codec, tokens: [1, 2, 3])
-        var random = Random(state: 1)
+        var random = Random(state: 1), read = 0, refused = 0
         for _ in 0..<300 {
             var bytes = sound
             for _ in 0..<Int.random(in: 1...3, using: &random) {
@@ -121,8 +131,11 @@ import Testing
             if Int.random(in: 0..<4, using: &random) == 0 {
                 bytes.removeLast(Int.random(in: 0..<bytes.count, using: &random))
             }
-            try Self.look(Bool.random(using: &random) ? Self.signed(bytes) : bytes, folder, file)
+            let isRead = try Self.look(
+                Bool.random(using: &random) ? Self.signed(bytes) : bytes, folder, file)
+            if isRead { read += 1 } else { refused += 1 }
         }
+        #expect(read > 0 && refused > read, "\(read) read, \(refused) refused")
     }
 
     @Test func `a block under another's name is no part of a chain`() throws {

@@ -687,7 +687,7 @@ private struct FaultyTier: KVTier {
         try check()
         try folder.write(block, from: rows, shape: shape)
     }
-    func remove(_ hash: KVHash) { folder.remove(hash) }
+    func remove(_ hash: KVHash) throws { try folder.remove(hash) }
     func erase(sources: Set<String>) throws { try folder.erase(sources: sources) }
 }
 

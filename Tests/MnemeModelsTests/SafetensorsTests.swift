@@ -34,6 +34,26 @@ import Testing
         }
     }
 
+    @Test func `values are read wherever they lie, those that are not finite, too`() throws {
+        let bytes: [UInt8] = [
+            // -2, infinity and a NaN in F16; 1 in F32 and in BF16, at odd places.
+            0x00, 0xc0, 0x00, 0x7c, 0x01, 0xfe, 0x7f, 0, 0, 128, 63, 128, 63,
+        ]
+        let header =
+            #"{"h":{"dtype":"F16","shape":[3],"data_offsets":[0,6]},"#
+            + #""u":{"dtype":"U8","shape":[1],"data_offsets":[6,7]},"#
+            + #""f":{"dtype":"F32","shape":[1],"data_offsets":[7,11]},"#
+            + #""b":{"dtype":"BF16","shape":[1],"data_offsets":[11,13]}}"#
+        try Self.withFile(Self.file(header: header, data: bytes)) { path in
+            let file = try SafetensorsFile(path: path),
+                halves = try file.floats("h", shape: [3]).array
+            #expect(halves[0] == -2 && halves[1] == .infinity && halves[2].isNaN)
+            #expect(try file.floats("f", shape: [1]).array == [1])
+            #expect(try file.floats("b", shape: [1]).array == [1])
+            #expect(throws: ModelError.self) { try file.floats("u", shape: [1]) }
+        }
+    }
+
     @Test(arguments: [
         file(header: "{}", data: [1]),
         file(header: "[]", data: []),

@@ -87,6 +87,8 @@ def command_line():
         f.run("erase", made["id"])
         assert "Porto" not in f.run("history", made["id"]).stdout
         f.run("doctor")
+        capped = subprocess.run([BINARY, "bench", "kernels"], env=dict(f.environment, MNEME_CPU="sse9"), capture_output=True, text=True, timeout=60)
+        assert capped.returncode == 2 and capped.stderr.startswith("Error: MNEME_CPU is 'sse9'") and "portable" in capped.stderr, capped
         for shell in ("bash", "zsh", "fish"):
             assert "recall" in f.run("--generate-completion-script", shell).stdout
 

@@ -28,9 +28,13 @@ extern "C" {
 /// Instruction sets of this machine that passed a self-check. Cached; thread-safe.
 ///
 /// The environment's MNEME_CPU caps them: "portable", "avx2", "avx512", "vnni", and on arm64 "neon", "dotprod", "i8mm" leave
-/// those up to the one named, "amx-emulated" takes AMX's code over emulated tiles (slow). All give the same bits; another value
-/// changes nothing.
+/// those up to the one named, "amx-emulated" takes AMX's code over emulated tiles (slow). All give the same bits. Another value
+/// ends the process with status 2 and the known names on stderr; an empty one counts as none.
 uint32_t mnk_cpu_features(void);
+/// What the cap of that name leaves of `features`; 0 if this kind of processor knows no such cap, and then `kept` is left alone.
+int mnk_cpu_capped(const char *cap, uint32_t features, uint32_t *kept);
+/// Names of caps from 0 on; NULL behind the last.
+const char *mnk_cpu_cap_name(size_t index);
 
 // MARK: Threads
 

@@ -31,8 +31,8 @@ public enum GGUFConversion {
     /// loses precision; one of more gains none.
     ///
     /// - Parameter progress: called with the share that is done.
-    /// - Throws: ``ModelError`` if `path` is there already or cannot be written; then nothing is
-    ///   left behind.
+    /// - Throws: ``ModelError`` if `path` is there already or cannot be written, or a weight is not
+    ///   finite; then nothing is left behind.
     public static func convert(
         _ file: GGUFFile, to target: Target, path: String, progress: (Double) -> Void = { _ in }
     )
@@ -49,8 +49,8 @@ public enum GGUFConversion {
         {
             writer.add(raw: file.file.bytes[entry.range])
         }
-        writer.add("general.file_type", .integer(target.fileType))
-        writer.add("general.quantization_version", .integer(2))
+        try writer.add("general.file_type", .integer(target.fileType))
+        try writer.add("general.quantization_version", .integer(2))
         let tensors = file.tensors.values.sorted { $0.range.lowerBound < $1.range.lowerBound }
         let types = tensors.map { tensor -> GGMLType in
             // Rows that do not fall into whole blocks keep the precision of floats.
@@ -71,8 +71,14 @@ public enum GGUFConversion {
                 done += tensors[i].count
                 progress(Double(done) / Double(max(1, total)))
             }
-            return quantize(
-                try file.floats(tensors[i].name, shape: tensors[i].shape), type: types[i])
+            let name = tensors[i].name, values = try file.floats(name, shape: tensors[i].shape)
+            if let bad = values.firstIndex(where: { !$0.isFinite }) {
+                throw ModelError(
+                    .invalidFile,
+                    "Tensor '\(name)' of \(file.path) holds \(values[bad]) at \(bad). Fetch it again, or take another file."
+                )
+            }
+            return quantize(values, type: types[i])
         }
     }
 }

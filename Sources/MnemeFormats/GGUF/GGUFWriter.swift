@@ -16,12 +16,18 @@ package struct GGUFWriter {
         entryCount += 1
     }
 
-    /// Adds an entry. Integers are written in 32 bits where they fit, the types of arrays are those
-    /// of their first elements.
-    package mutating func add(_ key: String, _ value: GGUFFile.Value) {
-        Self.put(key, to: &entries)
-        Self.put(Self.type(value), to: &entries)
-        Self.put(value, to: &entries)
+    /// Adds an entry. Integers are written in 32 bits where they fit; those of an array in 32 bits
+    /// where all of them fit.
+    ///
+    /// - Throws: ``ModelError`` for an array whose elements are of several kinds, which the format
+    ///   cannot hold.
+    package mutating func add(_ key: String, _ value: GGUFFile.Value) throws {
+        var written: [UInt8] = []
+        let type = try Self.type(of: [value], key)
+        Self.put(key, to: &written)
+        Self.put(type.rawValue, to: &written)
+        try Self.put(value, as: type, key, to: &written)
+        entries += written
         entryCount += 1
     }
 
@@ -74,21 +80,43 @@ package struct GGUFWriter {
         out += text.utf8
     }
 
-    private static func type(_ value: GGUFFile.Value) -> UInt32 {
-        switch value {
-        case .integer(let number): UInt32(exactly: number) != nil ? 4 : 11
-        case .float: 6
-        case .bool: 7
-        case .string: 8
-        case .array: 9
-        }
+    /// The types of the header's values that are written, by the format's numbers.
+    private enum ValueType: UInt32 {
+        case uint32 = 4
+        case float32 = 6
+        case bool = 7
+        case string = 8
+        case array = 9
+        case int64 = 11
     }
 
-    private static func put(_ value: GGUFFile.Value, to out: inout [UInt8]) {
+    /// The one type that holds all of these values; strings where there is none.
+    private static func type(of values: [GGUFFile.Value], _ key: String) throws -> ValueType {
+        let types = values.map { value -> ValueType in
+            switch value {
+            case .integer(let number): UInt32(exactly: number) != nil ? .uint32 : .int64
+            case .float: .float32
+            case .bool: .bool
+            case .string: .string
+            case .array: .array
+            }
+        }
+        let different = Set(types)
+        if different == [.uint32, .int64] { return .int64 }
+        guard different.count <= 1 else {
+            throw ModelError(
+                .unsupported, "'\(key)' holds values of several kinds, which GGUF files cannot.")
+        }
+        return types.first ?? .string
+    }
+
+    private static func put(
+        _ value: GGUFFile.Value, as type: ValueType, _ key: String, to out: inout [UInt8]
+    ) throws {
         switch value {
         case .integer(let number):
-            if let small = UInt32(exactly: number) {
-                put(small, to: &out)
+            if type == .uint32 {
+                put(UInt32(truncatingIfNeeded: number), to: &out)
             } else {
                 put(number, to: &out)
             }
@@ -96,9 +124,10 @@ package struct GGUFWriter {
         case .bool(let bool): out.append(bool ? 1 : 0)
         case .string(let text): put(text, to: &out)
         case .array(let values):
-            put(values.first.map(type) ?? 8, to: &out)
+            let type = try Self.type(of: values, key)
+            put(type.rawValue, to: &out)
             put(UInt64(values.count), to: &out)
-            for value in values { put(value, to: &out) }
+            for value in values { try put(value, as: type, key, to: &out) }
         }
     }
 }

@@ -109,7 +109,7 @@ package final class KVCache: Sendable {
     /// undisturbed, and nobody finds what they leave.
     ///
     /// - Parameter blocks: go, too, and all that follow them.
-    /// - Throws: ``KVError`` if a file cannot be deleted.
+    /// - Throws: ``KVError`` if something may be left in a tier beyond memory.
     package func erase(sources: Set<String>, blocks: Set<KVHash> = []) throws {
         state.withLockedValue { state in
             var doomed: [KVNode] = []
@@ -128,7 +128,7 @@ package final class KVCache: Sendable {
         }
         flush()
         for tier in [near, far].compactMap({ $0 }) {
-            for block in blocks { tier.remove(block) }
+            for block in blocks { try tier.remove(block) }
             try tier.erase(sources: sources)
         }
     }
@@ -433,7 +433,8 @@ package final class KVCache: Sendable {
             }
             for node in kept.reversed() { unpin(&state, node) }
             if let near, !superseded.isEmpty {
-                writer.async { [superseded] in for hash in superseded { near.remove(hash) } }
+                // One that stays is read by nobody and trimmed some time.
+                writer.async { [superseded] in for hash in superseded { try? near.remove(hash) } }
             }
         }
     }

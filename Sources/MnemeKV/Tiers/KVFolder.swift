@@ -14,11 +14,11 @@ public final class KVFolder: KVTier {
     public let path: String
     /// Bytes that files may take; nil does not trim.
     public let limit: Int?
-    private let evictor: any Evictor
+    let evictor: any Evictor
     /// Encrypts the files.
-    private let key: DataKey?
+    let key: DataKey?
     /// Bytes that files are thought to take; nil before the first count.
-    private let size = NIOLockedValueBox<Int?>(nil)
+    let size = NIOLockedValueBox<Int?>(nil)
 
     /// A block as lists show it.
     public struct Entry: Sendable, Equatable {
@@ -83,12 +83,6 @@ public final class KVFolder: KVTier {
         return sizes.count == hashes.count ? sizes.reduce(0, +) : nil
     }
 
-    public func remove(_ hash: KVHash) { unlink(file(hash)) }
-
-    public func erase(sources: Set<String>) throws {
-        try erase { !sources.isDisjoint(with: $0.sources) }
-    }
-
     /// Marks a block as used now.
     func touch(_ hash: KVHash) { utimes(file(hash), nil) }
 
@@ -128,27 +122,51 @@ public final class KVFolder: KVTier {
         var lastUse: Date
     }
 
+    /// A folder's files, as far as it can be listed.
     static func files(_ path: String) -> [File] {
-        var result: [File] = []
-        for folder in (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
-        where folder.utf8.count == 2 {
-            for name in (try? FileManager.default.contentsOfDirectory(atPath: "\(path)/\(folder)"))
-                ?? []
-            {
+        let listing = list(path)
+        for (file, changed) in listing.halfWritten where changed.timeIntervalSinceNow < -3600 {
+            // Left by a writer that was killed.
+            unlink(file)
+        }
+        return listing.blocks
+    }
+
+    /// What a folder holds.
+    struct Listing {
+        var blocks: [File] = []
+        /// Files that a writer has not renamed yet, or was killed over.
+        var halfWritten: [(path: String, changed: Date)] = []
+        /// Folders that could not be listed, with the reason.
+        var unlisted: [String] = []
+    }
+
+    static func list(_ path: String) -> Listing {
+        var listing = Listing()
+        func names(_ folder: String) -> [String] {
+            do { return try FileManager.default.contentsOfDirectory(atPath: folder) } catch {
+                // One that vanished meanwhile holds nothing.
+                if access(folder, F_OK) == 0 || errno != ENOENT {
+                    listing.unlisted.append("\(folder) (\(error.localizedDescription))")
+                }
+                return []
+            }
+        }
+        for folder in names(path) where folder.utf8.count == 2 {
+            for name in names("\(path)/\(folder)") {
                 let file = "\(path)/\(folder)/\(name)"
                 var info = stat()
                 guard stat(file, &info) == 0 else { continue }
-                let used = Date(timeIntervalSince1970: info.modified)
+                let used = Date(timeIntervalSince1970: info.modified), bytes = Int(info.st_size)
                 if name.hasSuffix(".kv"), let hash = KVHash(name.dropLast(3)) {
-                    result.append(
-                        File(hash: hash, path: file, bytes: Int(info.st_size), lastUse: used))
-                } else if name.hasSuffix(".tmp"), used.timeIntervalSinceNow < -3600 {
-                    // Left by a writer that was killed.
-                    unlink(file)
+                    listing.blocks.append(
+                        File(hash: hash, path: file, bytes: bytes, lastUse: used))
+                } else if name.hasSuffix(".tmp") {
+                    listing.halfWritten.append((file, used))
                 }
             }
         }
-        return result
+        return listing
     }
 
     /// Deletes what is worth least until the files take `bytes` at most. Of two processes one does
@@ -198,21 +216,33 @@ public final class KVFolder: KVTier {
     /// All blocks with sound headers, chains in order of their positions.
     ///
     /// - Complexity: one read of each file's beginning.
-    public func entries() -> [Entry] {
+    public func entries() -> [Entry] { entries(of: Self.files(path)).sound }
+
+    /// What stands in the headers of files, in order of positions; and the files whose header is
+    /// unsound or cannot be read, with those that vanished meanwhile left out.
+    func entries(of files: [File]) -> (sound: [Entry], unsound: [File]) {
         let pinned = pinnedChains()
-        return Self.files(path).compactMap { file in
-            guard let header = try? KVBlockFile.header(file.path, key: key),
-                header.hash == file.hash
-            else {
-                return nil
+        var sound: [Entry] = [], unsound: [File] = []
+        for file in files {
+            do {
+                let header = try KVBlockFile.header(file.path, key: key)
+                guard header.hash == file.hash else {
+                    unsound.append(file)
+                    continue
+                }
+                sound.append(
+                    Entry(
+                        hash: file.hash, parent: header.parent, model: header.modelName,
+                        modelHash: header.model,
+                        position: header.position, tokens: header.tokens,
+                        sources: header.sources, bytes: file.bytes, lastUse: file.lastUse,
+                        isPinned: pinned.contains(file.hash)))
+            } catch let error as KVError where error.code == .notFound {} catch {
+                unsound.append(file)
             }
-            return Entry(
-                hash: file.hash, parent: header.parent, model: header.modelName,
-                modelHash: header.model,
-                position: header.position, tokens: header.tokens,
-                sources: header.sources, bytes: file.bytes, lastUse: file.lastUse,
-                isPinned: pinned.contains(file.hash))
-        }.sorted { ($0.position, $0.hash.description) < ($1.position, $1.hash.description) }
+        }
+        sound.sort { ($0.position, $0.hash.description) < ($1.position, $1.hash.description) }
+        return (sound, unsound)
     }
 
     /// The block whose name begins so.
@@ -233,18 +263,35 @@ public final class KVFolder: KVTier {
 
     /// A block and all before it, from the first on.
     ///
-    /// - Throws: ``KVError`` if a part is missing or damaged.
+    /// - Throws: ``KVError``: ``KVError/Code/notFound`` if the block itself is not there,
+    ///   ``KVError/Code/damaged`` if one before it is missing or unsound.
     public func chain(_ hash: KVHash) throws -> [KVHash] {
+        let (chain, fault) = try trace(hash)
+        if let fault { throw fault }
+        return chain
+    }
+
+    /// As ``chain(_:)``, but where a block before is missing or unsound, those behind it, and what
+    /// is wrong.
+    func trace(_ hash: KVHash) throws -> (chain: [KVHash], fault: KVError?) {
+        guard access(file(hash), F_OK) == 0 else { throw KVError.absent(hash.description) }
         var chain: [KVHash] = [], next = hash
         while true {
-            let header = try KVBlockFile.header(file(next), key: key)
-            // A header that names another block could lead in a circle.
-            guard header.hash == next, chain.count <= 1 << 20 else {
-                throw KVError(.damaged, "The chain of \(hash) has no beginning. It is not used.")
+            do {
+                let header = try KVBlockFile.header(file(next), key: key)
+                // A header that names another block could lead in a circle.
+                guard header.hash == next, chain.count <= 1 << 20 else {
+                    throw KVError(.damaged, "\(file(next)) is not the block that its name says.")
+                }
+                chain.append(next)
+                guard header.position > 0 else { return (chain.reversed(), nil) }
+                next = header.parent
+            } catch let error as KVError {
+                let reason = error.code == .notFound ? "block \(next) is missing." : error.message
+                let fault = KVError(
+                    .damaged, "The blocks of \(hash) are not whole, and not used: \(reason)")
+                return (chain.reversed(), fault)
             }
-            chain.append(next)
-            guard header.position > 0 else { return chain.reversed() }
-            next = header.parent
         }
     }
 
@@ -263,16 +310,6 @@ public final class KVFolder: KVTier {
             progress(i + 1, files.count)
         }
         return (files.count - damaged.count, damaged)
-    }
-
-    /// The blocks of a text that no other begins with, in order. Without them it is gone.
-    ///
-    /// - Throws: ``KVError`` if a part is missing or damaged.
-    /// - Complexity: one read of each file's beginning.
-    public func own(_ hash: KVHash) throws -> [KVHash] {
-        let children = Dictionary(grouping: entries(), by: \.parent), chain = try chain(hash)
-        let first = chain.lastIndex { (children[$0]?.count ?? 0) > 1 }.map { $0 + 1 } ?? 0
-        return Array(chain[first...])
     }
 
     // MARK: Changing
@@ -296,97 +333,5 @@ public final class KVFolder: KVTier {
                 KVHash($0)
             }
         return marks.reduce(into: []) { $0.formUnion((try? chain($1)) ?? [$1]) }
-    }
-
-    /// Deletes blocks and all that follow them.
-    ///
-    /// - Returns: how many files.
-    /// - Throws: ``KVError`` if one cannot be deleted; the others are.
-    @discardableResult
-    public func erase(_ doomed: (Entry) -> Bool) throws -> Int {
-        var gone: Set<KVHash> = [], count = 0, left: String?
-        // Parents come first in the list.
-        for entry in entries() where gone.contains(entry.parent) || doomed(entry) {
-            gone.insert(entry.hash)
-            unlink(path + "/pins/" + entry.hash.description)
-            if unlink(file(entry.hash)) == 0 {
-                count += 1
-            } else if errno != ENOENT {
-                left = "\(file(entry.hash)): \(errnoText())"
-            }
-        }
-        size.withLockedValue { $0 = nil }
-        if let left {
-            throw KVError(
-                .inputOutput, "Keys and values cannot be deleted. Delete the file by hand. \(left)."
-            )
-        }
-        return count
-    }
-
-    /// Deletes what a text alone has.
-    ///
-    /// - Returns: how many files; 0 if others begin with all of it.
-    /// - Throws: ``KVError`` if a part is missing or damaged, or cannot be deleted.
-    @discardableResult
-    public func erase(text hash: KVHash) throws -> Int {
-        guard let first = try own(hash).first else { return 0 }
-        return try erase { $0.hash == first }
-    }
-
-    /// Writes a chain into one file: its block files, each with its length before it.
-    public func export(_ hash: KVHash, to target: String) throws {
-        let chain = try chain(hash)
-        do {
-            let out = try AtomicFile(target)
-            try out.write(Self.packageMagic)
-            for hash in chain {
-                _ = try KVBlockFile.verify(file(hash), key: key)
-                let data = Data(try KVBlockFile.contents(file(hash), key: key))
-                try out.write(withUnsafeBytes(of: UInt64(data.count).littleEndian) { Data($0) })
-                try out.write(data)
-            }
-            try out.finish()
-        } catch let error as FileError { throw KVError(.inputOutput, error.description) }
-    }
-
-    private static let packageMagic = Array("MNEMEKVS".utf8)
-
-    /// Takes over the blocks of an exported file. Each is checked; whether a model can use them
-    /// shows by their names.
-    ///
-    /// - Returns: how many blocks.
-    /// - Throws: ``KVError`` at the first that is damaged; those before it are kept.
-    @discardableResult
-    public func `import`(_ source: String) throws -> Int {
-        let damaged = KVError(.damaged, "\(source) is no whole export of keys and values.")
-        guard let input = FileHandle(forReadingAtPath: source) else {
-            throw KVError(.inputOutput, "\(source) cannot be read.")
-        }
-        defer { try? input.close() }
-        guard let magic = try? input.read(upToCount: 8), Array(magic) == Self.packageMagic else {
-            throw damaged
-        }
-        let size = (try? FileManager.default.attributesOfItem(atPath: source)[.size] as? Int) ?? 0
-        var count = 0
-        while let start = try? input.read(upToCount: 8), !start.isEmpty {
-            guard start.count == 8 else { throw damaged }
-            let length = start.reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
-            guard length <= UInt64(size), let data = try? input.read(upToCount: Int(length)),
-                data.count == Int(length)
-            else { throw damaged }
-            let
-                header = try Array(data).withUnsafeBytes {
-                    try KVBlockFile.verify($0, name: source)
-                },
-                target = file(header.hash)
-            do { try Privacy.makeFolder(parent(of: target)) } catch let error as FileError {
-                throw KVError(.inputOutput, error.description)
-            }
-            try KVBlockFile.write(contents: Array(data), to: target, key: key)
-            count += 1
-        }
-        self.size.withLockedValue { $0 = nil }
-        return count
     }
 }

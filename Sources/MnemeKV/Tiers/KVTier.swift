@@ -14,8 +14,10 @@ public protocol KVTier: Sendable {
     ///
     /// - Throws: ``KVError``.
     func write(_ block: KVBlockFile, from rows: UnsafeRawPointer, shape: KVShape) throws
-    /// Forgets one block.
-    func remove(_ hash: KVHash)
+    /// Forgets one block; one that is not there is forgotten already.
+    ///
+    /// - Throws: ``KVError`` if it may be left.
+    func remove(_ hash: KVHash) throws
     /// Forgets all blocks that were made with one of these memories in the text.
     ///
     /// - Throws: ``KVError`` if some may be left.

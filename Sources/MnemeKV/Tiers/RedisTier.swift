@@ -115,7 +115,7 @@ public final class RedisTier: KVTier {
                     into: block)
             }
         } catch let error as KVError where error.code == .damaged {
-            remove(hash)
+            try? remove(hash)
             throw error
         }
     }
@@ -132,7 +132,7 @@ public final class RedisTier: KVTier {
         ])
     }
 
-    public func remove(_ hash: KVHash) { _ = try? command([Array("DEL".utf8), name(hash)]) }
+    public func remove(_ hash: KVHash) throws { _ = try command([Array("DEL".utf8), name(hash)]) }
 
     public func erase(sources: Set<String>) throws {
         for name in sources.sorted() {

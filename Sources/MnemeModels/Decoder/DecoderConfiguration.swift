@@ -92,10 +92,6 @@ public struct DecoderConfiguration: Sendable, Equatable {
     public var kvSize: Int { kvHeads * headDimension }
     /// Positions that a token sees in a layer; nil for all.
     public func window(layer: Int) -> Int? { windowedLayers.contains(layer) ? slidingWindow : nil }
-    /// The rotary embedding of a layer.
-    public func rope(layer: Int) -> RotaryEmbedding {
-        window(layer: layer) == nil ? rope : localRope ?? rope
-    }
 
     /// - Throws: ``ModelError`` if a size is out of range or the kernels cannot take it.
     func checked(_ path: String) throws -> DecoderConfiguration {

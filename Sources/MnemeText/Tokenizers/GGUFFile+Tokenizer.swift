@@ -45,7 +45,7 @@ extension GGUFFile {
             }
         }
         var ends = Set([token("eos_token_id"), token("eot_token_id")].compactMap(\.self))
-        for name in ["<|im_end|>", "<|eot_id|>", "<|end|>", "<|endoftext|>"] {
+        for name in SpecialTokens.endNames {
             if let i = special.first(where: { tokens[Int($0)] == name }) { ends.insert(i) }
         }
         return try ByteLevelTokenizer(
@@ -83,7 +83,7 @@ extension GGUFFile {
             }
         }
         var ends = Set([token("eos_token_id"), token("eot_token_id")].compactMap(\.self))
-        for name in ["<|im_end|>", "<end_of_turn>", "<|end|>"] {
+        for name in SpecialTokens.endNames {
             if let i = tokens.firstIndex(of: name) { ends.insert(Int32(i)) }
         }
         let map = (array("tokenizer.ggml.precompiled_charsmap") ?? []).map {

@@ -99,6 +99,12 @@ struct SpecialTokens: Sendable {
             }
     }
 
+    /// Names of tokens that end a turn in the families that are read, whether or not their file
+    /// names them as its end.
+    static let endNames = [
+        "<|im_end|>", "<|eot_id|>", "<|end|>", "<|endoftext|>", "<end_of_turn>",
+    ]
+
     /// Whether a token that is called so has a meaning beyond text, though its file calls it
     /// user-defined.
     static func isControl(_ name: String) -> Bool {

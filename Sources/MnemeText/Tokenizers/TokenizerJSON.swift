@@ -7,7 +7,9 @@ import MnemeBase
 /// Format: https://github.com/huggingface/tokenizers
 package struct TokenizerJSON {
     private let folder, path: String
-    private let json, model, settings: [String: Any]
+    private let json, model: OrderedJSON
+    /// `tokenizer_config.json`; null where there is none.
+    private let settings: OrderedJSON
     /// By id; what was added stands in ``special``, and in ``hidden`` where it stands for no text.
     private var tokens: [String] = [], special: [Int32] = [], hidden: Set<Int32> = [],
         stripping: Set<String> = []
@@ -18,8 +20,8 @@ package struct TokenizerJSON {
     /// - Throws: ``ModelError`` for kinds that are not read.
     package static func read(folder: String) throws -> any Tokenizer {
         let file = try TokenizerJSON(folder: folder)
-        if file.model["type"] as? String == "Unigram" { return try file.sentencePiece(.unigram) }
-        if file.model["byte_fallback"] as? Bool == true { return try file.sentencePiece(.bpe) }
+        if file.model["type"]?.string == "Unigram" { return try file.sentencePiece(.unigram) }
+        if file.model["byte_fallback"]?.bool == true { return try file.sentencePiece(.bpe) }
         return try file.byteLevel()
     }
 
@@ -29,53 +31,64 @@ package struct TokenizerJSON {
         guard let data = FileManager.default.contents(atPath: path) else {
             throw ModelError(.missingFile, "\(path) is not there.")
         }
-        guard let json = try? JSONSerialization.jsonObject(with: data) as? [String: Any],
-            let model = json["model"] as? [String: Any]
-        else {
+        do { json = try Self.json(data) } catch {
+            throw ModelError(
+                .invalidFile, "\(path) is not a tokenizer: \(error.message) Fetch it again.")
+        }
+        guard let model = json["model"], model.members != nil else {
             throw ModelError(.invalidFile, "\(path) is not a tokenizer. Fetch it again.")
         }
-        self.json = json
         self.model = model
         settings =
-            (FileManager.default.contents(atPath: folder + "/tokenizer_config.json")).flatMap {
-                try? JSONSerialization.jsonObject(with: $0) as? [String: Any]
-            } ?? [:]
-        switch model["type"] as? String ?? "BPE" {
+            FileManager.default.contents(atPath: folder + "/tokenizer_config.json").flatMap {
+                try? Self.json($0)
+            } ?? .null
+        switch model["type"]?.string ?? "BPE" {
         case "BPE":
-            guard let entries = JSONVocabulary.read(data) else { throw fault("has no vocabulary") }
-            vocabulary = entries.map { ($0, $1, 0) }
+            guard let entries = model["vocab"]?.members else { throw fault("has no vocabulary") }
+            vocabulary = try entries.map { entry in
+                guard let id = entry.value.integer else { throw fault("has a token without an id") }
+                return (entry.key, id, 0)
+            }
         case "Unigram":
-            guard let entries = model["vocab"] as? [[Any]] else { throw fault("has no vocabulary") }
+            guard let entries = model["vocab"]?.elements else { throw fault("has no vocabulary") }
             vocabulary = try entries.enumerated().map { i, entry in
-                guard entry.count == 2, let token = entry[0] as? String,
-                    let score = entry[1] as? NSNumber
+                guard let pair = entry.elements, pair.count == 2, let token = pair[0].string,
+                    let score = pair[1].double
                 else {
                     throw fault("has a piece without a score")
                 }
-                return (token, i, score.floatValue)
+                return (token, i, Float(score))
             }
         case let other:
             throw ModelError(
                 .unsupported,
                 "\(path) is a '\(other.prefix(40))' tokenizer; BPE and Unigram are read.")
         }
-        let added = json["added_tokens"] as? [[String: Any]] ?? []
+        let added = json["added_tokens"]?.elements ?? []
         let highest = max(
-            vocabulary.map(\.id).max() ?? -1, added.compactMap { $0["id"] as? Int }.max() ?? -1)
+            vocabulary.map(\.id).max() ?? -1, added.compactMap { $0["id"]?.integer }.max() ?? -1)
         guard highest >= 0, highest < 1 << 22, vocabulary.allSatisfy({ $0.id >= 0 }) else {
             throw fault("has ids out of range")
         }
         tokens = [String](repeating: "", count: highest + 1)
         for (token, id, _) in vocabulary { tokens[id] = token }
         for entry in added {
-            guard let id = entry["id"] as? Int, let content = entry["content"] as? String,
+            guard let id = entry["id"]?.integer, let content = entry["content"]?.string,
                 tokens.indices.contains(id)
             else { continue }
             tokens[id] = content
             special.append(Int32(id))
-            if entry["special"] as? Bool ?? false { hidden.insert(Int32(id)) }
-            if entry["rstrip"] as? Bool ?? false { stripping.insert(content) }
+            if entry["special"]?.bool ?? false { hidden.insert(Int32(id)) }
+            if entry["rstrip"]?.bool ?? false { stripping.insert(content) }
         }
+    }
+
+    /// In order and by code units: dictionaries would take "é" and "e" with an accent for one token.
+    private static func json(_ data: Data) throws(JSONError) -> OrderedJSON {
+        try data.withUnsafeBytes { bytes in
+            Result { () throws(JSONError) in try OrderedJSON(bytes: bytes) }
+        }.get()
     }
 
     private func fault(_ what: String) -> ModelError {
@@ -91,12 +104,12 @@ package struct TokenizerJSON {
         }
     }
     private func setting(_ key: String) -> String? {
-        settings[key] as? String ?? (settings[key] as? [String: Any])?["content"] as? String
+        settings[key]?.string ?? settings[key]?["content"]?.string
     }
 
     private var endTokens: Set<Int32> {
         var ends = Set([id(setting("eos_token"))].compactMap(\.self))
-        for name in ["<|im_end|>", "<|eot_id|>", "<|end|>", "<|endoftext|>", "<end_of_turn>"] {
+        for name in SpecialTokens.endNames {
             if let token = id(name) { ends.insert(token) }
         }
         return ends
@@ -104,19 +117,14 @@ package struct TokenizerJSON {
 
     /// What the settings say, or what the post-processor puts before a text.
     private var beginToken: Int32? {
-        if let adds = settings["add_bos_token"] as? Bool {
+        if let adds = settings["add_bos_token"]?.bool {
             return adds ? id(setting("bos_token")) : nil
         }
         let parts =
-            json["post_processor"].flatMap { $0 as? [String: Any] }.map {
-                $0["processors"] as? [[String: Any]] ?? [$0]
-            }
-            ?? []
+            json["post_processor"].map { $0["processors"]?.elements ?? [$0] } ?? []
         let single =
-            parts.first { $0["type"] as? String == "TemplateProcessing" }?["single"]
-            as? [[String: Any]]
-        guard let first = single?.first?["SpecialToken"] as? [String: Any] else { return nil }
-        return id(first["id"] as? String)
+            parts.first { $0["type"]?.string == "TemplateProcessing" }?["single"]?.elements
+        return id(single?.first?["SpecialToken"]?["id"]?.string)
     }
 
     // MARK: Byte-level BPE
@@ -129,25 +137,24 @@ package struct TokenizerJSON {
             )
         }
         // Qwen's files ask for NFC, which nearly all text is in already.
-        let normalizer = (json["normalizer"] as? [String: Any])?["type"] as? String
+        let normalizer = json["normalizer"]?["type"]?.string
         guard normalizer == nil || normalizer == "NFC" else {
             throw unsupported("normalises text by '\(normalizer!.prefix(40))'")
         }
         return try ByteLevelTokenizer(
             tokens: tokens, merges: merges().map { "\($0) \($1)" },
-            ignoresMerges: model["ignore_merges"] as? Bool ?? false, preTokenizer: preTokenizer,
+            ignoresMerges: model["ignore_merges"]?.bool ?? false, preTokenizer: preTokenizer,
             composes: normalizer == "NFC", specialTokens: special, hidden: hidden,
             endTokens: endTokens,
             beginToken: beginToken, path: path)
     }
 
     private func merges() throws -> [(String, String)] {
-        try (model["merges"] as? [Any] ?? []).map { merge in
+        try (model["merges"]?.elements ?? []).map { merge in
             let pair =
-                merge as? [String] ?? (merge as? String)?.split(
-                    separator: " ", omittingEmptySubsequences: false
-                ).map(
-                    String.init) ?? []
+                merge.elements?.compactMap(\.string)
+                ?? merge.string?.split(separator: " ", omittingEmptySubsequences: false)
+                .map(String.init) ?? []
             guard pair.count == 2 else { throw fault("has a merge of no pair") }
             return (pair[0], pair[1])
         }
@@ -155,24 +162,27 @@ package struct TokenizerJSON {
 
     /// The known rules that the `pre_tokenizer` stands for.
     private var rules: PreTokenizer? {
-        guard let object = json["pre_tokenizer"] as? [String: Any] else { return nil }
-        let parts =
-            object["type"] as? String == "Sequence"
-            ? object["pretokenizers"] as? [[String: Any]] ?? [] : [object]
-        let byteLevel = parts.first { $0["type"] as? String == "ByteLevel" }
-        guard let byteLevel, byteLevel["add_prefix_space"] as? Bool != true else { return nil }
-        if let split = parts.first(where: { $0["type"] as? String == "Split" }),
-            let pattern = (split["pattern"] as? [String: Any])?["Regex"] as? String
+        let parts = parts("pre_tokenizer", "pretokenizers"),
+            byteLevel = parts.first { $0["type"]?.string == "ByteLevel" }
+        guard let byteLevel, byteLevel["add_prefix_space"]?.bool != true else { return nil }
+        if let split = parts.first(where: { $0["type"]?.string == "Split" }),
+            let pattern = split["pattern"]?["Regex"]?.string
         {
             let modern = #"[^\r\n\p{L}\p{N}]?\p{L}+"#
             guard pattern.contains(modern) else { return nil }
             return pattern.contains(#"\p{N}{1,3}"#)
                 ? .llama3 : pattern.contains(#"|\p{N}|"#) ? .qwen2 : nil
         }
-        if let digits = parts.first(where: { $0["type"] as? String == "Digits" }) {
-            return digits["individual_digits"] as? Bool == true ? .smollm : nil
+        if let digits = parts.first(where: { $0["type"]?.string == "Digits" }) {
+            return digits["individual_digits"]?.bool == true ? .smollm : nil
         }
-        return byteLevel["use_regex"] as? Bool != false ? .gpt2 : nil
+        return byteLevel["use_regex"]?.bool != false ? .gpt2 : nil
+    }
+
+    /// The steps of a normalizer or pre-tokenizer: those of a sequence, or the one that it is.
+    private func parts(_ key: String, _ list: String) -> [OrderedJSON] {
+        guard let object = json[key], object.members != nil else { return [] }
+        return object["type"]?.string == "Sequence" ? object[list]?.elements ?? [] : [object]
     }
 
     // MARK: SentencePiece
@@ -199,8 +209,8 @@ package struct TokenizerJSON {
             kinds[i] = 6
         }
         for id in special { kinds[Int(id)] = hidden.contains(id) ? 3 : 4 }
-        var unknown = model["unk_id"] as? Int ?? 0
-        if let name = model["unk_token"] as? String,
+        var unknown = model["unk_id"]?.integer ?? 0
+        if let name = model["unk_token"]?.string,
             let place = tokens.firstIndex(where: { $0 == name })
         {
             unknown = place
@@ -219,21 +229,16 @@ package struct TokenizerJSON {
     /// What the normalisers and the cutting before the model amount to.
     private func sentencePieceNormalizer() throws -> SentencePieceNormalizer {
         var result = SentencePieceNormalizer(addsSpace: false)
-        func parts(_ key: String, _ list: String) -> [[String: Any]] {
-            guard let object = json[key] as? [String: Any] else { return [] }
-            return object["type"] as? String == "Sequence"
-                ? object[list] as? [[String: Any]] ?? [] : [object]
-        }
         for part in parts("normalizer", "normalizers") {
-            let pattern = part["pattern"] as? [String: String]
-            switch part["type"] as? String {
+            let pattern = part["pattern"]
+            switch part["type"]?.string {
             case "Prepend": result.addsSpace = true
-            case "Replace" where pattern?["String"] == " ": break
-            case "Replace" where pattern?["Regex"] == " {2,}": result.collapsesSpaces = true
+            case "Replace" where pattern?["String"]?.string == " ": break
+            case "Replace" where pattern?["Regex"]?.string == " {2,}": result.collapsesSpaces = true
             case "Strip": result.collapsesSpaces = true
             case "Precompiled":
                 guard
-                    let bytes = (part["precompiled_charsmap"] as? String).flatMap({
+                    let bytes = part["precompiled_charsmap"]?.string.flatMap({
                         Data(base64Encoded: $0)
                     }),
                     let map = SentencePieceNormalizer.CharacterMap(Array(bytes))
@@ -244,14 +249,14 @@ package struct TokenizerJSON {
             }
         }
         for part in parts("pre_tokenizer", "pretokenizers") {
-            switch part["type"] as? String {
+            switch part["type"]?.string {
             case "Metaspace":
                 result.addsSpace =
-                    part["prepend_scheme"] as? String
-                    ?? ((part["add_prefix_space"] as? Bool ?? true) ? "always" : "never") != "never"
+                    part["prepend_scheme"]?.string
+                    ?? ((part["add_prefix_space"]?.bool ?? true) ? "always" : "never") != "never"
             case "WhitespaceSplit": result.collapsesSpaces = true
             // Gemma's: no space is left for it to find.
-            case "Split" where (part["pattern"] as? [String: String])?["String"] == " ": break
+            case "Split" where part["pattern"]?["String"]?.string == " ": break
             case let other: throw unsupported("cuts text by '\((other ?? "nothing").prefix(40))'")
             }
         }

@@ -1,0 +1,102 @@
+import Foundation
+import MnemeBase
+import NIOConcurrencyHelpers
+
+/// Erasing: what a memory was part of, or a text alone has, is deleted, or an error says that some of
+/// it may be left.
+extension KVFolder {
+    public func remove(_ hash: KVHash) throws {
+        guard unlink(file(hash)) == 0 || errno == ENOENT else { throw Self.undeleted(file(hash)) }
+    }
+
+    public func erase(sources: Set<String>) throws {
+        try erase { !sources.isDisjoint(with: $0.sources) }
+    }
+
+    /// Deletes blocks and all that follow them.
+    ///
+    /// Files whose header cannot be read, and half-written ones, go as well: nobody can use them,
+    /// and nobody can say what they were made of.
+    ///
+    /// - Returns: how many of the blocks asked for, and of those that follow them.
+    /// - Throws: ``KVError`` if something may be left; all else is deleted.
+    @discardableResult
+    public func erase(_ doomed: (Entry) -> Bool) throws -> Int {
+        let listing = Self.list(path), (sound, unsound) = entries(of: listing.blocks)
+        var gone: Set<KVHash> = [], count = 0, left: KVError?
+        func delete(_ path: String) -> Bool {
+            if unlink(path) == 0 { return true }
+            if errno != ENOENT { left = Self.undeleted(path) }
+            return false
+        }
+        // Parents come first in the list.
+        for entry in sound where gone.contains(entry.parent) || doomed(entry) {
+            gone.insert(entry.hash)
+            unlink(path + "/pins/" + entry.hash.description)
+            if delete(file(entry.hash)) { count += 1 }
+        }
+        for path in unsound.map(\.path) + listing.halfWritten.map(\.path) { _ = delete(path) }
+        size.withLockedValue { $0 = nil }
+        if let unlisted = listing.unlisted.first {
+            left = KVError(
+                .inputOutput,
+                "KV blocks may be left: \(unlisted) cannot be listed. Make it readable, then erase again."
+            )
+        }
+        if let left { throw left }
+        return count
+    }
+
+    /// Deletes what a text alone has.
+    ///
+    /// - Returns: how many files; 0 if others begin with all of it.
+    /// - Throws: ``KVError``: ``KVError/Code/notFound`` if there is no such block. If one before it
+    ///   is missing or unsound, what can be found is deleted, and the error says that more may be
+    ///   left.
+    @discardableResult
+    public func erase(text hash: KVHash) throws -> Int {
+        let (blocks, fault) = try traceOwn(hash)
+        let count = try erase { $0.hash == blocks.first }
+        if let fault { throw Self.leftBefore(fault) }
+        return count
+    }
+
+    /// Says that blocks of a text may be left, because one that names them is not whole.
+    package static func leftBefore(_ fault: KVError) -> KVError {
+        KVError(
+            fault.code,
+            "\(fault.message) What stands behind it was deleted; blocks before it may be left. "
+                + "`mneme kv erase --all` deletes all blocks."
+        )
+    }
+
+    /// The blocks of a text that no other begins with, in order. Without them it is gone.
+    ///
+    /// - Throws: ``KVError`` if a part is missing or damaged.
+    /// - Complexity: one read of each file's beginning.
+    public func own(_ hash: KVHash) throws -> [KVHash] {
+        let (blocks, fault) = try traceOwn(hash)
+        if let fault { throw fault }
+        return blocks
+    }
+
+    /// As ``own(_:)``, but where a block is missing or unsound, the text's own blocks behind it, and
+    /// what is wrong: which of those before it are the text's nobody can say.
+    package func traceOwn(_ hash: KVHash) throws -> (blocks: [KVHash], fault: KVError?) {
+        let entries = entries(), children = Dictionary(grouping: entries, by: \.parent),
+            (chain, fault) = try trace(hash)
+        func isShared(_ hash: KVHash) -> Bool { (children[hash]?.count ?? 0) > 1 }
+        let first = chain.lastIndex(where: isShared).map { $0 + 1 } ?? 0,
+            parent = entries.first { $0.hash == chain.first }?.parent
+        // Behind a branch all is known, whatever is wrong before it.
+        let isWhole = first > 0 || parent.map(isShared) ?? false
+        return (Array(chain[first...]), isWhole ? nil : fault)
+    }
+
+    static func undeleted(_ path: String) -> KVError {
+        KVError(
+            .inputOutput,
+            "KV blocks may be left: \(path) cannot be deleted (\(errnoText())). Delete it by hand, then erase again."
+        )
+    }
+}
