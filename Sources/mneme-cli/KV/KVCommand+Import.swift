@@ -6,7 +6,7 @@ extension KVCommand {
         static let configuration = CommandConfiguration(
             abstract: "Take over an exported file.",
             discussion: """
-                It is used by the same model file on a machine with the same instruction sets; others compute anew. Import only what you trust: \
+                It is used by the same model file on any processor; other models compute anew. Import only what you trust: \
                 checksums show damage, not whether keys and values are really those of the text.
                 """)
         @Argument(help: "The file.") var file: String
