@@ -165,7 +165,8 @@ extension Engine {
         if !ends { sequence.held += sequence.text.append(tokenizer.bytes(token)) }
         let isLast = ends || sequence.answer.count >= sequence.maxTokens
         if isLast { sequence.held += sequence.text.finish() }
-        let (text, stopped) = Self.release(&sequence.held, stop: sequence.request.stop, all: isLast)
+        let (text, stop) = Self.release(&sequence.held, stop: sequence.request.stop, all: isLast)
+        sequence.usage.stopString = stop
         var probability: Double?, alternatives: [TokenProbability] = []
         if let original, let count = sequence.request.alternatives {
             (probability, alternatives) = Sampler.logProbabilities(
@@ -173,24 +174,25 @@ extension Engine {
         }
         sequence.continuation.yield(
             .token(text: text, id: token, probability: probability, alternatives: alternatives))
-        if ends || stopped { return .stop }
+        if ends || stop != nil { return .stop }
         return isLast ? .length : nil
     }
 
     /// Takes out the text that can be shown: up to a stop string, and without an end that one could
-    /// begin with.
+    /// begin with. Says which stop string was met, if one was.
     package static func release(_ held: inout String, stop: [String], all: Bool) -> (
-        text: String, stopped: Bool
+        text: String, stop: String?
     ) {
         guard !stop.isEmpty else {
             defer { held = "" }
-            return (held, false)
+            return (held, nil)
         }
-        if let found = stop.filter({ !$0.isEmpty }).compactMap({ held.range(of: $0) }).min(by: {
-            $0.lowerBound < $1.lowerBound
-        }) {
+        let met = stop.filter { !$0.isEmpty }.compactMap { word in
+            held.range(of: word).map { (word: word, place: $0.lowerBound) }
+        }
+        if let first = met.min(by: { $0.place < $1.place }) {
             defer { held = "" }
-            return (String(held[..<found.lowerBound]), true)
+            return (String(held[..<first.place]), first.word)
         }
         var keep = 0
         if !all {
@@ -201,6 +203,6 @@ extension Engine {
         }
         let text = String(held.dropLast(keep))
         held = String(held.suffix(keep))
-        return (text, false)
+        return (text, nil)
     }
 }

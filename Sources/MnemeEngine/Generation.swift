@@ -43,7 +43,7 @@ public enum FinishReason: String, Sendable, Codable {
     case toolCalls = "tool_calls"
 }
 
-/// What a request cost.
+/// What a request cost, and what ended its answer.
 public struct GenerationUsage: Sendable, Equatable {
     /// Tokens of the prompt and of the answer.
     public var promptTokens = 0, answerTokens = 0
@@ -54,6 +54,8 @@ public struct GenerationUsage: Sendable, Equatable {
     public var reusedTokens = 0
     /// From arrival to the first token, and to the end; in seconds.
     public var firstToken = 0.0, total = 0.0
+    /// The stop string that the answer ended before; nil if it ended otherwise.
+    public var stopString: String?
 
     /// Nothing yet.
     public init() {}

@@ -56,7 +56,7 @@ extension MemoryServer {
     }
 
     /// The routes of all APIs that other programs speak.
-    private func wireEndpoints() -> [Endpoint] { openAIEndpoints() }
+    private func wireEndpoints() -> [Endpoint] { openAIEndpoints() + anthropicEndpoints() }
 
     /// A route of another API, behind the permission that it needs.
     func endpoint(

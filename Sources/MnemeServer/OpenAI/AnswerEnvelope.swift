@@ -1,7 +1,6 @@
 import Foundation
 import Mneme
 import MnemeEngine
-import MnemeStore
 
 /// What all parts of one answer have in common.
 struct AnswerEnvelope: Sendable {
@@ -11,7 +10,7 @@ struct AnswerEnvelope: Sendable {
 
     /// - Parameter prefix: what the answer's id begins with.
     init(_ prefix: String, model: LanguageModel) {
-        id = prefix + CubeID().description.replacing("-", with: "")
+        id = AnswerID.new(prefix)
         self.model = model.name
     }
 

@@ -17,9 +17,7 @@ struct ChatEndpoint: Sendable {
             language.model, language.engine,
             memory: try call.memory.map { try chatMemory($0, caller) })
         var turn = ChatTurn(call.messages)
-        turn.generation = call.generation
-        turn.generation.key = caller.principal.name
-        turn.generation.scope = caller.principal.cacheScope
+        turn.generation = language.request(call.generation, caller)
         turn.remembers = call.memory?.remembers ?? false
         let answer = try await conversation.answer(turn)
         let form = ChatAnswerForm(

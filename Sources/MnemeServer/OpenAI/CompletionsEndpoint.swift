@@ -10,14 +10,12 @@ struct CompletionsEndpoint: Sendable {
     let language: ServedLanguage
 
     func answer(_ call: CompletionCall, _ caller: Caller) async throws -> Response {
-        var generation = call.generation
+        var generation = language.request(call.generation, caller)
         generation.prompt =
             switch call.prompt {
             case .text(let text): language.model.tokens(of: text)
             case .tokens(let tokens): tokens
             }
-        generation.key = caller.principal.name
-        generation.scope = caller.principal.cacheScope
         let events = try language.engine.generate(generation, span: "generate")
         let form = CompletionForm(language.model)
         guard call.delivery.streams else { return try .json(try await form.whole(events)) }

@@ -99,14 +99,20 @@ enum GenerationFields {
 
     private static let timeout = Duration.seconds(600)
 
+    /// A request to the engine that says nothing yet but how long it may take.
+    static func request() -> GenerationRequest {
+        var generation = GenerationRequest(prompt: [])
+        generation.timeout = timeout
+        return generation
+    }
+
     /// A request to the engine whose prompt is still to come.
     ///
     /// - Parameter body: the request as it was sent: a schema's members keep their order.
     static func generation(_ request: JSONFields, body: String) throws -> GenerationRequest {
         for field in plain { _ = try field.read(request) }
-        var generation = GenerationRequest(prompt: [])
+        var generation = Self.request()
         generation.maxTokens = try maxCompletionTokens.read(request) ?? maxTokens.read(request)
-        generation.timeout = timeout
         generation.sampling = try sampling(request)
         generation.stop = try stop.read(request) ?? []
         switch try responseFormat.read(request) {

@@ -39,12 +39,20 @@ struct RequestField<Value: Sendable>: AnyRequestField {
     ///
     /// - Throws: `InputError`, which names the field, for a value that will not do.
     func read(_ request: JSONFields) throws -> Value? { try reader(request, name) }
+
+    /// The value in a request.
+    ///
+    /// - Throws: `InputError`, which names the field, also if it is absent.
+    func require(_ request: JSONFields) throws -> Value {
+        guard let value = try read(request) else { throw InputError("'\(name)' is missing.") }
+        return value
+    }
 }
 
 extension RequestField<String> {
     /// A text.
-    init(_ name: String) {
-        self.init(name, schema: ["type": "string"]) { try $0.text($1) }
+    init(_ name: String, required: Bool = false) {
+        self.init(name, schema: ["type": "string"], required: required) { try $0.text($1) }
     }
 }
 
@@ -64,11 +72,13 @@ extension RequestField<Double> {
 
 extension RequestField<Int> {
     /// A whole number.
-    init(_ name: String, in range: ClosedRange<Int> = .min ... .max) {
+    init(_ name: String, in range: ClosedRange<Int> = .min ... .max, required: Bool = false) {
         var schema: [String: JSONValue] = ["type": "integer"]
         if range.lowerBound != .min { schema["minimum"] = .number(Double(range.lowerBound)) }
         if range.upperBound != .max { schema["maximum"] = .number(Double(range.upperBound)) }
-        self.init(name, schema: .object(schema)) { try $0.int($1, in: range) }
+        self.init(name, schema: .object(schema), required: required) {
+            try $0.int($1, in: range)
+        }
     }
 }
 
@@ -76,6 +86,22 @@ extension RequestField<[String]> {
     /// A list of texts.
     init(_ name: String) {
         self.init(name, schema: ["type": "array", "items": ["type": "string"]]) { try $0.texts($1) }
+    }
+
+    /// A list of so many texts at most.
+    init(_ name: String, most: Int) {
+        self.init(
+            name,
+            schema: [
+                "type": "array", "maxItems": .number(Double(most)), "items": ["type": "string"],
+            ]
+        ) { request, name in
+            guard let texts = try request.texts(name) else { return nil }
+            guard texts.count <= most else {
+                throw InputError("'\(name)' must hold at most \(most) texts.")
+            }
+            return texts
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 import Logging
 import Mneme
+import MnemeChat
 import MnemeEngine
 import MnemeStore
 
@@ -8,6 +9,29 @@ struct ServedLanguage: Sendable {
     let model: LanguageModel
     let engine: Engine
     let logger: Logger
+
+    /// Begins the answer to messages, without memory.
+    ///
+    /// - Throws: as ``MnemeChat/Conversation/answer(_:)``.
+    func answer(
+        _ messages: [ChatMessage], tools: ToolSet? = nil, _ generation: GenerationRequest,
+        _ caller: Caller
+    ) async throws -> ChatAnswer {
+        var turn = ChatTurn(messages)
+        turn.tools = tools
+        turn.generation = request(generation, caller)
+        turn.remembers = false
+        return try await Conversation(model, engine).answer(turn)
+    }
+
+    /// A request to the engine as the caller's own: in a fair share with other callers, and with a
+    /// KV cache of the caller's scope.
+    func request(_ generation: GenerationRequest, _ caller: Caller) -> GenerationRequest {
+        var request = generation
+        request.key = caller.principal.name
+        request.scope = caller.principal.cacheScope
+        return request
+    }
 
     /// What is told of an error that comes up after an answer began.
     func note(_ error: any Error, _ caller: Caller) -> ClientError {

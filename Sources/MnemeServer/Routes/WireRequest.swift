@@ -1,6 +1,7 @@
 import Foundation
 import Hummingbird
 import Mneme
+import MnemeBase
 import MnemeStore
 
 /// A request to a ``WireRoute`` whose caller may make it.
@@ -32,6 +33,15 @@ struct WireRequest: Sendable {
                 (String($0.key), String($0.value).removingPercentEncoding ?? String($0.value))
             }
         ) { $1 }
+    }
+
+    /// The body with its members in their order; null if there is none.
+    ///
+    /// - Throws: `InputError`.
+    func ordered() throws -> OrderedJSON {
+        do { return text.isEmpty ? .null : try OrderedJSON(text) } catch {
+            throw InputError("This is not JSON. \(error)")
+        }
     }
 
     /// A part of the path by its name in the route.

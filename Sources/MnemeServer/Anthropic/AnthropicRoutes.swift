@@ -1,0 +1,52 @@
+import Hummingbird
+import Mneme
+import MnemeEngine
+import MnemeStore
+
+extension WireRoute {
+    /// `/v1/messages`: https://platform.claude.com/docs/en/api/messages
+    static let messages = WireRoute(
+        .post, "/v1/messages", .anthropic, "messages",
+        "An answer in a conversation, as Anthropic's clients ask for it.",
+        permission: .read, fields: MessagesFields.all)
+    /// `/v1/messages/count_tokens`.
+    static let countTokens = WireRoute(
+        .post, "/v1/messages/count_tokens", .anthropic, "count_tokens",
+        "The tokens that a conversation's prompt has.",
+        permission: .read, fields: MessagesFields.prompt)
+    /// The memory tool's commands, carried out.
+    static let memoryTool = WireRoute(
+        .post, "/v1/memory_tool", .anthropic, "memory_tool",
+        "Carries out a command of Anthropic's memory tool (`memory_20250818`) over memories.",
+        permission: .read, fields: MemoryToolFields.all)
+
+    /// Anthropic's routes.
+    static let anthropic = [messages, countTokens, memoryTool]
+}
+
+extension MemoryServer {
+    /// Anthropic's routes, answered.
+    func anthropicEndpoints() -> [Endpoint] {
+        [
+            endpoint(.messages) { request in
+                let language = try language(for: request), call = try MessagesCall(request)
+                let answer = try await language.answer(
+                    call.prompt.messages, tools: call.prompt.tools, call.generation, request.caller)
+                let form = MessagesForm(model: language.model.name)
+                guard call.streams else { return try .json(try await form.whole(answer)) }
+                return .namedEvents(
+                    failed: { WireForm.anthropic.body(of: language.note($0, request.caller)) }
+                ) { send in try await form.stream(answer, send) }
+            },
+            endpoint(.countTokens) { request in
+                let language = try language(for: request), prompt = try MessagesPrompt(request)
+                let tokens = try language.model.tokens(of: prompt.messages)
+                return try .json(["input_tokens": .number(Double(tokens.count))])
+            },
+            endpoint(.memoryTool) { request in
+                let folder = try MemoryFolder(memory, request)
+                return try .json(try await folder.carryOut(MemoryCommand(request.fields)))
+            },
+        ]
+    }
+}

@@ -1,0 +1,151 @@
+import Mneme
+import MnemeBase
+import MnemeEngine
+
+/// The fields of a request to `/v1/messages`. What else Anthropic's API has says how their models
+/// think, cache and are billed, and changes nothing here.
+enum MessagesFields {
+    static let maxTokens = RequestField<Int>("max_tokens", in: 1...Int.max, required: true)
+    static let stopSequences = RequestField<[String]>("stop_sequences", most: 16)
+
+    static let messages = RequestField<[JSONValue]>(
+        "messages",
+        schema: [
+            "type": "array", "minItems": 1,
+            "items": [
+                "type": "object", "required": ["role", "content"],
+                "properties": [
+                    "role": ["type": "string", "enum": ["user", "assistant", "system"]],
+                    "content": ["oneOf": [["type": "string"], ["type": "array"]]],
+                ],
+            ],
+        ],
+        required: true
+    ) { request, name in
+        guard let list = try request.list(name), !list.isEmpty else { return nil }
+        return list
+    }
+
+    /// A text, or a list of text blocks.
+    static let system = RequestField<String>(
+        "system",
+        schema: [
+            "oneOf": [["type": "string"], ["type": "array", "items": ["type": "object"]]]
+        ]
+    ) { request, name in try request[name].map { try MessagesContent.text($0, name) } }
+
+    static let tools = RequestField<[JSONValue]>(
+        "tools", schema: ["type": "array", "items": ["type": "object"]]
+    ) { try $0.list($1) }
+
+    /// Whether a tool is called: `auto`, `any`, `tool` with its name, or `none`.
+    static let toolChoice = RequestField<(choice: ToolChoice, isParallel: Bool)>(
+        "tool_choice",
+        schema: [
+            "type": "object", "required": ["type"],
+            "properties": [
+                "type": ["type": "string", "enum": ["auto", "any", "tool", "none"]],
+                "name": ["type": "string"], "disable_parallel_tool_use": ["type": "boolean"],
+            ],
+        ]
+    ) { request, name in
+        guard let fields = try request.fields(name) else { return nil }
+        let isParallel = try fields.flag("disable_parallel_tool_use") != true
+        switch try fields.text("type") {
+        case "auto": return (.auto, isParallel)
+        case "any": return (.required, isParallel)
+        case "none": return (.none, isParallel)
+        case "tool":
+            guard let tool = try fields.text("name") else {
+                throw InputError("'\(name).name' is missing: the tool that is to be called.")
+            }
+            return (.named(tool), isParallel)
+        default: throw InputError("'\(name).type' must be auto, any, tool or none.")
+        }
+    }
+
+    /// The form of the answer: `{"format": {"type": "json_schema", "schema": …}}`.
+    static let outputConfig = RequestField<Bool>(
+        "output_config",
+        schema: ["type": "object", "properties": ["format": ["type": "object"]]]
+    ) { request, name in
+        guard let format = try request.fields(name)?.fields("format") else { return nil }
+        guard try format.text("type") == "json_schema", try format.fields("schema") != nil else {
+            throw InputError("'\(name).format' must be of the type json_schema, with a 'schema'.")
+        }
+        return true
+    }
+
+    /// What a prompt is made of.
+    static let prompt: [any AnyRequestField] = [
+        GenerationFields.model, messages, system, tools, toolChoice,
+    ]
+
+    /// Every field, as the OpenAPI document lists them.
+    static let all: [any AnyRequestField] =
+        prompt + [
+            maxTokens, GenerationFields.temperature, GenerationFields.topP, GenerationFields.topK,
+            stopSequences, GenerationFields.stream, outputConfig,
+        ]
+}
+
+/// A request to `/v1/messages`, read.
+struct MessagesCall: Sendable {
+    let prompt: MessagesPrompt
+    let generation: GenerationRequest
+    /// Whether the answer is sent piece by piece.
+    let streams: Bool
+
+    /// - Throws: `InputError`, `EngineError`.
+    init(_ request: WireRequest) throws {
+        let fields = request.fields
+        prompt = try MessagesPrompt(request)
+        var generation = GenerationFields.request()
+        generation.maxTokens = try MessagesFields.maxTokens.require(fields)
+        generation.sampling.temperature = try GenerationFields.temperature.read(fields) ?? 1
+        generation.sampling.topP = try GenerationFields.topP.read(fields) ?? 1
+        generation.sampling.topK = try GenerationFields.topK.read(fields) ?? 0
+        generation.stop = try MessagesFields.stopSequences.read(fields) ?? []
+        if try MessagesFields.outputConfig.read(fields) == true {
+            generation.schema = try JSONSchema(
+                request.text, at: [MessagesFields.outputConfig.name, "format", "schema"])
+        }
+        self.generation = generation
+        streams = try GenerationFields.stream.read(fields) ?? false
+    }
+}
+
+/// What a request to `/v1/messages` gives the model to read.
+struct MessagesPrompt: Sendable {
+    let messages: [ChatMessage]
+    let tools: ToolSet?
+
+    /// - Throws: `InputError`, `EngineError`.
+    init(_ request: WireRequest) throws {
+        let fields = request.fields, ordered = try request.ordered()
+        let list = try MessagesFields.messages.require(fields)
+        let written = ordered["messages"]?.elements ?? []
+        let system = try MessagesFields.system.read(fields).map {
+            [ChatMessage(role: "system", content: $0)]
+        }
+        messages =
+            try (system ?? [])
+            + zip(list, written).enumerated().flatMap {
+                try MessagesContent.messages($1.0, written: $1.1, "messages[\($0)]")
+            }
+        guard messages.last?.role != "assistant" else {
+            throw InputError("The last message must be the user's: no answer is continued here.")
+        }
+        let choice = try MessagesFields.toolChoice.read(fields)
+        let definitions = try (MessagesFields.tools.read(fields) ?? []).enumerated().map {
+            try MessagesTool.definition(
+                $1, written: ordered["tools"]?.elements?[$0] ?? .null, "tools[\($0)]")
+        }
+        tools =
+            definitions.isEmpty && choice == nil
+            ? nil
+            : try ToolSet(
+                definitions, choice: choice?.choice ?? .auto,
+                allowsParallel: choice?.isParallel ?? true)
+    }
+}
