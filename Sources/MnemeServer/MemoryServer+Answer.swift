@@ -54,13 +54,24 @@ extension MemoryServer {
             if let wait = failure.retryAfter {
                 response.headers[.retryAfter] = String(Int(wait.rounded(.up)))
             }
-            if failure.status == 401 { response.headers[.wwwAuthenticate] = "Bearer" }
+            response.headers[.wwwAuthenticate] = challenge(failure, request)
         }
         response.headers[.requestID] = id
         metrics.record(
             operation: operation, status: Int(response.status.code),
             seconds: (clock.now - start) / .seconds(1))
         return response
+    }
+
+    /// What a refused client is told of how to get in; nil where no other key would help.
+    private func challenge(_ failure: ClientError, _ request: Request) -> String? {
+        let lacksScope = failure.errorCode == ProtectedResource.insufficientScope
+        guard failure.status == 401 || lacksScope else { return nil }
+        guard let resource = configuration.tokens?.resource else { return "Bearer" }
+        let wasShown = request.headers[.authorization] != nil
+        return resource.challenge(
+            base: base(of: request), path: request.uri.path,
+            error: lacksScope ? failure.errorCode : wasShown ? "invalid_token" : nil)
     }
 
     /// What the client calls its request, or a name of our own: it stands in the answer, the

@@ -110,20 +110,32 @@ extension MemoryServer {
                         body: .init(byteBuffer: ByteBuffer(string: text)))
                 }
             },
-            // This server sends nothing on its own, so there is no stream to open (GET) and no
-            // session to end (DELETE).
             Endpoint(method: .post, path: "/mcp") { request, _ in
                 await answer(request, "mcp") { caller in
-                    let session = MCPSession(
-                        memory: memory, principal: caller.principal, request: caller.request,
-                        version: configuration.version, logger: logger)
-                    guard let reply = await session.answer(try await body(request)) else {
-                        return Response(status: .accepted)
-                    }
-                    return .json(text: reply)
+                    try await MCPEndpoint(
+                        memory: memory, version: configuration.version, logger: logger,
+                        base: base(of: request)
+                    ).answer(request, try await body(request), by: caller)
                 }
             },
-        ]
+        ] + resourceEndpoints()
+    }
+
+    /// Where clients learn who issues the tokens that are taken here.
+    private func resourceEndpoints() -> [Endpoint] {
+        guard let resource = configuration.tokens?.resource else { return [] }
+        return ProtectedResource.paths.map { path in
+            Endpoint(method: .get, path: path) { request, _ in
+                await published(request, "resource") {
+                    resource.metadata(base: base(of: request), path: path)
+                }
+            }
+        }
+    }
+
+    /// The scheme and host that a client calls this server by.
+    func base(of request: Request) -> String {
+        ProtectedResource.base(of: request, isSecure: configuration.certificate != nil)
     }
 
     /// What anybody may read, without a key.

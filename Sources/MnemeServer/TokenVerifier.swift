@@ -45,6 +45,9 @@ public final class TokenVerifier: Sendable {
         state = NIOLockedValueBox((try await Self.read(path), Self.changed(path)))
     }
 
+    /// What clients are told of the tokens that are taken.
+    var resource: ProtectedResource { ProtectedResource(issuer: issuer, audience: audience) }
+
     private static func changed(_ path: String) -> Date? {
         try? FileManager.default.attributesOfItem(atPath: path)[.modificationDate] as? Date
     }

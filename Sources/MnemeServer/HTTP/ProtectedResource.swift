@@ -11,6 +11,8 @@ struct ProtectedResource: Sendable {
     /// What tokens must be for. An address is the resource's name to clients, too.
     let audience: String
 
+    /// The error of a token that allows nothing here (RFC 6750, section 3.1).
+    static let insufficientScope = "insufficient_scope"
     private static let wellKnown = "/.well-known/oauth-protected-resource"
     /// Paths of the metadata: the server's, and that of its MCP endpoint.
     static let paths = [wellKnown, wellKnown + "/mcp"]

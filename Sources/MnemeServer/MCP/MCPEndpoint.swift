@@ -21,14 +21,21 @@ struct MCPEndpoint: Sendable {
 
     /// Answers one request's body.
     ///
-    /// - Throws: `InputError` for a query `tools` that names no tools.
+    /// - Throws: `InputError` for a query `tools` that names no tools; ``ClientError`` for a caller
+    ///   who may do nothing, as one whose token has no scope of ours: no tool could be offered.
     func answer(_ request: Request, _ body: [UInt8], by caller: Caller) async throws -> Response {
+        guard !caller.principal.permissions.isEmpty else {
+            throw ClientError(
+                .forbidden, code: ProtectedResource.insufficientScope,
+                "'\(caller.principal.name)' may do nothing here. Ask for the scopes mneme:read and mneme:write."
+            )
+        }
         let session = MCPSession(
             memory: memory, principal: caller.principal, request: caller.request, version: version,
             tools: try Self.tools(request), base: base, logger: logger)
         let (messages, isBatch) = MCPMessage.read(body)
         guard !isBatch else {
-            return await session.answer(body).map { Self.json($0) } ?? Response(status: .accepted)
+            return await session.answer(body).map { .json(text: $0) } ?? Response(status: .accepted)
         }
         switch messages[0] {
         case .request(let message):
@@ -41,7 +48,7 @@ struct MCPEndpoint: Sendable {
                 return Self.events(session, message)
             }
             let reply = await session.reply(to: message)
-            return message.isStateless ? Self.json(reply) : Self.json(reply.text)
+            return message.isStateless ? Self.json(reply) : .json(text: reply.text)
         case .malformed(let reply): return Self.json(reply)
         // Closing the connection is how a call is cancelled here.
         case .notification, .unasked: return Response(status: .accepted)
@@ -105,13 +112,7 @@ struct MCPEndpoint: Sendable {
     // MARK: Answers
 
     private static func json(_ reply: MCPReply) -> Response {
-        json(reply.text, status: .init(code: reply.error?.status ?? 200))
-    }
-
-    private static func json(_ text: String, status: HTTPResponse.Status = .ok) -> Response {
-        Response(
-            status: status, headers: [.contentType: "application/json"],
-            body: .init(byteBuffer: ByteBuffer(string: text)))
+        .json(text: reply.text, status: .init(code: reply.error?.status ?? 200))
     }
 
     /// Notices of progress, then the answer. A client that goes away cancels the call.
