@@ -39,6 +39,7 @@ let package = Package(
         .library(name: "MnemeEmbedding", targets: ["MnemeEmbedding"]),
         .library(name: "MnemeFormats", targets: ["MnemeFormats"]),
         .library(name: "MnemeText", targets: ["MnemeText"]),
+        .library(name: "MnemeHub", targets: ["MnemeHub"]),
         .library(name: "MnemeNumerics", targets: ["MnemeNumerics"]),
         // Where both meet, and what serves them to others.
         .library(name: "MnemeChat", targets: ["MnemeChat"]),
@@ -80,7 +81,7 @@ let package = Package(
         .target(name: "MnemeSeal", dependencies: ["MnemeBase", crypto]),
         .target(name: "MnemeNumerics", dependencies: ["CMnemeKernels"]),
         .target(name: "MnemeFormats", dependencies: ["MnemeBase", "MnemeNumerics"]),
-        .target(name: "MnemeText", dependencies: ["MnemeBase", "MnemeFormats", locks]),
+        .target(name: "MnemeText", dependencies: ["MnemeBase", "MnemeFormats"]),
         .target(
             name: "MnemeEmbedding",
             dependencies: ["MnemeBase", "MnemeFormats", "MnemeNumerics", crypto, locks]),
@@ -153,7 +154,7 @@ let package = Package(
                 "Mneme", "MnemeBase", "MnemeChat", "MnemeEngine", "MnemeHub", "MnemeKV",
                 "MnemeSeal", "MnemeServer",
                 "MnemeBench", "MnemeEmbedding", "MnemeModels",
-                "MnemeNumerics", "MnemeStore", "MnemeText", crypto, locks, logging, tracing,
+                "MnemeStore", "MnemeText", crypto, locks, logging, tracing,
                 .product(
                     name: "ArgumentParser", package: "swift-argument-parser", condition: server),
             ]

@@ -44,7 +44,7 @@ for path in sorted(glob.glob(folder + "/*.jinja")):
     text = open(path, encoding="utf-8").read()
     problem = None
     for talk in talks:
-        variables = {"messages": [dict(sorted(m.items())) for m in talk], "add_generation_prompt": True, "bos_token": "<s>", "eos_token": "</s>"}
+        variables = {"messages": talk, "add_generation_prompt": True, "bos_token": "<s>", "eos_token": "</s>"}
         try:
             expected = reference(text, variables)
         except Exception as error:

@@ -25,34 +25,15 @@ struct MnemeCommand: AsyncParsableCommand {
             ChatCommand.self,
             PullCommand.self, ModelsCommand.self, KVCommand.self, PerplexityCommand.self,
         ],
-        groupedSubcommands: [
-            CommandGroup(
-                name: "Memory",
-                subcommands: [
-                    OperationCommand<RememberOperation>.self,
-                    OperationCommand<RecallOperation>.self,
-                    OperationCommand<GetOperation>.self,
-                    OperationCommand<ListOperation>.self, OperationCommand<UpdateOperation>.self,
-                    OperationCommand<ForgetOperation>.self,
-                    OperationCommand<RestoreOperation>.self,
-                    OperationCommand<RollbackOperation>.self,
-                    OperationCommand<CorrectOperation>.self,
-                    OperationCommand<FeedbackOperation>.self,
-                    OperationCommand<FreezeOperation>.self,
-                    OperationCommand<QuarantineOperation>.self,
-                    OperationCommand<ReleaseOperation>.self,
-                    OperationCommand<EraseOperation>.self,
-                    OperationCommand<HistoryOperation>.self,
-                    OperationCommand<LinkOperation>.self, OperationCommand<ShareOperation>.self,
-                    OperationCommand<UnshareOperation>.self, OperationCommand<GrantsOperation>.self,
-                    OperationCommand<ImportOperation>.self,
-                    OperationCommand<ExportOperation>.self,
-                    OperationCommand<StatsOperation>.self, OperationCommand<TiersOperation>.self,
-                    OperationCommand<PolicyOperation>.self,
-                    OperationCommand<SetPolicyOperation>.self,
-                    OperationCommand<DoctorOperation>.self,
-                ])
-        ])
+        groupedSubcommands: [CommandGroup(name: "Memory", subcommands: operations)])
+
+    /// A command for each operation of the table that has one.
+    private static let operations: [any ParsableCommand.Type] =
+        OperationTable.all.filter { $0.surfaces.contains(.commandLine) }.map { command(of: $0) }
+
+    private static func command<Declared: Mneme.Operation>(of operation: Declared.Type)
+        -> any ParsableCommand.Type
+    { OperationCommand<Declared>.self }
 
     static let version = "0.1.0"
 

@@ -11,7 +11,7 @@ struct VerifyErasureCommand: AsyncParsableCommand {
             Every byte of the store, its log and indexes, and of kept keys and values is looked through for pieces of what was erased. Other files, such as \
             backups, can be named.
             """)
-    @OptionGroup var store: StoreOptions
+    @OptionGroup var store: StoreFileOptions
     @Argument(help: "The report.") var report: String
     @Argument(help: "Other files and folders to look through.") var others: [String] = []
 
@@ -28,7 +28,7 @@ struct VerifyErasureCommand: AsyncParsableCommand {
         if let missing = others.first(where: { !FileManager.default.fileExists(atPath: $0) }) {
             throw InputError("\(missing) is not there.")
         }
-        let memory = try store.open()
+        let memory = try store.memory()
         var (findings, problems) = try await memory.check(proof)
         let more = try proof.search(others)
         findings += more

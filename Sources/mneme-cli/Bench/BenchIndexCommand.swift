@@ -52,9 +52,7 @@ struct BenchIndexCommand: AsyncParsableCommand {
             (growth, IndexBenchmark.growth(report)),
         ]
         for case (let path?, let picture?) in pictures {
-            guard FileManager.default.createFile(atPath: path, contents: Data(picture.utf8)) else {
-                throw FileError(path)
-            }
+            try AtomicFile.write(Data(picture.utf8), to: path, mode: 0o644)
         }
         if json { return print(try OperationTable.encode(report, pretty: true)) }
         print(

@@ -28,7 +28,7 @@ struct DemoCommand: AsyncParsableCommand {
         for suffix in ["", "-wal", "-shm"] {
             try? FileManager.default.removeItem(atPath: path + suffix)
         }
-        let memory = try StoreOptions.open(store: path, noEmbedder: false)
+        let memory = try Home.memory(path, embedder: Home.embedder())
         let progress = ProgressLine()
         let context = OperationContext(memory: memory, principal: .local) { done, total, what in
             progress.show(done, total, what)
@@ -79,7 +79,7 @@ struct DemoCommand: AsyncParsableCommand {
                 surface: .commandLine)
             guard case .value(let value) = output else { continue }
             let json = try OperationTable.encode(value)
-            print(try Rendering.text(json, operation: "recall"))
+            print(RecallOperation.rendered(try JSONValue(parsing: Array(json.utf8))))
             if !question.evidence.isEmpty {
                 let hit = question.evidence.contains { json.contains("\"reference\":\"\($0)\"") }
                 found += hit ? 1 : 0
@@ -113,7 +113,8 @@ struct DemoCommand: AsyncParsableCommand {
         let output = try await operation.call(arguments, context, surface: .commandLine)
         progress.end()
         if case .value(let value) = output {
-            print(try Rendering.text(try OperationTable.encode(value), operation: operation.name))
+            let json = try OperationTable.encode(value)
+            print(try operation.shown(JSONValue(parsing: Array(json.utf8))))
         }
     }
 }

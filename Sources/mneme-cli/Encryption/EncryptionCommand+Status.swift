@@ -1,6 +1,5 @@
 import ArgumentParser
 import Foundation
-import Mneme
 import MnemeKV
 import MnemeStore
 
@@ -26,9 +25,7 @@ extension EncryptionCommand {
             guard let key else {
                 return print("No key is set: set MNEME_KEY_FILE, MNEME_KEY or MNEME_KEY_COMMAND.")
             }
-            _ = try SQLiteMemoryStore(
-                path: path, analyzer: MemoryOS.analyzerVersion, auditKey: Home.signingKey(),
-                key: key)
+            _ = try store.open()
             if let kv { _ = try KVFolder(path: kv, key: key) }
             print("The key that is set opens it.")
         }

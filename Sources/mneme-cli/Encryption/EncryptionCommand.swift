@@ -22,7 +22,7 @@ struct EncryptionCommand: AsyncParsableCommand {
     static func folders(_ store: StoreFileOptions) -> (
         store: String, kv: String?, index: String
     ) {
-        let path = store.store ?? Home.store
+        let path = store.path
         return (
             path,
             store.store == nil && FileManager.default.fileExists(atPath: Home.kv) ? Home.kv : nil,

@@ -1,6 +1,7 @@
 import Foundation
 import Mneme
 import MnemeBase
+import MnemeChat
 import MnemeEmbedding
 import MnemeEngine
 import MnemeHub
@@ -26,6 +27,25 @@ enum Home {
         guard isOwn, URL(fileURLWithPath: folder).standardizedFileURL.path != NSHomeDirectory()
         else { return }
         Privacy.tighten(folder)
+    }
+
+    /// A store with the signing and the encryption key of this machine; made if it is not there.
+    static func memoryStore(_ path: String) throws -> SQLiteMemoryStore {
+        try SQLiteMemoryStore(
+            path: path, analyzer: MemoryOS.analyzerVersion, auditKey: signingKey(),
+            key: encryptionKey())
+    }
+
+    /// The memories of a store's file, with what belongs to them on this machine: the keys of
+    /// packages, and the KV blocks in ``kv``, so that erasing reaches them.
+    static func memory(_ path: String, embedder: (any TextEmbedder)?) throws -> MemoryOS {
+        let memory = MemoryOS(
+            store: try memoryStore(path), embedder: embedder, indexFolder: path + ".index")
+        memory.attach(keys: packageKeys)
+        if FileManager.default.fileExists(atPath: kv) {
+            memory.attach(FolderMemory(try kvFolder()))
+        }
+        return memory
     }
 
     static var models: String { folder + "/models" }

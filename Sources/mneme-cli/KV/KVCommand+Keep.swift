@@ -16,7 +16,7 @@ extension KVCommand {
         @Argument(help: "The name, or its beginning.") var name: String
         @Option(help: "Whose memory it is.") var user = "default"
         @Option(help: "An organisation or deployment.") var tenant = "default"
-        @OptionGroup var store: StoreOptions
+        @OptionGroup var store: StoreFileOptions
         @Flag(help: "Print JSON.") var json = false
 
         func run() async throws {
@@ -34,7 +34,7 @@ extension KVCommand {
                 tokens: tokens.count,
                 bytes: entries.reduce(0) { $0 + $1.bytes },
                 sources: Set(entries.flatMap(\.sources)).sorted())
-            let memory = try StoreOptions.open(store: store.store, noEmbedder: true)
+            let memory = try store.memory()
             let cube = try await memory.keep(
                 reference,
                 text: text.contains { !$0.isWhitespace }

@@ -1,6 +1,6 @@
 import ArgumentParser
 import Foundation
-import Mneme
+import MnemeBase
 import MnemeModels
 
 extension ModelsCommand {
@@ -27,29 +27,37 @@ extension ModelsCommand {
                 }
                 text = found
             }
-            let variables = try JSONValue(
-                parsing: Array(FileHandle.standardInput.readDataToEndOfFile()))
-            guard let object = variables.object else {
-                throw InputError(
-                    "Standard input must hold a JSON object with the template's variables.")
-            }
+            let variables = try Self.variables(
+                FileHandle.standardInput.readDataToEndOfFile())
             let prompt = try ChatTemplate(text).render(
-                ["add_generation_prompt": true].merging(object.mapValues(Self.value)) { $1 })
+                ["add_generation_prompt": true].merging(variables) { $1 })
             var output = AnswerOutput()
             output.write(prompt)
         }
 
-        private static func value(_ json: JSONValue) -> JinjaValue {
+        /// The members of a JSON object, for a template. Objects keep the order of their members,
+        /// which `tojson` and loops show.
+        private static func variables(_ input: Data) throws -> [String: JinjaValue] {
+            let json: OrderedJSON
+            do { json = try input.withUnsafeBytes(OrderedJSON.init(bytes:)) } catch {
+                throw InputError("Standard input is not JSON. \(error)")
+            }
+            guard let members = json.members else {
+                throw InputError(
+                    "Standard input must hold a JSON object with the template's variables.")
+            }
+            return Dictionary(members.map { ($0.key, value($0.value)) }) { $1 }
+        }
+
+        private static func value(_ json: OrderedJSON) -> JinjaValue {
             switch json {
             case .null: .none
             case .bool(let bool): .bool(bool)
-            case .number(let number): Int(exactly: number).map { .integer($0) } ?? .float(number)
+            case .number: json.integer.map { .integer($0) } ?? .float(json.double ?? .infinity)
             case .string(let text): .string(text)
             case .array(let items): .list(items.map(value))
             case .object(let members):
-                .object(
-                    members.sorted { $0.key < $1.key }.map { (key: $0.key, value: value($0.value)) }
-                )
+                .object(members.map { (key: $0.key, value: value($0.value)) })
             }
         }
     }

@@ -142,20 +142,19 @@ struct OperationCommand<Declared: Mneme.Operation>: AsyncParsableCommand, Custom
             throw error
         }
         progress.end()
+        var answer: JSONValue?
         switch result {
         case .value(let value):
+            let text = try OperationTable.encode(value)
+            answer = try JSONValue(parsing: Array(text.utf8))
             print(
-                json
-                    ? try OperationTable.encode(value, pretty: true)
-                    : try Rendering.text(try OperationTable.encode(value), operation: Declared.name)
-            )
+                try json
+                    ? OperationTable.encode(value, pretty: true) : Declared.shown(answer ?? .null))
         case .lines(let lines): try await write(lines, memory)
         }
         fflush(nil)
         if Declared.permission == .write { await memory.close() } else { try memory.store.flush() }
-        if Declared.self == DoctorOperation.self, case .value(let value) = result,
-            try OperationTable.encode(value).contains("\"sound\":false")
-        {
+        if let answer, (Declared.self as? any TextRendering.Type)?.hasFault(answer) ?? false {
             throw ExitCode(1)
         }
     }

@@ -2,19 +2,21 @@ import ArgumentParser
 import Mneme
 import MnemeStore
 
-/// Options of commands that need the store alone, and no model.
+/// Which store, for commands that read or change it without the embedding model.
 struct StoreFileOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             "The store's file; $MNEME_HOME/memory.db if left out.", valueName: "file"))
     var store: String?
 
-    func open() throws -> SQLiteMemoryStore { try Self.open(store) }
+    /// Where the store lies.
+    var path: String { store ?? Home.store }
 
-    static func open(_ path: String?) throws -> SQLiteMemoryStore {
-        try SQLiteMemoryStore(
-            path: path ?? Home.store, analyzer: MemoryOS.analyzerVersion,
-            auditKey: Home.signingKey(),
-            key: Home.encryptionKey())
-    }
+    /// The store. It is made if it is not there.
+    ///
+    /// - Throws: `StoreError`, or `InputError` for a key that is missing or does not fit.
+    func open() throws -> SQLiteMemoryStore { try Home.memoryStore(path) }
+
+    /// The memories, for work that needs no vectors: what is written meanwhile is embedded later.
+    func memory() throws -> MemoryOS { try Home.memory(path, embedder: nil) }
 }

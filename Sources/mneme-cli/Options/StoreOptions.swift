@@ -1,32 +1,19 @@
 import ArgumentParser
-import Foundation
 import Mneme
-import MnemeChat
 
-/// Options of every command that opens the store.
+/// Which store, and whether with the embedding model: for commands that remember and recall.
 struct StoreOptions: ParsableArguments {
-    @Option(
-        help: ArgumentHelp(
-            "The store's file; $MNEME_HOME/memory.db if left out.", valueName: "file"))
-    var store: String?
+    @OptionGroup var file: StoreFileOptions
     @Flag(help: "Recall by words alone; needs no model.")
     var noEmbedder = false
 
+    /// The memories.
+    ///
     /// - Parameter requiresModel: whether it is an error if the embedding model is not here;
     ///   otherwise what is done goes without.
+    /// - Throws: `StoreError`, or `ModelError` where the model is missing and required.
     func open(requiresModel: Bool = true) throws -> MemoryOS {
-        try Self.open(store: store, noEmbedder: noEmbedder || (!requiresModel && !Home.hasEmbedder))
-    }
-
-    static func open(store path: String?, noEmbedder: Bool) throws -> MemoryOS {
-        let memory = MemoryOS(
-            store: try StoreFileOptions.open(path),
-            embedder: noEmbedder ? nil : try Home.embedder(),
-            indexFolder: (path ?? Home.store) + ".index")
-        memory.attach(keys: Home.packageKeys)
-        if FileManager.default.fileExists(atPath: Home.kv) {
-            memory.attach(FolderMemory(try Home.kvFolder()))
-        }
-        return memory
+        let goesWithout = noEmbedder || (!requiresModel && !Home.hasEmbedder)
+        return try Home.memory(file.path, embedder: goesWithout ? nil : Home.embedder())
     }
 }

@@ -7,7 +7,7 @@ extension VaultCommand {
         static let configuration = CommandConfiguration(
             abstract: "Show how two vaults, or a vault and a package, differ.",
             discussion: "What names a file is a package. Ends with 1 if they differ.")
-        @OptionGroup var store: StoreOptions
+        @OptionGroup var store: StoreFileOptions
         @OptionGroup var tenant: Tenant
         @OptionGroup var passphrase: Passphrase
         @Argument(help: "A vault or package.") var first: String
@@ -16,7 +16,7 @@ extension VaultCommand {
 
         func run() async throws {
             let word = try passphrase.read(),
-                memory = try StoreOptions.open(store: store.store, noEmbedder: true)
+                memory = try store.memory()
             let sources = try [first, second].map { name -> VaultSource in
                 FileManager.default.fileExists(atPath: name)
                     ? .package(name, passphrase: word) : .vault(try tenant.owner(name))

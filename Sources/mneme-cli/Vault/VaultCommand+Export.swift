@@ -10,7 +10,7 @@ extension VaultCommand {
             discussion:
                 "Readable JSON lines unless it is sealed. --sign uses $MNEME_HOME/vault.key, which is made when it is first needed."
         )
-        @OptionGroup var store: StoreOptions
+        @OptionGroup var store: StoreFileOptions
         @OptionGroup var tenant: Tenant
         @OptionGroup var passphrase: Passphrase
         @Argument(help: "The vault.") var name: String
@@ -27,7 +27,7 @@ extension VaultCommand {
 
         func run() async throws {
             let owner = try tenant.owner(name),
-                memory = try StoreOptions.open(store: store.store, noEmbedder: true)
+                memory = try store.memory()
             let key = sign ? try Home.signingKey(at: Home.packageKey) : nil
             guard since >= 0 else { throw InputError("--since is a position, 0 or more.") }
             let word = seal ? try passphrase.read() : nil

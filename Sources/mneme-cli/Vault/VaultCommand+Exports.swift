@@ -23,7 +23,7 @@ extension VaultCommand {
 
         func run() async throws {
             let owner = try tenant.owner(name),
-                memory = try StoreOptions.open(store: store.store, noEmbedder: true),
+                memory = try store.memory(),
                 caller = VaultCommand.caller("exports")
             memory.attach(
                 keys: PackageKeys(

@@ -20,14 +20,16 @@ extension VaultCommand {
                     "Nothing is followed\(user.map { " for '\($0)'" } ?? ""). `mneme vault subscribe` begins."
                 )
             }
-            for subscription in chosen {
-                var subscription = subscription
-                try await Self.pull(&subscription, store)
-                // One after the other, so that what was reached stays.
-                try Subscription.save(
-                    try Subscription.all().map {
-                        $0.owner == subscription.owner ? subscription : $0
-                    })
+            // One after the other: what was reached stays, whatever becomes of the next.
+            for before in chosen {
+                var after = before
+                try await Self.pull(&after, store)
+                let reached = after
+                try Subscription.change { subscriptions in
+                    // If another process pulled or subscribed meanwhile, what it wrote stands.
+                    guard let i = subscriptions.firstIndex(of: before) else { return }
+                    subscriptions[i] = reached
+                }
             }
         }
 
@@ -45,10 +47,10 @@ extension VaultCommand {
                 guard let url = parts.url else {
                     throw InputError("\(subscription.source) is no URL.")
                 }
+                try Privacy.makeFolder(Home.folder)
                 file = Home.folder + "/pull-\(UUID().uuidString).package"
                 // Nobody else reads it meanwhile.
-                _ = FileManager.default.createFile(
-                    atPath: file, contents: nil, attributes: [.posixPermissions: 0o600])
+                try AtomicFile.write(Data(), to: file, durability: .cache)
                 do {
                     try await Downloader(token: subscription.key).file(url, into: file) { _, _ in }
                 } catch {

@@ -24,7 +24,8 @@ extension VaultCommand {
         func run() async throws {
             let owner = try tenant.owner(user)
             _ = try trust.map(VaultCommand.key)
-            var subscriptions = try Subscription.all().filter { $0.owner != owner }
+            // A list that cannot be read is told before anything is fetched.
+            _ = try Subscription.all()
             let isServer = source.hasPrefix("http://") || source.hasPrefix("https://")
             guard isServer || FileManager.default.fileExists(atPath: source) else {
                 throw InputError("\(source) is neither a server's URL nor a file.")
@@ -38,8 +39,11 @@ extension VaultCommand {
                 vault: vault, key: key,
                 trust: trust, position: 0)
             try await Pull.pull(&subscription, store)
-            subscriptions.append(subscription)
-            try Subscription.save(subscriptions)
+            let made = subscription
+            try Subscription.change { subscriptions in
+                subscriptions.removeAll { $0.owner == owner }
+                subscriptions.append(made)
+            }
         }
     }
 }

@@ -1,0 +1,62 @@
+import Mneme
+
+extension RollbackOperation: TextRendering {
+    /// What the memory says again.
+    static func rendered(_ value: JSONValue) -> String {
+        let memory = value["memory"]
+        return
+            "\(Answer.string(memory, "id")) is again: \(Answer.oneLine(Answer.text(of: memory), 200))  (version \(Answer.string(memory, "version")))"
+    }
+}
+
+extension CorrectOperation: TextRendering {
+    /// The memory that stands in the place of the wrong one.
+    static func rendered(_ value: JSONValue) -> String {
+        let memory = value["memory"]
+        return
+            "Remembered \(Answer.string(memory, "id")) in its place. `mneme restore` of the old one takes that back."
+    }
+}
+
+extension FeedbackOperation: TextRendering {
+    /// What follows from the verdict.
+    static func rendered(_ value: JSONValue) -> String {
+        let memory = value["memory"]
+        switch Answer.string(value, "verdict") {
+        case "outdated":
+            return
+                "It does not hold since \(Answer.day(memory, "validUntil")); questions about then still find it."
+        case "wrong":
+            return
+                "Taken out of recall. `mneme restore \(Answer.string(memory, "id"))` takes it back."
+        default: return "Confirmed."
+        }
+    }
+}
+
+extension FreezeOperation: TextRendering {
+    /// How to undo it.
+    static func rendered(_ value: JSONValue) -> String {
+        let memory = value["memory"]
+        return
+            "Frozen \(Answer.string(memory, "id")). `mneme restore` lets it be changed again."
+    }
+}
+
+extension QuarantineOperation: TextRendering {
+    /// How to undo it.
+    static func rendered(_ value: JSONValue) -> String {
+        let memory = value["memory"]
+        return
+            "Quarantined \(Answer.string(memory, "id")). `mneme release` lets it be recalled again."
+    }
+}
+
+extension ReleaseOperation: TextRendering {
+    /// What holds now.
+    static func rendered(_ value: JSONValue) -> String {
+        let memory = value["memory"]
+        return
+            "Released \(Answer.string(memory, "id")): it is recalled from now on."
+    }
+}
