@@ -51,33 +51,14 @@ public struct MemoryInput: Sendable, Codable {
 }
 
 extension MemoryInput {
-    /// The longest text, in bytes.
-    static let maximumTextBytes = 1 << 20
-    /// The longest tags and metadata together, in bytes.
-    static let maximumMetadataBytes = 1 << 16
-
     /// - Throws: `InputError` if the input cannot be remembered, whatever else is stored.
     func check() throws {
-        guard text.contains(where: { !$0.isWhitespace }) else {
-            throw InputError("There is no text to remember.")
-        }
-        guard text.utf8.count <= Self.maximumTextBytes else {
-            throw InputError(
-                "A text of \(text.utf8.count) bytes is too long; at most \(Self.maximumTextBytes) are taken. Import it as a file."
-            )
-        }
-        let besides =
-            tags.reduce(0) { $0 + $1.utf8.count }
-            + metadata.reduce(0) { $0 + $1.key.utf8.count + $1.value.utf8.count }
-        guard besides <= Self.maximumMetadataBytes else {
-            throw InputError(
-                "Tags and metadata of \(besides) bytes are too long; at most \(Self.maximumMetadataBytes) are taken."
-            )
-        }
-        guard [text, speaker, session, agent].allSatisfy({ !($0?.utf8.contains(0) ?? false) })
-        else {
-            throw InputError(
-                "The text or a name holds a NUL character. Remove it; is this a binary file?")
+        try MemoryLimits.check(text: text)
+        try MemoryLimits.check(tags: tags, metadata: metadata)
+        try MemoryLimits.check(names: [speaker, session, agent, source, reference])
+        // Rules of access and erasure go by it: it is said by Mneme alone.
+        guard source != Provenance.redaction else {
+            throw InputError("'\(source)' is a source of Mneme's own. Name another.")
         }
     }
 }

@@ -112,15 +112,17 @@ extension MemoryOS {
         }
     }
 
-    /// What is found in a cube's text by rule, and the names of its content, filled in anew, after
-    /// what is not to be kept was taken out.
+    /// Makes a changed or imported memory ready to be written: checks its bounds, takes out what
+    /// the policy does not keep, screens it, and finds anew what is derived from its text.
+    ///
+    /// Every way in passes here or ``record(_:scope:by:idempotencyKey:isBulk:)``.
+    ///
+    /// - Throws: `InputError` for what no memory holds, see ``MemoryLimits``.
     func describe(_ cube: inout MemCube) throws -> (analysis: [UInt8], contentHash: [UInt8]) {
+        try MemoryLimits.check(text: cube.text)
+        try MemoryLimits.check(tags: cube.tags, metadata: cube.metadata)
         let policy = try store.policy(of: cube.scope.tenant)
-        if cube.provenance.source != Provenance.redaction,
-            let (text, _) = Redactor.redact(cube.text, policy.redaction)
-        {
-            cube.text = text
-        }
+        Self.redact(&cube, policy)
         screen(&cube, policy)
         let analysis = enrich(&cube)
         var content = MemoryInput(

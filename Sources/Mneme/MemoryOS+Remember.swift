@@ -7,9 +7,9 @@ import Tracing
 
 extension MemoryOS {
     /// The longest text of one input, in bytes.
-    public static let maximumTextBytes = MemoryInput.maximumTextBytes
+    public static let maximumTextBytes = MemoryLimits.textBytes
     /// The longest tags and metadata of one input, in bytes: each part of a long text carries them.
-    public static let maximumMetadataBytes = MemoryInput.maximumMetadataBytes
+    public static let maximumMetadataBytes = MemoryLimits.labelBytes
 
     /// Records inputs in one transaction and returns when they are on disk.
     ///
@@ -50,8 +50,7 @@ extension MemoryOS {
             guard !drafts.isEmpty else { return [] }
             let write = PendingWrite(
                 drafts: drafts, owner: scope.owner, caller: caller, idempotencyKey: idempotencyKey,
-                isBulk: isBulk,
-                learns: policy.protection == .hold)
+                isBulk: isBulk, policy: policy)
             return try await withSpan("remember.commit") { _ in
                 try await writes.run(write) { [self] in commit($0) }
             }
@@ -120,18 +119,20 @@ extension MemoryOS {
     ) -> [PreparedDraft] {
         let content = ContentHash(input, scope: scope)
         let context = ExtractionContext(scope: scope, time: caller.time)
-        return recipe.extractor.drafts(of: input, in: context).map { draft in
+        return recipe.extractor.drafts(of: input, in: context).enumerated().map { number, draft in
             var cube = draft.cube
-            // Who vouches is not a recipe's to say.
+            // Who vouches, and what was taken out, is not a recipe's to say.
             cube.vouchedBy = input.isTrusted ? caller.principal.name : nil
+            if cube.provenance.isOriginal { cube.provenance.source = input.source }
             screen(&cube, policy)
             return PreparedDraft(
                 cube: cube, analysis: analysis(of: cube, words: draft.words),
-                contentHash: content.of(part: cube.provenance.part ?? 0))
+                contentHash: content.of(part: number))
         }
     }
 
-    /// Names the parts of one saying; what they have in common is hashed once.
+    /// Names the drafts of one input, by their order: an extractor may make several of one part of
+    /// a text, or say nothing of parts. What they have in common is hashed once.
     private struct ContentHash {
         private var common = SHA256()
 

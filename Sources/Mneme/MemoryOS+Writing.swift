@@ -10,17 +10,24 @@ extension MemoryOS {
     /// Reconciles a group of writes with what is stored, and commits them together.
     func commit(_ writes: [PendingWrite]) -> [Result<[Remembered], any Error>] {
         do {
-            let likenesses = try likenesses(of: writes)
-            let steps = zip(writes, likenesses).map { write, likenesses in
-                zip(write.drafts, likenesses).map { reconcile($0, $1, of: write) }
+            let steps = zip(writes, try likenesses(of: writes)).map { write, likenesses in
+                Result {
+                    try zip(write.drafts, likenesses).map { try reconcile($0, $1, of: write) }
+                }
             }
-            let requests = zip(writes, steps).map { write, steps in
-                WriteRequest(
-                    steps.flatMap(\.mutations), owner: write.owner, by: write.caller,
-                    idempotencyKey: write.idempotencyKey)
+            // What a recipe may not do fails its own write, and not those that came together.
+            let requests = zip(writes, steps).compactMap { write, steps in
+                (try? steps.get()).map {
+                    WriteRequest(
+                        $0.flatMap(\.mutations), owner: write.owner, by: write.caller,
+                        idempotencyKey: write.idempotencyKey)
+                }
             }
-            return zip(steps, try store.commit(requests)).map { steps, saved in
-                saved.map { Self.remembered($0, steps) }
+            var saved = try store.commit(requests)[...]
+            return steps.map { steps in
+                steps.flatMap { steps in
+                    saved.removeFirst().map { Self.remembered($0, steps) }
+                }
             }
         } catch { return writes.map { _ in .failure(error) } }
     }
@@ -34,36 +41,99 @@ extension MemoryOS {
         var changed: Set<CubeID> = []
     }
 
+    /// Asks the recipe what becomes of a draft, and holds its answer to the policy.
+    ///
+    /// - Throws: `AccessError` if the recipe wants what no recipe may.
     private func reconcile(_ draft: PreparedDraft, _ likeness: Likeness, of write: PendingWrite)
-        -> Reconciled
+        throws -> Reconciled
     {
-        var cube = draft.cube
-        // What was learned once is known again in other words.
-        if write.learns, likeness.isLikeQuarantined, cube.vouchedBy == nil, cube.state == .activated {
-            cube.state = .quarantined
-            cube.caution = (cube.caution ?? []) + [GuardSignal.lesson.rawValue]
+        var draft = draft
+        var result = Reconciled(draft: draft.cube.id)
+        // What was taken out of a text is no recipe's business: it is put aside as it is.
+        guard !draft.cube.provenance.isOriginal else {
+            result.mutations = [addition(of: draft.cube, draft, links: [])]
+            return result
         }
-        var result = Reconciled(draft: cube.id)
+        // What was learned once is known again in other words.
+        if write.learns, likeness.isLikeQuarantined, draft.cube.vouchedBy == nil,
+            draft.cube.state == .activated
+        {
+            draft.cube.state = .quarantined
+            draft.cube.caution = (draft.cube.caution ?? []) + [GuardSignal.lesson.rawValue]
+        }
         let operations = recipe.reconciler.operations(
-            for: cube, among: likeness.neighbours, at: write.caller.time)
+            for: draft.cube, among: likeness.neighbours, at: write.caller.time)
         for operation in operations {
             switch operation {
-            case .add(let added, let links):
-                // A recipe may have changed the words; the index is of the words that are stored.
-                let analysis =
-                    added.text == draft.cube.text
-                    ? draft.analysis : Analysis(of: added, analyzer: analyzer)
+            case .add(let added, let links), .change(.add(let added, _, _, let links)):
+                let cube = held(added, to: write.policy, madeOf: draft.cube)
                 result.nearDuplicate = links.first { $0.kind == CubeLink.nearDuplicateOf }?.target
-                result.mutations.append(
-                    .add(
-                        added, analysis: analysis.encoded, contentHash: draft.contentHash,
-                        links: draft.links + links))
+                result.mutations.append(addition(of: cube, draft, links: links))
             case .change(let mutation):
                 if let target = mutation.cube { result.changed.insert(target) }
-                result.mutations.append(mutation)
+                result.mutations.append(try held(mutation, to: write.policy))
             }
         }
         return result
+    }
+
+    /// - Parameter cube: what a recipe made of the draft: the index is of the words that are stored.
+    private func addition(of cube: MemCube, _ draft: PreparedDraft, links: [CubeLink]) -> Mutation {
+        let analysis =
+            cube.text == draft.cube.text
+            ? draft.analysis : Analysis(of: cube, analyzer: analyzer)
+        return .add(
+            cube, analysis: analysis.encoded, contentHash: draft.contentHash,
+            links: draft.links + links)
+    }
+
+    /// A memory that a recipe made of a draft, redacted and screened as the draft was: the recipe
+    /// may have put other words in its place.
+    private func held(_ added: MemCube, to policy: MemoryPolicy, madeOf draft: MemCube) -> MemCube {
+        guard added != draft else { return added }
+        var cube = added
+        if cube.provenance.isOriginal { cube.provenance = draft.provenance }
+        // A word for one text is none for another.
+        cube.vouchedBy = cube.text == draft.text ? draft.vouchedBy : nil
+        Self.redact(&cube, policy)
+        screen(&cube, policy)
+        // In other words a quarantined draft is quarantined as well.
+        if draft.state == .quarantined {
+            cube.state = .quarantined
+            cube.caution = Set(draft.caution ?? []).union(cube.caution ?? []).sorted()
+        }
+        return cube
+    }
+
+    /// A change of a stored memory, its text redacted and screened.
+    ///
+    /// - Throws: `AccessError` for changes by which a recipe would vouch for a memory.
+    private func held(_ mutation: Mutation, to policy: MemoryPolicy) throws -> Mutation {
+        func held(_ cube: MemCube, _ analysis: [UInt8]) -> (cube: MemCube, analysis: [UInt8]) {
+            var result = cube
+            Self.redact(&result, policy)
+            let isRedacted = result.text != cube.text
+            screen(&result, policy)
+            return (
+                result,
+                isRedacted ? Analysis(of: result, analyzer: analyzer).encoded : analysis
+            )
+        }
+        switch mutation {
+        case .update(let cube, let analysis, let hash):
+            let kept = held(cube, analysis)
+            return .update(kept.cube, analysis: kept.analysis, contentHash: hash)
+        case .rollback(let cube, let analysis, let hash):
+            let kept = held(cube, analysis)
+            return .rollback(kept.cube, analysis: kept.analysis, contentHash: hash)
+        case .adopt, .release:
+            throw AccessError(
+                "The recipe '\(recipe.name)' may not release memories or import any. "
+                    + "A person releases them; `import` takes them in.")
+        case .add, .archive, .restore, .merge, .freeze, .quarantine, .invalidate, .confirm, .move,
+            .erase, .link, .unlink:
+            return mutation
+        }
     }
 
     /// For each draft of each write, the memories from before the group that are like it.
@@ -113,7 +183,7 @@ extension MemoryOS {
         let near = Dictionary(uniqueKeysWithValues: steps.map { ($0.draft, $0.nearDuplicate) })
         let changed = steps.reduce(into: Set<CubeID>()) { $0.formUnion($1.changed) }
         return saved.compactMap { cube in
-            guard cube.provenance.source != Provenance.redaction,
+            guard !cube.provenance.isOriginal,
                 near[cube.id] != nil || !changed.contains(cube.id)
             else { return nil }
             return Remembered(

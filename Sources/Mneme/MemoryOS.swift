@@ -180,7 +180,7 @@ public final class MemoryOS: Sendable {
             $0.source == id && $0.kind == CubeLink.derivedFrom
         }.compactMap { link in
             try store.cube(link.target, owner: owner, asOf: nil, by: .mneme).flatMap {
-                $0.provenance.source == Provenance.redaction ? $0.id : nil
+                $0.provenance.isOriginal ? $0.id : nil
             }
         }
         let ids = [id] + (made.map(\.id) + originals).filter { $0 != id }

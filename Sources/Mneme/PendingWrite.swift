@@ -17,6 +17,9 @@ struct PendingWrite: Sendable {
     var idempotencyKey: String?
     /// Part of an import, whose memory must not grow with the file.
     var isBulk: Bool
+    /// The policy that the drafts were made by; what a reconciler makes of them is held to it, too.
+    var policy: MemoryPolicy
+
     /// Whether a draft that is like a quarantined memory is quarantined.
-    var learns: Bool
+    var learns: Bool { policy.protection == .hold }
 }

@@ -233,6 +233,27 @@ import Testing
         #expect(try all(memory).map { $0.metadata["heading"] } == ["Boat", "Crew"])
     }
 
+    @Test(arguments: [
+        // A code span is no fence: what follows is read as before.
+        ("```let x = 1``` is code.\n\n# Second\n\nWater.", "Second"),
+        // A longer fence holds shorter ones.
+        ("````md\n```\n# inside\n```\n\n# still inside\n````\n\n# Second\n\nWater.", "Second"),
+        ("~~~~ text\n~~~\n# inside\n~~~~~\n\n# Second\n\nWater.", "Second"),
+        // Only the same sign ends it.
+        ("```\n~~~\n# inside\n```\n\n# Second\n\nWater.", "Second"),
+        ("- step\n\n    ```sh\n    # inside\n    ```\n\n# Second\n\nWater.", "Second"),
+        // Never closed: all that follows is code.
+        ("# First\n\n```\n# inside\n\nWater.", "First"),
+    ])
+    func `fences are those of CommonMark`(text: String, heading: String) async throws {
+        let folder = try TemporaryFolder(), memory = try folder.open()
+        _ = try await run(memory, try folder.write("note.md", text))
+        let cubes = try memory.store.list(CubeFilter(owner: Owner(), limit: 100), by: .local)
+        let water = try #require(cubes.first { $0.text.contains("Water.") })
+        #expect(water.metadata["heading"] == heading)
+        #expect(!cubes.contains { ($0.metadata["heading"] ?? "").contains("inside") })
+    }
+
     @Test func `each user of a mem0 export keeps their own, and one may be chosen`() async throws {
         let folder = try TemporaryFolder(), memory = try folder.open()
         let file = try folder.write(

@@ -322,6 +322,10 @@ import Testing
             String.init)
         for (old, new) in [
             (#""priority":0"#, #""priority":1e400"#),
+            (#""priority":0"#, #""priority":0,"confirmations":9223372036854775807"#),
+            (#""priority":0"#, #""priority":0,"utcOffset":9223372036854775807"#),
+            (#""priority":0"#, #""priority":0,"usage":{"count":-5,"last":0}"#),
+            (#""priority":0"#, #""priority":0,"usage":{"count":1,"last":1e300}"#),
             (#""recordedTime":17"#, #""recordedTime":17e200"#),
             (#""version":1"#, #""version":-1"#),
             ("Lunch is at noon", "Lunch is\\u0000at noon"),

@@ -92,10 +92,19 @@ struct ImportRun: Sendable {
     }
 
     /// Writes what waits, and links.
+    ///
+    /// - Throws: `InputError` for a memory that was refused, if the import is strict, after all else
+    ///   was written.
     mutating func finish() async throws -> ImportReport {
-        for merge in merges.map(\.merge) { try await finish(merge) }
+        var refusal: InputError?
+        for merge in merges.map(\.merge) {
+            do { try await finish(merge) } catch let error as InputError {
+                refusal = refusal ?? error
+            }
+        }
         merges = []
         try await link()
+        if let refusal { throw refusal }
         return report
     }
 
@@ -233,12 +242,22 @@ struct ImportRun: Sendable {
             merges.append((source, VaultMerge(memory, owner(user), .keep, manifest, caller)))
             place = merges.count - 1
         }
-        _ = try await merges[place].merge.take(.init(memory: line.cube))
+        if try await merges[place].merge.take(.init(memory: line.cube)) {
+            try requireNoRefusal(merges[place].merge.report)
+        }
         for link in line.links {
             let link = CubeLink(
                 source: line.cube.id, target: link.target, kind: link.kind, time: link.time)
             _ = try await merges[place].merge.take(.init(link: link))
         }
+    }
+
+    /// - Throws: `InputError` for the first memory that the vault refused, if the import is strict.
+    private func requireNoRefusal(_ done: VaultReport) throws {
+        guard strict, done.refused > 0 else { return }
+        throw InputError(
+            "\(file): \(done.problems.first ?? "a memory was refused"). "
+                + "What came before it was imported.")
     }
 
     private mutating func finish(_ merge: VaultMerge) async throws {
@@ -260,5 +279,6 @@ struct ImportRun: Sendable {
             report.leftOut["changed here and there, where the one here stays", default: 0] +=
                 done.conflictCount
         }
+        try requireNoRefusal(done)
     }
 }

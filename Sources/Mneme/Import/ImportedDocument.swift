@@ -21,11 +21,7 @@ struct ImportEntry: Sendable {
     /// - Throws: `InputError` if it cannot be remembered.
     func check() throws {
         try input.check()
-        let names = [input.reference, user].compactMap(\.self)
-        let texts = names + input.tags + Array(input.metadata.keys) + Array(input.metadata.values)
-        guard !texts.contains(where: { $0.utf8.contains(0) }) else {
-            throw InputError("A tag or value holds a NUL character.")
-        }
+        try MemoryLimits.check(names: [user])
     }
 }
 

@@ -66,8 +66,11 @@ struct Importer: Sendable {
         let clock = ContinuousClock(), start = clock.now
         var run = ImportRun(self)
         do { try await body(&run) } catch let error as InputError where strict {
-            try await run.end()
-            _ = try await run.finish()
+            // What was read before it is written; the first problem is the one that is told.
+            do {
+                try await run.end()
+                _ = try await run.finish()
+            } catch is InputError {}
             throw error
         }
         if run.report.read == 0, let problem = run.report.problems.first {

@@ -117,8 +117,31 @@ struct MarkdownNote {
         return sections
     }
 
+    /// The beginning of a fenced block of code, as CommonMark 0.31 has it (section 4.5), at any
+    /// indentation: in lists fences stand deeper.
+    private struct Fence {
+        private let sign: Character
+        private let length: Int
+
+        /// - Parameter line: without white space around it.
+        /// - Returns: nil if the line opens no block: a code span such as "```x```" is text.
+        init?(_ line: String) {
+            guard let sign = line.first, sign == "`" || sign == "~" else { return nil }
+            length = line.prefix { $0 == sign }.count
+            guard length >= 3, sign == "~" || !line.dropFirst(length).contains("`") else {
+                return nil
+            }
+            self.sign = sign
+        }
+
+        /// Whether a line ends the block: the same sign alone, at least as often.
+        func isClosed(by line: String) -> Bool {
+            line.count >= length && line.allSatisfy { $0 == sign }
+        }
+    }
+
     private static func paragraphs(_ lines: ArraySlice<Substring>, isMarkdown: Bool) -> [String] {
-        var paragraphs: [String] = [], current: [Substring] = [], fence: String?
+        var paragraphs: [String] = [], current: [Substring] = [], fence: Fence?
         func end() {
             if !current.isEmpty { paragraphs.append(current.joined(separator: "\n")) }
             current = []
@@ -126,11 +149,10 @@ struct MarkdownNote {
         for line in lines {
             let text = line.trimmingCharacters(in: .whitespaces)
             if isMarkdown {
-                let mark = ["```", "~~~"].first(where: text.hasPrefix)
                 if let open = fence {
-                    if mark == open, text.allSatisfy({ $0 == open.first }) { fence = nil }
+                    if open.isClosed(by: text) { fence = nil }
                 } else {
-                    fence = mark
+                    fence = Fence(text)
                 }
                 if fence == nil, heading(String(line)) != nil { end() }
             }

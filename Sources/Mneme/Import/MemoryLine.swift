@@ -72,10 +72,8 @@ struct MemoryLine: Codable, Sendable {
         {
             throw InputError("it is not a memory as Mneme writes it: \(Self.place(of: error))")
         }
-        try VaultPackage.check(cube)
-        guard links.allSatisfy({ abs($0.time.timeIntervalSince1970) < 250_000_000_000 }) else {
-            throw InputError("a time is out of bounds")
-        }
+        try MemoryLimits.check(cube)
+        for link in links { try MemoryLimits.check(kind: link.kind, time: link.time) }
     }
 
     private static func place(of error: DecodingError) -> String {

@@ -75,14 +75,11 @@ extension MemoryOS {
     ///
     /// - Returns: what was done, in words.
     func consolidate(_ owner: Owner, isDry: Bool, now: Date) async throws -> String {
-        var filter = CubeFilter(owner: owner, limit: 1_024), consolidation = Consolidation(),
-            isLast = false
+        var filter = CubeFilter(owner: owner, limit: 1_024), consolidation = Consolidation()
         filter.state = .activated
-        while !isLast {
-            try Task.checkCancellation()
-            let page = try await run { [store, filter] in try store.list(filter, by: .mneme) }
+        var pages = CubePages(filter, by: .mneme)
+        while let page = try await pages.next(from: self) {
             for cube in page { consolidation.add(cube) }
-            (filter.after, isLast) = (page.last?.id, page.count < filter.limit)
         }
         let mergers = consolidation.mergers(),
             caller = Caller(

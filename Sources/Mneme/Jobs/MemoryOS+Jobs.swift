@@ -77,35 +77,28 @@ extension MemoryOS {
         _ owner: Owner, reason: String, isDry: Bool = false, now: Date,
         where fits: @escaping @Sendable (MemCube) -> Bool
     ) async throws -> Int {
-        let pageSize = 512
+        var filter = CubeFilter(owner: owner, limit: 512)
+        filter.state = .activated
+        var pages = CubePages(filter, by: .mneme)
+        let caller = Caller(Caller.mneme.principal, operation: "job", reason: reason, time: now)
         var count = 0
-        var last: CubeID?
-        while true {
-            try Task.checkCancellation()
-            let (archived, next) = try await run { [store, last] () -> (Int, CubeID?) in
-                var filter = CubeFilter(owner: owner, limit: pageSize)
-                filter.state = .activated
-                filter.after = last
-                let page = try store.list(filter, by: .mneme)
-                let chosen = page.filter { $0.isPlaintext && fits($0) }
-                if !chosen.isEmpty, !isDry {
-                    // One request a memory: one that somebody changes at this moment does not keep
-                    // the others.
-                    let caller = Caller(
-                        Caller.mneme.principal, operation: "job", reason: reason, time: now)
-                    for result in try store.commit(
-                        chosen.map { WriteRequest([.archive($0.id)], owner: owner, by: caller) })
-                    {
-                        do { _ = try result.get() } catch let error as StoreError
-                            where error.code == .notFound || error.code == .conflict
-                        {}
-                    }
+        while let page = try await pages.next(from: self) {
+            let chosen = page.filter { $0.isPlaintext && fits($0) }
+            count += chosen.count
+            guard !chosen.isEmpty, !isDry else { continue }
+            try await run { [store] in
+                // One request a memory: one that somebody changes at this moment does not keep the
+                // others.
+                let requests = chosen.map {
+                    WriteRequest([.archive($0.id)], owner: owner, by: caller)
                 }
-                return (chosen.count, page.count < filter.limit ? nil : page.last?.id)
+                for result in try store.commit(requests) {
+                    do { _ = try result.get() } catch let error as StoreError
+                        where error.code == .notFound || error.code == .conflict
+                    {}
+                }
             }
-            count += archived
-            guard let next else { return count }
-            last = next
         }
+        return count
     }
 }

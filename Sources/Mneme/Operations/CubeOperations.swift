@@ -104,15 +104,6 @@ public enum UpdateOperation: Operation {
     {
         let owner = try ScopeParameters.owner(input, context), id = try input.require(MemoryParameters.id)
         let memory = context.memory, caller = context.caller(self, reason: input[MemoryParameters.reason])
-        if let text = input[text] {
-            guard text.contains(where: { !$0.isWhitespace }) else {
-                throw InputError("There is no text. To remove a memory, forget it.")
-            }
-            guard text.utf8.count <= MemoryOS.maximumTextBytes else {
-                throw InputError(
-                    "The text is too long; at most \(MemoryOS.maximumTextBytes) bytes are taken.")
-            }
-        }
         let result = try await memory.run { () -> MemCube in
             guard var cube = try memory.store.cube(id, owner: owner, asOf: nil, by: caller) else {
                 throw StoreError(.notFound, "There is no memory \(id) in this scope.")

@@ -67,41 +67,38 @@ public enum ExportOperation: Operation {
         var filter = CubeFilter(owner: try ScopeParameters.owner(input, context), limit: 500)
         filter.agent = input[ScopeParameters.agent]
         filter.session = input[ScopeParameters.session]
-        let memory = context.memory
-        let pages = Pages(filter: filter, caller: context.caller(self))
-        return .lines(
-            AsyncThrowingStream {
-                try await pages.next(memory)
-            })
+        let lines = ExportLines(context.memory, filter, by: context.caller(self))
+        return .lines(AsyncThrowingStream { try await lines.next() })
+    }
+}
+
+/// The lines of an export, made a page at a time.
+private actor ExportLines {
+    private let memory: MemoryOS
+    private let owner: Owner
+    private let caller: Caller
+    private var pages: CubePages
+    private var lines: ArraySlice<String> = []
+
+    init(_ memory: MemoryOS, _ filter: CubeFilter, by caller: Caller) {
+        self.memory = memory
+        owner = filter.owner
+        self.caller = caller
+        pages = CubePages(filter, by: caller)
     }
 
-    /// Reads a page at a time, so that memory stays constant.
-    private actor Pages {
-        var filter: CubeFilter
-        let caller: Caller
-        var buffer: ArraySlice<String> = []
-        var done = false
-
-        init(filter: CubeFilter, caller: Caller) {
-            self.filter = filter
-            self.caller = caller
-        }
-
-        func next(_ memory: MemoryOS) async throws -> String? {
-            if buffer.isEmpty && !done {
-                let page = try await memory.run { [filter, caller] in
-                    try memory.store.list(filter, by: caller).map { cube in
-                        MemoryLine(
-                            cube,
-                            try memory.store.links(of: cube.id, owner: filter.owner, by: caller))
-                    }
+    func next() async throws -> String? {
+        if lines.isEmpty {
+            var rest = pages
+            guard let page = try await rest.next(from: memory) else { return nil }
+            pages = rest
+            lines = try await memory.run { [store = memory.store, owner, caller] in
+                try page.map { cube in
+                    try MemoryLine(cube, store.links(of: cube.id, owner: owner, by: caller)).text()
                 }
-                done = page.count < filter.limit
-                filter.after = page.last?.cube.id ?? filter.after
-                buffer = try page.map { try $0.text() }[...]
-            }
-            return buffer.popFirst()
+            }[...]
         }
+        return lines.popFirst()
     }
 }
 

@@ -133,6 +133,34 @@ package enum Redactor {
         return found.isEmpty ? nil : (result, found)
     }
 
+    /// What is looked through of an input or a memory: its text, and what goes with it.
+    struct Content {
+        var text: String
+        var tags: [String]
+        var metadata: [String: String]
+
+        init(_ text: String, _ tags: [String], _ metadata: [String: String]) {
+            (self.text, self.tags, self.metadata) = (text, tags, metadata)
+        }
+
+        /// Without what is to be taken out; nil if there is nothing of it. Names of metadata stay,
+        /// as programs look values up by them.
+        func redacted(_ wanted: Set<MemoryPolicy.Redaction>) -> Content? {
+            guard !wanted.isEmpty else { return nil }
+            var result = self
+            var isChanged = false
+            func take(_ text: inout String) {
+                guard let found = Redactor.redact(text, wanted) else { return }
+                text = found.text
+                isChanged = true
+            }
+            take(&result.text)
+            for place in tags.indices { take(&result.tags[place]) }
+            for name in metadata.keys { take(&result.metadata[name, default: ""]) }
+            return isChanged ? result : nil
+        }
+    }
+
     private static let isCard: @Sendable (String) -> Bool = { text in
         let digits = text.compactMap(\.wholeNumberValue)
         guard (13...19).contains(digits.count), Set(digits).count > 1 else { return false }

@@ -12,18 +12,23 @@ extension MemoryOS {
     ///
     /// - Returns: the input as it was, if something was taken out and the policy keeps that.
     func redact(_ input: inout MemoryInput, _ policy: MemoryPolicy) -> MemoryInput? {
-        guard !policy.redaction.isEmpty else { return nil }
+        let content = Redactor.Content(input.text, input.tags, input.metadata)
+        guard let kept = content.redacted(policy.redaction) else { return nil }
         let whole = input
-        var found: [String] = []
-        if let (text, names) = Redactor.redact(input.text, policy.redaction) {
-            (input.text, found) = (text, names)
-        }
-        for (name, value) in input.metadata {
-            guard let (text, names) = Redactor.redact(value, policy.redaction) else { continue }
-            input.metadata[name] = text
-            found += names
-        }
-        return found.isEmpty || !policy.keepsOriginals ? nil : whole
+        (input.text, input.tags, input.metadata) = (kept.text, kept.tags, kept.metadata)
+        return policy.keepsOriginals ? whole : nil
+    }
+
+    /// Takes out of a memory what is not to be kept; an original that was put aside for that very
+    /// reason stays as it is.
+    static func redact(_ cube: inout MemCube, _ policy: MemoryPolicy) {
+        guard cube.provenance.source != Provenance.redaction,
+            let kept = Redactor.Content(cube.text, cube.tags, cube.metadata)
+                .redacted(policy.redaction)
+        else { return }
+        cube.text = kept.text
+        cube.tags = kept.tags
+        cube.metadata = kept.metadata
     }
 
     /// Looks whether a cube's text wants to steer who reads it, marks it and holds it.

@@ -66,10 +66,9 @@ extension MemoryOS {
         filter.state = .activated
         let key = IndexKey(
             owner: owner, visibility: try store.visibility(of: owner, for: .read, by: caller))
-        while true {
-            try Task.checkCancellation()
-            let page = try store.list(filter, by: caller),
-                vectors = try withIndex(key) { index in page.map { index.vector(of: $0.id) } }
+        var pages = CubePages(filter, by: caller)
+        while let page = try pages.next(from: store) {
+            let vectors = try withIndex(key) { index in page.map { index.vector(of: $0.id) } }
             for (cube, vector) in zip(page, vectors) where cube.isPlaintext {
                 var memory = TierPlan.Memory(
                     id: cube.id, type: cube.type, session: cube.scope.session,
@@ -88,9 +87,8 @@ extension MemoryOS {
                 plan.add(memory)
                 if memory.tier == .profile, memory.holds { profile.append(cube) }
             }
-            guard page.count == filter.limit, let last = page.last else { return (plan, profile) }
-            filter.after = last.id
         }
+        return (plan, profile)
     }
 
     /// Moves an owner's memories from tier to tier.

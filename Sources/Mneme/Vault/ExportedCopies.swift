@@ -221,7 +221,11 @@ private struct ExportedFile {
                 try isSealed
                 ? keys.passphrase.map { try SealedFile.Writer(passphrase: $0, write: file.write) }
                 : nil
-        while case .text(let bytes)? = try lines.next() {
+        while let next = try lines.next() {
+            // Without it the file would be shorter than it was, and look whole.
+            guard case .text(let bytes) = next else {
+                throw InputError("A line is longer than \(VaultPackage.maximumLine) bytes.")
+            }
             try body(bytes) { line in
                 if sealed == nil {
                     try file.write(Data(line + [10]))

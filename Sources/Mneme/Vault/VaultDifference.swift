@@ -1,3 +1,4 @@
+import Foundation
 public import MnemeStore
 
 /// How two vaults, or a vault and a package, differ.
@@ -37,8 +38,8 @@ extension MemoryOS {
         let (a, b) = (
             try await memories(in: first, by: caller), try await memories(in: second, by: caller)
         )
-        var difference = VaultDifference(), sayings: [String: CubeID] = [:], met: Set<CubeID> = []
-        for cube in b.values { sayings[Self.saying(cube)] = cube.id }
+        var difference = VaultDifference(), sayings: [Data: CubeID] = [:], met: Set<CubeID> = []
+        for cube in b.values { sayings[cube.saying] = cube.id }
         for cube in a.values {
             if let other = b[cube.id] {
                 met.insert(cube.id)
@@ -48,7 +49,7 @@ extension MemoryOS {
                     difference.changed.append(
                         .init(id: cube.id, first: Self.brief(cube), second: Self.brief(other)))
                 }
-            } else if let twin = sayings[Self.saying(cube)] {
+            } else if let twin = sayings[cube.saying] {
                 met.insert(twin)
                 difference.same += 1
             } else {
@@ -62,8 +63,6 @@ extension MemoryOS {
         return difference
     }
 
-    private static func saying(_ cube: MemCube) -> String { "\(cube.speaker ?? "")\0\(cube.text)" }
-
     private static func brief(_ cube: MemCube) -> String {
         (cube.state == .activated ? "" : "[\(cube.state.rawValue)] ")
             + String(cube.text.prefix(200))
@@ -75,13 +74,12 @@ extension MemoryOS {
         switch source {
         case .vault(let owner):
             return try await run { [store] in
-                var found: [CubeID: MemCube] = [:], filter = CubeFilter(owner: owner, limit: 1_000)
-                while true {
-                    let page = try store.list(filter, by: caller)
+                var found: [CubeID: MemCube] = [:]
+                var pages = CubePages(CubeFilter(owner: owner, limit: 1_000), by: caller)
+                while let page = try pages.next(from: store) {
                     for cube in page where cube.isPlaintext { found[cube.id] = cube }
-                    guard page.count == filter.limit, let last = page.last else { return found }
-                    filter.after = last.id
                 }
+                return found
             }
         case .package(let path, let passphrase):
             return try await run {

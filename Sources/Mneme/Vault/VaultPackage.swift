@@ -95,25 +95,36 @@ public enum VaultPackage {
         Data("mneme-vault-1".utf8) + Data(digest)
     }
 
-    /// - Throws: `InputError` for what no store has written: it would not do to calculate with it.
-    static func check(_ cube: MemCube) throws {
-        let dates =
-            [cube.eventTime, cube.recordedTime, cube.updatedTime]
-            + [cube.expires, cube.validUntil].compactMap(\.self)
-            + cube.dates.flatMap { [$0.start, $0.end] }
-        guard dates.allSatisfy({ abs($0.timeIntervalSince1970) < 250_000_000_000 }) else {
-            throw InputError("a time is out of bounds")
+    /// Checks the values of a line before anything is done with them.
+    ///
+    /// - Throws: `InputError` for what no store writes.
+    static func check(_ line: Line) throws {
+        if let cube = line.memory { try MemoryLimits.check(cube) }
+        if let entry = line.past { try check(entry) }
+        if let link = line.link { try MemoryLimits.check(kind: link.kind, time: link.time) }
+    }
+
+    private static func check(_ entry: JournalEntry) throws {
+        try MemoryLimits.check(times: [entry.time])
+        try MemoryLimits.check(names: [entry.principal])
+        guard (1...1_000_000_000).contains(entry.version), entry.position >= 0 else {
+            throw InputError("a version or position is out of bounds")
         }
-        guard (1...1_000_000_000).contains(cube.version), cube.priority.isFinite else {
-            throw InputError("a version or priority is out of bounds")
+        guard entry.reason?.utf8.count ?? 0 <= MemoryLimits.labelBytes else {
+            throw InputError("a reason is too long")
         }
-        guard cube.text.utf8.count <= MemoryOS.maximumTextBytes, cube.tags.count <= 1000,
-            cube.metadata.count <= 1000,
-            cube.claims.count <= 64,
-            cube.dates.count <= 64, cube.entities.count <= 1000, cube.keywords.count <= 1000
-        else { throw InputError("a text or list is too long") }
-        guard cube.text.contains(where: { !$0.isWhitespace }) else {
-            throw InputError("there is no text")
+        if let snapshot = entry.snapshot { try MemoryLimits.check(snapshot) }
+        if let link = entry.link { try MemoryLimits.check(kind: link.kind, time: link.time) }
+    }
+
+    /// - Throws: `InputError` for a first line with values that no store writes.
+    static func check(_ manifest: Manifest) throws {
+        try MemoryLimits.check(times: [manifest.created])
+        try MemoryLimits.check(names: [
+            manifest.vault.tenant, manifest.vault.user, manifest.principal,
+        ])
+        guard manifest.since >= 0, manifest.position >= 0 else {
+            throw InputError("a position is out of bounds")
         }
     }
 }
@@ -144,6 +155,9 @@ public struct VaultPackageReader {
             throw InputError(
                 "\(name) was written by a newer Mneme (format \(manifest.version)). Update this one."
             )
+        }
+        do { try VaultPackage.check(manifest) } catch let error as InputError {
+            throw InputError("\(name), line 1: \(error).")
         }
         (self.lines, self.manifest) = (lines, manifest)
         note(bytes)
@@ -196,16 +210,10 @@ public struct VaultPackageReader {
             return read
         }
         note(bytes)
-        do {
-            if let cube = read.memory {
-                try VaultPackage.check(cube)
-                counts.memories += 1
-            }
-            if let snapshot = read.past?.snapshot { try VaultPackage.check(snapshot) }
-            if let time = read.link?.time, abs(time.timeIntervalSince1970) > 250_000_000_000 {
-                throw InputError("a time is out of bounds")
-            }
-        } catch let error as InputError { throw InputError("\(name), line \(number): \(error).") }
+        do { try VaultPackage.check(read) } catch let error as InputError {
+            throw InputError("\(name), line \(number): \(error).")
+        }
+        if read.memory != nil { counts.memories += 1 }
         counts.erased += read.erased?.count ?? 0
         return read
     }

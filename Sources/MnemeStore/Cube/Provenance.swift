@@ -12,6 +12,15 @@ public struct Provenance: Hashable, Sendable, Codable {
     /// The source of what a text was before something was taken out of it.
     public static let redaction = "redaction"
 
+    /// The source of what another store had kept beside a redacted text. It came from outside, so
+    /// rules of access make no exception for it; erasing the redacted memory erases it as well.
+    public static let importedOriginal = "imported redaction"
+
+    /// Whether it is a text as it was before something was taken out of it.
+    package var isOriginal: Bool {
+        source == Self.redaction || source == Self.importedOriginal
+    }
+
     /// A source, and where in it.
     public init(source: String, reference: String? = nil, part: Int? = nil, parts: Int? = nil) {
         self.source = source

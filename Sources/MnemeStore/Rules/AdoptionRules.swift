@@ -18,9 +18,13 @@ package enum AdoptionRules {
         }
     }
 
-    /// The cube as the owner's: nobody vouches for it here.
+    /// The cube as the owner's: nobody vouches for it here, and it claims no source that only
+    /// Mneme itself may name.
     package static func owned(_ cube: MemCube, by owner: Owner) -> MemCube {
         var cube = cube
+        if cube.provenance.source == Provenance.redaction {
+            cube.provenance.source = Provenance.importedOriginal
+        }
         cube.scope.tenant = owner.tenant
         cube.scope.user = owner.user
         cube.vouchedBy = nil

@@ -117,6 +117,10 @@ package enum LifecycleRules {
         }
         return CubeChange(operation, of: new, at: time) { cube in
             cube.recordedTime = old.recordedTime
+            // Nobody makes an original of another memory, or another memory of an original.
+            if cube.provenance.isOriginal != old.provenance.isOriginal {
+                cube.provenance = old.provenance
+            }
             cube.scope.tenant = owner.tenant
             cube.scope.user = owner.user
             cube.scope.session = old.scope.session

@@ -9,11 +9,11 @@ extension SQLiteMemoryStore {
         _ change: Change,
         _ db: Database
     ) throws -> MemCube {
-        var cube = cube
+        // Before access is asked: what comes from outside gets none by what it says of itself.
+        var cube = AdoptionRules.owned(cube, by: change.owner)
         try confine(&cube, change, isNew: true)
         try AdoptionRules.requireAdoptable(cube)
         try AdoptionRules.requireFree(cube.id, standing(of: cube.id, change.ownerID, db))
-        cube = AdoptionRules.owned(cube, by: change.owner)
         for entry in AdoptionRules.history(
             of: cube, history, owner: change.owner, by: change.caller)
         {
