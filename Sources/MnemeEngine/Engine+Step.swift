@@ -132,19 +132,18 @@ extension Engine {
             ? nil : UnsafeMutableBufferPointer<Float>.allocate(capacity: logits.count)
         defer { original?.deallocate() }
         if let original { _ = original.update(from: logits) }
-        let token: Int32
-        if let allowed = sequence.constraint?.allowed() {
-            guard allowed.contains(where: { $0 != 0 }) else {
+        var allowed: [UInt64]?
+        if sequence.constraint?.isFree == false {
+            allowed = sequence.constraint?.allowed()
+            guard allowed?.contains(where: { $0 != 0 }) == true else {
                 throw EngineError(
                     .invalidRequest,
                     "The model has no tokens for what the schema wants next. Use plain ASCII in names and values."
                 )
             }
-            token = sequence.sampler.next(logits, allowed: allowed)
-            sequence.constraint!.advance(token)
-        } else {
-            token = sequence.sampler.next(logits)
         }
+        let token = sequence.sampler.next(logits, allowed: allowed)
+        sequence.constraint?.advance(token)
         let seconds = sequence.lastToken.map { (now - $0) / .seconds(1) }
         if sequence.lastToken == nil {
             sequence.usage.firstToken = (now - sequence.arrival) / .seconds(1)
@@ -162,7 +161,10 @@ extension Engine {
         sequence.lastToken = now
         sequence.answer.append(token)
         let ends = !sequence.request.ignoresEnd && tokenizer.endTokens.contains(token)
-        if !ends { sequence.held += sequence.text.append(tokenizer.bytes(token)) }
+        if !ends {
+            sequence.held += sequence.text.append(
+                sequence.constraint?.bytes(token) ?? tokenizer.bytes(token))
+        }
         let isLast = ends || sequence.answer.count >= sequence.maxTokens
         if isLast { sequence.held += sequence.text.finish() }
         let (text, stop) = Self.release(&sequence.held, stop: sequence.request.stop, all: isLast)

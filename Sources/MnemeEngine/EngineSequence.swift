@@ -10,7 +10,7 @@ struct EngineSequence {
     let deadline: ContinuousClock.Instant?
     let continuation: AsyncThrowingStream<GenerationEvent, any Error>.Continuation
     var sampler: Sampler
-    var constraint: SchemaConstraint?
+    var constraint: (any TokenConstraint)?
     var session: KVCache.Session?
     /// Whether its blocks come from disk just now.
     var isLoading = false

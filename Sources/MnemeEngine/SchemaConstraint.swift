@@ -2,7 +2,7 @@ package import MnemeModels
 
 /// A vocabulary in the order of its bytes, so that what tokens have in common is looked at once.
 package final class SchemaVocabulary: Sendable {
-    fileprivate let tokenizer: any Tokenizer
+    let tokenizer: any Tokenizer
     fileprivate let all: SortedTokens
     /// Tokens that can stand anywhere inside of a JSON string, as bits, and the others.
     fileprivate let plain: [UInt64]
@@ -29,6 +29,13 @@ package final class SchemaVocabulary: Sendable {
         others = SortedTokens(zip(tokens, isPlain).filter { !$1 }.map { $0.0 })
     }
 
+    /// A bit for each token: set if the token may come next.
+    func mask(_ matcher: some ByteMatcher) -> [UInt64] {
+        var mask = [UInt64](repeating: 0, count: plain.count)
+        all.mark(matcher, &mask)
+        return mask
+    }
+
     fileprivate struct SortedTokens: Sendable {
         var bytes: [UInt8] = []
         var ids: [Int32] = []
@@ -48,7 +55,7 @@ package final class SchemaVocabulary: Sendable {
         }
 
         /// Sets the bits of tokens that may come next.
-        func mark(_ matcher: JSONMatcher, _ mask: inout [UInt64]) {
+        func mark<Matcher: ByteMatcher>(_ matcher: Matcher, _ mask: inout [UInt64]) {
             var states = [matcher], failed = Int.max
             for i in ids.indices {
                 // What failed before fails again where the bytes are the same.

@@ -1,0 +1,28 @@
+/// Says which tokens may come next in an answer: constrained decoding of any form.
+package protocol TokenConstraint: Sendable {
+    /// Whether every token may come next; then ``allowed()`` is not asked.
+    var isFree: Bool { get }
+    /// A bit for each token: set if the token may come next. All clear if the vocabulary cannot go
+    /// on.
+    mutating func allowed() -> [UInt64]
+    /// Takes a token that was allowed.
+    mutating func advance(_ token: Int32)
+    /// The bytes that a token stands for in the answer, where they are not the tokenizer's: names
+    /// of special tokens that are part of a form.
+    func bytes(_ token: Int32) -> [UInt8]?
+}
+
+extension SchemaConstraint: TokenConstraint {
+    package var isFree: Bool { false }
+    package func bytes(_ token: Int32) -> [UInt8]? { nil }
+}
+
+/// Where a text stands within a form, byte by byte.
+package protocol ByteMatcher: Sendable {
+    /// Whether the text may end here.
+    var isComplete: Bool { get }
+    /// Takes a byte; false, and no way is left, if it does not fit.
+    mutating func advance(_ byte: UInt8) -> Bool
+}
+
+extension JSONMatcher: ByteMatcher {}
