@@ -162,7 +162,7 @@ let package = Package(
         .target(name: "MnemeStoreTesting", dependencies: ["MnemeStore"]),
 
         .testTarget(name: "MnemeBaseTests", dependencies: ["MnemeBase"]),
-        .testTarget(name: "MnemeNumericsTests", dependencies: ["MnemeNumerics"]),
+        .testTarget(name: "MnemeNumericsTests", dependencies: ["CMnemeKernels", "MnemeNumerics"]),
         .testTarget(name: "MnemeIndexTests", dependencies: ["MnemeIndex", "MnemeSeal", locks]),
         .testTarget(
             name: "MnemeTests",

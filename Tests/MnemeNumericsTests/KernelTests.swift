@@ -1,3 +1,4 @@
+import CMnemeKernels
 import MnemeNumerics
 import Testing
 
@@ -261,6 +262,27 @@ private func linear(_ x: [Float], _ w: [Float], _ b: [Float], rows: Int, outputs
                 abs(Double(dotProduct(row, query, count: dimension, features: features)) - exact)
                     < 1e-4)
             #expect(abs(Double(scores[i]) - exact) < 0.02 * Double(dimension).squareRoot() + 0.01)
+        }
+    }
+
+    @Test func `a cap leaves instruction sets up to the one it names, and others are not known`() {
+        var names: [String] = []
+        while let name = mnk_cpu_cap_name(names.count) { names.append(String(cString: name)) }
+        #expect(names.first == "portable" && names.last == "amx-emulated" && names.count == Set(names).count)
+        var kept: UInt32 = 0
+        #expect(mnk_cpu_capped("portable", .max, &kept) == 1 && kept == 0)
+        var before: UInt32 = 0
+        for name in names.dropLast() {
+            #expect(mnk_cpu_capped(name, 0x3ff, &kept) == 1)
+            #expect(kept & before == before, "\(name) keeps what the one before it does")
+            before = kept
+            #expect(mnk_cpu_capped(name, 0, &kept) == 1 && kept == 0, "nothing that is not there")
+        }
+        #expect(mnk_cpu_capped("amx-emulated", 0, &kept) == 1)
+        #expect(ProcessorFeatures(rawValue: kept) == .amxEmulated)
+        kept = 7
+        for unknown in ["", "AVX2", "avx-512", "sse", "avx2 "] {
+            #expect(mnk_cpu_capped(unknown, .max, &kept) == 0 && kept == 7)
         }
     }
 
