@@ -3,11 +3,22 @@
 #define MNK_TILES_H
 #include "half.h"
 
-/// Whether codes have four bits, what stands for zero if that is fixed, and bytes of a tile's codes and of all that belongs to it.
-MNK_INLINE int is_narrow(int format) { return format == MNK_Q4 || format == MNK_Z4; }
-MNK_INLINE int zero_of(int format) { return format == MNK_Z4 ? 8 : format == MNK_Z8 ? 128 : 0; }
-MNK_INLINE size_t code_bytes(int format) { return is_narrow(format) ? 256 : format == MNK_Q12 ? 768 : 512; }
-MNK_INLINE size_t tile_bytes(int format) { return code_bytes(format) + (zero_of(format) || format == MNK_Q12 ? 32 : 64); }
+/// How a tile of a format is laid out: 16 columns by 32 of k.
+typedef struct {
+    uint8_t bits;                     // of a code
+    uint8_t zero;                     // the code that stands for zero where that is fixed; else 0, and minima are kept
+    uint16_t code_bytes, scale_bytes; // of a tile: its codes, and its d (and m) as f16
+} tile_format;
+
+/// By the formats' numbers. Kernels are instances for one format each, in which the compiler knows what stands here.
+static const tile_format tile_formats[] = {
+    [MNK_Q4] = {4, 0, 256, 64}, [MNK_Q8] = {8, 0, 512, 64}, [MNK_Q12] = {12, 0, 768, 32},
+    [MNK_Z4] = {4, 8, 256, 32}, [MNK_Z8] = {8, 128, 512, 32},
+};
+MNK_INLINE int is_narrow(int format) { return tile_formats[format].bits == 4; }
+MNK_INLINE int zero_of(int format) { return tile_formats[format].zero; }
+MNK_INLINE size_t code_bytes(int format) { return tile_formats[format].code_bytes; }
+MNK_INLINE size_t tile_bytes(int format) { return code_bytes(format) + tile_formats[format].scale_bytes; }
 
 /// Adds bias and what stands there, and stores sixteen columns of a row.
 MNK_INLINE void finish_tile(const mnk_tiles *g, size_t row, size_t column, const void *sums) {

@@ -66,11 +66,13 @@ package final class WeightMatrix: Sendable {
                 bytes = blockShape(type: type)!.bytes
             pool.run { thread, threads in
                 let range = shareOf(padded / 16, thread, threads)
-                for row in range.lowerBound * 16..<min(outputs, range.upperBound * 16) {
-                    let values = source.advanced(by: row * inputs * bytes),
-                        target = packed.pointer + row / 16 * 16 * inputs + row % 16
-                    for k in 0..<inputs {
-                        dequantize(type: type, values + k * bytes, count: 1, into: target + k * 16)
+                withUnsafeTemporaryAllocation(of: Float.self, capacity: inputs) { values in
+                    for row in range.lowerBound * 16..<min(outputs, range.upperBound * 16) {
+                        dequantize(
+                            type: type, source + row * inputs * bytes, count: inputs,
+                            into: values.baseAddress!)
+                        let target = packed.pointer + row / 16 * 16 * inputs + row % 16
+                        for k in 0..<inputs { target[k * 16] = values[k] }
                     }
                 }
             }

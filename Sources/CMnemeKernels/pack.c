@@ -1,0 +1,123 @@
+// Packs rows of GGUF blocks into tiles for the kernels, and reads rows back from tiles. The layout of tiles is in the header.
+//
+// Types with an affine scale for each 32 weights keep their codes. Others (floats, and types whose scales span 16 weights) are
+// fitted: 12 bits signed for halves, 8 bits between the least and the greatest weight for the rest.
+#include "tiles.h"
+#include "weights.h"
+#include <math.h>
+
+/// Eight bits between the least and the greatest of 32 weights.
+static void affine_fit(const float *y, affine *a) {
+    float low = y[0] == y[0] ? y[0] : 0, high = low;
+    for (int i = 1; i < 32; i++) {
+        low = y[i] < low ? y[i] : low;
+        high = y[i] > high ? y[i] : high;
+    }
+    a->m = float_of_half(half_of(low));
+    a->d = float_of_half(half_of((high - a->m) / 255));
+    float inverse = a->d > 0 ? 1 / a->d : 0;
+    for (int i = 0; i < 32; i++) {
+        float q = (y[i] - a->m) * inverse + 0.5f;
+        // What is no number becomes the least weight.
+        a->q[i] = (uint8_t)(q > 255 ? 255 : q > 0 ? q : 0);
+    }
+}
+
+/// Twelve bits, signed, below the least half that is not lower than all 32.
+static void q12_fit(const float *y, int16_t *q, uint16_t *d) {
+    float highest = 0;
+    for (int i = 0; i < 32; i++) highest = fabsf(y[i]) > highest ? fabsf(y[i]) : highest;
+    *d = half_of(highest);
+    if (float_of_half(*d) < highest && *d < 0x7bff) *d += 1;
+    float inverse = *d ? 2047 / float_of_half(*d) : 0;
+    for (int i = 0; i < 32; i++) {
+        float code = y[i] * inverse;
+        // What is no number becomes zero.
+        q[i] = (int16_t)(code >= 2047 ? 2047 : code <= -2047 ? -2047 : code == code ? lrintf(code) : 0);
+    }
+}
+
+/// Packs rows as MNK_Q12 describes them: of eight codes along k, the last two are spread over the free bits of the other six.
+static void pack_q12(int type, const void *source, size_t k, size_t row_begin, size_t row_end, uint8_t *packed) {
+    size_t blocks = k / 32, codes = code_bytes(MNK_Q12), panel = blocks * tile_bytes(MNK_Q12);
+    for (size_t row = row_begin; row < row_end; row++) {
+        uint8_t *t = packed + row / 16 * panel, *scales = t + blocks * codes;
+        for (size_t b = 0; b < blocks; b++) {
+            float y[32];
+            int16_t q[32];
+            uint16_t d;
+            mnk_dequantize(type, (const uint8_t *)source + (row * k + b * 32) * 2, 32, y);  // two bytes a weight
+            q12_fit(y, q, &d);
+            memcpy(scales + (b * 16 + row % 16) * 2, &d, 2);
+            for (size_t j = 0; j < 4; j++)
+                for (size_t v = 0; v < 3; v++)
+                    for (size_t i = 0; i < 2; i++) {
+                        uint16_t word = (uint16_t)((uint16_t)q[8 * j + 2 * v + i] << 4 | ((uint16_t)q[8 * j + 6 + i] >> 4 * v & 15));
+                        memcpy(t + b * codes + (3 * j + v) * 64 + row % 16 * 4 + i * 2, &word, 2);
+                    }
+        }
+    }
+}
+
+/// Writes the codes and scales of column `n` of a tile of 4 or 8 bits.
+static void put_column(uint8_t *t, int format, size_t n, const affine *a) {
+    size_t codes = code_bytes(format);
+    for (size_t i = 0; i < 32; i++) {
+        if (!is_narrow(format)) {
+            t[i / 4 * 64 + n * 4 + i % 4] = a->q[i];
+        } else {
+            uint8_t *c = t + i / 8 * 64 + n * 4 + i % 4;
+            *c = i / 4 % 2 ? (uint8_t)((*c & 15) | a->q[i] << 4) : (uint8_t)((*c & 0xf0) | a->q[i]);
+        }
+    }
+    uint16_t d = half_of(a->d), m = half_of(a->m);
+    memcpy(t + codes + n * 2, &d, 2);
+    if (!zero_of(format)) memcpy(t + codes + 32 + n * 2, &m, 2);
+}
+
+void mnk_pack_tiles(int type, const void *source, size_t k, size_t row_begin, size_t row_end, void *packed) {
+    const weight_type *w = mnk_weight_type(type);
+    if (!w || w->tiles < 0) return;
+    if (w->tiles == MNK_Q12) {
+        pack_q12(type, source, k, row_begin, row_end, packed);
+        return;
+    }
+    size_t parts = w->weights / 32, tile = tile_bytes(w->tiles);
+    for (size_t row = row_begin; row < row_end; row++) {
+        const uint8_t *blocks = (const uint8_t *)source + row * (k / w->weights) * w->bytes;
+        for (size_t b = 0; b < k / 32; b++) {
+            const uint8_t *block = blocks + b / parts * w->bytes;
+            affine a;
+            if (w->affine) {
+                w->affine(block, (int)(b % parts), &a);
+            } else {
+                float y[256];
+                w->floats(block, 1, y);
+                affine_fit(y + b % parts * 32, &a);
+            }
+            put_column((uint8_t *)packed + (row / 16 * (k / 32) + b) * tile, w->tiles, row % 16, &a);
+        }
+    }
+}
+
+void mnk_tile_row(int format, const void *packed, size_t k, size_t row, float *y) {
+    if (format == MNK_Q12) {
+        const uint8_t *t = (const uint8_t *)packed + row / 16 * (k / 32) * tile_bytes(format), *scales = t + k / 32 * code_bytes(format);
+        for (size_t i = 0; i < k; i++) {
+            float d = half_at(scales + (i / 32 * 16 + row % 16) * 2);
+            y[i] = (float)mnk_q12_code(t + i / 32 * code_bytes(format), row % 16, i % 32) * d * (1.0f / 2047);
+        }
+        return;
+    }
+    size_t tile = tile_bytes(format), codes = code_bytes(format), n = row % 16;
+    for (size_t b = 0; b < k / 32; b++) {
+        const uint8_t *t = (const uint8_t *)packed + (row / 16 * (k / 32) + b) * tile;
+        float d = half_at(t + codes + n * 2), m = zero_of(format) ? 0 : half_at(t + codes + 32 + n * 2);
+        for (size_t i = 0; i < 32; i++) {
+            int q;
+            if (!is_narrow(format)) q = t[i / 4 * 64 + n * 4 + i % 4];
+            else q = t[i / 8 * 64 + n * 4 + i % 4] >> (i / 4 % 2 * 4) & 15;
+            *y++ = d * (float)(q - zero_of(format)) + m;
+        }
+    }
+}

@@ -1,0 +1,15 @@
+// Q5_K: as Q4_K, with 32 bytes of fifth bits before the codes: bit j of byte i is that of weight i of sub-block j.
+#include "weights.h"
+
+static void q5_k_affine(const uint8_t *p, int part, affine *a) {
+    int scale, minimum;
+    scale_of_k4(p + 4, part, &scale, &minimum);
+    a->d = half_at(p) * (float)scale;
+    a->m = -half_at(p + 2) * (float)minimum;
+    const uint8_t *high = p + 16, *q = p + 48 + part / 2 * 32;
+    for (int i = 0; i < 32; i++) {
+        uint8_t low = part & 1 ? q[i] >> 4 : q[i] & 15;
+        a->q[i] = (uint8_t)(low | (high[i] >> part & 1) << 4);
+    }
+}
+const weight_type mnk_weights_q5_k = {13, 256, 176, MNK_Q8, q5_k_affine, NULL, NULL};

@@ -1,0 +1,19 @@
+// Q6_K: 256 weights of six bits in sixteen sub-blocks of 16.
+//
+//   128 bytes of the lower four bits, 64 bytes of the upper two, 16 signed scales, d (f16); w = d·scale·(q − 32)
+#include "weights.h"
+
+static void q6_k_floats(const uint8_t *p, size_t blocks, float *y) {
+    for (; blocks > 0; blocks--, p += 210) {
+        const uint8_t *low = p, *high = p + 128;
+        const int8_t *scales = (const int8_t *)p + 192;
+        float d = half_at(p + 208);
+        for (int n = 0; n < 2; n++, low += 64, high += 32, scales += 8, y += 128)
+            for (int i = 0; i < 128; i++) {
+                int l = i % 32, quarter = i / 32, nibble = quarter < 2 ? low[l + quarter * 32] & 15 : low[l + (quarter - 2) * 32] >> 4;
+                int q = (nibble | (high[l] >> (quarter * 2) & 3) << 4) - 32;
+                y[i] = d * (float)scales[i / 16] * (float)q;
+            }
+    }
+}
+const weight_type mnk_weights_q6_k = {14, 256, 210, MNK_Q8, NULL, q6_k_floats, NULL};
