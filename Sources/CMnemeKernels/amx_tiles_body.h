@@ -1,8 +1,9 @@
-// The product with quantised tiles by AMX, see mnk_tiles. Included twice by amx.c, as amx_body.h is.
+// The product with quantised tiles by AMX, see mnk_tiles. Included twice by amx.c, as amx_body.h
+// is.
 //
-// Sixteen rows meet two column tiles. Tiles 0-3 hold sums of the activations' high and low bytes for the first and the second
-// column tile, 4-5 the high and low bytes of a block of 32, 6-7 the weights' codes, which are packed as AMX wants them. Sums are
-// scaled and added up block by block.
+// Sixteen rows meet two column tiles. Tiles 0-3 hold sums of the activations' high and low bytes
+// for the first and the second column tile, 4-5 the high and low bytes of a block of 32, 6-7 the
+// weights' codes, which are packed as AMX wants them. Sums are scaled and added up block by block.
 {
     size_t blocks = g->k / 32, size = tile_bytes(g->format);
     for (size_t row = 0; row < g->m; row += 16) {

@@ -1,7 +1,8 @@
-// What the files of arm64's kernels share: how functions for its newer instructions are marked, and who offers what.
+// What the files of arm64's kernels share: how functions for its newer instructions are marked, and
+// who offers what.
 //
-// Vectors of vector.h compile to NEON. The kernels here are those where that is not enough: sums of integers. Floats
-// are scaled and added by the same steps as everywhere.
+// Vectors of vector.h compile to NEON. The kernels here are those where that is not enough: sums of
+// integers. Floats are scaled and added by the same steps as everywhere.
 #ifndef MNK_ARM_H
 #define MNK_ARM_H
 #if defined(__aarch64__)
@@ -21,7 +22,8 @@ void mnk_arm_gemm_tiles(uint32_t features, const mnk_tiles *g);
 void mnk_arm_gemm_q12(const mnk_tiles *g);
 void mnk_arm_gemm_int8(uint32_t features, const mnk_gemm *g);
 
-/// Adds the products of eight numbers of a row with the weights of sixteen columns: w[k] holds columns 0-7 and 8-15.
+/// Adds the products of eight numbers of a row with the weights of sixteen columns: w[k] holds
+/// columns 0-7 and 8-15.
 MNK_INLINE void add_eight(int32x4_t s[4], const int16x8_t w[8][2], int16x8_t a) {
 #define STEP(k)                                                        \
     s[0] = vmlal_laneq_s16(s[0], vget_low_s16(w[k][0]), a, k);         \
@@ -32,8 +34,9 @@ MNK_INLINE void add_eight(int32x4_t s[4], const int16x8_t w[8][2], int16x8_t a) 
 #undef STEP
 }
 
-/// What stands at eight numbers of two columns each, for the instructions of i8mm: w[c] holds columns 2c and 2c+1. The
-/// vectors `u` and `v` hold four numbers of each of four columns, those of `v` behind those of `u`.
+/// What stands at eight numbers of two columns each, for the instructions of i8mm: w[c] holds
+/// columns 2c and 2c+1. The vectors `u` and `v` hold four numbers of each of four columns, those of
+/// `v` behind those of `u`.
 MNK_INLINE void pair_columns(uint8x16_t u, uint8x16_t v, uint8x16_t w[2]) {
     uint32x4_t x = vreinterpretq_u32_u8(u), y = vreinterpretq_u32_u8(v);
     w[0] = vreinterpretq_u8_u32(vzip1q_u32(x, y));

@@ -1,11 +1,14 @@
 #include "half.h"
 
-// Groups of 32 halves as codes of 8, 4 or 2 bits with an affine scale: in a block of keys and values a group is one element of a head's
-// keys over 32 positions, and 32 elements of one position's values (KIVI, Liu et al. 2024). Of the groups that are encoded together, those
-// with the widest range can have twice the bits: few elements of the keys make most of the error (Kitty, Xia et al. 2025).
+// Groups of 32 halves as codes of 8, 4 or 2 bits with an affine scale: in a block of keys and
+// values a group is one element of a head's keys over 32 positions, and 32 elements of one
+// position's values (KIVI, Liu et al. 2024). Of the groups that are encoded together, those with
+// the widest range can have twice the bits: few elements of the keys make most of the error (Kitty,
+// Xia et al. 2025).
 //
-// Layout: if some are wide, a bit for each group that says so; then the groups, each with scale and least value as halves and its codes, the
-// first in the lowest bits. Eight codes take as many bytes as a code has bits.
+// Layout: if some are wide, a bit for each group that says so; then the groups, each with scale and
+// least value as halves and its codes, the first in the lowest bits. Eight codes take as many bytes
+// as a code has bits.
 
 enum { WIDTH = 32 };
 // So a head's keys or values of a block are as many groups as a key has elements.
@@ -30,7 +33,8 @@ MNK_INLINE void ends_of(const float *x, float *low, float *high) {
 MNK_INLINE void encode_group(const float *x, int bits, uint8_t *target) {
     float low, high, levels = (float)((1 << bits) - 1);
     ends_of(x, &low, &high);
-    // Codes are of the numbers that are kept. (Cutting ends off for a lesser squared error made perplexity worse.)
+    // Codes are of the numbers that are kept. (Cutting ends off for a lesser squared error made
+    // perplexity worse.)
     uint16_t kept[2] = {half_of((high - low) / levels), half_of(low)};
     float scale = float_of_half(kept[0]), least = float_of_half(kept[1]);
     memcpy(target, kept, sizeof kept);

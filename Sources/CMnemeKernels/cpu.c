@@ -115,7 +115,8 @@ int mnk_cpu_capped(const char *cap, uint32_t features, uint32_t *kept) {
     return 0;
 }
 
-/// Ends the process: a cap that is not understood would measure, or test, something else than was asked for.
+/// Ends the process: a cap that is not understood would measure, or test, something else than was
+/// asked for.
 static void refuse_cap(const char *cap) {
     fprintf(stderr, "Error: MNEME_CPU is '%.40s'. On this kind of processor it can be", cap);
     for (size_t i = 0; i < CAPS; i++) fprintf(stderr, "%s %s", i ? "," : "", caps[i].name);

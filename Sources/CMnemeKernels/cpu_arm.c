@@ -31,7 +31,8 @@ static int has_i8mm(void) { return 0; }
 #endif
 
 uint32_t mnk_arm_features(void) {
-    // NEON and the conversion of halves belong to all of arm64; the CRC-32C to all but its first processors.
+    // NEON and the conversion of halves belong to all of arm64; the CRC-32C to all but its first
+    // processors.
     if (!has_crc()) return 0;
     if (!has_dotprod()) return MNK_NEON;
     return has_i8mm() ? MNK_NEON | MNK_DOTPROD | MNK_I8MM : MNK_NEON | MNK_DOTPROD;
@@ -39,7 +40,8 @@ uint32_t mnk_arm_features(void) {
 
 // MARK: Peak
 
-/// A loop over sixteen sums, each of which `STEP(sum)` adds to; x and y change for all that the compiler knows.
+/// A loop over sixteen sums, each of which `STEP(sum)` adds to; x and y change for all that the
+/// compiler knows.
 #define PEAK(TARGET, name, VECTOR, SUM, STEP)                                                  \
     TARGET static int32_t name(size_t n, VECTOR x, VECTOR y) {                                 \
         SUM s[16], total;                                                                      \

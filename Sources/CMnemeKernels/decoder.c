@@ -91,10 +91,11 @@ MNK_DISPATCH(mnk_move_keys,
 
 // MARK: Attention
 
-// One unit is a group of query heads (those of one key-value head) over a run of tokens: its rows meet the same
-// keys, which are converted once. Keys come in chunks of two blocks, chunks in spans of 512 positions (all beyond the 63rd are one).
-// Each span has sums of its own, which are merged in order: so threads can share a long context, and what
-// comes out depends neither on them nor on the batch.
+// One unit is a group of query heads (those of one key-value head) over a run of tokens: its rows
+// meet the same keys, which are converted once. Keys come in chunks of two blocks, chunks in spans
+// of 512 positions (all beyond the 63rd are one). Each span has sums of its own, which are merged
+// in order: so threads can share a long context, and what comes out depends neither on them nor on
+// the batch.
 enum { CHUNK = 64, SPAN = MNK_SPAN, SPANS = 64, RUN = MNK_SHARING, ROWS = 4 };
 
 MNK_INLINE size_t spans_of(size_t positions) {
@@ -125,7 +126,8 @@ MNK_INLINE size_t block_place(const mnk_decoder_attention *a, size_t block) {
     return (a->table ? (size_t)a->table[block] : block) * a->block_stride;
 }
 
-/// A chunk of one head: its keys as [dim][32] for each of its blocks, its values as rows; NULL where a block is not begun.
+/// A chunk of one head: its keys as [dim][32] for each of its blocks, its values as rows; NULL
+/// where a block is not begun.
 typedef struct {
     const uint16_t *keys[CHUNK / MNK_KV_BLOCK], *values[CHUNK / MNK_KV_BLOCK];
 } kv_chunk;
@@ -141,7 +143,8 @@ MNK_INLINE kv_chunk chunk_of(const mnk_decoder_attention *a, size_t head, size_t
     return c;
 }
 
-/// Floats of a chunk's keys, as [dim][CHUNK], and values, as [CHUNK][dim]. What lies behind the last stays as it was: it is masked.
+/// Floats of a chunk's keys, as [dim][CHUNK], and values, as [CHUNK][dim]. What lies behind the
+/// last stays as it was: it is masked.
 MNK_INLINE void load_chunk(int native, const mnk_decoder_attention *a, const kv_chunk *c, size_t count, float *keys, float *values) {
     for (size_t b = 0; b < CHUNK / MNK_KV_BLOCK && c->keys[b]; b++) {
         for (size_t i = 0; i < a->dim; i++)
@@ -153,8 +156,8 @@ MNK_INLINE void load_chunk(int native, const mnk_decoder_attention *a, const kv_
     }
 }
 
-/// Fetches a line of the chunk that follows; called between other work, as the processor holds few lines in flight. Into the second-level cache:
-/// the first would lose it again.
+/// Fetches a line of the chunk that follows; called between other work, as the processor holds few
+/// lines in flight. Into the second-level cache: the first would lose it again.
 MNK_INLINE void fetch_keys(const kv_chunk *next, size_t i) {
     for (size_t b = 0; next && b < CHUNK / MNK_KV_BLOCK; b++)
         if (next->keys[b]) __builtin_prefetch(next->keys[b] + i * MNK_KV_BLOCK, 0, 2);
@@ -164,7 +167,8 @@ MNK_INLINE void fetch_values(const kv_chunk *next, size_t j, size_t dim) {
     for (size_t i = 0; i < dim; i += 32) __builtin_prefetch(next->values[j / MNK_KV_BLOCK] + j % MNK_KV_BLOCK * dim + i, 0, 2);
 }
 
-/// Scores of ROWS rows against a chunk: of floats, or straight from halves where the chunk meets no other rows.
+/// Scores of ROWS rows against a chunk: of floats, or straight from halves where the chunk meets no
+/// other rows.
 MNK_INLINE void score_rows(int native, const float *q, const float *keys, const kv_chunk *c, const kv_chunk *next, size_t dim, float *scores) {
     f32x16 s[ROWS][CHUNK / 16];
     for (size_t r = 0; r < ROWS; r++)
@@ -218,13 +222,14 @@ MNK_INLINE void add_values(
         }
 }
 
-/// A position that stands for many weighs as much as they did together (RazorAttention's compensation token).
+/// A position that stands for many weighs as much as they did together (RazorAttention's
+/// compensation token).
 MNK_INLINE void weigh_many(const mnk_decoder_attention *a, size_t chunk, float *scores) {
     if (a->many_log > 0 && a->many_row >= chunk && a->many_row < chunk + CHUNK) scores[a->many_row - chunk] += a->many_log;
 }
 
-/// Adds a span's sums to those of the spans before: weighted outputs, weights, and the highest score, which both are relative to.
-/// One instance for all, so that it rounds alike everywhere.
+/// Adds a span's sums to those of the spans before: weighted outputs, weights, and the highest
+/// score, which both are relative to. One instance for all, so that it rounds alike everywhere.
 static __attribute__((noinline)) void merge_row(size_t dim, float *highest, float *total, float *out, float other_highest, float other_total, const float *other) {
     if (other_highest == -INFINITY) return;
     if (*highest == -INFINITY) {
@@ -292,8 +297,9 @@ MNK_INLINE attention_sums sums_in(float *scratch, size_t padded, size_t dim) {
     return s;
 }
 
-/// Attention of `tokens` tokens, whose queries of one key-value head are at q[t] and which stand at places[t], over [first, last).
-/// The chunk behind the last that will be read next is at next_head, next_first, next_last of `after`.
+/// Attention of `tokens` tokens, whose queries of one key-value head are at q[t] and which stand at
+/// places[t], over [first, last). The chunk behind the last that will be read next is at next_head,
+/// next_first, next_last of `after`.
 MNK_INLINE void attend_rows(
     int native, const mnk_decoder_attention *a, size_t head, size_t tokens, const float *const *queries, const size_t *places, size_t first, size_t last,
     const mnk_decoder_attention *after, const attention_unit *next_unit, const attention_sums *sums) {
@@ -436,7 +442,8 @@ MNK_INLINE void mnk_attention_mass_body(uint32_t features, const mnk_decoder_att
             if (from[r] < first) first = from[r];
             if (to[r] > last) last = to[r];
         }
-        // Once for the highest scores and totals, once for the weights: so no row of scores is kept.
+        // Once for the highest scores and totals, once for the weights: so no row of scores is
+        // kept.
         for (int pass = 0; pass < 2; pass++)
             for (size_t chunk = first / CHUNK * CHUNK; chunk < last; chunk += CHUNK) {
                 kv_chunk halves = chunk_of(a, head, chunk, last);

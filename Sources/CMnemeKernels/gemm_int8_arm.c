@@ -1,5 +1,5 @@
-// arm64's product of 8-bit integers: by dot products, by matrix products, and by 16-bit products where a machine has
-// neither.
+// arm64's product of 8-bit integers: by dot products, by matrix products, and by 16-bit products
+// where a machine has neither.
 #include "arm.h"
 
 #if defined(__aarch64__)
@@ -30,7 +30,8 @@ MNK_INLINE void rows_neon(const mnk_gemm *g, size_t row, size_t column, size_t r
     for (size_t i = 0; i < rows; i++) finish16_int8(g, row + i, column, s[i]);
 }
 
-/// Bytes of A are taken as signed ones, 128 less; what that takes from the sums is 128 times those of the columns.
+/// Bytes of A are taken as signed ones, 128 less; what that takes from the sums is 128 times those
+/// of the columns.
 T_DOTPROD MNK_INLINE void rows_dotprod(const mnk_gemm *g, size_t row, size_t column, size_t rows) {
     const int8_t *b = panel_at(g, column);
     int32x4_t s[ROWS][4];
@@ -51,7 +52,8 @@ T_DOTPROD MNK_INLINE void rows_dotprod(const mnk_gemm *g, size_t row, size_t col
     for (size_t i = 0; i < rows; i++) finish16_int8(g, row + i, column, s[i]);
 }
 
-/// One instruction multiplies two rows with two columns; the last of an odd number of rows stands for two.
+/// One instruction multiplies two rows with two columns; the last of an odd number of rows stands
+/// for two.
 T_I8MM MNK_INLINE void rows_i8mm(const mnk_gemm *g, size_t row, size_t column, size_t rows) {
     const int8_t *b = panel_at(g, column);
     const size_t pairs = (rows + 1) / 2;

@@ -1,7 +1,9 @@
-// Products of weights of 12 bits, in tiles of 16 columns by 32 of k (see MNK_Q12), with activations of 15 bits in words.
+// Products of weights of 12 bits, in tiles of 16 columns by 32 of k (see MNK_Q12), with activations
+// of 15 bits in words.
 //
-// The sum of a block's 32 products is exact in 32 bits (at most 32 · 2047 · 16191), and the scales are applied block by block in one
-// order: all paths give the same bits, on every processor and for any number of rows.
+// The sum of a block's 32 products is exact in 32 bits (at most 32 · 2047 · 16191), and the scales
+// are applied block by block in one order: all paths give the same bits, on every processor and for
+// any number of rows.
 #include "arm.h"
 #include "tiles.h"
 #if defined(__x86_64__)
@@ -80,7 +82,8 @@ T_AVX2 static void gemm_avx2(const mnk_tiles *g) {
             }
 }
 
-/// Four vectors of words from three, see MNK_Q12: lane n holds two codes that follow each other along k, of column n.
+/// Four vectors of words from three, see MNK_Q12: lane n holds two codes that follow each other
+/// along k, of column n.
 T_VNNI MNK_INLINE void unpack(const uint8_t *p, __m512i w[4]) {
     const __m512i second = _mm512_set1_epi16(0x0f00), third = _mm512_set1_epi16((int16_t)0xf000);
     __m512i a = _mm512_loadu_si512(p), b = _mm512_loadu_si512(p + 64), c = _mm512_loadu_si512(p + 128);
@@ -98,13 +101,15 @@ T_VNNI MNK_INLINE __m512i two_words(const int16_t *a) {
     return _mm512_set1_epi32(pair);
 }
 
-/// Codes and scales of a tile that comes later. Scales lie apart, so that the processor does not see by itself that they are next.
+/// Codes and scales of a tile that comes later. Scales lie apart, so that the processor does not
+/// see by itself that they are next.
 T_VNNI MNK_INLINE void fetch(const uint8_t *codes, const uint8_t *scales) {
     for (size_t line = 0; line < CODES; line += 64) _mm_prefetch((const char *)(codes + line), _MM_HINT_T1);
     _mm_prefetch((const char *)scales, _MM_HINT_T1);
 }
 
-/// One row: memory is the limit, so that column tiles are read as several streams and the next ones are fetched ahead.
+/// One row: memory is the limit, so that column tiles are read as several streams and the next ones
+/// are fetched ahead.
 T_VNNI MNK_INLINE void streams_vnni(const mnk_tiles *g, size_t column, size_t streams) {
     size_t blocks = g->k / 32, panel = PANEL(blocks);
     const uint8_t *t = codes_at(g, column);

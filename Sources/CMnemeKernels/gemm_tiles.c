@@ -1,4 +1,5 @@
-// Products with weights of 4 and 8 bits: tiles of 16 columns by 32 of k, see mnk_gemm_tiles in the header.
+// Products with weights of 4 and 8 bits: tiles of 16 columns by 32 of k, see mnk_gemm_tiles in the
+// header.
 #include "amx.h"
 #include "arm.h"
 #include "tiles.h"
@@ -44,8 +45,8 @@ static void gemm_tiles_portable(const mnk_tiles *g) { gemm_tiles_body(g); }
 
 #if defined(__x86_64__)
 
-/// Codes of a row's block as 16 words of two 16-bit integers: elements 0 and 2, 1 and 3, 4 and 6, …, as the codes of
-/// weights fall apart into even and odd ones.
+/// Codes of a row's block as 16 words of two 16-bit integers: elements 0 and 2, 1 and 3, 4 and 6,
+/// …, as the codes of weights fall apart into even and odd ones.
 T_AVX2 MNK_INLINE void words_avx2(const int8_t *a, int32_t words[16]) {
     const __m256i order = _mm256_setr_epi8(0, 1, 4, 5, 2, 3, 6, 7, 8, 9, 12, 13, 10, 11, 14, 15, 0, 1, 4, 5, 2, 3, 6, 7, 8, 9, 12, 13, 10, 11, 14, 15);
     for (int half = 0; half < 2; half++) {
@@ -147,7 +148,8 @@ T_VNNI MNK_INLINE __m512 block_product(const __m512i w[8], const int8_t *a, int3
     return _mm512_cvtepi32_ps(_mm512_add_epi32(_mm512_slli_epi32(high, 7), low));
 }
 
-/// `rows` rows of one column tile: the codes are unpacked once for all of them, and those to come are fetched `ahead` bytes ahead.
+/// `rows` rows of one column tile: the codes are unpacked once for all of them, and those to come
+/// are fetched `ahead` bytes ahead.
 T_VNNI MNK_INLINE void rows_vnni(const mnk_tiles *g, size_t row, size_t column, size_t rows, int format, size_t ahead) {
     size_t blocks = g->k / 32, tile = tile_bytes(format);
     const uint8_t *t = (const uint8_t *)g->b + column / 16 * blocks * tile;
@@ -173,8 +175,9 @@ T_VNNI MNK_INLINE void rows_vnni(const mnk_tiles *g, size_t row, size_t column, 
 
 enum { PAIR_ROWS = 6 };
 
-/// `rows` rows of two column tiles, step by step side by side: so many sums grow at once that none waits for the one before it, and each code of a row is
-/// fetched once for both tiles. With `ahead`, the next two tiles are fetched.
+/// `rows` rows of two column tiles, step by step side by side: so many sums grow at once that none
+/// waits for the one before it, and each code of a row is fetched once for both tiles. With
+/// `ahead`, the next two tiles are fetched.
 T_VNNI MNK_INLINE void pair_vnni(const mnk_tiles *g, size_t row, size_t column, size_t rows, int format, int ahead) {
     size_t blocks = g->k / 32, tile = tile_bytes(format);
     const uint8_t *t = (const uint8_t *)g->b + column / 16 * blocks * tile, *u = t + blocks * tile;
@@ -192,7 +195,8 @@ T_VNNI MNK_INLINE void pair_vnni(const mnk_tiles *g, size_t row, size_t column, 
         // A zero of 128 is taken off before what the high halves sum to is moved up by 7 bits.
         for (size_t i = 0; i < rows; i++)
             s[i][0] = s[i][1] = format == MNK_Z8 ? _mm512_set1_epi32(-g->a_total[(row + i) * blocks + b]) : _mm512_setzero_si512();
-        // The high halves first: what they sum to is moved up once, and the low halves go on from there.
+        // The high halves first: what they sum to is moved up once, and the low halves go on from
+        // there.
 #pragma clang loop unroll(full)
         for (int j = 0; j < 16; j++) {
             __m512i w = code_of(t, format, j % 8), v = code_of(u, format, j % 8);
@@ -229,7 +233,8 @@ T_VNNI MNK_INLINE void pair_vnni(const mnk_tiles *g, size_t row, size_t column, 
         for (size_t c = 0; c < 2; c++) finish_tile(g, row + i, column + 16 * c, &acc[i][c]);
 }
 
-/// One row: memory is the limit, so that four column tiles are read as four streams and the next four are fetched ahead.
+/// One row: memory is the limit, so that four column tiles are read as four streams and the next
+/// four are fetched ahead.
 T_VNNI MNK_INLINE void streams_vnni(const mnk_tiles *g, size_t row, size_t column, size_t streams, int format) {
     size_t blocks = g->k / 32, tile = tile_bytes(format);
     const uint8_t *t = (const uint8_t *)g->b + column / 16 * blocks * tile;

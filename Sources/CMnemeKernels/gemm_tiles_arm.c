@@ -1,5 +1,6 @@
-// arm64's products with weights of 4 and 8 bits: by dot products, by matrix products, and by 16-bit products where a
-// machine has neither. The integer sums of a block of 32 are exact, so that all give the portable path's bits.
+// arm64's products with weights of 4 and 8 bits: by dot products, by matrix products, and by 16-bit
+// products where a machine has neither. The integer sums of a block of 32 are exact, so that all
+// give the portable path's bits.
 #include "arm.h"
 #include "tiles.h"
 
@@ -12,7 +13,8 @@ MNK_INLINE const uint8_t *tiles_at(const mnk_tiles *g, size_t column, int format
     return (const uint8_t *)g->b + column / 16 * (g->k / 32) * tile_bytes(format);
 }
 
-/// Scales what a row's block sums to in sixteen columns, and adds it to what the blocks before gave.
+/// Scales what a row's block sums to in sixteen columns, and adds it to what the blocks before
+/// gave.
 MNK_INLINE void add_sums(const mnk_tiles *g, int format, const uint8_t *t, size_t at, const void *sums, f32x16 *acc) {
     const uint16_t *scales = (const uint16_t *)(t + code_bytes(format));
     i32x16 s;
@@ -60,8 +62,8 @@ MNK_INLINE void rows_neon(const mnk_tiles *g, size_t row, size_t column, size_t 
 
 // MARK: Dot products
 
-/// The codes as signed bytes: what 128 stands for is zero then, if they have eight bits. w[j] holds four numbers of
-/// each column.
+/// The codes as signed bytes: what 128 stands for is zero then, if they have eight bits. w[j] holds
+/// four numbers of each column.
 MNK_INLINE void signed_codes(const uint8_t *t, int format, int8x16_t w[8][4]) {
     for (size_t j = 0; j < 8; j++)
         for (size_t c = 0; c < 4; c++) {
@@ -94,7 +96,8 @@ T_DOTPROD MNK_INLINE void rows_dotprod(const mnk_tiles *g, size_t row, size_t co
         signed_codes(t, format, w);
         for (size_t i = 0; i < rows; i++)
             for (size_t c = 0; c < 4; c++) s[i][c] = vdupq_n_s32(0);
-        // The high bytes first: what they sum to is moved up once, and the low bytes go on from there.
+        // The high bytes first: what they sum to is moved up once, and the low bytes go on from
+        // there.
         for (size_t part = 0; part < 4; part++)
             for (size_t i = 0; i < rows; i++) {
                 int8x16_t a = vld1q_s8(codes_of_row(g, row + i, b) + 16 * part);
@@ -130,7 +133,8 @@ MNK_INLINE void paired_codes(const uint8_t *t, int format, uint8x16_t w[4][8]) {
         }
 }
 
-/// One instruction multiplies the codes of two columns with the high and the low bytes of a row, eight of each.
+/// One instruction multiplies the codes of two columns with the high and the low bytes of a row,
+/// eight of each.
 T_I8MM MNK_INLINE void rows_i8mm(const mnk_tiles *g, size_t row, size_t column, size_t rows, int format) {
     size_t blocks = g->k / 32;
     const uint8_t *t = tiles_at(g, column, format);
@@ -166,7 +170,8 @@ T_I8MM MNK_INLINE void rows_i8mm(const mnk_tiles *g, size_t row, size_t column, 
 
 // MARK: Instances
 
-/// One function for each path and format, in which the compiler knows the format and the number of rows.
+/// One function for each path and format, in which the compiler knows the format and the number of
+/// rows.
 #define INSTANCE(TARGET, path, name, format)                                                   \
     TARGET static void gemm_##path##_##name(const mnk_tiles *g) {                              \
         for (size_t column = g->n_begin; column < g->n_end; column += 16)                      \

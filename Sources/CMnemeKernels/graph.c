@@ -51,7 +51,8 @@ MNK_INLINE float scale_of(const uint8_t *record, size_t bytes) {
     return scale;
 }
 
-/// Calls STEP(i, x) with 16 components x, without the scale, for i = 0, 16…; and REST(i, x) with single ones.
+/// Calls STEP(i, x) with 16 components x, without the scale, for i = 0, 16…; and REST(i, x) with
+/// single ones.
 #define EACH_COMPONENT(STEP, REST)                                                                                                          \
     size_t i = 0;                                                                                                                           \
     for (; i + 32 <= dimension; i += 32) {                                                                                                  \
@@ -182,7 +183,8 @@ T_AVX2 static inline __attribute__((always_inline)) int32_t dot_codes_avx2(const
 
 #define TARGET T_VNNI
 #define NAME(x) x##_vnni
-/// VNNI multiplies unsigned by signed bytes; what the shift of the codes adds is 128 times the query's sum.
+/// VNNI multiplies unsigned by signed bytes; what the shift of the codes adds is 128 times the
+/// query's sum.
 T_VNNI static inline __attribute__((always_inline)) int32_t dot_codes_vnni(const uint8_t *row, const int8_t *query, size_t n, int32_t sum) {
     __m512i s = _mm512_setzero_si512(), t = _mm512_setzero_si512();
     size_t i = 0;

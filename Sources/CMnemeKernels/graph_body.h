@@ -1,4 +1,5 @@
-// One instance of the graph's functions: TARGET is the instruction set, NAME(x) names them, DOT(row, query, n, sum) multiplies codes.
+// One instance of the graph's functions: TARGET is the instruction set, NAME(x) names them,
+// DOT(row, query, n, sum) multiplies codes.
 
 TARGET static void NAME(scores)(const uint8_t *records, size_t stride, size_t bytes, const int8_t *query, float scale, const uint32_t *ids,
                                 size_t count, float *scores) {
@@ -16,7 +17,8 @@ TARGET static void NAME(scores)(const uint8_t *records, size_t stride, size_t by
     }
 }
 
-/// Greedy search. With `expansion`, also notes every record whose links were followed in scratch->expanded and sets their number.
+/// Greedy search. With `expansion`, also notes every record whose links were followed in
+/// scratch->expanded and sets their number.
 TARGET static size_t NAME(search)(const mnk_graph *g, const int8_t *query, float scale, size_t beam, const uint64_t *allowed, mnk_graph_scratch *s,
                                   size_t *expansion) {
     const uint32_t followed = 0x80000000u;
@@ -67,8 +69,8 @@ TARGET static size_t NAME(search)(const mnk_graph *g, const int8_t *query, float
                 if (id < g->count && !mark(s->seen, id)) s->gathered[gathered++] = id;
             }
         } else {
-            // Who may not be returned is not compared: its own links are looked at instead, until there are about as
-            // many new ones as a walk without a filter finds.
+            // Who may not be returned is not compared: its own links are looked at instead, until
+            // there are about as many new ones as a walk without a filter finds.
             size_t blocked = 0;
             for (size_t i = 0; i < g->degree; i++) {
                 uint32_t id = load_id(links + i);
@@ -91,8 +93,9 @@ TARGET static size_t NAME(search)(const mnk_graph *g, const int8_t *query, float
     return size;
 }
 
-/// Keeps of `count` candidates, best first, at most `degree`: one is left out if it is nearer to one already kept than to the record,
-/// by the factor alpha. Similarities are inner products of unit vectors, distances 1 − similarity. Returns how many are kept, in place.
+/// Keeps of `count` candidates, best first, at most `degree`: one is left out if it is nearer to
+/// one already kept than to the record, by the factor alpha. Similarities are inner products of
+/// unit vectors, distances 1 − similarity. Returns how many are kept, in place.
 TARGET static size_t NAME(prune)(const mnk_graph *g, uint32_t *ids, float *scores, size_t count, size_t degree, float alpha) {
     const size_t bytes = mnk_code_bytes(g->dimension);
     enum { LIMIT = MNK_EXPANDED + 512 };

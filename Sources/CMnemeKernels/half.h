@@ -1,12 +1,13 @@
-// Half precision in C and in vectors. `native` is a constant of the instance: whether the machine converts halves itself.
+// Half precision in C and in vectors. `native` is a constant of the instance: whether the machine
+// converts halves itself.
 #ifndef MNK_HALF_H
 #define MNK_HALF_H
 #include "vector.h"
 
 /// IEEE 754 binary16 to binary32, exactly: infinities and NaNs stay what they are.
 ///
-/// Exponent and fraction move to their places in a float, whose exponent counts from 127, not 15: 2^112 makes up for that, and
-/// normalises subnormals in the same step.
+/// Exponent and fraction move to their places in a float, whose exponent counts from 127, not 15:
+/// 2^112 makes up for that, and normalises subnormals in the same step.
 MNK_INLINE float float_of_half(uint16_t h) {
     uint32_t bits = (uint32_t)(h & 0x7fff) << 13;
     float x;
@@ -19,8 +20,8 @@ MNK_INLINE float float_of_half(uint16_t h) {
     return h & 0x8000 ? -x : x;
 }
 
-/// To the nearest, ties to even. Never infinite: beyond the range, and for NaNs, it is the largest half of the sign, so that all
-/// halves that the kernels keep are finite.
+/// To the nearest, ties to even. Never infinite: beyond the range, and for NaNs, it is the largest
+/// half of the sign, so that all halves that the kernels keep are finite.
 MNK_INLINE uint16_t half_of(float x) {
     uint32_t u;
     memcpy(&u, &x, 4);
@@ -43,8 +44,8 @@ MNK_INLINE int converts_halves(uint32_t features) { return (features & (MNK_AVX2
 
 typedef _Float16 h16x16 __attribute__((vector_size(32)));
 
-/// Sixteen halves as floats. Finite ones only: infinities and NaNs differ between machines that convert halves themselves and those
-/// that do not, and no kernel stores any.
+/// Sixteen halves as floats. Finite ones only: infinities and NaNs differ between machines that
+/// convert halves themselves and those that do not, and no kernel stores any.
 MNK_INLINE f32x16 load16_half(int native, const uint16_t *p) {
     if (native) {
         h16x16 v;

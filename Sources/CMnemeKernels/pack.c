@@ -1,7 +1,9 @@
-// Packs rows of GGUF blocks into tiles for the kernels, and reads rows back from tiles. The layout of tiles is in the header.
+// Packs rows of GGUF blocks into tiles for the kernels, and reads rows back from tiles. The layout
+// of tiles is in the header.
 //
-// Types with an affine scale for each 32 weights keep their codes. Others (floats, and types whose scales span 16 weights) are
-// fitted: 12 bits signed for halves, 8 bits between the least and the greatest weight for the rest.
+// Types with an affine scale for each 32 weights keep their codes. Others (floats, and types whose
+// scales span 16 weights) are fitted: 12 bits signed for halves, 8 bits between the least and the
+// greatest weight for the rest.
 #include "tiles.h"
 #include "weights.h"
 #include <math.h>
@@ -37,7 +39,8 @@ static void q12_fit(const float *y, int16_t *q, uint16_t *d) {
     }
 }
 
-/// Packs rows as MNK_Q12 describes them: of eight codes along k, the last two are spread over the free bits of the other six.
+/// Packs rows as MNK_Q12 describes them: of eight codes along k, the last two are spread over the
+/// free bits of the other six.
 static void pack_q12(int type, const void *source, size_t k, size_t row_begin, size_t row_end, uint8_t *packed) {
     size_t blocks = k / 32, codes = code_bytes(MNK_Q12), panel = blocks * tile_bytes(MNK_Q12);
     for (size_t row = row_begin; row < row_end; row++) {

@@ -6,8 +6,8 @@
 #include "mneme_kernels.h"
 #include <string.h>
 
-// Products and sums round one by one unless fma16() says otherwise: what a compiler fuses differs between instruction
-// sets, and every path must give the same bits.
+// Products and sums round one by one unless fma16() says otherwise: what a compiler fuses differs
+// between instruction sets, and every path must give the same bits.
 #pragma clang fp contract(off)
 #pragma clang diagnostic ignored "-Wpsabi"
 
@@ -19,7 +19,8 @@
 #define T_VNNI __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c")))
 #define T_AMX __attribute__((target("amx-tile,amx-int8,avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")))
 
-/// Defines `name` as a choice between three instances of `name_body`. In each, the compiler knows the bits of AVX2 and AVX-512.
+/// Defines `name` as a choice between three instances of `name_body`. In each, the compiler knows
+/// the bits of AVX2 and AVX-512.
 #define MNK_DISPATCH(name, PARAMETERS, ARGUMENTS)                                   \
     T_AVX512 static void name##_avx512 PARAMETERS { features |= MNK_AVX2 | MNK_AVX512; name##_body ARGUMENTS; } \
     T_AVX2 static void name##_avx2 PARAMETERS { features |= MNK_AVX2; name##_body ARGUMENTS; }                  \
@@ -30,7 +31,8 @@
         else name##_portable ARGUMENTS;                                             \
     }
 #elif defined(__aarch64__)
-/// Two instances: vectors compile to NEON in both, but only one knows that the machine converts halves.
+/// Two instances: vectors compile to NEON in both, but only one knows that the machine converts
+/// halves.
 #define MNK_DISPATCH(name, PARAMETERS, ARGUMENTS)                                   \
     static void name##_neon PARAMETERS { features |= MNK_NEON; name##_body ARGUMENTS; }                         \
     static void name##_portable PARAMETERS { features &= ~(uint32_t)MNK_NEON; name##_body ARGUMENTS; }          \
@@ -51,7 +53,8 @@ MNK_INLINE f32x16 load16(const float *p) { f32x16 v; memcpy(&v, p, sizeof v); re
 MNK_INLINE void store16(float *p, f32x16 v) { memcpy(p, &v, sizeof v); }
 MNK_INLINE f32x16 splat16(float x) { return (f32x16){x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x}; }
 
-/// a·b + c, rounded once. Without an instruction for it, the C library's fmaf: slow, and the same bits.
+/// a·b + c, rounded once. Without an instruction for it, the C library's fmaf: slow, and the same
+/// bits.
 MNK_INLINE f32x16 fma16(f32x16 a, f32x16 b, f32x16 c) { return __builtin_elementwise_fma(a, b, c); }
 
 MNK_INLINE f32x16 max16(f32x16 a, f32x16 b) {

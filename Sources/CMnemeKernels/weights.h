@@ -1,7 +1,10 @@
-// Types of weights in GGUF files, by ggml's numbers: what a type's file (`weights_*.c`) offers, and the table of all in weights.c.
+// Types of weights in GGUF files, by ggml's numbers: what a type's file (`weights_*.c`) offers, and
+// the table of all in weights.c.
 //
-// A row of a matrix is a run of blocks, each a little-endian structure of 32 or 256 weights (1 for floats). The layouts are
-// those of ggml (https://github.com/ggml-org/ggml/blob/master/src/ggml-common.h). To add a type: its file, and a line of the table.
+// A row of a matrix is a run of blocks, each a little-endian structure of 32 or 256 weights (1 for
+// floats). The layouts are those of ggml
+// (https://github.com/ggml-org/ggml/blob/master/src/ggml-common.h). To add a type: its file, and a
+// line of the table.
 #ifndef MNK_WEIGHTS_H
 #define MNK_WEIGHTS_H
 #include "half.h"
@@ -14,8 +17,9 @@ typedef struct {
     int number;               // ggml's
     uint16_t weights, bytes;  // of a block
     int tiles;                // the format in which matrices of it are packed, MNK_Q4 and so on; -1: not packed
-    // Sub-block `part` (of 32 weights) of a block. NULL where scales do not span 32 weights: such blocks become floats and are
-    // fitted anew. Where the format's zero is fixed (MNK_Z4, MNK_Z8), q counts from that zero.
+    // Sub-block `part` (of 32 weights) of a block. NULL where scales do not span 32 weights: such
+    // blocks become floats and are fitted anew. Where the format's zero is fixed (MNK_Z4, MNK_Z8),
+    // q counts from that zero.
     void (*affine)(const uint8_t *block, int part, affine *a);
     void (*floats)(const uint8_t *p, size_t blocks, float *y);    // all weights of a run of blocks; NULL where `affine` says them
     void (*quantize)(const float *x, size_t blocks, uint8_t *p);  // a run of blocks; NULL for types that are only read
@@ -40,8 +44,9 @@ MNK_INLINE void nibbles_at(const uint8_t *p, uint8_t q[32]) {
     }
 }
 
-/// Scale and minimum `j` of the eight that Q4_K and Q5_K keep in 12 bytes, six bits each: those of the first four in bytes 0-3
-/// and 4-7, those of the others in bytes 8-11 (four bits each) and the upper two bits of bytes 0-7.
+/// Scale and minimum `j` of the eight that Q4_K and Q5_K keep in 12 bytes, six bits each: those of
+/// the first four in bytes 0-3 and 4-7, those of the others in bytes 8-11 (four bits each) and the
+/// upper two bits of bytes 0-7.
 MNK_INLINE void scale_of_k4(const uint8_t *s, int j, int *scale, int *minimum) {
     if (j < 4) {
         *scale = s[j] & 63;

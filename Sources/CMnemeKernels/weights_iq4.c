@@ -1,4 +1,5 @@
-// IQ4_NL: d (f16), 16 bytes of four-bit indices into a table of levels that are not equally far apart; w = d·level.
+// IQ4_NL: d (f16), 16 bytes of four-bit indices into a table of levels that are not equally far
+// apart; w = d·level.
 #include "weights.h"
 
 static const int8_t levels[16] = {-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113};

@@ -1,4 +1,5 @@
-// Q5_K: as Q4_K, with 32 bytes of fifth bits before the codes: bit j of byte i is that of weight i of sub-block j.
+// Q5_K: as Q4_K, with 32 bytes of fifth bits before the codes: bit j of byte i is that of weight i
+// of sub-block j.
 #include "weights.h"
 
 static void q5_k_affine(const uint8_t *p, int part, affine *a) {

@@ -9,7 +9,8 @@ static void q8_0_affine(const uint8_t *p, int part, affine *a) {
     for (int i = 0; i < 32; i++) a->q[i] = (uint8_t)((int8_t)p[2 + i] + 128);
 }
 
-/// d = highest/127, codes rounded to the nearest, as llama.cpp does it. What is no number becomes zero.
+/// d = highest/127, codes rounded to the nearest, as llama.cpp does it. What is no number becomes
+/// zero.
 static void q8_0_quantize(const float *x, size_t blocks, uint8_t *p) {
     for (; blocks > 0; blocks--, x += 32, p += 34) {
         float highest = 0;

@@ -27,11 +27,13 @@ extern "C" {
 
 /// Instruction sets of this machine that passed a self-check. Cached; thread-safe.
 ///
-/// The environment's MNEME_CPU caps them: "portable", "avx2", "avx512", "vnni", and on arm64 "neon", "dotprod", "i8mm" leave
-/// those up to the one named, "amx-emulated" takes AMX's code over emulated tiles (slow). All give the same bits. Another value
-/// ends the process with status 2 and the known names on stderr; an empty one counts as none.
+/// The environment's MNEME_CPU caps them: "portable", "avx2", "avx512", "vnni", and on arm64
+/// "neon", "dotprod", "i8mm" leave those up to the one named, "amx-emulated" takes AMX's code over
+/// emulated tiles (slow). All give the same bits. Another value ends the process with status 2 and
+/// the known names on stderr; an empty one counts as none.
 uint32_t mnk_cpu_features(void);
-/// What the cap of that name leaves of `features`; 0 if this kind of processor knows no such cap, and then `kept` is left alone.
+/// What the cap of that name leaves of `features`; 0 if this kind of processor knows no such cap,
+/// and then `kept` is left alone.
 int mnk_cpu_capped(const char *cap, uint32_t features, uint32_t *kept);
 /// Names of caps from 0 on; NULL behind the last.
 const char *mnk_cpu_cap_name(size_t index);
@@ -41,7 +43,8 @@ const char *mnk_cpu_cap_name(size_t index);
 typedef struct mnk_pool mnk_pool;
 typedef void (*mnk_task)(void *context, size_t index, size_t count);
 
-/// A pool that runs a task on `threads` threads, the caller being one. NULL if threads cannot start.
+/// A pool that runs a task on `threads` threads, the caller being one. NULL if threads cannot
+/// start.
 mnk_pool *mnk_pool_create(size_t threads);
 /// Joins the workers and frees the pool. No task may be running.
 void mnk_pool_destroy(mnk_pool *pool);
@@ -96,8 +99,9 @@ void mnk_layer_norm(uint32_t features, const float *x, const float *gamma, const
 /// Asymmetric 8 bits per row: x/input_scale ≈ scale·(y − zero). input_scale may be NULL.
 void mnk_quantize_rows(uint32_t features, const float *x, size_t rows, size_t columns, const float *input_scale,
                        uint8_t *y, float *scale, int32_t *zero);
-/// Bidirectional multi-head attention of one text: qkv is [tokens][3·heads·dim] (q, k, v), out [tokens][heads·dim].
-/// dim is a multiple of 16, at most 128. `scratch` has mnk_attention_scratch(tokens, dim) floats.
+/// Bidirectional multi-head attention of one text: qkv is [tokens][3·heads·dim] (q, k, v), out
+/// [tokens][heads·dim]. dim is a multiple of 16, at most 128. `scratch` has
+/// mnk_attention_scratch(tokens, dim) floats.
 void mnk_attention(uint32_t features, const float *qkv, size_t tokens, size_t heads, size_t dim,
                    size_t head_begin, size_t head_end, float *out, float *scratch);
 size_t mnk_attention_scratch(size_t tokens, size_t dim);
@@ -107,7 +111,8 @@ void mnk_mean_pool(uint32_t features, const float *x, size_t rows, size_t column
 // MARK: Quantised weights
 
 /// How weights are kept for products: codes of 4 or 8 bits (unsigned) with an affine scale for each
-/// 32 weights of a column, w = d·code + m, or signed ones of 12 bits with w = d/2047·code. A tile is 16 columns by 32 of k:
+/// 32 weights of a column, w = d·code + m, or signed ones of 12 bits with w = d/2047·code. A tile
+/// is 16 columns by 32 of k:
 ///   MNK_Q4: 4 × 64 bytes; byte n·4+i of vector j holds k = 8j+i (low four bits) and 8j+4+i of column n
 ///   MNK_Q8: 8 × 64 bytes; byte n·4+i of vector j holds k = 4j+i of column n
 /// then d[16] and m[16] as f16. Tiles of one column group follow each other along k.
@@ -132,21 +137,25 @@ typedef struct {
     int accumulate;                  // add to C
 } mnk_tiles;
 void mnk_gemm_tiles(uint32_t features, const mnk_tiles *g);
-/// Fifteen bits for each 32 of x: x ≈ scale·word, word = 128·high + low; codes are 32 high and then 32 low bytes, total is the sum of all words,
-/// sum that of what they stand for.
-/// codes or words may be NULL. (With eight bits, as others do it, greedy answers soon leave those of the f32 model.) count is a multiple of 32.
+/// Fifteen bits for each 32 of x: x ≈ scale·word, word = 128·high + low; codes are 32 high and then
+/// 32 low bytes, total is the sum of all words, sum that of what they stand for. codes or words may
+/// be NULL. (With eight bits, as others do it, greedy answers soon leave those of the f32 model.)
+/// count is a multiple of 32.
 void mnk_quantize_blocks(uint32_t features, const float *x, size_t count, int8_t *codes, int16_t *words, float *scale, float *sum, int32_t *total);
 
 /// Weights and bytes of a block of a GGUF type (ggml's number); 0 for types that are not read.
 int mnk_block_shape(int type, size_t *weights, size_t *bytes);
-/// `count` weights as floats; a multiple of the block's weights. Any type that mnk_block_shape knows.
+/// `count` weights as floats; a multiple of the block's weights. Any type that mnk_block_shape
+/// knows.
 void mnk_dequantize(int type, const void *source, size_t count, float *y);
 /// The other way, to F32, F16 or Q8_0 (scale highest/127, codes rounded to the nearest).
 void mnk_quantize(int type, const float *x, size_t count, void *target);
-/// The tile format for a type; -1 for F32, which is kept as it is. Q2_K, Q3_K and Q6_K, whose scales span 16 weights,
-/// are fitted to 8 bits anew, F16 and BF16 to 12 (to 1/4094 of the highest of 32); all others keep their codes.
+/// The tile format for a type; -1 for F32, which is kept as it is. Q2_K, Q3_K and Q6_K, whose
+/// scales span 16 weights, are fitted to 8 bits anew, F16 and BF16 to 12 (to 1/4094 of the highest
+/// of 32); all others keep their codes.
 int mnk_tile_format(int type);
-/// Packs rows [row_begin, row_end) of W[n][k] from GGUF blocks into tiles. k is a multiple of the block.
+/// Packs rows [row_begin, row_end) of W[n][k] from GGUF blocks into tiles. k is a multiple of the
+/// block.
 void mnk_pack_tiles(int type, const void *source, size_t k, size_t row_begin, size_t row_end, void *packed);
 /// One row of W from tiles.
 void mnk_tile_row(int format, const void *packed, size_t k, size_t row, float *y);
@@ -155,9 +164,11 @@ void mnk_tile_row(int format, const void *packed, size_t k, size_t row, float *y
 
 /// y (+)= x/√(mean(x²) + eps)·weight for each row of n; x may be y. n is a multiple of 16.
 void mnk_rms_norm(uint32_t features, const float *x, const float *weight, float eps, size_t rows, size_t n, int accumulate, float *y);
-/// Rotates the first 2·half elements of each of `heads` heads of `dim` at x: pairs (2i, 2i+1) if interleaved, else (i, i+half).
+/// Rotates the first 2·half elements of each of `heads` heads of `dim` at x: pairs (2i, 2i+1) if
+/// interleaved, else (i, i+half).
 void mnk_rope(float *x, size_t heads, size_t dim, size_t half, const float *cosine, const float *sine, int interleaved);
-/// gate = SiLU(gate)·up, or GELU(gate)·up in its tanh form (Hendrycks and Gimpel 2016). count is a multiple of 16.
+/// gate = SiLU(gate)·up, or GELU(gate)·up in its tanh form (Hendrycks and Gimpel 2016). count is a
+/// multiple of 16.
 void mnk_gate(uint32_t features, float *gate, const float *up, size_t count, int gelu);
 /// x = cap·tanh(x/cap) (Gemma 2). count is a multiple of 16.
 void mnk_soft_cap(uint32_t features, float *x, size_t count, float cap);
@@ -166,24 +177,29 @@ void mnk_to_half(uint32_t features, const float *x, size_t count, uint16_t *y);
 
 /// Positions of a block of keys and values.
 enum { MNK_KV_BLOCK = 32 };
-/// One position's keys to halves, each a block's length behind the one before. count is a multiple of 16.
+/// One position's keys to halves, each a block's length behind the one before. count is a multiple
+/// of 16.
 void mnk_store_keys(uint32_t features, const float *x, size_t count, uint16_t *y);
 
-/// Copies `count` positions' keys from position `from` of a block to position `to` of another, each pair turned by its angle: what
-/// was computed at one place is then as if at another (RoPE, Su et al. 2021). Elements beyond 2·half are not turned.
+/// Copies `count` positions' keys from position `from` of a block to position `to` of another, each
+/// pair turned by its angle: what was computed at one place is then as if at another (RoPE, Su et
+/// al. 2021). Elements beyond 2·half are not turned.
 void mnk_move_keys(uint32_t features, const uint16_t *source, size_t from, uint16_t *target, size_t to, size_t count, size_t heads, size_t dim,
                    size_t half, const float *cosine, const float *sine, int interleaved);
 
-/// Causal attention of new tokens over one sequence's keys and values, in one pass with a running maximum.
-/// Query t stands at position + t and sees the positions up to its own, at most `window` of them (0: all).
-/// Query heads share key-value heads in groups (GQA). dim is a multiple of 16, at most MNK_MAX_HEAD.
+/// Causal attention of new tokens over one sequence's keys and values, in one pass with a running
+/// maximum. Query t stands at position + t and sees the positions up to its own, at most `window`
+/// of them (0: all). Query heads share key-value heads in groups (GQA). dim is a multiple of 16, at
+/// most MNK_MAX_HEAD.
 enum { MNK_MAX_HEAD = 512 };
 typedef struct {
     const float *q;                    // row t at q + t·ldq, head h at h·dim
     size_t ldq;
     // f16, in blocks of MNK_KV_BLOCK positions. Of position p, head h, element i, the key is at
-    // block·block_stride + (h·dim + i)·MNK_KV_BLOCK + p mod MNK_KV_BLOCK (so that neighbours are read together), the value at
-    // block·block_stride + (h·MNK_KV_BLOCK + p mod MNK_KV_BLOCK)·dim + i: a head's part of a block is one piece. The block is p / MNK_KV_BLOCK, or what the table says of it.
+    // block·block_stride + (h·dim + i)·MNK_KV_BLOCK + p mod MNK_KV_BLOCK (so that neighbours are
+    // read together), the value at block·block_stride + (h·MNK_KV_BLOCK + p mod MNK_KV_BLOCK)·dim +
+    // i: a head's part of a block is one piece. The block is p / MNK_KV_BLOCK, or what the table
+    // says of it.
     const uint16_t *keys, *values;
     size_t block_stride;
     const int32_t *table;
@@ -200,20 +216,22 @@ typedef struct {
 } mnk_decoder_attention;
 /// Positions of a span, and sequences that can share one reading of it.
 enum { MNK_SPAN = 512, MNK_SHARING = 16 };
-/// Work comes in mnk_decoder_units() units, which threads can share; scratch has mnk_decoder_scratch() floats.
-/// With partials, units are smaller, and mnk_merge_partials() over all key-value heads ends the work when all are done. What comes
-/// out is the same (flash decoding, Dao et al. 2023). mnk_decoder_partials() is 0 where that would not help.
+/// Work comes in mnk_decoder_units() units, which threads can share; scratch has
+/// mnk_decoder_scratch() floats. With partials, units are smaller, and mnk_merge_partials() over
+/// all key-value heads ends the work when all are done. What comes out is the same (flash decoding,
+/// Dao et al. 2023). mnk_decoder_partials() is 0 where that would not help.
 size_t mnk_decoder_partials(const mnk_decoder_attention *a);
-/// One span of what `count` sequences, of one token each, have in common: its keys and values are read once for all, and what each row
-/// sums up is the same as alone (ChunkAttention, Ye et al. 2024; RelayAttention, Zhu et al. 2024). No window; all stand behind the span.
+/// One span of what `count` sequences, of one token each, have in common: its keys and values are
+/// read once for all, and what each row sums up is the same as alone (ChunkAttention, Ye et al.
+/// 2024; RelayAttention, Zhu et al. 2024). No window; all stand behind the span.
 void mnk_attend_shared(uint32_t features, const mnk_decoder_attention *const *members, size_t count, size_t span, size_t head_begin, size_t head_end,
                        float *scratch);
 void mnk_merge_partials(const mnk_decoder_attention *a, size_t head_begin, size_t head_end);
 size_t mnk_decoder_units(const mnk_decoder_attention *a);
 size_t mnk_decoder_scratch(size_t heads, size_t kv_heads, size_t dim);
 void mnk_attend(uint32_t features, const mnk_decoder_attention *a, size_t unit_begin, size_t unit_end, float *scratch);
-/// Adds to mass[p], for each position p, the weight that the last `last_tokens` tokens give it: summed over them and the query heads of
-/// one key-value head. Outputs are not looked at.
+/// Adds to mass[p], for each position p, the weight that the last `last_tokens` tokens give it:
+/// summed over them and the query heads of one key-value head. Outputs are not looked at.
 void mnk_attention_mass(uint32_t features, const mnk_decoder_attention *a, size_t head, size_t last_tokens, float *mass);
 
 // MARK: Vectors
@@ -222,12 +240,14 @@ float mnk_dot_f32(uint32_t features, const float *a, const float *b, size_t n);
 
 // MARK: Proximity graph
 
-/// Vectors as 8-bit codes, each with the ids of some near ones: a single-layer graph, searched greedily and built by insertion with
-/// robust pruning (Vamana, Subramanya et al. 2019; fresh inserts and deletes, Singh et al. 2021).
+/// Vectors as 8-bit codes, each with the ids of some near ones: a single-layer graph, searched
+/// greedily and built by insertion with robust pruning (Vamana, Subramanya et al. 2019; fresh
+/// inserts and deletes, Singh et al. 2021).
 ///
-/// Record i, at records + i·stride (a multiple of 64): codes[padded dimension], unsigned, 128 standing for 0; float scale;
-/// uint32 reserved; uint32 ids[degree], MNK_NONE where there is none. One writer may run beside any number of readers, and
-/// mnk_graph_insert on different slots beside each other: ids are read and written atomically, changed under one of `locks`.
+/// Record i, at records + i·stride (a multiple of 64): codes[padded dimension], unsigned, 128
+/// standing for 0; float scale; uint32 reserved; uint32 ids[degree], MNK_NONE where there is none.
+/// One writer may run beside any number of readers, and mnk_graph_insert on different slots beside
+/// each other: ids are read and written atomically, changed under one of `locks`.
 enum { MNK_GRAPH_LOCKS = 4096 };
 #define MNK_NONE 0xffffffffu
 typedef struct {
@@ -256,23 +276,26 @@ size_t mnk_graph_stride(size_t dimension, size_t degree);
 size_t mnk_code_bytes(size_t dimension);
 /// Signed codes, padded to mnk_code_bytes() with zeros; returns the scale.
 float mnk_encode_query(const float *x, size_t dimension, int8_t *codes);
-/// Unsigned codes and scale into a record, and the next four bits of each component into residual[(dimension + 1)/2]
-/// (x ≈ scale·(code − 128 + (bits + ½)/16 − ½); even components in the low halves). residual may be NULL.
+/// Unsigned codes and scale into a record, and the next four bits of each component into
+/// residual[(dimension + 1)/2] (x ≈ scale·(code − 128 + (bits + ½)/16 − ½); even components in the
+/// low halves). residual may be NULL.
 void mnk_encode_record(const float *x, size_t dimension, uint8_t *record, uint8_t *residual);
 /// Adds the vector of a record, to 12 bits.
 void mnk_add_record(uint32_t features, const uint8_t *record, const uint8_t *residual, size_t dimension, float *sum);
 /// Inner product of a float vector and a record, to 12 bits.
 float mnk_refine(uint32_t features, const float *query, const uint8_t *record, const uint8_t *residual, size_t dimension);
 
-/// The `beam` best for a query; scores are inner products to 8 bits. Returns how many stand in scratch->ids, best first; the dead
-/// are left out. With `allowed` (a bit for each id), only those are compared and returned, and the walk passes through others to
-/// their neighbours (ACORN, Patel et al. 2024).
+/// The `beam` best for a query; scores are inner products to 8 bits. Returns how many stand in
+/// scratch->ids, best first; the dead are left out. With `allowed` (a bit for each id), only those
+/// are compared and returned, and the walk passes through others to their neighbours (ACORN, Patel
+/// et al. 2024).
 size_t mnk_graph_search(uint32_t features, const mnk_graph *g, const int8_t *codes, float scale, size_t beam, const uint64_t *allowed,
                         mnk_graph_scratch *scratch);
-/// Links the record at `slot`, whose codes are in place, with at most `degree` others found by a search of width `beam`.
-/// alpha > 1 keeps longer links.
+/// Links the record at `slot`, whose codes are in place, with at most `degree` others found by a
+/// search of width `beam`. alpha > 1 keeps longer links.
 void mnk_graph_insert(uint32_t features, const mnk_graph *g, uint32_t slot, size_t beam, float alpha, mnk_graph_scratch *scratch);
-/// Replaces links of `slot` to the dead by links to what those led to. Returns how many links it has then, or -1 if none led to the dead.
+/// Replaces links of `slot` to the dead by links to what those led to. Returns how many links it
+/// has then, or -1 if none led to the dead.
 int mnk_graph_repair(uint32_t features, const mnk_graph *g, uint32_t slot, float alpha, mnk_graph_scratch *scratch);
 /// A record without links.
 void mnk_clear_links(uint8_t *record, size_t dimension, size_t degree);
@@ -285,15 +308,16 @@ void mnk_graph_scores(uint32_t features, const uint8_t *records, size_t stride, 
 
 // MARK: Codecs of keys and values
 
-/// Groups of 32 halves as codes of 8, 4 or 2 bits: w = least + scale·code; the `wide` groups (of at most 4 bits) whose range is widest have
-/// twice the bits. See codec.c for the layout.
+/// Groups of 32 halves as codes of 8, 4 or 2 bits: w = least + scale·code; the `wide` groups (of at
+/// most 4 bits) whose range is widest have twice the bits. See codec.c for the layout.
 size_t mnk_encoded_bytes(int bits, size_t groups, size_t wide);
 void mnk_encode_groups(uint32_t features, int bits, const uint16_t *source, size_t groups, size_t wide, uint8_t *target);
 void mnk_decode_groups(uint32_t features, int bits, const uint8_t *source, size_t groups, size_t wide, uint16_t *target);
 
 // MARK: Checksums
 
-/// CRC-32C (RFC 3720) of each quarter of `bytes`: a quarter is a multiple of 8, the last takes the rest.
+/// CRC-32C (RFC 3720) of each quarter of `bytes`: a quarter is a multiple of 8, the last takes the
+/// rest.
 void mnk_checksum(uint32_t features, const void *source, size_t bytes, uint32_t out[4]);
 
 // MARK: Measurement
@@ -301,7 +325,8 @@ void mnk_checksum(uint32_t features, const void *source, size_t bytes, uint32_t 
 /// Runs the machine's best f32 (kind 0) or int8 (kind 1) multiply-add loop and
 /// returns the operations done (0 where there is none): the denominator of a share of the peak.
 double mnk_peak_operations(uint32_t features, int kind, size_t iterations);
-/// Reads `bytes` (a multiple of 256) in four streams and returns something that depends on all: for bandwidth.
+/// Reads `bytes` (a multiple of 256) in four streams and returns something that depends on all: for
+/// bandwidth.
 uint32_t mnk_read_memory(uint32_t features, const void *source, size_t bytes);
 
 #ifdef __cplusplus

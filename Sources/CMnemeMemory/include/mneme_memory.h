@@ -7,9 +7,11 @@
 /// Whether the system holds memory for any of these bytes; 0 where it cannot say.
 int mnm_memory_file_holds(int file, size_t offset, size_t bytes);
 
-/// A file of `bytes` that lies in memory only and goes with its descriptor. -1 and errno on failure.
+/// A file of `bytes` that lies in memory only and goes with its descriptor. -1 and errno on
+/// failure.
 int mnm_memory_file(size_t bytes);
-/// Gives the pages of a part back to the system; reading them gives zeros. 0, or -1 where the system cannot (then they stay).
+/// Gives the pages of a part back to the system; reading them gives zeros. 0, or -1 where the
+/// system cannot (then they stay).
 int mnm_memory_file_release(int file, size_t offset, size_t bytes);
 
 #endif
