@@ -1,11 +1,19 @@
+// AMX (Advanced Matrix Extensions): eight tile registers of 16 rows of 64 bytes, and an instruction
+// that multiplies two and adds to a third.
+//
+// The products are written once, over macros for tile operations (amx_body.h, amx_tiles_body.h),
+// and compiled twice: with the instructions, and with the emulation below, which runs anywhere.
+
 #include "amx.h"
 #include "tiles.h"
 
+/// A tile register in memory, of the rows and bytes a row that were configured.
 typedef struct {
     uint8_t bytes[16][64];
     size_t rows, width;
 } emulated_tile;
 
+/// TILELOADD and TILESTORED: rows that lie `stride` bytes apart.
 static void emulated_load(emulated_tile *t, const void *source, size_t stride) {
     for (size_t r = 0; r < t->rows; r++) memcpy(t->bytes[r], (const char *)source + r * stride, t->width);
 }
@@ -13,6 +21,7 @@ static void emulated_store(const emulated_tile *t, void *target, size_t stride) 
     for (size_t r = 0; r < t->rows; r++) memcpy((char *)target + r * stride, t->bytes[r], t->width);
 }
 
+/// TDPBUSD: c[i][j] += Σ a[i][4k+q]·b[k][4j+q], unsigned a, signed b.
 static void emulated_dot_int8(emulated_tile *c, const emulated_tile *a, const emulated_tile *b) {
     for (size_t i = 0; i < c->rows; i++)
         for (size_t j = 0; j < 16; j++) {
@@ -25,7 +34,7 @@ static void emulated_dot_int8(emulated_tile *c, const emulated_tile *a, const em
         }
 }
 
-/// Signed a, unsigned b.
+/// TDPBSUD: as above, signed a, unsigned b.
 static void emulated_dot_signed(emulated_tile *c, const emulated_tile *a, const emulated_tile *b) {
     for (size_t i = 0; i < c->rows; i++)
         for (size_t j = 0; j < 16; j++) {
@@ -38,6 +47,7 @@ static void emulated_dot_signed(emulated_tile *c, const emulated_tile *a, const 
         }
 }
 
+// Emulated operations on tiles[t].
 #define TILE_ZERO(t) memset(tiles[t].bytes, 0, sizeof tiles[t].bytes)
 #define TILE_LOAD(t, p, stride) emulated_load(&tiles[t], p, stride)
 #define TILE_STORE(t, p, stride) emulated_store(&tiles[t], p, stride)
@@ -79,6 +89,7 @@ void mnk_amx_tiles_emulated(const mnk_tiles *g) {
 #if defined(__x86_64__)
 #include <immintrin.h>
 
+/// The operand of LDTILECFG: palette 1, and for each tile its rows and bytes a row.
 typedef struct {
     uint8_t palette, start_row, reserved[14];
     uint16_t bytes_per_row[16];
@@ -86,6 +97,7 @@ typedef struct {
 } tile_configuration;
 _Static_assert(sizeof(tile_configuration) == 64, "LDTILECFG reads 64 bytes");
 
+/// Shapes of mnk_amx_gemm: `upper` and `lower` rows of A and C, whole tiles of B.
 T_AMX static void configure(size_t upper, size_t lower) {
     tile_configuration c = {.palette = 1};
     for (int t = 0; t < 8; t++) {
@@ -96,6 +108,7 @@ T_AMX static void configure(size_t upper, size_t lower) {
     _tile_loadconfig(&c);
 }
 
+/// Shapes of mnk_amx_tiles: A is 32 bytes wide, one block along k, and B has 8 rows of four.
 T_AMX static void configure_blocks(size_t rows) {
     tile_configuration c = {.palette = 1};
     for (int t = 0; t < 8; t++) {
@@ -105,6 +118,7 @@ T_AMX static void configure_blocks(size_t rows) {
     _tile_loadconfig(&c);
 }
 
+// The operations as instructions; tiles are named by constants.
 #define TILE_ZERO(t) _tile_zero(t)
 #define TILE_LOAD(t, p, stride) _tile_loadd(t, p, stride)
 #define TILE_STORE(t, p, stride) _tile_stored(t, p, stride)

@@ -5,6 +5,7 @@
 // A panel of packed B is one column of B tiles, 1 KiB each.
 {
     for (size_t row = 0; row < g->m; row += 32) {
+        // Up to 32 rows: 16 in the upper tiles, the rest in the lower.
         size_t upper = g->m - row < 16 ? g->m - row : 16;
         size_t lower = g->m - row - upper < 16 ? g->m - row - upper : 16;
         TILE_CONFIGURE(upper, lower);
@@ -23,6 +24,7 @@
                 if (lower) TILE_DOT_INT8(2, 5, 6);
                 if (lower && wide) TILE_DOT_INT8(3, 5, 7);
             }
+            // The sums leave the tiles by memory, as no instruction moves them to vectors.
             int32_t block[32][32] __attribute__((aligned(64)));
             TILE_STORE(0, &block[0][0], 128);
             if (wide) TILE_STORE(1, &block[0][16], 128);

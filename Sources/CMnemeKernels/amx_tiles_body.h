@@ -20,6 +20,7 @@
                 int32_t sums[4][16][16] __attribute__((aligned(64)));
                 for (int c = 0; c < columns; c++) {
                     t[c] = codes[c] = (const uint8_t *)g->b + ((column / 16 + (size_t)c) * blocks + b) * size;
+                    // Codes of four bits become bytes: AMX multiplies nothing smaller.
                     if (!is_narrow(g->format)) continue;
                     for (size_t j = 0; j < 4; j++)
                         for (size_t i = 0; i < 64; i++) {
@@ -33,6 +34,7 @@
                 TILE_LOAD(6, codes[0], 64);
                 TILE_ZERO(0);
                 TILE_ZERO(1);
+                // High bytes and low bytes apart; add_block() puts 128·high + low together.
                 TILE_DOT_SIGNED(0, 4, 6);
                 TILE_DOT_SIGNED(1, 5, 6);
                 TILE_STORE(0, &sums[0][0][0], 64);

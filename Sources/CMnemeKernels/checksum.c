@@ -1,3 +1,8 @@
+// CRC-32C (Castagnoli, as in RFC 3720) of the four quarters of a buffer: checksums of KV blocks.
+//
+// Processors have an instruction for it that takes eight bytes and three cycles; four quarters side
+// by side hide the wait, where one CRC of all would not. A changed byte changes one of the four.
+
 #include "mneme_kernels.h"
 #include "vector.h"
 
@@ -35,6 +40,8 @@ __attribute__((target("sse4.2"))) static void streams_sse(const uint8_t *p, size
 __attribute__((target("crc"))) static void streams_arm(const uint8_t *p, size_t quarter, uint32_t *crc) { FOUR_STREAMS(__crc32cd) }
 #endif
 
+/// Complexity: one pass, eight bytes a step where there is an instruction; else a table of 16, a
+/// nibble a step.
 void mnk_checksum(uint32_t features, const void *source, size_t bytes, uint32_t out[4]) {
     const uint8_t *p = source;
     size_t quarter = bytes / 4 / 8 * 8;

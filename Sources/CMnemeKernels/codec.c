@@ -14,9 +14,12 @@ enum { WIDTH = 32 };
 // So a head's keys or values of a block are as many groups as a key has elements.
 _Static_assert(WIDTH == MNK_KV_BLOCK, "A group is one element of a block's keys.");
 
+/// Bytes of a group: scale and least value as halves, then its codes; and of the bits that say
+/// which groups are wide.
 MNK_INLINE size_t group_bytes(int bits) { return 4 + WIDTH * (size_t)bits / 8; }
 MNK_INLINE size_t mask_bytes(size_t groups, size_t wide) { return wide ? (groups + 7) / 8 : 0; }
 
+/// The mask, then narrow and wide groups in their order.
 size_t mnk_encoded_bytes(int bits, size_t groups, size_t wide) {
     return mask_bytes(groups, wide) + (groups - wide) * group_bytes(bits) + wide * group_bytes(2 * bits);
 }
@@ -30,6 +33,7 @@ MNK_INLINE void ends_of(const float *x, float *low, float *high) {
     }
 }
 
+/// Codes of one group, rounded to the nearest level. NaNs take the first level.
 MNK_INLINE void encode_group(const float *x, int bits, uint8_t *target) {
     float low, high, levels = (float)((1 << bits) - 1);
     ends_of(x, &low, &high);
@@ -50,6 +54,8 @@ MNK_INLINE void encode_group(const float *x, int bits, uint8_t *target) {
     }
 }
 
+/// Two passes: ranges first, as which groups are wide depends on all. Complexity: groups²
+/// comparisons where some are wide; a head's part of a block has at most 512.
 MNK_INLINE void mnk_encode_groups_body(uint32_t features, int bits, const uint16_t *source, size_t groups, size_t wide, uint8_t *target) {
     int native = converts_halves(features);
     uint8_t *mask = target;
@@ -80,6 +86,7 @@ MNK_INLINE void mnk_encode_groups_body(uint32_t features, int bits, const uint16
 MNK_DISPATCH(mnk_encode_groups, (uint32_t features, int bits, const uint16_t *source, size_t groups, size_t wide, uint8_t *target),
              (features, bits, source, groups, wide, target))
 
+/// Reads within mnk_encoded_bytes() whatever the bytes say.
 MNK_INLINE void mnk_decode_groups_body(uint32_t features, int bits, const uint8_t *source, size_t groups, size_t wide, uint16_t *target) {
     int native = converts_halves(features);
     const uint8_t *mask = source;

@@ -1,3 +1,10 @@
+// Instruction sets: what the processor has and the system lets programs use, what MNEME_CPU leaves
+// of it, and loops that measure the peak.
+//
+// A set counts only if all sets that its kernels build on are there, and if the system saves its
+// registers (XGETBV). AMX must besides give the emulation's results, bit by bit: a machine may
+// announce it and not compute it.
+
 #define _GNU_SOURCE
 #include "mneme_kernels.h"
 #include "amx.h"
@@ -17,8 +24,11 @@
 #endif
 
 #if defined(__x86_64__)
+/// XCR0: the register states that the system saves. Bits 1-2: SSE and AVX, 5-7: AVX-512, 17-18:
+/// AMX.
 __attribute__((target("xsave"))) static uint64_t enabled_state(void) { return _xgetbv(0); }
 
+/// Instruction sets by CPUID leaves 1 and 7, each with those that it builds on.
 static uint32_t detect(void) {
     uint32_t a, b, c, d, features = 0;
     if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & bit_OSXSAVE)) return 0;
@@ -45,6 +55,7 @@ static uint32_t detect(void) {
 #if defined(__x86_64__)
 /// One product of 33 × 48 × 128 must equal the emulated tiles, or AMX is not used.
 static int amx_agrees(void) {
+    // Sizes that leave parts of tiles empty: a row more than two tiles, three column tiles.
     enum { M = 33, N = 48, K = 128 };
     static const float zeros[N];
     float scale[N], row_scale[M], c[M * N], reference[M * N];
@@ -125,6 +136,7 @@ static void refuse_cap(const char *cap) {
 }
 
 uint32_t mnk_cpu_features(void) {
+    // Threads may detect at the same time: they find the same.
     static _Atomic uint32_t cached = 0;  // bit 31: detected
     uint32_t features = atomic_load_explicit(&cached, memory_order_acquire);
     if (features) return features & 0x7fffffffu;
@@ -143,6 +155,8 @@ uint32_t mnk_cpu_features(void) {
 // MARK: Peak
 
 #if defined(__x86_64__)
+/// Sixteen independent sums keep both units busy: a multiply-add takes four or five cycles, and one
+/// or two begin in each. What the loops return is used, so that they are not optimised away.
 __attribute__((target("avx512f,avx512vnni"))) static float peak_int8(size_t n) {
     __m512i s[16], x = _mm512_set1_epi32(0x01010101), y = x;
     for (int j = 0; j < 16; j++) s[j] = _mm512_setzero_si512();
@@ -189,6 +203,8 @@ __attribute__((target("amx-tile,amx-int8,avx512f"))) static void peak_amx(size_t
 }
 #endif
 
+/// Loops of the fastest instruction that `features` allows; operations count a multiply and an add
+/// as two.
 double mnk_peak_operations(uint32_t features, int kind, size_t iterations) {
     double n = (double)iterations;
 #if defined(__x86_64__)

@@ -12,10 +12,12 @@
 #endif
 
 #if defined(__linux__)
+/// Linux tells features in the auxiliary vector.
 static int has_crc(void) { return (getauxval(AT_HWCAP) & HWCAP_CRC32) != 0; }
 static int has_dotprod(void) { return (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0; }
 static int has_i8mm(void) { return (getauxval(AT_HWCAP2) & HWCAP2_I8MM) != 0; }
 #elif defined(__APPLE__)
+/// Apple's systems tell features by name; a name that they do not know means no.
 static int has(const char *name) {
     int value = 0;
     size_t size = sizeof value;
@@ -25,6 +27,7 @@ static int has_crc(void) { return has("hw.optional.armv8_crc32"); }
 static int has_dotprod(void) { return has("hw.optional.arm.FEAT_DotProd"); }
 static int has_i8mm(void) { return has("hw.optional.arm.FEAT_I8MM"); }
 #else
+/// Elsewhere nothing is known: the portable path.
 static int has_crc(void) { return 0; }
 static int has_dotprod(void) { return 0; }
 static int has_i8mm(void) { return 0; }
@@ -60,6 +63,7 @@ PEAK(T_I8MM, peak_i8mm, int8x16_t, int32x4_t, vmmlaq_s32)
 PEAK(T_DOTPROD, peak_dotprod, int8x16_t, int32x4_t, vdotq_s32)
 PEAK(, peak_f32, float32x4_t, float32x4_t, vfmaq_f32)
 
+/// The loop of the fastest instruction allowed, sixteen sums side by side.
 double mnk_arm_peak(uint32_t features, int kind, size_t iterations) {
     static volatile int32_t sink;
     double n = (double)iterations * 16 * 2;

@@ -1,6 +1,12 @@
+// Layers of a decoder besides its matrices: normalisation, rotary embedding, activations, and
+// attention over the KV cache. All give the same bits on every path, and for any batch, chunk or
+// number of threads.
+
 #include "half.h"
 #include <math.h>
 
+/// RMSNorm (Zhang and Sennrich 2019). Two sums in turn, so that one addition need not wait for the
+/// one before.
 MNK_INLINE void mnk_rms_norm_body(uint32_t features, const float *x, const float *weight, float eps, size_t rows, size_t n, int accumulate, float *y) {
     (void)features;
     for (size_t r = 0; r < rows; r++, x += n, y += n) {
@@ -20,6 +26,8 @@ MNK_DISPATCH(mnk_rms_norm,
              (uint32_t features, const float *x, const float *weight, float eps, size_t rows, size_t n, int accumulate, float *y),
              (features, x, weight, eps, rows, n, accumulate, y))
 
+/// Rotary embedding (RoPE, Su et al. 2021) of one position: each pair is turned by its own angle,
+/// whose cosine and sine are given.
 void mnk_rope(float *x, size_t heads, size_t dim, size_t half, const float *cosine, const float *sine, int interleaved) {
     for (size_t h = 0; h < heads; h++, x += dim)
         for (size_t i = 0; i < half; i++) {
@@ -30,6 +38,8 @@ void mnk_rope(float *x, size_t heads, size_t dim, size_t half, const float *cosi
         }
 }
 
+/// The gate of a feed-forward layer (SwiGLU, GeGLU; Shazeer 2020): x·σ(x)·up, where GELU's tanh
+/// form is x·σ(1.5958·(x + 0.044715·x³)).
 MNK_INLINE void mnk_gate_body(uint32_t features, float *gate, const float *up, size_t count, int gelu) {
     (void)features;
     for (size_t i = 0; i < count; i += 16) {
@@ -41,6 +51,7 @@ MNK_INLINE void mnk_gate_body(uint32_t features, float *gate, const float *up, s
 }
 MNK_DISPATCH(mnk_gate, (uint32_t features, float *gate, const float *up, size_t count, int gelu), (features, gate, up, count, gelu))
 
+/// cap·tanh(x/cap) = cap − 2·cap/(1 + exp(2·x/cap)).
 MNK_INLINE f32x16 soft_cap16(f32x16 x, float cap) {
     return splat16(cap) - splat16(2 * cap) / (splat16(1) + exp16(x * splat16(2 / cap)));
 }
@@ -56,6 +67,7 @@ MNK_INLINE void mnk_to_half_body(uint32_t features, const float *x, size_t count
 }
 MNK_DISPATCH(mnk_to_half, (uint32_t features, const float *x, size_t count, uint16_t *y), (features, x, count, y))
 
+/// Transposes a position's keys into its block: elements lie MNK_KV_BLOCK halves apart.
 MNK_INLINE void mnk_store_keys_body(uint32_t features, const float *x, size_t count, uint16_t *y) {
     for (size_t i = 0; i < count; i += 16) {
         uint16_t h[16];
@@ -65,6 +77,9 @@ MNK_INLINE void mnk_store_keys_body(uint32_t features, const float *x, size_t co
 }
 MNK_DISPATCH(mnk_store_keys, (uint32_t features, const float *x, size_t count, uint16_t *y), (features, x, count, y))
 
+/// Rotates whole groups of 32 positions, which costs as much as a few, and copies those asked for.
+/// The rounding to halves is the second that these keys see: rebased keys are near those that a
+/// prefill would give, not equal.
 MNK_INLINE void mnk_move_keys_body(
     uint32_t features, const uint16_t *source, size_t from, uint16_t *target, size_t to, size_t count, size_t heads, size_t dim, size_t half,
     const float *cosine, const float *sine, int interleaved) {
@@ -92,30 +107,47 @@ MNK_DISPATCH(mnk_move_keys,
 // MARK: Attention
 
 // One unit is a group of query heads (those of one key-value head) over a run of tokens: its rows
-// meet the same keys, which are converted once. Keys come in chunks of two blocks, chunks in spans
-// of 512 positions (all beyond the 63rd are one). Each span has sums of its own, which are merged
-// in order: so threads can share a long context, and what comes out depends neither on them nor on
-// the batch.
+// meet the same keys, which are converted once. Keys come in chunks of two blocks, chunks in KV
+// splits of 512 positions (all beyond the 63rd are one). Each split has sums of its own, which are
+// merged in order: so threads can share a long context, and what comes out depends neither on them
+// nor on the batch.
+//
+// Within a split, softmax is computed in one pass (Milakov and Gimelshein 2018; FlashAttention, Dao
+// et al. 2022): a row keeps its highest score so far, the total of the weights relative to it, and
+// the weighted sum of the values; a higher score scales both down. No row of scores is ever stored
+// whole, so that memory does not grow with the context.
+//
+//   CHUNK  positions that are scored at once: four vectors
+//   SPAN   positions of a split
+//   SPANS  splits at most
+//   RUN    tokens of a unit at most
+//   ROWS   rows that share a reading of the chunk: 4 × 4 sums of 16 lanes fill half of 32 registers
 enum { CHUNK = 64, SPAN = MNK_SPAN, SPANS = 64, RUN = MNK_SHARING, ROWS = 4 };
 
+/// KV splits of a context: 512 positions each, the last of at most 64 takes all the rest.
 MNK_INLINE size_t spans_of(size_t positions) {
     size_t spans = (positions + SPAN - 1) / SPAN;
     return spans < SPANS ? spans : SPANS;
 }
 /// Where a token stands.
 MNK_INLINE size_t place_of(const mnk_decoder_attention *a, size_t token) { return a->places ? (size_t)a->places[token] : a->position + token; }
+/// Runs of at most RUN tokens.
 MNK_INLINE size_t runs_of(const mnk_decoder_attention *a) { return (a->tokens + RUN - 1) / RUN; }
+/// Rows of a run (query heads of a key-value head, times tokens), rounded up to ROWS.
 MNK_INLINE size_t padded_rows(const mnk_decoder_attention *a, size_t run) { return (a->heads / a->kv_heads * run + ROWS - 1) / ROWS * ROWS; }
 
+/// One unit a key-value head and split, or a key-value head and run.
 size_t mnk_decoder_units(const mnk_decoder_attention *a) {
     return a->kv_heads * (a->partials ? spans_of(a->position + a->tokens) - a->first_span : runs_of(a));
 }
 
+/// Only where all tokens are one run: a prefill has runs enough to share.
 size_t mnk_decoder_partials(const mnk_decoder_attention *a) {
     size_t spans = spans_of(a->position + a->tokens);
     return runs_of(a) == 1 && spans > 1 ? a->kv_heads * spans * padded_rows(a, a->tokens) * (a->dim + 2) : 0;
 }
 
+/// Keys and values of a chunk in floats, then what sums_in() lays out.
 size_t mnk_decoder_scratch(size_t heads, size_t kv_heads, size_t dim) {
     size_t rows = (heads / kv_heads * RUN + ROWS - 1) / ROWS * ROWS;
     return 2 * CHUNK * dim + rows * (3 * dim + 4) + ROWS * CHUNK;
@@ -132,6 +164,8 @@ typedef struct {
     const uint16_t *keys[CHUNK / MNK_KV_BLOCK], *values[CHUNK / MNK_KV_BLOCK];
 } kv_chunk;
 
+/// The chunk that begins at position `first` (a multiple of CHUNK); `end` is the position behind
+/// the last that is there.
 MNK_INLINE kv_chunk chunk_of(const mnk_decoder_attention *a, size_t head, size_t first, size_t end) {
     kv_chunk c;
     for (size_t b = 0; b < CHUNK / MNK_KV_BLOCK; b++) {
@@ -250,11 +284,13 @@ MNK_INLINE void finish_row(const mnk_decoder_attention *a, size_t head, size_t t
     for (size_t i = 0; i < a->dim; i += 16) store16(target + i, load16(out + i) * splat16(inverse));
 }
 
+/// A unit: its key-value head, its first token and their number, its splits.
 typedef struct {
     size_t head, start, run, span_begin, span_end;
     size_t first, last;  // positions that its rows may see
 } attention_unit;
 
+/// Which head, tokens, splits and positions a unit covers.
 MNK_INLINE attention_unit unit_of(const mnk_decoder_attention *a, size_t unit) {
     size_t spans = spans_of(a->position + a->tokens), pieces = a->partials ? spans - a->first_span : runs_of(a);
     attention_unit u = {.head = unit / pieces, .span_end = spans};
@@ -283,6 +319,7 @@ typedef struct {
     float *scores;
 } attention_sums;
 
+/// Lays the sums out in scratch memory of mnk_decoder_scratch() floats.
 MNK_INLINE attention_sums sums_in(float *scratch, size_t padded, size_t dim) {
     attention_sums s = {.padded = padded, .keys = scratch};
     s.values = s.keys + CHUNK * dim;
@@ -305,6 +342,7 @@ MNK_INLINE void attend_rows(
     const mnk_decoder_attention *after, const attention_unit *next_unit, const attention_sums *sums) {
     size_t group = a->heads / a->kv_heads, dim = a->dim, rows = group * tokens, padded = sums->padded;
     float *q = sums->q, *out = sums->out, *highest = sums->highest, *total = sums->total, *p = sums->scores;
+    // Queries are scaled once, here; rows of padding are zero and seen by nobody.
     for (size_t r = 0; r < padded; r++) {
         for (size_t i = 0; i < dim; i += 16)
             store16(q + r * dim + i, r < rows ? load16(queries[r / group] + r % group * dim + i) * splat16(a->scale) : splat16(0));
@@ -312,6 +350,7 @@ MNK_INLINE void attend_rows(
         sums->all_total[r] = 0;
         memset(sums->all + r * dim, 0, dim * sizeof *q);
     }
+    // Split by split; each begins with empty sums.
     for (size_t chunk = first; chunk < last;) {
         size_t end = chunk / SPAN + 1 < SPANS && (chunk / SPAN + 1) * SPAN < last ? (chunk / SPAN + 1) * SPAN : last;
         for (size_t r = 0; r < padded; r++) {
@@ -324,6 +363,7 @@ MNK_INLINE void attend_rows(
             kv_chunk halves = chunk_of(a, head, chunk, last), next = {{NULL}, {NULL}};
             if (chunk + CHUNK < last) next = chunk_of(a, head, chunk + CHUNK, last);
             else if (after) next = chunk_of(after, next_unit->head, next_unit->first, next_unit->last);
+            // Few rows read halves as they lie; more of them would convert each half again.
             int direct = padded == ROWS;
             if (!direct) load_chunk(native, a, &halves, count, sums->keys, sums->values);
             for (size_t r = 0; r < padded; r += ROWS) {
@@ -335,6 +375,8 @@ MNK_INLINE void attend_rows(
                     if (a->cap > 0)
                         for (size_t j = 0; j < CHUNK; j += 16) store16(s + j, soft_cap16(load16(s + j), a->cap));
                     weigh_many(a, chunk, s);
+                    // Causal mask and window: what a row may not see scores −∞, and its weight is
+                    // 0.
                     size_t place = r + e < rows ? places[(r + e) / group] : last;  // of the query
                     size_t from = a->window > 0 && place + 1 > a->window ? place + 1 - a->window : 0;
                     if (chunk + CHUNK > place + 1 || chunk < from || count < CHUNK)
@@ -356,6 +398,7 @@ MNK_INLINE void attend_rows(
                         sum += y;
                         store16(s + j, y);
                     }
+                    // A new highest score: what was summed up counts less by as much.
                     if (top != highest[r + e]) {
                         float factor = highest[r + e] == -INFINITY ? 0 : exp1(highest[r + e] - top);
                         total[r + e] *= factor;
@@ -373,6 +416,8 @@ MNK_INLINE void attend_rows(
     }
 }
 
+/// Units one after the other; each knows the next, whose first chunk is fetched while it ends. With
+/// partials, a unit's sums go to its slot: `padded` outputs of dim, highest scores, totals.
 MNK_INLINE void mnk_attend_body(uint32_t features, const mnk_decoder_attention *a, size_t unit_begin, size_t unit_end, float *scratch) {
     size_t group = a->heads / a->kv_heads, dim = a->dim;
     for (size_t unit = unit_begin; unit < unit_end; unit++) {
@@ -396,6 +441,8 @@ MNK_INLINE void mnk_attend_body(uint32_t features, const mnk_decoder_attention *
 MNK_DISPATCH(mnk_attend, (uint32_t features, const mnk_decoder_attention *a, size_t unit_begin, size_t unit_end, float *scratch),
              (features, a, unit_begin, unit_end, scratch))
 
+/// Rows of all members meet each chunk of the split together; each member's sums then go to its own
+/// slot, as if it had been alone.
 MNK_INLINE void mnk_attend_shared_body(
     uint32_t features, const mnk_decoder_attention *const *members, size_t count, size_t span, size_t head_begin, size_t head_end, float *scratch) {
     const mnk_decoder_attention *a = members[0];
@@ -422,6 +469,8 @@ MNK_DISPATCH(mnk_attend_shared,
              (uint32_t features, const mnk_decoder_attention *const *members, size_t count, size_t span, size_t head_begin, size_t head_end, float *scratch),
              (features, members, count, span, head_begin, head_end, scratch))
 
+/// Accumulated attention (H2O, Zhang et al. 2023), recomputed from queries and keys, ROWS rows at a
+/// time.
 MNK_INLINE void mnk_attention_mass_body(uint32_t features, const mnk_decoder_attention *a, size_t head, size_t last_tokens, float *mass) {
     int native = converts_halves(features);
     size_t group = a->heads / a->kv_heads, dim = a->dim, begin = a->tokens - last_tokens, rows = group * last_tokens;
@@ -483,6 +532,7 @@ MNK_INLINE void mnk_attention_mass_body(uint32_t features, const mnk_decoder_att
 MNK_DISPATCH(mnk_attention_mass, (uint32_t features, const mnk_decoder_attention *a, size_t head, size_t last_tokens, float *mass),
              (features, a, head, last_tokens, mass))
 
+/// Splits are added in order, so that it does not matter which threads computed them.
 void mnk_merge_partials(const mnk_decoder_attention *a, size_t head_begin, size_t head_end) {
     size_t group = a->heads / a->kv_heads, rows = group * a->tokens, padded = padded_rows(a, a->tokens), dim = a->dim;
     size_t spans = spans_of(a->position + a->tokens);

@@ -1,6 +1,11 @@
+// Layers of an encoder (BERT) besides its linear maps: normalisation, 8-bit activations, attention
+// over one text, pooling. Activations are rows of floats; columns are multiples of 16.
+
 #include "vector.h"
 #include <math.h>
 
+/// Layer normalisation (Ba et al. 2016), with the variance of the differences from the mean, in a
+/// second pass: one pass over squares would lose digits.
 MNK_INLINE void mnk_layer_norm_body(uint32_t features, const float *x, const float *gamma, const float *beta, float eps,
                                     size_t rows, size_t columns, float *y) {
     (void)features;
@@ -27,6 +32,8 @@ MNK_DISPATCH(mnk_layer_norm,
               size_t rows, size_t columns, float *y),
              (features, x, gamma, beta, eps, rows, columns, y))
 
+/// Rounds by adding 1.5·2^23, whose last bit is the unit: the code is what that changes in the low
+/// bits. Zero is always a code of its own, as padding must stay zero.
 MNK_INLINE void mnk_quantize_rows_body(uint32_t features, const float *x, size_t rows, size_t columns,
                                        const float *input_scale, uint8_t *y, float *scale, int32_t *zero) {
     (void)features;
@@ -39,6 +46,7 @@ MNK_INLINE void mnk_quantize_rows_body(uint32_t features, const float *x, size_t
             low = min16(low, v);
             high = max16(high, v);
         }
+        // The range always holds zero. One of no width gets the scale 1 and codes of zero.
         float least = -highest16(-low), most = highest16(high);
         float s = (most - least) / 255;
         if (!(s > 1e-20f)) s = 1;
@@ -70,23 +78,29 @@ MNK_DISPATCH(mnk_quantize_rows,
 // sixteen keys at a time; the softmax stays in the same buffer; the values are then read
 // row by row, sixteen of their columns at a time.
 
+/// Queries that share a reading of the keys, and the widest head.
 enum { QUERY_BLOCK = 4, MAXIMUM_DIM = 128 };
 
+/// Tokens, rounded up to whole vectors.
 static size_t padded(size_t tokens) { return (tokens + 15) / 16 * 16; }
 
 size_t mnk_attention_scratch(size_t tokens, size_t dim) {
     return padded(tokens) * (dim + QUERY_BLOCK);
 }
 
+/// `rows` queries (at most QUERY_BLOCK) from `row` on of the head at `column`: scores, softmax in
+/// place, and the weighted sum of the values. Complexity: 4·rows·tokens·dim operations.
 MNK_INLINE void attend(const float *qkv, size_t tokens, size_t width, size_t rows, size_t dim, size_t row, size_t column,
                        const float *keys, float *scores, float *out) {
     size_t pad = padded(tokens);
     const size_t stride = 3 * width;
+    // Queries are scaled by 1/√dim before they meet keys (Vaswani et al. 2017).
     float query[QUERY_BLOCK][MAXIMUM_DIM];
     float scale = 1.0f / sqrtf((float)dim);
     for (size_t i = 0; i < rows; i++)
         for (size_t d = 0; d < dim; d++) query[i][d] = qkv[(row + i) * stride + column + d] * scale;
 
+    // Scores: 16 keys at a time, one element of the head after the other.
     for (size_t j = 0; j < pad; j += 16) {
         f32x16 s[QUERY_BLOCK];
         for (size_t i = 0; i < rows; i++) s[i] = splat16(0);
@@ -96,6 +110,7 @@ MNK_INLINE void attend(const float *qkv, size_t tokens, size_t width, size_t row
         }
         for (size_t i = 0; i < rows; i++) store16(scores + i * pad + j, s[i]);
     }
+    // Softmax without its division, which the sums of values take up at the end.
     float inverse[QUERY_BLOCK];
     for (size_t i = 0; i < rows; i++) {
         float *s = scores + i * pad;
@@ -111,6 +126,7 @@ MNK_INLINE void attend(const float *qkv, size_t tokens, size_t width, size_t row
         // Padding adds e^-87 each, which is below the last bit of a sum of at least one.
         inverse[i] = 1.0f / sum16(total);
     }
+    // Values: rows are read in order, 16 columns of the output at a time.
     for (size_t d = 0; d < dim; d += 16) {
         f32x16 o[QUERY_BLOCK];
         for (size_t i = 0; i < rows; i++) o[i] = splat16(0);
@@ -124,6 +140,8 @@ MNK_INLINE void attend(const float *qkv, size_t tokens, size_t width, size_t row
     }
 }
 
+/// Heads [head_begin, head_end), so that threads share a text by its heads. Scratch: the head's
+/// keys as [dim][padded], then QUERY_BLOCK rows of scores.
 MNK_INLINE void mnk_attention_body(uint32_t features, const float *qkv, size_t tokens, size_t heads, size_t dim,
                                    size_t head_begin, size_t head_end, float *out, float *scratch) {
     (void)features;
@@ -149,6 +167,8 @@ MNK_DISPATCH(mnk_attention,
               size_t head_begin, size_t head_end, float *out, float *scratch),
              (features, qkv, tokens, heads, dim, head_begin, head_end, out, scratch))
 
+/// The mean over the tokens, and its length taken to 1, as sentence embeddings are compared
+/// (Reimers and Gurevych 2019).
 MNK_INLINE void mnk_mean_pool_body(uint32_t features, const float *x, size_t rows, size_t columns, float *out) {
     (void)features;
     f32x16 square = splat16(0);

@@ -1,3 +1,9 @@
+// Products of floats: y = x·W with W in panels of 16 columns.
+//
+// A tile of outputs stays in registers while k runs: 12 rows by two panels with AVX-512 (24 of 32
+// registers are sums), 6 by one with AVX2. Each output is one chain of fused multiply-adds in the
+// order of k, whatever the tile: the same bits on all paths and for any number of rows.
+
 #include "vector.h"
 
 /// `rows` × (16·panels) outputs kept in registers.
@@ -18,6 +24,7 @@ MNK_INLINE void tile_f32(const mnk_gemm *g, size_t row, size_t column, size_t ro
         for (size_t p = 0; p < panels; p++) finish16(g, row + i, column + 16 * p, &acc[i][p]);
 }
 
+/// A number of rows that the compiler knows, so that the sums stay in registers.
 MNK_INLINE void rows_f32(const mnk_gemm *g, size_t row, size_t column, size_t rows, size_t panels) {
     switch (rows) {
 #define CASE(n) case n: tile_f32(g, row, column, n, panels); return;
@@ -26,6 +33,8 @@ MNK_INLINE void rows_f32(const mnk_gemm *g, size_t row, size_t column, size_t ro
     }
 }
 
+/// All rows against the columns asked for: rows in equal blocks of at most `limit`, columns
+/// `panels` panels at a time. A panel is read from memory once for a block of rows.
 MNK_INLINE void gemm_f32_body(const mnk_gemm *g, size_t limit, size_t panels) {
     if (g->m == 0) return;
     size_t blocks = (g->m + limit - 1) / limit;
@@ -46,6 +55,7 @@ T_AVX2 static void gemm_f32_avx2(const mnk_gemm *g) { gemm_f32_body(g, 6, 1); }
 #endif
 static void gemm_f32_portable(const mnk_gemm *g) { gemm_f32_body(g, 4, 1); }
 
+/// VNNI and AMX have nothing for floats; on arm64, vectors compile to NEON without more.
 void mnk_gemm_f32(uint32_t features, const mnk_gemm *g) {
 #if defined(__x86_64__)
     if (features & MNK_AVX512) { gemm_f32_avx512(g); return; }
@@ -55,6 +65,7 @@ void mnk_gemm_f32(uint32_t features, const mnk_gemm *g) {
     gemm_f32_portable(g);
 }
 
+/// Complexity: one pass; writes are scattered, as the panels run along k.
 void mnk_pack_f32(const float *w, size_t n, size_t k, float *packed) {
     for (size_t j = 0; j < n; j++)
         for (size_t i = 0; i < k; i++) packed[(j / 16) * 16 * k + i * 16 + j % 16] = w[j * k + i];

@@ -1,3 +1,10 @@
+// Products of 8-bit integers: activations of unsigned bytes with a scale and a zero for each row,
+// weights of signed bytes with a scale for each column.
+//
+// Σ (a − zero)·b = Σ a·b − zero·Σ b: the products are of the bytes as they are, and the column
+// sums, known from packing, take the zero out. All of it is exact in 32 bits for k up to 2^16 or so
+// (255·127·k), so that the paths differ in nothing.
+
 #include "vector.h"
 #include "amx.h"
 #include "arm.h"
@@ -28,6 +35,8 @@ static void gemm_int8_portable(const mnk_gemm *g) { gemm_int8_body(g); }
 T_AVX512 static void gemm_int8_avx512(const mnk_gemm *g) { gemm_int8_body(g); }
 T_AVX2 static void gemm_int8_avx2(const mnk_gemm *g) { gemm_int8_body(g); }
 
+/// `rows` × (16·panels) sums in registers; VPDPBUSD multiplies four bytes of a row with four of
+/// each of sixteen columns.
 T_VNNI MNK_INLINE void tile_int8(const mnk_gemm *g, size_t row, size_t column, size_t rows, size_t panels, int prefetch) {
     const uint8_t *a = (const uint8_t *)g->a + row * g->lda;
     const int8_t *b = (const int8_t *)g->b + column * g->k;
@@ -52,6 +61,8 @@ T_VNNI MNK_INLINE void tile_int8(const mnk_gemm *g, size_t row, size_t column, s
         for (size_t p = 0; p < panels; p++) finish16_int8(g, row + i, column + 16 * p, &acc[i][p]);
 }
 
+/// Rows in equal blocks of at most twelve, two panels at a time. The last block of rows fetches the
+/// next panels, which the first of them will need.
 T_VNNI static void gemm_int8_vnni(const mnk_gemm *g) {
     if (g->m == 0) return;
     size_t blocks = (g->m + 11) / 12;
@@ -71,6 +82,8 @@ T_VNNI static void gemm_int8_vnni(const mnk_gemm *g) {
 }
 #endif
 
+/// AMX if the machine has it, or its emulation was asked for; then VNNI. Without it, the compiler
+/// makes vectors of the plain loop.
 void mnk_gemm_int8(uint32_t features, const mnk_gemm *g) {
     if (features & MNK_AMX_EMULATED) { mnk_amx_gemm_emulated(g); return; }
 #if defined(__x86_64__)
@@ -84,6 +97,8 @@ void mnk_gemm_int8(uint32_t features, const mnk_gemm *g) {
     gemm_int8_portable(g);
 }
 
+/// Scale highest/127 for each column, codes rounded to the nearest. Complexity: two passes over a
+/// column.
 void mnk_pack_int8(const float *w, size_t n, size_t k, const float *input_scale,
                    int8_t *packed, float *b_scale, int32_t *b_sum) {
     for (size_t j = 0; j < n; j++) {

@@ -7,9 +7,11 @@
 /// Rows that share one reading of the weights.
 enum { ROWS = 4 };
 
+/// Where a row of A, and a panel of 16 columns of B, begin.
 MNK_INLINE const uint8_t *row_at(const mnk_gemm *g, size_t row) { return (const uint8_t *)g->a + row * g->lda; }
 MNK_INLINE const int8_t *panel_at(const mnk_gemm *g, size_t column) { return (const int8_t *)g->b + column * g->k; }
 
+/// Bytes become 16-bit integers, eight numbers k at a time: for processors before Armv8.2.
 MNK_INLINE void rows_neon(const mnk_gemm *g, size_t row, size_t column, size_t rows) {
     const int8_t *b = panel_at(g, column);
     int32x4_t s[ROWS][4];
@@ -103,6 +105,7 @@ INSTANCE(, neon)
 INSTANCE(T_DOTPROD, dotprod)
 INSTANCE(T_I8MM, i8mm)
 
+/// The best path of those allowed.
 void mnk_arm_gemm_int8(uint32_t features, const mnk_gemm *g) {
     if (features & MNK_I8MM) gemm_i8mm(g);
     else if (features & MNK_DOTPROD) gemm_dotprod(g);

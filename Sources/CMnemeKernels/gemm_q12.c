@@ -10,7 +10,10 @@
 #include <immintrin.h>
 #endif
 
+/// Rows that share one unpacking of the words: their sums and the four vectors of words fill the
+/// registers.
 enum { ROWS = 9 };
+/// The reference, number by number.
 static void gemm_portable(const mnk_tiles *g) {
     for (size_t column = g->n_begin; column < g->n_end; column += 16)
         for (size_t row = 0; row < g->m; row++) {
@@ -71,6 +74,7 @@ T_AVX2 MNK_INLINE void rows_avx2(const mnk_tiles *g, size_t row, size_t column, 
     for (size_t i = 0; i < rows; i++) finish_q12(g, row + i, column, acc[i]);
 }
 
+/// Four rows at a time, or what is left.
 T_AVX2 static void gemm_avx2(const mnk_tiles *g) {
     for (size_t column = g->n_begin; column < g->n_end; column += 16)
         for (size_t row = 0; row < g->m; row += 4)
@@ -95,6 +99,7 @@ T_VNNI MNK_INLINE void unpack(const uint8_t *p, __m512i w[4]) {
     w[3] = _mm512_srai_epi16(_mm512_ternarylogic_epi32(last, _mm512_slli_epi16(c, 12), third, 0xd8), 4);
 }
 
+/// Two words of a row, for all sixteen columns: VPDPWSSD multiplies pairs along k.
 T_VNNI MNK_INLINE __m512i two_words(const int16_t *a) {
     int32_t pair;
     memcpy(&pair, a, 4);
@@ -170,6 +175,8 @@ T_VNNI MNK_INLINE void rows_vnni(const mnk_tiles *g, size_t row, size_t column, 
     for (size_t i = 0; i < rows; i++) finish_q12(g, row + i, column, &acc[i]);
 }
 
+/// One row: streams of four column tiles. More: equal blocks of at most ROWS, the last of which
+/// fetches the next column tile.
 T_VNNI static void gemm_vnni(const mnk_tiles *g) {
     size_t column = g->n_begin, groups = (g->m + ROWS - 1) / ROWS;
     if (g->m == 1) {
@@ -189,6 +196,7 @@ T_VNNI static void gemm_vnni(const mnk_tiles *g) {
 }
 #endif
 
+/// The best path of those allowed; AMX has no 16-bit products of integers.
 void mnk_gemm_q12(uint32_t features, const mnk_tiles *g) {
 #if defined(__x86_64__)
     if (features & MNK_AVX512_VNNI) { gemm_vnni(g); return; }

@@ -4,6 +4,7 @@
 
 #if defined(__aarch64__)
 
+/// Rows that share one unpacking of the words.
 enum { ROWS = 4 };
 
 /// The codes of sixteen columns at eight numbers k, from three vectors of words.
@@ -21,6 +22,7 @@ MNK_INLINE void unpack(const uint8_t *p, int16x8_t w[8][2]) {
     }
 }
 
+/// `rows` rows of one column tile: exact sums of a block, then scaled as everywhere.
 MNK_INLINE void rows_q12(const mnk_tiles *g, size_t row, size_t column, size_t rows) {
     size_t blocks = g->k / 32;
     const uint8_t *t = codes_at(g, column);
@@ -46,6 +48,7 @@ MNK_INLINE void rows_q12(const mnk_tiles *g, size_t row, size_t column, size_t r
     for (size_t i = 0; i < rows; i++) finish_q12(g, row + i, column, &acc[i]);
 }
 
+/// Equal blocks of at most ROWS rows, column tile by column tile.
 void mnk_arm_gemm_q12(const mnk_tiles *g) {
     for (size_t column = g->n_begin; column < g->n_end; column += 16)
         for (size_t i = 0; i < (g->m + ROWS - 1) / ROWS; i++) {

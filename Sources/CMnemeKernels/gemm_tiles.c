@@ -1,5 +1,13 @@
-// Products with weights of 4 and 8 bits: tiles of 16 columns by 32 of k, see mnk_gemm_tiles in the
-// header.
+// Products of weights of 4 and 8 bits with activations of 15: C[m][n] (+)= A·Wᵀ + bias, W in tiles
+// of 16 columns by 32 of k (see mnk_tiles in the header).
+//
+// An activation of 15 bits is a word, 128·high + low, so that instructions for bytes can multiply
+// it in two halves: Σ w·word = 128·Σ w·high + Σ w·low, exact in 32 bits. Then d·a_scale scales the
+// sum, m·a_sum adds the minimum, and blocks add up along k in order.
+//
+// One row (decoding) waits for memory: its weights come as several streams, with prefetches. Many
+// rows (prefill) wait for the multipliers: codes are unpacked once for several rows, whose sums
+// stay in registers.
 #include "amx.h"
 #include "arm.h"
 #include "tiles.h"
@@ -15,6 +23,7 @@ enum { AMX_ROWS = 8 };
 
 size_t mnk_tile_bytes(int format) { return tile_bytes(format); }
 
+/// The reference: as mnk_tiles says it, number by number.
 MNK_INLINE void gemm_tiles_body(const mnk_tiles *g) {
     size_t blocks = g->k / 32, tile = tile_bytes(g->format);
     for (size_t column = g->n_begin; column < g->n_end; column += 16)
@@ -67,6 +76,7 @@ T_AVX2 MNK_INLINE void rows_avx2(const mnk_tiles *g, size_t row, size_t column, 
         int32_t words[4][16];
         for (size_t line = 0; line < tile; line += 64) _mm_prefetch((const char *)(t + 4096 + line), _MM_HINT_T0);
         for (size_t i = 0; i < rows; i++) words_avx2(codes_of_row(g, row + i, b), words[i]);
+        // A vector of AVX2 holds half of the columns.
         for (size_t side = 0; side < 2; side++) {  // eight columns each
             __m256i s[4];
             for (size_t i = 0; i < rows; i++) s[i] = _mm256_set1_epi32(start_of(g, (row + i) * blocks + b, format));
@@ -100,6 +110,7 @@ T_AVX2 MNK_INLINE void rows_avx2(const mnk_tiles *g, size_t row, size_t column, 
     for (size_t i = 0; i < rows; i++) finish_tile(g, row + i, column, acc[i]);
 }
 
+/// Four rows at a time, or what is left; the compiler knows how many, and the format.
 T_AVX2 MNK_INLINE void gemm_avx2(const mnk_tiles *g, int format) {
     for (size_t column = g->n_begin; column < g->n_end; column += 16)
         for (size_t row = 0; row < g->m; row += 4)
@@ -136,6 +147,8 @@ T_VNNI MNK_INLINE void codes_of(const uint8_t *t, int format, __m512i w[8]) {
     for (int j = 0; j < 8; j++) w[j] = code_of(t, format, j);
 }
 
+/// Sums of one row and sixteen columns over a block, as floats: `start` is what a fixed zero takes
+/// off.
 T_VNNI MNK_INLINE __m512 block_product(const __m512i w[8], const int8_t *a, int32_t start) {
     __m512i high = _mm512_setzero_si512(), low = _mm512_set1_epi32(start);
     for (int j = 0; j < 8; j++) {
@@ -173,6 +186,7 @@ T_VNNI MNK_INLINE void rows_vnni(const mnk_tiles *g, size_t row, size_t column, 
     for (size_t i = 0; i < rows; i++) finish_tile(g, row + i, column, &acc[i]);
 }
 
+/// Rows of a pair of column tiles: two sums each, and the codes, fill the 32 registers.
 enum { PAIR_ROWS = 6 };
 
 /// `rows` rows of two column tiles, step by step side by side: so many sums grow at once that none
@@ -218,6 +232,7 @@ T_VNNI MNK_INLINE void pair_vnni(const mnk_tiles *g, size_t row, size_t column, 
             }
         }
 #pragma clang loop unroll(full)
+        // Scales of the two tiles, block by block, in the order of every path.
         for (size_t c = 0; c < 2; c++) {
             __m512 d = scales_of(c ? u : t, format, 0), m = d;
             if (!zero_of(format)) m = scales_of(c ? u : t, format, 1);
@@ -258,6 +273,8 @@ T_VNNI MNK_INLINE void streams_vnni(const mnk_tiles *g, size_t row, size_t colum
     for (size_t i = 0; i < streams; i++) finish_tile(g, row, column + 16 * i, &acc[i]);
 }
 
+/// One row: streams. Up to twelve: one column tile at a time. More: pairs of column tiles, six rows
+/// at a time.
 T_VNNI MNK_INLINE void gemm_vnni(const mnk_tiles *g, int format) {
     if (g->m == 1) {
         size_t column = g->n_begin;
@@ -286,12 +303,15 @@ T_VNNI MNK_INLINE void gemm_vnni(const mnk_tiles *g, int format) {
             }
         }
 }
+/// One function a format: together they would be too large for the compiler to optimise well.
 T_VNNI static void gemm_vnni_q4(const mnk_tiles *g) { gemm_vnni(g, MNK_Q4); }
 T_VNNI static void gemm_vnni_q8(const mnk_tiles *g) { gemm_vnni(g, MNK_Q8); }
 T_VNNI static void gemm_vnni_z4(const mnk_tiles *g) { gemm_vnni(g, MNK_Z4); }
 T_VNNI static void gemm_vnni_z8(const mnk_tiles *g) { gemm_vnni(g, MNK_Z8); }
 #endif
 
+/// The best path of those allowed. Complexity: 2·m·(n_end − n_begin)·k operations; W is read once
+/// for a block of rows.
 void mnk_gemm_tiles(uint32_t features, const mnk_tiles *g) {
     if (g->m == 0) return;
     if (g->format == MNK_Q12) { mnk_gemm_q12(features, g); return; }
@@ -316,6 +336,8 @@ void mnk_gemm_tiles(uint32_t features, const mnk_tiles *g) {
     gemm_tiles_portable(g);
 }
 
+/// Rounds to the nearest by adding 1.5·2^23, whose last bit is the unit. The low half is signed,
+/// too: high takes what makes it so.
 MNK_INLINE void mnk_quantize_blocks_body(uint32_t features, const float *x, size_t count, int8_t *codes, int16_t *words, float *scale, float *sum, int32_t *total) {
     (void)features;
     typedef int8_t i8x16 __attribute__((vector_size(16)));

@@ -9,6 +9,7 @@
 /// Rows that share one reading of the weights.
 enum { ROWS = 4 };
 
+/// The tiles of the group of 16 columns that begins at `column`.
 MNK_INLINE const uint8_t *tiles_at(const mnk_tiles *g, size_t column, int format) {
     return (const uint8_t *)g->b + column / 16 * (g->k / 32) * tile_bytes(format);
 }
@@ -38,6 +39,7 @@ MNK_INLINE void eight_of(const uint8_t *t, int format, size_t part, int16x8_t w[
     }
 }
 
+/// Words of 15 bits meet 16-bit weights: the halves of a word are put together again first.
 MNK_INLINE void rows_neon(const mnk_tiles *g, size_t row, size_t column, size_t rows, int format) {
     size_t blocks = g->k / 32;
     const uint8_t *t = tiles_at(g, column, format);
@@ -85,6 +87,7 @@ T_DOTPROD MNK_INLINE int32_t signed_start(const mnk_tiles *g, size_t row, size_t
     return 128 * vaddvq_s32(vaddq_s32(vshlq_n_s32(high, 7), low));
 }
 
+/// Signed bytes on both sides: what that takes from unsigned codes is put back by signed_start().
 T_DOTPROD MNK_INLINE void rows_dotprod(const mnk_tiles *g, size_t row, size_t column, size_t rows, int format) {
     size_t blocks = g->k / 32;
     const uint8_t *t = tiles_at(g, column, format);
@@ -202,6 +205,7 @@ INSTANCES(, neon)
 INSTANCES(T_DOTPROD, dotprod)
 INSTANCES(T_I8MM, i8mm)
 
+/// The best path of those allowed.
 void mnk_arm_gemm_tiles(uint32_t features, const mnk_tiles *g) {
     if (features & MNK_I8MM) gemm_i8mm(g);
     else if (features & MNK_DOTPROD) gemm_dotprod(g);

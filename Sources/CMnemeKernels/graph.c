@@ -1,3 +1,9 @@
+// The proximity graph over 8-bit vectors: codes, records, and the functions that are compiled once
+// for each instruction set (graph_body.h).
+//
+// A query is compared by 8-bit products alone; the few records at the top are compared again to 12
+// bits, with four more bits of each component that lie elsewhere (the residual).
+
 #include "vector.h"
 #include <math.h>
 #if defined(__x86_64__)
@@ -6,11 +12,14 @@
 #include "arm.h"
 #endif
 
+/// A component a byte, padded to whole cache lines; with scale, reserved bytes and links a record
+/// is again whole lines.
 size_t mnk_code_bytes(size_t dimension) { return (dimension + 63) / 64 * 64; }
 size_t mnk_graph_stride(size_t dimension, size_t degree) { return (mnk_code_bytes(dimension) + 8 + 4 * degree + 63) / 64 * 64; }
 
 // MARK: Codes
 
+/// The largest magnitude.
 static float highest_of(const float *x, size_t n) {
     float highest = 0;
     for (size_t i = 0; i < n; i++) highest = fabsf(x[i]) > highest ? fabsf(x[i]) : highest;
@@ -20,6 +29,7 @@ static float highest_of(const float *x, size_t n) {
 /// Codes for one; of what is so small that this could be infinite all codes are zero.
 static float inverse_of(float highest) { return highest > 0x1p-100f ? 127 / highest : 0; }
 
+/// Symmetric codes, rounded to the nearest; the scale gives them back their size.
 float mnk_encode_query(const float *x, size_t dimension, int8_t *codes) {
     float highest = highest_of(x, dimension), scale = highest / 127, inverse = inverse_of(highest);
     for (size_t i = 0; i < dimension; i++) codes[i] = (int8_t)lrintf(x[i] * inverse);
@@ -27,6 +37,8 @@ float mnk_encode_query(const float *x, size_t dimension, int8_t *codes) {
     return scale;
 }
 
+/// As a query, with 128 added to the codes; the residual is in which sixteenth of a step the rest
+/// lies.
 void mnk_encode_record(const float *x, size_t dimension, uint8_t *record, uint8_t *residual) {
     float highest = highest_of(x, dimension), scale = highest / 127, inverse = inverse_of(highest);
     if (residual) memset(residual, 0, (dimension + 1) / 2);
@@ -45,6 +57,7 @@ void mnk_encode_record(const float *x, size_t dimension, uint8_t *record, uint8_
     memset(record + bytes + 4, 0, 4);
 }
 
+/// The scale behind a record's codes.
 MNK_INLINE float scale_of(const uint8_t *record, size_t bytes) {
     float scale;
     memcpy(&scale, record + bytes, 4);
@@ -73,6 +86,7 @@ MNK_INLINE float scale_of(const uint8_t *record, size_t bytes) {
     for (; i < dimension; i++) REST(i, (float)record[i] + (float)(residual[i / 2] >> (4 * (i & 1)) & 15) / 16 + (0.5f / 16 - 128.5f));
 typedef uint8_t u8x16 __attribute__((vector_size(16)));
 
+/// The inner product of a query in floats and a record to 12 bits.
 MNK_INLINE void refine_body(uint32_t features, const float *query, const uint8_t *record, const uint8_t *residual, size_t dimension, float *out) {
     (void)features;
     f32x16 sums[2] = {splat16(0), splat16(0)};
@@ -92,6 +106,7 @@ float mnk_refine(uint32_t features, const float *query, const uint8_t *record, c
     return score;
 }
 
+/// For means of clusters: adds without unpacking to memory.
 MNK_INLINE void mnk_add_record_body(uint32_t features, const uint8_t *record, const uint8_t *residual, size_t dimension, float *sum) {
     (void)features;
     float scale = scale_of(record, mnk_code_bytes(dimension));
@@ -106,9 +121,12 @@ MNK_DISPATCH(mnk_add_record, (uint32_t features, const uint8_t *record, const ui
 
 // MARK: Records
 
+/// The links behind codes and scale.
 MNK_INLINE uint32_t *ids_of(const mnk_graph *g, uint32_t slot) {
     return (uint32_t *)(void *)(g->records + slot * g->stride + mnk_code_bytes(g->dimension) + 8);
 }
+/// Links are read without a lock while others change them: a reader may see a list half changed,
+/// whose ids are all sound.
 MNK_INLINE uint32_t load_id(const uint32_t *p) { return __atomic_load_n(p, __ATOMIC_ACQUIRE); }
 MNK_INLINE void store_id(uint32_t *p, uint32_t id) { __atomic_store_n(p, id, __ATOMIC_RELEASE); }
 MNK_INLINE int has_bit(const uint64_t *bits, uint32_t i) { return (int)(__atomic_load_n(bits + i / 64, __ATOMIC_RELAXED) >> (i & 63) & 1); }
@@ -119,6 +137,8 @@ MNK_INLINE int mark(uint64_t *bits, uint32_t i) {
     return (word & bit) != 0;
 }
 
+/// A spin lock for the records of an id modulo MNK_GRAPH_LOCKS, held for one change of a list of
+/// links. Nobody holds two, so that none waits in a circle.
 static void lock(const mnk_graph *g, uint32_t slot) {
     uint8_t *p = g->locks + slot % MNK_GRAPH_LOCKS;
     while (__atomic_exchange_n(p, 1, __ATOMIC_ACQUIRE))
@@ -134,6 +154,7 @@ void mnk_clear_links(uint8_t *record, size_t dimension, size_t degree) {
     uint32_t *links = (uint32_t *)(void *)(record + mnk_code_bytes(dimension) + 8);
     for (size_t i = 0; i < degree; i++) store_id(links + i, MNK_NONE);
 }
+/// Searches may read the bits meanwhile.
 void mnk_set_bit(uint64_t *bits, uint32_t i, int on) {
     uint64_t bit = 1ull << (i & 63);
     if (on) __atomic_fetch_or(bits + i / 64, bit, __ATOMIC_RELEASE);
@@ -145,6 +166,7 @@ int mnk_has_bit(const uint64_t *bits, uint32_t i) { return has_bit(bits, i); }
 
 #define TARGET
 #define NAME(x) x##_portable
+/// The reference. Sums of integers are exact: all instances give the same.
 MNK_INLINE int32_t dot_codes_portable(const uint8_t *row, const int8_t *query, size_t n) {
     int32_t s = 0;
     for (size_t i = 0; i < n; i++) s += ((int32_t)row[i] - 128) * query[i];
@@ -223,6 +245,7 @@ T_VNNI static inline __attribute__((always_inline)) int32_t dot_codes_vnni(const
 #define CHOOSE(call) (void)features; call(_portable);
 #endif
 
+/// Walks with all records, and leaves those out that may not be returned.
 size_t mnk_graph_search(uint32_t features, const mnk_graph *g, const int8_t *codes, float scale, size_t beam, const uint64_t *allowed,
                         mnk_graph_scratch *scratch) {
     size_t found = 0, kept = 0;

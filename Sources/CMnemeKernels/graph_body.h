@@ -1,6 +1,11 @@
-// One instance of the graph's functions: TARGET is the instruction set, NAME(x) names them,
-// DOT(row, query, n, sum) multiplies codes.
+// One instance of the graph's functions, included by graph.c for each instruction set: TARGET is
+// its attribute, NAME(x) names the functions, DOT(row, query, n, sum) multiplies codes (`sum` is
+// that of the query's codes).
+//
+// The algorithm is Vamana's (DiskANN, Subramanya et al. 2019): one layer, a greedy search with a
+// beam, and robust pruning of links.
 
+/// Scores of records. Their lines are fetched AHEAD records early, as they lie anywhere in memory.
 TARGET static void NAME(scores)(const uint8_t *records, size_t stride, size_t bytes, const int8_t *query, float scale, const uint32_t *ids,
                                 size_t count, float *scores) {
     enum { AHEAD = 6 };
@@ -32,9 +37,13 @@ TARGET static size_t NAME(search)(const mnk_graph *g, const int8_t *query, float
     s->gathered[0] = g->entry;
     mark(s->seen, g->entry);
     size_t gathered = 1;
+    // Each round follows the best record that was not followed yet; the search ends when none of
+    // the beam is left. The marks lie in the top bits of the ids.
     for (;;) {
         NAME(scores)(g->records, g->stride, bytes, query, scale, s->gathered, gathered, fresh);
         s->compared += gathered;
+        // Each score is sorted in; `lowest` is the best place that changed, from which the walk
+        // goes on.
         size_t lowest = limit;
         for (size_t i = 0; i < gathered; i++) {
             float score = fresh[i];
@@ -109,12 +118,14 @@ TARGET static size_t NAME(prune)(const mnk_graph *g, uint32_t *ids, float *score
         if (covered[i]) continue;
         const uint8_t *row = g->records + ids[i] * g->stride;
         for (size_t b = 0; b < bytes; b++) query[b] = (int8_t)(row[b] ^ 0x80);
+        // The candidates that nothing covers yet are compared with this one all at once.
         uint32_t rest[LIMIT];
         uint16_t place[LIMIT];
         size_t open = 0;
         for (size_t j = i + 1; j < count; j++)
             if (!covered[j]) { rest[open] = ids[j]; place[open++] = (uint16_t)j; }
         NAME(scores)(g->records, g->stride, bytes, query, scale_of(row, bytes), rest, open, near);
+        // Covered: the way over this one is short enough.
         for (size_t j = 0; j < open; j++)
             if (alpha * (1 - near[j]) <= 1 - scores[place[j]]) covered[place[j]] = 1;
         ids[kept] = ids[i];
@@ -136,6 +147,7 @@ TARGET static void NAME(order)(uint32_t *ids, float *scores, size_t count) {
         }
 }
 
+/// Replaces all links; the rest of the list is MNK_NONE. Under the record's lock.
 TARGET static void NAME(set_links)(const mnk_graph *g, uint32_t slot, const uint32_t *ids, size_t count) {
     uint32_t *links = ids_of(g, slot);
     for (size_t i = 0; i < g->degree; i++) store_id(links + i, i < count ? ids[i] : MNK_NONE);
@@ -172,6 +184,8 @@ TARGET static void NAME(add_link)(const mnk_graph *g, uint32_t slot, uint32_t ot
     unlock(g, slot);
 }
 
+/// Searches for the record, keeps the best of what the search went through as links, and links
+/// back. Complexity: one search, and a pruning for each link back whose list is full.
 TARGET static void NAME(insert)(const mnk_graph *g, uint32_t slot, size_t beam, float alpha, mnk_graph_scratch *s) {
     const size_t bytes = mnk_code_bytes(g->dimension);
     int8_t query[bytes];
@@ -195,6 +209,8 @@ TARGET static void NAME(insert)(const mnk_graph *g, uint32_t slot, size_t beam, 
     for (size_t i = 0; i < count; i++) NAME(add_link)(g, s->expanded[i], slot, alpha);
 }
 
+/// Takes the links of dead neighbours for one's own candidates, and prunes (FreshDiskANN, Singh et
+/// al. 2021).
 TARGET static int NAME(repair)(const mnk_graph *g, uint32_t slot, float alpha, mnk_graph_scratch *s) {
     uint32_t *links = ids_of(g, slot);
     lock(g, slot);

@@ -1,5 +1,5 @@
-// Half precision in C and in vectors. `native` is a constant of the instance: whether the machine
-// converts halves itself.
+// Half precision (IEEE 754 binary16), for single numbers and vectors. `native` is a constant of the
+// instance: whether the machine converts halves itself. Both ways give the same bits.
 #ifndef MNK_HALF_H
 #define MNK_HALF_H
 #include "vector.h"
@@ -42,6 +42,7 @@ MNK_INLINE uint16_t half_of(float x) {
 /// F16C comes with AVX2, and every arm64 converts halves.
 MNK_INLINE int converts_halves(uint32_t features) { return (features & (MNK_AVX2 | MNK_NEON)) != 0; }
 
+/// Sixteen halves that the machine converts.
 typedef _Float16 h16x16 __attribute__((vector_size(32)));
 
 /// Sixteen halves as floats. Finite ones only: infinities and NaNs differ between machines that

@@ -8,7 +8,8 @@
 #include "weights.h"
 #include <math.h>
 
-/// Eight bits between the least and the greatest of 32 weights.
+/// Eight bits between the least and the greatest of 32 weights. The minimum is rounded to a half
+/// first, and the codes count from what is kept. What is no number becomes the least.
 static void affine_fit(const float *y, affine *a) {
     float low = y[0] == y[0] ? y[0] : 0, high = low;
     for (int i = 1; i < 32; i++) {
@@ -25,7 +26,8 @@ static void affine_fit(const float *y, affine *a) {
     }
 }
 
-/// Twelve bits, signed, below the least half that is not lower than all 32.
+/// Twelve bits, signed, below the least half that is not lower than all 32: codes of −2047…2047 in
+/// 1/2047 of that half. What is no number becomes zero.
 static void q12_fit(const float *y, int16_t *q, uint16_t *d) {
     float highest = 0;
     for (int i = 0; i < 32; i++) highest = fabsf(y[i]) > highest ? fabsf(y[i]) : highest;
@@ -52,6 +54,8 @@ static void pack_q12(int type, const void *source, size_t k, size_t row_begin, s
             mnk_dequantize(type, (const uint8_t *)source + (row * k + b * 32) * 2, 32, y);  // two bytes a weight
             q12_fit(y, q, &d);
             memcpy(scales + (b * 16 + row % 16) * 2, &d, 2);
+            // Eight codes along k a round: three words with two codes each, in their upper twelve
+            // bits, and the last two codes in the three words' lower four.
             for (size_t j = 0; j < 4; j++)
                 for (size_t v = 0; v < 3; v++)
                     for (size_t i = 0; i < 2; i++) {
@@ -78,6 +82,7 @@ static void put_column(uint8_t *t, int format, size_t n, const affine *a) {
     if (!zero_of(format)) memcpy(t + codes + 32 + n * 2, &m, 2);
 }
 
+/// Complexity: one pass over the blocks; threads can share a matrix by groups of 16 rows.
 void mnk_pack_tiles(int type, const void *source, size_t k, size_t row_begin, size_t row_end, void *packed) {
     const weight_type *w = mnk_weight_type(type);
     if (!w || w->tiles < 0) return;
@@ -103,6 +108,7 @@ void mnk_pack_tiles(int type, const void *source, size_t k, size_t row_begin, si
     }
 }
 
+/// For embeddings, and for tests of packing.
 void mnk_tile_row(int format, const void *packed, size_t k, size_t row, float *y) {
     if (format == MNK_Q12) {
         const uint8_t *t = (const uint8_t *)packed + row / 16 * (k / 32) * tile_bytes(format), *scales = t + k / 32 * code_bytes(format);

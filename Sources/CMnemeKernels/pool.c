@@ -1,3 +1,6 @@
+// A pool of threads for steps of some ten microseconds: a task runs on all of them at once, and the
+// caller is one.
+
 #define _GNU_SOURCE
 #include "mneme_kernels.h"
 #include <pthread.h>
@@ -6,6 +9,7 @@
 #include <stdlib.h>
 #if defined(__x86_64__)
 #include <immintrin.h>
+/// Tells the processor that a loop only waits, so that the other thread of its core goes on.
 #define PAUSE() _mm_pause()
 #elif defined(__aarch64__)
 #define PAUSE() __asm__ volatile("yield")
@@ -16,6 +20,7 @@
 // Workers spin for some ten microseconds after a task, because the next one often follows at
 // once (a layer, a token), and then sleep on a condition variable, so that an idle pool is free.
 
+/// Spins of a worker before it sleeps, and of a caller before it yields: some ten microseconds.
 enum { SPINS_BEFORE_SLEEP = 2000, SPINS_BEFORE_YIELD = 4000 };
 
 struct mnk_pool {
@@ -34,8 +39,11 @@ struct mnk_pool {
     pthread_t *workers;
 };
 
+/// What a new thread is told.
 typedef struct { mnk_pool *pool; size_t index; } worker_start;
 
+/// A worker: waits for the next generation, first spinning, then asleep, and runs its task. It ends
+/// when `stop` is set.
 static void *work(void *argument) {
     worker_start start = *(worker_start *)argument;
     free(argument);
@@ -58,6 +66,8 @@ static void *work(void *argument) {
     }
 }
 
+/// Begins a generation. Sleepers are counted under the lock before they look at the generation for
+/// the last time, so that none misses it.
 static void announce(mnk_pool *p) {
     atomic_fetch_add(&p->generation, 1);
     if (atomic_load(&p->sleepers) > 0) {
@@ -67,6 +77,8 @@ static void announce(mnk_pool *p) {
     }
 }
 
+/// Threads that cannot start are an error, not a smaller pool: shares of work are cut by their
+/// number.
 mnk_pool *mnk_pool_create(size_t threads) {
     if (threads == 0) threads = 1;
     mnk_pool *p = calloc(1, sizeof *p);
@@ -87,6 +99,7 @@ mnk_pool *mnk_pool_create(size_t threads) {
     return p;
 }
 
+/// A last generation, with `stop` set, wakes and ends the workers.
 void mnk_pool_destroy(mnk_pool *p) {
     if (!p) return;
     atomic_store(&p->stop, 1);
@@ -101,6 +114,8 @@ void mnk_pool_destroy(mnk_pool *p) {
 
 size_t mnk_pool_threads(const mnk_pool *p) { return p->threads; }
 
+/// The caller runs index 0 and waits for the others; release and acquire of `running` make what
+/// they wrote visible to it.
 void mnk_pool_run(mnk_pool *p, mnk_task task, void *context) {
     pthread_mutex_lock(&p->turn);
     if (p->threads == 1) {
@@ -118,6 +133,7 @@ void mnk_pool_run(mnk_pool *p, mnk_task task, void *context) {
     pthread_mutex_unlock(&p->turn);
 }
 
+/// A barrier with phases: the last to arrive resets the count and opens the next phase.
 void mnk_pool_barrier(mnk_pool *p) {
     if (p->threads == 1) return;
     uint64_t phase = atomic_load(&p->phase);

@@ -1,6 +1,9 @@
+// Inner products of floats, and a loop that only reads memory, for measuring bandwidth.
+
 #include "vector.h"
 #include <math.h>
 
+/// Four sums of sixteen lanes, added up in one order: the same bits on every path.
 MNK_INLINE float dot_body(const float *a, const float *b, size_t n) {
     f32x16 s[4] = {splat16(0), splat16(0), splat16(0), splat16(0)};
     size_t i = 0;
@@ -15,6 +18,7 @@ MNK_INLINE float dot_body(const float *a, const float *b, size_t n) {
 T_AVX512 static float dot_avx512(const float *a, const float *b, size_t n) { return dot_body(a, b, n); }
 T_AVX2 static float dot_avx2(const float *a, const float *b, size_t n) { return dot_body(a, b, n); }
 #endif
+/// Any length; the rest that fills no vector is added one by one.
 float mnk_dot_f32(uint32_t features, const float *a, const float *b, size_t n) {
 #if defined(__x86_64__)
     if (features & MNK_AVX512) return dot_avx512(a, b, n);
@@ -24,6 +28,8 @@ float mnk_dot_f32(uint32_t features, const float *a, const float *b, size_t n) {
     return dot_body(a, b, n);
 }
 
+/// Four streams with prefetches, as one alone does not fill the memory bus. What is read is folded
+/// into a result, so that nothing is optimised away.
 MNK_INLINE uint32_t read_body(const uint8_t *p, size_t bytes) {
     size_t quarter = bytes / 256 * 64;
     u32x16 s[4] = {{0}, {0}, {0}, {0}};

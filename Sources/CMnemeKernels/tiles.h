@@ -1,4 +1,5 @@
-// What the products with quantised tiles share.
+// What the products with tiles of quantised weights share: the layouts of tiles, and how sums of a
+// block are scaled and stored.
 #ifndef MNK_TILES_H
 #define MNK_TILES_H
 #include "half.h"
@@ -16,6 +17,7 @@ static const tile_format tile_formats[] = {
     [MNK_Q4] = {4, 0, 256, 64}, [MNK_Q8] = {8, 0, 512, 64}, [MNK_Q12] = {12, 0, 768, 32},
     [MNK_Z4] = {4, 8, 256, 32}, [MNK_Z8] = {8, 128, 512, 32},
 };
+/// Whether two codes share a byte; the fixed zero; bytes of a tile's codes, and of the tile.
 MNK_INLINE int is_narrow(int format) { return tile_formats[format].bits == 4; }
 MNK_INLINE int zero_of(int format) { return tile_formats[format].zero; }
 MNK_INLINE size_t code_bytes(int format) { return tile_formats[format].code_bytes; }
@@ -39,14 +41,17 @@ MNK_INLINE int32_t start_of(const mnk_tiles *g, size_t at, int format) { return 
 
 /// MNK_Q12: bytes of a tile's codes, and of a group of 16 columns.
 #define CODES code_bytes(MNK_Q12)
+/// Bytes of a column group: the codes of all its tiles, then all their scales.
 #define PANEL(blocks) ((blocks) * tile_bytes(MNK_Q12))
 
 /// Where a group of 16 columns begins, and its scales.
 MNK_INLINE const uint8_t *codes_at(const mnk_tiles *g, size_t column) { return (const uint8_t *)g->b + column / 16 * PANEL(g->k / 32); }
 MNK_INLINE const uint16_t *scales_at(const mnk_tiles *g, size_t column) { return (const uint16_t *)(codes_at(g, column) + g->k / 32 * CODES); }
 
+/// A row's words of a block, for MNK_Q12.
 MNK_INLINE const int16_t *words_at(const mnk_tiles *g, size_t row, size_t block) { return (const int16_t *)g->a + (row * (g->k / 32) + block) * 32; }
 
+/// Codes of 12 bits count in 1/2047 of a tile's scale: taken out once, at the end.
 MNK_INLINE void finish_q12(const mnk_tiles *g, size_t row, size_t column, const void *sums) {
     f32x16 v;
     memcpy(&v, sums, sizeof v);

@@ -1,5 +1,8 @@
-// Portable 16-lane vectors (clang vector extensions) and how one body becomes one function per
-// instruction set: the body is always_inline and is instantiated inside functions with a target.
+// Portable vectors of 16 lanes (clang's vector extensions), and how one body becomes one function
+// for each instruction set: the body is always inlined, into functions with a target attribute.
+//
+// All paths give the same bits. For that, every sum has one order (16 lanes, then halves of the
+// lanes), what is fused is written as fma16(), and the compiler fuses nothing by itself.
 #ifndef MNK_VECTOR_H
 #define MNK_VECTOR_H
 
@@ -14,6 +17,8 @@
 #define MNK_INLINE static inline __attribute__((always_inline))
 
 #if defined(__x86_64__)
+/// Targets: what the compiler may use inside of a function. A function without one uses the
+/// baseline (SSE2, NEON).
 #define T_AVX2 __attribute__((target("avx2,fma,f16c")))
 #define T_AVX512 __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")))
 #define T_VNNI __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c")))
@@ -44,11 +49,13 @@
 #define MNK_DISPATCH(name, PARAMETERS, ARGUMENTS) void name PARAMETERS { name##_body ARGUMENTS; }
 #endif
 
+/// Vectors of 64 bytes, and 32 for 16-bit lanes, whatever the registers' size.
 typedef float f32x16 __attribute__((vector_size(64)));
 typedef int32_t i32x16 __attribute__((vector_size(64)));
 typedef uint32_t u32x16 __attribute__((vector_size(64)));
 typedef uint16_t u16x16 __attribute__((vector_size(32)));
 
+/// Loads and stores need no alignment.
 MNK_INLINE f32x16 load16(const float *p) { f32x16 v; memcpy(&v, p, sizeof v); return v; }
 MNK_INLINE void store16(float *p, f32x16 v) { memcpy(p, &v, sizeof v); }
 MNK_INLINE f32x16 splat16(float x) { return (f32x16){x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x}; }
@@ -57,6 +64,8 @@ MNK_INLINE f32x16 splat16(float x) { return (f32x16){x, x, x, x, x, x, x, x, x, 
 /// bits.
 MNK_INLINE f32x16 fma16(f32x16 a, f32x16 b, f32x16 c) { return __builtin_elementwise_fma(a, b, c); }
 
+/// The larger, lane by lane; of a NaN in `a`, b. Bits are selected by masks, which compile to one
+/// instruction where there is one, and mean the same everywhere.
 MNK_INLINE f32x16 max16(f32x16 a, f32x16 b) {
     i32x16 m = a > b;
     return (f32x16)(((i32x16)a & m) | ((i32x16)b & ~m));
@@ -73,17 +82,20 @@ MNK_INLINE f32x16 min16(f32x16 a, f32x16 b) {
     v = STEP(v, __builtin_shufflevector(v, v, 2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13)); \
     v = STEP(v, __builtin_shufflevector(v, v, 1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14));
 
+/// The lanes' sum, in the order of MNK_HALVES.
 MNK_INLINE float sum16(f32x16 v) {
 #define STEP(a, b) (a) + (b)
     MNK_HALVES(v, STEP)
 #undef STEP
     return v[0];
 }
+/// The largest of the lanes, in the same order: any order gives the same.
 MNK_INLINE float highest16(f32x16 v) {
     MNK_HALVES(v, max16)
     return v[0];
 }
 
+/// bfloat16 is the upper half of a float.
 MNK_INLINE float float_of_bf16(uint16_t h) {
     uint32_t u = (uint32_t)h << 16;
     float x;
@@ -137,6 +149,8 @@ MNK_INLINE void finish16(const mnk_gemm *g, size_t row, size_t column, const voi
     if (g->epilogue == MNK_EPILOGUE_RESIDUAL) v += load16(g->residual + row * g->ldc + column);
     store16(g->c + row * g->ldc + column, v);
 }
+/// The integer sums of a row and 16 columns: takes the row's zero out, scales by row and column,
+/// and goes on as finish16().
 MNK_INLINE void finish16_int8(const mnk_gemm *g, size_t row, size_t column, const void *products) {
     i32x16 v, sums;
     memcpy(&v, products, sizeof v);

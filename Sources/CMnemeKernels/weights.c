@@ -1,6 +1,7 @@
 // The table of weight types, and what the header offers for all of them.
 #include "weights.h"
 
+/// In the order in which they are most likely asked for.
 static const weight_type *const types[] = {
     &mnk_weights_f32, &mnk_weights_f16, &mnk_weights_bf16,
     &mnk_weights_q4_0, &mnk_weights_q4_1, &mnk_weights_q5_0, &mnk_weights_q5_1, &mnk_weights_q8_0, &mnk_weights_iq4_nl,
@@ -26,6 +27,8 @@ int mnk_tile_format(int type) {
     return t ? t->tiles : -1;
 }
 
+/// Complexity: one pass. A call for a run of weights is better than many for few: the type is
+/// looked up once.
 void mnk_dequantize(int type, const void *source, size_t count, float *y) {
     const weight_type *t = mnk_weight_type(type);
     if (!t) return;

@@ -32,6 +32,7 @@ extern const weight_type mnk_weights_q2_k, mnk_weights_q3_k, mnk_weights_q4_k, m
 /// The type of a number; NULL for those that are not read.
 const weight_type *mnk_weight_type(int number);
 
+/// Little-endian numbers at any address.
 MNK_INLINE uint16_t u16_at(const uint8_t *p) { return (uint16_t)(p[0] | p[1] << 8); }
 MNK_INLINE uint32_t u32_at(const uint8_t *p) { return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24; }
 MNK_INLINE float half_at(const uint8_t *p) { return float_of_half(u16_at(p)); }

@@ -1,7 +1,11 @@
-// IQ4_NL: d (f16), 16 bytes of four-bit indices into a table of levels that are not equally far
-// apart; w = d·level.
+// IQ4_NL: 32 weights of four bits, 18 bytes.
+//
+//   0   d (f16)
+//   2   indices into a table of levels that are not equally far apart, see nibbles_at
+//   w = d·level
 #include "weights.h"
 
+/// Of IQ4_NL's definition: denser around zero, as weights are.
 static const int8_t levels[16] = {-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113};
 
 static void iq4_nl_affine(const uint8_t *p, int part, affine *a) {

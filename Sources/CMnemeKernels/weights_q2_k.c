@@ -1,7 +1,9 @@
-// Q2_K: 256 weights of two bits in sixteen sub-blocks of 16.
+// Q2_K: 256 weights of two bits in sixteen sub-blocks of 16, 84 bytes.
 //
-//   16 bytes with a scale (low bits) and a minimum (high bits) each, 64 bytes of codes, d, dmin (f16). 32 bytes of codes hold
-//   four sub-block pairs, two bits each; w = d·scale·q − dmin·minimum
+//     0   a scale (low four bits) and a minimum (high four) for each sub-block
+//    16   codes: 32 bytes hold four runs of 32 weights, two bits each
+//    80   d, dmin (f16)
+//   w = d·scale·q − dmin·minimum
 #include "weights.h"
 
 static void q2_k_floats(const uint8_t *p, size_t blocks, float *y) {

@@ -1,7 +1,10 @@
-// Q3_K: 256 weights of three bits in sixteen sub-blocks of 16.
+// Q3_K: 256 weights of three bits in sixteen sub-blocks of 16, 110 bytes.
 //
-//   32 bytes of third bits (bit j of byte i: of weight i of run j of 32), 64 bytes of the lower two, 12 bytes of scales of six
-//   bits, d (f16); w = d·(scale − 32)·(q − 4)
+//     0   third bits: bit j of byte i is that of weight i of run j of 32
+//    32   lower bits: 32 bytes hold four runs of 32 weights, two bits each
+//    96   scales of six bits: four low bits in bytes 0-7, two high ones in bytes 8-11
+//   108   d (f16)
+//   w = d·(scale − 32)·(q − 4)
 #include "weights.h"
 
 static void q3_k_floats(const uint8_t *p, size_t blocks, float *y) {

@@ -1,7 +1,10 @@
 // Q4_0 and Q4_1: 32 weights of four bits.
 //
-//   Q4_0: d (f16), 16 bytes of codes; w = d·(q − 8)
-//   Q4_1: d, m (f16), 16 bytes of codes; w = d·q + m
+//   Q4_0, 18 bytes              Q4_1, 20 bytes
+//   0   d (f16)                 0   d (f16)
+//   2   codes, see nibbles_at   2   m (f16)
+//                               4   codes
+//   w = d·(q − 8)               w = d·q + m
 #include "weights.h"
 
 static void q4_0_affine(const uint8_t *p, int part, affine *a) {

@@ -1,7 +1,9 @@
-// Q4_K: 256 weights in eight sub-blocks of 32.
+// Q4_K: 256 weights in eight sub-blocks of 32, 144 bytes.
 //
-//   d, dmin (f16), 12 bytes of scales and minima (see scale_of_k4), 128 bytes of codes: 32 bytes hold the low bits for one
-//   sub-block and the high bits for the next; w = d·scale·q − dmin·minimum
+//     0   d, dmin (f16)
+//     4   scales and minima of six bits, see scale_of_k4
+//    16   codes: 32 bytes hold the low bits for one sub-block and the high bits for the next
+//   w = d·scale·q − dmin·minimum
 #include "weights.h"
 
 static void q4_k_affine(const uint8_t *p, int part, affine *a) {

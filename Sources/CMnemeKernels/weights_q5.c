@@ -1,7 +1,11 @@
 // Q5_0 and Q5_1: 32 weights of five bits, the fifth of each apart.
 //
-//   Q5_0: d (f16), 4 bytes with bit i for weight i, 16 bytes of low bits; w = d·(q − 16)
-//   Q5_1: d, m (f16), then as Q5_0; w = d·q + m
+//   Q5_0, 22 bytes                       Q5_1, 24 bytes
+//   0   d (f16)                          0   d (f16)
+//   2   fifth bits: bit i for weight i   2   m (f16)
+//   6   low bits, see nibbles_at         4   fifth bits
+//                                        8   low bits
+//   w = d·(q − 16)                       w = d·q + m
 #include "weights.h"
 
 /// The codes whose fifth bits are at `p` and the others behind, each raised by `shift`.

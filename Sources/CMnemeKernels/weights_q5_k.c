@@ -1,5 +1,10 @@
-// Q5_K: as Q4_K, with 32 bytes of fifth bits before the codes: bit j of byte i is that of weight i
-// of sub-block j.
+// Q5_K: 256 weights in eight sub-blocks of 32, 176 bytes: Q4_K with a fifth bit.
+//
+//     0   d, dmin (f16)
+//     4   scales and minima of six bits, see scale_of_k4
+//    16   fifth bits: bit j of byte i is that of weight i of sub-block j
+//    48   low bits: 32 bytes hold those of one sub-block, and in their high halves those of the next
+//   w = d·scale·q − dmin·minimum
 #include "weights.h"
 
 static void q5_k_affine(const uint8_t *p, int part, affine *a) {

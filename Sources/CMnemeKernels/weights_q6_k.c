@@ -1,6 +1,13 @@
-// Q6_K: 256 weights of six bits in sixteen sub-blocks of 16.
+// Q6_K: 256 weights of six bits in sixteen sub-blocks of 16, 210 bytes.
 //
-//   128 bytes of the lower four bits, 64 bytes of the upper two, 16 signed scales, d (f16); w = d·scale·(q − 32)
+//     0   the lower four bits: 64 bytes hold 128 weights, see below
+//   128   the upper two bits: 32 bytes hold 128 weights
+//   192   sixteen signed scales
+//   208   d (f16)
+//   w = d·scale·(q − 32)
+//
+// Of 128 weights, those of the first and second quarter are in the low halves of the 64 bytes, those
+// of the third and fourth in the high halves; the upper bits of quarter j are bits 2j and 2j+1.
 #include "weights.h"
 
 static void q6_k_floats(const uint8_t *p, size_t blocks, float *y) {

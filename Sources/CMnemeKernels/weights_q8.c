@@ -1,4 +1,8 @@
-// Q8_0: d (f16), 32 signed bytes; w = d·q.
+// Q8_0: 32 weights of eight bits, 34 bytes.
+//
+//   0   d (f16)
+//   2   32 signed codes
+//   w = d·q
 #include "weights.h"
 #include <math.h>
 

@@ -1,3 +1,10 @@
+// Memory files: memory with a descriptor, whose pages can be mapped at several addresses at once.
+// The KV cache maps one block into the address ranges of all sequences that share it, so that
+// attention sees each sequence as one piece.
+//
+// Linux has memfd_create, and can give back pages from the middle (a hole). Elsewhere it is POSIX
+// shared memory, whose name is removed at once; there, pages stay until the file is closed.
+
 #define _GNU_SOURCE
 #include "mneme_memory.h"
 
@@ -7,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/// Pages come with the first write; until then the file takes no memory.
 int mnm_memory_file(size_t bytes) {
 #ifdef __linux__
     int file = memfd_create("mneme-kv", MFD_CLOEXEC);
@@ -24,6 +32,7 @@ int mnm_memory_file(size_t bytes) {
     return file;
 }
 
+/// The first data at or behind the offset: a hole has none.
 int mnm_memory_file_holds(int file, size_t offset, size_t bytes) {
 #ifdef __linux__
     off_t data = lseek(file, (off_t)offset, SEEK_DATA);

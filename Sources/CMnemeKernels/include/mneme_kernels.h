@@ -1,9 +1,15 @@
 // Kernels of Mneme: plain functions over caller-owned memory.
 //
-// Every kernel takes `features`, a mask of the instruction sets that it may use, and picks the
-// best path among them; 0 is the portable reference. Pass `mnk_cpu_features()` for speed, or a
-// smaller mask to test a path. A mask with a feature that the machine lacks is undefined.
-// No kernel allocates or keeps state; lengths are in elements.
+// Every kernel takes `features`, a mask of the instruction sets that it may use, and picks the best
+// path among them; 0 is the portable reference. Pass `mnk_cpu_features()` for speed, or a smaller
+// mask to test a path. A mask with a feature that the machine lacks is undefined.
+//
+// All paths of a kernel give the same bits, for any number of rows, threads and units: sums of
+// integers are exact, and sums of floats come in one order. Tests/kernels/bits.c compares them.
+//
+// No kernel allocates or keeps state (the pool and the feature mask aside). Lengths are in elements
+// unless a name says bytes. Matrices are row-major. Unless a kernel says otherwise, its inputs are
+// finite.
 #ifndef MNEME_KERNELS_H
 #define MNEME_KERNELS_H
 
@@ -16,6 +22,8 @@ extern "C" {
 
 // MARK: Machine
 
+// Bits of a feature mask. A bit stands for all that its kernels use, as listed; each set builds on
+// those before it of the same processor family.
 #define MNK_AVX2 (1u << 0)         // AVX2, FMA, F16C
 #define MNK_AVX512 (1u << 1)       // AVX-512 F, BW, DQ, VL
 #define MNK_AVX512_VNNI (1u << 2)
@@ -40,7 +48,9 @@ const char *mnk_cpu_cap_name(size_t index);
 
 // MARK: Threads
 
+/// Threads that wait for work together.
 typedef struct mnk_pool mnk_pool;
+/// Work of one thread: its index and the number of threads say which share is its own.
 typedef void (*mnk_task)(void *context, size_t index, size_t count);
 
 /// A pool that runs a task on `threads` threads, the caller being one. NULL if threads cannot
@@ -48,6 +58,7 @@ typedef void (*mnk_task)(void *context, size_t index, size_t count);
 mnk_pool *mnk_pool_create(size_t threads);
 /// Joins the workers and frees the pool. No task may be running.
 void mnk_pool_destroy(mnk_pool *pool);
+/// Threads, the caller among them.
 size_t mnk_pool_threads(const mnk_pool *pool);
 /// Runs `task(context, i, threads)` once for each i and returns when all have ended.
 /// Calls from several threads take turns. Not re-entrant.
@@ -57,32 +68,46 @@ void mnk_pool_barrier(mnk_pool *pool);
 
 // MARK: Matrix product
 
+/// Last steps of a product: the bias alone; GELU of the sum (in its form with the error function);
+/// the sum and what stands in `residual`.
 enum { MNK_EPILOGUE_BIAS = 0, MNK_EPILOGUE_GELU = 1, MNK_EPILOGUE_RESIDUAL = 2 };
 
-/// C[m][n] = epilogue(A[m][k] · B[k][n] + bias[n]).
+/// C[m][n] = epilogue(A[m][k] · B[k][n] + bias[n]): the product of floats, and that of 8-bit integers.
 ///
 /// B is packed in panels of 16 columns, each panel contiguous:
 ///   f32   [n/16][k][16]
 ///   int8  [n/16][k/4][16][4]
-/// n is a multiple of 16, k of 64. Columns [n_begin, n_end) are computed, multiples of 16.
+/// n is a multiple of 16, k of 64. Columns [n_begin, n_end) are computed, multiples of 16: threads
+/// share a product by its columns.
 typedef struct {
-    const void *a;          // f32 or uint8_t, rows of `lda` elements
+    /// Row i begins at a + i·lda elements: floats, or unsigned bytes.
+    const void *a;
     size_t lda;
-    const void *b;          // packed, see above
-    size_t m, n, k, n_begin, n_end;
-    const float *bias;      // n
-    int epilogue;           // MNK_EPILOGUE_…
-    const float *residual;  // m rows of `ldc` elements, for MNK_EPILOGUE_RESIDUAL
+    /// The packed panels.
+    const void *b;
+    size_t m, n, k;
+    size_t n_begin, n_end;
+    /// n floats that are added to every row.
+    const float *bias;
+    /// MNK_EPILOGUE_…: what is done with a sum before it is stored.
+    int epilogue;
+    /// For MNK_EPILOGUE_RESIDUAL: m rows of `ldc` elements that are added; may be c.
+    const float *residual;
+    /// Row i begins at c + i·ldc.
     float *c;
     size_t ldc;
-    // int8 only: a = a_scale·(byte − a_zero) per row; b = b_scale·int8 per column.
+    /// For int8: a ≈ a_scale·(byte − a_zero), both per row (asymmetric).
     const float *a_scale;
     const int32_t *a_zero;
+    /// For int8: b ≈ b_scale·code, per column (symmetric), and the columns' sums of codes, which
+    /// take the rows' zero out of the integer products.
     const float *b_scale;
-    const int32_t *b_sum;   // column sums of the int8 values
+    const int32_t *b_sum;
 } mnk_gemm;
 
+/// Products of floats; each output is one chain of fused multiply-adds along k, on every path.
 void mnk_gemm_f32(uint32_t features, const mnk_gemm *g);
+/// Products of unsigned bytes with signed ones, exact in 32 bits, scaled at the end.
 void mnk_gemm_int8(uint32_t features, const mnk_gemm *g);
 
 /// Packs W[n][k] (row-major, as a linear layer stores it) into panels of 16 columns.
@@ -104,6 +129,7 @@ void mnk_quantize_rows(uint32_t features, const float *x, size_t rows, size_t co
 /// mnk_attention_scratch(tokens, dim) floats.
 void mnk_attention(uint32_t features, const float *qkv, size_t tokens, size_t heads, size_t dim,
                    size_t head_begin, size_t head_end, float *out, float *scratch);
+/// Floats that mnk_attention needs beside its operands: transposed keys and a block of scores.
 size_t mnk_attention_scratch(size_t tokens, size_t dim);
 /// out = normalised mean of the rows. A zero mean stays zero.
 void mnk_mean_pool(uint32_t features, const float *x, size_t rows, size_t columns, float *out);
@@ -120,22 +146,39 @@ void mnk_mean_pool(uint32_t features, const float *x, size_t rows, size_t column
 ///   MNK_Q12: 12 × 64 bytes; 16-bit word n·2+i of vectors 3j, 3j+1 and 3j+2 holds k = 8j+i, 8j+2+i and 8j+4+i of column n in
 ///     its upper twelve bits, and bits 0-3, 4-7 and 8-11 of k = 8j+6+i in its lower four
 /// and the f16 d[16] of all its tiles behind the codes of a column group.
+/// What the formats are for:
+///   MNK_Q4, MNK_Q8: types with a minimum (Q4_1, Q4_K, Q5_1, Q5_K), and types that were fitted anew
+///   MNK_Z4, MNK_Z8: symmetric types (Q4_0, Q5_0, Q8_0, IQ4_NL), which save the minimum's bytes and a multiply-add
+///   MNK_Q12: F16 and BF16; 12 bits of the highest of 32 change greedy answers no more than the rounding of halves does
 enum { MNK_Q4 = 0, MNK_Q8 = 1, MNK_Q12 = 2, MNK_Z4 = 3, MNK_Z8 = 4 };
+/// Bytes of a tile with its scales.
 size_t mnk_tile_bytes(int format);
 
-/// C[m][n] (+)= A[m][k] · W[n][k]ᵀ + bias. k is a multiple of 32, n of 16.
+/// C[m][n] (+)= A[m][k] · W[n][k]ᵀ + bias with W in tiles. k is a multiple of 32, n of 16.
 typedef struct {
-    const void *a;                   // [m][k/32] blocks of 64 bytes, see mnk_quantize_blocks: codes; for MNK_Q12 words
-    const float *a_scale, *a_sum;    // [m][k/32]; sums for MNK_Q4 and MNK_Q8,
-    const int32_t *a_total;          // totals for MNK_Z4 and MNK_Z8
+    /// [m][k/32] blocks of 64 bytes, as mnk_quantize_blocks writes them: codes; for MNK_Q12 words.
+    const void *a;
+    /// [m][k/32]: scales of the blocks of A, and for MNK_Q4 and MNK_Q8 what their words stand for,
+    /// summed (it meets the minima of the weights).
+    const float *a_scale, *a_sum;
+    /// [m][k/32]: sums of the blocks' words, for the fixed zero of MNK_Z4 and MNK_Z8.
+    const int32_t *a_total;
+    /// The tiles of W, and their format.
     const void *b;
     int format;
-    size_t m, n, k, n_begin, n_end;  // columns computed, multiples of 16
-    const float *bias;               // n, or NULL
+    size_t m, n, k;
+    /// Columns to compute, multiples of 16.
+    size_t n_begin, n_end;
+    /// n floats, or NULL.
+    const float *bias;
+    /// Row i begins at c + i·ldc.
     float *c;
     size_t ldc;
-    int accumulate;                  // add to C
+    /// Whether to add to C instead of replacing it.
+    int accumulate;
 } mnk_tiles;
+/// The integer sums of a block of 32 are exact; they are scaled and added block by block along k, so
+/// that all paths give the same bits. On the vector paths, W is read once for several rows.
 void mnk_gemm_tiles(uint32_t features, const mnk_tiles *g);
 /// Fifteen bits for each 32 of x: x ≈ scale·word, word = 128·high + low; codes are 32 high and then
 /// 32 low bytes, total is the sum of all words, sum that of what they stand for. codes or words may
@@ -176,6 +219,7 @@ void mnk_soft_cap(uint32_t features, float *x, size_t count, float cap);
 void mnk_to_half(uint32_t features, const float *x, size_t count, uint16_t *y);
 
 /// Positions of a block of keys and values.
+/// A block is the unit of sharing, of files and of codecs.
 enum { MNK_KV_BLOCK = 32 };
 /// One position's keys to halves, each a block's length behind the one before. count is a multiple
 /// of 16.
@@ -193,25 +237,40 @@ void mnk_move_keys(uint32_t features, const uint16_t *source, size_t from, uint1
 /// most MNK_MAX_HEAD.
 enum { MNK_MAX_HEAD = 512 };
 typedef struct {
-    const float *q;                    // row t at q + t·ldq, head h at h·dim
+    /// Queries: row t at q + t·ldq, head h at h·dim.
+    const float *q;
     size_t ldq;
-    // f16, in blocks of MNK_KV_BLOCK positions. Of position p, head h, element i, the key is at
-    // block·block_stride + (h·dim + i)·MNK_KV_BLOCK + p mod MNK_KV_BLOCK (so that neighbours are
-    // read together), the value at block·block_stride + (h·MNK_KV_BLOCK + p mod MNK_KV_BLOCK)·dim +
-    // i: a head's part of a block is one piece. The block is p / MNK_KV_BLOCK, or what the table
-    // says of it.
+    /// The KV cache in halves, in blocks of MNK_KV_BLOCK positions. Of position p, head h and element
+    /// i, with e = p mod MNK_KV_BLOCK:
+    ///   the key is at    block·block_stride + (h·dim + i)·MNK_KV_BLOCK + e
+    ///   the value is at  block·block_stride + (h·MNK_KV_BLOCK + e)·dim + i
+    /// Keys are transposed so that one vector holds an element of neighbouring positions; a head's
+    /// part of a block is one piece of memory either way. The block is p / MNK_KV_BLOCK, or what
+    /// `table` says of it.
     const uint16_t *keys, *values;
     size_t block_stride;
     const int32_t *table;
-    size_t tokens, position, heads, kv_heads, dim, window;
+    /// New tokens, and the position of the first.
+    size_t tokens, position;
+    /// Query heads, key-value heads, elements of a head, and positions that a token sees (0: all).
+    size_t heads, kv_heads, dim, window;
+    /// Multiplies the scores.
     float scale;
-    float cap;  // scores s become cap·tanh(s/cap); 0: as they are
+    /// Scores s become cap·tanh(s/cap) (Gemma 2); 0 leaves them as they are.
+    float cap;
+    /// Outputs: row t at out + t·ldo, head h at h·dim.
     float *out;
     size_t ldo;
-    float *partials;    // mnk_decoder_partials() floats, or NULL
-    size_t first_span;  // with partials: spans before it come from mnk_attend_shared()
-    const int32_t *places;  // where each token stands, ascending; NULL: they follow each other from `position` on, which else is the last place + 1 - tokens
-    size_t many_row;    // this position stands for several, so that many_log, the logarithm of their number, is added to its score; 0: none
+    /// mnk_decoder_partials() floats for KV splits that threads share; NULL for none.
+    float *partials;
+    /// With partials: splits before this one come from mnk_attend_shared().
+    size_t first_span;
+    /// The tokens' positions, ascending; NULL if they follow each other from `position` on, which
+    /// else is the last position + 1 − tokens.
+    const int32_t *places;
+    /// The row of merged (evicted) positions, and the logarithm of how many it stands for, which is
+    /// added to its score (RazorAttention's compensation token, Tang et al. 2024); 0: none.
+    size_t many_row;
     float many_log;
 } mnk_decoder_attention;
 /// Positions of a span, and sequences that can share one reading of it.
@@ -220,15 +279,21 @@ enum { MNK_SPAN = 512, MNK_SHARING = 16 };
 /// mnk_decoder_scratch() floats. With partials, units are smaller, and mnk_merge_partials() over
 /// all key-value heads ends the work when all are done. What comes out is the same (flash decoding,
 /// Dao et al. 2023). mnk_decoder_partials() is 0 where that would not help.
+/// Floats for `partials`: an output, a highest score and a total for each row of each split; 0 where
+/// one split, or many tokens, leave nothing to share.
 size_t mnk_decoder_partials(const mnk_decoder_attention *a);
 /// One span of what `count` sequences, of one token each, have in common: its keys and values are
 /// read once for all, and what each row sums up is the same as alone (ChunkAttention, Ye et al.
 /// 2024; RelayAttention, Zhu et al. 2024). No window; all stand behind the span.
 void mnk_attend_shared(uint32_t features, const mnk_decoder_attention *const *members, size_t count, size_t span, size_t head_begin, size_t head_end,
                        float *scratch);
+/// Adds up the splits of key-value heads [head_begin, head_end), in order, into `out`.
 void mnk_merge_partials(const mnk_decoder_attention *a, size_t head_begin, size_t head_end);
+/// Pieces of work that threads can share.
 size_t mnk_decoder_units(const mnk_decoder_attention *a);
+/// Floats of scratch memory that a thread needs for mnk_attend() and mnk_attend_shared().
 size_t mnk_decoder_scratch(size_t heads, size_t kv_heads, size_t dim);
+/// Units [unit_begin, unit_end).
 void mnk_attend(uint32_t features, const mnk_decoder_attention *a, size_t unit_begin, size_t unit_end, float *scratch);
 /// Adds to mass[p], for each position p, the weight that the last `last_tokens` tokens give it:
 /// summed over them and the query heads of one key-value head. Outputs are not looked at.
@@ -236,6 +301,7 @@ void mnk_attention_mass(uint32_t features, const mnk_decoder_attention *a, size_
 
 // MARK: Vectors
 
+/// Inner product of n floats, in one order of steps on every path.
 float mnk_dot_f32(uint32_t features, const float *a, const float *b, size_t n);
 
 // MARK: Proximity graph
@@ -253,21 +319,30 @@ enum { MNK_GRAPH_LOCKS = 4096 };
 typedef struct {
     uint8_t *records;
     size_t stride, dimension, degree;
-    uint32_t count;          // ids from here on are passed over
-    uint32_t entry;          // where searches begin, or MNK_NONE
-    const uint64_t *dead;    // bit i: not returned, though walked through
-    uint8_t *locks;          // MNK_GRAPH_LOCKS bytes, zero
+    /// Ids from here on are passed over: records that are being written.
+    uint32_t count;
+    /// Where searches begin, or MNK_NONE.
+    uint32_t entry;
+    /// Bit i: record i is not returned, though walked through.
+    const uint64_t *dead;
+    /// MNK_GRAPH_LOCKS bytes, zero at first; a record's links change under the lock of its id.
+    uint8_t *locks;
 } mnk_graph;
 
 /// Memory of one search or insertion at a time.
 typedef struct {
-    uint64_t *seen;          // a bit for each of count
-    uint32_t *ids;           // beam + 2: the best found, best first
-    float *scores;           // beam + 2
-    uint32_t *gathered;      // MNK_GATHERED
-    uint32_t *expanded;      // MNK_EXPANDED; for insertion
+    /// A bit for each of count: whether a record was compared.
+    uint64_t *seen;
+    /// beam + 2: the best found and their scores, best first.
+    uint32_t *ids;
+    float *scores;
+    /// MNK_GATHERED: ids to compare next.
+    uint32_t *gathered;
+    /// MNK_EXPANDED: records whose links were followed, and their scores; for insertion.
+    uint32_t *expanded;
     float *expanded_scores;
-    size_t compared;         // vectors compared, added up
+    /// Vectors compared, added up over calls.
+    size_t compared;
 } mnk_graph_scratch;
 enum { MNK_GATHERED = 4096, MNK_EXPANDED = 1024 };
 
@@ -310,8 +385,11 @@ void mnk_graph_scores(uint32_t features, const uint8_t *records, size_t stride, 
 
 /// Groups of 32 halves as codes of 8, 4 or 2 bits: w = least + scale·code; the `wide` groups (of at
 /// most 4 bits) whose range is widest have twice the bits. See codec.c for the layout.
+/// Bytes of `groups` groups, `wide` of which have twice the bits.
 size_t mnk_encoded_bytes(int bits, size_t groups, size_t wide);
+/// groups·32 halves to mnk_encoded_bytes() bytes.
 void mnk_encode_groups(uint32_t features, int bits, const uint16_t *source, size_t groups, size_t wide, uint8_t *target);
+/// The other way. Any bytes give finite halves within the target.
 void mnk_decode_groups(uint32_t features, int bits, const uint8_t *source, size_t groups, size_t wide, uint16_t *target);
 
 // MARK: Checksums
