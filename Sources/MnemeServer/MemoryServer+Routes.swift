@@ -56,7 +56,9 @@ extension MemoryServer {
     }
 
     /// The routes of all APIs that other programs speak.
-    private func wireEndpoints() -> [Endpoint] { openAIEndpoints() + anthropicEndpoints() }
+    private func wireEndpoints() -> [Endpoint] {
+        openAIEndpoints() + anthropicEndpoints() + ollamaEndpoints()
+    }
 
     /// A route of another API, behind the permission that it needs.
     func endpoint(

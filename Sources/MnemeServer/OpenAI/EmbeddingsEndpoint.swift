@@ -1,11 +1,12 @@
 import Foundation
 import Hummingbird
 import Mneme
+import MnemeBase
 import MnemeModels
 
 /// The fields of a request to `/v1/embeddings`.
 enum EmbeddingsFields {
-    private static let maximumInputs = 2048
+    static let maximumInputs = 2048
 
     /// What a vector is sent as.
     enum Encoding: String, CaseIterable {
@@ -63,6 +64,15 @@ enum EmbeddingsFields {
 
     /// Every field, as the OpenAPI document lists them.
     static let all: [any AnyRequestField] = [input, model, encoding, dimensions]
+
+    /// - Throws: `InputError` if a request wants another number of dimensions than vectors have.
+    static func require(_ dimensions: Int?, of embedder: any TextEmbedder) throws {
+        if let dimensions, dimensions != embedder.dimension {
+            throw InputError(
+                "The model \(embedder.identifier) has \(embedder.dimension) dimensions; another number cannot be had."
+            )
+        }
+    }
 }
 
 /// `/v1/embeddings` as OpenAI's clients call it.
@@ -74,11 +84,7 @@ enum EmbeddingsEndpoint {
         }
         // Whatever it is called, the one model that is here answers.
         _ = try EmbeddingsFields.model.read(request)
-        if let wanted = try EmbeddingsFields.dimensions.read(request), wanted != embedder.dimension {
-            throw InputError(
-                "The model \(embedder.identifier) has \(embedder.dimension) dimensions; another number cannot be had."
-            )
-        }
+        try EmbeddingsFields.require(try EmbeddingsFields.dimensions.read(request), of: embedder)
         let encoding = try EmbeddingsFields.encoding.read(request) ?? .float
         let (vectors, tokens) = try await memory.embed(texts)
         let data = texts.indices.map { i -> JSONValue in

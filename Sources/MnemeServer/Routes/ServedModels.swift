@@ -10,16 +10,23 @@ struct ServedModels: Sendable {
     /// What makes vectors of texts.
     let embedder: String?
 
-    /// `/v1/models`, the language model first.
+    /// `/v1/models`, the language model first, by its own name and the one that it was started by:
+    /// a list that OpenAI's clients read, and Anthropic's.
     var list: JSONValue {
-        ["object": "list", "data": .array([language, embedder].compactMap { $0 }.map(Self.entry))]
+        var names = [language, embedder].compactMap { $0 }
+        if let alias, language != nil, !names.contains(alias) { names.insert(alias, at: 1) }
+        return [
+            "object": "list", "data": .array(names.map(Self.entry)), "has_more": false,
+            "first_id": names.first.map { .string($0) } ?? .null,
+            "last_id": names.last.map { .string($0) } ?? .null,
+        ]
     }
 
     /// `/v1/models/{id}`.
     ///
     /// - Throws: ``UnknownModel``.
     func entry(_ name: String) throws -> JSONValue {
-        guard name == embedder || isLanguage(name) else {
+        guard Self.untagged(name) == embedder || isLanguage(name) else {
             throw UnknownModel(name: name, known: language)
         }
         return Self.entry(name)
@@ -30,12 +37,21 @@ struct ServedModels: Sendable {
         guard isLanguage(name) else { throw UnknownModel(name: name, known: language) }
     }
 
-    private func isLanguage(_ name: String) -> Bool {
-        language != nil && (name == language || name == alias)
+    /// Whether the language model goes by the name, with or without Ollama's tag `:latest`.
+    func isLanguage(_ name: String) -> Bool {
+        language != nil && [language, alias].contains(Self.untagged(name))
+    }
+
+    private static func untagged(_ name: String) -> String {
+        let tag = ":latest"
+        return name.hasSuffix(tag) ? String(name.dropLast(tag.count)) : name
     }
 
     private static func entry(_ name: String) -> JSONValue {
-        ["id": .string(name), "object": "model", "created": 0, "owned_by": "local"]
+        [
+            "id": .string(name), "object": "model", "created": 0, "owned_by": "local",
+            "type": "model", "display_name": .string(name), "created_at": "1970-01-01T00:00:00Z",
+        ]
     }
 }
 

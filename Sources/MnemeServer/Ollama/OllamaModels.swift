@@ -1,0 +1,94 @@
+import Foundation
+import Mneme
+import MnemeBase
+import MnemeEngine
+import MnemeModels
+
+/// The models that are served, as Ollama's clients list and describe them.
+struct OllamaModels: Sendable {
+    private let models: ServedModels
+    private let language: ServedLanguage?
+    private let embedder: (any TextEmbedder)?
+
+    init(_ server: MemoryServer) {
+        models = server.models
+        language = server.language
+        embedder = server.memory.embedder
+    }
+
+    /// Every model: the language model by the name that it was started by.
+    var list: [JSONValue] {
+        var list: [JSONValue] = []
+        if let language { list.append(.object(entry(language))) }
+        if let embedder {
+            list.append([
+                "name": .string(embedder.identifier), "model": .string(embedder.identifier),
+                "details": ["format": "safetensors", "family": "bert"],
+            ])
+        }
+        return list
+    }
+
+    /// The language model, which stays in memory.
+    var running: [JSONValue] {
+        guard let language else { return [] }
+        let more: [String: JSONValue] = [
+            "expires_at": "9999-12-31T23:59:59Z", "size_vram": 0,
+            "context_length": .number(Double(language.engine.context)),
+        ]
+        return [.object(entry(language).merging(more) { $1 })]
+    }
+
+    /// - Throws: ``UnknownModel``.
+    func show(_ name: String) throws -> JSONValue {
+        _ = try models.entry(name)
+        guard let language, models.isLanguage(name) else {
+            return [
+                "details": ["format": "safetensors", "family": "bert"], "model_info": [:],
+                "capabilities": ["embedding"], "parameters": "", "template": "",
+            ]
+        }
+        let shape = language.engine.decoder.configuration, family = shape.architecture
+        return [
+            "details": details(language), "parameters": "",
+            "template": .string(language.model.chatTemplate ?? ""),
+            "modified_at": modified(language),
+            "capabilities": language.model.chatTemplate == nil
+                ? ["completion"] : ["completion", "tools"],
+            "model_info": .object([
+                "general.architecture": .string(family),
+                "\(family).context_length": .number(Double(shape.contextLength)),
+                "\(family).embedding_length": .number(Double(shape.hiddenSize)),
+                "\(family).block_count": .number(Double(shape.layers)),
+                "\(family).attention.head_count": .number(Double(shape.heads)),
+                "\(family).attention.head_count_kv": .number(Double(shape.kvHeads)),
+            ]),
+        ]
+    }
+
+    private func entry(_ language: ServedLanguage) -> [String: JSONValue] {
+        let name = models.alias ?? language.model.name
+        let size = attributes(language)?[.size] as? Int
+        return [
+            "name": .string(name), "model": .string(name), "modified_at": modified(language),
+            "size": .number(Double(size ?? 0)), "details": details(language),
+        ]
+    }
+
+    private func details(_ language: ServedLanguage) -> JSONValue {
+        let family = JSONValue.string(language.engine.decoder.configuration.architecture)
+        return [
+            "format": language.model.path.hasSuffix(".gguf") ? "gguf" : "safetensors",
+            "family": family, "families": [family],
+        ]
+    }
+
+    private func modified(_ language: ServedLanguage) -> JSONValue {
+        let date = attributes(language)?[.modificationDate] as? Date
+        return .string((date ?? Date(timeIntervalSince1970: 0)).formatted(.iso8601))
+    }
+
+    private func attributes(_ language: ServedLanguage) -> [FileAttributeKey: Any]? {
+        try? FileManager.default.attributesOfItem(atPath: language.model.path)
+    }
+}
