@@ -105,18 +105,19 @@ package final class AtomicFile {
         }
     }
 
-    /// Puts a file that is whole already in its place, if nothing is there: on the disk, with its
-    /// folder.
+    /// Puts a file that is whole already in its place: on the disk, with its folder.
     ///
     /// - Returns: whether it has the name now. The former name may be left.
     /// - Throws: ``FileError``.
-    package static func place(_ file: String, at path: String, _ place: Place = .ifAbsent) throws
-        -> Bool
-    {
+    @discardableResult
+    package static func place(_ file: String, at path: String, _ place: Place) throws -> Bool {
         let descriptor = open(file, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw FileError(file, "cannot be read") }
-        defer { close(descriptor) }
-        guard fsync(descriptor) == 0 else { throw FileError(path) }
+        let isSynchronized = fsync(descriptor) == 0, code = errno
+        // Before it has its name: closing any descriptor of a file ends all locks that this process
+        // has on it (POSIX), such as those of a database that another thread has opened by then.
+        close(descriptor)
+        guard isSynchronized else { throw FileError(path, code: code) }
         if place == .replacing {
             guard rename(file, path) == 0 else { throw FileError(path) }
         } else if try !link(file, path) {

@@ -40,17 +40,22 @@ package final class FileLock: Sendable {
         }
     }
 
-    /// Runs `body` while no other owner holds a folder's lock. Where folders cannot be locked, it
-    /// runs all the same.
+    /// What `flock` says where a file system knows no locks, or none of folders: NFS turns them
+    /// into locks that need a file open for writing, as folders never are (EBADF).
+    private static let unsupported: Set<Int32> = [ENOTSUP, ENOSYS, ENOLCK, EBADF]
+
+    /// Runs `body` while no other owner holds a folder's lock. Where the file system knows no locks
+    /// of folders, and only there, it runs without one.
     ///
-    /// - Throws: ``FileError`` if another holds it for too long, and what `body` throws.
+    /// - Throws: ``FileError`` if another holds it for too long, or the folder cannot be opened, as
+    ///   without a free descriptor; and what `body` throws.
     package static func holding<T>(
         folder: String, waiting seconds: Double = 60, _ body: () throws -> T
     ) throws -> T {
         let lock: FileLock?
-        do { lock = try take(folder, waiting: seconds, isMade: false) } catch is FileError {
-            return try body()
-        }
+        do { lock = try take(folder, waiting: seconds, isMade: false) } catch let error as FileError
+            where unsupported.contains(error.code)
+        { return try body() }
         guard let lock else {
             throw FileError(folder, "is in use by another process", code: EWOULDBLOCK)
         }

@@ -92,6 +92,6 @@ public struct VectorFile: Sendable {
             progress(done, texts.count)
         }
         try handle.synchronize()
-        guard try AtomicFile.place(part, at: path, .replacing) else { throw FileError(path) }
+        try AtomicFile.place(part, at: path, .replacing)
     }
 }

@@ -186,9 +186,14 @@ private func mode(_ path: String) -> UInt16? {
         withExtendedLifetime(first) {}
     }
 
-    @Test func `where folders cannot be locked the work is done all the same`() throws {
+    @Test func `what cannot be opened for its lock is an error, and nothing is done`() throws {
         let folder = try TemporaryFolder(), absent = folder.path + "/absent"
-        #expect(try FileLock.holding(folder: absent) { 7 } == 7)
+        var isDone = false
+        let error = #expect(throws: FileError.self) {
+            try FileLock.holding(folder: absent) { isDone = true }
+        }
+        #expect(error?.code == ENOENT && !isDone)
+        #expect(error?.description.contains("cannot be locked") == true)
         #expect(folder.names.isEmpty)
     }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import MnemeBase
 import MnemeSeal
 import MnemeStore
 import MnemeStoreTesting
@@ -149,6 +150,53 @@ import Testing
             try FileManager.default.contentsOfDirectory(atPath: folder.path).filter {
                 !["store.db", "store.db-wal", "store.db-shm"].contains($0)
             }.isEmpty)
+    }
+
+    @Test func `who changes the key or the file waits for who makes or opens the store`() throws {
+        let folder = try TemporaryFolder(), path = folder.path + "/store.db"
+        let first = EncryptionKey(), second = EncryptionKey()
+        try SQLiteMemoryStore(path: path, analyzer: "test", key: first).close()
+        let link = folder.path + "/elsewhere/link.db"
+        try FileManager.default.createDirectory(
+            atPath: folder.path + "/elsewhere", withIntermediateDirectories: false)
+        try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: path)
+        let changes: [@Sendable () throws -> Void] = [
+            { try SQLiteMemoryStore.exchangeKey(link, from: first, to: second) },
+            { try SQLiteMemoryStore.rewrite(link, from: second, to: nil) },
+        ]
+        for change in changes {
+            var lock = try FileLock.take(folder.path)
+            #expect(lock != nil)
+            let before = bytes(path), done = DispatchSemaphore(value: 0)
+            Thread.detachNewThread {
+                do { try change() } catch { Issue.record("\(error)") }
+                done.signal()
+            }
+            #expect(done.wait(timeout: .now() + 0.3) == .timedOut)
+            #expect(bytes(path) == before)
+            lock = nil
+            #expect(done.wait(timeout: .now() + 30) == .success)
+            #expect(bytes(path) != before)
+        }
+        // The link is one still, and what was written has the store's own name.
+        #expect(try FileManager.default.destinationOfSymbolicLink(atPath: link) == path)
+        #expect(!SQLiteMemoryStore.isEncrypted(path))
+        try SQLiteMemoryStore(path: path, analyzer: "test").close()
+        #expect(throws: StoreError.self) {
+            try SQLiteMemoryStore.exchangeKey(folder.path + "/absent", from: first, to: second)
+        }
+        #expect(!FileManager.default.fileExists(atPath: folder.path + "/absent"))
+    }
+
+    @Test func `what a killed rewriting left is removed by the next`() throws {
+        let folder = try TemporaryFolder(), path = folder.path + "/store.db", key = EncryptionKey()
+        try SQLiteMemoryStore(path: path, analyzer: "test").close()
+        for name in ["store.db.rewritten", "store.db.rewritten.1.2.tmp"] {
+            try Data("left".utf8).write(to: URL(fileURLWithPath: folder.path + "/" + name))
+        }
+        try SQLiteMemoryStore.rewrite(path, from: nil, to: key)
+        let names = try FileManager.default.contentsOfDirectory(atPath: folder.path)
+        #expect(!names.contains { $0.contains("rewritten") })
     }
 
     @Test func `stores side by side have their own keys, or none`() throws {

@@ -106,6 +106,42 @@ private func texts(_ store: SQLiteMemoryStore) throws -> [String] {
         #expect(try texts(SQLiteMemoryStore(path: real, analyzer: "test")) == ["behind a link"])
     }
 
+    @Test func `who comes by a link waits for who makes the store by its own name`() throws {
+        let folder = try TemporaryFolder(), real = folder.path + "/real"
+        try FileManager.default.createDirectory(atPath: real, withIntermediateDirectories: false)
+        try FileManager.default.createSymbolicLink(
+            atPath: folder.path + "/link.db", withDestinationPath: real + "/store.db")
+        var lock = try FileLock.take(real)
+        #expect(lock != nil)
+        let opened = DispatchSemaphore(value: 0), path = folder.path + "/link.db"
+        Thread.detachNewThread {
+            do {
+                let store = try SQLiteMemoryStore(path: path, analyzer: "test")
+                #expect(store.path == real + "/store.db")
+                #expect(store.files.allSatisfy { $0.hasPrefix(real) })
+                try store.close()
+            } catch { Issue.record("\(error)") }
+            opened.signal()
+        }
+        #expect(opened.wait(timeout: .now() + 0.3) == .timedOut)
+        #expect(!FileManager.default.fileExists(atPath: real + "/store.db"))
+        lock = nil
+        #expect(opened.wait(timeout: .now() + 30) == .success)
+        #expect(FileManager.default.fileExists(atPath: real + "/store.db"))
+    }
+
+    @Test func `a path that leads in a circle is refused with a reason`() throws {
+        let folder = try TemporaryFolder(), path = folder.path + "/a"
+        try FileManager.default.createSymbolicLink(
+            atPath: path, withDestinationPath: folder.path + "/b")
+        try FileManager.default.createSymbolicLink(
+            atPath: folder.path + "/b", withDestinationPath: path)
+        let error = #expect(throws: StoreError.self) {
+            try SQLiteMemoryStore(path: path, analyzer: "test")
+        }
+        #expect(error?.description.contains("no path of a file") == true)
+    }
+
     @Test(arguments: [false, true])
     func `nobody else reads a store's files or enters its new folders`(
         isEncrypted: Bool
@@ -145,9 +181,19 @@ private func texts(_ store: SQLiteMemoryStore) throws -> [String] {
             try second.check(repair: false, by: .local).first { $0.check == "privacy" }?.sound
                 == true
                 && mode(folder.path) == 0o755)
+        func privacy(repair: Bool) throws -> StoreFinding? {
+            try second.check(repair: repair, by: .local).first { $0.check == "privacy" }
+        }
+        // To look changes nothing; to repair does, as far as it is the store's.
+        try setMode(0o640, path)
+        #expect(try privacy(repair: false)?.sound == false && mode(path) == 0o640)
+        let repaired = try privacy(repair: true)
+        #expect(repaired?.repaired == true && repaired?.sound == false && mode(path) == 0o600)
+        #expect(try privacy(repair: false)?.sound == true)
         try setMode(0o777, folder.path)
-        let finding = try second.check(repair: false, by: .local).first { $0.check == "privacy" }
+        let finding = try privacy(repair: true)
         #expect(finding?.sound == false && finding?.detail.contains(folder.path) == true)
+        #expect(finding?.repaired == false && mode(folder.path) == 0o777)
         try second.close()
         try first.close()
     }

@@ -289,10 +289,10 @@ extension SQLiteMemoryStore {
         }
         let end = try read { try AuditLog.end(before: time, $0) }
         guard end >= report.begin else { return 0 }
-        var reached = report.begin - 1
+        var reached = report.begin &- 1
         while reached < end {
             let page = try read {
-                try AuditLog.entries(after: reached, limit: Int(min(4_096, end - reached)), $0)
+                try AuditLog.entries(after: reached, limit: Int(min(4_096, end &- reached)), $0)
             }
             guard let last = page.last else { break }
             try archive(page)
@@ -304,7 +304,7 @@ extension SQLiteMemoryStore {
             entry.detail = "entries \(report.begin) to \(end) taken away"
             try chain.append(entry, db)
         }
-        return Int(end - report.begin + 1)
+        return Int(end &- report.begin &+ 1)
     }
 
     public func verifyAudit(keys: [Data]?, head: (position: Int64, hash: Data)?, by caller: Caller)

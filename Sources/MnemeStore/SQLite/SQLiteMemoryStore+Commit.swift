@@ -51,8 +51,8 @@ extension SQLiteMemoryStore {
             db, sql: "SELECT request, cubes FROM idempotency WHERE owner = ? AND key = ?",
             arguments: [ownerID, key])
         {
-            try IdempotencyRules.requireSame(hash, as: done["request"], key: key)
-            let cubes = try StoreCoding.decode([CubeID].self, done["cubes"]).compactMap {
+            try IdempotencyRules.requireSame(hash, as: done.read("request"), key: key)
+            let cubes = try StoreCoding.decode([CubeID].self, done.read("cubes")).compactMap {
                 try Self.current($0, ownerID, db)
             }
             let seen = cubes.filter(change.reaches)

@@ -5,28 +5,40 @@ import MnemeSeal
 
 /// How a store's file comes to be: whole, and for its owner alone.
 extension SQLiteMemoryStore {
-    /// Runs `body` while no other process or thread makes, opens or rewrites a store in a folder.
-    static func alone<T>(in folder: String, _ body: () throws -> T) throws -> T {
-        do { return try FileLock.holding(folder: folder, body) } catch let error as FileError {
-            throw StoreError(error)
+    /// A store's path with symbolic links followed, as SQLite names its files. What is not there yet
+    /// is named as it will be.
+    static func resolved(_ path: String) throws -> String {
+        guard let name = SealedVFS.fullName(path) else {
+            throw StoreError(
+                .unavailable,
+                "\(path) is no path of a file: it is too long, or its links lead in a circle.")
         }
+        return name
+    }
+
+    /// Runs `body` while no other process or thread makes, opens or rewrites a store in the folder
+    /// of a resolved path.
+    static func alone<T>(with path: String, _ body: () throws -> T) throws -> T {
+        do { return try FileLock.holding(folder: parent(of: path), body) } catch let error
+            as FileError
+        { throw StoreError(error) }
     }
 
     /// Makes an empty store, unless something is there: under another name first, so that
     /// whoever looks finds none or a whole one.
     ///
-    /// - Parameter key: encrypts it.
+    /// - Parameters:
+    ///   - path: a resolved one: a symbolic link may lead to where nothing is yet.
+    ///   - key: encrypts it.
     static func createIfAbsent(_ path: String, key: EncryptionKey?) throws {
-        // A symbolic link may lead to where nothing is yet.
-        let place = SealedVFS.fullName(path) ?? path
         var information = stat()
-        let isThere = stat(place, &information) == 0
+        let isThere = stat(path, &information) == 0
         if isThere {
             // A file without a byte is none, unless a log says what is to be in it.
             let isEmpty = information.st_mode & S_IFMT == S_IFREG && information.st_size == 0
-            guard isEmpty, access(place + "-wal", F_OK) != 0 else { return }
+            guard isEmpty, access(path + "-wal", F_OK) != 0 else { return }
         }
-        let plain = "\(place).\(UUID().uuidString).new", sealed = plain + ".sealed"
+        let plain = "\(path).\(UUID().uuidString).new", sealed = plain + ".sealed"
         defer { for file in [plain, plain + "-wal", plain + "-shm", sealed] { unlink(file) } }
         do {
             try AtomicFile.write(Data(), to: plain, durability: .cache)
@@ -44,8 +56,8 @@ extension SQLiteMemoryStore {
                 try queue.close()
             }
             if let key { try write(plain, nil, to: sealed, key) { _, _ in } }
-            _ = try AtomicFile.place(
-                key == nil ? plain : sealed, at: place, isThere ? .replacing : .ifAbsent)
+            try AtomicFile.place(
+                key == nil ? plain : sealed, at: path, isThere ? .replacing : .ifAbsent)
         } catch let error as FileError { throw StoreError(error) }
     }
 
@@ -94,13 +106,21 @@ extension SQLiteMemoryStore {
     /// What SQLite puts behind the file's name for the files that belong to it.
     static let suffixes = ["", "-wal", "-shm"]
 
-    /// Whether only their owner reads the store's files and can put others in their place.
-    func checkPrivacy() -> StoreFinding {
-        let readable = Self.suffixes.map { path + $0 }.filter { !Privacy.tighten($0) }
+    /// Looks whether only their owner reads the store's files and can put others in their place.
+    ///
+    /// - Parameter repair: takes from others what they may do with the files. The folder stays as it
+    ///   is: others' files may be in it.
+    func checkPrivacy(repair: Bool) -> StoreFinding {
+        let open = Self.suffixes.map { path + $0 }.filter { !Privacy.isPrivate($0) }
+        let left = repair ? open.filter { !Privacy.tighten($0) } : open
         var problems: [String] = []
-        if !readable.isEmpty {
+        if !open.isEmpty {
+            let names = (left.isEmpty ? open : left).joined(separator: ", ")
             problems.append(
-                "others may read \(readable.joined(separator: ", ")): chmod 600 as its owner")
+                left.isEmpty
+                    ? "others could read \(names), and cannot any more"
+                    : "others may read \(names): chmod 600 as its owner"
+                        + (repair ? "" : ", or `mneme doctor --repair`"))
         }
         if Privacy.isOpenToAll(parent(of: path)) {
             problems.append(
@@ -109,7 +129,8 @@ extension SQLiteMemoryStore {
         return StoreFinding(
             check: "privacy", sound: problems.isEmpty,
             detail: problems.isEmpty
-                ? "only their owner reads the store's files" : problems.joined(separator: "; "))
+                ? "only their owner reads the store's files" : problems.joined(separator: "; "),
+            repaired: !open.isEmpty && left.isEmpty && problems.count == 1)
     }
 }
 

@@ -56,7 +56,7 @@ extension SQLiteMemoryStore {
                         : "\(lost) recorded memories are missing from the state"))
         }
         try findings.append(checkVectors(repair: repair))
-        findings.append(checkPrivacy())
+        findings.append(checkPrivacy(repair: repair))
         if repair { try dropOldPages() }
         return findings
     }

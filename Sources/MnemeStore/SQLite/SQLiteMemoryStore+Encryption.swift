@@ -23,13 +23,25 @@ extension SQLiteMemoryStore {
     public static func exchangeKey(_ path: String, from old: EncryptionKey, to new: EncryptionKey)
         throws
     {
-        let file = try DatabaseFile(path, isWritable: true)
-        for (offset, bytes) in try WrappedKey.exchange(
-            file.read(0, WrappedKey.pageBytes), name: path, from: old, to: new)
-        {
-            try file.write(bytes, at: offset)
-            try file.synchronize()
+        try aloneWithStore(path) { path in
+            let file = try DatabaseFile(path, isWritable: true)
+            for (offset, bytes) in try WrappedKey.exchange(
+                file.read(0, WrappedKey.pageBytes), name: path, from: old, to: new)
+            {
+                try file.write(bytes, at: offset)
+                try file.synchronize()
+            }
         }
+    }
+
+    /// Runs `body` with the resolved path of a store that is there, while no other process or thread
+    /// makes, opens or rewrites it.
+    private static func aloneWithStore<T>(_ path: String, _ body: (String) throws -> T) throws -> T {
+        let path = try resolved(path)
+        guard FileManager.default.fileExists(atPath: path) else {
+            throw StoreError(.unavailable, "There is no store at \(path).")
+        }
+        return try alone(with: path) { try body(path) }
     }
 
     /// Empty if there is no file.
@@ -57,11 +69,8 @@ extension SQLiteMemoryStore {
     )
         throws -> Int
     {
-        guard FileManager.default.fileExists(atPath: path) else {
-            throw StoreError(.unavailable, "There is no store at \(path).")
-        }
-        return try alone(in: parent(of: path)) {
-            try rewriteAlone(path, from: old, to: new, progress: progress)
+        try aloneWithStore(path) {
+            try rewriteAlone($0, from: old, to: new, progress: progress)
         }
     }
 
@@ -97,7 +106,7 @@ extension SQLiteMemoryStore {
                         throw StoreError(.corrupt, "\(path) is no store of Mneme.")
                     }
                     guard
-                        try Row.fetchOne(db, sql: "PRAGMA wal_checkpoint(TRUNCATE)")?[0] as Int?
+                        try Row.fetchOne(db, sql: "PRAGMA wal_checkpoint(TRUNCATE)")?.read(0)
                             == 0
                     else {
                         throw held(path)
@@ -139,11 +148,11 @@ extension SQLiteMemoryStore {
         throws -> Int
     {
         let target = path + ".rewritten"
-        unlink(target)
+        removeCopies(at: target)
         do {
             let pages = try write(path, old, to: target, new, progress: progress),
                 former = try DatabaseFile(path, isWritable: true)
-            do { _ = try AtomicFile.place(target, at: path, .replacing) } catch let error
+            do { try AtomicFile.place(target, at: path, .replacing) } catch let error
                 as FileError
             {
                 throw StoreError(error)
@@ -152,9 +161,17 @@ extension SQLiteMemoryStore {
             if new != nil { try? former.clear() }
             return pages
         } catch {
-            unlink(target)
+            removeCopies(at: target)
             throw error
         }
+    }
+
+    /// Removes the copy that is being made, and what others left that were killed at it: it may be
+    /// readable.
+    private static func removeCopies(at target: String) {
+        let folder = parent(of: target), name = (target as NSString).lastPathComponent
+        for file in (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+        where file.hasPrefix(name) { unlink("\(folder)/\(file)") }
     }
 
     /// Pages of a file that nobody writes to.
@@ -198,14 +215,11 @@ extension SQLiteMemoryStore {
     ) throws -> Int {
         let pages = try Pages(source, old), count = try pages.count,
             key = new.map { _ in DataKey() }
-        guard
-            FileManager.default.createFile(
-                atPath: target, contents: nil, attributes: [.posixPermissions: 0o600]),
-            let out = FileHandle(forWritingAtPath: target)
-        else { throw failure(target) }
         var written = SHA256(), readBack = SHA256()
         do {
-            if let key, let new { try out.write(contentsOf: WrappedKey.page(key, for: new)) }
+            // It is made sure of on the disk when it gets its place.
+            let out = try AtomicFile(target, durability: .cache)
+            if let key, let new { try out.write(WrappedKey.page(key, for: new)) }
             for number in 0..<count {
                 var page = try pages.page(number)
                 // A database whose header says so is opened with a log from the start.
@@ -217,16 +231,18 @@ extension SQLiteMemoryStore {
                         try key.seal($0, context: unit.context(.pages))
                     }
                 }
-                try out.write(contentsOf: page)
+                try out.write(page)
                 if number % 1_024 == 0 { progress(number, count) }
             }
-            try out.synchronize()
-            try out.close()
-        } catch let error as StoreError { throw error } catch { throw failure(target) }
-        let copy = try Pages(target, key)
-        guard try copy.count == count else { throw failure(target) }
-        for number in 0..<count { readBack.update(data: try copy.page(number)) }
-        guard written.finalize() == readBack.finalize() else {
+            try out.finish()
+        } catch let error as FileError {
+            throw StoreError(error.adding("The store is written a second time; it is as it was."))
+        }
+        let copy = try Pages(target, key), copied = try copy.count
+        if copied == count {
+            for number in 0..<count { readBack.update(data: try copy.page(number)) }
+        }
+        guard copied == count, written.finalize() == readBack.finalize() else {
             throw StoreError(
                 .corrupt,
                 "What was written to \(target) reads otherwise. Check the disk; \(source) is as it was."
@@ -241,13 +257,5 @@ extension SQLiteMemoryStore {
             .busy,
             "\(path) is open elsewhere. End that program first (`mneme serve`, `mneme mcp`), then repeat this."
         )
-    }
-
-    private static func failure(_ path: String) -> StoreError {
-        errno == ENOSPC || errno == EDQUOT || errno == EFBIG
-            ? StoreError(
-                .diskFull,
-                "The disk of \(path) is full: the store is written a second time. It is as it was.")
-            : StoreError(.unavailable, "\(path) cannot be written (\(errnoText())).")
     }
 }

@@ -55,7 +55,10 @@ extension SQLiteMemoryStore {
                 job.created.timeIntervalSince1970,
                 job.due.timeIntervalSince1970, job.schedule,
             ])
-        return try jobs(db, "id = ?", [db.lastInsertedRowID])[0]
+        guard let added = try jobs(db, "id = ?", [db.lastInsertedRowID]).first else {
+            throw StoreError(.corrupt, "A job was not kept. Run `mneme doctor`.")
+        }
+        return added
     }
 
     public func setProgress(_ id: CubeID, of work: String, owner: Owner) throws {

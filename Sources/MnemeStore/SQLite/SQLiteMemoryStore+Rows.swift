@@ -54,12 +54,14 @@ extension SQLiteMemoryStore {
         let ownerID = change.ownerID
         var session: Int64?, place: Int64 = 0
         if let name = cube.scope.session {
-            let row = try Row.fetchOne(
-                db.cachedStatement(
-                    sql: """
-                        INSERT INTO session (owner, name, next_place) VALUES (?, ?, 1)
-                        ON CONFLICT (owner, name) DO UPDATE SET next_place = next_place + 1 RETURNING id, next_place - 1
-                        """), arguments: [ownerID, name])!
+            guard
+                let row = try Row.fetchOne(
+                    db.cachedStatement(
+                        sql: """
+                            INSERT INTO session (owner, name, next_place) VALUES (?, ?, 1)
+                            ON CONFLICT (owner, name) DO UPDATE SET next_place = next_place + 1 RETURNING id, next_place - 1
+                            """), arguments: [ownerID, name])
+            else { throw StoreError(.corrupt, "A session was not kept. Run `mneme doctor`.") }
             (session, place) = (try row.read(0), try row.read(1))
         }
         try db.cachedStatement(

@@ -13,7 +13,8 @@ import NIOConcurrencyHelpers
 public final class SQLiteMemoryStore: MemoryStore {
     /// Names the analyses that this store is handed; others are given back for re-analysis.
     public let analyzer: String
-    /// Where the file is.
+    /// Where the file is, symbolic links followed: what SQLite keeps beside it lies there, and
+    /// whoever comes by another name takes the same lock.
     public let path: String
     let pool: DatabasePool
     let audit: AuditLog
@@ -37,14 +38,14 @@ public final class SQLiteMemoryStore: MemoryStore {
         path: String, analyzer: String, auditKey: Curve25519.Signing.PrivateKey? = nil,
         key: EncryptionKey? = nil
     ) throws {
-        self.path = path
         audit = AuditLog(key: auditKey)
         self.analyzer = analyzer
-        let folder = parent(of: path)
-        do { try Privacy.makeFolder(folder) } catch let error as FileError {
+        do { try Privacy.makeFolder(parent(of: path)) } catch let error as FileError {
             throw StoreError(error)
         }
-        (encryption, pool) = try Self.alone(in: folder) {
+        let path = try Self.resolved(path)
+        self.path = path
+        (encryption, pool) = try Self.alone(with: path) {
             try Self.createIfAbsent(path, key: key)
             let encryption = try Self.encryption(path, key)
             return (encryption, try Self.openPool(path))

@@ -72,12 +72,13 @@ package final class DatabaseFile {
     }
 
     func write(_ data: Data, at offset: Int) throws {
-        guard
-            data.withUnsafeBytes({
-                methods.xWrite(file, $0.baseAddress, Int32($0.count), Int64(offset))
-            }) == SQLITE_OK
-        else {
-            throw StoreError(.unavailable, "\(path) cannot be written.")
+        let code = data.withUnsafeBytes {
+            methods.xWrite(file, $0.baseAddress, Int32($0.count), Int64(offset))
+        }
+        guard code == SQLITE_OK else {
+            throw StoreError(
+                code == SQLITE_FULL ? .diskFull : .unavailable,
+                "\(path) cannot be written\(code == SQLITE_FULL ? ": its disk is full" : "").")
         }
     }
 
