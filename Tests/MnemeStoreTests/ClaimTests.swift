@@ -57,7 +57,7 @@ import Testing
                         id: cube.id, seconds: cube.eventTime.timeIntervalSince1970,
                         validUntil: cube.validUntil, sensitivity: cube.sensitivity,
                         agent: cube.scope.agent, isFrozen: cube.state == .frozen,
-                        keys: Set(cube.claims.map(\.key)), former: row.former),
+                        claims: cube.claims, formers: Set([row.former].compactMap(\.self))),
                     cube.claims.last { $0.key == key }!)
             }
         }
@@ -131,6 +131,40 @@ import Testing
     }
 
     // MARK: In the store
+
+    @Test func `what is ended stays ended, however many later claims there are`() throws {
+        let folder = try TemporaryFolder()
+        let store = try SQLiteMemoryStore(path: folder.path + "/store.db", analyzer: "test")
+        var random = SplitMix64(seed: 9)
+        let count = ClaimRules.compared * 2
+        // Of cars a third speaks, so that more of their past is compared than of homes.
+        let cubes = (0..<count).map { number in
+            let car = number % 3 == 0 ? [("car", "c\(number)")] : []
+            var cube = Self.cube(
+                [("home", "h\(number)")] + car, at: Double(number), &random)
+            (cube.sensitivity, cube.scope.agent) = (.internal, nil)
+            return cube
+        }
+        for cube in cubes {
+            try store.commit(
+                [.add(cube, analysis: [], contentHash: Array(cube.text.utf8), links: [])],
+                owner: Self.owner, by: .local)
+        }
+        for (number, cube) in cubes.enumerated() {
+            let history = try store.history(cube.id, owner: Self.owner, by: .local)
+            #expect(!history.contains { $0.operation == .reinstate })
+            let end = try store.cube(cube.id, owner: Self.owner, asOf: nil, by: .local)?.validUntil
+            let next = number + (number % 3 == 0 ? 3 : 1)
+            #expect(end?.timeIntervalSince1970 == (next < count ? Double(next) : nil))
+        }
+        // What is told late, and happened before all that are compared, is over when it is told.
+        var late = Self.cube([("home", "old"), ("car", "old")], at: -1, &random)
+        (late.sensitivity, late.scope.agent) = (.internal, nil)
+        let told = try store.commit(
+            [.add(late, analysis: [], contentHash: [7], links: [])], owner: Self.owner, by: .local)
+        #expect(told.first?.validUntil != nil)
+        try store.close()
+    }
 
     private func state(_ store: SQLiteMemoryStore) throws -> [String] {
         try store.list(CubeFilter(owner: Self.owner, limit: 10_000), by: .local).flatMap { cube in

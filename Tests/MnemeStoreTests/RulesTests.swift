@@ -205,29 +205,38 @@ import Testing
         let all = [
             home("paris", at: 1), home("paris", at: 2), home("berlin", at: 3), home("rome", at: 4),
         ]
-        #expect(ClaimRules.successor(of: all[0].holder, among: all) === all[2].holder)
-        #expect(ClaimRules.successor(of: all[2].holder, among: all) === all[3].holder)
-        #expect(ClaimRules.successor(of: all[3].holder, among: all) == nil)
-        #expect(ClaimRules.successor(of: ClaimHolder(cube()), among: all) == nil)
+        #expect(end(of: all[0], among: all) === all[2].holder)
+        #expect(end(of: all[2], among: all) === all[3].holder)
+        #expect(end(of: all[3], among: all) == nil)
+        #expect(end(of: home("oslo", at: 0), among: all) == nil)
+    }
+
+    private func end(of claimant: Claimant, among claimants: [Claimant]) -> ClaimHolder? {
+        ClaimRules.successor(of: claimant.claim, by: claimant.holder, among: claimants)?.holder
+    }
+
+    @Test func `what came before all claims that are compared is ended by one of them`() {
+        let many = (0..<ClaimRules.compared).map { home($0 == 0 ? "oslo" : "rome", at: Double($0)) }
+        let early = home("oslo", at: -1)
+        let found = ClaimRules.successor(of: early.claim, by: early.holder, among: many)
+        #expect(found?.holder === many[1].holder && found?.isFirst == false)
+        #expect(end(of: early, among: Array(many.dropLast())) == nil)
     }
 
     @Test func `what not all see who see a memory does not end it`() {
         let paris = home("paris", at: 1)
         let secret = home("berlin", at: 2, .restricted)
-        #expect(ClaimRules.successor(of: paris.holder, among: [paris, secret]) == nil)
+        #expect(end(of: paris, among: [paris, secret]) == nil)
         let coders = home("berlin", at: 2, agent: "coder")
-        #expect(ClaimRules.successor(of: paris.holder, among: [paris, coders]) == nil)
+        #expect(end(of: paris, among: [paris, coders]) == nil)
         let own = home("paris", at: 1, agent: "coder")
-        #expect(
-            ClaimRules.successor(of: own.holder, among: [own, coders]) === coders.holder)
+        #expect(end(of: own, among: [own, coders]) === coders.holder)
     }
 
     @Test func `a memory of several claims ends with the last of them`() {
         let first = home("a", at: 1).holder
         let last = home("b", at: 2).holder
-        #expect(ClaimRules.successor(of: [first, last]) === last)
-        #expect(
-            ClaimRules.successor(of: [first, nil]) == nil && ClaimRules.successor(of: []) == nil)
+        #expect(ClaimRules.last(of: [first, last]) === last && ClaimRules.last(of: []) == nil)
     }
 
     @Test func `a settlement writes the difference only`() {
@@ -237,7 +246,7 @@ import Testing
         func isSettled(_ former: CubeID?, _ successor: ClaimHolder?) -> Bool {
             let holder = ClaimHolder(
                 id: old.id, seconds: 1, validUntil: old.validUntil, sensitivity: old.sensitivity,
-                agent: nil, isFrozen: false, keys: [], former: former)
+                agent: nil, isFrozen: false, claims: [], formers: Set([former].compactMap(\.self)))
             return ClaimRules.isSettled(holder, by: successor)
         }
         #expect(isSettled(nil, nil) && !isSettled(nil, next))

@@ -22,6 +22,9 @@ package struct ClaimCache {
     private var claimants: [String: [Claimant]] = [:]
     /// One value a cube, whichever claim it was read by.
     private var holders: [CubeID: ClaimHolder] = [:]
+    /// The cube that was added and not looked at yet: it may have happened before all claims that
+    /// are compared, and be in none of the lists.
+    private var added: ClaimHolder?
 
     /// An empty cache.
     package init() {}
@@ -31,9 +34,8 @@ package struct ClaimCache {
         guard cube.state.isRecallable else { return }
         let holder = ClaimHolder(cube)
         holders[cube.id] = holder
-        // Of several claims of one thing the store keeps the last.
-        let claims = Dictionary(cube.claims.map { ($0.key, $0) }, uniquingKeysWith: { $1 })
-        for (key, claim) in claims {
+        added = holder
+        for (key, claim) in holder.claims {
             // What was not read yet will be read with this cube.
             guard let known = claimants[key] else { continue }
             let place = known.lastIndex { $0.holder.seconds <= holder.seconds }.map { $0 + 1 } ?? 0
@@ -46,7 +48,10 @@ package struct ClaimCache {
     ///
     /// - Parameter keys: what it claims something of, before or after the change.
     package mutating func forget(_ id: CubeID, claiming keys: some Sequence<String>) {
-        for key in holders.removeValue(forKey: id)?.keys ?? [] { claimants[key] = nil }
+        for key in holders.removeValue(forKey: id)?.claims.keys.map(\.self) ?? [] {
+            claimants[key] = nil
+        }
+        if added?.id == id { added = nil }
         for key in keys { claimants[key] = nil }
     }
 
@@ -63,15 +68,22 @@ package struct ClaimCache {
         _ keys: Set<String>, reaches: (ClaimHolder) -> Bool, read: Reader
     ) throws -> [Unsettled] {
         var found: [Unsettled] = [], seen: Set<ObjectIdentifier> = []
-        for key in keys.sorted() {
-            for holder in try claimants(key, read).map(\.holder)
-            where seen.insert(ObjectIdentifier(holder)).inserted {
-                guard reaches(holder), !holder.isFrozen else { continue }
-                let successor = try successor(of: holder, read)
-                if !ClaimRules.isSettled(holder, by: successor) {
-                    found.append(Unsettled(holder: holder, successor: successor))
-                }
+        func look(at holder: ClaimHolder) throws {
+            guard seen.insert(ObjectIdentifier(holder)).inserted, reaches(holder), !holder.isFrozen
+            else { return }
+            let (successor, isFirst) = try successor(of: holder, read)
+            // An end that was found among fewer claims is the right one.
+            if successor != nil, !isFirst, holder.former != nil { return }
+            if !ClaimRules.isSettled(holder, by: successor) {
+                found.append(Unsettled(holder: holder, successor: successor))
             }
+        }
+        for key in keys.sorted() {
+            for claimant in try claimants(key, read) { try look(at: claimant.holder) }
+        }
+        if let holder = added {
+            added = nil
+            try look(at: holder)
         }
         return found
     }
@@ -87,25 +99,31 @@ package struct ClaimCache {
         return found
     }
 
-    /// Who ends a cube as a whole. One claim that holds decides: what is read already is asked
-    /// first.
-    private mutating func successor(of holder: ClaimHolder, _ read: Reader) throws -> ClaimHolder? {
-        var successors: [ClaimHolder?] = [], unread: [String] = []
-        for key in holder.keys {
+    /// Who ends a cube as a whole, nil if it holds; and whether nobody can have done so before. One
+    /// claim that holds decides: what is read already is asked first.
+    private mutating func successor(of holder: ClaimHolder, _ read: Reader) throws -> (
+        holder: ClaimHolder?, isFirst: Bool
+    ) {
+        var successors: [ClaimHolder] = [], isFirst = true, unread: [Claim] = []
+        for (key, claim) in holder.claims {
             guard let known = claimants[key] else {
-                unread.append(key)
+                unread.append(claim)
                 continue
             }
-            guard let successor = ClaimRules.successor(of: holder, among: known) else { return nil }
-            successors.append(successor)
-        }
-        for key in unread {
-            let claimants = try claimants(key, read)
-            guard let successor = ClaimRules.successor(of: holder, among: claimants) else {
-                return nil
+            guard let end = ClaimRules.successor(of: claim, by: holder, among: known) else {
+                return (nil, true)
             }
-            successors.append(successor)
+            successors.append(end.holder)
+            isFirst = isFirst && end.isFirst
         }
-        return ClaimRules.successor(of: successors)
+        for claim in unread {
+            let known = try claimants(claim.key, read)
+            guard let end = ClaimRules.successor(of: claim, by: holder, among: known) else {
+                return (nil, true)
+            }
+            successors.append(end.holder)
+            isFirst = isFirst && end.isFirst
+        }
+        return (ClaimRules.last(of: successors), isFirst)
     }
 }

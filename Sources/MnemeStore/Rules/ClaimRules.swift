@@ -16,17 +16,17 @@ package final class ClaimHolder {
     package let agent: String?
     /// Frozen cubes are compared with others, but never changed.
     package let isFrozen: Bool
-    /// Everything that it claims something of.
-    package let keys: Set<String>
+    /// Its claims, by what they are about.
+    package let claims: [String: Claim]
     /// Since when it does not hold; nil while it does.
     package private(set) var validUntil: Date?
-    /// The cube that ended it, by its edge.
-    package private(set) var former: CubeID?
+    /// The cubes that ended it, by their edges: one, unless somebody made another.
+    private var formers: Set<CubeID>
 
     /// A holder with the columns of its cube.
     package init(
         id: CubeID, seconds: Double, validUntil: Date?, sensitivity: Sensitivity, agent: String?,
-        isFrozen: Bool, keys: Set<String>, former: CubeID?
+        isFrozen: Bool, claims: [Claim], formers: Set<CubeID>
     ) {
         self.id = id
         self.seconds = seconds
@@ -34,8 +34,9 @@ package final class ClaimHolder {
         self.sensitivity = sensitivity
         self.agent = agent
         self.isFrozen = isFrozen
-        self.keys = keys
-        self.former = former
+        // Of several claims about one thing the store keeps the last.
+        self.claims = Dictionary(claims.map { ($0.key, $0) }, uniquingKeysWith: { $1 })
+        self.formers = formers
     }
 
     /// A cube that no other has ended.
@@ -43,14 +44,18 @@ package final class ClaimHolder {
         self.init(
             id: cube.id, seconds: cube.eventTime.timeIntervalSince1970, validUntil: cube.validUntil,
             sensitivity: cube.sensitivity, agent: cube.scope.agent,
-            isFrozen: cube.state == .frozen, keys: Set(cube.claims.map(\.key)), former: nil)
+            isFrozen: cube.state == .frozen, claims: cube.claims, formers: [])
     }
 
     /// Notes what was written of its end.
     package func settle(by successor: ClaimHolder?) {
+        if let former { formers.remove(former) }
+        if let successor { formers.insert(successor.id) }
         validUntil = successor?.eventTime
-        former = successor?.id
     }
+
+    /// The cube that ended it, by its edge.
+    package var former: CubeID? { formers.min() }
 
     /// The event time, to the bit as a cube has it that was read from the store.
     package var eventTime: Date { Date(timeIntervalSince1970: seconds) }
@@ -75,28 +80,31 @@ package enum ClaimRules {
     /// Claims of one thing that are compared: the latest.
     package static let compared = 64
 
-    /// The cube that ends what `holder` claims of one thing: the next one that says otherwise, and
-    /// that all see who see the cube.
+    /// The cube that ends a claim: the next one that says otherwise, and that all see who see the
+    /// cube.
     ///
-    /// - Parameter claimants: cubes in use that claim something of the thing, the earliest first.
-    package static func successor(of holder: ClaimHolder, among claimants: [Claimant])
-        -> ClaimHolder?
+    /// - Parameters:
+    ///   - claim: the claim of `holder`.
+    ///   - claimants: the latest cubes in use that claim something of the same, the earliest first.
+    /// - Returns: nil if the claim holds. A cube that came before all of `claimants`, as there are
+    ///   too many, is ended by the first of them that says otherwise, though others may have done
+    ///   so before: `isFirst` is false then.
+    package static func successor(of claim: Claim, by holder: ClaimHolder, among claimants: [Claimant])
+        -> (holder: ClaimHolder, isFirst: Bool)?
     {
-        guard let place = claimants.firstIndex(where: { $0.holder === holder }) else { return nil }
-        return claimants[(place + 1)...].first { later in
-            later.claim.ends(claimants[place].claim)
-                && later.holder.sensitivity <= holder.sensitivity
+        let place = claimants.firstIndex { $0.holder === holder }
+        guard place != nil || claimants.count >= compared else { return nil }
+        return claimants[(place.map { $0 + 1 } ?? 0)...].first { later in
+            later.claim.ends(claim) && later.holder.sensitivity <= holder.sensitivity
                 && (later.holder.agent == nil || later.holder.agent == holder.agent)
-        }?.holder
+        }.map { ($0.holder, place != nil) }
     }
 
     /// The cube that ends a memory as a whole: it holds as long as one of its claims does.
     ///
-    /// - Parameter successors: for each thing that it claims something of, who ends that.
-    package static func successor(of successors: [ClaimHolder?]) -> ClaimHolder? {
-        let known = successors.compactMap(\.self)
-        guard known.count == successors.count else { return nil }
-        return known.max { ($0.eventTime, $0.id) < ($1.eventTime, $1.id) }
+    /// - Parameter successors: for each of its claims, who ends it.
+    package static func last(of successors: [ClaimHolder]) -> ClaimHolder? {
+        successors.max { ($0.eventTime, $0.id) < ($1.eventTime, $1.id) }
     }
 
     /// What is written when it is known who ends a cube.

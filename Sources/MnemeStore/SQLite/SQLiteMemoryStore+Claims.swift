@@ -54,7 +54,7 @@ extension SQLiteMemoryStore {
                     """), arguments: [ownerID, key])
         let sequences = try rows.map { try $0.read(0) as Int64 }
         let ids = try rows.map { try $0.read(1) as String }
-        let keys = try keys(of: sequences, db), formers = try formers(of: ids, db)
+        let claims = try claims(of: sequences, db), formers = try formers(of: ids, db)
         return try zip(rows, zip(sequences, ids)).reversed().map { row, name in
             let seconds: Double = try row.read(2)
             _ = try StoreCoding.time(seconds)
@@ -64,7 +64,7 @@ extension SQLiteMemoryStore {
                 sensitivity: Sensitivity(rawValue: try row.read(4)) ?? .restricted,
                 agent: try row.read(5),
                 isFrozen: try row.read(6) == LifecycleState.frozen.rawValue,
-                keys: keys[name.0] ?? [], former: formers[name.1])
+                claims: claims[name.0] ?? [], formers: formers[name.1] ?? [])
             return Claimant(
                 holder,
                 Claim(
@@ -73,29 +73,33 @@ extension SQLiteMemoryStore {
         }
     }
 
-    /// Everything that cubes claim something of, by their rows' numbers.
-    private static func keys(of sequences: [Int64], _ db: Database) throws -> [Int64: Set<String>] {
+    /// All claims of cubes, by their rows' numbers.
+    private static func claims(of sequences: [Int64], _ db: Database) throws -> [Int64: [Claim]] {
         try Row.fetchAll(
             db.cachedStatement(
                 sql: """
-                    SELECT claim.cube, claim.key FROM json_each(?) AS chosen
+                    SELECT claim.cube, claim.subject, claim.attribute, claim.value, claim.denied
+                    FROM json_each(?) AS chosen
                     CROSS JOIN claim ON claim.cube = chosen.value
                     """), arguments: [try StoreCoding.encode(sequences)]
-        ).reduce(into: [:]) { keys, row in
-            keys[try row.read(0), default: []].insert(try row.read(1))
+        ).reduce(into: [:]) { claims, row in
+            claims[try row.read(0), default: []].append(
+                Claim(
+                    subject: try row.read(1), attribute: try row.read(2), value: try row.read(3),
+                    isDenied: try row.read(4)))
         }
     }
 
     /// Who ended cubes, by their edges.
-    private static func formers(of ids: [String], _ db: Database) throws -> [String: CubeID] {
+    private static func formers(of ids: [String], _ db: Database) throws -> [String: Set<CubeID>] {
         try Row.fetchAll(
             db.cachedStatement(
                 sql: """
-                    SELECT link.target, min(link.source) FROM json_each(?) AS chosen
-                    CROSS JOIN link ON link.target = chosen.value AND link.kind = ? GROUP BY 1
+                    SELECT link.target, link.source FROM json_each(?) AS chosen
+                    CROSS JOIN link ON link.target = chosen.value AND link.kind = ?
                     """), arguments: [try StoreCoding.encode(ids), CubeLink.supersedes]
         ).reduce(into: [:]) { formers, row in
-            formers[try row.read(0)] = CubeID(stored: try row.read(1))
+            formers[try row.read(0), default: []].insert(CubeID(stored: try row.read(1)))
         }
     }
 
