@@ -18,6 +18,8 @@ public struct MemoryGraph: Sendable {
         /// Someone or something else connected them.
         case related
 
+        /// How much of a walk goes this way, beside others from the same node: chosen by hand; what
+        /// merely follows in a conversation says least.
         var weight: Float {
             switch self {
             case .temporal: 0.5
@@ -27,6 +29,7 @@ public struct MemoryGraph: Sendable {
         }
     }
 
+    /// One direction of an edge; the other stands at its target.
     private struct Edge: Sendable, Equatable {
         var target: Int32
         var kind: Kind
@@ -34,13 +37,11 @@ public struct MemoryGraph: Sendable {
         var time: Double
     }
 
+    /// By node. Invariant: an edge stands at both of its ends, once for each kind.
     private var edges: [[Edge]] = []
 
     /// No nodes.
     public init() {}
-
-    /// Nodes; numbers run from 0.
-    public var nodeCount: Int { edges.count }
 
     /// A new node's number.
     public mutating func addNode() -> Int {
@@ -49,10 +50,13 @@ public struct MemoryGraph: Sendable {
     }
 
     /// Connects two nodes in both directions; what is connected in this way already stays.
+    ///
+    /// - Complexity: O(edges of the node that has fewer): what many memories name has one edge for
+    ///   each of them.
     public mutating func link(_ a: Int, _ b: Int, _ kind: Kind, time: Double = -.infinity) {
-        guard a != b, !edges[a].contains(where: { Int($0.target) == b && $0.kind == kind }) else {
-            return
-        }
+        let (near, far) = edges[a].count <= edges[b].count ? (a, b) : (b, a)
+        let isKnown = edges[near].contains { Int($0.target) == far && $0.kind == kind }
+        guard a != b, !isKnown else { return }
         edges[a].append(Edge(target: Int32(b), kind: kind, time: time))
         edges[b].append(Edge(target: Int32(a), kind: kind, time: time))
     }

@@ -50,7 +50,7 @@ final class IndexFile: @unchecked Sendable {
             .corrupt, "\(path) is damaged or no index of this kind. Delete it; it is made again.")
         let file = open(path, O_RDONLY | O_CLOEXEC)
         guard file >= 0 else {
-            throw IndexError(.unavailable, "\(path) cannot be opened (\(errnoText())).")
+            throw IndexError(FileError(path, "cannot be opened"))
         }
         if let dataKey {
             defer { close(file) }
@@ -193,7 +193,7 @@ final class IndexFile: @unchecked Sendable {
         do { try write(AtomicFile(path), kind, values, sections, dataKey) } catch let error
             as FileError
         {
-            throw IndexError(error.isFull ? .full : .unavailable, error.description)
+            throw IndexError(error)
         }
     }
 
@@ -248,5 +248,12 @@ final class IndexFile: @unchecked Sendable {
             }
         }
         try file.finish()
+    }
+}
+
+extension IndexError {
+    /// A file's error: ``IndexError/Kind/full`` where there is no room for it.
+    init(_ error: FileError) {
+        self.init(error.isFull ? .full : .unavailable, error.description)
     }
 }

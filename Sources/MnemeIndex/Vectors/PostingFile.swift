@@ -14,21 +14,32 @@ import NIOConcurrencyHelpers
 /// last saved table names is never overwritten before the next table is on disk. Whoever reads
 /// compares the checksum that the table holds.
 final class PostingFile: @unchecked Sendable {
-    // Sendable: one writer at a time, by its owner's lock; `free` has its own.
+    // Sendable: one writer at a time, by its owner's lock; `slots` has its own.
+
+    /// Where a list lies, and what must be read there.
     struct Place: Equatable {
+        /// Its slot; slots are counted from the file's beginning.
         var slot: UInt32 = 0
+        /// Entries; 0 for a list that lies nowhere.
         var count: UInt32 = 0
+        /// CRC-32C of the entries, in four interleaved parts.
         var checksum = SIMD4<UInt32>()
     }
 
+    /// Bytes that slots are rounded up to, as disks read them.
     static let page = 4096
 
+    /// The file.
     let path: String
     /// Bytes of an entry, and of a slot.
     let stride: Int, slotBytes: Int
     private let descriptor: Int32
+    /// Which slots are in use. A slot goes from the present table to `waiting` if the saved table
+    /// names it, else to `free`; saving moves all that wait to `free`.
     private struct Slots {
+        /// Slots of the file, the free ones among them.
         var count = 0
+        /// Slots that neither the saved nor the present table names.
         var free: [UInt32] = []
         /// By slot: whether the last saved table names it; only other ones are used again before
         /// the next is saved.
@@ -40,14 +51,21 @@ final class PostingFile: @unchecked Sendable {
     }
     private let slots = NIOLockedValueBox(Slots())
 
-    /// - Parameter slotCount: slots that the table names, or nil for a new file; what is behind
-    ///   them is cut off.
+    /// Opens the file, and locks it: tables of two processes would name each other's slots.
+    ///
+    /// - Parameters:
+    ///   - stride: bytes of an entry.
+    ///   - entries: entries of a full list, which is what a slot has room for.
+    ///   - slotCount: slots that the table names, or nil for a new file; what is behind them is cut
+    ///     off.
+    ///   - free: slots among those that hold no list.
+    /// - Throws: ``IndexError``, also if another process has it open.
     init(path: String, stride: Int, entries: Int, slotCount: Int?, free: [UInt32] = []) throws {
         self.path = path
         self.stride = stride
         slotBytes = (stride * entries + Self.page - 1) / Self.page * Self.page
         descriptor = open(path, O_RDWR | O_CLOEXEC | (slotCount == nil ? O_CREAT : 0), 0o600)
-        guard descriptor >= 0 else { throw Self.failure("\(path) cannot be opened") }
+        guard descriptor >= 0 else { throw IndexError(FileError(path, "cannot be opened")) }
         guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
             throw IndexError(
                 .unavailable,
@@ -59,7 +77,7 @@ final class PostingFile: @unchecked Sendable {
             throw IndexError(.corrupt, "\(path) is cut off. Delete it; it is made again.")
         }
         guard ftruncate(descriptor, off_t(count * slotBytes)) == 0 else {
-            throw Self.failure("\(path) cannot be changed")
+            throw IndexError(FileError(path, "cannot be changed"))
         }
         slots.withLockedValue { slots in
             (slots.count, slots.free) = (count, free)
@@ -78,18 +96,14 @@ final class PostingFile: @unchecked Sendable {
             && mine.st_dev == there.st_dev
     }
 
+    /// Bytes on disk.
     var byteCount: Int { slots.withLockedValue { $0.count * slotBytes } }
+    /// Slots of the file, the free ones among them.
     var slotCount: Int { slots.withLockedValue { $0.count } }
     /// Slots that will be free once the present table is saved.
     var freeSlots: [UInt32] { slots.withLockedValue { $0.free + $0.waiting } }
 
-    private static func failure(_ what: String) -> IndexError {
-        IndexError(
-            [ENOSPC, EDQUOT, EFBIG].contains(errno) ? .full : .unavailable,
-            "\(what) (\(errnoText())).")
-    }
-
-    /// Tells the system what will be read, so that it reads side by side.
+    /// Tells the system what will be read, so that it reads all of it side by side.
     func announce(_ places: some Sequence<Place>) {
         #if canImport(Glibc)
             for place in places {
@@ -111,7 +125,7 @@ final class PostingFile: @unchecked Sendable {
                 descriptor, bytes.baseAddress! + done, bytes.count - done,
                 off_t(Int(place.slot) * slotBytes + done))
             if n < 0, errno == EINTR { continue }
-            guard n >= 0 else { throw Self.failure("\(path) cannot be read") }
+            guard n >= 0 else { throw IndexError(FileError(path, "cannot be read")) }
             if n == 0 { return false }
             done += n
         }
@@ -122,13 +136,14 @@ final class PostingFile: @unchecked Sendable {
         bytes.isEmpty ? SIMD4() : SIMD4(Checksum.crc32c(bytes))
     }
 
+    /// Writes all bytes at an offset of the file, in several steps where the system takes fewer.
     private func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws {
         var done = 0
         while done < bytes.count {
             let n = pwrite(
                 descriptor, bytes.baseAddress! + done, bytes.count - done, off_t(offset + done))
             if n < 0, errno == EINTR { continue }
-            guard n > 0 else { throw Self.failure("\(path) cannot be written") }
+            guard n > 0 else { throw IndexError(FileError(path)) }
             done += n
         }
     }
@@ -153,7 +168,8 @@ final class PostingFile: @unchecked Sendable {
             slot: slot, count: UInt32(entries.count / stride), checksum: Self.checksum(entries))
     }
 
-    /// Adds entries behind a list, whose bytes then are `whole`.
+    /// Adds entries behind a list, whose bytes then are `whole`. The slot stays: a saved table names
+    /// the entries before, and its checksum is of them alone.
     func append(to place: Place, whole: UnsafeRawBufferPointer) throws -> Place {
         precondition(whole.count <= slotBytes)
         let old = Int(place.count) * stride
@@ -176,6 +192,7 @@ final class PostingFile: @unchecked Sendable {
         }
     }
 
+    /// Forgets what the system keeps of the file in memory.
     func dropCaches() {
         fsync(descriptor)
         #if canImport(Glibc)
@@ -187,7 +204,7 @@ final class PostingFile: @unchecked Sendable {
     func synchronize() throws {
         // The last slot need not be full.
         guard ftruncate(descriptor, off_t(byteCount)) == 0, fsync(descriptor) == 0 else {
-            throw Self.failure("\(path) cannot be written")
+            throw IndexError(FileError(path))
         }
     }
 
@@ -204,16 +221,17 @@ final class PostingFile: @unchecked Sendable {
         }
     }
 
-    /// Copies what the table names to another file.
+    /// Copies what the table names to another file; slots that are gone are zeros there, so that
+    /// nothing deleted is copied.
     func copy(to other: String) throws {
         let target = open(other, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
-        guard target >= 0 else { throw Self.failure("\(other) cannot be written") }
+        guard target >= 0 else { throw IndexError(FileError(other)) }
         defer { close(target) }
         var buffer = [UInt8](repeating: 0, count: 1 << 20), offset = 0
         while offset < byteCount {
             let n = pread(descriptor, &buffer, min(buffer.count, byteCount - offset), off_t(offset))
             guard n > 0, pwrite(target, buffer, n, off_t(offset)) == n else {
-                throw Self.failure("\(other) cannot be written")
+                throw IndexError(FileError(other))
             }
             offset += n
         }
@@ -222,7 +240,7 @@ final class PostingFile: @unchecked Sendable {
             pwrite(target, zeros, slotBytes, off_t(Int(slot) * slotBytes))
         }
         guard ftruncate(target, off_t(byteCount)) == 0, fsync(target) == 0 else {
-            throw Self.failure("\(other) cannot be written")
+            throw IndexError(FileError(other))
         }
     }
 }

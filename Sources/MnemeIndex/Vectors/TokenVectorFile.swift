@@ -33,13 +33,17 @@ public final class TokenVectorFile: Reranker, @unchecked Sendable {
     // Sendable: `state` is behind its lock; the file is appended to behind `writer`.
     /// Elements of a token's vector.
     public let dimension: Int
+    /// Bytes of a token's record: its 8-bit codes, scale and sum.
     private let stride: Int, descriptor: Int32, path: String
     private struct State {
+        /// By key: where its tokens' records begin, and how many there are.
         var places: [Int: (offset: Int, tokens: Int)] = [:]
+        /// Bytes written; the next text goes here.
         var end = 0
         /// What was read ahead, and what is being read.
         var ready: [Int: [UInt8]] = [:]
         var reading: Set<Int> = []
+        /// Texts whose vectors had been read when they were asked for, and the others.
         var hits = 0, misses = 0
     }
     private let state = NIOLockedValueBox(State())
@@ -58,7 +62,7 @@ public final class TokenVectorFile: Reranker, @unchecked Sendable {
         stride = mnk_code_bytes(dimension) + 16
         descriptor = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else {
-            throw IndexError(.unavailable, "\(path) cannot be written (\(errnoText())).")
+            throw IndexError(FileError(path))
         }
     }
 
@@ -92,9 +96,7 @@ public final class TokenVectorFile: Reranker, @unchecked Sendable {
                 }
                 if n < 0, errno == EINTR { continue }
                 guard n > 0 else {
-                    throw IndexError(
-                        errno == ENOSPC ? .full : .unavailable,
-                        "\(path) cannot be written (\(errnoText())).")
+                    throw IndexError(FileError(path))
                 }
                 done += n
             }
@@ -106,6 +108,7 @@ public final class TokenVectorFile: Reranker, @unchecked Sendable {
         }
     }
 
+    /// The records of a text; nil if the file is cut off there.
     private func read(_ place: (offset: Int, tokens: Int)) -> [UInt8]? {
         let bytes = place.tokens * stride
         var done = 0
