@@ -111,22 +111,29 @@ public enum OrderedJSON: Sendable, Equatable {
 
     /// Writes a text as a JSON string, without escaping beyond what must be.
     package static func quote(_ text: String, to out: inout String) {
-        out += "\""
-        for scalar in text.unicodeScalars {
-            switch scalar {
-            case "\"": out += "\\\""
-            case "\\": out += "\\\\"
-            case "\n": out += "\\n"
-            case "\r": out += "\\r"
-            case "\t": out += "\\t"
-            case "\u{8}": out += "\\b"
-            case "\u{c}": out += "\\f"
-            case _ where scalar.value < 32:
-                out += (scalar.value < 16 ? "\\u000" : "\\u00") + String(scalar.value, radix: 16)
-            default: out.unicodeScalars.append(scalar)
+        var bytes: [UInt8] = []
+        quote(text, to: &bytes)
+        out += String(decoding: bytes, as: UTF8.self)
+    }
+
+    /// As ``quote(_:to:)``, in UTF-8. All JSON strings of this project are written here.
+    package static func quote(_ text: String, to out: inout [UInt8]) {
+        let mark = UInt8(ascii: "\""), escape = UInt8(ascii: "\\")
+        out.append(mark)
+        // Bytes of longer characters are all above 127, so that bytes can be looked at one by one.
+        for byte in text.utf8 {
+            switch byte {
+            case mark, escape: out += [escape, byte]
+            case 8: out += [escape, UInt8(ascii: "b")]
+            case 9: out += [escape, UInt8(ascii: "t")]
+            case 10: out += [escape, UInt8(ascii: "n")]
+            case 12: out += [escape, UInt8(ascii: "f")]
+            case 13: out += [escape, UInt8(ascii: "r")]
+            case ..<32: out += ((byte < 16 ? "\\u000" : "\\u00") + String(byte, radix: 16)).utf8
+            default: out.append(byte)
             }
         }
-        out += "\""
+        out.append(mark)
     }
 }
 

@@ -37,7 +37,8 @@ public struct TerminalText: Sendable {
         bytes.reserveCapacity(text.utf8.count + 16)
         var rest = text.unicodeScalars[...]
         while let scalar = rest.popFirst() {
-            // A line end of two characters is one.
+            // A line end of two characters is one. Where a stream's pieces part them, the first has
+            // been shown as an escape.
             if scalar == "\r", rest.first == "\n", !onOneLine { continue }
             if shows(scalar, onOneLine) {
                 if let encoded = UTF8.encode(scalar) { bytes.append(contentsOf: encoded) }

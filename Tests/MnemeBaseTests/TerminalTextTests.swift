@@ -91,3 +91,19 @@ import Testing
         }
     }
 }
+
+@Suite struct JSONStringTests {
+    @Test func `every character comes back from its JSON string`() throws {
+        let controls = String(String.UnicodeScalarView((0..<32).compactMap { Unicode.Scalar($0) }))
+        for text in ["", "plain", "\"quoted\" \\ /", controls, "é 日本 😀 \u{2028}\u{7f}"] {
+            var quoted = ""
+            OrderedJSON.quote(text, to: &quoted)
+            #expect(try OrderedJSON(quoted) == .string(text))
+            #expect(quoted.utf8.allSatisfy { $0 >= 32 })
+            #expect(OrderedJSON.string(text).text == quoted)
+        }
+        var escapes = ""
+        OrderedJSON.quote("\n\r\t\u{8}\u{c}\u{1}\u{1f}", to: &escapes)
+        #expect(escapes == #""\n\r\t\b\f\u0001\u001f""#)
+    }
+}

@@ -1,4 +1,5 @@
 import Foundation
+import MnemeBase
 
 /// Writes cubes as the JSON that ``StoreCoding`` reads: one pass, several times as fast as
 /// `JSONEncoder`, which took a third of a write.
@@ -147,16 +148,7 @@ struct CubeJSON {
 
         mutating func string(_ value: String) {
             separate()
-            bytes.append(UInt8(ascii: "\""))
-            for byte in value.utf8 {
-                switch byte {
-                case UInt8(ascii: "\""), UInt8(ascii: "\\"):
-                    bytes.append(contentsOf: [UInt8(ascii: "\\"), byte])
-                case 0..<32: bytes.append(contentsOf: String(format: "\\u%04x", Int(byte)).utf8)
-                default: bytes.append(byte)
-                }
-            }
-            bytes.append(UInt8(ascii: "\""))
+            OrderedJSON.quote(value, to: &bytes)
             needsComma = true
         }
 

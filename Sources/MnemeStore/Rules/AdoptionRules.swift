@@ -1,7 +1,5 @@
 import Foundation
 
-import Foundation
-
 /// Rules for cubes that come from another store, with their history there.
 package enum AdoptionRules {
     /// - Throws: ``StoreError`` if a cube of this kind or state cannot be taken in.

@@ -440,7 +440,7 @@ extension SQLiteMemoryStore {
                 return Dictionary(
                     try rows.map { (try $0.read(0), try $0.read(1)) }, uniquingKeysWith: +)
             }
-            let bytes = [path, path + "-wal"].reduce(0) {
+            let bytes = files.reduce(0) {
                 $0 + ((try? FileManager.default.attributesOfItem(atPath: $1)[.size] as? Int) ?? 0)
             }
             let mine = "WHERE :owner IS NULL OR owner = :owner"
