@@ -52,5 +52,36 @@ extension MemoryStoreConformance {
                 keys: nil, head: (entries[1].position, Data([1])), by: at(7))
             try expect(!forged.findings.isEmpty)
         },
+        // Whoever keeps the archive can still be asked; the store must not lose what it did not
+        // hand over.
+        check("a log that is shortened hands its first part over, and stays verifiable") { store in
+            let cube = sample("x")
+            for (time, mutation) in [
+                (1.0, add(cube)), (2, .confirm(cube.id)), (10, .archive(cube.id)),
+            ] {
+                _ = try store.commit([mutation], owner: alice, by: at(time))
+            }
+            let all = try store.auditEntries(after: 0, limit: 10, by: at(11))
+            struct Full: Error {}
+            do {
+                _ = try store.shortenAudit(before: at(5).time, by: at(12)) { _ in throw Full() }
+                throw Failure(description: "An archive that fails must end the shortening.")
+            } catch is Full {}
+            try expect(store.auditEntries(after: 0, limit: 10, by: at(13)) == all)
+            let plain = Caller(Principal(name: "plain", permissions: [.admin], user: "alice"))
+            try expectRefusal {
+                _ = try store.shortenAudit(before: at(5).time, by: plain) { _ in }
+            }
+            var archive: [AuditEntry] = []
+            let taken = try store.shortenAudit(before: at(5).time, by: at(14)) { archive += $0 }
+            try expect(taken == 2 && archive == Array(all.prefix(2)))
+            let left = try store.auditEntries(after: 0, limit: 10, by: at(15))
+            try expect(left.first == all[2] && left.last?.operation == "audit")
+            // The noted end of before is in the part that is left.
+            let report = try store.verifyAudit(
+                keys: nil, head: (all[2].position, all[2].hash), by: at(16))
+            try expect(report.findings.isEmpty && report.begin == all[2].position)
+            try expect(store.shortenAudit(before: at(5).time, by: at(17)) { _ in } == 0)
+        },
     ]
 }

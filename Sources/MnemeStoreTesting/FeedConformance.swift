@@ -51,6 +51,28 @@ extension MemoryStoreConformance {
                 store.changes(owner: alice, since: 0, vectorsSince: 0, embedder: "e").rows.first?
                     .vector == [0, 1])
         },
+        // Work that goes over all memories is cut short by crashes and ends of leases; it goes on
+        // where it was, and never goes back.
+        check("work on an owner's memories goes on where it was") { store in
+            let cubes = (0..<4).map { sample("\($0)") }
+            _ = try store.commit(cubes.map(add), owner: alice, by: at(1))
+            func left(_ work: String) throws -> [String] {
+                var filter = CubeFilter(owner: alice)
+                filter.afterProgress = work
+                return try store.list(filter, by: .local).map(\.text)
+            }
+            try expect(left("tidy") == ["0", "1", "2", "3"])
+            try store.setProgress(cubes[2].id, of: "tidy", owner: alice)
+            try expect(left("tidy") == ["3"] && left("other").count == 4)
+            try store.setProgress(cubes[0].id, of: "tidy", owner: alice)
+            try expect(left("tidy") == ["3"])
+            // Of no memory, and of another's, there is nothing to note.
+            try store.setProgress(CubeID(), of: "tidy", owner: alice)
+            try store.setProgress(cubes[3].id, of: "tidy", owner: bob)
+            try expect(left("tidy") == ["3"])
+            _ = try store.commit([add(sample("4"))], owner: alice, by: at(2))
+            try expect(left("tidy") == ["3", "4"])
+        },
         check("uses add up and are no change") { store in
             let cube = sample("used")
             _ = try store.commit([add(cube)], owner: alice, by: at(1))

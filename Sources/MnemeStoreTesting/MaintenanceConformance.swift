@@ -1,32 +1,59 @@
 import Foundation
 import MnemeStore
 
-/// What every ``StoreMaintenance`` must do.
+/// Requirements of every ``StoreMaintenance``.
 extension MemoryStoreConformance {
-    /// Checks of upkeep and of copies that left.
+    /// Checks of counts, files and traces.
     static let maintenance: [MemoryStoreConformance] = [
         check("the checks find a sound store sound") { store in
             _ = try store.commit([add(sample("x"))], owner: alice, by: at(1))
             try expect(store.check(repair: false, by: .local).allSatisfy(\.sound))
         },
-        check("what left is written down, and what was erased since") { store in
-            let cube = sample("copied")
+        // Erasure is proved by looking for these bytes in all files: a trace that is left out makes
+        // a proof that proves nothing.
+        check("traces are all that is kept of a memory, and none once it is erased") { store in
+            var cube = sample("first words")
             _ = try store.commit([add(cube)], owner: alice, by: at(1))
-            let position = try store.position(of: alice)
-            let export = VaultExport(
-                owner: alice, kind: .file, place: "/copy", time: at(2).time, principal: "test",
-                position: position)
-            try store.record(export)
-            try store.record(export)
+            try store.saveVectors([(cube.id, 1, [0.5, -0.5])], embedder: "e")
+            let vector = [Float](arrayLiteral: 0.5, -0.5).withUnsafeBytes { Data($0) }
             try expect(
-                store.exports(of: alice, by: .local) == [export]
-                    && store.exports(of: bob, by: .local).isEmpty)
-            try expect(store.erased(of: alice, since: position).isEmpty)
+                Set(store.traces(of: [cube.id], owner: alice)) == [Data("first words".utf8), vector])
+            cube.text = "second words"
+            _ = try store.commit([update(cube)], owner: alice, by: at(2))
+            let traces = try store.traces(of: [cube.id, CubeID()], owner: alice)
+            try expect(
+                Set(traces).isSuperset(of: [Data("first words".utf8), Data("second words".utf8)]))
+            try expect(store.traces(of: [cube.id], owner: bob).isEmpty)
             _ = try store.commit([.erase(cube.id)], owner: alice, by: at(3))
-            try expect(store.erased(of: alice, since: position) == [cube.id])
-            try expect(store.erased(of: bob, since: 0).isEmpty)
-            try store.forget(export, by: .local)
-            try expect(store.exports(of: alice, by: .local).isEmpty)
+            try expect(store.traces(of: [cube.id], owner: alice).isEmpty)
+        },
+        check("compacting changes nothing that can be read, and gives room back") { store in
+            let kept = sample("kept")
+            let large = (0..<50).map { sample(String(repeating: "large \($0) ", count: 500)) }
+            _ = try store.commit(([kept] + large).map(add), owner: alice, by: at(1))
+            _ = try store.commit(large.map { .erase($0.id) }, owner: alice, by: at(2))
+            let before = try store.statistics(owner: nil, by: .local)
+            try store.compact()
+            let after = try store.statistics(owner: nil, by: .local)
+            try expect(after.bytesOnDisk < before.bytesOnDisk)
+            try expect(
+                after.memories == 1 && after.journalEntries == before.journalEntries
+                    && store.cube(kept.id, owner: alice, asOf: nil, by: .local)?.text == "kept")
+            try expect(store.check(repair: false, by: .local).allSatisfy(\.sound))
+            try expect(store.verifyAudit(keys: nil, head: nil, by: at(3)).findings.isEmpty)
+        },
+        check("counts are of one owner, or of all for who reaches all") { store in
+            _ = try store.commit(
+                [add(sample("a", session: "s")), add(sample("b"))], owner: alice, by: at(1))
+            _ = try store.commit([add(sample("c"))], owner: bob, by: at(1))
+            let own = try store.statistics(owner: alice, by: .local)
+            try expect(
+                own.memories == 2 && own.owners == 1 && own.sessions == 1
+                    && own.journalEntries == 2 && own.pendingEmbeddings == 2 && own.vectors == 0
+                    && own.byType == ["episodic": 2] && own.byState == ["activated": 2])
+            try expect(store.statistics(owner: nil, by: .local).memories == 3)
+            let plain = Caller(Principal(name: "plain", permissions: [.read], user: "alice"))
+            try expectRefusal { _ = try store.statistics(owner: nil, by: plain) }
         },
     ]
 }

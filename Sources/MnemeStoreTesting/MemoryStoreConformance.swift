@@ -1,14 +1,18 @@
 import Foundation
 public import MnemeStore
 
-/// What every ``MemoryStore`` must do, as checks that a test runs on an empty store.
+/// Requirements of every ``MemoryStore``, as checks that a test runs on an empty store. Its audit
+/// log must be signed, see ``AuditStore/shortenAudit(before:by:archive:)``.
+///
+/// A check knows nothing but the protocols: it writes and reads as users do, with callers of few
+/// and of many rights, and expects the typed errors that they promise.
 ///
 /// ```swift
 /// @Test(arguments: MemoryStoreConformance.all)
 /// func `conforms`(check: MemoryStoreConformance) throws { try check.run(makeEmptyStore()) }
 /// ```
 public struct MemoryStoreConformance: Sendable, CustomStringConvertible {
-    /// What is checked.
+    /// The requirement, as a sentence.
     public let description: String
     let body: @Sendable (any MemoryStore) throws -> Void
 
@@ -17,12 +21,13 @@ public struct MemoryStoreConformance: Sendable, CustomStringConvertible {
     /// - Throws: ``Failure``, or what the store throws.
     public func run(_ store: any MemoryStore) throws { try body(store) }
 
-    /// A broken promise.
+    /// A requirement that is not met.
     public struct Failure: Error, CustomStringConvertible {
-        /// What is checked.
+        /// Which expectation of the suite does not hold, by file and line.
         public let description: String
     }
 
     /// Every check.
-    public static let all = cubes + feed + access + audit + jobs + maintenance
+    public static let all =
+        cubes + feed + access + policy + audit + jobs + exports + maintenance
 }

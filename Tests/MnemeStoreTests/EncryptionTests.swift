@@ -1,3 +1,4 @@
+import Crypto
 import Foundation
 import MnemeBase
 import MnemeSeal
@@ -36,7 +37,8 @@ import Testing
         let folder = try TemporaryFolder()
         try check.run(
             SQLiteMemoryStore(
-                path: folder.path + "/store.db", analyzer: "test", key: EncryptionKey()))
+                path: folder.path + "/store.db", analyzer: "test",
+                auditKey: Curve25519.Signing.PrivateKey(), key: EncryptionKey()))
     }
 
     @Test func `no file holds what was written, in use or closed`() throws {

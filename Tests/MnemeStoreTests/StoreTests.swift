@@ -1,3 +1,4 @@
+import Crypto
 import Foundation
 import MnemeStore
 import MnemeStoreTesting
@@ -20,7 +21,10 @@ struct TemporaryFolder: ~Copyable {
     @Test(arguments: MemoryStoreConformance.all)
     func `the SQLite store conforms`(check: MemoryStoreConformance) throws {
         let folder = try TemporaryFolder()
-        try check.run(SQLiteMemoryStore(path: folder.path + "/store.db", analyzer: "test"))
+        try check.run(
+            SQLiteMemoryStore(
+                path: folder.path + "/store.db", analyzer: "test",
+                auditKey: Curve25519.Signing.PrivateKey()))
     }
 
     @Test func `ids sort by creation and survive text`() throws {
