@@ -409,14 +409,66 @@ async def use_mcp(target):
 def mcp_stdio_client():
     from mcp import StdioServerParameters
     with Folder() as f:
-        version = asyncio.run(use_mcp(StdioServerParameters(command=BINARY, args=["mcp"], env=f.environment)))
+        version = asyncio.run(use_mcp(StdioServerParameters(command=BINARY, args=["mcp", "--tools", "all"], env=f.environment)))
         print(f"  protocol {version}")
 
 
 @test
 def mcp_http_client():
     with Folder() as f, Server(f) as server:
-        asyncio.run(use_mcp(server.url + "/mcp"))
+        asyncio.run(use_mcp(server.url + "/mcp?tools=all"))
+
+
+@test
+def mcp_in_a_context():
+    """What a model reads of MCP fits its context; resources, prompts and connectors' tools work; all without the embedding model."""
+    import jsonschema
+    from mcp import Client, StdioServerParameters
+    facts = [f"{who} {what}" for who in ("Ana", "Tom") for what in (
+        "moved to Lisbon in March and works from a flat near the river", "is allergic to peanuts and carries an injector",
+        "prefers green tea in the morning and never drinks coffee", "keeps the spare key under the third blue flower pot",
+        "wants each report as a table of costs, not as a chart")]
+
+    async def use(target):
+        async with Client(target) as client:
+            tools = (await client.list_tools()).tools
+            size = len(json.dumps([tool.model_dump(mode="json", by_alias=True, exclude_none=True) for tool in tools], separators=(",", ":")))
+            assert size < 6000, f"{len(tools)} tools in {size} characters"
+            schemas = {tool.name: tool.output_schema for tool in tools}
+            async def call(name, **arguments):
+                answer = await client.call_tool(name, arguments)
+                assert not answer.is_error, answer
+                jsonschema.Draft202012Validator(schemas[name]).validate(answer.structured_content)
+                return answer.content[0].text, answer.structured_content
+            for fact in facts: await call("remember", text=fact)
+            text, found = await call("recall", query="What do Ana and Tom like, want and keep?")
+            told = sum(len(item["memory"]["text"]) for item in found["memories"])
+            assert len(found["memories"]) == 10 and len(text) <= 1.5 * told, (len(text), told)
+            lines = text.split("\n")
+            assert len(lines) == 10 and all(re.match(r"[0-9a-f]{8} \d{4}-\d\d-\d\d (Ana|Tom) ", line) for line in lines), text
+            for name in ("get", "update", "forget"):
+                await call(name, id=lines[0][:8], **({"text": "Ana moved to Faro"} if name == "update" else {}))
+            page = await client.list_resources()
+            assert len(page.resources) == 10, page
+            read = await client.read_resource(page.resources[0].uri)
+            assert read.contents[0].text in facts, read
+            prompts = [prompt.name for prompt in (await client.list_prompts()).prompts]
+            assert "answer" in prompts, prompts
+            prompt = await client.get_prompt("answer", {"question": "Who is allergic?"})
+            assert "peanuts" in prompt.messages[0].content.text, prompt
+            if "search" in schemas:
+                result = (await call("search", query="peanuts"))[1]["results"][0]
+                assert result["url"].startswith("http") and "peanuts" in (await call("fetch", id=result["id"]))[1]["text"], result
+
+    with Folder() as f:
+        os.remove(f.path + "/models/all-MiniLM-L6-v2")
+        asyncio.run(use(StdioServerParameters(command=BINARY, args=["mcp"], env=f.environment)))
+        told = f.run("mcp", input="")
+        assert told.stderr.count("by words alone") == 1 and not told.stdout, told
+        refused = f.run("mcp", "--tools", "recal", check=False)
+        assert refused.returncode == 2 and "recall" in refused.stderr, refused
+    with Folder() as f, Server(f) as server:
+        asyncio.run(use(server.url + "/mcp"))
 
 
 class Writer:
