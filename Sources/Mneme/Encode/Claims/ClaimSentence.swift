@@ -1,0 +1,75 @@
+import Foundation
+
+/// A sentence that states something, cut into words, with what rules for claims ask of it.
+struct ClaimSentence {
+    /// A word of a sentence.
+    struct Token {
+        /// As it stands, without marks around it.
+        var text: Substring
+        /// In lower case, with a straight apostrophe.
+        var lower: String
+        /// Whether a comma or the like stands behind it.
+        var endsClause: Bool
+        var isCapital: Bool { text.unicodeScalars.first?.isUppercase ?? false }
+        /// Without `'s`, if it has one.
+        var possessor: String? {
+            for end in ["'s", "’s"] where lower.hasSuffix(end) && lower.count > 2 {
+                return String(lower.dropLast(2))
+            }
+            return nil
+        }
+    }
+
+    let tokens: [Token]
+    /// Whom "I" means, in lower case.
+    let speaker: String
+    /// Whether there is no capital at all: who writes none writes names without them, too.
+    let isLower: Bool
+
+    init(_ tokens: [Token], speaker: String) {
+        self.tokens = tokens
+        self.speaker = speaker
+        isLower = !tokens.contains(where: \.isCapital)
+    }
+
+    /// Sentences that state something, cut into words.
+    ///
+    /// - Parameter speaker: whom "I" means, in lower case.
+    /// - Complexity: linear in the text.
+    static func sentences(of text: String, speaker: String) -> [ClaimSentence] {
+        var sentences: [ClaimSentence] = [], tokens: [Token] = []
+        for line in text.unicodeScalars.split(whereSeparator: \.isLineEnd) {
+            for raw in line.split(separator: " ") {
+                let word = Substring(raw.trimming { !$0.isWordPart && $0 != "+" && $0 != "#" })
+                let mark = raw.last { !"\"')”’".unicodeScalars.contains($0) }
+                if !word.isEmpty {
+                    let lower = word.lowercased()
+                    tokens.append(
+                        Token(
+                            text: word,
+                            lower: lower.utf8.contains(0xE2)
+                                ? lower.replacing("’", with: "'") : lower,
+                            endsClause: mark == "," || mark == ":" || mark == ")"))
+                }
+                if mark == "?" {
+                    tokens = []
+                } else if mark == "." || mark == "!" || mark == ";" {
+                    if !tokens.isEmpty { sentences.append(ClaimSentence(tokens, speaker: speaker)) }
+                    tokens = []
+                }
+            }
+            if !tokens.isEmpty { sentences.append(ClaimSentence(tokens, speaker: speaker)) }
+            tokens = []
+        }
+        return sentences
+    }
+
+    /// Whether words stand at a place, side by side in one clause.
+    func starts(at place: Int, with words: [String]) -> Bool {
+        place + words.count <= tokens.count
+            && words.indices.allSatisfy {
+                tokens[place + $0].lower == words[$0]
+                    && !($0 + 1 < words.count && tokens[place + $0].endsClause)
+            }
+    }
+}
