@@ -96,8 +96,10 @@ public enum UpdateOperation: Operation {
     static let time = Parameter<ZonedTime>("time", "The new time.")
     static let expires = Parameter<Date>("expires", "When it stops being recalled.")
     static let sensitivity = Parameter<Sensitivity>("sensitivity", "How far it may go from now on.")
+    static let metadata = Parameter<[String: String]>(
+        "metadata", "An object of text values, in place of those before.", surfaces: [.http])
     public static let parameters: [any AnyParameter] =
-        MemoryParameters.forChange(text, type, tag, time, expires, sensitivity)
+        MemoryParameters.forChange(text, type, tag, time, expires, sensitivity, metadata)
 
     public static func run(_ input: OperationInput, _ context: OperationContext) async throws
         -> OperationOutput
@@ -118,6 +120,7 @@ public enum UpdateOperation: Operation {
             }
             cube.expires = input[expires] ?? cube.expires
             cube.sensitivity = input[sensitivity] ?? cube.sensitivity
+            cube.metadata = input[metadata] ?? cube.metadata
             let (analysis, hash) = try memory.describe(&cube)
             return try memory.store.commit(
                 [.update(cube, analysis: analysis, contentHash: hash)], owner: owner, by: caller)[0]

@@ -32,6 +32,9 @@ public protocol CubeStore: Sendable {
     func create(_ owner: Owner, by caller: Caller) throws -> Bool
     /// Everyone who has memories, or a place for them.
     func owners() throws -> [Owner]
+    /// Whose cube of that id is; nil if there is none. It says nothing of what is in it, and whoever
+    /// asks is not asked who they are: for finding a memory by its id alone.
+    func owner(of id: CubeID) throws -> Owner?
     /// How many cubes an owner has, counted to `limit`.
     func count(owner: Owner, limit: Int) throws -> Int
     /// Whether cubes of these ids can be taken in.

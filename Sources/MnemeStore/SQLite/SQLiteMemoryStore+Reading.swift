@@ -260,6 +260,17 @@ extension SQLiteMemoryStore {
         }
     }
 
+    public func owner(of id: CubeID) throws -> Owner? {
+        try read { db in
+            try Row.fetchOne(
+                db,
+                sql:
+                    "SELECT tenant, user FROM owner JOIN cube ON cube.owner = owner.id WHERE cube.id = ?",
+                arguments: [id.description]
+            ).map { Owner(tenant: try $0.read("tenant"), user: try $0.read("user")) }
+        }
+    }
+
     public func owners() throws -> [Owner] {
         try read { db in
             try Row.fetchAll(db, sql: "SELECT tenant, user FROM owner ORDER BY id").map {
