@@ -215,4 +215,21 @@ import Testing
         #expect(try again.verifyAudit(keys: nil, head: nil, by: .local).findings.isEmpty)
         try again.close()
     }
+
+    @Test func `a memory's past is found by the memory, not among all that its owner wrote`() throws {
+        let path = NSTemporaryDirectory() + "mneme-plan-\(UUID().uuidString).db"
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        try SQLiteMemoryStore(path: path, analyzer: "test").close()
+        let database = try DatabaseQueue(path: path)
+        defer { try? database.close() }
+        try database.read { db in
+            for query in [JournalQuery.entries, JournalQuery.snapshot, JournalQuery.texts] {
+                let arguments: StatementArguments = query == JournalQuery.snapshot ? ["x", 1, 2] : ["x", 1]
+                let plan = try Row.fetchAll(
+                    db, sql: "EXPLAIN QUERY PLAN " + query, arguments: arguments)
+                #expect(
+                    plan.map { $0["detail"] as String } == ["SEARCH journal USING INDEX journal_cube (cube=?)"])
+            }
+        }
+    }
 }

@@ -16,10 +16,7 @@ extension SQLiteMemoryStore {
             guard let asOf else { return present }
             let payload = try String.fetchOne(
                 db,
-                sql: """
-                    SELECT payload FROM journal WHERE cube = ? AND owner = ? AND time <= ? AND operation NOT IN ('link', 'unlink')
-                    ORDER BY position DESC LIMIT 1
-                    """, arguments: [id.description, ownerID, asOf.timeIntervalSince1970])
+                sql: JournalQuery.snapshot, arguments: [id.description, ownerID, asOf.timeIntervalSince1970])
             return try payload.map { try StoreCoding.decode(MemCube.self, $0) }.flatMap {
                 sight.contains($0) ? $0 : nil
             }
@@ -155,8 +152,7 @@ extension SQLiteMemoryStore {
                 return []
             }
             return try Row.fetchAll(
-                db, sql: "SELECT * FROM journal WHERE cube = ? AND owner = ? ORDER BY position",
-                arguments: [id.description, ownerID]
+                db, sql: JournalQuery.entries, arguments: [id.description, ownerID]
             ).map { row in
                 guard let operation = JournalEntry.Operation(rawValue: try row.read("operation"))
                 else {
@@ -244,8 +240,7 @@ extension SQLiteMemoryStore {
                     sql: """
                         SELECT CAST(text AS BLOB) FROM cube WHERE id = ?1 AND owner = ?2
                         UNION SELECT vector.data FROM vector JOIN cube ON cube.seq = vector.cube WHERE cube.id = ?1 AND cube.owner = ?2
-                        UNION SELECT CAST(payload ->> '$.text' AS BLOB) FROM journal WHERE cube = ?1 AND owner = ?2
-                            AND payload IS NOT NULL AND operation NOT IN ('link', 'unlink')
+                        UNION \(JournalQuery.texts)
                         """, arguments: [id.description, ownerID])
             }
         }
