@@ -78,7 +78,8 @@ extension Engine {
                     deadline: request.timeout.map { now + $0 },
                     continuation: continuation,
                     sampler: Sampler(request.sampling, prompt: request.prompt),
-                    constraint: constraint))
+                    constraint: constraint,
+                    drafts: limits.draftTokens > 0 ? Drafts(request.prompt) : nil))
         }
         wake.signal()
         return stream

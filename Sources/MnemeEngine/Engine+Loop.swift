@@ -14,7 +14,8 @@ extension Engine {
             capacity: limits.sequences)
         let size = decoder.configuration.vocabularySize
         let logits = UnsafeMutableBufferPointer<Float>.allocate(
-            capacity: min(limits.sequences, decoder.stepLogits) * size)
+            capacity: decoder.stepLogits * size)
+        var meter = DraftMeter()
         defer {
             tokens.deallocate()
             segments.deallocate()
@@ -109,7 +110,7 @@ extension Engine {
             let moving = running.firstIndex { $0.moving != nil }
             if let moving { goOn(&running[moving], &shares, logits.baseAddress!) }
             let wentOn =
-                !plan.work.isEmpty && step(plan, &running, &shares, tokens, segments, logits)
+                !plan.work.isEmpty && step(plan, &running, &shares, &meter, tokens, segments, logits)
             if wentOn || moving != nil { continue }
             if plan.preempted != nil || !plan.admitted.isEmpty { continue }
             // Deadlines, and memory that comes free elsewhere, are looked at now and then.

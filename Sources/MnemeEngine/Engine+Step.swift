@@ -45,12 +45,16 @@ extension Engine {
     /// - Returns: false if nothing could be computed.
     func step(
         _ plan: StepPlan, _ running: inout [EngineSequence], _ shares: inout FairShare,
+        _ meter: inout DraftMeter,
         _ tokens: UnsafeMutableBufferPointer<Int32>,
         _ segments: UnsafeMutableBufferPointer<DecoderSegment>,
         _ logits: UnsafeMutableBufferPointer<Float>
     ) -> Bool {
-        var count = 0, parts = 0, draws: [Int] = [], prompt = 0, done: Set<Int> = [],
+        var count = 0, parts = 0, draws: [Draw] = [], prompt = 0, done: Set<Int> = [],
             failed: [(Int, any Error)] = []
+        // Drafts take what is left of a step: rows, logits, and places of the plan's own tokens.
+        var rows = plan.work.reduce(0) { $0 + $1.tokens }, drawn = Double(plan.work.count)
+        var spare = min(decoder.stepTokens - rows, decoder.stepLogits - plan.work.count)
         for work in plan.work {
             guard let i = running.firstIndex(where: { $0.id == work.id }),
                 let session = running[i].session
@@ -58,26 +62,42 @@ extension Engine {
                 continue
             }
             let sequence = running[i]
+            let ends = work.tokens == sequence.tokens - sequence.position
+            var draft: ArraySlice<Int32> = []
             do {
                 guard try session.prepare(positions: sequence.position + work.tokens) else {
                     continue
+                }
+                if ends, work.tokens == 1, !sequence.answer.isEmpty {
+                    let most = min(
+                        limits.draftTokens, spare, sequence.maxTokens - sequence.answer.count - 1)
+                    let next = running[i].drafts?.next(most, rows: rows, drawn: drawn, meter)
+                    if let next, !next.tokens.isEmpty,
+                        try session.prepare(
+                            positions: sequence.position + 1 + next.tokens.count)
+                    {
+                        draft = next.tokens
+                        (rows, drawn, spare) = (
+                            rows + draft.count, drawn + next.expected, spare - draft.count
+                        )
+                    }
                 }
             } catch {
                 failed.append((i, error))
                 continue
             }
             for j in 0..<work.tokens { tokens[count + j] = sequence.token(sequence.position + j) }
-            let ends = work.tokens == sequence.tokens - sequence.position
+            for (j, token) in draft.enumerated() { tokens[count + work.tokens + j] = token }
             segments[parts] = DecoderSegment(
-                tokens: count..<count + work.tokens, position: sequence.position,
+                tokens: count..<count + work.tokens + draft.count, position: sequence.position,
                 view: session.view,
-                logits: ends ? 1 : 0)
-            count += work.tokens
+                logits: ends ? 1 + draft.count : 0)
+            count += work.tokens + draft.count
             parts += 1
             shares.serve(sequence.request.key, tokens: work.tokens)
             if sequence.answer.isEmpty { prompt += work.tokens }
             running[i].position += work.tokens
-            if ends { draws.append(i) }
+            if ends { draws.append(Draw(sequence: i, draft: draft)) }
         }
         for (i, error) in failed {
             finish(running[i], throwing: error)
@@ -87,15 +107,14 @@ extension Engine {
             running.removeAll { done.contains($0.id) }
             return !done.isEmpty
         }
+        let clock = ContinuousClock(), start = clock.now
         decoder.step(
             tokens: UnsafeBufferPointer(rebasing: tokens[..<count]),
             segments: UnsafeBufferPointer(rebasing: segments[..<parts]), logits: logits.baseAddress!
         )
-        shared.withLockedValue { shared in
-            shared.statistics.promptTokens += prompt
-            shared.statistics.answerTokens += draws.count
-        }
-        let size = decoder.configuration.vocabularySize, now = ContinuousClock().now
+        let size = decoder.configuration.vocabularySize, now = clock.now
+        meter.note(rows: count, seconds: (now - start) / .seconds(1))
+        shared.withLockedValue { $0.statistics.promptTokens += prompt }
         for work in plan.work {
             guard let i = running.firstIndex(where: { $0.id == work.id }), !done.contains(work.id)
             else { continue }
@@ -106,10 +125,15 @@ extension Engine {
                 done.insert(work.id)
             }
         }
-        for (row, i) in draws.enumerated() where !done.contains(running[i].id) {
-            let slice = UnsafeMutableBufferPointer(rebasing: logits[row * size..<(row + 1) * size])
+        var row = 0
+        for draw in draws {
+            let i = draw.sequence, first = row
+            row += 1 + draw.draft.count
+            guard !done.contains(running[i].id) else { continue }
             do {
-                guard let reason = try draw(slice, &running[i], now) else { continue }
+                guard let reason = try self.draw(draw, logits, size, first, &running[i], now) else {
+                    continue
+                }
                 running[i].usage.total = (now - running[i].arrival) / .seconds(1)
                 running[i].usage.promptTokens = running[i].request.prompt.count
                 running[i].usage.answerTokens = running[i].answer.count
@@ -119,6 +143,46 @@ extension Engine {
         }
         running.removeAll { done.contains($0.id) }
         return true
+    }
+
+    /// A sequence that draws behind a step, and what was drafted for it.
+    struct Draw {
+        /// Its index among those that run.
+        var sequence: Int
+        /// Tokens that the step computed behind its last one.
+        var draft: ArraySlice<Int32>
+    }
+
+    /// Draws tokens as long as each is the one that was drafted: the logits behind it are there.
+    ///
+    /// Each is drawn as if there were no draft, from equal logits, with the same random numbers.
+    ///
+    /// - Parameter row: of its first logits.
+    /// - Returns: why the answer ends, if it does.
+    private func draw(
+        _ draw: Draw, _ logits: UnsafeMutableBufferPointer<Float>, _ size: Int, _ row: Int,
+        _ sequence: inout EngineSequence, _ now: ContinuousClock.Instant
+    ) throws -> FinishReason? {
+        var held = 0
+        defer {
+            if !draw.draft.isEmpty { sequence.drafts?.note(held: held, of: draw.draft.count) }
+            shared.withLockedValue { shared in
+                shared.statistics.answerTokens += 1 + held
+                shared.statistics.draftedTokens += draw.draft.count
+                shared.statistics.heldTokens += held
+            }
+        }
+        while true {
+            let start = (row + held) * size
+            let slice = UnsafeMutableBufferPointer(rebasing: logits[start..<start + size])
+            if let reason = try self.draw(slice, &sequence, now) { return reason }
+            guard held < draw.draft.count,
+                sequence.answer.last == draw.draft[draw.draft.startIndex + held]
+            else { return nil }
+            held += 1
+            // Its keys and values were computed with the draft.
+            sequence.position += 1
+        }
     }
 
     /// Draws one token and hands its text out; returns why the answer ends, if it does.
@@ -160,6 +224,7 @@ extension Engine {
         }
         sequence.lastToken = now
         sequence.answer.append(token)
+        sequence.drafts?.append(token)
         let ends = !sequence.request.ignoresEnd && tokenizer.endTokens.contains(token)
         if !ends {
             sequence.held += sequence.text.append(

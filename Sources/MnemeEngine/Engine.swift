@@ -37,6 +37,10 @@ public final class Engine: Sendable {
         /// are computed again: those that the question attends to most (CacheBlend, Yao et al.
         /// 2025, chosen by attention). nil computes all anew, and answers are exact.
         public var reuseShare: Double?
+        /// The most tokens of an answer that are drafted from its prompt and checked in one step, at
+        /// once; 0 drafts none. Answers are the same with any number; fewer are drafted, or none,
+        /// where that takes longer.
+        public var draftTokens = 8
 
         /// The defaults.
         public init() {}

@@ -11,6 +11,8 @@ struct EngineSequence {
     let continuation: AsyncThrowingStream<GenerationEvent, any Error>.Continuation
     var sampler: Sampler
     var constraint: (any TokenConstraint)?
+    /// Guesses of the next tokens; nil where none are to be made.
+    var drafts: Drafts?
     var session: KVCache.Session?
     /// Whether its blocks come from disk just now.
     var isLoading = false

@@ -1,0 +1,88 @@
+/// Decides how many tokens to draft: as many as make the expected rate of answer tokens highest, by
+/// what steps have taken on this machine and how many drafts of the answer held so far.
+///
+/// A step of more rows takes longer, much or little, by processor, model and context; none of that
+/// is assumed.
+package struct DraftMeter {
+    /// Most rows of a step that drafts may make: above, it computes prompts and has no time to spare.
+    package static let mostRows = 24
+    /// What a row adds where nothing was measured yet, as a share of a step of one row.
+    private static let assumed = 0.1
+
+    /// Smoothed seconds of a step, by its rows; 0 where none was made.
+    private var seconds = [Double](repeating: 0, count: mostRows + 1)
+
+    /// Nothing measured yet.
+    package init() {}
+
+    /// Notes what a step took.
+    package mutating func note(rows: Int, seconds taken: Double) {
+        guard rows <= Self.mostRows else { return }
+        seconds[rows] = seconds[rows] == 0 ? taken : seconds[rows] * 0.8 + taken * 0.2
+    }
+
+    /// Expected seconds of a step: as measured, or from the nearest smaller one that was.
+    private func cost(_ rows: Int) -> Double {
+        let known = seconds[...rows].lastIndex { $0 > 0 } ?? 0
+        guard known > 0 else { return 1 + Self.assumed * Double(rows) }
+        let row = seconds.first { $0 > 0 } ?? seconds[known]
+        return seconds[known] + Self.assumed * row * Double(rows - known)
+    }
+
+    /// How many tokens to draft for one sequence.
+    ///
+    /// - Parameters:
+    ///   - rows: of the step without them.
+    ///   - drawn: tokens that the step draws without them, those expected of other drafts included.
+    ///   - most: that there are.
+    ///   - hold: how likely one holds, from 0 to 1.
+    /// - Returns: their number, and how many are expected to hold.
+    package func best(rows: Int, drawn: Double, most: Int, hold: Double) -> (
+        tokens: Int, expected: Double
+    ) {
+        guard rows > 0, rows < Self.mostRows else { return (0, 0) }
+        var best = (tokens: 0, expected: 0.0), rate = drawn / cost(rows), expected = 0.0
+        var chance = 1.0
+        for tokens in 1...max(1, most) where tokens <= min(most, Self.mostRows - rows) {
+            chance *= hold
+            expected += chance
+            let with = (drawn + expected) / cost(rows + tokens)
+            if with > rate { (best, rate) = ((tokens, expected), with) }
+        }
+        return best
+    }
+}
+
+/// One sequence's drafts: where they come from, and how many of them held.
+struct Drafts {
+    private static let start = 0.6
+
+    private var lookup: PromptLookup
+    /// How likely a drafted token holds: smoothed over those that were tried.
+    private(set) var hold = start
+
+    init(_ prompt: [Int32]) { lookup = PromptLookup(prompt) }
+
+    /// Adds a token of the answer.
+    mutating func append(_ token: Int32) { lookup.append(token) }
+
+    /// The tokens to try behind the last one; maybe none.
+    ///
+    /// - Returns: them, and how many are expected to hold.
+    mutating func next(_ most: Int, rows: Int, drawn: Double, _ meter: DraftMeter) -> (
+        tokens: ArraySlice<Int32>, expected: Double
+    ) {
+        let draft = lookup.draft(most)
+        guard !draft.isEmpty else { return ([], 0) }
+        let best = meter.best(rows: rows, drawn: drawn, most: draft.count, hold: hold)
+        // What did not hold for a while is tried again now and then.
+        if best.tokens == 0 { hold += (Self.start - hold) * 0.02 }
+        return (draft.prefix(best.tokens), best.expected)
+    }
+
+    /// Notes how many of a draft held.
+    mutating func note(held: Int, of tried: Int) {
+        for _ in 0..<held { hold += (1 - hold) * 0.15 }
+        if held < tried { hold -= hold * 0.15 }
+    }
+}
