@@ -10,6 +10,6 @@ struct BenchCommand: AsyncParsableCommand {
             BenchLocomoCommand.self, BenchEmbedCommand.self, BenchStoreCommand.self,
             BenchLoadCommand.self,
             BenchLLMCommand.self, BenchKVCommand.self,
-            BenchIndexCommand.self, BenchKernelsCommand.self,
+            BenchIndexCommand.self, BenchKernelsCommand.self, BenchDraftsCommand.self,
         ])
 }
