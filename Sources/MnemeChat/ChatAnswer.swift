@@ -3,6 +3,8 @@ import MnemeEngine
 
 /// The answer of a ``Conversation``, piece by piece. The turn is remembered before the last piece
 /// comes, so that an answer that ended is in memory, and one that nobody read to its end is not.
+/// A turn that ends with calls of tools goes on: it is remembered with the answer that follows
+/// their results.
 public struct ChatAnswer: AsyncSequence, Sendable {
     public typealias Element = ChatEvent
     public typealias Failure = any Error
@@ -11,12 +13,15 @@ public struct ChatAnswer: AsyncSequence, Sendable {
     /// Memories in the prompt besides the profile, the most relevant first.
     public let memories: [RecalledMemory]
     private let events: AsyncThrowingStream<GenerationEvent, any Error>
+    private let tools: ToolGrammar?
     private let remember: Remember?
 
+    /// - Parameter tools: the calls that the answer may hold.
     init(
-        _ events: AsyncThrowingStream<GenerationEvent, any Error>, memories: [RecalledMemory],
-        remember: Remember?
+        _ events: AsyncThrowingStream<GenerationEvent, any Error>, tools: ToolGrammar?,
+        memories: [RecalledMemory], remember: Remember?
     ) {
+        self.tools = tools
         self.events = events
         self.memories = memories
         self.remember = remember
@@ -37,20 +42,26 @@ public struct ChatAnswer: AsyncSequence, Sendable {
 
     /// An iterator over the pieces; an answer is read once.
     public func makeAsyncIterator() -> Iterator {
-        Iterator(events: events.makeAsyncIterator(), remember: remember)
+        Iterator(events: events.makeAsyncIterator(), tools: tools, remember: remember)
     }
 
     /// Reads the pieces of an answer.
     public struct Iterator: AsyncIteratorProtocol {
         fileprivate var events: AsyncThrowingStream<GenerationEvent, any Error>.Iterator
         fileprivate let remember: Remember?
+        private var reader: ToolCallReader?
+        /// Pieces that were read and not given yet, the next one last.
+        private var pieces: [ChatEvent]
         private var text = ""
 
         fileprivate init(
-            events: AsyncThrowingStream<GenerationEvent, any Error>.Iterator, remember: Remember?
+            events: AsyncThrowingStream<GenerationEvent, any Error>.Iterator, tools: ToolGrammar?,
+            remember: Remember?
         ) {
             self.events = events
             self.remember = remember
+            reader = tools.map { ToolCallReader($0) }
+            pieces = reader?.begin().reversed() ?? []
         }
 
         /// The next piece; nil after the last.
@@ -59,16 +70,27 @@ public struct ChatAnswer: AsyncSequence, Sendable {
         public mutating func next(isolation actor: isolated (any Actor)?) async throws
             -> ChatEvent?
         {
-            switch try await events.next(isolation: actor) {
+            while true {
+                if let piece = pieces.popLast() {
+                    if case .text(let more, _) = piece { text += more }
+                    if case .finished(let reason, _) = piece, reason != .toolCalls {
+                        try await remember?(text)
+                    }
+                    return piece
+                }
+                guard let event = try await events.next(isolation: actor) else { return nil }
+                pieces = read(event).reversed()
+            }
+        }
+
+        private mutating func read(_ event: GenerationEvent) -> [ChatEvent] {
+            switch event {
             case .token(let piece, let id, let probability, let alternatives):
-                text += piece
                 let token = SampledToken(
                     id: id, logProbability: probability, alternatives: alternatives)
-                return .text(piece, tokens: [token])
+                return reader?.read(piece, token) ?? [.text(piece, tokens: [token])]
             case .finished(let reason, let usage):
-                try await remember?(text)
-                return .finished(reason, usage)
-            case nil: return nil
+                return reader?.finish(reason, usage) ?? [.finished(reason, usage)]
             }
         }
 

@@ -40,22 +40,36 @@ public struct Conversation: Sendable {
     ///   what comes up later.
     public func answer(_ turn: ChatTurn) async throws -> ChatAnswer {
         var request = turn.generation
+        let tools = turn.tools?.callable ?? []
+        request.tools = turn.tools.flatMap { grammar($0) }
+        let beginning = request.tools.map { model.tokens(ofBeginning: $0) } ?? []
         guard let memory else {
-            request.prompt = try model.tokens(of: turn.messages)
+            request.prompt = try model.tokens(of: turn.messages, tools: tools) + beginning
             return ChatAnswer(
-                try engine.generate(request, span: "generate"), memories: [], remember: nil)
+                try engine.generate(request, span: "generate"), tools: request.tools, memories: [],
+                remember: nil)
         }
         let messages = introduced(turn.messages), place = try Self.lastWords(messages),
             said = messages[place].content
         let known = Set(profile.map(\.id))
         let recalled = try await memory.recall(said).filter { !known.contains($0.memory.id) }
         (request.prompt, request.texts) = try engine.prompt(
-            model, messages, at: place, parts: ChatMemory.parts(said, memories: recalled))
+            model, messages, tools: tools, at: place,
+            parts: ChatMemory.parts(said, memories: recalled))
+        request.prompt += beginning
         request.sources = memory.sources(recalled, profile: profile)
         let remember: ChatAnswer.Remember = { try await memory.remember(user: said, answer: $0) }
         return ChatAnswer(
-            try engine.generate(request, span: "generate"), memories: recalled,
-            remember: turn.remembers ? remember : nil)
+            try engine.generate(request, span: "generate"), tools: request.tools,
+            memories: recalled, remember: turn.remembers ? remember : nil)
+    }
+
+    /// The calls that an answer may hold; nil if it may hold none.
+    private func grammar(_ tools: ToolSet) -> ToolGrammar? {
+        let callable = tools.callable
+        guard !callable.isEmpty else { return nil }
+        return ToolGrammar(
+            tools, format: model.toolFormat, tool: callable.count == 1 ? callable[0] : nil)
     }
 
     /// The messages with the profile in the system message.

@@ -30,8 +30,9 @@ extension LanguageModel {
     /// stay text. Messages of roles that the template does not take are told in those of roles that
     /// it takes.
     ///
+    /// - Parameter tools: what the model may call in its answer.
     /// - Throws: ``EngineError`` if the model has no template or the template refuses the messages.
-    public func tokens(of messages: [ChatMessage]) throws -> [Int32] {
+    public func tokens(of messages: [ChatMessage], tools: [ToolDefinition] = []) throws -> [Int32] {
         guard let chatForm else {
             throw EngineError(
                 .invalidRequest,
@@ -40,13 +41,20 @@ extension LanguageModel {
         }
         let prompt: String
         do {
-            prompt = try chatForm.get().prompt(
-                messages.map { ChatMessage(role: $0.role, content: guarded($0.content)) })
+            prompt = try chatForm.get().prompt(messages, tools: tools, guarded: guarded)
         } catch let error as TemplateError { throw EngineError(.invalidRequest, error.description) }
         var ids = tokenizer.encode(prompt, special: true, dropping: Self.guardScalar)
         // Templates that write the begin token themselves must not get a second.
         if let begin = tokenizer.beginToken, ids.first != begin { ids.insert(begin, at: 0) }
         return ids
+    }
+
+    /// How the model writes calls of tools: by its template, else as it is asked to.
+    public var toolFormat: ToolFormat { (try? chatForm?.get())?.toolFormat ?? .hermes }
+
+    /// The tokens of the beginning of a required call, which stand at the prompt's end.
+    public func tokens(ofBeginning tools: ToolGrammar) -> [Int32] {
+        tokenizer.encode(tools.beginning, special: true)
     }
 
     /// The tokens that prompts with this system message begin with, whatever is asked.
@@ -71,7 +79,8 @@ extension LanguageModel {
     /// - Returns: the tokens, and where each text stands among them.
     /// - Throws: ``EngineError`` as ``tokens(of:)``.
     public func tokens(
-        of messages: [ChatMessage], at index: Int, before: String, texts: [String], after: String
+        of messages: [ChatMessage], tools: [ToolDefinition] = [], at index: Int, before: String,
+        texts: [String], after: String
     ) throws
         -> (
             tokens: [Int32], texts: [Range<Int>]
@@ -81,7 +90,7 @@ extension LanguageModel {
         func tokens(_ content: String) throws -> [Int32] {
             var messages = messages
             messages[index].content = content
-            return try self.tokens(of: messages)
+            return try self.tokens(of: messages, tools: tools)
         }
         // What prompts with different words in the middle share.
         let heads = try ["A", "1"].map { try tokens(before + $0) },
@@ -126,16 +135,16 @@ extension Engine {
     ///
     /// - Throws: ``EngineError`` as ``LanguageModel/tokens(of:)``.
     public func prompt(
-        _ model: LanguageModel, _ messages: [ChatMessage], at index: Int,
-        parts: (before: String, texts: [String], after: String)
+        _ model: LanguageModel, _ messages: [ChatMessage], tools: [ToolDefinition] = [],
+        at index: Int, parts: (before: String, texts: [String], after: String)
     ) throws -> (tokens: [Int32], texts: [Range<Int>]) {
         if reusesTexts, !parts.texts.isEmpty {
             return try model.tokens(
-                of: messages, at: index, before: parts.before, texts: parts.texts,
+                of: messages, tools: tools, at: index, before: parts.before, texts: parts.texts,
                 after: parts.after)
         }
         var messages = messages
         messages[index].content = parts.before + parts.texts.joined() + parts.after
-        return (try model.tokens(of: messages), [])
+        return (try model.tokens(of: messages, tools: tools), [])
     }
 }

@@ -15,6 +15,11 @@ package struct ChatForm: Sendable {
     package let system: System
     /// Whether messages of one role may follow each other.
     package let takesRuns: Bool
+    /// What it does with tools; nil if it does not know them.
+    private let tools: ToolTemplate?
+
+    /// How a model with this template writes calls of tools.
+    package var toolFormat: ToolFormat { tools?.format ?? .hermes }
 
     /// - Parameters:
     ///   - begin: the name of the token that begins a text.
@@ -27,12 +32,18 @@ package struct ChatForm: Sendable {
             let messages = roles.enumerated().map {
                 ChatMessage(role: $1, content: "probe\($0)probe")
             }
-            guard let prompt = try? Self.render(template, messages, begin, end) else {
+            guard
+                let prompt = try? Self.render(
+                    template, messages.map(Self.value), tools: [], begin, end)
+            else {
                 return false
             }
             return messages.allSatisfy { prompt.contains($0.content) }
         }
         (self.template, self.begin, self.end) = (template, begin, end)
+        tools = ToolTemplate(text) {
+            try? Self.render(template, $0, tools: $1, begin, end)
+        }
         // What fails with a plain question says nothing about roles.
         guard takes("user") else {
             (system, takesRuns) = (.anywhere, true)
@@ -47,24 +58,102 @@ package struct ChatForm: Sendable {
 
     /// The prompt.
     ///
+    /// - Parameters:
+    ///   - tools: what the model may call.
+    ///   - guarded: makes a text of the client's safe to stand in a prompt.
     /// - Throws: ``MnemeText/TemplateError`` with the template's own words if it refuses the
     ///   messages.
-    package func prompt(_ messages: [ChatMessage]) throws -> String {
-        try Self.render(template, fitted(messages), begin, end)
+    package func prompt(
+        _ messages: [ChatMessage], tools offered: [ToolDefinition] = [],
+        guarded: (String) -> String = { $0 }
+    ) throws -> String {
+        var messages = messages.map { message in
+            var message = message
+            message.content = guarded(message.content)
+            for i in message.toolCalls.indices {
+                message.toolCalls[i].name = guarded(message.toolCalls[i].name)
+                message.toolCalls[i].arguments = guarded(message.toolCalls[i].arguments)
+            }
+            return message
+        }
+        guard let tools else {
+            messages = messages.map(ToolPrompt.told)
+            if !offered.isEmpty {
+                let text = ToolPrompt.system(offered, guarded)
+                if messages.first?.role == "system" {
+                    messages[0].content += Self.gap + text
+                } else {
+                    messages.insert(ChatMessage(role: "system", content: text), at: 0)
+                }
+            }
+            return try Self.render(template, values(fitted(messages)), tools: [], begin, end)
+        }
+        return try Self.render(
+            template, values(fitted(messages), tools), tools: offered.map { $0.value(guarded) },
+            begin, end)
+    }
+
+    private func values(_ messages: [ChatMessage]) -> [JinjaValue] { messages.map(Self.value) }
+
+    private static func value(_ message: ChatMessage) -> JinjaValue {
+        ["role": .string(message.role), "content": .string(message.content)]
+    }
+
+    /// The messages with calls and results as a template takes them.
+    private func values(_ messages: [ChatMessage], _ tools: ToolTemplate) -> [JinjaValue] {
+        var values: [[(key: String, value: JinjaValue)]] = [], names: [String: String] = [:]
+        for message in messages {
+            var value: [(key: String, value: JinjaValue)] = [
+                ("role", .string(message.role)), ("content", .string(message.content)),
+            ]
+            func id(_ id: String) -> String { tools.takesAnyID ? id : ToolCall.shortID(id) }
+            if !message.toolCalls.isEmpty {
+                let calls = message.toolCalls.map { call in
+                    names[call.id] = call.name
+                    var call = call
+                    call.id = id(call.id)
+                    return call.value(asObject: tools.takesObjects)
+                }
+                value.append(("tool_calls", .list(calls)))
+            }
+            if message.role == "tool" {
+                let name = message.toolCallID.flatMap { names[$0] } ?? ""
+                if tools.takesResponses, let last = values.indices.last {
+                    Self.add(response: message.content, of: name, to: &values[last])
+                    continue
+                }
+                value.append(("tool_call_id", .string(id(message.toolCallID ?? ""))))
+                value.append(("name", .string(name)))
+            }
+            values.append(value)
+        }
+        return values.map { .object($0) }
+    }
+
+    /// Adds a result to the message with its call.
+    private static func add(
+        response: String, of name: String, to message: inout [(key: String, value: JinjaValue)]
+    ) {
+        let value: JinjaValue = ["name": .string(name), "response": .string(response)]
+        if let i = message.firstIndex(where: { $0.key == "tool_responses" }),
+            case .list(let others) = message[i].value
+        {
+            message[i].value = .list(others + [value])
+        } else {
+            message.append(("tool_responses", [value]))
+        }
     }
 
     private static func render(
-        _ template: ChatTemplate, _ messages: [ChatMessage], _ begin: String, _ end: String
-    )
-        throws -> String
-    {
-        let values = messages.map { message -> JinjaValue in
-            ["role": .string(message.role), "content": .string(message.content)]
-        }
-        return try template.render([
-            "messages": .list(values), "add_generation_prompt": true, "bos_token": .string(begin),
-            "eos_token": .string(end),
-        ])
+        _ template: ChatTemplate, _ messages: [JinjaValue], tools: [JinjaValue], _ begin: String,
+        _ end: String
+    ) throws -> String {
+        var variables: [String: JinjaValue] = [
+            "messages": .list(messages), "add_generation_prompt": true,
+            "bos_token": .string(begin), "eos_token": .string(end),
+        ]
+        if !tools.isEmpty { variables["tools"] = .list(tools) }
+        return try template.render(variables)
     }
 
     /// The messages as the template takes them: what a system message says stands before what the
@@ -101,7 +190,8 @@ package struct ChatForm: Sendable {
     private func append(_ message: ChatMessage, to messages: inout [ChatMessage]) {
         let merges =
             !takesRuns && (message.role == "user" || message.role == "assistant")
-            && messages.last?.role == message.role
+            && messages.last?.role == message.role && message.toolCalls.isEmpty
+            && messages.last?.toolCalls.isEmpty == true
         if merges {
             messages[messages.count - 1].content += Self.gap + message.content
         } else {

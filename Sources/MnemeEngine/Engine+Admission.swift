@@ -56,7 +56,12 @@ extension Engine {
             }
             end = text.upperBound
         }
-        let constraint = request.schema.map { SchemaConstraint($0, vocabulary()) }
+        let constraint: (any TokenConstraint)? =
+            if let tools = request.tools {
+                ToolConstraint(tools, schema: request.schema, vocabulary())
+            } else {
+                request.schema.map { SchemaConstraint($0, vocabulary()) }
+            }
         let (stream, continuation) = AsyncThrowingStream<GenerationEvent, any Error>.makeStream()
         let now = ContinuousClock().now
         try shared.withLockedValue { shared in

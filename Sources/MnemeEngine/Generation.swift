@@ -10,8 +10,10 @@ public struct GenerationRequest: Sendable {
     public var maxTokens: Int?
     /// The answer ends before any of these.
     public var stop: [String] = []
-    /// What the answer must be.
+    /// What the answer must be; with ``tools``, if it is no call.
     public var schema: JSONSchema?
+    /// The calls of tools that the answer may hold; nil reads all as text.
+    public var tools: ToolGrammar?
     /// Whether end tokens are taken for text like others.
     public var ignoresEnd = false
     /// How many alternatives to report with each token; nil reports no probabilities.

@@ -17,6 +17,7 @@ struct ChatEndpoint: Sendable {
             language.model, language.engine,
             memory: try call.memory.map { try chatMemory($0, caller) })
         var turn = ChatTurn(call.messages)
+        turn.tools = call.tools
         turn.generation = language.request(call.generation, caller)
         turn.remembers = call.memory?.remembers ?? false
         let answer = try await conversation.answer(turn)

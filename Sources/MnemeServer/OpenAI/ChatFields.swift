@@ -4,6 +4,7 @@ import MnemeEngine
 /// A request to `/v1/chat/completions`, read.
 struct ChatCall: Sendable {
     let messages: [ChatMessage]
+    let tools: ToolSet?
     let memory: MemoryOptions?
     let delivery: AnswerDelivery
     let generation: GenerationRequest
@@ -16,6 +17,7 @@ struct ChatCall: Sendable {
             throw InputError("'messages' is missing: a list of messages.")
         }
         self.messages = messages
+        tools = try ToolFields.set(request, body: body)
         memory = try ChatFields.memory.read(request)
         var generation = try GenerationFields.generation(request, body: body)
         let alternatives = try ChatFields.topLogprobs.read(request)
@@ -67,6 +69,8 @@ enum ChatFields {
                             ],
                         ]
                     ],
+                    "tool_calls": ["type": "array", "items": ["type": "object"]],
+                    "tool_call_id": ["type": "string"],
                 ],
             ],
         ],
@@ -93,7 +97,7 @@ enum ChatFields {
 
     /// Every field, as the OpenAPI document lists them.
     static let all: [any AnyRequestField] =
-        [messages, memory, logprobs, topLogprobs] + GenerationFields.all
+        [messages, memory, logprobs, topLogprobs] + ToolFields.all + GenerationFields.all
 
     /// The fields of `memory`.
     private enum Memory {
@@ -122,9 +126,18 @@ enum ChatFields {
         guard let role = json["role"]?.string, roles.contains(role) else {
             throw InputError("A message's role must be system, developer, user, assistant or tool.")
         }
+        let calls = try ToolFields.calls(of: json), id = json["tool_call_id"]?.string
+        guard calls.isEmpty || role == "assistant" else {
+            throw InputError("Only messages of the assistant have 'tool_calls'.")
+        }
+        guard role != "tool" || id != nil else {
+            throw InputError(
+                "A message of the role 'tool' needs the 'tool_call_id' that it answers.")
+        }
         // The developer's word is the system's under a newer name.
         return ChatMessage(
-            role: role == "developer" ? "system" : role, content: try content(json["content"]))
+            role: role == "developer" ? "system" : role, content: try content(json["content"]),
+            toolCalls: calls, toolCallID: id)
     }
 
     private static func content(_ json: JSONValue?) throws -> String {

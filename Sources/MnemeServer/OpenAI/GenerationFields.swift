@@ -85,8 +85,7 @@ enum GenerationFields {
 
     /// What OpenAI's API has and this server does not do.
     private static let plain = [
-        RequestField("n", only: 1, otherwise: "Only one answer at a time is given: 'n' must be 1."),
-        RequestField("tools", only: [], otherwise: "'tools' are not done yet."),
+        RequestField("n", only: 1, otherwise: "Only one answer at a time is given: 'n' must be 1.")
     ]
 
     /// Every field, as the OpenAPI document lists them.

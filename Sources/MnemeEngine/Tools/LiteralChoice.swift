@@ -1,0 +1,50 @@
+/// Texts of which one follows, told byte by byte. A blank or line break in a text stands for
+/// either of both or nothing.
+struct LiteralChoice: Sendable, Hashable {
+    private let options: [[UInt8]]
+    /// How far each option is read; nil if another byte came.
+    private var places: [Int?]
+
+    /// - Parameter options: nil for one that cannot come here.
+    init(_ options: [String?]) {
+        self.options = options.map { Array(($0 ?? "").utf8) }
+        places = options.map { $0 == nil ? nil : 0 }
+    }
+
+    static func isBlank(_ byte: UInt8) -> Bool { byte == 32 || byte == 10 }
+
+    /// Whether an option is read to its end.
+    func isComplete(_ option: Int) -> Bool {
+        places.indices.contains(option) && places[option] == options[option].count
+    }
+
+    /// Whether nothing was read yet.
+    var isAtStart: Bool { places.allSatisfy { $0 == nil || $0 == 0 } }
+
+    /// Takes a byte; false if no option has it here.
+    mutating func advance(_ byte: UInt8) -> Bool {
+        var fits = false
+        for i in options.indices {
+            guard let place = places[i] else { continue }
+            places[i] = Self.next(options[i], place, byte)
+            fits = fits || places[i] != nil
+        }
+        return fits
+    }
+
+    private static func next(_ option: [UInt8], _ place: Int, _ byte: UInt8) -> Int? {
+        guard place < option.count else { return nil }
+        if isBlank(option[place]) {
+            return isBlank(byte) ? place + 1 : next(option, place + 1, byte)
+        }
+        return option[place] == byte ? place + 1 : nil
+    }
+
+    /// How a text compares with an option: 1 if it is all of it, 0 if it is its beginning, nil if
+    /// it is neither.
+    static func compare(_ text: some Sequence<UInt8>, _ option: String) -> Int? {
+        var choice = LiteralChoice([option])
+        for byte in text where !choice.advance(byte) { return nil }
+        return choice.isComplete(0) ? 1 : 0
+    }
+}

@@ -1,0 +1,133 @@
+/// Where a text stands within calls of tools, from the first call's ``ToolFormat/head`` on.
+package struct ToolCallMatcher: ByteMatcher {
+    /// What a byte brought.
+    package enum Event {
+        /// The name is whole; the tool's place in the grammar.
+        case began(tool: Int)
+        /// A byte of the arguments, as JSON.
+        case argument(UInt8)
+    }
+
+    private enum Place: Sendable, Hashable {
+        /// In the text before a name, between name and arguments, behind the arguments.
+        case head(LiteralChoice), name([UInt8]), middle(LiteralChoice, tool: Int)
+        case arguments(tool: Int), tail(LiteralChoice)
+        /// Behind a call: its end, or the mark before another call.
+        case behind(LiteralChoice)
+    }
+
+    private let grammar: ToolGrammar
+    private var place: Place
+    private var arguments: ToolArguments?
+    private var calls = 0
+
+    /// All that decides what may follow.
+    struct State: Sendable, Hashable {
+        private let place: Place
+        private let arguments: ToolArguments.State?
+        private let mayRepeat: Bool
+        fileprivate init(_ matcher: ToolCallMatcher) {
+            place = matcher.place
+            arguments = matcher.arguments?.state
+            mayRepeat = matcher.calls < matcher.grammar.maximumCalls
+        }
+    }
+    var state: State { State(self) }
+
+    /// - Parameter isOpen: whether `open` was read already, or, with `isNamed`, all up to the name.
+    init(_ grammar: ToolGrammar, isOpen: Bool = false, isNamed: Bool = false) {
+        self.grammar = grammar
+        let format = grammar.format
+        place =
+            isNamed
+            ? .name([])
+            : .head(LiteralChoice([isOpen ? format.head : format.beginning]))
+        if !isNamed, isOpen, format.head.isEmpty { place = .name([]) }
+    }
+
+    package var isComplete: Bool {
+        guard case .behind(let choice) = place else { return false }
+        return choice.isComplete(0)
+    }
+
+    package mutating func advance(_ byte: UInt8) -> Bool { advance(byte) { _ in } }
+
+    /// Takes a byte; false, and no way is left, if it does not fit.
+    mutating func advance(_ byte: UInt8, _ emit: (Event) -> Void) -> Bool {
+        switch place {
+        case .head(var choice):
+            guard choice.advance(byte) else { return false }
+            place = choice.isComplete(0) ? .name([]) : .head(choice)
+            return true
+        case .name(let read): return name(read, byte, emit)
+        case .middle(var choice, let tool):
+            guard choice.advance(byte) else { return false }
+            place = .middle(choice, tool: tool)
+            if choice.isComplete(0) { begin(tool, emit) }
+            return true
+        case .arguments:
+            let step = arguments?.advance(byte, tail: grammar.format.tail) {
+                emit(.argument($0))
+            }
+            if step == .complete { finishArguments() }
+            return step == .taken || step == .complete
+        case .tail(var choice):
+            guard choice.advance(byte) else { return false }
+            place = .tail(choice)
+            if choice.isComplete(0) { finishCall() }
+            return true
+        case .behind(var choice):
+            guard choice.advance(byte) else { return false }
+            place = .behind(choice)
+            if choice.isComplete(1) { place = afterNext() }
+            return true
+        }
+    }
+
+    private mutating func name(_ read: [UInt8], _ byte: UInt8, _ emit: (Event) -> Void) -> Bool {
+        let longer = read + [byte]
+        if grammar.tools.contains(where: { $0.name.utf8.starts(with: longer) }) {
+            place = .name(longer)
+            return true
+        }
+        guard let tool = grammar.tools.firstIndex(where: { $0.name.utf8.elementsEqual(read) })
+        else { return false }
+        if grammar.format.middle.isEmpty {
+            begin(tool, emit)
+        } else {
+            place = .middle(LiteralChoice([grammar.format.middle]), tool: tool)
+        }
+        return advance(byte, emit)
+    }
+
+    private mutating func begin(_ tool: Int, _ emit: (Event) -> Void) {
+        let format = grammar.format
+        arguments = ToolArguments(
+            grammar.tools[tool].schema, format.arguments, tail: format.tail)
+        place = .arguments(tool: tool)
+        emit(.began(tool: tool))
+        for byte in ToolArguments.opening(format.arguments) { emit(.argument(byte)) }
+    }
+
+    private mutating func finishArguments() {
+        arguments = nil
+        // Tags have read the tail, as it stands where another parameter could.
+        if case .tags = grammar.format.arguments { return finishCall() }
+        guard !grammar.format.tail.isEmpty else { return finishCall() }
+        place = .tail(LiteralChoice([grammar.format.tail]))
+    }
+
+    private mutating func finishCall() {
+        calls += 1
+        let mayRepeat = calls < grammar.maximumCalls
+        place = .behind(
+            LiteralChoice([grammar.format.close, mayRepeat ? grammar.format.next : nil]))
+    }
+
+    /// Where a further call begins: `next` holds its head where calls stand in a list.
+    private func afterNext() -> Place {
+        let format = grammar.format
+        if format.head.isEmpty || format.next.hasSuffix("\"") { return .name([]) }
+        return .head(LiteralChoice([format.head]))
+    }
+}

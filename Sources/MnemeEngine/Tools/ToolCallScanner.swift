@@ -1,0 +1,77 @@
+/// Reads an answer: text, and calls of tools in it, byte by byte.
+///
+/// A model that may call tools is held to their form from the byte on that opens a call, so that
+/// what is opened is read to its end. Of other texts, what does not parse stays text.
+package struct ToolCallScanner: Sendable {
+    /// What was read.
+    package enum Event {
+        /// A byte of text.
+        case text(UInt8)
+        /// A byte of a call, or its beginning.
+        case call(ToolCallMatcher.Event)
+    }
+
+    private let grammar: ToolGrammar
+    /// Where a call stands; nil in text.
+    private(set) var matcher: ToolCallMatcher?
+    /// Bytes that were not told yet: they may belong to the marks around a call.
+    private var held: [UInt8] = []
+    private var isAtStart = true
+    private var hasBegun = false
+
+    package init(_ grammar: ToolGrammar) {
+        self.grammar = grammar
+        if grammar.isRequired { matcher = ToolCallMatcher(grammar) }
+    }
+
+    /// Whether the text may end here: not within a call.
+    package var isComplete: Bool { matcher?.isComplete ?? true }
+
+    /// Takes a byte.
+    package mutating func take(_ byte: UInt8, _ emit: (Event) -> Void) {
+        guard var matcher else { return scan(byte, emit) }
+        held.append(byte)
+        var isTold = false
+        let fits = matcher.advance(byte) { event in
+            isTold = true
+            emit(.call(event))
+        }
+        hasBegun = hasBegun || isTold
+        if isTold || matcher.isComplete { held = [] }
+        guard fits else {
+            // No call, or none any more: what is not told yet is text.
+            self.matcher = nil
+            isAtStart = false
+            let rest = held
+            held = []
+            if let first = rest.first { emit(.text(first)) }
+            for byte in rest.dropFirst() { take(byte, emit) }
+            return
+        }
+        self.matcher = matcher
+    }
+
+    /// Tells what is held as text: nothing follows.
+    package mutating func finish(_ emit: (Event) -> Void) {
+        if !hasBegun { for byte in held { emit(.text(byte)) } }
+        held = []
+    }
+
+    private mutating func scan(_ byte: UInt8, _ emit: (Event) -> Void) {
+        held.append(byte)
+        while !held.isEmpty {
+            let format = grammar.format, open = LiteralChoice.compare(held, format.open)
+            let bare =
+                isAtStart && format.opensBare ? LiteralChoice.compare(held, format.head) : nil
+            if open == 1 || bare == 1 {
+                matcher = ToolCallMatcher(grammar, isOpen: true, isNamed: bare == 1)
+                return
+            }
+            if open != nil || bare != nil { return }
+            let first = held.removeFirst()
+            // Blanks before the answer's first word do not count.
+            if !LiteralChoice.isBlank(first) { isAtStart = false }
+            emit(.text(first))
+        }
+    }
+}

@@ -1,0 +1,31 @@
+/// What calls of tools an answer may hold, and how they are written.
+///
+/// A model is held to it while it writes, and what it wrote is read by it.
+public struct ToolGrammar: Sendable {
+    /// How calls are written.
+    let format: ToolFormat
+    /// The tools that may be called.
+    package let tools: [ToolDefinition]
+    /// Whether the answer must be a call.
+    let isRequired: Bool
+    /// Calls of one answer at most.
+    let maximumCalls: Int
+    /// The text of the beginning of a call that stands at the prompt's end: the answer goes on
+    /// behind it.
+    public let beginning: String
+
+    /// Calls of an answer that may hold several.
+    public static let maximumParallel = 32
+
+    /// A grammar of calls.
+    ///
+    /// - Parameter tool: the one that is called, where that is settled.
+    public init(_ set: ToolSet, format: ToolFormat, tool: ToolDefinition? = nil) {
+        self.format = format
+        tools = set.callable
+        isRequired = set.isRequired
+        maximumCalls = set.allowsParallel ? Self.maximumParallel : 1
+        beginning =
+            isRequired ? format.beginning + (tool.map { $0.name + format.middle } ?? "") : ""
+    }
+}

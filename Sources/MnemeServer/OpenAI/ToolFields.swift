@@ -1,0 +1,134 @@
+import Mneme
+import MnemeBase
+import MnemeEngine
+
+/// What a request to chat says about tools.
+enum ToolFields {
+    static let tools = RequestField<[JSONValue]>(
+        "tools",
+        schema: [
+            "type": "array", "maxItems": .number(Double(ToolSet.maximumTools)),
+            "items": [
+                "type": "object", "required": ["type", "function"],
+                "properties": [
+                    "type": ["const": "function"],
+                    "function": .schema(of: Function.all),
+                ],
+            ],
+        ]
+    ) { try $0.list($1) }
+
+    static let choice = RequestField<ToolChoice>(
+        "tool_choice",
+        schema: [
+            "oneOf": [
+                ["type": "string", "enum": ["auto", "none", "required"]],
+                [
+                    "type": "object", "required": ["type", "function"],
+                    "properties": [
+                        "type": ["const": "function"],
+                        "function": [
+                            "type": "object", "required": ["name"],
+                            "properties": ["name": ["type": "string"]],
+                        ],
+                    ],
+                ],
+            ]
+        ]
+    ) { request, name in
+        guard let value = request[name] else { return nil }
+        switch value.string {
+        case "auto": return .auto
+        case "none": return ToolChoice.none
+        case "required": return .required
+        default: break
+        }
+        guard value["type"]?.string == "function", let tool = value["function"]?["name"]?.string
+        else {
+            throw InputError(
+                "'\(name)' must be auto, none, required, or {\"type\": \"function\", \"function\": {\"name\": …}}."
+            )
+        }
+        return .named(tool)
+    }
+
+    static let parallel = RequestField<Bool>("parallel_tool_calls")
+
+    static let all: [any AnyRequestField] = [tools, choice, parallel]
+
+    /// The fields of a tool's `function`.
+    private enum Function {
+        static let name = RequestField<String>("name")
+        static let description = RequestField<String>("description")
+        static let parameters = RequestField<JSONFields>("parameters", schema: ["type": "object"]) {
+            try $0.fields($1)
+        }
+        static let strict = RequestField<Bool>("strict")
+        static let all: [any AnyRequestField] = [name, description, parameters, strict]
+    }
+
+    /// The tools of a request; nil if it has none.
+    ///
+    /// - Parameter body: the request as it was sent: a schema's members keep their order.
+    /// - Throws: `InputError`, `EngineError`.
+    static func set(_ request: JSONFields, body: String) throws -> ToolSet? {
+        let choice = try choice.read(request) ?? .auto, isParallel = try parallel.read(request) ?? true
+        guard let list = try tools.read(request), !list.isEmpty else {
+            // Whoever demands a call and offers nothing hears of it.
+            _ = try ToolSet([], choice: choice, allowsParallel: isParallel)
+            return nil
+        }
+        guard list.count <= ToolSet.maximumTools else {
+            throw InputError("'\(tools.name)' may hold \(ToolSet.maximumTools) tools at most.")
+        }
+        let written = try OrderedJSON(body)[tools.name]?.elements ?? []
+        let definitions = try list.enumerated().map { i, tool in
+            try definition(tool, written: written.indices.contains(i) ? written[i] : .null, i)
+        }
+        return try ToolSet(definitions, choice: choice, allowsParallel: isParallel)
+    }
+
+    private static func definition(_ tool: JSONValue, written: OrderedJSON, _ index: Int) throws
+        -> ToolDefinition
+    {
+        let path = "\(tools.name)[\(index)]"
+        guard tool["type"]?.string == "function", let members = tool["function"]?.object else {
+            throw InputError("'\(path)' must have the type 'function' and a 'function'.")
+        }
+        let fields = JSONFields(members, path: path + ".function")
+        guard let name = try Function.name.read(fields) else {
+            throw InputError("'\(path).function.name' is missing.")
+        }
+        let hasParameters = try Function.parameters.read(fields) != nil
+        return try ToolDefinition(
+            name: name, description: try Function.description.read(fields) ?? "",
+            parameters: hasParameters
+                ? written["function"]?["parameters"] ?? .null : ToolDefinition.noParameters,
+            isStrict: try Function.strict.read(fields) ?? false)
+    }
+
+    // MARK: Messages
+
+    /// The calls that a message of the assistant in a history holds.
+    static func calls(of message: JSONValue) throws -> [ToolCall] {
+        switch message["tool_calls"] {
+        case nil, .null: return []
+        case .array(let list)?: return try list.map(call)
+        default: throw InputError("A message's 'tool_calls' must be a list.")
+        }
+    }
+
+    private static func call(_ json: JSONValue) throws -> ToolCall {
+        guard let id = json["id"]?.string, let function = json["function"],
+            let name = function["name"]?.string, let arguments = function["arguments"]?.string
+        else {
+            throw InputError(
+                "Each of 'tool_calls' must have an 'id' and a 'function' with 'name' and 'arguments' as texts."
+            )
+        }
+        guard arguments.isEmpty || (try? OrderedJSON(arguments))?.members != nil else {
+            throw InputError("The arguments of the tool call '\(id.prefix(60))' are no JSON object.")
+        }
+        return ToolCall(id: id, name: name, arguments: arguments.isEmpty ? "{}" : arguments)
+    }
+}
