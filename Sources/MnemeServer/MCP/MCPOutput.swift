@@ -25,7 +25,7 @@ enum MCPOutput {
     private static let text: JSONValue = ["type": "string"]
     private static let count: JSONValue = ["type": "integer"]
     private static let memory: JSONValue = .objectSchema(
-        properties: ["id": text, "text": text, "eventTime": text, "speaker": text],
+        properties: ["id": text, "text": text, "eventTime": text],
         required: ["id", "text", "eventTime"])
     private static let link: JSONValue = .objectSchema(
         properties: ["source": text, "target": text, "kind": text, "time": text],

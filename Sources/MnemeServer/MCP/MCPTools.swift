@@ -14,11 +14,15 @@ enum MCPTools {
     /// Tools of the core, with the parameters that their brief descriptions name.
     static let coreParameters: [String: [String]] = [
         "remember": ["text", "messages", "speaker", "time", "tag", "session", "user"],
-        "recall": ["query", "limit", "from", "before", "at", "tag", "user"],
-        "list": ["limit", "after", "session", "tag", "from", "before", "user"],
+        "recall": ["query", "limit", "from", "before", "tag", "user"],
+        "list": ["limit", "after", "session", "tag", "user"],
         "get": ["id", "user"],
-        "update": ["id", "text", "tag", "user"],
+        "update": ["id", "text", "user"],
         "forget": ["id", "reason", "user"],
+    ]
+    /// Parameters whose names say what they are.
+    private static let plainNames: Set<String> = [
+        "text", "messages", "speaker", "tag", "session", "user", "query", "reason", "id",
     ]
 
     /// What an operation answers over MCP, as JSON.
@@ -71,10 +75,21 @@ enum MCPTools {
         if !required.isEmpty { input["required"] = .array(required) }
         // A brief description leaves parameters out that are taken.
         if !isBrief { input["additionalProperties"] = false }
-        let more = isBrief || operation.discussion.isEmpty ? "" : " " + operation.discussion
         return tool(
-            operation.name, description: operation.summary + more, input: .object(input),
+            operation.name, description: description(of: operation, isBrief: isBrief),
+            input: .object(input),
             output: MCPOutput.schema(of: operation.name), hints: hints(operation))
+    }
+
+    private static func description(
+        of operation: any Mneme.Operation.Type, isBrief: Bool
+    ) -> String {
+        // Reasons are for people: a model gets what they led to.
+        if operation == RecallOperation.self {
+            return "Find the memories that best answer a question, the best first."
+        }
+        let more = isBrief || operation.discussion.isEmpty ? "" : " " + operation.discussion
+        return operation.summary + more
     }
 
     /// A tool's definition.
@@ -104,14 +119,23 @@ enum MCPTools {
     }
 
     private static func schema(_ parameter: any AnyParameter, isBrief: Bool) -> JSONValue {
-        if ShortID.isTaken(by: parameter) { return ShortID.schema(parameter.help) }
-        guard isBrief, var schema = parameter.schema.object else { return parameter.schema }
-        let isDate = Date.schema["description"].map {
-            schema["description"]?.string?.hasSuffix($0.string ?? "") ?? false
+        guard isBrief else {
+            return ShortID.isTaken(by: parameter)
+                ? ShortID.schema(parameter.help) : parameter.schema
         }
-        schema["description"] = .string(
-            parameter.help + (isDate ?? false ? " Such as 2026-03-01." : ""))
+        var schema = parameter.schema.object ?? [:]
+        let note = Date.schema["description"]?.string ?? ""
+        let isDate = schema["description"]?.string?.hasSuffix(note) ?? false
+        // A short id is no UUID.
+        schema["format"] = nil
+        schema["description"] =
+            plainNames.contains(parameter.name)
+            ? nil : .string(firstSentence(parameter.help) + (isDate ? " Such as 2026-03-01." : ""))
         return .object(schema)
+    }
+
+    private static func firstSentence(_ text: String) -> String {
+        text.range(of: ". ").map { text[..<$0.lowerBound] + "." } ?? text
     }
 
     /// What a host may conclude before it asks its user. Only `erase` destroys: every other change
