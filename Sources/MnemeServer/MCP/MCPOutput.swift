@@ -100,13 +100,29 @@ enum MCPOutput {
         operation == "get" ? value : lean(value, home: home)
     }
 
+    /// An answer without the texts of memories that are held: whoever reads it is a model, and they
+    /// read like instructions to one. People look at them with `mneme get`.
+    static func withholding(_ value: JSONValue) -> JSONValue {
+        switch value {
+        case .array(let elements): return .array(elements.map(withholding))
+        case .object(var members):
+            members = members.mapValues(withholding)
+            if members["state"] == "quarantined", members["text"] != nil {
+                members["text"] = "(held until a person releases it; `mneme get` shows it)"
+                for name in ["claims", "entities", "keywords"] { members[name] = [] }
+            }
+            return .object(members)
+        default: return value
+        }
+    }
+
     /// What analysis and bookkeeping add to a memory, by the names of its members.
     private static let derived: Set<String> = [
         "claims", "dates", "entities", "keywords", "provenance", "usage", "recordedTime",
         "updatedTime", "utcOffset", "topic", "explanation", "matched",
     ]
-    /// What members are mostly.
-    private static let usual: [String: JSONValue] = [
+    /// What members of a memory are mostly.
+    static let usual: [String: JSONValue] = [
         "state": "activated", "version": 1, "sensitivity": "internal", "priority": 0,
     ]
 

@@ -18,7 +18,9 @@ enum MCPText {
         case "share": "Shared: " + (value["grant"].map(grant) ?? "")
         case "unshare": "Taken back."
         case "grants": grants(value)
-        case "stats": plain(value)
+        case "stats":
+            (value.object ?? [:]).sorted { $0.key < $1.key }
+                .map { "\($0.key): \(plain($0.value))" }.joined(separator: "\n")
         case "tiers": tiers(value)
         default: changed(operation, value["memory"] ?? .null)
         }
@@ -69,7 +71,8 @@ enum MCPText {
         let memory = value["memory"] ?? .null
         var facts: [String] = []
         for name in ["type", "state", "sensitivity", "tier", "expires"] {
-            if let fact = memory[name]?.string { facts.append("\(name) \(fact)") }
+            guard let fact = memory[name], fact != MCPOutput.usual[name] else { continue }
+            facts.append("\(name) \(fact.string ?? "")")
         }
         if let session = memory["scope"]?["session"]?.string { facts.append("session \(session)") }
         let tags = memory["tags"]?.array?.compactMap(\.string) ?? []
@@ -130,9 +133,8 @@ enum MCPText {
     private static func plain(_ value: JSONValue) -> String {
         switch value {
         case .object(let members):
-            members.sorted { $0.key < $1.key }.map { name, member in
-                member.object == nil ? "\(name) \(plain(member))" : "\(name): \(plain(member))"
-            }.joined(separator: ", ")
+            members.sorted { $0.key < $1.key }.map { "\($0.key) \(plain($0.value))" }
+                .joined(separator: ", ")
         case .number(let number): Int(exactly: number).map(String.init) ?? String(number)
         case .string(let text): text
         default: ""

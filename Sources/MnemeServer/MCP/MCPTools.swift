@@ -36,7 +36,8 @@ enum MCPTools {
         guard case .value(let value) = output else {
             throw InputError("\(operation.name) is not available here.")
         }
-        return try JSONValue(parsing: Array(try OperationTable.encode(value).utf8))
+        return MCPOutput.withholding(
+            try JSONValue(parsing: Array(try OperationTable.encode(value).utf8)))
     }
 
     /// The definitions of the tools of a set that a principal may use: one that always fails is of

@@ -32,6 +32,7 @@ enum MemoryText {
 
     private static func line(_ memory: JSONValue, _ text: String, date: String) -> String {
         var parts = [ShortID.of(memory["id"]?.string ?? ""), date]
+        if memory["state"] == "archived" { parts.append("(forgotten)") }
         if let end = memory["validUntil"]?.string { parts.append("(until \(end.prefix(10)))") }
         if let speaker = memory["speaker"]?.string { parts.append(oneLine(speaker) + ":") }
         return (parts.filter { !$0.isEmpty } + [text]).joined(separator: " ")
