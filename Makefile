@@ -27,11 +27,11 @@ help:
 	@echo "make model          fetch the embedding model into $(MNEME_HOME)/models"
 	@echo "make language-model fetch SmolLM2-135M-Instruct there (93 MB)"
 	@echo "make bench          recall quality and speed on this machine"
-	@echo "make lint           formatting, declared imports, and that every path that the docs name is there"
+	@echo "make lint           formatting, imports and dependencies, sizes and comments, paths that the docs name"
 	@echo "make tsan           tests under the thread sanitizer (a debug build of its own)"
 	@echo "make processors     all Swift tests under each cap of the instruction sets: $(CAPS) (long)"
 	@echo "make arm64          arm64's kernels under an emulator: the same bits as here"
-	@echo "make docs           DocC pages in .build/docs"
+	@echo "make docs           DocC pages in .build/docs; warnings are errors"
 
 setup:
 	@scripts/setup.sh
@@ -61,11 +61,12 @@ $(VENV)/.done: Tests/clients/requirements.txt
 	$(VENV)/bin/pip install -q --disable-pip-version-check -r Tests/clients/requirements.txt
 	touch $@
 
-lint:
+lint: setup
 	@twins="$$(git ls-files | sed -E ':a;p;s|/[^/]*$$||;ta' | sort -u | tr A-Z a-z | sort | uniq -d)"; \
 	[ -z "$$twins" ] || { echo "These paths differ by case only, and macOS and Windows fold them into one: $$twins" >&2; exit 1; }
 	python3 scripts/check_paths.py
 	python3 scripts/check_imports.py
+	python3 scripts/check_house.py
 	swift format lint --strict --recursive Sources Tests Snippets Package.swift
 
 tsan: model language-model
@@ -79,8 +80,8 @@ processors: model language-model
 arm64:
 	@scripts/test-arm64.sh
 
-docs: setup
-	BUILD_DOCS=1 swift package --allow-writing-to-directory .build/docs generate-documentation --target Mneme --output-path .build/docs --disable-indexing --transform-for-static-hosting
+docs: build
+	@scripts/docs.sh
 
 bench: model language-model
 	$(BIN) bench embed

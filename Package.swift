@@ -1,6 +1,5 @@
 // swift-tools-version: 6.2
 // 6.2 is the lowest version that lets a dependent build a target with `unsafeFlags`.
-import Foundation
 import PackageDescription
 
 /// Settings of every Swift target.
@@ -210,10 +209,4 @@ let package = Package(
 
 for target in package.targets where target.type != .system && target.name != "CMnemeKernels" {
     target.swiftSettings = swiftSettings
-}
-
-// The documentation plugin is resolved only by `make docs`.
-if ProcessInfo.processInfo.environment["BUILD_DOCS"] != nil {
-    package.dependencies.append(
-        .package(url: "https://github.com/swiftlang/swift-docc-plugin.git", from: "1.5.0"))
 }

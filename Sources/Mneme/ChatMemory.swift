@@ -11,8 +11,10 @@ public struct ChatMemory: Sendable {
     private let also: [Owner]
 
     /// - Parameters:
+    ///   - memory: what is recalled from and remembered in.
     ///   - scope: whose memories, and which session the turns belong to.
     ///   - also: whose memories are recalled besides.
+    ///   - caller: with whose rights.
     ///   - limit: memories handed to the model at most.
     public init(
         _ memory: MemoryOS, scope: Scope, also: [Owner] = [], by caller: Caller = .local,
@@ -47,7 +49,9 @@ public struct ChatMemory: Sendable {
     /// A system message with a profile. It stands first in the prompt and stays the same from turn
     /// to turn, so that what is computed for it serves all of them.
     ///
-    /// - Parameter given: the caller's own system message; it comes first.
+    /// - Parameters:
+    ///   - given: the caller's own system message; it comes first.
+    ///   - profile: who the user is, as ``profile()`` returns it.
     /// - Returns: nil if there is neither.
     public static func system(_ given: String?, profile: [MemCube]) -> String? {
         guard !profile.isEmpty else { return given }

@@ -13,7 +13,9 @@ extension MemoryOS {
     ///   - activation: with memories among its sources, to which edges are made as far as they are
     ///     there.
     ///   - text: what the keys and values are of, or how that begins.
+    ///   - scope: whose memory it is.
     ///   - source: says where it comes from.
+    ///   - caller: with whose rights.
     /// - Returns: the new memory, or the one that is there for the same keys and values.
     /// - Throws: `InputError` without a text, `StoreError`.
     public func keep(

@@ -3,8 +3,11 @@ public import MnemeStore
 extension MemoryOS {
     /// Checks that a caller has a permission. A refusal stands in the audit log.
     ///
-    /// - Parameter advice: what the caller can do instead.
-    /// - Throws: ``MnemeStore/AccessError``.
+    /// - Parameters:
+    ///   - permission: what is about to be done.
+    ///   - caller: who wants to do it.
+    ///   - advice: what the caller can do instead.
+    /// - Throws: `AccessError`.
     public func authorize(_ permission: Permission, by caller: Caller, advice: String? = nil) throws {
         guard !caller.principal.permissions.contains(permission) else { return }
         let refusal =

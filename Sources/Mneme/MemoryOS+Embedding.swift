@@ -23,7 +23,9 @@ extension MemoryOS {
 
     /// Embeds what is pending, until none is left or `deadline` has passed.
     ///
-    /// - Parameter progress: called with done and total.
+    /// - Parameters:
+    ///   - deadline: how long to go on; without end if nil.
+    ///   - progress: called with done and total.
     /// - Returns: memories that are still pending.
     @discardableResult
     public func embedPending(

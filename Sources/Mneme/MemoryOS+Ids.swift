@@ -4,7 +4,7 @@ extension MemoryOS {
     /// Ids of an owner's memories that end so, at most three: for people and models, who are shown
     /// the last digits only.
     ///
-    /// - Throws: ``MnemeStore/AccessError``, ``MnemeStore/StoreError``.
+    /// - Throws: `AccessError`, `StoreError`.
     public func ids(
         endingWith ending: String, owner: Owner, by caller: Caller = .local
     ) async throws -> [CubeID] {

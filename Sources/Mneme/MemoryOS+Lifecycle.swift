@@ -17,7 +17,10 @@ extension MemoryOS {
     /// can be taken back, too.
     ///
     /// - Parameters:
+    ///   - id: the memory.
     ///   - version: which one, as `history` counts them.
+    ///   - owner: whose memory it is.
+    ///   - caller: with whose rights.
     /// - Throws: `StoreError` if there is no such version, or the memory is frozen.
     public func rollback(_ id: CubeID, to version: Int, owner: Owner, by caller: Caller = .local)
         async throws

@@ -7,9 +7,10 @@ import Tracing
 extension MemoryOS {
     /// The memories that best answer a question, best first, each with an explanation.
     ///
-    /// - Parameter caller: finds what it may read, as if there were nothing else.
-    /// - Throws: ``InputError`` for an empty question, ``MnemeStore/AccessError``,
-    ///   ``MnemeStore/StoreError``, ``MnemeBase/ModelError``.
+    /// - Parameters:
+    ///   - request: the question, whose memories, and how many.
+    ///   - caller: finds what it may read, as if there were nothing else.
+    /// - Throws: `InputError` for an empty question, `AccessError`, `StoreError`, `ModelError`.
     /// - Complexity: one pass over each owner's vectors and the postings of the question's words.
     public func recall(_ request: RecallRequest, by caller: Caller = .local) async throws
         -> RecallResult

@@ -17,7 +17,7 @@ extension MemoryOS {
     /// speaker, session and time is recorded once. Calls that arrive together share one wait for
     /// the disk.
     ///
-    /// - Throws: ``InputError`` for empty or oversized input, ``MnemeStore/StoreError``.
+    /// - Throws: `InputError` for empty or oversized input, `StoreError`.
     /// - Complexity: no model call; less than a millisecond a message, and one wait for the disk.
     @discardableResult
     public func remember(

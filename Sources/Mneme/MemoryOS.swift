@@ -144,7 +144,7 @@ public final class MemoryOS: Sendable {
     /// wrote.
     ///
     /// - Returns: the copies that had left the store, and which of them could be reached.
-    /// - Throws: ``MnemeStore/StoreError``, and what the attached memories throw if something may
+    /// - Throws: `StoreError`, and what the attached memories throw if something may
     ///   be left there: repeat it then.
     @discardableResult
     public func erase(_ id: CubeID, owner: Owner, by caller: Caller = .local) async throws

@@ -5,7 +5,11 @@ import MnemeEmbedding
 import MnemeModels
 import MnemeNumerics
 
-/// Speed of the embedder.
+/// Speed of the embedding model, by precision and batch size, and how near that is to what the
+/// machine can multiply.
+///
+/// Tokenizing is part of the time, as it is of a user's. `scripts/peers/embed_peers.py` measures
+/// other libraries on the same texts.
 public enum EmbedBenchmark {
     /// One precision at one batch size.
     public struct Row: Sendable, Codable {
@@ -38,6 +42,13 @@ public enum EmbedBenchmark {
     }
 
     /// Measures every precision at batches of 32 and 1; tokenising is part of the time.
+    ///
+    /// - Parameters:
+    ///   - folder: the model's files.
+    ///   - textsFile: a text a line, 32 at least; made-up sentences if nil.
+    ///   - threads: of the pool that all measurements share.
+    ///   - seconds: for each measurement, after three batches that are not counted.
+    /// - Throws: `InputError` for a file that cannot be read or is too short, `ModelError`.
     public static func run(folder: String, textsFile: String?, threads: Int, seconds: Double) throws
         -> Report
     {
@@ -51,6 +62,7 @@ public enum EmbedBenchmark {
             }
         }
         guard texts.count >= 32 else { throw InputError("At least 32 texts are needed.") }
+        // One pool for all precisions, so that they meet the same threads.
         let pool = ThreadPool(threads: threads)
         var report = Report(
             texts: texts.count, meanTokens: 0, threads: pool.threadCount,
@@ -60,11 +72,13 @@ public enum EmbedBenchmark {
             let encoder = try BertEncoder(folder: folder, precision: precision, pool: pool)
             let counts = texts.map { min(encoder.maximumTokens, encoder.tokenCount($0)) }
             report.meanTokens = Double(counts.reduce(0, +)) / Double(counts.count)
+            // Measured right before, as clocks change with the load.
             let peak = measuredPeak(precision, pool: pool)
             for batch in [32, 1] {
                 let batches = stride(from: 0, to: texts.count - batch + 1, by: batch).map {
                     $0..<$0 + batch
                 }
+                // Warms caches and threads; not counted.
                 for range in batches.prefix(3) { _ = try encoder.embed(Array(texts[range])) }
                 let clock = ContinuousClock(), start = clock.now
                 var times: [Double] = [], operations = 0.0, index = 0
@@ -90,6 +104,8 @@ public enum EmbedBenchmark {
         return report
     }
 
+    /// Floating-point operations of one text: the projections and feed-forward products of each
+    /// layer, and attention's two products. Norms and softmax are left out, as peers do.
     private static func flops(_ c: BertConfiguration, tokens: Int) -> Double {
         let h = Double(c.hiddenSize), w = Double(c.intermediateSize), n = Double(tokens)
         return Double(c.layers) * (2 * n * (4 * h * h + 2 * h * w) + 4 * n * n * h)

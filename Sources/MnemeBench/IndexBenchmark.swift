@@ -5,6 +5,10 @@ import MnemeNumerics
 import Synchronization
 
 /// Vector search on real vectors: how much of the exact answer, how fast, in how much memory.
+///
+/// Recall is the share of the exact ten nearest neighbours. Speeds are queries for each second of
+/// CPU time by one thread, so that a busy machine changes them little; latencies are wall-clock
+/// times.
 public struct IndexBenchmark: Sendable {
     /// How an index does at one effort.
     public struct Point: Sendable, Codable {
@@ -110,13 +114,16 @@ public struct IndexBenchmark: Sendable {
         public var clustered: [Clustered]
     }
 
+    /// The vectors, how many of them are indexed in turn, and how many of the last ones are
+    /// queries.
     let file: String, sizes: [Int], queryCount: Int
+    /// Rows of other libraries, shown beside.
     let peers: [Row]
 
     /// - Parameters:
-    ///   - sizes: how many vectors, several times; nil takes 10,000, 100,000 and 1,000,000, as far
-    ///     as the file goes.
-    ///   - peers: rows that scripts/peers/index_peers.py measured.
+    ///     - sizes: how many vectors, several times; nil takes 10,000, 100,000 and 1,000,000, as far
+    ///       as the file goes.
+    ///     - peers: rows that scripts/peers/index_peers.py measured.
     public init(file: String, sizes: [Int]?, queries: Int, peersFile: String?) throws {
         self.file = file
         self.sizes = sizes ?? [10_000, 100_000, 1_000_000]
@@ -146,11 +153,13 @@ public struct IndexBenchmark: Sendable {
             filtered: [], updates: nil, clustered: [])
         try set.withValues { values in
             let d = set.dimension
+            /// A row of the file.
             func vector(_ i: Int) -> [Float] { Array(values[i * d..<(i + 1) * d]) }
             let queries = (set.count - queryCount..<set.count).map(vector)
             for size in possible {
                 progress("\(size) vectors: the exact answers")
                 let truth = Self.exact(queries, values, d, 0..<size) { _ in true }
+                // Exact search: few queries are enough, as each reads everything.
                 progress("\(size) vectors: scanning")
                 let flat = try FlatIndex(dimension: d)
                 let flatBuild = try Self.cpu { try Self.fill(flat, size, vector) }
@@ -175,6 +184,7 @@ public struct IndexBenchmark: Sendable {
 
                 progress("\(size) vectors: writing clusters")
                 report.clustered.append(try clustered(size, queries, truth, folder, vector, d))
+                // The graph, by beam width; then its file, to the first answer.
                 progress("\(size) vectors: building the graph")
                 let graph = try GraphIndex(dimension: d)
                 let build = try Self.cpu { try Self.fill(graph, size, vector) }
@@ -214,6 +224,8 @@ public struct IndexBenchmark: Sendable {
         }
     }
 
+    /// Recall and speed of one index by beam width, the best of three runs each, then latencies at
+    /// the default.
     private func measure(
         _ index: any VectorIndex, _ name: String, _ size: Int, _ queries: [[Float]],
         _ truth: [[Int]], efforts: [Int]
@@ -246,17 +258,21 @@ public struct IndexBenchmark: Sendable {
         return row
     }
 
+    /// The mean share of the right keys that was found.
     private static func recall(_ found: [[VectorMatch]], _ truth: [[Int]]) -> Double {
         zip(found, truth).reduce(0.0) {
             $0 + Double(Set($1.0.map(\.key)).intersection($1.1).count) / Double(max(1, $1.1.count))
         } / Double(max(1, found.count))
     }
 
+    /// Filters that let one in 2 up to one in 10,000 pass, against the exact filtered answers.
+    /// Sizes with fewer than ten that pass are left out.
     private func filtered(
         _ graph: GraphIndex, _ size: Int, _ queries: [[Float]],
         _ values: UnsafeBufferPointer<Float>, _ d: Int
     ) throws -> [Filtered] {
         let queries = Array(queries.prefix(200))
+        // Time without a filter, the best of three, to compare with.
         let plain = try (0..<3).map { _ in
             try Self.cpu { for query in queries { _ = try graph.search(query, VectorSearch(10)) } }
         }.min()!
@@ -281,6 +297,8 @@ public struct IndexBenchmark: Sendable {
         }
     }
 
+    /// Lists on disk: pages read for a query, and latency with the lists in the system's cache and
+    /// without (twenty queries).
     private func clustered(
         _ size: Int, _ queries: [[Float]], _ truth: [[Int]], _ folder: String,
         _ vector: (Int) -> [Float], _ d: Int
@@ -346,7 +364,14 @@ public struct IndexBenchmark: Sendable {
             recallBefore: before, recallAfter: try recall())
     }
 
-    /// Keys of the ten nearest by floats, on all threads.
+    /// Keys of the ten nearest by floats, on all threads: the truth that recall is measured by.
+    ///
+    /// - Parameters:
+    ///   - queries: vectors of unit length.
+    ///   - values: all elements, row after row.
+    ///   - d: elements of a vector.
+    ///   - keys: rows that are searched.
+    ///   - allowed: which of them pass.
     static func exact(
         _ queries: [[Float]], _ values: UnsafeBufferPointer<Float>, _ d: Int, _ keys: Range<Int>,
         where allowed: @Sendable (Int) -> Bool
@@ -356,6 +381,7 @@ public struct IndexBenchmark: Sendable {
         let results = Mutex([[(score: Float, key: Int)]](repeating: [], count: queries.count)),
             next = Atomic(keys.lowerBound), block = 512
         nonisolated(unsafe) let values = values
+        /// The ten best, ties by key, so that the answer does not depend on threads.
         func best(_ items: [(score: Float, key: Int)]) -> [(score: Float, key: Int)] {
             Array(
                 items.sorted { $0.score != $1.score ? $0.score > $1.score : $0.key < $1.key }
@@ -409,6 +435,7 @@ public struct IndexBenchmark: Sendable {
 
     /// How much is read from disk for nine of the ten nearest, as the index grows, as a picture.
     public static func growth(_ report: Report) -> String {
+        /// Pages for a query at a recall, on the line between the two points around it.
         func at(_ recall: Double, _ row: Clustered) -> Double? {
             guard let after = row.points.firstIndex(where: { $0.recall >= recall }) else {
                 return nil

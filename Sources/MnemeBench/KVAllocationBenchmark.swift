@@ -3,8 +3,12 @@ public import MnemeEngine
 import MnemeKV
 import MnemeModels
 
-/// Three ways to give a sequence its memory: as much as it could ever need, blocks that are mapped
-/// side by side, and blocks behind a table.
+/// Three ways to give a sequence its memory: `reserve` sets the whole context aside, `aliases` maps
+/// blocks side by side as the engine does, `table` finds blocks through a table (PagedAttention,
+/// Kwon et al. 2023).
+///
+/// Each is measured for what it wastes, for what a block costs, and for the speed of attention over
+/// it.
 public struct KVAllocationBenchmark: Sendable {
     /// What was measured of one way.
     public struct Row: Sendable, Codable {
@@ -20,7 +24,11 @@ public struct KVAllocationBenchmark: Sendable {
         public var prefill: Double, decode: Double
     }
 
-    /// - Parameter tokens: of the prompt.
+    /// - Parameters:
+    ///   - model: whose decoder attends.
+    ///   - tokens: of the prompt; 64 more are decoded behind it.
+    ///   - repetitions: the best of them counts, in turns over the three ways.
+    /// - Returns: `reserve`, `aliases`, `table`.
     /// - Throws: ``MnemeKV/KVError`` if there is no memory.
     public static func run(_ model: LanguageModel, tokens: Int, repetitions: Int) throws -> [Row] {
         let configuration = model.decoder.configuration, shape = KVShape(configuration),
@@ -30,6 +38,7 @@ public struct KVAllocationBenchmark: Sendable {
         // In turns, so that a change of the machine's speed meets all.
         for _ in 0..<repetitions {
             for name in ["reserve", "aliases", "table"] {
+                // Memory of files and memory of the process alone are both counted.
                 let before = ProcessMemory.bytes("RssAnon") + ProcessMemory.bytes("RssShmem")
                 let owner: AnyObject, view: KVView
                 var commit = 0.0, again: () throws -> Void = {}
@@ -83,7 +92,9 @@ public struct KVAllocationBenchmark: Sendable {
         return ["reserve", "aliases", "table"].compactMap { rows[$0] }
     }
 
-    /// Writes a number into each page that the tokens will take.
+    /// Writes a number into each page that the tokens will take, so that the system has to give it.
+    ///
+    /// - Returns: seconds.
     private static func touch(_ view: KVView, _ shape: KVShape, blocks: Int) -> Double {
         let start = ContinuousClock().now, step = Int(getpagesize()) / 2,
             rows = KVShape.blockTokens * shape.kvSize
@@ -99,6 +110,9 @@ public struct KVAllocationBenchmark: Sendable {
         return (ContinuousClock().now - start) / .seconds(1)
     }
 
+    /// Prefills a prompt and decodes 64 tokens behind it.
+    ///
+    /// - Returns: tokens a second of each.
     private static func run(_ model: LanguageModel, _ view: KVView, _ length: Int) -> (
         prefill: Double, decode: Double
     ) {
@@ -106,6 +120,7 @@ public struct KVAllocationBenchmark: Sendable {
             tokens = (0..<length).map { Int32($0 * 7 % size) }
         let logits = UnsafeMutablePointer<Float>.allocate(capacity: size)
         defer { logits.deallocate() }
+        /// Computes some tokens at a position.
         func step(_ part: ArraySlice<Int32>, at position: Int) {
             part.withUnsafeBufferPointer { part in
                 withUnsafePointer(

@@ -3,8 +3,8 @@ public import MnemeEngine
 public import MnemeKV
 import MnemeModels
 
-/// What keeping keys and values is worth: time to the first token, computed anew and restored;
-/// memory of sequences that share a beginning.
+/// What the KV cache is worth: time to the first token after a full prefill and with the prompt
+/// cached in memory, on disk or on a server; and the memory of sequences that share a prefix.
 public struct KVBenchmark: Sendable {
     /// A way to the first token.
     public struct Row: Sendable, Codable {
@@ -30,9 +30,12 @@ public struct KVBenchmark: Sendable {
     }
 
     /// - Parameters:
-    ///   - tokens: of the prompt.
+    ///   - model: any language model; its own context bounds the prompt.
+    ///   - tokens: of the prompt, 2,000 at least.
+    ///   - repetitions: of each way; the median counts.
     ///   - folder: for files; emptied.
     ///   - remote: a server to measure, too.
+    ///   - progress: called with the way that is measured.
     /// - Throws: ``MnemeEngine/EngineError``, ``MnemeKV/KVError``.
     public static func run(
         _ model: LanguageModel, tokens: Int, repetitions: Int, folder: String,
@@ -44,6 +47,8 @@ public struct KVBenchmark: Sendable {
         let size = model.decoder.configuration.vocabularySize, files = FileManager.default
         let prompt = (0..<tokens).map { Int32(($0 * 7919 + $0 / 13) % (size - 1000) + 500) }
         var rows: [Row] = []
+        /// Measures one way. Each repetition begins with what `prepare` gives, so that nothing is
+        /// in memory that should not be.
         func measure(_ name: String, _ prepare: () throws -> Engine, keep: Bool = false)
             async throws
         {
@@ -60,13 +65,16 @@ public struct KVBenchmark: Sendable {
                 Row(from: name, milliseconds: times.sorted()[times.count / 2], restored: restored))
         }
         try? files.removeItem(atPath: folder)
+        // No folder: nothing is found.
         try await measure("anew", { try Engine(model) })
+        // One engine that has the prompt already.
         let kept = try Engine(model, folder: KVFolder(path: folder))
         defer { kept.close() }
         _ = try await first(kept, prompt)
         try await measure("memory", { kept }, keep: true)
         kept.close()
         sync()
+        // A new engine over the files, as after a restart.
         try await measure("disk", { try Engine(model, folder: KVFolder(path: folder)) })
         try await measure(
             "disk-cold",
@@ -82,6 +90,7 @@ public struct KVBenchmark: Sendable {
         }
         let diskBytes = try KVFolder(path: folder).entries().reduce(0) { $0 + $1.bytes }
         progress("sharing")
+        // Sixteen sequences behind one prefix, each with twenty tokens of its own.
         let shared = Array(prompt.prefix(2000)), engine = try Engine(model)
         defer { engine.close() }
         _ = try await first(engine, shared)
@@ -109,6 +118,7 @@ public struct KVBenchmark: Sendable {
             furtherBytes: most - one)
     }
 
+    /// Runs a prompt up to its first token, whatever that is.
     private static func first(_ engine: Engine, _ prompt: [Int32]) async throws -> GenerationUsage {
         var request = GenerationRequest(prompt: prompt)
         request.maxTokens = 1

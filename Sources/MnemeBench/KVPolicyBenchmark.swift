@@ -4,8 +4,12 @@ public import MnemeEngine
 public import MnemeKV
 import MnemeModels
 
-/// What keeping fewer keys and values, or fewer bits of them, costs: perplexity, divergence, what
-/// is still found, bytes, speed.
+/// What an evicting or quantized KV cache costs: perplexity and divergence on the text behind a
+/// prompt, what is still found of numbers hidden in it, bytes, and speed.
+///
+/// The tasks are those of the papers: a needle in a haystack (one number), and a pass key among
+/// four, as in LongBench and StreamingLLM's evaluation. `window` and `random` are the baselines
+/// that a policy must beat.
 public struct KVPolicyBenchmark: Sendable {
     /// A policy, and how rows that it keeps are coded.
     public struct Subject: Sendable, Hashable, CustomStringConvertible {
@@ -77,8 +81,12 @@ public struct KVPolicyBenchmark: Sendable {
     }
 
     /// - Parameters:
+    ///   - model: any; policies that look for retrieval heads do so in a sample of the text.
     ///   - tokens: of a text; prompts are cut from it.
+    ///   - subjects: what is measured. `full` is, whether it is named or not.
     ///   - budgets: shares of a prompt.
+    ///   - settings: lengths and numbers of prompts.
+    ///   - progress: called with prompts done and their number.
     /// - Returns: `full` first.
     /// - Throws: ``MnemeEngine/EngineError``, ``MnemeKV/KVError``.
     public static func run(
@@ -97,6 +105,8 @@ public struct KVPolicyBenchmark: Sendable {
         guard budgets.allSatisfy({ $0 > 0 && $0 <= 1 }) else {
             throw EngineError(.invalidRequest, "Budgets lie above 0 and up to 1.")
         }
+        // Everything is compared with the full cache, which so comes first. Codecs alone have no
+        // budget.
         let whole = try Subject("full")
         var runs = [(subject: whole, budget: 1.0)]
         for subject in subjects where subject != whole {
@@ -114,12 +124,14 @@ public struct KVPolicyBenchmark: Sendable {
         var exact: [[Float]] = []
         let logits = UnsafeMutableBufferPointer<Float>.allocate(capacity: c.vocabularySize)
         defer { logits.deallocate() }
+        /// An empty cache of one subject, with a budget for a prompt of this length.
         func cache(_ i: Int, prompt: Int, positions: Int) throws -> CompressedCache {
             try CompressedCache(
                 decoder, policies[i], budget: Int(runs[i].budget * Double(prompt)),
                 positions: positions,
                 codec: runs[i].subject.codec, exact: settings.exact)
         }
+        // First the text behind prompts, then the numbers hidden in them.
         let steps = windows + 2 * settings.needles
         for window in 0..<windows {
             let start = window * (tokens.count / windows)
@@ -150,6 +162,7 @@ public struct KVPolicyBenchmark: Sendable {
             }
             progress(window + 1, steps)
         }
+        // Tasks take turns: one number to find, then one of four.
         for number in 0..<2 * settings.needles {
             let task = Haystack(
                 model, tokens, context: context, number: number / 2, keys: number % 2 == 0 ? 1 : 4)
@@ -162,6 +175,8 @@ public struct KVPolicyBenchmark: Sendable {
                 if settings.asksLater {
                     cache.feed(task.question, endsPrompt: false, logits: logits.baseAddress!)
                 }
+                // Found means that each token of the answer is the likeliest one, behind those
+                // before it.
                 var isFound = true
                 for token in task.answer {
                     isFound =
@@ -207,8 +222,10 @@ public struct KVPolicyBenchmark: Sendable {
     }
 }
 
-/// A text with numbers hidden in it, and a question for one of them.
+/// A text with numbers hidden in it, and a question for one of them. The same number gives the same
+/// task for every policy.
 private struct Haystack {
+    /// Tokens: what is read, what is asked, and what has to be answered, token by token.
     var text: [Int32], question: [Int32], answer: [Int32]
 
     /// - Parameter number: decides where in `tokens` the text is cut, what is hidden, and where.
@@ -242,13 +259,15 @@ private struct Haystack {
     }
 }
 
-/// What is summed up of a subject.
+/// What is summed up of a subject over all prompts.
 private struct Sums {
     var loss = 0.0, divergence = 0.0, agreed = 0, seconds = 0.0, bytes = 0, peak = 0
+    /// How many numbers were found, of either task.
     var found = [0, 0]
 
     /// Compares logits with those of a whole cache.
     mutating func add(_ row: UnsafeBufferPointer<Float>, _ expected: [Float], target: Int) {
+        // The likeliest token of both, then both as probabilities.
         var top = 0, best = 0
         for i in row.indices {
             if row[i] > row[top] { top = i }

@@ -1,7 +1,9 @@
 import Foundation
 import MnemeNumerics
 
-/// Speed of the matrix products: each weight format on each instruction set that this machine has.
+/// Speed of the matrix products: each weight format on each instruction set that this machine has,
+/// by one thread, at several numbers of rows. It finds the kernel that a change made slower, which
+/// `bench llm` only shows as a whole.
 public struct KernelBenchmark: Sendable {
     /// One measurement, by one thread.
     public struct Row: Sendable, Codable {
@@ -39,6 +41,9 @@ public struct KernelBenchmark: Sendable {
     /// Measures all products with one thread.
     ///
     /// - Parameters:
+    ///   - outputs: columns of the product, a multiple of 16.
+    ///   - inputs: length of a row, a multiple of 64.
+    ///   - rows: rows of activations, each measured.
     ///   - seconds: for each measurement.
     ///   - progress: called with the measurements done and their number.
     public static func run(
@@ -51,10 +56,12 @@ public struct KernelBenchmark: Sendable {
             outputs: outputs, inputs: inputs, features: ProcessorFeatures.current.names, rows: [])
         let total = paths.count * (types.count + 1) * rows.count
         let values = (0..<outputs * inputs).map { Float(($0 * 7919) % 2003 - 1001) / 1001 }
+        // Each instruction set is asked for by itself; the peak is measured on it, too.
         for path in paths {
             let peak =
                 measuredPeak(.int8, pool: pool, seconds: 0.1, features: path.features)
                 ?? measuredPeak(.f32, pool: pool, seconds: 0.1, features: path.features)
+            /// Adds a row: the best time of one product.
             func measure(_ format: String, _ count: Int, _ body: () -> Void) {
                 let rate = Double(count * outputs * inputs) / bestTime(seconds: seconds, body)
                 report.rows.append(
@@ -63,6 +70,8 @@ public struct KernelBenchmark: Sendable {
                         shareOfPeak: peak.map { 2 * rate / $0 }))
                 progress(report.rows.count, total)
             }
+            // The language model's formats: packed weights, activations quantized as the decoder
+            // does.
             for type in types {
                 let matrix = quantize(values, as: type).withUnsafeBytes {
                     WeightMatrix(
@@ -83,6 +92,7 @@ public struct KernelBenchmark: Sendable {
                     }
                 }
             }
+            // The embedding model's products in 8 bits.
             let layer = values.withUnsafeBufferPointer { weight in
                 [Float](repeating: 0, count: outputs).withUnsafeBufferPointer {
                     LinearLayer(
@@ -120,6 +130,8 @@ public struct KernelBenchmark: Sendable {
         }
     }
 
+    /// Seconds of the fastest run of `body` within so many seconds; the first run is not counted,
+    /// as it warms the caches.
     private static func bestTime(seconds: Double, _ body: () -> Void) -> Double {
         let clock = ContinuousClock(), began = clock.now
         var best = Double.infinity

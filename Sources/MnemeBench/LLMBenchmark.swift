@@ -4,7 +4,11 @@ import MnemeKV
 import MnemeModels
 import MnemeNumerics
 
-/// Speed of a language model on this machine: prompts (prefill) and answers (decode).
+/// Speed of a language model on this machine: prompts (prefill) and answers (decode), by the
+/// decoder alone: no memory, no sampling, no HTTP.
+///
+/// A prefill is compared with the measured peak of 8-bit products, decode with the measured memory
+/// bandwidth, as one is bound by arithmetic and the other by reading the weights.
 public struct LLMBenchmark: Sendable {
     /// One measurement.
     public struct Row: Sendable, Codable {
@@ -40,8 +44,8 @@ public struct LLMBenchmark: Sendable {
     }
 
     /// - Parameters:
-    ///   - prompts: lengths of prompts.
-    ///   - repetitions: of each measurement.
+    ///     - prompts: lengths of prompts.
+    ///     - repetitions: of each measurement.
     public static func run(
         _ model: LanguageModel, prompts: [Int], sequences: [Int], answer: Int, repetitions: Int
     )
@@ -57,6 +61,7 @@ public struct LLMBenchmark: Sendable {
         let projections = c.hiddenSize * (c.heads * c.headDimension + 2 * c.kvSize)
         let rest = c.hiddenSize * c.heads * c.headDimension + 3 * c.hiddenSize * c.intermediateSize
         let parameters = Double(c.layers * projections + (c.layers - 1) * rest)
+        // Prefill: the prompt in steps as the scheduler cuts it, logits for its last token only.
         for length in prompts {
             // Views do not keep their memory.
             let cache = try KVBuffer(c, positions: length)
@@ -88,6 +93,7 @@ public struct LLMBenchmark: Sendable {
                     kind: "prefill", tokens: length, sequences: 1,
                     tokensPerSecond: Double(length) / best))
         }
+        // Decode: one token of each sequence a step, so that the weights are read once for all.
         for count in sequences where count <= min(decoder.stepLogits, decoder.stepTokens) {
             let caches = try (0..<count).map { _ in try KVBuffer(c, positions: answer) }
             defer { withExtendedLifetime(caches) {} }
@@ -117,6 +123,7 @@ public struct LLMBenchmark: Sendable {
         }
         let peakBytes = ProcessMemory.bytes("VmHWM"),
             pool = ThreadPool(threads: decoder.threadCount)
+        // Measured afterwards, with the threads warm.
         let bandwidth = measuredBandwidth(pool: pool), peak = measuredPeak(.int8, pool: pool)
         for i in rows.indices {
             let rate = rows[i].tokensPerSecond

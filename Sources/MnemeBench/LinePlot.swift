@@ -1,23 +1,33 @@
 import Foundation
 
-/// Curves as an SVG picture: one line a series, named at its end.
+/// Curves as an SVG picture: one line a series, named at its end. Axes are linear or logarithmic;
+/// ticks stand at round values.
 struct LinePlot {
+    /// One curve.
     struct Series {
+        /// What stands at its end.
         var name: String
+        /// In the order in which they are joined.
         var points: [(x: Double, y: Double)]
         /// Drawn stronger than the others.
         var isOurs = false
     }
 
+    /// Above the picture.
     var title: String
+    /// Under and beside the axes.
     var xLabel: String, yLabel: String
+    /// Which axes have logarithmic scales. Points that such a scale does not have are left out.
     var isLogarithmic = (x: false, y: true)
+    /// The curves; ours are drawn red and stronger.
     var series: [Series]
 
+    /// For curves that are not ours, in turn.
     private static let colours = [
         "#7a7a7a", "#b08030", "#3f7f5f", "#8f5fa0", "#a04040", "#3f6fa0", "#607020", "#a06080",
     ]
 
+    /// The picture, of 760 by 460 units; an empty one if there are no points.
     var svg: String {
         let width = 760.0, height = 460.0, left = 80.0, right = 170.0, top = 46.0, bottom = 56.0
         let points = series.flatMap(\.points).filter {
@@ -29,6 +39,7 @@ struct LinePlot {
         else {
             return "<svg xmlns=\"http://www.w3.org/2000/svg\"/>\n"
         }
+        /// Where a value stands between low and high, from 0 to 1.
         func scale(_ value: Double, _ low: Double, _ high: Double, _ log: Bool) -> Double {
             let (v, l, h) = log ? (log10(value), log10(low), log10(high)) : (value, low, high)
             return h > l ? (v - l) / (h - l) : 0.5
@@ -55,6 +66,7 @@ struct LinePlot {
             18, (top + height - bottom) / 2, yLabel,
             "text-anchor=\"middle\" transform=\"rotate(-90 18 \(number((top + height - bottom) / 2)))\""
         )
+        // The grid and its figures.
         for tick in Self.ticks(x0, x1, isLogarithmic.x) {
             out +=
                 "<line x1=\"\(number(x(tick)))\" x2=\"\(number(x(tick)))\" y1=\"\(number(top))\" y2=\"\(number(height - bottom))\" stroke=\"#eee\"/>\n"
@@ -108,6 +120,7 @@ struct LinePlot {
             .map { $0 }
     }
 
+    /// A tick's value, with a letter for thousands and above.
     private static func label(_ value: Double) -> String {
         switch abs(value) {
         case 1e9...: String(format: "%g G", value / 1e9)

@@ -5,7 +5,8 @@ import MnemeStore
 import NIOConcurrencyHelpers
 
 /// Many tenants in one process: writers and readers at once for a while, each with the rights of
-/// one tenant.
+/// one tenant. It shows latencies when both cores are busy, how the process grows, and whether a
+/// tenant ever sees another's memory.
 public struct LoadBenchmark: Sendable {
     /// What was measured.
     public struct Report: Sendable, Codable {
@@ -51,21 +52,29 @@ public struct LoadBenchmark: Sendable {
         }
     }
 
-    /// What one client saw.
+    /// What one client saw: latencies, memories that were not its tenant's, and errors.
     private struct Tally: Sendable {
         var milliseconds: [Double] = []
         var foreign = 0
         var errors: [String] = []
     }
 
+    /// How many there are of each.
     let tenants: Int, memories: Int, writers: Int, readers: Int
+    /// The pace of one writer and one reader, and how long, in seconds.
     let writesPerSecond: Double, asksPerSecond: Double?, seconds: Double
+    /// Where the store lies; a temporary folder if nil.
     let folder: String?
 
     /// - Parameters:
+    ///   - tenants: each has one user.
     ///   - memories: of each tenant; a kept folder that has them already is not loaded again.
+    ///   - writers: clients that remember; they go round the tenants.
+    ///   - readers: clients that recall; they go round the tenants from the other end.
     ///   - writesPerSecond: of each writer.
     ///   - asksPerSecond: of each reader; nil asks again as soon as there is an answer.
+    ///   - seconds: how long the clients run.
+    ///   - folder: where the store lies and stays; a temporary one if nil.
     public init(
         tenants: Int, memories: Int, writers: Int, readers: Int, writesPerSecond: Double,
         asksPerSecond: Double?,
@@ -79,6 +88,7 @@ public struct LoadBenchmark: Sendable {
         )
     }
 
+    /// Where a tenant's memories lie.
     private func scope(_ tenant: Int) -> Scope {
         Scope(tenant: "tenant-\(tenant)", user: "user-\(tenant)")
     }
@@ -104,6 +114,7 @@ public struct LoadBenchmark: Sendable {
         let store = try SQLiteMemoryStore(
             path: folder + "/store.db", analyzer: MemoryOS.analyzerVersion)
         let memory = MemoryOS(store: store, embedder: embedder, indexFolder: folder + "/index")
+        // What a kept folder has already is made of the same seed and not loaded again.
         for tenant in 0..<tenants {
             let scope = scope(tenant), known = try store.count(owner: scope.owner, limit: memories)
             var sentences = Sentences(seed: UInt64(tenant) + 1)
@@ -123,8 +134,10 @@ public struct LoadBenchmark: Sendable {
             progress(tenant, tenants, "indexes")
         }
 
+        // From here on it counts.
         let clock = ContinuousClock(), start = clock.now, end = start + .seconds(seconds)
         let resident = NIOLockedValueBox([ProcessMemory.bytes("VmRSS")])
+        // The process is looked at once a minute.
         let sampling = Task {
             while !Task.isCancelled {
                 try await Task.sleep(for: .seconds(60))
@@ -175,6 +188,7 @@ public struct LoadBenchmark: Sendable {
         return mean > 0 ? [counts.min()! / mean, counts.max()! / mean] : []
     }
 
+    /// One writer until the end: a message, then a pause that keeps its pace.
     private func write(
         _ number: Int, _ run: String, _ memory: MemoryOS, until end: ContinuousClock.Instant
     ) async
@@ -208,6 +222,7 @@ public struct LoadBenchmark: Sendable {
         }
     }
 
+    /// One reader until the end: a question, then the next at once or at its pace.
     private func read(_ number: Int, _ memory: MemoryOS, until end: ContinuousClock.Instant) async
         -> Tally
     {

@@ -50,6 +50,7 @@ public struct LocomoBenchmark: Sendable {
         public var rows: [Row]
     }
 
+    /// What was read, and from which file.
     let conversations: [LocomoConversation]
     let file: String
 
@@ -109,6 +110,7 @@ public struct LocomoBenchmark: Sendable {
     )
         throws -> [Replay]
     {
+        // The turns' vectors in the order in which they were said.
         let vectors = try conversations.flatMap { conversation in
             let vectors = try embedder.embed(conversation.turns.map { "\($0.speaker): \($0.text)" })
             return (0..<vectors.count).map { vectors[$0] }
@@ -163,7 +165,14 @@ public struct LocomoBenchmark: Sendable {
         public var milliseconds: Double
     }
 
-    /// Reranks the candidates of recall by token vectors on disk.
+    /// Reranks the candidates of recall by the vectors of single tokens, kept on disk (late
+    /// interaction, ColBERT: Khattab and Zaharia 2020).
+    ///
+    /// - Parameters:
+    ///   - encoder: makes vectors of texts and of tokens.
+    ///   - candidates: how many are reranked.
+    ///   - progress: done, total and what.
+    /// - Throws: `StoreError`, `ModelError`, `FileError`.
     public func rerank(
         encoder: BertEncoder, candidates: Int = 50,
         progress: @escaping @Sendable (Int, Int, String) -> Void
@@ -224,6 +233,7 @@ public struct LocomoBenchmark: Sendable {
                     let order = try file.rerank(found, for: (0..<tokens.count).map { tokens[$0] })
                         .map(\.key)
                     row.milliseconds += (ContinuousClock.now - start) / .milliseconds(1)
+                    /// Whether evidence is among the first k, as a number that is summed up.
                     func share(_ order: [Int], _ k: Int) -> Double {
                         order.prefix(k).contains { evidence.contains(references[$0]) } ? 1 : 0
                     }
@@ -249,7 +259,14 @@ public struct LocomoBenchmark: Sendable {
 
     /// Loads the conversations into a store of its own and asks every question in every mode.
     ///
-    /// - Parameter isLinked: whether the job `link` is done before.
+    /// - Parameters:
+    ///   - embedder: makes the vectors.
+    ///   - index: what finds them.
+    ///   - modes: recall as a whole, and by parts of it.
+    ///   - isLinked: whether the job `link` is done before.
+    ///   - featuresFile: where features are written for fitting; nil for nowhere.
+    ///   - progress: done, total and what.
+    /// - Throws: `StoreError`, `ModelError`, `FileError` if the features cannot be written.
     public func run(
         embedder: any TextEmbedder, index: Index = .scan, modes: [RecallMode] = RecallMode.allCases,
         isLinked: Bool = false, featuresFile: String? = nil,
@@ -265,6 +282,7 @@ public struct LocomoBenchmark: Sendable {
             try index.make($0, folder: folder)
         }
         let clock = ContinuousClock()
+        // Turns are stored as an import would store them.
         var report = Report(
             file: (file as NSString).lastPathComponent, conversations: conversations.count,
             memories: 0,
@@ -328,6 +346,7 @@ public struct LocomoBenchmark: Sendable {
                     if asked % 64 == 0 { progress(asked, total, "questions") }
                 }
             }
+            // A row for all questions, then one a category.
             for category in [nil, 1, 2, 3, 4] as [Int?] {
                 let group = category.map { c in outcomes.filter { $0.category == c } } ?? outcomes
                 if !group.isEmpty { report.rows.append(Self.row(mode.rawValue, category, group)) }
@@ -337,6 +356,7 @@ public struct LocomoBenchmark: Sendable {
         return report
     }
 
+    /// One question: its evidence, what was found in which order, and how long that took.
     private struct Outcome {
         var category: Int
         var evidence: Set<String>
@@ -344,6 +364,7 @@ public struct LocomoBenchmark: Sendable {
         var milliseconds: Double
     }
 
+    /// Sums a group of questions up.
     private static func row(_ mode: String, _ category: Int?, _ group: [Outcome]) -> Row {
         let n = Double(group.count)
         var row = Row(
@@ -369,12 +390,15 @@ public struct LocomoBenchmark: Sendable {
     }
 
     /// One JSON line a question: features of every turn and which are evidence.
+    /// `scripts/fit_fusion.py` fits the fusion weights on them. The file is there whole or not at
+    /// all.
+    ///
+    /// - Parameter ids: of each conversation's memories, which turn they are.
     private func writeFeatures(
         _ memory: MemoryOS, _ ids: [String: [String: String]], to path: String
     ) async throws {
-        _ = FileManager.default.createFile(atPath: path, contents: nil)
-        guard let handle = FileHandle(forWritingAtPath: path) else { throw FileError(path) }
-        defer { try? handle.close() }
+        let file = try AtomicFile(path, mode: 0o644)
+        /// One line of the file.
         struct Line: Encodable {
             var conversation: String
             var category: Int
@@ -399,14 +423,15 @@ public struct LocomoBenchmark: Sendable {
                     names: MemoryOS.recallFeatureNames,
                     evidence: positive,
                     features: features.map(\.values))
-                try handle.write(contentsOf: Data((try OperationTable.encode(line) + "\n").utf8))
+                try file.write(Data((try OperationTable.encode(line) + "\n").utf8))
             }
         }
+        try file.finish()
     }
 }
 
 extension [Double] {
-    /// Of sorted values; 0 if there are none.
+    /// The value that p in a hundred do not exceed, of sorted values; 0 if there are none.
     func percentile(_ p: Double) -> Double {
         isEmpty ? 0 : self[Swift.min(count - 1, Int((Double(count) * p / 100).rounded(.down)))]
     }

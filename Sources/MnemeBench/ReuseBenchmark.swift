@@ -6,8 +6,12 @@ import MnemeKV
 import MnemeModels
 import MnemeStore
 
-/// Texts that were computed once, reused at other places of prompts: how much sooner the first
-/// token comes, and what it costs.
+/// Texts that were computed in earlier prompts, reused at other positions: how much sooner the
+/// first token comes, and how far the model's predictions are from those of a full prefill.
+///
+/// Chunks come from two earlier prompts, where they stood behind other text; reusing them is exact
+/// only as far as that does not matter. See CacheBlend (Yao et al. 2025) and EPIC's LegoLink (Hu et
+/// al. 2025).
 public struct ReuseBenchmark: Sendable {
     /// One way to fill a prompt.
     public struct Row: Sendable, Codable {
@@ -90,6 +94,7 @@ public struct ReuseBenchmark: Sendable {
             }
             _ = try await memory.record(inputs, scope: Scope(user: conversation.id), by: .local)
             try await memory.embedPending { _, _ in }
+            // Prompts are spread over the conversations, and within one over its questions.
             let share = prompts * (i + 1) / conversations.count - prompts * i / conversations.count
             let asked = conversation.questions.filter { (1...4).contains($0.category) }
             for j in 0..<min(share, asked.count) {
@@ -123,9 +128,15 @@ public struct ReuseBenchmark: Sendable {
         return result
     }
 
+    /// Fills each prompt by each method and compares what the model predicts behind it.
+    ///
     /// - Parameters:
+    ///   - model: any whose context holds the prompts.
+    ///   - prompts: what is filled, as one of the functions above makes them.
     ///   - answer: the most tokens of answers, where prompts have no tails.
     ///   - shares: of the chunks' tokens that are computed again.
+    ///   - progress: called with prompts done and their number.
+    /// - Returns: `full` and `naive`, then each method at each share.
     /// - Throws: ``MnemeEngine/EngineError`` if a prompt is too long, ``MnemeKV/KVError`` without
     ///   memory.
     public static func run(
@@ -146,6 +157,10 @@ public struct ReuseBenchmark: Sendable {
         }
         let logits = UnsafeMutablePointer<Float>.allocate(capacity: decoder.stepLogits * size)
         defer { logits.deallocate() }
+        /// Computes tokens at a position, in steps as the decoder takes them.
+        ///
+        /// - Parameter each: called with each token's logits; nil keeps the last ones only, and
+        ///   takes larger steps.
         func prefill(
             _ tokens: ArraySlice<Int32>, at position: Int, _ view: KVView,
             each: ((Int, UnsafeBufferPointer<Float>) -> Void)? = nil
@@ -176,7 +191,10 @@ public struct ReuseBenchmark: Sendable {
                 start = end
             }
         }
+        /// What is summed up of a method over all prompts.
         struct Sums { var seconds = 0.0, agreed = 0, divergence = 0.0, loss = 0.0, tokens = 0 }
+        // Every method at every share; the full prefill comes first, as the others are compared
+        // with it.
         var methods: [(String, any RecomputePolicy, Double)] = [
             ("full", NaiveReuse(), 1), ("naive", NaiveReuse(), 0),
         ]
@@ -192,6 +210,7 @@ public struct ReuseBenchmark: Sendable {
             try Task.checkCancellation()
             let prefix = prompt.prefix, head = prefix + prompt.chunks.joined() + prompt.question,
                 body = head.count
+            // Where each chunk stands in this prompt.
             var places: [Range<Int>] = []
             for chunk in prompt.chunks {
                 places.append(
@@ -258,6 +277,8 @@ public struct ReuseBenchmark: Sendable {
                         prefill([next], at: tokens.count - 1, view)
                     }
                 }
+                // The tail is fed as it is, whatever a method would have said: each prediction
+                // counts alone.
                 prefill(tokens[(body - 1)..<tokens.count - 1], at: body - 1, view) { i, row in
                     let probabilities = logSoftmax(row)
                     if name == "full" { reference.append(probabilities) }
@@ -285,6 +306,7 @@ public struct ReuseBenchmark: Sendable {
         }
     }
 
+    /// Logarithms of the probabilities.
     private static func logSoftmax(_ row: UnsafeBufferPointer<Float>) -> [Float] {
         let top = row.max() ?? 0, norm = top + log(row.reduce(0) { $0 + exp($1 - top) })
         return row.map { $0 - norm }

@@ -4,7 +4,11 @@ public import MnemeBase
 public import MnemeSeal
 import MnemeStore
 
-/// Speed of writing and recalling at a given size, over sentences made from a fixed seed.
+/// Speed of writing and recalling at a size of the store, over made-up sentences from a fixed seed,
+/// so that two runs store the same.
+///
+/// Measured in this order: loading in batches, embedding, single writes by one caller, by many at
+/// once, opening again, and questions. All times are wall-clock times.
 public struct StoreBenchmark: Sendable {
     /// What was measured.
     public struct Report: Sendable, Codable {
@@ -48,9 +52,13 @@ public struct StoreBenchmark: Sendable {
         }
     }
 
+    /// Callers that write at once: enough that one commit holds messages of many.
     private static let callers = 64
+    /// How many memories are loaded, single writes timed, and questions timed.
     let memories, writes, questions: Int
+    /// Where the store lies; a temporary folder if nil.
     let folder: String?
+    /// Encrypts the store; nil for none.
     let key: EncryptionKey?
 
     /// Sizes of the run; `folder` nil uses a temporary one, and with a `key` the store is
@@ -87,6 +95,7 @@ public struct StoreBenchmark: Sendable {
         let store = try SQLiteMemoryStore(path: path, analyzer: MemoryOS.analyzerVersion, key: key)
         let memory = MemoryOS(store: store, embedder: embedder, indexFolder: folder + "/index")
 
+        // Loading, as an import does: 256 messages a transaction.
         let loading = clock.now
         for first in stride(from: 0, to: memories, by: 256) {
             let inputs = (first..<min(first + 256, memories)).map { sentences.input($0) }
@@ -94,10 +103,12 @@ public struct StoreBenchmark: Sendable {
             progress(first, memories, "stored")
         }
         report.loadPerSecond = Double(memories) / ((clock.now - loading) / .seconds(1))
+        // Vectors of all of them, as the background work makes them.
         let embedding = clock.now
         try await memory.embedPending { done, total in progress(done, total, "embedded") }
         report.embedPerSecond = Double(memories) / ((clock.now - embedding) / .seconds(1))
 
+        // One caller who waits for the disk each time.
         var times: [Double] = []
         for i in 0..<writes {
             let input = sentences.input(memories + i), start = clock.now
@@ -106,6 +117,7 @@ public struct StoreBenchmark: Sendable {
         }
         times.sort()
         (report.writeP50, report.writeP99) = (times.percentile(50), times.percentile(99))
+        // Many callers at once: what arrives together is committed together.
         let perCaller = max(1, writes * 4 / Self.callers), sharing = clock.now
         try await withThrowingTaskGroup(of: Void.self) { group in
             for caller in 0..<Self.callers {
@@ -125,6 +137,7 @@ public struct StoreBenchmark: Sendable {
         try await memory.embedPending()
         try await memory.prepareIndex(of: owner)
 
+        // A second opening of the same files, to its first answer.
         let opening = clock.now
         let again = MemoryOS(
             store: try SQLiteMemoryStore(path: path, analyzer: MemoryOS.analyzerVersion, key: key),
@@ -149,10 +162,13 @@ public struct StoreBenchmark: Sendable {
 }
 
 /// Conversation-like sentences from a seed: few words are common, many are rare, as in real text.
+/// The same seed gives the same sentences on every machine.
 struct Sentences {
+    /// Of Knuth's linear congruential generator (MMIX).
     private var state: UInt64
     init(seed: UInt64) { state = seed }
 
+    /// A number from 0 up to the bound; the generator's high bits, as its low ones repeat early.
     private mutating func random(_ bound: Int) -> Int {
         state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
         return Int((state >> 33) % UInt64(bound))
@@ -183,6 +199,7 @@ struct Sentences {
             .capitalized
     }
 
+    /// One message. Every twenty are a session; messages are a minute apart.
     mutating func input(_ number: Int) -> MemoryInput {
         let text =
             "\(Self.subjects[random(8)]) \(Self.verbs[random(10)]) the \(Self.things[random(12)]) in \(name()) with \(name()), and \(Self.verbs[random(10)]) a \(Self.things[random(12)]) called \(name())."
@@ -192,6 +209,7 @@ struct Sentences {
             session: "session-\(number / 20)")
     }
 
+    /// A question of one of three kinds: for a person, a time, an event.
     mutating func question(_ number: Int) -> String {
         [
             "Who \(Self.verbs[random(10)]) the \(Self.things[random(12)]) in \(name())?",

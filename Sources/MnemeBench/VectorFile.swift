@@ -9,6 +9,7 @@ public struct VectorFile: Sendable {
     public let dimension: Int
     /// Vectors.
     public let count: Int
+    /// The mapped file, and where the elements begin in it.
     private let data: Data
     private let offset: Int
 
@@ -20,6 +21,7 @@ public struct VectorFile: Sendable {
         else {
             throw InputError("\(path) cannot be read.")
         }
+        // Nothing in the header is believed before it was compared with the file's size.
         let wrong = InputError(
             "\(path) is not a NumPy file of f32 in rows (version 1.0, little-endian, C order).")
         guard data.count > 10, data.prefix(8) == Self.magic else { throw wrong }
@@ -50,17 +52,27 @@ public struct VectorFile: Sendable {
         }
     }
 
+    /// What such a file begins with: a mark, and version 1.0.
     private static let magic = Data([0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59, 1, 0])
 
+    /// The first 128 bytes: the mark, the length of the description, and the description.
     private static func header(count: Int, dimension: Int) -> Data {
         let text = "{'descr': '<f4', 'fortran_order': False, 'shape': (\(count), \(dimension)), }"
         return magic + [118, 0]
             + Data(text.padding(toLength: 117, withPad: " ", startingAt: 0).utf8) + Data("\n".utf8)
     }
 
-    /// Embeds the lines of a text file into `path`; goes on where an earlier run was cut off.
+    /// Embeds the lines of a text file into `path`; goes on where an earlier run was cut off, as a
+    /// million texts take hours.
     ///
-    /// - Parameter progress: called with done and total.
+    /// - Parameters:
+    ///   - file: a text a line; blank lines are left out.
+    ///   - path: the file of vectors. It has this name when it is whole; until then `.part` is behind
+    ///     it.
+    ///   - embedder: makes the vectors.
+    ///   - progress: called with done and total.
+    /// - Throws: `InputError` for a file that cannot be read, `FileError` if there is no room,
+    ///   `ModelError`.
     public static func embed(
         lines file: String, to path: String, embedder: any TextEmbedder,
         progress: (Int, Int) -> Void
@@ -72,8 +84,27 @@ public struct VectorFile: Sendable {
         guard !texts.isEmpty else { throw InputError("\(file) holds no text.") }
         let part = path + ".part", row = embedder.dimension * 4,
             start = header(count: texts.count, dimension: embedder.dimension)
+        do {
+            try append(texts, to: part, behind: start, row: row, embedder: embedder, progress)
+        } catch let error as any MnemeError {
+            throw error
+        } catch {
+            throw FileError(part).adding("What is in it is kept; run it again to go on.")
+        }
+        try AtomicFile.place(part, at: path, .replacing)
+    }
+
+    /// Appends the vectors that are missing.
+    ///
+    /// - Parameters:
+    ///   - start: the header that the file has to begin with; it names the number of texts.
+    ///   - row: bytes of a vector.
+    private static func append(
+        _ texts: [Substring], to part: String, behind start: Data, row: Int,
+        embedder: any TextEmbedder, _ progress: (Int, Int) -> Void
+    ) throws {
         if !FileManager.default.fileExists(atPath: part) {
-            try start.write(to: URL(fileURLWithPath: part))
+            try AtomicFile.write(start, to: part, durability: .cache)
         }
         let handle = try FileHandle(forUpdating: URL(fileURLWithPath: part))
         defer { try? handle.close() }
@@ -83,6 +114,7 @@ public struct VectorFile: Sendable {
         var done = min(texts.count, max(0, (Int(try handle.seekToEnd()) - start.count) / row))
         try handle.truncate(atOffset: UInt64(start.count + done * row))
         try handle.seekToEnd()
+        // Batches that are whole in the file are not made again.
         while done < texts.count {
             let batch = texts[done..<min(texts.count, done + 2048)]
             try embedder.embed(batch.map(String.init)).values.withUnsafeBytes {
@@ -92,6 +124,5 @@ public struct VectorFile: Sendable {
             progress(done, texts.count)
         }
         try handle.synchronize()
-        try AtomicFile.place(part, at: path, .replacing)
     }
 }

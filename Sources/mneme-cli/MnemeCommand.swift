@@ -4,7 +4,12 @@ import Logging
 import Mneme
 import MnemeBase
 
-/// The root command. Operations come from ``OperationTable``; the rest are programs of their own.
+/// `mneme`: the root command. The commands of operations follow from ``Mneme/OperationTable``; the
+/// others are listed here, a folder each.
+///
+/// Exit codes: 0 done; 1 it failed, or a check found something (`doctor`, `verify`, `diff`); 2
+/// something else has to be asked for. Answers go to standard output, everything else to standard
+/// error.
 @main
 struct MnemeCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -31,12 +36,16 @@ struct MnemeCommand: AsyncParsableCommand {
     private static let operations: [any ParsableCommand.Type] =
         OperationTable.all.filter { $0.surfaces.contains(.commandLine) }.map { command(of: $0) }
 
+    /// The command of one operation; the type is opened here, as a list of types cannot name it.
     private static func command<Declared: Mneme.Operation>(of operation: Declared.Type)
         -> any ParsableCommand.Type
     { OperationCommand<Declared>.self }
 
+    /// Shown by `--version`, and told to clients of HTTP and MCP.
     static let version = "0.1.0"
 
+    /// Prepares the process, runs the command, and turns what it throws into a message and an exit
+    /// code.
     static func main() async {
         // Output that goes into a closed pipe (`| head`) ends the program quietly.
         signal(SIGPIPE, SIG_DFL)
@@ -64,7 +73,8 @@ struct MnemeCommand: AsyncParsableCommand {
                 if code.isSuccess { print(message) } else { Terminal.report(message) }
             }
             fflush(nil)
-            Foundation.exit(code.rawValue)
+            // What the command line has wrong is wrong input, as anything else that is asked for.
+            Foundation.exit(code == .validationFailure ? ErrorClass.input.exitCode : code.rawValue)
         }
     }
 }

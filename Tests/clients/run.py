@@ -75,7 +75,7 @@ def command_line():
         assert "Porto" in text and "score" in text and "\x1b" not in text, text
         for arguments in (["recall"], ["recal", "x"], ["get", "nonsense"], ["recall", "x", "--limit", "0"], ["remember", " "]):
             result = f.run(*arguments, check=False)
-            assert result.returncode != 0 and result.stderr.startswith("Error: "), (arguments, result)
+            assert result.returncode == 2 and result.stderr.startswith("Error: "), (arguments, result)
         missing = f.run("get", "01890000-0000-7000-8000-000000000000", check=False)
         assert missing.returncode == 1 and "no memory" in missing.stderr
         assert f.run("forget", made["id"]).stdout.startswith("Forgotten")
@@ -1095,6 +1095,98 @@ def a_nul_breaks_no_log():
             assert status("PATCH", path, {"tag": ["x"], "reason": "a \u2400 b"}) == 200
         verified = f.run("audit", "verify").stdout
         assert "WRONG" not in verified, verified
+
+
+@test
+def files_that_cannot_be_written():
+    """Every command that writes a file says which one it could not write, leaves nothing half-written, and loses nothing."""
+    with Folder() as f:
+        f.run("remember", "The ferry leaves at nine.", "--no-embedder")
+        f.run("generate", "The old harbour lay quiet under the first snow of that year. " * 5, "--max-tokens", "1")
+        memory = f.json("list")["memories"][0]["id"]
+        kept = f.json("kv", "list")[0]["id"]
+        commands = {
+            "export": ["export", "-o"],
+            "vault export": ["vault", "export", "default", "-o"],
+            "erase --prove": ["erase", memory, "--prove"],
+            "audit shorten": ["audit", "shorten", "--before", "2100-01-01", "--to"],
+            "encryption on": ["encryption", "on", "--key"],
+            "models convert": ["models", "convert", "smollm2"],
+            "kv export": ["kv", "export", kept],
+        }
+        folder = f.path + "/folder"
+        os.makedirs(folder + "/inside")
+        full = f.path + "/full"
+        os.mkdir(full)
+        has_full = os.geteuid() == 0 and subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4k", "tmpfs", full], capture_output=True).returncode == 0
+        try:
+            if has_full:
+                open(full + "/filler", "wb").write(b"x" * 4096)
+            for name, arguments in commands.items():
+                for target in [f.path + "/missing/file", folder + "/inside"] + ([full + "/file"] if has_full else []):
+                    result = f.run(*arguments, target, check=False)
+                    assert result.returncode in (1, 2) and result.stderr.startswith("Error: "), (name, target, result)
+                    assert target in result.stderr, (name, target, result.stderr)
+                    if target.startswith(full):
+                        assert result.returncode == 1 and "space" in result.stderr, (name, result)
+                        assert os.listdir(full) == ["filler"], (name, os.listdir(full))
+                    assert os.listdir(folder) == ["inside"] and os.listdir(folder + "/inside") == [], (name, os.listdir(folder))
+            assert f.json("list")["memories"][0]["id"] == memory, "a memory was erased without its report"
+            assert f.json("audit", "verify")["findings"] == [] and f.json("doctor")["sound"]
+        finally:
+            if has_full:
+                subprocess.run(["umount", full])
+        # Lists that are read, changed and written whole.
+        for name, arguments in {"keys.json": ["keys", "create", "bob"], "subscriptions.json": ["vault", "pull"]}.items():
+            os.mkdir(f.path + "/" + name)
+            result = f.run(*arguments, check=False)
+            assert result.returncode == 1 and name in result.stderr, (name, result)
+            os.rmdir(f.path + "/" + name)
+
+
+@test
+def vaults_followed_by_several_processes():
+    """None of several processes takes another's subscription away, and a list that cannot be read is never overwritten."""
+    with Folder() as f:
+        f.run("remember", "The stand-up is at nine.", "--user", "team", "--no-embedder")
+        package = f.path + "/team.package"
+        f.run("vault", "export", "team", "-o", package)
+        names = [f"copy{i}" for i in range(8)]
+        running = [subprocess.Popen([BINARY, "vault", "subscribe", package, "--user", name, "--no-embedder"], env=f.environment,
+                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for name in names]
+        for process in running:
+            _, errors = process.communicate(timeout=120)
+            assert process.returncode == 0, errors
+        file = f.path + "/subscriptions.json"
+        def followed(): return sorted(s["owner"]["user"] for s in json.load(open(file)))
+        assert followed() == names
+        f.run("vault", "subscribe", package, "--user", "copy0", "--no-embedder")
+        assert followed() == names
+        f.run("vault", "pull", "--no-embedder")
+        assert followed() == names
+        for damaged in (b"[{\"owner\": ", b"\xff\xfe", b"{}"):
+            open(file, "wb").write(damaged)
+            for arguments in (["pull"], ["subscribe", package, "--user", "another"]):
+                result = f.run("vault", *arguments, "--no-embedder", check=False)
+                assert result.returncode == 1 and "subscriptions.json" in result.stderr, result
+            assert open(file, "rb").read() == damaged
+        os.remove(file)
+        f.run("vault", "subscribe", package, "--user", "another", "--no-embedder")
+        assert followed() == ["another"]
+
+
+@test
+def templates_see_members_in_order():
+    """`mneme models render` keeps the order of JSON members, as the server does."""
+    with Folder() as f:
+        template = f.path + "/order.jinja"
+        open(template, "w").write("{{ tool | tojson }}{% for key in tool %} {{ key }}{% endfor %}")
+        text = '{"tool": {"zebra": 1, "apple": {"y": true, "b": null}, "mango": 2.5}}'
+        shown = f.run("models", "render", template, input=text).stdout
+        assert shown == '{"zebra": 1, "apple": {"y": true, "b": null}, "mango": 2.5} zebra apple mango', shown
+        for wrong in ("[1]", "{", '{"a": 1, "a": 2}'):
+            result = f.run("models", "render", template, input=wrong, check=False)
+            assert result.returncode == 2 and "Standard input" in result.stderr, (wrong, result)
 
 
 failures = skipped = 0

@@ -28,7 +28,10 @@ public final class JobRunner: Sendable {
     private let usage = NIOLockedValueBox(JobScheduler.Usage())
     private let logger = Logger(label: "mneme.jobs")
 
-    /// - Parameter isBusy: whether callers wait; then only urgent jobs begin.
+    /// - Parameters:
+    ///   - memory: whose jobs are done.
+    ///   - scheduler: which job begins when.
+    ///   - isBusy: whether callers wait; then only urgent jobs begin.
     public init(
         _ memory: MemoryOS, scheduler: JobScheduler = JobScheduler(),
         isBusy: @escaping @Sendable () -> Bool = { false }

@@ -24,7 +24,14 @@ extension MemoryOS {
 
     /// A job, its arguments checked before anybody waits for it.
     ///
-    /// - Parameter maintainers: those that may be asked.
+    /// - Parameters:
+    ///   - kind: what is to be done.
+    ///   - owner: whose memories; nil for all.
+    ///   - arguments: of the kind, by name.
+    ///   - priority: from -100 to 100; higher ones begin first.
+    ///   - due: when it may begin; at once if nil.
+    ///   - now: the time at which it is asked for.
+    ///   - maintainers: those that may be asked.
     /// - Throws: `InputError` for what none of them takes.
     public static func job(
         _ kind: JobKind, owner: Owner?, arguments: [String: String], priority: Int = 0,

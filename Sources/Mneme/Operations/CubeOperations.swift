@@ -173,6 +173,8 @@ public enum EraseOperation: Operation {
         "prove", "Write a report to this file; `mneme verify-erasure` checks it.",
         surfaces: [.commandLine])
     public static let parameters: [any AnyParameter] = MemoryParameters.forChange(prove)
+    /// Bytes of disk that a report is sure to find: more than the hashes of a long memory take.
+    private static let reportRoom = 1 << 20
 
     struct Output: Encodable, Sendable {
         var erased: CubeID
@@ -204,12 +206,25 @@ public enum EraseOperation: Operation {
             )
             return .value(output)
         }
-        // A report that cannot be written is no reason to find out afterwards.
+        // A report that cannot be written is told before anything is erased: its file is begun, and
+        // room for it is taken on the disk.
         let file: AtomicFile
-        do { file = try AtomicFile(path) } catch let error as FileError {
+        var room: AtomicFile?
+        do {
+            var isFolder: ObjCBool = false
+            if FileManager.default.fileExists(atPath: path, isDirectory: &isFolder),
+                isFolder.boolValue
+            {
+                throw FileError(path, code: EISDIR)
+            }
+            file = try AtomicFile(path)
+            room = try AtomicFile(path)
+            try room?.write(Data(count: reportRoom))
+        } catch let error as FileError {
             throw error.adding("Nothing was erased.")
         }
         let proof = try await context.memory.eraseWithProof(id, owner: owner, by: caller)
+        room = nil
         do {
             try file.write(Data(OperationTable.encode(proof, pretty: true).utf8))
             try file.finish()

@@ -22,7 +22,9 @@ public struct JSONFields: Sendable {
     /// What stands before a member's name in messages.
     private let prefix: String
 
-    /// - Parameter path: the object's own name in what it stands in.
+    /// - Parameters:
+    ///   - members: of the object.
+    ///   - path: the object's own name in what it stands in.
     public init(_ members: [String: JSONValue], path: String = "") {
         self.members = members
         prefix = path.isEmpty ? "" : path + "."

@@ -10,7 +10,9 @@ public protocol MemoryExtractor: Sendable {
     /// Fills in what is derived from a memory's text: entities, keywords, dates, claims. Also
     /// called after a change of the text.
     ///
-    /// - Parameter words: of the text, as ``MnemeIndex/TextAnalyzer/words(_:)`` gives them.
+    /// - Parameters:
+    ///   - cube: the memory.
+    ///   - words: of its text, as `TextAnalyzer.words(_:)` of MnemeIndex gives them.
     func enrich(_ cube: inout MemCube, words: [String])
 }
 
@@ -30,8 +32,12 @@ public struct ExtractionContext: Sendable {
     /// A memory of `text` with what the input says of it: speaker, times, session, tags and so on.
     ///
     /// - Parameters:
-    ///   - part: place of the text among the input's `parts`; left out of the provenance where
-    ///     there is one part.
+    ///   - text: what is remembered.
+    ///   - type: its kind.
+    ///   - input: what was said, and by whom.
+    ///   - part: place of the text among the input's parts; left out of the provenance where there
+    ///     is one part.
+    ///   - parts: memories that are made of the input.
     public func cube(
         _ text: String, type: MemoryType, of input: MemoryInput, part: Int = 0, parts: Int = 1
     ) -> MemCube {
@@ -59,7 +65,7 @@ public struct ExtractionContext: Sendable {
 public struct Draft: Sendable {
     /// The memory.
     public var cube: MemCube
-    /// Words of its text, as ``MnemeIndex/TextAnalyzer/words(_:)`` gives them; they are indexed.
+    /// Words of its text, as `TextAnalyzer.words(_:)` of MnemeIndex gives them; they are indexed.
     public var words: [String]
 
     /// A memory and the words of its text.

@@ -8,8 +8,10 @@ public import MnemeStore
 public protocol Reconciler: Sendable {
     /// Operations that take a draft in: usually one that adds it.
     ///
-    /// - Parameter neighbours: memories in use that share the draft's rarest words, the oldest
-    ///   first.
+    /// - Parameters:
+    ///   - draft: the new memory.
+    ///   - neighbours: memories in use that share the draft's rarest words, the oldest first.
+    ///   - time: of the recording.
     func operations(for draft: MemCube, among neighbours: [Neighbour], at time: Date)
         -> [MemoryOperation]
 }

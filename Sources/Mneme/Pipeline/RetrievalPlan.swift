@@ -10,7 +10,9 @@ public protocol RetrievalPlan: Sendable {
     func first(_ query: RetrievalQuery) -> [Probe]
     /// The next round, or the end of the search.
     ///
-    /// - Parameter hits: the best so far, best first; at most ``hitLimit``.
+    /// - Parameters:
+    ///   - query: what is asked.
+    ///   - hits: the best so far, best first; at most ``hitLimit``.
     func next(_ query: RetrievalQuery, after hits: [RetrievalHit]) -> RetrievalStep
     /// The most rounds of probes; the search ends after the last.
     var roundLimit: Int { get }

@@ -12,7 +12,10 @@ extension MemoryOS {
     /// - Parameters:
     ///   - lines: JSON lines with memories of the owner, as ``package(of:since:by:signedWith:)``
     ///     makes them.
+    ///   - owner: whose memories they are.
+    ///   - path: the file. It is there whole, or not at all.
     ///   - passphrase: seals the file.
+    ///   - caller: who writes it, for the list of copies.
     /// - Returns: how many lines were written.
     /// - Throws: `FileError` if the file cannot be written; what was there before is left then.
     public func write(

@@ -2,6 +2,8 @@ import ArgumentParser
 import Mneme
 
 extension AuditCommand {
+    /// `mneme audit export`: every entry and every signature as JSON lines, for another system to
+    /// keep.
     struct Export: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Write the log as JSON lines: every entry, then every signature.")

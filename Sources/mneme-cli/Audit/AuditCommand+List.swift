@@ -4,6 +4,8 @@ import MnemeBase
 import MnemeStore
 
 extension AuditCommand {
+    /// `mneme audit list`, and `mneme audit` alone: the last entries that fit, the oldest of them
+    /// first.
     struct List: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Show the last entries.")
         @OptionGroup var store: StoreFileOptions

@@ -5,6 +5,11 @@ import MnemeBase
 import MnemeStore
 
 extension AuditCommand {
+    /// `mneme audit shorten`: moves old entries into a file. They are on disk there before they
+    /// leave the store, and a signature in their place keeps the rest verifiable.
+    ///
+    /// Exit code 2 if the file is there already, 1 if it cannot be written: then nothing was taken
+    /// away.
     struct Shorten: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Move old entries to a file.",

@@ -5,6 +5,11 @@ import Mneme
 import MnemeBase
 
 extension AuditCommand {
+    /// `mneme audit verify`: recomputes the chain of hashes, the signatures, and every memory's
+    /// history from the journal. Exit code 1 if something was changed, taken out or put in.
+    ///
+    /// Who can write the store and read the key could make another log: compare the end with one
+    /// that was noted elsewhere.
     struct Verify: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract:

@@ -1,7 +1,8 @@
 import ArgumentParser
 import MnemeStore
 
-/// audit: who read and changed what.
+/// `mneme audit`: who read, changed or was refused what. For whoever answers for the store; the log
+/// names memories by id and never quotes them.
 struct AuditCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "audit",

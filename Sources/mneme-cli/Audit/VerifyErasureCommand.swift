@@ -2,7 +2,10 @@ import ArgumentParser
 import Foundation
 import Mneme
 
-/// verify-erasure: is what was erased still gone?
+/// `mneme verify-erasure`: looks for what was erased, in the store's raw files and in others such
+/// as backups. The report holds keyed hashes of pieces and no words, so that it can be handed on.
+///
+/// Exit code 1 if pieces are found, 2 if the report cannot be read.
 struct VerifyErasureCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "verify-erasure",

@@ -1,6 +1,10 @@
 import ArgumentParser
 
-/// Measurements, each a program.
+/// `mneme bench`: the measurements behind the figures in the README, each a command. They are here
+/// so that anybody can repeat a claim on a machine of their own.
+///
+/// What is measured is in the module MnemeBench, which nothing but this folder imports; here stand
+/// options and tables. Each takes `--json`.
 struct BenchCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "bench",

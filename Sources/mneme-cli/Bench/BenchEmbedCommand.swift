@@ -3,6 +3,9 @@ import Foundation
 import Mneme
 import MnemeBench
 
+/// `mneme bench embed`: texts a second and latency of the embedding model, at batches of 32 and 1,
+/// for each precision. The share of the peak says how near the kernels are to what this machine can
+/// multiply.
 struct BenchEmbedCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "embed",

@@ -4,6 +4,11 @@ import Mneme
 import MnemeBase
 import MnemeBench
 
+/// `mneme bench index`: recall, speed, memory and build time of each kind of vector index, on real
+/// vectors, beside those of other libraries. Queries are for each second of CPU time, by one
+/// thread.
+///
+/// The first run embeds the texts, which takes long; it goes on where it was cut off.
 struct BenchIndexCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "index",

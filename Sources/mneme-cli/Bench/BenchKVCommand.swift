@@ -7,6 +7,8 @@ import MnemeEngine
 import MnemeKV
 import MnemeModels
 
+/// `mneme bench kv`: how long the first token takes with the prompt computed, in memory, on disk or
+/// on a server; and what sequences that share a prefix take of memory.
 struct BenchKVCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "kv",

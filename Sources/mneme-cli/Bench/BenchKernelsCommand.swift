@@ -3,6 +3,8 @@ import Foundation
 import Mneme
 import MnemeBench
 
+/// `mneme bench kernels`: multiply-adds a second of each weight format on each instruction set of
+/// this machine: for whoever changes a kernel, or wonders which one a processor should take.
 struct BenchKernelsCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "kernels",

@@ -3,6 +3,8 @@ import Foundation
 import Mneme
 import MnemeBench
 
+/// `mneme bench llm`: tokens a second of prefill and decode, without memory, sampling or HTTP.
+/// `scripts/peers/llama.cpp` runs it before and after llama.cpp's own bench.
 struct BenchLLMCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "llm",

@@ -3,6 +3,10 @@ import Mneme
 import MnemeBase
 import MnemeBench
 
+/// `mneme bench load`: a store under load from many tenants: latencies, errors, memory over time,
+/// and whether anybody ever saw a memory of another tenant.
+///
+/// Times are in milliseconds; memory is read once a minute.
 struct BenchLoadCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "load",

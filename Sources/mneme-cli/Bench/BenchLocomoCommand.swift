@@ -4,6 +4,12 @@ import Mneme
 import MnemeBench
 import MnemeEmbedding
 
+/// `mneme bench locomo`: how often recall finds the turns that answer LoCoMo's questions, by recall
+/// mode and kind of question. `scripts/fit_fusion.py` fits the fusion weights on what `--features`
+/// writes.
+///
+/// The columns any@k and all@k: the share of questions of which one piece, or all pieces, of the
+/// evidence are among the first k. MRR: mean of 1 / rank of the first piece.
 struct BenchLocomoCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "locomo",
@@ -33,6 +39,7 @@ struct BenchLocomoCommand: AsyncParsableCommand {
     @Flag(help: "Rerank the fifty best by the vectors of single tokens, kept on disk.") var rerank =
         false
 
+    /// One of three measurements: reranking, replaying, or recall itself.
     func run() async throws {
         if rerank {
             let progress = ProgressLine()

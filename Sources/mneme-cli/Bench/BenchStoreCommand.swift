@@ -2,6 +2,8 @@ import ArgumentParser
 import Mneme
 import MnemeBench
 
+/// `mneme bench store`: writes and questions a second at a size of the store, over made-up
+/// sentences from a fixed seed. With an encryption key set, the store is encrypted.
 struct BenchStoreCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "store",

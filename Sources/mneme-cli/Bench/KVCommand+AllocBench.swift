@@ -7,6 +7,8 @@ import MnemeEngine
 import MnemeModels
 
 extension KVCommand {
+    /// `mneme kv alloc-bench`: waste, latency and speed of attention for three ways to give
+    /// sequences their memory. It is why the engine maps blocks side by side.
     struct AllocBench: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             commandName: "alloc-bench",

@@ -7,6 +7,9 @@ import MnemeEngine
 import MnemeKV
 
 extension KVCommand {
+    /// `mneme kv eval`: what eviction policies and codecs of the KV cache cost in perplexity, and
+    /// what they still find, against the full cache: for choosing `--kv-codec`, and for whoever
+    /// writes a policy.
     struct Eval: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "What giving keys and values up, or keeping them in fewer bits, costs.",

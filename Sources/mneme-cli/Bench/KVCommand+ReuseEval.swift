@@ -6,6 +6,11 @@ import MnemeBench
 import MnemeEngine
 
 extension KVCommand {
+    /// `mneme kv reuse-eval`: what it saves and costs to reuse cached texts at other positions of a
+    /// prompt (`--kv-reuse`), by method and recompute ratio.
+    ///
+    /// The first token is in milliseconds; agreement is the share of tokens that equal those of a
+    /// full prefill.
     struct ReuseEval: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             commandName: "reuse-eval",

@@ -4,7 +4,11 @@ import Mneme
 import MnemeBase
 import MnemeStore
 
-/// demo: imports a conversation and asks questions.
+/// `mneme demo`: a conversation and questions in a store of its own, so that a first look changes
+/// nothing. `make demo` runs it.
+///
+/// If the file has questions with marked evidence (LoCoMo), it counts for how many the evidence is
+/// among the answers.
 struct DemoCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "demo",
@@ -103,6 +107,7 @@ struct DemoCommand: AsyncParsableCommand {
         await memory.close()
     }
 
+    /// Runs an operation and prints its answer.
     private func show(
         _ operation: any Mneme.Operation.Type, _ arguments: [String: JSONValue],
         _ context: OperationContext,

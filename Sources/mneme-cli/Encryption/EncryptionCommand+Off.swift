@@ -4,6 +4,8 @@ import MnemeBase
 import MnemeStore
 
 extension EncryptionCommand {
+    /// `mneme encryption off`: decrypts the store and what belongs to it. Exit code 2 if it is not
+    /// encrypted.
     struct Off: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Decrypt the store: whoever reads the disk reads the memories.",

@@ -5,6 +5,8 @@ import MnemeBase
 import MnemeStore
 
 extension EncryptionCommand {
+    /// `mneme encryption on`: encrypts a store that is not. Exit code 2 if it is already, or no key
+    /// is named; 1 if another program uses the store or the disk is full: then all is as before.
     struct On: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Encrypt the store and what was made of it.",

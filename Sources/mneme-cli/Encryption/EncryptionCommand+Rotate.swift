@@ -6,6 +6,9 @@ import MnemeKV
 import MnemeStore
 
 extension EncryptionCommand {
+    /// `mneme encryption rotate`: exchanges the key. Only the wrapped file keys are written, unless
+    /// `--rewrite` asks for new ones: for a key that may be known, together with an old copy of the
+    /// files.
     struct Rotate: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Exchange the key. The old one opens nothing then.",

@@ -4,6 +4,8 @@ import MnemeKV
 import MnemeStore
 
 extension EncryptionCommand {
+    /// `mneme encryption status`: says whether the store is encrypted and whether the key that is
+    /// set opens it. Exit code 2 if it is the wrong one.
     struct Status: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Say what is encrypted, and whether the key that is set opens it.")

@@ -5,7 +5,8 @@ import MnemeKV
 import MnemeSeal
 import MnemeStore
 
-/// encryption: whether what lies on disk can be read without a key.
+/// `mneme encryption`: turns encryption at rest on and off and exchanges keys. The key itself is
+/// never stored here: it comes from `MNEME_KEY_FILE`, `MNEME_KEY` or `MNEME_KEY_COMMAND`.
 struct EncryptionCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "encryption", abstract: "Encrypt what lies on disk, and exchange the key.",
@@ -44,6 +45,11 @@ struct EncryptionCommand: AsyncParsableCommand {
         return key
     }
 
+    /// Writes the store, and the KV blocks that go with it, again: decrypted with one key,
+    /// encrypted with another. The vector indexes are removed, as they are made again from the
+    /// store.
+    ///
+    /// Nil stands for no encryption.
     static func rewrite(
         _ store: StoreFileOptions, from old: EncryptionKey?, to new: EncryptionKey?
     ) throws {

@@ -21,6 +21,9 @@ extension Home {
         }
     }
 
+    /// The key in a file: 64 hexadecimal digits.
+    ///
+    /// - Throws: `InputError` if it cannot be read, `SealError` if it is none.
     static func encryptionKey(at path: String) throws -> EncryptionKey {
         guard let data = FileManager.default.contents(atPath: path) else {
             throw InputError("The key's file \(path) cannot be read.")

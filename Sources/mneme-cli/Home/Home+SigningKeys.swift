@@ -4,6 +4,8 @@ import Mneme
 import MnemeBase
 
 extension Home {
+    /// The file of the key that signs the audit log. `$MNEME_AUDIT_KEY` puts it where who can
+    /// change the store cannot read it.
     static var auditKey: String {
         ProcessInfo.processInfo.environment["MNEME_AUDIT_KEY"] ?? folder + "/audit.key"
     }

@@ -8,11 +8,14 @@ import MnemeHub
 import MnemeKV
 import MnemeModels
 
-/// Where things lie on this machine.
+/// Where things lie on this machine, and what is opened there. All of it is in one folder,
+/// `$MNEME_HOME`, or `~/.mneme`.
 enum Home {
+    /// The folder of everything.
     static var folder: String {
         HomeFolder.path
     }
+    /// The store that commands use without `--store`.
     static var store: String { folder + "/memory.db" }
     /// Keys of the HTTP interface.
     static var keys: String { folder + "/keys.json" }
@@ -48,11 +51,17 @@ enum Home {
         return memory
     }
 
+    /// Models that `mneme pull` fetched, a folder each.
     static var models: String { folder + "/models" }
+    /// KV blocks on disk: a cache, which may be deleted.
     static var kv: String { folder + "/kv" }
+    /// The KV blocks on disk.
+    ///
+    /// - Parameter limit: bytes that they may take; unbounded if nil.
     static func kvFolder(limit: Int? = nil) throws -> KVFolder {
         try KVFolder(path: kv, limit: limit, key: encryptionKey())
     }
+    /// The embedding model's folder.
     static var model: String { EmbedderChoice.miniLMFolder }
 
     /// A model by its name among the models, or by the path of a file or folder.
@@ -76,6 +85,10 @@ enum Home {
         return nil
     }
 
+    /// The path of a model: the file or folder that is named, or the one in ``models`` under this
+    /// name.
+    ///
+    /// - Throws: `ModelError` that says how to fetch it.
     static func languageModelPath(_ name: String) throws -> String {
         if name.hasSuffix(".gguf") || name.hasPrefix(".") || name.hasPrefix("/") { return name }
         // A hub name is found by its last part, under which it was fetched.
@@ -91,9 +104,13 @@ enum Home {
         )
     }
 
+    /// Whether the embedding model is here.
     static var hasEmbedder: Bool {
         FileManager.default.fileExists(atPath: model + "/model.safetensors")
     }
 
+    /// The embedding model. It is loaded when the first text is embedded.
+    ///
+    /// - Throws: `ModelError` if it is not here.
     static func embedder() throws -> LazyEmbedder { try EmbedderChoice.miniLM(in: model) }
 }

@@ -3,15 +3,19 @@ import MnemeEngine
 import MnemeStore
 
 extension JobsCommand {
+    /// `mneme jobs add`: puts a job into the queue and prints it. It is not done here: `mneme
+    /// serve` or `mneme jobs run` does it. Exit code 2 for a kind or an argument that does not
+    /// exist.
     struct Add: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Ask for work. The same again, while it waits or runs, is asked for once.")
         @OptionGroup var store: StoreFileOptions
         @OptionGroup var work: Work
+        @Flag(help: "Print JSON.") var json = false
 
         func run() async throws {
             try JobsCommand.show(
-                [try store.open().enqueue(work.job(), by: JobsCommand.caller)], json: false)
+                [try store.open().enqueue(work.job(), by: JobsCommand.caller)], json: json)
         }
     }
 }

@@ -2,14 +2,18 @@ import ArgumentParser
 import Mneme
 
 extension JobsCommand {
+    /// `mneme jobs cancel`: a waiting job never begins. A running one is told within a quarter of a
+    /// minute, by whichever process does it; what it has committed stays.
     struct Cancel: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "End a job. One that runs ends within a quarter of a minute.")
         @OptionGroup var store: StoreFileOptions
         @Argument(help: "The job's number.") var id: Int64
+        @Flag(help: "Print JSON.") var json = false
+
         func run() async throws {
             try JobsCommand.show(
-                [try store.open().cancelJob(id, by: JobsCommand.caller)], json: false)
+                [try store.open().cancelJob(id, by: JobsCommand.caller)], json: json)
         }
     }
 }

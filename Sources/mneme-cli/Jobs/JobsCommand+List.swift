@@ -4,6 +4,8 @@ import MnemeEngine
 import MnemeStore
 
 extension JobsCommand {
+    /// `mneme jobs list`, and `mneme jobs` alone: the latest jobs of all users. It is for whoever
+    /// runs the store: no scope is asked for.
     struct List: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "List jobs, the latest first.")
         @OptionGroup var store: StoreFileOptions

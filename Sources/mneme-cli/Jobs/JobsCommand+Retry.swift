@@ -2,14 +2,18 @@ import ArgumentParser
 import MnemeStore
 
 extension JobsCommand {
+    /// `mneme jobs retry`: a job that failed for good, or was cancelled, waits again with all its
+    /// attempts.
     struct Retry: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Put a job that has ended back into the queue.")
         @OptionGroup var store: StoreFileOptions
         @Argument(help: "The job's number.") var id: Int64
+        @Flag(help: "Print JSON.") var json = false
+
         func run() async throws {
             try JobsCommand.show(
-                [try store.open().retryJob(id, by: JobsCommand.caller)], json: false)
+                [try store.open().retryJob(id, by: JobsCommand.caller)], json: json)
         }
     }
 }

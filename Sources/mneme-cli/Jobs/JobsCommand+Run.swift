@@ -6,6 +6,10 @@ import MnemeEngine
 import MnemeServer
 
 extension JobsCommand {
+    /// `mneme jobs run`: does all jobs that are due, those of schedules among them, and ends. For
+    /// cron, where no server runs.
+    ///
+    /// Exit code 1 if one of them failed; it is tried again later, as its line says.
     struct Run: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Do what is due, here and now.")
         @OptionGroup var store: StoreOptions

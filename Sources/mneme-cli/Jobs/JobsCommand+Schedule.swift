@@ -5,6 +5,8 @@ import MnemeEngine
 import MnemeStore
 
 extension JobsCommand {
+    /// `mneme jobs schedule`: a job at the times that a cron expression gives, in UTC. The same
+    /// name again replaces it. Times that pass while nothing runs are made up for once.
     struct Schedule: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Ask for work again and again.")
         @OptionGroup var store: StoreFileOptions

@@ -2,6 +2,7 @@ import ArgumentParser
 import Mneme
 
 extension JobsCommand {
+    /// `mneme jobs schedules`: a line a schedule, with the next time in UTC.
     struct Schedules: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "List schedules.")
         @OptionGroup var store: StoreFileOptions

@@ -2,6 +2,7 @@ import ArgumentParser
 import MnemeStore
 
 extension JobsCommand {
+    /// `mneme jobs show`: one job. Exit code 1 if there is none of that number.
     struct Show: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Show one job.")
         @OptionGroup var store: StoreFileOptions

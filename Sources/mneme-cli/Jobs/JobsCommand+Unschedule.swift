@@ -2,6 +2,7 @@ import ArgumentParser
 import MnemeStore
 
 extension JobsCommand {
+    /// `mneme jobs unschedule`: ends a schedule; jobs that it has put into the queue stay.
     struct Unschedule: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Take a schedule away.")
         @OptionGroup var store: StoreFileOptions

@@ -4,6 +4,8 @@ import MnemeEngine
 import MnemeStore
 
 extension JobsCommand {
+    /// `mneme jobs watch`: a line whenever a job changes, looked at once a second, from whichever
+    /// process does them.
     struct Watch: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Show what becomes of jobs as it happens, until Control-C.")

@@ -4,7 +4,7 @@ import MnemeEngine
 import MnemeStore
 
 extension JobsCommand {
-    /// What is to be done, and for whom.
+    /// What is to be done, and for whom: the options that `add` and `schedule` share.
     struct Work: ParsableArguments {
         @Argument(
             help: "The kind: \(Maintainers.standard.map(\.kind.rawValue).joined(separator: ", ")).")
@@ -18,6 +18,9 @@ extension JobsCommand {
         var arguments: [String] = []
         @Option(help: "Higher ones go first; from 10 on even while callers wait.") var priority = 0
 
+        /// The job, its kind and arguments checked before it waits for anybody.
+        ///
+        /// - Throws: `InputError` for what no maintainer takes.
         func job() throws -> Job {
             let known = try Maintainers.standard.require(JobKind(rawValue: kind)).kind
             guard tenant == nil || user != nil else {

@@ -2,7 +2,8 @@ import ArgumentParser
 import Mneme
 import MnemeStore
 
-/// jobs: work behind the answers.
+/// `mneme jobs`: shows and looks after background work. Jobs are in the store and survive every
+/// crash; `mneme serve` does them, or `mneme jobs run` from cron.
 struct JobsCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "jobs", abstract: "Show and look after work that is done behind the answers.",
@@ -19,6 +20,8 @@ struct JobsCommand: AsyncParsableCommand {
 
     static let caller = Caller(.local, operation: "jobs")
 
+    /// A job on one line: number, state, kind, arguments, whose it is, when, attempts, and its last
+    /// message. Times are in UTC.
     static func line(_ job: Job) -> String {
         let whose =
             job.owner.map { $0.tenant == "default" ? $0.user : "\($0.tenant)/\($0.user)" } ?? "all"
@@ -37,6 +40,7 @@ struct JobsCommand: AsyncParsableCommand {
                 + (job.message.map { "  " + $0 } ?? ""))
     }
 
+    /// Prints jobs, as lines or as a JSON array.
     static func show(_ jobs: [Job], json: Bool) throws {
         if json { return print(try OperationTable.encode(jobs, pretty: true)) }
         if jobs.isEmpty { print("There are no such jobs.") }

@@ -3,6 +3,10 @@ import MnemeBase
 import MnemeKV
 
 extension KVCommand {
+    /// `mneme kv erase`: deletes blocks of a text, of a memory, or all. Prefixes that other texts
+    /// share stay with these.
+    ///
+    /// A running server that holds them in memory does not see it: erase through the server.
     struct Erase: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Delete keys and values, and all that follow them.")

@@ -2,6 +2,8 @@ import ArgumentParser
 import MnemeKV
 
 extension KVCommand {
+    /// `mneme kv export`: a text's blocks as one file, for the same model elsewhere. The file is
+    /// there whole or not at all.
     struct Export: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Write a text's keys and values into one file, for another machine.")

@@ -2,6 +2,8 @@ import ArgumentParser
 import MnemeKV
 
 extension KVCommand {
+    /// `mneme kv import`: takes blocks of an exported file. Checksums are compared; that the blocks
+    /// belong to their text cannot be checked, so import only what you trust.
     struct Import: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Take over an exported file.",

@@ -5,6 +5,8 @@ import MnemeStore
 import MnemeText
 
 extension KVCommand {
+    /// `mneme kv keep`: makes KV blocks a memory of a user, with the memories that they were made
+    /// of as its sources: so that erasing one of these reaches the blocks.
     struct Keep: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract:

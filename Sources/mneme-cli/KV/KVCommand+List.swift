@@ -5,6 +5,8 @@ import MnemeKV
 import MnemeText
 
 extension KVCommand {
+    /// `mneme kv list`, and `mneme kv` alone: a line a text, with how it begins where its model's
+    /// tokenizer is here.
     struct List: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Texts whose keys and values are on disk, the last used first.")

@@ -2,6 +2,7 @@ import ArgumentParser
 import MnemeKV
 
 extension KVCommand {
+    /// `mneme kv pin`: the text's blocks stay when the disk's budget is used up.
     struct Pin: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Keep a text from being trimmed.")
         @Argument(help: "The name, or its beginning.") var name: String

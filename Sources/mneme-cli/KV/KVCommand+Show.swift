@@ -5,6 +5,8 @@ import MnemeKV
 import MnemeText
 
 extension KVCommand {
+    /// `mneme kv show`: one text: its model, its tokens, and the memories that it was made of. Exit
+    /// code 1 if there is none of that name.
     struct Show: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "A text, and what is kept of it.")
         @Argument(help: "The name, or its beginning, as `mneme kv list` shows it.") var name: String

@@ -12,6 +12,8 @@ extension KVCommand {
         var isPinned: Bool
         var sources: [String]
 
+        /// All texts, the last used first, each with the chain of its blocks. A text ends with a
+        /// block that no other continues.
         static func all(_ folder: KVFolder) -> [(text: Text, chain: [KVFolder.Entry])] {
             let entries = folder.entries(), parents = Set(entries.map(\.parent))
             let known = Dictionary(entries.map { ($0.hash, $0) }) { first, _ in first }

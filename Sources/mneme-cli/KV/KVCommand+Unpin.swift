@@ -2,6 +2,7 @@ import ArgumentParser
 import MnemeKV
 
 extension KVCommand {
+    /// `mneme kv unpin`: the text may be evicted again.
     struct Unpin: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Let a text be trimmed again.")
         @Argument(help: "The name, or its beginning.") var name: String

@@ -3,6 +3,8 @@ import Foundation
 import MnemeKV
 
 extension KVCommand {
+    /// `mneme kv verify`: reads every block and compares its checksum. A damaged block is never
+    /// used; with `--repair` it is deleted, and computed when it is needed again.
     struct Verify: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Read all blocks and compare their checksums. Ends with 1 if one is damaged.")

@@ -1,7 +1,8 @@
 import ArgumentParser
 import MnemeKV
 
-/// Looks after computed keys and values.
+/// `mneme kv`: looks after the KV cache on disk. It is a cache: all of it can be computed again.
+/// What is kept for good is a memory (`keep`), or pinned.
 struct KVCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "kv",
@@ -18,5 +19,6 @@ struct KVCommand: AsyncParsableCommand {
             ReuseEval.self,
         ], defaultSubcommand: List.self)
 
+    /// The cache on disk, without a bound: bounds are of those that write it.
     static func folder() throws -> KVFolder { try Home.kvFolder() }
 }

@@ -5,6 +5,10 @@ import MnemeServer
 import MnemeStore
 
 extension KeysCommand {
+    /// `mneme keys create`: a key with permissions, a scope and bounds. The secret alone goes to
+    /// standard output, so that a script can take it.
+    ///
+    /// Exit code 2 for a name that is taken, or a bound that makes no sense.
     struct Create: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Make a key; its secret is shown once.")

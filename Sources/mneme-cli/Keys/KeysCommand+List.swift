@@ -5,6 +5,8 @@ import MnemeServer
 import MnemeStore
 
 extension KeysCommand {
+    /// `mneme keys list`: a line a key: id, name, permissions, whose memories it reaches, and
+    /// whether it is valid.
     struct List: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "List keys, without their secrets.")

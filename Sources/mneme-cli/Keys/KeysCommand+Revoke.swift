@@ -2,6 +2,8 @@ import ArgumentParser
 import MnemeServer
 
 extension KeysCommand {
+    /// `mneme keys revoke`: the key is refused from now on. When the last one is revoked, the
+    /// server refuses everybody until a new one is made. Exit code 2 if there is no such key.
     struct Revoke: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Make a key useless at once.")
         @Argument(help: "The key's name or id.") var name: String

@@ -1,6 +1,7 @@
 import ArgumentParser
 
-/// keys: who may use the HTTP interface.
+/// `mneme keys`: makes, lists and revokes keys of the HTTP interface. Only hashes of their secrets
+/// are kept, in `$MNEME_HOME/keys.json`; a running server sees changes at once.
 struct KeysCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "keys", abstract: "Make, list and revoke keys of the HTTP interface.",

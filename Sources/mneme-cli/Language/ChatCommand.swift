@@ -5,7 +5,8 @@ import MnemeChat
 import MnemeEngine
 import MnemeStore
 
-/// Talks with a model, with memory.
+/// `mneme chat`: a conversation in the terminal, or of piped lines. The same turn as of the chat
+/// endpoint: ``MnemeChat/Conversation`` does both.
 struct ChatCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "chat", abstract: "Talk with a language model that remembers.",
@@ -45,6 +46,8 @@ struct ChatCommand: AsyncParsableCommand {
         await memory?.close()
     }
 
+    /// Memory for the conversation: the user's, and a session of its own, so that its turns are
+    /// neighbours.
     private func chatMemory(_ memory: MemoryOS) -> ChatMemory {
         let session =
             session ?? "chat-" + Date().formatted(Date.ISO8601FormatStyle().year().month().day())
@@ -64,6 +67,7 @@ struct ChatCommand: AsyncParsableCommand {
         return line
     }
 
+    /// Tells, on standard error, which memories the model was given.
     private func note(_ kind: String, _ text: String) {
         Terminal.note("  " + kind + Terminal.line(text.prefix(Terminal.width - kind.count - 4)))
     }

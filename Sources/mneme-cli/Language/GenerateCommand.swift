@@ -3,7 +3,8 @@ import Foundation
 import Mneme
 import MnemeEngine
 
-/// Continues a text.
+/// `mneme generate`: continues a text, without a chat template and without memory. The text goes to
+/// standard output as it comes, figures to standard error where that is a terminal.
 struct GenerateCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "generate", abstract: "Continue a text with a language model.")

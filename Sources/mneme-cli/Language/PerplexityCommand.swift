@@ -3,7 +3,9 @@ import Foundation
 import MnemeBase
 import MnemeEngine
 
-/// Perplexity of a text.
+/// `mneme perplexity`: how well a model predicts a text: exp of the mean negative log-likelihood
+/// over the second half of each window, as llama.cpp counts it. For comparing weight types and
+/// kernels; lower is better.
 struct PerplexityCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "perplexity",

@@ -4,6 +4,11 @@ import MnemeBase
 import MnemeModels
 
 extension ModelsCommand {
+    /// `mneme models convert`: a GGUF file with weights of another type: fewer bits for less
+    /// memory, or F32 where each bit counts.
+    ///
+    /// The file is there whole or not at all. Exit code 2 for a folder of safetensors, which is run
+    /// as it is.
     struct Convert: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Write a GGUF file with weights of another type.",
@@ -16,6 +21,7 @@ extension ModelsCommand {
         @Option(help: "f32, f16 or q8_0.", transform: Self.target) var type = GGUFConversion.Target
             .q8_0
 
+        /// The type that `--type` names, in any case.
         private static func target(_ name: String) throws -> GGUFConversion.Target {
             guard let target = GGUFConversion.Target(rawValue: name.lowercased()) else {
                 throw ValidationError(

@@ -4,6 +4,11 @@ import MnemeBase
 import MnemeModels
 
 extension ModelsCommand {
+    /// `mneme models render`: the prompt that a chat template makes of messages, as it goes to the
+    /// model. For whoever writes a template or looks for what a model was told;
+    /// `scripts/check_templates.py` compares it with the reference.
+    ///
+    /// Exit code 2 if standard input is not a JSON object, 1 if the template refuses it.
     struct Render: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Print the prompt that a chat template makes of messages.",
@@ -49,6 +54,8 @@ extension ModelsCommand {
             return Dictionary(members.map { ($0.key, value($0.value)) }) { $1 }
         }
 
+        /// A JSON value as templates see it. Whole numbers that fit are integers, all others
+        /// floats.
         private static func value(_ json: OrderedJSON) -> JinjaValue {
             switch json {
             case .null: .none

@@ -4,6 +4,10 @@ import MnemeBase
 import MnemeModels
 
 extension ModelsCommand {
+    /// `mneme models tokenize`: token ids of texts, a JSON line each. `scripts/check_tokenizers.py`
+    /// compares them with the reference tokenizers.
+    ///
+    /// Exit code 2 for a line that is no JSON string.
     struct Tokenize: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Print the token ids of texts.",

@@ -4,6 +4,11 @@ import MnemeHub
 import MnemeModels
 
 extension ModelsCommand {
+    /// `mneme models verify`: reads a model whole. Checksums are compared if `mneme pull` fetched
+    /// it; then every tensor is looked through for numbers that are not finite, and vocabulary and
+    /// settings are compared with the shapes.
+    ///
+    /// Exit code 1 if there is a fault; each is a line on standard error.
     struct Verify: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Read all of a model and say what is wrong with it.",

@@ -1,6 +1,7 @@
 import ArgumentParser
 
-/// Looks at model files.
+/// `mneme models`: looks at model files, checks and converts them. Nothing of it is needed to chat;
+/// it says what a file is, and whether it is whole.
 struct ModelsCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "models",

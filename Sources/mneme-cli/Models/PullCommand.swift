@@ -1,7 +1,12 @@
 import ArgumentParser
 import MnemeHub
 
-/// Fetches a model.
+/// `mneme pull`: fetches a model into `$MNEME_HOME/models`, for `chat`, `generate`, `serve --model`
+/// and the embedder.
+///
+/// What was begun is continued, and each file is compared with its checksum before it gets its
+/// name. Repeating it changes nothing. Exit code 1 if a server cannot be reached or a checksum
+/// differs.
 struct PullCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "pull", abstract: "Fetch a model into $MNEME_HOME/models.",

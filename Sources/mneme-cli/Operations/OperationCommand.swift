@@ -8,6 +8,7 @@ import MnemeStore
 /// ArgumentParser finds a command's arguments by reflection and then decodes them; here both are
 /// answered from the operation's parameter list instead of stored properties.
 struct OperationCommand<Declared: Mneme.Operation>: AsyncParsableCommand, CustomReflectable {
+    /// Name and help, as the operation declares them.
     static var configuration: CommandConfiguration {
         CommandConfiguration(
             commandName: Declared.name, abstract: Declared.summary, discussion: Declared.discussion)
@@ -20,6 +21,7 @@ struct OperationCommand<Declared: Mneme.Operation>: AsyncParsableCommand, Custom
 
     init() {}
 
+    /// The parameters that the command line offers; some are for HTTP or MCP only.
     private static var parameters: [any AnyParameter] {
         Declared.parameters.filter { $0.surfaces.contains(.commandLine) }
     }
@@ -29,6 +31,8 @@ struct OperationCommand<Declared: Mneme.Operation>: AsyncParsableCommand, Custom
         parameter.name.replacingOccurrences(of: "_", with: "-")
     }
 
+    /// What ArgumentParser finds by reflection: an argument, flag or option for each parameter,
+    /// then `--store`, `--no-embedder` and `--json`, which all operations have here.
     var customMirror: Mirror {
         var children: [(label: String?, value: Any)] = Self.parameters.map { parameter in
             let value: Any
@@ -119,6 +123,9 @@ struct OperationCommand<Declared: Mneme.Operation>: AsyncParsableCommand, Custom
         }
     }
 
+    /// Carries the operation out as the owner of this machine, and prints the answer: JSON with
+    /// `--json`, otherwise its rendering. The store is closed behind it, so that what was written
+    /// has its vectors.
     func run() async throws {
         var arguments = arguments
         if Declared.self == RememberOperation.self,
@@ -159,6 +166,8 @@ struct OperationCommand<Declared: Mneme.Operation>: AsyncParsableCommand, Custom
         }
     }
 
+    /// JSON lines, to the terminal or into a file. A file is listed as a copy that left the store,
+    /// so that erasing reaches it.
     private func write(_ lines: AsyncThrowingStream<String, any Error>, _ memory: MemoryOS)
         async throws
     {

@@ -4,7 +4,8 @@ import MnemeBase
 import MnemeEngine
 import MnemeKV
 
-/// Where keys and values are kept, as options.
+/// Where the KV cache is kept, and how much of it: in memory, on disk (`$MNEME_HOME/kv`) and on a
+/// Redis server. Sizes are in GiB.
 struct KVOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
@@ -35,6 +36,7 @@ struct KVOptions: ParsableArguments {
             valueName: "share"))
     var kvReuse: Double?
 
+    /// The codec that `--kv-codec` names.
     private static func codec(_ name: String) throws -> KVCodec {
         guard let codec = KVCodec(rawValue: name) else {
             throw ValidationError(
@@ -43,6 +45,10 @@ struct KVOptions: ParsableArguments {
         return codec
     }
 
+    /// An engine with these bounds. Close it, so that what it computed is on disk.
+    ///
+    /// - Throws: `InputError` for bounds that make no sense, `KVError` if the folder or the server
+    ///   cannot be used.
     func engine(_ model: LanguageModel) throws -> Engine {
         var limits = Engine.Limits()
         guard (0...1_000_000).contains(kvDisk), (0.001...100_000).contains(kvMemory ?? 1) else {

@@ -2,7 +2,8 @@ import ArgumentParser
 import Foundation
 import Mneme
 
-/// A model on another server, for jobs that need one.
+/// A language model on another server, for jobs that ask one (`refine`). It is told the memories of
+/// the owner whose job it is; nothing else is sent.
 struct OracleOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
@@ -11,6 +12,9 @@ struct OracleOptions: ParsableArguments {
     var oracle: String?
     @Option(help: "What that server calls the model.") var oracleModel: String?
 
+    /// The model to ask; nil if none is named.
+    ///
+    /// - Throws: `InputError` if only one of the two options is given, or the address is no URL.
     func remote() throws -> (any Oracle)? {
         guard let oracle else {
             guard oracleModel == nil else { throw InputError("--oracle-model goes with --oracle.") }

@@ -1,7 +1,8 @@
 import ArgumentParser
 import MnemeEngine
 
-/// How tokens are chosen, as options.
+/// How the next token is chosen, for `chat` and `generate`. Without options the likeliest token is
+/// taken, so that answers repeat.
 struct SamplingOptions: ParsableArguments {
     @Option(help: "0 takes the likeliest token; higher is more varied.") var temperature = 0.0
     @Option(help: "Only the k likeliest tokens; 0 for all.") var topK = 0
@@ -11,6 +12,7 @@ struct SamplingOptions: ParsableArguments {
         1.0
     @Option(help: "Makes the answer repeatable.") var seed: UInt64?
 
+    /// The options as the engine takes them; it checks their bounds.
     var parameters: SamplingParameters {
         var parameters = SamplingParameters()
         parameters.temperature = temperature

@@ -4,6 +4,7 @@ import Mneme
 /// Which store, and whether with the embedding model: for commands that remember and recall.
 struct StoreOptions: ParsableArguments {
     @OptionGroup var file: StoreFileOptions
+    /// Leaves the embedding model out: nothing is embedded now, and recall goes by words alone.
     @Flag(help: "Recall by words alone; needs no model.")
     var noEmbedder = false
 

@@ -8,6 +8,7 @@ struct AnswerOutput {
     /// Whether nothing but space was written.
     private(set) var isBlank = true
 
+    /// Writes a piece at once, without waiting for the end of a line.
     mutating func write(_ piece: String) {
         if piece.contains(where: { !$0.isWhitespace }) { isBlank = false }
         Swift.print(

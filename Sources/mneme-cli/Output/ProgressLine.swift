@@ -10,6 +10,9 @@ final class ProgressLine: Sendable {
     }
     private let state = NIOLockedValueBox(State())
 
+    /// Draws the bar anew, ten times a second at most.
+    ///
+    /// - Parameter total: 0 if it is not known; then only the count is shown.
     func show(_ done: Int, _ total: Int, _ what: String) {
         guard Terminal.isInteractive(STDERR_FILENO) else { return }
         state.withLockedValue { state in
@@ -33,6 +36,7 @@ final class ProgressLine: Sendable {
         }
     }
 
+    /// Takes the bar away, so that the next line stands on its own.
     func end() {
         state.withLockedValue { state in
             if state.shown { FileHandle.standardError.write(Data("\r\u{1b}[2K".utf8)) }

@@ -13,8 +13,10 @@ func print(_ items: Any..., separator: String = " ", terminator: String = "\n") 
 /// All output for people goes through ``shown(_:)``, which lets no character of a memory, a model
 /// or a file act on the terminal.
 enum Terminal {
+    /// Whether a file descriptor is a terminal.
     static func isInteractive(_ descriptor: Int32) -> Bool { isatty(descriptor) == 1 }
 
+    /// Whether output has colours: on a terminal, unless `NO_COLOR` is set.
     static let usesColour =
         isInteractive(STDOUT_FILENO) && ProcessInfo.processInfo.environment["NO_COLOR"] == nil
         && ProcessInfo.processInfo.environment["TERM"] != "dumb"
@@ -50,11 +52,13 @@ enum Terminal {
         TerminalText.shown(String(text), onOneLine: true)
     }
 
+    /// Writes text to standard output, without a line break of its own.
     static func write(_ text: String) { Swift.print(shown(text), terminator: "") }
 
     /// Empties the screen and begins at its top.
     static func clear() { Swift.print("\u{1b}[2J\u{1b}[H", terminator: "") }
 
+    /// Says on standard error what went wrong.
     static func error(_ message: String) {
         let label = isInteractive(STDERR_FILENO) ? "\u{1b}[31mError:\u{1b}[0m " : "Error: "
         FileHandle.standardError.write(Data((label + TerminalText.shown(message) + "\n").utf8))
@@ -65,6 +69,7 @@ enum Terminal {
         FileHandle.standardError.write(Data((TerminalText.shown(message) + "\n").utf8))
     }
 
+    /// Says something dimly on standard error, beside the output.
     static func note(_ message: String) {
         FileHandle.standardError.write(Data(shown(styled(message, .dim) + "\n").utf8))
     }

@@ -21,6 +21,7 @@ struct TerminalLog: LogHandler {
         set { lines[metadataKey: key] = newValue.map(Self.shown) }
     }
 
+    /// Writes one entry; message, metadata and error on one line.
     func log(event: LogEvent) {
         var event = event
         event.message = "\(TerminalText.shown(event.message.description, onOneLine: true))"
@@ -34,6 +35,7 @@ struct TerminalLog: LogHandler {
         lines.log(event: event)
     }
 
+    /// A value as a terminal may see it, on one line.
     private static func shown(_ value: Logger.Metadata.Value) -> Logger.Metadata.Value {
         .string(TerminalText.shown(value.description, onOneLine: true))
     }

@@ -5,7 +5,8 @@ import MnemeBase
 import MnemeServer
 import MnemeStore
 
-/// mcp: the Model Context Protocol on standard input and output.
+/// `mneme mcp`: memory for an agent that starts this program itself. JSON-RPC lines on standard
+/// input and output; nothing else is written to standard output.
 struct MCPCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "mcp",

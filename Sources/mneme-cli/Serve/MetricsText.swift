@@ -25,9 +25,11 @@ struct MetricsText {
         }
     }
 
+    /// Values without labels, in the server's order.
     var gauges: [(String, Double)] {
         values.filter { $0.labels.isEmpty }.map { ($0.name, $0.value) }
     }
+    /// Operations that were asked for, by name.
     var operations: [String] {
         Array(
             Set(
@@ -37,6 +39,7 @@ struct MetricsText {
         ).sorted()
     }
 
+    /// Requests of an operation whose status fits.
     private func requests(_ operation: String, where fits: (Int) -> Bool) -> Int {
         Self.count(
             values.filter {
@@ -50,7 +53,9 @@ struct MetricsText {
     private static func count(_ value: Double) -> Int {
         (0...0x1p53).contains(value) ? Int(value) : 0
     }
+    /// All requests of an operation since the server began.
     func count(of operation: String) -> Int { requests(operation) { _ in true } }
+    /// Those of them that were refused or failed: status 400 and above.
     func failures(of operation: String) -> Int { requests(operation) { $0 >= 400 } }
 
     /// Requests that took at most so many seconds, by rising bound.

@@ -7,7 +7,11 @@ import MnemeEngine
 import MnemeServer
 import Tracing
 
-/// serve: the HTTP interface.
+/// `mneme serve`: the HTTP server, and the background work of the store. SIGTERM or Control-C ends
+/// it: requests that run are answered, then the store is closed.
+///
+/// Exit code 2 for options that contradict each other, 1 if the port is taken or the store cannot
+/// be opened.
 struct ServeCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "serve",

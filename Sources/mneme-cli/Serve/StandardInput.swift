@@ -3,6 +3,9 @@ import Foundation
 /// Lines of standard input, read on a thread of their own; longer ones are cut, and so refused as
 /// not JSON.
 enum StandardInput {
+    /// Lines as they come, without those that are blank; ends with the input.
+    ///
+    /// - Parameter maximum: bytes of a line that are kept.
     static func lines(maximum: Int) -> AsyncStream<[UInt8]> {
         AsyncStream { continuation in
             Thread.detachNewThread {

@@ -4,7 +4,10 @@ import Mneme
 import MnemeBase
 import MnemeHub
 
-/// top: what a server does, as it does it.
+/// `mneme top`: a server's metrics as a screen, for whoever runs it. It needs the permission
+/// `admin` where the server requires keys.
+///
+/// Exit code 1 if the server cannot be reached, 2 for a URL that is none.
 struct TopCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "top",
@@ -54,6 +57,8 @@ struct TopCommand: AsyncParsableCommand {
         ProcessInfo.processInfo.environment["MNEME_API_KEY"].flatMap { $0.isEmpty ? nil : $0 }
     }
 
+    /// The screen: gauges, then a line an operation. Rates and latencies are of the last interval
+    /// where anything came in it.
     private static func screen(
         _ metrics: MetricsText, before: MetricsText?, seconds: Double?, url: String
     ) -> String {
@@ -101,6 +106,7 @@ struct TopCommand: AsyncParsableCommand {
         return lines.joined(separator: "\n")
     }
 
+    /// A value with its unit: sizes in MiB.
     private static func shown(_ name: String, _ value: Double) -> String {
         if name.hasSuffix("bytes") { return String(format: "%.1f MiB", value / 1_048_576) }
         return Int(exactly: value).map(String.init) ?? String(format: "%.3f", value)

@@ -3,6 +3,8 @@ import MnemeBase
 import MnemeStore
 
 extension VaultCommand {
+    /// `mneme vault create`: an empty vault for a team or a project. Exit code 2 if there is one of
+    /// that name.
     struct Create: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Make an empty vault, to be shared and filled.")

@@ -3,6 +3,8 @@ import Foundation
 import Mneme
 
 extension VaultCommand {
+    /// `mneme vault diff`: what two vaults or packages do not share, as `diff` shows it: `-` only
+    /// in the first, `+` only in the second, `~` in both and different. Exit code 1 if they differ.
     struct Diff: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Show how two vaults, or a vault and a package, differ.",

@@ -4,6 +4,8 @@ import MnemeBase
 import MnemeStore
 
 extension VaultCommand {
+    /// `mneme vault export`: a vault as a package, for another store. It is listed as a copy, so
+    /// that `mneme erase` reaches into it.
     struct Export: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             commandName: "export", abstract: "Write a vault to a package, with history and links.",

@@ -4,6 +4,8 @@ import Mneme
 import MnemeBase
 
 extension VaultCommand {
+    /// `mneme vault exports`: which files and servers have copies of a vault. What was erased since
+    /// is taken out of the files that can be opened; for sealed ones give the passphrase.
     struct Exports: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract:

@@ -2,6 +2,11 @@ import ArgumentParser
 import Mneme
 
 extension VaultCommand {
+    /// `mneme vault import`: takes a package's memories into a vault. The whole file is checked
+    /// before the first memory is written.
+    ///
+    /// Exit code 2 for a package that is damaged, not signed by the trusted key, or of a passphrase
+    /// that does not open it.
     struct Import: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             commandName: "import", abstract: "Take a package into a vault.",

@@ -2,6 +2,10 @@ import ArgumentParser
 import Mneme
 
 extension VaultCommand {
+    /// `mneme vault inspect`: checks a package without importing it, and says whose memories it
+    /// holds and which key signed it.
+    ///
+    /// Exit code 2 if it is damaged or sealed with another passphrase.
     struct Inspect: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Check a package, and show whose it is and who signed it.")
@@ -9,6 +13,7 @@ extension VaultCommand {
         @Argument(help: "The package.") var file: String
         @Flag(help: "Print JSON.") var json = false
 
+        /// The first and the last line of a package, as `--json` prints them.
         struct Output: Encodable {
             var manifest: VaultPackage.Manifest, end: VaultPackage.End
         }
@@ -20,6 +25,7 @@ extension VaultCommand {
             print(try OperationTable.encode(Output(manifest: manifest, end: end), pretty: true))
         }
 
+        /// Two lines on a package: what it holds; its checksum, signature and position.
         static func show(_ file: String, _ passphrase: String?) throws {
             let (manifest, end) = try VaultPackageReader.verify(path: file, passphrase: passphrase)
             let part =

@@ -3,11 +3,14 @@ import Mneme
 import MnemeStore
 
 extension VaultCommand {
+    /// `mneme vault list`: a line for each owner in the store: name, memories, grants, and what is
+    /// followed.
     struct List: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Show all vaults.")
         @OptionGroup var store: StoreFileOptions
         @Flag(help: "Print JSON.") var json = false
 
+        /// A vault in `--json`; `from` is what it follows.
         struct Row: Encodable {
             var vault: Owner, memories: Int, grants: Int, from: String?
         }

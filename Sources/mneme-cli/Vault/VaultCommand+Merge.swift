@@ -2,6 +2,8 @@ import ArgumentParser
 import Mneme
 
 extension VaultCommand {
+    /// `mneme vault merge`: imports one vault of this store into another, as `import` does with a
+    /// package.
     struct Merge: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Take the memories of one vault into another.")

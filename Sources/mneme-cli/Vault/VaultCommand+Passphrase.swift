@@ -3,7 +3,8 @@ import Foundation
 import MnemeBase
 
 extension VaultCommand {
-    /// Where a passphrase comes from.
+    /// The passphrase of sealed packages: from a file, or from `MNEME_PASSPHRASE`; never from the
+    /// command line, which other users can see.
     struct Passphrase: ParsableArguments {
         @Option(
             help: ArgumentHelp(
@@ -11,12 +12,16 @@ extension VaultCommand {
         )
         var passphrase: String?
 
+        /// The passphrase in `MNEME_PASSPHRASE`; nil if that is empty or not set.
         static var ofEnvironment: String? {
             ProcessInfo.processInfo.environment["MNEME_PASSPHRASE"].flatMap {
                 $0.isEmpty ? nil : $0
             }
         }
 
+        /// The passphrase; nil if none is given.
+        ///
+        /// - Throws: `InputError` if the file cannot be read.
         func read() throws -> String? {
             guard let passphrase else { return Self.ofEnvironment }
             guard let text = try? String(contentsOfFile: passphrase, encoding: .utf8) else {

@@ -5,6 +5,9 @@ import MnemeBase
 import MnemeHub
 
 extension VaultCommand {
+    /// `mneme vault pull`: imports what changed in the vaults that are followed; for cron. Vaults
+    /// that were pulled before one that fails stay pulled. Exit code 1 if a server cannot be
+    /// reached.
     struct Pull: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Get what changed in the vaults that are followed.")
@@ -33,6 +36,8 @@ extension VaultCommand {
             }
         }
 
+        /// Imports what changed since the subscription's position, and moves that. Files are read
+        /// whole, as what is here already is not doubled.
         static func pull(_ subscription: inout Subscription, _ store: StoreOptions) async throws {
             var file = subscription.source
             let isServer = file.hasPrefix("http")

@@ -3,6 +3,8 @@ import Foundation
 import MnemeBase
 
 extension VaultCommand {
+    /// `mneme vault subscribe`: follows a vault elsewhere, and pulls at once. If that fails,
+    /// nothing is subscribed.
     struct Subscribe: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract:

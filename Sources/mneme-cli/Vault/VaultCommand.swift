@@ -4,7 +4,8 @@ import Mneme
 import MnemeBase
 import MnemeStore
 
-/// vault: memories as a whole, and on their way between stores.
+/// `mneme vault`: moves a user's or a team's memories, with their history, between stores, and
+/// follows those of others.
 struct VaultCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "vault",
@@ -21,6 +22,7 @@ struct VaultCommand: AsyncParsableCommand {
             Pull.self,
         ])
 
+    /// Who acts, for the audit log and the list of copies.
     static func caller(_ operation: String) -> Caller {
         Caller(.local, operation: "vault \(operation)")
     }
@@ -46,6 +48,7 @@ struct VaultCommand: AsyncParsableCommand {
 
     // MARK: Following another vault
 
+    /// What `--conflicts` says.
     static func rule(_ name: String) throws -> ConflictRule {
         guard let rule = ConflictRule(rawValue: name) else {
             throw ValidationError("There is no '\(name)': keep, take or both.")
@@ -53,6 +56,7 @@ struct VaultCommand: AsyncParsableCommand {
         return rule
     }
 
+    /// A public key of 32 bytes, from hexadecimal digits.
     static func key(_ text: String) throws -> Data {
         guard let key = Hexadecimal.bytes(text.lowercased()), key.count == 32 else {
             throw InputError("A key has 64 hexadecimal digits, as `mneme vault inspect` shows it.")
@@ -60,6 +64,7 @@ struct VaultCommand: AsyncParsableCommand {
         return key
     }
 
+    /// What an import did, on one line, then the conflicts and problems, a paragraph each.
     static func text(_ report: VaultReport, _ owner: Owner) -> String {
         let parts = [
             (report.added, "taken in"), (report.updated, "brought up to date"),

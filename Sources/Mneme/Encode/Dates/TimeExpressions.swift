@@ -48,7 +48,9 @@ public enum TimeExpressions {
 
     /// The time expressions of `text`, in order, the first sixteen.
     ///
-    /// - Parameter reference: what "now" means: the time on the speaker's clock, taken as UTC.
+    /// - Parameters:
+    ///   - text: any text; English expressions and dates in figures are found.
+    ///   - reference: what "now" means: the time on the speaker's clock, taken as UTC.
     /// - Complexity: linear in the words.
     public static func find(in text: String, reference: Date) -> [TimeExpression] {
         let tokens = TimeToken.tokens(of: text)

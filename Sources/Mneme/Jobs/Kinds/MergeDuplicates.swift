@@ -1,5 +1,5 @@
 extension JobKind {
-    /// Merges memories that say the same, see ``Consolidation``.
+    /// Merges facts and preferences that say the same into the latest.
     public static let consolidate = JobKind(rawValue: "consolidate")
 }
 

@@ -1,0 +1,114 @@
+#!/usr/bin/env python3
+"""Checks the rules of the source tree that can be counted, over Swift and C in Sources/. Exits 1 if one is broken.
+
+    python3 scripts/check_house.py [--modules] [--bare]     also prints each module's figures, and public
+                                                            declarations without documentation
+
+- No file has over 500 lines.
+- At most 5 % of all lines have over 100 columns.
+- Modules do not import each other in a circle.
+- At most 5 % of public Swift declarations have no documentation comment.
+
+The share of comments among the lines that are not blank is printed; 20 % are wanted.
+"""
+import pathlib
+import re
+import sys
+
+MOST_LINES, MOST_COLUMNS, MOST_WIDE, MOST_BARE, LEAST_COMMENTS = 500, 100, 0.05, 0.05, 0.20
+IMPORT = re.compile(
+    r"^(?:@\w+ )?(?:public |package |internal |private )?import "
+    r"(?:struct |protocol |class |enum |func |typealias )?(\w+)", re.M)
+# A declaration that others can name.
+PUBLIC = re.compile(
+    r"^\s*(?:@\w+(?:\([^)]*\))? )*public (?!import|extension)(?:[a-z]+(?:\(set\))? )*?"
+    r"(?:func|var|let|init|subscript|case|struct|class|enum|protocol|actor|typealias|associatedtype)\b[?!]? ?`?(\w*|\S+)")
+# What implements a requirement is documented where that is declared: in a protocol of this package, or of others.
+REQUIREMENT = re.compile(r"^ +(?:static )?(?:mutating )?(?:func|var|init|subscript)\b[?!]? ?(\w*)")
+REQUIRED_ELSEWHERE = {
+    "Element", "Failure", "Iterator", "makeIterator", "makeAsyncIterator", "next", "underestimatedCount", "hash",
+    "description", "debugDescription", "encode", "rawValue", "errorDescription", "startSpan", "forceFlush", "extract",
+    "inject", "context", "operationName", "attributes", "isRecording", "setStatus", "addEvent", "addLink", "recordError",
+    "end", "instant"}
+
+
+def documented_requirements(text):
+    """Names that the protocols in a Swift file document."""
+    for body in re.findall(r"^(?:public |package )?protocol .*?^\}", text, re.M | re.S):
+        before = ""
+        for line in body.splitlines():
+            if (match := REQUIREMENT.match(line)) and match[1] and before.lstrip().startswith("///"):
+                yield match[1]
+            before = line
+
+
+# Files that are to be split; a file that is short enough goes from this list. No other may grow that long.
+TO_SPLIT = {
+    "Sources/Mneme/Encode/Claims.swift", "Sources/MnemeIndex/Vectors/ClusteredIndex.swift",
+    "Sources/MnemeIndex/Vectors/GraphIndex.swift", "Sources/MnemeText/Template/JinjaEvaluator.swift"}
+
+sources = sorted(f for f in pathlib.Path("Sources").rglob("*") if f.suffix in (".swift", ".c", ".h"))
+texts = {f: f.read_text(encoding="utf-8") for f in sources}
+required = REQUIRED_ELSEWHERE.union(*(documented_requirements(text) for text in texts.values()))
+broken, figures, imports = [], {}, {}
+wide = lines_in_all = comments_in_all = filled_in_all = public = bare = 0
+
+for file in sources:
+    module = file.parts[1]
+    text = texts[file]
+    lines = text.splitlines()
+    if len(lines) > MOST_LINES and str(file) not in TO_SPLIT:
+        broken.append(f"{file} has {len(lines)} lines; {MOST_LINES} are allowed: give each idea a file of its own.")
+    filled = [line.strip() for line in lines if line.strip()]
+    comments = sum(line.startswith(("//", "/*", "*")) for line in filled)
+    comments_in_all, filled_in_all = comments_in_all + comments, filled_in_all + len(filled)
+    wide, lines_in_all = wide + sum(len(line) > MOST_COLUMNS for line in lines), lines_in_all + len(lines)
+    figure = figures.setdefault(module, [0, 0, 0])
+    figure[0], figure[1] = figure[0] + comments, figure[1] + len(filled)
+    if file.suffix == ".swift":
+        imports.setdefault(module, set()).update(IMPORT.findall(text))
+        before = ""
+        for line in lines:
+            match = PUBLIC.match(line)
+            if match and match[1] not in required and not re.search(r" static func \W|init\(from |Literal ", line):
+                public += 1
+                if "--bare" in sys.argv[1:] and not before.strip().startswith(("///", "*/")):
+                    print(f"{file}: {line.strip()}")
+                if not before.strip().startswith(("///", "*/")):
+                    bare += 1
+                    figure[2] += 1
+            # Attributes stand between a declaration and its comment.
+            if not re.match(r"^\s*@\w+(\(.*\))?$", line):
+                before = line
+
+
+def circle(module, path):
+    """The first way from a module back to itself, if there is one."""
+    for other in sorted(imports[module] & imports.keys()):
+        if other == path[0]:
+            return path + [other]
+        if other not in path and (found := circle(other, path + [other])):
+            return found
+    return None
+
+
+for module in sorted(imports):
+    if found := circle(module, [module]):
+        broken.append("Imports run in a circle: " + " → ".join(found))
+        break
+
+if wide / lines_in_all > MOST_WIDE:
+    broken.append(f"{wide / lines_in_all:.1%} of the lines have over {MOST_COLUMNS} columns; {MOST_WIDE:.0%} are allowed.")
+if bare / max(1, public) > MOST_BARE:
+    broken.append(f"{bare / public:.1%} of {public} public declarations have no documentation comment; "
+                  f"{MOST_BARE:.0%} are allowed.")
+share = comments_in_all / filled_in_all
+note = f"comments are {share:.1%} of the lines that are not blank; {LEAST_COMMENTS:.0%} are wanted"
+
+if "--modules" in sys.argv[1:]:
+    for module, (comments, filled, missing) in sorted(figures.items()):
+        print(f"{module:18} comments {comments / filled:6.1%} of {filled:6} lines, {missing} public without")
+print(f"{len(sources)} files, {lines_in_all} lines, {wide / lines_in_all:.1%} over {MOST_COLUMNS} columns; "
+      f"{bare} of {public} public declarations without documentation; {note}")
+if broken:
+    sys.exit("\n".join(broken))
