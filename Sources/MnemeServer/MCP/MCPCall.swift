@@ -6,8 +6,11 @@ import MnemeStore
 struct MCPCall: Sendable {
     /// The tool.
     let name: String
+    /// As the client sent them; anything but an object is the tool's own failure.
     private let arguments: JSONValue
 
+    /// Reads `name` and `arguments` of `tools/call`.
+    ///
     /// - Throws: ``MCPError`` if no such tool is offered.
     init(_ parameters: JSONValue, _ tools: MCPToolSet) throws {
         guard let name = parameters["name"]?.string else {
@@ -25,6 +28,11 @@ struct MCPCall: Sendable {
 
     /// The tool's answer: lines for the model, and the structure for programs. Its own failure is a
     /// result, too, so that the model can read it and do better.
+    ///
+    /// - Parameters:
+    ///   - context: who calls, and when.
+    ///   - base: where HTTP has the memories; nil if it has not.
+    ///   - logger: told of failures that are the server's own, which the model is not told of.
     func result(
         memory: MemoryOS, context: OperationContext, base: String?, logger: Logger
     ) async -> [String: JSONValue] {
@@ -47,6 +55,10 @@ struct MCPCall: Sendable {
         }
     }
 
+    /// Runs the tool.
+    ///
+    /// - Returns: what the model reads, and what programs read.
+    /// - Throws: what the operation throws, all of it with a message that says what to do.
     private func answer(
         _ arguments: [String: JSONValue], memory: MemoryOS, context: OperationContext,
         base: String?

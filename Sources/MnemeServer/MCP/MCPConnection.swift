@@ -8,7 +8,9 @@ import NIOConcurrencyHelpers
 /// they came, so that what is remembered first stands first; what needs no memory is answered at
 /// once; `notifications/cancelled` ends a call that runs, or keeps one that waits from beginning.
 public struct MCPConnection: Sendable {
+    /// Answers each request, wherever it came from.
     private let session: MCPSession
+    /// What is to be answered yet.
     private let calls: RunningCalls
 
     /// - Parameter send: takes each message of ours, without a line's end; called one at a time.
@@ -18,8 +20,11 @@ public struct MCPConnection: Sendable {
     }
 
     /// Answers messages until there are no more, and all that came are answered.
+    ///
+    /// - Parameter texts: a message each, or a batch; read as they come, never held up by a call.
     public func serve(_ texts: AsyncStream<[UInt8]>) async {
         await withDiscardingTaskGroup { group in
+            // The call that the next one waits for.
             var last: Task<Void, Never>?
             for await text in texts {
                 let (messages, isBatch) = MCPMessage.read(text)
@@ -40,6 +45,7 @@ public struct MCPConnection: Sendable {
         }
     }
 
+    /// Takes what is no request.
     private func take(_ message: MCPMessage) {
         switch message {
         case .malformed(let reply): calls.send(reply.text)
@@ -50,6 +56,8 @@ public struct MCPConnection: Sendable {
     }
 
     /// Starts a request; nil if its id is in use.
+    ///
+    /// - Parameter last: the call that came before, which this one waits for.
     private func begin(_ request: MCPRequest, after last: Task<Void, Never>?) -> Task<Void, Never>? {
         let waits = !MCPSession.isImmediate(request.method)
         let begun = calls.begin(request.id) { [session, calls] in
@@ -57,6 +65,7 @@ public struct MCPConnection: Sendable {
                 await last?.value
                 guard !Task.isCancelled else { return }
             }
+            // Storage and models are not interrupted: what they answer late is dropped.
             let reply = await untilCancelled {
                 await session.reply(to: request) { calls.send($0, while: request.id) }
             }
@@ -74,7 +83,9 @@ public struct MCPConnection: Sendable {
 /// Requests that are not answered yet, and the way out for what is sent. Whether a call was
 /// cancelled is asked under the same lock that orders what is sent: nothing follows a cancellation.
 private final class RunningCalls: Sendable {
+    /// By the text of their ids: `1` and `"1"` are two.
     private let running = NIOLockedValueBox<[String: Task<Void, Never>]>([:])
+    /// Called under the lock alone, so that messages do not mix.
     private let output: @Sendable (String) -> Void
 
     init(send: @escaping @Sendable (String) -> Void) { output = send }

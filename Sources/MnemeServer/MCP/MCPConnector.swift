@@ -7,18 +7,23 @@ import MnemeStore
 /// structure.
 /// See https://developers.openai.com/api/docs/mcp.
 struct MCPConnector: Sendable {
+    /// The tool that answers what fits a question.
     static let searchName = "search"
+    /// The tool that answers one memory.
     static let fetchName = "fetch"
     /// Memories that a search answers.
     private static let limit = 10
 
+    /// What is searched.
     let memory: MemoryOS
+    /// Who searches; what is found is recorded as recall and get.
     let context: OperationContext
     /// Where HTTP has the memories, such as `https://memory.example.org`; nil if it has not.
     let base: String?
 
     /// A tool's definition.
     static func definition(_ name: String) -> JSONValue {
+        // No argument but the one: connectors know no other.
         let isSearch = name == searchName, text: JSONValue = ["type": "string"]
         let entry: [String: JSONValue] = ["id": text, "title": text, "url": text]
         let output: JSONValue =
@@ -48,8 +53,10 @@ struct MCPConnector: Sendable {
         name == Self.searchName ? try await search(arguments) : try await fetch(arguments)
     }
 
+    /// Up to ``limit`` memories as `{id, title, url}`, the best first.
     private func search(_ arguments: [String: JSONValue]) async throws -> JSONValue {
         var arguments = arguments
+        // A connector asks again rather than for more.
         arguments["limit"] = .number(Double(Self.limit))
         let found = try await MCPTools.answer(RecallOperation.self, arguments, context)
         let results = (found["memories"]?.array ?? []).compactMap { item -> JSONValue? in
@@ -58,6 +65,7 @@ struct MCPConnector: Sendable {
         return ["results": .array(results)]
     }
 
+    /// One memory as `{id, title, url, text, metadata}`. The metadata are texts, as the protocol has them.
     private func fetch(_ arguments: [String: JSONValue]) async throws -> JSONValue {
         var arguments = arguments
         guard let id = arguments["id"]?.string else {
@@ -92,6 +100,8 @@ struct MCPConnector: Sendable {
     }
 
     /// Clients cite only what has an address.
+    ///
+    /// - Returns: the memory's address over HTTP, or that of its resource.
     private func address(_ id: String) -> String {
         base.map { "\($0)/v1/memories/\(id)" }
             ?? MCPResources.address(of: id, owner: context.principal.home)

@@ -13,8 +13,11 @@ import NIOCore
 /// sends nothing on its own, so that there is no stream to open (`GET`) and no session to end
 /// (`DELETE`).
 struct MCPEndpoint: Sendable {
+    /// What is served.
     let memory: MemoryOS
+    /// The server's own, told to clients.
     let version: String
+    /// Told of failures that are the server's own.
     let logger: Logger
     /// The scheme and host that the client calls the server by.
     let base: String
@@ -42,6 +45,7 @@ struct MCPEndpoint: Sendable {
             do { try Self.check(request.headers, message) } catch {
                 return Self.json(MCPReply(id: message.id, error: error))
             }
+            // Who cannot read events is answered in one piece.
             if message.progressToken != nil,
                 request.headers[.accept]?.contains("text/event-stream") ?? false
             {
@@ -68,11 +72,16 @@ struct MCPEndpoint: Sendable {
     /// other.
     ///
     /// - Throws: ``MCPError`` if they differ, or name a revision that is not spoken.
+    ///
+    /// - Parameters:
+    ///   - headers: the request's.
+    ///   - message: what its body says.
     static func check(_ headers: HTTPFields, _ message: MCPRequest) throws(MCPError) {
         let version = headers[.protocolVersion]
         if let version, !MCPRevision.all.contains(version) {
             throw MCPRevision.unsupported(version)
         }
+        // Earlier revisions have no such headers; most of their clients send the version at least.
         guard message.isStateless || version == MCPRevision.stateless else { return }
         guard let revision = message.revision else {
             throw MCPError(
@@ -85,6 +94,7 @@ struct MCPEndpoint: Sendable {
         if let target = message.target { try require(headers, .target, target) }
     }
 
+    /// Compares one header, which must be there.
     private static func require(
         _ headers: HTTPFields, _ name: HTTPField.Name, _ wanted: String
     ) throws(MCPError) {
@@ -111,6 +121,7 @@ struct MCPEndpoint: Sendable {
 
     // MARK: Answers
 
+    /// An answer whose HTTP status says what went wrong, too (revision 2026-07-28).
     private static func json(_ reply: MCPReply) -> Response {
         .json(text: reply.text, status: .init(code: reply.error?.status ?? 200))
     }

@@ -38,6 +38,7 @@ enum MCPMessage: Sendable {
         return (batch.map(one), true)
     }
 
+    /// One message; what is wrong with it is answered with its id, if that can be read.
     private static func one(_ written: OrderedJSON) -> MCPMessage {
         func refused(_ message: String, id: OrderedJSON? = nil) -> MCPMessage {
             .malformed(MCPReply(id: id, error: MCPError(.invalidRequest, message)))
@@ -53,6 +54,7 @@ enum MCPMessage: Sendable {
         guard let id else {
             return .notification(method: method, parameters: written["params"])
         }
+        // JSON-RPC knows null ids, this protocol does not.
         switch id {
         case .string, .number: break
         default: return refused("'id' must be a string or a number.")
@@ -67,11 +69,14 @@ enum MCPMessage: Sendable {
 struct MCPRequest: Sendable {
     /// Goes back as it came: a `Double` would change whole numbers beyond 2^53.
     let id: OrderedJSON
+    /// What is asked for, such as `tools/call`.
     let method: String
+    /// `params`; an empty object where there are none.
     let parameters: JSONValue
     /// Names the request in notices of its progress; nil if none are wanted.
     let progressToken: OrderedJSON?
 
+    /// Begins the names of the protocol's own members of `_meta`.
     private static let prefix = "io.modelcontextprotocol/"
 
     /// - Throws: `InputError` for a number that no `Double` holds.
@@ -91,6 +96,7 @@ struct MCPRequest: Sendable {
     /// Whether the request stands for itself, as from 2026-07-28 on.
     var isStateless: Bool { revision == MCPRevision.stateless }
 
+    /// A member of `_meta` that the protocol defines.
     private func meta(_ name: String) -> JSONValue? { parameters["_meta"]?[Self.prefix + name] }
 
     /// What the header `Mcp-Name` repeats; nil for methods without it.
@@ -109,6 +115,7 @@ struct MCPRequest: Sendable {
         }
         guard let revision else { return }
         guard MCPRevision.all.contains(revision) else { throw MCPRevision.unsupported(revision) }
+        // No tool asks the client for anything, but the revision wants it said.
         if isStateless, meta("clientCapabilities")?.object == nil {
             throw MCPError(
                 .invalidParams, "'_meta' lacks '\(Self.prefix)clientCapabilities', an object.")

@@ -3,6 +3,10 @@ import MnemeStore
 
 extension JSONValue {
     /// The schema of an object.
+    ///
+    /// - Parameters:
+    ///   - properties: schemas of members, by their names.
+    ///   - required: members that are always there; nil if none is.
     static func objectSchema(properties: [String: JSONValue], required: [String]?) -> JSONValue {
         var schema: [String: JSONValue] = [
             "type": "object", "properties": .object(properties),
@@ -12,6 +16,8 @@ extension JSONValue {
     }
 
     /// The schema of a list.
+    ///
+    /// - Parameter items: the schema of each.
     static func listSchema(of items: JSONValue) -> JSONValue { ["type": "array", "items": items] }
 }
 
@@ -22,20 +28,29 @@ extension JSONValue {
 enum MCPOutput {
     // MARK: Schemas
 
+    /// The schema of a text.
     private static let text: JSONValue = ["type": "string"]
+    /// The schema of a whole number.
     private static let count: JSONValue = ["type": "integer"]
+    /// The schema of a memory: what each has. There may be more: speaker, type, tags, metadata,
+    /// session, validUntil, expires, state, as HTTP has them.
     private static let memory: JSONValue = .objectSchema(
         properties: ["id": text, "text": text, "eventTime": text],
         required: ["id", "text", "eventTime"])
+    /// The schema of a link between two memories.
     private static let link: JSONValue = .objectSchema(
         properties: ["source": text, "target": text, "kind": text, "time": text],
         required: ["source", "target", "kind"])
+    /// The schema of a grant.
     private static let grant: JSONValue = .objectSchema(
         properties: ["id": count, "grantee": text, "permissions": .listSchema(of: text), "upTo": text],
         required: ["id", "grantee", "permissions"])
+    /// The schema of counts by name.
     private static let counts: JSONValue = ["type": "object", "additionalProperties": count]
 
     /// The schema of what a tool answers.
+    ///
+    /// Objects are open: a client that validates takes members that are not named here.
     static func schema(of operation: String) -> JSONValue {
         switch operation {
         case "remember":
@@ -89,6 +104,7 @@ enum MCPOutput {
         }
     }
 
+    /// The schema of an object with one member.
     private static func one(_ name: String, _ schema: JSONValue) -> JSONValue {
         .objectSchema(properties: [name: schema], required: [name])
     }
@@ -96,11 +112,13 @@ enum MCPOutput {
     // MARK: Values
 
     /// An operation's answer as it is sent.
+    ///
+    /// - Parameter home: whose memories are meant where nobody is named.
     static func structure(_ value: JSONValue, of operation: String, home: Owner) -> JSONValue {
         operation == "get" ? value : lean(value, home: home)
     }
 
-    /// An answer without the texts of memories that are held: whoever reads it is a model, and they
+    /// An answer without the texts of quarantined memories: whoever reads it is a model, and they
     /// read like instructions to one. People look at them with `mneme get`.
     static func withholding(_ value: JSONValue) -> JSONValue {
         switch value {
@@ -108,7 +126,7 @@ enum MCPOutput {
         case .object(var members):
             members = members.mapValues(withholding)
             if members["state"] == "quarantined", members["text"] != nil {
-                members["text"] = "(held until a person releases it; `mneme get` shows it)"
+                members["text"] = "(quarantined until a person releases it; `mneme get` shows it)"
                 for name in ["claims", "entities", "keywords"] { members[name] = [] }
             }
             return .object(members)
@@ -126,6 +144,7 @@ enum MCPOutput {
         "state": "activated", "version": 1, "sensitivity": "internal", "priority": 0,
     ]
 
+    /// A value without what analysis added and without what is empty or usual.
     private static func lean(_ value: JSONValue, home: Owner) -> JSONValue {
         switch value {
         case .array(let elements): return .array(elements.map { lean($0, home: home) })
@@ -146,6 +165,8 @@ enum MCPOutput {
     }
 
     /// A scope without the owner's name where it is the caller's own.
+    ///
+    /// - Returns: nil where nothing is left of it.
     private static func scope(_ scope: JSONValue, home: Owner) -> JSONValue? {
         var members = scope.object ?? [:]
         if members["tenant"] == .string(home.tenant) { members["tenant"] = nil }
@@ -153,6 +174,7 @@ enum MCPOutput {
         return members.isEmpty ? nil : .object(members)
     }
 
+    /// Whether a member says nothing.
     private static func isEmpty(_ value: JSONValue) -> Bool {
         switch value {
         case .null: true

@@ -4,7 +4,9 @@ import MnemeBase
 /// Tells a client, if it asked, that a call goes on: at its beginning and then every second. Many
 /// clients give up on a call of which they hear nothing.
 struct MCPProgress: Sendable {
+    /// The client's name for the call's progress; nil if it did not ask.
     private let token: OrderedJSON?
+    /// Sends a notice; nil where the client could not read one.
     private let notify: (@Sendable (String) -> Void)?
 
     /// - Parameter notify: sends a notice.
@@ -20,12 +22,14 @@ struct MCPProgress: Sendable {
         notify(Self.notice(token, seconds: 0, "\(name) has begun"))
         return await withTaskGroup(of: Void.self) { group in
             group.addTask {
+                // The protocol wants each value greater than the one before.
                 var seconds = 0
                 while (try? await Task.sleep(for: .seconds(1))) != nil {
                     seconds += 1
                     notify(Self.notice(token, seconds: seconds, "\(name) goes on"))
                 }
             }
+            // The group ends with the last notice: none follows the answer.
             let result = await body()
             group.cancelAll()
             return result

@@ -3,16 +3,21 @@ import MnemeStore
 
 /// Prompts that a user chooses in their host: what memory is used for most.
 struct MCPPrompts: Sendable {
+    /// A prompt's words, and what they need.
     private struct Prompt {
+        /// What clients call it, and what their users read.
         let name: String, title: String, description: String
+        /// Its one argument.
         let argument: (name: String, description: String, isRequired: Bool)
+        /// What the caller needs for what the words ask of the model.
         let permission: Permission
-        /// What is recalled for it, if the argument asks for something.
+        /// Whether memories that fit the argument are recalled, and stand behind the words.
         let recalls: Bool
         /// The words before the memories; `{}` stands for the argument.
         let words: String
     }
 
+    /// The prompts, in the order in which clients show them.
     private static let all = [
         Prompt(
             name: "answer", title: "Answer from memory",
@@ -44,9 +49,12 @@ struct MCPPrompts: Sendable {
                 """),
     ]
 
+    /// Who asks; what a prompt recalls is recorded as recall.
     let context: OperationContext
 
     /// `prompts/list`: those that the caller's permissions allow.
+    ///
+    /// Each takes one argument, a text.
     static func list(for principal: Principal) -> MCPResult {
         MCPResult(
             [
@@ -69,6 +77,10 @@ struct MCPPrompts: Sendable {
 
     /// `prompts/get`: the words, and the memories that they are about.
     ///
+    /// - Parameters:
+    ///   - name: one that the list has.
+    ///   - arguments: an object with the prompt's argument.
+    /// - Returns: one message of the user's, which begins a conversation.
     /// - Throws: ``MCPError`` for a name or arguments that are wrong, and what recall throws.
     func get(_ name: String?, _ arguments: JSONValue?) async throws -> MCPResult {
         guard
@@ -80,11 +92,14 @@ struct MCPPrompts: Sendable {
                 .invalidParams,
                 "There is no prompt '\(name?.prefix(60) ?? "")'. prompts/list names them.")
         }
+        // Clients send all arguments as texts.
         let given = arguments?[prompt.argument.name]?.string ?? ""
         guard !given.isEmpty || !prompt.argument.isRequired else {
             throw MCPError(.invalidParams, "'\(prompt.argument.name)' is missing, a text.")
         }
+        // Where nothing was given, nothing stands in its place.
         var text = prompt.words.replacing("{}", with: given)
+        // The memories stand in the prompt: hosts without tools can use it, too.
         if prompt.recalls {
             let found = try await MCPTools.answer(
                 RecallOperation.self, ["query": .string(given), "limit": 20], context)

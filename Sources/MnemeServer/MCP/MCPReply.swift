@@ -9,10 +9,12 @@ struct MCPReply: Sendable {
     let error: MCPError?
     private let member: (name: String, value: JSONValue)
 
+    /// The answer of a request that was carried out.
     init(id: OrderedJSON?, result: JSONValue) {
         (self.id, error, member) = (id, nil, ("result", result))
     }
 
+    /// The answer of a request that could not be; without an id if that could not be read.
     init(id: OrderedJSON?, error: MCPError) {
         var value: [String: JSONValue] = [
             "code": .number(Double(error.code.rawValue)), "message": .string(error.message),

@@ -7,12 +7,17 @@ import MnemeStore
 struct MCPResources: Sendable {
     /// Memories of a page.
     private static let page = 50
+    /// What addresses begin with.
     private static let scheme = "mneme://memories/"
 
+    /// Who asks; what is listed and read is recorded as list and get.
     let context: OperationContext
+    /// Whose memories they are.
     let memory: MemoryOS
 
     /// The address of a memory.
+    ///
+    /// - Returns: such as `mneme://memories/ana/01a2230c-56a5-7000-9db6-714d7a470a34`.
     static func address(of id: String, owner: Owner) -> String {
         let user = owner.user.addingPercentEncoding(withAllowedCharacters: .alphanumerics)
         return "\(scheme)\(user ?? "")/\(id)"
@@ -41,6 +46,7 @@ struct MCPResources: Sendable {
                 throw MCPError(
                     .invalidParams, "'cursor' is none that a page ended with. Begin without one.")
             }
+            // Ids order by time: what is remembered meanwhile does not shift the page.
             arguments["after"] = .string(id)
         }
         let found = try await MCPTools.answer(ListOperation.self, arguments, context)
@@ -64,6 +70,7 @@ struct MCPResources: Sendable {
                 "'uri' is no memory's. Addresses look like \(Self.scheme)USER/ID; resources/list names them."
             )
         }
+        // Of the caller's own tenant: no address leads to another.
         let owner = try context.principal.owner(tenant: nil, user: user)
         let caller = Caller(
             context.principal, operation: GetOperation.name, request: context.request)
@@ -82,6 +89,7 @@ struct MCPResources: Sendable {
             ], lifetime: .zero)
     }
 
+    /// A memory as lists show it: its id, first words, day and kind.
     private func resource(_ memory: JSONValue) -> JSONValue {
         let id = memory["id"]?.string ?? "", owner = context.principal.home
         let about = [memory["eventTime"]?.string.map { String($0.prefix(10)) }, memory["type"]?.string]

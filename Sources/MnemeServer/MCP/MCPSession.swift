@@ -13,12 +13,19 @@ public struct MCPSession: Sendable {
     /// The longest message that is read, in bytes.
     public static let maximumMessage = MCPMessage.maximumBytes
 
+    /// What is served.
     private let memory: MemoryOS
+    /// Who asks.
     private let principal: Principal
+    /// Names the message in the audit log.
     private let request: String?
+    /// The server's own version.
     private let version: String
+    /// Tools that may be offered.
     private let tools: MCPToolSet
+    /// Where HTTP has the memories.
     private let base: String?
+    /// Told of failures that are the server's own.
     private let logger: Logger
 
     /// - Parameters:
@@ -76,10 +83,15 @@ public struct MCPSession: Sendable {
     }
 
     /// Whether a request is answered from what is known without a look at any memory.
+    ///
+    /// Such a request need not wait for calls that came before it.
     static func isImmediate(_ method: String) -> Bool {
         !["tools/call", "resources/list", "resources/read", "prompts/get"].contains(method)
     }
 
+    /// Carries out a method.
+    ///
+    /// - Throws: ``MCPError``, or what the method throws.
     private func result(
         of request: MCPRequest, notify: (@Sendable (String) -> Void)?
     ) async throws -> MCPResult {
@@ -90,6 +102,7 @@ public struct MCPSession: Sendable {
                 description.merging([
                     "supportedVersions": .array(MCPRevision.all.map { .string($0) })
                 ]) { $1 }, lifetime: MCPResult.listLifetime)
+        // The newest revision has no handshake, and no ping.
         case "initialize" where !request.isStateless:
             let wanted = parameters["protocolVersion"]?.string
             return MCPResult(
@@ -135,6 +148,7 @@ public struct MCPSession: Sendable {
         throw MCPError(.invalidParams, "'cursor' is none that a page ended with: there is but one.")
     }
 
+    /// An error as the protocol tells it: of arguments that somebody has to change, or of ours.
     private func protocolError(_ error: any Error, _ request: MCPRequest) -> MCPError {
         if let error = error as? MCPError { return error }
         let failure = ClientError(
@@ -148,6 +162,7 @@ public struct MCPSession: Sendable {
         }
     }
 
+    /// What operations run with; "now" is the moment at which it is asked for.
     private var context: OperationContext {
         OperationContext(memory: memory, principal: principal, request: request)
     }
@@ -155,6 +170,7 @@ public struct MCPSession: Sendable {
 
     // MARK: What the server says of itself
 
+    /// Name and version.
     private var serverInfo: JSONValue {
         ["name": "mneme", "title": "Mneme memory", "version": .string(version)]
     }
@@ -167,6 +183,7 @@ public struct MCPSession: Sendable {
         ]
     }
 
+    /// What hosts put before their model: when to use which tool, and what answers look like.
     private var instructions: String {
         func isOffered(_ name: String, _ permission: Permission) -> Bool {
             tools.contains(name) && principal.permissions.contains(permission)

@@ -5,6 +5,7 @@ enum MCPText {
     /// - Parameter value: the operation's whole answer.
     static func of(_ operation: String, _ value: JSONValue) -> String {
         switch operation {
+        // Texts from memories stand on one line: none can pass for a line of ours.
         case "remember":
             (value["memories"]?.array ?? []).map(remembered).joined(separator: "\n")
         case "recall":
@@ -26,22 +27,30 @@ enum MCPText {
         }
     }
 
+    /// Lines of memories, or what is said where there are none.
     private static func memories(_ memories: [JSONValue]?, else nothing: String) -> String {
         guard let memories, !memories.isEmpty else { return nothing }
         return MemoryText.lines(memories)
     }
 
+    /// A page of memories. The id for the next page is the last line's, as lists go on from there:
+    /// `More: list with after=7a470a34.`
     private static func list(_ value: JSONValue) -> String {
         let page = memories(value["memories"]?.array, else: "Nothing is remembered.")
         guard let next = value["next"]?.string else { return page }
         return page + "\nMore: list with after=\(ShortID.of(next))."
     }
 
+    /// What became of one text:
+    /// - `Remembered: 7a470a34.`
+    /// - `Remembered: 7a470a34, nearly the same as b904970e.`
+    /// - `Known already: 7a470a34.`
+    /// - `Quarantined: 7a470a34. …`
     private static func remembered(_ item: JSONValue) -> String {
         let id = ShortID.of(item["id"]?.string ?? "")
         if item["duplicate"] == true { return "Known already: \(id)." }
         if item["memory"]?["state"] == "quarantined" {
-            return "Held: \(id). It reads like an instruction to a model, so that recall leaves it "
+            return "Quarantined: \(id). It reads like an instruction to a model, so that recall leaves it "
                 + "out until a person releases it."
         }
         let near = item["nearDuplicateOf"]?.string.map { ", nearly the same as \(ShortID.of($0))" }
@@ -59,7 +68,7 @@ enum MCPText {
             case "correct": "Corrected; this stands in its place"
             case "feedback": "Noted"
             case "freeze": "Frozen"
-            case "quarantine": "Held out of recall"
+            case "quarantine": "Quarantined"
             case "release": "Released"
             default: "Done"
             }
@@ -67,6 +76,12 @@ enum MCPText {
     }
 
     /// A memory with what is known of it.
+    ///
+    /// ```
+    /// 7a470a34 2026-03-01 Ana: I live in Lisbon
+    /// type episodic; session s1; tags home
+    /// 7a470a34 related b904970e
+    /// ```
     private static func whole(_ value: JSONValue) -> String {
         let memory = value["memory"] ?? .null
         var facts: [String] = []
@@ -85,6 +100,7 @@ enum MCPText {
         return (lines + (related.isEmpty ? [] : [links(value["links"])])).joined(separator: "\n")
     }
 
+    /// A line a link: `7a470a34 related b904970e`.
     private static func links(_ value: JSONValue?) -> String {
         let links = value?.array ?? []
         guard !links.isEmpty else { return "No links." }
@@ -94,6 +110,7 @@ enum MCPText {
         }.joined(separator: "\n")
     }
 
+    /// A line a version: `v2 2026-03-01T09:30:00Z update mcp (why): the text then`.
     private static func change(_ entry: JSONValue) -> String {
         let version = entry["version"]?.double.map { "v\(Int($0)) " } ?? ""
         let reason = entry["reason"]?.string.map { " (\(MemoryText.oneLine($0)))" } ?? ""
@@ -103,6 +120,7 @@ enum MCPText {
             .joined(separator: " ") + reason + text
     }
 
+    /// A grant: `grant 3: user:bob may read memory 7a470a34 of ana`.
     private static func grant(_ grant: JSONValue) -> String {
         let may = (grant["permissions"]?.array ?? []).compactMap(\.string).joined(separator: ", ")
         let what = grant["cube"]?.string.map { "memory \(ShortID.of($0))" } ?? "all memories"
@@ -110,12 +128,22 @@ enum MCPText {
             + "\(what) of \(grant["owner"]?["user"]?.string ?? "")"
     }
 
+    /// What is shared, then what is received.
     private static func grants(_ value: JSONValue) -> String {
         let given = value["grants"]?.array ?? [], received = value["received"]?.array ?? []
         guard !given.isEmpty || !received.isEmpty else { return "Nothing is shared." }
         return (given + received).map(grant).joined(separator: "\n")
     }
 
+    /// Counts by tier, topics by heat, and the profile:
+    ///
+    /// ```
+    /// long-term 0, mid-term 4, profile 1, short-term 12
+    /// Topics:
+    /// 7a470a34 lisbon, flat: 4 memories
+    /// Profile:
+    /// b904970e 2026-03-01 Ana: I like tea
+    /// ```
     private static func tiers(_ value: JSONValue) -> String {
         let topics = (value["topics"]?.array ?? []).map { topic in
             let about = (topic["about"]?.array ?? []).compactMap(\.string).joined(separator: ", ")

@@ -82,6 +82,7 @@ enum MCPTools {
             output: MCPOutput.schema(of: operation.name), hints: hints(operation))
     }
 
+    /// What the model reads of a tool.
     private static func description(
         of operation: any Mneme.Operation.Type, isBrief: Bool
     ) -> String {
@@ -94,6 +95,11 @@ enum MCPTools {
     }
 
     /// A tool's definition.
+    ///
+    /// - Parameters:
+    ///   - input: the schema of its arguments.
+    ///   - output: the schema of its structure.
+    ///   - hints: what a host may conclude before it asks its user.
     static func tool(
         _ name: String, description: String, input: JSONValue, output: JSONValue,
         hints: [String: JSONValue]
@@ -119,6 +125,7 @@ enum MCPTools {
         }
     }
 
+    /// A parameter's schema; briefly without what its name says already.
     private static func schema(_ parameter: any AnyParameter, isBrief: Bool) -> JSONValue {
         guard isBrief else {
             return ShortID.isTaken(by: parameter)
@@ -135,6 +142,7 @@ enum MCPTools {
         return .object(schema)
     }
 
+    /// A help text up to its first full stop.
     private static func firstSentence(_ text: String) -> String {
         text.range(of: ". ").map { text[..<$0.lowerBound] + "." } ?? text
     }

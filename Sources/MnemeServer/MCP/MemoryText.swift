@@ -14,9 +14,11 @@ enum MemoryText {
         let full = zip(memories, texts).map { memory, text in
             line(memory, text, date: date(of: memory))
         }
+        // Characters as JSON counts them, so that everybody measures the same.
         let told = texts.reduce(0) { $0 + $1.unicodeScalars.count }
         let cost = full.reduce(full.count - 1) { $0 + $1.unicodeScalars.count }
         guard Double(cost) > budget * Double(told) else { return full.joined(separator: "\n") }
+        // As many memories, each on its own line still.
         var last = ""
         return zip(memories, texts).map { memory, text in
             let date = date(of: memory)
@@ -30,6 +32,7 @@ enum MemoryText {
         line(memory, oneLine(memory["text"]?.string ?? ""), date: date(of: memory))
     }
 
+    /// `7a470a34 2026-03-01 (until 2026-05-02) Ana: text`; what is not known is left out.
     private static func line(_ memory: JSONValue, _ text: String, date: String) -> String {
         var parts = [ShortID.of(memory["id"]?.string ?? ""), date]
         if memory["state"] == "archived" { parts.append("(forgotten)") }

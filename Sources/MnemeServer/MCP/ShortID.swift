@@ -62,6 +62,7 @@ enum ShortID {
         return first.description
     }
 
+    /// Whether a text is a short id, and not the beginning of some name.
     private static func isShort(_ text: String) -> Bool {
         text.utf8.count == length
             && text.utf8.allSatisfy {
