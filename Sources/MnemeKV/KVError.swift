@@ -1,7 +1,8 @@
 @_exported public import protocol MnemeBase.MnemeError
 @_exported public import enum MnemeBase.ErrorClass
 
-/// What went wrong with kept keys and values.
+/// A failure of the KV cache, its files or its tiers. None loses anything: what cannot be read is
+/// computed again.
 public struct KVError: MnemeError, Equatable {
     /// The kind, for programs.
     public enum Code: String, Sendable {
@@ -21,6 +22,7 @@ public struct KVError: MnemeError, Equatable {
 
     /// The kind, for programs.
     public let code: Code
+    /// The fault, and what to do about it.
     public let message: String
 
     /// Nothing is kept under this name.
@@ -37,7 +39,9 @@ public struct KVError: MnemeError, Equatable {
         self.message = message
     }
 
+    /// The code's name in JSON.
     public var errorCode: String { code.rawValue }
+    /// The class that HTTP status and exit code follow from.
     public var errorClass: ErrorClass {
         switch code {
         case .outOfMemory, .inputOutput: .unavailable

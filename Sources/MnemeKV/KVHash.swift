@@ -3,7 +3,12 @@ import Foundation
 import MnemeBase
 public import MnemeModels
 
-/// Names a block by all that it depends on: the model, and every token up to its last.
+/// The name of a KV block: a SHA-256 over all that it depends on, the model and every token up to
+/// its last.
+///
+/// Names form a chain, name = SHA-256(name before, tokens), from the model's hash on. So equal
+/// names mean equal contents, whoever computed them, and a prompt's blocks are found by hashing it
+/// once.
 public struct KVHash: Sendable, Hashable, CustomStringConvertible {
     let bytes: [UInt8]
 
@@ -20,8 +25,9 @@ public struct KVHash: Sendable, Hashable, CustomStringConvertible {
     /// 64 hexadecimal digits.
     public var description: String { Hexadecimal.string(bytes) }
 
-    /// What the KV cache depends on besides the tokens: weights, positions and layout. All
-    /// processors compute the same bits, so that machines of any kind can share blocks.
+    /// The first link of the chain: what the KV cache depends on besides the tokens, which is
+    /// weights, positions and layout. All processors compute the same bits, so that machines of any
+    /// kind can share blocks.
     ///
     /// - Parameter weights: names the model's files, see ``ModelIdentity``.
     public static func model(
@@ -34,12 +40,12 @@ public struct KVHash: Sendable, Hashable, CustomStringConvertible {
         return KVHash(bytes: Array(SHA256.hash(data: Data(text.utf8))))
     }
 
-    /// Where the texts of a scope begin.
+    /// The first link of a scope's texts: other scopes never lead to its blocks.
     func scoped(_ scope: String) -> KVHash {
         KVHash(bytes: Array(SHA256.hash(data: Data(bytes + Array(("scope " + scope).utf8)))))
     }
 
-    /// The block that follows with these tokens.
+    /// The name of the block that follows with these tokens. Complexity: one SHA-256 of 160 bytes.
     func next(_ tokens: some Collection<Int32>) -> KVHash {
         var hash = SHA256()
         hash.update(data: bytes)

@@ -68,8 +68,13 @@ public enum ModelIdentity {
         }
         defer { try? input.close() }
         var hash = SHA256()
-        while let part = try? input.read(upToCount: 4 << 20), !part.isEmpty {
-            hash.update(data: part)
+        do {
+            while let part = try input.read(upToCount: 4 << 20), !part.isEmpty {
+                hash.update(data: part)
+            }
+        } catch {
+            // Half a file would get a name of its own, and its blocks would be another model's.
+            throw KVError(.inputOutput, "\(file) cannot be read: \(error.localizedDescription).")
         }
         return Hexadecimal.string(hash.finalize())
     }

@@ -11,7 +11,7 @@ package import MnemeModels
 /// memory. Pages are taken when they are first written and given back when a block is freed. Not
 /// safe for use from several threads, except for ``pointer(_:)``.
 package final class KVArena: @unchecked Sendable {
-    /// How a sequence finds its blocks.
+    /// The way in which a sequence finds its blocks.
     package enum Addressing: Sendable {
         /// They are mapped side by side.
         case aliases
@@ -35,7 +35,7 @@ package final class KVArena: @unchecked Sendable {
     private var hint = 0
     private let fails: (@Sendable (Refusal) -> Bool)?
 
-    /// What a system under pressure refuses; tests make it do so.
+    /// A request that a system under pressure refuses; tests make it do so.
     package enum Refusal: Sendable { case memory, mapping }
 
     /// - Parameter bytes: the most memory that blocks take.
@@ -108,7 +108,7 @@ package final class KVArena: @unchecked Sendable {
         return fstat(file, &info) == 0 ? Int(info.st_blocks) * 512 : used * shape.blockBytes
     }
 
-    /// Where a block lies, outside of all ranges.
+    /// The address of a block, outside of all ranges.
     package func pointer(_ block: Int) -> UnsafeMutableRawPointer {
         base + block * shape.blockBytes
     }

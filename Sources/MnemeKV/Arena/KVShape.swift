@@ -1,11 +1,12 @@
 import Foundation
 public import MnemeModels
 
-/// How keys and values lie in memory: in blocks of 32 positions, each one range of bytes.
+/// The layout of a KV block in memory: 32 positions of all layers, one range of bytes.
 ///
-/// A block holds for each layer the keys and then the values of 32 positions, as
-/// ``MnemeModels/KVView`` orders them. So a block is one mapping, one read and one checksum,
-/// whatever the number of layers; attention steps from block to block with one constant stride.
+/// Layer by layer, first the keys, then the values, as ``MnemeModels/KVView`` orders them: keys of
+/// a head are transposed, [dimension][32], values are rows, [32][dimension]; both are halves. So a
+/// block is one mapping, one read and one checksum, whatever the number of layers, a head's part of
+/// it is one piece, and attention steps from block to block with one constant stride.
 public struct KVShape: Sendable, Hashable {
     /// Positions of a block.
     public static let blockTokens = KVView.blockTokens
@@ -24,7 +25,7 @@ public struct KVShape: Sendable, Hashable {
             dimension: configuration.headDimension)
     }
 
-    /// All values.
+    /// A shape of these extents; ``blockBytes`` is rounded up to whole pages.
     public init(layers: Int, heads: Int, dimension: Int) {
         self.layers = layers
         self.heads = heads
@@ -37,8 +38,7 @@ public struct KVShape: Sendable, Hashable {
 
     /// Bytes of a huge page.
     static let hugePage = 2 << 20
-    /// Whether a block is made of whole huge pages, as those of large models are: one fault then
-    /// brings what 512 did.
+    /// Blocks of large models are whole huge pages: one fault then brings what 512 did.
     var fillsHugePages: Bool { blockBytes % Self.hugePage == 0 }
 
     /// Elements of a position's keys in a layer.

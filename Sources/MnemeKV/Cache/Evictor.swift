@@ -1,21 +1,21 @@
 import Foundation
 
-/// What is known of something that could be given up, in any tier.
+/// A block that could be evicted, in any tier: the figures that an evictor weighs.
 public struct EvictionCandidate: Sendable, Equatable {
-    /// Bytes that would be won.
+    /// Bytes that would come free.
     public var bytes: Int
     /// Tokens before it, and in it.
     public var position: Int, tokens: Int
     /// Seconds since it was last used.
     public var idle: Double
-    /// How often it was used after it was made.
+    /// Uses after it was made.
     public var uses: Int
     /// The time, by the clock that ``idle`` is counted with.
     public var time: Double
     /// One bit: whether it is thought to be used again soon.
     public var isExpected: Bool
 
-    /// All values.
+    /// A candidate with these figures.
     public init(
         bytes: Int, position: Int, tokens: Int, idle: Double, uses: Int, time: Double = 0,
         isExpected: Bool = false
@@ -30,11 +30,13 @@ public struct EvictionCandidate: Sendable, Equatable {
     }
 }
 
-/// Chooses what is given up when a tier is full: what is worth least.
+/// Chooses which blocks are evicted when a tier is full: those with the lowest value.
+///
+/// Only ends of chains are candidates, as a block is of use only behind those before it.
 public protocol Evictor: Sendable {
-    /// What keeping it is worth; only the order counts.
+    /// The value of keeping it; only the order counts.
     func worth(_ candidate: EvictionCandidate) -> Double
-    /// Tells what was given up, for those that remember.
+    /// Tells which block was evicted, for evictors that remember.
     func gaveUp(_ candidate: EvictionCandidate)
 }
 
@@ -43,7 +45,7 @@ extension Evictor {
     public func gaveUp(_ candidate: EvictionCandidate) {}
 }
 
-/// Gives up what was not used for the longest time.
+/// Evicts blocks that were not used for the longest time (LRU).
 public struct LeastRecentlyUsed: Evictor {
     /// It has no settings.
     public init() {}
@@ -51,7 +53,7 @@ public struct LeastRecentlyUsed: Evictor {
     public func worth(_ candidate: EvictionCandidate) -> Double { -candidate.idle }
 }
 
-/// Gives up what was used least often; of equals what rests longer.
+/// Evicts blocks that were used least often (LFU); of equals those that rest longer.
 public struct LeastFrequentlyUsed: Evictor {
     /// It has no settings.
     public init() {}
@@ -61,9 +63,9 @@ public struct LeastFrequentlyUsed: Evictor {
     }
 }
 
-/// Gives up what would cost least to have again: cost of computing × chance of another use ÷ bytes.
+/// Evicts what would cost least to have again: cost of computing × chance of another use ÷ bytes.
 ///
-/// A position costs its share of the products and attention over what stands before it. The chance
+/// A position costs its share of the matrices and attention over what stands before it. The chance
 /// falls with rest, slower for what was used often (as GreedyDual-Size-Frequency weighs cost, size
 /// and frequency; Cherkasova 1998).
 public struct CostAware: Evictor {

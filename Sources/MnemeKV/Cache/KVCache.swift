@@ -2,12 +2,15 @@ import Foundation
 package import MnemeModels
 import NIOConcurrencyHelpers
 
-/// Keys and values of all sequences of one model: in use, kept in memory by their texts'
-/// beginnings, and on disk.
+/// The KV cache of one model: blocks in use, blocks kept in memory by the prefixes that lead to
+/// them, and blocks in the tiers beyond.
 ///
 /// What a request needs is found by its tokens; what it computed is kept when it ends. Memory never
-/// exceeds the arena: what is worth least to the evictor is given up, and a sequence that finds no
+/// exceeds the arena: what is worth least to the evictor is evicted, and a sequence that finds no
 /// more room is told so.
+///
+/// One lock, `state`, guards the tree, the statistics and the fields of sessions that other threads
+/// read. Files are read and written on queues of their own, without it.
 package final class KVCache: Sendable {
     package let shape: KVShape
     package let model: KVHash
@@ -64,7 +67,7 @@ package final class KVCache: Sendable {
         state.withLockedValue { arena.capacity - arena.used + $0.tree.unpinned }
     }
 
-    /// What it holds and did.
+    /// Figures of what it holds and did.
     package var statistics: KVStatistics {
         state.withLockedValue { state in
             var statistics = state.statistics
@@ -95,7 +98,7 @@ package final class KVCache: Sendable {
 
     static var now: Double { Double(DispatchTime.now().uptimeNanoseconds) * 1e-9 }
 
-    /// How many of the tokens are in memory, and how many blocks of them somebody holds.
+    /// The number of tokens that are cached in memory, and how many of their blocks somebody uses.
     package func known(_ tokens: [Int32], scope: String = "") -> (tokens: Int, heldBlocks: Int) {
         state.withLockedValue { state in
             let (path, partial) = state.tree.match(tokens.dropLast(), from: state.tree.root(scope))
@@ -181,17 +184,17 @@ package final class KVCache: Sendable {
         let sources: Set<String>
         let keepsShort: Bool
         var isClosed = false
-        /// Whether what it computes is not to be found: a memory in its text was erased.
+        /// Set when a memory in its text was erased: what it computes is not to be found.
         var isForgotten = false
-        /// Whether nobody else is to find what it computes, see ``keepToItself()``.
+        /// Set by ``keepToItself()``: nobody else finds what it computes.
         var isPrivate = false
-        /// Whether a memory in its text was erased meanwhile.
+        /// A memory in its text was erased meanwhile.
         package var wasErased: Bool { cache.state.withLockedValue { _ in isForgotten } }
         var loads = false
         var fault: (any Error)?
         /// Why it cannot be used, found while blocks were read from disk.
         package var failure: (any Error)? { cache.state.withLockedValue { _ in fault } }
-        /// Whether blocks are being read from disk; nothing may be computed meanwhile.
+        /// Blocks are being read from a tier; nothing may be computed meanwhile.
         package var isLoading: Bool { cache.state.withLockedValue { _ in loads } }
         /// Tokens whose keys and values are there from before.
         package internal(set) var restored = 0
@@ -229,7 +232,7 @@ package final class KVCache: Sendable {
             }
         }
 
-        /// What is computed from now on is not what a prefill would give: others never find it.
+        /// Keeps what is computed from now on from others: it is not what a prefill would give.
         package func keepToItself() { cache.state.withLockedValue { _ in isPrivate = true } }
 
         /// Lets others find the blocks that are full.

@@ -17,7 +17,7 @@ final class KVNode {
     fileprivate(set) var sources: Set<String>
     fileprivate(set) var uses = 0
     fileprivate var lastUse: Double
-    /// Whether it is on disk, too.
+    /// The block is on disk, too, or on its way there.
     var isKept = false
 
     fileprivate init(
@@ -34,21 +34,22 @@ final class KVNode {
     }
 }
 
-/// Blocks in memory, by the tokens that lead to them (RadixAttention, Zheng et al. 2024, over
-/// blocks).
+/// The blocks in memory, by the tokens that lead to them: a radix tree over blocks (RadixAttention,
+/// Zheng et al. 2024).
 ///
-/// A node that is pinned pins all before it, so that what is unpinned can always be given up from
-/// the ends.
+/// An inner node is a full block; a leaf may be a tail block, of fewer tokens. A node that is
+/// pinned pins all before it, so that what is unpinned can always be evicted from the ends. A
+/// detached node is one that was erased: those who read it go on, nobody else finds it.
 struct PrefixTree {
     private let model: KVHash
-    /// Where the texts of each scope begin: nobody finds those of another.
+    /// The root of each scope's texts: nobody finds those of another.
     private var roots: [String: KVNode] = [:]
     /// Nodes, and those of them that nobody reads.
     private(set) var count = 0, unpinned = 0
 
     init(model: KVHash) { self.model = model }
 
-    /// Where a scope's texts begin.
+    /// The root of a scope's texts.
     mutating func root(_ scope: String) -> KVNode {
         if let root = roots[scope] { return root }
         let root = KVNode(
@@ -101,7 +102,7 @@ struct PrefixTree {
         return (node, true)
     }
 
-    /// Whether a block beside already holds all of these tokens.
+    /// A block beside holds all of these tokens already.
     func covers(_ parent: KVNode, _ tokens: [Int32]) -> Bool {
         parent.children[tokens] != nil
             || parent.children.values.contains {
@@ -129,9 +130,10 @@ struct PrefixTree {
         node.lastUse = now
     }
 
-    /// Gives up nodes that are worth least until `blocks` are free or nothing more can be given up.
+    /// Evicts nodes, lowest value first, until `blocks` are free or nothing more can be evicted.
     ///
     /// - Returns: their blocks.
+    /// - Complexity: one visit of all nodes for each generation of leaves.
     mutating func evict(_ blocks: Int, by evictor: any Evictor, bytes: Int, now: Double) -> [Int] {
         var freed: [Int] = []
         while freed.count < blocks {

@@ -2,19 +2,21 @@ import Foundation
 public import MnemeModels
 import MnemeNumerics
 
-/// One sequence's keys and values, of which a policy keeps a part: each head of each layer rows of
-/// its own.
+/// One sequence's KV cache, of which a policy keeps a part: each head of each layer has rows of its
+/// own (ragged heads).
 ///
 /// It owns storage and positions. Rows of a head lie side by side, so that attention reads no more
-/// than what is kept, and memory behind them goes back to the system. Not safe for use from several
-/// threads.
+/// than what is kept, and memory behind them goes back to the system. Address space is reserved for
+/// all positions at once; pages come when they are written. Not safe for use from several threads.
+///
+/// It has neither sharing nor batching nor tiers: it measures policies (`mneme kv eval`).
 public final class CompressedCache {
     /// The policy.
     public let policy: KVPolicy
     /// Rows that a head may keep on average.
     public let budget: Int
-    /// How rows are kept: each block of 32 rows that is full, but the first and what `exact`
-    /// protects, goes through the codec once.
+    /// The format of full blocks of 32 rows: each but the first, and those that `exact` protects,
+    /// goes through the codec once.
     public let codec: KVCodec
     private let decoder: TransformerDecoder
     private let exact: Int
@@ -113,7 +115,7 @@ public final class CompressedCache {
         }
     }
 
-    /// What a head keeps; valid until the next change.
+    /// The rows that a head keeps; valid until the next change.
     public func rows(_ layer: Int, _ head: Int) -> KVRows {
         let i = layer * decoder.configuration.kvHeads + head
         let attention =

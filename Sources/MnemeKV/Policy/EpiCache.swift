@@ -2,15 +2,19 @@ import Foundation
 public import MnemeModels
 import MnemeNumerics
 
-/// Layers whose keys suffer most from eviction keep more (EpiCache, Kim et al. 2025, with its
-/// blockwise prefill: the prompt comes in blocks, and rows are given up behind each).
+/// Gives more budget to layers whose keys suffer most from eviction (EpiCache, Kim et al. 2025,
+/// with its blockwise prefill: the prompt comes in blocks, and rows are evicted behind each).
+///
+/// Errors of early layers reach all later ones, but not all layers make them alike: the split is
+/// measured on a sample text.
 public struct LayerSensitivity: BudgetAllocator {
-    /// How much of the budget each layer has, 1 on average.
+    /// The share of each layer, 1 on average.
     public var weights: [Double]
 
-    /// All values.
+    /// A split by given shares, one for each layer.
     public init(weights: [Double]) { self.weights = weights }
 
+    /// The budget times the layer's share, for each of its heads; 1 at least.
     public func split(_ budget: Int, lengths: [[Int]]) -> [[Int]] {
         lengths.enumerated().map { layer, heads in
             heads.map { _ in max(1, Int((Double(budget) * weights[layer]).rounded())) }

@@ -1,7 +1,11 @@
 import Foundation
 
-/// A row that goes is merged into the nearest that stays among neighbours with like keys, weighted
-/// by a Gaussian of the distance of their keys (KVMerger, Wang et al. 2024).
+/// Merges an evicted row into the nearest kept one among neighbours with like keys, weighted by a
+/// Gaussian of the distance of their keys (KVMerger, Wang et al. 2024).
+///
+/// Neighbours whose keys have a cosine above the threshold make a set; rows are merged within their
+/// set alone. A row without a kept one in its set is dropped. The width of the Gaussian is the mean
+/// squared distance of those that are merged.
 public struct KVMerger: Disposer {
     /// The least cosine of the keys of neighbours that belong together.
     public var threshold: Float
@@ -9,6 +13,9 @@ public struct KVMerger: Disposer {
     /// The paper uses 0.75 and more, by model.
     public init(threshold: Float = 0.75) { self.threshold = threshold }
 
+    /// The merged keys and values of the kept rows that take some in.
+    ///
+    /// - Complexity: O(rows·dimension).
     public func dispose(lost: [Int], kept: [Int], of rows: KVRows) -> [KVChange] {
         let keys = (0..<rows.count).map(rows.key)
         func dot(_ a: [Float], _ b: [Float]) -> Float { zip(a, b).reduce(0) { $0 + $1.0 * $1.1 } }

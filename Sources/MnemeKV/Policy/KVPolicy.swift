@@ -1,36 +1,41 @@
 import Foundation
 
-/// Which keys and values a sequence keeps: when to choose, what each is worth, how the budget is
-/// split, and what becomes of the others.
+/// A rule for which keys and values a sequence keeps under a budget: when rows are evicted, how
+/// they are scored, how the budget is split over the heads, and what becomes of evicted rows.
 ///
-/// A policy is put together from small parts and never touches positions or storage:
-/// ``CompressedCache`` does.
+/// A policy is put together from four small parts and never touches positions or storage:
+/// ``CompressedCache`` does. Most published methods differ in one part alone, so that they can be
+/// combined: SnapKV's scores with DuoAttention's split, for one.
 public struct KVPolicy: Sendable {
-    /// When rows are given up.
+    /// When rows are evicted.
     public enum Trigger: Sendable, Hashable {
         /// Never: all are kept.
         case never
-        /// Once, behind the prompt; what follows is kept.
+        /// Once, behind the prompt; rows that follow are kept. Bounds what an answer reads, not the
+        /// memory of the prefill.
         case promptEnd
         /// Whenever so many tokens have come beyond the budget, in the prompt and behind it: the
         /// budget bounds memory at any time.
         case every(Int)
     }
 
-    /// What it is called in tables.
+    /// The name that tables show.
     public var name: String
-    /// When rows are given up.
+    /// When rows are evicted.
     public var trigger: Trigger
-    /// What each row is worth.
+    /// The order in which rows go.
     public var scorer: any TokenScorer
-    /// What each head may keep.
+    /// The split of the budget over layers and heads.
     public var allocator: any BudgetAllocator
-    /// What becomes of the others.
+    /// The use that is made of evicted rows.
     public var disposer: any Disposer
-    /// Whether kept rows move together, so that positions never exceed the rows that are kept.
+    /// Moves kept rows to neighbouring positions (by rotating their keys), so that positions never
+    /// exceed the rows that are kept: answers can go on beyond the context that the model was
+    /// trained for.
     public var movesTogether: Bool
 
-    /// All values.
+    /// A policy of these parts; by default all heads have the same budget, and evicted rows are
+    /// dropped.
     public init(
         _ name: String, trigger: Trigger, scorer: any TokenScorer,
         allocator: any BudgetAllocator = UniformBudget(),
@@ -46,7 +51,8 @@ public struct KVPolicy: Sendable {
     }
 }
 
-/// What a scorer looks at besides positions, keys and values.
+/// The attention weights that a scorer looks at, besides positions, keys and values. Weights cost a
+/// second pass over the keys, as the attention kernel keeps none.
 public enum AttentionNeed: Sendable, Hashable {
     /// Nothing: the attention kernel runs as it is.
     case none
@@ -56,15 +62,18 @@ public enum AttentionNeed: Sendable, Hashable {
     case all
 }
 
-/// What each row of a head is worth.
+/// Scores the rows of a head: the part of a policy that says which are evicted first.
 public protocol TokenScorer: Sendable {
-    /// What ``KVRows/attention`` is to hold.
+    /// The weights that ``KVRows/attention`` is to hold.
     var needs: AttentionNeed { get }
-    /// A worth for each row; the lowest go first, infinity stays. Of equals the earlier goes.
+    /// A score for each row, in order; the lowest go first, infinity stays. Of equal scores the
+    /// earlier row goes.
+    ///
+    /// - Complexity: should be O(rows·dimension) at most: it is called for each head.
     func scores(_ rows: KVRows) -> [Float]
 }
 
-/// How many rows each head may keep.
+/// Splits a budget over the heads.
 public protocol BudgetAllocator: Sendable {
     /// - Parameters:
     ///   - budget: rows that a head keeps on average.
@@ -73,7 +82,7 @@ public protocol BudgetAllocator: Sendable {
     func split(_ budget: Int, lengths: [[Int]]) -> [[Int]]
 }
 
-/// What becomes of rows that are not kept.
+/// Makes use of evicted rows: drops them, or merges them into kept ones.
 public protocol Disposer: Sendable {
     /// - Parameters:
     ///   - kept: rows, in order.
@@ -84,14 +93,14 @@ public protocol Disposer: Sendable {
 
 /// New contents of a row.
 public struct KVChange: Sendable, Equatable {
-    /// Which.
+    /// The row that changes, by its index before the eviction.
     public var row: Int
     /// Its key as it is stored, with its position in it, and its value.
     public var key: [Float], value: [Float]
-    /// Rows that it stands for. One row of a head can stand for more than one.
+    /// Its merge count: rows that it stands for. One row of a head can stand for more than one.
     public var many: Float
 
-    /// All values.
+    /// A row with a key and a value of ``KVRows/dimension`` elements each.
     public init(row: Int, key: [Float], value: [Float], many: Float = 1) {
         self.row = row
         self.key = key
@@ -102,7 +111,7 @@ public struct KVChange: Sendable, Equatable {
 
 /// The rows of one key-value head of one layer, as a policy sees them; valid during the call.
 public struct KVRows {
-    /// Which head.
+    /// The layer, and the key-value head in it.
     public var layer: Int, head: Int
     /// Elements of a key.
     public var dimension: Int
@@ -110,10 +119,10 @@ public struct KVRows {
     public var budget: Int
     /// The position of each row, ascending.
     public var positions: [Int32]
-    /// What ``TokenScorer/needs`` asks for: a sum over tokens and query heads. Empty if it asks for
-    /// nothing.
+    /// The weights that ``TokenScorer/needs`` asks for, a sum over tokens and query heads for each
+    /// row. Empty if it asks for nothing.
     public var attention: [Float]
-    /// A row that stands for so many that are gone; for itself alone if there is none.
+    /// The compensation row, and its merge count; count 1 if there is none.
     public var manyRow: Int, many: Float
     let keys: UnsafePointer<UInt16>, values: UnsafePointer<UInt16>
 
@@ -133,24 +142,24 @@ public struct KVRows {
         self.values = values
     }
 
-    /// How many there are.
+    /// The number of rows.
     public var count: Int { positions.count }
-    /// How many rows a row stands for.
+    /// The merge count of a row: rows that it stands for, itself among them.
     public func weight(_ row: Int) -> Float { row == manyRow ? many : 1 }
-    /// A row's key, with its position in it.
+    /// A row's key as floats, rotated by its position. Keys are stored transposed, see ``KVShape``.
     public func key(_ row: Int) -> [Float] {
         let start =
             keys + row / KVShape.blockTokens * KVShape.blockTokens * dimension + row
             % KVShape.blockTokens
         return (0..<dimension).map { Float(Float16(bitPattern: start[$0 * KVShape.blockTokens])) }
     }
-    /// A row's value.
+    /// A row's value as floats.
     public func value(_ row: Int) -> [Float] {
         (0..<dimension).map { Float(Float16(bitPattern: values[row * dimension + $0])) }
     }
 }
 
-/// The same for all heads.
+/// The same budget for all heads of all layers.
 public struct UniformBudget: BudgetAllocator {
     /// Nothing to set.
     public init() {}
@@ -160,10 +169,10 @@ public struct UniformBudget: BudgetAllocator {
     }
 }
 
-/// They are gone.
+/// Drops evicted rows: what most methods do.
 public struct Drop: Disposer {
     /// Nothing to set.
     public init() {}
-    /// Nothing that stays changes.
+    /// Changes nothing in the rows that stay.
     public func dispose(lost: [Int], kept: [Int], of rows: KVRows) -> [KVChange] { [] }
 }

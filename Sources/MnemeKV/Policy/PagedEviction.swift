@@ -1,11 +1,14 @@
-/// Whole pages whose values are short and keys long go first (PagedEviction, Chitty-Venkata et al.
+/// Evicts whole pages whose values are short and keys long (PagedEviction, Chitty-Venkata et al.
 /// 2025).
 ///
-/// A page is a run of rows of a block's length; the last stays.
+/// A page is a run of rows of a block's length; the last stays. No attention weights are needed:
+/// the ratio of lengths stands for them. As whole pages go, memory comes free without moving rows.
 public struct PagedEviction: TokenScorer {
     /// Nothing to set.
     public init() {}
+    /// No weights.
     public var needs: AttentionNeed { .none }
+    /// The mean of |value|/|key| over a row's page; infinity for the last page.
     public func scores(_ rows: KVRows) -> [Float] {
         let page = KVShape.blockTokens
         func length(_ x: [Float]) -> Float { x.reduce(0) { $0 + $1 * $1 }.squareRoot() }

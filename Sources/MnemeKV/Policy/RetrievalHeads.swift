@@ -2,22 +2,25 @@ import Foundation
 public import MnemeModels
 import MnemeNumerics
 
-/// Heads that look far back keep all; the others the first and the last rows (RazorAttention, Tang
-/// et al. 2025; DuoAttention, Xiao et al. 2025).
+/// Lets heads that look far back keep all rows, and the others the first and the last ones
+/// (RazorAttention, Tang et al. 2025; DuoAttention, Xiao et al. 2025).
 ///
-/// As many of the best retrieval heads keep all as the budget allows.
+/// As many of the strongest retrieval heads keep all as the budget allows; what is left over is
+/// shared by the others.
 public struct RetrievalHeads: BudgetAllocator {
-    /// How much each head looks back at what was repeated; by layers.
+    /// The strength of each head, by layers: how much it looks back at what was repeated, see
+    /// ``strengths(_:tokens:)``.
     public var strengths: [[Float]]
-    /// Rows of the others at least.
+    /// The least that the other heads keep, in rows.
     public var least: Int
 
-    /// All values.
+    /// A split by given strengths, as ``strengths(_:tokens:)`` measures them.
     public init(strengths: [[Float]], least: Int = 64) {
         self.strengths = strengths
         self.least = least
     }
 
+    /// All rows for the strongest heads, the rest of the budget in equal parts for the others.
     public func split(_ budget: Int, lengths: [[Int]]) -> [[Int]] {
         let whole = lengths.joined().max() ?? 0, least = min(least, budget)
         let order = strengths.enumerated().flatMap { layer, heads in
@@ -82,13 +85,16 @@ public struct RetrievalHeads: BudgetAllocator {
     }
 }
 
-/// Rows that go become part of one that stands for all of them (RazorAttention's compensation
-/// token, Tang et al. 2025): the mean of their keys and values, which weighs as much as so many
-/// rows. It takes the place of the first row behind the gap, which is part of it.
+/// Merges evicted rows into one that stands for all of them (RazorAttention's compensation token,
+/// Tang et al. 2025): the mean of their keys and values, whose score is raised by the logarithm of
+/// the merge count.
+///
+/// It takes the place of the first row behind the gap, which is part of it.
 public struct CompensationToken: Disposer {
     /// Nothing to set.
     public init() {}
 
+    /// The one row that takes all evicted ones in; none if nothing is evicted.
     public func dispose(lost: [Int], kept: [Int], of rows: KVRows) -> [KVChange] {
         let behindGap = kept.enumerated().first { $0 != $1 }?.element ?? kept.last
         // One row of a head stands for many: it stays the one as long as it is kept.

@@ -1,20 +1,22 @@
 import MnemeBase
 
-/// The first tokens, on which attention rests, and the last (StreamingLLM, Xiao et al. 2024).
-/// Without the first it is a sliding window.
+/// Keeps the first tokens, on which attention rests (attention sinks), and the last (StreamingLLM,
+/// Xiao et al. 2024). Without sinks it is a sliding window.
 public struct StreamingLLM: TokenScorer {
     /// First rows that stay.
     public var sinks: Int
 
     /// The paper keeps four.
     public init(sinks: Int = 4) { self.sinks = sinks }
+    /// No weights.
     public var needs: AttentionNeed { .none }
+    /// The position; infinity for the sinks.
     public func scores(_ rows: KVRows) -> [Float] {
         rows.positions.enumerated().map { $0 < sinks ? .infinity : Float($1) }
     }
 }
 
-/// Any, but the last `recent`: what a rule must beat.
+/// Evicts any rows but the last `recent`: the baseline that other scorers must beat.
 public struct RandomEviction: TokenScorer {
     private let seed: UInt64, recent: Int
 
@@ -23,7 +25,9 @@ public struct RandomEviction: TokenScorer {
         self.seed = seed
         self.recent = recent
     }
+    /// No weights.
     public var needs: AttentionNeed { .none }
+    /// A number drawn from seed, layer, head and position; infinity for the last rows.
     public func scores(_ rows: KVRows) -> [Float] {
         // A row keeps its lot for as long as it is there.
         rows.positions.enumerated().map { i, position in

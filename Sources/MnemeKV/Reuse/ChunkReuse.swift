@@ -2,19 +2,20 @@ import Foundation
 package import MnemeModels
 import MnemeNumerics
 
-/// What a choice of tokens to compute again looks at.
+/// The measurements that a choice of tokens to recompute is based on.
 package enum RecomputeEvidence: Sendable {
     /// Nothing.
     case none
-    /// How far the moved keys and values are from those in the new surroundings, in the second
+    /// The distance of the moved keys and values from those in the new surroundings, in the second
     /// layer, which is computed for all tokens.
     case deviations
-    /// How much the question attends to each token, over what was moved: in the upper half of the
+    /// The question's attention to each token, over what was moved: in the upper half of the
     /// layers, where what is looked for is found.
     case attention
 }
 
-/// Which tokens of texts that were moved to a new place are computed again.
+/// A choice of the tokens of moved texts that are recomputed: keys and values that were computed
+/// elsewhere lack the attention to what stands before them now.
 package protocol RecomputePolicy: Sendable {
     var evidence: RecomputeEvidence { get }
     /// - Parameters:
@@ -91,7 +92,7 @@ package struct ChunkReuse: Sendable {
     package struct Chunk {
         /// Its place in the prompt.
         package var place: Range<Int>
-        /// Where it was computed: there, its first token stands at `position`.
+        /// The sequence in which it was computed; there, its first token stands at `position`.
         package var source: KVView
         package var position: Int
 
@@ -119,7 +120,7 @@ package struct ChunkReuse: Sendable {
     private var layers: Int?
     private var mass: AlignedBuffer<Float>?
     private var observation: KVObservation?, observed = 0
-    /// What was moved, in the layer that is probed.
+    /// Keys and values that were moved, in the layer that is probed.
     private var before: [[[Float]]] = []
 
     /// Moves the chunks; nothing is computed yet.

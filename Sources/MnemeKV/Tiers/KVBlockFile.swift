@@ -11,14 +11,14 @@ package import MnemeSeal
 /// checksum of the rows, and lists with their lengths before them: tokens, the model's name,
 /// sources. Nothing in it is executable.
 public struct KVBlockFile: Sendable, Equatable {
-    /// What the block depends on besides tokens, see ``KVHash/model(_:_:codec:)``, and the block
-    /// before.
+    /// The hash of all that the block depends on besides tokens, see ``KVHash/model(_:_:codec:)``,
+    /// and the block before it.
     public let model: KVHash, parent: KVHash
     /// Tokens before it.
     public let position: Int
     /// Its layers, heads of keys and values, and elements of each.
     public let layers: Int, heads: Int, dimension: Int
-    /// How its rows are kept.
+    /// The format of its rows.
     public let codec: KVCodec
     /// Its tokens.
     public private(set) var tokens: [Int32]
@@ -86,7 +86,7 @@ public struct KVBlockFile: Sendable, Equatable {
         return out
     }
 
-    /// What stands before the rows, and the rows: the caller frees them.
+    /// The bytes before the rows, and the rows, which the caller frees.
     private mutating func encode(_ block: UnsafeRawPointer, _ shape: KVShape) -> (
         start: [UInt8], rows: UnsafeMutableRawBufferPointer
     ) {
@@ -162,7 +162,7 @@ public struct KVBlockFile: Sendable, Equatable {
 
     // MARK: Reading
 
-    /// Where a block's bytes come from: a file or memory.
+    /// The bytes of a block, in a file or in memory.
     private struct Source {
         var name: String, size: Int
         /// Fills a buffer from an offset on; false if that is not possible.
@@ -205,7 +205,7 @@ public struct KVBlockFile: Sendable, Equatable {
         }
     }
 
-    /// What a source holds, if that is encrypted.
+    /// The decrypted bytes of a source, if there is a key; else the source.
     private static func opened(_ source: Source, _ key: DataKey?) throws -> Source {
         guard let key else { return source }
         do {
@@ -245,7 +245,9 @@ public struct KVBlockFile: Sendable, Equatable {
         return try body(opened(raw, key))
     }
 
-    /// What stands in a file's header; the rows are not looked at.
+    /// The header of a file; the rows are not looked at.
+    ///
+    /// - Throws: ``KVError`` if the header is unsound, or the file cannot be read.
     package static func header(_ path: String, key: DataKey?) throws -> KVBlockFile {
         try with(path, key) { try $0.header().0 }
     }

@@ -1,7 +1,7 @@
 import CMnemeKernels
 import MnemeNumerics
 
-/// How keys and values are kept on disk.
+/// The format of KV blocks on disk: exact, or quantized to 8, 4 or 2 bits.
 public enum KVCodec: String, Sendable, CaseIterable {
     /// As they are computed: what is restored is equal bit by bit.
     case f16
@@ -28,7 +28,7 @@ public enum KVCodec: String, Sendable, CaseIterable {
     /// Names what files hold: another one where the layout of codes changes.
     var layout: String { self == .int2 ? "int2 wide" : rawValue }
 
-    /// How the block behind `position` tokens is kept.
+    /// The codec of the block that begins behind `position` tokens: the first stays exact.
     func at(_ position: Int) -> KVCodec { position == 0 ? .f16 : self }
 
     /// Groups of a head's keys that have twice the bits.

@@ -5,10 +5,18 @@ import NIOConcurrencyHelpers
 /// Erasing: what a memory was part of, or a text alone has, is deleted, or an error says that some of
 /// it may be left.
 extension KVFolder {
+    /// Deletes one block; one that is not there is deleted already.
+    ///
+    /// - Throws: ``KVError`` if the file cannot be deleted.
     public func remove(_ hash: KVHash) throws {
         guard unlink(file(hash)) == 0 || errno == ENOENT else { throw Self.undeleted(file(hash)) }
     }
 
+    /// Deletes all blocks that were made with one of these memories in the text, as ``erase(_:)``
+    /// does.
+    ///
+    /// - Throws: ``KVError`` if something may be left.
+    /// - Complexity: one read of each file's beginning.
     public func erase(sources: Set<String>) throws {
         try erase { !sources.isDisjoint(with: $0.sources) }
     }

@@ -3,14 +3,15 @@ import MnemeBase
 public import MnemeSeal
 import NIOConcurrencyHelpers
 
-/// Blocks on disk: one immutable file each, named by its hash. The names are the index, so nothing
-/// else can be lost or go stale.
+/// Blocks on disk: one immutable file each, named by its hash (`ab/ab12….kv`, after the first two
+/// digits). The names are the index, so nothing else can be lost or go stale.
 ///
 /// Several processes may share a folder: files appear whole, by renaming, and vanish whole. It is a
 /// cache: what is damaged or missing is computed anew, so that nothing is waited for to be on the
-/// platter.
+/// platter. Beside the blocks lie `pins/` (an empty file for the last block of each pinned text),
+/// `lock` (held while somebody trims) and, if the files are encrypted, `key`.
 public final class KVFolder: KVTier {
-    /// Where it is.
+    /// The folder.
     public let path: String
     /// Bytes that files may take; nil does not trim.
     public let limit: Int?
@@ -40,7 +41,7 @@ public final class KVFolder: KVTier {
         public var bytes: Int
         /// When it was last used.
         public var lastUse: Date
-        /// Whether it is never trimmed.
+        /// Pinned blocks are never trimmed.
         public var isPinned: Bool
     }
 
@@ -73,6 +74,9 @@ public final class KVFolder: KVTier {
 
     private func has(_ hash: KVHash) -> Bool { access(file(hash), R_OK) == 0 }
 
+    /// The number of these blocks that are there, from the first on without a gap.
+    ///
+    /// - Complexity: one look at the file system for each.
     public func count(of hashes: [KVHash]) -> Int { hashes.prefix { has($0) }.count }
 
     /// Bytes of these blocks; nil if one is not there.
@@ -86,6 +90,9 @@ public final class KVFolder: KVTier {
     /// Marks a block as used now.
     func touch(_ hash: KVHash) { utimes(file(hash), nil) }
 
+    /// Reads a block, marks it as used now, and deletes it if it is damaged.
+    ///
+    /// - Throws: ``KVError``; the memory may have been written in part.
     public func read(_ request: KVBlockRequest, into block: UnsafeMutableRawPointer) throws {
         let hash = request.hash, path = file(hash)
         do {
@@ -98,6 +105,9 @@ public final class KVFolder: KVTier {
         }
     }
 
+    /// Writes a block whole or not at all, then trims the folder if it is over its limit.
+    ///
+    /// - Throws: ``KVError`` if the system does not let it.
     public func write(_ block: KVBlockFile, from pointer: UnsafeRawPointer, shape: KVShape) throws {
         var block = block
         let target = file(block.hash), folder = (target as NSString).deletingLastPathComponent
@@ -132,7 +142,7 @@ public final class KVFolder: KVTier {
         return listing.blocks
     }
 
-    /// What a folder holds.
+    /// The contents of a folder.
     struct Listing {
         var blocks: [File] = []
         /// Files that a writer has not renamed yet, or was killed over.

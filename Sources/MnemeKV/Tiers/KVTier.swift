@@ -1,10 +1,11 @@
-/// A place beyond memory where blocks are kept by their names: a folder of this machine, a server
-/// that several machines share.
+/// A place beyond memory where blocks are kept by their names: a folder of this machine (the local
+/// tier), a server that several machines share (the remote tier).
 ///
 /// What it hands out was checked: a block that is damaged, cut off or another's is refused with an
-/// error, and computed again.
+/// error, and computed again. A tier may forget blocks at any time, except that it must not keep
+/// what it was told to erase.
 public protocol KVTier: Sendable {
-    /// How many of these blocks are there, from the first on without a gap.
+    /// The number of these blocks that are there, from the first on without a gap.
     func count(of hashes: [KVHash]) -> Int
     /// Reads a block into memory, if it is sound and is what is asked for.
     ///
@@ -24,18 +25,19 @@ public protocol KVTier: Sendable {
     func erase(sources: Set<String>) throws
 }
 
-/// What a block must be to be used.
+/// The block that is asked for: its model, its tokens, the block before it, and the layout that it
+/// must have. A file that differs in any of them is refused.
 public struct KVBlockRequest: Sendable {
     /// The model, see ``KVHash/model(_:_:codec:)``, and the block before.
     public var model: KVHash, parent: KVHash
-    /// How it is kept.
+    /// The codec that encoded it.
     public var codec: KVCodec
     /// Its tokens.
     public var tokens: [Int32]
-    /// How it lies in memory.
+    /// The layout in memory that its rows go to.
     public var shape: KVShape
 
-    /// All values.
+    /// A request for the block with these tokens behind `parent`.
     public init(model: KVHash, parent: KVHash, codec: KVCodec, tokens: [Int32], shape: KVShape) {
         self.model = model
         self.parent = parent

@@ -84,6 +84,10 @@ public final class RedisTier: KVTier {
 
     // MARK: KVTier
 
+    /// The number of these blocks that the server has, from the first on without a gap; 0 if it
+    /// does not answer.
+    ///
+    /// - Complexity: one message for 256 blocks.
     public func count(of hashes: [KVHash]) -> Int {
         var found = 0
         for start in stride(from: 0, to: hashes.count, by: Self.batch) {
@@ -99,6 +103,9 @@ public final class RedisTier: KVTier {
         return found
     }
 
+    /// Fetches a block and checks it; one that is damaged is deleted there.
+    ///
+    /// - Throws: ``KVError``.
     public func read(_ request: KVBlockRequest, into block: UnsafeMutableRawPointer) throws {
         let hash = request.hash
         do {
@@ -120,6 +127,10 @@ public final class RedisTier: KVTier {
         }
     }
 
+    /// Sends a block unless the server has it, and first adds it to the sets of its memories: a
+    /// block that is in no set could not be erased.
+    ///
+    /// - Throws: ``KVError``.
     public func write(_ block: KVBlockFile, from rows: UnsafeRawPointer, shape: KVShape) throws {
         var block = block
         let hash = block.hash
@@ -132,8 +143,15 @@ public final class RedisTier: KVTier {
         ])
     }
 
+    /// Deletes one block there.
+    ///
+    /// - Throws: ``KVError`` if the server does not answer or refuses.
     public func remove(_ hash: KVHash) throws { _ = try command([Array("DEL".utf8), name(hash)]) }
 
+    /// Deletes all blocks in these memories' sets, and the sets. Blocks of machines with another
+    /// key are not reached: their names are others.
+    ///
+    /// - Throws: ``KVError`` if some may be left.
     public func erase(sources: Set<String>) throws {
         for name in sources.sorted() {
             guard case .array(let members) = try command([Array("SMEMBERS".utf8), source(name)])
@@ -204,7 +222,7 @@ public final class RedisTier: KVTier {
         }
     }
 
-    /// What the server says against it.
+    /// The refusal that an answer is, if it is one.
     private func failure(_ reply: UnsafePointer<redisReply>) throws -> KVError? {
         guard reply.pointee.type == REDIS_REPLY_ERROR else { return nil }
         return KVError(
@@ -239,7 +257,7 @@ public final class RedisTier: KVTier {
     /// The connection is of no use any more.
     private struct Broken: Error {
         var reason: String
-        /// Whether the server ended it, as it may do with one that rested.
+        /// The server ended it, as it may do with one that rested: worth a second attempt.
         var isEnded: Bool
     }
 
