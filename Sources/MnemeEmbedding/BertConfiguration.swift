@@ -2,8 +2,12 @@ import Foundation
 import MnemeBase
 import MnemeFormats
 
-/// The shape of a BERT encoder, read from `config.json` and the sentence-transformers files beside
-/// it.
+/// The shape of a BERT encoder (Devlin et al. 2019), read from `config.json` and the
+/// sentence-transformers files beside it.
+///
+/// Sizes are checked against what the kernels take: widths in multiples of 64, heads of 16 to 128
+/// elements in multiples of 16. Anything that would change the mathematics (another activation,
+/// relative positions) is refused by name.
 public struct BertConfiguration: Sendable, Equatable {
     /// Rows of the word embeddings.
     public let vocabularySize: Int
@@ -74,6 +78,7 @@ public struct BertConfiguration: Sendable, Equatable {
                 .unsupported,
                 "\(path): hidden size \(hiddenSize) with \(heads) heads is not supported.")
         }
+        // sentence-transformers cut texts earlier than the model would have to.
         var maximum = positions
         let sentence = folder + "/sentence_bert_config.json"
         if FileManager.default.fileExists(atPath: sentence),
@@ -87,6 +92,7 @@ public struct BertConfiguration: Sendable, Equatable {
         maximumTokens = maximum
     }
 
+    /// A JSON object of less than 4 MiB.
     private static func object(_ path: String) throws -> [String: Any] {
         let file = try MappedFile(path: path)
         guard file.count < 4 << 20,

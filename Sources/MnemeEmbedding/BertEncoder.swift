@@ -21,10 +21,14 @@ public final class BertEncoder: TextEmbedder {
     public let configuration: BertConfiguration
     /// The model's tokenizer.
     public let tokenizer: WordPieceTokenizer
-    /// Of the matrix products.
+    /// The format of weights and activations in products.
     public let precision: Precision
+    /// The folder's name and a hash of the weights' ends: vectors of another identifier are another
+    /// model's.
     public let identifier: String
+    /// Floats of a vector: the hidden size.
     public var dimension: Int { configuration.hiddenSize }
+    /// Tokens after which a text is cut.
     public var maximumTokens: Int { configuration.maximumTokens }
 
     /// Tokens of a pass: their activations stay in the second-level cache.
@@ -33,10 +37,14 @@ public final class BertEncoder: TextEmbedder {
     /// machine for long, and one needs a millisecond or two.
     private static let aloneTokens = 32
 
+    // The packed weights; kernels beside the products, and those of the second feed-forward matrix,
+    // which has the decoder's format; the threads; and memory of passes, lent to one pass at a
+    // time.
     private let weights: BertWeights
     private let kernels: EncoderKernels
     private let blocks: DecoderKernels
     private let pool: ThreadPool
+    /// Memory of passes that rest.
     private let workspaces = NIOLockedValueBox<[BertWorkspace]>([])
 
     /// Reads and packs the model in `folder` (config.json, vocab.txt, model.safetensors).
@@ -107,6 +115,7 @@ public final class BertEncoder: TextEmbedder {
         return ranges
     }
 
+    /// The number of tokens of a text, the special ones among them, uncut.
     public func tokenCount(_ text: String) -> Int {
         tokenizer.encode(text, maximumLength: .max).count
     }
@@ -115,11 +124,12 @@ public final class BertEncoder: TextEmbedder {
 
     /// Vectors of `texts`, in order.
     ///
-    /// Texts are sorted by length and packed into passes; each thread takes whole passes, or, for
-    /// a single pass, all threads share each product by columns.
+    /// Texts are sorted by length and packed into passes; each thread takes whole passes, or, for a
+    /// single pass, all threads share each product by columns. A vector is the same bits alone and
+    /// beside others.
     ///
-    /// - Complexity: about 21 million multiply-adds a token for all-MiniLM-L6-v2, halved as
-    ///   operations.
+    /// - Complexity: about 21 million multiply-adds a token for all-MiniLM-L6-v2; attention adds
+    ///   2·tokens·hidden for each token and layer.
     public func embed(_ texts: [String]) throws -> Embeddings {
         var result = Embeddings(dimension: dimension, count: texts.count)
         let tokens = tokenized(texts)
@@ -209,6 +219,7 @@ public final class BertEncoder: TextEmbedder {
         }
     }
 
+    /// Token ids of texts, cut to the model's length; many texts are shared by the threads.
     private func tokenized(_ texts: [String]) -> [[Int32]] {
         guard texts.count >= 8 else {
             return texts.map { tokenizer.encode($0, maximumLength: maximumTokens) }
@@ -225,7 +236,11 @@ public final class BertEncoder: TextEmbedder {
         return tokens
     }
 
-    /// Groups texts (the longest first) into passes of about equal tokens.
+    /// Groups texts (the longest first) into passes of about ``passTokens`` tokens, and at least as
+    /// many passes as there are threads, if there are texts enough.
+    ///
+    /// Each text goes into the pass with the least load so far (longest processing time first;
+    /// Graham 1969), so that threads end at about the same time.
     private static func pack(_ order: [Int], lengths: [Int], threads: Int) -> [[Int]] {
         let total = order.reduce(0) { $0 + lengths[$1] }
         var count = (total + passTokens - 1) / passTokens
@@ -244,6 +259,7 @@ public final class BertEncoder: TextEmbedder {
         return passes
     }
 
+    /// A workspace that is large enough: one that rests, or a new one.
     private func borrowWorkspace(_ tokens: Int, threads: Int) -> BertWorkspace {
         let found = workspaces.withLockedValue { all -> BertWorkspace? in
             guard
@@ -262,15 +278,30 @@ public final class BertEncoder: TextEmbedder {
                 configuration: configuration)
     }
 
+    /// Keeps a workspace for later passes; a few more than there are threads.
     private func giveBack(_ workspace: BertWorkspace) {
         workspaces.withLockedValue { if $0.count < pool.threadCount + 2 { $0.append(workspace) } }
     }
 
     // MARK: Forward pass
 
-    /// One pass, run by `threads` threads of the pool together (or by one alone).
+    /// One pass over several texts, run by `threads` threads of the pool together (or by one
+    /// alone).
     ///
-    /// Every phase is split by rows, columns or heads; a barrier stands between phases.
+    /// Every phase is split by rows, columns or heads; a barrier stands between phases. With rows
+    /// for all tokens of all texts:
+    ///
+    /// embed        → sum     [rows][hidden], norm → hidden
+    /// each layer:
+    ///   query, key, value    → qkv     [rows][3·hidden]
+    ///   attention, by text   → context [rows][hidden]
+    ///   output + residual    → sum,    norm → hidden
+    ///   up, GELU             → wide    [rows][intermediate]
+    ///   down, added in place → hidden, norm → hidden
+    ///
+    /// - Parameters:
+    /// - ranges: widened by what the products read, one for each layer; empty to measure nothing.
+    /// - finish: called with each text's last hidden states, by the thread that has it.
     private func forward(
         _ texts: ArraySlice<[Int32]>, workspace w: BertWorkspace, thread: Int, threads: Int,
         ranges: inout [ActivationRanges],
@@ -279,6 +310,7 @@ public final class BertEncoder: TextEmbedder {
         let c = configuration, hidden = c.hiddenSize
         let rows = texts.reduce(0) { $0 + $1.count }
         func barrier() { if threads > 1 { pool.barrier() } }
+        // This thread's share of `count` columns, rows or heads, in whole units.
         func share(_ count: Int, unit: Int = 1) -> Range<Int> {
             let units = (count + unit - 1) / unit
             return min(
@@ -287,6 +319,7 @@ public final class BertEncoder: TextEmbedder {
         }
         let mine = share(rows)
 
+        // Layer normalisation of this thread's rows into the hidden states.
         func norm(_ n: BertWeights.Norm, from source: UnsafeMutablePointer<Float>) {
             kernels.layerNorm(
                 source + mine.lowerBound * hidden, gamma: n.gamma.pointer, beta: n.beta.pointer,
@@ -321,6 +354,7 @@ public final class BertEncoder: TextEmbedder {
                 input(w.hidden, for: layer.queryKeyValue), rows: rows,
                 columns: share(3 * hidden, unit: 32), epilogue: .bias, into: w.qkv.pointer)
             barrier()
+            // Heads are shared by the threads, text by text.
             var start = 0
             for text in texts {
                 kernels.attention(
@@ -371,7 +405,8 @@ public final class BertEncoder: TextEmbedder {
         barrier()
     }
 
-    /// Sums of word, position and type embeddings for rows `range` of the pass.
+    /// Sums of word, position and type embeddings for rows `range` of the pass. All tokens have
+    /// type 0: a text is one segment.
     private func embed(
         _ texts: ArraySlice<[Int32]>, rows range: Range<Int>,
         into output: UnsafeMutablePointer<Float>

@@ -4,9 +4,13 @@ import NIOConcurrencyHelpers
 /// Text clean-up and splitting of BERT tokenizers: control characters, accents, case, CJK and
 /// punctuation.
 ///
-/// Follows `BertNormalizer` and `BertPreTokenizer` of Hugging Face tokenizers scalar by scalar.
+/// Follows `BertNormalizer` and `BertPreTokenizer` of Hugging Face tokenizers scalar by scalar, in
+/// their order: control characters vanish and blanks become spaces, CJK characters get spaces
+/// around them, accents are stripped (NFD without marks), letters are lower-cased; then words end
+/// at spaces, and punctuation stands alone. ASCII, nearly all of most texts, goes by a table.
 struct BertNormalizer: Sendable {
-    /// What a scalar does to the words around it.
+    /// A scalar's effect on the words around it: it vanishes, ends a word, belongs to one, or is
+    /// one by itself (punctuation, CJK).
     enum Class: UInt8 { case dropped, space, letter, alone }
 
     /// A scalar's replacement: its class, and the scalars that it becomes (already lower-cased and
@@ -16,6 +20,7 @@ struct BertNormalizer: Sendable {
         var scalars: [Unicode.Scalar]
     }
 
+    /// The rules of `tokenizer_config.json`.
     let lowercase: Bool
     let stripAccents: Bool
     let splitCJK: Bool
@@ -43,11 +48,13 @@ struct BertNormalizer: Sendable {
     func forEachWord(_ text: Substring.UTF8View, _ body: (UnsafeBufferPointer<UInt8>) -> Void) {
         var word: [UInt8] = []
         word.reserveCapacity(32)
+        // Hands the word so far out, if there is one.
         func end() {
             guard !word.isEmpty else { return }
             word.withUnsafeBufferPointer(body)
             word.removeAll(keepingCapacity: true)
         }
+        // Adds a scalar's replacement to the word, or ends it.
         func take(_ replacement: Replacement) {
             switch replacement.kind {
             case .dropped: break
@@ -92,8 +99,11 @@ struct BertNormalizer: Sendable {
 
     // MARK: Beyond ASCII
 
+    /// Replacements that were made before, of all normalizers: the key holds scalar and rules.
+    /// Texts use few scalars beyond ASCII.
     private static let cache = NIOLockedValueBox<[UInt64: Replacement]>([:])
 
+    /// From the cache, or made now. Complexity: one look-up under a lock.
     private func replacement(for scalar: Unicode.Scalar) -> Replacement {
         let key =
             UInt64(scalar.value) << 3 | (lowercase ? 1 : 0) | (stripAccents ? 2 : 0)
@@ -107,6 +117,7 @@ struct BertNormalizer: Sendable {
         return result
     }
 
+    /// By the reference's steps: control characters go, CJK stands alone, then accents and case.
     private func makeReplacement(for scalar: Unicode.Scalar) -> Replacement {
         if scalar.value == 0xfffd || Self.isControl(scalar) {
             return Replacement(kind: .dropped, scalars: [])
@@ -118,6 +129,7 @@ struct BertNormalizer: Sendable {
         return Replacement(kind: .letter, scalars: normalized(scalar))
     }
 
+    /// Lower-cased, decomposed (NFD) and without marks, as the rules say.
     private func normalized(_ scalar: Unicode.Scalar) -> [Unicode.Scalar] {
         var scalars = [scalar]
         if stripAccents {
@@ -128,6 +140,7 @@ struct BertNormalizer: Sendable {
         return scalars
     }
 
+    /// BERT's punctuation: all ASCII symbols, and Unicode's punctuation categories.
     private static func splitClass(_ scalar: Unicode.Scalar) -> Class {
         if scalar.properties.isWhitespace { return .space }
         switch category(scalar) {
@@ -150,6 +163,7 @@ struct BertNormalizer: Sendable {
         return .otherLetter
     }
 
+    /// Tab, newline and return count as blanks.
     private static func isControl(_ scalar: Unicode.Scalar) -> Bool {
         switch category(scalar) {
         case .control, .format, .privateUse, .surrogate: true
@@ -157,7 +171,7 @@ struct BertNormalizer: Sendable {
         }
     }
 
-    /// The ranges of BERT's `_is_chinese_char`.
+    /// The ranges of BERT's `_is_chinese_char`: ideographs, not kana or hangul.
     private static func isCJK(_ scalar: Unicode.Scalar) -> Bool {
         switch scalar.value {
         case 0x4e00...0x9fff, 0x3400...0x4dbf, 0x20000...0x2a6df, 0x2a700...0x2b73f,
@@ -170,11 +184,12 @@ struct BertNormalizer: Sendable {
     }
 }
 
-/// Decodes the multi-byte sequences of a valid UTF-8 view.
+/// Decodes the multi-byte sequences of a valid UTF-8 view, byte by byte, without making a string.
 private struct UTF8Decoder {
     private var value: UInt32 = 0
     private var missing = 0
 
+    /// The scalar that ends with this byte; nil before its last byte.
     mutating func feed(_ byte: UInt8) -> Unicode.Scalar? {
         if byte & 0xc0 == 0x80 {
             value = value << 6 | UInt32(byte & 0x3f)

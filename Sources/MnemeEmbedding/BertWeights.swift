@@ -1,17 +1,23 @@
 import MnemeFormats
 import MnemeNumerics
 
-/// The weights of a BERT encoder, packed for the kernels.
+/// The weights of a BERT encoder, packed for the kernels. Query, key and value are one matrix, so
+/// that a layer's input is read once. Embeddings stay in the mapped file: a pass reads few of their
+/// rows.
 final class BertWeights: Sendable {
+    /// Factor and offset of a layer normalisation, hiddenSize each.
     struct Norm: Sendable {
         let gamma, beta: AlignedBuffer<Float>
     }
 
+    /// The matrices of a layer: hiddenSize → 3·hiddenSize, → hiddenSize, → intermediateSize, →
+    /// hiddenSize.
     struct Layer: Sendable {
         let queryKeyValue, attentionOutput, up: LinearLayer
         /// Its input, GELU's output, loses too much in 8 bits a row: it keeps 15 in blocks of 32.
         let down: WeightMatrix
         let downBias: AlignedBuffer<Float>
+        /// Norms behind attention and behind the feed-forward network (BERT is post-norm).
         let attentionNorm, outputNorm: Norm
     }
 
@@ -41,6 +47,7 @@ final class BertWeights: Sendable {
                 gamma: try vector(name + ".weight", hidden),
                 beta: try vector(name + ".bias", hidden))
         }
+        // One or several matrices, one below the other, with their biases.
         func linear(_ names: [String], inputs: Int, outputs: Int, range: [Float]?) throws
             -> LinearLayer
         {
@@ -64,6 +71,7 @@ final class BertWeights: Sendable {
                 features: features)
         }
 
+        // The second feed-forward matrix, in the decoder's block format.
         func down(_ name: String) throws -> WeightMatrix {
             let weight = try file.floats(name + ".weight", shape: [hidden, wide])
             let type: GGMLType = precision == .int8 ? .q8_0 : .f32
@@ -102,8 +110,9 @@ final class BertWeights: Sendable {
         }
     }
 
-    /// SmoothQuant factors with α = ½: the square root of activation range over weight range, mean
-    /// 1.
+    /// SmoothQuant's factors with α = ½ (Xiao et al. 2023): the square root of activation range
+    /// over weight range for each column, scaled to the mean 1. Activations are divided by them,
+    /// weights multiplied, so that both fill their 8 bits about equally.
     private static func smoothing(activations: [Float], weight: UnsafeBufferPointer<Float>)
         -> [Float]
     {
@@ -117,7 +126,8 @@ final class BertWeights: Sendable {
     }
 }
 
-/// The largest magnitude seen in each column of the inputs of a layer's products.
+/// The largest magnitude seen in each column of the inputs of a layer's products: hidden states,
+/// attention's output, and the feed-forward network's input.
 struct ActivationRanges: Sendable {
     var hidden: [Float]
     var context: [Float]
@@ -129,6 +139,7 @@ struct ActivationRanges: Sendable {
         attended = hidden
     }
 
+    /// Takes `count` rows into account. Complexity: one pass.
     static func widen(_ range: inout [Float], with rows: UnsafePointer<Float>, count: Int) {
         let columns = range.count
         for r in 0..<count {

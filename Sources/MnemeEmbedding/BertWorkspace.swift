@@ -1,10 +1,17 @@
 import MnemeNumerics
 
-/// Memory of one forward pass over up to `capacity` tokens of several texts.
+/// Memory of one forward pass over up to `capacity` tokens of several texts: activations in floats,
+/// and their quantized rows. Made once and lent to passes in turn, so that embedding allocates
+/// little.
 final class BertWorkspace: Sendable {
+    /// Rows that there is room for.
     let capacity: Int
+    /// hiddenSize a row: the states, sums before a norm, queries with keys and values (three times
+    /// that), and attention's output.
     let hidden, sum, qkv, context: AlignedBuffer<Float>
+    /// The feed-forward network's inner rows, intermediateSize each, also in 15 bits.
     let wide: DecoderRows
+    /// Rows in 8 bits, and a scale and a zero for each.
     let bytes: AlignedBuffer<UInt8>
     let scales: AlignedBuffer<Float>
     let zeros: AlignedBuffer<Int32>

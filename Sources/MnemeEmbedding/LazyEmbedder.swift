@@ -7,8 +7,11 @@ import NIOConcurrencyHelpers
 /// A ``BertEncoder`` whose weights are packed when the first text is embedded, so that commands
 /// which embed nothing start at once. Configuration and identity are read immediately.
 public final class LazyEmbedder: TextEmbedder {
+    /// That of the encoder, without loading it.
     public let identifier: String
+    /// Floats of a vector.
     public let dimension: Int
+    /// Tokens after which a text is cut.
     public let maximumTokens: Int
     private let folder: String
     private let precision: Precision
@@ -37,8 +40,10 @@ public final class LazyEmbedder: TextEmbedder {
         }
     }
 
+    /// Vectors of `texts`, in order; the first call loads the model.
     public func embed(_ texts: [String]) throws -> Embeddings { try encoder().embed(texts) }
 
+    /// The number of tokens of a text, uncut; needs no weights.
     public func tokenCount(_ text: String) -> Int {
         tokenizer.encode(text, maximumLength: .max).count
     }

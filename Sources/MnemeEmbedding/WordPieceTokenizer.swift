@@ -2,7 +2,10 @@ import Foundation
 import MnemeBase
 import MnemeFormats
 
-/// The WordPiece tokenizer of BERT models: greedy longest match of vocabulary pieces.
+/// The WordPiece tokenizer of BERT models (Schuster and Nakajima 2012; Devlin et al. 2019): text is
+/// cleaned and cut into words, and each word into the longest pieces of the vocabulary, from its
+/// beginning on. Pieces that go on a word begin with `##`. A word with a part that is in no piece
+/// is `[UNK]` as a whole.
 ///
 /// Token ids equal those of Hugging Face tokenizers for the same `vocab.txt`.
 public struct WordPieceTokenizer: Sendable {
@@ -11,6 +14,7 @@ public struct WordPieceTokenizer: Sendable {
     /// The largest vocabulary file that is read.
     static let maximumFile = 64 << 20
 
+    // Clean-up, pieces, and names that stand for themselves in a text.
     private let normalizer: BertNormalizer
     private let table: PieceTable
     private let special: [(text: [UInt8], id: Int32)]
@@ -117,6 +121,7 @@ public struct WordPieceTokenizer: Sendable {
         return (utf8.endIndex, nil)
     }
 
+    /// Cuts a word into pieces; all of it, or one unknown token.
     private func append(_ word: UnsafeBufferPointer<UInt8>, to ids: inout [Int32]) {
         // Characters are counted, not bytes: continuation bytes start with the bits 10.
         if word.count > Self.maximumWord,
@@ -139,11 +144,17 @@ public struct WordPieceTokenizer: Sendable {
     }
 }
 
-/// Vocabulary pieces in one open-addressing hash table; pieces after `##` are kept apart.
+/// Vocabulary pieces in one open-addressing hash table (linear probing, a third full at most);
+/// pieces after `##` are kept apart by another seed.
+///
+/// The hash is FNV-1a's step, byte by byte, so that the hashes of all prefixes of a word come from
+/// one pass. Pieces are ranges of the file's bytes: no strings are made.
 private struct PieceTable: Sendable {
     private let bytes: [UInt8]
     /// Offset and length of each piece without its `##`.
     private let pieces: [(offset: Int32, length: Int32)]
+    /// Pieces that begin with `##`; ids of the pieces by slot, -1 for none; and the most bytes of a
+    /// piece.
     private let continuation: [Bool]
     private let slots: [Int32]
     private let longest: Int
@@ -172,6 +183,7 @@ private struct PieceTable: Sendable {
                 .invalidFile, "\(source) holds \(pieces.count) pieces. It is not a BERT vocabulary."
             )
         }
+        // A power of two, so that a mask does for a remainder.
         var capacity = 1
         while capacity < pieces.count * 3 { capacity *= 2 }
         var slots = [Int32](repeating: -1, count: capacity)
@@ -192,6 +204,8 @@ private struct PieceTable: Sendable {
         self.longest = min(longest, 1024)
     }
 
+    /// The steps of the hash: a start for each kind of piece, a byte, and a last mixing of the high
+    /// bits into the low ones, which choose the slot.
     private static func seed(_ continuation: Bool) -> UInt64 {
         continuation ? 0x9e37_79b9_7f4a_7c15 : 0xcbf2_9ce4_8422_2325
     }
@@ -200,6 +214,7 @@ private struct PieceTable: Sendable {
     }
     private static func finish(_ hash: UInt64) -> UInt64 { hash ^ (hash >> 29) }
 
+    /// The id of a piece that begins a word.
     func id(of token: String) -> Int32? {
         var token = token
         return token.withUTF8 {
@@ -209,6 +224,8 @@ private struct PieceTable: Sendable {
     }
 
     /// The longest piece that starts at `start`; a prefix's hash extends the shorter prefix's.
+    ///
+    /// - Complexity: one pass for the hashes, then a look-up for each end, from the longest down.
     func longestMatch(in word: UnsafeBufferPointer<UInt8>, from start: Int) -> (
         id: Int32, end: Int
     )? {
@@ -234,6 +251,7 @@ private struct PieceTable: Sendable {
         }
     }
 
+    /// Follows the slots from the hash on until piece or gap.
     private func find(
         _ text: UnsafeBufferPointer<UInt8>, _ range: Range<Int>, hash: UInt64,
         continuation wanted: Bool

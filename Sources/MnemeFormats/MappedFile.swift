@@ -10,7 +10,7 @@ public final class MappedFile: @unchecked Sendable {
     private let base: UnsafeRawPointer?
     /// Bytes of the file.
     public let count: Int
-    /// Where it was read from.
+    /// The path it was opened by.
     public let path: String
 
     /// - Throws: ``ModelError`` if the file is absent or cannot be mapped.
@@ -38,6 +38,7 @@ public final class MappedFile: @unchecked Sendable {
         base = UnsafeRawPointer(mapping)
     }
 
+    // Readers hold the object, so that no pointer outlives the mapping.
     deinit {
         if let base { munmap(UnsafeMutableRawPointer(mutating: base), count) }
     }

@@ -17,7 +17,7 @@ public final class SafetensorsFile: Sendable {
         public let type: String
         /// Extents, the slowest first; empty for a scalar.
         public let shape: [Int]
-        /// Where its bytes lie, from the start of the data.
+        /// The range of its bytes, from the start of the data.
         public let range: Range<Int>
     }
 
@@ -62,6 +62,7 @@ public final class SafetensorsFile: Sendable {
             guard let size = Self.elementSize[type] else {
                 throw fault("tensor '\(name.prefix(80))' has the unknown type '\(type.prefix(20))'")
             }
+            // Bytes by the shape must be those of the range; a scalar has one element.
             var expected = size
             for extent in shape {
                 let (product, overflow) = expected.multipliedReportingOverflow(by: extent)
@@ -83,6 +84,8 @@ public final class SafetensorsFile: Sendable {
                 throw fault("tensor '\(name.prefix(80))' stands there twice")
             }
         }
+        // Without overlap or gap, as the format demands: no byte means two things, and none is
+        // hidden.
         var end = 0
         for tensor in tensors.values.sorted(by: {
             ($0.range.lowerBound, $0.range.upperBound) < ($1.range.lowerBound, $1.range.upperBound)
@@ -98,6 +101,7 @@ public final class SafetensorsFile: Sendable {
         self.tensors = tensors
     }
 
+    /// Bytes of an element of the types that the format knows; three of them are read as floats.
     private static let elementSize = [
         "F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U64": 8,
         "U32": 4, "U16": 2,
@@ -112,7 +116,7 @@ public final class SafetensorsFile: Sendable {
         return numbers.count == elements.count && numbers.allSatisfy { $0 >= 0 } ? numbers : nil
     }
 
-    /// The values of an F32, F16 or BF16 tensor as floats.
+    /// The values of an F32, F16 or BF16 tensor as floats. Infinities and NaNs stay what they are.
     ///
     /// - Parameter shape: the shape that the caller expects.
     /// - Throws: ``ModelError`` if the tensor is absent, of another shape, or not a float type.
@@ -154,8 +158,8 @@ public final class SafetensorsFile: Sendable {
                 dataStart + tensor.range.lowerBound..<dataStart + tensor.range.upperBound])
     }
 
-    /// Names the content: bytes of the header, its length, and the first and last mebibyte of the
-    /// data.
+    /// Parts that name the content: the bytes of the header, its length, and the first and last
+    /// mebibyte of the data. Enough to tell models apart without reading all of them.
     package var sampledContent: [UnsafeRawBufferPointer] {
         let bytes = file.bytes, mebibyte = 1 << 20
         return [
@@ -167,7 +171,8 @@ public final class SafetensorsFile: Sendable {
     }
 }
 
-/// Float values of a tensor: a view of the mapped file, or a converted copy.
+/// Float values of a tensor: a view of the mapped file where it holds aligned F32, else a converted
+/// copy. The view keeps the mapping alive.
 package final class FloatTensor: @unchecked Sendable {
     // Sendable: never written after init; the owner below keeps the memory.
     /// Valid while the tensor lives.

@@ -8,25 +8,37 @@ import NIOConcurrencyHelpers
 
 /// Fetches what lies behind a URL, into memory or a file; a file that was begun is continued.
 ///
-/// Redirections are followed; a token is not sent on to another host.
+/// Redirections are followed; a token is not sent on to another host. A file is continued with a
+/// `Range` header (RFC 9110, 14): 206 goes on, 200 begins anew, and 416 for a file that is whole
+/// already counts as done; checksums tell whether it is. One session a transfer: its delegate calls
+/// come one after the other, so that a transfer's state needs its lock for look-up alone.
 package final class Downloader: NSObject, URLSessionDataDelegate, Sendable {
+    /// A transfer on its way, from its start until its continuation is resumed, which happens once.
     private struct Transfer: @unchecked Sendable {
+        /// Open for appending while a file is written; nil for transfers into memory.
         var file: UnsafeMutablePointer<FILE>?
+        /// The bytes of a transfer into memory.
         var data = Data()
         /// Bytes there before, and of the whole.
         var start = 0, total: Int?
+        /// Bytes that came now; with ``start``, those that are there.
         var done = 0
+        /// The file, if there is one.
         var path: String?
+        /// The first fault; the transfer is cancelled then, and ends with it.
         var failure: ModelError?
         let progress: @Sendable (Int, Int?) -> Void
         let continuation: CheckedContinuation<Data, any Error>
     }
+    /// By the tasks' identifiers.
     private let transfers = NIOLockedValueBox<[Int: Transfer]>([:])
     /// Sent to the first host.
     private let token: String?
 
     package init(token: String?) { self.token = token }
 
+    /// Fetches up to 64 MiB into memory: lists and settings.
+    ///
     /// - Throws: ``ModelError`` for answers other than success, and where the connection breaks.
     package func data(_ url: URL) async throws -> Data {
         try await run(url, into: nil, progress: { _, _ in })
@@ -34,13 +46,17 @@ package final class Downloader: NSObject, URLSessionDataDelegate, Sendable {
 
     /// Fetches into `path`; what the file holds already is taken for the beginning.
     ///
-    /// - Parameter progress: bytes that are there, and of the whole if known.
+    /// - Parameter progress: bytes that are there, and of the whole if known; called on the
+    ///   session's thread.
+    /// - Throws: ``ModelError``, `CancellationError`. What came stays in the file, for the next
+    ///   attempt.
     package func file(
         _ url: URL, into path: String, progress: @escaping @Sendable (Int, Int?) -> Void
     ) async throws {
         _ = try await run(url, into: path, progress: progress)
     }
 
+    /// Starts the transfer and waits for its end; cancelling the task cancels it.
     private func run(
         _ url: URL, into path: String?, progress: @escaping @Sendable (Int, Int?) -> Void
     ) async throws
@@ -52,6 +68,7 @@ package final class Downloader: NSObject, URLSessionDataDelegate, Sendable {
         defer { session.finishTasksAndInvalidate() }
         var request = URLRequest(url: url)
         if let token { request.setValue("Bearer \(token)", forHTTPHeaderField: "Authorization") }
+        // What is there already is not asked for again.
         let start =
             path.flatMap { try? FileManager.default.attributesOfItem(atPath: $0)[.size] as? Int }
             ?? 0
@@ -70,6 +87,7 @@ package final class Downloader: NSObject, URLSessionDataDelegate, Sendable {
         }
     }
 
+    /// A redirection: the token is for the host that was asked.
     func urlSession(
         _ session: URLSession, task: URLSessionTask,
         willPerformHTTPRedirection response: HTTPURLResponse,
@@ -83,6 +101,7 @@ package final class Downloader: NSObject, URLSessionDataDelegate, Sendable {
         completionHandler(request)
     }
 
+    /// The answer's head: refuses what is no success, and opens the file.
     func urlSession(
         _ session: URLSession, dataTask: URLSessionDataTask, didReceive response: URLResponse,
         completionHandler: @escaping @Sendable (URLSession.ResponseDisposition) -> Void
@@ -108,6 +127,7 @@ package final class Downloader: NSObject, URLSessionDataDelegate, Sendable {
                 )
                 return false
             }
+            // A server that knows no ranges sends all: the file begins anew.
             if status == 200 { transfer.start = 0 }
             if response.expectedContentLength > 0 {
                 transfer.total = transfer.start + Int(response.expectedContentLength)
@@ -125,6 +145,7 @@ package final class Downloader: NSObject, URLSessionDataDelegate, Sendable {
         completionHandler(proceeds ? .allow : .cancel)
     }
 
+    /// A piece of the body: written at once, so that nothing but a piece is in memory.
     func urlSession(_ session: URLSession, dataTask: URLSessionDataTask, didReceive data: Data) {
         let stops = transfers.withLockedValue { transfers -> Bool in
             guard var transfer = transfers[dataTask.taskIdentifier], transfer.failure == nil else {
@@ -156,6 +177,7 @@ package final class Downloader: NSObject, URLSessionDataDelegate, Sendable {
         if stops { dataTask.cancel() }
     }
 
+    /// The end: closes the file, and resumes who waits, with the first fault if there was one.
     func urlSession(
         _ session: URLSession, task: URLSessionTask, didCompleteWithError error: (any Error)?
     ) {
@@ -168,6 +190,7 @@ package final class Downloader: NSObject, URLSessionDataDelegate, Sendable {
             failure = ModelError(
                 .cannotWrite, "Cannot write \(transfer.path ?? ""): \(errnoText()).")
         }
+        // A cancelled request is an error to the session, though here nothing is missing.
         let isWhole = (task.response as? HTTPURLResponse)?.statusCode == 416 && transfer.start > 0
         if failure == nil, let error, !isWhole {
             failure =

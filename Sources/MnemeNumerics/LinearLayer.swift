@@ -1,6 +1,6 @@
 import CMnemeKernels
 
-/// What follows the matrix product of a ``LinearLayer``.
+/// The last step of a ``LinearLayer``'s product, before sums are stored.
 package enum Epilogue {
     /// Add the bias.
     case bias
@@ -10,13 +10,17 @@ package enum Epilogue {
     case residual(UnsafePointer<Float>)
 }
 
-/// The input rows of a ``LinearLayer``, in the form that its precision reads.
+/// The input rows of a ``LinearLayer``, in the format that its precision reads.
 package enum LayerInput {
     case f32(UnsafePointer<Float>)
     case int8(UnsafePointer<UInt8>, scale: UnsafePointer<Float>, zero: UnsafePointer<Int32>)
 }
 
-/// y = x·Wᵀ + b with weights packed once for the machine's kernels.
+/// y = x·Wᵀ + b of the encoder, with weights packed once for the machine's kernels.
+///
+/// Beside ``WeightMatrix``, the decoder's: here activations have 8 bits with one scale and zero a
+/// row, weights one scale a column, and bias, GELU or a residual are part of the product. There
+/// activations have 15 bits in blocks of 32, and weights keep a file's block formats.
 package final class LinearLayer: Sendable {
     package let inputs: Int
     package let outputs: Int

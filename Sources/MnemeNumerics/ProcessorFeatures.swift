@@ -31,9 +31,10 @@ public struct ProcessorFeatures: OptionSet, Sendable {
     /// No instruction set beyond the platform's baseline: the reference path.
     public static let portable: ProcessorFeatures = []
 
-    /// What this machine has, detected once, and capped by MNEME_CPU where the environment has it:
-    /// `portable`, `avx2`, `avx512`, `vnni`, and on arm64 `neon`, `dotprod` and `i8mm` leave all up
-    /// to the one named, `amx-emulated` runs AMX's code over tiles emulated in C.
+    /// The instruction sets of this machine, detected once, and capped by MNEME_CPU where the
+    /// environment has it: `portable`, `avx2`, `avx512`, `vnni`, and on arm64 `neon`, `dotprod` and
+    /// `i8mm` leave all up to the one named, `amx-emulated` runs AMX's code over tiles emulated in
+    /// C. Another value ends the process with status 2.
     ///
     /// All of them compute the same bits; the cap is there to show it, and to measure.
     public static let current = ProcessorFeatures(rawValue: mnk_cpu_features())
@@ -63,8 +64,9 @@ public struct ProcessorFeatures: OptionSet, Sendable {
     }
 }
 
-/// How weights and activations of a matrix product are stored.
+/// The format of weights and activations in a matrix product.
 public enum Precision: String, Sendable, CaseIterable, Codable {
+    /// Floats; or 8-bit integers with scales, exact in their sums.
     case f32, int8
 }
 

@@ -1,9 +1,9 @@
 import CMnemeKernels
 
-/// A linear layer's weights as a language model's file has them, packed once for the machine's
+/// A linear map's weights as a language model's file has them, packed once for the machine's
 /// kernels.
 ///
-/// Quantised types keep their codes (4 or 8 bits), F16 and BF16 get codes of 12, and all of them
+/// Quantized types keep their codes (4 or 8 bits), F16 and BF16 get codes of 12, and all of them
 /// meet activations of 15 bits in blocks of 32; F32, and halves in rows of another length, are
 /// floats and meet floats.
 package final class WeightMatrix: Sendable {
@@ -14,7 +14,7 @@ package final class WeightMatrix: Sendable {
 
     package let inputs: Int
     package let outputs: Int
-    /// What the kernels read of ``DecoderRows`` instead of its floats.
+    /// The format in which the kernels read ``DecoderRows``; none is floats.
     package let reads: DecoderRows.Forms
     private let storage: Storage
     private let zeros: AlignedBuffer<Float>
@@ -23,7 +23,7 @@ package final class WeightMatrix: Sendable {
     /// Outputs as the kernels count them.
     package var paddedOutputs: Int { (outputs + 15) / 16 * 16 }
 
-    /// Whether a matrix of this type can be packed.
+    /// True for types that can be packed with rows of this length: whole blocks.
     package static func isSupported(type: GGMLType, inputs: Int) -> Bool {
         var weights = 0, bytes = 0
         guard mnk_block_shape(type.rawValue, &weights, &bytes) != 0, inputs > 0,

@@ -2,10 +2,12 @@ import Foundation
 import MnemeBase
 import MnemeNumerics
 
-/// Makes a GGUF file with weights of another type of one that is there.
+/// Makes a GGUF file with weights of another type out of one that is there. The header's entries
+/// are copied byte by byte, but for those that say the type.
 public enum GGUFConversion {
-    /// What matrices become. Vectors (norms, biases) become F32, as in all published files.
+    /// The type that matrices get. Vectors (norms, biases) become F32, as in all published files.
     public enum Target: String, Sendable, CaseIterable {
+        /// 32 and 16 bits a weight.
         case f32, f16
         /// Eight bits and one scale for 32 weights.
         case q8_0
@@ -28,11 +30,13 @@ public enum GGUFConversion {
     }
 
     /// Writes `file` with its matrices in `target` to `path`. A type of fewer bits than the file's
-    /// loses precision; one of more gains none.
+    /// loses precision; one of more gains none. Weights beyond F16's range become its largest
+    /// numbers.
     ///
     /// - Parameter progress: called with the share that is done.
     /// - Throws: ``ModelError`` if `path` is there already or cannot be written, or a weight is not
     ///   finite; then nothing is left behind.
+    /// - Complexity: one pass; a tensor of floats at a time in memory.
     public static func convert(
         _ file: GGUFFile, to target: Target, path: String, progress: (Double) -> Void = { _ in }
     )
@@ -51,6 +55,7 @@ public enum GGUFConversion {
         }
         try writer.add("general.file_type", .integer(target.fileType))
         try writer.add("general.quantization_version", .integer(2))
+        // In the order of the file, so that it is read from front to back.
         let tensors = file.tensors.values.sorted { $0.range.lowerBound < $1.range.lowerBound }
         let types = tensors.map { tensor -> GGMLType in
             // Rows that do not fall into whole blocks keep the precision of floats.

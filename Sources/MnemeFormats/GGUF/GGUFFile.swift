@@ -13,7 +13,8 @@ public import MnemeNumerics
 ///
 /// Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
 public final class GGUFFile: Sendable {
-    /// A value of the file's header.
+    /// A value of the file's header. The format's 13 types become five: integers of any width are
+    /// `Int64` (larger ones are clamped), floats `Double`.
     public enum Value: Sendable, Equatable {
         case integer(Int64)
         case float(Double)
@@ -28,9 +29,9 @@ public final class GGUFFile: Sendable {
         public let name: String
         /// Extents, the slowest first, as PyTorch has them.
         public let shape: [Int]
-        /// What its weights are stored as.
+        /// The type of its weights.
         public let type: GGMLType
-        /// Where its bytes lie in the file.
+        /// The range of its bytes in the file.
         public let range: Range<Int>
 
         /// The type's name, such as `Q4_1`.
@@ -46,7 +47,8 @@ public final class GGUFFile: Sendable {
     /// Tensors by name.
     public let tensors: [String: Tensor]
     package let file: MappedFile
-    /// Where each entry of the header lies, key and all, in order.
+    /// The bytes of each entry of the header, key and all, in order: for files that are made of
+    /// this one.
     let entries: [(key: String, range: Range<Int>)]
 
     /// - Throws: ``ModelError`` that names the first fault found.
@@ -65,6 +67,8 @@ public final class GGUFFile: Sendable {
                 "\(path) is a GGUF file of version \(version); versions 2 and 3 are read. Convert it anew."
             )
         }
+        // A tensor's header has 24 bytes at least, an entry 13: counts are bounded by what the file
+        // could hold.
         let tensorCount = try reader.count(bytesEach: 24),
             entryCount = try reader.count(bytesEach: 13)
         var metadata: [String: Value] = [:]
@@ -106,6 +110,7 @@ public final class GGUFFile: Sendable {
                 total = product
                 shape.insert(Int(extent), at: 0)
             }
+            // A type by ggml's number; one that is known but not read is named in the message.
             let number = Int32(bitPattern: try reader.integer(UInt32.self)),
                 offset = try reader.integer(UInt64.self)
             guard let type = GGMLType(rawValue: number), let block = blockShape(type: type) else {
@@ -123,6 +128,7 @@ public final class GGUFFile: Sendable {
             }
             headers.append((name, shape, type, Int(offset), total / block.weights * block.bytes))
         }
+        // The data begins at the next multiple of the alignment, and so does each tensor.
         let start = (reader.place + alignment - 1) / alignment * alignment
         var tensors: [String: Tensor] = [:]
         for header in headers {
@@ -148,9 +154,10 @@ public final class GGUFFile: Sendable {
         UnsafeRawBufferPointer(rebasing: file.bytes[tensor.range])
     }
 
-    /// A tensor's weights as floats.
+    /// A tensor's weights as floats, dequantized.
     ///
     /// - Throws: ``ModelError`` if there is none of that name and shape.
+    /// - Complexity: one pass over the tensor.
     public func floats(_ name: String, shape: [Int]) throws -> [Float] {
         let tensor = try tensor(name, shape: shape)
         return [Float](unsafeUninitializedCapacity: tensor.count) { out, count in
@@ -161,6 +168,8 @@ public final class GGUFFile: Sendable {
         }
     }
 
+    /// The tensor of a name, if it has the shape that the caller expects.
+    ///
     /// - Throws: ``ModelError`` if there is none of that name and shape.
     public func tensor(_ name: String, shape: [Int]) throws -> Tensor {
         guard let tensor = tensors[name] else {
@@ -201,7 +210,11 @@ public final class GGUFFile: Sendable {
     }
 }
 
-/// Reads a header with checks.
+/// Reads a GGUF header from its bytes, and trusts nothing in it: each length is compared with what
+/// is left of the file before it is used.
+///
+/// All numbers are little-endian. A string is its length (u64) and UTF-8; an array its element type
+/// (u32), its length (u64) and the elements.
 struct GGUFReader {
     let bytes: UnsafeRawBufferPointer
     let path: String
@@ -212,10 +225,12 @@ struct GGUFReader {
         self.path = path
     }
 
+    /// An error that says what is wrong with the file.
     func fault(_ what: String) -> ModelError {
         ModelError(.invalidFile, "\(path) is not a sound GGUF file: \(what). Fetch it again.")
     }
 
+    /// The next number, at any address.
     mutating func integer<T: FixedWidthInteger>(_ type: T.Type) throws -> T {
         let size = MemoryLayout<T>.size
         guard bytes.count - place >= size else { throw fault("its header is cut off") }
@@ -233,6 +248,7 @@ struct GGUFReader {
         return Int(count)
     }
 
+    /// The next string.
     mutating func string() throws -> String {
         let length = try count(bytesEach: 1)
         defer { place += length }
@@ -242,6 +258,7 @@ struct GGUFReader {
         return text
     }
 
+    /// A value of one of the 13 types of the format; arrays may be nested four deep.
     mutating func value(type: UInt32, depth: Int) throws -> GGUFFile.Value {
         switch type {
         case 0: return .integer(Int64(try integer(UInt8.self)))

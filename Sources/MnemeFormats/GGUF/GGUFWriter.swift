@@ -4,7 +4,13 @@ package import MnemeNumerics
 
 /// Writes a GGUF file of version 3: all at once under another name, then renamed, so that no half
 /// file is ever seen.
+///
+/// "GGUF"  version u32  tensors u64  entries u64
+/// entries: key, type u32, value
+/// tensors: name, dimensions u32, extents u64 (the fastest first), type u32, offset u64
+/// data, each tensor at a multiple of 32 bytes
 package struct GGUFWriter {
+    /// The header's entries, written, and the tensors that were announced.
     private var entries: [UInt8] = [], entryCount = 0
     private var tensors: [(name: String, shape: [Int], type: GGMLType, bytes: Int)] = []
 
@@ -33,7 +39,9 @@ package struct GGUFWriter {
 
     /// Announces a tensor; ``write(to:data:)`` asks for the bytes in this order.
     ///
-    /// - Parameter shape: the slowest extent first.
+    /// - Parameters:
+    /// - shape: the slowest extent first; it is written the other way round.
+    /// - bytes: of the tensor's blocks, which `data` must return exactly.
     package mutating func add(tensor name: String, shape: [Int], type: GGMLType, bytes: Int) {
         tensors.append((name, shape, type, bytes))
     }
@@ -46,6 +54,7 @@ package struct GGUFWriter {
         }
     }
 
+    /// Header, then tensors one by one: no more than one is in memory.
     private func write(to file: AtomicFile, _ data: (Int) throws -> [UInt8]) throws {
         func pad(_ count: Int) -> [UInt8] { [UInt8](repeating: 0, count: (32 - count % 32) % 32) }
         var header = Array("GGUF".utf8)
@@ -71,10 +80,12 @@ package struct GGUFWriter {
         try file.finish()
     }
 
+    /// A number, little-endian.
     private static func put(_ value: some FixedWidthInteger, to out: inout [UInt8]) {
         withUnsafeBytes(of: value.littleEndian) { out.append(contentsOf: $0) }
     }
 
+    /// A string: its length and UTF-8.
     private static func put(_ text: String, to out: inout [UInt8]) {
         put(UInt64(text.utf8.count), to: &out)
         out += text.utf8

@@ -1,12 +1,16 @@
 import MnemeNumerics
 
-/// How the attention of a step is cut into work, the same in all layers; made once a step, in
-/// memory of its own.
+/// The cut of a step's attention into pieces of work, the same in all layers: which segments are
+/// split along their context, and which KV splits are read once for several sequences.
+///
+/// A prefix that sequences share lies in the same blocks (see ``KVView/blocks``), so that its keys
+/// and values need to be read once a step, whatever the batch (ChunkAttention, Ye et al. 2024).
+/// Made once a step, in memory of its own: a step allocates nothing.
 struct AttentionPlan {
     /// A span that some sequences have in common.
     struct Shared {
         var span: Int
-        /// Which of the plan's members.
+        /// The segments that have it, by their place in the plan's ``AttentionPlan/members``.
         var members: Range<Int>
     }
 
@@ -14,14 +18,16 @@ struct AttentionPlan {
     /// span that it reads alone.
     private(set) var offsets: [Int]
     private(set) var firstSpans: [Int]
-    /// Where each segment's rows begin behind the last layer's keys and values, and how many rows
-    /// there are: only tokens that get logits go on from there.
+    /// The first row of each segment behind the last layer's keys and values, and the number of
+    /// rows at the end: only tokens that get logits go on from there.
     private(set) var lastRows: [Int]
     /// Spans that are read once for several segments, and these segments.
     private(set) var shared: [Shared] = []
     private(set) var members: [Int] = []
     /// Positions that a layer's attention reads, and that it would read if nothing were shared.
     private(set) var readPositions = 0, alonePositions = 0
+    /// Floats for partials, and each segment's leader: the segment that its shared splits are read
+    /// with, -1 for none.
     private let room: Int
     private var leaders: [Int]
 
@@ -93,6 +99,8 @@ struct AttentionPlan {
         }
     }
 
+    /// Sharing is for single tokens behind a whole split: those of a prompt have enough rows of
+    /// their own.
     private func canShare(_ segment: DecoderSegment, _ index: Int) -> Bool {
         offsets[index] >= 0 && segment.tokens.count == 1 && segment.view.blocks != nil
             && segment.position >= DecoderKernels.span

@@ -2,6 +2,10 @@ import Foundation
 import MnemeBase
 
 /// The shape of a decoder-only transformer: one description for every family that is read.
+///
+/// Families differ in values, not in code paths of their own: a norm that is there or not, a
+/// window, a cap. What a new family needs beyond these is a new property here and a place in
+/// ``DecoderLayer``.
 public struct DecoderConfiguration: Sendable, Equatable {
     /// The family, as GGUF names it: `llama`, `qwen2`, `qwen3`, `gemma2`, `gemma3`, `phi3`.
     public var architecture: String
@@ -29,9 +33,9 @@ public struct DecoderConfiguration: Sendable, Equatable {
     public var localRope: RotaryEmbedding?
     /// Positions that a token sees.
     public var slidingWindow: Int?
-    /// Which layers have the window; the others see all positions.
+    /// The layers that have the window; the others see all positions.
     public var windowedLayers = LayerPattern.all
-    /// What stands between the two matrices of the feed-forward layer.
+    /// The activation that gates the feed-forward layer.
     public var activation = Activation.silu
     /// Multiplies the embeddings (Gemma).
     public var embeddingScale: Float = 1
@@ -40,8 +44,9 @@ public struct DecoderConfiguration: Sendable, Equatable {
     /// Bounds scores of attention, and logits, by cap·tanh(x/cap) (Gemma 2).
     public var attentionCap: Float?, logitCap: Float?
 
-    /// What gates the feed-forward layer.
+    /// An activation function of a gated feed-forward layer (GLU variants, Shazeer 2020).
     public enum Activation: Sendable, Equatable {
+        /// x·σ(x), also called Swish.
         case silu
         /// In its tanh form.
         case gelu
@@ -55,7 +60,7 @@ public struct DecoderConfiguration: Sendable, Equatable {
         /// One truth value a layer.
         case listed([Bool])
 
-        /// Whether layer `index` is chosen.
+        /// True for the layers that are chosen; `index` counts from 0.
         public func contains(_ index: Int) -> Bool {
             switch self {
             case .all: true
@@ -153,11 +158,12 @@ public struct RotaryEmbedding: Sendable, Equatable {
     public var frequencies: [Double]
     /// Multiplies cosine and sine (YaRN, LongRoPE).
     public var magnitude: Double
-    /// Whether pairs are (2i, 2i+1) instead of (i, i + half): GGUF files of the llama family.
+    /// Pairs are (2i, 2i+1), as in GGUF files of the llama family, instead of (i, i + half).
     public var interleaved: Bool
 
-    /// How a model's positions are stretched beyond its training.
+    /// A way of stretching a model's positions beyond the context of its training.
     public enum Scaling: Sendable, Equatable {
+        /// Frequencies as they are.
         case none
         /// Positions divided by the factor.
         case linear(factor: Double)

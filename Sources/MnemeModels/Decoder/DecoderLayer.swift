@@ -2,21 +2,30 @@ import MnemeNumerics
 
 /// One layer of a decoder: its packed weights, and how attention and feed-forward are computed with
 /// them.
+///
+/// x = x + attention(norm(x)); x = x + feedForward(norm(x))
+///
+/// Gemma norms the two outputs as well. All threads of the pool run the same functions side by
+/// side, each on its share of rows, columns or heads; a barrier stands wherever one reads what
+/// others wrote.
 struct DecoderLayer: Sendable {
     /// Its number, from 0.
     let index: Int
     let attentionNorm: AlignedBuffer<Float>
+    /// hiddenSize → heads·headDimension, and twice kvHeads·headDimension.
     let query: Linear
     let key: Linear
     let value: Linear
     /// Norms of each query's and key's head (Qwen 3, Gemma 3).
     let queryNorm: AlignedBuffer<Float>?
     let keyNorm: AlignedBuffer<Float>?
+    /// heads·headDimension → hiddenSize.
     let attentionOutput: Linear
     /// Norms of what each half adds to the residual stream (Gemma).
     let attentionPostNorm: AlignedBuffer<Float>?
     let feedForwardPostNorm: AlignedBuffer<Float>?
     let feedForwardNorm: AlignedBuffer<Float>
+    /// hiddenSize → intermediateSize, twice, and back.
     let gate: Linear
     let up: Linear
     let down: Linear
@@ -114,6 +123,8 @@ struct DecoderLayer: Sendable {
         }
     }
 
+    /// Writes a token's key and value to its position in a sequence that sees whole blocks of all
+    /// heads.
     private func store(_ token: Int, at position: Int, view: KVView, _ pass: DecoderPass) {
         let c = pass.configuration, w = pass.workspace, layer = index * view.layerStride
         pass.kernels.storeKeys(

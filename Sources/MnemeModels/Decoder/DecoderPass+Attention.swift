@@ -1,6 +1,8 @@
 import Foundation
 import MnemeNumerics
 
+/// Attention over the segments' KV caches: first the KV splits that several sequences share, then
+/// what each reads alone, then the sums of both.
 extension DecoderPass {
     /// Attention of all segments; each thread takes its share of all units.
     ///

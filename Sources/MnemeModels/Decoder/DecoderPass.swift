@@ -1,9 +1,11 @@
 import MnemeNumerics
 
-/// One thread's part of a decoder step: which rows are its own, and what the layers are computed
+/// One thread's part of a decoder step: the rows that are its own, and what the layers are computed
 /// with.
 ///
 /// All threads run the same pass side by side; a barrier stands where one reads what others wrote.
+/// Row-wise work (norms, rotation) is shared by rows, products by columns, attention by units, so
+/// that a single token keeps all threads busy, too.
 struct DecoderPass {
     let configuration: DecoderConfiguration
     let workspace: DecoderWorkspace
@@ -39,7 +41,7 @@ struct DecoderPass {
     /// This thread's share of `count` pieces of work.
     func share(of count: Int) -> Range<Int> { shareOf(count, thread, threads) }
 
-    /// Which segment holds a token of the step.
+    /// The index of the segment that holds a token of the step.
     func segment(of token: Int) -> Int {
         var i = 0
         while segments[i].tokens.upperBound <= token { i += 1 }

@@ -1,16 +1,20 @@
 import MnemeBase
 package import MnemeNumerics
 
-/// Where a decoder's tensors come from, by the role they play.
+/// A source of a decoder's tensors, by the role they play: a GGUF file, a folder of safetensors.
+///
+/// Names differ between formats and families; nothing behind this protocol knows them.
 package protocol DecoderTensors {
     /// Rows `rows` of a matrix of `outputs` rows; nil for all.
     func matrix(_ role: DecoderRole, layer: Int?, outputs: Int, inputs: Int, rows: Range<Int>?)
         throws -> WeightMatrix
+    /// `count` floats; norms as factors, also where files keep them less 1.
     func vector(_ role: DecoderRole, layer: Int?, count: Int) throws -> [Float]
+    /// Roles that a family, or a file, has no tensor for are left out.
     func has(_ role: DecoderRole, layer: Int?) -> Bool
 }
 
-/// What a tensor of a decoder is for.
+/// The purpose of a tensor of a decoder.
 package enum DecoderRole {
     case embedding, outputNorm, output
     case attentionNorm, query, key, value, attentionOutput
@@ -22,7 +26,8 @@ package enum DecoderRole {
     case attentionPostNorm, feedForwardPostNorm
 }
 
-/// A decoder's weights, packed.
+/// A decoder's weights, packed: the embedding, the layers, and the output matrix, which is the
+/// embedding where the two are tied (Press and Wolf 2017).
 struct DecoderWeights: Sendable {
     var embedding: WeightMatrix
     var layers: [DecoderLayer]

@@ -1,24 +1,29 @@
 import Foundation
 import MnemeNumerics
 
-/// The memory of a step, made once.
+/// The memory of a step, made once: activations of up to `tokens` rows, scratch memory for each
+/// thread, and the plan of the attention. A step allocates nothing.
 final class DecoderWorkspace: Sendable {
     /// The residual stream; rows of ``hiddenStride``.
     let state: AlignedBuffer<Float>
     /// Normalised rows, input of the projections.
     let input: DecoderRows
+    /// Outputs of the projections, a row for each token; logits for each token that gets them.
     let queries, keys, values, up, logits: AlignedBuffer<Float>
-    /// What a block adds to the state, before its norm; empty in models without post-norms.
+    /// The output of attention or feed-forward before its norm; empty in models without post-norms.
     let block: AlignedBuffer<Float>
     let angles: RotaryAngles
     let localAngles: RotaryAngles?
+    /// Inputs of the second matrix of attention and of feed-forward.
     let attended, gated: DecoderRows
+    /// One for each thread.
     let scratch: [AlignedBuffer<Float>]
     /// Sums of spans of long contexts.
     let partials: AlignedBuffer<Float>
     static let partialFloats = 1 << 20
     /// Made by each step.
     nonisolated(unsafe) let plan: UnsafeMutablePointer<AttentionPlan>
+    /// Floats from row to row.
     let hiddenStride, queryStride, kvStride, wideStride, logitStride: Int
 
     init(
@@ -77,6 +82,7 @@ struct RotaryAngles: Sendable {
         sine = AlignedBuffer(tokens * rope.frequencies.count)
     }
 
+    /// Computes the angles in double precision: a position of 10^5 would lose digits in floats.
     func fill(_ token: Int, position: Double, rope: RotaryEmbedding) {
         let half = rope.frequencies.count
         for i in 0..<half {

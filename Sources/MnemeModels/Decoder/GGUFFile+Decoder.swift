@@ -69,6 +69,9 @@ extension GGUFFile {
         return try c.checked(path)
     }
 
+    /// The rotary embedding by the header's keys, and LongRoPE's divisors, which are tensors.
+    ///
+    /// - Throws: ``ModelError`` for scalings that are not known.
     private func rope(_ architecture: String, _ dimension: Int, context: Int) throws
         -> RotaryEmbedding
     {
@@ -88,6 +91,7 @@ extension GGUFFile {
             throw ModelError(
                 .invalidFile, "\(path) has a rotary base of \(base), stretched by \(factor).")
         }
+        // A set of LongRoPE's divisors, one for each pair; nil if the file has none.
         func divisors(_ name: String) throws -> [Double]? {
             guard tensors[name] != nil else { return nil }
             let values = try floats(name, shape: [rotated / 2]).map { Double($0) }
@@ -125,7 +129,10 @@ extension GGUFFile {
     }
 }
 
+/// Matrices are packed straight from the mapped file, whose pages are given back behind each: the
+/// file and the packed weights are never in memory as a whole together.
 extension GGUFFile: DecoderTensors {
+    /// The tensor's name in GGUF files, which is the same for all families.
     private func name(_ role: DecoderRole, _ layer: Int?) -> String {
         let name =
             switch role {

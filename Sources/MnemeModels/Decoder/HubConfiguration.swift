@@ -1,7 +1,10 @@
 import Foundation
 import MnemeBase
 
-/// `config.json` of a model's folder as the hub has it.
+/// `config.json` of a model's folder as the hub has it (Hugging Face transformers' settings).
+///
+/// Settings that a file leaves out have the defaults of transformers' configuration classes for the
+/// family.
 struct HubConfiguration {
     private let file: String
     private let json: [String: Any]

@@ -1,20 +1,24 @@
 import Foundation
 import MnemeNumerics
 
-/// Copies keys and values of a text to another place of another sequence, as if the same text,
-/// behind what it stood behind, stood there.
+/// Rebases cached keys and values: copies those of a text to other positions of another sequence,
+/// as if the same text, behind what it stood behind, stood there.
 ///
-/// Keys are turned by the distance, values do not depend on the place. What the text would have
-/// read of its new surroundings is missing: see ``MnemeKV``'s reuse for what is computed again.
+/// Keys are rotated by the distance, as RoPE's rotations add up; values do not depend on the
+/// position. The attention that the text would have paid to its new surroundings is missing: see
+/// ``MnemeKV``'s reuse for what is recomputed.
 package struct KVTransplant: Sendable {
     private let configuration: DecoderConfiguration
     private let kernels = DecoderKernels()
 
     package init(_ configuration: DecoderConfiguration) { self.configuration = configuration }
 
+    /// Copies and rotates.
+    ///
     /// - Parameters:
-    ///   - positions: of the text in `source`.
-    ///   - place: where its first token stands in `target`; there is room behind it.
+    /// - positions: of the text in `source`.
+    /// - place: the position of its first token in `target`; there is room behind it.
+    /// - Complexity: O(positions·layers·kvSize), block by block.
     package func copy(_ positions: Range<Int>, of source: KVView, to target: KVView, at place: Int) {
         let c = configuration, block = KVView.blockTokens
         let global = Turn(c.rope, by: place - positions.lowerBound),
@@ -48,12 +52,12 @@ package struct KVTransplant: Sendable {
         }
     }
 
-    /// Turns keys of one head, in place, as if they stood `distance` positions further on, in
+    /// Rotates keys of one head, in place, as if they stood `distance` positions further on, in
     /// layers without windows.
     ///
     /// - Parameters:
-    ///   - keys: of a head by itself, see ``KVHeadRows``.
-    ///   - rows: which.
+    /// - keys: of a head by itself, see ``KVHeadRows``.
+    /// - rows: the rows to rotate.
     package func turn(_ keys: UnsafeMutablePointer<UInt16>, rows: Range<Int>, by distance: Int) {
         let turn = Turn(configuration.rope, by: distance), block = KVView.blockTokens,
             d = configuration.headDimension

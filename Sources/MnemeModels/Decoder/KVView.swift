@@ -1,6 +1,7 @@
 import MnemeNumerics
 
-/// Where one sequence's keys and values lie: memory that the caller owns and hands to the model.
+/// One sequence's KV cache as the model sees it: memory that the caller owns and hands to the
+/// model.
 ///
 /// Halves (f16), in blocks of ``blockTokens`` positions. In each layer, element i of position p's
 /// key lies at `keys + layer·layerStride + keyPlace(p) + i·blockTokens`, so that one element of
@@ -20,18 +21,19 @@ public struct KVView: @unchecked Sendable {
     public var layerStride: Int
     /// Elements from block to block.
     public var blockStride: Int
-    /// Where memory cannot be mapped twice: which block of `keys` each block of the sequence is.
+    /// The block of `keys` that each block of the sequence is; for memory that cannot be mapped
+    /// twice.
     public var table: UnsafePointer<Int32>?
     /// Names each block of the sequence, if the memory can be shared: where two sequences have the
     /// same names, they have the same bytes.
     public var blocks: UnsafePointer<Int32>?
-    /// Where heads keep different positions: their rows, those of all heads of layer 0 first.
-    /// `keys`, `values` and strides are not used then.
+    /// The rows of each head, those of all heads of layer 0 first; for heads that keep different
+    /// positions. `keys`, `values` and strides are not used then.
     public var heads: UnsafePointer<KVHeadRows>?
     /// Positions there is room for.
     public var capacity: Int
 
-    /// All values. The memory must outlive the view.
+    /// A view of memory that must outlive it.
     public init(
         keys: UnsafeMutablePointer<UInt16>, values: UnsafeMutablePointer<UInt16>, layerStride: Int,
         blockStride: Int,
@@ -53,17 +55,17 @@ public struct KVView: @unchecked Sendable {
         return (table.map { Int($0[block]) } ?? block) * blockStride
     }
 
-    /// Where a position's keys begin in each layer.
+    /// The offset of a position's keys in each layer.
     public func keyPlace(_ position: Int) -> Int { block(position) + position % Self.blockTokens }
 
-    /// Where a position's values of head 0 begin in each layer.
+    /// The offset of a position's values of head 0 in each layer.
     public func valuePlace(_ position: Int, dimension: Int) -> Int {
         block(position) + position % Self.blockTokens * dimension
     }
 }
 
-/// What one key-value head of one layer keeps, by itself: blocks as in ``KVView``, each of this
-/// head alone.
+/// The rows that one key-value head of one layer keeps, by itself: blocks as in ``KVView``, each of
+/// this head alone.
 public struct KVHeadRows: @unchecked Sendable {
     /// Element i of row r at `r / 32 · 32 · dimension + i·32 + r % 32`.
     public var keys: UnsafeMutablePointer<UInt16>
@@ -72,10 +74,11 @@ public struct KVHeadRows: @unchecked Sendable {
     /// Rows that are there; new tokens follow them. Windows count rows, so that a layer with one
     /// keeps all.
     public var count: Int
-    /// A row that stands for ``many`` rows that are gone: it weighs as much as so many of its kind.
+    /// The compensation row, and its merge count ``many``: it weighs as much as so many of its
+    /// kind.
     public var manyRow = 0, many: Float = 1
 
-    /// All values. The memory must outlive the rows.
+    /// Rows in memory that must outlive them.
     public init(
         keys: UnsafeMutablePointer<UInt16>, values: UnsafeMutablePointer<UInt16>, count: Int
     ) {
@@ -85,8 +88,8 @@ public struct KVHeadRows: @unchecked Sendable {
     }
 }
 
-/// Where a step adds up the attention that a segment's last tokens pay to each row: the weights of
-/// all query heads of a key-value head.
+/// A request for accumulated attention: a step adds up the weights that a segment's last tokens
+/// give to each row, over all query heads of a key-value head.
 public struct KVObservation: @unchecked Sendable {
     /// Of the layer l behind ``firstLayer`` and key-value head h from `(l·kvHeads + h)·stride` on;
     /// nothing is set to zero before.
@@ -98,7 +101,7 @@ public struct KVObservation: @unchecked Sendable {
     /// Layers before it do not count.
     public var firstLayer: Int
 
-    /// All values. The memory must outlive the step.
+    /// Sums in memory that must outlive the step.
     public init(mass: UnsafeMutablePointer<Float>, stride: Int, tokens: Int, firstLayer: Int = 0) {
         self.mass = mass
         self.stride = stride
@@ -107,23 +110,23 @@ public struct KVObservation: @unchecked Sendable {
     }
 }
 
-/// New tokens of one sequence in a step.
+/// New tokens of one sequence in a step: a part of its prompt, or the token that was sampled last.
 public struct DecoderSegment: @unchecked Sendable {
-    /// Which of the step's tokens.
+    /// Its tokens among the step's.
     public var tokens: Range<Int>
     /// The position of the first, where they follow each other.
     public var position: Int
-    /// Where each stands, ascending, if they do not; then ``position`` is the last place + 1 -
-    /// their number.
+    /// The position of each token, ascending, if they do not follow each other; then ``position``
+    /// is the last position + 1 - their number.
     public private(set) var places: UnsafePointer<Int32>?
     /// The sequence's memory.
     public var view: KVView
-    /// How many of its tokens, counted from the end, get logits.
+    /// The number of its tokens, counted from the end, that get logits.
     public var logits: Int
-    /// Where attention is added up, if somebody wants to know.
+    /// The sums of attention that somebody wants, if any.
     public var observation: KVObservation?
 
-    /// All values.
+    /// Tokens that follow each other from `position` on; the view has room for them.
     public init(
         tokens: Range<Int>, position: Int, view: KVView, logits: Int,
         observation: KVObservation? = nil

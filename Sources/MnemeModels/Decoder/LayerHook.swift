@@ -1,5 +1,5 @@
-/// What is called with the hidden states after each layer of a step: a probe reads them, a memory
-/// module changes them.
+/// A function that is called with the hidden states after each layer of a step: a probe reads them,
+/// a memory module changes them.
 ///
 /// It runs on every thread of the step, each with its own rows, so it must not wait for other
 /// threads. Without a hook, a step does the same work as if there were none.
@@ -22,7 +22,7 @@ public struct HiddenStates {
     public let width: Int
     let state: UnsafeMutablePointer<Float>
     let segments: UnsafeBufferPointer<DecoderSegment>
-    /// Where each segment's rows begin behind the last layer; nil before it.
+    /// The first row of each segment behind the last layer; nil before it.
     let lastRows: [Int]?
 
     /// The hidden state of a row of ``rows``; valid during the call.

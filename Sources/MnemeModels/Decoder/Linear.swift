@@ -3,6 +3,9 @@ import MnemeNumerics
 
 /// A linear map of the decoder: y = W·x + bias, and scale·B·A·x besides where a low-rank term is
 /// attached.
+///
+/// The encoder has a map of its own (``MnemeNumerics/LinearLayer``): its activations are quantized
+/// a row at a time, and GELU and residual are part of its product.
 struct Linear: Sendable {
     /// W, packed.
     let matrix: WeightMatrix
@@ -31,7 +34,10 @@ struct Linear: Sendable {
     }
 }
 
-/// A low-rank update of a matrix, scale·B·A, as adapters hold it (LoRA, Hu et al. 2021).
+/// A low-rank update of a matrix, scale·B·A, as adapters hold it (LoRA, Hu et al. 2021). Floats,
+/// added to W's output: W itself stays packed as it is.
+///
+/// No adapter file is read yet; tests attach terms by hand.
 package struct LowRank: Sendable {
     /// Columns of A.
     package let inputs: Int

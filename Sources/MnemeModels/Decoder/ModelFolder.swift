@@ -10,9 +10,9 @@ public final class ModelFolder: Sendable {
     /// The decoder that `config.json` describes.
     public let configuration: DecoderConfiguration
     private let files: [SafetensorsFile]
-    /// Which of the files holds a tensor.
+    /// The index in ``files`` of the file that holds a tensor.
     private let places: [String: Int]
-    /// What all names begin with: `model.` or longer, where the model also sees images.
+    /// The prefix of all names: `model.` or longer, where the model also sees images.
     private let prefix: String
 
     /// - Parameter context: tokens that the model shall run with; nil takes the file's. Where
@@ -65,12 +65,14 @@ extension ModelFolder {
     }
 }
 
+/// Names are transformers' own; most families share them.
 extension ModelFolder: DecoderTensors {
     /// The types of weights that are read, by the names that safetensors files use.
     private static let types: [String: GGMLType] = ["F32": .f32, "F16": .f16, "BF16": .bf16]
+    /// Gemma's folders have a name of their own for some norms, and keep norms less 1.
     private var isGemma: Bool { configuration.architecture.hasPrefix("gemma") }
 
-    /// nil for roles that no tensor of the family plays.
+    /// The tensor's name by its role; nil for roles that no tensor of the family plays.
     private func name(_ role: DecoderRole, _ layer: Int?) -> String? {
         let name: String? =
             switch role {

@@ -35,7 +35,7 @@ public enum ModelSource: Sendable {
         }
     }
 
-    /// What is decoded.
+    /// The shape of the decoder.
     public func configuration(context: Int? = nil) throws -> DecoderConfiguration {
         switch self {
         case .gguf(let file): try file.decoderConfiguration(context: context)
@@ -68,9 +68,10 @@ public enum ModelSource: Sendable {
         }
     }
 
-    /// Reads every weight and says what is wrong, a sentence each; empty if all is well.
+    /// Reads every weight and says what is wrong, a sentence each; empty if all is well. Infinities
+    /// and NaNs are faults, in any type of weights.
     ///
-    /// - Complexity: one pass over the file.
+    /// - Complexity: one pass over the file; a tensor of floats at a time in memory.
     /// - Throws: ``ModelError`` where the model cannot be opened as a decoder at all.
     public func faults(progress: (Int, Int) -> Void = { _, _ in }) throws -> [String] {
         var faults: [String] = []

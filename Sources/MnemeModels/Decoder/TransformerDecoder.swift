@@ -5,7 +5,9 @@ import NIOConcurrencyHelpers
 /// A decoder-only transformer (RMS norms, rotary positions, grouped queries, gated feed-forward).
 ///
 /// It holds no cache: keys and values are read and written through the ``KVView`` of each sequence.
-/// A step takes new tokens of any number of sequences at once, a prompt's or one of each.
+/// A step takes new tokens of any number of sequences at once, a prompt's or one of each
+/// (continuous batching). A token's results are the same bits whatever else is in its step, however
+/// a prompt is cut into steps, and on any number of threads.
 public final class TransformerDecoder: Sendable {
     /// The model's shape.
     public let configuration: DecoderConfiguration
@@ -135,6 +137,7 @@ public final class TransformerDecoder: Sendable {
                 hook: hook))
     }
 
+    /// The arguments of a step, handed to the pool without an allocation.
     private struct Step: PoolTask {
         unowned(unsafe) let decoder: TransformerDecoder
         let tokens: UnsafeBufferPointer<Int32>
@@ -181,6 +184,8 @@ public final class TransformerDecoder: Sendable {
         }
     }
 
+    /// Calls the hook with this thread's rows, then waits for the others: the next layer's products
+    /// read all rows.
     private func call(_ hook: LayerHook, _ layer: Int, _ isLast: Bool, _ pass: DecoderPass) {
         hook.body(
             HiddenStates(
