@@ -9,6 +9,7 @@
 #include "vector.h"
 #include <arm_neon.h>
 
+/// Targets beyond the baseline, which is Armv8.0 with NEON.
 #define T_DOTPROD __attribute__((target("dotprod")))
 #define T_I8MM __attribute__((target("dotprod,i8mm")))
 

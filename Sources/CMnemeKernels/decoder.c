@@ -56,12 +56,14 @@ MNK_INLINE f32x16 soft_cap16(f32x16 x, float cap) {
     return splat16(cap) - splat16(2 * cap) / (splat16(1) + exp16(x * splat16(2 / cap)));
 }
 
+/// Bounds logits and scores smoothly; nearly the identity for |x| far below cap.
 MNK_INLINE void mnk_soft_cap_body(uint32_t features, float *x, size_t count, float cap) {
     (void)features;
     for (size_t i = 0; i < count; i += 16) store16(x + i, soft_cap16(load16(x + i), cap));
 }
 MNK_DISPATCH(mnk_soft_cap, (uint32_t features, float *x, size_t count, float cap), (features, x, count, cap))
 
+/// Rounds to halves, beyond their range to the largest.
 MNK_INLINE void mnk_to_half_body(uint32_t features, const float *x, size_t count, uint16_t *y) {
     for (size_t i = 0; i < count; i += 16) store16_half(converts_halves(features), y + i, load16(x + i));
 }

@@ -84,6 +84,7 @@ enum { QUERY_BLOCK = 4, MAXIMUM_DIM = 128 };
 /// Tokens, rounded up to whole vectors.
 static size_t padded(size_t tokens) { return (tokens + 15) / 16 * 16; }
 
+/// [dim][padded] keys, and QUERY_BLOCK rows of padded scores.
 size_t mnk_attention_scratch(size_t tokens, size_t dim) {
     return padded(tokens) * (dim + QUERY_BLOCK);
 }

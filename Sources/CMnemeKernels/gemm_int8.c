@@ -29,6 +29,7 @@ MNK_INLINE void gemm_int8_body(const mnk_gemm *g) {
         }
     }
 }
+/// The plain loop, compiled for each instruction set: the compiler makes vectors of it.
 static void gemm_int8_portable(const mnk_gemm *g) { gemm_int8_body(g); }
 
 #if defined(__x86_64__)

@@ -121,6 +121,7 @@ T_AVX2 MNK_INLINE void gemm_avx2(const mnk_tiles *g, int format) {
                 default: rows_avx2(g, row, column, 4, format);
             }
 }
+/// One function for each format, in which the compiler knows the layout.
 T_AVX2 static void gemm_tiles_avx2(const mnk_tiles *g) {
     switch (g->format) {
 #define CASE(f) case f: gemm_avx2(g, f); break;

@@ -164,6 +164,7 @@ int mnk_has_bit(const uint64_t *bits, uint32_t i) { return has_bit(bits, i); }
 
 // MARK: Instances
 
+// The instances: portable, then those of the processor. Each includes the same bodies.
 #define TARGET
 #define NAME(x) x##_portable
 /// The reference. Sums of integers are exact: all instances give the same.
@@ -233,6 +234,7 @@ T_VNNI static inline __attribute__((always_inline)) int32_t dot_codes_vnni(const
 #endif
 
 #if defined(__x86_64__)
+// The best instance of those allowed.
 #define CHOOSE(call)                                           \
     if (features & MNK_AVX512_VNNI) { call(_vnni); }           \
     else if (features & MNK_AVX2) { call(_avx2); }             \

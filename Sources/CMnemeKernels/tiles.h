@@ -39,7 +39,7 @@ MNK_INLINE const int8_t *codes_of_row(const mnk_tiles *g, size_t row, size_t blo
 /// What a fixed zero takes from the sums of a block.
 MNK_INLINE int32_t start_of(const mnk_tiles *g, size_t at, int format) { return zero_of(format) ? -zero_of(format) * g->a_total[at] : 0; }
 
-/// MNK_Q12: bytes of a tile's codes, and of a group of 16 columns.
+/// Bytes of an MNK_Q12 tile's codes.
 #define CODES code_bytes(MNK_Q12)
 /// Bytes of a column group: the codes of all its tiles, then all their scales.
 #define PANEL(blocks) ((blocks) * tile_bytes(MNK_Q12))

@@ -31,7 +31,8 @@ public final class BertEncoder: TextEmbedder {
     /// Tokens after which a text is cut.
     public var maximumTokens: Int { configuration.maximumTokens }
 
-    /// Tokens of a pass: their activations stay in the second-level cache.
+    /// Tokens of a pass: their activations stay in the second-level cache, and products have rows
+    /// enough to be worth reading the weights.
     private static let passTokens = 448
     /// A text of so many tokens is not shared by threads: they would wait for each other, on a busy
     /// machine for long, and one needs a millisecond or two.
@@ -89,8 +90,8 @@ public final class BertEncoder: TextEmbedder {
             + Hexadecimal.string(hash.finalize().prefix(6))
     }
 
-    /// Cosine to f32 rises when large activation columns are moved into the weights; a few
-    /// sentences show which columns those are.
+    /// Measures the ranges of activations on a few sentences, with the f32 model: cosine to f32
+    /// rises when columns that reach far are moved into the weights.
     private static func calibrate(folder: String, pool: ThreadPool, features: ProcessorFeatures)
         throws
         -> [ActivationRanges]
@@ -169,7 +170,8 @@ public final class BertEncoder: TextEmbedder {
         }
     }
 
-    /// Calls `body` with each text's last hidden states, on the pool's threads.
+    /// Calls `body` with each text's last hidden states, `count` rows of hiddenSize, on the pool's
+    /// threads; texts come in any order.
     private func forEachText(
         _ tokens: [[Int32]],
         _ body: (_ text: Int, _ rows: UnsafePointer<Float>, _ count: Int) -> Void
@@ -185,6 +187,7 @@ public final class BertEncoder: TextEmbedder {
         }
         let order = tokens.indices.sorted { tokens[$0].count > tokens[$1].count }
         let passes = Self.pack(order, lengths: tokens.map(\.count), threads: pool.threadCount)
+        // Few passes: all threads share each of them.
         if passes.count < pool.threadCount {
             for pass in passes {
                 let batch = pass.map { tokens[$0] }
@@ -202,6 +205,7 @@ public final class BertEncoder: TextEmbedder {
                 giveBack(workspace)
             }
         } else {
+            // Many passes: each thread takes the next one that nobody has.
             let next = Atomic<Int>(0)
             pool.run { _, _ in
                 while true {
@@ -300,8 +304,8 @@ public final class BertEncoder: TextEmbedder {
     ///   down, added in place → hidden, norm → hidden
     ///
     /// - Parameters:
-    /// - ranges: widened by what the products read, one for each layer; empty to measure nothing.
-    /// - finish: called with each text's last hidden states, by the thread that has it.
+    ///   - ranges: widened by what the products read, one for each layer; empty to measure nothing.
+    ///   - finish: called with each text's last hidden states, by the thread that has it.
     private func forward(
         _ texts: ArraySlice<[Int32]>, workspace w: BertWorkspace, thread: Int, threads: Int,
         ranges: inout [ActivationRanges],

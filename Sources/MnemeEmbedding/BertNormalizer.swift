@@ -14,7 +14,7 @@ struct BertNormalizer: Sendable {
     enum Class: UInt8 { case dropped, space, letter, alone }
 
     /// A scalar's replacement: its class, and the scalars that it becomes (already lower-cased and
-    /// stripped).
+    /// stripped; none if it vanishes).
     struct Replacement: Sendable {
         var kind: Class
         var scalars: [Unicode.Scalar]

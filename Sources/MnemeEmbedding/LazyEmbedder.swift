@@ -31,6 +31,8 @@ public final class LazyEmbedder: TextEmbedder {
     }
 
     /// The encoder, loaded now if it was not yet.
+    ///
+    /// - Throws: ``ModelError`` if the weights cannot be read.
     public func encoder() throws -> BertEncoder {
         try loaded.withLockedValue { loaded in
             if let loaded { return loaded }

@@ -9,7 +9,8 @@ import MnemeFormats
 ///
 /// Token ids equal those of Hugging Face tokenizers for the same `vocab.txt`.
 public struct WordPieceTokenizer: Sendable {
-    /// Longest word in characters that is cut into pieces; a longer one is unknown.
+    /// Longest word in characters that is cut into pieces; a longer one is unknown, as in the
+    /// reference.
     static let maximumWord = 100
     /// The largest vocabulary file that is read.
     static let maximumFile = 64 << 20
@@ -105,7 +106,10 @@ public struct WordPieceTokenizer: Sendable {
         return ids
     }
 
-    /// Special tokens that stand literally in the text keep their id, as in the reference.
+    /// The next special token that stands literally in the text: it keeps its id, as in the
+    /// reference.
+    ///
+    /// - Returns: where it begins (the end of the text if there is none), its id and bytes.
     private func nextSpecial(in text: String, from start: String.Index) -> (
         String.Index, (id: Int32, length: Int)?
     ) {

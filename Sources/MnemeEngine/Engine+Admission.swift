@@ -47,6 +47,7 @@ extension Engine {
                 "Keys and values of \(request.prompt.count + most) tokens do not fit the engine's memory. Ask for fewer tokens."
             )
         }
+        // Texts are ranges of the prompt, in order, without overlap.
         var end = 0
         for text in request.texts {
             guard text.lowerBound >= end, text.upperBound <= request.prompt.count, !text.isEmpty
@@ -64,6 +65,8 @@ extension Engine {
             }
         let (stream, continuation) = AsyncThrowingStream<GenerationEvent, any Error>.makeStream()
         let now = ContinuousClock().now
+        // Counted and put in line under one lock, so that the limit holds whoever comes at the same
+        // time.
         try shared.withLockedValue { shared in
             guard !shared.closed else { throw EngineError(.closed, "The engine is shut down.") }
             guard shared.statistics.waiting < limits.waiting else {

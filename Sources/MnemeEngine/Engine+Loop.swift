@@ -22,6 +22,7 @@ extension Engine {
             logits.deallocate()
             ended.signal()
         }
+        // One round: everything that happens between two steps, and a step.
         while true {
             let (arrived, cancelled, closed) = shared.withLockedValue { shared in
                 defer {
@@ -60,7 +61,9 @@ extension Engine {
             if !dropped.isEmpty { report(waiting.count, running.count) }
             for (sequence, error) in dropped { finish(sequence, throwing: error) }
             if closed { return }
+            // Keys without requests lose no turn, and gain none.
             shares.update(active: Set((waiting + running).map(\.request.key)))
+            // What was to be read from disk and cannot be ends its request alone.
             running.removeAll { sequence in
                 guard let failure = sequence.isLoading ? sequence.session?.failure : nil else {
                     return false
@@ -72,6 +75,7 @@ extension Engine {
                 running[i].takeRestored()
                 if !running[i].isLoading, !running[i].parts.isEmpty { beginMove(&running[i]) }
             }
+            // From here on only the plan decides who computes what.
             let plan = StepScheduler.plan(view(waiting, running, shares))
             if let id = plan.preempted, let i = running.firstIndex(where: { $0.id == id }) {
                 var sequence = running.remove(at: i)
@@ -81,6 +85,7 @@ extension Engine {
                 waiting.insert(sequence, at: 0)
                 shared.withLockedValue { $0.statistics.preempted += 1 }
             }
+            // A request starts: its prefix is looked up, and blocks on disk begin to be read.
             for id in plan.admitted {
                 guard let i = waiting.firstIndex(where: { $0.id == id }) else { continue }
                 var sequence = waiting.remove(at: i)
@@ -121,6 +126,8 @@ extension Engine {
         }
     }
 
+    /// The state as the scheduler sees it. Only the first waiting request of each key is looked up
+    /// in the cache, and only if there is a place: a look-up costs a hash of the prompt.
     func view(_ waiting: [EngineSequence], _ running: [EngineSequence], _ shares: FairShare)
         -> EngineView
     {
@@ -151,6 +158,7 @@ extension Engine {
             sequences: min(limits.sequences, decoder.stepLogits))
     }
 
+    /// Ends a sequence: keeps what it computed, hands its last event out, and closes the stream.
     func finish(
         _ sequence: EngineSequence, throwing error: (any Error)?, last: GenerationEvent? = nil
     ) {
@@ -165,6 +173,7 @@ extension Engine {
         sequence.continuation.finish(throwing: error)
     }
 
+    /// Counts for ``EngineStatistics``.
     func report(_ waiting: Int, _ running: Int) {
         shared.withLockedValue { shared in
             shared.statistics.waiting = waiting + shared.arrived.count

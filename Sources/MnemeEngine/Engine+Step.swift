@@ -42,6 +42,11 @@ extension Engine {
 
     /// Makes one step.
     ///
+    /// - Parameters:
+    ///   - plan: sequences and their tokens, in the order of the step.
+    ///   - tokens: room for ``TransformerDecoder/stepTokens`` ids.
+    ///   - segments: room for one for each sequence.
+    ///   - logits: room for vocabularySize floats for each sequence that samples.
     /// - Returns: false if nothing could be computed.
     func step(
         _ plan: StepPlan, _ running: inout [EngineSequence], _ shares: inout FairShare,
@@ -55,6 +60,8 @@ extension Engine {
         // Drafts take what is left of a step: rows, logits, and places of the plan's own tokens.
         var rows = plan.work.reduce(0) { $0 + $1.tokens }, drawn = Double(plan.work.count)
         var spare = min(decoder.stepTokens - rows, decoder.stepLogits - plan.work.count)
+        // Tokens of all sequences side by side; a sequence whose last token is among them gets
+        // logits.
         for work in plan.work {
             guard let i = running.firstIndex(where: { $0.id == work.id }),
                 let session = running[i].session
@@ -125,6 +132,7 @@ extension Engine {
                 done.insert(work.id)
             }
         }
+        // Logits come in the order of the sequences that sample.
         var row = 0
         for draw in draws {
             let i = draw.sequence, first = row
@@ -185,7 +193,13 @@ extension Engine {
         }
     }
 
-    /// Draws one token and hands its text out; returns why the answer ends, if it does.
+    /// Samples one token and hands its text out.
+    ///
+    /// - Parameters:
+    ///   - logits: of this sequence; penalties and constraints change them.
+    ///   - now: the time of the step, the same for all of its sequences.
+    /// - Returns: why the answer ends, if it does.
+    /// - Throws: ``EngineError`` if no token of the vocabulary fits the constraint.
     func draw(
         _ logits: UnsafeMutableBufferPointer<Float>, _ sequence: inout EngineSequence,
         _ now: ContinuousClock.Instant

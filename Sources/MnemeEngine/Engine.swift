@@ -3,10 +3,15 @@ public import MnemeKV
 public import MnemeModels
 import NIOConcurrencyHelpers
 
-/// Runs a language model for many requests at once.
+/// Runs a language model for many requests at once (continuous batching).
 ///
-/// One thread of its own makes the steps that ``StepScheduler`` plans; callers read streams.
-/// Cancelling the task that reads a stream ends its request before the next step.
+/// One thread of its own makes the steps that ``StepScheduler`` plans; callers read streams. Each
+/// round of its loop takes in new requests, drops those that ended, starts what fits, and computes
+/// one step for all that run. Cancelling the task that reads a stream ends its request before the
+/// next step.
+///
+/// Answers depend on the request alone: neither other requests nor what is cached changes a bit,
+/// unless ``Limits-swift.struct/reuseShare`` is set.
 public final class Engine: Sendable {
     /// The model.
     public let decoder: TransformerDecoder
@@ -16,10 +21,13 @@ public final class Engine: Sendable {
     let cache: KVCache
     let folder: KVFolder?
     let reuse: TextReuse?
+    /// All that callers and the thread share.
     let shared: NIOLockedValueBox<Shared>
+    /// Made when the first schema comes; see ``SchemaVocabulary``.
     let sorted = NIOLockedValueBox<SchemaVocabulary?>(nil)
     /// Wakes the thread: there is work, or it shall end.
     let wake = DispatchSemaphore(value: 0)
+    /// Signalled once, when the thread ends.
     let ended = DispatchSemaphore(value: 0)
 
     /// Bounds of an engine.
@@ -46,6 +54,7 @@ public final class Engine: Sendable {
         public init() {}
     }
 
+    /// Requests on their way to the thread, and figures on their way back.
     struct Shared {
         var arrived: [EngineSequence] = []
         var cancelled: Set<Int> = []
@@ -124,10 +133,10 @@ public final class Engine: Sendable {
     /// Tokens that a prompt and its answer may have together.
     public var context: Int { min(limits.context ?? .max, decoder.configuration.contextLength) }
 
-    /// Whether ``GenerationRequest/texts`` are reused at other places.
+    /// True if ``GenerationRequest/texts`` are reused at other places.
     var reusesTexts: Bool { reuse != nil }
 
-    /// What the engine does.
+    /// Figures since the start.
     public var statistics: EngineStatistics {
         var statistics = shared.withLockedValue { $0.statistics }
         statistics.kv = cache.statistics

@@ -3,7 +3,7 @@
 
 /// Why a request to the engine was refused or ended early. The message says what to do.
 public struct EngineError: MnemeError {
-    /// What kind of failure it is.
+    /// The kinds of failure.
     public enum Code: String, Sendable {
         /// The prompt and the answer do not fit the context or the memory for keys and values.
         case tooLong = "context_length_exceeded"
@@ -17,9 +17,9 @@ public struct EngineError: MnemeError {
         case closed
     }
 
-    /// What kind of failure it is.
+    /// The kind of failure.
     public let code: Code
-    /// What is wrong, and what to do.
+    /// The fault, and what to do about it.
     public let message: String
 
     /// An error of a kind, with its message.
@@ -28,7 +28,9 @@ public struct EngineError: MnemeError {
         self.message = message
     }
 
+    /// The code's name in JSON, OpenAI's where it has one.
     public var errorCode: String { code.rawValue }
+    /// The class that HTTP status and exit code follow from.
     public var errorClass: ErrorClass {
         switch code {
         case .tooLong, .invalidRequest: .input

@@ -1,43 +1,57 @@
 import MnemeKV
 import MnemeModels
 
-/// A request and where it stands; used by the engine's thread alone once it has started.
+/// A request on its way, from admission to the end of its stream; used by the engine's thread alone
+/// once it has started.
+///
+/// Its tokens are the prompt and the answer so far. `position` says how many of them have keys and
+/// values: when all have, the logits behind the last are sampled, and the answer grows by one.
 struct EngineSequence {
+    /// Counts requests; the older comes first.
     let id: Int
     let request: GenerationRequest
+    /// The most tokens of the answer, and the times by which it is measured and ended.
     let maxTokens: Int
     let arrival: ContinuousClock.Instant
     let deadline: ContinuousClock.Instant?
+    /// The caller's stream.
     let continuation: AsyncThrowingStream<GenerationEvent, any Error>.Continuation
+    /// The choice of tokens, and the form that they are held to.
     var sampler: Sampler
     var constraint: (any TokenConstraint)?
     /// Guesses of the next tokens; nil where none are to be made.
     var drafts: Drafts?
+    /// Its KV cache; nil until it is admitted, and while it is put back.
     var session: KVCache.Session?
-    /// Whether its blocks come from disk just now.
+    /// Blocks are being read from a tier.
     var isLoading = false
     /// Texts that are looked for, are moved, and were moved here.
     var parts: [TextReuse.Part] = []
     var moving: TextReuse.Moving?
     var moved: Set<Range<Int>> = []
-    /// Whether it waits for what the scheduler does not plan.
+    /// It waits for what the scheduler does not plan: blocks from a tier, or texts that are moved.
     var isFilling: Bool { isLoading || moving != nil }
     /// Tokens computed.
     var position = 0
-    /// Tokens of the answer drawn.
+    /// Tokens of the answer that were sampled.
     var answer: [Int32] = []
+    /// Text on its way out: half characters, then what may begin a stop string.
     var text = StreamingDecoder()
     var held = ""
+    /// The time of the last token, and what the request has cost.
     var lastToken: ContinuousClock.Instant?
     var usage = GenerationUsage()
 
+    /// Tokens of prompt and answer so far, and the most that there will be.
     var tokens: Int { request.prompt.count + answer.count }
+    /// The token at a position.
     func token(_ index: Int) -> Int32 {
         index < request.prompt.count
             ? request.prompt[index] : answer[index - request.prompt.count]
     }
     var positions: Int { request.prompt.count + maxTokens }
 
+    /// Gives up the texts that were looked for.
     mutating func closeParts() {
         for part in parts { part.close() }
         parts = []

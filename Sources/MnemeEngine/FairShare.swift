@@ -1,8 +1,9 @@
-/// What each key was served, so that keys get equal shares while they want them (VTC, Sheng et al.
-/// 2024).
+/// The tokens that each key was served, so that keys get equal shares while they want them (VTC,
+/// Sheng et al. 2024).
 ///
-/// A key that comes back does not catch up on the time it was away: its count is lifted to the
-/// least of those that stayed.
+/// A key is a client: an API key, a user. Prompt and answer tokens count alike. A key that comes
+/// back does not catch up on the time it was away: its count is lifted to the least of those that
+/// stayed.
 public struct FairShare: Sendable, Equatable {
     /// Tokens computed for each key, lifted.
     public private(set) var served: [String: Int] = [:]

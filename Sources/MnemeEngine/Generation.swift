@@ -1,10 +1,10 @@
 public import MnemeKV
 
-/// What to generate.
+/// A request to the engine: a prompt in tokens, and how to answer it.
 public struct GenerationRequest: Sendable {
     /// The prompt's tokens; at least one.
     public var prompt: [Int32]
-    /// How tokens are chosen.
+    /// The choice of tokens.
     public var sampling = SamplingParameters()
     /// The most tokens of the answer; nil as many as fit.
     public var maxTokens: Int?
@@ -14,12 +14,13 @@ public struct GenerationRequest: Sendable {
     public var schema: JSONSchema?
     /// The calls of tools that the answer may hold; nil reads all as text.
     public var tools: ToolGrammar?
-    /// Whether end tokens are taken for text like others.
+    /// Takes end tokens for text like others, so that answers have their full length: for
+    /// benchmarks, and for keeping prefixes.
     public var ignoresEnd = false
-    /// How many alternatives to report with each token; nil reports no probabilities.
+    /// The number of alternatives to report with each token, 0 to 20; nil reports no probabilities.
     public var alternatives: Int?
-    /// Who may find what is computed for it: requests of the same scope alone, as the time that an
-    /// answer takes tells what is known.
+    /// The cache scope: only requests of the same scope find what is computed for it, as the time
+    /// that an answer takes tells what is cached.
     public var scope = ""
     /// Names of memories in the prompt: what is kept of it is forgotten with them.
     public var sources: Set<String> = []
@@ -45,7 +46,7 @@ public enum FinishReason: String, Sendable, Codable {
     case toolCalls = "tool_calls"
 }
 
-/// What a request cost, and what ended its answer.
+/// The cost of a request, and what ended its answer.
 public struct GenerationUsage: Sendable, Equatable {
     /// Tokens of the prompt and of the answer.
     public var promptTokens = 0, answerTokens = 0
@@ -89,6 +90,6 @@ public struct EngineStatistics: Sendable {
     /// Sums, for means: seconds to the first token over requests, and between tokens over answers'
     /// further tokens.
     public var firstTokenSeconds = 0.0, betweenTokensSeconds = 0.0
-    /// How many of each sum.
+    /// The numbers of summands of the two sums.
     public var firstTokens = 0, furtherTokens = 0
 }

@@ -1,9 +1,10 @@
 import Foundation
 public import MnemeKV
 
-/// What prompts begin with, computed ahead and kept on disk.
+/// A prefix that prompts begin with, computed ahead and kept on disk: a long system message, a
+/// profile, a document that many questions are about.
 public struct KeptBeginning: Sendable {
-    /// Names its last block, and what the blocks depend on besides the tokens.
+    /// The name of its last block, and of what the blocks depend on besides the tokens.
     public var end: KVHash, model: KVHash
     /// Its tokens, whole blocks, and the bytes on disk.
     public var tokens: Int, bytes: Int

@@ -3,11 +3,12 @@ import MnemeBase
 public import MnemeModels
 import MnemeNumerics
 
-/// A model, ready to answer: weights, tokenizer and chat template.
+/// A model, ready to answer: weights, tokenizer and chat template. Loading packs the weights once;
+/// copies share them.
 public struct LanguageModel: Sendable {
     /// The file's name without its ending.
     public let name: String
-    /// Where it is.
+    /// The GGUF file, or the folder.
     public let path: String
     /// The weights.
     public let decoder: TransformerDecoder

@@ -2,7 +2,9 @@ import Foundation
 import MnemeKV
 import MnemeModels
 
-/// How surprised a model is by a text: exp of the mean −ln p of its tokens.
+/// The perplexity of a text under a model: exp of the mean −ln p of its tokens. It shows what
+/// quantization, a KV policy or another kernel costs, as a number that is comparable between
+/// programs.
 ///
 /// As llama.cpp measures it: the text is cut into windows of `context` tokens, each begins anew,
 /// and the second half of each window counts.
@@ -17,11 +19,14 @@ public enum Perplexity {
         public var windows: Int
     }
 
+    /// Measures the perplexity of a text.
+    ///
     /// - Parameters:
     ///   - tokens: at least one window of `context`.
     ///   - limit: windows at most; nil for all.
     ///   - progress: called with windows done, windows in all, and the perplexity so far.
     /// - Throws: ``EngineError`` if the text is shorter than a window, `CancellationError`.
+    /// - Complexity: a prefill of each window, with logits for all of its tokens.
     public static func measure(
         _ model: LanguageModel, tokens: [Int32], context: Int = 512, limit: Int? = nil,
         progress: (Int, Int, Double) -> Void = { _, _, _ in }

@@ -1,7 +1,10 @@
 import Foundation
 import MnemeBase
 
-/// How the next token is chosen.
+/// The choice of the next token from the model's logits.
+///
+/// In this order: penalties and biases, the constraint, temperature, then top-k, top-p, min-p and
+/// typical. Temperature 0 is greedy: the filters do not matter then.
 public struct SamplingParameters: Sendable, Equatable {
     /// 0 takes the likeliest token; higher flattens the distribution.
     public var temperature: Double = 0
@@ -61,7 +64,8 @@ public struct TokenProbability: Sendable, Equatable {
     public var logProbability: Double
 }
 
-/// Chooses one sequence's tokens, with its own random numbers: nothing depends on other sequences.
+/// Samples one sequence's tokens, with its own random numbers: nothing depends on other sequences.
+/// Probabilities are computed in double precision.
 package struct Sampler: Sendable {
     private let parameters: SamplingParameters
     private var random: SplitMix64
@@ -96,6 +100,7 @@ package struct Sampler: Sendable {
         return token
     }
 
+    /// Changes the logits of tokens that occurred, and those with a bias.
     private func penalize(_ logits: UnsafeMutableBufferPointer<Float>) {
         let p = parameters
         for token in seen {
@@ -116,10 +121,13 @@ package struct Sampler: Sendable {
         return Int32(best)
     }
 
-    /// How far below the likeliest a logit can matter: what is less likely by a factor of 10^10
-    /// could not be noticed.
+    /// The distance below the likeliest logit at which others stop to matter: a token that is less
+    /// likely by a factor of 10^10 could not be noticed.
     private static func reach(_ temperature: Double) -> Double { 23 * temperature }
 
+    /// Samples by the probabilities that temperature and filters leave.
+    ///
+    /// - Complexity: O(vocabulary); the few hundred candidates alone are sorted.
     private mutating func draw(_ logits: UnsafeMutableBufferPointer<Float>) -> Int32 {
         let p = parameters, top = Double(logits[Int(Self.highest(logits))])
         let reach = Self.reach(p.temperature)
@@ -203,12 +211,15 @@ package struct Sampler: Sendable {
         return sum
     }
 
+    /// Makes the probabilities add up to 1.
     private static func normalize(_ candidates: inout [(token: Int32, probability: Double)]) {
         let sum = candidates.reduce(0) { $0 + $1.probability }
         for i in candidates.indices { candidates[i].probability /= sum }
     }
 
-    /// ln p of `token` and of the `count` likeliest tokens.
+    /// ln p of `token` and of the `count` likeliest tokens, by the model's own distribution.
+    ///
+    /// - Complexity: O(vocabulary·count) at most.
     static func logProbabilities(
         _ logits: UnsafeMutableBufferPointer<Float>, token: Int32, count: Int
     ) -> (

@@ -1,5 +1,5 @@
-/// What the scheduler sees of the engine: plain values, so that it can be tested and simulated
-/// without a model.
+/// The engine's state as the scheduler sees it: plain values, so that it can be tested and
+/// simulated without a model.
 public struct EngineView: Sendable, Equatable {
     /// A sequence that holds memory for keys and values.
     public struct Running: Sendable, Equatable {
@@ -13,7 +13,7 @@ public struct EngineView: Sendable, Equatable {
         /// Blocks of keys and values that it holds.
         public var blocks: Int
 
-        /// All values.
+        /// A sequence with these figures.
         public init(id: Int, position: Int, pending: Int, blocks: Int) {
             self.id = id
             self.position = position
@@ -33,7 +33,7 @@ public struct EngineView: Sendable, Equatable {
         /// Blocks that it takes to start, besides those that others hold already.
         public var blocks: Int
 
-        /// All values.
+        /// A request with these figures.
         public init(id: Int, key: String, prompt: Int, blocks: Int) {
             self.id = id
             self.key = key
@@ -57,7 +57,7 @@ public struct EngineView: Sendable, Equatable {
     /// Sequences that may run at once.
     public var sequences: Int
 
-    /// All values.
+    /// A state of these sequences and limits.
     public init(
         running: [Running], waiting: [Waiting], served: [String: Int], freeBlocks: Int,
         blockTokens: Int,
@@ -73,7 +73,7 @@ public struct EngineView: Sendable, Equatable {
     }
 }
 
-/// What the next step computes.
+/// The work of the next step: who starts, who is put back, and how many tokens each computes.
 public struct StepPlan: Sendable, Equatable {
     /// A sequence that must give its memory up and wait again, as another could not go on.
     public var preempted: Int?
@@ -89,10 +89,10 @@ public struct StepPlan: Sendable, Equatable {
     public struct Work: Sendable, Equatable {
         /// The sequence.
         public var id: Int
-        /// How many of its pending tokens.
+        /// The number of its pending tokens that are computed.
         public var tokens: Int
 
-        /// All values.
+        /// `tokens` of the sequence `id`.
         public init(id: Int, tokens: Int) {
             self.id = id
             self.tokens = tokens

@@ -2,13 +2,14 @@ import MnemeKV
 import MnemeModels
 
 /// Keys and values of texts that stood in earlier prompts, for prompts in which they stand
-/// elsewhere.
+/// elsewhere: recalled memories, mostly.
 ///
 /// Each text is kept as a sequence of its own, as if it stood at the beginning, in a scope that
-/// ordinary prompts do not search: what is kept of it depends on what it stood behind. Used by the
-/// engine's thread alone.
+/// ordinary prompts do not search: what is kept of it depends on what it stood behind. Taken into a
+/// prompt, its keys are rotated to the new positions, and the tokens that the question attends to
+/// most are recomputed (see ``MnemeKV/ChunkReuse``). Used by the engine's thread alone.
 final class TextReuse: Sendable {
-    /// Fewer tokens are computed sooner than moved.
+    /// The least tokens that are worth it: fewer are computed sooner than moved.
     static let least = 64
 
     private let cache: KVCache
@@ -23,7 +24,7 @@ final class TextReuse: Sendable {
         transplant = KVTransplant(decoder.configuration)
     }
 
-    /// A text that is looked for.
+    /// A text of a prompt, and the session in which it is looked for.
     struct Part {
         var place: Range<Int>
         var session: KVCache.Session
@@ -33,6 +34,7 @@ final class TextReuse: Sendable {
         func close() { session.close({ _ in 0 }, computed: 0) }
     }
 
+    /// A session with what is cached of a text; nil without address space.
     private func open(
         _ text: ArraySlice<Int32>, _ scope: String, _ sources: Set<String>,
         _ loaded: @escaping @Sendable () -> Void
@@ -54,7 +56,7 @@ final class TextReuse: Sendable {
         }
     }
 
-    /// Texts on their way into a prompt.
+    /// Texts on their way into a prompt, step by step.
     struct Moving {
         var texts: Set<Range<Int>>
         var filling: ChunkReuse

@@ -109,7 +109,7 @@ public final class SafetensorsFile: Sendable {
         "BOOL": 1,
     ]
 
-    /// JSON whole numbers that fit an `Int` and are not negative.
+    /// JSON whole numbers that fit an `Int` and are not negative, 16 at most: a shape, or offsets.
     private static func integers(_ value: OrderedJSON?) -> [Int]? {
         guard let elements = value?.elements, elements.count <= 16 else { return nil }
         let numbers = elements.compactMap(\.integer)

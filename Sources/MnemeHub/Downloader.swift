@@ -201,6 +201,7 @@ package final class Downloader: NSObject, URLSessionDataDelegate, Sendable {
                     "\(task.originalRequest?.url?.host ?? "The server") cannot be reached, or broke off: \(error.localizedDescription) Run it again: what came is kept."
                 )
         }
+        // A connection that ends early is no error to the session where it was closed in order.
         if failure == nil, let total = transfer.total, transfer.start + transfer.done < total {
             failure = ModelError(
                 .cannotFetch,

@@ -21,6 +21,8 @@ public struct ModelFetcher: Sendable {
     public var token: String?
 
     /// Settings from the environment: the process's own if none is given.
+    ///
+    /// - Parameter models: the folder of models; made when the first is fetched.
     public init(models: String, environment: [String: String]? = nil) {
         let environment = environment ?? ProcessInfo.processInfo.environment
         self.models = models
@@ -32,9 +34,9 @@ public struct ModelFetcher: Sendable {
     /// Fetches a model.
     ///
     /// - Parameters:
-    /// - again: fetch it also if it is there and as it was fetched, and if the folder holds the
-    /// model of another source.
-    /// - progress: the name of the file, bytes that are there, bytes of all if known.
+    ///   - again: fetch it also if it is there and as it was fetched, and if the folder holds the
+    ///     model of another source.
+    ///   - progress: the name of the file, bytes that are there, bytes of all if known.
     /// - Returns: its folder, and whether anything was fetched.
     /// - Throws: ``MnemeBase/ModelError``: the source does not answer or has no such model, its
     ///   files came damaged, they cannot be written, or the folder holds another model.

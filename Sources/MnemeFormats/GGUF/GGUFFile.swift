@@ -93,6 +93,8 @@ public final class GGUFFile: Sendable {
         } else {
             alignment = 32
         }
+        // Tensors are checked twice: by themselves, and, when the data's beginning is known,
+        // against the file's end.
         var headers: [(name: String, shape: [Int], type: GGMLType, offset: Int, bytes: Int)] = []
         for _ in 0..<tensorCount {
             let name = try reader.string(), dimensions = try reader.integer(UInt32.self)
@@ -149,7 +151,7 @@ public final class GGUFFile: Sendable {
         self.tensors = tensors
     }
 
-    /// The bytes of a tensor; valid while the file lives.
+    /// The bytes of a tensor's blocks in the mapped file; valid while the file lives.
     package func bytes(_ tensor: Tensor) -> UnsafeRawBufferPointer {
         UnsafeRawBufferPointer(rebasing: file.bytes[tensor.range])
     }

@@ -40,8 +40,8 @@ package struct GGUFWriter {
     /// Announces a tensor; ``write(to:data:)`` asks for the bytes in this order.
     ///
     /// - Parameters:
-    /// - shape: the slowest extent first; it is written the other way round.
-    /// - bytes: of the tensor's blocks, which `data` must return exactly.
+    ///   - shape: the slowest extent first; it is written the other way round.
+    ///   - bytes: of the tensor's blocks, which `data` must return exactly.
     package mutating func add(tensor name: String, shape: [Int], type: GGMLType, bytes: Int) {
         tensors.append((name, shape, type, bytes))
     }

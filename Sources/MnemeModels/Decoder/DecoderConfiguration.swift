@@ -90,10 +90,10 @@ public struct DecoderConfiguration: Sendable, Equatable {
         self.rope = rope
     }
 
-    /// Widths of a head that can be run.
+    /// Widths of a head that can be run; multiples of 16.
     static let headDimensions = 16...512
 
-    /// Elements of one token's keys (or values) in one layer.
+    /// Elements of one token's keys (or values) in one layer: kvHeads·headDimension.
     public var kvSize: Int { kvHeads * headDimension }
     /// Positions that a token sees in a layer; nil for all.
     public func window(layer: Int) -> Int? { windowedLayers.contains(layer) ? slidingWindow : nil }

@@ -7,6 +7,7 @@ import MnemeBase
 /// family.
 struct HubConfiguration {
     private let file: String
+    /// The settings of the language model, which files of models that also see images keep apart.
     private let json: [String: Any]
 
     /// - Throws: ``ModelError`` if there is none, or it is not a JSON object.
@@ -30,6 +31,7 @@ struct HubConfiguration {
         "phi3": "phi3",
     ]
 
+    /// An integer that the family cannot do without.
     private func integer(_ key: String) throws -> Int {
         guard let value = json[key] as? Int else {
             throw ModelError(.invalidFile, "\(file) has no integer '\(key)'.")
@@ -37,6 +39,7 @@ struct HubConfiguration {
         return value
     }
 
+    /// A number that has a default.
     private func number(_ key: String) -> Double? { (json[key] as? NSNumber)?.doubleValue }
 
     /// - Parameter context: the context that the model shall run with; nil takes the file's.

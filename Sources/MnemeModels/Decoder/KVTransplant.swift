@@ -16,8 +16,8 @@ package struct KVTransplant: Sendable {
     /// Copies and rotates.
     ///
     /// - Parameters:
-    /// - positions: of the text in `source`.
-    /// - place: the position of its first token in `target`; there is room behind it.
+    ///   - positions: of the text in `source`.
+    ///   - place: the position of its first token in `target`; there is room behind it.
     /// - Complexity: O(positions·layers·kvSize), block by block.
     package func copy(_ positions: Range<Int>, of source: KVView, to target: KVView, at place: Int) {
         let c = configuration, block = KVView.blockTokens
@@ -56,8 +56,8 @@ package struct KVTransplant: Sendable {
     /// layers without windows.
     ///
     /// - Parameters:
-    /// - keys: of a head by itself, see ``KVHeadRows``.
-    /// - rows: the rows to rotate.
+    ///   - keys: of a head by itself, see ``KVHeadRows``.
+    ///   - rows: the rows to rotate.
     package func turn(_ keys: UnsafeMutablePointer<UInt16>, rows: Range<Int>, by distance: Int) {
         let turn = Turn(configuration.rope, by: distance), block = KVView.blockTokens,
             d = configuration.headDimension

@@ -2,7 +2,9 @@ import Foundation
 
 /// A language model on disk: a GGUF file, or a folder as the hub has it.
 public enum ModelSource: Sendable {
+    /// A file with everything in its header.
     case gguf(GGUFFile)
+    /// A folder as the hub has it.
     case folder(ModelFolder)
 
     /// Opens a GGUF file, a folder with `config.json`, or a folder that holds a GGUF file.

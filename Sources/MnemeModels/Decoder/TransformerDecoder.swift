@@ -155,7 +155,8 @@ public final class TransformerDecoder: Sendable {
         }
     }
 
-    /// One thread's part of the forward pass: embedding, layers, logits.
+    /// One thread's part of the forward pass: embedding, layers, logits. Behind the last layer's
+    /// attention, only rows that get logits go on.
     private func run(_ step: Step, _ pass: inout DecoderPass) {
         embed(step.tokens, pass)
         for layer in weights.layers.prefix(step.layers) {
