@@ -11,6 +11,7 @@
         TILE_CONFIGURE_BLOCKS(rows);
         for (size_t column = g->n_begin; column < g->n_end; column += 32) {
             int columns = column + 32 <= g->n_end ? 2 : 1;
+            // Sums over blocks, in floats; tiles hold those of one block.
             float total[2][16][16] __attribute__((aligned(64)));
             memset(total, 0, sizeof total);
             for (size_t b = 0; b < blocks; b++) {

@@ -44,6 +44,7 @@ __attribute__((target("crc"))) static void streams_arm(const uint8_t *p, size_t 
 /// nibble a step.
 void mnk_checksum(uint32_t features, const void *source, size_t bytes, uint32_t out[4]) {
     const uint8_t *p = source;
+    // Whole steps of eight bytes; the last quarter takes what is left over.
     size_t quarter = bytes / 4 / 8 * 8;
     for (int s = 0; s < 4; s++) out[s] = ~0u;
 #if defined(__x86_64__)

@@ -95,6 +95,7 @@ MNK_INLINE void mnk_decode_groups_body(uint32_t features, int bits, const uint8_
         // No more than there is room for, whatever the bits say.
         int is_wide = given < wide && (mask[g / 8] >> g % 8 & 1), width = is_wide ? 2 * bits : bits;
         given += (size_t)is_wide;
+        // Codes of eight values are `width` bytes.
         uint64_t ones = (1u << width) - 1;
         uint16_t kept[2];
         memcpy(kept, source, sizeof kept);

@@ -139,6 +139,7 @@ uint32_t mnk_cpu_features(void) {
     // Threads may detect at the same time: they find the same.
     static _Atomic uint32_t cached = 0;  // bit 31: detected
     uint32_t features = atomic_load_explicit(&cached, memory_order_acquire);
+    // Bit 31 makes "nothing" different from "not yet".
     if (features) return features & 0x7fffffffu;
 #if defined(__x86_64__)
     features = detect();

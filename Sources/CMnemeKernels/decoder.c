@@ -303,6 +303,7 @@ MNK_INLINE attention_unit unit_of(const mnk_decoder_attention *a, size_t unit) {
         u.start = unit % pieces * RUN;
     }
     u.run = a->tokens - u.start < RUN ? a->tokens - u.start : RUN;
+    // The first token sees least far back, the last furthest ahead.
     size_t lowest = place_of(a, u.start) + 1;
     u.last = place_of(a, u.start + u.run - 1) + 1;
     // Chunks begin at multiples of 64 whatever the batch.

@@ -173,6 +173,7 @@ MNK_DISPATCH(mnk_attention,
 MNK_INLINE void mnk_mean_pool_body(uint32_t features, const float *x, size_t rows, size_t columns, float *out) {
     (void)features;
     f32x16 square = splat16(0);
+    // A text of no tokens has the vector zero.
     f32x16 share = splat16(rows ? 1.0f / (float)rows : 0);
     for (size_t c = 0; c < columns; c += 16) {
         f32x16 s = splat16(0);

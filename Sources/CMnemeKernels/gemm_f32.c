@@ -40,6 +40,7 @@ MNK_INLINE void gemm_f32_body(const mnk_gemm *g, size_t limit, size_t panels) {
     if (g->m == 0) return;
     size_t blocks = (g->m + limit - 1) / limit;
     for (size_t column = g->n_begin; column < g->n_end;) {
+        // The last panel may be alone.
         size_t wide = column + 16 * panels <= g->n_end ? panels : 1;
         for (size_t i = 0; i < blocks; i++) {
             size_t start, rows = block_rows(g->m, limit, i, &start);

@@ -13,6 +13,7 @@ MNK_INLINE void unpack(const uint8_t *p, int16x8_t w[8][2]) {
         int16x8x2_t words[3];
         for (size_t v = 0; v < 3; v++) words[v] = vld2q_s16((const int16_t *)(const void *)(p + 64 * v + 32 * side));
         for (size_t i = 0; i < 2; i++) {
+            // The codes whose bits are spread over the others' lowest four.
             int16x8_t last = vshlq_n_s16(words[0].val[i], 4);
             last = vsliq_n_s16(last, words[1].val[i], 8);
             last = vsliq_n_s16(last, words[2].val[i], 12);

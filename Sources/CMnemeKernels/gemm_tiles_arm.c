@@ -94,6 +94,7 @@ T_DOTPROD MNK_INLINE void rows_dotprod(const mnk_tiles *g, size_t row, size_t co
     f32x16 acc[ROWS];
     for (size_t i = 0; i < rows; i++) acc[i] = splat16(0);
     for (size_t b = 0; b < blocks; b++, t += tile_bytes(format)) {
+        // All codes of the tile, unpacked once for the rows.
         int8x16_t w[8][4];
         int32x4_t s[ROWS][4];
         signed_codes(t, format, w);

@@ -47,6 +47,7 @@ void mnk_encode_record(const float *x, size_t dimension, uint8_t *record, uint8_
         long code = lrintf(v);
         record[i] = (uint8_t)(code + 128);
         if (!residual) continue;
+        // In sixteenths of a step: where between the codes the value lies.
         int bits = (int)((v - (float)code + 0.5f) * 16);
         bits = bits < 0 ? 0 : bits > 15 ? 15 : bits;
         residual[i / 2] |= (uint8_t)(bits << (4 * (i & 1)));

@@ -24,6 +24,7 @@
 enum { SPINS_BEFORE_SLEEP = 2000, SPINS_BEFORE_YIELD = 4000 };
 
 struct mnk_pool {
+    // Set once; the caller is thread 0.
     size_t threads;
     mnk_task task;
     void *context;

@@ -9,6 +9,7 @@ MNK_INLINE float dot_body(const float *a, const float *b, size_t n) {
     size_t i = 0;
     for (; i + 64 <= n; i += 64)
         for (size_t j = 0; j < 4; j++) s[j] = fma16(load16(a + i + 16 * j), load16(b + i + 16 * j), s[j]);
+    // The rest in steps of 16, then one by one.
     for (; i + 16 <= n; i += 16) s[0] = fma16(load16(a + i), load16(b + i), s[0]);
     float total = sum16((s[0] + s[1]) + (s[2] + s[3]));
     for (; i < n; i++) total = fmaf(a[i], b[i], total);

@@ -38,6 +38,7 @@ void mnk_dequantize(int type, const void *source, size_t count, float *y) {
         return;
     }
     for (size_t i = 0; i < count; i += t->weights, p += t->bytes)
+        // Affine types: sub-block by sub-block.
         for (size_t part = 0; part < t->weights / 32u; part++) {
             affine a;
             t->affine(p, (int)part, &a);

@@ -82,7 +82,8 @@ public final class BertEncoder: TextEmbedder {
             features: features)
     }
 
-    /// The folder's name and a hash of the weights' header, first and last mebibyte.
+    /// The folder's name and a hash of the weights' header, first and last mebibyte: cheap, and
+    /// another for any model that was trained on.
     static func identifier(folder: String, file: SafetensorsFile) -> String {
         var hash = SHA256()
         for part in file.sampledContent { hash.update(bufferPointer: part) }
@@ -146,9 +147,10 @@ public final class BertEncoder: TextEmbedder {
     }
 
     /// Vectors of each text's tokens, the special ones among them, of length 1: for ranking by
-    /// single tokens.
+    /// single tokens (late interaction; ColBERT, Khattab and Zaharia 2020).
     ///
-    /// - Complexity: as ``embed(_:)``.
+    /// - Returns: for each text a vector for each token, in order.
+    /// - Complexity: as ``embed(_:)``, and dimension floats for each token.
     public func embedTokens(_ texts: [String]) throws -> [Embeddings] {
         let tokens = tokenized(texts),
             starts = tokens.reduce(into: [0]) { $0.append($0.last! + $1.count) },
@@ -247,6 +249,7 @@ public final class BertEncoder: TextEmbedder {
     /// Graham 1969), so that threads end at about the same time.
     private static func pack(_ order: [Int], lengths: [Int], threads: Int) -> [[Int]] {
         let total = order.reduce(0) { $0 + lengths[$1] }
+        // As many passes as the tokens need; more if threads would rest.
         var count = (total + passTokens - 1) / passTokens
         // A multiple of the threads leaves none idle; one text alone is shared by all.
         if order.count >= threads {

@@ -37,6 +37,7 @@ final class BertWeights: Sendable {
         func copy(_ tensor: FloatTensor, to target: UnsafeMutablePointer<Float>) {
             target.update(from: tensor.values.baseAddress!, count: tensor.values.count)
         }
+        // A bias, or a norm's parameters.
         func vector(_ name: String, _ count: Int) throws -> AlignedBuffer<Float> {
             let buffer = AlignedBuffer<Float>(count)
             copy(try file.floats(name, shape: [count]), to: buffer.pointer)

@@ -18,6 +18,7 @@ final class BertWorkspace: Sendable {
     /// Attention scratch, one for each thread that may share the pass.
     let scratch: [AlignedBuffer<Float>]
 
+    /// Room for `capacity` tokens, and attention's scratch memory for the longest text.
     init(capacity: Int, threads: Int, configuration c: BertConfiguration) {
         self.capacity = capacity
         hidden = AlignedBuffer(capacity * c.hiddenSize)

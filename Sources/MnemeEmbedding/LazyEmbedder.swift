@@ -16,6 +16,7 @@ public final class LazyEmbedder: TextEmbedder {
     private let folder: String
     private let precision: Precision
     private let tokenizer: WordPieceTokenizer
+    /// Loaded under the lock: callers at the same time wait for one load.
     private let loaded = NIOLockedValueBox<BertEncoder?>(nil)
 
     /// - Throws: ``ModelError`` if the folder does not hold a BERT encoder.

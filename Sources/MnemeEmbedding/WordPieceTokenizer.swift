@@ -61,6 +61,7 @@ public struct WordPieceTokenizer: Sendable {
         vocabulary: [UInt8], source: String, lowercase: Bool = true, stripAccents: Bool = true,
         splitCJK: Bool = true
     ) throws {
+        // The line's number is the id, so that no line may be left out.
         let table = try PieceTable(vocabulary: vocabulary, source: source)
         self.table = table
         vocabularySize = table.count

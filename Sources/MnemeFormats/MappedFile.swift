@@ -1,7 +1,8 @@
 import Foundation
 import MnemeBase
 
-/// A whole file, mapped read-only into memory.
+/// A whole file, mapped read-only into memory: its pages are read when they are touched, and the
+/// system may take them back at any time.
 ///
 /// If another process truncates the file while it is mapped, reading past its new end is fatal;
 /// model folders are written once and never changed in place.

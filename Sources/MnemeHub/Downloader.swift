@@ -32,7 +32,7 @@ package final class Downloader: NSObject, URLSessionDataDelegate, Sendable {
     }
     /// By the tasks' identifiers.
     private let transfers = NIOLockedValueBox<[Int: Transfer]>([:])
-    /// Sent to the first host.
+    /// The hub's access token, sent to the first host alone.
     private let token: String?
 
     package init(token: String?) { self.token = token }
@@ -63,6 +63,7 @@ package final class Downloader: NSObject, URLSessionDataDelegate, Sendable {
         -> Data
     {
         let settings = URLSessionConfiguration.ephemeral
+        // A minute without a byte ends the transfer; the whole may take as long as it takes.
         settings.timeoutIntervalForRequest = 60
         let session = URLSession(configuration: settings, delegate: self, delegateQueue: nil)
         defer { session.finishTasksAndInvalidate() }

@@ -215,6 +215,8 @@ public struct ModelFetcher: Sendable {
 
     /// Unpacks a folder of an archive by the system's `unzip`: wheels are zip files.
     private static func unzip(_ archive: String, _ inside: String, into folder: String) throws {
+        // No library here reads zip files; the tool is on every system, and told what is missing
+        // where it is not.
         let process = Process()
         process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
         process.arguments = ["unzip", "-q", "-o", archive, inside + "/*", "-d", folder]
@@ -271,6 +273,7 @@ public struct ModelFetcher: Sendable {
                 .cannotFetch, "\(hub) gives no list of \(repository)'s files. Is HF_ENDPOINT right?"
             )
         }
+        // Only files at the top: folders hold other variants.
         let chosen = try Self.choose(
             entries.filter { $0.type == "file" }.map(\.path), tag: tag, repository: repository)
         try await staged(folder) { staging in

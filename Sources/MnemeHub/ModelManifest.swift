@@ -49,6 +49,7 @@ public struct ModelManifest: Codable, Sendable, Equatable {
     /// - Throws: ``ModelError`` if the system does not let it.
     func write(to folder: String) throws {
         let encoder = JSONEncoder()
+        // People read it, too; and equal fetches give equal files.
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
         do { try AtomicFile.write(encoder.encode(self), to: folder + "/" + Self.name) } catch let
             error as FileError

@@ -188,6 +188,37 @@ import MnemeEngine
         #expect(try Self.run(folder))
     }
 
+    @Test(arguments: [Float.infinity, -.infinity, .nan])
+    func `a half that is not finite is a fault of a model`(bad: Float) throws {
+        let path = Self.path() + ".gguf", types = Self.tensors.map { $0.shape.count > 1 ? GGMLType.f16 : .f32 }
+        defer { unlink(path) }
+        func write(_ change: (inout [Float], String) -> Void) throws {
+            var writer = GGUFWriter()
+            for entry in Self.entries { try writer.add(entry.key, entry.value) }
+            for (tensor, type) in zip(Self.tensors, types) {
+                writer.add(
+                    tensor: tensor.gguf, shape: tensor.shape, type: type,
+                    bytes: tensor.shape.reduce(type == .f16 ? 2 : 4, *))
+            }
+            try writer.write(to: path) { i in
+                var values = Self.data(Self.tensors[i].shape).withUnsafeBytes {
+                    Array($0.bindMemory(to: Float.self))
+                }
+                change(&values, Self.tensors[i].gguf)
+                return types[i] == .f32
+                    ? quantize(values, type: .f32)
+                    : values.flatMap { value in
+                        withUnsafeBytes(of: Float16(value).bitPattern.littleEndian, Array.init)
+                    }
+            }
+        }
+        try write { _, _ in }
+        #expect(try ModelSource(path: path).faults() == [])
+        try write { values, name in if name == "blk.1.ffn_up.weight" { values[7] = bad } }
+        let faults = try ModelSource(path: path).faults()
+        #expect(faults.count == 1 && faults[0].contains("'blk.1.ffn_up.weight'") && faults[0].contains("at 7"))
+    }
+
     @Test func `any value of any entry of a GGUF file is refused or runs`() throws {
         var tally = Tally(), random = Random(state: Self.seed),
             cases: [(architecture: String, entry: Int, value: GGUFFile.Value?)] = []
@@ -333,6 +364,16 @@ import MnemeEngine
                 ))
             all += bytes
         }
+        // Gemma's feed-forward norm is called otherwise; other families leave it alone.
+        for i in 0..<layers {
+            let bytes = data([hidden])
+            header.append(
+                (
+                    "model.layers.\(i).pre_feedforward_layernorm.weight",
+                    #"{"dtype":"F32","shape":[\#(hidden)],"data_offsets":[\#(all.count),\#(all.count + bytes.count)]}"#
+                ))
+            all += bytes
+        }
         return (header, all)
     }()
 
@@ -343,7 +384,9 @@ import MnemeEngine
     }
 
     private static let header =
-        "{" + weights.header.map { "\"\($0.name)\":\($0.text)" }.joined(separator: ",") + "}"
+        "{" + weights.header.map { "\"\($0.name)\":\($0.text)" }.joined(separator: ",")
+        // Of a file's notes any value will do.
+        + #","__metadata__":{"format":"pt","by":"a","of":"b","at":"c"}}"#
 
     private static func folder(
         _ files: [(name: String, text: String)], weights: [UInt8] = safetensors(header)

@@ -377,7 +377,6 @@ import MnemeEngine
         defer { for file in [path, converted] { try? FileManager.default.removeItem(atPath: file) } }
         let sound = try GGUFFile(path: path),
             place = try #require(sound.tensors["blk.0.attn_q.weight"]).range.lowerBound + 4 * 5
-        #expect(try ModelSource(path: path).faults().filter { $0.contains("attn_q") } == [])
         var bytes = try Data(contentsOf: URL(fileURLWithPath: path))
         withUnsafeBytes(of: bad.bitPattern.littleEndian) {
             bytes.replaceSubrange(place..<place + 4, with: $0)

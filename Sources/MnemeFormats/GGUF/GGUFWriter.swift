@@ -46,7 +46,9 @@ package struct GGUFWriter {
         tensors.append((name, shape, type, bytes))
     }
 
-    /// - Parameter data: the bytes of the tensor of an index.
+    /// Writes the file whole, or leaves nothing behind.
+    ///
+    /// - Parameter data: the bytes of the tensor of an index, as many as were announced.
     /// - Throws: ``ModelError`` if the system does, and what `data` throws.
     package func write(to path: String, data: (Int) throws -> [UInt8]) throws {
         do { try write(to: AtomicFile(path, mode: 0o644), data) } catch let error as FileError {

@@ -49,6 +49,7 @@ struct DecoderLayer: Sendable {
         pass.apply(key, w.input, into: w.keys.pointer, stride: w.kvStride)
         pass.apply(value, w.input, into: w.values.pointer, stride: w.kvStride)
         pass.pool.barrier()
+        // Keys and values are in the cache before anybody attends.
         for token in pass.mine {
             rotate(token, pass)
             store(token, pass)

@@ -7,6 +7,7 @@ import MnemeNumerics
 /// Row-wise work (norms, rotation) is shared by rows, products by columns, attention by units, so
 /// that a single token keeps all threads busy, too.
 struct DecoderPass {
+    /// The model's shape, the step's memory, and the means.
     let configuration: DecoderConfiguration
     let workspace: DecoderWorkspace
     let kernels: DecoderKernels

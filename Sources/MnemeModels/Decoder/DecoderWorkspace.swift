@@ -12,6 +12,7 @@ final class DecoderWorkspace: Sendable {
     let queries, keys, values, up, logits: AlignedBuffer<Float>
     /// The output of attention or feed-forward before its norm; empty in models without post-norms.
     let block: AlignedBuffer<Float>
+    /// Of all layers, and of those with a window where they differ.
     let angles: RotaryAngles
     let localAngles: RotaryAngles?
     /// Inputs of the second matrix of attention and of feed-forward.
@@ -20,6 +21,7 @@ final class DecoderWorkspace: Sendable {
     let scratch: [AlignedBuffer<Float>]
     /// Sums of spans of long contexts.
     let partials: AlignedBuffer<Float>
+    /// 4 MiB: splits of some long contexts; a segment that finds no room is not split.
     static let partialFloats = 1 << 20
     /// Made by each step.
     nonisolated(unsafe) let plan: UnsafeMutablePointer<AttentionPlan>

@@ -26,6 +26,7 @@ package struct KVTransplant: Sendable {
         for layer in 0..<c.layers {
             let turn = c.window(layer: layer) == nil ? global : local ?? global
             var position = positions.lowerBound
+            // Pieces that lie within one block on both sides.
             while position < positions.upperBound {
                 let to = place + position - positions.lowerBound
                 let count = min(

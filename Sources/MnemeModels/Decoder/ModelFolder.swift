@@ -133,6 +133,7 @@ extension ModelFolder: DecoderTensors {
                 "Tensor '\(name)' of \(path) is of type \(tensor.type); F32, F16 and BF16 are read."
             )
         }
+        // Rows of a joint matrix (Phi-3) are packed as matrices of their own.
         let rows = rows ?? 0..<outputs
         return WeightMatrix(
             source: file.bytes(tensor).baseAddress! + rows.lowerBound * inputs * shape.bytes,

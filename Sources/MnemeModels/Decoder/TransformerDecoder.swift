@@ -23,6 +23,7 @@ public final class TransformerDecoder: Sendable {
     /// ``step(tokens:segments:logits:layers:hook:)``.
     private let workspace: DecoderWorkspace
     private let turn = NIOLock()
+    /// Positions, summed over steps; see ``attentionBytes``.
     private let reads = NIOLockedValueBox<(read: Int, alone: Int)>((0, 0))
 
     /// - Parameters:
@@ -87,9 +88,9 @@ public final class TransformerDecoder: Sendable {
     /// Threads that a step uses.
     public var threadCount: Int { pool.threadCount }
 
-    /// Bytes of keys and values that attention has read, and that it would have read if each
-    /// sequence read all of its own. Neither windows nor tokens that leave the last layer early are
-    /// counted off.
+    /// Bytes of the KV cache that attention has read, and that it would have read if each sequence
+    /// read all of its own. Neither windows nor tokens that leave the last layer early are counted
+    /// off.
     public var attentionBytes: (read: Int, alone: Int) {
         let bytes = 2 * configuration.layers * configuration.kvSize * MemoryLayout<UInt16>.stride
         return reads.withLockedValue { ($0.read * bytes, $0.alone * bytes) }
@@ -117,6 +118,7 @@ public final class TransformerDecoder: Sendable {
         guard !tokens.isEmpty else { return }
         turn.lock()
         defer { turn.unlock() }
+        // The plan is made by one thread, before the others begin.
         let layers = min(layers ?? .max, weights.layers.count)
         workspace.plan.pointee.make(segments, logits: layers == weights.layers.count) { segment in
             segment.view.heads != nil
