@@ -57,7 +57,8 @@ extension MemoryServer {
 
     /// The routes of all APIs that other programs speak.
     private func wireEndpoints() -> [Endpoint] {
-        openAIEndpoints() + anthropicEndpoints() + ollamaEndpoints() + mem0Endpoints()
+        openAIEndpoints() + responsesEndpoints() + anthropicEndpoints() + ollamaEndpoints()
+            + mem0Endpoints()
     }
 
     /// A route of another API, behind the permission that it needs.

@@ -334,6 +334,59 @@ import Testing
         }
     }
 
+    @Test func `several answers are given, each with its own index, and the prompt counts once`()
+        async throws
+    {
+        try await withChat { base, _, _, _ in
+            let one = try await ask(base, question("Tell me of the sea.")).json
+            let options: [String: JSONValue] = ["n": 3, "temperature": 1, "seed": 7]
+            let many = try await ask(base, question("Tell me of the sea.", options)).json
+            let choices = try #require(many["choices"]?.array)
+            #expect(choices.compactMap { $0["index"]?.int } == [0, 1, 2])
+            let texts = choices.compactMap { $0["message"]?["content"]?.string }
+            #expect(Set(texts).count == 3, "each has a seed of its own")
+            #expect(many["usage"]?["prompt_tokens"] == one["usage"]?["prompt_tokens"])
+            #expect(many["usage"]?["completion_tokens"] == 36)
+            let streamed = question(
+                "Tell me of the sea.",
+                options.merging(["stream": true, "stream_options": ["include_usage": true]]) { $1 })
+            let chunks = try events(try await ask(base, streamed).data).dropLast().map {
+                try JSONValue(parsing: Array($0.utf8))
+            }
+            for (index, text) in texts.enumerated() {
+                let pieces = chunks.compactMap { $0["choices"]?[0] }.filter {
+                    $0["index"]?.int == index
+                }
+                #expect(pieces.compactMap { $0["delta"]?["content"]?.string }.joined() == text)
+            }
+            #expect(chunks.last?["usage"]?["completion_tokens"] == 36)
+        }
+    }
+
+    @Test func `a list of prompts is continued, each by itself, and repeated if asked for`()
+        async throws
+    {
+        try await withChat { base, _, _, model in
+            func complete(_ more: [String: JSONValue]) async throws -> JSONValue {
+                let body: [String: JSONValue] = ["temperature": 0, "max_tokens": 6]
+                return try await ask(base, body.merging(more) { $1 }, path: "v1/completions").json
+            }
+            let first = try await complete(["prompt": "The sea"])["choices"]?[0]?["text"]
+            let second = try await complete(["prompt": "A boat"])["choices"]?[0]?["text"]
+            let both = try await complete(["prompt": ["The sea", "A boat"]])
+            #expect(both["choices"]?.array?.compactMap { $0["text"] } == [first, second])
+            #expect(both["usage"]?["completion_tokens"] == 12)
+            let ids = model.tokens(of: "The sea").map { JSONValue.number(Double($0)) }
+            let asTokens = try await complete(["prompt": [.array(ids), "A boat"], "echo": true])
+            let texts = asTokens["choices"]?.array?.compactMap { $0["text"]?.string }
+            #expect(
+                texts == ["The sea" + (first?.string ?? ""), "A boat" + (second?.string ?? "")])
+            let twice = try await complete(["prompt": ["The sea", "A boat"], "n": 2])
+            #expect(twice["choices"]?.array?.compactMap { $0["index"]?.int } == [0, 1, 2, 3])
+            #expect(twice["usage"]?["prompt_tokens"] == both["usage"]?["prompt_tokens"])
+        }
+    }
+
     @Test
     func `another model's name is not found, and what OpenAI's API has beyond this is refused`()
         async throws
@@ -341,14 +394,18 @@ import Testing
         try await withChat { base, _, _, _ in
             #expect(try await ask(base, question("Hello", ["model": "gpt-4"])).status == 404)
             let refused: [(String, [String: JSONValue])] = [
-                (Self.path, question("x", ["n": 2])),
+                (Self.path, question("x", ["n": 0])),
+                (Self.path, question("x", ["n": 17])),
                 (Self.path, question("x", ["tools": [["type": "function"]]])),
                 (Self.path, question("x", ["response_format": ["type": "xml"]])),
                 (Self.path, question("x", ["messages": []])),
                 (Self.path, question("x", ["top_logprobs": 21])),
                 (Self.path, question("x", ["stop": .array(Array(repeating: "a", count: 17))])),
                 (Self.path, question("x", ["logit_bias": ["a": 1]])),
-                ("v1/completions", ["prompt": "x", "echo": true]),
+                ("v1/completions", ["prompt": "x", "echo": true, "logprobs": 1]),
+                ("v1/completions", ["prompt": []]),
+                ("v1/completions", ["prompt": ["x", 1]]),
+                ("v1/completions", ["prompt": .array(Array(repeating: "x", count: 9)), "n": 16]),
                 ("v1/completions", ["prompt": "x", "best_of": 2]),
                 ("v1/completions", ["prompt": "x", "suffix": "y"]),
                 ("v1/completions", ["prompt": [.number(0.5)]]),

@@ -148,7 +148,7 @@ private struct Taker {
                 one.name == field ? encoded(value) : one.valid == "ID" ? id : encoded(one.valid)
             path = path.replacing("{\(one.name)}", with: text.isEmpty ? "%20" : text)
         }
-        let hasBody = taker.method == "POST" || taker.method == "PATCH"
+        let hasBody = ["POST", "PATCH", "PUT"].contains(taker.method)
         if !hasBody, !taker.inPath.contains(field) { query = ["\(field)=\(encoded(value))"] }
         let text = "\(base)\(path)" + (query.isEmpty ? "" : "?" + query.joined())
         // Longer ones do not pass as a header.

@@ -5,7 +5,7 @@
 
 Needs the packages in requirements.txt. Servers bind to loopback and are stopped by the test that started them.
 """
-import asyncio, http.client, json, os, random, re, resource, shutil, signal, subprocess, sys, tempfile, time, urllib.request
+import asyncio, http.client, json, os, random, re, resource, shutil, signal, subprocess, sys, tempfile, time, urllib.error, urllib.request
 
 BINARY = os.path.abspath(sys.argv[1])
 ONLY = sys.argv[2:]
@@ -183,6 +183,233 @@ def openai_chat():
         assert "Marigold" in told.choices[0].message.content, told.choices[0].message.content
         texts = [m["text"] for m in f.json("list", "--user", "tom", "--session", "s1")["memories"]]
         assert "What is the name of my boat?" in texts and len(texts) == 2, texts
+
+
+@test
+def anthropic_client():
+    from anthropic import Anthropic, AuthenticationError, BadRequestError, NotFoundError
+    with Folder() as f, Server(f, "--model", "smollm2") as server:
+        client = Anthropic(base_url=server.url, api_key="none")
+        ask = lambda text, **options: client.messages.create(**dict(dict(model="smollm2", max_tokens=40, messages=[{"role": "user", "content": text}],
+                                                                         extra_body={"temperature": 0}), **options))
+        answer = ask("What is the capital of France?", system="Answer in one sentence.")
+        assert answer.type == "message" and answer.role == "assistant" and "Paris" in answer.content[0].text, answer
+        assert answer.stop_reason == "end_turn" and answer.stop_sequence is None and answer.usage.output_tokens > 3, answer
+        assert answer.usage.input_tokens + answer.usage.cache_read_input_tokens > 10, answer.usage
+        blocks = ask([{"type": "text", "text": "What is the capital"}, {"type": "text", "text": " of France?"}],
+                     system=[{"type": "text", "text": "Answer in one sentence.", "cache_control": {"type": "ephemeral"}}])
+        assert blocks.content[0].text == answer.content[0].text and blocks.usage.cache_read_input_tokens > 0, blocks
+        with client.messages.stream(model="smollm2", max_tokens=40, system="Answer in one sentence.",
+                                    messages=[{"role": "user", "content": "What is the capital of France?"}], extra_body={"temperature": 0}) as stream:
+            assert "".join(stream.text_stream) == answer.content[0].text
+            whole = stream.get_final_message()
+        assert whole.stop_reason == "end_turn" and whole.usage.output_tokens == answer.usage.output_tokens, whole
+        cut = ask("Count from one to ten in words.", max_tokens=60, stop_sequences=["three"])
+        assert cut.stop_reason == "stop_sequence" and cut.stop_sequence == "three" and "three" not in cut.content[0].text, cut
+        assert ask("Tell me a story.", max_tokens=5).stop_reason == "max_tokens"
+        counted = client.messages.count_tokens(model="smollm2", system="Answer in one sentence.", messages=[{"role": "user", "content": "What is the capital of France?"}])
+        assert counted.input_tokens == answer.usage.input_tokens + answer.usage.cache_read_input_tokens, counted
+        assert [m.id for m in client.models.list()][0].startswith("SmolLM2") and client.models.retrieve("smollm2").type == "model"
+        told = ask("Tell me about Lisbon.", max_tokens=200, output_config={"format": {"type": "json_schema", "schema": {
+            "type": "object", "additionalProperties": False, "required": ["mood"], "properties": {"mood": {"enum": ["good", "bad"]}}}}})
+        assert json.loads(told.content[0].text)["mood"] in ("good", "bad"), told
+        for kind, call in ((NotFoundError, lambda: ask("x", model="another")), (BadRequestError, lambda: ask("x", extra_body={"temperature": -1})),
+                           (BadRequestError, lambda: client.messages.create(model="smollm2", max_tokens=5, messages=[])),
+                           (BadRequestError, lambda: ask([{"type": "image", "source": {"type": "url", "url": "https://example.org/a.png"}}]))):
+            try:
+                call()
+                raise AssertionError("a wrong request was taken")
+            except kind as error:
+                assert error.body["type"] == "error" and error.body["error"]["message"], error
+    # A key comes as x-api-key.
+    with Folder() as f:
+        secret = re.search(r"mn_[0-9a-f]+", f.run("keys", "create", "claude", "--permissions", "read").stdout).group(0)
+        with Server(f, "--model", "smollm2") as server:
+            count = lambda key: Anthropic(base_url=server.url, api_key=key, max_retries=0).messages.count_tokens(
+                model="smollm2", messages=[{"role": "user", "content": "x"}])
+            assert count(secret).input_tokens > 0
+            try:
+                count("wrong")
+                raise AssertionError("a wrong key was taken")
+            except AuthenticationError as error:
+                assert error.body["error"]["type"] == "authentication_error", error.body
+
+
+@test
+def anthropic_memory_tool():
+    """Their own runner calls our commands: what it writes are memories."""
+    from anthropic.lib.tools import BetaAbstractMemoryTool
+    with Folder() as f, Server(f) as server:
+        class Notes(BetaAbstractMemoryTool):
+            def carry_out(self, command):
+                body = json.dumps(dict(command.to_dict(), user="ana")).encode()
+                request = urllib.request.Request(server.url + "/v1/memory_tool", body, {"Content-Type": "application/json"})
+                answer = json.load(urllib.request.urlopen(request))
+                return ("Error: " if answer["is_error"] else "") + answer["content"]
+            view = create = str_replace = insert = delete = rename = carry_out
+        notes = Notes()
+        do = lambda **command: notes.call(command)
+        assert "created" in do(command="create", path="/memories/trip.txt", file_text="Tom's boat is called Marigold.\nIt lies in Bergen.")
+        assert "/memories/trip.txt" in do(command="view", path="/memories")
+        assert "     2\tIt lies in Bergen." in do(command="view", path="/memories/trip.txt")
+        assert "1\t" not in do(command="view", path="/memories/trip.txt", view_range=[2, -1]).split("\n", 1)[1]
+        assert "edited" in do(command="str_replace", path="/memories/trip.txt", old_str="Bergen", new_str="Porto")
+        assert "edited" in do(command="insert", path="/memories/trip.txt", insert_line=0, insert_text="# The boat")
+        assert "renamed" in do(command="rename", old_path="/memories/trip.txt", new_path="/memories/boats/marigold.txt")
+        assert "/memories/boats/" in do(command="view", path="/memories")
+        assert "     3\tIt lies in Porto." in do(command="view", path="/memories/boats/marigold.txt")
+        assert "does not exist" in do(command="view", path="/memories/trip.txt")
+        assert "not appear" in do(command="str_replace", path="/memories/boats/marigold.txt", old_str="Oslo", new_str="Rome")
+        assert "Marigold" in f.json("recall", "What is Tom's boat called?", "--user", "ana")["memories"][0]["memory"]["text"]
+        assert "deleted" in do(command="delete", path="/memories/boats")
+        assert "boats" not in do(command="view", path="/memories")
+        for body in ({"command": "view", "path": "/memories/../etc"}, {"command": "view", "path": "/etc"}, {"command": "format"}, {"command": "create", "path": "/memories/x"}):
+            try:
+                urllib.request.urlopen(urllib.request.Request(server.url + "/v1/memory_tool", json.dumps(body).encode(), {"Content-Type": "application/json"}))
+                raise AssertionError(f"{body} was taken")
+            except urllib.error.HTTPError as error:
+                assert error.code == 400 and json.load(error)["type"] == "error", body
+
+
+@test
+def ollama_client():
+    from ollama import Client, ResponseError
+    with Folder() as f, Server(f, "--model", "smollm2") as server:
+        client = Client(host=server.url)
+        listed = [m.model for m in client.list().models]
+        assert listed[0] == "smollm2" and len(listed) == 2, listed
+        assert client.ps().models[0].model == "smollm2"
+        shown = client.show("smollm2")
+        assert shown.details.family == "llama" and "completion" in shown.capabilities and shown.modelinfo["llama.context_length"] > 1000, shown
+        question = [{"role": "user", "content": "What is the capital of France?"}]
+        options = {"temperature": 0, "num_predict": 40}
+        answer = client.chat("smollm2:latest", question, options=options)
+        assert "Paris" in answer.message.content and answer.done and answer.done_reason == "stop" and answer.eval_count > 3 and answer.total_duration > 0, answer
+        parts = list(client.chat("smollm2", question, options=options, stream=True))
+        assert "".join(p.message.content for p in parts) == answer.message.content and parts[-1].done and not parts[0].done, parts[-1]
+        plain = client.generate("smollm2", "The capital of France is", raw=True, options={"temperature": 0, "num_predict": 4})
+        assert "Paris" in plain.response and plain.done_reason == "length", plain
+        asked = client.generate("smollm2", "What is the capital of France?", options=options)
+        assert asked.response == answer.message.content, asked
+        assert "".join(p.response for p in client.generate("smollm2", "What is the capital of France?", options=options, stream=True)) == asked.response
+        assert client.generate("smollm2").done_reason == "load"
+        schema = {"type": "object", "additionalProperties": False, "required": ["mood"], "properties": {"mood": {"enum": ["good", "bad"]}}}
+        assert json.loads(client.chat("smollm2", question, format=schema, options={"num_predict": 60}).message.content)["mood"] in ("good", "bad")
+        assert client.chat("smollm2", question, format="json", options={"num_predict": 60}).message.content.startswith("{")
+        assert len(client.embed("minilm", ["hello", "world"]).embeddings) == 2 and len(client.embeddings("minilm", "hello").embedding) == 384
+        for call in (lambda: client.chat("another", question), lambda: client.chat("smollm2", question, options={"temperature": -1}), lambda: client.show("another"),
+                     lambda: client.generate("smollm2", "x", suffix="y"), lambda: list(client.chat("another", question, stream=True))):
+            try:
+                call()
+                raise AssertionError("a wrong request was taken")
+            except ResponseError as error:
+                assert error.status_code in (400, 404) and error.error, error
+
+
+@test
+def openai_responses():
+    from openai import BadRequestError, NotFoundError, OpenAI, PermissionDeniedError
+    with Folder() as f:
+        secrets = {name: re.search(r"mn_[0-9a-f]+", f.run("keys", "create", name, "--permissions", permissions, "--user", name).stdout).group(0)
+                   for name, permissions in (("ana", "read,write,erase"), ("bob", "read"))}
+        with Server(f, "--model", "smollm2") as server:
+            client, other = (OpenAI(base_url=server.url + "/v1", api_key=secrets[name], max_retries=0) for name in ("ana", "bob"))
+            answer = client.responses.create(model="smollm2", input="What is the capital of France?", instructions="Answer in one sentence.", temperature=0,
+                                             max_output_tokens=40, metadata={"topic": "cities"})
+            assert "Paris" in answer.output_text and answer.status == "completed" and answer.usage.output_tokens > 3 and answer.store, answer
+            with client.responses.stream(model="smollm2", input="What is the capital of France?", instructions="Answer in one sentence.", temperature=0,
+                                         max_output_tokens=40) as stream:
+                events = list(stream)
+                whole = stream.get_final_response()
+            assert whole.output_text == answer.output_text and events[0].type == "response.created" and events[-1].type == "response.completed", events
+            assert [e.sequence_number for e in events] == sorted(e.sequence_number for e in events)
+            kept = client.responses.retrieve(answer.id)
+            assert kept.output_text == answer.output_text and kept.metadata == {"topic": "cities"}, kept
+            assert client.responses.input_items.list(answer.id).data[0].content == "What is the capital of France?"
+            more = client.responses.create(model="smollm2", input="And of Spain?", previous_response_id=answer.id, temperature=0, max_output_tokens=20)
+            assert more.usage.input_tokens > answer.usage.input_tokens and more.previous_response_id == answer.id, more
+            cut = client.responses.create(model="smollm2", input="Tell me a story.", max_output_tokens=5, store=False)
+            assert cut.status == "incomplete" and cut.incomplete_details.reason == "max_output_tokens", cut
+            schema = {"type": "object", "additionalProperties": False, "required": ["mood"], "properties": {"mood": {"enum": ["good", "bad"]}}}
+            told = client.responses.create(model="smollm2", input="How is Lisbon?", text={"format": {"type": "json_schema", "name": "m", "schema": schema, "strict": True}})
+            assert json.loads(told.output_text)["mood"] in ("good", "bad"), told
+            talk = client.conversations.create(items=[{"type": "message", "role": "user", "content": "My boat is called Marigold."}])
+            client.responses.create(model="smollm2", conversation=talk.id, input="What is its name?", temperature=0, max_output_tokens=20)
+            items = client.conversations.items.list(talk.id).data
+            assert [i.role for i in items] == ["user", "user", "assistant"], items
+            client.conversations.delete(talk.id)
+            # Kept for whoever asked, and for nobody else; never recalled.
+            assert f.json("recall", "What is the capital of France?", "--user", "ana")["memories"] == []
+            client.responses.delete(answer.id)
+            for kind, call in ((NotFoundError, lambda: client.responses.retrieve(answer.id)), (NotFoundError, lambda: other.responses.retrieve(more.id)),
+                               (NotFoundError, lambda: client.conversations.retrieve(talk.id)),
+                               (NotFoundError, lambda: client.responses.create(model="smollm2", input="x", previous_response_id="resp_nothing")),
+                               (PermissionDeniedError, lambda: other.responses.create(model="smollm2", input="x", store=True, max_output_tokens=3)),
+                               (BadRequestError, lambda: client.responses.create(model="smollm2", input="x", background=True)),
+                               (BadRequestError, lambda: client.responses.create(model="smollm2", input=[{"type": "computer_call"}]))):
+                try:
+                    call()
+                    raise AssertionError("a wrong request was taken")
+                except kind as error:
+                    assert error.body["message"], error
+            assert not other.responses.create(model="smollm2", input="x", max_output_tokens=3).store, "who may not write keeps nothing"
+
+
+@test
+def mem0_client():
+    os.environ["MEM0_TELEMETRY"] = "False"
+    from mem0 import MemoryClient
+    from mem0.exceptions import MemoryError as Mem0Error
+    with Folder() as f:
+        secret = re.search(r"mn_[0-9a-f]+", f.run("keys", "create", "agent", "--permissions", "read,write,erase").stdout).group(0)
+        with Server(f) as server:
+            client = MemoryClient(host=server.url, api_key=secret)
+            made = client.add([{"role": "user", "content": "Tom moved to Porto last Friday."}, {"role": "assistant", "content": "How nice!"}],
+                              user_id="tom", run_id="s1", app_id="travel", metadata={"topic": "home", "weight": 3})["results"]
+            assert made[0]["event"] == "ADD" and "Porto" in made[0]["memory"], made
+            client.add("I like black coffee.", user_id="ana", agent_id="barista")
+            found = client.search("Where does Tom live?", filters={"user_id": "tom"}, top_k=3)["results"]
+            assert "Porto" in found[0]["memory"] and found[0]["metadata"] == {"topic": "home", "weight": 3} and found[0]["app_id"] == "travel" and found[0]["score"] > 0, found
+            assert client.search("Where does Tom live?", filters={"AND": [{"user_id": "tom"}, {"metadata": {"topic": "work"}}]})["results"] == []
+            page = client.get_all(filters={"AND": [{"user_id": "tom"}, {"run_id": "*"}]}, page=1, page_size=1)
+            assert page["count"] == 2 and len(page["results"]) == 1 and page["next"], page
+            one = client.get(made[0]["id"])
+            assert one["id"] == made[0]["id"] and one["user_id"] == "tom" and one["run_id"] == "s1", one
+            client.update(made[0]["id"], text="Tom moved to Lisbon last Friday.", metadata={"topic": "move"})
+            assert client.get(made[0]["id"])["metadata"] == {"topic": "move"}
+            changes = client.history(made[0]["id"])
+            assert [c["event"] for c in changes] == ["ADD", "UPDATE"] and "Porto" in changes[1]["old_memory"] and "Lisbon" in changes[1]["new_memory"], changes
+            assert {(e["type"], e["name"]) for e in client.users()["results"]} == {("user", "tom"), ("user", "ana")}
+            client.batch_update([{"memory_id": made[1]["id"], "text": "How very nice!"}])
+            client.batch_delete([{"memory_id": made[1]["id"]}])
+            client.delete(made[0]["id"])
+            assert client.get_all(filters={"user_id": "tom"})["results"] == []
+            client.delete_all(user_id="ana")
+            assert client.get_all(filters={"user_id": "ana"})["count"] == 0 and client.users()["results"] == []
+            client.add("I like tea.", user_id="eve")
+            client.delete_users(user_id="eve")
+            assert client.get_all(filters={"user_id": "eve"})["count"] == 0
+            for call in (lambda: client.get(made[0]["id"]), lambda: client.delete_all(), lambda: client.search("x", filters={"OR": [{"user_id": "tom"}]})):
+                try:
+                    call()
+                    raise AssertionError("a wrong request was taken")
+                except (Mem0Error, ValueError):
+                    pass
+            try:
+                MemoryClient(host=server.url, api_key="wrong")
+                raise AssertionError("a wrong key was taken")
+            except ValueError as error:
+                assert "key" in str(error), error
+            # The paths of its self-hosted server.
+            def call(method, path, body=None):
+                request = urllib.request.Request(server.url + path, json.dumps(body).encode() if body else None, {"Content-Type": "application/json", "X-API-Key": secret}, method=method)
+                return json.load(urllib.request.urlopen(request))
+            id = call("POST", "/memories", {"messages": [{"role": "user", "content": "The key is under the mat."}], "user_id": "kim"})["results"][0]["id"]
+            assert "mat" in call("POST", "/search", {"query": "Where is the key?", "user_id": "kim"})["results"][0]["memory"]
+            assert call("GET", "/memories?user_id=kim")["results"][0]["id"] == id == call("GET", f"/memories/{id}")["id"]
+            assert call("PUT", f"/memories/{id}", {"text": "The key is in the shed."})["memory"].endswith("shed.")
+            assert len(call("GET", f"/memories/{id}/history")) == 2 and "message" in call("DELETE", f"/memories/{id}")
+            assert call("GET", "/memories?user_id=kim")["results"] == []
 
 
 @test

@@ -40,7 +40,8 @@ extension MemoryServer {
             },
             endpoint(.countTokens) { request in
                 let language = try language(for: request), prompt = try MessagesPrompt(request)
-                let tokens = try language.model.tokens(of: prompt.messages)
+                let tokens = try language.model.tokens(
+                    of: prompt.messages, tools: prompt.tools?.callable ?? [])
                 return try .json(["input_tokens": .number(Double(tokens.count))])
             },
             endpoint(.memoryTool) { request in

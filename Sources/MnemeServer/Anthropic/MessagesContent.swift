@@ -27,7 +27,7 @@ enum MessagesContent {
             // What a model thought is not told to the next one.
             case ("assistant", "thinking"), ("assistant", "redacted_thinking"): continue
             case ("assistant", "tool_use"):
-                let input = written["content"]?.elements?[i]["input"]
+                let input = written["content"]?[i]?["input"]
                 guard let input, input.members != nil else {
                     throw InputError("'\(name).input' must be an object.")
                 }

@@ -124,14 +124,15 @@ struct MessagesPrompt: Sendable {
     init(_ request: WireRequest) throws {
         let fields = request.fields, ordered = try request.ordered()
         let list = try MessagesFields.messages.require(fields)
-        let written = ordered["messages"]?.elements ?? []
+        let written = ordered["messages"] ?? .null
         let system = try MessagesFields.system.read(fields).map {
             [ChatMessage(role: "system", content: $0)]
         }
         messages =
             try (system ?? [])
-            + zip(list, written).enumerated().flatMap {
-                try MessagesContent.messages($1.0, written: $1.1, "messages[\($0)]")
+            + list.enumerated().flatMap {
+                try MessagesContent.messages(
+                    $1, written: written[$0] ?? .null, "messages[\($0)]")
             }
         guard messages.last?.role != "assistant" else {
             throw InputError("The last message must be the user's: no answer is continued here.")
@@ -139,7 +140,7 @@ struct MessagesPrompt: Sendable {
         let choice = try MessagesFields.toolChoice.read(fields)
         let definitions = try (MessagesFields.tools.read(fields) ?? []).enumerated().map {
             try MessagesTool.definition(
-                $1, written: ordered["tools"]?.elements?[$0] ?? .null, "tools[\($0)]")
+                $1, written: ordered["tools"]?[$0] ?? .null, "tools[\($0)]")
         }
         tools =
             definitions.isEmpty && choice == nil

@@ -160,11 +160,11 @@ struct OllamaCall: Sendable {
         prompt = .messages(
             try OllamaMessages.read(
                 try OllamaFields.messages.read(request.fields) ?? [],
-                written: ordered["messages"]?.elements ?? []))
+                written: ordered["messages"] ?? .null))
         let tools = try (OllamaFields.tools.read(request.fields) ?? []).enumerated().map {
             try FunctionTool.definition(
                 $1["function"] ?? .null,
-                written: ordered["tools"]?.elements?[$0]["function"] ?? .null,
+                written: ordered["tools"]?[$0]?["function"] ?? .null,
                 "tools[\($0)].function")
         }
         self.tools = tools.isEmpty ? nil : try ToolSet(tools)
@@ -214,7 +214,7 @@ enum OllamaMessages {
     ///
     /// - Parameter written: the same messages with their members in their order.
     /// - Throws: `InputError`.
-    static func read(_ messages: [JSONValue], written: [OrderedJSON]) throws -> [ChatMessage] {
+    static func read(_ messages: [JSONValue], written: OrderedJSON) throws -> [ChatMessage] {
         var calls = 0, open: [ToolCall] = []
         return try messages.enumerated().map { i, json in
             let place = "messages[\(i)]", fields = JSONFields(json.object ?? [:], path: place)
@@ -227,7 +227,7 @@ enum OllamaMessages {
             }
             var message = ChatMessage(role: role, content: try fields.text("content") ?? "")
             for (j, call) in try (fields.list("tool_calls") ?? []).enumerated() {
-                let arguments = written[i]["tool_calls"]?.elements?[j]["function"]?["arguments"]
+                let arguments = written[i]?["tool_calls"]?[j]?["function"]?["arguments"]
                 guard let name = call["function"]?["name"]?.string, arguments?.members != nil else {
                     throw InputError(
                         "'\(place).tool_calls[\(j)]' must have a 'function' with a name and an object of arguments."

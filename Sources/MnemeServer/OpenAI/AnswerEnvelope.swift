@@ -27,6 +27,16 @@ struct AnswerEnvelope: Sendable {
 }
 
 extension GenerationUsage {
+    /// Adds what another answer of the same request cost.
+    ///
+    /// - Parameter withPrompt: whether its prompt is another one.
+    mutating func add(_ other: GenerationUsage, withPrompt: Bool) {
+        answerTokens += other.answerTokens
+        guard withPrompt else { return }
+        promptTokens += other.promptTokens
+        cachedTokens += other.cachedTokens
+    }
+
     /// What a request cost, as OpenAI's API tells it.
     var json: JSONValue {
         [

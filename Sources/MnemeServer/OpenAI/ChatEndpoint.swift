@@ -19,13 +19,20 @@ struct ChatEndpoint: Sendable {
         var turn = ChatTurn(call.messages)
         turn.tools = call.tools
         turn.generation = language.request(call.generation, caller)
-        turn.remembers = call.memory?.remembers ?? false
-        let answer = try await conversation.answer(turn)
+        var answers: [ChatAnswer] = []
+        for number in 0..<call.answers {
+            var turn = turn
+            turn.generation = turn.generation.numbered(number)
+            // Of several answers the first one is remembered.
+            turn.remembers = number == 0 && call.memory?.remembers ?? false
+            // All run side by side in the engine, whichever is read first.
+            answers.append(try await conversation.answer(turn))
+        }
         let form = ChatAnswerForm(
-            language.model, memories: call.memory == nil ? nil : answer.memories)
-        guard call.delivery.streams else { return try .json(try await form.whole(answer)) }
-        return .events(failed: { language.note($0, caller) }) { send in
-            try await form.stream(answer, includesUsage: call.delivery.includesUsage, send)
+            language.model, memories: call.memory == nil ? nil : answers.first?.memories)
+        guard call.delivery.streams else { return try .json(try await form.whole(answers)) }
+        return .events(failed: { language.note($0, caller) }) { [answers] send in
+            try await form.stream(answers, includesUsage: call.delivery.includesUsage, send)
         }
     }
 
@@ -67,9 +74,20 @@ private struct ChatAnswerForm: Sendable {
         ]
     }
 
-    /// The answer in one piece.
-    func whole(_ answer: ChatAnswer) async throws -> JSONValue {
-        let reply = try await answer.whole()
+    /// The answers in one piece.
+    func whole(_ answers: [ChatAnswer]) async throws -> JSONValue {
+        var choices: [JSONValue] = [], total = GenerationUsage()
+        for (index, answer) in answers.enumerated() {
+            let reply = try await answer.whole()
+            total.add(reply.usage, withPrompt: index == 0)
+            choices.append(choice(reply, index))
+        }
+        return envelope.part(
+            "chat.completion", choices: choices,
+            with: memories.merging(["usage": total.json]) { $1 })
+    }
+
+    private func choice(_ reply: ChatReply, _ index: Int) -> JSONValue {
         var message: [String: JSONValue] = [
             "role": "assistant",
             "content": reply.text.isEmpty && !reply.toolCalls.isEmpty ? .null : .string(reply.text),
@@ -79,26 +97,36 @@ private struct ChatAnswerForm: Sendable {
                 reply.toolCalls.map { Self.call($0.id, $0.name, $0.arguments) })
         }
         var choice: [String: JSONValue] = [
-            "index": 0, "message": .object(message),
+            "index": .number(Double(index)), "message": .object(message),
             "finish_reason": .string(reply.reason.rawValue),
         ]
         choice["logprobs"] = probabilities(of: reply.tokens)
-        return envelope.part(
-            "chat.completion", choices: [.object(choice)],
-            with: memories.merging(["usage": reply.usage.json]) { $1 })
+        return .object(choice)
     }
 
-    /// The answer piece by piece.
+    /// The answers piece by piece, one behind the other.
     func stream(
-        _ answer: ChatAnswer, includesUsage: Bool, _ send: (JSONValue) async throws -> Void
+        _ answers: [ChatAnswer], includesUsage: Bool, _ send: (JSONValue) async throws -> Void
     ) async throws {
-        var isFirst = true
+        var total = GenerationUsage()
+        for (index, answer) in answers.enumerated() {
+            let usage = try await stream(answer, index, isLast: index == answers.count - 1, send)
+            total.add(usage, withPrompt: index == 0)
+        }
+        if includesUsage { try await send(chunk([], with: ["usage": total.json])) }
+    }
+
+    private func stream(
+        _ answer: ChatAnswer, _ index: Int, isLast: Bool,
+        _ send: (JSONValue) async throws -> Void
+    ) async throws -> GenerationUsage {
+        var isFirst = true, cost = GenerationUsage()
         func choice(_ delta: [String: JSONValue], _ probabilities: JSONValue? = nil) -> JSONValue {
             var delta = delta
             if isFirst { delta["role"] = "assistant" }
             isFirst = false
             var choice: [String: JSONValue] = [
-                "index": 0, "delta": .object(delta), "finish_reason": .null,
+                "index": .number(Double(index)), "delta": .object(delta), "finish_reason": .null,
             ]
             choice["logprobs"] = probabilities
             return .object(choice)
@@ -119,13 +147,15 @@ private struct ChatAnswerForm: Sendable {
                 ]
                 try await send(chunk([choice(["tool_calls": [delta]])]))
             case .finished(let reason, let usage):
+                cost = usage
                 let choice: JSONValue = [
-                    "index": 0, "delta": [:], "finish_reason": .string(reason.rawValue),
+                    "index": .number(Double(index)), "delta": [:],
+                    "finish_reason": .string(reason.rawValue),
                 ]
-                try await send(chunk([choice], with: memories))
-                if includesUsage { try await send(chunk([], with: ["usage": usage.json])) }
+                try await send(chunk([choice], with: isLast ? memories : [:]))
             }
         }
+        return cost
     }
 
     private static func call(_ id: String, _ name: String, _ arguments: String) -> JSONValue {

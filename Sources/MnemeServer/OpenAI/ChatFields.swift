@@ -6,6 +6,8 @@ struct ChatCall: Sendable {
     let messages: [ChatMessage]
     let tools: ToolSet?
     let memory: MemoryOptions?
+    /// Answers to the conversation.
+    let answers: Int
     let delivery: AnswerDelivery
     let generation: GenerationRequest
 
@@ -19,6 +21,7 @@ struct ChatCall: Sendable {
         self.messages = messages
         tools = try ToolFields.set(request, body: body)
         memory = try ChatFields.memory.read(request)
+        answers = try GenerationFields.answers.read(request) ?? 1
         var generation = try GenerationFields.generation(request, body: body)
         let alternatives = try ChatFields.topLogprobs.read(request)
         if try ChatFields.logprobs.read(request) ?? false {

@@ -3,7 +3,12 @@ import MnemeEngine
 
 /// A request to `/v1/completions`, read.
 struct CompletionCall: Sendable {
-    let prompt: CompletionFields.Prompt
+    /// What is continued, each by itself.
+    let prompts: [CompletionFields.Prompt]
+    /// Answers to each.
+    let answers: Int
+    /// Whether answers begin with their prompts.
+    let echoes: Bool
     let delivery: AnswerDelivery
     let generation: GenerationRequest
 
@@ -14,14 +19,22 @@ struct CompletionCall: Sendable {
     /// - Throws: `InputError`.
     init(_ request: JSONFields, body: String) throws {
         delivery = try AnswerDelivery(request)
-        guard let prompt = try CompletionFields.prompt.read(request) else {
-            throw InputError("'prompt' is missing: a text, or a list of token ids.")
+        prompts = try CompletionFields.prompt.require(request)
+        answers = try GenerationFields.answers.read(request) ?? 1
+        guard prompts.count * answers <= CompletionFields.maximumAnswers else {
+            throw InputError(
+                "\(prompts.count) prompts with \(answers) answers each are too many: \(CompletionFields.maximumAnswers) answers are given at once."
+            )
         }
-        self.prompt = prompt
+        echoes = try CompletionFields.echo.read(request) ?? false
         for field in CompletionFields.plain { _ = try field.read(request) }
         var generation = try GenerationFields.generation(request, body: body)
         generation.maxTokens = generation.maxTokens ?? Self.standardLength
         generation.alternatives = try CompletionFields.logprobs.read(request)
+        guard !echoes || generation.alternatives == nil else {
+            throw InputError(
+                "'echo' with 'logprobs' is not done: the prompt's own probabilities are not told.")
+        }
         self.generation = generation
     }
 }
@@ -36,26 +49,54 @@ enum CompletionFields {
 
     static let logprobs = RequestField<Int>("logprobs", in: 0...20)
 
-    static let prompt = RequestField<Prompt>(
+    static let echo = RequestField<Bool>("echo")
+    /// The most answers of one request.
+    static let maximumAnswers = 128
+
+    /// A text, token ids, or a list of either.
+    static let prompt = RequestField<[Prompt]>(
         "prompt",
-        schema: ["oneOf": [["type": "string"], ["type": "array", "items": ["type": "integer"]]]],
+        schema: [
+            "oneOf": [
+                ["type": "string"],
+                [
+                    "type": "array", "minItems": 1,
+                    "items": [
+                        "oneOf": [
+                            ["type": "string"], ["type": "integer"],
+                            ["type": "array", "items": ["type": "integer"]],
+                        ]
+                    ],
+                ],
+            ]
+        ],
         required: true
     ) { request, name in
         guard let value = request[name] else { return nil }
-        if let text = value.string { return .text(text) }
-        guard let ids = value.array,
-            case let tokens = ids.compactMap({ $0.int.flatMap { Int32(exactly: $0) } }),
-            tokens.count == ids.count
-        else { throw InputError("'\(name)' must be a text, or a list of token ids.") }
-        return .tokens(tokens)
+        if let text = value.string { return [.text(text)] }
+        if let tokens = tokens(value) { return [.tokens(tokens)] }
+        let prompts = (value.array ?? []).compactMap { item in
+            item.string.map { Prompt.text($0) } ?? tokens(item).map { .tokens($0) }
+        }
+        guard !prompts.isEmpty, prompts.count == value.array?.count else {
+            throw InputError("'\(name)' must be a text, a list of token ids, or a list of such.")
+        }
+        return prompts
+    }
+
+    /// Token ids; nil for anything else, and for none.
+    private static func tokens(_ value: JSONValue) -> [Int32]? {
+        guard let ids = value.array, !ids.isEmpty else { return nil }
+        let tokens = ids.compactMap { $0.int.flatMap { Int32(exactly: $0) } }
+        return tokens.count == ids.count ? tokens : nil
     }
 
     /// What OpenAI's API has and this server does not do.
     static let plain =
-        ([("echo", false), ("best_of", 1), ("suffix", .null)] as [(String, JSONValue)]).map {
+        ([("best_of", 1), ("suffix", .null)] as [(String, JSONValue)]).map {
             RequestField($0, only: $1, otherwise: "'\($0)' is not done for completions.")
         }
 
     /// Every field, as the OpenAPI document lists them.
-    static let all: [any AnyRequestField] = [prompt, logprobs] + GenerationFields.all + plain
+    static let all: [any AnyRequestField] = [prompt, logprobs, echo] + GenerationFields.all + plain
 }

@@ -10,19 +10,50 @@ struct CompletionsEndpoint: Sendable {
     let language: ServedLanguage
 
     func answer(_ call: CompletionCall, _ caller: Caller) async throws -> Response {
-        var generation = language.request(call.generation, caller)
-        generation.prompt =
-            switch call.prompt {
-            case .text(let text): language.model.tokens(of: text)
-            case .tokens(let tokens): tokens
+        var answers: [Completion] = []
+        for prompt in call.prompts {
+            var generation = language.request(call.generation, caller)
+            generation.prompt =
+                switch prompt {
+                case .text(let text): language.model.tokens(of: text)
+                case .tokens(let tokens): tokens
+                }
+            let echo = call.echoes ? text(of: prompt) : ""
+            for number in 0..<call.answers {
+                // All run side by side in the engine, whichever is read first.
+                let events = try language.engine.generate(
+                    generation.numbered(number), span: "generate")
+                answers.append(
+                    Completion(
+                        index: answers.count, events: events, echo: echo,
+                        countsPrompt: number == 0))
             }
-        let events = try language.engine.generate(generation, span: "generate")
+        }
         let form = CompletionForm(language.model)
-        guard call.delivery.streams else { return try .json(try await form.whole(events)) }
-        return .events(failed: { language.note($0, caller) }) { send in
-            try await form.stream(events, includesUsage: call.delivery.includesUsage, send)
+        guard call.delivery.streams else { return try .json(try await form.whole(answers)) }
+        return .events(failed: { language.note($0, caller) }) { [answers] send in
+            try await form.stream(answers, includesUsage: call.delivery.includesUsage, send)
         }
     }
+
+    /// The text that an answer repeats of its prompt.
+    private func text(of prompt: CompletionFields.Prompt) -> String {
+        switch prompt {
+        case .text(let text): text
+        case .tokens(let tokens):
+            String(decoding: tokens.flatMap { language.model.tokenizer.bytes($0) }, as: UTF8.self)
+        }
+    }
+}
+
+/// One of the answers to a request.
+private struct Completion: Sendable {
+    let index: Int
+    let events: AsyncThrowingStream<GenerationEvent, any Error>
+    /// What stands before the answer.
+    let echo: String
+    /// Whether the prompt is counted with it: answers to one prompt count it once.
+    let countsPrompt: Bool
 }
 
 /// The form of a completion.
@@ -35,59 +66,76 @@ private struct CompletionForm: Sendable {
         tokenizer = model.tokenizer
     }
 
-    /// The completion in one piece.
-    func whole(_ events: AsyncThrowingStream<GenerationEvent, any Error>) async throws -> JSONValue {
-        var text = "", logprobs: CompletionLogprobs?
-        for try await event in events {
-            switch event {
-            case .token(let piece, let token, let probability, let alternatives):
-                if let probability {
-                    logprobs = logprobs ?? CompletionLogprobs()
-                    logprobs?.append(token, probability, alternatives, text: piece, tokenizer)
+    /// All answers in one piece.
+    func whole(_ answers: [Completion]) async throws -> JSONValue {
+        var choices: [JSONValue] = [], total = GenerationUsage()
+        for answer in answers {
+            var text = answer.echo, logprobs: CompletionLogprobs?, isComplete = false
+            for try await event in answer.events {
+                switch event {
+                case .token(let piece, let token, let probability, let alternatives):
+                    if let probability {
+                        logprobs =
+                            logprobs
+                            ?? CompletionLogprobs(offset: answer.echo.unicodeScalars.count)
+                        logprobs?.append(token, probability, alternatives, text: piece, tokenizer)
+                    }
+                    text += piece
+                case .finished(let reason, let usage):
+                    isComplete = true
+                    total.add(usage, withPrompt: answer.countsPrompt)
+                    choices.append(choice(answer, text, .string(reason.rawValue), logprobs))
                 }
-                text += piece
-            case .finished(let reason, let usage):
-                return part(text, .string(reason.rawValue), logprobs, with: ["usage": usage.json])
             }
+            guard isComplete else { throw CancellationError() }
         }
-        throw CancellationError()
+        return envelope.part("text_completion", choices: choices, with: ["usage": total.json])
     }
 
-    /// The completion piece by piece.
+    /// The answers piece by piece, one behind the other.
     func stream(
-        _ events: AsyncThrowingStream<GenerationEvent, any Error>, includesUsage: Bool,
-        _ send: (JSONValue) async throws -> Void
+        _ answers: [Completion], includesUsage: Bool, _ send: (JSONValue) async throws -> Void
     ) async throws {
-        var offset = 0
-        for try await event in events {
-            switch event {
-            case .token(let text, let token, let probability, let alternatives):
-                guard !text.isEmpty || probability != nil else { continue }
-                var logprobs: CompletionLogprobs?
-                if let probability {
-                    logprobs = CompletionLogprobs(offset: offset)
-                    logprobs?.append(token, probability, alternatives, text: text, tokenizer)
-                }
-                offset += text.unicodeScalars.count
-                try await send(part(text, .null, logprobs))
-            case .finished(let reason, let usage):
-                try await send(part("", .string(reason.rawValue), nil))
-                if includesUsage {
-                    try await send(
-                        envelope.part("text_completion", choices: [], with: ["usage": usage.json]))
+        var total = GenerationUsage()
+        func sendPart(
+            _ answer: Completion, _ text: String, _ reason: JSONValue = .null,
+            _ logprobs: CompletionLogprobs? = nil
+        ) async throws {
+            let choice = choice(answer, text, reason, logprobs)
+            try await send(envelope.part("text_completion", choices: [choice]))
+        }
+        for answer in answers {
+            var offset = answer.echo.unicodeScalars.count
+            if !answer.echo.isEmpty { try await sendPart(answer, answer.echo) }
+            for try await event in answer.events {
+                switch event {
+                case .token(let text, let token, let probability, let alternatives):
+                    guard !text.isEmpty || probability != nil else { continue }
+                    var logprobs: CompletionLogprobs?
+                    if let probability {
+                        logprobs = CompletionLogprobs(offset: offset)
+                        logprobs?.append(token, probability, alternatives, text: text, tokenizer)
+                    }
+                    offset += text.unicodeScalars.count
+                    try await sendPart(answer, text, .null, logprobs)
+                case .finished(let reason, let usage):
+                    total.add(usage, withPrompt: answer.countsPrompt)
+                    try await sendPart(answer, "", .string(reason.rawValue))
                 }
             }
         }
+        if includesUsage {
+            try await send(
+                envelope.part("text_completion", choices: [], with: ["usage": total.json]))
+        }
     }
 
-    private func part(
-        _ text: String, _ reason: JSONValue, _ logprobs: CompletionLogprobs?,
-        with members: [String: JSONValue] = [:]
+    private func choice(
+        _ answer: Completion, _ text: String, _ reason: JSONValue, _ logprobs: CompletionLogprobs?
     ) -> JSONValue {
-        let choice: JSONValue = [
-            "index": 0, "text": .string(text), "finish_reason": reason,
+        [
+            "index": .number(Double(answer.index)), "text": .string(text), "finish_reason": reason,
             "logprobs": logprobs?.json ?? .null,
         ]
-        return envelope.part("text_completion", choices: [choice], with: members)
     }
 }

@@ -38,7 +38,8 @@ enum EmbeddingsFields {
             texts = list.compactMap(\.string)
             guard texts.count == list.count else {
                 throw InputError(
-                    "'\(name)' must be a text or a list of texts; token ids are not taken.")
+                    "'\(name)' must be a text or a list of texts. Token ids are another model's: have the client send texts (LangChain: check_embedding_ctx_length=False)."
+                )
             }
         default: return nil
         }

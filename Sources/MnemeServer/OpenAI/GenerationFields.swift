@@ -83,10 +83,8 @@ enum GenerationFields {
         return format
     }
 
-    /// What OpenAI's API has and this server does not do.
-    private static let plain = [
-        RequestField("n", only: 1, otherwise: "Only one answer at a time is given: 'n' must be 1.")
-    ]
+    /// Answers to one prompt.
+    static let answers = RequestField<Int>("n", in: 1...16)
 
     /// Every field, as the OpenAPI document lists them.
     static let all: [any AnyRequestField] =
@@ -94,7 +92,8 @@ enum GenerationFields {
             model, maxTokens, maxCompletionTokens, temperature, topP, topK, minP, repetitionPenalty,
             presencePenalty,
             frequencyPenalty, seed, stream, streamOptions, logitBias, stop, responseFormat,
-        ] + plain
+            answers,
+        ]
 
     private static let timeout = Duration.seconds(600)
 
@@ -109,7 +108,6 @@ enum GenerationFields {
     ///
     /// - Parameter body: the request as it was sent: a schema's members keep their order.
     static func generation(_ request: JSONFields, body: String) throws -> GenerationRequest {
-        for field in plain { _ = try field.read(request) }
         var generation = Self.request()
         generation.maxTokens = try maxCompletionTokens.read(request) ?? maxTokens.read(request)
         generation.sampling = try sampling(request)
@@ -149,5 +147,14 @@ struct AnswerDelivery: Sendable {
     init(_ request: JSONFields) throws {
         streams = try GenerationFields.stream.read(request) ?? false
         includesUsage = try GenerationFields.streamOptions.read(request) ?? false
+    }
+}
+
+extension GenerationRequest {
+    /// The request for one of several answers: with a seed, each has its own.
+    func numbered(_ number: Int) -> GenerationRequest {
+        var request = self
+        request.sampling.seed = sampling.seed.map { $0 &+ UInt64(number) }
+        return request
     }
 }

@@ -81,9 +81,9 @@ enum ToolFields {
         guard list.count <= ToolSet.maximumTools else {
             throw InputError("'\(tools.name)' may hold \(ToolSet.maximumTools) tools at most.")
         }
-        let written = try OrderedJSON(body)[tools.name]?.elements ?? []
+        let written = try OrderedJSON(body)[tools.name] ?? .null
         let definitions = try list.enumerated().map { i, tool in
-            try definition(tool, written: written.indices.contains(i) ? written[i] : .null, i)
+            try definition(tool, written: written[i] ?? .null, i)
         }
         return try ToolSet(definitions, choice: choice, allowsParallel: isParallel)
     }
@@ -95,16 +95,8 @@ enum ToolFields {
         guard tool["type"]?.string == "function", let members = tool["function"]?.object else {
             throw InputError("'\(path)' must have the type 'function' and a 'function'.")
         }
-        let fields = JSONFields(members, path: path + ".function")
-        guard let name = try Function.name.read(fields) else {
-            throw InputError("'\(path).function.name' is missing.")
-        }
-        let hasParameters = try Function.parameters.read(fields) != nil
-        return try ToolDefinition(
-            name: name, description: try Function.description.read(fields) ?? "",
-            parameters: hasParameters
-                ? written["function"]?["parameters"] ?? .null : ToolDefinition.noParameters,
-            isStrict: try Function.strict.read(fields) ?? false)
+        return try FunctionTool.definition(
+            .object(members), written: written["function"] ?? .null, path + ".function")
     }
 
     // MARK: Messages

@@ -56,10 +56,3 @@ enum WireForm: Sendable {
         }
     }
 }
-
-extension OrderedJSON {
-    /// An object with these members, in their order.
-    static func members(_ members: [(String, OrderedJSON)]) -> OrderedJSON {
-        .object(members.map { Member(key: $0.0, value: $0.1) })
-    }
-}

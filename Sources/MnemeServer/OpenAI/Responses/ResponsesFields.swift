@@ -1,0 +1,231 @@
+import Mneme
+import MnemeBase
+import MnemeEngine
+
+/// The fields of requests to the Responses API.
+enum ResponsesFields {
+    static let instructions = RequestField<String>("instructions")
+    static let maxOutputTokens = RequestField<Int>("max_output_tokens", in: 1...Int.max)
+    static let previous = RequestField<String>("previous_response_id")
+    static let store = RequestField<Bool>("store")
+    static let parallelToolCalls = RequestField<Bool>("parallel_tool_calls")
+    static let topLogprobs = RequestField<Int>("top_logprobs", in: 0...20)
+
+    /// What is answered: a text, or a list of items.
+    static let input = RequestField<[JSONValue]>(
+        "input",
+        schema: [
+            "oneOf": [["type": "string"], ["type": "array", "items": ["type": "object"]]]
+        ],
+        required: true
+    ) { request, name in
+        guard let value = request[name] else { return nil }
+        if let text = value.string {
+            return [["type": "message", "role": "user", "content": .string(text)]]
+        }
+        guard let list = value.array else {
+            throw InputError("'\(name)' must be a text or a list of items.")
+        }
+        return list
+    }
+
+    /// Items to begin a conversation with, or to add to it.
+    static let items = RequestField<[JSONValue]>(
+        "items",
+        schema: ["type": "array", "maxItems": 100, "items": ["type": "object"]]
+    ) { request, name in
+        guard let list = try request.list(name) else { return nil }
+        guard list.count <= 100, list.allSatisfy({ $0.object != nil }) else {
+            throw InputError("'\(name)' must be a list of at most 100 items.")
+        }
+        return list
+    }
+
+    /// The id of a conversation, or an object with it.
+    static let conversationID = RequestField<String>(
+        "conversation",
+        schema: [
+            "oneOf": [
+                ["type": "string"],
+                ["type": "object", "properties": ["id": ["type": "string"]]],
+            ]
+        ]
+    ) { request, name in
+        if request[name]?.object != nil {
+            guard let id = try request.fields(name)?.text("id") else {
+                throw InputError("'\(name).id' is missing.")
+            }
+            return id
+        }
+        return try request.text(name)
+    }
+
+    /// Texts of the caller's that are kept with it.
+    static let metadata = RequestField<[String: JSONValue]>(
+        "metadata",
+        schema: ["type": "object", "additionalProperties": ["type": "string"]]
+    ) { request, name in
+        guard let value = request[name] else { return nil }
+        guard let members = value.object, members.count <= 16,
+            members.values.allSatisfy({ $0.string?.utf8.count ?? .max <= 512 })
+        else {
+            throw InputError("'\(name)' must be an object of at most 16 texts of 512 bytes.")
+        }
+        return members
+    }
+
+    /// What form the text of the answer has.
+    enum Format: Sendable {
+        case text
+        case jsonObject
+        case jsonSchema
+    }
+
+    static let text = RequestField<Format>(
+        "text",
+        schema: [
+            "type": "object",
+            "properties": [
+                "format": [
+                    "type": "object",
+                    "properties": [
+                        "type": [
+                            "type": "string", "enum": ["text", "json_object", "json_schema"],
+                        ],
+                        "schema": ["type": "object"],
+                    ],
+                ]
+            ],
+        ]
+    ) { request, name in
+        guard let format = try request.fields(name)?.fields("format") else { return nil }
+        switch try format.text("type") {
+        case "text": return Format.text
+        case "json_object": return .jsonObject
+        case "json_schema": return .jsonSchema
+        default:
+            throw InputError("'\(name).format.type' must be text, json_object or json_schema.")
+        }
+    }
+
+    static let tools = RequestField<[JSONValue]>(
+        "tools", schema: ["type": "array", "items": ["type": "object"]]
+    ) { request, name in
+        guard let tools = try request.list(name) else { return nil }
+        for (i, tool) in tools.enumerated() where tool["type"]?.string != "function" {
+            throw InputError(
+                "'\(name)[\(i)]' of the type '\(tool["type"]?.string?.prefix(40) ?? "")' is not done here; functions are."
+            )
+        }
+        return tools
+    }
+
+    static let toolChoice = RequestField<ToolChoice>(
+        "tool_choice",
+        schema: [
+            "oneOf": [
+                ["type": "string", "enum": ["auto", "none", "required"]],
+                [
+                    "type": "object",
+                    "properties": ["type": ["const": "function"], "name": ["type": "string"]],
+                ],
+            ]
+        ]
+    ) { request, name in
+        guard let value = request[name] else { return nil }
+        switch value {
+        case .string("auto"): return .auto
+        case .string("none"): return ToolChoice.none
+        case .string("required"): return .required
+        default:
+            guard value["type"]?.string == "function", let tool = value["name"]?.string else {
+                throw InputError("'\(name)' must be auto, none, required or a function's name.")
+            }
+            return .named(tool)
+        }
+    }
+
+    /// What OpenAI's API has and this server does not do.
+    static let background = RequestField(
+        "background", only: false, otherwise: "'background' is not done: stream the answer.")
+
+    /// Every field of a request for a response, as the OpenAPI document lists them.
+    static let all: [any AnyRequestField] = [
+        GenerationFields.model, input, instructions, previous, conversationID, store, metadata,
+        maxOutputTokens, GenerationFields.temperature, GenerationFields.topP, topLogprobs,
+        GenerationFields.stream, text, tools, toolChoice, parallelToolCalls, background,
+    ]
+    /// The fields of a request for a conversation.
+    static let conversation: [any AnyRequestField] = [metadata, items]
+}
+
+/// A request to `/v1/responses`, read.
+struct ResponsesCall: Sendable {
+    let input: [JSONValue]
+    let instructions: String?
+    let previous: String?
+    let conversation: String?
+    /// Whether the response is kept; nil if the request does not say.
+    let store: Bool?
+    let tools: ToolSet?
+    let generation: GenerationRequest
+    /// Whether the answer is sent piece by piece.
+    let streams: Bool
+    /// What the response repeats of the request.
+    let echo: [String: JSONValue]
+
+    /// - Throws: `InputError`, `EngineError`.
+    init(_ request: WireRequest) throws {
+        typealias F = ResponsesFields
+        let fields = request.fields
+        _ = try F.background.read(fields)
+        input = try ResponseItems.named(try F.input.require(fields))
+        instructions = try F.instructions.read(fields)
+        previous = try F.previous.read(fields)
+        conversation = try F.conversationID.read(fields)
+        guard previous == nil || conversation == nil else {
+            throw InputError("A response follows 'previous_response_id' or a 'conversation', not both.")
+        }
+        store = try F.store.read(fields)
+        tools = try Self.tools(request)
+        var generation = GenerationFields.request()
+        generation.maxTokens = try F.maxOutputTokens.read(fields)
+        generation.sampling.temperature = try GenerationFields.temperature.read(fields) ?? 1
+        generation.sampling.topP = try GenerationFields.topP.read(fields) ?? 1
+        generation.alternatives = try F.topLogprobs.read(fields)
+        switch try F.text.read(fields) {
+        case nil, .text: break
+        case .jsonObject: generation.schema = .anyObject
+        case .jsonSchema:
+            generation.schema = try JSONSchema(request.text, at: [F.text.name, "format", "schema"])
+        }
+        self.generation = generation
+        streams = try GenerationFields.stream.read(fields) ?? false
+        echo = [
+            "instructions": instructions.map { .string($0) } ?? .null,
+            "metadata": .object(try F.metadata.read(fields) ?? [:]),
+            "parallel_tool_calls": .bool(try F.parallelToolCalls.read(fields) ?? true),
+            "temperature": .number(generation.sampling.temperature),
+            "top_p": .number(generation.sampling.topP),
+            "max_output_tokens": generation.maxTokens.map { .number(Double($0)) } ?? .null,
+            "previous_response_id": previous.map { .string($0) } ?? .null,
+            "conversation": conversation.map { ["id": .string($0)] } ?? .null,
+            "text": fields["text"] ?? ["format": ["type": "text"]],
+            "tools": fields["tools"] ?? [], "tool_choice": fields["tool_choice"] ?? "auto",
+        ]
+    }
+
+    private static func tools(_ request: WireRequest) throws -> ToolSet? {
+        let fields = request.fields, written = try request.ordered()["tools"] ?? .null
+        let choice = try ResponsesFields.toolChoice.read(fields)
+        let isParallel = try ResponsesFields.parallelToolCalls.read(fields) ?? true
+        let tools = try (ResponsesFields.tools.read(fields) ?? []).enumerated().map {
+            try FunctionTool.definition($1, written: written[$0] ?? .null, "tools[\($0)]")
+        }
+        // Without tools, "auto" and "none" say nothing.
+        if tools.isEmpty, choice == nil || choice == .auto || choice == ToolChoice.none {
+            return nil
+        }
+        return try ToolSet(tools, choice: choice ?? .auto, allowsParallel: isParallel)
+    }
+}
