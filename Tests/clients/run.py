@@ -204,8 +204,8 @@ def anthropic_client():
             assert "".join(stream.text_stream) == answer.content[0].text
             whole = stream.get_final_message()
         assert whole.stop_reason == "end_turn" and whole.usage.output_tokens == answer.usage.output_tokens, whole
-        cut = ask("Count from one to ten in words.", max_tokens=60, stop_sequences=["three"])
-        assert cut.stop_reason == "stop_sequence" and cut.stop_sequence == "three" and "three" not in cut.content[0].text, cut
+        cut = ask("Count from one to ten in words.", max_tokens=60, stop_sequences=["5"])
+        assert cut.stop_reason == "stop_sequence" and cut.stop_sequence == "5" and "5" not in cut.content[0].text, cut
         assert ask("Tell me a story.", max_tokens=5).stop_reason == "max_tokens"
         counted = client.messages.count_tokens(model="smollm2", system="Answer in one sentence.", messages=[{"role": "user", "content": "What is the capital of France?"}])
         assert counted.input_tokens == answer.usage.input_tokens + answer.usage.cache_read_input_tokens, counted

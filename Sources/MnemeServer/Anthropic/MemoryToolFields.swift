@@ -6,6 +6,7 @@ enum MemoryToolFields {
     /// The tool's type, as clients name it.
     static let type = "memory_20250818"
 
+    /// What to do; the other fields that it needs follow from it.
     static let command = RequestField<String>(
         "command",
         schema: [
@@ -14,15 +15,25 @@ enum MemoryToolFields {
         ],
         required: true
     ) { try $0.text($1) }
+    /// The file or folder, under `/memories`.
     static let path = RequestField<String>("path")
+    /// What a new file holds.
     static let fileText = RequestField<String>("file_text")
+    /// The text to replace; it must stand in the file once.
     static let oldString = RequestField<String>("old_str")
+    /// What takes its place; nothing if left out.
     static let newString = RequestField<String>("new_str")
+    /// The line after which a text is put in; 0 is before the first.
     static let insertLine = RequestField<Int>("insert_line", in: 0...Int.max)
+    /// The text that is put in.
     static let insertText = RequestField<String>("insert_text")
+    /// What is renamed: a file, or a folder with all in it.
     static let oldPath = RequestField<String>("old_path")
+    /// Its new path, where nothing may be yet.
     static let newPath = RequestField<String>("new_path")
+    /// Whose memories; the caller's own if left out.
     static let user = RequestField<String>("user")
+    /// The tenant of that user; the caller's own if left out.
     static let tenant = RequestField<String>("tenant")
 
     /// The first and the last line to show, from 1; -1 is the end.
@@ -69,11 +80,17 @@ enum MemoryToolFields {
 /// A command of the memory tool:
 /// https://platform.claude.com/docs/en/agents-and-tools/tool-use/memory-tool
 enum MemoryCommand: Sendable {
+    /// Shows a file with line numbers, or lists a folder two levels deep.
     case view(MemoryPath, lines: ClosedRange<Int>?)
+    /// Makes a new file.
     case create(MemoryPath, text: String)
+    /// Replaces a text that stands in a file once.
     case replace(MemoryPath, old: String, new: String)
+    /// Puts a text in behind a line.
     case insert(MemoryPath, line: Int, text: String)
+    /// Takes a file or folder away. It can be restored, as forgotten memories can.
     case delete(MemoryPath)
+    /// Gives a file or folder another path.
     case rename(MemoryPath, to: MemoryPath)
 
     /// - Throws: `InputError`.
@@ -104,10 +121,12 @@ enum MemoryCommand: Sendable {
 
 /// A path under `/memories`, checked.
 struct MemoryPath: Sendable, Equatable {
+    /// The folder that all paths lead into.
     static let root = "/memories"
     /// Without a slash at its end.
     let text: String
 
+    /// Whether it is that folder itself.
     var isRoot: Bool { text == Self.root }
     /// What paths of files in it begin with.
     var folder: String { text + "/" }

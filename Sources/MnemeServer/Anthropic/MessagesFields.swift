@@ -5,9 +5,13 @@ import MnemeEngine
 /// The fields of a request to `/v1/messages`. What else Anthropic's API has says how their models
 /// think, cache and are billed, and changes nothing here.
 enum MessagesFields {
+    /// The most tokens of the answer. Required, as in Anthropic's API.
     static let maxTokens = RequestField<Int>("max_tokens", in: 1...Int.max, required: true)
+    /// Texts that the answer ends before; the answer names the one that was met.
     static let stopSequences = RequestField<[String]>("stop_sequences", most: 16)
 
+    /// The conversation, whose last message is the user's. Content is a text or blocks, see
+    /// ``MessagesContent``.
     static let messages = RequestField<[JSONValue]>(
         "messages",
         schema: [
@@ -34,6 +38,8 @@ enum MessagesFields {
         ]
     ) { request, name in try request[name].map { try MessagesContent.text($0, name) } }
 
+    /// The tools that the model may call: `custom` ones with an `input_schema`, and
+    /// `memory_20250818`, whose schema is known.
     static let tools = RequestField<[JSONValue]>(
         "tools", schema: ["type": "array", "items": ["type": "object"]]
     ) { try $0.list($1) }
@@ -91,7 +97,9 @@ enum MessagesFields {
 
 /// A request to `/v1/messages`, read.
 struct MessagesCall: Sendable {
+    /// What the model is given to read.
     let prompt: MessagesPrompt
+    /// How the answer is generated. Anthropic's defaults: temperature 1, no other filters.
     let generation: GenerationRequest
     /// Whether the answer is sent piece by piece.
     let streams: Bool
@@ -117,7 +125,9 @@ struct MessagesCall: Sendable {
 
 /// What a request to `/v1/messages` gives the model to read.
 struct MessagesPrompt: Sendable {
+    /// The system message, if there is one, and the conversation.
     let messages: [ChatMessage]
+    /// The tools that may be called; nil if there are none.
     let tools: ToolSet?
 
     /// - Throws: `InputError`, `EngineError`.

@@ -3,22 +3,35 @@ import Mneme
 
 /// The fields of requests to mem0's routes.
 enum Mem0Fields {
+    /// Whose memories: a user of the key's own tenant; the key's own user if left out.
     static let user = RequestField<String>("user_id")
+    /// The agent that memories belong to.
     static let agent = RequestField<String>("agent_id")
+    /// The application that memories belong to; kept as a tag.
     static let app = RequestField<String>("app_id")
+    /// The conversation that memories belong to: a session here.
     static let run = RequestField<String>("run_id")
+    /// What is asked.
     static let query = RequestField<String>("query", required: true)
+    /// Memories answered at most; 10 if left out. `limit` is its name in the self-hosted server.
     static let topK = RequestField<Int>("top_k", in: 1...1000)
+    /// The same as `top_k`, by its name in the self-hosted server.
     static let limit = RequestField<Int>("limit", in: 1...1000)
+    /// The least score of an answer, on this server's own scale.
     static let threshold = RequestField<Double>("threshold")
+    /// A memory's new text.
     static let text = RequestField<String>("text")
+    /// The day from which a memory is not recalled any more, such as 2026-03-01.
     static let expiration = RequestField<String>("expiration_date")
+    /// Which page of a list, from 1.
     static let page = RequestField<Int>(text: "page", in: 1...1_000_000)
+    /// Memories on a page; 100 if left out.
     static let pageSize = RequestField<Int>(text: "page_size", in: 1...1000)
 
     /// Seconds since 1970, to the year 9999.
     static let timestamp = RequestField<Int>("timestamp", in: 0...253_402_300_799)
 
+    /// The caller's own values, of any JSON type.
     static let metadata = RequestField<[String: JSONValue]>(
         "metadata", schema: ["type": "object"]
     ) { request, name in
@@ -80,6 +93,7 @@ enum Mem0Fields {
             return JSONFields(members, path: "\(name)[\(i)]")
         }
     }
+    /// The id of one of several memories.
     static let memoryID = RequestField<String>("memory_id", required: true)
 
     /// Whose memories are meant.
@@ -155,6 +169,7 @@ struct Mem0Scope: Sendable {
         }
     }
 
+    /// Takes an object of filters: each member narrows what is meant.
     private mutating func take(_ filters: JSONValue, depth: Int) throws {
         guard let members = filters.object, depth < 8 else {
             throw InputError("'filters' must be objects, at most 8 deep.")

@@ -5,14 +5,22 @@ import MnemeEngine
 /// The fields of requests to Ollama's routes. What else Ollama has, such as `keep_alive`, says how a
 /// model is kept loaded, which it always is here.
 enum OllamaFields {
+    /// Whether the answer comes in lines; it does unless this is false.
     static let stream = RequestField<Bool>("stream")
+    /// Whether each token's log-probability is told.
     static let logprobs = RequestField<Bool>("logprobs")
+    /// Alternatives told with each token.
     static let topLogprobs = RequestField<Int>("top_logprobs", in: 0...20)
+    /// What is answered, or continued if `raw` is true.
     static let prompt = RequestField<String>("prompt")
+    /// The system message.
     static let system = RequestField<String>("system")
+    /// Whether the prompt is continued as it is, without the model's template.
     static let raw = RequestField<Bool>("raw")
+    /// Dimensions of a vector; only the model's own number can be had.
     static let dimensions = RequestField<Int>("dimensions")
 
+    /// The conversation. An empty one asks whether the model is loaded.
     static let messages = RequestField<[JSONValue]>(
         "messages",
         schema: [
@@ -27,6 +35,7 @@ enum OllamaFields {
         ]
     ) { try $0.list($1) }
 
+    /// The functions that the model may call, in OpenAI's form.
     static let tools = RequestField<[JSONValue]>(
         "tools", schema: ["type": "array", "items": ["type": "object"]]
     ) { try $0.list($1) }
@@ -44,6 +53,7 @@ enum OllamaFields {
         }
     }
 
+    /// How tokens are chosen; see ``Options``.
     static let options = RequestField<JSONFields>("options", schema: .schema(of: Options.all)) {
         try $0.fields($1)
     }
@@ -93,13 +103,21 @@ enum OllamaFields {
 
     /// The members of `options`: https://docs.ollama.com/modelfile#valid-parameters-and-values
     enum Options {
+        /// 0.8 if left out.
         static let temperature = RequestField<Double>("temperature")
+        /// 40 if left out.
         static let topK = RequestField<Int>("top_k", in: 0...Int.max)
+        /// 0.9 if left out.
         static let topP = RequestField<Double>("top_p")
+        /// 0 if left out, which filters nothing.
         static let minP = RequestField<Double>("min_p")
+        /// 1.1 if left out, over all tokens so far.
         static let repeatPenalty = RequestField<Double>("repeat_penalty")
+        /// 0 if left out.
         static let presencePenalty = RequestField<Double>("presence_penalty")
+        /// 0 if left out.
         static let frequencyPenalty = RequestField<Double>("frequency_penalty")
+        /// The same seed gives the same answer; random if left out.
         static let seed = RequestField<Int>("seed")
         /// -1 and -2 mean as many as fit.
         static let numPredict = RequestField<Int>("num_predict", in: -2...Int.max)

@@ -3,12 +3,17 @@ import MnemeEngine
 
 /// A request to `/v1/chat/completions`, read.
 struct ChatCall: Sendable {
+    /// The conversation so far.
     let messages: [ChatMessage]
+    /// The functions that the model may call; nil if there are none.
     let tools: ToolSet?
+    /// The memory that goes with the answer; nil if none was asked for.
     let memory: MemoryOptions?
     /// Answers to the conversation.
     let answers: Int
+    /// Whether the answer is streamed.
     let delivery: AnswerDelivery
+    /// How the answer is generated; its prompt is still to come.
     let generation: GenerationRequest
 
     /// - Parameter body: the request as it was sent.
@@ -34,8 +39,11 @@ struct ChatCall: Sendable {
 /// What `memory` says in a request to chat: whose memories are recalled before the answer, and
 /// where the turn is remembered after it.
 struct MemoryOptions: Sendable {
+    /// Whose memories; the caller's own if left out.
     var user: String?
+    /// The tenant of that user.
     var tenant: String?
+    /// The conversation that the turn is remembered in.
     var session: String?
     /// Memories handed to the model at most.
     var limit = 6
@@ -47,9 +55,12 @@ struct MemoryOptions: Sendable {
 
 /// The fields of a request to chat besides ``GenerationFields``.
 enum ChatFields {
+    /// Whether each token's log-probability is told.
     static let logprobs = RequestField<Bool>("logprobs")
+    /// Alternatives told with each token, if `logprobs` is true.
     static let topLogprobs = RequestField<Int>("top_logprobs", in: 0...20)
 
+    /// The conversation: roles, and a text or list of texts each.
     static let messages = RequestField<[ChatMessage]>(
         "messages",
         schema: [
@@ -123,6 +134,7 @@ enum ChatFields {
         }
     }
 
+    /// Roles that a message may have. `developer` is the system's newer name.
     private static let roles = ["system", "developer", "user", "assistant", "tool"]
 
     @Sendable private static func message(_ json: JSONValue) throws -> ChatMessage {
@@ -143,6 +155,7 @@ enum ChatFields {
             toolCalls: calls, toolCallID: id)
     }
 
+    /// A message's text. Images and sounds are refused: no model here reads them.
     private static func content(_ json: JSONValue?) throws -> String {
         switch json {
         case .string(let text): return text

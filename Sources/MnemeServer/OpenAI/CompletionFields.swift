@@ -9,7 +9,9 @@ struct CompletionCall: Sendable {
     let answers: Int
     /// Whether answers begin with their prompts.
     let echoes: Bool
+    /// Whether answers are streamed.
     let delivery: AnswerDelivery
+    /// How answers are generated; their prompts are still to come.
     let generation: GenerationRequest
 
     /// What OpenAI's API says.
@@ -43,12 +45,17 @@ struct CompletionCall: Sendable {
 enum CompletionFields {
     /// What is continued.
     enum Prompt {
+        /// A text; names of special tokens in it stay text.
         case text(String)
+        /// Ids of the served model's own tokens.
         case tokens([Int32])
     }
 
+    /// How many alternatives are told with each token's log-probability; none are told if it is
+    /// left out.
     static let logprobs = RequestField<Int>("logprobs", in: 0...20)
 
+    /// Whether an answer begins with its prompt. The prompt's own log-probabilities are not told.
     static let echo = RequestField<Bool>("echo")
     /// The most answers of one request.
     static let maximumAnswers = 128

@@ -6,6 +6,7 @@ import MnemeModels
 
 /// The fields of a request to `/v1/embeddings`.
 enum EmbeddingsFields {
+    /// Texts of one request at most, as OpenAI has it.
     static let maximumInputs = 2048
 
     /// What a vector is sent as.
@@ -14,9 +15,13 @@ enum EmbeddingsFields {
         case base64
     }
 
+    /// Taken and not compared: the one embedding model that is here answers.
     static let model = RequestField<String>("model")
+    /// Only the model's own number of dimensions can be had: its vectors are not made to be cut.
     static let dimensions = RequestField<Int>("dimensions")
 
+    /// What vectors are made of: one text, or a list. Token ids would be another model's, whose
+    /// vocabulary is not known here.
     static let input = RequestField<[String]>(
         "input",
         schema: [
@@ -52,6 +57,8 @@ enum EmbeddingsFields {
         return texts
     }
 
+    /// What a vector is sent as: numbers, or base64 of 32-bit floats, little-endian, as OpenAI's
+    /// Python client asks for.
     static let encoding = RequestField<Encoding>(
         "encoding_format",
         schema: ["type": "string", "enum": .array(Encoding.allCases.map { .string($0.rawValue) })]
@@ -78,6 +85,9 @@ enum EmbeddingsFields {
 
 /// `/v1/embeddings` as OpenAI's clients call it.
 enum EmbeddingsEndpoint {
+    /// The vectors of a request's texts, in their order, each of unit length.
+    ///
+    /// - Throws: `InputError`, ``UnknownModel``.
     static func answer(_ request: JSONFields, memory: MemoryOS) async throws -> Response {
         guard let embedder = memory.embedder else { throw UnknownModel.embedder }
         guard let texts = try EmbeddingsFields.input.read(request) else {
@@ -102,6 +112,7 @@ enum EmbeddingsEndpoint {
         ])
     }
 
+    /// A vector in the form that was asked for.
     private static func json(_ vector: [Float], _ encoding: EmbeddingsFields.Encoding) -> JSONValue {
         switch encoding {
         case .float: .array(vector.map { .number(Double($0)) })

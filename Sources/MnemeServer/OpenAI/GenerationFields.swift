@@ -3,18 +3,31 @@ import MnemeEngine
 
 /// What requests to the language model say about how it answers: chat and completions alike.
 enum GenerationFields {
+    /// The model's name, or what it was started by; the served one answers if it is left out.
     static let model = RequestField<String>("model")
+    /// The most tokens of an answer. As many as fit if left out in chat, 16 in completions.
     static let maxTokens = RequestField<Int>("max_tokens", in: 1...Int.max)
+    /// The newer name of `max_tokens`; it goes first.
     static let maxCompletionTokens = RequestField<Int>("max_completion_tokens", in: 1...Int.max)
+    /// 1 if left out; 0 always takes the likeliest token.
     static let temperature = RequestField<Double>("temperature")
+    /// Keeps the likeliest tokens that together reach this probability; 1 keeps all.
     static let topP = RequestField<Double>("top_p")
+    /// Keeps so many of the likeliest tokens; 0 keeps all. Not in OpenAI's API.
     static let topK = RequestField<Int>("top_k", in: 0...Int.max)
+    /// Keeps tokens of at least this share of the likeliest one's probability. Not in OpenAI's API.
     static let minP = RequestField<Double>("min_p")
+    /// Divides the scores of tokens that stood before; 1 changes nothing. Not in OpenAI's API.
     static let repetitionPenalty = RequestField<Double>("repetition_penalty")
+    /// Taken from the scores of tokens that the answer holds already.
     static let presencePenalty = RequestField<Double>("presence_penalty")
+    /// Taken from the scores of tokens for each time that the answer holds them.
     static let frequencyPenalty = RequestField<Double>("frequency_penalty")
+    /// The same seed gives the same answer, alone or beside others; random if left out.
     static let seed = RequestField<Int>("seed")
+    /// Whether the answer is sent piece by piece; it is not if left out.
     static let stream = RequestField<Bool>("stream")
+    /// Whether a last chunk without choices tells what the request cost.
     static let includeUsage = RequestField<Bool>("include_usage")
 
     /// Whether a stream tells at its end what it cost.
@@ -61,6 +74,8 @@ enum GenerationFields {
         case jsonSchema = "json_schema"
     }
 
+    /// What form the answer has; every token is held to it. A schema stands in
+    /// `json_schema.schema`.
     static let responseFormat = RequestField<ResponseFormat>(
         "response_format",
         schema: [
@@ -95,6 +110,7 @@ enum GenerationFields {
             answers,
         ]
 
+    /// The most time for one answer: whoever waits longer has gone away.
     private static let timeout = Duration.seconds(600)
 
     /// A request to the engine that says nothing yet but how long it may take.
@@ -122,6 +138,7 @@ enum GenerationFields {
         return generation
     }
 
+    /// How tokens are chosen. Values out of bounds are refused by the engine, which knows them.
     private static func sampling(_ request: JSONFields) throws -> SamplingParameters {
         var sampling = SamplingParameters()
         sampling.temperature = try temperature.read(request) ?? 1

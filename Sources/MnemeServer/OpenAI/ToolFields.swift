@@ -4,6 +4,7 @@ import MnemeEngine
 
 /// What a request to chat says about tools.
 enum ToolFields {
+    /// The functions that the model may call, with the schemas of their arguments.
     static let tools = RequestField<[JSONValue]>(
         "tools",
         schema: [
@@ -18,6 +19,7 @@ enum ToolFields {
         ]
     ) { try $0.list($1) }
 
+    /// Whether a function is called: `auto` if left out.
     static let choice = RequestField<ToolChoice>(
         "tool_choice",
         schema: [
@@ -52,8 +54,10 @@ enum ToolFields {
         return .named(tool)
     }
 
+    /// Whether one answer may hold several calls; true if left out.
     static let parallel = RequestField<Bool>("parallel_tool_calls")
 
+    /// Every field, as the OpenAPI document lists them.
     static let all: [any AnyRequestField] = [tools, choice, parallel]
 
     /// The fields of a tool's `function`.
@@ -88,6 +92,10 @@ enum ToolFields {
         return try ToolSet(definitions, choice: choice, allowsParallel: isParallel)
     }
 
+    /// A tool of the list.
+    ///
+    /// - Parameter written: the tool with its members in their order.
+    /// - Throws: `InputError`, `EngineError`.
     private static func definition(_ tool: JSONValue, written: OrderedJSON, _ index: Int) throws
         -> ToolDefinition
     {
@@ -110,6 +118,7 @@ enum ToolFields {
         }
     }
 
+    /// A call in a history. Its arguments are the text of a JSON object, as a model wrote it.
     private static func call(_ json: JSONValue) throws -> ToolCall {
         guard let id = json["id"]?.string, let function = json["function"],
             let name = function["name"]?.string, let arguments = function["arguments"]?.string

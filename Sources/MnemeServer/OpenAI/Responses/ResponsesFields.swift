@@ -4,11 +4,20 @@ import MnemeEngine
 
 /// The fields of requests to the Responses API.
 enum ResponsesFields {
+    /// A system message for this response alone: a response that follows does not see it.
     static let instructions = RequestField<String>("instructions")
+    /// The most tokens of the answer; as many as fit if left out. An answer that they cut off is
+    /// `incomplete`.
     static let maxOutputTokens = RequestField<Int>("max_output_tokens", in: 1...Int.max)
+    /// The id of a kept response that this one follows: its input and output come first in the
+    /// prompt.
     static let previous = RequestField<String>("previous_response_id")
+    /// Whether the response is kept to be retrieved and followed; it is, where the caller may
+    /// write, unless this says otherwise.
     static let store = RequestField<Bool>("store")
+    /// Whether one answer may hold several calls; true if left out.
     static let parallelToolCalls = RequestField<Bool>("parallel_tool_calls")
+    /// Alternatives told with each token's log-probability; none are told if it is left out.
     static let topLogprobs = RequestField<Int>("top_logprobs", in: 0...20)
 
     /// What is answered: a text, or a list of items.
@@ -75,12 +84,15 @@ enum ResponsesFields {
     }
 
     /// What form the text of the answer has.
+    /// What form the text of the answer has.
     enum Format: Sendable {
         case text
         case jsonObject
         case jsonSchema
     }
 
+    /// The form of the answer's text, as `format`: plain, any JSON object, or one that fits a
+    /// schema, to which every token is held.
     static let text = RequestField<Format>(
         "text",
         schema: [
@@ -108,6 +120,8 @@ enum ResponsesFields {
         }
     }
 
+    /// The functions that the model may call. Tools that OpenAI runs itself, such as web search,
+    /// are refused: nothing here would answer for them.
     static let tools = RequestField<[JSONValue]>(
         "tools", schema: ["type": "array", "items": ["type": "object"]]
     ) { request, name in
@@ -120,6 +134,8 @@ enum ResponsesFields {
         return tools
     }
 
+    /// Whether a function is called: `auto` if left out. A named function has its name beside its
+    /// type, not in an object of its own as in chat completions.
     static let toolChoice = RequestField<ToolChoice>(
         "tool_choice",
         schema: [
@@ -161,13 +177,19 @@ enum ResponsesFields {
 
 /// A request to `/v1/responses`, read.
 struct ResponsesCall: Sendable {
+    /// What is answered: items, each with an id, as they are kept and listed.
     let input: [JSONValue]
+    /// The system message of this response alone.
     let instructions: String?
+    /// The kept response that this one follows.
     let previous: String?
+    /// The conversation that this response is added to.
     let conversation: String?
     /// Whether the response is kept; nil if the request does not say.
     let store: Bool?
+    /// The functions that may be called; nil if there are none.
     let tools: ToolSet?
+    /// How the answer is generated; its prompt is still to come.
     let generation: GenerationRequest
     /// Whether the answer is sent piece by piece.
     let streams: Bool
@@ -215,6 +237,10 @@ struct ResponsesCall: Sendable {
         ]
     }
 
+    /// The functions and their choice. The schema of a function's parameters is taken as it was
+    /// written, as its members' order is the order in which the model fills them in.
+    ///
+    /// - Throws: `InputError`, `EngineError` for a schema or name that is none.
     private static func tools(_ request: WireRequest) throws -> ToolSet? {
         let fields = request.fields, written = try request.ordered()["tools"] ?? .null
         let choice = try ResponsesFields.toolChoice.read(fields)
