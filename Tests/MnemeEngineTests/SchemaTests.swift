@@ -69,14 +69,67 @@ import Testing
     }
 
     @Test(arguments: [
-        "", "3", "{", #"{"type":"string","pattern":"a"}"#, #"{"type":"number","minimum":3}"#,
+        "", "3", "{", #"{"type":"string","pattern":"(a"}"#, #"{"multipleOf":0}"#,
+        #"{"type":"number","minimum":3,"maximum":2}"#, #"{"type":"string","pattern":"[z-a]"}"#,
         #"{"type":"thing"}"#,
         #"{"$ref":"http://x"}"#,
         ##"{"$ref":"#/$defs/a"}"##,
         #"{"enum":[]}"#, #"{"anyOf":[]}"#, #"{"type":"array","minItems":3,"maxItems":1}"#,
     ])
-    func `what cannot be kept is refused`(schema: String) {
+    func `what is no schema, or allows nothing, is refused`(schema: String) {
         #expect(throws: EngineError.self) { try JSONSchema(schema) }
+    }
+
+    @Test(arguments: [
+        (#"{"type":"string","not":{"const":"a"}}"#, ["not"]),
+        (#"{"type":"string","pattern":"^(?=.*a).{3}$"}"#, ["pattern"]),
+        (#"{"type":"string","pattern":"[ab]*a[ab]{40}"}"#, ["pattern"]),
+        (#"{"type":"string","format":"iri"}"#, ["format"]),
+        (#"{"type":"array","items":{"type":"string"},"uniqueItems":true}"#, ["uniqueItems"]),
+        (#"{"if":{"minLength":1},"then":{"maxLength":3},"minLenght":2}"#, ["if", "then", "minLenght"]),
+        (#"{"oneOf":[{"type":"number"},{"type":"integer"}]}"#, ["oneOf"]),
+    ])
+    func `what cannot be kept is named, and refused if the schema is strict`(
+        schema: String, keywords: [String]
+    ) throws {
+        #expect(try JSONSchema(schema).ignored == keywords)
+        let error = #expect(throws: EngineError.self) { try JSONSchema(schema, strict: true) }
+        #expect(error?.description.contains("'\(keywords[0])'") == true)
+    }
+
+    @Test(arguments: [
+        ##"{"$ref":"#"}"##, ##"{"allOf":[{"$ref":"#"}]}"##, ##"{"anyOf":[{"$ref":"#"}]}"##,
+        ##"{"type":"object","properties":{"a":{"$ref":"#"}},"required":["a"]}"##,
+        ##"{"type":"array","items":{"$ref":"#"},"minItems":1}"##,
+        ##"{"$ref":"#/$defs/a","$defs":{"a":{"$ref":"#/$defs/b"},"b":{"$ref":"#/$defs/a"}}}"##,
+        #"{"type":"string","minLength":5,"maxLength":4}"#,
+        #"{"type":"string","pattern":"^a{5}$","maxLength":4}"#,
+        #"{"allOf":[{"type":"string"},{"type":"integer"}]}"#,
+        #"{"allOf":[{"pattern":"^a$"},{"pattern":"^b$"}]}"#,
+        #"{"type":"integer","exclusiveMinimum":3,"exclusiveMaximum":4}"#,
+        #"{"enum":["a","b"],"minLength":2}"#, #"{"const":1,"type":"string"}"#,
+        #"{"type":"object","properties":{"a":false},"required":["a"]}"#,
+        #"{"type":"object","maxProperties":1,"required":["a","b"]}"#,
+        #"{"type":"array","items":{"enum":[1,2]},"uniqueItems":true,"minItems":3}"#,
+    ])
+    func `a schema that nothing satisfies is refused, with the reason`(schema: String) throws {
+        let error = #expect(throws: EngineError.self) { try JSONSchema(schema) }
+        let message = try #require(error?.description)
+        #expect(message.contains("allows no value: ") || message.contains("for ever"), "\(message)")
+    }
+
+    @Test(arguments: [
+        (#"{"type":"string"}"#, #""\ud83d\ude00""#, true), (#"{"type":"string"}"#, #""\ud83d""#, false),
+        (#"{"type":"string","pattern":"^\\p{L}+$"}"#, #""äb日""#, true),
+        (#"{"type":"string","pattern":"^\\p{L}+$"}"#, #""a1""#, false),
+        (#"{"type":"string","pattern":"^ä$"}"#, #""\u00e4""#, true),
+        (#"{"type":"string","pattern":"^ä$"}"#, #""\u00e5""#, false),
+        (#"{"type":"string","nullable":true}"#, "null", true),
+        (#"{"enum":["a"],"nullable":true}"#, "null", false),
+        (#"{"type":"number","exclusiveMinimum":1}"#, "1.0000000000000000001", false),
+    ])
+    func `strings are read as what they stand for`(schema: String, text: String, fits: Bool) throws {
+        #expect(try reads(schema, text).complete == fits)
     }
 
     /// The names of the first object that a model could write which always takes what comes first.
@@ -176,7 +229,6 @@ import Testing
         ##"{"$ref":"#/$defs/"}"##,
         #"{"type":"object","properties":{"a":1}}"#,
         #"{"type":"string","type":"number"}"#, "[]", "null", "false",
-        #"{"type":"array","items":[{}]}"#,
         #"{"type":"object","properties":{"a":{}},"required":["b"],"additionalProperties":false}"#,
     ])
     func `schemas of wrong types are refused`(schema: String) {
@@ -195,12 +247,36 @@ import Testing
             String(repeating: #"{"type":"array","items":"#, count: 500) + "{}"
             + String(repeating: "}", count: 500)
         #expect(throws: EngineError.self) { try JSONSchema(deep) }
-        // A reference that leads only to itself matches nothing, and ends.
-        let loop = try JSONSchema(##"{"$ref":"#/$defs/a","$defs":{"a":{"$ref":"#/$defs/a"}}}"##)
-        #expect(!advanced(JSONMatcher(loop), "1"))
         var matcher = JSONMatcher(try JSONSchema("{}"))
         let fits = matcher.advance([UInt8](repeating: UInt8(ascii: "["), count: 5000))
         #expect(!fits)
+    }
+
+    @Test(
+        arguments: [
+            #"{"type":"string","pattern":"[ab]*a[ab]{60}c"}"#,
+            #"{"type":"string","pattern":"^((a{1,100}){1,100}){1,100}$"}"#,
+            #"{"type":"string","pattern":"^[a-z]+$","maxLength":10000000}"#,
+            #"{"type":"string","maxLength":1000000000000000000}"#,
+            #"{"type":"integer","multipleOf":86400,"minimum":0,"maximum":1000000000000}"#,
+            #"{"type":"integer","multipleOf":1000000007}"#,
+            #"{"type":"number","minimum":-1.7976931348623157e308,"maximum":1.7976931348623157e308}"#,
+            "{\"allOf\":["
+                + (0..<24).map { "{\"anyOf\":[{\"required\":[\"a\($0)\"]},{\"required\":[\"b\($0)\"]}]}" }
+                .joined(separator: ",") + "]}",
+            String(repeating: "{\"anyOf\":[", count: 200) + "{}" + String(repeating: "]}", count: 200),
+            "{\"enum\":[" + (0..<5000).map(String.init).joined(separator: ",") + "]}",
+            #"{"type":"string","minLength":1000000000}"#,
+            #"{"type":"array","minItems":1000000000000000000}"#,
+            #"{"type":"number","maximum":1e999}"#,
+            #"{"type":"number","maximum":\#(String(repeating: "9", count: 5000))}"#,
+            #"{"description":"\#(String(repeating: "x", count: 2 << 20))"}"#,
+        ], [true, false])
+    func `huge schemas are compiled or refused at once`(schema: String, strict: Bool) {
+        let start = ContinuousClock.now
+        do { _ = try JSONSchema(schema, strict: strict) } catch { #expect(error is EngineError) }
+        // Far more than is needed, as machines are busy; far less than a hang.
+        #expect(ContinuousClock.now - start < .seconds(30))
     }
 
     @Test(.enabled(if: RealModel.isThere, "needs the model that `make language-model` fetches"))

@@ -1,0 +1,60 @@
+import NIOConcurrencyHelpers
+
+/// Where a text stands within a schema: all ways to read it so far. Copies go on alone.
+package struct JSONMatcher: Sendable {
+    /// What was found out about the schema so far, which all its matchers share.
+    let machine: SharedMachine
+    private(set) var configuration: Int32
+
+    /// Equal where the same may follow.
+    package struct State: Sendable, Hashable {
+        private let machine: ObjectIdentifier
+        private let configuration: Int32
+
+        fileprivate init(_ matcher: JSONMatcher) {
+            machine = ObjectIdentifier(matcher.machine)
+            configuration = matcher.configuration
+        }
+    }
+
+    /// At the beginning of a text.
+    package init(_ schema: JSONSchema) {
+        machine = schema.machine
+        configuration = machine.box.withLockedValue { $0.start }
+    }
+
+    /// All that decides what may follow, among matchers of the same schema.
+    package var state: State { State(self) }
+
+    /// Whether the text may end here.
+    package var isComplete: Bool {
+        machine.box.withLockedValue { $0.isComplete(configuration) }
+    }
+
+    /// Whether any character of a string may come next, as far as its pattern lets it.
+    package var isInText: Bool { machine.box.withLockedValue { $0.isInText(configuration) } }
+
+    /// Takes bytes; false, and no way is left, if they do not fit.
+    package mutating func advance(_ bytes: [UInt8]) -> Bool {
+        configuration = machine.box.withLockedValue { machine in
+            bytes.reduce(configuration) {
+                $0 < 0 ? SchemaMachine.dead : machine.step($0, $1)
+            }
+        }
+        return configuration >= 0
+    }
+
+    /// Takes a byte; false, and no way is left, if it does not fit.
+    package mutating func advance(_ byte: UInt8) -> Bool {
+        guard configuration >= 0 else { return false }
+        configuration = machine.box.withLockedValue { $0.step(configuration, byte) }
+        return configuration >= 0
+    }
+}
+
+/// A machine that several matchers use, each from its own thread if need be.
+final class SharedMachine: Sendable {
+    let box: NIOLockedValueBox<SchemaMachine>
+
+    init(_ grammar: SchemaGrammar) { box = NIOLockedValueBox(SchemaMachine(grammar)) }
+}

@@ -1,0 +1,276 @@
+/// What `minimum`, `maximum`, `exclusiveMinimum`, `exclusiveMaximum` and `multipleOf` say about a
+/// number, and whether it must be whole.
+struct NumberRule: Hashable, Sendable {
+    /// One side of a range.
+    struct Bound: Hashable, Sendable {
+        var value: DecimalText
+        var isExclusive: Bool
+    }
+
+    var isWhole = false
+    var lower: Bound?
+    var upper: Bound?
+    /// What the number must be a multiple of: each of these.
+    var steps: [DecimalText] = []
+
+    /// Keeps the tighter of two lower bounds.
+    mutating func raise(to bound: Bound) {
+        guard let old = lower else { return lower = bound }
+        if bound.value > old.value || (bound.value == old.value && bound.isExclusive) {
+            lower = bound
+        }
+    }
+
+    /// Keeps the tighter of two upper bounds.
+    mutating func cap(at bound: Bound) {
+        guard let old = upper else { return upper = bound }
+        if bound.value < old.value || (bound.value == old.value && bound.isExclusive) {
+            upper = bound
+        }
+    }
+
+    /// The texts of the numbers that fit. Bounded ones have no exponent, and no more digits than a
+    /// double tells apart: what is written as less than a bound is also read as less.
+    ///
+    /// - Throws: ``AutomatonTooLarge``, also for a step that no remainder is kept for.
+    func automaton(budget: inout AutomatonBudget) throws(AutomatonTooLarge) -> ByteAutomaton {
+        budget.beginAnother()
+        if lower == nil, upper == nil, steps.isEmpty {
+            return try isWhole ? Self.wholeNumbers(&budget) : Self.numbers(&budget)
+        }
+        let reader = try NumberReader(self)
+        return try ByteAutomaton(
+            start: NumberReader.State(), classes: Self.classes, budget: &budget,
+            accepts: reader.accepts,
+            step: { (state, column, _) in reader.step(state, Self.examples[column]) })
+    }
+
+    /// A class for each byte that numbers are made of, and one for all others.
+    private static let examples = Array("\0-+.e0123456789".utf8)
+    private static let classes: [UInt8] = (0...255).map { byte in
+        let byte = byte == UInt8(ascii: "E") ? UInt8(ascii: "e") : UInt8(byte)
+        return UInt8(examples.firstIndex(of: byte) ?? 0)
+    }
+
+    /// Where a number without bounds stands.
+    private enum Form: Hashable {
+        case start, minus, zero, digits, point, fraction, e, sign, exponent, longExponent
+    }
+
+    private static func wholeNumbers(
+        _ budget: inout AutomatonBudget
+    ) throws(AutomatonTooLarge) -> ByteAutomaton {
+        try ByteAutomaton(
+            start: Form.start, classes: classes, budget: &budget,
+            accepts: { $0 == .zero || $0 == .digits },
+            step: { (state, column, _) in
+                let next = form(state, examples[column])
+                return next == .point || next == .e ? nil : next
+            })
+    }
+
+    private static func numbers(
+        _ budget: inout AutomatonBudget
+    ) throws(AutomatonTooLarge) -> ByteAutomaton {
+        try ByteAutomaton(
+            start: Form.start, classes: classes, budget: &budget,
+            accepts: { [.zero, .digits, .fraction, .exponent, .longExponent].contains($0) },
+            step: { (state, column, _) in form(state, examples[column]) })
+    }
+
+    /// RFC 8259's grammar of numbers.
+    private static func form(_ state: Form, _ byte: UInt8) -> Form? {
+        let isDigit = (48...57).contains(byte)
+        switch state {
+        case .start:
+            if byte == UInt8(ascii: "-") { return .minus }
+            return isDigit ? byte == 48 ? .zero : .digits : nil
+        case .minus: return isDigit ? byte == 48 ? .zero : .digits : nil
+        case .zero, .digits:
+            if isDigit { return state == .digits ? .digits : nil }
+            return byte == UInt8(ascii: ".") ? .point : byte == UInt8(ascii: "e") ? .e : nil
+        case .point: return isDigit ? .fraction : nil
+        case .fraction: return isDigit ? .fraction : byte == UInt8(ascii: "e") ? .e : nil
+        case .e:
+            if isDigit { return .exponent }
+            return byte == UInt8(ascii: "+") || byte == UInt8(ascii: "-") ? .sign : nil
+        case .sign: return isDigit ? .exponent : nil
+        // Two digits: what is larger, doubles may not hold.
+        case .exponent: return isDigit ? .longExponent : nil
+        case .longExponent: return nil
+        }
+    }
+}
+
+/// Reads a number digit by digit and knows at each how it lies to its bounds, and what remains of
+/// it beyond whole steps.
+private struct NumberReader {
+    /// How the digits read lie to those of a bound at the same places.
+    enum Order: Hashable { case below, same, above }
+
+    struct State: Hashable {
+        enum Part: Hashable { case start, minus, zero, whole, point, fraction }
+        var part = Part.start
+        var isNegative = false
+        /// Digits of this part that were read, as far as it matters.
+        var place = 0
+        var least = Order.same, most = Order.same
+        var remainder = 0
+    }
+
+    /// Which distances from zero fit one sign.
+    private struct Side {
+        var least: NumberRule.Bound
+        var most: NumberRule.Bound?
+    }
+
+    private let positive: Side?, negative: Side?
+    /// The most digits behind the point; behind `scale` of them only zeros fit.
+    private let fractionDigits: Int
+    private let step: Int, scale: Int
+    /// Digits before the point that are told apart.
+    private let wholeDigits: Int
+
+    private static let maximumStep = 100_000
+    /// Decimal digits that a double tells apart around any number.
+    private static let doubleDigits = 16
+    /// More digits say nothing.
+    private static let maximumDigits = 20
+
+    init(_ rule: NumberRule) throws(AutomatonTooLarge) {
+        positive = Self.side(from: rule.lower, to: rule.upper)
+        func negated(_ bound: NumberRule.Bound?) -> NumberRule.Bound? {
+            bound.map { NumberRule.Bound(value: $0.value.negated, isExclusive: $0.isExclusive) }
+        }
+        negative = Self.side(from: negated(rule.upper), to: negated(rule.lower))
+        let scale = rule.steps.map(\.fraction.count).max() ?? 0
+        var step = 1
+        for text in rule.steps {
+            let digits =
+                text.whole + text.fraction
+                + [UInt8](repeating: 0, count: scale - text.fraction.count)
+            var value = 0
+            for digit in digits {
+                value = value * 10 + Int(digit)
+                guard value <= Self.maximumStep else { throw AutomatonTooLarge() }
+            }
+            guard value > 0 else { throw AutomatonTooLarge() }
+            step = step / Self.divisor(step, value) * value
+            guard step <= Self.maximumStep else { throw AutomatonTooLarge() }
+        }
+        (self.step, self.scale) = (step, scale)
+        let bounds = [rule.lower, rule.upper].compactMap { $0?.value }
+        wholeDigits = (bounds.map(\.whole.count).max() ?? 0) + 1
+        let finest = (bounds.map(\.fraction.count).max() ?? 0) + 1
+        if rule.isWhole {
+            fractionDigits = 0
+        } else if !rule.steps.isEmpty {
+            fractionDigits = max(scale, 1)
+        } else {
+            fractionDigits = max(finest, Self.distinctDigits(rule))
+        }
+    }
+
+    /// How many digits behind the point keep a number apart from bounds that it must not reach: a
+    /// double rounds further ones away.
+    private static func distinctDigits(_ rule: NumberRule) -> Int {
+        let exclusive = [rule.lower, rule.upper].compactMap(\.self).filter(\.isExclusive)
+        return exclusive.map { bound in
+            if bound.value.isZero { return maximumDigits }
+            return doubleDigits - (bound.value.whole == [0] ? 0 : bound.value.whole.count)
+        }.min() ?? maximumDigits
+    }
+
+    private static func divisor(_ a: Int, _ b: Int) -> Int { b == 0 ? a : divisor(b, a % b) }
+
+    /// The part of a range that is not negative, nil if there is none.
+    private static func side(from lower: NumberRule.Bound?, to upper: NumberRule.Bound?) -> Side? {
+        if let upper, upper.value.isNegative { return nil }
+        let zero = NumberRule.Bound(value: .zero, isExclusive: false)
+        let least = lower.map { $0.value.isNegative ? zero : $0 } ?? zero
+        return Side(least: least, most: upper)
+    }
+
+    private func side(_ state: State) -> Side? { state.isNegative ? negative : positive }
+
+    func step(_ state: State, _ byte: UInt8) -> State? {
+        var next = state
+        switch (state.part, byte) {
+        case (.start, UInt8(ascii: "-")):
+            next.part = .minus
+            next.isNegative = true
+            return negative == nil ? nil : next
+        case (.whole, UInt8(ascii: ".")), (.zero, UInt8(ascii: ".")):
+            guard fractionDigits > 0, let side = side(state) else { return nil }
+            next.part = .point
+            next.least = order(state, side.least)
+            next.most = side.most.map { order(state, $0) } ?? .below
+            next.place = 0
+            return next.least == .below || next.most == .above ? nil : next
+        case (.start, 48...57), (.minus, 48...57):
+            next.part = byte == 48 ? .zero : .whole
+        case (.whole, 48...57): break
+        case (.point, 48...57), (.fraction, 48...57): next.part = .fraction
+        default: return nil
+        }
+        guard let side = side(next) else { return nil }
+        let digit = byte - 48
+        if next.part == .fraction {
+            guard state.place < fractionDigits, step == 1 && scale == 0 || state.place < scale || digit == 0
+            else { return nil }
+            next.least =
+                state.least == .same
+                ? compare(digit, side.least.value.fraction, state.place) : state.least
+            if let most = side.most, state.most == .same {
+                next.most = compare(digit, most.value.fraction, state.place)
+            }
+            if next.least == .below || next.most == .above { return nil }
+        } else if state.place < wholeDigits {
+            if state.least == .same {
+                next.least = compare(digit, side.least.value.whole, state.place)
+            }
+            if let most = side.most, state.most == .same {
+                next.most = compare(digit, most.value.whole, state.place)
+            }
+        }
+        if next.part != .fraction || state.place < scale {
+            next.remainder = (state.remainder * 10 + Int(digit)) % step
+        }
+        next.place = min(state.place + 1, next.part == .fraction ? fractionDigits : wholeDigits)
+        return next
+    }
+
+    /// A bound has zeros where its digits end.
+    private func compare(_ digit: UInt8, _ digits: [UInt8], _ place: Int) -> Order {
+        let other = place < digits.count ? digits[place] : 0
+        return digit < other ? .below : digit > other ? .above : .same
+    }
+
+    /// How the digits before the point lie to a bound's: the longer number is the larger.
+    private func order(_ state: State, _ bound: NumberRule.Bound) -> Order {
+        let count = bound.value.whole.count
+        if state.place != count { return state.place < count ? .below : .above }
+        return bound == side(state)?.least ? state.least : state.most
+    }
+
+    func accepts(_ state: State) -> Bool {
+        guard let side = side(state) else { return false }
+        let isInFraction = state.part == .fraction
+        guard isInFraction || state.part == .whole || state.part == .zero else { return false }
+        let places = isInFraction ? min(state.place, scale) : 0
+        var remainder = state.remainder
+        for _ in places..<max(places, scale) { remainder = remainder * 10 % step }
+        guard remainder == 0 else { return false }
+        func order(_ bound: NumberRule.Bound, _ known: Order) -> Order {
+            let order = isInFraction ? known : self.order(state, bound)
+            guard order == .same else { return order }
+            let read = isInFraction ? state.place : 0
+            return read < bound.value.fraction.count ? .below : .same
+        }
+        let least = order(side.least, state.least)
+        guard least == .above || least == .same && !side.least.isExclusive else { return false }
+        guard let most = side.most else { return true }
+        let top = order(most, state.most)
+        return top == .below || top == .same && !most.isExclusive
+    }
+}

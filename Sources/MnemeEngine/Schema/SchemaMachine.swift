@@ -1,0 +1,276 @@
+/// Follows a text through a grammar, byte by byte, along all ways at once, and remembers each step
+/// that it once made: a grammar's states are few, and texts return to them.
+///
+/// A way is a stack of what is open; ways share their lower parts. A configuration is the set of
+/// ways at one place of a text. Both are kept once and named by a number.
+struct SchemaMachine: Sendable {
+    /// What is open at one level.
+    private enum Frame: Sendable, Hashable {
+        case value(Int)
+        /// Literals of a list that begin with what was written: so many bytes.
+        case literal(list: Int, from: Int, to: Int, depth: Int)
+        case number(Int, state: Int32)
+        /// Before the opening quote.
+        case quote(Int)
+        case text(Int, TextRule.Place)
+        /// The next property, and how many members there are as far as it matters.
+        case object(Int, next: Int, count: Int)
+        /// A name must follow.
+        case member(Int, next: Int, count: Int)
+        /// How many elements there are as far as it matters, and which distinct ones.
+        case list(Int, count: Int, used: UInt64)
+        case colon
+        /// One blank may stand here.
+        case blank
+    }
+
+    private struct Way: Sendable, Hashable {
+        var top: Frame
+        /// The way below; -1 if there is none.
+        var rest: Int32
+        /// Objects and arrays in it.
+        var height: Int32
+    }
+
+    private let grammar: SchemaGrammar
+    private var ways: [Way] = []
+    private var wayIDs: [Way: Int32] = [:]
+    private var configurations: [[Int32]] = []
+    private var configurationIDs: [[Int32]: Int32] = [:]
+    /// For each configuration and byte what follows; ``unknown`` if nobody asked.
+    private var steps: [Int32] = []
+
+    /// No way goes on.
+    static let dead: Int32 = -1
+    private static let unknown: Int32 = -2
+    /// The empty way: the text is complete.
+    private static let done: Int32 = -1
+    /// Ways that are followed at once. Each alone can be finished, so those beyond are left out.
+    private static let maximumWays = 1024
+    /// Configurations whose steps are remembered; 16 MB.
+    private static let maximumSteps = 1 << 14
+
+    /// The configuration before the first byte.
+    private(set) var start: Int32 = 0
+
+    /// How many configurations were met.
+    var count: Int { configurations.count }
+
+    init(_ grammar: SchemaGrammar) {
+        self.grammar = grammar
+        start = keep([push(.value(grammar.root), on: Self.done)])
+    }
+
+    /// Whether a text may end here.
+    func isComplete(_ configuration: Int32) -> Bool {
+        configuration >= 0
+            && configurations[Int(configuration)].contains { id in
+                guard id >= 0 else { return true }
+                guard case .number(let i, let state) = ways[Int(id)].top else { return false }
+                return ways[Int(id)].rest < 0 && grammar.automata[i].accepts(state)
+            }
+    }
+
+    /// Whether a string is open that may go on with a character of its own.
+    func isInText(_ configuration: Int32) -> Bool {
+        configuration >= 0
+            && configurations[Int(configuration)].contains { id in
+                guard id >= 0, case .text(let i, let place) = ways[Int(id)].top else { return false }
+                return grammar.texts[i].isOpen(place)
+            }
+    }
+
+    /// The configuration behind a byte; ``dead`` if it does not fit.
+    mutating func step(_ configuration: Int32, _ byte: UInt8) -> Int32 {
+        let place = Int(configuration) << 8 | Int(byte)
+        if place < steps.count, steps[place] != Self.unknown { return steps[place] }
+        var next: [Int32] = []
+        for way in configurations[Int(configuration)] { feed(way, byte, &next) }
+        let result = next.isEmpty ? Self.dead : keep(next.sorted())
+        if Int(configuration) < Self.maximumSteps {
+            if place >= steps.count {
+                let missing = (Int(configuration) + 1) << 8 - steps.count
+                steps += [Int32](repeating: Self.unknown, count: missing)
+            }
+            steps[place] = result
+        }
+        return result
+    }
+
+    private mutating func keep(_ ways: [Int32]) -> Int32 {
+        if let id = configurationIDs[ways] { return id }
+        let id = Int32(configurations.count)
+        configurations.append(ways)
+        configurationIDs[ways] = id
+        return id
+    }
+
+    private mutating func push(_ top: Frame, on rest: Int32) -> Int32 {
+        var height = rest < 0 ? 0 : ways[Int(rest)].height
+        switch top {
+        case .object, .list: height += 1
+        default: break
+        }
+        let way = Way(top: top, rest: rest, height: height)
+        if let id = wayIDs[way] { return id }
+        let id = Int32(ways.count)
+        ways.append(way)
+        wayIDs[way] = id
+        return id
+    }
+
+    private func height(_ way: Int32) -> Int { way < 0 ? 0 : Int(ways[Int(way)].height) }
+
+    // MARK: One way, one byte
+
+    /// Adds the ways that one way leads to.
+    private mutating func feed(_ id: Int32, _ byte: UInt8, _ out: inout [Int32]) {
+        guard id >= 0, out.count < Self.maximumWays else { return }
+        let way = ways[Int(id)], rest = way.rest
+        switch way.top {
+        case .value(let node):
+            for choice in grammar.alternatives[node] { begin(choice, byte, rest, &out) }
+        case .literal(let list, let from, let to, let depth):
+            literal(list, from..<to, depth, byte, rest, &out)
+        case .number(let i, let state):
+            let next = grammar.automata[i].step(state, byte)
+            if next >= 0 {
+                add(push(.number(i, state: next), on: rest), &out)
+            } else if grammar.automata[i].accepts(state) {
+                // A number ends where something else begins.
+                feed(rest, byte, &out)
+            }
+        case .quote(let i):
+            guard byte == UInt8(ascii: "\"") else { return }
+            add(push(.text(i, TextRule.Place()), on: rest), &out)
+        case .text(let i, let place):
+            if byte == UInt8(ascii: "\""), grammar.texts[i].mayEnd(place) { add(rest, &out) }
+            if let next = grammar.texts[i].step(place, byte) {
+                add(push(.text(i, next), on: rest), &out)
+            }
+        case .object(let i, let next, let count): object(i, next, count, byte, rest, &out)
+        case .member(let i, let next, let count):
+            for name in names(i, next, count, on: rest) { feed(name, byte, &out) }
+        case .list(let i, let count, let used): list(i, count, used, byte, rest, &out)
+        case .colon: if byte == UInt8(ascii: ":") { add(rest, &out) }
+        case .blank:
+            if byte == UInt8(ascii: " ") { add(rest, &out) } else { feed(rest, byte, &out) }
+        }
+    }
+
+    private func add(_ way: Int32, _ out: inout [Int32]) {
+        if !out.contains(way) { out.append(way) }
+    }
+
+    /// The first byte of a value.
+    private mutating func begin(_ node: Int, _ byte: UInt8, _ rest: Int32, _ out: inout [Int32]) {
+        switch grammar.nodes[node] {
+        case .pending, .nothing, .choice: break
+        case .literal(let list, let range): literal(list, range, 0, byte, rest, &out)
+        case .number(let i):
+            let next = grammar.automata[i].step(ByteAutomaton.start, byte)
+            if next >= 0 { add(push(.number(i, state: next), on: rest), &out) }
+        case .text(let i):
+            guard byte == UInt8(ascii: "\"") else { return }
+            add(push(.text(i, TextRule.Place()), on: rest), &out)
+        case .object(let i):
+            guard byte == UInt8(ascii: "{"), grammar.fits(node, below: height(rest)) else { return }
+            add(push(.object(i, next: 0, count: 0), on: rest), &out)
+        case .list(let i):
+            guard byte == UInt8(ascii: "["), grammar.fits(node, below: height(rest)) else { return }
+            add(push(.list(i, count: 0, used: 0), on: rest), &out)
+        }
+    }
+
+    /// Goes on with those of sorted literals that have the byte at `depth`.
+    private mutating func literal(
+        _ list: Int, _ range: Range<Int>, _ depth: Int, _ byte: UInt8, _ rest: Int32,
+        _ out: inout [Int32]
+    ) {
+        let texts = grammar.literals[list]
+        let from = range.first { texts[$0].count > depth && texts[$0][depth] >= byte }
+        guard var from, texts[from][depth] == byte else { return }
+        let to = (from..<range.upperBound).first { texts[$0][depth] != byte } ?? range.upperBound
+        // Sorted, the literal that ends here comes first.
+        if texts[from].count == depth + 1 {
+            add(rest, &out)
+            from += 1
+        }
+        guard from < to else { return }
+        add(push(.literal(list: list, from: from, to: to, depth: depth + 1), on: rest), &out)
+    }
+
+    // MARK: Objects and arrays
+
+    private mutating func object(
+        _ i: Int, _ next: Int, _ count: Int, _ byte: UInt8, _ rest: Int32, _ out: inout [Int32]
+    ) {
+        let rule = grammar.objects[i]
+        if byte == UInt8(ascii: "}") {
+            if rule.requiredBehind[next] == 0, count >= rule.least { add(rest, &out) }
+        } else if count == 0, next == 0 {
+            for name in names(i, next, count, on: rest) { feed(name, byte, &out) }
+        } else if byte == UInt8(ascii: ","), !names(i, next, count, on: rest).isEmpty {
+            add(push(.blank, on: push(.member(i, next: next, count: count), on: rest)), &out)
+        }
+    }
+
+    /// The ways by which the next member's name may come: only such that the object can be
+    /// finished behind it.
+    private mutating func names(_ i: Int, _ next: Int, _ count: Int, on rest: Int32) -> [Int32] {
+        let rule = grammar.objects[i], inside = height(rest) + 1
+        let most = rule.most ?? .max
+        let now = rule.most == nil ? min(count + 1, max(rule.least, 1)) : count + 1
+        var ways: [Int32] = []
+        func value(_ node: Int, next: Int) -> Int32 {
+            let object = push(.object(i, next: next, count: now), on: rest)
+            return push(.blank, on: push(.value(node), on: object))
+        }
+        for place in next..<rule.properties.count {
+            let property = rule.properties[place], behind = rule.requiredBehind[place + 1]
+            let canGrow =
+                !rule.others.isEmpty
+                || count + 1 + rule.properties.count - place - 1 >= rule.least
+            if count + 1 + behind <= most, canGrow,
+                grammar.fits(property.node, below: inside)
+            {
+                let name = Frame.literal(list: rule.names, from: place, to: place + 1, depth: 0)
+                ways.append(push(name, on: value(property.node, next: place + 1)))
+            }
+            if property.isRequired { return ways }
+        }
+        guard count < most else { return ways }
+        for other in rule.others where grammar.fits(other.node, below: inside) {
+            let behind = value(other.node, next: rule.properties.count)
+            ways.append(push(.quote(other.name), on: push(.colon, on: behind)))
+        }
+        return ways
+    }
+
+    private mutating func list(
+        _ i: Int, _ count: Int, _ used: UInt64, _ byte: UInt8, _ rest: Int32, _ out: inout [Int32]
+    ) {
+        let rule = grammar.lists[i], inside = height(rest) + 1
+        if byte == UInt8(ascii: "]") {
+            if count >= rule.least { add(rest, &out) }
+            return
+        }
+        guard count < rule.most ?? .max else { return }
+        let isFirst = count == 0
+        guard isFirst || byte == UInt8(ascii: ",") else { return }
+        let now = rule.most == nil ? min(count + 1, max(rule.least, rule.first.count, 1)) : count + 1
+        var elements: [(node: Int, used: UInt64)] = []
+        if let distinct = rule.distinct {
+            elements = distinct.indices.filter { used >> UInt64($0) & 1 == 0 }.map {
+                (distinct[$0], used | 1 << UInt64($0))
+            }
+        } else if let node = count < rule.first.count ? rule.first[count] : rule.rest {
+            elements = [(node, 0)]
+        }
+        for element in elements where grammar.fits(element.node, below: inside) {
+            let list = push(.list(i, count: now, used: element.used), on: rest)
+            let value = push(.value(element.node), on: list)
+            if isFirst { feed(value, byte, &out) } else { add(push(.blank, on: value), &out) }
+        }
+    }
+}

@@ -1,0 +1,234 @@
+/// What a string must be: an automaton over its UTF-8, and how many scalars it has.
+///
+/// The automaton reads what the string stands for: escapes are resolved before.
+struct TextRule: Sendable {
+    private let automaton: ByteAutomaton
+    /// The fewest and the most scalars.
+    private let least: Int, most: Int?
+    /// Whether a text can be finished, for each count of scalars and each state; nil if the
+    /// automaton takes every text, or counts do not matter.
+    private let possible: [Bool]?
+    private let takesAll: Bool
+
+    /// Entries that ``possible`` may have.
+    private static let maximumTable = 4_000_000
+
+    /// Every text.
+    static let all: ByteAutomaton = {
+        var budget = AutomatonBudget(100_000)
+        do { return try ByteAutomaton(pattern: "", budget: &budget) } catch {
+            preconditionFailure("The empty pattern has an automaton: \(error)")
+        }
+    }()
+
+    /// A string of any content.
+    init(least: Int = 0, most: Int? = nil) {
+        automaton = Self.all
+        (self.least, self.most) = (least, most)
+        possible = nil
+        takesAll = true
+    }
+
+    /// A string that an automaton takes.
+    ///
+    /// - Throws: ``AutomatonTooLarge``.
+    init(
+        _ automaton: ByteAutomaton, least: Int, most: Int?
+    ) throws(AutomatonTooLarge) {
+        self.automaton = automaton
+        (self.least, self.most) = (least, most)
+        takesAll = false
+        possible =
+            least == 0 && most == nil ? nil : try Self.possible(automaton, least: least, most: most)
+    }
+
+    /// Whether no text fits.
+    var isEmpty: Bool {
+        automaton.isEmpty || most.map { $0 < least } ?? false
+            || !isPossible(ByteAutomaton.start, count: 0)
+    }
+
+    /// Looks from the longest texts back, so that each entry is looked at a few times.
+    private static func possible(
+        _ automaton: ByteAutomaton, least: Int, most: Int?
+    ) throws(AutomatonTooLarge) -> [Bool] {
+        let last = most ?? least, width = automaton.count
+        guard last < maximumTable, (last + 1) * width <= maximumTable else {
+            throw AutomatonTooLarge()
+        }
+        // A scalar's first byte counts; those that continue it are of the same count.
+        let leads = (0..<Int32(width)).map {
+            automaton.targets($0, 0...0x7f).union(automaton.targets($0, 0xc0...0xff))
+        }
+        let continues = (0..<Int32(width)).map { automaton.targets($0, 0x80...0xbf) }
+        var table = [Bool](repeating: false, count: (last + 1) * width)
+        for count in stride(from: last, through: 0, by: -1) {
+            let row = count * width, next = count < last ? row + width : row
+            for state in 0..<width {
+                // Without a most, what fits behind the least is known by the automaton alone.
+                table[row + state] =
+                    count == last && most == nil
+                    || count >= least && automaton.accepts(Int32(state))
+                    || count < last && leads[state].contains { table[next + Int($0)] }
+            }
+            // A scalar has three such bytes at most.
+            for _ in 0..<3 {
+                for state in 0..<width where !table[row + state] {
+                    table[row + state] = continues[state].contains { table[row + Int($0)] }
+                }
+            }
+        }
+        return table
+    }
+
+    /// Whether the text can be finished in a state, after so many scalars.
+    private func isPossible(_ state: Int32, count: Int) -> Bool {
+        guard state >= 0, count <= most ?? .max else { return false }
+        guard let possible else { return true }
+        return possible[count * automaton.count + Int(state)]
+    }
+
+    /// Counts beyond these do not differ.
+    private func counted(_ count: Int) -> Int { most == nil ? min(count, least) : count }
+
+    /// Whether every scalar of a whole text fits.
+    func accepts(_ text: String) -> Bool {
+        let count = text.unicodeScalars.count
+        return count >= least && count <= most ?? .max && automaton.accepts(text.utf8)
+    }
+}
+
+// MARK: - Inside of quotes
+
+extension TextRule {
+    /// Where a string stands between its quotes.
+    struct Place: Sendable, Hashable {
+        /// Within what an escape spells.
+        enum Escape: Sendable, Hashable {
+            case none
+            /// Behind a backslash.
+            case begun
+            /// Within `\u`: digits that are missing, and those that are there.
+            case digits(left: UInt8, value: UInt16)
+            /// Behind the first half of a pair: a backslash must follow, then a `u`, then digits.
+            case half(first: UInt16)
+            case halfBegun(first: UInt16)
+            case halfDigits(first: UInt16, left: UInt8, value: UInt16)
+        }
+
+        fileprivate var state = ByteAutomaton.start
+        fileprivate var count: Int32 = 0
+        fileprivate var escape = Escape.none
+    }
+
+    /// Whether the closing quote may come.
+    func mayEnd(_ place: Place) -> Bool {
+        place.escape == .none && Int(place.count) >= least && automaton.accepts(place.state)
+    }
+
+    /// Whether an arbitrary character may come.
+    func isOpen(_ place: Place) -> Bool { place.escape == .none }
+
+    /// The place behind a byte that is no closing quote; nil if the byte does not fit.
+    func step(_ place: Place, _ byte: UInt8) -> Place? {
+        var next = place
+        switch place.escape {
+        case .none:
+            guard byte >= 32, byte != UInt8(ascii: "\"") else { return nil }
+            guard byte == UInt8(ascii: "\\") else { return plain(place, byte) }
+            next.escape = .begun
+            return canTake(0...0x10ffff, at: place) ? next : nil
+        case .begun:
+            if byte == UInt8(ascii: "u") {
+                next.escape = .digits(left: 4, value: 0)
+                return next
+            }
+            return Self.short(byte).flatMap { take($0, at: place) }
+        case .digits(let left, let value):
+            guard let value = Self.adding(byte, to: value) else { return nil }
+            let rest = UInt32(left - 1) * 4, low = UInt32(value) << rest
+            guard canTakeUnit(low...(low | (1 << rest - 1)), at: place) else { return nil }
+            if left > 1 {
+                next.escape = .digits(left: left - 1, value: value)
+                return next
+            }
+            guard (0xd800..<0xdc00).contains(value) else { return take(UInt32(value), at: place) }
+            next.escape = .half(first: value)
+            return next
+        case .half(let first):
+            next.escape = .halfBegun(first: first)
+            return byte == UInt8(ascii: "\\") ? next : nil
+        case .halfBegun(let first):
+            next.escape = .halfDigits(first: first, left: 4, value: 0)
+            return byte == UInt8(ascii: "u") ? next : nil
+        case .halfDigits(let first, let left, let value):
+            guard let value = Self.adding(byte, to: value) else { return nil }
+            let rest = UInt32(left - 1) * 4, low = UInt32(value) << rest
+            let second = low...(low | (1 << rest - 1))
+            guard second.overlaps(0xdc00...0xdfff) else { return nil }
+            let base = 0x10000 + (UInt32(first) - 0xd800) << 10
+            let scalars = second.clamped(to: 0xdc00...0xdfff)
+            let range =
+                (base + scalars.lowerBound - 0xdc00)...(base + scalars.upperBound - 0xdc00)
+            if left == 1 { return take(range.lowerBound, at: place) }
+            next.escape = .halfDigits(first: first, left: left - 1, value: value)
+            return canTake(range, at: place) ? next : nil
+        }
+    }
+
+    private func plain(_ place: Place, _ byte: UInt8) -> Place? {
+        let isLead = byte & 0xc0 != 0x80
+        let count = isLead ? counted(Int(place.count) + 1) : Int(place.count)
+        let state = automaton.step(place.state, byte)
+        guard isPossible(state, count: count) else { return nil }
+        return Place(state: state, count: Int32(count), escape: .none)
+    }
+
+    /// The place behind a scalar that was spelled by an escape.
+    private func take(_ scalar: UInt32, at place: Place) -> Place? {
+        let bytes = ScalarSet.bytes(scalar)
+        guard !bytes.isEmpty else { return nil }
+        var next: Place? = Place(state: place.state, count: place.count, escape: .none)
+        for byte in bytes { next = next.flatMap { plain($0, byte) } }
+        return next
+    }
+
+    /// Whether some UTF-16 unit of a range can begin what comes next.
+    private func canTakeUnit(_ units: ClosedRange<UInt32>, at place: Place) -> Bool {
+        if canTake(units, at: place) { return true }
+        guard units.overlaps(0xd800...0xdbff) else { return false }
+        let firsts = units.clamped(to: 0xd800...0xdbff)
+        let low = 0x10000 + (firsts.lowerBound - 0xd800) << 10
+        let high = 0x103ff + (firsts.upperBound - 0xd800) << 10
+        return canTake(low...high, at: place)
+    }
+
+    /// Whether some scalar of a range can come next.
+    private func canTake(_ range: ClosedRange<UInt32>, at place: Place) -> Bool {
+        let count = counted(Int(place.count) + 1)
+        return ScalarSet([range]).byteSequences.contains { sequence in
+            var states: Set<Int32> = [place.state]
+            for bytes in sequence {
+                states = states.reduce(into: []) { $0.formUnion(automaton.targets($1, bytes)) }
+            }
+            return states.contains { isPossible($0, count: count) }
+        }
+    }
+
+    /// The scalar of an escape of one letter.
+    private static func short(_ byte: UInt8) -> UInt32? {
+        switch byte {
+        case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "/"): UInt32(byte)
+        case UInt8(ascii: "b"): 8
+        case UInt8(ascii: "f"): 12
+        case UInt8(ascii: "n"): 10
+        case UInt8(ascii: "r"): 13
+        case UInt8(ascii: "t"): 9
+        default: nil
+        }
+    }
+
+    private static func adding(_ byte: UInt8, to value: UInt16) -> UInt16? {
+        Character(Unicode.Scalar(byte)).hexDigitValue.map { value << 4 | UInt16($0) }
+    }
+}
