@@ -158,6 +158,11 @@ import Testing
         }
     }
 
+    private func challenge(of headers: [AnyHashable: Any]) -> String {
+        let named = headers.first { "\($0.key)".lowercased() == "www-authenticate" }
+        return named?.value as? String ?? ""
+    }
+
     @Test func `clients learn who issues tokens`() async throws {
         let path = NSTemporaryDirectory() + "mneme-\(UUID().uuidString).json"
         defer { try? FileManager.default.removeItem(atPath: path) }
@@ -174,7 +179,7 @@ import Testing
                     let refused = try await send(
                         route == "mcp" ? "POST" : "GET", base.appendingPathComponent(route),
                         route == "mcp" ? Data("{}".utf8) : nil)
-                    let challenge = refused.headers["Www-Authenticate"] as? String ?? ""
+                    let challenge = challenge(of: refused.headers)
                     let address = "\(base)/.well-known/oauth-protected-resource\(metadata)"
                     #expect(refused.status == 401)
                     #expect(challenge.contains("resource_metadata=\"\(address)\""), "\(challenge)")
@@ -184,7 +189,7 @@ import Testing
                     #expect(told.json["authorization_servers"] == ["https://idp.example"])
                 }
                 let wrong = try await post(base, "{}", key: "x")
-                let challenge = wrong.headers["Www-Authenticate"] as? String ?? ""
+                let challenge = challenge(of: wrong.headers)
                 #expect(challenge.contains("error=\"invalid_token\""))
                 #expect(challenge.contains("scope=\"mneme:read mneme:write\""))
             }

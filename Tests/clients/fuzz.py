@@ -168,9 +168,9 @@ def takers(server):
         for method, operation in methods.items():
             content = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
             yield Taker(method.upper(), path, content.get("schema", {}), operation.get("parameters", ()))
-    listed = json.loads(server.ask("POST", "/mcp", '{"jsonrpc":"2.0","id":1,"method":"tools/list"}')[1])
+    listed = json.loads(server.ask("POST", "/mcp?tools=all", '{"jsonrpc":"2.0","id":1,"method":"tools/list"}')[1])
     for tool in listed["result"]["tools"]:
-        yield Taker("POST", "/mcp", tool["inputSchema"], tool=tool["name"])
+        yield Taker("POST", "/mcp?tools=all", tool["inputSchema"], tool=tool["name"])
 
 
 def request(taker, wanted, identifier):
