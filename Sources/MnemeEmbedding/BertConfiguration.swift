@@ -11,7 +11,7 @@ import MnemeFormats
 public struct BertConfiguration: Sendable, Equatable {
     /// Rows of the word embeddings.
     public let vocabularySize: Int
-    /// Width of a token's state.
+    /// Width of a token's state, and so of a vector.
     public let hiddenSize: Int
     /// Encoder layers.
     public let layers: Int
@@ -25,7 +25,8 @@ public struct BertConfiguration: Sendable, Equatable {
     public let typeVocabularySize: Int
     /// Added to the variance.
     public let layerNormEpsilon: Float
-    /// Tokens after which a text is cut: `max_seq_length`, or all positions.
+    /// Tokens after which a text is cut, `[CLS]` and `[SEP]` among them: `max_seq_length` of
+    /// sentence-transformers, or all positions.
     public let maximumTokens: Int
 
     /// Elements of a head.
@@ -51,6 +52,7 @@ public struct BertConfiguration: Sendable, Equatable {
                 "\(path) describes '\(object["model_type"] as? String ?? "no model type")'; this encoder runs 'bert'."
             )
         }
+        // The three settings that would change the mathematics.
         let activation = object["hidden_act"] as? String ?? "gelu"
         guard activation == "gelu" else {
             throw ModelError(

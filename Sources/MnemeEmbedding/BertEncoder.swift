@@ -324,6 +324,7 @@ public final class BertEncoder: TextEmbedder {
                 count, units * thread / threads * unit)..<min(
                     count, units * (thread + 1) / threads * unit)
         }
+        // The rows that this thread normalises and quantizes.
         let mine = share(rows)
 
         // Layer normalisation of this thread's rows into the hidden states.

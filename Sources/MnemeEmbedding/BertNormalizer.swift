@@ -42,7 +42,7 @@ struct BertNormalizer: Sendable {
         }
     }
 
-    /// Cuts `text` into words, as UTF-8, in order.
+    /// Cuts `text` into words, as UTF-8, in order. A word is valid during the call alone.
     ///
     /// - Complexity: linear; one table look-up per ASCII byte.
     func forEachWord(_ text: Substring.UTF8View, _ body: (UnsafeBufferPointer<UInt8>) -> Void) {

@@ -111,9 +111,11 @@ final class BertWeights: Sendable {
         }
     }
 
-    /// SmoothQuant's factors with α = ½ (Xiao et al. 2023): the square root of activation range
-    /// over weight range for each column, scaled to the mean 1. Activations are divided by them,
-    /// weights multiplied, so that both fill their 8 bits about equally.
+    /// SmoothQuant's factors with α = ½ (Xiao et al. 2023), one for each column: √(range of the
+    /// activations / range of the weights), scaled to the mean 1.
+    ///
+    /// Activations are divided by them and weights multiplied, so that the product stays what it is
+    /// and both fill their 8 bits about equally.
     private static func smoothing(activations: [Float], weight: UnsafeBufferPointer<Float>)
         -> [Float]
     {

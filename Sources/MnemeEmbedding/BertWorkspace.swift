@@ -13,6 +13,7 @@ final class BertWorkspace: Sendable {
     let wide: DecoderRows
     /// Rows in 8 bits, and a scale and a zero for each.
     let bytes: AlignedBuffer<UInt8>
+    /// For each row, see ``bytes``.
     let scales: AlignedBuffer<Float>
     let zeros: AlignedBuffer<Int32>
     /// Attention scratch, one for each thread that may share the pass.

@@ -5,7 +5,10 @@ public import MnemeNumerics
 import NIOConcurrencyHelpers
 
 /// A ``BertEncoder`` whose weights are packed when the first text is embedded, so that commands
-/// which embed nothing start at once. Configuration and identity are read immediately.
+/// which embed nothing start at once.
+///
+/// Configuration and identity are read immediately: whether vectors of a store fit the model shows
+/// without loading it.
 public final class LazyEmbedder: TextEmbedder {
     /// That of the encoder, without loading it.
     public let identifier: String

@@ -13,7 +13,7 @@ package struct ChatForm: Sendable {
     private let begin: String, end: String
     /// Where it takes system messages.
     package let system: System
-    /// Whether messages of one role may follow each other.
+    /// True if messages of one role may follow each other.
     package let takesRuns: Bool
     /// What it does with tools; nil if it does not know them.
     private let tools: ToolTemplate?

@@ -6,8 +6,13 @@ import NIOConcurrencyHelpers
 /// Admission: which requests an engine takes. Whatever cannot be carried out is refused here,
 /// before it waits.
 extension Engine {
-    /// Generates an answer.
+    /// Generates an answer: puts the request in line and returns at once.
     ///
+    /// Ending or dropping the stream, or cancelling the task that reads it, ends the request before
+    /// the next step. Its memory is given up then, what was computed stays in the cache.
+    ///
+    /// - Returns: pieces of text as they are sampled, and ``GenerationEvent/finished(_:_:)`` at the
+    ///   end.
     /// - Throws: ``EngineError`` at once for requests that cannot be carried out; the stream throws
     ///   what comes up later.
     public func generate(_ request: GenerationRequest) throws -> AsyncThrowingStream<
@@ -57,6 +62,7 @@ extension Engine {
             }
             end = text.upperBound
         }
+        // Made here, on the caller's thread: the first takes a while.
         let constraint: (any TokenConstraint)? =
             if let tools = request.tools {
                 ToolConstraint(tools, schema: request.schema, vocabulary())

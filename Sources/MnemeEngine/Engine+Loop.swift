@@ -24,6 +24,7 @@ extension Engine {
         }
         // One round: everything that happens between two steps, and a step.
         while true {
+            // The lock is held for the exchange alone, never during a step.
             let (arrived, cancelled, closed) = shared.withLockedValue { shared in
                 defer {
                     shared.arrived = []
@@ -60,6 +61,7 @@ extension Engine {
             // Who hears of it finds the place free.
             if !dropped.isEmpty { report(waiting.count, running.count) }
             for (sequence, error) in dropped { finish(sequence, throwing: error) }
+            // All streams have ended by now.
             if closed { return }
             // Keys without requests lose no turn, and gain none.
             shares.update(active: Set((waiting + running).map(\.request.key)))
@@ -71,12 +73,15 @@ extension Engine {
                 finish(sequence, throwing: failure)
                 return true
             }
+            // What was read from a tier is there: the sequence goes on behind it.
             for i in running.indices where running[i].isLoading {
                 running[i].takeRestored()
                 if !running[i].isLoading, !running[i].parts.isEmpty { beginMove(&running[i]) }
             }
             // From here on only the plan decides who computes what.
             let plan = StepScheduler.plan(view(waiting, running, shares))
+            // Put back: it waits at the head of the line with its answer so far; what it computed
+            // stays cached as long as there is room.
             if let id = plan.preempted, let i = running.firstIndex(where: { $0.id == id }) {
                 var sequence = running.remove(at: i)
                 sequence.release()

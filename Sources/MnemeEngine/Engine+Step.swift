@@ -106,10 +106,12 @@ extension Engine {
             running[i].position += work.tokens
             if ends { draws.append(Draw(sequence: i, draft: draft)) }
         }
+        // Without addresses for its blocks a sequence ends; the others go on.
         for (i, error) in failed {
             finish(running[i], throwing: error)
             done.insert(running[i].id)
         }
+        // Nobody found memory, or all that did have ended.
         guard count > 0 else {
             running.removeAll { done.contains($0.id) }
             return !done.isEmpty

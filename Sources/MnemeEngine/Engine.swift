@@ -10,8 +10,9 @@ import NIOConcurrencyHelpers
 /// one step for all that run. Cancelling the task that reads a stream ends its request before the
 /// next step.
 ///
-/// Answers depend on the request alone: neither other requests nor what is cached changes a bit,
-/// unless ``Limits-swift.struct/reuseShare`` is set.
+/// Answers depend on the request alone: neither other requests nor what is cached changes a bit.
+/// The exceptions are asked for: ``Limits-swift.struct/reuseShare``, and a codec other than f16 for
+/// blocks beyond memory.
 public final class Engine: Sendable {
     /// The model.
     public let decoder: TransformerDecoder

@@ -27,6 +27,7 @@ public final class MappedFile: @unchecked Sendable {
             throw ModelError(.invalidFile, "\(path) is not a regular file.")
         }
         count = Int(status.st_size)
+        // An empty file cannot be mapped.
         guard count > 0 else {
             base = nil
             return

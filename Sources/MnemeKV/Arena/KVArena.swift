@@ -154,7 +154,7 @@ package final class KVArena: @unchecked Sendable {
         try KVRange(self, blocks: KVShape.blocks(positions))
     }
 
-    /// Whether the system holds memory for a block.
+    /// True if the system holds memory for a block.
     package func hasMemory(_ block: Int) -> Bool {
         mnm_memory_file_holds(file, block * shape.blockBytes, shape.blockBytes) != 0
     }

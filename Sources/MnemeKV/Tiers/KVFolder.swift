@@ -228,8 +228,8 @@ public final class KVFolder: KVTier {
     /// - Complexity: one read of each file's beginning.
     public func entries() -> [Entry] { entries(of: Self.files(path)).sound }
 
-    /// What stands in the headers of files, in order of positions; and the files whose header is
-    /// unsound or cannot be read, with those that vanished meanwhile left out.
+    /// The headers of files, in order of positions; and the files whose header is unsound or cannot
+    /// be read, with those that vanished meanwhile left out.
     func entries(of files: [File]) -> (sound: [Entry], unsound: [File]) {
         let pinned = pinnedChains()
         var sound: [Entry] = [], unsound: [File] = []

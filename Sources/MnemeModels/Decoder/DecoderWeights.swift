@@ -75,6 +75,7 @@ struct DecoderWeights: Sendable {
                     rows: start..<start + count)
             }
         }
+        // Extents: rows are outputs, columns inputs.
         let queries = c.heads * c.headDimension
         embedding = try matrix(.embedding, nil, c.vocabularySize, c.hiddenSize)
         output = Linear(

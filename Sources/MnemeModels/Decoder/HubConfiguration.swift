@@ -52,6 +52,7 @@ struct HubConfiguration {
                 "\(file) describes a '\(type.prefix(40))' model. \(DecoderConfiguration.familiesAreRun)"
             )
         }
+        // Gemma's files name the activation apart; all of its models use GELU.
         let isGemma = architecture.hasPrefix("gemma"),
             activation =
                 json["hidden_activation"] as? String ?? json["hidden_act"] as? String ?? "silu"

@@ -11,7 +11,8 @@ public struct LayerHook: Sendable {
     public init(_ body: @escaping @Sendable (HiddenStates) -> Void) { self.body = body }
 }
 
-/// Hidden states (rows of the residual stream) that a layer gave, those of one thread.
+/// The hidden states (rows of the residual stream) behind a layer, those of one thread. Rows of a
+/// step's sequences stand side by side; ``token(row:)`` tells which token a row belongs to.
 public struct HiddenStates {
     /// The layer, from 0.
     public let layer: Int

@@ -61,7 +61,7 @@ public enum ModelSource: Sendable {
         }
     }
 
-    /// Tensors: name, type, extents (the slowest first), bytes.
+    /// The tensors, in any order: name, type, extents (the slowest first), bytes.
     public var tensors: [(name: String, type: String, shape: [Int], bytes: Int)] {
         switch self {
         case .gguf(let file):
@@ -82,6 +82,7 @@ public enum ModelSource: Sendable {
             faults.append("It has more tokens in its vocabulary than in its matrix.")
         }
         if tokenizer.endTokens.isEmpty { faults.append("No token ends an answer.") }
+        // In order, so that two runs say the same.
         let names = tensors.map(\.name).sorted()
         for (i, name) in names.enumerated() {
             let values: [Float]
