@@ -33,6 +33,14 @@ import Testing
         )
     }
 
+    @Test(arguments: ["1e999", "-1e999", "null", "{}", "[1]", "true"])
+    func `an id that a client could not read back is refused`(id: String) async throws {
+        let text = #"{"jsonrpc":"2.0","id":\#(id),"method":"ping"}"#
+        let answer = try #require(await session().answer(Array(text.utf8)))
+        let json = try JSONValue(parsing: Array(answer.utf8))
+        #expect(json["error"]?["code"] == -32600 && json["id"] == .null)
+    }
+
     @Test func `every parameter of every tool has a type`() async throws {
         let answer = try #require(
             await session().answer(Array(#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#.utf8)))

@@ -56,7 +56,9 @@ enum MCPMessage: Sendable {
         }
         // JSON-RPC knows null ids, this protocol does not.
         switch id {
-        case .string, .number: break
+        case .string: break
+        // It goes back as it came: the client must be able to read it.
+        case .number where id.double != nil: break
         default: return refused("'id' must be a string or a number.")
         }
         do { return .request(try MCPRequest(id: id, method: method, written["params"])) } catch {
@@ -83,6 +85,7 @@ struct MCPRequest: Sendable {
     init(id: OrderedJSON, method: String, _ parameters: OrderedJSON?) throws {
         (self.id, self.method) = (id, method)
         self.parameters = try parameters.map { try JSONValue($0) } ?? [:]
+        // One that no `Double` holds was refused with the parameters.
         switch parameters?["_meta"]?["progressToken"] {
         case .string(let text): progressToken = .string(text)
         case .number(let text): progressToken = .number(text)
