@@ -55,6 +55,7 @@ struct MnemeCommand: AsyncParsableCommand {
         umask(0o077)
         Home.makePrivate()
         LoggingSystem.bootstrap { TerminalLog(label: $0) }
+        // Messages of ArgumentParser and of Mneme's errors go the same way.
         do {
             var command = try parseAsRoot()
             if var asynchronous = command as? any AsyncParsableCommand {

@@ -16,6 +16,7 @@ extension AuditCommand {
                 for entry in page { print(try OperationTable.encode(entry)) }
                 return true
             }
+            // Signatures come last, as each covers entries before it.
             for checkpoint in try store.auditCheckpoints(by: AuditCommand.caller) {
                 print(try OperationTable.encode(checkpoint))
             }

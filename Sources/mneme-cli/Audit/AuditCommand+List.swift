@@ -29,6 +29,7 @@ extension AuditCommand {
                 }
                 return id
             }
+            // The log is read once from its beginning; only as many entries as are shown are kept.
             var found: [AuditEntry] = []
             try AuditCommand.forEachPage(try store.open(), after: 0) { page in
                 found += page.filter { entry in

@@ -34,6 +34,7 @@ extension AuditCommand {
                 }
                 return data
             }
+            // The end that somebody noted elsewhere: position and hash.
             let noted = try head.map { text in
                 let parts = text.split(separator: ":")
                 guard parts.count == 2, let position = Int64(parts[0]) else {
@@ -41,6 +42,7 @@ extension AuditCommand {
                 }
                 return (position: position, hash: try bytes(String(parts[1])))
             }
+            // Keys that may have signed; by default the one of this machine.
             let trusted =
                 key.isEmpty
                 ? [try Home.signingKey().publicKey.rawRepresentation] : try key.map(bytes)

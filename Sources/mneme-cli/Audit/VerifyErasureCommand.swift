@@ -22,6 +22,7 @@ struct VerifyErasureCommand: AsyncParsableCommand {
         guard let data = FileManager.default.contents(atPath: report) else {
             throw InputError("\(report) cannot be read.")
         }
+        // A report of a later version is refused, not half understood.
         let decoder = JSONDecoder()
         decoder.dateDecodingStrategy = .iso8601
         guard let proof = try? decoder.decode(ErasureProof.self, from: data), proof.version == 1
@@ -32,6 +33,7 @@ struct VerifyErasureCommand: AsyncParsableCommand {
             throw InputError("\(missing) is not there.")
         }
         let memory = try store.memory()
+        // The store's own files first, then those that were named.
         var (findings, problems) = try await memory.check(proof)
         let more = try proof.search(others)
         findings += more

@@ -36,6 +36,7 @@ struct BenchIndexCommand: AsyncParsableCommand {
     @Flag(help: "Print JSON.") var json = false
 
     func run() async throws {
+        // Texts are embedded once; the vectors stay beside them for the next run and for peers.
         let vectors = file.hasSuffix(".npy") ? file : file + ".npy"
         if !FileManager.default.fileExists(atPath: vectors) {
             let progress = ProgressLine()
@@ -52,6 +53,7 @@ struct BenchIndexCommand: AsyncParsableCommand {
         ).run(folder: folder) {
             if Terminal.isInteractive(STDERR_FILENO) { Terminal.note($0) }
         }
+        // Drawn before the table, so that a file that cannot be written is told.
         let pictures = [
             (plot, report.rows.map(\.size).max().map { IndexBenchmark.plot(report, size: $0) }),
             (growth, IndexBenchmark.growth(report)),

@@ -44,6 +44,7 @@ struct BenchKVCommand: AsyncParsableCommand {
             "\(report.model), a prompt of \(report.tokens) tokens, \(report.diskBytes / 1_048_576) MiB on disk"
         )
         print("                              first token   sooner")
+        // What the rows are called in the table.
         let names = [
             "anew": "computed anew", "memory": "from memory", "disk": "from disk, in its cache",
             "disk-cold": "from disk, cold", "remote": "from the server",

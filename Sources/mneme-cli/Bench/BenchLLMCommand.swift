@@ -40,6 +40,7 @@ struct BenchLLMCommand: AsyncParsableCommand {
         print("            tokens/s")
         for row in report.rows {
             let name = row.kind == "prefill" ? "prefill \(row.tokens)" : "decode ×\(row.sequences)"
+            // Prefill is bound by arithmetic, decode by reading the weights.
             let share =
                 row.share.map {
                     String(

@@ -41,6 +41,7 @@ struct BenchLocomoCommand: AsyncParsableCommand {
 
     /// One of three measurements: reranking, replaying, or recall itself.
     func run() async throws {
+        // What was measured and is not used: reranking by token vectors.
         if rerank {
             let progress = ProgressLine()
             let rows = try await LocomoBenchmark(file: file).rerank(
@@ -64,6 +65,7 @@ struct BenchLocomoCommand: AsyncParsableCommand {
             }
             return
         }
+        // Likewise: a buffer of what was just found.
         if replay {
             let rows = try LocomoBenchmark(file: file).replay(embedder: try Home.embedder())
             if json { return print(try OperationTable.encode(rows, pretty: true)) }

@@ -51,6 +51,7 @@ extension KVCommand {
             guard exact >= 0, needles >= 0, windows > 0 else {
                 throw InputError("Counts are not negative, and there is one window at least.")
             }
+            // All policies and codecs if none is named.
             let names =
                 policies.isEmpty
                 ? PolicyCatalog.names + KVCodec.allCases.dropFirst().map(\.rawValue) : policies
@@ -79,6 +80,7 @@ extension KVCommand {
                 let size = String(
                     format: "%5.0f%% %6.1f%% %7.1f%%", 100 * row.budget, 100 * share(row.bytes),
                     100 * share(row.peakBytes))
+                // Against the full cache, which is the first row.
                 let change = String(
                     format: "%10.3f %+8.2f%%", row.perplexity,
                     100 * (row.perplexity / rows[0].perplexity - 1))

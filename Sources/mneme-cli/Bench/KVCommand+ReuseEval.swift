@@ -49,6 +49,7 @@ extension KVCommand {
                 )
             }
             let model = try language.open(), line = ProgressLine()
+            // Real memories of conversations, or chunks of any text.
             let list: [ReuseBenchmark.Prompt]
             if locomo {
                 list = try await ReuseBenchmark.prompts(

@@ -29,6 +29,7 @@ struct DemoCommand: AsyncParsableCommand {
     func run() async throws {
         guard (1...50).contains(limit) else { throw InputError("--limit lies between 1 and 50.") }
         let path = Home.folder + "/demo.db"
+        // A demo begins with nothing.
         for suffix in ["", "-wal", "-shm"] {
             try? FileManager.default.removeItem(atPath: path + suffix)
         }
@@ -63,6 +64,7 @@ struct DemoCommand: AsyncParsableCommand {
         if file != nil { try await show(ImportOperation.self, arguments, context, progress) }
         print("")
 
+        // Asked for, or the file's own with evidence, or those prepared for the sample.
         var questions: [(text: String, evidence: [String])] = ask.map { ($0, []) }
         if questions.isEmpty, let conversation {
             let usable = conversation.questions.filter {
@@ -101,6 +103,7 @@ struct DemoCommand: AsyncParsableCommand {
                 "Evidence found for \(found) of \(questions.count) questions among the first \(limit) memories.\n"
             )
         }
+        // Named as it was started, so that the line can be copied.
         let program = CommandLine.arguments[0]
         print("Ask it yourself:  \(program) recall --store \(path) \"…\"")
         print("Start your own:   \(program) remember \"…\"   (help: \(program) --help)")

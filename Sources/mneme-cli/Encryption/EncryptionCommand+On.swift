@@ -30,6 +30,7 @@ extension EncryptionCommand {
                 throw InputError(
                     "\(path) is encrypted already. `mneme encryption rotate` exchanges the key.")
             }
+            // The key is made and on disk before anything is encrypted with it.
             guard let used = try key.map(EncryptionCommand.key) ?? Home.encryptionKey() else {
                 throw InputError(
                     "Which key? --key FILE makes one, or set MNEME_KEY_FILE, MNEME_KEY or MNEME_KEY_COMMAND."

@@ -34,6 +34,7 @@ struct EncryptionCommand: AsyncParsableCommand {
     /// Reads a key from a file, or makes it and the file.
     static func key(in file: String) throws -> EncryptionKey {
         if FileManager.default.fileExists(atPath: file) { return try Home.encryptionKey(at: file) }
+        // A file that is not there is made, with a key that is random.
         let key = EncryptionKey()
         // Of two processes that make the file at once, one's key stays.
         guard try AtomicFile.write(Data((key.text + "\n").utf8), to: file, .ifAbsent) else {

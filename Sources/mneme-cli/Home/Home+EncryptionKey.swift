@@ -7,6 +7,7 @@ extension Home {
     /// that prints it. Nil if none is named.
     static func encryptionKey() throws -> EncryptionKey? {
         let environment = ProcessInfo.processInfo.environment
+        // Two keys at once would leave open which one is meant.
         let named = ["MNEME_KEY_FILE", "MNEME_KEY", "MNEME_KEY_COMMAND"].filter {
             environment[$0].map { !$0.isEmpty } ?? false
         }
@@ -37,6 +38,7 @@ extension Home {
             throw InputError("MNEME_KEY_COMMAND cannot be run.")
         }
         var bytes: [UInt8] = []
+        // A key is short; a command that prints without end is not waited for.
         while bytes.count < 4096 {
             let byte = fgetc(pipe)
             if byte == EOF { break }

@@ -27,6 +27,7 @@ extension JobsCommand {
                 return (model: model, engine: try kv.engine(model))
             }
             defer { language?.engine.close() }
+            // A server that is named goes before the model that runs here.
             let asked = try oracle.remote() ?? language.map { EngineOracle($0.model, $0.engine) }
             let memory = try store.open()
             if let asked { memory.attach(oracle: asked) }
@@ -35,6 +36,7 @@ extension JobsCommand {
                 memory.attach(
                     promoter: ProfilePromoter(language.model, language.engine) { keys.principals })
             }
+            // What ends from now on is what this run did.
             let runner = JobRunner(memory), start = Date()
             let count = try await runner.drain()
             await memory.close(deadline: .zero)

@@ -13,6 +13,7 @@ extension JobsCommand {
 
         func run() async throws {
             let store = try store.open()
+            // What has been shown; jobs that had ended before are no news.
             var seen: [Int64: Job] = [:], isFirst = true
             while true {
                 for job in try store.jobs(

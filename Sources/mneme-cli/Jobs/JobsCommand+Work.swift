@@ -26,6 +26,7 @@ extension JobsCommand {
             guard tenant == nil || user != nil else {
                 throw InputError("A tenant's jobs are for one of its users: say which with --user.")
             }
+            // Each is NAME=VALUE; the kind says which names it takes.
             var given: [String: String] = [:]
             for text in arguments {
                 let parts = text.split(separator: "=", maxSplits: 1).map(String.init)

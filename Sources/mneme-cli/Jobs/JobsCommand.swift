@@ -23,6 +23,7 @@ struct JobsCommand: AsyncParsableCommand {
     /// A job on one line: number, state, kind, arguments, whose it is, when, attempts, and its last
     /// message. Times are in UTC.
     static func line(_ job: Job) -> String {
+        // The tenant is named only where it is not the usual one.
         let whose =
             job.owner.map { $0.tenant == "default" ? $0.user : "\($0.tenant)/\($0.user)" } ?? "all"
         var when = "due \(DateText.format(job.due))"

@@ -16,6 +16,7 @@ extension KVCommand {
         @Option(help: "Delete what was made with this memory in the text.") var memory: String?
 
         func run() async throws {
+            // Exactly one way to say what goes: nothing is deleted by a slip.
             guard [name != nil, all, memory != nil].count(where: { $0 }) == 1 else {
                 throw InputError("Give a name, --memory ID or --all.")
             }

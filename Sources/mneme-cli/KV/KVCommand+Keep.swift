@@ -25,6 +25,7 @@ extension KVCommand {
             let folder = try KVCommand.folder(), hash = try folder.find(name),
                 chain = try folder.chain(hash),
                 names = Set(chain)
+            // All blocks from the text's beginning on; with one missing it could not be read back.
             let entries = folder.entries().filter { names.contains($0.hash) }
             guard let end = entries.last, entries.count == chain.count else {
                 throw KVError.absent(name)
@@ -43,6 +44,7 @@ extension KVCommand {
                     ? String(text.prefix(400)) : "Keys and values of \(end.model)",
                 scope: Scope(tenant: tenant, user: user),
                 by: Caller(.local, operation: "kv keep"))
+            // Pinned last: a memory whose blocks may be evicted is worse than blocks without one.
             try folder.setPinned(hash, true)
             await memory.close()
             if json { return print(try OperationTable.encode(cube, pretty: true)) }

@@ -21,6 +21,7 @@ extension KVCommand {
                 )
             }
             print("name          tokens      size  last used           begins")
+            // A tokenizer is opened once a model; where it is not here, the model's name is shown.
             let models = Set(texts.map(\.text.model)),
                 tokenizers = Dictionary(
                     uniqueKeysWithValues: models.map { ($0, Home.tokenizer($0)) })
@@ -37,6 +38,7 @@ extension KVCommand {
                     "\(text.id) \(numbers)  \(when.prefix(16))\(text.isPinned ? " * " : "   ")\(line.prefix(max(20, Terminal.width - 52)))"
                 )
             }
+            // Blocks that texts share count once.
             let blocks = Set(texts.flatMap { $0.chain.map(\.hash) }).count,
                 bytes = folder.entries().reduce(0) { $0 + $1.bytes }
             print(

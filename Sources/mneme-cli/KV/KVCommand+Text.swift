@@ -15,6 +15,7 @@ extension KVCommand {
         /// All texts, the last used first, each with the chain of its blocks. A text ends with a
         /// block that no other continues.
         static func all(_ folder: KVFolder) -> [(text: Text, chain: [KVFolder.Entry])] {
+            // A chain runs backwards, from its last block to the one that has no parent.
             let entries = folder.entries(), parents = Set(entries.map(\.parent))
             let known = Dictionary(entries.map { ($0.hash, $0) }) { first, _ in first }
             return entries.filter { !parents.contains($0.hash) }.map { end in

@@ -32,18 +32,21 @@ extension KVCommand {
             guard kv.kvDisk > 0 else { throw InputError("With --kv-disk 0 nothing can be kept.") }
             let model = try language.open()
             let tokens = system ? try model.tokens(ofSystem: text) : model.tokens(of: text)
+            // Blocks are whole: what is shorter than one is not kept.
             guard tokens.count >= KVShape.blockTokens else {
                 throw InputError(
                     "The text has \(tokens.count) tokens; fewer than \(KVShape.blockTokens) are computed sooner than read."
                 )
             }
             let engine = try kv.engine(model)
+            // One token is generated, so that the whole prompt is computed.
             var request = GenerationRequest(prompt: tokens)
             request.maxTokens = 1
             request.ignoresEnd = true
             for try await event in try engine.generate(request) {
                 if case .finished(_, let usage) = event { Terminal.note(usage.summary) }
             }
+            // Closing writes the blocks.
             engine.close()
             let folder = try KVCommand.folder()
             guard

@@ -48,6 +48,7 @@ extension KeysCommand {
         var days: Int?
 
         func run() async throws {
+            // A permission that is misspelt is refused, not left out.
             let wanted = permissions.split(separator: ",").map {
                 $0.trimmingCharacters(in: .whitespaces)
             }

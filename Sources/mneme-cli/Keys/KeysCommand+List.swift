@@ -15,6 +15,7 @@ extension KeysCommand {
         func run() async throws {
             let keys = try KeyFile(path: Home.keys).keys
             if json {
+                /// Without the secret's hash.
                 struct Shown: Encodable {
                     var id, name: String, permissions: [String], tenant, user, agent: String?,
                         roles: [String]?,

@@ -31,8 +31,11 @@ struct ChatCommand: AsyncParsableCommand {
         let model = try language.open(), engine = try kv.engine(model)
         defer { engine.close() }
         let memory = memory ? try store.open() : nil
+        // The profile is read here once, so that prompts begin alike.
         let conversation = try await Conversation(model, engine, memory: memory.map(chatMemory))
         for cube in conversation.profile { note("profile: ", cube.text) }
+        // The whole conversation goes to the model each time; what is cached of it is not computed
+        // again.
         var messages = system.map { [ChatMessage(role: "system", content: $0)] } ?? []
         while let line = Self.nextLine() {
             messages.append(ChatMessage(role: "user", content: line))

@@ -25,6 +25,7 @@ struct GenerateCommand: AsyncParsableCommand {
         request.stop = stop
         request.sampling = sampling.parameters
         var output = AnswerOutput()
+        // Text as it comes, figures at the end.
         for try await event in try engine.generate(request) {
             switch event {
             case .token(let text, _, _, _): output.write(text)

@@ -32,6 +32,7 @@ extension ModelsCommand {
         }
 
         func run() async throws {
+            // Folders of the hub have no GGUF metadata to keep.
             guard case .gguf(let file) = try ModelSource(path: Home.languageModelPath(model)) else {
                 throw InputError(
                     "Folders of safetensors are run as they are; GGUF files are converted.")

@@ -24,6 +24,7 @@ extension ModelsCommand {
         }
 
         func run() async throws {
+            // Header and tensors' shapes only; no weights are read.
             let file = try ModelSource(path: Home.languageModelPath(model)),
                 c = try file.configuration(),
                 tensors = file.tensors

@@ -22,6 +22,7 @@ extension ModelsCommand {
         func run() async throws {
             let tokenizer = try ModelSource(path: Home.languageModelPath(model)).tokenizer(),
                 decoder = JSONDecoder()
+            // Line by line, so that a program can ask as it goes.
             while let line = readLine() {
                 guard let text = try? decoder.decode(String.self, from: Data(line.utf8)) else {
                     throw InputError("This line is not a JSON string: \(line.prefix(80))")

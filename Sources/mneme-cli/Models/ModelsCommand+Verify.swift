@@ -21,6 +21,7 @@ extension ModelsCommand {
         func run() async throws {
             let path = try Home.languageModelPath(model), line = ProgressLine()
             var faults: [String] = []
+            // What was fetched is compared with the checksums of then.
             if let manifest = ModelManifest(folder: path) {
                 faults = manifest.faults(in: path)
                 if faults.isEmpty {

@@ -21,6 +21,7 @@ struct PullCommand: AsyncParsableCommand {
     @Flag(help: "Also if it is there already.") var again = false
 
     func run() async throws {
+        // MiB of each file, on standard error.
         let line = ProgressLine(), fetcher = ModelFetcher(models: Home.models)
         defer { line.end() }
         let (folder, fetched) = try await fetcher.fetch(try ModelReference(name), again: again) {

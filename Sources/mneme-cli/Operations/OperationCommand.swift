@@ -14,9 +14,12 @@ struct OperationCommand<Declared: Mneme.Operation>: AsyncParsableCommand, Custom
             commandName: Declared.name, abstract: Declared.summary, discussion: Declared.discussion)
     }
 
+    /// Values by the parameters' names, as text: the operation reads them.
     private var arguments: [String: JSONValue] = [:]
+    /// Options that every operation has here.
     private var options = StoreOptions()
     private var json = false
+    /// The file of `export -o`; no other operation has it.
     private var output: String?
 
     init() {}
@@ -128,6 +131,7 @@ struct OperationCommand<Declared: Mneme.Operation>: AsyncParsableCommand, Custom
     /// has its vectors.
     func run() async throws {
         var arguments = arguments
+        // A text can be piped in; without a pipe nobody waits for one.
         if Declared.self == RememberOperation.self,
             arguments["text"] == nil || arguments["text"] == "-"
         {
@@ -137,6 +141,7 @@ struct OperationCommand<Declared: Mneme.Operation>: AsyncParsableCommand, Custom
             arguments["text"] = .string(
                 String(decoding: FileHandle.standardInput.readDataToEndOfFile(), as: UTF8.self))
         }
+        // Operations that go by ids work without the model; what they write is embedded later.
         let memory = try options.open(requiresModel: Declared.readsMeaning)
         let progress = ProgressLine()
         let context = OperationContext(memory: memory, principal: .local) { done, total, what in
@@ -160,6 +165,7 @@ struct OperationCommand<Declared: Mneme.Operation>: AsyncParsableCommand, Custom
         case .lines(let lines): try await write(lines, memory)
         }
         fflush(nil)
+        // Closing embeds what was written; what was only read has its audit entries flushed.
         if Declared.permission == .write { await memory.close() } else { try memory.store.flush() }
         if let answer, (Declared.self as? any TextRendering.Type)?.hasFault(answer) ?? false {
             throw ExitCode(1)

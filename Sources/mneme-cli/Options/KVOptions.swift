@@ -50,6 +50,7 @@ struct KVOptions: ParsableArguments {
     /// - Throws: `InputError` for bounds that make no sense, `KVError` if the folder or the server
     ///   cannot be used.
     func engine(_ model: LanguageModel) throws -> Engine {
+        // Numbers that fit no integer must not get as far as the conversion.
         var limits = Engine.Limits()
         guard (0...1_000_000).contains(kvDisk), (0.001...100_000).contains(kvMemory ?? 1) else {
             throw InputError(

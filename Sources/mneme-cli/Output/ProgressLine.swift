@@ -17,11 +17,13 @@ final class ProgressLine: Sendable {
         guard Terminal.isInteractive(STDERR_FILENO) else { return }
         state.withLockedValue { state in
             let now = ContinuousClock.now
+            // Work of under a third of a second shows nothing.
             guard now - state.start > .milliseconds(300),
                 state.last.map({ now - $0 > .milliseconds(100) || done == total }) ?? true
             else { return }
             state.last = now
             state.shown = true
+            // Of a total that is not known, only the count is shown.
             let share = total > 0 ? min(1, Double(done) / Double(total)) : 0, width = 30,
                 filled = Int(share * Double(width))
             let bar =

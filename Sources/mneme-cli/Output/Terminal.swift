@@ -35,6 +35,7 @@ enum Terminal {
 
     /// What is written: our styles, and everything else as ``MnemeBase/TerminalText`` shows it.
     static func shown(_ text: String) -> String {
+        // Without colours there are no marks to look for.
         guard usesColour else { return TerminalText.shown(text) }
         let pieces = text.components(separatedBy: mark)
         return TerminalText.shown(pieces[0])
@@ -76,6 +77,7 @@ enum Terminal {
 
     /// Columns of the terminal, 100 where it has none.
     static var width: Int {
+        // Asked anew each time, as a window can change.
         var size = winsize()
         return ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 20
             ? Int(size.ws_col) : 100

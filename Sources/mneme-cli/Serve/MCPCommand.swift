@@ -39,6 +39,7 @@ struct MCPCommand: AsyncParsableCommand {
             )
         }
         memory.resume()
+        // An agent may read, write and erase; sharing and administration are for people.
         let principal = Principal(
             name: "mcp", permissions: [.read, .write, .erase], user: user, agent: agent)
         let session = MCPSession(

@@ -6,6 +6,7 @@ struct MetricsText {
 
     init(_ text: String) {
         for line in text.split(separator: "\n") where !line.hasPrefix("#") {
+            // The value is behind the last blank; labels may hold others.
             guard let space = line.lastIndex(of: " "),
                 let value = Double(line[line.index(after: space)...])
             else {

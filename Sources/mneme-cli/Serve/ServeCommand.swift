@@ -72,6 +72,7 @@ struct ServeCommand: AsyncParsableCommand {
                 "The port lies between 0 and 65535, the rate limit is at least 0, and the largest request 1 to 1024 MiB."
             )
         }
+        // What can be wrong with the options is found before anything is opened.
         var configuration = ServerConfiguration()
         configuration.host = host
         configuration.port = port
@@ -91,10 +92,12 @@ struct ServeCommand: AsyncParsableCommand {
         configuration.modelAlias = model
         let keyed = configuration.requiresKey
         let isSecure = certificate != nil
+        // Traces are set up before the first request could be one.
         let exporter = try traces.map { try TraceExporter(to: $0, version: MnemeCommand.version) }
         if let exporter { InstrumentationSystem.bootstrap(TraceRecorder(exporter: exporter)) }
         defer { exporter?.flush() }
         let memory = try store.open()
+        // What an earlier process left pending goes on.
         memory.resume()
         var logger = Logger(label: "mneme")
         logger.logLevel = .notice
@@ -103,6 +106,7 @@ struct ServeCommand: AsyncParsableCommand {
             return (model: model, engine: try kv.engine(model))
         }
         defer { language?.engine.close() }
+        // Jobs ask the model on another server if one is named, else the one that runs here.
         if let asked = try oracle.remote() ?? language.map({ EngineOracle($0.model, $0.engine) }) {
             memory.attach(oracle: asked)
         }
@@ -113,6 +117,7 @@ struct ServeCommand: AsyncParsableCommand {
                     keys?.principals ?? []
                 })
         }
+        // From here on requests are answered until a signal ends it.
         let server = try MemoryServer(
             memory: memory, language: language, configuration: configuration, logger: logger)
         let host = host,
@@ -130,6 +135,7 @@ struct ServeCommand: AsyncParsableCommand {
             )
             fflush(nil)
         }
+        // Jobs first, then the store: what they committed stays, the rest waits in the queue.
         work.cancel()
         await work.value
         await memory.close()

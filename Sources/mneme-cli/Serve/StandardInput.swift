@@ -9,6 +9,7 @@ enum StandardInput {
     static func lines(maximum: Int) -> AsyncStream<[UInt8]> {
         AsyncStream { continuation in
             Thread.detachNewThread {
+                // Reading blocks, so it has a thread of its own; end of input ends the stream.
                 var line: [UInt8] = [], chunk = [UInt8](repeating: 0, count: 65536)
                 while true {
                     let count = read(STDIN_FILENO, &chunk, chunk.count)

@@ -35,6 +35,7 @@ struct TopCommand: AsyncParsableCommand {
                 "The interval lies between 0.2 and 3600 seconds; the count is above 0.")
         }
         let downloader = Downloader(token: key ?? Self.keyOfEnvironment)
+        // Rates are differences to the look before.
         var before: (metrics: MetricsText, time: ContinuousClock.Instant)?, looks = 0
         while true {
             let

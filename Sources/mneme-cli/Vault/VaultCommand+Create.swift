@@ -13,6 +13,7 @@ extension VaultCommand {
         @Argument(help: "Its name.") var name: String
 
         func run() async throws {
+            // An owner without memories exists from here on, so that it can be shared.
             guard try store.open().create(tenant.owner(name), by: VaultCommand.caller("create"))
             else {
                 throw InputError("There is a vault '\(name)' already.")

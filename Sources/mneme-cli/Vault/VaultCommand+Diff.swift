@@ -19,6 +19,7 @@ extension VaultCommand {
         func run() async throws {
             let word = try passphrase.read(),
                 memory = try store.memory()
+            // A name that is a file's is a package; all else is a vault of this store.
             let sources = try [first, second].map { name -> VaultSource in
                 FileManager.default.fileExists(atPath: name)
                     ? .package(name, passphrase: word) : .vault(try tenant.owner(name))
@@ -44,6 +45,7 @@ extension VaultCommand {
                     "\(difference.same) the same, \(difference.onlyFirst.count) only in \(first), \(difference.onlySecond.count) only in \(second), \(difference.changed.count) different"
                 )
             }
+            // As `diff` does, for scripts.
             if !(difference.onlyFirst.isEmpty && difference.onlySecond.isEmpty
                 && difference.changed.isEmpty)
             {

@@ -32,12 +32,14 @@ extension VaultCommand {
                 memory = try store.memory()
             let key = sign ? try Home.signingKey(at: Home.packageKey) : nil
             guard since >= 0 else { throw InputError("--since is a position, 0 or more.") }
+            // Asked for before anything is written.
             let word = seal ? try passphrase.read() : nil
             if seal, word == nil {
                 throw InputError(
                     "Sealing takes a passphrase: in MNEME_PASSPHRASE, or in a file with --passphrase."
                 )
             }
+            // The file is read back afterwards: what is printed is what it holds.
             let caller = VaultCommand.caller("export")
             _ = try await memory.write(
                 memory.package(of: owner, since: since, by: caller, signedWith: key), of: owner,

@@ -30,6 +30,7 @@ extension VaultCommand {
             memory.attach(
                 keys: PackageKeys(
                     signing: Home.packageKeys.signing, passphrase: try passphrase.read()))
+            // A copy that was deleted by hand is no longer looked for.
             if let forget {
                 let places = [forget, URL(fileURLWithPath: forget).standardizedFileURL.path]
                 guard

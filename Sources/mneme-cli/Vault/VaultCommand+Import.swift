@@ -32,6 +32,7 @@ extension VaultCommand {
 
         func run() async throws {
             let word = try passphrase.read(), trusted = try trust.map(VaultCommand.key)
+            // The whole file, before the store is opened.
             let (manifest, _) = try VaultPackageReader.verify(path: file, passphrase: word)
             let owner = try tenant.owner(user ?? manifest.vault.user)
             let report = try await VaultCommand.taking(store) { memory, progress in

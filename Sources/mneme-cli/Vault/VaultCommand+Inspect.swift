@@ -28,6 +28,7 @@ extension VaultCommand {
         /// Two lines on a package: what it holds; its checksum, signature and position.
         static func show(_ file: String, _ passphrase: String?) throws {
             let (manifest, end) = try VaultPackageReader.verify(path: file, passphrase: passphrase)
+            // A package of changes says so: alone it is not the vault.
             let part =
                 manifest.since > 0
                 ? " (changes since position \(manifest.since), \(end.erased) erased)" : ""

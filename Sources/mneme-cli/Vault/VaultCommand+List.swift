@@ -27,6 +27,7 @@ extension VaultCommand {
             if json { return print(try OperationTable.encode(rows, pretty: true)) }
             if rows.isEmpty { return print("There are no vaults yet.") }
             for row in rows {
+                // What is worth saying beside the name.
                 let notes = [
                     row.grants > 0 ? "\(row.grants) grants" : nil, row.from.map { "follows \($0)" },
                 ]

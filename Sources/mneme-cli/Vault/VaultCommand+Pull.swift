@@ -42,6 +42,7 @@ extension VaultCommand {
             var file = subscription.source
             let isServer = file.hasPrefix("http")
             if isServer {
+                // What changed since the position, from the server's own endpoint for packages.
                 guard var parts = URLComponents(string: subscription.source) else {
                     throw InputError("\(subscription.source) is no URL.")
                 }

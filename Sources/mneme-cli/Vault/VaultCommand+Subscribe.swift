@@ -28,6 +28,7 @@ extension VaultCommand {
             _ = try trust.map(VaultCommand.key)
             // A list that cannot be read is told before anything is fetched.
             _ = try Subscription.all()
+            // Servers are known by their URL and key, files by their signature.
             let isServer = source.hasPrefix("http://") || source.hasPrefix("https://")
             guard isServer || FileManager.default.fileExists(atPath: source) else {
                 throw InputError("\(source) is neither a server's URL nor a file.")
