@@ -65,7 +65,9 @@ extension ListOperation: TextRendering {
     /// A line a memory.
     static func rendered(_ value: JSONValue) -> String {
         let memories = value["memories"]?.array ?? []
-        guard !memories.isEmpty else { return "There are no memories in this scope." }
+        guard !memories.isEmpty else {
+            return "There are no memories in this scope; --user NAME lists those of another user."
+        }
         var lines = memories.map { memory in
             let state = Answer.string(memory, "state"), speaker = Answer.string(memory, "speaker")
             let mark = state == "activated" ? "" : " [\(state)]"
