@@ -34,6 +34,8 @@ extension MemoryServer {
         }
     }
 
+    /// Answers a request in its span: who asks, whether their rate allows it, what comes of it.
+    /// Whatever is thrown becomes an answer here, and nowhere else.
     private func answerRequest(
         _ request: Request, _ operation: String, _ form: WireForm,
         _ body: (Caller) async throws -> Response
@@ -85,6 +87,11 @@ extension MemoryServer {
         return UUID().uuidString.lowercased()
     }
 
+    /// Who asks: the owner of the key or token, or the local user where no key is needed.
+    ///
+    /// - Returns: the principal, and the requests a minute of its key, if it has a limit of its
+    /// own.
+    /// - Throws: ``ClientError`` without a valid key, or for a name of another machine.
     private func identify(_ request: Request) async throws -> (
         principal: Principal, requestsPerMinute: Int?
     ) {

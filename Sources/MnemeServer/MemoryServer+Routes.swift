@@ -19,6 +19,8 @@ struct Endpoint: Sendable {
 }
 
 extension MemoryServer {
+    /// All routes, behind ``RequestGate``. Where a path with a slash at its end is another API's
+    /// than the one without, the router sees one path, and the request's own tells which is meant.
     func router() -> Router<BasicRequestContext> {
         let endpoints = operationEndpoints() + wireEndpoints() + serverEndpoints()
         let routes = RouteMap(endpoints.map { ($0.path, $0.method, $0.form) })
@@ -41,6 +43,7 @@ extension MemoryServer {
         return router
     }
 
+    /// Routes of the operation table; see ``Mneme/OperationTable``.
     private func operationEndpoints() -> [Endpoint] {
         OperationTable.all.compactMap { operation in
             guard let route = operation.route, operation.surfaces.contains(.http) else {
@@ -89,6 +92,7 @@ extension MemoryServer {
         return language
     }
 
+    /// What the server says of itself, and MCP.
     private func serverEndpoints() -> [Endpoint] {
         [
             Endpoint(method: .get, path: "/healthz") { request, _ in

@@ -5,6 +5,10 @@ import MnemeStore
 /// The OpenAPI 3.1 document of the HTTP interface, made from the operation table and
 /// ``WireRoute/all``.
 enum OpenAPI {
+    /// The whole document. Made anew for each request: it is asked for once, by tools that write
+    /// clients.
+    ///
+    /// - Parameter version: the program's own, as the document's.
     static func document(version: String) -> JSONValue {
         var paths: [String: JSONValue] = [:]
         for operation in OperationTable.all {
@@ -111,12 +115,16 @@ enum OpenAPI {
         ]
     }
 
+    /// What an error's `code` can be. The classes are all; finer names are told where clients act
+    /// on them.
     private static var codes: String {
         let known = ErrorClass.allCases.map(\.rawValue).joined(separator: ", ")
         return
             "One of \(known), or a finer name such as context_length_exceeded, model_not_found or quota_reached."
     }
 
+    /// Done, or refused in the form of the API that a route belongs to. What an answer holds is not
+    /// described member by member: it is what each API's own documentation says.
     private static func responses(_ form: WireForm) -> JSONValue {
         [
             "200": [
@@ -134,6 +142,8 @@ enum OpenAPI {
         ]
     }
 
+    /// A route of another API: its fields in the query where the method has no body, else in the
+    /// body. What a form takes besides and ignores is not listed.
     private static func description(_ route: WireRoute) -> JSONValue {
         var result: [String: JSONValue] = [
             "operationId": .string(route.name), "summary": .string(route.summary),
@@ -163,6 +173,8 @@ enum OpenAPI {
         return .object(result)
     }
 
+    /// An operation of the table, by the parameters that HTTP offers: those in braces in the path,
+    /// the others in the query or the body.
     private static func description(_ operation: any Mneme.Operation.Type, _ route: Route)
         -> JSONValue
     {

@@ -2,19 +2,27 @@ import NIOConcurrencyHelpers
 
 /// Counters and latencies of a server, as Prometheus text (exposition format 0.0.4).
 final class ServerMetrics: Sendable {
+    /// Upper bounds of a histogram's buckets, in seconds: from a recall in memory to a long answer.
     private static let bounds = [
         0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
     ]
+    /// Latencies of one operation. A bucket counts all that took at most its bound, as Prometheus
+    /// has it.
     private struct Histogram {
         var counts = [Int](repeating: 0, count: ServerMetrics.bounds.count)
         var sum = 0.0
         var count = 0
     }
+    /// What requests are counted by. Statuses are few, and operations are those of the table and of
+    /// routes: no client can make more of them.
     private struct Requests: Hashable { var operation: String; var status: Int }
     private let state = NIOLockedValueBox<
         (requests: [Requests: Int], latency: [String: Histogram])
     >(([:], [:]))
 
+    /// Counts a request.
+    ///
+    /// - Parameter seconds: to the answer's beginning; of a stream, to its first byte.
     func record(operation: String, status: Int, seconds: Double) {
         state.withLockedValue { state in
             state.requests[Requests(operation: operation, status: status), default: 0] += 1

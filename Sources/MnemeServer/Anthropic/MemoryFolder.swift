@@ -6,6 +6,7 @@ import MnemeStore
 /// `/memories`, each a memory of its own. Answers are in the words that Anthropic's documentation
 /// gives, as models know them.
 struct MemoryFolder: Sendable {
+    /// The files, as the caller may see them.
     private let files: TextFiles
     private let memory: MemoryOS
     private let caller: Caller
@@ -39,6 +40,8 @@ struct MemoryFolder: Sendable {
         let message: String
     }
 
+    /// The words for the model. Whoever views need only read; all else takes the permission to
+    /// write.
     private func text(_ command: MemoryCommand) async throws -> String {
         if case .view(let path, let lines) = command { return try await view(path, lines) }
         try memory.authorize(.write, by: caller)
@@ -54,6 +57,8 @@ struct MemoryFolder: Sendable {
 
     // MARK: Commands
 
+    /// A file's lines with their numbers, or what a folder holds. The root is there even if it is
+    /// empty.
     private func view(_ path: MemoryPath, _ lines: ClosedRange<Int>?) async throws -> String {
         let all = try await files.all()
         if let file = all.first(where: { $0.path == path.text }) {
@@ -67,6 +72,7 @@ struct MemoryFolder: Sendable {
         return Self.listing(inside, of: path)
     }
 
+    /// A new file. One that is there is not written over: the model may not know what it holds.
     private func create(_ path: MemoryPath, _ text: String) async throws -> String {
         let all = try await files.all()
         guard !all.contains(where: { $0.path == path.text || $0.path.hasPrefix(path.folder) }),
@@ -76,6 +82,8 @@ struct MemoryFolder: Sendable {
         return "File created successfully at: \(path.text)" + Self.caution(file)
     }
 
+    /// Another text in place of one that must stand in the file once: else it is not clear which is
+    /// meant.
     private func replace(_ path: MemoryPath, _ old: String, _ new: String) async throws -> String {
         let file = try await file(at: path)
         let parts = old.isEmpty ? [file.text] : file.text.components(separatedBy: old)
@@ -95,6 +103,7 @@ struct MemoryFolder: Sendable {
             + Self.caution(saved)
     }
 
+    /// A text behind a line. A line's end at the end of the text is the line's own.
     private func insert(_ path: MemoryPath, _ line: Int, _ text: String) async throws -> String {
         let file = try await file(at: path)
         var lines = file.text.components(separatedBy: "\n")
@@ -109,6 +118,7 @@ struct MemoryFolder: Sendable {
         return "The file \(path.text) has been edited." + Self.caution(saved)
     }
 
+    /// Without the files, which can be restored. Held ones stay: they are for people to look at.
     private func delete(_ path: MemoryPath) async throws -> String {
         guard !path.isRoot else {
             throw Failure(message: "Error: \(path.text) itself cannot be deleted")
@@ -118,6 +128,8 @@ struct MemoryFolder: Sendable {
         return "Successfully deleted \(path.text)"
     }
 
+    /// Another path for a file or for all in a folder. A folder is the paths of its files, so there
+    /// is nothing else to move.
     private func rename(_ path: MemoryPath, _ target: MemoryPath) async throws -> String {
         guard !path.isRoot, !target.isRoot, !target.text.hasPrefix(path.folder) else {
             throw Failure(message: "Error: \(path.text) cannot be renamed to \(target.text)")
@@ -133,6 +145,7 @@ struct MemoryFolder: Sendable {
 
     // MARK: Files
 
+    /// The file of that path.
     private func file(at path: MemoryPath) async throws -> TextFile {
         guard let file = try await files.all().first(where: { $0.path == path.text }) else {
             throw missing(path)
@@ -161,6 +174,7 @@ struct MemoryFolder: Sendable {
         return file
     }
 
+    /// What the model is told of a file that is held: it cannot release it itself.
     private static func caution(_ file: TextFile) -> String {
         file.isHeld
             ? " It is held, as it reads like an instruction to a model: somebody has to release memory \(file.cube.id)."

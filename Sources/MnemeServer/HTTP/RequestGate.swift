@@ -7,7 +7,9 @@ import Mneme
 struct RequestGate: RouterMiddleware {
     typealias Context = BasicRequestContext
 
+    /// Which pages may call.
     let origins: OriginRule
+    /// What there is, to tell a wrong method from a wrong path.
     let routes: RouteMap
 
     func handle(
@@ -30,6 +32,8 @@ struct RequestGate: RouterMiddleware {
         return response
     }
 
+    /// The answer to a request whose page may call: in the error form of the path's API where
+    /// nothing is there, the method is another, or a page's body is no JSON.
     private func answer(
         _ request: Request, _ context: Context, fromPage: Bool,
         _ next: (Request, Context) async throws -> Response
@@ -63,6 +67,8 @@ struct RequestGate: RouterMiddleware {
         return try await next(request, context)
     }
 
+    /// What a browser asks before a page's request: which methods and headers may come. Headers are
+    /// allowed as asked for: keys travel in them, and no cookie is read.
     private static func preflight(_ request: Request, _ allowed: String) -> Response {
         var headers: HTTPFields = [.allow: allowed]
         if request.headers[.origin] != nil {
@@ -73,6 +79,7 @@ struct RequestGate: RouterMiddleware {
         return Response(status: .noContent, headers: headers)
     }
 
+    /// Whether a body follows the head.
     private static func hasBody(_ request: Request) -> Bool {
         request.headers[.transferEncoding] != nil
             || request.headers[.contentLength].map { $0 != "0" } ?? false

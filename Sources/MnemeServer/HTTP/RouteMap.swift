@@ -34,9 +34,7 @@ struct RouteMap: Sendable {
 
     /// What errors at a path look like.
     func form(at path: String) -> WireForm {
-        let entries = entries(at: path)
-        return (entries.first { $0.endsInSlash == path.hasSuffix("/") } ?? entries.first)?.form
-            ?? .openAI
+        entries(at: path).first?.form ?? .openAI
     }
 
     /// A path without a slash at its end.
@@ -48,7 +46,10 @@ struct RouteMap: Sendable {
         let parts = Self.parts(path), fitting = entries.filter { Self.fits(parts, $0.parts) }
         // As in the router, `/v1/memories/search` is no memory called so.
         let fewest = fitting.map { Self.placeholders($0.parts) }.min() ?? 0
-        return fitting.filter { Self.placeholders($0.parts) == fewest }
+        let nearest = fitting.filter { Self.placeholders($0.parts) == fewest }
+        // Where a path with a slash at its end is another API's, neither has the other's methods.
+        let exact = nearest.filter { $0.endsInSlash == path.hasSuffix("/") }
+        return exact.isEmpty ? nearest : exact
     }
 
     private static func parts(_ path: String) -> [Substring] { path.split(separator: "/") }

@@ -4,12 +4,19 @@ import MnemeStore
 
 /// mem0's calls, each as operations of the table.
 struct Mem0Endpoint: Sendable {
+    /// What is operated on.
     let memory: MemoryOS
+    /// The request, whose caller has the permission of its route; each operation asks again.
     let request: WireRequest
 
-    /// Who the key is, for a client that begins by asking.
+    /// Who the key is, for a client that begins by asking. It wants an organisation and a project:
+    /// both are the key's tenant.
     var ping: JSONValue {
-        ["status": "ok", "user_email": .string(request.caller.principal.name)]
+        let principal = request.caller.principal, tenant = JSONValue.string(principal.home.tenant)
+        return [
+            "status": "ok", "org_id": tenant, "project_id": tenant,
+            "user_email": .string(principal.name),
+        ]
     }
 
     // MARK: Several memories
@@ -111,20 +118,24 @@ struct Mem0Endpoint: Sendable {
 
     // MARK: One memory
 
+    /// One memory.
     func get() async throws -> JSONValue {
         let output = try await run(GetOperation.self, try named(try request.part("id")))
         return Mem0Memory.json(output["memory"] ?? .null)
     }
 
+    /// Changes a memory, and answers with it.
     func update() async throws -> JSONValue {
         Mem0Memory.json(try await update(try request.part("id"), request.fields))
     }
 
+    /// Erases a memory for good.
     func delete() async throws -> JSONValue {
         _ = try await run(EraseOperation.self, try named(try request.part("id")))
         return ["message": "Memory deleted successfully!"]
     }
 
+    /// Each version of a memory with the text before it.
     func history() async throws -> JSONValue {
         let output = try await run(HistoryOperation.self, try named(try request.part("id")))
         var before: JSONValue?
@@ -137,6 +148,7 @@ struct Mem0Endpoint: Sendable {
 
     // MARK: Batches
 
+    /// Changes several memories.
     func updateBatch() async throws -> JSONValue {
         let changes = try Mem0Fields.batch.require(request.fields)
         for change in changes {
@@ -145,6 +157,7 @@ struct Mem0Endpoint: Sendable {
         return ["message": .string("Successfully updated \(changes.count) memories")]
     }
 
+    /// Erases several memories. All ids are read before any memory is erased.
     func deleteBatch() async throws -> JSONValue {
         let ids = try Mem0Fields.batch.require(request.fields).map(Mem0Fields.memoryID.require)
         for id in ids { _ = try await run(EraseOperation.self, try named(id)) }
@@ -153,6 +166,7 @@ struct Mem0Endpoint: Sendable {
 
     // MARK: Operations
 
+    /// Changes a memory as the members of a body say.
     private func update(_ id: String, _ fields: JSONFields) async throws -> JSONValue {
         var arguments = try named(id)
         arguments["text"] = try Mem0Fields.text.read(fields).map { .string($0) }
@@ -182,6 +196,7 @@ struct Mem0Endpoint: Sendable {
         return ["id": .string(id), "user": .string(owner.user), "tenant": .string(owner.tenant)]
     }
 
+    /// Erases all memories that a scope means, one by one: what was made of each goes with it.
     private func eraseAll(_ scope: Mem0Scope) async throws {
         let tenant = request.caller.principal.home.tenant
         for memory in try await memories(scope) {
@@ -207,6 +222,7 @@ struct Mem0Endpoint: Sendable {
         }
     }
 
+    /// Whether a memory's metadata has what a scope wants of it. Values are compared as JSON.
     private static func fits(_ memory: JSONValue, _ scope: Mem0Scope) -> Bool {
         let metadata = scope.metadata.isEmpty ? .null : Mem0Memory.metadata(memory)
         return scope.metadata.allSatisfy { metadata[$0.key] == $0.value }

@@ -17,6 +17,8 @@ extension WireRoute {
     /// The routes of mem0's client. Their paths end in a slash, which tells them from Mneme's own.
     static let mem0Ping = route(
         .get, "/v1/ping/", "ping", as: "ping", "Whether the key is good", nil)
+    /// Remembering: of the first and the present version of the client, and of the self-hosted
+    /// server.
     static let mem0Add = [
         route(
             .post, "/v1/memories/", "add_v1", as: "remember", "Remember messages", .write,
@@ -28,6 +30,8 @@ extension WireRoute {
             .post, "/memories", "server_add", as: "remember", "Remember messages", .write,
             Mem0Fields.add),
     ]
+    /// Searching, in three versions of the client and in the self-hosted server. The first version
+    /// answers with a bare list.
     static let mem0Search = [
         route(
             .post, "/v1/memories/search/", "search_v1", as: "recall", "Find memories", .read,
@@ -42,6 +46,7 @@ extension WireRoute {
             .post, "/search", "server_search", as: "recall", "Find memories", .read,
             Mem0Fields.search),
     ]
+    /// Listing, page by page.
     static let mem0List = [
         route(
             .get, "/v1/memories/", "list_v1", as: "list", "List memories", .read, Mem0Fields.list),
@@ -51,6 +56,7 @@ extension WireRoute {
         route(.post, "/v3/memories/", "list", as: "list", "List memories", .read, Mem0Fields.list),
         route(.get, "/memories", "server_list", as: "list", "List memories", .read, Mem0Fields.list),
     ]
+    /// Erasing all that a user, agent, app or run has.
     static let mem0DeleteAll = [
         route(
             .delete, "/v1/memories/", "delete_all", as: "erase", "Erase a user's memories", .erase,
@@ -59,10 +65,12 @@ extension WireRoute {
             .delete, "/memories", "server_delete_all", as: "erase", "Erase a user's memories",
             .erase, Mem0Fields.scope),
     ]
+    /// One memory by its id alone: mem0's clients do not say whose it is.
     static let mem0Get = [
         route(.get, "/v1/memories/{id}/", "get", as: "get", "One memory", .read),
         route(.get, "/memories/{id}", "server_get", as: "get", "One memory", .read),
     ]
+    /// Changing a memory; the version before stays in its history.
     static let mem0Update = [
         route(
             .put, "/v1/memories/{id}/", "update", as: "update", "Change a memory", .write,
@@ -71,10 +79,13 @@ extension WireRoute {
             .put, "/memories/{id}", "server_update", as: "update", "Change a memory", .write,
             Mem0Fields.update),
     ]
+    /// Erasing a memory for good, as mem0 does. To take one out of recall, Mneme's own `DELETE`
+    /// forgets it.
     static let mem0Delete = [
         route(.delete, "/v1/memories/{id}/", "delete", as: "erase", "Erase a memory", .erase),
         route(.delete, "/memories/{id}", "server_delete", as: "erase", "Erase a memory", .erase),
     ]
+    /// What became of a memory, version by version.
     static let mem0History = [
         route(
             .get, "/v1/memories/{id}/history/", "history", as: "history", "A memory's changes",
@@ -83,13 +94,17 @@ extension WireRoute {
             .get, "/memories/{id}/history", "server_history", as: "history",
             "A memory's changes", .read),
     ]
+    /// Changing several memories, one after the other: those before a wrong one are changed.
     static let mem0BatchUpdate = route(
         .put, "/v1/batch/", "batch_update", as: "update", "Change several memories", .write,
         [Mem0Fields.batch])
+    /// Erasing several memories. The body names them, though the method is `DELETE`.
     static let mem0BatchDelete = route(
         .delete, "/v1/batch/", "batch_delete", as: "erase", "Erase several memories", .erase)
+    /// Whose memories there are.
     static let mem0Entities = route(
         .get, "/v1/entities/", "entities", as: "list", "The users who have memories", .read)
+    /// Erasing what an entity has.
     static let mem0DeleteEntity = route(
         .delete, "/v2/entities/{type}/{name}/", "delete_entity", as: "erase",
         "Erase the memories of a user, agent, app or run", .erase)

@@ -10,6 +10,7 @@ struct OllamaForm: Sendable {
 
     private let model: String
     private let kind: Kind
+    /// Words the tokens' log-probabilities, as OpenAI's chat does: Ollama's have the same members.
     private let logprobs: ChatLogprobs
 
     init(_ model: LanguageModel, _ kind: Kind) {
@@ -60,12 +61,17 @@ struct OllamaForm: Sendable {
         }
     }
 
+    /// Sends calls, each whole and in a line of its own: Ollama's clients do not put pieces of
+    /// arguments together.
     private func sendCalls(
         _ calls: ArraySlice<ToolCall>, _ send: (JSONValue) async throws -> Void
     ) async throws {
         for call in calls { try await send(part("", calls: [call], with: ["done": false])) }
     }
 
+    /// A part of the answer.
+    ///
+    /// - Parameter members: what stands beside the text.
     private func part(
         _ text: String, calls: [ToolCall] = [], with members: [String: JSONValue]
     ) -> JSONValue {
@@ -83,11 +89,14 @@ struct OllamaForm: Sendable {
         return .object(result.merging(members) { $1 })
     }
 
+    /// A call as Ollama has it: arguments are an object, not its text. What an answer's end cut off
+    /// is an empty object.
     private static func call(_ call: ToolCall) -> JSONValue {
         let arguments = try? JSONValue(parsing: Array(call.arguments.utf8))
         return ["function": ["name": .string(call.name), "arguments": arguments ?? [:]]]
     }
 
+    /// Log-probabilities of tokens; nil unless the request asked for them.
     private func probabilities(_ tokens: [SampledToken]) -> JSONValue? {
         let entries = tokens.compactMap { token in
             token.logProbability.map { logprobs.entry(token.id, $0, token.alternatives) }

@@ -39,6 +39,8 @@ struct OllamaModels: Sendable {
         return [.object(entry(language).merging(more) { $1 })]
     }
 
+    /// One model: its family, shape and template.
+    ///
     /// - Throws: ``UnknownModel``.
     func show(_ name: String) throws -> JSONValue {
         _ = try models.entry(name)
@@ -66,6 +68,7 @@ struct OllamaModels: Sendable {
         ]
     }
 
+    /// What lists tell of the language model. The size is its file's; 0 for a folder of several.
     private func entry(_ language: ServedLanguage) -> [String: JSONValue] {
         let name = models.alias ?? language.model.name
         let size = attributes(language)?[.size] as? Int
@@ -75,6 +78,8 @@ struct OllamaModels: Sendable {
         ]
     }
 
+    /// What kind of model it is. How many parameters and bits it has is not told: it is not counted
+    /// here.
     private func details(_ language: ServedLanguage) -> JSONValue {
         let family = JSONValue.string(language.engine.decoder.configuration.architecture)
         return [
@@ -83,11 +88,14 @@ struct OllamaModels: Sendable {
         ]
     }
 
+    /// When the file was last changed.
     private func modified(_ language: ServedLanguage) -> JSONValue {
         let date = attributes(language)?[.modificationDate] as? Date
         return .string((date ?? Date(timeIntervalSince1970: 0)).formatted(.iso8601))
     }
 
+    /// What the file system says of the model's file; nil if it is gone, which a loaded model
+    /// survives.
     private func attributes(_ language: ServedLanguage) -> [FileAttributeKey: Any]? {
         try? FileManager.default.attributesOfItem(atPath: language.model.path)
     }

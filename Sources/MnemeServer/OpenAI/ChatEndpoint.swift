@@ -9,9 +9,15 @@ import MnemeStore
 /// what the user says is answered with memories at hand and the turn is remembered; the answer
 /// names the memories used.
 struct ChatEndpoint: Sendable {
+    /// What answers.
     let language: ServedLanguage
+    /// What is recalled from and remembered in, if the request asks for it.
     let memory: MemoryOS
 
+    /// Answers the user's last message, as often as the request wants. Every answer is a request of
+    /// its own to the engine, which runs them side by side.
+    ///
+    /// - Throws: `InputError`, ``MnemeStore/AccessError``, `EngineError`.
     func answer(_ call: ChatCall, _ caller: Caller) async throws -> Response {
         let conversation = try await Conversation(
             language.model, language.engine,
@@ -56,6 +62,7 @@ struct ChatEndpoint: Sendable {
 
 /// The form of a chat's answer.
 private struct ChatAnswerForm: Sendable {
+    /// What all parts have in common.
     private let envelope: AnswerEnvelope
     private let logprobs: ChatLogprobs
     /// The member that names the memories used, if memory was asked for.
@@ -67,6 +74,7 @@ private struct ChatAnswerForm: Sendable {
         self.memories = memories.map { ["memories": .array($0.map(Self.memory))] } ?? [:]
     }
 
+    /// A memory that was recalled for the answer, with its score.
     private static func memory(_ recalled: RecalledMemory) -> JSONValue {
         [
             "id": .string(recalled.memory.id.description), "text": .string(recalled.memory.text),
@@ -87,6 +95,7 @@ private struct ChatAnswerForm: Sendable {
             with: memories.merging(["usage": total.json]) { $1 })
     }
 
+    /// One of the answers. A message that only calls functions has no content, as OpenAI's.
     private func choice(_ reply: ChatReply, _ index: Int) -> JSONValue {
         var message: [String: JSONValue] = [
             "role": "assistant",
@@ -116,6 +125,10 @@ private struct ChatAnswerForm: Sendable {
         if includesUsage { try await send(chunk([], with: ["usage": total.json])) }
     }
 
+    /// One of the answers, piece by piece.
+    ///
+    /// - Parameter isLast: whether the memories used are told at its end.
+    /// - Returns: what it cost.
     private func stream(
         _ answer: ChatAnswer, _ index: Int, isLast: Bool,
         _ send: (JSONValue) async throws -> Void
@@ -158,6 +171,7 @@ private struct ChatAnswerForm: Sendable {
         return cost
     }
 
+    /// A call of a function; its arguments are the text of a JSON object.
     private static func call(_ id: String, _ name: String, _ arguments: String) -> JSONValue {
         [
             "id": .string(id), "type": "function",
@@ -173,6 +187,7 @@ private struct ChatAnswerForm: Sendable {
         return entries.isEmpty ? nil : ["content": .array(entries)]
     }
 
+    /// A piece of the stream.
     private func chunk(_ choices: [JSONValue], with members: [String: JSONValue] = [:]) -> JSONValue {
         envelope.part("chat.completion.chunk", choices: choices, with: members)
     }

@@ -7,8 +7,11 @@ import MnemeStore
 
 /// `/v1/completions` as OpenAI's clients call it.
 struct CompletionsEndpoint: Sendable {
+    /// What continues the texts.
     let language: ServedLanguage
 
+    /// Answers each prompt as often as the request wants. Every answer is a request of its own to
+    /// the engine, which runs them side by side and computes a prompt that they share once.
     func answer(_ call: CompletionCall, _ caller: Caller) async throws -> Response {
         var answers: [Completion] = []
         for prompt in call.prompts {
@@ -21,6 +24,7 @@ struct CompletionsEndpoint: Sendable {
             let echo = call.echoes ? text(of: prompt) : ""
             for number in 0..<call.answers {
                 // All run side by side in the engine, whichever is read first.
+                /// What the engine generates; it goes on whether it is read or not.
                 let events = try language.engine.generate(
                     generation.numbered(number), span: "generate")
                 answers.append(
@@ -48,6 +52,7 @@ struct CompletionsEndpoint: Sendable {
 
 /// One of the answers to a request.
 private struct Completion: Sendable {
+    /// Its place among the request's answers: prompt by prompt.
     let index: Int
     let events: AsyncThrowingStream<GenerationEvent, any Error>
     /// What stands before the answer.
@@ -58,6 +63,7 @@ private struct Completion: Sendable {
 
 /// The form of a completion.
 private struct CompletionForm: Sendable {
+    /// What all parts have in common.
     private let envelope: AnswerEnvelope
     private let tokenizer: any Tokenizer
 
@@ -130,6 +136,9 @@ private struct CompletionForm: Sendable {
         }
     }
 
+    /// An answer, or a piece of it.
+    ///
+    /// - Parameter reason: why it ended; null before its end.
     private func choice(
         _ answer: Completion, _ text: String, _ reason: JSONValue, _ logprobs: CompletionLogprobs?
     ) -> JSONValue {

@@ -7,10 +7,17 @@ import MnemeStore
 
 /// `/v1/responses` as OpenAI's clients call it.
 struct ResponsesEndpoint: Sendable {
+    /// What answers.
     let language: ServedLanguage
+    /// Where responses are kept.
     let memory: MemoryOS
+    /// The request, whose caller may read.
     let request: WireRequest
 
+    /// Answers what the request gives behind what it follows, and keeps the response.
+    ///
+    /// - Throws: `InputError` for what cannot be read, ``ClientError`` for a response or
+    /// conversation that is not there, `EngineError`.
     func answer() async throws -> Response {
         let call = try ResponsesCall(request), store = ResponseStore(memory, request.caller)
         let keeps = try keeps(call)
@@ -68,6 +75,7 @@ struct ResponsesEndpoint: Sendable {
         return request.caller.principal.permissions.contains(.write)
     }
 
+    /// Keeps the response with what it answered, in its conversation if it has one.
     private func keep(
         _ response: JSONValue, _ call: ResponsesCall, _ store: ResponseStore
     ) async throws {

@@ -11,19 +11,25 @@ struct ResponsesForm: Sendable {
     private let id = ResponseStore.newResponse()
     private let created = Date().timeIntervalSince1970.rounded(.down)
     private let model: String
+    /// Members that repeat what the request said, as OpenAI's do.
     private let echo: [String: JSONValue]
+    /// Words the tokens' log-probabilities.
     private let logprobs: ChatLogprobs
 
     /// Items that are complete.
     private var output: [JSONValue] = []
     /// The item that grows now.
     private var open: Item?
+    /// Why the answer ended and what it cost; nil while it goes on.
     private var ending: (reason: FinishReason, usage: GenerationUsage)?
+    /// The number of the next event; clients order by it.
     private var sequence = 0
 
     /// An item that grows: a message's text, or a call's arguments.
     private struct Item: Sendable {
+        /// Its own name, the same in all events that tell of it.
         let id: String
+        /// What it holds so far: a message's text, or a call's arguments.
         var text = ""
         var logprobs: [JSONValue] = []
         /// The call, if it is one.
@@ -100,6 +106,7 @@ struct ResponsesForm: Sendable {
 
     // MARK: Items
 
+    /// Begins a message with one part of text.
     private mutating func beginMessage() -> [JSONValue] {
         open = Item(id: AnswerID.new("msg_"))
         return [
@@ -108,6 +115,8 @@ struct ResponsesForm: Sendable {
         ]
     }
 
+    /// Ends the item that grows: each of its parts is told whole once more, as clients that missed
+    /// pieces read it there.
     private mutating func endItem() -> [JSONValue] {
         guard let done = open else { return [] }
         var events: [JSONValue] = []
@@ -152,6 +161,7 @@ struct ResponsesForm: Sendable {
         ]
     }
 
+    /// A message's part of text. There are no annotations: nothing is cited.
     private static func part(_ text: String, _ logprobs: [JSONValue]) -> JSONValue {
         [
             "type": "output_text", "text": .string(text), "annotations": [],
@@ -161,6 +171,7 @@ struct ResponsesForm: Sendable {
 
     // MARK: Events
 
+    /// An event. Those of an item say at which place of the output it stands.
     private mutating func event(_ type: String, _ members: [String: JSONValue]) -> JSONValue {
         defer { sequence += 1 }
         var common: [String: JSONValue] = [
@@ -182,6 +193,7 @@ struct ResponsesForm: Sendable {
         return place
     }
 
+    /// The response as it is now.
     private func response(_ status: String) -> JSONValue {
         var response: [String: JSONValue] = [
             "id": .string(id), "object": "response", "created_at": .number(created),
