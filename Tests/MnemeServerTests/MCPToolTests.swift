@@ -74,6 +74,8 @@ import Testing
         #expect(try await fixture.call("recall", ["query": "heron"]).text == "Nothing fits.")
         let none = try await fixture.call("get", ["id": "00000000"])
         #expect(none.isError && none.text.contains("no memory 00000000"))
+        let wrong = try await fixture.call("get", ["id": "7a470"])
+        #expect(wrong.isError && wrong.text.contains("eight digits"))
         // Another owner's memories are not found by their endings.
         let other = try await fixture.call("get", ["id": .string(short), "user": "bob"])
         #expect(other.isError)

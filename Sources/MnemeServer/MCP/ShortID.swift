@@ -23,7 +23,7 @@ enum ShortID {
 
     /// The arguments of a call with whole ids in place of short ones.
     ///
-    /// - Throws: `InputError` where several memories end so, ``MnemeStore/StoreError`` where none
+    /// - Throws: `InputError` for what is no id, and where several memories end so, ``MnemeStore/StoreError`` where none
     ///   does, ``MnemeStore/AccessError`` for an owner out of reach.
     static func expanded(
         _ arguments: [String: JSONValue], _ parameters: [any AnyParameter], memory: MemoryOS,
@@ -31,8 +31,11 @@ enum ShortID {
     ) async throws -> [String: JSONValue] {
         var arguments = arguments
         for parameter in parameters where isTaken(by: parameter) {
-            guard let text = arguments[parameter.name]?.string?.lowercased(), isShort(text) else {
-                continue
+            guard let text = arguments[parameter.name]?.string?.lowercased() else { continue }
+            guard isShort(text) || CubeID(text) != nil else {
+                throw InputError(
+                    "'\(parameter.name)' must be a memory's id: the eight digits that a line of recall or list begins with, or all of it."
+                )
             }
             let owner = try caller.principal.owner(
                 tenant: arguments["tenant"]?.string, user: arguments["user"]?.string)
