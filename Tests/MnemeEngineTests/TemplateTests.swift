@@ -160,4 +160,21 @@ import Testing
                 "{{ " + String(repeating: "not ", count: 10) + String(repeating: "[", count: 3000))
         }
     }
+
+    @Test(arguments: [
+        // What a namespace holds is nested once more in each round.
+        "{% set ns = namespace(o=namespace(v=[])) %}{% for i in range(5000) %}{% set ns.o = namespace(v=[ns.o.v]) %}{% endfor %}",
+        // Each filter goes over all pairs.
+        "{{ range(60000) | unique | length }}",
+        "{% set n = range(90000) | list %}{% for i in n %}{% if 'x' in n %}{% endif %}{% endfor %}",
+        "{% set n = range(90000) | list %}{% for i in n %}{{ n.index(89999) }}{% endfor %}",
+        "{% set n = range(90000) | list %}{% for i in n %}{% set m = n | sort %}{% endfor %}",
+        "{% set n = range(90000) | list %}{% for i in n %}{% if n == n %}{% endif %}{% endfor %}",
+        "{% set n = range(90000) | list %}{% for i in n %}{% set m = n | map('string') %}{% endfor %}",
+        "{% set t = 'ab' * 500000 %}{% for i in range(100000) %}{% if 'ba' * 9000 in t %}{% endif %}{% endfor %}",
+        "{% set t = 'ab' * 500000 %}{% for i in range(100000) %}{% set u = t | upper %}{% endfor %}",
+    ])
+    func `a template that would run without end or nest without bound is refused`(text: String) {
+        #expect(throws: TemplateError.self) { try render(text) }
+    }
 }

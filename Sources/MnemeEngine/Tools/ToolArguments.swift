@@ -119,7 +119,11 @@ struct ToolArguments: Sendable {
             return .taken
         case .key:
             var choice = LiteralChoice([keyEnd.trimmingTrailingBlanks])
-            guard choice.advance(byte) else { return put([byte], emit) ? .taken : .refused }
+            guard choice.advance(byte) else {
+                // A quote would end the name in JSON.
+                let isPlain = byte >= 32 && byte != 34 && byte != 92
+                return isPlain && put([byte], emit) ? .taken : .refused
+            }
             guard put(Array("\":".utf8), emit) else { return .refused }
             return enterValue(choice, emit)
         case .keyEnd(var choice):

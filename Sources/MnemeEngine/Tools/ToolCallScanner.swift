@@ -17,7 +17,8 @@ package struct ToolCallScanner: Sendable {
     /// Bytes that were not told yet: they may belong to the marks around a call.
     private var held: [UInt8] = []
     private var isAtStart = true
-    private var hasBegun = false
+    private var calls = 0
+    private var hasBegun: Bool { calls > 0 }
 
     package init(_ grammar: ToolGrammar) {
         self.grammar = grammar
@@ -34,9 +35,9 @@ package struct ToolCallScanner: Sendable {
         var isTold = false
         let fits = matcher.advance(byte) { event in
             isTold = true
+            if case .began = event { calls += 1 }
             emit(.call(event))
         }
-        hasBegun = hasBegun || isTold
         if isTold || matcher.isComplete { held = [] }
         guard fits else {
             // No call, or none any more: what is not told yet is text.
@@ -60,7 +61,8 @@ package struct ToolCallScanner: Sendable {
     private mutating func scan(_ byte: UInt8, _ emit: (Event) -> Void) {
         held.append(byte)
         while !held.isEmpty {
-            let format = grammar.format, open = LiteralChoice.compare(held, format.open)
+            let format = grammar.format, mayOpen = calls < grammar.maximumCalls
+            let open = mayOpen ? LiteralChoice.compare(held, format.open) : nil
             let bare =
                 isAtStart && format.opensBare ? LiteralChoice.compare(held, format.head) : nil
             if open == 1 || bare == 1 {

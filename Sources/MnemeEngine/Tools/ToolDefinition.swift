@@ -43,7 +43,7 @@ public struct ToolDefinition: Sendable {
                 "The parameters of the tool '\(name)' must be a JSON schema of the type 'object'.")
         }
         do {
-            schema = parameters == .object([]) ? .anyObject : try JSONSchema(parameters.text)
+            schema = parameters == .object([]) ? .anyObject : try JSONSchema(parameters, strict: isStrict)
         } catch let error as EngineError {
             throw EngineError(error.code, "The tool '\(name)': \(error.message)")
         }

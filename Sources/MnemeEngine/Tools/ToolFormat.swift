@@ -34,54 +34,54 @@ public struct ToolFormat: Sendable, Equatable {
         tail: "}", close: "\n</tool_call>", next: "\n</tool_call>\n<tool_call>")
 
     /// Llama 3: JSON alone, or behind `<|python_tag|>`.
-    static let llama = ToolFormat(
+    package static let llama = ToolFormat(
         name: "llama3", open: "<|python_tag|>", head: "{\"name\": \"",
         middle: "\", \"parameters\":", tail: "}", close: "", next: "; {\"name\": \"",
         opensBare: true)
 
     /// Mistral up to 2024: a JSON list behind `[TOOL_CALLS]`.
-    static let mistral = ToolFormat(
+    package static let mistral = ToolFormat(
         name: "mistral", open: "[TOOL_CALLS]", head: " [{\"name\": \"",
         middle: "\", \"arguments\":", tail: "}", close: "]", next: ", {\"name\": \"")
 
     /// Mistral since 2025: the name, `[ARGS]` and JSON.
-    static let mistralArguments = ToolFormat(
+    package static let mistralArguments = ToolFormat(
         name: "mistral-args", open: "[TOOL_CALLS]", head: "", middle: "[ARGS]", tail: "",
         close: "", next: "[TOOL_CALLS]")
 
     /// Gemma 4.
-    static let gemma = ToolFormat(
+    package static let gemma = ToolFormat(
         name: "gemma", open: "<|tool_call>", head: "call:", middle: "", tail: "",
         close: "<tool_call|>", next: "<tool_call|><|tool_call>",
         arguments: .bareNames(quote: "<|\"|>"))
 
     /// FunctionGemma.
-    static let functionGemma = ToolFormat(
+    package static let functionGemma = ToolFormat(
         name: "function-gemma", open: "<start_function_call>", head: "call:", middle: "", tail: "",
         close: "<end_function_call>", next: "<end_function_call><start_function_call>",
         arguments: .bareNames(quote: "<escape>"))
 
     /// Phi 4: a JSON list in `<|tool_call|>`.
-    static let phi = list("phi4", "<|tool_call|>", close: "]<|/tool_call|>")
+    package static let phi = list("phi4", "<|tool_call|>", close: "]<|/tool_call|>")
     /// Granite 3: a JSON list behind `<|tool_call|>`.
-    static let granite = list("granite", "<|tool_call|>", close: "]")
+    package static let granite = list("granite", "<|tool_call|>", close: "]")
     /// Firefunction, and Phi 4 by its model card: a JSON list behind `functools`.
-    static let functools = list("functools", "functools", close: "]")
+    package static let functools = list("functools", "functools", close: "]")
 
     /// Qwen 3 Coder and those that follow it: a function in XML, with a tag for each parameter.
-    static let xml = functions("xml", in: "tool_call")
+    package static let xml = functions("xml", in: "tool_call")
     /// Seed-OSS: the same in tags of its own.
-    static let seed = functions("seed", in: "seed:tool_call")
+    package static let seed = functions("seed", in: "seed:tool_call")
 
     /// GLM 4.5 and later.
-    static let glm = ToolFormat(
-        name: "glm", open: "<tool_call>", head: "", middle: "", tail: "",
-        close: "\n</tool_call>", next: "\n</tool_call>\n<tool_call>",
+    package static let glm = ToolFormat(
+        name: "glm", open: "<tool_call>", head: "", middle: "", tail: "\n</tool_call>",
+        close: "", next: "\n<tool_call>",
         arguments: .tags(
             open: "\n<arg_key>", keyEnd: "</arg_key>\n<arg_value>", valueEnd: "</arg_value>"))
 
     /// All formats, those first whose marks say the most.
-    static let all = [
+    package static let all = [
         xml, seed, glm, hermes, mistral, mistralArguments, gemma, functionGemma, phi, granite,
         functools, llama,
     ]

@@ -24,7 +24,8 @@ public struct ToolGrammar: Sendable {
         self.format = format
         tools = set.callable
         isRequired = set.isRequired
-        maximumCalls = set.allowsParallel ? Self.maximumParallel : 1
+        // Small models would repeat a call that they must make until nothing more fits.
+        maximumCalls = set.allowsParallel && !set.isRequired ? Self.maximumParallel : 1
         beginning =
             isRequired ? format.beginning + (tool.map { $0.name + format.middle } ?? "") : ""
     }

@@ -139,22 +139,6 @@ public indirect enum JinjaValue: Sendable {
         }
     }
 
-    /// Python's `==`.
-    static func equals(_ a: JinjaValue, _ b: JinjaValue) -> Bool {
-        switch (a, b) {
-        case (.undefined, .undefined), (.none, .none): return true
-        case (.string(let x), .string(let y)): return x == y
-        case (.list(let x), .list(let y)):
-            return x.count == y.count && zip(x, y).allSatisfy { equals($0, $1) }
-        case (.object(let x), .object(let y)):
-            return x.count == y.count
-                && x.allSatisfy { entry in b[entry.key].map { equals($0, entry.value) } ?? false }
-        default:
-            if let x = a.number, let y = b.number { return x == y }
-            return false
-        }
-    }
-
     /// The number, with true as 1.
     var number: Double? {
         switch self {

@@ -1,0 +1,171 @@
+import MnemeBase
+import MnemeEngine
+import Testing
+
+/// How calls of tools are read in each published format, and what stays text.
+@Suite struct ToolFormatTests {
+    private static let weather = #"""
+        {"type":"object","properties":{"city":{"type":"string"},"days":{"type":"integer"},
+        "unit":{"type":"string","enum":["celsius","fahrenheit"]},"tags":{"type":"array","items":{"type":"string"}},
+        "area":{"type":"object","properties":{"name":{"type":"string"},"near":{"type":"boolean"}},"additionalProperties":false}},
+        "required":["city"],"additionalProperties":false}
+        """#
+
+    private func set(_ choice: ToolChoice = .auto, parallel: Bool = true) throws -> ToolSet {
+        try ToolSet(
+            [
+                ToolDefinition(name: "get_weather", parameters: try OrderedJSON(Self.weather)),
+                ToolDefinition(name: "get_time"), ToolDefinition(name: "get"),
+            ], choice: choice, allowsParallel: parallel)
+    }
+
+    /// What a text is read as: text, and calls with their arguments.
+    private func read(_ text: String, _ format: ToolFormat, _ set: ToolSet? = nil) throws -> (
+        text: String, calls: [(name: String, arguments: String)], isComplete: Bool
+    ) {
+        let grammar = ToolGrammar(try set ?? self.set(), format: format)
+        var scanner = ToolCallScanner(grammar)
+        var plain: [UInt8] = [], calls: [(name: String, arguments: [UInt8])] = []
+        func take(_ event: ToolCallScanner.Event) {
+            switch event {
+            case .text(let byte): plain.append(byte)
+            case .call(.began(let tool)): calls.append((grammar.tools[tool].name, []))
+            case .call(.argument(let byte)): calls[calls.count - 1].arguments.append(byte)
+            }
+        }
+        for byte in text.utf8 { scanner.take(byte, take) }
+        let isComplete = scanner.isComplete
+        scanner.finish(take)
+        return (
+            String(decoding: plain, as: UTF8.self),
+            calls.map { ($0.name, String(decoding: $0.arguments, as: UTF8.self)) }, isComplete
+        )
+    }
+
+    static let formats: [(ToolFormat, String)] = [
+        (
+            .hermes,
+            "<tool_call>\n{\"name\": \"get_weather\", \"arguments\": {\"city\": \"Oslo\", \"days\": 3}}\n</tool_call>"
+        ),
+        (.hermes, "<tool_call>{\"name\":\"get_weather\",\"arguments\":{\"city\":\"Oslo\",\"days\":3}}</tool_call>"),
+        (.llama, "{\"name\": \"get_weather\", \"parameters\": {\"city\": \"Oslo\", \"days\": 3}}"),
+        (.llama, "<|python_tag|>{\"name\": \"get_weather\", \"parameters\": {\"city\": \"Oslo\", \"days\": 3}}"),
+        (.mistral, "[TOOL_CALLS] [{\"name\": \"get_weather\", \"arguments\": {\"city\": \"Oslo\", \"days\": 3}}]"),
+        (.mistral, "[TOOL_CALLS][{\"name\": \"get_weather\", \"arguments\": {\"city\": \"Oslo\", \"days\": 3}}]"),
+        (.mistralArguments, "[TOOL_CALLS]get_weather[ARGS]{\"city\": \"Oslo\", \"days\": 3}"),
+        (.gemma, "<|tool_call>call:get_weather{city:<|\"|>Oslo<|\"|>,days:3}<tool_call|>"),
+        (.functionGemma, "<start_function_call>call:get_weather{city:<escape>Oslo<escape>,days:3}<end_function_call>"),
+        (
+            .phi,
+            "<|tool_call|>[{\"name\": \"get_weather\", \"arguments\": {\"city\": \"Oslo\", \"days\": 3}}]<|/tool_call|>"
+        ),
+        (.granite, "<|tool_call|>[{\"name\": \"get_weather\", \"arguments\": {\"city\": \"Oslo\", \"days\": 3}}]"),
+        (.functools, "functools[{\"name\": \"get_weather\", \"arguments\": {\"city\": \"Oslo\", \"days\": 3}}]"),
+        (
+            .xml,
+            "<tool_call>\n<function=get_weather>\n<parameter=city>\nOslo\n</parameter>\n<parameter=days>\n3\n</parameter>\n</function>\n</tool_call>"
+        ),
+        (
+            .seed,
+            "<seed:tool_call>\n<function=get_weather>\n<parameter=city>\nOslo\n</parameter>\n<parameter=days>\n3\n</parameter>\n</function>\n</seed:tool_call>"
+        ),
+        (
+            .glm,
+            "<tool_call>get_weather\n<arg_key>city</arg_key>\n<arg_value>Oslo</arg_value>\n<arg_key>days</arg_key>\n<arg_value>3</arg_value>\n</tool_call>"
+        ),
+    ]
+
+    @Test(arguments: formats.indices)
+    func `a call is read in each published format`(index: Int) throws {
+        let (format, text) = Self.formats[index]
+        let result = try read(text, format)
+        #expect(result.text == "" && result.calls.map(\.name) == ["get_weather"], "\(format.name)")
+        let arguments = try OrderedJSON(try #require(result.calls.first?.arguments))
+        #expect(arguments["city"]?.string == "Oslo" && arguments["days"]?.integer == 3)
+        #expect(result.isComplete)
+    }
+
+    @Test(arguments: formats.indices)
+    func `a call that is cut anywhere is never taken for whole, and never lost as text`(index: Int)
+        throws
+    {
+        let (format, text) = Self.formats[index]
+        for count in 0..<text.utf8.count {
+            let cut = String(decoding: text.utf8.prefix(count), as: UTF8.self)
+            let result = try read(cut, format)
+            if result.calls.isEmpty {
+                #expect(result.text == cut, "\(format.name) \(count)")
+            } else {
+                #expect(result.text == "" && !result.isComplete, "\(format.name) \(count)")
+            }
+        }
+    }
+
+    @Test(arguments: formats.indices.filter { formats[$0].0 != .llama })
+    func `text before a call stays text`(index: Int) throws {
+        let (format, text) = Self.formats[index]
+        let result = try read("Let me look: <tool [TOOL func\n" + text, format)
+        #expect(result.text == "Let me look: <tool [TOOL func\n" && result.calls.count == 1)
+    }
+
+    @Test(arguments: [
+        "<tool_call>\n{\"name\": \"no_such_tool\", \"arguments\": {}}\n</tool_call>",
+        "<tool_call>\n{\"name\": get_time}\n</tool_call>", "<tool_call> nothing",
+        "<tool_call><tool_call><tool_call>", "{\"name\": \"get_time\", \"arguments\": {}}",
+        "a < b <tool", "\u{0}\u{1}<tool_call>\u{0}", "<tool_call>\n{\"name\": \"get_weather2\"",
+    ])
+    func `what does not parse stays text`(text: String) throws {
+        let result = try read(text, .hermes)
+        #expect(result.text == text && result.calls.isEmpty)
+    }
+
+    @Test func `bare JSON is a call of Llama only where an answer begins with it`() throws {
+        let call = "{\"name\": \"get_time\", \"parameters\": {}}"
+        #expect(try read("\n" + call, .llama).calls.count == 1)
+        #expect(try read("Take " + call, .llama).text == "Take " + call)
+        #expect(try read("{\"name\": \"Ana\"}", .llama).text == "{\"name\": \"Ana\"}")
+    }
+
+    @Test func `several calls are read one by one, and one where only one may come`() throws {
+        let one = "\n{\"name\": \"get\", \"arguments\": {}}\n</tool_call>"
+        let text = "<tool_call>" + one + "\n<tool_call>" + one
+        #expect(try read(text, .hermes).calls.map(\.name) == ["get", "get"])
+        #expect(try read(text, .hermes, set(parallel: false)).calls.count == 1)
+        let list = "[TOOL_CALLS] [{\"name\": \"get\", \"arguments\": {}}, {\"name\": \"get_time\", \"arguments\": {}}]"
+        #expect(try read(list, .mistral).calls.map(\.name) == ["get", "get_time"])
+        let args = "[TOOL_CALLS]get[ARGS]{}[TOOL_CALLS]get_time[ARGS]{}"
+        #expect(try read(args, .mistralArguments).calls.map(\.name) == ["get", "get_time"])
+        let llama = "{\"name\": \"get\", \"parameters\": {}}; {\"name\": \"get_time\", \"parameters\": {}}"
+        #expect(try read(llama, .llama).calls.map(\.name) == ["get", "get_time"])
+    }
+
+    @Test func `texts in tags and between marks become JSON strings`() throws {
+        let odd = "a \"quote\" \\ back\nline </p> <|\"| é"
+        let xml =
+            "<tool_call>\n<function=get_weather>\n<parameter=city>\n\(odd)\n</parameter>\n<parameter=unit>\ncelsius\n</parameter>\n<parameter=tags>\n[\"x\"]\n</parameter>\n</function>\n</tool_call>"
+        let read = try read(xml, .xml).calls.first?.arguments
+        let arguments = try OrderedJSON(try #require(read))
+        #expect(arguments["city"]?.string == odd && arguments["unit"]?.string == "celsius")
+        #expect(arguments["tags"]?.elements == [.string("x")])
+        let gemma =
+            "<|tool_call>call:get_weather{city:<|\"|>\(odd)<|\"|>,tags:[<|\"|>a,b<|\"|>,<|\"|>{c<|\"|>],area:{name:<|\"|>x<|\"|>,near:true}}<tool_call|>"
+        let second = try OrderedJSON(try #require(try self.read(gemma, .gemma).calls.first?.arguments))
+        #expect(second["tags"]?.elements == [.string("a,b"), .string("{c")])
+        #expect(second["city"]?.string == odd)
+    }
+
+    @Test func `tools are checked before anything is computed`() throws {
+        #expect(throws: EngineError.self) { try ToolDefinition(name: "") }
+        #expect(throws: EngineError.self) { try ToolDefinition(name: "sp ace") }
+        #expect(throws: EngineError.self) { try ToolDefinition(name: String(repeating: "a", count: 65)) }
+        #expect(throws: EngineError.self) {
+            try ToolDefinition(name: "a", parameters: .object([.init(key: "type", value: .string("string"))]))
+        }
+        let tool = try ToolDefinition(name: "a")
+        #expect(throws: EngineError.self) { try ToolSet([tool, tool]) }
+        #expect(throws: EngineError.self) { try ToolSet([tool], choice: .named("b")) }
+        #expect(throws: EngineError.self) { try ToolSet([], choice: .required) }
+        let many = try (0...128).map { try ToolDefinition(name: "t\($0)") }
+        #expect(throws: EngineError.self) { try ToolSet(many) }
+    }
+}
