@@ -60,6 +60,9 @@ public struct MemoryServer: Sendable {
         try await application.runService()
     }
 
+    /// How requests come in: HTTP/1.1, over TLS where there is a certificate, behind
+    /// ``ConnectionLimiter``.
+    ///
     /// - Throws: `InputError` if the certificate or its key cannot be read.
     private func transport() throws -> HTTPServerBuilder {
         let limits = configuration.connections, counts = ConnectionCounts()

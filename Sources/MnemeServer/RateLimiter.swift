@@ -2,7 +2,9 @@ import NIOConcurrencyHelpers
 
 /// A token bucket for each caller.
 final class RateLimiter: Sendable {
+    /// What a caller has left, and when that was counted.
     private struct Bucket { var tokens: Double; var last: ContinuousClock.Instant }
+    /// Requests a minute; a sixth of it may come at once.
     private let perMinute: Int
     private let buckets = NIOLockedValueBox<[String: Bucket]>([:])
 

@@ -5,6 +5,11 @@ import MnemeStore
 
 extension WireRoute {
     /// `/v1/messages`: https://platform.claude.com/docs/en/api/messages
+    ///
+    /// ```json
+    /// {"model": "smollm2", "max_tokens": 40, "system": "Be brief.",
+    ///  "messages": [{"role": "user", "content": "Hello!"}]}
+    /// ```
     static let messages = WireRoute(
         .post, "/v1/messages", .anthropic, "messages",
         "An answer in a conversation, as Anthropic's clients ask for it.",
@@ -15,6 +20,14 @@ extension WireRoute {
         "The tokens that a conversation's prompt has.",
         permission: .read, fields: MessagesFields.prompt)
     /// The memory tool's commands, carried out.
+    ///
+    /// A client hands it the `input` of a `tool_use` block, with `user` if it serves several, and puts what it answers
+    /// into the `tool_result`:
+    ///
+    /// ```json
+    /// {"command": "create", "path": "/memories/trip.txt", "file_text": "The boat lies in Bergen."}
+    /// {"content": "File created successfully at: /memories/trip.txt", "is_error": false}
+    /// ```
     static let memoryTool = WireRoute(
         .post, "/v1/memory_tool", .anthropic, "memory_tool",
         "Carries out a command of Anthropic's memory tool (`memory_20250818`) over memories.",

@@ -7,6 +7,7 @@ import MnemeEngine
 /// https://platform.claude.com/docs/en/build-with-claude/streaming
 struct MessagesForm: Sendable {
     private let id = AnswerID.new("msg_")
+    /// The model's name, as the answer gives it.
     let model: String
 
     /// - Parameter model: its name.
@@ -39,6 +40,7 @@ struct MessagesForm: Sendable {
             "message": message([], ["stop_reason": .null, "stop_sequence": .null], nothing),
         ])
         var open: Int?, next = 0
+        /// Begins a block, where one may still be open.
         func begin(_ block: JSONValue) async throws {
             try await end()
             try await send([
@@ -47,11 +49,13 @@ struct MessagesForm: Sendable {
             ])
             (open, next) = (next, next + 1)
         }
+        /// Adds to the open block.
         func grow(_ delta: JSONValue) async throws {
             try await send([
                 "type": "content_block_delta", "index": .number(Double(open ?? 0)), "delta": delta,
             ])
         }
+        /// Ends the open block, if there is one.
         func end() async throws {
             guard let index = open else { return }
             open = nil
@@ -82,6 +86,9 @@ struct MessagesForm: Sendable {
         }
     }
 
+    /// The message around its content.
+    ///
+    /// - Parameter end: why it ended; null members in a stream's beginning.
     private func message(_ content: [JSONValue], _ end: JSONValue, _ usage: JSONValue) -> JSONValue {
         let members: [String: JSONValue] = [
             "id": .string(id), "type": "message", "role": "assistant", "model": .string(model),
@@ -90,6 +97,8 @@ struct MessagesForm: Sendable {
         return .object(members.merging(end.object ?? [:]) { $1 })
     }
 
+    /// Why the answer ended, in Anthropic's words. A stop string that was met is named; an end by
+    /// the model itself is the turn's.
     private func end(_ reason: FinishReason, _ usage: GenerationUsage) -> JSONValue {
         let name: JSONValue =
             switch reason {

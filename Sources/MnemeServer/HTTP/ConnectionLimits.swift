@@ -32,6 +32,7 @@ final class ConnectionCounts: Sendable {
         }
     }
 
+    /// Counts a connection no more.
     func giveBack(_ address: String) {
         counts.withLockedValue { counts in
             let left = counts[address, default: 0] - 1
@@ -75,6 +76,8 @@ final class ConnectionLimiter: ChannelInboundHandler, RemovableChannelHandler {
         context.fireChannelInactive()
     }
 
+    /// A head ends the wait for it and begins that for the body; the end of a request ends both.
+    /// Between requests Hummingbird waits.
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         switch unwrapInboundIn(data) {
         case .head:
@@ -87,12 +90,15 @@ final class ConnectionLimiter: ChannelInboundHandler, RemovableChannelHandler {
         context.fireChannelRead(data)
     }
 
+    /// A client that takes nothing fills the buffers: then it has a time to take some.
     func channelWritabilityChanged(context: ChannelHandlerContext) {
         writing?.cancel()
         if !context.channel.isWritable { writing = close(context, in: TimeAmount(limits.stalled)) }
         context.fireChannelWritabilityChanged()
     }
 
+    /// Counts the connection, or closes it if its address has too many; then the header is waited
+    /// for.
     private func begin(_ context: ChannelHandlerContext) {
         guard counted == nil else { return }
         let address = context.channel.remoteAddress?.ipAddress ?? ""
@@ -104,6 +110,7 @@ final class ConnectionLimiter: ChannelInboundHandler, RemovableChannelHandler {
         reading = close(context, in: TimeAmount(limits.header))
     }
 
+    /// Ends all waiting and gives the connection's place back, once.
     private func end() {
         reading?.cancel()
         writing?.cancel()
@@ -125,6 +132,7 @@ final class ConnectionLimiter: ChannelInboundHandler, RemovableChannelHandler {
         }
     }
 
+    /// Closes the connection after a time, unless what is returned is cancelled before.
     private func close(_ context: ChannelHandlerContext, in time: TimeAmount) -> Scheduled<Void> {
         let bound = NIOLoopBound(context, eventLoop: context.eventLoop)
         return context.eventLoop.scheduleTask(in: time) { bound.value.close(promise: nil) }

@@ -32,6 +32,7 @@ enum OllamaEmbeddings {
         return try .json(["embedding": vectors.first.map(numbers) ?? []])
     }
 
+    /// Vectors and the tokens read. No text has no vector; an empty text among others is refused.
     private static func vectors(
         _ texts: [String], _ memory: MemoryOS
     ) async throws -> ([[Float]], tokens: Int) {

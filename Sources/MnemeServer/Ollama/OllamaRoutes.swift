@@ -6,11 +6,22 @@ import MnemeStore
 
 extension WireRoute {
     /// `/api/chat`: https://docs.ollama.com/api/chat
+    ///
+    /// ```json
+    /// {"model": "smollm2", "messages": [{"role": "user", "content": "Hello!"}],
+    ///  "options": {"temperature": 0, "num_predict": 40}, "stream": false}
+    /// ```
     static let ollamaChat = WireRoute(
         .post, "/api/chat", .ollama, "ollama_chat",
         "An answer in a conversation, as Ollama's clients ask for it.",
         permission: .read, fields: OllamaFields.chat)
     /// `/api/generate`.
+    ///
+    /// With `raw` the prompt is continued as it is; without, it is a user's message in the model's template:
+    ///
+    /// ```json
+    /// {"model": "smollm2", "prompt": "The capital of France is", "raw": true}
+    /// ```
     static let ollamaGenerate = WireRoute(
         .post, "/api/generate", .ollama, "ollama_generate",
         "An answer to a prompt, or its continuation, as Ollama's clients ask for it.",

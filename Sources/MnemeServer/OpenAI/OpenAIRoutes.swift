@@ -4,11 +4,20 @@ import MnemeStore
 
 extension WireRoute {
     /// `/v1/chat/completions`.
+    ///
+    /// ```json
+    /// {"model": "smollm2", "messages": [{"role": "user", "content": "What is my boat called?"}],
+    ///  "memory": {"user": "tom"}}
+    /// ```
     static let chat = WireRoute(
         .post, "/v1/chat/completions", .openAI, "chat",
         "An answer in a conversation (OpenAI-compatible), with `memory` if asked for.",
         permission: .read, fields: ChatFields.all)
     /// `/v1/completions`.
+    ///
+    /// ```json
+    /// {"model": "smollm2", "prompt": ["The sea", "A boat"], "n": 2, "max_tokens": 16}
+    /// ```
     static let completions = WireRoute(
         .post, "/v1/completions", .openAI, "completions",
         "The continuation of a text (OpenAI-compatible).",

@@ -4,6 +4,7 @@ import MnemeModels
 
 /// The log-probabilities of a chat's answer, token by token, as `/v1/chat/completions` lists them.
 struct ChatLogprobs: Sendable {
+    /// Tells tokens' texts and bytes.
     let tokenizer: any Tokenizer
 
     /// A token with those that were nearly taken.
@@ -16,6 +17,8 @@ struct ChatLogprobs: Sendable {
         return .object(result)
     }
 
+    /// A token's text, probability and bytes. The text of half a character is not valid by itself,
+    /// so clients put bytes together.
     private func members(_ token: Int32, _ probability: Double) -> [String: JSONValue] {
         [
             "token": .string(tokenizer.text(token)), "logprob": .logprob(probability),
@@ -35,6 +38,11 @@ struct CompletionLogprobs: Sendable {
     /// - Parameter offset: characters of the answer before the first token.
     init(offset: Int = 0) { self.offset = offset }
 
+    /// Adds a token.
+    ///
+    /// - Parameters:
+    /// - text: what of the answer came with it; nothing while half a character is held back.
+    /// - others: tokens that were nearly taken.
     mutating func append(
         _ token: Int32, _ probability: Double, _ others: [TokenProbability], text: String,
         _ tokenizer: any Tokenizer

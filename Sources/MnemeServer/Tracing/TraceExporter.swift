@@ -54,6 +54,7 @@ public final class TraceExporter: Sendable {
     /// Spans that were not taken.
     public var dropped: Int { state.withLockedValue { $0.dropped } }
 
+    /// Takes a span that ended. It is sent with others, in the background.
     func add(_ span: RecordedSpan, _ ended: RecordedSpan.State, end: UInt64) {
         let text = Self.json(span, ended, end: end)
         let starts = state.withLockedValue { state -> Bool in
@@ -71,6 +72,7 @@ public final class TraceExporter: Sendable {
     /// Hands over what waits, and returns when that is done or has failed.
     public func flush() { queue.sync { send() } }
 
+    /// Sends all that waits.
     private func send() {
         let spans = state.withLockedValue { state -> [String] in
             defer { (state.waiting, state.isScheduled) = ([], false) }
@@ -87,6 +89,9 @@ public final class TraceExporter: Sendable {
         if !isSent { state.withLockedValue { $0.dropped += spans.count } }
     }
 
+    /// Appends a line to a file that only its owner reads.
+    ///
+    /// - Returns: whether all of it was written.
     private static func append(_ text: String, to path: String) -> Bool {
         let file = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o600)
         guard file >= 0 else { return false }
@@ -96,6 +101,9 @@ public final class TraceExporter: Sendable {
         return true
     }
 
+    /// Sends a batch to a collector.
+    ///
+    /// - Returns: whether it was taken.
     private static func post(_ text: String, to url: URL) -> Bool {
         var request = URLRequest(url: url, timeoutInterval: 5)
         request.httpMethod = "POST"
@@ -117,6 +125,7 @@ public final class TraceExporter: Sendable {
 
     // MARK: JSON
 
+    /// A span as OTLP's JSON has it: times in nanoseconds since 1970, as texts.
     private static func json(_ span: RecordedSpan, _ ended: RecordedSpan.State, end: UInt64)
         -> String
     {
@@ -153,6 +162,7 @@ public final class TraceExporter: Sendable {
         return "{\(fields.joined(separator: ","))}"
     }
 
+    /// An attribute with its type. Types that OTLP has no name for are told as texts.
     private static func attribute(_ key: String, _ value: SpanAttribute) -> String {
         let text =
             switch value {
@@ -166,6 +176,7 @@ public final class TraceExporter: Sendable {
         return "{\"key\":\(string(key)),\"value\":\(text)}"
     }
 
+    /// A text as JSON.
     private static func string(_ text: String) -> String {
         (try? OperationTable.encode(text)) ?? "\"\""
     }

@@ -6,6 +6,7 @@ public import Tracing
 struct TraceIdentity: Sendable, Equatable {
     /// 16 and 8 bytes, neither all zero.
     var trace: (UInt64, UInt64), span: UInt64
+    /// Whether the caller records the trace; a caller's choice is passed on.
     var isSampled = true
 
     static func == (a: Self, b: Self) -> Bool {
@@ -37,8 +38,11 @@ struct TraceIdentity: Sendable, Equatable {
         (trace, self.span, isSampled) = ((high, low), span, flags & 1 == 1)
     }
 
+    /// Sixteen hexadecimal digits, as headers and exporters write half an id.
     static func digits(_ value: UInt64) -> String { String(format: "%016llx", value) }
+    /// The trace's id as 32 hexadecimal digits.
     var traceDigits: String { Self.digits(trace.0) + Self.digits(trace.1) }
+    /// The same as a `traceparent` header (W3C Trace Context, version 00).
     var header: String { "00-\(traceDigits)-\(Self.digits(span))-0\(isSampled ? 1 : 0)" }
 }
 
@@ -52,6 +56,8 @@ public struct TraceRecorder: Tracer {
     /// - Parameter exporter: gets the spans.
     public init(exporter: TraceExporter) { self.exporter = exporter }
 
+    /// Begins a span: in its caller's trace if there is one, else in one of its own. A span of a
+    /// trace that is not sampled records nothing.
     public func startSpan<Instant: TracerInstant>(
         _ operationName: String, context: @autoclosure () -> InstrumentationContext,
         ofKind kind: SpanKind,
@@ -68,8 +74,10 @@ public struct TraceRecorder: Tracer {
             exporter: identity.isSampled ? exporter : nil)
     }
 
+    /// Sends what waits, and returns when it is sent.
     public func forceFlush() { exporter.flush() }
 
+    /// Takes a caller's trace from `traceparent`. A header that is none begins no trace.
     public func extract<Carrier, Extract: Extractor>(
         _ carrier: Carrier, into context: inout InstrumentationContext, using extractor: Extract
     )
@@ -81,6 +89,7 @@ public struct TraceRecorder: Tracer {
         }
     }
 
+    /// Passes the trace on as `traceparent`.
     public func inject<Carrier, Inject: Injector>(
         _ context: InstrumentationContext, into carrier: inout Carrier, using injector: Inject
     )
@@ -93,6 +102,7 @@ public struct TraceRecorder: Tracer {
 
 /// A span of a ``TraceRecorder``.
 public final class RecordedSpan: Span {
+    /// What changes while a span runs, behind one lock.
     struct State: Sendable {
         var name: String, attributes: SpanAttributes = [:], isEnded = false
         /// What went wrong, if something did.
@@ -102,6 +112,7 @@ public final class RecordedSpan: Span {
     /// Events of a span; more are dropped.
     private static let maximumEvents = 32
 
+    /// The span's own trace, for spans below it.
     public let context: InstrumentationContext
     let identity: TraceIdentity, parent: UInt64?, kind: SpanKind, start: UInt64
     private let exporter: TraceExporter?
@@ -119,22 +130,27 @@ public final class RecordedSpan: Span {
         state = NIOLockedValueBox(State(name: name))
     }
 
+    /// The span's name, which may change while it runs.
     public var operationName: String {
         get { state.withLockedValue { $0.name } }
         set { state.withLockedValue { $0.name = newValue } }
     }
 
+    /// What is known of the span. Texts of memories are never among it.
     public var attributes: SpanAttributes {
         get { state.withLockedValue { $0.attributes } }
         set { state.withLockedValue { $0.attributes = newValue } }
     }
 
+    /// Whether what is said of the span is sent: until it ends, if its trace is sampled.
     public var isRecording: Bool { exporter != nil && !state.withLockedValue { $0.isEnded } }
 
+    /// Says that what the span stands for failed, or did not.
     public func setStatus(_ status: SpanStatus) {
         if case .error = status.code { state.withLockedValue { $0.error = status.message ?? "" } }
     }
 
+    /// Adds a moment within the span; those over the most are dropped.
     public func addEvent(_ event: SpanEvent) {
         state.withLockedValue {
             if $0.events.count < Self.maximumEvents {
@@ -153,6 +169,7 @@ public final class RecordedSpan: Span {
     /// Links are not kept.
     public func addLink(_ link: SpanLink) {}
 
+    /// Ends the span and hands it to the exporter, once.
     public func end<Instant: TracerInstant>(at instant: @autoclosure () -> Instant) {
         let ended = state.withLockedValue { state -> State? in
             guard !state.isEnded else { return nil }

@@ -67,6 +67,7 @@ enum ResponseItems {
         ]
     }
 
+    /// A text that an item must have.
     private static func require(
         _ fields: JSONFields, _ name: String, _ place: String
     ) throws -> String {
@@ -76,6 +77,8 @@ enum ResponseItems {
         return text
     }
 
+    /// The text of a content: one text, or parts of the types in which clients send and repeat it.
+    /// Images and files are refused: no model here reads them.
     private static func text(_ content: JSONValue?, _ place: String) throws -> String {
         switch content {
         case .string(let text): return text

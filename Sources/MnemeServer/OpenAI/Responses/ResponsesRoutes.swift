@@ -5,6 +5,13 @@ import MnemeStore
 
 extension WireRoute {
     /// `/v1/responses`: https://platform.openai.com/docs/api-reference/responses
+    ///
+    /// What is kept can be followed by its id, or belongs to a conversation that holds all that was said:
+    ///
+    /// ```json
+    /// {"model": "smollm2", "input": "And of Spain?", "previous_response_id": "resp_01a2…"}
+    /// {"model": "smollm2", "input": "What is its name?", "conversation": "conv_01a2…"}
+    /// ```
     static let createResponse = WireRoute(
         .post, "/v1/responses", .openAI, "responses",
         "An answer, as OpenAI's Responses API gives it; kept for 30 days unless `store` is false.",
@@ -53,6 +60,7 @@ extension WireRoute {
 extension MemoryServer {
     /// The routes of OpenAI's Responses API, answered.
     func responsesEndpoints() -> [Endpoint] {
+        /// Where the caller's responses are.
         @Sendable func store(_ request: WireRequest) -> ResponseStore {
             ResponseStore(memory, request.caller)
         }
