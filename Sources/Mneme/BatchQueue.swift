@@ -10,9 +10,12 @@ import NIOConcurrencyHelpers
 final class BatchQueue<Item: Sendable, Answer: Sendable>: Sendable {
     /// Works on a batch; the results are in its order. Blocks.
     typealias Work = @Sendable ([Item]) -> [Result<Answer, any Error>]
+    /// An item, and the call that waits for its answer.
     private typealias Waiting = (item: Item, continuation: CheckedContinuation<Answer, any Error>)
 
+    /// What has come since the batch that runs now began.
     private let waiting = NIOLockedValueBox<[Waiting]>([])
+    /// Serial: one batch at a time.
     private let queue: DispatchQueue
 
     /// - Parameter label: of its thread.
@@ -31,6 +34,8 @@ final class BatchQueue<Item: Sendable, Answer: Sendable>: Sendable {
         }
     }
 
+    /// Works on all that waits. A batch that fails as a whole is done again one by one, so that the
+    /// item at fault alone fails.
     private func drain(_ work: Work) {
         let batch = waiting.withLockedValue { waiting in
             defer { waiting = [] }

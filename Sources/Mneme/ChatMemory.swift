@@ -4,6 +4,7 @@ public import MnemeStore
 
 /// Memory for a conversation with a model: recall before the answer, remember after it.
 public struct ChatMemory: Sendable {
+    /// Where is recalled and remembered.
     private let memory: MemoryOS
     private let scope: Scope
     private let caller: Caller

@@ -35,6 +35,7 @@ struct CubePages: Sendable {
             })
     }
 
+    /// Notes where a page ended.
     private mutating func take(_ page: [MemCube]) -> [MemCube]? {
         isAtEnd = page.count < filter.limit
         filter.after = page.last?.id

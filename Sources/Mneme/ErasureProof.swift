@@ -147,6 +147,10 @@ public struct ErasureProof: Sendable, Codable {
         }
     }
 
+    /// Where pieces stand in a run of bytes: a rolling hash finds candidates (Rabin and Karp), the
+    /// keyed hash is sure.
+    ///
+    /// - Complexity: linear in the bytes for each length of pieces.
     private func places(in data: Data) -> [Int] {
         var found: Set<Int> = []
         for (length, wanted) in Dictionary(grouping: fingerprints, by: \.length)

@@ -27,6 +27,7 @@ extension MemoryOS {
         digits("\(owner.tenant)\0\(owner.user)", 16)
     }
 
+    /// The first digits of a text's hash: part of a file's name.
     private static func digits(_ text: String, _ count: Int) -> String {
         Hexadecimal.string(SHA256.hash(data: Data(text.utf8)).prefix(count))
     }
@@ -43,6 +44,7 @@ extension MemoryOS {
         }
     }
 
+    /// Makes the folder for its owner alone, as vectors tell of texts.
     private func makeIndexFolder() throws {
         if let indexFolder { try Privacy.makeFolder(indexFolder) }
     }

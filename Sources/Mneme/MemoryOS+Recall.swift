@@ -26,6 +26,10 @@ extension MemoryOS {
         }
     }
 
+    /// Checks a request, embeds its question once, and asks each vault.
+    ///
+    /// All vaults are asked for permission before any is read, so that a refusal costs nothing and
+    /// tells nothing.
     private func answer(_ request: RecallRequest, by caller: Caller) async throws -> RecallResult {
         let clock = ContinuousClock(), start = clock.now
         guard request.query.contains(where: { !$0.isWhitespace }) else {
@@ -141,21 +145,28 @@ extension MemoryOS {
         return joined
     }
 
+    /// Tokens of a memory by the embedder's tokenizer; without one, four bytes a
+    /// token, a rough estimate.
     private func tokenCount(_ cube: MemCube) -> Int {
         embedder?.tokenCount(cube.text) ?? cube.text.utf8.count / 4 + 1
     }
 
+    /// The question's vectors; nil without an embedder.
     private func queryVectors(_ question: String) async throws -> QueryVectors? {
         try await questions?.vectors(of: question)
     }
 
+    /// A memory that was chosen, before its text is read.
     struct Selected: Sendable {
         var id: CubeID
         var score: Float
         /// nil where recall is by one score alone.
         var features: RecallFeatures?
+        /// Words of the question that it holds.
         var matched: [String]
+        /// What its score lost for being superseded, or gained from what it supersedes.
         var validity: Float
+        /// Memories that say the same and were folded into it.
         var duplicates: [CubeID]
     }
 
@@ -198,6 +209,7 @@ extension MemoryOS {
     /// From this similarity of their words on, two memories of one speaker are shown as one.
     private static let foldedSimilarity = 0.95
 
+    /// A retriever for one question on one index, with the recipe's stages.
     private func retriever(
         _ index: OwnerIndex, _ request: RecallRequest, _ plan: QuestionPlan, _ vector: QueryVectors?
     ) -> Retriever {

@@ -81,6 +81,10 @@ extension MemoryOS {
         }
     }
 
+    /// The drafts of one input: redacted, extracted, screened and analysed.
+    ///
+    /// Where the policy keeps originals, the text as it was comes first, archived and labelled
+    /// `restricted`, and each draft is linked to it: erasing the draft erases the original.
     func drafts(of input: MemoryInput, scope: Scope, by caller: Caller, policy: MemoryPolicy)
         -> [PreparedDraft]
     {
@@ -114,6 +118,7 @@ extension MemoryOS {
             }
     }
 
+    /// The drafts of an input whose text is settled.
     private func plainDrafts(
         of input: MemoryInput, scope: Scope, by caller: Caller, policy: MemoryPolicy
     ) -> [PreparedDraft] {
@@ -134,8 +139,10 @@ extension MemoryOS {
     /// Names the drafts of one input, by their order: an extractor may make several of one part of
     /// a text, or say nothing of parts. What they have in common is hashed once.
     private struct ContentHash {
+        /// All that the parts have in common.
         private var common = SHA256()
 
+        /// - Parameter scope: gives session and agent where the input names none.
         init(_ input: MemoryInput, scope: Scope) {
             for field in [
                 input.text, input.speaker ?? "", input.session ?? scope.session ?? "",
@@ -145,12 +152,15 @@ extension MemoryOS {
             ] { Self.add(field, to: &common) }
         }
 
+        /// The hash of one part, 16 bytes: enough that two texts of one store do not meet by
+        /// chance.
         func of(part: Int) -> [UInt8] {
             var hash = common
             Self.add(String(part), to: &hash)
             return Array(hash.finalize().prefix(16))
         }
 
+        /// Fields are told apart by a NUL, which none of them holds.
         private static func add(_ field: String, to hash: inout SHA256) {
             hash.update(data: Array(field.utf8) + [0])
         }
@@ -163,6 +173,7 @@ extension MemoryOS {
         return analysis(of: cube, words: words)
     }
 
+    /// Index terms of a memory whose words are cut already.
     private func analysis(of cube: MemCube, words: [String]) -> Analysis {
         Analysis(
             text: cube.text, words: words, entities: cube.entities, speaker: cube.speaker,

@@ -34,8 +34,11 @@ extension MemoryOS {
 
     /// What becomes of one draft.
     private struct Reconciled {
+        /// The draft's id, which the store may answer with another's.
         var draft: CubeID
+        /// What is written of it, in order.
         var mutations: [Mutation] = []
+        /// The memory that it nearly repeats.
         var nearDuplicate: CubeID?
         /// Other memories that are changed.
         var changed: Set<CubeID> = []

@@ -35,11 +35,14 @@ public final class MemoryOS: Sendable {
     public let embedder: (any TextEmbedder)?
     /// The embedder before: its vectors serve until all are made anew.
     public let formerEmbedder: (any TextEmbedder)?
+    /// Cuts and stems words; the same for texts and questions.
     let analyzer = TextAnalyzer()
+    /// For what goes wrong in the background, where nobody waits for an error.
     let logger = Logger(label: "mneme")
 
     /// Owners whose index is held; the least recently used goes first.
     private static let heldOwners = 64
+    /// An index in memory, and when it was used last.
     private struct Held: Sendable {
         var index: SharedIndex
         var used: UInt64
@@ -50,31 +53,46 @@ public final class MemoryOS: Sendable {
         var owner: Owner
         var visibility = Visibility.all
     }
+    /// Indexes by owner and visibility, and a clock that ticks with each use.
     private let indexes = NIOLockedValueBox<(held: [IndexKey: Held], clock: UInt64)>(([:], 0))
     /// Whose memories were written without an index, see ``isIndexWanted(_:)``.
     private let writtenWithout = NIOLockedValueBox<Set<IndexKey>>([])
     /// Blocking work runs here, off Swift's cooperative pool.
     let worker = DispatchQueue(label: "mneme.worker", attributes: .concurrent)
+    /// Serial: two batches at once would compute the same vectors.
     private let embedding = DispatchQueue(label: "mneme.embedding")
+    /// Serial: building and saving of indexes, one owner at a time.
     let indexing = DispatchQueue(label: "mneme.indexing")
     /// Where indexes of vectors are kept between runs; nil keeps them in memory.
     let indexFolder: String?
+    /// Bytes that one owner's vectors may take in memory, and all kept indexes on disk.
     let indexMemory: Int, indexDisk: Int
     /// Encrypts these indexes if the store is encrypted.
     let indexKey: DataKey?
+    /// Makes an empty index of vectors; the file is where it is kept between runs.
     let makeVectors: @Sendable (_ dimension: Int, _ file: String?) throws -> any VectorIndex
+    /// Group commit: writes that arrive together share one transaction and one wait for the disk.
     let writes = BatchQueue<PendingWrite, [Remembered]>(label: "mneme.writes")
     /// The stages of the pipeline.
     public let recipe: Recipe
+    /// Embeds questions in batches; nil without an embedder.
     let questions: QueryEmbedder?
     /// Uses that are not written yet, see ``recordUse(of:owner:time:)``.
     let uses = NIOLockedValueBox<[Owner: [CubeID: Usage]]>([:])
+    /// The language model that jobs may ask; none until one is attached.
     let oracle = NIOLockedValueBox<(any Oracle)?>(nil)
+    /// Told of each new profile, see ``MemoryPromoter``.
     let promoters = NIOLockedValueBox<[any MemoryPromoter]>([])
+    /// What the guard found in memories that were recalled lately.
     let inspections = InspectionCache()
+    /// Opens and signs packages that left, when something is erased from them.
     let keys = NIOLockedValueBox(PackageKeys())
+    /// What is made of memories elsewhere, the last attached last.
     private let derived = NIOLockedValueBox<[any DerivedMemory]>([])
+    /// Whether embedding, or saving of indexes, is asked for already: one pass serves all that
+    /// asked.
     let embeddingScheduled = Atomic<Bool>(false), indexingScheduled = Atomic<Bool>(false)
+    /// Set by ``close(deadline:)``: background work ends after its present batch.
     let closed = Atomic<Bool>(false)
 
     /// Names analyses in the store that is handed to
@@ -153,6 +171,11 @@ public final class MemoryOS: Sendable {
         try await run { [self] in try erase(id, owner: owner, by: caller) }
     }
 
+    /// The blocking part of ``erase(_:owner:by:)``.
+    ///
+    /// Order matters: what was made of the memory goes first and is asked again at the end, as
+    /// somebody may read the memory in between; copies come last, as they record an erasure that
+    /// must be true.
     func erase(_ id: CubeID, owner: Owner, by caller: Caller) throws -> [ExportedCopy] {
         let sight = try store.visibility(of: owner, for: .erase, by: caller)
         guard let cube = try store.cube(id, owner: owner, asOf: nil, by: .mneme),
@@ -287,6 +310,8 @@ public final class MemoryOS: Sendable {
         }
     }
 
+    /// The index of an owner and visibility, made empty if it is not held. Beyond ``heldOwners``
+    /// the one unused for longest is dropped; it can be built again from the store.
     func heldIndex(_ key: IndexKey) throws -> SharedIndex {
         try indexes.withLockedValue { state in
             state.clock += 1
@@ -311,6 +336,8 @@ public final class MemoryOS: Sendable {
         }
     }
 
+    /// Brings an index to the journal's end, reads it, and stores analyses that had to be made
+    /// again.
     func caughtUp<R>(_ key: IndexKey, _ index: SharedIndex, _ body: (OwnerIndex) throws -> R) throws
         -> R
     {

@@ -11,11 +11,13 @@ package struct Analysis: Sendable {
     /// Names the analyzer and the layout.
     static let version = TextAnalyzer.version + "/cues-2"
 
+    /// Cues for questions that ask when, or how many.
     package var hasTime = false, hasNumber = false
     /// 0, 1, or 2 for two or more.
     package var names = 0
     /// Hashes of what the text names, at most 15.
     package var entities: [UInt32] = []
+    /// Stemmed words and how often each stands in the text, for BM25.
     package var terms: TermCounts
 
     /// Analyses a memory. Speaker and date are terms too: questions name them.
@@ -69,6 +71,7 @@ package struct Analysis: Sendable {
     static let empty = Analysis(terms: TermCounts([]))
     private init(terms: TermCounts) { self.terms = terms }
 
+    /// Reads what ``encoded`` wrote; nil if the bytes are cut off or of another layout.
     package init?(encoded bytes: [UInt8]) {
         guard let cues = bytes.first, bytes.count >= 1 + 4 * Int(cues >> 4),
             let terms = TermCounts(encoded: Array(bytes.dropFirst(1 + 4 * Int(cues >> 4))))
@@ -85,6 +88,7 @@ package struct Analysis: Sendable {
         names = Int(cues >> 2 & 3)
     }
 
+    /// As it is stored beside the text, so that an index is built without analysing texts again.
     package var encoded: [UInt8] {
         [(hasTime ? 1 : 0) | (hasNumber ? 2 : 0) | UInt8(names) << 2 | UInt8(entities.count) << 4]
             + entities.flatMap { hash in
@@ -93,6 +97,8 @@ package struct Analysis: Sendable {
             + terms.encoded
     }
 
+    /// Words that name a time: a text with one may answer "when". As entities they would connect
+    /// what has nothing in common.
     private static let timeWords: Set<String> = Set(
         UTCCalendar.monthNames + [
             "yesterday", "today", "tonight", "tomorrow", "last", "next", "ago", "week", "weekend",
@@ -101,6 +107,7 @@ package struct Analysis: Sendable {
             "thursday", "friday", "saturday", "sunday", "morning", "recently", "since", "day",
             "days",
         ])
+    /// Words for numbers: a text with one may answer "how many".
     private static let numberWords: Set<String> = [
         "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "once",
         "twice", "few",

@@ -1,5 +1,6 @@
 /// Looks for short texts in one text, byte by byte.
 struct ByteSearch {
+    /// The text in UTF-8; searches compare bytes.
     private let bytes: [UInt8]
     /// Which bytes occur at all: most texts that are looked for have one that does not.
     private let present: ByteSet
@@ -34,6 +35,7 @@ struct ByteSearch {
 
 /// A set of bytes, as bits.
 private struct ByteSet {
+    /// One bit for each value of a byte: whether it stands in the text.
     private var bits: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
 
     init(_ bytes: [UInt8]) {
@@ -48,6 +50,7 @@ private struct ByteSet {
         }
     }
 
+    /// Whether a byte stands anywhere in the text.
     func contains(_ byte: UInt8) -> Bool {
         let bit: UInt64 = 1 << UInt64(byte & 63)
         switch byte >> 6 {

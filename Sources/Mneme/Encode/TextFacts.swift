@@ -31,10 +31,12 @@ package enum TextFacts {
         return .episodic
     }
 
+    /// Whether a word looks like a regular past form.
     private static func isPast(_ word: String) -> Bool {
         word.utf8.count > 4 && word.utf8.suffix(2).elementsEqual("ed".utf8)
     }
 
+    /// Words with which a sentence that asks begins.
     private static let questionWords: Set<String> = [
         "what", "where", "when", "who", "whose", "whom", "which", "why", "how", "do", "does", "did",
         "is", "are", "was",
@@ -42,6 +44,7 @@ package enum TextFacts {
         "should", "will", "have", "has", "had", "may", "shall", "and", "but", "so",
     ]
 
+    /// The sentences of a text, by their marks and lines, without space before them.
     private static func sentences(of text: [Unicode.Scalar]) -> [ArraySlice<Unicode.Scalar>] {
         var sentences: [ArraySlice<Unicode.Scalar>] = [], start = 0
         for i in text.indices.dropLast() where text[i + 1].isSpace {
@@ -74,6 +77,7 @@ package enum TextFacts {
         "loves", "hates",
         "dislikes",
     ]
+    /// Who somebody is: name, home, work, family.
     private static let corePhrases = [
         "my name is", "call me", "i live in", "i live at", "i was born", "my birthday", "i work as",
         "i work at",
@@ -83,16 +87,19 @@ package enum TextFacts {
         "my email", "im allergic",
         "i am allergic", "years old", "i moved to",
     ]
+    /// How something is done.
     private static let procedurePhrases = [
         "how to", "first you", "steps to", "step 1", "make sure to", "you need to", "in order to",
         "then you",
     ]
+    /// That something happened.
     private static let eventPhrases = [
         "yesterday", "today", "tonight", "tomorrow", "last week", "last night", "last month",
         "last year", "ago",
         "went", "just got", "happened",
         "met", "visited", "bought", "started", "finished",
     ]
+    /// That something is so; the weakest sign.
     private static let factPhrases = [
         "is", "are", "has", "have", "means", "costs", "contains", "consists",
     ]
@@ -100,8 +107,11 @@ package enum TextFacts {
     /// Kinds of phrases that tell a memory's type.
     private struct PhraseKinds: OptionSet {
         let rawValue: UInt8
+        /// Signs of a preference, and of who somebody is.
         static let preference = PhraseKinds(rawValue: 1), core = PhraseKinds(rawValue: 2)
+        /// Signs of a procedure, and of an event.
         static let procedure = PhraseKinds(rawValue: 4), event = PhraseKinds(rawValue: 8)
+        /// Signs of a fact.
         static let fact = PhraseKinds(rawValue: 16)
     }
 
@@ -178,10 +188,15 @@ package enum TextFacts {
 
     /// Collects the names of one text, word by word.
     private struct NameCollector {
+        /// Looked through again for a word that opens a sentence.
         let text: String
+        /// The most names that are kept.
         let limit: Int
+        /// Names in the order in which they come.
         private(set) var found: [String] = []
+        /// Capitalised words that stand side by side: one name.
         private var run: [Substring] = []
+        /// Whether the next word opens a sentence, where a capital says nothing.
         private var isSentenceStart = true
 
         init(text: String, limit: Int) {
@@ -189,6 +204,7 @@ package enum TextFacts {
             self.limit = limit
         }
 
+        /// Keeps a name, once.
         mutating func add(_ entity: String) {
             if found.count < limit, entity.count > 1, !found.contains(entity) {
                 found.append(entity)
@@ -218,12 +234,14 @@ package enum TextFacts {
             passEnd(of: word)
         }
 
+        /// Notes what a word's last sign ends: a sentence, or a name.
         private mutating func passEnd(of word: Substring.UTF8View) {
             guard let last = word.last else { return }
             isSentenceStart = ".!?:".utf8.contains(last)
             if ",.!?:;)".utf8.contains(last) { end() }
         }
 
+        /// Takes a word that may be a name, or an address of mail or web.
         mutating func take(_ scalars: Substring.UnicodeScalarView) {
             let raw = Substring(scalars), word = Substring(scalars.trimming { !$0.isWordPart })
             if raw.utf8.contains(UInt8(ascii: "@")) && raw.utf8.contains(UInt8(ascii: "."))
@@ -261,6 +279,7 @@ package enum TextFacts {
             > 1
     }
 
+    /// Words that open what people say to each other, capitalised or not.
     private static let openers: Set<String> = [
         "hey", "hi", "hello", "wow", "yeah", "yes", "no", "thanks", "thank", "oh", "well", "sure",
         "great", "nice",
@@ -291,6 +310,7 @@ package enum TextFacts {
 }
 
 extension Substring.UnicodeScalarView {
+    /// Without scalars of a kind at both ends.
     func trimming(_ drop: (Unicode.Scalar) -> Bool) -> Substring.UnicodeScalarView {
         guard let first = firstIndex(where: { !drop($0) }),
             let last = lastIndex(where: { !drop($0) })

@@ -100,14 +100,17 @@ enum ChatMessages {
         return document
     }
 
+    /// The user that a message or conversation names.
     private static func user(_ json: JSONValue) -> String? { PeerDumps.name(json["user_id"]) }
 
+    /// When it was said, under any of the names in use.
     private static func time(_ json: JSONValue) -> Date? {
         ["create_time", "created_at", "timestamp", "time", "date"].lazy.compactMap {
             ImportTime.date(json[$0])
         }.first
     }
 
+    /// A conversation with its id, or its place among others where it has none.
     private static func named(_ conversation: JSONValue, _ number: Int) -> ImportedConversation {
         let id = ["id", "conversation_id", "thread_id", "session_id"].lazy.compactMap {
             PeerDumps.name(conversation[$0])

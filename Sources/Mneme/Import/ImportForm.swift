@@ -59,10 +59,13 @@ enum ImportForm {
         Set(document.entries.compactMap(\.user) + document.memories.map(\.cube.scope.user))
     }
 
+    /// Reads a list as if each element stood in a line of its own.
     private static func lines(_ list: [JSONValue]) -> ImportedDocument {
         ImportedDocument.each(list, "entry", line)
     }
 
+    /// Reads a memory that Mneme wrote. One that stands for computed keys and values is left out:
+    /// it can be computed again.
     private static func memory(_ json: JSONValue) throws -> ImportedDocument {
         var document = ImportedDocument()
         if json["activation"]?.object == nil {
@@ -93,11 +96,14 @@ enum ImportForm {
 
     // MARK: Finding
 
+    /// The form of a document by what it holds; of a list, that of the first element that shows
+    /// one.
     private static func find(_ json: JSONValue) -> ImportFormat? {
         guard let list = json.array else { return find(object: json) }
         return list.lazy.compactMap(find(entry:)).first
     }
 
+    /// The form of an object by the names of its members, the most telling first.
     private static func find(object json: JSONValue) -> ImportFormat? {
         if json["agents"]?.array != nil
             || json["core_memory"]?.array != nil && json["messages"]?.array != nil
@@ -115,6 +121,7 @@ enum ImportForm {
         return find(entry: json)
     }
 
+    /// The form of one element of a list, or of a document that holds one.
     private static func find(entry json: JSONValue) -> ImportFormat? {
         guard let object = json.object else { return nil }
         if MemoryLine.matches(json) { return .mneme }
@@ -143,6 +150,7 @@ enum ImportForm {
             ? .jsonl : nil
     }
 
+    /// The message for JSON of no known form: what it is, and which forms there are.
     private static func unknown(_ json: JSONValue, _ name: String) -> String {
         let what: String
         switch json {

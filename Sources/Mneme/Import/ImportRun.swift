@@ -8,16 +8,21 @@ import MnemeStore
 struct ImportRun: Sendable {
     /// A link whose target may come later.
     private struct Waiting {
+        /// The link, whose memory it leads from, and whether that memory is new.
         var owner: Owner, source: CubeID, link: ImportEntry.Link, isFresh: Bool
     }
 
     /// What others call a memory.
     private struct Name: Hashable {
+        /// Whose memory it names, and the name in lower case.
         var owner: Owner, text: String
     }
 
+    /// Memories of one transaction: enough to share the wait for the disk, few enough to be quickly
+    /// there.
     private static let batch = 256
 
+    /// Where it is written.
     private let memory: MemoryOS
     /// Where a memory goes that names nobody.
     private let scope: Scope
@@ -26,16 +31,22 @@ struct ImportRun: Sendable {
     private let chosen: String?
     /// Stop at the first problem.
     private let strict: Bool
+    /// In whose name.
     private let caller: Caller
     /// Told after each batch: done, total, and what is counted.
     private let progress: (@Sendable (Int, Int, String) -> Void)?
+    /// What was done so far.
     private(set) var report = ImportReport()
     /// The file that is read, and whether it names several users.
     private var file = "", isMixed = false
+    /// What waits for the next batch, and times for those that have none.
     private var entries: [ImportEntry] = [], times = TimeFiller()
+    /// Memories of other stores, by the vault that they come from.
     private var merges: [(source: Owner, merge: VaultMerge)] = []
+    /// Memories by what others call them, and links whose target may come later.
     private var names: [Name: (id: CubeID, isFresh: Bool)] = [:], waiting: [Waiting] = []
 
+    /// - Parameter importer: says for whom, how strictly and for whom to report.
     init(_ importer: Importer) {
         (memory, scope, chosen, strict) = (
             importer.memory, importer.scope, importer.chosen, importer.strict
@@ -143,10 +154,12 @@ struct ImportRun: Sendable {
         return user
     }
 
+    /// The owner of that name in the import's tenant.
     private func owner(_ user: String) -> Owner { Owner(tenant: scope.tenant, user: user) }
 
     // MARK: Texts
 
+    /// Writes what waits: one call for each user, so that an owner's part is one transaction.
     private mutating func flush(isDated: Bool) async throws {
         guard !entries.isEmpty else { return }
         try Task.checkCancellation()
@@ -169,6 +182,7 @@ struct ImportRun: Sendable {
         }
     }
 
+    /// Adds the outcome of a batch to the report.
     private mutating func count(_ remembered: [Remembered], _ user: String) {
         let known = remembered.count { $0.duplicate }
         report.stored += remembered.count - known
@@ -196,6 +210,8 @@ struct ImportRun: Sendable {
         }
     }
 
+    /// Makes the links whose two ends are known by now; between memories that were both here
+    /// before, links are as they were.
     private mutating func link() async throws {
         let (memory, caller) = (memory, caller)
         let wanted = waiting.compactMap { waiting -> (Owner, CubeLink)? in
@@ -226,6 +242,7 @@ struct ImportRun: Sendable {
 
     // MARK: Whole memories
 
+    /// Hands a whole memory to the merge of its vault.
     private mutating func take(_ line: MemoryLine, line number: Int?) async throws {
         guard let user = try user(line.cube.scope.user, line: number) else { return }
         report.read += 1
@@ -260,6 +277,7 @@ struct ImportRun: Sendable {
                 + "What came before it was imported.")
     }
 
+    /// Ends a merge and adds what it did to the report.
     private mutating func finish(_ merge: VaultMerge) async throws {
         var merge = merge
         let done = try await merge.finish(progress), user = merge.owner.user

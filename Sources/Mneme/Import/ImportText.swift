@@ -67,6 +67,7 @@ enum ImportText {
         return result
     }
 
+    /// Whether a byte belongs to a number or a bare word of JSON.
     private static func isWordByte(_ byte: UInt8) -> Bool {
         switch byte {
         case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, UInt8(ascii: "+"), UInt8(ascii: "-"),

@@ -12,6 +12,7 @@ enum ImportTime {
         }
     }
 
+    /// A number by its size in the unit that gives a time of our days.
     private static func date(_ number: Double) -> Date? {
         // Seconds reach the year 5138 at 1e11, which as milliseconds is 1973.
         let magnitude = abs(number)
@@ -41,10 +42,12 @@ enum ImportTime {
 
 /// Fills in times in a file whose entries come one by one.
 struct TimeFiller: Sendable {
+    /// A conversation of one user.
     private struct Thread: Hashable {
         var user: String?, session: String?
     }
 
+    /// The last time of each conversation, and of the file.
     private var latest: [Thread: Date] = [:], last: Date?
 
     /// Gives an entry without a time that of the one before it of the same conversation, else of

@@ -22,7 +22,9 @@ public enum ImportFormat: String, Sendable, Codable, CaseIterable, ParameterValu
     case mem0
     /// A dump of MemOS, as JSON.
     case memos
+    /// Markdown: sections under their headings, front matter, links between notes.
     case markdown
+    /// Plain text, in paragraphs.
     case text
 
     /// Names the forms of JSON that are known.

@@ -5,7 +5,9 @@ import MnemeStore
 struct ImportEntry: Sendable {
     /// A link to what the file calls `target`.
     struct Link: Sendable {
+        /// The link's kind.
         var kind: String
+        /// What the file calls the memory that it leads to.
         var target: String
     }
 
@@ -29,9 +31,13 @@ struct ImportEntry: Sendable {
 struct ImportedDocument: Sendable {
     /// Why something is left out on purpose.
     enum Omission: String, Sendable {
+        /// Nobody said it to anybody.
         case unsaid = "calls of tools, their output, thoughts and hidden context"
+        /// Answers that were replaced, and what followed them.
         case branch = "abandoned branches"
+        /// Their user wanted them gone.
         case deleted = "deleted or archived there"
+        /// They are made of memories and a model, and fit no other.
         case computed = "keys and values, which are computed again"
     }
 
@@ -84,9 +90,13 @@ struct ImportedDocument: Sendable {
 struct ImportedConversation: Sendable {
     /// A message of somebody who said something.
     struct Message: Sendable {
+        /// Who said it.
         var speaker: String?
+        /// What was said.
         var text: String
+        /// When; nil if the export does not say.
         var time: Date?
+        /// What the export calls it.
         var reference: String?
     }
 

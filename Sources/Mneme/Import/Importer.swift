@@ -3,13 +3,16 @@ import MnemeStore
 
 /// Reads conversations and documents and remembers them.
 struct Importer: Sendable {
+    /// Where is imported to.
     let memory: MemoryOS
+    /// Tenant, agent and session of all, and the user where nobody is named.
     let scope: Scope
     /// Whose memories are taken where a file holds those of several; nil takes them all, each to
     /// its own.
     let chosen: String?
     /// Stop at the first bad line.
     let strict: Bool
+    /// Who imports, and who is told of the progress.
     let context: OperationContext
 
     /// JSON documents are read whole up to this size; larger histories come as JSON lines.
@@ -62,6 +65,8 @@ struct Importer: Sendable {
         }
     }
 
+    /// Runs an import to its end: writes what waits, embeds what is new, and prepares the indexes
+    /// of those who got something.
     private func timed(_ body: (inout ImportRun) async throws -> Void) async throws -> ImportReport {
         let clock = ContinuousClock(), start = clock.now
         var run = ImportRun(self)
@@ -90,6 +95,8 @@ struct Importer: Sendable {
 
     // MARK: Files
 
+    /// Markdown and text files in a folder, however deep, sorted, so that a repeated import goes
+    /// the same way.
     private static func documents(in folder: String) throws -> [String] {
         guard let walk = FileManager.default.enumerator(atPath: folder) else {
             throw InputError("\(folder) cannot be read.")
@@ -101,6 +108,7 @@ struct Importer: Sendable {
         .sorted().map { (folder as NSString).appendingPathComponent($0) }
     }
 
+    /// Reads one file: line by line if it is JSON lines, else whole.
     private func read(file: String, name: String, _ format: ImportFormat?, _ run: inout ImportRun)
         async throws
     {
@@ -193,6 +201,7 @@ struct Importer: Sendable {
 
     // MARK: Lines
 
+    /// Reads JSON lines in constant memory, twice where it matters whose memories they name.
     private func readLines(_ path: String, name: String, _ run: inout ImportRun) async throws {
         var ahead = try LineReader(path: path)
         try run.begin(name, users: users { try ahead.next() })
@@ -209,6 +218,7 @@ struct Importer: Sendable {
         try await run.end()
     }
 
+    /// Takes one line, or counts what is wrong with it.
     private func take(_ line: LineReader.Line, _ number: Int, _ run: inout ImportRun) async throws {
         guard case .text(let bytes) = line else {
             return try run.skip(
@@ -220,6 +230,7 @@ struct Importer: Sendable {
         } catch let error as ImportLineError { try run.skip(error.reason, line: number) }
     }
 
+    /// What one line holds.
     private static func document(_ bytes: [UInt8], _ number: Int) throws(ImportLineError)
         -> ImportedDocument
     {
@@ -245,5 +256,6 @@ struct Importer: Sendable {
 
 /// What is wrong with one line.
 private struct ImportLineError: Error {
+    /// For the report, which names the file and the line.
     var reason: String
 }

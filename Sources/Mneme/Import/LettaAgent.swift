@@ -28,6 +28,7 @@ enum LettaAgent {
         return try read(agent: file, blocks: file["core_memory"]?.array ?? [], number: 0)
     }
 
+    /// Reads an agent's blocks and messages.
     private static func read(agent: JSONValue, blocks: [JSONValue], number: Int) throws
         -> ImportedDocument
     {
@@ -58,6 +59,7 @@ enum LettaAgent {
         return document
     }
 
+    /// A block of core memory: always in an agent's prompt, so it says who somebody is.
     private static func memory(_ block: JSONValue, of agent: String) throws -> ImportedDocument {
         guard let text = block["value"]?.string else { throw InputError("it has no 'value'") }
         guard text.contains(where: { !$0.isWhitespace }) else { return ImportedDocument() }
@@ -72,6 +74,7 @@ enum LettaAgent {
         return ImportedDocument(entries: [ImportEntry(input: input)])
     }
 
+    /// A passage of archival memory.
     private static func passage(_ passage: JSONValue, _ number: Int, of agent: String) throws
         -> ImportedDocument
     {

@@ -4,17 +4,25 @@ import Foundation
 struct LineReader {
     /// A longer line is reported, not read.
     static let maximumLine = 4 << 20
+    /// Bytes of the longest line that is read.
     private let longest: Int
 
+    /// A line, or that there was one which is not kept: it is counted, so that numbers of lines
+    /// stay right.
     enum Line { case text([UInt8]), tooLong }
 
+    /// Hands out the next bytes.
     private let source: () throws -> Data?
+    /// Bytes that are read and not yet handed out, from ``start`` on.
     private var buffer: [UInt8] = []
+    /// Where the next line begins in the buffer.
     private var start = 0
+    /// Whether the source has no more.
     private var atEnd = false
     /// Bytes read so far.
     private(set) var bytes = 0
 
+    /// - Throws: `InputError` if the file cannot be opened.
     init(path: String) throws {
         guard let handle = FileHandle(forReadingAtPath: path) else {
             throw InputError("\(path) cannot be read. Does it exist?")

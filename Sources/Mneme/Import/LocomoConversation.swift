@@ -95,6 +95,7 @@ public struct LocomoConversation: Sendable {
             id: id, turns: turns, questions: (entry["qa"]?.array ?? []).compactMap(question))
     }
 
+    /// One question of the benchmark; nil if it has no evidence to be found.
     private static func question(_ json: JSONValue) -> Question? {
         guard let text = json["question"]?.string, let category = json["category"]?.int else {
             return nil

@@ -3,11 +3,15 @@ import Foundation
 /// A Markdown or plain text file in parts: sections with the heading above them, and what its front
 /// matter says.
 struct MarkdownNote {
+    /// A part of the note, and the heading above it.
     private typealias Part = (heading: String?, text: String)
 
+    /// What the front matter says, by lower-cased name.
     private var facts: [String: [String]] = [:]
+    /// Sections, and lines of theirs that are kept as memories of their own.
     private var parts: [Part] = []
     private var observations: [Part] = []
+    /// The file's path in the import.
     private let name: String
 
     /// - Parameters:
@@ -120,7 +124,9 @@ struct MarkdownNote {
     /// The beginning of a fenced block of code, as CommonMark 0.31 has it (section 4.5), at any
     /// indentation: in lists fences stand deeper.
     private struct Fence {
+        /// The sign that opened the block, and must close it.
         private let sign: Character
+        /// How often it stood: fewer do not close it.
         private let length: Int
 
         /// - Parameter line: without white space around it.
@@ -140,6 +146,7 @@ struct MarkdownNote {
         }
     }
 
+    /// Paragraphs, which empty lines part; a heading begins one, a fenced block is never cut.
     private static func paragraphs(_ lines: ArraySlice<Substring>, isMarkdown: Bool) -> [String] {
         var paragraphs: [String] = [], current: [Substring] = [], fence: Fence?
         func end() {
@@ -205,6 +212,7 @@ struct MarkdownNote {
         return (String(match.1), String(match.2))
     }
 
+    /// Makes a memory of an observation's line: its category and tags beside the text.
     private static func describe(_ input: inout MemoryInput) {
         guard let (name, text) = category(input.text) else { return }
         input.text = text

@@ -5,11 +5,15 @@ import MnemeStore
 struct MemoryLine: Codable, Sendable {
     /// A link to another memory.
     struct Link: Codable, Sendable {
+        /// Where it leads.
         var target: CubeID
+        /// How the two relate.
         var kind: String
+        /// When it was made.
         var time: Date
     }
 
+    /// Beside the members of the memory itself.
     private enum Keys: String, CodingKey { case links }
 
     /// The memory.
@@ -17,6 +21,7 @@ struct MemoryLine: Codable, Sendable {
     /// Where its links lead.
     var links: [Link]
 
+    /// - Parameter links: of the memory, in both directions; those that lead from it are kept.
     init(_ cube: MemCube, _ links: [CubeLink]) {
         self.cube = cube
         self.links = links.filter { $0.source == cube.id }.map {
@@ -24,6 +29,7 @@ struct MemoryLine: Codable, Sendable {
         }
     }
 
+    /// Reads the memory and its links out of one object; earlier versions wrote no links.
     init(from decoder: any Decoder) throws {
         cube = try MemCube(from: decoder)
         links =
@@ -31,6 +37,7 @@ struct MemoryLine: Codable, Sendable {
             ?? []
     }
 
+    /// Writes both into one object.
     func encode(to encoder: any Encoder) throws {
         try cube.encode(to: encoder)
         guard !links.isEmpty else { return }
@@ -76,6 +83,7 @@ struct MemoryLine: Codable, Sendable {
         for link in links { try MemoryLimits.check(kind: link.kind, time: link.time) }
     }
 
+    /// Which member of a line is wrong, in words.
     private static func place(of error: DecodingError) -> String {
         func name(_ path: [any CodingKey]) -> String {
             "'\(path.map(\.stringValue).joined(separator: ".").prefix(80))' is missing or wrong"
@@ -89,6 +97,8 @@ struct MemoryLine: Codable, Sendable {
         }
     }
 
+    /// A time in ISO 8601 that reads back as the very same number: seconds alone would move
+    /// memories that follow each other within one.
     private static func text(of date: Date) -> String {
         let seconds = date.timeIntervalSince1970, whole = seconds.rounded(.down)
         let text = DateText.format(Date(timeIntervalSince1970: whole))

@@ -49,6 +49,7 @@ enum OpenAIExport {
         return path.reversed()
     }
 
+    /// The end of the branch that was shown last, where the export does not name it.
     private static func latestLeaf(_ nodes: [String: JSONValue]) -> String? {
         func time(_ node: JSONValue) -> Double { node["message"]?["create_time"]?.double ?? -1 }
         return nodes.filter { $0.value["children"]?.array?.isEmpty ?? true }

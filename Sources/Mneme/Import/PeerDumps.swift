@@ -67,6 +67,7 @@ enum PeerDumps {
         }
     }
 
+    /// The type that a kind of MemOS stands for.
     private static func kind(_ name: String?) -> MemoryType? {
         switch name {
         case "fact", "LongTermMemory": .semantic

@@ -24,14 +24,20 @@ package struct Consolidation {
         package var merged: [CubeID]
     }
 
+    /// What memories have in common that are put together.
     private struct Key: Hashable {
+        /// Words without fillers, in order.
         var words: [String]
         var type: MemoryType, speaker: String?, agent: String?, sensitivity: Sensitivity
     }
+    /// Memories that say the same.
     private var groups: [Key: [MemCube]] = [:]
 
+    /// Nothing to put together yet.
     package init() {}
 
+    /// Looks at a memory. What happened, was superseded, ends by itself or shows signs of an
+    /// instruction is passed over.
     package mutating func add(_ cube: MemCube) {
         guard cube.type != .episodic, cube.state == .activated, cube.isPlaintext,
             cube.validUntil == nil,

@@ -9,9 +9,14 @@ public enum GetOperation: Operation {
     public static let summary = "Show one memory and its links."
     public static let permission = Permission.read
     public static let route: Route? = Route(.get, "/v1/memories/{id}")
+    /// A time of recording, not of the event: answers "what did we know then".
     static let asOf = Parameter<Date>("as_of", "The version that was recorded then.")
     public static let parameters: [any AnyParameter] = [MemoryParameters.id, asOf] + ScopeParameters.owner
 
+    /// Reads one memory as it is, or as it was recorded at `as_of`, with its links.
+    ///
+    /// - Throws: `StoreError` of class not found if it is not there or out of the caller's sight:
+    ///   the two look alike on purpose.
     public static func run(_ input: OperationInput, _ context: OperationContext) async throws
         -> OperationOutput
     {
@@ -51,12 +56,15 @@ public enum ListOperation: Operation {
     public static let parameters: [any AnyParameter] =
         [limit, after, type, state, tier, tag, from, before, at, asOf, oldest] + ScopeParameters.all
 
+    /// One page.
     struct Output: Encodable, Sendable {
         var memories: [MemCube]
         /// For `after` of the next page; absent on the last.
         var next: CubeID?
     }
 
+    /// Reads one memory more than the page holds, which tells whether there is a next page without
+    /// counting all.
     public static func run(_ input: OperationInput, _ context: OperationContext) async throws
         -> OperationOutput
     {
@@ -101,6 +109,11 @@ public enum UpdateOperation: Operation {
     public static let parameters: [any AnyParameter] =
         MemoryParameters.forChange(text, type, tag, time, expires, sensitivity, metadata)
 
+    /// Changes what the input names, and leaves the rest. Only a changed text loses its voucher: a
+    /// word for one text is none for another.
+    ///
+    /// - Throws: `StoreError` of class conflict if somebody changed the memory meanwhile, or it is
+    ///   frozen; `InputError` for values out of the bounds of ``MemoryLimits``.
     public static func run(_ input: OperationInput, _ context: OperationContext) async throws
         -> OperationOutput
     {
@@ -138,6 +151,7 @@ public enum ForgetOperation: Operation {
     public static let route: Route? = Route(.delete, "/v1/memories/{id}")
     public static let parameters: [any AnyParameter] = MemoryParameters.forChange()
 
+    /// Archives the memory: it keeps its text, history and links.
     public static func run(_ input: OperationInput, _ context: OperationContext) async throws
         -> OperationOutput
     {
@@ -153,6 +167,8 @@ public enum RestoreOperation: Operation {
     public static let route: Route? = Route(.post, "/v1/memories/{id}/restore")
     public static let parameters: [any AnyParameter] = MemoryParameters.forChange()
 
+    /// Takes an archived, merged or frozen memory back into use; what it had ended before ends
+    /// again.
     public static func run(_ input: OperationInput, _ context: OperationContext) async throws
         -> OperationOutput
     {
@@ -176,6 +192,7 @@ public enum EraseOperation: Operation {
     /// Bytes of disk that a report is sure to find: more than the hashes of a long memory take.
     private static let reportRoom = 1 << 20
 
+    /// What was erased, and where traces of it are left.
     struct Output: Encodable, Sendable {
         var erased: CubeID
         /// The report's file, and how many files were looked through for pieces of the memory.
@@ -194,6 +211,14 @@ public enum EraseOperation: Operation {
         }
     }
 
+    /// Erases the memory and what was made of it, in the store, in indexes, in computed keys and
+    /// values and in copies that can be reached; with `prove`, looks through all files afterwards.
+    ///
+    /// The report's file is opened before anything is erased, so that a folder that cannot be
+    /// written to is found out in time.
+    ///
+    /// - Throws: `AccessError`, `StoreError`, `FileError`; the latter's message says whether the
+    ///   memory was erased.
     public static func run(_ input: OperationInput, _ context: OperationContext) async throws
         -> OperationOutput
     {
@@ -247,10 +272,13 @@ public enum HistoryOperation: Operation {
     public static let route: Route? = Route(.get, "/v1/memories/{id}/history")
     public static let parameters: [any AnyParameter] = [MemoryParameters.id] + ScopeParameters.owner
 
+    /// All entries of one memory.
     struct Output: Encodable, Sendable {
         var history: [JournalEntry]
     }
 
+    /// Reads the journal's entries of one memory, the oldest first. An erased one has entries
+    /// without text.
     public static func run(_ input: OperationInput, _ context: OperationContext) async throws
         -> OperationOutput
     {
@@ -279,10 +307,13 @@ public enum LinkOperation: Operation {
     public static let parameters: [any AnyParameter] =
         MemoryParameters.forChange(target, kind, remove)
 
+    /// Links after the change.
     struct Output: Encodable, Sendable {
         var links: [CubeLink]
     }
 
+    /// Adds or removes one link. Linking twice changes nothing; removing what is not there is an
+    /// error.
     public static func run(_ input: OperationInput, _ context: OperationContext) async throws
         -> OperationOutput
     {

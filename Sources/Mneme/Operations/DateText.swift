@@ -33,13 +33,17 @@ public enum DateText {
 
     /// Reads a date from its characters.
     private struct Reader {
+        /// The text's bytes; a date is ASCII, so all else fails at its place.
         private let text: [UInt8]
+        /// The byte that is read next.
         private var place = 0
 
         init(_ text: String) { self.text = Array(text.utf8) }
 
+        /// Whether all was read: what is left over makes the text no date.
         private var isAtEnd: Bool { place == text.count }
 
+        /// Passes over one of some characters, if it is next.
         private mutating func take(_ one: Character...) -> Bool {
             guard !isAtEnd, one.contains(Character(Unicode.Scalar(text[place]))) else {
                 return false
@@ -48,6 +52,7 @@ public enum DateText {
             return true
         }
 
+        /// A number of so many digits; nil, and nothing is passed over, if there are fewer.
         private mutating func number(_ digits: ClosedRange<Int>) -> Int? {
             let start = place
             while !isAtEnd, place - start < digits.upperBound, (0x30...0x39).contains(text[place]) {
@@ -110,12 +115,14 @@ public enum DateText {
             return Double(hours * 3600 + minutes * 60) * (isAhead ? 1 : -1)
         }
 
+        /// Passes over a word in any case, if it is next.
         private mutating func takeWord(_ word: String) -> Bool {
             guard text[place...].starts(with: word.utf8) else { return false }
             place += word.utf8.count
             return true
         }
 
+        /// The Gregorian calendar in UTC: a text's own offset is applied to it.
         private static let calendar = {
             var calendar = Calendar(identifier: .iso8601)
             calendar.timeZone = .gmt

@@ -18,6 +18,7 @@ extension JSONValue {
 /// A member that is null counts as absent. Every reader returns nil for an absent member and throws
 /// `InputError`, which names the member, for one of another type or out of bounds.
 public struct JSONFields: Sendable {
+    /// The object's members by name.
     private let members: [String: JSONValue]
     /// What stands before a member's name in messages.
     private let prefix: String
@@ -91,6 +92,7 @@ public struct JSONFields: Sendable {
         return JSONFields(members, path: prefix + name)
     }
 
+    /// The error for a field of the wrong kind, with the field's name and what it has to be.
     private func wrong(_ name: String, _ what: String) -> InputError {
         InputError("'\(prefix)\(name)' \(what).")
     }

@@ -1,12 +1,19 @@
 /// A JSON value, for arguments whose type a table describes.
 public enum JSONValue: Sendable, Equatable, Codable {
+    /// JSON's `null`.
     case null
+    /// `true` or `false`.
     case bool(Bool)
+    /// A number; whole ones beyond 2^53 lose digits, as in JavaScript.
     case number(Double)
+    /// A text, its escapes resolved.
     case string(String)
+    /// A list.
     case array([JSONValue])
+    /// Members by name, without their order; where order matters, see `OrderedJSON`.
     case object([String: JSONValue])
 
+    /// Takes any JSON value.
     public init(from decoder: any Decoder) throws {
         let container = try decoder.singleValueContainer()
         if container.decodeNil() {
@@ -24,6 +31,7 @@ public enum JSONValue: Sendable, Equatable, Codable {
         }
     }
 
+    /// Writes whole numbers without a fraction.
     public func encode(to encoder: any Encoder) throws {
         var container = encoder.singleValueContainer()
         switch self {

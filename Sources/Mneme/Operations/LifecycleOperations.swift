@@ -14,6 +14,10 @@ public enum RollbackOperation: Operation {
     public static let parameters: [any AnyParameter] =
         MemoryParameters.forChange(version)
 
+    /// Writes the former version again as the newest one.
+    ///
+    /// - Throws: `InputError` if there is one version only, `StoreError` if there is none of that
+    ///   number.
     public static func run(_ input: OperationInput, _ context: OperationContext) async throws
         -> OperationOutput
     {
@@ -51,6 +55,9 @@ public enum CorrectOperation: Operation {
     static let text = Parameter<String>("text", "What is right.", required: true, positional: true)
     public static let parameters: [any AnyParameter] = MemoryParameters.forChange(text)
 
+    /// Records the right text as a memory of its own, and merges the wrong one into it.
+    ///
+    /// - Returns: the new memory and its links, among them `corrects`.
     public static func run(_ input: OperationInput, _ context: OperationContext) async throws
         -> OperationOutput
     {
@@ -83,11 +90,13 @@ public enum FeedbackOperation: Operation {
     public static let parameters: [any AnyParameter] =
         MemoryParameters.forChange(verdict)
 
+    /// What was said, and the memory after it.
     struct Output: Encodable, Sendable {
         var verdict: Feedback
         var memory: MemCube
     }
 
+    /// Carries out a ``Feedback`` as one mutation: confirm, archive or invalidate.
     public static func run(_ input: OperationInput, _ context: OperationContext) async throws
         -> OperationOutput
     {
@@ -111,6 +120,7 @@ public enum FreezeOperation: Operation {
     public static let route: Route? = Route(.post, "/v1/memories/{id}/freeze")
     public static let parameters: [any AnyParameter] = MemoryParameters.forChange()
 
+    /// Freezes the memory: it stays recallable, and no update, job or claim changes it.
     public static func run(_ input: OperationInput, _ context: OperationContext) async throws
         -> OperationOutput
     {
@@ -131,6 +141,8 @@ public enum QuarantineOperation: Operation {
     public static let route: Route? = Route(.post, "/v1/memories/{id}/quarantine")
     public static let parameters: [any AnyParameter] = MemoryParameters.forChange()
 
+    /// Quarantines the memory. Drafts that are like it are quarantined from then on, see
+    /// ``GuardSignal/lesson``.
     public static func run(_ input: OperationInput, _ context: OperationContext) async throws
         -> OperationOutput
     {
@@ -146,6 +158,8 @@ public enum ReleaseOperation: Operation {
     public static let route: Route? = Route(.post, "/v1/memories/{id}/release")
     public static let parameters: [any AnyParameter] = MemoryParameters.forChange()
 
+    /// Releases the memory in the caller's name, which is kept with it as who vouches. Takes
+    /// `share` besides `write`, as others will read it.
     public static func run(_ input: OperationInput, _ context: OperationContext) async throws
         -> OperationOutput
     {

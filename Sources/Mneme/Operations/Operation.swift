@@ -53,6 +53,7 @@ public struct OperationContext: Sendable {
 public struct Route: Sendable, Hashable {
     /// Methods of HTTP that routes use.
     public enum Method: String, Sendable {
+        /// The methods, as HTTP spells them.
         case get = "GET", post = "POST", patch = "PATCH", delete = "DELETE"
     }
     /// The method.
@@ -146,7 +147,9 @@ enum ScopeParameters {
     static let user = Parameter<String>("user", "Whose memory; 'default' if left out.")
     static let agent = Parameter<String>("agent", "Agent that the memory belongs to.")
     static let session = Parameter<String>("session", "Conversation that the memory belongs to.")
+    /// Those that say whose memories are meant.
     static let owner: [any AnyParameter] = [user, tenant]
+    /// Those that say where in an owner's memories.
     static let all: [any AnyParameter] = [user, agent, session, tenant]
 
     /// - Throws: `InputError` for names out of bounds.
@@ -154,6 +157,9 @@ enum ScopeParameters {
         try context.principal.owner(tenant: input[tenant], user: input[user])
     }
 
+    /// The scope of a call: the owner as ``owner(_:_:)`` has it, and the agent and session named.
+    ///
+    /// - Throws: `InputError` for names out of bounds.
     static func scope(_ input: OperationInput, _ context: OperationContext) throws -> Scope {
         let owner = try owner(input, context)
         return Scope(

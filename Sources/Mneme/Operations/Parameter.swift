@@ -20,7 +20,9 @@ extension ParameterValue {
 }
 
 extension String: ParameterValue {
+    /// Any string.
     public static var schema: [String: JSONValue] { ["type": "string"] }
+    /// A string as it is.
     public init?(json: JSONValue) {
         guard let text = json.string else { return nil }
         self = text
@@ -28,7 +30,10 @@ extension String: ParameterValue {
 }
 
 extension Bool: ParameterValue {
+    /// `true` or `false`.
     public static var schema: [String: JSONValue] { ["type": "boolean"] }
+    /// `true` and `false`, also as the texts that a query string carries. Nothing else: "yes" is a
+    /// mistake, not a word for true.
     public init?(json: JSONValue) {
         switch json {
         case .bool(let value): self = value
@@ -40,7 +45,9 @@ extension Bool: ParameterValue {
 }
 
 extension Int: ParameterValue {
+    /// A whole number.
     public static var schema: [String: JSONValue] { ["type": "integer"] }
+    /// A whole number, also as text; fractions and numbers beyond 64 bits are refused.
     public init?(json: JSONValue) {
         // Query strings and command lines carry numbers as text.
         guard
@@ -54,7 +61,9 @@ extension Int: ParameterValue {
 }
 
 extension Double: ParameterValue {
+    /// A number.
     public static var schema: [String: JSONValue] { ["type": "number"] }
+    /// A finite number, also as text.
     public init?(json: JSONValue) {
         guard let value = json.double ?? json.string.flatMap(Double.init), value.isFinite else {
             return nil
@@ -72,6 +81,7 @@ extension Date: ParameterValue {
         ]
     }
     public static var wanted: String { "a date such as 2026-03-01" }
+    /// A date as ``DateText`` reads it.
     public init?(json: JSONValue) {
         guard let text = json.string, let date = DateText.parse(text) else { return nil }
         self = date
@@ -82,6 +92,7 @@ extension Array: ParameterValue where Element == String {
     public static var schema: [String: JSONValue] {
         ["type": "array", "items": ["type": "string"]]
     }
+    /// A list of strings, or one string with commas between them, as a command line gives it.
     public init?(json: JSONValue) {
         if let text = json.string {
             self = text.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
@@ -100,6 +111,7 @@ extension Dictionary: ParameterValue where Key == String, Value == String {
         ["type": "object", "additionalProperties": ["type": "string"]]
     }
     public static var wanted: String { "an object of strings" }
+    /// An object whose values are all strings.
     public init?(json: JSONValue) {
         guard let members = json.object else { return nil }
         let texts = members.compactMapValues(\.string)
@@ -127,6 +139,7 @@ public struct MessageList: ParameterValue {
 
     public static var wanted: String { "a list of at most 1000 messages" }
 
+    /// At most a thousand messages; each is looked at when it is read, see `MessageReader`.
     public init?(json: JSONValue) {
         guard let list = json.array, list.count <= 1000 else { return nil }
         messages = list
@@ -134,7 +147,9 @@ public struct MessageList: ParameterValue {
 }
 
 extension CubeID: ParameterValue {
+    /// A UUID, as ids are written.
     public static var schema: [String: JSONValue] { ["type": "string", "format": "uuid"] }
+    /// An id in its text form.
     public init?(json: JSONValue) {
         guard let text = json.string, let id = CubeID(text) else { return nil }
         self = id
@@ -145,6 +160,7 @@ extension ParameterValue where Self: RawRepresentable & CaseIterable, RawValue =
     public static var schema: [String: JSONValue] {
         ["type": "string", "enum": .array(allCases.map { .string($0.rawValue) })]
     }
+    /// A case by its raw value, in its own spelling.
     public init?(json: JSONValue) {
         guard let text = json.string, let value = Self(rawValue: text) else { return nil }
         self = value
@@ -247,6 +263,7 @@ public struct Parameter<Value: ParameterValue>: AnyParameter {
 }
 
 extension JSONValue {
+    /// The value as it stands in a message: short enough for one line.
     fileprivate var shortText: String {
         double.map { Int(exactly: $0).map(String.init) ?? String($0) } ?? ""
     }
@@ -254,6 +271,7 @@ extension JSONValue {
 
 /// The checked arguments of one call.
 public struct OperationInput: Sendable {
+    /// Checked values by the parameter's name; what was left out is absent.
     private let values: [String: JSONValue]
 
     /// Checks `values` against the parameters that `surface` offers.

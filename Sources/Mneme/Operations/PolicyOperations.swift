@@ -5,12 +5,14 @@ private let tenant = Parameter<String>("tenant", "Whose policy; 'default' if lef
 
 extension MemoryPolicy.Protection: ParameterValue {}
 
+/// A tenant's policy as it is shown: the redaction in a fixed order, so that answers compare.
 struct PolicyOutput: Encodable, Sendable {
     var tenant: String?
     var protection: MemoryPolicy.Protection
     var redaction: [MemoryPolicy.Redaction]
     var keepsOriginals: Bool
 
+    /// - Parameter tenant: nil for the policy of all tenants without one of their own.
     init(_ policy: MemoryPolicy, tenant: String?) {
         (self.tenant, protection, keepsOriginals) = (
             tenant, policy.protection, policy.keepsOriginals
@@ -67,6 +69,7 @@ public enum SetPolicyOperation: Operation {
     static let redact = Parameter<[String]>(
         "redact",
         "What is taken out of texts before they are kept: 'secrets', 'personal' or 'nothing'.")
+    /// What becomes of a text as it was before redaction.
     enum Originals: String, CaseIterable, ParameterValue { case keep, discard }
     static let originals = Parameter<Originals>(
         "originals",

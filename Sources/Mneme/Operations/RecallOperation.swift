@@ -33,6 +33,10 @@ public enum RecallOperation: Operation {
     public static let parameters: [any AnyParameter] =
         [query, also, limit, budget, type, tag, from, before, at, asOf, mode] + ScopeParameters.all
 
+    /// Answers one question from one or several vaults.
+    ///
+    /// - Throws: `InputError` for a question without words, `AccessError` if one of the vaults may
+    ///   not be read.
     public static func run(_ input: OperationInput, _ context: OperationContext) async throws
         -> OperationOutput
     {

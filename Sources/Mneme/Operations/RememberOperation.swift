@@ -43,10 +43,15 @@ public enum RememberOperation: Operation {
         [text, messages, speaker, time, type, tag, metadata, expires, sensitivity, trusted, key]
         + ScopeParameters.all
 
+    /// What became of each input, in order; a long text gives several.
     struct Output: Encodable, Sendable {
         var memories: [Remembered]
     }
 
+    /// Records a text, or messages, or both, in one transaction. What the request says of speaker,
+    /// time, tags and so on holds for each message that does not say it itself.
+    ///
+    /// - Throws: `InputError` that names the message by its place, `AccessError`, `StoreError`.
     public static func run(_ input: OperationInput, _ context: OperationContext) async throws
         -> OperationOutput
     {

@@ -34,6 +34,7 @@ public enum ShareOperation: Operation {
     public static let parameters: [any AnyParameter] =
         [with, id, permissions, upTo, expires] + ScopeParameters.owner
 
+    /// The grant as it is kept, with its number for `unshare`.
     struct Output: Encodable, Sendable { var grant: Grant }
 
     public static func run(_ input: OperationInput, _ context: OperationContext) async throws
@@ -71,6 +72,7 @@ public enum UnshareOperation: Operation {
         range: 1...9e15)
     public static let parameters: [any AnyParameter] = [grant] + ScopeParameters.owner
 
+    /// The grant that is gone.
     struct Output: Encodable, Sendable { var unshared: Int }
 
     public static func run(_ input: OperationInput, _ context: OperationContext) async throws

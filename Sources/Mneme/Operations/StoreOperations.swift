@@ -31,6 +31,10 @@ public enum ImportOperation: Operation {
     public static let parameters: [any AnyParameter] =
         [path, data, format, strict] + ScopeParameters.all
 
+    /// Imports a file, a folder or the text of a request, and embeds what is new.
+    ///
+    /// - Returns: an ``ImportReport``.
+    /// - Throws: `InputError` if nothing can be read, or at the first problem of a strict import.
     public static func run(_ input: OperationInput, _ context: OperationContext) async throws
         -> OperationOutput
     {
@@ -61,6 +65,7 @@ public enum ExportOperation: Operation {
     public static let surfaces: Set<Surface> = [.commandLine, .http]
     public static let parameters: [any AnyParameter] = ScopeParameters.all
 
+    /// Streams one line a memory. Links stand in the line of the memory that they lead from.
     public static func run(_ input: OperationInput, _ context: OperationContext) async throws
         -> OperationOutput
     {
@@ -74,12 +79,14 @@ public enum ExportOperation: Operation {
 
 /// The lines of an export, made a page at a time.
 private actor ExportLines {
+    /// Where the memories are.
     private let memory: MemoryOS
     private let owner: Owner
     private let caller: Caller
     private var pages: CubePages
     private var lines: ArraySlice<String> = []
 
+    /// - Parameter filter: its limit is the size of a page.
     init(_ memory: MemoryOS, _ filter: CubeFilter, by caller: Caller) {
         self.memory = memory
         owner = filter.owner
@@ -87,6 +94,7 @@ private actor ExportLines {
         pages = CubePages(filter, by: caller)
     }
 
+    /// The next line; nil at the end.
     func next() async throws -> String? {
         if lines.isEmpty {
             var rest = pages
@@ -112,6 +120,7 @@ public enum StatsOperation: Operation {
     static let tenant = Parameter<String>("tenant", "The user's tenant; 'default' if left out.")
     public static let parameters: [any AnyParameter] = [user, tenant]
 
+    /// Counts in the store; without a user, and for callers who reach everybody, over all owners.
     public static func run(_ input: OperationInput, _ context: OperationContext) async throws
         -> OperationOutput
     {
@@ -139,6 +148,7 @@ public enum TiersOperation: Operation {
         "limit", "At most so many topics; 10 if left out.", range: 1...1000)
     public static let parameters: [any AnyParameter] = [limit] + ScopeParameters.owner
 
+    /// Shows the plan of tiers without moving anything.
     public static func run(_ input: OperationInput, _ context: OperationContext) async throws
         -> OperationOutput
     {
@@ -160,11 +170,14 @@ public enum DoctorOperation: Operation {
     static let repair = Parameter<Bool>("repair", "Rebuild what is derived and faulty.")
     public static let parameters: [any AnyParameter] = [repair]
 
+    /// Whether all is sound by now, and what each check found.
     struct Output: Encodable, Sendable {
         var sound: Bool
         var findings: [StoreFinding]
     }
 
+    /// Checks the store, the indexes on disk and the copies that left. A repair rebuilds what is
+    /// derived only: what somebody said is never guessed.
     public static func run(_ input: OperationInput, _ context: OperationContext) async throws
         -> OperationOutput
     {
@@ -198,6 +211,8 @@ public enum PackageOperation: Operation {
     )
     public static let parameters: [any AnyParameter] = [since] + ScopeParameters.owner
 
+    /// Streams a package, and notes in the store who took a copy and up to which position, so that
+    /// later erasures can be told.
     public static func run(_ input: OperationInput, _ context: OperationContext) async throws
         -> OperationOutput
     {

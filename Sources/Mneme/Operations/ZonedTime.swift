@@ -10,6 +10,8 @@ public struct ZonedTime: Sendable, Equatable, ParameterValue {
 
     public static var schema: [String: JSONValue] { Date.schema }
 
+    /// Reads a date, and keeps the offset that it was written with: "yesterday" in the text is a
+    /// day of that clock.
     public init?(json: JSONValue) {
         guard let text = json.string else { return nil }
         self.init(text)

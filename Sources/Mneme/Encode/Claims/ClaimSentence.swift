@@ -10,6 +10,7 @@ struct ClaimSentence {
         var lower: String
         /// Whether a comma or the like stands behind it.
         var endsClause: Bool
+        /// Whether it begins with a capital letter.
         var isCapital: Bool { text.unicodeScalars.first?.isUppercase ?? false }
         /// Without `'s`, if it has one.
         var possessor: String? {
@@ -20,12 +21,14 @@ struct ClaimSentence {
         }
     }
 
+    /// The words in order.
     let tokens: [Token]
     /// Whom "I" means, in lower case.
     let speaker: String
     /// Whether there is no capital at all: who writes none writes names without them, too.
     let isLower: Bool
 
+    /// - Parameter tokens: at least one.
     init(_ tokens: [Token], speaker: String) {
         self.tokens = tokens
         self.speaker = speaker

@@ -2,6 +2,7 @@ import Foundation
 
 /// Days from one to another, the last not part of it.
 struct DaySpan: Equatable {
+    /// The first midnight, and the midnight after the last day.
     var start, end: Date
     /// See ``TimeExpression/fixesYear``.
     var fixesYear = true
@@ -15,6 +16,7 @@ struct DaySpan: Equatable {
 
 /// Reckoning with days, in UTC and the Gregorian calendar, wherever the machine stands.
 enum Days {
+    /// The calendar of all reckoning; days of other zones are turned into it before.
     private static var calendar: Calendar { UTCCalendar.gregorian }
 
     /// - Returns: nil if there is no such day.
@@ -26,15 +28,22 @@ enum Days {
         return date
     }
 
+    /// The year of a day.
     static func year(of date: Date) -> Int { calendar.component(.year, from: date) }
+    /// The month of a day, from 1.
     static func month(of date: Date) -> Int { calendar.component(.month, from: date) }
     /// Sunday is 1.
     static func weekday(of date: Date) -> Int { calendar.component(.weekday, from: date) }
 
+    /// The midnight so many days later.
     static func adding(_ days: Int, to date: Date) -> Date? {
         calendar.date(byAdding: .day, value: days, to: date)
     }
 
+    /// A time so many units later, as calendars count: a month after 31 January is the end of
+    /// February.
+    ///
+    /// - Returns: nil outside of the years 1 to 9999.
     static func adding(_ count: Int, _ component: Calendar.Component, to date: Date) -> Date? {
         guard let moved = calendar.date(byAdding: component, value: count, to: date),
             (1...9999).contains(year(of: moved))
@@ -50,10 +59,13 @@ enum Days {
         return DaySpan(start: start, end: end)
     }
 
+    /// A month of a year.
     static func month(_ year: Int, _ month: Int) -> DaySpan? {
         span(date(year, month, 1), 1, .month)
     }
+    /// A whole year.
     static func year(_ year: Int) -> DaySpan? { span(date(year, 1, 1), 1, .year) }
+    /// A quarter, from 1.
     static func quarter(_ year: Int, _ number: Int) -> DaySpan? {
         span(date(year, number * 3 - 2, 1), 3, .month)
     }

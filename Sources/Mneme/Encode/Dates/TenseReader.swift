@@ -3,10 +3,17 @@
 /// The nearest verb before the date decides, and where there is none the nearest behind it: first
 /// inside the clause, then in the sentence.
 struct TenseReader {
+    /// The words of the text.
     let tokens: [TimeToken]
     /// Words looked at on each side.
     private static let reach = 24
 
+    /// The tense of the clause around a date: the nearest verb before it, else behind it, else in
+    /// the rest of the sentence.
+    ///
+    /// - Parameters:
+    ///   - start: the date's first word.
+    ///   - end: the word behind it.
     func tense(before start: Int, after end: Int) -> Tense {
         if let scheduled = scheduled(before: start) { return scheduled }
         for inClause in [true, false] {
@@ -17,6 +24,7 @@ struct TenseReader {
         return .present
     }
 
+    /// The tense of the nearest verb before a word.
     private func nearest(before start: Int, _ inClause: Bool) -> Tense? {
         var i = start - 1
         while i >= 0, start - i <= Self.reach, tokens[i].sentence == tokens[start].sentence {
@@ -27,6 +35,7 @@ struct TenseReader {
         return nil
     }
 
+    /// The tense of the nearest verb from a word on.
     private func nearest(after end: Int, _ inClause: Bool) -> Tense? {
         var i = end
         guard end > 0 else { return nil }
@@ -51,6 +60,8 @@ struct TenseReader {
         return nil
     }
 
+    /// The tense that one word shows; nil for most words. A verb of planning before "to" or "for"
+    /// shows the future: "moved it to Friday".
     private func tense(of i: Int, before start: Int) -> Tense? {
         let word = tokens[i].text, next = i + 1 < tokens.count ? tokens[i + 1].text : ""
         if word == "have" || word == "has" { return next == "to" ? .future : nil }
@@ -87,6 +98,7 @@ struct TenseReader {
         }
     }
 
+    /// Whether a word ends like a regular past form and is none of the words that only look so.
     private func isRegularPast(_ i: Int) -> Bool {
         let word = tokens[i].text
         guard word.utf8.count > 3, word.hasSuffix("ed"), !Self.notPasts.contains(word) else {
@@ -98,24 +110,31 @@ struct TenseReader {
             && !(i > 0 && ["a", "an", "the", "my", "our"].contains(tokens[i - 1].text))
     }
 
+    /// Words between a verb of moving and the time that it leads to.
     private static let targets: Set<String> = ["to", "for", "until", "till"]
+    /// Verbs that move an appointment: in the past tense, of a time that lies ahead.
     private static let moves: Set<String> = [
         "moved", "rescheduled", "postponed", "pushed", "shifted", "delayed", "changed", "deferred",
         "rebooked",
         "bumped",
     ]
+    /// Verbs of planning: in any tense, what is planned lies ahead.
     private static let plans: Set<String> = [
         "booked", "scheduled", "planned", "set", "arranged", "reserved", "invited", "agreed",
         "confirmed", "due",
         "slated",
     ]
+    /// Auxiliaries of the past.
     private static let pastForms: Set<String> = ["was", "were", "wasn't", "weren't", "had", "been"]
+    /// Verbs of the present, which leave a weekday open.
     private static let presents: Set<String> = [
         "is", "am", "are", "isn't", "aren't", "be", "im", "being",
     ]
+    /// Auxiliaries that tell neither tense.
     private static let conditionals: Set<String> = [
         "would", "could", "might", "wouldn't", "couldn't", "if",
     ]
+    /// Words of the future.
     private static let futures: Set<String> = [
         "will", "won't", "shall", "gonna", "must", "should", "need", "needs", "want", "wants",
         "plan", "plans",
@@ -124,6 +143,7 @@ struct TenseReader {
         "can", "supposed",
         "expect", "expects", "please", "remember", "forget",
     ]
+    /// Verbs that report: the time is of what is reported, and not of the report.
     private static let reports: Set<String> = [
         "said", "told", "mentioned", "heard", "thought", "asked", "confirmed", "agreed", "decided",
         "promised",
@@ -131,15 +151,18 @@ struct TenseReader {
         "wanted", "hoped", "planned", "announced", "knew", "learned", "forgot", "suggested",
         "offered", "wrote",
     ]
+    /// Words with which another clause begins, whose verb does not count.
     private static let clauseOpeners: Set<String> = [
         "that", "to", "he", "she", "they", "we", "i", "it", "you", "there", "i'm", "we're",
         "they're",
     ]
+    /// Words that end in "ed" and are no past form.
     private static let notPasts: Set<String> = [
         "need", "feed", "seed", "speed", "shed", "weed", "breed", "bleed", "indeed", "exceed",
         "proceed", "succeed",
         "hundred", "sacred", "naked", "embed", "reed", "deed", "greed", "steed", "wicked",
     ]
+    /// Irregular past forms.
     private static let pasts: Set<String> = Set(
         """
         was were wasn't weren't did didn't had hadn't been went gone met saw seen flew came left got took taken made bought \

@@ -41,6 +41,7 @@ public struct TimeExpression: Sendable, Equatable {
 /// Times of day are not resolved. Days are those of the clock that the reference was read from,
 /// written as UTC.
 public enum TimeExpressions {
+    /// The calendar that spans are counted in.
     static let calendar = UTCCalendar.gregorian
 
     /// Expressions of one text that are kept.

@@ -40,6 +40,9 @@ extension TimeMatcher {
         return plainYear(at: i)
     }
 
+    /// The days that numbers with a mark between them can mean: `2026-05-08`, `8.5.2026`,
+    /// `5/8/2026`. Two where day and month can be exchanged; points are read day first, as where
+    /// they are written.
     private func numeric(_ parts: [Substring], _ mark: Character) -> [DaySpan]? {
         if mark == "-", (2...3).contains(parts.count), let year = year(String(parts[0])),
             parts[1].hasPrefix("w"),
@@ -72,6 +75,7 @@ extension TimeMatcher {
             ? [first, spans[1]].sorted { $0.start < $1.start } : [first]
     }
 
+    /// A year alone, such as "in 2019": four digits behind a preposition, as others are numbers.
     private func plainYear(at i: Int) -> Match? {
         guard let year = year(tokens[i].text) else { return nil }
         if let quarter = quarter(word(i + 1, from: i)) {
@@ -128,6 +132,7 @@ extension TimeMatcher {
         return nil
     }
 
+    /// The number of "8th", in digits.
     private func ordinal(_ word: String) -> Int? {
         let number = suffixedOrdinal(word) ?? (word.utf8.count <= 2 ? Int(word) : nil)
         return number.flatMap { (1...31).contains($0) ? $0 : nil }
@@ -196,6 +201,7 @@ extension TimeMatcher {
         return (days, month, used + of + 1)
     }
 
+    /// The tense around an expression of so many words.
     private func tense(_ i: Int, _ count: Int) -> Tense {
         TenseReader(tokens: tokens).tense(before: i, after: i + count)
     }
@@ -296,6 +302,7 @@ extension TimeMatcher {
             Days.choose(tense(i, 1), today: today, yearless.span)?.ofAnyYear, 1, isBare: true)
     }
 
+    /// The number of "q1" to "q4".
     private func quarter(_ word: String) -> Int? {
         guard word.utf8.count == 2, word.hasPrefix("q"), let number = Int(word.dropFirst()),
             (1...4).contains(number)
@@ -358,6 +365,8 @@ extension TimeMatcher {
         }
     }
 
+    /// The weekday that a word names; short names only with a capital, as "sun" and "sat" are
+    /// words.
     private func weekdayName(at place: Int, from i: Int) -> Int? {
         let word = word(place, from: i)
         if let weekday = TimeWords.weekdays[word] { return weekday }
@@ -416,6 +425,7 @@ extension TimeMatcher {
         }
     }
 
+    /// The next such day, today included.
     private func upcoming(_ weekday: Int) -> DaySpan? {
         Days.span(Days.adding((weekday - Days.weekday(of: today) + 7) % 7, to: today))
     }

@@ -4,7 +4,9 @@ import Foundation
 extension TimeMatcher {
     /// So many of a unit, or between so many and so many.
     struct Amount {
+        /// Bounds of the number; equal where it is exact.
         var low: Double, high: Double
+        /// What is counted.
         var unit: TimeWords.Unit
     }
 
@@ -181,6 +183,7 @@ extension TimeMatcher {
         return Match(distance(amount, 1, from: today, isExact: false), count)
     }
 
+    /// Whether "every" or the like stands before a distance: "every two weeks" is no date.
     private func recursBefore(_ i: Int) -> Bool {
         (max(0, i - 6)..<i).contains {
             tokens[$0].sentence == tokens[i].sentence

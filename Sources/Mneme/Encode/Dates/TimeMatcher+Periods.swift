@@ -87,6 +87,7 @@ extension TimeMatcher {
         return Match(span, 2)
     }
 
+    /// Whether a word names a span that has parts: a month, a year, a season.
     private func isPeriod(_ word: String) -> Bool {
         TimeWords.units[word] != nil || TimeWords.weekdays[word] != nil
             || TimeWords.months[word] != nil
@@ -177,6 +178,7 @@ extension TimeMatcher {
         return Match(cut(period, part), place - i + used)
     }
 
+    /// Whether a part belongs to what recurs: "at the end of every month".
     private func recursBeforePart(_ i: Int) -> Bool {
         (max(0, i - 6)..<i).contains { TimeWords.recurrences.contains(tokens[$0].text) }
     }
@@ -259,6 +261,7 @@ extension TimeMatcher {
         return Match(piece(number, name, weekday, of: period), count)
     }
 
+    /// A numbered piece of a period: "the second week of May", "the last Friday of the year".
     private func piece(_ number: Int, _ name: String, _ weekday: Int?, of period: DaySpan)
         -> DaySpan?
     {
@@ -286,6 +289,7 @@ extension TimeMatcher {
         return span
     }
 
+    /// The number of an ordinal in digits with its ending: "8th"; plain numbers are none.
     func suffixedOrdinal(_ word: String) -> Int? {
         guard let first = word.unicodeScalars.first, first.isDigit, word.utf8.count <= 4 else {
             return nil

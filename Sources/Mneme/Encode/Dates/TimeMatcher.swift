@@ -4,6 +4,7 @@ import MnemeIndex
 /// Reads the time expression that begins at a word. Each rule looks at words that follow each other
 /// in one sentence.
 struct TimeMatcher {
+    /// The words of the text.
     let tokens: [TimeToken]
     /// Midnight of the day that "today" means.
     let today: Date
@@ -11,24 +12,30 @@ struct TimeMatcher {
     /// What was read: the spans that the words can mean, and how many words. Without spans they are
     /// read as no date, so that no part of them is taken for one.
     struct Match {
+        /// Each span that the words can mean; empty where they are read as no date.
         var spans: [DaySpan]
+        /// Words that were read.
         var count: Int
         /// Whether it is one among many alike, such as a weekday: of something that recurs it is no
         /// date.
         var isBare = false
 
+        /// One reading, or none.
         init(_ span: DaySpan?, _ count: Int, isBare: Bool = false) {
             (spans, self.count, self.isBare) = (span.map { [$0] } ?? [], count, isBare)
         }
 
+        /// Several readings of the same words.
         init(spans: [DaySpan], _ count: Int) { (self.spans, self.count) = (spans, count) }
 
+        /// Words that belong together and mean no date.
         static func none(_ count: Int) -> Match { Match(nil, count) }
     }
 
     /// Expressions inside expressions: "the day after the Friday before Easter".
     static let deepest = 3
 
+    /// Words with which an expression can begin: all others are passed over at once.
     private static let openers: Set<String> = {
         var words: Set<String> = [
             "today", "tonight", "yesterday", "tomorrow", "in", "within", "every", "each",
@@ -47,6 +54,7 @@ struct TimeMatcher {
         return words.union(TimeWords.holidayOpeners).union(["q1", "q2", "q3", "q4", "h1", "h2"])
     }()
 
+    /// Whether an expression can begin with a word.
     static func canOpen(_ word: String) -> Bool {
         word.unicodeScalars.first?.isDigit ?? false || openers.contains(word)
     }
@@ -72,6 +80,10 @@ struct TimeMatcher {
         return match.isBare && recurs(i, i + match.count) ? .none(match.count) : match
     }
 
+    /// The expression that begins at a word, recurring or not. Longer readings are tried first.
+    ///
+    /// - Parameter depth: of expressions inside expressions, which is bounded, so that no text
+    ///   takes long.
     func plain(at i: Int, depth: Int) -> Match? {
         guard depth < Self.deepest, tokens.indices.contains(i) else { return nil }
         let word = tokens[i].text
@@ -91,6 +103,7 @@ struct TimeMatcher {
 
     // MARK: Days near today
 
+    /// "today", "tomorrow week"
     private func near(at i: Int) -> Match? {
         let offset: Int
         switch tokens[i].text {
@@ -134,12 +147,14 @@ struct TimeMatcher {
         return Match(shifted(near, direction * steps.0, steps.1), 3)
     }
 
+    /// Whether a word names a unit, a weekday, a month or a season.
     private func isTimeName(_ word: String) -> Bool {
         TimeWords.units[word] != nil || TimeWords.weekdays[word] != nil
             || TimeWords.months[word] != nil
             || TimeWords.seasons[word] != nil
     }
 
+    /// A span moved by so many units, both ends alike.
     func shifted(_ span: DaySpan, _ count: Int, _ component: Calendar.Component) -> DaySpan? {
         guard let start = Days.adding(count, component, to: span.start),
             let end = Days.adding(count, component, to: span.end)

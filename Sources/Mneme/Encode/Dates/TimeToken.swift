@@ -3,6 +3,7 @@ struct TimeToken {
     /// Lower-cased, without a possessive ending; numbers keep what joins them: `31.12.2026`,
     /// `2026-w48`, `9:30`.
     var text: String
+    /// Whether it begins with a capital letter in the text.
     var isCapital = false
     /// Whether a comma or the like stands behind it, or the sentence ends.
     var endsClause = false
@@ -52,12 +53,16 @@ struct TimeToken {
 
     /// A word that is being read, in lower case.
     private struct Word {
+        /// Scalars of the word, those beyond ``longest`` included.
         private(set) var length = 0
         /// The last scalar that is kept, as it stands in the text.
         private(set) var last: Unicode.Scalar?
+        /// Whether its first scalar was a capital.
         private var isCapital = false
+        /// What is kept of it, in lower case.
         private var utf8: [UInt8] = []
 
+        /// Adds a scalar; beyond the longest word it is only counted.
         mutating func append(_ scalar: Unicode.Scalar) {
             if length == 0 { isCapital = scalar.isUppercase }
             length += 1
@@ -72,11 +77,13 @@ struct TimeToken {
             }
         }
 
+        /// Begins the next word.
         mutating func removeAll() {
             (length, last) = (0, nil)
             utf8.removeAll(keepingCapacity: true)
         }
 
+        /// The word as a token; nil if nothing is left of it.
         func token(_ sentence: Int) -> TimeToken? {
             let isPossessive =
                 utf8.count >= 2 && utf8[utf8.count - 2] == 39 && utf8[utf8.count - 1] == 115
@@ -103,6 +110,7 @@ struct TimeToken {
             && !TimeWords.isAbbreviation(word)
     }
 
+    /// Whether a sign ends a clause, and does not stand within a number or a time.
     private static func marksClause(
         _ mark: Unicode.Scalar, before next: Unicode.Scalar?, after previous: Unicode.Scalar?
     ) -> Bool {

@@ -2,6 +2,7 @@ import Foundation
 
 /// The words that name times, in one place.
 enum TimeWords {
+    /// Months by their names and abbreviations of three letters, from 1.
     static let months: [String: Int] = {
         var months: [String: Int] = ["sept": 9]
         for (i, name) in UTCCalendar.monthNames.enumerated() {
@@ -18,19 +19,24 @@ enum TimeWords {
         "sunday": 1, "monday": 2, "tuesday": 3, "wednesday": 4, "thursday": 5, "friday": 6,
         "saturday": 7,
     ]
+    /// Short names of weekdays; several are words as well, so that they need a capital.
     static let weekdayAbbreviations: [String: Int] = [
         "sun": 1, "mon": 2, "tue": 3, "tues": 3, "wed": 4, "thu": 5, "thur": 5, "thurs": 5,
         "fri": 6, "sat": 7,
     ]
+    /// "Mondays": what recurs, or is counted ("two Sundays after Easter").
     static let pluralWeekdays: [String: Int] = Dictionary(
         uniqueKeysWithValues: weekdays.map { ($0 + "s", $1) })
 
+    /// The month in which a season begins, in the north.
     static let seasons = ["spring": 3, "summer": 6, "fall": 9, "autumn": 9, "winter": 12]
 
     /// A unit as a calendar's component, and how many of it.
     struct Unit: Equatable {
+        /// A fortnight is two of the component "week of year".
         var component: Calendar.Component, factor = 1
     }
+    /// Units by name, in singular and plural.
     static let units: [String: Unit] = {
         let singular: [String: Unit] = [
             "day": Unit(component: .day), "night": Unit(component: .day),
@@ -42,6 +48,7 @@ enum TimeWords {
         return singular.merging(singular.map { ($0 + "s", $1) }) { first, _ in first }
     }()
 
+    /// Numbers in words; "a" and "an" count one.
     static let numbers: [String: Int] = [
         "a": 1, "an": 1, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7,
         "eight": 8,
@@ -49,12 +56,14 @@ enum TimeWords {
         "fifteen": 15, "sixteen": 16,
         "seventeen": 17, "eighteen": 18, "nineteen": 19, "couple": 2, "dozen": 12, "hundred": 100,
     ]
+    /// Tens, which a number below ten may follow: "twenty-one".
     static let tens: [String: Int] = [
         "twenty": 20, "thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "seventy": 70,
         "eighty": 80, "ninety": 90,
     ]
     /// Words for no exact number.
     static let vagueNumbers: [String: ClosedRange<Double>] = ["few": 2...5, "several": 3...7]
+    /// Ordinals in words; "last" is -1.
     static let ordinals: [String: Int] = [
         "first": 1, "second": 2, "third": 3, "fourth": 4, "fifth": 5, "sixth": 6, "seventh": 7,
         "eighth": 8, "ninth": 9,
@@ -66,37 +75,46 @@ enum TimeWords {
     ]
     /// Before a number they say that it is a bound, not a distance.
     static let bounds: Set<String> = ["over", "under", "than", "least", "most", "beyond", "to"]
+    /// Words before a distance that make it inexact.
     static let approximations: Set<String> = [
         "about", "around", "roughly", "approximately", "nearly", "almost", "some",
     ]
 
+    /// Words that choose a span by its distance from the present one.
     static let directions: [String: Int] = [
         "last": -1, "past": -1, "this": 0, "next": 1, "coming": 1, "upcoming": 1,
     ]
     /// What part of a span is meant.
     enum Part { case start, early, middle, late, end }
+    /// Words for a part of a span.
     static let parts: [String: Part] = [
         "early": .early, "mid": .middle, "late": .late, "end": .end, "beginning": .start,
         "start": .start,
         "middle": .middle,
     ]
+    /// Words behind a day that are read with it, and do not change the day.
     static let partsOfDay: Set<String> = ["morning", "afternoon", "evening", "night", "noon"]
+    /// Of what recurs: "Monday mornings" is no date.
     static let pluralPartsOfDay: Set<String> = ["mornings", "afternoons", "evenings", "nights"]
 
+    /// Words after which a doubtful month is one.
     static let beforeMonth: Set<String> = [
         "in", "since", "by", "until", "till", "during", "last", "next", "this", "early", "late",
         "mid", "of", "from",
         "for", "before", "after", "around",
     ]
+    /// Words after which four digits are a year.
     static let beforeYear: Set<String> = [
         "in", "since", "from", "of", "by", "during", "until", "till", "year", "early", "late",
         "mid", "before", "after",
         "around", "summer", "winter", "spring", "fall", "autumn",
     ]
+    /// Words after which a doubtful holiday is a day.
     static let beforeHoliday: Set<String> = [
         "at", "on", "over", "for", "by", "before", "after", "until", "till", "since", "around",
         "during", "from",
     ]
+    /// Words after which an ordinal is a day of a month.
     static let beforeDay: Set<String> = [
         "on", "by", "until", "till", "before", "after", "since", "from", "for",
     ]
@@ -127,6 +145,7 @@ enum TimeWords {
         "3", "4", "2-3",
     ]
 
+    /// Whether a point behind the word belongs to it, and does not end the sentence.
     static func isAbbreviation(_ word: String) -> Bool {
         word.utf8.count <= 5
             && (word.utf8.count <= 4 && months[word] != nil && word != "may" && word != "june"
@@ -173,6 +192,7 @@ enum TimeWords {
         /// So many days after the fourth Thursday of November.
         case thanksgiving(Int)
 
+        /// The day in a year; nil if the year has none.
         func day(in year: Int) -> Date? {
             switch self {
             case .fixed(let month, let day): Days.date(year, month, day)
@@ -187,6 +207,7 @@ enum TimeWords {
 }
 
 extension TimeWords {
+    /// The lower-cased name; empty for a number that is none.
     static func name(ofWeekday number: Int) -> String {
         weekdays.first { $0.value == number }?.key ?? ""
     }
