@@ -36,11 +36,12 @@ public struct Documents: Sendable {
     /// Keeps a text.
     ///
     /// - Parameters:
+    ///   - text: what it says.
     ///   - id: its name from now on.
     ///   - tags: what it is found by in ``all(tagged:)``.
     ///   - expires: when it stops being found; nil means never.
     /// - Throws: `InputError` if it is larger than a memory may be, `StoreError`,
-    ///   ``MnemeStore/AccessError``.
+    ///   `AccessError`.
     public func add(_ text: String, id: CubeID, tags: [String], expires: Date? = nil) async throws {
         try MemoryInput(text).check()
         var cube = MemCube(
@@ -59,7 +60,7 @@ public struct Documents: Sendable {
 
     /// The document of that name; nil if there is none, or it has expired.
     ///
-    /// - Throws: `StoreError`, ``MnemeStore/AccessError``.
+    /// - Throws: `StoreError`, `AccessError`.
     public func find(_ id: CubeID) async throws -> Document? {
         try await memory.run { [memory, owner, caller] in
             try memory.store.cube(id, owner: owner, asOf: nil, by: caller).flatMap {
@@ -70,7 +71,7 @@ public struct Documents: Sendable {
 
     /// The documents with a tag, the oldest first.
     ///
-    /// - Throws: `StoreError`, ``MnemeStore/AccessError``.
+    /// - Throws: `StoreError`, `AccessError`.
     public func all(tagged tag: String) async throws -> [Document] {
         try await memory.tagged(tag, of: owner, by: caller).compactMap {
             Self.document($0, at: caller.time)

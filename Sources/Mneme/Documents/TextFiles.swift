@@ -33,7 +33,7 @@ public struct TextFiles: Sendable {
 
     /// All files, by path.
     ///
-    /// - Throws: `StoreError`, ``MnemeStore/AccessError``.
+    /// - Throws: `StoreError`, `AccessError`.
     public func all() async throws -> [TextFile] {
         let cubes = try await memory.tagged(Self.tag, of: owner, by: caller)
         let files = cubes.compactMap { cube -> TextFile? in
@@ -46,7 +46,7 @@ public struct TextFiles: Sendable {
     /// Makes a file.
     ///
     /// - Throws: `InputError` for a text that cannot be remembered, `StoreError`,
-    ///   ``MnemeStore/AccessError``.
+    ///   `AccessError`.
     public func create(_ path: String, text: String) async throws -> TextFile {
         try MemoryInput(text).check()
         var cube = MemCube(
@@ -80,7 +80,7 @@ public struct TextFiles: Sendable {
 
     /// Takes files away; they can be restored as forgotten memories can.
     ///
-    /// - Throws: `StoreError`, ``MnemeStore/AccessError``.
+    /// - Throws: `StoreError`, `AccessError`.
     public func remove(_ files: [TextFile]) async throws {
         _ = try await memory.run { [memory, owner, caller] in
             try memory.store.commit(files.map { .archive($0.cube.id) }, owner: owner, by: caller)

@@ -1,5 +1,5 @@
 /// Words by which somebody tells that something is not as it was, and words that say of whom;
-/// lower-cased, without apostrophes, as ``MnemeIndex/TextAnalyzer/words(_:)`` gives them.
+/// lower-cased, without apostrophes, as `TextAnalyzer.words(_:)` of MnemeIndex gives them.
 enum ChangeWords {
     /// Something ended, or became another.
     static let changes: Set<String> = [

@@ -57,8 +57,13 @@ extension MemoryOS {
     /// The whole file is checked before anything is written. Repeating it changes nothing.
     ///
     /// - Parameters:
+    ///   - path: the package's file.
+    ///   - owner: whose memories they become.
+    ///   - rule: what to do where a memory was changed here and there.
     ///   - trusted: the only key that may have signed it; nil takes any, and none.
     ///   - passphrase: opens a sealed file.
+    ///   - caller: with whose rights.
+    ///   - progress: done, total, and what is counted.
     /// - Throws: `InputError` if the file is no package or was changed, `AccessError`,
     ///   `StoreError`.
     public func takeIn(

@@ -140,7 +140,9 @@ public struct VaultPackageReader {
     /// The first line.
     public let manifest: VaultPackage.Manifest
 
-    /// - Parameter passphrase: opens a sealed file.
+    /// - Parameters:
+    ///   - path: the package's file.
+    ///   - passphrase: opens a sealed file.
     /// - Throws: `InputError` if the file is no package, or one of a later format.
     public init(path: String, passphrase: String? = nil) throws {
         name = (path as NSString).lastPathComponent
@@ -234,7 +236,11 @@ extension MemoryOS {
     ///
     /// Holds what the caller sees. Keys and values are not in it: they can be computed again.
     ///
-    /// - Parameter key: signs it.
+    /// - Parameters:
+    ///   - owner: whose memories.
+    ///   - since: the position of the journal after which changes are taken; 0 for all.
+    ///   - caller: with whose rights.
+    ///   - key: signs it.
     public func package(
         of owner: Owner, since: Int64 = 0, by caller: Caller = .local,
         signedWith key: Curve25519.Signing.PrivateKey? = nil

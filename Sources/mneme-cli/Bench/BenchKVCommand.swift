@@ -13,7 +13,7 @@ struct BenchKVCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "kv",
         abstract:
-            "Time to the first token of a remembered context, and memory of sequences that share a beginning."
+            "Time to the first token of a remembered context, and memory of sequences that share a prefix."
     )
 
     @Argument(help: "A model's name, a GGUF file, or a folder as the hub has it.") var model =
@@ -43,10 +43,10 @@ struct BenchKVCommand: AsyncParsableCommand {
         print(
             "\(report.model), a prompt of \(report.tokens) tokens, \(report.diskBytes / 1_048_576) MiB on disk"
         )
-        print("                              first token   sooner")
+        print("                              first token  speed-up")
         // What the rows are called in the table.
         let names = [
-            "anew": "computed anew", "memory": "from memory", "disk": "from disk, in its cache",
+            "anew": "full prefill", "memory": "from memory", "disk": "from disk, in its cache",
             "disk-cold": "from disk, cold", "remote": "from the server",
         ]
         for row in report.rows {

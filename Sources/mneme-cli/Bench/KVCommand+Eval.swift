@@ -12,11 +12,11 @@ extension KVCommand {
     /// writes a policy.
     struct Eval: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "What giving keys and values up, or keeping them in fewer bits, costs.",
+            abstract: "What evicting rows of the KV cache, or keeping them in fewer bits, costs.",
             discussion: """
                 Prompts cut from the text are computed under each policy; then what follows is predicted token by token, and numbers hidden in \
                 prompts are asked for. window and random are what a policy must beat. Policies: \(PolicyCatalog.names.joined(separator: ", ")). \
-                Codecs: \(KVCodec.allCases.dropFirst().map(\.rawValue).joined(separator: ", ")), alone or behind a policy that gives up once: snapkv+int4.
+                Codecs: \(KVCodec.allCases.dropFirst().map(\.rawValue).joined(separator: ", ")), alone or behind a policy that evicts once: snapkv+int4.
                 """)
         @Argument(help: "A text file.") var file: String
         @OptionGroup var language: LanguageModelOptions
@@ -26,7 +26,7 @@ extension KVCommand {
         var policies: [String] = []
         @Option(
             name: .customLong("budget"), parsing: .upToNextOption,
-            help: "Shares of a prompt's keys and values that may be kept.") var budgets = [0.25]
+            help: "Shares of a prompt's KV rows that may be kept.") var budgets = [0.25]
         @Option(help: "Tokens of a prompt.") var promptTokens = 1024
         @Option(help: "Tokens behind a prompt that are predicted.") var tail = 128
         @Option(help: "Prompts cut from the text at most.") var windows = 8
@@ -37,7 +37,7 @@ extension KVCommand {
             20
         @Flag(
             help:
-                "Ask only after keys and values were given up, so that none are chosen for the question."
+                "Ask only after rows were evicted, so that none are chosen for the question."
         )
         var askLater = false
         @Option(help: "The last rows that no codec touches, as KIVI keeps them.") var exact = 128

@@ -14,7 +14,7 @@ extension KVCommand {
     struct ReuseEval: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             commandName: "reuse-eval",
-            abstract: "What reusing texts at other places of a prompt saves, and what it costs.",
+            abstract: "What reusing texts at other positions of a prompt saves, and what it costs.",
             discussion: """
                 Chunks of the text are computed in earlier prompts, each of which has half of them in the same order among other chunks, then put together \
                 in one; a tail that follows one of them in the text is compared with a full prefill: how often the likeliest token is the same, and how far the distributions are apart. naive \
@@ -73,7 +73,7 @@ extension KVCommand {
             print(
                 "\(list.count) prompts with \(tokens) tokens of \(locomo ? "memories" : "chunks"), \(locomo ? "answers" : "tails") of up to \(tail)"
             )
-            print("method       again   first token   sooner   same token   KL, nats   loss")
+            print("method       again   first token speed-up   same token   KL, nats   loss")
             for row in rows {
                 print(
                     row.method.padded(to: 11),

@@ -9,7 +9,7 @@ extension KVCommand {
     /// A running server that holds them in memory does not see it: erase through the server.
     struct Erase: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Delete keys and values, and all that follow them.")
+            abstract: "Delete KV blocks, and all that follow them.")
         @Argument(help: "The name of a text, or its beginning: what it alone has is deleted.")
         var name: String?
         @Flag(help: "Delete all.") var all = false

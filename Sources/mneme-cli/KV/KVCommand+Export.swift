@@ -6,7 +6,7 @@ extension KVCommand {
     /// there whole or not at all.
     struct Export: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Write a text's keys and values into one file, for another machine.")
+            abstract: "Write a text's KV blocks into one file, for another machine.")
         @Argument(help: "The name, or its beginning.") var name: String
         @Argument(help: "The file to write.") var file: String
         func run() async throws {

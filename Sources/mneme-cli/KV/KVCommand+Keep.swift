@@ -10,9 +10,9 @@ extension KVCommand {
     struct Keep: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract:
-                "Make a text's keys and values a memory: with an owner, a history, and edges to the memories that it was made of.",
+                "Make a text's KV blocks a memory: with an owner, a history, and edges to the memories that it was made of.",
             discussion: """
-                They are not trimmed any more. `mneme get`, `list` and `history` show the memory; it is no saying, so `recall` does not. \
+                They are not evicted any more. `mneme get`, `list` and `history` show the memory; it is no saying, so `recall` does not. \
                 `mneme erase` of it, or of a memory that it was made of, deletes the keys and values, too.
                 """)
         @Argument(help: "The name, or its beginning.") var name: String

@@ -9,7 +9,7 @@ extension KVCommand {
     /// tokenizer is here.
     struct List: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Texts whose keys and values are on disk, the last used first.")
+            abstract: "Texts whose KV cache is on disk, the last used first.")
         @Flag(help: "Print JSON.") var json = false
 
         func run() async throws {
@@ -42,7 +42,7 @@ extension KVCommand {
             let blocks = Set(texts.flatMap { $0.chain.map(\.hash) }).count,
                 bytes = folder.entries().reduce(0) { $0 + $1.bytes }
             print(
-                "\(texts.count) text\(texts.count == 1 ? "" : "s"), \(blocks) blocks, \(bytes / 1_048_576) MiB; beginnings that texts share are kept once\(texts.contains { $0.text.isPinned } ? "; * is pinned" : "")"
+                "\(texts.count) text\(texts.count == 1 ? "" : "s"), \(blocks) blocks, \(bytes / 1_048_576) MiB; prefixes that texts share are kept once\(texts.contains { $0.text.isPinned } ? "; * is pinned" : "")"
             )
         }
     }

@@ -4,7 +4,7 @@ import MnemeKV
 extension KVCommand {
     /// `mneme kv pin`: the text's blocks stay when the disk's budget is used up.
     struct Pin: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Keep a text from being trimmed.")
+        static let configuration = CommandConfiguration(abstract: "Keep a text from being evicted.")
         @Argument(help: "The name, or its beginning.") var name: String
         func run() async throws {
             let folder = try KVCommand.folder()

@@ -4,7 +4,7 @@ import MnemeKV
 extension KVCommand {
     /// `mneme kv unpin`: the text may be evicted again.
     struct Unpin: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Let a text be trimmed again.")
+        static let configuration = CommandConfiguration(abstract: "Let a text be evicted again.")
         @Argument(help: "The name, or its beginning.") var name: String
         func run() async throws {
             let folder = try KVCommand.folder()

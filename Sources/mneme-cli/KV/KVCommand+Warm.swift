@@ -11,14 +11,14 @@ extension KVCommand {
     /// Exit code 2 for a text of under 32 tokens, 1 if the blocks could not be written.
     struct Warm: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Compute the keys and values of a text before it is asked about.",
+            abstract: "Compute the KV cache of a text before it is asked about.",
             discussion: """
                 A prompt that begins with the text then starts at once, also after a restart. With --system the text is the system message of a \
                 chat, as `mneme chat --system` and the chat endpoint write it.
                 """)
         @Argument(help: "A text file; - reads standard input.") var file: String
         @Flag(help: "As the system message of a chat.") var system = false
-        @Flag(help: "Also keep it from being trimmed.") var pin = false
+        @Flag(help: "Also keep it from being evicted.") var pin = false
         @OptionGroup var language: LanguageModelOptions
         @OptionGroup var kv: KVOptions
 

@@ -7,9 +7,9 @@ struct KVCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "kv",
         abstract:
-            "Look after the keys and values that were computed: what is kept, how big, when last used.",
+            "Look after the KV cache on disk: what is kept, how big, when last used.",
         discussion: """
-            They lie in $MNEME_HOME/kv, one file a block of 32 tokens, and are found by what a text begins with. They are a cache: \
+            KV blocks lie in $MNEME_HOME/kv, one file a block of 32 tokens, and are found by the prefix of a prompt. They are a cache: \
             all of it may be deleted at any time.
             """,
         subcommands: [

@@ -6,8 +6,8 @@ extension GenerationUsage {
     var summary: String {
         let further = max(0, answerTokens - 1),
             rate = further > 0 ? Double(further) / max(1e-9, total - firstToken) : 0
-        let moved = reusedTokens > 0 ? ", \(reusedTokens) of them at another place" : ""
-        let read = cachedTokens > 0 ? " (\(cachedTokens) remembered\(moved))" : ""
+        let moved = reusedTokens > 0 ? ", \(reusedTokens) of them at other positions" : ""
+        let read = cachedTokens > 0 ? " (\(cachedTokens) cached\(moved))" : ""
         return String(
             format: "%d tokens\(read) read, first answer after %.0f ms; %d written, %.0f a second",
             promptTokens,

@@ -45,9 +45,9 @@ extension ModelsCommand {
                 """
                 \(report.path)
                 architecture  \(report.architecture), \(String(format: "%.1f", Double(report.parameters) / 1e6)) million parameters
-                layers        \(report.layers), \(report.hiddenSize) wide, \(report.heads) heads over \(report.kvHeads) of keys and values
+                layers        \(report.layers), \(report.hiddenSize) wide, \(report.heads) heads over \(report.kvHeads) KV heads
                 window        \(report.window)
-                context       \(report.contextLength) tokens, \(report.kvBytesPerToken) bytes of keys and values each
+                context       \(report.contextLength) tokens, \(report.kvBytesPerToken) bytes of KV cache each
                 vocabulary    \(report.vocabularySize) tokens
                 weights       \(report.bytesByType.sorted { $0.value > $1.value }.map { "\($0.key) \(String(format: "%.1f MiB", Double($0.value) / 1_048_576))" }.joined(separator: ", "))
                 template      \(report.chatTemplate.map { "\($0.utf8.count) bytes of Jinja" } ?? "none")

@@ -9,12 +9,12 @@ import MnemeKV
 struct KVOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "Disk for computed keys and values, so that no known beginning is computed again; 0 keeps none.",
+            "Disk for the KV cache, so that no cached prefix is computed again; 0 keeps none.",
             valueName: "GiB"))
     var kvDisk = 4.0
     @Option(
         help: ArgumentHelp(
-            "Memory for keys and values, in use and kept; 4, or a quarter of the machine's, if left out.",
+            "Memory for the KV cache, in use and kept; 4, or a quarter of the machine's, if left out.",
             valueName: "GiB"))
     var kvMemory: Double?
 
@@ -26,13 +26,13 @@ struct KVOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "A Redis or Valkey server that machines share computed keys and values through: redis://[[user]:password@]host[:port][/database].",
+            "A Redis or Valkey server that machines share their KV cache through: redis://[[user]:password@]host[:port][/database].",
             valueName: "url"))
     var kvRemote: String?
 
     @Option(
         help: ArgumentHelp(
-            "In chats, take keys and values of recalled memories from earlier prompts, where they stood elsewhere, and compute this share of their tokens again, such as 0.15: the first word comes sooner, and answers may differ a little.",
+            "In chats, take the KV cache of recalled memories from earlier prompts, where they stood at other positions, and compute this share of their tokens again, such as 0.15: the first word comes sooner, and answers may differ a little.",
             valueName: "share"))
     var kvReuse: Double?
 

@@ -9,16 +9,16 @@ extension VaultCommand {
     /// that does not open it.
     struct Import: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            commandName: "import", abstract: "Take a package into a vault.",
+            commandName: "import", abstract: "Import a package into a vault.",
             discussion: """
                 The whole file is checked first. What is here already is not doubled, what was erased here stays erased, what reads like an instruction to \
-                a model is held. Repeating it changes nothing. For exports of other systems see `mneme import`.
+                a model is quarantined. Repeating it changes nothing. For exports of other systems see `mneme import`.
                 """)
         @OptionGroup var store: StoreOptions
         @OptionGroup var tenant: Tenant
         @OptionGroup var passphrase: Passphrase
         @Argument(help: "The package.") var file: String
-        @Option(help: "The vault that takes it in; the name that it has there if left out.")
+        @Option(help: "The vault that it is imported into; the name that it has there if left out.")
         var user: String?
         @Option(
             help: "What to do where a memory was changed here and there: keep, take or both.",

@@ -6,11 +6,11 @@ extension VaultCommand {
     /// package.
     struct Merge: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Take the memories of one vault into another.")
+            abstract: "Import the memories of one vault into another.")
         @OptionGroup var store: StoreOptions
         @OptionGroup var tenant: Tenant
         @Argument(help: "The vault that is read; it stays as it is.") var source: String
-        @Argument(help: "The vault that takes them in.") var target: String
+        @Argument(help: "The vault that they are imported into.") var target: String
         @Option(
             help: "What to do where a memory was changed here and there: keep, take or both.",
             transform: VaultCommand.rule) var conflicts = ConflictRule

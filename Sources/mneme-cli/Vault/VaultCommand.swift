@@ -9,7 +9,7 @@ import MnemeStore
 struct VaultCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "vault",
-        abstract: "Create, list, share, pack, take in, merge and compare vaults.",
+        abstract: "Create, list, share, pack, import, merge and compare vaults.",
         discussion: """
             A vault is all that is remembered for one user of a tenant; a team's or a project's is a user that nobody is (`--user NAME` elsewhere). \
             A package carries a vault to another store, with history and checksum; it can be signed and sealed.
@@ -67,12 +67,12 @@ struct VaultCommand: AsyncParsableCommand {
     /// What an import did, on one line, then the conflicts and problems, a paragraph each.
     static func text(_ report: VaultReport, _ owner: Owner) -> String {
         let parts = [
-            (report.added, "taken in"), (report.updated, "brought up to date"),
+            (report.added, "imported"), (report.updated, "brought up to date"),
             (report.unchanged, "here already"),
             (report.newerHere, "newer here"),
             (report.duplicates, "said here already"), (report.erased, "erased as there"),
             (report.erasedHere, "erased here before and left out"),
-            (report.held, "held, as they read like instructions"), (report.refused, "refused"),
+            (report.held, "quarantined, as they read like instructions"), (report.refused, "refused"),
             (report.conflictCount, "changed here and there"),
         ].filter { $0.0 > 0 }.map { "\($0.0) \($0.1)" }
         var lines = [

@@ -15,7 +15,7 @@ package enum Claims {
     /// Claims of a text, of each thing the last one.
     ///
     /// - Parameters:
-    ///   - words: ``MnemeIndex/TextAnalyzer/words(_:)`` of the text.
+    ///   - words: `TextAnalyzer.words(_:)` of the text.
     ///   - speaker: whom "I" means.
     package static func find(in text: String, words: [String], speaker: String?) -> [Claim] {
         guard text.utf8.count <= longest, words.contains(where: ClaimWords.triggers.contains) else {
