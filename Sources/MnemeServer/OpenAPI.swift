@@ -123,14 +123,21 @@ enum OpenAPI {
             "One of \(known), or a finer name such as context_length_exceeded, model_not_found or quota_reached."
     }
 
+    /// Whether an answer can be held to a schema.
+    private static func holdsSchema(_ route: WireRoute) -> Bool {
+        route.fields.contains { $0.name == GenerationFields.responseFormat.name }
+    }
+
     /// Done, or refused in the form of the API that a route belongs to. What an answer holds is not
     /// described member by member: it is what each API's own documentation says.
-    private static func responses(_ form: WireForm) -> JSONValue {
-        [
-            "200": [
-                "description": "Done.",
-                "content": ["application/json": ["schema": ["type": "object"]]],
-            ],
+    private static func responses(_ form: WireForm, headers: JSONValue? = nil) -> JSONValue {
+        var done: [String: JSONValue] = [
+            "description": "Done.",
+            "content": ["application/json": ["schema": ["type": "object"]]],
+        ]
+        done["headers"] = headers
+        return [
+            "200": .object(done),
             "default": [
                 "description": "Refused or failed.",
                 "content": [
@@ -147,7 +154,8 @@ enum OpenAPI {
     private static func description(_ route: WireRoute) -> JSONValue {
         var result: [String: JSONValue] = [
             "operationId": .string(route.name), "summary": .string(route.summary),
-            "responses": responses(route.form),
+            "responses": responses(
+                route.form, headers: holdsSchema(route) ? SchemaNotice.description : nil),
         ]
         if let permission = route.permission {
             result["x-permission"] = .string(permission.rawValue)

@@ -36,10 +36,13 @@ struct ChatEndpoint: Sendable {
         }
         let form = ChatAnswerForm(
             language.model, memories: call.memory == nil ? nil : answers.first?.memories)
-        guard call.delivery.streams else { return try .json(try await form.whole(answers)) }
+        let schema = call.generation.schema
+        guard call.delivery.streams else {
+            return try .json(try await form.whole(answers)).noticing(schema)
+        }
         return .events(failed: { language.note($0, caller) }) { [answers] send in
             try await form.stream(answers, includesUsage: call.delivery.includesUsage, send)
-        }
+        }.noticing(schema)
     }
 
     /// The memory that a request asks for.

@@ -34,10 +34,13 @@ struct CompletionsEndpoint: Sendable {
             }
         }
         let form = CompletionForm(language.model)
-        guard call.delivery.streams else { return try .json(try await form.whole(answers)) }
+        let schema = call.generation.schema
+        guard call.delivery.streams else {
+            return try .json(try await form.whole(answers)).noticing(schema)
+        }
         return .events(failed: { language.note($0, caller) }) { [answers] send in
             try await form.stream(answers, includesUsage: call.delivery.includesUsage, send)
-        }
+        }.noticing(schema)
     }
 
     /// The text that an answer repeats of its prompt.

@@ -85,7 +85,16 @@ enum GenerationFields {
                     "type": "string",
                     "enum": .array(ResponseFormat.allCases.map { .string($0.rawValue) }),
                 ],
-                "json_schema": ["type": "object"],
+                "json_schema": [
+                    "type": "object",
+                    "properties": [
+                        "name": ["type": "string"], "schema": ["type": "object"],
+                        "strict": ["type": "boolean"],
+                    ],
+                    "description": .string(
+                        "Keywords that cannot be kept while the answer is written are refused if "
+                            + "strict, else named in the header \(SchemaNotice.header)."),
+                ],
             ],
         ]
     ) { request, name in
@@ -133,7 +142,9 @@ enum GenerationFields {
         case .jsonObject: generation.schema = .anyObject
         case .jsonSchema:
             generation.schema = try JSONSchema(
-                body, at: [responseFormat.name, "json_schema", "schema"])
+                body, at: [responseFormat.name, "json_schema", "schema"],
+                strict: try request.fields(responseFormat.name)?.fields("json_schema")?
+                    .flag("strict") ?? false)
         }
         return generation
     }

@@ -1,0 +1,59 @@
+import Foundation
+import Mneme
+import MnemeServer
+import Testing
+
+/// What a client is told of its schema in `response_format`.
+@Suite struct SchemaNoticeTests {
+    private func format(_ schema: JSONValue, strict: Bool) -> JSONValue {
+        [
+            "type": "json_schema",
+            "json_schema": ["name": "s", "schema": schema, "strict": .bool(strict)],
+        ]
+    }
+
+    private func question(_ format: JSONValue, stream: Bool = false) throws -> Data {
+        let messages: JSONValue = [["role": "user", "content": "x"]]
+        return try json([
+            "messages": messages, "max_tokens": 40, "temperature": 1, "seed": 1,
+            "response_format": format, "stream": .bool(stream),
+        ])
+    }
+
+    private static let header = "X-Mneme-Schema-Ignored"
+
+    @Test
+    func `what is not kept is told in a header, refused if strict, and described`() async throws {
+        try await TinyModel.with { model, engine in
+            try await withServer(language: (model, engine)) { base, _, _ in
+                let url = base.appendingPathComponent("v1/chat/completions")
+                let odd: JSONValue = [
+                    "type": "string", "not": ["const": "a"], "if": [:],
+                    "x\r\nSet-Cookie: a": true, "maxLength": 3,
+                ]
+                for stream in [false, true] {
+                    let answer = try await send(
+                        "POST", url, try question(format(odd, strict: false), stream: stream))
+                    #expect(answer.status == 200)
+                    let told = try #require(answer.headers[Self.header] as? String)
+                    let names = Set(told.components(separatedBy: ", "))
+                    #expect(names == ["not", "if", "xSet-Cookiea"])
+                    #expect(answer.headers["Set-Cookie"] == nil)
+                }
+                let refused = try await send("POST", url, try question(format(odd, strict: true)))
+                #expect(refused.status == 400)
+                let kept = try await send(
+                    "POST", url,
+                    try question(format(["type": "string", "pattern": "^[a-c]{2}$"], strict: true)))
+                #expect(kept.status == 200 && kept.headers[Self.header] == nil)
+                let text = kept.json["choices"]?[0]?["message"]?["content"]?.string ?? ""
+                // Letters may be written as escapes.
+                let value = try JSONDecoder().decode(String.self, from: Data(text.utf8))
+                #expect(value.wholeMatch(of: /[a-c]{2}/) != nil, "\(text)")
+                let document = try await send("GET", base.appendingPathComponent("openapi.json"))
+                let responses = document.json["paths"]?["/v1/chat/completions"]?["post"]?["responses"]
+                #expect(responses?["200"]?["headers"]?[Self.header] != nil)
+            }
+        }
+    }
+}
