@@ -8,6 +8,8 @@ import MnemeStore
 enum MemoryLimits {
     /// The longest text, in bytes of UTF-8.
     static let textBytes = 1 << 20
+    /// The longest question, in bytes: it is read several ways, while others wait for their answers.
+    static let questionBytes = 1 << 16
     /// The longest tags and metadata together, in bytes: each part of a long text carries them.
     static let labelBytes = 1 << 16
     /// The longest speaker, agent, session, source or reference, in bytes.

@@ -35,9 +35,10 @@ extension MemoryOS {
         guard request.query.contains(where: { !$0.isWhitespace }) else {
             throw InputError("The question is empty.")
         }
-        guard request.query.utf8.count <= Self.maximumTextBytes else {
+        guard request.query.utf8.count <= MemoryLimits.questionBytes else {
             throw InputError(
-                "A question of \(request.query.utf8.count) bytes is too long; at most \(Self.maximumTextBytes) are taken."
+                "A question of \(request.query.utf8.count) bytes is too long; at most "
+                    + "\(MemoryLimits.questionBytes) are taken. Ask for what matters in it."
             )
         }
         guard !TextAnalyzer.words(request.query).isEmpty else {

@@ -230,6 +230,9 @@ final class TemporaryFolder: Sendable {
                 scope: Self.scope)
         }
         await #expect(throws: InputError.self) { try await memory.recall(RecallRequest("")) }
+        let longest = String(repeating: "x", count: 1 << 16)
+        _ = try await memory.recall(RecallRequest(longest))
+        await #expect(throws: InputError.self) { try await memory.recall(RecallRequest(longest + "x")) }
         await #expect(throws: InputError.self) {
             try await memory.recall(RecallRequest("x", limit: 0))
         }
