@@ -5,6 +5,11 @@ import MnemeSeal
 public import MnemeStore
 import NIOConcurrencyHelpers
 
+/// Exported copies: files and packages that left the store, and the erasures that follow them
+/// there.
+///
+/// The store keeps a list of them (`VaultExport`), each with the journal position up to which
+/// erasures are carried out in it. What was erased after that position is still to be taken out.
 extension MemoryOS {
     /// Writes an owner's memories to a file, and writes down that it did: erasing one of them later
     /// erases it there, too.
@@ -73,14 +78,23 @@ extension MemoryOS {
 
     /// Copies of an owner's memories that left the store, and whether anything that was erased
     /// since stands in them; what can be, is taken out.
+    ///
+    /// - Returns: one entry a copy that is known, in the order of the store's list.
+    /// - Throws: `AccessError` if the caller may not see the owner's exports, `StoreError`.
     public func exports(of owner: Owner, by caller: Caller = .local) async throws -> [ExportedCopy] {
         try await run { [self] in try reachExports(of: owner, by: caller) }
     }
 
     /// Sets what opens and signs packages when something has to be erased from them.
+    ///
+    /// They stay in this process: the store never holds a private key or a passphrase. Without them
+    /// a sealed or signed copy is reported, not changed.
     public func attach(keys: PackageKeys) { self.keys.withLockedValue { $0 = keys } }
 
     /// Takes what was erased out of all copies of an owner's memories that can be reached.
+    ///
+    /// Runs after an erasure and whenever somebody lists exports; a copy that is out of reach now
+    /// is tried again then.
     func reachExports(of owner: Owner, by caller: Caller = .mneme) throws -> [ExportedCopy] {
         let keys = keys.withLockedValue(\.self)
         return try store.exports(of: owner, by: caller).map { try reach($0, keys) }
@@ -88,6 +102,11 @@ extension MemoryOS {
 
     /// Looks for copies in which something stands that was erased; `repair` takes it out where that
     /// can be done.
+    ///
+    /// A repair does not wait for a file that is not there any more. Copies that other servers
+    /// fetched are left out, since they follow by themselves.
+    /// - Complexity: without `repair` a query a copy; with it, one or more passes over each file
+    ///   behind.
     package func checkCopies(repair: Bool) throws -> StoreFinding {
         var known = 0, waiting: [ExportedCopy] = [], count = 0
         for owner in try store.owners() {
@@ -122,6 +141,13 @@ extension MemoryOS {
         try store.exports(of: owner, by: .mneme).filter { $0.kind == .file }.map(\.place)
     }
 
+    /// Carries erasures out in one copy, and moves the copy's position on once it holds none of
+    /// them.
+    ///
+    /// The position is recorded only after the file is whole on disk: a crash in between repeats
+    /// the work, and never forgets it.
+    /// - Throws: `StoreError` if the list cannot be read or written. Trouble with the file itself
+    ///   is an outcome of the copy.
     private func reach(_ export: VaultExport, _ keys: PackageKeys) throws -> ExportedCopy {
         let position = try store.position(of: export.owner),
             erased = Set(try store.erased(of: export.owner, since: export.position))
@@ -141,8 +167,10 @@ extension MemoryOS {
 
 /// A file with memories, one a line: a package, or a plain list of them.
 private struct ExportedFile {
+    /// The file's place, the keys to open and sign it with, and its form as found on disk.
     private let path: String, keys: PackageKeys, isSealed: Bool
 
+    /// Looks at the head of the file only; nothing is opened yet.
     init(_ path: String, _ keys: PackageKeys) {
         (self.path, self.keys, isSealed) = (path, keys, SealedFile.isSealed(path))
     }
@@ -176,12 +204,19 @@ private struct ExportedFile {
         } catch { return .unreadable }
     }
 
+    /// Opens the file from its beginning, decrypted on the way if it is sealed.
+    /// - Throws: `InputError` if it cannot be read, or no passphrase opens it.
     private func lines() throws -> LineReader {
         try LineReader(
             source: SealedFile.source(path, passphrase: keys.passphrase),
             maximumLine: VaultPackage.maximumLine)
     }
 
+    /// Writes a package again without some memories: their earlier versions and links go with them,
+    /// their ids join the erased ones, and the end gets a new checksum and signature.
+    /// - Returns: `signed`, and nothing is written, if the package carries a signature of a key
+    ///   that is not at hand: its signature would not hold for the new content.
+    /// - Throws: `InputError` if the package is damaged, `FileError`.
     private func rewritePackage(without ids: Set<CubeID>) throws -> ExportedCopy.Outcome {
         // What was damaged does not get a checksum that says that it is whole.
         let end = try VaultPackageReader.verify(path: path, passphrase: keys.passphrase).end
@@ -217,6 +252,11 @@ private struct ExportedFile {
     }
 
     /// Writes the file again, line by line.
+    ///
+    /// A sealed file is sealed again, with a fresh salt and nonce prefix. The new file replaces the
+    /// old one by a rename once all of it is written.
+    /// - Parameter body: takes a line and a function that writes one; it decides what is kept.
+    /// - Throws: `InputError` for a line beyond ``VaultPackage/maximumLine``, `FileError`.
     private func rewrite(_ body: ([UInt8], (_ line: [UInt8]) throws -> Void) throws -> Void) throws {
         let file = try AtomicFile(path)
         var lines = try lines(),
@@ -241,7 +281,10 @@ private struct ExportedFile {
         try file.finish()
     }
 
-    /// What a line says of some memories.
+    /// Reads off one line which of some memories it names: the memory that it holds, whether it
+    /// names any of them at all, and whether it is the end of a package.
+    ///
+    /// A line of a plain export is known by its `id`. A line that cannot be read names none.
     private static func content(_ line: [UInt8], _ ids: Set<CubeID>) -> (
         memory: CubeID?, isAny: Bool, isEnd: Bool
     ) {

@@ -2,9 +2,10 @@ public import Crypto
 import Foundation
 public import MnemeStore
 
-/// What erasing came to in a copy of memories that had left the store.
+/// The state of one exported copy after an erasure: whether it was reached, and what somebody has
+/// to do by hand if not.
 public struct ExportedCopy: Sendable, Codable, Equatable {
-    /// How far it was reached.
+    /// The result of looking for erased memories in the copy. The raw values are part of the API.
     public enum Outcome: String, Sendable, Codable {
         /// It holds nothing that was erased.
         case clean
@@ -29,13 +30,17 @@ public struct ExportedCopy: Sendable, Codable, Equatable {
     /// What that means, and what to do about it.
     public let note: String
 
+    /// Makes the note of the outcome; callers never write one of their own, so it reads the same
+    /// everywhere.
     init(_ export: VaultExport, _ outcome: Outcome) {
         (self.export, self.outcome, note) = (export, outcome, Self.note(export, outcome))
     }
 
-    /// Whether nothing that was erased stands in it.
+    /// True if nothing that was erased stands in it, as far as can be seen from here.
     public var isReached: Bool { outcome == .clean || outcome == .rewritten }
 
+    /// One sentence for people: the place, what was found there, and the next step where one is
+    /// needed.
     private static func note(_ export: VaultExport, _ outcome: Outcome) -> String {
         let place = export.place
         return switch outcome {
@@ -53,7 +58,8 @@ public struct ExportedCopy: Sendable, Codable, Equatable {
     }
 }
 
-/// What opens and signs packages again that a store's owner has written.
+/// Keys with which a store writes its packages, and with which it opens and signs them again to
+/// erase from them.
 public struct PackageKeys: Sendable {
     /// Signs packages.
     public var signing: Curve25519.Signing.PrivateKey?

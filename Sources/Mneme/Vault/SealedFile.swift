@@ -9,16 +9,30 @@ package import Foundation
 /// (the STREAM construction of Hoang et al. 2015), so that pieces can neither be exchanged nor cut
 /// off without that being noticed.
 package enum SealedFile {
+    /// The header's name of the format, bytes of plain text in a piece, and bytes of GCM's tag
+    /// behind each.
     private static let format = "mneme-sealed", piece = 64 << 10, tag = 16
     /// scrypt's cost: 64 MiB and some tenths of a second.
+    ///
+    /// N = 2^16 and r = 8, with p = 1: memory is 128 · N · r bytes.
     private static let rounds = 1 << 16, blockSize = 8
     /// The most that a file may ask for, lest it take all memory.
     private static let mostRounds = 1 << 20
 
+    /// The first line of the file, in clear: everything but the passphrase that the key is made of.
+    ///
+    /// It is authenticated with every piece, so that no parameter can be changed afterwards.
+    /// `nonce` holds the seven bytes that all nonces of the file begin with.
     private struct Header: Codable {
         var format: String, version: Int, rounds: Int, blockSize: Int, salt: Data, nonce: Data
     }
 
+    /// Derives the file's AES-256 key from a passphrase by scrypt.
+    ///
+    /// The passphrase is composed first (Unicode NFC), so that the same letters typed on another
+    /// machine give the same key.
+    /// - Complexity: 128 · rounds · blockSize bytes of memory, whose bounds
+    ///   ``source(_:passphrase:)`` has checked.
     private static func key(_ passphrase: String, _ header: Header) throws -> SymmetricKey {
         try KDF.Scrypt.deriveKey(
             from: Data(passphrase.precomposedStringWithCanonicalMapping.utf8), salt: header.salt,
@@ -28,6 +42,10 @@ package enum SealedFile {
             parallelism: 1, maxMemory: 2 * 128 * header.rounds * header.blockSize)
     }
 
+    /// The nonce of one piece, 12 bytes: the file's prefix of 7, the piece's number of 4
+    /// (big-endian) and a byte that is 1 for the last piece.
+    ///
+    /// A number is used once under one key, which GCM's security depends on.
     private static func nonce(_ prefix: Data, _ number: UInt32, isLast: Bool) throws
         -> AES.GCM.Nonce
     {
@@ -39,10 +57,15 @@ package enum SealedFile {
 
     /// Writes pieces as they come; nothing counts before ``finish()``.
     package struct Writer {
+        /// Where sealed bytes go.
         private let write: (Data) throws -> Void
+        /// The file's key, its first line as written, and the bytes that its nonces begin with.
         private let key: SymmetricKey, header: Data, prefix: Data
+        /// Plain text that fills no piece yet, and the number of the next piece.
         private var waiting = Data(), number: UInt32 = 0
 
+        /// Draws a fresh salt and nonce prefix, derives the key and writes the header.
+        /// - Throws: `InputError` for an empty passphrase, and what `write` throws.
         package init(passphrase: String, write: @escaping (Data) throws -> Void) throws {
             guard !passphrase.isEmpty else { throw InputError("The passphrase is empty.") }
             let random = { (count: Int) in
@@ -60,6 +83,8 @@ package enum SealedFile {
             try write(self.header)
         }
 
+        /// Takes plain text of any length; pieces are sealed as soon as more than one is there. Up
+        /// to one piece waits, so that the last can be marked as such.
         package mutating func add(_ data: Data) throws {
             waiting.append(data)
             while waiting.count > piece {
@@ -68,8 +93,11 @@ package enum SealedFile {
             }
         }
 
+        /// Seals the last piece, which may be empty. A file without it is refused as cut off.
         package mutating func finish() throws { try seal(waiting, isLast: true) }
 
+        /// Encrypts one piece and writes ciphertext and tag.
+        /// - Throws: `InputError` beyond 2^32 − 1 pieces, 256 TiB: a nonce must not come twice.
         private mutating func seal(_ data: Data, isLast: Bool) throws {
             let box = try AES.GCM.seal(
                 data, using: key, nonce: nonce(prefix, number, isLast: isLast),
@@ -82,7 +110,7 @@ package enum SealedFile {
 
     // MARK: Reading
 
-    /// Whether a file begins as a sealed one.
+    /// True if a file begins as a sealed one; false also if it cannot be read.
     package static func isSealed(_ path: String) -> Bool {
         guard let handle = FileHandle(forReadingAtPath: path) else { return false }
         defer { try? handle.close() }
@@ -94,6 +122,10 @@ package enum SealedFile {
     ///
     /// - Throws: `InputError` if it cannot be read, or is sealed and the passphrase is missing or
     ///   wrong.
+    ///
+    /// Each call of the result gives the next piece, at most 256 KiB, and nil at the end. Plain
+    /// text of a piece is handed out only after its tag was verified; that the file is whole is
+    /// known at the end.
     package static func source(_ path: String, passphrase: String?) throws -> () throws -> Data? {
         guard let handle = FileHandle(forReadingAtPath: path) else {
             throw InputError("\(path) cannot be read. Does it exist?")

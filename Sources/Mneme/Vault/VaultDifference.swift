@@ -2,6 +2,8 @@ import Foundation
 public import MnemeStore
 
 /// How two vaults, or a vault and a package, differ.
+///
+/// Texts are cut to 200 characters, enough for people to tell memories apart.
 public struct VaultDifference: Sendable, Codable {
     /// A memory of both that says something else here and there.
     public struct Change: Sendable, Codable {
@@ -12,6 +14,8 @@ public struct VaultDifference: Sendable, Codable {
     }
 
     /// The same in both, by id or by what is said.
+    ///
+    /// A memory that another store holds under another id is the same if its text and speaker are.
     public var same = 0
     /// In one of them only.
     public var onlyFirst: [CubeID: String] = [:], onlySecond: [CubeID: String] = [:]
@@ -28,8 +32,13 @@ public enum VaultSource: Sendable {
 }
 
 extension MemoryOS {
-    /// What one holds and the other does not.
+    /// Compares two vaults, or a vault and a package: by id first, then by text and speaker.
     ///
+    /// Memories that stand for a KV cache are left out. Text, state and tags count as content;
+    /// times and links do not.
+    /// - Parameter caller: with whose rights vaults are read; memories out of sight count as
+    ///   absent.
+    /// - Throws: `InputError` if a package is damaged, `AccessError`, `StoreError`.
     /// - Complexity: both are in memory while they are compared.
     public func difference(_ first: VaultSource, _ second: VaultSource, by caller: Caller = .local)
         async throws
@@ -63,11 +72,14 @@ extension MemoryOS {
         return difference
     }
 
+    /// The beginning of a memory's text, after its state if that is not `activated`.
     private static func brief(_ cube: MemCube) -> String {
         (cube.state == .activated ? "" : "[\(cube.state.rawValue)] ")
             + String(cube.text.prefix(200))
     }
 
+    /// All text memories of one side by id, the latest version of each.
+    /// - Throws: `InputError` if a package is damaged or was cut off.
     private func memories(in source: VaultSource, by caller: Caller) async throws -> [CubeID:
         MemCube]
     {

@@ -2,7 +2,8 @@ public import Foundation
 import MnemeBase
 public import MnemeStore
 
-/// What is done where a memory was changed here and there.
+/// The rule for a conflict: a memory that was changed both here and in the vault that comes,
+/// neither version being the other's past.
 public enum ConflictRule: String, Sendable, Codable, CaseIterable {
     /// The one here stays.
     case keep
@@ -12,7 +13,9 @@ public enum ConflictRule: String, Sendable, Codable, CaseIterable {
     case both
 }
 
-/// What became of a package.
+/// The outcome of importing a package or merging a vault: each memory that was read is counted
+/// once, in `added`, `updated`, `unchanged`, `newerHere`, `duplicates`, `erasedHere`, `refused`, or
+/// as a conflict that was left.
 public struct VaultReport: Sendable, Codable {
     /// A memory that was changed here and there.
     public struct Conflict: Sendable, Codable {
@@ -93,6 +96,10 @@ extension MemoryOS {
     }
 
     /// Takes the memories of one vault into another of the same store.
+    ///
+    /// The same rules hold as for a package: ids of the source are taken by its own memories, so
+    /// copies get derived ones, which are the same each time.
+    /// - Throws: `InputError` for a vault merged with itself, `AccessError`, `StoreError`.
     public func merge(
         _ source: Owner, into owner: Owner, conflicts rule: ConflictRule = .keep,
         by caller: Caller = .local,

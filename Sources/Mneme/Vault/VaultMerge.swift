@@ -6,19 +6,30 @@ import MnemeStore
 /// Takes lines of a package into a vault.
 ///
 /// What comes is not trusted: each memory is bounded, redacted and screened as if it were said here.
+///
+/// A memory keeps its id where that is free. Ids are unique in a store, so one that another owner
+/// has gets a derived id, which repeats: a second import finds the first one's memories. Links and
+/// erasures are carried out last, when all memories have their names.
 struct VaultMerge: Sendable {
+    /// Memories of one commit: few enough that other writers of the store do not wait long.
     private static let batch = 64
 
+    /// Where is written, and what decides conflicts.
     private let memory: MemoryOS, rule: ConflictRule
     /// Whose vault it is.
     let owner: Owner
+    /// In whose name; its reason names the vault of origin.
     private var caller: Caller
+    /// Counts so far; final after ``finish(_:)``.
     var report: VaultReport
+    /// Lines that wait: earlier versions of the memory to come, memories of the next batch, and the
+    /// links and erased ids of the whole package.
     private var past: [JournalEntry] = [], units: [VaultPackage.Unit] = [], links: [CubeLink] = [],
         erased: [CubeID] = []
-    /// What a memory is called here, and which of these are new.
+    /// Ids here by ids there, and those of memories that this merge added.
     private var names: [CubeID: CubeID] = [:], fresh: Set<CubeID> = []
-    /// What is said here: hashes of text and speaker.
+    /// Memories here by ``MemCube/saying``, to find duplicates; nil until the first batch. It is
+    /// held in memory for the whole merge.
     private var said: [Data: [Said]]?
 
     /// A memory of the vault that says something.
@@ -55,6 +66,9 @@ struct VaultMerge: Sendable {
         return true
     }
 
+    /// Writes the last batch, then links, then erasures, and embeds what is new.
+    /// - Throws: `AccessError`, `StoreError`; what was written before stays, and a repeated import
+    ///   goes on from there.
     mutating func finish(_ progress: (@Sendable (Int, Int, String) -> Void)?) async throws
         -> VaultReport
     {
@@ -69,13 +83,19 @@ struct VaultMerge: Sendable {
 
     // MARK: Memories
 
-    /// What makes two memories the same, whoever they belong to.
+    /// The part of a memory that people set: two versions that agree in it are one, whatever
+    /// analysis, usage or tiers say.
     private struct Content: Equatable {
         var text: String, speaker: String?, type: MemoryType, tags: [String],
             metadata: [String: String],
             sensitivity: Sensitivity, time: Date
         var expires: Date?, isArchived: Bool
 
+        /// Begins a merge; nothing is read or written yet.
+        /// - Parameters:
+        ///   - rule: what decides where both sides changed a memory.
+        ///   - manifest: says whose vault comes, and when it was packed.
+        ///   - caller: with whose rights; its reason is replaced by the vault's name.
         init(_ cube: MemCube) {
             (text, speaker, type, tags, metadata) = (
                 cube.text, cube.speaker, cube.type, cube.tags, cube.metadata
@@ -85,7 +105,8 @@ struct VaultMerge: Sendable {
         }
     }
 
-    /// The name of another vault's memory in this one: the same each time.
+    /// Derives the id of another vault's memory in this one: a pure function of id and owner, so
+    /// that it is the same each time.
     static func derived(_ id: CubeID, _ owner: Owner) -> CubeID {
         let digits = Array(
             Hexadecimal.string(
@@ -96,12 +117,16 @@ struct VaultMerge: Sendable {
         )!
     }
 
-    /// Whether it says the same whenever it is said: nothing that happened, has ended, or may be
-    /// ended by a later word.
+    /// True for a memory that says the same whenever it is said: nothing that happened, has ended,
+    /// or may be ended by a later claim.
     private static func isFact(_ cube: MemCube) -> Bool {
         cube.type != .episodic && cube.validUntil == nil && cube.claims.isEmpty
     }
 
+    /// Writes the memories that wait as one batch, and reads what is said here before the first.
+    ///
+    /// Works on a copy that takes this one's place afterwards: the store's work runs on another
+    /// thread.
     private mutating func write() async throws {
         guard !units.isEmpty else { return }
         try Task.checkCancellation()
@@ -117,6 +142,8 @@ struct VaultMerge: Sendable {
         }
     }
 
+    /// Reads the memories of the vault that are neither archived nor merged, by ``MemCube/saying``.
+    /// - Complexity: one pass over the vault, a page of 1,000 at a time.
     private static func sayings(_ memory: MemoryOS, _ owner: Owner, _ caller: Caller) throws
         -> [Data: [Said]]
     {
@@ -131,6 +158,13 @@ struct VaultMerge: Sendable {
         return found
     }
 
+    /// Finds for each memory its place in the vault and commits the batch.
+    ///
+    /// An id that was erased here stays erased. A free one is added, unless the vault says the same
+    /// already: a fact at any time, anything else within a second. One that is here is reconciled.
+    /// Each memory is a request of its own, so that a refused one costs none of the others; only a
+    /// quota ends the import.
+    /// - Throws: `StoreError` of code `quotaReached`, or if the store fails.
     private mutating func place(_ incoming: [VaultPackage.Unit], _ policy: MemoryPolicy) throws {
         let store = memory.store
         var requests: [WriteRequest] = [], ids: [CubeID] = [],
@@ -195,11 +229,13 @@ struct VaultMerge: Sendable {
         }
     }
 
+    /// Counts a memory that is not taken in, and keeps the reason of the first hundred.
     private mutating func refuse(_ reason: String) {
         report.refused += 1
         if report.problems.count < 100 { report.problems.append(reason) }
     }
 
+    /// Gives a memory another id, and its earlier versions with it.
     private func rename(_ unit: inout VaultPackage.Unit, _ id: CubeID) {
         unit.cube.id = id
         for i in unit.history.indices {
@@ -211,6 +247,9 @@ struct VaultMerge: Sendable {
     /// A memory as this vault's, and its earlier versions with it, which are compared: nobody
     /// vouches for it here, it claims no source of Mneme's own, and what the policy takes out of
     /// texts is taken out.
+    ///
+    /// Comparing comes after this, so that a repeated import finds equal what it has redacted
+    /// before.
     private func received(_ unit: VaultPackage.Unit, _ policy: MemoryPolicy) -> VaultPackage.Unit {
         func received(_ cube: MemCube) -> MemCube {
             var cube = AdoptionRules.owned(cube, by: owner)
@@ -226,6 +265,8 @@ struct VaultMerge: Sendable {
         return unit
     }
 
+    /// Makes the request that adds a memory with its history: analysed and screened anew, as what
+    /// another store found in it is not trusted.
     /// - Throws: `InputError` if it holds what no memory may hold.
     private func adoption(_ unit: VaultPackage.Unit, _ policy: MemoryPolicy) throws -> WriteRequest {
         var unit = unit
@@ -249,6 +290,10 @@ struct VaultMerge: Sendable {
 
     /// Compares a memory that is here already with the one that comes: the same, one the other's
     /// past, or changed in both places, where the ``ConflictRule`` decides.
+    ///
+    /// Appends to `requests`, and in step to `ids` and `kinds`: the id there, and the counter of
+    /// the report that a success adds to.
+    /// - Throws: `InputError` if the memory that comes cannot be kept, `StoreError`.
     private mutating func reconcile(
         _ local: MemCube, _ unit: VaultPackage.Unit, _ policy: MemoryPolicy,
         _ requests: inout [WriteRequest],
@@ -329,6 +374,8 @@ struct VaultMerge: Sendable {
 
     // MARK: Links and erasures
 
+    /// Makes the package's links between memories of this vault, where at least one end is new:
+    /// between memories that were here before, links stay as they are.
     private mutating func writeLinks() async throws {
         let (memory, owner, caller, names, fresh) = (memory, owner, caller, names, fresh)
         // What supersedes what was worked out anew.
@@ -351,6 +398,10 @@ struct VaultMerge: Sendable {
         }
     }
 
+    /// Erases what was erased in the vault of origin, under its own or its derived id.
+    ///
+    /// The journal's last entry has to say that the memory came from there: the reason that
+    /// ``init(_:_:_:_:_:)`` sets is what tells.
     private mutating func erase() async throws {
         let (memory, owner, caller) = (memory, owner, caller)
         for id in erased {
@@ -379,7 +430,8 @@ struct VaultMerge: Sendable {
 }
 
 extension MemCube {
-    /// What is said, and by whom, as a short hash: equal for two memories that say the same.
+    /// A short hash of speaker and text, 12 bytes of SHA-256: equal for two memories that say the
+    /// same.
     var saying: Data {
         Data(SHA256.hash(data: Data("\(header.speaker ?? "")\0\(text)".utf8)).prefix(12))
     }

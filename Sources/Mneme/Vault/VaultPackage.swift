@@ -12,14 +12,15 @@ public import MnemeStore
 /// Dates are seconds since 1970. Described for other implementers in the documentation, under
 /// "Vault packages".
 public enum VaultPackage {
-    /// In every manifest.
+    /// The name that every manifest carries, by which a file is known as a package.
     public static let format = "mneme-vault"
-    /// Of the format; a reader refuses later ones.
+    /// The format's version; a reader refuses later ones.
     public static let version = 1
     /// The longest line that a reader takes.
+    /// In bytes: a memory's text is far shorter, but an earlier version carries its whole snapshot.
     static let maximumLine = 16 << 20
 
-    /// The first line.
+    /// The first line: whose memories follow, and the range of the journal that they cover.
     public struct Manifest: Sendable, Codable {
         /// ``VaultPackage/format`` and ``VaultPackage/version``.
         public var format: String, version: Int
@@ -33,7 +34,7 @@ public enum VaultPackage {
         public var position: Int64
     }
 
-    /// The last line.
+    /// The last line: what a complete package must add up to, and who vouches for it.
     public struct End: Sendable, Codable {
         /// How many memories, and ids of erased ones.
         public var memories: Int, erased: Int
@@ -44,7 +45,7 @@ public enum VaultPackage {
         public var key: String?, signature: String?
     }
 
-    /// One line: one of these.
+    /// One line of a package: an object in which a writer sets exactly one of these members.
     struct Line: Codable, Sendable {
         var manifest: Manifest?
         /// An earlier version of the memory that follows.
@@ -55,12 +56,14 @@ public enum VaultPackage {
         var end: End?
     }
 
-    /// A memory and what happened to it.
+    /// A memory with its earlier versions, the oldest first, as they are imported together.
     struct Unit: Sendable {
         var cube: MemCube
         var history: [JournalEntry]
     }
 
+    /// Writes a line with sorted keys, so that the same memories give the same bytes and the same
+    /// hash.
     static func encode(_ line: Line) throws -> String {
         let encoder = JSONEncoder()
         encoder.dateEncodingStrategy = .secondsSince1970
@@ -68,13 +71,20 @@ public enum VaultPackage {
         return String(decoding: try encoder.encode(line), as: UTF8.self)
     }
 
+    /// Reads one line without its end; the reader's checks come after.
+    /// - Throws: `DecodingError`.
     static func decode(_ bytes: [UInt8]) throws -> Line {
         let decoder = JSONDecoder()
         decoder.dateDecodingStrategy = .secondsSince1970
         return try decoder.decode(Line.self, from: Data(bytes))
     }
 
-    /// The last line.
+    /// Makes the last line.
+    /// - Parameters:
+    ///   - digest: of all lines before it, each with its line feed.
+    ///   - memories: how many the package holds.
+    ///   - erased: how many ids of erased ones.
+    ///   - key: signs the digest; nil leaves the package unsigned.
     static func end(
         _ digest: SHA256Digest, memories: Int, erased: Int,
         signedWith key: Curve25519.Signing.PrivateKey?
@@ -91,6 +101,8 @@ public enum VaultPackage {
                     })))
     }
 
+    /// The bytes that a signature covers. The name of the format stands before the hash, so that a
+    /// signature made for anything else is none here.
     static func signed(_ digest: some Sequence<UInt8>) -> Data {
         Data("mneme-vault-1".utf8) + Data(digest)
     }
@@ -104,6 +116,9 @@ public enum VaultPackage {
         if let link = line.link { try MemoryLimits.check(kind: link.kind, time: link.time) }
     }
 
+    /// Checks an entry of a memory's history: times, names, version, position, reason, and the
+    /// snapshot as strictly as a memory itself.
+    /// - Throws: `InputError` that names what is out of bounds.
     private static func check(_ entry: JournalEntry) throws {
         try MemoryLimits.check(times: [entry.time])
         try MemoryLimits.check(names: [entry.principal])
@@ -117,6 +132,7 @@ public enum VaultPackage {
         if let link = entry.link { try MemoryLimits.check(kind: link.kind, time: link.time) }
     }
 
+    /// Checks the first line's values.
     /// - Throws: `InputError` for a first line with values that no store writes.
     static func check(_ manifest: Manifest) throws {
         try MemoryLimits.check(times: [manifest.created])
@@ -132,10 +148,17 @@ public enum VaultPackage {
 // MARK: Reading
 
 /// Reads a package line by line, from a file that may be sealed.
+///
+/// Memory stays constant: one line is held at a time. That the package is whole is known only when
+/// its end was read, so importers verify first and read a second time.
 public struct VaultPackageReader {
+    /// The file's lines, decrypted on the way.
     private var lines: LineReader
+    /// The file's name in messages, without its folder.
     private let name: String
+    /// The hash of all lines so far, and how many there were.
     private var hash = SHA256(), number = 0
+    /// Memories and erased ids so far, to be compared with the end's.
     private var counts = (memories: 0, erased: 0)
     /// The first line.
     public let manifest: VaultPackage.Manifest
@@ -165,6 +188,7 @@ public struct VaultPackageReader {
         note(bytes)
     }
 
+    /// Adds a line and its line feed to the hash, and counts it.
     private mutating func note(_ bytes: [UInt8]) {
         hash.update(data: bytes)
         hash.update(data: [10])
@@ -174,6 +198,8 @@ public struct VaultPackageReader {
     /// The next line; the end is checked against all before it.
     ///
     /// - Throws: `InputError` for a line that is no such, and if the file was changed or cut off.
+    ///
+    /// - Returns: a line; the last one carries ``VaultPackage/End``, and nothing is read after it.
     mutating func next() throws -> VaultPackage.Line? {
         guard let line = try lines.next() else {
             throw InputError("\(name) ends in the middle, after \(number) lines. Get it again.")
@@ -221,6 +247,11 @@ public struct VaultPackageReader {
     }
 
     /// Reads all, and says what it holds and who signed it.
+    ///
+    /// The signature is checked against the key that the package names; whether that key is to be
+    /// trusted is for the caller to decide.
+    /// - Throws: `InputError` if the package was changed, is cut off or wrongly signed.
+    /// - Complexity: one pass, constant memory.
     public static func verify(path: String, passphrase: String? = nil) throws -> (
         manifest: VaultPackage.Manifest, end: VaultPackage.End
     ) {
@@ -250,12 +281,19 @@ extension MemoryOS {
     }
 
     /// Makes a package page by page, so that memory stays constant.
+    ///
+    /// Lines come in the order of the format: manifest, memories by pages of 200 with their history
+    /// before them, all links, erased ids, end. Links wait in memory until the memories are
+    /// through.
     private actor PackagePages {
+        /// Whose memories are packed, from which position, with whose rights, and what signs them.
         private let memory: MemoryOS, owner: Owner, since: Int64, caller: Caller,
             key: Curve25519.Signing.PrivateKey?
+        /// Lines to hand out, the hash of all lines made so far, and what the end will count.
         private var buffer: [String] = [], hash = SHA256(), memories = 0, erased: [CubeID] = []
         /// Changed ones that are still to be read; nil reads all, page by page.
         private var changed: ArraySlice<CubeID>?
+        /// Links seen so far, the last memory of the page before, and how far the package has come.
         private var links: [CubeLink] = [], last: CubeID?, hasBegun = false, hasEnded = false
 
         init(
@@ -267,18 +305,28 @@ extension MemoryOS {
             )
         }
 
+        /// The next line without its end; nil after the last.
         func next() async throws -> String? {
             while buffer.isEmpty && !hasEnded { try await fill() }
             guard !buffer.isEmpty else { return nil }
             return buffer.removeFirst()
         }
 
+        /// Puts a line into the buffer and the hash.
         private func add(_ line: VaultPackage.Line) throws {
             let text = try VaultPackage.encode(line)
             hash.update(data: Data((text + "\n").utf8))
             buffer.append(text)
         }
 
+        /// Makes the next lines: the manifest first, then a page of memories, and behind the last
+        /// page the links, the erased ids and the end.
+        ///
+        /// Of a memory's links those are taken that lead from it, so each stands in the package
+        /// once. The position is read before the memories: what changes meanwhile comes again with
+        /// the next package.
+        /// - Throws: `AccessError` if the caller may not read the vault, `StoreError`,
+        ///   `CancellationError`.
         private func fill() async throws {
             try Task.checkCancellation()
             let (memory, owner, since, caller) = (memory, owner, since, caller),
