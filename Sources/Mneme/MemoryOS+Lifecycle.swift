@@ -120,7 +120,7 @@ extension MemoryOS {
     ///
     /// Every way in passes here or ``record(_:scope:by:idempotencyKey:isBulk:)``.
     ///
-    /// - Throws: `InputError` for what no memory holds, see ``MemoryLimits``.
+    /// - Throws: `InputError` for what no memory holds, see `MemoryLimits`.
     func describe(_ cube: inout MemCube) throws -> (analysis: [UInt8], contentHash: [UInt8]) {
         try MemoryLimits.check(text: cube.text)
         try MemoryLimits.check(tags: cube.tags, metadata: cube.metadata)

@@ -113,7 +113,7 @@ public enum UpdateOperation: Operation {
     /// word for one text is none for another.
     ///
     /// - Throws: `StoreError` of class conflict if somebody changed the memory meanwhile, or it is
-    ///   frozen; `InputError` for values out of the bounds of ``MemoryLimits``.
+    ///   frozen; `InputError` for values out of the bounds of `MemoryLimits`.
     public static func run(_ input: OperationInput, _ context: OperationContext) async throws
         -> OperationOutput
     {

@@ -15,7 +15,7 @@ extension MemoryOS {
     /// erases it there, too.
     ///
     /// - Parameters:
-    ///   - lines: JSON lines with memories of the owner, as ``package(of:since:by:signedWith:)``
+    ///   - lines: JSON lines with memories of the owner, as `package(of:since:by:)`
     ///     makes them.
     ///   - owner: whose memories they are.
     ///   - path: the file. It is there whole, or not at all.
