@@ -6,8 +6,14 @@ package import MnemeStore
 /// LightMem, Fang et al. 2025 [63]; without a model): facts, preferences, ways of doing things and
 /// who somebody is, word for word alike but for case, punctuation and words that add nothing. What
 /// happened is left alone: it may have happened twice.
+///
+/// A pure value: memories go in one by one, mergers come out, and the store is not touched. Texts
+/// are equal or not; nothing is guessed.
+///
+/// - Complexity: O(n) in the words of all memories, which are held as keys.
 package struct Consolidation {
-    /// Words without which a statement says the same. "Not", numbers and names are none of them.
+    /// Filler words, without which a statement says the same. "Not", numbers and names are none of
+    /// them.
     private static let fillers: Set<String> = [
         "a", "actually", "ah", "an", "and", "anyway", "basically", "btw", "by", "hey", "honestly",
         "just", "oh", "ok",
@@ -17,6 +23,8 @@ package struct Consolidation {
     ]
 
     /// One memory in place of others.
+    ///
+    /// All merged ones have the type, speaker, agent and label of the one that stays.
     package struct Merger: Equatable {
         /// What stays: the latest.
         package var kept: CubeID
@@ -24,7 +32,8 @@ package struct Consolidation {
         package var merged: [CubeID]
     }
 
-    /// What memories have in common that are put together.
+    /// The properties that memories share when they are merged; two of different speakers or labels
+    /// never are.
     private struct Key: Hashable {
         /// Words without fillers, in order.
         var words: [String]
@@ -36,8 +45,8 @@ package struct Consolidation {
     /// Nothing to put together yet.
     package init() {}
 
-    /// Looks at a memory. What happened, was superseded, ends by itself or shows signs of an
-    /// instruction is passed over.
+    /// Considers a memory. Episodic, superseded, expiring and suspicious ones are passed over, and
+    /// those that are not in recall.
     package mutating func add(_ cube: MemCube) {
         guard cube.type != .episodic, cube.state == .activated, cube.isPlaintext,
             cube.validUntil == nil,
@@ -56,7 +65,11 @@ package struct Consolidation {
         groups[key, default: []].append(cube)
     }
 
-    /// What to put together, in the order of what stays.
+    /// The mergers among the memories seen, in the order of what stays: of each group the latest by
+    /// event time.
+    ///
+    /// A memory with tags, metadata or a priority that the latest lacks stays by itself: somebody
+    /// gave them for a reason.
     package func mergers() -> [Merger] {
         groups.values.compactMap { cubes in
             guard cubes.count > 1,
@@ -79,7 +92,14 @@ extension MemoryOS {
     /// Puts an owner's memories together that say the same. The others stay in the store, linked,
     /// and `restore` takes each back.
     ///
+    /// Each merger is one transaction: a link `consolidates`, the merge, and a confirmation of what
+    /// stays, which slows its forgetting.
+    ///
+    /// - Parameters:
+    ///   - isDry: counts only.
+    ///   - now: the time of the changes in the journal.
     /// - Returns: what was done, in words.
+    /// - Throws: `StoreError`, `CancellationError` between two mergers.
     func consolidate(_ owner: Owner, isDry: Bool, now: Date) async throws -> String {
         var filter = CubeFilter(owner: owner, limit: 1_024), consolidation = Consolidation()
         filter.state = .activated

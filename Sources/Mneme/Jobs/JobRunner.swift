@@ -4,15 +4,24 @@ import MnemeStore
 import NIOConcurrencyHelpers
 import Tracing
 
-/// Does what waits in a store's queue. Several may run beside each other, in one process or many.
+/// A worker that does the jobs of a store's queue. Several may run beside each other, in one
+/// process or many.
+///
+/// A job is leased for a minute and the lease renewed while it runs, so that a worker that dies
+/// gives its job back; a lost lease cancels the attempt. A job may therefore run more than once.
 public final class JobRunner: Sendable {
     /// How long a job is another's after its worker was heard of last, and how often it is heard
     /// of, in seconds.
     private static let lease = 60.0, heartbeat = 15.0
 
+    /// The memory system whose queue is read.
     private let memory: MemoryOS
+    /// Chooses what begins, and when a failed job is tried again.
     private let scheduler: JobScheduler
+    /// True while callers wait for answers.
     private let isBusy: @Sendable () -> Bool
+    /// This worker's name in leases: machine, process id and a random part, with colons between
+    /// them.
     private let worker = "\(machine):\(getpid()):\(UUID().uuidString.prefix(8))"
     /// Names where process ids mean the same: a machine since it was started, and a space of ids on
     /// it.
@@ -25,7 +34,9 @@ public final class JobRunner: Sendable {
             .filter(\.isNumber) ?? ""
         return "\(ProcessInfo.processInfo.hostName)/\(boot)/\(space)".replacing(":", with: "-")
     }()
+    /// Work that each tenant had lately, for the scheduler; of this worker only, and not kept.
     private let usage = NIOLockedValueBox(JobScheduler.Usage())
+    /// Failures of the queue itself; a job's own error is kept with the job.
     private let logger = Logger(label: "mneme.jobs")
 
     /// - Parameters:
@@ -72,8 +83,8 @@ public final class JobRunner: Sendable {
         }
     }
 
-    /// Whether a worker's process ran here and is there no more: nobody need wait for its lease to
-    /// end.
+    /// True if a worker's process ran on this machine and has ended: nobody need wait for its lease
+    /// to end. False for workers of other machines, which cannot be asked.
     private static func isGone(_ worker: String) -> Bool {
         let parts = worker.split(separator: ":")
         guard parts.count == 3, parts[0] == machine, let process = pid_t(parts[1]) else {
@@ -82,7 +93,10 @@ public final class JobRunner: Sendable {
         return kill(process, 0) != 0 && errno == ESRCH
     }
 
-    /// Takes what the scheduler chooses.
+    /// Leases the jobs that the scheduler chooses: schedules that are due are put into the queue
+    /// first, and leases of dead workers ended.
+    ///
+    /// - Returns: those that this worker got; another one may have been faster.
     private func begin() async throws -> [Job] {
         try await memory.run { [self] in
             let store = memory.store, now = Date()
@@ -105,7 +119,9 @@ public final class JobRunner: Sendable {
         }
     }
 
-    /// One attempt, with a lease that is renewed while it lasts.
+    /// Makes one attempt at a job, with a lease that is renewed every 15 seconds, and writes its
+    /// outcome: done, failed with the time of the next attempt, or put back if this worker is
+    /// stopped.
     private func work(_ job: Job) async {
         let start = Date(), store = memory.store, worker = worker
         let attempt = Task {

@@ -1,13 +1,14 @@
 public import Foundation
 public import MnemeStore
 
-/// Decides which jobs begin: a pure function of the queue, so that it is tested on simulated time.
+/// A fair scheduler of background jobs, a pure function of the queue, so that it is tested on
+/// simulated time.
 ///
 /// Tenants take turns: the one with the fewest running jobs, and then the least time used, goes
 /// first. Among a tenant's jobs the highest priority goes first, and waiting raises it. Two jobs of
 /// one kind for one owner never run side by side.
 public struct JobScheduler: Sendable {
-    /// What a decision is made from.
+    /// The state of queue and workers that a decision is made from.
     public struct View: Sendable {
         /// The moment.
         public var now: Date
@@ -18,7 +19,7 @@ public struct JobScheduler: Sendable {
         /// Whether callers wait for answers: then only urgent work begins.
         public var isBusy: Bool
 
-        /// All values.
+        /// A view; without usage all tenants count as equal.
         public init(now: Date, jobs: [Job], used: [String: Double] = [:], isBusy: Bool = false) {
             self.now = now
             self.jobs = jobs
@@ -27,17 +28,20 @@ public struct JobScheduler: Sendable {
         }
     }
 
-    /// Work that each tenant had; what is long ago counts less and less.
+    /// Seconds of work by tenant, decayed exponentially: what is long ago counts less and less.
     public struct Usage: Sendable {
+        /// Decayed seconds by tenant, as of `time`; those below a millisecond are dropped.
         private var seconds: [String: Double] = [:]
+        /// The time up to which the seconds are decayed.
         private var time = Date(timeIntervalSince1970: 0)
-        /// After so many seconds work counts half.
+        /// The half-life of a second of work, in seconds.
         private static let halfLife = 600.0
 
         /// No work yet.
         public init() {}
 
-        /// What counts now.
+        /// Decays all to `now`, and gives the seconds that count then. A clock that goes back
+        /// decays nothing.
         public mutating func used(now: Date) -> [String: Double] {
             let factor = pow(0.5, max(0, now.timeIntervalSince(time)) / Self.halfLife)
             seconds = seconds.mapValues { $0 * factor }.filter { $0.value > 1e-3 }
@@ -93,6 +97,8 @@ public struct JobScheduler: Sendable {
         return chosen
     }
 
+    /// The sort key of a waiting job; the least goes first: running jobs of its tenant, seconds the
+    /// tenant used, priority with aging, and age.
     private func order(_ job: Job, _ counts: [String: Int], _ view: View) -> (
         Int, Double, Double, Int64
     ) {
@@ -102,6 +108,9 @@ public struct JobScheduler: Sendable {
     }
 
     /// When a job that failed is tried again; nil if it has had all its attempts.
+    ///
+    /// The pause doubles with each attempt up to ``longestRetry``, and is spread by a fifth both
+    /// ways: by the job's id, so that the result can be tested.
     public func retry(_ job: Job, now: Date) -> Date? {
         guard job.attempts < job.maximumAttempts else { return nil }
         let pause = min(longestRetry, firstRetry * pow(2, Double(max(0, job.attempts - 1))))

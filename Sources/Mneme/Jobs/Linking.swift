@@ -2,24 +2,25 @@ import Foundation
 import MnemeIndex
 import MnemeStore
 
-/// Connects memories that belong together though they were said apart, as a keeper of notes does
-/// (A-MEM, Xu et al. 2025 [62], without a model): each with the nearest by meaning among those
-/// before it. Recall walks along such links.
+/// Rules of graph building: memories that belong together though they were said apart are linked,
+/// as a keeper of notes does (A-MEM, Xu et al. 2025 [62], without a model): each with those before
+/// it that are nearest by dense similarity. Recall walks along such links.
 enum Linking {
-    /// How near by meaning: the least cosine of two memories' vectors. Of 0.4 to 0.7 the best for
-    /// multi-hop questions of LoCoMo's development half.
+    /// The least cosine of two memories' vectors. Of 0.4 to 0.7 the best for multi-hop questions of
+    /// LoCoMo's development half.
     static let least: Float = 0.5
-    /// Links of a memory to earlier ones.
+    /// The most links that a memory gets to earlier ones.
     static let most = 3
-    /// What links of this kind are called.
+    /// The kind of these links, which somebody may also make by hand.
     static let kind = "related"
 }
 
 extension OwnerIndex {
-    /// Earlier memories that one belongs together with, the nearest first; nil while it has no
-    /// vector.
+    /// The earlier memories to link one with, the nearest first; nil while it has no vector.
     ///
-    /// What stands beside it in a conversation, and what is not recalled, is none of them.
+    /// Its neighbours in the conversation, two each way, are none of them, since recall reaches
+    /// those anyway; nor is what is not recalled. More are searched than wanted, as later memories
+    /// and neighbours drop out.
     func relatives(of id: CubeID) throws -> [CubeID]? {
         guard let number = number(of: id), isShown[number] else { return [] }
         guard let vector = vectors.vector(number) else { return nil }
@@ -38,7 +39,12 @@ extension MemoryOS {
     /// Links an owner's memories that were not looked at yet, the oldest first. Where it stopped is
     /// in the store.
     ///
+    /// A page of 128 memories is one step: links and the watermark are written after each, so that
+    /// a job that is stopped goes on there. A memory without a vector ends the run: those behind it
+    /// wait, lest one be passed over for good.
+    ///
     /// - Returns: what was done, in words.
+    /// - Throws: `InputError` if there is no embedder, `StoreError`, `CancellationError`.
     func link(_ owner: Owner, now: Date) async throws -> String {
         guard embedder != nil else {
             throw InputError(

@@ -5,6 +5,9 @@ public import MnemeStore
 ///
 /// A new kind is a new file with a maintainer and its ``JobKind``, and a line in
 /// ``Maintainers/standard``.
+///
+/// A job may be cancelled at any await, and run again after a crash: it works in steps that each
+/// leave the store consistent, and finds out from the store what is left to do.
 public protocol Maintainer: Sendable {
     /// The kind of job that it does.
     var kind: JobKind { get }

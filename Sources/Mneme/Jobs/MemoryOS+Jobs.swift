@@ -1,6 +1,7 @@
 public import Foundation
 public import MnemeStore
 
+/// Background jobs of a memory system: putting them into the queue, counting them, and doing one.
 extension MemoryOS {
     /// Puts a job into the queue.
     ///
@@ -53,7 +54,11 @@ extension MemoryOS {
 
     /// Does one job.
     ///
+    /// A job without an owner, of a kind that each owner has, is replaced by one job an owner.
+    ///
     /// - Returns: the outcome, in words.
+    /// - Throws: what the job fails with; `StoreError` of code `newerVersion` for an unknown kind,
+    ///   `InputError` for arguments that mean nothing. It is the queue that tries again.
     func perform(_ job: Job, now: Date) async throws -> String {
         guard let maintainer = recipe.maintainers.first(of: JobKind(rawValue: job.kind)) else {
             throw StoreError(
@@ -79,7 +84,13 @@ extension MemoryOS {
 
     /// Archives an owner's activated texts that fit, page by page.
     ///
-    /// - Returns: how many.
+    /// - Parameters:
+    ///   - reason: stands in the journal with each.
+    ///   - isDry: counts only.
+    ///   - now: the time of the changes.
+    ///   - fits: a pure test of one memory.
+    /// - Returns: how many fit; one that somebody changed at this moment is counted, and left.
+    /// - Complexity: one pass over the owner's activated memories, 512 in memory at a time.
     func archive(
         _ owner: Owner, reason: String, isDry: Bool = false, now: Date,
         where fits: @escaping @Sendable (MemCube) -> Bool

@@ -3,6 +3,9 @@ public import MnemeStore
 
 /// Reconciliation that keeps everything: adds each draft, and links it to the memory that says
 /// nearly the same.
+///
+/// Nothing is merged or replaced while somebody waits: the job `consolidate` does that later, and
+/// can be undone.
 public struct DuplicateLinker: Reconciler {
     /// The least similarity of near duplicates: nine in ten words are shared.
     public var leastSimilarity = 0.9
@@ -10,6 +13,8 @@ public struct DuplicateLinker: Reconciler {
     /// With the standard bound.
     public init() {}
 
+    /// One operation: the draft is added, with a link `nearDuplicateOf` to the most similar
+    /// neighbour at or above the bound, the first of equals.
     public func operations(for draft: MemCube, among neighbours: [Neighbour], at time: Date)
         -> [MemoryOperation]
     {

@@ -1,4 +1,6 @@
 /// Linear fusion: each feature times a weight.
+///
+/// Linear, so that each feature's share of a score can be shown, and the shares add up to it.
 public struct FusionRanker: RecallRanker {
     /// A weight for each feature.
     public var weights: RecallFeatures
@@ -18,5 +20,6 @@ public struct FusionRanker: RecallRanker {
         .date: 3.26, .latest: 2, .related: 0.8,
     ])
 
+    /// The products of features and weights, feature by feature; their sum is the score.
     public func contributions(of features: RecallFeatures) -> RecallFeatures { features * weights }
 }

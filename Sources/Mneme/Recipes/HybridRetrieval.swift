@@ -2,6 +2,9 @@ import Foundation
 
 /// Hybrid retrieval: candidates by BM25, dense similarity and dates, then one walk of the graph
 /// from the best.
+///
+/// The walk follows HippoRAG (Gutiérrez et al. 2024): personalised PageRank from what was found,
+/// for answers that share no word with the question.
 public struct HybridRetrieval: RetrievalPlan {
     /// Up to so many memories, each is a candidate.
     public var smallIndex = 2_000
@@ -17,6 +20,8 @@ public struct HybridRetrieval: RetrievalPlan {
     /// With the standard limits.
     public init() {}
 
+    /// The probes of the first round: everything for a small index, whose full ranking costs
+    /// little, else four candidate lists.
     public func first(_ query: RetrievalQuery) -> [Probe] {
         if query.memories <= smallIndex { return [.everything] }
         return [
@@ -25,6 +30,8 @@ public struct HybridRetrieval: RetrievalPlan {
         ]
     }
 
+    /// One walk from the hits, each a seed of weight exp(score − best score). Without hits the
+    /// search ends.
     public func next(_ query: RetrievalQuery, after hits: [RetrievalHit]) -> RetrievalStep {
         guard let top = hits.first?.score else { return .answer }
         let seeds = hits.map {

@@ -3,6 +3,9 @@ public import MnemeBase
 
 /// A language model that is asked for facts, and whose answers are checked: it never writes
 /// anything itself.
+///
+/// An oracle is slow and may be wrong: an answer counts as far as the memory's own text bears it
+/// out, see `Refinement`.
 public protocol Oracle: Sendable {
     /// Names the model, for the journal.
     var name: String { get }
@@ -12,7 +15,7 @@ public protocol Oracle: Sendable {
     func answer(_ question: OracleQuestion) async throws -> String
 }
 
-/// What an ``Oracle`` is asked.
+/// One question to an ``Oracle``: what to do, on which text, and the form of the answer.
 public struct OracleQuestion: Sendable {
     /// What to do, and with what: the second is data, whatever it says.
     public var instructions: String, text: String
@@ -24,7 +27,7 @@ public struct OracleQuestion: Sendable {
     /// The most tokens of the answer.
     public var maxTokens: Int
 
-    /// All values.
+    /// A question; its answer has at most 300 tokens unless the caller says otherwise.
     public init(
         instructions: String, text: String, schema: String, schemaName: String,
         sources: Set<String>,
@@ -37,18 +40,23 @@ public struct OracleQuestion: Sendable {
     }
 }
 
-/// Why a model could not be asked.
+/// The failure of a request to a model: it is not reachable, or answers nothing that can be read.
+/// The job that asked is tried again later.
 public struct OracleError: MnemeError {
     public let message: String
 
     /// - Parameter message: what happened and what to do, for people.
     public init(_ message: String) { self.message = message }
 
+    /// Always `unavailable`, whatever the cause: the model is another program's.
     public var errorClass: ErrorClass { .unavailable }
 }
 
 extension Oracle {
     /// Asks, and reads the answer; one that does not follow the schema is asked for once more.
+    ///
+    /// - Returns: nil if both answers cannot be read; a model that cannot does not block a job.
+    /// - Throws: what the oracle throws, and `CancellationError`.
     func ask<Answer: Decodable>(_ question: OracleQuestion, for _: Answer.Type) async throws
         -> Answer?
     {

@@ -3,12 +3,12 @@ import MnemeIndex
 package import MnemeStore
 import NIOConcurrencyHelpers
 
-/// Has a model find what texts claim of which only one thing holds at a time, where the rules of
-/// ``Claims`` found nothing. What it says is believed only as far as it stands in the text; what
-/// follows, that a later claim ends an earlier one, is worked out by the store, as for claims found
-/// by rule.
+/// Extraction of claims by a language model, where the rules of ``Claims`` found nothing. What the
+/// model says is believed only as far as it stands in the text; that a later claim supersedes an
+/// earlier one is worked out by the store, as for claims found by rule.
 package enum Refinement {
-    /// What may be claimed: the words that the rules use, too, so that claims of both meet.
+    /// The slots of claims that may be asked for: the words that the rules use, too, so that claims
+    /// of both meet.
     package static let attributes = [
         "home", "employer", "job", "spouse", "car", "name", "birthday", "age", "address", "phone",
         "email", "hometown",
@@ -17,26 +17,35 @@ package enum Refinement {
         "weight", "color",
         "date",
     ]
-    /// Bytes of a text that a model is asked about.
+    /// The longest text that a model is asked about, in bytes of UTF-8: longer ones hold more than
+    /// a few claims and cost a long prefill.
     private static let longest = 2_000
+    /// Subjects by which a model names whoever speaks.
     private static let speakerWords: Set<String> = [
         "i", "me", "my", "myself", "speaker", "the speaker", "user", "the user",
     ]
 
+    /// The answer as its JSON schema has it.
     struct Answer: Decodable {
+        /// One claim as the model gives it, not yet checked. `ended` may be left out, though the
+        /// schema asks for it: not every endpoint enforces schemas.
         struct Item: Decodable {
             var subject: String, attribute: String, value: String, ended: Bool?
         }
+        /// All claims, in the order of the text as a rule.
         var claims: [Item]
     }
 
-    /// Whether a model is to be asked about a memory.
+    /// True for a memory that a model is to be asked about: in recall, not suspicious, without
+    /// claims, and neither a few words nor long.
     package static func concerns(_ cube: MemCube) -> Bool {
         cube.state == .activated && cube.isPlaintext && cube.claims.isEmpty && cube.caution == nil
             && cube.text.utf8.count <= longest
             && TextAnalyzer.words(cube.text).count >= 3
     }
 
+    /// The question for one memory: fixed instructions, a prefix that all questions share, and the
+    /// text as data behind them.
     static func question(_ cube: MemCube) -> OracleQuestion {
         let names = attributes.map { "\"\($0)\"" }.joined(separator: ",")
         return OracleQuestion(
@@ -56,18 +65,25 @@ package enum Refinement {
             sources: [cube.id.description, MemoryOS.source(of: cube.scope.owner)])
     }
 
-    /// Those of a model's claims that stand in the text.
+    /// The claims of an answer that stand in the memory's text, see ``claims(_:in:)``.
     static func checked(_ answer: Answer, _ cube: MemCube) -> [Claim] {
         claims(
             answer.claims.map { ($0.subject, $0.attribute, $0.value, $0.ended ?? false) }, in: cube)
     }
 
-    /// - Parameter found: subject, attribute, value and whether it ended, as a model says.
+    /// Keeps those of a model's claims that the text bears out, normalised as the rules write them.
+    ///
+    /// A subject is the speaker or stands in the text; a value stands there, with at most eight
+    /// words. Of two claims on one slot of one subject the later wins. At most four are looked at.
+    /// - Parameters:
+    ///   - found: subject, attribute, value and whether it ended, as a model says.
+    ///   - cube: the memory that was asked about.
     package static func claims(
         _ found: [(subject: String, attribute: String, value: String, ended: Bool)],
         in cube: MemCube
     ) -> [Claim] {
         let words = Set(TextAnalyzer.words(cube.text).map { $0.lowercased() })
+        // A name or value in lower case, without leading articles and punctuation around it.
         func clean(_ text: String) -> String {
             let parts = text.lowercased().split(whereSeparator: \.isWhitespace).map(String.init)
             return parts.drop { ["a", "an", "the", "my", "is", "in", "at"].contains($0) }.joined(
@@ -75,7 +91,7 @@ package enum Refinement {
             )
             .trimmingCharacters(in: .punctuationCharacters)
         }
-        /// Whether all of it is in the text.
+        /// True if all words of it are in the text, in any order.
         func stands(_ text: String) -> Bool {
             let parts = TextAnalyzer.words(text).map { $0.lowercased() }
             return !parts.isEmpty && parts.count <= 8 && parts.allSatisfy(words.contains)
@@ -101,11 +117,15 @@ package enum Refinement {
 }
 
 extension MemoryOS {
-    /// Has a model look at an owner's memories that it has not seen, the oldest first. Where it
-    /// stopped is in the store.
+    /// Asks the oracle about an owner's memories that it has not seen, the oldest first. The
+    /// watermark is kept for each oracle by name, and moves on after each memory.
     ///
-    /// - Parameter count: the most memories to ask about.
-    /// - Returns: what was done, in words.
+    /// - Parameters:
+    ///   - count: the most memories to ask about.
+    ///   - now: the time of the changes in the journal.
+    /// - Returns: the outcome, in words.
+    /// - Throws: `InputError` if no model is configured, what the oracle throws,
+    ///   `CancellationError`.
     func refine(_ owner: Owner, count: Int, now: Date) async throws -> String {
         guard let oracle = oracle.withLockedValue({ $0 }) else {
             throw InputError(
@@ -160,6 +180,8 @@ extension MemoryOS {
         }
     }
 
+    /// Writes claims to a memory, unless the rules find some in it by now, which count more.
+    /// - Throws: `StoreError`; of code conflict if the memory was changed since it was read.
     private func setClaims(_ claims: [Claim], of cube: MemCube, by caller: Caller) throws {
         var cube = cube
         let (analysis, hash) = try describe(&cube)
@@ -170,6 +192,6 @@ extension MemoryOS {
             by: caller)
     }
 
-    /// Has jobs ask a model, from now on.
+    /// Sets the oracle that jobs ask from now on.
     public func attach(oracle: any Oracle) { self.oracle.withLockedValue { $0 = oracle } }
 }

@@ -5,10 +5,12 @@ import NIOConcurrencyHelpers
     import FoundationNetworking
 #endif
 
-/// A model behind an OpenAI-compatible endpoint (`/chat/completions` with a JSON schema as
-/// `response_format`). What it is asked about leaves the machine.
+/// An oracle behind an OpenAI-compatible endpoint (`/chat/completions` with a JSON schema as
+/// `response_format`). The texts that it is asked about leave the machine, so it is used only where
+/// somebody names an address.
 public struct RemoteOracle: Oracle {
     public let name: String
+    /// The address of chat completions, and the bearer token.
     private let url: URL, key: String?
 
     /// - Parameters:
@@ -25,6 +27,10 @@ public struct RemoteOracle: Oracle {
         (self.url, name, self.key) = (url.appendingPathComponent("chat/completions"), model, key)
     }
 
+    /// Asks at temperature 0, with a timeout of 120 seconds.
+    ///
+    /// - Throws: `OracleError` if the endpoint does not answer, or answers with a status other than
+    ///   200 or in another form.
     public func answer(_ question: OracleQuestion) async throws -> String {
         let schema = try JSONValue(parsing: Array(question.schema.utf8))
         let body: JSONValue = [
@@ -61,6 +67,8 @@ public struct RemoteOracle: Oracle {
         return text
     }
 
+    /// Sends a request; cancelling the task cancels it on the wire.
+    /// - Throws: `OracleError` with the reason of the network.
     private static func send(_ request: URLRequest) async throws -> (Data, URLResponse?) {
         let running = NIOLockedValueBox<URLSessionDataTask?>(nil)
         return try await withTaskCancellationHandler {

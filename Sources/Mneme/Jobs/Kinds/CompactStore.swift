@@ -6,6 +6,8 @@ extension JobKind {
 }
 
 /// Compacts the store, and removes jobs that ended long ago.
+///
+/// For the store as a whole: jobs of all owners go, and pages are given back once.
 struct CompactStore: Maintainer {
     let kind = JobKind.compact
     let help = "give freed pages back; keep=30 days of ended jobs"
@@ -19,6 +21,8 @@ struct CompactStore: Maintainer {
 
     func check(_ arguments: [String: String]) throws { _ = try days(arguments) }
 
+    /// Days for which ended jobs are kept.
+    /// - Throws: `InputError` for what is no number of days.
     private func days(_ arguments: [String: String]) throws -> Double {
         try arguments.number("keep", in: 0...Self.daysLimit) ?? Self.keptDays
     }

@@ -6,6 +6,9 @@ extension JobKind {
 }
 
 /// Forgetting: archives memories whose retention on a ``ForgettingCurve`` has sunk below a bound.
+///
+/// Uses that were counted in memory are written first, so that what was recalled just now counts as
+/// fresh.
 struct Decay: Maintainer {
     let kind = JobKind.decay
     let help =
@@ -30,10 +33,14 @@ struct Decay: Maintainer {
         return "\(count) \(run.isDry ? "would be archived" : "archived") (\(name))"
     }
 
+    /// Arguments of the job as values.
     private struct Settings: Sendable {
+        /// The curve with its unit of time; MemoryBank's with 30 days if nothing is said.
         var curve: any ForgettingCurve
+        /// The bound: retention below it is archived. 0 archives nothing.
         var below: Double
 
+        /// - Throws: `InputError` for an unknown curve or a number out of bounds.
         init(_ arguments: [String: String]) throws {
             let name = arguments["curve"] ?? MemoryBankCurve.name
             guard let type = ForgettingCurves.all.first(where: { $0.name == name }) else {

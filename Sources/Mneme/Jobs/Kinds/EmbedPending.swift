@@ -4,6 +4,9 @@ extension JobKind {
 }
 
 /// Embeds memories that have no vector of the present embedder yet.
+///
+/// A change of the embedding model leaves all memories without a vector of the new one: this job
+/// makes them.
 struct EmbedPending: Maintainer {
     let kind = JobKind.embed
     let help = "make vectors that are missing"

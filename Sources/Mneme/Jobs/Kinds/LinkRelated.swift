@@ -4,6 +4,8 @@ extension JobKind {
 }
 
 /// Graph building: links memories to earlier ones that are near by dense similarity.
+///
+/// The rules are in `Linking`; each memory is looked at once.
 struct LinkRelated: Maintainer {
     let kind = JobKind.link
     let help = "link memories to earlier ones that are near by meaning; recall follows links"

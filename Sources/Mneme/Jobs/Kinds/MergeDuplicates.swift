@@ -4,6 +4,8 @@ extension JobKind {
 }
 
 /// Deduplication: merges facts and preferences that say the same.
+///
+/// The rules are in ``Consolidation``; the merged ones stay in the store and can be restored.
 struct MergeDuplicates: Maintainer {
     let kind = JobKind.consolidate
     let help = "merge facts and preferences that say the same into the latest; dry=true only counts"

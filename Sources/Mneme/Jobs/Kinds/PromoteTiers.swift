@@ -24,6 +24,8 @@ struct PromoteTiers: Maintainer {
             run.requireOwner(), settings(run.arguments), isDry: run.isDry, now: run.now)
     }
 
+    /// The plan's settings with those that the job names.
+    /// - Throws: `InputError` for numbers out of bounds.
     private func settings(_ arguments: [String: String]) throws -> TierPlan.Settings {
         var settings = TierPlan.Settings()
         if let heat = try arguments.number("heat", in: 0...Self.heatLimit) { settings.heat = heat }

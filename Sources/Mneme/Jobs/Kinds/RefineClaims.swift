@@ -4,6 +4,9 @@ extension JobKind {
 }
 
 /// Extraction of claims by a language model, where rules found none.
+///
+/// Bounded by a count, since each memory is a call of a model; the next job goes on where this one
+/// stopped.
 struct RefineClaims: Maintainer {
     let kind = JobKind.refine
     let help =
@@ -21,6 +24,8 @@ struct RefineClaims: Maintainer {
             run.requireOwner(), count: count(run.arguments), now: run.now)
     }
 
+    /// The most memories to ask about.
+    /// - Throws: `InputError` for what is no whole number from 1 on.
     private func count(_ arguments: [String: String]) throws -> Int {
         try arguments.wholeNumber("count", in: 1...1_000_000_000) ?? Self.standardCount
     }

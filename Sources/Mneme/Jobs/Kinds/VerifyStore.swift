@@ -6,6 +6,9 @@ extension JobKind {
 }
 
 /// Integrity check of the store, its indexes, exported copies and the audit log.
+///
+/// Repairs nothing: a scheduled job must not change what somebody may want to look at first. `mneme
+/// doctor --repair` does.
 struct VerifyStore: Maintainer {
     let kind = JobKind.verify
     let help = "check the store, its indexes and the audit log"
