@@ -2,21 +2,21 @@ import Foundation
 
 /// Reads lists of messages: ShareGPT's turns, and messages with roles.
 enum ChatMessages {
-    /// Who speaks in ShareGPT's data sets, by the name of the turn.
+    /// Speakers of ShareGPT's data sets, by the lower-cased name of the turn.
     private static let speakers = [
         "human": "user", "user": "user", "gpt": "assistant", "chatgpt": "assistant",
         "assistant": "assistant",
         "model": "assistant",
         "bing": "assistant", "bard": "assistant",
     ]
-    /// Whose messages say nothing to the other.
+    /// Roles whose messages are no word of a conversation, in lower case.
     private static let unsaid: Set<String> = [
         "system", "developer", "tool", "function", "function_call", "function_response",
         "observation", "tool_call",
         "tool_response",
     ]
 
-    /// Whether a message is no word of a conversation: a system's, a tool's.
+    /// True for a message that is no word of a conversation: a system's, a tool's.
     static func isUnsaid(_ message: JSONValue) -> Bool {
         guard let role = message["role"]?.string ?? message["from"]?.string else { return false }
         return unsaid.contains(role.lowercased())
@@ -74,6 +74,7 @@ enum ChatMessages {
     }
 
     /// Messages in a list.
+    /// A message that cannot be read is a problem of the document, and costs none of the others.
     static func messages(_ list: [JSONValue], session: String? = nil, user: String? = nil)
         -> ImportedDocument
     {
@@ -103,7 +104,7 @@ enum ChatMessages {
     /// The user that a message or conversation names.
     private static func user(_ json: JSONValue) -> String? { PeerDumps.name(json["user_id"]) }
 
-    /// When it was said, under any of the names in use.
+    /// The time of a message under any of the names in use, the first that can be read.
     private static func time(_ json: JSONValue) -> Date? {
         ["create_time", "created_at", "timestamp", "time", "date"].lazy.compactMap {
             ImportTime.date(json[$0])

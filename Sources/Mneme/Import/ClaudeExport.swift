@@ -2,9 +2,9 @@ import Foundation
 
 /// Reads conversations of a Claude data export.
 enum ClaudeExport {
-    /// What a person and the assistant said to each other, along the branch that was last shown,
-    /// and texts that were attached.
-    ///
+    /// Reads one conversation: its messages along the branch that was last shown, and texts that
+    /// were attached.
+    /// - Parameter number: its place in the export, which names it where it has no id.
     /// - Throws: `InputError`.
     static func read(_ conversation: JSONValue, number: Int) throws -> ImportedDocument {
         guard let messages = conversation["chat_messages"]?.array else {
@@ -54,7 +54,8 @@ enum ClaudeExport {
         return path.reversed()
     }
 
-    /// What a message says, and how many of its parts say nothing to the other.
+    /// The text of a message, nil if it has none, and how many of its parts are no words: calls of
+    /// tools, results, thoughts.
     private static func said(_ message: JSONValue) -> (text: String?, unsaid: Int) {
         var texts: [String] = [], unsaid = 0
         if let parts = message["content"]?.array, !parts.isEmpty {

@@ -2,6 +2,9 @@ import Foundation
 import MnemeStore
 
 /// Finds out of which form JSON is, and reads it.
+///
+/// A form is found by the members that only it has, never by the file's name: exports are renamed,
+/// and many are called `conversations.json`.
 enum ImportForm {
     /// Reads a whole document.
     ///

@@ -12,7 +12,7 @@ struct ImportRun: Sendable {
         var owner: Owner, source: CubeID, link: ImportEntry.Link, isFresh: Bool
     }
 
-    /// What others call a memory.
+    /// A name by which links of a file refer to a memory.
     private struct Name: Hashable {
         /// Whose memory it names, and the name in lower case.
         var owner: Owner, text: String
@@ -22,9 +22,9 @@ struct ImportRun: Sendable {
     /// there.
     private static let batch = 256
 
-    /// Where it is written.
+    /// The memory system that is imported to.
     private let memory: MemoryOS
-    /// Where a memory goes that names nobody.
+    /// The scope of memories that name nobody, and the tenant of all.
     private let scope: Scope
     /// Whose memories are taken where a file holds those of several; nil takes them all, each to
     /// its own.
@@ -35,11 +35,11 @@ struct ImportRun: Sendable {
     private let caller: Caller
     /// Told after each batch: done, total, and what is counted.
     private let progress: (@Sendable (Int, Int, String) -> Void)?
-    /// What was done so far.
+    /// The counts so far.
     private(set) var report = ImportReport()
     /// The file that is read, and whether it names several users.
     private var file = "", isMixed = false
-    /// What waits for the next batch, and times for those that have none.
+    /// Entries that wait for the next batch, and times for those that have none.
     private var entries: [ImportEntry] = [], times = TimeFiller()
     /// Memories of other stores, by the vault that they come from.
     private var merges: [(source: Owner, merge: VaultMerge)] = []

@@ -41,6 +41,8 @@ enum ImportText {
     // MARK: Mending
 
     /// JSON with null in the place of NaN, Infinity and 1e999, which other writers use.
+    ///
+    /// - Complexity: O(*n*) in the length, with one copy of the data.
     private static func mended(_ data: Data) -> [UInt8] {
         let bytes = Array(String(decoding: data, as: UTF8.self).utf8)
         var result: [UInt8] = [], place = 0, isString = false
@@ -67,7 +69,7 @@ enum ImportText {
         return result
     }
 
-    /// Whether a byte belongs to a number or a bare word of JSON.
+    /// True for a byte of a number or a bare word of JSON.
     private static func isWordByte(_ byte: UInt8) -> Bool {
         switch byte {
         case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, UInt8(ascii: "+"), UInt8(ascii: "-"),
@@ -77,7 +79,8 @@ enum ImportText {
         }
     }
 
-    /// Whether a word outside of strings can be read.
+    /// True for a word outside of strings that is JSON as it stands; malformed words are kept, too,
+    /// so that the parser reports them at their place.
     private static func isKept(_ word: ArraySlice<UInt8>) -> Bool {
         let text = String(decoding: word, as: UTF8.self)
         if ["NaN", "Infinity", "-Infinity", "+Infinity"].contains(text) { return false }

@@ -41,6 +41,9 @@ enum ImportTime {
 }
 
 /// Fills in times in a file whose entries come one by one.
+///
+/// A file is seen in batches: what came before is remembered, what comes in a later batch is not
+/// known yet.
 struct TimeFiller: Sendable {
     /// A conversation of one user.
     private struct Thread: Hashable {

@@ -14,11 +14,11 @@ public enum ImportFormat: String, Sendable, Codable, CaseIterable, ParameterValu
     case letta
     /// The graph of MCP's reference memory server, `memory.jsonl`.
     case mcp
-    /// What `mneme export` writes, with kinds, times and states.
+    /// JSON lines of `mneme export`, with kinds, times and states.
     case mneme
     /// Messages as JSON, one a line or in a list.
     case jsonl
-    /// What mem0's `get_all()` answers, as JSON.
+    /// The answer of mem0's `get_all()`, as JSON.
     case mem0
     /// A dump of MemOS, as JSON.
     case memos
@@ -34,7 +34,7 @@ public enum ImportFormat: String, Sendable, Codable, CaseIterable, ParameterValu
         """
 }
 
-/// What an import did.
+/// The outcome of an import, for people and as JSON.
 public struct ImportReport: Sendable, Codable {
     /// A line, entry or file that could not be read.
     public struct Problem: Sendable, Codable {
@@ -42,11 +42,11 @@ public struct ImportReport: Sendable, Codable {
         public var file: String
         /// From 1; nil where the reason names the entry, or the whole file is meant.
         public var line: Int?
-        /// What is wrong.
+        /// The reason, in words.
         public var reason: String
     }
 
-    /// What one user got.
+    /// The part of one user, in an import of several users' memories.
     public struct User: Sendable, Codable, Equatable {
         /// Whose memories they are.
         public var user: String
@@ -55,7 +55,7 @@ public struct ImportReport: Sendable, Codable {
         /// Already there.
         public var duplicates = 0
 
-        /// All values.
+        /// The counts of one user; none yet if they are left out.
         public init(user: String, stored: Int = 0, duplicates: Int = 0) {
             (self.user, self.stored, self.duplicates) = (user, stored, duplicates)
         }
@@ -86,7 +86,7 @@ public struct ImportReport: Sendable, Codable {
     /// How long it took, embedding included.
     public var seconds = 0.0
 
-    /// What `user` got.
+    /// The counts of `user`; an entry is made when they are first set.
     subscript(user: String) -> User {
         get { users.first { $0.user == user } ?? User(user: user) }
         set {

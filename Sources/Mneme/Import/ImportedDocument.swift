@@ -7,15 +7,15 @@ struct ImportEntry: Sendable {
     struct Link: Sendable {
         /// The link's kind.
         var kind: String
-        /// What the file calls the memory that it leads to.
+        /// The name in the file of the memory that it leads to.
         var target: String
     }
 
-    /// What is remembered.
+    /// The text with its speaker, time and source, as `remember` takes it.
     var input: MemoryInput
-    /// Whose the file says it is.
+    /// The user that the file names; nil if it names none.
     var user: String?
-    /// What others call it in their links.
+    /// Names by which links of the same import refer to it.
     var names: [String] = []
     /// To others of the same import.
     var links: [Link] = []
@@ -27,7 +27,9 @@ struct ImportEntry: Sendable {
     }
 }
 
-/// What a reader found in a file.
+/// The content of a file or a line, as its reader found it.
+///
+/// Readers are pure functions from JSON or text to this value; writing is left to ``ImportRun``.
 struct ImportedDocument: Sendable {
     /// Why something is left out on purpose.
     enum Omission: String, Sendable {
@@ -41,16 +43,22 @@ struct ImportedDocument: Sendable {
         case computed = "keys and values, which are computed again"
     }
 
-    /// What is to be remembered.
+    /// Texts to remember, in the order of the file.
     var entries: [ImportEntry] = []
     /// Memories of another store, whole.
     var memories: [MemoryLine] = []
-    /// What could not be read, and why.
+    /// Parts that could not be read, each with its place and the reason.
     var problems: [String] = []
-    /// What was left out on purpose.
+    /// Counts of what was left out on purpose.
     var leftOut: [Omission: Int] = [:]
 
-    /// Reads one by one. What is wrong with one costs none of the others.
+    /// Reads the parts of a list one by one. A part that is wrong becomes a problem and costs none
+    /// of the others.
+    ///
+    /// - Parameters:
+    ///   - list: the parts, in order.
+    ///   - kind: names a part in problems, with its number from 1.
+    ///   - read: reads one; its number counts from 0.
     static func each(
         _ list: [JSONValue], _ kind: String,
         _ read: (_ part: JSONValue, _ number: Int) throws -> ImportedDocument
@@ -92,17 +100,17 @@ struct ImportedConversation: Sendable {
     struct Message: Sendable {
         /// Who said it.
         var speaker: String?
-        /// What was said.
+        /// The text of the message.
         var text: String
         /// When; nil if the export does not say.
         var time: Date?
-        /// What the export calls it.
+        /// The message's id in the export.
         var reference: String?
     }
 
     /// Names it among others of its export.
     var id: String
-    /// What it is called.
+    /// The title that the program shows; nil if it has none.
     var title: String?
     /// When it began and when it last changed.
     var begin: Date?, end: Date?

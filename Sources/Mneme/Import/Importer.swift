@@ -2,8 +2,10 @@ import Foundation
 import MnemeStore
 
 /// Reads conversations and documents and remembers them.
+///
+/// A failure leaves whole batches behind, and the import may be repeated from its start.
 struct Importer: Sendable {
-    /// Where is imported to.
+    /// The memory system that is imported to.
     let memory: MemoryOS
     /// Tenant, agent and session of all, and the user where nobody is named.
     let scope: Scope
@@ -12,13 +14,17 @@ struct Importer: Sendable {
     let chosen: String?
     /// Stop at the first bad line.
     let strict: Bool
-    /// Who imports, and who is told of the progress.
+    /// The context of the call: in whose name is imported, and who is told of the progress.
     let context: OperationContext
 
     /// JSON documents are read whole up to this size; larger histories come as JSON lines.
     private static let maximumDocument = 1 << 28
 
     /// Imports a file or a folder, then embeds what is new.
+    ///
+    /// - Parameter format: nil finds it for each file by name and content.
+    /// - Throws: `InputError` if nothing can be read, or at the first problem of a strict import;
+    ///   in a folder, a file that cannot be read is skipped and reported otherwise.
     func importPath(_ path: String, format: ImportFormat?) async throws -> ImportReport {
         var isFolder: ObjCBool = false
         guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
@@ -133,7 +139,10 @@ struct Importer: Sendable {
             try ImportText.withoutMark(data, name), name: name, suffix: suffix, format, &run)
     }
 
-    /// Whether a file holds one JSON value a line.
+    /// True for a file of JSON lines: by its suffix or the format asked for, else by its first two
+    /// lines, which must each begin an object, the first a whole one.
+    ///
+    /// - Parameter head: the first bytes of the file, up to 64 KiB.
     private static func isLines(_ head: Data, _ format: ImportFormat?, suffix: String) -> Bool {
         guard [nil, .jsonl, .mneme, .mcp, .sharegpt, .mem0].contains(format),
             !["md", "markdown"].contains(suffix) || format != nil
@@ -230,7 +239,7 @@ struct Importer: Sendable {
         } catch let error as ImportLineError { try run.skip(error.reason, line: number) }
     }
 
-    /// What one line holds.
+    /// Reads one line as a document of its own; the first may begin with a byte order mark.
     private static func document(_ bytes: [UInt8], _ number: Int) throws(ImportLineError)
         -> ImportedDocument
     {
@@ -240,7 +249,8 @@ struct Importer: Sendable {
         } catch { throw ImportLineError(reason: "\(error)") }
     }
 
-    /// Whose memories lines name: looked for where it matters, before anything is written.
+    /// The users that lines name, looked for before anything is written where it matters.
+    /// - Complexity: a pass over all lines if a user was chosen, else none.
     private func users(_ next: () throws -> LineReader.Line?) rethrows -> Set<String> {
         guard chosen != nil else { return [] }
         var users: Set<String> = [], number = 0
@@ -254,7 +264,7 @@ struct Importer: Sendable {
     }
 }
 
-/// What is wrong with one line.
+/// A line that cannot be read.
 private struct ImportLineError: Error {
     /// For the report, which names the file and the line.
     var reason: String

@@ -3,7 +3,7 @@ import Foundation
 /// Reads the graph of MCP's reference memory server: `memory.jsonl`, one entity or relation a line,
 /// and what `read_graph` answers.
 enum KnowledgeGraph {
-    /// Whether a value is an entity or relation.
+    /// True for an entity or a relation.
     static func holds(_ json: JSONValue) -> Bool {
         switch json["type"]?.string {
         case "entity": json["name"] != nil

@@ -87,7 +87,8 @@ enum LettaAgent {
         return ImportedDocument(entries: [ImportEntry(input: input)])
     }
 
-    /// What a message says, and whether it or a part of it is nothing that was said.
+    /// The speaker and text of a message, nil if nothing was said, and if something of it was left
+    /// out.
     private static func said(_ message: JSONValue) -> (
         said: (speaker: String, text: String)?, isUnsaid: Bool
     ) {

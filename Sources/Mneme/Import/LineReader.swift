@@ -1,6 +1,9 @@
 import Foundation
 
 /// Reads a file line by line in constant memory.
+///
+/// At most a line and one piece of the source are in memory; a line that is too long is read to its
+/// end and dropped, so that the next begins where it should.
 struct LineReader {
     /// A longer line is reported, not read.
     static let maximumLine = 4 << 20
@@ -15,9 +18,9 @@ struct LineReader {
     private let source: () throws -> Data?
     /// Bytes that are read and not yet handed out, from ``start`` on.
     private var buffer: [UInt8] = []
-    /// Where the next line begins in the buffer.
+    /// The offset in the buffer of the next line's first byte.
     private var start = 0
-    /// Whether the source has no more.
+    /// True when the source has no more bytes.
     private var atEnd = false
     /// Bytes read so far.
     private(set) var bytes = 0
@@ -41,6 +44,9 @@ struct LineReader {
     }
 
     /// The next line without its end, or nil at the end of the file.
+    ///
+    /// - Complexity: O(*n*) in the length of the line; each byte is searched once.
+    /// - Throws: what the source throws.
     mutating func next() throws -> Line? {
         var searched = start, dropped = false
         while true {

@@ -46,8 +46,7 @@ public struct LocomoConversation: Sendable {
         }
     }
 
-    /// What can be read of an entry.
-    ///
+    /// Reads one entry as far as it can be read.
     /// - Parameter problems: gets what cannot, and why.
     static func read(_ entry: JSONValue, _ number: Int, _ problems: inout [String])
         -> LocomoConversation?
@@ -127,6 +126,7 @@ public struct LocomoConversation: Sendable {
     }
 
     /// "1:56 pm on 8 May, 2023".
+    /// - Returns: the time in UTC, since the data set names no zone; nil for any other form.
     static func date(_ text: String) -> Date? {
         let parts = text.lowercased().split(whereSeparator: { " ,:".contains($0) })
         guard parts.count == 7, var hour = Int(parts[0]), let minute = Int(parts[1]),

@@ -6,10 +6,11 @@ struct MarkdownNote {
     /// A part of the note, and the heading above it.
     private typealias Part = (heading: String?, text: String)
 
-    /// What the front matter says, by lower-cased name.
+    /// Values of the front matter by lower-cased name.
     private var facts: [String: [String]] = [:]
-    /// Sections, and lines of theirs that are kept as memories of their own.
+    /// Sections in order, without the lines that are observations.
     private var parts: [Part] = []
+    /// Lines of a basic-memory note, each of which becomes a memory of its own.
     private var observations: [Part] = []
     /// The file's path in the import.
     private let name: String
@@ -140,7 +141,7 @@ struct MarkdownNote {
             self.sign = sign
         }
 
-        /// Whether a line ends the block: the same sign alone, at least as often.
+        /// True for a line that ends the block: the same sign alone, at least as often.
         func isClosed(by line: String) -> Bool {
             line.count >= length && line.allSatisfy { $0 == sign }
         }

@@ -2,6 +2,9 @@ import Foundation
 import MnemeStore
 
 /// One line of an export: a memory as it is, and its links to others.
+///
+/// The members of the memory and its `links` stand in one object, so that a line can be read as a
+/// memory alone.
 struct MemoryLine: Codable, Sendable {
     /// A link to another memory.
     struct Link: Codable, Sendable {
@@ -56,7 +59,7 @@ struct MemoryLine: Codable, Sendable {
         return String(decoding: try encoder.encode(self), as: UTF8.self)
     }
 
-    /// Whether JSON looks like a memory.
+    /// True for JSON that looks like a memory of an export: it has a scope and a recorded time.
     static func matches(_ json: JSONValue) -> Bool {
         json["scope"]?.object != nil && json["recordedTime"] != nil
     }

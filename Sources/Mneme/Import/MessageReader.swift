@@ -18,6 +18,8 @@ enum MessageReader {
             throw InputError("the text is empty")
         }
         input.text = text
+        /// The first of some members that is there, a number as its text.
+        /// - Throws: `InputError` for a list, an object or a boolean.
         func string(_ keys: String...) throws -> String? {
             for key in keys {
                 switch object[key] {

@@ -51,13 +51,14 @@ enum OpenAIExport {
 
     /// The end of the branch that was shown last, where the export does not name it.
     private static func latestLeaf(_ nodes: [String: JSONValue]) -> String? {
+        /// Seconds since 1970; nodes without a time come first.
         func time(_ node: JSONValue) -> Double { node["message"]?["create_time"]?.double ?? -1 }
         return nodes.filter { $0.value["children"]?.array?.isEmpty ?? true }
             .max { (time($0.value), $0.key) < (time($1.value), $1.key) }?.key
     }
 
-    /// Who says something to the other; nil for calls of tools, their output, thoughts and what is
-    /// hidden.
+    /// The role of whoever says something to the other; nil for calls of tools, their output,
+    /// thoughts and what is hidden.
     private static func speaker(_ message: JSONValue) -> String? {
         guard let role = message["author"]?["role"]?.string, role == "user" || role == "assistant"
         else { return nil }
@@ -72,7 +73,7 @@ enum OpenAIExport {
         return ["text", "multimodal_text"].contains(kind) ? role : nil
     }
 
-    /// What the parts say; pictures and files say nothing, a voice its transcript.
+    /// The text of the parts; pictures and files have none, a voice its transcript.
     private static func said(_ content: JSONValue?) -> String? {
         guard let content else { return nil }
         let texts =

@@ -2,10 +2,12 @@ import Foundation
 import MnemeStore
 
 /// Reads what other memory systems export.
+///
+/// Their vectors and scores are left behind: they belong to models and formulas that are not here.
 enum PeerDumps {
-    /// What mem0's `get_all()` and its server's `GET /memories` answer: `{"results": [{"id",
-    /// "memory", "user_id", "created_at", "metadata", …}]}`, or the list alone. Each memory says
-    /// whose it is.
+    /// Reads the answer of mem0's `get_all()` and of its server's `GET /memories`: `{"results":
+    /// [{"id", "memory", "user_id", "created_at", "metadata", …}]}`, or the list alone. Each memory
+    /// says whose it is.
     ///
     /// - Throws: `InputError`.
     static func mem0(_ json: JSONValue) throws -> ImportedDocument {
@@ -33,8 +35,9 @@ enum PeerDumps {
         }
     }
 
-    /// What MemOS dumps: a list of `{"id", "memory", "metadata": {…}}` (`textual_memory.json`), or
-    /// `{"nodes": […], "edges": […]}` of its tree. What it has archived or deleted is left out.
+    /// Reads a dump of MemOS: a list of `{"id", "memory", "metadata": {…}}`
+    /// (`textual_memory.json`), or `{"nodes": […], "edges": […]}` of its tree. What it has archived
+    /// or deleted is left out.
     ///
     /// - Throws: `InputError`.
     static func memos(_ json: JSONValue) throws -> ImportedDocument {

@@ -26,9 +26,9 @@ package struct Consolidation {
     ///
     /// All merged ones have the type, speaker, agent and label of the one that stays.
     package struct Merger: Equatable {
-        /// What stays: the latest.
+        /// The memory that stays: the latest.
         package var kept: CubeID
-        /// What it takes the place of.
+        /// The memories whose place it takes.
         package var merged: [CubeID]
     }
 

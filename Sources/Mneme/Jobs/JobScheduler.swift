@@ -12,11 +12,11 @@ public struct JobScheduler: Sendable {
     public struct View: Sendable {
         /// The moment.
         public var now: Date
-        /// What is due, and what runs; a lease that has ended counts as due.
+        /// Jobs that are due or run; one whose lease has ended counts as due.
         public var jobs: [Job]
         /// Seconds of work that each tenant had lately, see ``Usage``.
         public var used: [String: Double]
-        /// Whether callers wait for answers: then only urgent work begins.
+        /// True while callers wait for answers: then only urgent work begins.
         public var isBusy: Bool
 
         /// A view; without usage all tenants count as equal.

@@ -11,11 +11,11 @@ public import MnemeStore
 public protocol Maintainer: Sendable {
     /// The kind of job that it does.
     var kind: JobKind { get }
-    /// What it does and takes, for help.
+    /// The help text: the work and its arguments.
     var help: String { get }
     /// Names of the arguments that it takes.
     var arguments: Set<String> { get }
-    /// Whether each owner has a job of their own; otherwise one job serves the whole store.
+    /// True if each owner has a job of their own; otherwise one job serves the whole store.
     var isPerOwner: Bool { get }
     /// Checks the values of arguments before anybody waits for the job.
     ///
@@ -64,7 +64,7 @@ public struct MaintenanceRun: Sendable {
     /// The time that counts as now.
     public let now: Date
 
-    /// Whether changes are only counted: `dry=true`. Other values than true and false are refused
+    /// True if changes are only counted: `dry=true`. Other values than true and false are refused
     /// before a run begins.
     public var isDry: Bool { arguments["dry"] == "true" }
 

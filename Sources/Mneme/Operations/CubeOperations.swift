@@ -41,6 +41,8 @@ public enum ListOperation: Operation {
     public static let permission = Permission.read
     public static let route: Route? = Route(.get, "/v1/memories")
     static let limit = Parameter<Int>("limit", "At most so many; 20 if left out.", range: 1...1000)
+    /// A cursor by id rather than a number of rows to skip: pages stay right while memories are
+    /// added.
     static let after = Parameter<CubeID>(
         "after", "Continue after this memory, the last of the page before.")
     static let type = Parameter<MemoryType>("type", "Only this kind of memory.")
@@ -49,8 +51,10 @@ public enum ListOperation: Operation {
     static let tag = Parameter<String>("tag", "Only memories with this tag.")
     static let from = Parameter<Date>("from", "Only what happened from then on.")
     static let before = Parameter<Date>("before", "Only what happened before then.")
+    /// Valid time: by when something happened and held.
     static let at = Parameter<Date>(
         "at", "Only what held at that time: nothing later, and nothing that had ceased to hold.")
+    /// Transaction time: by when it was written down, whatever it is about.
     static let asOf = Parameter<Date>("as_of", "As it was recorded at that time.")
     static let oldest = Parameter<Bool>("oldest_first", "The oldest first.")
     public static let parameters: [any AnyParameter] =
@@ -185,6 +189,8 @@ public enum EraseOperation: Operation {
         "Cannot be undone. The journal keeps that something was erased, by whom and why, but not what it said. Files that `export -o` and `vault export` wrote are written again without it."
     public static let permission = Permission.erase
     public static let route: Route? = Route(.post, "/v1/memories/{id}/erase")
+    /// Only where the caller's own disk is meant: a server does not write to paths that a request
+    /// names.
     static let prove = Parameter<String>(
         "prove", "Write a report to this file; `mneme verify-erasure` checks it.",
         surfaces: [.commandLine])
@@ -192,7 +198,7 @@ public enum EraseOperation: Operation {
     /// Bytes of disk that a report is sure to find: more than the hashes of a long memory take.
     private static let reportRoom = 1 << 20
 
-    /// What was erased, and where traces of it are left.
+    /// The outcome of an erasure, and where traces are left.
     struct Output: Encodable, Sendable {
         var erased: CubeID
         /// The report's file, and how many files were looked through for pieces of the memory.
@@ -204,7 +210,8 @@ public enum EraseOperation: Operation {
         /// there.
         var copies: [ExportedCopy]?
 
-        /// Where files lie is the business of whoever looks after the store.
+        /// Names the copies that hold or held the memory, to administrators only: where files lie
+        /// is the business of whoever looks after the store.
         mutating func name(_ copies: [ExportedCopy], for principal: Principal) {
             let telling = copies.filter { $0.outcome != .clean }
             self.copies = telling.isEmpty || !principal.permissions.contains(.admin) ? nil : telling
@@ -301,6 +308,7 @@ public enum LinkOperation: Operation {
     public static let route: Route? = Route(.post, "/v1/memories/{id}/links")
     static let target = Parameter<CubeID>(
         "target", "The other memory.", required: true, positional: true)
+    /// A word of 1 to 64 bytes; those that Mneme makes itself are named in `CubeLink`.
     static let kind = Parameter<String>(
         "kind", "How they relate, such as 'derivedFrom'; 'related' if left out.")
     static let remove = Parameter<Bool>("remove", "Remove the link instead.")

@@ -1,6 +1,9 @@
 public import Foundation
 
 /// Dates as people and programs write them.
+///
+/// Read by hand: all forms in one pass, and days that do not exist are refused rather than carried
+/// over.
 public enum DateText {
     /// Seconds since 1970 of the years 1 to 9999, which ISO 8601 writes with four digits; the first
     /// are Julian.
@@ -38,9 +41,10 @@ public enum DateText {
         /// The byte that is read next.
         private var place = 0
 
+        /// Begins at the first byte.
         init(_ text: String) { self.text = Array(text.utf8) }
 
-        /// Whether all was read: what is left over makes the text no date.
+        /// True when all was read: what is left over makes the text no date.
         private var isAtEnd: Bool { place == text.count }
 
         /// Passes over one of some characters, if it is next.

@@ -1,8 +1,11 @@
+/// Checks of JSON values that came from outside.
 extension JSONValue {
     /// The value of a number that is whole and that an `Int` holds.
     public var int: Int? { double.flatMap { Int(exactly: $0) } }
 
-    /// Whether a NUL character stands in a text or a name of it: no table keeps one.
+    /// True if a NUL character stands in a text or a member's name of it: no table of the store
+    /// keeps one.
+    /// - Complexity: O(*n*) in the size of the value.
     var holdsNUL: Bool {
         switch self {
         case .null, .bool, .number: false
@@ -20,7 +23,8 @@ extension JSONValue {
 public struct JSONFields: Sendable {
     /// The object's members by name.
     private let members: [String: JSONValue]
-    /// What stands before a member's name in messages.
+    /// The path of the object with a point behind it, or nothing; it stands before a member's name
+    /// in messages.
     private let prefix: String
 
     /// - Parameters:

@@ -1,5 +1,6 @@
 package import MnemeBase
 
+/// Parsing of JSON from requests and files, whose sender is not trusted.
 extension JSONValue {
     /// Reads JSON from outside. What it costs grows with the length of the text alone, whatever
     /// stands in it: `JSONDecoder` takes a second for a thousand nested brackets.

@@ -66,6 +66,8 @@ public enum JSONValue: Sendable, Equatable, Codable {
     }
 }
 
+/// Literals, in which JSON schemas and requests to other servers are written. Of two members of one
+/// name the later counts.
 extension JSONValue: ExpressibleByStringLiteral, ExpressibleByBooleanLiteral,
     ExpressibleByIntegerLiteral,
     ExpressibleByArrayLiteral,

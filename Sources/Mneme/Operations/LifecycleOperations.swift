@@ -73,6 +73,7 @@ public enum CorrectOperation: Operation {
     }
 }
 
+/// A verdict by its raw value.
 extension Feedback: ParameterValue {}
 
 /// feedback: right, wrong or outdated.
@@ -90,7 +91,7 @@ public enum FeedbackOperation: Operation {
     public static let parameters: [any AnyParameter] =
         MemoryParameters.forChange(verdict)
 
-    /// What was said, and the memory after it.
+    /// The verdict, and the memory after it.
     struct Output: Encodable, Sendable {
         var verdict: Feedback
         var memory: MemCube

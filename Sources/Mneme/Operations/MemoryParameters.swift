@@ -1,9 +1,11 @@
 import MnemeStore
 
-/// What operations on one memory share: its id, the reason, and how a change is made and answered.
+/// Parameters and steps that operations on one memory share: its id, the reason, and how a change
+/// is made and answered.
 enum MemoryParameters {
     static let id = Parameter<CubeID>(
         "id", "The memory's id.", required: true, positional: true)
+    /// Kept with the change in the journal, and shown by `history`.
     static let reason = Parameter<String>("reason", "Why; kept in the journal.")
 
     /// The parameters of an operation that changes one memory, in the order of its arguments.

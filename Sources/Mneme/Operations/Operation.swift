@@ -1,6 +1,7 @@
 public import Foundation
 public import MnemeStore
 
+/// The owner that a request means.
 extension Principal {
     /// The owner of that name, or the principal's own. Whether the principal reaches it, the store
     /// says.
@@ -18,11 +19,11 @@ extension Principal {
     }
 }
 
-/// What an operation runs with.
+/// The context of one call: the memory system, who asks, and the time that counts as now.
 public struct OperationContext: Sendable {
-    /// What is operated on.
+    /// The memory system that is operated on.
     public let memory: MemoryOS
-    /// Who asks.
+    /// The authenticated principal that asks.
     public let principal: Principal
     /// For operations that take long: done, total (0 if unknown), and what is counted.
     public let progress: (@Sendable (_ done: Int, _ total: Int, _ what: String) -> Void)?
@@ -31,7 +32,7 @@ public struct OperationContext: Sendable {
     /// Names the request in the audit log.
     public let request: String?
 
-    /// What one call is made with.
+    /// A context; without a time now is the moment of the call.
     public init(
         memory: MemoryOS, principal: Principal, now: Date = Date(), request: String? = nil,
         progress: (@Sendable (_ done: Int, _ total: Int, _ what: String) -> Void)? = nil
@@ -43,7 +44,8 @@ public struct OperationContext: Sendable {
         self.request = request
     }
 
-    /// Who calls, for the store.
+    /// The caller that the store sees: the principal with the operation's name, the reason and the
+    /// request, which the journal and the audit log keep.
     func caller(_ operation: (any Operation.Type), reason: String? = nil) -> Caller {
         Caller(principal, operation: operation.name, reason: reason, request: request, time: now)
     }
@@ -68,7 +70,7 @@ public struct Route: Sendable, Hashable {
     }
 }
 
-/// What an operation answers.
+/// The answer of an operation, which each surface writes in its own form.
 public enum OperationOutput: Sendable {
     /// One value.
     case value(any Encodable & Sendable)
@@ -78,6 +80,9 @@ public enum OperationOutput: Sendable {
 
 /// One thing that Mneme does, declared once. The command line, HTTP, its OpenAPI document and MCP
 /// are made from ``OperationTable/all``, so that they cannot drift apart.
+///
+/// An operation is a type without values: everything that it needs stands in its input and context.
+/// A new one is a new file and a line in ``OperationTable/all``.
 public protocol Operation: Sendable {
     /// The command's and the tool's name.
     static var name: String { get }
@@ -85,21 +90,22 @@ public protocol Operation: Sendable {
     static var summary: String { get }
     /// More, for help pages.
     static var discussion: String { get }
-    /// What the principal needs.
+    /// The permission that the principal needs for it.
     static var permission: Permission { get }
-    /// Where HTTP has it; nil if it does not.
+    /// The method and path over HTTP; nil if it is not there.
     static var route: Route? { get }
-    /// Where it exists.
+    /// The surfaces that offer it.
     static var surfaces: Set<Surface> { get }
-    /// Whether it is worth little without a model that makes vectors of texts.
+    /// True if it is worth little without an embedding model.
     static var readsMeaning: Bool { get }
-    /// What it takes: options, query and body fields, tool arguments.
+    /// The parameters that it takes: options, query and body fields, tool arguments.
     static var parameters: [any AnyParameter] { get }
     /// Carries it out. Input is checked against ``parameters`` before.
     static func run(_ input: OperationInput, _ context: OperationContext) async throws
         -> OperationOutput
 }
 
+/// Defaults of operations, and how surfaces call and describe them.
 extension Operation {
     /// No further text.
     public static var discussion: String { "" }
@@ -108,7 +114,13 @@ extension Operation {
     /// Most find what they work on by its id.
     public static var readsMeaning: Bool { false }
 
-    /// Checks permission and arguments, then runs.
+    /// Calls the operation: checks the principal's permission, then the arguments, then that the
+    /// owner named may be reached, and runs it.
+    ///
+    /// - Parameters:
+    ///   - arguments: by the parameters' names, as the surface received them.
+    ///   - surface: where the call comes from; parameters that it does not offer are refused.
+    /// - Throws: `AccessError`, `InputError` for arguments, and what the operation throws.
     public static func call(
         _ arguments: [String: JSONValue], _ context: OperationContext, surface: Surface
     )
@@ -129,6 +141,9 @@ extension Operation {
     }
 
     /// JSON schema of the arguments that `surface` takes.
+    ///
+    /// Closed: no other members are allowed, so that a misspelt argument is an error and not
+    /// ignored.
     public static func inputSchema(_ surface: Surface) -> JSONValue {
         let offered = parameters.filter { $0.surfaces.contains(surface) }
         return [
@@ -145,6 +160,7 @@ extension Operation {
 enum ScopeParameters {
     static let tenant = Parameter<String>("tenant", "Tenant; 'default' if left out.")
     static let user = Parameter<String>("user", "Whose memory; 'default' if left out.")
+    /// Together with the session the part of an owner's memories that is meant.
     static let agent = Parameter<String>("agent", "Agent that the memory belongs to.")
     static let session = Parameter<String>("session", "Conversation that the memory belongs to.")
     /// Those that say whose memories are meant.
@@ -167,7 +183,7 @@ enum ScopeParameters {
     }
 }
 
-/// Every operation.
+/// The table of all operations, and the form in which surfaces write answers.
 public enum OperationTable {
     /// The encoder of every surface: ISO 8601 dates, stable key order.
     public static func encode(_ value: some Encodable, pretty: Bool = false) throws -> String {

@@ -1,5 +1,5 @@
 extension OperationTable {
-    /// Every operation, in the order of the help.
+    /// The operations in the order of the help. What is not here exists on no surface.
     public static let all: [any Operation.Type] = [
         RememberOperation.self, RecallOperation.self, GetOperation.self, ListOperation.self,
         UpdateOperation.self,

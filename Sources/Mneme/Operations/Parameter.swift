@@ -5,12 +5,13 @@ public import MnemeStore
 public protocol ParameterValue: Sendable {
     /// JSON schema of a value.
     static var schema: [String: JSONValue] { get }
-    /// What a value must be, for messages: "'limit' must be …".
+    /// The words for a right value, for messages: "'limit' must be …".
     static var wanted: String { get }
     /// The value that `json` stands for; nil if it is of another type.
     init?(json: JSONValue)
 }
 
+/// Words for a right value: an enum's cases, else the format or type.
 extension ParameterValue {
     /// Made from the schema.
     public static var wanted: String {
@@ -175,12 +176,13 @@ extension Sensitivity: ParameterValue {
         self = value
     }
 }
+/// Enums whose raw values are the words of requests.
 extension MemoryType: ParameterValue {}
 extension MemoryTier: ParameterValue {}
 extension LifecycleState: ParameterValue {}
 extension RecallMode: ParameterValue {}
 
-/// Where an operation or a parameter can be used.
+/// The surfaces by which operations and their parameters are reached.
 public enum Surface: Sendable, CaseIterable { case commandLine, http, mcp }
 
 /// A parameter without its value's type, as surfaces see it.
@@ -189,17 +191,17 @@ public protocol AnyParameter: Sendable {
     var name: String { get }
     /// One sentence.
     var help: String { get }
-    /// Whether a call without it is refused.
+    /// True if a call without it is refused.
     var isRequired: Bool { get }
     /// On the command line: a place instead of a `--name`.
     var isPositional: Bool { get }
-    /// Where it exists.
+    /// The surfaces that offer it.
     var surfaces: Set<Surface> { get }
     /// JSON schema with the help as description.
     var schema: JSONValue { get }
-    /// Whether several values may be given.
+    /// True if several values may be given.
     var isList: Bool { get }
-    /// Whether it is a switch without a value.
+    /// True for a switch without a value.
     var isFlag: Bool { get }
     /// - Throws: `InputError` if `json` is of another type or beyond the limits.
     func check(_ json: JSONValue) throws
@@ -211,13 +213,14 @@ public struct Parameter<Value: ParameterValue>: AnyParameter {
     public let name: String
     /// One sentence for `--help` and the API document.
     public let help: String
-    /// Whether a call without it is refused.
+    /// True if a call without it is refused.
     public let isRequired: Bool
-    /// Whether the command line takes it without a name.
+    /// True if the command line takes it without a name, in the order of the parameters.
     public let isPositional: Bool
-    /// Where it exists.
+    /// The surfaces that offer it.
     public let surfaces: Set<Surface>
     /// Bounds of a number.
+    /// Inclusive; nil for other values and for numbers without any.
     public let range: ClosedRange<Double>?
 
     /// A parameter; most exist everywhere and are optional.
@@ -234,9 +237,12 @@ public struct Parameter<Value: ParameterValue>: AnyParameter {
         self.surfaces = surfaces
     }
 
+    /// True for lists of texts, which the command line takes by repeating the option.
     public var isList: Bool { Value.self == [String].self }
+    /// True for booleans, which the command line takes as a switch.
     public var isFlag: Bool { Value.self == Bool.self }
 
+    /// The schema of the value's type with this parameter's help and bounds.
     public var schema: JSONValue {
         var schema = Value.schema
         let note = schema["description"]?.string
@@ -248,6 +254,8 @@ public struct Parameter<Value: ParameterValue>: AnyParameter {
         return .object(schema)
     }
 
+    /// Checks type and bounds of one value.
+    /// - Throws: `InputError` that names the parameter and what it takes.
     public func check(_ json: JSONValue) throws {
         guard Value(json: json) != nil else {
             throw InputError("'\(name)' must be \(Value.wanted).")
@@ -270,6 +278,8 @@ extension JSONValue {
 }
 
 /// The checked arguments of one call.
+///
+/// A value exists only in checked form, so an operation need not check types or bounds again.
 public struct OperationInput: Sendable {
     /// Checked values by the parameter's name; what was left out is absent.
     private let values: [String: JSONValue]

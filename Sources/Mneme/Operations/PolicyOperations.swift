@@ -1,6 +1,7 @@
 import Foundation
 public import MnemeStore
 
+/// The tenant to show; a principal of one tenant sees no other's.
 private let tenant = Parameter<String>("tenant", "Whose policy; 'default' if left out.")
 
 extension MemoryPolicy.Protection: ParameterValue {}
@@ -30,6 +31,8 @@ public enum PolicyOperation: Operation {
     public static let surfaces: Set<Surface> = [.commandLine, .http]
     public static let parameters: [any AnyParameter] = [tenant]
 
+    /// Shows the policy in force: the tenant's own, else the one for all.
+    /// - Throws: `AccessError` if the principal belongs to another tenant; the refusal is audited.
     public static func run(_ input: OperationInput, _ context: OperationContext) async throws
         -> OperationOutput
     {
@@ -60,6 +63,8 @@ public enum SetPolicyOperation: Operation {
     public static let permission = Permission.admin
     public static let route: Route? = Route(.patch, "/v1/policy")
     public static let surfaces: Set<Surface> = [.commandLine, .http]
+    /// Nil means the policy for all tenants without one of their own, which is why this is another
+    /// parameter than the one of `policy`.
     static let wide = Parameter<String>(
         "tenant", "Whose policy; all who have none of their own if left out.")
     static let protection = Parameter<MemoryPolicy.Protection>(
@@ -69,7 +74,7 @@ public enum SetPolicyOperation: Operation {
     static let redact = Parameter<[String]>(
         "redact",
         "What is taken out of texts before they are kept: 'secrets', 'personal' or 'nothing'.")
-    /// What becomes of a text as it was before redaction.
+    /// The rule for a text as it was before redaction.
     enum Originals: String, CaseIterable, ParameterValue { case keep, discard }
     static let originals = Parameter<Originals>(
         "originals",
@@ -77,6 +82,11 @@ public enum SetPolicyOperation: Operation {
     static let reset = Parameter<Bool>("reset", "Take the policy back.")
     public static let parameters: [any AnyParameter] = [wide, protection, redact, originals, reset]
 
+    /// Sets what the input names, and leaves the rest of the policy; with `reset`, removes the
+    /// tenant's own. Memories that are there already are not changed.
+    ///
+    /// - Returns: the policy in force afterwards.
+    /// - Throws: `InputError` for an unknown kind of redaction, `AccessError`.
     public static func run(_ input: OperationInput, _ context: OperationContext) async throws
         -> OperationOutput
     {

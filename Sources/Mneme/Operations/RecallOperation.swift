@@ -18,6 +18,7 @@ public enum RecallOperation: Operation {
         "also", "Vaults to ask besides: users of the same tenant, such as a team's.")
     static let limit = Parameter<Int>(
         "limit", "At most so many memories; 10 if left out.", range: 1...1000)
+    /// For callers that put the answer into a prompt: the best memories that fit are returned.
     static let budget = Parameter<Int>(
         "token_budget", "At most so many tokens of text in all.", range: 1...1_000_000)
     static let type = Parameter<MemoryType>("type", "Only this kind of memory.")
@@ -27,6 +28,7 @@ public enum RecallOperation: Operation {
     static let asOf = Parameter<Date>("as_of", "What was known at that time.")
     static let at = Parameter<Date>(
         "at", "What held at that time: nothing later, and nothing that had ceased to hold.")
+    /// For measurements and for explaining answers; applications leave it out.
     static let mode = Parameter<RecallMode>(
         "mode", "fused (the default), or a part of it to compare: words, vectors, rrf.")
 

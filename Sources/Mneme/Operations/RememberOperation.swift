@@ -14,6 +14,7 @@ public enum RememberOperation: Operation {
     public static let route: Route? = Route(.post, "/v1/memories")
 
     static let text = Parameter<String>("text", "What to remember.", positional: true)
+    /// Objects have no form on a command line; there `import` takes files of messages.
     static let messages = Parameter<MessageList>(
         "messages",
         "Messages to remember, each an object with 'content' and optionally 'role', 'name', 'time'.",
@@ -35,6 +36,7 @@ public enum RememberOperation: Operation {
         "trusted",
         "The text may read like an instruction to a model, as a rule for an agent does: do not hold it. Takes the permission 'share'."
     )
+    /// Names the request, for clients that repeat it when no answer came.
     static let key = Parameter<String>(
         "idempotency_key", "Repeating a request with the same key changes nothing.",
         surfaces: [.http, .mcp])
@@ -43,7 +45,7 @@ public enum RememberOperation: Operation {
         [text, messages, speaker, time, type, tag, metadata, expires, sensitivity, trusted, key]
         + ScopeParameters.all
 
-    /// What became of each input, in order; a long text gives several.
+    /// The memories that each input became, in order; a long text gives several.
     struct Output: Encodable, Sendable {
         var memories: [Remembered]
     }

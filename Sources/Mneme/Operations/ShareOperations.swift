@@ -1,6 +1,7 @@
 import Foundation
 public import MnemeStore
 
+/// A grantee in its text form, such as `role:support`.
 extension Grantee: ParameterValue {
     public static var schema: [String: JSONValue] {
         [
@@ -37,6 +38,8 @@ public enum ShareOperation: Operation {
     /// The grant as it is kept, with its number for `unshare`.
     struct Output: Encodable, Sendable { var grant: Grant }
 
+    /// Writes a grant. The store checks that the caller has what is granted.
+    /// - Throws: `InputError` for unknown permissions or an end that has passed, `AccessError`.
     public static func run(_ input: OperationInput, _ context: OperationContext) async throws
         -> OperationOutput
     {
@@ -75,6 +78,8 @@ public enum UnshareOperation: Operation {
     /// The grant that is gone.
     struct Output: Encodable, Sendable { var unshared: Int }
 
+    /// Removes a grant of the owner's; it holds for the very next request.
+    /// - Throws: `StoreError` of class not found if the owner has no such grant, `AccessError`.
     public static func run(_ input: OperationInput, _ context: OperationContext) async throws
         -> OperationOutput
     {
@@ -97,6 +102,7 @@ public enum GrantsOperation: Operation {
     public static let route: Route? = Route(.get, "/v1/grants")
     public static let parameters: [any AnyParameter] = ScopeParameters.owner
 
+    /// Grants in both directions.
     struct Output: Encodable, Sendable {
         /// Grants of the memories asked about.
         var grants: [Grant]
@@ -104,6 +110,7 @@ public enum GrantsOperation: Operation {
         var received: [Grant]
     }
 
+    /// Lists the grants of the owner's memories, and those that the caller has received.
     public static func run(_ input: OperationInput, _ context: OperationContext) async throws
         -> OperationOutput
     {

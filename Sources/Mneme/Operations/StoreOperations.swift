@@ -19,6 +19,7 @@ public enum ImportOperation: Operation {
     public static let route: Route? = Route(.post, "/v1/import")
     public static let surfaces: Set<Surface> = [.commandLine, .http]
 
+    /// Only on the command line: a server reads no paths that a request names.
     static let path = Parameter<String>(
         "path", "A file, or a folder of Markdown and text files.", required: true, positional: true,
         surfaces: [.commandLine])
@@ -79,10 +80,12 @@ public enum ExportOperation: Operation {
 
 /// The lines of an export, made a page at a time.
 private actor ExportLines {
-    /// Where the memories are.
+    /// The memory system that is exported from.
     private let memory: MemoryOS
+    /// Whose memories are exported, and with whose rights.
     private let owner: Owner
     private let caller: Caller
+    /// Pages that are still to be read, and lines of the page at hand.
     private var pages: CubePages
     private var lines: ArraySlice<String> = []
 
@@ -170,7 +173,7 @@ public enum DoctorOperation: Operation {
     static let repair = Parameter<Bool>("repair", "Rebuild what is derived and faulty.")
     public static let parameters: [any AnyParameter] = [repair]
 
-    /// Whether all is sound by now, and what each check found.
+    /// The findings of all checks, and if all is sound after repairs.
     struct Output: Encodable, Sendable {
         var sound: Bool
         var findings: [StoreFinding]
@@ -204,6 +207,7 @@ public enum PackageOperation: Operation {
     public static let permission = Permission.read
     public static let route: Route? = Route(.get, "/v1/package")
     public static let surfaces: Set<Surface> = [.http]
+    /// 0 or absent for a full package. The bound is what a `Double` of JSON carries exactly.
     static let since = Parameter<Int>(
         "since",
         "Only what changed after this position of the journal, as an earlier package says it.",

@@ -37,6 +37,7 @@ public struct ZonedTime: Sendable, Equatable, ParameterValue {
     }
 }
 
+/// Time of an input, with its clock.
 extension MemoryInput {
     /// Says when it was said, and on which clock.
     public mutating func setTime(_ time: ZonedTime?) {
@@ -45,8 +46,8 @@ extension MemoryInput {
 }
 
 extension MemCube {
-    /// When it happened, on the speaker's clock, taken as UTC: the days that its text names are
-    /// counted from there.
+    /// The event time on the speaker's clock, taken as UTC: relative dates in the text are counted
+    /// from there.
     var localTime: Date {
         // No clock on earth is further from UTC; what comes from a file may say anything.
         let offset = header.utcOffset.flatMap { (-64_800...64_800).contains($0) ? $0 : nil }

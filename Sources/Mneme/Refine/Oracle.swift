@@ -17,7 +17,7 @@ public protocol Oracle: Sendable {
 
 /// One question to an ``Oracle``: what to do, on which text, and the form of the answer.
 public struct OracleQuestion: Sendable {
-    /// What to do, and with what: the second is data, whatever it says.
+    /// The task, and the text that it is about: the second is data, whatever it says.
     public var instructions: String, text: String
     /// JSON schema of the answer, and its name.
     public var schema: String, schemaName: String

@@ -27,7 +27,7 @@ public struct ExportedCopy: Sendable, Codable, Equatable {
     public var export: VaultExport
     /// How far it was reached.
     public let outcome: Outcome
-    /// What that means, and what to do about it.
+    /// The outcome in words, and what to do about it.
     public let note: String
 
     /// Makes the note of the outcome; callers never write one of their own, so it reads the same

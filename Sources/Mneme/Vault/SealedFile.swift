@@ -120,12 +120,12 @@ package enum SealedFile {
 
     /// Hands out a file's bytes in pieces, opened if it is sealed.
     ///
-    /// - Throws: `InputError` if it cannot be read, or is sealed and the passphrase is missing or
-    ///   wrong.
-    ///
     /// Each call of the result gives the next piece, at most 256 KiB, and nil at the end. Plain
     /// text of a piece is handed out only after its tag was verified; that the file is whole is
     /// known at the end.
+    ///
+    /// - Throws: `InputError` if it cannot be read, or is sealed and the passphrase is missing or
+    ///   wrong.
     package static func source(_ path: String, passphrase: String?) throws -> () throws -> Data? {
         guard let handle = FileHandle(forReadingAtPath: path) else {
             throw InputError("\(path) cannot be read. Does it exist?")

@@ -9,7 +9,7 @@ public struct VaultDifference: Sendable, Codable {
     public struct Change: Sendable, Codable {
         /// The memory.
         public var id: CubeID
-        /// What it says in the one and in the other.
+        /// The beginning of its text on either side.
         public var first: String, second: String
     }
 

@@ -19,9 +19,9 @@ public enum ConflictRule: String, Sendable, Codable, CaseIterable {
 public struct VaultReport: Sendable, Codable {
     /// A memory that was changed here and there.
     public struct Conflict: Sendable, Codable {
-        /// The memory here, and what it says.
+        /// The memory here, and the beginning of its text.
         public var id: CubeID, here: String
-        /// What it says there.
+        /// The beginning of its text there.
         public var there: String
     }
 

@@ -36,7 +36,7 @@ struct VaultMerge: Sendable {
     private struct Said {
         var id: CubeID
         var time: Date
-        /// Whether it says the same whenever it is said, see ``isFact(_:)``.
+        /// True if it says the same whenever it is said, see ``isFact(_:)``.
         var isFact: Bool
     }
 
