@@ -5,6 +5,7 @@
 struct ByteAutomaton: Sendable {
     /// The class of each byte.
     private let classes: [UInt8]
+    /// Columns of the table.
     private let classCount: Int
     /// The state behind a state and a class; -1 if there is none.
     private let next: [Int32]
@@ -173,8 +174,10 @@ struct AutomatonBudget {
     /// What the automaton that is built now may take, so that one does not take it all.
     private var leftForOne: Int
 
+    /// Steps of one automaton.
     private static let most = 1_000_000
 
+    /// - Parameter steps: transitions and states that all automata of a schema may take together.
     init(_ steps: Int) {
         left = steps
         leftForOne = min(steps, Self.most)
@@ -183,6 +186,9 @@ struct AutomatonBudget {
     /// Another automaton begins.
     mutating func beginAnother() { leftForOne = min(left, Self.most) }
 
+    /// Takes steps off the budget.
+    ///
+    /// - Throws: ``AutomatonTooLarge`` if so many are not left.
     mutating func spend(_ steps: Int = 1) throws(AutomatonTooLarge) {
         guard steps <= leftForOne else { throw AutomatonTooLarge() }
         left -= steps

@@ -1,16 +1,21 @@
-/// What `minimum`, `maximum`, `exclusiveMinimum`, `exclusiveMaximum` and `multipleOf` say about a
-/// number, and whether it must be whole.
+/// The range and steps of a number, from `minimum`, `maximum`, `exclusiveMinimum`,
+/// `exclusiveMaximum` and `multipleOf`, and whether it must be whole.
 struct NumberRule: Hashable, Sendable {
     /// One side of a range.
     struct Bound: Hashable, Sendable {
+        /// The number that ends the range.
         var value: DecimalText
+        /// True if the bound itself is outside of the range.
         var isExclusive: Bool
     }
 
+    /// True for the type `integer`: no point and no exponent is written.
     var isWhole = false
+    /// The lower end of the range; nil for none.
     var lower: Bound?
+    /// The upper end of the range; nil for none.
     var upper: Bound?
-    /// What the number must be a multiple of: each of these.
+    /// Numbers of which it must be a multiple, of every one.
     var steps: [DecimalText] = []
 
     /// Keeps the tighter of two lower bounds.
@@ -47,6 +52,8 @@ struct NumberRule: Hashable, Sendable {
 
     /// A class for each byte that numbers are made of, and one for all others.
     private static let examples = Array("\0-+.e0123456789".utf8)
+    /// The column of each byte in the automaton's table; `E` is the same as `e`, class 0 fits
+    /// nowhere.
     private static let classes: [UInt8] = (0...255).map { byte in
         let byte = byte == UInt8(ascii: "E") ? UInt8(ascii: "e") : UInt8(byte)
         return UInt8(examples.firstIndex(of: byte) ?? 0)
@@ -57,6 +64,7 @@ struct NumberRule: Hashable, Sendable {
         case start, minus, zero, digits, point, fraction, e, sign, exponent, longExponent
     }
 
+    /// The automaton of integers without bounds: ``form(_:_:)`` without point and exponent.
     private static func wholeNumbers(
         _ budget: inout AutomatonBudget
     ) throws(AutomatonTooLarge) -> ByteAutomaton {
@@ -69,6 +77,7 @@ struct NumberRule: Hashable, Sendable {
             })
     }
 
+    /// The automaton of numbers without bounds.
     private static func numbers(
         _ budget: inout AutomatonBudget
     ) throws(AutomatonTooLarge) -> ByteAutomaton {
@@ -108,35 +117,51 @@ private struct NumberReader {
     /// How the digits read lie to those of a bound at the same places.
     enum Order: Hashable { case below, same, above }
 
+    /// The reader's state behind some digits. Counts stop where further digits change nothing, so
+    /// that the states are finite and become those of a ``ByteAutomaton``.
     struct State: Hashable {
+        /// The part of RFC 8259's `number` that was read last; `point` has no digit behind it yet.
         enum Part: Hashable { case start, minus, zero, whole, point, fraction }
+        /// Part of the number in which the next byte stands.
         var part = Part.start
+        /// True behind a minus; bounds are then compared as distances from zero.
         var isNegative = false
         /// Digits of this part that were read, as far as it matters.
         var place = 0
+        /// Order of the digits read against the side's lower and upper bound.
         var least = Order.same, most = Order.same
+        /// Remainder of the digits read, as one integer, divided by ``NumberReader/step``.
         var remainder = 0
     }
 
     /// Which distances from zero fit one sign.
     private struct Side {
+        /// The smallest distance from zero that fits, zero itself where the range crosses it.
         var least: NumberRule.Bound
+        /// The largest distance from zero that fits; nil for any.
         var most: NumberRule.Bound?
     }
 
+    /// Distances of numbers without and with a minus; nil where the range has no such numbers.
     private let positive: Side?, negative: Side?
     /// The most digits behind the point; behind `scale` of them only zeros fit.
     private let fractionDigits: Int
+    /// The step as an integer in units of 10^-`scale`: the least common multiple of all steps.
     private let step: Int, scale: Int
     /// Digits before the point that are told apart.
     private let wholeDigits: Int
 
+    /// Largest ``step``: each remainder below it is a state of its own.
     private static let maximumStep = 100_000
     /// Decimal digits that a double tells apart around any number.
     private static let doubleDigits = 16
     /// More digits say nothing.
     private static let maximumDigits = 20
 
+    /// Prepares the digits that are compared.
+    ///
+    /// - Throws: ``AutomatonTooLarge`` for a step of zero, or one above ``maximumStep`` when
+    /// written without its point.
     init(_ rule: NumberRule) throws(AutomatonTooLarge) {
         positive = Self.side(from: rule.lower, to: rule.upper)
         func negated(_ bound: NumberRule.Bound?) -> NumberRule.Bound? {
@@ -181,6 +206,7 @@ private struct NumberReader {
         }.min() ?? maximumDigits
     }
 
+    /// Greatest common divisor (Euclid's algorithm).
     private static func divisor(_ a: Int, _ b: Int) -> Int { b == 0 ? a : divisor(b, a % b) }
 
     /// The part of a range that is not negative, nil if there is none.
@@ -191,8 +217,14 @@ private struct NumberReader {
         return Side(least: least, most: upper)
     }
 
+    /// The side that the number's sign selects; nil if no number of that sign fits.
     private func side(_ state: State) -> Side? { state.isNegative ? negative : positive }
 
+    /// The state behind a byte; nil if no number that fits begins so.
+    ///
+    /// Digits before the point are compared without knowing how many will follow: their order
+    /// counts only among numbers of equal length, and ``order(_:_:)`` decides at the point or at
+    /// the end.
     func step(_ state: State, _ byte: UInt8) -> State? {
         var next = state
         switch (state.part, byte) {
@@ -253,6 +285,7 @@ private struct NumberReader {
         return bound == side(state)?.least ? state.least : state.most
     }
 
+    /// True if the number may end here: both bounds are kept, and no remainder is left.
     func accepts(_ state: State) -> Bool {
         guard let side = side(state) else { return false }
         let isInFraction = state.part == .fraction

@@ -36,18 +36,23 @@ extension ByteAutomaton {
 /// A nondeterministic automaton over bytes (Thompson 1968), with edges for the text's beginning and
 /// end.
 private struct RegexNetwork {
+    /// A transition over one byte of a range.
     private struct Edge {
         var bytes: ClosedRange<UInt8>
         var target: Int32
     }
+    /// A state with its transitions over bytes and its empty ones.
     private struct State {
         var edges: [Edge] = []
         /// Where it leads without a byte: always, only at the beginning, only at the end.
         var free: [Int32] = [], atStart: [Int32] = [], atEnd: [Int32] = []
     }
 
+    /// All states; a state's number is its index.
     private var states: [State] = []
+    /// The state before the text's first byte.
     private(set) var begin: Int32 = 0
+    /// The state behind what was found, in which every text fits.
     private var final: Int32 = 0
 
     /// - Throws: ``AutomatonTooLarge``.
@@ -67,12 +72,14 @@ private struct RegexNetwork {
         begin = first
     }
 
+    /// A new state without transitions.
     private mutating func add(_ budget: inout AutomatonBudget) throws(AutomatonTooLarge) -> Int32 {
         try budget.spend()
         states.append(State())
         return Int32(states.count - 1)
     }
 
+    /// Lets a state read any scalar and come back to itself.
     private mutating func loop(
         _ state: Int32, _ budget: inout AutomatonBudget
     ) throws(AutomatonTooLarge) {
@@ -122,6 +129,10 @@ private struct RegexNetwork {
         }
     }
 
+    /// Adds states that read one scalar of a set as UTF-8 and lead to `target`; returns the first.
+    ///
+    /// Sequences that end alike share the states of their ends, which keeps large sets such as
+    /// `\p{L}` small.
     private mutating func set(
         _ scalars: ScalarSet, before target: Int32, _ budget: inout AutomatonBudget
     ) throws(AutomatonTooLarge) -> Int32 {
@@ -170,6 +181,7 @@ private struct RegexNetwork {
         return (classes, examples)
     }
 
+    /// States that are reached by one byte, before empty transitions; may hold one twice.
     func targets(_ from: [Int32], _ byte: UInt8) -> [Int32] {
         from.flatMap { state in
             states[Int(state)].edges.lazy.filter { $0.bytes.contains(byte) }.map(\.target)

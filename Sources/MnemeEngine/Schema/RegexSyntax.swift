@@ -1,15 +1,20 @@
 /// A regular expression as JSON schemas write it: ECMA-262 with the flag `u`, as far as an
 /// automaton can follow it.
 indirect enum RegexSyntax: Sendable, Equatable {
+    /// One scalar out of a set: a literal character, a class or `.`.
     case set(ScalarSet)
+    /// Terms one after another; without terms, the empty text.
     case sequence([RegexSyntax])
+    /// Branches that `|` separates, of which one must fit.
     case choice([RegexSyntax])
+    /// A term that stands `least` to `most` times; nil for any number from `least` on.
     case repeated(RegexSyntax, least: Int, most: Int?)
     /// `^`: only at the beginning of the text.
     case start
     /// `$`: only at its end.
     case end
 
+    /// The expression of the empty text alone.
     static let empty = RegexSyntax.sequence([])
 }
 
@@ -24,9 +29,12 @@ enum RegexFault: Error, Equatable {
 /// Reads a pattern by recursive descent.
 struct RegexParser {
     private let text: [Unicode.Scalar]
+    /// Index in ``text`` of the next scalar to read.
     private var place = 0
+    /// Open groups around the next scalar.
     private var depth = 0
 
+    /// Nesting limit of groups, which keeps the recursion off the end of the stack.
     private static let maximumDepth = 200
     /// Larger counts of a repetition would not fit an automaton.
     private static let maximumCount = 100_000
@@ -41,14 +49,17 @@ struct RegexParser {
         return syntax
     }
 
+    /// The scalar to read next; nil at the pattern's end.
     private var next: Unicode.Scalar? { place < text.count ? text[place] : nil }
 
+    /// Reads one scalar if it is the next one; otherwise reads nothing and is false.
     private mutating func accept(_ scalar: Unicode.Scalar) -> Bool {
         guard next == scalar else { return false }
         place += 1
         return true
     }
 
+    /// Reads several scalars if they all come next; otherwise reads nothing and is false.
     private mutating func accept(_ word: String) -> Bool {
         let scalars = Array(word.unicodeScalars)
         guard text[place...].starts(with: scalars) else { return false }
@@ -56,6 +67,7 @@ struct RegexParser {
         return true
     }
 
+    /// Branches separated by `|`, as `Disjunction` in ECMA-262's grammar.
     private mutating func choice() throws(RegexFault) -> RegexSyntax {
         depth += 1
         defer { depth -= 1 }
@@ -65,12 +77,14 @@ struct RegexParser {
         return branches.count == 1 ? branches[0] : .choice(branches)
     }
 
+    /// Terms up to `|`, `)` or the end, as `Alternative` in ECMA-262's grammar.
     private mutating func sequence() throws(RegexFault) -> RegexSyntax {
         var terms: [RegexSyntax] = []
         while let scalar = next, scalar != "|", scalar != ")" { terms.append(try term()) }
         return terms.count == 1 ? terms[0] : .sequence(terms)
     }
 
+    /// An atom with its quantifier, if one follows. Anchors cannot be repeated.
     private mutating func term() throws(RegexFault) -> RegexSyntax {
         let atom = try atom()
         guard let (least, most) = try quantifier() else { return atom }
@@ -81,6 +95,10 @@ struct RegexParser {
         return .repeated(atom, least: least, most: most)
     }
 
+    /// Counts of `*`, `+`, `?`, `{n}`, `{n,}` and `{n,m}`; nil, and nothing read, where none
+    /// stands.
+    ///
+    /// A brace that opens no quantifier is a literal, as ECMA-262's annex B has it.
     private mutating func quantifier() throws(RegexFault) -> (least: Int, most: Int?)? {
         if accept("*") { return (0, nil) }
         if accept("+") { return (1, nil) }
@@ -115,6 +133,7 @@ struct RegexParser {
         return value
     }
 
+    /// One anchor, class, group, escape or literal scalar.
     private mutating func atom() throws(RegexFault) -> RegexSyntax {
         guard let scalar = next else { return .empty }
         place += 1
@@ -131,6 +150,8 @@ struct RegexParser {
         }
     }
 
+    /// The inside of a group, read from behind its `(`. Groups capture nothing here: named,
+    /// numbered and plain ones are the same. Lookaround is refused.
     private mutating func group() throws(RegexFault) -> RegexSyntax {
         if accept("?") {
             if accept("=") || accept("!") || accept("<=") || accept("<!") {
@@ -155,7 +176,7 @@ struct RegexParser {
 
     // MARK: Escapes and classes
 
-    /// What stands behind a backslash outside of brackets.
+    /// An escape outside of brackets: an anchor or a set of scalars.
     private mutating func escape() throws(RegexFault) -> RegexSyntax {
         switch next {
         case "b", "B": throw .unsupported("word boundaries")
@@ -172,7 +193,7 @@ struct RegexParser {
         }
     }
 
-    /// What an escape stands for, inside of brackets and outside.
+    /// The scalars of an escape, the same inside of brackets and outside.
     private mutating func escapedSet() throws(RegexFault) -> ScalarSet {
         guard let scalar = next else { throw .syntax("a '\\' ends it") }
         place += 1
@@ -210,6 +231,7 @@ struct RegexParser {
         }
     }
 
+    /// The scalars of `\p{…}`: a general category, by its short name or one of five long ones.
     private mutating func property() throws(RegexFault) -> ScalarSet {
         guard accept("{") else { throw .syntax("'\\p' lacks its braces") }
         var name = ""
@@ -228,6 +250,7 @@ struct RegexParser {
         return set
     }
 
+    /// The value of exactly `count` hexadecimal digits.
     private mutating func hex(_ count: Int) throws(RegexFault) -> UInt32 {
         var value: UInt32 = 0
         for _ in 0..<count {
@@ -240,6 +263,7 @@ struct RegexParser {
         return value
     }
 
+    /// The scalar of `\uXXXX`, `\u{…}`, or a surrogate pair of two `\uXXXX` escapes.
     private mutating func unicode() throws(RegexFault) -> ScalarSet {
         if accept("{") {
             var value: UInt32 = 0
@@ -260,6 +284,7 @@ struct RegexParser {
         return ScalarSet([value...value])
     }
 
+    /// A class, read from behind its `[`: members, ranges, and `^` in front for all other scalars.
     private mutating func bracket() throws(RegexFault) -> ScalarSet {
         let isInverted = accept("^")
         var ranges: [ClosedRange<UInt32>] = []
@@ -284,6 +309,7 @@ struct RegexParser {
         return isInverted ? set.inverted : set
     }
 
+    /// One member of a class, in which `\b` is the backspace and not a word boundary.
     private mutating func member() throws(RegexFault) -> ScalarSet {
         guard let scalar = next else { throw .syntax("a '[' is not closed") }
         place += 1

@@ -3,6 +3,7 @@
 /// Every value that a node allows can be written to its end: what nothing satisfies was left out
 /// (``SchemaGrammar/settle()``).
 struct SchemaGrammar: Sendable {
+    /// One rule of the grammar. Numbers refer to lists of the grammar, those of `choice` to nodes.
     enum Node: Sendable {
         /// Not compiled yet.
         case pending
@@ -14,7 +15,9 @@ struct SchemaGrammar: Sendable {
         case number(Int)
         /// A string: one of ``texts``.
         case text(Int)
+        /// An object: one of ``objects``.
         case object(Int)
+        /// An array: one of ``lists``.
         case list(Int)
         /// Any of these nodes.
         case choice([Int])
@@ -22,10 +25,13 @@ struct SchemaGrammar: Sendable {
 
     /// An object's members: those with names in their order, behind them others.
     struct ObjectRule: Sendable {
+        /// A member with a name of its own: its value's node.
         struct Property: Sendable {
             var node: Int
             var isRequired: Bool
         }
+        /// Members in the order in which they are written; those that are not required can be left
+        /// out.
         var properties: [Property]
         /// One of ``literals``' lists: each property's name as JSON, with its colon.
         var names: Int
@@ -41,6 +47,7 @@ struct SchemaGrammar: Sendable {
 
     /// An array's elements: the first ones each with a node of its own, then others.
     struct ListRule: Sendable {
+        /// Nodes of the first elements, as `prefixItems` lists them.
         var first: [Int]
         /// nil if nothing may follow.
         var rest: Int?
@@ -50,16 +57,22 @@ struct SchemaGrammar: Sendable {
         var distinct: [Int]?
     }
 
+    /// The rules; a node's number is its index here.
     var nodes: [Node] = []
     /// Values as they are written; each list is sorted if more than one of it is followed at once.
     var literals: [[[UInt8]]] = []
+    /// Numbers' automata, over the bytes of their texts.
     var automata: [ByteAutomaton] = []
+    /// Rules of strings, for values and for names of members.
     var texts: [TextRule] = []
+    /// Rules of objects that nodes refer to.
     var objects: [ObjectRule] = []
+    /// Rules of arrays that nodes refer to.
     var lists: [ListRule] = []
+    /// The node of the whole answer.
     var root = 0
 
-    /// What each node comes down to: no choices, and nothing that no value satisfies.
+    /// Nodes to which each node reduces: no choices, and nothing that no value satisfies.
     private(set) var alternatives: [[Int]] = []
     /// How many objects and arrays stand inside of each other at least in a node's value.
     private(set) var heights: [Int] = []
@@ -102,6 +115,7 @@ extension SchemaGrammar {
         alternatives = nodes.indices.map { flattened($0) }
     }
 
+    /// The height of a node's lowest value, as far as the heights found so far tell.
     private func height(_ node: Int) -> Int {
         switch nodes[node] {
         case .pending, .nothing: return Self.never
@@ -114,8 +128,10 @@ extension SchemaGrammar {
         }
     }
 
+    /// One level more, unless there is no value.
     private static func above(_ height: Int) -> Int { height == never ? never : height + 1 }
 
+    /// The lowest value of an object: its required members, and as many others as it must have.
     private func height(of object: ObjectRule) -> Int {
         let required = object.properties.filter(\.isRequired).map { heights[$0.node] }
         let missing = object.least - required.count
@@ -129,6 +145,7 @@ extension SchemaGrammar {
         return max(required.max() ?? 0, added.max() ?? 0)
     }
 
+    /// The lowest value of an array: the elements that it must have.
     private func height(of list: ListRule) -> Int {
         guard list.least <= list.most ?? .max else { return Self.never }
         if let distinct = list.distinct { return distinct.count < list.least ? Self.never : 0 }
@@ -139,6 +156,7 @@ extension SchemaGrammar {
         return elements.max() ?? 0
     }
 
+    /// Drops optional members without a value, and counts the required ones behind each place.
     private mutating func settleObject(_ i: Int) {
         var object = objects[i]
         let kept = object.properties.indices.filter { place in
@@ -156,6 +174,7 @@ extension SchemaGrammar {
         objects[i] = object
     }
 
+    /// Ends an array before the first element without a value, and tightens its longest length.
     private mutating func settleList(_ i: Int) {
         var list = lists[i]
         if let end = list.first.firstIndex(where: { heights[$0] == Self.never }) {
@@ -170,6 +189,8 @@ extension SchemaGrammar {
         lists[i] = list
     }
 
+    /// Follows choices within choices to nodes that are none, each once; a choice that holds itself
+    /// ends there.
     private func flattened(_ node: Int) -> [Int] {
         var found: [Int] = [], seen: Set<Int> = [node], open = [node]
         while let next = open.popLast() {
@@ -189,6 +210,7 @@ extension SchemaGrammar {
         return reason(node, &seen)
     }
 
+    /// Depth-first search for a node whose reason is known; `seen` ends cycles.
     private func reason(_ node: Int, _ seen: inout Set<Int>) -> String? {
         guard seen.insert(node).inserted, heights[node] == Self.never else { return nil }
         let below: [Int]

@@ -4,14 +4,17 @@
 /// A way is a stack of what is open; ways share their lower parts. A configuration is the set of
 /// ways at one place of a text. Both are kept once and named by a number.
 struct SchemaMachine: Sendable {
-    /// What is open at one level.
+    /// An open element at one level of nesting.
     private enum Frame: Sendable, Hashable {
+        /// A node's value, of which nothing is written yet.
         case value(Int)
         /// Literals of a list that begin with what was written: so many bytes.
         case literal(list: Int, from: Int, to: Int, depth: Int)
+        /// A number: one of the grammar's automata, and its state.
         case number(Int, state: Int32)
         /// Before the opening quote.
         case quote(Int)
+        /// A string behind its opening quote: one of the grammar's texts, and the place in it.
         case text(Int, TextRule.Place)
         /// The next property, and how many members there are as far as it matters.
         case object(Int, next: Int, count: Int)
@@ -19,12 +22,15 @@ struct SchemaMachine: Sendable {
         case member(Int, next: Int, count: Int)
         /// How many elements there are as far as it matters, and which distinct ones.
         case list(Int, count: Int, used: UInt64)
+        /// The colon behind a member's name.
         case colon
         /// One blank may stand here.
         case blank
     }
 
+    /// A stack of open elements as a linked list, so that ways with the same lower part share it.
     private struct Way: Sendable, Hashable {
+        /// The innermost open element.
         var top: Frame
         /// The way below; -1 if there is none.
         var rest: Int32
@@ -33,15 +39,20 @@ struct SchemaMachine: Sendable {
     }
 
     private let grammar: SchemaGrammar
+    /// All ways met so far; a way's number is its index.
     private var ways: [Way] = []
+    /// Numbers of the ways: equal ways are kept once.
     private var wayIDs: [Way: Int32] = [:]
+    /// All configurations met so far, each the sorted numbers of its ways.
     private var configurations: [[Int32]] = []
+    /// Numbers of the configurations: equal ones are kept once, so that ``steps`` finds them again.
     private var configurationIDs: [[Int32]: Int32] = [:]
     /// For each configuration and byte what follows; ``unknown`` if nobody asked.
     private var steps: [Int32] = []
 
     /// No way goes on.
     static let dead: Int32 = -1
+    /// Entry of ``steps`` that was not computed yet.
     private static let unknown: Int32 = -2
     /// The empty way: the text is complete.
     private static let done: Int32 = -1
@@ -56,6 +67,7 @@ struct SchemaMachine: Sendable {
     /// How many configurations were met.
     var count: Int { configurations.count }
 
+    /// - Parameter grammar: a settled grammar (``SchemaGrammar/settle()``).
     init(_ grammar: SchemaGrammar) {
         self.grammar = grammar
         start = keep([push(.value(grammar.root), on: Self.done)])
@@ -97,6 +109,7 @@ struct SchemaMachine: Sendable {
         return result
     }
 
+    /// The number of a configuration, a new one if it was not met before.
     private mutating func keep(_ ways: [Int32]) -> Int32 {
         if let id = configurationIDs[ways] { return id }
         let id = Int32(configurations.count)
@@ -105,6 +118,7 @@ struct SchemaMachine: Sendable {
         return id
     }
 
+    /// The number of the way with one more element on top.
     private mutating func push(_ top: Frame, on rest: Int32) -> Int32 {
         var height = rest < 0 ? 0 : ways[Int(rest)].height
         switch top {
@@ -119,6 +133,7 @@ struct SchemaMachine: Sendable {
         return id
     }
 
+    /// Objects and arrays that are open in a way.
     private func height(_ way: Int32) -> Int { way < 0 ? 0 : Int(ways[Int(way)].height) }
 
     // MARK: One way, one byte
@@ -158,6 +173,7 @@ struct SchemaMachine: Sendable {
         }
     }
 
+    /// Adds a way once. The list stays below ``maximumWays``, so a linear search does.
     private func add(_ way: Int32, _ out: inout [Int32]) {
         if !out.contains(way) { out.append(way) }
     }
@@ -202,6 +218,8 @@ struct SchemaMachine: Sendable {
 
     // MARK: Objects and arrays
 
+    /// An object's brace or comma, or the first byte of its first name. Properties come in the
+    /// schema's order, so that a frame holds one index and not a set.
     private mutating func object(
         _ i: Int, _ next: Int, _ count: Int, _ byte: UInt8, _ rest: Int32, _ out: inout [Int32]
     ) {
@@ -247,6 +265,7 @@ struct SchemaMachine: Sendable {
         return ways
     }
 
+    /// An array's bracket or comma, or the first byte of its first element.
     private mutating func list(
         _ i: Int, _ count: Int, _ used: UInt64, _ byte: UInt8, _ rest: Int32, _ out: inout [Int32]
     ) {

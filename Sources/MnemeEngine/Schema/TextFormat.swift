@@ -31,6 +31,8 @@ enum TextFormat: String, CaseIterable, Sendable {
     /// The most scalars that a text of this form may have.
     var most: Int? { self == .hostname ? 253 : nil }
 
+    /// Automata of all formats, made once in a process: they depend on no schema, and a schema's
+    /// own budget does not pay for them.
     private static let automata: [TextFormat: ByteAutomaton] = {
         var budget = AutomatonBudget(20_000_000), automata: [TextFormat: ByteAutomaton] = [:]
         for format in allCases {
@@ -39,6 +41,7 @@ enum TextFormat: String, CaseIterable, Sendable {
         return automata
     }()
 
+    /// The format as an anchored regular expression.
     var pattern: String {
         switch self {
         case .date: "^\(Self.fullDate)$"
@@ -56,24 +59,36 @@ enum TextFormat: String, CaseIterable, Sendable {
 
     // Years begin with 1, as Python and JavaScript count them, and February knows leap years.
     private static let year = "(\\d{3}[1-9]|\\d{2}[1-9]\\d|\\d[1-9]\\d{2}|[1-9]\\d{3})"
+    /// Years divisible by 4 and not by 100, or by 400.
     private static let leapYear =
         "(\\d{2}(0[48]|[2468][048]|[13579][26])|(0[48]|[2468][048]|[13579][26])00)"
+    /// Days of each month, February with 28.
     private static let monthDay =
         "((0[13578]|1[02])-(0[1-9]|[12]\\d|3[01])|(0[469]|11)-(0[1-9]|[12]\\d|30)"
         + "|02-(0[1-9]|1\\d|2[0-8]))"
+    /// RFC 3339 `full-date`, in the Gregorian calendar.
     private static let fullDate = "(\(year)-\(monthDay)|\(leapYear)-02-29)"
+    /// Hours and minutes, of a time and of its offset from UTC.
     private static let minutes = "([01]\\d|2[0-3]):[0-5]\\d"
+    /// RFC 3339 `full-time`: up to nine digits of a second, and an offset.
     private static let fullTime = "\(minutes):[0-5]\\d(\\.\\d{1,9})?(Z|[+-]\(minutes))"
 
+    /// RFC 3339, appendix A, `dur-time`: units are left out at the ends only.
     private static let clock = "T(\\d+H(\\d+M(\\d+S)?)?|\\d+M(\\d+S)?|\\d+S)"
+    /// RFC 3339, appendix A, `dur-date`.
     private static let days =
         "(\\d+Y(\\d+M(\\d+D)?)?|\\d+M(\\d+D)?|\\d+D)(\(clock))?"
 
+    /// RFC 5322 `atom`, each of 64 characters at most; RFC 5321 has that limit for the local part.
     private static let atom = "[A-Za-z\\d!#$%&'*+/=?^_`{|}~-]{1,64}"
+    /// RFC 1123 label: 63 characters at most, no hyphen at either end.
     private static let label = "[A-Za-z\\d]([A-Za-z\\d-]{0,61}[A-Za-z\\d])?"
 
+    /// A decimal byte without leading zeros.
     private static let byte = "(25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)"
+    /// An IPv4 address in dotted decimal notation.
     private static let address = "\(byte)(\\.\(byte)){3}"
+    /// RFC 3986 `IPv6address`, whose last 32 bits may be written as an IPv4 address.
     private static let longAddress: String = {
         let group = "[\\da-fA-F]{1,4}", last = "(\(group):\(group)|\(address))"
         // As RFC 3986 spells IPv6address out: the more stands before `::`, the less behind it.
@@ -87,9 +102,13 @@ enum TextFormat: String, CaseIterable, Sendable {
         return forms.joined(separator: "|")
     }()
 
+    /// RFC 3986 `unreserved`, `sub-delims` and `pct-encoded`.
     private static let plain = "[A-Za-z\\d._~!$&'()*+,;=-]|%[\\da-fA-F]{2}"
+    /// RFC 3986 `pchar`.
     private static let segment = "(\(plain)|[:@])"
+    /// RFC 3986 `query`, and `fragment`, which is spelled the same.
     private static let query = "(\(plain)|[:@/?])*"
+    /// RFC 3986 `hier-part`, without address literals in brackets.
     private static let hierarchy =
         "//((\(plain)|:)*@)?(\(plain))+(:\\d*)?(/\(segment)*)*|/(\(segment)+(/\(segment)*)*)?"
         + "|\(segment)+(/\(segment)*)*"

@@ -1,4 +1,4 @@
-/// What a string must be: an automaton over its UTF-8, and how many scalars it has.
+/// A string's rule: an automaton over its UTF-8, and how many scalars it has.
 ///
 /// The automaton reads what the string stands for: escapes are resolved before.
 struct TextRule: Sendable {
@@ -8,6 +8,7 @@ struct TextRule: Sendable {
     /// Whether a text can be finished, for each count of scalars and each state; nil if the
     /// automaton takes every text, or counts do not matter.
     private let possible: [Bool]?
+    /// True if the automaton is ``all``.
     private let takesAll: Bool
 
     /// Entries that ``possible`` may have.
@@ -105,6 +106,7 @@ extension TextRule {
     struct Place: Sendable, Hashable {
         /// Within what an escape spells.
         enum Escape: Sendable, Hashable {
+            /// Outside of escapes.
             case none
             /// Behind a backslash.
             case begun
@@ -112,12 +114,18 @@ extension TextRule {
             case digits(left: UInt8, value: UInt16)
             /// Behind the first half of a pair: a backslash must follow, then a `u`, then digits.
             case half(first: UInt16)
+            /// Behind the backslash of the pair's second half.
             case halfBegun(first: UInt16)
+            /// Within the second half: digits that are missing, and the value of those that are
+            /// there.
             case halfDigits(first: UInt16, left: UInt8, value: UInt16)
         }
 
+        /// The automaton's state behind the scalars read.
         fileprivate var state = ByteAutomaton.start
+        /// Scalars read, as far as their number matters (``counted(_:)``).
         fileprivate var count: Int32 = 0
+        /// The escape that is being read.
         fileprivate var escape = Escape.none
     }
 
@@ -176,6 +184,7 @@ extension TextRule {
         }
     }
 
+    /// The place behind a byte that stands for itself. Only the first byte of a scalar counts.
     private func plain(_ place: Place, _ byte: UInt8) -> Place? {
         let isLead = byte & 0xc0 != 0x80
         let count = isLead ? counted(Int(place.count) + 1) : Int(place.count)
@@ -228,6 +237,7 @@ extension TextRule {
         }
     }
 
+    /// A hexadecimal digit behind those read; nil for another byte.
     private static func adding(_ byte: UInt8, to value: UInt16) -> UInt16? {
         Character(Unicode.Scalar(byte)).hexDigitValue.map { value << 4 | UInt16($0) }
     }
