@@ -1,10 +1,19 @@
 import Foundation
 import MnemeStore
 
-/// What every ``AccessStore`` must do.
+/// Requirements of every ``AccessStore``: clearance, grants and tenants, held by the store itself.
+///
+/// A store must not trust what stands above it: each check calls it with the principal of a user, a
+/// guest or a stranger, as the HTTP server would after reading a key.
 extension MemoryStoreConformance {
-    /// Checks of who reaches what.
+    /// Checks of access rights: the visibility of an owner's memories, and grants from their first
+    /// use to their end.
     static let access: [MemoryStoreConformance] = [
+        // Holds `visibility(of:for:by:)`, `share` and `unshare` to their promises, together with
+        // the reads of `CubeStore` and the changes of `IndexFeed`: all must apply the same
+        // clearance. Finds a store that filters `list` but not `cube` or `changes`, that lets a
+        // grant to read allow writing, that keeps a grant after it was taken back, or that compares
+        // user names without the tenant.
         check("whoever calls reaches their own, up to their clearance, and what was shared") {
             store in
             var secret = sample("secret")
@@ -42,6 +51,11 @@ extension MemoryStoreConformance {
             }
             try expectRefusal { _ = try store.statistics(owner: nil, by: Caller(low)) }
         },
+        // Holds `share(_:by:)` to the bounds of a grant: its expiry, its permissions, its tenant,
+        // and one grant for each grantee and target. Finds a store that reads the clock of the
+        // machine instead of the caller's time, that lets a guest pass a grant on, that adds a
+        // second grant beside the first, or that answers `unshare` of an unknown number with
+        // silence.
         check(
             "a grant ends in time, gives no more than its giver has, and never leads to another tenant"
         ) { store in
@@ -83,6 +97,8 @@ extension MemoryStoreConformance {
             try expectRefusal { _ = try texts(guest(9, [])) }
             try expectError(.notFound) { try store.unshare(again.id + 99, owner: alice, by: at(4)) }
         },
+        // Holds `Mutation.erase` to leaving no trace, in grants too. Finds a store that deletes the
+        // cube's rows but keeps grants that name its id.
         check("erasing a cube ends the grants of it") { store in
             let cube = sample("shared")
             _ = try store.commit([add(cube)], owner: alice, by: at(1))

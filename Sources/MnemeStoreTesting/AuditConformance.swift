@@ -1,10 +1,14 @@
 import Foundation
 import MnemeStore
 
-/// What every ``AuditStore`` must do.
+/// Requirements of every ``AuditStore``: a log of each read, write and refusal that cannot be
+/// changed unseen.
 extension MemoryStoreConformance {
-    /// Checks of the audit log.
+    /// Checks of the audit log: its entries, its chain of hashes, and its shortening.
     static let audit: [MemoryStoreConformance] = [
+        // Holds the store to writing an entry for each call that reaches memories, with principal,
+        // outcome and ids. Finds a store that logs only what succeeded, or that rolls the entry of
+        // a refusal back together with the call.
         check("reads, writes and refusals are in the audit log, which is whole") { store in
             let cube = sample("x")
             _ = try store.commit([add(cube)], owner: alice, by: at(1))
@@ -21,6 +25,11 @@ extension MemoryStoreConformance {
             try expect(entries.map(\.principal) == ["test", "test", "bob"])
             try expect(store.verifyAudit(keys: nil, head: nil, by: at(4)).findings.isEmpty)
         },
+        // Holds `auditEntries`, `verifyAudit` and the journal to each other: a hash covers the
+        // entry and the hash before it, and the range of journal positions is that of the commit.
+        // Finds a store whose failed commits leave gaps in the positions, whose entries name other
+        // journal entries than those written, whose log breaks when a text is erased, or that
+        // accepts any noted end.
         check(
             "each audit entry is chained to the one before, and names the journal entries it wrote"
         ) { store in
@@ -54,6 +63,10 @@ extension MemoryStoreConformance {
         },
         // Whoever keeps the archive can still be asked; the store must not lose what it did not
         // hand over.
+        // Holds `shortenAudit(before:by:archive:)`: nothing is taken away before the archive has
+        // it, and a signature stands in its place. Finds a store that deletes first, that lets the
+        // administrator of one user shorten the log of all, or that loses the chain between the
+        // parts.
         check("a log that is shortened hands its first part over, and stays verifiable") { store in
             let cube = sample("x")
             for (time, mutation) in [

@@ -1,10 +1,16 @@
 import Foundation
 import MnemeStore
 
-/// What every ``CubeStore`` must do.
+/// Requirements of every ``CubeStore``: durable cubes, a journal of each change, and owners that
+/// never meet.
+///
+/// SQLite's own guarantees do not make them true: most are about what a commit may do (`Rules`),
+/// and about reads that must agree with each other.
 extension MemoryStoreConformance {
-    /// Checks of cubes and their journal.
+    /// Checks of cubes and their journal, from the first commit to erasure.
     static let cubes: [MemoryStoreConformance] = [
+        // Holds `commit`, `cube` and `list` to one answer. Finds a store that keeps one of the two
+        // times only, that rounds them, or whose list lags behind its cubes.
         check("what is committed can be read, with both times") { store in
             let cube = sample("tea"), saved = try store.commit([add(cube)], owner: alice, by: at(1))
             try expect(saved.map(\.id) == [cube.id])
@@ -15,6 +21,9 @@ extension MemoryStoreConformance {
                     && read.version == 1)
             try expect(store.list(CubeFilter(owner: alice), by: .local).map(\.id) == [cube.id])
         },
+        // Holds every read of `CubeStore`, and the feed, to the owner that is named. Finds a query
+        // that goes by id alone, as history and snapshot easily do; another owner's id must be "not
+        // found", as any other answer would tell that it exists.
         check("an owner never sees another's cube, and cannot change it") { store in
             let cube = sample("secret")
             _ = try store.commit([add(cube)], owner: alice, by: at(1))
@@ -33,6 +42,8 @@ extension MemoryStoreConformance {
             try expect(
                 store.changes(owner: bob, since: 0, vectorsSince: 0, embedder: "e").rows.isEmpty)
         },
+        // Holds `ids(endingWith:owner:by:)` to plain text and to the owner. Finds a store that puts
+        // the ending into a pattern, where `%` matches every id.
         check("an id is found by its ending, among the owner's own") { store in
             let cube = sample("by its ending"), ending = String(cube.id.description.suffix(8))
             _ = try store.commit([add(cube), add(sample("other"))], owner: alice, by: at(1))
@@ -40,6 +51,8 @@ extension MemoryStoreConformance {
             try expect(store.ids(endingWith: ending, owner: bob, by: .local).isEmpty)
             try expect(store.ids(endingWith: "%", owner: alice, by: .local).isEmpty)
         },
+        // Holds `commit` to one transaction a request. Finds a store that writes mutation by
+        // mutation and keeps those before the one that fails.
         check("a batch is applied whole or not at all") { store in
             let cube = sample("half")
             try expectError(.notFound) {
@@ -47,6 +60,10 @@ extension MemoryStoreConformance {
             }
             try expect(store.cube(cube.id, owner: alice, asOf: nil, by: .local) == nil)
         },
+        // Holds `WriteRequest.idempotencyKey`: the first answer comes again, and nothing is
+        // written. Finds a store that only checks for equal texts, that answers a repeated request
+        // with new ids, that logs other cubes than it returned, or that takes the key for another
+        // request.
         check("a repeated idempotency key changes nothing; with another request it is refused") {
             store in
             let first = sample("once")
@@ -65,6 +82,9 @@ extension MemoryStoreConformance {
                     [add(sample("other"))], owner: alice, by: at(3), idempotencyKey: "k")
             }
         },
+        // Holds `asOf` of `cube` and `snapshot` to the recorded time, and `history` to versions
+        // without gaps. Finds a store that keeps the newest version only, that is off by one at the
+        // limits, or that drops archived cubes from the past where they were in use.
         check("each version can be read as of its time") { store in
             var cube = sample("one")
             _ = try store.commit([add(cube)], owner: alice, by: at(10))
@@ -95,6 +115,9 @@ extension MemoryStoreConformance {
             let restored = try store.commit([.restore(cube.id)], owner: alice, by: at(40))
             try expect(restored.first?.state == .activated && restored.first?.version == 4)
         },
+        // Holds `Mutation.erase`: cube, snapshots in the journal and links are gone, and the fact
+        // of the erasure stays. Finds a store that hides the cube but keeps its old versions, or
+        // links that still name it on the other side.
         check("erase leaves no text behind, not even in the history") { store in
             let cube = sample("gone"), other = sample("stays")
             _ = try store.commit([add(cube), add(other)], owner: alice, by: at(1))
@@ -115,6 +138,8 @@ extension MemoryStoreConformance {
                 _ = try store.commit([.restore(cube.id)], owner: alice, by: at(4))
             }
         },
+        // Holds `Mutation.update` to the version that was read (optimistic locking). Finds a store
+        // where the last writer wins and the first change is lost without a word.
         check("of two changes to one version, the second is refused") { store in
             var cube = sample("start")
             _ = try store.commit([add(cube)], owner: alice, by: at(1))
@@ -126,6 +151,9 @@ extension MemoryStoreConformance {
             }
             try expect(store.cube(cube.id, owner: alice, asOf: nil, by: .local)?.text == "first")
         },
+        // Holds `Mutation.add` to the content hash, within an owner and among cubes in use. Finds a
+        // store that compares across owners, which would leak that somebody else said the same;
+        // that misses duplicates in one batch; or that hands out an archived cube.
         check("the same content is recorded once, until it is archived") { store in
             let cube = sample("same")
             let first = try store.commit([add(cube), add(sample("same"))], owner: alice, by: at(1))
@@ -135,6 +163,9 @@ extension MemoryStoreConformance {
             try expect(
                 store.commit([add(sample("same"))], owner: alice, by: at(3))[0].id != cube.id)
         },
+        // Holds the links of `Mutation.add`: one whose target is gone is left out, as an erasure
+        // may have come between. Finds a store that fails the whole request, or that keeps a link
+        // to nothing.
         check("links of a new cube are kept where their target is there") { store in
             let old = sample("old"), new = sample("new")
             _ = try store.commit([add(old)], owner: alice, by: at(1))
@@ -145,6 +176,9 @@ extension MemoryStoreConformance {
                 [.add(new, analysis: [], contentHash: [1], links: links)], owner: alice, by: at(2))
             try expect(store.links(of: new.id, owner: alice, by: .local) == [links[0]])
         },
+        // Holds `commit(_:)` of several requests: they share one wait for the disk, not their fate.
+        // Finds a store without savepoints, where a refused request undoes those before it or stops
+        // those behind.
         check("requests in one transaction stand or fall one by one") { store in
             let first = sample("first"), third = sample("third")
             let results = try store.commit([
@@ -160,6 +194,9 @@ extension MemoryStoreConformance {
                 store.list(CubeFilter(owner: alice), by: .local).map(\.text) == ["first"]
                     && store.list(CubeFilter(owner: bob), by: .local).map(\.text) == ["third"])
         },
+        // Holds all texts, names of owners and sessions to being kept whole or refused. Finds a
+        // store that hands strings to C as they are: cut at the zero byte, `alice\0` would reach
+        // Alice's memories.
         check("no string is cut off") { store in
             let owner = Owner(user: "alice\0")
             _ = try store.commit([add(sample("secret"))], owner: alice, by: at(1))
@@ -176,12 +213,18 @@ extension MemoryStoreConformance {
                 _ = try store.commit([add(sample("a", session: "s\0"))], owner: alice, by: at(1))
             }
         },
+        // Holds `count(owner:limit:)`, which quotas ask for at each addition. Finds a store that
+        // counts all owners, or that ignores the limit and so counts millions.
         check("cubes are counted to a limit") { store in
             for i in 0..<4 { _ = try store.commit([add(sample("\(i)"))], owner: alice, by: at(1)) }
             try expect(
                 store.count(owner: alice, limit: 3) == 3 && store.count(owner: alice, limit: 9) == 4
                     && store.count(owner: bob, limit: 9) == 0)
         },
+        // Holds `history` and `position(of:)`: versions from 1 without gaps, rising positions, who
+        // and why in each entry, and a last position that is the owner's. Finds a store that orders
+        // by time, where changes of the same second change places, or that counts positions over
+        // all owners.
         check("a cube's journal is in order of its versions, and positions rise") { store in
             let first = sample("first"), second = sample("second")
             _ = try store.commit([add(first), add(second)], owner: alice, by: at(1))
@@ -206,6 +249,10 @@ extension MemoryStoreConformance {
             let last = histories.joined().map(\.position).max()
             try expect(last == store.position(of: alice) && store.position(of: bob) == 0)
         },
+        // Holds the rule for claims: of two values for one subject and attribute the later event
+        // time supersedes, whichever was committed first. Finds a store that goes by the order of
+        // commits, or that does not give the earlier claim back when the later is archived or
+        // erased.
         check(
             "of what two cubes claim of one thing, the later holds; without it the earlier does again"
         ) { store in
@@ -235,6 +282,9 @@ extension MemoryStoreConformance {
             _ = try store.commit([.erase(berlin.id)], owner: alice, by: at(5))
             try expect(end() == nil)
         },
+        // Holds the state `quarantined`: only release and erasure end it, and release names who
+        // vouches. Finds a store where an update or a confirmation lets a text into recall that
+        // nobody has looked at.
         check("a quarantined cube is changed by nothing but release and erasure") { store in
             var cube = sample("held")
             cube.state = .quarantined
@@ -252,6 +302,9 @@ extension MemoryStoreConformance {
                 _ = try store.commit([.release(cube.id)], owner: alice, by: at(4))
             }
         },
+        // Holds `Mutation.adopt` and `standing(of:owner:by:)`: id, times and principals of the
+        // other store stay. Finds a store that writes the history anew, that takes an id which
+        // another owner has, or that brings back what was erased here.
         check("a cube of another store keeps its id and history; an id is taken in once") { store in
             let cube = sample("from afar")
             let past = JournalEntry(
@@ -277,6 +330,8 @@ extension MemoryStoreConformance {
             try expect(store.standing(of: [cube.id], owner: alice, by: .local) == [.erased])
             try expectError(.conflict) { _ = try adopt(alice) }
         },
+        // Holds `Principal.quota` to additions of one owner. Finds a store that refuses to archive
+        // or erase at the limit, that counts what was erased, or that counts other owners' cubes.
         check("a quota bounds what is added, not what is changed") { store in
             let small = Caller(
                 Principal(name: "small", permissions: Set(Permission.allCases), quota: 2),

@@ -1,10 +1,13 @@
 import Foundation
 import MnemeStore
 
-/// Requirements of every ``ExportLog``.
+/// Requirements of every ``ExportLog``: erasing reaches copies that left only if each is known.
 extension MemoryStoreConformance {
-    /// Checks of copies that left, and of what was erased since.
+    /// Checks of copies that left the store, and of cubes that were erased since.
     static let exports: [MemoryStoreConformance] = [
+        // Holds `record`, `exports`, `erased` and `forget` to one owner and to journal positions.
+        // Finds a store that lists a copy twice, that shows it to another owner, or that misses an
+        // erasure because it compares times.
         check("what left is written down, and what was erased since") { store in
             let cube = sample("copied")
             _ = try store.commit([add(cube)], owner: alice, by: at(1))
@@ -24,6 +27,8 @@ extension MemoryStoreConformance {
         },
         // A file that is written again holds no more of what an earlier copy held, and a follower
         // that fetches again is one copy, not many.
+        // Holds `record(_:)` to replacing by kind and place, and `exports` to the order of time.
+        // Finds a store that takes a file and a server of the same name for one copy.
         check("of one place the last copy counts, and places are told the oldest first") { store in
             _ = try store.create(alice, by: at(1))
             let first = copy(to: "/a", at: 5, 1), other = copy(to: "/b", at: 3, 1)
@@ -37,6 +42,9 @@ extension MemoryStoreConformance {
             let kept = try store.exports(of: alice, by: .local)
             try expect(kept.first == other && Set(kept) == [other, again, fetched])
         },
+        // Holds `exports` and `forget` to callers who see all of the memories. Finds a store that
+        // tells a caller of low clearance where confidential memories went, or lets it take a copy
+        // off the list so that an erasure no longer reaches it.
         check("who reaches a part of the memories is not told of copies, nor forgets one") {
             store in
             _ = try store.create(alice, by: at(1))
@@ -51,6 +59,7 @@ extension MemoryStoreConformance {
         },
     ]
 
+    /// A copy of Alice's memories in a file, written at a time and a position of the journal.
     private static func copy(to place: String, at seconds: Double, _ position: Int64)
         -> VaultExport
     {

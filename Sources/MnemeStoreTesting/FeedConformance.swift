@@ -1,10 +1,13 @@
 import Foundation
 import MnemeStore
 
-/// What every ``IndexFeed`` must do.
+/// Requirements of every ``IndexFeed``: an index that follows it holds what the store holds, after
+/// a crash as well.
 extension MemoryStoreConformance {
-    /// Checks of what indexes are told.
+    /// Checks of the changes, vectors and uses that indexes are told.
     static let feed: [MemoryStoreConformance] = [
+        // Holds `IndexRow.place` to the order of commits, which conversation neighbours are found
+        // by. Finds a store that numbers by time or over all sessions.
         check("places in a session follow the order of commits") { store in
             for i in 0..<3 {
                 _ = try store.commit(
@@ -14,6 +17,9 @@ extension MemoryStoreConformance {
                 .rows
             try expect(rows.map(\.place) == [0, 1, 2] && rows.allSatisfy { $0.session == "s" })
         },
+        // Holds `changes` to its positions: each change once, erasures by id. Finds a store that
+        // sends erased cubes as rows, that forgets erasures, or whose position skips what was
+        // committed meanwhile.
         check("an index catches up from its position") { store in
             let first = sample("first"), second = sample("second")
             _ = try store.commit([add(first)], owner: alice, by: at(1))
@@ -32,6 +38,9 @@ extension MemoryStoreConformance {
             )
             try expect(last.rows.isEmpty && last.erased == [second.id])
         },
+        // Holds `pendingEmbeddings` and `saveVectors` to versions and embedders. Finds a store that
+        // keeps the vector of a text that has changed while it was computed, or that takes the
+        // vector of one embedding model for that of another.
         check("work that is left survives, and a vector of an old version is dropped") { store in
             var cube = sample("text")
             _ = try store.commit([add(cube)], owner: alice, by: at(1))
@@ -53,6 +62,9 @@ extension MemoryStoreConformance {
         },
         // Work that goes over all memories is cut short by crashes and ends of leases; it goes on
         // where it was, and never goes back.
+        // Holds `setProgress(_:of:owner:)` and `CubeFilter.afterProgress`. Finds a store whose
+        // watermark goes back when an older job reports late, or that is shared between kinds of
+        // work or owners.
         check("work on an owner's memories goes on where it was") { store in
             let cubes = (0..<4).map { sample("\($0)") }
             _ = try store.commit(cubes.map(add), owner: alice, by: at(1))
@@ -73,6 +85,9 @@ extension MemoryStoreConformance {
             _ = try store.commit([add(sample("4"))], owner: alice, by: at(2))
             try expect(left("tidy") == ["3", "4"])
         },
+        // Holds `recordUse(_:owner:)`: counts add up, the latest time stays, and the journal does
+        // not grow. Finds a store that writes a version for each recall, so that all indexes read
+        // it again.
         check("uses add up and are no change") { store in
             let cube = sample("used")
             _ = try store.commit([add(cube)], owner: alice, by: at(1))

@@ -1,10 +1,15 @@
 import Foundation
 import MnemeStore
 
-/// What every ``JobStore`` must do.
+/// Requirements of every ``JobStore``: a queue that several processes share without doing work
+/// twice or losing any.
+///
+/// Times are given to each call, so that leases end here without waiting.
 extension MemoryStoreConformance {
-    /// Checks of the queue, its leases and schedules.
+    /// Checks of the queue: leases, attempts, cancellation, schedules, and who may look after them.
     static let jobs: [MemoryStoreConformance] = [
+        // Holds `enqueue(_:by:)` to kind, owner and arguments until the job has ended. Finds a
+        // store that compares the kind alone, or that lets a running job be asked for again.
         check("the same work is asked for once, until it has ended") { store in
             let first = try store.enqueue(job("tidy", 1), by: .local)
             try expect(first.id > 0 && first.state == .waiting && first.attempts == 0)
@@ -21,6 +26,9 @@ extension MemoryStoreConformance {
             try expect(store.enqueue(job("tidy", 6), by: .local).id != first.id)
             try expect(store.job(first.id, by: .local)?.message == "tidied")
         },
+        // Holds `lease`, `renew` and `finish` to the worker and the end of its lease. Finds a store
+        // where a worker that came to a halt can still report, or that gives a job out before it is
+        // due.
         check("of several workers one gets a job, until its lease ends") { store in
             let id = try store.enqueue(job("tidy", 1), by: .local).id
             try expect(store.lease(id, worker: "a", now: time(0), until: time(9)) == nil)
@@ -40,6 +48,8 @@ extension MemoryStoreConformance {
             try expect(
                 store.job(id, by: .local)?.state == .done && store.queue(now: time(99)).isEmpty)
         },
+        // Holds `lease` to one transaction. Finds a store that reads and writes in two steps: two
+        // of eight threads then take the same job.
         check("threads that ask for one job at once get it once") { store in
             let id = try store.enqueue(job("tidy", 1), by: .local).id
             let taken = Counter()
@@ -52,6 +62,9 @@ extension MemoryStoreConformance {
             }
             try expect(taken.count == 1)
         },
+        // Holds `finish(_:worker:_:now:)` with `.failed` and `retryJob(_:by:)`. Finds a store that
+        // retries before the time that was said, that retries what is dead, or that keeps counting
+        // old attempts after somebody has put the job back.
         check(
             "what fails is tried again when it is said, and then is dead until somebody puts it back"
         ) { store in
@@ -74,6 +87,9 @@ extension MemoryStoreConformance {
             try expectError(.conflict) { _ = try store.retryJob(id, by: at(61)) }
             try expect(store.lease(id, worker: "b", now: time(62), until: time(70))?.attempts == 1)
         },
+        // Holds `.released` and `Job.maximumAttempts`. Finds a store that counts a shutdown as a
+        // failed attempt, or one that gives a job that kills its worker to the next worker for
+        // ever.
         check("what is put down does not count, and what loses its workers is dead") { store in
             var twice = job("tidy", 1)
             twice.maximumAttempts = 2
@@ -92,6 +108,8 @@ extension MemoryStoreConformance {
             try expect(store.lease(id, worker: "w3", now: time(60), until: time(70)) == nil)
             try expect(store.job(id, by: .local)?.state == .dead)
         },
+        // Holds `expireLease(_:worker:)` to the worker that is named. Finds a store that ends the
+        // lease of a live worker because another is known to be gone.
         check("a lease is ended for a worker that is gone") { store in
             let id = try store.enqueue(job("tidy", 1), by: .local).id
             _ = try store.lease(id, worker: "a", now: time(2), until: time(1_000))
@@ -100,6 +118,8 @@ extension MemoryStoreConformance {
             try store.expireLease(id, worker: "a")
             try expect(store.lease(id, worker: "c", now: time(3), until: time(9))?.worker == "c")
         },
+        // Holds `cancelJob(_:by:)` and `removeJobs(endedBefore:)`. Finds a store where the worker's
+        // report overwrites the cancellation, or that removes jobs younger than was asked for.
         check("a cancelled job is done by nobody") { store in
             let id = try store.enqueue(job("tidy", 1), by: .local).id
             _ = try store.lease(id, worker: "a", now: time(2), until: time(10))
@@ -116,6 +136,9 @@ extension MemoryStoreConformance {
                     && store.removeJobs(endedBefore: time(9)) == 1)
             try expect(store.job(id, by: .local) == nil)
         },
+        // Holds `queue(now:)`, `jobs(in:limit:by:)` and `jobCounts()` to their orders. Finds a
+        // store where old work of low priority goes before urgent work, or that lists what is not
+        // due.
         check("what is due is told by priority, then by age, and counted") { store in
             for (kind, priority, due) in [
                 ("late", 0, 90.0), ("old", 0, 1.0), ("new", 0, 2.0), ("urgent", 5, 3.0),
@@ -128,6 +151,8 @@ extension MemoryStoreConformance {
             try expect(
                 store.jobs(in: [.waiting], limit: 2, by: .local).map(\.kind) == ["urgent", "new"])
         },
+        // Holds `enqueueScheduled(now:)`. Finds a store that puts a job into the queue for each
+        // hour that was missed, or that repeats one whose last run has not ended.
         check("a schedule asks once for what was missed, and then waits for its next time") {
             store in
             let hourly = try require(CronExpression("0 * * * *"))
@@ -148,6 +173,9 @@ extension MemoryStoreConformance {
                     && store.enqueueScheduled(now: time(1e6)).isEmpty)
             try expectError(.notFound) { try store.removeSchedule("hourly", by: .local) }
         },
+        // Holds every call that takes a caller to the permission `admin` over all owners, and to
+        // the audit log. Finds a store that accepts the administrator of one user, or whose
+        // refusals are not noted.
         check("only who may look after the store looks after jobs, and it is written down") {
             store in
             let plain = Caller(
@@ -169,6 +197,8 @@ extension MemoryStoreConformance {
                 entries.first?.detail == "add tidy"
                     && entries.count { $0.outcome == .refused } == 14)
         },
+        // Holds kinds and arguments to being kept whole or refused. Finds a store that cuts a
+        // string at its zero byte and so runs a job of another kind.
         check("a job's texts are kept whole") { store in
             try expectError(.invalidText) { _ = try store.enqueue(job("tidy\0", 1), by: .local) }
             var odd = job("tidy", 1)
@@ -177,8 +207,10 @@ extension MemoryStoreConformance {
         },
     ]
 
+    /// A point in time, in seconds from 1970.
     private static func time(_ seconds: Double) -> Date { Date(timeIntervalSince1970: seconds) }
 
+    /// A job for all owners that is due from its creation on.
     private static func job(_ kind: String, _ created: Double) -> Job {
         Job(kind, created: time(created))
     }

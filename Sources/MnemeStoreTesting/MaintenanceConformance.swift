@@ -1,16 +1,21 @@
 import Foundation
 import MnemeStore
 
-/// Requirements of every ``StoreMaintenance``.
+/// Requirements of every ``StoreMaintenance``: counts that are true, files that shrink, and proofs
+/// of erasure that look for the right bytes.
 extension MemoryStoreConformance {
     /// Checks of counts, files and traces.
     static let maintenance: [MemoryStoreConformance] = [
+        // Holds `check(repair:by:)` to no false alarm. Finds a check whose invariant does not hold
+        // for what a plain commit writes.
         check("the checks find a sound store sound") { store in
             _ = try store.commit([add(sample("x"))], owner: alice, by: at(1))
             try expect(store.check(repair: false, by: .local).allSatisfy(\.sound))
         },
         // Erasure is proved by looking for these bytes in all files: a trace that is left out makes
         // a proof that proves nothing.
+        // Holds `traces(of:owner:)` to old versions and vectors, and to the owner. Finds a store
+        // that lists the present text only.
         check("traces are all that is kept of a memory, and none once it is erased") { store in
             var cube = sample("first words")
             _ = try store.commit([add(cube)], owner: alice, by: at(1))
@@ -27,6 +32,8 @@ extension MemoryStoreConformance {
             _ = try store.commit([.erase(cube.id)], owner: alice, by: at(3))
             try expect(store.traces(of: [cube.id], owner: alice).isEmpty)
         },
+        // Holds `compact()` to reads, journal and audit log that stay as they were. Finds a store
+        // that gives no room back, or that renumbers the journal on the way.
         check("compacting changes nothing that can be read, and gives room back") { store in
             let kept = sample("kept")
             let large = (0..<50).map { sample(String(repeating: "large \($0) ", count: 500)) }
@@ -42,6 +49,8 @@ extension MemoryStoreConformance {
             try expect(store.check(repair: false, by: .local).allSatisfy(\.sound))
             try expect(store.verifyAudit(keys: nil, head: nil, by: at(3)).findings.isEmpty)
         },
+        // Holds `statistics(owner:by:)` to the owner and to the caller's rights. Finds a store that
+        // counts other owners' cubes in, or that tells a plain user how much all have.
         check("counts are of one owner, or of all for who reaches all") { store in
             _ = try store.commit(
                 [add(sample("a", session: "s")), add(sample("b"))], owner: alice, by: at(1))

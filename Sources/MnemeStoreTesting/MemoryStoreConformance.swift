@@ -14,6 +14,7 @@ public import MnemeStore
 public struct MemoryStoreConformance: Sendable, CustomStringConvertible {
     /// The requirement, as a sentence.
     public let description: String
+    /// The calls that show it; they throw where the store does not do as required.
     let body: @Sendable (any MemoryStore) throws -> Void
 
     /// Runs the check on an empty store.
@@ -23,11 +24,12 @@ public struct MemoryStoreConformance: Sendable, CustomStringConvertible {
 
     /// A requirement that is not met.
     public struct Failure: Error, CustomStringConvertible {
-        /// Which expectation of the suite does not hold, by file and line.
+        /// The expectation that does not hold, by file and line of the suite.
         public let description: String
     }
 
-    /// Every check.
+    /// Every check, by role of the store: cubes, feed, access, policy, audit, jobs, exports,
+    /// maintenance. Each needs an empty store of its own; they may run at the same time.
     public static let all =
         cubes + feed + access + policy + audit + jobs + exports + maintenance
 }

@@ -7,6 +7,8 @@ extension MemoryStoreConformance {
     static let policy: [MemoryStoreConformance] = [
         // A tenant that set nothing must follow a later change for all, so that stores must not
         // copy the common policy into tenants.
+        // Holds `policy(of:)` and `setPolicy` to their order: the tenant's own, that of all, the
+        // default. Finds a store that reaches another tenant, or that cannot take a policy back.
         check("a tenant's own policy goes before that of all, until it is taken back") { store in
             try expect(store.policy(of: "a") == MemoryPolicy())
             let marking = protecting(.mark), off = protecting(.off)
@@ -20,6 +22,8 @@ extension MemoryStoreConformance {
             try expect(store.policy(of: "a") == MemoryPolicy())
         },
         // The empty name could be what a backend keeps the policy for all under.
+        // Holds `setPolicy` to names that it can keep whole. Finds a store where an empty or cut
+        // name changes what counts for everybody.
         check("a policy belongs to a tenant that has a name, or to all") { store in
             try expectError(.conflict) {
                 try store.setPolicy(protecting(.off), tenant: "", by: at(1))
@@ -29,6 +33,9 @@ extension MemoryStoreConformance {
             }
             try expect(store.policy(of: "a") == MemoryPolicy())
         },
+        // Holds `setPolicy` to the permission `admin` over the whole tenant, and to the audit log.
+        // Finds a store that checks the permission but not whether the principal is bound to a
+        // user, to an agent or to another tenant.
         check("only who administers the whole tenant sets its policy, and it is written down") {
             store in
             let own = Caller(Principal(name: "own", permissions: [.admin], tenant: "a"))
@@ -55,6 +62,7 @@ extension MemoryStoreConformance {
         },
     ]
 
+    /// A policy that differs from the default in how it treats texts that read like instructions.
     private static func protecting(_ protection: MemoryPolicy.Protection) -> MemoryPolicy {
         var policy = MemoryPolicy()
         policy.protection = protection
