@@ -4,14 +4,14 @@ import MnemeModels
 public struct ChatMessage: Sendable, Equatable {
     /// `system`, `user`, `assistant` or `tool`.
     public var role: String
-    /// What was said; of a `tool`, the call's result.
+    /// The message's text; of a `tool`, the call's result.
     public var content: String
     /// Of an `assistant`: the tools that it called behind the text.
     public var toolCalls: [ToolCall]
     /// Of a `tool`: the ``ToolCall/id`` of the call that it answers.
     public var toolCallID: String?
 
-    /// All values.
+    /// A message with its role, text, calls, and the id of the call that it answers.
     public init(
         role: String, content: String, toolCalls: [ToolCall] = [], toolCallID: String? = nil
     ) {

@@ -15,7 +15,7 @@ package struct ChatForm: Sendable {
     package let system: System
     /// True if messages of one role may follow each other.
     package let takesRuns: Bool
-    /// What it does with tools; nil if it does not know them.
+    /// The template's way with tools; nil if it does not know them.
     private let tools: ToolTemplate?
 
     /// How a model with this template writes calls of tools.
@@ -27,7 +27,7 @@ package struct ChatForm: Sendable {
     /// - Throws: ``MnemeText/TemplateError`` if the template cannot be read.
     package init(_ text: String, begin: String, end: String) throws {
         let template = try ChatTemplate(text)
-        /// Whether all messages of such a conversation come into the prompt.
+        /// True if all messages of such a conversation come into the prompt.
         func takes(_ roles: String...) -> Bool {
             let messages = roles.enumerated().map {
                 ChatMessage(role: $1, content: "probe\($0)probe")

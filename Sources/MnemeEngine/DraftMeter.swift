@@ -6,7 +6,7 @@
 package struct DraftMeter {
     /// Most rows of a step that drafts may make: above, it computes prompts and has no time to spare.
     package static let mostRows = 24
-    /// What a row adds where nothing was measured yet, as a share of a step of one row.
+    /// Cost of a further row where nothing was measured yet, as a share of a step of one row.
     private static let assumed = 0.1
 
     /// Smoothed seconds of a step, by its rows; 0 where none was made.

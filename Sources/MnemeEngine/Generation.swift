@@ -10,7 +10,7 @@ public struct GenerationRequest: Sendable {
     public var maxTokens: Int?
     /// The answer ends before any of these.
     public var stop: [String] = []
-    /// What the answer must be; with ``tools``, if it is no call.
+    /// The schema that the answer must fit; with ``tools``, if it is no call.
     public var schema: JSONSchema?
     /// The calls of tools that the answer may hold; nil reads all as text.
     public var tools: ToolGrammar?

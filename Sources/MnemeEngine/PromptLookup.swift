@@ -19,7 +19,7 @@ package struct PromptLookup {
     /// Adds a token of the answer.
     package mutating func append(_ token: Int32) { tokens.append(token) }
 
-    /// What followed the longest run of last tokens that stood before; of equal ones the latest.
+    /// Tokens behind the longest run of last tokens that stood before; of equal runs, the latest.
     ///
     /// - Parameter most: the most tokens of a draft.
     /// - Returns: up to `most` tokens; empty if the last three never stood before.

@@ -1,6 +1,6 @@
 /// Says which tokens may come next in an answer: constrained decoding of any form.
 package protocol TokenConstraint: Sendable {
-    /// Whether every token may come next; then ``allowed()`` is not asked.
+    /// True if every token may come next; then ``allowed()`` is not asked.
     var isFree: Bool { get }
     /// A bit for each token: set if the token may come next. All clear if the vocabulary cannot go
     /// on.
@@ -19,7 +19,7 @@ extension SchemaConstraint: TokenConstraint {
 
 /// Where a text stands within a form, byte by byte.
 package protocol ByteMatcher: Sendable {
-    /// Whether the text may end here.
+    /// True if the text may end here.
     var isComplete: Bool { get }
     /// Takes a byte; false, and no way is left, if it does not fit.
     mutating func advance(_ byte: UInt8) -> Bool

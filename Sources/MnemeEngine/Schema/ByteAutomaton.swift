@@ -9,7 +9,7 @@ struct ByteAutomaton: Sendable {
     private let classCount: Int
     /// The state behind a state and a class; -1 if there is none.
     private let next: [Int32]
-    /// Whether a text may end in a state.
+    /// True if a text may end in a state.
     private let accepting: [Bool]
 
     /// The state before the first byte.
@@ -17,7 +17,7 @@ struct ByteAutomaton: Sendable {
 
     /// The number of states; 0 if no text fits.
     var count: Int { accepting.count }
-    /// Whether no text fits.
+    /// True if no text fits.
     var isEmpty: Bool { accepting.isEmpty }
 
     /// The state behind a byte, -1 if the byte does not fit.
@@ -25,10 +25,10 @@ struct ByteAutomaton: Sendable {
         next[Int(state) * classCount + Int(classes[Int(byte)])]
     }
 
-    /// Whether a text may end in a state.
+    /// True if a text may end in a state.
     func accepts(_ state: Int32) -> Bool { accepting[Int(state)] }
 
-    /// Whether a whole text fits.
+    /// True if a whole text fits.
     func accepts(_ text: some Sequence<UInt8>) -> Bool {
         guard !isEmpty else { return false }
         var state = Self.start
@@ -171,7 +171,7 @@ extension ByteAutomaton {
 /// hostile, or asks for what cannot be kept in memory.
 struct AutomatonBudget {
     private var left: Int
-    /// What the automaton that is built now may take, so that one does not take it all.
+    /// Steps left for the automaton that is built now, so that one does not take them all.
     private var leftForOne: Int
 
     /// Steps of one automaton.

@@ -2,6 +2,7 @@ import MnemeBase
 
 /// A decimal number exactly as its text has it: a sign, digits before and behind the point.
 struct DecimalText: Sendable, Hashable {
+    /// False for zero, so that equal numbers are equal values.
     let isNegative: Bool
     /// Values 0 to 9, without leading zeros but for a single one.
     let whole: [UInt8]
@@ -58,6 +59,7 @@ struct DecimalText: Sendable, Hashable {
 
     var isZero: Bool { whole == [0] && fraction.isEmpty }
 
+    /// The number with the other sign.
     var negated: DecimalText {
         DecimalText(
             isNegative: !isNegative && !isZero, digits: whole + fraction, scale: fraction.count)
@@ -74,11 +76,14 @@ struct DecimalText: Sendable, Hashable {
 }
 
 extension DecimalText: Comparable {
+    /// The order of the exact values: nothing is rounded to a double.
     static func < (a: DecimalText, b: DecimalText) -> Bool {
         if a.isNegative != b.isNegative { return a.isNegative }
         return a.isNegative ? b.isNearerZero(than: a) : a.isNearerZero(than: b)
     }
 
+    /// Compares distances from zero: fewer digits before the point, else the first digit that
+    /// differs.
     private func isNearerZero(than other: DecimalText) -> Bool {
         if whole.count != other.whole.count { return whole.count < other.whole.count }
         return (whole + fraction).lexicographicallyPrecedes(other.whole + other.fraction)

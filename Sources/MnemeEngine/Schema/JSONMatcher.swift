@@ -2,8 +2,10 @@ import NIOConcurrencyHelpers
 
 /// Where a text stands within a schema: all ways to read it so far. Copies go on alone.
 package struct JSONMatcher: Sendable {
-    /// What was found out about the schema so far, which all its matchers share.
+    /// The schema's machine, which all its matchers share with what it has found out so far.
     let machine: SharedMachine
+    /// The machine's configuration behind the bytes read; ``SchemaMachine/dead`` behind a wrong
+    /// one.
     private(set) var configuration: Int32
 
     /// Equal where the same may follow.
@@ -26,12 +28,12 @@ package struct JSONMatcher: Sendable {
     /// All that decides what may follow, among matchers of the same schema.
     package var state: State { State(self) }
 
-    /// Whether the text may end here.
+    /// True if the text may end here.
     package var isComplete: Bool {
         machine.box.withLockedValue { $0.isComplete(configuration) }
     }
 
-    /// Whether any character of a string may come next, as far as its pattern lets it.
+    /// True if any character of a string may come next, as far as its pattern lets it.
     package var isInText: Bool { machine.box.withLockedValue { $0.isInText(configuration) } }
 
     /// Takes bytes; false, and no way is left, if they do not fit.
@@ -54,6 +56,7 @@ package struct JSONMatcher: Sendable {
 
 /// A machine that several matchers use, each from its own thread if need be.
 final class SharedMachine: Sendable {
+    /// The machine behind a lock, as following a text also extends it.
     let box: NIOLockedValueBox<SchemaMachine>
 
     init(_ grammar: SchemaGrammar) { box = NIOLockedValueBox(SchemaMachine(grammar)) }

@@ -19,7 +19,7 @@ public import MnemeBase
 public struct JSONSchema: Sendable {
     /// Follows texts through the compiled schema.
     let machine: SharedMachine
-    /// What tells it from other schemas.
+    /// The schema's text, which tells it from other schemas.
     let text: String
     /// Keywords that are not kept while the answer is written, but left to the model: `not`,
     /// `if`, patterns that look around. Empty if the answer is sure to fit.

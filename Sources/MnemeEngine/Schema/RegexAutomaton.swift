@@ -202,7 +202,7 @@ private struct RegexNetwork {
         return seen.contains(final) ? [final] : seen.sorted()
     }
 
-    /// Whether a text may end here.
+    /// True if a text may end here.
     func ends(_ from: [Int32], atStart: Bool) -> Bool {
         var seen = Set(from), open = from
         while let state = open.popLast() {

@@ -14,7 +14,7 @@ struct ScalarSet: Sendable, Equatable {
         0x9...0xd, 0x20...0x20, 0xa0...0xa0, 0x1680...0x1680, 0x2000...0x200a, 0x2028...0x2029,
         0x202f...0x202f, 0x205f...0x205f, 0x3000...0x3000, 0xfeff...0xfeff,
     ])
-    /// What ECMA-262's `.` takes: all but ends of lines.
+    /// ECMA-262's `.`: all scalars but ends of lines.
     static let dot = ScalarSet([0xa...0xa, 0xd...0xd, 0x2028...0x2029]).inverted
 
     private static let surrogates: ClosedRange<UInt32> = 0xd800...0xdfff
@@ -60,7 +60,7 @@ struct ScalarSet: Sendable, Equatable {
         return ScalarSet(gaps)
     }
 
-    /// What is in either set.
+    /// The union of two sets.
     func union(_ other: ScalarSet) -> ScalarSet { ScalarSet(ranges + other.ranges) }
 
     /// The sequences of byte ranges that spell the set's scalars in UTF-8.

@@ -3,9 +3,10 @@ import MnemeBase
 /// `oneOf`: exactly one choice may fit. It is kept as any of them, which is the same where no value
 /// fits two.
 extension SchemaCompiler {
+    /// References and members that are followed down; deeper ones count as unknown.
     private static let maximumDepth = 4
 
-    /// Whether it is plain that no value fits two of the schemas.
+    /// True if it is plain that no value fits two of the schemas.
     func areDisjoint(_ schemas: [SchemaPart]) -> Bool {
         let known = schemas.map { facts($0.schema, depth: 0) }
         return known.indices.allSatisfy { i in
@@ -13,6 +14,8 @@ extension SchemaCompiler {
         }
     }
 
+    /// Facts that a schema states without a choice. `anyOf` is not looked into, so that what is
+    /// found is true of every value, but may not be all that is true.
     private func facts(_ schema: OrderedJSON, depth: Int) -> SchemaFacts {
         var facts = SchemaFacts()
         guard depth < Self.maximumDepth else { return facts }
@@ -39,13 +42,17 @@ extension SchemaCompiler {
     }
 }
 
-/// What is plain about the values of a schema.
+/// Facts about the values of a schema, each true of every value that fits.
 private struct SchemaFacts {
     /// nil if any.
     var types: Set<String>?
+    /// Texts of the listed values; nil if none are listed.
     var values: Set<String>?
+    /// Names of members that are always there.
     var required: Set<String> = []
+    /// Facts about members, where they are there.
     var properties: [String: SchemaFacts] = [:]
+    /// True if no member but those of `properties` may be there.
     var isClosed = false
 
     /// Takes what another schema says of the same value.
@@ -57,7 +64,7 @@ private struct SchemaFacts {
         isClosed = isClosed || other.isClosed
     }
 
-    /// Whether no value fits both, as far as is plain.
+    /// True if no value fits both, as far as is plain.
     func excludes(_ other: SchemaFacts) -> Bool {
         if let a = values, let b = other.values { return a.isDisjoint(with: b) }
         if let a = types, let b = other.types, Self.apart(a, b) { return true }
@@ -73,7 +80,7 @@ private struct SchemaFacts {
         return wide(a).isDisjoint(with: wide(b))
     }
 
-    /// Whether a member must be there that the other does not allow.
+    /// True if a required member is not allowed by the other, or has no value that fits both.
     private func excludesMembers(_ other: SchemaFacts) -> Bool {
         required.contains { name in
             guard let theirs = other.properties[name] else { return other.isClosed }

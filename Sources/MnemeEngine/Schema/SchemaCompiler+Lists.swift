@@ -2,6 +2,7 @@ import MnemeBase
 
 /// Arrays.
 extension SchemaCompiler {
+    /// Largest `minItems` that is taken.
     private static let maximumElements = 1 << 24
 
     /// An array that keeps what all parts say of its elements and their number.
@@ -40,6 +41,8 @@ extension SchemaCompiler {
         return values.map { list, place in add(.literal(list: list, place..<place + 1)) }
     }
 
+    /// Places of a node's values among the literals, each value once; nil if there are more than
+    /// the 64 that a frame's bit set tells apart, or if they are not listed.
     private func fewValues(_ node: Int, following: Set<Int>) -> [(list: Int, place: Int)]? {
         var found: [(list: Int, place: Int)] = []
         switch grammar.nodes[node] {
@@ -60,8 +63,10 @@ extension SchemaCompiler {
     }
 }
 
-/// What one schema says of an array's elements: the first ones by place, then the others.
+/// The elements of an array, as one schema describes them: the first ones by place, then the
+/// others.
 private struct ListShape {
+    /// Schemas of the first elements, by place.
     var first: [SchemaPart] = []
     /// nil if any may follow.
     var rest: SchemaPart?
@@ -78,5 +83,6 @@ private struct ListShape {
         }
     }
 
+    /// The schema of one element; nil if any value will do.
     func element(_ place: Int) -> SchemaPart? { place < first.count ? first[place] : rest }
 }

@@ -2,6 +2,8 @@ import MnemeBase
 
 /// Objects.
 extension SchemaCompiler {
+    /// Patterns of names that are kept: ``others(_:_:_:_:)`` goes through all their 2^n
+    /// combinations.
     private static let maximumPatterns = 4
 
     /// An object that keeps what all parts say of its members.
@@ -110,7 +112,7 @@ extension SchemaCompiler {
 
     // MARK: propertyNames
 
-    /// What a schema that is only a reference leads to.
+    /// The schema at the end of a chain of references, of which 16 are followed.
     private func resolved(_ schema: SchemaPart) throws -> SchemaPart {
         var schema = schema, left = 16
         while let reference = try schema.text("$ref"), left > 0 {
@@ -125,7 +127,7 @@ extension SchemaCompiler {
         try listedValues(shape.nameSchemas)?.compactMap(\.string)
     }
 
-    /// What `propertyNames` says about the spelling of names; nil if nothing.
+    /// The automaton of the names that `propertyNames` allows; nil if it allows any.
     private mutating func nameRule(_ shape: ObjectShape) throws -> ByteAutomaton? {
         var automata: [ByteAutomaton] = []
         for schema in shape.nameSchemas where schema.schema != .bool(true) {
@@ -172,20 +174,25 @@ extension SchemaCompiler {
     }
 }
 
-/// What schemas that hold together say of an object's members.
+/// The members of an object, as schemas that hold together describe them.
 private struct ObjectShape {
+    /// The schemas; the lists below have one entry for each.
     private let parts: [SchemaPart]
     /// By the name's bytes: Swift takes names for equal that differ in the form of an accent.
     private let properties: [[[UInt8]: SchemaPart]]
+    /// Members by a pattern of their names.
     private let patternProperties: [[(name: String, part: SchemaPart)]]
+    /// Names of members that must be there, as bytes.
     private let required: Set<[UInt8]>
     /// Names of members in the order in which they are written.
     private(set) var names: [String] = []
     /// Patterns of names, each once.
     var patterns: [String] = []
+    /// Fewest and most members; nil for any number.
     private(set) var least = 0, most: Int?
-    /// What all names must fit.
+    /// Schemas of `propertyNames`, all of which a name must fit.
     var nameSchemas: [SchemaPart] = []
+    /// Names that `propertyNames` lists, as bytes; nil if it lists none.
     private var allowed: Set<[UInt8]>?
 
     init(_ parts: [SchemaPart]) throws {
@@ -209,6 +216,7 @@ private struct ObjectShape {
         }
     }
 
+    /// True if some schema requires the member.
     func isRequired(_ name: String) -> Bool { required.contains(Array(name.utf8)) }
 
     /// Where names are listed, each is a member of its own, and there are no others.
@@ -219,12 +227,13 @@ private struct ObjectShape {
         allowed = Set(listed.map { Array($0.utf8) })
     }
 
-    /// Whether a member may have the name, where names are listed.
+    /// True if a member may have the name, where names are listed.
     func allows(_ name: String) -> Bool { allowed?.contains(Array(name.utf8)) ?? true }
 
+    /// True if some schema names a member.
     private var described: Bool { !properties.allSatisfy(\.isEmpty) }
 
-    /// What a part says of members that it does not describe.
+    /// The schema of members that a part does not describe; nil if it says nothing of them.
     private func additional(_ part: SchemaPart) -> SchemaPart? {
         part.part("additionalProperties") ?? part.part("unevaluatedProperties")
     }

@@ -184,7 +184,7 @@ extension SchemaCompiler {
         return values
     }
 
-    /// Whether a listed value keeps what else is said about texts and numbers.
+    /// True if a listed value keeps what else is said about texts and numbers.
     private mutating func fits(_ value: OrderedJSON, _ parts: [SchemaPart]) throws -> Bool {
         switch value {
         case .string(let text): return try textRule(parts)?.accepts(text) ?? false
@@ -198,7 +198,7 @@ extension SchemaCompiler {
 }
 
 extension NumberRule {
-    /// Whether a number keeps the bounds and is a multiple of each step, if that can be said.
+    /// True if a number keeps the bounds and is a multiple of each step, if that can be said.
     fileprivate func accepts(_ number: DecimalText) -> Bool {
         if let lower, number < lower.value || lower.isExclusive && number == lower.value {
             return false

@@ -8,14 +8,17 @@ import MnemeBase
 struct SchemaCompiler {
     /// Schemas that all hold for one value, and choices of which one each must hold.
     struct Conjunction {
+        /// Schemas of one value that hold all together, without references and combinations.
         var parts: [SchemaPart] = []
+        /// Lists of `anyOf` and `oneOf`, of each of which one schema must hold.
         var choices: [[SchemaPart]] = []
         /// Why nothing fits, if that is known already.
         var contradiction: String?
 
+        /// A JSON pointer to the first schema, for messages.
         var path: String { parts.first?.path ?? choices.first?.first?.path ?? "" }
 
-        /// What tells it from others.
+        /// The conjunction's text, equal for equal ones: a key of ``known``.
         fileprivate var key: String {
             let texts = parts.map(\.schema.text)
             let lists = choices.map { $0.map(\.schema.text).joined(separator: "|") }
@@ -23,19 +26,28 @@ struct SchemaCompiler {
         }
     }
 
+    /// The whole schema, into which references point.
     let document: OrderedJSON
-    /// Whether what cannot be kept is refused.
+    /// True if keywords that cannot be kept are refused (OpenAI's `strict`), not left to the model.
     let isStrict: Bool
+    /// The grammar as far as it is built.
     var grammar = SchemaGrammar()
+    /// Steps that the automata of this schema may still take.
     var budget = AutomatonBudget(4_000_000)
     /// Keywords that are left to the model, as they came up.
     private(set) var ignored: [String] = []
+    /// Nodes of the conjunctions compiled so far, or being compiled, which is how recursion ends.
     private var known: [String: Int] = [:]
+    /// Conjunctions within conjunctions around the one being compiled.
     private var depth = 0
+    /// Automata of the patterns met so far.
     private var patterns: [String: ByteAutomaton] = [:]
+    /// Automata of the numbers' rules met so far, by their index in the grammar.
     var numbers: [NumberRule: Int] = [:]
 
+    /// Nodes of a grammar at most: choices multiply where several hold together.
     private static let maximumNodes = 20_000
+    /// Limit of ``depth``, which bounds the recursion over a hostile schema.
     private static let maximumDepth = 128
     /// Bytes of a schema.
     static let maximumBytes = 1 << 20
@@ -91,6 +103,7 @@ struct SchemaCompiler {
         return try compile(conjunction)
     }
 
+    /// The node of a conjunction, made once.
     private mutating func compile(_ conjunction: Conjunction) throws -> Int {
         if let why = conjunction.contradiction { return add(.nothing(why)) }
         if conjunction.parts.isEmpty, conjunction.choices.isEmpty { return Self.anything }
@@ -154,6 +167,8 @@ struct SchemaCompiler {
         }
     }
 
+    /// Collects `anyOf` and `oneOf` of a schema. `oneOf` is kept as `anyOf` where the choices are
+    /// disjoint, else it is left to the model.
     private mutating func flattenChoices(
         _ schema: SchemaPart, into conjunction: inout Conjunction
     ) throws {
@@ -199,6 +214,7 @@ struct SchemaCompiler {
 
     // MARK: Nodes
 
+    /// Appends a node; returns its number.
     mutating func add(_ node: SchemaGrammar.Node) -> Int {
         grammar.nodes.append(node)
         return grammar.nodes.count - 1
@@ -212,6 +228,8 @@ struct SchemaCompiler {
         }
     }
 
+    /// The node of a conjunction that is new: a choice of smaller conjunctions as long as there are
+    /// choices, then the values that its parts describe.
     private mutating func build(_ conjunction: Conjunction) throws -> Int {
         if let choices = conjunction.choices.first {
             var rest = conjunction
@@ -237,6 +255,7 @@ struct SchemaCompiler {
         return nodes.count == 1 ? nodes[0] : add(.choice(nodes))
     }
 
+    /// The node of one type's values.
     private mutating func node(of type: String, _ parts: [SchemaPart]) throws -> Int {
         switch type {
         case "object": return try object(parts)
@@ -268,6 +287,7 @@ struct SchemaCompiler {
         if !ignored.contains(keyword) { ignored.append(keyword) }
     }
 
+    /// The place of a schema, as the subject of a message's sentence.
     static func name(_ schema: SchemaPart) -> String {
         schema.path.isEmpty ? "it" : "what stands at \(schema.path.suffix(200))"
     }

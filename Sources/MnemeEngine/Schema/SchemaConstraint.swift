@@ -31,8 +31,12 @@ package struct SchemaConstraint: Sendable {
 final class SchemaMasks: Sendable {
     /// The schema whose machine they belong to.
     let schema: JSONSchema
+    /// The vocabulary's tokens, walked once for each new configuration.
     private let trie: TokenTrie
+    /// Tokens that end an answer, allowed where the text is complete.
     private let endTokens: Set<Int32>
+    /// Masks by configuration. When ``maximumKnown`` are kept, all are dropped: the ones still
+    /// needed are soon computed again.
     private let known = NIOLockedValueBox<[Int32: [UInt64]]>([:])
 
     /// Masks that are kept.
@@ -46,7 +50,7 @@ final class SchemaMasks: Sendable {
         endTokens = tokenizer.endTokens
     }
 
-    /// Whether hostile or endless texts have filled it.
+    /// True once the machine has met so many configurations that a new one should replace it.
     var isFull: Bool {
         schema.machine.box.withLockedValue { $0.count > Self.maximumConfigurations }
     }

@@ -80,7 +80,7 @@ struct SchemaGrammar: Sendable {
     /// Objects and arrays inside of each other that a value may have.
     static let maximumHeight = 100
 
-    /// Whether a node's value fits inside of so many objects and arrays.
+    /// True if a node's value fits inside of so many objects and arrays.
     func fits(_ node: Int, below height: Int) -> Bool {
         heights[node] <= Self.maximumHeight - height
     }

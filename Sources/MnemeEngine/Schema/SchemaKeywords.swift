@@ -22,6 +22,7 @@ enum SchemaKeywords {
         "$ref", "allOf", "anyOf", "oneOf", "discriminator", "nullable",
     ]
 
+    /// True for keywords that are kept or may be passed over; others are left to the model.
     static func isKept(_ name: String) -> Bool {
         // Names of other vocabularies begin so, as OpenAPI has it.
         annotations.contains(name) || assertions.contains(name) || combinations.contains(name)
@@ -72,7 +73,9 @@ enum SchemaKeywords {
 
 /// A schema within another, and where it stands.
 struct SchemaPart {
+    /// The schema, its members in the order in which they were written.
     var schema: OrderedJSON
+    /// A JSON pointer to it from the document's root, for messages.
     var path: String
 
     subscript(name: String) -> OrderedJSON? { schema[name] }
@@ -115,6 +118,7 @@ struct SchemaPart {
         return count
     }
 
+    /// A number's exact value; nil if the keyword is absent.
     func decimal(_ name: String) throws -> DecimalText? {
         guard let value = self[name] else { return nil }
         guard case .number(let text) = value, let decimal = DecimalText(text) else {
@@ -123,12 +127,14 @@ struct SchemaPart {
         return decimal
     }
 
+    /// A text; nil if the keyword is absent.
     func text(_ name: String) throws -> String? {
         guard let value = self[name] else { return nil }
         guard let text = value.string else { throw fault("has a '\(name)' that is no text") }
         return text
     }
 
+    /// True or false; false if the keyword is absent.
     func flag(_ name: String) throws -> Bool {
         guard let value = self[name] else { return false }
         guard let flag = value.bool else {

@@ -73,7 +73,7 @@ struct SchemaMachine: Sendable {
         start = keep([push(.value(grammar.root), on: Self.done)])
     }
 
-    /// Whether a text may end here.
+    /// True if a text may end here.
     func isComplete(_ configuration: Int32) -> Bool {
         configuration >= 0
             && configurations[Int(configuration)].contains { id in
@@ -83,7 +83,7 @@ struct SchemaMachine: Sendable {
             }
     }
 
-    /// Whether a string is open that may go on with a character of its own.
+    /// True if a string is open that may go on with a character of its own.
     func isInText(_ configuration: Int32) -> Bool {
         configuration >= 0
             && configurations[Int(configuration)].contains { id in

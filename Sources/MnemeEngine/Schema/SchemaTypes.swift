@@ -4,9 +4,10 @@ import MnemeBase
 struct SchemaTypes {
     /// In the first schema's order.
     private(set) var names: [String]
-    /// Whether nothing was said: any value will do.
+    /// True if nothing was said: any value will do.
     private(set) var isOpen = false
 
+    /// The type names of JSON Schema.
     private static let known = [
         "object", "array", "string", "number", "integer", "boolean", "null",
     ]
@@ -32,6 +33,7 @@ struct SchemaTypes {
         self.names = isOpen ? Self.known : implied
     }
 
+    /// The types that one schema names; nil if it names none.
     private static func types(of part: SchemaPart) throws -> [String]? {
         let names: [String]
         switch part["type"] {
@@ -49,6 +51,7 @@ struct SchemaTypes {
         return names.contains("number") ? names.filter { $0 != "integer" } : names
     }
 
+    /// Types of both lists, where `number` and `integer` have `integer` in common.
     private static func common(_ a: [String], _ b: [String]) -> [String] {
         a.compactMap { name in
             if b.contains(name) { return name }
@@ -57,7 +60,7 @@ struct SchemaTypes {
         }
     }
 
-    /// Whether a value is of one of the types.
+    /// True if a value is of one of the types.
     func contain(_ value: OrderedJSON) -> Bool {
         if isOpen { return true }
         switch value {

@@ -4,8 +4,11 @@ import NIOConcurrencyHelpers
 /// A vocabulary as constrained decoding wants it: a trie over the tokens' bytes, so that what
 /// tokens have in common is looked at once, and what was found out about schemas that were used.
 package final class SchemaVocabulary: Sendable {
+    /// The model's tokenizer, for bytes and end tokens.
     let tokenizer: any Tokenizer
+    /// All tokens but those that end an answer.
     let trie: TokenTrie
+    /// Schemas of the last requests behind a lock, the last used first.
     private let used = NIOLockedValueBox<[UsedSchema]>([])
 
     /// A schema of earlier requests, and what its constraint found out.
@@ -31,7 +34,7 @@ package final class SchemaVocabulary: Sendable {
         }
     }
 
-    /// What is known about a schema: that of an earlier request with the same, if there is one.
+    /// Masks of a schema: those of an earlier request with the same, if there is one.
     func masks(of schema: JSONSchema) -> SchemaMasks {
         used.withLockedValue { used in
             let place = used.firstIndex { $0.text == schema.text && !$0.masks.isFull }
@@ -54,6 +57,7 @@ struct TokenTrie: Sendable {
     /// The tokens that end at each node: from here to the next node's.
     private var firstTokens: [Int32] = []
     private var tokens: [Int32] = []
+    /// Bytes of the longest token, which bounds the depth of a walk.
     private var longest = 0
     /// 64-bit words that have a bit for each token.
     let words: Int

@@ -5,7 +5,7 @@ struct TextRule: Sendable {
     private let automaton: ByteAutomaton
     /// The fewest and the most scalars.
     private let least: Int, most: Int?
-    /// Whether a text can be finished, for each count of scalars and each state; nil if the
+    /// True if a text can be finished, for each count of scalars and each state; nil if the
     /// automaton takes every text, or counts do not matter.
     private let possible: [Bool]?
     /// True if the automaton is ``all``.
@@ -43,7 +43,7 @@ struct TextRule: Sendable {
             least == 0 && most == nil ? nil : try Self.possible(automaton, least: least, most: most)
     }
 
-    /// Whether no text fits.
+    /// True if no text fits.
     var isEmpty: Bool {
         automaton.isEmpty || most.map { $0 < least } ?? false
             || !isPossible(ByteAutomaton.start, count: 0)
@@ -82,7 +82,7 @@ struct TextRule: Sendable {
         return table
     }
 
-    /// Whether the text can be finished in a state, after so many scalars.
+    /// True if the text can be finished in a state, after so many scalars.
     private func isPossible(_ state: Int32, count: Int) -> Bool {
         guard state >= 0, count <= most ?? .max else { return false }
         guard let possible else { return true }
@@ -92,7 +92,7 @@ struct TextRule: Sendable {
     /// Counts beyond these do not differ.
     private func counted(_ count: Int) -> Int { most == nil ? min(count, least) : count }
 
-    /// Whether every scalar of a whole text fits.
+    /// True if every scalar of a whole text fits.
     func accepts(_ text: String) -> Bool {
         let count = text.unicodeScalars.count
         return count >= least && count <= most ?? .max && automaton.accepts(text.utf8)
@@ -129,12 +129,12 @@ extension TextRule {
         fileprivate var escape = Escape.none
     }
 
-    /// Whether the closing quote may come.
+    /// True if the closing quote may come.
     func mayEnd(_ place: Place) -> Bool {
         place.escape == .none && Int(place.count) >= least && automaton.accepts(place.state)
     }
 
-    /// Whether an arbitrary character may come.
+    /// True if an arbitrary character may come.
     func isOpen(_ place: Place) -> Bool { place.escape == .none }
 
     /// The place behind a byte that is no closing quote; nil if the byte does not fit.
@@ -202,7 +202,7 @@ extension TextRule {
         return next
     }
 
-    /// Whether some UTF-16 unit of a range can begin what comes next.
+    /// True if some UTF-16 unit of a range can begin what comes next.
     private func canTakeUnit(_ units: ClosedRange<UInt32>, at place: Place) -> Bool {
         if canTake(units, at: place) { return true }
         guard units.overlaps(0xd800...0xdbff) else { return false }
@@ -212,7 +212,7 @@ extension TextRule {
         return canTake(low...high, at: place)
     }
 
-    /// Whether some scalar of a range can come next.
+    /// True if some scalar of a range can come next.
     private func canTake(_ range: ClosedRange<UInt32>, at place: Place) -> Bool {
         let count = counted(Int(place.count) + 1)
         return ScalarSet([range]).byteSequences.contains { sequence in

@@ -13,12 +13,12 @@ struct LiteralChoice: Sendable, Hashable {
 
     static func isBlank(_ byte: UInt8) -> Bool { byte == 32 || byte == 10 }
 
-    /// Whether an option is read to its end.
+    /// True if an option is read to its end.
     func isComplete(_ option: Int) -> Bool {
         places.indices.contains(option) && places[option] == options[option].count
     }
 
-    /// Whether nothing was read yet.
+    /// True if nothing was read yet.
     var isAtStart: Bool { places.allSatisfy { $0 == nil || $0 == 0 } }
 
     /// Takes a byte; false if no option has it here.

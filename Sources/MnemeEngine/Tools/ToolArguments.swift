@@ -1,26 +1,33 @@
 /// Where the arguments of a call stand: what a model writes in its format is read as the JSON that
 /// it stands for, and held to the tool's schema.
 struct ToolArguments: Sendable {
+    /// The matcher of the JSON that was emitted, held to the tool's schema.
     private var json: JSONMatcher
+    /// Place in the format's own text.
     private var form: Form
+    /// Notation in which the model writes arguments.
     private let format: ToolFormat.Arguments
 
     /// Where the text stands besides the JSON that it was read as.
     fileprivate enum Form: Sendable, Hashable {
+        /// Within plain JSON, which is emitted as it is.
         case json
         /// Before the JSON, where a blank may stand.
         case blank
         /// Before a parameter's tag or the end.
         case between(LiteralChoice, isFirst: Bool)
+        /// In a parameter's name, or in the mark behind it.
         case key, keyEnd(LiteralChoice)
         /// A text as it is, with bytes at its end that may belong to the mark behind it.
         case text(pending: [UInt8], isQuoted: Bool, isAtStart: Bool)
         /// Bare names: which of the open brackets are objects.
         case bare([Bool], Bare)
+        /// Behind the last byte of the arguments.
         case done
     }
     /// Where the text stands in JSON with bare names.
     fileprivate enum Bare: Sendable, Hashable {
+        /// Before the opening bracket, in a name, or at a value that is no text.
         case start, name(isEmpty: Bool), value
         /// In the mark before a text, and in the text, with bytes that may belong to the mark
         /// behind it.
@@ -43,7 +50,7 @@ struct ToolArguments: Sendable {
         }
     }
 
-    /// What has to be emitted before the first byte: the bracket that tags do not write.
+    /// Bytes to emit before the first one is read: the bracket that tags do not write.
     static func opening(_ format: ToolFormat.Arguments) -> [UInt8] {
         if case .tags = format { [UInt8(ascii: "{")] } else { [] }
     }
@@ -74,6 +81,7 @@ struct ToolArguments: Sendable {
         }
     }
 
+    /// Emits bytes of JSON; false at the first one that the schema does not take.
     private mutating func put(_ bytes: [UInt8], _ emit: (UInt8) -> Void) -> Bool {
         for byte in bytes {
             guard json.advance(byte) else { return false }
@@ -82,12 +90,13 @@ struct ToolArguments: Sendable {
         return true
     }
 
+    /// True if the schema would take this JSON next. Tried on a copy of the matcher.
     private func accepts(_ text: String) -> Bool {
         var json = json
         return text.utf8.allSatisfy { json.advance($0) }
     }
 
-    /// Whether bytes may follow as text of a string.
+    /// True if bytes may follow as text of a string.
     private func acceptsText(_ bytes: [UInt8]) -> Bool {
         var json = json
         return bytes.flatMap(Self.escaped).allSatisfy { json.advance($0) }
@@ -95,6 +104,7 @@ struct ToolArguments: Sendable {
 
     // MARK: Tags
 
+    /// The place before a parameter or the end, with only those marks that the schema has room for.
     private func between(isFirst: Bool, _ tail: String) -> Form {
         guard case .tags(let open, _, _) = format else { return .done }
         // What the schema would not take is not offered.
@@ -102,6 +112,8 @@ struct ToolArguments: Sendable {
         return .between(LiteralChoice(options), isFirst: isFirst)
     }
 
+    /// A byte of arguments in tags, each parameter's name and value between marks. A value is JSON
+    /// unless the schema takes a string there; then it is the text as it stands.
     private mutating func tags(_ byte: UInt8, _ tail: String, _ emit: (UInt8) -> Void) -> Step {
         guard case .tags(_, let keyEnd, let valueEnd) = format else { return .refused }
         switch form {
@@ -156,6 +168,7 @@ struct ToolArguments: Sendable {
         }
     }
 
+    /// Goes to a parameter's value once the mark behind its name is read.
     private mutating func enterValue(_ choice: LiteralChoice, _ emit: (UInt8) -> Void) -> Step {
         guard choice.isComplete(0) else {
             form = .keyEnd(choice)
@@ -167,6 +180,7 @@ struct ToolArguments: Sendable {
         return .taken
     }
 
+    /// Emits a byte of a value, escaped where it stands within a JSON string.
     private mutating func putText(_ byte: UInt8, _ isQuoted: Bool, _ emit: (UInt8) -> Void) -> Bool {
         put(isQuoted ? Self.escaped(byte) : [byte], emit)
     }
@@ -187,6 +201,7 @@ struct ToolArguments: Sendable {
 
     // MARK: Bare names
 
+    /// A byte of JSON whose names have no quotes and whose texts stand between marks of their own.
     private mutating func bare(
         _ byte: UInt8, _ open: [Bool], _ place: Bare, _ emit: (UInt8) -> Void
     ) -> Step {

@@ -8,7 +8,7 @@ public struct ToolCall: Sendable, Equatable {
     /// the text may end in the middle.
     public var arguments: String
 
-    /// All values.
+    /// A call with its id, the tool's name and the arguments.
     public init(id: String = ToolCall.newID(), name: String, arguments: String) {
         self.id = id
         self.name = name

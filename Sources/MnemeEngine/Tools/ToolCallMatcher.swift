@@ -1,6 +1,6 @@
 /// Where a text stands within calls of tools, from the first call's ``ToolFormat/head`` on.
 package struct ToolCallMatcher: ByteMatcher {
-    /// What a byte brought.
+    /// A part of a call that a byte completed.
     package enum Event {
         /// The name is whole; the tool's place in the grammar.
         case began(tool: Int)
@@ -8,6 +8,7 @@ package struct ToolCallMatcher: ByteMatcher {
         case argument(UInt8)
     }
 
+    /// The part of a call in which the text stands.
     private enum Place: Sendable, Hashable {
         /// In the text before a name, between name and arguments, behind the arguments.
         case head(LiteralChoice), name([UInt8]), middle(LiteralChoice, tool: Int)
@@ -16,9 +17,13 @@ package struct ToolCallMatcher: ByteMatcher {
         case behind(LiteralChoice)
     }
 
+    /// The tools and the format that is followed.
     private let grammar: ToolGrammar
+    /// The part of the current call.
     private var place: Place
+    /// The current call's arguments, while they are read.
     private var arguments: ToolArguments?
+    /// Calls that are complete.
     private var calls = 0
 
     /// All that decides what may follow.
@@ -50,6 +55,7 @@ package struct ToolCallMatcher: ByteMatcher {
         return choice.isComplete(0)
     }
 
+    /// Takes a byte for the mask alone: nothing is emitted.
     package mutating func advance(_ byte: UInt8) -> Bool { advance(byte) { _ in } }
 
     /// Takes a byte; false, and no way is left, if it does not fit.
@@ -84,6 +90,8 @@ package struct ToolCallMatcher: ByteMatcher {
         }
     }
 
+    /// A byte of a tool's name, or the first one behind it: the name ends where no tool's name goes
+    /// on.
     private mutating func name(_ read: [UInt8], _ byte: UInt8, _ emit: (Event) -> Void) -> Bool {
         let longer = read + [byte]
         if grammar.tools.contains(where: { $0.name.utf8.starts(with: longer) }) {
@@ -100,6 +108,7 @@ package struct ToolCallMatcher: ByteMatcher {
         return advance(byte, emit)
     }
 
+    /// Begins the arguments of a tool.
     private mutating func begin(_ tool: Int, _ emit: (Event) -> Void) {
         let format = grammar.format
         arguments = ToolArguments(
@@ -109,6 +118,7 @@ package struct ToolCallMatcher: ByteMatcher {
         for byte in ToolArguments.opening(format.arguments) { emit(.argument(byte)) }
     }
 
+    /// Goes from the arguments to the text behind them.
     private mutating func finishArguments() {
         arguments = nil
         // Tags have read the tail, as it stands where another parameter could.
@@ -117,6 +127,7 @@ package struct ToolCallMatcher: ByteMatcher {
         place = .tail(LiteralChoice([grammar.format.tail]))
     }
 
+    /// Counts the call, and offers another where the grammar allows one.
     private mutating func finishCall() {
         calls += 1
         let mayRepeat = calls < grammar.maximumCalls

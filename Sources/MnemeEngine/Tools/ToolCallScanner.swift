@@ -3,7 +3,7 @@
 /// A model that may call tools is held to their form from the byte on that opens a call, so that
 /// what is opened is read to its end. Of other texts, what does not parse stays text.
 package struct ToolCallScanner: Sendable {
-    /// What was read.
+    /// A part of the answer that was read: text, or a part of a call.
     package enum Event {
         /// A byte of text.
         case text(UInt8)
@@ -25,7 +25,7 @@ package struct ToolCallScanner: Sendable {
         if grammar.isRequired { matcher = ToolCallMatcher(grammar) }
     }
 
-    /// Whether the text may end here: not within a call.
+    /// True if the text may end here: not within a call.
     package var isComplete: Bool { matcher?.isComplete ?? true }
 
     /// Takes a byte.

@@ -3,14 +3,19 @@ import MnemeModels
 /// Holds an answer to the form of tool calls: from the first token on if a call is required, else
 /// from where the model opens one. Text before may be held to a schema of its own.
 struct ToolConstraint: TokenConstraint {
+    /// The model's tokens as a trie.
     private let vocabulary: SchemaVocabulary
+    /// Texts of special tokens that are marks of the format, by token.
     private let markers: [Int32: [UInt8]]
+    /// Looks for a call in the answer so far, and follows it.
     private var scanner: ToolCallScanner
-    /// What text must be that is no call.
+    /// The schema that a text must fit which is no call.
     private var schema: SchemaConstraint?
     /// The mark that opens a call instead of such text, as long as both may come.
     private var opening: ToolCallMatcher?
+    /// Masks by the matcher's state, since calls of one grammar return to the same states.
     private var known: [ToolCallMatcher.State: [UInt64]] = [:]
+    /// Masks that are kept.
     private static let maximumKnown = 256
 
     /// - Parameter schema: what the answer must be if it is no call; nil for any text.
@@ -58,6 +63,8 @@ struct ToolConstraint: TokenConstraint {
         return mask(matcher)
     }
 
+    /// The tokens that may come within a call: the vocabulary's, the format's marks, and the end
+    /// tokens where the call is complete.
     private mutating func mask(_ matcher: ToolCallMatcher) -> [UInt64] {
         let state = matcher.state
         if let mask = known[state] { return mask }

@@ -9,7 +9,7 @@ public struct ToolDefinition: Sendable {
     public let description: String
     /// The JSON schema of the arguments, as the client wrote it: members keep their order.
     public let parameters: OrderedJSON
-    /// Whether a keyword of the schema that cannot be kept refuses the request (OpenAI's `strict`).
+    /// True if a keyword of the schema that cannot be kept refuses the request (OpenAI's `strict`).
     public let isStrict: Bool
     /// The schema, compiled for constrained decoding.
     package let schema: JSONSchema
@@ -53,7 +53,7 @@ public struct ToolDefinition: Sendable {
         self.isStrict = isStrict
     }
 
-    /// Whether all that fits the schema is an object: calls carry arguments by name.
+    /// True if all that fits the schema is an object: calls carry arguments by name.
     private static func describesObject(_ schema: OrderedJSON) -> Bool {
         guard schema.members != nil else { return false }
         guard let type = schema["type"] else { return true }

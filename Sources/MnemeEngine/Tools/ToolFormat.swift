@@ -5,16 +5,23 @@
 /// or nothing. The published formats are values of this type: the same value holds a model to the
 /// format while it writes, and reads what it wrote.
 public struct ToolFormat: Sendable, Equatable {
-    /// What the format is called where people speak of it.
+    /// The format's common name.
     public let name: String
+    /// The mark that opens the calls of an answer.
     let open: String
+    /// Text between the opening mark and the tool's name.
     let head: String
+    /// Text between the name and the arguments.
     let middle: String
+    /// Text behind the arguments, up to the call's end.
     let tail: String
+    /// The mark behind the last call.
     let close: String
+    /// The marks between two calls.
     let next: String
+    /// Notation of the arguments.
     var arguments = Arguments.json
-    /// Whether a call may also begin without `open`, as the first of an answer.
+    /// True if a call may also begin without `open`, as the first of an answer.
     var opensBare = false
 
     /// The forms of arguments.
@@ -123,7 +130,8 @@ public struct ToolFormat: Sendable, Equatable {
         }
     }
 
-    /// What tells the arguments from those of other formats with the same marks before them.
+    /// The mark that tells the arguments from those of other formats with the same marks before
+    /// them.
     private var firstOfArguments: String {
         switch arguments {
         case .json: self == .mistralArguments ? "" : "{"
@@ -132,6 +140,6 @@ public struct ToolFormat: Sendable, Equatable {
         }
     }
 
-    /// What a prompt ends with where a call must follow: all up to the name.
+    /// The end of a prompt where a call must follow: all up to the name.
     var beginning: String { (opensBare ? "" : open) + head }
 }

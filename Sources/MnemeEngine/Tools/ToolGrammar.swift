@@ -1,4 +1,4 @@
-/// What calls of tools an answer may hold, and how they are written.
+/// The calls of tools that an answer may hold, and the format in which they are written.
 ///
 /// A model is held to it while it writes, and what it wrote is read by it.
 public struct ToolGrammar: Sendable {
@@ -6,7 +6,7 @@ public struct ToolGrammar: Sendable {
     let format: ToolFormat
     /// The tools that may be called.
     package let tools: [ToolDefinition]
-    /// Whether the answer must be a call.
+    /// True if the answer must be a call.
     let isRequired: Bool
     /// Calls of one answer at most.
     let maximumCalls: Int

@@ -1,20 +1,21 @@
 import MnemeBase
 import MnemeModels
 
-/// What a chat template does with tools: found by rendering it when the model is loaded.
+/// The way in which a chat template writes tools: found by rendering it when the model is loaded.
 struct ToolTemplate: Sendable {
     /// How calls stand in the prompt, and are written by the model.
     let format: ToolFormat
-    /// Whether arguments are given to the template as objects, or as their JSON text.
+    /// True if the template takes arguments as objects, false if as their JSON text.
     let takesObjects: Bool
-    /// Whether ids of any length are taken, or only nine letters and digits.
+    /// True if ids of any length are taken, false if only nine letters and digits.
     let takesAnyID: Bool
-    /// Whether results stand in the message with the calls, as `tool_responses`.
+    /// True if results stand in the message with the calls, as `tool_responses`.
     let takesResponses: Bool
 
+    /// Name of the tool with which the template is tried.
     private static let probe = "probe_tool"
 
-    /// What a template does with tools; nil if it does not know them.
+    /// Tries a template; nil if it does not know tools.
     ///
     /// - Parameters:
     ///   - template: the template's text.

@@ -16,7 +16,7 @@ public struct ToolSet: Sendable {
     public let tools: [ToolDefinition]
     /// Which of them the model calls.
     public let choice: ToolChoice
-    /// Whether one answer may hold several calls.
+    /// True if one answer may hold several calls.
     public let allowsParallel: Bool
 
     /// The most tools of a request, as OpenAI has it.
@@ -60,7 +60,7 @@ public struct ToolSet: Sendable {
         }
     }
 
-    /// Whether the answer must be a call.
+    /// True if the answer must be a call.
     public var isRequired: Bool {
         switch choice {
         case .auto, .none: false
