@@ -2,12 +2,19 @@ import MnemeBase
 public import MnemeFormats
 
 extension GGUFFile {
-    /// The tokenizer in the file.
+    /// Tokenizer in the file's metadata, keys `tokenizer.ggml.…`: byte-level BPE (`gpt2`),
+    /// SentencePiece BPE (`llama`) or unigram (`t5`).
+    ///
+    /// A kind or a set of pre-tokenization rules that is not known is refused, not approximated: a
+    /// prompt cut in another way than in training makes a model worse without any error.
     ///
     /// - Throws: ``ModelError`` for kinds that are not read and vocabularies that do not fit.
     public func tokenizer() throws -> any Tokenizer { try tokenizer(preTokenizer: nil) }
 
+    /// Tokenizer in the file, with other pre-tokenization rules if asked for.
+    ///
     /// - Parameter other: instead of the file's own rules; tests try all rules on one vocabulary.
+    ///   Composition and whole pieces, which belong to the file's rules, are then off.
     package func tokenizer(preTokenizer other: PreTokenizer?) throws -> any Tokenizer {
         let model = string("tokenizer.ggml.model") ?? "none"
         if model == "llama" { return try sentencePieceTokenizer(.bpe) }
@@ -39,11 +46,14 @@ extension GGUFFile {
                 if type == 3 { hidden.insert(Int32(i)) }
             }
         }
+        /// Token id in the metadata; nil where it is missing or outside of the vocabulary.
         func token(_ key: String) -> Int32? {
             integer("tokenizer.ggml.\(key)").flatMap {
                 tokens.indices.contains($0) ? Int32($0) : nil
             }
         }
+        // Files of chat models often name the end of a text as their only end, while the model ends
+        // its turn with another token: known names are ends too.
         var ends = Set([token("eos_token_id"), token("eot_token_id")].compactMap(\.self))
         for name in SpecialTokens.endNames {
             if let i = special.first(where: { tokens[Int($0)] == name }) { ends.insert(i) }
@@ -57,6 +67,9 @@ extension GGUFFile {
             path: path)
     }
 
+    /// Strings of a metadata array; empty where the key is missing.
+    ///
+    /// - Throws: ``ModelError`` where an element is no string.
     private func strings(_ key: String) throws -> [String] {
         try (array(key) ?? []).map { value in
             guard case .string(let text) = value else {
@@ -67,6 +80,13 @@ extension GGUFFile {
         }
     }
 
+    /// SentencePiece tokenizer of the file.
+    ///
+    /// Defaults are those of llama.cpp where a file lacks a key: a space goes before the text, runs
+    /// of spaces stay, and BPE models begin with their begin token.
+    ///
+    /// - Throws: ``ModelError`` where tokens, scores and types differ in number, or where the map
+    ///   of characters is not sound.
     private func sentencePieceTokenizer(_ model: SentencePieceTokenizer.Model) throws
         -> SentencePieceTokenizer
     {
@@ -111,6 +131,7 @@ extension GGUFFile {
             path: path)
     }
 
-    /// The Jinja template that turns messages into a prompt.
+    /// Jinja chat template that turns messages into a prompt (see ``ChatTemplate``); nil in files
+    /// of base models.
     public var chatTemplate: String? { string("tokenizer.chat_template") }
 }

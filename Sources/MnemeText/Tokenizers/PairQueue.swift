@@ -1,19 +1,32 @@
-/// A binary heap of pairs of neighbours that could be joined: the lowest priority number first,
-/// then the leftmost.
+/// Binary heap of pairs of neighbours that could be joined: the lowest priority number first, then
+/// the leftmost, which is the order in which the reference tokenizers join equal pairs.
+///
+/// Nothing is removed when a pair becomes stale, because that would need a search: whoever pops an
+/// entry checks that both symbols are still what they were. A text of n symbols pushes at most n -
+/// 1 entries, and two more for each of at most n - 1 joins.
 struct PairQueue {
+    /// Candidate: two neighbouring symbols by their positions in the caller's list.
     struct Entry {
+        /// Order of joining: the merge's rank for byte-level BPE, the negated score for
+        /// SentencePiece.
         var priority: Float
+        /// Positions of both symbols before any join; a joined symbol keeps that of its left half.
         var left, right: Int
-        /// Bytes of both, where that tells whether the entry is stale.
+        /// Bytes of both symbols, where that tells whether the entry is stale (SentencePiece); 0
+        /// where the rank tells it (byte-level BPE).
         var length: Int
 
+        /// Order of the heap. Ties are broken by position, so that the result does not depend on
+        /// the order of pushes.
         func precedes(_ other: Entry) -> Bool {
             priority != other.priority ? priority < other.priority : left < other.left
         }
     }
 
+    /// Heap in an array: the children of element i are 2i + 1 and 2i + 2.
     private var heap: [Entry] = []
 
+    /// Adds a candidate. Complexity: O(log n).
     mutating func push(_ entry: Entry) {
         heap.append(entry)
         var i = heap.count - 1
@@ -23,6 +36,7 @@ struct PairQueue {
         }
     }
 
+    /// Removes the first candidate; nil when the queue is empty. Complexity: O(log n).
     mutating func pop() -> Entry? {
         guard let top = heap.first else { return nil }
         let last = heap.removeLast()

@@ -1,21 +1,27 @@
-/// Cuts text into the pieces within which byte-level BPE merges, as published tokenizers do it by a
-/// regular expression.
+/// Pre-tokenization rules: cut text into the pieces within which byte-level BPE merges, as
+/// published tokenizers do it by a regular expression.
 ///
 /// The rules of GPT-2 and its successors differ in few points, which are the properties of this
-/// type. Works on Unicode scalars; complexity: linear.
+/// type. Written out by hand instead of run by a regular expression engine: the patterns look ahead
+/// (`\s+(?!\S)`), and backtracking over long runs is not linear.
+///
+/// Works on Unicode scalars; complexity: linear. Letters and numbers are those of the general
+/// categories L and N in the Unicode version of the Swift library: for characters of newer versions
+/// it can differ from the version of the `tokenizers` library.
 public struct PreTokenizer: Sendable, Equatable {
-    /// How runs of digits are cut.
+    /// Rules for runs of digits: a model learns arithmetic by how its training text was cut.
     public enum Digits: Sendable, Equatable {
-        /// ` ?\p{N}+`
+        /// A whole run with a space before it, ` ?\p{N}+`: GPT-2.
         case run
         /// Each digit by itself, before all other rules: `Digits(individual_digits)` of the
         /// `tokenizers` library.
         case single
-        /// `\p{N}{1,n}`
+        /// Groups of at most n from the left, `\p{N}{1,n}`, never with a space: 3 in Llama 3, 1 in
+        /// Qwen.
         case groups(Int)
     }
 
-    /// See ``Digits``.
+    /// Rule for runs of digits.
     public var digits: Digits
     /// Llama 3's rules: contractions of any case, `[^\r\n\p{L}\p{N}]?\p{L}+`, symbols with the
     /// newlines after them, whitespace up to newlines. Otherwise GPT-2's.
@@ -30,7 +36,8 @@ public struct PreTokenizer: Sendable, Equatable {
     /// Qwen 2, 2.5 and 3.
     public static let qwen2 = PreTokenizer(digits: .groups(1), modern: true)
 
-    /// The rules that GGUF calls `name`; nil if they are not known.
+    /// Rules that GGUF's `tokenizer.ggml.pre` calls `name`; nil if they are not known. llama.cpp
+    /// has names for many more; rules that are nearly those of another family are not taken for them.
     public init?(gguf name: String) {
         switch name {
         case "gpt-2": self = .gpt2
@@ -41,13 +48,17 @@ public struct PreTokenizer: Sendable, Equatable {
         }
     }
 
+    /// Rules of both properties. Private: only combinations of published tokenizers exist.
     private init(digits: Digits, modern: Bool) {
         self.digits = digits
         self.modern = modern
     }
 
+    /// Classes of scalars that the patterns tell apart. Newlines are CR and LF alone; other is what
+    /// is neither letter, number nor whitespace, marks among them, as in `[^\s\p{L}\p{N}]`.
     private enum Kind: UInt8 { case letter, number, newline, space, other }
 
+    /// Class of a scalar; ASCII, most of all text, needs no look-up of Unicode properties.
     private static func kind(_ scalar: Unicode.Scalar) -> Kind {
         switch scalar.value {
         case 10, 13: return .newline
@@ -65,7 +76,10 @@ public struct PreTokenizer: Sendable, Equatable {
         }
     }
 
-    /// Calls `body` with each piece's UTF-8, in order; together they are the text.
+    /// Calls `body` with the UTF-8 of each piece, in order; the pieces together are the text.
+    ///
+    /// Classes, values and byte positions of all scalars are computed once: about 14 bytes of
+    /// memory for a byte of ASCII text.
     public func pieces(_ text: some StringProtocol, _ body: (ArraySlice<UInt8>) -> Void) {
         var kinds: [Kind] = [], values: [UInt32] = [], starts: [Int] = [], bytes: [UInt8] = []
         for scalar in text.unicodeScalars {
@@ -89,11 +103,15 @@ public struct PreTokenizer: Sendable, Equatable {
         cut(start..<kinds.count, kinds, values, emit)
     }
 
+    /// Cuts a range of scalars: at each position the alternatives of the pattern are tried in their
+    /// order, and the first that matches takes as much as it can. At least one scalar is taken each
+    /// time, so that the loop ends.
     private func cut(
         _ range: Range<Int>, _ kinds: [Kind], _ values: [UInt32], _ emit: (Range<Int>) -> Void
     ) {
         let end = range.upperBound
         var i = range.lowerBound
+        /// End of the run of matching classes that begins at `from`.
         func run(_ from: Int, _ matches: (Kind) -> Bool) -> Int {
             var j = from
             while j < end, matches(kinds[j]) { j += 1 }

@@ -1,25 +1,34 @@
-/// What SentencePiece does to text before it looks for pieces.
+/// SentencePiece's text normalization, before pieces are looked for: characters are replaced by a
+/// map, spaces become "▁", and a space may be put before the text.
+///
+/// Follows `normalizer_spec` of SentencePiece's model files. `treat_whitespace_as_suffix` is not
+/// there: no family that is read uses it.
 package struct SentencePieceNormalizer: Sendable {
-    /// Whether text begins with a space that was not there.
+    /// Adds a space before the text (`add_dummy_prefix`), so that a word at its beginning is the
+    /// same piece as within it.
     package var addsSpace: Bool
-    /// Whether spaces at the ends are dropped, and runs become one.
+    /// Drops spaces at both ends and makes one of each run (`remove_extra_whitespaces`): on for T5
+    /// and other unigram models, off for language models, which need indentation.
     package var collapsesSpaces: Bool
-    /// Replacements of characters, such as those of NFKC.
+    /// Replacements of characters, such as those of NFKC (`nmt_nfkc`); nil leaves them as they are.
     package var map: CharacterMap?
 
+    /// Normalization of these steps; by default spaces stay and no character is replaced.
     package init(addsSpace: Bool, collapsesSpaces: Bool = false, map: CharacterMap? = nil) {
         self.addsSpace = addsSpace
         self.collapsesSpaces = collapsesSpaces
         self.map = map
     }
 
+    /// UTF-8 of U+2581, the mark for a space: three bytes.
     private static let space = Array("▁".utf8)
 
-    /// UTF-8 to UTF-8, spaces as "▁".
+    /// Normalized UTF-8 of a text's UTF-8, with "▁" for spaces. An empty text stays empty: no space
+    /// is added to nothing. Complexity: linear.
     ///
     /// - Parameters:
-    ///   - begins: whether a text begins here, so that a space may be put before.
-    ///   - ends: whether it ends here.
+    ///   - begins: a text begins here, so that a space may be put before.
+    ///   - ends: the text ends here, so that spaces at its end may go.
     func normalize(_ text: [UInt8], begins: Bool, ends: Bool) -> [UInt8] {
         let mapped = map?.apply(to: text) ?? text
         guard !mapped.isEmpty else { return [] }
@@ -39,15 +48,24 @@ package struct SentencePieceNormalizer: Sendable {
         return out.isEmpty || !(addsSpace && begins) ? out : Self.space + out
     }
 
-    /// A precompiled map: a double-array trie (Aoe 1989) over what is replaced, and the
-    /// replacements, ended by zeros.
+    /// Map of characters, precompiled: a double-array trie (Aoe 1989) over what is replaced, and
+    /// the replacements, ended by zeros.
     ///
-    /// Format: https://github.com/google/sentencepiece (`precompiled_charsmap`).
+    /// The file's author is not trusted: every index into the trie and the replacements is checked,
+    /// and a map that points outside of itself replaces nothing there.
+    ///
+    /// Format: https://github.com/google/sentencepiece (`precompiled_charsmap`): the trie's size in
+    /// bytes as a little-endian 32-bit number, the trie, the replacements.
     package struct CharacterMap: Sendable {
+        /// Units of the trie, as in Darts-clone: the label in the lowest 8 bits, bit 8 for a key
+        /// that ends here, bit 9 for an offset of larger steps, the offset in the upper 22; a leaf
+        /// holds its value.
         private let units: [UInt32]
+        /// Texts that are put in, each ended by a zero; values of the trie are positions in it.
         private let replacements: [UInt8]
 
-        /// nil if the bytes are not such a map.
+        /// Reads a map; nil if the bytes are not such a map: too short, or a trie that is empty,
+        /// longer than the bytes or not of whole units.
         package init?(_ bytes: [UInt8]) {
             guard bytes.count > 4 else { return nil }
             let size = bytes[..<4].reversed().reduce(0) { $0 << 8 | Int($1) }
@@ -58,7 +76,8 @@ package struct SentencePieceNormalizer: Sendable {
             replacements = Array(bytes[(4 + size)...])
         }
 
-        /// Replaces the longest known sequence at each place.
+        /// Replaces the longest known sequence at each position, from the left; a replacement is
+        /// not replaced again. Complexity: O(text · longest key).
         package func apply(to text: [UInt8]) -> [UInt8] {
             var out: [UInt8] = [], i = 0
             out.reserveCapacity(text.count)
@@ -79,7 +98,11 @@ package struct SentencePieceNormalizer: Sendable {
             return out
         }
 
+        /// Longest key of the trie that the text has at `start`: its bytes, and the position of its
+        /// replacement; nil if there is none.
         private func longest(_ text: [UInt8], at start: Int) -> (length: Int, replacement: Int)? {
+            /// Distance to the children: they stand at the unit's position XOR this XOR their
+            /// label.
             func offset(_ unit: UInt32) -> Int { Int(unit >> 10) << Int((unit & 512) >> 6) }
             var place = offset(units[0]), found: (Int, Int)?
             for i in start..<text.count {
