@@ -31,7 +31,11 @@ public enum GuardSignal: String, Sendable, Codable, CaseIterable {
     /// Contradicts what several others agree on.
     case dissent
 
-    /// How much it counts; a text is held from 1 on.
+    /// Weight of the signal in a text's score; a text whose score reaches 1 is quarantined.
+    ///
+    /// The first group is enough by itself. Signals of 0.7 and 0.6 need a second one; those of 0.3
+    /// and 0.4 are found in harmless texts all the time and only add to others, see
+    /// ``GuardSignals/weak``.
     var weight: Double {
         switch self {
         case .override, .role, .tool, .lesson: 1
@@ -43,14 +47,22 @@ public enum GuardSignal: String, Sendable, Codable, CaseIterable {
     }
 }
 
-/// Words and patterns by which ``InjectionGuard`` goes. English, with the commonest phrase of all
-/// in some other languages.
+/// Vocabulary and patterns of ``InjectionGuard``: English, with the commonest phrase of all in some
+/// other languages.
+///
+/// Data and no logic: a rule that misses or catches too much is mended here.
 enum GuardRules {
+    /// Words behind which a command may begin within a sentence: "please send …", "the assistant
+    /// must forward …". They set the place that the sign `^` of a pattern asks for, so that "I send
+    /// invoices" is a report and "always send invoices" a command.
     static let openers = """
         please and then kindly just simply always never must should shall silently quietly automatically instead first so
         immediately permanently required allowed authorised authorized not only don't also ai assistant agent
         """
 
+    /// Named sets of words; a pattern refers to one as `@name`. Words are in lower case and
+    /// inflected forms are listed one by one: nothing is stemmed here, as "approved" and "approve"
+    /// are not the same sign.
     static let classes = [
         "ignore":
             "ignore disregard forget override bypass neglect overrule disobey unlearn discard",
@@ -88,6 +100,11 @@ enum GuardRules {
         "known": "memories facts preferences reminders profile audit allergies appointments",
     ]
 
+    /// The patterns of each signal, one a line, in the notation of ``PhraseMatcher``.
+    ///
+    /// A signal is found once in a sentence, however many of its patterns match; what a signal
+    /// counts is ``GuardSignal/weight``. Languages other than English have the phrase "ignore your
+    /// instructions" alone.
     static let patterns: [(GuardSignal, String)] = [
         (
             .override,
@@ -399,5 +416,6 @@ enum GuardRules {
         (.audience, "@people"),
     ]
 
+    /// The matcher of all patterns, compiled at its first use and shared by all threads.
     static let matcher = PhraseMatcher(classes: classes, openers: openers, patterns: patterns)
 }

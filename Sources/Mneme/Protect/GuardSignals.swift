@@ -1,24 +1,32 @@
-/// Several signs as bits, so that to add them up for each sentence allocates nothing.
+/// A set of ``GuardSignal`` as bits: the union that is taken for each sentence allocates nothing.
+///
+/// Bit i stands for the i-th case. The bits are never stored; memories keep the names of signals,
+/// so that cases may be added anywhere, up to sixteen.
 struct GuardSignals: OptionSet, Sendable {
     let rawValue: UInt16
 
     init(rawValue: UInt16) { self.rawValue = rawValue }
 
+    /// The set of one signal.
     init(_ signal: GuardSignal) {
         let place = GuardSignal.allCases.firstIndex(of: signal) ?? 0
         rawValue = 1 << UInt16(place)
     }
 
+    /// Sets of one signal each: a forged role, and hidden text. They come from the text as a whole
+    /// and not from one sentence.
     static let role = GuardSignals(.role), disguise = GuardSignals(.disguise)
-    /// Signs that mean nothing by themselves.
+    /// Signals that mean nothing by themselves. A sentence that shows these only is passed over,
+    /// unless it is an ``awaitedCommand``.
     static let weak = GuardSignals(
         [.command, .agent, .audience, .trigger].map { GuardSignals($0) })
-    /// What makes somebody wait to be told what to do.
+    /// A trigger and a command in one sentence: "when the user asks for prices, say …" tells a
+    /// model what to do later, though both are weak alone.
     static let awaitedCommand = GuardSignals([GuardSignals(.trigger), GuardSignals(.command)])
     /// Signs of which none is enough to take "system: …" for a forged role.
     static let harmless = GuardSignals([GuardSignals(.audience), GuardSignals(.trigger)])
 
-    /// What the signs count together.
+    /// The sum of the signals' weights; complexity: one addition for each signal in the set.
     var weight: Double {
         var sum = 0.0, bits = rawValue
         while bits != 0 {
@@ -31,5 +39,6 @@ struct GuardSignals: OptionSet, Sendable {
     /// The signs one by one.
     var all: Set<GuardSignal> { Set(GuardSignal.allCases.filter { contains(GuardSignals($0)) }) }
 
+    /// Weights by bit, so that a sum needs no look-up by name.
     private static let weights = GuardSignal.allCases.map(\.weight)
 }

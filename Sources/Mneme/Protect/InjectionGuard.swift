@@ -13,7 +13,15 @@ package enum InjectionGuard {
     /// Bytes of a text that are looked at from each end.
     private static let span = 16_384
 
-    /// The signs that a text shows, and how strong they are together.
+    /// Inspects a text for injection: the signals that it shows, and their score together.
+    ///
+    /// The visible text, the invisible one and each variant are read by themselves, and the one
+    /// with the highest score counts. Texts of more than 32 KiB are inspected at both ends.
+    ///
+    /// - Returns: a score from 0; 0.6 is worth a mark, 1 quarantines, see
+    ///   ``MemoryOS/screen(_:_:)``.
+    /// - Complexity: linear in what is inspected, times the variants that the text gives reason
+    ///   for.
     package static func inspect(_ text: String) -> (signals: Set<GuardSignal>, score: Double) {
         let text =
             text.utf8.count <= 2 * span
@@ -35,13 +43,25 @@ package enum InjectionGuard {
         return (best.signals.all, best.score)
     }
 
+    /// Signals of one reading of a text and their score, which is comparable between readings.
     private typealias Finding = (signals: GuardSignals, score: Double)
 
+    /// The finding with the higher score; the first one if they are equal.
     private static func stronger(_ a: Finding, _ b: Finding) -> Finding {
         b.score > a.score ? b : a
     }
 
-    /// Signs of the sentences: those of one sentence count together, others for half.
+    /// Reads a text sentence by sentence and scores the strongest one.
+    ///
+    /// Signals of one sentence add up; those that only the sentence before showed count half, as an
+    /// injection is often spread over two. Weak signals alone score nothing. A forged role and
+    /// hidden text belong to the whole text and are added at the end. At most 400 sentences are
+    /// read.
+    ///
+    /// - Parameters:
+    ///   - text: as it is seen, or one of its ``variants(_:)``.
+    ///   - besides: signals that are known already, such as `disguise` for text that was hidden.
+    /// - Complexity: linear in the text.
     private static func read(_ text: [Unicode.Scalar], besides: GuardSignals = []) -> Finding {
         let text = text.lowercased(), matcher = GuardRules.matcher
         var all = besides.union(roles(in: text)), best = 0.0, before: GuardSignals = []
@@ -58,6 +78,9 @@ package enum InjectionGuard {
 
     // MARK: Forged roles
 
+    /// Marks of chat templates and of prompts, in lower case: ChatML, Llama, Gemma and Mistral
+    /// formats, and tags of agents' prompts. One of them is a forged role, as a conversation
+    /// between people has none.
     private static let tokens = [
         "<|im_start|>", "<|im_end|>", "<|system|>", "<|assistant|>", "<|user|>",
         "<|start_header_id|>", "<|eot_id|>",
@@ -68,7 +91,8 @@ package enum InjectionGuard {
         "<|begin_of_text|>", "</s>", "[system]",
         "### system", "### instruction", "admin override",
     ]
-    /// Before a colon, at the beginning of a line or sentence.
+    /// Names in front of a colon, at the beginning of a line or sentence, that pretend to be the
+    /// system or its maker.
     private static let speakers: Set<String> = [
         "system", "developer", "assistant", "ai", "operator", "administrator", "system message",
         "system prompt",
@@ -76,7 +100,9 @@ package enum InjectionGuard {
         "operator instruction", "new system prompt", "openai security team", "system instruction",
     ]
 
-    /// What such an expression begins with, and the expression.
+    /// Regular expressions of forged roles that need more than a fixed text, each with the fixed
+    /// text that it begins with: the expression runs only where that text occurs, as most memories
+    /// hold none.
     private static let expressions = [
         ("\"role\"", #""role"\s*:\s*"(system|developer|assistant|tool)""#),
         ("begin ", #"begin (system|admin|developer) (message|prompt|instructions?)"#),
@@ -90,6 +116,9 @@ package enum InjectionGuard {
         ),
     ]
 
+    /// The signal `role` if a text forges a turn, a chat template's mark or an authority; otherwise
+    /// nothing.
+    ///
     /// - Parameter text: in lower case.
     private static func roles(in text: [Unicode.Scalar]) -> GuardSignals {
         let utf8 = text.utf8, bytes = ByteSearch(utf8)
@@ -132,12 +161,21 @@ package enum InjectionGuard {
             }
     }
 
+    /// Scalars of the longest name that is compared with ``speakers``.
     private static let longestSpeaker = 32
 
     // MARK: What people do not see
 
-    /// The text as it is seen, what in it is not seen, and whether that is so much that somebody
-    /// hid it.
+    /// Separates a text as a reader sees it from what no font shows.
+    ///
+    /// Invisible text is the Tags block of Unicode (U+E0020 to U+E007E), which mirrors ASCII, and
+    /// parts of a document that are not rendered, see ``unrendered(_:)``. Zero-width characters and
+    /// soft hyphens are taken out and counted. Where bidirectional controls override the direction,
+    /// the reversed text is read besides, as that is what people see.
+    ///
+    /// - Returns: the visible text, the invisible one, and whether there is so much hidden that it
+    ///   cannot be chance: more tags than a flag of a region has, more than three zero-width
+    ///   characters, or an override of direction.
     private static func visible(
         _ text: [Unicode.Scalar]
     ) -> (plain: [Unicode.Scalar], invisible: [Unicode.Scalar], isHidden: Bool) {
@@ -168,14 +206,16 @@ package enum InjectionGuard {
         return (plain, invisible, tags > 7 || hidden > 3 || isReversed)
     }
 
-    /// What begins and ends a part of a document that is not shown.
+    /// Delimiters of parts of a document that are not rendered: comments of HTML and Markdown, and
+    /// elements whose style hides them.
     private static let unseen = [
         ("<!--", "-->"), ("[//]: # (", ")"), ("display:none", "</"), ("font-size:0", "</"),
         ("display: none", "</"),
         ("visibility:hidden", "</"),
     ]
 
-    /// Comments and hidden elements, each on a line.
+    /// The parts of a document that are not rendered, one a line. A part without its closing
+    /// delimiter reaches to the end.
     private static func unrendered(_ text: [Unicode.Scalar]) -> [Unicode.Scalar] {
         guard text.contains("<") || text.contains("[") || text.contains(":") else { return [] }
         let utf8 = text.utf8, bytes = ByteSearch(utf8)
@@ -194,8 +234,9 @@ package enum InjectionGuard {
 
     // MARK: Written for programs
 
-    /// Letters of other scripts that look like Latin ones, by their place behind
-    /// ``firstLookalike``.
+    /// Cyrillic letters that look like Latin ones, as a table from the letter's distance to
+    /// ``firstLookalike`` to the Latin letter. The common homoglyphs only, not the full table of
+    /// Unicode's confusables: others would turn honest words of other languages into English ones.
     private static let lookalikes: [Unicode.Scalar?] = {
         var letters = [Unicode.Scalar?](repeating: nil, count: 0x130)
         let pairs = zip(
@@ -204,15 +245,18 @@ package enum InjectionGuard {
         for (letter, latin) in pairs { letters[Int(letter.value - firstLookalike)] = latin }
         return letters
     }()
+    /// The first scalar of the table: the beginning of Cyrillic.
     private static let firstLookalike: UInt32 = 0x400
 
+    /// The Latin letter that a scalar looks like, or nil.
     private static func latin(_ scalar: Unicode.Scalar) -> Unicode.Scalar? {
         guard scalar.value >= firstLookalike, scalar.value - firstLookalike < lookalikes.count
         else { return nil }
         return lookalikes[Int(scalar.value - firstLookalike)]
     }
 
-    /// The letter that a digit or sign stands for.
+    /// The letter that a digit or sign stands for in leetspeak; "1" is read as "i" here and as "l"
+    /// in a variant of its own.
     private static func letter(_ digit: Unicode.Scalar) -> Unicode.Scalar? {
         switch digit {
         case "0": "o"
@@ -226,7 +270,13 @@ package enum InjectionGuard {
         }
     }
 
-    /// The text as it reads if it was disguised in one of the ways in use.
+    /// Readings of a text under the disguises in use: compatibility forms (full-width and
+    /// mathematical letters), letters of another script, digits for letters, letters one by one,
+    /// reversed text, base64 and hexadecimal digits.
+    ///
+    /// Each is made only where the text shows a reason for it, so that plain text costs a few
+    /// scans; only reversal is tried on every text of more than three words. A variant counts only
+    /// if it scores 1 by itself, see ``inspect(_:)``: decoding by chance yields no sentences.
     private static func variants(_ text: [Unicode.Scalar]) -> [[Unicode.Scalar]] {
         var variants: [[Unicode.Scalar]] = [], folded = text
         // Plain ASCII has neither compatible forms nor letters of other scripts.
@@ -266,7 +316,8 @@ package enum InjectionGuard {
         return variants
     }
 
-    /// The text without single spaces: wider gaps part words.
+    /// Text that was spaced out letter by letter, closed up: a single space goes, wider gaps part
+    /// words.
     private static func joined(_ text: [Unicode.Scalar]) -> [Unicode.Scalar] {
         var joined: [Unicode.Scalar] = [], spaces = 0
         for scalar in text {
@@ -282,7 +333,9 @@ package enum InjectionGuard {
         return joined
     }
 
-    /// Text in base64 or hexadecimal digits.
+    /// Text in base64, of either alphabet and with or without padding, or in hexadecimal digits;
+    /// nil if the bytes are no UTF-8 or hold control characters, as those of a random token nearly
+    /// always do.
     private static func decoded(_ piece: ArraySlice<Unicode.Scalar>) -> String? {
         var piece = piece
         while let first = piece.first, first.isStop { piece.removeFirst() }
@@ -309,8 +362,11 @@ extension Unicode.Scalar {
         isASCII ? self == " " || self == "\t" : properties.generalCategory == .spaceSeparator
     }
 
+    /// Punctuation that may stand around an encoded word and belongs to the sentence.
     fileprivate var isStop: Bool { self == "." || self == "," || self == ";" || self == ":" }
 
+    /// A digit of base64 in the standard or the URL-safe alphabet, padding included; hexadecimal
+    /// digits are among them.
     fileprivate var isDigitOfBase64: Bool {
         isASCII
             && (isLetterOrDigit || self == "+" || self == "/" || self == "-" || self == "_"

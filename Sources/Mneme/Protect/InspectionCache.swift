@@ -1,15 +1,22 @@
 import MnemeStore
 import NIOConcurrencyHelpers
 
-/// What ``InjectionGuard`` found in memories that were recalled: a fifth of the time of a recall
-/// went into looking at the same ones again.
+/// A cache of what ``InjectionGuard`` found in recalled memories: recall inspects each memory that
+/// it hands out, and a fifth of its time went into inspecting the same ones again.
 ///
-/// Holds no text. Of two generations the older goes when the younger is full. Safe for use from
-/// several threads.
+/// Holds identities and findings, no text. Eviction is by two generations: a hit moves the finding
+/// to the younger one, and when that is full the older one is dropped, which approximates LRU
+/// without a list. Safe for use from several threads; a finding that two threads miss at once is
+/// computed twice.
 final class InspectionCache: Sendable {
+    /// A version of a memory: a changed text is another version, so that nothing is ever
+    /// invalidated.
     private struct Key: Hashable { var id: CubeID, version: Int }
+    /// Signals and score, as ``InjectionGuard/inspect(_:)`` returns them.
     private typealias Finding = (signals: Set<GuardSignal>, score: Double)
+    /// Findings of one generation; the cache holds twice as many at most.
     private static let capacity = 16_384
+    /// The younger generation, which is written, and the older, which is only read.
     private let generations = NIOLockedValueBox<(young: [Key: Finding], old: [Key: Finding])>(
         ([:], [:]))
 

@@ -4,11 +4,18 @@
 /// to three words of any kind) and `^`, the place where somebody begins to tell the reader what to
 /// do: a sentence or a part of one, or behind words such as "please", "must" or "assistant". A word
 /// comes first, or `^` and a word.
+///
+/// All patterns are compiled into one array of elements, and indexed by the words that they can
+/// begin with: a word that no pattern begins with costs one look-up. Matching then backtracks over
+/// gaps, which are short, so that a sentence costs a few comparisons for each known word.
 struct PhraseMatcher: Sendable {
+    /// One element of a compiled pattern.
     private enum Element: Sendable {
         /// One of a set of words, by its place in ``PhraseMatcher/members``.
         case word(set: Int)
+        /// Up to so many words of any kind.
         case gap(Int)
+        /// The next word may begin a command.
         case command
         /// Behind the last element of a pattern.
         case end
@@ -20,6 +27,7 @@ struct PhraseMatcher: Sendable {
         /// Whether a command may begin there.
         fileprivate var isCommand: Bool
     }
+    /// The words of one sentence, a slice of the words of the text.
     typealias Sentence = ArraySlice<Word>
 
     /// Numbers of the words that patterns name, by their hash.
@@ -43,12 +51,14 @@ struct PhraseMatcher: Sendable {
     ///   - patterns: one a line, by what they are a sign of.
     init(classes: [String: String], openers: String, patterns: [(GuardSignal, String)]) {
         var numbers: [UInt64: Int] = [:]
+        /// The number of a word, given out at its first use, from 1.
         func number(_ word: Substring) -> Int {
             let hash = word.unicodeScalars.reduce(WordHash()) { $0.adding($1) }.value
             if let known = numbers[hash] { return known }
             numbers[hash] = numbers.count + 1
             return numbers.count
         }
+        /// The numbers of the words of an alternative, with those of the classes that it names.
         func words(_ text: Substring) -> Set<Int> {
             text.split(whereSeparator: { $0 == "|" || $0 == " " || $0 == "\n" }).reduce(into: []) {
                 set, word in
@@ -98,11 +108,16 @@ struct PhraseMatcher: Sendable {
         )
     }
 
-    /// The hash of a word, FNV-1a over its scalars. Two words of one hash would be taken for the
-    /// same.
+    /// The hash of a word: 64-bit FNV-1a over its scalars, one step a scalar, so that a text is cut
+    /// into words without making strings.
+    ///
+    /// Words of patterns are compared by hash alone. Two words of one hash would be taken for the
+    /// same; among a few thousand words of patterns that is not to be expected by chance, and who
+    /// makes such a word on purpose gains a signal, and hides none.
     private struct WordHash {
         var value: UInt64 = 0xcbf2_9ce4_8422_2325
 
+        /// The hash of the word with one more scalar.
         func adding(_ scalar: Unicode.Scalar) -> WordHash {
             WordHash(value: (value ^ UInt64(scalar.value)) &* 0x100_0000_01b3)
         }
@@ -115,6 +130,8 @@ struct PhraseMatcher: Sendable {
     func sentences(of text: some RandomAccessCollection<Unicode.Scalar>) -> [Sentence] {
         var words: [Word] = [], ends: [Int] = [], begins = true
         var hash = WordHash(), isWord = false
+        /// Ends the word that is being read, if there is one, and notes whether the next may begin
+        /// a command.
         func endWord() {
             guard isWord else { return }
             let id = numbers[hash.value] ?? 0
@@ -123,6 +140,7 @@ struct PhraseMatcher: Sendable {
             hash = WordHash()
             isWord = false
         }
+        /// Ends the sentence; one without words is none.
         func endSentence() {
             endWord()
             if words.count > ends.last ?? 0 { ends.append(words.count) }
@@ -165,9 +183,10 @@ struct PhraseMatcher: Sendable {
         }
     }
 
-    /// What a sentence shows signs of.
+    /// The signals whose patterns match somewhere in a sentence.
     ///
-    /// - Complexity: a few patterns for each known word.
+    /// - Complexity: for each known word, the patterns that can begin with it; signals that are
+    ///   found already are not looked for again.
     func signals(in sentence: Sentence) -> GuardSignals {
         var found: GuardSignals = []
         for place in sentence.indices where sentence[place].id != 0 {
@@ -178,7 +197,9 @@ struct PhraseMatcher: Sendable {
         return found
     }
 
-    /// Whether the elements from `element` on match the words from `place` on.
+    /// Matches the elements from `element` on against the words from `place` on, by recursion; a
+    /// gap tries all its lengths. Patterns hold few gaps, of few words, which bounds the
+    /// backtracking.
     private func matches(_ element: Int, _ sentence: Sentence, _ place: Int) -> Bool {
         switch elements[element] {
         case .end: return true

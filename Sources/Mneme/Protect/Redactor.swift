@@ -1,27 +1,37 @@
 import Foundation
 package import MnemeStore
 
-/// Takes secrets and personal data out of texts, by rule; in their place stands what they were,
-/// such as `[EMAIL]`.
+/// Redaction of secrets and personal data by rule: each match is replaced by the name of its kind
+/// in brackets, such as `[EMAIL]`.
 ///
-/// Patterns pass over what they looked at, so that the time grows with the text and not with its
-/// square. Numbers that carry a check are checked (Luhn for cards, ISO 7064 for IBANs), so that few
-/// others are taken for them. What no rule knows stays.
+/// Quantifiers are possessive where a pattern could backtrack, so that the time grows linearly with
+/// the text. Numbers with check digits are verified (Luhn for cards, ISO 7064 MOD 97-10 for IBANs),
+/// so that few others match. Data that no rule describes stays: this reduces what is kept, and
+/// proves nothing about the rest.
 package enum Redactor {
+    /// A rule: a pattern, when it is worth running, and what makes a match real.
     private struct Rule: Sendable {
+        /// The part of a policy that asks for the rule.
         let kind: MemoryPolicy.Redaction
+        /// The word in brackets that replaces a match.
         let name: String
-        /// A text without it is not looked through.
+        /// A cheap test that every text with a match passes: the regular expression runs only on
+        /// texts that do. It must never be false for a text that the pattern matches.
         let hint: @Sendable (ByteSearch) -> Bool
+        /// The regular expression; UTF-16 offsets, as Foundation counts.
         let pattern: NSRegularExpression
         /// The group that is taken out; 0 is all.
         var group = 0
         /// A group without which a match is none: it was looked through to its end, and is not
         /// looked through again from a later place.
         var proof = 0
+        /// A test of the matched text where the pattern alone takes in too much: check digits,
+        /// dates that look like telephone numbers, words that are no password.
         var isReal: @Sendable (String) -> Bool = { _ in true }
     }
 
+    /// Makes a rule. The patterns are literals of this file: one that does not compile is a mistake
+    /// here, and fails the first test that redacts.
     private static func rule(
         _ kind: MemoryPolicy.Redaction, _ name: String, _ pattern: String, group: Int = 0,
         proof: Int = 0,
@@ -34,19 +44,24 @@ package enum Redactor {
             proof: proof, isReal: isReal)
     }
 
-    /// Whether one of `parts`, in lower case, stands in a text in any case. Two letters beyond
-    /// ASCII are S and K to patterns that look at no case.
+    /// A hint: the text holds one of `parts`, in lower case, in any case. The long s and the Kelvin
+    /// sign always pass, as patterns that ignore case match them as S and K.
     private static func has(_ parts: String...) -> @Sendable (ByteSearch) -> Bool {
         { text in
             parts.contains(where: text.contains) || text.contains("\u{17F}")
                 || text.contains("\u{212A}")
         }
     }
+    /// Hints of numbers: seven digits are the fewest of a telephone number, four and a point those
+    /// of an IPv4 address.
     private static let hasDigits: @Sendable (ByteSearch) -> Bool = { $0.digitCount >= 7 }
     private static let hasDigitsAndStop: @Sendable (ByteSearch) -> Bool = {
         $0.digitCount >= 4 && $0.contains(".")
     }
 
+    /// The rules in the order in which they run: secrets before personal data, and longer forms
+    /// before those that would match a part of them. A later rule sees the text as the former ones
+    /// left it.
     private static let rules: [Rule] = [
         rule(
             .secrets, "PRIVATE KEY",
@@ -99,10 +114,17 @@ package enum Redactor {
             isReal: { $0 != "127.0.0.1" && $0 != "0.0.0.0" }),
     ]
 
-    /// What stands in the place of what was taken out.
+    /// Names of all rules, the words that may stand in brackets in the place of a match.
     static let names = Set(rules.map(\.name))
 
-    /// The text without what is to be taken out, and what that was; nil if there is nothing.
+    /// Redacts a text.
+    ///
+    /// - Parameters:
+    ///   - text: any text.
+    ///   - wanted: the kinds that the policy asks for.
+    /// - Returns: the text with each match replaced, and the rules' names, one for each match, in
+    ///   the order in which the rules ran; nil if nothing matched.
+    /// - Complexity: linear in the text for each rule whose hint holds.
     package static func redact(_ text: String, _ wanted: Set<MemoryPolicy.Redaction>) -> (
         text: String, found: [String]
     )? {
@@ -133,17 +155,19 @@ package enum Redactor {
         return found.isEmpty ? nil : (result, found)
     }
 
-    /// What is looked through of an input or a memory: its text, and what goes with it.
+    /// The fields of an input or a memory that are redacted: its text, its tags and the values of
+    /// its metadata.
     struct Content {
         var text: String
         var tags: [String]
         var metadata: [String: String]
 
+        /// The fields of one input or memory.
         init(_ text: String, _ tags: [String], _ metadata: [String: String]) {
             (self.text, self.tags, self.metadata) = (text, tags, metadata)
         }
 
-        /// Without what is to be taken out; nil if there is nothing of it. Names of metadata stay,
+        /// The fields after redaction; nil if nothing matched. Keys of metadata stay as they are,
         /// as programs look values up by them.
         func redacted(_ wanted: Set<MemoryPolicy.Redaction>) -> Content? {
             guard !wanted.isEmpty else { return nil }
@@ -161,6 +185,7 @@ package enum Redactor {
         }
     }
 
+    /// Card numbers: 13 to 19 digits, not all the same, whose Luhn checksum is 0 modulo 10.
     private static let isCard: @Sendable (String) -> Bool = { text in
         let digits = text.compactMap(\.wholeNumberValue)
         guard (13...19).contains(digits.count), Set(digits).count > 1 else { return false }
@@ -171,6 +196,9 @@ package enum Redactor {
         return sum % 10 == 0
     }
 
+    /// IBANs: 15 to 34 characters whose ISO 7064 MOD 97-10 remainder is 1 after the first four are
+    /// moved to the end and letters are written as 10 to 35. The remainder is taken digit by digit,
+    /// so that no large number is needed.
     private static let isIBAN: @Sendable (String) -> Bool = { text in
         let letters = text.filter { $0 != " " }
         guard (15...34).contains(letters.count) else { return false }
@@ -180,7 +208,9 @@ package enum Redactor {
         } == 1
     }
 
-    /// Seven to fifteen digits that are no date and no plain number.
+    /// Telephone numbers: seven to fifteen digits (E.164 allows fifteen) that are no date, no
+    /// grouped number and no IPv4 address. Without a leading plus, parenthesis or zero it takes
+    /// nine digits, or the form 555-1234.
     private static let isPhone: @Sendable (String) -> Bool = { text in
         let digits = text.count(where: \.isNumber)
         guard (7...15).contains(digits) else { return false }

@@ -1,16 +1,22 @@
 import Foundation
 import MnemeStore
 
-/// What a text has to pass before it is kept, as the tenant's policy has it.
+/// Redaction and screening of memories by the tenant's policy: on the way into the store, and once
+/// more on the way into a prompt.
 extension MemoryOS {
-    /// The least that is worth a mark.
+    /// Score from which a memory is marked as suspicious; it stays in recall, and a prompt says
+    /// that it is quoted.
     private static let marked = 0.6
-    /// From here on a text is held.
+    /// Score from which a memory is quarantined.
     static let held = 1.0
 
-    /// Takes out of an input what is not to be kept.
+    /// Redacts an input as the policy asks.
     ///
-    /// - Returns: the input as it was, if something was taken out and the policy keeps that.
+    /// - Parameters:
+    ///   - input: changed in place.
+    ///   - policy: what to redact, and whether originals are kept.
+    /// - Returns: the input as it was, if something was redacted and the policy keeps originals;
+    ///   otherwise nil.
     func redact(_ input: inout MemoryInput, _ policy: MemoryPolicy) -> MemoryInput? {
         let content = Redactor.Content(input.text, input.tags, input.metadata)
         guard let kept = content.redacted(policy.redaction) else { return nil }
@@ -31,7 +37,11 @@ extension MemoryOS {
         cube.metadata = kept.metadata
     }
 
-    /// Looks whether a cube's text wants to steer who reads it, marks it and holds it.
+    /// Screens a memory for injection: from ``marked`` on its signals are noted, from ``held`` on
+    /// it is quarantined.
+    ///
+    /// A memory that somebody has vouched for is marked and never quarantined, and a policy can ask
+    /// for marks only. Marks of an earlier text are removed first.
     func screen(_ cube: inout MemCube, _ policy: MemoryPolicy) {
         cube.caution = nil
         guard policy.protection != .off else { return }
@@ -68,7 +78,8 @@ extension MemoryOS {
         return (passed, memories.count - passed.count)
     }
 
-    /// Whether two or more others claim something else, and agree.
+    /// Dissent: a claim of the memory that at least two others contradict, with one voice. Denied
+    /// claims do not count as a voice.
     private static func dissents(_ cube: MemCube, from others: [MemCube]) -> Bool {
         cube.claims.contains { claim in
             let rivals = others.filter { $0.id != cube.id }.flatMap(\.claims).filter {
