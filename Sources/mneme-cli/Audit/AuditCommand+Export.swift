@@ -4,10 +4,15 @@ import Mneme
 extension AuditCommand {
     /// `mneme audit export`: every entry and every signature as JSON lines, for another system to
     /// keep.
+    ///
+    /// For a log collector: `--after` takes the last position that it has, so that nothing is sent
+    /// twice. All signatures are printed each time. It prints JSON only, a line an entry.
     struct Export: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Write the log as JSON lines: every entry, then every signature.")
+        /// The store whose log is read.
         @OptionGroup var store: StoreFileOptions
+        /// The position of the last entry that is known elsewhere; 0 prints all.
         @Option(help: "Continue after this entry.") var after: Int64 = 0
 
         func run() async throws {

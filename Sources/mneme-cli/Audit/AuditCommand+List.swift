@@ -6,14 +6,21 @@ import MnemeStore
 extension AuditCommand {
     /// `mneme audit list`, and `mneme audit` alone: the last entries that fit, the oldest of them
     /// first.
+    ///
+    /// A line an entry: position, time in UTC, principal, operation, whose memories, which, and
+    /// why. `--json` prints an array instead. Exit code 2 for a limit out of bounds or an id that
+    /// is none. Memory use follows from the limit, the time from the length of the log.
     struct List: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Show the last entries.")
         @OptionGroup var store: StoreFileOptions
+        /// Entries to show, 1 to 100,000.
         @Option(help: "So many.") var limit = 20
+        /// The principal's name exactly as the log has it; a part of it fits nothing.
         @Option(
             help: ArgumentHelp(
                 "Only of this principal, such as local or key:NAME.", valueName: "name"))
         var principal: String?
+        /// The whole id; a short one is not looked up, as the memory may be erased.
         @Option(help: ArgumentHelp("Only where this memory was read or changed.", valueName: "id"))
         var memory: String?
         @Flag(help: "Only refusals.") var refused = false

@@ -10,6 +10,9 @@ extension AuditCommand {
     ///
     /// Exit code 2 if the file is there already, 1 if it cannot be written: then nothing was taken
     /// away.
+    ///
+    /// For whoever must keep a log for years but not in the store. Afterwards the store is
+    /// compacted, so that its file shrinks. Where nothing is older no file is left.
     struct Shorten: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Move old entries to a file.",
@@ -17,8 +20,10 @@ extension AuditCommand {
                 "A signature stands in their place, so that the rest, and every memory's history, can be verified as before. Keep the file."
         )
         @OptionGroup var store: StoreFileOptions
+        /// A date or time; entries from then on stay.
         @Option(help: ArgumentHelp("What is older goes, such as 2026-01-01.", valueName: "date"))
         var before: String
+        /// The archive. The store cannot read it back: it is for people and auditors.
         @Option(
             name: .customLong("to"),
             help: ArgumentHelp(

@@ -10,6 +10,9 @@ extension AuditCommand {
     ///
     /// Who can write the store and read the key could make another log: compare the end with one
     /// that was noted elsewhere.
+    ///
+    /// It prints each finding as a line that begins with WRONG, then the trusted key and the end of
+    /// the log as POSITION:HASH. Exit code 2 for a key or an end that is not in hex.
     struct Verify: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract:
@@ -18,9 +21,11 @@ extension AuditCommand {
                 "Note the printed end somewhere else; a later `--head` finds out whether the log was cut off or written anew."
         )
         @OptionGroup var store: StoreFileOptions
+        /// The end to compare with: the log must still hold this hash at this position.
         @Option(
             help: ArgumentHelp("An end that an earlier run printed: PLACE:HASH.", valueName: "end"))
         var head: String?
+        /// Ed25519 public keys of 32 bytes; several where the key was exchanged.
         @Option(
             help: ArgumentHelp(
                 "A public key to trust, in hex; this machine's if left out.", valueName: "key"))

@@ -6,6 +6,10 @@ import Mneme
 /// as backups. The report holds keyed hashes of pieces and no words, so that it can be handed on.
 ///
 /// Exit code 1 if pieces are found, 2 if the report cannot be read.
+///
+/// For whoever has to show that an erasure reached everything: it prints a line that begins with
+/// WRONG for each place of a piece, or how many files were searched. Compressed or encrypted
+/// backups cannot be looked into.
 struct VerifyErasureCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "verify-erasure",
@@ -18,6 +22,8 @@ struct VerifyErasureCommand: AsyncParsableCommand {
     @Argument(help: "The report.") var report: String
     @Argument(help: "Other files and folders to look through.") var others: [String] = []
 
+    /// Reads the report, searches the store's files and the named ones, and prints what stands
+    /// there.
     func run() async throws {
         guard let data = FileManager.default.contents(atPath: report) else {
             throw InputError("\(report) cannot be read.")

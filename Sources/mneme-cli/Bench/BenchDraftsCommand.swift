@@ -5,6 +5,9 @@ import MnemeBench
 
 /// `mneme bench drafts`: what drafting from the prompt gains and costs, for whoever wants to know
 /// whether it pays on their machine and model.
+///
+/// A row a kind of chat: tokens a second with and without drafts, their ratio, the share of drafted
+/// tokens that held, and whether the answers are the same. Rounds go to standard error as they end.
 struct BenchDraftsCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "drafts",
@@ -13,8 +16,10 @@ struct BenchDraftsCommand: AsyncParsableCommand {
     )
 
     @Argument(help: "A model's name, or a GGUF file.") var model: String
+    /// Completion tokens of a turn; a smaller number than 2 counts as 2.
     @Option(help: "The most tokens of an answer.") var answer = 128
     @Option(help: "Rounds; each chat's best counts.") var rounds = 3
+    /// 0 takes the likeliest token; above it the seeds are the same in both runs.
     @Option(help: "Temperature of the answers; their seeds are fixed.") var temperature = 0.0
     @Option(help: "Threads.") var threads = ProcessInfo.processInfo.activeProcessorCount
     @Flag(help: "Print JSON.") var json = false

@@ -6,6 +6,9 @@ import MnemeBench
 /// `mneme bench embed`: texts a second and latency of the embedding model, at batches of 32 and 1,
 /// for each precision. The share of the peak says how near the kernels are to what this machine can
 /// multiply.
+///
+/// Exit code 1 if the embedding model is not here. It reads the model and the file of texts, and
+/// writes nothing.
 struct BenchEmbedCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "embed",
@@ -16,6 +19,7 @@ struct BenchEmbedCommand: AsyncParsableCommand {
         help: ArgumentHelp("One text a line; a built-in sample if left out.", valueName: "file"))
     var texts: String?
     @Option(help: "Threads.") var threads = ProcessInfo.processInfo.activeProcessorCount
+    /// Time for each precision and batch.
     @Option(help: "Seconds for each measurement.") var seconds = 3.0
     @Flag(help: "Print JSON.") var json = false
 

@@ -9,6 +9,10 @@ import MnemeBench
 /// thread.
 ///
 /// The first run embeds the texts, which takes long; it goes on where it was cut off.
+///
+/// It writes FILE.npy beside the texts and the pictures that are asked for; indexes are built in a
+/// temporary folder that is removed. A million vectors of 384 elements take 1.4 GiB of memory
+/// before the first index is built.
 struct BenchIndexCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "index",
@@ -18,15 +22,18 @@ struct BenchIndexCommand: AsyncParsableCommand {
             "scripts/index_texts.py makes a file of texts from what a Debian system has; scripts/peers/index_peers.py measures other libraries on the same vectors."
     )
 
+    /// The texts or vectors. The last `--queries` of them are the queries.
     @Argument(
         help:
             "Texts, one a line, which are embedded once into FILE.npy; or vectors as NumPy writes them (.npy, f32)."
     )
     var file: String
+    /// Sizes to measure one after the other.
     @Option(
         parsing: .upToNextOption, help: "How many vectors; 10000 100000 1000000 as far as they go.")
     var sizes: [Int] = []
     @Option(help: "Queries: the last vectors of the file.") var queries = 1000
+    /// Measurements of other libraries, as `scripts/peers/index_peers.py` writes them.
     @Option(help: ArgumentHelp("Show these measurements beside.", valueName: "json")) var peers: String?
     @Option(help: ArgumentHelp("Draw recall against speed at the largest size.", valueName: "svg"))
     var plot: String?

@@ -9,6 +9,10 @@ import MnemeModels
 
 /// `mneme bench kv`: how long the first token takes with the prompt computed, in memory, on disk or
 /// on a server; and what sequences that share a prefix take of memory.
+///
+/// The table gives milliseconds to the first token and the speed-up over a full prefill. KV blocks
+/// are written into a folder of this run and removed. Exit code 2 for `--tokens` out of bounds, 1
+/// if the server cannot be reached.
 struct BenchKVCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "kv",
@@ -20,6 +24,8 @@ struct BenchKVCommand: AsyncParsableCommand {
         "smollm2"
     @Option(help: "Tokens of the prompt, 2000 at least.") var tokens = 4000
     @Option(help: "Repetitions; the median counts.") var repetitions = 3
+    /// The server's URL. The blocks are sent as they are: the encryption key of this machine is not
+    /// used.
     @Option(help: "A Redis or Valkey server to measure, too; its blocks of this prompt stay there.")
     var remote: String?
     @Flag(help: "Print JSON.") var json = false

@@ -5,6 +5,9 @@ import MnemeBench
 
 /// `mneme bench kernels`: multiply-adds a second of each weight format on each instruction set of
 /// this machine: for whoever changes a kernel, or wonders which one a processor should take.
+///
+/// A column for each number of activation rows: billions of multiply-adds a second, and their share
+/// of the peak of that instruction set. Weights are made up; no model is read, nothing is written.
 struct BenchKernelsCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "kernels",
@@ -17,6 +20,8 @@ struct BenchKernelsCommand: ParsableCommand {
     @Option(help: "Seconds for each measurement.") var seconds = 0.2
     @Flag(help: "Print JSON.") var json = false
 
+    /// Bounds of the shapes: what the kernels' blocks divide, and what fits memory. Exit code 2
+    /// otherwise.
     func validate() throws {
         guard (16...65_536).contains(outputs), outputs % 16 == 0 else {
             throw ValidationError("--outputs is a multiple of 16, at most 65536.")

@@ -5,6 +5,9 @@ import MnemeBench
 
 /// `mneme bench llm`: tokens a second of prefill and decode, without memory, sampling or HTTP.
 /// `scripts/peers/llama.cpp` runs it before and after llama.cpp's own bench.
+///
+/// A row a length of prompt (prefill) and a number of sequences (decode), with its share of the
+/// int8 peak or of the memory bandwidth.
 struct BenchLLMCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "llm",
@@ -12,10 +15,12 @@ struct BenchLLMCommand: AsyncParsableCommand {
             "Prefill and decode of a language model, and their share of what the machine can do.")
 
     @Argument(help: "A model's name, or a GGUF file.") var model: String
+    /// Tokens of the prompts, a row each.
     @Option(name: .customLong("prompt"), parsing: .upToNextOption, help: "Lengths of prompts.")
     var prompts = [
         128, 512, 2048,
     ]
+    /// Sequences in one batch, a row each: decoding reads the weights once for all of them.
     @Option(parsing: .upToNextOption, help: "Sequences that decode at once.") var sequences = [
         1, 8,
     ]

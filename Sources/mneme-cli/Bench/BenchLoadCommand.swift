@@ -7,6 +7,9 @@ import MnemeBench
 /// and whether anybody ever saw a memory of another tenant.
 ///
 /// Times are in milliseconds; memory is read once a minute.
+///
+/// For whoever sizes a server. The store is loaded first, in a temporary folder or in `--folder`,
+/// which is kept; then writers and readers run side by side. Exit code 2 for counts out of bounds.
 struct BenchLoadCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "load",
@@ -17,6 +20,7 @@ struct BenchLoadCommand: AsyncParsableCommand {
     @Option(help: "Tenants, each with one user.") var tenants = 10
     @Option(help: "Memories of each tenant before the load.") var memories = 10_000
     @Option(help: "Clients that remember.") var writers = 8
+    /// The rate that each writer aims at.
     @Option(help: "Memories a second of each writer.") var rate = 10.0
     @Option(help: "Clients that recall.") var readers = 8
     @Option(help: "Questions a second of each reader; as fast as the answers come if left out.")

@@ -10,11 +10,15 @@ import MnemeEmbedding
 ///
 /// The columns any@k and all@k: the share of questions of which one piece, or all pieces, of the
 /// evidence are among the first k. MRR: mean of 1 / rank of the first piece.
+///
+/// No language model is asked: it measures recall, not answers. LoCoMo is not part of this
+/// repository. Exit code 1 if the embedding model is not here.
 struct BenchLocomoCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "locomo",
         abstract: "Recall of evidence turns on LoCoMo conversations, for recall and its parts.")
 
+    /// The file `locomo10.json` of the data set, or one of its shape.
     @Argument(help: "A LoCoMo file.") var file: String
     @Flag(help: "Print JSON.") var json = false
     @Option(

@@ -4,6 +4,9 @@ import MnemeBench
 
 /// `mneme bench store`: writes and questions a second at a size of the store, over made-up
 /// sentences from a fixed seed. With an encryption key set, the store is encrypted.
+///
+/// It loads `--memories`, then times single writes and questions. The store is a temporary one
+/// unless `--folder` names a place. Exit code 1 if the embedding model is not here.
 struct BenchStoreCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "store",

@@ -9,6 +9,9 @@ import MnemeModels
 extension KVCommand {
     /// `mneme kv alloc-bench`: waste, latency and speed of attention for three ways to give
     /// sequences their memory. It is why the engine maps blocks side by side.
+    ///
+    /// Nothing is kept: the KV cache is neither read from the disk nor written. Exit code 2 if
+    /// `--tokens` and the 64 tokens that are decoded do not fit the model's context.
     struct AllocBench: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             commandName: "alloc-bench",
@@ -21,6 +24,7 @@ extension KVCommand {
                 """)
         @Argument(help: "A model's name, a GGUF file, or a folder as the hub has it.") var model =
             "smollm2"
+        /// Length of the prompt that is prefilled before decoding is timed.
         @Option(help: "Tokens of the prompt.") var tokens = 4096
         @Option(help: "Repetitions.") var repetitions = 3
         @Flag(help: "Print JSON.") var json = false

@@ -10,6 +10,10 @@ extension KVCommand {
     /// `mneme kv eval`: what eviction policies and codecs of the KV cache cost in perplexity, and
     /// what they still find, against the full cache: for choosing `--kv-codec`, and for whoever
     /// writes a policy.
+    ///
+    /// The first row is the full cache; perplexity and KL divergence of the others are against it.
+    /// Needle and passkey are shares of numbers that were found. Exit code 2 for a file that is no
+    /// UTF-8 text, or a count that makes no sense.
     struct Eval: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "What evicting rows of the KV cache, or keeping them in fewer bits, costs.",
@@ -24,10 +28,12 @@ extension KVCommand {
             name: .customLong("policy"), parsing: .upToNextOption,
             help: "Policies and codecs; all if none is named.")
         var policies: [String] = []
+        /// Budgets, a row each and policy: 0.25 keeps a quarter of the rows.
         @Option(
             name: .customLong("budget"), parsing: .upToNextOption,
             help: "Shares of a prompt's KV rows that may be kept.") var budgets = [0.25]
         @Option(help: "Tokens of a prompt.") var promptTokens = 1024
+        /// Tokens that perplexity and agreement are counted over, for each prompt.
         @Option(help: "Tokens behind a prompt that are predicted.") var tail = 128
         @Option(help: "Prompts cut from the text at most.") var windows = 8
         @Option(
@@ -40,6 +46,7 @@ extension KVCommand {
                 "Ask only after rows were evicted, so that none are chosen for the question."
         )
         var askLater = false
+        /// The newest rows, which stay exact in f16; 0 quantizes all.
         @Option(help: "The last rows that no codec touches, as KIVI keeps them.") var exact = 128
         @Option(help: "Write a picture (SVG) of what is found at several budgets.") var plot: String?
         @Flag(help: "Print JSON.") var json = false

@@ -11,6 +11,9 @@ extension KVCommand {
     ///
     /// The first token is in milliseconds; agreement is the share of tokens that equal those of a
     /// full prefill.
+    ///
+    /// KL divergence is in nats, against the full prefill in the first row. Nothing of the cache on
+    /// disk is used. Exit code 2 for a file that is no text or for counts out of bounds.
     struct ReuseEval: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             commandName: "reuse-eval",
@@ -33,6 +36,7 @@ extension KVCommand {
         @Option(help: "Tokens of a chunk.") var chunkTokens = 128
         @Option(help: "Tokens of the question, which end the prompt.") var question = 24
         @Option(help: "Tokens of the tail.") var tail = 64
+        /// Recompute ratios, a row each and method.
         @Option(
             name: .customLong("share"), parsing: .upToNextOption,
             help: "Shares of the chunks' tokens that are computed again.") var shares = [

@@ -9,6 +9,10 @@ import MnemeStore
 ///
 /// If the file has questions with marked evidence (LoCoMo), it counts for how many the evidence is
 /// among the answers.
+///
+/// The store is `$MNEME_HOME/demo.db`, removed and made anew by each run. Exit code 2 for a limit
+/// out of bounds, 1 if the embedding model is not here or the file cannot be read. At most ten
+/// questions of a LoCoMo file are asked, spread over its first conversation.
 struct DemoCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "demo",
@@ -24,8 +28,11 @@ struct DemoCommand: AsyncParsableCommand {
         help: ArgumentHelp(
             "Ask this instead of the prepared questions. May be given several times.",
             valueName: "question")) var ask: [String] = []
+    /// Memories for each question, 1 to 50; evidence counts as found if it is among them.
     @Option(help: "Memories to show for a question.") var limit = 3
 
+    /// Imports, asks, and prints how to go on. The sample goes through a file as any import does,
+    /// so that the demo shows the same code that a user has.
     func run() async throws {
         guard (1...50).contains(limit) else { throw InputError("--limit lies between 1 and 50.") }
         let path = Home.folder + "/demo.db"
@@ -111,6 +118,8 @@ struct DemoCommand: AsyncParsableCommand {
     }
 
     /// Runs an operation and prints its answer.
+    ///
+    /// As the command of that operation would print it; progress is taken away first.
     private func show(
         _ operation: any Mneme.Operation.Type, _ arguments: [String: JSONValue],
         _ context: OperationContext,

@@ -6,6 +6,10 @@ import MnemeStore
 extension EncryptionCommand {
     /// `mneme encryption off`: decrypts the store and what belongs to it. Exit code 2 if it is not
     /// encrypted.
+    ///
+    /// The store, the KV blocks that belong to it and nothing else are written again; vector
+    /// indexes are removed. While it runs the disk holds both copies. Exit code 1 if another
+    /// program uses the store.
     struct Off: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Decrypt the store: whoever reads the disk reads the memories.",
@@ -14,6 +18,7 @@ extension EncryptionCommand {
         )
         @OptionGroup var store: StoreFileOptions
 
+        /// Checks key and store first: nothing is written for a call that cannot end well.
         func run() async throws {
             guard let key = try Home.encryptionKey() else {
                 throw InputError(

@@ -7,6 +7,9 @@ import MnemeStore
 extension EncryptionCommand {
     /// `mneme encryption on`: encrypts a store that is not. Exit code 2 if it is already, or no key
     /// is named; 1 if another program uses the store or the disk is full: then all is as before.
+    ///
+    /// It prints the pages that were encrypted and, for a key in a file, the line to put into the
+    /// shell's profile. Copies of the store that were made before stay readable.
     struct On: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Encrypt the store and what was made of it.",
@@ -20,6 +23,7 @@ extension EncryptionCommand {
                 valueName: "file"))
         var key: String?
 
+        /// Makes the key, rewrites the store, and says how to name the key from now on.
         func run() async throws {
             let path = EncryptionCommand.folders(store).store
             guard FileManager.default.fileExists(atPath: path) else {

@@ -9,6 +9,9 @@ extension EncryptionCommand {
     /// `mneme encryption rotate`: exchanges the key. Only the wrapped file keys are written, unless
     /// `--rewrite` asks for new ones: for a key that may be known, together with an old copy of the
     /// files.
+    ///
+    /// Exit code 2 if no key is set, the store is not encrypted, or the file holds the present key.
+    /// If it is cut short between store and cache, the cache alone is lost: it is computed again.
     struct Rotate: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Exchange the key. The old one opens nothing then.",
@@ -17,6 +20,7 @@ extension EncryptionCommand {
                 programs go on. Who had the old key and an old copy of the files has these file keys: --rewrite makes new ones, and writes everything again.
                 """)
         @OptionGroup var store: StoreFileOptions
+        /// The new key's file. The old one is left as it is, for older copies of the store.
         @Option(
             name: .customLong("to"),
             help: ArgumentHelp("The new key's file; made if it is not there.", valueName: "file"))

@@ -5,7 +5,10 @@ import MnemeStore
 
 extension EncryptionCommand {
     /// `mneme encryption status`: says whether the store is encrypted and whether the key that is
-    /// set opens it. Exit code 2 if it is the wrong one.
+    /// set opens it.
+    ///
+    /// It opens the store and the KV cache with the key, so that "opens it" is not a guess. Exit
+    /// code 0 also where no store or no key is there; 1 if the key is another one.
     struct Status: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Say what is encrypted, and whether the key that is set opens it.")

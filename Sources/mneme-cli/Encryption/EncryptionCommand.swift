@@ -19,7 +19,10 @@ struct EncryptionCommand: AsyncParsableCommand {
             """,
         subcommands: [Status.self, On.self, Rotate.self, Off.self], defaultSubcommand: Status.self)
 
-    /// Where the store lies, its indexes, and the keys and values that go with the usual one.
+    /// Paths of the store, its indexes, and the KV cache that goes with the usual store.
+    ///
+    /// - Returns: no KV cache for a store that `--store` names, as the cache belongs to
+    ///   `$MNEME_HOME`.
     static func folders(_ store: StoreFileOptions) -> (
         store: String, kv: String?, index: String
     ) {
@@ -32,6 +35,9 @@ struct EncryptionCommand: AsyncParsableCommand {
     }
 
     /// Reads a key from a file, or makes it and the file.
+    ///
+    /// - Throws: `InputError` for a file that cannot be read, `SealError` for one that holds no
+    ///   key, `FileError` if it cannot be made.
     static func key(in file: String) throws -> EncryptionKey {
         if FileManager.default.fileExists(atPath: file) { return try Home.encryptionKey(at: file) }
         // A file that is not there is made, with a key that is random.
@@ -51,6 +57,9 @@ struct EncryptionCommand: AsyncParsableCommand {
     /// store.
     ///
     /// Nil stands for no encryption.
+    ///
+    /// - Throws: `StoreError` if another program uses the store, `SealError` for a wrong key,
+    ///   `FileError` for a full disk.
     static func rewrite(
         _ store: StoreFileOptions, from old: EncryptionKey?, to new: EncryptionKey?
     ) throws {

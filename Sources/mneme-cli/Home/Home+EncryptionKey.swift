@@ -5,6 +5,9 @@ import MnemeSeal
 extension Home {
     /// The key that encrypts what lies in ``folder``: from a file, the environment, or a command
     /// that prints it. Nil if none is named.
+    ///
+    /// - Throws: `InputError` if two sources are named at once or one cannot be read, `SealError`
+    ///   for a text that is no key.
     static func encryptionKey() throws -> EncryptionKey? {
         let environment = ProcessInfo.processInfo.environment
         // Two keys at once would leave open which one is meant.
@@ -32,7 +35,10 @@ extension Home {
         return try EncryptionKey(text: String(decoding: data, as: UTF8.self))
     }
 
-    /// What a command of the shell prints.
+    /// Standard output of a shell command, at most 4 KiB.
+    ///
+    /// - Throws: `InputError` if it cannot be started or ends with another code than 0. The message
+    ///   has the command, never its output.
     private static func output(of command: String) throws -> String {
         guard let pipe = popen(command, "r") else {
             throw InputError("MNEME_KEY_COMMAND cannot be run.")

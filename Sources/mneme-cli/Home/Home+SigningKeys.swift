@@ -15,9 +15,10 @@ extension Home {
         try signingKey(at: auditKey)
     }
 
-    /// Signs packages.
+    /// The file of the key that signs packages (`mneme vault export --sign`).
     static let packageKey = folder + "/vault.key"
-    /// What opens and signs packages again; a key that is not there is not made.
+    /// Keys that open and sign packages again, for erasing in copies that left the store; a key
+    /// that is not there is not made.
     static var packageKeys: PackageKeys {
         PackageKeys(
             signing: FileManager.default.fileExists(atPath: packageKey)
@@ -26,6 +27,12 @@ extension Home {
     }
 
     /// An Ed25519 key that lies in a file; made when it is first needed.
+    ///
+    /// The file holds the 32 bytes of the private key, for its owner alone. A file that holds
+    /// anything else is never overwritten, as signatures made with the lost key could not be
+    /// verified.
+    ///
+    /// - Throws: `InputError` if it cannot be made, or holds no key.
     static func signingKey(at path: String) throws -> Curve25519.Signing.PrivateKey {
         if !FileManager.default.fileExists(atPath: path) {
             do {

@@ -8,8 +8,11 @@ import MnemeHub
 import MnemeKV
 import MnemeModels
 
-/// Where things lie on this machine, and what is opened there. All of it is in one folder,
-/// `$MNEME_HOME`, or `~/.mneme`.
+/// Places on this machine, and what is opened there. All of it is in one folder, `$MNEME_HOME`, or
+/// `~/.mneme`.
+///
+/// Commands never build a path themselves: store, keys, models and KV cache are found here, so that
+/// `$MNEME_HOME` moves all of them at once.
 enum Home {
     /// The folder of everything.
     static var folder: String {
@@ -22,6 +25,10 @@ enum Home {
 
     /// Takes from others what they could do with a folder that an earlier version made, if it is
     /// this user's.
+    ///
+    /// Only a folder that holds a store or a signing key is taken for Mneme's; the home folder
+    /// itself is never changed. Failures are passed over: the commands report what they cannot
+    /// open.
     static func makePrivate() {
         // The user's own folder is for other things, too.
         let isOwn = ["/audit.key", "/memory.db"].contains {
@@ -33,6 +40,9 @@ enum Home {
     }
 
     /// A store with the signing and the encryption key of this machine; made if it is not there.
+    ///
+    /// - Throws: `StoreError` if the file cannot be used as a store, `SealError` for a key that is
+    ///   missing or wrong, `InputError` if two keys are named.
     static func memoryStore(_ path: String) throws -> SQLiteMemoryStore {
         try SQLiteMemoryStore(
             path: path, analyzer: MemoryOS.analyzerVersion, auditKey: signingKey(),
@@ -41,6 +51,10 @@ enum Home {
 
     /// The memories of a store's file, with what belongs to them on this machine: the keys of
     /// packages, and the KV blocks in ``kv``, so that erasing reaches them.
+    ///
+    /// - Parameters:
+    ///   - path: the store's file; indexes lie beside it in `PATH.index`.
+    ///   - embedder: makes the vectors; without one recall goes by words, and vectors come later.
     static func memory(_ path: String, embedder: (any TextEmbedder)?) throws -> MemoryOS {
         let memory = MemoryOS(
             store: try memoryStore(path), embedder: embedder, indexFolder: path + ".index")
@@ -55,9 +69,7 @@ enum Home {
     static var models: String { folder + "/models" }
     /// KV blocks on disk: a cache, which may be deleted.
     static var kv: String { folder + "/kv" }
-    /// The KV blocks on disk.
-    ///
-    /// - Parameter limit: bytes that they may take; unbounded if nil.
+    /// The KV blocks on disk, opened with the encryption key of this machine.
     static func kvFolder(limit: Int? = nil) throws -> KVFolder {
         try KVFolder(path: kv, limit: limit, key: encryptionKey())
     }
@@ -65,6 +77,10 @@ enum Home {
     static var model: String { EmbedderChoice.miniLMFolder }
 
     /// A model by its name among the models, or by the path of a file or folder.
+    ///
+    /// - Parameters:
+    ///   - context: tokens of prompt and answer together; the model's own bound if nil.
+    ///   - threads: threads that compute; the engine's choice if nil.
     static func languageModel(_ name: String, context: Int? = nil, threads: Int? = nil) throws
         -> LanguageModel
     {
@@ -72,6 +88,9 @@ enum Home {
     }
 
     /// The tokenizer of a model that lies here under this name, or whose file is called so.
+    ///
+    /// - Returns: nil where the model is not here any more; lists then show its name instead of
+    ///   text.
     static func tokenizer(_ name: String) -> (any Tokenizer)? {
         if let path = try? languageModelPath(name), let source = try? ModelSource(path: path) {
             return try? source.tokenizer()
@@ -104,7 +123,7 @@ enum Home {
         )
     }
 
-    /// Whether the embedding model is here.
+    /// True if the weights of the embedding model are here; they are not read.
     static var hasEmbedder: Bool {
         FileManager.default.fileExists(atPath: model + "/model.safetensors")
     }

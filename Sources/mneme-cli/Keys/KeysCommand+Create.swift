@@ -9,16 +9,23 @@ extension KeysCommand {
     /// standard output, so that a script can take it.
     ///
     /// Exit code 2 for a name that is taken, or a bound that makes no sense.
+    ///
+    /// Who runs it can read the store's files anyway, so no key is asked for. A message beside the
+    /// secret goes to standard error. The first key ends the server's answering without one.
     struct Create: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Make a key; its secret is shown once.")
         @Argument(help: "A name for the key.") var name: String
+        /// Permissions; an unknown one is refused, so that a slip never makes a weaker or a
+        /// stronger key.
         @Option(
             help: ArgumentHelp(
                 "What it may do: read, write, erase, share, admin. Comma-separated.",
                 valueName: "list"))
         var permissions = "read,write"
+        /// The user that the key stands for; without one it may name any user in its tenant.
         @Option(help: "Whose memory it reaches; everybody's in its tenant if left out.") var user: String?
+        /// The tenant that it is confined to.
         @Option(
             help: "The only tenant that it reaches; 'default' for a key of a user, all for others.")
         var tenant: String?
@@ -27,6 +34,7 @@ extension KeysCommand {
                 "The agent that it is for: of its user's memories it reaches that agent's, and those of none."
         )
         var agent: String?
+        /// Roles, for grants that are given to a role instead of a user.
         @Option(
             help: ArgumentHelp(
                 "A role that `share` may name. May be given several times.", valueName: "name"))
@@ -36,6 +44,8 @@ extension KeysCommand {
                 "The highest sensitivity that it sees; all if left out.",
                 valueName: "public|internal|confidential|restricted"))
         var clearance: String?
+        /// The quota, counted over all of a user's memories; changes and erasures are always
+        /// allowed.
         @Option(
             help: ArgumentHelp(
                 "Memories that a user may have for this key to add more.", valueName: "count"))
@@ -44,9 +54,11 @@ extension KeysCommand {
             help: ArgumentHelp(
                 "Requests a minute; the server's --rate-limit if left out.", valueName: "count"))
         var rateLimit: Int?
+        /// Lifetime from now on, in days of 24 hours.
         @Option(help: ArgumentHelp("Days until it expires; never if left out.", valueName: "days"))
         var days: Int?
 
+        /// Checks all options before the file of keys is opened, then prints the secret once.
         func run() async throws {
             // A permission that is misspelt is refused, not left out.
             let wanted = permissions.split(separator: ",").map {

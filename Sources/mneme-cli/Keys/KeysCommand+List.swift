@@ -7,6 +7,9 @@ import MnemeStore
 extension KeysCommand {
     /// `mneme keys list`: a line a key: id, name, permissions, whose memories it reaches, and
     /// whether it is valid.
+    ///
+    /// Expired and revoked keys stay in the list, as the audit log names them. Neither a secret nor
+    /// its hash is ever shown.
     struct List: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "List keys, without their secrets.")
@@ -15,7 +18,7 @@ extension KeysCommand {
         func run() async throws {
             let keys = try KeyFile(path: Home.keys).keys
             if json {
-                /// Without the secret's hash.
+                /// A key for `--json`, without the hash of its secret.
                 struct Shown: Encodable {
                     var id, name: String, permissions: [String], tenant, user, agent: String?,
                         roles: [String]?,
@@ -54,7 +57,8 @@ extension KeysCommand {
             }
         }
 
-        /// Whose memories a key reaches, and how far.
+        /// The owners that a key reaches, and its bounds: roles, clearance, quota, requests a
+        /// minute.
         private static func reach(_ key: APIKey) -> String {
             var parts = [
                 "user: "
