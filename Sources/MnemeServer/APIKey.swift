@@ -12,11 +12,11 @@ import NIOConcurrencyHelpers
 public struct APIKey: Sendable, Codable {
     /// The public part of the key.
     public var id: String
-    /// What its owner calls it.
+    /// The key's name, by which it is revoked and which the audit log shows.
     public var name: String
     /// SHA-256 of the secret part; the secret is shown once and never stored.
     public var secretHash: String
-    /// What it may do.
+    /// Operations that the key allows, by kind.
     public var permissions: Set<Permission>
     /// The user whose memories are the key's own; nil reaches all.
     public var user: String?
@@ -39,8 +39,10 @@ public struct APIKey: Sendable, Codable {
     /// When it was taken back.
     public var revoked: Date?
 
+    /// True unless the key was revoked or has expired.
     func isValid(now: Date = Date()) -> Bool { revoked == nil && expires.map { $0 > now } ?? true }
 
+    /// The caller that a request with this key has. Without a clearance of its own it sees all.
     var principal: Principal {
         Principal(
             name: "key:" + name, permissions: permissions, tenant: tenant, user: user, agent: agent,
@@ -52,7 +54,9 @@ public struct APIKey: Sendable, Codable {
 
 /// The keys of a server, in one JSON file that only its owner may read.
 public final class KeyFile: Sendable {
+    /// The file's path.
     private let path: String
+    /// Keys as last read, and the version of the file that they were read from.
     private let state: NIOLockedValueBox<(keys: [APIKey], stamp: Stamp?)>
 
     /// - Throws: `MnemeError` of the class `corrupt` if the file is damaged.
@@ -82,6 +86,7 @@ public final class KeyFile: Sendable {
         }
     }
 
+    /// Reads the file.
     private func read() throws -> [APIKey] {
         let decoder = JSONDecoder()
         decoder.dateDecodingStrategy = .iso8601
@@ -99,6 +104,7 @@ public final class KeyFile: Sendable {
 
     /// Tells one version of the file from the next: each is a file of its own.
     private struct Stamp: Equatable {
+        /// A replaced file has another inode even if size and time are the same.
         var inode: UInt64, size: Int64, modified: Double
 
         /// - Throws: ``MnemeBase/FileError`` if it cannot be told whether the file is there.
@@ -172,6 +178,7 @@ public final class KeyFile: Sendable {
         }
     }
 
+    /// Changes the keys in the file under a lock that other processes respect, and reads it again.
     private func change(_ body: (inout [APIKey]) throws -> Void) throws {
         try Privacy.makeFolder(parent(of: path))
         // Of two processes that change the file at once, neither takes the other's change back.
@@ -191,6 +198,7 @@ public final class KeyFile: Sendable {
         }
     }
 
+    /// SHA-256 in hexadecimal digits.
     private static func hash(_ secret: String) -> String {
         Hexadecimal.string(SHA256.hash(data: Data(secret.utf8)))
     }

@@ -7,7 +7,7 @@ typealias Gauge = (name: String, help: String, value: Double)
 
 /// The gauges of a store and of an engine.
 enum Gauges {
-    /// What a store holds and what waits to be done in it.
+    /// Figures of a store: what it holds, and what waits to be done in it.
     static func of(_ store: StoreStatistics, _ jobs: [Job.State: Int]) -> [Gauge] {
         [
             ("mneme_memories", "Memories in the store.", Double(store.memories)),
@@ -25,7 +25,7 @@ enum Gauges {
         ]
     }
 
-    /// What an engine runs, and what it has of keys and values.
+    /// Figures of an engine: what it runs, and its KV cache.
     static func of(_ engine: EngineStatistics) -> [Gauge] {
         [
             (

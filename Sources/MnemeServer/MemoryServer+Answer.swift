@@ -6,8 +6,8 @@ import MnemeBase
 import MnemeStore
 import Tracing
 
-/// What every request passes, whatever its route: who asks, limits, metrics, a trace's span, and how
-/// errors become answers.
+/// The frame of every request, whatever its route: who asks, limits, metrics, a trace's span, and
+/// how errors become answers.
 extension MemoryServer {
     /// Identifies the caller, applies the limits, counts, and turns errors into answers.
     ///
@@ -65,7 +65,7 @@ extension MemoryServer {
         return response
     }
 
-    /// What a refused client is told of how to get in; nil where no other key would help.
+    /// The header that tells a refused client how to get in; nil where no other key would help.
     private func challenge(_ failure: ClientError, _ request: Request) -> String? {
         let lacksScope = failure.errorCode == ProtectedResource.insufficientScope
         guard failure.status == 401 || lacksScope else { return nil }
@@ -76,7 +76,7 @@ extension MemoryServer {
             error: lacksScope ? failure.errorCode : wasShown ? "invalid_token" : nil)
     }
 
-    /// What the client calls its request, or a name of our own: it stands in the answer, the
+    /// The request's name, the client's own or a new one: it stands in the answer, the
     /// server's log and the audit log.
     private static func requestID(_ request: Request) -> String {
         if let given = request.headers[.requestID], (1...128).contains(given.utf8.count),
@@ -138,12 +138,15 @@ extension MemoryServer {
 
 /// Finds what an instrument looks for in a request's headers.
 private struct HeaderExtractor: Extractor {
+    /// A header's value; nil for a key that cannot be a header's name.
     func extract(key: String, from headers: HTTPFields) -> String? {
         HTTPField.Name(key).flatMap { headers[$0] }
     }
 }
 
 extension HTTPField.Name {
+    /// The header with the request's name, taken from requests and set in answers.
     static let requestID = HTTPField.Name("X-Request-ID")!
+    /// The header in which Anthropic's clients send their key.
     fileprivate static let apiKey = Self("X-Api-Key")!
 }

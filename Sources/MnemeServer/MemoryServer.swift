@@ -12,12 +12,19 @@ import NIOSSL
 
 /// Mneme over HTTP: the operation table, OpenAI-compatible embeddings, MCP, health and metrics.
 public struct MemoryServer: Sendable {
+    /// The memory that is served.
     let memory: MemoryOS
+    /// The language model, if the server runs one.
     let language: ServedLanguage?
+    /// Names of the models that requests may use.
     let models: ServedModels
+    /// Address, keys and limits.
     let configuration: ServerConfiguration
+    /// Counters since the server was made.
     let metrics = ServerMetrics()
+    /// Request rates by caller.
     let limiter: RateLimiter
+    /// Told of failures that are the server's own.
     let logger: Logger
 
     /// - Parameters:

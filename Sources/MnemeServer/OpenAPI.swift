@@ -123,7 +123,7 @@ enum OpenAPI {
             "One of \(known), or a finer name such as context_length_exceeded, model_not_found or quota_reached."
     }
 
-    /// Whether an answer can be held to a schema.
+    /// True if an answer can be held to a schema.
     private static func holdsSchema(_ route: WireRoute) -> Bool {
         route.fields.contains { $0.name == GenerationFields.responseFormat.name }
     }

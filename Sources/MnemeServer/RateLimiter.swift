@@ -2,10 +2,11 @@ import NIOConcurrencyHelpers
 
 /// A token bucket for each caller.
 final class RateLimiter: Sendable {
-    /// What a caller has left, and when that was counted.
+    /// A caller's remaining requests, and when they were counted.
     private struct Bucket { var tokens: Double; var last: ContinuousClock.Instant }
     /// Requests a minute; a sixth of it may come at once.
     private let perMinute: Int
+    /// Buckets by caller. Beyond 10 000 those that are full again are dropped.
     private let buckets = NIOLockedValueBox<[String: Bucket]>([:])
 
     /// - Parameter perMinute: 0 sets no limit.

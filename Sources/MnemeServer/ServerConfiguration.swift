@@ -23,21 +23,21 @@ public struct ServerConfiguration: Sendable {
     /// Pages besides those of this machine that browsers may use the server for, such as
     /// `https://chat.example.org`.
     public var origins: Set<String> = []
-    /// What requests may call the language model besides its own name.
+    /// The name that requests may use for the language model besides its own.
     public var modelAlias: String?
-    /// What a connection may cost.
+    /// Limits of each connection.
     public var connections = ConnectionLimits()
 
     /// The defaults: loopback, no keys.
     public init() {}
 
-    /// Whether `host` is reachable from this machine only.
+    /// True if `host` is reachable from this machine only.
     public var isLoopback: Bool { HostName.isLocal(host) }
-    /// Whether a caller can be let in: a key that is not revoked, or an issuer of tokens.
+    /// True if a caller can be let in: a key that is not revoked, or an issuer of tokens.
     public var hasKeys: Bool {
         tokens != nil || keys?.keys.contains { $0.revoked == nil } ?? false
     }
-    /// Whether callers must show a key or token. Revoking the last key closes the server, it never
+    /// True if callers must show a key or token. Revoking the last key closes the server, it never
     /// opens it; an address that others can reach is always closed.
     public var requiresKey: Bool {
         tokens != nil || keys?.keys.isEmpty == false || !isLoopback

@@ -8,7 +8,9 @@ import NIOCore
 /// It is an error itself where the server refuses a request before any operation sees it.
 struct ClientError: MnemeError, Equatable {
     var errorClass: ErrorClass
+    /// A finer name than the class's, from a list that is small: clients may branch on it.
     var errorCode: String
+    /// A sentence for people: what is wrong, and what to do.
     var message: String
     /// The HTTP status; the class's own unless HTTP has a finer one.
     var status: Int
@@ -29,6 +31,7 @@ struct ClientError: MnemeError, Equatable {
         self.retryAfter = retryAfter
     }
 
+    /// Maps any error. One that is not of the project's own family is an internal error.
     private init(_ error: any Error) {
         switch error {
         case let error as ClientError: self = error
@@ -47,7 +50,7 @@ struct ClientError: MnemeError, Equatable {
 }
 
 extension ClientError {
-    /// What a client is told of an error. The only way there, so that what is the server's own
+    /// The answer to an error. It is the only way to make one, so that what is the server's own
     /// fault stands in its log.
     init(_ error: any Error, log: Logger, operation: String?, request: String?) {
         self.init(error)

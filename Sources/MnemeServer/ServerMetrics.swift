@@ -9,13 +9,17 @@ final class ServerMetrics: Sendable {
     /// Latencies of one operation. A bucket counts all that took at most its bound, as Prometheus
     /// has it.
     private struct Histogram {
+        /// Requests at or under each bound.
         var counts = [Int](repeating: 0, count: ServerMetrics.bounds.count)
+        /// Seconds of all requests together.
         var sum = 0.0
+        /// All requests, those over the last bound included.
         var count = 0
     }
-    /// What requests are counted by. Statuses are few, and operations are those of the table and of
-    /// routes: no client can make more of them.
+    /// The labels of a counter of requests. Statuses are few, and operations are those of the table
+    /// and of routes: no client can make more of them.
     private struct Requests: Hashable { var operation: String; var status: Int }
+    /// Both kinds of figures behind one lock, so that they agree.
     private let state = NIOLockedValueBox<
         (requests: [Requests: Int], latency: [String: Histogram])
     >(([:], [:]))

@@ -11,6 +11,7 @@ import NIOConcurrencyHelpers
 /// permissions such as `mneme:read`; `mneme_tenant`, `mneme_agent`, `mneme_clearance` and `roles`
 /// may say more. It never reaches others' memories but by grants.
 public final class TokenVerifier: Sendable {
+    /// Claims of a token: those of RFC 7519, `scope` (RFC 8693), and the server's own.
     private struct Claims: JWTPayload {
         var iss: IssuerClaim
         var aud: AudienceClaim
@@ -23,13 +24,16 @@ public final class TokenVerifier: Sendable {
         var mneme_agent: String?
         var mneme_clearance: String?
 
+        /// Checks that the token is within its time; the signature was checked before.
         func verify(using key: some JWTAlgorithm) throws {
             try exp.verifyNotExpired()
             try nbf?.verifyNotBefore()
         }
     }
 
+    /// The key set's file, and the issuer and audience that tokens must name.
     private let path: String, issuer: String, audience: String
+    /// Keys as last read, and when the file had changed then.
     private let state: NIOLockedValueBox<(keys: JWTKeyCollection, changed: Date?)>
 
     /// - Parameters:
@@ -45,13 +49,17 @@ public final class TokenVerifier: Sendable {
         state = NIOLockedValueBox((try await Self.read(path), Self.changed(path)))
     }
 
-    /// What clients are told of the tokens that are taken.
+    /// The metadata by which clients find out where to get tokens.
     var resource: ProtectedResource { ProtectedResource(issuer: issuer, audience: audience) }
 
+    /// The file's modification time; nil if it cannot be told.
     private static func changed(_ path: String) -> Date? {
         try? FileManager.default.attributesOfItem(atPath: path)[.modificationDate] as? Date
     }
 
+    /// Reads the key set.
+    ///
+    /// - Throws: `InputError` if the file cannot be read or is no key set.
     private static func read(_ path: String) async throws -> JWTKeyCollection {
         guard let text = try? String(contentsOfFile: path, encoding: .utf8) else {
             throw InputError("\(path) cannot be read. It should hold the provider's keys (JWKS).")

@@ -8,7 +8,9 @@ import MnemeStore
 struct MemoryFolder: Sendable {
     /// The files, as the caller may see them.
     private let files: TextFiles
+    /// The memory, asked whether the caller may write.
     private let memory: MemoryOS
+    /// The caller, whose permissions count for every command.
     private let caller: Caller
 
     /// The folder of the user that a request names, or of its caller.
@@ -23,7 +25,7 @@ struct MemoryFolder: Sendable {
         caller = request.caller
     }
 
-    /// What a tool result holds: the words for the model, and whether they tell of a failure that
+    /// The result of a tool call: the words for the model, and whether they tell of a failure that
     /// the model can mend.
     ///
     /// - Throws: ``MnemeStore/AccessError``, and errors of the store.
@@ -35,7 +37,7 @@ struct MemoryFolder: Sendable {
         }
     }
 
-    /// What the model is told as it asked for something that cannot be.
+    /// A failure that the model is told of, as it asked for something that cannot be.
     private struct Failure: Error {
         let message: String
     }
@@ -162,6 +164,7 @@ struct MemoryFolder: Sendable {
         return found
     }
 
+    /// The failure for a path where nothing is.
     private func missing(_ path: MemoryPath) -> Failure {
         Failure(message: "The path \(path.text) does not exist. Please provide a valid path.")
     }
@@ -174,7 +177,7 @@ struct MemoryFolder: Sendable {
         return file
     }
 
-    /// What the model is told of a file that is held: it cannot release it itself.
+    /// A sentence about a quarantined file, empty for others: the model cannot release it itself.
     private static func caution(_ file: TextFile) -> String {
         file.isHeld
             ? " It is held, as it reads like an instruction to a model: somebody has to release memory \(file.cube.id)."

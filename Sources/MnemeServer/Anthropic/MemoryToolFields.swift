@@ -126,7 +126,7 @@ struct MemoryPath: Sendable, Equatable {
     /// Without a slash at its end.
     let text: String
 
-    /// Whether it is that folder itself.
+    /// True if it is that folder itself.
     var isRoot: Bool { text == Self.root }
     /// What paths of files in it begin with.
     var folder: String { text + "/" }

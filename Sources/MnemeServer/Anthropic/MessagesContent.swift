@@ -68,6 +68,7 @@ enum MessagesContent {
         }.joined(separator: "\n")
     }
 
+    /// A text that must be there.
     private static func require(_ text: String?, _ name: String) throws -> String {
         guard let text else { throw InputError("'\(name)' is missing: a text.") }
         return text

@@ -44,7 +44,7 @@ enum MessagesFields {
         "tools", schema: ["type": "array", "items": ["type": "object"]]
     ) { try $0.list($1) }
 
-    /// Whether a tool is called: `auto`, `any`, `tool` with its name, or `none`.
+    /// The choice between text and calls: `auto`, `any`, `tool` with its name, or `none`.
     static let toolChoice = RequestField<(choice: ToolChoice, isParallel: Bool)>(
         "tool_choice",
         schema: [
@@ -82,7 +82,7 @@ enum MessagesFields {
         return true
     }
 
-    /// What a prompt is made of.
+    /// The fields that make the prompt.
     static let prompt: [any AnyRequestField] = [
         GenerationFields.model, messages, system, tools, toolChoice,
     ]
@@ -97,11 +97,11 @@ enum MessagesFields {
 
 /// A request to `/v1/messages`, read.
 struct MessagesCall: Sendable {
-    /// What the model is given to read.
+    /// The prompt's messages and tools.
     let prompt: MessagesPrompt
     /// How the answer is generated. Anthropic's defaults: temperature 1, no other filters.
     let generation: GenerationRequest
-    /// Whether the answer is sent piece by piece.
+    /// True if the answer is sent piece by piece.
     let streams: Bool
 
     /// - Throws: `InputError`, `EngineError`.
@@ -123,7 +123,7 @@ struct MessagesCall: Sendable {
     }
 }
 
-/// What a request to `/v1/messages` gives the model to read.
+/// The prompt of a request to `/v1/messages`.
 struct MessagesPrompt: Sendable {
     /// The system message, if there is one, and the conversation.
     let messages: [ChatMessage]

@@ -2,7 +2,7 @@ import NIOConcurrencyHelpers
 import NIOCore
 import NIOHTTPTypes
 
-/// What a connection may cost those who use the server properly.
+/// Limits of a connection, so that slow or greedy clients take nothing from the others.
 public struct ConnectionLimits: Sendable {
     /// Connections from one address at a time.
     public var perAddress = 512
@@ -21,9 +21,10 @@ public struct ConnectionLimits: Sendable {
 
 /// How many connections each address has.
 final class ConnectionCounts: Sendable {
+    /// Open connections by address; an address without any has no entry.
     private let counts = NIOLockedValueBox<[String: Int]>([:])
 
-    /// Whether one more fits; then it is counted.
+    /// True if one more fits; then it is counted.
     func take(_ address: String, most: Int) -> Bool {
         counts.withLockedValue { counts in
             guard counts[address, default: 0] < most else { return false }
@@ -47,6 +48,7 @@ final class ConnectionLimiter: ChannelInboundHandler, RemovableChannelHandler {
     typealias InboundIn = HTTPRequestPart
     typealias InboundOut = HTTPRequestPart
 
+    /// The server's limits, and the counts that all its connections share.
     private let limits: ConnectionLimits, counts: ConnectionCounts
     /// The address that this connection is counted for.
     private var counted: String?
@@ -54,23 +56,28 @@ final class ConnectionLimiter: ChannelInboundHandler, RemovableChannelHandler {
     private var reading: Scheduled<Void>?
     /// Closes the connection if the client has not taken anything in time.
     private var writing: Scheduled<Void>?
+    /// When the current request's body began, and bytes of it so far.
     private var bodyStart = NIODeadline.now(), bodyBytes = 0
 
     init(limits: ConnectionLimits, counts: ConnectionCounts) {
         (self.limits, self.counts) = (limits, counts)
     }
 
+    /// Begins at once on a channel that is active already.
     func handlerAdded(context: ChannelHandlerContext) {
         if context.channel.isActive { begin(context) }
     }
 
+    /// Begins when the channel becomes active.
     func channelActive(context: ChannelHandlerContext) {
         begin(context)
         context.fireChannelActive()
     }
 
+    /// Stops the timers with the handler.
     func handlerRemoved(context: ChannelHandlerContext) { end() }
 
+    /// Stops the timers with the connection.
     func channelInactive(context: ChannelHandlerContext) {
         end()
         context.fireChannelInactive()

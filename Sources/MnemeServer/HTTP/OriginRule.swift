@@ -33,7 +33,7 @@ enum HostName {
         return name?.isEmpty ?? true ? nil : name?.lowercased()
     }
 
-    /// Whether a name stands for the machine itself. `127.example.org` does not.
+    /// True if a name stands for the machine itself. `127.example.org` does not.
     static func isLocal(_ name: String) -> Bool {
         if ["localhost", "::1", "[::1]"].contains(name.lowercased()) { return true }
         let numbers = name.split(separator: ".", omittingEmptySubsequences: false).map { UInt8($0) }

@@ -8,7 +8,7 @@ import MnemeStore
 struct ProtectedResource: Sendable {
     /// Who issues tokens.
     let issuer: String
-    /// What tokens must be for. An address is the resource's name to clients, too.
+    /// The audience that tokens must name. An address is the resource's name to clients, too.
     let audience: String
 
     /// The error of a token that allows nothing here (RFC 6750, section 3.1).
@@ -16,7 +16,7 @@ struct ProtectedResource: Sendable {
     private static let wellKnown = "/.well-known/oauth-protected-resource"
     /// Paths of the metadata: the server's, and that of its MCP endpoint.
     static let paths = [wellKnown, wellKnown + "/mcp"]
-    /// What a client that remembers and recalls asks for.
+    /// The scopes that a client needs to remember and recall.
     private static let scopes = [Permission.read, .write].map { "mneme:" + $0.rawValue }
 
     /// The scheme and host that a client calls the server by.

@@ -2,14 +2,14 @@ import HTTPTypes
 import Hummingbird
 import Mneme
 
-/// What every request passes before its route: which page it comes from, and what its body is.
+/// The checks of every request before its route: which page it comes from, and what its body is.
 /// Answers `OPTIONS`, and says in JSON where there is no route.
 struct RequestGate: RouterMiddleware {
     typealias Context = BasicRequestContext
 
     /// Which pages may call.
     let origins: OriginRule
-    /// What there is, to tell a wrong method from a wrong path.
+    /// The routes that exist, to tell a wrong method from a wrong path.
     let routes: RouteMap
 
     func handle(
@@ -79,7 +79,7 @@ struct RequestGate: RouterMiddleware {
         return Response(status: .noContent, headers: headers)
     }
 
-    /// Whether a body follows the head.
+    /// True if a body follows the head.
     private static func hasBody(_ request: Request) -> Bool {
         request.headers[.transferEncoding] != nil
             || request.headers[.contentLength].map { $0 != "0" } ?? false

@@ -3,6 +3,7 @@ import HTTPTypes
 /// Which methods each path has, to tell a wrong method from a wrong path, and whose API a path
 /// belongs to.
 struct RouteMap: Sendable {
+    /// A route: its path's parts, method, and the API that it belongs to.
     private struct Entry {
         let parts: [Substring]
         let endsInSlash: Bool
@@ -10,6 +11,7 @@ struct RouteMap: Sendable {
         let form: WireForm
     }
 
+    /// All routes, in the order in which they were given.
     private let entries: [Entry]
 
     /// - Parameter routes: paths as routers write them; `{id}` stands for any one part. A path that
@@ -32,7 +34,7 @@ struct RouteMap: Sendable {
         return methods.isEmpty ? [] : methods + [.options]
     }
 
-    /// What errors at a path look like.
+    /// The form of errors at a path; OpenAI's where no route is.
     func form(at path: String) -> WireForm {
         entries(at: path).first?.form ?? .openAI
     }
@@ -42,6 +44,7 @@ struct RouteMap: Sendable {
         path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path
     }
 
+    /// The routes of a path, those with the fewest placeholders alone. O(routes).
     private func entries(at path: String) -> [Entry] {
         let parts = Self.parts(path), fitting = entries.filter { Self.fits(parts, $0.parts) }
         // As in the router, `/v1/memories/search` is no memory called so.
@@ -52,12 +55,15 @@ struct RouteMap: Sendable {
         return exact.isEmpty ? nearest : exact
     }
 
+    /// The parts between slashes; empty ones count for nothing.
     private static func parts(_ path: String) -> [Substring] { path.split(separator: "/") }
 
+    /// Parts of a pattern that stand for any one part.
     private static func placeholders(_ pattern: [Substring]) -> Int {
         pattern.count { $0.hasPrefix("{") }
     }
 
+    /// True if a path has as many parts as a pattern, each equal or for a placeholder.
     private static func fits(_ parts: [Substring], _ pattern: [Substring]) -> Bool {
         parts.count == pattern.count
             && zip(parts, pattern).allSatisfy { $0 == $1 || $1.hasPrefix("{") }

@@ -13,7 +13,7 @@ import NIOCore
 /// sends nothing on its own, so that there is no stream to open (`GET`) and no session to end
 /// (`DELETE`).
 struct MCPEndpoint: Sendable {
-    /// What is served.
+    /// The memory that is served.
     let memory: MemoryOS
     /// The server's own, told to clients.
     let version: String
@@ -151,8 +151,11 @@ struct MCPEndpoint: Sendable {
 }
 
 extension HTTPField.Name {
+    /// The revision of the protocol, in every request after a handshake.
     fileprivate static let protocolVersion = Self("MCP-Protocol-Version")!
+    /// The message's method, for proxies that route by it (revision 2026-07-28).
     fileprivate static let method = Self("Mcp-Method")!
+    /// The tool, prompt or resource that the message names (revision 2026-07-28).
     fileprivate static let target = Self("Mcp-Name")!
     /// Keeps proxies from collecting events.
     fileprivate static let proxyBuffering = Self("X-Accel-Buffering")!

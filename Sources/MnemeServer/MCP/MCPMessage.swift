@@ -71,7 +71,7 @@ enum MCPMessage: Sendable {
 struct MCPRequest: Sendable {
     /// Goes back as it came: a `Double` would change whole numbers beyond 2^53.
     let id: OrderedJSON
-    /// What is asked for, such as `tools/call`.
+    /// The method, such as `tools/call`.
     let method: String
     /// `params`; an empty object where there are none.
     let parameters: JSONValue
@@ -96,13 +96,13 @@ struct MCPRequest: Sendable {
     /// The revision that the request names; nil where a handshake settled it.
     var revision: String? { meta("protocolVersion")?.string }
 
-    /// Whether the request stands for itself, as from 2026-07-28 on.
+    /// True if the request stands for itself, as from 2026-07-28 on.
     var isStateless: Bool { revision == MCPRevision.stateless }
 
     /// A member of `_meta` that the protocol defines.
     private func meta(_ name: String) -> JSONValue? { parameters["_meta"]?[Self.prefix + name] }
 
-    /// What the header `Mcp-Name` repeats; nil for methods without it.
+    /// The name that the header `Mcp-Name` repeats; nil for methods without it.
     var target: String? {
         switch method {
         case "tools/call", "prompts/get": parameters["name"]?.string

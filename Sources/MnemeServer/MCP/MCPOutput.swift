@@ -21,7 +21,7 @@ extension JSONValue {
     static func listSchema(of items: JSONValue) -> JSONValue { ["type": "array", "items": items] }
 }
 
-/// What tools answer as structure, and its schemas.
+/// Structured answers of tools, and their schemas.
 ///
 /// It is what HTTP answers, without what analysis found in texts and what is as it always is: many
 /// hosts put the structure before their model, not the text. `get` has the whole memory.
@@ -134,12 +134,12 @@ enum MCPOutput {
         }
     }
 
-    /// What analysis and bookkeeping add to a memory, by the names of its members.
+    /// Members that analysis and bookkeeping add to a memory, left out of lean answers.
     private static let derived: Set<String> = [
         "claims", "dates", "entities", "keywords", "provenance", "usage", "recordedTime",
         "updatedTime", "utcOffset", "topic", "explanation", "matched",
     ]
-    /// What members of a memory are mostly.
+    /// Members' usual values, which an answer does not repeat.
     static let usual: [String: JSONValue] = [
         "state": "activated", "version": 1, "sensitivity": "internal", "priority": 0,
     ]
@@ -174,7 +174,7 @@ enum MCPOutput {
         return members.isEmpty ? nil : .object(members)
     }
 
-    /// Whether a member says nothing.
+    /// True if a member says nothing.
     private static func isEmpty(_ value: JSONValue) -> Bool {
         switch value {
         case .null: true

@@ -11,7 +11,7 @@ struct MCPPrompts: Sendable {
         let argument: (name: String, description: String, isRequired: Bool)
         /// What the caller needs for what the words ask of the model.
         let permission: Permission
-        /// Whether memories that fit the argument are recalled, and stand behind the words.
+        /// True if memories that fit the argument are recalled, and stand behind the words.
         let recalls: Bool
         /// The words before the memories; `{}` stands for the argument.
         let words: String

@@ -13,7 +13,7 @@ public struct MCPSession: Sendable {
     /// The longest message that is read, in bytes.
     public static let maximumMessage = MCPMessage.maximumBytes
 
-    /// What is served.
+    /// The memory that is served.
     private let memory: MemoryOS
     /// Who asks.
     private let principal: Principal
@@ -82,7 +82,7 @@ public struct MCPSession: Sendable {
         }
     }
 
-    /// Whether a request is answered from what is known without a look at any memory.
+    /// True if a request is answered from what is known without a look at any memory.
     ///
     /// Such a request need not wait for calls that came before it.
     static func isImmediate(_ method: String) -> Bool {
@@ -162,10 +162,11 @@ public struct MCPSession: Sendable {
         }
     }
 
-    /// What operations run with; "now" is the moment at which it is asked for.
+    /// The context of operations; "now" is the moment at which it is asked for.
     private var context: OperationContext {
         OperationContext(memory: memory, principal: principal, request: request)
     }
+    /// Memories as resources, read by the caller of this message.
     private var resources: MCPResources { MCPResources(context: context, memory: memory) }
 
     // MARK: What the server says of itself
@@ -175,7 +176,7 @@ public struct MCPSession: Sendable {
         ["name": "mneme", "title": "Mneme memory", "version": .string(version)]
     }
 
-    /// What both `initialize` and `server/discover` answer.
+    /// Members that the answers to `initialize` and `server/discover` have in common.
     private var description: [String: JSONValue] {
         [
             "capabilities": ["tools": [:], "resources": [:], "prompts": [:]],
@@ -183,7 +184,8 @@ public struct MCPSession: Sendable {
         ]
     }
 
-    /// What hosts put before their model: when to use which tool, and what answers look like.
+    /// Instructions that hosts put before their model: when to use which tool, and the form of
+    /// answers.
     private var instructions: String {
         func isOffered(_ name: String, _ permission: Permission) -> Bool {
             tools.contains(name) && principal.permissions.contains(permission)

@@ -1,6 +1,6 @@
 import Mneme
 
-/// What tools answer as text, for the model: what it needs to go on, and no more.
+/// Answers of tools as text for the model: enough for it to go on, and no more.
 enum MCPText {
     /// - Parameter value: the operation's whole answer.
     static func of(_ operation: String, _ value: JSONValue) -> String {
@@ -41,7 +41,7 @@ enum MCPText {
         return page + "\nMore: list with after=\(ShortID.of(next))."
     }
 
-    /// What became of one text:
+    /// The result for one text:
     /// - `Remembered: 7a470a34.`
     /// - `Remembered: 7a470a34, nearly the same as b904970e.`
     /// - `Known already: 7a470a34.`
@@ -57,7 +57,7 @@ enum MCPText {
         return "Remembered: \(id)\(near ?? "")."
     }
 
-    /// What was done, and the memory as it is now.
+    /// The change, and the memory as it is now.
     private static func changed(_ operation: String, _ memory: JSONValue) -> String {
         let done =
             switch operation {
@@ -128,7 +128,7 @@ enum MCPText {
             + "\(what) of \(grant["owner"]?["user"]?.string ?? "")"
     }
 
-    /// What is shared, then what is received.
+    /// Grants given, then grants received.
     private static func grants(_ value: JSONValue) -> String {
         let given = value["grants"]?.array ?? [], received = value["received"]?.array ?? []
         guard !given.isEmpty || !received.isEmpty else { return "Nothing is shared." }

@@ -25,7 +25,7 @@ enum MCPTools {
         "text", "messages", "speaker", "tag", "session", "user", "query", "reason", "id",
     ]
 
-    /// What an operation answers over MCP, as JSON.
+    /// An operation's answer over MCP, as JSON.
     ///
     /// - Throws: `InputError` for wrong arguments, and what the operation throws.
     static func answer(
@@ -82,7 +82,7 @@ enum MCPTools {
             output: MCPOutput.schema(of: operation.name), hints: hints(operation))
     }
 
-    /// What the model reads of a tool.
+    /// A tool's description for the model.
     private static func description(
         of operation: any Mneme.Operation.Type, isBrief: Bool
     ) -> String {
@@ -113,7 +113,7 @@ enum MCPTools {
         ]
     }
 
-    /// Whether a parameter can be of use to a principal.
+    /// True if a parameter can be of use to a principal.
     private static func isUseful(_ name: String, to principal: Principal, isBrief: Bool) -> Bool {
         switch name {
         // No grant leads to another tenant; what others share is rarely asked for.
@@ -147,8 +147,8 @@ enum MCPTools {
         text.range(of: ". ").map { text[..<$0.lowerBound] + "." } ?? text
     }
 
-    /// What a host may conclude before it asks its user. Only `erase` destroys: every other change
-    /// leaves the version before in the history.
+    /// Hints by which a host decides whether to ask its user. Only `erase` destroys: every other
+    /// change leaves the version before in the history.
     private static func hints(_ operation: any Mneme.Operation.Type) -> [String: JSONValue] {
         guard operation.permission != .read else { return readingHints }
         return [

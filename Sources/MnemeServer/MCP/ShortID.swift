@@ -16,7 +16,7 @@ enum ShortID {
     /// The short id of a memory.
     static func of(_ id: String) -> String { String(id.suffix(length)) }
 
-    /// Whether a parameter's values are ids of memories.
+    /// True if a parameter's values are ids of memories.
     static func isTaken(by parameter: any AnyParameter) -> Bool {
         parameter.schema["format"] == "uuid"
     }
@@ -65,7 +65,7 @@ enum ShortID {
         return first.description
     }
 
-    /// Whether a text is a short id, and not the beginning of some name.
+    /// True if a text is a short id, and not the beginning of some name.
     private static func isShort(_ text: String) -> Bool {
         text.utf8.count == length
             && text.utf8.allSatisfy {

@@ -4,7 +4,7 @@ import MnemeStore
 
 /// mem0's calls, each as operations of the table.
 struct Mem0Endpoint: Sendable {
-    /// What is operated on.
+    /// The memory that operations work on.
     let memory: MemoryOS
     /// The request, whose caller has the permission of its route; each operation asks again.
     let request: WireRequest
@@ -222,7 +222,7 @@ struct Mem0Endpoint: Sendable {
         }
     }
 
-    /// Whether a memory's metadata has what a scope wants of it. Values are compared as JSON.
+    /// True if a memory's metadata has what a scope wants of it. Values are compared as JSON.
     private static func fits(_ memory: JSONValue, _ scope: Mem0Scope) -> Bool {
         let metadata = scope.metadata.isEmpty ? .null : Mem0Memory.metadata(memory)
         return scope.metadata.allSatisfy { metadata[$0.key] == $0.value }

@@ -11,7 +11,7 @@ enum Mem0Fields {
     static let app = RequestField<String>("app_id")
     /// The conversation that memories belong to: a session here.
     static let run = RequestField<String>("run_id")
-    /// What is asked.
+    /// The question that memories are searched for.
     static let query = RequestField<String>("query", required: true)
     /// Memories answered at most; 10 if left out. `limit` is its name in the self-hosted server.
     static let topK = RequestField<Int>("top_k", in: 1...1000)
@@ -134,6 +134,7 @@ extension RequestField<Int> {
 /// Which memories a request to mem0's routes means. A user is a user here, too; an agent is an
 /// agent, a run a session, and an app a tag.
 struct Mem0Scope: Sendable {
+    /// Names of a user, agent, app and run; nil for any.
     private(set) var user: String?
     private(set) var agent: String?
     private(set) var app: String?
@@ -144,7 +145,7 @@ struct Mem0Scope: Sendable {
     /// The tag of memories of an app.
     static func tag(_ app: String) -> String { "app:" + app }
 
-    /// Whether anybody or anything is named.
+    /// True if nobody and nothing is named, which means all of the caller's memories.
     var isEmpty: Bool { user == nil && agent == nil && app == nil && run == nil }
 
     /// - Throws: `InputError` for filters that are not known.

@@ -5,17 +5,17 @@ import MnemeEngine
 /// The fields of requests to Ollama's routes. What else Ollama has, such as `keep_alive`, says how a
 /// model is kept loaded, which it always is here.
 enum OllamaFields {
-    /// Whether the answer comes in lines; it does unless this is false.
+    /// False asks for one object; otherwise the answer comes in lines.
     static let stream = RequestField<Bool>("stream")
-    /// Whether each token's log-probability is told.
+    /// True if each token's log-probability is told.
     static let logprobs = RequestField<Bool>("logprobs")
     /// Alternatives told with each token.
     static let topLogprobs = RequestField<Int>("top_logprobs", in: 0...20)
-    /// What is answered, or continued if `raw` is true.
+    /// The text that is answered, or continued if `raw` is true.
     static let prompt = RequestField<String>("prompt")
     /// The system message.
     static let system = RequestField<String>("system")
-    /// Whether the prompt is continued as it is, without the model's template.
+    /// True if the prompt is continued as it is, without the model's template.
     static let raw = RequestField<Bool>("raw")
     /// Dimensions of a vector; only the model's own number can be had.
     static let dimensions = RequestField<Int>("dimensions")
@@ -58,7 +58,7 @@ enum OllamaFields {
         try $0.fields($1)
     }
 
-    /// What is embedded: one text or a list.
+    /// The texts to embed: one, or a list.
     static let input = RequestField<[String]>(
         "input",
         schema: [
@@ -77,13 +77,14 @@ enum OllamaFields {
         return texts
     }
 
-    /// What Ollama's API has and this server does not do.
+    /// Fields of Ollama's API that are refused unless they are empty.
     private static let plain: [RequestField<JSONValue>] =
         ([("suffix", ""), ("template", ""), ("context", []), ("images", [])]
         as [(String, JSONValue)]).map {
             RequestField($0, only: $1, otherwise: "'\($0)' is not done here.")
         }
 
+    /// The fields of both routes that generate.
     private static let common: [any AnyRequestField] = [
         GenerationFields.model, stream, format, options, logprobs, topLogprobs,
     ]
@@ -121,6 +122,7 @@ enum OllamaFields {
         static let seed = RequestField<Int>("seed")
         /// -1 and -2 mean as many as fit.
         static let numPredict = RequestField<Int>("num_predict", in: -2...Int.max)
+        /// Every option.
         static let all: [any AnyRequestField] = [
             temperature, topK, topP, minP, repeatPenalty, presencePenalty, frequencyPenalty, seed,
             numPredict, GenerationFields.stop,
@@ -149,27 +151,29 @@ enum OllamaFields {
     }
 }
 
-/// What form an answer of Ollama's routes has.
+/// The form of an answer of Ollama's routes.
 enum OllamaFormat: Sendable {
     case text
     /// Any JSON object.
     case json
-    /// What the schema in the request says.
+    /// JSON that fits the schema in the request.
     case schema
 }
 
 /// A request to `/api/chat` or `/api/generate`, read.
 struct OllamaCall: Sendable {
-    /// What is answered, or continued.
+    /// The prompt: a conversation, or a text that is continued as it is.
     enum Prompt: Sendable {
         case messages([ChatMessage])
         case text(String)
     }
 
     let prompt: Prompt
+    /// The tools that may be called; nil if there are none.
     let tools: ToolSet?
+    /// How the answer is generated, with Ollama's defaults; its prompt is still to come.
     let generation: GenerationRequest
-    /// Whether the answer is sent piece by piece, as it is unless the request says otherwise.
+    /// True if the answer is sent piece by piece, as it is unless the request says otherwise.
     let streams: Bool
 
     /// - Throws: `InputError`, `EngineError`.
@@ -207,6 +211,7 @@ struct OllamaCall: Sendable {
         (generation, streams) = try Self.generation(request)
     }
 
+    /// The part of a request that both routes share.
     private static func generation(
         _ request: WireRequest
     ) throws -> (GenerationRequest, streams: Bool) {

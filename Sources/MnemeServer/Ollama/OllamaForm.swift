@@ -8,7 +8,9 @@ struct OllamaForm: Sendable {
     /// Where an answer's text stands: in a message, or on its own.
     enum Kind: Sendable { case chat, generate }
 
+    /// The model's name.
     private let model: String
+    /// The route whose form the answer has.
     private let kind: Kind
     /// Words the tokens' log-probabilities, as OpenAI's chat does: Ollama's have the same members.
     private let logprobs: ChatLogprobs
@@ -104,7 +106,7 @@ struct OllamaForm: Sendable {
         return entries.isEmpty ? nil : .array(entries)
     }
 
-    /// What the last piece tells besides; times are in nanoseconds.
+    /// Members of the last piece: why the answer ended, and what it took. Times are in nanoseconds.
     private func end(_ reason: FinishReason, _ usage: GenerationUsage) -> [String: JSONValue] {
         func nanoseconds(_ seconds: Double) -> JSONValue {
             .number((max(0, seconds) * 1e9).rounded())

@@ -68,7 +68,7 @@ struct OllamaModels: Sendable {
         ]
     }
 
-    /// What lists tell of the language model. The size is its file's; 0 for a folder of several.
+    /// The language model's entry in lists. The size is its file's; 0 for a folder of several.
     private func entry(_ language: ServedLanguage) -> [String: JSONValue] {
         let name = models.alias ?? language.model.name
         let size = attributes(language)?[.size] as? Int

@@ -2,7 +2,7 @@ import Foundation
 import Mneme
 import MnemeEngine
 
-/// What all parts of one answer have in common.
+/// Members that all parts of one answer have in common.
 struct AnswerEnvelope: Sendable {
     private let id: String
     private let created = Int(Date().timeIntervalSince1970)
@@ -37,7 +37,7 @@ extension GenerationUsage {
         cachedTokens += other.cachedTokens
     }
 
-    /// What a request cost, as OpenAI's API tells it.
+    /// The tokens of a request, as OpenAI's API tells them.
     var json: JSONValue {
         [
             "prompt_tokens": .number(Double(promptTokens)),

@@ -9,9 +9,9 @@ import MnemeStore
 /// what the user says is answered with memories at hand and the turn is remembered; the answer
 /// names the memories used.
 struct ChatEndpoint: Sendable {
-    /// What answers.
+    /// The language model that answers.
     let language: ServedLanguage
-    /// What is recalled from and remembered in, if the request asks for it.
+    /// The memory to recall from and remember in, if the request asks for it.
     let memory: MemoryOS
 
     /// Answers the user's last message, as often as the request wants. Every answer is a request of
@@ -65,8 +65,9 @@ struct ChatEndpoint: Sendable {
 
 /// The form of a chat's answer.
 private struct ChatAnswerForm: Sendable {
-    /// What all parts have in common.
+    /// Members that all parts of the answer share.
     private let envelope: AnswerEnvelope
+    /// Words the tokens' log-probabilities.
     private let logprobs: ChatLogprobs
     /// The member that names the memories used, if memory was asked for.
     private let memories: [String: JSONValue]

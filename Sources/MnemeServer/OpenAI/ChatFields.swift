@@ -11,7 +11,7 @@ struct ChatCall: Sendable {
     let memory: MemoryOptions?
     /// Answers to the conversation.
     let answers: Int
-    /// Whether the answer is streamed.
+    /// The way in which the answer is sent.
     let delivery: AnswerDelivery
     /// How the answer is generated; its prompt is still to come.
     let generation: GenerationRequest
@@ -36,7 +36,7 @@ struct ChatCall: Sendable {
     }
 }
 
-/// What `memory` says in a request to chat: whose memories are recalled before the answer, and
+/// The member `memory` of a request to chat: whose memories are recalled before the answer, and
 /// where the turn is remembered after it.
 struct MemoryOptions: Sendable {
     /// Whose memories; the caller's own if left out.
@@ -49,13 +49,13 @@ struct MemoryOptions: Sendable {
     var limit = 6
     /// Users whose memories are recalled besides.
     var also: [String] = []
-    /// Whether the turn is remembered.
+    /// True if the turn is remembered.
     var remembers = true
 }
 
 /// The fields of a request to chat besides ``GenerationFields``.
 enum ChatFields {
-    /// Whether each token's log-probability is told.
+    /// True if each token's log-probability is told.
     static let logprobs = RequestField<Bool>("logprobs")
     /// Alternatives told with each token, if `logprobs` is true.
     static let topLogprobs = RequestField<Int>("top_logprobs", in: 0...20)
@@ -115,14 +115,22 @@ enum ChatFields {
 
     /// The fields of `memory`.
     private enum Memory {
+        /// The user whose memories are recalled.
         static let user = RequestField<String>("user")
+        /// That user's tenant.
         static let tenant = RequestField<String>("tenant")
+        /// The conversation in which the turn is remembered.
         static let session = RequestField<String>("session")
+        /// Memories in the prompt at most; 6 if left out.
         static let limit = RequestField<Int>("limit", in: 1...50)
+        /// Other users whose memories the caller may see.
         static let also = RequestField<[String]>("also")
+        /// False recalls only; true if left out.
         static let remember = RequestField<Bool>("remember")
+        /// Every field of `memory`.
         static let all: [any AnyRequestField] = [user, tenant, session, limit, also, remember]
 
+        /// The options of a request, with defaults for what it leaves out.
         static func options(_ fields: JSONFields) throws -> MemoryOptions {
             let standard = MemoryOptions()
             return MemoryOptions(
@@ -137,6 +145,9 @@ enum ChatFields {
     /// Roles that a message may have. `developer` is the system's newer name.
     private static let roles = ["system", "developer", "user", "assistant", "tool"]
 
+    /// A message of the conversation.
+    ///
+    /// - Throws: `InputError` for roles, contents and calls that no message has.
     @Sendable private static func message(_ json: JSONValue) throws -> ChatMessage {
         guard let role = json["role"]?.string, roles.contains(role) else {
             throw InputError("A message's role must be system, developer, user, assistant or tool.")

@@ -3,18 +3,18 @@ import MnemeEngine
 
 /// A request to `/v1/completions`, read.
 struct CompletionCall: Sendable {
-    /// What is continued, each by itself.
+    /// Prompts, each continued by itself.
     let prompts: [CompletionFields.Prompt]
     /// Answers to each.
     let answers: Int
-    /// Whether answers begin with their prompts.
+    /// True if answers begin with their prompts.
     let echoes: Bool
-    /// Whether answers are streamed.
+    /// The way in which answers are sent.
     let delivery: AnswerDelivery
     /// How answers are generated; their prompts are still to come.
     let generation: GenerationRequest
 
-    /// What OpenAI's API says.
+    /// The default of OpenAI's API.
     private static let standardLength = 16
 
     /// - Parameter body: the request as it was sent.
@@ -43,7 +43,7 @@ struct CompletionCall: Sendable {
 
 /// The fields of a request to completions besides ``GenerationFields``.
 enum CompletionFields {
-    /// What is continued.
+    /// Prompts to continue.
     enum Prompt {
         /// A text; names of special tokens in it stay text.
         case text(String)
@@ -55,7 +55,7 @@ enum CompletionFields {
     /// left out.
     static let logprobs = RequestField<Int>("logprobs", in: 0...20)
 
-    /// Whether an answer begins with its prompt. The prompt's own log-probabilities are not told.
+    /// True if an answer begins with its prompt. The prompt's own log-probabilities are not told.
     static let echo = RequestField<Bool>("echo")
     /// The most answers of one request.
     static let maximumAnswers = 128
@@ -98,7 +98,7 @@ enum CompletionFields {
         return tokens.count == ids.count ? tokens : nil
     }
 
-    /// What OpenAI's API has and this server does not do.
+    /// Fields of OpenAI's API that this server takes with the value that asks for nothing.
     static let plain =
         ([("best_of", 1), ("suffix", .null)] as [(String, JSONValue)]).map {
             RequestField($0, only: $1, otherwise: "'\($0)' is not done for completions.")

@@ -7,7 +7,7 @@ import MnemeStore
 
 /// `/v1/completions` as OpenAI's clients call it.
 struct CompletionsEndpoint: Sendable {
-    /// What continues the texts.
+    /// The language model that continues the texts.
     let language: ServedLanguage
 
     /// Answers each prompt as often as the request wants. Every answer is a request of its own to
@@ -58,15 +58,15 @@ private struct Completion: Sendable {
     /// Its place among the request's answers: prompt by prompt.
     let index: Int
     let events: AsyncThrowingStream<GenerationEvent, any Error>
-    /// What stands before the answer.
+    /// Text before the answer.
     let echo: String
-    /// Whether the prompt is counted with it: answers to one prompt count it once.
+    /// True if the prompt is counted with it: answers to one prompt count it once.
     let countsPrompt: Bool
 }
 
 /// The form of a completion.
 private struct CompletionForm: Sendable {
-    /// What all parts have in common.
+    /// Members that all parts of the answer share.
     private let envelope: AnswerEnvelope
     private let tokenizer: any Tokenizer
 

@@ -9,9 +9,11 @@ enum EmbeddingsFields {
     /// Texts of one request at most, as OpenAI has it.
     static let maximumInputs = 2048
 
-    /// What a vector is sent as.
+    /// The form in which a vector is sent.
     enum Encoding: String, CaseIterable {
+        /// A list of numbers.
         case float
+        /// The bytes of its 32-bit floats.
         case base64
     }
 
@@ -20,7 +22,7 @@ enum EmbeddingsFields {
     /// Only the model's own number of dimensions can be had: its vectors are not made to be cut.
     static let dimensions = RequestField<Int>("dimensions")
 
-    /// What vectors are made of: one text, or a list. Token ids would be another model's, whose
+    /// The texts to embed: one, or a list. Token ids would be another model's, whose
     /// vocabulary is not known here.
     static let input = RequestField<[String]>(
         "input",
@@ -57,7 +59,7 @@ enum EmbeddingsFields {
         return texts
     }
 
-    /// What a vector is sent as: numbers, or base64 of 32-bit floats, little-endian, as OpenAI's
+    /// The form of vectors: numbers, or base64 of 32-bit floats, little-endian, as OpenAI's
     /// Python client asks for.
     static let encoding = RequestField<Encoding>(
         "encoding_format",

@@ -1,7 +1,7 @@
 import Mneme
 import MnemeEngine
 
-/// What requests to the language model say about how it answers: chat and completions alike.
+/// The fields that chat and completions share: how the language model answers.
 enum GenerationFields {
     /// The model's name, or what it was started by; the served one answers if it is left out.
     static let model = RequestField<String>("model")
@@ -25,12 +25,12 @@ enum GenerationFields {
     static let frequencyPenalty = RequestField<Double>("frequency_penalty")
     /// The same seed gives the same answer, alone or beside others; random if left out.
     static let seed = RequestField<Int>("seed")
-    /// Whether the answer is sent piece by piece; it is not if left out.
+    /// True if the answer is sent piece by piece; it is not if left out.
     static let stream = RequestField<Bool>("stream")
-    /// Whether a last chunk without choices tells what the request cost.
+    /// True if a last chunk without choices tells what the request cost.
     static let includeUsage = RequestField<Bool>("include_usage")
 
-    /// Whether a stream tells at its end what it cost.
+    /// True if a stream tells at its end what it cost.
     static let streamOptions = RequestField<Bool>(
         "stream_options", schema: .schema(of: [includeUsage])
     ) {
@@ -67,14 +67,17 @@ enum GenerationFields {
         return texts
     }
 
-    /// What form an answer has.
+    /// The form of an answer's text.
     enum ResponseFormat: String, CaseIterable {
+        /// Any text.
         case text
+        /// Any JSON object.
         case jsonObject = "json_object"
+        /// JSON that fits the schema in the request.
         case jsonSchema = "json_schema"
     }
 
-    /// What form the answer has; every token is held to it. A schema stands in
+    /// The form of the answer, to which every token is held. A schema stands in
     /// `json_schema.schema`.
     static let responseFormat = RequestField<ResponseFormat>(
         "response_format",
@@ -169,9 +172,10 @@ enum GenerationFields {
 struct AnswerDelivery: Sendable {
     /// Piece by piece, as server-sent events.
     let streams: Bool
-    /// Whether a stream tells at its end what it cost.
+    /// True if a stream tells at its end what it cost.
     let includesUsage: Bool
 
+    /// - Throws: `InputError`.
     init(_ request: JSONFields) throws {
         streams = try GenerationFields.stream.read(request) ?? false
         includesUsage = try GenerationFields.streamOptions.read(request) ?? false

@@ -29,9 +29,13 @@ struct ChatLogprobs: Sendable {
 
 /// The log-probabilities of a completion, as `/v1/completions` lists them.
 struct CompletionLogprobs: Sendable {
+    /// Texts of the tokens. This list and the next three have one entry for each token.
     private var tokens: [JSONValue] = []
+    /// The tokens' log-probabilities.
     private var values: [JSONValue] = []
+    /// Tokens that were nearly taken, by their texts.
     private var alternatives: [JSONValue] = []
+    /// Scalars of the answer before each token.
     private var offsets: [JSONValue] = []
     private var offset: Int
 
@@ -55,6 +59,7 @@ struct CompletionLogprobs: Sendable {
         offset += text.unicodeScalars.count
     }
 
+    /// The lists as a completion's choice holds them.
     var json: JSONValue {
         [
             "tokens": .array(tokens), "token_logprobs": .array(values),

@@ -2,7 +2,7 @@ import Mneme
 import MnemeBase
 import MnemeEngine
 
-/// What a request to chat says about tools.
+/// The fields of a request to chat that are about tools.
 enum ToolFields {
     /// The functions that the model may call, with the schemas of their arguments.
     static let tools = RequestField<[JSONValue]>(
@@ -19,7 +19,7 @@ enum ToolFields {
         ]
     ) { try $0.list($1) }
 
-    /// Whether a function is called: `auto` if left out.
+    /// The choice between text and calls: `auto` if left out.
     static let choice = RequestField<ToolChoice>(
         "tool_choice",
         schema: [
@@ -54,7 +54,7 @@ enum ToolFields {
         return .named(tool)
     }
 
-    /// Whether one answer may hold several calls; true if left out.
+    /// True if one answer may hold several calls; true if left out.
     static let parallel = RequestField<Bool>("parallel_tool_calls")
 
     /// Every field, as the OpenAPI document lists them.
@@ -62,12 +62,17 @@ enum ToolFields {
 
     /// The fields of a tool's `function`.
     private enum Function {
+        /// The function's name, by which the model calls it.
         static let name = RequestField<String>("name")
+        /// The function's purpose, in words for the model.
         static let description = RequestField<String>("description")
+        /// JSON schema of the arguments, to which every token of a call is held.
         static let parameters = RequestField<JSONFields>("parameters", schema: ["type": "object"]) {
             try $0.fields($1)
         }
+        /// True refuses a schema with keywords that cannot be kept while a call is written.
         static let strict = RequestField<Bool>("strict")
+        /// Every field of `function`.
         static let all: [any AnyRequestField] = [name, description, parameters, strict]
     }
 

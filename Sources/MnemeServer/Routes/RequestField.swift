@@ -6,7 +6,7 @@ protocol AnyRequestField: Sendable {
     var name: String { get }
     /// JSON schema of the value.
     var schema: JSONValue { get }
-    /// Whether a request without it is refused.
+    /// True if a request without it is refused.
     var isRequired: Bool { get }
 }
 
@@ -19,6 +19,7 @@ struct RequestField<Value: Sendable>: AnyRequestField {
     let name: String
     let schema: JSONValue
     let isRequired: Bool
+    /// Reads and checks the value.
     private let reader: @Sendable (_ request: JSONFields, _ name: String) throws -> Value?
 
     /// A field of any form.

@@ -6,8 +6,11 @@ import MnemeStore
 
 /// The language model that a server runs.
 struct ServedLanguage: Sendable {
+    /// The model, for its tokenizer and chat template.
     let model: LanguageModel
+    /// The engine that runs all requests to the model.
     let engine: Engine
+    /// Told of failures that are the server's own.
     let logger: Logger
 
     /// Begins the answer to messages, without memory.
@@ -33,7 +36,7 @@ struct ServedLanguage: Sendable {
         return request
     }
 
-    /// What is told of an error that comes up after an answer began.
+    /// The error as a client is told of it that comes up after an answer began.
     func note(_ error: any Error, _ caller: Caller) -> ClientError {
         ClientError(error, log: logger, operation: caller.operation, request: caller.request)
     }

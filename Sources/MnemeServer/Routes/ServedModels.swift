@@ -5,9 +5,9 @@ import MnemeBase
 struct ServedModels: Sendable {
     /// The language model's own name, which is its file's.
     let language: String?
-    /// What it was started by, such as `smollm2`.
+    /// The name by which the server was started with it, such as `smollm2`.
     let alias: String?
-    /// What makes vectors of texts.
+    /// The embedding model's name.
     let embedder: String?
 
     /// `/v1/models`, the language model first, by its own name and the one that it was started by:
@@ -37,16 +37,18 @@ struct ServedModels: Sendable {
         guard isLanguage(name) else { throw UnknownModel(name: name, known: language) }
     }
 
-    /// Whether the language model goes by the name, with or without Ollama's tag `:latest`.
+    /// True if the language model goes by the name, with or without Ollama's tag `:latest`.
     func isLanguage(_ name: String) -> Bool {
         language != nil && [language, alias].contains(Self.untagged(name))
     }
 
+    /// A name without Ollama's tag, which stands for the only version that is here.
     private static func untagged(_ name: String) -> String {
         let tag = ":latest"
         return name.hasSuffix(tag) ? String(name.dropLast(tag.count)) : name
     }
 
+    /// A model's entry. Nothing is known of its making, so that the dates are zero.
     private static func entry(_ name: String) -> JSONValue {
         [
             "id": .string(name), "object": "model", "created": 0, "owned_by": "local",
@@ -71,6 +73,7 @@ struct UnknownModel: MnemeError {
 
     private init(_ message: String) { self.message = message }
 
+    /// The error where vectors are asked for and no model makes them.
     static let embedder = UnknownModel(
         "This server runs without an embedding model. `mneme pull minilm` fetches one.")
 }

@@ -42,6 +42,7 @@ enum WireForm: Sendable {
         }
     }
 
+    /// The error type that Anthropic's API has for an HTTP status.
     private static func anthropicType(_ error: ClientError) -> String {
         switch error.status {
         case 401: "authentication_error"

@@ -17,9 +17,9 @@ struct WireRoute: Sendable {
     let operation: String
     /// One sentence.
     let summary: String
-    /// What a key needs; nil if any key will do.
+    /// The permission that a key needs; nil if any key will do.
     let permission: Permission?
-    /// What the request may hold: in its body, or in its query where the method has none.
+    /// Fields that the request may hold: in its body, or in its query where the method has none.
     let fields: [any AnyRequestField]
 
     /// - Parameters:
@@ -46,7 +46,7 @@ struct WireRoute: Sendable {
         }
     }
 
-    /// Whether fields stand in the query.
+    /// True if fields stand in the query.
     var readsQuery: Bool { method == .get || method == .delete }
 
     /// Every route.

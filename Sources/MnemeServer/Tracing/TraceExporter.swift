@@ -17,14 +17,21 @@ import Tracing
 /// they can be handed over, or nobody takes them, they are dropped and counted: answers never wait
 /// for them. They carry names, times and numbers, no content.
 public final class TraceExporter: Sendable {
+    /// The file or collector that spans are sent to.
     private enum Target: Sendable { case file(String), collector(URL) }
+    /// Spans that wait, behind one lock.
     private struct State: Sendable {
+        /// Spans as JSON, in the order in which they ended.
         var waiting: [String] = []
+        /// True from the first span that waits until the next batch is taken.
         var isScheduled = false
+        /// Spans that were not handed over since the start.
         var dropped = 0
     }
+    /// The target, and the resource that all batches name, as JSON.
     private let target: Target, resource: String
     private let state = NIOLockedValueBox(State())
+    /// Runs the batches one after another, off the threads that answer.
     private let queue = DispatchQueue(label: "mneme.traces")
     /// Spans that may wait; of a file, bytes from which it is put aside as `FILE.1`.
     private static let maximumWaiting = 8_192, maximumFile = 64 << 20

@@ -6,13 +6,15 @@ public import Tracing
 struct TraceIdentity: Sendable, Equatable {
     /// 16 and 8 bytes, neither all zero.
     var trace: (UInt64, UInt64), span: UInt64
-    /// Whether the caller records the trace; a caller's choice is passed on.
+    /// True if the caller records the trace; a caller's choice is passed on.
     var isSampled = true
 
     static func == (a: Self, b: Self) -> Bool {
         a.trace == b.trace && a.span == b.span && a.isSampled == b.isSampled
     }
 
+    /// A new span in a trace; nil begins a trace of its own. Ids are random, as the specification
+    /// asks.
     init(trace: (UInt64, UInt64)? = nil, isSampled: Bool = true) {
         self.trace = trace ?? (.random(in: .min ... .max), .random(in: 1 ... .max))
         span = .random(in: 1 ... .max)
@@ -46,6 +48,7 @@ struct TraceIdentity: Sendable, Equatable {
     var header: String { "00-\(traceDigits)-\(Self.digits(span))-0\(isSampled ? 1 : 0)" }
 }
 
+/// The key under which a task carries its span's identity.
 private enum TraceKey: InstrumentationContextKey { typealias Value = TraceIdentity }
 
 /// Makes spans and hands them to a ``TraceExporter`` when they end. What a request's `traceparent`
@@ -102,11 +105,12 @@ public struct TraceRecorder: Tracer {
 
 /// A span of a ``TraceRecorder``.
 public final class RecordedSpan: Span {
-    /// What changes while a span runs, behind one lock.
+    /// The part of a span that changes while it runs, behind one lock.
     struct State: Sendable {
         var name: String, attributes: SpanAttributes = [:], isEnded = false
-        /// What went wrong, if something did.
+        /// The error, if there was one.
         var error: String?
+        /// Moments within the span, in nanoseconds since 1970.
         var events: [(name: String, time: UInt64)] = []
     }
     /// Events of a span; more are dropped.
@@ -114,8 +118,10 @@ public final class RecordedSpan: Span {
 
     /// The span's own trace, for spans below it.
     public let context: InstrumentationContext
+    /// Fixed from the start: identity, the span above, kind, and start in nanoseconds since 1970.
     let identity: TraceIdentity, parent: UInt64?, kind: SpanKind, start: UInt64
     private let exporter: TraceExporter?
+    /// Name, attributes, error and events.
     private let state: NIOLockedValueBox<State>
 
     init(
@@ -136,13 +142,13 @@ public final class RecordedSpan: Span {
         set { state.withLockedValue { $0.name = newValue } }
     }
 
-    /// What is known of the span. Texts of memories are never among it.
+    /// The span's attributes. Texts of memories are never among them.
     public var attributes: SpanAttributes {
         get { state.withLockedValue { $0.attributes } }
         set { state.withLockedValue { $0.attributes = newValue } }
     }
 
-    /// Whether what is said of the span is sent: until it ends, if its trace is sampled.
+    /// True if what is said of the span is sent: until it ends, if its trace is sampled.
     public var isRecording: Bool { exporter != nil && !state.withLockedValue { $0.isEnded } }
 
     /// Says that what the span stands for failed, or did not.

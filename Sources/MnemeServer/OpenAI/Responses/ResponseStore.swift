@@ -15,17 +15,21 @@ struct ResponseStore: Sendable {
         /// The response before it.
         let previous: String?
 
-        /// What it adds to the items that a later response follows.
+        /// Items that it adds to those that a later response follows.
         var items: [JSONValue] { input + (json["output"]?.array ?? []) }
     }
 
+    /// Days for which a response is kept that belongs to no conversation, and prefixes of names.
     private static let days = 30.0, responsePrefix = "resp_", conversationPrefix = "conv_"
     /// The longest row of responses that is followed back.
     private static let longest = 1000
 
+    /// Documents in the caller's store.
     private let documents: Documents
+    /// The call's time, from which responses expire.
     private let now: Date
 
+    /// The store as a caller sees it.
     init(_ memory: MemoryOS, _ caller: Caller) {
         documents = Documents(memory, of: caller.principal.home, by: caller)
         now = caller.time
@@ -150,6 +154,7 @@ struct ResponseStore: Sendable {
         return CubeID(text)
     }
 
+    /// The response in a document; nil for a document that is not JSON.
     private static func kept(_ document: Documents.Document) -> Kept? {
         guard let json = try? JSONValue(parsing: Array(document.text.utf8)) else { return nil }
         let response = json["response"] ?? [:]
@@ -158,6 +163,7 @@ struct ResponseStore: Sendable {
             previous: response["previous_response_id"]?.string)
     }
 
+    /// The error for a name that leads nowhere; it does not tell expired from never made.
     private static func missing(_ kind: String, _ id: String) -> ClientError {
         ClientError(.notFound, "There is no \(kind) '\(id.prefix(80))' any more, or never was.")
     }

@@ -7,7 +7,7 @@ import MnemeStore
 
 /// `/v1/responses` as OpenAI's clients call it.
 struct ResponsesEndpoint: Sendable {
-    /// What answers.
+    /// The language model that answers.
     let language: ServedLanguage
     /// Where responses are kept.
     let memory: MemoryOS
@@ -62,7 +62,7 @@ struct ResponsesEndpoint: Sendable {
         }
     }
 
-    /// Whether the response is kept: unless the request says otherwise, if the caller may.
+    /// True if the response is kept: unless the request says otherwise, if the caller may.
     ///
     /// - Throws: ``MnemeStore/AccessError`` if the caller may not but asks for it.
     private func keeps(_ call: ResponsesCall) throws -> Bool {

@@ -12,15 +12,15 @@ enum ResponsesFields {
     /// The id of a kept response that this one follows: its input and output come first in the
     /// prompt.
     static let previous = RequestField<String>("previous_response_id")
-    /// Whether the response is kept to be retrieved and followed; it is, where the caller may
+    /// True if the response is kept to be retrieved and followed; it is, where the caller may
     /// write, unless this says otherwise.
     static let store = RequestField<Bool>("store")
-    /// Whether one answer may hold several calls; true if left out.
+    /// True if one answer may hold several calls; true if left out.
     static let parallelToolCalls = RequestField<Bool>("parallel_tool_calls")
     /// Alternatives told with each token's log-probability; none are told if it is left out.
     static let topLogprobs = RequestField<Int>("top_logprobs", in: 0...20)
 
-    /// What is answered: a text, or a list of items.
+    /// The text or list of items that is answered.
     static let input = RequestField<[JSONValue]>(
         "input",
         schema: [
@@ -86,8 +86,11 @@ enum ResponsesFields {
     /// What form the text of the answer has.
     /// What form the text of the answer has.
     enum Format: Sendable {
+        /// Any text.
         case text
+        /// Any JSON object.
         case jsonObject
+        /// JSON that fits the schema in the request.
         case jsonSchema
     }
 
@@ -134,8 +137,8 @@ enum ResponsesFields {
         return tools
     }
 
-    /// Whether a function is called: `auto` if left out. A named function has its name beside its
-    /// type, not in an object of its own as in chat completions.
+    /// The choice between text and calls: `auto` if left out. A named function has its name beside
+    /// its type, not in an object of its own as in chat completions.
     static let toolChoice = RequestField<ToolChoice>(
         "tool_choice",
         schema: [
@@ -161,7 +164,7 @@ enum ResponsesFields {
         }
     }
 
-    /// What OpenAI's API has and this server does not do.
+    /// A field of OpenAI's API that is refused if it is true.
     static let background = RequestField(
         "background", only: false, otherwise: "'background' is not done: stream the answer.")
 
@@ -177,7 +180,7 @@ enum ResponsesFields {
 
 /// A request to `/v1/responses`, read.
 struct ResponsesCall: Sendable {
-    /// What is answered: items, each with an id, as they are kept and listed.
+    /// The items that are answered, each with an id, as they are kept and listed.
     let input: [JSONValue]
     /// The system message of this response alone.
     let instructions: String?
@@ -185,15 +188,15 @@ struct ResponsesCall: Sendable {
     let previous: String?
     /// The conversation that this response is added to.
     let conversation: String?
-    /// Whether the response is kept; nil if the request does not say.
+    /// True if the response is kept; nil if the request does not say.
     let store: Bool?
     /// The functions that may be called; nil if there are none.
     let tools: ToolSet?
     /// How the answer is generated; its prompt is still to come.
     let generation: GenerationRequest
-    /// Whether the answer is sent piece by piece.
+    /// True if the answer is sent piece by piece.
     let streams: Bool
-    /// What the response repeats of the request.
+    /// Members of the request that the response repeats.
     let echo: [String: JSONValue]
 
     /// - Throws: `InputError`, `EngineError`.

@@ -8,8 +8,11 @@ import MnemeEngine
 ///
 /// Whether events are sent or not, the response is made of them, so that both are the same.
 struct ResponsesForm: Sendable {
+    /// The response's name, under which it is kept.
     private let id = ResponseStore.newResponse()
+    /// When the response was begun, in whole seconds since 1970.
     private let created = Date().timeIntervalSince1970.rounded(.down)
+    /// The model's name.
     private let model: String
     /// Members that repeat what the request said, as OpenAI's do.
     private let echo: [String: JSONValue]
@@ -29,8 +32,9 @@ struct ResponsesForm: Sendable {
     private struct Item: Sendable {
         /// Its own name, the same in all events that tell of it.
         let id: String
-        /// What it holds so far: a message's text, or a call's arguments.
+        /// The content so far: a message's text, or a call's arguments.
         var text = ""
+        /// Log-probabilities of its tokens, if they are told.
         var logprobs: [JSONValue] = []
         /// The call, if it is one.
         var call: (id: String, name: String)?
