@@ -190,6 +190,35 @@ import Testing
         #expect(!FileManager.default.fileExists(atPath: folder.path + "/absent"))
     }
 
+    @Test func `a first page that is half written is waited for`() throws {
+        let folder = try TemporaryFolder(), path = folder.path + "/store.db", key = EncryptionKey()
+        let store = try SQLiteMemoryStore(path: path, analyzer: "test", key: key)
+        _ = try add("behind the first page", to: store)
+        let expected = try contents(store)
+        try store.close()
+        // Behind the page with the wrapped key.
+        let place = 4096 + 2_000, sound = bytes(path)[place..<place + 64]
+        let file = try #require(FileHandle(forUpdatingAtPath: path))
+        func put(_ data: Data) throws {
+            try file.seek(toOffset: UInt64(place))
+            try file.write(contentsOf: data)
+        }
+        try put(Data(count: 64))
+        let opened = DispatchSemaphore(value: 0)
+        Thread.detachNewThread {
+            do {
+                let store = try SQLiteMemoryStore(path: path, analyzer: "test", key: key)
+                #expect(try self.contents(store) == expected)
+                try store.close()
+            } catch { Issue.record("\(error)") }
+            opened.signal()
+        }
+        #expect(opened.wait(timeout: .now() + 0.1) == .timedOut)
+        try put(sound)
+        #expect(opened.wait(timeout: .now() + 30) == .success)
+        withExtendedLifetime(file) {}
+    }
+
     @Test func `what a killed rewriting left is removed by the next`() throws {
         let folder = try TemporaryFolder(), path = folder.path + "/store.db", key = EncryptionKey()
         try SQLiteMemoryStore(path: path, analyzer: "test").close()

@@ -45,7 +45,7 @@ enum SealedVFS {
         return sqlite3_vfs_register(vfs, 1) == SQLITE_OK ? vfs : nil
     }()
 
-    /// What decrypts; the system's own layer while no encrypted database is open.
+    /// The layer that decrypts; the system's own while no encrypted database is open.
     static var present: UnsafeMutablePointer<sqlite3_vfs>? {
         keys.withLockedValue(\.isEmpty) ? base : registered
     }
@@ -62,8 +62,12 @@ enum SealedVFS {
     /// As long as it lives, the database at a path is encrypted with a key.
     final class Use: Sendable {
         let key: DataKey
+        /// SQLite's name of the database.
         private let name: String
 
+        /// Opens the database to this process until the value is gone.
+        ///
+        /// - Throws: ``StoreError`` if SQLite has no layer to put this one before.
         init(_ key: DataKey, path: String) throws {
             guard registered != nil, let name = fullName(path) else {
                 throw StoreError(
@@ -82,6 +86,8 @@ enum SealedVFS {
         }
     }
 
+    /// `xOpen`: a file of a database whose key is known goes through ``SealedFile``; all others go
+    /// to the system's layer as they are.
     private static func open(
         _ name: UnsafePointer<CChar>?, _ file: UnsafeMutablePointer<sqlite3_file>, _ flags: Int32,
         _ outFlags: UnsafeMutablePointer<Int32>?
@@ -125,7 +131,7 @@ enum SealedVFS {
 /// One file of an encrypted database, opened by one connection: what SQLite reads and writes,
 /// put through ``SealedLayout`` and ``DataKey``.
 private final class SealedFile {
-    /// What SQLite holds: its own part first.
+    /// SQLite's handle of an open file: its own part first.
     struct Handle {
         var methods: UnsafePointer<sqlite3_io_methods>?
         var file: UnsafeMutableRawPointer?
@@ -137,6 +143,7 @@ private final class SealedFile {
     private let scratch = UnsafeMutableRawBufferPointer.allocate(
         byteCount: SealedLayout.page + DataKey.overhead, alignment: 16)
 
+    /// A file that is not open yet.
     private init(
         _ base: UnsafeMutablePointer<sqlite3_file>, _ key: DataKey, _ kind: SealedLayout.Kind
     ) {
@@ -175,6 +182,7 @@ private final class SealedFile {
         return SQLITE_OK
     }
 
+    /// The Swift object behind SQLite's handle. It is retained from `open` to `close`.
     private static func of(_ file: UnsafeMutablePointer<sqlite3_file>?) -> SealedFile {
         Unmanaged.fromOpaque(
             UnsafeMutableRawPointer(file!).assumingMemoryBound(to: Handle.self).pointee.file!
@@ -182,12 +190,16 @@ private final class SealedFile {
         .takeUnretainedValue()
     }
 
+    /// The functions of the system's layer for the file.
     private var system: sqlite3_io_methods { base.pointee.pMethods.pointee }
 
     // MARK: Units
 
+    /// The result of reading a unit: its bytes, nothing as the file ends before, or that they were
+    /// not written with this key at this place.
     private enum Content { case plain(Data), absent, damaged, failure(Int32) }
 
+    /// Reads and decrypts a unit.
     private func load(_ unit: SealedLayout.Unit) -> Content {
         let count = unit.length + DataKey.overhead,
             code = system.xRead(base, scratch.baseAddress, Int32(count), Int64(unit.place))
@@ -199,17 +211,23 @@ private final class SealedFile {
         ).map { .plain($0) } ?? .damaged
     }
 
-    /// What a unit holds, when nobody is writing it: SQLite reads a database's header before it has
-    /// any lock.
+    /// Reads a unit when nobody is writing it. SQLite reads a database's header before it has any
+    /// lock: it does not mind a page that is half written, but such a page cannot be decrypted.
+    ///
+    /// Whoever writes it may have been put to sleep by the system meanwhile: the first page is
+    /// waited for as long as that takes on a machine with much to do, a third of a second. Others
+    /// are read under a lock.
     private func settled(_ unit: SealedLayout.Unit) -> Content {
-        for _ in 0..<5 where layout.kind == .pages {
+        let tries = layout.kind == .pages ? (unit.number == 0 ? 66 : 1) : 0
+        for _ in 0..<tries {
             let content = load(unit)
             guard case .damaged = content else { return content }
-            usleep(1_000)
+            usleep(5_000)
         }
         return load(unit)
     }
 
+    /// Encrypts a unit with a nonce of its own and writes it.
     private func store(_ unit: SealedLayout.Unit, _ plain: UnsafeRawBufferPointer) -> Int32 {
         guard let sealed = try? key.seal(plain, context: unit.context(layout.kind)) else {
             return SealedVFS.writeFailure
@@ -219,6 +237,7 @@ private final class SealedFile {
         }
     }
 
+    /// `xRead`: bytes behind the end are zeros, which SQLite expects with the code of a short read.
     private func read(_ buffer: UnsafeMutableRawBufferPointer, at offset: Int) -> Int32 {
         var done = 0
         // After a crash SQLite reads the log frame by frame until its own checksums tell
@@ -248,6 +267,7 @@ private final class SealedFile {
         return SQLITE_OK
     }
 
+    /// `xWrite`: a unit that is written in part is read first, as only whole ones can be encrypted.
     private func write(_ buffer: UnsafeRawBufferPointer, at offset: Int) -> Int32 {
         var done = 0
         while done < buffer.count {
@@ -276,12 +296,15 @@ private final class SealedFile {
         return SQLITE_OK
     }
 
+    /// `xFileSize`, in bytes that SQLite knows.
     private func size(_ out: UnsafeMutablePointer<sqlite3_int64>) -> Int32 {
         let code = system.xFileSize(base, out)
         if code == SQLITE_OK { out.pointee = Int64(layout.size(of: Int(out.pointee))) }
         return code
     }
 
+    /// `xFileControl`: what concerns sizes of the file itself, or maps it, is answered here; mapped
+    /// pages would be read as they lie there.
     private func control(_ operation: Int32, _ argument: UnsafeMutableRawPointer?) -> Int32 {
         switch operation {
         // Hints of sizes that mean other places here, and reading through mapped memory.
